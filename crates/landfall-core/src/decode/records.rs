@@ -1,0 +1,155 @@
+//! The records of one block, cut into cells: what every decoder produces and what the validator reads.
+
+use std::ops::Range;
+
+/// The records of one block with their cells. Cells are addressed by record and column, both counted from 0.
+///
+/// Everything is positions into `text` (or `side`, for cells whose text differs from the source because quotes or
+/// escapes were taken away), so that a block costs a handful of allocations whatever the number of cells.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    /// The block's text. A record that is not valid in the source's encoding is overwritten with `?` here.
+    pub(crate) text: String,
+    /// The block as it stood in the source, where that differs from `text`.
+    pub(crate) source: Option<Vec<u8>>,
+    /// The text of cells that had quotes or escapes to take away.
+    pub(crate) side: String,
+    /// All cells, record after record.
+    pub(crate) cells: Vec<Span>,
+    /// For each record the position of its first cell in `cells`, and at the end the number of cells.
+    pub(crate) firsts: Vec<u32>,
+    /// For each record its raw bytes, without the line terminator, as a range of the block's *source* bytes.
+    pub(crate) raws: Vec<Range<u32>>,
+    /// For each record the number of line ends in the block before its first byte.
+    pub(crate) lines: Vec<u32>,
+    /// The records that could not be cut into cells, in order. Such a record has no cells.
+    pub(crate) faults: Vec<(u32, Fault)>,
+}
+
+/// Where a cell's text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// First byte; the highest bit is set where the text is in `side`.
+    start: u32,
+    /// One past the last byte.
+    end: u32,
+}
+
+impl Span {
+    const SIDE: u32 = 1 << 31;
+
+    /// A cell that stands in the block's text.
+    #[must_use]
+    pub const fn in_text(start: u32, end: u32) -> Self {
+        Self { start, end }
+    }
+
+    /// A cell that stands in the side text.
+    #[must_use]
+    pub const fn in_side(start: u32, end: u32) -> Self {
+        Self { start: start | Self::SIDE, end }
+    }
+}
+
+/// Why a record could not be cut into cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A quote opens a cell (column counted from 0) and is never closed.
+    UnclosedQuote {
+        /// The column of the cell, counted from 0.
+        column: u32,
+    },
+    /// Text stands between a closing quote and the next delimiter.
+    TextAfterQuote {
+        /// The column of the cell, counted from 0.
+        column: u32,
+    },
+    /// The record is not text in the declared encoding; the offset of the first bad byte within the record.
+    Encoding {
+        /// Bytes before the bad one.
+        offset: u32,
+    },
+}
+
+impl Records {
+    /// The number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.firsts.len().saturating_sub(1)
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of cells of `record`.
+    #[must_use]
+    pub fn width(&self, record: usize) -> usize {
+        (self.firsts[record + 1] - self.firsts[record]) as usize
+    }
+
+    /// The number of cells that every record has, where they all have the same.
+    #[must_use]
+    pub fn uniform_width(&self) -> Option<usize> {
+        let first = self.width_of_first()?;
+        let uniform = self.cells.len() == first * self.len()
+            && self.firsts.iter().enumerate().all(|(at, &cell)| cell as usize == at * first);
+        uniform.then_some(first)
+    }
+
+    fn width_of_first(&self) -> Option<usize> {
+        (!self.is_empty()).then(|| self.width(0))
+    }
+
+    /// The cell of `record` at `column`, or none where the record has fewer cells.
+    #[must_use]
+    pub fn cell(&self, record: usize, column: usize) -> Option<&str> {
+        let at = self.firsts[record] as usize + column;
+        (at < self.firsts[record + 1] as usize).then(|| self.text_of(self.cells[at]))
+    }
+
+    /// The text of a cell.
+    #[inline]
+    #[must_use]
+    pub fn text_of(&self, span: Span) -> &str {
+        if span.start & Span::SIDE == 0 {
+            &self.text[span.start as usize..span.end as usize]
+        } else {
+            &self.side[(span.start & !Span::SIDE) as usize..span.end as usize]
+        }
+    }
+
+    /// All cells, record after record: for readers that go through a column with a stride of [`Self::uniform_width`].
+    #[must_use]
+    pub fn cells(&self) -> &[Span] {
+        &self.cells
+    }
+
+    /// The record's bytes as they stood in the source, without the line terminator.
+    #[must_use]
+    pub fn raw(&self, record: usize) -> &[u8] {
+        let range = &self.raws[record];
+        let bytes = self.source.as_deref().unwrap_or(self.text.as_bytes());
+        &bytes[range.start as usize..range.end as usize]
+    }
+
+    /// The offset of the record's first byte from the block's first byte, in bytes of the source.
+    #[must_use]
+    pub fn offset(&self, record: usize) -> usize {
+        self.raws[record].start as usize
+    }
+
+    /// The number of line ends between the block's first byte and the record's.
+    #[must_use]
+    pub fn line(&self, record: usize) -> usize {
+        self.lines[record] as usize
+    }
+
+    /// The records without cells, in order, with the reason.
+    #[must_use]
+    pub fn faults(&self) -> &[(u32, Fault)] {
+        &self.faults
+    }
+}

@@ -1,0 +1,9 @@
+//! The pure heart of Landfall: what the data is (`schema`), how bytes become records (`decode`), how records become
+//! rows or rejects (`validate`), and which rows share a key (`keys`).
+//!
+//! Nothing here does I/O, starts a thread or knows a database.
+
+pub mod decode;
+pub mod reject;
+pub mod schema;
+pub mod validate;

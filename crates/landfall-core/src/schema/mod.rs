@@ -1,0 +1,17 @@
+//! The data dictionary: a Data Package (v2) with its resources, table schemas, fields and dialects.
+//!
+//! The types here are the *checked* dictionary: what a descriptor means after it was read and found sound.
+//! Standard: <https://datapackage.org/standard/data-package/>.
+
+mod dialect;
+mod field;
+mod package;
+mod table;
+
+pub use dialect::{Dialect, HeaderRows, LineTerminator};
+pub use field::{
+    BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat,
+    TemporalFormat,
+};
+pub use package::{Compression, Encoding, Package, Resource, SourcePath};
+pub use table::{FieldsMatch, ForeignKey, TableSchema};

@@ -1,0 +1,3 @@
+//! The command line of Landfall.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! What a developer of Landfall runs.
+
+fn main() {}
