@@ -4,6 +4,7 @@
 //! Nothing here does I/O, starts a thread or knows a database.
 
 pub mod decode;
+pub mod keys;
 pub mod reject;
 pub mod schema;
 pub mod validate;

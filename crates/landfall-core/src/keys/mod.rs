@@ -1,0 +1,20 @@
+//! Which keys were seen: the sets behind primary, unique and foreign keys.
+//!
+//! A key is read from the typed columns of a batch ([`KeyColumns`]). A single integer is kept as itself, in a bitmap
+//! that is exact and small for dense ids ([`IntegerSet`]); every other key as a 64-bit hash, in a filter that may say
+//! "perhaps" ([`HashFilter`]) where a wrong "perhaps" only costs a look at the database, or as a 128-bit fingerprint
+//! in a [`ParentSet`] where the answer must be right.
+
+mod columns;
+mod filter;
+mod integers;
+mod parents;
+mod scalar;
+mod seen;
+
+pub use columns::{Key, KeyColumns};
+pub use filter::HashFilter;
+pub use integers::IntegerSet;
+pub use parents::ParentSet;
+pub use scalar::{Scalar, ScalarRef, row_scalars, scalar_at};
+pub use seen::{Answer, SeenKeys};

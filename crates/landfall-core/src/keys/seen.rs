@@ -1,0 +1,126 @@
+//! The keys that a table holds and a load has accepted.
+
+use super::{HashFilter, IntegerSet, columns::Key};
+
+/// A set of integers with fewer values a page than this, and more than [`SPARSE_FROM`] values, becomes a filter.
+const SPARSE_PAGE: u64 = 16;
+const SPARSE_FROM: u64 = 1 << 18;
+
+/// Whether a key was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It was not.
+    No,
+    /// It was.
+    Yes,
+    /// Only the table can tell.
+    Perhaps,
+}
+
+/// The keys seen so far: exact for integers that are not too sparse, a filter for the rest. Memory is bounded: an
+/// eighth of a byte for each dense integer, about two bytes for any other key.
+#[derive(Debug, Clone)]
+pub enum SeenKeys {
+    /// Nothing is known of what the table holds: only the table can tell.
+    Unknown,
+    /// Integer keys, exact.
+    Integers(IntegerSet),
+    /// Other keys, as hashes.
+    Hashes(HashFilter),
+}
+
+impl SeenKeys {
+    /// An empty set for keys of one integer, or of any other kind.
+    #[must_use]
+    pub fn new(integer: bool) -> Self {
+        if integer { Self::Integers(IntegerSet::default()) } else { Self::Hashes(HashFilter::default()) }
+    }
+
+    /// Whether `key` was seen. A key with a missing value never was.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, key: Key) -> Answer {
+        match (self, key) {
+            (_, Key::Null) => Answer::No,
+            (Self::Integers(set), Key::Integer(value)) => {
+                if set.contains(value) {
+                    Answer::Yes
+                } else {
+                    Answer::No
+                }
+            }
+            (Self::Hashes(filter), Key::Integer(_) | Key::Hash(_)) => {
+                if filter.may_contain(hash_of(key)) {
+                    Answer::Perhaps
+                } else {
+                    Answer::No
+                }
+            }
+            (Self::Unknown, _) | (Self::Integers(_), Key::Hash(_)) => Answer::Perhaps,
+        }
+    }
+
+    /// Adds `key`.
+    #[inline]
+    pub fn insert(&mut self, key: Key) {
+        match (&mut *self, key) {
+            (Self::Integers(set), Key::Integer(value)) => {
+                let new = set.insert(value);
+                if new && set.len() % SPARSE_FROM == 0 {
+                    self.give_up_sparse();
+                }
+            }
+            (Self::Hashes(filter), Key::Integer(_) | Key::Hash(_)) => filter.insert(hash_of(key)),
+            _ => {}
+        }
+    }
+
+    /// Replaces a set with few integers a page, which would take many bytes for each, by a filter.
+    #[cold]
+    fn give_up_sparse(&mut self) {
+        let Self::Integers(set) = &*self else { return };
+        if set.len() < SPARSE_PAGE * set.pages() as u64 {
+            let mut filter = HashFilter::default();
+            set.iter().for_each(|value| filter.insert(hash_of(Key::Integer(value))));
+            *self = Self::Hashes(filter);
+        }
+    }
+}
+
+/// The hash of a key (Steele, Lea, Flood: the finaliser of `SplitMix64`, for integers).
+#[expect(clippy::cast_sign_loss, reason = "the bits are what is wanted")]
+const fn hash_of(key: Key) -> u64 {
+    match key {
+        Key::Null => 0,
+        Key::Hash(hash) => hash,
+        Key::Integer(value) => {
+            let z = (value as u64).wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^ (z >> 31)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Key, SeenKeys};
+
+    #[test]
+    fn sparse_integers_become_a_filter_and_none_is_forgotten() {
+        let mut seen = SeenKeys::new(true);
+        let value = |n: i64| n.wrapping_mul(0x0123_4567_89ab_cdef);
+        (0..600_000).for_each(|n| seen.insert(Key::Integer(value(n))));
+        assert!(matches!(seen, SeenKeys::Hashes(_)));
+        assert!((0..600_000).all(|n| seen.contains(Key::Integer(value(n))) == Answer::Perhaps));
+    }
+
+    #[test]
+    fn dense_integers_stay_exact() {
+        let mut seen = SeenKeys::new(true);
+        (0..600_000).for_each(|n| seen.insert(Key::Integer(n)));
+        assert_eq!(seen.contains(Key::Integer(599_999)), Answer::Yes);
+        assert_eq!(seen.contains(Key::Integer(600_000)), Answer::No);
+        assert_eq!(seen.contains(Key::Null), Answer::No);
+    }
+}
