@@ -1,1 +1,13 @@
-//! Everything that touches the world.
+//! Everything that touches the world: sources, targets, the pipeline between them, the ledger and the quarantine.
+//!
+//! Read `pipeline` first: it is the only place that knows both ends.
+
+mod error;
+pub mod ledger;
+pub mod pipeline;
+pub mod quarantine;
+pub mod source;
+pub mod target;
+mod timestamp;
+
+pub use error::{Error, Result, TargetError, TargetErrorKind};

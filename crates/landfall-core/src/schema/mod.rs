@@ -15,3 +15,7 @@ pub use field::{
 };
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
 pub use table::{FieldsMatch, ForeignKey, TableSchema};
+/// stub
+#[derive(Debug, thiserror::Error)]
+#[error("stub")]
+pub struct DescriptorErrors;

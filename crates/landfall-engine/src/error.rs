@@ -1,0 +1,86 @@
+//! What stops a command: the few kinds that change what a caller does next.
+
+use std::{io, path::PathBuf};
+
+use landfall_core::schema::DescriptorErrors;
+
+/// The outcome of everything in the engine that can stop.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command could not go on. Bad records are not errors of this kind: they are rejects.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What was asked for makes no sense: an unknown table, options that contradict each other.
+    #[error("{0}")]
+    Usage(String),
+    /// The data package is at fault.
+    #[error("{0}")]
+    Package(#[from] DescriptorErrors),
+    /// A source cannot be read, or is not what the dictionary says it is.
+    #[error("cannot read {source_name}: {reason}")]
+    Source {
+        /// The source as the user knows it.
+        source_name: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// A file of the project cannot be read or written.
+    #[error("{path}: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The target refused.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+impl Error {
+    /// A source that cannot be read.
+    pub fn source(source_name: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Source { source_name: source_name.into(), reason: reason.to_string() }
+    }
+}
+
+/// What a target says when it cannot do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct TargetError {
+    /// The kind, by which a caller decides.
+    pub kind: TargetErrorKind,
+    /// What happened, where, and what to do.
+    pub message: String,
+}
+
+/// The kinds of [`TargetError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetErrorKind {
+    /// The database cannot be opened or is damaged.
+    Unavailable,
+    /// Another program holds the database.
+    Locked,
+    /// The database may not be written.
+    ReadOnly,
+    /// No space is left for the database.
+    Full,
+    /// The database was made by a newer version of Landfall.
+    NewerVersion,
+    /// A table of the database is not what the dictionary says, or cannot be made so.
+    Mismatch,
+    /// A constraint of the database stopped what was asked for.
+    Constraint,
+    /// A statement failed: bad SQL in a report, or an error of ours.
+    Statement,
+}
+
+impl TargetError {
+    /// An error of `kind`.
+    pub fn new(kind: TargetErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}

@@ -1,0 +1,187 @@
+//! The ledger: what is known of every load.
+
+use serde::{Deserialize, Serialize};
+
+/// The number that names a load, from 1.
+pub type LoadId = i64;
+
+/// The state of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadState {
+    /// Records are being read, or the process died while they were: the same command resumes it.
+    Running,
+    /// The whole source was read, and every record is accounted for.
+    Complete,
+    /// The source had more rejects than were allowed; what was read so far is accounted for. The same command resumes it.
+    Stopped,
+    /// The load was all or nothing, and is nothing: no row was inserted.
+    RolledBack,
+    /// The source changed after the load was interrupted; what was read until then is accounted for.
+    Abandoned,
+    /// The ledger knew the source's content already, and nothing was read. Such a load has no entry of its own.
+    Known,
+}
+
+impl LoadState {
+    /// The state as it is written in the ledger and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Complete => "complete",
+            Self::Stopped => "stopped",
+            Self::RolledBack => "rolled-back",
+            Self::Abandoned => "abandoned",
+            Self::Known => "known",
+        }
+    }
+
+    /// The state written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Running, Self::Complete, Self::Stopped, Self::RolledBack, Self::Abandoned, Self::Known]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// How many records there were, and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records read.
+    pub read: u64,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Rows of the table that were given new content.
+    pub updated: u64,
+    /// Rows that the table held already.
+    pub unchanged: u64,
+    /// Records in the quarantine.
+    pub rejected: u64,
+}
+
+impl Counts {
+    /// Promise 1: every record read is accounted for.
+    #[must_use]
+    pub const fn conserved(&self) -> bool {
+        self.read == self.inserted + self.updated + self.unchanged + self.rejected
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.rejected += other.rejected;
+    }
+}
+
+/// How far a load has come: always the end of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Bytes of the source before the next record.
+    pub offset: u64,
+    /// Line ends before the next record.
+    pub lines: u64,
+}
+
+/// What a load does with a row whose key the table holds with other content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnConflict {
+    /// The record is rejected.
+    #[default]
+    Reject,
+    /// The table's row is given the new content.
+    Update,
+    /// The table's row is kept; the record counts as unchanged.
+    Keep,
+}
+
+impl OnConflict {
+    /// The rule as it is written in the ledger and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Update => "update",
+            Self::Keep => "keep",
+        }
+    }
+
+    /// The rule written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Reject, Self::Update, Self::Keep].into_iter().find(|rule| rule.as_str() == text)
+    }
+}
+
+/// How a load treats what the table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Rows are added.
+    #[default]
+    Append,
+    /// Rows are added, or replace the row with their key.
+    Upsert,
+    /// The table holds the source's rows and no others afterwards.
+    Replace,
+    /// Rejects of the quarantine are tried again.
+    Retry,
+}
+
+impl Mode {
+    /// The mode as it is written in the ledger and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Upsert => "upsert",
+            Self::Replace => "replace",
+            Self::Retry => "retry",
+        }
+    }
+
+    /// The mode written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Append, Self::Upsert, Self::Replace, Self::Retry].into_iter().find(|mode| mode.as_str() == text)
+    }
+}
+
+/// The ledger's entry of one load: one source read into one table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadEntry {
+    /// The load's number; 0 before it is stored.
+    pub id: LoadId,
+    /// The table.
+    pub table: String,
+    /// The source as the user knows it.
+    pub source: String,
+    /// How the load treats what the table holds.
+    pub mode: Mode,
+    /// What it does with conflicting rows.
+    pub on_conflict: OnConflict,
+    /// The rules under which it ran, as a digest of the resource's schema and dialect.
+    pub rules: String,
+    /// Where it stands.
+    pub state: LoadState,
+    /// What became of the records so far.
+    pub counts: Counts,
+    /// How far it has come.
+    pub position: Position,
+    /// BLAKE3 of the first `digested` bytes of the source (decompressed), in hexadecimal.
+    pub digest: String,
+    /// How many bytes `digest` covers: at least those up to `position`, all of them where the load is complete.
+    pub digested: u64,
+    /// When it began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// When its last chunk committed, RFC 3339 in UTC.
+    pub changed_at: String,
+    /// Time spent, in seconds, over all attempts.
+    pub seconds: f64,
+}

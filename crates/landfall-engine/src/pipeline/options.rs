@@ -1,0 +1,89 @@
+//! What is asked of a load or a check.
+
+use landfall_core::schema::SourcePath;
+
+use crate::ledger::{Mode, OnConflict};
+
+/// A table to load, with the sources typed for it; those of its resource where none was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The table's name.
+    pub table: String,
+    /// A path, glob or `-`, relative to the current folder.
+    pub source: Option<SourcePath>,
+}
+
+/// How many rejects are too many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxRejects {
+    /// More than this many, for each load.
+    Count(u64),
+    /// More than this share of the records read, in percent; once a thousand records were read, and at the end.
+    Percent(f64),
+}
+
+impl MaxRejects {
+    /// Records before a percentage is looked at.
+    const LEAST: u64 = 1000;
+
+    /// Whether `rejected` of `read` records are too many; `end` where there are no more.
+    #[must_use]
+    pub fn exceeded(self, rejected: u64, read: u64, end: bool) -> bool {
+        match self {
+            Self::Count(most) => rejected > most,
+            #[expect(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
+            Self::Percent(most) => (end || read >= Self::LEAST) && rejected as f64 * 100.0 > most * read as f64,
+        }
+    }
+}
+
+/// How to load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadOptions {
+    /// How to treat what the tables hold.
+    pub mode: Mode,
+    /// What to do with conflicting rows.
+    pub on_conflict: OnConflict,
+    /// All of it or nothing: one reject in any of the tables, and no row is inserted.
+    pub atomic: bool,
+    /// Stop a load beyond this many rejects.
+    pub max_rejects: Option<MaxRejects>,
+    /// Read a source although the ledger knows its content.
+    pub force: bool,
+    /// How the work is cut.
+    pub work: Work,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Append,
+            on_conflict: OnConflict::Reject,
+            atomic: false,
+            max_rejects: None,
+            force: false,
+            work: Work::default(),
+        }
+    }
+}
+
+/// How the work is cut: none of it changes the result (promise 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Threads that decode and validate.
+    pub threads: usize,
+    /// Records that commit at once, at least.
+    pub chunk_records: u64,
+    /// Bytes that are decoded at once.
+    pub block_bytes: usize,
+    /// The most bytes of a record; a longer one is rejected.
+    pub record_bytes: usize,
+}
+
+impl Default for Work {
+    /// As many threads as there are cores, chunks of 100,000 records, blocks of 512 KiB, records of at most 16 MiB.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { threads: cores, chunk_records: 100_000, block_bytes: 512 << 10, record_bytes: 16 << 20 }
+    }
+}

@@ -1,0 +1,155 @@
+//! What is told of loads and checks while they run and afterwards.
+
+use std::collections::BTreeMap;
+
+use landfall_core::reject::{CellError, ErrorCode};
+use serde::Serialize;
+
+use crate::ledger::{Counts, LoadId, LoadState};
+
+/// The outcome of one load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LoadOutcome {
+    /// The load's number in the ledger.
+    pub load_id: LoadId,
+    /// The table.
+    pub table: String,
+    /// The source as the user knows it; `quarantine` for rejects that were released.
+    pub source: String,
+    /// How it ended.
+    pub state: LoadState,
+    /// What became of the records.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Time spent by this command, in seconds.
+    pub seconds: f64,
+    /// Why records were rejected, the most frequent reason first.
+    pub reasons: Vec<Reason>,
+    /// The records that an earlier, interrupted command had read already (they are part of `read`).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumed: u64,
+    /// Where the time went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// One cause of rejects, and how many errors there were of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The error's code.
+    pub code: ErrorCode,
+    /// The error's field.
+    pub field: Option<String>,
+    /// The number of errors.
+    pub count: u64,
+}
+
+/// Seconds spent in each stage, summed over threads.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Stages {
+    /// Reading, hashing and cutting.
+    pub read: f64,
+    /// Cutting records into cells.
+    pub decode: f64,
+    /// Reading cells as values and checking constraints.
+    pub validate: f64,
+    /// Resolving keys.
+    pub keys: f64,
+    /// Writing rows, rejects and the ledger.
+    pub write: f64,
+}
+
+impl std::ops::AddAssign for Stages {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.decode += other.decode;
+        self.validate += other.validate;
+        self.keys += other.keys;
+        self.write += other.write;
+    }
+}
+
+/// Counts errors by cause.
+#[derive(Debug, Clone, Default)]
+pub struct Reasons {
+    counts: BTreeMap<(ErrorCode, Option<std::sync::Arc<str>>), u64>,
+}
+
+impl Reasons {
+    /// Counts `errors` of one record.
+    pub fn add(&mut self, errors: &[CellError]) {
+        for error in errors {
+            self.add_many(error.code, error.field.clone(), 1);
+        }
+    }
+
+    /// Counts `count` errors of one cause.
+    pub fn add_many(&mut self, code: ErrorCode, field: Option<std::sync::Arc<str>>, count: u64) {
+        *self.counts.entry((code, field)).or_default() += count;
+    }
+
+    /// The causes, the most frequent first.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self
+            .counts
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|((code, field), &count)| Reason { code: *code, field: field.as_deref().map(str::to_owned), count })
+            .collect();
+        reasons.sort_by(|a, b| b.count.cmp(&a.count));
+        reasons
+    }
+}
+
+/// A rejected record, as `check` and `rejects list` show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectedRecord {
+    /// The table.
+    pub table: String,
+    /// The source as the user knows it.
+    pub source: String,
+    /// Data records before it, plus one.
+    pub record: u64,
+    /// The physical line of its first byte, from 1.
+    pub line: u64,
+    /// The offset of its first byte, from 0.
+    pub offset: u64,
+    /// Its bytes as text; bytes that are not UTF-8 are written `\xNN`, and a backslash before such an escape `\\`.
+    pub raw: String,
+    /// Every reason.
+    pub errors: Vec<CellError>,
+}
+
+/// How far a load or check has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Bytes of the source's file read.
+    pub bytes: u64,
+    /// Bytes of the source's file.
+    pub total_bytes: u64,
+    /// Records read.
+    pub records: u64,
+    /// Records rejected.
+    pub rejected: u64,
+}
+
+/// Is told what happens while a command runs.
+pub trait Observer {
+    /// A source is about to be read.
+    fn begins(&self, _table: &str, _source: &str) {}
+    /// Records were read.
+    fn progress(&self, _progress: Progress) {}
+    /// A source was read.
+    fn ends(&self, _outcome: &LoadOutcome) {}
+}
+
+/// An observer that does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

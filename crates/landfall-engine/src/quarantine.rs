@@ -1,0 +1,165 @@
+//! The quarantine: rejected records with every reason, until they are mended or given up.
+
+use landfall_core::reject::{CellError, ErrorCode};
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::LoadId;
+
+/// The number that names a reject, from 1.
+pub type RejectId = i64;
+
+/// A rejected record on its way into the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewReject {
+    /// Data records before it in its source, plus one.
+    pub record: u64,
+    /// The physical line of its first byte, from 1.
+    pub line: u64,
+    /// The offset of its first byte in the source, from 0.
+    pub offset: u64,
+    /// Its bytes as they stood in the source.
+    pub raw: RawRecord,
+    /// Every reason.
+    pub errors: Vec<CellError>,
+}
+
+impl NewReject {
+    /// Whether nothing is wrong but that a parent row is missing: it is released by itself when the parent arrives.
+    #[must_use]
+    pub fn waiting(&self) -> bool {
+        is_waiting(&self.errors)
+    }
+}
+
+/// Whether `errors` say only that parent rows are missing.
+#[must_use]
+pub fn is_waiting(errors: &[CellError]) -> bool {
+    !errors.is_empty() && errors.iter().all(|error| error.code == ErrorCode::ForeignKey)
+}
+
+/// The bytes of a rejected record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawRecord {
+    /// All of them.
+    Whole(Vec<u8>),
+    /// Too many to hold: this many, to be read again from the source.
+    Long(u64),
+}
+
+/// Where a reject stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectState {
+    /// In the quarantine.
+    #[default]
+    Open,
+    /// It passed when it was tried again, and is a row now.
+    Released,
+    /// The same content was loaded again, and the reject of that load stands for it.
+    Superseded,
+}
+
+impl RejectState {
+    /// The state as it is written in the quarantine and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Released => "released",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// The state written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Open, Self::Released, Self::Superseded].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A reject of the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// The reject's number.
+    pub id: RejectId,
+    /// The load that rejected it.
+    pub load: LoadId,
+    /// The table that it was meant for.
+    pub table: String,
+    /// The source that it stood in.
+    pub source: String,
+    /// Data records before it in its source, plus one.
+    pub record: u64,
+    /// The physical line of its first byte, from 1.
+    pub line: u64,
+    /// The offset of its first byte in the source, from 0.
+    pub offset: u64,
+    /// The number of its bytes.
+    pub length: u64,
+    /// Its bytes; where there are more than [`Reject::RAW_LIMIT`], only the first.
+    pub raw: Vec<u8>,
+    /// Every reason.
+    pub errors: Vec<CellError>,
+    /// Where it stands.
+    pub state: RejectState,
+}
+
+impl Reject {
+    /// The most raw bytes that a listing carries; the rest is in the quarantine's parts.
+    pub const RAW_LIMIT: usize = 1 << 20;
+}
+
+/// Which rejects are wanted; nothing given means all that are open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RejectFilter {
+    /// Of this table.
+    pub table: Option<String>,
+    /// Of this load.
+    pub load: Option<LoadId>,
+    /// With an error of this code.
+    pub code: Option<ErrorCode>,
+    /// With an error at this field.
+    pub field: Option<String>,
+    /// This one.
+    pub id: Option<RejectId>,
+    /// Only those that wait for a parent.
+    pub waiting: bool,
+    /// In this state; open where not given.
+    pub state: Option<RejectState>,
+    /// Those of any state.
+    pub any_state: bool,
+    /// Only those with a greater number: to page.
+    pub after: RejectId,
+    /// At most this many.
+    pub limit: Option<u64>,
+}
+
+/// Rejects with the same cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectGroup {
+    /// The table.
+    pub table: String,
+    /// The error's code.
+    pub code: String,
+    /// The error's field.
+    pub field: Option<String>,
+    /// How many rejects have such an error.
+    pub count: u64,
+    /// The value of one of them.
+    pub example: Option<String>,
+}
+
+/// What was done to a reject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectEvent {
+    /// The reject.
+    pub reject: RejectId,
+    /// The load that did it.
+    pub load: LoadId,
+    /// `released`, `retried` (and failed again) or `superseded`.
+    pub action: String,
+    /// The record's bytes as they were tried, where they differ from the quarantine's.
+    pub mended: Option<Vec<u8>>,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+}

@@ -1,0 +1,76 @@
+//! Sources: files, globs and standard input, plain or compressed, read as one stream of bytes.
+
+mod input;
+mod resolve;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use tempfile::TempPath;
+
+pub use input::{Input, copy_range, digest_of};
+pub use resolve::resolve;
+
+use crate::error::{Error, Result};
+
+/// Something to be read into a table. It can be read several times, and gives the same bytes each time.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The name by which the user and the ledger know it.
+    pub name: String,
+    path: PathBuf,
+    /// Keeps the file that standard input was written to until the last clone is gone.
+    _spooled: Option<Arc<TempPath>>,
+}
+
+/// What tells that a file was changed while it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes of the file (compressed, where it is).
+    pub size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Source {
+    /// The file at `path`, known as `name`.
+    #[must_use]
+    pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), path: path.into(), _spooled: None }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the source at its first byte.
+    ///
+    /// # Errors
+    /// A file that cannot be opened or read.
+    pub fn open(&self) -> Result<Input> {
+        File::open(&self.path).and_then(Input::new).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The file's size and time of change.
+    ///
+    /// # Errors
+    /// A file that is gone, or not a file.
+    pub fn stamp(&self) -> Result<Stamp> {
+        let data = std::fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?;
+        if data.is_dir() {
+            return Err(Error::source(&self.name, "it is a folder; name its files, or a glob such as folder/*.csv"));
+        }
+        Ok(Stamp { size: data.len(), modified: data.modified().ok() })
+    }
+
+    /// The error for `error` of the system, met while reading this source.
+    #[must_use]
+    pub fn unreadable(&self, error: &std::io::Error) -> Error {
+        Error::source(&self.name, error)
+    }
+}

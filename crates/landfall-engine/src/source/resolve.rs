@@ -1,0 +1,122 @@
+//! From what was typed or declared to the files meant.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use globset::GlobBuilder;
+use landfall_core::schema::SourcePath;
+use tempfile::NamedTempFile;
+
+use super::Source;
+use crate::error::{Error, Result};
+
+/// The sources that `spec` means: a file, the files that match a glob (in the order of their names), or standard input
+/// (`-`), which is written to a temporary file so that it can be read twice. Relative paths are taken from `base`;
+/// names are relative to `base` where that is possible.
+///
+/// # Errors
+/// A glob that is malformed or matches nothing, or a file that does not exist.
+pub fn resolve(spec: &SourcePath, base: &Path) -> Result<Vec<Source>> {
+    if spec.0 == "-" {
+        return Ok(vec![standard_input()?]);
+    }
+    let path = base.join(&spec.0);
+    if path.exists() || !spec.0.contains(['*', '?', '[', '{']) {
+        let source = Source::file(name_of(&path, base), path);
+        source.stamp()?;
+        return Ok(vec![source]);
+    }
+    let files = matching(&spec.0, base)?;
+    if files.is_empty() {
+        return Err(Error::source(&spec.0, format!("no file matches in {}", base.display())));
+    }
+    Ok(files.into_iter().map(|path| Source::file(name_of(&path, base), path)).collect())
+}
+
+/// `path` as the user knows it.
+fn name_of(path: &Path, base: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());
+    path.strip_prefix(&base).unwrap_or(&path).to_string_lossy().into_owned()
+}
+
+fn standard_input() -> Result<Source> {
+    let spool = || -> io::Result<NamedTempFile> {
+        let mut file = NamedTempFile::new()?;
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        file.flush()?;
+        Ok(file)
+    };
+    let spooled = spool().map_err(|error| Error::source("-", format!("standard input: {error}")))?.into_temp_path();
+    Ok(Source { name: "-".into(), path: spooled.to_path_buf(), _spooled: Some(Arc::new(spooled)) })
+}
+
+/// The files below the glob's fixed part that match it, sorted.
+fn matching(pattern: &str, base: &Path) -> Result<Vec<PathBuf>> {
+    let glob = GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .build()
+        .map_err(|error| Error::Usage(format!("{pattern:?} is not a glob: {}", error.kind())))?
+        .compile_matcher();
+    let fixed: PathBuf = Path::new(pattern)
+        .components()
+        .take_while(|part| !is_glob(part.as_os_str().to_string_lossy().as_ref()))
+        .collect();
+    let mut found = Vec::new();
+    walk(&base.join(fixed), pattern.contains("**"), pattern.matches('/').count(), &mut |path| {
+        let relative = path.strip_prefix(base).unwrap_or(path);
+        if glob.is_match(relative) || glob.is_match(path) {
+            found.push(path.to_owned());
+        }
+    });
+    found.sort();
+    Ok(found)
+}
+
+fn is_glob(part: &str) -> bool {
+    part.contains(['*', '?', '[', '{'])
+}
+
+/// Hands every file below `folder` to `visit`; folders that cannot be read hold no file that could be.
+fn walk(folder: &Path, deep: bool, depth: usize, visit: &mut dyn FnMut(&Path)) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_file() {
+            visit(&path);
+        } else if path.is_dir() && (deep || depth > 0) {
+            walk(&path, deep, depth.saturating_sub(1), visit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use landfall_core::schema::SourcePath;
+
+    use super::resolve;
+
+    #[test]
+    fn a_glob_gives_its_files_in_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["b.csv", "a.csv", "c.txt"] {
+            fs::write(folder.path().join(name), "1").expect("a file");
+        }
+        let found = resolve(&SourcePath("*.csv".into()), folder.path()).expect("sources");
+        assert_eq!(found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a.csv", "b.csv"]);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (spec, words) in [("none.csv", "none.csv"), ("*.csv", "no file matches"), (".", "it is a folder")] {
+            let error = resolve(&SourcePath(spec.into()), folder.path()).expect_err(spec).to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Locations of targets, and opening them.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use super::{Target, sqlite::Sqlite};
+use crate::error::{Error, Result};
+
+/// Where a target is: a URL-like value that parses and prints the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// `sqlite:PATH`, a file; a relative path is relative to the project's folder.
+    Sqlite(PathBuf),
+}
+
+impl Location {
+    /// Reads a location; relative paths are taken from `base`.
+    ///
+    /// # Errors
+    /// A scheme that Landfall does not know.
+    pub fn parse(text: &str, base: &Path) -> Result<Self> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => {
+                Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
+            }
+            _ => Err(Error::Usage(format!(
+                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder)",
+                mask(text)
+            ))),
+        }
+    }
+}
+
+/// `text` without what may be a secret: everything between `://` and the last `@`.
+fn mask(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(start), Some(end)) if start < end => format!("{}…{}", &text[..start + 3], &text[end..]),
+        _ => text.to_owned(),
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// What is wanted of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To write; a database that does not exist is made.
+    Write,
+    /// Only to read; a database that does not exist is an empty one, and is not made.
+    Read,
+}
+
+/// Opens the target at `location`.
+///
+/// # Errors
+/// A database that cannot be opened, is locked, or was made by a newer version.
+pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
+    match location {
+        Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
+    }
+}

@@ -1,0 +1,118 @@
+//! Landfall's own tables in a SQLite database, under versioned migrations.
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::failure::Context as _;
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    timestamp,
+};
+
+/// Each version's statements. A published entry never changes; a new version is a new entry.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE landfall_loads (
+        load_id INTEGER PRIMARY KEY,
+        table_name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        on_conflict TEXT NOT NULL,
+        rules TEXT NOT NULL,
+        state TEXT NOT NULL,
+        records_read INTEGER NOT NULL,
+        rows_inserted INTEGER NOT NULL,
+        rows_updated INTEGER NOT NULL,
+        rows_unchanged INTEGER NOT NULL,
+        records_rejected INTEGER NOT NULL,
+        source_offset INTEGER NOT NULL,
+        source_lines INTEGER NOT NULL,
+        source_digest TEXT NOT NULL,
+        source_digested INTEGER NOT NULL,
+        started_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        seconds REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE landfall_rejects (
+        reject_id INTEGER PRIMARY KEY,
+        load_id INTEGER NOT NULL REFERENCES landfall_loads (load_id),
+        table_name TEXT NOT NULL,
+        record INTEGER NOT NULL,
+        line INTEGER NOT NULL,
+        byte_offset INTEGER NOT NULL,
+        length INTEGER NOT NULL,
+        raw BLOB NOT NULL,
+        errors TEXT NOT NULL,
+        waiting INTEGER NOT NULL,
+        state TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX landfall_rejects_load ON landfall_rejects (load_id, record);
+    CREATE INDEX landfall_rejects_waiting ON landfall_rejects (table_name) WHERE waiting = 1 AND state = 'open';
+    CREATE TABLE landfall_reject_parts (
+        reject_id INTEGER NOT NULL REFERENCES landfall_rejects (reject_id),
+        part INTEGER NOT NULL,
+        bytes BLOB NOT NULL,
+        PRIMARY KEY (reject_id, part)
+    ) STRICT;
+    CREATE TABLE landfall_reject_events (
+        event_id INTEGER PRIMARY KEY,
+        reject_id INTEGER NOT NULL REFERENCES landfall_rejects (reject_id),
+        load_id INTEGER NOT NULL REFERENCES landfall_loads (load_id),
+        action TEXT NOT NULL,
+        mended BLOB,
+        happened_at TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX landfall_reject_events_reject ON landfall_reject_events (reject_id);
+"];
+
+/// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the
+/// statements are one write transaction.
+pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
+    if version(connection, location)? == newest() {
+        return Ok(());
+    }
+    let doing = || format!("cannot make Landfall's tables in the database {location}");
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
+    transaction
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS landfall_migrations (
+                 version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL
+             ) STRICT",
+        )
+        .context(doing)?;
+    let from = version(&transaction, location)?;
+    for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
+        transaction.execute_batch(statements).context(doing)?;
+        transaction
+            .execute("INSERT INTO landfall_migrations VALUES (?, ?)", params![at, timestamp::now()])
+            .context(doing)?;
+    }
+    transaction.commit().context(doing)
+}
+
+/// Refuses a database that a newer version of Landfall made.
+pub(super) fn refuse_newer(connection: &Connection, location: &str) -> Result<()> {
+    version(connection, location).map(drop)
+}
+
+const fn newest() -> usize {
+    MIGRATIONS.len()
+}
+
+/// The version of the database; 0 where Landfall never wrote to it.
+fn version(connection: &Connection, location: &str) -> Result<usize> {
+    let doing = || format!("cannot read the database {location}");
+    if !super::rows::has_table(connection, "landfall_migrations")? {
+        return Ok(0);
+    }
+    let version: usize = connection
+        .query_row("SELECT coalesce(max(version), 0) FROM landfall_migrations", [], |row| row.get(0))
+        .context(doing)?;
+    if version > newest() {
+        let message = format!(
+            "the database {location} was made by a newer version of Landfall (its tables are version {version}, this \
+             program knows {}); use the newer program",
+            newest()
+        );
+        return Err(TargetError::new(TargetErrorKind::NewerVersion, message).into());
+    }
+    Ok(version)
+}

@@ -1,0 +1,233 @@
+//! SQLite: one file, STRICT tables, WAL, one prepared statement in large transactions.
+//!
+//! Rows are bound to multi-row `INSERT`s; a statement that a constraint stops is tried again row by row. Datetimes,
+//! dates and times are stored as ISO 8601 text in UTC, numbers as their exact decimal text.
+
+mod ddl;
+mod failure;
+mod insert;
+mod ledger;
+mod migrations;
+mod quarantine;
+mod query;
+mod rows;
+mod stored;
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use self::failure::{Context as _, failure};
+use super::{Access, Cell, Fence, Read, RefusedRow, Table, Target, Transaction};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    ledger::{LoadEntry, LoadId},
+    quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+};
+use arrow_array::RecordBatch;
+use landfall_core::{keys::Scalar, reject::CellError};
+
+/// How long a statement waits for another program's lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A SQLite database.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    connection: Connection,
+    location: String,
+}
+
+impl Sqlite {
+    /// Opens the database file at `path`, or makes it. With [`Access::Read`], a file that does not exist is taken for
+    /// an empty database and not made.
+    pub(crate) fn open(path: &Path, access: Access) -> Result<Self> {
+        let location = format!("sqlite:{}", path.display());
+        let connection = match access {
+            Access::Read if !path.exists() => Connection::open_in_memory(),
+            Access::Read => Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY)),
+            Access::Write => Connection::open_with_flags(
+                path,
+                flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE),
+            ),
+        }
+        .context(|| format!("cannot open the database {location}"))?;
+        let mut target = Self { connection, location };
+        target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
+        if access == Access::Write {
+            migrations::apply(&mut target.connection, &target.location)?;
+        } else {
+            migrations::refuse_newer(&target.connection, &target.location)?;
+        }
+        Ok(target)
+    }
+
+    fn configure(&mut self, access: Access) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(LOCK_TIMEOUT)?;
+        self.connection.set_prepared_statement_cache_capacity(64);
+        self.connection.pragma_update(None, "cache_size", -32_768)?;
+        if access == Access::Write {
+            self.connection.pragma_update(None, "page_size", 8192)?;
+            self.connection.pragma_update(None, "journal_mode", "WAL")?;
+            self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        }
+        Ok(())
+    }
+}
+
+/// The connection is used by one thread at a time, so SQLite need not lock it.
+fn flags(access: OpenFlags) -> OpenFlags {
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// A write transaction of a SQLite database.
+struct SqliteTransaction<'c> {
+    transaction: rusqlite::Transaction<'c>,
+}
+
+/// The reading methods, over whatever gives a connection.
+macro_rules! read_through {
+    ($type:ty, $field:ident) => {
+        impl Read for $type {
+            fn has_table(&self, table: &Table) -> Result<bool> {
+                rows::has_table(&self.$field, &table.name)
+            }
+            fn row_count(&self, table: &Table) -> Result<u64> {
+                rows::row_count(&self.$field, table)
+            }
+            fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+                rows::find(&self.$field, table, positions, values)
+            }
+            fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+                rows::scan(&self.$field, table, positions, visit)
+            }
+            fn loads(&self) -> Result<Vec<LoadEntry>> {
+                ledger::loads(&self.$field)
+            }
+            fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+                quarantine::rejects(&self.$field, filter)
+            }
+            fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
+                quarantine::count(&self.$field, filter)
+            }
+            fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+                quarantine::groups(&self.$field, filter)
+            }
+            fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+                quarantine::raw(&self.$field, reject, visit)
+            }
+            fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
+                quarantine::events(&self.$field, reject)
+            }
+        }
+    };
+}
+
+read_through!(Sqlite, connection);
+read_through!(SqliteTransaction<'_>, transaction);
+
+impl Target for Sqlite {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    fn prepare(&mut self, tables: &[Table]) -> Result<()> {
+        ddl::prepare(&mut self.connection, tables)
+    }
+
+    fn transaction(&mut self, fence: Fence) -> Result<Box<dyn Transaction + '_>> {
+        let begin = |connection: &mut Connection| -> rusqlite::Result<()> {
+            connection.pragma_update(None, "foreign_keys", fence == Fence::Database)
+        };
+        begin(&mut self.connection).context(|| format!("cannot use the database {}", self.location))?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| failure(&error, &format!("cannot write to the database {}", self.location)))?;
+        Ok(Box::new(SqliteTransaction { transaction }))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
+            .context(|| format!("cannot flush the database {}", self.location))
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        parameters: &[(String, Scalar)],
+        visit: &mut dyn FnMut(&[Cell]) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        query::query(&self.connection, sql, parameters, visit)
+    }
+
+    fn set_lock_timeout(&mut self, timeout: Duration) -> Result<()> {
+        self.connection.busy_timeout(timeout).context(|| "cannot set the lock time-out".into())
+    }
+}
+
+impl Transaction for SqliteTransaction<'_> {
+    fn insert(&mut self, table: &Table, rows: &RecordBatch) -> Result<Vec<RefusedRow>> {
+        insert::insert(&self.transaction, table, rows)
+    }
+
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+        insert::update(&self.transaction, table, rows, row)
+    }
+
+    fn clear(&mut self, table: &Table) -> Result<()> {
+        rows::clear(&self.transaction, table)
+    }
+
+    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {
+        rows::orphans(&self.transaction, tables)
+    }
+
+    fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
+        ledger::add(&self.transaction, entry)
+    }
+
+    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<bool> {
+        ledger::save(&self.transaction, entry, was_at)
+    }
+
+    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
+        quarantine::add(&self.transaction, load, table, reject)
+    }
+
+    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
+        quarantine::append_raw(&self.transaction, reject, part, bytes)
+    }
+
+    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
+        quarantine::release(&self.transaction, reject, load, mended)
+    }
+
+    fn retry_failed(
+        &mut self,
+        reject: RejectId,
+        load: LoadId,
+        errors: &[CellError],
+        mended: Option<&[u8]>,
+    ) -> Result<()> {
+        quarantine::retry_failed(&self.transaction, reject, load, errors, mended)
+    }
+
+    fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
+        quarantine::supersede(&self.transaction, load)
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        self.transaction.commit().context(|| "cannot commit".into())
+    }
+}
+
+/// The name of a table or column, quoted for SQLite.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A mismatch between the dictionary and the database.
+fn mismatch(message: impl Into<String>) -> crate::Error {
+    TargetError::new(TargetErrorKind::Mismatch, message).into()
+}

@@ -1,0 +1,295 @@
+//! The quarantine's tables.
+
+use landfall_core::reject::CellError;
+use rusqlite::{Connection, Row, ToSql, named_params, params, types::Type};
+
+use super::{Table, failure::Context as _, ledger::word};
+use crate::{
+    error::Result,
+    ledger::{LoadEntry, LoadId},
+    quarantine::{
+        NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+    },
+    timestamp,
+};
+
+const DOING: &str = "cannot read or write the quarantine";
+
+/// Adds a reject and returns its number.
+pub(super) fn add(connection: &Connection, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
+    let (raw, length) = match &reject.raw {
+        RawRecord::Whole(bytes) => (bytes.as_slice(), bytes.len() as u64),
+        RawRecord::Long(length) => (&[][..], *length),
+    };
+    let head = &raw[..raw.len().min(Reject::RAW_LIMIT)];
+    connection
+        .prepare_cached(
+            "INSERT INTO landfall_rejects (load_id, table_name, record, line, byte_offset, length, raw, errors,
+                 waiting, state)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![
+                load,
+                &*table.name,
+                reject.record,
+                reject.line,
+                reject.offset,
+                length,
+                head,
+                json(&reject.errors),
+                reject.waiting()
+            ])
+        })
+        .context(|| DOING.into())?;
+    let id = connection.last_insert_rowid();
+    for (part, bytes) in (1..).zip(raw[head.len()..].chunks(Reject::RAW_LIMIT)) {
+        append_raw(connection, id, part, bytes)?;
+    }
+    Ok(id)
+}
+
+fn json(errors: &[CellError]) -> String {
+    serde_json::to_string(errors).unwrap_or_else(|error| unreachable!("errors are plain data: {error}"))
+}
+
+/// Stores a further part of a raw record; part 0 is its head.
+pub(super) fn append_raw(connection: &Connection, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
+    let sql = if part == 0 {
+        "UPDATE landfall_rejects SET raw = ?3 WHERE reject_id = ?1 AND ?2 = 0"
+    } else {
+        "INSERT INTO landfall_reject_parts (reject_id, part, bytes) VALUES (?1, ?2, ?3)"
+    };
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute(params![reject, part, bytes]))
+        .map(drop)
+        .context(|| DOING.into())
+}
+
+/// The condition and parameters for `filter`.
+fn condition(filter: &RejectFilter) -> (String, Vec<(&'static str, Box<dyn ToSql + '_>)>) {
+    let mut parts = vec!["r.reject_id > :after".to_owned()];
+    let mut values: Vec<(&str, Box<dyn ToSql + '_>)> = vec![(":after", Box::new(filter.after))];
+    let mut also = |part: &str, name: &'static str, value: Box<dyn ToSql>| {
+        parts.push(part.to_owned());
+        values.push((name, value));
+    };
+    if !filter.any_state {
+        also("r.state = :state", ":state", Box::new(filter.state.unwrap_or_default().as_str()));
+    }
+    if let Some(id) = filter.id {
+        also("r.reject_id = :id", ":id", Box::new(id));
+    }
+    if let Some(load) = filter.load {
+        also("r.load_id = :load", ":load", Box::new(load));
+    }
+    if let Some(table) = &filter.table {
+        also("r.table_name = :table", ":table", Box::new(table.clone()));
+    }
+    let each = |test: &str| format!("EXISTS (SELECT 1 FROM json_each(r.errors) AS e WHERE {test})");
+    match (filter.code, &filter.field) {
+        (Some(code), Some(field)) => {
+            also(
+                &each("e.value ->> 'code' = :code AND e.value ->> 'field' = :field"),
+                ":code",
+                Box::new(code.as_str()),
+            );
+            values.push((":field", Box::new(field.clone())));
+        }
+        (Some(code), None) => also(&each("e.value ->> 'code' = :code"), ":code", Box::new(code.as_str())),
+        (None, Some(field)) => also(&each("e.value ->> 'field' = :field"), ":field", Box::new(field.clone())),
+        (None, None) => {}
+    }
+    if filter.waiting {
+        parts.push("r.waiting = 1".into());
+    }
+    (parts.join(" AND "), values)
+}
+
+fn borrowed<'v>(values: &'v [(&'static str, Box<dyn ToSql + '_>)]) -> Vec<(&'static str, &'v dyn ToSql)> {
+    values.iter().map(|(name, value)| (*name, value.as_ref() as &dyn ToSql)).collect()
+}
+
+fn is_there(connection: &Connection) -> Result<bool> {
+    super::rows::has_table(connection, "landfall_rejects")
+}
+
+/// The rejects that `filter` wants.
+pub(super) fn rejects(connection: &Connection, filter: &RejectFilter) -> Result<Vec<Reject>> {
+    if !is_there(connection)? {
+        return Ok(Vec::new());
+    }
+    let (condition, values) = condition(filter);
+    let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
+    let sql = format!(
+        "SELECT r.reject_id, r.load_id, r.table_name, l.source, r.record, r.line, r.byte_offset, r.length, r.raw,
+                r.errors, r.state
+         FROM landfall_rejects AS r JOIN landfall_loads AS l ON l.load_id = r.load_id
+         WHERE {condition} ORDER BY r.reject_id{limit}"
+    );
+    let mut statement = connection.prepare_cached(&sql).context(|| DOING.into())?;
+    let rows = statement.query_map(&*borrowed(&values), reject).context(|| DOING.into())?;
+    rows.collect::<rusqlite::Result<_>>().context(|| DOING.into())
+}
+
+fn reject(row: &Row<'_>) -> rusqlite::Result<Reject> {
+    let errors: String = row.get(9)?;
+    Ok(Reject {
+        id: row.get(0)?,
+        load: row.get(1)?,
+        table: row.get(2)?,
+        source: row.get(3)?,
+        record: row.get(4)?,
+        line: row.get(5)?,
+        offset: row.get(6)?,
+        length: row.get(7)?,
+        raw: row.get(8)?,
+        errors: serde_json::from_str(&errors)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(9, Type::Text, error.into()))?,
+        state: word(row, 10, RejectState::parse)?,
+    })
+}
+
+/// The number of rejects that `filter` wants.
+pub(super) fn count(connection: &Connection, filter: &RejectFilter) -> Result<u64> {
+    if !is_there(connection)? {
+        return Ok(0);
+    }
+    let (condition, values) = condition(filter);
+    connection
+        .query_row(
+            &format!("SELECT count(*) FROM landfall_rejects AS r WHERE {condition}"),
+            &*borrowed(&values),
+            |row| row.get(0),
+        )
+        .context(|| DOING.into())
+}
+
+/// The rejects that `filter` wants, by cause.
+pub(super) fn groups(connection: &Connection, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+    if !is_there(connection)? {
+        return Ok(Vec::new());
+    }
+    let (condition, values) = condition(filter);
+    let sql = format!(
+        "SELECT r.table_name, g.value ->> 'code' AS code, g.value ->> 'field' AS field,
+                count(DISTINCT r.reject_id) AS n, min(g.value ->> 'value')
+         FROM landfall_rejects AS r, json_each(r.errors) AS g
+         WHERE {condition} GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3"
+    );
+    let mut statement = connection.prepare_cached(&sql).context(|| DOING.into())?;
+    let rows = statement
+        .query_map(&*borrowed(&values), |row| {
+            Ok(RejectGroup {
+                table: row.get(0)?,
+                code: row.get(1)?,
+                field: row.get(2)?,
+                count: row.get(3)?,
+                example: row.get(4)?,
+            })
+        })
+        .context(|| DOING.into())?;
+    rows.collect::<rusqlite::Result<_>>().context(|| DOING.into())
+}
+
+/// All bytes of a reject.
+pub(super) fn raw(connection: &Connection, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT raw FROM (
+                 SELECT 0 AS part, raw FROM landfall_rejects WHERE reject_id = ?1
+                 UNION ALL SELECT part, bytes FROM landfall_reject_parts WHERE reject_id = ?1
+             ) ORDER BY part",
+        )
+        .context(|| DOING.into())?;
+    let mut rows = statement.query([reject]).context(|| DOING.into())?;
+    while let Some(row) = rows.next().context(|| DOING.into())? {
+        let bytes: Vec<u8> = row.get(0).context(|| DOING.into())?;
+        visit(&bytes)?;
+    }
+    Ok(())
+}
+
+/// What was done to a reject.
+pub(super) fn events(connection: &Connection, reject: RejectId) -> Result<Vec<RejectEvent>> {
+    if !is_there(connection)? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT reject_id, load_id, action, mended, happened_at FROM landfall_reject_events
+             WHERE reject_id = ? ORDER BY event_id",
+        )
+        .context(|| DOING.into())?;
+    let rows = statement
+        .query_map([reject], |row| {
+            Ok(RejectEvent {
+                reject: row.get(0)?,
+                load: row.get(1)?,
+                action: row.get(2)?,
+                mended: row.get(3)?,
+                at: row.get(4)?,
+            })
+        })
+        .context(|| DOING.into())?;
+    rows.collect::<rusqlite::Result<_>>().context(|| DOING.into())
+}
+
+fn note(connection: &Connection, reject: RejectId, load: LoadId, action: &str, mended: Option<&[u8]>) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO landfall_reject_events (reject_id, load_id, action, mended, happened_at)
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .and_then(|mut statement| statement.execute(params![reject, load, action, mended, timestamp::now()]))
+        .map(drop)
+        .context(|| DOING.into())
+}
+
+/// Marks a reject as released.
+pub(super) fn release(connection: &Connection, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE landfall_rejects SET state = 'released', waiting = 0 WHERE reject_id = ?")
+        .and_then(|mut statement| statement.execute([reject]))
+        .context(|| DOING.into())?;
+    note(connection, reject, load, "released", mended)
+}
+
+/// Notes that a reject failed again, with its errors of now.
+pub(super) fn retry_failed(
+    connection: &Connection,
+    reject: RejectId,
+    load: LoadId,
+    errors: &[CellError],
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let waiting = mended.is_none() && is_waiting(errors);
+    connection
+        .prepare_cached("UPDATE landfall_rejects SET errors = ?, waiting = ? WHERE reject_id = ?")
+        .and_then(|mut statement| statement.execute(params![json(errors), waiting, reject]))
+        .context(|| DOING.into())?;
+    note(connection, reject, load, "retried", mended)
+}
+
+/// Marks the open rejects of earlier loads of the same content as superseded.
+pub(super) fn supersede(connection: &Connection, load: &LoadEntry) -> Result<u64> {
+    let earlier = "state = 'open' AND load_id IN (
+        SELECT load_id FROM landfall_loads WHERE table_name = :table AND source_digest = :digest AND load_id < :id)";
+    let values = named_params! { ":table": load.table, ":digest": load.digest, ":id": load.id };
+    connection
+        .execute(
+            &format!(
+                "INSERT INTO landfall_reject_events (reject_id, load_id, action, happened_at)
+                 SELECT reject_id, :id, 'superseded', :now FROM landfall_rejects WHERE {earlier}"
+            ),
+            named_params! {
+                ":table": load.table, ":digest": load.digest, ":id": load.id, ":now": timestamp::now()
+            },
+        )
+        .context(|| DOING.into())?;
+    connection
+        .execute(&format!("UPDATE landfall_rejects SET state = 'superseded', waiting = 0 WHERE {earlier}"), values)
+        .map(|count| count as u64)
+        .context(|| DOING.into())
+}

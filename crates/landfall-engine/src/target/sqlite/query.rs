@@ -1,0 +1,55 @@
+//! Reports: one SELECT with bound parameters that can change nothing.
+
+use landfall_core::keys::Scalar;
+use rusqlite::{Connection, Statement, types::ValueRef};
+
+use super::{Cell, failure::Context as _, stored::Bound};
+use crate::error::{Error, Result};
+
+/// Runs `sql` and hands its rows to `visit`; the names of its columns.
+pub(super) fn query(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[(String, Scalar)],
+    visit: &mut dyn FnMut(&[Cell]) -> Result<()>,
+) -> Result<Vec<String>> {
+    let doing = || "cannot run the query".to_owned();
+    let mut statement = connection.prepare(sql).context(doing)?;
+    if !statement.readonly() {
+        return Err(Error::Usage("a report's SQL may only read: write one SELECT".into()));
+    }
+    bind(&mut statement, parameters)?;
+    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let mut rows = statement.raw_query();
+    let mut cells = Vec::with_capacity(names.len());
+    while let Some(row) = rows.next().context(doing)? {
+        cells.clear();
+        for column in 0..names.len() {
+            cells.push(cell(row.get_ref(column).context(doing)?));
+        }
+        visit(&cells)?;
+    }
+    Ok(names)
+}
+
+/// Binds every parameter of the statement; one that has no value is an error, one that the statement lacks is not.
+fn bind(statement: &mut Statement<'_>, parameters: &[(String, Scalar)]) -> Result<()> {
+    for at in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(at).unwrap_or("?").to_owned();
+        let value = parameters.iter().find(|(known, _)| name.get(1..) == Some(known)).map(|(_, value)| value);
+        let Some(value) = value else {
+            return Err(Error::Usage(format!("the query uses the parameter {name}, which is not declared")));
+        };
+        statement.raw_bind_parameter(at, Bound(value.as_ref())).context(|| format!("cannot bind {name}"))?;
+    }
+    Ok(())
+}
+
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(value) => Cell::Integer(value),
+        ValueRef::Real(value) => Cell::Real(value),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Cell::Text(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}

@@ -1,0 +1,160 @@
+//! Reading the rows of the dictionary's tables.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
+};
+use landfall_core::{keys::Scalar, schema::FieldType};
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+
+use super::{
+    Table,
+    ddl::names,
+    failure::Context as _,
+    quoted,
+    stored::{Bound, scalar},
+};
+use crate::error::Result;
+
+/// Rows of one batch of a scan.
+const SCAN_ROWS: usize = 8192;
+
+/// Whether the database has a table called `name`.
+pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE")
+        .and_then(|mut statement| statement.exists([name]))
+        .context(|| "cannot read the database's schema".into())
+}
+
+/// The number of rows of `table`; 0 where it does not exist.
+pub(super) fn row_count(connection: &Connection, table: &Table) -> Result<u64> {
+    if !has_table(connection, &table.name)? {
+        return Ok(0);
+    }
+    connection
+        .query_row(&format!("SELECT count(*) FROM {}", quoted(&table.name)), [], |row| row.get(0))
+        .context(|| reading(table))
+}
+
+/// The row whose fields at `positions` have `values`.
+pub(super) fn find(
+    connection: &Connection,
+    table: &Table,
+    positions: &[usize],
+    values: &[Scalar],
+) -> Result<Option<Vec<Scalar>>> {
+    if !has_table(connection, &table.name)? {
+        return Ok(None);
+    }
+    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let conditions: Vec<String> =
+        positions.iter().map(|&at| format!("{} = ?", quoted(&table.schema.fields[at].name))).collect();
+    let sql = format!("SELECT {} FROM {} WHERE {}", names(table, &all), quoted(&table.name), conditions.join(" AND "));
+    let bound = values.iter().map(|value| Bound(value.as_ref()));
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement.query_row(params_from_iter(bound), |row| read_row(table, &all, row)).optional()
+        })
+        .context(|| reading(table))
+}
+
+/// The fields at `positions` of every row, in batches.
+pub(super) fn scan(
+    connection: &Connection,
+    table: &Table,
+    positions: &[usize],
+    visit: &mut dyn FnMut(&RecordBatch),
+) -> Result<()> {
+    if !has_table(connection, &table.name)? {
+        return Ok(());
+    }
+    let sql = format!("SELECT {} FROM {}", names(table, positions), quoted(&table.name));
+    let mut statement = connection.prepare(&sql).context(|| reading(table))?;
+    let mut rows = statement.query([]).context(|| reading(table))?;
+    let mut columns = vec![Vec::with_capacity(SCAN_ROWS); positions.len()];
+    while let Some(row) = rows.next().context(|| reading(table))? {
+        for (value, column) in read_row(table, positions, row).context(|| reading(table))?.into_iter().zip(&mut columns)
+        {
+            column.push(value);
+        }
+        if columns.first().is_some_and(|column| column.len() == SCAN_ROWS) {
+            visit(&batch(table, positions, &mut columns)?);
+        }
+    }
+    visit(&batch(table, positions, &mut columns)?);
+    Ok(())
+}
+
+fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusqlite::Result<Vec<Scalar>> {
+    positions
+        .iter()
+        .enumerate()
+        .map(|(column, &at)| Ok(scalar(&table.schema.fields[at].kind, row.get_ref(column)?)))
+        .collect()
+}
+
+/// A batch of the values gathered, which are taken away.
+fn batch(table: &Table, positions: &[usize], columns: &mut [Vec<Scalar>]) -> Result<RecordBatch> {
+    let arrays = positions.iter().zip(columns).map(|(&at, values)| {
+        let field = &table.schema.fields[at];
+        (field.name.to_string(), array(&field.kind, std::mem::take(values)))
+    });
+    RecordBatch::try_from_iter(arrays).map_err(|error| super::mismatch(format!("{}: {error}", reading(table))))
+}
+
+fn array(kind: &FieldType, values: Vec<Scalar>) -> ArrayRef {
+    macro_rules! collect {
+        ($array:ty, $variant:path) => {
+            Arc::new(
+                values
+                    .into_iter()
+                    .map(|value| if let $variant(v) = value { Some(v) } else { None })
+                    .collect::<$array>(),
+            )
+        };
+    }
+    match kind {
+        FieldType::Integer { .. } | FieldType::Year => collect!(Int64Array, Scalar::Integer),
+        FieldType::Boolean(_) => collect!(BooleanArray, Scalar::Boolean),
+        FieldType::Date(_) => collect!(Date32Array, Scalar::Date),
+        FieldType::Time(_) => collect!(Time64MicrosecondArray, Scalar::Time),
+        FieldType::Datetime { .. } => collect!(TimestampMicrosecondArray, Scalar::Datetime),
+        _ => collect!(StringArray, Scalar::Text),
+    }
+}
+
+/// Takes all rows out of `table`.
+pub(super) fn clear(connection: &Connection, table: &Table) -> Result<()> {
+    connection
+        .execute(&format!("DELETE FROM {}", quoted(&table.name)), [])
+        .map(drop)
+        .context(|| format!("cannot empty the table {:?}", &*table.name))
+}
+
+/// Rows of `tables` that name a parent which does not exist, as sentences, at most ten.
+pub(super) fn orphans(connection: &Connection, tables: &[&Table]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for table in tables {
+        let doing = || format!("cannot check the foreign keys of the table {:?}", &*table.name);
+        let mut statement = connection
+            .prepare("SELECT parent, count(*) FROM pragma_foreign_key_check(?) GROUP BY parent")
+            .context(doing)?;
+        let rows = statement
+            .query_map([&*table.name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
+            .context(doing)?;
+        for row in rows {
+            let (parent, count) = row.context(doing)?;
+            found.push(format!("{count} rows of {:?} name rows of {parent:?} that would be gone", &*table.name));
+        }
+    }
+    found.truncate(10);
+    Ok(found)
+}
+
+fn reading(table: &Table) -> String {
+    format!("cannot read the table {:?}", &*table.name)
+}

@@ -1,0 +1,64 @@
+//! How typed values are stored: integers and booleans as INTEGER, everything else as TEXT.
+
+use jiff::{Timestamp, civil};
+use landfall_core::{
+    keys::{Scalar, ScalarRef},
+    schema::FieldType,
+    validate::canonical,
+};
+use rusqlite::{ToSql, types::ToSqlOutput, types::Value, types::ValueRef};
+
+/// A value as it is bound to a statement.
+pub(super) struct Bound<'a>(pub(super) ScalarRef<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let rendered = |write: &dyn Fn(&mut String)| {
+            let mut text = String::new();
+            write(&mut text);
+            ToSqlOutput::Owned(Value::Text(text))
+        };
+        Ok(match self.0 {
+            ScalarRef::Null => ToSqlOutput::Owned(Value::Null),
+            ScalarRef::Integer(value) => ToSqlOutput::Owned(Value::Integer(value)),
+            ScalarRef::Boolean(value) => ToSqlOutput::Owned(Value::Integer(i64::from(value))),
+            ScalarRef::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            ScalarRef::Date(days) => rendered(&|out| canonical::date(days, out)),
+            ScalarRef::Time(micros) => rendered(&|out| canonical::time(micros, out)),
+            ScalarRef::Datetime(micros) => rendered(&|out| canonical::datetime(micros, out)),
+        })
+    }
+}
+
+/// The value of a field of type `kind` that is stored as `value`; as text where another program stored what the field
+/// cannot hold, so that it equals no row of ours.
+pub(super) fn scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
+    match value {
+        ValueRef::Null => Scalar::Null,
+        ValueRef::Integer(value) if matches!(kind, FieldType::Boolean(_)) => Scalar::Boolean(value != 0),
+        ValueRef::Integer(value) => Scalar::Integer(value),
+        ValueRef::Real(value) => Scalar::Text(value.to_string()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            temporal(kind, &text).unwrap_or_else(|| Scalar::Text(text.into_owned()))
+        }
+    }
+}
+
+fn temporal(kind: &FieldType, text: &str) -> Option<Scalar> {
+    match kind {
+        FieldType::Datetime { .. } => {
+            text.parse::<Timestamp>().ok().map(|time| Scalar::Datetime(time.as_microsecond()))
+        }
+        FieldType::Date(_) => {
+            let days = text.parse::<civil::Date>().ok()?.since(civil::Date::constant(1970, 1, 1)).ok()?;
+            Some(Scalar::Date(days.get_days()))
+        }
+        FieldType::Time(_) => {
+            let time = text.parse::<civil::Time>().ok()?;
+            let nanos = time.duration_since(civil::Time::midnight()).as_micros();
+            i64::try_from(nanos).ok().map(Scalar::Time)
+        }
+        _ => None,
+    }
+}
