@@ -168,6 +168,8 @@ pub struct LoadEntry {
     pub on_conflict: OnConflict,
     /// The rules under which it ran, as a digest of the resource's schema and dialect.
     pub rules: String,
+    /// How the source's columns lie, as JSON: what is needed to read one of its records again.
+    pub layout: String,
     /// Where it stands.
     pub state: LoadState,
     /// What became of the records so far.

@@ -1,6 +1,6 @@
 //! The keys that a table holds and a load has accepted.
 
-use super::{HashFilter, IntegerSet, columns::Key};
+use super::{HashFilter, IntegerSet, KeyColumns, columns::Key};
 
 /// A set of integers with fewer values a page than this, and more than [`SPARSE_FROM`] values, becomes a filter.
 const SPARSE_PAGE: u64 = 16;
@@ -57,6 +57,17 @@ impl SeenKeys {
                 }
             }
             (Self::Unknown, _) | (Self::Integers(_), Key::Hash(_)) => Answer::Perhaps,
+        }
+    }
+
+    /// Whether the key of `row` is that of a row seen, as a foreign key that refers to its own table asks. A key with
+    /// a missing value needs none.
+    #[inline]
+    #[must_use]
+    pub fn parent(&self, columns: &KeyColumns<'_>, row: usize) -> Answer {
+        match columns.key(row) {
+            Key::Null => Answer::Yes,
+            key => self.contains(key),
         }
     }
 

@@ -14,18 +14,18 @@ use super::Source;
 use crate::error::{Error, Result};
 
 /// The sources that `spec` means: a file, the files that match a glob (in the order of their names), or standard input
-/// (`-`), which is written to a temporary file so that it can be read twice. Relative paths are taken from `base`;
-/// names are relative to `base` where that is possible.
+/// (`-`), which is written to a temporary file so that it can be read twice. Relative paths are taken from `base`; names
+/// are relative to the project's folder, `home`, where that is possible.
 ///
 /// # Errors
 /// A glob that is malformed or matches nothing, or a file that does not exist.
-pub fn resolve(spec: &SourcePath, base: &Path) -> Result<Vec<Source>> {
+pub fn resolve(spec: &SourcePath, base: &Path, home: &Path) -> Result<Vec<Source>> {
     if spec.0 == "-" {
         return Ok(vec![standard_input()?]);
     }
     let path = base.join(&spec.0);
     if path.exists() || !spec.0.contains(['*', '?', '[', '{']) {
-        let source = Source::file(name_of(&path, base), path);
+        let source = Source::file(name_of(&path, home), path);
         source.stamp()?;
         return Ok(vec![source]);
     }
@@ -33,7 +33,7 @@ pub fn resolve(spec: &SourcePath, base: &Path) -> Result<Vec<Source>> {
     if files.is_empty() {
         return Err(Error::source(&spec.0, format!("no file matches in {}", base.display())));
     }
-    Ok(files.into_iter().map(|path| Source::file(name_of(&path, base), path)).collect())
+    Ok(files.into_iter().map(|path| Source::file(name_of(&path, home), path)).collect())
 }
 
 /// `path` as the user knows it.
@@ -107,7 +107,7 @@ mod tests {
         for name in ["b.csv", "a.csv", "c.txt"] {
             fs::write(folder.path().join(name), "1").expect("a file");
         }
-        let found = resolve(&SourcePath("*.csv".into()), folder.path()).expect("sources");
+        let found = resolve(&SourcePath("*.csv".into()), folder.path(), folder.path()).expect("sources");
         assert_eq!(found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a.csv", "b.csv"]);
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn what_does_not_exist_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().expect("a folder");
         for (spec, words) in [("none.csv", "none.csv"), ("*.csv", "no file matches"), (".", "it is a folder")] {
-            let error = resolve(&SourcePath(spec.into()), folder.path()).expect_err(spec).to_string();
+            let error = resolve(&SourcePath(spec.into()), folder.path(), folder.path()).expect_err(spec).to_string();
             assert!(error.contains(words), "{error}");
         }
     }

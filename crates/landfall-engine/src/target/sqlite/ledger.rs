@@ -17,7 +17,7 @@ pub(super) fn loads(connection: &Connection) -> Result<Vec<LoadEntry>> {
     }
     let mut statement = connection
         .prepare_cached(
-            "SELECT load_id, table_name, source, mode, on_conflict, rules, state, records_read, rows_inserted,
+            "SELECT load_id, table_name, source, mode, on_conflict, rules, layout, state, records_read, rows_inserted,
                     rows_updated, rows_unchanged, records_rejected, source_offset, source_lines, source_digest,
                     source_digested, started_at, changed_at, seconds
              FROM landfall_loads ORDER BY load_id",
@@ -35,20 +35,21 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<LoadEntry> {
         mode: word(row, 3, Mode::parse)?,
         on_conflict: word(row, 4, OnConflict::parse)?,
         rules: row.get(5)?,
-        state: word(row, 6, LoadState::parse)?,
+        layout: row.get(6)?,
+        state: word(row, 7, LoadState::parse)?,
         counts: Counts {
-            read: row.get(7)?,
-            inserted: row.get(8)?,
-            updated: row.get(9)?,
-            unchanged: row.get(10)?,
-            rejected: row.get(11)?,
+            read: row.get(8)?,
+            inserted: row.get(9)?,
+            updated: row.get(10)?,
+            unchanged: row.get(11)?,
+            rejected: row.get(12)?,
         },
-        position: Position { offset: row.get(12)?, lines: row.get(13)? },
-        digest: row.get(14)?,
-        digested: row.get(15)?,
-        started_at: row.get(16)?,
-        changed_at: row.get(17)?,
-        seconds: row.get(18)?,
+        position: Position { offset: row.get(13)?, lines: row.get(14)? },
+        digest: row.get(15)?,
+        digested: row.get(16)?,
+        started_at: row.get(17)?,
+        changed_at: row.get(18)?,
+        seconds: row.get(19)?,
     })
 }
 
@@ -64,16 +65,17 @@ pub(super) fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>
 pub(super) fn add(connection: &Connection, entry: &LoadEntry) -> Result<LoadId> {
     connection
         .prepare_cached(
-            "INSERT INTO landfall_loads (table_name, source, mode, on_conflict, rules, state, records_read,
+            "INSERT INTO landfall_loads (table_name, source, mode, on_conflict, rules, layout, state, records_read,
                  rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
                  source_digest, source_digested, started_at, changed_at, seconds)
-             VALUES (:table, :source, :mode, :on_conflict, :rules, :state, :read, :inserted, :updated, :unchanged,
+             VALUES (:table, :source, :mode, :on_conflict, :rules, :layout, :state, :read, :inserted, :updated, :unchanged,
                  :rejected, :offset, :lines, :digest, :digested, :started, :changed, :seconds)",
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
                 ":table": entry.table, ":source": entry.source, ":mode": entry.mode.as_str(),
-                ":on_conflict": entry.on_conflict.as_str(), ":rules": entry.rules, ":state": entry.state.as_str(),
+                ":on_conflict": entry.on_conflict.as_str(), ":rules": entry.rules, ":layout": entry.layout,
+                ":state": entry.state.as_str(),
                 ":read": entry.counts.read, ":inserted": entry.counts.inserted, ":updated": entry.counts.updated,
                 ":unchanged": entry.counts.unchanged, ":rejected": entry.counts.rejected,
                 ":offset": entry.position.offset, ":lines": entry.position.lines, ":digest": entry.digest,

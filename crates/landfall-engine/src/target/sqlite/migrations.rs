@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &["
         mode TEXT NOT NULL,
         on_conflict TEXT NOT NULL,
         rules TEXT NOT NULL,
+        layout TEXT NOT NULL,
         state TEXT NOT NULL,
         records_read INTEGER NOT NULL,
         rows_inserted INTEGER NOT NULL,

@@ -1,0 +1,214 @@
+//! From a source to validated blocks, in order: one thread reads and cuts, others decode and validate.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use landfall_core::{
+    decode::{Block, Piece, Records, TooLong},
+    validate::Validated,
+};
+
+use super::{
+    Stages,
+    opened::{CutPiece, Opened, RecordRules},
+};
+use crate::error::Result;
+
+/// A piece of the source, ready for its keys to be resolved.
+pub(super) struct ReadBlock {
+    /// The offset of its first byte.
+    pub(super) offset: u64,
+    /// Its length in bytes.
+    pub(super) length: u64,
+    pub(super) content: Content,
+    /// BLAKE3 of the first `digested` bytes of the source.
+    pub(super) digest: blake3::Hash,
+    pub(super) digested: u64,
+    /// Bytes of the file read.
+    pub(super) consumed: u64,
+}
+
+/// What a piece holds.
+pub(super) enum Content {
+    /// Records, read.
+    Records(Box<(Records, Validated)>),
+    /// A record that is too long to hold.
+    TooLong(TooLong),
+}
+
+impl ReadBlock {
+    /// The number of line ends in it.
+    pub(super) fn line_ends(&self) -> u64 {
+        match &self.content {
+            Content::Records(read) => u64::from(read.0.line_ends()),
+            Content::TooLong(record) => record.line_ends,
+        }
+    }
+}
+
+/// Nanoseconds spent by the threads in each stage.
+#[derive(Debug, Default)]
+struct Clock {
+    read: AtomicU64,
+    decode: AtomicU64,
+    validate: AtomicU64,
+}
+
+impl Clock {
+    fn stages(&self) -> Stages {
+        let seconds = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Ordering::Relaxed)).as_secs_f64();
+        Stages {
+            read: seconds(&self.read),
+            decode: seconds(&self.decode),
+            validate: seconds(&self.validate),
+            ..Stages::default()
+        }
+    }
+}
+
+/// Adds the time since `start` to `counter`.
+fn count(counter: &AtomicU64, start: Instant) {
+    let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    counter.fetch_add(nanos, Ordering::Relaxed);
+}
+
+/// A block on its way to a worker, and where its answer goes.
+struct Job {
+    block: Block,
+    rest: Rest,
+    answer: SyncSender<Result<ReadBlock>>,
+}
+
+/// What goes with a piece unchanged.
+struct Rest {
+    offset: u64,
+    length: u64,
+    digest: blake3::Hash,
+    digested: u64,
+    consumed: u64,
+}
+
+impl Rest {
+    fn with(self, content: Content) -> ReadBlock {
+        let Self { offset, length, digest, digested, consumed } = self;
+        ReadBlock { offset, length, content, digest, digested, consumed }
+    }
+}
+
+/// The blocks of a source, in order.
+pub(super) struct Blocks {
+    answers: Receiver<Receiver<Result<ReadBlock>>>,
+}
+
+impl Iterator for Blocks {
+    type Item = Result<ReadBlock>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.answers.recv().ok()?.recv().ok()
+    }
+}
+
+/// What was learned of a source once all of it was read.
+pub(super) struct End {
+    /// BLAKE3 of what was read, and how many bytes that is.
+    pub(super) digest: blake3::Hash,
+    pub(super) digested: u64,
+    pub(super) stages: Stages,
+}
+
+/// Reads `opened` with `threads` workers and hands its blocks to `consume`, which may stop early.
+///
+/// Memory is bounded: no more blocks are under way than two for each worker, and two more.
+pub(super) fn read_blocks<R>(
+    opened: Opened,
+    threads: usize,
+    consume: impl FnOnce(&mut Blocks) -> Result<R>,
+) -> Result<(R, End)> {
+    let threads = threads.max(1);
+    let rules = opened.rules.clone();
+    let clock = Clock::default();
+    let (job_sender, job_receiver) = sync_channel(threads);
+    let (answer_sender, answers) = sync_channel(threads + 2);
+    let jobs = Mutex::new(job_receiver);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| cut(opened, job_sender, answer_sender, &clock));
+        for _ in 0..threads {
+            scope.spawn(|| work(&jobs, &rules, &clock));
+        }
+        let mut blocks = Blocks { answers };
+        let consumed = consume(&mut blocks);
+        drop(blocks);
+        let opened = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (digest, digested) = opened.digest();
+        consumed.map(|value| (value, End { digest, digested, stages: clock.stages() }))
+    })
+}
+
+/// Cuts the source until its end, an error, or until nobody listens any more.
+fn cut(
+    mut opened: Opened,
+    jobs: SyncSender<Job>,
+    answers: SyncSender<Receiver<Result<ReadBlock>>>,
+    clock: &Clock,
+) -> Opened {
+    loop {
+        let start = Instant::now();
+        let piece = opened.next_piece();
+        count(&clock.read, start);
+        let (answer, receiver) = sync_channel(1);
+        let job = match piece {
+            Ok(None) => return opened,
+            Ok(Some(piece)) => prepare(piece, &answer),
+            Err(error) => {
+                let _ = answer.send(Err(error));
+                None
+            }
+        };
+        if answers.send(receiver).is_err() {
+            return opened;
+        }
+        if let Some(job) = job
+            && jobs.send(job).is_err()
+        {
+            return opened;
+        }
+    }
+}
+
+/// The job for a piece, or none where there is nothing to decode and the answer is given at once.
+fn prepare(piece: CutPiece, answer: &SyncSender<Result<ReadBlock>>) -> Option<Job> {
+    let CutPiece { piece, digest, digested, consumed } = piece;
+    let rest = Rest { offset: piece.offset(), length: piece.len(), digest, digested, consumed };
+    match piece {
+        Piece::Block(block) => Some(Job { block, rest, answer: answer.clone() }),
+        Piece::TooLong(record) => {
+            let _ = answer.send(Ok(rest.with(Content::TooLong(record))));
+            None
+        }
+    }
+}
+
+/// Decodes and validates blocks until there are no more.
+fn work(jobs: &Mutex<Receiver<Job>>, rules: &Arc<RecordRules>, clock: &Clock) {
+    loop {
+        let job = match jobs.lock() {
+            Ok(jobs) => jobs.recv(),
+            Err(_) => return,
+        };
+        let Ok(Job { block, rest, answer }) = job else { return };
+        let start = Instant::now();
+        let records = rules.decoder.decode(block);
+        count(&clock.decode, start);
+        let start = Instant::now();
+        let validated = rules.validator.validate(&records);
+        count(&clock.validate, start);
+        let _ = answer.send(Ok(rest.with(Content::Records(Box::new((records, validated))))));
+    }
+}

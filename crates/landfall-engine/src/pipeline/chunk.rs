@@ -1,0 +1,300 @@
+//! One chunk of a load: what is told to the target within a transaction.
+
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
+use landfall_core::{
+    decode::{Records, TooLong},
+    keys::{KeyColumns, Scalar, row_scalars},
+    reject::{CellError, ErrorCode},
+    validate::Validated,
+};
+
+use super::{
+    MaxRejects, Reasons,
+    blocks::{Content, ReadBlock},
+    keys::{Keys, Touched},
+    resolve::{Flow, Judge, clash, record_of, refused, resolve},
+};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::{Counts, LoadId, OnConflict, Position},
+    quarantine::{NewReject, RawRecord, Reject, RejectId},
+    source::{Source, copy_range},
+    target::{RefusedRow, Table, Transaction},
+};
+
+/// What has become of a load's records so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) counts: Counts,
+    pub(super) position: Position,
+    pub(super) reasons: Reasons,
+    /// Time spent in the target.
+    pub(super) writing: Duration,
+}
+
+/// What a load is asked for, as far as its chunks need to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) on_conflict: OnConflict,
+    pub(super) max_rejects: Option<MaxRejects>,
+}
+
+/// The chunk of a load that is being written.
+pub(super) struct Chunk<'a> {
+    pub(super) transaction: &'a mut dyn Transaction,
+    pub(super) table: &'a Table,
+    pub(super) source: &'a Source,
+    pub(super) load: LoadId,
+    pub(super) rules: Rules,
+    pub(super) tally: &'a mut Tally,
+    /// Rejects are told here too, where they may have to be written again after a rollback.
+    pub(super) spill: Option<&'a mut dyn FnMut(&NewReject) -> Result<()>>,
+}
+
+impl Chunk<'_> {
+    /// Takes in a block; whether to go on after it.
+    pub(super) fn take(&mut self, block: &ReadBlock, keys: &mut Keys) -> Result<Flow> {
+        let line_ends = block.line_ends();
+        let end = Position { offset: block.offset + block.length, lines: self.tally.position.lines + line_ends };
+        let flow = match &block.content {
+            Content::Records(read) => self.records(block.offset, &read.0, &read.1, keys)?,
+            Content::TooLong(record) => self.too_long(record)?,
+        };
+        if flow == Flow::Continue {
+            self.tally.position = end;
+        }
+        Ok(flow)
+    }
+
+    fn records(&mut self, offset: u64, records: &Records, validated: &Validated, keys: &mut Keys) -> Result<Flow> {
+        let on_conflict = self.rules.on_conflict;
+        let before = self.tally.counts.read;
+        let mut judge = BlockJudge { chunk: self, offset, records, validated, before, stopped: None };
+        let flow = resolve(keys, validated, on_conflict, &mut judge)?;
+        let stopped = judge.stopped;
+        match stopped {
+            None => self.tally.counts.read = before + records.len() as u64,
+            Some(record) => self.stop_after(offset, records, before, record as usize),
+        }
+        Ok(flow)
+    }
+
+    /// Sets the position to the end of `record`, the last that was taken.
+    fn stop_after(&mut self, offset: u64, records: &Records, before: u64, record: usize) {
+        self.tally.counts.read = before + record as u64 + 1;
+        if record + 1 < records.len() {
+            self.tally.position = Position {
+                offset: offset + records.offset(record + 1) as u64,
+                lines: self.tally.position.lines + records.line(record + 1) as u64,
+            };
+        } else {
+            // Nothing but line ends and comments follow, which are not counted twice when they are read again.
+            self.tally.position.offset = offset + (records.offset(record) + records.raw(record).len()) as u64;
+            self.tally.position.lines += records.line(record) as u64;
+        }
+    }
+
+    fn too_long(&mut self, record: &TooLong) -> Result<Flow> {
+        if record.comment {
+            return Ok(Flow::Continue);
+        }
+        let message = format!(
+            "the record is {} bytes long, more than the limit; a quote may be missing, or the limit must be raised",
+            record.len
+        );
+        let reject = NewReject {
+            record: self.tally.counts.read + 1,
+            line: self.tally.position.lines + 1,
+            offset: record.offset,
+            raw: RawRecord::Long(record.len),
+            errors: vec![CellError::new(ErrorCode::RecordTooLong, None, None, message)],
+        };
+        self.tally.counts.read += 1;
+        self.reject(&reject)?;
+        // The record is taken whole, so that a load stopped here goes on behind it.
+        Ok(if self.too_many() { self.stop_behind(record) } else { Flow::Continue })
+    }
+
+    fn stop_behind(&mut self, record: &TooLong) -> Flow {
+        self.tally.position =
+            Position { offset: record.offset + record.len, lines: self.tally.position.lines + record.line_ends };
+        Flow::Stop
+    }
+
+    fn reject(&mut self, reject: &NewReject) -> Result<()> {
+        let start = Instant::now();
+        if let Some(spill) = &mut self.spill {
+            spill(reject)?;
+        }
+        store_reject(self.transaction, self.load, self.table, self.source, reject)?;
+        self.tally.writing += start.elapsed();
+        self.tally.counts.rejected += 1;
+        self.tally.reasons.add(&reject.errors);
+        Ok(())
+    }
+
+    /// Whether there are more rejects than allowed.
+    fn too_many(&self) -> bool {
+        let counts = &self.tally.counts;
+        self.rules.max_rejects.is_some_and(|most| most.exceeded(counts.rejected, counts.read, false))
+    }
+}
+
+/// Puts `reject` into the quarantine, with all its bytes.
+pub(super) fn store_reject(
+    transaction: &mut dyn Transaction,
+    load: LoadId,
+    table: &Table,
+    source: &Source,
+    reject: &NewReject,
+) -> Result<RejectId> {
+    let id = transaction.add_reject(load, table, reject)?;
+    if let RawRecord::Long(length) = reject.raw {
+        let mut part = 0;
+        copy_range(source, reject.offset, length, Reject::RAW_LIMIT, &mut |bytes| {
+            transaction.append_raw(id, part, bytes)?;
+            part += 1;
+            Ok(())
+        })?;
+    }
+    Ok(id)
+}
+
+/// Looks for every parent that the chunk's rows name, in the chunk's transaction: the fence that replaces the
+/// database's own check of every row.
+pub(super) fn check_parents(transaction: &dyn Transaction, keys: &mut Keys) -> Result<()> {
+    for foreign in &mut keys.foreigns {
+        let Touched { values, .. } = &foreign.touched;
+        for values in values {
+            if transaction.find(&foreign.parent, &foreign.parent_positions, values)?.is_none() {
+                let message = format!(
+                    "a row of {:?} that the loaded rows name was deleted while they were loaded; run the same command \
+                     again",
+                    &*foreign.parent.name
+                );
+                return Err(Error::Target(TargetError::new(TargetErrorKind::Constraint, message)));
+            }
+        }
+        foreign.touched.clear();
+    }
+    Ok(())
+}
+
+/// Judges the records of one block.
+struct BlockJudge<'c, 'a> {
+    chunk: &'c mut Chunk<'a>,
+    offset: u64,
+    records: &'c Records,
+    validated: &'c Validated,
+    /// Records read before this block.
+    before: u64,
+    /// The record after which to stop.
+    stopped: Option<u32>,
+}
+
+impl BlockJudge<'_, '_> {
+    /// Runs `work` and counts its time as time spent in the target.
+    fn timed<T>(&mut self, work: impl FnOnce(&mut dyn Transaction) -> Result<T>) -> Result<T> {
+        let start = Instant::now();
+        let outcome = work(self.chunk.transaction);
+        self.chunk.tally.writing += start.elapsed();
+        outcome
+    }
+
+    /// What became of a row that the database refused although nothing was known against it: another program was there
+    /// first.
+    fn refused(&mut self, rows: &RecordBatch, row: usize, words: &str) -> Result<()> {
+        let table = self.chunk.table;
+        let schema = &table.schema;
+        let content = row_scalars(rows, row);
+        let mut errors = Vec::new();
+        let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, ErrorCode::PrimaryKey));
+        let uniques = schema.unique_keys.iter().map(|key| (key, ErrorCode::UniqueError));
+        for (positions, code) in primary.into_iter().chain(uniques) {
+            let values = KeyColumns::new(rows, positions).values(row);
+            let Some(found) = self.find(table, positions, &values)? else { continue };
+            if found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new) {
+                self.unchanged();
+                return Ok(());
+            }
+            errors.push(clash(code, &schema.key_name(positions), &values));
+        }
+        if errors.is_empty() {
+            errors.push(refused(words));
+        }
+        self.reject(record_of(&self.validated.row_records, row), errors).map(drop)
+    }
+}
+
+/// The rows of `ranges`, as one batch.
+fn gather(rows: &RecordBatch, ranges: &[Range<usize>]) -> Result<RecordBatch> {
+    let slices: Vec<RecordBatch> = ranges.iter().map(|range| rows.slice(range.start, range.len())).collect();
+    match &slices[..] {
+        [one] => Ok(one.clone()),
+        _ => concat_batches(&rows.schema(), &slices)
+            .map_err(|error| Error::Target(TargetError::new(TargetErrorKind::Statement, error.to_string()))),
+    }
+}
+
+/// The row of the batch that row `at` of the gathered ranges was.
+fn ungather(ranges: &[Range<usize>], mut at: usize) -> usize {
+    for range in ranges {
+        if at < range.len() {
+            return range.start + at;
+        }
+        at -= range.len();
+    }
+    at
+}
+
+impl Judge for BlockJudge<'_, '_> {
+    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        self.timed(|transaction| transaction.find(table, positions, values))
+    }
+
+    fn accept(&mut self, rows: &RecordBatch, accepted: &[Range<usize>], _suspect: bool) -> Result<()> {
+        let table = self.chunk.table;
+        let batch = gather(rows, accepted)?;
+        let refused = self.timed(|transaction| transaction.insert(table, &batch))?;
+        self.chunk.tally.counts.inserted += (batch.num_rows() - refused.len()) as u64;
+        for RefusedRow { row, message } in refused {
+            self.refused(rows, ungather(accepted, row), &message)?;
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+        let table = self.chunk.table;
+        let words = self.timed(|transaction| transaction.update(table, rows, row))?;
+        self.chunk.tally.counts.updated += u64::from(words.is_none());
+        Ok(words)
+    }
+
+    fn unchanged(&mut self) {
+        self.chunk.tally.counts.unchanged += 1;
+    }
+
+    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
+        let at = record as usize;
+        let reject = NewReject {
+            record: self.before + u64::from(record) + 1,
+            line: self.chunk.tally.position.lines + self.records.line(at) as u64 + 1,
+            offset: self.offset + self.records.offset(at) as u64,
+            raw: RawRecord::Whole(self.records.raw(at).to_vec()),
+            errors,
+        };
+        self.chunk.tally.counts.read = reject.record;
+        self.chunk.reject(&reject)?;
+        if self.chunk.too_many() {
+            self.stopped = Some(record);
+            return Ok(Flow::Stop);
+        }
+        Ok(Flow::Continue)
+    }
+}

@@ -1,0 +1,199 @@
+//! The keys of a table while records are read into it: what was seen, and which parents there are.
+
+use std::{collections::HashSet, sync::Arc};
+
+use landfall_core::{
+    keys::{Key, KeyColumns, ParentSet, Scalar, SeenKeys},
+    reject::ErrorCode,
+    schema::FieldType,
+};
+
+use crate::{
+    error::Result,
+    target::{Read, Table},
+};
+
+/// A table with more rows than this many times the records to come is not read for its keys, but asked for each.
+const ASK_FROM: u64 = 8;
+/// Parents beyond this many are asked for one by one.
+const MOST_PARENTS: u64 = 20_000_000;
+
+/// The keys of one table.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) table: Table,
+    /// The primary key first, where there is one, then the unique keys.
+    pub(super) uniques: Vec<Unique>,
+    pub(super) foreigns: Vec<Foreign>,
+    /// Whether accepted rows' keys are added to what was seen.
+    pub(super) learns: bool,
+}
+
+/// A key whose values occur once.
+#[derive(Debug)]
+pub(super) struct Unique {
+    pub(super) positions: Vec<usize>,
+    pub(super) name: Arc<str>,
+    pub(super) primary: bool,
+    pub(super) seen: SeenKeys,
+}
+
+impl Unique {
+    /// The code of a clash.
+    pub(super) const fn code(&self) -> ErrorCode {
+        if self.primary { ErrorCode::PrimaryKey } else { ErrorCode::UniqueError }
+    }
+}
+
+/// A foreign key.
+#[derive(Debug)]
+pub(super) struct Foreign {
+    pub(super) positions: Vec<usize>,
+    pub(super) name: Arc<str>,
+    pub(super) parent: Table,
+    pub(super) parent_positions: Vec<usize>,
+    pub(super) parents: Parents,
+    pub(super) touched: Touched,
+}
+
+/// The parents of a foreign key.
+#[derive(Debug)]
+pub(super) enum Parents {
+    /// Rows of another table, as they stood when the load began.
+    Other(ParentSet),
+    /// Rows of the same table: its unique key of this number.
+    Own(usize),
+}
+
+/// The distinct parents that the rows of a chunk name: each is looked for in the database before the chunk commits.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    prints: HashSet<u128>,
+    integers: landfall_core::keys::IntegerSet,
+    /// Their values.
+    pub(super) values: Vec<Vec<Scalar>>,
+}
+
+impl Touched {
+    /// Notes the parent that `row` names.
+    #[inline]
+    pub(super) fn add(&mut self, columns: &KeyColumns<'_>, row: usize) {
+        let new = match columns.key(row) {
+            Key::Null => false,
+            Key::Integer(value) => self.integers.insert(value),
+            Key::Hash(_) => columns.fingerprint(row).is_some_and(|print| self.prints.insert(print)),
+        };
+        if new {
+            self.values.push(columns.values(row));
+        }
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Keys {
+    /// The keys of `table`, with what the target holds; about `expected` records are to come.
+    pub(super) fn open(read: &dyn Read, table: &Table, tables: &[Table], expected: u64) -> Result<Self> {
+        let held = read.row_count(table)?;
+        let mut uniques = uniques(table);
+        for unique in &mut uniques {
+            unique.seen = seen(read, table, &unique.positions, held, expected)?;
+        }
+        let mut foreigns = foreigns(table, tables, &uniques);
+        for foreign in &mut foreigns {
+            if let Parents::Other(set) = &mut foreign.parents {
+                *set = parents(read, &foreign.parent, &foreign.parent_positions, expected)?;
+            }
+        }
+        Ok(Self { table: table.clone(), uniques, foreigns, learns: true })
+    }
+
+    /// The keys of `table` without any knowledge: every key is asked for.
+    pub(super) fn unknown(table: &Table, tables: &[Table]) -> Self {
+        let mut uniques = uniques(table);
+        uniques.iter_mut().for_each(|unique| unique.seen = SeenKeys::Unknown);
+        let foreigns = foreigns(table, tables, &uniques);
+        Self { table: table.clone(), uniques, foreigns, learns: false }
+    }
+
+    /// Whether the table refers to itself.
+    pub(super) fn refers_to_itself(&self) -> bool {
+        self.foreigns.iter().any(|foreign| matches!(foreign.parents, Parents::Own(_)))
+    }
+}
+
+/// The unique keys of `table`, nothing seen.
+fn uniques(table: &Table) -> Vec<Unique> {
+    let schema = &table.schema;
+    let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, true));
+    primary
+        .into_iter()
+        .chain(schema.unique_keys.iter().map(|key| (key, false)))
+        .map(|(positions, primary)| Unique {
+            positions: positions.clone(),
+            name: schema.key_name(positions),
+            primary,
+            seen: SeenKeys::new(is_integer(table, positions)),
+        })
+        .collect()
+}
+
+fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign> {
+    let foreign = |key: &landfall_core::schema::ForeignKey| {
+        let parent = tables.iter().find(|parent| parent.name == key.parent)?.clone();
+        let parent_positions: Vec<usize> =
+            key.parent_fields.iter().filter_map(|name| parent.schema.position(name)).collect();
+        let own = uniques.iter().position(|unique| unique.positions == parent_positions);
+        let parents = match own {
+            Some(at) if parent.name == table.name => Parents::Own(at),
+            _ => Parents::Other(ParentSet::unknown()),
+        };
+        let name = table.schema.key_name(&key.fields);
+        Some(Foreign {
+            positions: key.fields.clone(),
+            name,
+            parent,
+            parent_positions,
+            parents,
+            touched: Touched::default(),
+        })
+    };
+    table.schema.foreign_keys.iter().filter_map(foreign).collect()
+}
+
+/// Whether a key is one integer.
+fn is_integer(table: &Table, positions: &[usize]) -> bool {
+    let kind = |at: &usize| &table.schema.fields[*at].kind;
+    matches!(positions, [at] if matches!(kind(at), FieldType::Integer { .. } | FieldType::Year))
+}
+
+/// What `table` holds of the key at `positions`.
+fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected: u64) -> Result<SeenKeys> {
+    if held > expected.saturating_mul(ASK_FROM) {
+        return Ok(SeenKeys::Unknown);
+    }
+    let mut seen = SeenKeys::new(is_integer(table, positions));
+    if held > 0 {
+        let all: Vec<usize> = (0..positions.len()).collect();
+        read.scan(table, positions, &mut |batch| {
+            let columns = KeyColumns::new(batch, &all);
+            (0..batch.num_rows()).for_each(|row| seen.insert(columns.key(row)));
+        })?;
+    }
+    Ok(seen)
+}
+
+/// The keys of a parent table.
+pub(super) fn parents(read: &dyn Read, parent: &Table, positions: &[usize], expected: u64) -> Result<ParentSet> {
+    let held = read.row_count(parent)?;
+    if held > MOST_PARENTS || held > expected.saturating_mul(ASK_FROM).max(10_000) {
+        return Ok(ParentSet::unknown());
+    }
+    let mut set = ParentSet::default();
+    let all: Vec<usize> = (0..positions.len()).collect();
+    read.scan(parent, positions, &mut |batch| set.insert_all(batch, &all))?;
+    Ok(set)
+}

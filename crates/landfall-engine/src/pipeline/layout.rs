@@ -1,0 +1,157 @@
+//! How the columns of a source lie: its header held against the schema.
+
+use landfall_core::{
+    schema::{Encoding, FieldsMatch, TableSchema},
+    validate::ColumnMap,
+};
+use serde::{Deserialize, Serialize};
+
+/// How the columns of a source lie: what is needed, beside the dictionary, to read one of its records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Layout {
+    /// For each field its column.
+    columns: Vec<Option<usize>>,
+    /// The cells of a record.
+    width: usize,
+    /// Whether a source in UTF-16 is big-endian.
+    #[serde(default)]
+    big_endian: bool,
+    /// The header's labels, where there is one.
+    #[serde(default)]
+    pub(super) labels: Option<Vec<String>>,
+}
+
+impl Layout {
+    /// The layout of a source with these `labels`, or with none where it has no header.
+    ///
+    /// # Errors
+    /// Every way in which the header contradicts the schema, as one sentence.
+    pub(super) fn of(schema: &TableSchema, labels: Option<&[String]>, encoding: Encoding) -> Result<Self, String> {
+        let map = match labels {
+            None => ColumnMap::identity(schema.fields.len()),
+            Some(labels) => ColumnMap { columns: columns(schema, labels)?, width: labels.len() },
+        };
+        Ok(Self {
+            columns: map.columns,
+            width: map.width,
+            big_endian: encoding == Encoding::Utf16Be,
+            labels: labels.map(<[String]>::to_vec),
+        })
+    }
+
+    /// The map for the validator.
+    pub(super) fn map(&self) -> ColumnMap {
+        ColumnMap { columns: self.columns.clone(), width: self.width }
+    }
+
+    /// The encoding of the source's records, given the one declared.
+    pub(super) const fn encoding(&self, declared: Encoding) -> Encoding {
+        match declared {
+            Encoding::Utf16 if self.big_endian => Encoding::Utf16Be,
+            Encoding::Utf16 => Encoding::Utf16Le,
+            other => other,
+        }
+    }
+}
+
+/// For each field the column whose label is its name, as `fieldsMatch` allows.
+fn columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>, String> {
+    let mut faults = labels_at_fault(labels);
+    let names: Vec<&str> = schema.fields.iter().map(|field| &*field.name).collect();
+    let columns: Vec<Option<usize>> =
+        names.iter().map(|name| labels.iter().position(|label| label == name)).collect();
+    let missing: Vec<&str> =
+        names.iter().zip(&columns).filter(|(_, column)| column.is_none()).map(|(name, _)| *name).collect();
+    let extra: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !names.contains(label)).collect();
+    match schema.fields_match {
+        FieldsMatch::Exact if labels.iter().map(String::as_str).ne(names.iter().copied()) => {
+            faults.extend(exact_faults(&names, labels));
+        }
+        FieldsMatch::Equal | FieldsMatch::Subset if !missing.is_empty() => {
+            faults.push(format!("missing-label: it lacks {}", missing.join(", ")));
+        }
+        FieldsMatch::Partial if missing.len() == names.len() => {
+            faults.push("missing-label: it has none of the fields".into());
+        }
+        _ => {}
+    }
+    if matches!(schema.fields_match, FieldsMatch::Equal | FieldsMatch::Superset) && !extra.is_empty() {
+        faults.push(format!("extra-label: it has {} beside the fields", extra.join(", ")));
+    }
+    if faults.is_empty() { Ok(columns) } else { Err(faults.join("; ")) }
+}
+
+/// Labels that are blank or occur twice.
+fn labels_at_fault(labels: &[String]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (at, label) in labels.iter().enumerate() {
+        if label.trim().is_empty() {
+            faults.push(format!("blank-label: column {} has no label", at + 1));
+        } else if labels[..at].contains(label) {
+            faults.push(format!("duplicate-label: {label:?} occurs twice"));
+        }
+    }
+    faults
+}
+
+/// Where labels and names differ when both their number and order count.
+fn exact_faults(names: &[&str], labels: &[String]) -> Vec<String> {
+    let mut faults: Vec<String> = names
+        .iter()
+        .zip(labels)
+        .enumerate()
+        .filter(|(_, (name, label))| label != name)
+        .map(|(at, (name, label))| format!("incorrect-label: column {} is {label:?} and not {name:?}", at + 1))
+        .collect();
+    faults.extend(names.iter().skip(labels.len()).map(|name| format!("missing-label: it lacks {name:?}")));
+    faults.extend(labels.iter().skip(names.len()).map(|label| format!("extra-label: it has {label:?} beside the fields")));
+    faults.truncate(8);
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::schema::{Encoding, Field, FieldType, FieldsMatch, StringFormat, TableSchema};
+
+    use super::Layout;
+
+    fn layout(fields_match: FieldsMatch, labels: &[&str]) -> Result<Vec<Option<usize>>, String> {
+        let field = |name: &str| Field {
+            name: name.into(),
+            title: None,
+            description: None,
+            kind: FieldType::String(StringFormat::Default),
+            constraints: Default::default(),
+            missing_values: vec![String::new()],
+        };
+        let schema = TableSchema { fields: vec![field("a"), field("b")], fields_match, ..TableSchema::default() };
+        let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+        Layout::of(&schema, Some(&labels), Encoding::Utf8).map(|layout| layout.columns)
+    }
+
+    #[test]
+    fn each_way_of_matching_takes_what_the_standard_says() {
+        assert_eq!(layout(FieldsMatch::Exact, &["a", "b"]), Ok(vec![Some(0), Some(1)]));
+        assert_eq!(layout(FieldsMatch::Equal, &["b", "a"]), Ok(vec![Some(1), Some(0)]));
+        assert_eq!(layout(FieldsMatch::Subset, &["c", "b", "a"]), Ok(vec![Some(2), Some(1)]));
+        assert_eq!(layout(FieldsMatch::Superset, &["b"]), Ok(vec![None, Some(0)]));
+        assert_eq!(layout(FieldsMatch::Partial, &["b", "c"]), Ok(vec![None, Some(0)]));
+    }
+
+    #[test]
+    fn a_header_that_contradicts_the_schema_is_an_error_that_lists_all() {
+        for (way, labels, words) in [
+            (FieldsMatch::Exact, vec!["b", "a"], "incorrect-label: column 1 is \"b\" and not \"a\""),
+            (FieldsMatch::Exact, vec!["a"], "missing-label: it lacks \"b\""),
+            (FieldsMatch::Exact, vec!["a", "b", "c"], "extra-label"),
+            (FieldsMatch::Equal, vec!["a"], "missing-label: it lacks b"),
+            (FieldsMatch::Equal, vec!["a", "b", "c"], "extra-label: it has c"),
+            (FieldsMatch::Superset, vec!["a", "c"], "extra-label: it has c"),
+            (FieldsMatch::Partial, vec!["c"], "none of the fields"),
+            (FieldsMatch::Subset, vec!["a", "b", "a"], "duplicate-label"),
+        ] {
+            let fault = layout(way, &labels).expect_err(words);
+            assert!(fault.contains(words), "{fault}");
+        }
+    }
+}

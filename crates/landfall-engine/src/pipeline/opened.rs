@@ -1,0 +1,138 @@
+//! A source that is open, with its header read and held against the schema.
+
+use std::{io::Read as _, sync::Arc};
+
+use landfall_core::{
+    decode::{Cutter, Decoder, Limits, Piece},
+    schema::{Encoding, Resource, TableSchema},
+    validate::Validator,
+};
+
+use super::{Work, layout::Layout};
+use crate::{
+    error::{Error, Result},
+    ledger::Position,
+    source::{Input, Source},
+};
+
+/// A source that is open: its bytes are cut from the first data record on.
+pub(super) struct Opened {
+    input: Input,
+    cutter: Cutter,
+    hasher: blake3::Hasher,
+    source: Source,
+    /// The first piece, where reading the header brought it along.
+    first: Option<Piece>,
+    /// How its columns lie.
+    pub(super) layout: Layout,
+    /// Cuts and reads its records.
+    pub(super) rules: Arc<RecordRules>,
+    /// Where the data begin.
+    pub(super) start: Position,
+}
+
+/// What turns the bytes of a record into a row or a reject.
+#[derive(Debug)]
+pub(super) struct RecordRules {
+    pub(super) decoder: Decoder,
+    pub(super) validator: Validator,
+}
+
+impl RecordRules {
+    /// The rules of `resource` for records that lie as `layout` says.
+    pub(super) fn new(resource: &Resource, layout: &Layout) -> Result<Self> {
+        let encoding = layout.encoding(resource.encoding);
+        let validator = Validator::new(Arc::new(schema_with_nulls(resource)), layout.map())
+            .map_err(|error| Error::Usage(format!("the table {:?}: {error}", &*resource.name)))?;
+        Ok(Self { decoder: Decoder::new(&resource.dialect, encoding), validator })
+    }
+}
+
+/// The schema of `resource`, with the dialect's null sequence as a text for a missing value.
+fn schema_with_nulls(resource: &Resource) -> TableSchema {
+    let mut schema = resource.schema.clone();
+    if let Some(null) = &resource.dialect.null_sequence {
+        schema.fields.iter_mut().for_each(|field| field.missing_values.push(null.clone()));
+    }
+    schema
+}
+
+/// A piece of the source, and what is known of the source up to the point that was read when it was cut.
+pub(super) struct CutPiece {
+    pub(super) piece: Piece,
+    /// BLAKE3 of the first `digested` bytes.
+    pub(super) digest: blake3::Hash,
+    pub(super) digested: u64,
+    /// Bytes of the file read.
+    pub(super) consumed: u64,
+}
+
+impl Opened {
+    /// Opens `source` and reads its header; what stands before the offset `from`, the end of a record, is left out.
+    ///
+    /// # Errors
+    /// A source that cannot be read, or whose header contradicts the schema.
+    pub(super) fn new(source: &Source, resource: &Resource, work: Work, from: u64) -> Result<Self> {
+        let limits = Limits { block_bytes: work.block_bytes, record_bytes: work.record_bytes };
+        let mut cutter = Cutter::new(&resource.dialect, resource.encoding, limits);
+        cutter.skip_to(from);
+        let mut input = source.open()?;
+        let mut hasher = blake3::Hasher::new();
+        let mut first = cutter.next_piece();
+        while first.is_none() && !cutter.is_finished() && cutter.data_start().is_none() {
+            read_more(&mut input, &mut cutter, &mut hasher).map_err(|error| source.unreadable(&error))?;
+            first = cutter.next_piece();
+        }
+        if let Some(fault) = cutter.header_fault() {
+            return Err(Error::source(&source.name, format!("its header cannot be read: {fault}")));
+        }
+        let encoding = match cutter.encoding() {
+            Encoding::Utf16 => Encoding::Utf16Le,
+            other => other,
+        };
+        let layout = Layout::of(&resource.schema, cutter.header(), encoding).map_err(|faults| {
+            Error::source(&source.name, format!("its header is not that of the table {:?}: {faults}", &*resource.name))
+        })?;
+        let start = cutter.data_start().map_or(Position::default(), |start| Position {
+            offset: start.offset,
+            lines: start.line_ends,
+        });
+        let rules = Arc::new(RecordRules::new(resource, &layout)?);
+        Ok(Self { input, cutter, hasher, source: source.clone(), first, layout, rules, start })
+    }
+
+    /// The next piece, or none at the end of the source.
+    ///
+    /// # Errors
+    /// A source that cannot be read on.
+    pub(super) fn next_piece(&mut self) -> Result<Option<CutPiece>> {
+        loop {
+            if let Some(piece) = self.first.take().or_else(|| self.cutter.next_piece()) {
+                let (digest, digested) = (self.hasher.finalize(), self.hasher.count());
+                return Ok(Some(CutPiece { piece, digest, digested, consumed: self.input.consumed() }));
+            }
+            if self.cutter.is_finished() {
+                return Ok(None);
+            }
+            read_more(&mut self.input, &mut self.cutter, &mut self.hasher)
+                .map_err(|error| self.source.unreadable(&error))?;
+        }
+    }
+
+    /// BLAKE3 of what was read so far, and how many bytes that is.
+    pub(super) fn digest(&self) -> (blake3::Hash, u64) {
+        (self.hasher.finalize(), self.hasher.count())
+    }
+}
+
+fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
+    let space = cutter.space();
+    let read = input.read(space)?;
+    if read == 0 {
+        cutter.finish();
+    } else {
+        hasher.update(&space[..read]);
+        cutter.filled(read);
+    }
+    Ok(())
+}

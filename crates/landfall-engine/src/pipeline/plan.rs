@@ -1,0 +1,60 @@
+//! Which sources are read into which tables, in which order.
+
+use landfall_core::schema::Package;
+
+use super::Selection;
+use crate::{
+    error::Result,
+    project::Project,
+    source::Source,
+    target::Table,
+};
+
+/// One step: the sources of one table.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    /// The position of the table in the data package.
+    pub(super) position: usize,
+    /// What is read into it, in order.
+    pub(super) sources: Vec<Source>,
+}
+
+/// The steps for `selections` (all tables where there are none), parents before children. Every source is looked for
+/// before anything is read.
+pub(super) fn plan(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
+    let wanted = if selections.is_empty() { everything(project)? } else { selected(project, selections)? };
+    let order = project.package.load_order().into_iter().flatten();
+    Ok(order.filter_map(|position| wanted.iter().find(|step| step.position == position).cloned()).collect())
+}
+
+fn everything(project: &Project) -> Result<Vec<Step>> {
+    let resources = project.package.resources.iter().enumerate();
+    resources
+        .map(|(position, resource)| Ok(Step { position, sources: project.declared_sources(resource)? }))
+        .collect()
+}
+
+fn selected(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
+    let mut steps: Vec<Step> = Vec::new();
+    for selection in selections {
+        let position = project.position(&selection.table)?;
+        let sources = match &selection.source {
+            Some(path) => project.typed_sources(path)?,
+            None => project.declared_sources(&project.package.resources[position])?,
+        };
+        match steps.iter_mut().find(|step| step.position == position) {
+            Some(step) => step.sources.extend(sources),
+            None => steps.push(Step { position, sources }),
+        }
+    }
+    Ok(steps)
+}
+
+/// The tables that refer to `parent`, itself left out.
+pub(super) fn children<'t>(package: &Package, tables: &'t [Table], parent: &Table) -> Vec<&'t Table> {
+    let refers = |position: usize| {
+        let resource = &package.resources[position];
+        resource.name != parent.name && resource.schema.foreign_keys.iter().any(|key| key.parent == parent.name)
+    };
+    tables.iter().enumerate().filter(|(position, _)| refers(*position)).map(|(_, table)| table).collect()
+}

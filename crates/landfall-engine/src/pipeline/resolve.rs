@@ -1,0 +1,333 @@
+//! Resolving keys: which of a block's rows are inserted, updated, unchanged or rejected.
+//!
+//! Rows are taken in record order, so the first of two equal keys always wins. What was seen tells for almost every row
+//! that nothing stands against it; only where it says "yes" or "perhaps" is the judge asked what is really there, and
+//! by then every row accepted before has been handed to it.
+
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    keys::{Answer, KeyColumns, Scalar, row_scalars},
+    reject::{CellError, ErrorCode},
+    validate::{RecordPositions, Validated},
+};
+
+use super::keys::{Foreign, Keys, Parents};
+use crate::{
+    error::Result,
+    ledger::OnConflict,
+    target::Table,
+};
+
+/// Whether to go on after a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop: this record was the last.
+    Stop,
+}
+
+/// Knows what the tables hold, and is told what becomes of each record. Records are given by their position in the
+/// block.
+pub(super) trait Judge {
+    /// The row of `table` whose fields at `positions` have `values`, rows accepted before included.
+    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
+    /// Rows are to be inserted. `suspect` is set where it is one row whose key may have been seen.
+    fn accept(&mut self, rows: &RecordBatch, accepted: &[Range<usize>], suspect: bool) -> Result<()>;
+    /// The row with this row's primary key is to get its content; the target's words where it refuses.
+    fn update(&mut self, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
+    /// The table holds this row, or keeps its own.
+    fn unchanged(&mut self);
+    /// A record is rejected.
+    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow>;
+    /// Whether a missing parent of this foreign key is forgiven, since it will be there before the commit.
+    fn pardons(&self, _foreign: usize, _columns: &KeyColumns<'_>, _row: usize) -> bool {
+        false
+    }
+}
+
+/// The record of row `row` of the rows that passed.
+pub(super) fn record_of(positions: &RecordPositions, row: usize) -> u32 {
+    match positions {
+        RecordPositions::All => u32::try_from(row).unwrap_or(u32::MAX),
+        RecordPositions::Some(records) => records[row],
+    }
+}
+
+/// Resolves the keys of all records of a block.
+pub(super) fn resolve(
+    keys: &mut Keys,
+    validated: &Validated,
+    on_conflict: OnConflict,
+    judge: &mut dyn Judge,
+) -> Result<Flow> {
+    let mut block = Block::new(keys, validated, on_conflict);
+    let rejects = validated.rejects.len();
+    let mut next = 0;
+    for row in 0..validated.rows.num_rows() {
+        let record = record_of(&validated.row_records, row);
+        while next < rejects && validated.rejects[next].record < record {
+            if block.rejected(next, judge)? == Flow::Stop {
+                return block.finish(Flow::Stop, judge);
+            }
+            next += 1;
+        }
+        if block.row(row, judge)? == Flow::Stop {
+            return block.finish(Flow::Stop, judge);
+        }
+    }
+    while next < rejects {
+        if block.rejected(next, judge)? == Flow::Stop {
+            return block.finish(Flow::Stop, judge);
+        }
+        next += 1;
+    }
+    block.finish(Flow::Continue, judge)
+}
+
+/// The state of one block.
+struct Block<'a> {
+    keys: &'a mut Keys,
+    validated: &'a Validated,
+    on_conflict: OnConflict,
+    /// The unique and foreign keys of the rows that passed.
+    uniques: Vec<KeyColumns<'a>>,
+    foreigns: Vec<KeyColumns<'a>>,
+    /// Rows accepted and not yet handed to the judge.
+    pending: Vec<Range<usize>>,
+}
+
+impl<'a> Block<'a> {
+    fn new(keys: &'a mut Keys, validated: &'a Validated, on_conflict: OnConflict) -> Self {
+        let rows = &validated.rows;
+        let uniques = keys.uniques.iter().map(|unique| KeyColumns::new(rows, &unique.positions)).collect();
+        let foreigns = keys.foreigns.iter().map(|foreign| KeyColumns::new(rows, &foreign.positions)).collect();
+        Self { keys, validated, on_conflict, uniques, foreigns, pending: Vec::new() }
+    }
+
+    fn finish(mut self, flow: Flow, judge: &mut dyn Judge) -> Result<Flow> {
+        self.flush(judge)?;
+        Ok(flow)
+    }
+
+    /// Hands over the rows accepted so far, so that the judge finds them.
+    fn flush(&mut self, judge: &mut dyn Judge) -> Result<()> {
+        if !self.pending.is_empty() {
+            judge.accept(&self.validated.rows, &self.pending, false)?;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    /// A row that passed the validator.
+    #[inline]
+    fn row(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        if self.is_plain(row) {
+            self.learn(row);
+            match self.pending.last_mut() {
+                Some(range) if range.end == row => range.end += 1,
+                _ => self.pending.push(row..row + 1),
+            }
+            return Ok(Flow::Continue);
+        }
+        self.suspect(row, judge)
+    }
+
+    /// Whether nothing can stand against a row: its parents are there, and its keys were never seen.
+    #[inline]
+    fn is_plain(&self, row: usize) -> bool {
+        let keys = &*self.keys;
+        let parents = keys.foreigns.iter().zip(&self.foreigns).all(|(foreign, columns)| match &foreign.parents {
+            Parents::Other(set) => set.contains(columns, row) == Answer::Yes,
+            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) == Answer::Yes,
+        });
+        parents
+            && keys
+                .uniques
+                .iter()
+                .zip(&self.uniques)
+                .all(|(unique, columns)| unique.seen.contains(columns.key(row)) == Answer::No)
+    }
+
+    /// Notes the keys and parents of an accepted row.
+    #[inline]
+    fn learn(&mut self, row: usize) {
+        if !self.keys.learns {
+            return;
+        }
+        for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.uniques) {
+            unique.seen.insert(columns.key(row));
+        }
+        for (foreign, columns) in self.keys.foreigns.iter_mut().zip(&self.foreigns) {
+            if matches!(foreign.parents, Parents::Other(_)) {
+                foreign.touched.add(columns, row);
+            }
+        }
+    }
+
+    /// A row against which something may stand.
+    #[cold]
+    fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        let rows = &self.validated.rows;
+        let content = row_scalars(rows, row);
+        let same = |found: &[Scalar]| {
+            found.len() == content.len() && found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new)
+        };
+        let has_primary = self.keys.uniques.first().is_some_and(|unique| unique.primary);
+        let mut errors = Vec::new();
+        let mut conflict = false;
+        for at in 0..self.keys.uniques.len() {
+            let Some(found) = self.holder(at, row, judge)? else { continue };
+            let unique = &self.keys.uniques[at];
+            if same(&found) && (unique.primary || !has_primary) {
+                judge.unchanged();
+                return Ok(Flow::Continue);
+            }
+            if unique.primary {
+                conflict = true;
+            }
+            let own = conflict && !unique.primary && self.same_primary(&found, row);
+            if !own && !(unique.primary && self.on_conflict != OnConflict::Reject) {
+                errors.push(clash(unique.code(), &unique.name, &self.uniques[at].values(row)));
+            }
+        }
+        for at in 0..self.keys.foreigns.len() {
+            if let Some(error) = self.orphan(at, row, judge)? {
+                errors.push(error);
+            }
+        }
+        self.decide(row, conflict, errors, judge)
+    }
+
+    fn decide(
+        &mut self,
+        row: usize,
+        conflict: bool,
+        errors: Vec<CellError>,
+        judge: &mut dyn Judge,
+    ) -> Result<Flow> {
+        let record = record_of(&self.validated.row_records, row);
+        if !errors.is_empty() {
+            return judge.reject(record, errors);
+        }
+        if !conflict {
+            self.flush(judge)?;
+            self.learn(row);
+            judge.accept(&self.validated.rows, &[row..row + 1], true)?;
+        } else if self.on_conflict == OnConflict::Keep {
+            judge.unchanged();
+        } else if let Some(words) = judge.update(&self.validated.rows, row)? {
+            return judge.reject(record, vec![refused(&words)]);
+        } else {
+            self.learn(row);
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// The row that holds the unique key `at` of `row` already.
+    fn holder(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<Vec<Scalar>>> {
+        let unique = &self.keys.uniques[at];
+        if unique.seen.contains(self.uniques[at].key(row)) == Answer::No {
+            return Ok(None);
+        }
+        self.flush(judge)?;
+        let unique = &self.keys.uniques[at];
+        judge.find(&self.keys.table, &unique.positions, &self.uniques[at].values(row))
+    }
+
+    /// Whether `found` has the primary key of `row`.
+    fn same_primary(&self, found: &[Scalar], row: usize) -> bool {
+        let positions = &self.keys.table.schema.primary_key;
+        positions.iter().zip(self.uniques[0].values(row)).all(|(&position, value)| found[position] == value)
+    }
+
+    /// The error where the parent that `row` names by the foreign key `at` does not exist.
+    fn orphan(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<CellError>> {
+        let columns = self.foreigns[at].clone();
+        if let Parents::Own(unique) = self.keys.foreigns[at].parents
+            && columns.values(row) == self.uniques[unique].values(row)
+        {
+            return Ok(None);
+        }
+        self.missing_parent(at, &columns, row, judge)
+    }
+
+    fn missing_parent(
+        &mut self,
+        at: usize,
+        columns: &KeyColumns<'_>,
+        row: usize,
+        judge: &mut dyn Judge,
+    ) -> Result<Option<CellError>> {
+        let known = match &self.keys.foreigns[at].parents {
+            Parents::Other(set) => set.contains(columns, row),
+            Parents::Own(unique) => self.keys.uniques[*unique].seen.parent(columns, row),
+        };
+        if known == Answer::Yes || judge.pardons(at, columns, row) {
+            return Ok(None);
+        }
+        self.flush(judge)?;
+        let foreign = &self.keys.foreigns[at];
+        let values = columns.values(row);
+        let found = judge.find(&foreign.parent, &foreign.parent_positions, &values)?;
+        Ok(found.is_none().then(|| no_parent(foreign, &values)))
+    }
+
+    /// A record that the validator rejected: clashes and missing parents are listed too, as far as its keys could be
+    /// read.
+    fn rejected(&mut self, at: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        let rejected = &self.validated.rejects[at];
+        let mut errors = rejected.errors.clone();
+        let rows = &self.validated.rejected_rows;
+        for key in 0..self.keys.uniques.len() {
+            let unique = &self.keys.uniques[key];
+            if unique.primary && self.on_conflict != OnConflict::Reject {
+                continue;
+            }
+            let columns = KeyColumns::new(rows, &unique.positions);
+            if unique.seen.contains(columns.key(at)) != Answer::No {
+                self.flush(judge)?;
+                let unique = &self.keys.uniques[key];
+                let values = columns.values(at);
+                if judge.find(&self.keys.table, &unique.positions, &values)?.is_some() {
+                    errors.push(clash(unique.code(), &unique.name, &values));
+                }
+            }
+        }
+        for key in 0..self.keys.foreigns.len() {
+            let columns = KeyColumns::new(rows, &self.keys.foreigns[key].positions);
+            errors.extend(self.missing_parent(key, &columns, at, judge)?);
+        }
+        judge.reject(rejected.record, errors)
+    }
+}
+
+/// The error of a key that is held already.
+pub(super) fn clash(code: ErrorCode, name: &std::sync::Arc<str>, values: &[Scalar]) -> CellError {
+    let value = shown(values);
+    let message = match code {
+        ErrorCode::PrimaryKey => format!("the primary key {name} = {value} is held already by a row with other content"),
+        _ => format!("the unique key {name} = {value} is held already by another row"),
+    };
+    CellError::new(code, Some(name.clone()), Some(&value), message)
+}
+
+/// The error of a row whose parent is missing.
+pub(super) fn no_parent(foreign: &Foreign, values: &[Scalar]) -> CellError {
+    let value = shown(values);
+    let message = format!("{} = {value} names no row of the table {:?}", foreign.name, &*foreign.parent.name);
+    CellError::new(ErrorCode::ForeignKey, Some(foreign.name.clone()), Some(&value), message)
+}
+
+/// The error of a row that the database refused.
+pub(super) fn refused(words: &str) -> CellError {
+    CellError::new(ErrorCode::TargetError, None, None, format!("the database refused the row: {words}"))
+}
+
+/// Values of a key as text.
+fn shown(values: &[Scalar]) -> String {
+    let texts: Vec<String> = values.iter().map(|value| landfall_core::validate::canonical::text(value.as_ref())).collect();
+    texts.join(",")
+}

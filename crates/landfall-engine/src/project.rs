@@ -1,0 +1,60 @@
+//! A project: a folder with a data package.
+
+use std::path::{Path, PathBuf};
+
+use landfall_core::schema::{Package, Resource, SourcePath};
+
+use crate::{
+    error::{Error, Result},
+    source::{Source, resolve},
+    target::{Table, tables_of},
+};
+
+/// A project, as the engine sees it: what the data is, and the folder that its paths are relative to.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The data package.
+    pub package: Package,
+}
+
+impl Project {
+    /// The tables in the order of the data package.
+    #[must_use]
+    pub fn tables(&self) -> Vec<Table> {
+        tables_of(&self.package)
+    }
+
+    /// The position of the resource called `name`.
+    ///
+    /// # Errors
+    /// No such resource; the message names those there are.
+    pub fn position(&self, name: &str) -> Result<usize> {
+        let resources = &self.package.resources;
+        resources.iter().position(|resource| &*resource.name == name).ok_or_else(|| {
+            let known: Vec<&str> = resources.iter().map(|resource| &*resource.name).collect();
+            Error::Usage(format!("there is no table {name:?} in the data package; it has {}", known.join(", ")))
+        })
+    }
+
+    /// The sources that the data package names for `resource`.
+    ///
+    /// # Errors
+    /// A file that does not exist.
+    pub fn declared_sources(&self, resource: &Resource) -> Result<Vec<Source>> {
+        let mut sources = Vec::new();
+        for path in &resource.paths {
+            sources.extend(resolve(path, &self.folder, &self.folder)?);
+        }
+        Ok(sources)
+    }
+
+    /// The sources that were typed, relative to the current folder.
+    ///
+    /// # Errors
+    /// A file that does not exist.
+    pub fn typed_sources(&self, path: &SourcePath) -> Result<Vec<Source>> {
+        resolve(path, Path::new("."), &self.folder)
+    }
+}
