@@ -4,6 +4,7 @@
 //! Standard: <https://datapackage.org/standard/data-package/>.
 
 mod dialect;
+pub mod document;
 mod field;
 mod package;
 mod table;
