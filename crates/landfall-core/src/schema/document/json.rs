@@ -29,7 +29,8 @@ struct JsonParser<'a> {
 
 impl<'a> JsonParser<'a> {
     fn node(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Node> {
-        let place = self.source.place_at(self.offset(raw), raw.lines().next().unwrap_or_default().chars().count());
+        let width = if raw.starts_with(['{', '[']) { 1 } else { raw.chars().count() };
+        let place = self.source.place_at(self.offset(raw), width);
         *count += 1;
         if depth > MAX_DEPTH || *count > MAX_NODES {
             self.problems.report(&place, beyond_limit(depth));

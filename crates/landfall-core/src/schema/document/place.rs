@@ -17,13 +17,13 @@ impl Source {
     /// The place of the character at byte `at`, `width` characters wide.
     pub(super) fn place_at(self: &Arc<Self>, at: usize, width: usize) -> Place {
         let line = self.line_starts.partition_point(|&start| start <= at).max(1);
-        let before = self.text.get(self.line_starts[line - 1]..at).unwrap_or_default();
-        self.place(line, before.chars().count() + 1, width)
+        Place { source: Arc::clone(self), line, column: Column::OfByte(at), width: width.max(1) }
     }
 
     /// The place at `line` and `column`, both counted from 1.
     pub(super) fn place(self: &Arc<Self>, line: usize, column: usize, width: usize) -> Place {
-        Place { source: Arc::clone(self), line: line.max(1), column: column.max(1), width: width.max(1) }
+        let column = Column::Counted(column.max(1));
+        Place { source: Arc::clone(self), line: line.max(1), column, width: width.max(1) }
     }
 
     /// The byte at which `line` starts.
@@ -51,8 +51,16 @@ fn line_starts(text: &str) -> Vec<usize> {
 pub struct Place {
     source: Arc<Source>,
     line: usize,
-    column: usize,
+    column: Column,
     width: usize,
+}
+
+/// A column is counted when it is asked for: a document of one long line would be read again for each of its values.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Counted(usize),
+    /// Of the character at this byte of the text.
+    OfByte(usize),
 }
 
 /// How much of a long line a snippet shows on each side of the place.
@@ -73,20 +81,27 @@ impl Place {
 
     /// The character in the line, counted from 1.
     #[must_use]
-    pub const fn column(&self) -> usize {
-        self.column
+    pub fn column(&self) -> usize {
+        match self.column {
+            Column::Counted(column) => column,
+            Column::OfByte(at) => {
+                let before = self.source.text.get(self.source.line_start(self.line)..at).unwrap_or_default();
+                before.chars().count() + 1
+            }
+        }
     }
 
     /// The line with carets under the place; a long line is shown in part. Control characters are shown as blanks.
     pub(super) fn snippet(&self) -> String {
         let chars: Vec<char> = self.source.line(self.line).chars().map(printable).collect();
-        let from = self.column.saturating_sub(SNIPPET_SIDE + 1).min(chars.len());
-        let to = (self.column + SNIPPET_SIDE).min(chars.len());
+        let column = self.column();
+        let from = column.saturating_sub(SNIPPET_SIDE + 1).min(chars.len());
+        let to = (column + SNIPPET_SIDE).min(chars.len());
         let shown: String = chars[from..to].iter().collect();
         let number = self.line.to_string();
         let blank = " ".repeat(number.len());
-        let indent = " ".repeat(self.column - 1 - from);
-        let carets = "^".repeat(self.width.min((to + 1).saturating_sub(self.column)).max(1));
+        let indent = " ".repeat(column - 1 - from);
+        let carets = "^".repeat(self.width.min((to + 1).saturating_sub(column)).max(1));
         format!("  {number} | {}\n  {blank} | {indent}{carets}", shown.trim_end())
     }
 }

@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
 
     /// The property `name` with the place of its key.
     pub fn take_entry(&mut self, name: &'static str) -> Option<&'a Entry> {
-        self.known.push(name);
+        self.accept(&[name]);
         self.entries.iter().find(|entry| entry.key == name)
     }
 
@@ -80,7 +80,11 @@ impl<'a> Reader<'a> {
 
     /// Properties that may stand here and are not read.
     pub fn accept(&mut self, names: &[&'static str]) {
-        self.known.extend(names);
+        for name in names {
+            if !self.known.contains(name) {
+                self.known.push(name);
+            }
+        }
     }
 
     /// Complains about every property that is not known.
@@ -129,11 +133,14 @@ pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<
     (distance <= 1 + name.chars().count() / 4).then_some(name)
 }
 
-/// A stricter test than [`nearest`], for maps in which other names may stand.
+/// A stricter test than [`nearest`], for maps in which other names may stand. A known name with a suffix of its own, such
+/// as `description_fr` or `title@de`, is another name.
 fn misspelled(typed: &str, known: &[&'static str]) -> Option<&'static str> {
-    let allowed = |name: &str| if name.len() < 7 { 1 } else { 2 };
+    let allowed = |name: &str| if name.len() < 9 { 1 } else { 2 };
+    let suffixed = |name: &str| typed.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
     let folded = fold(typed);
-    known.iter().copied().find(|name| strsim::damerau_levenshtein(&folded, &fold(name)) <= allowed(name))
+    let near = |name: &str| strsim::damerau_levenshtein(&folded, &fold(name)) <= allowed(name) && !suffixed(name);
+    known.iter().copied().find(|name| near(name))
 }
 
 /// `primary_key`, `primary-key` and `PrimaryKey` are one mistake away from `primaryKey` for a person, not five.

@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
 use super::{Node, Problems, Value, parse_json, parse_yaml};
