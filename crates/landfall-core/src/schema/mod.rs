@@ -3,19 +3,20 @@
 //! The types here are the *checked* dictionary: what a descriptor means after it was read and found sound.
 //! Standard: <https://datapackage.org/standard/data-package/>.
 
+mod descriptor;
 mod dialect;
+pub mod document;
 mod field;
+mod load_order;
 mod package;
 mod table;
 
+pub use descriptor::Loader;
 pub use dialect::{Dialect, HeaderRows, LineTerminator};
+pub use document::{DescriptorError, DescriptorErrors};
 pub use field::{
     BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat,
     TemporalFormat,
 };
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
 pub use table::{FieldsMatch, ForeignKey, TableSchema};
-/// stub
-#[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct DescriptorErrors;

@@ -1,0 +1,86 @@
+//! Bounds that leave no value between them.
+
+use std::cmp::Ordering;
+
+use crate::schema::document::{Place, Problems};
+use crate::schema::{Constraints, FieldType, TemporalFormat};
+
+/// Reports bounds that exclude each other. Bounds that cannot be compared as text are left to the validator.
+pub(super) fn check(constraints: &Constraints, kind: Option<&FieldType>, place: &Place, problems: &Problems) {
+    if let (Some(least), Some(greatest)) = (constraints.min_length, constraints.max_length)
+        && least > greatest
+    {
+        problems.report(place, format!("\"minLength\" {least} is greater than \"maxLength\" {greatest}"));
+    }
+    let Some(kind) = kind else { return };
+    let lower = [("minimum", &constraints.minimum), ("exclusiveMinimum", &constraints.exclusive_minimum)];
+    let upper = [("maximum", &constraints.maximum), ("exclusiveMaximum", &constraints.exclusive_maximum)];
+    for (low_name, low) in &lower {
+        for (high_name, high) in &upper {
+            let (Some(low), Some(high)) = (low, high) else { continue };
+            let touching = (*low_name, *high_name) == ("minimum", "maximum");
+            let fits = |order: Ordering| order == Ordering::Less || (touching && order == Ordering::Equal);
+            if compare(kind, low, high).is_some_and(|order| !fits(order)) {
+                let message = format!("no value lies between \"{low_name}\" {low} and \"{high_name}\" {high}");
+                problems.report(place, message);
+            }
+        }
+    }
+}
+
+fn compare(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
+    match kind {
+        FieldType::Integer { .. } | FieldType::Year => compare_decimals(a, b),
+        FieldType::Number(format) => {
+            let plain = |text: &str| text.replace(&format.decimal_char, ".");
+            compare_decimals(&plain(a), &plain(b))
+        }
+        FieldType::Date(TemporalFormat::Default) => compare_shaped(a, b, "0000-00-00"),
+        FieldType::Time(TemporalFormat::Default) => compare_shaped(a, b, "00:00:00"),
+        FieldType::YearMonth => compare_shaped(a, b, "0000-00"),
+        _ => None,
+    }
+}
+
+/// Texts of fixed shape whose order is that of their bytes; a `0` in the shape stands for any digit.
+fn compare_shaped(a: &str, b: &str, shape: &str) -> Option<Ordering> {
+    let matches = |byte: u8, wanted: u8| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+    let shaped = |text: &str| text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(|(x, y)| matches(x, y));
+    (shaped(a) && shaped(b)).then(|| a.cmp(b))
+}
+
+/// Compares decimal numbers of any length without an exponent.
+fn compare_decimals(a: &str, b: &str) -> Option<Ordering> {
+    let (a, b) = (Decimal::read(a)?, Decimal::read(b)?);
+    Some(match (a.negative, b.negative) {
+        (false, true) => Ordering::Greater,
+        (true, false) => Ordering::Less,
+        (false, false) => a.compare_size(&b),
+        (true, true) => b.compare_size(&a),
+    })
+}
+
+struct Decimal<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+}
+
+impl<'a> Decimal<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+            return None;
+        }
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let is_zero = whole.is_empty() && fraction.is_empty();
+        Some(Self { negative: text.starts_with('-') && !is_zero, whole, fraction })
+    }
+
+    fn compare_size(&self, other: &Self) -> Ordering {
+        let whole = self.whole.len().cmp(&other.whole.len()).then_with(|| self.whole.cmp(other.whole));
+        whole.then_with(|| self.fraction.cmp(other.fraction))
+    }
+}

@@ -1,0 +1,60 @@
+//! The characters of a dialect that have a role: one ASCII character each, and no two alike.
+
+use crate::schema::document::{Node, Place, Reader};
+
+/// A character with a role, and where it was declared, if it was.
+#[derive(Clone, Copy)]
+pub(super) struct Role<'a> {
+    pub(super) name: &'static str,
+    pub(super) byte: Option<u8>,
+    place: Option<&'a Place>,
+}
+
+/// Reads the character `name`; `default` where it is not declared.
+pub(super) fn read<'a>(reader: &mut Reader<'a>, name: &'static str, default: Option<u8>) -> Role<'a> {
+    let node = reader.take(name);
+    let byte = match node.and_then(|node| read_byte(reader, node, name)) {
+        Some(byte) => byte,
+        None => default,
+    };
+    Role { name, byte, place: node.map(|node| &node.place) }
+}
+
+/// The character; `Some(None)` where the empty text turns the role off.
+fn read_byte(reader: &Reader<'_>, node: &Node, name: &'static str) -> Option<Option<u8>> {
+    let problems = reader.problems();
+    let text = node.text(&format!("\"{name}\""), problems)?;
+    let reason = match text.as_bytes() {
+        [] if name == "quoteChar" => return Some(None),
+        [b'\r' | b'\n'] => "must not be a line end",
+        [byte] => return Some(Some(*byte)),
+        [] => "must not be empty",
+        _ => "must be one ASCII character",
+    };
+    let mend = match name {
+        "delimiter" => {
+            "write one character such as \",\", \";\", \"|\" or \"\\t\"; a file with another one must be converted"
+        }
+        "quoteChar" => "write one character such as \"\\\"\", or \"\" for a file without quotes",
+        _ => "write one character such as \"\\\\\" or \"#\", or remove the property",
+    };
+    problems.report_with_mend(&node.place, format!("\"{name}\" {reason}"), mend);
+    None
+}
+
+/// Reports every two roles that share a character.
+pub(super) fn check_distinct(reader: &Reader<'_>, roles: &[Role<'_>]) {
+    for (at, role) in roles.iter().enumerate() {
+        for other in roles[..at].iter().filter(|other| role.byte.is_some() && other.byte == role.byte) {
+            let place = role.place.or(other.place).unwrap_or(reader.place());
+            let message = format!("\"{}\" and \"{}\" are the same character", other.name, role.name);
+            match (other.name, role.name) {
+                ("quoteChar", "escapeChar") => {
+                    let mend = "remove \"escapeChar\", and write \"doubleQuote\": true";
+                    reader.problems().report_with_mend(place, message, mend);
+                }
+                _ => reader.problems().report(place, message),
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The types of fields: <https://datapackage.org/standard/table-schema/#field-types>.
+
+use jiff::fmt::temporal::DateTimeParser;
+
+use super::table_schema::choose;
+use crate::schema::document::{Node, Reader, nearest};
+use crate::schema::{
+    BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
+};
+
+const TYPES: [&str; 16] = [
+    "string",
+    "number",
+    "integer",
+    "boolean",
+    "object",
+    "array",
+    "list",
+    "datetime",
+    "date",
+    "time",
+    "year",
+    "yearmonth",
+    "duration",
+    "geopoint",
+    "geojson",
+    "any",
+];
+
+/// Properties that only some types have.
+const TYPE_PROPERTIES: [(&str, &[&str]); 10] = [
+    ("bareNumber", &["integer", "number"]),
+    ("groupChar", &["integer", "number"]),
+    ("decimalChar", &["number"]),
+    ("trueValues", &["boolean"]),
+    ("falseValues", &["boolean"]),
+    ("delimiter", &["list"]),
+    ("itemType", &["list"]),
+    ("timezone", &["datetime"]),
+    ("categories", &["string", "integer"]),
+    ("categoriesOrdered", &["string", "integer"]),
+];
+
+const STRING_FORMATS: [(&str, StringFormat); 5] = [
+    ("default", StringFormat::Default),
+    ("email", StringFormat::Email),
+    ("uri", StringFormat::Uri),
+    ("binary", StringFormat::Binary),
+    ("uuid", StringFormat::Uuid),
+];
+
+const LIST_ITEMS: [(&str, ListItem); 7] = [
+    ("string", ListItem::String),
+    ("integer", ListItem::Integer),
+    ("number", ListItem::Number),
+    ("boolean", ListItem::Boolean),
+    ("datetime", ListItem::Datetime),
+    ("date", ListItem::Date),
+    ("time", ListItem::Time),
+];
+
+const GEOPOINT_FORMATS: [(&str, GeopointFormat); 3] =
+    [("default", GeopointFormat::Default), ("array", GeopointFormat::Array), ("object", GeopointFormat::Object)];
+
+const GEOJSON_FORMATS: [(&str, GeoFormat); 2] = [("default", GeoFormat::Default), ("topojson", GeoFormat::Topojson)];
+
+/// Reads `type`, `format` and the properties of the type; `any` where there is no type, as version 2 says.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<FieldType> {
+    let name = match reader.take("type") {
+        None => "any",
+        Some(node) => read_name(reader, node).unwrap_or_default(),
+    };
+    let format = reader.take("format");
+    refuse_misplaced(reader, name);
+    match name {
+        "string" => chosen(reader, format, &STRING_FORMATS).map(FieldType::String),
+        "geopoint" => chosen(reader, format, &GEOPOINT_FORMATS).map(FieldType::Geopoint),
+        "geojson" => chosen(reader, format, &GEOJSON_FORMATS).map(FieldType::Geojson),
+        "date" => read_temporal(reader, format).map(FieldType::Date),
+        "time" => read_temporal(reader, format).map(FieldType::Time),
+        "datetime" => {
+            let timezone = read_timezone(reader);
+            read_temporal(reader, format).map(|format| FieldType::Datetime { format, timezone })
+        }
+        "" => None,
+        _ => {
+            refuse_format(reader, format, name);
+            Some(without_format(reader, name))
+        }
+    }
+}
+
+fn read_name<'a>(reader: &Reader<'a>, node: &'a Node) -> Option<&'a str> {
+    let problems = reader.problems();
+    let name = node.text("\"type\"", problems)?;
+    if TYPES.contains(&name) {
+        return Some(name);
+    }
+    match nearest(name, TYPES.into_iter()) {
+        Some(near) => problems.report(&node.place, format!("unknown type \"{name}\"; did you mean \"{near}\"?")),
+        None => {
+            let mend = format!("write one of: {}", TYPES.join(", "));
+            problems.report_with_mend(&node.place, format!("unknown type \"{name}\""), mend);
+        }
+    }
+    None
+}
+
+fn without_format(reader: &mut Reader<'_>, name: &str) -> FieldType {
+    match name {
+        "integer" => FieldType::Integer {
+            bare_number: reader.flag("bareNumber").unwrap_or(true),
+            group_char: read_mark(reader, "groupChar"),
+        },
+        "number" => FieldType::Number(read_number(reader)),
+        "boolean" => FieldType::Boolean(read_words(reader)),
+        "year" => FieldType::Year,
+        "yearmonth" => FieldType::YearMonth,
+        "duration" => FieldType::Duration,
+        "object" => FieldType::Object,
+        "array" => FieldType::Array,
+        "list" => read_list(reader),
+        _ => FieldType::Any,
+    }
+}
+
+fn read_number(reader: &mut Reader<'_>) -> NumberFormat {
+    let format = NumberFormat {
+        decimal_char: read_mark(reader, "decimalChar").unwrap_or_else(|| ".".into()),
+        group_char: read_mark(reader, "groupChar"),
+        bare_number: reader.flag("bareNumber").unwrap_or(true),
+    };
+    if format.group_char.as_ref() == Some(&format.decimal_char) {
+        let mend = "write another \"groupChar\" or \"decimalChar\"";
+        let message = format!("\"groupChar\" and \"decimalChar\" are both \"{}\"", format.decimal_char);
+        reader.problems().report_with_mend(reader.place(), message, mend);
+    }
+    format
+}
+
+/// The text that stands between digits.
+fn read_mark(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
+    let problems = reader.problems();
+    let node = reader.take(name)?;
+    let text = node.text(&format!("\"{name}\""), problems)?;
+    if text.is_empty() || text.chars().any(|char| char.is_ascii_digit() || matches!(char, '+' | '-')) {
+        problems.report(&node.place, format!("\"{name}\" must not be empty, nor hold a digit or a sign"));
+        return None;
+    }
+    Some(text.into())
+}
+
+fn read_words(reader: &mut Reader<'_>) -> BooleanWords {
+    let default = BooleanWords::default();
+    let words = BooleanWords {
+        true_values: reader.texts("trueValues").unwrap_or(default.true_values),
+        false_values: reader.texts("falseValues").unwrap_or(default.false_values),
+    };
+    for word in words.true_values.iter().filter(|word| words.false_values.contains(word)) {
+        let mend = "write \"trueValues\" and \"falseValues\" without a common word; absent ones have their defaults";
+        let message = format!("the word \"{}\" means both true and false", word.escape_debug());
+        reader.problems().report_with_mend(reader.place(), message, mend);
+    }
+    words
+}
+
+fn read_list(reader: &mut Reader<'_>) -> FieldType {
+    let problems = reader.problems();
+    let delimiter = reader.take("delimiter").and_then(|node| Some((node.text("\"delimiter\"", problems)?, node)));
+    if let Some((_, node)) = delimiter.filter(|(text, _)| text.is_empty()) {
+        problems.report(&node.place, "\"delimiter\" must not be empty");
+    }
+    let item = reader.take("itemType").and_then(|node| choose(node, "\"itemType\"", &LIST_ITEMS, problems));
+    FieldType::List { delimiter: delimiter.map_or(",", |(text, _)| text).into(), item: item.unwrap_or_default() }
+}
+
+fn chosen<T: Copy + Default>(reader: &Reader<'_>, format: Option<&Node>, choices: &[(&str, T)]) -> Option<T> {
+    match format {
+        None => Some(T::default()),
+        Some(node) => choose(node, "\"format\"", choices, reader.problems()),
+    }
+}
+
+/// The form of a date or time. `fmt:` is how version 0 began a pattern.
+fn read_temporal(reader: &Reader<'_>, format: Option<&Node>) -> Option<TemporalFormat> {
+    let Some(node) = format else { return Some(TemporalFormat::Default) };
+    let text = node.text("\"format\"", reader.problems())?;
+    match text.strip_prefix("fmt:").unwrap_or(text) {
+        "default" => Some(TemporalFormat::Default),
+        "any" => Some(TemporalFormat::Any),
+        pattern if pattern.contains('%') => Some(TemporalFormat::Pattern(pattern.into())),
+        other => {
+            let mend = "write \"default\", \"any\" or a pattern such as \"%d/%m/%Y\"";
+            let message = format!("\"format\" cannot be \"{}\"", other.escape_debug());
+            reader.problems().report_with_mend(&node.place, message, mend);
+            None
+        }
+    }
+}
+
+/// A zone that the zone database or ISO 8601 knows: an IANA name or an offset such as `+02:00`.
+fn read_timezone(reader: &mut Reader<'_>) -> Option<String> {
+    let problems = reader.problems();
+    let node = reader.take("timezone")?;
+    let text = node.text("\"timezone\"", problems)?;
+    let known = match text.starts_with(['+', '-']) {
+        true => DateTimeParser::new().parse_time_zone(text).is_ok(),
+        false => jiff::tz::TimeZone::get(text).is_ok(),
+    };
+    if !known {
+        let mend = "write an IANA name such as \"Europe/Paris\", \"UTC\", or an offset such as \"+02:00\"";
+        problems.report_with_mend(&node.place, format!("unknown time zone \"{}\"", text.escape_debug()), mend);
+    }
+    known.then(|| text.into())
+}
+
+fn refuse_format(reader: &Reader<'_>, format: Option<&Node>, type_name: &str) {
+    let problems = reader.problems();
+    let Some(node) = format else { return };
+    let Some(text) = node.text("\"format\"", problems) else { return };
+    if text != "default" {
+        let message = format!("a field of type \"{type_name}\" has no format \"{}\"", text.escape_debug());
+        problems.report_with_mend(&node.place, message, "remove \"format\"");
+    }
+}
+
+/// A property of another type would do nothing. Nothing is said where the type itself is unknown.
+fn refuse_misplaced(reader: &mut Reader<'_>, type_name: &str) {
+    for (name, types) in TYPE_PROPERTIES {
+        let Some(entry) = reader.take_entry(name) else { continue };
+        if !type_name.is_empty() && !types.contains(&type_name) {
+            let message = format!("\"{name}\" does nothing on a field of type \"{type_name}\"");
+            let mend = format!("remove it, or write \"type\": \"{}\"", types.join("\" or \""));
+            reader.problems().report_with_mend(&entry.key_place, message, mend);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Foreign keys: <https://datapackage.org/standard/table-schema/#foreignKeys>. They are read with their table, and
+//! checked once all tables are known.
+
+use std::sync::Arc;
+
+use super::keys;
+use crate::schema::document::{Node, Place, Problems, Reader, nearest};
+use crate::schema::{FieldType, ForeignKey, Resource, TableSchema};
+
+/// A name in a descriptor and where it stands.
+pub(super) struct Named {
+    name: String,
+    place: Place,
+}
+
+/// A foreign key whose parent has not been looked up yet.
+pub(super) struct DraftKey {
+    place: Place,
+    fields: Vec<usize>,
+    /// Absent for a table that refers to itself.
+    parent: Option<Named>,
+    parent_fields: Vec<Named>,
+}
+
+/// A resource whose foreign keys are not checked yet.
+pub(super) struct DraftResource {
+    pub(super) resource: Resource,
+    pub(super) name_place: Place,
+    /// Positions of the fields whose type could not be read.
+    pub(super) broken: Vec<usize>,
+    pub(super) keys: Vec<DraftKey>,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, schema: &TableSchema) -> Vec<DraftKey> {
+    let problems = reader.problems();
+    let nodes = reader.list("foreignKeys").unwrap_or_default();
+    nodes.iter().filter_map(|node| read_one(node, schema, problems)).collect()
+}
+
+fn read_one(node: &Node, schema: &TableSchema, problems: &Problems) -> Option<DraftKey> {
+    let mut reader = node.map("a foreign key", problems)?;
+    let fields = reader.require("fields").and_then(|node| keys::read_key(node, "a foreign key", schema, problems));
+    let reference = reader.require("reference").and_then(|node| read_reference(node, problems));
+    reader.finish_open();
+    let (fields, (parent, parent_fields)) = (fields?, reference?);
+    if fields.len() != parent_fields.len() || fields.is_empty() {
+        let message = format!("{} fields refer to {} fields of the parent", fields.len(), parent_fields.len());
+        problems.report_with_mend(&node.place, message, "write as many fields as the parent's key has");
+        return None;
+    }
+    Some(DraftKey { place: node.place.clone(), fields, parent, parent_fields })
+}
+
+fn read_reference(node: &Node, problems: &Problems) -> Option<(Option<Named>, Vec<Named>)> {
+    let mut reader = node.map("a reference", problems)?;
+    let parent = reader.take("resource").and_then(|node| named(node, "\"resource\"", problems));
+    let fields = reader.require("fields").and_then(|node| keys::names(node, "\"fields\"", problems));
+    if let Some(entry) = reader.entries().iter().find(|entry| entry.key == "package") {
+        problems.report(&entry.key_place, "references to another package are not supported");
+    }
+    reader.finish_open();
+    let fields = fields?;
+    let named: Vec<Named> = fields.iter().filter_map(|node| named(node, "a parent's field", problems)).collect();
+    (named.len() == fields.len()).then(|| (parent.filter(|parent| !parent.name.is_empty()), named))
+}
+
+fn named(node: &Node, what: &str, problems: &Problems) -> Option<Named> {
+    node.text(what, problems).map(|name| Named { name: name.into(), place: node.place.clone() })
+}
+
+/// Looks up the parents, and gives the resources their foreign keys.
+pub(super) fn resolve(drafts: Vec<DraftResource>, problems: &Problems) -> Vec<Resource> {
+    let keys_of = |child: &DraftResource| -> Vec<ForeignKey> {
+        child.keys.iter().filter_map(|key| resolve_key(key, child, &drafts, problems)).collect()
+    };
+    let keys: Vec<Vec<ForeignKey>> = drafts.iter().map(keys_of).collect();
+    let with_keys = |(draft, keys): (DraftResource, Vec<ForeignKey>)| {
+        let mut resource = draft.resource;
+        resource.schema.foreign_keys = keys;
+        resource
+    };
+    drafts.into_iter().zip(keys).map(with_keys).collect()
+}
+
+fn resolve_key(
+    key: &DraftKey,
+    child: &DraftResource,
+    drafts: &[DraftResource],
+    problems: &Problems,
+) -> Option<ForeignKey> {
+    let parent = match &key.parent {
+        None => child,
+        Some(named) => find_parent(named, drafts, problems)?,
+    };
+    let parent_fields = find_fields(key, parent, problems)?;
+    check_types(key, child, parent, &parent_fields, problems);
+    check_parent_key(key, parent, &parent_fields, problems);
+    let name = |at: &usize| Arc::clone(&parent.resource.schema.fields[*at].name);
+    Some(ForeignKey {
+        fields: key.fields.clone(),
+        parent: Arc::clone(&parent.resource.name),
+        parent_fields: parent_fields.iter().map(name).collect(),
+    })
+}
+
+fn find_parent<'d>(named: &Named, drafts: &'d [DraftResource], problems: &Problems) -> Option<&'d DraftResource> {
+    let parent = drafts.iter().find(|draft| *draft.resource.name == *named.name);
+    if parent.is_none() {
+        let name = &named.name;
+        let message = match nearest(name, drafts.iter().map(|draft| &*draft.resource.name)) {
+            Some(near) => format!("unknown resource \"{name}\"; did you mean \"{near}\"?"),
+            None => format!("unknown resource \"{name}\""),
+        };
+        problems.report(&named.place, message);
+    }
+    parent
+}
+
+fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &Problems) -> Option<Vec<usize>> {
+    let schema = &parent.resource.schema;
+    if schema.fields.is_empty() {
+        return None;
+    }
+    let find = |named: &Named| {
+        let at = schema.position(&named.name);
+        if at.is_none() {
+            let message =
+                format!("{} in resource \"{}\"", keys::unknown_field(&named.name, schema), parent.resource.name);
+            problems.report(&named.place, message);
+        }
+        at
+    };
+    let found: Vec<Option<usize>> = key.parent_fields.iter().map(find).collect();
+    found.into_iter().collect()
+}
+
+fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[usize], problems: &Problems) {
+    let schema = &parent.resource.schema;
+    let is_key = |known: &Vec<usize>| !known.is_empty() && keys::same_fields(known, fields);
+    if is_key(&schema.primary_key) || schema.unique_keys.iter().any(is_key) {
+        return;
+    }
+    let names: Vec<String> = key.parent_fields.iter().map(|named| format!("\"{}\"", named.name)).collect();
+    let names = names.join(", ");
+    let name = &parent.resource.name;
+    let message = format!("{names} is neither the primary key nor a unique key of resource \"{name}\"");
+    let mend =
+        format!("declare it in the schema of \"{name}\": \"primaryKey\": [{names}] or \"uniqueKeys\": [[{names}]]");
+    problems.report_with_mend(&key.place, message, mend);
+}
+
+fn check_types(key: &DraftKey, child: &DraftResource, parent: &DraftResource, above: &[usize], problems: &Problems) {
+    for ((&from, &to), named) in key.fields.iter().zip(above).zip(&key.parent_fields) {
+        let (field, other) = (&child.resource.schema.fields[from], &parent.resource.schema.fields[to]);
+        let unread = child.broken.contains(&from) || parent.broken.contains(&to);
+        if !unread && stored_as(&field.kind) != stored_as(&other.kind) {
+            let message = format!(
+                "the field \"{}\" of type \"{}\" refers to \"{}\" of type \"{}\"",
+                field.name,
+                field.kind.name(),
+                other.name,
+                other.kind.name()
+            );
+            problems.report_with_mend(&named.place, message, "give both fields the same type");
+        }
+    }
+}
+
+/// `any` and `string` hold the same values here.
+fn stored_as(kind: &FieldType) -> &'static str {
+    match kind {
+        FieldType::Any => "string",
+        other => other.name(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Descriptors become a checked [`Package`], or all their errors at once.
+
+mod bounds;
+mod characters;
+mod constraints;
+mod dialect;
+mod encoding;
+mod field;
+mod field_type;
+mod foreign_keys;
+mod keys;
+mod missing_values;
+mod names;
+mod package;
+mod path;
+mod reference;
+mod resource;
+mod table_schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use super::Package;
+use super::document::{DescriptorErrors, Problems, parse_json, parse_yaml};
+
+/// Reads a file that a descriptor refers to (`schema` or `dialect` given as a path). The path is relative to the folder
+/// of the descriptor and stays within it.
+pub type Loader<'a> = &'a dyn Fn(&str) -> io::Result<String>;
+
+/// What every part of a descriptor is read with.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    file: &'a str,
+    problems: &'a Problems,
+    load: Option<Loader<'a>>,
+}
+
+impl Package {
+    /// Reads a data package from YAML. `file` is the name that errors give.
+    ///
+    /// # Errors
+    ///
+    /// All errors of the descriptor, each with its place and, where it can be told, its mend.
+    pub fn from_yaml(text: &str, file: &str) -> Result<Self, DescriptorErrors> {
+        Self::read(text, file, Syntax::Yaml, None)
+    }
+
+    /// Reads a data package from JSON. `file` is the name that errors give.
+    ///
+    /// # Errors
+    ///
+    /// As [`Package::from_yaml`].
+    pub fn from_json(text: &str, file: &str) -> Result<Self, DescriptorErrors> {
+        Self::read(text, file, Syntax::Json, None)
+    }
+
+    /// As [`Package::from_yaml`], with files that the descriptor refers to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Package::from_yaml`]; a file that cannot be loaded is such an error too.
+    pub fn from_yaml_with(text: &str, file: &str, load: Loader<'_>) -> Result<Self, DescriptorErrors> {
+        Self::read(text, file, Syntax::Yaml, Some(load))
+    }
+
+    /// As [`Package::from_json`], with files that the descriptor refers to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Package::from_yaml_with`].
+    pub fn from_json_with(text: &str, file: &str, load: Loader<'_>) -> Result<Self, DescriptorErrors> {
+        Self::read(text, file, Syntax::Json, Some(load))
+    }
+
+    fn read(text: &str, file: &str, syntax: Syntax, load: Option<Loader<'_>>) -> Result<Self, DescriptorErrors> {
+        let problems = Problems::new();
+        let root = match syntax {
+            Syntax::Yaml => parse_yaml(text, file, &problems),
+            Syntax::Json => parse_json(text, file, &problems),
+        };
+        let context = Context { file, problems: &problems, load };
+        let package = root.and_then(|root| package::read(&root, context));
+        problems.finish(package)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Syntax {
+    Yaml,
+    Json,
+}

@@ -1,0 +1,49 @@
+//! Names of tables and columns, which become SQL identifiers.
+
+use std::collections::HashMap;
+
+use crate::schema::document::{Place, Problems};
+
+/// The longest identifier that `PostgreSQL` keeps whole, in bytes.
+const MAX_BYTES: usize = 63;
+
+/// Beginnings of table names that belong to Landfall and to SQLite.
+const RESERVED: [&str; 2] = ["landfall_", "sqlite_"];
+
+/// Checks the name of a resource.
+pub(super) fn check_resource(name: &str, place: &Place, problems: &Problems) {
+    check(name, place, "resource", problems);
+    let lower = name.to_ascii_lowercase();
+    for prefix in RESERVED.iter().filter(|prefix| lower.starts_with(**prefix)) {
+        problems.report(place, format!("names of resources must not begin with \"{prefix}\": they are reserved"));
+    }
+}
+
+/// Checks the name of a resource or field (`what`).
+pub(super) fn check(name: &str, place: &Place, what: &str, problems: &Problems) {
+    if name.is_empty() {
+        problems.report(place, format!("the name of a {what} must not be empty"));
+    } else if name.chars().any(char::is_control) {
+        problems.report(place, format!("the name of this {what} has a control character"));
+    } else if name.len() > MAX_BYTES {
+        let message = format!("the name of this {what} has {} bytes, and databases cut names", name.len());
+        problems.report_with_mend(place, message, format!("write a name of at most {MAX_BYTES} bytes"));
+    }
+}
+
+/// Checks that names differ, also for a database that does not tell upper from lower case.
+pub(super) fn check_distinct<'a>(names: impl Iterator<Item = (&'a str, &'a Place)>, what: &str, problems: &Problems) {
+    let mut seen: HashMap<String, (&str, &Place)> = HashMap::new();
+    for (name, place) in names {
+        let Some((first, at)) = seen.insert(name.to_ascii_lowercase(), (name, place)) else { continue };
+        let line = at.line();
+        let message = if first == name {
+            format!("the {what} \"{name}\" occurs twice, first in line {line}")
+        } else {
+            format!(
+                "the {what} \"{name}\" differs only in case from \"{first}\" in line {line}: databases take both as one"
+            )
+        };
+        problems.report_with_mend(place, message, "write another name");
+    }
+}

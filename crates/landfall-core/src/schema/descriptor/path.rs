@@ -1,0 +1,33 @@
+//! Paths in a descriptor stay within its folder: <https://datapackage.org/standard/security/>.
+
+use crate::schema::document::{Place, Problems};
+
+/// Whether `path` is a relative path without `..`; reports why not.
+pub(super) fn check(path: &str, place: &Place, problems: &Problems) -> bool {
+    let Some(reason) = refusal(path) else { return true };
+    let mend = "write a path relative to the folder of the descriptor";
+    problems.report_with_mend(place, format!("the path \"{}\" {reason}", path.escape_debug()), mend);
+    false
+}
+
+fn refusal(path: &str) -> Option<&'static str> {
+    let is_parent = |part: &str| part == "..";
+    if path.is_empty() {
+        Some("is empty")
+    } else if path.contains("://") {
+        Some("is a URL, and URLs are not supported")
+    } else if path.chars().any(char::is_control) {
+        Some("has a control character")
+    } else if path.starts_with(['/', '\\', '~']) || has_drive(path) {
+        Some("is absolute")
+    } else if path.split(['/', '\\']).any(is_parent) {
+        Some("leaves the folder with \"..\"")
+    } else {
+        None
+    }
+}
+
+fn has_drive(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
+}

@@ -1,0 +1,126 @@
+//! A resource: <https://datapackage.org/standard/data-resource/>.
+
+use super::foreign_keys::DraftResource;
+use super::table_schema::DraftTable;
+use super::{Context, dialect, encoding, names, path, reference, table_schema};
+use crate::schema::document::{Node, Place, Problems, Reader, Value};
+use crate::schema::{Dialect, Encoding, Resource, SourcePath};
+
+/// Properties that describe the files for people and say nothing about loading them.
+const DESCRIPTIVE: [&str; 8] = ["$schema", "mediatype", "bytes", "hash", "sources", "licenses", "license", "profile"];
+
+/// Formats that are no delimited text.
+const OTHER_FORMATS: [&str; 17] = [
+    "json", "jsonl", "ndjson", "geojson", "yaml", "yml", "xml", "html", "xls", "xlsx", "ods", "parquet", "arrow",
+    "feather", "avro", "sql", "sqlite",
+];
+
+pub(super) fn read(node: &Node, context: Context<'_>) -> Option<DraftResource> {
+    let mut reader = node.map("a resource", context.problems)?;
+    let name = reader.require("name").and_then(|name| Some((name.text("\"name\"", context.problems)?, &name.place)));
+    if let Some((name, place)) = name {
+        names::check_resource(name, place, context.problems);
+    }
+    let (title, description) = (reader.text("title"), reader.text("description"));
+    let paths = read_paths(&mut reader);
+    let default = Dialect { delimiter: default_delimiter(&mut reader, &paths), ..Dialect::default() };
+    let dialect = read_dialect(&mut reader, default, context);
+    let encoding = read_encoding(&mut reader);
+    let table = read_schema(&mut reader, context);
+    reader.accept(&DESCRIPTIVE);
+    check_type(&mut reader);
+    reader.finish_open();
+    let (name, name_place) = name?;
+    let resource = Resource {
+        name: name.into(),
+        title: title.map(String::from),
+        description: description.map(String::from),
+        paths,
+        dialect,
+        encoding,
+        schema: table.schema,
+    };
+    Some(DraftResource { resource, name_place: name_place.clone(), broken: table.broken, keys: table.foreign_keys })
+}
+
+fn read_paths(reader: &mut Reader<'_>) -> Vec<SourcePath> {
+    let problems = reader.problems();
+    // Taken past the reader's list of known names: `data` must not be suggested for a property such as `date`.
+    if let Some(entry) = reader.entries().iter().find(|entry| entry.key == "data") {
+        let mend = "put the records into a file, and write its name as \"path\"";
+        problems.report_with_mend(&entry.key_place, "records within the descriptor are not supported", mend);
+        reader.accept(&["path"]);
+        return Vec::new();
+    }
+    let Some(node) = reader.require("path") else { return Vec::new() };
+    let nodes = match &node.value {
+        Value::List(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    if nodes.is_empty() {
+        problems.report(&node.place, "\"path\" names no file");
+    }
+    nodes.iter().filter_map(|node| read_path(node, problems)).collect()
+}
+
+fn read_path(node: &Node, problems: &Problems) -> Option<SourcePath> {
+    let text = node.text("\"path\"", problems)?;
+    path::check(text, &node.place, problems).then(|| SourcePath(text.into()))
+}
+
+/// A tab for TSV, as the reference implementation has it.
+fn default_delimiter(reader: &mut Reader<'_>, paths: &[SourcePath]) -> u8 {
+    let problems = reader.problems();
+    let format = reader.take("format").and_then(|node| Some((node.text("\"format\"", problems)?, &node.place)));
+    match format {
+        Some((format, place)) => {
+            if OTHER_FORMATS.contains(&format.to_ascii_lowercase().as_str()) {
+                let message = format!("the format \"{format}\" is not supported: Landfall reads delimited text");
+                problems.report_with_mend(place, message, "write \"csv\" or \"tsv\", or remove this resource");
+            }
+            if format.eq_ignore_ascii_case("tsv") { b'\t' } else { b',' }
+        }
+        None => {
+            let is_tsv = paths.first().is_some_and(|path| {
+                let name = path.0.to_ascii_lowercase();
+                name.trim_end_matches(".gz").trim_end_matches(".zst").ends_with(".tsv")
+            });
+            if is_tsv { b'\t' } else { b',' }
+        }
+    }
+}
+
+fn read_dialect(reader: &mut Reader<'_>, default: Dialect, context: Context<'_>) -> Dialect {
+    let Some(node) = reader.take("dialect") else { return default };
+    match reference::follow(node, "\"dialect\"", context) {
+        Some(node) => dialect::read(&node, default, context.problems),
+        None => default,
+    }
+}
+
+fn read_encoding(reader: &mut Reader<'_>) -> Encoding {
+    let problems = reader.problems();
+    let label = reader.take("encoding").and_then(|node| Some((node.text("\"encoding\"", problems)?, &node.place)));
+    label.and_then(|(label, place)| encoding::read(label, place, problems)).unwrap_or_default()
+}
+
+fn read_schema(reader: &mut Reader<'_>, context: Context<'_>) -> DraftTable {
+    let Some(node) = reader.take("schema") else {
+        let mend = "write \"schema\" with \"fields\"";
+        context.problems.report_with_mend(reader.place(), "the resource does not declare its fields", mend);
+        return DraftTable::default();
+    };
+    let node = reference::follow(node, "\"schema\"", context);
+    node.and_then(|node| table_schema::read(&node, context.problems)).unwrap_or_default()
+}
+
+fn check_type(reader: &mut Reader<'_>) {
+    let problems = reader.problems();
+    let Some(node) = reader.take("type") else { return };
+    let unsupported: Option<(&str, &Place)> =
+        node.text("\"type\"", problems).filter(|name| *name != "table").map(|name| (name, &node.place));
+    if let Some((name, place)) = unsupported {
+        let message = format!("a resource of type \"{name}\" is not supported");
+        problems.report_with_mend(place, message, "write \"table\", or remove this resource");
+    }
+}

@@ -1,0 +1,83 @@
+//! The table schema: <https://datapackage.org/standard/table-schema/>.
+
+use super::foreign_keys::{self, DraftKey};
+use super::{field, keys, missing_values, names};
+use crate::schema::document::{Node, Place, Problems, Reader, Value, nearest};
+use crate::schema::{Field, FieldsMatch, TableSchema};
+
+/// A schema as far as it can be read without the other resources.
+#[derive(Default)]
+pub(super) struct DraftTable {
+    pub(super) schema: TableSchema,
+    /// Positions of the fields whose type could not be read.
+    pub(super) broken: Vec<usize>,
+    pub(super) foreign_keys: Vec<DraftKey>,
+}
+
+pub(super) fn read(node: &Node, problems: &Problems) -> Option<DraftTable> {
+    let mut reader = node.map("the schema", problems)?;
+    reader.accept(&["$schema", "name", "title", "description", "profile"]);
+    let missing = missing_values::read(&mut reader).unwrap_or_else(|| vec![String::new()]);
+    let mut table = read_fields(&mut reader, &missing);
+    table.schema.fields_match = read_fields_match(&mut reader);
+    keys::read(&mut reader, &mut table.schema);
+    table.foreign_keys = foreign_keys::read(&mut reader, &table.schema);
+    reader.finish_open();
+    Some(table)
+}
+
+fn read_fields(reader: &mut Reader<'_>, missing: &[String]) -> DraftTable {
+    let problems = reader.problems();
+    let mut table = DraftTable::default();
+    let Some(node) = reader.require("fields") else { return table };
+    let Some(nodes) = node.list("\"fields\"", problems) else { return table };
+    if nodes.is_empty() {
+        problems.report(&node.place, "the schema has no fields");
+    }
+    let mut placed: Vec<(Field, &Place)> = Vec::new();
+    for draft in nodes.iter().filter_map(|node| field::read(node, missing, problems)) {
+        if draft.broken {
+            table.broken.push(placed.len());
+        }
+        placed.push((draft.field, draft.name_place));
+    }
+    names::check_distinct(placed.iter().map(|(field, place)| (&*field.name, *place)), "field", problems);
+    table.schema.fields = placed.into_iter().map(|(field, _)| field).collect();
+    table
+}
+
+const FIELDS_MATCH: [(&str, FieldsMatch); 5] = [
+    ("exact", FieldsMatch::Exact),
+    ("equal", FieldsMatch::Equal),
+    ("subset", FieldsMatch::Subset),
+    ("superset", FieldsMatch::Superset),
+    ("partial", FieldsMatch::Partial),
+];
+
+/// A text, or a list of one text as in the profile of the first version 2.
+fn read_fields_match(reader: &mut Reader<'_>) -> FieldsMatch {
+    let Some(mut node) = reader.take("fieldsMatch") else { return FieldsMatch::Exact };
+    if let Value::List(nodes) = &node.value
+        && let [one] = nodes.as_slice()
+    {
+        node = one;
+    }
+    choose(node, "\"fieldsMatch\"", &FIELDS_MATCH, reader.problems()).unwrap_or_default()
+}
+
+/// The choice that a text names; an error with the near or all names where it names none.
+pub(super) fn choose<T: Copy>(node: &Node, what: &str, choices: &[(&str, T)], problems: &Problems) -> Option<T> {
+    let text = node.text(what, problems)?;
+    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+        return Some(*choice);
+    }
+    match nearest(text, choices.iter().map(|(name, _)| *name)) {
+        Some(near) => problems.report(&node.place, format!("{what} cannot be \"{text}\"; did you mean \"{near}\"?")),
+        None => {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            let mend = format!("write one of: {}", names.join(", "));
+            problems.report_with_mend(&node.place, format!("{what} cannot be \"{text}\""), mend);
+        }
+    }
+    None
+}

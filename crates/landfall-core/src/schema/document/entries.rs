@@ -1,0 +1,34 @@
+use std::collections::HashSet;
+
+use super::{Entry, MAX_DEPTH, Problems};
+
+/// The entries of a map while it is read. A key that occurs twice is an error, and the first one stays.
+#[derive(Default)]
+pub(super) struct Entries {
+    entries: Vec<Entry>,
+    keys: HashSet<String>,
+}
+
+impl Entries {
+    pub(super) fn push(&mut self, entry: Entry, problems: &Problems) {
+        if self.keys.insert(entry.key.clone()) {
+            self.entries.push(entry);
+        } else {
+            let message = format!("the property \"{}\" occurs twice in this map", entry.key);
+            problems.report_with_mend(&entry.key_place, message, "keep one of the two");
+        }
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Entry> {
+        self.entries
+    }
+}
+
+/// Says which limit a document of `depth` levels went beyond.
+pub(super) const fn beyond_limit(depth: usize) -> &'static str {
+    if depth > MAX_DEPTH {
+        "lists and maps stand within each other more than 64 deep"
+    } else {
+        "the document has more than 200000 values"
+    }
+}

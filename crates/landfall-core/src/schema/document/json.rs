@@ -1,0 +1,124 @@
+//! JSON, by the grammar of `serde_json`. Each level is cut into raw slices of the text, whose addresses tell the places;
+//! that reads the text once per level of nesting, which is bounded.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::entries::{Entries, beyond_limit};
+use super::place::Source;
+use super::{Entry, MAX_DEPTH, MAX_NODES, Node, Problems, Value};
+
+/// Parses a JSON document. Errors go to `problems`; without a node the text is not JSON.
+pub fn parse_json(text: &str, file: &str, problems: &Problems) -> Option<Node> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let parser = JsonParser { text, source: Source::new(file, text), problems };
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(raw) => parser.node(raw.get(), 0, &mut 0),
+        Err(error) => parser.refuse(&error, 0),
+    }
+}
+
+struct JsonParser<'a> {
+    text: &'a str,
+    source: Arc<Source>,
+    problems: &'a Problems,
+}
+
+impl<'a> JsonParser<'a> {
+    fn node(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Node> {
+        let width = if raw.starts_with(['{', '[']) { 1 } else { raw.chars().count() };
+        let place = self.source.place_at(self.offset(raw), width);
+        *count += 1;
+        if depth > MAX_DEPTH || *count > MAX_NODES {
+            self.problems.report(&place, beyond_limit(depth));
+            return None;
+        }
+        let value = match raw.as_bytes().first()? {
+            b'{' => Value::Map(self.entries(raw, depth, count)?),
+            b'[' => Value::List(self.items(raw, depth, count)?),
+            b'"' => Value::Text(self.parse(raw)?),
+            b't' => Value::Bool(true),
+            b'f' => Value::Bool(false),
+            b'n' => Value::Null,
+            _ => Value::Number(raw.to_owned()),
+        };
+        Some(Node { value, place })
+    }
+
+    fn items(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Vec<Node>> {
+        let slices: Vec<&RawValue> = self.parse(raw)?;
+        slices.into_iter().map(|slice| self.node(slice.get(), depth + 1, count)).collect()
+    }
+
+    fn entries(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Vec<Entry>> {
+        let slices: RawEntries = self.parse(raw)?;
+        let mut entries = Entries::default();
+        for (raw_key, raw_value) in slices.0 {
+            let key_place = self.source.place_at(self.offset(raw_key.get()), raw_key.get().chars().count());
+            let key: String = self.parse(raw_key.get())?;
+            let node = self.node(raw_value.get(), depth + 1, count)?;
+            entries.push(Entry { key, key_place, node }, self.problems);
+        }
+        Some(entries.into_vec())
+    }
+
+    fn parse<T: Deserialize<'a>>(&self, raw: &'a str) -> Option<T> {
+        serde_json::from_str(raw).or_else(|error| self.refuse(&error, self.offset(raw)).ok_or(())).ok()
+    }
+
+    fn refuse<T>(&self, error: &serde_json::Error, from: usize) -> Option<T> {
+        let at = match from {
+            0 => byte_of(self.text, error.line(), error.column()),
+            from => from,
+        };
+        let full = error.to_string();
+        let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
+        self.problems.report(&self.source.place_at(at, 1), format!("this is not JSON: {message}"));
+        None
+    }
+
+    /// The byte at which `slice`, a part of the text, starts.
+    fn offset(&self, slice: &str) -> usize {
+        slice.as_ptr().addr() - self.text.as_ptr().addr()
+    }
+}
+
+/// The byte of a position that counts lines by LF and columns by bytes, both from 1.
+fn byte_of(text: &str, line: usize, column: usize) -> usize {
+    let line_start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let mut at = (line_start + column.saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The keys and values of an object, not yet parsed, a key that occurs twice included.
+struct RawEntries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawEntries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawEntriesVisitor)
+    }
+}
+
+struct RawEntriesVisitor;
+
+impl<'de> Visitor<'de> for RawEntriesVisitor {
+    type Value = RawEntries<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(RawEntries(entries))
+    }
+}
