@@ -5,9 +5,11 @@
 mod error;
 pub mod ledger;
 pub mod pipeline;
+mod project;
 pub mod quarantine;
 pub mod source;
 pub mod target;
 mod timestamp;
 
+pub use project::Project;
 pub use error::{Error, Result, TargetError, TargetErrorKind};

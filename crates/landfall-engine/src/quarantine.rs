@@ -9,7 +9,7 @@ use crate::ledger::LoadId;
 pub type RejectId = i64;
 
 /// A rejected record on its way into the quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewReject {
     /// Data records before it in its source, plus one.
     pub record: u64,
@@ -38,7 +38,7 @@ pub fn is_waiting(errors: &[CellError]) -> bool {
 }
 
 /// The bytes of a rejected record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RawRecord {
     /// All of them.
     Whole(Vec<u8>),

@@ -1,7 +1,33 @@
 //! The page to read first: how records come from sources to targets. The only place that knows both ends.
+//!
+//! ```text
+//! plan ─▶ known? ─▶ opened ─▶ blocks ─▶ resolve ─▶ chunk ─▶ target
+//! ```
+//!
+//! - `plan` says which sources go into which tables, parents first; `known` asks the ledger whether a source was loaded,
+//!   or a load of it interrupted.
+//! - `opened` reads the header and holds it against the schema (`layout`); `blocks` cuts, decodes and validates on threads
+//!   of their own and hands over blocks in order.
+//! - `resolve` decides what becomes of each record by its keys (`keys`), and tells a judge. The judge of a load is `chunk`,
+//!   which writes to a transaction of the target; that of a check writes nothing.
+//! - `load` is one source into one table; `command` is all of them; `adopt` makes rows of rejects whose parents arrived.
 
+mod adopt;
+mod blocks;
+mod chunk;
+mod command;
+mod keys;
+mod known;
+mod layout;
+mod load;
+mod opened;
 mod options;
 mod outcome;
+mod plan;
+mod resolve;
+mod spill;
+mod writer;
 
+pub use command::load;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};

@@ -1,0 +1,183 @@
+//! The load command: all sources of all tables, in order.
+
+use super::{
+    LoadOptions, LoadOutcome, Observer, Selection,
+    adopt::release_waiting,
+    load::{Session, load_source},
+    plan::{Step, children, plan},
+    spill::Spill,
+    writer::Writer,
+};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    project::Project,
+    source::Source,
+    target::{Fence, Table, Target, Transaction},
+};
+use landfall_core::reject::ErrorCode;
+
+/// Loads the tables of `selections`, or all, parents before children. Records that break a rule go to the quarantine;
+/// those of the quarantine whose parents arrived are released.
+///
+/// A load that stops for its rejects ends the command: its outcome is the last, with [`LoadState::Stopped`]. Where all or
+/// nothing was asked for and a record was rejected, every outcome says [`LoadState::RolledBack`].
+///
+/// # Errors
+/// What stops a command; chunks that committed before stay, and the same command goes on behind them.
+pub fn load(
+    target: &mut dyn Target,
+    project: &Project,
+    selections: &[Selection],
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<LoadOutcome>> {
+    let options = &effective(options)?;
+    let steps = plan(project, selections)?;
+    let tables = project.tables();
+    target.prepare(&tables)?;
+    let session = Session { project, tables: &tables, options, observer };
+    let mut outcomes = if options.atomic || options.mode == Mode::Replace {
+        as_one(&session, target, &steps)?
+    } else {
+        chunk_by_chunk(&session, target, &steps)?
+    };
+    if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
+        outcomes.extend(release_waiting(&session, target, &outcomes)?);
+    }
+    target.settle()?;
+    Ok(outcomes)
+}
+
+/// The options with what follows from the mode.
+fn effective(options: &LoadOptions) -> Result<LoadOptions> {
+    let mut options = options.clone();
+    match options.mode {
+        Mode::Retry => return Err(Error::Usage("a load cannot have the mode retry".into())),
+        Mode::Upsert if options.on_conflict == OnConflict::Keep => {
+            return Err(Error::Usage("mode upsert updates conflicting rows; it cannot also keep them".into()));
+        }
+        Mode::Upsert => options.on_conflict = OnConflict::Update,
+        Mode::Append | Mode::Replace => {}
+    }
+    Ok(options)
+}
+
+fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+    let mut outcomes = Vec::new();
+    let mut writer = Writer::Each(target);
+    for (position, source) in sources(steps) {
+        let (_, outcome) = load_source(session, &mut writer, position, source, None)?;
+        let stopped = outcome.state == LoadState::Stopped;
+        outcomes.push(outcome);
+        if stopped {
+            break;
+        }
+    }
+    Ok(outcomes)
+}
+
+fn sources(steps: &[Step]) -> impl Iterator<Item = (usize, &Source)> {
+    steps.iter().flat_map(|step| step.sources.iter().map(|source| (step.position, source)))
+}
+
+/// All of it in one transaction, which others see only once it is whole.
+fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+    let mut spill = session.options.atomic.then(Spill::new).transpose()?;
+    let mut loads: Vec<(LoadEntry, LoadOutcome, Source)> = Vec::new();
+    let fence = match session.options.on_conflict {
+        OnConflict::Update => Fence::Database,
+        _ => Fence::Pipeline,
+    };
+    let transaction = target.transaction(fence)?;
+    let mut writer = Writer::Whole(transaction);
+    for step in steps {
+        clear(session, &mut writer, step)?;
+        for source in &step.sources {
+            let (entry, outcome) = load_source(session, &mut writer, step.position, source, spill.as_mut())?;
+            let stopped = outcome.state == LoadState::Stopped;
+            loads.push((entry, outcome, source.clone()));
+            if stopped {
+                break;
+            }
+        }
+    }
+    let stopped = loads.iter().any(|(_, outcome, _)| outcome.state == LoadState::Stopped);
+    let rejected = spill.as_ref().is_some_and(|spill| spill.len() > 0);
+    let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
+    if stopped || rejected {
+        drop(transaction);
+        return roll_back(session, target, loads, spill);
+    }
+    check_children(session, &*transaction, steps)?;
+    transaction.commit()?;
+    Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect())
+}
+
+/// Empties the table of a replace, unless the ledger knows that it holds just the sources' content.
+fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<()> {
+    if session.options.mode != Mode::Replace {
+        return Ok(());
+    }
+    let table = &session.tables[step.position];
+    writer.chunk(Fence::Pipeline, |transaction| transaction.clear(table))
+}
+
+/// Refuses a replace that would take parents away from rows of other tables.
+fn check_children(session: &Session<'_>, transaction: &dyn Transaction, steps: &[Step]) -> Result<()> {
+    if session.options.mode != Mode::Replace {
+        return Ok(());
+    }
+    let mut affected: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
+    for step in steps {
+        affected.extend(children(&session.project.package, session.tables, &session.tables[step.position]));
+    }
+    affected.sort_by(|a, b| a.name.cmp(&b.name));
+    affected.dedup_by(|a, b| a.name == b.name);
+    let orphans = transaction.orphans(&affected)?;
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Target(TargetError::new(
+        TargetErrorKind::Constraint,
+        format!("the tables were left as they were, since {}; replace those tables with them", orphans.join(", and ")),
+    )))
+}
+
+/// Writes the ledger and the rejects of loads that were rolled back.
+fn roll_back(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    loads: Vec<(LoadEntry, LoadOutcome, Source)>,
+    spill: Option<Spill>,
+) -> Result<Vec<LoadOutcome>> {
+    let mut transaction = target.transaction(Fence::Pipeline)?;
+    let mut outcomes = Vec::new();
+    let mut numbers = Vec::new();
+    for (mut entry, mut outcome, source) in loads {
+        let own = outcome.counts.rejected;
+        let counts = Counts { read: outcome.counts.read, rejected: outcome.counts.read, ..Counts::default() };
+        if counts.rejected > own {
+            outcome.reasons.push(super::Reason {
+                code: ErrorCode::RolledBack,
+                field: None,
+                count: counts.rejected - own,
+            });
+        }
+        (entry.state, entry.counts) = (LoadState::RolledBack, counts);
+        (outcome.state, outcome.counts) = (LoadState::RolledBack, counts);
+        let was = entry.id;
+        outcome.load_id = transaction.add_load(&entry)?;
+        numbers.push((was, outcome.load_id, entry.table.clone(), source));
+        outcomes.push(outcome);
+    }
+    if let Some(spill) = spill {
+        spill.drain(&mut |load, reject| {
+            let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
+            let table = &session.tables[session.project.position(table)?];
+            super::chunk::store_reject(&mut *transaction, *number, table, source, reject).map(drop)
+        })?;
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}

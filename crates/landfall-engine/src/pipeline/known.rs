@@ -1,0 +1,110 @@
+//! What the ledger knows of a source: that it was loaded, or that a load of it was interrupted.
+
+use landfall_core::schema::Resource;
+
+use super::LoadOptions;
+use crate::{
+    error::{Error, Result},
+    ledger::{LoadEntry, LoadState, Mode},
+    source::{Source, digest_of},
+    target::Read,
+};
+
+/// What the ledger knows.
+pub(super) enum Knowledge {
+    /// Nothing: the source is read from its start.
+    New,
+    /// Its content was loaded.
+    Loaded(Box<LoadEntry>),
+    /// A load of it was interrupted, and can go on.
+    Interrupted(Box<LoadEntry>),
+    /// A load of it was interrupted, and the source or the rules have changed since: it is read from its start.
+    Changed(Box<LoadEntry>),
+}
+
+/// The rules of `resource` as a digest: a load under other rules may end otherwise.
+pub(super) fn rules_digest(resource: &Resource) -> String {
+    let Resource { schema, dialect, encoding, .. } = resource;
+    let untold = |field: &landfall_core::schema::Field| landfall_core::schema::Field {
+        title: None,
+        description: None,
+        ..field.clone()
+    };
+    let fields: Vec<_> = schema.fields.iter().map(untold).collect();
+    let keys = (&schema.primary_key, &schema.unique_keys, &schema.foreign_keys, schema.fields_match);
+    let text = format!("{fields:?}{keys:?}{dialect:?}{encoding:?}");
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// What the ledger knows of `source` for the table of `resource`.
+pub(super) fn knowledge(
+    read: &dyn Read,
+    resource: &Resource,
+    source: &Source,
+    options: &LoadOptions,
+) -> Result<Knowledge> {
+    let entries = current(read.loads()?, &resource.name);
+    let rules = rules_digest(resource);
+    let alike = |entry: &&LoadEntry| entry.rules == rules && entry.on_conflict == options.on_conflict;
+    if !options.force
+        && let Some(entry) = loaded(&entries, source, options.mode, &alike)?
+    {
+        return Ok(Knowledge::Loaded(Box::new(entry)));
+    }
+    let open = |entry: &&LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
+    let Some(entry) = entries.iter().rev().filter(open).find(|entry| entry.source == source.name) else {
+        return Ok(Knowledge::New);
+    };
+    let same = alike(&entry) && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
+    let entry = Box::new(entry.clone());
+    Ok(if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) })
+}
+
+/// The loads of `table` that its rows come from: those since it was last replaced.
+pub(crate) fn current(entries: Vec<LoadEntry>, table: &str) -> Vec<LoadEntry> {
+    let mut entries: Vec<LoadEntry> = entries.into_iter().filter(|entry| entry.table == table).collect();
+    let replaced =
+        entries.iter().rposition(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
+    entries.split_off(replaced.unwrap_or(0))
+}
+
+/// The complete load of the same content, where there is one.
+fn loaded(
+    entries: &[LoadEntry],
+    source: &Source,
+    mode: Mode,
+    alike: &dyn Fn(&&LoadEntry) -> bool,
+) -> Result<Option<LoadEntry>> {
+    let complete =
+        |entry: &&LoadEntry| entry.state == LoadState::Complete && entry.mode != Mode::Retry && alike(entry);
+    let mut candidates: Vec<&LoadEntry> = entries.iter().filter(complete).collect();
+    if mode == Mode::Replace {
+        // A replace is known only where nothing was loaded since.
+        candidates.retain(|entry| entry.mode == Mode::Replace && Some(entry.id) == entries.last().map(|last| last.id));
+    }
+    let size = source.stamp()?.size;
+    let compressed = source.open()?.is_compressed();
+    candidates.retain(|entry| compressed || entry.digested == size);
+    if candidates.is_empty() {
+        return Ok(None);
+    }
+    let (digest, _) = digest_of(source, None)?;
+    Ok(candidates.into_iter().find(|entry| entry.digest == digest).cloned())
+}
+
+/// The error where a table without keys would be given rows twice.
+pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEntry) -> Result<()> {
+    let keyless = resource.schema.primary_key.is_empty() && resource.schema.unique_keys.is_empty();
+    if keyless && entry.counts.inserted > 0 {
+        return Err(Error::source(
+            &source.name,
+            format!(
+                "load {} of it was interrupted after {} rows, and the source or the rules have changed since; the \
+                 table {:?} has no key by which those rows would be known again. Give it a primary key, or load with \
+                 --mode replace",
+                entry.id, entry.counts.inserted, entry.table
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! A load: one source into one table, chunk by chunk.
+
+use std::time::Instant;
+
+use landfall_core::schema::Resource;
+
+use super::{
+    LoadOptions, LoadOutcome, Observer, Progress, Reasons, Stages,
+    blocks::{Blocks, ReadBlock, read_blocks},
+    chunk::{Chunk, Rules, Tally, check_parents},
+    keys::Keys,
+    known::{Knowledge, knowledge, refuse_twice, rules_digest},
+    opened::Opened,
+    resolve::Flow,
+    spill::Spill,
+    writer::Writer,
+};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::{LoadEntry, LoadState, OnConflict},
+    project::Project,
+    quarantine::RejectFilter,
+    source::{Source, Stamp},
+    target::{Fence, Read, Table, Transaction},
+    timestamp,
+};
+
+/// Bytes of a record, roughly: to guess how many there are.
+const RECORD_BYTES: u64 = 40;
+
+/// What all loads of a command share.
+pub(super) struct Session<'s> {
+    pub(super) project: &'s Project,
+    pub(super) tables: &'s [Table],
+    pub(super) options: &'s LoadOptions,
+    pub(super) observer: &'s dyn Observer,
+}
+
+/// Loads `source` into the table at `position`, through `writer`. Rejects are told to `spill` too, where it is given.
+pub(super) fn load_source(
+    session: &Session<'_>,
+    writer: &mut Writer<'_>,
+    position: usize,
+    source: &Source,
+    spill: Option<&mut Spill>,
+) -> Result<(LoadEntry, LoadOutcome)> {
+    let started = Instant::now();
+    let resource = &session.project.package.resources[position];
+    session.observer.begins(&resource.name, &source.name);
+    let entry = match knowledge(writer.read(), resource, source, session.options)? {
+        Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
+        Knowledge::Interrupted(entry) => *entry,
+        Knowledge::Changed(entry) => {
+            refuse_twice(resource, source, &entry)?;
+            abandon(writer, *entry)?;
+            new_entry(session, resource, source)
+        }
+        Knowledge::New => new_entry(session, resource, source),
+    };
+    let run = Run::new(session, writer.read(), position, source, entry, spill)?;
+    let (entry, outcome) = run.finish(writer, started)?;
+    session.observer.ends(&outcome);
+    Ok((entry, outcome))
+}
+
+/// The outcome for content that the ledger knows.
+fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
+    let outcome = LoadOutcome {
+        load_id: entry.id,
+        table: entry.table.clone(),
+        source: source.name.clone(),
+        state: LoadState::Known,
+        counts: Default::default(),
+        seconds: 0.0,
+        reasons: Vec::new(),
+        resumed: 0,
+        stages: None,
+    };
+    (entry, outcome)
+}
+
+fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
+    entry.state = LoadState::Abandoned;
+    let was_at = entry.position.offset;
+    writer.chunk(Fence::Pipeline, |transaction| transaction.save_load(&entry, was_at)).map(drop)
+}
+
+fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source) -> LoadEntry {
+    let now = timestamp::now();
+    LoadEntry {
+        id: 0,
+        table: resource.name.to_string(),
+        source: source.name.clone(),
+        mode: session.options.mode,
+        on_conflict: session.options.on_conflict,
+        rules: rules_digest(resource),
+        layout: String::new(),
+        state: LoadState::Running,
+        counts: Default::default(),
+        position: Default::default(),
+        digest: String::new(),
+        digested: 0,
+        started_at: now.clone(),
+        changed_at: now,
+        seconds: 0.0,
+    }
+}
+
+/// A load under way.
+struct Run<'r, 's> {
+    session: &'r Session<'s>,
+    table: &'r Table,
+    source: &'r Source,
+    stamp: Stamp,
+    entry: LoadEntry,
+    tally: Tally,
+    keys: Keys,
+    opened: Option<Opened>,
+    spill: Option<&'r mut Spill>,
+    /// Records that an earlier command had read.
+    resumed: u64,
+    /// Seconds that earlier commands had spent.
+    spent: f64,
+}
+
+impl<'r, 's> Run<'r, 's> {
+    fn new(
+        session: &'r Session<'s>,
+        read: &dyn Read,
+        position: usize,
+        source: &'r Source,
+        mut entry: LoadEntry,
+        spill: Option<&'r mut Spill>,
+    ) -> Result<Self> {
+        let resource = &session.project.package.resources[position];
+        let table = &session.tables[position];
+        let stamp = source.stamp()?;
+        let opened = Opened::new(source, resource, session.options.work, entry.position.offset)?;
+        if entry.id == 0 {
+            entry.position = opened.start;
+            let (digest, digested) = opened.digest();
+            (entry.digest, entry.digested) = (digest.to_hex().to_string(), digested);
+        }
+        entry.layout = serde_json::to_string(&opened.layout).unwrap_or_default();
+        let keys = Keys::open(read, table, session.tables, stamp.size / RECORD_BYTES + 1)?;
+        let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
+        if entry.id != 0 {
+            tally.reasons = earlier_reasons(read, &entry)?;
+        }
+        let (resumed, spent) = (entry.counts.read, entry.seconds);
+        Ok(Self { session, table, source, stamp, entry, tally, keys, opened: Some(opened), spill, resumed, spent })
+    }
+
+    fn finish(mut self, writer: &mut Writer<'_>, started: Instant) -> Result<(LoadEntry, LoadOutcome)> {
+        let Some(opened) = self.opened.take() else { unreachable!("a load is finished once") };
+        let threads = self.session.options.work.threads.saturating_sub(1);
+        let (resolving, end) = read_blocks(opened, threads, |blocks| self.chunks(writer, blocks, started))?;
+        let writing = self.tally.writing.as_secs_f64();
+        let stages = Stages { keys: (resolving - writing).max(0.0), write: writing, ..end.stages };
+        let outcome = LoadOutcome {
+            load_id: self.entry.id,
+            table: self.entry.table.clone(),
+            source: self.entry.source.clone(),
+            state: self.entry.state,
+            counts: self.tally.counts,
+            seconds: started.elapsed().as_secs_f64(),
+            reasons: self.tally.reasons.ranked(),
+            resumed: self.resumed,
+            stages: Some(stages),
+        };
+        Ok((self.entry, outcome))
+    }
+
+    /// Commits chunk after chunk until the source ends or the load stops. The seconds spent on taking blocks in.
+    fn chunks(&mut self, writer: &mut Writer<'_>, blocks: &mut Blocks, started: Instant) -> Result<f64> {
+        let fence = match self.session.options.on_conflict {
+            OnConflict::Update => Fence::Database,
+            _ => Fence::Pipeline,
+        };
+        let mut spent = 0.0;
+        self.entry.state = LoadState::Running;
+        while self.entry.state == LoadState::Running {
+            // The first block is waited for before the transaction begins, which locks others out.
+            let first = blocks.next().transpose()?;
+            let begun = Instant::now();
+            let waited = writer.chunk(fence, |transaction| self.chunk(transaction, first, blocks, started))?;
+            spent += begun.elapsed().as_secs_f64() - waited;
+        }
+        Ok(spent)
+    }
+
+    /// One chunk. The seconds spent waiting for blocks.
+    fn chunk(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        first: Option<ReadBlock>,
+        blocks: &mut Blocks,
+        started: Instant,
+    ) -> Result<f64> {
+        let was_at = self.begin(transaction)?;
+        let goal = self.tally.counts.read + self.session.options.work.chunk_records;
+        let mut waited = 0.0;
+        let mut next = first;
+        let mut state = LoadState::Running;
+        while state == LoadState::Running {
+            let Some(block) = next.take() else {
+                state = LoadState::Complete;
+                break;
+            };
+            if self.take(transaction, &block)? == Flow::Stop {
+                state = LoadState::Stopped;
+            } else if self.tally.counts.read >= goal {
+                break;
+            } else {
+                let waiting = Instant::now();
+                next = blocks.next().transpose()?;
+                waited += waiting.elapsed().as_secs_f64();
+            }
+        }
+        self.end(transaction, state, was_at, started)?;
+        Ok(waited)
+    }
+
+    /// Enters the load in the ledger where it is new. The offset at which the ledger has it.
+    fn begin(&mut self, transaction: &mut dyn Transaction) -> Result<u64> {
+        if self.entry.id == 0 {
+            self.entry.id = transaction.add_load(&self.entry)?;
+        }
+        Ok(self.entry.position.offset)
+    }
+
+    fn take(&mut self, transaction: &mut dyn Transaction, block: &ReadBlock) -> Result<Flow> {
+        let options = self.session.options;
+        let rules = Rules { on_conflict: options.on_conflict, max_rejects: options.max_rejects };
+        let load = self.entry.id;
+        let mut tell = self.spill.as_mut().map(|spill| |reject: &_| spill.push(load, reject));
+        let mut chunk = Chunk {
+            transaction,
+            table: self.table,
+            source: self.source,
+            load,
+            rules,
+            tally: &mut self.tally,
+            spill: tell.as_mut().map(|tell| tell as _),
+        };
+        let flow = chunk.take(block, &mut self.keys)?;
+        (self.entry.digest, self.entry.digested) = (block.digest.to_hex().to_string(), block.digested);
+        self.session.observer.progress(Progress {
+            bytes: block.consumed,
+            total_bytes: self.stamp.size,
+            records: self.tally.counts.read,
+            rejected: self.tally.counts.rejected,
+        });
+        Ok(flow)
+    }
+
+    /// Brings the ledger up to date: the last thing before a chunk commits.
+    fn end(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        mut state: LoadState,
+        was_at: u64,
+        started: Instant,
+    ) -> Result<()> {
+        if state == LoadState::Complete {
+            self.check_unchanged()?;
+            if self.keys.refers_to_itself() {
+                super::adopt::settle_own_orphans(self.session, transaction, &mut self.tally, self.table, &self.entry)?;
+            }
+            let counts = self.tally.counts;
+            if self.session.options.max_rejects.is_some_and(|most| most.exceeded(counts.rejected, counts.read, true)) {
+                state = LoadState::Stopped;
+            }
+        }
+        let writing = Instant::now();
+        check_parents(transaction, &mut self.keys)?;
+        self.entry.state = state;
+        self.entry.counts = self.tally.counts;
+        self.entry.position = self.tally.position;
+        self.entry.changed_at = timestamp::now();
+        self.entry.seconds = self.spent + started.elapsed().as_secs_f64();
+        if !transaction.save_load(&self.entry, was_at)? {
+            return Err(self.overtaken());
+        }
+        if state == LoadState::Complete {
+            transaction.supersede(&self.entry)?;
+        }
+        self.tally.writing += writing.elapsed();
+        Ok(())
+    }
+
+    /// Refuses to complete a load of a source that was changed while it was read.
+    fn check_unchanged(&self) -> Result<()> {
+        if self.source.stamp()? == self.stamp {
+            return Ok(());
+        }
+        Err(Error::source(
+            &self.source.name,
+            "it was changed while it was read; run the same command again once it is whole",
+        ))
+    }
+
+    fn overtaken(&self) -> Error {
+        Error::Target(TargetError::new(
+            TargetErrorKind::Locked,
+            format!(
+                "another process loads {} into {:?} and has gone on with it; this one stops, and nothing is doubled",
+                self.source.name, self.entry.table
+            ),
+        ))
+    }
+}
+
+/// The reasons that earlier commands of an interrupted load had counted.
+fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reasons> {
+    let mut reasons = Reasons::default();
+    let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };
+    for group in read.reject_groups(&filter)? {
+        if let Some(code) = landfall_core::reject::ErrorCode::parse(&group.code) {
+            reasons.add_many(code, group.field.map(Into::into), group.count);
+        }
+    }
+    Ok(reasons)
+}

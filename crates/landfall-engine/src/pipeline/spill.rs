@@ -1,0 +1,52 @@
+//! Rejects kept aside, to be written again should the transaction that holds them be rolled back.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _},
+};
+
+use crate::{
+    error::{Error, Result},
+    ledger::LoadId,
+    quarantine::NewReject,
+};
+
+/// Rejects in a temporary file, in order.
+pub(super) struct Spill {
+    file: BufWriter<File>,
+    count: u64,
+}
+
+impl Spill {
+    pub(super) fn new() -> Result<Self> {
+        let file = tempfile::tempfile().map_err(failed)?;
+        Ok(Self { file: BufWriter::new(file), count: 0 })
+    }
+
+    /// Adds a reject of `load`.
+    pub(super) fn push(&mut self, load: LoadId, reject: &NewReject) -> Result<()> {
+        self.count += 1;
+        serde_json::to_writer(&mut self.file, &(load, reject)).map_err(|error| failed(error.into()))?;
+        self.file.write_all(b"\n").map_err(failed)
+    }
+
+    /// The number of rejects.
+    pub(super) const fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Hands all rejects to `visit`, in order.
+    pub(super) fn drain(self, visit: &mut dyn FnMut(LoadId, &NewReject) -> Result<()>) -> Result<()> {
+        let mut file = self.file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        for line in BufReader::new(file).split(b'\n') {
+            let (load, reject) = serde_json::from_slice(&line.map_err(failed)?).map_err(|error| failed(error.into()))?;
+            visit(load, &reject)?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(cause: std::io::Error) -> Error {
+    Error::File { path: std::env::temp_dir(), cause }
+}
