@@ -11,5 +11,5 @@ pub mod source;
 pub mod target;
 mod timestamp;
 
-pub use project::Project;
 pub use error::{Error, Result, TargetError, TargetErrorKind};
+pub use project::Project;

@@ -3,7 +3,7 @@
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::LoadId;
+use crate::{ledger::LoadId, pipeline::RejectedRecord};
 
 /// The number that names a reject, from 1.
 pub type RejectId = i64;
@@ -162,4 +162,20 @@ pub struct RejectEvent {
     pub mended: Option<Vec<u8>>,
     /// When, RFC 3339 in UTC.
     pub at: String,
+}
+
+/// A reject as `rejects list` and `check` show it.
+#[must_use]
+pub fn as_record(reject: &Reject) -> RejectedRecord {
+    let (raw, raw_escaped) = RejectedRecord::raw_text(&reject.raw, reject.length);
+    RejectedRecord {
+        table: reject.table.clone(),
+        source: reject.source.clone(),
+        record: reject.record,
+        line: reject.line,
+        offset: reject.offset,
+        raw,
+        raw_escaped,
+        errors: reject.errors.clone(),
+    }
 }

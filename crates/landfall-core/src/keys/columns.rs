@@ -67,13 +67,34 @@ impl<'a> KeyColumns<'a> {
     }
 
     fn hash(&self, row: usize, seed: u64) -> Option<u64> {
-        let mut hasher = FixedState::with_seed(seed).build_hasher();
-        for column in &self.columns {
-            match scalar_at(*column, row) {
-                ScalarRef::Null => return None,
-                value => value.hash(&mut hasher),
-            }
-        }
-        Some(hasher.finish())
+        hash(self.columns.iter().map(|column| scalar_at(*column, row)), seed)
     }
+}
+
+impl Key {
+    /// The key with these values.
+    #[must_use]
+    pub fn of(values: &[Scalar]) -> Self {
+        match values {
+            [Scalar::Integer(value)] => Self::Integer(*value),
+            _ => hash(values.iter().map(Scalar::as_ref), SEED).map_or(Self::Null, Self::Hash),
+        }
+    }
+}
+
+/// A fingerprint of the key with these values, or none where one is missing.
+pub(super) fn fingerprint(values: &[Scalar]) -> Option<u128> {
+    let half = |seed| hash(values.iter().map(Scalar::as_ref), seed).map(u128::from);
+    Some((half(SEED)? << 64) | half(SECOND_SEED)?)
+}
+
+fn hash<'v>(values: impl Iterator<Item = ScalarRef<'v>>, seed: u64) -> Option<u64> {
+    let mut hasher = FixedState::with_seed(seed).build_hasher();
+    for value in values {
+        match value {
+            ScalarRef::Null => return None,
+            value => value.hash(&mut hasher),
+        }
+    }
+    Some(hasher.finish())
 }

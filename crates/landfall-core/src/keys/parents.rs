@@ -5,7 +5,11 @@ use std::collections::HashSet;
 use arrow_array::RecordBatch;
 use foldhash::fast::FixedState;
 
-use super::{IntegerSet, KeyColumns, columns::Key, seen::Answer};
+use super::{
+    IntegerSet, KeyColumns, Scalar,
+    columns::{self, Key},
+    seen::Answer,
+};
 
 /// The most fingerprints kept in memory (32 MiB or so a million); a larger parent is asked row by row.
 const FINGERPRINT_LIMIT: usize = 2_000_000;
@@ -18,6 +22,8 @@ pub struct ParentSet {
     integers: IntegerSet,
     fingerprints: HashSet<u128, FixedState>,
     overflown: bool,
+    /// Whether it may grow without a limit.
+    unbounded: bool,
 }
 
 impl ParentSet {
@@ -25,6 +31,12 @@ impl ParentSet {
     #[must_use]
     pub fn unknown() -> Self {
         Self { overflown: true, ..Self::default() }
+    }
+
+    /// An empty set that holds every key, whatever the memory.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self { unbounded: true, ..Self::default() }
     }
 
     /// Adds the keys of all rows of `batch`, made up of the columns at `positions`.
@@ -47,9 +59,22 @@ impl ParentSet {
             }
             Key::Hash(_) => self.fingerprints.extend(columns.fingerprint(row)),
         }
-        if self.fingerprints.len() > FINGERPRINT_LIMIT || self.integers.pages() > PAGE_LIMIT {
+        let full = self.fingerprints.len() > FINGERPRINT_LIMIT || self.integers.pages() > PAGE_LIMIT;
+        if full && !self.unbounded {
             *self = Self::unknown();
         }
+    }
+
+    /// Whether the key with these values is that of a parent.
+    #[must_use]
+    pub fn contains_values(&self, values: &[Scalar]) -> Answer {
+        let found = match Key::of(values) {
+            Key::Null => true,
+            _ if self.overflown => return Answer::Perhaps,
+            Key::Integer(value) => self.integers.contains(value),
+            Key::Hash(_) => columns::fingerprint(values).is_some_and(|print| self.fingerprints.contains(&print)),
+        };
+        if found { Answer::Yes } else { Answer::No }
     }
 
     /// Whether the key of `row` is that of a parent. A key with a missing value needs none.

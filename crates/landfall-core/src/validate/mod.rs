@@ -90,4 +90,7 @@ pub mod canonical {
     pub fn date(_d: i32, _o: &mut String) {}
     pub fn time(_d: i64, _o: &mut String) {}
     pub fn datetime(_d: i64, _o: &mut String) {}
+    pub fn text(_v: crate::keys::ScalarRef<'_>) -> String {
+        String::new()
+    }
 }

@@ -1,6 +1,337 @@
 //! Rejects whose parents arrived become rows.
-use super::{LoadOutcome, chunk::Tally, load::Session};
-use crate::{error::Result, ledger::LoadEntry, target::{Table, Target, Transaction}};
+//!
+//! Rows that refer to their own table, or to each other's in a circle, may be named before they are there. So those that
+//! wait are looked at together: each claims keys and needs parents, and the largest set in which every need is met is
+//! taken over (a greatest fixpoint, found by striking out what cannot be and then all that needed it).
 
-pub(super) fn settle_own_orphans(_s: &Session<'_>, _t: &mut dyn Transaction, _tally: &mut Tally, _table: &Table, _e: &LoadEntry) -> Result<()> { Ok(()) }
-pub(super) fn release_waiting(_s: &Session<'_>, _t: &mut dyn Target, _o: &[LoadOutcome]) -> Result<Vec<LoadOutcome>> { Ok(Vec::new()) }
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    LoadOutcome, Reasons,
+    load::Session,
+    trial::{Bytes, Claim, Trial, Verdict, Wanted},
+};
+use crate::{
+    error::Result,
+    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    quarantine::{Reject, RejectFilter, RejectId, is_waiting},
+    target::{Fence, Read, Table, Target, Transaction},
+    timestamp,
+};
+
+/// Rejects looked at in one go.
+const PAGE: u64 = 1000;
+
+/// The rejects that `filter` wants, page by page.
+pub(super) fn pages(read: &dyn Read, filter: &RejectFilter, visit: &mut dyn FnMut(Reject) -> Result<()>) -> Result<()> {
+    let mut filter = RejectFilter { limit: Some(PAGE), ..filter.clone() };
+    loop {
+        let page = read.rejects(&filter)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        filter.after = last.id;
+        page.into_iter().try_for_each(&mut *visit)?;
+    }
+}
+
+/// The numbers of the rejects that `filter` wants.
+pub(super) fn numbers(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<RejectId>> {
+    let mut found = Vec::new();
+    pages(read, filter, &mut |reject| {
+        found.push(reject.id);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// One reject, as it stands.
+pub(super) fn one(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
+    let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
+    Ok(read.rejects(&filter)?.pop())
+}
+
+/// All bytes of a reject; none where it is longer than a record may be.
+pub(super) fn bytes_of(session: &Session<'_>, read: &dyn Read, reject: &Reject) -> Result<Option<Vec<u8>>> {
+    if reject.length > session.options.work.record_bytes as u64 {
+        return Ok(None);
+    }
+    if reject.raw.len() as u64 == reject.length {
+        return Ok(Some(reject.raw.clone()));
+    }
+    let mut bytes = Vec::new();
+    read.reject_raw(reject.id, &mut |part| {
+        bytes.extend_from_slice(part);
+        Ok(())
+    })?;
+    Ok(Some(bytes))
+}
+
+/// Tries a reject of the quarantine as it is; one that is too long still is.
+pub(super) fn try_raw(
+    session: &Session<'_>,
+    transaction: &mut dyn Transaction,
+    trial: &mut Trial<'_>,
+    reject: &Reject,
+) -> Result<Verdict> {
+    match bytes_of(session, &*transaction, reject)? {
+        Some(bytes) => trial.record(transaction, reject.load, Bytes::Raw(&bytes)),
+        None => Ok(Verdict::Rejected(reject.errors.clone())),
+    }
+}
+
+/// The keys that will be claimed by the rejects of `family` that wait, were they all taken over together that can be.
+pub(super) fn claims_to_come(
+    session: &Session<'_>,
+    read: &dyn Read,
+    family: &[usize],
+    load: Option<crate::ledger::LoadId>,
+    on_conflict: OnConflict,
+) -> Result<HashSet<Claim>> {
+    let names: Vec<Arc<str>> = family.iter().map(|&at| session.tables[at].name.clone()).collect();
+    let loads = read.loads()?;
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for &position in family {
+        let mut trial = Trial::new(session, position, &loads, on_conflict);
+        let filter = RejectFilter {
+            table: Some(session.tables[position].name.to_string()),
+            load,
+            waiting: true,
+            ..RejectFilter::default()
+        };
+        pages(read, &filter, &mut |reject| {
+            if let Some(bytes) = bytes_of(session, read, &reject)? {
+                wanted.extend(trial.survey(read, reject.load, Bytes::Raw(&bytes), &names)?);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(greatest_fixpoint(wanted))
+}
+
+/// The claims of the largest set of records in which every need is a claim. The first of two equal claims counts.
+pub(super) fn greatest_fixpoint(wanted: Vec<Wanted>) -> HashSet<Claim> {
+    let mut holders: HashMap<&Claim, usize> = HashMap::new();
+    let mut struck: Vec<usize> = Vec::new();
+    for (at, record) in wanted.iter().enumerate() {
+        if record.claims.iter().any(|claim| holders.contains_key(claim)) {
+            struck.push(at);
+        } else {
+            holders.extend(record.claims.iter().map(|claim| (claim, at)));
+        }
+    }
+    let mut needed_by: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut alive = vec![true; wanted.len()];
+    for (at, record) in wanted.iter().enumerate() {
+        for need in &record.needs {
+            match holders.get(need) {
+                Some(&holder) => needed_by.entry(holder).or_default().push(at),
+                None => struck.push(at),
+            }
+        }
+    }
+    while let Some(at) = struck.pop() {
+        if std::mem::replace(&mut alive[at], false) {
+            struck.extend(needed_by.remove(&at).unwrap_or_default());
+        }
+    }
+    let survivors = wanted.iter().zip(&alive).filter(|(_, alive)| **alive);
+    survivors.flat_map(|(record, _)| record.claims.iter().cloned()).collect()
+}
+
+/// Makes rows of the records of a load that only waited for a parent further down in the same source; they leave the
+/// quarantine without a trace. `told` hears of each.
+pub(super) fn settle_deferred(
+    session: &Session<'_>,
+    transaction: &mut dyn Transaction,
+    table: &Table,
+    entry: &LoadEntry,
+    told: &mut dyn FnMut(&Reject, &Verdict),
+) -> Result<()> {
+    let filter = RejectFilter { load: Some(entry.id), waiting: true, ..RejectFilter::default() };
+    let waiting = numbers(&*transaction, &filter)?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let position = session.project.position(&table.name)?;
+    let mut loads = transaction.loads()?;
+    if let Some(own) = loads.iter_mut().find(|load| load.id == entry.id) {
+        own.layout.clone_from(&entry.layout);
+    }
+    let mut trial = Trial::new(session, position, &loads, entry.on_conflict);
+    trial.pardoned = claims_to_come(session, &*transaction, &[position], Some(entry.id), entry.on_conflict)?;
+    for id in waiting {
+        let Some(reject) = one(&*transaction, id)? else { continue };
+        let verdict = try_raw(session, transaction, &mut trial, &reject)?;
+        if !matches!(verdict, Verdict::Rejected(_)) {
+            transaction.withdraw(id)?;
+        }
+        told(&reject, &verdict);
+    }
+    Ok(())
+}
+
+/// Releases the rejects that waited for parents which `outcomes` brought: a load of its own for each table.
+pub(super) fn release_waiting(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    outcomes: &[LoadOutcome],
+) -> Result<Vec<LoadOutcome>> {
+    let mut grown: HashSet<String> =
+        outcomes.iter().filter(|outcome| outcome.counts.inserted > 0).map(|outcome| outcome.table.clone()).collect();
+    let mut released = Vec::new();
+    for family in session.project.package.load_order() {
+        let refers = family
+            .iter()
+            .any(|&at| session.tables[at].schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent)));
+        if !refers {
+            continue;
+        }
+        let pardoned = if circular(session, &family) {
+            claims_to_come(session, &*target, &family, None, OnConflict::Reject)?
+        } else {
+            HashSet::new()
+        };
+        let outcome = release_family(session, target, &family, &pardoned)?;
+        grown.extend(outcome.iter().map(|outcome| outcome.table.clone()));
+        released.extend(outcome);
+    }
+    Ok(released)
+}
+
+/// Whether the tables of a family refer to themselves or to each other in a circle.
+pub(super) fn circular(session: &Session<'_>, family: &[usize]) -> bool {
+    let own = |at: &usize| {
+        let table = &session.tables[*at];
+        table.schema.foreign_keys.iter().any(|key| key.parent == table.name)
+    };
+    family.len() > 1 || family.iter().any(own)
+}
+
+/// One transaction for all tables of a family, since their rows may need each other.
+fn release_family(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    family: &[usize],
+    pardoned: &HashSet<Claim>,
+) -> Result<Vec<LoadOutcome>> {
+    let mut waiting = Vec::new();
+    for &position in family {
+        let table = Some(session.tables[position].name.to_string());
+        let filter = RejectFilter { table, waiting: true, ..RejectFilter::default() };
+        waiting.push((position, numbers(&*target, &filter)?));
+    }
+    if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let loads = target.loads()?;
+    let mut transaction = target.transaction(Fence::Database)?;
+    let mut outcomes = Vec::new();
+    for (position, numbers) in waiting {
+        let mut trial = Trial::new(session, position, &loads, OnConflict::Reject);
+        trial.pardoned.clone_from(pardoned);
+        outcomes.extend(release(session, &mut *transaction, &session.tables[position], &mut trial, &numbers)?);
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+/// Releases those of the rejects `numbers` that pass now; the outcome where there was one.
+fn release(
+    session: &Session<'_>,
+    transaction: &mut dyn Transaction,
+    table: &Table,
+    trial: &mut Trial<'_>,
+    numbers: &[RejectId],
+) -> Result<Option<LoadOutcome>> {
+    let started = Instant::now();
+    let mut entry = retry_entry(table, "quarantine", OnConflict::Reject);
+    let mut reasons = Reasons::default();
+    for &id in numbers {
+        let Some(reject) = one(&*transaction, id)? else { continue };
+        let verdict = try_raw(session, transaction, trial, &reject)?;
+        if matches!(&verdict, Verdict::Rejected(errors) if is_waiting(errors)) {
+            continue;
+        }
+        if entry.id == 0 {
+            entry.id = transaction.add_load(&entry)?;
+        }
+        settle(transaction, entry.id, &reject, &verdict, None, &mut entry.counts, &mut reasons)?;
+    }
+    if entry.id == 0 {
+        return Ok(None);
+    }
+    complete(transaction, &mut entry, started)?;
+    Ok(Some(outcome(&entry, &reasons)))
+}
+
+/// Notes in quarantine and counts what became of a reject that `load` tried.
+pub(super) fn settle(
+    transaction: &mut dyn Transaction,
+    load: crate::ledger::LoadId,
+    reject: &Reject,
+    verdict: &Verdict,
+    mended: Option<&[u8]>,
+    counts: &mut Counts,
+    reasons: &mut Reasons,
+) -> Result<()> {
+    counts.read += 1;
+    match verdict {
+        Verdict::Inserted => counts.inserted += 1,
+        Verdict::Updated => counts.updated += 1,
+        Verdict::Unchanged => counts.unchanged += 1,
+        Verdict::Rejected(errors) => {
+            counts.rejected += 1;
+            reasons.add(errors);
+            return transaction.retry_failed(reject.id, load, errors, mended);
+        }
+    }
+    transaction.release(reject.id, load, mended)
+}
+
+/// A ledger entry for rejects of `table` that are tried again.
+pub(super) fn retry_entry(table: &Table, source: &str, on_conflict: OnConflict) -> LoadEntry {
+    let now = timestamp::now();
+    LoadEntry {
+        id: 0,
+        table: table.name.to_string(),
+        source: source.to_owned(),
+        mode: Mode::Retry,
+        on_conflict,
+        rules: String::new(),
+        layout: String::new(),
+        state: LoadState::Running,
+        counts: Counts::default(),
+        position: Default::default(),
+        digest: String::new(),
+        digested: 0,
+        started_at: now.clone(),
+        changed_at: now,
+        seconds: 0.0,
+    }
+}
+
+/// Brings the ledger's entry of a retry to its end.
+pub(super) fn complete(transaction: &mut dyn Transaction, entry: &mut LoadEntry, started: Instant) -> Result<()> {
+    entry.state = LoadState::Complete;
+    entry.changed_at = timestamp::now();
+    entry.seconds = started.elapsed().as_secs_f64();
+    transaction.save_load(entry, 0).map(drop)
+}
+
+/// The outcome of a retry.
+pub(super) fn outcome(entry: &LoadEntry, reasons: &Reasons) -> LoadOutcome {
+    LoadOutcome {
+        load_id: entry.id,
+        table: entry.table.clone(),
+        source: entry.source.clone(),
+        state: entry.state,
+        counts: entry.counts,
+        seconds: entry.seconds,
+        reasons: reasons.ranked(),
+        resumed: 0,
+        stages: None,
+    }
+}

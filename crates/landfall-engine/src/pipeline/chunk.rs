@@ -34,6 +34,8 @@ pub(super) struct Tally {
     pub(super) counts: Counts,
     pub(super) position: Position,
     pub(super) reasons: Reasons,
+    /// Rejects whose parent may still come in the same source: they are not too many before it ends.
+    pub(super) deferred: u64,
     /// Time spent in the target.
     pub(super) writing: Duration,
 }
@@ -43,6 +45,8 @@ pub(super) struct Tally {
 pub(super) struct Rules {
     pub(super) on_conflict: OnConflict,
     pub(super) max_rejects: Option<MaxRejects>,
+    /// Whether the table refers to itself: a missing parent may still come.
+    pub(super) defers: bool,
 }
 
 /// The chunk of a load that is being written.
@@ -104,16 +108,12 @@ impl Chunk<'_> {
         if record.comment {
             return Ok(Flow::Continue);
         }
-        let message = format!(
-            "the record is {} bytes long, more than the limit; a quote may be missing, or the limit must be raised",
-            record.len
-        );
         let reject = NewReject {
             record: self.tally.counts.read + 1,
             line: self.tally.position.lines + 1,
             offset: record.offset,
             raw: RawRecord::Long(record.len),
-            errors: vec![CellError::new(ErrorCode::RecordTooLong, None, None, message)],
+            errors: vec![too_long_error(record.len)],
         };
         self.tally.counts.read += 1;
         self.reject(&reject)?;
@@ -135,6 +135,7 @@ impl Chunk<'_> {
         store_reject(self.transaction, self.load, self.table, self.source, reject)?;
         self.tally.writing += start.elapsed();
         self.tally.counts.rejected += 1;
+        self.tally.deferred += u64::from(self.rules.defers && reject.waiting());
         self.tally.reasons.add(&reject.errors);
         Ok(())
     }
@@ -142,8 +143,19 @@ impl Chunk<'_> {
     /// Whether there are more rejects than allowed.
     fn too_many(&self) -> bool {
         let counts = &self.tally.counts;
-        self.rules.max_rejects.is_some_and(|most| most.exceeded(counts.rejected, counts.read, false))
+        self.rules
+            .max_rejects
+            .is_some_and(|most| most.exceeded(counts.rejected - self.tally.deferred, counts.read, false))
     }
+}
+
+/// The error of a record of `length` bytes, which is longer than allowed.
+pub(super) fn too_long_error(length: u64) -> CellError {
+    let message = format!(
+        "the record is {length} bytes long, which is more than the limit; a closing quote may be missing, or the limit \
+         must be raised"
+    );
+    CellError::new(ErrorCode::RecordTooLong, None, None, message)
 }
 
 /// Puts `reject` into the quarantine, with all its bytes.
@@ -258,8 +270,7 @@ impl Judge for BlockJudge<'_, '_> {
         self.timed(|transaction| transaction.find(table, positions, values))
     }
 
-    fn accept(&mut self, rows: &RecordBatch, accepted: &[Range<usize>], _suspect: bool) -> Result<()> {
-        let table = self.chunk.table;
+    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         let batch = gather(rows, accepted)?;
         let refused = self.timed(|transaction| transaction.insert(table, &batch))?;
         self.chunk.tally.counts.inserted += (batch.num_rows() - refused.len()) as u64;
@@ -269,8 +280,7 @@ impl Judge for BlockJudge<'_, '_> {
         Ok(())
     }
 
-    fn update(&mut self, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
-        let table = self.chunk.table;
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
         let words = self.timed(|transaction| transaction.update(table, rows, row))?;
         self.chunk.tally.counts.updated += u64::from(words.is_none());
         Ok(words)

@@ -81,37 +81,48 @@ fn sources(steps: &[Step]) -> impl Iterator<Item = (usize, &Source)> {
     steps.iter().flat_map(|step| step.sources.iter().map(|source| (step.position, source)))
 }
 
+/// A load with its ledger entry and its source.
+type Loaded = (LoadEntry, LoadOutcome, Source);
+
 /// All of it in one transaction, which others see only once it is whole.
 fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
     let mut spill = session.options.atomic.then(Spill::new).transpose()?;
-    let mut loads: Vec<(LoadEntry, LoadOutcome, Source)> = Vec::new();
     let fence = match session.options.on_conflict {
         OnConflict::Update => Fence::Database,
         _ => Fence::Pipeline,
     };
-    let transaction = target.transaction(fence)?;
-    let mut writer = Writer::Whole(transaction);
+    let writer = Writer::Whole(target.transaction(fence)?);
+    let (loads, committed) = load_whole(session, writer, steps, spill.as_mut())?;
+    if committed {
+        return Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect());
+    }
+    roll_back(session, target, loads, spill)
+}
+
+/// Loads through one transaction, and commits it where nothing stands against that; whether it was committed.
+fn load_whole(
+    session: &Session<'_>,
+    mut writer: Writer<'_>,
+    steps: &[Step],
+    mut spill: Option<&mut Spill>,
+) -> Result<(Vec<Loaded>, bool)> {
+    let mut loads: Vec<Loaded> = Vec::new();
+    let mut stopped = false;
     for step in steps {
         clear(session, &mut writer, step)?;
         for source in &step.sources {
-            let (entry, outcome) = load_source(session, &mut writer, step.position, source, spill.as_mut())?;
-            let stopped = outcome.state == LoadState::Stopped;
+            let (entry, outcome) = load_source(session, &mut writer, step.position, source, spill.as_deref_mut())?;
+            stopped |= outcome.state == LoadState::Stopped;
             loads.push((entry, outcome, source.clone()));
-            if stopped {
-                break;
-            }
         }
     }
-    let stopped = loads.iter().any(|(_, outcome, _)| outcome.state == LoadState::Stopped);
-    let rejected = spill.as_ref().is_some_and(|spill| spill.len() > 0);
     let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
-    if stopped || rejected {
-        drop(transaction);
-        return roll_back(session, target, loads, spill);
+    if stopped || spill.is_some_and(|spill| spill.len() > 0) {
+        return Ok((loads, false));
     }
     check_children(session, &*transaction, steps)?;
     transaction.commit()?;
-    Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect())
+    Ok((loads, true))
 }
 
 /// Empties the table of a replace, unless the ledger knows that it holds just the sources' content.

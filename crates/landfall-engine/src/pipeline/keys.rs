@@ -192,7 +192,15 @@ pub(super) fn parents(read: &dyn Read, parent: &Table, positions: &[usize], expe
     if held > MOST_PARENTS || held > expected.saturating_mul(ASK_FROM).max(10_000) {
         return Ok(ParentSet::unknown());
     }
-    let mut set = ParentSet::default();
+    fill(read, parent, positions, ParentSet::default())
+}
+
+/// The keys of a parent table, however many there are.
+pub(super) fn all_parents(read: &dyn Read, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
+    fill(read, parent, positions, ParentSet::unbounded())
+}
+
+fn fill(read: &dyn Read, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
     let all: Vec<usize> = (0..positions.len()).collect();
     read.scan(parent, positions, &mut |batch| set.insert_all(batch, &all))?;
     Ok(set)

@@ -63,8 +63,7 @@ pub(super) fn knowledge(
 /// The loads of `table` that its rows come from: those since it was last replaced.
 pub(crate) fn current(entries: Vec<LoadEntry>, table: &str) -> Vec<LoadEntry> {
     let mut entries: Vec<LoadEntry> = entries.into_iter().filter(|entry| entry.table == table).collect();
-    let replaced =
-        entries.iter().rposition(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
+    let replaced = entries.iter().rposition(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
     entries.split_off(replaced.unwrap_or(0))
 }
 
@@ -75,8 +74,7 @@ fn loaded(
     mode: Mode,
     alike: &dyn Fn(&&LoadEntry) -> bool,
 ) -> Result<Option<LoadEntry>> {
-    let complete =
-        |entry: &&LoadEntry| entry.state == LoadState::Complete && entry.mode != Mode::Retry && alike(entry);
+    let complete = |entry: &&LoadEntry| entry.state == LoadState::Complete && entry.mode != Mode::Retry && alike(entry);
     let mut candidates: Vec<&LoadEntry> = entries.iter().filter(complete).collect();
     if mode == Mode::Replace {
         // A replace is known only where nothing was loaded since.

@@ -58,8 +58,7 @@ impl Layout {
 fn columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>, String> {
     let mut faults = labels_at_fault(labels);
     let names: Vec<&str> = schema.fields.iter().map(|field| &*field.name).collect();
-    let columns: Vec<Option<usize>> =
-        names.iter().map(|name| labels.iter().position(|label| label == name)).collect();
+    let columns: Vec<Option<usize>> = names.iter().map(|name| labels.iter().position(|label| label == name)).collect();
     let missing: Vec<&str> =
         names.iter().zip(&columns).filter(|(_, column)| column.is_none()).map(|(name, _)| *name).collect();
     let extra: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !names.contains(label)).collect();
@@ -104,7 +103,9 @@ fn exact_faults(names: &[&str], labels: &[String]) -> Vec<String> {
         .map(|(at, (name, label))| format!("incorrect-label: column {} is {label:?} and not {name:?}", at + 1))
         .collect();
     faults.extend(names.iter().skip(labels.len()).map(|name| format!("missing-label: it lacks {name:?}")));
-    faults.extend(labels.iter().skip(names.len()).map(|label| format!("extra-label: it has {label:?} beside the fields")));
+    faults.extend(
+        labels.iter().skip(names.len()).map(|label| format!("extra-label: it has {label:?} beside the fields")),
+    );
     faults.truncate(8);
     faults
 }

@@ -6,6 +6,7 @@ use landfall_core::schema::Resource;
 
 use super::{
     LoadOptions, LoadOutcome, Observer, Progress, Reasons, Stages,
+    adopt::settle_deferred,
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, check_parents},
     keys::Keys,
@@ -13,6 +14,7 @@ use super::{
     opened::Opened,
     resolve::Flow,
     spill::Spill,
+    trial::Verdict,
     writer::Writer,
 };
 use crate::{
@@ -146,6 +148,13 @@ impl<'r, 's> Run<'r, 's> {
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
         if entry.id != 0 {
             tally.reasons = earlier_reasons(read, &entry)?;
+            if keys.refers_to_itself() {
+                tally.deferred = read.reject_count(&RejectFilter {
+                    load: Some(entry.id),
+                    waiting: true,
+                    ..RejectFilter::default()
+                })?;
+            }
         }
         let (resumed, spent) = (entry.counts.read, entry.seconds);
         Ok(Self { session, table, source, stamp, entry, tally, keys, opened: Some(opened), spill, resumed, spent })
@@ -231,7 +240,11 @@ impl<'r, 's> Run<'r, 's> {
 
     fn take(&mut self, transaction: &mut dyn Transaction, block: &ReadBlock) -> Result<Flow> {
         let options = self.session.options;
-        let rules = Rules { on_conflict: options.on_conflict, max_rejects: options.max_rejects };
+        let rules = Rules {
+            on_conflict: options.on_conflict,
+            max_rejects: options.max_rejects,
+            defers: self.keys.refers_to_itself(),
+        };
         let load = self.entry.id;
         let mut tell = self.spill.as_mut().map(|spill| |reject: &_| spill.push(load, reject));
         let mut chunk = Chunk {
@@ -265,7 +278,7 @@ impl<'r, 's> Run<'r, 's> {
         if state == LoadState::Complete {
             self.check_unchanged()?;
             if self.keys.refers_to_itself() {
-                super::adopt::settle_own_orphans(self.session, transaction, &mut self.tally, self.table, &self.entry)?;
+                self.settle_deferred(transaction)?;
             }
             let counts = self.tally.counts;
             if self.session.options.max_rejects.is_some_and(|most| most.exceeded(counts.rejected, counts.read, true)) {
@@ -286,6 +299,27 @@ impl<'r, 's> Run<'r, 's> {
             transaction.supersede(&self.entry)?;
         }
         self.tally.writing += writing.elapsed();
+        Ok(())
+    }
+
+    /// Makes rows of the records that only waited for a parent further down in the same source.
+    fn settle_deferred(&mut self, transaction: &mut dyn Transaction) -> Result<()> {
+        let tally = &mut self.tally;
+        let (load, spill) = (self.entry.id, &mut self.spill);
+        settle_deferred(self.session, transaction, self.table, &self.entry, &mut |reject, verdict| {
+            match verdict {
+                Verdict::Inserted => tally.counts.inserted += 1,
+                Verdict::Updated => tally.counts.updated += 1,
+                Verdict::Unchanged => tally.counts.unchanged += 1,
+                Verdict::Rejected(_) => return,
+            }
+            tally.counts.rejected -= 1;
+            tally.reasons.remove(&reject.errors);
+            if let Some(spill) = spill {
+                spill.withdraw(load, reject.record);
+            }
+        })?;
+        tally.deferred = 0;
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 
 mod adopt;
 mod blocks;
+mod check;
 mod chunk;
 mod command;
 mod keys;
@@ -26,8 +27,10 @@ mod outcome;
 mod plan;
 mod resolve;
 mod spill;
+mod trial;
 mod writer;
 
+pub use check::check;
 pub use command::load;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};

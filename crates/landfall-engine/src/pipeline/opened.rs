@@ -3,7 +3,7 @@
 use std::{io::Read as _, sync::Arc};
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Limits, Piece},
+    decode::{Cutter, Decoder, Fault, HeaderFault, Limits, Piece},
     schema::{Encoding, Resource, TableSchema},
     validate::Validator,
 };
@@ -84,7 +84,7 @@ impl Opened {
             first = cutter.next_piece();
         }
         if let Some(fault) = cutter.header_fault() {
-            return Err(Error::source(&source.name, format!("its header cannot be read: {fault}")));
+            return Err(Error::source(&source.name, header_words(fault)));
         }
         let encoding = match cutter.encoding() {
             Encoding::Utf16 => Encoding::Utf16Le,
@@ -93,10 +93,9 @@ impl Opened {
         let layout = Layout::of(&resource.schema, cutter.header(), encoding).map_err(|faults| {
             Error::source(&source.name, format!("its header is not that of the table {:?}: {faults}", &*resource.name))
         })?;
-        let start = cutter.data_start().map_or(Position::default(), |start| Position {
-            offset: start.offset,
-            lines: start.line_ends,
-        });
+        let start = cutter
+            .data_start()
+            .map_or(Position::default(), |start| Position { offset: start.offset, lines: start.line_ends });
         let rules = Arc::new(RecordRules::new(resource, &layout)?);
         Ok(Self { input, cutter, hasher, source: source.clone(), first, layout, rules, start })
     }
@@ -135,4 +134,15 @@ fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher
         cutter.filled(read);
     }
     Ok(())
+}
+
+/// Why a header cannot be read, as a sentence.
+fn header_words(fault: &HeaderFault) -> &'static str {
+    match fault {
+        HeaderFault::Malformed(Fault::Encoding { .. }) => {
+            "its header is not text in the declared encoding; set the resource's encoding"
+        }
+        HeaderFault::Malformed(_) => "its header has a quote that is not closed, or text after a closing quote",
+        HeaderFault::TooLong => "its header is longer than the limit for a record",
+    }
 }

@@ -3,12 +3,7 @@
 use landfall_core::schema::Package;
 
 use super::Selection;
-use crate::{
-    error::Result,
-    project::Project,
-    source::Source,
-    target::Table,
-};
+use crate::{error::Result, project::Project, source::Source, target::Table};
 
 /// One step: the sources of one table.
 #[derive(Debug, Clone)]
@@ -29,9 +24,7 @@ pub(super) fn plan(project: &Project, selections: &[Selection]) -> Result<Vec<St
 
 fn everything(project: &Project) -> Result<Vec<Step>> {
     let resources = project.package.resources.iter().enumerate();
-    resources
-        .map(|(position, resource)| Ok(Step { position, sources: project.declared_sources(resource)? }))
-        .collect()
+    resources.map(|(position, resource)| Ok(Step { position, sources: project.declared_sources(resource)? })).collect()
 }
 
 fn selected(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {

@@ -14,11 +14,7 @@ use landfall_core::{
 };
 
 use super::keys::{Foreign, Keys, Parents};
-use crate::{
-    error::Result,
-    ledger::OnConflict,
-    target::Table,
-};
+use crate::{error::Result, ledger::OnConflict, target::Table};
 
 /// Whether to go on after a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +30,18 @@ pub(super) enum Flow {
 pub(super) trait Judge {
     /// The row of `table` whose fields at `positions` have `values`, rows accepted before included.
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
-    /// Rows are to be inserted. `suspect` is set where it is one row whose key may have been seen.
-    fn accept(&mut self, rows: &RecordBatch, accepted: &[Range<usize>], suspect: bool) -> Result<()>;
+    /// The rows at `accepted` are to be inserted.
+    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()>;
     /// The row with this row's primary key is to get its content; the target's words where it refuses.
-    fn update(&mut self, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
     /// The table holds this row, or keeps its own.
     fn unchanged(&mut self);
     /// A record is rejected.
     fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow>;
-    /// Whether a missing parent of this foreign key is forgiven, since it will be there before the commit.
-    fn pardons(&self, _foreign: usize, _columns: &KeyColumns<'_>, _row: usize) -> bool {
-        false
+    /// Whether a parent of this foreign key that is not known to be there is forgiven, since it will be there before
+    /// the commit.
+    fn pardons(&mut self, _foreign: &Foreign, _columns: &KeyColumns<'_>, _row: usize) -> Result<bool> {
+        Ok(false)
     }
 }
 
@@ -115,7 +112,7 @@ impl<'a> Block<'a> {
     /// Hands over the rows accepted so far, so that the judge finds them.
     fn flush(&mut self, judge: &mut dyn Judge) -> Result<()> {
         if !self.pending.is_empty() {
-            judge.accept(&self.validated.rows, &self.pending, false)?;
+            judge.accept(&self.keys.table, &self.validated.rows, &self.pending)?;
             self.pending.clear();
         }
         Ok(())
@@ -201,13 +198,7 @@ impl<'a> Block<'a> {
         self.decide(row, conflict, errors, judge)
     }
 
-    fn decide(
-        &mut self,
-        row: usize,
-        conflict: bool,
-        errors: Vec<CellError>,
-        judge: &mut dyn Judge,
-    ) -> Result<Flow> {
+    fn decide(&mut self, row: usize, conflict: bool, errors: Vec<CellError>, judge: &mut dyn Judge) -> Result<Flow> {
         let record = record_of(&self.validated.row_records, row);
         if !errors.is_empty() {
             return judge.reject(record, errors);
@@ -215,10 +206,10 @@ impl<'a> Block<'a> {
         if !conflict {
             self.flush(judge)?;
             self.learn(row);
-            judge.accept(&self.validated.rows, &[row..row + 1], true)?;
+            judge.accept(&self.keys.table, &self.validated.rows, std::slice::from_ref(&(row..row + 1)))?;
         } else if self.on_conflict == OnConflict::Keep {
             judge.unchanged();
-        } else if let Some(words) = judge.update(&self.validated.rows, row)? {
+        } else if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row)? {
             return judge.reject(record, vec![refused(&words)]);
         } else {
             self.learn(row);
@@ -265,7 +256,8 @@ impl<'a> Block<'a> {
             Parents::Other(set) => set.contains(columns, row),
             Parents::Own(unique) => self.keys.uniques[*unique].seen.parent(columns, row),
         };
-        if known == Answer::Yes || judge.pardons(at, columns, row) {
+        let foreign = &self.keys.foreigns[at];
+        if known == Answer::Yes || judge.pardons(foreign, columns, row)? {
             return Ok(None);
         }
         self.flush(judge)?;
@@ -308,7 +300,9 @@ impl<'a> Block<'a> {
 pub(super) fn clash(code: ErrorCode, name: &std::sync::Arc<str>, values: &[Scalar]) -> CellError {
     let value = shown(values);
     let message = match code {
-        ErrorCode::PrimaryKey => format!("the primary key {name} = {value} is held already by a row with other content"),
+        ErrorCode::PrimaryKey => {
+            format!("the primary key {name} = {value} is held already by a row with other content")
+        }
         _ => format!("the unique key {name} = {value} is held already by another row"),
     };
     CellError::new(code, Some(name.clone()), Some(&value), message)
@@ -328,6 +322,7 @@ pub(super) fn refused(words: &str) -> CellError {
 
 /// Values of a key as text.
 fn shown(values: &[Scalar]) -> String {
-    let texts: Vec<String> = values.iter().map(|value| landfall_core::validate::canonical::text(value.as_ref())).collect();
+    let texts: Vec<String> =
+        values.iter().map(|value| landfall_core::validate::canonical::text(value.as_ref())).collect();
     texts.join(",")
 }

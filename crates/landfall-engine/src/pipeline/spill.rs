@@ -1,6 +1,7 @@
 //! Rejects kept aside, to be written again should the transaction that holds them be rolled back.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::{BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _},
 };
@@ -15,12 +16,14 @@ use crate::{
 pub(super) struct Spill {
     file: BufWriter<File>,
     count: u64,
+    /// Those that are rejects no more, by load and record.
+    withdrawn: HashSet<(LoadId, u64)>,
 }
 
 impl Spill {
     pub(super) fn new() -> Result<Self> {
         let file = tempfile::tempfile().map_err(failed)?;
-        Ok(Self { file: BufWriter::new(file), count: 0 })
+        Ok(Self { file: BufWriter::new(file), count: 0, withdrawn: HashSet::new() })
     }
 
     /// Adds a reject of `load`.
@@ -28,6 +31,13 @@ impl Spill {
         self.count += 1;
         serde_json::to_writer(&mut self.file, &(load, reject)).map_err(|error| failed(error.into()))?;
         self.file.write_all(b"\n").map_err(failed)
+    }
+
+    /// Takes a reject back.
+    pub(super) fn withdraw(&mut self, load: LoadId, record: u64) {
+        if self.withdrawn.insert((load, record)) {
+            self.count -= 1;
+        }
     }
 
     /// The number of rejects.
@@ -40,8 +50,11 @@ impl Spill {
         let mut file = self.file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         for line in BufReader::new(file).split(b'\n') {
-            let (load, reject) = serde_json::from_slice(&line.map_err(failed)?).map_err(|error| failed(error.into()))?;
-            visit(load, &reject)?;
+            let (load, reject): (LoadId, NewReject) =
+                serde_json::from_slice(&line.map_err(failed)?).map_err(|error| failed(error.into()))?;
+            if !self.withdrawn.contains(&(load, reject.record)) {
+                visit(load, &reject)?;
+            }
         }
         Ok(())
     }

@@ -23,11 +23,7 @@ impl Writer<'_> {
     }
 
     /// Runs `work` as one chunk: what it wrote commits with its success, and leaves no trace with its error.
-    pub(super) fn chunk<R>(
-        &mut self,
-        fence: Fence,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<R>,
-    ) -> Result<R> {
+    pub(super) fn chunk<R>(&mut self, fence: Fence, work: impl FnOnce(&mut dyn Transaction) -> Result<R>) -> Result<R> {
         match self {
             Self::Each(target) => {
                 let mut transaction = target.transaction(fence)?;

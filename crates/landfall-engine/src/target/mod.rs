@@ -139,6 +139,10 @@ pub trait Transaction: Read {
     /// Marks a reject as released by `load`; `mended` are its bytes where a person changed them.
     fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
 
+    /// Takes a reject out of the quarantine without a trace: its record was only deferred, and is a row of the load that
+    /// deferred it.
+    fn withdraw(&mut self, reject: RejectId) -> Result<()>;
+
     /// Notes that a reject was tried by `load` and failed again, now with `errors`.
     fn retry_failed(
         &mut self,

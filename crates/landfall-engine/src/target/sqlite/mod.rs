@@ -203,6 +203,10 @@ impl Transaction for SqliteTransaction<'_> {
         quarantine::release(&self.transaction, reject, load, mended)
     }
 
+    fn withdraw(&mut self, reject: RejectId) -> Result<()> {
+        quarantine::withdraw(&self.transaction, reject)
+    }
+
     fn retry_failed(
         &mut self,
         reject: RejectId,

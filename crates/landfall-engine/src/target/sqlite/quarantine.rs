@@ -256,6 +256,17 @@ pub(super) fn release(connection: &Connection, reject: RejectId, load: LoadId, m
     note(connection, reject, load, "released", mended)
 }
 
+/// Takes a reject out of the quarantine without a trace.
+pub(super) fn withdraw(connection: &Connection, reject: RejectId) -> Result<()> {
+    for table in ["landfall_reject_parts", "landfall_rejects"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE reject_id = ?"))
+            .and_then(|mut statement| statement.execute([reject]))
+            .context(|| DOING.into())?;
+    }
+    Ok(())
+}
+
 /// Notes that a reject failed again, with its errors of now.
 pub(super) fn retry_failed(
     connection: &Connection,

@@ -1,0 +1,247 @@
+//! Trying one record again: the same rules as at every door, with the tables as they are now.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    keys::{KeyColumns, Scalar},
+    reject::{CellError, ErrorCode},
+    schema::Dialect,
+};
+
+use super::{
+    keys::{Foreign, Keys},
+    layout::Layout,
+    load::Session,
+    opened::RecordRules,
+    resolve::{Flow, Judge, refused, resolve},
+};
+use crate::{
+    error::{Error, Result},
+    ledger::{LoadEntry, LoadId, OnConflict},
+    target::{Read, Table, Transaction},
+};
+
+/// What became of a record that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is a row now.
+    Inserted,
+    /// The row with its key has its content now.
+    Updated,
+    /// The table holds it already, or keeps its own.
+    Unchanged,
+    /// It still breaks a rule.
+    Rejected(Vec<CellError>),
+}
+
+/// A key of a table, by the table's position, the key's fields, and the fingerprint of the values.
+pub(super) type Claim = (Arc<str>, Vec<usize>, u128);
+
+/// The bytes of a record, and how they are to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bytes<'b> {
+    /// As they stood in the source.
+    Raw(&'b [u8]),
+    /// As a person mended them: UTF-8 in the default dialect, the columns those of the source.
+    Mended(&'b [u8]),
+}
+
+/// Tries records of one table.
+pub(super) struct Trial<'s> {
+    session: &'s Session<'s>,
+    position: usize,
+    keys: Keys,
+    on_conflict: OnConflict,
+    /// How the records of each load are read, raw and mended.
+    rules: HashMap<LoadId, [Arc<RecordRules>; 2]>,
+    layouts: HashMap<LoadId, String>,
+    /// Keys that will be there before the commit.
+    pub(super) pardoned: HashSet<Claim>,
+}
+
+impl<'s> Trial<'s> {
+    /// For records of the table at `position`; `loads` is the ledger, which knows how their sources lay.
+    pub(super) fn new(session: &'s Session<'s>, position: usize, loads: &[LoadEntry], on_conflict: OnConflict) -> Self {
+        let layouts = loads.iter().map(|entry| (entry.id, entry.layout.clone())).collect();
+        let keys = Keys::unknown(&session.tables[position], session.tables);
+        Self { session, position, keys, on_conflict, rules: HashMap::new(), layouts, pardoned: HashSet::new() }
+    }
+
+    /// The layout of the sources of `load`.
+    pub(super) fn layout(&self, load: LoadId) -> Result<Layout> {
+        let text = self.layouts.get(&load).map_or("", String::as_str);
+        serde_json::from_str(text).map_err(|error| {
+            Error::Usage(format!("the ledger does not say how the columns of load {load} lie: {error}"))
+        })
+    }
+
+    fn rules(&mut self, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
+        if !self.rules.contains_key(&load) {
+            let layout = self.layout(load)?;
+            let resource = &self.session.project.package.resources[self.position];
+            let raw = RecordRules::new(resource, &layout)?;
+            let mut mended = resource.clone();
+            mended.dialect = Dialect { null_sequence: resource.dialect.null_sequence.clone(), ..Dialect::default() };
+            mended.encoding = landfall_core::schema::Encoding::Utf8;
+            let mended = RecordRules::new(&mended, &layout)?;
+            self.rules.insert(load, [Arc::new(raw), Arc::new(mended)]);
+        }
+        Ok(&self.rules[&load])
+    }
+
+    /// Tries a record of `load`; `transaction` is written to where it passes.
+    pub(super) fn record(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        load: LoadId,
+        bytes: Bytes<'_>,
+    ) -> Result<Verdict> {
+        let pardoned = std::mem::take(&mut self.pardoned);
+        let mut judge = TrialJudge { transaction, verdict: None, pardoned: &pardoned };
+        let verdict = self.judge(load, bytes, &mut judge);
+        let verdict = verdict.map(|found| found.or(judge.verdict.take()));
+        self.pardoned = pardoned;
+        Ok(verdict?.unwrap_or(Verdict::Unchanged))
+    }
+
+    /// What a record of `load` would claim and need, were its parents within `family` there; none where it would be
+    /// rejected all the same. Nothing is written.
+    pub(super) fn survey(
+        &mut self,
+        read: &dyn Read,
+        load: LoadId,
+        bytes: Bytes<'_>,
+        family: &[Arc<str>],
+    ) -> Result<Option<Wanted>> {
+        let mut judge = Survey { read, family, wanted: Wanted::default(), accepted: false, uniques: self.uniques() };
+        let found = self.judge(load, bytes, &mut judge)?;
+        Ok((found.is_none() && judge.accepted).then_some(judge.wanted))
+    }
+
+    fn uniques(&self) -> Vec<(Arc<str>, Vec<usize>)> {
+        self.keys.uniques.iter().map(|unique| (self.keys.table.name.clone(), unique.positions.clone())).collect()
+    }
+
+    /// Resolves the record's keys with `judge`; a verdict of its own where the bytes are not one record.
+    fn judge(&mut self, load: LoadId, bytes: Bytes<'_>, judge: &mut dyn Judge) -> Result<Option<Verdict>> {
+        let (bytes, which) = match bytes {
+            Bytes::Raw(bytes) => (bytes, 0),
+            Bytes::Mended(bytes) => (bytes, 1),
+        };
+        let rules = self.rules(load)?[which].clone();
+        let records = rules.decoder.decode_record(bytes);
+        if records.len() != 1 {
+            let message = format!("these bytes are {} records; mend them into one", records.len());
+            let error = CellError::new(ErrorCode::SourceError, None, None, message);
+            return Ok(Some(Verdict::Rejected(vec![error])));
+        }
+        let validated = rules.validator.validate(&records);
+        resolve(&mut self.keys, &validated, self.on_conflict, judge)?;
+        Ok(None)
+    }
+}
+
+/// Writes the record, where it passes.
+struct TrialJudge<'j> {
+    transaction: &'j mut dyn Transaction,
+    verdict: Option<Verdict>,
+    pardoned: &'j HashSet<Claim>,
+}
+
+impl Judge for TrialJudge<'_> {
+    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        self.transaction.find(table, positions, values)
+    }
+
+    fn accept(&mut self, table: &Table, rows: &RecordBatch, _accepted: &[Range<usize>]) -> Result<()> {
+        let refusals = self.transaction.insert(table, rows)?;
+        self.verdict = Some(match refusals.first() {
+            None => Verdict::Inserted,
+            Some(row) => Verdict::Rejected(vec![refused(&row.message)]),
+        });
+        Ok(())
+    }
+
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+        let words = self.transaction.update(table, rows, row)?;
+        if words.is_none() {
+            self.verdict = Some(Verdict::Updated);
+        }
+        Ok(words)
+    }
+
+    fn unchanged(&mut self) {
+        self.verdict = Some(Verdict::Unchanged);
+    }
+
+    fn reject(&mut self, _record: u32, errors: Vec<CellError>) -> Result<Flow> {
+        self.verdict = Some(Verdict::Rejected(errors));
+        Ok(Flow::Continue)
+    }
+
+    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        Ok(claim(&foreign.parent.name, &foreign.parent_positions, columns, row)
+            .is_some_and(|claim| self.pardoned.contains(&claim)))
+    }
+}
+
+/// The keys that a record claims, and those of parents that it needs.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) claims: Vec<Claim>,
+    pub(super) needs: Vec<Claim>,
+}
+
+/// The claim of `row` by the key of `table` at `positions`.
+pub(super) fn claim(table: &Arc<str>, positions: &[usize], columns: &KeyColumns<'_>, row: usize) -> Option<Claim> {
+    columns.fingerprint(row).map(|print| (table.clone(), positions.to_vec(), print))
+}
+
+/// Finds out what a record claims and needs.
+struct Survey<'j> {
+    read: &'j dyn Read,
+    family: &'j [Arc<str>],
+    wanted: Wanted,
+    accepted: bool,
+    uniques: Vec<(Arc<str>, Vec<usize>)>,
+}
+
+impl Judge for Survey<'_> {
+    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        self.read.find(table, positions, values)
+    }
+
+    fn accept(&mut self, _table: &Table, rows: &RecordBatch, _accepted: &[Range<usize>]) -> Result<()> {
+        self.accepted = true;
+        for (table, positions) in &self.uniques {
+            self.wanted.claims.extend(claim(table, positions, &KeyColumns::new(rows, positions), 0));
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, _table: &Table, _rows: &RecordBatch, _row: usize) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn unchanged(&mut self) {}
+
+    fn reject(&mut self, _record: u32, _errors: Vec<CellError>) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+
+    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        if !self.family.contains(&foreign.parent.name) {
+            return Ok(false);
+        }
+        let values = columns.values(row);
+        if self.read.find(&foreign.parent, &foreign.parent_positions, &values)?.is_none() {
+            self.wanted.needs.extend(claim(&foreign.parent.name, &foreign.parent_positions, columns, row));
+        }
+        Ok(true)
+    }
+}
