@@ -1,5 +1,6 @@
 //! What a developer of Landfall runs: `cargo xtask gen` makes data, `cargo xtask bench` measures.
 
+mod bench_data;
 mod hr;
 mod names;
 mod random;
@@ -21,11 +22,24 @@ enum Command {
 enum Gen {
     /// Write the data of examples/hr afresh
     Hr,
+    /// Write a big project of the example's shape
+    Bench {
+        /// The number of employee records
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// How many of 100 records are bad
+        #[arg(long, default_value_t = 0.0)]
+        dirty: f64,
+        /// The folder of the project
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Gen(Gen::Hr) => hr::write(&workspace().join("examples/hr")),
+        Command::Gen(Gen::Bench { rows, dirty, out }) => bench_data::write(&out, rows, dirty).map(drop),
     }
 }
 
