@@ -1,5 +1,6 @@
 //! What a developer of Landfall runs: `cargo xtask gen` makes data, `cargo xtask bench` measures.
 
+mod bench;
 mod bench_data;
 mod hr;
 mod names;
@@ -16,6 +17,9 @@ enum Command {
     /// Make data
     #[command(subcommand)]
     Gen(Gen),
+    /// Measure, against a yardstick
+    #[command(subcommand)]
+    Bench(bench::What),
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,6 +43,7 @@ enum Gen {
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Gen(Gen::Hr) => hr::write(&workspace().join("examples/hr")),
+        Command::Bench(what) => what.run(),
         Command::Gen(Gen::Bench { rows, dirty, out }) => bench_data::write(&out, rows, dirty).map(drop),
     }
 }
