@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
     let mut cutter = Cutter::new(&dialect, Encoding::Utf8, Limits::default());
     let fed = cutter.feed(source);
     cutter.finish();
-    let decoder = Decoder::new(&dialect);
+    let decoder = Decoder::new(&dialect, Encoding::Utf8);
     while let (true, Some(piece)) = (fed == source.len(), cutter.next_piece()) {
         let Piece::Block(block) = piece else { continue };
         let records = decoder.decode(block);

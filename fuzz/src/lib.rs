@@ -18,7 +18,12 @@ impl<'a> Case<'a> {
     /// The case that `data` asks for.
     pub fn new(data: &'a [u8]) -> Option<Self> {
         let (&[dialect, encoding, limits], source) = data.split_first_chunk()?;
-        Some(Self { dialect: self::dialect(dialect), encoding: self::encoding(encoding), limits: self::limits(limits), source })
+        Some(Self {
+            dialect: self::dialect(dialect),
+            encoding: self::encoding(encoding),
+            limits: self::limits(limits),
+            source,
+        })
     }
 }
 
@@ -65,7 +70,7 @@ pub struct Seen {
 
 /// All records of a source that arrives in parts of `part` bytes. Asserts that no byte of the data is passed over.
 pub fn read(case: &Case<'_>, part: usize) -> Vec<Seen> {
-    let decoder = Decoder::new(&case.dialect);
+    let decoder = Decoder::new(&case.dialect, case.encoding);
     let mut seen = Vec::new();
     let mut end = None;
     for piece in pieces(case, part) {
@@ -77,7 +82,8 @@ pub fn read(case: &Case<'_>, part: usize) -> Vec<Seen> {
             seen.extend((0..records.len()).map(|at| Seen {
                 offset: offset + records.offset(at) as u64,
                 raw: records.raw(at).to_vec(),
-                cells: (0..records.width(at)).filter_map(|column| records.cell(at, column)).map(str::to_owned).collect(),
+                cells:
+                    (0..records.width(at)).filter_map(|column| records.cell(at, column)).map(str::to_owned).collect(),
             }));
         }
     }
