@@ -1,3 +1,54 @@
-//! What a developer of Landfall runs.
+//! What a developer of Landfall runs: `cargo xtask gen` makes data, `cargo xtask bench` measures.
 
-fn main() {}
+mod bench;
+mod bench_data;
+mod hr;
+mod names;
+mod random;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "What a developer of Landfall runs")]
+enum Command {
+    /// Make data
+    #[command(subcommand)]
+    Gen(Gen),
+    /// Measure, against a yardstick
+    #[command(subcommand)]
+    Bench(bench::What),
+}
+
+#[derive(Debug, Subcommand)]
+enum Gen {
+    /// Write the data of examples/hr afresh
+    Hr,
+    /// Write a big project of the example's shape
+    Bench {
+        /// The number of employee records
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// How many of 100 records are bad
+        #[arg(long, default_value_t = 0.0)]
+        dirty: f64,
+        /// The folder of the project
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Gen(Gen::Hr) => hr::write(&workspace().join("examples/hr")),
+        Command::Bench(what) => what.run(),
+        Command::Gen(Gen::Bench { rows, dirty, out }) => bench_data::write(&out, rows, dirty).map(drop),
+    }
+}
+
+/// The root of the repository.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1).map_or_else(PathBuf::new, Path::to_path_buf)
+}

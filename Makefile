@@ -1,0 +1,55 @@
+# What can be done here: `make help`.
+
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS := decoder validator descriptor
+SOAK_ROUNDS ?= 1000
+NIGHTLY ?= nightly
+
+.DEFAULT_GOAL := help
+.PHONY: help test needs format lint tests soak fuzz fuzz-needs bench data
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+test: needs format lint tests ## Install what the tests need, and run them all
+	@echo "make test: everything passed"
+
+needs:
+	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy
+
+# One after the other, also under `make -j`: each of them uses all cores.
+format: needs
+	cargo fmt --all --check
+
+lint: format
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+tests: lint
+	cargo test --workspace --locked
+
+soak: needs ## The long tests: a load that is killed again and again (SOAK_ROUNDS=1000)
+	LANDFALL_SOAK=1 LANDFALL_SOAK_ROUNDS=$(SOAK_ROUNDS) cargo test --workspace --release --locked -- --nocapture
+	@echo "make soak: everything passed"
+
+fuzz: fuzz-needs ## Each fuzz target for a while (FUZZ_SECONDS=30), from its seeds
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		cargo +$(NIGHTLY) fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
+	@echo "make fuzz: nothing found"
+
+# Fuzzing needs a nightly compiler (for its sanitizers) and a C++ compiler (for libFuzzer).
+fuzz-needs:
+	@./.ci/needs c++:build-essential
+	@cargo +$(NIGHTLY) --version >/dev/null 2>&1 || rustup toolchain install $(NIGHTLY) --profile minimal \
+		|| { echo "make fuzz: there is no $(NIGHTLY) compiler, and rustup cannot install one" >&2; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+
+bench: ## Measure load and check against their yardsticks (minutes)
+	@./.ci/needs sqlite3:sqlite3 python3:python3 python-venv
+	cargo xtask bench load
+	cargo xtask bench check
+
+data: ## Write the example's data afresh
+	cargo xtask gen hr

@@ -1,0 +1,60 @@
+//! The yardstick of `check`: DuckDB's typed read of the same file, which keeps the records that it cannot read
+//! (`store_rejects`). It checks types alone: no keys, no constraints.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::child::{Run, output, run};
+use crate::bench_data::Tally;
+
+/// The version that was compared with last. Another one is another yardstick.
+const VERSION: &str = "2.0.0";
+
+/// DuckDB, in a Python environment of its own.
+#[derive(Debug)]
+pub(super) struct DuckDb {
+    python: PathBuf,
+    script: PathBuf,
+    threads: usize,
+}
+
+impl DuckDb {
+    /// Installs DuckDB below `folder`, where it is not there yet.
+    pub(super) fn installed(folder: &Path, threads: usize) -> Result<Self> {
+        let environment = folder.join(format!("venv-duckdb-{VERSION}"));
+        let python = environment.join("bin/python");
+        if !environment.join("complete").exists() {
+            eprintln!("installing DuckDB {VERSION} …");
+            output(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+            let package = format!("duckdb=={VERSION}");
+            output(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]))?;
+            fs::write(environment.join("complete"), "")?;
+        }
+        let script = crate::workspace().join("benches/yardsticks/duckdb_typed_read.py");
+        Ok(Self { python, script, threads })
+    }
+
+    /// A measured read; the second value is the time of the query alone, without the start of Python.
+    pub(super) fn read(&self, project: &Path, tally: Tally) -> Result<(Run, f64)> {
+        let file = project.join("data/hired_employees.csv");
+        let threads = self.threads.to_string();
+        let run = run(Command::new(&self.python).arg(&self.script).arg(file).arg(threads), project)?;
+        let errors = || fs::read_to_string(&run.stderr).unwrap_or_default();
+        ensure!(run.success, "DuckDB failed: {}", errors());
+        let document: Value = serde_json::from_slice(&fs::read(&run.stdout)?)?;
+        let rows = document["rows"].as_u64().context("no count of rows")?;
+        ensure!(tally.rejected > 0 || rows == tally.read, "DuckDB read {rows} rows of {}", tally.read);
+        Ok((run, document["seconds"].as_f64().context("no time")?))
+    }
+
+    /// Name and version.
+    pub(super) fn name(&self) -> String {
+        format!("DuckDB {VERSION}, {} threads", self.threads)
+    }
+}

@@ -1,0 +1,127 @@
+//! Our side of the benches: the binary, and what its JSON says.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::child::{Run, output, run};
+use crate::bench_data::Tally;
+
+/// The binary to measure: the one that is named, or a release build made now.
+pub(super) fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
+    let binary = match named {
+        Some(binary) => binary,
+        None => {
+            build()?;
+            crate::workspace().join("target/release/landfall")
+        }
+    };
+    binary.canonicalize().with_context(|| format!("there is no binary {}", binary.display()))
+}
+
+fn build() -> Result<()> {
+    eprintln!("building the release binary …");
+    let arguments = ["build", "--release", "--locked", "--package", "landfall"];
+    output(Command::new("cargo").args(arguments).current_dir(crate::workspace())).map(drop)
+}
+
+/// A measured `landfall load` of all tables into a new database, with the document that it printed.
+pub(super) fn load(binary: &Path, project: &Path, tally: Tally) -> Result<(Run, Value)> {
+    remove_database(&project.join("landfall.db"))?;
+    let run = run(Command::new(binary).args(["load", "--json", "--project"]).arg(project), project)?;
+    let document = document(&run)?;
+    assert_counts(&document, tally)?;
+    Ok((run, document))
+}
+
+/// A measured `landfall check` of all tables.
+pub(super) fn check(binary: &Path, project: &Path, tally: Tally) -> Result<Run> {
+    let run = run(Command::new(binary).args(["check", "--json", "--project"]).arg(project), project)?;
+    let rejects = lines(&run.stdout)?;
+    ensure!(rejects == tally.rejected, "check found {rejects} rejects of {}: {}", tally.rejected, errors(&run));
+    ensure!(run.success || rejects > 0, "check failed: {}", errors(&run));
+    Ok(run)
+}
+
+fn document(run: &Run) -> Result<Value> {
+    let text = fs::read(&run.stdout)?;
+    serde_json::from_slice(&text).with_context(|| format!("load printed no JSON document: {}", errors(run)))
+}
+
+/// The end of what the process wrote to standard error.
+fn errors(run: &Run) -> String {
+    let text = fs::read_to_string(&run.stderr).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+fn lines(file: &Path) -> Result<u64> {
+    use std::io::BufRead as _;
+    let reader = std::io::BufReader::new(fs::File::open(file)?);
+    Ok(reader.split(b'\n').count() as u64)
+}
+
+fn assert_counts(document: &Value, tally: Tally) -> Result<()> {
+    let loads = document["loads"].as_array().context("the document has no `loads`")?;
+    let load = loads.iter().find(|load| load["table"] == "hired_employees").context("no load of hired_employees")?;
+    let Tally { read, inserted, unchanged, rejected, .. } = tally;
+    for (key, expected) in [("read", read), ("inserted", inserted), ("unchanged", unchanged), ("rejected", rejected)] {
+        if load[key] != expected {
+            bail!("{key} is {}, but the generator wrote {expected}", load[key]);
+        }
+    }
+    Ok(())
+}
+
+/// Removes a database with its side files.
+pub(super) fn remove_database(database: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut file = database.as_os_str().to_owned();
+        file.push(suffix);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The profile by stage as a table, where the document has one: `stages` is an object of seconds.
+pub(super) fn stages(document: &Value) -> Option<String> {
+    let stages = document.get("stages")?.as_object()?;
+    let total: f64 = stages.values().filter_map(Value::as_f64).sum();
+    let mut table = String::from("| stage | seconds | share |\n|---|--:|--:|\n");
+    for (stage, seconds) in stages {
+        let seconds = seconds.as_f64()?;
+        writeln!(table, "| {stage} | {seconds:.2} | {:.0}% |", 100.0 * seconds / total).ok()?;
+    }
+    Some(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn stages_become_a_table() {
+        let table = stages(&json!({"stages": {"decode": 1.0, "write": 3.0}})).unwrap_or_default();
+        assert!(table.ends_with("| decode | 1.00 | 25% |\n| write | 3.00 | 75% |\n"), "{table}");
+    }
+
+    #[test]
+    fn a_wrong_count_is_an_error() {
+        let tally = Tally { read: 3, inserted: 3, ..Tally::default() };
+        let load =
+            |read| json!({"table": "hired_employees", "read": read, "inserted": 3, "unchanged": 0, "rejected": 0});
+        assert!(assert_counts(&json!({"loads": [load(3)]}), tally).is_ok());
+        assert!(assert_counts(&json!({"loads": [load(2)]}), tally).is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! The benches (`cargo xtask bench`): Landfall and a yardstick, measured in the same run, so that the ratio holds on any
+//! machine.
+
+mod check;
+mod child;
+mod duckdb;
+mod landfall;
+mod load;
+mod machine;
+mod series;
+mod sqlite;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::bench_data::{self, Tally};
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// `landfall load` against the import of the SQLite shell
+    Load(Bench),
+    /// `landfall check` against the typed read of `DuckDB`
+    Check(Bench),
+}
+
+/// How to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Numbers of employee records
+    #[arg(long, value_delimiter = ',', default_value = "1000000,10000000")]
+    rows: Vec<u64>,
+    /// How many of 100 records are bad
+    #[arg(long, value_delimiter = ',', default_value = "0,3")]
+    dirty: Vec<f64>,
+    /// Runs of each; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// The binary; without it, a release build is made
+    #[arg(long)]
+    bin: Option<PathBuf>,
+}
+
+impl What {
+    /// Measures, and prints a report in Markdown.
+    pub(crate) fn run(&self) -> Result<()> {
+        let report = match self {
+            Self::Load(bench) => load::report(bench)?,
+            Self::Check(bench) => check::report(bench)?,
+        };
+        Ok(io::stdout().write_all(report.as_bytes())?)
+    }
+}
+
+impl Bench {
+    /// Every number of rows with every share of dirt.
+    fn sizes(&self) -> impl Iterator<Item = (u64, f64)> {
+        self.rows.iter().flat_map(|&rows| self.dirty.iter().map(move |&dirty| (rows, dirty)))
+    }
+
+    /// Where data, databases and tools of the benches are kept.
+    #[expect(clippy::unused_self, reason = "an option may move it")]
+    fn folder(&self) -> PathBuf {
+        crate::workspace().join("target/bench")
+    }
+
+    /// The project of this size. It is written once, and kept.
+    fn project(&self, rows: u64, dirty: f64) -> Result<(PathBuf, Tally)> {
+        let folder = self.folder().join(format!("{rows}-{dirty}"));
+        if let Some(tally) = bench_data::tally(&folder) {
+            return Ok((folder, tally));
+        }
+        eprintln!("writing {rows} rows, {dirty}% dirty …");
+        let tally = bench_data::write(&folder, rows, dirty)?;
+        Ok((folder, tally))
+    }
+}
