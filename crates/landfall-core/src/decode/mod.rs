@@ -1,5 +1,33 @@
 //! Bytes become records: where a record ends, and what its cells are.
+//!
+//! A [`Cutter`] finds in one sequential pass where records end, and hands out [`Block`]s of whole records. A [`Decoder`]
+//! cuts each block into cells, in any thread and in any order. Both are pure: bytes in, positions out, no I/O.
 
+mod block;
+mod buffer;
+mod cutter;
+mod decoder;
+mod draft;
+mod events;
+mod header;
+mod judge;
+mod limits;
+mod lines;
+mod plain;
+mod quoted;
 mod records;
+mod rules;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod transcode;
+mod units;
+mod whole;
 
+pub use block::{Block, Piece, TooLong};
+pub use cutter::Cutter;
+pub use decoder::Decoder;
+pub use header::{DataStart, HeaderFault};
+pub use limits::Limits;
 pub use records::{Fault, Records, Span};
+pub use whole::{Decoded, Part, decode_all};

@@ -24,6 +24,8 @@ pub struct Records {
     pub(crate) lines: Vec<u32>,
     /// The records that could not be cut into cells, in order. Such a record has no cells.
     pub(crate) faults: Vec<(u32, Fault)>,
+    /// The number of line ends in the whole block.
+    pub(crate) line_ends: u32,
 }
 
 /// Where a cell's text is.
@@ -48,6 +50,16 @@ impl Span {
     #[must_use]
     pub const fn in_side(start: u32, end: u32) -> Self {
         Self { start: start | Self::SIDE, end }
+    }
+
+    /// The position of its first byte, for a cell in the text.
+    pub(super) const fn start(self) -> u32 {
+        self.start & !Self::SIDE
+    }
+
+    /// The position after its last byte.
+    pub(super) const fn end(self) -> u32 {
+        self.end
     }
 }
 
@@ -145,6 +157,12 @@ impl Records {
     #[must_use]
     pub fn line(&self, record: usize) -> usize {
         self.lines[record] as usize
+    }
+
+    /// The number of line ends in the whole block: the lines that it is long.
+    #[must_use]
+    pub fn line_ends(&self) -> u32 {
+        self.line_ends
     }
 
     /// The records without cells, in order, with the reason.

@@ -1,0 +1,116 @@
+//! The decoder: from a block to records with cells. Immutable, to be shared by threads.
+
+use super::{
+    block::{Block, Mark},
+    draft::{Draft, mend, narrow, wide},
+    lines::Terminator,
+    plain, quoted,
+    records::{Fault, Records, Span},
+    rules::Rules,
+    transcode::{Ruler, Undefined, first_invalid, text_of},
+};
+use crate::schema::{Dialect, Encoding, LineTerminator};
+
+/// Cuts blocks into cells.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    /// The rules for UTF-8 text.
+    rules: Rules,
+    encoding: Encoding,
+    undefined: Option<Undefined>,
+}
+
+impl Decoder {
+    /// The decoder for the blocks of a [`Cutter`](super::Cutter) with the same dialect and encoding.
+    #[must_use]
+    pub fn new(dialect: &Dialect, encoding: Encoding) -> Self {
+        let terminator = match &dialect.line_terminator {
+            LineTerminator::Any => Terminator::Any,
+            LineTerminator::Custom(text) => Terminator::Custom(text.as_bytes().to_vec()),
+        };
+        let undefined = match encoding {
+            Encoding::SingleByte(encoding) => Some(Undefined::of(encoding)),
+            _ => None,
+        };
+        Self { rules: Rules::new(dialect, terminator), encoding, undefined }
+    }
+
+    /// The records of a block. Comments are left out.
+    #[must_use]
+    pub fn decode(&self, block: Block) -> Records {
+        let Block { bytes, encoding, marks, .. } = block;
+        match encoding {
+            Encoding::Utf8 => self.decode_utf8(bytes, marks.as_deref()),
+            Encoding::Latin1 | Encoding::SingleByte(_) if bytes.is_ascii() => self.decode_utf8(bytes, marks.as_deref()),
+            _ => self.decode_other(bytes, encoding, marks.as_deref()),
+        }
+    }
+
+    /// Decodes the bytes of a single record, with or without its line terminator. Without a fault that is one record;
+    /// several (or none) only where the bytes have line ends outside quotes (or are a comment).
+    ///
+    /// UTF-16 is little-endian here, unless the encoding says otherwise: see [`Cutter::encoding`](super::Cutter::encoding).
+    #[must_use]
+    pub fn decode_record(&self, raw: &[u8]) -> Records {
+        if raw.is_empty() {
+            let mut blank = Draft { cells: vec![Span::default()], firsts: vec![0, 1], ..Draft::default() };
+            blank.end_record(0..0, 0);
+            return blank.finish(String::new(), None);
+        }
+        self.decode(Block { offset: 0, bytes: raw.to_vec(), encoding: self.encoding, marks: Some(Vec::new()) })
+    }
+
+    fn decode_utf8(&self, bytes: Vec<u8>, marks: Option<&[Mark]>) -> Records {
+        let mut draft = self.draft(&bytes, marks);
+        match String::from_utf8(bytes) {
+            Ok(text) => draft.finish(text, None),
+            Err(error) => {
+                let source = error.into_bytes();
+                let faults = self.invalid_records(&draft, &source, Encoding::Utf8);
+                let text = blot(source.clone(), &draft, &faults);
+                draft.reject(faults);
+                draft.finish(text, Some(source))
+            }
+        }
+    }
+
+    fn decode_other(&self, source: Vec<u8>, encoding: Encoding, marks: Option<&[Mark]>) -> Records {
+        let text = text_of(&source, encoding);
+        let marks = marks.map(|marks| Ruler::new(&text, source.len(), encoding).marks_in_text(marks));
+        let mut draft = self.draft(text.as_bytes(), marks.as_deref());
+        let raws = Ruler::new(&text, source.len(), encoding).source_ranges(&draft.raws);
+        let in_text = std::mem::replace(&mut draft.raws, raws);
+        let faults = self.invalid_records(&draft, &source, encoding);
+        let raws = std::mem::replace(&mut draft.raws, in_text);
+        let text = if faults.is_empty() { text } else { blot(text.into_bytes(), &draft, &faults) };
+        draft.reject(faults);
+        draft.raws = raws;
+        draft.finish(text, Some(source))
+    }
+
+    fn draft(&self, text: &[u8], marks: Option<&[Mark]>) -> Draft {
+        match marks {
+            None => plain::cut(text, &self.rules),
+            Some(marks) => quoted::cut(text, &self.rules, marks),
+        }
+    }
+
+    /// The records that are not valid in the encoding, by the ranges of the source.
+    fn invalid_records(&self, draft: &Draft, source: &[u8], encoding: Encoding) -> Vec<(u32, Fault)> {
+        let invalid = |source: &[u8]| first_invalid(source, encoding, self.undefined.as_ref());
+        if invalid(source).is_none() {
+            return Vec::new();
+        }
+        let fault = |offset| Fault::Encoding { offset: narrow(offset) };
+        let records = draft.raws.iter().enumerate();
+        records.filter_map(|(at, raw)| Some((narrow(at), fault(invalid(&source[wide(raw)])?)))).collect()
+    }
+}
+
+/// The text with `?` in the place of every byte of the records with faults, and of what else is not UTF-8 (comments).
+fn blot(mut text: Vec<u8>, draft: &Draft, faults: &[(u32, Fault)]) -> String {
+    for (record, _) in faults {
+        text[wide(&draft.raws[*record as usize])].fill(b'?');
+    }
+    mend(text)
+}

@@ -1,0 +1,116 @@
+//! Records in the making: cells as positions, before the text is checked.
+
+use std::ops::Range;
+
+use super::records::{Fault, Records, Span};
+
+/// Records in the making, with the same meaning as the parts of [`Records`].
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) cells: Vec<Span>,
+    pub(super) firsts: Vec<u32>,
+    pub(super) raws: Vec<Range<u32>>,
+    pub(super) lines: Vec<u32>,
+    pub(super) faults: Vec<(u32, Fault)>,
+    pub(super) side: Vec<u8>,
+    pub(super) line_ends: u32,
+}
+
+/// Positions have 31 bits: `Limits` sees to it that blocks are shorter.
+pub(super) fn narrow(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+pub(super) fn wide(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
+impl Draft {
+    /// An empty draft with room for what `bytes` of text usually have.
+    pub(super) fn for_text(bytes: usize) -> Self {
+        Self {
+            cells: Vec::with_capacity(bytes / 8 + 8),
+            firsts: Vec::with_capacity(bytes / 32 + 8),
+            raws: Vec::with_capacity(bytes / 32 + 8),
+            lines: Vec::with_capacity(bytes / 32 + 8),
+            ..Self::default()
+        }
+    }
+
+    /// Ends the record whose cells were added last.
+    #[inline]
+    pub(super) fn end_record(&mut self, raw: Range<usize>, line_ends: usize) {
+        self.raws.push(narrow(raw.start)..narrow(raw.end));
+        self.lines.push(self.line_ends);
+        self.line_ends += narrow(line_ends);
+    }
+
+    /// Takes the cells from the records that `faults` (in order) are about, and keeps the reasons. A record has one
+    /// fault: that its text cannot be read comes before what is wrong with its quotes.
+    pub(super) fn reject(&mut self, faults: Vec<(u32, Fault)>) {
+        if faults.is_empty() {
+            return;
+        }
+        let is_new = |record: u32| faults.binary_search_by_key(&record, |(record, _)| *record).is_ok();
+        self.keep_cells(|record| !is_new(record));
+        self.faults.retain(|(record, _)| !is_new(*record));
+        self.faults.extend(faults);
+        self.faults.sort_by_key(|(record, _)| *record);
+    }
+
+    /// Takes the cells from the records for which `keep` is false.
+    fn keep_cells(&mut self, keep: impl Fn(u32) -> bool) {
+        let cells = std::mem::take(&mut self.cells);
+        let firsts = std::mem::take(&mut self.firsts);
+        self.firsts.push(0);
+        for (record, ends) in firsts.windows(2).enumerate() {
+            if keep(narrow(record)) {
+                self.cells.extend_from_slice(&cells[ends[0] as usize..ends[1] as usize]);
+            }
+            self.firsts.push(narrow(self.cells.len()));
+        }
+    }
+
+    /// Takes out the records for which `keep` is false. Their lines stay counted.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Range<u32>) -> bool) {
+        if self.raws.iter().all(&keep) {
+            return;
+        }
+        let all = std::mem::take(self);
+        *self =
+            Self { firsts: vec![0], side: all.side, line_ends: all.line_ends, faults: all.faults, ..Self::default() };
+        for (record, raw) in all.raws.iter().enumerate().filter(|(_, raw)| keep(raw)) {
+            self.cells.extend_from_slice(&all.cells[all.firsts[record] as usize..all.firsts[record + 1] as usize]);
+            self.firsts.push(narrow(self.cells.len()));
+            self.raws.push(raw.clone());
+            self.lines.push(all.lines[record]);
+        }
+    }
+
+    /// The finished records over a text that is known to be good where there are cells.
+    pub(super) fn finish(self, text: String, source: Option<Vec<u8>>) -> Records {
+        Records {
+            text,
+            source,
+            side: mend(self.side),
+            cells: self.cells,
+            firsts: self.firsts,
+            raws: self.raws,
+            lines: self.lines,
+            faults: self.faults,
+            line_ends: self.line_ends,
+        }
+    }
+}
+
+/// The text with `?` in the place of each byte that is not UTF-8.
+pub(super) fn mend(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let mut text = String::with_capacity(error.as_bytes().len());
+        for chunk in error.as_bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
+        }
+        text
+    })
+}

@@ -1,0 +1,95 @@
+//! The header: the labels of the columns, and where the data start.
+
+use super::records::{Fault, Records};
+use crate::schema::{Dialect, HeaderRows};
+
+/// Why the header cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderFault {
+    /// One of its records cannot be cut into cells.
+    Malformed(Fault),
+    /// One of its records is longer than allowed.
+    TooLong,
+}
+
+/// Where the data of a source start, after the byte order mark, the header and what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DataStart {
+    /// The offset of the first byte.
+    pub offset: u64,
+    /// The number of line ends before it.
+    pub line_ends: u64,
+}
+
+/// Collects the header's records.
+#[derive(Debug)]
+pub(super) struct Header {
+    /// The numbers of its records, counted from 1.
+    rows: Vec<u64>,
+    join: String,
+    labels: Option<Vec<String>>,
+    /// The text last seen in each column.
+    previous: Vec<Option<String>>,
+    pub(super) fault: Option<HeaderFault>,
+}
+
+impl Header {
+    pub(super) fn new(dialect: &Dialect) -> Self {
+        let rows = match &dialect.header {
+            HeaderRows::None => Vec::new(),
+            HeaderRows::At(rows) => rows.clone(),
+        };
+        Self { rows, join: dialect.header_join.clone(), labels: None, previous: Vec::new(), fault: None }
+    }
+
+    /// The number of records up to and including the last one of the header.
+    pub(super) fn last_row(&self) -> u64 {
+        self.rows.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Whether the record of this number, counted from 1, is part of the header.
+    pub(super) fn has_row(&self, row: u64) -> bool {
+        self.rows.contains(&row)
+    }
+
+    /// The labels, where the header could be read.
+    pub(super) fn labels(&self) -> Option<&[String]> {
+        self.labels.as_deref().filter(|_| self.fault.is_none())
+    }
+
+    /// Takes the first fault.
+    pub(super) fn fail(&mut self, fault: HeaderFault) {
+        self.fault.get_or_insert(fault);
+    }
+
+    /// Takes a record of the header.
+    pub(super) fn add(&mut self, records: &Records) {
+        if let Some((_, fault)) = records.faults().first() {
+            self.fail(HeaderFault::Malformed(fault.clone()));
+        }
+        self.labels.get_or_insert_default();
+        if !records.is_empty() {
+            (0..records.width(0))
+                .filter_map(|column| records.cell(0, column))
+                .enumerate()
+                .for_each(|(at, cell)| self.add_cell(at, cell.trim()));
+        }
+    }
+
+    /// Joins a cell to the label of its column, unless the row before said the same there. The reference validator
+    /// does so, and it trims labels too.
+    fn add_cell(&mut self, column: usize, cell: &str) {
+        if self.previous.len() <= column {
+            self.previous.resize(column + 1, None);
+        }
+        if self.previous[column].as_deref() == Some(cell) {
+            return;
+        }
+        self.previous[column] = Some(cell.to_owned());
+        let labels = self.labels.get_or_insert_default();
+        match labels.get_mut(column) {
+            Some(label) => *label = [label.as_str(), cell].join(&self.join),
+            None => labels.push(cell.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Where lines end.
+
+use memchr::{memchr_iter, memchr2, memmem};
+
+/// What ends a line, as bytes (or as stand-in bytes for UTF-16: see `units`).
+#[derive(Debug, Clone)]
+pub(super) enum Terminator {
+    /// LF, CRLF or CR.
+    Any,
+    /// Exactly these bytes. Where there are none, lines never end.
+    Custom(Vec<u8>),
+}
+
+/// Whether a line ends at a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    No,
+    /// It does, and the next line starts at this position.
+    Next(usize),
+    /// The bytes that would tell are still to come.
+    Unknown,
+}
+
+impl Terminator {
+    /// The bytes with which a terminator can start.
+    pub(super) fn starts(&self) -> &[u8] {
+        match self {
+            Self::Any => b"\n\r",
+            Self::Custom(bytes) => &bytes[..bytes.len().min(1)],
+        }
+    }
+
+    /// Whether it is a text that the dialect declares.
+    #[inline]
+    pub(super) fn is_custom(&self) -> bool {
+        matches!(self, Self::Custom(_))
+    }
+
+    /// The length of the longest terminator.
+    pub(super) fn longest(&self) -> usize {
+        match self {
+            Self::Any => 2,
+            Self::Custom(bytes) => bytes.len().max(1),
+        }
+    }
+
+    /// Whether a line ends at `at`. `last` says that the input ends where `bytes` end.
+    #[inline]
+    pub(super) fn at(&self, bytes: &[u8], at: usize, last: bool) -> LineEnd {
+        match self {
+            Self::Any => match (bytes.get(at), bytes.get(at + 1)) {
+                (Some(b'\n'), _) => LineEnd::Next(at + 1),
+                (Some(b'\r'), Some(b'\n')) => LineEnd::Next(at + 2),
+                (Some(b'\r'), None) if !last => LineEnd::Unknown,
+                (Some(b'\r'), _) => LineEnd::Next(at + 1),
+                _ => LineEnd::No,
+            },
+            Self::Custom(end) => custom_at(end, &bytes[at.min(bytes.len())..], at, last),
+        }
+    }
+
+    /// The first line end from `from` on: where the line ends and where the next one starts. None where there is
+    /// none, or where the bytes that would tell are still to come.
+    pub(super) fn find(&self, bytes: &[u8], from: usize, last: bool) -> Option<(usize, usize)> {
+        let rest = bytes.get(from..)?;
+        let at = from
+            + match self {
+                Self::Any => memchr2(b'\n', b'\r', rest)?,
+                Self::Custom(end) if end.is_empty() => return None,
+                Self::Custom(end) => memmem::find(rest, end)?,
+            };
+        match self.at(bytes, at, last) {
+            LineEnd::Next(next) => Some((at, next)),
+            LineEnd::No | LineEnd::Unknown => None,
+        }
+    }
+
+    /// The number of line ends in `bytes`.
+    pub(super) fn count(&self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Any => {
+                let lone = |&at: &usize| bytes.get(at + 1) != Some(&b'\n');
+                memchr_iter(b'\n', bytes).count() + memchr_iter(b'\r', bytes).filter(lone).count()
+            }
+            Self::Custom(end) if end.is_empty() => 0,
+            Self::Custom(end) => memmem::find_iter(bytes, end).count(),
+        }
+    }
+
+    /// Whether a cut at `at` would go through the middle of a CRLF.
+    pub(super) fn splits(&self, bytes: &[u8], at: usize) -> bool {
+        matches!(self, Self::Any) && at > 0 && bytes[at - 1] == b'\r' && bytes.get(at) == Some(&b'\n')
+    }
+}
+
+fn custom_at(end: &[u8], rest: &[u8], at: usize, last: bool) -> LineEnd {
+    if end.is_empty() || rest.is_empty() {
+        LineEnd::No
+    } else if rest.starts_with(end) {
+        LineEnd::Next(at + end.len())
+    } else if !last && end.starts_with(rest) {
+        LineEnd::Unknown
+    } else {
+        LineEnd::No
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_line_end_is_lf_crlf_or_cr() {
+        let text = b"a\nb\r\nc\rd\r";
+        let any = Terminator::Any;
+        assert_eq!(any.find(text, 0, false), Some((1, 2)));
+        assert_eq!(any.find(text, 2, false), Some((3, 5)));
+        assert_eq!(any.find(text, 5, false), Some((6, 7)));
+        assert_eq!(any.find(text, 7, false), None, "an LF may follow");
+        assert_eq!(any.find(text, 7, true), Some((8, 9)));
+        assert_eq!(any.count(text), 4);
+    }
+
+    #[test]
+    fn a_custom_line_end_is_exactly_that_text() {
+        let ends = Terminator::Custom(b"|~".to_vec());
+        assert_eq!(ends.find(b"a\nb|c|~d", 0, false), Some((5, 7)));
+        assert_eq!(ends.at(b"a|", 1, false), LineEnd::Unknown);
+        assert_eq!(ends.at(b"a|", 1, true), LineEnd::No);
+        assert_eq!(ends.count(b"|~\n|~"), 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! Cells of text in which quotes or escapes have a meaning: by the state machine.
+
+use super::{
+    block::{Mark, MarkKind},
+    draft::{Draft, narrow},
+    judge::Verdict,
+    records::Span,
+    rules::Rules,
+    scan::{Cell, Cells, Scanner},
+};
+
+/// Puts cells into a draft.
+struct Collector<'a> {
+    draft: Draft,
+    rules: &'a Rules,
+    text: &'a [u8],
+}
+
+impl Cells for Collector<'_> {
+    #[inline]
+    fn cell(&mut self, cell: Cell) {
+        let span = if cell.dirty { self.aside(cell) } else { Span::in_text(cell.start as u32, cell.end as u32) };
+        self.draft.cells.push(span);
+    }
+}
+
+impl Collector<'_> {
+    fn aside(&mut self, cell: Cell) -> Span {
+        let start = narrow(self.draft.side.len());
+        self.rules.unescape(&self.text[cell.start..cell.end], cell.quoted, &mut self.draft.side);
+        Span::in_side(start, narrow(self.draft.side.len()))
+    }
+
+    fn end_record(&mut self, raw: std::ops::Range<usize>, line_ends: usize) {
+        self.draft.firsts.push(narrow(self.draft.cells.len()));
+        self.draft.end_record(raw, line_ends);
+    }
+
+    /// A record that cannot be cut into cells.
+    fn reject(&mut self, mark: &Mark, line_ends: usize) {
+        let first = self.draft.firsts.last().map_or(0, |&first| first as usize);
+        self.draft.cells.truncate(first);
+        if let MarkKind::Fault(fault) = &mark.kind {
+            self.draft.faults.push((narrow(self.draft.raws.len()), fault.clone()));
+            self.end_record(mark.start..mark.end, line_ends);
+        } else {
+            self.draft.line_ends += narrow(line_ends);
+        }
+    }
+}
+
+/// The cells of a text that ends where a record ends. The `marks` (in order) are positions in the text.
+pub(super) fn cut(text: &[u8], rules: &Rules, marks: &[Mark]) -> Draft {
+    let mut scanner = Scanner::new(rules, text, true);
+    let mut cells = Collector { draft: Draft::for_text(text.len()), rules, text };
+    cells.draft.firsts.push(0);
+    let mut marks = marks.iter().peekable();
+    let mut at = 0;
+    while at < text.len() {
+        at = match marks.next_if(|mark| mark.start == at) {
+            Some(mark) => pass(&mut scanner, &mut cells, mark),
+            None => read(&mut scanner, &mut cells, at),
+        };
+    }
+    cells.draft
+}
+
+fn read(scanner: &mut Scanner<'_>, cells: &mut Collector<'_>, at: usize) -> usize {
+    match scanner.judge(at, usize::MAX, cells) {
+        Verdict::Good { end, next } => {
+            cells.end_record(at..end, scanner.line_ends(at, end, next));
+            next
+        }
+        Verdict::Malformed { end, next, fault } => {
+            pass(scanner, cells, &Mark { start: at, end, next, kind: MarkKind::Fault(fault) })
+        }
+        Verdict::Comment { next } => {
+            pass(scanner, cells, &Mark { start: at, end: next, next, kind: MarkKind::Comment })
+        }
+        // Not to be had without a limit, and at the end of the input.
+        Verdict::TooLong | Verdict::More => scanner.bytes.len(),
+    }
+}
+
+/// Steps over a record that has no cells.
+fn pass(scanner: &mut Scanner<'_>, cells: &mut Collector<'_>, mark: &Mark) -> usize {
+    let line_ends = scanner.rules.terminator.count(&scanner.bytes[mark.start..mark.next]);
+    cells.reject(mark, line_ends);
+    scanner.seek(mark.next);
+    mark.next
+}

@@ -1,0 +1,91 @@
+//! The dialect, prepared for scanning.
+
+use super::{events::Needles, lines::Terminator};
+use crate::schema::Dialect;
+
+/// The dialect, prepared for scanning one kind of bytes: those of the source, or UTF-8 text.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) delimiter: u8,
+    pub(super) quote: Option<u8>,
+    pub(super) double_quote: bool,
+    pub(super) escape: Option<u8>,
+    pub(super) skip_spaces: bool,
+    comment: Option<u8>,
+    pub(super) terminator: Terminator,
+    /// The bytes at which the state machine stops.
+    pub(super) needles: Needles<5>,
+}
+
+impl Rules {
+    pub(super) fn new(dialect: &Dialect, terminator: Terminator) -> Self {
+        // An escape character that is the quote is another way to say "doubled quotes".
+        let twin = dialect.quote_char.is_some() && dialect.escape_char == dialect.quote_char;
+        let escape = dialect.escape_char.filter(|_| !twin);
+        Self {
+            delimiter: dialect.delimiter,
+            quote: dialect.quote_char,
+            double_quote: dialect.double_quote || twin,
+            escape,
+            skip_spaces: dialect.skip_initial_space,
+            comment: dialect.comment_char.filter(|&byte| !matches!(byte, b'\n' | b'\r')),
+            needles: needles(dialect, escape, &terminator),
+            terminator,
+        }
+    }
+
+    /// The start of the cell at `at`, once the spaces that are not part of it are skipped.
+    #[inline]
+    pub(super) fn cell_start(&self, bytes: &[u8], at: usize) -> usize {
+        if !self.skip_spaces {
+            return at;
+        }
+        at + bytes[at..].iter().take_while(|&&byte| byte == b' ').count()
+    }
+
+    /// Whether the record at `at` is a comment.
+    #[inline]
+    pub(super) fn is_comment(&self, bytes: &[u8], at: usize) -> bool {
+        self.has_comments() && bytes.get(self.cell_start(bytes, at)).copied() == self.comment
+    }
+
+    /// Whether there can be comments at all.
+    #[inline]
+    pub(super) fn has_comments(&self) -> bool {
+        self.comment.is_some()
+    }
+
+    /// Whether `bytes` can be cut without the state machine: nothing in them takes the meaning from a line end.
+    pub(super) fn is_plain(&self, bytes: &[u8]) -> bool {
+        let special = match (self.quote, self.escape) {
+            _ if self.terminator.is_custom() || self.is_odd() => return false,
+            (Some(quote), Some(escape)) => memchr::memchr2(quote, escape, bytes),
+            (Some(one), None) | (None, Some(one)) => memchr::memchr(one, bytes),
+            (None, None) => None,
+        };
+        special.is_none()
+    }
+
+    /// Whether the delimiter has a second meaning.
+    fn is_odd(&self) -> bool {
+        matches!(self.delimiter, b'\n' | b'\r') || (self.skip_spaces && self.delimiter == b' ')
+    }
+
+    /// Appends a cell's text without its doubled quotes and escapes.
+    pub(super) fn unescape(&self, cell: &[u8], quoted: bool, out: &mut Vec<u8>) {
+        let doubled = self.quote.filter(|_| quoted && self.double_quote);
+        let mut bytes = cell.iter().copied();
+        while let Some(byte) = bytes.next() {
+            let stands_for_next = Some(byte) == self.escape || Some(byte) == doubled;
+            out.push(if stands_for_next { bytes.next().unwrap_or(byte) } else { byte });
+        }
+    }
+}
+
+fn needles(dialect: &Dialect, escape: Option<u8>, terminator: &Terminator) -> Needles<5> {
+    let mut bytes = vec![dialect.delimiter];
+    bytes.extend(terminator.starts());
+    bytes.extend(dialect.quote_char);
+    bytes.extend(escape);
+    Needles::new(&bytes)
+}

@@ -1,0 +1,100 @@
+//! Headers, comments, and where the data start.
+
+use super::*;
+
+fn labels(dialect: &Dialect, source: &str) -> Option<Vec<String>> {
+    decode_all(dialect, Encoding::Utf8, Limits::default(), source.as_bytes()).header
+}
+
+fn with_header(rows: &[u64]) -> Dialect {
+    Dialect { header: HeaderRows::At(rows.to_vec()), ..Dialect::default() }
+}
+
+fn start(dialect: &Dialect, source: &[u8]) -> Option<DataStart> {
+    let mut cutter = Cutter::new(dialect, Encoding::Utf8, Limits::default());
+    cutter.feed(source);
+    cutter.finish();
+    while cutter.next_piece().is_some() {}
+    cutter.data_start()
+}
+
+#[test]
+fn the_first_record_is_the_header() {
+    let dialect = Dialect::default();
+    assert_eq!(labels(&dialect, "id, name \n1,Al\n"), Some(vec!["id".into(), "name".into()]));
+    check(&dialect, "id,name\n1,Al\n", &[&["1", "Al"]]);
+    check(&dialect, "\"i\nd\",name\r\n1,Al\n", &[&["1", "Al"]]);
+    assert_eq!(start(&dialect, b"\xEF\xBB\xBF\"i\nd\",name\r\n1,Al\n"), Some(DataStart { offset: 15, line_ends: 2 }));
+}
+
+#[test]
+fn a_source_may_end_before_its_data_do_start() {
+    let dialect = Dialect::default();
+    assert_eq!(labels(&dialect, ""), None);
+    assert_eq!(start(&dialect, b""), Some(DataStart::default()));
+    assert_eq!(start(&dialect, b"\xEF\xBB\xBF"), Some(DataStart { offset: 3, line_ends: 0 }));
+    assert_eq!(labels(&dialect, "id,name"), Some(vec!["id".into(), "name".into()]));
+    assert_eq!(labels(&dialect, "id,name\n"), Some(vec!["id".into(), "name".into()]));
+    assert_eq!(start(&dialect, b"id,name"), Some(DataStart { offset: 7, line_ends: 0 }));
+    assert_eq!(cells(&dialect, b"id,name\n"), Vec::<Vec<String>>::new());
+    assert_eq!(labels(&with_header(&[3]), "a\nb\n"), None);
+}
+
+#[test]
+fn several_header_rows_are_joined_and_what_stands_between_is_no_data() {
+    let dialect = with_header(&[2, 4]);
+    let source = "title\nsize,size,note\n---\ncm,inch,note\n1,2,3\n";
+    assert_eq!(labels(&dialect, source), Some(vec!["size cm".into(), "size inch".into(), "note".into()]));
+    assert_eq!(cells(&dialect, source.as_bytes()), [["1", "2", "3"]]);
+}
+
+#[test]
+fn no_header_means_that_all_records_are_data() {
+    assert_eq!(labels(&bare(), "1,2\n"), None);
+    assert_eq!(start(&bare(), b"1,2\n"), Some(DataStart::default()));
+}
+
+#[test]
+fn a_header_that_cannot_be_read_is_told_and_the_data_follow() {
+    let decoded = |source: &[u8]| decode_all(&Dialect::default(), Encoding::Utf8, Limits::default(), source);
+    let malformed = decoded(b"id,\"name\n1,Al\n");
+    assert_eq!(malformed.header, None);
+    let fault = HeaderFault::Malformed(Fault::UnclosedQuote { column: 1 });
+    assert_eq!(malformed.header_fault, Some(fault));
+    assert_eq!(rows_of_part(&malformed.parts[0])[0].cells, ["1", "Al"]);
+    let fault = HeaderFault::Malformed(Fault::Encoding { offset: 3 });
+    assert_eq!(decoded(b"id,\xFF\n1,Al\n").header_fault, Some(fault));
+}
+
+#[test]
+fn comments_are_physical_lines_and_no_records() {
+    let dialect = Dialect { comment_char: Some(b'#'), ..bare() };
+    check(&dialect, "#a\nb,#c\n#d\n\ne\n", &[&["b", "#c"], &[""], &["e"]]);
+    check(&dialect, "a\n#it's \"quoted\nb\n", &[&["a"], &["b"]]);
+    check(&dialect, "\"#a\",b\n", &[&["#a", "b"]]);
+    let lines: Vec<u64> = rows(&dialect, b"#\n\"a\n#\"\n#\r\nb").iter().map(|row| row.line).collect();
+    assert_eq!(lines, [2, 5]);
+}
+
+#[test]
+fn invalid_text_in_a_comment_is_no_fault() {
+    let dialect = Dialect { comment_char: Some(b'#'), ..bare() };
+    check(&dialect, "a\n", &[&["a"]]);
+    assert_eq!(cells(&dialect, b"a\n#\xFF\xC3\nb\n"), [["a"], ["b"]]);
+}
+
+#[test]
+fn a_comment_before_the_header_counts_as_a_record() {
+    let dialect = Dialect { comment_char: Some(b'#'), ..with_header(&[2]) };
+    assert_eq!(labels(&dialect, "# made by hand\nid\n1\n"), Some(vec!["id".into()]));
+}
+
+#[test]
+fn records_can_be_comments_by_their_number() {
+    let dialect = Dialect { comment_rows: vec![1, 4, 6], ..with_header(&[2]) };
+    let source = "title\nid\n1\n\"un\nits\"\n2\n\"x\n3\n";
+    assert_eq!(labels(&dialect, source), Some(vec!["id".into()]));
+    let found = rows(&dialect, source.as_bytes());
+    let found: Vec<_> = found.iter().map(|row| (row.line, row.cells.join(","))).collect();
+    assert_eq!(found, [(3, "1".into()), (6, "2".into()), (8, "3".into())]);
+}

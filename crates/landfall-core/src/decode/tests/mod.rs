@@ -1,0 +1,91 @@
+//! Tests of the cutter and the decoder together: what comes out of a source.
+
+mod encodings;
+mod header;
+mod hostile;
+mod limits;
+mod properties;
+mod quoting;
+mod resume;
+
+use super::*;
+use crate::schema::{Dialect, Encoding, HeaderRows};
+
+/// A record (or what is too long to be one) as tests compare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    offset: u64,
+    /// Counted from 1.
+    line: u64,
+    raw: Vec<u8>,
+    cells: Vec<String>,
+    fault: Option<Fault>,
+    too_long: Option<TooLong>,
+}
+
+/// The default dialect without a header.
+fn bare() -> Dialect {
+    Dialect { header: HeaderRows::None, ..Dialect::default() }
+}
+
+fn rows(dialect: &Dialect, source: &[u8]) -> Vec<Row> {
+    rows_in(dialect, Encoding::Utf8, Limits::default(), source)
+}
+
+fn rows_in(dialect: &Dialect, encoding: Encoding, limits: Limits, source: &[u8]) -> Vec<Row> {
+    decode_all(dialect, encoding, limits, source).parts.iter().flat_map(rows_of_part).collect()
+}
+
+fn rows_of_part(part: &Part) -> Vec<Row> {
+    match &part.records {
+        Ok(records) => (0..records.len()).map(|record| row(part, records, record)).collect(),
+        Err(too_long) => vec![Row {
+            offset: part.offset,
+            line: part.lines_before + 1,
+            raw: Vec::new(),
+            cells: Vec::new(),
+            fault: None,
+            too_long: Some(*too_long),
+        }],
+    }
+}
+
+fn row(part: &Part, records: &Records, record: usize) -> Row {
+    let fault = |(at, fault): &(u32, Fault)| (*at as usize == record).then(|| fault.clone());
+    Row {
+        offset: part.offset + records.offset(record) as u64,
+        line: part.lines_before + records.line(record) as u64 + 1,
+        raw: records.raw(record).to_vec(),
+        cells: (0..records.width(record)).filter_map(|column| records.cell(record, column)).map(Into::into).collect(),
+        fault: records.faults().iter().find_map(fault),
+        too_long: None,
+    }
+}
+
+/// The cells of all records; a fault stands for the cells that are not there.
+fn cells(dialect: &Dialect, source: &[u8]) -> Vec<Vec<String>> {
+    rows(dialect, source).into_iter().map(cells_or_fault).collect()
+}
+
+fn cells_or_fault(row: Row) -> Vec<String> {
+    match row.fault {
+        Some(fault) => vec![format!("{fault:?} in {:?}", String::from_utf8_lossy(&row.raw))],
+        None => row.cells,
+    }
+}
+
+#[track_caller]
+fn check(dialect: &Dialect, source: &str, expected: &[&[&str]]) {
+    let plain_and_exact = [cells(dialect, source.as_bytes()), {
+        // A record with quotes at the end sends the whole block through the state machine.
+        let Some(quote) = dialect.quote_char else { return assert_eq!(cells(dialect, source.as_bytes()), expected) };
+        let end = if source.is_empty() || source.ends_with('\n') { "" } else { "\n" };
+        let mut all = cells(dialect, format!("{source}{end}{0}{0}\n", char::from(quote)).as_bytes());
+        assert_eq!(all.pop(), Some(vec![String::new()]));
+        all
+    }];
+    assert_eq!(plain_and_exact[0], expected);
+    if !source.contains("\"x\"y") {
+        assert_eq!(plain_and_exact[1], expected, "with the state machine");
+    }
+}

@@ -1,0 +1,51 @@
+//! The records of the csv-spectrum collection come out as its JSON says.
+//!
+//! The collection is not kept here: `LANDFALL_CONFORMANCE` names the folder that holds `conformance/csv-spectrum`.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
+
+use std::{env, fs, path::Path};
+
+use landfall_core::{
+    decode::{Decoded, Limits, decode_all},
+    schema::{Dialect, Encoding},
+};
+use serde_json::{Map, Value};
+
+#[test]
+fn records_come_out_as_the_json_says() {
+    let Some(folder) = env::var_os("LANDFALL_CONFORMANCE") else {
+        println!("SKIPPED: set LANDFALL_CONFORMANCE to the folder that holds conformance/csv-spectrum");
+        return;
+    };
+    let folder = Path::new(&folder).join("conformance/csv-spectrum");
+    let mut files = 0;
+    for entry in fs::read_dir(folder.join("csvs")).unwrap() {
+        let path = entry.unwrap().path();
+        let json = folder.join("json").join(path.file_name().unwrap()).with_extension("json");
+        let expected: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+        for block_bytes in [1, 16, 1 << 20] {
+            let limits = Limits { block_bytes, ..Limits::default() };
+            let decoded = decode_all(&Dialect::default(), Encoding::Utf8, limits, &fs::read(&path).unwrap());
+            assert_eq!(objects(&decoded), expected, "{}", path.display());
+        }
+        files += 1;
+    }
+    assert!(files > 0, "no files in {}", folder.display());
+}
+
+fn objects(decoded: &Decoded) -> Value {
+    let labels = decoded.header.as_ref().unwrap();
+    let mut objects = Vec::new();
+    for part in &decoded.parts {
+        let records = part.records.as_ref().unwrap();
+        assert!(records.faults().is_empty());
+        objects.extend((0..records.len()).map(|record| {
+            let cells = labels.iter().enumerate();
+            let cells = cells.map(|(column, label)| (label.clone(), records.cell(record, column).into()));
+            Value::Object(cells.collect::<Map<String, Value>>())
+        }));
+    }
+    Value::Array(objects)
+}
