@@ -170,4 +170,28 @@ impl Records {
     pub fn faults(&self) -> &[(u32, Fault)] {
         &self.faults
     }
+
+    /// Records with these cells, one line each: for tests and benches. The raw bytes are the cells joined by commas.
+    ///
+    /// # Panics
+    /// Where the cells are more than 2 GiB of text.
+    #[must_use]
+    pub fn from_cells<R: AsRef<[C]>, C: AsRef<str>>(rows: &[R]) -> Self {
+        let position = |at: usize| u32::try_from(at).ok().filter(|&at| at < Span::SIDE).expect("less than 2 GiB");
+        let mut records = Self { firsts: vec![0], ..Self::default() };
+        for (line, row) in rows.iter().enumerate() {
+            let first = records.text.len();
+            for (at, cell) in row.as_ref().iter().enumerate() {
+                let start = records.text.len() + usize::from(at > 0);
+                records.text.push_str(if at > 0 { "," } else { "" });
+                records.text.push_str(cell.as_ref());
+                records.cells.push(Span::in_text(position(start), position(records.text.len())));
+            }
+            records.raws.push(position(first)..position(records.text.len()));
+            records.lines.push(position(line));
+            records.firsts.push(position(records.cells.len()));
+            records.text.push('\n');
+        }
+        records
+    }
 }

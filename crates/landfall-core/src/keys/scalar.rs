@@ -1,10 +1,14 @@
 //! One typed value outside its column: how keys are looked up and rows are compared.
 
+use std::fmt;
+
 use arrow_array::{
     Array, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
+
+use crate::validate::render;
 
 /// A typed value that borrows its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +40,23 @@ pub enum Scalar {
     Time(i64),
     Datetime(i64),
     Text(String),
+}
+
+impl fmt::Display for ScalarRef<'_> {
+    /// The value's canonical text; nothing for a missing value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        match self {
+            Self::Null => {}
+            Self::Integer(value) => return value.fmt(f),
+            Self::Boolean(value) => return value.fmt(f),
+            Self::Text(value) => return value.fmt(f),
+            Self::Date(day) => render::date_text(*day, &mut text),
+            Self::Time(micros) => render::time_text(*micros, &mut text),
+            Self::Datetime(micros) => render::datetime_text(*micros, &mut text),
+        }
+        text.fmt(f)
+    }
 }
 
 impl ScalarRef<'_> {

@@ -1,11 +1,86 @@
 //! Records become typed rows, or rejects with every reason.
+//!
+//! The rules are those of the Data Package standard's Table Schema (v2). The set of (record, field, error code) is that of
+//! the reference validator, frictionless-py 5, except for what follows.
+//!
+//! **Nothing is trimmed, rounded or made up.** Where the reference validator takes a text for a value that it does not quite
+//! say, it is a `type-error` here:
+//!
+//! - integers and numbers with white space around them, underscores (`1_000`) or digits of other scripts; `Infinity`,
+//!   `sNaN`, `-NaN`; an integer beyond 64 bits; a number whose exponent has more than 17 digits; group separators that are
+//!   not between digits before the decimal point;
+//! - `2021-1-1` for a date; `24:00:00`, a comma before the fraction, `+01` or `+0100` as an offset, a space or `t` for the `T`
+//!   and `z` for `Z` in `default` forms (`any` takes the last four);
+//! - fractions of a second finer than a microsecond, unless the further digits are zeros; a leap second (both refuse it);
+//! - a datetime without a zone, unless the field declares `timezone`; a local time that daylight saving skips or repeats;
+//!   years beyond 0001 to 9999 in UTC;
+//! - a time of day with a zone: it would be lost (the standard has none either);
+//! - `+999` or ` 202` for a year, `2021-1` for a month, `PT` and `P1DT` for a duration, which both have nothing after the
+//!   `T`, and the alternative form `P0001-01-01T00:00:00`;
+//! - `any` takes the unambiguous forms of ISO 8601, not whatever can be guessed (`01/02/2021`, `Nov 7`);
+//! - patterns must say the whole value and nothing that the type cannot hold; a weekday must be that of the date;
+//! - `NaN` and `Infinity` in JSON, and JSON nested deeper than 128 levels;
+//! - URIs with characters that RFC 3986 does not allow, UUIDs in other forms than 8-4-4-4-12, base64 with characters outside
+//!   its alphabet;
+//! - NUL characters, which not every database can hold.
+//!
+//! **More is accepted:** `NaN` and `INF` with `bareNumber: false`; `GeoJSON` whose coordinates are wrong (only the outermost
+//! object is checked). Integers with `groupChar`, which the reference validator does not know.
+//!
+//! **Constraints:** a `pattern` matches the whole cell even where it has alternatives at its top level, and not a text with a
+//! line end after the match. Bounds of durations are supported where the order does not depend on the calendar.
+//!
+//! **Records:** of an overlong record ten superfluous cells are listed and the others are counted in one more `extra-cell`;
+//! the `missing-cell` errors of a very short record are bounded by its length. A required field that the source lacks is one
+//! `constraint-error` for each record, where the reference validator has one `missing-label` for the source.
 
-use std::sync::Arc;
+mod boolean;
+mod cells;
+mod column;
+mod compile;
+mod constraints;
+pub mod decimal;
+mod digits;
+mod formats;
+mod geopoint;
+mod integer;
+mod json;
+mod list;
+mod number;
+mod problem;
+pub mod render;
+mod scalar;
+mod structured;
+mod temporal;
+#[cfg(test)]
+mod tests;
+mod text;
+mod whole;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use std::{collections::HashMap, sync::Arc};
 
-use crate::{decode::Records, reject::CellError, schema::TableSchema};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
+use arrow_select::{filter::filter_record_batch, take::take_record_batch};
+
+use self::{
+    cells::Block,
+    column::ReadColumn,
+    problem::Found,
+    whole::{Inspector, Whole},
+};
+pub use self::{
+    problem::RuleError,
+    scalar::{Value, ValueReader},
+};
+use crate::{
+    decode::Records,
+    reject::CellError,
+    schema::{Field, TableSchema},
+};
+
+/// The key of the metadata of an Arrow field that tells the Table Schema type.
+pub const TYPE_KEY: &str = "landfall:type";
 
 /// The outcome of validating the records of one block.
 #[derive(Debug, Clone)]
@@ -54,43 +129,113 @@ impl ColumnMap {
     pub fn identity(fields: usize) -> Self {
         Self { columns: (0..fields).map(Some).collect(), width: fields }
     }
+
+    /// For each column of the source the field that it holds.
+    fn fields(&self) -> Vec<Option<usize>> {
+        let mut fields = vec![None; self.width];
+        for (field, column) in self.columns.iter().enumerate() {
+            if let Some(slot) = column.and_then(|at| fields.get_mut(at)) {
+                *slot = Some(field);
+            }
+        }
+        fields
+    }
 }
 
 /// The validator of one table: immutable, to be shared by threads.
 #[derive(Debug)]
 pub struct Validator {
-    _schema: Arc<TableSchema>,
-    _map: ColumnMap,
+    schema: Arc<TableSchema>,
+    map: ColumnMap,
+    field_of: Vec<Option<usize>>,
+    columns: Vec<Box<dyn ReadColumn>>,
+    row_schema: SchemaRef,
 }
 
 impl Validator {
-    /// A validator for sources whose columns are mapped by `map`.
+    /// A validator for sources whose columns are mapped by `map`, which has an entry for each field.
     ///
     /// # Errors
-    /// A constraint that cannot be read with its field's type (the message names field and constraint).
-    pub fn new(schema: Arc<TableSchema>, map: ColumnMap) -> Result<Self, String> {
-        Ok(Self { _schema: schema, _map: map })
+    /// A rule that cannot be applied, such as a bound that cannot be read with its field's type (the message names field and
+    /// constraint).
+    pub fn new(schema: Arc<TableSchema>, map: ColumnMap) -> Result<Self, RuleError> {
+        let columns = (0..).zip(&schema.fields).map(|(at, field)| compile::column(field, at));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, &**column));
+        let row_schema = Arc::new(Schema::new(arrow.collect::<Vec<_>>()));
+        Ok(Self { field_of: map.fields(), schema, map, columns, row_schema })
     }
 
     /// The Arrow schema of the rows.
     #[must_use]
     pub fn row_schema(&self) -> SchemaRef {
-        unimplemented!()
+        Arc::clone(&self.row_schema)
     }
 
     /// Validates all `records` of a block.
     #[must_use]
-    pub fn validate(&self, _records: &Records) -> Validated {
-        unimplemented!()
+    pub fn validate(&self, records: &Records) -> Validated {
+        let block = Block::new(records, self.map.width);
+        let mut found = Vec::new();
+        let arrays: Vec<ArrayRef> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| column.read_column(&block, self.column_of(at), &mut found))
+            .collect();
+        let (fields, columns) = (&self.schema.fields, &self.columns);
+        let inspector = Inspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
+        let whole = inspector.whole(&arrays);
+        inspector.widths(&whole, &mut found);
+        self.divided(self.batch(arrays, records.len()), rejects(found, whole))
+    }
+
+    /// The column of the source that holds the field at `field`.
+    fn column_of(&self, field: usize) -> Option<usize> {
+        self.map.columns.get(field).copied().flatten().filter(|&column| column < self.map.width)
+    }
+
+    fn batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(self.row_schema(), arrays, &options)
+            .expect("each column has the type of its field and a value for each record")
+    }
+
+    /// All records divided into those that passed and those that did not.
+    fn divided(&self, all: RecordBatch, rejects: Vec<Rejected>) -> Validated {
+        if rejects.is_empty() {
+            let rejected_rows = RecordBatch::new_empty(self.row_schema());
+            return Validated { rows: all, row_records: RecordPositions::All, rejects, rejected_rows };
+        }
+        let mut passed = vec![true; all.num_rows()];
+        rejects.iter().for_each(|reject| passed[reject.record as usize] = false);
+        let row_records = (0u32..).zip(&passed).filter(|(_, passed)| **passed).map(|(record, _)| record).collect();
+        let rejected = UInt32Array::from_iter_values(rejects.iter().map(|reject| reject.record));
+        let rows = filter_record_batch(&all, &BooleanArray::from(passed)).expect("one flag for each record");
+        let rejected_rows = take_record_batch(&all, &rejected).expect("positions of records of the block");
+        Validated { rows, row_records: RecordPositions::Some(row_records), rejects, rejected_rows }
     }
 }
-/// stub
-#[expect(missing_docs)]
-pub mod canonical {
-    pub fn date(_d: i32, _o: &mut String) {}
-    pub fn time(_d: i64, _o: &mut String) {}
-    pub fn datetime(_d: i64, _o: &mut String) {}
-    pub fn text(_v: crate::keys::ScalarRef<'_>) -> String {
-        String::new()
+
+/// The Arrow field of a field.
+fn arrow_field(field: &Field, column: &dyn ReadColumn) -> ArrowField {
+    let metadata = HashMap::from([(TYPE_KEY.to_owned(), field.kind.name().to_owned())]);
+    ArrowField::new(&*field.name, column.data_type(), true).with_metadata(metadata)
+}
+
+/// The errors sorted by record and field. A record in `whole` has that error only.
+fn rejects(mut found: Vec<Found>, whole: Whole) -> Vec<Rejected> {
+    if !whole.is_empty() {
+        found.retain(|found| !whole.contains_key(&found.record));
+        found.extend(whole.into_iter().map(|(record, error)| Found { record, field: 0, error }));
     }
+    found.sort_by_key(|found| (found.record, found.field));
+    let mut rejects: Vec<Rejected> = Vec::new();
+    for Found { record, error, .. } in found {
+        match rejects.last_mut() {
+            Some(last) if last.record == record => last.errors.push(error),
+            _ => rejects.push(Rejected { record, errors: vec![error] }),
+        }
+    }
+    rejects
 }

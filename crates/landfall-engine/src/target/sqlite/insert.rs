@@ -5,7 +5,7 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
-use landfall_core::{keys::scalar_at, validate::canonical};
+use landfall_core::{keys::scalar_at, validate::render};
 use rusqlite::{CachedStatement, Connection};
 
 use super::{
@@ -131,13 +131,13 @@ impl<'a> Column<'a> {
             DataType::Utf8 => any.downcast_ref().map(Self::Texts),
             DataType::Date32 => any
                 .downcast_ref::<Date32Array>()
-                .map(|dates| Self::rendered(column, |row, out| canonical::date(dates.value(row), out))),
+                .map(|dates| Self::rendered(column, |row, out| render::date_text(dates.value(row), out))),
             DataType::Time64(TimeUnit::Microsecond) => any
                 .downcast_ref::<Time64MicrosecondArray>()
-                .map(|times| Self::rendered(column, |row, out| canonical::time(times.value(row), out))),
+                .map(|times| Self::rendered(column, |row, out| render::time_text(times.value(row), out))),
             _ => any
                 .downcast_ref::<TimestampMicrosecondArray>()
-                .map(|times| Self::rendered(column, |row, out| canonical::datetime(times.value(row), out))),
+                .map(|times| Self::rendered(column, |row, out| render::datetime_text(times.value(row), out))),
         }
         .unwrap_or_else(|| unreachable!("the validator makes no column of type {}", column.data_type()))
     }

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil};
 use landfall_core::{
     keys::{Scalar, ScalarRef},
     schema::FieldType,
-    validate::canonical,
+    validate::render,
 };
 use rusqlite::{ToSql, types::ToSqlOutput, types::Value, types::ValueRef};
 
@@ -23,9 +23,9 @@ impl ToSql for Bound<'_> {
             ScalarRef::Integer(value) => ToSqlOutput::Owned(Value::Integer(value)),
             ScalarRef::Boolean(value) => ToSqlOutput::Owned(Value::Integer(i64::from(value))),
             ScalarRef::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            ScalarRef::Date(days) => rendered(&|out| canonical::date(days, out)),
-            ScalarRef::Time(micros) => rendered(&|out| canonical::time(micros, out)),
-            ScalarRef::Datetime(micros) => rendered(&|out| canonical::datetime(micros, out)),
+            ScalarRef::Date(days) => rendered(&|out| render::date_text(days, out)),
+            ScalarRef::Time(micros) => rendered(&|out| render::time_text(micros, out)),
+            ScalarRef::Datetime(micros) => rendered(&|out| render::datetime_text(micros, out)),
         })
     }
 }

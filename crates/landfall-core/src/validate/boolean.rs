@@ -1,0 +1,81 @@
+//! `boolean`: exactly the declared words.
+
+use arrow_schema::DataType;
+
+use super::{
+    column::{Booleans, Reader},
+    problem::{Cause, FORM, shown},
+};
+use crate::schema::BooleanWords;
+
+/// Reads `boolean`.
+#[derive(Debug)]
+pub(super) struct BooleanReader {
+    words: BooleanWords,
+}
+
+impl BooleanReader {
+    pub(super) fn new(words: BooleanWords) -> Self {
+        Self { words }
+    }
+}
+
+impl Reader for BooleanReader {
+    type Stored = Booleans;
+
+    fn data_type(&self) -> DataType {
+        DataType::Boolean
+    }
+
+    #[inline]
+    fn quick<'a>(&self, text: &'a str) -> Option<bool> {
+        // A word in both lists is false, as in the reference validator.
+        if self.words.false_values.iter().any(|word| word == text) {
+            return Some(false);
+        }
+        self.words.true_values.iter().any(|word| word == text).then_some(true)
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<bool, Cause> {
+        self.quick(text).ok_or(FORM)
+    }
+
+    fn noun(&self) -> &'static str {
+        "a boolean"
+    }
+
+    fn hint(&self) -> String {
+        let words = self.words.true_values.iter().chain(&self.words.false_values);
+        let words: Vec<String> = words.take(12).map(|word| shown(word)).collect();
+        format!("write one of {}", words.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scalar::{Value, tests::value_of};
+    use crate::schema::{BooleanWords, FieldType};
+
+    #[test]
+    fn the_words_are_exact() {
+        let kind = FieldType::Boolean(BooleanWords::default());
+        for (text, value) in [
+            ("true", Some(true)),
+            ("TRUE", Some(true)),
+            ("0", Some(false)),
+            ("T", None),
+            (" true", None),
+            ("tRue", None),
+        ] {
+            assert_eq!(value_of(&kind, text), value.map(Value::Boolean), "{text}");
+        }
+    }
+
+    #[test]
+    fn own_words() {
+        let kind =
+            FieldType::Boolean(BooleanWords { true_values: vec!["ja".into()], false_values: vec!["nein".into()] });
+        assert_eq!(value_of(&kind, "ja"), Some(Value::Boolean(true)));
+        assert_eq!(value_of(&kind, "true"), None);
+    }
+}

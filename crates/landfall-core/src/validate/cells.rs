@@ -1,0 +1,83 @@
+//! The cells of a block as the validator reads them: column after column.
+
+use crate::decode::{Records, Span};
+
+/// The records of one block, with what is known of all of them at once.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    /// The records.
+    pub(super) records: &'a Records,
+    /// The number of cells that a record should have.
+    pub(super) width: usize,
+    /// Every record has exactly `width` cells.
+    pub(super) uniform: bool,
+    /// Some cell may contain a NUL character.
+    pub(super) has_nul: bool,
+}
+
+impl<'a> Block<'a> {
+    /// The block of `records`, whose source has `width` columns.
+    pub(super) fn new(records: &'a Records, width: usize) -> Self {
+        let uniform = width > 0 && records.uniform_width() == Some(width);
+        // One look at the whole text is cheaper than one at each cell.
+        let has_nul = [&records.text, &records.side].iter().any(|text| memchr::memchr(0, text.as_bytes()).is_some());
+        Self { records, width, uniform, has_nul }
+    }
+
+    /// The bytes of text that a column has on average.
+    pub(super) fn bytes_of_a_column(&self) -> usize {
+        self.records.text.len() / self.width.max(1)
+    }
+
+    /// The number of records.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The cells of `column`, one for each record, where all records have the full width.
+    pub(super) fn column(&self, column: usize) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+        let records = self.records;
+        let spans = records.cells().chunks_exact(self.width.max(1));
+        spans.map(move |record: &[Span]| record.get(column).map(|&span| records.text_of(span)))
+    }
+
+    /// The cells of `column`, one for each record, whatever their widths.
+    pub(super) fn ragged_column(&self, column: usize) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+        let records = self.records;
+        (0..records.len()).map(move |record| records.cell(record, column))
+    }
+
+    /// Whether `record` is an empty line of the source.
+    pub(super) fn is_empty_line(&self, record: usize) -> bool {
+        let cells = self.records.width(record);
+        cells == 0 || (cells == 1 && self.records.cell(record, 0) == Some("") && self.records.raw(record).is_empty())
+    }
+}
+
+/// The texts that stand for a missing value.
+#[derive(Debug, Clone)]
+pub(super) enum Missing {
+    /// Only the empty text.
+    Empty,
+    /// Any of these.
+    Words(Vec<Box<str>>),
+}
+
+impl Missing {
+    /// The rule of a field's `missingValues`.
+    pub(super) fn new(values: &[String]) -> Self {
+        match values {
+            [only] if only.is_empty() => Self::Empty,
+            words => Self::Words(words.iter().map(|word| word.as_str().into()).collect()),
+        }
+    }
+
+    /// Whether a cell with this text is a missing value.
+    #[inline]
+    pub(super) fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Empty => text.is_empty(),
+            Self::Words(words) => words.iter().any(|word| **word == *text),
+        }
+    }
+}

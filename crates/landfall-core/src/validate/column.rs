@@ -1,0 +1,358 @@
+//! One column: the loop that reads the cells of a field over all records of a block.
+//!
+//! A type implements [`Reader`] (text to value) and names its [`Stored`] form (values to Arrow array). The loop in
+//! [`FieldColumn::fill`] is compiled for each of them, so that a cell costs no dynamic call. [`Reader::quick`] is the hot
+//! path of a type; what it does not answer goes through [`Reader::read`], which also says what is wrong.
+
+use std::{cmp::Ordering, fmt::Debug, sync::Arc};
+
+use arrow_array::{ArrayRef, ArrowPrimitiveType, builder};
+use arrow_schema::DataType;
+
+use super::{
+    cells::{Block, Missing},
+    constraints::Checks,
+    problem::{Cause, Found, shown},
+};
+use crate::{
+    reject::{CellError, ErrorCode},
+    schema::Field,
+};
+
+/// The values of a column as they are collected.
+pub(super) trait Stored: Sized {
+    /// A value.
+    type Value<'a>: Copy;
+    /// A value that is kept, for bounds and enums.
+    type Owned: Debug + Clone + Send + Sync;
+    /// An empty column with room for `rows` values, of `bytes` bytes of text in all.
+    fn with_capacity(rows: usize, bytes: usize, data_type: DataType) -> Self;
+    /// Adds a value.
+    fn push(&mut self, value: Self::Value<'_>);
+    /// Adds a null.
+    fn push_null(&mut self);
+    /// The column as an array.
+    fn finish(self) -> ArrayRef;
+    /// Keeps a value.
+    fn keep(value: Self::Value<'_>) -> Self::Owned;
+    /// A kept value.
+    fn kept(value: &Self::Owned) -> Self::Value<'_>;
+    /// The order of the stored form.
+    fn order(left: Self::Value<'_>, right: Self::Value<'_>) -> Ordering;
+}
+
+/// A column of numbers: integers, days, microseconds.
+#[derive(Debug)]
+pub(super) struct Primitive<T: ArrowPrimitiveType>(builder::PrimitiveBuilder<T>);
+
+impl<T: ArrowPrimitiveType<Native: Ord>> Stored for Primitive<T> {
+    type Value<'a> = T::Native;
+    type Owned = T::Native;
+
+    fn with_capacity(rows: usize, _bytes: usize, data_type: DataType) -> Self {
+        Self(builder::PrimitiveBuilder::with_capacity(rows).with_data_type(data_type))
+    }
+
+    #[inline]
+    fn push(&mut self, value: T::Native) {
+        self.0.append_value(value);
+    }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.0.append_null();
+    }
+
+    fn finish(mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+
+    fn keep(value: T::Native) -> T::Native {
+        value
+    }
+
+    fn kept(value: &T::Native) -> T::Native {
+        *value
+    }
+
+    fn order(left: T::Native, right: T::Native) -> Ordering {
+        left.cmp(&right)
+    }
+}
+
+/// A column of truth values.
+#[derive(Debug)]
+pub(super) struct Booleans(builder::BooleanBuilder);
+
+impl Stored for Booleans {
+    type Value<'a> = bool;
+    type Owned = bool;
+
+    fn with_capacity(rows: usize, _bytes: usize, _data_type: DataType) -> Self {
+        Self(builder::BooleanBuilder::with_capacity(rows))
+    }
+
+    #[inline]
+    fn push(&mut self, value: bool) {
+        self.0.append_value(value);
+    }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.0.append_null();
+    }
+
+    fn finish(mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+
+    fn keep(value: bool) -> bool {
+        value
+    }
+
+    fn kept(value: &bool) -> bool {
+        *value
+    }
+
+    fn order(left: bool, right: bool) -> Ordering {
+        left.cmp(&right)
+    }
+}
+
+/// A column of text.
+#[derive(Debug)]
+pub(super) struct Texts(builder::StringBuilder);
+
+impl Stored for Texts {
+    type Value<'a> = &'a str;
+    type Owned = String;
+
+    fn with_capacity(rows: usize, bytes: usize, _data_type: DataType) -> Self {
+        Self(builder::StringBuilder::with_capacity(rows, bytes))
+    }
+
+    #[inline]
+    fn push(&mut self, value: &str) {
+        self.0.append_value(value);
+    }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.0.append_null();
+    }
+
+    fn finish(mut self) -> ArrayRef {
+        Arc::new(self.0.finish())
+    }
+
+    fn keep(value: &str) -> String {
+        value.to_owned()
+    }
+
+    fn kept(value: &String) -> &str {
+        value
+    }
+
+    fn order(left: &str, right: &str) -> Ordering {
+        left.cmp(right)
+    }
+}
+
+/// A value of a reader.
+pub(super) type Value<'a, R> = <<R as Reader>::Stored as Stored>::Value<'a>;
+/// A kept value of a reader.
+pub(super) type Owned<R> = <<R as Reader>::Stored as Stored>::Owned;
+
+/// How the cells of a type are read.
+pub(super) trait Reader: Debug + Send + Sync {
+    /// The form in which its values are stored.
+    type Stored: Stored;
+
+    /// Equal values may have different stored forms: [`Reader::order`] decides, not the stored form.
+    const OWN_EQUALITY: bool = false;
+
+    /// The Arrow type of the column.
+    fn data_type(&self) -> DataType;
+
+    /// The hot path: the value of a cell in the most frequent form. `None` says nothing about the cell.
+    #[inline]
+    fn quick<'a>(&self, _text: &'a str) -> Option<Value<'a, Self>> {
+        None
+    }
+
+    /// The value of a cell, or why it has none. A value that is text may be written to `scratch`, which is empty.
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, Self>, Cause>;
+
+    /// How two values compare; `None` where they have no order.
+    fn order(&self, left: Value<'_, Self>, right: Value<'_, Self>) -> Option<Ordering> {
+        Some(Self::Stored::order(left, right))
+    }
+
+    /// The length of a value whose cell is `text`, with the noun of what is counted; `None` where it has no length.
+    fn length(&self, _text: &str) -> Option<(u64, &'static str)> {
+        None
+    }
+
+    /// What a value is, with its article: `a datetime`.
+    fn noun(&self) -> &'static str;
+
+    /// What to do about an unreadable cell: `write it like 2021-11-07`.
+    fn hint(&self) -> String;
+}
+
+/// A column of any type.
+pub(super) trait ReadColumn: Debug + Send + Sync {
+    /// Reads the cells of `column` of all records; errors are added to `found`.
+    fn read_column(&self, block: &Block<'_>, column: Option<usize>, found: &mut Vec<Found>) -> ArrayRef;
+
+    /// Reads one cell.
+    fn read_cell(&self, text: &str) -> (ArrayRef, Vec<CellError>);
+
+    /// Whether a cell with this text is a missing value.
+    fn is_missing(&self, text: &str) -> bool;
+
+    /// The error of a missing value, where the field is required.
+    fn required_error(&self, text: Option<&str>) -> Option<CellError>;
+
+    /// The Arrow type of the column.
+    fn data_type(&self) -> DataType;
+}
+
+/// The column of one field.
+#[derive(Debug)]
+pub(super) struct FieldColumn<R: Reader> {
+    name: Arc<str>,
+    position: u32,
+    reader: R,
+    missing: Missing,
+    required: bool,
+    checks: Checks<R>,
+}
+
+impl<R: Reader> FieldColumn<R> {
+    /// The column of `field`, whose cells `reader` reads.
+    pub(super) fn new(field: &Field, position: u32, reader: R, checks: Checks<R>) -> Self {
+        let missing = Missing::new(&field.missing_values);
+        let required = field.constraints.required;
+        Self { name: Arc::clone(&field.name), position, reader, missing, required, checks }
+    }
+
+    /// The loop over the cells of a column.
+    fn fill<'a>(
+        &self,
+        cells: impl Iterator<Item = Option<&'a str>>,
+        mut column: R::Stored,
+        has_nul: bool,
+        found: &mut Vec<Found>,
+    ) -> ArrayRef {
+        let mut scratch = String::new();
+        let plain = !has_nul && self.checks.is_empty();
+        for (record, cell) in (0u32..).zip(cells) {
+            let Some(text) = cell else {
+                column.push_null();
+                continue;
+            };
+            if self.missing.is(text) {
+                column.push_null();
+                self.missing_value(record, text, found);
+            } else if plain && let Some(value) = self.reader.quick(text) {
+                column.push(value);
+            } else {
+                scratch.clear();
+                self.examine(record, text, &mut scratch, &mut column, found);
+            }
+        }
+        column.finish()
+    }
+
+    /// Notes a missing value of a required field.
+    #[inline]
+    fn missing_value(&self, record: u32, text: &str, found: &mut Vec<Found>) {
+        if let Some(error) = self.required_error(Some(text)) {
+            found.push(Found { record, field: self.position, error });
+        }
+    }
+
+    /// Reads one cell the thorough way: the value with its constraints, or the reason why it has none.
+    fn examine(&self, record: u32, text: &str, scratch: &mut String, column: &mut R::Stored, found: &mut Vec<Found>) {
+        match self.value(text, scratch) {
+            Ok(value) => {
+                column.push(value);
+                let mut note = |problem: String| {
+                    let error = self.error(ErrorCode::ConstraintError, text, &problem);
+                    found.push(Found { record, field: self.position, error });
+                };
+                self.checks.run(&self.reader, text, value, &mut note);
+            }
+            Err(cause) => {
+                column.push_null();
+                found.push(Found { record, field: self.position, error: self.type_error(text, &cause) });
+            }
+        }
+    }
+
+    fn value<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, R>, Cause> {
+        if memchr::memchr(0, text.as_bytes()).is_some() {
+            return Err("it contains a NUL character, which not every database can hold".into());
+        }
+        match self.reader.quick(text) {
+            Some(value) => Ok(value),
+            None => self.reader.read(text, scratch),
+        }
+    }
+
+    #[cold]
+    fn type_error(&self, text: &str, cause: &str) -> CellError {
+        let because = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
+        let problem = format!("is not {}{because}; {}", self.reader.noun(), self.reader.hint());
+        self.error(ErrorCode::TypeError, text, &problem)
+    }
+
+    /// An error of this field: its message is `field "name": "text" problem`.
+    fn error(&self, code: ErrorCode, text: &str, problem: &str) -> CellError {
+        let message = format!("field {}: {} {problem}", shown(&self.name), shown(text));
+        CellError::new(code, Some(Arc::clone(&self.name)), Some(text), message)
+    }
+}
+
+impl<R: Reader> ReadColumn for FieldColumn<R> {
+    fn read_column(&self, block: &Block<'_>, column: Option<usize>, found: &mut Vec<Found>) -> ArrayRef {
+        let rows = block.len();
+        let bytes = block.bytes_of_a_column();
+        let stored = R::Stored::with_capacity(rows, bytes, self.reader.data_type());
+        match column {
+            Some(at) if block.uniform => self.fill(block.column(at), stored, block.has_nul, found),
+            Some(at) => self.fill(block.ragged_column(at), stored, block.has_nul, found),
+            None => {
+                let records = (0u32..).take(if self.required { rows } else { 0 });
+                found.extend(records.filter_map(|record| {
+                    let error = self.required_error(None)?;
+                    Some(Found { record, field: self.position, error })
+                }));
+                self.fill(std::iter::repeat_n(None, rows), stored, false, found)
+            }
+        }
+    }
+
+    fn read_cell(&self, text: &str) -> (ArrayRef, Vec<CellError>) {
+        let mut found = Vec::new();
+        let stored = R::Stored::with_capacity(1, text.len(), self.reader.data_type());
+        let array = self.fill(std::iter::once(Some(text)), stored, true, &mut found);
+        (array, found.into_iter().map(|found| found.error).collect())
+    }
+
+    fn is_missing(&self, text: &str) -> bool {
+        self.missing.is(text)
+    }
+
+    fn required_error(&self, text: Option<&str>) -> Option<CellError> {
+        self.required.then(|| {
+            let message = format!("field {}: the value is missing, and the field is required", shown(&self.name));
+            CellError::new(ErrorCode::ConstraintError, Some(Arc::clone(&self.name)), text, message)
+        })
+    }
+
+    fn data_type(&self) -> DataType {
+        self.reader.data_type()
+    }
+}

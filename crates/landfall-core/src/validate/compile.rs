@@ -1,0 +1,58 @@
+//! A field of the dictionary becomes a column that can be read.
+
+use std::sync::Arc;
+
+use super::{
+    boolean::BooleanReader,
+    column::{FieldColumn, ReadColumn, Reader},
+    constraints::Checks,
+    geopoint::GeopointReader,
+    integer::{IntegerReader, YearReader},
+    list::ListReader,
+    number::NumberReader,
+    problem::RuleError,
+    structured::{GeojsonReader, JsonReader},
+    temporal::{DateReader, DatetimeReader, DurationReader, TimeReader, YearMonthReader},
+    text::{FormatReader, TextReader},
+};
+use crate::schema::{Field, FieldType, StringFormat};
+
+/// The column of `field`, which is at `position` in its schema.
+pub(super) fn column(field: &Field, position: u32) -> Result<Box<dyn ReadColumn>, RuleError> {
+    let refuse = |rule, reason| RuleError { field: Arc::clone(&field.name), rule, reason };
+    match &field.kind {
+        FieldType::String(StringFormat::Default) | FieldType::Any => boxed(field, position, TextReader),
+        FieldType::String(format) => boxed(field, position, FormatReader::new(*format)),
+        FieldType::Integer { bare_number, group_char } => {
+            boxed(field, position, IntegerReader::new(*bare_number, group_char.clone()))
+        }
+        FieldType::Number(format) if format.decimal_char.is_empty() => Err(refuse("decimalChar", "is empty".into())),
+        FieldType::Number(format) => boxed(field, position, NumberReader::new(format.clone())),
+        FieldType::Boolean(words) => boxed(field, position, BooleanReader::new(words.clone())),
+        FieldType::Date(format) => {
+            boxed(field, position, DateReader::new(format).map_err(|why| refuse("format", why))?)
+        }
+        FieldType::Time(format) => {
+            boxed(field, position, TimeReader::new(format).map_err(|why| refuse("format", why))?)
+        }
+        FieldType::Datetime { format, timezone } => {
+            let reader = DatetimeReader::new(format, timezone.as_deref()).map_err(|(rule, why)| refuse(rule, why))?;
+            boxed(field, position, reader)
+        }
+        FieldType::Year => boxed(field, position, YearReader),
+        FieldType::YearMonth => boxed(field, position, YearMonthReader),
+        FieldType::Duration => boxed(field, position, DurationReader),
+        FieldType::Object => boxed(field, position, JsonReader::OBJECT),
+        FieldType::Array => boxed(field, position, JsonReader::ARRAY),
+        FieldType::List { delimiter, item } => {
+            boxed(field, position, ListReader::new(delimiter, *item).map_err(|why| refuse("delimiter", why))?)
+        }
+        FieldType::Geopoint(format) => boxed(field, position, GeopointReader::new(*format)),
+        FieldType::Geojson(format) => boxed(field, position, GeojsonReader::new(*format)),
+    }
+}
+
+fn boxed<R: Reader + 'static>(field: &Field, position: u32, reader: R) -> Result<Box<dyn ReadColumn>, RuleError> {
+    let checks = Checks::new(field, &reader)?;
+    Ok(Box::new(FieldColumn::new(field, position, reader, checks)))
+}

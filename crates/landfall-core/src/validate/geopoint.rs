@@ -1,0 +1,137 @@
+//! `geopoint`: longitude and latitude, stored as JSON text `[lon,lat]` with their digits.
+
+use std::cmp::Ordering;
+
+use arrow_schema::DataType;
+use serde_json::value::RawValue;
+
+use super::{
+    column::{Reader, Texts},
+    decimal, json,
+    problem::{Cause, FORM},
+};
+use crate::schema::GeopointFormat;
+
+/// Reads `geopoint`.
+#[derive(Debug)]
+pub(super) struct GeopointReader {
+    format: GeopointFormat,
+}
+
+impl GeopointReader {
+    pub(super) fn new(format: GeopointFormat) -> Self {
+        Self { format }
+    }
+
+    /// The texts of longitude and latitude.
+    fn parts(&self, text: &str) -> Result<(String, String), Cause> {
+        let parts = match self.format {
+            GeopointFormat::Default => {
+                text.split_once(',').map(|(lon, lat)| (lon.trim().to_owned(), lat.trim().to_owned()))
+            }
+            GeopointFormat::Array => {
+                json::check(text, '[')?;
+                json::items(text).and_then(|items| match items[..] {
+                    [lon, lat] => Some((number(lon)?, number(lat)?)),
+                    _ => None,
+                })
+            }
+            GeopointFormat::Object => {
+                json::check(text, '{')?;
+                json::members(text)
+                    .filter(|members| members.len() == 2)
+                    .and_then(|members| Some((number(members.get("lon")?)?, number(members.get("lat")?)?)))
+            }
+        };
+        parts.ok_or(FORM)
+    }
+}
+
+/// The text of a JSON number, which may also stand in quotes.
+fn number(raw: &RawValue) -> Option<String> {
+    if raw.get().starts_with('"') { json::string(raw) } else { Some(raw.get().to_owned()) }
+}
+
+/// Writes a coordinate that is within `limit` degrees of zero.
+fn push(out: &mut String, text: &str, limit: &str, name: &str) -> Result<(), Cause> {
+    let start = out.len();
+    if !decimal::canonical(text, out) {
+        return Err(FORM);
+    }
+    let magnitude = out[start..].trim_start_matches('-');
+    match decimal::compare(magnitude, limit) {
+        Some(Ordering::Less | Ordering::Equal) => Ok(()),
+        Some(Ordering::Greater) => Err(format!("{name} beyond -{limit} to {limit}").into()),
+        None => Err(FORM),
+    }
+}
+
+impl Reader for GeopointReader {
+    type Stored = Texts;
+
+    const OWN_EQUALITY: bool = true;
+
+    fn data_type(&self) -> DataType {
+        DataType::Utf8
+    }
+
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+        let (lon, lat) = self.parts(text)?;
+        scratch.push('[');
+        push(scratch, &lon, "180", "longitude")?;
+        scratch.push(',');
+        push(scratch, &lat, "90", "latitude")?;
+        scratch.push(']');
+        Ok(scratch)
+    }
+
+    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::equal(left, right).then_some(Ordering::Equal)
+    }
+
+    fn noun(&self) -> &'static str {
+        "a geopoint"
+    }
+
+    fn hint(&self) -> String {
+        let example = match self.format {
+            GeopointFormat::Default => "90.50, 45.50 (longitude, latitude)",
+            GeopointFormat::Array => "[90.50, 45.50] (longitude, latitude)",
+            GeopointFormat::Object => r#"{"lon": 90.50, "lat": 45.50}"#,
+        };
+        format!("write it like {example}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scalar::tests::text_of;
+    use crate::schema::{FieldType, GeopointFormat};
+
+    fn check(format: GeopointFormat, cases: &[(&str, Option<&str>)]) {
+        for (text, expected) in cases {
+            assert_eq!(text_of(&FieldType::Geopoint(format), text).as_deref(), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn points() {
+        let cases = [
+            ("90.50, 45.50", Some("[90.50,45.50]")),
+            (" 1 ,2", Some("[1,2]")),
+            ("-180,90", Some("[-180,90]")),
+            ("180.0000000000000000001,0", None),
+            ("0,91", None),
+            ("NaN,2", None),
+            ("INF,2", None),
+            ("1,2,3", None),
+            ("1", None),
+        ];
+        check(GeopointFormat::Default, &cases);
+        check(
+            GeopointFormat::Array,
+            &[("[ 1.50 , 2 ]", Some("[1.50,2]")), (r#"["1","2"]"#, Some("[1,2]")), ("[1,2,3]", None)],
+        );
+        check(GeopointFormat::Object, &[(r#"{"lat":2,"lon":1}"#, Some("[1,2]")), (r#"{"lon":1,"lat":2,"x":1}"#, None)]);
+    }
+}

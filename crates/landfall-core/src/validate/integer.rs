@@ -1,0 +1,171 @@
+//! Whole numbers: `integer` and `year`.
+
+use arrow_array::types::Int64Type;
+use arrow_schema::DataType;
+
+use super::{
+    column::{Primitive, Reader},
+    digits,
+    problem::{Cause, FORM},
+};
+
+/// Reads `integer`.
+#[derive(Debug)]
+pub(super) struct IntegerReader {
+    bare_number: bool,
+    group_char: Option<String>,
+}
+
+impl IntegerReader {
+    pub(super) fn new(bare_number: bool, group_char: Option<String>) -> Self {
+        Self { bare_number, group_char }
+    }
+}
+
+/// The value of up to 18 digits with an optional minus: what fits 64 bits without a look at the value.
+#[inline]
+fn short(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// The value of an integer of any length.
+fn long(text: &str) -> Result<i64, Cause> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FORM);
+    }
+    text.parse().map_err(|_| format!("beyond the range {} to {}", i64::MIN, i64::MAX).into())
+}
+
+impl Reader for IntegerReader {
+    type Stored = Primitive<Int64Type>;
+
+    fn data_type(&self) -> DataType {
+        DataType::Int64
+    }
+
+    #[inline]
+    fn quick<'a>(&self, text: &'a str) -> Option<i64> {
+        short(text)
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
+        let number = if self.bare_number { text } else { digits::trimmed(text, "") };
+        long(&digits::ungrouped(number, self.group_char.as_deref())?)
+    }
+
+    fn noun(&self) -> &'static str {
+        "an integer"
+    }
+
+    fn hint(&self) -> String {
+        "write it with digits only, like 1234 or -5".into()
+    }
+}
+
+/// Reads `year`: four digits, as 0000 to 9999.
+#[derive(Debug)]
+pub(super) struct YearReader;
+
+impl Reader for YearReader {
+    type Stored = Primitive<Int64Type>;
+
+    fn data_type(&self) -> DataType {
+        DataType::Int64
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
+        let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { long(text) } else { Err(FORM) }
+    }
+
+    fn noun(&self) -> &'static str {
+        "a year"
+    }
+
+    fn hint(&self) -> String {
+        "write it with four digits, like 2021".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scalar::tests::{integer_of, problems_of};
+    use crate::schema::FieldType;
+
+    fn integer(bare_number: bool, group_char: Option<&str>) -> FieldType {
+        FieldType::Integer { bare_number, group_char: group_char.map(Into::into) }
+    }
+
+    #[test]
+    fn integers() {
+        let kind = integer(true, None);
+        let cases = [
+            ("0", 0),
+            ("-0", 0),
+            ("+5", 5),
+            ("007", 7),
+            ("-42", -42),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+            ("000000000000000000000001", 1),
+        ];
+        for (text, value) in cases {
+            assert_eq!(integer_of(&kind, text), Some(value), "{text}");
+        }
+        for text in ["-", "+", " 5", "5 ", "1_000", "٣", "12.0", "1e3", "--5", "1,000"] {
+            assert_eq!(integer_of(&kind, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_range_is_told() {
+        let problems = problems_of(&integer(true, None), "9223372036854775808");
+        assert_eq!(
+            problems[0].message,
+            "field \"f\": \"9223372036854775808\" is not an integer (beyond the range -9223372036854775808 to \
+             9223372036854775807); write it with digits only, like 1234 or -5"
+        );
+    }
+
+    #[test]
+    fn integers_among_other_characters() {
+        let kind = integer(false, None);
+        for (text, value) in [("€95", 95), ("95%", 95), ("-95%", -95), ("€-95 EUR", -95), ("+5", 5)] {
+            assert_eq!(integer_of(&kind, text), Some(value), "{text}");
+        }
+        for text in ["a1b2", "x", "1.5"] {
+            assert_eq!(integer_of(&kind, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn grouped_integers() {
+        assert_eq!(integer_of(&integer(true, Some(",")), "1,000,000"), Some(1_000_000));
+        assert_eq!(integer_of(&integer(true, Some(",")), "1,,0"), None);
+    }
+
+    #[test]
+    fn years() {
+        for (text, value) in [("2021", Some(2021)), ("0001", Some(1)), ("+999", None), ("-123", None), ("12345", None)]
+        {
+            assert_eq!(integer_of(&FieldType::Year, text), value, "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `number`: decimal numbers of any length, stored as canonical text (see [`super::decimal`]).
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use arrow_schema::DataType;
+
+use super::{
+    column::{Reader, Texts},
+    decimal, digits,
+    problem::{Cause, FORM},
+};
+use crate::schema::NumberFormat;
+
+/// Reads `number`.
+#[derive(Debug)]
+pub(super) struct NumberReader {
+    format: NumberFormat,
+    /// Nothing has to be taken away or replaced.
+    standard: bool,
+}
+
+impl NumberReader {
+    pub(super) fn new(format: NumberFormat) -> Self {
+        let standard = format == NumberFormat::default();
+        Self { format, standard }
+    }
+
+    /// The number with `.` between whole and fraction, and nothing else than the number.
+    fn standardised<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Cause> {
+        let point = self.format.decimal_char.as_str();
+        let special = decimal::normalize(text).is_some_and(|number| number.ends_with(['N', 'F']));
+        if self.standard || special {
+            return Ok(Cow::Borrowed(text));
+        }
+        let number = if self.format.bare_number { text } else { digits::trimmed(text, point) };
+        let (whole, fraction) = match number.split_once(point) {
+            Some((whole, fraction)) => (whole, Some(fraction)),
+            None => (number, None),
+        };
+        let whole = digits::ungrouped(whole, self.format.group_char.as_deref())?;
+        if point != "." && (whole.contains('.') || fraction.is_some_and(|fraction| fraction.contains('.'))) {
+            return Err(format!("the decimal separator is {point}").into());
+        }
+        Ok(match fraction {
+            Some(fraction) => Cow::Owned(format!("{whole}.{fraction}")),
+            None => Cow::Owned(whole.into_owned()),
+        })
+    }
+}
+
+impl Reader for NumberReader {
+    type Stored = Texts;
+
+    const OWN_EQUALITY: bool = true;
+
+    fn data_type(&self) -> DataType {
+        DataType::Utf8
+    }
+
+    #[inline]
+    fn quick<'a>(&self, text: &'a str) -> Option<&'a str> {
+        (self.standard && decimal::is_plain(text)).then_some(text)
+    }
+
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+        let number = self.standardised(text)?;
+        if decimal::canonical(&number, scratch) { Ok(scratch) } else { Err(FORM) }
+    }
+
+    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
+        decimal::compare(left, right)
+    }
+
+    fn noun(&self) -> &'static str {
+        "a number"
+    }
+
+    fn hint(&self) -> String {
+        format!("write it like 1234{}5 or -5", self.format.decimal_char)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scalar::tests::text_of;
+    use crate::schema::{FieldType, NumberFormat};
+
+    fn number(decimal_char: &str, group_char: Option<&str>, bare_number: bool) -> FieldType {
+        let (decimal_char, group_char) = (decimal_char.into(), group_char.map(Into::into));
+        FieldType::Number(NumberFormat { decimal_char, group_char, bare_number })
+    }
+
+    fn check(kind: &FieldType, cases: &[(&str, Option<&str>)]) {
+        for (text, expected) in cases {
+            assert_eq!(text_of(kind, text).as_deref(), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        let cases = [
+            ("1.50", Some("1.50")),
+            ("+007", Some("7")),
+            (".5", Some("0.5")),
+            ("1e3", Some("1000")),
+            ("nan", Some("NaN")),
+            ("-INF", Some("-INF")),
+            (" 1", None),
+            ("1_0.5", None),
+            ("1,5", None),
+            ("Infinity", None),
+        ];
+        check(&number(".", None, true), &cases);
+    }
+
+    #[test]
+    fn numbers_with_other_separators() {
+        check(&number(",", None, true), &[("1,5", Some("1.5")), ("1.5", None), ("INF", Some("INF")), ("1,5,0", None)]);
+        check(&number(".", Some(","), true), &[("1,000.5", Some("1000.5")), ("1.0,0", None), (",1", None)]);
+        check(&number(",", Some("."), true), &[("1.000,50", Some("1000.50")), ("1.000", Some("1000"))]);
+    }
+
+    #[test]
+    fn numbers_among_other_characters() {
+        let cases = [("€1.5", Some("1.5")), ("15%", Some("15")), ("$-.5", Some("-0.5")), ("x", None), ("1 2", None)];
+        check(&number(".", None, false), &cases);
+        check(&number(",", Some("."), false), &[("EUR 1.234,50", Some("1234.50"))]);
+    }
+}

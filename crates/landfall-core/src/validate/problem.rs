@@ -1,0 +1,103 @@
+//! What is wrong with a cell, in words for a person.
+
+use std::{borrow::Cow, fmt::Write, sync::Arc};
+
+use thiserror::Error;
+
+use crate::reject::CellError;
+
+/// Why a cell cannot be read, as a few words such as `month 13`; empty where the form is wrong as a whole.
+pub(super) type Cause = Cow<'static, str>;
+
+/// The cause where nothing more can be said than that the form is wrong.
+pub(super) const FORM: Cause = Cow::Borrowed("");
+
+/// A rule of the dictionary that cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("field {field:?}: {rule} {reason}")]
+pub struct RuleError {
+    /// The field.
+    pub field: Arc<str>,
+    /// The rule's name in the dictionary, such as `minimum`, `pattern` or `format`.
+    pub rule: &'static str,
+    /// Why it cannot be applied.
+    pub reason: String,
+}
+
+/// An error of a record at the place where it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The record, by its position in the block.
+    pub(super) record: u32,
+    /// The field's position in the schema; [`Found::AFTER_FIELDS`] and above for what belongs to no field.
+    pub(super) field: u32,
+    /// What is wrong.
+    pub(super) error: CellError,
+}
+
+impl Found {
+    /// The position of errors that belong to no field: they are listed last.
+    pub(super) const AFTER_FIELDS: u32 = u32::MAX;
+}
+
+/// The most characters of a value that a message repeats.
+const SHOWN: usize = 80;
+
+/// `text` in quotes for a message: shortened, with the characters escaped that could act on a terminal.
+pub(super) fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(SHOWN) + 2);
+    out.push('"');
+    for (at, character) in text.chars().enumerate() {
+        if at == SHOWN {
+            out.push('…');
+            break;
+        }
+        push_shown(&mut out, character);
+    }
+    out.push('"');
+    out
+}
+
+/// Adds one character to a message.
+fn push_shown(out: &mut String, character: char) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ if acts_on_terminals(character) => {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
+        }
+        _ => out.push(character),
+    }
+}
+
+/// Control characters, line separators and the marks that change the direction of text.
+fn acts_on_terminals(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `count` with its noun, which takes an `s` unless the count is one.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_act_on_a_terminal() {
+        assert_eq!(shown("a\u{1b}[2Jb\n\0\u{202e}"), r#""a\u{1b}[2Jb\n\u{0}\u{202e}""#);
+        assert_eq!(shown("say \"ä\""), r#""say \"ä\"""#);
+    }
+
+    #[test]
+    fn long_values_are_shortened() {
+        let text = shown(&"ä".repeat(1000));
+        assert_eq!(text.chars().count(), SHOWN + 3);
+        assert!(text.ends_with("…\""));
+    }
+}

@@ -1,0 +1,176 @@
+//! `object`, `array` and `geojson`: JSON, kept as its text.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use arrow_schema::DataType;
+use serde_json::value::RawValue;
+
+use super::{
+    column::{Reader, Texts},
+    json,
+    problem::{Cause, FORM},
+};
+use crate::schema::GeoFormat;
+
+/// Reads `object` or `array`.
+#[derive(Debug)]
+pub(super) struct JsonReader {
+    bracket: char,
+}
+
+impl JsonReader {
+    pub(super) const OBJECT: Self = Self { bracket: '{' };
+    pub(super) const ARRAY: Self = Self { bracket: '[' };
+}
+
+impl Reader for JsonReader {
+    type Stored = Texts;
+
+    const OWN_EQUALITY: bool = true;
+
+    fn data_type(&self) -> DataType {
+        DataType::Utf8
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
+        json::check(text, self.bracket).map(|()| text)
+    }
+
+    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::equal(left, right).then_some(Ordering::Equal)
+    }
+
+    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
+        if self.bracket == '[' {
+            json::items(text).map(|items| (items.len() as u64, "item"))
+        } else {
+            json::members(text).map(|members| (members.len() as u64, "member"))
+        }
+    }
+
+    fn noun(&self) -> &'static str {
+        if self.bracket == '[' { "a JSON array" } else { "a JSON object" }
+    }
+
+    fn hint(&self) -> String {
+        let example = if self.bracket == '[' { "[1, 2]" } else { "{\"a\": 1}" };
+        format!("write it like {example}")
+    }
+}
+
+/// Reads `geojson`: the outermost object is checked, coordinates are not.
+#[derive(Debug)]
+pub(super) struct GeojsonReader {
+    format: GeoFormat,
+}
+
+impl GeojsonReader {
+    pub(super) fn new(format: GeoFormat) -> Self {
+        Self { format }
+    }
+
+    /// The members that an object of type `name` must have, with the characters that their values may start with; none
+    /// where there is no such type.
+    fn members(&self, name: &str) -> Option<&'static [(&'static str, &'static str)]> {
+        Some(match (self.format, name) {
+            (
+                GeoFormat::Default,
+                "Point" | "MultiPoint" | "LineString" | "MultiLineString" | "Polygon" | "MultiPolygon",
+            ) => &[("coordinates", "[")],
+            (GeoFormat::Default, "GeometryCollection") => &[("geometries", "[")],
+            (GeoFormat::Default, "Feature") => &[("geometry", "{n"), ("properties", "{n")],
+            (GeoFormat::Default, "FeatureCollection") => &[("features", "[")],
+            (GeoFormat::Topojson, "Topology") => &[("objects", "{"), ("arcs", "[")],
+            _ => return None,
+        })
+    }
+
+    fn check(&self, found: &BTreeMap<String, &RawValue>) -> Result<(), Cause> {
+        let name = found.get("type").copied().and_then(json::string).ok_or(Cause::Borrowed("no type"))?;
+        let required =
+            self.members(&name).ok_or_else(|| Cause::from(format!("type {}", super::problem::shown(&name))))?;
+        for (member, starts) in required {
+            let sound = found.get(*member).is_some_and(|value| value.get().starts_with(|c| starts.contains(c)));
+            if !sound {
+                return Err(format!("no {member} as a {name} has them").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader for GeojsonReader {
+    type Stored = Texts;
+
+    const OWN_EQUALITY: bool = true;
+
+    fn data_type(&self) -> DataType {
+        DataType::Utf8
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
+        json::check(text, '{')?;
+        self.check(&json::members(text).ok_or(FORM)?)?;
+        Ok(text)
+    }
+
+    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::equal(left, right).then_some(Ordering::Equal)
+    }
+
+    fn noun(&self) -> &'static str {
+        match self.format {
+            GeoFormat::Default => "GeoJSON",
+            GeoFormat::Topojson => "TopoJSON",
+        }
+    }
+
+    fn hint(&self) -> String {
+        let example = match self.format {
+            GeoFormat::Default => r#"{"type": "Point", "coordinates": [90.5, 45.5]}"#,
+            GeoFormat::Topojson => r#"{"type": "Topology", "objects": {}, "arcs": []}"#,
+        };
+        format!("write it like {example}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scalar::tests::text_of;
+    use crate::schema::{FieldType, GeoFormat};
+
+    fn check(kind: &FieldType, good: &[&str], bad: &[&str]) {
+        good.iter().for_each(|text| assert_eq!(text_of(kind, text).as_deref(), Some(*text)));
+        bad.iter().for_each(|text| assert_eq!(text_of(kind, text), None, "{text}"));
+    }
+
+    #[test]
+    fn arrays_and_objects() {
+        check(&FieldType::Array, &["[]", " [1, 1e999, \"ä\"] "], &["{}", "[1,", "[1,NaN]", "1", "[1] x", "x"]);
+        check(&FieldType::Object, &["{}", r#"{"a":1,"a":2}"#], &["[]", "{", "{'a':1}", "null"]);
+    }
+
+    #[test]
+    fn geojson() {
+        let good = [
+            r#"{"type":"Point","coordinates":[1,2]}"#,
+            r#"{"type":"Feature","geometry":null,"properties":null}"#,
+            r#"{"features":[],"type":"FeatureCollection"}"#,
+        ];
+        let bad = [
+            r#"{"type":"Point"}"#,
+            r#"{"type":"X"}"#,
+            "{}",
+            "[]",
+            r#"{"type":1}"#,
+            r#"{"type":"Topology","objects":{},"arcs":[]}"#,
+        ];
+        check(&FieldType::Geojson(GeoFormat::Default), &good, &bad);
+        let good = [r#"{"type":"Topology","objects":{},"arcs":[]}"#];
+        check(
+            &FieldType::Geojson(GeoFormat::Topojson),
+            &good,
+            &[r#"{"type":"Topology"}"#, r#"{"type":"Point","coordinates":[1,2]}"#],
+        );
+    }
+}

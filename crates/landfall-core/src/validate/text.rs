@@ -1,0 +1,103 @@
+//! `string` in its formats, and `any`: text kept byte for byte.
+
+use arrow_schema::DataType;
+
+use super::{
+    column::{Reader, Texts},
+    formats,
+    problem::{Cause, FORM},
+};
+use crate::schema::StringFormat;
+
+/// Reads `any` and the `string` format that is any text.
+#[derive(Debug)]
+pub(super) struct TextReader;
+
+impl Reader for TextReader {
+    type Stored = Texts;
+
+    fn data_type(&self) -> DataType {
+        DataType::Utf8
+    }
+
+    #[inline]
+    fn quick<'a>(&self, text: &'a str) -> Option<&'a str> {
+        Some(text)
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
+        Ok(text)
+    }
+
+    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
+        Some((characters(text), "character"))
+    }
+
+    fn noun(&self) -> &'static str {
+        "text"
+    }
+
+    fn hint(&self) -> String {
+        "take that character out".into()
+    }
+}
+
+fn characters(text: &str) -> u64 {
+    text.chars().count() as u64
+}
+
+/// Reads the other formats of `string`.
+#[derive(Debug)]
+pub(super) struct FormatReader {
+    format: StringFormat,
+}
+
+impl FormatReader {
+    pub(super) fn new(format: StringFormat) -> Self {
+        Self { format }
+    }
+}
+
+impl Reader for FormatReader {
+    type Stored = Texts;
+
+    fn data_type(&self) -> DataType {
+        DataType::Utf8
+    }
+
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
+        let sound = match self.format {
+            StringFormat::Default => true,
+            StringFormat::Email => formats::is_email(text),
+            StringFormat::Uri => formats::is_uri(text),
+            StringFormat::Binary => formats::is_base64(text),
+            StringFormat::Uuid => formats::is_uuid(text),
+        };
+        if sound { Ok(text) } else { Err(FORM) }
+    }
+
+    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
+        Some((characters(text), "character"))
+    }
+
+    fn noun(&self) -> &'static str {
+        match self.format {
+            StringFormat::Default => "text",
+            StringFormat::Email => "an e-mail address",
+            StringFormat::Uri => "a URI",
+            StringFormat::Binary => "base64",
+            StringFormat::Uuid => "a UUID",
+        }
+    }
+
+    fn hint(&self) -> String {
+        let example = match self.format {
+            StringFormat::Default => "text",
+            StringFormat::Email => "ada@example.org",
+            StringFormat::Uri => "https://example.org/page",
+            StringFormat::Binary => "TGFuZGZhbGw=, with padding and without spaces",
+            StringFormat::Uuid => "2eb8aa08-aa98-11ea-b4aa-73b441d16380",
+        };
+        format!("write it like {example}")
+    }
+}

@@ -1,0 +1,166 @@
+//! What is wrong with records as a whole: faults, blank rows, too few and too many cells.
+
+use std::collections::BTreeMap;
+
+use arrow_array::{Array, ArrayRef};
+
+use super::{
+    ColumnMap,
+    cells::{Block, Missing},
+    column::ReadColumn,
+    problem::{Found, counted, shown},
+};
+use crate::{
+    decode::Fault,
+    reject::{CellError, ErrorCode},
+    schema::Field,
+};
+
+/// The most superfluous cells of a record that are listed; what remains is summarised.
+const EXTRA_LISTED: usize = 10;
+/// The absent cells of a record that are listed in any case. One more is listed for each byte of the record, so that the
+/// errors of a block are bounded by its size.
+const MISSING_LISTED: usize = 10;
+
+/// The records that have one error and no other.
+pub(super) type Whole = BTreeMap<u32, CellError>;
+
+/// Looks at whole records.
+pub(super) struct Inspector<'a> {
+    pub(super) fields: &'a [Field],
+    pub(super) columns: &'a [Box<dyn ReadColumn>],
+    pub(super) map: &'a ColumnMap,
+    pub(super) block: &'a Block<'a>,
+    /// For each column of the source its field.
+    pub(super) field_of: &'a [Option<usize>],
+}
+
+impl Inspector<'_> {
+    /// The records that are faulty or blank.
+    pub(super) fn whole(&self, arrays: &[ArrayRef]) -> Whole {
+        let faults = self.block.records.faults();
+        let mut whole: Whole = faults.iter().map(|(record, fault)| (*record, fault_error(fault))).collect();
+        let blank = self.blank_candidates(arrays).filter(|&record| self.is_blank(record));
+        for record in blank.filter_map(|record| u32::try_from(record).ok()) {
+            whole.entry(record).or_insert_with(blank_error);
+        }
+        whole
+    }
+
+    /// The records that may be blank: those without any value, and empty lines where they could be values.
+    fn blank_candidates<'a>(&self, arrays: &'a [ArrayRef]) -> impl Iterator<Item = usize> + use<'a, '_> {
+        let read: Vec<&'a ArrayRef> = arrays
+            .iter()
+            .zip(&self.map.columns)
+            .filter(|(_, column)| column.is_some())
+            .map(|(array, _)| array)
+            .collect();
+        let possible = read.iter().all(|array| array.null_count() > 0);
+        let empty_may_be_a_value = self.columns.iter().any(|column| !column.is_missing(""));
+        let records = if possible || empty_may_be_a_value { self.block.len() } else { 0 };
+        (0..records).filter(move |&record| {
+            (possible && read.iter().all(|array| array.is_null(record)))
+                || (empty_may_be_a_value && self.block.is_empty_line(record))
+        })
+    }
+
+    /// Whether all cells of a record are missing values.
+    fn is_blank(&self, record: usize) -> bool {
+        let width = self.block.records.width(record).min(self.map.width);
+        let missing = |column: usize| {
+            let text = self.block.records.cell(record, column).unwrap_or_default();
+            match self.field_of[column] {
+                Some(field) => self.columns[field].is_missing(text),
+                None => Missing::Empty.is(text),
+            }
+        };
+        self.block.is_empty_line(record) || (0..width).all(missing)
+    }
+
+    /// Notes absent and superfluous cells of the records that are not in `whole`.
+    pub(super) fn widths(&self, whole: &Whole, found: &mut Vec<Found>) {
+        if self.block.uniform {
+            return;
+        }
+        for record in 0..self.block.len() {
+            let width = self.block.records.width(record);
+            let Ok(number) = u32::try_from(record) else { break };
+            if width == self.map.width || whole.contains_key(&number) {
+                continue;
+            }
+            if width < self.map.width {
+                self.missing_cells(number, width, found);
+            } else {
+                self.extra_cells(number, width, found);
+            }
+        }
+    }
+
+    fn missing_cells(&self, record: u32, width: usize, found: &mut Vec<Found>) {
+        let absent = self.map.width - width;
+        let most = MISSING_LISTED + self.block.records.raw(record as usize).len();
+        let has = format!("the record has {} of {}", counted(width as u64, "cell"), self.map.width);
+        for column in (width..self.map.width).take(most) {
+            let field = self.field_of[column];
+            let position = field.and_then(|at| u32::try_from(at).ok()).unwrap_or(Found::AFTER_FIELDS);
+            if let Some(error) = field.and_then(|at| self.columns[at].required_error(None)) {
+                found.push(Found { record, field: position, error });
+            }
+            let (name, message) = match field.map(|at| &self.fields[at].name) {
+                Some(name) => {
+                    (Some(name.clone()), format!("field {}: {has}; the field's cell is missing", shown(name)))
+                }
+                None => (None, format!("{has}; cell {} is missing", column + 1)),
+            };
+            let error = CellError::new(ErrorCode::MissingCell, name, None, message);
+            found.push(Found { record, field: position, error });
+        }
+        if absent > most {
+            let message = format!("{has}; {} more are missing", absent - most);
+            let error = CellError::new(ErrorCode::MissingCell, None, None, message);
+            found.push(Found { record, field: Found::AFTER_FIELDS, error });
+        }
+    }
+
+    fn extra_cells(&self, record: u32, width: usize, found: &mut Vec<Found>) {
+        let expected = self.map.width;
+        let has = format!("the record has {width} cells where {expected} are expected");
+        let mut note = |value: Option<&str>, message: String| {
+            let error = CellError::new(ErrorCode::ExtraCell, None, value, message);
+            found.push(Found { record, field: Found::AFTER_FIELDS, error });
+        };
+        for column in (expected..width).take(EXTRA_LISTED) {
+            let text = self.block.records.cell(record as usize, column).unwrap_or_default();
+            note(Some(text), format!("{has}; cell {} is {}", column + 1, shown(text)));
+        }
+        if width - expected > EXTRA_LISTED {
+            note(None, format!("{has}; {} more follow", width - expected - EXTRA_LISTED));
+        }
+    }
+}
+
+fn blank_error() -> CellError {
+    CellError::new(ErrorCode::BlankRow, None, None, "the record is blank: all its cells are missing values")
+}
+
+fn fault_error(fault: &Fault) -> CellError {
+    let (code, message) = match fault {
+        Fault::UnclosedQuote { column } => (
+            ErrorCode::SourceError,
+            format!("the record cannot be split into cells: the quote that opens cell {} is never closed", column + 1),
+        ),
+        Fault::TextAfterQuote { column } => (
+            ErrorCode::SourceError,
+            format!(
+                "the record cannot be split into cells: text follows the closing quote of cell {}; a quote within a \
+                 quoted cell is written twice",
+                column + 1
+            ),
+        ),
+        Fault::Encoding { offset } => (
+            ErrorCode::EncodingError,
+            format!("the record is not text in the declared encoding: byte {} of it does not belong there", offset + 1),
+        ),
+    };
+    CellError::new(code, None, None, message)
+}
