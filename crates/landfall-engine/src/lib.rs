@@ -2,6 +2,7 @@
 //!
 //! Read `pipeline` first: it is the only place that knows both ends.
 
+mod csv_text;
 mod error;
 pub mod ledger;
 pub mod pipeline;
@@ -10,6 +11,7 @@ pub mod quarantine;
 pub mod source;
 pub mod target;
 mod timestamp;
+pub mod verify;
 
 pub use error::{Error, Result, TargetError, TargetErrorKind};
 pub use project::Project;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ledger::LoadId, pipeline::RejectedRecord};
 
+pub use crate::pipeline::export_rejects as export;
+
 /// The number that names a reject, from 1.
 pub type RejectId = i64;
 

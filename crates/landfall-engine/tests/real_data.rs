@@ -19,7 +19,8 @@ fn the_real_data_gives_the_expected_counts() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("data")).expect("a folder");
     for name in ["departments.csv", "jobs.csv", "hired_employees.csv"] {
-        fs::copy(Path::new(&shared).join("hr").join(name), folder.path().join("data").join(name)).expect("the real data");
+        fs::copy(Path::new(&shared).join("hr").join(name), folder.path().join("data").join(name))
+            .expect("the real data");
     }
     let text = fs::read_to_string(example.join("datapackage.yaml")).expect("the example's data package");
     let package = Package::from_yaml(&text, "datapackage.yaml").expect("a data package");
@@ -27,6 +28,7 @@ fn the_real_data_gives_the_expected_counts() {
     let location = Location::parse("sqlite:landfall.db", folder.path()).expect("a location");
     let mut target = open(&location, Access::Write).expect("a target");
     let outcomes = load(&mut *target, &project, &[], &LoadOptions::default(), &Silent).expect("a load");
-    let counts: Vec<_> = outcomes.iter().map(|o| (o.table.as_str(), o.counts.read, o.counts.inserted, o.counts.rejected)).collect();
+    let counts: Vec<_> =
+        outcomes.iter().map(|o| (o.table.as_str(), o.counts.read, o.counts.inserted, o.counts.rejected)).collect();
     assert_eq!(counts, [("departments", 12, 12, 0), ("jobs", 183, 183, 0), ("hired_employees", 1999, 1929, 70)]);
 }

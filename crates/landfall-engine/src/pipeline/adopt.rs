@@ -27,7 +27,7 @@ use crate::{
 const PAGE: u64 = 1000;
 
 /// The rejects that `filter` wants, page by page.
-pub(super) fn pages(read: &dyn Read, filter: &RejectFilter, visit: &mut dyn FnMut(Reject) -> Result<()>) -> Result<()> {
+pub(crate) fn pages(read: &dyn Read, filter: &RejectFilter, visit: &mut dyn FnMut(Reject) -> Result<()>) -> Result<()> {
     let mut filter = RejectFilter { limit: Some(PAGE), ..filter.clone() };
     loop {
         let page = read.rejects(&filter)?;

@@ -115,22 +115,15 @@ impl Iterator for Blocks {
     }
 }
 
-/// What was learned of a source once all of it was read.
-pub(super) struct End {
-    /// BLAKE3 of what was read, and how many bytes that is.
-    pub(super) digest: blake3::Hash,
-    pub(super) digested: u64,
-    pub(super) stages: Stages,
-}
-
-/// Reads `opened` with `threads` workers and hands its blocks to `consume`, which may stop early.
+/// Reads `opened` with `threads` workers and hands its blocks to `consume`, which may stop early. With its
+/// outcome comes the time spent by the threads.
 ///
 /// Memory is bounded: no more blocks are under way than two for each worker, and two more.
 pub(super) fn read_blocks<R>(
     opened: Opened,
     threads: usize,
     consume: impl FnOnce(&mut Blocks) -> Result<R>,
-) -> Result<(R, End)> {
+) -> Result<(R, Stages)> {
     let threads = threads.max(1);
     let rules = opened.rules.clone();
     let clock = Clock::default();
@@ -145,26 +138,20 @@ pub(super) fn read_blocks<R>(
         let mut blocks = Blocks { answers };
         let consumed = consume(&mut blocks);
         drop(blocks);
-        let opened = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let (digest, digested) = opened.digest();
-        consumed.map(|value| (value, End { digest, digested, stages: clock.stages() }))
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        consumed.map(|value| (value, clock.stages()))
     })
 }
 
 /// Cuts the source until its end, an error, or until nobody listens any more.
-fn cut(
-    mut opened: Opened,
-    jobs: SyncSender<Job>,
-    answers: SyncSender<Receiver<Result<ReadBlock>>>,
-    clock: &Clock,
-) -> Opened {
+fn cut(mut opened: Opened, jobs: SyncSender<Job>, answers: SyncSender<Receiver<Result<ReadBlock>>>, clock: &Clock) {
     loop {
         let start = Instant::now();
         let piece = opened.next_piece();
         count(&clock.read, start);
         let (answer, receiver) = sync_channel(1);
         let job = match piece {
-            Ok(None) => return opened,
+            Ok(None) => return,
             Ok(Some(piece)) => prepare(piece, &answer),
             Err(error) => {
                 let _ = answer.send(Err(error));
@@ -172,12 +159,12 @@ fn cut(
             }
         };
         if answers.send(receiver).is_err() {
-            return opened;
+            return;
         }
         if let Some(job) = job
             && jobs.send(job).is_err()
         {
-            return opened;
+            return;
         }
     }
 }

@@ -144,7 +144,7 @@ impl TableCheck<'_> {
         let total_bytes = source.stamp()?.size;
         let mut reading =
             Reading { source, lines: opened.start.lines, counts: Counts::default(), reasons: Reasons::default() };
-        let (keys_seconds, end) = read_blocks(opened, self.options.work.threads, |blocks| {
+        let (keys_seconds, stages) = read_blocks(opened, self.options.work.threads, |blocks| {
             let mut seconds = 0.0;
             for block in blocks {
                 let block = block?;
@@ -165,7 +165,7 @@ impl TableCheck<'_> {
             seconds: started.elapsed().as_secs_f64(),
             reasons: reading.reasons.ranked(),
             resumed: 0,
-            stages: Some(Stages { keys: keys_seconds, ..end.stages }),
+            stages: Some(Stages { keys: keys_seconds, ..stages }),
         };
         self.observer.ends(&outcome);
         Ok(outcome)

@@ -49,6 +49,9 @@ pub(super) struct Rules {
     pub(super) defers: bool,
 }
 
+/// Is told each reject.
+pub(super) type TellReject<'a> = &'a mut dyn FnMut(&NewReject) -> Result<()>;
+
 /// The chunk of a load that is being written.
 pub(super) struct Chunk<'a> {
     pub(super) transaction: &'a mut dyn Transaction,
@@ -58,7 +61,7 @@ pub(super) struct Chunk<'a> {
     pub(super) rules: Rules,
     pub(super) tally: &'a mut Tally,
     /// Rejects are told here too, where they may have to be written again after a rollback.
-    pub(super) spill: Option<&'a mut dyn FnMut(&NewReject) -> Result<()>>,
+    pub(super) spill: Option<TellReject<'a>>,
 }
 
 impl Chunk<'_> {

@@ -23,7 +23,7 @@ pub(super) enum Knowledge {
 }
 
 /// The rules of `resource` as a digest: a load under other rules may end otherwise.
-pub(super) fn rules_digest(resource: &Resource) -> String {
+pub(crate) fn rules_digest(resource: &Resource) -> String {
     let Resource { schema, dialect, encoding, .. } = resource;
     let untold = |field: &landfall_core::schema::Field| landfall_core::schema::Field {
         title: None,

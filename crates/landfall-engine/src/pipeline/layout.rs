@@ -18,7 +18,7 @@ pub(super) struct Layout {
     big_endian: bool,
     /// The header's labels, where there is one.
     #[serde(default)]
-    pub(super) labels: Option<Vec<String>>,
+    labels: Option<Vec<String>>,
 }
 
 impl Layout {
@@ -42,6 +42,15 @@ impl Layout {
     /// The map for the validator.
     pub(super) fn map(&self) -> ColumnMap {
         ColumnMap { columns: self.columns.clone(), width: self.width }
+    }
+
+    /// The labels of the source's columns; where it has no header, the names of the fields that they hold.
+    pub(super) fn labels_for(&self, schema: &TableSchema) -> Vec<String> {
+        let name = |column: usize| {
+            let field = self.columns.iter().position(|at| *at == Some(column));
+            field.map_or_else(|| format!("column{}", column + 1), |field| schema.fields[field].name.to_string())
+        };
+        self.labels.clone().unwrap_or_else(|| (0..self.width).map(name).collect())
     }
 
     /// The encoding of the source's records, given the one declared.

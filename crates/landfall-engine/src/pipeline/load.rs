@@ -163,9 +163,9 @@ impl<'r, 's> Run<'r, 's> {
     fn finish(mut self, writer: &mut Writer<'_>, started: Instant) -> Result<(LoadEntry, LoadOutcome)> {
         let Some(opened) = self.opened.take() else { unreachable!("a load is finished once") };
         let threads = self.session.options.work.threads.saturating_sub(1);
-        let (resolving, end) = read_blocks(opened, threads, |blocks| self.chunks(writer, blocks, started))?;
+        let (resolving, stages) = read_blocks(opened, threads, |blocks| self.chunks(writer, blocks, started))?;
         let writing = self.tally.writing.as_secs_f64();
-        let stages = Stages { keys: (resolving - writing).max(0.0), write: writing, ..end.stages };
+        let stages = Stages { keys: (resolving - writing).max(0.0), write: writing, ..stages };
         let outcome = LoadOutcome {
             load_id: self.entry.id,
             table: self.entry.table.clone(),

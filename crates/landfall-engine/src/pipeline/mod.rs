@@ -17,6 +17,7 @@ mod blocks;
 mod check;
 mod chunk;
 mod command;
+mod export;
 mod keys;
 mod known;
 mod layout;
@@ -25,12 +26,20 @@ mod opened;
 mod options;
 mod outcome;
 mod plan;
+mod recount;
 mod resolve;
+mod retry;
 mod spill;
 mod trial;
 mod writer;
 
 pub use check::check;
 pub use command::load;
+pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
+pub use retry::{Retry, retry};
+
+pub(crate) use adopt::pages;
+pub(crate) use known::{current, rules_digest};
+pub(crate) use recount::{Recount, recount};

@@ -110,7 +110,7 @@ impl Reasons {
             .filter(|(_, count)| **count > 0)
             .map(|((code, field), &count)| Reason { code: *code, field: field.as_deref().map(str::to_owned), count })
             .collect();
-        reasons.sort_by(|a, b| b.count.cmp(&a.count));
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
         reasons
     }
 }

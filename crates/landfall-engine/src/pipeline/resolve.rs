@@ -186,7 +186,8 @@ impl<'a> Block<'a> {
                 conflict = true;
             }
             let own = conflict && !unique.primary && self.same_primary(&found, row);
-            if !own && !(unique.primary && self.on_conflict != OnConflict::Reject) {
+            let settled = unique.primary && self.on_conflict != OnConflict::Reject;
+            if !own && !settled {
                 errors.push(clash(unique.code(), &unique.name, &self.uniques[at].values(row)));
             }
         }

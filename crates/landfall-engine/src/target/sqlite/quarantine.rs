@@ -67,10 +67,13 @@ pub(super) fn append_raw(connection: &Connection, reject: RejectId, part: u64, b
         .context(|| DOING.into())
 }
 
+/// A named parameter with its value.
+type Named = (&'static str, Box<dyn ToSql>);
+
 /// The condition and parameters for `filter`.
-fn condition(filter: &RejectFilter) -> (String, Vec<(&'static str, Box<dyn ToSql + '_>)>) {
+fn condition(filter: &RejectFilter) -> (String, Vec<Named>) {
     let mut parts = vec!["r.reject_id > :after".to_owned()];
-    let mut values: Vec<(&str, Box<dyn ToSql + '_>)> = vec![(":after", Box::new(filter.after))];
+    let mut values: Vec<Named> = vec![(":after", Box::new(filter.after))];
     let mut also = |part: &str, name: &'static str, value: Box<dyn ToSql>| {
         parts.push(part.to_owned());
         values.push((name, value));
@@ -107,7 +110,7 @@ fn condition(filter: &RejectFilter) -> (String, Vec<(&'static str, Box<dyn ToSql
     (parts.join(" AND "), values)
 }
 
-fn borrowed<'v>(values: &'v [(&'static str, Box<dyn ToSql + '_>)]) -> Vec<(&'static str, &'v dyn ToSql)> {
+fn borrowed(values: &[Named]) -> Vec<(&'static str, &dyn ToSql)> {
     values.iter().map(|(name, value)| (*name, value.as_ref() as &dyn ToSql)).collect()
 }
 

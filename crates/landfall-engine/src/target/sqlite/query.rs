@@ -19,7 +19,7 @@ pub(super) fn query(
         return Err(Error::Usage("a report's SQL may only read: write one SELECT".into()));
     }
     bind(&mut statement, parameters)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let names: Vec<String> = statement.column_names().map(String::from).collect();
     let mut rows = statement.raw_query();
     let mut cells = Vec::with_capacity(names.len());
     while let Some(row) = rows.next().context(doing)? {

@@ -1,0 +1,153 @@
+//! The records of a load looked for afresh: in its source, its table and the quarantine.
+
+use landfall_core::{
+    keys::{IntegerSet, KeyColumns, row_scalars},
+    validate::Validated,
+};
+
+use super::{
+    Observer, Progress,
+    blocks::{Content, read_blocks},
+    opened::Opened,
+    options::Work,
+    resolve::record_of,
+};
+use crate::{
+    error::Result,
+    ledger::LoadEntry,
+    project::Project,
+    source::Source,
+    target::{Read, Table},
+};
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Recount {
+    /// Records of the source, as far as the load has read it.
+    pub(crate) records: u64,
+    /// Records that are rows of the table, with just their content.
+    pub(crate) in_table: u64,
+    /// Records whose primary key the table holds with other content.
+    pub(crate) changed: u64,
+    /// Records that are nowhere.
+    pub(crate) missing: u64,
+    /// The line of the first of those.
+    pub(crate) first_missing: u64,
+}
+
+/// Counts the records of `source` that the load `entry` has read, and looks for each in its table and among the records
+/// `quarantined`. Rows of a table without a primary key cannot be looked for; they count as found.
+///
+/// # Errors
+/// A source or target that cannot be read.
+pub(crate) fn recount(
+    read: &dyn Read,
+    project: &Project,
+    position: usize,
+    source: &Source,
+    entry: &LoadEntry,
+    quarantined: &IntegerSet,
+    observer: &dyn Observer,
+) -> Result<Recount> {
+    let resource = &project.package.resources[position];
+    let table = &project.tables()[position];
+    observer.begins(&resource.name, &source.name);
+    let work = Work::default();
+    let opened = Opened::new(source, resource, work, 0)?;
+    let total_bytes = source.stamp()?.size;
+    let mut search = Search { read, table, quarantined, lines: opened.start.lines, recount: Recount::default() };
+    let end = entry.position.offset;
+    read_blocks(opened, work.threads, |blocks| {
+        for block in blocks {
+            let block = block?;
+            if block.offset >= end {
+                break;
+            }
+            match &block.content {
+                Content::Records(read) => {
+                    let within = |record: usize| block.offset + (read.0.offset(record) as u64) < end;
+                    let records = (0..read.0.len()).take_while(|&record| within(record)).count();
+                    search.block(records, &read.1, &|record| read.0.line(record) as u64)?;
+                }
+                Content::TooLong(record) if !record.comment => search.rejected(0),
+                Content::TooLong(_) => {}
+            }
+            search.lines += block.line_ends();
+            let Recount { records, .. } = search.recount;
+            observer.progress(Progress { bytes: block.consumed, total_bytes, records, rejected: 0 });
+        }
+        Ok(())
+    })?;
+    Ok(search.recount)
+}
+
+/// The search for the records of one load.
+struct Search<'s> {
+    read: &'s dyn Read,
+    table: &'s Table,
+    quarantined: &'s IntegerSet,
+    lines: u64,
+    recount: Recount,
+}
+
+impl Search<'_> {
+    /// The first `records` records of a block.
+    fn block(&mut self, records: usize, validated: &Validated, line: &dyn Fn(usize) -> u64) -> Result<()> {
+        let before = self.recount.records;
+        let key = &self.table.schema.primary_key;
+        let columns = KeyColumns::new(&validated.rows, key);
+        let mut passed = vec![None; records];
+        for row in 0..validated.rows.num_rows() {
+            if let Some(slot) = passed.get_mut(record_of(&validated.row_records, row) as usize) {
+                *slot = Some(row);
+            }
+        }
+        for (record, row) in passed.into_iter().enumerate() {
+            self.recount.records = before + record as u64;
+            match row {
+                None => self.rejected(line(record)),
+                Some(_) if self.is_quarantined() => self.recount.records += 1,
+                Some(_) if key.is_empty() => self.found(),
+                Some(row) => match self.read.find(self.table, key, &columns.values(row))? {
+                    None => self.lost(line(record)),
+                    Some(held) => {
+                        let content = row_scalars(&validated.rows, row);
+                        if held.iter().zip(&content).all(|(held, new)| held.as_ref() == *new) {
+                            self.found();
+                        } else {
+                            self.recount.changed += 1;
+                            self.recount.records += 1;
+                        }
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn is_quarantined(&self) -> bool {
+        self.quarantined.contains(i64::try_from(self.recount.records + 1).unwrap_or(i64::MAX))
+    }
+
+    fn found(&mut self) {
+        self.recount.in_table += 1;
+        self.recount.records += 1;
+    }
+
+    /// A record that cannot be a row: it must be in the quarantine.
+    fn rejected(&mut self, line: u64) {
+        if self.is_quarantined() {
+            self.recount.records += 1;
+        } else {
+            self.lost(line);
+        }
+    }
+
+    fn lost(&mut self, line: u64) {
+        if self.recount.missing == 0 {
+            self.recount.first_missing = self.lines + line + 1;
+        }
+        self.recount.missing += 1;
+        self.recount.records += 1;
+    }
+}

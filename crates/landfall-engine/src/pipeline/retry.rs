@@ -1,0 +1,212 @@
+//! Rejects are tried again: as they are, or as a person mended them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    time::Instant,
+};
+
+use super::{
+    LoadOptions, LoadOutcome, Observer, Reasons,
+    adopt::{circular, claims_to_come, complete, numbers, one, outcome, release_waiting, retry_entry, settle, try_raw},
+    export::{Exporter, MendedRow, read_mended},
+    load::Session,
+    trial::{Bytes, Trial, Verdict},
+};
+use crate::{
+    error::{Error, Result},
+    ledger::{LoadEntry, OnConflict},
+    project::Project,
+    quarantine::{Reject, RejectFilter, RejectId, RejectState, is_waiting},
+    target::{Fence, Target, Transaction},
+};
+
+/// What is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retry {
+    /// The open rejects that the filter wants, as they are in the quarantine.
+    Quarantine(RejectFilter),
+    /// The rows of a file that was exported and mended.
+    Mended(PathBuf),
+}
+
+/// Tries rejects again under the rules of now. What passes is inserted and leaves the quarantine; what does not stays,
+/// with its reasons of now; the quarantine keeps a trace of both. One outcome for each table.
+///
+/// # Errors
+/// What stops a command; each table commits by itself.
+pub fn retry(
+    target: &mut dyn Target,
+    project: &Project,
+    what: &Retry,
+    observer: &dyn Observer,
+) -> Result<Vec<LoadOutcome>> {
+    let tables = project.tables();
+    target.prepare(&tables)?;
+    let options = LoadOptions::default();
+    let session = Session { project, tables: &tables, options: &options, observer };
+    let mut outcomes = match what {
+        Retry::Quarantine(filter) => from_quarantine(&session, target, filter)?,
+        Retry::Mended(path) => from_file(&session, target, path)?,
+    };
+    outcomes.extend(release_waiting(&session, target, &outcomes)?);
+    target.settle()?;
+    Ok(outcomes)
+}
+
+/// A record to try: its reject, and the row that mends it where there is one.
+struct Case {
+    reject: RejectId,
+    mended: Option<MendedRow>,
+}
+
+fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &RejectFilter) -> Result<Vec<LoadOutcome>> {
+    let mut outcomes = Vec::new();
+    for family in session.project.package.load_order() {
+        for &position in &family {
+            let name = session.tables[position].name.to_string();
+            if filter.table.as_ref().is_some_and(|table| *table != name) {
+                continue;
+            }
+            let filter = RejectFilter { table: Some(name), ..filter.clone() };
+            let cases = numbers(&*target, &filter)?.into_iter().map(|reject| Case { reject, mended: None }).collect();
+            outcomes.extend(table(session, target, position, "quarantine", cases, &family)?);
+        }
+    }
+    Ok(outcomes)
+}
+
+fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::Path) -> Result<Vec<LoadOutcome>> {
+    let mut cases: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
+    let loads = target.loads()?;
+    let mut exporters = HashMap::new();
+    let mut gone = 0_u64;
+    read_mended(path, &mut |labels, row| {
+        let Some(reject) = one(&*target, row.reject)?.filter(|reject| reject.state == RejectState::Open) else {
+            gone += 1;
+            return Ok(());
+        };
+        let exporter = match exporters.entry(reject.load) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Exporter::new(session, &loads, &reject)?),
+        };
+        same_columns(path, labels, exporter)?;
+        let (cells, extra, _) = exporter.cells(&*target, &reject)?;
+        let mended = (cells != row.cells || extra != row.extra).then_some(row);
+        let position = session.project.position(&reject.table)?;
+        cases.entry(position).or_default().push(Case { reject: reject.id, mended });
+        Ok(())
+    })?;
+    if gone > 0 {
+        tracing::warn!(
+            rows = gone,
+            "rows of the file belong to rejects that have left the quarantine; they were skipped"
+        );
+    }
+    let source = path.display().to_string();
+    let mut outcomes = Vec::new();
+    for family in session.project.package.load_order() {
+        for &position in &family {
+            let cases = cases.remove(&position).unwrap_or_default();
+            outcomes.extend(table(session, target, position, &source, cases, &family)?);
+        }
+    }
+    Ok(outcomes)
+}
+
+fn same_columns(path: &std::path::Path, labels: &[String], exporter: &Exporter<'_>) -> Result<()> {
+    if labels == exporter.labels() {
+        return Ok(());
+    }
+    Err(Error::source(
+        path.display().to_string(),
+        format!(
+            "its columns are {}, and those of the rejects' source {}",
+            labels.join(", "),
+            exporter.labels().join(", ")
+        ),
+    ))
+}
+
+/// Tries the cases of one table, in one transaction.
+fn table(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    position: usize,
+    source: &str,
+    cases: Vec<Case>,
+    family: &[usize],
+) -> Result<Option<LoadOutcome>> {
+    if cases.is_empty() {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    let table = &session.tables[position];
+    session.observer.begins(&table.name, source);
+    let loads = target.loads()?;
+    let mut trial = Trial::new(session, position, &loads, OnConflict::Reject);
+    if circular(session, family) {
+        trial.pardoned = claims_to_come(session, &*target, family, None, OnConflict::Reject)?;
+    }
+    let mut transaction = target.transaction(Fence::Database)?;
+    let mut entry = retry_entry(table, source, OnConflict::Reject);
+    entry.id = transaction.add_load(&entry)?;
+    let mut attempt =
+        Attempt { session, transaction: &mut *transaction, trial, entry: &mut entry, reasons: Reasons::default() };
+    attempt.all(cases)?;
+    let reasons = attempt.reasons;
+    complete(&mut *transaction, &mut entry, started)?;
+    transaction.commit()?;
+    let outcome = outcome(&entry, &reasons);
+    session.observer.ends(&outcome);
+    Ok(Some(outcome))
+}
+
+/// The cases of one table under way.
+struct Attempt<'a, 's> {
+    session: &'s Session<'s>,
+    transaction: &'a mut dyn Transaction,
+    trial: Trial<'s>,
+    entry: &'a mut LoadEntry,
+    reasons: Reasons,
+}
+
+impl Attempt<'_, '_> {
+    /// Tries all cases; those that only lack a parent once more whenever others have passed.
+    fn all(&mut self, mut cases: Vec<Case>) -> Result<()> {
+        loop {
+            let before = cases.len();
+            let mut waiting = Vec::new();
+            for case in cases {
+                let Some(reject) = one(&*self.transaction, case.reject)? else { continue };
+                match self.try_case(&reject, &case)? {
+                    Verdict::Rejected(errors) if is_waiting(&errors) => waiting.push(case),
+                    verdict => self.settle(&reject, &case, &verdict)?,
+                }
+            }
+            cases = waiting;
+            if cases.is_empty() || cases.len() == before {
+                break;
+            }
+        }
+        for case in cases {
+            let Some(reject) = one(&*self.transaction, case.reject)? else { continue };
+            let verdict = self.try_case(&reject, &case)?;
+            self.settle(&reject, &case, &verdict)?;
+        }
+        Ok(())
+    }
+
+    fn try_case(&mut self, reject: &Reject, case: &Case) -> Result<Verdict> {
+        match &case.mended {
+            Some(row) => self.trial.record(self.transaction, reject.load, Bytes::Mended(&row.bytes())),
+            None => try_raw(self.session, self.transaction, &mut self.trial, reject),
+        }
+    }
+
+    fn settle(&mut self, reject: &Reject, case: &Case, verdict: &Verdict) -> Result<()> {
+        let mended = case.mended.as_ref().map(MendedRow::bytes);
+        let load = self.entry.id;
+        settle(self.transaction, load, reject, verdict, mended.as_deref(), &mut self.entry.counts, &mut self.reasons)
+    }
+}

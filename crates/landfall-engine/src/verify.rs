@@ -1,0 +1,206 @@
+//! Promise 1, checked afresh: every record of every source is looked for in the database.
+//!
+//! The sources are read again, and each record must be a row of its table or a reject of its load. No counter of a load is
+//! compared with another counter, but with what is found in the source, the table and the quarantine.
+
+use std::path::PathBuf;
+
+use landfall_core::keys::IntegerSet;
+use serde::Serialize;
+
+use crate::{
+    error::Result,
+    ledger::{LoadEntry, LoadState, Mode},
+    pipeline::{Observer, Recount, current, recount, rules_digest},
+    project::Project,
+    quarantine::RejectFilter,
+    source::{Source, digest_of},
+    target::{Read, Table},
+};
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// One entry for each load.
+    pub loads: Vec<VerifiedLoad>,
+    /// One entry for each table.
+    pub tables: Vec<VerifiedTable>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// What is wrong with a load or a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The table.
+    pub table: String,
+    /// The load, where it is one's.
+    pub load_id: Option<i64>,
+    /// The source, where it is one's.
+    pub source: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What was found of a load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerifiedLoad {
+    /// The load.
+    pub load_id: i64,
+    /// The table.
+    pub table: String,
+    /// The source.
+    pub source: String,
+    /// Records counted in the source, where it could be read again.
+    pub records: Option<u64>,
+    /// Records found as rows of the table with just their content.
+    pub in_table: Option<u64>,
+    /// Records whose key the table holds with other content, as later loads may have given it.
+    pub changed_since: Option<u64>,
+    /// Records found in the quarantine.
+    pub in_quarantine: u64,
+    /// Why the source was not read again.
+    pub note: Option<String>,
+}
+
+/// What was found of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifiedTable {
+    /// The table.
+    pub table: String,
+    /// Rows counted in the table.
+    pub rows: u64,
+    /// Rows that loads have inserted since it was last replaced.
+    pub inserted: u64,
+    /// What may explain a difference.
+    pub note: Option<String>,
+}
+
+/// Verifies all tables of the project.
+///
+/// # Errors
+/// A target that cannot be read. What is found to be wrong is not an error.
+pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Result<Verification> {
+    let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
+    let ledger = read.loads()?;
+    for (position, table) in project.tables().iter().enumerate() {
+        let loads = current(ledger.clone(), &table.name);
+        for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
+            verify_load(read, project, position, entry, observer, &mut verification)?;
+        }
+        verify_table(read, table, &loads, &mut verification)?;
+    }
+    Ok(verification)
+}
+
+fn verify_table(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &mut Verification) -> Result<()> {
+    let rows = read.row_count(table)?;
+    let inserted: u64 = loads.iter().map(|entry| entry.counts.inserted).sum();
+    let mut note = None;
+    if rows > inserted {
+        note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
+    } else if rows < inserted {
+        let message = format!("the table has {rows} rows, and loads have inserted {inserted}: rows were deleted");
+        found.findings.push(Finding { table: table.name.to_string(), load_id: None, source: None, message });
+    }
+    found.tables.push(VerifiedTable { table: table.name.to_string(), rows, inserted, note });
+    Ok(())
+}
+
+fn verify_load(
+    read: &dyn Read,
+    project: &Project,
+    position: usize,
+    entry: &LoadEntry,
+    observer: &dyn Observer,
+    found: &mut Verification,
+) -> Result<()> {
+    let quarantined = quarantined(read, entry)?;
+    let mut load = VerifiedLoad {
+        load_id: entry.id,
+        table: entry.table.clone(),
+        source: entry.source.clone(),
+        records: None,
+        in_table: None,
+        changed_since: None,
+        in_quarantine: quarantined.len(),
+        note: None,
+    };
+    let mut wrong = Vec::new();
+    if !entry.counts.conserved() {
+        wrong.push("its numbers do not add up".to_owned());
+    }
+    match again(project, position, entry) {
+        Err(note) => load.note = Some(note),
+        Ok(source) => {
+            let recount = recount(read, project, position, &source, entry, &quarantined, observer)?;
+            load.records = Some(recount.records);
+            load.in_table = Some(recount.in_table);
+            load.changed_since = Some(recount.changed);
+            wrong.extend(differences(entry, &recount));
+        }
+    }
+    if entry.state != LoadState::RolledBack && quarantined.len() != entry.counts.rejected {
+        let (held, said) = (quarantined.len(), entry.counts.rejected);
+        wrong.push(format!("the quarantine holds {held} of its records, and it rejected {said}"));
+    }
+    found.findings.extend(wrong.into_iter().map(|message| Finding {
+        table: entry.table.clone(),
+        load_id: Some(entry.id),
+        source: Some(entry.source.clone()),
+        message,
+    }));
+    found.loads.push(load);
+    Ok(())
+}
+
+fn differences(entry: &LoadEntry, recount: &Recount) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if recount.records != entry.counts.read {
+        let (counted, said) = (recount.records, entry.counts.read);
+        wrong.push(format!("the source has {counted} records, and the ledger says that {said} were read"));
+    }
+    if recount.missing > 0 && entry.state != LoadState::RolledBack {
+        wrong.push(format!(
+            "{} records are neither in the table nor in the quarantine, the first at line {}",
+            recount.missing, recount.first_missing
+        ));
+    }
+    wrong
+}
+
+/// The source of `entry`, if it is still what it was; why not, otherwise.
+fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source, String> {
+    if entry.source == "-" {
+        return Err("it was standard input, which cannot be read again".into());
+    }
+    if entry.rules != rules_digest(&project.package.resources[position]) {
+        return Err("the rules have changed since; its records were not looked for".into());
+    }
+    let path: PathBuf = project.folder.join(&entry.source);
+    let source = Source::file(entry.source.clone(), path);
+    match digest_of(&source, Some(entry.digested)) {
+        Err(_) => Err("the source is gone; its records were not looked for".into()),
+        Ok(digest) if digest == (entry.digest.clone(), entry.digested) => Ok(source),
+        Ok(_) => Err("the source has changed since; its records were not looked for".into()),
+    }
+}
+
+/// The records of `entry` in the quarantine, in whatever state.
+fn quarantined(read: &dyn Read, entry: &LoadEntry) -> Result<IntegerSet> {
+    let mut records = IntegerSet::default();
+    let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };
+    crate::pipeline::pages(read, &filter, &mut |reject| {
+        records.insert(i64::try_from(reject.record).unwrap_or(i64::MAX));
+        Ok(())
+    })?;
+    Ok(records)
+}
