@@ -28,7 +28,7 @@ impl Reader for BooleanReader {
     }
 
     #[inline]
-    fn quick<'a>(&self, text: &'a str) -> Option<bool> {
+    fn quick(&self, text: &str) -> Option<bool> {
         // A word in both lists is false, as in the reference validator.
         if self.words.false_values.iter().any(|word| word == text) {
             return Some(false);

@@ -1,6 +1,6 @@
 //! The cells of a block as the validator reads them: column after column.
 
-use crate::decode::{Records, Span};
+use crate::decode::Records;
 
 /// The records of one block, with what is known of all of them at once.
 #[derive(Debug)]
@@ -34,17 +34,15 @@ impl<'a> Block<'a> {
         self.records.len()
     }
 
-    /// The cells of `column`, one for each record, where all records have the full width.
-    pub(super) fn column(&self, column: usize) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
-        let records = self.records;
-        let spans = records.cells().chunks_exact(self.width.max(1));
-        spans.map(move |record: &[Span]| record.get(column).map(|&span| records.text_of(span)))
+    /// The cell of a record in `column`, where all records have the full width.
+    #[inline(always)]
+    pub(super) fn uniform_cell(&self, record: usize, column: usize) -> Option<&'a str> {
+        self.records.cells().get(record * self.width + column).map(|&span| self.records.text_of(span))
     }
 
-    /// The cells of `column`, one for each record, whatever their widths.
-    pub(super) fn ragged_column(&self, column: usize) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
-        let records = self.records;
-        (0..records.len()).map(move |record| records.cell(record, column))
+    /// The cell of a record in `column`, whatever the widths of the records.
+    pub(super) fn cell(&self, record: usize, column: usize) -> Option<&'a str> {
+        self.records.cell(record, column)
     }
 
     /// Whether `record` is an empty line of the source.

@@ -53,12 +53,12 @@ impl<T: ArrowPrimitiveType<Native: Ord>> Stored for Primitive<T> {
         Self(builder::PrimitiveBuilder::with_capacity(rows).with_data_type(data_type))
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: T::Native) {
         self.0.append_value(value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_null(&mut self) {
         self.0.append_null();
     }
@@ -92,12 +92,12 @@ impl Stored for Booleans {
         Self(builder::BooleanBuilder::with_capacity(rows))
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: bool) {
         self.0.append_value(value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_null(&mut self) {
         self.0.append_null();
     }
@@ -131,12 +131,12 @@ impl Stored for Texts {
         Self(builder::StringBuilder::with_capacity(rows, bytes))
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: &str) {
         self.0.append_value(value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_null(&mut self) {
         self.0.append_null();
     }
@@ -200,6 +200,11 @@ pub(super) trait Reader: Debug + Send + Sync {
     fn hint(&self) -> String;
 }
 
+/// The position of a record: a block has fewer than 2^32.
+fn position(record: usize) -> u32 {
+    u32::try_from(record).unwrap_or(u32::MAX)
+}
+
 /// A column of any type.
 pub(super) trait ReadColumn: Debug + Send + Sync {
     /// Reads the cells of `column` of all records; errors are added to `found`.
@@ -240,21 +245,24 @@ impl<R: Reader> FieldColumn<R> {
     /// The loop over the cells of a column.
     fn fill<'a>(
         &self,
-        cells: impl Iterator<Item = Option<&'a str>>,
+        rows: usize,
+        cell: impl Fn(usize) -> Option<&'a str>,
         mut column: R::Stored,
         has_nul: bool,
         found: &mut Vec<Found>,
     ) -> ArrayRef {
         let mut scratch = String::new();
         let plain = !has_nul && self.checks.is_empty();
-        for (record, cell) in (0u32..).zip(cells) {
-            let Some(text) = cell else {
+        for record in 0..rows {
+            let Some(text) = cell(record) else {
                 column.push_null();
                 continue;
             };
             if self.missing.is(text) {
                 column.push_null();
-                self.missing_value(record, text, found);
+                if self.required {
+                    self.missing_value(record, text, found);
+                }
             } else if plain && let Some(value) = self.reader.quick(text) {
                 column.push(value);
             } else {
@@ -266,15 +274,18 @@ impl<R: Reader> FieldColumn<R> {
     }
 
     /// Notes a missing value of a required field.
-    #[inline]
-    fn missing_value(&self, record: u32, text: &str, found: &mut Vec<Found>) {
+    #[inline(never)]
+    fn missing_value(&self, record: usize, text: &str, found: &mut Vec<Found>) {
         if let Some(error) = self.required_error(Some(text)) {
-            found.push(Found { record, field: self.position, error });
+            found.push(Found { record: position(record), field: self.position, error });
         }
     }
 
-    /// Reads one cell the thorough way: the value with its constraints, or the reason why it has none.
-    fn examine(&self, record: u32, text: &str, scratch: &mut String, column: &mut R::Stored, found: &mut Vec<Found>) {
+    /// Reads one cell the thorough way: the value with its constraints, or the reason why it has none. It stays out of the
+    /// loop, so that the hot path there is inlined.
+    #[inline(never)]
+    fn examine(&self, record: usize, text: &str, scratch: &mut String, column: &mut R::Stored, found: &mut Vec<Found>) {
+        let record = position(record);
         match self.value(text, scratch) {
             Ok(value) => {
                 column.push(value);
@@ -321,15 +332,17 @@ impl<R: Reader> ReadColumn for FieldColumn<R> {
         let bytes = block.bytes_of_a_column();
         let stored = R::Stored::with_capacity(rows, bytes, self.reader.data_type());
         match column {
-            Some(at) if block.uniform => self.fill(block.column(at), stored, block.has_nul, found),
-            Some(at) => self.fill(block.ragged_column(at), stored, block.has_nul, found),
+            Some(at) if block.uniform => {
+                self.fill(rows, |record| block.uniform_cell(record, at), stored, block.has_nul, found)
+            }
+            Some(at) => self.fill(rows, |record| block.cell(record, at), stored, block.has_nul, found),
             None => {
                 let records = (0u32..).take(if self.required { rows } else { 0 });
                 found.extend(records.filter_map(|record| {
                     let error = self.required_error(None)?;
                     Some(Found { record, field: self.position, error })
                 }));
-                self.fill(std::iter::repeat_n(None, rows), stored, false, found)
+                self.fill(rows, |_| None, stored, false, found)
             }
         }
     }
@@ -337,7 +350,7 @@ impl<R: Reader> ReadColumn for FieldColumn<R> {
     fn read_cell(&self, text: &str) -> (ArrayRef, Vec<CellError>) {
         let mut found = Vec::new();
         let stored = R::Stored::with_capacity(1, text.len(), self.reader.data_type());
-        let array = self.fill(std::iter::once(Some(text)), stored, true, &mut found);
+        let array = self.fill(1, |_| Some(text), stored, true, &mut found);
         (array, found.into_iter().map(|found| found.error).collect())
     }
 

@@ -23,7 +23,7 @@ impl IntegerReader {
 }
 
 /// The value of up to 18 digits with an optional minus: what fits 64 bits without a look at the value.
-#[inline]
+#[inline(always)]
 fn short(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let (negative, digits) = match bytes {
@@ -60,8 +60,8 @@ impl Reader for IntegerReader {
         DataType::Int64
     }
 
-    #[inline]
-    fn quick<'a>(&self, text: &'a str) -> Option<i64> {
+    #[inline(always)]
+    fn quick(&self, text: &str) -> Option<i64> {
         short(text)
     }
 

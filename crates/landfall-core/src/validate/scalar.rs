@@ -126,7 +126,7 @@ pub(super) mod tests {
         let required = Constraints { required: true, ..Constraints::default() };
         let reader = ValueReader::new(&field(&FieldType::Year, required)).expect("sound");
         assert_eq!(
-            reader.read("").unwrap_err()[0].message,
+            reader.read("").expect_err("refused")[0].message,
             "field \"f\": the value is missing, and the field is required"
         );
     }

@@ -69,7 +69,7 @@ impl Reader for DateReader {
     }
 
     #[inline]
-    fn quick<'a>(&self, text: &'a str) -> Option<i32> {
+    fn quick(&self, text: &str) -> Option<i32> {
         // The standard's form is also one of the forms of `any`.
         if matches!(self.form, Form::Pattern(_)) { None } else { iso::quick_date(text) }
     }
@@ -158,7 +158,7 @@ impl Reader for DatetimeReader {
     }
 
     #[inline]
-    fn quick<'a>(&self, text: &'a str) -> Option<i64> {
+    fn quick(&self, text: &str) -> Option<i64> {
         if matches!(self.form, Form::Pattern(_)) { None } else { iso::quick_datetime(text) }
     }
 
