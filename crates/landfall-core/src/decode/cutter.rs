@@ -287,7 +287,7 @@ impl Cutter {
         let (mut at, mut rows, mut marks) = (0, self.rows, Vec::new());
         let verdict = loop {
             let verdict = scanner.judge(at, self.limits.record_bytes, &mut NoCells);
-            let Some((end, next)) = ends(&verdict) else { break verdict };
+            let Some((end, next)) = verdict.ends() else { break verdict };
             rows += 1;
             marks.extend(self.mark(verdict, rows).map(|kind| Mark { start: at, end, next, kind }));
             at = next;
@@ -394,14 +394,5 @@ impl Cutter {
     /// Whether `units` from here is where a skip ends.
     fn reaches_skip(&self, units: usize) -> bool {
         self.offset < self.skip_to && self.offset + self.buffer.bytes_of(units) as u64 >= self.skip_to
-    }
-}
-
-/// Where the record ends and where the next one starts, if the verdict is final.
-fn ends(verdict: &Verdict) -> Option<(usize, usize)> {
-    match verdict {
-        Verdict::Good { end, next } | Verdict::Malformed { end, next, .. } => Some((*end, *next)),
-        Verdict::Comment { next } => Some((*next, *next)),
-        Verdict::TooLong | Verdict::More => None,
     }
 }

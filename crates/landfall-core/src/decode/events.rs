@@ -73,19 +73,46 @@ impl<'a> Events<'a> {
         };
     }
 
+    /// Steps over the events before `position`, which lies ahead.
+    #[inline]
+    pub(super) fn pass(&mut self, position: usize) {
+        if position - self.base < 64 {
+            self.mask &= !0 << (position & 63);
+        } else {
+            self.seek(position);
+        }
+    }
+
     /// The position of the next event.
     #[inline]
     pub(super) fn next(&mut self) -> Option<usize> {
-        while self.mask == 0 {
-            if self.base + 64 >= self.bytes.len() {
-                return None;
-            }
-            self.base += 64;
-            self.mask = self.needles.mask(self.bytes, self.base);
+        if self.mask == 0 && !self.refill() {
+            return None;
         }
         let position = self.base + self.mask.trailing_zeros() as usize;
         self.mask &= self.mask - 1;
         Some(position)
+    }
+
+    /// Goes on to the next 64 bytes with an event.
+    #[inline(never)]
+    fn refill(&mut self) -> bool {
+        while self.mask == 0 && self.base + 64 < self.bytes.len() {
+            self.base += 64;
+            self.mask = self.needles.mask(self.bytes, self.base);
+        }
+        self.mask != 0
+    }
+
+    /// Where it stands, to come back to with [`Self::go_back`].
+    #[inline]
+    pub(super) fn state(&self) -> (usize, u64) {
+        (self.base, self.mask)
+    }
+
+    #[inline]
+    pub(super) fn go_back(&mut self, (base, mask): (usize, u64)) {
+        (self.base, self.mask) = (base, mask);
     }
 }
 

@@ -37,6 +37,17 @@ pub(super) enum Verdict {
     More,
 }
 
+impl Verdict {
+    /// Where the record ends and where the next one starts, if that is known.
+    pub(super) fn ends(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Good { end, next } | Self::Malformed { end, next, .. } => Some((*end, *next)),
+            Self::Comment { next } => Some((*next, *next)),
+            Self::TooLong | Self::More => None,
+        }
+    }
+}
+
 /// Where the line ends on which a quote opened.
 enum Line {
     Ends {
@@ -145,11 +156,8 @@ impl Scanner<'_> {
     }
 
     fn seek_after(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Good { next, .. } | Verdict::Comment { next } | Verdict::Malformed { next, .. } => {
-                self.seek(*next)
-            }
-            Verdict::TooLong | Verdict::More => {}
+        if let Some((_, next)) = verdict.ends() {
+            self.seek(next);
         }
     }
 }

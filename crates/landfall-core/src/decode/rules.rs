@@ -12,7 +12,11 @@ pub(super) struct Rules {
     pub(super) escape: Option<u8>,
     pub(super) skip_spaces: bool,
     comment: Option<u8>,
+    /// Whether the delimiter has a second meaning.
+    is_odd: bool,
     pub(super) terminator: Terminator,
+    /// Whether a delimiter is always a delimiter and an LF always a line end, outside quotes and escapes.
+    pub(super) is_simple: bool,
     /// The bytes at which the state machine stops.
     pub(super) needles: Needles<5>,
 }
@@ -22,7 +26,11 @@ impl Rules {
         // An escape character that is the quote is another way to say "doubled quotes".
         let twin = dialect.quote_char.is_some() && dialect.escape_char == dialect.quote_char;
         let escape = dialect.escape_char.filter(|_| !twin);
+        let is_odd =
+            matches!(dialect.delimiter, b'\n' | b'\r') || (dialect.skip_initial_space && dialect.delimiter == b' ');
         Self {
+            is_simple: !is_odd && !dialect.skip_initial_space && !terminator.is_custom(),
+            is_odd,
             delimiter: dialect.delimiter,
             quote: dialect.quote_char,
             double_quote: dialect.double_quote || twin,
@@ -57,28 +65,28 @@ impl Rules {
 
     /// Whether `bytes` can be cut without the state machine: nothing in them takes the meaning from a line end.
     pub(super) fn is_plain(&self, bytes: &[u8]) -> bool {
-        let special = match (self.quote, self.escape) {
-            _ if self.terminator.is_custom() || self.is_odd() => return false,
-            (Some(quote), Some(escape)) => memchr::memchr2(quote, escape, bytes),
-            (Some(one), None) | (None, Some(one)) => memchr::memchr(one, bytes),
-            (None, None) => None,
-        };
-        special.is_none()
-    }
-
-    /// Whether the delimiter has a second meaning.
-    fn is_odd(&self) -> bool {
-        matches!(self.delimiter, b'\n' | b'\r') || (self.skip_spaces && self.delimiter == b' ')
+        !self.terminator.is_custom() && !self.is_odd && find(bytes, self.quote, self.escape).is_none()
     }
 
     /// Appends a cell's text without its doubled quotes and escapes.
     pub(super) fn unescape(&self, cell: &[u8], quoted: bool, out: &mut Vec<u8>) {
         let doubled = self.quote.filter(|_| quoted && self.double_quote);
-        let mut bytes = cell.iter().copied();
-        while let Some(byte) = bytes.next() {
-            let stands_for_next = Some(byte) == self.escape || Some(byte) == doubled;
-            out.push(if stands_for_next { bytes.next().unwrap_or(byte) } else { byte });
+        let mut rest = cell;
+        while let Some(at) = find(rest, self.escape, doubled) {
+            out.extend_from_slice(&rest[..at]);
+            out.push(rest.get(at + 1).copied().unwrap_or(rest[at]));
+            rest = &rest[(at + 2).min(rest.len())..];
         }
+        out.extend_from_slice(rest);
+    }
+}
+
+/// The first of one or two bytes.
+fn find(bytes: &[u8], one: Option<u8>, other: Option<u8>) -> Option<usize> {
+    match (one, other) {
+        (Some(one), Some(other)) => memchr::memchr2(one, other, bytes),
+        (Some(one), None) | (None, Some(one)) => memchr::memchr(one, bytes),
+        (None, None) => None,
     }
 }
 
