@@ -7,9 +7,12 @@ pub mod ledger;
 pub mod pipeline;
 mod project;
 pub mod quarantine;
+pub mod report;
+mod shown;
 pub mod source;
 pub mod target;
 mod timestamp;
 
 pub use error::{Error, Result, TargetError, TargetErrorKind};
 pub use project::Project;
+pub use shown::shown;
