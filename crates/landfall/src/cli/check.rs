@@ -9,7 +9,10 @@ use landfall_engine::{
     target::Access,
 };
 
-use super::{Invocation, selection::Selected};
+use super::{
+    Invocation,
+    selection::{Cut, Selected},
+};
 use crate::{engine_calls::pipeline, exit::Exit, output, progress::Reporter, summary};
 
 /// Validate CSV files and write nothing.
@@ -23,11 +26,13 @@ pub(super) struct Args {
     /// Print one line of JSON for each rejected record.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    cut: Cut,
 }
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
-    let options = LoadOptions { work: args.selected.work(&settings.load), ..LoadOptions::default() };
+    let options = LoadOptions { work: args.cut.work(&settings.load), ..LoadOptions::default() };
     let selections = args.selected.resolve(&settings.package)?;
     let opened = invocation.open_with(settings, Access::Read)?;
     let reporter = Reporter::beside_results(&invocation.globals);

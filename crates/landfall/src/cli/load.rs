@@ -8,7 +8,10 @@ use landfall_engine::{
     target::Access,
 };
 
-use super::{Invocation, selection::Selected};
+use super::{
+    Invocation,
+    selection::{Cut, Selected},
+};
 use crate::{
     config::LoadDefaults,
     engine_calls::pipeline,
@@ -43,6 +46,8 @@ pub(super) struct Args {
     /// Print the summary as one JSON document.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    cut: Cut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -101,7 +106,7 @@ fn options(args: &Args, defaults: &LoadDefaults) -> Result<LoadOptions, Fault> {
         atomic: args.atomic,
         max_rejects: args.max_rejects.or(defaults.max_rejects),
         force: args.force,
-        work: args.selected.work(defaults),
+        work: args.cut.work(defaults),
     })
 }
 

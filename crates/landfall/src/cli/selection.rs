@@ -13,6 +13,11 @@ pub(super) struct Selected {
     /// or - for standard input, plain or compressed (.gz, .zst), instead of the sources in the data package.
     #[arg(value_name = "TABLE[=SOURCE]", value_parser = parse)]
     selections: Vec<Selection>,
+}
+
+/// How the work is cut.
+#[derive(Debug, Args)]
+pub(super) struct Cut {
     /// Threads that decode and validate; as many as there are cores by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -37,7 +42,9 @@ impl Selected {
         }
         Ok(self.selections.clone())
     }
+}
 
+impl Cut {
     /// How the work is cut: as typed, else as the project says.
     pub(super) fn work(&self, defaults: &LoadDefaults) -> Work {
         let usual = Work::default();

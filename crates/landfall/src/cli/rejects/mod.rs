@@ -17,7 +17,7 @@ use crate::exit::{Exit, Fault};
 ///
 /// Without a command, lists the rejects that are open.
 #[derive(Debug, clap::Args)]
-#[command(subcommand_negates_reqs = true)]
+#[group(skip)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
