@@ -2,12 +2,7 @@
 #![expect(dead_code, unused_variables, clippy::ptr_arg)]
 use std::path::{Path, PathBuf};
 
-use landfall_core::schema::Package;
-#[derive(Debug, Clone)]
-pub(crate) struct Project {
-    pub folder: PathBuf,
-    pub package: Package,
-}
+use landfall_engine::Project;
 fn soon<T>() -> landfall_engine::Result<T> {
     Err(landfall_engine::Error::Usage("not built yet".into()))
 }
@@ -18,25 +13,6 @@ pub(crate) mod pipeline {
     pub(crate) enum Retry {
         Quarantine(RejectFilter),
         Mended(PathBuf),
-    }
-    pub(crate) fn load(
-        target: &mut dyn Target,
-        project: &Project,
-        selections: &[Selection],
-        options: &LoadOptions,
-        observer: &dyn Observer,
-    ) -> Result<Vec<LoadOutcome>> {
-        soon()
-    }
-    pub(crate) fn check(
-        target: &dyn Target,
-        project: &Project,
-        selections: &[Selection],
-        options: &LoadOptions,
-        visit: &mut dyn FnMut(RejectedRecord) -> Result<()>,
-        observer: &dyn Observer,
-    ) -> Result<Vec<LoadOutcome>> {
-        soon()
     }
     pub(crate) fn retry(
         target: &mut dyn Target,
@@ -60,14 +36,16 @@ pub(crate) mod quarantine {
         soon()
     }
     pub(crate) fn as_record(reject: &Reject) -> RejectedRecord {
+        let (raw, raw_escaped) = RejectedRecord::raw_text(&reject.raw, reject.length);
         RejectedRecord {
-            table: String::new(),
-            source: String::new(),
-            record: 0,
-            line: 0,
-            offset: 0,
-            raw: String::new(),
-            errors: Vec::new(),
+            table: reject.table.clone(),
+            source: reject.source.clone(),
+            record: reject.record,
+            line: reject.line,
+            offset: reject.offset,
+            raw,
+            raw_escaped,
+            errors: reject.errors.clone(),
         }
     }
 }

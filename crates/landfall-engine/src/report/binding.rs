@@ -42,7 +42,7 @@ fn value(report: &ReportDefinition, parameter: &Parameter, given: &[(String, Str
     let reader = ValueReader::new(&parameter.field)
         .map_err(|error| Error::Usage(format!("parameter {name} of report {}: {error}", report.name)))?;
     let value =
-        reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(&errors))))?;
+        reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(name, &errors))))?;
     Ok(scalar(value))
 }
 
@@ -58,9 +58,11 @@ fn scalar(value: Value) -> Scalar {
     }
 }
 
-fn sentences(errors: &[CellError]) -> String {
-    let messages: Vec<&str> = errors.iter().map(|error| &*error.message).collect();
-    messages.join("; ")
+/// The messages without their field: the parameter is named before them.
+fn sentences(name: &str, errors: &[CellError]) -> String {
+    let field = format!("field {name:?}: ");
+    let messages = errors.iter().map(|error| error.message.strip_prefix(&field).unwrap_or(&error.message));
+    messages.collect::<Vec<_>>().join("; ")
 }
 
 /// What can be given, as in `its parameters are: year (integer, default 2021)`.

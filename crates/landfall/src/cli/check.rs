@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use landfall_engine::{
     Error,
-    pipeline::{LoadOptions, RejectedRecord},
+    pipeline::{self, LoadOptions, RejectedRecord},
     target::Access,
 };
 
@@ -13,7 +13,7 @@ use super::{
     Invocation,
     selection::{Cut, Selected},
 };
-use crate::{engine_calls::pipeline, exit::Exit, output, progress::Reporter, summary};
+use crate::{exit::Exit, output, progress::Reporter, summary};
 
 /// Validate CSV files and write nothing.
 ///

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use landfall_engine::target::{self, Access, Target};
+use landfall_engine::{
+    Project,
+    target::{self, Access, Target},
+};
 
 use super::Globals;
-use crate::{config::Settings, engine_calls::Project, progress::Reporter};
+use crate::{config::Settings, progress::Reporter};
 
 /// One run of the program.
 #[derive(Debug)]

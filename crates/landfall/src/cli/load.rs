@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    pipeline::{LoadOptions, MaxRejects},
+    pipeline::{self, LoadOptions, MaxRejects},
     target::Access,
 };
 
@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     config::LoadDefaults,
-    engine_calls::pipeline,
     exit::{Exit, Fault},
     summary,
 };

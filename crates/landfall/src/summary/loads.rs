@@ -69,12 +69,11 @@ pub(crate) fn checked(outcomes: &[LoadOutcome]) -> String {
 
 fn tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
     let mut text: String = by_table(outcomes).iter().map(|loads| table(loads, ledger)).collect();
-    if by_table(outcomes).len() > 1 {
+    if outcomes.iter().all(|load| load.state == LoadState::Known) {
+        text.push_str("Nothing new to read.\n");
+    } else if by_table(outcomes).len() > 1 {
         let all: Vec<&LoadOutcome> = outcomes.iter().collect();
         let _ = writeln!(text, "all tables\n  {}", equation(sum(&all)));
-    }
-    if outcomes.is_empty() {
-        text.push_str("Nothing to do.\n");
     }
     text
 }

@@ -10,7 +10,7 @@ use landfall_engine::{
 use super::thousands;
 
 /// The causes that are listed; the rest is counted.
-const SHOWN: usize = 12;
+const SHOWN: usize = 24;
 
 /// One line for each cause in `loads`, the most frequent first, indented.
 pub(super) fn lines(loads: &[&LoadOutcome]) -> String {

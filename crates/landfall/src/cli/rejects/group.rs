@@ -24,9 +24,10 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let filter = args.state.of(args.filter.resolve(&settings.package)?);
     let opened = invocation.open_with(settings, Access::Read)?;
     let groups = opened.target.reject_groups(&filter)?;
+    let width = groups.iter().map(|group| place(group).chars().count()).max().unwrap_or_default();
     output::to_stdout(|out| {
         for group in &groups {
-            let line = if args.json { serde_json::to_string(group)? } else { line(group) };
+            let line = if args.json { serde_json::to_string(group)? } else { line(group, width) };
             writeln!(out, "{line}")?;
         }
         Ok(())
@@ -37,9 +38,15 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn line(group: &RejectGroup) -> String {
+fn line(group: &RejectGroup, width: usize) -> String {
+    let place = place(group);
+    let blanks = " ".repeat(width.saturating_sub(place.chars().count()));
+    let example = group.example.as_deref().map(|value| format!("such as \"{}\"", shown(value))).unwrap_or_default();
+    let text = format!("{:>9}  {:<16}  {place}{blanks}  {example}", thousands(group.count), group.code);
+    text.trim_end().to_owned()
+}
+
+fn place(group: &RejectGroup) -> String {
     let field = group.field.as_ref().map(|field| format!(".{field}")).unwrap_or_default();
-    let place = format!("{}{field}", group.table);
-    let example = group.example.as_deref().map(|value| format!("  such as \"{}\"", shown(value))).unwrap_or_default();
-    format!("{:>9}  {:<16}  {}{example}", thousands(group.count), group.code, shown(&place))
+    shown(&format!("{}{field}", group.table)).into_owned()
 }
