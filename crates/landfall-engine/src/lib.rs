@@ -8,6 +8,8 @@ pub mod ledger;
 pub mod pipeline;
 mod project;
 pub mod quarantine;
+pub mod report;
+mod shown;
 pub mod source;
 pub mod target;
 mod timestamp;
@@ -15,3 +17,4 @@ pub mod verify;
 
 pub use error::{Error, Result, TargetError, TargetErrorKind};
 pub use project::Project;
+pub use shown::shown;

@@ -1,3 +1,31 @@
-//! The command line of Landfall.
+//! The command line of Landfall: CSV files become a SQL database under declared rules, with every row accounted for.
 
-fn main() {}
+mod cli;
+mod config;
+mod engine_calls;
+mod exit;
+mod failure;
+mod logging;
+mod output;
+mod progress;
+mod summary;
+
+use std::process::ExitCode;
+
+use exit::Exit;
+
+fn main() -> ExitCode {
+    failure::hide_panics();
+    let exit = std::panic::catch_unwind(run).unwrap_or(Exit::Internal);
+    ExitCode::from(exit.code())
+}
+
+fn run() -> Exit {
+    let typed = match cli::parse() {
+        Ok(typed) => typed,
+        Err(exit) => return exit,
+    };
+    let globals = typed.globals.clone();
+    logging::start(&globals);
+    cli::dispatch(typed).unwrap_or_else(|error| failure::report(&error, &globals))
+}

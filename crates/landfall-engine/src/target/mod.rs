@@ -74,6 +74,15 @@ pub enum Cell {
     Text(String),
 }
 
+/// Takes the result of a query, row by row.
+pub trait QueryRows {
+    /// The names of the columns; called once, before the first row.
+    fn columns(&mut self, names: &[String]) -> Result<()>;
+
+    /// A row, with a cell for each column.
+    fn row(&mut self, cells: &[Cell]) -> Result<()>;
+}
+
 /// What can be read from a target, within a transaction or outside one.
 pub trait Read {
     /// Whether `table` exists.
@@ -176,14 +185,9 @@ pub trait Target: Read {
     /// Returns once everything committed would survive a loss of power.
     fn settle(&mut self) -> Result<()>;
 
-    /// Runs a query that only reads, with values for its named parameters (`:name`); the names of the columns, and
-    /// the rows handed to `visit`.
-    fn query(
-        &self,
-        sql: &str,
-        parameters: &[(String, Scalar)],
-        visit: &mut dyn FnMut(&[Cell]) -> Result<()>,
-    ) -> Result<Vec<String>>;
+    /// Runs a query that only reads, with values for its named parameters (`:name`), and hands its columns and rows to
+    /// `rows`.
+    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()>;
 
     /// Gives up waiting for other programs' locks after this long, and how long that is by default is the target's.
     fn set_lock_timeout(&mut self, timeout: std::time::Duration) -> Result<()>;

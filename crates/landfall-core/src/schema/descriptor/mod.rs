@@ -22,8 +22,8 @@ mod tests;
 
 use std::io;
 
-use super::Package;
-use super::document::{DescriptorErrors, Problems, parse_json, parse_yaml};
+use super::document::{DescriptorErrors, Node, Problems, parse_json, parse_yaml};
+use super::{Field, Package};
 
 /// Reads a file that a descriptor refers to (`schema` or `dialect` given as a path). The path is relative to the folder
 /// of the descriptor and stays within it.
@@ -83,6 +83,14 @@ impl Package {
         let context = Context { file, problems: &problems, load };
         let package = root.and_then(|root| package::read(&root, context));
         problems.finish(package)
+    }
+}
+
+impl Field {
+    /// Reads a field that stands outside a data package, such as the parameter of a report. Errors go to `problems`.
+    pub fn from_node(node: &Node, problems: &Problems) -> Option<Self> {
+        let draft = field::read(node, &[String::new()], problems)?;
+        (!draft.broken).then_some(draft.field)
     }
 }
 

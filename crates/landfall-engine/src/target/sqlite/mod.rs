@@ -18,7 +18,7 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::failure::{Context as _, failure};
-use super::{Access, Cell, Fence, Read, RefusedRow, Table, Target, Transaction};
+use super::{Access, Cell, Fence, QueryRows, Read, RefusedRow, Table, Target, Transaction};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId},
@@ -152,13 +152,8 @@ impl Target for Sqlite {
             .context(|| format!("cannot flush the database {}", self.location))
     }
 
-    fn query(
-        &self,
-        sql: &str,
-        parameters: &[(String, Scalar)],
-        visit: &mut dyn FnMut(&[Cell]) -> Result<()>,
-    ) -> Result<Vec<String>> {
-        query::query(&self.connection, sql, parameters, visit)
+    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
+        query::query(&self.connection, sql, parameters, rows)
     }
 
     fn set_lock_timeout(&mut self, timeout: Duration) -> Result<()> {

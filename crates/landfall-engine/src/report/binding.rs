@@ -1,0 +1,85 @@
+//! The values of a report's parameters.
+
+use landfall_core::{
+    keys::Scalar,
+    reject::CellError,
+    validate::{Value, ValueReader},
+};
+
+use super::{Parameter, ReportDefinition};
+use crate::error::{Error, Result};
+
+pub(super) fn bind(report: &ReportDefinition, given: &[(String, String)]) -> Result<Vec<(String, Scalar)>> {
+    check_names(report, given)?;
+    report
+        .parameters
+        .iter()
+        .map(|parameter| Ok((parameter.field.name.to_string(), value(report, parameter, given)?)))
+        .collect()
+}
+
+fn check_names(report: &ReportDefinition, given: &[(String, String)]) -> Result<()> {
+    for (at, (name, _)) in given.iter().enumerate() {
+        if !report.parameters.iter().any(|parameter| *parameter.field.name == **name) {
+            let known = known_parameters(report);
+            return Err(Error::Usage(format!("report {} has no parameter {name:?}; {known}", report.name)));
+        }
+        if given[..at].iter().any(|(earlier, _)| earlier == name) {
+            return Err(Error::Usage(format!("parameter {name} is given twice")));
+        }
+    }
+    Ok(())
+}
+
+fn value(report: &ReportDefinition, parameter: &Parameter, given: &[(String, String)]) -> Result<Scalar> {
+    let name = &*parameter.field.name;
+    let typed = given.iter().find(|(known, _)| known == name).map(|(_, text)| text);
+    let Some(text) = typed.or(parameter.default.as_ref()) else {
+        let known = known_parameters(report);
+        return Err(Error::Usage(format!("report {} needs --param {name}=VALUE; {known}", report.name)));
+    };
+    let whose = if typed.is_some() { "parameter" } else { "the default of parameter" };
+    let reader = ValueReader::new(&parameter.field)
+        .map_err(|error| Error::Usage(format!("parameter {name} of report {}: {error}", report.name)))?;
+    let value =
+        reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(name, &errors))))?;
+    Ok(scalar(value))
+}
+
+fn scalar(value: Value) -> Scalar {
+    match value {
+        Value::Null => Scalar::Null,
+        Value::Integer(value) => Scalar::Integer(value),
+        Value::Boolean(value) => Scalar::Boolean(value),
+        Value::Date(value) => Scalar::Date(value),
+        Value::Time(value) => Scalar::Time(value),
+        Value::Datetime(value) => Scalar::Datetime(value),
+        Value::Text(value) => Scalar::Text(value),
+    }
+}
+
+/// The messages without their field: the parameter is named before them.
+fn sentences(name: &str, errors: &[CellError]) -> String {
+    let field = format!("field {name:?}: ");
+    let messages = errors.iter().map(|error| error.message.strip_prefix(&field).unwrap_or(&error.message));
+    messages.collect::<Vec<_>>().join("; ")
+}
+
+/// What can be given, as in `its parameters are: year (integer, default 2021)`.
+fn known_parameters(report: &ReportDefinition) -> String {
+    let described: Vec<String> = report.parameters.iter().map(Parameter::summary).collect();
+    match described.len() {
+        0 => "it takes no parameters".into(),
+        1 => format!("its parameter is {}", described[0]),
+        _ => format!("its parameters are {}", described.join(", ")),
+    }
+}
+
+impl Parameter {
+    /// Name, type and default, as in `year (integer, default 2021)`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let default = self.default.as_ref().map(|text| format!(", default {text}")).unwrap_or_default();
+        format!("{} ({}{default})", self.field.name, self.field.kind.name())
+    }
+}

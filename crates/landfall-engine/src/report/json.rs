@@ -1,0 +1,71 @@
+//! A result as JSON: an array of objects, one a line. Integers are numbers with all their digits, exact decimals text.
+
+use std::{
+    collections::HashSet,
+    io::{self, Write},
+};
+
+use super::unwritable;
+use crate::{
+    error::{Error, Result},
+    target::{Cell, QueryRows},
+};
+
+pub(super) struct Writer<'a> {
+    out: &'a mut dyn Write,
+    /// The names of the columns, as JSON.
+    names: Vec<String>,
+    rows: u64,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+        Self { out, names: Vec::new(), rows: 0 }
+    }
+
+    fn write_row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        self.out.write_all(if self.rows == 0 { b"[\n{" } else { b",\n{" })?;
+        for (at, (name, cell)) in self.names.iter().zip(cells).enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            write!(self.out, "{comma}{name}:{}", json(cell))?;
+        }
+        self.out.write_all(b"}")
+    }
+}
+
+fn json(cell: &Cell) -> serde_json::Value {
+    match cell {
+        Cell::Null => serde_json::Value::Null,
+        Cell::Integer(value) => (*value).into(),
+        // JSON has no infinity: it is written as text.
+        Cell::Real(value) if !value.is_finite() => value.to_string().into(),
+        Cell::Real(value) => (*value).into(),
+        Cell::Text(text) => text.as_str().into(),
+    }
+}
+
+impl QueryRows for Writer<'_> {
+    fn columns(&mut self, names: &[String]) -> Result<()> {
+        let mut seen = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+            let mend = "name the columns apart with AS, or write the report as csv";
+            return Err(Error::Usage(format!("the report has two columns {twice:?}: {mend}")));
+        }
+        self.names = names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect();
+        Ok(())
+    }
+
+    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+        self.write_row(cells).map_err(unwritable)?;
+        self.rows += 1;
+        Ok(())
+    }
+}
+
+impl super::Writer for Writer<'_> {
+    fn finish(self) -> Result<u64> {
+        let end: &[u8] = if self.rows == 0 { b"[]\n" } else { b"\n]\n" };
+        self.out.write_all(end).and_then(|()| self.out.flush()).map_err(unwritable)?;
+        Ok(self.rows)
+    }
+}

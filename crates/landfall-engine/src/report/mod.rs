@@ -1,0 +1,103 @@
+//! Reports: named queries with typed parameters, run against a target and written as a table, CSV or JSON.
+//!
+//! Rows go from the database to the output one by one; only a table, which needs to know its widths, is collected first.
+
+mod binding;
+mod csv;
+mod json;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::{io::Write, path::PathBuf};
+
+use landfall_core::{keys::Scalar, schema::Field};
+
+use crate::{
+    error::{Error, Result},
+    target::{QueryRows, Target},
+};
+
+/// A named query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportDefinition {
+    /// The name by which it is asked for.
+    pub name: String,
+    /// A label for a person.
+    pub title: Option<String>,
+    /// What it tells.
+    pub description: Option<String>,
+    /// One SELECT; parameters are written `:name`.
+    pub sql: String,
+    /// What may be asked of it.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A parameter of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Name, type and constraints, as in the data dictionary.
+    pub field: Field,
+    /// The value where none is given, in the field's lexical form.
+    pub default: Option<String>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Aligned columns for a person; control characters are escaped.
+    #[default]
+    Table,
+    /// RFC 4180 with a header row and LF at the end of lines.
+    Csv {
+        /// Put `'` before texts that a spreadsheet would run as a formula.
+        guard_formulas: bool,
+    },
+    /// An array of objects.
+    Json,
+}
+
+impl ReportDefinition {
+    /// The values of all parameters, in their order; `given` are names and texts.
+    ///
+    /// # Errors
+    /// A name that is no parameter or is given twice, a parameter without a value, or a value that breaks a rule.
+    pub fn bind(&self, given: &[(String, String)]) -> Result<Vec<(String, Scalar)>> {
+        binding::bind(self, given)
+    }
+
+    /// Runs the report with `values` and writes its result to `out`; the number of rows.
+    ///
+    /// # Errors
+    /// SQL that the target refuses, or an output that cannot be written.
+    pub fn run(
+        &self,
+        target: &dyn Target,
+        values: &[(String, Scalar)],
+        format: Format,
+        out: &mut dyn Write,
+    ) -> Result<u64> {
+        match format {
+            Format::Table => self.write_with(target, values, table::Writer::new(out)),
+            Format::Csv { guard_formulas } => self.write_with(target, values, csv::Writer::new(out, guard_formulas)),
+            Format::Json => self.write_with(target, values, json::Writer::new(out)),
+        }
+    }
+
+    fn write_with(&self, target: &dyn Target, values: &[(String, Scalar)], mut writer: impl Writer) -> Result<u64> {
+        target.query(&self.sql, values, &mut writer)?;
+        writer.finish()
+    }
+}
+
+/// Writes a result in one format.
+trait Writer: QueryRows {
+    /// Ends the output; the number of rows.
+    fn finish(self) -> Result<u64>;
+}
+
+/// The error for an output that cannot be written. The cause stays in the chain, so that a closed pipe can be told.
+fn unwritable(cause: std::io::Error) -> Error {
+    Error::File { path: PathBuf::from("the report's output"), cause }
+}

@@ -1,0 +1,90 @@
+//! A result as aligned columns for a person: numbers to the right, control characters escaped.
+
+use std::io::{self, Write};
+
+use super::unwritable;
+use crate::{
+    error::Result,
+    shown::shown,
+    target::{Cell, QueryRows},
+};
+
+pub(super) struct Writer<'a> {
+    out: &'a mut dyn Write,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+struct Column {
+    name: String,
+    width: usize,
+    numeric: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+        Self { out, columns: Vec::new(), rows: Vec::new() }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
+        let rules: Vec<String> = self.columns.iter().map(|column| "─".repeat(column.width)).collect();
+        self.write_line(&names)?;
+        self.write_line(&rules)?;
+        for row in &std::mem::take(&mut self.rows) {
+            self.write_line(row)?;
+        }
+        self.out.flush()
+    }
+
+    fn write_line(&mut self, cells: &[String]) -> io::Result<()> {
+        let mut line = String::new();
+        for (column, cell) in self.columns.iter().zip(cells) {
+            let blanks = " ".repeat(column.width.saturating_sub(cell.chars().count()));
+            let (before, after) = if column.numeric { (&*blanks, "") } else { ("", &*blanks) };
+            line.extend([before, cell, after, "  "]);
+        }
+        writeln!(self.out, "{}", line.trim_end())
+    }
+}
+
+impl QueryRows for Writer<'_> {
+    fn columns(&mut self, names: &[String]) -> Result<()> {
+        let column = |name: &String| {
+            let name = shown(name).into_owned();
+            Column { width: name.chars().count(), name, numeric: true }
+        };
+        self.columns = names.iter().map(column).collect();
+        Ok(())
+    }
+
+    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+        let texts: Vec<String> = cells.iter().map(text).collect();
+        for (column, (cell, text)) in self.columns.iter_mut().zip(cells.iter().zip(&texts)) {
+            column.width = column.width.max(text.chars().count());
+            column.numeric &= !matches!(cell, Cell::Text(_));
+        }
+        self.rows.push(texts);
+        Ok(())
+    }
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Integer(value) => value.to_string(),
+        Cell::Real(value) => format!("{value:?}"),
+        Cell::Text(text) => shown(text).into_owned(),
+    }
+}
+
+impl super::Writer for Writer<'_> {
+    fn finish(mut self) -> Result<u64> {
+        let rows = self.rows.len() as u64;
+        for column in self.columns.iter_mut().filter(|_| rows == 0) {
+            column.numeric = false;
+        }
+        self.write().map_err(unwritable)?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,98 @@
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use landfall_core::{
+    keys::Scalar,
+    schema::{Constraints, Field, FieldType},
+};
+
+use super::{Format, Parameter, ReportDefinition};
+use crate::target::{Access, Location, Target, open};
+
+fn target(folder: &std::path::Path) -> Box<dyn Target> {
+    open(&Location::Sqlite(folder.join("a.db")), Access::Write).unwrap()
+}
+
+fn report(sql: &str) -> ReportDefinition {
+    ReportDefinition { name: "r".into(), title: None, description: None, sql: sql.into(), parameters: Vec::new() }
+}
+
+fn run(sql: &str, format: Format) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut out = Vec::new();
+    let rows = report(sql).run(&*target(folder.path()), &[], format, &mut out);
+    rows.map_or_else(|error| error.to_string(), |_| String::from_utf8(out).unwrap())
+}
+
+const MIXED: &str = "SELECT 9223372036854775807 AS n, 'a,\"b\"' AS t, NULL AS z, 0.5 AS r \
+                     UNION ALL SELECT -1, '=1+1', '', 1e300";
+const CSV: Format = Format::Csv { guard_formulas: false };
+
+#[test]
+fn csv_quotes_only_where_it_must() {
+    let expected = "n,t,z,r\n9223372036854775807,\"a,\"\"b\"\"\",,0.5\n-1,=1+1,\"\",1e300\n";
+    assert_eq!(run(MIXED, CSV), expected);
+}
+
+#[test]
+fn csv_for_people_guards_formulas_in_text_and_leaves_numbers() {
+    let csv = run(MIXED, Format::Csv { guard_formulas: true });
+    assert!(csv.ends_with("-1,'=1+1,\"\",1e300\n"), "{csv}");
+}
+
+#[test]
+fn json_keeps_every_digit_of_integers() {
+    let expected = "[\n{\"n\":9223372036854775807,\"t\":\"a,\\\"b\\\"\",\"z\":null,\"r\":0.5},\n\
+                    {\"n\":-1,\"t\":\"=1+1\",\"z\":\"\",\"r\":1e+300}\n]\n";
+    assert_eq!(run(MIXED, Format::Json), expected);
+    assert_eq!(run("SELECT 1 AS a WHERE 0", Format::Json), "[]\n");
+}
+
+#[test]
+fn json_cannot_hold_two_columns_of_one_name() {
+    assert!(run("SELECT 1 AS a, 2 AS a", Format::Json).contains("two columns \"a\""));
+}
+
+#[test]
+fn a_table_is_aligned_and_safe_for_terminals() {
+    let expected = "n   t\n──  ─────────\n 1  \\u{1b}[2J\n20  b\n";
+    assert_eq!(run("SELECT 1 AS n, char(27) || '[2J' AS t UNION ALL SELECT 20, 'b'", Format::Table), expected);
+}
+
+#[test]
+fn a_report_cannot_write() {
+    assert!(run("CREATE TABLE a (b INTEGER)", CSV).contains("may only read"));
+}
+
+fn year(default: Option<&str>) -> ReportDefinition {
+    let kind = FieldType::Integer { bare_number: true, group_char: None };
+    let constraints = Constraints { minimum: Some("1".into()), ..Constraints::default() };
+    let field =
+        Field { name: "year".into(), title: None, description: None, kind, constraints, missing_values: Vec::new() };
+    let parameters = vec![Parameter { field, default: default.map(String::from) }];
+    ReportDefinition { parameters, ..report("SELECT :year AS y") }
+}
+
+fn bind(report: &ReportDefinition, given: &[(&str, &str)]) -> Result<Vec<(String, Scalar)>, String> {
+    let given: Vec<(String, String)> =
+        given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    report.bind(&given).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_parameter_is_read_with_its_type_and_constraints() {
+    let bound = |value| Ok(vec![("year".to_owned(), Scalar::Integer(value))]);
+    assert_eq!(bind(&year(Some("2021")), &[]), bound(2021));
+    assert_eq!(bind(&year(Some("2021")), &[("year", "1999")]), bound(1999));
+    assert!(bind(&year(None), &[("year", "x")]).unwrap_err().starts_with("parameter year: "));
+    assert!(bind(&year(None), &[("year", "0")]).unwrap_err().starts_with("parameter year: "));
+    assert!(bind(&year(Some("x")), &[]).unwrap_err().starts_with("the default of parameter year: "));
+}
+
+#[test]
+fn unknown_missing_and_repeated_parameters_are_told_with_what_there_is() {
+    let unknown = "report r has no parameter \"yaer\"; its parameter is year (integer, default 2021)";
+    assert_eq!(bind(&year(Some("2021")), &[("yaer", "1")]), Err(unknown.into()));
+    let missing = "report r needs --param year=VALUE; its parameter is year (integer)";
+    assert_eq!(bind(&year(None), &[]), Err(missing.into()));
+    assert_eq!(bind(&year(None), &[("year", "1"), ("year", "2")]), Err("parameter year is given twice".into()));
+}

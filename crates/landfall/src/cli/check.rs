@@ -1,0 +1,61 @@
+//! `landfall check`.
+
+use std::io::Write;
+
+use anyhow::Result;
+use landfall_engine::{
+    Error,
+    pipeline::{self, LoadOptions, RejectedRecord},
+    target::Access,
+};
+
+use super::{
+    Invocation,
+    selection::{Cut, Selected},
+};
+use crate::{exit::Exit, output, progress::Reporter, summary};
+
+/// Validate CSV files and write nothing.
+///
+/// Every record that a load would reject is told with file, line, field, reason and value; keys are checked against what
+/// the database holds. Ends with code 1 where there is one.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    selected: Selected,
+    /// Print one line of JSON for each rejected record.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    cut: Cut,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    let options = LoadOptions { work: args.cut.work(&settings.load), ..LoadOptions::default() };
+    let selections = args.selected.resolve(&settings.package)?;
+    let opened = invocation.open_with(settings, Access::Read)?;
+    let reporter = Reporter::beside_results(&invocation.globals);
+    let outcomes = output::to_stdout(|out| {
+        let mut visit = |record: RejectedRecord| write(&record, args.json, out).map_err(unwritable);
+        Ok(pipeline::check(&*opened.target, &opened.project, &selections, &options, &mut visit, &reporter)?)
+    })?;
+    reporter.clear();
+    if !args.json && !invocation.globals.quiet {
+        output::print(&summary::checked(&outcomes))?;
+    }
+    let rejected: u64 = outcomes.iter().map(|outcome| outcome.counts.rejected).sum();
+    Ok(if rejected > 0 { Exit::Found } else { Exit::Done })
+}
+
+fn write(record: &RejectedRecord, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, record)?;
+        return out.write_all(b"\n");
+    }
+    out.write_all(summary::reject_lines(record).as_bytes())
+}
+
+fn unwritable(cause: std::io::Error) -> Error {
+    Error::File { path: "standard output".into(), cause }
+}

@@ -1,0 +1,148 @@
+//! `landfall load`.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use landfall_engine::{
+    ledger::{Mode, OnConflict},
+    pipeline::{self, LoadOptions, MaxRejects},
+    target::Access,
+};
+
+use super::{
+    Invocation,
+    selection::{Cut, Selected},
+};
+use crate::{
+    config::LoadDefaults,
+    exit::{Exit, Fault},
+    summary,
+};
+
+/// Load tables from their CSV files.
+///
+/// Parents load before children. A record that breaks a rule goes to the quarantine with every reason. What the ledger
+/// knows already is not read again, and an interrupted load is resumed by the same command.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    selected: Selected,
+    /// How to treat what the tables hold: append adds rows; upsert adds rows or gives the row of the same key the new
+    /// content; replace leaves the source's rows and no others, in one step. [default: append]
+    #[arg(long, value_enum, value_name = "MODE")]
+    mode: Option<TypedMode>,
+    /// What to do with a row whose key is there with other content. [default: reject]
+    #[arg(long, value_enum, value_name = "RULE")]
+    on_conflict: Option<TypedRule>,
+    /// All of it or nothing: one reject, and no row is inserted.
+    #[arg(long)]
+    atomic: bool,
+    /// Stop a load that has more rejects than N, or than P percent of its records.
+    #[arg(long, value_name = "N|P%", value_parser = parse_max_rejects)]
+    max_rejects: Option<MaxRejects>,
+    /// Read a source again although the ledger knows its content.
+    #[arg(long)]
+    force: bool,
+    /// Print the summary as one JSON document.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    cut: Cut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TypedMode {
+    Append,
+    Upsert,
+    Replace,
+}
+
+impl From<TypedMode> for Mode {
+    fn from(mode: TypedMode) -> Self {
+        match mode {
+            TypedMode::Append => Self::Append,
+            TypedMode::Upsert => Self::Upsert,
+            TypedMode::Replace => Self::Replace,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TypedRule {
+    Reject,
+    Update,
+    Keep,
+}
+
+impl From<TypedRule> for OnConflict {
+    fn from(rule: TypedRule) -> Self {
+        match rule {
+            TypedRule::Reject => Self::Reject,
+            TypedRule::Update => Self::Update,
+            TypedRule::Keep => Self::Keep,
+        }
+    }
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    let options = options(&args, &settings.load)?;
+    let selections = args.selected.resolve(&settings.package)?;
+    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let reporter = invocation.reporter();
+    let outcomes = pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter)
+        .inspect_err(|_| reporter.tell_finished())?;
+    reporter.clear();
+    summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
+    Ok(Exit::of_loads(&outcomes))
+}
+
+/// What is asked of the load: as typed, else as the project says.
+fn options(args: &Args, defaults: &LoadDefaults) -> Result<LoadOptions, Fault> {
+    let mode = args.mode.map(Mode::from).or(defaults.mode).unwrap_or_default();
+    Ok(LoadOptions {
+        mode,
+        on_conflict: on_conflict(args, mode, defaults)?,
+        atomic: args.atomic,
+        max_rejects: args.max_rejects.or(defaults.max_rejects),
+        force: args.force,
+        work: args.cut.work(defaults),
+    })
+}
+
+fn on_conflict(args: &Args, mode: Mode, defaults: &LoadDefaults) -> Result<OnConflict, Fault> {
+    match (mode, args.on_conflict.map(OnConflict::from)) {
+        (Mode::Upsert, None | Some(OnConflict::Update)) => Ok(OnConflict::Update),
+        (Mode::Upsert, Some(rule)) => Err(Fault::usage(format!(
+            "--on-conflict {} contradicts the mode upsert, which updates; leave it out, or take --mode append",
+            rule.as_str()
+        ))),
+        (_, rule) => Ok(rule.or(defaults.on_conflict).unwrap_or_default()),
+    }
+}
+
+/// Reads a number of rejects, or a share of the records in percent.
+pub(crate) fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
+    let wrong = || format!("{text:?} is neither a number of records nor a share such as 5%");
+    match text.strip_suffix('%') {
+        Some(share) => {
+            let plain = share.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let share: f64 = share.trim().parse().map_err(|_| wrong())?;
+            (plain && share <= 100.0).then_some(MaxRejects::Percent(share)).ok_or_else(wrong)
+        }
+        None => text.parse().map(MaxRejects::Count).map_err(|_| wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_rejects_are_a_number_or_a_share() {
+        assert_eq!(parse_max_rejects("0"), Ok(MaxRejects::Count(0)));
+        assert_eq!(parse_max_rejects("2.5%"), Ok(MaxRejects::Percent(2.5)));
+        for wrong in ["", "%", "-1", "1e1%", "101%", "nan%", "many"] {
+            assert!(parse_max_rejects(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line, in two steps: what was typed ([`Typed`], without side effects), and the commands, which resolve it
+//! against the project and run.
+
+mod check;
+mod completions;
+mod globals;
+mod init;
+mod invocation;
+mod load;
+mod loads;
+mod man;
+mod rejects;
+mod report;
+mod selection;
+mod verify;
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub(crate) use globals::{Globals, LogFormat};
+pub(crate) use invocation::Invocation;
+pub(crate) use load::{TypedMode, TypedRule, parse_max_rejects};
+pub(crate) use selection::parse_size;
+
+use crate::exit::{self, Exit};
+
+/// CSV files become a SQL database under declared rules, with every row accounted for.
+///
+/// A project is a folder with landfall.yaml (how it runs: target, reports) and a data package (datapackage.yaml: what the
+/// data is: tables, types, rules, keys). `landfall init` proposes both from a folder of CSV files.
+#[derive(Debug, Parser)]
+#[command(
+    name = "landfall",
+    version,
+    after_help = exit::help(),
+    subcommand_required = true,
+    arg_required_else_help = true,
+    propagate_version = false
+)]
+pub(crate) struct Typed {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Load(load::Args),
+    Check(check::Args),
+    Rejects(rejects::Args),
+    Loads(loads::Args),
+    Verify(verify::Args),
+    Report(report::Args),
+    Init(init::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// What was typed, or how the program ends where that was asked for help or makes no sense.
+pub(crate) fn parse() -> Result<Typed, Exit> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let early = Globals::glimpse(&arguments);
+    let command = Typed::command().color(early.color.for_clap());
+    let typed = command.try_get_matches_from(&arguments).and_then(|matches| Typed::from_arg_matches(&matches));
+    typed.map_err(|error| refuse(&error, &early))
+}
+
+/// Help goes to standard output, a mistake to standard error.
+fn refuse(error: &clap::Error, early: &Globals) -> Exit {
+    if error.use_stderr() && early.log == LogFormat::Json {
+        let message = error.to_string();
+        crate::failure::tell(message.trim_start_matches("error: ").trim_end(), Exit::Usage, early);
+    } else {
+        // Where nobody reads, there is nobody to tell.
+        let _ = error.print();
+    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// Runs what was typed.
+pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
+    let invocation = Invocation::new(typed.globals);
+    match typed.command {
+        Command::Load(args) => load::run(args, &invocation),
+        Command::Check(args) => check::run(args, &invocation),
+        Command::Rejects(args) => rejects::run(args, &invocation),
+        Command::Loads(args) => loads::run(args, &invocation),
+        Command::Verify(args) => verify::run(args, &invocation),
+        Command::Report(args) => report::run(args, &invocation),
+        Command::Init(args) => init::run(args, &invocation),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}

@@ -1,0 +1,44 @@
+//! `landfall rejects export`.
+
+use std::{io, path::PathBuf};
+
+use anyhow::Result;
+use landfall_engine::target::Access;
+
+use super::filter::Filter;
+use crate::{
+    cli::Invocation,
+    engine_calls::quarantine,
+    exit::Exit,
+    output::{self, Replace},
+    summary::thousands,
+};
+
+/// Write rejects as CSV in the source's own columns, with their reasons, to be mended.
+///
+/// `landfall rejects retry --from FILE` then tries the mended records.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    /// The file to write; standard output where none is named.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file where it exists.
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    let filter = args.filter.resolve(&settings.package)?;
+    let opened = invocation.open_with(settings, Access::Read)?;
+    let replace = if args.force { Replace::Yes } else { Replace::No };
+    let count = output::to_file_or_stdout(args.out.as_ref(), replace, |mut out: &mut dyn io::Write| {
+        Ok(quarantine::export(&*opened.target, &opened.project, &filter, &mut out)?)
+    })?;
+    if !invocation.globals.quiet {
+        eprintln!("{} rejects exported.", thousands(count));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,95 @@
+//! `landfall rejects list`.
+
+use std::io::Write;
+
+use anyhow::Result;
+use landfall_engine::{
+    ledger::LoadId,
+    pipeline::RejectedRecord,
+    quarantine::{Reject, RejectFilter, RejectId, RejectState},
+    target::{Access, Target},
+};
+use serde::Serialize;
+
+use super::filter::{Filter, State};
+use crate::{cli::Invocation, engine_calls::quarantine::as_record, exit::Exit, output, summary};
+
+/// List rejects, with file, line, field, reason and value.
+#[derive(Debug, PartialEq, Eq, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    /// Rejects in this state.
+    #[arg(long, value_enum, default_value_t, value_name = "STATE")]
+    state: State,
+    /// At most this many.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Print one line of JSON for each reject.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Whether nothing was typed.
+    pub(super) fn is_default(&self) -> bool {
+        self.filter.is_empty() && self.state == State::Open && self.limit.is_none() && !self.json
+    }
+}
+
+/// A reject as JSON: the record with every reason, then what the quarantine knows of it.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    record: RejectedRecord,
+    id: RejectId,
+    load_id: LoadId,
+    state: RejectState,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    let filter = args.state.of(args.filter.resolve(&settings.package)?);
+    let opened = invocation.open_with(settings, Access::Read)?;
+    let listed = output::to_stdout(|out| {
+        each(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
+    })?;
+    if listed == 0 && !args.json && !invocation.globals.quiet {
+        eprintln!("No rejects.");
+    }
+    Ok(Exit::Done)
+}
+
+/// Rejects that are held in memory at once: each may carry a megabyte.
+const PAGE: u64 = 64;
+
+/// Calls `visit` with every reject that `filter` wants, at most `limit`; how many there were.
+fn each(
+    target: &dyn Target,
+    filter: &RejectFilter,
+    limit: Option<u64>,
+    visit: &mut dyn FnMut(Reject) -> Result<()>,
+) -> Result<u64> {
+    let (mut seen, mut after) = (0, 0);
+    loop {
+        let page = limit.map_or(PAGE, |limit| PAGE.min(limit - seen));
+        let rejects = target.rejects(&RejectFilter { after, limit: Some(page), ..filter.clone() })?;
+        let Some(last) = rejects.last() else { return Ok(seen) };
+        after = last.id;
+        seen += rejects.len() as u64;
+        rejects.into_iter().try_for_each(&mut *visit)?;
+    }
+}
+
+fn write(reject: Reject, json: bool, out: &mut dyn Write) -> Result<()> {
+    let record = as_record(&reject);
+    if json {
+        serde_json::to_writer(&mut *out, &Listed { record, id: reject.id, load_id: reject.load, state: reject.state })?;
+        out.write_all(b"\n")?;
+        return Ok(());
+    }
+    for line in summary::reject_lines(&record).lines() {
+        writeln!(out, "#{} {line}", reject.id)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `landfall rejects retry`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use landfall_engine::target::Access;
+
+use super::filter::Filter;
+use crate::{
+    cli::Invocation,
+    engine_calls::pipeline::{self, Retry},
+    exit::Exit,
+    summary,
+};
+
+/// Try rejects again, from the quarantine or from an exported file that a person has mended.
+///
+/// What passes now is inserted and leaves the quarantine, with a trace of what was changed and when.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    /// The mended file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "code", "field", "id"])]
+    from: Option<PathBuf>,
+    /// Print the summary as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    let what = match args.from {
+        Some(file) => Retry::Mended(file),
+        None => Retry::Quarantine(args.filter.resolve(&settings.package)?),
+    };
+    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let reporter = invocation.reporter();
+    let outcomes = pipeline::retry(&mut *opened.target, &opened.project, &what, &reporter)?;
+    reporter.clear();
+    summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
+    Ok(Exit::of_loads(&outcomes))
+}

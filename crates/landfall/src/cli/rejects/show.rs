@@ -1,0 +1,83 @@
+//! `landfall rejects show`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use landfall_engine::{
+    Error,
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId},
+    shown,
+    target::{Access, Target},
+};
+
+use crate::{
+    cli::Invocation,
+    engine_calls::quarantine::as_record,
+    exit::{Exit, Fault},
+    output,
+    summary::{self, thousands},
+};
+
+/// Show one reject: its raw record, every reason, and what was done to it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The reject's number, as `rejects list` tells it.
+    #[arg(value_name = "ID")]
+    id: RejectId,
+    /// Print the record's bytes as they stood in the source, and nothing else.
+    #[arg(long)]
+    raw: bool,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let opened = invocation.open(Access::Read)?;
+    let target = &*opened.target;
+    let wanted = RejectFilter { id: Some(args.id), any_state: true, ..RejectFilter::default() };
+    let Some(reject) = target.rejects(&wanted)?.pop() else {
+        return Err(Fault::usage(format!("there is no reject {} in the quarantine", args.id)).into());
+    };
+    if args.raw {
+        print_raw(target, args.id)?;
+    } else {
+        output::print(&describe(&reject, &target.reject_events(args.id)?))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
+    output::to_stdout(|out| {
+        let unwritable = |cause| Error::File { path: "standard output".into(), cause };
+        Ok(target.reject_raw(id, &mut |part| out.write_all(part).map_err(unwritable))?)
+    })
+}
+
+fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
+    let record = as_record(reject);
+    let mut text = format!(
+        "reject {} of load {} ({})\n{}: record {}, line {}, offset {}, {} bytes\n\n",
+        reject.id,
+        reject.load,
+        reject.state.as_str(),
+        shown(&reject.source),
+        thousands(reject.record),
+        thousands(reject.line),
+        thousands(reject.offset),
+        thousands(reject.length),
+    );
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {}", shown(&record.raw));
+    if reject.length > reject.raw.len() as u64 {
+        let _ = writeln!(text, "  … (landfall rejects show {} --raw prints all of it)", reject.id);
+    }
+    let _ = write!(text, "\n{}", summary::reject_lines(&record));
+    for event in events {
+        let _ = write!(text, "\n{} {} by load {}", event.at, event.action, event.load);
+        if let Some(mended) = &event.mended {
+            let _ = write!(text, ", mended to\n  {}", shown(&String::from_utf8_lossy(mended)));
+        }
+    }
+    if !events.is_empty() {
+        text.push('\n');
+    }
+    text
+}

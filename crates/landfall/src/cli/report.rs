@@ -1,0 +1,120 @@
+//! `landfall report`.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use landfall_core::schema::document::nearest;
+use landfall_engine::{
+    Error, TargetErrorKind,
+    report::{Format, ReportDefinition},
+    shown,
+    target::Access,
+};
+
+use super::Invocation;
+use crate::{
+    config::Report,
+    exit::{Exit, Fault},
+    output::{self, Replace},
+};
+
+/// Run a report, or list the reports with their parameters.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The report; all are listed where none is named.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// The value of a parameter, such as year=2021; may be given several times.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter, requires = "name")]
+    parameters: Vec<(String, String)>,
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t, value_name = "FORM", requires = "name")]
+    format: TypedFormat,
+    /// In csv, put ' before texts that a spreadsheet would run as a formula (= + - @).
+    #[arg(long, requires = "name")]
+    guard_formulas: bool,
+    /// Write the result to this file, which appears when it is whole.
+    #[arg(long, value_name = "FILE", requires = "name")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum TypedFormat {
+    #[default]
+    Table,
+    Csv,
+    Json,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let format = format(&args)?;
+    let settings = invocation.settings()?;
+    let Some(name) = &args.name else {
+        output::print(&listing(&settings.reports))?;
+        return Ok(Exit::Done);
+    };
+    let report = find(&settings.reports, name)?.definition()?;
+    let values = report.bind(&args.parameters)?;
+    let opened = invocation.open_with(settings, Access::Read)?;
+    output::to_file_or_stdout(args.out.as_ref(), Replace::Yes, |out| {
+        report.run(&*opened.target, &values, format, out).map_err(|error| at_fault(error, &report))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn format(args: &Args) -> Result<Format, Fault> {
+    match args.format {
+        TypedFormat::Csv => Ok(Format::Csv { guard_formulas: args.guard_formulas }),
+        _ if args.guard_formulas => Err(Fault::usage("--guard-formulas is for --format csv")),
+        TypedFormat::Table => Ok(Format::Table),
+        TypedFormat::Json => Ok(Format::Json),
+    }
+}
+
+fn find<'a>(reports: &'a [Report], name: &str) -> Result<&'a Report, Fault> {
+    reports.iter().find(|report| report.name == name).ok_or_else(|| {
+        let names: Vec<&str> = reports.iter().map(|report| &*report.name).collect();
+        let mend = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None if names.is_empty() => "landfall.yaml declares none".into(),
+            None => format!("the reports are {}", names.join(", ")),
+        };
+        Fault::usage(format!("there is no report {name:?}; {mend}"))
+    })
+}
+
+/// SQL that the database refuses is the project's fault.
+fn at_fault(error: Error, report: &ReportDefinition) -> anyhow::Error {
+    let of_sql = match &error {
+        Error::Usage(_) => true,
+        Error::Target(error) => error.kind == TargetErrorKind::Statement,
+        _ => false,
+    };
+    if of_sql { Fault::project(format!("report {}: {error}", report.name)).into() } else { error.into() }
+}
+
+fn listing(reports: &[Report]) -> String {
+    if reports.is_empty() {
+        return "landfall.yaml declares no reports.\n".into();
+    }
+    reports.iter().fold(String::new(), |mut text, report| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", report.name);
+        for line in report.title.iter().chain(&report.description) {
+            let _ = writeln!(text, "  {}", shown(line.trim_end()));
+        }
+        for parameter in &report.parameters {
+            let description = parameter.field.description.as_deref().map(|text| format!(": {text}"));
+            let _ = writeln!(text, "  --param {}{}", parameter.summary(), shown(&description.unwrap_or_default()));
+        }
+        text
+    })
+}
+
+fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write NAME=VALUE".into()),
+    }
+}

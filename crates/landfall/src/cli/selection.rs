@@ -1,0 +1,126 @@
+//! What to read into which table, and how the work is cut: arguments of `load` and `check`.
+
+use clap::Args;
+use landfall_core::schema::{Package, SourcePath};
+use landfall_engine::pipeline::{Selection, Work};
+
+use crate::{config::LoadDefaults, exit::Fault};
+
+/// What to read into which table.
+#[derive(Debug, Args)]
+pub(super) struct Selected {
+    /// The tables to read, parents first whatever the order; all tables where none is named. SOURCE is a file, a glob
+    /// or - for standard input, plain or compressed (.gz, .zst), instead of the sources in the data package.
+    #[arg(value_name = "TABLE[=SOURCE]", value_parser = parse)]
+    selections: Vec<Selection>,
+}
+
+/// How the work is cut.
+#[derive(Debug, Args)]
+pub(super) struct Cut {
+    /// Threads that decode and validate; as many as there are cores by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Records that commit at once, at least. No choice changes what is accepted.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    chunk_records: Option<u64>,
+    /// Bytes that are decoded at once.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, hide = true)]
+    block_bytes: Option<usize>,
+    /// The most bytes of a record, such as 16MiB; a longer one is rejected.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_record_bytes: Option<usize>,
+}
+
+impl Selected {
+    /// What to read, once its tables are known to exist.
+    pub(super) fn resolve(&self, package: &Package) -> Result<Vec<Selection>, Fault> {
+        for selection in &self.selections {
+            if !package.resources.iter().any(|resource| *resource.name == *selection.table) {
+                return Err(unknown_table(&selection.table, package));
+            }
+        }
+        Ok(self.selections.clone())
+    }
+}
+
+impl Cut {
+    /// How the work is cut: as typed, else as the project says.
+    pub(super) fn work(&self, defaults: &LoadDefaults) -> Work {
+        let usual = Work::default();
+        Work {
+            threads: self.threads.map(usize::from).or(defaults.threads).unwrap_or(usual.threads),
+            chunk_records: self.chunk_records.or(defaults.chunk_records).unwrap_or(usual.chunk_records),
+            block_bytes: self.block_bytes.unwrap_or(usual.block_bytes),
+            record_bytes: self.max_record_bytes.or(defaults.max_record_bytes).unwrap_or(usual.record_bytes),
+        }
+    }
+}
+
+/// The complaint about a table that the data package does not have.
+pub(super) fn unknown_table(name: &str, package: &Package) -> Fault {
+    let names: Vec<&str> = package.resources.iter().map(|resource| &*resource.name).collect();
+    let near = landfall_core::schema::document::nearest(name, names.iter().copied());
+    let mend =
+        near.map_or_else(|| format!("its tables are {}", names.join(", ")), |near| format!("did you mean {near}?"));
+    Fault::usage(format!("the data package has no table {name:?}; {mend}"))
+}
+
+fn parse(text: &str) -> Result<Selection, String> {
+    let (table, source) = match text.split_once('=') {
+        Some((_, "")) => return Err("there is no source after \"=\"".into()),
+        Some((table, source)) => (table, Some(SourcePath(source.into()))),
+        None => (text, None),
+    };
+    if table.is_empty() {
+        return Err("there is no table before \"=\"".into());
+    }
+    Ok(Selection { table: table.into(), source })
+}
+
+const UNITS: [(&str, usize); 9] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1000),
+    ("KB", 1000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+    ("", 1),
+];
+
+/// Reads a size such as `16MiB`; at least one byte.
+pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
+    let wrong = || format!("{text:?} is not a size; write bytes, or a number with KiB, MiB or GiB, such as 16MiB");
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor).ok_or_else(wrong)?;
+    let number: usize = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(factor).filter(|size| *size > 0).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("16MiB"), Ok(16 << 20));
+        assert_eq!(parse_size("4096"), Ok(4096));
+        for wrong in ["", "MiB", "0", "-1", "1.5MiB", "99999999999999999999", "18446744073709551615KiB", "1 furlong"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_source_may_hold_an_equals_sign() {
+        let selection = |table: &str, source: Option<&str>| {
+            Ok(Selection { table: table.into(), source: source.map(|path| SourcePath(path.into())) })
+        };
+        assert_eq!(parse("a"), selection("a", None));
+        assert_eq!(parse("a=b=c.csv"), selection("a", Some("b=c.csv")));
+        assert!(parse("a=").is_err());
+        assert!(parse("=b").is_err());
+    }
+}

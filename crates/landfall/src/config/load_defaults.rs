@@ -1,0 +1,84 @@
+//! `load` in `landfall.yaml`: what is asked of a load where nothing is typed.
+
+use clap::ValueEnum;
+use landfall_core::schema::document::{Node, Problems, Reader, Value, nearest};
+use landfall_engine::{
+    ledger::{Mode, OnConflict},
+    pipeline::MaxRejects,
+};
+
+use crate::cli::{TypedMode, TypedRule, parse_max_rejects, parse_size};
+
+/// What is asked of a load where nothing is typed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct LoadDefaults {
+    /// How to treat what the tables hold.
+    pub(crate) mode: Option<Mode>,
+    /// What to do with conflicting rows.
+    pub(crate) on_conflict: Option<OnConflict>,
+    /// How many rejects are too many.
+    pub(crate) max_rejects: Option<MaxRejects>,
+    /// Threads that decode and validate.
+    pub(crate) threads: Option<usize>,
+    /// Records that commit at once.
+    pub(crate) chunk_records: Option<u64>,
+    /// The most bytes of a record.
+    pub(crate) max_record_bytes: Option<usize>,
+}
+
+pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {
+    let Some(mut reader) = node.map("\"load\"", problems) else { return LoadDefaults::default() };
+    let mode_node = reader.take("mode");
+    let rule_node = reader.take("onConflict");
+    let defaults = LoadDefaults {
+        mode: mode_node.and_then(|node| choose::<TypedMode>(node, "\"mode\"", problems)).map(Mode::from),
+        on_conflict: rule_node
+            .and_then(|node| choose::<TypedRule>(node, "\"onConflict\"", problems))
+            .map(OnConflict::from),
+        max_rejects: parsed(&mut reader, "maxRejects", parse_max_rejects),
+        threads: parsed(&mut reader, "threads", positive).and_then(|count| usize::try_from(count).ok()),
+        chunk_records: parsed(&mut reader, "chunkRecords", positive),
+        max_record_bytes: parsed(&mut reader, "maxRecordBytes", parse_size),
+    };
+    if let (Some(Mode::Upsert), Some(OnConflict::Reject | OnConflict::Keep), Some(node)) =
+        (defaults.mode, defaults.on_conflict, rule_node)
+    {
+        problems.report_with_mend(
+            &node.place,
+            "this contradicts the mode upsert, which updates",
+            "leave onConflict out",
+        );
+    }
+    reader.finish();
+    defaults
+}
+
+/// The choice that a text names, by the names of the command line.
+fn choose<T: ValueEnum>(node: &Node, what: &str, problems: &Problems) -> Option<T> {
+    let text = node.text(what, problems)?;
+    if let Ok(choice) = T::from_str(text, false) {
+        return Some(choice);
+    }
+    let values: Vec<_> = T::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+    let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+    let mend = match nearest(text, names.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("write one of: {}", names.join(", ")),
+    };
+    problems.report_with_mend(&node.place, format!("{what} cannot be \"{}\"", text.escape_debug()), mend);
+    None
+}
+
+/// A number or text, read as on the command line.
+fn parsed<T>(reader: &mut Reader<'_>, name: &'static str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
+    let node = reader.take(name)?;
+    let outcome = match &node.value {
+        Value::Text(text) | Value::Number(text) => parse(text),
+        _ => Err("a number is wanted here".into()),
+    };
+    outcome.map_err(|message| reader.problems().report(&node.place, format!("\"{name}\": {message}"))).ok()
+}
+
+fn positive(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a whole number, 1 or more"))
+}

@@ -1,0 +1,135 @@
+//! The project: `landfall.yaml` (how it runs) and the data package (what the data is).
+
+mod environment;
+mod load_defaults;
+mod package;
+mod reports;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use landfall_core::schema::{
+    Package,
+    document::{Node, Problems, parse_yaml},
+};
+use landfall_engine::target::Location;
+
+pub(crate) use environment::Environment;
+pub(crate) use load_defaults::LoadDefaults;
+pub(crate) use package::PACKAGE_FILES;
+pub(crate) use reports::Report;
+
+use crate::exit::Fault;
+
+/// The file that says how a project runs.
+pub(crate) const PROJECT_FILE: &str = "landfall.yaml";
+
+const DEFAULT_TARGET: &str = "sqlite:landfall.db";
+
+/// A project, read and found sound.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where the rows go.
+    pub(crate) target: Location,
+    /// What the data is.
+    pub(crate) package: Package,
+    /// The folder of the data package, in which its sources are.
+    pub(crate) data_folder: PathBuf,
+    /// The reports, in the order of the file.
+    pub(crate) reports: Vec<Report>,
+    /// What is asked of a load where nothing is typed.
+    pub(crate) load: LoadDefaults,
+}
+
+/// `landfall.yaml` as it is written, its environment filled in.
+#[derive(Debug, Default)]
+struct ProjectFile {
+    target: Option<String>,
+    package: Option<String>,
+    reports: Vec<Report>,
+    load: LoadDefaults,
+}
+
+impl Settings {
+    /// Reads the project in `folder`; `environment` tells the values of variables.
+    ///
+    /// # Errors
+    /// A folder that is no project, and everything that is wrong in its files.
+    pub(crate) fn open(folder: &Path, environment: Environment<'_>) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Fault::project(format!("there is no folder {}", folder.display())).into());
+        }
+        let file = read_project_file(folder, environment)?;
+        let descriptor = match &file {
+            Some(ProjectFile { package: Some(path), .. }) => folder.join(path),
+            _ => package::find(folder).ok_or_else(|| no_package(folder, file.is_some()))?,
+        };
+        let file = file.unwrap_or_default();
+        let data_folder = descriptor.parent().unwrap_or(folder).to_path_buf();
+        Ok(Self {
+            target: locate(file.target.as_deref().unwrap_or(DEFAULT_TARGET), folder)?,
+            package: package::read(&descriptor)?,
+            data_folder,
+            reports: file.reports,
+            load: file.load,
+        })
+    }
+}
+
+/// An unknown target is the project's fault, not the command line's.
+fn locate(target: &str, folder: &Path) -> Result<Location, Fault> {
+    Location::parse(target, folder).map_err(|error| Fault::project(error.to_string()))
+}
+
+fn no_package(folder: &Path, has_file: bool) -> Fault {
+    let folder = folder.display();
+    let names = PACKAGE_FILES.join(", ");
+    if has_file {
+        return Fault::project(format!(
+            "{folder} has no data package ({names}); `package` in {PROJECT_FILE} may name another"
+        ));
+    }
+    Fault::project(format!(
+        "{folder} is no project: it has neither {PROJECT_FILE} nor a data package ({names}); name the project's folder \
+         with --project, or make one from CSV files with `landfall init {folder}`"
+    ))
+}
+
+/// `landfall.yaml` of `folder`, where there is one.
+fn read_project_file(folder: &Path, environment: Environment<'_>) -> Result<Option<ProjectFile>> {
+    let path = folder.join(PROJECT_FILE);
+    let Some(text) = read_if_there(&path)? else { return Ok(None) };
+    let problems = Problems::new();
+    let mut root = parse_yaml(&text, &path.display().to_string(), &problems);
+    if let Some(root) = &mut root {
+        environment::fill_in(root, environment, &problems);
+    }
+    let file = root.as_ref().and_then(|root| project_file(root, folder, &problems));
+    Ok(Some(problems.finish(file).map_err(landfall_engine::Error::from)?))
+}
+
+fn project_file(root: &Node, folder: &Path, problems: &Problems) -> Option<ProjectFile> {
+    let mut reader = root.map("the project", problems)?;
+    let target = reader.text("target").map(String::from);
+    let package = reader.text("package").map(String::from);
+    let reports = reader.take("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
+    let load = reader.take("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
+    reader.finish();
+    Some(ProjectFile { target, package, reports, load })
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)).context("cannot read the project"),
+    }
+}
+
+/// A file of the project that cannot be read.
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::project(format!("{}: {error}", path.display()))
+}

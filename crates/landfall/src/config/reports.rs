@@ -1,0 +1,85 @@
+//! `reports` in `landfall.yaml`.
+
+use std::path::{Component, Path, PathBuf};
+
+use landfall_core::schema::{
+    Field,
+    document::{Entry, Node, Problems, Value},
+};
+use landfall_engine::report::{Parameter, ReportDefinition};
+
+use super::unreadable;
+use crate::exit::Fault;
+
+/// A report as it is declared; its SQL is read when it is run.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// The name by which it is asked for.
+    pub(crate) name: String,
+    /// A label for a person.
+    pub(crate) title: Option<String>,
+    /// What it tells.
+    pub(crate) description: Option<String>,
+    /// What may be asked of it.
+    pub(crate) parameters: Vec<Parameter>,
+    sql: PathBuf,
+}
+
+impl Report {
+    /// The report with its SQL.
+    pub(crate) fn definition(&self) -> Result<ReportDefinition, Fault> {
+        let sql = std::fs::read_to_string(&self.sql).map_err(|error| unreadable(&self.sql, &error))?;
+        Ok(ReportDefinition {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            sql,
+            parameters: self.parameters.clone(),
+        })
+    }
+}
+
+pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Vec<Report> {
+    let Some(reader) = node.map("\"reports\"", problems) else { return Vec::new() };
+    reader.entries().iter().filter_map(|entry| report(entry, folder, problems)).collect()
+}
+
+fn report(entry: &Entry, folder: &Path, problems: &Problems) -> Option<Report> {
+    let mut reader = entry.node.map("a report", problems)?;
+    let (title, description) = (reader.text("title").map(String::from), reader.text("description").map(String::from));
+    let sql = reader.require("sql").and_then(|node| sql_path(node, folder, problems));
+    let parameters = reader.list("parameters").unwrap_or_default();
+    let parameters = parameters.iter().filter_map(|node| parameter(node, problems)).collect();
+    reader.finish();
+    Some(Report { name: entry.key.clone(), title, description, parameters, sql: sql? })
+}
+
+/// The file of a report's SQL stays within the project.
+fn sql_path(node: &Node, folder: &Path, problems: &Problems) -> Option<PathBuf> {
+    let text = node.text("\"sql\"", problems)?;
+    let path = Path::new(text);
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if text.is_empty() || !inside {
+        let message = format!("the path \"{}\" does not stay within the project", text.escape_debug());
+        problems.report_with_mend(&node.place, message, "write a path such as reports/name.sql");
+        return None;
+    }
+    Some(folder.join(path))
+}
+
+fn parameter(node: &Node, problems: &Problems) -> Option<Parameter> {
+    let field = Field::from_node(node, problems)?;
+    let mut reader = node.map("a parameter", problems)?;
+    let default = reader.take("default").and_then(|node| default_text(node, problems));
+    Some(Parameter { field, default })
+}
+
+/// A default in the field's lexical form; numbers and truth values may stand without quotes.
+fn default_text(node: &Node, problems: &Problems) -> Option<String> {
+    match &node.value {
+        Value::Text(text) | Value::Number(text) => Some(text.clone()),
+        Value::Bool(_) => Some(node.to_json()),
+        Value::Null => None,
+        _ => node.text("\"default\"", problems).map(String::from),
+    }
+}

@@ -1,0 +1,196 @@
+//! The exit codes: what a script can tell from how a command ended. They do not change between versions.
+
+use std::fmt::Write as _;
+
+use landfall_engine::{Error, TargetErrorKind, ledger::LoadState, pipeline::LoadOutcome};
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done. Rejects of a load that ran to its end are no failure: they are in the quarantine.
+    Done = 0,
+    /// `check` found records that would be rejected, or `verify` found a discrepancy.
+    Found = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// `landfall.yaml`, the data package or a report is at fault.
+    Project = 3,
+    /// A source cannot be read, or its header contradicts the dictionary.
+    Source = 4,
+    /// The target cannot be opened, or refused a statement.
+    Target = 5,
+    /// Another program holds the target's lock.
+    Locked = 6,
+    /// The target may not be written.
+    ReadOnly = 7,
+    /// No space is left.
+    DiskFull = 8,
+    /// The database was made by a newer version of Landfall.
+    NewerVersion = 9,
+    /// A load was stopped because it had more rejects than `--max-rejects` allows.
+    TooManyRejects = 10,
+    /// An atomic load had rejects and was rolled back.
+    RolledBack = 11,
+    /// A table of the database is not what the dictionary says.
+    Mismatch = 12,
+    /// A mistake of Landfall's own.
+    Internal = 70,
+}
+
+/// All codes with their meaning, for `--help` and the man page.
+const MEANINGS: [(Exit, &str); 14] = [
+    (Exit::Done, "done (records in the quarantine are no failure)"),
+    (Exit::Found, "check found bad records, or verify found a discrepancy"),
+    (Exit::Usage, "the command line makes no sense"),
+    (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
+    (Exit::Source, "a source cannot be read, or its header contradicts the data package"),
+    (Exit::Target, "the database cannot be opened, or refused a statement"),
+    (Exit::Locked, "another program holds the database's lock"),
+    (Exit::ReadOnly, "the database may not be written"),
+    (Exit::DiskFull, "no space is left"),
+    (Exit::NewerVersion, "the database was made by a newer version of Landfall"),
+    (Exit::TooManyRejects, "a load was stopped: more rejects than --max-rejects allows"),
+    (Exit::RolledBack, "an atomic load had rejects and was rolled back"),
+    (Exit::Mismatch, "a table of the database is not what the data package says"),
+    (Exit::Internal, "a mistake of Landfall's own"),
+];
+
+impl Exit {
+    /// The number that the system is told.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// How a command that failed with `error` ends. A reader that closed our output is no failure.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        if let Some(kind) = system_cause(error)
+            && let Some(exit) = Self::of_system(kind)
+        {
+            return exit;
+        }
+        let known = error.chain().find_map(|cause| {
+            let fault = cause.downcast_ref::<Fault>().map(|fault| fault.exit);
+            fault.or_else(|| cause.downcast_ref::<Error>().map(Self::of_engine))
+        });
+        known.unwrap_or(Self::Internal)
+    }
+
+    fn of_system(kind: std::io::ErrorKind) -> Option<Self> {
+        match kind {
+            std::io::ErrorKind::BrokenPipe => Some(Self::Done),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Some(Self::DiskFull),
+            _ => None,
+        }
+    }
+
+    fn of_engine(error: &Error) -> Self {
+        match error {
+            Error::Usage(_) => Self::Usage,
+            Error::Package(_) | Error::File { .. } => Self::Project,
+            Error::Source { .. } => Self::Source,
+            Error::Target(error) => Self::of_target(error.kind),
+            _ => Self::Internal,
+        }
+    }
+
+    const fn of_target(kind: TargetErrorKind) -> Self {
+        match kind {
+            TargetErrorKind::Locked => Self::Locked,
+            TargetErrorKind::ReadOnly => Self::ReadOnly,
+            TargetErrorKind::Full => Self::DiskFull,
+            TargetErrorKind::NewerVersion => Self::NewerVersion,
+            TargetErrorKind::Mismatch => Self::Mismatch,
+            _ => Self::Target,
+        }
+    }
+
+    /// How a command ends whose loads had `outcomes`.
+    pub(crate) fn of_loads(outcomes: &[LoadOutcome]) -> Self {
+        let any = |state| outcomes.iter().any(|outcome| outcome.state == state);
+        if any(LoadState::RolledBack) {
+            Self::RolledBack
+        } else if any(LoadState::Stopped) {
+            Self::TooManyRejects
+        } else {
+            Self::Done
+        }
+    }
+}
+
+fn system_cause(error: &anyhow::Error) -> Option<std::io::ErrorKind> {
+    error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind)
+}
+
+/// The exit codes as `--help` shows them.
+pub(crate) fn help() -> String {
+    MEANINGS.iter().fold("Exit codes:\n".to_owned(), |mut text, (exit, meaning)| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{:>4}  {meaning}", exit.code());
+        text
+    })
+}
+
+/// An error of the binary's own, with the way it ends.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    exit: Exit,
+    message: String,
+}
+
+impl Fault {
+    /// The command line makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// The project is at fault.
+    pub(crate) fn project(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Project, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use landfall_engine::TargetError;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_all_are_documented() {
+        let mut codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| exit.code()).collect();
+        codes.dedup();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 70]);
+    }
+
+    #[test]
+    fn each_kind_of_the_targets_errors_has_its_code() {
+        for (kind, exit) in [
+            (TargetErrorKind::Unavailable, Exit::Target),
+            (TargetErrorKind::Locked, Exit::Locked),
+            (TargetErrorKind::ReadOnly, Exit::ReadOnly),
+            (TargetErrorKind::Full, Exit::DiskFull),
+            (TargetErrorKind::NewerVersion, Exit::NewerVersion),
+            (TargetErrorKind::Mismatch, Exit::Mismatch),
+            (TargetErrorKind::Statement, Exit::Target),
+        ] {
+            let error = anyhow::Error::from(Error::from(TargetError::new(kind, "x"))).context("while testing");
+            assert_eq!(Exit::of(&error), exit);
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_a_quiet_success_and_a_full_disk_is_told() {
+        let of = |kind| Exit::of(&anyhow::Error::from(std::io::Error::from(kind)).context("cannot write"));
+        assert_eq!(of(std::io::ErrorKind::BrokenPipe), Exit::Done);
+        assert_eq!(of(std::io::ErrorKind::StorageFull), Exit::DiskFull);
+    }
+}

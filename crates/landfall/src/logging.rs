@@ -1,0 +1,27 @@
+//! The log: what happens inside, on standard error, as text or as JSON lines. It holds no values of the data.
+
+use std::io::{IsTerminal as _, stderr};
+
+use tracing::level_filters::LevelFilter;
+
+use crate::cli::{Globals, LogFormat};
+
+/// Starts the log.
+pub(crate) fn start(globals: &Globals) {
+    let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level(globals));
+    match globals.log {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with_ansi(globals.color.wanted(stderr().is_terminal())).with_target(false).init(),
+    }
+}
+
+/// JSON lines are for programs, which are told of progress too.
+fn level(globals: &Globals) -> LevelFilter {
+    match (globals.quiet, globals.verbose, globals.log) {
+        (true, ..) => LevelFilter::ERROR,
+        (_, 0, LogFormat::Text) => LevelFilter::WARN,
+        (_, 0, LogFormat::Json) | (_, 1, LogFormat::Text) => LevelFilter::INFO,
+        (_, 1, LogFormat::Json) | (_, 2, _) => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}

@@ -1,0 +1,87 @@
+//! Where results go: standard output, or a file that appears only when it is whole.
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::exit::Fault;
+
+/// Writes a result to standard output.
+pub(crate) fn print(text: &str) -> Result<()> {
+    to_stdout(|out| Ok(out.write_all(text.as_bytes())?))
+}
+
+/// Hands a buffered standard output to `write`.
+pub(crate) fn to_stdout<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let value = write(&mut out)?;
+    out.flush().context("cannot write to standard output")?;
+    Ok(value)
+}
+
+/// A file to write, or standard output where there is none or it is called `-`.
+pub(crate) fn to_file_or_stdout<T>(
+    path: Option<&PathBuf>,
+    replace: Replace,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<T> {
+    match path.filter(|path| **path != Path::new("-")) {
+        Some(path) => to_file(path, replace, write),
+        None => to_stdout(write),
+    }
+}
+
+/// Whether a file that exists may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    /// It may.
+    Yes,
+    /// It may not: it may hold a person's work.
+    No,
+}
+
+/// Writes `path` as a whole: to a file beside it, flushed to the disk, then renamed.
+pub(crate) fn to_file<T>(path: &Path, replace: Replace, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    if replace == Replace::No && path.exists() {
+        return Err(Fault::usage(format!("{} exists; --force replaces it", path.display())).into());
+    }
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = temporary_in(folder).map_err(refused).with_context(cannot)?;
+    let mut out = BufWriter::new(file);
+    let value = write(&mut out)?;
+    let file = out.into_inner().map_err(|error| refused(error.into_error())).with_context(cannot)?;
+    file.as_file().sync_all().map_err(refused).with_context(cannot)?;
+    match replace {
+        Replace::Yes => file.persist(path).map_err(|error| refused(error.error)),
+        Replace::No => file.persist_noclobber(path).map_err(|error| refused(error.error)),
+    }
+    .with_context(cannot)?;
+    if let Ok(folder) = std::fs::File::open(folder) {
+        // Not every system can flush a folder; the file itself is flushed.
+        let _ = folder.sync_all();
+    }
+    Ok(value)
+}
+
+/// A file that cannot be written is the user's choice of a path, unless the disk is full.
+fn refused(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => error.into(),
+        _ => Fault::usage(error.to_string()).into(),
+    }
+}
+
+/// A temporary file of the system's kind is for the user alone; a result follows the user's mask as other files do.
+fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    let builder = {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666))
+    };
+    builder.prefix(".landfall-").tempfile_in(folder)
+}

@@ -1,0 +1,149 @@
+//! What became of the records of a command's loads, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use landfall_engine::{
+    ledger::{Counts, LoadEntry, LoadState},
+    pipeline::{LoadOutcome, Stages},
+    shown,
+    target::Target,
+};
+
+use super::{equation, reasons};
+use crate::{cli::Invocation, output};
+
+/// Prints what became of `outcomes`.
+pub(crate) fn print_loads(
+    outcomes: &[LoadOutcome],
+    target: &dyn Target,
+    invocation: &Invocation,
+    json: bool,
+) -> Result<()> {
+    if json {
+        return output::print(&format!("{}\n", document(outcomes)?));
+    }
+    if invocation.globals.quiet {
+        return Ok(());
+    }
+    let ledger = if outcomes.iter().any(|load| load.state == LoadState::Known) { target.loads()? } else { Vec::new() };
+    let advice = advice(outcomes, &invocation.program());
+    output::print(&format!("{}{advice}", tables(outcomes, &ledger)))
+}
+
+/// `{"loads": […], "stages": {…}}`; the stages are summed over the loads.
+fn document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
+    let mut stages: Option<Stages> = None;
+    let mut loads = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        if let Some(spent) = outcome.stages {
+            *stages.get_or_insert_default() += spent;
+        }
+        loads.push(serde_json::to_value(LoadOutcome { stages: None, ..outcome.clone() })?);
+    }
+    let mut document = serde_json::json!({ "loads": loads });
+    if let (Some(stages), Some(map)) = (stages, document.as_object_mut()) {
+        map.insert("stages".into(), serde_json::to_value(stages)?);
+    }
+    Ok(document)
+}
+
+/// What `check` found: as after a load, in the words of a check.
+pub(crate) fn checked(outcomes: &[LoadOutcome]) -> String {
+    let mut text = String::new();
+    for loads in by_table(outcomes) {
+        let counts = sum(&loads);
+        let passed = counts.read - counts.rejected;
+        let _ = writeln!(
+            text,
+            "{}: {} read = {} would pass + {} would be rejected",
+            shown(&loads[0].table),
+            super::thousands(counts.read),
+            super::thousands(passed),
+            super::thousands(counts.rejected)
+        );
+        text.push_str(&reasons::lines(&loads));
+    }
+    text
+}
+
+fn tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
+    let mut text: String = by_table(outcomes).iter().map(|loads| table(loads, ledger)).collect();
+    if outcomes.iter().all(|load| load.state == LoadState::Known) {
+        text.push_str("Nothing new to read.\n");
+    } else if by_table(outcomes).len() > 1 {
+        let all: Vec<&LoadOutcome> = outcomes.iter().collect();
+        let _ = writeln!(text, "all tables\n  {}", equation(sum(&all)));
+    }
+    text
+}
+
+/// The loads of one table: the sources, the equation over them, and the reasons.
+fn table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
+    let mut text = format!("{}\n", shown(&loads[0].table));
+    for load in loads {
+        let _ = writeln!(text, "  {}", source(load, ledger));
+    }
+    if loads.iter().any(|load| load.state != LoadState::Known) {
+        let _ = writeln!(text, "  {}", equation(sum(loads)));
+    }
+    text + &reasons::lines(loads)
+}
+
+fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
+    let source = shown(&load.source);
+    let (id, seconds) = (load.load_id, load.seconds);
+    let told = match load.state {
+        LoadState::Known => {
+            let entry = ledger.iter().find(|entry| entry.id == id);
+            let since = entry.map(|entry| format!(", {}", entry.changed_at)).unwrap_or_default();
+            return format!("{source}: known since load {id}{since}, not read again (--force reads it)");
+        }
+        LoadState::Complete => String::new(),
+        LoadState::Running => ", not finished: the same command goes on".into(),
+        LoadState::Stopped => {
+            ", stopped: too many rejects; the same command with a higher --max-rejects goes on".into()
+        }
+        LoadState::RolledBack => ", rolled back: --atomic inserts all or nothing, and there are rejects".into(),
+        LoadState::Abandoned => ", abandoned: the source has changed".into(),
+    };
+    let resumed = match load.resumed {
+        0 => String::new(),
+        count => format!(", resumed after {} records", super::thousands(count)),
+    };
+    format!("{source}: load {id}, {seconds:.2} s{resumed}{told}")
+}
+
+/// What the user may do next, where something was rejected.
+fn advice(outcomes: &[LoadOutcome], program: &str) -> String {
+    if outcomes.iter().all(|load| load.counts.rejected == 0 || load.state == LoadState::Known) {
+        return String::new();
+    }
+    format!(
+        "\nNothing is lost: rejected records are in the quarantine, with every reason.\n  \
+         {program} rejects group                       the causes, counted\n  \
+         {program} rejects list                        every record with its reasons\n  \
+         {program} rejects export --out rejects.csv    write them to a file to mend, then\n  \
+         {program} rejects retry --from rejects.csv    try the mended records\n"
+    )
+}
+
+/// The outcomes by table, in the order in which the tables first occur.
+fn by_table(outcomes: &[LoadOutcome]) -> Vec<Vec<&LoadOutcome>> {
+    let mut tables: Vec<Vec<&LoadOutcome>> = Vec::new();
+    for outcome in outcomes {
+        match tables.iter_mut().find(|loads| loads[0].table == outcome.table) {
+            Some(loads) => loads.push(outcome),
+            None => tables.push(vec![outcome]),
+        }
+    }
+    tables
+}
+
+/// The sum over what was read now: a load that is known read nothing.
+fn sum(loads: &[&LoadOutcome]) -> Counts {
+    loads.iter().filter(|load| load.state != LoadState::Known).fold(Counts::default(), |mut sum, load| {
+        sum += load.counts;
+        sum
+    })
+}

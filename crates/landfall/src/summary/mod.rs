@@ -1,0 +1,42 @@
+//! What a person reads after a command: counts, reasons, and what to do next.
+
+mod loads;
+mod reasons;
+mod records;
+mod verification;
+
+pub(crate) use loads::{checked, print_loads};
+pub(crate) use records::reject_lines;
+pub(crate) use verification::verified;
+
+use landfall_engine::ledger::Counts;
+
+/// Promise 1 as an equation: `1,999 read = 1,929 inserted + 0 updated + 0 unchanged + 70 rejected`.
+pub(crate) fn equation(counts: Counts) -> String {
+    let [read, inserted, updated, unchanged, rejected] =
+        [counts.read, counts.inserted, counts.updated, counts.unchanged, counts.rejected].map(thousands);
+    format!("{read} read = {inserted} inserted + {updated} updated + {unchanged} unchanged + {rejected} rejected")
+}
+
+/// `count` with a comma between groups of three digits.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped() {
+        assert_eq!([0, 12, 999, 1000, 1_234_567].map(thousands), ["0", "12", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,45 @@
+//! Why records were rejected, counted over loads.
+
+use std::collections::BTreeMap;
+
+use landfall_engine::{
+    pipeline::{LoadOutcome, Reason},
+    shown,
+};
+
+use super::thousands;
+
+/// The causes that are listed; the rest is counted.
+const SHOWN: usize = 24;
+
+/// One line for each cause in `loads`, the most frequent first, indented.
+pub(super) fn lines(loads: &[&LoadOutcome]) -> String {
+    let reasons = merged(loads);
+    let width = reasons.iter().take(SHOWN).map(|reason| place(reason).chars().count()).max().unwrap_or_default();
+    let mut text: String = reasons.iter().take(SHOWN).map(|reason| line(reason, width)).collect();
+    if reasons.len() > SHOWN {
+        text.push_str(&format!("    and {} more causes\n", reasons.len() - SHOWN));
+    }
+    text
+}
+
+fn line(reason: &Reason, width: usize) -> String {
+    let place = place(reason);
+    let blanks = " ".repeat(width.saturating_sub(place.chars().count()));
+    format!("    {place}{blanks}  {:<16} {:>9}\n", reason.code, thousands(reason.count))
+}
+
+fn place(reason: &Reason) -> String {
+    reason.field.as_deref().map_or_else(|| "(record)".into(), |field| shown(field).into_owned())
+}
+
+fn merged(loads: &[&LoadOutcome]) -> Vec<Reason> {
+    let mut counts = BTreeMap::new();
+    for reason in loads.iter().flat_map(|load| &load.reasons) {
+        *counts.entry((reason.code, reason.field.clone())).or_insert(0) += reason.count;
+    }
+    let mut reasons: Vec<Reason> =
+        counts.into_iter().map(|((code, field), count)| Reason { code, field, count }).collect();
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+    reasons
+}
