@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn sparse_integers_become_a_filter_and_none_is_forgotten() {
         let mut seen = SeenKeys::new(true);
-        let value = |n: i64| n.wrapping_mul(0x0123_4567_89ab_cdef);
+        let value = |n: i64| n.wrapping_mul(-0x61C8_8646_80B5_83EB);
         (0..600_000).for_each(|n| seen.insert(Key::Integer(value(n))));
         assert!(matches!(seen, SeenKeys::Hashes(_)));
         assert!((0..600_000).all(|n| seen.contains(Key::Integer(value(n))) == Answer::Perhaps));

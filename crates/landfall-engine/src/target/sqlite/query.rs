@@ -3,16 +3,16 @@
 use landfall_core::keys::Scalar;
 use rusqlite::{Connection, Statement, types::ValueRef};
 
-use super::{Cell, failure::Context as _, stored::Bound};
+use super::{Cell, QueryRows, failure::Context as _, stored::Bound};
 use crate::error::{Error, Result};
 
-/// Runs `sql` and hands its rows to `visit`; the names of its columns.
+/// Runs `sql` and hands its columns and rows to `result`.
 pub(super) fn query(
     connection: &Connection,
     sql: &str,
     parameters: &[(String, Scalar)],
-    visit: &mut dyn FnMut(&[Cell]) -> Result<()>,
-) -> Result<Vec<String>> {
+    result: &mut dyn QueryRows,
+) -> Result<()> {
     let doing = || "cannot run the query".to_owned();
     let mut statement = connection.prepare(sql).context(doing)?;
     if !statement.readonly() {
@@ -20,6 +20,7 @@ pub(super) fn query(
     }
     bind(&mut statement, parameters)?;
     let names: Vec<String> = statement.column_names().map(String::from).collect();
+    result.columns(&names)?;
     let mut rows = statement.raw_query();
     let mut cells = Vec::with_capacity(names.len());
     while let Some(row) = rows.next().context(doing)? {
@@ -27,9 +28,9 @@ pub(super) fn query(
         for column in 0..names.len() {
             cells.push(cell(row.get_ref(column).context(doing)?));
         }
-        visit(&cells)?;
+        result.row(&cells)?;
     }
-    Ok(names)
+    Ok(())
 }
 
 /// Binds every parameter of the statement; one that has no value is an error, one that the statement lacks is not.
