@@ -124,6 +124,8 @@ pub struct RejectFilter {
     pub field: Option<String>,
     /// This one.
     pub id: Option<RejectId>,
+    /// Of loads before this one.
+    pub before_load: Option<LoadId>,
     /// Only those that wait for a parent.
     pub waiting: bool,
     /// In this state; open where not given.

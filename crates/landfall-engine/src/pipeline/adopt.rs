@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
     quarantine::{Reject, RejectFilter, RejectId, is_waiting},
     target::{Fence, Read, Table, Target, Transaction},
     timestamp,
@@ -87,7 +87,7 @@ pub(super) fn claims_to_come(
     session: &Session<'_>,
     read: &dyn Read,
     family: &[usize],
-    load: Option<crate::ledger::LoadId>,
+    load: Option<LoadId>,
     on_conflict: OnConflict,
 ) -> Result<HashSet<Claim>> {
     let names: Vec<Arc<str>> = family.iter().map(|&at| session.tables[at].name.clone()).collect();
@@ -194,7 +194,10 @@ pub(super) fn release_waiting(
         } else {
             HashSet::new()
         };
-        let outcome = release_family(session, target, &family, &pardoned)?;
+        // What this command itself rejected was held against parents that were loaded before, but in a circle.
+        let loaded = outcomes.iter().filter(|outcome| outcome.state != LoadState::Known).map(|outcome| outcome.load_id);
+        let before = if family.len() > 1 { None } else { loaded.min() };
+        let outcome = release_family(session, target, &family, before, &pardoned)?;
         grown.extend(outcome.iter().map(|outcome| outcome.table.clone()));
         released.extend(outcome);
     }
@@ -215,12 +218,13 @@ fn release_family(
     session: &Session<'_>,
     target: &mut dyn Target,
     family: &[usize],
+    before_load: Option<LoadId>,
     pardoned: &HashSet<Claim>,
 ) -> Result<Vec<LoadOutcome>> {
     let mut waiting = Vec::new();
     for &position in family {
         let table = Some(session.tables[position].name.to_string());
-        let filter = RejectFilter { table, waiting: true, ..RejectFilter::default() };
+        let filter = RejectFilter { table, before_load, waiting: true, ..RejectFilter::default() };
         waiting.push((position, numbers(&*target, &filter)?));
     }
     if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
@@ -270,7 +274,7 @@ fn release(
 /// Notes in quarantine and counts what became of a reject that `load` tried.
 pub(super) fn settle(
     transaction: &mut dyn Transaction,
-    load: crate::ledger::LoadId,
+    load: LoadId,
     reject: &Reject,
     verdict: &Verdict,
     mended: Option<&[u8]>,

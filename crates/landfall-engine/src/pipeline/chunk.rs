@@ -197,6 +197,7 @@ pub(super) fn check_parents(transaction: &dyn Transaction, keys: &mut Keys) -> R
             }
         }
         foreign.touched.clear();
+        foreign.absent.clear();
     }
     Ok(())
 }

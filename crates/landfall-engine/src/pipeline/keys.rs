@@ -53,7 +53,10 @@ pub(super) struct Foreign {
     pub(super) parent: Table,
     pub(super) parent_positions: Vec<usize>,
     pub(super) parents: Parents,
+    /// Parents that the chunk's rows name, and that were there.
     pub(super) touched: Touched,
+    /// Parents that the chunk's records name, and that the database was asked for in vain.
+    pub(super) absent: Touched,
 }
 
 /// The parents of a foreign key.
@@ -65,7 +68,7 @@ pub(super) enum Parents {
     Own(usize),
 }
 
-/// The distinct parents that the rows of a chunk name: each is looked for in the database before the chunk commits.
+/// Distinct parents that records of a chunk name.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
     prints: HashSet<u128>,
@@ -85,6 +88,15 @@ impl Touched {
         };
         if new {
             self.values.push(columns.values(row));
+        }
+    }
+
+    /// Whether the parent that `row` names is among them.
+    pub(super) fn contains(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
+        match columns.key(row) {
+            Key::Null => false,
+            Key::Integer(value) => self.integers.contains(value),
+            Key::Hash(_) => columns.fingerprint(row).is_some_and(|print| self.prints.contains(&print)),
         }
     }
 
@@ -159,6 +171,7 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
             parent_positions,
             parents,
             touched: Touched::default(),
+            absent: Touched::default(),
         })
     };
     table.schema.foreign_keys.iter().filter_map(foreign).collect()

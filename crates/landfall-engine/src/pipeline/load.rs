@@ -192,7 +192,13 @@ impl<'r, 's> Run<'r, 's> {
             // The first block is waited for before the transaction begins, which locks others out.
             let first = blocks.next().transpose()?;
             let begun = Instant::now();
-            let waited = writer.chunk(fence, |transaction| self.chunk(transaction, first, blocks, started))?;
+            let mut worked = Instant::now();
+            let waited = writer.chunk(fence, |transaction| {
+                let waited = self.chunk(transaction, first, blocks, started);
+                worked = Instant::now();
+                waited
+            })?;
+            self.tally.writing += worked.elapsed();
             spent += begun.elapsed().as_secs_f64() - waited;
         }
         Ok(spent)

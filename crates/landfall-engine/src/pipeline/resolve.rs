@@ -261,11 +261,20 @@ impl<'a> Block<'a> {
         if known == Answer::Yes || judge.pardons(foreign, columns, row)? {
             return Ok(None);
         }
-        self.flush(judge)?;
-        let foreign = &self.keys.foreigns[at];
         let values = columns.values(row);
-        let found = judge.find(&foreign.parent, &foreign.parent_positions, &values)?;
-        Ok(found.is_none().then(|| no_parent(foreign, &values)))
+        if matches!(foreign.parents, Parents::Own(_)) {
+            self.flush(judge)?;
+        }
+        let foreign = &mut self.keys.foreigns[at];
+        if !foreign.absent.contains(columns, row) {
+            if judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some() {
+                return Ok(None);
+            }
+            if matches!(foreign.parents, Parents::Other(_)) {
+                foreign.absent.add(columns, row);
+            }
+        }
+        Ok(Some(no_parent(foreign, &values)))
     }
 
     /// A record that the validator rejected: clashes and missing parents are listed too, as far as its keys could be

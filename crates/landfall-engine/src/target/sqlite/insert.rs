@@ -19,22 +19,27 @@ use crate::error::Result;
 
 /// Values bound to one statement: enough to make the cost of a statement small, few enough to stay in the cache.
 const VALUES_PER_STATEMENT: usize = 320;
+/// What is left over is inserted with statements of a quarter of the rows, and so on down to one.
+const SHRINK: usize = 4;
 
 /// Inserts all rows of `rows` into `table`; the rows that a constraint stops are returned.
 pub(super) fn insert(connection: &Connection, table: &Table, rows: &RecordBatch) -> Result<Vec<RefusedRow>> {
     let columns: Vec<Column<'_>> = rows.columns().iter().map(|column| Column::new(column.as_ref())).collect();
-    let per_statement = (VALUES_PER_STATEMENT / columns.len().max(1)).max(1);
-    let whole = rows.num_rows() - rows.num_rows() % per_statement;
+    let mut per_statement = (VALUES_PER_STATEMENT / columns.len().max(1)).max(1);
     let mut refused = Vec::new();
-    if whole > 0 {
+    let mut first = 0;
+    while first < rows.num_rows() {
+        while per_statement > rows.num_rows() - first {
+            per_statement = (per_statement / SHRINK).max(1);
+        }
         let mut statement = prepare(connection, table, per_statement)?;
-        for first in (0..whole).step_by(per_statement) {
+        while first + per_statement <= rows.num_rows() {
             if !execute(&mut statement, &columns, first, per_statement, table)? {
                 one_by_one(connection, table, &columns, first..first + per_statement, &mut refused)?;
             }
+            first += per_statement;
         }
     }
-    one_by_one(connection, table, &columns, whole..rows.num_rows(), &mut refused)?;
     Ok(refused)
 }
 
@@ -46,9 +51,6 @@ fn one_by_one(
     rows: std::ops::Range<usize>,
     refused: &mut Vec<RefusedRow>,
 ) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
     let mut statement = prepare(connection, table, 1)?;
     for row in rows {
         bind(&mut statement, columns, row, 1).context(|| inserting(table))?;

@@ -87,6 +87,9 @@ fn condition(filter: &RejectFilter) -> (String, Vec<Named>) {
     if let Some(load) = filter.load {
         also("r.load_id = :load", ":load", Box::new(load));
     }
+    if let Some(load) = filter.before_load {
+        also("r.load_id < :before_load", ":before_load", Box::new(load));
+    }
     if let Some(table) = &filter.table {
         also("r.table_name = :table", ":table", Box::new(table.clone()));
     }

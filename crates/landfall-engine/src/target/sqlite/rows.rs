@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use super::{
     Table,
     ddl::names,
-    failure::Context as _,
+    failure::{Context as _, failure},
     quoted,
     stored::{Bound, scalar},
 };
@@ -46,20 +46,17 @@ pub(super) fn find(
     positions: &[usize],
     values: &[Scalar],
 ) -> Result<Option<Vec<Scalar>>> {
-    if !has_table(connection, &table.name)? {
-        return Ok(None);
-    }
     let all: Vec<usize> = (0..table.schema.fields.len()).collect();
     let conditions: Vec<String> =
         positions.iter().map(|&at| format!("{} = ?", quoted(&table.schema.fields[at].name))).collect();
     let sql = format!("SELECT {} FROM {} WHERE {}", names(table, &all), quoted(&table.name), conditions.join(" AND "));
+    let mut statement = match connection.prepare_cached(&sql) {
+        Ok(statement) => statement,
+        Err(_) if !has_table(connection, &table.name)? => return Ok(None),
+        Err(error) => return Err(failure(&error, &reading(table))),
+    };
     let bound = values.iter().map(|value| Bound(value.as_ref()));
-    connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| {
-            statement.query_row(params_from_iter(bound), |row| read_row(table, &all, row)).optional()
-        })
-        .context(|| reading(table))
+    statement.query_row(params_from_iter(bound), |row| read_row(table, &all, row)).optional().context(|| reading(table))
 }
 
 /// The fields at `positions` of every row, in batches.
