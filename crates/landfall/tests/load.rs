@@ -124,3 +124,23 @@ fn the_real_data_loads_as_expected() {
     assert_eq!(run.counts("jobs"), [183, 183, 0, 0, 0]);
     assert_eq!(run.counts("hired_employees"), [1999, 1929, 0, 0, 70]);
 }
+
+#[test]
+fn a_json_log_tells_of_progress_in_json_lines_only() {
+    let project = Project::people("1,Ann,30\n2,,\n");
+    let run = project.run(&["load", "--log", "json", "--json"]).exits(0);
+    let events: Vec<serde_json::Value> =
+        run.stderr.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let ends = events.iter().find(|event| event["message"] == "ends").unwrap();
+    assert_eq!((&ends["table"], &ends["rejected"]), (&"people".into(), &1.into()));
+    assert!(!run.stderr.contains("Ann"), "values of the data are not logged");
+}
+
+#[test]
+fn loads_that_ended_before_an_error_are_told() {
+    let project = Project::example();
+    std::fs::remove_file(project.path().join("data/hired_employees.csv")).unwrap();
+    let run = project.run(&["load"]).exits(4);
+    assert!(run.stderr.contains("hired_employees.csv"), "{}", run.stderr);
+    assert_eq!(run.stdout, "");
+}

@@ -15,6 +15,17 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
+fn a_source_that_is_gone_is_not_called_accounted_for() {
+    let project = Project::people("1,Ann,30\n");
+    project.run(&["load", "-q"]).exits(0);
+    std::fs::remove_file(project.path().join("people.csv")).unwrap();
+    let text = project.run(&["verify"]).exits(0).stdout;
+    let end =
+        "Every record that could be looked for is accounted for.\nThe sources of 1 loads could not be read again.\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
 fn a_row_that_was_deleted_is_found() {
     let project = Project::people("1,Ann,30\n2,Bob,\n");
     project.run(&["load", "-q"]).exits(0);

@@ -102,6 +102,9 @@ fn no_package(folder: &Path, has_file: bool) -> Fault {
 fn read_project_file(folder: &Path, environment: Environment<'_>) -> Result<Option<ProjectFile>> {
     let path = folder.join(PROJECT_FILE);
     let Some(text) = read_if_there(&path)? else { return Ok(None) };
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Some(ProjectFile::default()));
+    }
     let problems = Problems::new();
     let mut root = parse_yaml(&text, &label(&path), &problems);
     if let Some(root) = &mut root {

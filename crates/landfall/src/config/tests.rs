@@ -47,6 +47,11 @@ fn a_data_package_alone_is_a_project() {
 }
 
 #[test]
+fn a_project_file_of_comments_is_all_defaults() {
+    assert_eq!(file_of(&open("# target: sqlite:other.db\n\n").unwrap()), "landfall.db");
+}
+
+#[test]
 fn values_come_from_the_environment() {
     assert_eq!(file_of(&open("target: ${DATABASE}\n").unwrap()), "other.db");
     assert_eq!(file_of(&open("target: sqlite:${NO}${NO:-x}.db\n".replace("${NO}", "").as_str()).unwrap()), "x.db");

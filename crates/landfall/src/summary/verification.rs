@@ -15,12 +15,17 @@ pub(crate) fn verified(verification: &Verification) -> String {
     let tables = verification.tables.iter().map(table);
     let findings = verification.findings.iter().map(finding);
     let mut text: String = loads.chain(tables).chain(findings).collect();
+    let unread = verification.loads.iter().filter(|load| load.records.is_none()).count();
     // Writing to a string cannot fail.
-    let _ = match verification.findings.len() {
-        0 => writeln!(text, "Every record is accounted for."),
-        1 => writeln!(text, "1 discrepancy."),
-        count => writeln!(text, "{count} discrepancies."),
+    let _ = match (verification.findings.len(), unread) {
+        (0, 0) => writeln!(text, "Every record is accounted for."),
+        (0, _) => writeln!(text, "Every record that could be looked for is accounted for."),
+        (1, _) => writeln!(text, "1 discrepancy."),
+        (count, _) => writeln!(text, "{count} discrepancies."),
     };
+    if unread > 0 {
+        let _ = writeln!(text, "The sources of {unread} loads could not be read again.");
+    }
     text
 }
 

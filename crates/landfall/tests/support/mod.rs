@@ -1,5 +1,4 @@
 //! What tests of the program share: a project in a folder of its own, and the program run on it.
-#![expect(clippy::allow_attributes, reason = "no test program uses all of this, and none uses nothing of it")]
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part; a test stops at the first surprise")]
 
 use std::{

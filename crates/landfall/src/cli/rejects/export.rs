@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         Ok(pipeline::export_rejects(&*opened.target, &opened.project, &filter, &mut out)?)
     })?;
     if !invocation.globals.quiet {
-        eprintln!("{} rejects exported.", thousands(count));
+        output::note(&format!("{} rejects exported.", thousands(count)));
     }
     Ok(Exit::Done)
 }

@@ -33,7 +33,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         Ok(())
     })?;
     if groups.is_empty() && !args.json && !invocation.globals.quiet {
-        eprintln!("No rejects.");
+        output::note("No rejects.");
     }
     Ok(Exit::Done)
 }

@@ -55,7 +55,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         each(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
     })?;
     if listed == 0 && !args.json && !invocation.globals.quiet {
-        eprintln!("No rejects.");
+        output::note("No rejects.");
     }
     Ok(Exit::Done)
 }
