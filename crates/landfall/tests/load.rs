@@ -102,9 +102,11 @@ fn an_upsert_updates_and_conflicts_follow_the_rule() {
 fn too_many_rejects_end_with_10_and_an_atomic_load_with_11() {
     let project = Project::people("1,Ann,30\n2,,\n3,,\n");
     let run = project.run(&["load", "--max-rejects", "1"]).exits(10);
+    assert!(run.stderr.starts_with("error: stopped: "), "{}", run.stderr);
     assert!(run.stdout.contains("stopped: too many rejects"), "{}", run.stdout);
     let project = Project::people("1,Ann,30\n2,,\n");
     let run = project.run(&["load", "--atomic"]).exits(11);
+    assert!(run.stderr.starts_with("error: rolled back: "), "{}", run.stderr);
     assert!(run.stdout.contains("rolled back"), "{}", run.stdout);
 }
 
