@@ -8,7 +8,7 @@ use crate::cli::{Globals, LogFormat};
 
 /// Starts the log.
 pub(crate) fn start(globals: &Globals) {
-    let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level(globals));
+    let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level(globals)).log_internal_errors(false);
     match globals.log {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(globals.color.wanted(stderr().is_terminal())).with_target(false).init(),

@@ -14,6 +14,11 @@ pub(crate) fn print(text: &str) -> Result<()> {
     to_stdout(|out| Ok(out.write_all(text.as_bytes())?))
 }
 
+/// Tells something beside the results, on standard error. Where that is closed there is nobody to tell.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Hands a buffered standard output to `write`.
 pub(crate) fn to_stdout<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());

@@ -167,7 +167,7 @@ impl Observer for Reporter {
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix}\n{wide_bar} {bytes}/{total_bytes}  {msg}");
+    let style = ProgressStyle::with_template("{prefix}\n{bar:24} {bytes}/{total_bytes}  {msg}");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

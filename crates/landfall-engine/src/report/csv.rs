@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use super::unwritable;
 use crate::{
+    csv_text::push_cell,
     error::Result,
     target::{Cell, QueryRows},
 };
@@ -13,37 +14,42 @@ use crate::{
 pub(super) struct Writer<'a> {
     out: &'a mut dyn Write,
     guard_formulas: bool,
+    line: String,
     rows: u64,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(out: &'a mut dyn Write, guard_formulas: bool) -> Self {
-        Self { out, guard_formulas, rows: 0 }
+        Self { out, guard_formulas, line: String::new(), rows: 0 }
     }
 
     fn write_row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        self.line.clear();
         for (at, cell) in cells.iter().enumerate() {
             if at > 0 {
-                self.out.write_all(b",")?;
+                self.line.push(',');
             }
             match cell {
                 // A line with nothing on it would be read as no record at all.
-                Cell::Null if cells.len() == 1 => self.out.write_all(b"\"\"")?,
+                Cell::Null if cells.len() == 1 => self.line.push_str("\"\""),
                 Cell::Null => {}
-                Cell::Integer(value) => write!(self.out, "{value}")?,
-                Cell::Real(value) => write!(self.out, "{value:?}")?,
-                Cell::Text(text) => self.write_text(text)?,
+                Cell::Integer(value) => self.line.push_str(&value.to_string()),
+                Cell::Real(value) => self.line.push_str(&format!("{value:?}")),
+                Cell::Text(text) => self.push_text(text),
             }
         }
-        self.out.write_all(b"\n")
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())
     }
 
-    fn write_text(&mut self, text: &str) -> io::Result<()> {
-        let guard = self.guard_formulas && text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let quote = text.is_empty() || text.contains([',', '"', '\n', '\r']) || text.starts_with('\u{feff}');
-        let around = if quote { "\"" } else { "" };
-        let guard = if guard { "'" } else { "" };
-        write!(self.out, "{around}{guard}{}{around}", text.replace('"', "\"\""))
+    fn push_text(&mut self, text: &str) {
+        if text.is_empty() {
+            self.line.push_str("\"\"");
+        } else if self.guard_formulas && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            push_cell(&mut self.line, &format!("'{text}"));
+        } else {
+            push_cell(&mut self.line, text);
+        }
     }
 }
 

@@ -54,7 +54,7 @@ fn json_cannot_hold_two_columns_of_one_name() {
 
 #[test]
 fn a_table_is_aligned_and_safe_for_terminals() {
-    let expected = "n   t\n──  ─────────\n 1  \\u{1b}[2J\n20  b\n";
+    let expected = " n  t\n──  ─────────\n 1  \\u{1b}[2J\n20  b\n";
     assert_eq!(run("SELECT 1 AS n, char(27) || '[2J' AS t UNION ALL SELECT 20, 'b'", Format::Table), expected);
 }
 

@@ -1,7 +1,5 @@
 //! What every command works with once the command line is understood.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use landfall_engine::{
     Project,
@@ -48,7 +46,7 @@ impl Invocation {
     /// The beginning of a command that the user may type next, such as `landfall --project hr`.
     pub(crate) fn program(&self) -> String {
         let project = &self.globals.project;
-        if *project == PathBuf::from(".") {
+        if project.as_os_str() == "." {
             return "landfall".into();
         }
         format!("landfall --project {}", quoted(&project.display().to_string()))

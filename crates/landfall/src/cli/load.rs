@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    pipeline::{self, LoadOptions, MaxRejects},
+    pipeline::{self, LoadOptions, LoadOutcome, MaxRejects},
     target::Access,
 };
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::LoadDefaults,
     exit::{Exit, Fault},
-    summary,
+    failure, summary,
 };
 
 /// Load tables from their CSV files.
@@ -93,7 +93,19 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         .inspect_err(|_| reporter.tell_finished())?;
     reporter.clear();
     summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
-    Ok(Exit::of_loads(&outcomes))
+    Ok(end(&outcomes, invocation))
+}
+
+/// How the command ends; a load that was stopped is told on standard error too, where scripts and `--quiet` look.
+fn end(outcomes: &[LoadOutcome], invocation: &Invocation) -> Exit {
+    let exit = Exit::of_loads(outcomes);
+    let message = match exit {
+        Exit::TooManyRejects => "stopped: there are more rejects than --max-rejects allows; what was read is kept",
+        Exit::RolledBack => "rolled back: --atomic inserts all or nothing, and there are rejects",
+        _ => return exit,
+    };
+    failure::tell(message, exit, &invocation.globals);
+    exit
 }
 
 /// What is asked of the load: as typed, else as the project says.

@@ -1,10 +1,10 @@
 //! `landfall verify`.
 
 use anyhow::Result;
-use landfall_engine::target::Access;
+use landfall_engine::{target::Access, verify};
 
 use super::Invocation;
-use crate::{engine_calls::verify, exit::Exit, output, summary};
+use crate::{exit::Exit, output, summary};
 
 /// Count sources and database afresh, and compare them with the ledger.
 ///

@@ -10,7 +10,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use landfall_core::schema::{
     Package,
     document::{Node, Problems, parse_yaml},
@@ -102,8 +102,11 @@ fn no_package(folder: &Path, has_file: bool) -> Fault {
 fn read_project_file(folder: &Path, environment: Environment<'_>) -> Result<Option<ProjectFile>> {
     let path = folder.join(PROJECT_FILE);
     let Some(text) = read_if_there(&path)? else { return Ok(None) };
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Some(ProjectFile::default()));
+    }
     let problems = Problems::new();
-    let mut root = parse_yaml(&text, &path.display().to_string(), &problems);
+    let mut root = parse_yaml(&text, &label(&path), &problems);
     if let Some(root) = &mut root {
         environment::fill_in(root, environment, &problems);
     }
@@ -125,11 +128,16 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path, &error)).context("cannot read the project"),
+        Err(error) => Err(unreadable(path, &error).into()),
     }
+}
+
+/// The name of a file in messages: without the `./` of the current folder.
+fn label(path: &Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 /// A file of the project that cannot be read.
 fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::project(format!("{}: {error}", path.display()))
+    Fault::project(format!("cannot read {}: {error}", label(path)))
 }

@@ -116,16 +116,19 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
 
 /// What the user may do next, where something was rejected.
 fn advice(outcomes: &[LoadOutcome], program: &str) -> String {
-    if outcomes.iter().all(|load| load.counts.rejected == 0 || load.state == LoadState::Known) {
-        return String::new();
+    let tables = by_table(outcomes);
+    let rejecting: Vec<&str> =
+        tables.iter().filter(|loads| sum(loads).rejected > 0).map(|loads| &*loads[0].table).collect();
+    let Some(first) = rejecting.first() else { return String::new() };
+    let mut text = format!(
+        "\nNothing is lost: rejected records are in the quarantine, with every reason.\n  {program} rejects list\n  \
+         {program} rejects group\nTo mend them in a file, and try them again:\n"
+    );
+    for table in &rejecting {
+        let _ = writeln!(text, "  {program} rejects export --table {table} --out {table}-rejects.csv");
     }
-    format!(
-        "\nNothing is lost: rejected records are in the quarantine, with every reason.\n  \
-         {program} rejects group                       the causes, counted\n  \
-         {program} rejects list                        every record with its reasons\n  \
-         {program} rejects export --out rejects.csv    write them to a file to mend, then\n  \
-         {program} rejects retry --from rejects.csv    try the mended records\n"
-    )
+    let _ = writeln!(text, "  {program} rejects retry --from {first}-rejects.csv");
+    text
 }
 
 /// The outcomes by table, in the order in which the tables first occur.

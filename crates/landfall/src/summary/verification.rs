@@ -2,22 +2,55 @@
 
 use std::fmt::Write as _;
 
-use landfall_engine::shown;
+use landfall_engine::{
+    shown,
+    verify::{Finding, Verification, VerifiedLoad, VerifiedTable},
+};
 
-use crate::engine_calls::verify::Verification;
+use super::thousands;
 
-/// The findings, or that there are none.
+/// What was counted, and the findings.
 pub(crate) fn verified(verification: &Verification) -> String {
-    let mut text = String::new();
-    for finding in &verification.findings {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {}: {}", shown(&finding.table), shown(&finding.source), shown(&finding.message));
-    }
-    match verification.findings.len() {
-        0 => text.push_str("Every record is accounted for.\n"),
-        count => {
-            let _ = writeln!(text, "{count} discrepancies.");
-        }
+    let loads = verification.loads.iter().map(load);
+    let tables = verification.tables.iter().map(table);
+    let findings = verification.findings.iter().map(finding);
+    let mut text: String = loads.chain(tables).chain(findings).collect();
+    let unread = verification.loads.iter().filter(|load| load.records.is_none()).count();
+    // Writing to a string cannot fail.
+    let _ = match (verification.findings.len(), unread) {
+        (0, 0) => writeln!(text, "Every record is accounted for."),
+        (0, _) => writeln!(text, "Every record that could be looked for is accounted for."),
+        (1, _) => writeln!(text, "1 discrepancy."),
+        (count, _) => writeln!(text, "{count} discrepancies."),
+    };
+    if unread > 0 {
+        let _ = writeln!(text, "The sources of {unread} loads could not be read again.");
     }
     text
+}
+
+/// `load 3  people ← people.csv: 5 in the source = 3 in the table + 2 in the quarantine`.
+fn load(load: &VerifiedLoad) -> String {
+    let (table, source) = (shown(&load.table), shown(&load.source));
+    let count = |name: &str, count: Option<u64>| count.map(|count| format!("{} {name}", thousands(count)));
+    let changed = count("changed since", load.changed_since.filter(|count| *count > 0));
+    let places = [count("in the table", load.in_table), changed, count("in the quarantine", Some(load.in_quarantine))];
+    let places = places.into_iter().flatten().collect::<Vec<_>>().join(" + ");
+    let records = count("in the source = ", load.records).unwrap_or_default();
+    format!("load {}  {table} ← {source}: {records}{places}{}\n", load.load_id, note(load.note.as_deref()))
+}
+
+fn table(table: &VerifiedTable) -> String {
+    let (name, rows, inserted) = (shown(&table.table), thousands(table.rows), thousands(table.inserted));
+    format!("table {name}: {rows} rows, {inserted} inserted by loads{}\n", note(table.note.as_deref()))
+}
+
+fn finding(finding: &Finding) -> String {
+    let source = finding.source.as_ref().map(|source| format!(" ← {source}")).unwrap_or_default();
+    let place = format!("{}{source}", finding.table);
+    format!("WRONG  {}: {}\n", shown(&place), shown(&finding.message))
+}
+
+fn note(note: Option<&str>) -> String {
+    note.map(|note| format!(" ({})", shown(note))).unwrap_or_default()
 }

@@ -3,12 +3,11 @@
 use std::{io, path::PathBuf};
 
 use anyhow::Result;
-use landfall_engine::target::Access;
+use landfall_engine::{pipeline, target::Access};
 
 use super::filter::Filter;
 use crate::{
     cli::Invocation,
-    engine_calls::quarantine,
     exit::Exit,
     output::{self, Replace},
     summary::thousands,
@@ -35,10 +34,10 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open_with(settings, Access::Read)?;
     let replace = if args.force { Replace::Yes } else { Replace::No };
     let count = output::to_file_or_stdout(args.out.as_ref(), replace, |mut out: &mut dyn io::Write| {
-        Ok(quarantine::export(&*opened.target, &opened.project, &filter, &mut out)?)
+        Ok(pipeline::export_rejects(&*opened.target, &opened.project, &filter, &mut out)?)
     })?;
     if !invocation.globals.quiet {
-        eprintln!("{} rejects exported.", thousands(count));
+        output::note(&format!("{} rejects exported.", thousands(count)));
     }
     Ok(Exit::Done)
 }

@@ -33,7 +33,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         Ok(())
     })?;
     if groups.is_empty() && !args.json && !invocation.globals.quiet {
-        eprintln!("No rejects.");
+        output::note("No rejects.");
     }
     Ok(Exit::Done)
 }
@@ -41,7 +41,12 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 fn line(group: &RejectGroup, width: usize) -> String {
     let place = place(group);
     let blanks = " ".repeat(width.saturating_sub(place.chars().count()));
-    let example = group.example.as_deref().map(|value| format!("such as \"{}\"", shown(value))).unwrap_or_default();
+    let example = group
+        .example
+        .as_deref()
+        .filter(|value| !value.is_empty())
+        .map(|value| format!("such as \"{}\"", shown(value)))
+        .unwrap_or_default();
     let text = format!("{:>9}  {:<16}  {place}{blanks}  {example}", thousands(group.count), group.code);
     text.trim_end().to_owned()
 }

@@ -6,13 +6,13 @@ use anyhow::Result;
 use landfall_engine::{
     ledger::LoadId,
     pipeline::RejectedRecord,
-    quarantine::{Reject, RejectFilter, RejectId, RejectState},
+    quarantine::{Reject, RejectFilter, RejectId, RejectState, as_record},
     target::{Access, Target},
 };
 use serde::Serialize;
 
 use super::filter::{Filter, State};
-use crate::{cli::Invocation, engine_calls::quarantine::as_record, exit::Exit, output, summary};
+use crate::{cli::Invocation, exit::Exit, output, summary};
 
 /// List rejects, with file, line, field, reason and value.
 #[derive(Debug, PartialEq, Eq, clap::Args)]
@@ -55,7 +55,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         each(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
     })?;
     if listed == 0 && !args.json && !invocation.globals.quiet {
-        eprintln!("No rejects.");
+        output::note("No rejects.");
     }
     Ok(Exit::Done)
 }

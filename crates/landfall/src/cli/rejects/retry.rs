@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use landfall_engine::target::Access;
+use landfall_engine::{
+    pipeline::{self, Retry},
+    target::Access,
+};
 
 use super::filter::Filter;
-use crate::{
-    cli::Invocation,
-    engine_calls::pipeline::{self, Retry},
-    exit::Exit,
-    summary,
-};
+use crate::{cli::Invocation, exit::Exit, summary};
 
 /// Try rejects again, from the quarantine or from an exported file that a person has mended.
 ///

@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use landfall_engine::{
     Error,
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectId},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, as_record},
     shown,
     target::{Access, Target},
 };
 
 use crate::{
     cli::Invocation,
-    engine_calls::quarantine::as_record,
     exit::{Exit, Fault},
     output,
     summary::{self, thousands},
