@@ -8,6 +8,9 @@ use foldhash::fast::FixedState;
 const PAGE_BITS: u32 = 16;
 /// A sparse page becomes a bitmap when it would hold more values than this (a bitmap of 8 KiB is as large).
 const SPARSE_LIMIT: usize = 4096;
+/// While there are few pages, their bitmaps take little memory, and are faster.
+const FEW_PAGES: usize = 256;
+const SPARSE_LIMIT_OF_FEW: usize = 8;
 
 /// A set of `i64`: pages of 65,536 values, each a bitmap or a sorted list, after the idea of Roaring bitmaps
 /// (Chambi, Lemire, Kaser, Godin, 2016). Ascending ids take a few nanoseconds and an eighth of a byte each.
@@ -65,7 +68,8 @@ impl IntegerSet {
             Some((last, at)) if last == page => at,
             _ => self.page_at(page),
         };
-        let new = self.pages[at].insert(low(value));
+        let limit = if self.pages.len() <= FEW_PAGES { SPARSE_LIMIT_OF_FEW } else { SPARSE_LIMIT };
+        let new = self.pages[at].insert(low(value), limit);
         self.len += u64::from(new);
         new
     }
@@ -104,7 +108,7 @@ impl Page {
     }
 
     #[inline]
-    fn insert(&mut self, low: u16) -> bool {
+    fn insert(&mut self, low: u16, sparse_limit: usize) -> bool {
         match self {
             Self::Dense(bits) => {
                 let word = &mut bits[usize::from(low >> 6)];
@@ -114,7 +118,7 @@ impl Page {
             }
             Self::Sparse(values) => {
                 let new = insert_sorted(values, low);
-                if values.len() > SPARSE_LIMIT {
+                if values.len() > sparse_limit {
                     *self = Self::dense(values);
                 }
                 new

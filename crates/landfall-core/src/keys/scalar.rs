@@ -8,6 +8,8 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 
+/// A typed value that owns its text.
+pub use crate::validate::Value as Scalar;
 use crate::validate::render;
 
 /// A typed value that borrows its text.
@@ -27,19 +29,6 @@ pub enum ScalarRef<'a> {
     Datetime(i64),
     /// Text; also numbers (canonical decimals) and JSON.
     Text(&'a str),
-}
-
-/// A typed value that owns its text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the variants are those of `ScalarRef`")]
-pub enum Scalar {
-    Null,
-    Integer(i64),
-    Boolean(bool),
-    Date(i32),
-    Time(i64),
-    Datetime(i64),
-    Text(String),
 }
 
 impl fmt::Display for ScalarRef<'_> {

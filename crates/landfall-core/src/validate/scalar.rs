@@ -11,7 +11,7 @@ use super::{column::ReadColumn, compile, problem::RuleError};
 use crate::{reject::CellError, schema::Field};
 
 /// A value of one cell, in the form in which rows hold it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// A missing value.
     Null,

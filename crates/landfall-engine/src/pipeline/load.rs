@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadState, OnConflict},
+    ledger::{Counts, LoadEntry, LoadState, OnConflict},
     project::Project,
     quarantine::RejectFilter,
     source::{Source, Stamp},
@@ -187,6 +187,15 @@ impl<'r, 's> Run<'r, 's> {
             _ => Fence::Pipeline,
         };
         let mut spent = 0.0;
+        let Counts { read, rejected, .. } = self.tally.counts;
+        if self
+            .session
+            .options
+            .max_rejects
+            .is_some_and(|most| most.exceeded(rejected - self.tally.deferred, read, false))
+        {
+            return Ok(spent);
+        }
         self.entry.state = LoadState::Running;
         while self.entry.state == LoadState::Running {
             // The first block is waited for before the transaction begins, which locks others out.

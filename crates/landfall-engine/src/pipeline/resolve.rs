@@ -224,9 +224,19 @@ impl<'a> Block<'a> {
         if unique.seen.contains(self.uniques[at].key(row)) == Answer::No {
             return Ok(None);
         }
+        self.find_own(at, &self.uniques[at].values(row), judge)
+    }
+
+    /// The row of this table that holds the unique key `at` with `values`: in the target, or among the rows accepted and
+    /// not yet handed over, which are only handed over where that can matter.
+    fn find_own(&mut self, at: usize, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Vec<Scalar>>> {
+        let positions = &self.keys.uniques[at].positions;
+        let found = judge.find(&self.keys.table, positions, values)?;
+        if found.is_some() || self.pending.is_empty() {
+            return Ok(found);
+        }
         self.flush(judge)?;
-        let unique = &self.keys.uniques[at];
-        judge.find(&self.keys.table, &unique.positions, &self.uniques[at].values(row))
+        judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)
     }
 
     /// Whether `found` has the primary key of `row`.
@@ -290,10 +300,9 @@ impl<'a> Block<'a> {
             }
             let columns = KeyColumns::new(rows, &unique.positions);
             if unique.seen.contains(columns.key(at)) != Answer::No {
-                self.flush(judge)?;
-                let unique = &self.keys.uniques[key];
                 let values = columns.values(at);
-                if judge.find(&self.keys.table, &unique.positions, &values)?.is_some() {
+                if self.find_own(key, &values, judge)?.is_some() {
+                    let unique = &self.keys.uniques[key];
                     errors.push(clash(unique.code(), &unique.name, &values));
                 }
             }

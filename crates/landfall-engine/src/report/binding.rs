@@ -1,10 +1,6 @@
 //! The values of a report's parameters.
 
-use landfall_core::{
-    keys::Scalar,
-    reject::CellError,
-    validate::{Value, ValueReader},
-};
+use landfall_core::{keys::Scalar, reject::CellError, validate::ValueReader};
 
 use super::{Parameter, ReportDefinition};
 use crate::error::{Error, Result};
@@ -41,21 +37,7 @@ fn value(report: &ReportDefinition, parameter: &Parameter, given: &[(String, Str
     let whose = if typed.is_some() { "parameter" } else { "the default of parameter" };
     let reader = ValueReader::new(&parameter.field)
         .map_err(|error| Error::Usage(format!("parameter {name} of report {}: {error}", report.name)))?;
-    let value =
-        reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(name, &errors))))?;
-    Ok(scalar(value))
-}
-
-fn scalar(value: Value) -> Scalar {
-    match value {
-        Value::Null => Scalar::Null,
-        Value::Integer(value) => Scalar::Integer(value),
-        Value::Boolean(value) => Scalar::Boolean(value),
-        Value::Date(value) => Scalar::Date(value),
-        Value::Time(value) => Scalar::Time(value),
-        Value::Datetime(value) => Scalar::Datetime(value),
-        Value::Text(value) => Scalar::Text(value),
-    }
+    reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(name, &errors))))
 }
 
 /// The messages without their field: the parameter is named before them.

@@ -1,5 +1,7 @@
 //! Inserting batches, fast: many rows a statement, each value bound straight from its Arrow column.
 
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
+
 use arrow_array::{
     Array, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
     TimestampMicrosecondArray,
@@ -23,7 +25,12 @@ const VALUES_PER_STATEMENT: usize = 320;
 const SHRINK: usize = 4;
 
 /// Inserts all rows of `rows` into `table`; the rows that a constraint stops are returned.
-pub(super) fn insert(connection: &Connection, table: &Table, rows: &RecordBatch) -> Result<Vec<RefusedRow>> {
+pub(super) fn insert(
+    connection: &Connection,
+    texts: &Statements,
+    table: &Table,
+    rows: &RecordBatch,
+) -> Result<Vec<RefusedRow>> {
     let columns: Vec<Column<'_>> = rows.columns().iter().map(|column| Column::new(column.as_ref())).collect();
     let mut per_statement = (VALUES_PER_STATEMENT / columns.len().max(1)).max(1);
     let mut refused = Vec::new();
@@ -32,10 +39,10 @@ pub(super) fn insert(connection: &Connection, table: &Table, rows: &RecordBatch)
         while per_statement > rows.num_rows() - first {
             per_statement = (per_statement / SHRINK).max(1);
         }
-        let mut statement = prepare(connection, table, per_statement)?;
+        let mut statement = texts.prepare(connection, table, per_statement)?;
         while first + per_statement <= rows.num_rows() {
             if !execute(&mut statement, &columns, first, per_statement, table)? {
-                one_by_one(connection, table, &columns, first..first + per_statement, &mut refused)?;
+                one_by_one(connection, texts, table, &columns, first..first + per_statement, &mut refused)?;
             }
             first += per_statement;
         }
@@ -46,12 +53,13 @@ pub(super) fn insert(connection: &Connection, table: &Table, rows: &RecordBatch)
 /// Inserts rows with a statement each, and notes those that a constraint stops.
 fn one_by_one(
     connection: &Connection,
+    texts: &Statements,
     table: &Table,
     columns: &[Column<'_>],
     rows: std::ops::Range<usize>,
     refused: &mut Vec<RefusedRow>,
 ) -> Result<()> {
-    let mut statement = prepare(connection, table, 1)?;
+    let mut statement = texts.prepare(connection, table, 1)?;
     for row in rows {
         bind(&mut statement, columns, row, 1).context(|| inserting(table))?;
         match statement.raw_execute() {
@@ -95,16 +103,29 @@ fn bind(
     Ok(())
 }
 
-fn prepare<'c>(connection: &'c Connection, table: &Table, rows: usize) -> Result<CachedStatement<'c>> {
+/// The texts of the statements that insert, by table and number of rows: they are long, and wanted often.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    texts: RefCell<HashMap<Wanted, Arc<str>>>,
+}
+
+/// A table and a number of rows.
+type Wanted = (Arc<str>, usize);
+
+impl Statements {
+    fn prepare<'c>(&self, connection: &'c Connection, table: &Table, rows: usize) -> Result<CachedStatement<'c>> {
+        let key = (table.name.clone(), rows);
+        let text = self.texts.borrow_mut().entry(key).or_insert_with(|| text(table, rows)).clone();
+        connection.prepare_cached(&text).context(|| inserting(table))
+    }
+}
+
+/// The statement that inserts `rows` rows into `table`.
+fn text(table: &Table, rows: usize) -> Arc<str> {
     let all: Vec<usize> = (0..table.schema.fields.len()).collect();
     let row = format!("({})", vec!["?"; all.len()].join(", "));
-    let sql = format!(
-        "INSERT INTO {} ({}) VALUES {}",
-        quoted(&table.name),
-        names(table, &all),
-        vec![row.as_str(); rows].join(", ")
-    );
-    connection.prepare_cached(&sql).context(|| inserting(table))
+    let rows = vec![row.as_str(); rows].join(", ");
+    format!("INSERT INTO {} ({}) VALUES {rows}", quoted(&table.name), names(table, &all)).into()
 }
 
 fn inserting(table: &Table) -> String {

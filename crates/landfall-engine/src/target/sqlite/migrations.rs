@@ -45,8 +45,7 @@ const MIGRATIONS: &[&str] = &["
         waiting INTEGER NOT NULL,
         state TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX landfall_rejects_load ON landfall_rejects (load_id, record);
-    CREATE INDEX landfall_rejects_waiting ON landfall_rejects (table_name) WHERE waiting = 1 AND state = 'open';
+    CREATE INDEX landfall_rejects_waiting ON landfall_rejects (waiting) WHERE waiting = 1 AND state = 'open';
     CREATE TABLE landfall_reject_parts (
         reject_id INTEGER NOT NULL REFERENCES landfall_rejects (reject_id),
         part INTEGER NOT NULL,

@@ -35,6 +35,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Sqlite {
     connection: Connection,
     location: String,
+    statements: insert::Statements,
 }
 
 impl Sqlite {
@@ -51,7 +52,7 @@ impl Sqlite {
             ),
         }
         .context(|| format!("cannot open the database {location}"))?;
-        let mut target = Self { connection, location };
+        let mut target = Self { connection, location, statements: insert::Statements::default() };
         target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
         if access == Access::Write {
             migrations::apply(&mut target.connection, &target.location)?;
@@ -82,6 +83,7 @@ fn flags(access: OpenFlags) -> OpenFlags {
 /// A write transaction of a SQLite database.
 struct SqliteTransaction<'c> {
     transaction: rusqlite::Transaction<'c>,
+    statements: &'c insert::Statements,
 }
 
 /// The reading methods, over whatever gives a connection.
@@ -143,7 +145,7 @@ impl Target for Sqlite {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| failure(&error, &format!("cannot write to the database {}", self.location)))?;
-        Ok(Box::new(SqliteTransaction { transaction }))
+        Ok(Box::new(SqliteTransaction { transaction, statements: &self.statements }))
     }
 
     fn settle(&mut self) -> Result<()> {
@@ -163,7 +165,7 @@ impl Target for Sqlite {
 
 impl Transaction for SqliteTransaction<'_> {
     fn insert(&mut self, table: &Table, rows: &RecordBatch) -> Result<Vec<RefusedRow>> {
-        insert::insert(&self.transaction, table, rows)
+        insert::insert(&self.transaction, self.statements, table, rows)
     }
 
     fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {

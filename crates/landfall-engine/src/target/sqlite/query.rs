@@ -51,6 +51,15 @@ fn cell(value: ValueRef<'_>) -> Cell {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(value) => Cell::Integer(value),
         ValueRef::Real(value) => Cell::Real(value),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Cell::Text(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Text(bytes) => {
+            Cell::Text(std::str::from_utf8(bytes).map_or_else(|_| hexadecimal(bytes), str::to_owned))
+        }
+        ValueRef::Blob(bytes) => Cell::Text(hexadecimal(bytes)),
     }
+}
+
+/// Bytes that are not text, as SQL writes them: `X'00FF'`.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("X'{digits}'")
 }

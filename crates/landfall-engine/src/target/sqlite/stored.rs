@@ -38,10 +38,11 @@ pub(super) fn scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
         ValueRef::Integer(value) if matches!(kind, FieldType::Boolean(_)) => Scalar::Boolean(value != 0),
         ValueRef::Integer(value) => Scalar::Integer(value),
         ValueRef::Real(value) => Scalar::Text(value.to_string()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            let text = String::from_utf8_lossy(bytes);
-            temporal(kind, &text).unwrap_or_else(|| Scalar::Text(text.into_owned()))
-        }
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => temporal(kind, text).unwrap_or_else(|| Scalar::Text(text.to_owned())),
+            // No row of ours has a NUL in it, so this equals none.
+            Err(_) => Scalar::Text(format!("\0{bytes:?}")),
+        },
     }
 }
 
