@@ -8,7 +8,8 @@ use landfall_core::{
 use super::{
     Table,
     choice::plural,
-    foreign::Link,
+    distinct::Distinct,
+    foreign::{Link, parent_keys},
     header::Header,
     records::{Place, Tally},
     yaml::shown,
@@ -45,9 +46,10 @@ impl Table {
         let measured = &self.measured;
         let rejected = measured.records - measured.fine;
         let read = counted(measured.records, "record");
+        let aside = if self.breaks_keys() { ", those of keys aside" } else { "" };
         let mut lines = vec![match rejected {
-            0 => format!("All {read} pass the rules below."),
-            _ => format!("{} of {read} pass the rules below; {rejected} would be rejected.", measured.fine),
+            0 => format!("All {read} pass the rules below{aside}."),
+            _ => format!("{} of {read} pass the rules below{aside}; {rejected} would be rejected.", measured.fine),
         }];
         if measured.records == 0 {
             lines[0] = "There are no records yet: the types are to be told.".into();
@@ -59,6 +61,13 @@ impl Table {
             lines.push(format!("{} columns are more than SQLite holds ({MOST_COLUMNS}).", self.fields.len()));
         }
         lines
+    }
+
+    /// Whether records that are fine otherwise repeat a key or lack a parent.
+    fn breaks_keys(&self) -> bool {
+        let key = self.keys.primary.and_then(|at| self.measured.fields[at].values.as_ref());
+        let repeated = key.is_some_and(|values| values.repeated.count > 0);
+        repeated || self.links.keys.iter().any(|link| link.orphans.count > 0)
     }
 
     /// What is to be said about the encoding.
@@ -93,9 +102,12 @@ impl Table {
         let (field, measured) = (&self.fields[at], &self.measured.fields[at]);
         let mut remarks = self.remarks[at].clone();
         if measured.wrong.count > 0 {
-            let (kind, places) = (plural(&field.kind), self.places(&measured.wrong));
-            let cells = counted(measured.wrong.count, "value");
-            remarks.push(format!("{cells} that cannot be read as {kind} would be rejected ({places})"));
+            let (name, places) = (field.kind.name(), self.places(&measured.wrong));
+            let cells = match measured.wrong.count {
+                1 => format!("1 value that is no {name}"),
+                count => format!("{count} values that are no {}", plural(&field.kind)),
+            };
+            remarks.push(format!("{cells} would be rejected ({places})"));
         }
         if measured.missing.count > 0 {
             let (cells, places) = (counted(measured.missing.count, "empty cell"), self.places(&measured.missing));
@@ -132,7 +144,8 @@ impl Table {
         };
         let mut words = format!("{found} are keys of {}", shown(&parent.name));
         if !link.named {
-            words += &format!(", {} different ones; found by the values alone, as there are no names", link.covered());
+            let keys = parent_keys(parent).map_or(0, Distinct::len);
+            words += &format!(", and {} of its {keys} keys occur; the values alone say so, not a name", link.covered());
         }
         if orphans > 0 {
             words += &format!("; the others wait in the quarantine for their parent ({})", self.places(&link.orphans));

@@ -10,6 +10,8 @@ const DELIMITERS: [u8; 4] = *b"\t|;,";
 const CONSISTENT: usize = 80;
 /// Below the best share by no more than this, a delimiter is as good.
 const AS_GOOD: usize = 2;
+/// With more than one in so many records broken by quotes, quotes have no meaning.
+const ONE_IN: usize = 50;
 
 /// A dialect and how well it fits.
 #[derive(Debug)]
@@ -54,19 +56,25 @@ fn quotes() -> [Dialect; 4] {
     ]
 }
 
-/// Whether another way of quoting is clearly better than one that comes before it.
+/// Whether another way of quoting is clearly better than one that comes before it. A broken quote or two are mistakes in
+/// the data, which the load rejects.
 fn is_better(best: &Fit, next: &Fit) -> bool {
-    let fewer_faults = next.sample.faults < best.sample.faults && next.share > best.share;
-    let better = next.is_table() && (fewer_faults || next.share > best.share + AS_GOOD || !best.is_table());
-    better || (next.dialect.quote_char == Some(b'\'') && are_quoted(&best.sample))
+    let (faults, all) = (best.sample.faults, best.sample.records.len() + best.sample.faults);
+    let better = next.is_table() && next.sample.faults < faults && next.share > best.share;
+    match next.dialect.quote_char {
+        Some(b'\'') => next.is_table() && next.sample.faults == 0 && are_quoted(&best.sample),
+        Some(_) => better,
+        None => better && faults * ONE_IN > all,
+    }
 }
 
-/// Whether cells are quoted with apostrophes: those that begin with one end with one, and there are many.
+/// Whether cells, cut without regard to apostrophes, look as if those were quotes: as many begin with one as end with one,
+/// and there are many.
 fn are_quoted(sample: &Sample) -> bool {
     let cells = || sample.records.iter().flatten();
     let begin = cells().filter(|cell| cell.starts_with('\'')).count();
-    let wrapped = cells().filter(|cell| cell.len() > 1 && cell.starts_with('\'') && cell.ends_with('\'')).count();
-    wrapped > 0 && begin == wrapped && wrapped * 2 >= sample.records.len()
+    let end = cells().filter(|cell| cell.ends_with('\'')).count();
+    begin == end && begin > 0 && begin * 2 >= sample.records.len()
 }
 
 fn best_delimiter(file: &Examined, quotes: &Dialect) -> Fit {

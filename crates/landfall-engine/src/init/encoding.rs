@@ -62,7 +62,7 @@ fn utf16(prefix: &[u8]) -> Option<Encoding> {
     let nuls = |at: usize| pairs.iter().filter(|pair| pair[at] == 0 && pair[1 - at] != 0).count();
     let (first, second) = (nuls(0), nuls(1));
     // Delimiters, digits and line ends alone make up a good part of a table.
-    let many = |nuls: usize, others: usize| nuls * 4 >= pairs.len().max(1) && nuls > 8 * others;
+    let many = |nuls: usize, others: usize| nuls > 2 && nuls * 4 >= pairs.len() && nuls > 8 * others;
     if many(second, first) {
         Some(Encoding::Utf16Le)
     } else if many(first, second) {

@@ -107,7 +107,7 @@ fn fits_by_name(field: &Field, child: &Table, parent: &Table, key: &Field) -> bo
 }
 
 /// The values of the primary key of `table`, where they are held.
-fn parent_keys(table: &Table) -> Option<&Distinct> {
+pub(super) fn parent_keys(table: &Table) -> Option<&Distinct> {
     let values = table.measured.fields[table.keys.primary?].values.as_ref()?;
     values.is_known().then_some(values)
 }

@@ -98,6 +98,8 @@ impl Measured {
             let field = error.field.as_deref().and_then(position);
             match (error.code, field) {
                 (ErrorCode::TypeError, Some(field)) => self.fields[field].wrong.add(place),
+                // Without a value, the cell itself is missing, which is an error of its own.
+                (ErrorCode::ConstraintError, _) if error.value.is_none() => {}
                 (ErrorCode::ConstraintError, Some(field)) => self.fields[field].missing.add(place),
                 (code, _) if !whole.contains(&code) => whole.push(code),
                 _ => {}

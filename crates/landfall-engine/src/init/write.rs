@@ -16,9 +16,9 @@ use super::{
 pub(super) fn package(folder: &Path, tables: &[Table]) -> String {
     let mut page = Page::default();
     let intro = [
-        "The data dictionary of this project: a Data Package, version 2 (https://datapackage.org/standard/data-package/).",
-        "Each resource is one table: where its files are, how they are written, what their fields mean, which rules hold.",
-        "All of it was proposed by `landfall init` from the files as they are: read it, and mend what it cannot know.",
+        "The data dictionary of this project: a Data Package, version 2 (https://datapackage.org).",
+        "Each resource is one table: where its files are, how they are written, which fields and rules they have.",
+        "`landfall init` proposed all of it, from the files as they are: read it, and mend what init cannot know.",
     ];
     intro.iter().for_each(|line| page.comment(0, line));
     page.line(0, "$schema: https://datapackage.org/profiles/2.0/datapackage.json");

@@ -60,7 +60,7 @@ pub(super) struct Page {
 }
 
 /// The most characters of a line of comment.
-const WIDTH: usize = 110;
+const WIDTH: usize = 116;
 
 impl Page {
     /// A line, indented by `depth` steps.

@@ -66,7 +66,7 @@ fn doubts_are_told() {
     let (yaml, _) = table("id,day\n1,03/04/2021\n2,05/06/2021\n");
     assert!(yaml.contains("no day beyond 12 tells"), "{yaml}");
     let (yaml, _) = table("id,zip\n1,01234\n2,56789\n");
-    assert!(yaml.contains("1 values have leading zeros") || yaml.contains("leading zeros"), "{yaml}");
+    assert!(yaml.contains("leading zeros"), "{yaml}");
     let (yaml, _) = table("id,at\n1,2021-11-07 02:48:42\n");
     assert!(yaml.contains("timezone: UTC") && yaml.contains("have no zone"), "{yaml}");
 }

@@ -83,12 +83,9 @@ fn is_found(package: &Package, header: bool) {
 #[test]
 fn without_a_header_the_values_tell_the_foreign_keys() {
     let (yaml, _) = check(PLAIN);
-    for words in
-        ["12 different ones", "597 of 598 values are keys of jobs", "1 empty cell would be rejected (line 100)"]
-    {
-        let found = yaml.split_whitespace().filter(|word| *word != "#").collect::<Vec<_>>().join(" ");
-        assert!(found.contains(words) || words.starts_with("597"), "{words} in {yaml}");
-    }
+    let words =
+        ["12 of its 12 keys occur", "596 of 597 values are keys of jobs", "1 empty cell would be rejected (line 100)"];
+    assert!(words.iter().all(|words| yaml.contains(words)), "{yaml}");
 }
 
 #[test]
@@ -118,7 +115,7 @@ fn any_encoding_is_found() {
 #[test]
 fn the_real_data_are_understood() {
     let Some(shared) = std::env::var_os("LANDFALL_CONFORMANCE") else {
-        println!("skipped: LANDFALL_CONFORMANCE does not name the conformance folder");
+        eprintln!("skipped: LANDFALL_CONFORMANCE does not name the conformance folder");
         return;
     };
     let copy = folder(&[]);
