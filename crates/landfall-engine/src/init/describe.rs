@@ -48,7 +48,7 @@ impl Table {
         let read = counted(measured.records, "record");
         let aside = if self.breaks_keys() { ", those of keys aside" } else { "" };
         let mut lines = vec![match rejected {
-            0 => format!("All {read} pass the rules below{aside}."),
+            0 => format!("{read}: all pass the rules below{aside}."),
             _ => format!("{} of {read} pass the rules below{aside}; {rejected} would be rejected.", measured.fine),
         }];
         if measured.records == 0 {
