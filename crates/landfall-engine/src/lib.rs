@@ -4,6 +4,7 @@
 
 mod csv_text;
 mod error;
+pub mod init;
 pub mod ledger;
 pub mod pipeline;
 mod project;

@@ -1,0 +1,168 @@
+//! The types that a column may have. The validator's own readers decide what a value is; what is added here are the forms
+//! that a type would read and yet not keep, such as the zeros of `00123`.
+
+use landfall_core::{
+    schema::{BooleanWords, Constraints, Dialect, Field, FieldType, NumberFormat, StringFormat, TemporalFormat},
+    validate::ValueReader,
+};
+
+/// Judges the text of a value.
+type Look = fn(&str) -> bool;
+
+/// A type that a column may have.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) kind: FieldType,
+    /// One such value, and the column is something else.
+    pub(super) taboo: Look,
+    /// Without such a value, nothing speaks for this type.
+    pub(super) evidence: Look,
+    /// Every value must be of the type: some others are not tolerated.
+    pub(super) exact: bool,
+    /// The candidate that takes day and month the other way round.
+    pub(super) twin: Option<usize>,
+    /// The candidate that asks for the zone which this one takes for granted.
+    pub(super) zoned: Option<usize>,
+}
+
+/// Delimiters between day, month and year.
+const BETWEEN: [char; 3] = ['/', '-', '.'];
+/// Times of day after a date, as patterns.
+const TIMES: [&str; 3] = ["", " %H:%M", " %H:%M:%S"];
+/// Dates that cannot be taken the wrong way.
+const DATES: [&str; 5] = ["%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y"];
+
+/// The types that columns of a file with this dialect may have, the preferred ones first. Text comes after them all.
+pub(super) fn candidates(dialect: &Dialect) -> Vec<Candidate> {
+    let mut all = vec![
+        Candidate { taboo: is_no_integer, ..plain(FieldType::Integer { bare_number: true, group_char: None }) },
+        Candidate { taboo: is_no_number, ..plain(FieldType::Number(NumberFormat::default())) },
+    ];
+    if dialect.delimiter != b',' {
+        let format = NumberFormat { decimal_char: ",".into(), ..NumberFormat::default() };
+        let number = plain(FieldType::Number(format));
+        all.push(Candidate { taboo: is_no_number, evidence: has_decimal_comma, ..number });
+    }
+    all.push(plain(FieldType::Boolean(BooleanWords::default())));
+    all.push(plain(FieldType::Date(TemporalFormat::Default)));
+    add_iso_datetimes(&mut all);
+    all.push(plain(FieldType::Time(TemporalFormat::Default)));
+    all.push(plain(FieldType::Time(TemporalFormat::Pattern("%H:%M".into()))));
+    all.extend(DATES.map(|pattern| plain(FieldType::Date(TemporalFormat::Pattern(pattern.into())))));
+    add_twins(&mut all);
+    let text = |format, taboo| Candidate { exact: true, taboo, ..plain(FieldType::String(format)) };
+    all.push(text(StringFormat::Uuid, never));
+    all.push(text(StringFormat::Email, never));
+    all.push(text(StringFormat::Uri, |value| !value.contains("://")));
+    all
+}
+
+fn plain(kind: FieldType) -> Candidate {
+    Candidate { kind, taboo: never, evidence: |_| true, exact: false, twin: None, zoned: None }
+}
+
+fn never(_: &str) -> bool {
+    false
+}
+
+/// The forms of ISO 8601, first with a zone in the values, then without.
+fn add_iso_datetimes(all: &mut Vec<Candidate>) {
+    let datetime = |format: &TemporalFormat, timezone: Option<&str>| {
+        plain(FieldType::Datetime { format: format.clone(), timezone: timezone.map(String::from) })
+    };
+    for format in [TemporalFormat::Default, TemporalFormat::Any] {
+        let zoned = all.len();
+        all.push(datetime(&format, None));
+        all.push(Candidate { zoned: Some(zoned), ..datetime(&format, Some("UTC")) });
+    }
+}
+
+/// Dates such as `03/04/2021`, day first and month first, with and without a time of day.
+fn add_twins(all: &mut Vec<Candidate>) {
+    for time in TIMES {
+        for between in BETWEEN {
+            let first = all.len();
+            for (date, twin) in [(["%d", "%m", "%Y"], first + 1), (["%m", "%d", "%Y"], first)] {
+                let format = TemporalFormat::Pattern(date.join(&between.to_string()) + time);
+                let kind = match time {
+                    "" => FieldType::Date(format),
+                    _ => FieldType::Datetime { format, timezone: Some("UTC".into()) },
+                };
+                all.push(Candidate { twin: Some(twin), ..plain(kind) });
+            }
+        }
+    }
+}
+
+impl Candidate {
+    /// A reader of single values.
+    pub(super) fn reader(&self) -> Option<ValueReader> {
+        ValueReader::new(&field("value", &self.kind, false)).ok()
+    }
+
+    /// Whether values have no zone of their own, and UTC is taken for granted.
+    pub(super) fn assumes_utc(&self) -> bool {
+        matches!(&self.kind, FieldType::Datetime { timezone: Some(_), .. })
+    }
+}
+
+/// A field whose empty cells are missing values.
+pub(super) fn field(name: &str, kind: &FieldType, required: bool) -> Field {
+    Field {
+        name: name.into(),
+        title: None,
+        description: None,
+        kind: kind.clone(),
+        constraints: Constraints { required, ..Constraints::default() },
+        missing_values: vec![String::new()],
+    }
+}
+
+/// Digits that mean more than their number: `007`, `+49`.
+pub(super) fn is_padded(value: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value).as_bytes();
+    matches!(digits, [b'0', b'0'..=b'9', ..] | [b'+', ..])
+}
+
+fn is_no_integer(value: &str) -> bool {
+    is_padded(value) && value.bytes().skip(1).all(|byte| byte.is_ascii_digit())
+}
+
+/// Also words that a number may be, such as `NaN`.
+fn is_no_number(value: &str) -> bool {
+    let numeric = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b',');
+    let padded = is_padded(value) && value.bytes().skip(1).all(numeric);
+    padded || ["nan", "inf", "-inf"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// A comma that cannot stand between thousands.
+fn has_decimal_comma(value: &str) -> bool {
+    value.split_once(',').is_some_and(|(_, fraction)| fraction.len() != 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_candidate_is_a_type_of_the_validator() {
+        let all = candidates(&Dialect { delimiter: b';', ..Dialect::default() });
+        for (at, candidate) in all.iter().enumerate() {
+            assert!(candidate.reader().is_some(), "{:?}", candidate.kind);
+            if let Some(twin) = candidate.twin {
+                assert_eq!(all[twin].twin, Some(at));
+            }
+            if let Some(zoned) = candidate.zoned {
+                assert!(!all[zoned].assumes_utc());
+            }
+        }
+    }
+
+    #[test]
+    fn digits_that_are_no_numbers() {
+        assert!(is_no_integer("007") && is_no_integer("+49") && is_no_integer("-01"));
+        assert!(!is_no_integer("0") && !is_no_integer("-5") && !is_no_integer("10"));
+        assert!(is_no_number("NaN") && is_no_number("00.5") && !is_no_number("0.50"));
+        assert!(has_decimal_comma("1,5") && !has_decimal_comma("1,500") && !has_decimal_comma("15"));
+    }
+}

@@ -1,0 +1,122 @@
+//! How a file is written: delimiter and quotes, by the consistency of the records' widths.
+
+use landfall_core::schema::{Dialect, Encoding};
+
+use super::{encoding::Examined, sample::Sample};
+
+/// The delimiters, the one that occurs least in text and numbers first.
+const DELIMITERS: [u8; 4] = *b"\t|;,";
+/// The share of records, in percent, that must have the same width.
+const CONSISTENT: usize = 80;
+/// Below the best share by no more than this, a delimiter is as good.
+const AS_GOOD: usize = 2;
+/// With more than one in so many records broken by quotes, quotes have no meaning.
+const ONE_IN: usize = 50;
+
+/// A dialect and how well it fits.
+#[derive(Debug)]
+pub(super) struct Fit {
+    pub(super) dialect: Dialect,
+    pub(super) sample: Sample,
+    /// Cells of most records.
+    pub(super) width: usize,
+    /// The share of the records, in percent, that have that width.
+    pub(super) share: usize,
+}
+
+impl Fit {
+    fn new(file: &Examined, dialect: Dialect, encoding: Encoding) -> Self {
+        let sample = Sample::new(&file.prefix, file.cut, &dialect, encoding);
+        let (width, count) = sample.width();
+        let all = sample.records.len() + sample.faults;
+        Self { dialect, sample, width, share: count * 100 / all.max(1) }
+    }
+
+    /// Whether the records have several columns and nearly all the same number of them.
+    pub(super) fn is_table(&self) -> bool {
+        self.width > 1 && self.share >= CONSISTENT
+    }
+}
+
+/// The dialect of a file.
+pub(super) fn find(file: &Examined) -> Fit {
+    let fits = quotes().into_iter().map(|quotes| best_delimiter(file, &quotes));
+    fits.reduce(|best, next| if is_better(&best, &next) { next } else { best })
+        .unwrap_or_else(|| Fit::new(file, Dialect::default(), file.encoding))
+}
+
+/// The ways of quoting, the usual one first.
+fn quotes() -> [Dialect; 4] {
+    let usual = Dialect::default();
+    [
+        usual.clone(),
+        Dialect { escape_char: Some(b'\\'), ..usual.clone() },
+        Dialect { quote_char: Some(b'\''), ..usual.clone() },
+        Dialect { quote_char: None, ..usual },
+    ]
+}
+
+/// Whether another way of quoting is clearly better than one that comes before it. A broken quote or two are mistakes in
+/// the data, which the load rejects.
+fn is_better(best: &Fit, next: &Fit) -> bool {
+    let (faults, all) = (best.sample.faults, best.sample.records.len() + best.sample.faults);
+    let better = next.is_table() && next.sample.faults < faults && next.share > best.share;
+    match next.dialect.quote_char {
+        Some(b'\'') => next.is_table() && next.sample.faults == 0 && are_quoted(&best.sample),
+        Some(_) => better,
+        None => better && faults * ONE_IN > all,
+    }
+}
+
+/// Whether cells, cut without regard to apostrophes, look as if those were quotes: as many begin with one as end with one,
+/// and there are many.
+fn are_quoted(sample: &Sample) -> bool {
+    let cells = || sample.records.iter().flatten();
+    let begin = cells().filter(|cell| cell.starts_with('\'')).count();
+    let end = cells().filter(|cell| cell.ends_with('\'')).count();
+    begin == end && begin > 0 && begin * 2 >= sample.records.len()
+}
+
+fn best_delimiter(file: &Examined, quotes: &Dialect) -> Fit {
+    let fit = |delimiter: u8| Fit::new(file, Dialect { delimiter, ..quotes.clone() }, file.encoding);
+    let mut fits: Vec<Fit> = DELIMITERS.into_iter().map(fit).collect();
+    let most = fits.iter().filter(|fit| fit.is_table()).map(|fit| fit.share).max();
+    let as_good = |fit: &Fit| most.is_some_and(|most| fit.is_table() && fit.share + AS_GOOD >= most);
+    let few = fits.iter().all(|fit| fit.sample.records.len() < 3);
+    let chosen = match few {
+        true => (0..fits.len()).filter(|&at| as_good(&fits[at])).max_by_key(|&at| fits[at].width),
+        false => fits.iter().position(as_good),
+    };
+    fits.swap_remove(chosen.unwrap_or(DELIMITERS.len() - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> (char, Option<u8>, Option<u8>, usize) {
+        let file =
+            Examined { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix: text.as_bytes().to_vec(), cut: false };
+        let fit = find(&file);
+        (char::from(fit.dialect.delimiter), fit.dialect.quote_char, fit.dialect.escape_char, fit.width)
+    }
+
+    #[test]
+    fn the_delimiter_is_the_one_that_gives_even_records() {
+        let quote = Some(b'"');
+        assert_eq!(found("a,b\n1,2\n3,4\n"), (',', quote, None, 2));
+        assert_eq!(found("a;b\n1,5;2,5\n3,5;4,5\n0,5;7,5\n"), (';', quote, None, 2));
+        assert_eq!(found("a\tb, c\n1\t2, 3\n4\t5\n"), ('\t', quote, None, 2));
+        assert_eq!(found("a|b|c\n1|2|3\n"), ('|', quote, None, 3));
+        assert_eq!(found("name\nAl, B\nCo\nDi\nEd\nFi\n"), (',', quote, None, 1));
+        assert_eq!(found(""), (',', quote, None, 0));
+    }
+
+    #[test]
+    fn quotes_are_found() {
+        assert_eq!(found("a,b\n'1,2',3\n'3,4',5\n'5,6',7\n"), (',', Some(b'\''), None, 2));
+        assert_eq!(found("a,b\n\"x\" of y,2\n\"y\" of z,4\n\"z\",5\n"), (',', None, None, 2));
+        assert_eq!(found("a,b\n\"x \\\" y, z\",2\n\"y\",4\n"), (',', Some(b'"'), Some(b'\\'), 2));
+        assert_eq!(found("a,b\n\"1\n2\",3\n\"x,\"\"y\",2\n").3, 2);
+    }
+}

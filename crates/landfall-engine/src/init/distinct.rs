@@ -1,0 +1,162 @@
+//! The distinct values of a column, as far as memory allows: integers in bitmaps, text as hashes.
+
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use arrow_array::{Array, ArrayRef, cast::AsArray as _, types::Int64Type};
+use arrow_schema::DataType;
+use landfall_core::{keys::IntegerSet, schema::FieldType};
+
+use super::records::{Place, Tally};
+
+/// The most pages of integers (some kilobytes each, at the worst).
+const MOST_PAGES: usize = 20_000;
+/// The most hashes of a column that is likely to be a key, and of any other.
+pub(super) const MANY: usize = 4_000_000;
+pub(super) const FEW: usize = 200_000;
+/// After so many values, one repeated value in twenty shows that the column is no key.
+const PATIENCE: u64 = 1000;
+
+/// A value that may be a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum KeyValue {
+    Integer(i64),
+    Text(u64),
+}
+
+/// The value in `row` of a column of integers or text; none where it is missing.
+pub(super) fn value_at(column: &ArrayRef, row: usize) -> Option<KeyValue> {
+    if column.is_null(row) {
+        return None;
+    }
+    match column.data_type() {
+        DataType::Int64 => Some(KeyValue::Integer(column.as_primitive::<Int64Type>().value(row))),
+        DataType::Utf8 => {
+            let mut hasher = DefaultHasher::new();
+            column.as_string::<i32>().value(row).hash(&mut hasher);
+            Some(KeyValue::Text(hasher.finish()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether values of a type may be keys that init proposes.
+pub(super) const fn may_be_key(kind: &FieldType) -> bool {
+    matches!(kind, FieldType::Integer { .. } | FieldType::String(_))
+}
+
+/// The distinct values of a column.
+#[derive(Debug, Clone)]
+pub(super) struct Distinct {
+    seen: Seen,
+    limit: usize,
+    /// Values, repeated ones too.
+    pub(super) values: u64,
+    /// Values that occurred before.
+    pub(super) repeated: Tally,
+}
+
+#[derive(Debug, Clone)]
+enum Seen {
+    Integers(IntegerSet),
+    Texts(HashSet<u64>),
+    /// Too many values are repeated: no key.
+    Repeated,
+    /// Too many values to hold.
+    TooMany,
+}
+
+impl Distinct {
+    /// An empty set for values of `kind`, of which at most `limit` are held where they are text.
+    pub(super) fn new(kind: &FieldType, limit: usize) -> Self {
+        let seen = match kind {
+            FieldType::Integer { .. } => Seen::Integers(IntegerSet::default()),
+            FieldType::String(_) => Seen::Texts(HashSet::new()),
+            _ => Seen::Repeated,
+        };
+        Self { seen, limit, values: 0, repeated: Tally::default() }
+    }
+
+    /// Adds the value at `place`.
+    pub(super) fn add(&mut self, value: KeyValue, place: Place) {
+        let new = match (&mut self.seen, value) {
+            (Seen::Integers(set), KeyValue::Integer(value)) => set.insert(value),
+            (Seen::Texts(set), KeyValue::Text(hash)) => set.insert(hash),
+            _ => return,
+        };
+        self.values += 1;
+        if !new {
+            self.repeated.add(place);
+        }
+        self.bound();
+    }
+
+    fn bound(&mut self) {
+        let full = match &self.seen {
+            Seen::Integers(set) => set.pages() > MOST_PAGES,
+            Seen::Texts(set) => set.len() > self.limit,
+            Seen::Repeated | Seen::TooMany => false,
+        };
+        if full {
+            self.seen = Seen::TooMany;
+        } else if self.values > PATIENCE && self.repeated.count * 20 > self.values {
+            self.seen = Seen::Repeated;
+        }
+    }
+
+    /// Whether the values were too many to hold.
+    pub(super) const fn is_unknown(&self) -> bool {
+        matches!(self.seen, Seen::TooMany)
+    }
+
+    /// Whether all values are held.
+    pub(super) const fn is_known(&self) -> bool {
+        matches!(self.seen, Seen::Integers(_) | Seen::Texts(_))
+    }
+
+    /// Whether `value` is among those held.
+    pub(super) fn contains(&self, value: KeyValue) -> bool {
+        match (&self.seen, value) {
+            (Seen::Integers(set), KeyValue::Integer(value)) => set.contains(value),
+            (Seen::Texts(set), KeyValue::Text(hash)) => set.contains(&hash),
+            _ => false,
+        }
+    }
+
+    /// The number of values held.
+    pub(super) fn len(&self) -> u64 {
+        match &self.seen {
+            Seen::Integers(set) => set.len(),
+            Seen::Texts(set) => set.len() as u64,
+            Seen::Repeated | Seen::TooMany => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::schema::StringFormat;
+
+    use super::*;
+
+    const PLACE: Place = Place { file: 0, line: 1 };
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut texts = Distinct::new(&FieldType::String(StringFormat::Default), 10);
+        (0..20).for_each(|n| texts.add(KeyValue::Text(n), PLACE));
+        assert!(texts.is_unknown() && texts.len() == 0);
+        let mut sparse = Distinct::new(&FieldType::Integer { bare_number: true, group_char: None }, 10);
+        (0..50_000).for_each(|n| sparse.add(KeyValue::Integer(n << 20), PLACE));
+        assert!(sparse.is_unknown());
+    }
+
+    #[test]
+    fn a_column_with_many_repeated_values_is_given_up() {
+        let mut values = Distinct::new(&FieldType::Integer { bare_number: true, group_char: None }, 10);
+        (0..3000).for_each(|n| values.add(KeyValue::Integer(n % 7), PLACE));
+        assert!(!values.is_known() && !values.is_unknown());
+    }
+}

@@ -1,0 +1,119 @@
+//! The files of a folder that may be tables.
+
+use std::{fs, path::Path};
+
+use crate::{
+    error::{Error, Result},
+    source::Source,
+};
+
+/// Where files are looked for, relative to the project's folder.
+const FOLDERS: [&str; 2] = ["", "data"];
+/// The endings of delimited text, and of what compresses it.
+const FORMATS: [&str; 3] = ["csv", "tsv", "txt"];
+const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
+
+/// A file that may be a table, or a part of one.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// Relative to the project's folder, as a data package writes it; `""` or `data/`.
+    pub(super) folder: &'static str,
+    /// The name without its endings.
+    pub(super) stem: String,
+    /// The endings, such as `.csv.gz`.
+    pub(super) ending: String,
+    /// The file.
+    pub(super) source: Source,
+}
+
+impl Candidate {
+    /// The path as a data package writes it.
+    pub(super) fn path(&self) -> String {
+        sheltered(format!("{}{}{}", self.folder, self.stem, self.ending))
+    }
+
+    /// Whether the ending says that this is any text, and not necessarily a table.
+    pub(super) fn is_any_text(&self) -> bool {
+        self.ending.to_ascii_lowercase().starts_with(".txt")
+    }
+}
+
+/// A path that a data package takes for relative, whatever it begins with.
+pub(super) fn sheltered(path: String) -> String {
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    if drive || path.starts_with(['~', '\\']) || path == "-" { format!("./{path}") } else { path }
+}
+
+/// The files of `folder` and of its `data` folder that may be tables, by name; what is left out goes to `notes`.
+///
+/// # Errors
+/// A folder that does not exist or cannot be read.
+pub(super) fn candidates(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for below in FOLDERS {
+        let place = folder.join(below);
+        if below.is_empty() || place.is_dir() {
+            found.extend(files_of(&place, if below.is_empty() { "" } else { "data/" }, notes)?);
+        }
+    }
+    Ok(found)
+}
+
+fn files_of(place: &Path, prefix: &'static str, notes: &mut Vec<String>) -> Result<Vec<Candidate>> {
+    let unreadable = |cause| Error::File { path: place.to_owned(), cause };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(place).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let Some(name) = path.file_name() else { continue };
+        match name.to_str() {
+            Some(name) if path.is_file() => names.push(name.to_owned()),
+            None if path.is_file() => notes.push(format!("{} is left out: its name is not Unicode", path.display())),
+            _ => {}
+        }
+    }
+    names.sort();
+    Ok(names.into_iter().filter_map(|name| candidate(place, prefix, &name, notes)).collect())
+}
+
+fn candidate(place: &Path, folder: &'static str, name: &str, notes: &mut Vec<String>) -> Option<Candidate> {
+    let (stem, ending) = split(name)?;
+    if name.chars().any(char::is_control) {
+        notes.push(format!("{folder}{} is left out: its name has a control character", name.escape_debug()));
+        return None;
+    }
+    let source = Source::file(format!("{folder}{name}"), place.join(name));
+    Some(Candidate { folder, stem: stem.to_owned(), ending: ending.to_owned(), source })
+}
+
+/// The stem and the endings of a name of delimited text. Hidden files have none.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let is_one_of = |ending: &str, known: &[&str]| known.iter().any(|known| ending.eq_ignore_ascii_case(known));
+    let plain = match name.rsplit_once('.') {
+        Some((rest, ending)) if is_one_of(ending, &COMPRESSIONS) => rest,
+        _ => name,
+    };
+    let (stem, ending) = plain.rsplit_once('.')?;
+    (is_one_of(ending, &FORMATS) && !name.starts_with('.')).then(|| name.split_at(stem.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{sheltered, split};
+
+    #[test]
+    fn endings_tell_delimited_text() {
+        assert_eq!(split("a.b.csv"), Some(("a.b", ".csv")));
+        assert_eq!(split("a.TSV.gz"), Some(("a", ".TSV.gz")));
+        assert_eq!(split("a.txt.zst"), Some(("a", ".txt.zst")));
+        for name in ["a.gz", "csv", ".csv", ".a.csv", "a.json", "a.csv.zip"] {
+            assert_eq!(split(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn odd_beginnings_stay_relative() {
+        assert_eq!(sheltered("~a.csv".into()), "./~a.csv");
+        assert_eq!(sheltered("c:a.csv".into()), "./c:a.csv");
+        assert_eq!(sheltered("data/a.csv".into()), "data/a.csv");
+    }
+}

@@ -1,0 +1,110 @@
+//! The second pass: what the proposed schema makes of the data, found out by the validator itself.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use landfall_core::{
+    reject::ErrorCode,
+    schema::{Field, TableSchema},
+    validate::{ColumnMap, RecordPositions, Rejected, Validated, Validator},
+};
+
+use super::{
+    distinct::{self, Distinct, may_be_key, value_at},
+    records::{Form, Located, Part, Tally, read},
+};
+use crate::{
+    error::{Error, Result},
+    source::Source,
+};
+
+/// What the schema makes of the data.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    pub(super) records: u64,
+    /// Records that pass all rules but those of keys.
+    pub(super) fine: u64,
+    /// What is wrong with whole records.
+    pub(super) faults: BTreeMap<ErrorCode, Tally>,
+    pub(super) fields: Vec<FieldMeasured>,
+}
+
+/// What the schema makes of a field.
+#[derive(Debug, Default)]
+pub(super) struct FieldMeasured {
+    /// Values that are not of the type.
+    pub(super) wrong: Tally,
+    /// Missing values, where the field is required.
+    pub(super) missing: Tally,
+    /// The values of the records that pass, where they may be keys.
+    pub(super) values: Option<Distinct>,
+}
+
+/// A validator for records whose columns are `fields`.
+pub(super) fn validator(fields: &[Field]) -> Result<Validator> {
+    let schema = Arc::new(TableSchema { fields: fields.to_vec(), ..TableSchema::default() });
+    Validator::new(schema, ColumnMap::identity(fields.len())).map_err(|error| Error::Usage(error.to_string()))
+}
+
+/// The record of `row`.
+pub(super) fn record_of(validated: &Validated, row: usize) -> usize {
+    match &validated.row_records {
+        RecordPositions::All => row,
+        RecordPositions::Some(records) => records[row] as usize,
+    }
+}
+
+/// Validates all records of `sources` as `fields`; those at `likely` are likely to be keys.
+///
+/// # Errors
+/// A source that cannot be read.
+pub(super) fn measure(sources: &[Source], form: &Form, fields: &[Field], likely: &[bool]) -> Result<Measured> {
+    let validator = validator(fields)?;
+    let limit = |at: usize| if likely.get(at) == Some(&true) { distinct::MANY } else { distinct::FEW };
+    let values = |(at, field): (usize, &Field)| may_be_key(&field.kind).then(|| Distinct::new(&field.kind, limit(at)));
+    let empty = |values| FieldMeasured { values, ..FieldMeasured::default() };
+    let fields = fields.iter().enumerate().map(values).map(empty).collect();
+    let mut measured = Measured { fields, ..Measured::default() };
+    read(sources, form, &mut |part| match part {
+        Part::Block(block) => measured.block(&block, &validator),
+        Part::TooLong(place) => {
+            measured.records += 1;
+            measured.faults.entry(ErrorCode::RecordTooLong).or_default().add(place);
+        }
+    })?;
+    Ok(measured)
+}
+
+impl Measured {
+    fn block(&mut self, block: &Located, validator: &Validator) {
+        let validated = validator.validate(&block.records);
+        self.records += block.records.len() as u64;
+        self.fine += validated.rows.num_rows() as u64;
+        for (column, field) in validated.rows.columns().iter().zip(&mut self.fields) {
+            let Some(values) = &mut field.values else { continue };
+            for row in 0..column.len() {
+                if let Some(value) = value_at(column, row) {
+                    values.add(value, block.place(record_of(&validated, row)));
+                }
+            }
+        }
+        let position = |name: &str| validator.row_schema().index_of(name).ok();
+        validated.rejects.iter().for_each(|reject| self.reject(reject, block, &position));
+    }
+
+    fn reject(&mut self, reject: &Rejected, block: &Located, position: &dyn Fn(&str) -> Option<usize>) {
+        let place = block.place(reject.record as usize);
+        let mut whole: Vec<ErrorCode> = Vec::new();
+        for error in &reject.errors {
+            let field = error.field.as_deref().and_then(position);
+            match (error.code, field) {
+                (ErrorCode::TypeError, Some(field)) => self.fields[field].wrong.add(place),
+                // Without a value, the cell itself is missing, which is an error of its own.
+                (ErrorCode::ConstraintError, _) if error.value.is_none() => {}
+                (ErrorCode::ConstraintError, Some(field)) => self.fields[field].missing.add(place),
+                (code, _) if !whole.contains(&code) => whole.push(code),
+                _ => {}
+            }
+        }
+        whole.into_iter().for_each(|code| self.faults.entry(code).or_default().add(place));
+    }
+}

@@ -1,0 +1,129 @@
+//! The records of a file, block after block.
+
+use std::io::Read as _;
+
+use landfall_core::{
+    decode::{Cutter, Decoder, Limits, Piece, Records},
+    schema::{Dialect, Encoding},
+};
+
+use crate::{
+    error::Result,
+    source::{Input, Source},
+};
+
+/// Bytes of a block: few, so that a type is given up after few values.
+const BLOCK: usize = 128 << 10;
+
+/// How a file is written.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    pub(super) dialect: Dialect,
+    pub(super) encoding: Encoding,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The file among those of its table.
+    pub(super) file: usize,
+    /// The line, counted from 1.
+    pub(super) line: u64,
+}
+
+/// The records of a block and where they stand.
+pub(super) struct Located {
+    pub(super) records: Records,
+    file: usize,
+    lines_before: u64,
+}
+
+impl Located {
+    /// Where the record at `at` stands.
+    pub(super) fn place(&self, at: usize) -> Place {
+        Place { file: self.file, line: self.lines_before + self.records.line(at) as u64 + 1 }
+    }
+}
+
+/// A block, or the place of a record that is too long for a load.
+pub(super) enum Part {
+    Block(Located),
+    TooLong(Place),
+}
+
+/// Hands the parts of all `sources` to `visit`.
+///
+/// # Errors
+/// A source that cannot be read.
+pub(super) fn read(sources: &[Source], form: &Form, visit: &mut dyn FnMut(Part)) -> Result<()> {
+    for (file, source) in sources.iter().enumerate() {
+        read_file(source, file, form, visit)?;
+    }
+    Ok(())
+}
+
+fn read_file(source: &Source, file: usize, form: &Form, visit: &mut dyn FnMut(Part)) -> Result<()> {
+    let limits = Limits { block_bytes: BLOCK, ..Limits::default() };
+    let mut cutter = Cutter::new(&form.dialect, form.encoding, limits);
+    let decoder = Decoder::new(&form.dialect, form.encoding);
+    let mut input = source.open()?;
+    let mut lines = 0;
+    loop {
+        while let Some(piece) = cutter.next_piece() {
+            let before = cutter.data_start().map_or(0, |start| start.line_ends) + lines;
+            lines += hand_over(piece, &decoder, Place { file, line: before }, visit);
+        }
+        if cutter.is_finished() {
+            return Ok(());
+        }
+        fill(&mut input, &mut cutter).map_err(|error| source.unreadable(&error))?;
+    }
+}
+
+/// Visits `piece`, which stands after the lines of `before`, and says how many lines it has.
+fn hand_over(piece: Piece, decoder: &Decoder, before: Place, visit: &mut dyn FnMut(Part)) -> u64 {
+    match piece {
+        Piece::Block(block) => {
+            let records = decoder.decode(block);
+            let lines = u64::from(records.line_ends());
+            visit(Part::Block(Located { records, file: before.file, lines_before: before.line }));
+            lines
+        }
+        Piece::TooLong(record) => {
+            if !record.comment {
+                visit(Part::TooLong(Place { line: before.line + 1, ..before }));
+            }
+            record.line_ends
+        }
+    }
+}
+
+fn fill(input: &mut Input, cutter: &mut Cutter) -> std::io::Result<()> {
+    let read = input.read(cutter.space())?;
+    if read == 0 {
+        cutter.finish();
+    } else {
+        cutter.filled(read);
+    }
+    Ok(())
+}
+
+/// How often something was seen, and where first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) count: u64,
+    pub(super) places: Vec<Place>,
+}
+
+impl Tally {
+    /// Places kept.
+    const PLACES: usize = 3;
+
+    /// Notes one more.
+    pub(super) fn add(&mut self, place: Place) {
+        self.count += 1;
+        if self.places.len() < Self::PLACES {
+            self.places.push(place);
+        }
+    }
+}

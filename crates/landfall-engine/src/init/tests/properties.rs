@@ -1,0 +1,75 @@
+//! Whatever the files hold, the proposal is sound, and a load accepts what was counted as fine.
+
+use std::sync::Arc;
+
+use landfall_core::{
+    decode::{Limits, decode_all},
+    schema::Resource,
+    validate::{ColumnMap, Validator},
+};
+use proptest::prelude::*;
+
+use super::{folder, loaded, proposal};
+
+/// A cell of some kind.
+fn cell() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (0..40u32).prop_map(|n| n.to_string()),
+        1 => Just(String::new()),
+        1 => (1..13u32, 1..29u32).prop_map(|(month, day)| format!("2021-{month:02}-{day:02}")),
+        1 => (1..13u32, 1..29u32).prop_map(|(month, day)| format!("{day:02}/{month:02}/2021")),
+        1 => "[a-z;|' ,\"é]{0,5}".prop_map(|text| if text.contains(['"', ',']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }),
+        1 => any::<bool>().prop_map(|value| value.to_string()),
+        1 => Just("007".to_owned()),
+    ]
+}
+
+/// Text of a table with some columns, perhaps ragged.
+fn text() -> impl Strategy<Value = String> {
+    let record = prop::collection::vec(cell(), 3);
+    let records = prop::collection::vec(prop_oneof![9 => record, 1 => prop::collection::vec(cell(), 0..5)], 1..30);
+    let lines = |records: Vec<Vec<String>>| records.iter().map(|record| record.join(",") + "\n").collect::<String>();
+    (any::<bool>(), records.prop_map(lines))
+        .prop_map(|(header, lines)| if header { format!("id,day,note\n{lines}") } else { lines })
+}
+
+/// The records that the proposed schema accepts.
+fn accepted(resource: &Resource, bytes: &[u8]) -> usize {
+    let fields = resource.schema.fields.len();
+    let validator =
+        Validator::new(Arc::new(resource.schema.clone()), ColumnMap::identity(fields)).expect("sound rules");
+    let decoded = decode_all(&resource.dialect, resource.encoding, Limits::default(), bytes);
+    let blocks = decoded.parts.iter().filter_map(|part| part.records.as_ref().ok());
+    blocks.map(|records| validator.validate(records).rows.num_rows()).sum()
+}
+
+/// The number after which `words` stand in `yaml`.
+fn told(yaml: &str) -> Option<usize> {
+    let line = yaml.lines().find(|line| line.contains("pass the rules below"))?;
+    line.split_whitespace().find_map(|word| word.parse().ok())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_was_counted_as_fine_is_accepted(text in text()) {
+        let folder = folder(&[("items.csv", text.as_bytes())]);
+        let Ok(_) = crate::init::propose(folder.path()) else { return Ok(()) };
+        let (proposal, package) = proposal(folder.path());
+        let yaml = proposal.package_yaml;
+        let fine = accepted(&package.resources[0], text.as_bytes());
+        prop_assert_eq!(told(&yaml).unwrap_or(0), fine, "{}", yaml);
+        let counts = &loaded(folder.path(), &package)[0].counts;
+        let repeated = yaml.lines().find(|line| line.contains("occur again")).is_some();
+        prop_assert!(repeated || counts.inserted as usize == fine, "{:?} {}", counts, yaml);
+    }
+
+    #[test]
+    fn any_bytes_give_a_sound_proposal_or_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let folder = folder(&[("items.csv", &bytes)]);
+        if crate::init::propose(folder.path()).is_ok() {
+            proposal(folder.path());
+        }
+    }
+}
