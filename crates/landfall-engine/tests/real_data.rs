@@ -12,7 +12,7 @@ use landfall_engine::{
 #[test]
 fn the_real_data_gives_the_expected_counts() {
     let Some(shared) = std::env::var_os("LANDFALL_CONFORMANCE") else {
-        println!("skipped: LANDFALL_CONFORMANCE does not name the conformance folder");
+        eprintln!("skipped: LANDFALL_CONFORMANCE does not name the conformance folder");
         return;
     };
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hr");

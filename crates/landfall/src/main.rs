@@ -2,7 +2,6 @@
 
 mod cli;
 mod config;
-mod engine_calls;
 mod exit;
 mod failure;
 mod logging;

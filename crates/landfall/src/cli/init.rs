@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use landfall_engine::shown;
+use landfall_engine::{init, shown};
 
 use super::Invocation;
 use crate::{
     config::{PACKAGE_FILES, PROJECT_FILE},
-    engine_calls::init,
     exit::{Exit, Fault},
     output::{self, Replace},
 };
