@@ -149,10 +149,11 @@ impl TableCheck<'_> {
             for block in blocks {
                 let block = block?;
                 let begun = Instant::now();
-                self.block(&block, state, &mut reading, visit)?;
+                let consumed = block.consumed;
+                self.block(block, state, &mut reading, visit)?;
                 seconds += begun.elapsed().as_secs_f64();
                 let Counts { read, rejected, .. } = reading.counts;
-                self.observer.progress(Progress { bytes: block.consumed, total_bytes, records: read, rejected });
+                self.observer.progress(Progress { bytes: consumed, total_bytes, records: read, rejected });
             }
             Ok(seconds)
         })?;
@@ -171,28 +172,24 @@ impl TableCheck<'_> {
         Ok(outcome)
     }
 
-    fn block(
-        &self,
-        block: &ReadBlock,
-        state: &mut Pass<'_>,
-        reading: &mut Reading<'_>,
-        visit: Visit<'_>,
-    ) -> Result<()> {
-        match &block.content {
+    fn block(&self, block: ReadBlock, state: &mut Pass<'_>, reading: &mut Reading<'_>, visit: Visit<'_>) -> Result<()> {
+        let line_ends = block.line_ends();
+        match block.content {
             Content::Records(read) => {
-                let (records, validated) = &**read;
+                let (records, mut validated) = *read;
+                let rejected = std::mem::take(&mut validated.rejects);
                 let mut keys = state.keys.take();
                 if let Some(keys) = &mut keys {
                     let mut judge = CheckJudge {
                         check: self,
                         state,
                         reading,
-                        records,
+                        records: &records,
                         offset: block.offset,
                         visit,
                         needs: Vec::new(),
                     };
-                    resolve(keys, validated, self.options.on_conflict, &mut judge)?;
+                    resolve(keys, &validated, rejected, self.options.on_conflict, &mut judge)?;
                 }
                 state.keys = keys;
                 reading.counts.read += records.len() as u64;
@@ -221,7 +218,7 @@ impl TableCheck<'_> {
                 reading.counts.rejected += 1;
             }
         }
-        reading.lines += block.line_ends();
+        reading.lines += line_ends;
         Ok(())
     }
 }

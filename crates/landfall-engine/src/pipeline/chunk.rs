@@ -6,7 +6,6 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use arrow_select::concat::concat_batches;
 use landfall_core::{
     decode::{Records, TooLong},
     keys::{KeyColumns, Scalar, row_scalars},
@@ -60,18 +59,20 @@ pub(super) struct Chunk<'a> {
     pub(super) load: LoadId,
     pub(super) rules: Rules,
     pub(super) tally: &'a mut Tally,
+    /// Rejects of the block at hand, to be written together.
+    pub(super) rejects: Vec<NewReject>,
     /// Rejects are told here too, where they may have to be written again after a rollback.
     pub(super) spill: Option<TellReject<'a>>,
 }
 
 impl Chunk<'_> {
     /// Takes in a block; whether to go on after it.
-    pub(super) fn take(&mut self, block: &ReadBlock, keys: &mut Keys) -> Result<Flow> {
+    pub(super) fn take(&mut self, block: ReadBlock, keys: &mut Keys) -> Result<Flow> {
         let line_ends = block.line_ends();
         let end = Position { offset: block.offset + block.length, lines: self.tally.position.lines + line_ends };
-        let flow = match &block.content {
-            Content::Records(read) => self.records(block.offset, &read.0, &read.1, keys)?,
-            Content::TooLong(record) => self.too_long(record)?,
+        let flow = match block.content {
+            Content::Records(read) => self.records(block.offset, &read.0, read.1, keys)?,
+            Content::TooLong(record) => self.too_long(&record)?,
         };
         if flow == Flow::Continue {
             self.tally.position = end;
@@ -79,17 +80,27 @@ impl Chunk<'_> {
         Ok(flow)
     }
 
-    fn records(&mut self, offset: u64, records: &Records, validated: &Validated, keys: &mut Keys) -> Result<Flow> {
+    fn records(&mut self, offset: u64, records: &Records, mut validated: Validated, keys: &mut Keys) -> Result<Flow> {
+        let rejected = std::mem::take(&mut validated.rejects);
         let on_conflict = self.rules.on_conflict;
         let before = self.tally.counts.read;
-        let mut judge = BlockJudge { chunk: self, offset, records, validated, before, stopped: None };
-        let flow = resolve(keys, validated, on_conflict, &mut judge)?;
+        let mut judge = BlockJudge { chunk: self, offset, records, validated: &validated, before, stopped: None };
+        let flow = resolve(keys, &validated, rejected, on_conflict, &mut judge)?;
         let stopped = judge.stopped;
+        self.write_rejects()?;
         match stopped {
             None => self.tally.counts.read = before + records.len() as u64,
             Some(record) => self.stop_after(offset, records, before, record as usize),
         }
         Ok(flow)
+    }
+
+    fn write_rejects(&mut self) -> Result<()> {
+        let start = Instant::now();
+        self.transaction.add_rejects(self.load, self.table, &self.rejects)?;
+        self.tally.writing += start.elapsed();
+        self.rejects.clear();
+        Ok(())
     }
 
     /// Sets the position to the end of `record`, the last that was taken.
@@ -119,7 +130,7 @@ impl Chunk<'_> {
             errors: vec![too_long_error(record.len)],
         };
         self.tally.counts.read += 1;
-        self.reject(&reject)?;
+        self.reject(reject)?;
         // The record is taken whole, so that a load stopped here goes on behind it.
         Ok(if self.too_many() { self.stop_behind(record) } else { Flow::Continue })
     }
@@ -130,16 +141,21 @@ impl Chunk<'_> {
         Flow::Stop
     }
 
-    fn reject(&mut self, reject: &NewReject) -> Result<()> {
+    fn reject(&mut self, reject: NewReject) -> Result<()> {
         let start = Instant::now();
         if let Some(spill) = &mut self.spill {
-            spill(reject)?;
+            spill(&reject)?;
         }
-        store_reject(self.transaction, self.load, self.table, self.source, reject)?;
+        if matches!(reject.raw, RawRecord::Long(_)) {
+            store_reject(self.transaction, self.load, self.table, self.source, &reject)?;
+        }
         self.tally.writing += start.elapsed();
         self.tally.counts.rejected += 1;
         self.tally.deferred += u64::from(self.rules.defers && reject.waiting());
         self.tally.reasons.add(&reject.errors);
+        if matches!(reject.raw, RawRecord::Whole(_)) {
+            self.rejects.push(reject);
+        }
         Ok(())
     }
 
@@ -248,38 +264,17 @@ impl BlockJudge<'_, '_> {
     }
 }
 
-/// The rows of `ranges`, as one batch.
-fn gather(rows: &RecordBatch, ranges: &[Range<usize>]) -> Result<RecordBatch> {
-    let slices: Vec<RecordBatch> = ranges.iter().map(|range| rows.slice(range.start, range.len())).collect();
-    match &slices[..] {
-        [one] => Ok(one.clone()),
-        _ => concat_batches(&rows.schema(), &slices)
-            .map_err(|error| Error::Target(TargetError::new(TargetErrorKind::Statement, error.to_string()))),
-    }
-}
-
-/// The row of the batch that row `at` of the gathered ranges was.
-fn ungather(ranges: &[Range<usize>], mut at: usize) -> usize {
-    for range in ranges {
-        if at < range.len() {
-            return range.start + at;
-        }
-        at -= range.len();
-    }
-    at
-}
-
 impl Judge for BlockJudge<'_, '_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.timed(|transaction| transaction.find(table, positions, values))
     }
 
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
-        let batch = gather(rows, accepted)?;
-        let refused = self.timed(|transaction| transaction.insert(table, &batch))?;
-        self.chunk.tally.counts.inserted += (batch.num_rows() - refused.len()) as u64;
+        let refused = self.timed(|transaction| transaction.insert(table, rows, accepted))?;
+        let count: usize = accepted.iter().map(Range::len).sum();
+        self.chunk.tally.counts.inserted += (count - refused.len()) as u64;
         for RefusedRow { row, message } in refused {
-            self.refused(rows, ungather(accepted, row), &message)?;
+            self.refused(rows, row, &message)?;
         }
         Ok(())
     }
@@ -304,7 +299,7 @@ impl Judge for BlockJudge<'_, '_> {
             errors,
         };
         self.chunk.tally.counts.read = reject.record;
-        self.chunk.reject(&reject)?;
+        self.chunk.reject(reject)?;
         if self.chunk.too_many() {
             self.stopped = Some(record);
             return Ok(Flow::Stop);

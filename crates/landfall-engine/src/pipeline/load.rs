@@ -231,7 +231,7 @@ impl<'r, 's> Run<'r, 's> {
                 state = LoadState::Complete;
                 break;
             };
-            if self.take(transaction, &block)? == Flow::Stop {
+            if self.take(transaction, block)? == Flow::Stop {
                 state = LoadState::Stopped;
             } else if self.tally.counts.read >= goal {
                 break;
@@ -253,7 +253,7 @@ impl<'r, 's> Run<'r, 's> {
         Ok(self.entry.position.offset)
     }
 
-    fn take(&mut self, transaction: &mut dyn Transaction, block: &ReadBlock) -> Result<Flow> {
+    fn take(&mut self, transaction: &mut dyn Transaction, block: ReadBlock) -> Result<Flow> {
         let options = self.session.options;
         let rules = Rules {
             on_conflict: options.on_conflict,
@@ -269,12 +269,14 @@ impl<'r, 's> Run<'r, 's> {
             load,
             rules,
             tally: &mut self.tally,
+            rejects: Vec::new(),
             spill: tell.as_mut().map(|tell| tell as _),
         };
+        let (digest, digested, consumed) = (block.digest.to_hex().to_string(), block.digested, block.consumed);
         let flow = chunk.take(block, &mut self.keys)?;
-        (self.entry.digest, self.entry.digested) = (block.digest.to_hex().to_string(), block.digested);
+        (self.entry.digest, self.entry.digested) = (digest, digested);
         self.session.observer.progress(Progress {
-            bytes: block.consumed,
+            bytes: consumed,
             total_bytes: self.stamp.size,
             records: self.tally.counts.read,
             rejected: self.tally.counts.rejected,

@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{Answer, KeyColumns, Scalar, row_scalars},
     reject::{CellError, ErrorCode},
-    validate::{RecordPositions, Validated},
+    validate::{RecordPositions, Rejected, Validated},
 };
 
 use super::keys::{Foreign, Keys, Parents};
@@ -53,20 +53,21 @@ pub(super) fn record_of(positions: &RecordPositions, row: usize) -> u32 {
     }
 }
 
-/// Resolves the keys of all records of a block.
+/// Resolves the keys of all records of a block; `rejected` are those that the validator rejected.
 pub(super) fn resolve(
     keys: &mut Keys,
     validated: &Validated,
+    mut rejected: Vec<Rejected>,
     on_conflict: OnConflict,
     judge: &mut dyn Judge,
 ) -> Result<Flow> {
     let mut block = Block::new(keys, validated, on_conflict);
-    let rejects = validated.rejects.len();
+    let rejects = rejected.len();
     let mut next = 0;
     for row in 0..validated.rows.num_rows() {
         let record = record_of(&validated.row_records, row);
-        while next < rejects && validated.rejects[next].record < record {
-            if block.rejected(next, judge)? == Flow::Stop {
+        while next < rejects && rejected[next].record < record {
+            if block.rejected(next, &mut rejected[next], judge)? == Flow::Stop {
                 return block.finish(Flow::Stop, judge);
             }
             next += 1;
@@ -76,7 +77,7 @@ pub(super) fn resolve(
         }
     }
     while next < rejects {
-        if block.rejected(next, judge)? == Flow::Stop {
+        if block.rejected(next, &mut rejected[next], judge)? == Flow::Stop {
             return block.finish(Flow::Stop, judge);
         }
         next += 1;
@@ -92,16 +93,31 @@ struct Block<'a> {
     /// The unique and foreign keys of the rows that passed.
     uniques: Vec<KeyColumns<'a>>,
     foreigns: Vec<KeyColumns<'a>>,
+    /// Those of the rejected records, as far as they could be read.
+    rejected_uniques: Vec<KeyColumns<'a>>,
+    rejected_foreigns: Vec<KeyColumns<'a>>,
     /// Rows accepted and not yet handed to the judge.
     pending: Vec<Range<usize>>,
 }
 
 impl<'a> Block<'a> {
     fn new(keys: &'a mut Keys, validated: &'a Validated, on_conflict: OnConflict) -> Self {
-        let rows = &validated.rows;
-        let uniques = keys.uniques.iter().map(|unique| KeyColumns::new(rows, &unique.positions)).collect();
-        let foreigns = keys.foreigns.iter().map(|foreign| KeyColumns::new(rows, &foreign.positions)).collect();
-        Self { keys, validated, on_conflict, uniques, foreigns, pending: Vec::new() }
+        let uniques = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
+            keys.uniques.iter().map(|unique| KeyColumns::new(rows, &unique.positions)).collect()
+        };
+        let foreigns = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
+            keys.foreigns.iter().map(|foreign| KeyColumns::new(rows, &foreign.positions)).collect()
+        };
+        Self {
+            uniques: uniques(&validated.rows),
+            foreigns: foreigns(&validated.rows),
+            rejected_uniques: uniques(&validated.rejected_rows),
+            rejected_foreigns: foreigns(&validated.rejected_rows),
+            validated,
+            on_conflict,
+            pending: Vec::new(),
+            keys,
+        }
     }
 
     fn finish(mut self, flow: Flow, judge: &mut dyn Judge) -> Result<Flow> {
@@ -168,8 +184,8 @@ impl<'a> Block<'a> {
     #[cold]
     fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
         let rows = &self.validated.rows;
-        let content = row_scalars(rows, row);
         let same = |found: &[Scalar]| {
+            let content = row_scalars(rows, row);
             found.len() == content.len() && found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new)
         };
         let has_primary = self.keys.uniques.first().is_some_and(|unique| unique.primary);
@@ -289,18 +305,15 @@ impl<'a> Block<'a> {
 
     /// A record that the validator rejected: clashes and missing parents are listed too, as far as its keys could be
     /// read.
-    fn rejected(&mut self, at: usize, judge: &mut dyn Judge) -> Result<Flow> {
-        let rejected = &self.validated.rejects[at];
-        let mut errors = rejected.errors.clone();
-        let rows = &self.validated.rejected_rows;
+    fn rejected(&mut self, at: usize, rejected: &mut Rejected, judge: &mut dyn Judge) -> Result<Flow> {
+        let mut errors = std::mem::take(&mut rejected.errors);
         for key in 0..self.keys.uniques.len() {
             let unique = &self.keys.uniques[key];
             if unique.primary && self.on_conflict != OnConflict::Reject {
                 continue;
             }
-            let columns = KeyColumns::new(rows, &unique.positions);
-            if unique.seen.contains(columns.key(at)) != Answer::No {
-                let values = columns.values(at);
+            if unique.seen.contains(self.rejected_uniques[key].key(at)) != Answer::No {
+                let values = self.rejected_uniques[key].values(at);
                 if self.find_own(key, &values, judge)?.is_some() {
                     let unique = &self.keys.uniques[key];
                     errors.push(clash(unique.code(), &unique.name, &values));
@@ -308,7 +321,7 @@ impl<'a> Block<'a> {
             }
         }
         for key in 0..self.keys.foreigns.len() {
-            let columns = KeyColumns::new(rows, &self.keys.foreigns[key].positions);
+            let columns = self.rejected_foreigns[key].clone();
             errors.extend(self.missing_parent(key, &columns, at, judge)?);
         }
         judge.reject(rejected.record, errors)

@@ -140,8 +140,9 @@ impl<'s> Trial<'s> {
             let error = CellError::new(ErrorCode::SourceError, None, None, message);
             return Ok(Some(Verdict::Rejected(vec![error])));
         }
-        let validated = rules.validator.validate(&records);
-        resolve(&mut self.keys, &validated, self.on_conflict, judge)?;
+        let mut validated = rules.validator.validate(&records);
+        let rejected = std::mem::take(&mut validated.rejects);
+        resolve(&mut self.keys, &validated, rejected, self.on_conflict, judge)?;
         Ok(None)
     }
 }
@@ -158,8 +159,8 @@ impl Judge for TrialJudge<'_> {
         self.transaction.find(table, positions, values)
     }
 
-    fn accept(&mut self, table: &Table, rows: &RecordBatch, _accepted: &[Range<usize>]) -> Result<()> {
-        let refusals = self.transaction.insert(table, rows)?;
+    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+        let refusals = self.transaction.insert(table, rows, accepted)?;
         self.verdict = Some(match refusals.first() {
             None => Verdict::Inserted,
             Some(row) => Verdict::Rejected(vec![refused(&row.message)]),

@@ -6,7 +6,7 @@
 mod open;
 mod sqlite;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
 use landfall_core::{
@@ -119,8 +119,9 @@ pub trait Read {
 
 /// A write transaction. Dropped without a commit, it leaves no trace.
 pub trait Transaction: Read {
-    /// Inserts `rows` into `table`. Rows that a constraint of the database stops are returned, and the others stay.
-    fn insert(&mut self, table: &Table, rows: &RecordBatch) -> Result<Vec<RefusedRow>>;
+    /// Inserts the rows of `rows` at `selected` into `table`. Rows that a constraint of the database stops are returned,
+    /// and the others stay.
+    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
 
     /// Gives the row of `table` that has the primary key of row `row` of `rows` the content of that row; what the
     /// database said where one of its constraints stops that.
@@ -138,6 +139,9 @@ pub trait Transaction: Read {
     /// Overwrites the entry of a load. `was_at` is the offset that the ledger must hold; `false` where it does not
     /// (another process goes on with the load), and nothing is changed.
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<bool>;
+
+    /// Adds rejects of `load` to the quarantine, in this order; all of their bytes are at hand.
+    fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()>;
 
     /// Adds a reject of `load` to the quarantine.
     fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId>;

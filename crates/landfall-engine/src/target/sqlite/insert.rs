@@ -1,6 +1,6 @@
 //! Inserting batches, fast: many rows a statement, each value bound straight from its Arrow column.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+use std::ops::Range;
 
 use arrow_array::{
     Array, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
@@ -12,9 +12,9 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::{
     RefusedRow, Table,
-    ddl::names,
     failure::{Context as _, failure, is_constraint},
     quoted,
+    statements::Statements,
     stored::Bound,
 };
 use crate::error::Result;
@@ -24,108 +24,84 @@ const VALUES_PER_STATEMENT: usize = 320;
 /// What is left over is inserted with statements of a quarter of the rows, and so on down to one.
 const SHRINK: usize = 4;
 
-/// Inserts all rows of `rows` into `table`; the rows that a constraint stops are returned.
+/// Inserts the rows of `rows` at `selected` into `table`; the rows that a constraint stops are returned.
 pub(super) fn insert(
     connection: &Connection,
     texts: &Statements,
     table: &Table,
     rows: &RecordBatch,
+    selected: &[Range<usize>],
 ) -> Result<Vec<RefusedRow>> {
-    let columns: Vec<Column<'_>> = rows.columns().iter().map(|column| Column::new(column.as_ref())).collect();
-    let mut per_statement = (VALUES_PER_STATEMENT / columns.len().max(1)).max(1);
-    let mut refused = Vec::new();
-    let mut first = 0;
-    while first < rows.num_rows() {
-        while per_statement > rows.num_rows() - first {
-            per_statement = (per_statement / SHRINK).max(1);
-        }
-        let mut statement = texts.prepare(connection, table, per_statement)?;
-        while first + per_statement <= rows.num_rows() {
-            if !execute(&mut statement, &columns, first, per_statement, table)? {
-                one_by_one(connection, texts, table, &columns, first..first + per_statement, &mut refused)?;
+    let selected: Vec<usize> = selected.iter().cloned().flatten().collect();
+    let columns = rows.columns().iter().map(|column| Column::new(column.as_ref(), &selected)).collect();
+    let mut insertion = Insertion { connection, texts, table, columns, selected, refused: Vec::new() };
+    insertion.all()?;
+    Ok(insertion.refused)
+}
+
+/// An insertion under way. Rows are counted in the order in which they were selected.
+struct Insertion<'i> {
+    connection: &'i Connection,
+    texts: &'i Statements,
+    table: &'i Table,
+    columns: Vec<Column<'i>>,
+    selected: Vec<usize>,
+    refused: Vec<RefusedRow>,
+}
+
+impl Insertion<'_> {
+    fn all(&mut self) -> Result<()> {
+        let count = self.selected.len();
+        let mut per_statement = (VALUES_PER_STATEMENT / self.columns.len().max(1)).max(1);
+        let mut first = 0;
+        while first < count {
+            while per_statement > count - first {
+                per_statement = (per_statement / SHRINK).max(1);
             }
-            first += per_statement;
+            let mut statement =
+                self.texts.insert(self.connection, self.table, per_statement).context(|| inserting(self.table))?;
+            while first + per_statement <= count {
+                if self.execute(&mut statement, first, per_statement)?.is_some() {
+                    self.one_by_one(first..first + per_statement)?;
+                }
+                first += per_statement;
+            }
         }
+        Ok(())
     }
-    Ok(refused)
-}
 
-/// Inserts rows with a statement each, and notes those that a constraint stops.
-fn one_by_one(
-    connection: &Connection,
-    texts: &Statements,
-    table: &Table,
-    columns: &[Column<'_>],
-    rows: std::ops::Range<usize>,
-    refused: &mut Vec<RefusedRow>,
-) -> Result<()> {
-    let mut statement = texts.prepare(connection, table, 1)?;
-    for row in rows {
-        bind(&mut statement, columns, row, 1).context(|| inserting(table))?;
+    /// Inserts rows with a statement each, and notes those that a constraint stops.
+    fn one_by_one(&mut self, rows: Range<usize>) -> Result<()> {
+        let mut statement = self.texts.insert(self.connection, self.table, 1).context(|| inserting(self.table))?;
+        for at in rows {
+            if let Some(message) = self.execute(&mut statement, at, 1)? {
+                self.refused.push(RefusedRow { row: self.selected[at], message });
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts `count` rows from `first` with one statement; the database's words where a constraint stopped it, and
+    /// with it all of them.
+    fn execute(&self, statement: &mut CachedStatement<'_>, first: usize, count: usize) -> Result<Option<String>> {
+        self.bind(statement, first, count).context(|| inserting(self.table))?;
         match statement.raw_execute() {
-            Ok(_) => {}
-            Err(error) if is_constraint(&error) => refused.push(RefusedRow { row, message: error.to_string() }),
-            Err(error) => return Err(failure(&error, &inserting(table))),
+            Ok(_) => Ok(None),
+            Err(error) if is_constraint(&error) => Ok(Some(error.to_string())),
+            Err(error) => Err(failure(&error, &inserting(self.table))),
         }
     }
-    Ok(())
-}
 
-/// Inserts `count` rows from `first` with one statement; `false` where a constraint stopped it, and with it all of them.
-fn execute(
-    statement: &mut CachedStatement<'_>,
-    columns: &[Column<'_>],
-    first: usize,
-    count: usize,
-    table: &Table,
-) -> Result<bool> {
-    bind(statement, columns, first, count).context(|| inserting(table))?;
-    match statement.raw_execute() {
-        Ok(_) => Ok(true),
-        Err(error) if is_constraint(&error) => Ok(false),
-        Err(error) => Err(failure(&error, &inserting(table))),
-    }
-}
-
-fn bind(
-    statement: &mut CachedStatement<'_>,
-    columns: &[Column<'_>],
-    first: usize,
-    count: usize,
-) -> rusqlite::Result<()> {
-    let mut parameter = 1;
-    for row in first..first + count {
-        for column in columns {
-            column.bind(statement, parameter, row)?;
-            parameter += 1;
+    fn bind(&self, statement: &mut CachedStatement<'_>, first: usize, count: usize) -> rusqlite::Result<()> {
+        let mut parameter = 1;
+        for at in first..first + count {
+            for column in &self.columns {
+                column.bind(statement, parameter, at, self.selected[at])?;
+                parameter += 1;
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
-
-/// The texts of the statements that insert, by table and number of rows: they are long, and wanted often.
-#[derive(Debug, Default)]
-pub(super) struct Statements {
-    texts: RefCell<HashMap<Wanted, Arc<str>>>,
-}
-
-/// A table and a number of rows.
-type Wanted = (Arc<str>, usize);
-
-impl Statements {
-    fn prepare<'c>(&self, connection: &'c Connection, table: &Table, rows: usize) -> Result<CachedStatement<'c>> {
-        let key = (table.name.clone(), rows);
-        let text = self.texts.borrow_mut().entry(key).or_insert_with(|| text(table, rows)).clone();
-        connection.prepare_cached(&text).context(|| inserting(table))
-    }
-}
-
-/// The statement that inserts `rows` rows into `table`.
-fn text(table: &Table, rows: usize) -> Arc<str> {
-    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
-    let row = format!("({})", vec!["?"; all.len()].join(", "));
-    let rows = vec![row.as_str(); rows].join(", ");
-    format!("INSERT INTO {} ({}) VALUES {rows}", quoted(&table.name), names(table, &all)).into()
 }
 
 fn inserting(table: &Table) -> String {
@@ -137,7 +113,7 @@ enum Column<'a> {
     Integers(&'a Int64Array),
     Booleans(&'a BooleanArray),
     Texts(&'a StringArray),
-    /// Dates and times, written out as text once for the whole batch.
+    /// Dates and times, written out as text for all selected rows: for each the end of its text.
     Rendered {
         text: String,
         ends: Vec<u32>,
@@ -146,7 +122,7 @@ enum Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(column: &'a dyn Array) -> Self {
+    fn new(column: &'a dyn Array, selected: &[usize]) -> Self {
         let any = column.as_any();
         match column.data_type() {
             DataType::Int64 => any.downcast_ref().map(Self::Integers),
@@ -154,21 +130,21 @@ impl<'a> Column<'a> {
             DataType::Utf8 => any.downcast_ref().map(Self::Texts),
             DataType::Date32 => any
                 .downcast_ref::<Date32Array>()
-                .map(|dates| Self::rendered(column, |row, out| render::date_text(dates.value(row), out))),
+                .map(|dates| Self::rendered(column, selected, |row, out| render::date_text(dates.value(row), out))),
             DataType::Time64(TimeUnit::Microsecond) => any
                 .downcast_ref::<Time64MicrosecondArray>()
-                .map(|times| Self::rendered(column, |row, out| render::time_text(times.value(row), out))),
+                .map(|times| Self::rendered(column, selected, |row, out| render::time_text(times.value(row), out))),
             _ => any
                 .downcast_ref::<TimestampMicrosecondArray>()
-                .map(|times| Self::rendered(column, |row, out| render::datetime_text(times.value(row), out))),
+                .map(|times| Self::rendered(column, selected, |row, out| render::datetime_text(times.value(row), out))),
         }
         .unwrap_or_else(|| unreachable!("the validator makes no column of type {}", column.data_type()))
     }
 
-    fn rendered(column: &'a dyn Array, write: impl Fn(usize, &mut String)) -> Self {
-        let mut text = String::with_capacity(column.len() * 20);
-        let mut ends = Vec::with_capacity(column.len());
-        for row in 0..column.len() {
+    fn rendered(column: &'a dyn Array, selected: &[usize], write: impl Fn(usize, &mut String)) -> Self {
+        let mut text = String::with_capacity(selected.len() * 20);
+        let mut ends = Vec::with_capacity(selected.len());
+        for &row in selected {
             if column.is_valid(row) {
                 write(row, &mut text);
             }
@@ -178,7 +154,13 @@ impl<'a> Column<'a> {
     }
 
     #[inline]
-    fn bind(&self, statement: &mut CachedStatement<'_>, parameter: usize, row: usize) -> rusqlite::Result<()> {
+    fn bind(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        parameter: usize,
+        at: usize,
+        row: usize,
+    ) -> rusqlite::Result<()> {
         match self {
             Self::Integers(column) if column.is_valid(row) => {
                 statement.raw_bind_parameter(parameter, column.value(row))
@@ -188,8 +170,8 @@ impl<'a> Column<'a> {
                 statement.raw_bind_parameter(parameter, column.value(row))
             }
             Self::Rendered { text, ends, column } if column.is_valid(row) => {
-                let start = if row == 0 { 0 } else { ends[row - 1] };
-                statement.raw_bind_parameter(parameter, &text[start as usize..ends[row] as usize])
+                let start = if at == 0 { 0 } else { ends[at - 1] };
+                statement.raw_bind_parameter(parameter, &text[start as usize..ends[at] as usize])
             }
             _ => statement.raw_bind_parameter(parameter, rusqlite::types::Null),
         }

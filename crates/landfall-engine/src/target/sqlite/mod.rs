@@ -11,13 +11,17 @@ mod migrations;
 mod quarantine;
 mod query;
 mod rows;
+mod statements;
 mod stored;
 
-use std::{path::Path, time::Duration};
+use std::{ops::Range, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use self::failure::{Context as _, failure};
+use self::{
+    failure::{Context as _, failure},
+    statements::Statements,
+};
 use super::{Access, Cell, Fence, QueryRows, Read, RefusedRow, Table, Target, Transaction};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -35,7 +39,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Sqlite {
     connection: Connection,
     location: String,
-    statements: insert::Statements,
+    statements: Statements,
 }
 
 impl Sqlite {
@@ -52,7 +56,7 @@ impl Sqlite {
             ),
         }
         .context(|| format!("cannot open the database {location}"))?;
-        let mut target = Self { connection, location, statements: insert::Statements::default() };
+        let mut target = Self { connection, location, statements: Statements::default() };
         target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
         if access == Access::Write {
             migrations::apply(&mut target.connection, &target.location)?;
@@ -65,7 +69,7 @@ impl Sqlite {
     fn configure(&mut self, access: Access) -> rusqlite::Result<()> {
         self.connection.busy_timeout(LOCK_TIMEOUT)?;
         self.connection.set_prepared_statement_cache_capacity(64);
-        self.connection.pragma_update(None, "cache_size", -32_768)?;
+        self.connection.pragma_update(None, "cache_size", -65_536)?;
         if access == Access::Write {
             self.connection.pragma_update(None, "page_size", 8192)?;
             self.connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -80,10 +84,22 @@ fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
+impl Sqlite {
+    fn statements(&self) -> &Statements {
+        &self.statements
+    }
+}
+
+impl SqliteTransaction<'_> {
+    fn statements(&self) -> &Statements {
+        self.statements
+    }
+}
+
 /// A write transaction of a SQLite database.
 struct SqliteTransaction<'c> {
     transaction: rusqlite::Transaction<'c>,
-    statements: &'c insert::Statements,
+    statements: &'c Statements,
 }
 
 /// The reading methods, over whatever gives a connection.
@@ -97,7 +113,7 @@ macro_rules! read_through {
                 rows::row_count(&self.$field, table)
             }
             fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-                rows::find(&self.$field, table, positions, values)
+                rows::find(&self.$field, self.statements(), table, positions, values)
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 rows::scan(&self.$field, table, positions, visit)
@@ -164,8 +180,8 @@ impl Target for Sqlite {
 }
 
 impl Transaction for SqliteTransaction<'_> {
-    fn insert(&mut self, table: &Table, rows: &RecordBatch) -> Result<Vec<RefusedRow>> {
-        insert::insert(&self.transaction, self.statements, table, rows)
+    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
+        insert::insert(&self.transaction, self.statements, table, rows, selected)
     }
 
     fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
@@ -186,6 +202,10 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<bool> {
         ledger::save(&self.transaction, entry, was_at)
+    }
+
+    fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
+        quarantine::add_all(&self.transaction, load, table, rejects)
     }
 
     fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {

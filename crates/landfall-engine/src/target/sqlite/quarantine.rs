@@ -1,7 +1,7 @@
 //! The quarantine's tables.
 
 use landfall_core::reject::CellError;
-use rusqlite::{Connection, Row, ToSql, named_params, params, types::Type};
+use rusqlite::{Connection, Row, Statement, ToSql, named_params, params, types::Type};
 
 use super::{Table, failure::Context as _, ledger::word};
 use crate::{
@@ -14,6 +14,50 @@ use crate::{
 };
 
 const DOING: &str = "cannot read or write the quarantine";
+
+/// Rejects added by one statement.
+const REJECTS_PER_STATEMENT: usize = 16;
+const COLUMNS: usize = 9;
+
+/// Adds rejects, many with each statement.
+pub(super) fn add_all(connection: &Connection, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, 'open')";
+    let sql = format!("{INSERT}{}", vec![row; REJECTS_PER_STATEMENT].join(", "));
+    let (groups, rest) = rejects.as_chunks::<REJECTS_PER_STATEMENT>();
+    if !groups.is_empty() {
+        let mut statement = connection.prepare_cached(&sql).context(|| DOING.into())?;
+        for group in groups {
+            if group.iter().any(|reject| reject.raw.len() > Reject::RAW_LIMIT as u64) {
+                group.iter().try_for_each(|reject| add(connection, load, table, reject).map(drop))?;
+                continue;
+            }
+            bind_all(&mut statement, load, table, group)
+                .and_then(|()| statement.raw_execute())
+                .context(|| DOING.into())?;
+        }
+    }
+    rest.iter().try_for_each(|reject| add(connection, load, table, reject).map(drop))
+}
+
+const INSERT: &str = "INSERT INTO landfall_rejects
+    (load_id, table_name, record, line, byte_offset, length, raw, errors, waiting, state) VALUES ";
+
+fn bind_all(statement: &mut Statement<'_>, load: LoadId, table: &Table, rejects: &[NewReject]) -> rusqlite::Result<()> {
+    for (at, reject) in rejects.iter().enumerate() {
+        let RawRecord::Whole(raw) = &reject.raw else { unreachable!("a long record has more bytes than fit") };
+        let first = at * COLUMNS;
+        statement.raw_bind_parameter(first + 1, load)?;
+        statement.raw_bind_parameter(first + 2, &*table.name)?;
+        statement.raw_bind_parameter(first + 3, reject.record)?;
+        statement.raw_bind_parameter(first + 4, reject.line)?;
+        statement.raw_bind_parameter(first + 5, reject.offset)?;
+        statement.raw_bind_parameter(first + 6, raw.len() as u64)?;
+        statement.raw_bind_parameter(first + 7, raw.as_slice())?;
+        statement.raw_bind_parameter(first + 8, json(&reject.errors))?;
+        statement.raw_bind_parameter(first + 9, reject.waiting())?;
+    }
+    Ok(())
+}
 
 /// Adds a reject and returns its number.
 pub(super) fn add(connection: &Connection, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {

@@ -14,6 +14,7 @@ use super::{
     ddl::names,
     failure::{Context as _, failure},
     quoted,
+    statements::Statements,
     stored::{Bound, scalar},
 };
 use crate::error::Result;
@@ -42,15 +43,13 @@ pub(super) fn row_count(connection: &Connection, table: &Table) -> Result<u64> {
 /// The row whose fields at `positions` have `values`.
 pub(super) fn find(
     connection: &Connection,
+    statements: &Statements,
     table: &Table,
     positions: &[usize],
     values: &[Scalar],
 ) -> Result<Option<Vec<Scalar>>> {
     let all: Vec<usize> = (0..table.schema.fields.len()).collect();
-    let conditions: Vec<String> =
-        positions.iter().map(|&at| format!("{} = ?", quoted(&table.schema.fields[at].name))).collect();
-    let sql = format!("SELECT {} FROM {} WHERE {}", names(table, &all), quoted(&table.name), conditions.join(" AND "));
-    let mut statement = match connection.prepare_cached(&sql) {
+    let mut statement = match statements.find(connection, table, positions) {
         Ok(statement) => statement,
         Err(_) if !has_table(connection, &table.name)? => return Ok(None),
         Err(error) => return Err(failure(&error, &reading(table))),

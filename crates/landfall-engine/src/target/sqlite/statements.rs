@@ -1,0 +1,65 @@
+//! The statements that are wanted again and again: their texts are long, and are written once.
+
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
+
+use rusqlite::{CachedStatement, Connection};
+
+use super::{Table, ddl::names, quoted};
+
+/// The texts of statements, by table and purpose.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    texts: RefCell<HashMap<Purpose, Arc<str>>>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Purpose {
+    /// To insert this many rows.
+    Insert(Arc<str>, usize),
+    /// To find the row with values of the fields at these positions.
+    Find(Arc<str>, Vec<usize>),
+}
+
+impl Statements {
+    /// The statement that inserts `rows` rows into `table`.
+    pub(super) fn insert<'c>(
+        &self,
+        connection: &'c Connection,
+        table: &Table,
+        rows: usize,
+    ) -> rusqlite::Result<CachedStatement<'c>> {
+        let purpose = Purpose::Insert(table.name.clone(), rows);
+        connection.prepare_cached(&self.text(purpose, || insert(table, rows)))
+    }
+
+    /// The statement that finds the row of `table` whose fields at `positions` have the values bound.
+    pub(super) fn find<'c>(
+        &self,
+        connection: &'c Connection,
+        table: &Table,
+        positions: &[usize],
+    ) -> rusqlite::Result<CachedStatement<'c>> {
+        let purpose = Purpose::Find(table.name.clone(), positions.to_vec());
+        connection.prepare_cached(&self.text(purpose, || find(table, positions)))
+    }
+
+    fn text(&self, purpose: Purpose, write: impl FnOnce() -> String) -> Arc<str> {
+        self.texts.borrow_mut().entry(purpose).or_insert_with(|| write().into()).clone()
+    }
+}
+
+fn insert(table: &Table, rows: usize) -> String {
+    let row = format!("({})", vec!["?"; table.schema.fields.len()].join(", "));
+    let rows = vec![row.as_str(); rows].join(", ");
+    format!("INSERT INTO {} ({}) VALUES {rows}", quoted(&table.name), all_names(table))
+}
+
+fn find(table: &Table, positions: &[usize]) -> String {
+    let conditions: Vec<String> =
+        positions.iter().map(|&at| format!("{} = ?", quoted(&table.schema.fields[at].name))).collect();
+    format!("SELECT {} FROM {} WHERE {}", all_names(table), quoted(&table.name), conditions.join(" AND "))
+}
+
+fn all_names(table: &Table) -> String {
+    names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+}
