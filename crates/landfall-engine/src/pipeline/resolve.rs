@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    keys::{Answer, KeyColumns, Scalar, row_scalars},
+    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars},
     reject::{CellError, ErrorCode},
     validate::{RecordPositions, Rejected, Validated},
 };
@@ -240,16 +240,28 @@ impl<'a> Block<'a> {
         if unique.seen.contains(self.uniques[at].key(row)) == Answer::No {
             return Ok(None);
         }
-        self.find_own(at, &self.uniques[at].values(row), judge)
+        self.find_own(at, self.uniques[at].key(row), &self.uniques[at].values(row), judge)
     }
 
     /// The row of this table that holds the unique key `at` with `values`: in the target, or among the rows accepted and
-    /// not yet handed over, which are only handed over where that can matter.
-    fn find_own(&mut self, at: usize, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Vec<Scalar>>> {
+    /// not yet handed over. Those are only handed over where that is needed, since many rows at once are faster.
+    fn find_own(
+        &mut self,
+        at: usize,
+        key: Key,
+        values: &[Scalar],
+        judge: &mut dyn Judge,
+    ) -> Result<Option<Vec<Scalar>>> {
         let positions = &self.keys.uniques[at].positions;
         let found = judge.find(&self.keys.table, positions, values)?;
         if found.is_some() || self.pending.is_empty() {
             return Ok(found);
+        }
+        if let (Key::Integer(_), OnConflict::Reject | OnConflict::Keep) = (key, self.on_conflict) {
+            let row = self.pending.iter().rev().flat_map(|range| range.clone().rev());
+            let row = row.into_iter().find(|&row| self.uniques[at].key(row) == key);
+            let owned = |row| row_scalars(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
+            return Ok(row.map(owned));
         }
         self.flush(judge)?;
         judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)
@@ -312,9 +324,10 @@ impl<'a> Block<'a> {
             if unique.primary && self.on_conflict != OnConflict::Reject {
                 continue;
             }
-            if unique.seen.contains(self.rejected_uniques[key].key(at)) != Answer::No {
+            let wanted = self.rejected_uniques[key].key(at);
+            if unique.seen.contains(wanted) != Answer::No {
                 let values = self.rejected_uniques[key].values(at);
-                if self.find_own(key, &values, judge)?.is_some() {
+                if self.find_own(key, wanted, &values, judge)?.is_some() {
                     let unique = &self.keys.uniques[key];
                     errors.push(clash(unique.code(), &unique.name, &values));
                 }
