@@ -1,6 +1,10 @@
 //! What tests of the program share: a project in a folder of its own, and the program run on it.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part; a test stops at the first surprise")]
 
+pub(crate) mod audit;
+pub(crate) mod random;
+pub(crate) mod staff;
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
