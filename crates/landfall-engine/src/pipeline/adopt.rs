@@ -15,10 +15,12 @@ use super::{
     load::Session,
     trial::{Bytes, Claim, Trial, Verdict, Wanted},
 };
+use landfall_core::reject::{CellError, ErrorCode};
+
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
-    quarantine::{Reject, RejectFilter, RejectId, is_waiting},
+    quarantine::{Reject, RejectFilter, RejectId},
     target::{Fence, Read, Table, Target, Transaction},
     timestamp,
 };
@@ -179,8 +181,11 @@ pub(super) fn release_waiting(
     target: &mut dyn Target,
     outcomes: &[LoadOutcome],
 ) -> Result<Vec<LoadOutcome>> {
+    // What the ledger knew already may have been loaded by a command that died before this.
+    let may_have_grown =
+        |outcome: &&LoadOutcome| outcome.counts.inserted > 0 || matches!(outcome.state, LoadState::Known);
     let mut grown: HashSet<String> =
-        outcomes.iter().filter(|outcome| outcome.counts.inserted > 0).map(|outcome| outcome.table.clone()).collect();
+        outcomes.iter().filter(may_have_grown).map(|outcome| outcome.table.clone()).collect();
     let mut released = Vec::new();
     for family in session.project.package.load_order() {
         let refers = family
@@ -256,7 +261,9 @@ fn release(
     for &id in numbers {
         let Some(reject) = one(&*transaction, id)? else { continue };
         let verdict = try_raw(session, transaction, trial, &reject)?;
-        if matches!(&verdict, Verdict::Rejected(errors) if is_waiting(errors)) {
+        // As long as a parent is missing it waits on, whatever else stands against it by now.
+        let orphan = |errors: &[CellError]| errors.iter().any(|error| error.code == ErrorCode::ForeignKey);
+        if matches!(&verdict, Verdict::Rejected(errors) if orphan(errors)) {
             continue;
         }
         if entry.id == 0 {

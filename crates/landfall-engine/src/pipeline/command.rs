@@ -3,7 +3,8 @@
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection,
     adopt::release_waiting,
-    load::{Session, load_source},
+    known::replaced,
+    load::{Session, abandon, known, load_source},
     plan::{Step, children, plan},
     spill::Spill,
     writer::Writer,
@@ -67,7 +68,7 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
     let mut outcomes = Vec::new();
     let mut writer = Writer::Each(target);
     for (position, source) in sources(steps) {
-        let (_, outcome) = load_source(session, &mut writer, position, source, None)?;
+        let (_, outcome) = load_source(session, &mut writer, position, source, session.options.mode, None)?;
         let stopped = outcome.state == LoadState::Stopped;
         outcomes.push(outcome);
         if stopped {
@@ -109,9 +110,17 @@ fn load_whole(
     let mut loads: Vec<Loaded> = Vec::new();
     let mut stopped = false;
     for step in steps {
+        if let Some(entries) = known_replace(session, &writer, step)? {
+            loads.extend(entries);
+            continue;
+        }
+        let mut mode = session.options.mode;
         clear(session, &mut writer, step)?;
         for source in &step.sources {
-            let (entry, outcome) = load_source(session, &mut writer, step.position, source, spill.as_deref_mut())?;
+            let (entry, outcome) =
+                load_source(session, &mut writer, step.position, source, mode, spill.as_deref_mut())?;
+            // What the first source left of the table, the others add to.
+            mode = if mode == Mode::Replace { Mode::Append } else { mode };
             stopped |= outcome.state == LoadState::Stopped;
             loads.push((entry, outcome, source.clone()));
         }
@@ -125,12 +134,31 @@ fn load_whole(
     Ok((loads, true))
 }
 
-/// Empties the table of a replace, unless the ledger knows that it holds just the sources' content.
+/// The loads of a replace that the ledger knows: the table holds just the sources' content already.
+fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<Loaded>>> {
+    if session.options.mode != Mode::Replace {
+        return Ok(None);
+    }
+    let resource = &session.project.package.resources[step.position];
+    let entries = replaced(writer.read(), resource, &step.sources, session.options)?;
+    let known = |(entry, source): (LoadEntry, &Source)| {
+        session.observer.begins(&resource.name, &source.name);
+        let (entry, outcome) = known(entry, source);
+        (entry, outcome, source.clone())
+    };
+    Ok(entries.map(|entries| entries.into_iter().zip(&step.sources).map(known).collect()))
+}
+
+/// Empties the table of a replace. Loads of it that were interrupted do not go on.
 fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<()> {
     if session.options.mode != Mode::Replace {
         return Ok(());
     }
     let table = &session.tables[step.position];
+    let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
+    for entry in writer.read().loads()?.into_iter().filter(|entry| *entry.table == *table.name && open(entry)) {
+        abandon(writer, entry)?;
+    }
     writer.chunk(Fence::Pipeline, |transaction| transaction.clear(table))
 }
 

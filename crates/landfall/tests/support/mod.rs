@@ -196,3 +196,16 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// How often a test that may run for as long as one likes does so: `few` times, or more where a soak is asked for.
+pub(crate) fn rounds(few: u64) -> u64 {
+    if !soak() {
+        return few;
+    }
+    std::env::var("LANDFALL_SOAK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1000)
+}
+
+/// Whether long tests are asked for.
+pub(crate) fn soak() -> bool {
+    std::env::var_os("LANDFALL_SOAK").is_some_and(|value| value != "0")
+}
