@@ -117,7 +117,7 @@ fn compare(
 
 fn dirty(seed: u64) -> Project {
     let project = staff::project();
-    project.write("staff.csv", File::dirty(seed, 1, 2500).bytes);
+    project.write("staff.csv", File::dirty(seed, 1, 1500).bytes);
     project
 }
 
@@ -131,7 +131,7 @@ fn a_killed_upsert_goes_on_where_it_was() {
     let prepare = |seed| {
         let project = dirty(seed);
         project.run(&["load", "-q"]).exits(0);
-        project.write("staff.csv", File::dirty(seed + 1, 1200, 2000).bytes);
+        project.write("staff.csv", File::dirty(seed + 1, 800, 1200).bytes);
         project
     };
     compare(2, 20, &prepare, &["load", "--mode", "upsert"], &mut |_| {});
@@ -216,7 +216,10 @@ fn a_killed_retry_of_rejects_is_nothing_or_everything() {
             let rows = content(&project, "staff").len();
             assert!(rows == before || rows == after, "{rows} rows, neither {before} nor {after}");
         }
-        assert_same(&outcome(&project), &outcome(&undisturbed), &format!("data of {seed}"));
+        // Each attempt has an entry of its own.
+        let kept =
+            |project| outcome(project).into_iter().filter(|line| !line.starts_with("ledger")).collect::<Vec<_>>();
+        assert_same(&kept(&project), &kept(&undisturbed), &format!("data of {seed}"));
         audit(&project, &[].into());
     }
 }

@@ -175,17 +175,14 @@ pub(super) fn settle_deferred(
     Ok(())
 }
 
-/// Releases the rejects that waited for parents which `outcomes` brought: a load of its own for each table.
+/// Releases the rejects that waited for rows of the tables `grown`, after a command with `outcomes`: a load of its own
+/// for each table.
 pub(super) fn release_waiting(
     session: &Session<'_>,
     target: &mut dyn Target,
     outcomes: &[LoadOutcome],
+    mut grown: HashSet<String>,
 ) -> Result<Vec<LoadOutcome>> {
-    // What the ledger knew already may have been loaded by a command that died before this.
-    let may_have_grown =
-        |outcome: &&LoadOutcome| outcome.counts.inserted > 0 || matches!(outcome.state, LoadState::Known);
-    let mut grown: HashSet<String> =
-        outcomes.iter().filter(may_have_grown).map(|outcome| outcome.table.clone()).collect();
     let mut released = Vec::new();
     for family in session.project.package.load_order() {
         let refers = family

@@ -1,5 +1,7 @@
 //! The load command: all sources of all tables, in order.
 
+use std::collections::HashSet;
+
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection,
     adopt::release_waiting,
@@ -44,10 +46,17 @@ pub fn load(
         chunk_by_chunk(&session, target, &steps)?
     };
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
-        outcomes.extend(release_waiting(&session, target, &outcomes)?);
+        outcomes.extend(release_waiting(&session, target, &outcomes, grown(&outcomes))?);
     }
     target.settle()?;
     Ok(outcomes)
+}
+
+/// The tables that may have rows which others wait for. What the ledger knew already may have been loaded by a command
+/// that died before it released them.
+fn grown(outcomes: &[LoadOutcome]) -> HashSet<String> {
+    let has_grown = |outcome: &&LoadOutcome| outcome.counts.inserted > 0 || matches!(outcome.state, LoadState::Known);
+    outcomes.iter().filter(has_grown).map(|outcome| outcome.table.clone()).collect()
 }
 
 /// The options with what follows from the mode.
