@@ -96,13 +96,13 @@ type Loaded = (LoadEntry, LoadOutcome, Source);
 
 /// All of it in one transaction, which others see only once it is whole.
 fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
-    let mut spill = session.options.atomic.then(Spill::new).transpose()?;
+    let mut spill = Spill::new()?;
     let fence = match session.options.on_conflict {
         OnConflict::Update => Fence::Database,
         _ => Fence::Pipeline,
     };
     let writer = Writer::Whole(target.transaction(fence)?);
-    let (loads, committed) = load_whole(session, writer, steps, spill.as_mut())?;
+    let (loads, committed) = load_whole(session, writer, steps, &mut spill)?;
     if committed {
         return Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect());
     }
@@ -114,7 +114,7 @@ fn load_whole(
     session: &Session<'_>,
     mut writer: Writer<'_>,
     steps: &[Step],
-    mut spill: Option<&mut Spill>,
+    spill: &mut Spill,
 ) -> Result<(Vec<Loaded>, bool)> {
     let mut loads: Vec<Loaded> = Vec::new();
     let mut stopped = false;
@@ -126,8 +126,7 @@ fn load_whole(
         let mut mode = session.options.mode;
         clear(session, &mut writer, step)?;
         for source in &step.sources {
-            let (entry, outcome) =
-                load_source(session, &mut writer, step.position, source, mode, spill.as_deref_mut())?;
+            let (entry, outcome) = load_source(session, &mut writer, step.position, source, mode, Some(spill))?;
             // What the first source left of the table, the others add to.
             mode = if mode == Mode::Replace { Mode::Append } else { mode };
             stopped |= outcome.state == LoadState::Stopped;
@@ -135,7 +134,7 @@ fn load_whole(
         }
     }
     let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
-    if stopped || spill.is_some_and(|spill| spill.len() > 0) {
+    if stopped || session.options.atomic && spill.len() > 0 {
         return Ok((loads, false));
     }
     check_children(session, &*transaction, steps)?;
@@ -197,12 +196,16 @@ fn roll_back(
     session: &Session<'_>,
     target: &mut dyn Target,
     loads: Vec<(LoadEntry, LoadOutcome, Source)>,
-    spill: Option<Spill>,
+    spill: Spill,
 ) -> Result<Vec<LoadOutcome>> {
     let mut transaction = target.transaction(Fence::Pipeline)?;
     let mut outcomes = Vec::new();
     let mut numbers = Vec::new();
     for (mut entry, mut outcome, source) in loads {
+        if outcome.state == LoadState::Known {
+            outcomes.push(outcome);
+            continue;
+        }
         let own = outcome.counts.rejected;
         let counts = Counts { read: outcome.counts.read, rejected: outcome.counts.read, ..Counts::default() };
         if counts.rejected > own {
@@ -219,13 +222,11 @@ fn roll_back(
         numbers.push((was, outcome.load_id, entry.table.clone(), source));
         outcomes.push(outcome);
     }
-    if let Some(spill) = spill {
-        spill.drain(&mut |load, reject| {
-            let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
-            let table = &session.tables[session.project.position(table)?];
-            super::chunk::store_reject(&mut *transaction, *number, table, source, reject).map(drop)
-        })?;
-    }
+    spill.drain(&mut |load, reject| {
+        let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
+        let table = &session.tables[session.project.position(table)?];
+        super::chunk::store_reject(&mut *transaction, *number, table, source, reject).map(drop)
+    })?;
     transaction.commit()?;
     Ok(outcomes)
 }
