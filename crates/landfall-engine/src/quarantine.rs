@@ -143,7 +143,7 @@ pub struct RejectFilter {
     pub id: Option<RejectId>,
     /// Of loads before this one.
     pub before_load: Option<LoadId>,
-    /// Only those that wait for a parent.
+    /// Only those that wait for a parent, and not of a load that was rolled back.
     pub waiting: bool,
     /// In this state; open where not given.
     pub state: Option<RejectState>,

@@ -15,10 +15,12 @@ use super::{
     load::Session,
     trial::{Bytes, Claim, Trial, Verdict, Wanted},
 };
+use landfall_core::reject::{CellError, ErrorCode};
+
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
-    quarantine::{Reject, RejectFilter, RejectId, is_waiting},
+    quarantine::{Reject, RejectFilter, RejectId},
     target::{Fence, Read, Table, Target, Transaction},
     timestamp,
 };
@@ -173,20 +175,21 @@ pub(super) fn settle_deferred(
     Ok(())
 }
 
-/// Releases the rejects that waited for parents which `outcomes` brought: a load of its own for each table.
+/// Releases the rejects that waited for rows of the tables `grown`, after a command with `outcomes`: a load of its own
+/// for each table.
 pub(super) fn release_waiting(
     session: &Session<'_>,
     target: &mut dyn Target,
     outcomes: &[LoadOutcome],
+    mut grown: HashSet<String>,
 ) -> Result<Vec<LoadOutcome>> {
-    let mut grown: HashSet<String> =
-        outcomes.iter().filter(|outcome| outcome.counts.inserted > 0).map(|outcome| outcome.table.clone()).collect();
     let mut released = Vec::new();
     for family in session.project.package.load_order() {
-        let refers = family
-            .iter()
-            .any(|&at| session.tables[at].schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent)));
-        if !refers {
+        let refers =
+            |at: &usize| session.tables[*at].schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent));
+        // In a circle of tables nothing may have been inserted, since everything waited for the rest.
+        let loaded = |at: &usize| outcomes.iter().any(|outcome| *outcome.table == *session.tables[*at].name);
+        if !family.iter().any(refers) && !(family.len() > 1 && family.iter().any(loaded)) {
             continue;
         }
         let pardoned = if circular(session, &family) {
@@ -256,7 +259,9 @@ fn release(
     for &id in numbers {
         let Some(reject) = one(&*transaction, id)? else { continue };
         let verdict = try_raw(session, transaction, trial, &reject)?;
-        if matches!(&verdict, Verdict::Rejected(errors) if is_waiting(errors)) {
+        // As long as a parent is missing it waits on, whatever else stands against it by now.
+        let orphan = |errors: &[CellError]| errors.iter().any(|error| error.code == ErrorCode::ForeignKey);
+        if matches!(&verdict, Verdict::Rejected(errors) if orphan(errors)) {
             continue;
         }
         if entry.id == 0 {

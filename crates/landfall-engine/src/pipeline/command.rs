@@ -1,9 +1,12 @@
 //! The load command: all sources of all tables, in order.
 
+use std::collections::HashSet;
+
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection,
     adopt::release_waiting,
-    load::{Session, load_source},
+    known::replaced,
+    load::{Session, abandon, known, load_source},
     plan::{Step, children, plan},
     spill::Spill,
     writer::Writer,
@@ -43,10 +46,17 @@ pub fn load(
         chunk_by_chunk(&session, target, &steps)?
     };
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
-        outcomes.extend(release_waiting(&session, target, &outcomes)?);
+        outcomes.extend(release_waiting(&session, target, &outcomes, grown(&outcomes))?);
     }
     target.settle()?;
     Ok(outcomes)
+}
+
+/// The tables that may have rows which others wait for. What the ledger knew already may have been loaded by a command
+/// that died before it released them.
+fn grown(outcomes: &[LoadOutcome]) -> HashSet<String> {
+    let has_grown = |outcome: &&LoadOutcome| outcome.counts.inserted > 0 || matches!(outcome.state, LoadState::Known);
+    outcomes.iter().filter(has_grown).map(|outcome| outcome.table.clone()).collect()
 }
 
 /// The options with what follows from the mode.
@@ -67,7 +77,7 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
     let mut outcomes = Vec::new();
     let mut writer = Writer::Each(target);
     for (position, source) in sources(steps) {
-        let (_, outcome) = load_source(session, &mut writer, position, source, None)?;
+        let (_, outcome) = load_source(session, &mut writer, position, source, session.options.mode, None)?;
         let stopped = outcome.state == LoadState::Stopped;
         outcomes.push(outcome);
         if stopped {
@@ -86,13 +96,13 @@ type Loaded = (LoadEntry, LoadOutcome, Source);
 
 /// All of it in one transaction, which others see only once it is whole.
 fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
-    let mut spill = session.options.atomic.then(Spill::new).transpose()?;
+    let mut spill = Spill::new()?;
     let fence = match session.options.on_conflict {
         OnConflict::Update => Fence::Database,
         _ => Fence::Pipeline,
     };
     let writer = Writer::Whole(target.transaction(fence)?);
-    let (loads, committed) = load_whole(session, writer, steps, spill.as_mut())?;
+    let (loads, committed) = load_whole(session, writer, steps, &mut spill)?;
     if committed {
         return Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect());
     }
@@ -104,20 +114,27 @@ fn load_whole(
     session: &Session<'_>,
     mut writer: Writer<'_>,
     steps: &[Step],
-    mut spill: Option<&mut Spill>,
+    spill: &mut Spill,
 ) -> Result<(Vec<Loaded>, bool)> {
     let mut loads: Vec<Loaded> = Vec::new();
     let mut stopped = false;
     for step in steps {
+        if let Some(entries) = known_replace(session, &writer, step)? {
+            loads.extend(entries);
+            continue;
+        }
+        let mut mode = session.options.mode;
         clear(session, &mut writer, step)?;
         for source in &step.sources {
-            let (entry, outcome) = load_source(session, &mut writer, step.position, source, spill.as_deref_mut())?;
+            let (entry, outcome) = load_source(session, &mut writer, step.position, source, mode, Some(spill))?;
+            // What the first source left of the table, the others add to.
+            mode = if mode == Mode::Replace { Mode::Append } else { mode };
             stopped |= outcome.state == LoadState::Stopped;
             loads.push((entry, outcome, source.clone()));
         }
     }
     let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
-    if stopped || spill.is_some_and(|spill| spill.len() > 0) {
+    if stopped || session.options.atomic && spill.len() > 0 {
         return Ok((loads, false));
     }
     check_children(session, &*transaction, steps)?;
@@ -125,12 +142,31 @@ fn load_whole(
     Ok((loads, true))
 }
 
-/// Empties the table of a replace, unless the ledger knows that it holds just the sources' content.
+/// The loads of a replace that the ledger knows: the table holds just the sources' content already.
+fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<Loaded>>> {
+    if session.options.mode != Mode::Replace {
+        return Ok(None);
+    }
+    let resource = &session.project.package.resources[step.position];
+    let entries = replaced(writer.read(), resource, &step.sources, session.options)?;
+    let known = |(entry, source): (LoadEntry, &Source)| {
+        session.observer.begins(&resource.name, &source.name);
+        let (entry, outcome) = known(entry, source);
+        (entry, outcome, source.clone())
+    };
+    Ok(entries.map(|entries| entries.into_iter().zip(&step.sources).map(known).collect()))
+}
+
+/// Empties the table of a replace. Loads of it that were interrupted do not go on.
 fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<()> {
     if session.options.mode != Mode::Replace {
         return Ok(());
     }
     let table = &session.tables[step.position];
+    let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
+    for entry in writer.read().loads()?.into_iter().filter(|entry| *entry.table == *table.name && open(entry)) {
+        abandon(writer, entry)?;
+    }
     writer.chunk(Fence::Pipeline, |transaction| transaction.clear(table))
 }
 
@@ -160,12 +196,16 @@ fn roll_back(
     session: &Session<'_>,
     target: &mut dyn Target,
     loads: Vec<(LoadEntry, LoadOutcome, Source)>,
-    spill: Option<Spill>,
+    spill: Spill,
 ) -> Result<Vec<LoadOutcome>> {
     let mut transaction = target.transaction(Fence::Pipeline)?;
     let mut outcomes = Vec::new();
     let mut numbers = Vec::new();
     for (mut entry, mut outcome, source) in loads {
+        if outcome.state == LoadState::Known {
+            outcomes.push(outcome);
+            continue;
+        }
         let own = outcome.counts.rejected;
         let counts = Counts { read: outcome.counts.read, rejected: outcome.counts.read, ..Counts::default() };
         if counts.rejected > own {
@@ -182,13 +222,11 @@ fn roll_back(
         numbers.push((was, outcome.load_id, entry.table.clone(), source));
         outcomes.push(outcome);
     }
-    if let Some(spill) = spill {
-        spill.drain(&mut |load, reject| {
-            let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
-            let table = &session.tables[session.project.position(table)?];
-            super::chunk::store_reject(&mut *transaction, *number, table, source, reject).map(drop)
-        })?;
-    }
+    spill.drain(&mut |load, reject| {
+        let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
+        let table = &session.tables[session.project.position(table)?];
+        super::chunk::store_reject(&mut *transaction, *number, table, source, reject).map(drop)
+    })?;
     transaction.commit()?;
     Ok(outcomes)
 }

@@ -42,12 +42,17 @@ pub(super) fn knowledge(
     resource: &Resource,
     source: &Source,
     options: &LoadOptions,
+    mode: Mode,
 ) -> Result<Knowledge> {
+    if mode == Mode::Replace {
+        // Its table is empty now, whatever was loaded before.
+        return Ok(Knowledge::New);
+    }
     let entries = current(read.loads()?, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &&LoadEntry| entry.rules == rules && entry.on_conflict == options.on_conflict;
     if !options.force
-        && let Some(entry) = loaded(&entries, source, options.mode, &alike)?
+        && let Some(entry) = loaded(&entries, source, &alike)?
     {
         return Ok(Knowledge::Loaded(Box::new(entry)));
     }
@@ -55,7 +60,10 @@ pub(super) fn knowledge(
     let Some(entry) = entries.iter().rev().filter(open).find(|entry| entry.source == source.name) else {
         return Ok(Knowledge::New);
     };
-    let same = alike(&entry) && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
+    // All or nothing is said of the whole source, so that it is read from its start.
+    let same = !options.atomic
+        && alike(&entry)
+        && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
     let entry = Box::new(entry.clone());
     Ok(if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) })
 }
@@ -68,18 +76,9 @@ pub(crate) fn current(entries: Vec<LoadEntry>, table: &str) -> Vec<LoadEntry> {
 }
 
 /// The complete load of the same content, where there is one.
-fn loaded(
-    entries: &[LoadEntry],
-    source: &Source,
-    mode: Mode,
-    alike: &dyn Fn(&&LoadEntry) -> bool,
-) -> Result<Option<LoadEntry>> {
+fn loaded(entries: &[LoadEntry], source: &Source, alike: &dyn Fn(&&LoadEntry) -> bool) -> Result<Option<LoadEntry>> {
     let complete = |entry: &&LoadEntry| entry.state == LoadState::Complete && entry.mode != Mode::Retry && alike(entry);
     let mut candidates: Vec<&LoadEntry> = entries.iter().filter(complete).collect();
-    if mode == Mode::Replace {
-        // A replace is known only where nothing was loaded since.
-        candidates.retain(|entry| entry.mode == Mode::Replace && Some(entry.id) == entries.last().map(|last| last.id));
-    }
     let size = source.stamp()?.size;
     let compressed = source.open()?.is_compressed();
     candidates.retain(|entry| compressed || entry.digested == size);
@@ -88,6 +87,33 @@ fn loaded(
     }
     let (digest, _) = digest_of(source, None)?;
     Ok(candidates.into_iter().find(|entry| entry.digest == digest).cloned())
+}
+
+/// The loads of the last replace, where it was one of just `sources` as they are now, and nothing was loaded since.
+pub(super) fn replaced(
+    read: &dyn Read,
+    resource: &Resource,
+    sources: &[Source],
+    options: &LoadOptions,
+) -> Result<Option<Vec<LoadEntry>>> {
+    let entries = current(read.loads()?, &resource.name);
+    let rules = rules_digest(resource);
+    let alike = |entry: &LoadEntry| {
+        entry.state == LoadState::Complete
+            && entry.mode != Mode::Retry
+            && entry.rules == rules
+            && entry.on_conflict == options.on_conflict
+    };
+    let replaced = entries.first().is_some_and(|entry| entry.mode == Mode::Replace);
+    if options.force || !replaced || entries.len() != sources.len() || !entries.iter().all(alike) {
+        return Ok(None);
+    }
+    for (entry, source) in entries.iter().zip(sources) {
+        if digest_of(source, None)? != (entry.digest.clone(), entry.digested) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(entries))
 }
 
 /// The error where a table without keys would be given rows twice.

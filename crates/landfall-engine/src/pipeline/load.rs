@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadState, OnConflict},
+    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
     quarantine::RejectFilter,
     source::{Source, Stamp},
@@ -38,26 +38,27 @@ pub(super) struct Session<'s> {
     pub(super) observer: &'s dyn Observer,
 }
 
-/// Loads `source` into the table at `position`, through `writer`. Rejects are told to `spill` too, where it is given.
+/// Loads `source` into the table at `position`, through `writer`, by `mode`. Rejects are told to `spill` too, where it is given.
 pub(super) fn load_source(
     session: &Session<'_>,
     writer: &mut Writer<'_>,
     position: usize,
     source: &Source,
+    mode: Mode,
     spill: Option<&mut Spill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();
     let resource = &session.project.package.resources[position];
     session.observer.begins(&resource.name, &source.name);
-    let entry = match knowledge(writer.read(), resource, source, session.options)? {
+    let entry = match knowledge(writer.read(), resource, source, session.options, mode)? {
         Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
         Knowledge::Interrupted(entry) => *entry,
         Knowledge::Changed(entry) => {
             refuse_twice(resource, source, &entry)?;
             abandon(writer, *entry)?;
-            new_entry(session, resource, source)
+            new_entry(session, resource, source, mode)
         }
-        Knowledge::New => new_entry(session, resource, source),
+        Knowledge::New => new_entry(session, resource, source, mode),
     };
     let run = Run::new(session, writer.read(), position, source, entry, spill)?;
     let (entry, outcome) = run.finish(writer, started)?;
@@ -66,7 +67,7 @@ pub(super) fn load_source(
 }
 
 /// The outcome for content that the ledger knows.
-fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
+pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
     let outcome = LoadOutcome {
         load_id: entry.id,
         table: entry.table.clone(),
@@ -81,19 +82,20 @@ fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
     (entry, outcome)
 }
 
-fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
+/// Notes that an interrupted load does not go on.
+pub(super) fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
     entry.state = LoadState::Abandoned;
     let was_at = entry.position.offset;
     writer.chunk(Fence::Pipeline, |transaction| transaction.save_load(&entry, was_at)).map(drop)
 }
 
-fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source) -> LoadEntry {
+fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
     let now = timestamp::now();
     LoadEntry {
         id: 0,
         table: resource.name.to_string(),
         source: source.name.clone(),
-        mode: session.options.mode,
+        mode,
         on_conflict: session.options.on_conflict,
         rules: rules_digest(resource),
         layout: String::new(),

@@ -295,14 +295,18 @@ impl<'a> Block<'a> {
             Parents::Other(set) => set.contains(columns, row),
             Parents::Own(unique) => self.keys.uniques[*unique].seen.parent(columns, row),
         };
-        let foreign = &self.keys.foreigns[at];
-        if known == Answer::Yes || judge.pardons(foreign, columns, row)? {
+        if known == Answer::Yes {
+            return Ok(None);
+        }
+        if matches!(self.keys.foreigns[at].parents, Parents::Own(_)) {
+            // Rows accepted before are handed over first: the parent may be among them, and what the judge notes from
+            // here on is of this row.
+            self.flush(judge)?;
+        }
+        if judge.pardons(&self.keys.foreigns[at], columns, row)? {
             return Ok(None);
         }
         let values = columns.values(row);
-        if matches!(foreign.parents, Parents::Own(_)) {
-            self.flush(judge)?;
-        }
         let foreign = &mut self.keys.foreigns[at];
         if !foreign.absent.contains(columns, row) {
             if judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some() {

@@ -49,7 +49,9 @@ pub fn retry(
         Retry::Quarantine(filter) => from_quarantine(&session, target, filter)?,
         Retry::Mended(path) => from_file(&session, target, path)?,
     };
-    outcomes.extend(release_waiting(&session, target, &outcomes)?);
+    // Any table: a retry that died may have brought parents of what is not tried by this one.
+    let grown = tables.iter().map(|table| table.name.to_string()).collect();
+    outcomes.extend(release_waiting(&session, target, &outcomes, grown)?);
     target.settle()?;
     Ok(outcomes)
 }

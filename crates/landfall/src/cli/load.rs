@@ -89,18 +89,27 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let selections = args.selected.resolve(&settings.package)?;
     let mut opened = invocation.open_with(settings, Access::Write)?;
     let reporter = invocation.reporter();
-    let outcomes = pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter)
-        .inspect_err(|_| reporter.tell_finished())?;
+    let outcomes =
+        pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter).inspect_err(|_| {
+            // What is one step with what failed has not taken effect.
+            if !(options.atomic || options.mode == Mode::Replace) {
+                reporter.tell_finished();
+            }
+        })?;
     reporter.clear();
     summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
-    Ok(end(&outcomes, invocation))
+    Ok(end(&outcomes, options.atomic, invocation))
 }
 
 /// How the command ends; a load that was stopped is told on standard error too, where scripts and `--quiet` look.
-fn end(outcomes: &[LoadOutcome], invocation: &Invocation) -> Exit {
-    let exit = Exit::of_loads(outcomes);
+fn end(outcomes: &[LoadOutcome], atomic: bool, invocation: &Invocation) -> Exit {
+    let mut exit = Exit::of_loads(outcomes);
     let message = match exit {
         Exit::TooManyRejects => "stopped: there are more rejects than --max-rejects allows; what was read is kept",
+        Exit::RolledBack if !atomic => {
+            exit = Exit::TooManyRejects;
+            "stopped: there are more rejects than --max-rejects allows; the tables were left as they were"
+        }
         Exit::RolledBack => "rolled back: --atomic inserts all or nothing, and there are rejects",
         _ => return exit,
     };

@@ -104,7 +104,7 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
         LoadState::Stopped => {
             ", stopped: too many rejects; the same command with a higher --max-rejects goes on".into()
         }
-        LoadState::RolledBack => ", rolled back: --atomic inserts all or nothing, and there are rejects".into(),
+        LoadState::RolledBack => ", rolled back: it is all or nothing, and there are too many rejects".into(),
         LoadState::Abandoned => ", abandoned: the source has changed".into(),
     };
     let resumed = match load.resumed {

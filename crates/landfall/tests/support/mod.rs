@@ -1,6 +1,10 @@
 //! What tests of the program share: a project in a folder of its own, and the program run on it.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part; a test stops at the first surprise")]
 
+pub(crate) mod audit;
+pub(crate) mod random;
+pub(crate) mod staff;
+
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -191,4 +195,17 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), to.join(name)).unwrap();
         }
     }
+}
+
+/// How often a test that may run for as long as one likes does so: `few` times, or more where a soak is asked for.
+pub(crate) fn rounds(few: u64) -> u64 {
+    if !soak() {
+        return few;
+    }
+    std::env::var("LANDFALL_SOAK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1000)
+}
+
+/// Whether long tests are asked for.
+pub(crate) fn soak() -> bool {
+    std::env::var_os("LANDFALL_SOAK").is_some_and(|value| value != "0")
 }

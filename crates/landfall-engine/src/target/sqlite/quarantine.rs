@@ -152,7 +152,9 @@ fn condition(filter: &RejectFilter) -> (String, Vec<Named>) {
         (None, None) => {}
     }
     if filter.waiting {
+        // All or nothing: no row of a load that was rolled back comes in by itself later.
         parts.push("r.waiting = 1".into());
+        parts.push("NOT EXISTS (SELECT 1 FROM landfall_loads AS own WHERE own.load_id = r.load_id AND own.state = 'rolled-back')".into());
     }
     (parts.join(" AND "), values)
 }
