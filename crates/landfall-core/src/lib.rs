@@ -7,4 +7,7 @@ pub mod decode;
 pub mod keys;
 pub mod reject;
 pub mod schema;
+mod shown;
 pub mod validate;
+
+pub use shown::shown;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::timestamp;
+
 /// The number that names a load, from 1.
 pub type LoadId = i64;
 
@@ -186,4 +188,28 @@ pub struct LoadEntry {
     pub changed_at: String,
     /// Time spent, in seconds, over all attempts.
     pub seconds: f64,
+}
+
+impl LoadEntry {
+    /// The entry of a load of `source` into `table` that begins now. It has no number before it is stored.
+    pub(crate) fn new(table: &str, source: &str, mode: Mode, on_conflict: OnConflict) -> Self {
+        let now = timestamp::now();
+        Self {
+            id: 0,
+            table: table.to_owned(),
+            source: source.to_owned(),
+            mode,
+            on_conflict,
+            rules: String::new(),
+            layout: String::new(),
+            state: LoadState::Running,
+            counts: Counts::default(),
+            position: Position::default(),
+            digest: String::new(),
+            digested: 0,
+            started_at: now.clone(),
+            changed_at: now,
+            seconds: 0.0,
+        }
+    }
 }

@@ -10,12 +10,11 @@ pub mod pipeline;
 mod project;
 pub mod quarantine;
 pub mod report;
-mod shown;
 pub mod source;
 pub mod target;
 mod timestamp;
 pub mod verify;
 
 pub use error::{Error, Result, TargetError, TargetErrorKind};
+pub use landfall_core::shown;
 pub use project::Project;
-pub use shown::shown;

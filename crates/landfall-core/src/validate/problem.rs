@@ -1,10 +1,11 @@
 //! What is wrong with a cell, in words for a person.
 
-use std::{borrow::Cow, fmt::Write, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use thiserror::Error;
 
 use crate::reject::CellError;
+use crate::shown::push_shown;
 
 /// Why a cell cannot be read, as a few words such as `month 13`; empty where the form is wrong as a whole.
 pub(super) type Cause = Cow<'static, str>;
@@ -52,31 +53,10 @@ pub(super) fn shown(text: &str) -> String {
             out.push('…');
             break;
         }
-        push_shown(&mut out, character);
+        if character == '"' { out.push_str("\\\"") } else { push_shown(&mut out, character) }
     }
     out.push('"');
     out
-}
-
-/// Adds one character to a message.
-fn push_shown(out: &mut String, character: char) {
-    match character {
-        '"' => out.push_str("\\\""),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        _ if acts_on_terminals(character) => {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
-        }
-        _ => out.push(character),
-    }
-}
-
-/// Control characters, line separators and the marks that change the direction of text.
-fn acts_on_terminals(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// `count` with its noun, which takes an `s` unless the count is one.

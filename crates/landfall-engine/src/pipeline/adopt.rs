@@ -189,7 +189,8 @@ pub(super) fn release_waiting(
             |at: &usize| session.tables[*at].schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent));
         // In a circle of tables nothing may have been inserted, since everything waited for the rest.
         let loaded = |at: &usize| outcomes.iter().any(|outcome| *outcome.table == *session.tables[*at].name);
-        if !family.iter().any(refers) && !(family.len() > 1 && family.iter().any(loaded)) {
+        let circle = family.len() > 1 && family.iter().any(loaded);
+        if !circle && !family.iter().any(refers) {
             continue;
         }
         let pardoned = if circular(session, &family) {
@@ -254,7 +255,7 @@ fn release(
     numbers: &[RejectId],
 ) -> Result<Option<LoadOutcome>> {
     let started = Instant::now();
-    let mut entry = retry_entry(table, "quarantine", OnConflict::Reject);
+    let mut entry = LoadEntry::new(&table.name, "quarantine", Mode::Retry, OnConflict::Reject);
     let mut reasons = Reasons::default();
     for &id in numbers {
         let Some(reject) = one(&*transaction, id)? else { continue };
@@ -298,28 +299,6 @@ pub(super) fn settle(
         }
     }
     transaction.release(reject.id, load, mended)
-}
-
-/// A ledger entry for rejects of `table` that are tried again.
-pub(super) fn retry_entry(table: &Table, source: &str, on_conflict: OnConflict) -> LoadEntry {
-    let now = timestamp::now();
-    LoadEntry {
-        id: 0,
-        table: table.name.to_string(),
-        source: source.to_owned(),
-        mode: Mode::Retry,
-        on_conflict,
-        rules: String::new(),
-        layout: String::new(),
-        state: LoadState::Running,
-        counts: Counts::default(),
-        position: Default::default(),
-        digest: String::new(),
-        digested: 0,
-        started_at: now.clone(),
-        changed_at: now,
-        seconds: 0.0,
-    }
 }
 
 /// Brings the ledger's entry of a retry to its end.

@@ -90,24 +90,8 @@ pub(super) fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<(
 }
 
 fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
-    let now = timestamp::now();
-    LoadEntry {
-        id: 0,
-        table: resource.name.to_string(),
-        source: source.name.clone(),
-        mode,
-        on_conflict: session.options.on_conflict,
-        rules: rules_digest(resource),
-        layout: String::new(),
-        state: LoadState::Running,
-        counts: Default::default(),
-        position: Default::default(),
-        digest: String::new(),
-        digested: 0,
-        started_at: now.clone(),
-        changed_at: now,
-        seconds: 0.0,
-    }
+    let entry = LoadEntry::new(&resource.name, &source.name, mode, session.options.on_conflict);
+    LoadEntry { rules: rules_digest(resource), ..entry }
 }
 
 /// A load under way.

@@ -8,14 +8,14 @@ use std::{
 
 use super::{
     LoadOptions, LoadOutcome, Observer, Reasons,
-    adopt::{circular, claims_to_come, complete, numbers, one, outcome, release_waiting, retry_entry, settle, try_raw},
+    adopt::{circular, claims_to_come, complete, numbers, one, outcome, release_waiting, settle, try_raw},
     export::{Exporter, MendedRow, read_mended},
     load::Session,
     trial::{Bytes, Trial, Verdict},
 };
 use crate::{
     error::{Error, Result},
-    ledger::{LoadEntry, OnConflict},
+    ledger::{LoadEntry, Mode, OnConflict},
     project::Project,
     quarantine::{Reject, RejectFilter, RejectId, RejectState, is_waiting},
     target::{Fence, Target, Transaction},
@@ -151,7 +151,7 @@ fn table(
         trial.pardoned = claims_to_come(session, &*target, family, None, OnConflict::Reject)?;
     }
     let mut transaction = target.transaction(Fence::Database)?;
-    let mut entry = retry_entry(table, source, OnConflict::Reject);
+    let mut entry = LoadEntry::new(&table.name, source, Mode::Retry, OnConflict::Reject);
     entry.id = transaction.add_load(&entry)?;
     let mut attempt =
         Attempt { session, transaction: &mut *transaction, trial, entry: &mut entry, reasons: Reasons::default() };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::unwritable;
 use crate::{
     error::Result,
-    shown::shown,
+    shown,
     target::{Cell, QueryRows},
 };
 

@@ -16,7 +16,8 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn push_shown(out: &mut String, character: char) {
+/// Adds one character of a text that is shown.
+pub(crate) fn push_shown(out: &mut String, character: char) {
     match character {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
@@ -29,6 +30,7 @@ fn push_shown(out: &mut String, character: char) {
     }
 }
 
+/// Control characters, line separators and the marks that change the direction of text.
 fn acts_on_terminals(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

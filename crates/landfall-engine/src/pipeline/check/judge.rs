@@ -1,0 +1,175 @@
+//! The judge of a check: it tells what would become of each record.
+
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    decode::Records,
+    keys::{Answer, Key, KeyColumns, ParentSet, Scalar, row_scalars},
+    reject::CellError,
+};
+
+use super::{
+    Reading, TableCheck, Visit,
+    pass::{Need, Pass, Waiting},
+};
+use crate::{
+    error::Result,
+    pipeline::{
+        RejectedRecord,
+        keys::{Foreign, Parents},
+        resolve::{Flow, Judge},
+        trial::claim,
+    },
+    target::Table,
+};
+
+/// Judges the records of one block, and writes nothing.
+pub(super) struct CheckJudge<'j, 'p, 'r> {
+    pub(super) check: &'j TableCheck<'j>,
+    pub(super) state: &'j mut Pass<'p>,
+    pub(super) reading: &'j mut Reading<'r>,
+    pub(super) records: &'j Records,
+    pub(super) offset: u64,
+    pub(super) visit: Visit<'j>,
+    /// What the row at hand needs of its own table.
+    pub(super) needs: Vec<Need>,
+}
+
+impl CheckJudge<'_, '_, '_> {
+    /// The row that holds a unique key of the table checked.
+    fn holder(
+        &mut self,
+        at: usize,
+        table: &Table,
+        positions: &[usize],
+        values: &[Scalar],
+    ) -> Result<Option<Vec<Scalar>>> {
+        if self.state.settled.is_some()
+            && let Some(Some(row)) = self.state.suspects[at].get(values)
+        {
+            return Ok(Some(row.clone()));
+        }
+        if self.state.stored[at].contains(Key::of(values)) != Answer::No
+            && let Some(row) = self.check.read.find(table, positions, values)?
+        {
+            return Ok(Some(row));
+        }
+        if self.state.settled.is_none() {
+            self.state.suspects[at].insert(values.to_vec(), None);
+        }
+        Ok(None)
+    }
+
+    /// Keeps the rows whose keys may occur again.
+    fn keep(&mut self, rows: &RecordBatch, range: &Range<usize>) {
+        let uniques = unique_positions(self.state.table);
+        for (positions, suspects) in uniques.iter().zip(&mut self.state.suspects) {
+            if suspects.is_empty() {
+                continue;
+            }
+            let columns = KeyColumns::new(rows, positions);
+            for row in range.clone() {
+                if let Some(claimed) = suspects.get_mut(&columns.values(row)) {
+                    *claimed = Some(row_scalars(rows, row).into_iter().map(|value| value.to_owned()).collect());
+                }
+            }
+        }
+    }
+}
+
+/// The fields of the unique keys of `table`, the primary key first.
+fn unique_positions(table: &Table) -> Vec<Vec<usize>> {
+    let primary = (!table.schema.primary_key.is_empty()).then(|| table.schema.primary_key.clone());
+    primary.into_iter().chain(table.schema.unique_keys.iter().cloned()).collect()
+}
+
+impl Judge for CheckJudge<'_, '_, '_> {
+    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        let own = table.name == self.state.table.name;
+        match unique_positions(self.state.table).iter().position(|unique| own && unique == positions) {
+            Some(at) => self.holder(at, table, positions, values),
+            None => self.check.read.find(table, positions, values),
+        }
+    }
+
+    fn accept(&mut self, _table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+        let needs = std::mem::take(&mut self.needs);
+        for range in accepted {
+            self.reading.counts.inserted += range.len() as u64;
+            if self.state.settled.is_some() {
+                self.keep(rows, range);
+            }
+            if needs.is_empty() {
+                for (positions, set) in &mut self.state.parents {
+                    let columns = KeyColumns::new(rows, positions);
+                    range.clone().for_each(|row| set.insert(&columns, row));
+                }
+            }
+        }
+        if let (false, Some(row)) = (needs.is_empty(), accepted.first().map(|range| range.start)) {
+            let table = self.state.table;
+            let claims = unique_positions(table)
+                .iter()
+                .filter_map(|positions| claim(&table.name, positions, &KeyColumns::new(rows, positions), row))
+                .collect();
+            self.state.waiting.push(Waiting { claims, needs });
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, _table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+        self.reading.counts.updated += 1;
+        if self.state.settled.is_some() {
+            self.keep(rows, &(row..row + 1));
+        }
+        Ok(None)
+    }
+
+    fn unchanged(&mut self) {
+        self.needs.clear();
+        self.reading.counts.unchanged += 1;
+    }
+
+    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
+        self.needs.clear();
+        let at = record as usize;
+        let raw = self.records.raw(at);
+        let (raw, raw_escaped) = RejectedRecord::raw_text(raw, raw.len() as u64);
+        self.reading.counts.rejected += 1;
+        self.reading.reasons.add(&errors);
+        (self.visit)(RejectedRecord {
+            table: self.state.table.name.to_string(),
+            source: self.reading.source.name.clone(),
+            record: self.reading.counts.read + u64::from(record) + 1,
+            line: self.reading.lines + self.records.line(at) as u64 + 1,
+            offset: self.offset + self.records.offset(at) as u64,
+            raw,
+            raw_escaped,
+            errors,
+        })?;
+        Ok(Flow::Continue)
+    }
+
+    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        if !matches!(foreign.parents, Parents::Own(_)) {
+            return Ok(false);
+        }
+        let values = columns.values(row);
+        let positions = &foreign.parent_positions;
+        let claim = claim(&foreign.parent.name, positions, columns, row);
+        match (&self.state.settled, claim) {
+            (Some(settled), claim) => {
+                let of = |(known, set): &(Vec<usize>, ParentSet)| {
+                    known == positions && set.contains_values(&values) == Answer::Yes
+                };
+                Ok(settled.accepted.iter().any(of) || claim.is_some_and(|claim| settled.claims.contains(&claim)))
+            }
+            (None, Some(claim)) => {
+                self.needs.push(Need { claim, values });
+                Ok(true)
+            }
+            (None, None) => Ok(true),
+        }
+    }
+}
