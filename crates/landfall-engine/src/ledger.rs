@@ -166,6 +166,8 @@ pub struct LoadEntry {
     pub mode: Mode,
     /// What it does with conflicting rows.
     pub on_conflict: OnConflict,
+    /// The most bytes that a record might have.
+    pub record_bytes: u64,
     /// The rules under which it ran, as a digest of the resource's schema and dialect.
     pub rules: String,
     /// How the source's columns lie, as JSON: what is needed to read one of its records again.

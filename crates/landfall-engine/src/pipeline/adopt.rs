@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    LoadOutcome, Reasons,
+    LoadOptions, LoadOutcome, Reasons,
     load::Session,
     trial::{Bytes, Claim, Trial, Verdict, Wanted},
 };
@@ -309,6 +309,7 @@ pub(super) fn retry_entry(table: &Table, source: &str, on_conflict: OnConflict) 
         source: source.to_owned(),
         mode: Mode::Retry,
         on_conflict,
+        record_bytes: LoadOptions::default().work.record_bytes as u64,
         rules: String::new(),
         layout: String::new(),
         state: LoadState::Running,

@@ -97,6 +97,7 @@ fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: 
         source: source.name.clone(),
         mode,
         on_conflict: session.options.on_conflict,
+        record_bytes: session.options.work.record_bytes as u64,
         rules: rules_digest(resource),
         layout: String::new(),
         state: LoadState::Running,
