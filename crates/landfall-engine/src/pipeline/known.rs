@@ -63,6 +63,7 @@ pub(super) fn knowledge(
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
         && alike(&entry)
+        && entry.record_bytes == options.work.record_bytes as u64
         && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
     let entry = Box::new(entry.clone());
     Ok(if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) })
@@ -70,9 +71,7 @@ pub(super) fn knowledge(
 
 /// Whether a load by `rules` with `options` would decide as `entry` did.
 fn is_alike(entry: &LoadEntry, rules: &str, options: &LoadOptions) -> bool {
-    entry.rules == rules
-        && entry.on_conflict == options.on_conflict
-        && entry.record_bytes == options.work.record_bytes as u64
+    entry.rules == rules && entry.on_conflict == options.on_conflict
 }
 
 /// The loads of `table` that its rows come from: those since it was last replaced.
