@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::timestamp;
+use crate::{pipeline::Work, timestamp};
 
 /// The number that names a load, from 1.
 pub type LoadId = i64;
@@ -168,6 +168,8 @@ pub struct LoadEntry {
     pub mode: Mode,
     /// What it does with conflicting rows.
     pub on_conflict: OnConflict,
+    /// The most bytes that a record might have.
+    pub record_bytes: u64,
     /// The rules under which it ran, as a digest of the resource's schema and dialect.
     pub rules: String,
     /// How the source's columns lie, as JSON: what is needed to read one of its records again.
@@ -200,6 +202,7 @@ impl LoadEntry {
             source: source.to_owned(),
             mode,
             on_conflict,
+            record_bytes: Work::default().record_bytes as u64,
             rules: String::new(),
             layout: String::new(),
             state: LoadState::Running,

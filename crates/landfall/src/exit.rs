@@ -79,7 +79,9 @@ impl Exit {
     fn of_system(kind: std::io::ErrorKind) -> Option<Self> {
         match kind {
             std::io::ErrorKind::BrokenPipe => Some(Self::Done),
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Some(Self::DiskFull),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
+                Some(Self::DiskFull)
+            }
             _ => None,
         }
     }

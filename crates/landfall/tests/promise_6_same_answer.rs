@@ -16,9 +16,12 @@ use support::{
 /// Rows, and rejects with place, bytes and errors.
 type Answer = (Vec<Vec<Value>>, Vec<Vec<Value>>);
 
-fn answer(project: &Project, places: &str) -> Answer {
-    let sql =
-        format!("SELECT record, {places} errors FROM landfall_rejects WHERE table_name = 'staff' ORDER BY record");
+fn answer(project: &Project) -> Answer {
+    told(project, "line, byte_offset, length, raw, errors")
+}
+
+fn told(project: &Project, columns: &str) -> Answer {
+    let sql = format!("SELECT record, {columns} FROM landfall_rejects WHERE table_name = 'staff' ORDER BY record");
     (content(project, "staff"), rows(&project.database(), &sql))
 }
 

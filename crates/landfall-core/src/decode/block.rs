@@ -45,10 +45,20 @@ pub struct TooLong {
     pub offset: u64,
     /// Its length in bytes of the source, the line terminator included.
     pub len: u64,
+    /// The length of that terminator; 0 where the source ends without one.
+    pub terminator_len: u64,
     /// The number of line ends in it.
     pub line_ends: u64,
     /// Whether it is a comment, and so not a record.
     pub comment: bool,
+}
+
+impl TooLong {
+    /// The number of its bytes without the line terminator.
+    #[must_use]
+    pub const fn raw_len(&self) -> u64 {
+        self.len - self.terminator_len
+    }
 }
 
 /// Some whole records as they stand in the source, to be decoded independently of all others.

@@ -336,14 +336,16 @@ impl Cutter {
         }
         self.rows += 1;
         let len = self.buffer.bytes_of(within) as u64;
-        self.stage = Stage::TooLong(TooLong { offset: self.offset, len, line_ends, comment }, header);
+        self.stage =
+            Stage::TooLong(TooLong { offset: self.offset, len, terminator_len: 0, line_ends, comment }, header);
         self.consume(within);
         Step::Again
     }
 
     fn pass_too_long(&mut self, mut record: TooLong, header: Option<DataStart>) -> Step {
         let units = self.buffer.units();
-        let found = self.rules.terminator.find(units, 0, self.finished).map(|(_, next)| next);
+        let terminator = self.rules.terminator.find(units, 0, self.finished);
+        let found = terminator.map(|(_, next)| next);
         let kept = self.rules.terminator.longest() - 1;
         let passed = match found {
             Some(next) => next,
@@ -352,6 +354,9 @@ impl Cutter {
         };
         record.len += self.buffer.bytes_of(passed) as u64;
         record.line_ends += u64::from(found.is_some());
+        if let Some((at, next)) = terminator {
+            record.terminator_len = (self.buffer.bytes_of(next) - self.buffer.bytes_of(at)) as u64;
+        }
         self.consume(passed);
         self.want = self.buffer.units().len().min(kept) + self.limits.block_bytes;
         if found.is_none() && !self.finished {

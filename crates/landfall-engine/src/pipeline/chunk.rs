@@ -126,8 +126,8 @@ impl Chunk<'_> {
             record: self.tally.counts.read + 1,
             line: self.tally.position.lines + 1,
             offset: record.offset,
-            raw: RawRecord::Long(record.len),
-            errors: vec![too_long_error(record.len)],
+            raw: RawRecord::Long(record.raw_len()),
+            errors: vec![too_long_error(record.raw_len())],
         };
         self.tally.counts.read += 1;
         self.reject(reject)?;

@@ -50,7 +50,7 @@ pub(super) fn knowledge(
     }
     let entries = current(read.loads()?, &resource.name);
     let rules = rules_digest(resource);
-    let alike = |entry: &&LoadEntry| entry.rules == rules && entry.on_conflict == options.on_conflict;
+    let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);
     if !options.force
         && let Some(entry) = loaded(&entries, source, &alike)?
     {
@@ -63,9 +63,15 @@ pub(super) fn knowledge(
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
         && alike(&entry)
+        && entry.record_bytes == options.work.record_bytes as u64
         && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
     let entry = Box::new(entry.clone());
     Ok(if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) })
+}
+
+/// Whether a load by `rules` with `options` would decide as `entry` did.
+fn is_alike(entry: &LoadEntry, rules: &str, options: &LoadOptions) -> bool {
+    entry.rules == rules && entry.on_conflict == options.on_conflict
 }
 
 /// The loads of `table` that its rows come from: those since it was last replaced.
@@ -99,10 +105,7 @@ pub(super) fn replaced(
     let entries = current(read.loads()?, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &LoadEntry| {
-        entry.state == LoadState::Complete
-            && entry.mode != Mode::Retry
-            && entry.rules == rules
-            && entry.on_conflict == options.on_conflict
+        entry.state == LoadState::Complete && entry.mode != Mode::Retry && is_alike(entry, &rules, options)
     };
     let replaced = entries.first().is_some_and(|entry| entry.mode == Mode::Replace);
     if options.force || !replaced || entries.len() != sources.len() || !entries.iter().all(alike) {

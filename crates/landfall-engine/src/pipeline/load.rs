@@ -91,7 +91,8 @@ pub(super) fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<(
 
 fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
     let entry = LoadEntry::new(&resource.name, &source.name, mode, session.options.on_conflict);
-    LoadEntry { rules: rules_digest(resource), ..entry }
+    let record_bytes = session.options.work.record_bytes as u64;
+    LoadEntry { rules: rules_digest(resource), record_bytes, ..entry }
 }
 
 /// A load under way.

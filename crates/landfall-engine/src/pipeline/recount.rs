@@ -52,7 +52,8 @@ pub(crate) fn recount(
     let resource = &project.package.resources[position];
     let table = &project.tables()[position];
     observer.begins(&resource.name, &source.name);
-    let work = Work::default();
+    let usual = Work::default();
+    let work = Work { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
     let opened = Opened::new(source, resource, work, 0)?;
     let total_bytes = source.stamp()?.size;
     let mut search = Search { read, table, quarantined, lines: opened.start.lines, recount: Recount::default() };

@@ -120,7 +120,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn of(output: &std::process::Output) -> Self {
+    /// What came of a program that has ended.
+    pub(crate) fn of(output: &std::process::Output) -> Self {
         Self {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout.clone()).unwrap(),

@@ -10,17 +10,17 @@ fn found(record_bytes: usize, source: &str) -> Vec<Row> {
     rows_in(&bare(), Encoding::Utf8, limits(record_bytes), source.as_bytes())
 }
 
-fn too_long(offset: u64, len: u64, line_ends: u64) -> Option<TooLong> {
-    Some(TooLong { offset, len, line_ends, comment: false })
+fn too_long(offset: u64, len: u64, line_ends: u64, terminator_len: u64) -> Option<TooLong> {
+    Some(TooLong { offset, len, terminator_len, line_ends, comment: false })
 }
 
 #[test]
 fn the_limit_counts_the_line_end() {
     assert_eq!(found(16, "0123456789abcde\nb\n")[0].cells, ["0123456789abcde"]);
     let longer = found(16, "0123456789abcdef\nb\n");
-    assert_eq!((longer[0].too_long, longer[1].cells[0].as_str()), (too_long(0, 17, 1), "b"));
+    assert_eq!((longer[0].too_long, longer[1].cells[0].as_str()), (too_long(0, 17, 1, 1), "b"));
     assert_eq!(found(16, "0123456789abcdef")[0].cells, ["0123456789abcdef"]);
-    assert_eq!(found(16, "0123456789abcdefg")[0].too_long, too_long(0, 17, 0));
+    assert_eq!(found(16, "0123456789abcdefg")[0].too_long, too_long(0, 17, 0, 0));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_record_that_is_too_long_ends_at_its_line_end_and_its_neighbours_are_kept() 
         let rows = found(32, &format!("a,b{end}{long},y{end}c,d{end}"));
         let len = 1002 + end.len() as u64;
         assert_eq!(rows[0].cells, ["a", "b"]);
-        assert_eq!(rows[1].too_long, too_long(3 + end.len() as u64, len, 1));
+        assert_eq!(rows[1].too_long, too_long(3 + end.len() as u64, len, 1, end.len() as u64));
         assert_eq!((rows[2].line, rows[2].cells.as_slice()), (3, &["c".to_string(), "d".to_string()][..]));
     }
 }
@@ -48,13 +48,13 @@ fn a_quote_open_at_the_limit_costs_its_line() {
 fn a_quote_open_at_the_limit_without_a_line_end_is_too_long() {
     let long = "x".repeat(100);
     let rows = found(32, &format!("a,\"{long}\",b\nc\n"));
-    assert_eq!((rows[0].too_long, rows[1].cells[0].as_str()), (too_long(0, 107, 1), "c"));
+    assert_eq!((rows[0].too_long, rows[1].cells[0].as_str()), (too_long(0, 107, 1, 1), "c"));
 }
 
 #[test]
 fn line_ends_before_the_limit_are_counted() {
     let rows = found(16, &format!("\"a\n\r\nb\",{}\nc\n", "x".repeat(30)));
-    assert_eq!((rows[0].too_long, rows[1].line), (too_long(0, 39, 3), 4));
+    assert_eq!((rows[0].too_long, rows[1].line), (too_long(0, 39, 3, 1), 4));
 }
 
 #[test]

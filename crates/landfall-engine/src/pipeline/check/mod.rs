@@ -189,12 +189,12 @@ impl TableCheck<'_> {
             Content::TooLong(record) if record.comment => {}
             Content::TooLong(record) => {
                 let mut raw = Vec::new();
-                copy_range(reading.source, record.offset, record.len.min(4096), 4096, &mut |bytes| {
+                copy_range(reading.source, record.offset, record.raw_len().min(4096), 4096, &mut |bytes| {
                     raw.extend_from_slice(bytes);
                     Ok(())
                 })?;
-                let errors = vec![super::chunk::too_long_error(record.len)];
-                let (raw, raw_escaped) = RejectedRecord::raw_text(&raw, record.len);
+                let errors = vec![super::chunk::too_long_error(record.raw_len())];
+                let (raw, raw_escaped) = RejectedRecord::raw_text(&raw, record.raw_len());
                 reading.reasons.add(&errors);
                 visit(RejectedRecord {
                     table: self.table().name.to_string(),

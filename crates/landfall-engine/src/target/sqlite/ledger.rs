@@ -19,7 +19,7 @@ pub(super) fn loads(connection: &Connection) -> Result<Vec<LoadEntry>> {
         .prepare_cached(
             "SELECT load_id, table_name, source, mode, on_conflict, rules, layout, state, records_read, rows_inserted,
                     rows_updated, rows_unchanged, records_rejected, source_offset, source_lines, source_digest,
-                    source_digested, started_at, changed_at, seconds
+                    source_digested, started_at, changed_at, seconds, record_bytes
              FROM landfall_loads ORDER BY load_id",
         )
         .context(|| DOING.into())?;
@@ -50,6 +50,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<LoadEntry> {
         started_at: row.get(17)?,
         changed_at: row.get(18)?,
         seconds: row.get(19)?,
+        record_bytes: row.get(20)?,
     })
 }
 
@@ -67,9 +68,9 @@ pub(super) fn add(connection: &Connection, entry: &LoadEntry) -> Result<LoadId> 
         .prepare_cached(
             "INSERT INTO landfall_loads (table_name, source, mode, on_conflict, rules, layout, state, records_read,
                  rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
-                 source_digest, source_digested, started_at, changed_at, seconds)
+                 source_digest, source_digested, started_at, changed_at, seconds, record_bytes)
              VALUES (:table, :source, :mode, :on_conflict, :rules, :layout, :state, :read, :inserted, :updated, :unchanged,
-                 :rejected, :offset, :lines, :digest, :digested, :started, :changed, :seconds)",
+                 :rejected, :offset, :lines, :digest, :digested, :started, :changed, :seconds, :record_bytes)",
         )
         .and_then(|mut statement| {
             statement.execute(named_params! {
@@ -80,6 +81,7 @@ pub(super) fn add(connection: &Connection, entry: &LoadEntry) -> Result<LoadId> 
                 ":unchanged": entry.counts.unchanged, ":rejected": entry.counts.rejected,
                 ":offset": entry.position.offset, ":lines": entry.position.lines, ":digest": entry.digest,
                 ":digested": entry.digested, ":started": entry.started_at, ":changed": entry.changed_at, ":seconds": entry.seconds,
+                ":record_bytes": entry.record_bytes,
             })
         })
         .context(|| DOING.into())?;

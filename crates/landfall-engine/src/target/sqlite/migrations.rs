@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// Each version's statements. A published entry never changes; a new version is a new entry.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE landfall_loads (
         load_id INTEGER PRIMARY KEY,
         table_name TEXT NOT NULL,
@@ -61,7 +62,11 @@ const MIGRATIONS: &[&str] = &["
         happened_at TEXT NOT NULL
     ) STRICT;
     CREATE INDEX landfall_reject_events_reject ON landfall_reject_events (reject_id);
-"];
+",
+    "
+    ALTER TABLE landfall_loads ADD COLUMN record_bytes INTEGER NOT NULL DEFAULT 16777216;
+",
+];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the
 /// statements are one write transaction.
