@@ -17,6 +17,9 @@ pub enum Error {
     /// The data package is at fault.
     #[error("{0}")]
     Package(#[from] DescriptorErrors),
+    /// A rule of the data package cannot be applied.
+    #[error("{0}")]
+    Rule(String),
     /// A source cannot be read, or is not what the dictionary says it is.
     #[error("cannot read {source_name}: {reason}")]
     Source {

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    ledger::{LoadEntry, LoadState, Mode},
+    ledger::{LoadEntry, LoadState, Mode, OnConflict},
     pipeline::{Observer, Recount, current, recount, rules_digest},
     project::Project,
-    quarantine::RejectFilter,
+    quarantine::{RejectFilter, RejectState},
     source::{Source, digest_of},
     target::{Read, Table},
 };
@@ -65,8 +65,10 @@ pub struct VerifiedLoad {
     pub in_table: Option<u64>,
     /// Records whose key the table holds with other content, as later loads may have given it.
     pub changed_since: Option<u64>,
-    /// Records found in the quarantine.
+    /// Records found in the quarantine, where they still are.
     pub in_quarantine: u64,
+    /// Records that were in the quarantine, and left it as rows.
+    pub released: u64,
     /// Why the source was not read again.
     pub note: Option<String>,
 }
@@ -93,15 +95,23 @@ pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Re
     let ledger = read.loads()?;
     for (position, table) in project.tables().iter().enumerate() {
         let loads = current(ledger.clone(), &table.name);
+        let updates = loads.iter().any(|entry| entry.counts.updated > 0);
         for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
-            verify_load(read, project, position, entry, observer, &mut verification)?;
+            let may_change = updates || entry.on_conflict == OnConflict::Keep;
+            verify_load(read, project, position, entry, may_change, observer, &mut verification)?;
         }
-        verify_table(read, table, &loads, &mut verification)?;
+        verify_table(read, table, &loads, &ledger, &mut verification)?;
     }
     Ok(verification)
 }
 
-fn verify_table(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &mut Verification) -> Result<()> {
+fn verify_table(
+    read: &dyn Read,
+    table: &Table,
+    loads: &[LoadEntry],
+    ledger: &[LoadEntry],
+    found: &mut Verification,
+) -> Result<()> {
     let rows = read.row_count(table)?;
     let inserted: u64 = loads.iter().map(|entry| entry.counts.inserted).sum();
     let mut note = None;
@@ -109,6 +119,21 @@ fn verify_table(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &mut
         note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
     } else if rows < inserted {
         let message = format!("the table has {rows} rows, and loads have inserted {inserted}: rows were deleted");
+        found.findings.push(Finding { table: table.name.to_string(), load_id: None, source: None, message });
+    }
+    let filter = RejectFilter {
+        table: Some(table.name.to_string()),
+        state: Some(RejectState::Released),
+        ..RejectFilter::default()
+    };
+    let released = read.reject_count(&filter)?;
+    let retried: u64 = ledger
+        .iter()
+        .filter(|entry| entry.mode == Mode::Retry && *entry.table == *table.name)
+        .map(|entry| entry.counts.inserted + entry.counts.updated + entry.counts.unchanged)
+        .sum();
+    if released != retried {
+        let message = format!("{released} of its rejects are marked as released, and retries have released {retried}");
         found.findings.push(Finding { table: table.name.to_string(), load_id: None, source: None, message });
     }
     found.tables.push(VerifiedTable { table: table.name.to_string(), rows, inserted, note });
@@ -120,10 +145,11 @@ fn verify_load(
     project: &Project,
     position: usize,
     entry: &LoadEntry,
+    may_change: bool,
     observer: &dyn Observer,
     found: &mut Verification,
 ) -> Result<()> {
-    let quarantined = quarantined(read, entry)?;
+    let (quarantined, released) = quarantined(read, entry)?;
     let mut load = VerifiedLoad {
         load_id: entry.id,
         table: entry.table.clone(),
@@ -131,21 +157,23 @@ fn verify_load(
         records: None,
         in_table: None,
         changed_since: None,
-        in_quarantine: quarantined.len(),
-        note: None,
+        in_quarantine: quarantined.len() - released,
+        released,
+        note: (entry.state == LoadState::RolledBack).then(|| "it was rolled back: none of its records came in".into()),
     };
     let mut wrong = Vec::new();
     if !entry.counts.conserved() {
         wrong.push("its numbers do not add up".to_owned());
     }
     match again(project, position, entry) {
+        _ if entry.state == LoadState::RolledBack => {}
         Err(note) => load.note = Some(note),
         Ok(source) => {
             let recount = recount(read, project, position, &source, entry, &quarantined, observer)?;
             load.records = Some(recount.records);
             load.in_table = Some(recount.in_table);
             load.changed_since = Some(recount.changed);
-            wrong.extend(differences(entry, &recount));
+            wrong.extend(differences(entry, &recount, may_change));
         }
     }
     if entry.state != LoadState::RolledBack && quarantined.len() != entry.counts.rejected {
@@ -162,11 +190,18 @@ fn verify_load(
     Ok(())
 }
 
-fn differences(entry: &LoadEntry, recount: &Recount) -> Vec<String> {
+/// `may_change` where a load may have given rows other content, or left that of the table.
+fn differences(entry: &LoadEntry, recount: &Recount, may_change: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     if recount.records != entry.counts.read {
         let (counted, said) = (recount.records, entry.counts.read);
         wrong.push(format!("the source has {counted} records, and the ledger says that {said} were read"));
+    }
+    if recount.changed > 0 && !may_change {
+        wrong.push(format!(
+            "{} records are in the table with other content, and no load has updated rows: another program has changed them",
+            recount.changed
+        ));
     }
     if recount.missing > 0 && entry.state != LoadState::RolledBack {
         wrong.push(format!(
@@ -194,13 +229,15 @@ fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source
     }
 }
 
-/// The records of `entry` in the quarantine, in whatever state.
-fn quarantined(read: &dyn Read, entry: &LoadEntry) -> Result<IntegerSet> {
+/// The records of `entry` in the quarantine, in whatever state, and how many of them have left it as rows.
+fn quarantined(read: &dyn Read, entry: &LoadEntry) -> Result<(IntegerSet, u64)> {
     let mut records = IntegerSet::default();
+    let mut released = 0;
     let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };
     crate::pipeline::pages(read, &filter, &mut |reject| {
         records.insert(i64::try_from(reject.record).unwrap_or(i64::MAX));
+        released += u64::from(reject.state == RejectState::Released);
         Ok(())
     })?;
-    Ok(records)
+    Ok((records, released))
 }

@@ -89,7 +89,7 @@ impl Exit {
     fn of_engine(error: &Error) -> Self {
         match error {
             Error::Usage(_) => Self::Usage,
-            Error::Package(_) | Error::File { .. } => Self::Project,
+            Error::Package(_) | Error::Rule(_) | Error::File { .. } => Self::Project,
             Error::Source { .. } => Self::Source,
             Error::Target(error) => Self::of_target(error.kind),
             _ => Self::Internal,

@@ -83,6 +83,11 @@ impl Reporter {
         }
     }
 
+    /// The loads that have ended.
+    pub(crate) fn finished(&self) -> Vec<LoadOutcome> {
+        lock(&self.finished).clone()
+    }
+
     /// Before an error: tells which loads had ended, since there will be no summary.
     pub(crate) fn tell_finished(&self) {
         self.clear();

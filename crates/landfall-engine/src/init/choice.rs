@@ -87,6 +87,9 @@ impl<'s> Chooser<'s> {
     /// Why the column is text though it looks like something else.
     fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
+        if self.column.filled == 0 {
+            return doubts;
+        }
         if self.column.padded > 0 && self.column.live.iter().any(|live| live.candidate < 2 && self.fits(live)) {
             let padded = self.column.padded;
             doubts.push(format!("{padded} values have leading zeros or a plus sign, which a number would lose"));

@@ -219,6 +219,10 @@ fn roll_back(
         (outcome.state, outcome.counts) = (LoadState::RolledBack, counts);
         let was = entry.id;
         outcome.load_id = transaction.add_load(&entry)?;
+        if entry.mode != Mode::Replace {
+            let number = outcome.load_id;
+            transaction.supersede(&LoadEntry { id: number, ..entry.clone() })?;
+        }
         numbers.push((was, outcome.load_id, entry.table.clone(), source));
         outcomes.push(outcome);
     }

@@ -52,7 +52,7 @@ pub(super) fn knowledge(
     let rules = rules_digest(resource);
     let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);
     if !options.force
-        && let Some(entry) = loaded(&entries, source, &alike)?
+        && let Some(entry) = loaded(&entries, resource, source, &alike)?
     {
         return Ok(Knowledge::Loaded(Box::new(entry)));
     }
@@ -82,9 +82,18 @@ pub(crate) fn current(entries: Vec<LoadEntry>, table: &str) -> Vec<LoadEntry> {
 }
 
 /// The complete load of the same content, where there is one.
-fn loaded(entries: &[LoadEntry], source: &Source, alike: &dyn Fn(&&LoadEntry) -> bool) -> Result<Option<LoadEntry>> {
+fn loaded(
+    entries: &[LoadEntry],
+    resource: &Resource,
+    source: &Source,
+    alike: &dyn Fn(&&LoadEntry) -> bool,
+) -> Result<Option<LoadEntry>> {
     let complete = |entry: &&LoadEntry| entry.state == LoadState::Complete && entry.mode != Mode::Retry && alike(entry);
     let mut candidates: Vec<&LoadEntry> = entries.iter().filter(complete).collect();
+    if is_keyless(resource) {
+        // Two files with the same bytes are two lots of rows, where no key says that they are the same.
+        candidates.retain(|entry| entry.source == source.name);
+    }
     let size = source.stamp()?.size;
     let compressed = source.open()?.is_compressed();
     candidates.retain(|entry| compressed || entry.digested == size);
@@ -121,8 +130,7 @@ pub(super) fn replaced(
 
 /// The error where a table without keys would be given rows twice.
 pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEntry) -> Result<()> {
-    let keyless = resource.schema.primary_key.is_empty() && resource.schema.unique_keys.is_empty();
-    if keyless && entry.counts.inserted > 0 {
+    if is_keyless(resource) && entry.counts.inserted > 0 {
         return Err(Error::source(
             &source.name,
             format!(
@@ -134,4 +142,9 @@ pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEnt
         ));
     }
     Ok(())
+}
+
+/// Whether rows of a table cannot be known again.
+fn is_keyless(resource: &Resource) -> bool {
+    resource.schema.primary_key.is_empty() && resource.schema.unique_keys.is_empty()
 }

@@ -70,7 +70,8 @@ fn columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>
     let columns: Vec<Option<usize>> = names.iter().map(|name| labels.iter().position(|label| label == name)).collect();
     let missing: Vec<&str> =
         names.iter().zip(&columns).filter(|(_, column)| column.is_none()).map(|(name, _)| *name).collect();
-    let extra: Vec<&str> = labels.iter().map(String::as_str).filter(|label| !names.contains(label)).collect();
+    let extra = labels.iter().filter(|label| !names.contains(&label.as_str()));
+    let extra: Vec<String> = extra.take(8).map(|label| told(label)).collect();
     match schema.fields_match {
         FieldsMatch::Exact if labels.iter().map(String::as_str).ne(names.iter().copied()) => {
             faults.extend(exact_faults(&names, labels));
@@ -86,7 +87,18 @@ fn columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>
     if matches!(schema.fields_match, FieldsMatch::Equal | FieldsMatch::Superset) && !extra.is_empty() {
         faults.push(format!("extra-label: it has {} beside the fields", extra.join(", ")));
     }
+    faults.truncate(8);
     if faults.is_empty() { Ok(columns) } else { Err(faults.join("; ")) }
+}
+
+/// A label as it is told: shortened where it is long.
+fn told(label: &str) -> String {
+    const MOST: usize = 60;
+    if label.len() <= MOST {
+        format!("{label:?}")
+    } else {
+        format!("{:?}…", &label[..label.floor_char_boundary(MOST)])
+    }
 }
 
 /// Labels that are blank or occur twice.
@@ -96,7 +108,7 @@ fn labels_at_fault(labels: &[String]) -> Vec<String> {
         if label.trim().is_empty() {
             faults.push(format!("blank-label: column {} has no label", at + 1));
         } else if labels[..at].contains(label) {
-            faults.push(format!("duplicate-label: {label:?} occurs twice"));
+            faults.push(format!("duplicate-label: {} occurs twice", told(label)));
         }
     }
     faults
@@ -109,11 +121,11 @@ fn exact_faults(names: &[&str], labels: &[String]) -> Vec<String> {
         .zip(labels)
         .enumerate()
         .filter(|(_, (name, label))| label != name)
-        .map(|(at, (name, label))| format!("incorrect-label: column {} is {label:?} and not {name:?}", at + 1))
+        .map(|(at, (name, label))| format!("incorrect-label: column {} is {} and not {name:?}", at + 1, told(label)))
         .collect();
     faults.extend(names.iter().skip(labels.len()).map(|name| format!("missing-label: it lacks {name:?}")));
     faults.extend(
-        labels.iter().skip(names.len()).map(|label| format!("extra-label: it has {label:?} beside the fields")),
+        labels.iter().skip(names.len()).map(|label| format!("extra-label: it has {} beside the fields", told(label))),
     );
     faults.truncate(8);
     faults
@@ -155,8 +167,8 @@ mod tests {
             (FieldsMatch::Exact, vec!["a"], "missing-label: it lacks \"b\""),
             (FieldsMatch::Exact, vec!["a", "b", "c"], "extra-label"),
             (FieldsMatch::Equal, vec!["a"], "missing-label: it lacks b"),
-            (FieldsMatch::Equal, vec!["a", "b", "c"], "extra-label: it has c"),
-            (FieldsMatch::Superset, vec!["a", "c"], "extra-label: it has c"),
+            (FieldsMatch::Equal, vec!["a", "b", "c"], "extra-label: it has \"c\""),
+            (FieldsMatch::Superset, vec!["a", "c"], "extra-label: it has \"c\""),
             (FieldsMatch::Partial, vec!["c"], "none of the fields"),
             (FieldsMatch::Subset, vec!["a", "b", "a"], "duplicate-label"),
         ] {

@@ -281,6 +281,7 @@ impl<'r, 's> Run<'r, 's> {
     ) -> Result<()> {
         if state == LoadState::Complete {
             self.check_unchanged()?;
+            self.check_not_empty()?;
             if self.keys.refers_to_itself() {
                 self.settle_deferred(transaction)?;
             }
@@ -335,6 +336,21 @@ impl<'r, 's> Run<'r, 's> {
         Err(Error::source(
             &self.source.name,
             "it was changed while it was read; run the same command again once it is whole",
+        ))
+    }
+
+    /// Refuses to replace a table by nothing at all, not even a header: a program that should have written the source
+    /// has more likely failed.
+    fn check_not_empty(&self) -> Result<()> {
+        if self.entry.mode != Mode::Replace || self.stamp.size > 0 {
+            return Ok(());
+        }
+        Err(Error::source(
+            &self.source.name,
+            format!(
+                "it is empty, and a replace would leave the table {:?} empty; delete its rows by hand if that is meant",
+                self.entry.table
+            ),
         ))
     }
 

@@ -43,7 +43,7 @@ impl RecordRules {
     pub(super) fn new(resource: &Resource, layout: &Layout) -> Result<Self> {
         let encoding = layout.encoding(resource.encoding);
         let validator = Validator::new(Arc::new(schema_with_nulls(resource)), layout.map())
-            .map_err(|error| Error::Usage(format!("the table {:?}: {error}", &*resource.name)))?;
+            .map_err(|error| Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name)))?;
         Ok(Self { decoder: Decoder::new(&resource.dialect, encoding), validator })
     }
 }

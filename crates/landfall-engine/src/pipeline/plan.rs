@@ -3,7 +3,12 @@
 use landfall_core::schema::Package;
 
 use super::Selection;
-use crate::{error::Result, project::Project, source::Source, target::Table};
+use crate::{
+    error::{Error, Result},
+    project::Project,
+    source::Source,
+    target::Table,
+};
 
 /// One step: the sources of one table.
 #[derive(Debug, Clone)]
@@ -28,6 +33,10 @@ fn everything(project: &Project) -> Result<Vec<Step>> {
 }
 
 fn selected(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
+    let piped = |selection: &&Selection| selection.source.as_ref().is_some_and(|source| source.0 == "-");
+    if selections.iter().filter(piped).count() > 1 {
+        return Err(Error::Usage("standard input (-) can be the source of one table only".into()));
+    }
     let mut steps: Vec<Step> = Vec::new();
     for selection in selections {
         let position = project.position(&selection.table)?;

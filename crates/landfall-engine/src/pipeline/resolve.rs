@@ -331,7 +331,10 @@ impl<'a> Block<'a> {
             let wanted = self.rejected_uniques[key].key(at);
             if unique.seen.contains(wanted) != Answer::No {
                 let values = self.rejected_uniques[key].values(at);
-                if self.find_own(key, wanted, &values, judge)?.is_some() {
+                let found = self.find_own(key, wanted, &values, judge)?;
+                let content = row_scalars(&self.validated.rejected_rows, at);
+                let other = |found: &Vec<Scalar>| found.iter().zip(&content).any(|(held, new)| held.as_ref() != *new);
+                if found.as_ref().is_some_and(other) {
                     let unique = &self.keys.uniques[key];
                     errors.push(clash(unique.code(), &unique.name, &values));
                 }

@@ -1,7 +1,7 @@
 //! Rejects are tried again: as they are, or as a person mended them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     time::Instant,
 };
@@ -63,6 +63,11 @@ struct Case {
 }
 
 fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &RejectFilter) -> Result<Vec<LoadOutcome>> {
+    if let Some(id) = filter.id
+        && one(&*target, id)?.is_none()
+    {
+        return Err(Error::Usage(format!("there is no reject {id}")));
+    }
     let mut outcomes = Vec::new();
     for family in session.project.package.load_order() {
         for &position in &family {
@@ -83,7 +88,12 @@ fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::P
     let loads = target.loads()?;
     let mut exporters = HashMap::new();
     let mut gone = 0_u64;
+    let mut met = HashSet::new();
     read_mended(path, &mut |labels, row| {
+        if !met.insert(row.reject) {
+            let reason = format!("the reject {} occurs twice in it; one row can mend it", row.reject);
+            return Err(Error::source(path.display().to_string(), reason));
+        }
         let Some(reject) = one(&*target, row.reject)?.filter(|reject| reject.state == RejectState::Open) else {
             gone += 1;
             return Ok(());

@@ -165,7 +165,8 @@ pub trait Transaction: Read {
         mended: Option<&[u8]>,
     ) -> Result<()>;
 
-    /// Marks the open rejects of earlier loads of the same content as `load` as superseded.
+    /// Marks open rejects of earlier loads as superseded by `load`: those of the same content, and of a replace all
+    /// those of its table.
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64>;
 
     /// Makes it all last.

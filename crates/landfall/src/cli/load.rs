@@ -89,13 +89,20 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let selections = args.selected.resolve(&settings.package)?;
     let mut opened = invocation.open_with(settings, Access::Write)?;
     let reporter = invocation.reporter();
-    let outcomes =
-        pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter).inspect_err(|_| {
+    let outcomes = match pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
             // What is one step with what failed has not taken effect.
-            if !(options.atomic || options.mode == Mode::Replace) {
+            let whole = options.atomic || options.mode == Mode::Replace;
+            let finished = if whole { Vec::new() } else { reporter.finished() };
+            if args.json {
+                summary::print_loads(&finished, &*opened.target, invocation, true)?;
+            } else if !whole {
                 reporter.tell_finished();
             }
-        })?;
+            return Err(error.into());
+        }
+    };
     reporter.clear();
     summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
     Ok(end(&outcomes, options.atomic, invocation))

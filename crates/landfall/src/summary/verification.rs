@@ -34,7 +34,9 @@ fn load(load: &VerifiedLoad) -> String {
     let (table, source) = (shown(&load.table), shown(&load.source));
     let count = |name: &str, count: Option<u64>| count.map(|count| format!("{} {name}", thousands(count)));
     let changed = count("changed since", load.changed_since.filter(|count| *count > 0));
-    let places = [count("in the table", load.in_table), changed, count("in the quarantine", Some(load.in_quarantine))];
+    let released = count("released", Some(load.released).filter(|count| *count > 0));
+    let quarantined = count("in the quarantine", Some(load.in_quarantine));
+    let places = [count("in the table", load.in_table), changed, quarantined, released];
     let places = places.into_iter().flatten().collect::<Vec<_>>().join(" + ");
     let records = count("in the source = ", load.records).unwrap_or_default();
     format!("load {}  {table} ← {source}: {records}{places}{}\n", load.load_id, note(load.note.as_deref()))

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, Statement, ToSql, named_params, params, types::T
 use super::{Table, failure::Context as _, ledger::word};
 use crate::{
     error::Result,
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadEntry, LoadId, Mode},
     quarantine::{
         NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
     },
@@ -335,24 +335,23 @@ pub(super) fn retry_failed(
     note(connection, reject, load, "retried", mended)
 }
 
-/// Marks the open rejects of earlier loads of the same content as superseded.
+/// Marks open rejects of earlier loads as superseded: those of the same content, and of a replace all of its table.
 pub(super) fn supersede(connection: &Connection, load: &LoadEntry) -> Result<u64> {
-    let earlier = "state = 'open' AND load_id IN (
-        SELECT load_id FROM landfall_loads WHERE table_name = :table AND source_digest = :digest AND load_id < :id)";
-    let values = named_params! { ":table": load.table, ":digest": load.digest, ":id": load.id };
+    let same = if load.mode == Mode::Replace { "" } else { "AND source_digest = :digest" };
+    let earlier = format!(
+        "state = 'open' AND load_id IN (
+             SELECT load_id FROM landfall_loads
+             WHERE table_name = :table AND load_id < :id AND :digest IS NOT NULL {same})"
+    );
+    let note = format!(
+        "INSERT INTO landfall_reject_events (reject_id, load_id, action, happened_at)
+         SELECT reject_id, :id, 'superseded', :now FROM landfall_rejects WHERE {earlier}"
+    );
+    let mark = format!("UPDATE landfall_rejects SET state = 'superseded', waiting = 0 WHERE {earlier}");
+    let (table, digest, id) = (&load.table, &load.digest, load.id);
     connection
-        .execute(
-            &format!(
-                "INSERT INTO landfall_reject_events (reject_id, load_id, action, happened_at)
-                 SELECT reject_id, :id, 'superseded', :now FROM landfall_rejects WHERE {earlier}"
-            ),
-            named_params! {
-                ":table": load.table, ":digest": load.digest, ":id": load.id, ":now": timestamp::now()
-            },
-        )
-        .context(|| DOING.into())?;
-    connection
-        .execute(&format!("UPDATE landfall_rejects SET state = 'superseded', waiting = 0 WHERE {earlier}"), values)
+        .execute(&note, named_params! { ":table": table, ":digest": digest, ":id": id, ":now": timestamp::now() })
+        .and_then(|_| connection.execute(&mark, named_params! { ":table": table, ":digest": digest, ":id": id }))
         .map(|count| count as u64)
         .context(|| DOING.into())
 }
