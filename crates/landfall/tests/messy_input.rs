@@ -233,10 +233,11 @@ fn a_huge_field_is_one_reject_in_bounded_memory() {
     let parts = "SELECT sum(length(bytes)) FROM (SELECT raw AS bytes FROM landfall_rejects
                  UNION ALL SELECT bytes FROM landfall_reject_parts)";
     assert_eq!(number(&database, parts), length as u64);
-    let run = project.command(&["rejects", "show", "1", "--raw"]).stdout(Stdio::piped()).spawn().unwrap();
-    let shown = run.stdout.unwrap();
+    let mut child = project.command(&["rejects", "show", "1", "--raw"]).stdout(Stdio::piped()).spawn().unwrap();
+    let shown = child.stdout.take().unwrap();
     let file = std::fs::File::open(project.path().join("people.csv")).unwrap();
     assert!(same_bytes(shown, file, 21, length), "the quarantine has the bytes of the source");
+    assert!(child.wait().unwrap().success());
 }
 
 /// Whether `left` is just the `length` bytes of `right` from `skip`.
