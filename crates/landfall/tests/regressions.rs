@@ -131,3 +131,15 @@ fn standard_input_was_taken_for_two_tables() {
     let said = project.run_with_input(&["load", "p=-", "c=-"], b"id\n1\n").fails(2);
     assert!(said.contains("one table only"), "{said}");
 }
+
+#[test]
+fn changed_rules_doubled_the_rows_of_a_table_without_a_key() {
+    let project = project();
+    project.run(&["load", "-q", "log"]).exits(0);
+    project.write("datapackage.yaml", PACKAGE.replace("{name: ts, type: string}", "{name: ts, type: any}"));
+    let said = project.run(&["load", "log"]).fails(4);
+    assert!(said.contains("no key"), "{said}");
+    assert_eq!(number(&project.database(), "SELECT count(*) FROM log"), 2);
+    project.run(&["load", "-q", "log", "--mode", "replace"]).exits(0);
+    assert_eq!(number(&project.database(), "SELECT count(*) FROM log"), 2);
+}

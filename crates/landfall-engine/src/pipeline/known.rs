@@ -56,6 +56,12 @@ pub(super) fn knowledge(
     {
         return Ok(Knowledge::Loaded(Box::new(entry)));
     }
+    if !options.force
+        && is_keyless(resource)
+        && let Some(entry) = loaded(&entries, resource, source, &|_| true)?
+    {
+        return Err(doubled(source, &entry));
+    }
     let open = |entry: &&LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
     let Some(entry) = entries.iter().rev().filter(open).find(|entry| entry.source == source.name) else {
         return Ok(Knowledge::New);
@@ -142,6 +148,18 @@ pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEnt
         ));
     }
     Ok(())
+}
+
+/// The error where content that was loaded by other rules would be added to a table without keys once more.
+fn doubled(source: &Source, entry: &LoadEntry) -> Error {
+    Error::source(
+        &source.name,
+        format!(
+            "load {} has read just this content by other rules, and the table {:?} has no key by which its rows would be \
+             known again; load it with --mode replace, or with --force to add the rows once more",
+            entry.id, entry.table
+        ),
+    )
 }
 
 /// Whether rows of a table cannot be known again.
