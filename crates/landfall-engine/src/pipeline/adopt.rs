@@ -225,8 +225,14 @@ fn release_family(
     before_load: Option<LoadId>,
     pardoned: &HashSet<Claim>,
 ) -> Result<Vec<LoadOutcome>> {
+    let loads = target.loads()?;
     let mut waiting = Vec::new();
     for &position in family {
+        let name = &*session.tables[position].name;
+        let earlier = |entry: &LoadEntry| entry.table == name && before_load.is_none_or(|before| entry.id < before);
+        if !loads.iter().any(earlier) {
+            continue;
+        }
         let table = Some(session.tables[position].name.to_string());
         let filter = RejectFilter { table, before_load, waiting: true, ..RejectFilter::default() };
         waiting.push((position, numbers(&*target, &filter)?));
@@ -234,7 +240,6 @@ fn release_family(
     if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
         return Ok(Vec::new());
     }
-    let loads = target.loads()?;
     let mut transaction = target.transaction(Fence::Database)?;
     let mut outcomes = Vec::new();
     for (position, numbers) in waiting {

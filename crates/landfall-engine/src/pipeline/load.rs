@@ -371,7 +371,7 @@ fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reasons> {
     let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };
     for group in read.reject_groups(&filter)? {
         if let Some(code) = landfall_core::reject::ErrorCode::parse(&group.code) {
-            reasons.add_many(code, group.field.map(Into::into), group.count);
+            reasons.add_many(code, group.field.map(Into::into).as_ref(), group.count);
         }
     }
     Ok(reasons)

@@ -1,6 +1,6 @@
 //! What is told of loads and checks while they run and afterwards.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::Serialize;
@@ -73,45 +73,57 @@ impl std::ops::AddAssign for Stages {
     }
 }
 
-/// Counts errors by cause.
+/// Counts errors by cause. There are few causes and many errors, so that a list is faster than a map.
 #[derive(Debug, Clone, Default)]
 pub struct Reasons {
-    counts: BTreeMap<(ErrorCode, Option<std::sync::Arc<str>>), u64>,
+    counts: Vec<(ErrorCode, Option<Arc<str>>, u64)>,
 }
 
 impl Reasons {
     /// Counts `errors` of one record.
     pub fn add(&mut self, errors: &[CellError]) {
         for error in errors {
-            self.add_many(error.code, error.field.clone(), 1);
+            *self.count(error.code, error.field.as_ref()) += 1;
         }
     }
 
     /// Counts `count` errors of one cause.
-    pub fn add_many(&mut self, code: ErrorCode, field: Option<std::sync::Arc<str>>, count: u64) {
-        *self.counts.entry((code, field)).or_default() += count;
+    pub fn add_many(&mut self, code: ErrorCode, field: Option<&Arc<str>>, count: u64) {
+        *self.count(code, field) += count;
     }
 
     /// Takes away `errors` of one record that were counted.
     pub fn remove(&mut self, errors: &[CellError]) {
         for error in errors {
-            if let Some(count) = self.counts.get_mut(&(error.code, error.field.clone())) {
-                *count = count.saturating_sub(1);
-            }
+            let count = self.count(error.code, error.field.as_ref());
+            *count = count.saturating_sub(1);
         }
+    }
+
+    fn count(&mut self, code: ErrorCode, field: Option<&Arc<str>>) -> &mut u64 {
+        let same = |known: &Option<Arc<str>>| match (known, field) {
+            (Some(known), Some(field)) => Arc::ptr_eq(known, field) || known == field,
+            (known, field) => known.is_none() && field.is_none(),
+        };
+        let at = self.counts.iter().position(|(known, of, _)| *known == code && same(of));
+        let at = at.unwrap_or_else(|| {
+            self.counts.push((code, field.cloned(), 0));
+            self.counts.len() - 1
+        });
+        &mut self.counts[at].2
     }
 
     /// The causes, the most frequent first.
     #[must_use]
     pub fn ranked(&self) -> Vec<Reason> {
-        let mut reasons: Vec<Reason> = self
-            .counts
-            .iter()
-            .filter(|(_, count)| **count > 0)
-            .map(|((code, field), &count)| Reason { code: *code, field: field.as_deref().map(str::to_owned), count })
-            .collect();
-        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
-        reasons
+        let mut counts: Vec<_> = self.counts.iter().filter(|(.., count)| *count > 0).collect();
+        counts.sort_by_key(|(code, field, count)| (std::cmp::Reverse(*count), *code, field.clone()));
+        let reason = |(code, field, count): &(ErrorCode, Option<Arc<str>>, u64)| Reason {
+            code: *code,
+            field: field.as_deref().map(str::to_owned),
+            count: *count,
+        };
+        counts.into_iter().map(reason).collect()
     }
 }
 

@@ -94,7 +94,10 @@ pub(super) fn add(connection: &Connection, load: LoadId, table: &Table, reject: 
 }
 
 fn json(errors: &[CellError]) -> String {
-    serde_json::to_string(errors).unwrap_or_else(|error| unreachable!("errors are plain data: {error}"))
+    let mut text = Vec::with_capacity(256 * errors.len());
+    let written = serde_json::to_writer(&mut text, errors).map_err(|error| error.to_string());
+    let text = written.and_then(|()| String::from_utf8(text).map_err(|error| error.to_string()));
+    text.unwrap_or_else(|error| unreachable!("errors are plain data: {error}"))
 }
 
 /// Stores a further part of a raw record; part 0 is its head.
@@ -338,20 +341,26 @@ pub(super) fn retry_failed(
 /// Marks open rejects of earlier loads as superseded: those of the same content, and of a replace all of its table.
 pub(super) fn supersede(connection: &Connection, load: &LoadEntry) -> Result<u64> {
     let same = if load.mode == Mode::Replace { "" } else { "AND source_digest = :digest" };
-    let earlier = format!(
-        "state = 'open' AND load_id IN (
-             SELECT load_id FROM landfall_loads
-             WHERE table_name = :table AND load_id < :id AND :digest IS NOT NULL {same})"
+    let loads = format!(
+        "SELECT load_id FROM landfall_loads
+         WHERE table_name = :table AND load_id < :id AND :digest IS NOT NULL {same}"
     );
+    let values = named_params! { ":table": load.table, ":digest": load.digest, ":id": load.id };
+    // Most often there is none, and the quarantine need not be read.
+    if !connection.prepare(&loads).and_then(|mut statement| statement.exists(values)).context(|| DOING.into())? {
+        return Ok(0);
+    }
+    let earlier = format!("state = 'open' AND load_id IN ({loads})");
     let note = format!(
         "INSERT INTO landfall_reject_events (reject_id, load_id, action, happened_at)
          SELECT reject_id, :id, 'superseded', :now FROM landfall_rejects WHERE {earlier}"
     );
     let mark = format!("UPDATE landfall_rejects SET state = 'superseded', waiting = 0 WHERE {earlier}");
-    let (table, digest, id) = (&load.table, &load.digest, load.id);
+    let now = timestamp::now();
+    let noted = named_params! { ":table": load.table, ":digest": load.digest, ":id": load.id, ":now": now };
     connection
-        .execute(&note, named_params! { ":table": table, ":digest": digest, ":id": id, ":now": timestamp::now() })
-        .and_then(|_| connection.execute(&mark, named_params! { ":table": table, ":digest": digest, ":id": id }))
+        .execute(&note, noted)
+        .and_then(|_| connection.execute(&mark, values))
         .map(|count| count as u64)
         .context(|| DOING.into())
 }
