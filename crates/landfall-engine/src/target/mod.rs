@@ -193,7 +193,4 @@ pub trait Target: Read {
     /// Runs a query that only reads, with values for its named parameters (`:name`), and hands its columns and rows to
     /// `rows`.
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()>;
-
-    /// Gives up waiting for other programs' locks after this long, and how long that is by default is the target's.
-    fn set_lock_timeout(&mut self, timeout: std::time::Duration) -> Result<()>;
 }

@@ -173,10 +173,6 @@ impl Target for Sqlite {
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
         query::query(&self.connection, sql, parameters, rows)
     }
-
-    fn set_lock_timeout(&mut self, timeout: Duration) -> Result<()> {
-        self.connection.busy_timeout(timeout).context(|| "cannot set the lock time-out".into())
-    }
 }
 
 impl Transaction for SqliteTransaction<'_> {
