@@ -101,6 +101,16 @@ pub fn reduced(text: &str, out: &mut String) -> bool {
     true
 }
 
+/// The digits before and after the point of a number that is written out: leading zeros do not count, zeros at the end of the
+/// fraction do. `None` where it has none: it is NaN or infinite, or not a number.
+#[must_use]
+pub fn digits(text: &str) -> Option<(u64, u64)> {
+    let Some(Number::Finite(number)) = parse(text) else { return None };
+    let before = if number.is_zero() { 0 } else { number.magnitude() };
+    let after = length(number.fraction.len()) - number.exponent;
+    Some((u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0)))
+}
+
 /// Whether a plain text is the reduced one as well: the quick way, which does not know all that are.
 #[inline]
 pub(super) fn is_short_whole(plain: &str) -> bool {

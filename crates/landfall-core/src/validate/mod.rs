@@ -52,6 +52,7 @@ mod formats;
 mod geopoint;
 mod integer;
 mod json;
+mod limits;
 mod list;
 mod number;
 mod problem;
@@ -75,10 +76,12 @@ pub(crate) use self::value::value_at;
 use self::{
     cells::Block,
     column::ReadColumn,
+    limits::{Cells, Limits},
     problem::Found,
     whole::{Inspector, Whole},
 };
 pub use self::{
+    limits::{KeyLimit, NumberLimits, TargetLimits},
     problem::RuleError,
     scalar::ValueReader,
     value::{Value, ValueRef, is_number, row_scalars, scalar_at},
@@ -159,6 +162,7 @@ pub struct Validator {
     map: ColumnMap,
     field_of: Vec<Option<usize>>,
     columns: Vec<Box<dyn ReadColumn>>,
+    limits: Limits,
     row_schema: SchemaRef,
 }
 
@@ -169,12 +173,21 @@ impl Validator {
     /// A rule that cannot be applied, such as a bound that cannot be read with its field's type (the message names field and
     /// constraint).
     pub fn new(schema: Arc<TableSchema>, map: ColumnMap) -> Result<Self, RuleError> {
+        Self::with_limits(schema, map, &TargetLimits::default())
+    }
+
+    /// As [`Validator::new`], for rows that go to a database with `limits`: what it cannot hold is a reject.
+    ///
+    /// # Errors
+    /// As [`Validator::new`].
+    pub fn with_limits(schema: Arc<TableSchema>, map: ColumnMap, limits: &TargetLimits) -> Result<Self, RuleError> {
         let columns =
             (0..).zip(&schema.fields).map(|(at, field)| compile::column(field, at, schema.in_key(at as usize)));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, column.data_type()));
         let row_schema = Arc::new(Schema::new(arrow.collect::<Vec<_>>()));
-        Ok(Self { field_of: map.fields(), schema, map, columns, row_schema })
+        let limits = Limits::new(&schema, limits);
+        Ok(Self { field_of: map.fields(), schema, map, columns, limits, row_schema })
     }
 
     /// The Arrow schema of the rows.
@@ -188,12 +201,14 @@ impl Validator {
     pub fn validate(&self, records: &Records) -> Validated {
         let block = Block::new(records, self.map.width);
         let mut found = Vec::new();
-        let arrays: Vec<ArrayRef> = self
+        let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()
             .enumerate()
             .map(|(at, column)| column.read_column(&block, self.column_of(at), &mut found))
             .collect();
+        let cells = Cells { block: &block, schema: &self.schema, columns: &self.map.columns };
+        self.limits.apply(&cells, &mut arrays, &mut found);
         let (fields, columns) = (&self.schema.fields, &self.columns);
         let inspector = Inspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
         let whole = inspector.whole(&arrays);
