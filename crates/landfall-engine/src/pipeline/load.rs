@@ -146,7 +146,7 @@ impl<'r, 's> Run<'r, 's> {
         let resource = &session.project.package.resources[position];
         let table = &session.tables[position];
         let stamp = source.stamp()?;
-        let opened = Opened::new(source, resource, session.options.work, entry.position.offset)?;
+        let opened = Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
         if entry.id == 0 {
             entry.position = opened.start;
             let (digest, digested) = opened.digest();

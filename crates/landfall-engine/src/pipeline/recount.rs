@@ -54,7 +54,7 @@ pub(crate) fn recount(
     observer.begins(&resource.name, &source.name);
     let usual = Work::default();
     let work = Work { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
-    let opened = Opened::new(source, resource, work, 0)?;
+    let opened = Opened::new(source, resource, &read.limits(table), work, 0)?;
     let total_bytes = source.stamp()?.size;
     let mut search = Search { read, table, quarantined, lines: opened.start.lines, recount: Recount::default() };
     let end = entry.position.offset;

@@ -40,7 +40,7 @@ pub(super) fn settle_suspects(
     let layout: Layout = serde_json::from_str(&entry.layout)
         .map_err(|error| Error::Usage(format!("the ledger does not say how the columns of a load lie: {error}")))?;
     let resource = &session.project.package.resources[session.project.position(&table.name)?];
-    let rules = RecordRules::new(resource, &layout)?;
+    let rules = RecordRules::new(resource, &layout, &transaction.limits(table))?;
     let mut filter = RejectFilter {
         load: Some(entry.id),
         state: Some(RejectState::Deferred),

@@ -132,7 +132,7 @@ impl TableCheck<'_> {
         let started = Instant::now();
         let resource = &self.project.package.resources[self.step.position];
         self.observer.begins(&resource.name, &source.name);
-        let opened = Opened::new(source, resource, self.options.work, 0)?;
+        let opened = Opened::new(source, resource, &self.read.limits(self.table()), self.options.work, 0)?;
         let total_bytes = source.stamp()?.size;
         let mut reading =
             Reading { source, lines: opened.start.lines, counts: Counts::default(), reasons: Reasons::default() };
