@@ -11,7 +11,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use landfall_core::keys::ParentSet;
 
-use self::{judge::CheckJudge, pass::Pass};
+use self::{
+    judge::{Asked, CheckJudge},
+    pass::Pass,
+};
 use super::{
     LoadOptions, LoadOutcome, Observer, Progress, Reasons, RejectedRecord, Selection, Stages,
     blocks::{Content, ReadBlock, read_blocks},
@@ -180,6 +183,7 @@ impl TableCheck<'_> {
                         offset: block.offset,
                         visit,
                         needs: Vec::new(),
+                        asked: Asked::default(),
                     };
                     resolve(keys, &validated, rejected, self.options.on_conflict, &mut judge)?;
                 }
