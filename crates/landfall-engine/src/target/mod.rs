@@ -3,6 +3,8 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
+mod kind;
+pub mod limits;
 mod open;
 mod sqlite;
 
@@ -15,6 +17,7 @@ use landfall_core::{
     schema::{Package, TableSchema},
 };
 
+pub use kind::Kind;
 pub use open::{Access, Location, open};
 
 use crate::{
