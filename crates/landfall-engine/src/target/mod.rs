@@ -6,6 +6,7 @@
 mod kind;
 pub mod limits;
 mod open;
+pub mod placeholders;
 mod sqlite;
 
 use std::{ops::Range, sync::Arc};
