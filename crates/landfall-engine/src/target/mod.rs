@@ -3,6 +3,8 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
+mod batch;
+mod memory;
 mod open;
 mod sql;
 mod sqlite;
@@ -16,6 +18,7 @@ use landfall_core::{
     schema::{Package, TableSchema},
 };
 
+pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
 
 use crate::{
