@@ -12,7 +12,7 @@ pub(crate) struct Ground {
 }
 
 enum Place {
-    Memory(Memory),
+    Memory(Memory, MemoryOptions),
     Sqlite(PathBuf),
 }
 
@@ -29,13 +29,21 @@ impl Ground {
 
     /// In memory, with any ways.
     pub(crate) fn in_memory(options: MemoryOptions) -> Self {
-        Self { place: Place::Memory(Memory::with(options)), _folder: None }
+        Self { place: Place::Memory(Memory::with(options.clone()), options), _folder: None }
     }
 
     /// A SQLite file.
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { place: Place::Sqlite(folder.path().join("landfall.db")), _folder: Some(folder) }
+    }
+
+    /// Another database of the same kind.
+    pub(crate) fn fresh(&self) -> Self {
+        match &self.place {
+            Place::Memory(_, options) => Self::in_memory(options.clone()),
+            Place::Sqlite(_) => Self::sqlite(),
+        }
     }
 
     /// A handle that may write, as a command opens one.
@@ -50,7 +58,7 @@ impl Ground {
 
     fn handle(&self, access: Access) -> Box<dyn Target> {
         match &self.place {
-            Place::Memory(memory) => Box::new(memory.again()),
+            Place::Memory(memory, _) => Box::new(memory.again()),
             Place::Sqlite(path) => open(&Location::Sqlite(path.clone()), access).unwrap(),
         }
     }
@@ -59,7 +67,7 @@ impl Ground {
     pub(crate) fn location(&self) -> Location {
         match &self.place {
             Place::Sqlite(path) => Location::Sqlite(path.clone()),
-            Place::Memory(_) => panic!("not a database that speaks SQL"),
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
 
@@ -67,7 +75,7 @@ impl Ground {
     pub(crate) fn sql(&self, statements: &str) {
         match &self.place {
             Place::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(statements).unwrap(),
-            Place::Memory(_) => panic!("not a database that speaks SQL"),
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
 
@@ -75,7 +83,7 @@ impl Ground {
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {
             Place::Sqlite(_) => "landfall_",
-            Place::Memory(_) => panic!("not a database that speaks SQL"),
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
 }

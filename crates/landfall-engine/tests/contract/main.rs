@@ -41,6 +41,7 @@ mod definitions;
 mod ground;
 mod keys;
 mod ledger;
+mod loads;
 mod names;
 mod pace;
 mod parents;
