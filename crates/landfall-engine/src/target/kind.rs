@@ -39,7 +39,8 @@ impl Location {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Sqlite(_) => Kind::Sqlite,
+            // Memory runs no SQL: what is chosen by the kind of database is never used there.
+            Self::Sqlite(_) | Self::Memory => Kind::Sqlite,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Target, sqlite::Sqlite};
+use super::{Memory, Target, sqlite::Sqlite};
 use crate::error::{Error, Result};
 
 /// Where a target is: a URL-like value that parses and prints the same.
@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub enum Location {
     /// `sqlite:PATH`, a file; a relative path is relative to the project's folder.
     Sqlite(PathBuf),
+    /// `memory:`, for trials: a database that is empty when it is opened, and gone when the program ends.
+    Memory,
 }
 
 impl Location {
@@ -25,8 +27,10 @@ impl Location {
             Some(("sqlite", path)) if !path.is_empty() => {
                 Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
+            Some(("memory", "")) => Ok(Self::Memory),
             _ => Err(Error::Usage(format!(
-                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder)",
+                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
+                 or memory: to try things out",
                 mask(text)
             ))),
         }
@@ -45,6 +49,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Memory => f.write_str("memory:"),
         }
     }
 }
@@ -65,5 +70,6 @@ pub enum Access {
 pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
     match location {
         Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
+        Location::Memory => Ok(Box::new(Memory::default())),
     }
 }
