@@ -10,7 +10,7 @@ use landfall_engine::{Error, TargetErrorKind, ledger::LoadState, pipeline::LoadO
 pub(crate) enum Exit {
     /// Done. Rejects of a load that ran to its end are no failure: they are in the quarantine.
     Done = 0,
-    /// `check` found records that would be rejected, or `verify` found a discrepancy.
+    /// `check` found records that would be rejected, `verify` a discrepancy, or `schema diff` a difference.
     Found = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -41,7 +41,7 @@ pub(crate) enum Exit {
 /// All codes with their meaning, for `--help` and the man page.
 const MEANINGS: [(Exit, &str); 14] = [
     (Exit::Done, "done (records in the quarantine are no failure)"),
-    (Exit::Found, "check found bad records, or verify found a discrepancy"),
+    (Exit::Found, "check found bad records, verify a discrepancy, or schema diff a difference"),
     (Exit::Usage, "the command line makes no sense"),
     (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
     (Exit::Source, "a source cannot be read, or its header contradicts the data package"),
