@@ -198,7 +198,7 @@ pub(super) fn update(
     let mut statement = connection.prepare_cached(&sql).context(doing)?;
     let mut refused = Vec::new();
     for &row in selected {
-        let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows.column(at).as_ref(), row)));
+        let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows, at, row)));
         match statement.execute(rusqlite::params_from_iter(values)) {
             Ok(_) => {}
             Err(error) if is_constraint(&error) => refused.push(RefusedRow { row, message: error.to_string() }),
