@@ -27,12 +27,12 @@ fn types_that_hold_the_same_are_told_and_used() {
     assert_eq!(
         differences(&project),
         [
-            "teams: has the column \"id\" as BIGINT and not INTEGER, which holds the same",
-            "teams: has the column \"title\" as VARCHAR(20) and not TEXT, which holds the same",
-            "people: has the column \"name\" as CHARACTER(10) and not TEXT, which holds the same",
-            "people: has the column \"mail\" as CLOB and not TEXT, which holds the same",
-            "people: has the column \"born\" as DATE and not TEXT, which holds the same",
-            "people: has the column \"team\" as INT and not INTEGER, which holds the same",
+            "teams: has the column \"id\" as BIGINT and not INTEGER, which holds the same values",
+            "teams: has the column \"title\" as VARCHAR(20) and not TEXT, which holds the same values",
+            "people: has the column \"name\" as CHARACTER(10) and not TEXT, which holds the same values",
+            "people: has the column \"mail\" as CLOB and not TEXT, which holds the same values",
+            "people: has the column \"born\" as DATE and not TEXT, which holds the same values",
+            "people: has the column \"team\" as INT and not INTEGER, which holds the same values",
         ]
     );
     project.run(&["schema", "apply"]).exits(0);
@@ -84,10 +84,18 @@ fn a_key_that_folds_texts_stops_loads() {
     assert_eq!(
         differences(&project),
         [
-            "people: compares the key column \"mail\" by NOCASE and not byte by byte (stops loads)",
+            "people: compares the column \"mail\" by NOCASE and not byte by byte (stops loads)",
             "people: has no unique key (mail): Landfall checks it (schema apply adds it)",
         ]
     );
+}
+
+#[test]
+fn another_order_of_text_is_told() {
+    let project = people_with(&[("\"title\" TEXT", "\"title\" TEXT COLLATE NOCASE")]);
+    let expected = "teams: compares the column \"title\" by NOCASE and not byte by byte, which holds the same values";
+    assert_eq!(differences(&project), [expected]);
+    loads(&project);
 }
 
 #[test]

@@ -121,11 +121,7 @@ impl<'c> Comparison<'c> {
             self.harmless(format!("has {name:?} as {theirs:?}, which the database takes as the same name"), None);
         }
         self.type_of(at, name, column);
-        let schema = &self.table.schema;
-        let in_key = schema.primary_key.contains(&at) || schema.unique_keys.iter().any(|key| key.contains(&at));
-        if let Some(collation) = column.collation.as_ref().filter(|_| in_key) {
-            self.serious(format!("compares the key column {name:?} by {collation} and not byte by byte"), None);
-        }
+        self.collation(at, name, column);
         if field.constraints.required && !column.required {
             self.harmless(
                 format!("lets {name:?} be empty, which the data package does not: Landfall sees to it"),
@@ -138,13 +134,24 @@ impl<'c> Comparison<'c> {
     }
 
     fn type_of(&mut self, at: usize, name: &str, column: &ExistingColumn) {
-        let (is, wanted) = (&column.sql_type, self.dialect.sql_type(self.table, at));
-        match self.dialect.fit(self.table, at, column) {
+        let fit = self.dialect.fit(self.table, at, column);
+        let words =
+            format!("has the column {name:?} as {} and not {}", column.sql_type, self.dialect.sql_type(self.table, at));
+        self.fits(fit, words);
+    }
+
+    fn collation(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+        let Some(collation) = &column.collation else { return };
+        let fit = self.dialect.fit_of_collation(self.table, at, column);
+        self.fits(fit, format!("compares the column {name:?} by {collation} and not byte by byte"));
+    }
+
+    /// Notes `words` where a column does not fit.
+    fn fits(&mut self, fit: Fit, words: String) {
+        match fit {
             Fit::Same => {}
-            Fit::Alike => {
-                self.harmless(format!("has the column {name:?} as {is} and not {wanted}, which holds the same"), None);
-            }
-            Fit::Other => self.serious(format!("has the column {name:?} as {is} and not {wanted}"), None),
+            Fit::Alike => self.harmless(format!("{words}, which holds the same values"), None),
+            Fit::Other => self.serious(words, None),
         }
     }
 
@@ -181,6 +188,15 @@ impl<'c> Comparison<'c> {
         if kept && tolerable { self.harmless(message, addition) } else { self.serious(message, addition) }
     }
 
+    /// A key that the database lacks. The pipeline checks it too, which is enough where nobody else writes meanwhile.
+    fn missing_key(&mut self, words: String, addition: Option<String>) {
+        if self.dialect.has_one_writer() {
+            self.harmless(format!("{words}: Landfall checks it"), addition);
+        } else {
+            self.serious(words, addition);
+        }
+    }
+
     fn unique_keys(&mut self) {
         let (schema, existing) = (&self.table.schema, self.existing);
         for wanted in &schema.unique_keys {
@@ -188,7 +204,7 @@ impl<'c> Comparison<'c> {
             if !existing.unique_keys.iter().chain([&existing.primary_key]).any(has) {
                 let names = self.names(wanted).join(", ");
                 let addition = self.dialect.add_unique_key(self.table, wanted);
-                self.harmless(format!("has no unique key ({names}): Landfall checks it"), addition);
+                self.missing_key(format!("has no unique key ({names})"), addition);
             }
         }
         for key in &existing.unique_keys {
@@ -211,7 +227,7 @@ impl<'c> Comparison<'c> {
             }
             let words = foreign_words(&self.names(&wanted.fields), &wanted.parent, &wanted.parent_fields);
             let addition = self.dialect.add_foreign_key(self.table, wanted);
-            self.harmless(format!("has no foreign key {words}: Landfall checks it"), addition);
+            self.missing_key(format!("has no foreign key {words}"), addition);
         }
         for key in &self.existing.foreign_keys {
             if !self.is_declared(key) {
@@ -263,7 +279,7 @@ impl<'c> Comparison<'c> {
             let field = &self.table.schema.fields[at].name;
             pairs.iter().any(|(mine, theirs)| same(mine, field) && same(theirs, parent))
         };
-        same(&key.parent, &wanted.parent)
+        self.dialect.same_table(&key.parent, &wanted.parent)
             && pairs.len() == wanted.fields.len()
             && wanted.fields.iter().zip(&wanted.parent_fields).all(has)
     }

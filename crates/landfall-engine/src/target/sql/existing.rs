@@ -58,7 +58,7 @@ pub(in crate::target) struct ExistingForeignKey {
 pub(in crate::target) enum Fit {
     /// It is of the type that Landfall makes.
     Same,
-    /// It is of another type that gives back every value as it went in.
+    /// It differs, and still gives back every value as it went in.
     Alike,
     /// It is not for these values.
     Other,
@@ -66,14 +66,29 @@ pub(in crate::target) enum Fit {
 
 /// What databases do differently.
 pub(in crate::target) trait Dialect {
-    /// Whether the database takes two names as one.
+    /// Whether the database takes two names of columns as one.
     fn same_name(&self, a: &str, b: &str) -> bool;
+
+    /// Whether the database takes two names of tables as one.
+    fn same_table(&self, a: &str, b: &str) -> bool {
+        self.same_name(a, b)
+    }
+
+    /// Whether nobody else writes while a load does. Otherwise only the database's own keys stop what others write
+    /// between the pipeline's check and the commit, and a table without them cannot be loaded.
+    fn has_one_writer(&self) -> bool;
 
     /// The type that Landfall gives the column of the field at `at`, in the words of the database's catalogue.
     fn sql_type(&self, table: &Table, at: usize) -> String;
 
     /// How well `column` holds the values of the field at `at`.
     fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit;
+
+    /// How well `column`, which does not compare texts byte by byte, does for the field at `at`. In a key it takes texts
+    /// that differ as one.
+    fn fit_of_collation(&self, table: &Table, at: usize, _column: &ExistingColumn) -> Fit {
+        if table.schema.in_key(at) { Fit::Other } else { Fit::Alike }
+    }
 
     /// The statement that adds the column of the field at `at`, which is in no primary key, and is not required where
     /// the table has rows; none where the database cannot.

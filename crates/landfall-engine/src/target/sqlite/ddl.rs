@@ -149,6 +149,11 @@ impl Dialect for SqliteDialect {
         a.eq_ignore_ascii_case(b)
     }
 
+    /// A write transaction keeps all others out.
+    fn has_one_writer(&self) -> bool {
+        true
+    }
+
     fn sql_type(&self, table: &Table, at: usize) -> String {
         sql_type(&table.schema.fields[at].kind).into()
     }

@@ -13,6 +13,10 @@ impl Dialect for Exact {
         a == b
     }
 
+    fn has_one_writer(&self) -> bool {
+        false
+    }
+
     fn sql_type(&self, table: &Table, at: usize) -> String {
         table.schema.fields[at].kind.name().into()
     }
@@ -110,6 +114,13 @@ fn a_primary_key_is_added_where_there_is_none_and_never_exchanged() {
 }
 
 #[test]
+fn where_others_may_write_loads_need_the_databases_keys() {
+    let none = Existing { unique_keys: Vec::new(), foreign_keys: Vec::new(), ..equal() };
+    let (unique, foreign) = ("add unique key [1, 2]".to_owned(), "add foreign key [2]".to_owned());
+    assert_eq!(additions(&none), [(Some(unique), false), (Some(foreign), false)]);
+}
+
+#[test]
 fn names_are_told_apart_as_the_database_does() {
     let mut existing = equal();
     existing.columns[1].name = "B".into();
@@ -133,13 +144,12 @@ fn a_foreign_key_to_other_columns_is_another() {
 fn only_what_is_serious_refuses_a_table() {
     let mut existing = equal();
     existing.columns[1].sql_type = "any".into();
-    existing.foreign_keys.clear();
     assert!(refuse(&table(), &compare(&table(), &existing, &Exact)).is_ok());
     existing.columns[1].sql_type = "date".into();
     existing.columns[2].collation = Some("nocase".into());
     let refusal = refuse(&table(), &compare(&table(), &existing, &Exact)).expect_err("two differences");
     let expected = "the table \"t\" exists and differs from the data package: it has the column \"b\" as date and not \
-                    string; it compares the key column \"c\" by nocase and not byte by byte. Nothing was altered: \
+                    string; it compares the column \"c\" by nocase and not byte by byte. Nothing was altered: \
                     rename the table, or mend the data package; `landfall schema` shows every difference";
     assert_eq!(refusal.to_string(), expected);
 }
