@@ -3,7 +3,10 @@
 
 mod support;
 
-use support::teams::{differences, loads, people_with, with_database};
+use support::{
+    Project,
+    teams::{differences, loads, people_with, with_database},
+};
 
 #[test]
 fn a_column_of_another_type_stops_loads() {
@@ -115,6 +118,35 @@ fn missing_keys_are_told_and_harmless() {
         run.stdout
     );
     assert_eq!(differences(&project), missing[1..]);
+}
+
+#[test]
+fn a_missing_key_that_others_refer_to_stops_loads_until_it_is_added() {
+    let project = Project::empty();
+    project.write(
+        "datapackage.yaml",
+        "resources:
+  - name: places
+    path: places.csv
+    schema: {fields: [{name: id, type: integer}, {name: code, type: string}], primaryKey: [id], uniqueKeys: [[code]]}
+  - name: people
+    path: people.csv
+    schema:
+      fields: [{name: id, type: integer}, {name: place, type: string}]
+      primaryKey: [id]
+      foreignKeys: [{fields: [place], reference: {resource: places, fields: [code]}}]
+",
+    );
+    project.write("places.csv", "id,code\n1,x\n");
+    project.write("people.csv", "id,place\n1,x\n2,y\n");
+    project.database().execute_batch("CREATE TABLE places (id INTEGER PRIMARY KEY, code TEXT)").unwrap();
+    let error = project.run(&["load"]).fails(12);
+    assert!(error.contains("it has no unique key (code). Nothing was altered: `landfall schema apply`"), "{error}");
+    project.run(&["schema", "apply", "-q"]).exits(0);
+    assert_eq!(project.run(&["load", "--json"]).exits(0).counts("people"), [2, 1, 0, 0, 1]);
+    project.write("places.csv", "id,code\n1,x\n2,y\n");
+    project.run(&["load", "-q", "places", "--on-conflict", "update"]).exits(0);
+    assert_eq!(differences(&project), [""; 0]);
 }
 
 #[test]

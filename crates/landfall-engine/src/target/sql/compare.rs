@@ -188,12 +188,12 @@ impl<'c> Comparison<'c> {
         if kept && tolerable { self.harmless(message, addition) } else { self.serious(message, addition) }
     }
 
-    /// A key that the database lacks. The pipeline checks it too, which is enough where nobody else writes meanwhile.
-    fn missing_key(&mut self, words: String, addition: Option<String>) {
-        if self.dialect.has_one_writer() {
-            self.harmless(format!("{words}: Landfall checks it"), addition);
-        } else {
+    /// A key that the database lacks. The pipeline checks it too, which may be enough.
+    fn missing_key(&mut self, words: String, addition: Option<String>, needed: bool) {
+        if needed {
             self.serious(words, addition);
+        } else {
+            self.harmless(format!("{words}: Landfall checks it"), addition);
         }
     }
 
@@ -204,7 +204,8 @@ impl<'c> Comparison<'c> {
             if !existing.unique_keys.iter().chain([&existing.primary_key]).any(has) {
                 let names = self.names(wanted).join(", ");
                 let addition = self.dialect.add_unique_key(self.table, wanted);
-                self.missing_key(format!("has no unique key ({names})"), addition);
+                let needed = self.dialect.needs_unique_key(self.table, wanted);
+                self.missing_key(format!("has no unique key ({names})"), addition, needed);
             }
         }
         for key in &existing.unique_keys {
@@ -227,7 +228,8 @@ impl<'c> Comparison<'c> {
             }
             let words = foreign_words(&self.names(&wanted.fields), &wanted.parent, &wanted.parent_fields);
             let addition = self.dialect.add_foreign_key(self.table, wanted);
-            self.missing_key(format!("has no foreign key {words}"), addition);
+            let needed = self.dialect.needs_foreign_key(wanted);
+            self.missing_key(format!("has no foreign key {words}"), addition, needed);
         }
         for key in &self.existing.foreign_keys {
             if !self.is_declared(key) {

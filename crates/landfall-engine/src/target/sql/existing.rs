@@ -74,9 +74,12 @@ pub(in crate::target) trait Dialect {
         self.same_name(a, b)
     }
 
-    /// Whether nobody else writes while a load does. Otherwise only the database's own keys stop what others write
-    /// between the pipeline's check and the commit, and a table without them cannot be loaded.
-    fn has_one_writer(&self) -> bool;
+    /// Whether loads need the database's own unique key beside the pipeline's check: where others may write between check
+    /// and commit, or a foreign key refers to it.
+    fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool;
+
+    /// Whether loads need the database's own foreign key beside the pipeline's check.
+    fn needs_foreign_key(&self, key: &ForeignKey) -> bool;
 
     /// The type that Landfall gives the column of the field at `at`, in the words of the database's catalogue.
     fn sql_type(&self, table: &Table, at: usize) -> String;

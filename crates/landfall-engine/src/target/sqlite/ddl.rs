@@ -1,5 +1,7 @@
 //! Tables of the dictionary in SQLite: made where they are missing, checked where they exist.
 
+use std::sync::Arc;
+
 use landfall_core::schema::{Field, FieldType, ForeignKey};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -49,7 +51,7 @@ struct Checked<'t> {
 /// Checks those of `tables` that exist against the dictionary; nothing is altered.
 fn check<'t>(connection: &Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
     let mut checked = Checked::default();
-    let dialect = SqliteDialect { taken: Vec::new() };
+    let dialect = SqliteDialect { tables, taken: Vec::new() };
     for table in tables {
         match catalogue::read(connection, table)? {
             Found::Nothing => checked.missing.push(table),
@@ -114,7 +116,7 @@ pub(super) fn names(table: &Table, positions: &[usize]) -> String {
 
 /// How the database differs from `tables`.
 pub(super) fn differences(connection: &Connection, tables: &[Table]) -> Result<Vec<Difference>> {
-    let dialect = SqliteDialect { taken: catalogue::taken_names(connection)? };
+    let dialect = SqliteDialect { tables, taken: catalogue::taken_names(connection)? };
     let mut found = Vec::new();
     for table in tables {
         match catalogue::read(connection, table)? {
@@ -138,20 +140,28 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
 }
 
 /// What SQLite holds in which column, and what it can add to a table.
-struct SqliteDialect {
+struct SqliteDialect<'t> {
+    /// The tables of the dictionary.
+    tables: &'t [Table],
     /// The names that an index cannot have.
     taken: Vec<String>,
 }
 
-impl Dialect for SqliteDialect {
+impl Dialect for SqliteDialect<'_> {
     /// SQLite folds the letters of ASCII, in quoted names too.
     fn same_name(&self, a: &str, b: &str) -> bool {
         a.eq_ignore_ascii_case(b)
     }
 
-    /// A write transaction keeps all others out.
-    fn has_one_writer(&self) -> bool {
-        true
+    /// A write transaction keeps all others out, so that the pipeline's check is enough. But SQLite checks no foreign key
+    /// to columns that are no key.
+    fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool {
+        let mut foreign_keys = self.tables.iter().flat_map(|table| &table.schema.foreign_keys);
+        foreign_keys.any(|foreign| foreign.parent == table.name && same_fields(table, key, &foreign.parent_fields))
+    }
+
+    fn needs_foreign_key(&self, _key: &ForeignKey) -> bool {
+        false
     }
 
     fn sql_type(&self, table: &Table, at: usize) -> String {
@@ -192,7 +202,12 @@ impl Dialect for SqliteDialect {
     }
 }
 
-impl SqliteDialect {
+/// Whether the fields of `table` at `positions` are those called `names`, in whatever order.
+fn same_fields(table: &Table, positions: &[usize], names: &[Arc<str>]) -> bool {
+    positions.len() == names.len() && positions.iter().all(|&at| names.contains(&table.schema.fields[at].name))
+}
+
+impl SqliteDialect<'_> {
     /// `name`, or with the first number behind it that makes it one that is not taken.
     fn free_name(&self, name: &str) -> String {
         let free = |name: &String| !self.taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));

@@ -13,8 +13,12 @@ impl Dialect for Exact {
         a == b
     }
 
-    fn has_one_writer(&self) -> bool {
-        false
+    fn needs_unique_key(&self, _table: &Table, _key: &[usize]) -> bool {
+        true
+    }
+
+    fn needs_foreign_key(&self, _key: &ForeignKey) -> bool {
+        true
     }
 
     fn sql_type(&self, table: &Table, at: usize) -> String {
