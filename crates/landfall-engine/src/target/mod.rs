@@ -3,7 +3,10 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
+mod kind;
+pub mod limits;
 mod open;
+pub mod placeholders;
 mod sql;
 mod sqlite;
 
@@ -18,6 +21,7 @@ use landfall_core::{
 };
 use serde::Serialize;
 
+pub use kind::Kind;
 pub use open::{Access, Location, open};
 
 use crate::{
