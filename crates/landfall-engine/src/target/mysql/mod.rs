@@ -1,0 +1,3 @@
+//! MySQL and MariaDB: streamed `LOAD DATA LOCAL INFILE`, failing on any warning; utf8mb4, strict mode, UTC.
+
+mod settings;
