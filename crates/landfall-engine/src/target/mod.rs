@@ -3,11 +3,10 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the target that uses it comes next"))]
+#[expect(dead_code, reason = "the target that uses it comes next")]
 mod mysql;
 mod open;
 mod sqlite;
-#[cfg_attr(not(test), expect(dead_code, reason = "the targets that use it come next"))]
 mod url;
 
 use std::{ops::Range, sync::Arc};
