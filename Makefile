@@ -5,6 +5,10 @@ FUZZ_TARGETS := decoder validator descriptor
 SOAK_ROUNDS ?= 1000
 NIGHTLY ?= nightly
 
+# The tests start servers of their own from these packages; the services that the packages start are not used.
+SERVERS := '/usr/lib/postgresql/*/bin/postgres:postgresql' psql:postgresql-client pgbouncer:pgbouncer \
+	mariadbd:mariadb-server mariadb:mariadb-client openssl:openssl
+
 .DEFAULT_GOAL := help
 .PHONY: help test needs format lint tests soak fuzz fuzz-needs bench data
 
@@ -15,7 +19,7 @@ test: needs format lint tests ## Install what the tests need, and run them all
 	@echo "make test: everything passed"
 
 needs:
-	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy
+	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy $(SERVERS)
 
 # One after the other, also under `make -j`: each of them uses all cores.
 format: needs

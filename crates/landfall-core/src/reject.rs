@@ -32,6 +32,8 @@ pub enum ErrorCode {
     PrimaryKey,
     /// The parent row that a foreign key names does not exist.
     ForeignKey,
+    /// The value is sound, but the database that the row goes to cannot hold it.
+    TargetLimit,
     /// The database refused the row although it passed every rule.
     TargetError,
     /// The record passed, but its load was all or nothing and another record did not pass.
@@ -40,7 +42,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, for filters and documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SourceError,
         Self::EncodingError,
         Self::RecordTooLong,
@@ -52,6 +54,7 @@ impl ErrorCode {
         Self::UniqueError,
         Self::PrimaryKey,
         Self::ForeignKey,
+        Self::TargetLimit,
         Self::TargetError,
         Self::RolledBack,
     ];
@@ -71,6 +74,7 @@ impl ErrorCode {
             Self::UniqueError => "unique-error",
             Self::PrimaryKey => "primary-key",
             Self::ForeignKey => "foreign-key",
+            Self::TargetLimit => "target-limit",
             Self::TargetError => "target-error",
             Self::RolledBack => "rolled-back",
         }

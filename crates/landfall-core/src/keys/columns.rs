@@ -5,7 +5,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use arrow_array::{Array, Int64Array, RecordBatch};
 use foldhash::quality::FixedState;
 
-use super::scalar::{Scalar, ScalarRef, scalar_at};
+use super::{Scalar, ScalarRef};
+use crate::validate::{is_number, value_at};
 
 /// Makes hashes the same in every run; the filters and fingerprints never leave the process.
 const SEED: u64 = 0x1a4d_fa11;
@@ -14,9 +15,27 @@ const SECOND_SEED: u64 = 0x5ea5_1de5;
 /// The columns of a batch that make up one key.
 #[derive(Debug, Clone)]
 pub struct KeyColumns<'a> {
-    columns: Vec<&'a dyn Array>,
+    columns: Vec<Column<'a>>,
     /// The column itself, where the key is one integer.
     integers: Option<&'a Int64Array>,
+}
+
+/// A column, and whether its text is numbers, which are compared by value.
+#[derive(Debug, Clone, Copy)]
+struct Column<'a> {
+    values: &'a dyn Array,
+    number: bool,
+}
+
+impl<'a> Column<'a> {
+    fn new(batch: &'a RecordBatch, position: usize) -> Self {
+        let number = is_number(batch.schema_ref().field(position));
+        Self { values: batch.column(position).as_ref(), number }
+    }
+
+    fn value(&self, row: usize) -> ScalarRef<'a> {
+        value_at(self.values, self.number, row)
+    }
 }
 
 /// The key of one row.
@@ -34,9 +53,9 @@ impl<'a> KeyColumns<'a> {
     /// The key of `batch` that is made up of the columns at `positions`.
     #[must_use]
     pub fn new(batch: &'a RecordBatch, positions: &[usize]) -> Self {
-        let columns: Vec<&dyn Array> = positions.iter().map(|&at| batch.column(at).as_ref()).collect();
+        let columns: Vec<Column<'_>> = positions.iter().map(|&at| Column::new(batch, at)).collect();
         let integers = match columns[..] {
-            [column] => column.as_any().downcast_ref::<Int64Array>(),
+            [column] => column.values.as_any().downcast_ref::<Int64Array>(),
             _ => None,
         };
         Self { columns, integers }
@@ -63,11 +82,11 @@ impl<'a> KeyColumns<'a> {
     /// The values of the key of `row`.
     #[must_use]
     pub fn values(&self, row: usize) -> Vec<Scalar> {
-        self.columns.iter().map(|column| scalar_at(*column, row).to_owned()).collect()
+        self.columns.iter().map(|column| column.value(row).to_owned()).collect()
     }
 
     fn hash(&self, row: usize, seed: u64) -> Option<u64> {
-        hash(self.columns.iter().map(|column| scalar_at(*column, row)), seed)
+        hash(self.columns.iter().map(|column| column.value(row)), seed)
     }
 }
 
@@ -97,4 +116,45 @@ fn hash<'v>(values: impl Iterator<Item = ScalarRef<'v>>, seed: u64) -> Option<u6
         }
     }
     Some(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{RecordBatch, StringArray};
+    use arrow_schema::{DataType, Schema};
+
+    use super::{Key, KeyColumns, Scalar, fingerprint};
+    use crate::{
+        schema::{Constraints, Field, FieldType, NumberFormat, StringFormat},
+        validate::arrow_field,
+    };
+
+    fn column(kind: FieldType, texts: &[&str]) -> RecordBatch {
+        let constraints = Constraints::default();
+        let field =
+            Field { name: "f".into(), title: None, description: None, kind, constraints, missing_values: Vec::new() };
+        let schema = Schema::new(vec![arrow_field(&field, DataType::Utf8)]);
+        RecordBatch::try_new(Arc::new(schema), vec![Arc::new(StringArray::from(texts.to_vec()))]).expect("one column")
+    }
+
+    #[test]
+    fn numbers_are_keys_by_value() {
+        let batch = column(FieldType::Number(NumberFormat::default()), &["1.0", "1.00", "10"]);
+        let keys = KeyColumns::new(&batch, &[0]);
+        assert_eq!((keys.key(0), keys.fingerprint(0)), (keys.key(1), keys.fingerprint(1)));
+        assert_ne!(keys.key(0), keys.key(2));
+        assert_eq!(keys.values(0), [Scalar::Number("1".into())]);
+        assert_eq!(Key::of(&[Scalar::Number("1e0".into())]), keys.key(0));
+        assert_eq!(fingerprint(&keys.values(1)), keys.fingerprint(0));
+    }
+
+    #[test]
+    fn texts_are_keys_as_they_are_written() {
+        let batch = column(FieldType::String(StringFormat::Default), &["1.0", "1.00"]);
+        let keys = KeyColumns::new(&batch, &[0]);
+        assert_ne!(keys.key(0), keys.key(1));
+        assert_eq!(keys.values(0), [Scalar::Text("1.0".into())]);
+    }
 }

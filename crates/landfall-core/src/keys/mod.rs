@@ -9,12 +9,14 @@ mod columns;
 mod filter;
 mod integers;
 mod parents;
-mod scalar;
 mod seen;
 
 pub use columns::{Key, KeyColumns};
 pub use filter::HashFilter;
 pub use integers::IntegerSet;
 pub use parents::ParentSet;
-pub use scalar::{Scalar, ScalarRef, row_scalars, scalar_at};
 pub use seen::{Answer, SeenKeys};
+
+/// A value of a key, or of any field of a row.
+pub type Scalar = crate::validate::Value;
+pub use crate::validate::{ValueRef as ScalarRef, row_scalars, scalar_at};

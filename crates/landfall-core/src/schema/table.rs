@@ -28,6 +28,13 @@ impl TableSchema {
         self.fields.iter().position(|field| &*field.name == name)
     }
 
+    /// Whether the field at `position` is part of a key: primary, unique or foreign.
+    #[must_use]
+    pub fn in_key(&self, position: usize) -> bool {
+        let foreign = self.foreign_keys.iter().map(|key| &key.fields);
+        std::iter::once(&self.primary_key).chain(&self.unique_keys).chain(foreign).any(|key| key.contains(&position))
+    }
+
     /// The names of the fields at `positions`, joined by `,`: how errors name a composite key.
     #[must_use]
     pub fn key_name(&self, positions: &[usize]) -> Arc<str> {

@@ -53,7 +53,7 @@ impl Reader for BooleanReader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scalar::{Value, tests::value_of};
+    use super::super::{Value, scalar::tests::value_of};
     use crate::schema::{BooleanWords, FieldType};
 
     #[test]

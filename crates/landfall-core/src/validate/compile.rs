@@ -17,8 +17,8 @@ use super::{
 };
 use crate::schema::{Field, FieldType, StringFormat};
 
-/// The column of `field`, which is at `position` in its schema.
-pub(super) fn column(field: &Field, position: u32) -> Result<Box<dyn ReadColumn>, RuleError> {
+/// The column of `field`, which is at `position` in its schema, and part of a key or not.
+pub(super) fn column(field: &Field, position: u32, in_key: bool) -> Result<Box<dyn ReadColumn>, RuleError> {
     let refuse = |rule, reason| RuleError { field: Arc::clone(&field.name), rule, reason };
     match &field.kind {
         FieldType::String(StringFormat::Default) | FieldType::Any => boxed(field, position, TextReader),
@@ -27,7 +27,7 @@ pub(super) fn column(field: &Field, position: u32) -> Result<Box<dyn ReadColumn>
             boxed(field, position, IntegerReader::new(*bare_number, group_char.clone()))
         }
         FieldType::Number(format) if format.decimal_char.is_empty() => Err(refuse("decimalChar", "is empty".into())),
-        FieldType::Number(format) => boxed(field, position, NumberReader::new(format.clone())),
+        FieldType::Number(format) => boxed(field, position, NumberReader::new(format.clone(), in_key)),
         FieldType::Boolean(words) => boxed(field, position, BooleanReader::new(words.clone())),
         FieldType::Date(format) => {
             boxed(field, position, DateReader::new(format).map_err(|why| refuse("format", why))?)

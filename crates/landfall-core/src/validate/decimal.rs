@@ -3,7 +3,10 @@
 //! The lexical form is that of XML Schema's `decimal` with an optional exponent, and `NaN`, `INF` and `-INF` in any case
 //! (<https://datapackage.org/standard/table-schema/#number>).
 
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    hash::{Hash, Hasher},
+};
 
 /// A number that is written with an exponent is written out where its first digit is at most this far from the point.
 const WRITTEN_OUT: u64 = 100;
@@ -36,6 +39,29 @@ pub fn compare(left: &str, right: &str) -> Option<Ordering> {
     }
 }
 
+/// Whether two numbers have the same value; here NaN is the same as NaN. A text that is not a number is the same as itself.
+#[must_use]
+pub fn same(left: &str, right: &str) -> bool {
+    if left == right {
+        return true;
+    }
+    match (parse(left), parse(right)) {
+        (Some(Number::Finite(left)), Some(Number::Finite(right))) => left.compare(&right).is_eq(),
+        (Some(left), Some(right)) => left == right,
+        _ => false,
+    }
+}
+
+/// Hashes a number by its value, in agreement with [`same`].
+pub fn hash<H: Hasher>(text: &str, state: &mut H) {
+    match parse(text) {
+        None => text.hash(state),
+        Some(Number::NaN) => state.write_u8(b'N'),
+        Some(Number::Infinity { negative }) => state.write_u8(if negative { b'<' } else { b'>' }),
+        Some(Number::Finite(number)) => number.hash_value(state),
+    }
+}
+
 /// One text for each value: equal numbers have equal texts (`1.0`, `1.00` and `1e0` are all `1`). Not for people.
 /// `None` where `text` is not a number.
 #[must_use]
@@ -60,6 +86,35 @@ pub fn canonical(text: &str, out: &mut String) -> bool {
         Some(Number::Finite(number)) => number.write(out),
     }
     true
+}
+
+/// Writes the one canonical text that all numbers of the same value share: that without zeros at the end of the fraction
+/// (`1.50` and `15e-1` are both `1.5`).
+///
+/// Returns whether `text` is a number.
+#[must_use]
+pub fn reduced(text: &str, out: &mut String) -> bool {
+    match parse(text) {
+        Some(Number::Finite(number)) => number.write_reduced(out),
+        _ => return canonical(text, out),
+    }
+    true
+}
+
+/// The digits before and after the point of a number that is written out: leading zeros do not count, zeros at the end of the
+/// fraction do. `None` where it has none: it is NaN or infinite, or not a number.
+#[must_use]
+pub fn digits(text: &str) -> Option<(u64, u64)> {
+    let Some(Number::Finite(number)) = parse(text) else { return None };
+    let before = if number.is_zero() { 0 } else { number.magnitude() };
+    let after = length(number.fraction.len()) - number.exponent;
+    Some((u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0)))
+}
+
+/// Whether a plain text is the reduced one as well: the quick way, which does not know all that are.
+#[inline]
+pub(super) fn is_short_whole(plain: &str) -> bool {
+    plain.len() as u64 <= WRITTEN_OUT && !plain.as_bytes().contains(&b'.')
 }
 
 /// Whether `text` is the canonical text of a finite number without exponent: the check costs one pass.
@@ -189,13 +244,27 @@ impl<'a> Decimal<'a> {
         })
     }
 
+    /// The significant digits, without zeros at the end.
+    fn significant(&self) -> impl Iterator<Item = u8> + use<'a> {
+        let fraction = self.fraction.trim_end_matches('0');
+        let whole = if fraction.is_empty() { self.whole.trim_end_matches('0') } else { self.whole };
+        whole.bytes().chain(fraction.bytes()).skip(self.leading_zeros())
+    }
+
+    fn hash_value<H: Hasher>(&self, state: &mut H) {
+        state.write_i8(self.sign());
+        if !self.is_zero() {
+            state.write_i64(self.magnitude());
+            self.significant().for_each(|digit| state.write_u8(digit));
+        }
+    }
+
     fn normalized(&self) -> String {
         if self.is_zero() {
             return "0".into();
         }
         let mut out = String::from(if self.negative { "-" } else { "" });
-        out.extend(self.digits().map(char::from));
-        out.truncate(out.trim_end_matches('0').len());
+        out.extend(self.significant().map(char::from));
         let exponent = self.magnitude() - 1;
         if exponent != 0 {
             out.push('E');
@@ -215,7 +284,29 @@ impl<'a> Decimal<'a> {
         } else if zero {
             out.push('0');
         } else {
-            self.write_scientific(out);
+            self.write_scientific(self.digits(), out);
+        }
+    }
+
+    fn write_reduced(&self, out: &mut String) {
+        if self.is_zero() {
+            return out.push('0');
+        }
+        if self.negative {
+            out.push('-');
+        }
+        if self.magnitude().unsigned_abs() > WRITTEN_OUT {
+            return self.write_scientific(self.significant(), out);
+        }
+        let mut digits = self.significant().map(char::from).peekable();
+        let before = usize::try_from(self.magnitude()).unwrap_or(0);
+        if before == 0 {
+            out.push('0');
+        }
+        (0..before).for_each(|_| out.push(digits.next().unwrap_or('0')));
+        if digits.peek().is_some() {
+            out.push('.');
+            out.extend(zeros(usize::try_from(-self.magnitude()).unwrap_or(0)).chain(digits));
         }
     }
 
@@ -238,8 +329,8 @@ impl<'a> Decimal<'a> {
     }
 
     /// One digit before the point, and the exponent.
-    fn write_scientific(&self, out: &mut String) {
-        let mut digits = self.digits().map(char::from);
+    fn write_scientific(&self, digits: impl Iterator<Item = u8>, out: &mut String) {
+        let mut digits = digits.map(char::from);
         out.extend(digits.next());
         let mut rest = digits.peekable();
         if rest.peek().is_some() {

@@ -41,7 +41,7 @@ impl Item {
         Ok(match kind {
             ListItem::String => Self::Text,
             ListItem::Integer => Self::Integer(IntegerReader::new(true, None)),
-            ListItem::Number => Self::Number(NumberReader::new(NumberFormat::default())),
+            ListItem::Number => Self::Number(NumberReader::new(NumberFormat::default(), false)),
             ListItem::Boolean => Self::Boolean(BooleanReader::new(BooleanWords::default())),
             ListItem::Datetime => Self::Datetime(DatetimeReader::new(&form, None).map_err(|(_, why)| why)?),
             ListItem::Date => Self::Date(DateReader::new(&form)?),

@@ -33,6 +33,13 @@
 //! **Records:** of an overlong record ten superfluous cells are listed and the others are counted in one more `extra-cell`;
 //! the `missing-cell` errors of a very short record are bounded by its length. A required field that the source lacks is one
 //! `constraint-error` for each record, where the reference validator has one `missing-label` for the source.
+//!
+//! **Numbers** are exact decimals, as text in a `Utf8` column. They are compared and hashed by value: `1.0` and `1.00` are one
+//! content and one key, since databases that have a decimal type return other digits than were put in. The column is known
+//! by the metadata of its Arrow field ([`TYPE_KEY`] is `number`), so a batch of rows, also one that was read from a database,
+//! is made with [`arrow_field`]. A number keeps the digits that it was written with, the zeros at its end included; only in
+//! the fields of a key (primary, unique or foreign) is it stored with one text for each value ([`decimal::reduced`]), so
+//! that the keys of a database which holds numbers as text agree with ours.
 
 mod boolean;
 mod cells;
@@ -45,6 +52,7 @@ mod formats;
 mod geopoint;
 mod integer;
 mod json;
+mod limits;
 mod list;
 mod number;
 mod problem;
@@ -55,23 +63,28 @@ mod temporal;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 mod whole;
 
 use std::{collections::HashMap, sync::Arc};
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
+use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 use arrow_select::{filter::filter_record_batch, take::take_record_batch};
 
+pub(crate) use self::value::value_at;
 use self::{
     cells::Block,
     column::ReadColumn,
+    limits::{Cells, Limits},
     problem::Found,
     whole::{Inspector, Whole},
 };
 pub use self::{
+    limits::{KeyLimit, NumberLimits, TargetLimits},
     problem::RuleError,
-    scalar::{Value, ValueReader},
+    scalar::ValueReader,
+    value::{Value, ValueRef, is_number, row_scalars, scalar_at},
 };
 use crate::{
     decode::Records,
@@ -79,7 +92,7 @@ use crate::{
     schema::{Field, TableSchema},
 };
 
-/// The key of the metadata of an Arrow field that tells the Table Schema type.
+/// The key of the metadata of an Arrow field that tells the Table Schema type. [`arrow_field`] writes it.
 pub const TYPE_KEY: &str = "landfall:type";
 
 /// The outcome of validating the records of one block.
@@ -149,6 +162,7 @@ pub struct Validator {
     map: ColumnMap,
     field_of: Vec<Option<usize>>,
     columns: Vec<Box<dyn ReadColumn>>,
+    limits: Limits,
     row_schema: SchemaRef,
 }
 
@@ -159,11 +173,21 @@ impl Validator {
     /// A rule that cannot be applied, such as a bound that cannot be read with its field's type (the message names field and
     /// constraint).
     pub fn new(schema: Arc<TableSchema>, map: ColumnMap) -> Result<Self, RuleError> {
-        let columns = (0..).zip(&schema.fields).map(|(at, field)| compile::column(field, at));
+        Self::with_limits(schema, map, &TargetLimits::default())
+    }
+
+    /// As [`Validator::new`], for rows that go to a database with `limits`: what it cannot hold is a reject.
+    ///
+    /// # Errors
+    /// As [`Validator::new`].
+    pub fn with_limits(schema: Arc<TableSchema>, map: ColumnMap, limits: &TargetLimits) -> Result<Self, RuleError> {
+        let columns =
+            (0..).zip(&schema.fields).map(|(at, field)| compile::column(field, at, schema.in_key(at as usize)));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, &**column));
+        let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, column.data_type()));
         let row_schema = Arc::new(Schema::new(arrow.collect::<Vec<_>>()));
-        Ok(Self { field_of: map.fields(), schema, map, columns, row_schema })
+        let limits = Limits::new(&schema, limits);
+        Ok(Self { field_of: map.fields(), schema, map, columns, limits, row_schema })
     }
 
     /// The Arrow schema of the rows.
@@ -177,12 +201,14 @@ impl Validator {
     pub fn validate(&self, records: &Records) -> Validated {
         let block = Block::new(records, self.map.width);
         let mut found = Vec::new();
-        let arrays: Vec<ArrayRef> = self
+        let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()
             .enumerate()
             .map(|(at, column)| column.read_column(&block, self.column_of(at), &mut found))
             .collect();
+        let cells = Cells { block: &block, schema: &self.schema, columns: &self.map.columns };
+        self.limits.apply(&cells, &mut arrays, &mut found);
         let (fields, columns) = (&self.schema.fields, &self.columns);
         let inspector = Inspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
         let whole = inspector.whole(&arrays);
@@ -217,10 +243,11 @@ impl Validator {
     }
 }
 
-/// The Arrow field of a field.
-fn arrow_field(field: &Field, column: &dyn ReadColumn) -> ArrowField {
+/// The Arrow field of a column of `data_type` that holds the values of `field`, wherever they come from.
+#[must_use]
+pub fn arrow_field(field: &Field, data_type: DataType) -> ArrowField {
     let metadata = HashMap::from([(TYPE_KEY.to_owned(), field.kind.name().to_owned())]);
-    ArrowField::new(&*field.name, column.data_type(), true).with_metadata(metadata)
+    ArrowField::new(&*field.name, data_type, true).with_metadata(metadata)
 }
 
 /// The errors sorted by record and field. A record in `whole` has that error only.

@@ -17,12 +17,15 @@ pub(super) struct NumberReader {
     format: NumberFormat,
     /// Nothing has to be taken away or replaced.
     standard: bool,
+    /// One text for each value.
+    reduced: bool,
 }
 
 impl NumberReader {
-    pub(super) fn new(format: NumberFormat) -> Self {
+    /// A reader of numbers of `format`; where they are `reduced`, equal numbers are stored as equal texts.
+    pub(super) fn new(format: NumberFormat, reduced: bool) -> Self {
         let standard = format == NumberFormat::default();
-        Self { format, standard }
+        Self { format, standard, reduced }
     }
 
     /// The number with `.` between whole and fraction, and nothing else than the number.
@@ -59,12 +62,14 @@ impl Reader for NumberReader {
 
     #[inline]
     fn quick<'a>(&self, text: &'a str) -> Option<&'a str> {
-        (self.standard && decimal::is_plain(text)).then_some(text)
+        let done = self.standard && decimal::is_plain(text) && (!self.reduced || decimal::is_short_whole(text));
+        done.then_some(text)
     }
 
     fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
         let number = self.standardised(text)?;
-        if decimal::canonical(&number, scratch) { Ok(scratch) } else { Err(FORM) }
+        let write = if self.reduced { decimal::reduced } else { decimal::canonical };
+        if write(&number, scratch) { Ok(scratch) } else { Err(FORM) }
     }
 
     fn order(&self, left: &str, right: &str) -> Option<Ordering> {

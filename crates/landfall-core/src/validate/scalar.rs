@@ -1,61 +1,21 @@
 //! A single value: for report parameters, JSON rows, and whatever else comes one cell at a time.
 
-use arrow_array::{
-    Array,
-    cast::AsArray,
-    types::{Date32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType},
+use super::{
+    column::ReadColumn,
+    compile,
+    problem::RuleError,
+    value::{Value, value_at},
 };
-use arrow_schema::{DataType, TimeUnit};
-
-use super::{column::ReadColumn, compile, problem::RuleError};
-use crate::{reject::CellError, schema::Field};
-
-/// A value of one cell, in the form in which rows hold it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Value {
-    /// A missing value.
-    Null,
-    /// `integer` and `year`.
-    Integer(i64),
-    /// `boolean`.
-    Boolean(bool),
-    /// `date`: days since 1970-01-01.
-    Date(i32),
-    /// `time`: microseconds since midnight.
-    Time(i64),
-    /// `datetime`: microseconds since 1970-01-01 in UTC.
-    Datetime(i64),
-    /// All other types.
-    Text(String),
-}
-
-impl Value {
-    /// The value in `row` of a column of one of Landfall's types.
-    #[must_use]
-    pub fn of(column: &dyn Array, row: usize) -> Self {
-        if column.is_null(row) {
-            return Self::Null;
-        }
-        match column.data_type() {
-            DataType::Utf8 => Self::Text(column.as_string::<i32>().value(row).to_owned()),
-            DataType::Int64 => Self::Integer(column.as_primitive::<Int64Type>().value(row)),
-            DataType::Boolean => Self::Boolean(column.as_boolean().value(row)),
-            DataType::Date32 => Self::Date(column.as_primitive::<Date32Type>().value(row)),
-            DataType::Time64(TimeUnit::Microsecond) => {
-                Self::Time(column.as_primitive::<Time64MicrosecondType>().value(row))
-            }
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                Self::Datetime(column.as_primitive::<TimestampMicrosecondType>().value(row))
-            }
-            _ => Self::Null,
-        }
-    }
-}
+use crate::{
+    reject::CellError,
+    schema::{Field, FieldType},
+};
 
 /// Reads single values of one field, by the same rules as [`super::Validator`].
 #[derive(Debug)]
 pub struct ValueReader {
     column: Box<dyn ReadColumn>,
+    number: bool,
 }
 
 impl ValueReader {
@@ -64,7 +24,8 @@ impl ValueReader {
     /// # Errors
     /// A rule of the field cannot be applied.
     pub fn new(field: &Field) -> Result<Self, RuleError> {
-        Ok(Self { column: compile::column(field, 0)? })
+        let number = matches!(field.kind, FieldType::Number(_));
+        Ok(Self { column: compile::column(field, 0, false)?, number })
     }
 
     /// The value that `text` stands for.
@@ -73,14 +34,14 @@ impl ValueReader {
     /// Everything that is wrong with it.
     pub fn read(&self, text: &str) -> Result<Value, Vec<CellError>> {
         let (column, errors) = self.column.read_cell(text);
-        if errors.is_empty() { Ok(Value::of(&column, 0)) } else { Err(errors) }
+        if errors.is_empty() { Ok(value_at(&column, self.number, 0).to_owned()) } else { Err(errors) }
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::schema::{Constraints, FieldType, StringFormat};
+    use crate::schema::{Constraints, StringFormat};
 
     /// A field `f` of a type, where the empty text is a missing value.
     pub(crate) fn field(kind: &FieldType, constraints: Constraints) -> Field {
@@ -111,7 +72,7 @@ pub(super) mod tests {
 
     pub(crate) fn text_of(kind: &FieldType, text: &str) -> Option<String> {
         match value_of(kind, text)? {
-            Value::Text(text) => Some(text),
+            Value::Text(text) | Value::Number(text) => Some(text),
             other => panic!("{other:?} is not text"),
         }
     }

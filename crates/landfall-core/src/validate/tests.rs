@@ -67,6 +67,21 @@ fn sound_records_cost_no_filter() {
     assert_eq!(validated.rows.schema().field(0).metadata()[TYPE_KEY], "integer");
 }
 
+#[test]
+fn numbers_keep_their_digits_except_in_keys() {
+    let number = |name| field(name, FieldType::Number(NumberFormat::default()), Constraints::default());
+    let schema =
+        TableSchema { fields: vec![number("key"), number("b")], primary_key: vec![0], ..TableSchema::default() };
+    let validator = Validator::new(Arc::new(schema), ColumnMap::identity(2)).expect("a sound schema");
+    let cells = [["1.50", "1.50"], ["-0.0", "-0.0"], ["7", "7"], ["1e3", "1e3"], ["nan", "INF"]];
+    let cells: Vec<&[&str]> = cells.iter().map(|record| &record[..]).collect();
+    let rows = validator.validate(&Records::from_cells(&cells)).rows;
+    let texts = |column: usize| -> Vec<&str> { rows.column(column).as_string::<i32>().iter().flatten().collect() };
+    assert_eq!(texts(0), ["1.5", "0", "7", "1000", "NaN"]);
+    assert_eq!(texts(1), ["1.50", "0.0", "7", "1000", "INF"]);
+    assert_eq!(row_scalars(&rows, 0), [Value::Number("1.5"), Value::Number("1.5")]);
+}
+
 /// As frictionless-py 5.21 reports this file.
 #[test]
 fn the_reference_validators_errors() {
@@ -182,8 +197,8 @@ fn every_broken_constraint_is_listed_and_the_value_is_kept() {
         "field \"s\": \"äb\" is not one of \"x\"",
     ];
     assert_eq!(messages, expected);
-    assert_eq!(Value::of(validated.rejected_rows.column(0), 0), Value::Text("äb".into()));
-    assert_eq!(Value::of(validated.rejected_rows.column(1), 0), Value::Integer(7));
+    assert_eq!(scalar_at(&validated.rejected_rows, 0, 0), Value::Text("äb"));
+    assert_eq!(scalar_at(&validated.rejected_rows, 1, 0), Value::Integer(7));
 }
 
 #[test]

@@ -62,6 +62,31 @@ fn one_text_for_each_value() {
     assert_eq!(normalize("1200").as_deref(), Some("12E3"));
 }
 
+fn reduced_of(text: &str) -> Option<String> {
+    let mut out = String::new();
+    reduced(text, &mut out).then_some(out)
+}
+
+#[test]
+fn reduced_texts() {
+    let cases = [
+        ("1.50", "1.5"),
+        ("1.00", "1"),
+        ("-0.00", "0"),
+        ("100", "100"),
+        ("-0.050", "-0.05"),
+        ("1e99", &format!("1{}", "0".repeat(99))),
+        ("1e100", "1E+100"),
+        (&format!("1{}.0", "0".repeat(100)), "1E+100"),
+        ("12.30e-200", "1.23E-199"),
+        ("inf", "INF"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(reduced_of(text).as_deref(), Some(expected), "{text}");
+    }
+    assert_eq!(reduced_of("x"), None);
+}
+
 #[test]
 fn infinities_are_beyond_all_numbers() {
     assert_eq!(compare("INF", "1e99999999"), Some(Ordering::Greater));
@@ -113,6 +138,28 @@ proptest! {
         let canonical = canonical_of(&text).expect("a number");
         prop_assert_eq!(compare(&text, &canonical), Some(Ordering::Equal), "{} {}", &text, &canonical);
         prop_assert_eq!(canonical_of(&canonical), Some(canonical.clone()));
+    }
+
+    #[test]
+    fn equal_numbers_have_one_reduced_text(
+        left in (any::<bool>(), 0u64..1000, -110i32..110, any::<u8>()),
+        right in (any::<bool>(), 0u64..1000, -110i32..110, any::<u8>()),
+        near: bool,
+    ) {
+        let right = if near { (left.0, right.1 % 10 * left.1, left.2, right.3) } else { right };
+        let (one, two) = (written(left.0, left.1, left.2, left.3), written(right.0, right.1, right.2, right.3));
+        let equal = compare(&one, &two) == Some(Ordering::Equal);
+        let text = reduced_of(&one).expect("a number");
+        prop_assert_eq!(same(&one, &two), equal);
+        prop_assert_eq!(Some(&text) == reduced_of(&two).as_ref(), equal, "{} {}", &one, &two);
+        prop_assert!(same(&one, &text) && canonical_of(&text).as_ref() == Some(&text), "{} {}", &one, &text);
+    }
+
+    #[test]
+    fn short_whole_numbers_are_reduced(text in "-?[0-9.]{0,8}") {
+        if is_plain(&text) && is_short_whole(&text) {
+            prop_assert_eq!(reduced_of(&text), Some(text));
+        }
     }
 
     #[test]

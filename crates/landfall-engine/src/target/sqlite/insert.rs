@@ -189,7 +189,7 @@ pub(super) fn update(connection: &Connection, table: &Table, rows: &RecordBatch,
         each.join(joint)
     };
     let sql = format!("UPDATE {} SET {} WHERE {}", quoted(&table.name), list(&others, ", "), list(key, " AND "));
-    let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows.column(at).as_ref(), row)));
+    let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows, at, row)));
     let updated =
         connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(rusqlite::params_from_iter(values)));
     match updated {

@@ -6,7 +6,8 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
     TimestampMicrosecondArray,
 };
-use landfall_core::{keys::Scalar, schema::FieldType};
+use arrow_schema::{Field as ArrowField, Schema};
+use landfall_core::{keys::Scalar, schema::FieldType, validate::arrow_field};
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::{
@@ -95,11 +96,14 @@ fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusq
 
 /// A batch of the values gathered, which are taken away.
 fn batch(table: &Table, positions: &[usize], columns: &mut [Vec<Scalar>]) -> Result<RecordBatch> {
-    let arrays = positions.iter().zip(columns).map(|(&at, values)| {
+    let columns = positions.iter().zip(columns).map(|(&at, values)| {
         let field = &table.schema.fields[at];
-        (field.name.to_string(), array(&field.kind, std::mem::take(values)))
+        let array = array(&field.kind, std::mem::take(values));
+        (arrow_field(field, array.data_type().clone()), array)
     });
-    RecordBatch::try_from_iter(arrays).map_err(|error| super::mismatch(format!("{}: {error}", reading(table))))
+    let (fields, arrays): (Vec<ArrowField>, Vec<ArrayRef>) = columns.unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .map_err(|error| super::mismatch(format!("{}: {error}", reading(table))))
 }
 
 fn array(kind: &FieldType, values: Vec<Scalar>) -> ArrayRef {
@@ -119,6 +123,7 @@ fn array(kind: &FieldType, values: Vec<Scalar>) -> ArrayRef {
         FieldType::Date(_) => collect!(Date32Array, Scalar::Date),
         FieldType::Time(_) => collect!(Time64MicrosecondArray, Scalar::Time),
         FieldType::Datetime { .. } => collect!(TimestampMicrosecondArray, Scalar::Datetime),
+        FieldType::Number(_) => collect!(StringArray, Scalar::Number),
         _ => collect!(StringArray, Scalar::Text),
     }
 }

@@ -22,7 +22,7 @@ impl ToSql for Bound<'_> {
             ScalarRef::Null => ToSqlOutput::Owned(Value::Null),
             ScalarRef::Integer(value) => ToSqlOutput::Owned(Value::Integer(value)),
             ScalarRef::Boolean(value) => ToSqlOutput::Owned(Value::Integer(i64::from(value))),
-            ScalarRef::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            ScalarRef::Text(text) | ScalarRef::Number(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             ScalarRef::Date(days) => rendered(&|out| render::date_text(days, out)),
             ScalarRef::Time(micros) => rendered(&|out| render::time_text(micros, out)),
             ScalarRef::Datetime(micros) => rendered(&|out| render::datetime_text(micros, out)),
@@ -33,6 +33,13 @@ impl ToSql for Bound<'_> {
 /// The value of a field of type `kind` that is stored as `value`; as text where another program stored what the field
 /// cannot hold, so that it equals no row of ours.
 pub(super) fn scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
+    match (any_scalar(kind, value), kind) {
+        (Scalar::Text(text), FieldType::Number(_)) => Scalar::Number(text),
+        (value, _) => value,
+    }
+}
+
+fn any_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
     match value {
         ValueRef::Null => Scalar::Null,
         ValueRef::Integer(value) if matches!(kind, FieldType::Boolean(_)) => Scalar::Boolean(value != 0),

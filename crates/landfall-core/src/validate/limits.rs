@@ -1,0 +1,269 @@
+//! Limits of the database that the rows go to: a sound value that it cannot hold is a reject (`target-limit`) before it gets
+//! there, and not a failed load. The core knows no database: a target says what its limits are.
+
+use std::{fmt::Display, ops::RangeInclusive, sync::Arc};
+
+use arrow_array::{
+    Array, ArrayRef, BooleanArray,
+    cast::AsArray,
+    types::{Date32Type, TimestampMicrosecondType},
+};
+use arrow_select::nullif::nullif;
+
+use super::{
+    cells::Block,
+    decimal,
+    problem::{Found, counted, shown},
+    render,
+};
+use crate::{
+    reject::{CellError, ErrorCode},
+    schema::{FieldType, TableSchema},
+};
+
+/// What a database can hold of the rows of one table; the default has no limits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetLimits {
+    /// The first and the last date, in days since 1970-01-01.
+    pub dates: Option<RangeInclusive<i32>>,
+    /// The first and the last datetime, in microseconds since 1970-01-01T00:00:00Z.
+    pub datetimes: Option<RangeInclusive<i64>>,
+    /// The numbers of the type `number`.
+    pub numbers: Option<NumberLimits>,
+    /// The most bytes of a text in UTF-8: of every type that is not a number, a truth value, a date or a time.
+    pub text_bytes: Option<usize>,
+    /// The most characters of the text of single fields, by their positions in the schema.
+    pub characters: Vec<(usize, usize)>,
+    /// The most bytes that the fields of a key have together.
+    pub keys: Vec<KeyLimit>,
+}
+
+/// Which decimal numbers a database can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberLimits {
+    /// The most digits before the point.
+    pub before: u64,
+    /// The most digits after the point, as the number is written: zeros at its end count.
+    pub after: u64,
+    /// Whether it can hold NaN.
+    pub nan: bool,
+    /// Whether it can hold INF and -INF.
+    pub infinity: bool,
+}
+
+/// How long the texts and numbers in the fields of a key may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyLimit {
+    /// The fields, by their positions in the schema.
+    pub fields: Vec<usize>,
+    /// The most bytes that their texts and numbers have together, as text in UTF-8.
+    pub bytes: usize,
+}
+
+/// The limits of a table, by field. Nothing is done for a field that has none.
+#[derive(Debug)]
+pub(super) struct Limits {
+    fields: Vec<(usize, Limit)>,
+    keys: Vec<KeyLimit>,
+}
+
+/// One limit of a field.
+#[derive(Debug)]
+enum Limit {
+    Dates(RangeInclusive<i32>),
+    Datetimes(RangeInclusive<i64>),
+    Numbers(NumberLimits),
+    Bytes(usize),
+    Characters(usize),
+}
+
+impl Limits {
+    /// The limits that concern the fields of `schema`.
+    pub(super) fn new(schema: &TableSchema, limits: &TargetLimits) -> Self {
+        let of_type = |kind: &FieldType| match kind {
+            FieldType::Date(_) => limits.dates.clone().map(Limit::Dates),
+            FieldType::Datetime { .. } => limits.datetimes.clone().map(Limit::Datetimes),
+            FieldType::Number(_) => limits.numbers.map(Limit::Numbers),
+            FieldType::Integer { .. } | FieldType::Year | FieldType::Boolean(_) | FieldType::Time(_) => None,
+            _ => limits.text_bytes.map(Limit::Bytes),
+        };
+        let by_type = schema.fields.iter().enumerate().filter_map(|(at, field)| Some((at, of_type(&field.kind)?)));
+        let characters = limits.characters.iter().map(|&(at, most)| (at, Limit::Characters(most)));
+        let written = |at: &usize| schema.fields.get(*at).is_some_and(|field| is_written(&field.kind));
+        let keys = limits
+            .keys
+            .iter()
+            .map(|key| KeyLimit { fields: key.fields.iter().copied().filter(written).collect(), bytes: key.bytes });
+        Self {
+            fields: by_type.chain(characters.filter(|(at, _)| written(at))).collect(),
+            keys: keys.filter(|key| !key.fields.is_empty()).collect(),
+        }
+    }
+
+    /// Notes every value of `columns` that is beyond a limit. A value that the database could not even be asked for is
+    /// taken out of its column.
+    pub(super) fn apply(&self, cells: &Cells<'_>, columns: &mut [ArrayRef], found: &mut Vec<Found>) {
+        for (at, limit) in &self.fields {
+            let beyond = limit.beyond(columns[*at].as_ref());
+            for (row, problem) in &beyond {
+                found.extend(cells.error(*at, *row, problem));
+            }
+            if limit.takes_out() && !beyond.is_empty() {
+                columns[*at] = without(&columns[*at], beyond.iter().map(|(row, _)| *row));
+            }
+        }
+        for key in &self.keys {
+            for (row, bytes) in too_long(key, columns) {
+                found.extend(cells.key_error(key, row, bytes));
+            }
+        }
+    }
+}
+
+/// Whether the values of a type are stored as text in a batch.
+const fn is_written(kind: &FieldType) -> bool {
+    !matches!(
+        kind,
+        FieldType::Integer { .. }
+            | FieldType::Year
+            | FieldType::Boolean(_)
+            | FieldType::Date(_)
+            | FieldType::Time(_)
+            | FieldType::Datetime { .. }
+    )
+}
+
+impl Limit {
+    /// The rows whose values are beyond the limit, with what is wrong and what to do.
+    fn beyond(&self, column: &dyn Array) -> Vec<(usize, String)> {
+        match self {
+            Self::Dates(range) => outside(column.as_primitive::<Date32Type>().iter(), range, "date", render::date_text),
+            Self::Datetimes(range) => {
+                let values = column.as_primitive::<TimestampMicrosecondType>().iter();
+                outside(values, range, "datetime", render::datetime_text)
+            }
+            Self::Numbers(limits) => texts(column, |text| limits.problem(text)),
+            Self::Bytes(most) => {
+                texts(column, |text| (text.len() > *most).then(|| too_much(text.len(), "byte", *most)))
+            }
+            Self::Characters(most) => texts(column, |text| {
+                let characters = if text.len() > *most { text.chars().count() } else { 0 };
+                (characters > *most).then(|| too_much(characters, "character", *most))
+            }),
+        }
+    }
+
+    /// Whether the database would refuse a question with such a value.
+    const fn takes_out(&self) -> bool {
+        matches!(self, Self::Dates(_) | Self::Datetimes(_) | Self::Numbers(_))
+    }
+}
+
+/// The values outside `range`.
+fn outside<V: PartialOrd + Copy>(
+    values: impl Iterator<Item = Option<V>>,
+    range: &RangeInclusive<V>,
+    noun: &str,
+    write: fn(V, &mut String),
+) -> Vec<(usize, String)> {
+    let problem = |value: V| {
+        let (words, end, bound) =
+            if value < *range.start() { ("before", "first", range.start()) } else { ("after", "last", range.end()) };
+        let mut text = String::new();
+        write(*bound, &mut text);
+        format!(
+            "is {words} {text}, the {end} {noun} that the database can hold; mend it, or declare the field as a string"
+        )
+    };
+    let beyond = |(row, value): (usize, Option<V>)| value.filter(|v| !range.contains(v)).map(|v| (row, problem(v)));
+    values.enumerate().filter_map(beyond).collect()
+}
+
+/// The texts that have a problem.
+fn texts(column: &dyn Array, problem: impl Fn(&str) -> Option<String>) -> Vec<(usize, String)> {
+    let texts = column.as_string::<i32>().iter().enumerate();
+    texts.filter_map(|(row, text)| Some((row, problem(text?)?))).collect()
+}
+
+impl NumberLimits {
+    fn problem(&self, text: &str) -> Option<String> {
+        // A short number without exponent is within every limit, and nearly every number is one.
+        if text.len() as u64 <= self.before.min(self.after) && text.bytes().all(|byte| byte <= b'9') {
+            return None;
+        }
+        let Some((before, after)) = decimal::digits(text) else {
+            let held = if text == "NaN" { self.nan } else { self.infinity };
+            return (!held).then(|| {
+                "is no number that the database can hold; leave the cell empty, or declare the field as a string".into()
+            });
+        };
+        let digits = |count: u64, most: u64, place: &str| {
+            format!(
+                "has {} {place} the point; the database can hold at most {most}; declare the field as a string to keep \
+                 them all",
+                counted(count, "digit")
+            )
+        };
+        if before > self.before {
+            return Some(digits(before, self.before, "before"));
+        }
+        (after > self.after).then(|| digits(after, self.after, "after"))
+    }
+}
+
+fn too_much(count: usize, noun: &str, most: usize) -> String {
+    format!("has {}; the database can hold at most {most} in this field; shorten it", counted(count as u64, noun))
+}
+
+/// `column` without the values in `rows`.
+fn without(column: &ArrayRef, rows: impl Iterator<Item = usize>) -> ArrayRef {
+    let mut out = vec![false; column.len()];
+    rows.for_each(|row| out[row] = true);
+    nullif(column, &BooleanArray::from(out)).expect("one flag for each value")
+}
+
+/// The rows whose key is too long, with its bytes. A key with a missing value is stored too.
+fn too_long(key: &KeyLimit, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
+    let texts: Vec<_> = key.fields.iter().map(|&at| columns[at].as_string::<i32>()).collect();
+    let whole: usize = texts.iter().map(|text| text.value_data().len()).sum();
+    let rows = if whole > key.bytes { texts.first().map_or(0, |text| text.len()) } else { 0 };
+    let bytes = |row: usize| texts.iter().filter(|text| text.is_valid(row)).map(|text| text.value(row).len()).sum();
+    (0..rows).map(|row| (row, bytes(row))).filter(|(_, bytes)| *bytes > key.bytes).collect()
+}
+
+/// The cells of a block as they stand in the source, for errors.
+pub(super) struct Cells<'a> {
+    pub(super) block: &'a Block<'a>,
+    pub(super) schema: &'a TableSchema,
+    /// For each field the column of the source.
+    pub(super) columns: &'a [Option<usize>],
+}
+
+impl Cells<'_> {
+    fn text(&self, field: usize, row: usize) -> &str {
+        self.columns[field].and_then(|column| self.block.cell(row, column)).unwrap_or_default()
+    }
+
+    fn error(&self, field: usize, row: usize, problem: &impl Display) -> Option<Found> {
+        let (name, text) = (&self.schema.fields[field].name, self.text(field, row));
+        let message = format!("field {}: {} {problem}", shown(name), shown(text));
+        let error = CellError::new(ErrorCode::TargetLimit, Some(Arc::clone(name)), Some(text), message);
+        Some(Found { record: u32::try_from(row).ok()?, field: u32::try_from(field).ok()?, error })
+    }
+
+    fn key_error(&self, key: &KeyLimit, row: usize, bytes: usize) -> Option<Found> {
+        let name = self.schema.key_name(&key.fields);
+        let message = format!(
+            "the key {} has {}; the database can hold at most {} in a key; shorten it",
+            shown(&name),
+            counted(bytes as u64, "byte"),
+            key.bytes
+        );
+        let texts: Vec<&str> = key.fields.iter().map(|&field| self.text(field, row)).collect();
+        let error = CellError::new(ErrorCode::TargetLimit, Some(name), Some(&texts.join(",")), message);
+        Some(Found { record: u32::try_from(row).ok()?, field: u32::try_from(*key.fields.first()?).ok()?, error })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! Private database servers for tests and benches, from the distribution's packages: each on a free port, in a temporary
+//! folder of its own, gone when its owner is gone, however that came about.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! use testbed::Postgres;
+//! let database = Postgres::shared().fresh_database()?;
+//! println!("{}", database.url()); // postgres://…@127.0.0.1:…/…
+//! assert_eq!(database.sql("SELECT 1 + 1")?, "2\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`Postgres`] and [`Mariadb`] are servers. `shared()` is one for the whole test process, for tests that do not hurt it;
+//!   each takes a [`fresh_database`](Postgres::fresh_database). Tests that kill or pause a server start their own.
+//! - [`PgBouncer`] stands before a PostgreSQL, in transaction mode.
+//! - [`Proxy`] stands before anything that speaks TCP, and cuts, swallows or hangs when told to.
+//!
+//! A program that is missing is an error that names its Debian package; `make needs` installs all of them. Linux only:
+//! processes are found through `/proc`.
+
+mod account;
+mod certificates;
+mod database;
+mod mariadb;
+mod options;
+mod pgbouncer;
+mod postgres;
+mod processes;
+mod program;
+mod proxy;
+mod server;
+mod supervisor;
+
+pub use certificates::Certificates;
+pub use database::Database;
+pub use mariadb::Mariadb;
+pub use options::{Options, Tls};
+pub use pgbouncer::PgBouncer;
+pub use postgres::Postgres;
+pub use proxy::{Proxy, Rule};
+pub use server::Server;

@@ -1,0 +1,207 @@
+//! A private PostgreSQL.
+
+use std::{
+    fmt::Write as _,
+    ops::Deref,
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use crate::{
+    Certificates, Database, Options, Server, Tls,
+    account::Account,
+    database::Kind,
+    program::{self, quoted},
+    server::Launch,
+    supervisor::{Ending, Supervisor},
+};
+
+pub(crate) const SUPERUSER: &str = "admin";
+const PACKAGE: &str = "postgresql";
+/// For tests: a kill of the processes loses nothing that the system has been given, and shared memory in files does not
+/// outlive the folder.
+const FOR_TESTS: [(&str, &str); 2] = [("fsync", "off"), ("dynamic_shared_memory_type", "mmap")];
+/// On SIGQUIT the server ends at once, but gives its shared memory back. When it was killed, the number of the segment
+/// stands at the end of the seventh line of its lock file.
+const ENDING: Ending = Ending {
+    signal: "QUIT",
+    script: Some(
+        "segment=$(sed -n '7s/.* //p' data/postmaster.pid 2>/dev/null)\n[ -z \"$segment\" ] || ipcrm -m \"$segment\"\n",
+    ),
+};
+
+/// A private PostgreSQL server, UTF-8, SCRAM passwords, TCP on 127.0.0.1 alone. The methods of [`Server`] kill, pause and
+/// restart it.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Server,
+    /// The database `postgres` with the superuser's password.
+    superuser: Database,
+    databases: AtomicU32,
+}
+
+impl Deref for Postgres {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Postgres {
+    /// Starts a server for tests.
+    pub fn start() -> Result<Self> {
+        Self::start_with(&Options::default())
+    }
+
+    /// Starts a server with options.
+    pub fn start_with(options: &Options) -> Result<Self> {
+        Self::launched(options).context("cannot start a private PostgreSQL")
+    }
+
+    /// The server that all tests of this process share. Do not kill or pause it.
+    ///
+    /// # Panics
+    /// When it cannot be started: no test could do without it.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start().unwrap_or_else(|error| panic!("{error:#}")))
+    }
+
+    fn launched(options: &Options) -> Result<Self> {
+        let programs = Programs::find()?;
+        let account = Account::for_server("postgres", PACKAGE)?;
+        let mut supervisor = Server::supervisor(account, "landfall-postgres", options, ENDING)?;
+        let password = supervisor.secret();
+        supervisor.write("password", &password)?;
+        supervisor.setup(&programs.init(options))?;
+        let certificates = Certificates::make(&mut supervisor, options.tls)?;
+        let superuser = superuser(password);
+        let launch = launch(programs, options, &supervisor, superuser.clone());
+        let server = Server::start(supervisor, certificates, launch)?;
+        let superuser = superuser.at_port(server.port());
+        Ok(Self { server, superuser, databases: AtomicU32::new(0) })
+    }
+
+    /// A database of the given name, seen by the superuser.
+    #[must_use]
+    pub fn superuser(&self, database: &str) -> Database {
+        Database { name: database.to_owned(), ..self.superuser.clone() }
+    }
+
+    /// The URL of a database for the superuser.
+    #[must_use]
+    pub fn superuser_url(&self, database: &str) -> String {
+        self.superuser(database).url()
+    }
+
+    /// A new empty database of its own, owned by a new ordinary role; other ordinary roles may not connect to it.
+    pub fn fresh_database(&self) -> Result<Database> {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed) + 1;
+        let password = format!("{}-{number}", self.superuser.password);
+        self.fresh_database_named(&format!("fresh{number}"), &format!("owner{number}"), &password)
+    }
+
+    /// A new empty database with names and password of the caller's choice.
+    pub fn fresh_database_named(&self, name: &str, user: &str, password: &str) -> Result<Database> {
+        let [database, role] = [name, user].map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
+        let secret = format!("'{}'", password.replace('\'', "''"));
+        let sql = format!(
+            "CREATE ROLE {role} LOGIN PASSWORD {secret};
+             CREATE DATABASE {database} OWNER {role} TEMPLATE template0;
+             REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
+        );
+        self.superuser.sql(&sql).context("cannot make a database")?;
+        Ok(self.superuser(name).as_user(user, password))
+    }
+
+    /// Drops a database, whoever is connected to it.
+    pub fn drop_database(&self, database: &Database) -> Result<()> {
+        let name = database.name.replace('"', "\"\"");
+        self.superuser.sql(&format!("DROP DATABASE \"{name}\" WITH (FORCE)")).map(drop)
+    }
+
+    /// Runs SQL in a database with the `psql` program, and gives its output: see [`Database::sql`].
+    pub fn psql(&self, database: &Database, sql: &str) -> Result<String> {
+        database.sql(sql)
+    }
+
+    /// Ends all connections of clients to a database, and gives their number.
+    pub fn kill_backends(&self, database: &Database) -> Result<u64> {
+        let name = database.name.replace('\'', "''");
+        let sql = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = '{name}' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        );
+        Ok(self.superuser.sql(&sql)?.trim().parse()?)
+    }
+}
+
+/// The server's programs.
+struct Programs {
+    initdb: PathBuf,
+    postgres: PathBuf,
+}
+
+impl Programs {
+    fn find() -> Result<Self> {
+        // Needed from the first moment on.
+        program::find("psql", "postgresql-client")?;
+        Ok(Self { initdb: program::find_postgres("initdb")?, postgres: program::find_postgres("postgres")? })
+    }
+
+    /// The script that makes the data folder.
+    fn init(&self, options: &Options) -> String {
+        let initdb = quoted(&self.initdb.display().to_string());
+        let mut script = format!(
+            "set -e\n{initdb} --pgdata=data --username={SUPERUSER} --pwfile=password --auth=scram-sha-256 --no-sync \
+             --encoding=UTF8 --locale=C.UTF-8"
+        );
+        if let Some(locale) = &options.icu_locale {
+            // Writing to a String cannot fail.
+            let _ = write!(script, " --locale-provider=icu --icu-locale={}", quoted(locale));
+        }
+        if options.tls == Tls::Required {
+            script += "\necho 'hostssl all all 127.0.0.1/32 scram-sha-256' >data/pg_hba.conf";
+        }
+        script + "\n"
+    }
+
+    /// The script that becomes the server.
+    fn serve(&self, settings: &[(String, String)], port: u16) -> String {
+        let settings = settings.iter().map(|(name, value)| format!(" -c {}", quoted(&format!("{name}={value}"))));
+        format!(
+            "exec {} -D data -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c port={port}{}\n",
+            quoted(&self.postgres.display().to_string()),
+            settings.collect::<String>()
+        )
+    }
+}
+
+fn superuser(password: String) -> Database {
+    let [host, name, user] = ["127.0.0.1", "postgres", SUPERUSER].map(str::to_owned);
+    Database { kind: Kind::Postgres, host, port: 0, name, user, password }
+}
+
+fn launch(programs: Programs, options: &Options, supervisor: &Supervisor, superuser: Database) -> Launch {
+    let mut settings = options.settings_over(&FOR_TESTS);
+    if options.tls != Tls::Off {
+        let file = |name: &str| supervisor.folder().join(name).display().to_string();
+        settings.extend(
+            [("ssl", "on".to_owned()), ("ssl_cert_file", file("server.crt")), ("ssl_key_file", file("server.key"))]
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+    }
+    Launch {
+        script: Box::new(move |port| programs.serve(&settings, port)),
+        answers: Box::new(move |port| superuser.at_port(port).sql("SELECT 1").is_ok()),
+        stop: Signal::INT,
+    }
+}

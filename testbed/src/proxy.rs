@@ -1,0 +1,204 @@
+//! A TCP proxy that fails on demand: what a network does at the worst moment.
+
+mod pump;
+
+use std::{
+    io,
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use anyhow::{Context, Result};
+
+use crate::Database;
+
+/// What a [`Proxy`] does with what passes. A rule that has fired gives way to [`Rule::Pass`], so that the next try gets
+/// through.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Rule {
+    /// Let everything through.
+    #[default]
+    Pass,
+    /// Cut all connections when the clients have sent so many bytes from now on, all connections taken together.
+    CutAfterFromClient(u64),
+    /// Cut all connections when the server has sent so many bytes from now on, all connections taken together.
+    CutAfterFromServer(u64),
+    /// Let these bytes through to the server, wait until it has answered, keep the answer, and cut the connection:
+    /// `COMMIT`, and nobody knows whether. Without TLS only.
+    SwallowAnswer {
+        /// What a client sends.
+        pattern: Vec<u8>,
+        /// How many times it may be answered before.
+        skip: u32,
+    },
+    /// Take connections, and let nothing through in either direction until there is another rule.
+    Hang,
+    /// Close new connections as soon as they are made.
+    Refuse,
+}
+
+impl Rule {
+    /// The answer to the statement after `skip` others that hold this text.
+    #[must_use]
+    pub fn swallow_answer(pattern: &str, skip: u32) -> Self {
+        Self::SwallowAnswer { pattern: pattern.as_bytes().to_vec(), skip }
+    }
+}
+
+/// A TCP proxy before a server on 127.0.0.1. Dropping it cuts all connections.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rule: Rule,
+    fired: u32,
+    next: u64,
+    connections: Vec<Connection>,
+    closed: bool,
+}
+
+/// Both ends of a connection through the proxy.
+#[derive(Debug)]
+struct Connection {
+    number: u64,
+    ends: [TcpStream; 2],
+    /// Its server's answers are kept back from now on.
+    swallowing: bool,
+}
+
+impl Proxy {
+    /// Starts one before the server on this port of 127.0.0.1.
+    pub fn start(server: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port of 127.0.0.1 is free")?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::<Shared>::default();
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, server, &accepting));
+        Ok(Self { port, shared })
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A database of the server behind it, reached through it.
+    #[must_use]
+    pub fn database(&self, database: &Database) -> Database {
+        database.at_port(self.port)
+    }
+
+    /// The URL of a database of the server behind it, through it.
+    #[must_use]
+    pub fn url(&self, database: &Database) -> String {
+        self.database(database).url()
+    }
+
+    /// Puts a rule in force, in place of the one before.
+    pub fn set(&self, rule: Rule) {
+        self.shared.state().rule = rule;
+        self.shared.changed.notify_all();
+    }
+
+    /// How often a rule has fired.
+    #[must_use]
+    pub fn fired(&self) -> u32 {
+        self.shared.state().fired
+    }
+
+    /// The connections that are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.state().connections.len()
+    }
+
+    /// Cuts all connections now. New ones are taken as before.
+    pub fn cut(&self) {
+        self.shared.state().cut_all();
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.cut();
+        // Wakes up the thread that takes connections. If that has failed, it is gone already.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn cut_all(&mut self) {
+        self.connections.drain(..).for_each(|connection| connection.cut());
+    }
+
+    fn cut(&mut self, number: u64) {
+        self.connections
+            .extract_if(.., |connection| connection.number == number)
+            .for_each(|connection| connection.cut());
+    }
+
+    fn connection(&mut self, number: u64) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|connection| connection.number == number)
+    }
+
+    fn fire(&mut self) {
+        self.fired += 1;
+        self.rule = Rule::Pass;
+    }
+}
+
+impl Connection {
+    fn cut(&self) {
+        // The other side may have been faster.
+        self.ends.iter().for_each(|end| drop(end.shutdown(Shutdown::Both)));
+    }
+}
+
+fn accept(listener: &TcpListener, server: u16, shared: &Arc<Shared>) {
+    for client in listener.incoming().flatten() {
+        let state = shared.state();
+        if state.closed {
+            return;
+        }
+        let refused = state.rule == Rule::Refuse;
+        drop(state);
+        if !refused {
+            // A server that is down looks to the client as it would without a proxy, nearly: the connection ends.
+            drop(connect(client, server, shared));
+        }
+    }
+}
+
+fn connect(client: TcpStream, server: u16, shared: &Arc<Shared>) -> io::Result<()> {
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+    for end in [&client, &server] {
+        end.set_nodelay(true)?;
+    }
+    let ends = [client.try_clone()?, server.try_clone()?];
+    let mut state = shared.state();
+    let number = state.next;
+    state.next += 1;
+    state.connections.push(Connection { number, ends, swallowing: false });
+    drop(state);
+    pump::start(shared, number, [client, server])
+}
