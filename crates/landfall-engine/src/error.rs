@@ -75,6 +75,14 @@ pub enum TargetErrorKind {
     NewerVersion,
     /// A table of the database is not what the dictionary says, or cannot be made so.
     Mismatch,
+    /// Another process goes on with the load.
+    Overtaken,
+    /// What was sent ahead cannot stay; the load goes on from the ledger, in step.
+    Again,
+    /// The database wants another name or password, or does not let this user do what was asked for.
+    Denied,
+    /// The database did not answer in time, or the connection to it was lost.
+    Lost,
     /// A constraint of the database stopped what was asked for.
     Constraint,
     /// A statement failed: bad SQL in a report, or an error of ours.

@@ -23,13 +23,22 @@ pub struct NewReject {
     pub raw: RawRecord,
     /// Every reason.
     pub errors: Vec<CellError>,
+    /// Whether it cannot be judged before the table is finished: its key may have occurred before.
+    #[serde(default)]
+    pub deferred: bool,
 }
 
 impl NewReject {
     /// Whether nothing is wrong but that a parent row is missing: it is released by itself when the parent arrives.
     #[must_use]
     pub fn waiting(&self) -> bool {
-        is_waiting(&self.errors)
+        !self.deferred && is_waiting(&self.errors)
+    }
+
+    /// The state in which it enters the quarantine.
+    #[must_use]
+    pub const fn state(&self) -> RejectState {
+        if self.deferred { RejectState::Deferred } else { RejectState::Open }
     }
 }
 
@@ -72,6 +81,9 @@ pub enum RejectState {
     /// In the quarantine.
     #[default]
     Open,
+    /// Not judged before its load ends: its key may have occurred before, and the table that is being built cannot be
+    /// searched yet. It counts as rejected until then.
+    Deferred,
     /// It passed when it was tried again, and is a row now.
     Released,
     /// The same content was loaded again, and the reject of that load stands for it.
@@ -84,6 +96,7 @@ impl RejectState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Deferred => "deferred",
             Self::Released => "released",
             Self::Superseded => "superseded",
         }
@@ -92,7 +105,7 @@ impl RejectState {
     /// The state written as `text`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Open, Self::Released, Self::Superseded].into_iter().find(|state| state.as_str() == text)
+        [Self::Open, Self::Deferred, Self::Released, Self::Superseded].into_iter().find(|state| state.as_str() == text)
     }
 }
 

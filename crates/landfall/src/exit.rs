@@ -98,7 +98,7 @@ impl Exit {
 
     const fn of_target(kind: TargetErrorKind) -> Self {
         match kind {
-            TargetErrorKind::Locked => Self::Locked,
+            TargetErrorKind::Locked | TargetErrorKind::Overtaken => Self::Locked,
             TargetErrorKind::ReadOnly => Self::ReadOnly,
             TargetErrorKind::Full => Self::DiskFull,
             TargetErrorKind::NewerVersion => Self::NewerVersion,
@@ -178,6 +178,7 @@ mod tests {
         for (kind, exit) in [
             (TargetErrorKind::Unavailable, Exit::Target),
             (TargetErrorKind::Locked, Exit::Locked),
+            (TargetErrorKind::Overtaken, Exit::Locked),
             (TargetErrorKind::ReadOnly, Exit::ReadOnly),
             (TargetErrorKind::Full, Exit::DiskFull),
             (TargetErrorKind::NewerVersion, Exit::NewerVersion),

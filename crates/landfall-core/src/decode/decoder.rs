@@ -60,6 +60,23 @@ impl Decoder {
         self.decode(Block { offset: 0, bytes: raw.to_vec(), encoding: self.encoding, marks: Some(Vec::new()) })
     }
 
+    /// Decodes the bytes of several records, each without its line terminator, as if they stood one after the other in a
+    /// source. None where that cannot be said in their encoding; with another number of records than were given, some
+    /// of them are not whole records.
+    #[must_use]
+    pub fn decode_records(&self, raws: &[Vec<u8>]) -> Option<Records> {
+        if matches!(self.encoding, Encoding::Utf16 | Encoding::Utf16Le | Encoding::Utf16Be) {
+            return None;
+        }
+        let end = self.rules.terminator.text();
+        let mut bytes = Vec::with_capacity(raws.iter().map(|raw| raw.len() + end.len()).sum());
+        for raw in raws {
+            bytes.extend_from_slice(raw);
+            bytes.extend_from_slice(end);
+        }
+        Some(self.decode(Block { offset: 0, bytes, encoding: self.encoding, marks: Some(Vec::new()) }))
+    }
+
     fn decode_utf8(&self, bytes: Vec<u8>, marks: Option<&[Mark]>) -> Records {
         let mut draft = self.draft(&bytes, marks);
         match String::from_utf8(bytes) {

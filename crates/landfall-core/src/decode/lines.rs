@@ -30,6 +30,14 @@ impl Terminator {
         }
     }
 
+    /// A text that ends a line.
+    pub(super) fn text(&self) -> &[u8] {
+        match self {
+            Self::Any => b"\n",
+            Self::Custom(bytes) => bytes,
+        }
+    }
+
     /// Whether it is a text that the dialect declares.
     #[inline]
     pub(super) fn is_custom(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
     quarantine::{Reject, RejectFilter, RejectId},
-    target::{Fence, Read, Table, Target, Transaction},
+    target::{Fence, Pace, Read, Table, Target, Transaction},
     timestamp,
 };
 
@@ -168,7 +168,7 @@ pub(super) fn settle_deferred(
         let Some(reject) = one(&*transaction, id)? else { continue };
         let verdict = try_raw(session, transaction, &mut trial, &reject)?;
         if !matches!(verdict, Verdict::Rejected(_)) {
-            transaction.withdraw(id)?;
+            transaction.withdraw(&[id])?;
         }
         told(&reject, &verdict);
     }
@@ -240,7 +240,7 @@ fn release_family(
     if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
         return Ok(Vec::new());
     }
-    let mut transaction = target.transaction(Fence::Database)?;
+    let mut transaction = target.transaction(Fence::Database, Pace::InStep)?;
     let mut outcomes = Vec::new();
     for (position, numbers) in waiting {
         let mut trial = Trial::new(session, position, &loads, OnConflict::Reject);
@@ -311,7 +311,7 @@ pub(super) fn complete(transaction: &mut dyn Transaction, entry: &mut LoadEntry,
     entry.state = LoadState::Complete;
     entry.changed_at = timestamp::now();
     entry.seconds = started.elapsed().as_secs_f64();
-    transaction.save_load(entry, 0).map(drop)
+    transaction.save_load(entry, 0)
 }
 
 /// The outcome of a retry.

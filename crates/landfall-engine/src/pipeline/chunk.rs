@@ -1,14 +1,9 @@
 //! One chunk of a load: what is told to the target within a transaction.
 
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use landfall_core::{
     decode::{Records, TooLong},
-    keys::{KeyColumns, Scalar, row_scalars},
     reject::{CellError, ErrorCode},
     validate::Validated,
 };
@@ -16,15 +11,16 @@ use landfall_core::{
 use super::{
     MaxRejects, Reasons,
     blocks::{Content, ReadBlock},
+    judge::BlockJudge,
     keys::{Keys, Touched},
-    resolve::{Flow, Judge, clash, record_of, refused, resolve},
+    resolve::{Flow, resolve},
 };
 use crate::{
-    error::{Error, Result, TargetError, TargetErrorKind},
+    error::Result,
     ledger::{Counts, LoadId, OnConflict, Position},
     quarantine::{NewReject, RawRecord, Reject, RejectId},
     source::{Source, copy_range},
-    target::{RefusedRow, Table, Transaction},
+    target::{Table, Transaction},
 };
 
 /// What has become of a load's records so far.
@@ -33,8 +29,10 @@ pub(super) struct Tally {
     pub(super) counts: Counts,
     pub(super) position: Position,
     pub(super) reasons: Reasons,
-    /// Rejects whose parent may still come in the same source: they are not too many before it ends.
+    /// Rejects that may still become rows when the source ends: they are not too many before.
     pub(super) deferred: u64,
+    /// Those of them whose key may have occurred before, in a table that cannot be searched yet.
+    pub(super) suspects: u64,
     /// Time spent in the target.
     pub(super) writing: Duration,
 }
@@ -84,9 +82,9 @@ impl Chunk<'_> {
         let rejected = std::mem::take(&mut validated.rejects);
         let on_conflict = self.rules.on_conflict;
         let before = self.tally.counts.read;
-        let mut judge = BlockJudge { chunk: self, offset, records, validated: &validated, before, stopped: None };
+        let mut judge = BlockJudge::new(self, offset, records, &validated);
         let flow = resolve(keys, &validated, rejected, on_conflict, &mut judge)?;
-        let stopped = judge.stopped;
+        let stopped = judge.finish()?;
         self.write_rejects()?;
         match stopped {
             None => self.tally.counts.read = before + records.len() as u64,
@@ -128,6 +126,7 @@ impl Chunk<'_> {
             offset: record.offset,
             raw: RawRecord::Long(record.raw_len()),
             errors: vec![too_long_error(record.raw_len())],
+            deferred: false,
         };
         self.tally.counts.read += 1;
         self.reject(reject)?;
@@ -141,7 +140,7 @@ impl Chunk<'_> {
         Flow::Stop
     }
 
-    fn reject(&mut self, reject: NewReject) -> Result<()> {
+    pub(super) fn reject(&mut self, reject: NewReject) -> Result<()> {
         let start = Instant::now();
         if let Some(spill) = &mut self.spill {
             spill(&reject)?;
@@ -151,8 +150,12 @@ impl Chunk<'_> {
         }
         self.tally.writing += start.elapsed();
         self.tally.counts.rejected += 1;
-        self.tally.deferred += u64::from(self.rules.defers && reject.waiting());
-        self.tally.reasons.add(&reject.errors);
+        let later = reject.deferred || self.rules.defers && reject.waiting();
+        self.tally.deferred += u64::from(later);
+        self.tally.suspects += u64::from(reject.deferred);
+        if !reject.deferred {
+            self.tally.reasons.add(&reject.errors);
+        }
         if matches!(reject.raw, RawRecord::Whole(_)) {
             self.rejects.push(reject);
         }
@@ -160,7 +163,7 @@ impl Chunk<'_> {
     }
 
     /// Whether there are more rejects than allowed.
-    fn too_many(&self) -> bool {
+    pub(super) fn too_many(&self) -> bool {
         let counts = &self.tally.counts;
         self.rules
             .max_rejects
@@ -197,113 +200,16 @@ pub(super) fn store_reject(
     Ok(id)
 }
 
-/// Looks for every parent that the chunk's rows name, in the chunk's transaction: the fence that replaces the
-/// database's own check of every row.
-pub(super) fn check_parents(transaction: &dyn Transaction, keys: &mut Keys) -> Result<()> {
+/// Holds every parent that the chunk's rows name, in the chunk's transaction: the fence that replaces the database's own
+/// check of every row.
+pub(super) fn hold_parents(transaction: &mut dyn Transaction, keys: &mut Keys) -> Result<()> {
     for foreign in &mut keys.foreigns {
         let Touched { values, .. } = &foreign.touched;
-        for values in values {
-            if transaction.find(&foreign.parent, &foreign.parent_positions, values)?.is_none() {
-                let message = format!(
-                    "a row of {:?} that the loaded rows name was deleted while they were loaded; run the same command \
-                     again",
-                    &*foreign.parent.name
-                );
-                return Err(Error::Target(TargetError::new(TargetErrorKind::Constraint, message)));
-            }
+        if !values.is_empty() {
+            transaction.hold_parents(&keys.table, &foreign.parent, &foreign.parent_positions, values)?;
         }
         foreign.touched.clear();
         foreign.absent.clear();
     }
     Ok(())
-}
-
-/// Judges the records of one block.
-struct BlockJudge<'c, 'a> {
-    chunk: &'c mut Chunk<'a>,
-    offset: u64,
-    records: &'c Records,
-    validated: &'c Validated,
-    /// Records read before this block.
-    before: u64,
-    /// The record after which to stop.
-    stopped: Option<u32>,
-}
-
-impl BlockJudge<'_, '_> {
-    /// Runs `work` and counts its time as time spent in the target.
-    fn timed<T>(&mut self, work: impl FnOnce(&mut dyn Transaction) -> Result<T>) -> Result<T> {
-        let start = Instant::now();
-        let outcome = work(self.chunk.transaction);
-        self.chunk.tally.writing += start.elapsed();
-        outcome
-    }
-
-    /// What became of a row that the database refused although nothing was known against it: another program was there
-    /// first.
-    fn refused(&mut self, rows: &RecordBatch, row: usize, words: &str) -> Result<()> {
-        let table = self.chunk.table;
-        let schema = &table.schema;
-        let content = row_scalars(rows, row);
-        let mut errors = Vec::new();
-        let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, ErrorCode::PrimaryKey));
-        let uniques = schema.unique_keys.iter().map(|key| (key, ErrorCode::UniqueError));
-        for (positions, code) in primary.into_iter().chain(uniques) {
-            let values = KeyColumns::new(rows, positions).values(row);
-            let Some(found) = self.find(table, positions, &values)? else { continue };
-            if found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new) {
-                self.unchanged();
-                return Ok(());
-            }
-            errors.push(clash(code, &schema.key_name(positions), &values));
-        }
-        if errors.is_empty() {
-            errors.push(refused(words));
-        }
-        self.reject(record_of(&self.validated.row_records, row), errors).map(drop)
-    }
-}
-
-impl Judge for BlockJudge<'_, '_> {
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-        self.timed(|transaction| transaction.find(table, positions, values))
-    }
-
-    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
-        let refused = self.timed(|transaction| transaction.insert(table, rows, accepted))?;
-        let count: usize = accepted.iter().map(Range::len).sum();
-        self.chunk.tally.counts.inserted += (count - refused.len()) as u64;
-        for RefusedRow { row, message } in refused {
-            self.refused(rows, row, &message)?;
-        }
-        Ok(())
-    }
-
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
-        let words = self.timed(|transaction| transaction.update(table, rows, row))?;
-        self.chunk.tally.counts.updated += u64::from(words.is_none());
-        Ok(words)
-    }
-
-    fn unchanged(&mut self) {
-        self.chunk.tally.counts.unchanged += 1;
-    }
-
-    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
-        let at = record as usize;
-        let reject = NewReject {
-            record: self.before + u64::from(record) + 1,
-            line: self.chunk.tally.position.lines + self.records.line(at) as u64 + 1,
-            offset: self.offset + self.records.offset(at) as u64,
-            raw: RawRecord::Whole(self.records.raw(at).to_vec()),
-            errors,
-        };
-        self.chunk.tally.counts.read = reject.record;
-        self.chunk.reject(reject)?;
-        if self.chunk.too_many() {
-            self.stopped = Some(record);
-            return Ok(Flow::Stop);
-        }
-        Ok(Flow::Continue)
-    }
 }

@@ -5,18 +5,19 @@ use std::collections::HashSet;
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection,
     adopt::release_waiting,
+    building::Building,
     known::replaced,
     load::{Session, abandon, known, load_source},
     plan::{Step, children, plan},
     spill::Spill,
-    writer::Writer,
+    writer::{More, Writer},
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
     source::Source,
-    target::{Fence, Table, Target, Transaction},
+    target::{Fence, Pace, Table, Target, Transaction},
 };
 use landfall_core::reject::ErrorCode;
 
@@ -38,7 +39,6 @@ pub fn load(
     let options = &effective(options)?;
     let steps = plan(project, selections)?;
     let tables = project.tables();
-    target.prepare(&tables)?;
     let session = Session { project, tables: &tables, options, observer };
     let mut outcomes = if options.atomic || options.mode == Mode::Replace {
         as_one(&session, target, &steps)?
@@ -75,20 +75,22 @@ fn effective(options: &LoadOptions) -> Result<LoadOptions> {
 
 fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
     let mut outcomes = Vec::new();
-    let mut writer = Writer::Each(target);
-    for (position, source) in sources(steps) {
-        let (_, outcome) = load_source(session, &mut writer, position, source, session.options.mode, None)?;
-        let stopped = outcome.state == LoadState::Stopped;
-        outcomes.push(outcome);
-        if stopped {
-            break;
+    let mut plan = Building::plan(session, target, steps)?;
+    for step in steps {
+        plan.begin(session, target, step)?;
+        for source in &step.sources {
+            let mut writer = Writer::Each(target);
+            let (_, outcome) = load_source(session, &mut writer, step.position, source, session.options.mode, None)?;
+            let stopped = outcome.state == LoadState::Stopped;
+            outcomes.push(outcome);
+            if stopped {
+                return Ok(outcomes);
+            }
         }
+        target.finish(&session.tables[step.position])?;
     }
+    target.prepare(session.tables)?;
     Ok(outcomes)
-}
-
-fn sources(steps: &[Step]) -> impl Iterator<Item = (usize, &Source)> {
-    steps.iter().flat_map(|step| step.sources.iter().map(|source| (step.position, source)))
 }
 
 /// A load with its ledger entry and its source.
@@ -96,12 +98,13 @@ type Loaded = (LoadEntry, LoadOutcome, Source);
 
 /// All of it in one transaction, which others see only once it is whole.
 fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+    target.prepare(session.tables)?;
     let mut spill = Spill::new()?;
     let fence = match session.options.on_conflict {
         OnConflict::Update => Fence::Database,
         _ => Fence::Pipeline,
     };
-    let writer = Writer::Whole(target.transaction(fence)?);
+    let writer = Writer::Whole(target.transaction(fence, Pace::InStep)?);
     let (loads, committed) = load_whole(session, writer, steps, &mut spill)?;
     if committed {
         return Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect());
@@ -167,7 +170,7 @@ fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<
     for entry in writer.read().loads()?.into_iter().filter(|entry| *entry.table == *table.name && open(entry)) {
         abandon(writer, entry)?;
     }
-    writer.chunk(Fence::Pipeline, |transaction| transaction.clear(table))
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| Ok((transaction.clear(table)?, More::No)))
 }
 
 /// Refuses a replace that would take parents away from rows of other tables.
@@ -198,7 +201,7 @@ fn roll_back(
     loads: Vec<(LoadEntry, LoadOutcome, Source)>,
     spill: Spill,
 ) -> Result<Vec<LoadOutcome>> {
-    let mut transaction = target.transaction(Fence::Pipeline)?;
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let mut outcomes = Vec::new();
     let mut numbers = Vec::new();
     for (mut entry, mut outcome, source) in loads {

@@ -8,22 +8,23 @@ use super::{
     LoadOptions, LoadOutcome, Observer, Progress, Reasons, Stages,
     adopt::settle_deferred,
     blocks::{Blocks, ReadBlock, read_blocks},
-    chunk::{Chunk, Rules, Tally, check_parents},
+    chunk::{Chunk, Rules, Tally, hold_parents},
     keys::Keys,
     known::{Knowledge, knowledge, refuse_twice, rules_digest},
     opened::Opened,
     resolve::Flow,
     spill::Spill,
+    suspects::settle_suspects,
     trial::Verdict,
-    writer::Writer,
+    writer::{More, Writer},
 };
 use crate::{
-    error::{Error, Result, TargetError, TargetErrorKind},
+    error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
-    quarantine::RejectFilter,
+    quarantine::{RejectFilter, RejectState},
     source::{Source, Stamp},
-    target::{Fence, Read, Table, Transaction},
+    target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
 
@@ -38,6 +39,9 @@ pub(super) struct Session<'s> {
     pub(super) observer: &'s dyn Observer,
 }
 
+/// How often a load goes on from the ledger after the target found that what was sent ahead cannot stay.
+const MOST_ATTEMPTS: usize = 4;
+
 /// Loads `source` into the table at `position`, through `writer`, by `mode`. Rejects are told to `spill` too, where it is given.
 pub(super) fn load_source(
     session: &Session<'_>,
@@ -45,23 +49,35 @@ pub(super) fn load_source(
     position: usize,
     source: &Source,
     mode: Mode,
-    spill: Option<&mut Spill>,
+    mut spill: Option<&mut Spill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();
     let resource = &session.project.package.resources[position];
     session.observer.begins(&resource.name, &source.name);
-    let entry = match knowledge(writer.read(), resource, source, session.options, mode)? {
-        Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
-        Knowledge::Interrupted(entry) => *entry,
-        Knowledge::Changed(entry) => {
-            refuse_twice(resource, source, &entry)?;
-            abandon(writer, *entry)?;
-            new_entry(session, resource, source, mode)
+    let mut pace = if writer.commits_each() { Pace::Ahead } else { Pace::InStep };
+    let mut attempt = 1;
+    let (entry, outcome) = loop {
+        let entry = match knowledge(writer.read(), resource, source, session.options, mode)? {
+            Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
+            Knowledge::Interrupted(entry) => *entry,
+            Knowledge::Changed(entry) => {
+                refuse_twice(resource, source, &entry)?;
+                abandon(writer, *entry)?;
+                new_entry(session, resource, source, mode)
+            }
+            Knowledge::New => new_entry(session, resource, source, mode),
+        };
+        let run = Run::new(session, writer.read(), position, source, entry, pace, spill.as_deref_mut())?;
+        match run.finish(writer, started) {
+            Err(Error::Target(error))
+                if error.kind == TargetErrorKind::Again && writer.commits_each() && attempt < MOST_ATTEMPTS =>
+            {
+                tracing::debug!(%error, attempt, "the load goes on from the ledger, in step");
+                (pace, attempt) = (Pace::InStep, attempt + 1);
+            }
+            outcome => break outcome?,
         }
-        Knowledge::New => new_entry(session, resource, source, mode),
     };
-    let run = Run::new(session, writer.read(), position, source, entry, spill)?;
-    let (entry, outcome) = run.finish(writer, started)?;
     session.observer.ends(&outcome);
     Ok((entry, outcome))
 }
@@ -86,7 +102,11 @@ pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcom
 pub(super) fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
     entry.state = LoadState::Abandoned;
     let was_at = entry.position.offset;
-    writer.chunk(Fence::Pipeline, |transaction| transaction.save_load(&entry, was_at)).map(drop)
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
+        // It has ended meanwhile, or another process goes on with it.
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), More::No)),
+        outcome => outcome.map(|()| ((), More::No)),
+    })
 }
 
 fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
@@ -105,6 +125,7 @@ struct Run<'r, 's> {
     tally: Tally,
     keys: Keys,
     opened: Option<Opened>,
+    pace: Pace,
     spill: Option<&'r mut Spill>,
     /// Records that an earlier command had read.
     resumed: u64,
@@ -119,6 +140,7 @@ impl<'r, 's> Run<'r, 's> {
         position: usize,
         source: &'r Source,
         mut entry: LoadEntry,
+        pace: Pace,
         spill: Option<&'r mut Spill>,
     ) -> Result<Self> {
         let resource = &session.project.package.resources[position];
@@ -135,16 +157,28 @@ impl<'r, 's> Run<'r, 's> {
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
         if entry.id != 0 {
             tally.reasons = earlier_reasons(read, &entry)?;
+            let own = RejectFilter { load: Some(entry.id), ..RejectFilter::default() };
+            tally.suspects = read.reject_count(&RejectFilter { state: Some(RejectState::Deferred), ..own.clone() })?;
+            tally.deferred = tally.suspects;
             if keys.refers_to_itself() {
-                tally.deferred = read.reject_count(&RejectFilter {
-                    load: Some(entry.id),
-                    waiting: true,
-                    ..RejectFilter::default()
-                })?;
+                tally.deferred += read.reject_count(&RejectFilter { waiting: true, ..own })?;
             }
         }
         let (resumed, spent) = (entry.counts.read, entry.seconds);
-        Ok(Self { session, table, source, stamp, entry, tally, keys, opened: Some(opened), spill, resumed, spent })
+        Ok(Self {
+            session,
+            table,
+            source,
+            stamp,
+            entry,
+            tally,
+            keys,
+            opened: Some(opened),
+            pace,
+            spill,
+            resumed,
+            spent,
+        })
     }
 
     fn finish(mut self, writer: &mut Writer<'_>, started: Instant) -> Result<(LoadEntry, LoadOutcome)> {
@@ -189,10 +223,11 @@ impl<'r, 's> Run<'r, 's> {
             let first = blocks.next().transpose()?;
             let begun = Instant::now();
             let mut worked = Instant::now();
-            let waited = writer.chunk(fence, |transaction| {
-                let waited = self.chunk(transaction, first, blocks, started);
+            let waited = writer.chunk(fence, self.pace, |transaction| {
+                let waited = self.chunk(transaction, first, blocks, started)?;
                 worked = Instant::now();
-                waited
+                let more = if self.entry.state == LoadState::Running { More::Yes } else { More::No };
+                Ok((waited, more))
             })?;
             self.tally.writing += worked.elapsed();
             spent += begun.elapsed().as_secs_f64() - waited;
@@ -282,6 +317,9 @@ impl<'r, 's> Run<'r, 's> {
         if state == LoadState::Complete {
             self.check_unchanged()?;
             self.check_not_empty()?;
+            if self.tally.suspects > 0 {
+                settle_suspects(self.session, transaction, self.table, &self.entry, &mut self.tally)?;
+            }
             if self.keys.refers_to_itself() {
                 self.settle_deferred(transaction)?;
             }
@@ -291,15 +329,13 @@ impl<'r, 's> Run<'r, 's> {
             }
         }
         let writing = Instant::now();
-        check_parents(transaction, &mut self.keys)?;
+        hold_parents(transaction, &mut self.keys)?;
         self.entry.state = state;
         self.entry.counts = self.tally.counts;
         self.entry.position = self.tally.position;
         self.entry.changed_at = timestamp::now();
         self.entry.seconds = self.spent + started.elapsed().as_secs_f64();
-        if !transaction.save_load(&self.entry, was_at)? {
-            return Err(self.overtaken());
-        }
+        transaction.save_load(&self.entry, was_at)?;
         if state == LoadState::Complete {
             transaction.supersede(&self.entry)?;
         }
@@ -350,16 +386,6 @@ impl<'r, 's> Run<'r, 's> {
             format!(
                 "it is empty, and a replace would leave the table {:?} empty; delete its rows by hand if that is meant",
                 self.entry.table
-            ),
-        ))
-    }
-
-    fn overtaken(&self) -> Error {
-        Error::Target(TargetError::new(
-            TargetErrorKind::Locked,
-            format!(
-                "another process loads {} into {:?} and has gone on with it; this one stops, and nothing is doubled",
-                self.source.name, self.entry.table
             ),
         ))
     }

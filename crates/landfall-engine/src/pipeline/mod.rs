@@ -14,10 +14,13 @@
 
 mod adopt;
 mod blocks;
+mod building;
 mod check;
 mod chunk;
 mod command;
 mod export;
+mod foreseen;
+mod judge;
 mod keys;
 mod known;
 mod layout;
@@ -30,6 +33,7 @@ mod recount;
 mod resolve;
 mod retry;
 mod spill;
+mod suspects;
 mod trial;
 mod writer;
 

@@ -4,7 +4,7 @@
 //! that nothing stands against it; only where it says "yes" or "perhaps" is the judge asked what is really there, and
 //! by then every row accepted before has been handed to it.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use arrow_array::RecordBatch;
 use landfall_core::{
@@ -28,14 +28,31 @@ pub(super) enum Flow {
 /// Knows what the tables hold, and is told what becomes of each record. Records are given by their position in the
 /// block.
 pub(super) trait Judge {
+    /// Whether the rows of the table can be looked for now.
+    fn finds(&self) -> bool {
+        true
+    }
+    /// Whether it wants to be told what it may be asked for.
+    fn foresees(&self) -> bool {
+        false
+    }
+    /// Is told, before a block's first row, for which values of the fields at `positions` of `table` it may be asked. In
+    /// the table itself no other values are held by rows of earlier blocks.
+    fn expect(&mut self, _table: &Table, _positions: &[usize], _values: Vec<Vec<Scalar>>) -> Result<()> {
+        Ok(())
+    }
+    /// A record is put aside until rows can be looked for: its key may have occurred before.
+    fn defer(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
+        self.reject(record, errors)
+    }
     /// The row of `table` whose fields at `positions` have `values`, rows accepted before included.
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
     /// The rows at `accepted` are to be inserted.
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()>;
-    /// The row with this row's primary key is to get its content; the target's words where it refuses.
+    /// The row with this row's primary key is to get its content; the target's words where it refuses at once.
     fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
     /// The table holds this row, or keeps its own.
-    fn unchanged(&mut self);
+    fn unchanged(&mut self, row: usize);
     /// A record is rejected.
     fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow>;
     /// Whether a parent of this foreign key that is not known to be there is forgiven, since it will be there before
@@ -61,6 +78,7 @@ pub(super) fn resolve(
     on_conflict: OnConflict,
     judge: &mut dyn Judge,
 ) -> Result<Flow> {
+    foresee(keys, validated, judge)?;
     let mut block = Block::new(keys, validated, on_conflict);
     let rejects = rejected.len();
     let mut next = 0;
@@ -83,6 +101,51 @@ pub(super) fn resolve(
         next += 1;
     }
     block.finish(Flow::Continue, judge)
+}
+
+/// Tells the judge which keys of a block may be asked for, so that it can look for all of them at once.
+fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge) -> Result<()> {
+    if !judge.foresees() {
+        return Ok(());
+    }
+    for unique in &keys.uniques {
+        let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains(columns.key(row)) != Answer::No;
+        let values = distinct(validated, &unique.positions, &wanted);
+        if judge.finds() && !values.is_empty() {
+            judge.expect(&keys.table, &unique.positions, values)?;
+        }
+    }
+    for foreign in &keys.foreigns {
+        let wanted = |columns: &KeyColumns<'_>, row| match &foreign.parents {
+            Parents::Other(set) => set.contains(columns, row) != Answer::Yes && !foreign.absent.contains(columns, row),
+            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) != Answer::Yes,
+        };
+        let values = distinct(validated, &foreign.positions, &wanted);
+        if !values.is_empty() {
+            judge.expect(&foreign.parent, &foreign.parent_positions, values)?;
+        }
+    }
+    Ok(())
+}
+
+/// The distinct values of the fields at `positions`, of those rows and rejected records that are `wanted`.
+fn distinct(
+    validated: &Validated,
+    positions: &[usize],
+    wanted: &dyn Fn(&KeyColumns<'_>, usize) -> bool,
+) -> Vec<Vec<Scalar>> {
+    let mut met = HashSet::new();
+    let mut values = Vec::new();
+    for batch in [&validated.rows, &validated.rejected_rows] {
+        let columns = KeyColumns::new(batch, positions);
+        for row in (0..batch.num_rows()).filter(|&row| columns.key(row) != Key::Null && wanted(&columns, row)) {
+            let found = columns.values(row);
+            if met.insert(found.clone()) {
+                values.push(found);
+            }
+        }
+    }
+    values
 }
 
 /// The state of one block.
@@ -164,6 +227,12 @@ impl<'a> Block<'a> {
                 .all(|(unique, columns)| unique.seen.contains(columns.key(row)) == Answer::No)
     }
 
+    /// Whether a key of `row` may have occurred before.
+    fn is_seen(&self, columns: &[KeyColumns<'_>], row: usize) -> bool {
+        let mut uniques = self.keys.uniques.iter().zip(columns);
+        uniques.any(|(unique, columns)| unique.seen.contains(columns.key(row)) != Answer::No)
+    }
+
     /// Notes the keys and parents of an accepted row.
     #[inline]
     fn learn(&mut self, row: usize) {
@@ -183,6 +252,10 @@ impl<'a> Block<'a> {
     /// A row against which something may stand.
     #[cold]
     fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        if !judge.finds() && self.is_seen(&self.uniques, row) {
+            self.learn(row);
+            return judge.defer(record_of(&self.validated.row_records, row), Vec::new());
+        }
         let rows = &self.validated.rows;
         let same = |found: &[Scalar]| {
             let content = row_scalars(rows, row);
@@ -195,7 +268,7 @@ impl<'a> Block<'a> {
             let Some(found) = self.holder(at, row, judge)? else { continue };
             let unique = &self.keys.uniques[at];
             if same(&found) && (unique.primary || !has_primary) {
-                judge.unchanged();
+                judge.unchanged(row);
                 return Ok(Flow::Continue);
             }
             if unique.primary {
@@ -225,7 +298,7 @@ impl<'a> Block<'a> {
             self.learn(row);
             judge.accept(&self.keys.table, &self.validated.rows, std::slice::from_ref(&(row..row + 1)))?;
         } else if self.on_conflict == OnConflict::Keep {
-            judge.unchanged();
+            judge.unchanged(row);
         } else if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row)? {
             return judge.reject(record, vec![refused(&words)]);
         } else {
@@ -243,8 +316,8 @@ impl<'a> Block<'a> {
         self.find_own(at, self.uniques[at].key(row), &self.uniques[at].values(row), judge)
     }
 
-    /// The row of this table that holds the unique key `at` with `values`: in the target, or among the rows accepted and
-    /// not yet handed over. Those are only handed over where that is needed, since many rows at once are faster.
+    /// The row of this table that holds the unique key `at` with `values`: where the judge finds it, or among the
+    /// rows accepted and not yet handed over. Rows are only handed over where that is needed, since many at once are faster.
     fn find_own(
         &mut self,
         at: usize,
@@ -252,19 +325,17 @@ impl<'a> Block<'a> {
         values: &[Scalar],
         judge: &mut dyn Judge,
     ) -> Result<Option<Vec<Scalar>>> {
-        let positions = &self.keys.uniques[at].positions;
-        let found = judge.find(&self.keys.table, positions, values)?;
-        if found.is_some() || self.pending.is_empty() {
-            return Ok(found);
+        if self.on_conflict == OnConflict::Update {
+            self.flush(judge)?;
         }
-        if let (Key::Integer(_), OnConflict::Reject | OnConflict::Keep) = (key, self.on_conflict) {
-            let row = self.pending.iter().rev().flat_map(|range| range.clone().rev());
-            let row = row.into_iter().find(|&row| self.uniques[at].key(row) == key);
-            let owned = |row| row_scalars(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
-            return Ok(row.map(owned));
-        }
-        self.flush(judge)?;
-        judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)
+        // The judge is asked first: it may have to know that this key occurs again.
+        let found = judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)?;
+        let held = |&row: &usize| self.uniques[at].key(row) == key && self.uniques[at].values(row) == values;
+        let pending = || self.pending.iter().rev().flat_map(|range| range.clone().rev()).find(held);
+        Ok(found.or_else(|| {
+            let row = row_scalars(&self.validated.rows, pending()?);
+            Some(row.into_iter().map(ScalarRef::to_owned).collect())
+        }))
     }
 
     /// Whether `found` has the primary key of `row`.
@@ -323,6 +394,9 @@ impl<'a> Block<'a> {
     /// read.
     fn rejected(&mut self, at: usize, rejected: &mut Rejected, judge: &mut dyn Judge) -> Result<Flow> {
         let mut errors = std::mem::take(&mut rejected.errors);
+        if !judge.finds() && self.is_seen(&self.rejected_uniques, at) {
+            return judge.defer(rejected.record, errors);
+        }
         for key in 0..self.keys.uniques.len() {
             let unique = &self.keys.uniques[key];
             if unique.primary && self.on_conflict != OnConflict::Reject {

@@ -18,7 +18,7 @@ use crate::{
     ledger::{LoadEntry, Mode, OnConflict},
     project::Project,
     quarantine::{Reject, RejectFilter, RejectId, RejectState, is_waiting},
-    target::{Fence, Target, Transaction},
+    target::{Fence, Pace, Target, Transaction},
 };
 
 /// What is tried again.
@@ -160,7 +160,7 @@ fn table(
     if circular(session, family) {
         trial.pardoned = claims_to_come(session, &*target, family, None, OnConflict::Reject)?;
     }
-    let mut transaction = target.transaction(Fence::Database)?;
+    let mut transaction = target.transaction(Fence::Database, Pace::InStep)?;
     let mut entry = LoadEntry::new(&table.name, source, Mode::Retry, OnConflict::Reject);
     entry.id = transaction.add_load(&entry)?;
     let mut attempt =

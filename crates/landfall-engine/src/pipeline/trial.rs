@@ -169,14 +169,15 @@ impl Judge for TrialJudge<'_> {
     }
 
     fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
-        let words = self.transaction.update(table, rows, row)?;
+        let refusals = self.transaction.update(table, rows, &[row])?;
+        let words = refusals.into_iter().next().map(|refused| refused.message);
         if words.is_none() {
             self.verdict = Some(Verdict::Updated);
         }
         Ok(words)
     }
 
-    fn unchanged(&mut self) {
+    fn unchanged(&mut self, _row: usize) {
         self.verdict = Some(Verdict::Unchanged);
     }
 
@@ -229,7 +230,7 @@ impl Judge for Survey<'_> {
         Ok(None)
     }
 
-    fn unchanged(&mut self) {}
+    fn unchanged(&mut self, _row: usize) {}
 
     fn reject(&mut self, _record: u32, _errors: Vec<CellError>) -> Result<Flow> {
         Ok(Flow::Continue)

@@ -2,8 +2,17 @@
 
 use crate::{
     error::Result,
-    target::{Fence, Read, Target, Transaction},
+    target::{Fence, Pace, Read, Target, Transaction},
 };
+
+/// Whether more chunks of the same load follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    /// At least one.
+    Yes,
+    /// None.
+    No,
+}
 
 /// What chunks are written through.
 pub(super) enum Writer<'t> {
@@ -22,16 +31,30 @@ impl Writer<'_> {
         }
     }
 
-    /// Runs `work` as one chunk: what it wrote commits with its success, and leaves no trace with its error.
-    pub(super) fn chunk<R>(&mut self, fence: Fence, work: impl FnOnce(&mut dyn Transaction) -> Result<R>) -> Result<R> {
+    /// Runs `work` as one chunk: what it wrote commits with its success, and leaves no trace with its error. Where `work`
+    /// says that more is to come, the commit may still be under way when this returns.
+    pub(super) fn chunk<R>(
+        &mut self,
+        fence: Fence,
+        pace: Pace,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<(R, More)>,
+    ) -> Result<R> {
         match self {
             Self::Each(target) => {
-                let mut transaction = target.transaction(fence)?;
-                let outcome = work(&mut *transaction)?;
-                transaction.commit()?;
+                let mut transaction = target.transaction(fence, pace)?;
+                let (outcome, more) = work(&mut *transaction)?;
+                match more {
+                    More::Yes => transaction.commit_later()?,
+                    More::No => transaction.commit()?,
+                }
                 Ok(outcome)
             }
-            Self::Whole(transaction) => work(&mut **transaction),
+            Self::Whole(transaction) => work(&mut **transaction).map(|(outcome, _)| outcome),
         }
+    }
+
+    /// Whether each chunk commits by itself, so that a load can go on from the ledger.
+    pub(super) const fn commits_each(&self) -> bool {
+        matches!(self, Self::Each(_))
     }
 }

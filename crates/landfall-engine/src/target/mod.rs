@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "the target that uses it comes next")]
 mod mysql;
 mod open;
+mod sql;
 mod sqlite;
 mod url;
 
@@ -21,7 +22,7 @@ use landfall_core::{
 pub use open::{Access, Location, open};
 
 use crate::{
-    error::Result,
+    error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId},
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
@@ -54,6 +55,19 @@ pub struct RefusedRow {
     pub message: String,
 }
 
+/// A way in which the database differs from the dictionary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: Arc<str>,
+    /// What differs, as a sentence without its stop that goes on after "the table …", such as `has no column "age"`.
+    pub message: String,
+    /// The statement that adds what is missing; none where adding cannot mend it.
+    pub addition: Option<String>,
+    /// Whether rows can be loaded all the same.
+    pub harmless: bool,
+}
+
 /// What is asked of a transaction's constraints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
@@ -62,6 +76,17 @@ pub enum Fence {
     /// The pipeline has checked the foreign keys, and asks the database for each distinct parent within the
     /// transaction; the database need not look a second time for every row.
     Pipeline,
+}
+
+/// How closely a transaction is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Rows and commits may be under way while the pipeline goes on. Should the database have something against a row, the
+    /// error is [`TargetErrorKind::Again`](crate::TargetErrorKind): nothing of that chunk stays, and the load goes on from
+    /// the ledger, in step.
+    Ahead,
+    /// Each step is answered before the next: rows that a constraint stops are told one by one.
+    InStep,
 }
 
 /// A value of a report's result.
@@ -86,6 +111,15 @@ pub trait QueryRows {
     fn row(&mut self, cells: &[Cell]) -> Result<()>;
 }
 
+/// The error where a row that others name is gone.
+fn parent_gone(parent: &Table) -> TargetError {
+    let message = format!(
+        "a row of {:?} that the loaded rows name was deleted while they were loaded; run the same command again",
+        &*parent.name
+    );
+    TargetError::new(TargetErrorKind::Constraint, message)
+}
+
 /// What can be read from a target, within a transaction or outside one.
 pub trait Read {
     /// Whether `table` exists.
@@ -94,9 +128,25 @@ pub trait Read {
     /// The number of rows of `table`; 0 where it does not exist.
     fn row_count(&self, table: &Table) -> Result<u64>;
 
-    /// The row of `table` whose fields at `positions` have `values`, with all its fields; none where there is no such
-    /// row or no such table.
-    fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
+    /// Whether each question costs a round trip to a server, so that it is worth to gather them.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// Whether the rows of `table` can be looked for by their keys now. A table that is being built aside has no index
+    /// before it is finished.
+    fn finds(&self, _table: &Table) -> bool {
+        true
+    }
+
+    /// For each of `values` the row of `table` whose fields at `positions` have them, with all its fields; none where
+    /// there is no such row or no such table. However many values there are, the database is asked a few times at most.
+    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
+
+    /// The row of `table` whose fields at `positions` have `values`.
+    fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        Ok(self.find_all(table, positions, &[values.to_vec()])?.pop().flatten())
+    }
 
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
@@ -123,12 +173,31 @@ pub trait Read {
 /// A write transaction. Dropped without a commit, it leaves no trace.
 pub trait Transaction: Read {
     /// Inserts the rows of `rows` at `selected` into `table`. Rows that a constraint of the database stops are returned,
-    /// and the others stay.
+    /// and the others stay. With [`Pace::Ahead`] the rows may be under way when this returns.
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
 
-    /// Gives the row of `table` that has the primary key of row `row` of `rows` the content of that row; what the
-    /// database said where one of its constraints stops that.
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
+    /// Gives the rows of `table` that have the primary keys of the rows of `rows` at `selected` the content of those
+    /// rows. No two of them have the same primary key. Those that a constraint of the database stops are returned, and
+    /// the others stay.
+    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>>;
+
+    /// Sees to it that the rows of `parent` whose fields at `positions` have one of `values` stay until this transaction
+    /// ends, or, where rows of `child` are being built aside, until that table is finished.
+    ///
+    /// # Errors
+    /// [`TargetErrorKind::Constraint`](crate::TargetErrorKind) where one of them is gone.
+    fn hold_parents(
+        &mut self,
+        _child: &Table,
+        parent: &Table,
+        positions: &[usize],
+        values: &[Vec<Scalar>],
+    ) -> Result<()> {
+        if self.find_all(parent, positions, values)?.iter().any(Option::is_none) {
+            return Err(parent_gone(parent).into());
+        }
+        Ok(())
+    }
 
     /// Takes all rows out of `table`.
     fn clear(&mut self, table: &Table) -> Result<()>;
@@ -139,9 +208,12 @@ pub trait Transaction: Read {
     /// Stores `entry` as a new load and returns its number.
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId>;
 
-    /// Overwrites the entry of a load. `was_at` is the offset that the ledger must hold; `false` where it does not
-    /// (another process goes on with the load), and nothing is changed.
-    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<bool>;
+    /// Overwrites the entry of a load. `was_at` is the offset that the ledger must hold.
+    ///
+    /// # Errors
+    /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where it holds another, or the load has ended: another
+    /// process goes on with it. With [`Pace::Ahead`] that may be told by the commit, or by what follows it.
+    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()>;
 
     /// Adds rejects of `load` to the quarantine, in this order; all of their bytes are at hand.
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()>;
@@ -155,9 +227,12 @@ pub trait Transaction: Read {
     /// Marks a reject as released by `load`; `mended` are its bytes where a person changed them.
     fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
 
-    /// Takes a reject out of the quarantine without a trace: its record was only deferred, and is a row of the load that
-    /// deferred it.
-    fn withdraw(&mut self, reject: RejectId) -> Result<()>;
+    /// Takes rejects out of the quarantine without a trace: their records were only deferred, and are rows of the load
+    /// that deferred them.
+    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()>;
+
+    /// Turns deferred rejects into open ones, with these errors.
+    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
 
     /// Notes that a reject was tried by `load` and failed again, now with `errors`.
     fn retry_failed(
@@ -173,7 +248,17 @@ pub trait Transaction: Read {
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64>;
 
     /// Makes it all last.
+    ///
+    /// # Errors
+    /// Nothing of the transaction stays. Where the connection was lost and it cannot be known at once what became of it,
+    /// the target finds out from the ledger before it answers.
     fn commit(self: Box<Self>) -> Result<()>;
+
+    /// Like [`commit`](Self::commit), but the work may still be under way when this returns. Transactions commit in their
+    /// order; one that fails takes those after it along, and its error is that of the next call on the target.
+    fn commit_later(self: Box<Self>) -> Result<()> {
+        self.commit()
+    }
 }
 
 /// A database that rows go to.
@@ -181,17 +266,51 @@ pub trait Target: Read {
     /// Where it is, as the user wrote it, without secrets.
     fn location(&self) -> String;
 
-    /// Makes the tables that do not exist, and checks those that do against the dictionary.
+    /// Makes the tables that do not exist, and checks those that do against the dictionary. One that is being built aside
+    /// is finished. Tables may be given in any order, and may refer to each other in a circle; parents that are not among
+    /// them exist.
     ///
     /// # Errors
     /// A table that differs from the dictionary, or a name or type that the database cannot take.
     fn prepare(&mut self, tables: &[Table]) -> Result<()>;
 
+    /// Whether tables that do not exist can be built aside.
+    fn builds(&self) -> bool {
+        false
+    }
+
+    /// Begins to build `table` aside where it does not exist, or goes on with it: rows are inserted without keys or
+    /// indexes, and nobody sees them before [`finish`](Self::finish). `resumes` says that a load of this command has
+    /// begun the table earlier. Whether it is being built aside now; otherwise it is there, whole.
+    fn build(&mut self, table: &Table, _resumes: bool) -> Result<bool> {
+        self.prepare(std::slice::from_ref(table)).map(|()| false)
+    }
+
+    /// Gives a table that is being built its keys and its place, in one step. Nothing happens to one that is not.
+    ///
+    /// # Errors
+    /// What stands against its keys; it goes on being built then.
+    fn finish(&mut self, _table: &Table) -> Result<()> {
+        Ok(())
+    }
+
     /// Begins a write transaction.
-    fn transaction(&mut self, fence: Fence) -> Result<Box<dyn Transaction + '_>>;
+    fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>>;
 
     /// Returns once everything committed would survive a loss of power.
     fn settle(&mut self) -> Result<()>;
+
+    /// The statements that would make `tables` in an empty database.
+    ///
+    /// # Errors
+    /// A name or type that the database cannot take.
+    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>>;
+
+    /// How the database differs from `tables`. Nothing is altered.
+    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>>;
+
+    /// Carries out the additions of `differences`, in one transaction where the database can.
+    fn add_missing(&mut self, differences: &[Difference]) -> Result<()>;
 
     /// Runs a query that only reads, with values for its named parameters (`:name`), and hands its columns and rows to
     /// `rows`.

@@ -126,7 +126,7 @@ impl Judge for CheckJudge<'_, '_, '_> {
         Ok(None)
     }
 
-    fn unchanged(&mut self) {
+    fn unchanged(&mut self, _row: usize) {
         self.needs.clear();
         self.reading.counts.unchanged += 1;
     }

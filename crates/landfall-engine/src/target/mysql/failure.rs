@@ -35,7 +35,7 @@ pub(super) fn failure(error: &Mysql, doing: &str) -> Error {
             format!("no protected connection could be made: {error}"),
             "check sslmode and sslrootcert of the target, and the server's certificate",
         ),
-        other => (Kind::Unavailable, transport_words(other), LOST),
+        other => (Kind::Lost, transport_words(other), LOST),
     };
     let mend = if mend.is_empty() { String::new() } else { format!("; {mend}") };
     TargetError::new(kind, format!("{doing}: {said}{mend}")).into()
@@ -52,7 +52,7 @@ fn kind_of(error: &MySqlError) -> (Kind, &'static str) {
             "check the user and the password (in the target's URL, its password_file, or MYSQL_PWD)",
         ),
         1049 => (Kind::Unavailable, "make the database (CREATE DATABASE … CHARACTER SET utf8mb4), or name another one"),
-        1044 | 1142 | 1143 | 1227 | 1370 | 1410 => (Kind::ReadOnly, GRANT),
+        1044 | 1142 | 1143 | 1227 | 1370 | 1410 => (Kind::Denied, GRANT),
         1040 | 1203 | 1226 => (Kind::Unavailable, "the server has as many connections as it allows: try again later"),
         1129 | 1130 => (Kind::Unavailable, "the server does not take connections from this machine"),
         1205 | 3572 => (
@@ -65,7 +65,7 @@ fn kind_of(error: &MySqlError) -> (Kind, &'static str) {
         }
         1021 | 1114 => (Kind::Full, FULL),
         _ if error.message.contains("errno: 28") || error.message.contains("error 28") => (Kind::Full, FULL),
-        1053 | 1152 | 1158..=1161 | 1317 | 1927 | 4031 => (Kind::Unavailable, LOST),
+        1053 | 1152 | 1158..=1161 | 1317 | 1927 | 4031 => (Kind::Lost, LOST),
         1969 | 3024 => (Kind::Statement, "the statement took longer than the server allows"),
         1153 => (Kind::Statement, "raise the server's max_allowed_packet"),
         1665 => (Kind::Statement, "set the server's binlog_format to ROW or MIXED"),
@@ -189,7 +189,7 @@ fn driver_words(error: &DriverError) -> (Kind, String, &'static str) {
             "the server offers no protected connections".into(),
             "set up TLS at the server, or write sslmode=disable in the target's URL",
         ),
-        other => (Kind::Unavailable, other.to_string(), LOST),
+        other => (Kind::Lost, other.to_string(), LOST),
     }
 }
 
@@ -262,9 +262,9 @@ mod tests {
     #[test]
     fn kinds_and_mends() {
         for (code, message, kind, mend) in [
-            (1045, "Access denied for user 'a'@'h'", Kind::Unavailable, "MYSQL_PWD"),
+            (1045, "Access denied for user 'a'@'h'", Kind::Denied, "MYSQL_PWD"),
             (1049, "Unknown database 'x'", Kind::Unavailable, "CREATE DATABASE"),
-            (1142, "INSERT command denied to user 'a'@'h' for table `t`", Kind::ReadOnly, "administrator"),
+            (1142, "INSERT command denied to user 'a'@'h' for table `t`", Kind::Denied, "administrator"),
             (1205, "Lock wait timeout exceeded; try restarting transaction", Kind::Locked, "wait until"),
             (1030, "Got error 28 \"No space left on device\" from storage engine", Kind::Full, "make room"),
             (1114, "The table 't' is full", Kind::Full, "make room"),

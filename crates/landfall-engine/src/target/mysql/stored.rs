@@ -16,7 +16,7 @@ pub(super) fn bound(value: ScalarRef<'_>) -> Value {
         ScalarRef::Null => Value::NULL,
         ScalarRef::Integer(value) => Value::Int(value),
         ScalarRef::Boolean(value) => Value::Int(value.into()),
-        ScalarRef::Text(text) => Value::Bytes(text.as_bytes().to_vec()),
+        ScalarRef::Text(text) | ScalarRef::Number(text) => Value::Bytes(text.as_bytes().to_vec()),
         ScalarRef::Date(days) => datetime(i64::from(days).saturating_mul(DAY)),
         ScalarRef::Datetime(micros) => datetime(micros),
         ScalarRef::Time(micros) => time(micros),
@@ -56,7 +56,7 @@ pub(super) fn scalar(kind: &FieldType, value: Value) -> Scalar {
         }
         (_, Value::Float(value)) => Scalar::Text(value.to_string()),
         (_, Value::Double(value)) => Scalar::Text(value.to_string()),
-        (FieldType::Number(_), Value::Bytes(digits)) => Scalar::Text(without_padding(text(digits))),
+        (FieldType::Number(_), Value::Bytes(digits)) => Scalar::Number(without_padding(text(digits))),
         (_, Value::Bytes(bytes)) => Scalar::Text(text(bytes)),
         (kind, Value::Date(year, month, day, hour, minute, second, micros)) => {
             let days = [month, day, hour, minute, second];
@@ -109,7 +109,7 @@ mod tests {
         {
             assert_eq!(without_padding(stored.into()), shown);
             let read = scalar(&FieldType::Number(NumberFormat::default()), Value::Bytes(stored.into()));
-            assert_eq!(read, Scalar::Text(shown.into()));
+            assert_eq!(read, Scalar::Number(shown.into()));
         }
     }
 

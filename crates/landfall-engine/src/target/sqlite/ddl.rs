@@ -3,7 +3,7 @@
 use landfall_core::schema::{Field, FieldType, ForeignKey};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Table, failure::Context as _, mismatch, quoted, rows::has_table};
+use super::{Difference, Table, failure::Context as _, mismatch, quoted, rows::has_table};
 use crate::error::Result;
 
 /// SQLite's own limit on the columns of a table (`SQLITE_MAX_COLUMN`).
@@ -91,34 +91,85 @@ struct Existing {
     name: String,
     sql_type: String,
     key: usize,
+    /// Whether it must be given a value.
+    required: bool,
 }
 
 /// Checks a table that exists against the dictionary; nothing is altered.
 fn check(connection: &Connection, table: &Table) -> Result<()> {
-    let existing = columns(connection, table)?;
-    let mut differences = Vec::new();
-    for field in &table.schema.fields {
-        match existing.iter().find(|column| column.name == *field.name) {
-            None => differences.push(format!("it has no column {:?}", &*field.name)),
-            Some(column) if !column.sql_type.eq_ignore_ascii_case(sql_type(&field.kind)) => differences.push(format!(
-                "the column {:?} is {} and not {}",
-                &*field.name,
-                column.sql_type,
-                sql_type(&field.kind)
-            )),
-            Some(_) => {}
-        }
-    }
-    differences.extend(key_difference(table, &existing));
-    if differences.is_empty() {
+    let found = compare(connection, table)?;
+    let serious: Vec<&str> = found.iter().filter(|difference| !difference.harmless).map(|d| &*d.message).collect();
+    if serious.is_empty() {
         return Ok(());
     }
     Err(mismatch(format!(
-        "the table {:?} exists and differs from the data package: {}. Nothing was altered: rename the table, or mend \
-         the data package",
+        "the table {:?} exists and differs from the data package: it {}. Nothing was altered: rename the table, or mend \
+         the data package; `landfall schema` shows every difference",
         &*table.name,
-        differences.join("; ")
+        serious.join("; it ")
     )))
+}
+
+/// How the database differs from `tables`.
+pub(super) fn differences(connection: &Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+    let mut found = Vec::new();
+    for table in tables {
+        if has_table(connection, &table.name)? {
+            found.extend(compare(connection, table)?);
+        } else {
+            let addition = Some(create_table(table)?);
+            let message = "does not exist".to_owned();
+            found.push(Difference { table: table.name.clone(), message, addition, harmless: true });
+        }
+    }
+    Ok(found)
+}
+
+/// Carries out the additions of `differences`, all or none.
+pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
+    let doing = || "cannot alter the database".to_owned();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
+    for Difference { table, addition, .. } in differences {
+        let Some(statement) = addition else { continue };
+        transaction.execute_batch(statement).context(|| format!("cannot alter the table {table:?}"))?;
+    }
+    transaction.commit().context(doing)
+}
+
+/// How a table that exists differs from the dictionary.
+fn compare(connection: &Connection, table: &Table) -> Result<Vec<Difference>> {
+    let existing = columns(connection, table)?;
+    let mut found = Vec::new();
+    let mut differs = |message: String, addition: Option<String>| {
+        found.push(Difference { table: table.name.clone(), message, addition, harmless: false });
+    };
+    for field in &table.schema.fields {
+        let name = &*field.name;
+        match existing.iter().find(|column| column.name == name) {
+            None => differs(format!("has no column {name:?}"), added_column(table, field)),
+            Some(column) if !column.sql_type.eq_ignore_ascii_case(sql_type(&field.kind)) => {
+                let (is, wanted) = (&column.sql_type, sql_type(&field.kind));
+                differs(format!("has the column {name:?} as {is} and not {wanted}"), None);
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(message) = key_difference(table, &existing) {
+        differs(message, None);
+    }
+    for column in existing.iter().filter(|column| column.required && table.schema.position(&column.name).is_none()) {
+        differs(format!("asks for a value of the column {:?}, which is not in the data package", column.name), None);
+    }
+    Ok(found)
+}
+
+/// The statement that adds a column. SQLite adds no required one to a table that may hold rows, and none to a key.
+fn added_column(table: &Table, field: &Field) -> Option<String> {
+    let at = table.schema.position(&field.name)?;
+    let schema = &table.schema;
+    let in_key = schema.primary_key.contains(&at) || schema.unique_keys.iter().any(|key| key.contains(&at));
+    let addable = !in_key && !field.constraints.required;
+    addable.then(|| format!("ALTER TABLE {} ADD COLUMN {}", quoted(&table.name), column(field)))
 }
 
 fn key_difference(table: &Table, existing: &[Existing]) -> Option<String> {
@@ -126,14 +177,18 @@ fn key_difference(table: &Table, existing: &[Existing]) -> Option<String> {
     key.sort_by_key(|column| column.key);
     let key: Vec<&str> = key.iter().map(|column| column.name.as_str()).collect();
     let wanted: Vec<&str> = table.schema.primary_key.iter().map(|&at| &*table.schema.fields[at].name).collect();
-    (key != wanted).then(|| format!("its primary key is ({}) and not ({})", key.join(", "), wanted.join(", ")))
+    (key != wanted).then(|| format!("has the primary key ({}) and not ({})", key.join(", "), wanted.join(", ")))
 }
 
 fn columns(connection: &Connection, table: &Table) -> Result<Vec<Existing>> {
     let doing = || format!("cannot read the columns of the table {:?}", &*table.name);
-    let mut statement = connection.prepare("SELECT name, type, pk FROM pragma_table_info(?)").context(doing)?;
+    let mut statement = connection
+        .prepare("SELECT name, type, pk, \"notnull\" AND dflt_value IS NULL AND pk = 0 FROM pragma_table_info(?)")
+        .context(doing)?;
     let rows = statement
-        .query_map([&*table.name], |row| Ok(Existing { name: row.get(0)?, sql_type: row.get(1)?, key: row.get(2)? }))
+        .query_map([&*table.name], |row| {
+            Ok(Existing { name: row.get(0)?, sql_type: row.get(1)?, key: row.get(2)?, required: row.get(3)? })
+        })
         .context(doing)?;
     rows.collect::<rusqlite::Result<_>>().context(doing)
 }

@@ -178,9 +178,15 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Gives the row with the primary key of row `row` of `rows` that row's content; the database's words where one of its
-/// constraints stops it.
-pub(super) fn update(connection: &Connection, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+/// Gives the rows with the primary keys of the rows of `rows` at `selected` those rows' content; the rows that a
+/// constraint stops are returned.
+pub(super) fn update(
+    connection: &Connection,
+    table: &Table,
+    rows: &RecordBatch,
+    selected: &[usize],
+) -> Result<Vec<RefusedRow>> {
+    let doing = || format!("cannot update the table {:?}", &*table.name);
     let key = &table.schema.primary_key;
     let others: Vec<usize> = (0..table.schema.fields.len()).filter(|at| !key.contains(at)).collect();
     let list = |positions: &[usize], joint: &str| -> String {
@@ -189,12 +195,15 @@ pub(super) fn update(connection: &Connection, table: &Table, rows: &RecordBatch,
         each.join(joint)
     };
     let sql = format!("UPDATE {} SET {} WHERE {}", quoted(&table.name), list(&others, ", "), list(key, " AND "));
-    let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows, at, row)));
-    let updated =
-        connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(rusqlite::params_from_iter(values)));
-    match updated {
-        Ok(_) => Ok(None),
-        Err(error) if is_constraint(&error) => Ok(Some(error.to_string())),
-        Err(error) => Err(failure(&error, &format!("cannot update the table {:?}", &*table.name))),
+    let mut statement = connection.prepare_cached(&sql).context(doing)?;
+    let mut refused = Vec::new();
+    for &row in selected {
+        let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows, at, row)));
+        match statement.execute(rusqlite::params_from_iter(values)) {
+            Ok(_) => {}
+            Err(error) if is_constraint(&error) => refused.push(RefusedRow { row, message: error.to_string() }),
+            Err(error) => return Err(failure(&error, &doing())),
+        }
     }
+    Ok(refused)
 }

@@ -6,9 +6,8 @@
 mod ddl;
 mod failure;
 mod insert;
-mod ledger;
 mod migrations;
-mod quarantine;
+mod own;
 mod query;
 mod rows;
 mod statements;
@@ -20,9 +19,13 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::{
     failure::{Context as _, failure},
+    own::Own,
     statements::Statements,
 };
-use super::{Access, Cell, Fence, QueryRows, Read, RefusedRow, Table, Target, Transaction};
+use super::{
+    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction,
+    sql::{ledger, quarantine},
+};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId},
@@ -112,6 +115,14 @@ macro_rules! read_through {
             fn row_count(&self, table: &Table) -> Result<u64> {
                 rows::row_count(&self.$field, table)
             }
+            fn find_all(
+                &self,
+                table: &Table,
+                positions: &[usize],
+                values: &[Vec<Scalar>],
+            ) -> Result<Vec<Option<Vec<Scalar>>>> {
+                values.iter().map(|values| self.find(table, positions, values)).collect()
+            }
             fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
                 rows::find(&self.$field, self.statements(), table, positions, values)
             }
@@ -119,22 +130,22 @@ macro_rules! read_through {
                 rows::scan(&self.$field, table, positions, visit)
             }
             fn loads(&self) -> Result<Vec<LoadEntry>> {
-                ledger::loads(&self.$field)
+                ledger::loads(&Own(&self.$field))
             }
             fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-                quarantine::rejects(&self.$field, filter)
+                quarantine::rejects(&Own(&self.$field), filter)
             }
             fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-                quarantine::count(&self.$field, filter)
+                quarantine::count(&Own(&self.$field), filter)
             }
             fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-                quarantine::groups(&self.$field, filter)
+                quarantine::groups(&Own(&self.$field), filter)
             }
             fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-                quarantine::raw(&self.$field, reject, visit)
+                quarantine::raw(&Own(&self.$field), reject, visit)
             }
             fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-                quarantine::events(&self.$field, reject)
+                quarantine::events(&Own(&self.$field), reject)
             }
         }
     };
@@ -152,7 +163,7 @@ impl Target for Sqlite {
         ddl::prepare(&mut self.connection, tables)
     }
 
-    fn transaction(&mut self, fence: Fence) -> Result<Box<dyn Transaction + '_>> {
+    fn transaction(&mut self, fence: Fence, _pace: Pace) -> Result<Box<dyn Transaction + '_>> {
         let begin = |connection: &mut Connection| -> rusqlite::Result<()> {
             connection.pragma_update(None, "foreign_keys", fence == Fence::Database)
         };
@@ -170,6 +181,18 @@ impl Target for Sqlite {
             .context(|| format!("cannot flush the database {}", self.location))
     }
 
+    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>> {
+        tables.iter().map(ddl::create_table).collect()
+    }
+
+    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
+        ddl::differences(&self.connection, tables)
+    }
+
+    fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
+        ddl::add_missing(&mut self.connection, differences)
+    }
+
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
         query::query(&self.connection, sql, parameters, rows)
     }
@@ -180,8 +203,8 @@ impl Transaction for SqliteTransaction<'_> {
         insert::insert(&self.transaction, self.statements, table, rows, selected)
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
-        insert::update(&self.transaction, table, rows, row)
+    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>> {
+        insert::update(&self.transaction, table, rows, selected)
     }
 
     fn clear(&mut self, table: &Table) -> Result<()> {
@@ -193,31 +216,35 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
-        ledger::add(&self.transaction, entry)
+        ledger::add(&Own(&self.transaction), entry)
     }
 
-    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<bool> {
-        ledger::save(&self.transaction, entry, was_at)
+    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
+        ledger::save(&Own(&self.transaction), entry, was_at)
     }
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
-        quarantine::add_all(&self.transaction, load, table, rejects)
+        own::add_rejects(&self.transaction, load, table, rejects)
     }
 
     fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        quarantine::add(&self.transaction, load, table, reject)
+        quarantine::add(&Own(&self.transaction), load, table, reject)
     }
 
     fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        quarantine::append_raw(&self.transaction, reject, part, bytes)
+        quarantine::append_raw(&Own(&self.transaction), reject, part, bytes)
     }
 
     fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        quarantine::release(&self.transaction, reject, load, mended)
+        quarantine::release(&Own(&self.transaction), reject, load, mended)
     }
 
-    fn withdraw(&mut self, reject: RejectId) -> Result<()> {
-        quarantine::withdraw(&self.transaction, reject)
+    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
+        quarantine::withdraw(&Own(&self.transaction), rejects)
+    }
+
+    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        quarantine::confirm(&Own(&self.transaction), rejects)
     }
 
     fn retry_failed(
@@ -227,11 +254,11 @@ impl Transaction for SqliteTransaction<'_> {
         errors: &[CellError],
         mended: Option<&[u8]>,
     ) -> Result<()> {
-        quarantine::retry_failed(&self.transaction, reject, load, errors, mended)
+        quarantine::retry_failed(&Own(&self.transaction), reject, load, errors, mended)
     }
 
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
-        quarantine::supersede(&self.transaction, load)
+        quarantine::supersede(&Own(&self.transaction), load)
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

@@ -1,0 +1,128 @@
+//! What a target that is asked over a network was asked beforehand: the rows that hold a block's keys.
+//!
+//! The answers are those of before the block, and are kept true while its rows are accepted and updates made.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use arrow_array::RecordBatch;
+use landfall_core::keys::{KeyColumns, Scalar, ScalarRef, row_scalars};
+
+use crate::target::Table;
+
+/// The rows that hold the keys of one block.
+pub(super) struct Foreseen<'b> {
+    table: &'b Table,
+    rows: &'b RecordBatch,
+    answers: Vec<Answers>,
+    /// Rows of the block that are in the table now, in the order in which they were accepted.
+    accepted: Vec<Range<usize>>,
+    /// Those of them whose content a later row of the block has replaced.
+    replaced: HashSet<usize>,
+    /// Whether another program was met: what was known holds no more.
+    forgotten: bool,
+}
+
+/// The rows of one table by one key.
+struct Answers {
+    table: Table,
+    positions: Vec<usize>,
+    rows: HashMap<Vec<Scalar>, Option<Vec<Scalar>>>,
+}
+
+impl<'b> Foreseen<'b> {
+    pub(super) fn new(table: &'b Table, rows: &'b RecordBatch) -> Self {
+        Self { table, rows, answers: Vec::new(), accepted: Vec::new(), replaced: HashSet::new(), forgotten: false }
+    }
+
+    /// Notes the answer to a question.
+    pub(super) fn add(
+        &mut self,
+        table: &Table,
+        positions: &[usize],
+        values: Vec<Vec<Scalar>>,
+        found: Vec<Option<Vec<Scalar>>>,
+    ) {
+        let answered = values.into_iter().zip(found);
+        match self.answers.iter_mut().find(|answers| answers.is_about(table, positions)) {
+            Some(answers) => answers.rows.extend(answered),
+            None => self.answers.push(Answers {
+                table: table.clone(),
+                positions: positions.to_vec(),
+                rows: answered.collect(),
+            }),
+        }
+    }
+
+    /// The row of `table` whose fields at `positions` have `values`; none where that is not known without asking.
+    pub(super) fn get(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<Option<Vec<Scalar>>> {
+        if self.forgotten {
+            return None;
+        }
+        let answers = self.answers.iter().find(|answers| answers.is_about(table, positions));
+        if let Some(answer) = answers.and_then(|answers| answers.rows.get(values)) {
+            return Some(answer.clone());
+        }
+        // What was not asked for was in no row of this table before the block.
+        (table.name == self.table.name).then(|| self.among_accepted(positions, values).map(|row| self.content(row)))
+    }
+
+    /// Forgets what was known, since another program has written meanwhile: from here on each question is asked.
+    pub(super) fn forget(&mut self) {
+        self.forgotten = true;
+    }
+
+    /// The row of the block that was accepted with these values, as far as it still has them.
+    fn among_accepted(&self, positions: &[usize], values: &[Scalar]) -> Option<usize> {
+        let columns = KeyColumns::new(self.rows, positions);
+        let key = landfall_core::keys::Key::of(values);
+        let held =
+            |row: &usize| columns.key(*row) == key && columns.values(*row) == values && !self.replaced.contains(row);
+        self.accepted.iter().rev().flat_map(|range| range.clone().rev()).find(held)
+    }
+
+    fn content(&self, row: usize) -> Vec<Scalar> {
+        row_scalars(self.rows, row).into_iter().map(ScalarRef::to_owned).collect()
+    }
+
+    /// Notes that the rows at `ranges` are in the table now.
+    pub(super) fn accepted(&mut self, ranges: &[Range<usize>]) {
+        let own = self.table.name.clone();
+        for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
+            let columns = KeyColumns::new(self.rows, &answers.positions);
+            for row in ranges.iter().cloned().flatten() {
+                if let Some(answer) = answers.rows.get_mut(&columns.values(row)) {
+                    *answer = Some(row_scalars(self.rows, row).into_iter().map(ScalarRef::to_owned).collect());
+                }
+            }
+        }
+        self.accepted.extend_from_slice(ranges);
+    }
+
+    /// Notes that the row with the primary key `values` has the content of `row` now.
+    pub(super) fn updated(&mut self, row: usize, values: &[Scalar]) {
+        let primary = &self.table.schema.primary_key;
+        let held = self.get(self.table, primary, values).flatten();
+        self.replaced.extend(self.among_accepted(primary, values));
+        let content = self.content(row);
+        let own = self.table.name.clone();
+        for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
+            let of = |content: &[Scalar]| -> Vec<Scalar> {
+                answers.positions.iter().map(|&at| content[at].clone()).collect()
+            };
+            if let Some(held) = &held {
+                answers.rows.insert(of(held), None);
+            }
+            answers.rows.insert(of(&content), Some(content.clone()));
+        }
+        self.accepted.push(row..row + 1);
+    }
+}
+
+impl Answers {
+    fn is_about(&self, table: &Table, positions: &[usize]) -> bool {
+        self.table.name == table.name && self.positions == positions
+    }
+}

@@ -1,0 +1,167 @@
+//! What targets that speak SQL share: the ledger's and the quarantine's statements, over a small face of a connection.
+//!
+//! The statements are written once, with `?` for each parameter. What the databases do not spell alike stands in
+//! [`Spelling`].
+
+pub(super) mod ledger;
+pub(super) mod quarantine;
+
+use crate::error::{Error, Result, TargetError, TargetErrorKind};
+
+/// A value bound to a statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Parameter<'p> {
+    Integer(i64),
+    Real(f64),
+    Text(&'p str),
+    Bytes(Option<&'p [u8]>),
+}
+
+impl From<u64> for Parameter<'_> {
+    /// Counts, lines and offsets; none comes near the end of what the database holds.
+    fn from(value: u64) -> Self {
+        Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<bool> for Parameter<'_> {
+    fn from(value: bool) -> Self {
+        Self::Integer(i64::from(value))
+    }
+}
+
+impl<'p> From<&'p str> for Parameter<'p> {
+    fn from(value: &'p str) -> Self {
+        Self::Text(value)
+    }
+}
+
+/// A value of a row that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Stored {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// What databases spell differently.
+#[derive(Debug, Clone)]
+pub(super) struct Spelling {
+    /// What stands before the names of Landfall's own tables: `landfall_`, or a schema with its dot.
+    pub(super) own: String,
+    /// The rows of the JSON array in `r.errors`, as a table `e`.
+    pub(super) errors: &'static str,
+    /// Code, field and value of a row of that table.
+    pub(super) code: &'static str,
+    pub(super) field: &'static str,
+    pub(super) value: &'static str,
+}
+
+impl Spelling {
+    /// The name of one of Landfall's own tables.
+    pub(super) fn own(&self, table: &str) -> String {
+        format!("{}{table}", self.own)
+    }
+}
+
+/// Takes the rows of a query.
+pub(super) type EachRow<'v> = &'v mut dyn FnMut(&mut Row) -> Result<()>;
+
+/// One connection, within a transaction or outside one.
+pub(super) trait Connection {
+    fn spelling(&self) -> &Spelling;
+
+    /// Whether Landfall's own tables are there: a database that was only read has none.
+    fn has_own_tables(&self) -> Result<bool>;
+
+    /// Runs a statement; the number of rows that it found and changed or made.
+    fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64>;
+
+    /// Runs an `INSERT` of one row, and gives the number that the database gave its column `id`.
+    fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str) -> Result<i64>;
+
+    /// Runs a query and hands its rows to `visit`.
+    fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()>;
+}
+
+/// A row of one of Landfall's own tables; its values are taken in their order.
+#[derive(Debug)]
+pub(super) struct Row {
+    values: std::vec::IntoIter<Stored>,
+}
+
+impl Row {
+    pub(super) fn new(values: Vec<Stored>) -> Self {
+        Self { values: values.into_iter() }
+    }
+
+    fn next(&mut self) -> Stored {
+        self.values.next().unwrap_or(Stored::Null)
+    }
+
+    pub(super) fn integer(&mut self) -> Result<i64> {
+        match self.next() {
+            Stored::Integer(value) => Ok(value),
+            other => Err(foreign(&other)),
+        }
+    }
+
+    pub(super) fn count(&mut self) -> Result<u64> {
+        let value = self.integer()?;
+        u64::try_from(value).map_err(|_| foreign(&Stored::Integer(value)))
+    }
+
+    pub(super) fn real(&mut self) -> Result<f64> {
+        match self.next() {
+            Stored::Real(value) => Ok(value),
+            other => Err(foreign(&other)),
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Result<String> {
+        self.optional_text()?.ok_or_else(|| foreign(&Stored::Null))
+    }
+
+    pub(super) fn optional_text(&mut self) -> Result<Option<String>> {
+        match self.next() {
+            Stored::Null => Ok(None),
+            Stored::Text(value) => Ok(Some(value)),
+            other => Err(foreign(&other)),
+        }
+    }
+
+    pub(super) fn optional_bytes(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.next() {
+            Stored::Null => Ok(None),
+            Stored::Bytes(value) => Ok(Some(value)),
+            other => Err(foreign(&other)),
+        }
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>> {
+        self.optional_bytes()?.ok_or_else(|| foreign(&Stored::Null))
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T>(&mut self, parse: fn(&str) -> Option<T>) -> Result<T> {
+        let text = self.text()?;
+        parse(&text).ok_or_else(|| foreign(&Stored::Text(text)))
+    }
+}
+
+/// The error for a value that this program does not put there.
+pub(super) fn foreign(value: &Stored) -> Error {
+    let what = match value {
+        Stored::Null => "NULL",
+        Stored::Integer(_) => "an integer",
+        Stored::Real(_) => "a floating-point number",
+        Stored::Text(_) => "another text",
+        Stored::Bytes(_) => "bytes",
+    };
+    let message = format!(
+        "one of Landfall's own tables holds {what} where Landfall never puts that; another program has changed it"
+    );
+    TargetError::new(TargetErrorKind::Statement, message).into()
+}

@@ -1,0 +1,394 @@
+//! The quarantine's tables.
+
+use landfall_core::reject::CellError;
+
+use super::{Connection, Parameter, Row, Stored, foreign};
+use crate::{
+    error::Result,
+    ledger::{LoadEntry, LoadId, Mode},
+    quarantine::{
+        NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+    },
+    target::Table,
+    timestamp,
+};
+
+/// The columns of a new reject, in the order of [`values`].
+pub(in crate::target) const COLUMNS: [&str; 10] =
+    ["load_id", "table_name", "record", "line", "byte_offset", "length", "raw", "errors", "waiting", "state"];
+
+/// Rejects marked or taken out by one statement.
+const REJECTS_PER_STATEMENT: usize = 500;
+
+/// The values of a new reject, its errors written as `errors`. Of more bytes than [`Reject::RAW_LIMIT`] only the first
+/// are among them.
+pub(in crate::target) fn values<'p>(
+    load: LoadId,
+    table: &'p Table,
+    reject: &'p NewReject,
+    errors: &'p str,
+) -> [Parameter<'p>; COLUMNS.len()] {
+    [
+        Parameter::Integer(load),
+        (&*table.name).into(),
+        reject.record.into(),
+        reject.line.into(),
+        reject.offset.into(),
+        reject.raw.len().into(),
+        Parameter::Bytes(Some(head(reject))),
+        errors.into(),
+        reject.waiting().into(),
+        reject.state().as_str().into(),
+    ]
+}
+
+/// The bytes of a reject that stand in its own row.
+fn head(reject: &NewReject) -> &[u8] {
+    match &reject.raw {
+        RawRecord::Whole(bytes) => &bytes[..bytes.len().min(Reject::RAW_LIMIT)],
+        RawRecord::Long(_) => &[],
+    }
+}
+
+/// Adds a reject and returns its number.
+pub(in crate::target) fn add(
+    connection: &dyn Connection,
+    load: LoadId,
+    table: &Table,
+    reject: &NewReject,
+) -> Result<RejectId> {
+    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", connection.spelling().own("rejects"), COLUMNS.join(", "));
+    let errors = json(&reject.errors);
+    let id = connection.insert_numbered(&sql, &values(load, table, reject, &errors), "reject_id")?;
+    if let RawRecord::Whole(bytes) = &reject.raw {
+        for (part, bytes) in (1..).zip(bytes[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
+            append_raw(connection, id, part, bytes)?;
+        }
+    }
+    Ok(id)
+}
+
+/// The errors of a reject, as they are stored.
+pub(in crate::target) fn json(errors: &[CellError]) -> String {
+    let mut text = Vec::with_capacity(256 * errors.len());
+    let written = serde_json::to_writer(&mut text, errors).map_err(|error| error.to_string());
+    let text = written.and_then(|()| String::from_utf8(text).map_err(|error| error.to_string()));
+    text.unwrap_or_else(|error| unreachable!("errors are plain data: {error}"))
+}
+
+/// Stores a further part of a raw record; part 0 is its head.
+pub(in crate::target) fn append_raw(
+    connection: &dyn Connection,
+    reject: RejectId,
+    part: u64,
+    bytes: &[u8],
+) -> Result<()> {
+    let spelling = connection.spelling();
+    if part == 0 {
+        let sql = format!("UPDATE {} SET raw = ? WHERE reject_id = ?", spelling.own("rejects"));
+        return connection.execute(&sql, &[Parameter::Bytes(Some(bytes)), Parameter::Integer(reject)]).map(drop);
+    }
+    let sql = format!("INSERT INTO {} (reject_id, part, bytes) VALUES (?, ?, ?)", spelling.own("reject_parts"));
+    connection.execute(&sql, &[Parameter::Integer(reject), part.into(), Parameter::Bytes(Some(bytes))]).map(drop)
+}
+
+/// The condition and parameters for `filter`.
+fn condition<'p>(connection: &dyn Connection, filter: &'p RejectFilter) -> (String, Vec<Parameter<'p>>) {
+    let spelling = connection.spelling();
+    let mut parts = vec!["r.reject_id > ?".to_owned()];
+    let mut values = vec![Parameter::Integer(filter.after)];
+    let mut also = |part: &str, value: Parameter<'p>| {
+        parts.push(part.to_owned());
+        values.push(value);
+    };
+    if !filter.any_state {
+        also("r.state = ?", filter.state.unwrap_or_default().as_str().into());
+    }
+    if let Some(id) = filter.id {
+        also("r.reject_id = ?", Parameter::Integer(id));
+    }
+    if let Some(load) = filter.load {
+        also("r.load_id = ?", Parameter::Integer(load));
+    }
+    if let Some(load) = filter.before_load {
+        also("r.load_id < ?", Parameter::Integer(load));
+    }
+    if let Some(table) = &filter.table {
+        also("r.table_name = ?", table.as_str().into());
+    }
+    let mut tests = Vec::new();
+    if let Some(code) = filter.code {
+        tests.push(format!("{} = ?", spelling.code));
+        values.push(code.as_str().into());
+    }
+    if let Some(field) = &filter.field {
+        tests.push(format!("{} = ?", spelling.field));
+        values.push(field.as_str().into());
+    }
+    if !tests.is_empty() {
+        parts.push(format!("EXISTS (SELECT 1 FROM {} WHERE {})", spelling.errors, tests.join(" AND ")));
+    }
+    if filter.waiting {
+        // All or nothing: no row of a load that was rolled back comes in by itself later.
+        parts.push("r.waiting = 1".into());
+        parts.push(format!(
+            "NOT EXISTS (SELECT 1 FROM {} AS own WHERE own.load_id = r.load_id AND own.state = 'rolled-back')",
+            spelling.own("loads")
+        ));
+    }
+    (parts.join(" AND "), values)
+}
+
+/// The rejects that `filter` wants.
+pub(in crate::target) fn rejects(connection: &dyn Connection, filter: &RejectFilter) -> Result<Vec<Reject>> {
+    let mut found = Vec::new();
+    if !connection.has_own_tables()? {
+        return Ok(found);
+    }
+    let (condition, values) = condition(connection, filter);
+    let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
+    let sql = format!(
+        "SELECT r.reject_id, r.load_id, r.table_name, l.source, r.record, r.line, r.byte_offset, r.length, r.raw,
+                r.errors, r.state
+         FROM {} AS r JOIN {} AS l ON l.load_id = r.load_id
+         WHERE {condition} ORDER BY r.reject_id{limit}",
+        connection.spelling().own("rejects"),
+        connection.spelling().own("loads")
+    );
+    connection.query(&sql, &values, &mut |row| {
+        found.push(reject(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn reject(row: &mut Row) -> Result<Reject> {
+    Ok(Reject {
+        id: row.integer()?,
+        load: row.integer()?,
+        table: row.text()?,
+        source: row.text()?,
+        record: row.count()?,
+        line: row.count()?,
+        offset: row.count()?,
+        length: row.count()?,
+        raw: row.bytes()?,
+        errors: {
+            let text = row.text()?;
+            serde_json::from_str(&text).map_err(|_| foreign(&Stored::Text(text)))?
+        },
+        state: row.word(RejectState::parse)?,
+    })
+}
+
+/// The number of rejects that `filter` wants.
+pub(in crate::target) fn count(connection: &dyn Connection, filter: &RejectFilter) -> Result<u64> {
+    if !connection.has_own_tables()? {
+        return Ok(0);
+    }
+    let (condition, values) = condition(connection, filter);
+    let sql = format!("SELECT count(*) FROM {} AS r WHERE {condition}", connection.spelling().own("rejects"));
+    let mut count = 0;
+    connection.query(&sql, &values, &mut |row| {
+        count = row.count()?;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// The rejects that `filter` wants, by cause.
+pub(in crate::target) fn groups(connection: &dyn Connection, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+    let mut found = Vec::new();
+    if !connection.has_own_tables()? {
+        return Ok(found);
+    }
+    let (condition, values) = condition(connection, filter);
+    let spelling = connection.spelling();
+    // The errors of a group, and those that the filter looks at, are two readings of the same list.
+    let grouped = format!(
+        "SELECT r.reject_id, r.table_name, {} AS code, {} AS field, {} AS example FROM {} AS r, {} WHERE {condition}",
+        spelling.code,
+        spelling.field,
+        spelling.value,
+        spelling.own("rejects"),
+        spelling.errors
+    );
+    let sql = format!(
+        "SELECT g.table_name, g.code, g.field, count(DISTINCT g.reject_id) AS n, min(g.example)
+         FROM ({grouped}) AS g
+         GROUP BY g.table_name, g.code, g.field
+         ORDER BY n DESC, g.table_name, g.code, coalesce(g.field, '')"
+    );
+    connection.query(&sql, &values, &mut |row| {
+        found.push(RejectGroup {
+            table: row.text()?,
+            code: row.text()?,
+            field: row.optional_text()?,
+            count: row.count()?,
+            example: row.optional_text()?,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// All bytes of a reject.
+pub(in crate::target) fn raw(
+    connection: &dyn Connection,
+    reject: RejectId,
+    visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT p.bytes FROM (
+             SELECT 0 AS part, raw AS bytes FROM {} WHERE reject_id = ?
+             UNION ALL SELECT part, bytes FROM {} WHERE reject_id = ?
+         ) AS p ORDER BY p.part",
+        connection.spelling().own("rejects"),
+        connection.spelling().own("reject_parts")
+    );
+    connection.query(&sql, &[Parameter::Integer(reject), Parameter::Integer(reject)], &mut |row| visit(&row.bytes()?))
+}
+
+/// What was done to a reject.
+pub(in crate::target) fn events(connection: &dyn Connection, reject: RejectId) -> Result<Vec<RejectEvent>> {
+    let mut found = Vec::new();
+    if !connection.has_own_tables()? {
+        return Ok(found);
+    }
+    let sql = format!(
+        "SELECT reject_id, load_id, action, mended, happened_at FROM {} WHERE reject_id = ? ORDER BY event_id",
+        connection.spelling().own("reject_events")
+    );
+    connection.query(&sql, &[Parameter::Integer(reject)], &mut |row| {
+        found.push(RejectEvent {
+            reject: row.integer()?,
+            load: row.integer()?,
+            action: row.text()?,
+            mended: row.optional_bytes()?,
+            at: row.text()?,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn note(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    action: &str,
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO {} (reject_id, load_id, action, mended, happened_at) VALUES (?, ?, ?, ?, ?)",
+        connection.spelling().own("reject_events")
+    );
+    let now = timestamp::now();
+    let values = [
+        Parameter::Integer(reject),
+        Parameter::Integer(load),
+        action.into(),
+        Parameter::Bytes(mended),
+        now.as_str().into(),
+    ];
+    connection.execute(&sql, &values).map(drop)
+}
+
+/// Marks a reject as released.
+pub(in crate::target) fn release(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET state = 'released', waiting = 0 WHERE reject_id = ?",
+        connection.spelling().own("rejects")
+    );
+    connection.execute(&sql, &[Parameter::Integer(reject)])?;
+    note(connection, reject, load, "released", mended)
+}
+
+/// Takes rejects out of the quarantine without a trace.
+pub(in crate::target) fn withdraw(connection: &dyn Connection, rejects: &[RejectId]) -> Result<()> {
+    for some in rejects.chunks(REJECTS_PER_STATEMENT) {
+        let values: Vec<Parameter<'_>> = some.iter().map(|&id| Parameter::Integer(id)).collect();
+        let marks = vec!["?"; some.len()].join(", ");
+        for table in ["reject_parts", "rejects"] {
+            let table = connection.spelling().own(table);
+            connection.execute(&format!("DELETE FROM {table} WHERE reject_id IN ({marks})"), &values)?;
+        }
+    }
+    Ok(())
+}
+
+/// Turns deferred rejects into open ones with their errors.
+pub(in crate::target) fn confirm(connection: &dyn Connection, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+    for some in rejects.chunks(REJECTS_PER_STATEMENT) {
+        let errors: Vec<String> = some.iter().map(|(_, errors)| json(errors)).collect();
+        let case = "WHEN ? THEN ? ".repeat(some.len());
+        let marks = vec!["?"; some.len()].join(", ");
+        let sql = format!(
+            "UPDATE {} SET state = 'open', errors = CASE reject_id {case}END, waiting = CASE reject_id {case}END
+             WHERE reject_id IN ({marks})",
+            connection.spelling().own("rejects")
+        );
+        let ids = some.iter().map(|(id, _)| Parameter::Integer(*id));
+        let mut values: Vec<Parameter<'_>> = Vec::with_capacity(some.len() * 5);
+        ids.clone().zip(&errors).for_each(|(id, errors)| values.extend([id, errors.as_str().into()]));
+        ids.clone().zip(some).for_each(|(id, (_, errors))| values.extend([id, is_waiting(errors).into()]));
+        values.extend(ids);
+        connection.execute(&sql, &values)?;
+    }
+    Ok(())
+}
+
+/// Notes that a reject failed again, with its errors of now.
+pub(in crate::target) fn retry_failed(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    errors: &[CellError],
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let waiting = mended.is_none() && is_waiting(errors);
+    let sql =
+        format!("UPDATE {} SET errors = ?, waiting = ? WHERE reject_id = ?", connection.spelling().own("rejects"));
+    connection.execute(&sql, &[json(errors).as_str().into(), waiting.into(), Parameter::Integer(reject)])?;
+    note(connection, reject, load, "retried", mended)
+}
+
+/// Marks open rejects of earlier loads as superseded: those of the same content, and of a replace all of its table.
+pub(in crate::target) fn supersede(connection: &dyn Connection, load: &LoadEntry) -> Result<u64> {
+    let spelling = connection.spelling();
+    let mut values: Vec<Parameter<'_>> = vec![load.table.as_str().into(), Parameter::Integer(load.id)];
+    let mut same = "";
+    if load.mode != Mode::Replace {
+        same = " AND source_digest = ?";
+        values.push(load.digest.as_str().into());
+    }
+    let loads = format!("SELECT load_id FROM {} WHERE table_name = ? AND load_id < ?{same}", spelling.own("loads"));
+    // Most often there is none, and the quarantine need not be read.
+    let mut any = false;
+    connection.query(&format!("{loads} LIMIT 1"), &values, &mut |_| {
+        any = true;
+        Ok(())
+    })?;
+    if !any {
+        return Ok(0);
+    }
+    let rejects = spelling.own("rejects");
+    let earlier = format!("state = 'open' AND load_id IN ({loads})");
+    let note = format!(
+        "INSERT INTO {} (reject_id, load_id, action, happened_at)
+         SELECT reject_id, ?, 'superseded', ? FROM {rejects} WHERE {earlier}",
+        spelling.own("reject_events")
+    );
+    let now = timestamp::now();
+    let mut noted: Vec<Parameter<'_>> = vec![Parameter::Integer(load.id), now.as_str().into()];
+    noted.extend(&values);
+    connection.execute(&note, &noted)?;
+    let mark = format!("UPDATE {rejects} SET state = 'superseded', waiting = 0 WHERE {earlier}");
+    connection.execute(&mark, &values)
+}
