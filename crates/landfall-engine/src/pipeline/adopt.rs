@@ -96,7 +96,7 @@ pub(super) fn claims_to_come(
     let loads = read.loads()?;
     let mut wanted: Vec<Wanted> = Vec::new();
     for &position in family {
-        let mut trial = Trial::new(session, position, &loads, on_conflict);
+        let mut trial = Trial::new(session, read, position, &loads, on_conflict);
         let filter = RejectFilter {
             table: Some(session.tables[position].name.to_string()),
             load,
@@ -162,7 +162,7 @@ pub(super) fn settle_deferred(
     if let Some(own) = loads.iter_mut().find(|load| load.id == entry.id) {
         own.layout.clone_from(&entry.layout);
     }
-    let mut trial = Trial::new(session, position, &loads, entry.on_conflict);
+    let mut trial = Trial::new(session, &*transaction, position, &loads, entry.on_conflict);
     trial.pardoned = claims_to_come(session, &*transaction, &[position], Some(entry.id), entry.on_conflict)?;
     for id in waiting {
         let Some(reject) = one(&*transaction, id)? else { continue };
@@ -243,7 +243,7 @@ fn release_family(
     let mut transaction = target.transaction(Fence::Database, Pace::InStep)?;
     let mut outcomes = Vec::new();
     for (position, numbers) in waiting {
-        let mut trial = Trial::new(session, position, &loads, OnConflict::Reject);
+        let mut trial = Trial::new(session, &*transaction, position, &loads, OnConflict::Reject);
         trial.pardoned.clone_from(pardoned);
         outcomes.extend(release(session, &mut *transaction, &session.tables[position], &mut trial, &numbers)?);
     }

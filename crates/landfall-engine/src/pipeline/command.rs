@@ -168,7 +168,7 @@ fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<
     let table = &session.tables[step.position];
     let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
     for entry in writer.read().loads()?.into_iter().filter(|entry| *entry.table == *table.name && open(entry)) {
-        abandon(writer, entry)?;
+        abandon(session, writer, entry)?;
     }
     writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| Ok((transaction.clear(table)?, More::No)))
 }

@@ -8,6 +8,7 @@ use std::{io::Write, path::Path};
 use landfall_core::{
     decode::{Cutter, Decoder, Piece, Records},
     schema::{Dialect, Encoding},
+    validate::TargetLimits,
 };
 
 use super::{
@@ -79,7 +80,8 @@ impl<'s> Exporter<'s> {
         let layout = layout_of(loads, reject.load)?;
         let resource = &session.project.package.resources[session.project.position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
-        let rules = RecordRules::new(resource, &layout)?;
+        // Cells are only read here, whatever the target holds.
+        let rules = RecordRules::new(resource, &layout, &TargetLimits::default())?;
         Ok(Self { session, table: reject.table.clone(), layout, labels, rules })
     }
 

@@ -62,7 +62,7 @@ pub(super) fn load_source(
             Knowledge::Interrupted(entry) => *entry,
             Knowledge::Changed(entry) => {
                 refuse_twice(resource, source, &entry)?;
-                abandon(writer, *entry)?;
+                abandon(session, writer, *entry)?;
                 new_entry(session, resource, source, mode)
             }
             Knowledge::New => new_entry(session, resource, source, mode),
@@ -98,14 +98,26 @@ pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcom
     (entry, outcome)
 }
 
-/// Notes that an interrupted load does not go on.
-pub(super) fn abandon(writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
+/// Notes that an interrupted load does not go on. What it had put aside is judged now.
+pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
+    let table = &session.tables[session.project.position(&entry.table)?];
+    let filter = RejectFilter { load: Some(entry.id), state: Some(RejectState::Deferred), ..RejectFilter::default() };
+    let suspects = writer.read().reject_count(&filter)?;
     entry.state = LoadState::Abandoned;
     let was_at = entry.position.offset;
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
-        // It has ended meanwhile, or another process goes on with it.
-        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), More::No)),
-        outcome => outcome.map(|()| ((), More::No)),
+    writer.chunk(Fence::Database, Pace::InStep, |transaction| {
+        if suspects > 0 {
+            let mut tally = Tally { counts: entry.counts, suspects, deferred: suspects, ..Tally::default() };
+            settle_suspects(session, transaction, table, &entry, &mut tally)?;
+            entry.counts = tally.counts;
+        }
+        match transaction.save_load(&entry, was_at) {
+            // It has ended meanwhile, or another process goes on with it.
+            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken && suspects == 0 => {
+                Ok(((), More::No))
+            }
+            outcome => outcome.map(|()| ((), More::No)),
+        }
     })
 }
 
@@ -146,7 +158,7 @@ impl<'r, 's> Run<'r, 's> {
         let resource = &session.project.package.resources[position];
         let table = &session.tables[position];
         let stamp = source.stamp()?;
-        let opened = Opened::new(source, resource, session.options.work, entry.position.offset)?;
+        let opened = Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
         if entry.id == 0 {
             entry.position = opened.start;
             let (digest, digested) = opened.digest();

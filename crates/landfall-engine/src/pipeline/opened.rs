@@ -5,7 +5,7 @@ use std::{io::Read as _, sync::Arc};
 use landfall_core::{
     decode::{Cutter, Decoder, Fault, HeaderFault, Limits, Piece},
     schema::{Encoding, Resource, TableSchema},
-    validate::Validator,
+    validate::{TargetLimits, Validator},
 };
 
 use super::{Work, layout::Layout};
@@ -39,10 +39,10 @@ pub(super) struct RecordRules {
 }
 
 impl RecordRules {
-    /// The rules of `resource` for records that lie as `layout` says.
-    pub(super) fn new(resource: &Resource, layout: &Layout) -> Result<Self> {
+    /// The rules of `resource` for records that lie as `layout` says, and go to a target with `limits`.
+    pub(super) fn new(resource: &Resource, layout: &Layout, limits: &TargetLimits) -> Result<Self> {
         let encoding = layout.encoding(resource.encoding);
-        let validator = Validator::new(Arc::new(schema_with_nulls(resource)), layout.map())
+        let validator = Validator::with_limits(Arc::new(schema_with_nulls(resource)), layout.map(), limits)
             .map_err(|error| Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name)))?;
         Ok(Self { decoder: Decoder::new(&resource.dialect, encoding), validator })
     }
@@ -72,9 +72,15 @@ impl Opened {
     ///
     /// # Errors
     /// A source that cannot be read, or whose header contradicts the schema.
-    pub(super) fn new(source: &Source, resource: &Resource, work: Work, from: u64) -> Result<Self> {
-        let limits = Limits { block_bytes: work.block_bytes, record_bytes: work.record_bytes };
-        let mut cutter = Cutter::new(&resource.dialect, resource.encoding, limits);
+    pub(super) fn new(
+        source: &Source,
+        resource: &Resource,
+        limits: &TargetLimits,
+        work: Work,
+        from: u64,
+    ) -> Result<Self> {
+        let sizes = Limits { block_bytes: work.block_bytes, record_bytes: work.record_bytes };
+        let mut cutter = Cutter::new(&resource.dialect, resource.encoding, sizes);
         cutter.skip_to(from);
         let mut input = source.open()?;
         let mut hasher = blake3::Hasher::new();
@@ -96,7 +102,7 @@ impl Opened {
         let start = cutter
             .data_start()
             .map_or(Position::default(), |start| Position { offset: start.offset, lines: start.line_ends });
-        let rules = Arc::new(RecordRules::new(resource, &layout)?);
+        let rules = Arc::new(RecordRules::new(resource, &layout, limits)?);
         Ok(Self { input, cutter, hasher, source: source.clone(), first, layout, rules, start })
     }
 

@@ -1,7 +1,7 @@
 //! The records of a load looked for afresh: in its source, its table and the quarantine.
 
 use landfall_core::{
-    keys::{IntegerSet, KeyColumns, row_scalars},
+    keys::{IntegerSet, KeyColumns, Scalar, row_scalars},
     validate::Validated,
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn recount(
     observer.begins(&resource.name, &source.name);
     let usual = Work::default();
     let work = Work { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
-    let opened = Opened::new(source, resource, work, 0)?;
+    let opened = Opened::new(source, resource, &read.limits(table), work, 0)?;
     let total_bytes = source.stamp()?.size;
     let mut search = Search { read, table, quarantined, lines: opened.start.lines, recount: Recount::default() };
     let end = entry.position.offset;
@@ -103,13 +103,14 @@ impl Search<'_> {
                 *slot = Some(row);
             }
         }
+        let mut held = self.held(before, &passed, &columns)?.into_iter();
         for (record, row) in passed.into_iter().enumerate() {
             self.recount.records = before + record as u64;
             match row {
                 None => self.rejected(line(record)),
                 Some(_) if self.is_quarantined() => self.recount.records += 1,
                 Some(_) if key.is_empty() => self.found(),
-                Some(row) => match self.read.find(self.table, key, &columns.values(row))? {
+                Some(row) => match held.next().flatten() {
                     None => self.lost(line(record)),
                     Some(held) => {
                         let content = row_scalars(&validated.rows, row);
@@ -124,6 +125,29 @@ impl Search<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the table holds of those rows of a block that are not in the quarantine, in their order: asked for at once.
+    fn held(
+        &mut self,
+        before: u64,
+        passed: &[Option<usize>],
+        columns: &KeyColumns<'_>,
+    ) -> Result<Vec<Option<Vec<Scalar>>>> {
+        let key = &self.table.schema.primary_key;
+        if key.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut values = Vec::new();
+        for (record, row) in passed.iter().enumerate() {
+            self.recount.records = before + record as u64;
+            if let Some(row) = row
+                && !self.is_quarantined()
+            {
+                values.push(columns.values(*row));
+            }
+        }
+        self.read.find_all(self.table, key, &values)
     }
 
     fn is_quarantined(&self) -> bool {

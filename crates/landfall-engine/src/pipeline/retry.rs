@@ -156,7 +156,7 @@ fn table(
     let table = &session.tables[position];
     session.observer.begins(&table.name, source);
     let loads = target.loads()?;
-    let mut trial = Trial::new(session, position, &loads, OnConflict::Reject);
+    let mut trial = Trial::new(session, &*target, position, &loads, OnConflict::Reject);
     if circular(session, family) {
         trial.pardoned = claims_to_come(session, &*target, family, None, OnConflict::Reject)?;
     }

@@ -4,10 +4,15 @@
 //! Nothing else can stand between: every key that such a record might claim counts as seen, so that any later record with
 //! one of its keys was put aside too.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use arrow_array::RecordBatch;
-use landfall_core::{decode::Records, keys::Scalar, reject::CellError, validate::Validated};
+use landfall_core::{
+    decode::Records,
+    keys::{Key, KeyColumns, Scalar},
+    reject::CellError,
+    validate::Validated,
+};
 
 use super::{
     adopt::bytes_of,
@@ -40,7 +45,7 @@ pub(super) fn settle_suspects(
     let layout: Layout = serde_json::from_str(&entry.layout)
         .map_err(|error| Error::Usage(format!("the ledger does not say how the columns of a load lie: {error}")))?;
     let resource = &session.project.package.resources[session.project.position(&table.name)?];
-    let rules = RecordRules::new(resource, &layout)?;
+    let rules = RecordRules::new(resource, &layout, &transaction.limits(table))?;
     let mut filter = RejectFilter {
         load: Some(entry.id),
         state: Some(RejectState::Deferred),
@@ -74,11 +79,18 @@ fn settle_page(
         let mut validated = rules.validator.validate(&records);
         let rejected = std::mem::take(&mut validated.rejects);
         let mut keys = Keys::unknown(table, session.tables);
+        let needs = keys.foreigns.iter().map(|foreign| Need {
+            fields: foreign.positions.clone(),
+            parent: foreign.parent.clone(),
+            parent_fields: foreign.parent_positions.clone(),
+        });
+        let needs = needs.collect();
         let mut judge = SuspectJudge {
             page: &page[first..first + count],
             validated: &validated,
             foreseen: Foreseen::new(table, &validated.rows),
             verdicts: Verdicts::default(),
+            needs,
             transaction,
             tally,
         };
@@ -115,11 +127,19 @@ struct Verdicts {
     rejected: Vec<(RejectId, Vec<CellError>)>,
 }
 
+/// A foreign key: what a row needs.
+struct Need {
+    fields: Vec<usize>,
+    parent: Table,
+    parent_fields: Vec<usize>,
+}
+
 struct SuspectJudge<'j> {
     page: &'j [Reject],
     validated: &'j Validated,
     foreseen: Foreseen<'j>,
     verdicts: Verdicts,
+    needs: Vec<Need>,
     transaction: &'j mut dyn Transaction,
     tally: &'j mut Tally,
 }
@@ -133,6 +153,23 @@ impl SuspectJudge<'_> {
         }
         self.transaction.withdraw(&self.verdicts.passed)?;
         self.transaction.confirm(&self.verdicts.rejected)
+    }
+
+    /// Holds the parents of the rows at `accepted`, as a chunk does.
+    fn hold_parents(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+        for need in &self.needs {
+            let columns = KeyColumns::new(rows, &need.fields);
+            let values: HashSet<Vec<Scalar>> = accepted
+                .iter()
+                .cloned()
+                .flatten()
+                .filter(|&row| columns.key(row) != Key::Null)
+                .map(|row| columns.values(row))
+                .collect();
+            let values: Vec<_> = values.into_iter().collect();
+            self.transaction.hold_parents(table, &need.parent, &need.parent_fields, &values)?;
+        }
+        Ok(())
     }
 
     fn passed(&mut self, row: usize) {
@@ -160,6 +197,7 @@ impl Judge for SuspectJudge<'_> {
     }
 
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+        self.hold_parents(table, rows, accepted)?;
         let refusals = self.transaction.insert(table, rows, accepted)?;
         self.foreseen.accepted(accepted);
         for row in accepted.iter().cloned().flatten() {

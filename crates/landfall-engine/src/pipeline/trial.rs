@@ -11,6 +11,7 @@ use landfall_core::{
     keys::{KeyColumns, Scalar},
     reject::{CellError, ErrorCode},
     schema::Dialect,
+    validate::TargetLimits,
 };
 
 use super::{
@@ -55,6 +56,7 @@ pub(super) enum Bytes<'b> {
 pub(super) struct Trial<'s> {
     session: &'s Session<'s>,
     position: usize,
+    limits: TargetLimits,
     keys: Keys,
     on_conflict: OnConflict,
     /// How the records of each load are read, raw and mended.
@@ -65,11 +67,19 @@ pub(super) struct Trial<'s> {
 }
 
 impl<'s> Trial<'s> {
-    /// For records of the table at `position`; `loads` is the ledger, which knows how their sources lay.
-    pub(super) fn new(session: &'s Session<'s>, position: usize, loads: &[LoadEntry], on_conflict: OnConflict) -> Self {
+    /// For records of the table at `position`, which go to the target of `read`; `loads` is the ledger, which knows how
+    /// their sources lay.
+    pub(super) fn new(
+        session: &'s Session<'s>,
+        read: &dyn Read,
+        position: usize,
+        loads: &[LoadEntry],
+        on_conflict: OnConflict,
+    ) -> Self {
         let layouts = loads.iter().map(|entry| (entry.id, entry.layout.clone())).collect();
         let keys = Keys::unknown(&session.tables[position], session.tables);
-        Self { session, position, keys, on_conflict, rules: HashMap::new(), layouts, pardoned: HashSet::new() }
+        let limits = read.limits(&session.tables[position]);
+        Self { session, position, limits, keys, on_conflict, rules: HashMap::new(), layouts, pardoned: HashSet::new() }
     }
 
     /// The layout of the sources of `load`.
@@ -84,11 +94,11 @@ impl<'s> Trial<'s> {
         if !self.rules.contains_key(&load) {
             let layout = self.layout(load)?;
             let resource = &self.session.project.package.resources[self.position];
-            let raw = RecordRules::new(resource, &layout)?;
+            let raw = RecordRules::new(resource, &layout, &self.limits)?;
             let mut mended = resource.clone();
             mended.dialect = Dialect { null_sequence: resource.dialect.null_sequence.clone(), ..Dialect::default() };
             mended.encoding = landfall_core::schema::Encoding::Utf8;
-            let mended = RecordRules::new(&mended, &layout)?;
+            let mended = RecordRules::new(&mended, &layout, &self.limits)?;
             self.rules.insert(load, [Arc::new(raw), Arc::new(mended)]);
         }
         Ok(&self.rules[&load])

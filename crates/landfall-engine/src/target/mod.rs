@@ -17,6 +17,7 @@ use landfall_core::{
     keys::Scalar,
     reject::CellError,
     schema::{Package, TableSchema},
+    validate::TargetLimits,
 };
 
 pub use open::{Access, Location, open};
@@ -127,6 +128,11 @@ pub trait Read {
 
     /// The number of rows of `table`; 0 where it does not exist.
     fn row_count(&self, table: &Table) -> Result<u64>;
+
+    /// What the database cannot hold of the rows of `table`.
+    fn limits(&self, _table: &Table) -> TargetLimits {
+        TargetLimits::default()
+    }
 
     /// Whether each question costs a round trip to a server, so that it is worth to gather them.
     fn is_remote(&self) -> bool {

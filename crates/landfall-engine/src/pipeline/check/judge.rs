@@ -11,7 +11,7 @@ use landfall_core::{
 
 use super::{
     Reading, TableCheck, Visit,
-    pass::{Need, Pass, Waiting},
+    pass::{Need, Pass, Suspects, Waiting},
 };
 use crate::{
     error::Result,
@@ -34,9 +34,30 @@ pub(super) struct CheckJudge<'j, 'p, 'r> {
     pub(super) visit: Visit<'j>,
     /// What the row at hand needs of its own table.
     pub(super) needs: Vec<Need>,
+    /// What the target holds of the keys of this block, as far as it was asked beforehand.
+    pub(super) asked: Asked,
+}
+
+/// Answers of a target: nothing is written, so that they stay true.
+#[derive(Debug, Default)]
+pub(super) struct Asked(Vec<(Table, Vec<usize>, Suspects)>);
+
+impl Asked {
+    fn answer(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<&Option<Vec<Scalar>>> {
+        let about = |(known, at, _): &&(Table, Vec<usize>, Suspects)| known.name == table.name && at == positions;
+        self.0.iter().filter(about).find_map(|(.., answers)| answers.get(values))
+    }
 }
 
 impl CheckJudge<'_, '_, '_> {
+    /// The row of `table` that the target holds with these values.
+    fn stored(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        match self.asked.answer(table, positions, values) {
+            Some(answer) => Ok(answer.clone()),
+            None => self.check.read.find(table, positions, values),
+        }
+    }
+
     /// The row that holds a unique key of the table checked.
     fn holder(
         &mut self,
@@ -51,7 +72,7 @@ impl CheckJudge<'_, '_, '_> {
             return Ok(Some(row.clone()));
         }
         if self.state.stored[at].contains(Key::of(values)) != Answer::No
-            && let Some(row) = self.check.read.find(table, positions, values)?
+            && let Some(row) = self.stored(table, positions, values)?
         {
             return Ok(Some(row));
         }
@@ -85,11 +106,26 @@ fn unique_positions(table: &Table) -> Vec<Vec<usize>> {
 }
 
 impl Judge for CheckJudge<'_, '_, '_> {
+    fn foresees(&self) -> bool {
+        self.check.read.is_remote()
+    }
+
+    fn expect(&mut self, table: &Table, positions: &[usize], mut values: Vec<Vec<Scalar>>) -> Result<()> {
+        let own = table.name == self.state.table.name;
+        let unique = unique_positions(self.state.table).iter().position(|unique| own && unique == positions);
+        if let Some(at) = unique {
+            values.retain(|values| self.state.stored[at].contains(Key::of(values)) != Answer::No);
+        }
+        let found = self.check.read.find_all(table, positions, &values)?;
+        self.asked.0.push((table.clone(), positions.to_vec(), values.into_iter().zip(found).collect()));
+        Ok(())
+    }
+
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         let own = table.name == self.state.table.name;
         match unique_positions(self.state.table).iter().position(|unique| own && unique == positions) {
             Some(at) => self.holder(at, table, positions, values),
-            None => self.check.read.find(table, positions, values),
+            None => self.stored(table, positions, values),
         }
     }
 

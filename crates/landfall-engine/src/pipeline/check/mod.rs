@@ -11,7 +11,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use landfall_core::keys::ParentSet;
 
-use self::{judge::CheckJudge, pass::Pass};
+use self::{
+    judge::{Asked, CheckJudge},
+    pass::Pass,
+};
 use super::{
     LoadOptions, LoadOutcome, Observer, Progress, Reasons, RejectedRecord, Selection, Stages,
     blocks::{Content, ReadBlock, read_blocks},
@@ -132,7 +135,7 @@ impl TableCheck<'_> {
         let started = Instant::now();
         let resource = &self.project.package.resources[self.step.position];
         self.observer.begins(&resource.name, &source.name);
-        let opened = Opened::new(source, resource, self.options.work, 0)?;
+        let opened = Opened::new(source, resource, &self.read.limits(self.table()), self.options.work, 0)?;
         let total_bytes = source.stamp()?.size;
         let mut reading =
             Reading { source, lines: opened.start.lines, counts: Counts::default(), reasons: Reasons::default() };
@@ -180,6 +183,7 @@ impl TableCheck<'_> {
                         offset: block.offset,
                         visit,
                         needs: Vec::new(),
+                        asked: Asked::default(),
                     };
                     resolve(keys, &validated, rejected, self.options.on_conflict, &mut judge)?;
                 }
