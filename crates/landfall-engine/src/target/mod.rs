@@ -3,7 +3,6 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
-#[expect(dead_code, reason = "the target that uses it comes next")]
 mod mysql;
 mod open;
 mod sql;

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Target, sqlite::Sqlite};
+use super::{
+    Target,
+    mysql::{self, Mysql},
+    sqlite::Sqlite,
+};
 use crate::error::{Error, Result};
 
 /// Where a target is: a URL-like value that parses and prints the same.
@@ -13,20 +17,26 @@ use crate::error::{Error, Result};
 pub enum Location {
     /// `sqlite:PATH`, a file; a relative path is relative to the project's folder.
     Sqlite(PathBuf),
+    /// `mysql://USER@HOST/DATABASE` or `mariadb://…`, a server.
+    Mysql(Box<mysql::Settings>),
 }
 
 impl Location {
     /// Reads a location; relative paths are taken from `base`.
     ///
     /// # Errors
-    /// A scheme that Landfall does not know.
+    /// A scheme that Landfall does not know, or a URL that says something else than it should.
     pub fn parse(text: &str, base: &Path) -> Result<Self> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => {
                 Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
+            Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
+                .map(|settings| Self::Mysql(Box::new(settings)))
+                .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
             _ => Err(Error::Usage(format!(
-                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder)",
+                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder) or \
+                 mysql://USER@HOST/DATABASE",
                 mask(text)
             ))),
         }
@@ -45,6 +55,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Mysql(settings) => settings.fmt(f),
         }
     }
 }
@@ -65,5 +76,6 @@ pub enum Access {
 pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
     match location {
         Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
+        Location::Mysql(settings) => Ok(Box::new(Mysql::open((**settings).clone(), access)?)),
     }
 }

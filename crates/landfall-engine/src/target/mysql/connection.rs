@@ -4,13 +4,17 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::mpsc,
     thread,
+    time::{Duration, Instant},
 };
 
-use mysql::{Conn, DriverError, Error as Mysql, Opts, OptsBuilder, SslOpts, prelude::Queryable as _};
+use mysql::{
+    Column, Conn, DriverError, Error as Mysql, LocalInfileHandler, Opts, OptsBuilder, Params, SslOpts, Statement,
+    Value, consts::CapabilityFlags, prelude::Queryable as _,
+};
 
 use super::{
     super::url::SslMode,
-    failure::{Context as _, failure},
+    failure::{Context as _, failure, is_lost},
     server::Server,
     settings::Settings,
 };
@@ -20,13 +24,21 @@ use crate::error::{Error, Result, TargetError, TargetErrorKind};
 const LOCK_SECONDS: u32 = 10;
 /// Seconds that the server waits in the middle of a statement for a client that waits for its source.
 const PATIENCE_SECONDS: u32 = 3600;
+/// A connection that was used a shorter time ago is taken to be alive.
+const UNASKED: Duration = Duration::from_secs(1);
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 64;
 
+/// Takes the rows of a query, with the descriptions of their columns.
+pub(super) type EachRow<'v> = &'v mut dyn FnMut(&[Column], Vec<Value>) -> Result<()>;
+
 /// A connection with its session set up.
 pub(super) struct Connection {
-    pub(super) conn: Conn,
+    conn: Conn,
     pub(super) server: Server,
+    lost: bool,
+    /// When it was last heard of.
+    used: Instant,
 }
 
 impl Connection {
@@ -42,7 +54,7 @@ impl Connection {
         for statement in session(&server) {
             conn.query_drop(statement).context(doing)?;
         }
-        Ok(Self { conn, server })
+        Ok(Self { conn, server, lost: false, used: Instant::now() })
     }
 }
 
@@ -117,6 +129,8 @@ fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilde
         .read_timeout(Some(settings.read_timeout))
         .write_timeout(Some(settings.read_timeout))
         .stmt_cache_size(STATEMENTS)
+        // A statement says how many rows it found, not how many it made different.
+        .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
         .connect_attrs(Some([("program_name", "landfall")].into()))
 }
 
@@ -141,4 +155,112 @@ fn session(server: &Server) -> [String; 3] {
              net_read_timeout = {PATIENCE_SECONDS}, net_write_timeout = {PATIENCE_SECONDS}, wait_timeout = 28800"
         ),
     ]
+}
+
+impl Connection {
+    /// Whether the connection broke: nothing can be asked of it any more.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Whether the server still answers: asked where the connection was not used for a while.
+    pub(super) fn is_alive(&mut self) -> bool {
+        if !self.lost && self.used.elapsed() > UNASKED {
+            let outcome = self.conn.ping();
+            let _ = self.noted(outcome);
+        }
+        !self.lost
+    }
+
+    /// Runs a statement with values for its `?`.
+    pub(super) fn execute(&mut self, sql: &str, values: Vec<Value>) -> mysql::Result<Done> {
+        let outcome = self.conn.exec_iter(sql, Params::Positional(values)).map(|result| Done {
+            rows: result.affected_rows(),
+            id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()),
+            warnings: result.warnings(),
+        });
+        self.noted(outcome)
+    }
+
+    /// Runs a statement as it stands: one that cannot be prepared, or is wanted once.
+    pub(super) fn run(&mut self, sql: &str) -> mysql::Result<Done> {
+        let outcome = self.conn.query_iter(sql).map(|result| Done {
+            rows: result.affected_rows(),
+            id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()),
+            warnings: result.warnings(),
+        });
+        self.noted(outcome)
+    }
+
+    /// Runs `LOAD DATA LOCAL`, for which `handler` sends the file.
+    pub(super) fn send(&mut self, sql: &str, handler: LocalInfileHandler) -> mysql::Result<Done> {
+        self.conn.set_local_infile_handler(Some(handler));
+        let outcome = self.run(sql);
+        self.conn.set_local_infile_handler(None);
+        outcome
+    }
+
+    /// Runs a query and hands its rows to `visit`, each with the columns' descriptions.
+    pub(super) fn rows(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        doing: &dyn Fn() -> String,
+        visit: EachRow<'_>,
+    ) -> Result<()> {
+        let outcome = visited(&mut self.conn, sql, values, visit);
+        self.noted(outcome).context(doing)?
+    }
+
+    /// All rows of a query that has few.
+    pub(super) fn all(&mut self, sql: &str, values: Vec<Value>, doing: &dyn Fn() -> String) -> Result<Vec<Vec<Value>>> {
+        let mut found = Vec::new();
+        self.rows(sql, values, doing, &mut |_, row| {
+            found.push(row);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The warnings of the last statement: number and message.
+    pub(super) fn warnings(&mut self, doing: &dyn Fn() -> String) -> Result<Vec<(u16, String)>> {
+        let outcome = self.conn.query::<(String, u16, String), _>("SHOW WARNINGS LIMIT 16");
+        let found = self.noted(outcome).context(doing)?;
+        Ok(found.into_iter().map(|(_, code, message)| (code, message)).collect())
+    }
+
+    /// Prepares a statement, or finds it prepared.
+    pub(super) fn prepare(&mut self, sql: &str) -> mysql::Result<Statement> {
+        let outcome = self.conn.prep(sql);
+        self.noted(outcome)
+    }
+
+    fn noted<T>(&mut self, outcome: mysql::Result<T>) -> mysql::Result<T> {
+        self.lost |= outcome.as_ref().is_err_and(is_lost);
+        self.used = Instant::now();
+        outcome
+    }
+}
+
+/// Hands the rows of a query to `visit`; what it said, where the server has nothing to say itself.
+fn visited(conn: &mut Conn, sql: &str, values: Vec<Value>, visit: EachRow<'_>) -> mysql::Result<Result<()>> {
+    for row in conn.exec_iter(sql, Params::Positional(values))? {
+        let row = row?;
+        let columns = row.columns();
+        if let Err(error) = visit(&columns, row.unwrap()) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// What a statement did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    /// Rows that it found and changed, or made.
+    pub(super) rows: u64,
+    /// The number that the server gave a new row.
+    pub(super) id: Option<i64>,
+    /// How many warnings there were.
+    pub(super) warnings: u16,
 }

@@ -47,10 +47,9 @@ const GRANT: &str = "ask the database's administrator for the permission";
 fn kind_of(error: &MySqlError) -> (Kind, &'static str) {
     match error.code {
         _ if is_row_fault(error) => (Kind::Constraint, ""),
-        1045 | 1698 => (
-            Kind::Unavailable,
-            "check the user and the password (in the target's URL, its password_file, or MYSQL_PWD)",
-        ),
+        1045 | 1698 => {
+            (Kind::Denied, "check the user and the password (in the target's URL, its password_file, or MYSQL_PWD)")
+        }
         1049 => (Kind::Unavailable, "make the database (CREATE DATABASE … CHARACTER SET utf8mb4), or name another one"),
         1044 | 1142 | 1143 | 1227 | 1370 | 1410 => (Kind::Denied, GRANT),
         1040 | 1203 | 1226 => (Kind::Unavailable, "the server has as many connections as it allows: try again later"),
@@ -107,6 +106,11 @@ pub(super) fn is_lost(error: &Mysql) -> bool {
 /// Whether the server does not let a client send a file (`LOAD DATA LOCAL`).
 pub(super) fn forbids_local(error: &Mysql) -> bool {
     matches!(error, Mysql::MySqlError(error) if matches!(error.code, 1148 | 3948 | 4166))
+}
+
+/// Whether the table that was asked does not exist.
+pub(super) fn is_no_table(error: &Mysql) -> bool {
+    matches!(error, Mysql::MySqlError(error) if error.code == 1146)
 }
 
 /// The words of a constraint that stopped a row, for its reject; none where `error` is of another kind.

@@ -9,7 +9,7 @@ use std::{
 use super::super::url::{Secret, SslMode, Url, port, seconds, unknown_parameter};
 
 /// The schemes of a URL; both mean the same, since the server itself says what it is.
-pub(crate) const SCHEMES: [&str; 2] = ["mysql://", "mariadb://"];
+const SCHEMES: [&str; 2] = ["mysql://", "mariadb://"];
 
 const PORT: u16 = 3306;
 /// How long a connection may take to come about where the URL does not say.
@@ -23,7 +23,7 @@ const PARAMETERS: [&str; 8] =
 
 /// How to reach a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub(super) user: String,
     password: Option<Secret>,
     password_file: Option<PathBuf>,
