@@ -126,8 +126,8 @@ fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilde
         .db_name(Some(settings.database.clone()))
         .ssl_opts(tls)
         .tcp_connect_timeout(Some(settings.connect_timeout))
-        .read_timeout(Some(settings.read_timeout))
-        .write_timeout(Some(settings.read_timeout))
+        .read_timeout(Some(settings.answer_timeout))
+        .write_timeout(Some(settings.answer_timeout))
         .stmt_cache_size(STATEMENTS)
         // A statement says how many rows it found, not how many it made different.
         .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)

@@ -15,11 +15,11 @@ const PORT: u16 = 3306;
 /// How long a connection may take to come about where the URL does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the server may be silent where the URL does not say. No statement of a load takes as long.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is known as a parameter of a URL: the names that PostgreSQL's URLs have, and those of MySQL's own programs.
 const PARAMETERS: [&str; 8] =
-    ["sslmode", "ssl-mode", "sslrootcert", "ssl-ca", "connect_timeout", "read_timeout", "password_file", "socket"];
+    ["sslmode", "ssl-mode", "sslrootcert", "ssl-ca", "connect_timeout", "answer_timeout", "password_file", "socket"];
 
 /// How to reach a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Settings {
     /// The longest time that a connection may take to come about.
     pub(super) connect_timeout: Duration,
     /// The longest time that the server may be silent.
-    pub(super) read_timeout: Duration,
+    pub(super) answer_timeout: Duration,
     /// The URL without its password.
     shown: String,
 }
@@ -63,7 +63,7 @@ impl Settings {
             ssl_mode: SslMode::default(),
             ssl_root_cert: None,
             connect_timeout: CONNECT_TIMEOUT,
-            read_timeout: READ_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
         };
         for (name, value) in url.parameters {
             settings.set(&name, &value, base)?;
@@ -76,7 +76,7 @@ impl Settings {
             "sslmode" | "ssl-mode" => self.ssl_mode = ssl_mode(name, value)?,
             "sslrootcert" | "ssl-ca" => self.ssl_root_cert = (value != "system").then(|| base.join(value)),
             "connect_timeout" => self.connect_timeout = seconds(name, value)?,
-            "read_timeout" => self.read_timeout = seconds(name, value)?,
+            "answer_timeout" => self.answer_timeout = seconds(name, value)?,
             "password_file" => self.password_file = Some(base.join(value)),
             "socket" => self.socket = Some(base.join(value)),
             unknown => return Err(unknown_parameter(unknown, &PARAMETERS)),
@@ -149,14 +149,14 @@ mod tests {
     #[test]
     fn all_parameters() {
         let settings = parsed(
-            "mariadb://ann@db:3307/staff?sslmode=verify-full&sslrootcert=ca.pem&connect_timeout=3&read_timeout=9\
+            "mariadb://ann@db:3307/staff?sslmode=verify-full&sslrootcert=ca.pem&connect_timeout=3&answer_timeout=9\
              &password_file=secret.txt&socket=/run/mysqld/mysqld.sock",
         );
         assert_eq!((settings.user.as_str(), settings.host.as_str(), settings.port), ("ann", "db", 3307));
         assert_eq!(settings.database, "staff");
         assert_eq!(settings.ssl_mode, SslMode::VerifyFull);
         assert_eq!(settings.ssl_root_cert.as_deref(), Some(Path::new("/project/ca.pem")));
-        assert_eq!((settings.connect_timeout.as_secs(), settings.read_timeout.as_secs()), (3, 9));
+        assert_eq!((settings.connect_timeout.as_secs(), settings.answer_timeout.as_secs()), (3, 9));
         assert_eq!(settings.password_file.as_deref(), Some(Path::new("/project/secret.txt")));
         assert_eq!(settings.socket.as_deref(), Some(Path::new("/run/mysqld/mysqld.sock")));
     }
@@ -214,7 +214,7 @@ mod tests {
             ("mysql://a@h/b?sslmode=verify-ca", "write verify-full"),
             ("mysql://a@h/b?zebra=1", "known are sslmode"),
             ("mysql://a@h:0/b", "from 1 to 65535"),
-            ("mysql://a@h/b?read_timeout=0", "seconds from 1"),
+            ("mysql://a@h/b?answer_timeout=0", "seconds from 1"),
             ("mysql://a@h", "names no database"),
             ("postgres://a@h/b", "does not begin with mysql:// or mariadb://"),
         ] {
