@@ -7,10 +7,12 @@ mod batch;
 mod kind;
 pub mod limits;
 mod memory;
+mod mysql;
 mod open;
 pub mod placeholders;
 mod sql;
 mod sqlite;
+mod url;
 
 use std::{ops::Range, sync::Arc};
 
