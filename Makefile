@@ -51,8 +51,11 @@ fuzz-needs:
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
 
 bench: ## Measure load and check against their yardsticks (minutes)
-	@./.ci/needs sqlite3:sqlite3 python3:python3 python-venv
+	@./.ci/needs sqlite3:sqlite3 python3:python3 python-venv $(SERVERS)
 	cargo xtask bench load
+	cargo xtask bench load --target postgres
+	cargo xtask bench load --target postgres --rows 1000000 --held 1000000
+	cargo xtask bench load --target mysql
 	cargo xtask bench check
 
 data: ## Write the example's data afresh

@@ -67,3 +67,16 @@ fn feed(mut child: Child, input: &str) -> io::Result<Output> {
 pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_missing_program_is_an_error_that_names_its_package() {
+        let error = super::find("no-such-program", "its-package").map_err(|error| error.to_string());
+        assert_eq!(
+            error,
+            Err("there is no program 'no-such-program': install the Debian package its-package (`make needs` does)"
+                .to_owned())
+        );
+    }
+}

@@ -13,6 +13,9 @@ signal=$3
 server=
 cd "$folder" || exit 1
 exec 2>>log
+# Of its own too: a MariaDB removes what it takes for its leftovers, and would take those of its neighbours.
+mkdir tmp
+export TMPDIR="$folder/tmp"
 echo "$folder"
 
 # The state letter and the parent of a process. Its name, which stands before them, may hold anything.

@@ -110,3 +110,11 @@ fn a_server_can_forbid_local_files() {
     assert!(database.sql(load).is_err());
     Mariadb::shared().fresh_database().unwrap().sql(load).unwrap();
 }
+
+#[test]
+fn servers_that_start_at_once_do_not_remove_each_others_files() {
+    let starting: Vec<_> = (0..6).map(|_| thread::spawn(Mariadb::start)).collect();
+    for server in starting {
+        assert!(server.join().unwrap().unwrap().is_running());
+    }
+}

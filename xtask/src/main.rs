@@ -34,6 +34,9 @@ enum Gen {
         /// How many of 100 records are bad
         #[arg(long, default_value_t = 0.0)]
         dirty: f64,
+        /// The greatest id that another file holds: the first record has the next one
+        #[arg(long, default_value_t = 0)]
+        after: u64,
         /// The folder of the project
         #[arg(long)]
         out: PathBuf,
@@ -44,7 +47,7 @@ fn main() -> Result<()> {
     match Command::parse() {
         Command::Gen(Gen::Hr) => hr::write(&workspace().join("examples/hr")),
         Command::Bench(what) => what.run(),
-        Command::Gen(Gen::Bench { rows, dirty, out }) => bench_data::write(&out, rows, dirty).map(drop),
+        Command::Gen(Gen::Bench { rows, dirty, after, out }) => bench_data::write(&out, rows, dirty, after).map(drop),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Bench, duckdb::DuckDb, landfall, machine, series::Series, series::peak_mib};
+use super::{Bench, duckdb::DuckDb, ground::Project, landfall, machine, series::Series, series::peak_mib};
 
 const THREADS: usize = 2;
 
@@ -25,7 +25,7 @@ pub(super) fn report(bench: &Bench) -> Result<String> {
 }
 
 fn line(bench: &Bench, binary: &Path, duckdb: &DuckDb, rows: u64, dirty: f64) -> Result<String> {
-    let (project, tally) = bench.project(rows, dirty)?;
+    let Project { folder: project, tally } = bench.project(rows, dirty, 0)?;
     let (mut theirs, mut queries, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for run in 1..=bench.runs {
         eprintln!("{rows} rows, {dirty}% dirty: run {run} of {}", bench.runs);

@@ -1,9 +1,9 @@
 //! A measured process.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Instant,
 };
 
@@ -28,20 +28,39 @@ pub(super) struct Run {
 }
 
 /// Runs `command` to its end. Its output goes to files in `folder`: a pipe would make this process part of the measure.
-pub(super) fn run(command: &mut Command, folder: &Path) -> Result<Run> {
+pub(super) fn run(command: Command, folder: &Path) -> Result<Run> {
+    run_side_by_side([command], folder)
+}
+
+/// Runs all `commands` at once. The time is until the last has ended; the rest is the sum of all.
+pub(super) fn run_side_by_side(commands: impl IntoIterator<Item = Command>, folder: &Path) -> Result<Run> {
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.join(name));
-    command.stdin(Stdio::null()).stdout(File::create(&stdout)?).stderr(File::create(&stderr)?);
+    let [out, err] = [File::create(&stdout)?, File::create(&stderr)?];
+    let mut run = Run { seconds: 0.0, cpu_seconds: 0.0, peak_bytes: 0, success: true, stdout, stderr };
     let start = Instant::now();
-    let mut child = command.spawn().with_context(|| format!("cannot run {:?}", command.get_program()))?;
-    let used = child.wait4()?;
-    Ok(Run {
-        seconds: start.elapsed().as_secs_f64(),
-        cpu_seconds: (used.rusage.utime + used.rusage.stime).as_secs_f64(),
-        peak_bytes: used.rusage.maxrss,
-        success: used.status.success(),
-        stdout,
-        stderr,
-    })
+    let children: Vec<Child> = commands.into_iter().map(|command| spawn(command, &out, &err)).collect::<Result<_>>()?;
+    for mut child in children {
+        let used = child.wait4()?;
+        run.seconds = start.elapsed().as_secs_f64();
+        run.cpu_seconds += (used.rusage.utime + used.rusage.stime).as_secs_f64();
+        run.peak_bytes += used.rusage.maxrss;
+        run.success &= used.status.success();
+    }
+    Ok(run)
+}
+
+fn spawn(mut command: Command, stdout: &File, stderr: &File) -> Result<Child> {
+    command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+    command.spawn().with_context(|| format!("cannot run {:?}", command.get_program()))
+}
+
+impl Run {
+    /// The end of what was written to standard error.
+    pub(super) fn errors(&self) -> String {
+        let text = fs::read_to_string(&self.stderr).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    }
 }
 
 /// Runs `command` unmeasured and gives its standard output.

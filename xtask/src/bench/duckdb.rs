@@ -44,9 +44,10 @@ impl DuckDb {
     pub(super) fn read(&self, project: &Path, tally: Tally) -> Result<(Run, f64)> {
         let file = project.join("data/hired_employees.csv");
         let threads = self.threads.to_string();
-        let run = run(Command::new(&self.python).arg(&self.script).arg(file).arg(threads), project)?;
-        let errors = || fs::read_to_string(&run.stderr).unwrap_or_default();
-        ensure!(run.success, "DuckDB failed: {}", errors());
+        let mut command = Command::new(&self.python);
+        command.arg(&self.script).arg(file).arg(threads);
+        let run = run(command, project)?;
+        ensure!(run.success, "DuckDB failed: {}", run.errors());
         let document: Value = serde_json::from_slice(&fs::read(&run.stdout)?)?;
         let rows = document["rows"].as_u64().context("no count of rows")?;
         ensure!(tally.rejected > 0 || rows == tally.read, "DuckDB read {rows} rows of {}", tally.read);

@@ -8,9 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::child::{Run, output, run};
+use super::{
+    child::{Run, output, run},
+    ground::{Case, Project},
+    sqlite::remove_database,
+};
 use crate::bench_data::Tally;
 
 /// The binary to measure: the one that is named, or a release build made now.
@@ -31,35 +35,65 @@ fn build() -> Result<()> {
     output(Command::new("cargo").args(arguments).current_dir(crate::workspace())).map(drop)
 }
 
-/// A measured `landfall load` of all tables into a new database, with the document that it printed.
-pub(super) fn load(binary: &Path, project: &Path, tally: Tally) -> Result<(Run, Value)> {
-    remove_database(&project.join("landfall.db"))?;
-    let run = run(Command::new(binary).args(["load", "--json", "--project"]).arg(project), project)?;
-    let document = document(&run)?;
-    assert_counts(&document, tally)?;
-    Ok((run, document))
+/// The binary, as a loader.
+#[derive(Debug)]
+pub(super) struct Landfall {
+    binary: PathBuf,
+}
+
+impl Landfall {
+    /// This binary.
+    pub(super) const fn new(binary: PathBuf) -> Self {
+        Self { binary }
+    }
+
+    /// Loads what the tables hold before. Not measured.
+    pub(super) fn prepare(&self, case: &Case, target: &str) -> Result<()> {
+        let Some(held) = &case.held else { return Ok(()) };
+        let run = run(self.loading(held, target)?, &held.folder)?;
+        assert_counts(&document(&run)?, held.tally)
+    }
+
+    /// A measured load of all tables, or of the employees alone where the parents are there before; with the document that
+    /// it printed.
+    pub(super) fn load(&self, case: &Case, target: &str) -> Result<(Run, Value)> {
+        let mut command = self.loading(&case.project, target)?;
+        if case.held.is_some() {
+            command.arg("hired_employees");
+        }
+        let run = run(command, &case.project.folder)?;
+        let document = document(&run)?;
+        assert_counts(&document, case.project.tally)?;
+        Ok((run, document))
+    }
+
+    /// The command for a project with another target: one whose data package is that of `project`.
+    fn loading(&self, project: &Project, target: &str) -> Result<Command> {
+        let folder = project.folder.join("elsewhere");
+        fs::create_dir_all(&folder)?;
+        let configuration = json!({"target": target, "package": "../datapackage.yaml"});
+        fs::write(folder.join("landfall.yaml"), configuration.to_string())?;
+        let mut command = Command::new(&self.binary);
+        command.args(["load", "--json", "--project"]).arg(folder);
+        Ok(command)
+    }
 }
 
 /// A measured `landfall check` of all tables, against a database that does not exist: with one, each row is looked for in it.
 pub(super) fn check(binary: &Path, project: &Path, tally: Tally) -> Result<Run> {
     remove_database(&project.join("landfall.db"))?;
-    let run = run(Command::new(binary).args(["check", "--json", "--project"]).arg(project), project)?;
+    let mut command = Command::new(binary);
+    command.args(["check", "--json", "--project"]).arg(project);
+    let run = run(command, project)?;
     let rejects = lines(&run.stdout)?;
-    ensure!(rejects == tally.rejected, "check found {rejects} rejects of {}: {}", tally.rejected, errors(&run));
-    ensure!(run.success || rejects > 0, "check failed: {}", errors(&run));
+    ensure!(rejects == tally.rejected, "check found {rejects} rejects of {}: {}", tally.rejected, run.errors());
+    ensure!(run.success || rejects > 0, "check failed: {}", run.errors());
     Ok(run)
 }
 
 fn document(run: &Run) -> Result<Value> {
     let text = fs::read(&run.stdout)?;
-    serde_json::from_slice(&text).with_context(|| format!("load printed no JSON document: {}", errors(run)))
-}
-
-/// The end of what the process wrote to standard error.
-fn errors(run: &Run) -> String {
-    let text = fs::read_to_string(&run.stderr).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(10)..].join("\n")
+    serde_json::from_slice(&text).with_context(|| format!("load printed no JSON document: {}", run.errors()))
 }
 
 fn lines(file: &Path) -> Result<u64> {
@@ -80,19 +114,6 @@ fn assert_counts(document: &Value, tally: Tally) -> Result<()> {
     Ok(())
 }
 
-/// Removes a database with its side files.
-pub(super) fn remove_database(database: &Path) -> Result<()> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut file = database.as_os_str().to_owned();
-        file.push(suffix);
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// The profile by stage as a table, where the document has one: `stages` is an object of seconds.
 pub(super) fn stages(document: &Value) -> Option<String> {
     let stages = document.get("stages")?.as_object()?;
@@ -107,8 +128,6 @@ pub(super) fn stages(document: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -26,7 +26,7 @@ fn memory_gib() -> Option<u64> {
 }
 
 /// The tool's name and the word of its version line that looks like a version.
-fn version(tool: &str) -> Option<String> {
+pub(super) fn version(tool: &str) -> Option<String> {
     let text = output(Command::new(tool).arg("--version")).ok()?;
     let number = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     Some(format!("{tool} {number}"))

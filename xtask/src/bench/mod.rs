@@ -4,9 +4,12 @@
 mod check;
 mod child;
 mod duckdb;
+mod ground;
 mod landfall;
 mod load;
 mod machine;
+mod mariadb;
+mod postgres;
 mod series;
 mod sqlite;
 
@@ -18,13 +21,14 @@ use std::{
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::bench_data::{self, Tally};
+use crate::bench_data;
+use ground::Project;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
-    /// `landfall load` against the import of the SQLite shell
-    Load(Bench),
+    /// `landfall load` against what the database system's own programs do
+    Load(load::Load),
     /// `landfall check` against the typed read of `DuckDB`
     Check(Bench),
 }
@@ -50,7 +54,7 @@ impl What {
     /// Measures, and prints a report in Markdown.
     pub(crate) fn run(&self) -> Result<()> {
         let report = match self {
-            Self::Load(bench) => load::report(bench)?,
+            Self::Load(load) => load.report()?,
             Self::Check(bench) => check::report(bench)?,
         };
         Ok(io::stdout().write_all(report.as_bytes())?)
@@ -69,14 +73,15 @@ impl Bench {
         crate::workspace().join("target/bench")
     }
 
-    /// The project of this size. It is written once, and kept.
-    fn project(&self, rows: u64, dirty: f64) -> Result<(PathBuf, Tally)> {
-        let folder = self.folder().join(format!("{rows}-{dirty}"));
+    /// The project of this size, with ids from `after` + 1 upward. It is written once, and kept.
+    fn project(&self, rows: u64, dirty: f64, after: u64) -> Result<Project> {
+        let after_name = if after > 0 { format!("-after-{after}") } else { String::new() };
+        let folder = self.folder().join(format!("{rows}-{dirty}{after_name}"));
         if let Some(tally) = bench_data::tally(&folder) {
-            return Ok((folder, tally));
+            return Ok(Project { folder, tally });
         }
         eprintln!("writing {rows} rows, {dirty}% dirty …");
-        let tally = bench_data::write(&folder, rows, dirty)?;
-        Ok((folder, tally))
+        let tally = bench_data::write(&folder, rows, dirty, after)?;
+        Ok(Project { folder, tally })
     }
 }

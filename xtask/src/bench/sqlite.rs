@@ -1,18 +1,19 @@
-//! The yardstick of `load`: the SQLite shell's own `.import` into the same constrained tables. It gives no reasons for
+//! SQLite, and the yardstick there: the shell's own `.import` into the same constrained tables. It gives no reasons for
 //! what it drops.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    child::{Run, output, run},
-    landfall::remove_database,
+    child::{output, run},
+    ground::{Case, Ground, Project, Yardstick},
+    machine,
 };
-use crate::bench_data::Tally;
 
 const TABLES: &str = "
 PRAGMA journal_mode=WAL;
@@ -26,37 +27,81 @@ CREATE TABLE hired_employees (
   job_id INTEGER NOT NULL REFERENCES jobs (id)
 ) STRICT;";
 
-/// A measured import of the employees; departments and jobs are there already.
-pub(super) fn import(project: &Path, tally: Tally) -> Result<Run> {
-    let database = prepared(project)?;
-    let run = run(&mut shell(project, &database, "hired_employees"), project)?;
-    let rows = count(&database)?;
-    // With dirty records the two cannot be equal: the yardstick does not check types, and keeps records with extra cells.
-    ensure!(tally.rejected > 0 || rows == tally.inserted, "the yardstick holds {rows} rows of {}", tally.inserted);
-    Ok(run)
+/// The SQLite that the shell has.
+#[derive(Debug)]
+pub(super) struct Sqlite;
+
+impl Ground for Sqlite {
+    type Database = PathBuf;
+
+    fn facts(&self) -> Result<String> {
+        machine::version("sqlite3").context("there is no sqlite3: install the Debian package sqlite3")
+    }
+
+    fn fresh(&self, case: &Case) -> Result<PathBuf> {
+        let database = case.project.folder.join("bench.db");
+        remove_database(&database)?;
+        Ok(database)
+    }
+
+    fn target(&self, database: &PathBuf) -> String {
+        format!("sqlite:{}", database.display())
+    }
+
+    fn settle(&self, _: &PathBuf) -> Result<()> {
+        Ok(())
+    }
+
+    fn count(&self, database: &PathBuf) -> Result<u64> {
+        let text = output(Command::new("sqlite3").arg(database).arg("SELECT count(*) FROM hired_employees"))?;
+        Ok(text.trim().parse()?)
+    }
+
+    fn remove(&self, database: PathBuf) -> Result<()> {
+        remove_database(&database)
+    }
+
+    fn yardsticks(&self, _: bool) -> Vec<Yardstick<PathBuf>> {
+        vec![Yardstick {
+            name: "sqlite3 .import",
+            prepare: Box::new(|database, case| prepare(database, case)),
+            run: Box::new(|database, case| {
+                let run = run(shell(&case.project, database, "hired_employees"), &case.project.folder)?;
+                ensure!(run.success, "sqlite3 failed: {}", run.errors());
+                Ok(run)
+            }),
+        }]
+    }
 }
 
-fn prepared(project: &Path) -> Result<PathBuf> {
-    let database = project.join("yardstick.db");
-    remove_database(&database)?;
-    output(Command::new("sqlite3").arg(&database).arg(TABLES))?;
+fn prepare(database: &Path, case: &Case) -> Result<()> {
+    output(Command::new("sqlite3").arg(database).arg(TABLES))?;
     for table in ["departments", "jobs"] {
-        output(&mut shell(project, &database, table))?;
+        output(&mut shell(&case.project, database, table))?;
     }
-    Ok(database)
+    if let Some(held) = &case.held {
+        output(&mut shell(held, database, "hired_employees"))?;
+    }
+    Ok(())
 }
 
 /// The shell, about to import one file.
-fn shell(project: &Path, database: &Path, table: &str) -> Command {
-    let file = project.join(format!("data/{table}.csv"));
+fn shell(project: &Project, database: &Path, table: &str) -> Command {
     let mut shell = Command::new("sqlite3");
     shell.arg(database).args(["PRAGMA foreign_keys=ON", ".mode csv"]).stderr(Stdio::inherit());
-    shell.arg(format!(".import '{}' {table}", file.display()));
+    shell.arg(format!(".import '{}' {table}", project.file(table).display()));
     shell
 }
 
-/// The employees in a database.
-pub(super) fn count(database: &Path) -> Result<u64> {
-    let text = output(Command::new("sqlite3").arg(database).arg("SELECT count(*) FROM hired_employees"))?;
-    Ok(text.trim().parse()?)
+/// Removes a database with its side files.
+pub(super) fn remove_database(database: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut file = database.as_os_str().to_owned();
+        file.push(suffix);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
 }

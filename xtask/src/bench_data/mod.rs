@@ -55,23 +55,23 @@ pub(crate) fn tally(folder: &Path) -> Option<Tally> {
     Tally::from_json(&serde_json::from_slice(&text).ok()?)
 }
 
-/// Writes a project with `rows` employee records of which `dirty` percent are bad or repeated.
-pub(crate) fn write(folder: &Path, rows: u64, dirty: f64) -> Result<Tally> {
+/// Writes a project with `rows` employee records of which `dirty` percent are bad or repeated, with ids from `after` + 1
+/// upward.
+pub(crate) fn write(folder: &Path, rows: u64, dirty: f64, after: u64) -> Result<Tally> {
     let data = folder.join("data");
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     fs::write(folder.join("landfall.yaml"), CONFIGURATION)?;
     fs::write(folder.join("datapackage.yaml"), DICTIONARY)?;
     fs::write(data.join("departments.csv"), numbered(DEPARTMENTS.iter().copied(), "\n"))?;
     fs::write(data.join("jobs.csv"), numbered(jobs().iter().map(String::as_str), "\n"))?;
-    let tally = write_employees(&data.join("hired_employees.csv"), rows, dirty)?;
+    let tally = write_employees(&data.join("hired_employees.csv"), Maker::new(rows, dirty, after))?;
     fs::write(folder.join(TALLY), tally.to_json().to_string())?;
     Ok(tally)
 }
 
-fn write_employees(path: &Path, rows: u64, dirty: f64) -> Result<Tally> {
+fn write_employees(path: &Path, mut maker: Maker) -> Result<Tally> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
-    let mut maker = Maker::new(rows, dirty);
     let mut bytes = 0;
     while let Some(line) = maker.next_line() {
         bytes += line.len() as u64;

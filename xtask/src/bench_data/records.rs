@@ -58,6 +58,8 @@ enum Kind {
 pub(super) struct Maker {
     people: People,
     rows: u64,
+    /// The greatest id that another file holds.
+    after: u64,
     /// Of 2^32 records so many are odd.
     odd_of: u64,
     line: Vec<u8>,
@@ -67,11 +69,12 @@ pub(super) struct Maker {
 }
 
 impl Maker {
-    /// For `rows` records of which `dirty` percent are odd.
-    pub(super) fn new(rows: u64, dirty: f64) -> Self {
+    /// For `rows` records of which `dirty` percent are odd, with ids from `after` + 1 upward.
+    pub(super) fn new(rows: u64, dirty: f64, after: u64) -> Self {
         Self {
             people: People::new(),
             rows,
+            after,
             odd_of: (dirty / 100.0 * 2f64.powi(32)) as u64,
             line: Vec::new(),
             plain: Vec::new(),
@@ -110,7 +113,7 @@ impl Maker {
     }
 
     fn push_plain(&mut self) {
-        self.people.next(self.tally.read).write(&mut self.line);
+        self.people.next(self.after + self.tally.read).write(&mut self.line);
         self.line.push(b'\n');
         self.plain.clone_from(&self.line);
         self.tally.inserted += 1;
@@ -122,7 +125,7 @@ impl Maker {
             return self.line.clone_from(&self.plain);
         }
         self.tally.rejected += 1;
-        self.line.extend(self.people.next(self.tally.read).written_as(kind, &self.plain));
+        self.line.extend(self.people.next(self.after + self.tally.read).written_as(kind, &self.plain));
         self.line.push(b'\n');
     }
 }
@@ -263,24 +266,30 @@ fn write_number(line: &mut Vec<u8>, mut number: u64) {
 mod tests {
     use super::*;
 
-    fn lines(rows: u64, dirty: f64) -> (Vec<Vec<u8>>, Tally) {
-        let mut maker = Maker::new(rows, dirty);
+    fn lines(rows: u64, dirty: f64, after: u64) -> (Vec<Vec<u8>>, Tally) {
+        let mut maker = Maker::new(rows, dirty, after);
         let lines = std::iter::from_fn(|| maker.next_line().map(<[u8]>::to_vec)).collect();
         (lines, maker.tally())
     }
 
     #[test]
     fn a_clean_file_has_ids_from_one_upward() {
-        let (lines, tally) = lines(1_000, 0.0);
+        let (lines, tally) = lines(1_000, 0.0, 0);
         assert_eq!(tally, Tally { read: 1_000, inserted: 1_000, ..Tally::default() });
         assert!(lines.iter().zip(1..).all(|(line, id)| id_of(line) == id));
     }
 
     #[test]
     fn a_dirty_file_holds_every_kind_and_is_conserved() {
-        let (lines, tally) = lines(100_000, 10.0);
+        let (lines, tally) = lines(100_000, 10.0, 0);
         assert_eq!(lines.len(), 100_000);
         assert_eq!(tally.read, tally.inserted + tally.unchanged + tally.rejected);
         assert!((9_000..11_000).contains(&tally.rejected) && tally.unchanged > 0);
+    }
+
+    #[test]
+    fn the_ids_of_another_file_come_after() {
+        let ids: Vec<u64> = lines(3, 0.0, 1_000).0.iter().map(|line| id_of(line)).collect();
+        assert_eq!(ids, [1_001, 1_002, 1_003]);
     }
 }

@@ -1,9 +1,10 @@
 //! Where a test stands: a fresh database of one kind, that any number of handles can be opened on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_engine::target::{Access, Location, Memory, MemoryOptions, Target, open};
 use tempfile::TempDir;
+use testbed::{Database, Postgres};
 
 /// A database for one test, gone with it.
 pub(crate) struct Ground {
@@ -14,6 +15,7 @@ pub(crate) struct Ground {
 enum Place {
     Memory(Memory, MemoryOptions),
     Sqlite(PathBuf),
+    Postgres(Database),
 }
 
 impl Ground {
@@ -38,11 +40,23 @@ impl Ground {
         Self { place: Place::Sqlite(folder.path().join("landfall.db")), _folder: Some(folder) }
     }
 
+    /// A database of a PostgreSQL server that all tests share, and a role without special rights.
+    pub(crate) fn postgres() -> Self {
+        Self { place: Place::Postgres(Postgres::shared().fresh_database().unwrap()), _folder: None }
+    }
+
+    /// The same, used by a superuser, who may switch the server's own checks off.
+    pub(crate) fn postgres_as_superuser() -> Self {
+        let database = Postgres::shared().fresh_database().unwrap();
+        Self { place: Place::Postgres(Postgres::shared().superuser(database.name())), _folder: None }
+    }
+
     /// Another database of the same kind.
     pub(crate) fn fresh(&self) -> Self {
         match &self.place {
             Place::Memory(_, options) => Self::in_memory(options.clone()),
             Place::Sqlite(_) => Self::sqlite(),
+            Place::Postgres(_) => Self::postgres(),
         }
     }
 
@@ -59,7 +73,7 @@ impl Ground {
     fn handle(&self, access: Access) -> Box<dyn Target> {
         match &self.place {
             Place::Memory(memory, _) => Box::new(memory.again()),
-            Place::Sqlite(path) => open(&Location::Sqlite(path.clone()), access).unwrap(),
+            Place::Sqlite(_) | Place::Postgres(_) => open(&self.location(), access).unwrap(),
         }
     }
 
@@ -67,6 +81,7 @@ impl Ground {
     pub(crate) fn location(&self) -> Location {
         match &self.place {
             Place::Sqlite(path) => Location::Sqlite(path.clone()),
+            Place::Postgres(database) => Location::parse(&database.url(), Path::new("/")).unwrap(),
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
@@ -75,6 +90,7 @@ impl Ground {
     pub(crate) fn sql(&self, statements: &str) {
         match &self.place {
             Place::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(statements).unwrap(),
+            Place::Postgres(database) => drop(database.sql(statements).unwrap()),
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
@@ -83,6 +99,7 @@ impl Ground {
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {
             Place::Sqlite(_) => "landfall_",
+            Place::Postgres(_) => "landfall.",
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
