@@ -3,6 +3,8 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
+mod batch;
+mod memory;
 mod mysql;
 mod open;
 mod sql;
@@ -19,6 +21,7 @@ use landfall_core::{
     validate::TargetLimits,
 };
 
+pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
 
 use crate::{
@@ -125,7 +128,8 @@ pub trait Read {
     /// Whether `table` exists.
     fn has_table(&self, table: &Table) -> Result<bool>;
 
-    /// The number of rows of `table`; 0 where it does not exist.
+    /// The number of rows of `table`; 0 where it does not exist. Of a table that is being built aside, this and
+    /// [`scan`](Self::scan) tell the handle that builds it the rows so far.
     fn row_count(&self, table: &Table) -> Result<u64>;
 
     /// What the database cannot hold of the rows of `table`.
@@ -182,8 +186,8 @@ pub trait Transaction: Read {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
 
     /// Gives the rows of `table` that have the primary keys of the rows of `rows` at `selected` the content of those
-    /// rows. No two of them have the same primary key. Those that a constraint of the database stops are returned, and
-    /// the others stay.
+    /// rows, in this order. No two of them have the same primary key. Those that a constraint of the database stops are
+    /// returned, and so are those whose row is not there; the others stay.
     fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>>;
 
     /// Sees to it that the rows of `parent` whose fields at `positions` have one of `values` stay until this transaction

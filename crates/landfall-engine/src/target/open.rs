@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Target,
+    Memory, Target,
     mysql::{self, Mysql},
     sqlite::Sqlite,
 };
@@ -19,6 +19,8 @@ pub enum Location {
     Sqlite(PathBuf),
     /// `mysql://USER@HOST/DATABASE` or `mariadb://…`, a server.
     Mysql(Box<mysql::Settings>),
+    /// `memory:`, for trials: a database that is empty when it is opened, and gone when the program ends.
+    Memory,
 }
 
 impl Location {
@@ -34,9 +36,10 @@ impl Location {
             Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
                 .map(|settings| Self::Mysql(Box::new(settings)))
                 .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
+            Some(("memory", "")) => Ok(Self::Memory),
             _ => Err(Error::Usage(format!(
-                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder) or \
-                 mysql://USER@HOST/DATABASE",
+                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
+                 mysql://USER@HOST/DATABASE, or memory: to try things out",
                 mask(text)
             ))),
         }
@@ -56,6 +59,7 @@ impl fmt::Display for Location {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::Mysql(settings) => settings.fmt(f),
+            Self::Memory => f.write_str("memory:"),
         }
     }
 }
@@ -77,5 +81,6 @@ pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
     match location {
         Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
         Location::Mysql(settings) => Ok(Box::new(Mysql::open((**settings).clone(), access)?)),
+        Location::Memory => Ok(Box::new(Memory::default())),
     }
 }

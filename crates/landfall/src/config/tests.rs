@@ -32,7 +32,7 @@ fn open(text: &str) -> Result<Settings, String> {
 }
 
 fn file_of(settings: &Settings) -> String {
-    let Location::Sqlite(path) = &settings.target;
+    let Location::Sqlite(path) = &settings.target else { panic!("not a file: {}", settings.target) };
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 

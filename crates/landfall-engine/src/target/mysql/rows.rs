@@ -14,7 +14,7 @@ use super::{
     names::{all_names, folded, names, quoted},
     stored::{bound, scalar},
 };
-use crate::{error::Result, target::sql::batch::batch};
+use crate::{error::Result, target::batch::batch};
 
 /// Rows of one batch of a scan.
 const SCAN_ROWS: usize = 8192;

@@ -3,7 +3,6 @@
 //! The statements are written once, with `?` for each parameter. What the databases do not spell alike stands in
 //! [`Spelling`].
 
-pub(super) mod batch;
 pub(super) mod ledger;
 pub(super) mod quarantine;
 

@@ -12,7 +12,7 @@ use super::{
     statements::Statements,
     stored::{Bound, scalar},
 };
-use crate::{error::Result, target::sql};
+use crate::error::Result;
 
 /// Rows of one batch of a scan.
 const SCAN_ROWS: usize = 8192;
@@ -90,7 +90,7 @@ fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusq
 
 /// A batch of the values gathered, which are taken away.
 fn batch(table: &Table, positions: &[usize], columns: &mut [Vec<Scalar>]) -> Result<RecordBatch> {
-    sql::batch::batch(table, positions, columns)
+    crate::target::batch::batch(table, positions, columns)
         .map_err(|error| super::mismatch(format!("{}: {error}", reading(table))))
 }
 

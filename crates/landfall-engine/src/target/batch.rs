@@ -1,4 +1,4 @@
-//! Values that were read, as the batches that the rest of the engine works on.
+//! Values that were read from a database, as a batch.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use arrow_array::{
 use arrow_schema::{ArrowError, Field as ArrowField, Schema};
 use landfall_core::{keys::Scalar, schema::FieldType, validate::arrow_field};
 
-use crate::target::Table;
+use super::Table;
 
-/// A batch of the values gathered for the fields of `table` at `positions`, column by column; the values are taken away.
-pub(in crate::target) fn batch(
+/// A batch of the fields at `positions` of `table`, with the values of each in `columns`, which are taken away. A value
+/// that is not of its field's type, as another program may have stored it, is missing.
+pub(super) fn batch(
     table: &Table,
     positions: &[usize],
     columns: &mut [Vec<Scalar>],
