@@ -17,10 +17,10 @@ use crate::error::{Error, Result};
 pub enum Location {
     /// `sqlite:PATH`, a file; a relative path is relative to the project's folder.
     Sqlite(PathBuf),
-    /// `mysql://USER@HOST/DATABASE` or `mariadb://…`, a server.
-    Mysql(Box<mysql::Settings>),
     /// `memory:`, for trials: a database that is empty when it is opened, and gone when the program ends.
     Memory,
+    /// `mysql://USER@HOST/DATABASE` or `mariadb://…`, a server.
+    Mysql(Box<mysql::Settings>),
 }
 
 impl Location {
@@ -33,10 +33,10 @@ impl Location {
             Some(("sqlite", path)) if !path.is_empty() => {
                 Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
+            Some(("memory", "")) => Ok(Self::Memory),
             Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
                 .map(|settings| Self::Mysql(Box::new(settings)))
                 .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
-            Some(("memory", "")) => Ok(Self::Memory),
             _ => Err(Error::Usage(format!(
                 "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
                  mysql://USER@HOST/DATABASE, or memory: to try things out",
@@ -58,8 +58,8 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Mysql(settings) => settings.fmt(f),
             Self::Memory => f.write_str("memory:"),
+            Self::Mysql(settings) => settings.fmt(f),
         }
     }
 }
@@ -80,7 +80,7 @@ pub enum Access {
 pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
     match location {
         Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
-        Location::Mysql(settings) => Ok(Box::new(Mysql::open((**settings).clone(), access)?)),
         Location::Memory => Ok(Box::new(Memory::default())),
+        Location::Mysql(settings) => Ok(Box::new(Mysql::open((**settings).clone(), access)?)),
     }
 }

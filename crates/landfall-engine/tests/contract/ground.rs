@@ -12,7 +12,7 @@ pub(crate) struct Ground {
 }
 
 enum Place {
-    Memory(Memory),
+    Memory(Memory, MemoryOptions),
     Sqlite(PathBuf),
     Mysql(testbed::Database),
 }
@@ -30,7 +30,7 @@ impl Ground {
 
     /// In memory, with any ways.
     pub(crate) fn in_memory(options: MemoryOptions) -> Self {
-        Self { place: Place::Memory(Memory::with(options)), _folder: None }
+        Self { place: Place::Memory(Memory::with(options.clone()), options), _folder: None }
     }
 
     /// A SQLite file.
@@ -42,6 +42,15 @@ impl Ground {
     /// A database of its own on a private MariaDB.
     pub(crate) fn mysql() -> Self {
         Self { place: Place::Mysql(testbed::Mariadb::shared().fresh_database().unwrap()), _folder: None }
+    }
+
+    /// Another database of the same kind.
+    pub(crate) fn fresh(&self) -> Self {
+        match &self.place {
+            Place::Memory(_, options) => Self::in_memory(options.clone()),
+            Place::Sqlite(_) => Self::sqlite(),
+            Place::Mysql(_) => Self::mysql(),
+        }
     }
 
     /// A handle that may write, as a command opens one.
@@ -56,7 +65,7 @@ impl Ground {
 
     fn handle(&self, access: Access) -> Box<dyn Target> {
         match &self.place {
-            Place::Memory(memory) => Box::new(memory.again()),
+            Place::Memory(memory, _) => Box::new(memory.again()),
             Place::Sqlite(_) | Place::Mysql(_) => open(&self.location(), access).unwrap(),
         }
     }
@@ -66,7 +75,7 @@ impl Ground {
         match &self.place {
             Place::Sqlite(path) => Location::Sqlite(path.clone()),
             Place::Mysql(database) => Location::parse(&database.url(), "/".as_ref()).unwrap(),
-            Place::Memory(_) => panic!("not a database that speaks SQL"),
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
 
@@ -75,7 +84,7 @@ impl Ground {
         match &self.place {
             Place::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(statements).unwrap(),
             Place::Mysql(database) => drop(database.sql(statements).unwrap()),
-            Place::Memory(_) => panic!("not a database that speaks SQL"),
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
 
@@ -83,7 +92,7 @@ impl Ground {
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {
             Place::Sqlite(_) | Place::Mysql(_) => "landfall_",
-            Place::Memory(_) => panic!("not a database that speaks SQL"),
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
 }

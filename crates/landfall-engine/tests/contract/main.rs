@@ -43,6 +43,7 @@ mod definitions;
 mod ground;
 mod keys;
 mod ledger;
+mod loads;
 mod names;
 mod pace;
 mod parents;

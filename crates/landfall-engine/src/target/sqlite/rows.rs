@@ -20,7 +20,7 @@ const SCAN_ROWS: usize = 8192;
 /// Whether the database has a table called `name`.
 pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE")
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE")
         .and_then(|mut statement| statement.exists([name]))
         .context(|| "cannot read the database's schema".into())
 }
