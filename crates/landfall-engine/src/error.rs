@@ -63,7 +63,8 @@ pub struct TargetError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TargetErrorKind {
-    /// The database cannot be opened or is damaged.
+    /// The database cannot be opened or is damaged: it is not where the target says, is no database, or wants another kind
+    /// of connection. The same command does not succeed before somebody mends that.
     Unavailable,
     /// Another program holds the database.
     Locked,
@@ -81,7 +82,8 @@ pub enum TargetErrorKind {
     Again,
     /// The database wants another name or password, or does not let this user do what was asked for.
     Denied,
-    /// The database did not answer in time, or the connection to it was lost.
+    /// The database did not answer in time, takes no connections now, or the connection to it was lost. The same command
+    /// may succeed later, and goes on from the ledger.
     Lost,
     /// A constraint of the database stopped what was asked for.
     Constraint,

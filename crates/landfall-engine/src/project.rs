@@ -26,6 +26,13 @@ impl Project {
         tables_of(&self.package)
     }
 
+    /// The tables in the order in which they can be made: those that others refer to come first.
+    #[must_use]
+    pub fn tables_to_make(&self) -> Vec<Table> {
+        let tables = self.tables();
+        self.package.load_order().into_iter().flatten().map(|at| tables[at].clone()).collect()
+    }
+
     /// The position of the resource called `name`.
     ///
     /// # Errors

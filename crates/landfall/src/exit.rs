@@ -10,7 +10,7 @@ use landfall_engine::{Error, TargetErrorKind, ledger::LoadState, pipeline::LoadO
 pub(crate) enum Exit {
     /// Done. Rejects of a load that ran to its end are no failure: they are in the quarantine.
     Done = 0,
-    /// `check` found records that would be rejected, or `verify` found a discrepancy.
+    /// `check` found records that would be rejected, `verify` a discrepancy, or `schema diff` a difference.
     Found = 1,
     /// The command line makes no sense.
     Usage = 2,
@@ -18,9 +18,9 @@ pub(crate) enum Exit {
     Project = 3,
     /// A source cannot be read, or its header contradicts the dictionary.
     Source = 4,
-    /// The target cannot be opened, or refused a statement.
+    /// The target cannot be opened, does not let this user in, or refused a statement: somebody has to mend that.
     Target = 5,
-    /// Another program holds the target's lock.
+    /// Another program holds the target's lock, or goes on with the same load: the same command may succeed later.
     Locked = 6,
     /// The target may not be written.
     ReadOnly = 7,
@@ -34,25 +34,29 @@ pub(crate) enum Exit {
     RolledBack = 11,
     /// A table of the database is not what the dictionary says.
     Mismatch = 12,
+    /// The target did not answer, or the connection to it was lost: the same command may succeed later. A code of its own,
+    /// so that a script can tell it from a wrong password, which no further attempt mends.
+    Lost = 13,
     /// A mistake of Landfall's own.
     Internal = 70,
 }
 
 /// All codes with their meaning, for `--help` and the man page.
-const MEANINGS: [(Exit, &str); 14] = [
+const MEANINGS: [(Exit, &str); 15] = [
     (Exit::Done, "done (records in the quarantine are no failure)"),
-    (Exit::Found, "check found bad records, or verify found a discrepancy"),
+    (Exit::Found, "check found bad records, verify a discrepancy, or schema diff a difference"),
     (Exit::Usage, "the command line makes no sense"),
     (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
     (Exit::Source, "a source cannot be read, or its header contradicts the data package"),
-    (Exit::Target, "the database cannot be opened, or refused a statement"),
-    (Exit::Locked, "another program holds the database's lock"),
+    (Exit::Target, "the database cannot be opened, does not let this user in, or refused a statement"),
+    (Exit::Locked, "another program holds the database's lock, or goes on with the same load"),
     (Exit::ReadOnly, "the database may not be written"),
     (Exit::DiskFull, "no space is left"),
     (Exit::NewerVersion, "the database was made by a newer version of Landfall"),
     (Exit::TooManyRejects, "a load was stopped: more rejects than --max-rejects allows"),
     (Exit::RolledBack, "an atomic load had rejects and was rolled back"),
     (Exit::Mismatch, "a table of the database is not what the data package says"),
+    (Exit::Lost, "the database did not answer in time, or the connection to it was lost"),
     (Exit::Internal, "a mistake of Landfall's own"),
 ];
 
@@ -98,7 +102,9 @@ impl Exit {
 
     const fn of_target(kind: TargetErrorKind) -> Self {
         match kind {
-            TargetErrorKind::Locked | TargetErrorKind::Overtaken => Self::Locked,
+            // Each time another program was in the way, and nothing was lost.
+            TargetErrorKind::Locked | TargetErrorKind::Overtaken | TargetErrorKind::Again => Self::Locked,
+            TargetErrorKind::Lost => Self::Lost,
             TargetErrorKind::ReadOnly => Self::ReadOnly,
             TargetErrorKind::Full => Self::DiskFull,
             TargetErrorKind::NewerVersion => Self::NewerVersion,
@@ -170,7 +176,7 @@ mod tests {
     fn codes_are_distinct_and_all_are_documented() {
         let mut codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| exit.code()).collect();
         codes.dedup();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 70]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 70]);
     }
 
     #[test]
@@ -183,6 +189,10 @@ mod tests {
             (TargetErrorKind::Full, Exit::DiskFull),
             (TargetErrorKind::NewerVersion, Exit::NewerVersion),
             (TargetErrorKind::Mismatch, Exit::Mismatch),
+            (TargetErrorKind::Again, Exit::Locked),
+            (TargetErrorKind::Denied, Exit::Target),
+            (TargetErrorKind::Lost, Exit::Lost),
+            (TargetErrorKind::Constraint, Exit::Target),
             (TargetErrorKind::Statement, Exit::Target),
         ] {
             let error = anyhow::Error::from(Error::from(TargetError::new(kind, "x"))).context("while testing");

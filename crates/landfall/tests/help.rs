@@ -21,6 +21,9 @@ fn help_of_every_command() {
         "loads",
         "verify",
         "report",
+        "schema",
+        "schema diff",
+        "schema apply",
         "init",
         "completions",
         "man",
@@ -44,7 +47,7 @@ fn short_help_names_every_exit_code() {
         .skip_while(|line| *line != "Exit codes:")
         .filter_map(|line| line.split_whitespace().next()?.parse().ok())
         .collect();
-    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 70]);
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 70]);
 }
 
 #[test]

@@ -1,17 +1,20 @@
 -- Employees hired in :year for each department and job, by quarter. Only pairs with hires in that year are listed.
 --
--- A datetime is stored in UTC as text, YYYY-MM-DDThh:mm:ssZ, so that year and month stand at fixed places. Counting by
--- the short ids first, and looking up the names after, keeps it fast on millions of rows.
+-- One text for every database. A datetime, which one holds as text and another as a type of its own, is text for all of them
+-- once it is cast to CHAR(30): YYYY-MM-DD first, in UTC, so that year and month stand at fixed places. The year is compared
+-- as four digits too, since no cast to an integer is spelled alike everywhere: 10000 + :year has them at its end, with the
+-- zeros that a year before 1000 needs. COUNT gives a whole number everywhere, where SUM may give a decimal. Counting by the
+-- short ids first, and looking up the names after, keeps it fast on millions of rows.
 WITH hires AS (
   SELECT
     department_id,
     job_id,
-    SUM(CASE WHEN substr("datetime", 6, 2) BETWEEN '01' AND '03' THEN 1 ELSE 0 END) AS q1,
-    SUM(CASE WHEN substr("datetime", 6, 2) BETWEEN '04' AND '06' THEN 1 ELSE 0 END) AS q2,
-    SUM(CASE WHEN substr("datetime", 6, 2) BETWEEN '07' AND '09' THEN 1 ELSE 0 END) AS q3,
-    SUM(CASE WHEN substr("datetime", 6, 2) BETWEEN '10' AND '12' THEN 1 ELSE 0 END) AS q4
+    COUNT(CASE WHEN substr(CAST("datetime" AS CHAR(30)), 6, 2) BETWEEN '01' AND '03' THEN 1 END) AS q1,
+    COUNT(CASE WHEN substr(CAST("datetime" AS CHAR(30)), 6, 2) BETWEEN '04' AND '06' THEN 1 END) AS q2,
+    COUNT(CASE WHEN substr(CAST("datetime" AS CHAR(30)), 6, 2) BETWEEN '07' AND '09' THEN 1 END) AS q3,
+    COUNT(CASE WHEN substr(CAST("datetime" AS CHAR(30)), 6, 2) BETWEEN '10' AND '12' THEN 1 END) AS q4
   FROM hired_employees
-  WHERE CAST(substr("datetime", 1, 4) AS INTEGER) = :year
+  WHERE substr(CAST("datetime" AS CHAR(30)), 1, 4) = substr(CAST(10000 + :year AS CHAR(5)), 2, 4)
   GROUP BY department_id, job_id
 )
 SELECT
@@ -25,4 +28,4 @@ FROM hires
 JOIN departments ON departments.id = hires.department_id
 JOIN jobs ON jobs.id = hires.job_id
 -- By bytes; the ids put names that occur twice into one order.
-ORDER BY departments.department COLLATE BINARY, jobs.job COLLATE BINARY, departments.id, jobs.id
+ORDER BY departments.department, jobs.job, departments.id, jobs.id

@@ -11,7 +11,7 @@ mod load_order;
 mod package;
 mod table;
 
-pub use descriptor::Loader;
+pub use descriptor::{Loader, folded};
 pub use dialect::{Dialect, HeaderRows, LineTerminator};
 pub use document::{DescriptorError, DescriptorErrors};
 pub use field::{

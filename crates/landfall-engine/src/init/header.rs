@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use landfall_core::{
-    schema::{Dialect, HeaderRows},
+    schema::{Dialect, HeaderRows, folded},
     validate::ValueReader,
 };
 
@@ -126,7 +126,7 @@ impl Header {
 
 fn are_distinct(labels: &[String]) -> bool {
     let mut seen = HashSet::new();
-    labels.iter().all(|label| seen.insert(label.to_ascii_lowercase()))
+    labels.iter().all(|label| seen.insert(folded(label)))
 }
 
 fn votes(labels: &[String], rest: &[Vec<String>], dialect: &Dialect) -> Votes {

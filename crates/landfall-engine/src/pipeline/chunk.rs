@@ -69,7 +69,7 @@ impl Chunk<'_> {
         let line_ends = block.line_ends();
         let end = Position { offset: block.offset + block.length, lines: self.tally.position.lines + line_ends };
         let flow = match block.content {
-            Content::Records(read) => self.records(block.offset, &read.0, read.1, keys)?,
+            Content::Records(read) => self.records(block.offset, end, &read.0, read.1, keys)?,
             Content::TooLong(record) => self.too_long(&record)?,
         };
         if flow == Flow::Continue {
@@ -78,7 +78,14 @@ impl Chunk<'_> {
         Ok(flow)
     }
 
-    fn records(&mut self, offset: u64, records: &Records, mut validated: Validated, keys: &mut Keys) -> Result<Flow> {
+    fn records(
+        &mut self,
+        offset: u64,
+        end: Position,
+        records: &Records,
+        mut validated: Validated,
+        keys: &mut Keys,
+    ) -> Result<Flow> {
         let rejected = std::mem::take(&mut validated.rejects);
         let on_conflict = self.rules.on_conflict;
         let before = self.tally.counts.read;
@@ -88,7 +95,7 @@ impl Chunk<'_> {
         self.write_rejects()?;
         match stopped {
             None => self.tally.counts.read = before + records.len() as u64,
-            Some(record) => self.stop_after(offset, records, before, record as usize),
+            Some(record) => self.stop_after(offset, end, records, before, record as usize),
         }
         Ok(flow)
     }
@@ -102,7 +109,7 @@ impl Chunk<'_> {
     }
 
     /// Sets the position to the end of `record`, the last that was taken.
-    fn stop_after(&mut self, offset: u64, records: &Records, before: u64, record: usize) {
+    fn stop_after(&mut self, offset: u64, end: Position, records: &Records, before: u64, record: usize) {
         self.tally.counts.read = before + record as u64 + 1;
         if record + 1 < records.len() {
             self.tally.position = Position {
@@ -110,9 +117,8 @@ impl Chunk<'_> {
                 lines: self.tally.position.lines + records.line(record + 1) as u64,
             };
         } else {
-            // Nothing but line ends and comments follow, which are not counted twice when they are read again.
-            self.tally.position.offset = offset + (records.offset(record) + records.raw(record).len()) as u64;
-            self.tally.position.lines += records.line(record) as u64;
+            // Nothing but line ends and comments follow. The record may be of several lines itself.
+            self.tally.position = end;
         }
     }
 

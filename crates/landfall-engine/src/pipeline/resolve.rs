@@ -239,9 +239,7 @@ impl<'a> Block<'a> {
         if !self.keys.learns {
             return;
         }
-        for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.uniques) {
-            unique.seen.insert(columns.key(row));
-        }
+        self.claim(row);
         for (foreign, columns) in self.keys.foreigns.iter_mut().zip(&self.foreigns) {
             if matches!(foreign.parents, Parents::Other(_)) {
                 foreign.touched.add(columns, row);
@@ -249,11 +247,20 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// Notes the keys of a row that is, or may become, one of the table's.
+    #[inline]
+    fn claim(&mut self, row: usize) {
+        for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.uniques) {
+            unique.seen.insert(columns.key(row));
+        }
+    }
+
     /// A row against which something may stand.
     #[cold]
     fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
         if !judge.finds() && self.is_seen(&self.uniques, row) {
-            self.learn(row);
+            // Its parents may be missing: they are looked for when it is judged.
+            self.claim(row);
             return judge.defer(record_of(&self.validated.row_records, row), Vec::new());
         }
         let rows = &self.validated.rows;

@@ -3,9 +3,17 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
+mod batch;
+mod kind;
+pub mod limits;
+mod memory;
+mod mysql;
 mod open;
+pub mod placeholders;
+mod postgres;
 mod sql;
 mod sqlite;
+mod url;
 
 use std::{ops::Range, sync::Arc};
 
@@ -16,7 +24,10 @@ use landfall_core::{
     schema::{Package, TableSchema},
     validate::TargetLimits,
 };
+use serde::Serialize;
 
+pub use kind::Kind;
+pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
 
 use crate::{
@@ -54,13 +65,13 @@ pub struct RefusedRow {
 }
 
 /// A way in which the database differs from the dictionary.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The table.
     pub table: Arc<str>,
     /// What differs, as a sentence without its stop that goes on after "the table …", such as `has no column "age"`.
     pub message: String,
-    /// The statement that adds what is missing; none where adding cannot mend it.
+    /// The statement that adds what is missing, without a semicolon at its end; none where adding cannot mend it.
     pub addition: Option<String>,
     /// Whether rows can be loaded all the same.
     pub harmless: bool,
@@ -123,7 +134,8 @@ pub trait Read {
     /// Whether `table` exists.
     fn has_table(&self, table: &Table) -> Result<bool>;
 
-    /// The number of rows of `table`; 0 where it does not exist.
+    /// The number of rows of `table`; 0 where it does not exist. Of a table that is being built aside, this and
+    /// [`scan`](Self::scan) tell the handle that builds it the rows so far.
     fn row_count(&self, table: &Table) -> Result<u64>;
 
     /// What the database cannot hold of the rows of `table`.
@@ -180,8 +192,8 @@ pub trait Transaction: Read {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
 
     /// Gives the rows of `table` that have the primary keys of the rows of `rows` at `selected` the content of those
-    /// rows. No two of them have the same primary key. Those that a constraint of the database stops are returned, and
-    /// the others stay.
+    /// rows, in this order. No two of them have the same primary key. Those that a constraint of the database stops are
+    /// returned, and so are those whose row is not there; the others stay.
     fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>>;
 
     /// Sees to it that the rows of `parent` whose fields at `positions` have one of `values` stay until this transaction
@@ -303,16 +315,19 @@ pub trait Target: Read {
     /// Returns once everything committed would survive a loss of power.
     fn settle(&mut self) -> Result<()>;
 
-    /// The statements that would make `tables` in an empty database.
+    /// The statements that would make `tables` in an empty database, in an order in which they run, each without a
+    /// semicolon at its end. Tables that others refer to come first in `tables`, unless they refer to each other.
     ///
     /// # Errors
     /// A name or type that the database cannot take.
     fn ddl(&self, tables: &[Table]) -> Result<Vec<String>>;
 
-    /// How the database differs from `tables`. Nothing is altered.
+    /// How the database differs from `tables`, in an order in which the additions run; `tables` as in [`ddl`](Self::ddl).
+    /// Nothing is altered.
     fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>>;
 
-    /// Carries out the additions of `differences`, in one transaction where the database can.
+    /// Carries out the additions of `differences`, in one transaction where the database can. One that another process
+    /// has carried out meanwhile is an error.
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()>;
 
     /// Runs a query that only reads, with values for its named parameters (`:name`), and hands its columns and rows to

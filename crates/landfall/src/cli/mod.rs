@@ -11,6 +11,7 @@ mod loads;
 mod man;
 mod rejects;
 mod report;
+mod schema;
 mod selection;
 mod verify;
 
@@ -55,6 +56,7 @@ enum Command {
     Loads(loads::Args),
     Verify(verify::Args),
     Report(report::Args),
+    Schema(schema::Args),
     Init(init::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -91,6 +93,7 @@ pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
         Command::Loads(args) => loads::run(args, &invocation),
         Command::Verify(args) => verify::run(args, &invocation),
         Command::Report(args) => report::run(args, &invocation),
+        Command::Schema(args) => schema::run(args, &invocation),
         Command::Init(args) => init::run(args, &invocation),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

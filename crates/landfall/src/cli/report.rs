@@ -54,7 +54,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         output::print(&listing(&settings.reports))?;
         return Ok(Exit::Done);
     };
-    let report = find(&settings.reports, name)?.definition()?;
+    let report = find(&settings.reports, name)?.definition(settings.target.kind())?;
     let values = report.bind(&args.parameters)?;
     let opened = invocation.open_with(settings, Access::Read)?;
     output::to_file_or_stdout(args.out.as_ref(), Replace::Yes, |out| {

@@ -6,9 +6,12 @@ use landfall_core::schema::{
     Field,
     document::{Entry, Node, Problems, Value},
 };
-use landfall_engine::report::{Parameter, ReportDefinition};
+use landfall_engine::{
+    report::{Parameter, ReportDefinition},
+    target::Kind,
+};
 
-use super::unreadable;
+use super::{PROJECT_FILE, unreadable};
 use crate::exit::Fault;
 
 /// A report as it is declared; its SQL is read when it is run.
@@ -22,13 +25,29 @@ pub(crate) struct Report {
     pub(crate) description: Option<String>,
     /// What may be asked of it.
     pub(crate) parameters: Vec<Parameter>,
-    sql: PathBuf,
+    sql: SqlFiles,
+}
+
+/// The files of a report's SQL: one text for all databases, or one of its own for some.
+#[derive(Debug, Clone, Default)]
+struct SqlFiles {
+    default: Option<PathBuf>,
+    own: Vec<(Kind, PathBuf)>,
+}
+
+impl SqlFiles {
+    /// The file for a database.
+    fn of(&self, kind: Kind) -> Option<&PathBuf> {
+        let own = self.own.iter().find(|(own, _)| *own == kind).map(|(_, path)| path);
+        own.or(self.default.as_ref())
+    }
 }
 
 impl Report {
-    /// The report with its SQL.
-    pub(crate) fn definition(&self) -> Result<ReportDefinition, Fault> {
-        let sql = std::fs::read_to_string(&self.sql).map_err(|error| unreadable(&self.sql, &error))?;
+    /// The report with its SQL for the database `kind`.
+    pub(crate) fn definition(&self, kind: Kind) -> Result<ReportDefinition, Fault> {
+        let path = self.sql.of(kind).ok_or_else(|| self.without_sql(kind))?;
+        let sql = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
         Ok(ReportDefinition {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -36,6 +55,13 @@ impl Report {
             sql,
             parameters: self.parameters.clone(),
         })
+    }
+
+    fn without_sql(&self, kind: Kind) -> Fault {
+        Fault::project(format!(
+            "report {} has no SQL for {kind}; in {PROJECT_FILE}, name a file as `default` or `{kind}` below its `sql`",
+            self.name
+        ))
     }
 }
 
@@ -47,11 +73,32 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Vec<Repor
 fn report(entry: &Entry, folder: &Path, problems: &Problems) -> Option<Report> {
     let mut reader = entry.node.map("a report", problems)?;
     let (title, description) = (reader.text("title").map(String::from), reader.text("description").map(String::from));
-    let sql = reader.require("sql").and_then(|node| sql_path(node, folder, problems));
+    let sql = reader.require("sql").and_then(|node| sql_files(node, folder, problems));
     let parameters = reader.list("parameters").unwrap_or_default();
     let parameters = parameters.iter().filter_map(|node| parameter(node, problems)).collect();
     reader.finish();
     Some(Report { name: entry.key.clone(), title, description, parameters, sql: sql? })
+}
+
+/// One path, or a map of paths: `default`, and one for each database that needs a text of its own.
+fn sql_files(node: &Node, folder: &Path, problems: &Problems) -> Option<SqlFiles> {
+    if !matches!(node.value, Value::Map(_)) {
+        return Some(SqlFiles { default: Some(sql_path(node, folder, problems)?), own: Vec::new() });
+    }
+    let mut reader = node.map("\"sql\"", problems)?;
+    if reader.entries().is_empty() {
+        let mend = "write a path such as reports/name.sql, or a map with `default`";
+        problems.report_with_mend(&node.place, "\"sql\" names no file", mend);
+    }
+    let mut take = |name| reader.take(name).map(|node| sql_path(node, folder, problems));
+    let default = take("default");
+    let own: Vec<_> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, take(kind.as_str())?))).collect();
+    reader.finish();
+    // A path that is wrong has been complained about.
+    Some(SqlFiles {
+        default: default.flatten(),
+        own: own.into_iter().filter_map(|(kind, path)| Some((kind, path?))).collect(),
+    })
 }
 
 /// The file of a report's SQL stays within the project.

@@ -3,7 +3,7 @@
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::MaxRejects,
-    target::Location,
+    target::{Kind, Location},
 };
 
 use super::{LoadDefaults, Settings};
@@ -32,7 +32,7 @@ fn open(text: &str) -> Result<Settings, String> {
 }
 
 fn file_of(settings: &Settings) -> String {
-    let Location::Sqlite(path) = &settings.target;
+    let Location::Sqlite(path) = &settings.target else { panic!("not a file: {}", settings.target) };
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
@@ -102,6 +102,35 @@ fn the_sql_of_a_report_stays_within_the_project() {
         assert!(error.contains("does not stay within the project"), "{path}: {error}");
     }
     assert!(open("reports: {a: {}}\n").unwrap_err().contains("needs the property \"sql\""));
+}
+
+#[test]
+fn a_report_has_one_sql_for_all_databases_or_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["all", "own"] {
+        std::fs::write(folder.path().join(format!("{name}.sql")), format!("SELECT '{name}'")).unwrap();
+    }
+    std::fs::write(folder.path().join("datapackage.yaml"), PACKAGE).unwrap();
+    let text = "reports: {one: {sql: all.sql}, two: {sql: {default: all.sql, postgres: own.sql}}, \
+                three: {sql: {mysql: own.sql}}}\n";
+    std::fs::write(folder.path().join("landfall.yaml"), text).unwrap();
+    let settings = Settings::open(folder.path(), &environment).unwrap();
+    let sql = |kind: Kind| {
+        let definitions = settings.reports.iter().map(|report| report.definition(kind));
+        definitions.map(|definition| definition.map_or_else(|error| error.to_string(), |it| it.sql)).collect::<Vec<_>>()
+    };
+    let none =
+        "report three has no SQL for sqlite; in landfall.yaml, name a file as `default` or `sqlite` below its `sql`";
+    assert_eq!(sql(Kind::Sqlite), ["SELECT 'all'", "SELECT 'all'", none]);
+    assert_eq!(sql(Kind::Postgres), ["SELECT 'all'", "SELECT 'own'", &none.replace("sqlite", "postgres")]);
+    assert_eq!(sql(Kind::Mysql), ["SELECT 'all'", "SELECT 'all'", "SELECT 'own'"]);
+}
+
+#[test]
+fn a_database_that_there_is_not_is_pointed_at() {
+    let wrong = ["{default: a.sql, postgers: b.sql}", "{oracle: b.sql}", "{}", "{default: ../a.sql}", "[a.sql]"];
+    let errors = wrong.map(|sql| open(&format!("reports: {{a: {{sql: {sql}}}}}\n")).unwrap_err());
+    insta::assert_snapshot!("sql-files", errors.join("\n\n"));
 }
 
 #[test]

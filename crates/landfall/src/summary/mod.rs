@@ -3,10 +3,12 @@
 mod loads;
 mod reasons;
 mod records;
+mod schema;
 mod verification;
 
 pub(crate) use loads::{checked, print_loads};
 pub(crate) use records::reject_lines;
+pub(crate) use schema::{additions, applied, differences, schema, unmended};
 pub(crate) use verification::verified;
 
 use landfall_engine::ledger::Counts;

@@ -20,6 +20,8 @@ mod table_schema;
 #[cfg(test)]
 mod tests;
 
+pub use names::folded;
+
 use std::io;
 
 use super::document::{DescriptorErrors, Node, Problems, parse_json, parse_yaml};

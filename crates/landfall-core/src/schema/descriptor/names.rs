@@ -31,11 +31,12 @@ pub(super) fn check(name: &str, place: &Place, what: &str, problems: &Problems) 
     }
 }
 
-/// Checks that names differ, also for a database that does not tell upper from lower case.
+/// Checks that names differ, also for a database that does not tell upper from lower case: SQLite in ASCII, MySQL in all
+/// of Unicode, letter by letter.
 pub(super) fn check_distinct<'a>(names: impl Iterator<Item = (&'a str, &'a Place)>, what: &str, problems: &Problems) {
     let mut seen: HashMap<String, (&str, &Place)> = HashMap::new();
     for (name, place) in names {
-        let Some((first, at)) = seen.insert(name.to_ascii_lowercase(), (name, place)) else { continue };
+        let Some((first, at)) = seen.insert(folded(name), (name, place)) else { continue };
         let line = at.line();
         let message = if first == name {
             format!("the {what} \"{name}\" occurs twice, first in line {line}")
@@ -46,4 +47,10 @@ pub(super) fn check_distinct<'a>(names: impl Iterator<Item = (&'a str, &'a Place
         };
         problems.report_with_mend(place, message, "write another name");
     }
+}
+
+/// `name` as it is compared by a database that does not tell upper from lower case.
+#[must_use]
+pub fn folded(name: &str) -> String {
+    name.chars().flat_map(char::to_lowercase).collect()
 }

@@ -3,6 +3,8 @@
 //! The statements are written once, with `?` for each parameter. What the databases do not spell alike stands in
 //! [`Spelling`].
 
+pub(super) mod compare;
+pub(super) mod existing;
 pub(super) mod ledger;
 pub(super) mod quarantine;
 

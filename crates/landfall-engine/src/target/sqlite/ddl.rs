@@ -1,40 +1,68 @@
 //! Tables of the dictionary in SQLite: made where they are missing, checked where they exist.
 
+use std::sync::Arc;
+
 use landfall_core::schema::{Field, FieldType, ForeignKey};
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Difference, Table, failure::Context as _, mismatch, quoted, rows::has_table};
-use crate::error::Result;
+use super::{
+    Difference, Table,
+    catalogue::{self, Found},
+    failure::Context as _,
+    mismatch, quoted,
+};
+use crate::{
+    error::Result,
+    target::sql::{
+        compare::{compare, has_other_foreign_key, missing, not_a_table, refuse},
+        existing::{Dialect, ExistingColumn, Fit},
+    },
+};
 
 /// SQLite's own limit on the columns of a table (`SQLITE_MAX_COLUMN`).
 const MOST_COLUMNS: usize = 2000;
 
-/// Makes or checks all `tables` in one transaction.
-pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<()> {
-    let missing = missing_or_checked(connection, tables)?;
-    if missing.is_empty() {
-        return Ok(());
+/// Makes or checks all `tables` in one transaction. Whether one of them has a foreign key that is not in the dictionary.
+pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    let checked = check(connection, tables)?;
+    if checked.missing.is_empty() {
+        return Ok(checked.other_foreign_keys);
     }
     let doing = || "cannot make the tables of the data package".to_owned();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
-    for table in missing_or_checked(&transaction, tables)? {
+    let checked = check(&transaction, tables)?;
+    for table in checked.missing {
         let statement = create_table(table)?;
         transaction.execute_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
     }
-    transaction.commit().context(doing)
+    transaction.commit().context(doing)?;
+    Ok(checked.other_foreign_keys)
 }
 
-/// The tables that do not exist; those that do are checked.
-fn missing_or_checked<'t>(connection: &Connection, tables: &'t [Table]) -> Result<Vec<&'t Table>> {
-    let mut missing = Vec::new();
+/// What came of checking tables.
+#[derive(Default)]
+struct Checked<'t> {
+    /// Those that do not exist.
+    missing: Vec<&'t Table>,
+    /// Whether one that exists has a foreign key that is not in the dictionary.
+    other_foreign_keys: bool,
+}
+
+/// Checks those of `tables` that exist against the dictionary; nothing is altered.
+fn check<'t>(connection: &Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
+    let mut checked = Checked::default();
+    let dialect = SqliteDialect { tables, taken: Vec::new() };
     for table in tables {
-        if has_table(connection, &table.name)? {
-            check(connection, table)?;
-        } else {
-            missing.push(table);
+        match catalogue::read(connection, table)? {
+            Found::Nothing => checked.missing.push(table),
+            Found::Other(what) => refuse(table, &[not_a_table(table, what)])?,
+            Found::Table(existing) => {
+                refuse(table, &compare(table, &existing, &dialect))?;
+                checked.other_foreign_keys |= has_other_foreign_key(table, &existing, &dialect);
+            }
         }
     }
-    Ok(missing)
+    Ok(checked)
 }
 
 /// The statement that makes `table`.
@@ -69,15 +97,15 @@ pub(super) const fn sql_type(kind: &FieldType) -> &'static str {
     }
 }
 
-/// A foreign key that is checked at the end of the transaction, so that rows may name each other.
+/// A foreign key of a table.
 fn foreign_key(table: &Table, key: &ForeignKey) -> String {
+    format!("FOREIGN KEY ({}) {}", names(table, &key.fields), references(key))
+}
+
+/// What a foreign key refers to. It is checked at the end of the transaction, so that rows may name each other.
+fn references(key: &ForeignKey) -> String {
     let parents: Vec<String> = key.parent_fields.iter().map(|name| quoted(name)).collect();
-    format!(
-        "FOREIGN KEY ({}) REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED",
-        names(table, &key.fields),
-        quoted(&key.parent),
-        parents.join(", ")
-    )
+    format!("REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED", quoted(&key.parent), parents.join(", "))
 }
 
 /// The fields at `positions`, quoted and joined.
@@ -86,40 +114,15 @@ pub(super) fn names(table: &Table, positions: &[usize]) -> String {
     names.join(", ")
 }
 
-/// A column of a table that exists: its name, type, whether it may be null, and its place in the primary key.
-struct Existing {
-    name: String,
-    sql_type: String,
-    key: usize,
-    /// Whether it must be given a value.
-    required: bool,
-}
-
-/// Checks a table that exists against the dictionary; nothing is altered.
-fn check(connection: &Connection, table: &Table) -> Result<()> {
-    let found = compare(connection, table)?;
-    let serious: Vec<&str> = found.iter().filter(|difference| !difference.harmless).map(|d| &*d.message).collect();
-    if serious.is_empty() {
-        return Ok(());
-    }
-    Err(mismatch(format!(
-        "the table {:?} exists and differs from the data package: it {}. Nothing was altered: rename the table, or mend \
-         the data package; `landfall schema` shows every difference",
-        &*table.name,
-        serious.join("; it ")
-    )))
-}
-
 /// How the database differs from `tables`.
 pub(super) fn differences(connection: &Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+    let dialect = SqliteDialect { tables, taken: catalogue::taken_names(connection)? };
     let mut found = Vec::new();
     for table in tables {
-        if has_table(connection, &table.name)? {
-            found.extend(compare(connection, table)?);
-        } else {
-            let addition = Some(create_table(table)?);
-            let message = "does not exist".to_owned();
-            found.push(Difference { table: table.name.clone(), message, addition, harmless: true });
+        match catalogue::read(connection, table)? {
+            Found::Nothing => found.push(missing(table, create_table(table)?)),
+            Found::Other(what) => found.push(not_a_table(table, what)),
+            Found::Table(existing) => found.extend(compare(table, &existing, &dialect)),
         }
     }
     Ok(found)
@@ -136,59 +139,121 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
     transaction.commit().context(doing)
 }
 
-/// How a table that exists differs from the dictionary.
-fn compare(connection: &Connection, table: &Table) -> Result<Vec<Difference>> {
-    let existing = columns(connection, table)?;
-    let mut found = Vec::new();
-    let mut differs = |message: String, addition: Option<String>| {
-        found.push(Difference { table: table.name.clone(), message, addition, harmless: false });
-    };
-    for field in &table.schema.fields {
-        let name = &*field.name;
-        match existing.iter().find(|column| column.name == name) {
-            None => differs(format!("has no column {name:?}"), added_column(table, field)),
-            Some(column) if !column.sql_type.eq_ignore_ascii_case(sql_type(&field.kind)) => {
-                let (is, wanted) = (&column.sql_type, sql_type(&field.kind));
-                differs(format!("has the column {name:?} as {is} and not {wanted}"), None);
-            }
-            Some(_) => {}
+/// What SQLite holds in which column, and what it can add to a table.
+struct SqliteDialect<'t> {
+    /// The tables of the dictionary.
+    tables: &'t [Table],
+    /// The names that an index cannot have.
+    taken: Vec<String>,
+}
+
+impl Dialect for SqliteDialect<'_> {
+    /// SQLite folds the letters of ASCII, in quoted names too.
+    fn same_name(&self, a: &str, b: &str) -> bool {
+        a.eq_ignore_ascii_case(b)
+    }
+
+    /// A write transaction keeps all others out, so that the pipeline's check is enough. But SQLite checks no foreign key
+    /// to columns that are no key.
+    fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool {
+        let mut foreign_keys = self.tables.iter().flat_map(|table| &table.schema.foreign_keys);
+        foreign_keys.any(|foreign| foreign.parent == table.name && same_fields(table, key, &foreign.parent_fields))
+    }
+
+    fn needs_foreign_key(&self, _key: &ForeignKey) -> bool {
+        false
+    }
+
+    fn sql_type(&self, table: &Table, at: usize) -> String {
+        sql_type(&table.schema.fields[at].kind).into()
+    }
+
+    fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+        let kind = &table.schema.fields[at].kind;
+        if column.sql_type.eq_ignore_ascii_case(sql_type(kind)) {
+            return Fit::Same;
         }
+        if keeps(affinity(&column.sql_type), kind) { Fit::Alike } else { Fit::Other }
     }
-    if let Some(message) = key_difference(table, &existing) {
-        differs(message, None);
+
+    fn add_column(&self, table: &Table, at: usize) -> Option<String> {
+        let own = |key: &&ForeignKey| key.fields == [at];
+        let parents: String =
+            table.schema.foreign_keys.iter().filter(own).map(|key| format!(" {}", references(key))).collect();
+        Some(format!("ALTER TABLE {} ADD COLUMN {}{parents}", quoted(&table.name), column(&table.schema.fields[at])))
     }
-    for column in existing.iter().filter(|column| column.required && table.schema.position(&column.name).is_none()) {
-        differs(format!("asks for a value of the column {:?}, which is not in the data package", column.name), None);
+
+    fn add_primary_key(&self, _table: &Table) -> Option<String> {
+        None
     }
-    Ok(found)
+
+    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
+        let fields: Vec<&str> = key.iter().map(|&at| &*table.schema.fields[at].name).collect();
+        let name = self.free_name(&format!("{}_{}_key", table.name, fields.join("_")));
+        Some(format!("CREATE UNIQUE INDEX {} ON {} ({})", quoted(&name), quoted(&table.name), names(table, key)))
+    }
+
+    fn add_foreign_key(&self, _table: &Table, _key: &ForeignKey) -> Option<String> {
+        None
+    }
+
+    fn comes_with_its_column(&self, key: &ForeignKey) -> bool {
+        key.fields.len() == 1
+    }
 }
 
-/// The statement that adds a column. SQLite adds no required one to a table that may hold rows, and none to a key.
-fn added_column(table: &Table, field: &Field) -> Option<String> {
-    let at = table.schema.position(&field.name)?;
-    let schema = &table.schema;
-    let in_key = schema.primary_key.contains(&at) || schema.unique_keys.iter().any(|key| key.contains(&at));
-    let addable = !in_key && !field.constraints.required;
-    addable.then(|| format!("ALTER TABLE {} ADD COLUMN {}", quoted(&table.name), column(field)))
+/// Whether the fields of `table` at `positions` are those called `names`, in whatever order.
+fn same_fields(table: &Table, positions: &[usize], names: &[Arc<str>]) -> bool {
+    positions.len() == names.len() && positions.iter().all(|&at| names.contains(&table.schema.fields[at].name))
 }
 
-fn key_difference(table: &Table, existing: &[Existing]) -> Option<String> {
-    let mut key: Vec<&Existing> = existing.iter().filter(|column| column.key > 0).collect();
-    key.sort_by_key(|column| column.key);
-    let key: Vec<&str> = key.iter().map(|column| column.name.as_str()).collect();
-    let wanted: Vec<&str> = table.schema.primary_key.iter().map(|&at| &*table.schema.fields[at].name).collect();
-    (key != wanted).then(|| format!("has the primary key ({}) and not ({})", key.join(", "), wanted.join(", ")))
+impl SqliteDialect<'_> {
+    /// `name`, or with the first number behind it that makes it one that is not taken.
+    fn free_name(&self, name: &str) -> String {
+        let free = |name: &String| !self.taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
+        let numbered = (2..).map(|number: u64| format!("{name}_{number}"));
+        std::iter::once(name.to_owned()).chain(numbered).find(free).unwrap_or_default()
+    }
 }
 
-fn columns(connection: &Connection, table: &Table) -> Result<Vec<Existing>> {
-    let doing = || format!("cannot read the columns of the table {:?}", &*table.name);
-    let mut statement = connection
-        .prepare("SELECT name, type, pk, \"notnull\" AND dflt_value IS NULL AND pk = 0 FROM pragma_table_info(?)")
-        .context(doing)?;
-    let rows = statement
-        .query_map([&*table.name], |row| {
-            Ok(Existing { name: row.get(0)?, sql_type: row.get(1)?, key: row.get(2)?, required: row.get(3)? })
-        })
-        .context(doing)?;
-    rows.collect::<rusqlite::Result<_>>().context(doing)
+/// What a column of a table that is not STRICT does with values: <https://www.sqlite.org/datatype3.html#affname>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Affinity {
+    Integer,
+    Text,
+    /// Values stay as they are.
+    None,
+    /// Texts that read as numbers become numbers.
+    Numeric,
+    /// Integers become floating-point numbers.
+    Real,
+}
+
+fn affinity(declared: &str) -> Affinity {
+    let declared = declared.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+    match () {
+        () if has(&["INT"]) => Affinity::Integer,
+        () if has(&["CHAR", "CLOB", "TEXT"]) => Affinity::Text,
+        () if declared.is_empty() || has(&["BLOB"]) => Affinity::None,
+        () if has(&["REAL", "FLOA", "DOUB"]) => Affinity::Real,
+        () => Affinity::Numeric,
+    }
+}
+
+/// Whether a column gives back every value of a field of this type as it went in.
+fn keeps(affinity: Affinity, kind: &FieldType) -> bool {
+    let is_integer = sql_type(kind) == "INTEGER";
+    match affinity {
+        Affinity::Integer => is_integer,
+        Affinity::Text => !is_integer,
+        Affinity::Numeric => !reads_as_number(kind),
+        Affinity::None => true,
+        Affinity::Real => false,
+    }
+}
+
+/// Whether a text that this type is stored as may read as a number.
+const fn reads_as_number(kind: &FieldType) -> bool {
+    matches!(kind, FieldType::String(_) | FieldType::Any | FieldType::Number(_))
 }

@@ -200,6 +200,7 @@ pub(super) fn update(
     for &row in selected {
         let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows, at, row)));
         match statement.execute(rusqlite::params_from_iter(values)) {
+            Ok(0) => refused.push(RefusedRow { row, message: "no row has its primary key any more".into() }),
             Ok(_) => {}
             Err(error) if is_constraint(&error) => refused.push(RefusedRow { row, message: error.to_string() }),
             Err(error) => return Err(failure(&error, &doing())),

@@ -3,6 +3,7 @@
 //! Rows are bound to multi-row `INSERT`s; a statement that a constraint stops is tried again row by row. Datetimes,
 //! dates and times are stored as ISO 8601 text in UTC, numbers as their exact decimal text.
 
+mod catalogue;
 mod ddl;
 mod failure;
 mod insert;
@@ -43,6 +44,8 @@ pub(crate) struct Sqlite {
     connection: Connection,
     location: String,
     statements: Statements,
+    /// Whether a table has foreign keys that the pipeline does not know, so that SQLite has to check them.
+    other_foreign_keys: bool,
 }
 
 impl Sqlite {
@@ -59,7 +62,8 @@ impl Sqlite {
             ),
         }
         .context(|| format!("cannot open the database {location}"))?;
-        let mut target = Self { connection, location, statements: Statements::default() };
+        let statements = Statements::default();
+        let mut target = Self { connection, location, statements, other_foreign_keys: false };
         target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
         if access == Access::Write {
             migrations::apply(&mut target.connection, &target.location)?;
@@ -160,14 +164,15 @@ impl Target for Sqlite {
     }
 
     fn prepare(&mut self, tables: &[Table]) -> Result<()> {
-        ddl::prepare(&mut self.connection, tables)
+        self.other_foreign_keys |= ddl::prepare(&mut self.connection, tables)?;
+        Ok(())
     }
 
     fn transaction(&mut self, fence: Fence, _pace: Pace) -> Result<Box<dyn Transaction + '_>> {
-        let begin = |connection: &mut Connection| -> rusqlite::Result<()> {
-            connection.pragma_update(None, "foreign_keys", fence == Fence::Database)
-        };
-        begin(&mut self.connection).context(|| format!("cannot use the database {}", self.location))?;
+        let checks = fence == Fence::Database || self.other_foreign_keys;
+        self.connection
+            .pragma_update(None, "foreign_keys", checks)
+            .context(|| format!("cannot use the database {}", self.location))?;
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)

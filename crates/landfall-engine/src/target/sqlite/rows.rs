@@ -1,13 +1,7 @@
 //! Reading the rows of the dictionary's tables.
 
-use std::sync::Arc;
-
-use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray,
-};
-use arrow_schema::{Field as ArrowField, Schema};
-use landfall_core::{keys::Scalar, schema::FieldType, validate::arrow_field};
+use arrow_array::RecordBatch;
+use landfall_core::keys::Scalar;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::{
@@ -26,7 +20,7 @@ const SCAN_ROWS: usize = 8192;
 /// Whether the database has a table called `name`.
 pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE")
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE")
         .and_then(|mut statement| statement.exists([name]))
         .context(|| "cannot read the database's schema".into())
 }
@@ -96,36 +90,8 @@ fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusq
 
 /// A batch of the values gathered, which are taken away.
 fn batch(table: &Table, positions: &[usize], columns: &mut [Vec<Scalar>]) -> Result<RecordBatch> {
-    let columns = positions.iter().zip(columns).map(|(&at, values)| {
-        let field = &table.schema.fields[at];
-        let array = array(&field.kind, std::mem::take(values));
-        (arrow_field(field, array.data_type().clone()), array)
-    });
-    let (fields, arrays): (Vec<ArrowField>, Vec<ArrayRef>) = columns.unzip();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+    crate::target::batch::batch(table, positions, columns)
         .map_err(|error| super::mismatch(format!("{}: {error}", reading(table))))
-}
-
-fn array(kind: &FieldType, values: Vec<Scalar>) -> ArrayRef {
-    macro_rules! collect {
-        ($array:ty, $variant:path) => {
-            Arc::new(
-                values
-                    .into_iter()
-                    .map(|value| if let $variant(v) = value { Some(v) } else { None })
-                    .collect::<$array>(),
-            )
-        };
-    }
-    match kind {
-        FieldType::Integer { .. } | FieldType::Year => collect!(Int64Array, Scalar::Integer),
-        FieldType::Boolean(_) => collect!(BooleanArray, Scalar::Boolean),
-        FieldType::Date(_) => collect!(Date32Array, Scalar::Date),
-        FieldType::Time(_) => collect!(Time64MicrosecondArray, Scalar::Time),
-        FieldType::Datetime { .. } => collect!(TimestampMicrosecondArray, Scalar::Datetime),
-        FieldType::Number(_) => collect!(StringArray, Scalar::Number),
-        _ => collect!(StringArray, Scalar::Text),
-    }
 }
 
 /// Takes all rows out of `table`.

@@ -56,7 +56,12 @@ fn any_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
 fn temporal(kind: &FieldType, text: &str) -> Option<Scalar> {
     match kind {
         FieldType::Datetime { .. } => {
-            text.parse::<Timestamp>().ok().map(|time| Scalar::Datetime(time.as_microsecond()))
+            // A timestamp of the library ends a day before the calendar does.
+            let time = match text.strip_suffix('Z').and_then(|text| text.parse::<civil::DateTime>().ok()) {
+                Some(time) => time.duration_since(civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_micros(),
+                None => i128::from(text.parse::<Timestamp>().ok()?.as_microsecond()),
+            };
+            i64::try_from(time).ok().map(Scalar::Datetime)
         }
         FieldType::Date(_) => {
             let days = text.parse::<civil::Date>().ok()?.since(civil::Date::constant(1970, 1, 1)).ok()?;

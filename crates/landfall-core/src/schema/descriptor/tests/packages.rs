@@ -166,12 +166,17 @@ fn names_of_resources_are_sound_identifiers() {
 
 #[test]
 fn resources_have_different_names() {
-    let two = |a: &str, b: &str| {
+    let text = |a: &str, b: &str| {
         let table = |name: &str| format!("  - {{name: {name}, path: t, schema: {{fields: [{{name: a}}]}}}}\n");
-        messages(&format!("resources:\n{}{}", table(a), table(b)))
+        format!("resources:\n{}{}", table(a), table(b))
     };
+    let two = |a: &str, b: &str| messages(&text(a, b));
     assert_eq!(two("a", "a"), ["the resource \"a\" occurs twice, first in line 2 | write another name"]);
-    assert!(two("a", "A")[0].starts_with("the resource \"A\" differs only in case from \"a\" in line 2"));
+    for (a, b) in [("a", "A"), ("été", "ÉTÉ"), ("ΟΔΟΣ", "οδοσ")] {
+        let expected = format!("the resource \"{b}\" differs only in case from \"{a}\" in line 2");
+        assert!(two(a, b)[0].starts_with(&expected));
+    }
+    package(&text("ete", "été"));
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! The kinds of databases.
+
+use super::Location;
+
+/// Which database a target is: what of a project differs between databases is chosen by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// SQLite, embedded.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
+
+    /// The name by which a project's files call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Location {
+    /// Which database it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            // Memory runs no SQL: what is chosen by the kind of database is never used there.
+            Self::Sqlite(_) | Self::Memory => Kind::Sqlite,
+            Self::Postgres(_) => Kind::Postgres,
+            Self::Mysql(_) => Kind::Mysql,
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! A database in memory: plain structures, for trials and tests. It is the oracle that the other targets are held against,
+//! so that none of it goes through SQL.
+//!
+//! Its constraints are those of a database: keys and required fields are looked at row by row, foreign keys when a
+//! transaction commits. Handles that share one database write one at a time, and read what was committed. With
+//! [`MemoryOptions`] it takes on the ways of a server: commits that end later, tables built aside, other programs that were
+//! there first.
+
+mod database;
+mod options;
+mod quarantine;
+mod rows;
+mod state;
+mod transaction;
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow_array::RecordBatch;
+use landfall_core::keys::Scalar;
+
+pub use self::options::{Interference, MemoryOptions};
+use self::{
+    database::{Handle, Shared},
+    rows::Rows,
+    state::State,
+    transaction::MemoryTransaction,
+};
+use super::{Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction, batch::batch};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::LoadEntry,
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+};
+
+/// Rows of one batch of a scan.
+const SCAN_ROWS: usize = 8192;
+
+/// A handle of a database in memory.
+#[derive(Debug)]
+pub struct Memory {
+    shared: Arc<Shared>,
+    handle: Handle,
+    remote: bool,
+    /// The tables that this handle is building.
+    building: HashSet<Arc<str>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with(MemoryOptions::default())
+    }
+}
+
+impl Memory {
+    /// An empty database that behaves as `options` say.
+    #[must_use]
+    pub fn with(options: MemoryOptions) -> Self {
+        Self::on(Arc::new(Shared::new(options)))
+    }
+
+    /// Another handle of the same database, as another process would have one.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::on(self.shared.clone())
+    }
+
+    fn on(shared: Arc<Shared>) -> Self {
+        let (handle, remote) = (shared.handle(), shared.lock().options.remote);
+        Self { shared, handle, remote, building: HashSet::new() }
+    }
+
+    /// What was committed, as this handle sees it: its own commits have come to their end.
+    fn state(&self) -> Result<State> {
+        let mut database = self.shared.lock();
+        database.settle(self.handle);
+        database.tell(self.handle)?;
+        Ok(database.committed.clone())
+    }
+
+    fn view<R>(&self, read: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
+        read(&View { state: &self.state()?, building: &self.building })
+    }
+
+    /// Changes the tables, all or nothing.
+    fn alter(&mut self, change: impl FnOnce(&mut State) -> Result<()>) -> Result<()> {
+        let state = self.shared.begin(self.handle, false)?;
+        let mut altered = state.clone();
+        let outcome = change(&mut altered);
+        if outcome.is_ok() {
+            self.shared.lock().committed = altered;
+        }
+        self.shared.end();
+        outcome
+    }
+}
+
+impl Drop for Memory {
+    /// What was sent is not taken back.
+    fn drop(&mut self) {
+        self.shared.lock().settle(self.handle);
+    }
+}
+
+/// A state as it is read: with the tables that the reader is building.
+struct View<'v> {
+    state: &'v State,
+    building: &'v HashSet<Arc<str>>,
+}
+
+impl View<'_> {
+    fn rows(&self, table: &Table) -> Option<&Rows> {
+        let aside = || self.state.rows_aside(&table.name).filter(|_| self.building.contains(&table.name));
+        self.state.rows(&table.name).or_else(aside)
+    }
+
+    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Vec<Option<Vec<Scalar>>> {
+        let Some(rows) = self.rows(table) else { return vec![None; values.len()] };
+        rows.find_all(positions, values).into_iter().map(|row| row.map(|row| row.to_vec())).collect()
+    }
+
+    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        let Some(rows) = self.rows(table) else { return Ok(()) };
+        let mut rows = rows.iter().peekable();
+        while rows.peek().is_some() {
+            let mut columns = vec![Vec::new(); positions.len()];
+            for row in rows.by_ref().take(SCAN_ROWS) {
+                positions.iter().zip(&mut columns).for_each(|(&at, column)| column.push(row[at].clone()));
+            }
+            let read = batch(table, positions, &mut columns);
+            visit(&read.map_err(|error| mismatch(format!("cannot read the table {:?}: {error}", &*table.name)))?);
+        }
+        Ok(())
+    }
+
+    fn rejects(&self, filter: &RejectFilter) -> Vec<Reject> {
+        let most = filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        self.state.quarantine.wanted(filter, &self.state.loads).take(most).cloned().collect()
+    }
+
+    fn finds(&self, table: &Table) -> bool {
+        self.state.rows_aside(&table.name).is_none()
+    }
+}
+
+/// The reading methods, over whatever has a `view`.
+macro_rules! read_through {
+    ($type:ty) => {
+        impl Read for $type {
+            fn has_table(&self, table: &Table) -> Result<bool> {
+                self.view(|view| Ok(view.state.rows(&table.name).is_some()))
+            }
+            fn row_count(&self, table: &Table) -> Result<u64> {
+                self.view(|view| Ok(view.rows(table).map_or(0, Rows::len)))
+            }
+            fn is_remote(&self) -> bool {
+                self.remote
+            }
+            fn finds(&self, table: &Table) -> bool {
+                self.view(|view| Ok(view.finds(table))).unwrap_or(true)
+            }
+            fn find_all(
+                &self,
+                table: &Table,
+                positions: &[usize],
+                values: &[Vec<Scalar>],
+            ) -> Result<Vec<Option<Vec<Scalar>>>> {
+                self.view(|view| Ok(view.find_all(table, positions, values)))
+            }
+            fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+                self.view(|view| view.scan(table, positions, visit))
+            }
+            fn loads(&self) -> Result<Vec<LoadEntry>> {
+                self.view(|view| Ok(view.state.loads.to_vec()))
+            }
+            fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+                self.view(|view| Ok(view.rejects(filter)))
+            }
+            fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
+                self.view(|view| Ok(view.state.quarantine.wanted(filter, &view.state.loads).count() as u64))
+            }
+            fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+                self.view(|view| Ok(view.state.quarantine.groups(filter, &view.state.loads)))
+            }
+            fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+                self.view(|view| view.state.quarantine.raw(reject).iter().try_for_each(|part| visit(part)))
+            }
+            fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
+                self.view(|view| Ok(view.state.quarantine.events(reject)))
+            }
+        }
+    };
+}
+
+read_through!(Memory);
+read_through!(MemoryTransaction);
+
+impl MemoryTransaction {
+    fn view<R>(&self, read: impl FnOnce(&View<'_>) -> Result<R>) -> Result<R> {
+        read(&View { state: &self.state, building: &self.building })
+    }
+}
+
+impl Target for Memory {
+    fn location(&self) -> String {
+        "memory:".into()
+    }
+
+    fn prepare(&mut self, tables: &[Table]) -> Result<()> {
+        self.alter(|state| state.prepare(tables))
+    }
+
+    fn builds(&self) -> bool {
+        self.shared.lock().options.builds
+    }
+
+    fn build(&mut self, table: &Table, resumes: bool) -> Result<bool> {
+        if !self.builds() {
+            return self.prepare(std::slice::from_ref(table)).map(|()| false);
+        }
+        let mut builds = false;
+        self.alter(|state| {
+            let begun = state.rows_aside(&table.name).is_some_and(|rows| rows.len() > 0);
+            builds = state.rows(&table.name).is_none() && (resumes || !begun);
+            if builds { state.build(table) } else { state.prepare(std::slice::from_ref(table)) }
+        })?;
+        if builds {
+            self.building.insert(table.name.clone());
+        }
+        Ok(builds)
+    }
+
+    fn finish(&mut self, table: &Table) -> Result<()> {
+        self.alter(|state| state.finish(table))?;
+        self.building.remove(&table.name);
+        Ok(())
+    }
+
+    fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+        let pace = if self.shared.lock().options.ahead == 0 { Pace::InStep } else { pace };
+        let state = self.shared.begin(self.handle, pace == Pace::Ahead)?;
+        Ok(Box::new(MemoryTransaction {
+            shared: self.shared.clone(),
+            owner: self.handle,
+            pace,
+            fence,
+            remote: self.remote,
+            building: self.building.clone(),
+            before: state.clone(),
+            state,
+            failure: None,
+            meanwhile: Vec::new(),
+        }))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.state().map(drop)
+    }
+
+    fn ddl(&self, _tables: &[Table]) -> Result<Vec<String>> {
+        Err(no_sql("it has no statements to print"))
+    }
+
+    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
+        Ok(self.state()?.differences(tables))
+    }
+
+    fn add_missing(&mut self, _differences: &[Difference]) -> Result<()> {
+        Err(no_sql("there is nothing to add to: each command begins with an empty one"))
+    }
+
+    fn query(&self, _sql: &str, _parameters: &[(String, Scalar)], _rows: &mut dyn QueryRows) -> Result<()> {
+        Err(no_sql("it cannot run queries"))
+    }
+}
+
+fn no_sql(words: &str) -> Error {
+    Error::Usage(format!(
+        "the target memory: is no SQL database, and {words}; use another target, such as sqlite:landfall.db"
+    ))
+}
+
+/// A mismatch between the dictionary and the database.
+fn mismatch(message: impl Into<String>) -> Error {
+    TargetError::new(TargetErrorKind::Mismatch, message).into()
+}

@@ -1,0 +1,178 @@
+//! Tables of the dictionary: made where they are missing, checked where they exist.
+//!
+//! A statement that defines something commits by itself. So each makes one table with all its keys, and is repeated by
+//! the next command where this one dies between two. Foreign keys may name tables that are still to come, which the server
+//! allows while its check of foreign keys is off.
+
+use landfall_core::schema::ForeignKey;
+
+use super::{
+    Difference, Table,
+    columns::sql_type,
+    connection::Connection,
+    existing::{Existing, compare},
+    failure::Context as _,
+    lock::with_lock,
+    mismatch,
+    names::{self, key_name, names, quoted},
+    server::Server,
+};
+use crate::error::Result;
+
+/// Makes or checks all `tables`.
+pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<()> {
+    names::check(&connection.server, tables)?;
+    if missing_or_checked(connection, tables)?.is_empty() {
+        return Ok(());
+    }
+    with_lock(connection, |connection| {
+        let missing = missing_or_checked(connection, tables)?;
+        // All of them can be made, before the first one is.
+        let statements = missing.iter().map(|table| create_table(&connection.server, table, tables));
+        let statements = statements.collect::<Result<Vec<_>>>()?;
+        let made = missing.iter().zip(&statements);
+        unchecked(connection, |connection| {
+            made.into_iter().try_for_each(|(table, statement)| {
+                connection.run(statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
+            })
+        })
+    })
+}
+
+/// Runs `work` while the server does not check foreign keys.
+fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+    let doing = || "cannot set up the session".to_owned();
+    connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
+    let outcome = work(connection);
+    connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
+    outcome
+}
+
+/// The tables that do not exist; those that do are checked.
+fn missing_or_checked<'t>(connection: &mut Connection, tables: &'t [Table]) -> Result<Vec<&'t Table>> {
+    let mut missing = Vec::new();
+    for table in tables {
+        match Existing::read(connection, table)? {
+            None => missing.push(table),
+            Some(existing) => check(&compare(&connection.server, table, tables, &existing)?, table)?,
+        }
+    }
+    Ok(missing)
+}
+
+/// Refuses a table with differences that matter; nothing is altered.
+fn check(found: &[Difference], table: &Table) -> Result<()> {
+    let serious: Vec<&str> = found.iter().filter(|difference| !difference.harmless).map(|d| &*d.message).collect();
+    if serious.is_empty() {
+        return Ok(());
+    }
+    Err(mismatch(format!(
+        "the table {:?} exists and differs from the data package: it {}. Nothing was altered: rename the table, or mend \
+         the data package; `landfall schema` shows every difference",
+        &*table.name,
+        serious.join("; it ")
+    )))
+}
+
+/// How the database differs from `tables`.
+pub(super) fn differences(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+    names::check(&connection.server, tables)?;
+    let mut found = Vec::new();
+    for table in tables {
+        if let Some(existing) = Existing::read(connection, table)? {
+            found.extend(compare(&connection.server, table, tables, &existing)?);
+        } else {
+            let addition = Some(create_table(&connection.server, table, tables)?);
+            let message = "does not exist".to_owned();
+            found.push(Difference { table: table.name.clone(), message, addition, harmless: true });
+        }
+    }
+    Ok(found)
+}
+
+/// Carries out the additions of `differences`, one after the other: each commits by itself.
+pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
+    let additions = differences.iter().filter_map(|found| Some((&found.table, found.addition.as_ref()?)));
+    with_lock(connection, |connection| {
+        let (tables, others): (Vec<_>, Vec<_>) =
+            additions.partition(|(_, statement)| statement.starts_with("CREATE TABLE"));
+        unchecked(connection, |connection| run_all(connection, &tables))?;
+        // With the server's check on, so that rows which stand against a new key are found.
+        run_all(connection, &others)
+    })
+}
+
+fn run_all(connection: &mut Connection, additions: &[(&std::sync::Arc<str>, &String)]) -> Result<()> {
+    additions.iter().try_for_each(|(table, statement)| {
+        connection.run(statement).map(drop).context(|| format!("cannot alter the table {table:?}"))
+    })
+}
+
+/// The statement that makes `table`, which is one of `tables`.
+pub(super) fn create_table(server: &Server, table: &Table, tables: &[Table]) -> Result<String> {
+    let schema = &table.schema;
+    let mut parts = (0..schema.fields.len()).map(|at| column(server, table, at)).collect::<Result<Vec<_>>>()?;
+    if !schema.primary_key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", names(table, &schema.primary_key)));
+    }
+    parts.extend(schema.unique_keys.iter().map(|key| unique_key(table, key)));
+    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key(table, key, tables)));
+    Ok(format!(
+        "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {}",
+        quoted(&table.name),
+        parts.join(",\n  "),
+        server.collation()
+    ))
+}
+
+/// The column for the field at `at`. Those of the primary key are required in any case.
+pub(super) fn column(server: &Server, table: &Table, at: usize) -> Result<String> {
+    let field = &table.schema.fields[at];
+    let required = if is_required(table, at) { "NOT NULL" } else { "NULL" };
+    Ok(format!("{} {} {required}", quoted(&field.name), sql_type(server, table, at)?))
+}
+
+/// Whether the field at `at` must have a value.
+pub(super) fn is_required(table: &Table, at: usize) -> bool {
+    table.schema.fields[at].constraints.required || table.schema.primary_key.contains(&at)
+}
+
+/// The part of a statement that adds a unique key.
+pub(super) fn unique_key(table: &Table, key: &[usize]) -> String {
+    format!("UNIQUE KEY {} ({})", quoted(&name_of("uk", table, key)), names(table, key))
+}
+
+/// The part of a statement that adds a foreign key. Its fields stand in the order of the parent's key, as InnoDB wants it.
+pub(super) fn foreign_key(table: &Table, key: &ForeignKey, tables: &[Table]) -> String {
+    let mut pairs: Vec<(usize, &str)> =
+        key.fields.iter().copied().zip(key.parent_fields.iter().map(|name| &**name)).collect();
+    if let Some(order) = parent_key(key, tables) {
+        pairs.sort_by_key(|(_, name)| order.iter().position(|parent| parent == name));
+    }
+    let (fields, parents): (Vec<usize>, Vec<&str>) = pairs.into_iter().unzip();
+    let parents: Vec<String> = parents.into_iter().map(quoted).collect();
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
+        quoted(&name_of("fk", table, &key.fields)),
+        names(table, &fields),
+        quoted(&key.parent),
+        parents.join(", ")
+    )
+}
+
+/// The fields of the parent's key that `key` names, in that key's own order.
+fn parent_key<'t>(key: &ForeignKey, tables: &'t [Table]) -> Option<Vec<&'t str>> {
+    let parent = tables.iter().find(|table| table.name == key.parent)?;
+    let schema = &parent.schema;
+    std::iter::once(&schema.primary_key)
+        .chain(&schema.unique_keys)
+        .map(|positions| positions.iter().map(|&at| &*schema.fields[at].name).collect::<Vec<_>>())
+        .find(|names| {
+            names.len() == key.parent_fields.len() && key.parent_fields.iter().all(|name| names.contains(&&**name))
+        })
+}
+
+fn name_of(kind: &str, table: &Table, fields: &[usize]) -> String {
+    let fields: Vec<&str> = fields.iter().map(|&at| &*table.schema.fields[at].name).collect();
+    key_name(kind, &table.name, &fields)
+}

@@ -1,0 +1,129 @@
+//! Landfall's own tables, under versioned migrations.
+//!
+//! Statements that define something commit by themselves. So each of them can be repeated, and a version is noted after
+//! the last of its statements: a process that dies in between leaves the rest to the next one. Two that start at once do not
+//! race, since each holds a lock while it works.
+
+use mysql::Value;
+
+use super::{connection::Connection, failure::Context as _, lock::with_lock, rows::has_table};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    timestamp,
+};
+
+/// Each version's statements; `{form}` is how a table is kept. A published entry never changes; a new
+/// version is a new entry.
+const MIGRATIONS: &[&[&str]] = &[&[
+    "CREATE TABLE IF NOT EXISTS landfall_loads (
+        load_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        table_name VARCHAR(255) NOT NULL,
+        source LONGTEXT NOT NULL,
+        mode VARCHAR(32) NOT NULL,
+        on_conflict VARCHAR(32) NOT NULL,
+        rules VARCHAR(255) NOT NULL,
+        layout LONGTEXT NOT NULL,
+        state VARCHAR(32) NOT NULL,
+        records_read BIGINT NOT NULL,
+        rows_inserted BIGINT NOT NULL,
+        rows_updated BIGINT NOT NULL,
+        rows_unchanged BIGINT NOT NULL,
+        records_rejected BIGINT NOT NULL,
+        source_offset BIGINT NOT NULL,
+        source_lines BIGINT NOT NULL,
+        source_digest VARCHAR(255) NOT NULL,
+        source_digested BIGINT NOT NULL,
+        started_at VARCHAR(64) NOT NULL,
+        changed_at VARCHAR(64) NOT NULL,
+        seconds DOUBLE NOT NULL,
+        record_bytes BIGINT NOT NULL
+    ) {form}",
+    "CREATE TABLE IF NOT EXISTS landfall_rejects (
+        reject_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        load_id BIGINT NOT NULL,
+        table_name VARCHAR(255) NOT NULL,
+        record BIGINT NOT NULL,
+        line BIGINT NOT NULL,
+        byte_offset BIGINT NOT NULL,
+        length BIGINT NOT NULL,
+        raw LONGBLOB NOT NULL,
+        errors LONGTEXT NOT NULL,
+        waiting TINYINT NOT NULL,
+        state VARCHAR(32) NOT NULL,
+        KEY landfall_rejects_load (load_id),
+        KEY landfall_rejects_waiting (waiting, state)
+    ) {form}",
+    "CREATE TABLE IF NOT EXISTS landfall_reject_parts (
+        reject_id BIGINT NOT NULL,
+        part BIGINT NOT NULL,
+        bytes LONGBLOB NOT NULL,
+        PRIMARY KEY (reject_id, part)
+    ) {form}",
+    "CREATE TABLE IF NOT EXISTS landfall_reject_events (
+        event_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        reject_id BIGINT NOT NULL,
+        load_id BIGINT NOT NULL,
+        action VARCHAR(32) NOT NULL,
+        mended LONGBLOB,
+        happened_at VARCHAR(64) NOT NULL,
+        KEY landfall_reject_events_reject (reject_id)
+    ) {form}",
+]];
+
+/// Brings Landfall's own tables to this version.
+pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
+    if version(connection, location)? == newest() {
+        return Ok(());
+    }
+    let doing = || format!("cannot make Landfall's tables in the database {location}");
+    with_lock(connection, |connection| {
+        let form = form(connection);
+        let versions = "CREATE TABLE IF NOT EXISTS landfall_migrations
+            (version BIGINT NOT NULL PRIMARY KEY, applied_at VARCHAR(64) NOT NULL) {form}";
+        connection.run(&versions.replace("{form}", &form)).context(doing)?;
+        let from = version(connection, location)?;
+        for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
+            for statement in *statements {
+                connection.run(&statement.replace("{form}", &form)).context(doing)?;
+            }
+            let noted = vec![Value::Int(at), Value::Bytes(timestamp::now().into_bytes())];
+            connection.execute("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;
+        }
+        Ok(())
+    })
+}
+
+fn form(connection: &Connection) -> String {
+    format!("ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {}", connection.server.collation())
+}
+
+/// Refuses a database that a newer version of Landfall made.
+pub(super) fn refuse_newer(connection: &mut Connection, location: &str) -> Result<()> {
+    version(connection, location).map(drop)
+}
+
+const fn newest() -> usize {
+    MIGRATIONS.len()
+}
+
+/// The version of the database; 0 where Landfall never wrote to it.
+fn version(connection: &mut Connection, location: &str) -> Result<usize> {
+    let doing = || format!("cannot read the database {location}");
+    if !has_table(connection, "landfall_migrations")? {
+        return Ok(0);
+    }
+    let found = connection.all("SELECT coalesce(max(version), 0) FROM landfall_migrations", Vec::new(), &doing)?;
+    let version = match found.first().map(Vec::as_slice) {
+        Some([Value::Int(version)]) => usize::try_from(*version).unwrap_or_default(),
+        _ => 0,
+    };
+    if version > newest() {
+        let message = format!(
+            "the database {location} was made by a newer version of Landfall (its tables are version {version}, this \
+             program knows {}); use the newer program",
+            newest()
+        );
+        return Err(TargetError::new(TargetErrorKind::NewerVersion, message).into());
+    }
+    Ok(version)
+}

@@ -1,0 +1,186 @@
+//! Rows that the database has something against, found with few statements, while the others go in.
+
+use std::{collections::HashSet, ops::Range};
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    keys::{KeyColumns, Scalar, scalar_at},
+    schema::FieldType,
+};
+use mysql::Value;
+
+use super::{
+    Fence, RefusedRow, Table,
+    failure::{Context as _, failure, is_constraint, refusal, row_words},
+    load_data::Trouble,
+    names::quoted,
+    rows::find_all,
+    stored::bound,
+    work::Work,
+};
+use crate::error::Result;
+
+/// Inserts the rows of `batch` at `selected`; those that the database stops are returned.
+pub(super) fn insert(
+    work: &mut Work,
+    table: &Table,
+    batch: &RecordBatch,
+    selected: &[Range<usize>],
+) -> Result<Vec<RefusedRow>> {
+    if selected.iter().all(Range::is_empty) || work.attempt(table, batch, selected)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<usize> = selected.iter().cloned().flatten().collect();
+    let mut refused = taken_keys(work, table, batch, &rows)?;
+    let taken: HashSet<usize> = refused.iter().map(|refused| refused.row).collect();
+    let rest: Vec<usize> = rows.into_iter().filter(|row| !taken.contains(row)).collect();
+    if work.fence == Fence::Database {
+        work.with_parents_later(table, batch, &rest, |work| divide(work, table, batch, &rest, &mut refused))?;
+    } else {
+        divide(work, table, batch, &rest, &mut refused)?;
+    }
+    refused.sort_by_key(|refused| refused.row);
+    Ok(refused)
+}
+
+/// The rows whose keys the table holds already: another program was there first.
+fn taken_keys(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize]) -> Result<Vec<RefusedRow>> {
+    let schema = &table.schema;
+    let (mut refused, mut taken) = (Vec::new(), HashSet::new());
+    for key in std::iter::once(&schema.primary_key).chain(&schema.unique_keys).filter(|key| !key.is_empty()) {
+        let columns = KeyColumns::new(batch, key);
+        let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+        let found = find_all(&mut work.connection, table, key, &values)?;
+        for (&row, _) in rows.iter().zip(found).filter(|(_, found)| found.is_some()) {
+            if taken.insert(row) {
+                let message = format!("another row has the same key ({})", schema.key_name(key));
+                refused.push(RefusedRow { row, message });
+            }
+        }
+    }
+    Ok(refused)
+}
+
+/// Inserts `rows`, halves of them where there is trouble, and so on down to one.
+fn divide(
+    work: &mut Work,
+    table: &Table,
+    batch: &RecordBatch,
+    rows: &[usize],
+    refused: &mut Vec<RefusedRow>,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let Some(message) = work.attempt(table, batch, &ranges(rows))? else { return Ok(()) };
+    if let [row] = rows {
+        refused.push(RefusedRow { row: *row, message });
+        return Ok(());
+    }
+    let (first, second) = rows.split_at(rows.len() / 2);
+    divide(work, table, batch, first, refused)?;
+    divide(work, table, batch, second, refused)
+}
+
+/// Rows as ranges; they ascend.
+fn ranges(rows: &[usize]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &row in rows {
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
+
+/// Rows updated by one statement.
+const ROWS_PER_UPDATE: usize = 128;
+
+/// Gives the rows of `table` with the primary keys of the rows of `batch` at `selected` their content; those that the
+/// database stops are returned.
+pub(super) fn update(
+    work: &mut Work,
+    table: &Table,
+    batch: &RecordBatch,
+    selected: &[usize],
+) -> Result<Vec<RefusedRow>> {
+    let mut refused = Vec::new();
+    let mut rest = selected;
+    while !rest.is_empty() {
+        // Few different texts of statements, so that they stay prepared.
+        let count = ROWS_PER_UPDATE.min(1 << rest.len().ilog2());
+        let (some, after) = rest.split_at(count);
+        rest = after;
+        if some.len() > 1 && update_together(work, table, batch, some)?.is_none() {
+            continue;
+        }
+        for &row in some {
+            if let Some(message) = update_together(work, table, batch, &[row])? {
+                refused.push(RefusedRow { row, message });
+            }
+        }
+    }
+    Ok(refused)
+}
+
+/// Updates rows with one statement, all or none; what the server had against that.
+fn update_together(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize]) -> Result<Trouble> {
+    let schema = &table.schema;
+    if schema.primary_key.len() == schema.fields.len() {
+        // There is nothing but the key.
+        return Ok(None);
+    }
+    let doing = || format!("cannot update the table {:?}", &*table.name);
+    work.connection.run("SAVEPOINT landfall_rows").context(doing)?;
+    let fields = 0..schema.fields.len();
+    let values = rows.iter().flat_map(|&row| fields.clone().map(move |at| bound(scalar_at(batch, at, row))));
+    let values: Vec<Value> = values.collect();
+    let statement = update_statement(table, work.connection.server.collation(), rows.len());
+    let trouble = match work.connection.execute(&statement, values) {
+        Ok(done) if done.warnings == 0 => None,
+        Ok(_) => {
+            let warnings = work.connection.warnings(&doing)?;
+            let words = warnings.into_iter().next().map(|(code, message)| row_words(code, &message));
+            Some(words.unwrap_or_else(|| "a value would be changed".into()))
+        }
+        Err(error) if is_constraint(&error) => refusal(&error),
+        Err(error) => return Err(failure(&error, &doing())),
+    };
+    if trouble.is_some() {
+        work.connection.run("ROLLBACK TO SAVEPOINT landfall_rows").context(doing)?;
+    }
+    Ok(trouble)
+}
+
+/// The statement that updates `count` rows: they are joined to the table as a list of values. Each value is told its type,
+/// since the servers do not agree on what a bare `?` in a list is.
+fn update_statement(table: &Table, collation: &str, count: usize) -> String {
+    let schema = &table.schema;
+    let values: Vec<String> = schema.fields.iter().map(|field| typed_value(&field.kind, collation)).collect();
+    let named: Vec<String> = values.iter().enumerate().map(|(at, value)| format!("{value} AS c{at}")).collect();
+    let first = format!("SELECT {}", named.join(", "));
+    let other = format!(" UNION ALL SELECT {}", values.join(", "));
+    let column = |at: usize| format!("t.{}", quoted(&schema.fields[at].name));
+    let key: Vec<String> = schema.primary_key.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
+    let others = (0..schema.fields.len()).filter(|at| !schema.primary_key.contains(at));
+    let set: Vec<String> = others.map(|at| format!("{} = n.c{at}", column(at))).collect();
+    format!(
+        "UPDATE {} AS t JOIN ({first}{}) AS n ON {} SET {}",
+        quoted(&table.name),
+        other.repeat(count - 1),
+        key.join(" AND "),
+        set.join(", ")
+    )
+}
+
+fn typed_value(kind: &FieldType, collation: &str) -> String {
+    match kind {
+        FieldType::Integer { .. } | FieldType::Year | FieldType::Boolean(_) => "CAST(? AS SIGNED)".into(),
+        FieldType::Number(_) => "CAST(? AS DECIMAL(65,30))".into(),
+        FieldType::Date(_) => "CAST(? AS DATE)".into(),
+        FieldType::Time(_) => "CAST(? AS TIME(6))".into(),
+        FieldType::Datetime { .. } => "CAST(? AS DATETIME(6))".into(),
+        _ => format!("CAST(? AS CHAR CHARACTER SET utf8mb4) COLLATE {collation}"),
+    }
+}

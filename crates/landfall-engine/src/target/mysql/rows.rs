@@ -1,0 +1,257 @@
+//! Reading the rows of the dictionary's tables.
+
+use std::collections::HashMap;
+
+use arrow_array::RecordBatch;
+use landfall_core::keys::Scalar;
+use mysql::Value;
+
+use super::{
+    Table,
+    connection::Connection,
+    failure::{Context as _, failure, is_no_table},
+    mismatch,
+    names::{all_names, folded, names, quoted},
+    stored::{bound, scalar},
+};
+use crate::{error::Result, target::batch::batch};
+
+/// Rows of one batch of a scan.
+const SCAN_ROWS: usize = 8192;
+/// The sizes of questions for many keys, so that their statements stay prepared. The largest keeps the server's list of
+/// ranges within its memory (`range_optimizer_max_mem_size`).
+const KEYS_PER_QUESTION: [usize; 4] = [1, 8, 64, 512];
+/// Rows taken out by one statement, so that none takes as long as a server that has stopped.
+const ROWS_PER_DELETE: u64 = 50_000;
+
+/// Whether the database has a table called `name`.
+pub(super) fn has_table(connection: &mut Connection, name: &str) -> Result<bool> {
+    let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_name = ?";
+    let doing = || "cannot read the database's schema".to_owned();
+    let folds = connection.server.folds_table_names;
+    let found = connection.all(sql, vec![Value::Bytes(name.as_bytes().to_vec())], &doing)?;
+    // The server's own comparison of names may be wider than that of its tables.
+    Ok(found.iter().flatten().any(|value| match value {
+        Value::Bytes(found) => {
+            found == name.as_bytes() || folds && folded(&String::from_utf8_lossy(found)) == folded(name)
+        }
+        _ => false,
+    }))
+}
+
+/// The number of rows of `table`; 0 where it does not exist.
+pub(super) fn row_count(connection: &mut Connection, table: &Table) -> Result<u64> {
+    if !has_table(connection, &table.name)? {
+        return Ok(0);
+    }
+    let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
+    let found = connection.all(&sql, Vec::new(), &|| reading(table))?;
+    Ok(found.first().map_or(0, |row| count(row.first())))
+}
+
+fn count(value: Option<&Value>) -> u64 {
+    match value {
+        Some(Value::Int(count)) => u64::try_from(*count).unwrap_or_default(),
+        Some(Value::UInt(count)) => *count,
+        _ => 0,
+    }
+}
+
+/// For each of `values` the row of `table` whose fields at `positions` have them.
+pub(super) fn find_all(
+    connection: &mut Connection,
+    table: &Table,
+    positions: &[usize],
+    values: &[Vec<Scalar>],
+) -> Result<Vec<Option<Vec<Scalar>>>> {
+    let mut found = vec![None; values.len()];
+    let wanted = wanted(values);
+    let keys: Vec<&[Scalar]> = wanted.keys().copied().collect();
+    let question =
+        Question { table: &table.name, fields: &fields(table, positions), what: &all_names(table), tail: "" };
+    let asked = question.ask(connection, &keys, &mut |row| {
+        let kinds = table.schema.fields.iter().map(|field| &field.kind);
+        let row: Vec<Scalar> = kinds.zip(row).map(|(kind, value)| scalar(kind, value)).collect();
+        let key: Vec<Scalar> = positions.iter().map(|&at| row[at].clone()).collect();
+        for &at in wanted.get(key.as_slice()).into_iter().flatten() {
+            found[at] = Some(row.clone());
+        }
+    });
+    match asked {
+        Ok(()) => Ok(found),
+        Err(Asked::NoTable) => Ok(found),
+        Err(Asked::Failed(error)) => Err(error),
+    }
+}
+
+/// The places of each key among `values`. A key with a missing value is none: SQL compares no such key with any other.
+fn wanted(values: &[Vec<Scalar>]) -> HashMap<&[Scalar], Vec<usize>> {
+    let mut wanted: HashMap<&[Scalar], Vec<usize>> = HashMap::with_capacity(values.len());
+    for (at, key) in values.iter().enumerate().filter(|(_, key)| !key.contains(&Scalar::Null)) {
+        wanted.entry(key).or_default().push(at);
+    }
+    wanted
+}
+
+/// The names of the fields at `positions`.
+pub(super) fn fields<'t>(table: &'t Table, positions: &[usize]) -> Vec<&'t str> {
+    positions.iter().map(|&at| &*table.schema.fields[at].name).collect()
+}
+
+/// Whether every row of the table called `table` whose `fields` have one of `values` is there; those that are cannot be
+/// deleted, or given another key, before the transaction ends.
+pub(super) fn hold(
+    connection: &mut Connection,
+    table: &str,
+    fields: &[&str],
+    values: impl IntoIterator<Item = impl AsRef<[Scalar]>>,
+) -> Result<bool> {
+    let values: Vec<_> = values.into_iter().collect();
+    let keys: Vec<&[Scalar]> = values.iter().map(AsRef::as_ref).filter(|key| !key.contains(&Scalar::Null)).collect();
+    let question = Question { table, fields, what: "1", tail: " LOCK IN SHARE MODE" };
+    let mut held = 0;
+    match question.ask(connection, &keys, &mut |_| held += 1) {
+        Ok(()) => Ok(held == keys.len()),
+        Err(Asked::NoTable) => Ok(keys.is_empty()),
+        Err(Asked::Failed(error)) => Err(error),
+    }
+}
+
+/// Why there was no answer.
+enum Asked {
+    NoTable,
+    Failed(crate::Error),
+}
+
+/// A question for the rows of a table that have certain keys.
+struct Question<'q> {
+    table: &'q str,
+    /// The fields of the key.
+    fields: &'q [&'q str],
+    /// What is asked of each row.
+    what: &'q str,
+    /// What follows the condition.
+    tail: &'q str,
+}
+
+impl Question<'_> {
+    /// Asks for `keys`, with few statements. The keys differ from each other.
+    fn ask(
+        &self,
+        connection: &mut Connection,
+        keys: &[&[Scalar]],
+        visit: &mut dyn FnMut(Vec<Value>),
+    ) -> Result<(), Asked> {
+        let doing = || format!("cannot read the table {:?}", self.table);
+        let mut rest = keys;
+        while let Some(first) = rest.first() {
+            let size = KEYS_PER_QUESTION.into_iter().find(|&size| size >= rest.len());
+            let size = size.unwrap_or(KEYS_PER_QUESTION[KEYS_PER_QUESTION.len() - 1]);
+            let (some, after) = rest.split_at(size.min(rest.len()));
+            rest = after;
+            // A question is filled up with its first key.
+            let padded = some.iter().chain(std::iter::repeat_n(first, size - some.len()));
+            let values = padded.flat_map(|key| key.iter().map(|value| bound(value.as_ref()))).collect();
+            let sql = self.sql(size);
+            match connection.prepare(&sql) {
+                Err(error) if is_no_table(&error) => return Err(Asked::NoTable),
+                Err(error) => return Err(Asked::Failed(failure(&error, &doing()))),
+                Ok(_) => {}
+            }
+            let asked = connection.rows(&sql, values, &doing, &mut |_, row| {
+                visit(row);
+                Ok(())
+            });
+            asked.map_err(Asked::Failed)?;
+        }
+        Ok(())
+    }
+
+    /// The question for `size` keys. Both servers look up each of them in an index.
+    fn sql(&self, size: usize) -> String {
+        let condition = if let [field] = self.fields {
+            format!("{} IN ({})", quoted(field), vec!["?"; size].join(", "))
+        } else {
+            let each: Vec<String> = self.fields.iter().map(|field| format!("{} = ?", quoted(field))).collect();
+            vec![format!("({})", each.join(" AND ")); size].join(" OR ")
+        };
+        format!("SELECT {} FROM {} WHERE {condition}{}", self.what, quoted(self.table), self.tail)
+    }
+}
+
+/// The fields at `positions` of every row, in batches.
+pub(super) fn scan(
+    connection: &mut Connection,
+    table: &Table,
+    positions: &[usize],
+    visit: &mut dyn FnMut(&RecordBatch),
+) -> Result<()> {
+    if !has_table(connection, &table.name)? {
+        return Ok(());
+    }
+    let sql = format!("SELECT {} FROM {}", names(table, positions), quoted(&table.name));
+    let mut columns = vec![Vec::with_capacity(SCAN_ROWS); positions.len()];
+    let mut hand_over = |columns: &mut [Vec<Scalar>]| -> Result<()> {
+        let batch =
+            batch(table, positions, columns).map_err(|error| mismatch(format!("{}: {error}", reading(table))))?;
+        visit(&batch);
+        Ok(())
+    };
+    connection.rows(&sql, Vec::new(), &|| reading(table), &mut |_, row| {
+        for ((value, column), &at) in row.into_iter().zip(&mut columns).zip(positions) {
+            column.push(scalar(&table.schema.fields[at].kind, value));
+        }
+        if columns.first().is_some_and(|column| column.len() == SCAN_ROWS) {
+            hand_over(&mut columns)?;
+        }
+        Ok(())
+    })?;
+    hand_over(&mut columns)
+}
+
+/// Takes all rows out of `table`, within the transaction: `TRUNCATE` would commit.
+pub(super) fn clear(connection: &mut Connection, table: &Table) -> Result<()> {
+    let sql = format!("DELETE FROM {} LIMIT {ROWS_PER_DELETE}", quoted(&table.name));
+    loop {
+        let done =
+            connection.execute(&sql, Vec::new()).context(|| format!("cannot empty the table {:?}", &*table.name))?;
+        if done.rows < ROWS_PER_DELETE {
+            return Ok(());
+        }
+    }
+}
+
+/// Rows of `tables` that name a parent which does not exist, as sentences, at most ten.
+pub(super) fn orphans(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for table in tables {
+        for key in &table.schema.foreign_keys {
+            let named = |side: &str, name: &str| format!("{side}.{}", quoted(name));
+            let own = key.fields.iter().map(|&at| named("c", &table.schema.fields[at].name));
+            let pairs = own.clone().zip(key.parent_fields.iter().map(|name| named("p", name)));
+            let joined: Vec<String> = pairs.map(|(own, parent)| format!("{own} = {parent}")).collect();
+            let given: Vec<String> = own.map(|own| format!("{own} IS NOT NULL")).collect();
+            let sql = format!(
+                "SELECT count(*) FROM {} AS c LEFT JOIN {} AS p ON {} WHERE {} AND {} IS NULL",
+                quoted(&table.name),
+                quoted(&key.parent),
+                joined.join(" AND "),
+                given.join(" AND "),
+                named("p", &key.parent_fields[0])
+            );
+            let doing = || format!("cannot check the foreign keys of the table {:?}", &*table.name);
+            let rows = connection.all(&sql, Vec::new(), &doing)?;
+            let count = rows.first().map_or(0, |row| count(row.first()));
+            if count > 0 {
+                let parent = &*key.parent;
+                found.push(format!("{count} rows of {:?} name rows of {parent:?} that would be gone", &*table.name));
+            }
+        }
+    }
+    found.truncate(10);
+    Ok(found)
+}
+
+fn reading(table: &Table) -> String {
+    format!("cannot read the table {:?}", &*table.name)
+}

@@ -1,0 +1,190 @@
+//! A transaction under way, on a connection of its own.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use arrow_array::RecordBatch;
+use landfall_core::keys::{KeyColumns, Scalar};
+
+use super::{
+    Fence, Table,
+    connection::Connection,
+    failure::{Context as _, failure, is_lost},
+    load_data::{Rows, Trouble, send},
+    outcome,
+    own::Own,
+    rows,
+    settings::Settings,
+};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    ledger::{LoadEntry, LoadId},
+    target::sql::ledger,
+};
+
+/// A transaction under way.
+pub(super) struct Work {
+    pub(super) connection: Connection,
+    settings: Arc<Settings>,
+    pub(super) fence: Fence,
+    /// The ledger's entry as this transaction last wrote it: what tells whether it was committed.
+    saved: Option<LoadEntry>,
+    /// Parents that must be there when the transaction ends, since the server did not look for them.
+    parents: HashMap<Foreign, HashSet<Vec<Scalar>>>,
+}
+
+/// Which foreign key: the table, and what it names of its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Foreign {
+    parent: Arc<str>,
+    fields: Vec<Arc<str>>,
+}
+
+impl Work {
+    /// Begins a transaction.
+    pub(super) fn begin(mut connection: Connection, settings: Arc<Settings>, fence: Fence) -> Result<Self> {
+        let doing = || format!("cannot write to the database {settings}");
+        // The pipeline asks for each distinct parent, and holds it: the server need not look for it with every row. Keys are
+        // always checked.
+        let checks = u8::from(fence == Fence::Database);
+        connection.run(&format!("SET SESSION foreign_key_checks = {checks}")).context(doing)?;
+        connection.run("START TRANSACTION").context(doing)?;
+        Ok(Self { connection, settings, fence, saved: None, parents: HashMap::new() })
+    }
+
+    /// Inserts rows, all or none; what the server had against them.
+    pub(super) fn attempt(&mut self, table: &Table, batch: &RecordBatch, selected: &[Range<usize>]) -> Result<Trouble> {
+        let doing = || super::load_data::inserting(table);
+        self.connection.run("SAVEPOINT landfall_rows").context(doing)?;
+        let rows = Rows { batch: batch.clone(), selected: selected.to_vec() };
+        let mut rows = Some(rows);
+        let trouble = send(&mut self.connection, table, move || rows.take())?;
+        if trouble.is_some() {
+            self.connection.run("ROLLBACK TO SAVEPOINT landfall_rows").context(doing)?;
+        }
+        Ok(trouble)
+    }
+
+    /// Runs `work` while the server does not check foreign keys. What `batch` names must be there when the transaction
+    /// ends: rows may name each other, and the server would look at each by itself.
+    pub(super) fn with_parents_later<R>(
+        &mut self,
+        table: &Table,
+        batch: &RecordBatch,
+        selected: &[usize],
+        work: impl FnOnce(&mut Self) -> Result<R>,
+    ) -> Result<R> {
+        for key in &table.schema.foreign_keys {
+            let columns = KeyColumns::new(batch, &key.fields);
+            let named =
+                selected.iter().map(|&row| columns.values(row)).filter(|values| !values.contains(&Scalar::Null));
+            let foreign = Foreign { parent: key.parent.clone(), fields: key.parent_fields.clone() };
+            self.parents.entry(foreign).or_default().extend(named);
+        }
+        let doing = || super::load_data::inserting(table);
+        self.connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
+        let outcome = work(self)?;
+        if self.fence == Fence::Database {
+            self.connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Holds parents until the transaction ends.
+    pub(super) fn hold(&mut self, parent: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<()> {
+        if rows::hold(&mut self.connection, &parent.name, &rows::fields(parent, positions), values)? {
+            return Ok(());
+        }
+        Err(parent_gone(&parent.name).into())
+    }
+
+    /// Adds a load to the ledger.
+    pub(super) fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
+        let id = ledger::add(&Own::new(&mut self.connection), entry)?;
+        self.saved = Some(LoadEntry { id, ..entry.clone() });
+        Ok(id)
+    }
+
+    /// Brings a load's entry up to date.
+    pub(super) fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
+        ledger::save(&Own::new(&mut self.connection), entry, was_at)?;
+        self.saved = Some(entry.clone());
+        Ok(())
+    }
+
+    /// Makes it all last, and gives the connection back; that is another one where it broke and the ledger had to tell.
+    pub(super) fn commit(mut self) -> Result<Connection, Failed> {
+        if let Err(error) = self.hold_named() {
+            return Err(self.failed(error));
+        }
+        match self.connection.run("COMMIT") {
+            Ok(_) => self.restored(),
+            Err(error) if is_lost(&error) => {
+                let settled = outcome::settle(&self.settings, self.saved.as_ref(), &error);
+                settled.map_err(|error| Failed { connection: None, error })
+            }
+            Err(error) => {
+                let error = failure(&error, "cannot commit");
+                Err(self.failed(error))
+            }
+        }
+    }
+
+    /// Holds the parents that must be there by now.
+    fn hold_named(&mut self) -> Result<()> {
+        for (Foreign { parent, fields }, values) in std::mem::take(&mut self.parents) {
+            let fields: Vec<&str> = fields.iter().map(|field| &**field).collect();
+            if !rows::hold(&mut self.connection, &parent, &fields, &values)? {
+                return Err(parent_gone(&parent).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection, as it was before the transaction.
+    fn restored(mut self) -> Result<Connection, Failed> {
+        let restored = self.connection.run("SET SESSION foreign_key_checks = 1");
+        if let Err(error) = restored {
+            // What was to be committed is; the connection is given up.
+            tracing::debug!(%error, "the session could not be restored");
+        }
+        Ok(self.connection)
+    }
+
+    /// Undoes it all. The connection, where it can still be used.
+    pub(super) fn roll_back(mut self) -> Option<Connection> {
+        if self.connection.is_lost() {
+            return None;
+        }
+        let undone =
+            self.connection.run("ROLLBACK").and_then(|_| self.connection.run("SET SESSION foreign_key_checks = 1"));
+        undone.is_ok().then_some(self.connection)
+    }
+
+    fn failed(self, error: crate::Error) -> Failed {
+        Failed { connection: self.roll_back().map(Box::new), error }
+    }
+}
+
+/// A transaction that came to nothing.
+pub(super) struct Failed {
+    /// Its connection, where it can still be used.
+    pub(super) connection: Option<Box<Connection>>,
+    pub(super) error: crate::Error,
+}
+
+/// The error that sends a load back to the ledger, to go on in step.
+pub(super) fn again(words: &str) -> crate::Error {
+    let message =
+        format!("what was sent ahead cannot stay: {words}; nothing of it was kept, run the same command again");
+    TargetError::new(TargetErrorKind::Again, message).into()
+}
+
+/// The error where a row that others name is gone.
+fn parent_gone(parent: &str) -> TargetError {
+    let message = format!("a row of {parent:?} that the loaded rows name does not exist; run the same command again");
+    TargetError::new(TargetErrorKind::Constraint, message)
+}

@@ -1,0 +1,150 @@
+//! Tables that are built aside, by targets that do so; the others make them at once, and the rest holds for them too.
+
+use landfall_engine::{
+    Error, TargetErrorKind,
+    target::{Fence, Pace},
+};
+
+use crate::{
+    ground::Ground,
+    tables::{content, insert, people, prepared, row, teams_and_members, within},
+};
+
+fn what_is_built_is_unseen_until_it_is_finished(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    let reader = ground.read();
+    let builds = target.build(&people, false).unwrap();
+    assert_eq!(builds, target.builds());
+    assert_eq!(target.finds(&people), !builds);
+    let rows = [row![1, "a", ()], row![2, "b", ()]];
+    for row in &rows {
+        within(&mut *target, |transaction| {
+            assert_eq!(transaction.finds(&people), !builds);
+            assert_eq!(insert(transaction, &people, std::slice::from_ref(row)), []);
+        });
+    }
+    assert_eq!(target.has_table(&people).unwrap(), !builds);
+    assert_eq!(reader.has_table(&people).unwrap(), !builds);
+    assert_eq!(reader.row_count(&people).unwrap(), if builds { 0 } else { 2 });
+    // Whoever builds it counts and reads the rows so far: a load that goes on has to know their keys.
+    assert_eq!((target.row_count(&people).unwrap(), content(&*target, &people)), (2, rows.to_vec()));
+    target.finish(&people).unwrap();
+    assert!(target.finds(&people) && target.has_table(&people).unwrap());
+    assert_eq!(content(&*reader, &people), rows);
+    let refused =
+        within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "c", ()], row![3, "b", ()]]));
+    assert_eq!(refused.len(), 2, "it has its keys now");
+    target.finish(&people).unwrap();
+    target.prepare(std::slice::from_ref(&people)).unwrap();
+    assert_eq!(target.differences(&[people]).unwrap(), []);
+}
+
+fn what_is_built_can_be_asked_at_the_end(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    target.build(&people, false).unwrap();
+    within(&mut *target, |transaction| {
+        insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()]]);
+        let found = transaction.find_all(&people, &[1], &[row!["b"], row!["z"]]).unwrap();
+        assert_eq!(found, [Some(row![2, "b", ()]), None]);
+    });
+    within(&mut *target, |transaction| {
+        let found = transaction.find_all(&people, &[0], &[row![1], row![3]]).unwrap();
+        assert_eq!(found, [Some(row![1, "a", ()]), None]);
+    });
+}
+
+fn the_same_command_goes_on_building(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    target.build(&people, false).unwrap();
+    within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()]]));
+    drop(target);
+    let mut target = ground.open();
+    assert_eq!(target.build(&people, true).unwrap(), target.builds());
+    assert_eq!(content(&*target, &people), [row![1, "a", ()]]);
+    within(&mut *target, |transaction| insert(transaction, &people, &[row![2, "b", ()]]));
+    target.finish(&people).unwrap();
+    assert_eq!(target.row_count(&people).unwrap(), 2);
+}
+
+fn another_command_finishes_what_was_begun(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    target.build(&people, false).unwrap();
+    within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()]]));
+    drop(target);
+    let mut other = ground.open();
+    assert!(!other.build(&people, false).unwrap(), "it is there, whole");
+    assert!(other.finds(&people));
+    assert_eq!(content(&*ground.read(), &people), [row![1, "a", ()]]);
+}
+
+fn preparing_finishes_what_was_begun(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    target.build(&people, false).unwrap();
+    within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()]]));
+    drop(target);
+    let mut other = ground.open();
+    other.prepare(std::slice::from_ref(&people)).unwrap();
+    assert!(other.finds(&people));
+    assert_eq!(content(&*ground.read(), &people), [row![1, "a", ()]]);
+}
+
+fn a_table_that_is_there_is_not_built(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, std::slice::from_ref(&people));
+    assert!(!target.build(&people, false).unwrap() && !target.build(&people, true).unwrap());
+    assert!(target.finds(&people));
+}
+
+fn what_stands_against_the_keys_is_told(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    let builds = target.build(&people, false).unwrap();
+    let refused =
+        within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()], row![1, "b", ()]]));
+    if !builds {
+        assert_eq!(refused.len(), 1);
+        return;
+    }
+    match target.finish(&people) {
+        Err(Error::Target(error)) => assert_eq!(error.kind, TargetErrorKind::Constraint),
+        other => panic!("{other:?}"),
+    }
+    assert!(!target.finds(&people) && !target.has_table(&people).unwrap(), "it goes on being built");
+}
+
+fn parents_stay_until_it_is_finished(ground: &Ground) {
+    let (teams, members) = teams_and_members();
+    let mut target = prepared(ground, std::slice::from_ref(&teams));
+    within(&mut *target, |transaction| insert(transaction, &teams, &[row![1, "one"]]));
+    let builds = target.build(&members, false).unwrap();
+    within(&mut *target, |transaction| {
+        insert(transaction, &members, &[row![5, 1]]);
+        transaction.hold_parents(&members, &teams, &[0], &[row![1]]).unwrap();
+    });
+    let mut other = ground.open();
+    let mut clear = || -> Result<(), Error> {
+        let mut transaction = other.transaction(Fence::Database, Pace::InStep)?;
+        transaction.clear(&teams)?;
+        transaction.commit()
+    };
+    assert!(clear().is_err(), "built aside: {builds}");
+    target.finish(&members).unwrap();
+    assert!(clear().is_err(), "the database's own keys hold it now");
+    assert_eq!((target.row_count(&teams).unwrap(), target.row_count(&members).unwrap()), (1, 1));
+}
+
+contract! {
+    what_is_built_is_unseen_until_it_is_finished,
+    what_is_built_can_be_asked_at_the_end,
+    the_same_command_goes_on_building,
+    another_command_finishes_what_was_begun,
+    preparing_finishes_what_was_begun,
+    a_table_that_is_there_is_not_built,
+    what_stands_against_the_keys_is_told,
+    parents_stay_until_it_is_finished,
+}

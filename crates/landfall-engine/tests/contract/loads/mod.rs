@@ -1,0 +1,6 @@
+//! Whole loads: every target gives the answer that the plain one in memory gives, however the work is cut.
+
+mod answer;
+mod project;
+mod random;
+mod same_answer;

@@ -1,0 +1,399 @@
+//! The quarantine.
+
+use landfall_core::reject::{CellError, ErrorCode};
+use landfall_engine::{
+    ledger::{LoadEntry, LoadId, LoadState, Mode},
+    quarantine::{NewReject, RawRecord, Reject, RejectFilter, RejectId, RejectState},
+    target::{Read, Table, Target},
+};
+
+use crate::{
+    ground::Ground,
+    ledger::entry,
+    tables::{people, prepared, within},
+};
+
+/// The error of `code` at `field`.
+fn error(code: ErrorCode, field: Option<&str>, value: Option<&str>) -> CellError {
+    CellError::new(code, field.map(Into::into), value, "what is wrong, \"quoted\", with ünïcode\nand a line")
+}
+
+/// A reject of the record `record`, with these codes.
+pub(crate) fn reject(record: u64, codes: &[ErrorCode]) -> NewReject {
+    NewReject {
+        record,
+        line: record * 2,
+        offset: record * 100,
+        raw: RawRecord::Whole(format!("{record},\"a\nb\"\0\u{7f}\r").into_bytes()),
+        errors: codes.iter().map(|&code| error(code, Some("id"), Some("x"))).collect(),
+        deferred: false,
+    }
+}
+
+fn any() -> RejectFilter {
+    RejectFilter { any_state: true, ..RejectFilter::default() }
+}
+
+/// A load of `table` in the ledger.
+fn load(target: &mut dyn Target, table: &str) -> LoadId {
+    within(target, |transaction| transaction.add_load(&entry(table)).unwrap())
+}
+
+fn records(rejects: &[Reject]) -> Vec<u64> {
+    rejects.iter().map(|reject| reject.record).collect()
+}
+
+fn wanted(read: &dyn Read, filter: &RejectFilter) -> Vec<u64> {
+    let found = read.rejects(filter).unwrap();
+    assert_eq!(read.reject_count(&RejectFilter { limit: None, ..filter.clone() }).unwrap(), found.len() as u64);
+    records(&found)
+}
+
+fn ids(read: &dyn Read) -> Vec<RejectId> {
+    read.rejects(&any()).unwrap().iter().map(|reject| reject.id).collect()
+}
+
+fn rejects_come_back_as_they_went_in(ground: &Ground) {
+    let table = people();
+    let mut target = prepared(ground, &[]);
+    let load = load(&mut *target, "people");
+    let mut rejects: Vec<NewReject> = (1..=100).map(|record| reject(record, &ErrorCode::ALL[..3])).collect();
+    rejects[3].raw = RawRecord::Whole((0..=255).collect());
+    rejects[4].raw = RawRecord::Whole(Vec::new());
+    rejects[5].errors = vec![
+        error(ErrorCode::BlankRow, None, None),
+        error(ErrorCode::TypeError, Some("größe \"x\""), Some("\\N\t'\0")),
+    ];
+    rejects[6].deferred = true;
+    rejects[7].errors.clear();
+    within(&mut *target, |transaction| {
+        transaction.add_rejects(load, &table, &[]).unwrap();
+        transaction.add_rejects(load, &table, &rejects[..70]).unwrap();
+        for reject in &rejects[70..] {
+            transaction.add_reject(load, &table, reject).unwrap();
+        }
+    });
+    let found = target.rejects(&any()).unwrap();
+    assert!(found.windows(2).all(|pair| pair[0].id < pair[1].id), "in the order in which they were added");
+    for (new, found) in rejects.iter().zip(&found) {
+        let RawRecord::Whole(raw) = &new.raw else { panic!("a whole record") };
+        let expected = Reject {
+            id: found.id,
+            load,
+            table: "people".into(),
+            source: entry("people").source,
+            record: new.record,
+            line: new.line,
+            offset: new.offset,
+            length: raw.len() as u64,
+            raw: raw.clone(),
+            errors: new.errors.clone(),
+            state: new.state(),
+        };
+        assert_eq!(*found, expected);
+    }
+    assert_eq!(found.len(), rejects.len());
+}
+
+fn bytes_of(read: &dyn Read, reject: RejectId) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    read.reject_raw(reject, &mut |part| {
+        assert!(part.len() <= Reject::RAW_LIMIT);
+        bytes.extend_from_slice(part);
+        Ok(())
+    })
+    .unwrap();
+    bytes
+}
+
+fn long_records_are_kept_in_parts(ground: &Ground) {
+    let table = people();
+    let mut target = prepared(ground, &[]);
+    let load = load(&mut *target, "people");
+    let bytes = |length: usize| -> Vec<u8> { (0..length).map(|at| (at * 7 % 251) as u8).collect() };
+    let lengths = [Reject::RAW_LIMIT, Reject::RAW_LIMIT + 1, 2 * Reject::RAW_LIMIT + 500];
+    let whole = |length| NewReject { raw: RawRecord::Whole(bytes(length)), ..reject(1, &[]) };
+    let long = NewReject { raw: RawRecord::Long(Reject::RAW_LIMIT as u64 + 10), ..reject(9, &[]) };
+    within(&mut *target, |transaction| {
+        let rejects: Vec<NewReject> = lengths.iter().map(|&length| whole(length)).collect();
+        transaction.add_rejects(load, &table, &rejects).unwrap();
+        transaction.add_reject(load, &table, &rejects[2]).unwrap();
+        let id = transaction.add_reject(load, &table, &long).unwrap();
+        for (part, bytes) in (0..).zip(bytes(Reject::RAW_LIMIT + 10).chunks(Reject::RAW_LIMIT)) {
+            transaction.append_raw(id, part, bytes).unwrap();
+        }
+    });
+    let found = target.rejects(&any()).unwrap();
+    let expected = lengths.into_iter().chain([lengths[2], Reject::RAW_LIMIT + 10]);
+    for (length, reject) in expected.zip(&found) {
+        assert_eq!(reject.length, length as u64);
+        assert!(reject.raw == bytes(length)[..length.min(Reject::RAW_LIMIT)], "the head of {length} bytes");
+        assert!(bytes_of(&*target, reject.id) == bytes(length), "all {length} bytes");
+    }
+    within(&mut *target, |transaction| transaction.withdraw(&ids(transaction)).unwrap());
+    assert_eq!(bytes_of(&*target, found[2].id), b"");
+}
+
+/// Three loads: rejects 1 to 5 of people, 6 to 8 of places, 9 and 10 of people again.
+fn three_loads(ground: &Ground) -> (Box<dyn Target>, [LoadId; 3]) {
+    use ErrorCode::{ConstraintError, ForeignKey, PrimaryKey, TypeError};
+    let places = crate::tables::table("places", "{fields: [{name: id, type: integer}]}");
+    let mut target = prepared(ground, &[]);
+    let loads = ["people", "places", "people"].map(|table| load(&mut *target, table));
+    let at = |record, errors: &[(ErrorCode, &str)]| NewReject {
+        errors: errors.iter().map(|(code, field)| error(*code, Some(field), Some(&format!("v{record}")))).collect(),
+        ..reject(record, &[])
+    };
+    let first = [
+        at(1, &[(TypeError, "id"), (ConstraintError, "name")]),
+        at(2, &[(ForeignKey, "team")]),
+        at(3, &[(TypeError, "name"), (TypeError, "id")]),
+        at(4, &[(ForeignKey, "team"), (ForeignKey, "boss")]),
+        NewReject { deferred: true, ..at(5, &[(TypeError, "id")]) },
+    ];
+    let second = [
+        at(6, &[(ForeignKey, "team")]),
+        at(7, &[(PrimaryKey, "id"), (ForeignKey, "team")]),
+        at(8, &[(TypeError, "id")]),
+    ];
+    let third = [at(9, &[(TypeError, "id"), (TypeError, "id")]), at(10, &[(ForeignKey, "team")])];
+    within(&mut *target, |transaction| {
+        transaction.add_rejects(loads[0], &people(), &first).unwrap();
+        transaction.add_rejects(loads[1], &places, &second).unwrap();
+        transaction.add_rejects(loads[2], &people(), &third).unwrap();
+    });
+    (target, loads)
+}
+
+fn every_filter(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let ids = ids(&*target);
+    within(&mut *target, |transaction| transaction.release(ids[2], loads[2], None).unwrap());
+    let none = RejectFilter::default;
+    let filters: Vec<(RejectFilter, &[u64])> = vec![
+        (none(), &[1, 2, 4, 6, 7, 8, 9, 10]),
+        (any(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        (RejectFilter { state: Some(RejectState::Deferred), ..none() }, &[5]),
+        (RejectFilter { state: Some(RejectState::Released), ..none() }, &[3]),
+        (RejectFilter { state: Some(RejectState::Superseded), ..none() }, &[]),
+        (RejectFilter { table: Some("people".into()), ..none() }, &[1, 2, 4, 9, 10]),
+        (RejectFilter { table: Some("PEOPLE".into()), ..none() }, &[]),
+        (RejectFilter { load: Some(loads[1]), ..none() }, &[6, 7, 8]),
+        (RejectFilter { load: Some(loads[0]), ..any() }, &[1, 2, 3, 4, 5]),
+        (RejectFilter { code: Some(ErrorCode::TypeError), ..none() }, &[1, 8, 9]),
+        (RejectFilter { field: Some("team".into()), ..none() }, &[2, 4, 6, 7, 10]),
+        (RejectFilter { field: Some("name".into()), ..none() }, &[1]),
+        (RejectFilter { code: Some(ErrorCode::TypeError), field: Some("name".into()), ..any() }, &[3]),
+        (RejectFilter { code: Some(ErrorCode::PrimaryKey), field: Some("team".into()), ..any() }, &[]),
+        (RejectFilter { id: Some(ids[6]), ..none() }, &[7]),
+        (RejectFilter { id: Some(ids[2]), ..none() }, &[]),
+        (RejectFilter { id: Some(ids[2]), ..any() }, &[3]),
+        (RejectFilter { before_load: Some(loads[2]), ..none() }, &[1, 2, 4, 6, 7, 8]),
+        (RejectFilter { waiting: true, ..none() }, &[2, 4, 6, 10]),
+        (RejectFilter { waiting: true, before_load: Some(loads[1]), ..none() }, &[2, 4]),
+        (RejectFilter { waiting: true, load: Some(loads[2]), ..none() }, &[10]),
+        (RejectFilter { after: ids[5], ..none() }, &[7, 8, 9, 10]),
+    ];
+    for (filter, expected) in filters {
+        assert_eq!(wanted(&*target, &filter), expected, "{filter:?}");
+    }
+    let page = |after, limit| {
+        let filter = RejectFilter { after, limit: Some(limit), ..none() };
+        records(&target.rejects(&filter).unwrap())
+    };
+    assert_eq!((page(0, 3), page(ids[3], 2), page(0, 0), page(ids[9], 9)), (vec![1, 2, 4], vec![6, 7], vec![], vec![]));
+}
+
+fn groups_by_cause(ground: &Ground) {
+    let (target, _) = three_loads(ground);
+    type Group = (String, String, Option<String>, u64, Option<String>);
+    let groups = |filter: &RejectFilter| -> Vec<Group> {
+        let groups = target.reject_groups(filter).unwrap().into_iter();
+        groups.map(|group| (group.table, group.code, group.field, group.count, group.example)).collect()
+    };
+    let group = |table: &str, code: &str, field: &str, count: u64, example: &str| {
+        (table.to_owned(), code.to_owned(), Some(field.to_owned()), count, Some(example.to_owned()))
+    };
+    let expected = [
+        // The largest first, then by table, code and field; a reject counts once in a group.
+        group("people", "foreign-key", "team", 3, "v10"),
+        group("people", "type-error", "id", 3, "v1"),
+        group("places", "foreign-key", "team", 2, "v6"),
+        group("people", "constraint-error", "name", 1, "v1"),
+        group("people", "foreign-key", "boss", 1, "v4"),
+        group("people", "type-error", "name", 1, "v3"),
+        group("places", "primary-key", "id", 1, "v7"),
+        group("places", "type-error", "id", 1, "v8"),
+    ];
+    assert_eq!(groups(&RejectFilter::default()), expected);
+    // All errors of the rejects that a filter wants.
+    let filter = RejectFilter { code: Some(ErrorCode::ConstraintError), ..RejectFilter::default() };
+    let expected = [group("people", "constraint-error", "name", 1, "v1"), group("people", "type-error", "id", 1, "v1")];
+    assert_eq!(groups(&filter), expected);
+    let filter = RejectFilter { table: Some("places".into()), field: Some("id".into()), ..RejectFilter::default() };
+    assert_eq!(groups(&filter).len(), 3);
+}
+
+fn groups_without_a_field_or_value(ground: &Ground) {
+    let mut target = prepared(ground, &[]);
+    let load = load(&mut *target, "people");
+    let blank = NewReject { errors: vec![error(ErrorCode::BlankRow, None, None)], ..reject(1, &[]) };
+    within(&mut *target, |transaction| transaction.add_rejects(load, &people(), &[blank]).unwrap());
+    let groups = target.reject_groups(&RejectFilter::default()).unwrap();
+    assert_eq!((groups.len(), &groups[0].field, &groups[0].example, groups[0].count), (1, &None, &None, 1));
+}
+
+/// The actions noted of a reject, with their load and the mended bytes.
+fn events(read: &dyn Read, reject: RejectId) -> Vec<(String, LoadId, Option<Vec<u8>>)> {
+    let events = read.reject_events(reject).unwrap();
+    assert!(events.iter().all(|event| event.reject == reject && event.at.ends_with('Z')), "{events:?}");
+    events.into_iter().map(|event| (event.action, event.load, event.mended)).collect()
+}
+
+fn released_rejects_leave_a_trace(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let ids = ids(&*target);
+    let mended = b"mended \0\xff".as_slice();
+    within(&mut *target, |transaction| {
+        transaction.release(ids[1], loads[2], None).unwrap();
+        transaction.release(ids[3], loads[2], Some(mended)).unwrap();
+        transaction.release(ids[5], loads[2], Some(b"")).unwrap();
+    });
+    let released = RejectFilter { state: Some(RejectState::Released), ..RejectFilter::default() };
+    assert_eq!(wanted(&*target, &released), [2, 4, 6]);
+    assert_eq!(wanted(&*target, &RejectFilter { waiting: true, ..RejectFilter::default() }), [10]);
+    assert_eq!(wanted(&*target, &RejectFilter { waiting: true, ..any() }), [10], "what was released waits no more");
+    assert_eq!(events(&*target, ids[1]), [("released".into(), loads[2], None)]);
+    assert_eq!(events(&*target, ids[3]), [("released".into(), loads[2], Some(mended.to_vec()))]);
+    assert_eq!(events(&*target, ids[5]), [("released".into(), loads[2], Some(Vec::new()))]);
+    assert_eq!(events(&*target, ids[0]), []);
+}
+
+fn failed_retries_leave_a_trace(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let ids = ids(&*target);
+    let orphan = [error(ErrorCode::ForeignKey, Some("boss"), None)];
+    let other = [error(ErrorCode::TypeError, Some("id"), Some("y"))];
+    within(&mut *target, |transaction| {
+        transaction.retry_failed(ids[0], loads[2], &orphan, None).unwrap();
+        transaction.retry_failed(ids[1], loads[2], &other, None).unwrap();
+        transaction.retry_failed(ids[3], loads[2], &orphan, Some(b"mended")).unwrap();
+        transaction.retry_failed(ids[0], loads[1], &orphan, None).unwrap();
+    });
+    let found = target.rejects(&any()).unwrap();
+    assert_eq!(
+        (&found[0].errors[..], &found[1].errors[..], &found[3].errors[..]),
+        (&orphan[..], &other[..], &orphan[..])
+    );
+    assert!(found[..4].iter().all(|reject| reject.state == RejectState::Open));
+    // What was mended does not wait: its bytes in the quarantine are not those that were tried.
+    assert_eq!(wanted(&*target, &RejectFilter { waiting: true, ..RejectFilter::default() }), [1, 6, 10]);
+    assert_eq!(events(&*target, ids[0]), [("retried".into(), loads[2], None), ("retried".into(), loads[1], None)]);
+    assert_eq!(events(&*target, ids[3]), [("retried".into(), loads[2], Some(b"mended".to_vec()))]);
+}
+
+fn withdrawn_rejects_leave_none(ground: &Ground) {
+    let (mut target, _) = three_loads(ground);
+    let ids = ids(&*target);
+    within(&mut *target, |transaction| {
+        transaction.withdraw(&[]).unwrap();
+        transaction.withdraw(&[ids[4], ids[0], ids[9]]).unwrap();
+    });
+    assert_eq!(wanted(&*target, &any()), [2, 3, 4, 6, 7, 8, 9]);
+}
+
+fn many_are_withdrawn_and_confirmed(ground: &Ground) {
+    let mut target = prepared(ground, &[]);
+    let load = load(&mut *target, "people");
+    let deferred = |record| NewReject { deferred: true, ..reject(record, &[]) };
+    let rejects: Vec<NewReject> = (1..=3_000).map(deferred).collect();
+    within(&mut *target, |transaction| transaction.add_rejects(load, &people(), &rejects).unwrap());
+    let ids = ids(&*target);
+    let code = |at: usize| if at.is_multiple_of(2) { ErrorCode::ForeignKey } else { ErrorCode::UniqueError };
+    let errors = |at: usize| vec![error(code(at), Some("id"), Some(&format!("{at} 'quoted'")))];
+    let confirmed: Vec<(RejectId, Vec<CellError>)> = (0..1_500).map(|at| (ids[at], errors(at))).collect();
+    within(&mut *target, |transaction| {
+        transaction.confirm(&[]).unwrap();
+        transaction.confirm(&confirmed).unwrap();
+        transaction.withdraw(&ids[1_500..]).unwrap();
+    });
+    let found = target.rejects(&any()).unwrap();
+    assert_eq!(found.len(), 1_500);
+    for (at, reject) in found.iter().enumerate() {
+        assert_eq!((reject.id, reject.state, &reject.errors), (ids[at], RejectState::Open, &errors(at)));
+    }
+    let waiting = RejectFilter { waiting: true, ..RejectFilter::default() };
+    assert_eq!(target.reject_count(&waiting).unwrap(), 750);
+}
+
+/// Ends a load in the ledger, with the digest of its content.
+fn end(target: &mut dyn Target, id: LoadId, table: &str, digest: &str, mode: Mode, state: LoadState) -> LoadEntry {
+    let entry = LoadEntry { id, state, mode, digest: digest.into(), ..entry(table) };
+    within(target, |transaction| transaction.save_load(&entry, 0).unwrap());
+    entry
+}
+
+fn the_same_content_supersedes(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let ids = ids(&*target);
+    within(&mut *target, |transaction| transaction.release(ids[1], loads[1], None).unwrap());
+    end(&mut *target, loads[0], "people", "same", Mode::Append, LoadState::Complete);
+    end(&mut *target, loads[1], "places", "same", Mode::Append, LoadState::Complete);
+    let last = end(&mut *target, loads[2], "people", "same", Mode::Append, LoadState::Complete);
+    let different = LoadEntry { digest: "other".into(), ..last.clone() };
+    within(&mut *target, |transaction| {
+        assert_eq!(transaction.supersede(&different).unwrap(), 0);
+        assert_eq!(transaction.supersede(&last).unwrap(), 3, "open ones of the same table before it");
+        assert_eq!(transaction.supersede(&last).unwrap(), 0);
+    });
+    let superseded = RejectFilter { state: Some(RejectState::Superseded), ..RejectFilter::default() };
+    assert_eq!(wanted(&*target, &superseded), [1, 3, 4]);
+    assert_eq!(wanted(&*target, &RejectFilter { waiting: true, ..any() }), [6, 10]);
+    assert_eq!(events(&*target, ids[0]), [("superseded".into(), loads[2], None)]);
+}
+
+fn a_replace_supersedes_all_of_its_table(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let last = LoadEntry { id: loads[2], mode: Mode::Replace, digest: "new".into(), ..entry("people") };
+    within(&mut *target, |transaction| assert_eq!(transaction.supersede(&last).unwrap(), 4));
+    assert_eq!(wanted(&*target, &RejectFilter::default()), [6, 7, 8, 9, 10]);
+}
+
+fn rejects_of_a_load_that_was_rolled_back_do_not_wait(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    end(&mut *target, loads[0], "people", "d", Mode::Append, LoadState::RolledBack);
+    assert_eq!(wanted(&*target, &RejectFilter { waiting: true, ..RejectFilter::default() }), [6, 10]);
+    assert_eq!(wanted(&*target, &RejectFilter { load: Some(loads[0]), ..RejectFilter::default() }), [1, 2, 3, 4]);
+}
+
+fn a_transaction_reads_what_it_wrote(ground: &Ground) {
+    let table: Table = people();
+    let mut target = prepared(ground, &[]);
+    within(&mut *target, |transaction| {
+        let load = transaction.add_load(&entry("people")).unwrap();
+        transaction.add_rejects(load, &table, &[reject(1, &[ErrorCode::TypeError])]).unwrap();
+        let id = transaction.add_reject(load, &table, &reject(2, &[ErrorCode::ForeignKey])).unwrap();
+        assert_eq!(wanted(transaction, &RejectFilter::default()), [1, 2]);
+        assert_eq!(transaction.reject_groups(&any()).unwrap().len(), 2);
+        transaction.release(id, load, None).unwrap();
+        assert_eq!(transaction.reject_events(id).unwrap().len(), 1);
+        assert_eq!(wanted(transaction, &RejectFilter::default()), [1]);
+        assert_eq!(bytes_of(transaction, id), b"2,\"a\nb\"\0\x7f\r");
+    });
+}
+
+contract! {
+    rejects_come_back_as_they_went_in,
+    long_records_are_kept_in_parts,
+    every_filter,
+    groups_by_cause,
+    groups_without_a_field_or_value,
+    released_rejects_leave_a_trace,
+    failed_retries_leave_a_trace,
+    withdrawn_rejects_leave_none,
+    many_are_withdrawn_and_confirmed,
+    the_same_content_supersedes,
+    a_replace_supersedes_all_of_its_table,
+    rejects_of_a_load_that_was_rolled_back_do_not_wait,
+    a_transaction_reads_what_it_wrote,
+}

@@ -1,0 +1,83 @@
+//! `landfall schema apply`.
+
+use anyhow::Result;
+use landfall_engine::target::{Access, Difference, Table, Target};
+use serde_json::json;
+
+use crate::{
+    cli::{Invocation, invocation::Opened},
+    exit::Exit,
+    failure, output, summary,
+};
+
+/// Add to the database what the data package has and the database lacks.
+///
+/// Shows the statements, then carries them out: tables, columns and keys are added, nothing is changed or taken away.
+/// What cannot be mended by adding is listed; where that stops loads, the command ends with code 12.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only show what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print statements, and what remains, as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let Opened { project, target } = invocation.open(Access::Read)?;
+    let (tables, location) = (project.tables_to_make(), target.location());
+    let (additions, mut remaining) = split(target.differences(&tables)?);
+    let statements: Vec<&str> = additions.iter().filter_map(|found| found.addition.as_deref()).collect();
+    let tells = !args.json && !invocation.globals.quiet;
+    if tells {
+        output::print(&summary::additions(&statements))?;
+    }
+    drop(target);
+    if !args.dry_run && !additions.is_empty() {
+        remaining = carry_out(&additions, &tables, invocation)?;
+    }
+    if args.json {
+        let document = json!({
+            "target": location, "dry_run": args.dry_run, "statements": statements, "remaining": remaining,
+        });
+        output::print(&format!("{document}\n"))?;
+    } else if tells {
+        output::print(&summary::applied(statements.len(), &remaining, &location, args.dry_run))?;
+    }
+    Ok(end(&remaining, invocation))
+}
+
+/// The differences that adding mends, and the others.
+fn split(differences: Vec<Difference>) -> (Vec<Difference>, Vec<Difference>) {
+    differences.into_iter().partition(|found| found.addition.is_some())
+}
+
+/// Carries out what was shown, but for what another process has added meanwhile; how the database differs then.
+fn carry_out(shown: &[Difference], tables: &[Table], invocation: &Invocation) -> Result<Vec<Difference>> {
+    let mut target = invocation.open(Access::Write)?.target;
+    let still = |target: &dyn Target| -> Result<Vec<Difference>> {
+        let (additions, _) = split(target.differences(tables)?);
+        Ok(additions.into_iter().filter(|found| shown.contains(found)).collect())
+    };
+    let mut additions = still(&*target)?;
+    while let Err(error) = target.add_missing(&additions) {
+        let left = still(&*target)?;
+        if left.len() >= additions.len() {
+            return Err(error.into());
+        }
+        additions = left;
+    }
+    target.settle()?;
+    Ok(target.differences(tables)?)
+}
+
+/// How the command ends; what stops loads is told on standard error too, where scripts and `--quiet` look.
+fn end(remaining: &[Difference], invocation: &Invocation) -> Exit {
+    let serious: Vec<Difference> = remaining.iter().filter(|found| !found.harmless).cloned().collect();
+    if serious.is_empty() {
+        return Exit::Done;
+    }
+    failure::tell(&summary::unmended(&serious), Exit::Mismatch, &invocation.globals);
+    Exit::Mismatch
+}

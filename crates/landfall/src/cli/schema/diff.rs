@@ -1,0 +1,29 @@
+//! `landfall schema diff`.
+
+use anyhow::Result;
+use landfall_engine::target::Access;
+use serde_json::json;
+
+use crate::{cli::Invocation, exit::Exit, output, summary};
+
+/// List how the database differs from the data package.
+///
+/// Ends with code 1 where it does, also where that stops no load. Nothing is altered.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print the differences as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let opened = invocation.open(Access::Read)?;
+    let differences = opened.target.differences(&opened.project.tables_to_make())?;
+    let location = opened.target.location();
+    output::print(&if args.json {
+        format!("{}\n", json!({ "target": location, "differences": differences }))
+    } else {
+        summary::differences(&differences, &location)
+    })?;
+    Ok(if differences.is_empty() { Exit::Done } else { Exit::Found })
+}

@@ -1,0 +1,59 @@
+//! `landfall schema`: the tables as SQL, and how the database differs from the data package.
+
+mod apply;
+mod diff;
+
+use anyhow::Result;
+use clap::Subcommand;
+use landfall_engine::target::Access;
+use serde_json::json;
+
+use super::Invocation;
+use crate::{
+    exit::{Exit, Fault},
+    output, summary,
+};
+
+/// Show the tables as SQL, and how the database differs from the data package.
+///
+/// Without a command, prints the statements that make the tables, in the SQL of the target and in an order in which they
+/// run, and behind them, as comments, how the database differs. Nothing is altered.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print statements and differences as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Diff(diff::Args),
+    Apply(apply::Args),
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    match args.command {
+        Some(_) if args.json => {
+            Err(Fault::usage("write --json after the name of the command: landfall schema diff --json").into())
+        }
+        Some(Command::Diff(args)) => diff::run(args, invocation),
+        Some(Command::Apply(args)) => apply::run(args, invocation),
+        None => show(args.json, invocation),
+    }
+}
+
+fn show(as_json: bool, invocation: &Invocation) -> Result<Exit> {
+    let opened = invocation.open(Access::Read)?;
+    let (target, tables) = (&*opened.target, opened.project.tables_to_make());
+    let (statements, differences) = (target.ddl(&tables)?, target.differences(&tables)?);
+    let location = target.location();
+    output::print(&if as_json {
+        format!("{}\n", json!({ "target": location, "statements": statements, "differences": differences }))
+    } else {
+        summary::schema(&statements, &differences, &location)
+    })?;
+    Ok(Exit::Done)
+}
