@@ -22,7 +22,7 @@ pub(crate) enum Form {
 pub(crate) fn asked(place: &Place, column: &str, form: Form) -> String {
     let name = place.quoted(column);
     match place.kind {
-        Kind::Sqlite => format!("coalesce(lower(hex(CAST({name} AS TEXT))), 'null')"),
+        Kind::Sqlite => format!("iif({name} IS NULL, 'null', lower(hex(CAST({name} AS TEXT))))"),
         Kind::Postgres | Kind::Pooled => {
             let text = match form {
                 Form::Datetime => format!("to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"),
@@ -54,7 +54,7 @@ pub(crate) fn unhex(digits: &str) -> String {
 fn normal(text: &str, form: Form) -> String {
     match form {
         Form::Plain => text.to_owned(),
-        Form::Number => without_zeros(text).to_owned(),
+        Form::Number => number(text),
         Form::Boolean => match text {
             "t" | "true" => "1".to_owned(),
             "f" | "false" => "0".to_owned(),
@@ -69,11 +69,30 @@ fn without_zeros(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
+/// A number as its digits and the power of ten that they stand for: 1.50, 1.5 and 15E-1 are one.
+fn number(text: &str) -> String {
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().unwrap();
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = format!("{whole}{fraction}");
+    let kept = all.trim_end_matches('0');
+    if kept.is_empty() {
+        return "0".to_owned();
+    }
+    let dropped = (all.len() - kept.len()) as i64;
+    let exponent = exponent - fraction.len() as i64 + dropped;
+    format!("{sign}{}e{exponent}", kept.trim_start_matches('0'))
+}
+
 #[test]
 fn cells_have_one_form() {
     assert_eq!(told("null", Form::Plain), None);
     assert_eq!(told("", Form::Plain), Some(String::new()));
-    assert_eq!(told("312e3530", Form::Number).as_deref(), Some("1.5"));
-    assert_eq!(told("313030", Form::Number).as_deref(), Some("100"));
+    for (one, other) in [("1.50", "1.5"), ("100", "1E+2"), ("0.0", "0"), ("-0.0012", "-1.2e-3"), ("12.5e-1", "1.250")] {
+        assert_eq!(number(one), number(other));
+    }
+    assert_ne!(number("1.5"), number("-1.5"));
+    assert_ne!(number("10"), number("1"));
     assert_eq!(told("74", Form::Boolean).as_deref(), Some("1"));
 }

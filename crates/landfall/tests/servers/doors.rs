@@ -230,7 +230,8 @@ fn postgresql_passwords_may_stand_in_the_password_file_of_the_user() {
     load_with(&site, &[]).exits(0);
     // One that others may read is not used.
     mode(0o644);
-    load_with(&site, &[]).fails(5);
+    let run = load_with(&site, &[]).exits(5);
+    assert!(run.stderr.contains("chmod 0600"), "{}", run.stderr);
     mode(0o600);
     std::fs::rename(site.path().join(".pgpass"), site.path().join("elsewhere")).unwrap();
     load_with(&site, &[]).fails(5);

@@ -222,7 +222,7 @@ fn run_disturbed(site: &Site, victim: Victim, scenario: &Scenario, random: &mut 
 #[track_caller]
 fn is_told_well(run: &Run) {
     let errors = run.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-    assert!(run.code == 5 && errors == 1, "code {}: {}{}", run.code, run.stdout, run.stderr);
+    assert!(run.code == 13 && errors == 1, "code {}: {}{}", run.code, run.stdout, run.stderr);
     assert!(run.stderr.contains("same command again") || run.stderr.contains("connect"), "{}", run.stderr);
 }
 

@@ -9,12 +9,14 @@ mod support;
 
 mod cells;
 mod commits;
+mod disks;
 mod doors;
 mod faults;
 mod kills;
 mod names;
 mod order;
 mod place;
+mod pool;
 mod same;
 mod site;
 mod tables;

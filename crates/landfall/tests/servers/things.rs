@@ -227,13 +227,14 @@ fn moment(random: &mut Random) -> String {
 fn spoil(random: &mut Random, cells: &mut Vec<String>, id: u64, first: u64) {
     for _ in 0..=random.below(2) {
         let at = pick(random, cells.len().min(19) as u64);
-        match random.below(6) {
+        match random.below(7) {
             0 => cells[at] = "nonsense".into(),
             1 => cells[0] = (first + random.below(id - first + 1)).to_string(),
             2 => cells[0] = String::new(),
             3 => drop(cells.pop()),
             4 => cells[1] = format!("label {}", first + random.below(id - first + 1)),
-            _ => cells[2] = "1.0000000000000000000000000000001e400".into(),
+            5 => cells[2] = ["1.25e20", "-12.50E-7"][pick(random, 2)].into(),
+            _ => cells[2] = "-1e14".into(),
         }
     }
 }
