@@ -134,6 +134,30 @@ fn a_table_is_built_unseen_over_many_chunks() {
 }
 
 #[test]
+fn a_table_that_is_built_gets_a_key_when_it_is_searched() {
+    let database = fresh();
+    let mut built = table("built", &[]);
+    Arc::make_mut(&mut built.schema).unique_keys.push(vec![1, 0]);
+    let mut target = target_at(&database.url());
+    assert!(target.build(&built, false).expect("builds"));
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
+    let batch = rows(&built, 0..1000, 0);
+    transaction.insert(&built, &batch, &all(&batch)).expect("sends");
+    let found =
+        transaction.find_all(&built, &[0], &[vec![Scalar::Integer(7)], vec![Scalar::Integer(-7)]]).expect("asks");
+    assert!(found[0].is_some() && found[1].is_none());
+    let by_name = [vec![Scalar::Text("n8".into()), Scalar::Integer(8)]];
+    assert!(transaction.find_all(&built, &[1, 0], &by_name).expect("asks")[0].is_some());
+    assert!(transaction.find_all(&built, &[1, 0], &by_name).expect("asks again")[0].is_some());
+    transaction.commit().expect("commits");
+    target.finish(&built).expect("finishes");
+    assert!(target.differences(std::slice::from_ref(&built)).expect("compares").is_empty());
+    let names = database
+        .sql("SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'built'::regclass");
+    assert_eq!(names.expect("answers"), "built_name_id_key,built_pkey\n");
+}
+
+#[test]
 fn what_was_sent_ahead_and_cannot_stay_takes_what_followed_along() {
     let database = fresh();
     let (mut target, parent, child) = family(&database.url());
