@@ -41,6 +41,7 @@ impl Location {
         match self {
             // Memory runs no SQL: what is chosen by the kind of database is never used there.
             Self::Sqlite(_) | Self::Memory => Kind::Sqlite,
+            Self::Postgres(_) => Kind::Postgres,
             Self::Mysql(_) => Kind::Mysql,
         }
     }

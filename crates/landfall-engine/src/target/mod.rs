@@ -10,6 +10,7 @@ mod memory;
 mod mysql;
 mod open;
 pub mod placeholders;
+mod postgres;
 mod sql;
 mod sqlite;
 mod url;

@@ -8,6 +8,7 @@ use std::{
 use super::{
     Memory, Target,
     mysql::{self, Mysql},
+    postgres::{self, Postgres},
     sqlite::Sqlite,
 };
 use crate::error::{Error, Result};
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 pub enum Location {
     /// `sqlite:PATH`, a file; a relative path is relative to the project's folder.
     Sqlite(PathBuf),
+    /// `postgres://USER@HOST/DATABASE`, or `postgresql://…`, with the parameters of libpq and a few of Landfall's own.
+    Postgres(Box<postgres::Settings>),
     /// `memory:`, for trials: a database that is empty when it is opened, and gone when the program ends.
     Memory,
     /// `mysql://USER@HOST/DATABASE` or `mariadb://…`, a server.
@@ -34,12 +37,15 @@ impl Location {
                 Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
             Some(("memory", "")) => Ok(Self::Memory),
+            Some(("postgres" | "postgresql", _)) => postgres::Settings::parse(text, base)
+                .map(|settings| Self::Postgres(Box::new(settings)))
+                .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
             Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
                 .map(|settings| Self::Mysql(Box::new(settings)))
                 .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
             _ => Err(Error::Usage(format!(
                 "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
-                 mysql://USER@HOST/DATABASE, or memory: to try things out",
+                 postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE, or memory: to try things out",
                 mask(text)
             ))),
         }
@@ -58,6 +64,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(settings) => settings.fmt(f),
             Self::Memory => f.write_str("memory:"),
             Self::Mysql(settings) => settings.fmt(f),
         }
@@ -80,6 +87,7 @@ pub enum Access {
 pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
     match location {
         Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
+        Location::Postgres(settings) => Ok(Box::new(Postgres::open(settings, access)?)),
         Location::Memory => Ok(Box::new(Memory::default())),
         Location::Mysql(settings) => Ok(Box::new(Mysql::open((**settings).clone(), access)?)),
     }

@@ -1,9 +1,10 @@
 //! Where a test stands: a fresh database of one kind, that any number of handles can be opened on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_engine::target::{Access, Location, Memory, MemoryOptions, Target, open};
 use tempfile::TempDir;
+use testbed::{Database, Mariadb, Postgres};
 
 /// A database for one test, gone with it.
 pub(crate) struct Ground {
@@ -14,7 +15,8 @@ pub(crate) struct Ground {
 enum Place {
     Memory(Memory, MemoryOptions),
     Sqlite(PathBuf),
-    Mysql(testbed::Database),
+    Postgres(Database),
+    Mysql(Database),
 }
 
 impl Ground {
@@ -39,9 +41,20 @@ impl Ground {
         Self { place: Place::Sqlite(folder.path().join("landfall.db")), _folder: Some(folder) }
     }
 
+    /// A database of a PostgreSQL server that all tests share, and a role without special rights.
+    pub(crate) fn postgres() -> Self {
+        Self { place: Place::Postgres(Postgres::shared().fresh_database().unwrap()), _folder: None }
+    }
+
+    /// The same, used by a superuser, who may switch the server's own checks off.
+    pub(crate) fn postgres_as_superuser() -> Self {
+        let database = Postgres::shared().fresh_database().unwrap();
+        Self { place: Place::Postgres(Postgres::shared().superuser(database.name())), _folder: None }
+    }
+
     /// A database of its own on a private MariaDB.
     pub(crate) fn mysql() -> Self {
-        Self { place: Place::Mysql(testbed::Mariadb::shared().fresh_database().unwrap()), _folder: None }
+        Self { place: Place::Mysql(Mariadb::shared().fresh_database().unwrap()), _folder: None }
     }
 
     /// Another database of the same kind.
@@ -49,6 +62,7 @@ impl Ground {
         match &self.place {
             Place::Memory(_, options) => Self::in_memory(options.clone()),
             Place::Sqlite(_) => Self::sqlite(),
+            Place::Postgres(_) => Self::postgres(),
             Place::Mysql(_) => Self::mysql(),
         }
     }
@@ -66,7 +80,7 @@ impl Ground {
     fn handle(&self, access: Access) -> Box<dyn Target> {
         match &self.place {
             Place::Memory(memory, _) => Box::new(memory.again()),
-            Place::Sqlite(_) | Place::Mysql(_) => open(&self.location(), access).unwrap(),
+            Place::Sqlite(_) | Place::Postgres(_) | Place::Mysql(_) => open(&self.location(), access).unwrap(),
         }
     }
 
@@ -74,7 +88,9 @@ impl Ground {
     pub(crate) fn location(&self) -> Location {
         match &self.place {
             Place::Sqlite(path) => Location::Sqlite(path.clone()),
-            Place::Mysql(database) => Location::parse(&database.url(), "/".as_ref()).unwrap(),
+            Place::Postgres(database) | Place::Mysql(database) => {
+                Location::parse(&database.url(), Path::new("/")).unwrap()
+            }
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
@@ -83,7 +99,7 @@ impl Ground {
     pub(crate) fn sql(&self, statements: &str) {
         match &self.place {
             Place::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(statements).unwrap(),
-            Place::Mysql(database) => drop(database.sql(statements).unwrap()),
+            Place::Postgres(database) | Place::Mysql(database) => drop(database.sql(statements).unwrap()),
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
@@ -92,6 +108,7 @@ impl Ground {
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {
             Place::Sqlite(_) | Place::Mysql(_) => "landfall_",
+            Place::Postgres(_) => "landfall.",
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }

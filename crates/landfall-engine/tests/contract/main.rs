@@ -10,6 +10,8 @@ macro_rules! contract {
         on_target! { memory; $($test),+ }
         on_target! { memory_as_server; $($test),+ }
         on_target! { sqlite; $($test),+ }
+        on_target! { postgres; $($test),+ }
+        on_target! { postgres_as_superuser; $($test),+ }
         on_target! { mysql; $($test),+ }
     };
 }
@@ -20,6 +22,7 @@ macro_rules! contract_in_sql {
         mod in_sql {
             use super::{$($test),+};
             on_target! { sqlite; $($test),+ }
+            on_target! { postgres; $($test),+ }
             on_target! { mysql; $($test),+ }
         }
     };

@@ -1,0 +1,172 @@
+//! The tables that exist, read from `pg_catalog`.
+
+use super::{
+    connection::{Connection, Format},
+    ddl::Place,
+    failure::Outcome,
+    message::garbled,
+    parameters::Parameters,
+};
+use crate::target::sql::existing::{Existing, ExistingColumn, ExistingForeignKey};
+
+/// What stands at a place.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// A table.
+    Table(Box<Standing>),
+    /// Something that takes no rows: what it is, such as `a view`.
+    Other(&'static str),
+}
+
+/// A table as it stands.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    pub(super) existing: Existing,
+    /// Whether rows set off triggers of the user's, or a unique key is checked at the end of the transaction: then the
+    /// server's triggers must run.
+    pub(super) has_triggers: bool,
+    /// Whether the role may lock rows.
+    pub(super) may_lock: bool,
+}
+
+/// What marks a collation by which texts that differ can be equal.
+pub(super) const FOLDS: &str = " (nondeterministic)";
+
+const RELATION: &str = "SELECT c.oid::bigint, c.relkind::text, c.relrowsecurity OR EXISTS (
+         SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+     ) OR EXISTS (
+         SELECT FROM pg_catalog.pg_constraint AS k
+         WHERE k.conrelid = c.oid AND k.condeferrable AND k.contype IN ('p', 'u', 'x')
+     ), coalesce(pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'), false)
+     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = $2";
+
+/// Text is ordered by its bytes under `C`; a database may have that as its default.
+const COLUMNS: &str = "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
+         CASE WHEN a.attcollation = 0 OR l.collname IN ('C', 'POSIX', 'ucs_basic')
+                  OR l.collname = 'default' AND d.datcollate IN ('C', 'POSIX') THEN NULL
+              ELSE pg_catalog.format('the collation %s%s', pg_catalog.quote_ident(l.collname),
+                  CASE WHEN l.collisdeterministic THEN '' ELSE ' (nondeterministic)' END) END,
+         a.attnotnull, a.atthasdef AND a.attgenerated = '' OR a.attidentity = 'd',
+         a.attgenerated <> '' OR a.attidentity = 'a'
+     FROM pg_catalog.pg_attribute AS a
+     LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
+     JOIN pg_catalog.pg_database AS d ON d.datname = pg_catalog.current_database()
+     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
+const UNIQUES: &str = "SELECT i.indexrelid::bigint, i.indisprimary, a.attname::text
+     FROM pg_catalog.pg_index AS i
+     CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k (at)
+     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.at]
+     WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+     ORDER BY i.indexrelid, k.at";
+
+const REFERENCES: &str = "SELECT c.oid::bigint, a.attname::text, n.nspname::text, p.relname::text, b.attname::text
+     FROM pg_catalog.pg_constraint AS c
+     CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(c.conkey), pg_catalog.unnest(c.confkey))
+         WITH ORDINALITY AS k (own, parent, at)
+     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.own
+     JOIN pg_catalog.pg_class AS p ON p.oid = c.confrelid
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.relnamespace
+     JOIN pg_catalog.pg_attribute AS b ON b.attrelid = c.confrelid AND b.attnum = k.parent
+     WHERE c.conrelid = $1::oid AND c.contype = 'f' ORDER BY c.oid, k.at";
+
+/// What stands at `place`.
+pub(super) fn read(connection: &mut Connection, place: &Place) -> Outcome<Found> {
+    let named = Parameters::default().text(&place.schema).text(&place.name);
+    let mut found = None;
+    each(connection, RELATION, &named, &mut |row| {
+        found = Some((text(row, 0)?.parse().unwrap_or(0), text(row, 1)?, flag(row, 2), flag(row, 3)));
+        Ok(())
+    })?;
+    let Some((number, kind, has_triggers, may_lock)) = found else { return Ok(Found::Nothing) };
+    Ok(match kind.as_str() {
+        "r" | "p" => {
+            let existing = existing(connection, number, place)?;
+            Found::Table(Box::new(Standing { existing, has_triggers, may_lock }))
+        }
+        "v" | "m" => Found::Other("a view"),
+        "f" => Found::Other("a foreign table"),
+        "i" | "I" => Found::Other("an index"),
+        "S" => Found::Other("a sequence"),
+        _ => Found::Other("a type"),
+    })
+}
+
+fn existing(connection: &mut Connection, number: i64, place: &Place) -> Outcome<Existing> {
+    let mut table = Existing { name: place.name.clone(), ..Existing::default() };
+    let this = Parameters::default().integer(number);
+    read_columns(connection, &this, &mut table)?;
+    read_uniques(connection, &this, &mut table)?;
+    read_references(connection, &this, place, &mut table)?;
+    each(connection, &format!("SELECT EXISTS (SELECT FROM {place})"), &Parameters::default(), &mut |row| {
+        table.has_rows = flag(row, 0);
+        Ok(())
+    })?;
+    Ok(table)
+}
+
+fn read_columns(connection: &mut Connection, this: &Parameters, table: &mut Existing) -> Outcome<()> {
+    each(connection, COLUMNS, this, &mut |row| {
+        table.columns.push(ExistingColumn {
+            name: text(row, 0)?,
+            sql_type: text(row, 1)?,
+            collation: text(row, 2).ok(),
+            required: flag(row, 3),
+            filled: flag(row, 4),
+            computed: flag(row, 5),
+        });
+        Ok(())
+    })
+}
+
+fn read_uniques(connection: &mut Connection, this: &Parameters, table: &mut Existing) -> Outcome<()> {
+    let mut last = String::new();
+    each(connection, UNIQUES, this, &mut |row| {
+        let is_new = std::mem::replace(&mut last, text(row, 0)?) != last;
+        let column = text(row, 2)?;
+        if flag(row, 1) {
+            table.primary_key.push(column);
+            return Ok(());
+        }
+        if is_new {
+            table.unique_keys.push(Vec::new());
+        }
+        table.unique_keys.last_mut().ok_or_else(garbled)?.push(column);
+        Ok(())
+    })
+}
+
+fn read_references(connection: &mut Connection, this: &Parameters, place: &Place, table: &mut Existing) -> Outcome<()> {
+    let mut last = String::new();
+    each(connection, REFERENCES, this, &mut |row| {
+        if std::mem::replace(&mut last, text(row, 0)?) != last {
+            let (schema, name) = (text(row, 2)?, text(row, 3)?);
+            // A parent in another schema is none of the dictionary's.
+            let parent = if schema == place.schema { name } else { format!("{schema}.{name}") };
+            table.foreign_keys.push(ExistingForeignKey { parent, ..ExistingForeignKey::default() });
+        }
+        let key = table.foreign_keys.last_mut().ok_or_else(garbled)?;
+        key.fields.push(text(row, 1)?);
+        key.parent_fields.push(text(row, 4)?);
+        Ok(())
+    })
+}
+
+/// Takes the values of a row.
+type TakeValues<'t> = &'t mut dyn FnMut(&[Option<&[u8]>]) -> Outcome<()>;
+
+fn each(connection: &mut Connection, sql: &str, parameters: &Parameters, take: TakeValues<'_>) -> Outcome<()> {
+    connection.query(sql, parameters, Format::Text, &mut |_, row| take(row)).map(drop)
+}
+
+fn text(row: &[Option<&[u8]>], at: usize) -> Outcome<String> {
+    let bytes = row.get(at).copied().flatten().ok_or_else(garbled)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| garbled())
+}
+
+fn flag(row: &[Option<&[u8]>], at: usize) -> bool {
+    row.get(at).copied().flatten() == Some(b"t")
+}

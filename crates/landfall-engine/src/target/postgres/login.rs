@@ -1,0 +1,185 @@
+//! How a connection comes about: the socket, TLS, and the proof of who one is.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    time::Instant,
+};
+
+use bytes::BytesMut;
+use postgres_protocol::{
+    authentication::{
+        md5_hash,
+        sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256},
+    },
+    message::frontend,
+};
+
+use super::{
+    connection::{Connection, Stream},
+    failure::{Failure, Outcome},
+    message::{Body, garbled, refusal},
+    settings::{Settings, SslMode},
+    socket::{Socket, left_until},
+    tls,
+};
+
+/// The oldest major version that Landfall works with.
+const OLDEST: u32 = 13;
+
+/// The stream to the server of `settings`, with TLS where they ask for it.
+pub(super) fn stream(settings: &Settings, deadline: Instant) -> io::Result<Stream> {
+    let mut socket = Socket::connect(settings, deadline)?;
+    socket.set_timeout(left_until(deadline)?)?;
+    // As in libpq, a socket of this machine needs no TLS.
+    if settings.ssl_mode == SslMode::Disable || socket.is_local() {
+        return Ok(Stream::Plain(socket));
+    }
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    socket.write_all(&request)?;
+    let mut answer = [0];
+    socket.read_exact(&mut answer)?;
+    match answer[0] {
+        b'S' => tls::handshake(socket, settings).map(|stream| Stream::Tls(Box::new(stream))),
+        b'N' if settings.ssl_mode == SslMode::Prefer => Ok(Stream::Plain(socket)),
+        b'N' => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not offer TLS, which sslmode asks for"))
+        }
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "what answers there is not a PostgreSQL server")),
+    }
+}
+
+/// The failure where no connection comes about.
+pub(super) fn unreachable(settings: &Settings, error: io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+            format!(
+                "it did not answer for {} seconds; see that it runs and can be reached",
+                settings.connect_timeout.as_secs()
+            )
+        }
+        io::ErrorKind::InvalidData if error.to_string().contains("certificate") => {
+            format!("{error}; sslrootcert=FILE names the authority to trust")
+        }
+        // Of TLS, or of what answered.
+        io::ErrorKind::InvalidData => error.to_string(),
+        _ => format!("{error}; see that it runs there and lets connections in"),
+    };
+    Failure::Unable(format!("the server at {} port {} cannot be used: {why}", settings.host, settings.port))
+}
+
+/// Says who one is and proves it.
+pub(super) fn log_in(connection: &mut Connection, settings: &Settings) -> Outcome<()> {
+    let parameters = [
+        ("user", settings.user.as_str()),
+        ("database", &settings.database),
+        ("application_name", &settings.application_name),
+        ("client_encoding", "UTF8"),
+    ];
+    connection.write(|outbox| frontend::startup_message(parameters, outbox))?;
+    while !prove(connection, settings)? {}
+    connection.until_ready(&mut |_, _| Ok(()))?;
+    check(connection)
+}
+
+/// Answers one question about who one is; whether it was the last.
+fn prove(connection: &mut Connection, settings: &Settings) -> Outcome<bool> {
+    let message = connection.receive()?;
+    let mut body = Body(connection.body(&message));
+    match message.tag {
+        b'E' => return Err(refusal(body.0)),
+        b'R' => {}
+        _ => return Err(garbled()),
+    }
+    match body.i32()? {
+        0 => return Ok(true),
+        3 => {
+            let password = password(settings)?;
+            connection.write(|outbox| frontend::password_message(password.as_bytes(), outbox))?;
+        }
+        5 => {
+            let salt: [u8; 4] = body.bytes(4)?.try_into().map_err(|_| garbled())?;
+            let proof = md5_hash(settings.user.as_bytes(), password(settings)?.as_bytes(), salt);
+            connection.write(|outbox| frontend::password_message(proof.as_bytes(), outbox))?;
+        }
+        10 => {
+            let mechanisms = mechanisms(body)?;
+            scram(connection, settings, &mechanisms)?;
+        }
+        _ => {
+            return Err(Failure::Unable(
+                "the server asks for a proof other than a password; change its pg_hba.conf to scram-sha-256".into(),
+            ));
+        }
+    }
+    Ok(false)
+}
+
+fn password(settings: &Settings) -> Outcome<String> {
+    let missing = "the server asks for a password and there is none: write it in a file that password_file=FILE names, \
+                   in ~/.pgpass or in PGPASSWORD";
+    let password = settings.password().map_err(Failure::Unable)?;
+    password.map(|secret| secret.0).ok_or_else(|| Failure::Unable(missing.into()))
+}
+
+fn mechanisms(mut body: Body<'_>) -> Outcome<Vec<String>> {
+    let mut names = Vec::new();
+    loop {
+        match body.text()? {
+            name if name.is_empty() => return Ok(names),
+            name => names.push(name),
+        }
+    }
+}
+
+/// SCRAM (RFC 5802, RFC 7677), bound to the TLS below where the server can do that: so that nobody in between can pass the
+/// proof on.
+fn scram(connection: &mut Connection, settings: &Settings, mechanisms: &[String]) -> Outcome<()> {
+    let offers = |name: &str| mechanisms.iter().any(|offered| offered == name);
+    let end_point = connection.tls().and_then(tls::end_point);
+    let (mechanism, binding) = match end_point {
+        Some(digest) if offers(SCRAM_SHA_256_PLUS) => {
+            (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(digest))
+        }
+        Some(_) if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
+        None if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+        _ => return Err(Failure::Unable("the server offers no kind of SCRAM that Landfall knows".into())),
+    };
+    let mut exchange = ScramSha256::new(password(settings)?.as_bytes(), binding);
+    connection.write(|outbox| frontend::sasl_initial_response(mechanism, exchange.message(), outbox))?;
+    let challenge = sasl(connection, 11)?;
+    exchange.update(&challenge).map_err(|_| garbled())?;
+    connection.write(|outbox| frontend::sasl_response(exchange.message(), outbox))?;
+    let proof = sasl(connection, 12)?;
+    exchange.finish(&proof).map_err(|_| Failure::Unable("the server cannot prove that it knows the password".into()))
+}
+
+/// The data of the SASL message of `kind`, which comes next.
+fn sasl(connection: &mut Connection, kind: i32) -> Outcome<Vec<u8>> {
+    let message = connection.receive()?;
+    let mut body = Body(connection.body(&message));
+    match message.tag {
+        b'E' => Err(refusal(body.0)),
+        b'R' if body.i32()? == kind => Ok(body.0.to_vec()),
+        _ => Err(garbled()),
+    }
+}
+
+/// Refuses a server with which rows could be lost.
+fn check(connection: &Connection) -> Outcome<()> {
+    let server = &connection.server;
+    if server.version < OLDEST {
+        return Err(Failure::Unable(format!(
+            "the server is PostgreSQL {}; Landfall works with {OLDEST} and later",
+            server.version
+        )));
+    }
+    if server.encoding != "UTF8" {
+        return Err(Failure::Unable(format!(
+            "the database's encoding is {}, which cannot hold every text; create one with ENCODING 'UTF8' TEMPLATE \
+             template0",
+            server.encoding
+        )));
+    }
+    Ok(())
+}

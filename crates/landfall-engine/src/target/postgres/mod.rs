@@ -1,0 +1,384 @@
+//! PostgreSQL: binary COPY on two connections, set-based statements where the database has something against a row.
+//!
+//! The client is our own, over the protocol crate of the rust-postgres project: it blocks, bounds every wait, and names no
+//! statement on the server, so that PgBouncer may give each transaction another connection.
+
+mod answer;
+mod building;
+mod catalog;
+mod connection;
+mod ddl;
+mod dialect;
+mod encode;
+mod failure;
+mod insert;
+mod lane;
+mod login;
+mod message;
+mod numeric;
+mod own;
+mod parameters;
+mod password;
+mod place;
+mod prepare;
+mod query;
+mod rows;
+mod session;
+mod settings;
+mod settle;
+mod socket;
+mod tls;
+mod transaction;
+mod url;
+mod value;
+mod worker;
+
+use std::{
+    cell::{Cell as Flag, RefCell},
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arrow_array::RecordBatch;
+use landfall_core::{keys::Scalar, validate::TargetLimits};
+
+pub(super) use self::settings::Settings;
+use self::{
+    building::Lock,
+    catalog::Found,
+    connection::Connection,
+    ddl::Place,
+    dialect::PostgresDialect,
+    failure::Context as _,
+    lane::Lane,
+    own::Own,
+    place::Seat,
+    session::{Session, Use},
+    transaction::PostgresTransaction,
+    worker::Worker,
+};
+use super::{
+    Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction, limits,
+    sql::{ledger, quarantine},
+};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    ledger::LoadEntry,
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+};
+
+/// Transactions that may be under way at once.
+const MOST_LANES: usize = 2;
+/// Connections that are kept for later.
+const MOST_KEPT: usize = 3;
+
+/// The first version whose `numeric` has infinities.
+const INFINITIES_FROM: u32 = 14;
+
+/// A PostgreSQL database.
+pub(crate) struct Postgres {
+    session: Arc<Session>,
+    /// Connections outside a transaction.
+    kept: RefCell<Vec<Connection>>,
+    /// Transactions that commit while the pipeline goes on, oldest first.
+    in_flight: RefCell<VecDeque<Lane>>,
+    /// The tables that they have written to.
+    recent: RefCell<HashSet<Arc<str>>>,
+    /// Where tables are.
+    seats: RefCell<HashMap<Arc<str>, Arc<Seat>>>,
+    /// Whether Landfall's own tables are there.
+    has_own: Flag<bool>,
+    /// Names this process in the database.
+    owner: String,
+}
+
+impl Postgres {
+    /// Opens the database of `settings`. With [`Access::Read`], Landfall's own tables are not made where they are missing.
+    pub(crate) fn open(settings: &Settings, access: Access) -> Result<Self> {
+        let settings = Arc::new(settings.clone());
+        let mut connection = Connection::open(&settings).context(|| format!("cannot open {settings}"))?;
+        let session = Session::new(&settings, &mut connection)?;
+        if access == Access::Write {
+            own::migrate(&session, &mut connection)?;
+        }
+        let has_own = access == Access::Write || own::version(&session, &mut connection)?.is_some();
+        Ok(Self {
+            session: Arc::new(session),
+            kept: RefCell::new(vec![connection]),
+            in_flight: RefCell::default(),
+            recent: RefCell::default(),
+            seats: RefCell::default(),
+            has_own: Flag::new(has_own),
+            owner: owner(),
+        })
+    }
+
+    /// A connection with a transaction begun. One that was kept may be lost by now, and is replaced.
+    fn begun(&self, using: Use) -> Result<Connection> {
+        let doing = || format!("cannot use {}", self.session.settings);
+        if let Some(mut kept) = self.kept.borrow_mut().pop()
+            && self.session.begin(&mut kept, using).is_ok()
+        {
+            return Ok(kept);
+        }
+        let mut connection = self.session.connect()?;
+        self.session.begin(&mut connection, using).context(doing)?;
+        Ok(connection)
+    }
+
+    /// Keeps a connection for later, where it is good.
+    fn keep(&self, connection: Option<Connection>) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < MOST_KEPT {
+            kept.extend(connection.filter(Connection::is_idle));
+        }
+    }
+
+    /// Runs `work` in a transaction that only reads.
+    fn reading<R>(&self, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+        self.within(Use::Read, work)
+    }
+
+    /// Runs `work` in a transaction of its own.
+    fn within<R>(&self, using: Use, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+        let mut connection = self.begun(using)?;
+        let outcome = work(&mut connection)
+            .and_then(|outcome| connection.commit().map(|()| outcome).context(|| "cannot commit".into()));
+        connection.fail_copy();
+        connection.roll_back();
+        self.keep(Some(connection));
+        outcome
+    }
+
+    /// Reads Landfall's own tables.
+    fn own<R>(&self, work: impl FnOnce(&Own<'_>) -> Result<R>) -> Result<R> {
+        self.settled()?;
+        let is_there = self.has_own.get();
+        self.reading(|connection| work(&Own { session: &self.session, connection: RefCell::new(connection), is_there }))
+    }
+
+    /// Waits until all transactions that were sent to commit have.
+    fn settled(&self) -> Result<()> {
+        while self.settle_one()? {}
+        Ok(())
+    }
+
+    /// Waits for the oldest transaction under way; whether there was one. Where it failed, those after it fail too.
+    fn settle_one(&self) -> Result<bool> {
+        let Some(lane) = self.in_flight.borrow_mut().pop_front() else {
+            self.recent.borrow_mut().clear();
+            return Ok(false);
+        };
+        match lane.committed() {
+            Ok(connection) => self.keep(connection),
+            Err(error) => {
+                for lane in self.in_flight.take() {
+                    self.keep(lane.undo());
+                }
+                self.forget();
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets where tables are: another process may have moved them.
+    fn forget(&self) {
+        self.seats.borrow_mut().clear();
+        self.recent.borrow_mut().clear();
+    }
+
+    /// Where `table` belongs.
+    fn place(&self, table: &str) -> Place {
+        Place::new(&self.session.settings.schema, table)
+    }
+
+    /// Where `table` is: whole, or being built by this process. None where it is not.
+    fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
+        if let Some(seat) = self.seats.borrow().get(&table.name) {
+            return Ok(Some(seat.clone()));
+        }
+        let found = self.reading(|connection| self.find_seat(connection, table))?;
+        Ok(found.map(|seat| self.note(table, seat)))
+    }
+
+    fn find_seat(&self, connection: &mut Connection, table: &Table) -> Result<Option<Seat>> {
+        let doing = || format!("cannot look for the table {:?}", &*table.name);
+        let place = self.place(&table.name);
+        if let Found::Table(standing) = catalog::read(connection, &place).context(doing)? {
+            let dialect = PostgresDialect { tables: std::slice::from_ref(table), schema: &place.schema };
+            let has_triggers = dialect.must_check(table, &standing);
+            return Ok(Some(Seat::whole(place, has_triggers, standing.may_lock)));
+        }
+        if !self.has_own.get() {
+            return Ok(None);
+        }
+        // What another process builds is not there yet.
+        let heap = building::find(&self.session, connection, &table.name, Lock::None).context(doing)?;
+        let own = heap.filter(|heap| heap.is_of(&self.owner));
+        Ok(own.map(|heap| Seat::heap(heap.place(&self.session), heap)))
+    }
+
+    /// Whether `table` is being built, by whomever.
+    fn is_building(&self, connection: &mut Connection, table: &Table) -> Result<bool> {
+        let doing = || format!("cannot look for the table {:?}", &*table.name);
+        Ok(self.has_own.get()
+            && building::find(&self.session, connection, &table.name, Lock::None).context(doing)?.is_some())
+    }
+
+    fn note(&self, table: &Table, seat: Seat) -> Arc<Seat> {
+        let seat = Arc::new(seat);
+        self.seats.borrow_mut().insert(table.name.clone(), seat.clone());
+        seat
+    }
+
+    /// What the server cannot hold of the rows of `table`.
+    fn limits_of(&self, table: &Table) -> TargetLimits {
+        limits::postgres(&table.schema, self.session.server.version >= INFINITIES_FROM)
+    }
+}
+
+/// A name that no other process has.
+fn owner() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{}", std::process::id(), now.as_nanos())
+}
+
+/// A mismatch between the dictionary and the database.
+fn mismatch(message: impl Into<String>) -> crate::Error {
+    TargetError::new(TargetErrorKind::Mismatch, message).into()
+}
+
+fn reading(table: &Table) -> String {
+    format!("cannot read the table {:?}", &*table.name)
+}
+
+impl Read for Postgres {
+    fn has_table(&self, table: &Table) -> Result<bool> {
+        self.settled()?;
+        Ok(self.seat(table)?.is_some_and(|seat| seat.heap.is_none()))
+    }
+
+    fn row_count(&self, table: &Table) -> Result<u64> {
+        self.settled()?;
+        let Some(seat) = self.seat(table)? else { return Ok(0) };
+        self.reading(|connection| rows::count(connection, &seat.place).context(|| reading(table)))
+    }
+
+    fn limits(&self, table: &Table) -> TargetLimits {
+        self.limits_of(table)
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn finds(&self, table: &Table) -> bool {
+        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.heap.is_some()))
+    }
+
+    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
+        self.settled()?;
+        let Some(seat) = self.seat(table)? else { return Ok(vec![None; values.len()]) };
+        self.reading(|connection| {
+            rows::find_all(connection, table, &seat.place, positions, values).context(|| reading(table))
+        })
+    }
+
+    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        self.settled()?;
+        let Some(seat) = self.seat(table)? else { return Ok(()) };
+        self.reading(|connection| {
+            rows::scan(connection, table, &seat.place, positions, visit).context(|| reading(table))
+        })
+    }
+
+    fn loads(&self) -> Result<Vec<LoadEntry>> {
+        self.own(|own| ledger::loads(own))
+    }
+
+    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.own(|own| quarantine::rejects(own, filter))
+    }
+
+    fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
+        self.own(|own| quarantine::count(own, filter))
+    }
+
+    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+        self.own(|own| quarantine::groups(own, filter))
+    }
+
+    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.own(|own| quarantine::raw(own, reject, visit))
+    }
+
+    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
+        self.own(|own| quarantine::events(own, reject))
+    }
+}
+
+impl Target for Postgres {
+    fn location(&self) -> String {
+        self.session.settings.to_string()
+    }
+
+    fn prepare(&mut self, tables: &[Table]) -> Result<()> {
+        prepare::prepare(self, tables)
+    }
+
+    fn builds(&self) -> bool {
+        true
+    }
+
+    fn build(&mut self, table: &Table, resumes: bool) -> Result<bool> {
+        prepare::build(self, table, resumes)
+    }
+
+    fn finish(&mut self, table: &Table) -> Result<()> {
+        prepare::finish(self, table)
+    }
+
+    fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+        while pace == Pace::InStep && self.settle_one()? {}
+        while self.in_flight.borrow().len() >= MOST_LANES {
+            self.settle_one()?;
+        }
+        let worker = Worker::begin(&self.session, self.begun(Use::Write)?, pace)?;
+        Ok(Box::new(PostgresTransaction::new(self, Lane::new(worker), fence, pace)))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.settled()
+    }
+
+    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>> {
+        ddl::create_all(tables, &self.session.settings.schema)
+    }
+
+    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
+        prepare::differences(self, tables)
+    }
+
+    fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
+        prepare::add_missing(self, differences)
+    }
+
+    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
+        self.settled()?;
+        self.reading(|connection| query::query(&self.session, connection, sql, parameters, rows))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        for lane in self.in_flight.take() {
+            // Whoever wants to know how it ended asks before.
+            lane.undo();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Where a password comes from: the URL, a file, the environment, `~/.pgpass`.
+
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+};
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(pub(super) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// What a line of a password file must match.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Login<'a> {
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) database: &'a str,
+    pub(super) user: &'a str,
+}
+
+/// The password in the file at `path`: its first line.
+///
+/// # Errors
+/// A file that cannot be read or is empty: a password that was asked for is not passed over.
+pub(super) fn from_file(path: &Path) -> Result<Secret, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("the password file {} cannot be read: {error}", path.display()))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Secret(line.to_owned())),
+        _ => Err(format!("the password file {} is empty", path.display())),
+    }
+}
+
+/// The password for `login` in the file that libpq would read: `passfile`, else `PGPASSFILE`, else `~/.pgpass`.
+pub(super) fn from_passfile(passfile: Option<&Path>, login: Login<'_>) -> Option<Secret> {
+    let path = match passfile {
+        Some(path) => path.to_owned(),
+        None => env::var_os("PGPASSFILE").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".pgpass")))?,
+    };
+    if is_open_to_others(&path) {
+        tracing::warn!(
+            path = %path.display(),
+            "the password file is passed over, since others may read it: chmod 0600 {}",
+            path.display()
+        );
+        return None;
+    }
+    fs::read_to_string(path).ok()?.lines().find_map(|line| password_of(line, login))
+}
+
+/// Whether somebody but the owner may read the file at `path`.
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_path: &Path) -> bool {
+    false
+}
+
+/// The password of `line`, `host:port:database:user:password`, where it is for `login`. A field `*` matches anything;
+/// `\:` and `\\` are a colon and a backslash.
+fn password_of(line: &str, login: Login<'_>) -> Option<Secret> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let (fields, password) = cut(line)?;
+    let port = login.port.to_string();
+    // A socket in the file system is `localhost` for libpq where its folder is the usual one.
+    let host_matches = matches(&fields[0], login.host) || (login.host.starts_with('/') && fields[0] == "localhost");
+    let rest = [&port, login.database, login.user];
+    let all = host_matches && fields[1..].iter().zip(rest).all(|(field, wanted)| matches(field, wanted));
+    all.then_some(Secret(password))
+}
+
+fn matches(field: &str, wanted: &str) -> bool {
+    field == "*" || field == wanted
+}
+
+/// The four fields of a line and its password, without their backslashes. The password ends at the line's end, or at the
+/// next colon, as libpq has it.
+fn cut(line: &str) -> Option<([String; 4], String)> {
+    let mut fields = vec![String::new()];
+    let mut chars = line.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            ':' => fields.push(String::new()),
+            '\\' => fields.last_mut()?.extend(chars.next()),
+            other => fields.last_mut()?.push(other),
+        }
+    }
+    let mut fields = fields.into_iter();
+    let mut next = || fields.next();
+    let four = [next()?, next()?, next()?, next()?];
+    Some((four, next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGIN: Login<'_> = Login { host: "db", port: 5432, database: "staff", user: "ann" };
+
+    fn of(line: &str) -> Option<String> {
+        password_of(line, LOGIN).map(|Secret(password)| password)
+    }
+
+    #[test]
+    fn lines_match_by_all_four_fields() {
+        assert_eq!(of("db:5432:staff:ann:pw").as_deref(), Some("pw"));
+        assert_eq!(of("*:*:*:*:pw").as_deref(), Some("pw"));
+        assert_eq!(of("db:*:staff:*:p w ").as_deref(), Some("p w "));
+        for other in ["DB:5432:staff:ann:pw", "db:5433:staff:ann:pw", "db:5432:x:ann:pw", "db:5432:staff:bob:pw"] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn comments_and_short_lines_are_nothing() {
+        for line in ["", "#*:*:*:*:pw", "*:*:*:*", "pw"] {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn backslashes_keep_colons_and_backslashes() {
+        assert_eq!(of(r"*:*:*:*:a\:b\\c").as_deref(), Some(r"a:b\c"));
+        let login = Login { user: "a:b", ..LOGIN };
+        assert_eq!(password_of(r"*:*:*:a\:b:pw", login), Some(Secret("pw".into())));
+        assert_eq!(
+            password_of(r"*:*:*:\*:pw", LOGIN).map(|_| ()),
+            Some(()),
+            "libpq too takes the star after unescaping"
+        );
+    }
+
+    #[test]
+    fn sockets_are_localhost_or_their_folder() {
+        let login = Login { host: "/run/postgresql", ..LOGIN };
+        assert!(password_of("localhost:*:*:*:pw", login).is_some());
+        assert!(password_of("/run/postgresql:*:*:*:pw", login).is_some());
+        assert!(password_of("db:*:*:*:pw", login).is_none());
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        assert_eq!(format!("{:?}", Secret("pw".into())), "…");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_passfile_that_others_may_read_is_passed_over() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pgpass");
+        fs::write(&path, "# mine\n*:1:*:*:no\n*:*:*:*:first\n*:*:*:*:second\n").expect("writes");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("permissions");
+        assert_eq!(from_passfile(Some(&path), LOGIN), None);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("permissions");
+        assert_eq!(from_passfile(Some(&path), LOGIN), Some(Secret("first".into())));
+    }
+
+    #[test]
+    fn a_password_file_is_its_first_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("password");
+        assert!(from_file(&path).expect_err("no file").contains("cannot be read"));
+        fs::write(&path, "\n").expect("writes");
+        assert!(from_file(&path).expect_err("empty").contains("is empty"));
+        fs::write(&path, "pw \r\nrest").expect("writes");
+        assert_eq!(from_file(&path), Ok(Secret("pw ".into())));
+    }
+}

@@ -1,0 +1,292 @@
+//! Reading the rows of the dictionary's tables, and asking for many of them at once.
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    keys::Scalar,
+    schema::{Field, FieldType},
+};
+
+use super::{
+    connection::{Connection, Format},
+    ddl::{Place, quoted},
+    failure::Outcome,
+    message::{Body, garbled},
+    own::integer,
+    parameters::{Oid, Parameters, array, oid, sized},
+    value,
+};
+use crate::target::{Table, batch::batch};
+
+/// Rows of one batch of a scan.
+const SCAN_ROWS: usize = 8192;
+/// Keys looked for by one statement.
+const KEYS_PER_STATEMENT: usize = 50_000;
+/// What comes before the first row of a binary COPY.
+const SIGNATURE: usize = 19;
+
+/// A row that was looked for, with all its fields.
+pub(super) type Found = Option<Vec<Scalar>>;
+
+/// A field as it is read: a number as its text, so that no digit is lost.
+fn read_as(field: &Field) -> String {
+    let name = quoted(&field.name);
+    if matches!(field.kind, FieldType::Number(_)) { format!("t.{name}::text") } else { format!("t.{name}") }
+}
+
+fn select_list(table: &Table, positions: &[usize]) -> String {
+    let fields: Vec<String> = positions.iter().map(|&at| read_as(&table.schema.fields[at])).collect();
+    fields.join(", ")
+}
+
+/// The number of rows at `place`.
+pub(super) fn count(connection: &mut Connection, place: &Place) -> Outcome<u64> {
+    let mut count = 0;
+    let sql = format!("SELECT count(*) FROM {place}");
+    connection.patiently(|connection| {
+        connection.query(&sql, &Parameters::default(), Format::Binary, &mut |_, row| {
+            count = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+            Ok(())
+        })
+    })?;
+    Ok(count.unsigned_abs())
+}
+
+/// The keys of a question: an array for each field, and a table `k` of them with their numbers.
+pub(super) struct Keys {
+    pub(super) parameters: Parameters,
+    /// `ROWS FROM (unnest($1), …) WITH ORDINALITY AS k (k0, …, n)`.
+    pub(super) rows: String,
+    /// That a row `t` has the key `k`.
+    pub(super) matches: String,
+}
+
+impl Keys {
+    /// The keys `values` of rows whose fields with these names and types have them.
+    pub(super) fn new(fields: &[(&str, &FieldType)], values: &[Vec<Scalar>]) -> Self {
+        let mut parameters = Parameters::default();
+        for (column, (_, kind)) in fields.iter().enumerate() {
+            push_array(&mut parameters, value::oid_of(kind), values.len(), &mut |row, out| {
+                value::write(values[row][column].as_ref(), out)
+            });
+        }
+        let arrays: Vec<String> = (1..=fields.len()).map(|at| format!("pg_catalog.unnest(${at})")).collect();
+        let columns: String = (0..fields.len()).map(|at| format!("k{at}, ")).collect();
+        let matches: Vec<String> =
+            fields.iter().enumerate().map(|(at, (name, _))| format!("t.{} = k.k{at}", quoted(name))).collect();
+        Self {
+            parameters,
+            rows: format!("ROWS FROM ({}) WITH ORDINALITY AS k ({columns}n)", arrays.join(", ")),
+            matches: matches.join(" AND "),
+        }
+    }
+}
+
+/// Names and types of the fields of `table` at `positions`.
+pub(super) fn fields_at<'t>(table: &'t Table, positions: &[usize]) -> Vec<(&'t str, &'t FieldType)> {
+    let field = |&at: &usize| (&*table.schema.fields[at].name, &table.schema.fields[at].kind);
+    positions.iter().map(field).collect()
+}
+
+/// Adds an array of `count` values of type `kind`; `write` writes one, or says that it is missing.
+pub(super) fn push_array(
+    parameters: &mut Parameters,
+    kind: Oid,
+    count: usize,
+    write: &mut dyn FnMut(usize, &mut Vec<u8>) -> bool,
+) {
+    parameters.push(oid::array_of(kind), |out| {
+        array(out, kind, count, |out| (0..count).for_each(|row| sized(out, |out| write(row, out))))
+    });
+}
+
+/// For each of `values` the row at `place` whose fields at `positions` have them.
+pub(super) fn find_all(
+    connection: &mut Connection,
+    table: &Table,
+    place: &Place,
+    positions: &[usize],
+    values: &[Vec<Scalar>],
+) -> Outcome<Vec<Found>> {
+    let mut found = vec![None; values.len()];
+    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let fields = select_list(table, &all);
+    for (part, first) in values.chunks(KEYS_PER_STATEMENT).zip((0..).step_by(KEYS_PER_STATEMENT)) {
+        let keys = Keys::new(&fields_at(table, positions), part);
+        let sql = format!("SELECT k.n, {fields} FROM {} JOIN {place} AS t ON {}", keys.rows, keys.matches);
+        connection.patiently(|connection| {
+            connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
+                let number = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+                let at = first + usize::try_from(number - 1).map_err(|_| garbled())?;
+                *found.get_mut(at).ok_or_else(garbled)? = Some(read_row(table, &all, &row[1..]));
+                Ok(())
+            })
+        })?;
+    }
+    Ok(found)
+}
+
+/// For each of `values` whether a row at `place` has them in `fields`.
+pub(super) fn exist(
+    connection: &mut Connection,
+    place: &Place,
+    fields: &[(&str, &FieldType)],
+    values: &[Vec<Scalar>],
+) -> Outcome<Vec<bool>> {
+    let mut found = vec![false; values.len()];
+    for (part, first) in values.chunks(KEYS_PER_STATEMENT).zip((0..).step_by(KEYS_PER_STATEMENT)) {
+        let keys = Keys::new(fields, part);
+        let sql =
+            format!("SELECT k.n FROM {} WHERE EXISTS (SELECT FROM {place} AS t WHERE {})", keys.rows, keys.matches);
+        connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
+            let number = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+            let at = first + usize::try_from(number - 1).map_err(|_| garbled())?;
+            *found.get_mut(at).ok_or_else(garbled)? = true;
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+fn read_row(table: &Table, positions: &[usize], row: &[Option<&[u8]>]) -> Vec<Scalar> {
+    positions.iter().zip(row).map(|(&at, sent)| value::read(&table.schema.fields[at].kind, *sent)).collect()
+}
+
+/// Locks the rows of `parent` at `place` that have the keys `values`, so that nobody deletes them before the transaction
+/// ends; whether all of them are there.
+pub(super) fn hold(
+    connection: &mut Connection,
+    parent: &Table,
+    place: &Place,
+    positions: &[usize],
+    values: &[Vec<Scalar>],
+) -> Outcome<bool> {
+    for part in values.chunks(KEYS_PER_STATEMENT) {
+        let keys = Keys::new(&fields_at(parent, positions), part);
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT FROM {} JOIN {place} AS t ON {} FOR KEY SHARE OF t) AS held",
+            keys.rows, keys.matches
+        );
+        let mut count = 0;
+        connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
+            count = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+            Ok(())
+        })?;
+        if usize::try_from(count).is_ok_and(|count| count < part.len()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The fields at `positions` of every row at `place`, in batches.
+pub(super) fn scan(
+    connection: &mut Connection,
+    table: &Table,
+    place: &Place,
+    positions: &[usize],
+    visit: &mut dyn FnMut(&RecordBatch),
+) -> Outcome<()> {
+    let sql = format!("COPY (SELECT {} FROM {place} AS t) TO STDOUT (FORMAT binary)", select_list(table, positions));
+    let mut scan = Scan { table, positions, columns: vec![Vec::with_capacity(SCAN_ROWS); positions.len()] };
+    let (mut buffer, mut begun) = (Vec::new(), false);
+    connection.patiently(|connection| {
+        connection.copy_out(&sql, &mut |bytes| {
+            buffer.extend_from_slice(bytes);
+            if !begun && buffer.len() >= SIGNATURE {
+                buffer.drain(..SIGNATURE);
+                begun = true;
+            }
+            if begun {
+                let rest = scan.take(&buffer, visit)?;
+                buffer.drain(..buffer.len() - rest);
+            }
+            Ok(())
+        })
+    })?;
+    scan.hand_over(visit)
+}
+
+/// A scan under way.
+struct Scan<'s> {
+    table: &'s Table,
+    positions: &'s [usize],
+    columns: Vec<Vec<Scalar>>,
+}
+
+impl Scan<'_> {
+    /// Takes all whole rows of `bytes` in; how many bytes are left.
+    fn take(&mut self, bytes: &[u8], visit: &mut dyn FnMut(&RecordBatch)) -> Outcome<usize> {
+        let mut rest = bytes;
+        while let Some(row) = whole_row(rest)? {
+            let mut body = Body(&rest[2..row]);
+            for (column, &at) in self.columns.iter_mut().zip(self.positions) {
+                let sent = match usize::try_from(body.i32()?) {
+                    Ok(length) => Some(body.bytes(length)?),
+                    Err(_) => None,
+                };
+                column.push(value::read(&self.table.schema.fields[at].kind, sent));
+            }
+            rest = &rest[row..];
+            if self.columns.first().is_some_and(|column| column.len() == SCAN_ROWS) {
+                self.hand_over(visit)?;
+            }
+        }
+        Ok(rest.len())
+    }
+
+    fn hand_over(&mut self, visit: &mut dyn FnMut(&RecordBatch)) -> Outcome<()> {
+        if self.columns.first().is_some_and(|column| !column.is_empty()) {
+            visit(&batch(self.table, self.positions, &mut self.columns).map_err(|_| garbled())?);
+        }
+        Ok(())
+    }
+}
+
+/// The length of the row at the head of `bytes`, where all of it is there; none at the end of a COPY too.
+fn whole_row(bytes: &[u8]) -> Outcome<Option<usize>> {
+    let mut body = Body(bytes);
+    let Ok(fields) = body.u16() else { return Ok(None) };
+    if fields == u16::MAX {
+        return Ok(None);
+    }
+    for _ in 0..fields {
+        let Ok(length) = body.i32() else { return Ok(None) };
+        if length > 0 && body.bytes(usize::try_from(length).map_err(|_| garbled())?).is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes.len() - body.0.len()))
+}
+
+/// Rows of `table` that name a parent which does not exist, as sentences, at most ten.
+pub(super) fn orphans(connection: &mut Connection, tables: &[(&Table, Place)], schema: &str) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    for (table, place) in tables {
+        for key in &table.schema.foreign_keys {
+            let own: Vec<String> =
+                key.fields.iter().map(|&at| format!("t.{}", quoted(&table.schema.fields[at].name))).collect();
+            let there: Vec<String> = own.iter().map(|name| format!("{name} IS NOT NULL")).collect();
+            let matches: Vec<String> = key
+                .parent_fields
+                .iter()
+                .zip(&own)
+                .map(|(parent, own)| format!("p.{} = {own}", quoted(parent)))
+                .collect();
+            let sql = format!(
+                "SELECT FROM {place} AS t WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
+                there.join(" AND "),
+                Place::new(schema, &key.parent),
+                matches.join(" AND ")
+            );
+            let count = connection.patiently(|connection| connection.execute(&sql, &Parameters::default()))?;
+            if count > 0 {
+                found.push(format!(
+                    "{count} rows of {:?} name rows of {:?} that would be gone",
+                    &*table.name, &*key.parent
+                ));
+            }
+        }
+    }
+    found.truncate(10);
+    Ok(found)
+}

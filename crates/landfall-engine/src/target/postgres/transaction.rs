@@ -1,0 +1,336 @@
+//! A write transaction on a lane.
+
+use std::{cell::RefCell, collections::HashMap, ops::Range, sync::Arc};
+
+use arrow_array::RecordBatch;
+use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
+
+use super::{
+    Fence, Pace, Place, Postgres, Read, RefusedRow, Seat, Table, Transaction,
+    connection::Connection,
+    failure::Context as _,
+    insert,
+    lane::Lane,
+    own::{Own, Rejects},
+    reading, rows,
+    worker::{Destination, Held, Later, Worker},
+};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    ledger::{LoadEntry, LoadId},
+    quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    target::{
+        parent_gone,
+        sql::{ledger, quarantine},
+    },
+};
+
+/// A write transaction.
+pub(super) struct PostgresTransaction<'t> {
+    target: &'t Postgres,
+    lane: RefCell<Option<Lane>>,
+    fence: Fence,
+    pace: Pace,
+    /// The tables that it has written to.
+    written: RefCell<HashMap<Arc<str>, Arc<Destination>>>,
+    /// Rejects that wait to be written.
+    rejects: RefCell<Rejects>,
+}
+
+impl<'t> PostgresTransaction<'t> {
+    pub(super) fn new(target: &'t Postgres, lane: Lane, fence: Fence, pace: Pace) -> Self {
+        Self {
+            target,
+            lane: RefCell::new(Some(lane)),
+            fence,
+            pace,
+            written: RefCell::default(),
+            rejects: RefCell::default(),
+        }
+    }
+
+    /// Runs `work` on the connection, once everything before has been done there.
+    fn with<R>(&self, work: impl FnOnce(&mut Worker) -> Result<R>) -> Result<R> {
+        self.target.settled()?;
+        let mut lane = self.lane.borrow_mut();
+        let lane = lane.as_mut().ok_or_else(ended)?;
+        lane.send_later(Later::Rejects(self.rejects.take()))?;
+        let worker = lane.here()?;
+        worker.catch_up()?;
+        work(worker)
+    }
+
+    /// Reads rows of `table`. Those of a table that nothing was written to of late are read on another connection, so that
+    /// what is under way need not end for it.
+    fn read_rows<R>(
+        &self,
+        table: &Table,
+        work: impl FnOnce(&mut Connection, &Place) -> super::failure::Outcome<R>,
+    ) -> Result<Option<R>> {
+        let Some(seat) = self.seat(table)? else { return Ok(None) };
+        let touched =
+            self.written.borrow().contains_key(&table.name) || self.target.recent.borrow().contains(&table.name);
+        if self.pace == Pace::Ahead && !touched {
+            return self
+                .target
+                .reading(|connection| work(connection, &seat.place).context(|| reading(table)))
+                .map(Some);
+        }
+        self.with(|worker| work(&mut worker.connection, &seat.place).context(|| reading(table))).map(Some)
+    }
+
+    fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
+        self.target.seat(table)
+    }
+
+    /// Runs one of the shared statements.
+    fn own<R>(&self, work: impl FnOnce(&Own<'_>) -> Result<R>) -> Result<R> {
+        self.with(|worker| work(&Own::new(&worker.session, &mut worker.connection)))
+    }
+
+    /// Where rows of `table` go.
+    fn destination(&self, table: &Table) -> Result<Arc<Destination>> {
+        if let Some(destination) = self.written.borrow().get(&table.name) {
+            return Ok(destination.clone());
+        }
+        let Some(seat) = self.seat(table)? else {
+            return Err(super::mismatch(format!("the table {:?} does not exist", &*table.name)));
+        };
+        let keys = &table.schema.foreign_keys;
+        let unchecked = self.fence == Fence::Pipeline
+            && self.target.session.may_replicate
+            && !seat.has_triggers
+            && seat.heap.is_none()
+            // The pipeline holds no parents in the table itself.
+            && keys.iter().all(|key| key.parent != table.name);
+        // The pipeline answers for the parents, which may come later in the same transaction.
+        let deferred = !unchecked && self.fence == Fence::Pipeline && self.pace == Pace::InStep && !keys.is_empty();
+        let destination = Arc::new(Destination { table: table.clone(), seat: (*seat).clone(), unchecked, deferred });
+        self.written.borrow_mut().insert(table.name.clone(), destination.clone());
+        Ok(destination)
+    }
+
+    /// Sends something on its way. Where that fails, the error of a transaction before this one comes first.
+    fn send(&self, send: impl FnOnce(&mut Lane) -> Result<()>) -> Result<()> {
+        let sent = self.lane.borrow_mut().as_mut().ok_or_else(ended).and_then(send);
+        sent.or_else(|error| self.target.settled().and(Err(error)))
+    }
+}
+
+fn ended() -> crate::Error {
+    TargetError::new(TargetErrorKind::Statement, "the transaction has ended").into()
+}
+
+impl Read for PostgresTransaction<'_> {
+    fn has_table(&self, table: &Table) -> Result<bool> {
+        Ok(self.seat(table)?.is_some_and(|seat| seat.heap.is_none()))
+    }
+
+    fn row_count(&self, table: &Table) -> Result<u64> {
+        self.read_rows(table, rows::count).map(Option::unwrap_or_default)
+    }
+
+    fn limits(&self, table: &Table) -> TargetLimits {
+        self.target.limits_of(table)
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn finds(&self, table: &Table) -> bool {
+        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.heap.is_some()))
+    }
+
+    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
+        let found =
+            self.read_rows(table, |connection, place| rows::find_all(connection, table, place, positions, values))?;
+        Ok(found.unwrap_or_else(|| vec![None; values.len()]))
+    }
+
+    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        self.read_rows(table, |connection, place| rows::scan(connection, table, place, positions, visit)).map(drop)
+    }
+
+    fn loads(&self) -> Result<Vec<LoadEntry>> {
+        self.own(|own| ledger::loads(own))
+    }
+
+    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.own(|own| quarantine::rejects(own, filter))
+    }
+
+    fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
+        self.own(|own| quarantine::count(own, filter))
+    }
+
+    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+        self.own(|own| quarantine::groups(own, filter))
+    }
+
+    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.own(|own| quarantine::raw(own, reject, visit))
+    }
+
+    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
+        self.own(|own| quarantine::events(own, reject))
+    }
+}
+
+impl Transaction for PostgresTransaction<'_> {
+    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
+        let destination = self.destination(table)?;
+        if self.pace == Pace::Ahead {
+            return self.send(|lane| lane.send_rows(&destination, rows, selected)).map(|()| Vec::new());
+        }
+        self.with(|worker| insert::insert(worker, &destination, rows, selected))
+    }
+
+    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>> {
+        let destination = self.destination(table)?;
+        self.with(|worker| insert::update(worker, &destination, rows, selected))
+    }
+
+    fn hold_parents(
+        &mut self,
+        child: &Table,
+        parent: &Table,
+        positions: &[usize],
+        values: &[Vec<Scalar>],
+    ) -> Result<()> {
+        let child = self.destination(child)?;
+        if self.pace == Pace::Ahead && child.seat.heap.is_none() && !child.unchecked {
+            // The server looks at every row as it comes.
+            return Ok(());
+        }
+        let Some(seat) = self.seat(parent)? else { return Err(parent_gone(parent).into()) };
+        let later = Later::Hold(Box::new(Held {
+            child,
+            parent: parent.clone(),
+            seat: (*seat).clone(),
+            positions: positions.to_vec(),
+            values: values.to_vec(),
+        }));
+        match self.pace {
+            Pace::Ahead => self.send(|lane| lane.send_later(later)),
+            Pace::InStep => self.with(|worker| worker.now(later)),
+        }
+    }
+
+    fn clear(&mut self, table: &Table) -> Result<()> {
+        let destination = self.destination(table)?;
+        let unchecked =
+            self.fence == Fence::Pipeline && self.target.session.may_replicate && !destination.seat.has_triggers;
+        let doing = || format!("cannot empty the table {:?}", &*table.name);
+        self.with(|worker| {
+            worker.check_keys(!unchecked).context(doing)?;
+            if !unchecked {
+                // Rows that name those of this table are looked at when it has been filled again.
+                worker.defer_keys().context(doing)?;
+            }
+            let sql = format!("DELETE FROM {}", destination.seat.place);
+            worker.connection.patiently(|connection| connection.batch(&sql)).map(drop).context(doing)
+        })
+    }
+
+    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {
+        let tables: Vec<(&Table, Place)> =
+            tables.iter().map(|table| (*table, self.target.place(&table.name))).collect();
+        let schema = &self.target.session.settings.schema;
+        self.with(|worker| {
+            rows::orphans(&mut worker.connection, &tables, schema).context(|| "cannot check the foreign keys".into())
+        })
+    }
+
+    fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
+        self.own(|own| ledger::add(own, entry))
+    }
+
+    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
+        let later = Later::Save { entry: Box::new(entry.clone()), was_at };
+        match self.pace {
+            Pace::Ahead => {
+                let rejects = Later::Rejects(self.rejects.take());
+                self.send(|lane| lane.send_later(rejects).and_then(|()| lane.send_later(later)))
+            }
+            Pace::InStep => self.with(|worker| worker.now(later)),
+        }
+    }
+
+    fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
+        for reject in rejects {
+            if !self.rejects.get_mut().add(load, table, reject) {
+                self.own(|own| quarantine::add(own, load, table, reject))?;
+            }
+        }
+        if self.pace == Pace::InStep || self.rejects.borrow().are_many() {
+            self.with(|_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
+        self.own(|own| quarantine::add(own, load, table, reject))
+    }
+
+    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
+        self.own(|own| quarantine::append_raw(own, reject, part, bytes))
+    }
+
+    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
+        self.own(|own| quarantine::release(own, reject, load, mended))
+    }
+
+    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
+        self.own(|own| quarantine::withdraw(own, rejects))
+    }
+
+    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        self.own(|own| quarantine::confirm(own, rejects))
+    }
+
+    fn retry_failed(
+        &mut self,
+        reject: RejectId,
+        load: LoadId,
+        errors: &[CellError],
+        mended: Option<&[u8]>,
+    ) -> Result<()> {
+        self.own(|own| quarantine::retry_failed(own, reject, load, errors, mended))
+    }
+
+    fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
+        self.own(|own| quarantine::supersede(own, load))
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        self.with(|_| Ok(()))?;
+        let lane = self.lane.take().ok_or_else(ended)?;
+        let (committed, connection) = lane.into_worker()?.commit();
+        self.target.keep(connection);
+        committed
+    }
+
+    fn commit_later(self: Box<Self>) -> Result<()> {
+        if self.pace == Pace::InStep {
+            return self.commit();
+        }
+        let rejects = Later::Rejects(self.rejects.take());
+        self.send(|lane| {
+            lane.send_later(rejects)?;
+            lane.send_commit(self.target.in_flight.borrow().back())
+        })?;
+        self.target.in_flight.borrow_mut().extend(self.lane.take());
+        self.target.recent.borrow_mut().extend(self.written.borrow().keys().cloned());
+        Ok(())
+    }
+}
+
+impl Drop for PostgresTransaction<'_> {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            self.target.keep(lane.undo());
+            self.target.forget();
+        }
+    }
+}

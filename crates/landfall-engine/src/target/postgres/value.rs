@@ -1,0 +1,122 @@
+//! One value in PostgreSQL's binary form, and back.
+
+use landfall_core::{
+    keys::{Scalar, ScalarRef},
+    schema::FieldType,
+};
+
+use super::{
+    numeric,
+    parameters::{Oid, bytes, oid},
+};
+
+/// Days from 1970-01-01 to 2000-01-01, PostgreSQL's day 0.
+pub(super) const EPOCH_DAYS: i32 = 10_957;
+/// The same in microseconds.
+pub(super) const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// The type in which values of `kind` are stored.
+pub(super) const fn oid_of(kind: &FieldType) -> Oid {
+    match kind {
+        FieldType::Integer { .. } | FieldType::Year => oid::INT8,
+        FieldType::Number(_) => oid::NUMERIC,
+        FieldType::Boolean(_) => oid::BOOL,
+        FieldType::Date(_) => oid::DATE,
+        FieldType::Time(_) => oid::TIME,
+        FieldType::Datetime { .. } => oid::TIMESTAMPTZ,
+        _ => oid::TEXT,
+    }
+}
+
+/// Writes `value`; `false` for a missing one.
+pub(super) fn write(value: ScalarRef<'_>, out: &mut Vec<u8>) -> bool {
+    match value {
+        ScalarRef::Null => false,
+        ScalarRef::Integer(value) => bytes(out, &value.to_be_bytes()),
+        ScalarRef::Boolean(value) => bytes(out, &[u8::from(value)]),
+        ScalarRef::Date(day) => bytes(out, &day.wrapping_sub(EPOCH_DAYS).to_be_bytes()),
+        ScalarRef::Time(micros) => bytes(out, &micros.to_be_bytes()),
+        ScalarRef::Datetime(micros) => bytes(out, &micros.wrapping_sub(EPOCH_MICROS).to_be_bytes()),
+        ScalarRef::Number(text) => {
+            numeric::write(text, out);
+            true
+        }
+        ScalarRef::Text(text) => bytes(out, text.as_bytes()),
+    }
+}
+
+/// The value that the server sent as `sent` for a field of type `kind`; a number is sent as its text. Where another
+/// program stored what the field cannot hold, it is a text that equals no value of ours.
+pub(super) fn read(kind: &FieldType, sent: Option<&[u8]>) -> Scalar {
+    let Some(sent) = sent else { return Scalar::Null };
+    let scalar = match oid_of(kind) {
+        oid::INT8 => sent.try_into().ok().map(|value| Scalar::Integer(i64::from_be_bytes(value))),
+        oid::BOOL => sent.first().map(|&byte| Scalar::Boolean(byte != 0)),
+        oid::DATE => sent.try_into().ok().and_then(|value| date(i32::from_be_bytes(value))),
+        oid::TIME => sent.try_into().ok().map(|value| Scalar::Time(i64::from_be_bytes(value))),
+        oid::TIMESTAMPTZ => sent.try_into().ok().and_then(|value| datetime(i64::from_be_bytes(value))),
+        oid::NUMERIC => std::str::from_utf8(sent).ok().map(|text| Scalar::Number(numeric::read(text).to_owned())),
+        _ => std::str::from_utf8(sent).ok().map(|text| Scalar::Text(text.to_owned())),
+    };
+    // No row of ours has a NUL in it.
+    scalar.unwrap_or_else(|| Scalar::Text(format!("\0{sent:?}")))
+}
+
+/// None for the infinities, and for what is beyond the numbers of Landfall.
+fn date(day: i32) -> Option<Scalar> {
+    (day != i32::MAX && day != i32::MIN).then(|| day.checked_add(EPOCH_DAYS).map(Scalar::Date))?
+}
+
+fn datetime(micros: i64) -> Option<Scalar> {
+    (micros != i64::MAX && micros != i64::MIN).then(|| micros.checked_add(EPOCH_MICROS).map(Scalar::Datetime))?
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::schema::{BooleanWords, NumberFormat, StringFormat, TemporalFormat};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn there_and_back(kind: &FieldType, value: &Scalar) -> Scalar {
+        let mut out = Vec::new();
+        let there = write(value.as_ref(), &mut out);
+        read(kind, there.then_some(&out))
+    }
+
+    fn integer() -> FieldType {
+        FieldType::Integer { bare_number: true, group_char: None }
+    }
+
+    proptest! {
+        #[test]
+        fn values_come_back(value: i64, day in -719_162..2_932_896_i32, micros in 0..86_400_000_000_i64, text: String) {
+            let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+            for (kind, value) in [
+                (integer(), Scalar::Integer(value)),
+                (FieldType::Date(TemporalFormat::Default), Scalar::Date(day)),
+                (FieldType::Time(TemporalFormat::Default), Scalar::Time(micros)),
+                (datetime, Scalar::Datetime(i64::from(day) * 86_400_000_000 + micros)),
+                (FieldType::Boolean(BooleanWords::default()), Scalar::Boolean(value > 0)),
+                (FieldType::String(StringFormat::Default), Scalar::Text(text)),
+                (integer(), Scalar::Null),
+            ] {
+                prop_assert_eq!(there_and_back(&kind, &value), value);
+            }
+        }
+    }
+
+    #[test]
+    fn what_others_stored_equals_nothing_of_ours() {
+        let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+        let sent = i64::MAX.to_be_bytes();
+        assert!(matches!(read(&datetime, Some(&sent)), Scalar::Text(text) if text.starts_with('\0')));
+        assert!(matches!(read(&integer(), Some(b"abc")), Scalar::Text(text) if text.starts_with('\0')));
+    }
+
+    #[test]
+    fn numbers_are_read_as_text() {
+        let number = FieldType::Number(NumberFormat::default());
+        assert_eq!(read(&number, Some(b"1.50")), Scalar::Number("1.50".into()));
+    }
+}
