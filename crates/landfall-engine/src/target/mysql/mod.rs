@@ -23,6 +23,8 @@ mod rows;
 mod server;
 mod settings;
 mod stored;
+#[cfg(test)]
+mod tests;
 mod work;
 mod writing;
 
