@@ -17,7 +17,7 @@ use super::{
     failure::{Failure, Outcome},
     lane::inserting,
     parameters::Parameters,
-    rows::{exist, fields_at, push_array},
+    rows::{by_index, exist, fields_at, push_array},
     value,
     worker::{Destination, Worker},
 };
@@ -224,7 +224,8 @@ pub(super) fn update(
     let present: Vec<usize> = selected.iter().copied().filter(|row| !absent.contains(row)).collect();
     let mut attempt = |rows: &[usize]| {
         within_savepoint(worker, &doing, |worker| {
-            worker.connection.execute(&sql, &columns(table, batch, rows)).map(drop)
+            let new = columns(table, batch, rows);
+            by_index(&mut worker.connection, |connection| connection.execute(&sql, &new)).map(drop)
         })
     };
     halve(&present, &mut attempt, &mut refused)?;

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use landfall_core::reject::CellError;
+
 use super::{
     connection::{Connection, Format},
     ddl::quoted,
@@ -9,12 +11,13 @@ use super::{
     failure::{Context as _, Failure, Outcome},
     message::garbled,
     parameters::{Parameters, bytes, oid, sized},
+    rows::{by_index, push_array},
     session::{Session, Use},
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadId,
-    quarantine::{NewReject, Reject},
+    quarantine::{NewReject, Reject, RejectId, is_waiting},
     target::{
         Table,
         sql::{self, EachRow, Parameter, Row, Spelling, Stored, quarantine},
@@ -250,11 +253,40 @@ fn stored(kind: u32, value: Option<&[u8]>) -> Outcome<Stored> {
     })
 }
 
+/// Turns deferred rejects into open ones with their errors. The shared statement takes time with the square of their number
+/// here.
+pub(super) fn confirm(
+    session: &Session,
+    connection: &mut Connection,
+    rejects: &[(RejectId, Vec<CellError>)],
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} AS r SET state = 'open', errors = c.errors, waiting = c.waiting
+         FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS c (id, errors, waiting)
+         WHERE r.reject_id = c.id",
+        session.own("rejects")
+    );
+    for some in rejects.chunks(REJECTS_PER_STATEMENT) {
+        let mut values = Parameters::default();
+        let number = |value: i64, out: &mut Vec<u8>| bytes(out, &value.to_be_bytes());
+        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(some[at].0, out));
+        push_array(&mut values, oid::TEXT, some.len(), &mut |at, out| {
+            bytes(out, quarantine::json(&some[at].1).as_bytes())
+        });
+        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(is_waiting(&some[at].1).into(), out));
+        by_index(connection, |connection| connection.execute(&sql, &values)).context(|| DOING.into())?;
+    }
+    Ok(())
+}
+
 /// Rejects on their way, in the form of COPY. Those that do not fit into one row wait apart.
 #[derive(Debug, Default)]
 pub(super) struct Rejects {
     rows: Vec<u8>,
 }
+
+/// Rejects that are given other errors by one statement.
+const REJECTS_PER_STATEMENT: usize = 5000;
 
 /// Rejects of more bytes than this are not kept for later.
 const MOST_BYTES: usize = 8 << 20;

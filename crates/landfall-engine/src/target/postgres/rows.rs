@@ -99,6 +99,15 @@ pub(super) fn push_array(
     });
 }
 
+/// Runs `work`, which looks for rows by their keys: each through the key's index. Without statistics of a new table the
+/// server would rather read all of it.
+pub(super) fn by_index<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Outcome<R>) -> Outcome<R> {
+    connection.batch("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")?;
+    let outcome = connection.patiently(work)?;
+    connection.batch("SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT")?;
+    Ok(outcome)
+}
+
 /// For each of `values` the row at `place` whose fields at `positions` have them.
 pub(super) fn find_all(
     connection: &mut Connection,
@@ -113,7 +122,7 @@ pub(super) fn find_all(
     for (part, first) in values.chunks(KEYS_PER_STATEMENT).zip((0..).step_by(KEYS_PER_STATEMENT)) {
         let keys = Keys::new(&fields_at(table, positions), part);
         let sql = format!("SELECT k.n, {fields} FROM {} JOIN {place} AS t ON {}", keys.rows, keys.matches);
-        connection.patiently(|connection| {
+        by_index(connection, |connection| {
             connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
                 let number = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
                 let at = first + usize::try_from(number - 1).map_err(|_| garbled())?;
@@ -137,11 +146,13 @@ pub(super) fn exist(
         let keys = Keys::new(fields, part);
         let sql =
             format!("SELECT k.n FROM {} WHERE EXISTS (SELECT FROM {place} AS t WHERE {})", keys.rows, keys.matches);
-        connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
-            let number = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
-            let at = first + usize::try_from(number - 1).map_err(|_| garbled())?;
-            *found.get_mut(at).ok_or_else(garbled)? = true;
-            Ok(())
+        by_index(connection, |connection| {
+            connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
+                let number = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+                let at = first + usize::try_from(number - 1).map_err(|_| garbled())?;
+                *found.get_mut(at).ok_or_else(garbled)? = true;
+                Ok(())
+            })
         })?;
     }
     Ok(found)
@@ -167,9 +178,11 @@ pub(super) fn hold(
             keys.rows, keys.matches
         );
         let mut count = 0;
-        connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
-            count = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
-            Ok(())
+        by_index(connection, |connection| {
+            connection.query(&sql, &keys.parameters, Format::Binary, &mut |_, row| {
+                count = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+                Ok(())
+            })
         })?;
         if usize::try_from(count).is_ok_and(|count| count < part.len()) {
             return Ok(false);

@@ -11,7 +11,7 @@ use super::{
     failure::Context as _,
     insert,
     lane::Lane,
-    own::{Own, Rejects},
+    own::{self, Own, Rejects},
     reading, rows,
     worker::{Destination, Held, Later, Worker},
 };
@@ -292,7 +292,7 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        self.own(|own| quarantine::confirm(own, rejects))
+        self.with(|worker| own::confirm(&worker.session, &mut worker.connection, rejects))
     }
 
     fn retry_failed(
