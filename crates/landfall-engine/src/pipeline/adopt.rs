@@ -183,7 +183,7 @@ pub(super) fn release_waiting(
     outcomes: &[LoadOutcome],
     mut grown: HashSet<String>,
 ) -> Result<Vec<LoadOutcome>> {
-    let mut released = Vec::new();
+    let mut released: Vec<LoadOutcome> = Vec::new();
     for family in session.project.package.load_order() {
         let refers =
             |at: &usize| session.tables[*at].schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent));
@@ -193,14 +193,20 @@ pub(super) fn release_waiting(
         if !circle && !family.iter().any(refers) {
             continue;
         }
-        let pardoned = if circular(session, &family) {
+        let circular = circular(session, &family);
+        let pardoned = if circular {
             claims_to_come(session, &*target, &family, None, OnConflict::Reject)?
         } else {
             HashSet::new()
         };
-        // What this command itself rejected was held against parents that were loaded before, but in a circle.
+        // What this command itself rejected was held against parents that were loaded before: but not in a circle, nor where
+        // another source of the same table brought them, nor where they were released themselves just now.
+        let late = |at: &usize| {
+            let mut keys = session.tables[*at].schema.foreign_keys.iter();
+            keys.any(|key| released.iter().any(|outcome| *outcome.table == *key.parent))
+        };
         let loaded = outcomes.iter().filter(|outcome| outcome.state != LoadState::Known).map(|outcome| outcome.load_id);
-        let before = if family.len() > 1 { None } else { loaded.min() };
+        let before = if circular || family.iter().any(late) { None } else { loaded.min() };
         let outcome = release_family(session, target, &family, before, &pardoned)?;
         grown.extend(outcome.iter().map(|outcome| outcome.table.clone()));
         released.extend(outcome);

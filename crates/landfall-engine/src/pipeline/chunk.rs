@@ -91,11 +91,15 @@ impl Chunk<'_> {
         let before = self.tally.counts.read;
         let mut judge = BlockJudge::new(self, offset, records, &validated);
         let flow = resolve(keys, &validated, rejected, on_conflict, &mut judge)?;
-        let stopped = judge.finish()?;
+        let (stopped, late) = judge.finish()?;
         self.write_rejects()?;
         match stopped {
             None => self.tally.counts.read = before + records.len() as u64,
             Some(record) => self.stop_after(offset, end, records, before, record as usize),
+        }
+        if late && flow == Flow::Continue && self.too_many() {
+            self.tally.position = end;
+            return Ok(Flow::Stop);
         }
         Ok(flow)
     }

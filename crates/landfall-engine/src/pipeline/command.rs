@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
-    source::Source,
+    source::{Source, digest_of},
     target::{Fence, Pace, Table, Target, Transaction},
 };
 use landfall_core::reject::ErrorCode;
@@ -218,11 +218,17 @@ fn roll_back(
                 count: counts.rejected - own,
             });
         }
+        let whole = outcome.state == LoadState::Complete;
+        if !whole {
+            // How far ahead of the record at which it stopped a source was read is by chance.
+            (entry.digest, entry.digested) = digest_of(&source, None)?;
+        }
         (entry.state, entry.counts) = (LoadState::RolledBack, counts);
         (outcome.state, outcome.counts) = (LoadState::RolledBack, counts);
         let was = entry.id;
         outcome.load_id = transaction.add_load(&entry)?;
-        if entry.mode != Mode::Replace {
+        // One that stopped has not met all the records that an earlier load rejected.
+        if entry.mode != Mode::Replace && whole {
             let number = outcome.load_id;
             transaction.supersede(&LoadEntry { id: number, ..entry.clone() })?;
         }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    ledger::OnConflict,
     quarantine::{NewReject, RawRecord},
     target::{RefusedRow, Table, Transaction},
 };
@@ -34,18 +35,34 @@ pub(super) struct BlockJudge<'c, 'a> {
     foreseen: Foreseen<'c>,
     /// Rows that are to update the table's, and were not yet sent.
     updates: Vec<usize>,
+    /// Rows that count as unchanged since an earlier row of the block is the same, with that row.
+    repeats: Vec<(usize, usize)>,
+    /// Whether the database refused rows, whose records were rejected when later ones had been read.
+    late: bool,
 }
 
 impl<'c, 'a> BlockJudge<'c, 'a> {
     pub(super) fn new(chunk: &'c mut Chunk<'a>, offset: u64, records: &'c Records, validated: &'c Validated) -> Self {
         let (before, foreseen) = (chunk.tally.counts.read, Foreseen::new(chunk.table, &validated.rows));
-        Self { chunk, offset, records, validated, before, stopped: None, foreseen, updates: Vec::new() }
+        Self {
+            chunk,
+            offset,
+            records,
+            validated,
+            before,
+            stopped: None,
+            foreseen,
+            updates: Vec::new(),
+            repeats: Vec::new(),
+            late: false,
+        }
     }
 
-    /// Sends what is left. The record after which to stop, where there is one.
-    pub(super) fn finish(mut self) -> Result<Option<u32>> {
+    /// Sends what is left. The record after which to stop, where there is one, and whether records were rejected after
+    /// their turn.
+    pub(super) fn finish(mut self) -> Result<(Option<u32>, bool)> {
         self.send_updates()?;
-        Ok(self.stopped)
+        Ok((self.stopped, self.late))
     }
 
     /// Runs `work` and counts its time as time spent in the target.
@@ -62,7 +79,9 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
         let table = self.chunk.table;
         let schema = &table.schema;
         let content = row_scalars(rows, row);
+        let rules = self.chunk.rules;
         let mut errors = Vec::new();
+        let mut conflict = false;
         let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, ErrorCode::PrimaryKey));
         let uniques = schema.unique_keys.iter().map(|key| (key, ErrorCode::UniqueError));
         for (positions, code) in primary.into_iter().chain(uniques) {
@@ -75,12 +94,37 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
                 self.unchanged(row);
                 return Ok(());
             }
-            errors.push(clash(code, &schema.key_name(positions), &values));
+            let is_primary = code == ErrorCode::PrimaryKey;
+            conflict |= is_primary && rules.on_conflict != OnConflict::Reject;
+            let own = schema.primary_key.iter().all(|&at| found[at].as_ref() == content[at]);
+            if !(conflict && own) {
+                errors.push(clash(code, &schema.key_name(positions), &values));
+            }
         }
-        if errors.is_empty() {
-            errors.push(refused(words));
+        match rules.on_conflict {
+            _ if !errors.is_empty() => {}
+            OnConflict::Keep if conflict => {
+                self.unchanged(row);
+                return Ok(());
+            }
+            OnConflict::Update if conflict => match self.update(table, rows, row)? {
+                None => return Ok(()),
+                Some(words) => errors.push(refused(&words)),
+            },
+            _ => errors.push(refused(words)),
         }
-        self.reject(record_of(&self.validated.row_records, row), errors).map(drop)
+        self.reject_late(row, errors)
+    }
+
+    /// The rows that count as unchanged since `row` is the same.
+    fn repeats_of(&self, row: usize) -> Vec<usize> {
+        self.repeats.iter().filter(|(_, other)| *other == row).map(|(repeat, _)| *repeat).collect()
+    }
+
+    /// Rejects the record of `row`, whose turn is over: later ones have been read, and the load cannot stop behind it.
+    fn reject_late(&mut self, row: usize, errors: Vec<CellError>) -> Result<()> {
+        self.late = true;
+        self.put_aside(record_of(&self.validated.row_records, row), errors, false)
     }
 
     fn send_updates(&mut self) -> Result<()> {
@@ -91,8 +135,11 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
         let (table, rows) = (self.chunk.table, &self.validated.rows);
         let refusals = self.timed(|transaction| transaction.update(table, rows, &updates))?;
         self.chunk.tally.counts.updated += (updates.len() - refusals.len()) as u64;
+        if !refusals.is_empty() {
+            self.foreseen.forget();
+        }
         for RefusedRow { row, message } in refusals {
-            self.reject(record_of(&self.validated.row_records, row), vec![refused(&message)])?;
+            self.reject_late(row, vec![refused(&message)])?;
         }
         Ok(())
     }
@@ -107,7 +154,8 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
             errors,
             deferred,
         };
-        self.chunk.tally.counts.read = reject.record;
+        let read = &mut self.chunk.tally.counts.read;
+        *read = reject.record.max(*read);
         self.chunk.reject(reject)
     }
 }
@@ -152,7 +200,12 @@ impl Judge for BlockJudge<'_, '_> {
         }
         for RefusedRow { row, message } in refused {
             self.refused(rows, row, &message)?;
+            for repeat in self.repeats_of(row) {
+                self.chunk.tally.counts.unchanged -= 1;
+                self.refused(rows, repeat, &message)?;
+            }
         }
+        self.repeats.clear();
         Ok(())
     }
 
@@ -175,6 +228,11 @@ impl Judge for BlockJudge<'_, '_> {
 
     fn unchanged(&mut self, _row: usize) {
         self.chunk.tally.counts.unchanged += 1;
+    }
+
+    fn repeats(&mut self, row: usize, other: usize) {
+        self.repeats.push((row, other));
+        self.unchanged(row);
     }
 
     fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {

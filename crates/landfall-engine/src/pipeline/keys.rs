@@ -53,6 +53,8 @@ pub(super) struct Foreign {
     pub(super) parent: Table,
     pub(super) parent_positions: Vec<usize>,
     pub(super) parents: Parents,
+    /// Whether the parents that rows name are held until the commit.
+    pub(super) is_held: bool,
     /// Parents that the chunk's rows name, and that were there.
     pub(super) touched: Touched,
     /// Parents that the chunk's records name, and that the database was asked for in vain.
@@ -116,6 +118,8 @@ impl Keys {
         }
         let mut foreigns = foreigns(table, tables, &uniques);
         for foreign in &mut foreigns {
+            // Rows of the same table can only vanish where others write at the same time.
+            foreign.is_held = matches!(foreign.parents, Parents::Other(_)) || read.is_remote();
             if let Parents::Other(set) = &mut foreign.parents {
                 *set = parents(read, &foreign.parent, &foreign.parent_positions, expected)?;
             }
@@ -170,6 +174,7 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
             parent,
             parent_positions,
             parents,
+            is_held: false,
             touched: Touched::default(),
             absent: Touched::default(),
         })

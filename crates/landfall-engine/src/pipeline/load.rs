@@ -23,7 +23,7 @@ use crate::{
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
     quarantine::{RejectFilter, RejectState},
-    source::{Source, Stamp},
+    source::{Source, Stamp, digest_of},
     target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
@@ -56,22 +56,23 @@ pub(super) fn load_source(
     session.observer.begins(&resource.name, &source.name);
     let mut pace = if writer.commits_each() { Pace::Ahead } else { Pace::InStep };
     let mut attempt = 1;
+    let mut before = None;
     let (entry, outcome) = loop {
         let entry = match knowledge(writer.read(), resource, source, session.options, mode)? {
             Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
-            Knowledge::Interrupted(entry) => *entry,
+            Knowledge::Interrupted(entry) => judged(session, writer, *entry)?,
             Knowledge::Changed(entry) => {
                 refuse_twice(resource, source, &entry)?;
-                abandon(session, writer, *entry)?;
+                abandon(session, writer, of_whole(*entry, source)?)?;
                 new_entry(session, resource, source, mode)
             }
             Knowledge::New => new_entry(session, resource, source, mode),
         };
+        let before = *before.get_or_insert((entry.counts.read, entry.seconds));
         let run = Run::new(session, writer.read(), position, source, entry, pace, spill.as_deref_mut())?;
+        let run = Run { resumed: before.0, spent: before.1, ..run };
         match run.finish(writer, started) {
-            Err(Error::Target(error))
-                if error.kind == TargetErrorKind::Again && writer.commits_each() && attempt < MOST_ATTEMPTS =>
-            {
+            Err(Error::Target(error)) if can_go_on(error.kind) && writer.commits_each() && attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "the load goes on from the ledger, in step");
                 (pace, attempt) = (Pace::InStep, attempt + 1);
             }
@@ -80,6 +81,12 @@ pub(super) fn load_source(
     };
     session.observer.ends(&outcome);
     Ok((entry, outcome))
+}
+
+/// Whether a load that failed with an error of `kind` may go on from the ledger: what it takes for granted is read afresh,
+/// so that a row that lost its parent meanwhile is a reject.
+const fn can_go_on(kind: TargetErrorKind) -> bool {
+    matches!(kind, TargetErrorKind::Again | TargetErrorKind::Constraint)
 }
 
 /// The outcome for content that the ledger knows.
@@ -99,26 +106,40 @@ pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcom
 }
 
 /// Notes that an interrupted load does not go on. What it had put aside is judged now.
-pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<()> {
+pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry) -> Result<()> {
+    let mut entry = judged(session, writer, entry)?;
+    entry.state = LoadState::Abandoned;
+    let was_at = entry.position.offset;
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
+        // It has ended meanwhile, or another process goes on with it.
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), More::No)),
+        outcome => outcome.map(|()| ((), More::No)),
+    })
+}
+
+/// The entry of an interrupted load with the digest of all of `source`, where it has read the beginning of just that: so
+/// that the load which reads it again supersedes its rejects, however far ahead it had read.
+fn of_whole(mut entry: LoadEntry, source: &Source) -> Result<LoadEntry> {
+    if digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested) {
+        (entry.digest, entry.digested) = digest_of(source, None)?;
+    }
+    Ok(entry)
+}
+
+/// Judges the records that an interrupted load had put aside, before any other can claim their keys.
+fn judged(session: &Session<'_>, writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<LoadEntry> {
     let table = &session.tables[session.project.position(&entry.table)?];
     let filter = RejectFilter { load: Some(entry.id), state: Some(RejectState::Deferred), ..RejectFilter::default() };
     let suspects = writer.read().reject_count(&filter)?;
-    entry.state = LoadState::Abandoned;
-    let was_at = entry.position.offset;
-    writer.chunk(Fence::Database, Pace::InStep, |transaction| {
-        if suspects > 0 {
+    if suspects > 0 {
+        writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
             let mut tally = Tally { counts: entry.counts, suspects, deferred: suspects, ..Tally::default() };
             settle_suspects(session, transaction, table, &entry, &mut tally)?;
             entry.counts = tally.counts;
-        }
-        match transaction.save_load(&entry, was_at) {
-            // It has ended meanwhile, or another process goes on with it.
-            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken && suspects == 0 => {
-                Ok(((), More::No))
-            }
-            outcome => outcome.map(|()| ((), More::No)),
-        }
-    })
+            transaction.save_load(&entry, entry.position.offset).map(|()| ((), More::No))
+        })?;
+    }
+    Ok(entry)
 }
 
 fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
@@ -169,14 +190,11 @@ impl<'r, 's> Run<'r, 's> {
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
         if entry.id != 0 {
             tally.reasons = earlier_reasons(read, &entry)?;
-            let own = RejectFilter { load: Some(entry.id), ..RejectFilter::default() };
-            tally.suspects = read.reject_count(&RejectFilter { state: Some(RejectState::Deferred), ..own.clone() })?;
-            tally.deferred = tally.suspects;
             if keys.refers_to_itself() {
-                tally.deferred += read.reject_count(&RejectFilter { waiting: true, ..own })?;
+                let own = RejectFilter { load: Some(entry.id), waiting: true, ..RejectFilter::default() };
+                tally.deferred = read.reject_count(&own)?;
             }
         }
-        let (resumed, spent) = (entry.counts.read, entry.seconds);
         Ok(Self {
             session,
             table,
@@ -188,8 +206,8 @@ impl<'r, 's> Run<'r, 's> {
             opened: Some(opened),
             pace,
             spill,
-            resumed,
-            spent,
+            resumed: 0,
+            spent: 0.0,
         })
     }
 
@@ -406,10 +424,13 @@ impl<'r, 's> Run<'r, 's> {
 /// The reasons that earlier commands of an interrupted load had counted.
 fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reasons> {
     let mut reasons = Reasons::default();
-    let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };
-    for group in read.reject_groups(&filter)? {
-        if let Some(code) = landfall_core::reject::ErrorCode::parse(&group.code) {
-            reasons.add_many(code, group.field.map(Into::into).as_ref(), group.count);
+    // What is put aside is not judged yet.
+    for state in [RejectState::Open, RejectState::Released, RejectState::Superseded] {
+        let filter = RejectFilter { load: Some(entry.id), state: Some(state), ..RejectFilter::default() };
+        for group in read.reject_groups(&filter)? {
+            if let Some(code) = landfall_core::reject::ErrorCode::parse(&group.code) {
+                reasons.add_many(code, group.field.map(Into::into).as_ref(), group.count);
+            }
         }
     }
     Ok(reasons)

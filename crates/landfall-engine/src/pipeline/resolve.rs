@@ -53,6 +53,10 @@ pub(super) trait Judge {
     fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
     /// The table holds this row, or keeps its own.
     fn unchanged(&mut self, row: usize);
+    /// This row is the same as row `other`, which was accepted and is still to be handed over.
+    fn repeats(&mut self, row: usize, _other: usize) {
+        self.unchanged(row);
+    }
     /// A record is rejected.
     fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow>;
     /// Whether a parent of this foreign key that is not known to be there is forgiven, since it will be there before
@@ -148,6 +152,13 @@ fn distinct(
     values
 }
 
+/// The row that holds a key.
+struct Holder {
+    content: Vec<Scalar>,
+    /// Which row of the block it is, where it was accepted and not yet handed over.
+    pending: Option<usize>,
+}
+
 /// The state of one block.
 struct Block<'a> {
     keys: &'a mut Keys,
@@ -241,7 +252,7 @@ impl<'a> Block<'a> {
         }
         self.claim(row);
         for (foreign, columns) in self.keys.foreigns.iter_mut().zip(&self.foreigns) {
-            if matches!(foreign.parents, Parents::Other(_)) {
+            if foreign.is_held {
                 foreign.touched.add(columns, row);
             }
         }
@@ -272,10 +283,13 @@ impl<'a> Block<'a> {
         let mut errors = Vec::new();
         let mut conflict = false;
         for at in 0..self.keys.uniques.len() {
-            let Some(found) = self.holder(at, row, judge)? else { continue };
+            let Some(Holder { content: found, pending }) = self.holder(at, row, judge)? else { continue };
             let unique = &self.keys.uniques[at];
             if same(&found) && (unique.primary || !has_primary) {
-                judge.unchanged(row);
+                match pending {
+                    None => judge.unchanged(row),
+                    Some(other) => judge.repeats(row, other),
+                }
                 return Ok(Flow::Continue);
             }
             if unique.primary {
@@ -315,7 +329,7 @@ impl<'a> Block<'a> {
     }
 
     /// The row that holds the unique key `at` of `row` already.
-    fn holder(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<Vec<Scalar>>> {
+    fn holder(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<Holder>> {
         let unique = &self.keys.uniques[at];
         if unique.seen.contains(self.uniques[at].key(row)) == Answer::No {
             return Ok(None);
@@ -325,13 +339,7 @@ impl<'a> Block<'a> {
 
     /// The row of this table that holds the unique key `at` with `values`: where the judge finds it, or among the
     /// rows accepted and not yet handed over. Rows are only handed over where that is needed, since many at once are faster.
-    fn find_own(
-        &mut self,
-        at: usize,
-        key: Key,
-        values: &[Scalar],
-        judge: &mut dyn Judge,
-    ) -> Result<Option<Vec<Scalar>>> {
+    fn find_own(&mut self, at: usize, key: Key, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Holder>> {
         if self.on_conflict == OnConflict::Update {
             self.flush(judge)?;
         }
@@ -339,9 +347,10 @@ impl<'a> Block<'a> {
         let found = judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)?;
         let held = |&row: &usize| self.uniques[at].key(row) == key && self.uniques[at].values(row) == values;
         let pending = || self.pending.iter().rev().flat_map(|range| range.clone().rev()).find(held);
-        Ok(found.or_else(|| {
-            let row = row_scalars(&self.validated.rows, pending()?);
-            Some(row.into_iter().map(ScalarRef::to_owned).collect())
+        Ok(found.map(|content| Holder { content, pending: None }).or_else(|| {
+            let row = pending()?;
+            let content = row_scalars(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
+            Some(Holder { content, pending: Some(row) })
         }))
     }
 
@@ -402,6 +411,10 @@ impl<'a> Block<'a> {
     fn rejected(&mut self, at: usize, rejected: &mut Rejected, judge: &mut dyn Judge) -> Result<Flow> {
         let mut errors = std::mem::take(&mut rejected.errors);
         if !judge.finds() && self.is_seen(&self.rejected_uniques, at) {
+            // A later row with one of its keys must not be there before it is judged.
+            for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.rejected_uniques) {
+                unique.seen.insert(columns.key(at));
+            }
             return judge.defer(rejected.record, errors);
         }
         for key in 0..self.keys.uniques.len() {
@@ -414,7 +427,8 @@ impl<'a> Block<'a> {
                 let values = self.rejected_uniques[key].values(at);
                 let found = self.find_own(key, wanted, &values, judge)?;
                 let content = row_scalars(&self.validated.rejected_rows, at);
-                let other = |found: &Vec<Scalar>| found.iter().zip(&content).any(|(held, new)| held.as_ref() != *new);
+                let other =
+                    |found: &Holder| found.content.iter().zip(&content).any(|(held, new)| held.as_ref() != *new);
                 if found.as_ref().is_some_and(other) {
                     let unique = &self.keys.uniques[key];
                     errors.push(clash(unique.code(), &unique.name, &values));

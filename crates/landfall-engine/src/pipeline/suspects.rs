@@ -200,6 +200,9 @@ impl Judge for SuspectJudge<'_> {
         self.hold_parents(table, rows, accepted)?;
         let refusals = self.transaction.insert(table, rows, accepted)?;
         self.foreseen.accepted(accepted);
+        if !refusals.is_empty() {
+            self.foreseen.forget();
+        }
         for row in accepted.iter().cloned().flatten() {
             match refusals.iter().find(|refusal| refusal.row == row) {
                 Some(RefusedRow { message, .. }) => {

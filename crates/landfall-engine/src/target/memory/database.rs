@@ -97,10 +97,12 @@ impl Database {
     pub(super) fn land(&mut self, keep: usize) {
         while self.under_way.len() > keep {
             let Some(first) = self.under_way.pop_front() else { return };
+            let owner = first.owner;
             if let Err(error) = self.commit(first.state, first.failure) {
-                first.meanwhile.iter().for_each(|deed| self.committed.apply(deed));
-                self.under_way.clear();
-                self.failed.insert(first.owner, error);
+                let failed = std::iter::once(first.meanwhile);
+                let failed: Vec<_> = failed.chain(self.under_way.drain(..).map(|commit| commit.meanwhile)).collect();
+                failed.iter().flatten().for_each(|deed| self.committed.apply(deed));
+                self.failed.insert(owner, error);
             }
         }
     }

@@ -3,4 +3,6 @@
 mod answer;
 mod project;
 mod random;
+mod regressions;
 mod same_answer;
+mod ways;

@@ -2,11 +2,11 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use landfall_core::schema::Package;
 use landfall_engine::Project;
 use tempfile::TempDir;
 
 use super::random::Random;
+use crate::tables::package;
 
 /// What the primary key of people is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Shape {
         }
     }
 
-    /// The data package: teams, people, and notes about people.
-    pub(super) fn descriptor(&self) -> String {
+    /// The resources: notes about people, people, teams.
+    fn resources(&self) -> String {
         let kind = self.kind();
         let mut people = format!(
             "fields: [{{name: id, type: {kind}}}, {{name: part, type: string}}, {{name: email, type: string}}, \
@@ -87,8 +87,7 @@ impl Shape {
             Identity::Pair | Identity::None => "",
         };
         format!(
-            "resources:
-  - {{name: notes, path: notes.csv, schema: {{fields: [{{name: n, type: integer}}, {{name: person, type: {kind}}}], \
+            "  - {{name: notes, path: notes.csv, schema: {{fields: [{{name: n, type: integer}}, {{name: person, type: {kind}}}], \
              primaryKey: n{named}}}}}
   - {{name: people, path: [people-1.csv, people-2.csv], schema: {{{people}}}}}
   - {{name: teams, path: teams.csv, schema: {{fields: [{{name: id, type: integer}}, {{name: name, type: string}}], \
@@ -184,23 +183,25 @@ fn spoilt(record: String, random: &mut Random) -> String {
 /// A project in a folder of its own.
 pub(super) struct Files {
     pub(super) project: Project,
-    pub(super) shape: Shape,
     folder: TempDir,
 }
 
 impl Files {
-    /// A project whose people have `shape`.
-    pub(super) fn new(shape: Shape, random: &mut Random) -> Self {
+    /// A project with these resources, and no files yet.
+    pub(super) fn of(resources: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = shape.descriptor();
-        let package = Package::from_yaml(&text, "datapackage.yaml").unwrap_or_else(|error| panic!("{error}\n{text}"));
-        let project = Project { folder: folder.path().to_owned(), package };
-        let files = Self { project, shape, folder };
+        let project = Project { folder: folder.path().to_owned(), package: package(resources) };
+        Self { project, folder }
+    }
+
+    /// A project whose people have `shape`.
+    pub(super) fn new(shape: &Shape, random: &mut Random) -> Self {
+        let files = Self::of(&shape.resources());
         let records = random.pick(&[5, 60, 150]);
         files.write("teams.csv", &teams(random));
-        files.write("people-1.csv", &files.shape.people(records, random));
-        files.write("people-2.csv", &files.shape.people(records / 2, random));
-        files.write("notes.csv", &files.shape.notes(records / 3 + 1, random));
+        files.write("people-1.csv", &shape.people(records, random));
+        files.write("people-2.csv", &shape.people(records / 2, random));
+        files.write("notes.csv", &shape.notes(records / 3 + 1, random));
         files
     }
 

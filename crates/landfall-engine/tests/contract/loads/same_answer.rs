@@ -38,7 +38,6 @@ impl Command {
 
 /// Options for a load, most often the usual ones.
 fn options(random: &mut Random) -> LoadOptions {
-    let atomic = random.once_in(8);
     let most = [None, None, None, Some(MaxRejects::Count(random.below(30))), Some(MaxRejects::Percent(20.0))];
     let on_conflict = random.pick(&[OnConflict::Reject, OnConflict::Reject, OnConflict::Keep, OnConflict::Update]);
     let mut mode = random.pick(&[Mode::Append, Mode::Append, Mode::Append, Mode::Upsert, Mode::Replace]);
@@ -49,9 +48,8 @@ fn options(random: &mut Random) -> LoadOptions {
     LoadOptions {
         mode,
         on_conflict,
-        atomic,
-        // A load that stops and is rolled back has a digest of what was read ahead, which depends on how the work is cut.
-        max_rejects: random.pick(&most).filter(|_| !atomic),
+        atomic: random.once_in(8),
+        max_rejects: random.pick(&most),
         force: random.once_in(8),
         work: Work { record_bytes, ..Work::default() },
     }
@@ -65,7 +63,7 @@ pub(super) fn cut(random: &mut Random) -> Work {
 }
 
 /// The commands of a seed, with the files that they need.
-pub(super) fn commands(files: &Files, random: &mut Random) -> Vec<Command> {
+pub(super) fn commands(files: &Files, shape: &Shape, random: &mut Random) -> Vec<Command> {
     let selected = |table: &str, file: &str| {
         let path = files.path().join(file).to_string_lossy().into_owned();
         Selection { table: table.into(), source: Some(SourcePath(path)) }
@@ -79,7 +77,7 @@ pub(super) fn commands(files: &Files, random: &mut Random) -> Vec<Command> {
             _ => {
                 let name = format!("more-{number}.csv");
                 let records = random.pick(&[3, 40, 150]);
-                files.write(&name, &files.shape.people(records, random));
+                files.write(&name, &shape.people(records, random));
                 Command::Load(vec![selected("people", &name)], options(random))
             }
         };
@@ -98,12 +96,13 @@ pub(super) fn seeds() -> std::ops::Range<u64> {
 fn all_give_the_same_answer(ground: &Ground) {
     for seed in seeds() {
         let mut random = Random::new(seed);
-        let files = Files::new(Shape::new(&mut random), &mut random);
-        let commands = commands(&files, &mut random);
+        let shape = Shape::new(&mut random);
+        let files = Files::new(&shape, &mut random);
+        let commands = commands(&files, &shape, &mut random);
         let ground = ground.fresh();
         let plain = Ground::memory();
         for (at, command) in commands.iter().enumerate() {
-            let what = format!("seed {seed}, command {at} of {commands:?}, {:?}", files.shape);
+            let what = format!("seed {seed}, command {at} of {commands:?}, {:?}", shape);
             let mut target = ground.open();
             let outcome = command.run(&mut *target, &files, cut(&mut random));
             let mut oracle = plain.open();
