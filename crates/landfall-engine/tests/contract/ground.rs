@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_engine::target::{Access, Location, Memory, MemoryOptions, Target, open};
 use tempfile::TempDir;
-use testbed::{Database, Postgres};
+use testbed::{Database, Mariadb, Postgres};
 
 /// A database for one test, gone with it.
 pub(crate) struct Ground {
@@ -16,6 +16,7 @@ enum Place {
     Memory(Memory, MemoryOptions),
     Sqlite(PathBuf),
     Postgres(Database),
+    Mysql(Database),
 }
 
 impl Ground {
@@ -51,12 +52,18 @@ impl Ground {
         Self { place: Place::Postgres(Postgres::shared().superuser(database.name())), _folder: None }
     }
 
+    /// A database of its own on a private MariaDB.
+    pub(crate) fn mysql() -> Self {
+        Self { place: Place::Mysql(Mariadb::shared().fresh_database().unwrap()), _folder: None }
+    }
+
     /// Another database of the same kind.
     pub(crate) fn fresh(&self) -> Self {
         match &self.place {
             Place::Memory(_, options) => Self::in_memory(options.clone()),
             Place::Sqlite(_) => Self::sqlite(),
             Place::Postgres(_) => Self::postgres(),
+            Place::Mysql(_) => Self::mysql(),
         }
     }
 
@@ -73,7 +80,7 @@ impl Ground {
     fn handle(&self, access: Access) -> Box<dyn Target> {
         match &self.place {
             Place::Memory(memory, _) => Box::new(memory.again()),
-            Place::Sqlite(_) | Place::Postgres(_) => open(&self.location(), access).unwrap(),
+            Place::Sqlite(_) | Place::Postgres(_) | Place::Mysql(_) => open(&self.location(), access).unwrap(),
         }
     }
 
@@ -81,7 +88,9 @@ impl Ground {
     pub(crate) fn location(&self) -> Location {
         match &self.place {
             Place::Sqlite(path) => Location::Sqlite(path.clone()),
-            Place::Postgres(database) => Location::parse(&database.url(), Path::new("/")).unwrap(),
+            Place::Postgres(database) | Place::Mysql(database) => {
+                Location::parse(&database.url(), Path::new("/")).unwrap()
+            }
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
@@ -90,7 +99,7 @@ impl Ground {
     pub(crate) fn sql(&self, statements: &str) {
         match &self.place {
             Place::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(statements).unwrap(),
-            Place::Postgres(database) => drop(database.sql(statements).unwrap()),
+            Place::Postgres(database) | Place::Mysql(database) => drop(database.sql(statements).unwrap()),
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }
@@ -98,7 +107,7 @@ impl Ground {
     /// What stands before the names of Landfall's own tables.
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {
-            Place::Sqlite(_) => "landfall_",
+            Place::Sqlite(_) | Place::Mysql(_) => "landfall_",
             Place::Postgres(_) => "landfall.",
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }

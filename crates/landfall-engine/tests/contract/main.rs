@@ -12,6 +12,7 @@ macro_rules! contract {
         on_target! { sqlite; $($test),+ }
         on_target! { postgres; $($test),+ }
         on_target! { postgres_as_superuser; $($test),+ }
+        on_target! { mysql; $($test),+ }
     };
 }
 
@@ -22,6 +23,7 @@ macro_rules! contract_in_sql {
             use super::{$($test),+};
             on_target! { sqlite; $($test),+ }
             on_target! { postgres; $($test),+ }
+            on_target! { mysql; $($test),+ }
         }
     };
 }

@@ -22,41 +22,40 @@ const KEY_BYTES: usize = 3072;
 const CHARACTER_BYTES: usize = 4;
 /// Digits before and after the point of a number.
 const NUMBER_DIGITS: (u64, u64) = (35, 30);
-/// 1000-01-01 and 9999-12-31, in days since 1970-01-01: the server vouches for no others.
-const DATES: std::ops::RangeInclusive<i32> = -354_285..=2_932_896;
+/// 0001-01-01 and 9999-12-31, in days since 1970-01-01. The servers' manuals vouch for the years from 1000 on only; those
+/// before are stored, compared and given back in the same way.
+const DATES: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
-/// The type of the column for the field at `at`, with its collation.
-///
-/// # Errors
-/// A key that is longer than the database can hold.
-pub(super) fn sql_type(server: &Server, table: &Table, at: usize) -> Result<String> {
-    let field = &table.schema.fields[at];
-    Ok(match &field.kind {
+/// The type of the column for the field at `at`.
+pub(super) fn sql_type(table: &Table, at: usize) -> String {
+    match &table.schema.fields[at].kind {
         FieldType::Integer { .. } | FieldType::Year => "bigint".into(),
         FieldType::Boolean(_) => "tinyint(1)".into(),
         FieldType::Number(_) => "decimal(65,30)".into(),
         FieldType::Date(_) => "date".into(),
         FieldType::Time(_) => "time(6)".into(),
         FieldType::Datetime { .. } => "datetime(6)".into(),
-        _ => {
-            let kind = match key_characters(&table.schema, at) {
-                None => "longtext".to_owned(),
-                Some(0) => return Err(too_long(table, field)),
-                Some(characters) => format!("varchar({characters})"),
-            };
-            format!("{kind} CHARACTER SET utf8mb4 COLLATE {}", server.collation())
-        }
-    })
+        _ => match key_characters(&table.schema, at) {
+            None => "longtext".into(),
+            Some(characters) => format!("varchar({characters})"),
+        },
+    }
 }
 
-fn too_long(table: &Table, field: &Field) -> crate::Error {
-    mismatch(format!(
-        "the keys that the field {:?} of the table {:?} is part of are longer than MySQL can hold, {KEY_BYTES} bytes; \
-         declare a smaller maxLength for their texts (a character takes {CHARACTER_BYTES} bytes)",
-        &*field.name, &*table.name
-    ))
+/// Refuses keys that are longer than the database can hold.
+pub(super) fn check_keys(table: &Table) -> Result<()> {
+    let fields = table.schema.fields.iter().enumerate();
+    let mut texts = fields.filter(|(_, field)| is_text(&field.kind));
+    match texts.find(|(at, _)| key_characters(&table.schema, *at) == Some(0)) {
+        None => Ok(()),
+        Some((_, field)) => Err(mismatch(format!(
+            "the keys that the field {:?} of the table {:?} is part of are longer than MySQL can hold, {KEY_BYTES} bytes; \
+             declare a smaller maxLength for their texts (a character takes {CHARACTER_BYTES} bytes)",
+            &*field.name, &*table.name
+        ))),
+    }
 }
 
 /// Whether the values of a type are stored as text.
@@ -184,6 +183,6 @@ mod tests {
             let date: jiff::civil::Date = text.parse().expect("a date");
             date.since(jiff::civil::date(1970, 1, 1)).expect("a span").get_days()
         };
-        assert_eq!((*DATES.start(), *DATES.end()), (day("1000-01-01"), day("9999-12-31")));
+        assert_eq!((*DATES.start(), *DATES.end()), (day("0001-01-01"), day("9999-12-31")));
     }
 }

@@ -8,35 +8,42 @@ use landfall_core::schema::ForeignKey;
 
 use super::{
     Difference, Table,
-    columns::sql_type,
+    columns::{check_keys, is_text, sql_type},
     connection::Connection,
-    existing::{Existing, compare},
+    existing::{Found, MysqlDialect, read},
     failure::Context as _,
     lock::with_lock,
-    mismatch,
     names::{self, key_name, names, quoted},
     server::Server,
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    target::sql::compare::{compare, has_other_foreign_key, missing, not_a_table, refuse},
+};
 
-/// Makes or checks all `tables`.
-pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<()> {
-    names::check(&connection.server, tables)?;
-    if missing_or_checked(connection, tables)?.is_empty() {
-        return Ok(());
+/// Makes or checks all `tables`. Whether one of them has a foreign key that is not in the dictionary.
+pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    check_names_and_keys(connection, tables)?;
+    let checked = check(connection, tables)?;
+    if checked.missing.is_empty() {
+        return Ok(checked.other_foreign_keys);
     }
     with_lock(connection, |connection| {
-        let missing = missing_or_checked(connection, tables)?;
-        // All of them can be made, before the first one is.
-        let statements = missing.iter().map(|table| create_table(&connection.server, table, tables));
-        let statements = statements.collect::<Result<Vec<_>>>()?;
-        let made = missing.iter().zip(&statements);
+        let checked = check(connection, tables)?;
         unchecked(connection, |connection| {
-            made.into_iter().try_for_each(|(table, statement)| {
-                connection.run(statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
+            checked.missing.iter().try_for_each(|table| {
+                let statement = create_table(&connection.server, table, tables);
+                connection.run(&statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
             })
-        })
+        })?;
+        Ok(checked.other_foreign_keys)
     })
+}
+
+/// Refuses what the database cannot take, before anything is made.
+pub(super) fn check_names_and_keys(connection: &Connection, tables: &[Table]) -> Result<()> {
+    names::check(&connection.server, tables)?;
+    tables.iter().try_for_each(check_keys)
 }
 
 /// Runs `work` while the server does not check foreign keys.
@@ -48,43 +55,43 @@ fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) 
     outcome
 }
 
-/// The tables that do not exist; those that do are checked.
-fn missing_or_checked<'t>(connection: &mut Connection, tables: &'t [Table]) -> Result<Vec<&'t Table>> {
-    let mut missing = Vec::new();
-    for table in tables {
-        match Existing::read(connection, table)? {
-            None => missing.push(table),
-            Some(existing) => check(&compare(&connection.server, table, tables, &existing)?, table)?,
-        }
-    }
-    Ok(missing)
+/// What came of checking tables.
+#[derive(Default)]
+struct Checked<'t> {
+    /// Those that do not exist.
+    missing: Vec<&'t Table>,
+    /// Whether one that exists has a foreign key that is not in the dictionary.
+    other_foreign_keys: bool,
 }
 
-/// Refuses a table with differences that matter; nothing is altered.
-fn check(found: &[Difference], table: &Table) -> Result<()> {
-    let serious: Vec<&str> = found.iter().filter(|difference| !difference.harmless).map(|d| &*d.message).collect();
-    if serious.is_empty() {
-        return Ok(());
+/// Checks those of `tables` that exist against the dictionary; nothing is altered.
+fn check<'t>(connection: &mut Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
+    let mut checked = Checked::default();
+    for table in tables {
+        match read(connection, table)? {
+            Found::Nothing => checked.missing.push(table),
+            Found::Other(what) => refuse(table, &[not_a_table(table, &what)])?,
+            Found::Table(existing) => {
+                let dialect = MysqlDialect { server: &connection.server, tables };
+                refuse(table, &compare(table, &existing, &dialect))?;
+                checked.other_foreign_keys |= has_other_foreign_key(table, &existing, &dialect);
+            }
+        }
     }
-    Err(mismatch(format!(
-        "the table {:?} exists and differs from the data package: it {}. Nothing was altered: rename the table, or mend \
-         the data package; `landfall schema` shows every difference",
-        &*table.name,
-        serious.join("; it ")
-    )))
+    Ok(checked)
 }
 
 /// How the database differs from `tables`.
 pub(super) fn differences(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Difference>> {
-    names::check(&connection.server, tables)?;
+    check_names_and_keys(connection, tables)?;
     let mut found = Vec::new();
     for table in tables {
-        if let Some(existing) = Existing::read(connection, table)? {
-            found.extend(compare(&connection.server, table, tables, &existing)?);
-        } else {
-            let addition = Some(create_table(&connection.server, table, tables)?);
-            let message = "does not exist".to_owned();
-            found.push(Difference { table: table.name.clone(), message, addition, harmless: true });
+        match read(connection, table)? {
+            Found::Nothing => found.push(missing(table, create_table(&connection.server, table, tables))),
+            Found::Other(what) => found.push(not_a_table(table, &what)),
+            Found::Table(existing) => {
+                found.extend(compare(table, &existing, &MysqlDialect { server: &connection.server, tables }));
+            }
         }
     }
     Ok(found)
@@ -109,32 +116,33 @@ fn run_all(connection: &mut Connection, additions: &[(&std::sync::Arc<str>, &Str
 }
 
 /// The statement that makes `table`, which is one of `tables`.
-pub(super) fn create_table(server: &Server, table: &Table, tables: &[Table]) -> Result<String> {
+pub(super) fn create_table(server: &Server, table: &Table, tables: &[Table]) -> String {
     let schema = &table.schema;
-    let mut parts = (0..schema.fields.len()).map(|at| column(server, table, at)).collect::<Result<Vec<_>>>()?;
+    let mut parts: Vec<String> = (0..schema.fields.len()).map(|at| column(server, table, at)).collect();
     if !schema.primary_key.is_empty() {
         parts.push(format!("PRIMARY KEY ({})", names(table, &schema.primary_key)));
     }
     parts.extend(schema.unique_keys.iter().map(|key| unique_key(table, key)));
     parts.extend(schema.foreign_keys.iter().map(|key| foreign_key(table, key, tables)));
-    Ok(format!(
+    format!(
         "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {}",
         quoted(&table.name),
         parts.join(",\n  "),
         server.collation()
-    ))
+    )
 }
 
 /// The column for the field at `at`. Those of the primary key are required in any case.
-pub(super) fn column(server: &Server, table: &Table, at: usize) -> Result<String> {
+pub(super) fn column(server: &Server, table: &Table, at: usize) -> String {
     let field = &table.schema.fields[at];
-    let required = if is_required(table, at) { "NOT NULL" } else { "NULL" };
-    Ok(format!("{} {} {required}", quoted(&field.name), sql_type(server, table, at)?))
-}
-
-/// Whether the field at `at` must have a value.
-pub(super) fn is_required(table: &Table, at: usize) -> bool {
-    table.schema.fields[at].constraints.required || table.schema.primary_key.contains(&at)
+    let required = field.constraints.required || table.schema.primary_key.contains(&at);
+    let required = if required { "NOT NULL" } else { "NULL" };
+    let collation = if is_text(&field.kind) {
+        format!(" CHARACTER SET utf8mb4 COLLATE {}", server.collation())
+    } else {
+        String::new()
+    };
+    format!("{} {}{collation} {required}", quoted(&field.name), sql_type(table, at))
 }
 
 /// The part of a statement that adds a unique key.

@@ -1,111 +1,65 @@
-//! Tables that exist, as the server describes them, and how they differ from the dictionary.
+//! Tables that exist, as the server's catalogue tells them, and what they can hold.
 
-use landfall_core::schema::{Field, FieldType};
+use landfall_core::schema::{FieldType, ForeignKey};
 use mysql::Value;
 
 use super::{
-    Difference, Table,
-    columns::{is_text, sql_type},
+    Table,
+    columns::sql_type,
     connection::Connection,
-    ddl::{column, foreign_key, is_required, unique_key},
-    names::{folded, quoted},
+    ddl::{column, foreign_key, unique_key},
+    names::{folded, names, quoted},
     server::Server,
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    target::sql::existing::{Dialect, Existing, ExistingColumn, ExistingForeignKey, Fit},
+};
 
-/// A table that exists.
-#[derive(Debug, Default)]
-pub(super) struct Existing {
-    is_view: bool,
-    engine: String,
-    columns: Vec<Column>,
-    /// The primary key first, where there is one, then the unique keys: their columns in order.
-    primary: Vec<String>,
-    uniques: Vec<Vec<String>>,
-    foreigns: Vec<Foreign>,
+/// What has the name of a table.
+pub(super) enum Found {
+    Nothing,
+    /// Not a table with transactions: what it is.
+    Other(String),
+    Table(Existing),
 }
 
-/// A column of a table that exists.
-#[derive(Debug)]
-struct Column {
-    name: String,
-    /// The type without its measures: `varchar`.
-    kind: String,
-    /// The type in full: `varchar(20)`.
-    full: String,
-    collation: Option<String>,
-    nullable: bool,
-    /// Whether a row can be made without a value for it.
-    fills_itself: bool,
-    precision: i64,
-    scale: i64,
-    fraction: i64,
-}
-
-/// A foreign key of a table that exists.
-#[derive(Debug, PartialEq, Eq)]
-struct Foreign {
-    parent: String,
-    /// Each column with that of the parent which it names, sorted.
-    pairs: Vec<(String, String)>,
-}
-
-impl Existing {
-    /// Reads what the server says of `table`; none where there is no such table.
-    pub(super) fn read(connection: &mut Connection, table: &Table) -> Result<Option<Self>> {
-        let name = || vec![Value::Bytes(table.name.as_bytes().to_vec())];
-        let doing = || format!("cannot read the form of the table {:?}", &*table.name);
-        let sql = "SELECT table_name, table_type, coalesce(engine, '') FROM information_schema.tables
-                   WHERE table_schema = database() AND table_name = ?";
-        // The server's own comparison of names may be wider than that of its tables.
-        let folds = connection.server.folds_table_names;
-        let same = |found: &str| *found == *table.name || folds && folded(found) == folded(&table.name);
-        let found = connection.all(sql, name(), &doing)?.into_iter().map(texts).find(|row| same(&row[0]));
-        let Some(found) = found else { return Ok(None) };
-        let mut existing = Self { is_view: found[1].contains("VIEW"), engine: found[2].clone(), ..Self::default() };
-        for row in connection.all(COLUMNS, name(), &doing)? {
-            existing.columns.push(Column::of(row));
-        }
-        for row in connection.all(KEYS, name(), &doing)?.into_iter().map(texts) {
-            existing.add_key_part(&row);
-        }
-        existing.uniques.retain(|key| key.iter().all(|part| !part.is_empty()));
-        for row in connection.all(FOREIGNS, name(), &doing)?.into_iter().map(texts) {
-            existing.add_foreign_part(&row);
-        }
-        Ok(Some(existing))
+/// Reads what the server says of `table`.
+pub(super) fn read(connection: &mut Connection, table: &Table) -> Result<Found> {
+    let doing = || format!("cannot read the form of the table {:?}", &*table.name);
+    let folds = connection.server.folds_table_names;
+    let sql = "SELECT table_name, table_type, coalesce(engine, 'unknown') FROM information_schema.tables
+               WHERE table_schema = database() AND table_name = ?";
+    let name = |name: &str| vec![Value::Bytes(name.as_bytes().to_vec())];
+    let found = connection.all(sql, name(&table.name), &doing)?.into_iter().map(texts);
+    // The server's own comparison of names may be wider than that of its tables.
+    let same = |found: &str| *found == *table.name || folds && folded(found) == folded(&table.name);
+    let Some(found) = found.into_iter().find(|row| same(&row[0])) else { return Ok(Found::Nothing) };
+    if found[1].contains("VIEW") {
+        return Ok(Found::Other("a view".into()));
     }
-
-    /// Adds a column to the key that it is part of. A part that is not a whole column is empty: such a key is none of ours.
-    fn add_key_part(&mut self, row: &[String]) {
-        let [key, first, column] = row else { return };
-        if key == "PRIMARY" {
-            self.primary.push(column.clone());
-        } else if first == "1" {
-            self.uniques.push(vec![column.clone()]);
-        } else if let Some(last) = self.uniques.last_mut() {
-            last.push(column.clone());
-        }
+    if found[2] != "InnoDB" {
+        return Ok(Found::Other(format!("kept by the engine {}, which has no transactions", found[2])));
     }
-
-    fn add_foreign_part(&mut self, row: &[String]) {
-        let [first, column, parent, parent_column] = row else { return };
-        if first == "1" {
-            self.foreigns.push(Foreign { parent: parent.clone(), pairs: Vec::new() });
-        }
-        if let Some(last) = self.foreigns.last_mut() {
-            last.pairs.push((column.clone(), parent_column.clone()));
-            last.pairs.sort();
-        }
+    let mut existing = Existing { name: found[0].clone(), ..Existing::default() };
+    let keys = connection.all(KEYS, name(&existing.name), &doing)?;
+    let foreign_keys = connection.all(FOREIGN_KEYS, name(&existing.name), &doing)?;
+    for row in connection.all(COLUMNS, name(&existing.name), &doing)? {
+        existing.columns.push(existing_column(&connection.server, row));
     }
+    keys.into_iter().map(texts).for_each(|row| add_key_part(&mut existing, &row));
+    foreign_keys.into_iter().map(texts).for_each(|row| add_foreign_part(&mut existing, &row));
+    forget_folding_keys(&mut existing);
+    require_as_declared(&mut existing, table);
+    let any = format!("SELECT 1 FROM {} LIMIT 1", quoted(&existing.name));
+    existing.has_rows = !connection.all(&any, Vec::new(), &doing)?.is_empty();
+    Ok(Found::Table(existing))
 }
 
 const COLUMNS: &str = "
-    SELECT column_name, data_type, column_type, collation_name, is_nullable,
-        CASE WHEN column_default IS NOT NULL OR extra LIKE '%auto_increment%' OR extra LIKE '%GENERATED%' THEN 'YES'
-             ELSE 'NO' END,
-        CAST(coalesce(numeric_precision, 0) AS SIGNED), CAST(coalesce(numeric_scale, 0) AS SIGNED),
-        CAST(coalesce(datetime_precision, 0) AS SIGNED)
+    SELECT column_name, column_type, coalesce(collation_name, ''), is_nullable,
+        CASE WHEN column_default IS NOT NULL OR extra LIKE '%auto_increment%' THEN 'YES' ELSE 'NO' END,
+        CASE WHEN extra LIKE '%GENERATED%' AND extra NOT LIKE '%DEFAULT_GENERATED%' THEN 'YES' ELSE 'NO' END
     FROM information_schema.columns WHERE table_schema = database() AND table_name = ? ORDER BY ordinal_position";
 
 const KEYS: &str = "
@@ -113,29 +67,73 @@ const KEYS: &str = "
     FROM information_schema.statistics
     WHERE table_schema = database() AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index";
 
-const FOREIGNS: &str = "
-    SELECT CAST(ordinal_position AS CHAR), column_name, referenced_table_name, referenced_column_name
+const FOREIGN_KEYS: &str = "
+    SELECT CAST(ordinal_position AS CHAR), column_name, referenced_column_name,
+        CASE WHEN referenced_table_schema = database() THEN referenced_table_name
+             ELSE concat(referenced_table_schema, '.', referenced_table_name) END
     FROM information_schema.key_column_usage
-    WHERE table_schema = database() AND table_name = ? AND referenced_table_schema = database()
-        AND referenced_table_name IS NOT NULL
+    WHERE table_schema = database() AND table_name = ? AND referenced_table_name IS NOT NULL
     ORDER BY constraint_name, ordinal_position";
 
-impl Column {
-    fn of(row: Vec<Value>) -> Self {
-        let number = |at: usize| if let Some(Value::Int(number)) = row.get(at) { *number } else { 0 };
-        let (precision, scale, fraction) = (number(6), number(7), number(8));
-        let nulls = matches!(row.get(3), Some(Value::NULL));
-        let mut texts = texts(row).into_iter();
-        let mut next = || texts.next().unwrap_or_default();
-        let (name, kind, full, collation) = (next(), next().to_lowercase(), next().to_lowercase(), next());
-        let (nullable, fills_itself) = (next() == "YES", next() == "YES");
-        let collation = (!nulls).then_some(collation);
-        Self { name, kind, full, collation, nullable, fills_itself, precision, scale, fraction }
+fn existing_column(server: &Server, row: Vec<Value>) -> ExistingColumn {
+    let mut texts = texts(row).into_iter();
+    let mut next = || texts.next().unwrap_or_default();
+    let (name, sql_type, collation) = (next(), next().to_lowercase(), next());
+    let by_bytes = collation.is_empty() || collation == server.collation();
+    ExistingColumn {
+        name,
+        sql_type,
+        collation: (!by_bytes).then_some(collation),
+        required: next() == "NO",
+        filled: next() == "YES",
+        computed: next() == "YES",
+    }
+}
+
+/// Adds a column to the key that it is part of; one that is not a whole column is empty.
+fn add_key_part(existing: &mut Existing, row: &[String]) {
+    let [key, first, column] = row else { return };
+    if key == "PRIMARY" {
+        existing.primary_key.push(column.clone());
+    } else if first == "1" {
+        existing.unique_keys.push(vec![column.clone()]);
+    } else if let Some(last) = existing.unique_keys.last_mut() {
+        last.push(column.clone());
+    }
+}
+
+fn add_foreign_part(existing: &mut Existing, row: &[String]) {
+    let [first, column, parent_column, parent] = row else { return };
+    if first == "1" {
+        existing.foreign_keys.push(ExistingForeignKey { parent: parent.clone(), ..Default::default() });
+    }
+    if let Some(last) = existing.foreign_keys.last_mut() {
+        last.fields.push(column.clone());
+        last.parent_fields.push(parent_column.clone());
+    }
+}
+
+/// Takes out the keys that are not of whole columns, compared byte by byte: they say nothing of the dictionary's keys.
+fn forget_folding_keys(existing: &mut Existing) {
+    let columns = &existing.columns;
+    let by_bytes = |name: &String| columns.iter().any(|column| column.name == *name && column.collation.is_none());
+    existing.unique_keys.retain(|key| key.iter().all(by_bytes));
+}
+
+/// The server requires the columns of a primary key whatever it was told, so that this says nothing of the dictionary.
+fn require_as_declared(existing: &mut Existing, table: &Table) {
+    let fields = &table.schema.fields;
+    for column in &mut existing.columns {
+        if existing.primary_key.contains(&column.name)
+            && let Some(field) = fields.iter().find(|field| folded(&field.name) == folded(&column.name))
+        {
+            column.required = field.constraints.required;
+        }
     }
 }
 
 /// The texts of a row, NULL as the empty one.
-fn texts(row: Vec<Value>) -> Vec<String> {
+pub(super) fn texts(row: Vec<Value>) -> Vec<String> {
     let text = |value| match value {
         Value::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         _ => String::new(),
@@ -143,186 +141,134 @@ fn texts(row: Vec<Value>) -> Vec<String> {
     row.into_iter().map(text).collect()
 }
 
-/// How a column can differ from its field.
-enum Fit {
-    /// It is what Landfall would make.
-    Same,
-    /// What does not fit it is refused, and nothing is changed silently.
-    Narrower,
-    /// It would change values.
-    Other,
+/// What MySQL holds in which column, and what it can add to a table.
+pub(super) struct MysqlDialect<'d> {
+    pub(super) server: &'d Server,
+    /// The tables of the dictionary.
+    pub(super) tables: &'d [Table],
 }
 
-/// How `existing` differs from `table`, which is one of `tables`.
-pub(super) fn compare(
-    server: &Server,
-    table: &Table,
-    tables: &[Table],
-    existing: &Existing,
-) -> Result<Vec<Difference>> {
-    let mut found = Differences { table, found: Vec::new() };
-    if existing.is_view {
-        found.serious("is a view".into());
-        return Ok(found.found);
+impl MysqlDialect<'_> {
+    fn alter(&self, table: &Table, what: &str) -> String {
+        format!("ALTER TABLE {} ADD {what}", quoted(&table.name))
     }
-    if existing.engine != "InnoDB" {
-        found.serious(format!(
-            "is kept by the engine {}, which has no transactions; it must be InnoDB",
-            existing.engine
-        ));
-    }
-    for (at, field) in table.schema.fields.iter().enumerate() {
-        let same = |column: &&Column| folded(&column.name) == folded(&field.name);
-        match existing.columns.iter().find(same) {
-            None => found.missing_column(server, at, field)?,
-            Some(column) => found.column(server, at, field, column)?,
-        }
-    }
-    found.extra_columns(existing);
-    found.keys(tables, existing);
-    Ok(found.found)
 }
 
-struct Differences<'t> {
-    table: &'t Table,
-    found: Vec<Difference>,
+impl Dialect for MysqlDialect<'_> {
+    fn same_name(&self, a: &str, b: &str) -> bool {
+        folded(a) == folded(b)
+    }
+
+    fn same_table(&self, a: &str, b: &str) -> bool {
+        a == b || self.server.folds_table_names && folded(a) == folded(b)
+    }
+
+    /// Others may write between check and commit; and rows are looked for by each key.
+    fn needs_unique_key(&self, _table: &Table, _key: &[usize]) -> bool {
+        true
+    }
+
+    /// Parents are held until the commit.
+    fn needs_foreign_key(&self, _key: &ForeignKey) -> bool {
+        false
+    }
+
+    fn sql_type(&self, table: &Table, at: usize) -> String {
+        sql_type(table, at)
+    }
+
+    fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+        fit(&table.schema.fields[at].kind, &column.sql_type)
+    }
+
+    fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+        // Another character set does not hold all texts; and in a key, texts that differ would be one.
+        let holds_all = column.collation.as_deref().is_none_or(|collation| collation.starts_with("utf8mb4"));
+        if holds_all && !table.schema.in_key(at) { Fit::Alike } else { Fit::Other }
+    }
+
+    fn add_column(&self, table: &Table, at: usize) -> Option<String> {
+        Some(self.alter(table, &format!("COLUMN {}", column(self.server, table, at))))
+    }
+
+    fn add_primary_key(&self, table: &Table) -> Option<String> {
+        let key = &table.schema.primary_key;
+        (!key.is_empty()).then(|| self.alter(table, &format!("PRIMARY KEY ({})", names(table, key))))
+    }
+
+    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
+        Some(self.alter(table, &unique_key(table, key)))
+    }
+
+    fn add_foreign_key(&self, table: &Table, key: &ForeignKey) -> Option<String> {
+        Some(self.alter(table, &foreign_key(table, key, self.tables)))
+    }
 }
 
-impl Differences<'_> {
-    fn add(&mut self, message: String, addition: Option<String>, harmless: bool) {
-        self.found.push(Difference { table: self.table.name.clone(), message, addition, harmless });
-    }
-
-    fn serious(&mut self, message: String) {
-        self.add(message, None, false);
-    }
-
-    /// A column can be added where the rows that are there need no value for it.
-    fn missing_column(&mut self, server: &Server, at: usize, field: &Field) -> Result<()> {
-        let addition = if is_required(self.table, at) {
-            None
+/// How well a column of the type `is` holds the values of a field of type `kind`. One that is only too narrow does: what it
+/// does not hold is refused, and told as a reject.
+fn fit(kind: &FieldType, is: &str) -> Fit {
+    let plain = is.split(['(', ' ']).next().unwrap_or_default();
+    let one_of = |same: &[&str], alike: &[&str]| {
+        if same.contains(&is) || same.contains(&plain) && !is.contains("unsigned") {
+            Fit::Same
+        } else if alike.contains(&plain) {
+            Fit::Alike
         } else {
-            Some(format!("ALTER TABLE {} ADD COLUMN {}", quoted(&self.table.name), column(server, self.table, at)?))
-        };
-        self.add(format!("has no column {:?}", &*field.name), addition, false);
-        Ok(())
-    }
-
-    fn column(&mut self, server: &Server, at: usize, field: &Field, column: &Column) -> Result<()> {
-        let wanted = sql_type(server, self.table, at)?;
-        let name = &*field.name;
-        match fit(&field.kind, column) {
-            Fit::Same => {}
-            Fit::Narrower => self.add(format!("has the column {name:?} as {}, not {wanted}", column.full), None, true),
-            Fit::Other => self.serious(format!("has the column {name:?} as {}, not {wanted}", column.full)),
+            Fit::Other
         }
-        if is_text(&field.kind)
-            && let Some(collation) = column.collation.as_deref().filter(|found| *found != server.collation())
-        {
-            let message = format!(
-                "has the column {name:?} with the collation {collation}, not {}, by which texts are compared byte by byte",
-                server.collation()
-            );
-            // In a key, texts that differ would be one; and not all of Unicode fits another character set.
-            let harmless = !self.table.schema.in_key(at) && collation.starts_with("utf8mb4");
-            self.add(message, None, harmless);
-        }
-        match (is_required(self.table, at), column.nullable) {
-            (true, true) => self.add(format!("takes missing values of the column {name:?}"), None, true),
-            (false, false) => self.serious(format!("takes no missing values of the column {name:?}")),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn extra_columns(&mut self, existing: &Existing) {
-        let known =
-            |column: &Column| self.table.schema.fields.iter().any(|field| folded(&field.name) == folded(&column.name));
-        let extra: Vec<String> = existing
-            .columns
-            .iter()
-            .filter(|column| !known(column) && !column.nullable && !column.fills_itself)
-            .map(|column| format!("asks for a value of the column {:?}, which is not in the data package", column.name))
-            .collect();
-        extra.into_iter().for_each(|message| self.serious(message));
-    }
-
-    fn keys(&mut self, tables: &[Table], existing: &Existing) {
-        let table = self.table;
-        let schema = &table.schema;
-        if self.sorted(&schema.primary_key) != sorted(&existing.primary) {
-            let wanted: Vec<&str> = schema.primary_key.iter().map(|&at| &*schema.fields[at].name).collect();
-            let is = existing.primary.join(", ");
-            self.serious(format!("has the primary key ({is}) and not ({})", wanted.join(", ")));
-        }
-        let alter = format!("ALTER TABLE {} ADD ", quoted(&table.name));
-        for key in &schema.unique_keys {
-            let wanted = self.sorted(key);
-            let mut keys = existing.uniques.iter().chain([&existing.primary]);
-            if !keys.any(|key| sorted(key) == wanted) {
-                let message = format!("has no unique key ({})", schema.key_name(key));
-                self.add(message, Some(format!("{alter}{}", unique_key(table, key))), false);
-            }
-        }
-        for key in &schema.foreign_keys {
-            let column = |at: usize| folded(&schema.fields[at].name);
-            let mut pairs: Vec<(String, String)> = key
-                .fields
-                .iter()
-                .map(|&at| column(at))
-                .zip(key.parent_fields.iter().map(|name| folded(name)))
-                .collect();
-            pairs.sort();
-            if !existing.foreigns.iter().any(|found| found.is(&key.parent, &pairs)) {
-                let message =
-                    format!("has no foreign key ({}) that names {:?}", schema.key_name(&key.fields), &*key.parent);
-                self.add(message, Some(format!("{alter}{}", foreign_key(table, key, tables))), false);
-            }
-        }
-    }
-
-    fn sorted(&self, positions: &[usize]) -> Vec<String> {
-        let names: Vec<String> = positions.iter().map(|&at| self.table.schema.fields[at].name.to_string()).collect();
-        sorted(&names)
-    }
-}
-
-impl Foreign {
-    fn is(&self, parent: &str, pairs: &[(String, String)]) -> bool {
-        let mut own: Vec<(String, String)> =
-            self.pairs.iter().map(|(column, parent)| (folded(column), folded(parent))).collect();
-        own.sort();
-        folded(&self.parent) == folded(parent) && own == pairs
-    }
-}
-
-fn sorted(names: &[String]) -> Vec<String> {
-    let mut names: Vec<String> = names.iter().map(|name| folded(name)).collect();
-    names.sort();
-    names
-}
-
-/// Whether values of a type fit a column.
-fn fit(kind: &FieldType, column: &Column) -> Fit {
-    let exact = |wanted: &str| if column.kind == wanted { Fit::Same } else { Fit::Other };
-    let to_the_microsecond = |fit: Fit| if column.fraction == 6 { fit } else { Fit::Other };
+    };
     match kind {
-        FieldType::Integer { .. } | FieldType::Year => match column.kind.as_str() {
-            "bigint" if !column.full.contains("unsigned") => Fit::Same,
-            "bigint" | "int" | "mediumint" | "smallint" | "tinyint" => Fit::Narrower,
-            _ => Fit::Other,
-        },
-        FieldType::Boolean(_) => exact("tinyint"),
-        FieldType::Number(_) if column.kind == "decimal" && (column.precision, column.scale) == (65, 30) => Fit::Same,
-        FieldType::Number(_) if column.kind == "decimal" => Fit::Narrower,
-        FieldType::Number(_) => Fit::Other,
-        FieldType::Date(_) => exact("date"),
-        FieldType::Time(_) => to_the_microsecond(exact("time")),
-        FieldType::Datetime { .. } => to_the_microsecond(exact("datetime")),
-        _ => match column.kind.as_str() {
-            "longtext" | "varchar" => Fit::Same,
-            "text" | "mediumtext" | "tinytext" => Fit::Narrower,
-            _ => Fit::Other,
-        },
+        FieldType::Integer { .. } | FieldType::Year => {
+            one_of(&["bigint"], &["bigint", "int", "mediumint", "smallint", "tinyint"])
+        }
+        FieldType::Boolean(_) => one_of(&["tinyint"], &["bigint", "int", "mediumint", "smallint", "tinyint"]),
+        FieldType::Number(_) => one_of(&["decimal(65,30)"], &["decimal"]),
+        FieldType::Date(_) => one_of(&["date"], &[]),
+        // One without fractions rounds them, and says nothing.
+        FieldType::Time(_) => one_of(&["time(6)"], &[]),
+        FieldType::Datetime { .. } => one_of(&["datetime(6)"], &[]),
+        _ => one_of(&["longtext", "varchar"], &["text", "mediumtext", "tinytext"]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_core::schema::{BooleanWords, NumberFormat, StringFormat, TemporalFormat};
+
+    use super::*;
+
+    #[test]
+    fn types_that_hold_a_field() {
+        let integer = FieldType::Integer { bare_number: true, group_char: None };
+        let number = FieldType::Number(NumberFormat::default());
+        let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+        let string = FieldType::String(StringFormat::Default);
+        let cases = [
+            (&integer, "bigint(20)", Fit::Same),
+            (&integer, "bigint", Fit::Same),
+            (&integer, "bigint(20) unsigned", Fit::Alike),
+            (&integer, "int(11)", Fit::Alike),
+            (&integer, "double", Fit::Other),
+            (&FieldType::Boolean(BooleanWords::default()), "tinyint(1)", Fit::Same),
+            (&FieldType::Boolean(BooleanWords::default()), "bit(1)", Fit::Other),
+            (&number, "decimal(65,30)", Fit::Same),
+            (&number, "decimal(10,2)", Fit::Alike),
+            (&number, "float", Fit::Other),
+            (&FieldType::Date(TemporalFormat::Default), "date", Fit::Same),
+            (&FieldType::Time(TemporalFormat::Default), "time", Fit::Other),
+            (&FieldType::Time(TemporalFormat::Default), "time(6)", Fit::Same),
+            (&datetime, "datetime(6)", Fit::Same),
+            (&datetime, "datetime", Fit::Other),
+            (&datetime, "timestamp(6)", Fit::Other),
+            (&string, "longtext", Fit::Same),
+            (&string, "varchar(20)", Fit::Same),
+            (&string, "text", Fit::Alike),
+            (&string, "char(20)", Fit::Other),
+            (&string, "longblob", Fit::Other),
+        ];
+        for (kind, is, expected) in cases {
+            assert_eq!(fit(kind, is), expected, "{} in {is}", kind.name());
+        }
     }
 }

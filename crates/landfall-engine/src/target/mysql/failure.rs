@@ -30,15 +30,28 @@ pub(super) fn failure(error: &Mysql, doing: &str) -> Error {
             (kind, format!("{} (error {})", words(error), error.code), mend)
         }
         Mysql::DriverError(error) => driver_words(error),
-        Mysql::TlsError(error) => (
-            Kind::Unavailable,
-            format!("no protected connection could be made: {error}"),
-            "check sslmode and sslrootcert of the target, and the server's certificate",
-        ),
+        Mysql::TlsError(error) => unprotected(&error.to_string()),
+        // What the other side sent is not what TLS allows, or its certificate is not.
+        Mysql::IoError(error) if error.kind() == ErrorKind::InvalidData => unprotected(&error.to_string()),
+        Mysql::CodecError(error) if io_cause(error).is_some_and(|cause| cause.kind() == ErrorKind::InvalidData) => {
+            unprotected(&io_cause(error).map_or_else(String::new, ToString::to_string))
+        }
         other => (Kind::Lost, transport_words(other), LOST),
     };
     let mend = if mend.is_empty() { String::new() } else { format!("; {mend}") };
     TargetError::new(kind, format!("{doing}: {said}{mend}")).into()
+}
+
+fn unprotected(said: &str) -> (Kind, String, &'static str) {
+    (
+        Kind::Unavailable,
+        format!("no protected connection could be made: {said}"),
+        "check sslmode and sslrootcert of the target, and the server's certificate",
+    )
+}
+
+fn io_cause(broken: &dyn std::error::Error) -> Option<&Io> {
+    broken.source().and_then(|cause| cause.downcast_ref())
 }
 
 const LOST: &str = "nothing half done was kept: check the server, then run the same command again to go on";
@@ -47,9 +60,11 @@ const GRANT: &str = "ask the database's administrator for the permission";
 fn kind_of(error: &MySqlError) -> (Kind, &'static str) {
     match error.code {
         _ if is_row_fault(error) => (Kind::Constraint, ""),
-        1045 | 1698 => {
-            (Kind::Denied, "check the user and the password (in the target's URL, its password_file, or MYSQL_PWD)")
-        }
+        1045 | 1698 => (
+            Kind::Denied,
+            "check the user, the password (in the target's URL, its password_file, or MYSQL_PWD), and whether the server wants \
+             protected connections only (sslmode=require)",
+        ),
         1049 => (Kind::Unavailable, "make the database (CREATE DATABASE … CHARACTER SET utf8mb4), or name another one"),
         1044 | 1142 | 1143 | 1227 | 1370 | 1410 => (Kind::Denied, GRANT),
         1040 | 1203 | 1226 => (Kind::Unavailable, "the server has as many connections as it allows: try again later"),
@@ -203,7 +218,7 @@ const REACH: &str = "check host and port of the target, and that the server is r
 fn transport_words(error: &Mysql) -> String {
     let cause = match error {
         Mysql::IoError(cause) => Some(cause),
-        Mysql::CodecError(broken) => std::error::Error::source(broken).and_then(|cause| cause.downcast_ref::<Io>()),
+        Mysql::CodecError(broken) => io_cause(broken),
         Mysql::FromValueError(_) | Mysql::FromRowError(_) => {
             return "the server's answer has not the form asked for".into();
         }

@@ -23,6 +23,8 @@ mod rows;
 mod server;
 mod settings;
 mod stored;
+#[cfg(test)]
+mod tests;
 mod work;
 mod writing;
 
@@ -57,6 +59,8 @@ const LANES: usize = 2;
 pub(crate) struct Mysql {
     settings: Arc<Settings>,
     server: Server,
+    /// Whether a table has a foreign key that is not in the dictionary.
+    other_foreign_keys: bool,
     /// Connections that nothing is done on.
     idle: RefCell<Vec<Connection>>,
     /// Chunks that commit by themselves, in their order, with their rows.
@@ -78,6 +82,7 @@ impl Mysql {
         Ok(Self {
             settings: Arc::new(settings),
             server: connection.server.clone(),
+            other_foreign_keys: false,
             idle: RefCell::new(vec![connection]),
             flights: RefCell::new(VecDeque::new()),
         })
@@ -251,10 +256,13 @@ impl Target for Mysql {
     }
 
     fn prepare(&mut self, tables: &[Table]) -> Result<()> {
-        self.ask(|connection| ddl::prepare(connection, tables))
+        self.other_foreign_keys |= self.ask(|connection| ddl::prepare(connection, tables))?;
+        Ok(())
     }
 
     fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+        // A foreign key that the dictionary does not know only the server can check.
+        let fence = if self.other_foreign_keys { Fence::Database } else { fence };
         // Where the server looks for each parent, chunks at once would wait for each other's rows.
         let pace = if fence == Fence::Database { Pace::InStep } else { pace };
         match pace {
@@ -281,8 +289,8 @@ impl Target for Mysql {
 
     fn ddl(&self, tables: &[Table]) -> Result<Vec<String>> {
         self.ask(|connection| {
-            names::check(&connection.server, tables)?;
-            tables.iter().map(|table| ddl::create_table(&connection.server, table, tables)).collect()
+            ddl::check_names_and_keys(connection, tables)?;
+            Ok(tables.iter().map(|table| ddl::create_table(&connection.server, table, tables)).collect())
         })
     }
 
@@ -319,7 +327,7 @@ impl Transaction for Writing<'_> {
     }
 
     fn clear(&mut self, table: &Table) -> Result<()> {
-        self.in_step(|work| rows::clear(&mut work.connection, table))
+        self.in_step(|work| work.clear(table))
     }
 
     fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {

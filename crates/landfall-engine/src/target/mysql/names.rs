@@ -10,9 +10,9 @@ const LONGEST: usize = 64;
 /// Characters of a key's name that are its digest.
 const DIGEST: usize = 8;
 
-/// The name of a table or column, quoted. The session reads `"` as the quote of names.
+/// The name of a table or column, quoted: with the one quote that means a name in every session.
 pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// The fields of `table` at `positions`, quoted and joined.
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn keywords_and_quotes_are_quoted() {
-        assert_eq!(quoted("select"), "\"select\"");
-        assert_eq!(quoted("a\"b `c`"), "\"a\"\"b `c`\"");
+        assert_eq!(quoted("select"), "`select`");
+        assert_eq!(quoted("a\"b `c`"), "`a\"b ``c```");
     }
 
     #[test]

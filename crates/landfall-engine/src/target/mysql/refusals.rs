@@ -127,10 +127,6 @@ pub(super) fn update(
 /// Updates rows with one statement, all or none; what the server had against that.
 fn update_together(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize]) -> Result<Trouble> {
     let schema = &table.schema;
-    if schema.primary_key.len() == schema.fields.len() {
-        // There is nothing but the key.
-        return Ok(None);
-    }
     let doing = || format!("cannot update the table {:?}", &*table.name);
     work.connection.run("SAVEPOINT landfall_rows").context(doing)?;
     let fields = 0..schema.fields.len();
@@ -138,7 +134,8 @@ fn update_together(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[
     let values: Vec<Value> = values.collect();
     let statement = update_statement(table, work.connection.server.collation(), rows.len());
     let trouble = match work.connection.execute(&statement, values) {
-        Ok(done) if done.warnings == 0 => None,
+        Ok(done) if done.warnings == 0 && done.rows == rows.len() as u64 => None,
+        Ok(done) if done.warnings == 0 => Some("no row has its primary key any more".into()),
         Ok(_) => {
             let warnings = work.connection.warnings(&doing)?;
             let words = warnings.into_iter().next().map(|(code, message)| row_words(code, &message));
@@ -163,7 +160,9 @@ fn update_statement(table: &Table, collation: &str, count: usize) -> String {
     let other = format!(" UNION ALL SELECT {}", values.join(", "));
     let column = |at: usize| format!("t.{}", quoted(&schema.fields[at].name));
     let key: Vec<String> = schema.primary_key.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
-    let others = (0..schema.fields.len()).filter(|at| !schema.primary_key.contains(at));
+    // Where there is nothing but the key, it is set to what it is.
+    let only_key = schema.primary_key.len() == schema.fields.len();
+    let others = (0..schema.fields.len()).filter(|at| only_key || !schema.primary_key.contains(at));
     let set: Vec<String> = others.map(|at| format!("{} = n.c{at}", column(at))).collect();
     format!(
         "UPDATE {} AS t JOIN ({first}{}) AS n ON {} SET {}",

@@ -9,6 +9,7 @@ use mysql::Value;
 use super::{
     Table,
     connection::Connection,
+    existing::texts,
     failure::{Context as _, failure, is_no_table},
     mismatch,
     names::{all_names, folded, names, quoted},
@@ -221,35 +222,86 @@ pub(super) fn clear(connection: &mut Connection, table: &Table) -> Result<()> {
     }
 }
 
-/// Rows of `tables` that name a parent which does not exist, as sentences, at most ten.
+/// A foreign key between two tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reference {
+    child: String,
+    parent: String,
+    /// Each field of the child with that of the parent which it names, sorted.
+    pairs: Vec<(String, String)>,
+}
+
+/// Rows that name a parent which does not exist, as sentences, at most ten: by the foreign keys of `tables`, and by those
+/// that the database has from or to them and the dictionary does not know.
 pub(super) fn orphans(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<String>> {
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut found = Vec::new();
-    for table in tables {
-        for key in &table.schema.foreign_keys {
-            let named = |side: &str, name: &str| format!("{side}.{}", quoted(name));
-            let own = key.fields.iter().map(|&at| named("c", &table.schema.fields[at].name));
-            let pairs = own.clone().zip(key.parent_fields.iter().map(|name| named("p", name)));
-            let joined: Vec<String> = pairs.map(|(own, parent)| format!("{own} = {parent}")).collect();
-            let given: Vec<String> = own.map(|own| format!("{own} IS NOT NULL")).collect();
-            let sql = format!(
-                "SELECT count(*) FROM {} AS c LEFT JOIN {} AS p ON {} WHERE {} AND {} IS NULL",
-                quoted(&table.name),
-                quoted(&key.parent),
-                joined.join(" AND "),
-                given.join(" AND "),
-                named("p", &key.parent_fields[0])
-            );
-            let doing = || format!("cannot check the foreign keys of the table {:?}", &*table.name);
-            let rows = connection.all(&sql, Vec::new(), &doing)?;
-            let count = rows.first().map_or(0, |row| count(row.first()));
-            if count > 0 {
-                let parent = &*key.parent;
-                found.push(format!("{count} rows of {:?} name rows of {parent:?} that would be gone", &*table.name));
-            }
+    for Reference { child, parent, pairs } in references(connection, tables)? {
+        let named = |side: &str, name: &str| format!("{side}.{}", quoted(name));
+        let joined: Vec<String> =
+            pairs.iter().map(|(own, other)| format!("{} = {}", named("c", own), named("p", other))).collect();
+        let given: Vec<String> = pairs.iter().map(|(own, _)| format!("{} IS NOT NULL", named("c", own))).collect();
+        let sql = format!(
+            "SELECT count(*) FROM {} AS c LEFT JOIN {} AS p ON {} WHERE {} AND {} IS NULL",
+            quoted(&child),
+            quoted(&parent),
+            joined.join(" AND "),
+            given.join(" AND "),
+            named("p", &pairs[0].1)
+        );
+        let doing = || format!("cannot check the foreign keys of the table {child:?}");
+        let rows = connection.all(&sql, Vec::new(), &doing)?;
+        let count = rows.first().map_or(0, |row| count(row.first()));
+        if count > 0 {
+            found.push(format!("{count} rows of {child:?} name rows of {parent:?} that would be gone"));
         }
     }
     found.truncate(10);
     Ok(found)
+}
+
+/// The foreign keys of `tables`, and those of the database from or to them.
+fn references(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<Reference>> {
+    let mut all: Vec<Reference> = Vec::new();
+    for table in tables {
+        for key in &table.schema.foreign_keys {
+            let own = key.fields.iter().map(|&at| table.schema.fields[at].name.to_string());
+            let mut pairs: Vec<_> = own.zip(key.parent_fields.iter().map(ToString::to_string)).collect();
+            pairs.sort();
+            all.push(Reference { child: table.name.to_string(), parent: key.parent.to_string(), pairs });
+        }
+    }
+    let doing = || "cannot read the database's foreign keys".to_owned();
+    let marks = vec!["?"; tables.len()].join(", ");
+    let sql = format!(
+        "SELECT CAST(ordinal_position AS CHAR), table_name, referenced_table_name, column_name, referenced_column_name
+         FROM information_schema.key_column_usage
+         WHERE table_schema = database() AND referenced_table_schema = database()
+             AND (table_name IN ({marks}) OR referenced_table_name IN ({marks}))
+         ORDER BY table_name, constraint_name, ordinal_position"
+    );
+    let names = tables.iter().chain(tables).map(|table| Value::Bytes(table.name.as_bytes().to_vec()));
+    let mut others: Vec<Reference> = Vec::new();
+    for row in connection.all(&sql, names.collect(), &doing)? {
+        let [first, child, parent, own, other] = <[String; 5]>::try_from(texts(row)).unwrap_or_default();
+        if first == "1" {
+            others.push(Reference { child, parent, pairs: Vec::new() });
+        }
+        if let Some(last) = others.last_mut() {
+            last.pairs.push((own, other));
+            last.pairs.sort();
+        }
+    }
+    all.extend(others);
+    let mut once: Vec<Reference> = Vec::new();
+    for reference in all {
+        if !once.contains(&reference) {
+            once.push(reference);
+        }
+    }
+    Ok(once)
 }
 
 fn reading(table: &Table) -> String {

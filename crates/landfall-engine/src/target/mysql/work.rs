@@ -34,6 +34,8 @@ pub(super) struct Work {
     saved: Option<LoadEntry>,
     /// Parents that must be there when the transaction ends, since the server did not look for them.
     parents: HashMap<Foreign, HashSet<Vec<Scalar>>>,
+    /// Tables that were emptied without a look at the rows that name theirs.
+    cleared: Vec<Table>,
 }
 
 /// Which foreign key: the table, and what it names of its parent.
@@ -52,7 +54,7 @@ impl Work {
         let checks = u8::from(fence == Fence::Database);
         connection.run(&format!("SET SESSION foreign_key_checks = {checks}")).context(doing)?;
         connection.run("START TRANSACTION").context(doing)?;
-        Ok(Self { connection, settings, fence, saved: None, parents: HashMap::new() })
+        Ok(Self { connection, settings, fence, saved: None, parents: HashMap::new(), cleared: Vec::new() })
     }
 
     /// Inserts rows, all or none; what the server had against them.
@@ -66,6 +68,15 @@ impl Work {
             self.connection.run("ROLLBACK TO SAVEPOINT landfall_rows").context(doing)?;
         }
         Ok(trouble)
+    }
+
+    /// Takes all rows out of `table`. Those that name them are looked for when the transaction ends, since the table may
+    /// hold new ones by then: so the server must not stop this, nor go on to their tables.
+    pub(super) fn clear(&mut self, table: &Table) -> Result<()> {
+        if self.fence == Fence::Database {
+            self.cleared.push(table.clone());
+        }
+        self.unchecked(|work| rows::clear(&mut work.connection, table))
     }
 
     /// Runs `work` while the server does not check foreign keys. What `batch` names must be there when the transaction
@@ -84,12 +95,18 @@ impl Work {
             let foreign = Foreign { parent: key.parent.clone(), fields: key.parent_fields.clone() };
             self.parents.entry(foreign).or_default().extend(named);
         }
-        let doing = || super::load_data::inserting(table);
+        self.unchecked(work)
+    }
+
+    /// Runs `work` while the server does not check foreign keys.
+    fn unchecked<R>(&mut self, work: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        if self.fence == Fence::Pipeline {
+            return work(self);
+        }
+        let doing = || "cannot set up the session".to_owned();
         self.connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
         let outcome = work(self)?;
-        if self.fence == Fence::Database {
-            self.connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
-        }
+        self.connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
         Ok(outcome)
     }
 
@@ -117,7 +134,7 @@ impl Work {
 
     /// Makes it all last, and gives the connection back; that is another one where it broke and the ledger had to tell.
     pub(super) fn commit(mut self) -> Result<Connection, Failed> {
-        if let Err(error) = self.hold_named() {
+        if let Err(error) = self.check_named() {
             return Err(self.failed(error));
         }
         match self.connection.run("COMMIT") {
@@ -133,15 +150,19 @@ impl Work {
         }
     }
 
-    /// Holds the parents that must be there by now.
-    fn hold_named(&mut self) -> Result<()> {
+    /// Holds the parents that must be there by now, and looks for rows whose parents were taken away.
+    fn check_named(&mut self) -> Result<()> {
         for (Foreign { parent, fields }, values) in std::mem::take(&mut self.parents) {
             let fields: Vec<&str> = fields.iter().map(|field| &**field).collect();
             if !rows::hold(&mut self.connection, &parent, &fields, &values)? {
                 return Err(parent_gone(&parent).into());
             }
         }
-        Ok(())
+        let orphans = rows::orphans(&mut self.connection, &self.cleared.iter().collect::<Vec<_>>())?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        Err(TargetError::new(TargetErrorKind::Constraint, orphans.join(", and ")).into())
     }
 
     /// The connection, as it was before the transaction.

@@ -202,23 +202,83 @@ pub(super) fn hold_parents(
     }
 }
 
+/// Gives the heap the key at `positions` before its time, since its rows are to be looked for by it: to read all of them would
+/// take as long, and the key has to be built anyway.
+pub(super) fn index(
+    session: &Session,
+    connection: &mut Connection,
+    table: &Table,
+    heap: &Heap,
+    positions: &[usize],
+) -> Outcome<()> {
+    let place = heap.place(session);
+    let Some(key) = ddl::keys(table).find(|key| *key == positions) else { return Ok(()) };
+    match catalog::read(connection, &place)? {
+        Found::Table(standing) if !standing.has_key(table, key) => {
+            build(connection, &[ddl::add_key(table, &place, key)])
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs statements that build indexes or read whole tables.
+fn build(connection: &mut Connection, statements: &[String]) -> Outcome<()> {
+    connection.batch(&format!("SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'"))?;
+    connection.patiently(|connection| statements.iter().try_for_each(|statement| connection.batch(statement).map(drop)))
+}
+
 /// Memory for building indexes; the server's usual amount makes it sort on disk.
 const INDEX_MEMORY: &str = "256MB";
+
+/// The statements that give keys which were made before their time the names that the server would choose for the table at
+/// `place`, as far as those are free.
+fn own_names(connection: &mut Connection, table: &Table, place: &Place, heap_place: &Place) -> Outcome<Vec<String>> {
+    let sql = "SELECT c.conname::text, c.contype::text, (
+             SELECT pg_catalog.string_agg(a.attname, '_' ORDER BY k.at)
+             FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k (own, at)
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.own)
+         FROM pg_catalog.pg_constraint AS c
+         JOIN pg_catalog.pg_class AS t ON t.oid = c.conrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+         WHERE n.nspname = $1 AND t.relname = $2 AND c.contype IN ('p', 'u')";
+    let named = Parameters::default().text(&heap_place.schema).text(&heap_place.name);
+    let mut found = Vec::new();
+    connection.query(sql, &named, Format::Text, &mut |_, row| {
+        let text = |at: usize| String::from_utf8_lossy(row.get(at).copied().flatten().unwrap_or_default()).into_owned();
+        let wanted = match text(1).as_str() {
+            "p" => format!("{}_pkey", table.name),
+            _ => format!("{}_{}_key", table.name, text(2)),
+        };
+        found.push((text(0), wanted));
+        Ok(())
+    })?;
+    let mut statements = Vec::new();
+    for (name, wanted) in found {
+        let free = matches!(catalog::read(connection, &Place::new(&place.schema, &wanted))?, Found::Nothing);
+        if free && ddl::check_name("the key", &wanted).is_ok() {
+            statements.push(format!("ALTER TABLE {place} RENAME CONSTRAINT {} TO {}", quoted(&name), quoted(&wanted)));
+        }
+    }
+    Ok(statements)
+}
 
 /// Gives the table that is built in `heap` its keys and its place. The row of `building` is locked by this transaction
 /// alone.
 pub(super) fn finish(session: &Session, connection: &mut Connection, table: &Table, heap: &Heap) -> Outcome<()> {
     let place = Place::new(&session.settings.schema, &table.name);
     let (heap_place, schema) = (heap.place(session), &session.settings.schema);
+    let missing = match catalog::read(connection, &heap_place)? {
+        Found::Table(standing) => ddl::keys(table).filter(|key| !standing.has_key(table, key)).collect(),
+        _ => Vec::new(),
+    };
     let mut statements = vec![
-        format!("SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'"),
         format!("ALTER TABLE {heap_place} RENAME TO {}", quoted(&table.name)),
         format!("ALTER TABLE {} SET SCHEMA {}", Place::new(&session.own, &table.name), quoted(schema)),
     ];
-    statements.extend(ddl::add_keys(table, &place));
+    statements.extend(own_names(connection, table, &place, &heap_place)?);
+    statements.extend(missing.into_iter().map(|key| ddl::add_key(table, &place, key)));
     statements.extend(ddl::add_foreign_keys(table, &place, schema, false));
     statements
         .extend((0..table.schema.foreign_keys.len()).map(|at| format!("DROP TABLE {}", heap.parents(session, at))));
     statements.push(format!("DELETE FROM {} WHERE building_id = {}", session.own("building"), heap.number));
-    connection.patiently(|connection| statements.iter().try_for_each(|statement| connection.batch(statement).map(drop)))
+    build(connection, &statements)
 }

@@ -7,7 +7,10 @@ use super::{
     message::garbled,
     parameters::Parameters,
 };
-use crate::target::sql::existing::{Existing, ExistingColumn, ExistingForeignKey};
+use crate::target::{
+    Table,
+    sql::existing::{Existing, ExistingColumn, ExistingForeignKey},
+};
 
 /// What stands at a place.
 #[derive(Debug)]
@@ -29,6 +32,18 @@ pub(super) struct Standing {
     pub(super) has_triggers: bool,
     /// Whether the role may lock rows.
     pub(super) may_lock: bool,
+}
+
+impl Standing {
+    /// Whether it has a primary or unique key of the fields of `table` at `positions`.
+    pub(super) fn has_key(&self, table: &Table, positions: &[usize]) -> bool {
+        let keys = self.existing.unique_keys.iter().chain([&self.existing.primary_key]);
+        let is = |key: &Vec<String>| {
+            key.len() == positions.len()
+                && positions.iter().all(|&at| key.iter().any(|name| **name == *table.schema.fields[at].name))
+        };
+        keys.into_iter().any(is)
+    }
 }
 
 /// What marks a collation by which texts that differ can be equal.

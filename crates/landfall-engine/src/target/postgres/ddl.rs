@@ -75,10 +75,19 @@ pub(super) fn create_heap(table: &Table, place: &Place) -> String {
 
 /// The statements that give `table` at `place` its primary and unique keys.
 pub(super) fn add_keys(table: &Table, place: &Place) -> Vec<String> {
-    let schema = &table.schema;
-    let add = |kind: &str, key: &[usize]| format!("ALTER TABLE {place} ADD {kind} ({})", names(table, key));
-    let primary = (!schema.primary_key.is_empty()).then(|| add("PRIMARY KEY", &schema.primary_key));
-    primary.into_iter().chain(schema.unique_keys.iter().map(|key| add("UNIQUE", key))).collect()
+    keys(table).map(|key| add_key(table, place, key)).collect()
+}
+
+/// The primary key, where there is one, and the unique keys.
+pub(super) fn keys(table: &Table) -> impl Iterator<Item = &Vec<usize>> {
+    let primary = std::iter::once(&table.schema.primary_key).filter(|key| !key.is_empty());
+    primary.chain(&table.schema.unique_keys)
+}
+
+/// The statement that adds one of the keys.
+pub(super) fn add_key(table: &Table, place: &Place, key: &[usize]) -> String {
+    let kind = if key == table.schema.primary_key { "PRIMARY KEY" } else { "UNIQUE" };
+    format!("ALTER TABLE {place} ADD {kind} ({})", names(table, key))
 }
 
 /// The statements that give `table` at `place` its foreign keys, to tables of `schema`.

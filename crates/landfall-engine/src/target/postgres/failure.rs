@@ -60,6 +60,16 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if of_rows(&refusal.code))
     }
 
+    /// Whether it tells nothing of what became of the statement: the server may have carried it out all the same.
+    pub(super) fn leaves_open(&self) -> bool {
+        let ended = |code: &str| ["08", "57P"].iter().any(|class| code.starts_with(class));
+        match self {
+            Self::Lost(_) | Self::Silent(_) => true,
+            Self::Refused(refusal) => ended(&refusal.code),
+            Self::Unable(_) | Self::Taker(_) => false,
+        }
+    }
+
     /// The SQLSTATE, where the server said one.
     pub(super) fn code(&self) -> Option<&str> {
         match self {

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
 
 use super::{
-    Fence, Pace, Place, Postgres, Read, RefusedRow, Seat, Table, Transaction,
+    Fence, Pace, Place, Postgres, Read, RefusedRow, Seat, Table, Transaction, building,
     connection::Connection,
     failure::Context as _,
     insert,
@@ -143,6 +143,12 @@ impl Read for PostgresTransaction<'_> {
     }
 
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
+        if let Some(heap) = self.seat(table)?.and_then(|seat| seat.heap.clone()).filter(|_| !values.is_empty()) {
+            self.with(|worker| {
+                building::index(&worker.session, &mut worker.connection, table, &heap, positions)
+                    .context(|| reading(table))
+            })?;
+        }
         let found =
             self.read_rows(table, |connection, place| rows::find_all(connection, table, place, positions, values))?;
         Ok(found.unwrap_or_else(|| vec![None; values.len()]))

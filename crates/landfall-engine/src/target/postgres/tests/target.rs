@@ -37,7 +37,10 @@ fn integer(name: &str) -> Field {
 
 /// A table `name` with `id`, `name`, and a foreign key to each of `parents`.
 fn table(name: &str, parents: &[&str]) -> Table {
-    let mut fields = vec![integer("id"), field("name", FieldType::String(StringFormat::Default))];
+    let mut id = integer("id");
+    // As the descriptor's reader has it for the fields of a primary key.
+    id.constraints.required = true;
+    let mut fields = vec![id, field("name", FieldType::String(StringFormat::Default))];
     fields.extend(parents.iter().map(|parent| integer(&format!("{parent}_id"))));
     let foreign_keys = (2..).zip(parents).map(|(at, parent)| ForeignKey {
         fields: vec![at],
@@ -128,6 +131,30 @@ fn a_table_is_built_unseen_over_many_chunks() {
     assert!(target.differences(&[parent, child]).expect("compares").is_empty());
     let heaps = "SELECT count(*) FROM pg_class WHERE relname LIKE 'building\\__%' AND relkind = 'r'";
     assert_eq!(database.sql(heaps).expect("answers"), "0\n", "nothing is left beside it");
+}
+
+#[test]
+fn a_table_that_is_built_gets_a_key_when_it_is_searched() {
+    let database = fresh();
+    let mut built = table("built", &[]);
+    Arc::make_mut(&mut built.schema).unique_keys.push(vec![1, 0]);
+    let mut target = target_at(&database.url());
+    assert!(target.build(&built, false).expect("builds"));
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
+    let batch = rows(&built, 0..1000, 0);
+    transaction.insert(&built, &batch, &all(&batch)).expect("sends");
+    let found =
+        transaction.find_all(&built, &[0], &[vec![Scalar::Integer(7)], vec![Scalar::Integer(-7)]]).expect("asks");
+    assert!(found[0].is_some() && found[1].is_none());
+    let by_name = [vec![Scalar::Text("n8".into()), Scalar::Integer(8)]];
+    assert!(transaction.find_all(&built, &[1, 0], &by_name).expect("asks")[0].is_some());
+    assert!(transaction.find_all(&built, &[1, 0], &by_name).expect("asks again")[0].is_some());
+    transaction.commit().expect("commits");
+    target.finish(&built).expect("finishes");
+    assert!(target.differences(std::slice::from_ref(&built)).expect("compares").is_empty());
+    let names = database
+        .sql("SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'built'::regclass");
+    assert_eq!(names.expect("answers"), "built_name_id_key,built_pkey\n");
 }
 
 #[test]
@@ -380,12 +407,16 @@ fn differences_are_listed_and_additions_carried_out() {
     let database = fresh();
     let (parent, child) = (table("parent", &[]), table("child", &["parent"]));
     database
-        .sql("CREATE TABLE parent (id integer PRIMARY KEY, name varchar(10), must text NOT NULL); CREATE TABLE child (id bigint)")
+        .sql("CREATE TABLE parent (id integer PRIMARY KEY, name varchar(10), must text NOT NULL); CREATE TABLE child (id bigint NOT NULL)")
         .expect("another program made them");
     let mut target = target_at(&database.url());
     let found = target.differences(&[parent.clone(), child.clone()]).expect("compares");
     let of = |name: &str| -> Vec<String> {
-        found.iter().filter(|found| *found.table == *name).map(|found| found.message.clone()).collect()
+        found
+            .iter()
+            .filter(|found| *found.table == *name && !found.harmless)
+            .map(|found| found.message.clone())
+            .collect()
     };
     assert_eq!(
         of("parent"),

@@ -1,0 +1,169 @@
+//! Rows that cannot stay, and connections that break.
+
+use std::time::{Duration, Instant};
+
+use testbed::{Options, Proxy, Rule};
+
+use super::*;
+use crate::{
+    error::TargetErrorKind as Kind,
+    ledger::{LoadId, LoadState},
+    target::{Fence, Pace, Read, Target, Transaction},
+};
+
+/// Begins a chunk of a load that is new where `load` is 0.
+fn chunk(transaction: &mut dyn Transaction, table: &Table, load: LoadId, ids: std::ops::Range<i64>) -> Result<LoadId> {
+    let mut entry = entry();
+    entry.id = if load == 0 { transaction.add_load(&entry)? } else { load };
+    let batch = rows(table, ids.clone());
+    let all = 0..batch.num_rows();
+    transaction.insert(table, &batch, std::slice::from_ref(&all))?;
+    let was_at = if load == 0 { 0 } else { ids.start.unsigned_abs() };
+    entry.position.offset = ids.end.unsigned_abs();
+    transaction.save_load(&entry, was_at)?;
+    Ok(entry.id)
+}
+
+fn ahead<'t>(target: &'t mut Mysql) -> Box<dyn Transaction + 't> {
+    target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins")
+}
+
+fn prepared(url: &str) -> (Mysql, Table) {
+    let mut target = open(url).expect("connects");
+    let table = people();
+    target.prepare(std::slice::from_ref(&table)).expect("makes the table");
+    (target, table)
+}
+
+#[test]
+fn a_row_that_cannot_stay_undoes_its_chunk_and_those_after_it() {
+    let database = fresh();
+    let (mut target, table) = prepared(&database.url());
+    let mut first = ahead(&mut target);
+    let load = chunk(&mut *first, &table, 0, 0..100).expect("is sent");
+    first.commit_later().expect("is under way");
+    // The row comes in by another program after the pipeline looked.
+    database.sql("INSERT INTO people VALUES (150, 'other')").expect("inserts");
+    let mut second = ahead(&mut target);
+    chunk(&mut *second, &table, load, 100..200).expect("is sent");
+    second.commit_later().expect("is under way");
+    let mut third = ahead(&mut target);
+    let found = third.find(&table, &[0], &[landfall_core::keys::Scalar::Integer(170)]).expect("answers");
+    assert!(found.is_some(), "rows under way are found");
+    chunk(&mut *third, &table, load, 200..300).expect("is sent");
+    let fault = fault(third.commit());
+    assert_eq!(fault.kind, Kind::Again, "{}", fault.message);
+    assert!(fault.message.contains("another row has the same key PRIMARY"), "{}", fault.message);
+    assert_eq!(target.row_count(&table).expect("counts"), 101);
+    let loads = target.loads().expect("the ledger");
+    assert_eq!((loads.len(), loads[0].position.offset), (1, 100));
+}
+
+#[test]
+fn in_step_only_the_rows_that_cannot_stay_are_refused() {
+    let database = fresh();
+    let (mut target, table) = prepared(&database.url());
+    database.sql("INSERT INTO people VALUES (150, 'other'), (1000, 'name 170')").expect("inserts");
+    database.sql("ALTER TABLE people ADD CHECK (id <> 180)").expect("adds a rule");
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let batch = rows(&table, 100..200);
+    let refused = transaction.insert(&table, &batch, &[0..60, 60..100]).expect("inserts the others");
+    transaction.commit().expect("commits");
+    assert_eq!(refused.iter().map(|row| row.row).collect::<Vec<_>>(), [50, 70, 80]);
+    assert!(refused[0].message.contains("(id)") && refused[1].message.contains("(name)"), "{refused:?}");
+    assert!(refused.iter().all(|row| !row.message.contains("name 1")), "no value of a cell: {refused:?}");
+    assert_eq!(target.row_count(&table).expect("counts"), 99);
+}
+
+#[test]
+fn a_commit_without_an_answer_is_settled_by_the_ledger() {
+    for (rule, committed) in [(Rule::swallow_answer("COMMIT", 0), true), (Rule::swallow_answer("LOAD DATA", 0), false)]
+    {
+        let database = fresh();
+        let proxy = Proxy::start(database.port()).expect("a proxy");
+        let (mut target, table) = prepared(&proxy.url(&database));
+        let mut transaction = ahead(&mut target);
+        proxy.set(rule);
+        chunk(&mut *transaction, &table, 0, 0..100).expect("is sent");
+        let outcome = transaction.commit();
+        assert_eq!(proxy.fired(), 1);
+        assert_eq!(outcome.is_ok(), committed, "{outcome:?}");
+        let (count, loads) = (target.row_count(&table).expect("counts"), target.loads().expect("the ledger").len());
+        assert_eq!((count, loads), if committed { (100, 1) } else { (0, 0) });
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
+    let database = fresh();
+    let proxy = Proxy::start(database.port()).expect("a proxy");
+    let (mut target, table) = prepared(&proxy.url(&database));
+    let mut cut = 0;
+    for step in 0..40 {
+        let before = target.row_count(&table).expect("counts");
+        let loads = target.loads().expect("the ledger").len() as u64;
+        proxy.set(Rule::CutAfterFromClient(step * 211));
+        let ids = step.cast_signed() * 100..step.cast_signed() * 100 + 100;
+        let outcome = target.transaction(Fence::Pipeline, Pace::Ahead).and_then(|mut transaction| {
+            chunk(&mut *transaction, &table, 0, ids)?;
+            transaction.commit()
+        });
+        proxy.set(Rule::Pass);
+        cut += u64::from(outcome.is_err());
+        let now = target.row_count(&table).expect("counts");
+        let more = if outcome.is_ok() { 1 } else { 0 };
+        assert_eq!(now - before, more * 100, "step {step}: {outcome:?}");
+        assert_eq!(target.loads().expect("the ledger").len() as u64 - loads, more, "step {step}");
+    }
+    assert!((2..40).contains(&cut), "{cut}");
+}
+
+#[test]
+fn a_server_that_stops_in_the_middle_is_given_up() {
+    let server = Mariadb::start_with(&Options::default()).expect("a server");
+    let url = format!("{}?answer_timeout=1&connect_timeout=1", server.fresh_database().expect("a database").url());
+    let (mut target, table) = prepared(&url);
+    let mut transaction = ahead(&mut target);
+    chunk(&mut *transaction, &table, 0, 0..10).expect("is sent");
+    server.pause().expect("pauses");
+    let begun = Instant::now();
+    let fault = fault(transaction.commit());
+    assert_eq!(fault.kind, Kind::Lost, "{}", fault.message);
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+    server.resume().expect("goes on");
+    assert_eq!(target.row_count(&table).expect("counts"), 0);
+}
+
+#[test]
+fn a_table_that_another_program_has_locked_is_told() {
+    let database = fresh();
+    let (target, table) = prepared(&database.url());
+    let mut other = open(&database.url()).expect("connects");
+    let mut holding = other.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    chunk(&mut *holding, &table, 0, 0..10).expect("is sent");
+    let mut target = target;
+    let begun = Instant::now();
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let batch = rows(&table, 5..6);
+    let all = 0..1;
+    let fault = fault(transaction.insert(&table, &batch, std::slice::from_ref(&all)));
+    assert_eq!(fault.kind, Kind::Locked, "{}", fault.message);
+    assert!((5..40).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    drop(transaction);
+    holding.commit().expect("commits");
+    assert_eq!(target.row_count(&table).expect("counts"), 10);
+}
+
+#[test]
+fn sessions_are_left_as_they_were() {
+    let (mut target, table) = prepared(&fresh().url());
+    let mut transaction = ahead(&mut target);
+    chunk(&mut *transaction, &table, 0, 0..10).expect("is sent");
+    transaction.commit().expect("commits");
+    assert_eq!(target.loads().expect("the ledger")[0].state, LoadState::Running);
+    for connection in target.idle.borrow_mut().iter_mut() {
+        let asked = "SELECT @@foreign_key_checks, @@unique_checks, @@autocommit";
+        let answer = connection.all(asked, Vec::new(), &String::new).expect("answers");
+        assert_eq!(answer, [vec![mysql::Value::Int(1); 3]]);
+    }
+}

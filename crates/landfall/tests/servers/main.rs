@@ -1,0 +1,24 @@
+//! The whole program on real servers: what it does on SQLite, it does on PostgreSQL (directly and through `PgBouncer`) and on
+//! MariaDB. One program, so that one server of each kind serves all its tests; those that hurt a server start their own.
+//!
+//! `LANDFALL_SOAK=1` makes the tests that kill something do so `LANDFALL_SOAK_ROUNDS` times (1000 by default).
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cells;
+mod commits;
+mod disks;
+mod doors;
+mod faults;
+mod kills;
+mod names;
+mod order;
+mod place;
+mod pool;
+mod same;
+mod site;
+mod tables;
+mod things;
+mod together;

@@ -1,0 +1,128 @@
+//! Tables that somebody has made before: they are used as they are, or refused with what differs. Nothing is altered.
+
+use super::{
+    place::Kind,
+    site::{STAFF, Site, assert_same},
+};
+use crate::support::staff::{self, File};
+
+/// Tables as somebody else would make them for this data package.
+fn hand_made(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mariadb => {
+            "CREATE TABLE teams (id bigint NOT NULL, name longtext COLLATE utf8mb4_nopad_bin NOT NULL, PRIMARY KEY (id)) ENGINE=InnoDB;
+             CREATE TABLE staff (
+                 id bigint NOT NULL, name longtext COLLATE utf8mb4_nopad_bin NOT NULL, age bigint, team bigint NOT NULL,
+                 entered timestamp NOT NULL DEFAULT current_timestamp(),
+                 PRIMARY KEY (id),
+                 CONSTRAINT of_team FOREIGN KEY (team) REFERENCES teams (id),
+                 CONSTRAINT grown_up CHECK (age IS NULL OR age >= 18)
+             ) ENGINE=InnoDB;
+             CREATE VIEW young AS SELECT id, name FROM staff WHERE age < 30"
+        }
+        _ => {
+            "CREATE TABLE teams (id bigint PRIMARY KEY, name text COLLATE \"C\" NOT NULL);
+             CREATE TABLE staff (
+                 id bigint PRIMARY KEY, name text COLLATE \"C\" NOT NULL, age bigint, team bigint NOT NULL,
+                 entered timestamptz NOT NULL DEFAULT now(),
+                 CONSTRAINT of_team FOREIGN KEY (team) REFERENCES teams (id),
+                 CONSTRAINT grown_up CHECK (age >= 18)
+             );
+             CREATE VIEW young AS SELECT id, name FROM staff WHERE age < 30;
+             GRANT SELECT ON staff TO PUBLIC"
+        }
+    }
+}
+
+/// How a table is defined, with its keys, constraints, views and permissions.
+fn definition(site: &Site) -> Vec<Vec<String>> {
+    let sql = match site.place.kind {
+        Kind::Mariadb => {
+            "SELECT table_name, column_name, column_type, is_nullable, collation_name FROM information_schema.columns
+             WHERE table_schema = database() AND table_name IN ('teams', 'staff', 'young') UNION ALL
+             SELECT table_name, constraint_name, constraint_type, '', '' FROM information_schema.table_constraints
+             WHERE table_schema = database() AND table_name IN ('teams', 'staff') ORDER BY 1, 2, 3"
+        }
+        _ => {
+            "SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attcollation::regcollation
+             FROM pg_attribute WHERE attrelid IN ('teams'::regclass, 'staff'::regclass, 'young'::regclass) AND attnum > 0
+             UNION ALL
+             SELECT conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated, NULL
+             FROM pg_constraint WHERE conrelid IN ('teams'::regclass, 'staff'::regclass)
+             UNION ALL
+             SELECT oid::regclass, relowner::regrole::text, relacl::text, NULL, NULL
+             FROM pg_class WHERE relname IN ('teams', 'staff', 'young') ORDER BY 1, 2, 3"
+        }
+    };
+    site.place.rows(sql)
+}
+
+#[test]
+fn a_table_that_fits_is_used_as_it_is_with_its_constraints() {
+    for kind in Kind::SERVERS {
+        let site = Site::new(staff::project(), kind);
+        site.place.run(hand_made(kind));
+        let before = definition(&site);
+        site.write("staff.csv", File::clean(400, 1, 500).bytes);
+        let run = site.run(&["load", "--json", "--chunk-records", "100"]).exits(0);
+        let [read, inserted, _, _, rejected] = run.counts("staff");
+        // The database alone knows this rule.
+        let young = site.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+        assert!(young.len() as u64 == rejected && rejected > 50, "{kind:?}: {:?}", run.counts("staff"));
+        assert!(young.iter().all(|reject| reject["errors"][0]["code"] == "target-error"), "{kind:?}: {}", young[0]);
+        assert_eq!((read, inserted), (500, 500 - rejected), "{kind:?}");
+        assert_eq!(site.place.number("SELECT count(*) FROM staff WHERE age < 18"), 0);
+        assert_eq!(definition(&site), before, "{kind:?}");
+        site.run(&["load", "staff", "--mode", "replace", "--force", "-q"]).exits(0);
+        assert_eq!(definition(&site), before, "{kind:?}");
+        assert_eq!(site.count("staff"), inserted, "{kind:?}");
+        site.audit(&[("staff.csv", 500)]);
+    }
+}
+
+#[test]
+fn a_table_that_differs_is_refused_with_what_differs() {
+    for kind in Kind::DATABASES {
+        let text = if kind == Kind::Mariadb { "longtext COLLATE utf8mb4_nopad_bin" } else { "text COLLATE \"C\"" };
+        for (columns, word) in [
+            ("id bigint PRIMARY KEY, name TEXT NOT NULL, age integer, team bigint NOT NULL", "age"),
+            ("id bigint PRIMARY KEY, name TEXT NOT NULL, age bigint", "team"),
+            ("id bigint NOT NULL, name TEXT NOT NULL, age bigint, team bigint NOT NULL", "key"),
+            ("id bigint PRIMARY KEY, name varchar(5) NOT NULL, age bigint, team bigint NOT NULL", "name"),
+            (
+                "id bigint PRIMARY KEY, name TEXT NOT NULL, age bigint, team bigint NOT NULL, extra bigint NOT NULL",
+                "extra",
+            ),
+        ] {
+            let site = Site::new(staff::project(), kind);
+            site.write("staff.csv", File::clean(401, 1, 5).bytes);
+            site.place.run(&format!("CREATE TABLE staff ({})", columns.replace("TEXT", text)));
+            let error = site.run(&["load"]).fails(12);
+            assert!(error.contains("staff") && error.contains(word), "{kind:?}: {word:?} is not in {error}");
+            assert_eq!(site.count("staff"), 0);
+            assert!(!site.place.has_table("teams"), "{kind:?}: nothing is made before all is checked");
+        }
+    }
+}
+
+#[test]
+fn a_table_whose_rows_were_there_before_is_added_to() {
+    for kind in Kind::SERVERS {
+        let site = Site::new(staff::project(), kind);
+        let reference = Site::new(staff::project(), Kind::Sqlite);
+        let rows = "INSERT INTO teams VALUES (1, 'Team 1'), (2, 'Another'), (99, 'Of old')";
+        reference.run(&["load", "-q"]).exits(0);
+        reference.place.run(&format!("DELETE FROM teams; {rows}; DELETE FROM landfall_loads"));
+        site.place.run(hand_made(kind));
+        site.place.run(rows);
+        let file = File::dirty(402, 1, 300);
+        for site in [&reference, &site] {
+            site.write("staff.csv", &file.bytes);
+        }
+        site.place.run("ALTER TABLE staff DROP CONSTRAINT grown_up");
+        for site in [&reference, &site] {
+            site.run(&["load", "-q"]).exits(0);
+        }
+        assert_same(&site.outcome(&STAFF), &reference.outcome(&STAFF), &format!("{kind:?}"));
+    }
+}
