@@ -70,7 +70,8 @@ impl<'t> PostgresTransaction<'t> {
         let Some(seat) = self.seat(table)? else { return Ok(None) };
         let touched =
             self.written.borrow().contains_key(&table.name) || self.target.recent.borrow().contains(&table.name);
-        if self.pace == Pace::Ahead && !touched {
+        // A table that is built gets its key in this transaction when it is searched, and others wait for that.
+        if self.pace == Pace::Ahead && !touched && seat.heap.is_none() {
             return self
                 .target
                 .reading(|connection| work(connection, &seat.place).context(|| reading(table)))

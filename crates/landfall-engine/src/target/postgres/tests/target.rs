@@ -158,6 +158,22 @@ fn a_table_that_is_built_gets_a_key_when_it_is_searched() {
 }
 
 #[test]
+fn a_table_that_is_built_was_searched_on_another_connection_which_waited_for_its_key() {
+    let database = fresh();
+    let built = table("built", &[]);
+    let mut target = target_at(&database.url());
+    assert!(target.build(&built, false).expect("builds"));
+    let batch = rows(&built, 0..10, 0);
+    let mut first = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
+    first.insert(&built, &batch, &all(&batch)).expect("sends");
+    first.commit().expect("commits");
+    // A last chunk that has no row of its own: all of its records were put aside.
+    let last = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
+    assert!(last.find_all(&built, &[0], &[vec![Scalar::Integer(7)]]).expect("asks")[0].is_some());
+    last.commit().expect("commits");
+}
+
+#[test]
 fn what_was_sent_ahead_and_cannot_stay_takes_what_followed_along() {
     let database = fresh();
     let (mut target, parent, child) = family(&database.url());
