@@ -17,7 +17,7 @@ use super::{
     answer::{columns_of, rows_of, values_of},
     failure::{Failure, Outcome},
     login,
-    message::{Body, Inbox, Message, garbled, refusal},
+    message::{Body, Inbox, Message, refusal},
     parameters::Parameters,
     settings::Settings,
     socket::{Socket, left_until},
@@ -57,7 +57,7 @@ pub(super) struct Connection {
     /// `I` outside a transaction, `T` in one, `E` in one that failed.
     status: u8,
     /// Whether rows of a COPY are expected.
-    is_copying: bool,
+    pub(super) is_copying: bool,
     broken: bool,
 }
 
@@ -137,7 +137,8 @@ impl Connection {
             self.batch("ROLLBACK")?;
             return Err(Failure::Unable("the transaction had failed before".into()));
         }
-        self.batch("COMMIT").map(drop)
+        // Keys that wait for the end are checked now, for every row.
+        self.patiently(|connection| connection.batch("COMMIT")).map(drop)
     }
 
     /// Ends whatever transaction is open, without a trace. A connection that cannot be brought in order is broken then.
@@ -145,16 +146,6 @@ impl Connection {
         if !self.broken && self.status != b'I' {
             let _ = self.batch("ROLLBACK");
         }
-    }
-
-    /// Gives up a COPY where one is under way; what it took in is gone.
-    pub(super) fn fail_copy(&mut self) {
-        if self.broken || !self.is_copying {
-            return;
-        }
-        let sent = self.write(|outbox| frontend::copy_fail("given up", outbox));
-        // The refusal is what was asked for.
-        let _ = sent.and_then(|()| self.until_ready(&mut |_, _| Ok(())));
     }
 
     /// Runs one statement; the rows that it touched.
@@ -189,51 +180,6 @@ impl Connection {
             Ok(())
         })?;
         Ok((columns, touched))
-    }
-
-    /// Begins a `COPY … FROM STDIN`.
-    pub(super) fn begin_copy(&mut self, sql: &str) -> Outcome<()> {
-        self.write(|outbox| frontend::query(sql, outbox))?;
-        let message = self.receive()?;
-        match message.tag {
-            b'G' => {
-                self.is_copying = true;
-                Ok(())
-            }
-            b'E' => {
-                let failure = refusal(self.inbox.body(&message));
-                self.until_ready(&mut |_, _| Ok(()))?;
-                Err(failure)
-            }
-            _ => Err(self.breaks(garbled())),
-        }
-    }
-
-    /// Sends messages with rows, which are whole `CopyData` messages.
-    pub(super) fn send_copy(&mut self, messages: &[u8]) -> Outcome<()> {
-        self.send(messages)
-    }
-
-    /// Ends a COPY; the rows that it took in.
-    pub(super) fn end_copy(&mut self) -> Outcome<u64> {
-        self.write(|outbox| {
-            frontend::copy_done(outbox);
-            Ok(())
-        })?;
-        let mut rows = 0;
-        self.until_ready(&mut |message, body| {
-            if message == b'C' {
-                rows = rows_of(Body(body).text()?.as_str());
-            }
-            Ok(())
-        })?;
-        Ok(rows)
-    }
-
-    /// Runs a `COPY … TO STDOUT` and hands its bytes to `take`, piece by piece.
-    pub(super) fn copy_out(&mut self, sql: &str, take: &mut dyn FnMut(&[u8]) -> Outcome<()>) -> Outcome<()> {
-        self.write(|outbox| frontend::query(sql, outbox))?;
-        self.until_ready(&mut |message, body| if message == b'd' { take(body) } else { Ok(()) })
     }
 
     /// Takes messages until the server is ready for the next statement. Its first refusal is the outcome.
@@ -342,7 +288,8 @@ impl Connection {
         sent
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
+    /// Sends whole messages.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
         if self.broken {
             return Err(Failure::Lost(io::ErrorKind::NotConnected.into()));
         }
@@ -368,7 +315,7 @@ impl Connection {
     }
 
     /// Notes that the connection cannot be used any more.
-    fn breaks(&mut self, failure: Failure) -> Failure {
+    pub(super) fn breaks(&mut self, failure: Failure) -> Failure {
         self.broken = true;
         failure
     }

@@ -56,8 +56,19 @@ impl From<io::Error> for Failure {
 impl Failure {
     /// Whether a constraint, or a trigger of the user's, stopped a row.
     pub(super) fn is_about_a_row(&self) -> bool {
-        let of_rows = |code: &str| ["22", "23", "P0", "44"].iter().any(|class| code.starts_with(class));
+        // 54000: a value that is too long for an index of the user's.
+        let of_rows = |code: &str| ["22", "23", "P0", "44", "54000"].iter().any(|class| code.starts_with(class));
         matches!(self, Self::Refused(refusal) if of_rows(&refusal.code))
+    }
+
+    /// Whether it tells nothing of what became of the statement: the server may have carried it out all the same.
+    pub(super) fn leaves_open(&self) -> bool {
+        let ended = |code: &str| ["08", "57P"].iter().any(|class| code.starts_with(class));
+        match self {
+            Self::Lost(_) | Self::Silent(_) => true,
+            Self::Refused(refusal) => ended(&refusal.code),
+            Self::Unable(_) | Self::Taker(_) => false,
+        }
     }
 
     /// The SQLSTATE, where the server said one.

@@ -7,6 +7,7 @@ mod answer;
 mod building;
 mod catalog;
 mod connection;
+mod copy;
 mod ddl;
 mod dialect;
 mod encode;

@@ -236,7 +236,7 @@ impl Worker {
         let doing = || "cannot commit".to_owned();
         match self.connection.commit() {
             Ok(()) => (Ok(()), Some(self.connection)),
-            Err(lost @ (Failure::Lost(_) | Failure::Silent(_))) => match fate(&self.session, &self.number) {
+            Err(lost) if lost.leaves_open() => match fate(&self.session, &self.number) {
                 Fate::Committed(connection) => (Ok(()), Some(connection)),
                 Fate::Undone => (Err(lost.told(&doing())), None),
                 Fate::Unknown => (Err(unknown(lost)), None),
