@@ -18,9 +18,9 @@ use super::{
 use landfall_core::reject::{CellError, ErrorCode};
 
 use crate::{
-    error::Result,
+    error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
-    quarantine::{Reject, RejectFilter, RejectId},
+    quarantine::{Reject, RejectFilter, RejectId, RejectState},
     target::{Fence, Pace, Read, Table, Target, Transaction},
     timestamp,
 };
@@ -53,6 +53,11 @@ pub(super) fn numbers(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<Reje
 pub(super) fn one(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
     Ok(read.rejects(&filter)?.pop())
+}
+
+/// One reject, as long as it is open: another process may have released it since it was looked for.
+pub(super) fn open(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
+    Ok(one(read, id)?.filter(|reject| reject.state == RejectState::Open))
 }
 
 /// All bytes of a reject; none where it is longer than a record may be.
@@ -100,6 +105,7 @@ pub(super) fn claims_to_come(
         let filter = RejectFilter {
             table: Some(session.tables[position].name.to_string()),
             load,
+            before_load: after(&loads),
             waiting: true,
             ..RejectFilter::default()
         };
@@ -111,6 +117,12 @@ pub(super) fn claims_to_come(
         })?;
     }
     Ok(greatest_fixpoint(wanted))
+}
+
+/// The number behind those of all loads in the ledger: what another process has rejected since then is its own affair, and
+/// how its source lay is not known here.
+fn after(loads: &[LoadEntry]) -> Option<LoadId> {
+    Some(loads.last().map_or(0, |last| last.id) + 1)
 }
 
 /// The claims of the largest set of records in which every need is a claim. The first of two equal claims counts.
@@ -207,7 +219,11 @@ pub(super) fn release_waiting(
         };
         let loaded = outcomes.iter().filter(|outcome| outcome.state != LoadState::Known).map(|outcome| outcome.load_id);
         let before = if circular || family.iter().any(late) { None } else { loaded.min() };
-        let outcome = release_family(session, target, &family, before, &pardoned)?;
+        let outcome = match release_family(session, target, &family, before, &pardoned) {
+            // Another process has released them meanwhile.
+            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => continue,
+            outcome => outcome?,
+        };
         grown.extend(outcome.iter().map(|outcome| outcome.table.clone()));
         released.extend(outcome);
     }
@@ -232,6 +248,7 @@ fn release_family(
     pardoned: &HashSet<Claim>,
 ) -> Result<Vec<LoadOutcome>> {
     let loads = target.loads()?;
+    let before_load = before_load.or(after(&loads));
     let mut waiting = Vec::new();
     for &position in family {
         let name = &*session.tables[position].name;
@@ -269,7 +286,7 @@ fn release(
     let mut entry = LoadEntry::new(&table.name, "quarantine", Mode::Retry, OnConflict::Reject);
     let mut reasons = Reasons::default();
     for &id in numbers {
-        let Some(reject) = one(&*transaction, id)? else { continue };
+        let Some(reject) = open(&*transaction, id)? else { continue };
         let verdict = try_raw(session, transaction, trial, &reject)?;
         // As long as a parent is missing it waits on, whatever else stands against it by now.
         let orphan = |errors: &[CellError]| errors.iter().any(|error| error.code == ErrorCode::ForeignKey);

@@ -7,8 +7,9 @@ use super::{
     adopt::release_waiting,
     building::Building,
     known::replaced,
-    load::{Session, abandon, known, load_source},
+    load::{Session, known, load_source},
     plan::{Step, children, plan},
+    resume::abandon,
     spill::Spill,
     writer::{More, Writer},
 };

@@ -8,9 +8,16 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{KeyColumns, Scalar, ScalarRef, row_scalars};
+use landfall_core::{
+    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars},
+    validate::Validated,
+};
 
-use crate::target::Table;
+use super::{
+    keys::{Keys, Parents},
+    resolve::Judge,
+};
+use crate::{error::Result, target::Table};
 
 /// The rows that hold the keys of one block.
 pub(super) struct Foreseen<'b> {
@@ -77,7 +84,7 @@ impl<'b> Foreseen<'b> {
     /// The row of the block that was accepted with these values, as far as it still has them.
     fn among_accepted(&self, positions: &[usize], values: &[Scalar]) -> Option<usize> {
         let columns = KeyColumns::new(self.rows, positions);
-        let key = landfall_core::keys::Key::of(values);
+        let key = Key::of(values);
         let held =
             |row: &usize| columns.key(*row) == key && columns.values(*row) == values && !self.replaced.contains(row);
         self.accepted.iter().rev().flat_map(|range| range.clone().rev()).find(held)
@@ -125,4 +132,49 @@ impl Answers {
     fn is_about(&self, table: &Table, positions: &[usize]) -> bool {
         self.table.name == table.name && self.positions == positions
     }
+}
+
+/// Tells the judge which keys of a block may be asked for, so that it can look for all of them at once.
+pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge) -> Result<()> {
+    if !judge.foresees() {
+        return Ok(());
+    }
+    for unique in &keys.uniques {
+        let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains(columns.key(row)) != Answer::No;
+        let values = distinct(validated, &unique.positions, &wanted);
+        if judge.finds() && !values.is_empty() {
+            judge.expect(&keys.table, &unique.positions, values)?;
+        }
+    }
+    for foreign in &keys.foreigns {
+        let wanted = |columns: &KeyColumns<'_>, row| match &foreign.parents {
+            Parents::Other(set) => set.contains(columns, row) != Answer::Yes && !foreign.absent.contains(columns, row),
+            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) != Answer::Yes,
+        };
+        let values = distinct(validated, &foreign.positions, &wanted);
+        if !values.is_empty() {
+            judge.expect(&foreign.parent, &foreign.parent_positions, values)?;
+        }
+    }
+    Ok(())
+}
+
+/// The distinct values of the fields at `positions`, of those rows and rejected records that are `wanted`.
+fn distinct(
+    validated: &Validated,
+    positions: &[usize],
+    wanted: &dyn Fn(&KeyColumns<'_>, usize) -> bool,
+) -> Vec<Vec<Scalar>> {
+    let mut met = HashSet::new();
+    let mut values = Vec::new();
+    for batch in [&validated.rows, &validated.rejected_rows] {
+        let columns = KeyColumns::new(batch, positions);
+        for row in (0..batch.num_rows()).filter(|&row| columns.key(row) != Key::Null && wanted(&columns, row)) {
+            let found = columns.values(row);
+            if met.insert(found.clone()) {
+                values.push(found);
+            }
+        }
+    }
+    values
 }

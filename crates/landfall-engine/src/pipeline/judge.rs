@@ -13,7 +13,8 @@ use landfall_core::{
 use super::{
     chunk::Chunk,
     foreseen::Foreseen,
-    resolve::{Flow, Judge, clash, record_of, refused},
+    key_errors::{clash, refused},
+    resolve::{Flow, Judge, record_of},
 };
 use crate::{
     error::Result,

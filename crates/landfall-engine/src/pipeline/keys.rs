@@ -160,16 +160,24 @@ fn uniques(table: &Table) -> Vec<Unique> {
 fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign> {
     let foreign = |key: &landfall_core::schema::ForeignKey| {
         let parent = tables.iter().find(|parent| parent.name == key.parent)?.clone();
-        let parent_positions: Vec<usize> =
+        let mut parent_positions: Vec<usize> =
             key.parent_fields.iter().filter_map(|name| parent.schema.position(name)).collect();
-        let own = uniques.iter().position(|unique| unique.positions == parent_positions);
-        let parents = match own {
-            Some(at) if parent.name == table.name => Parents::Own(at),
-            _ => Parents::Other(ParentSet::unknown()),
+        let mut fields = key.fields.clone();
+        let own = |unique: &Unique| parent.name == table.name && same_fields(&unique.positions, &parent_positions);
+        let parents = match uniques.iter().position(own) {
+            Some(at) => {
+                // A key may name its parent's fields in another order than the parent's own key.
+                let place = |wanted: &usize| parent_positions.iter().position(|position| position == wanted);
+                let order: Vec<usize> = uniques[at].positions.iter().filter_map(place).collect();
+                fields = order.iter().map(|&place| key.fields[place]).collect();
+                parent_positions.clone_from(&uniques[at].positions);
+                Parents::Own(at)
+            }
+            None => Parents::Other(ParentSet::unknown()),
         };
-        let name = table.schema.key_name(&key.fields);
+        let name = table.schema.key_name(&fields);
         Some(Foreign {
-            positions: key.fields.clone(),
+            positions: fields,
             name,
             parent,
             parent_positions,
@@ -180,6 +188,11 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
         })
     };
     table.schema.foreign_keys.iter().filter_map(foreign).collect()
+}
+
+/// Whether two keys have the same fields, in whatever order.
+fn same_fields(one: &[usize], other: &[usize]) -> bool {
+    one.len() == other.len() && one.iter().all(|at| other.contains(at))
 }
 
 /// Whether a key is one integer.

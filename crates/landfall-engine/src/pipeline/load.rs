@@ -5,7 +5,7 @@ use std::time::Instant;
 use landfall_core::schema::Resource;
 
 use super::{
-    LoadOptions, LoadOutcome, Observer, Progress, Reasons, Stages,
+    LoadOptions, LoadOutcome, Observer, Progress, Stages,
     adopt::settle_deferred,
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, hold_parents},
@@ -13,6 +13,7 @@ use super::{
     known::{Knowledge, knowledge, refuse_twice, rules_digest},
     opened::Opened,
     resolve::Flow,
+    resume::{abandon, earlier_reasons, judged, of_whole},
     spill::Spill,
     suspects::settle_suspects,
     trial::Verdict,
@@ -22,8 +23,8 @@ use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
-    quarantine::{RejectFilter, RejectState},
-    source::{Source, Stamp, digest_of},
+    quarantine::RejectFilter,
+    source::{Source, Stamp},
     target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
@@ -103,43 +104,6 @@ pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcom
         stages: None,
     };
     (entry, outcome)
-}
-
-/// Notes that an interrupted load does not go on. What it had put aside is judged now.
-pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry) -> Result<()> {
-    let mut entry = judged(session, writer, entry)?;
-    entry.state = LoadState::Abandoned;
-    let was_at = entry.position.offset;
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
-        // It has ended meanwhile, or another process goes on with it.
-        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), More::No)),
-        outcome => outcome.map(|()| ((), More::No)),
-    })
-}
-
-/// The entry of an interrupted load with the digest of all of `source`, where it has read the beginning of just that: so
-/// that the load which reads it again supersedes its rejects, however far ahead it had read.
-fn of_whole(mut entry: LoadEntry, source: &Source) -> Result<LoadEntry> {
-    if digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested) {
-        (entry.digest, entry.digested) = digest_of(source, None)?;
-    }
-    Ok(entry)
-}
-
-/// Judges the records that an interrupted load had put aside, before any other can claim their keys.
-fn judged(session: &Session<'_>, writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<LoadEntry> {
-    let table = &session.tables[session.project.position(&entry.table)?];
-    let filter = RejectFilter { load: Some(entry.id), state: Some(RejectState::Deferred), ..RejectFilter::default() };
-    let suspects = writer.read().reject_count(&filter)?;
-    if suspects > 0 {
-        writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
-            let mut tally = Tally { counts: entry.counts, suspects, deferred: suspects, ..Tally::default() };
-            settle_suspects(session, transaction, table, &entry, &mut tally)?;
-            entry.counts = tally.counts;
-            transaction.save_load(&entry, entry.position.offset).map(|()| ((), More::No))
-        })?;
-    }
-    Ok(entry)
 }
 
 fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
@@ -419,19 +383,4 @@ impl<'r, 's> Run<'r, 's> {
             ),
         ))
     }
-}
-
-/// The reasons that earlier commands of an interrupted load had counted.
-fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reasons> {
-    let mut reasons = Reasons::default();
-    // What is put aside is not judged yet.
-    for state in [RejectState::Open, RejectState::Released, RejectState::Superseded] {
-        let filter = RejectFilter { load: Some(entry.id), state: Some(state), ..RejectFilter::default() };
-        for group in read.reject_groups(&filter)? {
-            if let Some(code) = landfall_core::reject::ErrorCode::parse(&group.code) {
-                reasons.add_many(code, group.field.map(Into::into).as_ref(), group.count);
-            }
-        }
-    }
-    Ok(reasons)
 }

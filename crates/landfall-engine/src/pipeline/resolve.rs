@@ -4,16 +4,20 @@
 //! that nothing stands against it; only where it says "yes" or "perhaps" is the judge asked what is really there, and
 //! by then every row accepted before has been handed to it.
 
-use std::{collections::HashSet, ops::Range};
+use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars},
-    reject::{CellError, ErrorCode},
+    reject::CellError,
     validate::{RecordPositions, Rejected, Validated},
 };
 
-use super::keys::{Foreign, Keys, Parents};
+use super::{
+    foreseen::foresee,
+    key_errors::{clash, no_parent, refused},
+    keys::{Foreign, Keys, Parents},
+};
 use crate::{error::Result, ledger::OnConflict, target::Table};
 
 /// Whether to go on after a record.
@@ -105,51 +109,6 @@ pub(super) fn resolve(
         next += 1;
     }
     block.finish(Flow::Continue, judge)
-}
-
-/// Tells the judge which keys of a block may be asked for, so that it can look for all of them at once.
-fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge) -> Result<()> {
-    if !judge.foresees() {
-        return Ok(());
-    }
-    for unique in &keys.uniques {
-        let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains(columns.key(row)) != Answer::No;
-        let values = distinct(validated, &unique.positions, &wanted);
-        if judge.finds() && !values.is_empty() {
-            judge.expect(&keys.table, &unique.positions, values)?;
-        }
-    }
-    for foreign in &keys.foreigns {
-        let wanted = |columns: &KeyColumns<'_>, row| match &foreign.parents {
-            Parents::Other(set) => set.contains(columns, row) != Answer::Yes && !foreign.absent.contains(columns, row),
-            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) != Answer::Yes,
-        };
-        let values = distinct(validated, &foreign.positions, &wanted);
-        if !values.is_empty() {
-            judge.expect(&foreign.parent, &foreign.parent_positions, values)?;
-        }
-    }
-    Ok(())
-}
-
-/// The distinct values of the fields at `positions`, of those rows and rejected records that are `wanted`.
-fn distinct(
-    validated: &Validated,
-    positions: &[usize],
-    wanted: &dyn Fn(&KeyColumns<'_>, usize) -> bool,
-) -> Vec<Vec<Scalar>> {
-    let mut met = HashSet::new();
-    let mut values = Vec::new();
-    for batch in [&validated.rows, &validated.rejected_rows] {
-        let columns = KeyColumns::new(batch, positions);
-        for row in (0..batch.num_rows()).filter(|&row| columns.key(row) != Key::Null && wanted(&columns, row)) {
-            let found = columns.values(row);
-            if met.insert(found.clone()) {
-                values.push(found);
-            }
-        }
-    }
-    values
 }
 
 /// The row that holds a key.
@@ -441,34 +400,4 @@ impl<'a> Block<'a> {
         }
         judge.reject(rejected.record, errors)
     }
-}
-
-/// The error of a key that is held already.
-pub(super) fn clash(code: ErrorCode, name: &std::sync::Arc<str>, values: &[Scalar]) -> CellError {
-    let value = shown(values);
-    let message = match code {
-        ErrorCode::PrimaryKey => {
-            format!("the primary key {name} = {value} is held already by a row with other content")
-        }
-        _ => format!("the unique key {name} = {value} is held already by another row"),
-    };
-    CellError::new(code, Some(name.clone()), Some(&value), message)
-}
-
-/// The error of a row whose parent is missing.
-pub(super) fn no_parent(foreign: &Foreign, values: &[Scalar]) -> CellError {
-    let value = shown(values);
-    let message = format!("{} = {value} names no row of the table {:?}", foreign.name, &*foreign.parent.name);
-    CellError::new(ErrorCode::ForeignKey, Some(foreign.name.clone()), Some(&value), message)
-}
-
-/// The error of a row that the database refused.
-pub(super) fn refused(words: &str) -> CellError {
-    CellError::new(ErrorCode::TargetError, None, None, format!("the database refused the row: {words}"))
-}
-
-/// Values of a key as text.
-fn shown(values: &[Scalar]) -> String {
-    let texts: Vec<String> = values.iter().map(|value| value.as_ref().to_string()).collect();
-    texts.join(",")
 }

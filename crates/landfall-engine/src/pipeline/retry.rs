@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     LoadOptions, LoadOutcome, Observer, Reasons,
-    adopt::{circular, claims_to_come, complete, numbers, one, outcome, release_waiting, settle, try_raw},
+    adopt::{circular, claims_to_come, complete, numbers, one, open, outcome, release_waiting, settle, try_raw},
     export::{Exporter, MendedRow, read_mended},
     load::Session,
     trial::{Bytes, Trial, Verdict},
@@ -190,7 +190,7 @@ impl Attempt<'_, '_> {
             let before = cases.len();
             let mut waiting = Vec::new();
             for case in cases {
-                let Some(reject) = one(&*self.transaction, case.reject)? else { continue };
+                let Some(reject) = open(&*self.transaction, case.reject)? else { continue };
                 match self.try_case(&reject, &case)? {
                     Verdict::Rejected(errors) if is_waiting(&errors) => waiting.push(case),
                     verdict => self.settle(&reject, &case, &verdict)?,
@@ -202,7 +202,7 @@ impl Attempt<'_, '_> {
             }
         }
         for case in cases {
-            let Some(reject) = one(&*self.transaction, case.reject)? else { continue };
+            let Some(reject) = open(&*self.transaction, case.reject)? else { continue };
             let verdict = self.try_case(&reject, &case)?;
             self.settle(&reject, &case, &verdict)?;
         }

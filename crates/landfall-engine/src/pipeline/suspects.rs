@@ -18,11 +18,12 @@ use super::{
     adopt::bytes_of,
     chunk::Tally,
     foreseen::Foreseen,
+    key_errors::refused,
     keys::Keys,
     layout::Layout,
     load::Session,
     opened::RecordRules,
-    resolve::{Flow, Judge, record_of, refused, resolve},
+    resolve::{Flow, Judge, record_of, resolve},
 };
 use crate::{
     error::{Error, Result},

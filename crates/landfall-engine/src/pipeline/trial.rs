@@ -15,11 +15,12 @@ use landfall_core::{
 };
 
 use super::{
+    key_errors::refused,
     keys::{Foreign, Keys},
     layout::Layout,
     load::Session,
     opened::RecordRules,
-    resolve::{Flow, Judge, refused, resolve},
+    resolve::{Flow, Judge, resolve},
 };
 use crate::{
     error::{Error, Result},

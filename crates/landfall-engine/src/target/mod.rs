@@ -129,6 +129,12 @@ fn parent_gone(parent: &Table) -> TargetError {
     TargetError::new(TargetErrorKind::Constraint, message)
 }
 
+/// The error where a reject that is to be released is not open any more.
+fn released_already(reject: RejectId) -> TargetError {
+    let message = format!("another process has released the reject {reject} meanwhile; nothing was changed");
+    TargetError::new(TargetErrorKind::Overtaken, message)
+}
+
 /// What can be read from a target, within a transaction or outside one.
 pub trait Read {
     /// Whether `table` exists.
@@ -239,7 +245,10 @@ pub trait Transaction: Read {
     /// Appends further bytes to the raw record of a reject.
     fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()>;
 
-    /// Marks a reject as released by `load`; `mended` are its bytes where a person changed them.
+    /// Marks an open reject as released by `load`; `mended` are its bytes where a person changed them.
+    ///
+    /// # Errors
+    /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where it is not open: another process was there first.
     fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
 
     /// Takes rejects out of the quarantine without a trace: their records were only deferred, and are rows of the load

@@ -43,6 +43,7 @@ macro_rules! on_target {
 
 mod building;
 mod definitions;
+mod filters;
 mod ground;
 mod keys;
 mod ledger;

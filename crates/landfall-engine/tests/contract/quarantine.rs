@@ -2,9 +2,10 @@
 
 use landfall_core::reject::{CellError, ErrorCode};
 use landfall_engine::{
+    Error, TargetErrorKind,
     ledger::{LoadEntry, LoadId, LoadState, Mode},
     quarantine::{NewReject, RawRecord, Reject, RejectFilter, RejectId, RejectState},
-    target::{Read, Table, Target},
+    target::{Fence, Pace, Read, Table, Target},
 };
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The error of `code` at `field`.
-fn error(code: ErrorCode, field: Option<&str>, value: Option<&str>) -> CellError {
+pub(crate) fn error(code: ErrorCode, field: Option<&str>, value: Option<&str>) -> CellError {
     CellError::new(code, field.map(Into::into), value, "what is wrong, \"quoted\", with ünïcode\nand a line")
 }
 
@@ -30,26 +31,26 @@ pub(crate) fn reject(record: u64, codes: &[ErrorCode]) -> NewReject {
     }
 }
 
-fn any() -> RejectFilter {
+pub(crate) fn any() -> RejectFilter {
     RejectFilter { any_state: true, ..RejectFilter::default() }
 }
 
 /// A load of `table` in the ledger.
-fn load(target: &mut dyn Target, table: &str) -> LoadId {
+pub(crate) fn load(target: &mut dyn Target, table: &str) -> LoadId {
     within(target, |transaction| transaction.add_load(&entry(table)).unwrap())
 }
 
-fn records(rejects: &[Reject]) -> Vec<u64> {
+pub(crate) fn records(rejects: &[Reject]) -> Vec<u64> {
     rejects.iter().map(|reject| reject.record).collect()
 }
 
-fn wanted(read: &dyn Read, filter: &RejectFilter) -> Vec<u64> {
+pub(crate) fn wanted(read: &dyn Read, filter: &RejectFilter) -> Vec<u64> {
     let found = read.rejects(filter).unwrap();
     assert_eq!(read.reject_count(&RejectFilter { limit: None, ..filter.clone() }).unwrap(), found.len() as u64);
     records(&found)
 }
 
-fn ids(read: &dyn Read) -> Vec<RejectId> {
+pub(crate) fn ids(read: &dyn Read) -> Vec<RejectId> {
     read.rejects(&any()).unwrap().iter().map(|reject| reject.id).collect()
 }
 
@@ -135,7 +136,7 @@ fn long_records_are_kept_in_parts(ground: &Ground) {
 }
 
 /// Three loads: rejects 1 to 5 of people, 6 to 8 of places, 9 and 10 of people again.
-fn three_loads(ground: &Ground) -> (Box<dyn Target>, [LoadId; 3]) {
+pub(crate) fn three_loads(ground: &Ground) -> (Box<dyn Target>, [LoadId; 3]) {
     use ErrorCode::{ConstraintError, ForeignKey, PrimaryKey, TypeError};
     let places = crate::tables::table("places", "{fields: [{name: id, type: integer}]}");
     let mut target = prepared(ground, &[]);
@@ -165,84 +166,6 @@ fn three_loads(ground: &Ground) -> (Box<dyn Target>, [LoadId; 3]) {
     (target, loads)
 }
 
-fn every_filter(ground: &Ground) {
-    let (mut target, loads) = three_loads(ground);
-    let ids = ids(&*target);
-    within(&mut *target, |transaction| transaction.release(ids[2], loads[2], None).unwrap());
-    let none = RejectFilter::default;
-    let filters: Vec<(RejectFilter, &[u64])> = vec![
-        (none(), &[1, 2, 4, 6, 7, 8, 9, 10]),
-        (any(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
-        (RejectFilter { state: Some(RejectState::Deferred), ..none() }, &[5]),
-        (RejectFilter { state: Some(RejectState::Released), ..none() }, &[3]),
-        (RejectFilter { state: Some(RejectState::Superseded), ..none() }, &[]),
-        (RejectFilter { table: Some("people".into()), ..none() }, &[1, 2, 4, 9, 10]),
-        (RejectFilter { table: Some("PEOPLE".into()), ..none() }, &[]),
-        (RejectFilter { load: Some(loads[1]), ..none() }, &[6, 7, 8]),
-        (RejectFilter { load: Some(loads[0]), ..any() }, &[1, 2, 3, 4, 5]),
-        (RejectFilter { code: Some(ErrorCode::TypeError), ..none() }, &[1, 8, 9]),
-        (RejectFilter { field: Some("team".into()), ..none() }, &[2, 4, 6, 7, 10]),
-        (RejectFilter { field: Some("name".into()), ..none() }, &[1]),
-        (RejectFilter { code: Some(ErrorCode::TypeError), field: Some("name".into()), ..any() }, &[3]),
-        (RejectFilter { code: Some(ErrorCode::PrimaryKey), field: Some("team".into()), ..any() }, &[]),
-        (RejectFilter { id: Some(ids[6]), ..none() }, &[7]),
-        (RejectFilter { id: Some(ids[2]), ..none() }, &[]),
-        (RejectFilter { id: Some(ids[2]), ..any() }, &[3]),
-        (RejectFilter { before_load: Some(loads[2]), ..none() }, &[1, 2, 4, 6, 7, 8]),
-        (RejectFilter { waiting: true, ..none() }, &[2, 4, 6, 10]),
-        (RejectFilter { waiting: true, before_load: Some(loads[1]), ..none() }, &[2, 4]),
-        (RejectFilter { waiting: true, load: Some(loads[2]), ..none() }, &[10]),
-        (RejectFilter { after: ids[5], ..none() }, &[7, 8, 9, 10]),
-    ];
-    for (filter, expected) in filters {
-        assert_eq!(wanted(&*target, &filter), expected, "{filter:?}");
-    }
-    let page = |after, limit| {
-        let filter = RejectFilter { after, limit: Some(limit), ..none() };
-        records(&target.rejects(&filter).unwrap())
-    };
-    assert_eq!((page(0, 3), page(ids[3], 2), page(0, 0), page(ids[9], 9)), (vec![1, 2, 4], vec![6, 7], vec![], vec![]));
-}
-
-fn groups_by_cause(ground: &Ground) {
-    let (target, _) = three_loads(ground);
-    type Group = (String, String, Option<String>, u64, Option<String>);
-    let groups = |filter: &RejectFilter| -> Vec<Group> {
-        let groups = target.reject_groups(filter).unwrap().into_iter();
-        groups.map(|group| (group.table, group.code, group.field, group.count, group.example)).collect()
-    };
-    let group = |table: &str, code: &str, field: &str, count: u64, example: &str| {
-        (table.to_owned(), code.to_owned(), Some(field.to_owned()), count, Some(example.to_owned()))
-    };
-    let expected = [
-        // The largest first, then by table, code and field; a reject counts once in a group.
-        group("people", "foreign-key", "team", 3, "v10"),
-        group("people", "type-error", "id", 3, "v1"),
-        group("places", "foreign-key", "team", 2, "v6"),
-        group("people", "constraint-error", "name", 1, "v1"),
-        group("people", "foreign-key", "boss", 1, "v4"),
-        group("people", "type-error", "name", 1, "v3"),
-        group("places", "primary-key", "id", 1, "v7"),
-        group("places", "type-error", "id", 1, "v8"),
-    ];
-    assert_eq!(groups(&RejectFilter::default()), expected);
-    // All errors of the rejects that a filter wants.
-    let filter = RejectFilter { code: Some(ErrorCode::ConstraintError), ..RejectFilter::default() };
-    let expected = [group("people", "constraint-error", "name", 1, "v1"), group("people", "type-error", "id", 1, "v1")];
-    assert_eq!(groups(&filter), expected);
-    let filter = RejectFilter { table: Some("places".into()), field: Some("id".into()), ..RejectFilter::default() };
-    assert_eq!(groups(&filter).len(), 3);
-}
-
-fn groups_without_a_field_or_value(ground: &Ground) {
-    let mut target = prepared(ground, &[]);
-    let load = load(&mut *target, "people");
-    let blank = NewReject { errors: vec![error(ErrorCode::BlankRow, None, None)], ..reject(1, &[]) };
-    within(&mut *target, |transaction| transaction.add_rejects(load, &people(), &[blank]).unwrap());
-    let groups = target.reject_groups(&RejectFilter::default()).unwrap();
-    assert_eq!((groups.len(), &groups[0].field, &groups[0].example, groups[0].count), (1, &None, &None, 1));
-}
-
 /// The actions noted of a reject, with their load and the mended bytes.
 fn events(read: &dyn Read, reject: RejectId) -> Vec<(String, LoadId, Option<Vec<u8>>)> {
     let events = read.reject_events(reject).unwrap();
@@ -267,6 +190,19 @@ fn released_rejects_leave_a_trace(ground: &Ground) {
     assert_eq!(events(&*target, ids[3]), [("released".into(), loads[2], Some(mended.to_vec()))]);
     assert_eq!(events(&*target, ids[5]), [("released".into(), loads[2], Some(Vec::new()))]);
     assert_eq!(events(&*target, ids[0]), []);
+}
+
+fn a_reject_is_released_once(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let ids = ids(&*target);
+    within(&mut *target, |transaction| transaction.release(ids[1], loads[2], None).unwrap());
+    let mut transaction = target.transaction(Fence::Database, Pace::InStep).unwrap();
+    match transaction.release(ids[1], loads[2], None) {
+        Err(Error::Target(error)) => assert_eq!(error.kind, TargetErrorKind::Overtaken),
+        other => panic!("{other:?}"),
+    }
+    drop(transaction);
+    assert_eq!(events(&*target, ids[1]).len(), 1);
 }
 
 fn failed_retries_leave_a_trace(ground: &Ground) {
@@ -385,10 +321,8 @@ fn a_transaction_reads_what_it_wrote(ground: &Ground) {
 contract! {
     rejects_come_back_as_they_went_in,
     long_records_are_kept_in_parts,
-    every_filter,
-    groups_by_cause,
-    groups_without_a_field_or_value,
     released_rejects_leave_a_trace,
+    a_reject_is_released_once,
     failed_retries_leave_a_trace,
     withdrawn_rejects_leave_none,
     many_are_withdrawn_and_confirmed,

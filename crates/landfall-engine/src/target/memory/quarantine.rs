@@ -8,11 +8,12 @@ use std::{
 use landfall_core::reject::CellError;
 
 use crate::{
+    error::TargetError,
     ledger::{LoadEntry, LoadId, LoadState, Mode},
     quarantine::{
         NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
     },
-    target::Table,
+    target::{Table, released_already},
     timestamp,
 };
 
@@ -68,9 +69,13 @@ impl Quarantine {
         self.change(reject, |kept| kept.append(part, bytes));
     }
 
-    pub(super) fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) {
+    pub(super) fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<(), TargetError> {
+        if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
+            return Err(released_already(reject));
+        }
         self.change(reject, |kept| kept.leave(RejectState::Released));
         self.note(reject, load, "released", mended);
+        Ok(())
     }
 
     pub(super) fn withdraw(&mut self, rejects: &[RejectId]) {
@@ -91,6 +96,9 @@ impl Quarantine {
 
     pub(super) fn retry_failed(&mut self, reject: RejectId, load: LoadId, errors: &[CellError], mended: Option<&[u8]>) {
         self.change(reject, |kept| {
+            if kept.reject.state != RejectState::Open {
+                return;
+            }
             kept.reject.errors = errors.to_vec();
             kept.waiting = mended.is_none() && is_waiting(errors);
         });

@@ -209,8 +209,7 @@ impl Transaction for MemoryTransaction {
     }
 
     fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).release(reject, load, mended);
-        Ok(())
+        Ok(Arc::make_mut(&mut self.state.quarantine).release(reject, load, mended)?)
     }
 
     fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::{
     quarantine::{
         NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
     },
-    target::Table,
+    target::{Table, released_already},
     timestamp,
 };
 
@@ -303,10 +303,12 @@ pub(in crate::target) fn release(
     mended: Option<&[u8]>,
 ) -> Result<()> {
     let sql = format!(
-        "UPDATE {} SET state = 'released', waiting = 0 WHERE reject_id = ?",
+        "UPDATE {} SET state = 'released', waiting = 0 WHERE reject_id = ? AND state = 'open'",
         connection.spelling().own("rejects")
     );
-    connection.execute(&sql, &[Parameter::Integer(reject)])?;
+    if connection.execute(&sql, &[Parameter::Integer(reject)])? == 0 {
+        return Err(released_already(reject).into());
+    }
     note(connection, reject, load, "released", mended)
 }
 
@@ -353,8 +355,10 @@ pub(in crate::target) fn retry_failed(
     mended: Option<&[u8]>,
 ) -> Result<()> {
     let waiting = mended.is_none() && is_waiting(errors);
-    let sql =
-        format!("UPDATE {} SET errors = ?, waiting = ? WHERE reject_id = ?", connection.spelling().own("rejects"));
+    let sql = format!(
+        "UPDATE {} SET errors = ?, waiting = ? WHERE reject_id = ? AND state = 'open'",
+        connection.spelling().own("rejects")
+    );
     connection.execute(&sql, &[json(errors).as_str().into(), waiting.into(), Parameter::Integer(reject)])?;
     note(connection, reject, load, "retried", mended)
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod project;
+mod races;
 mod random;
 mod regressions;
 mod same_answer;

@@ -257,3 +257,16 @@ fn rejects_of_a_load_read_again_by_other_rules_stayed_beside_the_new_ones() {
     let states: Vec<RejectState> = rejects(&ground).iter().map(|reject| reject.state).collect();
     assert_eq!(states, [RejectState::Superseded, RejectState::Open, RejectState::Open]);
 }
+
+#[test]
+fn a_key_that_names_its_own_table_in_another_order_found_no_parents_in_its_file() {
+    let schema = "{fields: [{name: a, type: integer}, {name: b, type: integer}, {name: x, type: integer}, \
+                  {name: y, type: integer}], primaryKey: [a, b], \
+                  foreignKeys: [{fields: [y, x], reference: {fields: [b, a]}}]}";
+    let files = Files::of(&resource("parts", schema));
+    files.write("parts.csv", "a,b,x,y\n1,2,3,4\n3,4,,\n5,6,4,3\n");
+    let ground = Ground::memory();
+    let outcome = run(&ground, &files, "parts", &LoadOptions::default()).unwrap().remove(0);
+    assert_eq!((outcome.counts.inserted, outcome.counts.rejected), (2, 1));
+    assert_eq!(rejects(&ground)[0].record, 3);
+}

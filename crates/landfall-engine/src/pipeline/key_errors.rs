@@ -1,0 +1,40 @@
+//! The errors of records that keys stand against.
+
+use std::sync::Arc;
+
+use landfall_core::{
+    keys::Scalar,
+    reject::{CellError, ErrorCode},
+};
+
+use super::keys::Foreign;
+
+/// The error of a key that is held already.
+pub(super) fn clash(code: ErrorCode, name: &Arc<str>, values: &[Scalar]) -> CellError {
+    let value = shown(values);
+    let message = match code {
+        ErrorCode::PrimaryKey => {
+            format!("the primary key {name} = {value} is held already by a row with other content")
+        }
+        _ => format!("the unique key {name} = {value} is held already by another row"),
+    };
+    CellError::new(code, Some(name.clone()), Some(&value), message)
+}
+
+/// The error of a row whose parent is missing.
+pub(super) fn no_parent(foreign: &Foreign, values: &[Scalar]) -> CellError {
+    let value = shown(values);
+    let message = format!("{} = {value} names no row of the table {:?}", foreign.name, &*foreign.parent.name);
+    CellError::new(ErrorCode::ForeignKey, Some(foreign.name.clone()), Some(&value), message)
+}
+
+/// The error of a row that the database refused.
+pub(super) fn refused(words: &str) -> CellError {
+    CellError::new(ErrorCode::TargetError, None, None, format!("the database refused the row: {words}"))
+}
+
+/// Values of a key as text.
+fn shown(values: &[Scalar]) -> String {
+    let texts: Vec<String> = values.iter().map(|value| value.as_ref().to_string()).collect();
+    texts.join(",")
+}

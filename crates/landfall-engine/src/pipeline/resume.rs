@@ -1,0 +1,70 @@
+//! A load that was interrupted: what is done before it goes on, or is given up.
+
+use landfall_core::reject::ErrorCode;
+
+use super::{
+    Reasons,
+    chunk::Tally,
+    load::Session,
+    suspects::settle_suspects,
+    writer::{More, Writer},
+};
+use crate::{
+    error::{Error, Result, TargetErrorKind},
+    ledger::{LoadEntry, LoadState},
+    quarantine::{RejectFilter, RejectState},
+    source::{Source, digest_of},
+    target::{Fence, Pace, Read},
+};
+
+/// Notes that an interrupted load does not go on. What it had put aside is judged now.
+pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry) -> Result<()> {
+    let mut entry = judged(session, writer, entry)?;
+    entry.state = LoadState::Abandoned;
+    let was_at = entry.position.offset;
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
+        // It has ended meanwhile, or another process goes on with it.
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), More::No)),
+        outcome => outcome.map(|()| ((), More::No)),
+    })
+}
+
+/// The entry of an interrupted load with the digest of all of `source`, where it has read the beginning of just that: so
+/// that the load which reads it again supersedes its rejects, however far ahead it had read.
+pub(super) fn of_whole(mut entry: LoadEntry, source: &Source) -> Result<LoadEntry> {
+    if digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested) {
+        (entry.digest, entry.digested) = digest_of(source, None)?;
+    }
+    Ok(entry)
+}
+
+/// Judges the records that an interrupted load had put aside, before any other can claim their keys.
+pub(super) fn judged(session: &Session<'_>, writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<LoadEntry> {
+    let table = &session.tables[session.project.position(&entry.table)?];
+    let filter = RejectFilter { load: Some(entry.id), state: Some(RejectState::Deferred), ..RejectFilter::default() };
+    let suspects = writer.read().reject_count(&filter)?;
+    if suspects > 0 {
+        writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+            let mut tally = Tally { counts: entry.counts, suspects, deferred: suspects, ..Tally::default() };
+            settle_suspects(session, transaction, table, &entry, &mut tally)?;
+            entry.counts = tally.counts;
+            transaction.save_load(&entry, entry.position.offset).map(|()| ((), More::No))
+        })?;
+    }
+    Ok(entry)
+}
+
+/// The reasons that earlier commands of an interrupted load had counted.
+pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reasons> {
+    let mut reasons = Reasons::default();
+    // What is put aside is not judged yet.
+    for state in [RejectState::Open, RejectState::Released, RejectState::Superseded] {
+        let filter = RejectFilter { load: Some(entry.id), state: Some(state), ..RejectFilter::default() };
+        for group in read.reject_groups(&filter)? {
+            if let Some(code) = ErrorCode::parse(&group.code) {
+                reasons.add_many(code, group.field.map(Into::into).as_ref(), group.count);
+            }
+        }
+    }
+    Ok(reasons)
+}
