@@ -176,15 +176,40 @@ pub(super) fn settle_deferred(
     }
     let mut trial = Trial::new(session, &*transaction, position, &loads, entry.on_conflict);
     trial.pardoned = claims_to_come(session, &*transaction, &[position], Some(entry.id), entry.on_conflict)?;
-    for id in waiting {
-        let Some(reject) = one(&*transaction, id)? else { continue };
-        let verdict = try_raw(session, transaction, &mut trial, &reject)?;
-        if !matches!(verdict, Verdict::Rejected(_)) {
-            transaction.withdraw(&[id])?;
+    settle_in_turn(session, transaction, &mut trial, waiting, told)?;
+    // Where rows are updated the database itself is the fence.
+    if entry.on_conflict == OnConflict::Update { Ok(()) } else { trial.hold_parents(transaction) }
+}
+
+/// Tries records until no more of them pass: a database that looks at foreign keys at once refuses a row whose parent comes
+/// further down.
+fn settle_in_turn(
+    session: &Session<'_>,
+    transaction: &mut dyn Transaction,
+    trial: &mut Trial<'_>,
+    mut waiting: Vec<RejectId>,
+    told: &mut dyn FnMut(&Reject, &Verdict),
+) -> Result<()> {
+    loop {
+        let mut refused = Vec::new();
+        let tried = waiting.len();
+        for id in waiting {
+            let Some(reject) = one(&*transaction, id)? else { continue };
+            let verdict = try_raw(session, transaction, trial, &reject)?;
+            match &verdict {
+                Verdict::Rejected(errors) if errors.iter().any(|error| error.code == ErrorCode::TargetError) => {
+                    refused.push(id);
+                }
+                Verdict::Rejected(_) => {}
+                _ => transaction.withdraw(&[id])?,
+            }
+            told(&reject, &verdict);
         }
-        told(&reject, &verdict);
+        if refused.is_empty() || refused.len() == tried {
+            return Ok(());
+        }
+        waiting = refused;
     }
-    Ok(())
 }
 
 /// Releases the rejects that waited for rows of the tables `grown`, after a command with `outcomes`: a load of its own
@@ -263,13 +288,17 @@ fn release_family(
     if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
         return Ok(Vec::new());
     }
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep)?;
+    // Rows that need each other come one after the other, so that the parents are held when all are there.
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let mut outcomes = Vec::new();
+    let mut trials = Vec::new();
     for (position, numbers) in waiting {
         let mut trial = Trial::new(session, &*transaction, position, &loads, OnConflict::Reject);
         trial.pardoned.clone_from(pardoned);
         outcomes.extend(release(session, &mut *transaction, &session.tables[position], &mut trial, &numbers)?);
+        trials.push(trial);
     }
+    trials.iter_mut().try_for_each(|trial| trial.hold_parents(&mut *transaction))?;
     transaction.commit()?;
     Ok(outcomes)
 }

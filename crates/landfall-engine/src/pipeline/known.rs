@@ -4,8 +4,8 @@ use landfall_core::schema::Resource;
 
 use super::LoadOptions;
 use crate::{
-    error::{Error, Result},
-    ledger::{LoadEntry, LoadState, Mode},
+    error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::{LoadEntry, LoadId, LoadState, Mode},
     source::{Source, digest_of},
     target::Read,
 };
@@ -36,9 +36,9 @@ pub(crate) fn rules_digest(resource: &Resource) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
 }
 
-/// What the ledger knows of `source` for the table of `resource`.
+/// What the ledger, whose entries are `entries`, knows of `source` for the table of `resource`.
 pub(super) fn knowledge(
-    read: &dyn Read,
+    entries: Vec<LoadEntry>,
     resource: &Resource,
     source: &Source,
     options: &LoadOptions,
@@ -48,7 +48,7 @@ pub(super) fn knowledge(
         // Its table is empty now, whatever was loaded before.
         return Ok(Knowledge::New);
     }
-    let entries = current(read.loads()?, &resource.name);
+    let entries = current(entries, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);
     if !options.force
@@ -73,6 +73,23 @@ pub(super) fn knowledge(
         && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
     let entry = Box::new(entry.clone());
     Ok(if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) })
+}
+
+/// Refuses to go on with `entry`, which has just been entered in the ledger, where another process has entered a load of the
+/// same source since the ledger was read up to the entry `known`: its rows would come twice.
+pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> Result<()> {
+    let races = |other: &LoadEntry| {
+        let same = other.table == entry.table && other.source == entry.source && other.mode != Mode::Retry;
+        same && other.id > known && other.id != entry.id && other.state != LoadState::RolledBack
+    };
+    if entry.mode == Mode::Replace || !read.loads()?.iter().any(races) {
+        return Ok(());
+    }
+    let message = format!(
+        "another process has begun to load {} into {:?} at the same time; this one stops, and nothing is doubled",
+        entry.source, entry.table
+    );
+    Err(TargetError::new(TargetErrorKind::Again, message).into())
 }
 
 /// Whether a load by `rules` with `options` would decide as `entry` did.

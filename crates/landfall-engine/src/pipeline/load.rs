@@ -10,7 +10,7 @@ use super::{
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, hold_parents},
     keys::Keys,
-    known::{Knowledge, knowledge, refuse_twice, rules_digest},
+    known::{Knowledge, knowledge, refuse_race, refuse_twice, rules_digest},
     opened::Opened,
     resolve::Flow,
     resume::{abandon, earlier_reasons, judged, of_whole},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
     project::Project,
     quarantine::RejectFilter,
     source::{Source, Stamp},
@@ -59,7 +59,9 @@ pub(super) fn load_source(
     let mut attempt = 1;
     let mut before = None;
     let (entry, outcome) = loop {
-        let entry = match knowledge(writer.read(), resource, source, session.options, mode)? {
+        let entries = writer.read().loads()?;
+        let known_to = entries.last().map_or(0, |entry| entry.id);
+        let entry = match knowledge(entries, resource, source, session.options, mode)? {
             Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
             Knowledge::Interrupted(entry) => judged(session, writer, *entry)?,
             Knowledge::Changed(entry) => {
@@ -70,9 +72,9 @@ pub(super) fn load_source(
             Knowledge::New => new_entry(session, resource, source, mode),
         };
         let before = *before.get_or_insert((entry.counts.read, entry.seconds));
-        let run = Run::new(session, writer.read(), position, source, entry, pace, spill.as_deref_mut())?;
-        let run = Run { resumed: before.0, spent: before.1, ..run };
-        match run.finish(writer, started) {
+        let run = Run::new(session, writer.read(), position, source, entry, pace, spill.as_deref_mut());
+        let run = run.map(|run| Run { known_to, resumed: before.0, spent: before.1, ..run });
+        match run.and_then(|run| run.finish(writer, started)) {
             Err(Error::Target(error)) if can_go_on(error.kind) && writer.commits_each() && attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "the load goes on from the ledger, in step");
                 (pace, attempt) = (Pace::InStep, attempt + 1);
@@ -124,6 +126,8 @@ struct Run<'r, 's> {
     opened: Option<Opened>,
     pace: Pace,
     spill: Option<&'r mut Spill>,
+    /// The last entry of the ledger when it was read.
+    known_to: LoadId,
     /// Records that an earlier command had read.
     resumed: u64,
     /// Seconds that earlier commands had spent.
@@ -170,6 +174,7 @@ impl<'r, 's> Run<'r, 's> {
             opened: Some(opened),
             pace,
             spill,
+            known_to: 0,
             resumed: 0,
             spent: 0.0,
         })
@@ -265,6 +270,7 @@ impl<'r, 's> Run<'r, 's> {
     fn begin(&mut self, transaction: &mut dyn Transaction) -> Result<u64> {
         if self.entry.id == 0 {
             self.entry.id = transaction.add_load(&self.entry)?;
+            refuse_race(&*transaction, &self.entry, self.known_to)?;
         }
         Ok(self.entry.position.offset)
     }

@@ -160,12 +160,13 @@ fn table(
     if circular(session, family) {
         trial.pardoned = claims_to_come(session, &*target, family, None, OnConflict::Reject)?;
     }
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep)?;
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let mut entry = LoadEntry::new(&table.name, source, Mode::Retry, OnConflict::Reject);
     entry.id = transaction.add_load(&entry)?;
     let mut attempt =
         Attempt { session, transaction: &mut *transaction, trial, entry: &mut entry, reasons: Reasons::default() };
     attempt.all(cases)?;
+    attempt.trial.hold_parents(attempt.transaction)?;
     let reasons = attempt.reasons;
     complete(&mut *transaction, &mut entry, started)?;
     transaction.commit()?;

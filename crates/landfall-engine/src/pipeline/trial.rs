@@ -15,6 +15,7 @@ use landfall_core::{
 };
 
 use super::{
+    chunk::hold_parents,
     key_errors::refused,
     keys::{Foreign, Keys},
     layout::Layout,
@@ -78,7 +79,9 @@ impl<'s> Trial<'s> {
         on_conflict: OnConflict,
     ) -> Self {
         let layouts = loads.iter().map(|entry| (entry.id, entry.layout.clone())).collect();
-        let keys = Keys::unknown(&session.tables[position], session.tables);
+        let mut keys = Keys::unknown(&session.tables[position], session.tables);
+        keys.learns = true;
+        keys.foreigns.iter_mut().for_each(|foreign| foreign.is_held = true);
         let limits = read.limits(&session.tables[position]);
         Self { session, position, limits, keys, on_conflict, rules: HashMap::new(), layouts, pardoned: HashSet::new() }
     }
@@ -118,6 +121,11 @@ impl<'s> Trial<'s> {
         let verdict = verdict.map(|found| found.or(judge.verdict.take()));
         self.pardoned = pardoned;
         Ok(verdict?.unwrap_or(Verdict::Unchanged))
+    }
+
+    /// Holds the parents of all rows that passed: some of them came after the rows that name them.
+    pub(super) fn hold_parents(&mut self, transaction: &mut dyn Transaction) -> Result<()> {
+        hold_parents(transaction, &mut self.keys)
     }
 
     /// What a record of `load` would claim and need, were its parents within `family` there; none where it would be

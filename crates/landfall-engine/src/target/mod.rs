@@ -226,7 +226,8 @@ pub trait Transaction: Read {
     /// Every row that names a parent which does not exist, as sentences, at most ten; `tables` are those to check.
     fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>>;
 
-    /// Stores `entry` as a new load and returns its number.
+    /// Stores `entry` as a new load and returns its number. Until this transaction ends, no other one can do so for the same
+    /// table and source: it waits, or says so.
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId>;
 
     /// Overwrites the entry of a load. `was_at` is the offset that the ledger must hold.

@@ -55,6 +55,24 @@ fn what_is_built_can_be_asked_at_the_end(ground: &Ground) {
     });
 }
 
+fn what_is_built_can_be_asked_by_a_transaction_that_wrote_nothing(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, &[]);
+    target.build(&people, false).unwrap();
+    within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()]]));
+    target.settle().unwrap();
+    for pace in [Pace::Ahead, Pace::InStep, Pace::Ahead] {
+        let transaction = target.transaction(Fence::Pipeline, pace).unwrap();
+        for (position, key) in [(0, row![2]), (1, row!["b"])] {
+            let found = transaction.find_all(&people, &[position], &[key]).unwrap();
+            assert_eq!(found, [Some(row![2, "b", ()])]);
+        }
+        transaction.commit().unwrap();
+    }
+    target.finish(&people).unwrap();
+    assert_eq!(target.row_count(&people).unwrap(), 2);
+}
+
 fn the_same_command_goes_on_building(ground: &Ground) {
     let people = people();
     let mut target = prepared(ground, &[]);
@@ -141,6 +159,7 @@ fn parents_stay_until_it_is_finished(ground: &Ground) {
 contract! {
     what_is_built_is_unseen_until_it_is_finished,
     what_is_built_can_be_asked_at_the_end,
+    what_is_built_can_be_asked_by_a_transaction_that_wrote_nothing,
     the_same_command_goes_on_building,
     another_command_finishes_what_was_begun,
     preparing_finishes_what_was_begun,

@@ -72,6 +72,11 @@ pub(super) const fn is_text(kind: &FieldType) -> bool {
     )
 }
 
+/// How many characters the text field at `at` may have, where there is a limit: by its keys, or by the dictionary.
+pub(super) fn most_characters(schema: &TableSchema, at: usize) -> Option<usize> {
+    key_characters(schema, at).or_else(|| declared(&schema.fields[at]))
+}
+
 /// How many characters the text field at `at` may have because it is part of a key; none where it is in no key, and 0 where
 /// the key cannot be.
 fn key_characters(schema: &TableSchema, at: usize) -> Option<usize> {

@@ -64,6 +64,7 @@ fn connect(settings: &Settings) -> Result<Conn> {
     let wanted = settings.clone();
     let (tell, told) = mpsc::sync_channel(1);
     let password = settings.password().map_err(unavailable)?;
+    check_authority(settings)?;
     let options = move |tls: bool| options(&wanted, password.as_ref().map(|secret| secret.0.as_str()), tls);
     let (mode, host, socket) = (settings.ssl_mode, settings.host.clone(), settings.socket.is_some());
     thread::spawn(move || {
@@ -82,6 +83,18 @@ fn connect(settings: &Settings) -> Result<Conn> {
         Ok(outcome) => outcome.map_err(|error| failure(&error, &doing)),
         Err(_) => Err(failure(&Mysql::DriverError(DriverError::ConnectTimeout), &doing)),
     }
+}
+
+/// Refuses a file of authorities that cannot be read: the driver's words would not say which file.
+fn check_authority(settings: &Settings) -> Result<()> {
+    let Some(path) = &settings.ssl_root_cert else { return Ok(()) };
+    let faulty =
+        |said: String| unavailable(format!("cannot connect to {settings}: the file {} {said}", path.display()));
+    let text = std::fs::read(path).map_err(|error| faulty(format!("of sslrootcert cannot be read: {error}")))?;
+    if memchr::memmem::find(&text, b"-----BEGIN CERTIFICATE-----").is_some() {
+        return Ok(());
+    }
+    Err(faulty("of sslrootcert holds no certificate in the form PEM (-----BEGIN CERTIFICATE-----)".into()))
 }
 
 fn unavailable(message: String) -> Error {

@@ -5,7 +5,7 @@ use mysql::Value;
 
 use super::{
     Table,
-    columns::sql_type,
+    columns::{most_characters, sql_type},
     connection::Connection,
     ddl::{column, foreign_key, unique_key},
     names::{folded, names, quoted},
@@ -52,6 +52,7 @@ pub(super) fn read(connection: &mut Connection, table: &Table) -> Result<Found> 
     forget_folding_keys(&mut existing);
     require_as_declared(&mut existing, table);
     let any = format!("SELECT 1 FROM {} LIMIT 1", quoted(&existing.name));
+    let doing = || format!("cannot read the table {:?}", &*table.name);
     existing.has_rows = !connection.all(&any, Vec::new(), &doing)?.is_empty();
     Ok(Found::Table(existing))
 }
@@ -178,7 +179,7 @@ impl Dialect for MysqlDialect<'_> {
     }
 
     fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
-        fit(&table.schema.fields[at].kind, &column.sql_type)
+        fit(&table.schema.fields[at].kind, most_characters(&table.schema, at), &column.sql_type)
     }
 
     fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
@@ -205,30 +206,45 @@ impl Dialect for MysqlDialect<'_> {
     }
 }
 
-/// How well a column of the type `is` holds the values of a field of type `kind`. One that is only too narrow does: what it
-/// does not hold is refused, and told as a reject.
-fn fit(kind: &FieldType, is: &str) -> Fit {
+/// How well a column of the type `is` holds the values of a field of type `kind`, whose texts have at most so many
+/// characters. The type may have a width by which it is only shown: `bigint(20)`.
+fn fit(kind: &FieldType, most_characters: Option<usize>, is: &str) -> Fit {
     let plain = is.split(['(', ' ']).next().unwrap_or_default();
-    let one_of = |same: &[&str], alike: &[&str]| {
-        if same.contains(&is) || same.contains(&plain) && !is.contains("unsigned") {
-            Fit::Same
-        } else if alike.contains(&plain) {
-            Fit::Alike
-        } else {
-            Fit::Other
-        }
-    };
+    let exactly = |wanted: &str| if is == wanted { Fit::Same } else { Fit::Other };
     match kind {
-        FieldType::Integer { .. } | FieldType::Year => {
-            one_of(&["bigint"], &["bigint", "int", "mediumint", "smallint", "tinyint"])
-        }
-        FieldType::Boolean(_) => one_of(&["tinyint"], &["bigint", "int", "mediumint", "smallint", "tinyint"]),
-        FieldType::Number(_) => one_of(&["decimal(65,30)"], &["decimal"]),
-        FieldType::Date(_) => one_of(&["date"], &[]),
+        FieldType::Integer { .. } | FieldType::Year => match plain {
+            "bigint" if !is.contains("unsigned") => Fit::Same,
+            _ => Fit::Other,
+        },
+        FieldType::Boolean(_) => match plain {
+            "tinyint" => Fit::Same,
+            "bigint" | "int" | "mediumint" | "smallint" => Fit::Alike,
+            _ => Fit::Other,
+        },
+        FieldType::Number(_) => exactly("decimal(65,30)"),
+        FieldType::Date(_) => exactly("date"),
         // One without fractions rounds them, and says nothing.
-        FieldType::Time(_) => one_of(&["time(6)"], &[]),
-        FieldType::Datetime { .. } => one_of(&["datetime(6)"], &[]),
-        _ => one_of(&["longtext", "varchar"], &["text", "mediumtext", "tinytext"]),
+        FieldType::Time(_) => exactly("time(6)"),
+        FieldType::Datetime { .. } => exactly("datetime(6)"),
+        _ => fit_of_text(most_characters, plain, is),
+    }
+}
+
+fn fit_of_text(most_characters: Option<usize>, plain: &str, is: &str) -> Fit {
+    const BYTES_OF_CHARACTER: usize = 4;
+    let length = || is.split(['(', ')']).nth(1)?.parse().ok();
+    let room = match plain {
+        "longtext" => return Fit::Same,
+        "varchar" => length().unwrap_or(0),
+        "mediumtext" => 0xFF_FFFF / BYTES_OF_CHARACTER,
+        "text" => 0xFFFF / BYTES_OF_CHARACTER,
+        "tinytext" => 0xFF / BYTES_OF_CHARACTER,
+        _ => 0,
+    };
+    match most_characters {
+        Some(most) if most == room && plain == "varchar" => Fit::Same,
+        Some(most) if most <= room => Fit::Alike,
+        _ => Fit::Other,
     }
 }
 
@@ -247,14 +263,15 @@ mod tests {
         let cases = [
             (&integer, "bigint(20)", Fit::Same),
             (&integer, "bigint", Fit::Same),
-            (&integer, "bigint(20) unsigned", Fit::Alike),
-            (&integer, "int(11)", Fit::Alike),
+            (&integer, "bigint(20) unsigned", Fit::Other),
+            (&integer, "int(11)", Fit::Other),
             (&integer, "double", Fit::Other),
             (&FieldType::Boolean(BooleanWords::default()), "tinyint(1)", Fit::Same),
+            (&FieldType::Boolean(BooleanWords::default()), "int(11)", Fit::Alike),
             (&FieldType::Boolean(BooleanWords::default()), "bit(1)", Fit::Other),
             (&number, "decimal(65,30)", Fit::Same),
-            (&number, "decimal(10,2)", Fit::Alike),
-            (&number, "float", Fit::Other),
+            (&number, "decimal(10,2)", Fit::Other),
+            (&number, "double", Fit::Other),
             (&FieldType::Date(TemporalFormat::Default), "date", Fit::Same),
             (&FieldType::Time(TemporalFormat::Default), "time", Fit::Other),
             (&FieldType::Time(TemporalFormat::Default), "time(6)", Fit::Same),
@@ -262,13 +279,28 @@ mod tests {
             (&datetime, "datetime", Fit::Other),
             (&datetime, "timestamp(6)", Fit::Other),
             (&string, "longtext", Fit::Same),
-            (&string, "varchar(20)", Fit::Same),
-            (&string, "text", Fit::Alike),
-            (&string, "char(20)", Fit::Other),
+            (&string, "varchar(20)", Fit::Other),
+            (&string, "text", Fit::Other),
             (&string, "longblob", Fit::Other),
         ];
         for (kind, is, expected) in cases {
-            assert_eq!(fit(kind, is), expected, "{} in {is}", kind.name());
+            assert_eq!(fit(kind, None, is), expected, "{} in {is}", kind.name());
+        }
+    }
+
+    #[test]
+    fn texts_of_a_declared_length_fit_where_there_is_room() {
+        let string = FieldType::String(StringFormat::Default);
+        for (is, expected) in [
+            ("longtext", Fit::Same),
+            ("varchar(20)", Fit::Same),
+            ("varchar(19)", Fit::Other),
+            ("varchar(200)", Fit::Alike),
+            ("text", Fit::Alike),
+            ("tinytext", Fit::Alike),
+            ("char(20)", Fit::Other),
+        ] {
+            assert_eq!(fit(&string, Some(20), is), expected, "{is}");
         }
     }
 }

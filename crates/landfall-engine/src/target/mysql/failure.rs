@@ -154,35 +154,19 @@ pub(super) fn row_words(code: u16, message: &str) -> String {
             let name = name.map_or(String::new(), |(name, _)| format!(" {name}"));
             format!("the foreign key{name} does not hold")
         }
-        // These quote names only, or the text of a statement, which holds no values: they are bound.
-        1044..=1049
-        | 1051
-        | 1052
-        | 1054
-        | 1055
-        | 1060
-        | 1064
-        | 1071
-        | 1109
-        | 1118
-        | 1130
-        | 1140
-        | 1142
-        | 1143
-        | 1146
-        | 1227
-        | 1264
-        | 1290
-        | 1305
-        | 1364
-        | 1370
-        | 1406
-        | 1698
-        | 3750
-        | 3819
-        | 4025 => message.to_owned(),
+        _ if quotes_names_only(code) => message.to_owned(),
         _ => without_quoted(message),
     }
+}
+
+/// Whether the words of an error quote names only, or the text of a statement, which holds no values: they are bound.
+fn quotes_names_only(code: u16) -> bool {
+    matches!(
+        code,
+        1040 | 1044..=1049 | 1051..=1052 | 1054..=1055 | 1060 | 1064 | 1071 | 1109 | 1118 | 1129..=1130 | 1140
+            | 1142..=1143 | 1146 | 1203 | 1226..=1227 | 1264 | 1290 | 1305 | 1364 | 1370 | 1406 | 1698 | 3750 | 3819
+            | 4025
+    )
 }
 
 /// `message` without what stands between its first quote and its last: a value that is quoted may hold quotes itself.
@@ -198,7 +182,7 @@ fn without_quoted(message: &str) -> String {
 fn driver_words(error: &DriverError) -> (Kind, String, &'static str) {
     match error {
         DriverError::ConnectTimeout | DriverError::Timeout => {
-            (Kind::Unavailable, "no connection came about in time".into(), REACH)
+            (Kind::Lost, "no connection came about in time".into(), REACH)
         }
         DriverError::CouldNotConnect(Some((address, said, _))) => {
             (Kind::Unavailable, format!("{address} cannot be reached: {said}"), REACH)

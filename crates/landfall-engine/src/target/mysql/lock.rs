@@ -4,7 +4,10 @@
 use mysql::Value;
 
 use super::{connection::Connection, failure::Context as _};
-use crate::error::{Result, TargetError, TargetErrorKind};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    ledger::LoadEntry,
+};
 
 /// Seconds that a process waits for another one to make its tables.
 const SECONDS: i64 = 30;
@@ -26,4 +29,28 @@ pub(super) fn with_lock<R>(connection: &mut Connection, work: impl FnOnce(&mut C
             .context(|| "cannot release the lock on the database's tables".to_owned())?;
     }
     outcome
+}
+
+/// Seconds that a process waits for another one to commit the first chunk of the same source.
+const SOURCE_SECONDS: i64 = 10;
+
+/// Waits until no other process begins to load the same source into the same table.
+pub(super) fn lock_source(connection: &mut Connection, entry: &LoadEntry) -> Result<()> {
+    let doing = || format!("cannot begin to load {} into the table {:?}", entry.source, entry.table);
+    let asked = "SELECT GET_LOCK(concat('landfall.', left(sha2(concat(database(), '\n', ?), 256), 40)), ?)";
+    let source = format!("{:?} {:?}", entry.table, entry.source);
+    let got = connection.all(asked, vec![Value::from(source), Value::Int(SOURCE_SECONDS)], &doing)?;
+    if matches!(got.first().map(Vec::as_slice), Some([Value::Int(1)])) {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: another process has been at that for {SOURCE_SECONDS} s; run the same command again when it has finished",
+        doing()
+    );
+    Err(TargetError::new(TargetErrorKind::Locked, message).into())
+}
+
+/// Lets others begin.
+pub(super) fn unlock_sources(connection: &mut Connection) -> mysql::Result<()> {
+    connection.run("DO RELEASE_ALL_LOCKS()").map(drop)
 }

@@ -14,6 +14,7 @@ use super::{
     connection::Connection,
     failure::{Context as _, failure, is_lost},
     load_data::{Rows, Trouble, send},
+    lock::{lock_source, unlock_sources},
     outcome,
     own::Own,
     rows,
@@ -118,8 +119,9 @@ impl Work {
         Err(parent_gone(&parent.name).into())
     }
 
-    /// Adds a load to the ledger.
+    /// Adds a load to the ledger. Until the transaction ends, no other process can do so for the same table and source.
     pub(super) fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
+        lock_source(&mut self.connection, entry)?;
         let id = ledger::add(&Own::new(&mut self.connection), entry)?;
         self.saved = Some(LoadEntry { id, ..entry.clone() });
         Ok(id)
@@ -167,7 +169,8 @@ impl Work {
 
     /// The connection, as it was before the transaction.
     fn restored(mut self) -> Result<Connection, Failed> {
-        let restored = self.connection.run("SET SESSION foreign_key_checks = 1");
+        let unlocked = unlock_sources(&mut self.connection);
+        let restored = unlocked.and_then(|()| self.connection.run("SET SESSION foreign_key_checks = 1"));
         if let Err(error) = restored {
             // What was to be committed is; the connection is given up.
             tracing::debug!(%error, "the session could not be restored");
@@ -180,8 +183,11 @@ impl Work {
         if self.connection.is_lost() {
             return None;
         }
-        let undone =
-            self.connection.run("ROLLBACK").and_then(|_| self.connection.run("SET SESSION foreign_key_checks = 1"));
+        let undone = self
+            .connection
+            .run("ROLLBACK")
+            .and_then(|_| unlock_sources(&mut self.connection))
+            .and_then(|()| self.connection.run("SET SESSION foreign_key_checks = 1"));
         undone.is_ok().then_some(self.connection)
     }
 

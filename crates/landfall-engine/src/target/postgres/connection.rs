@@ -68,6 +68,8 @@ pub(super) struct Server {
     pub(super) version: u32,
     /// The encoding of the database.
     pub(super) encoding: String,
+    /// The number of the server's process for this connection, as whoever was connected to told it.
+    pub(super) process: i32,
 }
 
 impl Connection {

@@ -21,6 +21,8 @@ pub(super) enum Failure {
     Silent(Duration),
     /// It, or something on the way to it, does not offer what was asked for; a whole sentence.
     Unable(String),
+    /// It took a connection and did not answer, or cut it; a whole sentence.
+    Mute(String),
     /// Whoever took the answer in could not go on.
     Taker(Error),
 }
@@ -67,7 +69,7 @@ impl Failure {
         match self {
             Self::Lost(_) | Self::Silent(_) => true,
             Self::Refused(refusal) => ended(&refusal.code),
-            Self::Unable(_) | Self::Taker(_) => false,
+            Self::Unable(_) | Self::Mute(_) | Self::Taker(_) => false,
         }
     }
 
@@ -98,6 +100,7 @@ impl Failure {
                 "see whether it hangs, then run the same command again to go on",
             ),
             Self::Unable(sentence) => (Kind::Unavailable, sentence, ""),
+            Self::Mute(sentence) => (Kind::Lost, sentence, "then run the same command again"),
         };
         let mend = if mend.is_empty() { String::new() } else { format!("; {mend}") };
         TargetError::new(kind, format!("{doing}: {said}{mend}")).into()

@@ -65,7 +65,17 @@ pub(super) fn unreachable(settings: &Settings, error: io::Error) -> Failure {
         io::ErrorKind::InvalidData => error.to_string(),
         _ => format!("{error}; see that it runs there and lets connections in"),
     };
-    Failure::Unable(format!("the server at {} port {} cannot be used: {why}", settings.host, settings.port))
+    let sentence = format!("the server at {} port {} cannot be used: {why}", settings.host, settings.port);
+    match error.kind() {
+        // It is there, and has no answer now: that may be other the next time.
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::WouldBlock
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset => Failure::Mute(sentence),
+        _ => Failure::Unable(sentence),
+    }
 }
 
 /// Says who one is and proves it.
@@ -78,7 +88,14 @@ pub(super) fn log_in(connection: &mut Connection, settings: &Settings) -> Outcom
     ];
     connection.write(|outbox| frontend::startup_message(parameters, outbox))?;
     while !prove(connection, settings)? {}
-    connection.until_ready(&mut |_, _| Ok(()))?;
+    let mut process = 0;
+    connection.until_ready(&mut |tag, body| {
+        if tag == b'K' {
+            process = Body(body).i32()?;
+        }
+        Ok(())
+    })?;
+    connection.server.process = process;
     check(connection)
 }
 

@@ -141,6 +141,20 @@ impl Postgres {
         self.within(Use::Read, work)
     }
 
+    /// Reads `table`, which is at `seat`. Where that fails, it is looked for anew the next time.
+    fn read_table<R>(
+        &self,
+        table: &Table,
+        seat: &Seat,
+        work: impl FnOnce(&mut Connection) -> failure::Outcome<R>,
+    ) -> Result<R> {
+        let outcome = self.reading(|connection| work(connection).map_err(|failure| seat.told(failure, table)));
+        if outcome.is_err() {
+            self.forget();
+        }
+        outcome
+    }
+
     /// Runs `work` in a transaction of its own.
     fn within<R>(&self, using: Use, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
         let mut connection = self.begun(using)?;
@@ -197,10 +211,19 @@ impl Postgres {
 
     /// Where `table` is: whole, or being built by this process. None where it is not.
     fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
+        self.seat_by(table, |find| self.reading(|connection| find(connection)))
+    }
+
+    /// The same; where it is not known, it is looked for on the connection that `ask` gives.
+    fn seat_by(
+        &self,
+        table: &Table,
+        ask: impl FnOnce(&dyn Fn(&mut Connection) -> Result<Option<Seat>>) -> Result<Option<Seat>>,
+    ) -> Result<Option<Arc<Seat>>> {
         if let Some(seat) = self.seats.borrow().get(&table.name) {
             return Ok(Some(seat.clone()));
         }
-        let found = self.reading(|connection| self.find_seat(connection, table))?;
+        let found = ask(&|connection| self.find_seat(connection, table))?;
         Ok(found.map(|seat| self.note(table, seat)))
     }
 
@@ -264,7 +287,7 @@ impl Read for Postgres {
     fn row_count(&self, table: &Table) -> Result<u64> {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(0) };
-        self.reading(|connection| rows::count(connection, &seat.place).context(|| reading(table)))
+        self.read_table(table, &seat, |connection| rows::count(connection, &seat.place))
     }
 
     fn limits(&self, table: &Table) -> TargetLimits {
@@ -282,17 +305,13 @@ impl Read for Postgres {
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(vec![None; values.len()]) };
-        self.reading(|connection| {
-            rows::find_all(connection, table, &seat.place, positions, values).context(|| reading(table))
-        })
+        self.read_table(table, &seat, |connection| rows::find_all(connection, table, &seat.place, positions, values))
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(()) };
-        self.reading(|connection| {
-            rows::scan(connection, table, &seat.place, positions, visit).context(|| reading(table))
-        })
+        self.read_table(table, &seat, |connection| rows::scan(connection, table, &seat.place, positions, visit))
     }
 
     fn loads(&self) -> Result<Vec<LoadEntry>> {
@@ -342,6 +361,9 @@ impl Target for Postgres {
     }
 
     fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+        // A pooler has few connections for all: a process that holds one while it waits for another could wait for one
+        // that does the same.
+        let pace = if self.session.is_pooled { Pace::InStep } else { pace };
         while pace == Pace::InStep && self.settle_one()? {}
         while self.in_flight.borrow().len() >= MOST_LANES {
             self.settle_one()?;

@@ -1,6 +1,13 @@
 //! Where a table is, and how rows may be written to it.
 
-use super::{building::Heap, ddl::Place};
+use super::{building::Heap, ddl::Place, failure::Failure, reading};
+use crate::{
+    error::{Error, TargetError, TargetErrorKind},
+    target::Table,
+};
+
+/// The SQLSTATE for a table that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
 
 /// Where a table is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,5 +30,14 @@ impl Seat {
     /// A table that is being built.
     pub(super) fn heap(place: Place, heap: Heap) -> Self {
         Self { place, heap: Some(heap), has_triggers: false, may_lock: false }
+    }
+
+    /// The error for a failure to read `table` here. A heap that is gone has become the table, by another process.
+    pub(super) fn told(&self, failure: Failure, table: &Table) -> Error {
+        if self.heap.is_none() || failure.code() != Some(UNDEFINED_TABLE) {
+            return failure.told(&reading(table));
+        }
+        let message = format!("another process has finished the table {:?} meanwhile", &*table.name);
+        TargetError::new(TargetErrorKind::Again, message).into()
     }
 }

@@ -65,7 +65,12 @@ fn make_missing(session: &Session, connection: &mut Connection, tables: &[Table]
     let mut made = Vec::new();
     for table in tables {
         let making = || format!("cannot make the table {:?}", &*table.name);
-        if is_whole(session, connection, table, tables)? || finish_heap(session, connection, table)? {
+        let heap = heap_of(session, connection, table)?;
+        if is_whole(session, connection, table, tables)? {
+            continue;
+        }
+        if let Some(heap) = heap {
+            finish_heap(session, connection, table, &heap)?;
             continue;
         }
         let place = Place::new(schema, &table.name);
@@ -83,13 +88,15 @@ fn make_missing(session: &Session, connection: &mut Connection, tables: &[Table]
     Ok(())
 }
 
-/// Finishes the table where it is being built; whether it was.
-fn finish_heap(session: &Session, connection: &mut Connection, table: &Table) -> Result<bool> {
-    let doing = || format!("cannot finish the table {:?}", &*table.name);
-    let heap = building::find(session, connection, &table.name, Lock::Alone).context(doing)?;
-    let Some(heap) = heap else { return Ok(false) };
-    building::finish(session, connection, table, &heap).context(doing)?;
-    Ok(true)
+/// The heap in which `table` is being built. Whoever finishes it holds its row until then: so this comes before the look
+/// whether the table is there, or it would be made twice.
+fn heap_of(session: &Session, connection: &mut Connection, table: &Table) -> Result<Option<Heap>> {
+    let doing = || format!("cannot look for the table {:?}", &*table.name);
+    building::find(session, connection, &table.name, Lock::Alone).context(doing)
+}
+
+fn finish_heap(session: &Session, connection: &mut Connection, table: &Table, heap: &Heap) -> Result<()> {
+    building::finish(session, connection, table, heap).context(|| format!("cannot finish the table {:?}", &*table.name))
 }
 
 /// Begins to build `table` aside, or goes on with it. Whether it is being built now.
@@ -116,14 +123,15 @@ fn build_within(
 ) -> Result<Option<Heap>> {
     let doing = || format!("cannot build the table {:?}", &*table.name);
     make_schema(connection, &session.settings.schema).context(doing)?;
+    let heap = heap_of(session, connection, table)?;
     if is_whole(session, connection, table, std::slice::from_ref(table))? {
         return Ok(None);
     }
-    match building::find(session, connection, &table.name, Lock::Alone).context(doing)? {
+    match heap {
         None => building::begin(session, connection, table, owner).context(doing).map(Some),
         Some(heap) if resumes => building::take_over(session, connection, table, heap, owner).map(Some),
         // Another load fills it, or began to. Its rows stay, and this load adds to the finished table.
-        Some(heap) => building::finish(session, connection, table, &heap).context(doing).map(|()| None),
+        Some(heap) => finish_heap(session, connection, table, &heap).map(|()| None),
     }
 }
 
@@ -135,7 +143,10 @@ pub(super) fn finish(target: &mut Postgres, table: &Table) -> Result<()> {
     if !is_building {
         return Ok(());
     }
-    target.within(Use::Write, |connection| finish_heap(&target.session, connection, table).map(drop))
+    target.within(Use::Write, |connection| match heap_of(&target.session, connection, table)? {
+        Some(heap) => finish_heap(&target.session, connection, table, &heap),
+        None => Ok(()),
+    })
 }
 
 /// How the database differs from `tables`: first the tables, then the foreign keys of those that are missing.

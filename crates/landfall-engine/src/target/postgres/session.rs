@@ -9,7 +9,7 @@ use super::{
     parameters::Parameters,
     settings::Settings,
 };
-use crate::{error::Result, target::sql::Spelling};
+use crate::{error::Result, ledger::LoadEntry, target::sql::Spelling};
 
 /// The tables' schema where the URL names none; Landfall's own tables are in the schema `landfall` then.
 const USUAL_SCHEMA: &str = "public";
@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) server: Server,
     /// Whether triggers can be switched off for a transaction.
     pub(super) may_replicate: bool,
+    /// Whether a pooler such as `PgBouncer` stands between.
+    pub(super) is_pooled: bool,
 }
 
 /// Whether a transaction writes.
@@ -49,8 +51,10 @@ impl Session {
         };
         check_name("Landfall's own schema", &own)?;
         let server = connection.server.clone();
-        let may_replicate = may_replicate(connection, server.version).context(|| "cannot ask the server".into())?;
-        Ok(Self { settings: settings.clone(), spelling: spelling(&own), own, server, may_replicate })
+        let asking = || "cannot ask the server".to_owned();
+        let may_replicate = may_replicate(connection, server.version).context(asking)?;
+        let is_pooled = is_pooled(connection, server.process).context(asking)?;
+        Ok(Self { settings: settings.clone(), spelling: spelling(&own), own, server, may_replicate, is_pooled })
     }
 
     /// A new connection.
@@ -85,6 +89,14 @@ impl Session {
         connection.batch(&sql).map(drop)
     }
 
+    /// Waits until no other process begins to load the same source into the same table, until the transaction ends.
+    pub(super) fn lock_source(&self, connection: &mut Connection, entry: &LoadEntry) -> Outcome<()> {
+        let source = format!("{} {:?} {:?}", self.own, entry.table, entry.source);
+        let sql =
+            format!("SELECT pg_catalog.pg_advisory_xact_lock(1279348295, pg_catalog.hashtext({}))", literal(&source));
+        connection.batch(&sql).map(drop)
+    }
+
     /// The name of one of Landfall's own tables.
     pub(super) fn own(&self, table: &str) -> String {
         self.spelling.own(table)
@@ -116,4 +128,11 @@ fn may_replicate(connection: &mut Connection, version: u32) -> Outcome<bool> {
         Ok(())
     })?;
     Ok(may)
+}
+
+/// Whether the server's process is another than the one that was told when the connection began: a pooler tells a number of
+/// its own.
+fn is_pooled(connection: &mut Connection, told: i32) -> Outcome<bool> {
+    let sql = format!("SELECT WHERE pg_catalog.pg_backend_pid() <> {told}");
+    connection.execute(&sql, &Parameters::default()).map(|rows| rows > 0)
 }

@@ -77,11 +77,16 @@ impl<'t> PostgresTransaction<'t> {
                 .reading(|connection| work(connection, &seat.place).context(|| reading(table)))
                 .map(Some);
         }
-        self.with(|worker| work(&mut worker.connection, &seat.place).context(|| reading(table))).map(Some)
+        let read =
+            self.with(|worker| work(&mut worker.connection, &seat.place).map_err(|failure| seat.told(failure, table)));
+        read.map(Some)
     }
 
     fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
-        self.target.seat(table)
+        if self.pace == Pace::Ahead {
+            return self.target.seat(table);
+        }
+        self.target.seat_by(table, |find| self.with(|worker| find(&mut worker.connection)))
     }
 
     /// Runs one of the shared statements.
@@ -250,6 +255,10 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
+        self.with(|worker| {
+            let locked = worker.session.lock_source(&mut worker.connection, entry);
+            locked.context(|| format!("cannot begin to load {} into the table {:?}", entry.source, entry.table))
+        })?;
         self.own(|own| ledger::add(own, entry))
     }
 

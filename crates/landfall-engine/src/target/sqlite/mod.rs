@@ -14,9 +14,14 @@ mod rows;
 mod statements;
 mod stored;
 
-use std::{ops::Range, path::Path, time::Duration};
+use std::{
+    ops::Range,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use self::{
     failure::{Context as _, failure},
@@ -37,6 +42,9 @@ use landfall_core::{keys::Scalar, reject::CellError};
 
 /// How long a statement waits for another program's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it pauses where SQLite itself does not wait.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A SQLite database.
 #[derive(Debug)]
@@ -79,10 +87,26 @@ impl Sqlite {
         self.connection.pragma_update(None, "cache_size", -65_536)?;
         if access == Access::Write {
             self.connection.pragma_update(None, "page_size", 8192)?;
-            self.connection.pragma_update(None, "journal_mode", "WAL")?;
+            self.log_ahead()?;
             self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         }
         Ok(())
+    }
+
+    /// Switches to the write-ahead log. SQLite does not wait for a lock here: of two processes that open a new database at
+    /// once, one is refused at once, and has to ask again.
+    fn log_ahead(&self) -> rusqlite::Result<()> {
+        let asked = Instant::now();
+        loop {
+            match self.connection.pragma_update(None, "journal_mode", "WAL") {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && asked.elapsed() < LOCK_TIMEOUT =>
+                {
+                    thread::sleep(LOCK_PAUSE);
+                }
+                outcome => return outcome,
+            }
+        }
     }
 }
 
