@@ -105,11 +105,13 @@ pub(super) fn claims_to_come(
         let filter = RejectFilter {
             table: Some(session.tables[position].name.to_string()),
             load,
-            before_load: after(&loads),
             waiting: true,
             ..RejectFilter::default()
         };
         pages(read, &filter, &mut |reject| {
+            if !trial.knows(reject.load) {
+                return Ok(());
+            }
             if let Some(bytes) = bytes_of(session, read, &reject)? {
                 wanted.extend(trial.survey(read, reject.load, Bytes::Raw(&bytes), &names)?);
             }
@@ -117,12 +119,6 @@ pub(super) fn claims_to_come(
         })?;
     }
     Ok(greatest_fixpoint(wanted))
-}
-
-/// The number behind those of all loads in the ledger: what another process has rejected since then is its own affair, and
-/// how its source lay is not known here.
-fn after(loads: &[LoadEntry]) -> Option<LoadId> {
-    Some(loads.last().map_or(0, |last| last.id) + 1)
 }
 
 /// The claims of the largest set of records in which every need is a claim. The first of two equal claims counts.
@@ -273,7 +269,6 @@ fn release_family(
     pardoned: &HashSet<Claim>,
 ) -> Result<Vec<LoadOutcome>> {
     let loads = target.loads()?;
-    let before_load = before_load.or(after(&loads));
     let mut waiting = Vec::new();
     for &position in family {
         let name = &*session.tables[position].name;
@@ -315,7 +310,7 @@ fn release(
     let mut entry = LoadEntry::new(&table.name, "quarantine", Mode::Retry, OnConflict::Reject);
     let mut reasons = Reasons::default();
     for &id in numbers {
-        let Some(reject) = open(&*transaction, id)? else { continue };
+        let Some(reject) = open(&*transaction, id)?.filter(|reject| trial.knows(reject.load)) else { continue };
         let verdict = try_raw(session, transaction, trial, &reject)?;
         // As long as a parent is missing it waits on, whatever else stands against it by now.
         let orphan = |errors: &[CellError]| errors.iter().any(|error| error.code == ErrorCode::ForeignKey);

@@ -70,14 +70,14 @@ fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &Reje
     }
     let mut outcomes = Vec::new();
     for family in session.project.package.load_order() {
-        for &position in &family {
+        for position in family {
             let name = session.tables[position].name.to_string();
             if filter.table.as_ref().is_some_and(|table| *table != name) {
                 continue;
             }
             let filter = RejectFilter { table: Some(name), ..filter.clone() };
             let cases = numbers(&*target, &filter)?.into_iter().map(|reject| Case { reject, mended: None }).collect();
-            outcomes.extend(table(session, target, position, "quarantine", cases, &family)?);
+            outcomes.extend(table(session, target, position, "quarantine", cases)?);
         }
     }
     Ok(outcomes)
@@ -118,9 +118,9 @@ fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::P
     let source = path.display().to_string();
     let mut outcomes = Vec::new();
     for family in session.project.package.load_order() {
-        for &position in &family {
+        for position in family {
             let cases = cases.remove(&position).unwrap_or_default();
-            outcomes.extend(table(session, target, position, &source, cases, &family)?);
+            outcomes.extend(table(session, target, position, &source, cases)?);
         }
     }
     Ok(outcomes)
@@ -147,7 +147,6 @@ fn table(
     position: usize,
     source: &str,
     cases: Vec<Case>,
-    family: &[usize],
 ) -> Result<Option<LoadOutcome>> {
     if cases.is_empty() {
         return Ok(None);
@@ -157,8 +156,9 @@ fn table(
     session.observer.begins(&table.name, source);
     let loads = target.loads()?;
     let mut trial = Trial::new(session, &*target, position, &loads, OnConflict::Reject);
-    if circular(session, family) {
-        trial.pardoned = claims_to_come(session, &*target, family, None, OnConflict::Reject)?;
+    // Rows of several tables that need each other are taken over together, at the end of the command.
+    if circular(session, &[position]) {
+        trial.pardoned = claims_to_come(session, &*target, &[position], None, OnConflict::Reject)?;
     }
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let mut entry = LoadEntry::new(&table.name, source, Mode::Retry, OnConflict::Reject);

@@ -86,6 +86,12 @@ impl<'s> Trial<'s> {
         Self { session, position, limits, keys, on_conflict, rules: HashMap::new(), layouts, pardoned: HashSet::new() }
     }
 
+    /// Whether `load` was in the ledger when it was read. What another process has rejected since then, also in a load with a
+    /// lower number, is its own affair, and how its source lay is not known here.
+    pub(super) fn knows(&self, load: LoadId) -> bool {
+        self.layouts.contains_key(&load)
+    }
+
     /// The layout of the sources of `load`.
     pub(super) fn layout(&self, load: LoadId) -> Result<Layout> {
         let text = self.layouts.get(&load).map_or("", String::as_str);

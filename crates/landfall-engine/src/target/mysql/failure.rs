@@ -182,7 +182,7 @@ fn without_quoted(message: &str) -> String {
 fn driver_words(error: &DriverError) -> (Kind, String, &'static str) {
     match error {
         DriverError::ConnectTimeout | DriverError::Timeout => {
-            (Kind::Lost, "no connection came about in time".into(), REACH)
+            (Kind::Lost, "the server did not answer in time".into(), REACH)
         }
         DriverError::CouldNotConnect(Some((address, said, _))) => {
             (Kind::Unavailable, format!("{address} cannot be reached: {said}"), REACH)
