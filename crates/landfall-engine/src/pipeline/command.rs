@@ -122,13 +122,17 @@ fn load_whole(
 ) -> Result<(Vec<Loaded>, bool)> {
     let mut loads: Vec<Loaded> = Vec::new();
     let mut stopped = false;
-    for step in steps {
-        if let Some(entries) = known_replace(session, &writer, step)? {
-            loads.extend(entries);
+    let known: Vec<_> = steps.iter().map(|step| known_replace(session, &writer, step)).collect::<Result<_>>()?;
+    // Children first: a foreign key made by another program may not wait for the end of the transaction.
+    for (step, _) in steps.iter().zip(&known).rev().filter(|(_, known)| known.is_none()) {
+        clear(session, &mut writer, step)?;
+    }
+    for (step, known) in steps.iter().zip(known) {
+        if let Some(entries) = known {
+            loads.extend(as_known(session, step, entries));
             continue;
         }
         let mut mode = session.options.mode;
-        clear(session, &mut writer, step)?;
         for source in &step.sources {
             let (entry, outcome) = load_source(session, &mut writer, step.position, source, mode, Some(spill))?;
             // What the first source left of the table, the others add to.
@@ -147,18 +151,22 @@ fn load_whole(
 }
 
 /// The loads of a replace that the ledger knows: the table holds just the sources' content already.
-fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<Loaded>>> {
+fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<LoadEntry>>> {
     if session.options.mode != Mode::Replace {
         return Ok(None);
     }
     let resource = &session.project.package.resources[step.position];
-    let entries = replaced(writer.read(), resource, &step.sources, session.options)?;
-    let known = |(entry, source): (LoadEntry, &Source)| {
-        session.observer.begins(&resource.name, &source.name);
+    replaced(writer.read(), resource, &step.sources, session.options)
+}
+
+/// The outcomes of loads that the ledger knows.
+fn as_known(session: &Session<'_>, step: &Step, entries: Vec<LoadEntry>) -> impl Iterator<Item = Loaded> {
+    let name = &session.project.package.resources[step.position].name;
+    entries.into_iter().zip(&step.sources).map(|(entry, source)| {
+        session.observer.begins(name, &source.name);
         let (entry, outcome) = known(entry, source);
         (entry, outcome, source.clone())
-    };
-    Ok(entries.map(|entries| entries.into_iter().zip(&step.sources).map(known).collect()))
+    })
 }
 
 /// Empties the table of a replace. Loads of it that were interrupted do not go on.

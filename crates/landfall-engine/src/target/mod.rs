@@ -220,7 +220,7 @@ pub trait Transaction: Read {
         Ok(())
     }
 
-    /// Takes all rows out of `table`.
+    /// Takes all rows out of `table`; refuses to where the database would delete or alter rows of other tables with them.
     fn clear(&mut self, table: &Table) -> Result<()>;
 
     /// Every row that names a parent which does not exist, as sentences, at most ten; `tables` are those to check.

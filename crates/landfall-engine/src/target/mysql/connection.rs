@@ -56,6 +56,20 @@ impl Connection {
         }
         Ok(Self { conn, server, lost: false, used: Instant::now() })
     }
+
+    /// One more connection. The server was there before: where it cannot be reached now, it was lost.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub(super) fn open_another(settings: &Settings) -> Result<Self> {
+        Self::open(settings).map_err(|error| match error {
+            Error::Target(TargetError { kind: TargetErrorKind::Unavailable, message, .. }) => {
+                let message = format!("{message}; then run the same command again");
+                TargetError::new(TargetErrorKind::Lost, message).into()
+            }
+            other => other,
+        })
+    }
 }
 
 /// Connects within the time that the settings give. A server that is stopped takes connections and never says a word, and

@@ -95,7 +95,7 @@ impl Mysql {
                 return Ok(connection);
             }
         }
-        Connection::open(&self.settings)
+        Connection::open_another(&self.settings)
     }
 
     fn give_back(&self, connection: Option<Connection>) {

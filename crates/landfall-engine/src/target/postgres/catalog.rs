@@ -9,7 +9,10 @@ use super::{
 };
 use crate::target::{
     Table,
-    sql::existing::{Existing, ExistingColumn, ExistingForeignKey},
+    sql::{
+        existing::{Existing, ExistingColumn, ExistingForeignKey},
+        followers::Follower,
+    },
 };
 
 /// What stands at a place.
@@ -57,6 +60,17 @@ const RELATION: &str = "SELECT c.oid::bigint, c.relkind::text, c.relrowsecurity 
      ), coalesce(pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'), false)
      FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = $2";
+
+const FOLLOWERS: &str = "SELECT DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+         CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END
+     FROM pg_catalog.pg_constraint AS k
+     JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid
+     JOIN pg_catalog.pg_namespace AS m ON m.oid = p.relnamespace
+     WHERE k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd') AND k.conrelid <> k.confrelid
+         AND m.nspname = $1 AND p.relname = $2
+     ORDER BY 1";
 
 /// Text is ordered by its bytes under `C`; a database may have that as its default.
 const COLUMNS: &str = "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -175,6 +189,17 @@ type TakeValues<'t> = &'t mut dyn FnMut(&[Option<&[u8]>]) -> Outcome<()>;
 
 fn each(connection: &mut Connection, sql: &str, parameters: &Parameters, take: TakeValues<'_>) -> Outcome<()> {
     connection.query(sql, parameters, Format::Text, &mut |_, row| take(row)).map(drop)
+}
+
+/// The other tables whose rows the server deletes or alters with those of the table at `place`.
+pub(super) fn followers(connection: &mut Connection, place: &Place) -> Outcome<Vec<Follower>> {
+    let mut found = Vec::new();
+    let parameters = Parameters::default().text(&place.schema).text(&place.name);
+    each(connection, FOLLOWERS, &parameters, &mut |row| {
+        found.push(Follower { name: text(row, 0)?, action: text(row, 1)? });
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn text(row: &[Option<&[u8]>], at: usize) -> Outcome<String> {

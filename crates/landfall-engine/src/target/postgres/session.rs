@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     connection::{Connection, Format, Server},
     ddl::{check_name, literal},
-    failure::{Context as _, Outcome},
+    failure::{Context as _, Failure, Outcome},
     parameters::Parameters,
     settings::Settings,
 };
@@ -57,9 +57,13 @@ impl Session {
         Ok(Self { settings: settings.clone(), spelling: spelling(&own), own, server, may_replicate, is_pooled })
     }
 
-    /// A new connection.
+    /// One more connection. The server was there before: where it cannot be reached now, it was lost.
     pub(super) fn connect(&self) -> Result<Connection> {
-        Connection::open(&self.settings).context(|| format!("cannot open {}", self.settings))
+        let opened = Connection::open(&self.settings).map_err(|failure| match failure {
+            Failure::Unable(sentence) => Failure::Mute(sentence),
+            other => other,
+        });
+        opened.context(|| format!("cannot open {}", self.settings))
     }
 
     /// Begins a transaction. All settings are its own, since its connection may be another's the next moment; they make

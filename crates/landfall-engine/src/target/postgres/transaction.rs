@@ -6,12 +6,13 @@ use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
 
 use super::{
-    Fence, Pace, Place, Postgres, Read, RefusedRow, Seat, Table, Transaction, building,
+    Fence, Pace, Place, Postgres, Read, RefusedRow, Seat, Table, Transaction, building, catalog,
     connection::Connection,
     failure::Context as _,
     insert,
     lane::Lane,
     own::{self, Own, Rejects},
+    parameters::Parameters,
     reading, rows,
     worker::{Destination, Held, Later, Worker},
 };
@@ -21,7 +22,7 @@ use crate::{
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
     target::{
         parent_gone,
-        sql::{ledger, quarantine},
+        sql::{followers::refuse_followers, ledger, quarantine},
     },
 };
 
@@ -235,6 +236,10 @@ impl Transaction for PostgresTransaction<'_> {
             self.fence == Fence::Pipeline && self.target.session.may_replicate && !destination.seat.has_triggers;
         let doing = || format!("cannot empty the table {:?}", &*table.name);
         self.with(|worker| {
+            let connection = &mut worker.connection;
+            refuse_followers(table, catalog::followers(connection, &destination.seat.place).context(doing)?, |sql| {
+                connection.execute(sql, &Parameters::default()).map(|rows| rows > 0).context(doing)
+            })?;
             worker.check_keys(!unchecked).context(doing)?;
             if !unchecked {
                 // Rows that name those of this table are looked at when it has been filled again.

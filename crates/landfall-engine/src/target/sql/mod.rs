@@ -5,6 +5,7 @@
 
 pub(super) mod compare;
 pub(super) mod existing;
+pub(super) mod followers;
 pub(super) mod ledger;
 pub(super) mod quarantine;
 

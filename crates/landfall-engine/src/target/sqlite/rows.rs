@@ -12,7 +12,10 @@ use super::{
     statements::Statements,
     stored::{Bound, scalar},
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    target::sql::followers::{Follower, refuse_followers},
+};
 
 /// Rows of one batch of a scan.
 const SCAN_ROWS: usize = 8192;
@@ -96,10 +99,24 @@ fn batch(table: &Table, positions: &[usize], columns: &mut [Vec<Scalar>]) -> Res
 
 /// Takes all rows out of `table`.
 pub(super) fn clear(connection: &Connection, table: &Table) -> Result<()> {
-    connection
-        .execute(&format!("DELETE FROM {}", quoted(&table.name)), [])
-        .map(drop)
-        .context(|| format!("cannot empty the table {:?}", &*table.name))
+    let doing = || format!("cannot empty the table {:?}", &*table.name);
+    refuse_followers(table, followers(connection, table).context(doing)?, |sql| {
+        connection.prepare(sql).and_then(|mut statement| statement.exists([])).context(doing)
+    })?;
+    connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).map(drop).context(doing)
+}
+
+/// The other tables whose rows SQLite deletes or alters with those of `table`.
+fn followers(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<Follower>> {
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT m.name, k.on_delete FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS k
+         WHERE m.type = 'table' AND lower(k.\"table\") = lower(?1) AND lower(m.name) <> lower(?1)
+             AND k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')",
+    )?;
+    let rows = statement.query_map([&*table.name], |row| {
+        Ok(Follower { name: quoted(&row.get::<_, String>(0)?), action: row.get(1)? })
+    })?;
+    rows.collect()
 }
 
 /// Rows of `tables` that name a parent which does not exist, as sentences, at most ten.
