@@ -3,19 +3,22 @@
 //! A key is read from the typed columns of a batch ([`KeyColumns`]). A single integer is kept as itself, in a bitmap
 //! that is exact and small for dense ids ([`IntegerSet`]); every other key as a 64-bit hash, in a filter that may say
 //! "perhaps" ([`HashFilter`]) where a wrong "perhaps" only costs a look at the database, or as a 128-bit fingerprint
-//! in a [`ParentSet`] where the answer must be right.
+//! in a [`ParentSet`] where the answer must be right. Where rows cannot be looked for yet, a byte for each ([`Sketches`]) tells most
+//! rows with the same key apart.
 
 mod columns;
 mod filter;
 mod integers;
 mod parents;
 mod seen;
+mod sketches;
 
 pub use columns::{Key, KeyColumns};
 pub use filter::HashFilter;
 pub use integers::IntegerSet;
 pub use parents::ParentSet;
 pub use seen::{Answer, SeenKeys};
+pub use sketches::{Sketches, sketches};
 
 /// A value of a key, or of any field of a row.
 pub type Scalar = crate::validate::Value;

@@ -1,5 +1,5 @@
-//! Which tables of a command are built aside: those that do not exist yet, as far as no row of theirs must be looked for
-//! while they are loaded.
+//! Which tables of a command are built aside: those that do not exist yet, or are empty and as Landfall makes them, as far as
+//! no row of theirs must be looked for while they are loaded.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::{
     target::{Table, Target},
 };
 
-/// The tables of a command that are still to be made.
+/// The tables of a command that are still to be filled for the first time.
 #[derive(Debug, Default)]
 pub(super) struct Building {
     /// Positions of those to build aside.
@@ -21,11 +21,10 @@ impl Building {
     /// Plans for a command of `steps`; all tables that exist are checked, and those that need not wait are made.
     pub(super) fn plan(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Self> {
         let mut plan = Self::default();
-        if target.builds() && session.options.max_rejects.is_none() && session.options.on_conflict != OnConflict::Update
-        {
+        if session.options.max_rejects.is_none() && session.options.on_conflict != OnConflict::Update {
             for step in steps {
                 let table = &session.tables[step.position];
-                if !in_circle(session, step.position) && !target.has_table(table)? {
+                if !in_circle(session, step.position) && target.can_build(table)? {
                     plan.aside.insert(step.position);
                 }
             }

@@ -89,6 +89,7 @@ impl Chunk<'_> {
         let rejected = std::mem::take(&mut validated.rejects);
         let on_conflict = self.rules.on_conflict;
         let before = self.tally.counts.read;
+        keys.foreigns.iter_mut().for_each(|foreign| foreign.absent.age());
         let mut judge = BlockJudge::new(self, offset, records, &validated);
         let flow = resolve(keys, &validated, rejected, on_conflict, &mut judge)?;
         let (stopped, late) = judge.finish()?;
@@ -219,7 +220,6 @@ pub(super) fn hold_parents(transaction: &mut dyn Transaction, keys: &mut Keys) -
             transaction.hold_parents(&keys.table, &foreign.parent, &foreign.parent_positions, values)?;
         }
         foreign.touched.clear();
-        foreign.absent.clear();
     }
     Ok(())
 }

@@ -139,10 +139,11 @@ pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge)
     if !judge.foresees() {
         return Ok(());
     }
-    for unique in &keys.uniques {
+    let uniques = if judge.finds() { &keys.uniques[..] } else { &[] };
+    for unique in uniques {
         let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains(columns.key(row)) != Answer::No;
         let values = distinct(validated, &unique.positions, &wanted);
-        if judge.finds() && !values.is_empty() {
+        if !values.is_empty() {
             judge.expect(&keys.table, &unique.positions, values)?;
         }
     }
@@ -169,7 +170,7 @@ fn distinct(
     let mut values = Vec::new();
     for batch in [&validated.rows, &validated.rejected_rows] {
         let columns = KeyColumns::new(batch, positions);
-        for row in (0..batch.num_rows()).filter(|&row| columns.key(row) != Key::Null && wanted(&columns, row)) {
+        for row in (0..batch.num_rows()).filter(|&row| wanted(&columns, row) && columns.key(row) != Key::Null) {
             let found = columns.values(row);
             if met.insert(found.clone()) {
                 values.push(found);

@@ -1,9 +1,13 @@
 //! The keys of a table while records are read into it: what was seen, and which parents there are.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use landfall_core::{
-    keys::{Key, KeyColumns, ParentSet, Scalar, SeenKeys},
+    keys::{Key, KeyColumns, ParentSet, Scalar, SeenKeys, Sketches},
     reject::ErrorCode,
     schema::FieldType,
 };
@@ -15,6 +19,10 @@ use crate::{
 
 /// A table with more rows than this many times the records to come is not read for its keys, but asked for each.
 const ASK_FROM: u64 = 8;
+/// How long a parent that was not there is not asked for again.
+const ABSENT: Duration = Duration::from_secs(1);
+/// So many of them are kept.
+const MOST_ABSENT: usize = 100_000;
 /// Parents beyond this many are asked for one by one.
 const MOST_PARENTS: u64 = 20_000_000;
 
@@ -27,6 +35,9 @@ pub(super) struct Keys {
     pub(super) foreigns: Vec<Foreign>,
     /// Whether accepted rows' keys are added to what was seen.
     pub(super) learns: bool,
+    /// What the rows accepted by this process look like, by their primary key, where that is one integer, the only unique key,
+    /// and rows cannot be looked for.
+    pub(super) sketches: Option<Sketches>,
 }
 
 /// A key whose values occur once.
@@ -57,8 +68,8 @@ pub(super) struct Foreign {
     pub(super) is_held: bool,
     /// Parents that the chunk's rows name, and that were there.
     pub(super) touched: Touched,
-    /// Parents that the chunk's records name, and that the database was asked for in vain.
-    pub(super) absent: Touched,
+    /// Parents that the database was asked for in vain of late.
+    pub(super) absent: Absent,
 }
 
 /// The parents of a foreign key.
@@ -108,6 +119,34 @@ impl Touched {
     }
 }
 
+/// Parents that were not there when they were last asked for. Others may bring them meanwhile: so they are asked for again after
+/// a while.
+#[derive(Debug, Default)]
+pub(super) struct Absent {
+    parents: Touched,
+    since: Option<Instant>,
+}
+
+impl Absent {
+    /// Notes that the parent that `row` names is not there.
+    pub(super) fn add(&mut self, columns: &KeyColumns<'_>, row: usize) {
+        self.since.get_or_insert_with(Instant::now);
+        self.parents.add(columns, row);
+    }
+
+    /// Whether the parent that `row` names was not there of late.
+    pub(super) fn contains(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
+        self.parents.contains(columns, row)
+    }
+
+    /// Forgets what was noted too long ago, or is too much.
+    pub(super) fn age(&mut self) {
+        if self.since.is_some_and(|since| since.elapsed() > ABSENT) || self.parents.values.len() > MOST_ABSENT {
+            *self = Self::default();
+        }
+    }
+}
+
 impl Keys {
     /// The keys of `table`, with what the target holds; about `expected` records are to come.
     pub(super) fn open(read: &dyn Read, table: &Table, tables: &[Table], expected: u64) -> Result<Self> {
@@ -124,7 +163,7 @@ impl Keys {
                 *set = parents(read, &foreign.parent, &foreign.parent_positions, expected)?;
             }
         }
-        Ok(Self { table: table.clone(), uniques, foreigns, learns: true })
+        Ok(Self { table: table.clone(), uniques, foreigns, learns: true, sketches: None })
     }
 
     /// The keys of `table` without any knowledge: every key is asked for.
@@ -132,7 +171,18 @@ impl Keys {
         let mut uniques = uniques(table);
         uniques.iter_mut().for_each(|unique| unique.seen = SeenKeys::Unknown);
         let foreigns = foreigns(table, tables, &uniques);
-        Self { table: table.clone(), uniques, foreigns, learns: false }
+        Self { table: table.clone(), uniques, foreigns, learns: false, sketches: None }
+    }
+
+    /// Notes from here on what accepted rows look like, where that can be done. No row that was accepted may be refused later
+    /// without the rows and rejects after it being undone too.
+    pub(super) fn sketch(&mut self) {
+        if let [unique] = &self.uniques[..]
+            && unique.primary
+            && is_integer(&self.table, &unique.positions)
+        {
+            self.sketches = Some(Sketches::default());
+        }
     }
 
     /// Whether the table refers to itself.
@@ -184,7 +234,7 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
             parents,
             is_held: false,
             touched: Touched::default(),
-            absent: Touched::default(),
+            absent: Absent::default(),
         })
     };
     table.schema.foreign_keys.iter().filter_map(foreign).collect()

@@ -154,7 +154,11 @@ impl<'r, 's> Run<'r, 's> {
             (entry.digest, entry.digested) = (digest.to_hex().to_string(), digested);
         }
         entry.layout = serde_json::to_string(&opened.layout).unwrap_or_default();
-        let keys = Keys::open(read, table, session.tables, stamp.size / RECORD_BYTES + 1)?;
+        let mut keys = Keys::open(read, table, session.tables, stamp.size / RECORD_BYTES + 1)?;
+        if pace == Pace::Ahead && !read.finds(table) {
+            // What the database refuses later undoes all that came after.
+            keys.sketch();
+        }
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
         if entry.id != 0 {
             tally.reasons = earlier_reasons(read, &entry)?;

@@ -13,6 +13,7 @@
 //! - `load` is one source into one table; `command` is all of them; `adopt` makes rows of rejects whose parents arrived.
 
 mod adopt;
+mod block;
 mod blocks;
 mod building;
 mod check;

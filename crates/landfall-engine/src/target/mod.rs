@@ -299,12 +299,13 @@ pub trait Target: Read {
     /// A table that differs from the dictionary, or a name or type that the database cannot take.
     fn prepare(&mut self, tables: &[Table]) -> Result<()>;
 
-    /// Whether tables that do not exist can be built aside.
-    fn builds(&self) -> bool {
-        false
+    /// Whether `table` may be built aside: it does not exist, or is empty and just as [`prepare`](Self::prepare) makes it. That
+    /// is looked at once more when it is begun.
+    fn can_build(&self, _table: &Table) -> Result<bool> {
+        Ok(false)
     }
 
-    /// Begins to build `table` aside where it does not exist, or goes on with it: rows are inserted without keys or
+    /// Begins to build `table` aside where that can be done, or goes on with it: rows are inserted without keys or
     /// indexes, and nobody sees them before [`finish`](Self::finish). `resumes` says that a load of this command has
     /// begun the table earlier. Whether it is being built aside now; otherwise it is there, whole.
     fn build(&mut self, table: &Table, _resumes: bool) -> Result<bool> {

@@ -177,3 +177,63 @@ fn rows_of_another_table_do_not_go_with_the_parents_that_are_replaced() {
         assert_eq!((site.count("staff"), site.count("teams")), (rows, 20), "{kind:?}");
     }
 }
+
+/// Loads 500 rows after `schema apply` and what `then` does; whether the table is still the same one.
+fn stays(then: &str) -> bool {
+    let site = Site::new(staff::project(), Kind::Postgres);
+    site.run(&["schema", "apply", "-q"]).exits(0);
+    site.run(&["load", "teams", "-q"]).exits(0);
+    site.place.run(then);
+    let number = || site.place.number("SELECT 'staff'::regclass::oid::bigint");
+    let before = number();
+    let definition = "SELECT string_agg(conname || pg_get_constraintdef(oid), ';' ORDER BY conname) FROM pg_constraint
+         WHERE conrelid = 'staff'::regclass UNION ALL SELECT string_agg(x::text, ',' ORDER BY x::text) FROM pg_class, unnest(relacl) AS x
+         WHERE relname = 'staff'";
+    let defined = site.place.rows(definition);
+    site.write("staff.csv", File::dirty(404, 1, 500).bytes);
+    let run = site.run(&["load", "--json", "--chunk-records", "100"]).exits(0);
+    assert_eq!(run.counts("staff")[0], 500);
+    if !then.starts_with("INSERT") {
+        site.audit(&[("staff.csv", 500)]);
+    }
+    assert_eq!(site.place.rows(definition), defined, "{then}");
+    number() == before
+}
+
+/// Keys and foreign keys are built after the rows of an empty table too, but only where nobody can tell.
+#[test]
+fn an_empty_table_is_built_anew_where_it_is_just_as_landfall_makes_it() {
+    assert!(!stays("SELECT 1"));
+    assert!(!stays(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC; DROP TABLE staff;
+         CREATE TABLE staff (
+             id bigint PRIMARY KEY, name text COLLATE \"C\" NOT NULL, age bigint, team bigint NOT NULL,
+             FOREIGN KEY (team) REFERENCES teams (id) DEFERRABLE
+         )"
+    ));
+    for touched in [
+        "INSERT INTO staff SELECT 999999, 'Somebody', 3, id FROM teams LIMIT 1",
+        "COMMENT ON TABLE staff IS 'people'",
+        "COMMENT ON COLUMN staff.age IS 'in years'",
+        "COMMENT ON CONSTRAINT staff_pkey ON staff IS 'key'",
+        "GRANT SELECT ON staff TO PUBLIC",
+        "GRANT SELECT (age) ON staff TO PUBLIC",
+        "ALTER TABLE staff ADD CHECK (age < 200)",
+        "ALTER TABLE staff ADD extra bigint DEFAULT 7",
+        "ALTER TABLE staff ALTER age SET STATISTICS 500",
+        "ALTER TABLE staff SET (fillfactor = 70)",
+        "CREATE INDEX ON staff (age)",
+        "CREATE STATISTICS of_staff ON age, team FROM staff",
+        "CREATE VIEW young AS SELECT id FROM staff WHERE age < 30",
+        "ALTER TABLE staff RENAME CONSTRAINT staff_pkey TO staff_key",
+        "CREATE TABLE pets (owner bigint REFERENCES staff)",
+        "CREATE RULE quiet AS ON DELETE TO staff DO ALSO NOTHING",
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER nothing AFTER INSERT ON staff FOR EACH STATEMENT EXECUTE FUNCTION nothing()",
+        "ALTER TABLE staff CLUSTER ON staff_pkey",
+        "ALTER TABLE staff REPLICA IDENTITY FULL",
+        "CREATE TABLE more () INHERITS (staff)",
+    ] {
+        assert!(stays(touched), "{touched}");
+    }
+}

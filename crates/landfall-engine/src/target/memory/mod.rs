@@ -209,12 +209,12 @@ impl Target for Memory {
         self.alter(|state| state.prepare(tables))
     }
 
-    fn builds(&self) -> bool {
-        self.shared.lock().options.builds
+    fn can_build(&self, table: &Table) -> Result<bool> {
+        Ok(self.shared.lock().options.builds && !self.has_table(table)?)
     }
 
     fn build(&mut self, table: &Table, resumes: bool) -> Result<bool> {
-        if !self.builds() {
+        if !self.shared.lock().options.builds {
             return self.prepare(std::slice::from_ref(table)).map(|()| false);
         }
         let mut builds = false;

@@ -19,6 +19,7 @@ use super::{
     parameters::Parameters,
     rows::{Keys, fields_at},
     session::Session,
+    untouched::usual_privileges,
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -274,6 +275,7 @@ pub(super) fn finish(session: &Session, connection: &mut Connection, table: &Tab
         format!("ALTER TABLE {heap_place} RENAME TO {}", quoted(&table.name)),
         format!("ALTER TABLE {} SET SCHEMA {}", Place::new(&session.own, &table.name), quoted(schema)),
     ];
+    statements.extend(usual_privileges(connection, &place)?);
     statements.extend(own_names(connection, table, &place, &heap_place)?);
     statements.extend(missing.into_iter().map(|key| ddl::add_key(table, &place, key)));
     statements.extend(ddl::add_foreign_keys(table, &place, schema, false));

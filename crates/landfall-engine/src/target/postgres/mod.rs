@@ -30,6 +30,7 @@ mod settle;
 mod socket;
 mod tls;
 mod transaction;
+mod untouched;
 mod url;
 mod value;
 mod worker;
@@ -348,8 +349,8 @@ impl Target for Postgres {
         prepare::prepare(self, tables)
     }
 
-    fn builds(&self) -> bool {
-        true
+    fn can_build(&self, table: &Table) -> Result<bool> {
+        prepare::can_build(self, table)
     }
 
     fn build(&mut self, table: &Table, resumes: bool) -> Result<bool> {

@@ -1,0 +1,347 @@
+//! The state of one block while its keys are resolved.
+
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars, sketches},
+    reject::CellError,
+    validate::{Rejected, Validated},
+};
+
+use super::{
+    key_errors::{clash, no_parent, refused},
+    keys::{Keys, Parents},
+    resolve::{Flow, Judge, record_of},
+};
+use crate::{error::Result, ledger::OnConflict};
+
+/// The row that holds a key.
+struct Holder {
+    content: Vec<Scalar>,
+    /// Which row of the block it is, where it was accepted and not yet handed over.
+    pending: Option<usize>,
+}
+
+/// The state of one block.
+pub(super) struct Block<'a> {
+    keys: &'a mut Keys,
+    validated: &'a Validated,
+    on_conflict: OnConflict,
+    /// The unique and foreign keys of the rows that passed.
+    uniques: Vec<KeyColumns<'a>>,
+    foreigns: Vec<KeyColumns<'a>>,
+    /// Those of the rejected records, as far as they could be read.
+    rejected_uniques: Vec<KeyColumns<'a>>,
+    rejected_foreigns: Vec<KeyColumns<'a>>,
+    /// What the rows look like, and the rejected records, where that is noted.
+    sketches: Vec<u8>,
+    rejected_sketches: Vec<u8>,
+    /// Rows accepted and not yet handed to the judge.
+    pending: Vec<Range<usize>>,
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn new(keys: &'a mut Keys, validated: &'a Validated, on_conflict: OnConflict) -> Self {
+        let uniques = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
+            keys.uniques.iter().map(|unique| KeyColumns::new(rows, &unique.positions)).collect()
+        };
+        let foreigns = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
+            keys.foreigns.iter().map(|foreign| KeyColumns::new(rows, &foreign.positions)).collect()
+        };
+        let looks = |rows: &RecordBatch| if keys.sketches.is_some() { sketches(rows) } else { Vec::new() };
+        Self {
+            sketches: looks(&validated.rows),
+            rejected_sketches: looks(&validated.rejected_rows),
+            uniques: uniques(&validated.rows),
+            foreigns: foreigns(&validated.rows),
+            rejected_uniques: uniques(&validated.rejected_rows),
+            rejected_foreigns: foreigns(&validated.rejected_rows),
+            validated,
+            on_conflict,
+            pending: Vec::new(),
+            keys,
+        }
+    }
+
+    pub(super) fn finish(mut self, flow: Flow, judge: &mut dyn Judge) -> Result<Flow> {
+        self.flush(judge)?;
+        Ok(flow)
+    }
+
+    /// Hands over the rows accepted so far, so that the judge finds them.
+    fn flush(&mut self, judge: &mut dyn Judge) -> Result<()> {
+        if !self.pending.is_empty() {
+            judge.accept(&self.keys.table, &self.validated.rows, &self.pending)?;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    /// A row that passed the validator.
+    #[inline]
+    pub(super) fn row(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        if self.is_plain(row) {
+            self.learn(row);
+            match self.pending.last_mut() {
+                Some(range) if range.end == row => range.end += 1,
+                _ => self.pending.push(row..row + 1),
+            }
+            return Ok(Flow::Continue);
+        }
+        self.suspect(row, judge)
+    }
+
+    /// Whether nothing can stand against a row: its parents are there, and its keys were never seen.
+    #[inline]
+    fn is_plain(&self, row: usize) -> bool {
+        let keys = &*self.keys;
+        let parents = keys.foreigns.iter().zip(&self.foreigns).all(|(foreign, columns)| match &foreign.parents {
+            Parents::Other(set) => set.contains(columns, row) == Answer::Yes,
+            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) == Answer::Yes,
+        });
+        parents
+            && keys
+                .uniques
+                .iter()
+                .zip(&self.uniques)
+                .all(|(unique, columns)| unique.seen.contains(columns.key(row)) == Answer::No)
+    }
+
+    /// Whether a key of `row` may have occurred before.
+    fn is_seen(&self, columns: &[KeyColumns<'_>], row: usize) -> bool {
+        let mut uniques = self.keys.uniques.iter().zip(columns);
+        uniques.any(|(unique, columns)| unique.seen.contains(columns.key(row)) != Answer::No)
+    }
+
+    /// Notes the keys and parents of an accepted row.
+    #[inline]
+    fn learn(&mut self, row: usize) {
+        if !self.keys.learns {
+            return;
+        }
+        self.claim(row);
+        for (foreign, columns) in self.keys.foreigns.iter_mut().zip(&self.foreigns) {
+            if foreign.is_held {
+                foreign.touched.add(columns, row);
+            }
+        }
+        if let Some(sketches) = &mut self.keys.sketches
+            && !sketches.insert(self.uniques[0].key(row), self.sketches[row])
+        {
+            self.keys.sketches = None;
+        }
+    }
+
+    /// Whether the table has a row, accepted by this process, with the primary key `key` and another look than `sketch`.
+    fn is_other(&self, key: Key, sketch: Option<&u8>) -> bool {
+        let known = self.keys.sketches.as_ref().and_then(|known| known.get(key));
+        known.is_some_and(|known| sketch.is_some_and(|&sketch| sketch != known))
+    }
+
+    /// Notes the keys of a row that is, or may become, one of the table's.
+    #[inline]
+    fn claim(&mut self, row: usize) {
+        for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.uniques) {
+            unique.seen.insert(columns.key(row));
+        }
+    }
+
+    /// A row against which something may stand.
+    #[cold]
+    fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        if !judge.finds() && self.is_seen(&self.uniques, row) {
+            if self.is_other(self.uniques[0].key(row), self.sketches.get(row)) {
+                return self.other(row, judge);
+            }
+            // Its parents may be missing: they are looked for when it is judged.
+            self.claim(row);
+            return judge.defer(record_of(&self.validated.row_records, row), Vec::new());
+        }
+        let rows = &self.validated.rows;
+        let same = |found: &[Scalar]| {
+            let content = row_scalars(rows, row);
+            found.len() == content.len() && found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new)
+        };
+        let has_primary = self.keys.uniques.first().is_some_and(|unique| unique.primary);
+        let mut errors = Vec::new();
+        let mut conflict = false;
+        for at in 0..self.keys.uniques.len() {
+            let Some(Holder { content: found, pending }) = self.holder(at, row, judge)? else { continue };
+            let unique = &self.keys.uniques[at];
+            if same(&found) && (unique.primary || !has_primary) {
+                match pending {
+                    None => judge.unchanged(row),
+                    Some(other) => judge.repeats(row, other),
+                }
+                return Ok(Flow::Continue);
+            }
+            if unique.primary {
+                conflict = true;
+            }
+            let own = conflict && !unique.primary && self.same_primary(&found, row);
+            let settled = unique.primary && self.on_conflict != OnConflict::Reject;
+            if !own && !settled {
+                errors.push(clash(unique.code(), &unique.name, &self.uniques[at].values(row)));
+            }
+        }
+        for at in 0..self.keys.foreigns.len() {
+            if let Some(error) = self.orphan(at, row, judge)? {
+                errors.push(error);
+            }
+        }
+        self.decide(row, conflict, errors, judge)
+    }
+
+    /// A row whose primary key, the only unique one, is that of a row with other content.
+    fn other(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+        let mut errors = Vec::new();
+        if self.on_conflict == OnConflict::Reject {
+            let unique = &self.keys.uniques[0];
+            errors.push(clash(unique.code(), &unique.name, &self.uniques[0].values(row)));
+        }
+        for at in 0..self.keys.foreigns.len() {
+            errors.extend(self.orphan(at, row, judge)?);
+        }
+        self.decide(row, true, errors, judge)
+    }
+
+    fn decide(&mut self, row: usize, conflict: bool, errors: Vec<CellError>, judge: &mut dyn Judge) -> Result<Flow> {
+        let record = record_of(&self.validated.row_records, row);
+        if !errors.is_empty() {
+            return judge.reject(record, errors);
+        }
+        if !conflict {
+            self.flush(judge)?;
+            self.learn(row);
+            judge.accept(&self.keys.table, &self.validated.rows, std::slice::from_ref(&(row..row + 1)))?;
+        } else if self.on_conflict == OnConflict::Keep {
+            judge.unchanged(row);
+        } else if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row)? {
+            return judge.reject(record, vec![refused(&words)]);
+        } else {
+            self.learn(row);
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// The row that holds the unique key `at` of `row` already.
+    fn holder(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<Holder>> {
+        let unique = &self.keys.uniques[at];
+        if unique.seen.contains(self.uniques[at].key(row)) == Answer::No {
+            return Ok(None);
+        }
+        self.find_own(at, self.uniques[at].key(row), &self.uniques[at].values(row), judge)
+    }
+
+    /// The row of this table that holds the unique key `at` with `values`: where the judge finds it, or among the
+    /// rows accepted and not yet handed over. Rows are only handed over where that is needed, since many at once are faster.
+    fn find_own(&mut self, at: usize, key: Key, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Holder>> {
+        if self.on_conflict == OnConflict::Update {
+            self.flush(judge)?;
+        }
+        // The judge is asked first: it may have to know that this key occurs again.
+        let found = judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)?;
+        let held = |&row: &usize| self.uniques[at].key(row) == key && self.uniques[at].values(row) == values;
+        let pending = || self.pending.iter().rev().flat_map(|range| range.clone().rev()).find(held);
+        Ok(found.map(|content| Holder { content, pending: None }).or_else(|| {
+            let row = pending()?;
+            let content = row_scalars(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
+            Some(Holder { content, pending: Some(row) })
+        }))
+    }
+
+    /// Whether `found` has the primary key of `row`.
+    fn same_primary(&self, found: &[Scalar], row: usize) -> bool {
+        let positions = &self.keys.table.schema.primary_key;
+        positions.iter().zip(self.uniques[0].values(row)).all(|(&position, value)| found[position] == value)
+    }
+
+    /// The error where the parent that `row` names by the foreign key `at` does not exist.
+    fn orphan(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<CellError>> {
+        let columns = self.foreigns[at].clone();
+        if let Parents::Own(unique) = self.keys.foreigns[at].parents
+            && columns.values(row) == self.uniques[unique].values(row)
+        {
+            return Ok(None);
+        }
+        self.missing_parent(at, &columns, row, judge)
+    }
+
+    fn missing_parent(
+        &mut self,
+        at: usize,
+        columns: &KeyColumns<'_>,
+        row: usize,
+        judge: &mut dyn Judge,
+    ) -> Result<Option<CellError>> {
+        let known = match &self.keys.foreigns[at].parents {
+            Parents::Other(set) => set.contains(columns, row),
+            Parents::Own(unique) => self.keys.uniques[*unique].seen.parent(columns, row),
+        };
+        if known == Answer::Yes {
+            return Ok(None);
+        }
+        if matches!(self.keys.foreigns[at].parents, Parents::Own(_)) {
+            // Rows accepted before are handed over first: the parent may be among them, and what the judge notes from
+            // here on is of this row.
+            self.flush(judge)?;
+        }
+        if judge.pardons(&self.keys.foreigns[at], columns, row)? {
+            return Ok(None);
+        }
+        let values = columns.values(row);
+        let foreign = &mut self.keys.foreigns[at];
+        if !foreign.absent.contains(columns, row) {
+            if judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some() {
+                return Ok(None);
+            }
+            if matches!(foreign.parents, Parents::Other(_)) {
+                foreign.absent.add(columns, row);
+            }
+        }
+        Ok(Some(no_parent(foreign, &values)))
+    }
+
+    /// A record that the validator rejected: clashes and missing parents are listed too, as far as its keys could be
+    /// read.
+    pub(super) fn rejected(&mut self, at: usize, rejected: &mut Rejected, judge: &mut dyn Judge) -> Result<Flow> {
+        let mut errors = std::mem::take(&mut rejected.errors);
+        let seen = !judge.finds() && self.is_seen(&self.rejected_uniques, at);
+        let other = seen && self.is_other(self.rejected_uniques[0].key(at), self.rejected_sketches.get(at));
+        if seen && !other {
+            // A later row with one of its keys must not be there before it is judged.
+            for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.rejected_uniques) {
+                unique.seen.insert(columns.key(at));
+            }
+            return judge.defer(rejected.record, errors);
+        }
+        for key in 0..self.keys.uniques.len() {
+            let unique = &self.keys.uniques[key];
+            if unique.primary && self.on_conflict != OnConflict::Reject {
+                continue;
+            }
+            let wanted = self.rejected_uniques[key].key(at);
+            if unique.seen.contains(wanted) != Answer::No {
+                let values = self.rejected_uniques[key].values(at);
+                if other {
+                    errors.push(clash(unique.code(), &unique.name, &values));
+                    continue;
+                }
+                let found = self.find_own(key, wanted, &values, judge)?;
+                let content = row_scalars(&self.validated.rejected_rows, at);
+                let other =
+                    |found: &Holder| found.content.iter().zip(&content).any(|(held, new)| held.as_ref() != *new);
+                if found.as_ref().is_some_and(other) {
+                    let unique = &self.keys.uniques[key];
+                    errors.push(clash(unique.code(), &unique.name, &values));
+                }
+            }
+        }
+        for key in 0..self.keys.foreigns.len() {
+            let columns = self.rejected_foreigns[key].clone();
+            errors.extend(self.missing_parent(key, &columns, at, judge)?);
+        }
+        judge.reject(rejected.record, errors)
+    }
+}
