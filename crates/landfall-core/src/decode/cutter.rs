@@ -285,7 +285,15 @@ impl Cutter {
     fn scan(&mut self) -> Step {
         let mut scanner = self.scanner();
         let (mut at, mut rows, mut marks) = (0, self.rows, Vec::new());
+        let leaps = !self.counts_rows();
         let verdict = loop {
+            if leaps && let Some(end) = self.stretch(&mut scanner, at) {
+                scanner.seek(end);
+                at = end;
+                if at == scanner.bytes.len() {
+                    break Verdict::More;
+                }
+            }
             let verdict = scanner.judge(at, self.limits.record_bytes, &mut NoCells);
             let Some((end, next)) = verdict.ends() else { break verdict };
             rows += 1;
@@ -303,6 +311,12 @@ impl Cutter {
             Verdict::TooLong => self.start_too_long(true, None),
             _ => self.want_more(),
         }
+    }
+
+    /// Where a stretch of records from `at` ends that the state machine need not read. None of them is longer than allowed.
+    fn stretch(&self, scanner: &mut Scanner<'_>, at: usize) -> Option<usize> {
+        let stop = (at + self.limits.record_bytes).min(self.limits.block_bytes).min(scanner.bytes.len());
+        scanner.stretch(at, stop.saturating_sub(1))
     }
 
     /// What the decoder must be told about a record.

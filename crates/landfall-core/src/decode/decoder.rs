@@ -115,13 +115,36 @@ impl Decoder {
     /// The records that are not valid in the encoding, by the ranges of the source.
     fn invalid_records(&self, draft: &Draft, source: &[u8], encoding: Encoding) -> Vec<(u32, Fault)> {
         let invalid = |source: &[u8]| first_invalid(source, encoding, self.undefined.as_ref());
+        let fault = |offset| Fault::Encoding { offset: narrow(offset) };
+        if encoding == Encoding::Utf8 {
+            return invalid_utf8(draft, source).map(|(record, offset)| (narrow(record), fault(offset))).collect();
+        }
         if invalid(source).is_none() {
             return Vec::new();
         }
-        let fault = |offset| Fault::Encoding { offset: narrow(offset) };
         let records = draft.raws.iter().enumerate();
         records.filter_map(|(at, raw)| Some((narrow(at), fault(invalid(&source[wide(raw)])?)))).collect()
     }
+}
+
+/// The records that are not UTF-8, with the offset of the first invalid byte in each: found by reading on from one to the next,
+/// since most records are valid. No character reaches from one record into another: what ends a record is one itself.
+fn invalid_utf8<'a>(draft: &'a Draft, source: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = from + first_invalid(&source[from..], Encoding::Utf8, None)?;
+            let record = draft.raws.partition_point(|raw| raw.end as usize <= at);
+            match draft.raws.get(record).map(wide) {
+                Some(raw) if raw.contains(&at) => {
+                    from = raw.end;
+                    return Some((record, at - raw.start));
+                }
+                // In a comment.
+                _ => from = at + 1,
+            }
+        }
+    })
 }
 
 /// The text with `?` in the place of every byte of the records with faults, and of what else is not UTF-8 (comments).

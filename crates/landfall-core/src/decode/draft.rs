@@ -52,22 +52,28 @@ impl Draft {
             return;
         }
         let is_new = |record: u32| faults.binary_search_by_key(&record, |(record, _)| *record).is_ok();
-        self.keep_cells(|record| !is_new(record));
+        self.drop_cells(&faults);
         self.faults.retain(|(record, _)| !is_new(*record));
         self.faults.extend(faults);
         self.faults.sort_by_key(|(record, _)| *record);
     }
 
-    /// Takes the cells from the records for which `keep` is false.
-    fn keep_cells(&mut self, keep: impl Fn(u32) -> bool) {
-        let cells = std::mem::take(&mut self.cells);
-        let firsts = std::mem::take(&mut self.firsts);
-        self.firsts.push(0);
-        for (record, ends) in firsts.windows(2).enumerate() {
-            if keep(narrow(record)) {
-                self.cells.extend_from_slice(&cells[ends[0] as usize..ends[1] as usize]);
-            }
-            self.firsts.push(narrow(self.cells.len()));
+    /// Takes the cells from the records that `faults` (in order) are about.
+    fn drop_cells(&mut self, faults: &[(u32, Fault)]) {
+        let records = narrow(self.raws.len());
+        let mut kept = faults.first().map_or(0, |(record, _)| self.firsts[*record as usize]);
+        for (at, &(record, _)) in faults.iter().enumerate() {
+            let next = faults.get(at + 1).map_or(records, |(next, _)| *next);
+            let (start, end) = (self.firsts[record as usize + 1], self.firsts[next as usize]);
+            self.cells.copy_within(start as usize..end as usize, kept as usize);
+            // The record's own first cell is where the last that was kept ended.
+            self.firsts[record as usize] = kept;
+            self.firsts[record as usize + 1..next as usize].iter_mut().for_each(|first| *first -= start - kept);
+            kept += end - start;
+        }
+        if !faults.is_empty() {
+            self.firsts[records as usize] = kept;
+            self.cells.truncate(kept as usize);
         }
     }
 

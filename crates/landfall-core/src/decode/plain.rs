@@ -12,11 +12,9 @@ use super::{
 
 /// The cells of a plain text that ends where a record ends. Line ends are LF, CRLF and CR.
 pub(super) fn cut(text: &[u8], rules: &Rules) -> Draft {
-    let mut draft = if memchr::memchr(b'\r', text).is_some() {
-        cut_with::<3, true>(text, rules.delimiter, &Needles::new(&[rules.delimiter, b'\n', b'\r']))
-    } else {
-        cut_with::<2, false>(text, rules.delimiter, &Needles::new(&[rules.delimiter, b'\n']))
-    };
+    let mut draft = Draft::for_text(text.len());
+    draft.firsts.push(0);
+    extend(&mut draft, text, 0, text.len(), rules);
     if rules.skip_spaces {
         skip_spaces(&mut draft, text);
     }
@@ -26,13 +24,32 @@ pub(super) fn cut(text: &[u8], rules: &Rules) -> Draft {
     draft
 }
 
-fn cut_with<const N: usize, const CR: bool>(text: &[u8], delimiter: u8, needles: &Needles<N>) -> Draft {
-    let mut draft = Draft::for_text(text.len());
-    let Draft { cells, firsts, raws, .. } = &mut draft;
-    let (mut record, mut cell) = (0, 0);
-    firsts.push(0);
-    for base in (0..text.len()).step_by(64) {
-        let mut mask = needles.mask(text, base);
+/// Adds the cells of the plain part of `text` from `start` to `end`, where a record starts and one ends. Spaces and comments
+/// mean nothing here.
+pub(super) fn extend(draft: &mut Draft, text: &[u8], start: usize, end: usize, rules: &Rules) {
+    let text = &text[..end];
+    if memchr::memchr(b'\r', &text[start..]).is_some() {
+        extend_with::<3, true>(draft, text, start, rules.delimiter, &Needles::new(&[rules.delimiter, b'\n', b'\r']));
+    } else {
+        extend_with::<2, false>(draft, text, start, rules.delimiter, &Needles::new(&[rules.delimiter, b'\n']));
+    }
+}
+
+fn extend_with<const N: usize, const CR: bool>(
+    draft: &mut Draft,
+    text: &[u8],
+    start: usize,
+    delimiter: u8,
+    needles: &Needles<N>,
+) {
+    let Draft { cells, firsts, raws, .. } = &mut *draft;
+    let before = raws.len();
+    let (mut record, mut cell) = (start, start);
+    let aligned = start & !63;
+    let mut ahead = !0 << (start & 63);
+    for base in (aligned..text.len()).step_by(64) {
+        let mut mask = needles.mask(text, base) & ahead;
+        ahead = !0;
         while mask != 0 {
             let at = base + mask.trailing_zeros() as usize;
             mask &= mask - 1;
@@ -51,15 +68,15 @@ fn cut_with<const N: usize, const CR: bool>(text: &[u8], delimiter: u8, needles:
             }
         }
     }
-    let ended = raws.len();
+    let ended = narrow(raws.len() - before);
     if record < text.len() {
         cells.push(Span::in_text(narrow(cell), narrow(text.len())));
         firsts.push(narrow(cells.len()));
         raws.push(narrow(record)..narrow(text.len()));
     }
-    draft.lines.extend(0..narrow(draft.raws.len()));
-    draft.line_ends = narrow(ended);
-    draft
+    let first = draft.line_ends;
+    draft.lines.extend(first..first + narrow(draft.raws.len() - before));
+    draft.line_ends += ended;
 }
 
 fn skip_spaces(draft: &mut Draft, text: &[u8]) {

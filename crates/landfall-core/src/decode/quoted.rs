@@ -1,9 +1,11 @@
-//! Cells of text in which quotes or escapes have a meaning: by the state machine.
+//! Cells of text in which quotes or escapes have a meaning: by the state machine, and by the loop for plain text where there are none
+//! for a stretch.
 
 use super::{
     block::{Mark, MarkKind},
     draft::{Draft, narrow},
     judge::Verdict,
+    plain,
     records::Span,
     rules::Rules,
     scan::{Cell, Cells, Scanner},
@@ -57,8 +59,17 @@ pub(super) fn cut(text: &[u8], rules: &Rules, marks: &[Mark]) -> Draft {
     let mut marks = marks.iter().peekable();
     let mut at = 0;
     while at < text.len() {
-        at = match marks.next_if(|mark| mark.start == at) {
-            Some(mark) => pass(&mut scanner, &mut cells, mark),
+        if let Some(mark) = marks.next_if(|mark| mark.start == at) {
+            at = pass(&mut scanner, &mut cells, mark);
+            continue;
+        }
+        let stop = marks.peek().map_or(text.len(), |mark| mark.start);
+        at = match scanner.stretch(at, stop) {
+            Some(end) => {
+                plain::extend(&mut cells.draft, text, at, end, rules);
+                scanner.seek(end);
+                end
+            }
             None => read(&mut scanner, &mut cells, at),
         };
     }

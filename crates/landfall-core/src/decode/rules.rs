@@ -65,7 +65,12 @@ impl Rules {
 
     /// Whether `bytes` can be cut without the state machine: nothing in them takes the meaning from a line end.
     pub(super) fn is_plain(&self, bytes: &[u8]) -> bool {
-        !self.terminator.is_custom() && !self.is_odd && find(bytes, self.quote, self.escape).is_none()
+        !self.terminator.is_custom() && !self.is_odd && self.first_special(bytes).is_none()
+    }
+
+    /// The first byte that may take the meaning from another.
+    pub(super) fn first_special(&self, bytes: &[u8]) -> Option<usize> {
+        find(bytes, self.quote, self.escape)
     }
 
     /// Appends a cell's text without its doubled quotes and escapes.

@@ -8,8 +8,8 @@
 //!   change the meaning (CR before LF, a quote before a quote, an escape before anything, half a custom terminator),
 //!   it says [`Seen::Cut`] unless `last` tells that no byte follows. `Terminator::at` does the same for line ends.
 //! - Every byte that the machine looks at must be among the needles of `Rules`.
-//! - `Rules::is_plain` and `plain::cut` are the shortcut for blocks where no byte has two meanings: what they accept
-//!   must come out as this machine would have it.
+//! - `Rules::is_plain` and `plain::cut` are the shortcut for blocks where no byte has two meanings, `Scanner::stretch` and
+//!   `plain::extend` that for a part of a block: what they accept must come out as this machine would have it.
 //! - Where a broken record ends, and that the time for finding it stays linear, is in `judge`.
 
 use super::{events::Events, lines::LineEnd, rules::Rules};
@@ -74,17 +74,51 @@ pub(super) struct Scanner<'a> {
     /// Whether the record may have had a line end within quotes or after an escape.
     folded: bool,
     events: Events<'a>,
+    leaps: Leaps,
+}
+
+/// When to look for a stretch that needs no machine: seldom where there was none of late.
+struct Leaps {
+    /// Records to pass before the next look.
+    pause: u32,
+    /// How many they are after a look in vain.
+    patience: u32,
+}
+
+impl Leaps {
+    /// Bytes from which a stretch is worth it. Tests, whose texts are short, take every one.
+    const WORTH: usize = if cfg!(test) { 1 } else { 512 };
+    const MOST_PATIENCE: u32 = if cfg!(test) { 2 } else { 64 };
 }
 
 impl<'a> Scanner<'a> {
     /// A machine that stands at the first of `bytes`.
     pub(super) fn new(rules: &'a Rules, bytes: &'a [u8], last: bool) -> Self {
-        Self { rules, bytes, last, folded: false, events: Events::new(bytes, &rules.needles) }
+        let leaps = Leaps { pause: 0, patience: 1 };
+        Self { rules, bytes, last, folded: false, events: Events::new(bytes, &rules.needles), leaps }
     }
 
     /// Makes `start` the first byte of the next record.
     pub(super) fn seek(&mut self, start: usize) {
         self.events.seek(start);
+    }
+
+    /// Where a stretch of records ends that starts at `start` and needs no machine, since no quote or escape stands in it: after
+    /// the last LF of it, and before `stop`. None where there is none that is worth it.
+    pub(super) fn stretch(&mut self, start: usize, stop: usize) -> Option<usize> {
+        if !self.rules.is_simple || self.rules.has_comments() {
+            return None;
+        }
+        if self.leaps.pause > 0 {
+            self.leaps.pause -= 1;
+            return None;
+        }
+        let window = self.bytes.get(start..stop)?;
+        let plain = self.rules.first_special(window).map_or(window, |special| &window[..special]);
+        let end = memchr::memrchr(b'\n', plain).map(|at| at + 1).filter(|&length| length >= Leaps::WORTH);
+        self.leaps.patience = if end.is_some() { 1 } else { (self.leaps.patience * 2).min(Leaps::MOST_PATIENCE) };
+        self.leaps.pause = if end.is_some() { 0 } else { self.leaps.patience };
+        end.map(|length| start + length)
     }
 
     /// Reads the record at `start`. The machine must stand there: after the record before, or after `seek`. It stands

@@ -252,7 +252,7 @@ impl<R: Reader> FieldColumn<R> {
         found: &mut Vec<Found>,
     ) -> ArrayRef {
         let mut scratch = String::new();
-        let plain = !has_nul && self.checks.is_empty();
+        let plain = self.checks.is_empty();
         for record in 0..rows {
             let Some(text) = cell(record) else {
                 column.push_null();
@@ -263,7 +263,10 @@ impl<R: Reader> FieldColumn<R> {
                 if self.required {
                     self.missing_value(record, text, found);
                 }
-            } else if plain && let Some(value) = self.reader.quick(text) {
+            } else if plain
+                && !(has_nul && text.as_bytes().contains(&0))
+                && let Some(value) = self.reader.quick(text)
+            {
                 column.push(value);
             } else {
                 scratch.clear();
