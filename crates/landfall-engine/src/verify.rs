@@ -96,18 +96,26 @@ pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Re
     for (position, table) in project.tables().iter().enumerate() {
         let loads = current(ledger.clone(), &table.name);
         let updates = loads.iter().any(|entry| entry.counts.updated > 0);
+        let aside = read.is_aside(table)?;
         for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
             let may_change = updates || entry.on_conflict == OnConflict::Keep;
-            verify_load(read, project, position, entry, may_change, observer, &mut verification)?;
+            let source = if aside { Err(ASIDE.to_owned()) } else { again(project, position, entry) };
+            let counting = Counting { position, source, may_change };
+            verify_load(read, project, counting, entry, observer, &mut verification)?;
         }
-        verify_table(read, table, &loads, &ledger, &mut verification)?;
+        verify_table(read, table, aside, &loads, &ledger, &mut verification)?;
     }
     Ok(verification)
 }
 
+/// Why rows of a table cannot be looked for that a load builds and has not finished.
+const ASIDE: &str =
+    "its load was interrupted, or goes on now: its rows come into sight when the same command has ended";
+
 fn verify_table(
     read: &dyn Read,
     table: &Table,
+    aside: bool,
     loads: &[LoadEntry],
     ledger: &[LoadEntry],
     found: &mut Verification,
@@ -115,7 +123,9 @@ fn verify_table(
     let rows = read.row_count(table)?;
     let inserted: u64 = loads.iter().map(|entry| entry.counts.inserted).sum();
     let mut note = None;
-    if rows > inserted {
+    if aside {
+        note = Some(ASIDE.to_owned());
+    } else if rows > inserted {
         note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
     } else if rows < inserted {
         let message = format!("the table has {rows} rows, and loads have inserted {inserted}: rows were deleted");
@@ -140,12 +150,21 @@ fn verify_table(
     Ok(())
 }
 
+/// How the records of a load are counted.
+struct Counting {
+    /// The position of its table.
+    position: usize,
+    /// Its source, or why that is not read again.
+    source: Result<Source, String>,
+    /// Whether a load may have given rows other content, or left that of the table.
+    may_change: bool,
+}
+
 fn verify_load(
     read: &dyn Read,
     project: &Project,
-    position: usize,
+    Counting { position, source, may_change }: Counting,
     entry: &LoadEntry,
-    may_change: bool,
     observer: &dyn Observer,
     found: &mut Verification,
 ) -> Result<()> {
@@ -165,7 +184,7 @@ fn verify_load(
     if !entry.counts.conserved() {
         wrong.push("its numbers do not add up".to_owned());
     }
-    match again(project, position, entry) {
+    match source {
         _ if entry.state == LoadState::RolledBack => {}
         Err(note) => load.note = Some(note),
         Ok(source) => {

@@ -160,6 +160,11 @@ pub trait Read {
         true
     }
 
+    /// Whether a load that has not ended builds `table` aside, in this process or another, so that its rows are out of sight.
+    fn is_aside(&self, _table: &Table) -> Result<bool> {
+        Ok(false)
+    }
+
     /// For each of `values` the row of `table` whose fields at `positions` have them, with all its fields; none where
     /// there is no such row or no such table. However many values there are, the database is asked a few times at most.
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;

@@ -158,6 +158,9 @@ macro_rules! read_through {
             fn finds(&self, table: &Table) -> bool {
                 self.view(|view| Ok(view.finds(table))).unwrap_or(true)
             }
+            fn is_aside(&self, table: &Table) -> Result<bool> {
+                self.view(|view| Ok(!view.finds(table)))
+            }
             fn find_all(
                 &self,
                 table: &Table,

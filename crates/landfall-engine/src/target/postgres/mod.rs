@@ -303,6 +303,11 @@ impl Read for Postgres {
         !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.heap.is_some()))
     }
 
+    fn is_aside(&self, table: &Table) -> Result<bool> {
+        self.settled()?;
+        self.reading(|connection| self.is_building(connection, table))
+    }
+
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(vec![None; values.len()]) };
