@@ -44,6 +44,9 @@ fn spelling(errors: &'static str) -> Spelling {
     Spelling { own: "landfall_".into(), errors, code: "e.code", field: "e.field", value: "e.value" }
 }
 
+/// The table that is made last: each commits by itself, so that a process which dies leaves those before it.
+const LAST: &str = "landfall_reject_events";
+
 /// A connection that speaks for Landfall's own tables.
 pub(super) struct Own<'c>(RefCell<&'c mut Connection>);
 
@@ -62,7 +65,7 @@ impl sql::Connection for Own<'_> {
     }
 
     fn has_own_tables(&self) -> Result<bool> {
-        has_table(&mut self.0.borrow_mut(), "landfall_loads")
+        has_table(&mut self.0.borrow_mut(), LAST)
     }
 
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {

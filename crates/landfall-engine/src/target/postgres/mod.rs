@@ -48,10 +48,8 @@ use landfall_core::{keys::Scalar, validate::TargetLimits};
 pub(super) use self::settings::Settings;
 use self::{
     building::Lock,
-    catalog::Found,
     connection::Connection,
     ddl::Place,
-    dialect::PostgresDialect,
     failure::Context as _,
     lane::Lane,
     own::Own,
@@ -142,20 +140,6 @@ impl Postgres {
         self.within(Use::Read, work)
     }
 
-    /// Reads `table`, which is at `seat`. Where that fails, it is looked for anew the next time.
-    fn read_table<R>(
-        &self,
-        table: &Table,
-        seat: &Seat,
-        work: impl FnOnce(&mut Connection) -> failure::Outcome<R>,
-    ) -> Result<R> {
-        let outcome = self.reading(|connection| work(connection).map_err(|failure| seat.told(failure, table)));
-        if outcome.is_err() {
-            self.forget();
-        }
-        outcome
-    }
-
     /// Runs `work` in a transaction of its own.
     fn within<R>(&self, using: Use, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
         let mut connection = self.begun(using)?;
@@ -197,65 +181,6 @@ impl Postgres {
             }
         }
         Ok(true)
-    }
-
-    /// Forgets where tables are: another process may have moved them.
-    fn forget(&self) {
-        self.seats.borrow_mut().clear();
-        self.recent.borrow_mut().clear();
-    }
-
-    /// Where `table` belongs.
-    fn place(&self, table: &str) -> Place {
-        Place::new(&self.session.settings.schema, table)
-    }
-
-    /// Where `table` is: whole, or being built by this process. None where it is not.
-    fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
-        self.seat_by(table, |find| self.reading(|connection| find(connection)))
-    }
-
-    /// The same; where it is not known, it is looked for on the connection that `ask` gives.
-    fn seat_by(
-        &self,
-        table: &Table,
-        ask: impl FnOnce(&dyn Fn(&mut Connection) -> Result<Option<Seat>>) -> Result<Option<Seat>>,
-    ) -> Result<Option<Arc<Seat>>> {
-        if let Some(seat) = self.seats.borrow().get(&table.name) {
-            return Ok(Some(seat.clone()));
-        }
-        let found = ask(&|connection| self.find_seat(connection, table))?;
-        Ok(found.map(|seat| self.note(table, seat)))
-    }
-
-    fn find_seat(&self, connection: &mut Connection, table: &Table) -> Result<Option<Seat>> {
-        let doing = || format!("cannot look for the table {:?}", &*table.name);
-        let place = self.place(&table.name);
-        if let Found::Table(standing) = catalog::read(connection, &place).context(doing)? {
-            let dialect = PostgresDialect { tables: std::slice::from_ref(table), schema: &place.schema };
-            let has_triggers = dialect.must_check(table, &standing);
-            return Ok(Some(Seat::whole(place, has_triggers, standing.may_lock)));
-        }
-        if !self.has_own.get() {
-            return Ok(None);
-        }
-        // What another process builds is not there yet.
-        let heap = building::find(&self.session, connection, &table.name, Lock::None).context(doing)?;
-        let own = heap.filter(|heap| heap.is_of(&self.owner));
-        Ok(own.map(|heap| Seat::heap(heap.place(&self.session), heap)))
-    }
-
-    /// Whether `table` is being built, by whomever.
-    fn is_building(&self, connection: &mut Connection, table: &Table) -> Result<bool> {
-        let doing = || format!("cannot look for the table {:?}", &*table.name);
-        Ok(self.has_own.get()
-            && building::find(&self.session, connection, &table.name, Lock::None).context(doing)?.is_some())
-    }
-
-    fn note(&self, table: &Table, seat: Seat) -> Arc<Seat> {
-        let seat = Arc::new(seat);
-        self.seats.borrow_mut().insert(table.name.clone(), seat.clone());
-        seat
     }
 
     /// What the server cannot hold of the rows of `table`.

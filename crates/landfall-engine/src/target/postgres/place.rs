@@ -1,8 +1,19 @@
 //! Where a table is, and how rows may be written to it.
 
-use super::{building::Heap, ddl::Place, failure::Failure, reading};
+use std::sync::Arc;
+
+use super::{
+    Postgres,
+    building::{self, Heap, Lock},
+    catalog::{self, Found},
+    connection::Connection,
+    ddl::Place,
+    dialect::PostgresDialect,
+    failure::{Context as _, Failure, Outcome},
+    reading,
+};
 use crate::{
-    error::{Error, TargetError, TargetErrorKind},
+    error::{Error, Result, TargetError, TargetErrorKind},
     target::Table,
 };
 
@@ -39,5 +50,80 @@ impl Seat {
         }
         let message = format!("another process has finished the table {:?} meanwhile", &*table.name);
         TargetError::new(TargetErrorKind::Again, message).into()
+    }
+}
+
+impl Postgres {
+    /// Forgets where tables are: another process may have moved them.
+    pub(super) fn forget(&self) {
+        self.seats.borrow_mut().clear();
+        self.recent.borrow_mut().clear();
+    }
+
+    /// Where `table` belongs.
+    pub(super) fn place(&self, table: &str) -> Place {
+        Place::new(&self.session.settings.schema, table)
+    }
+
+    /// Where `table` is: whole, or being built by this process. None where it is not.
+    pub(super) fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
+        self.seat_by(table, |find| self.reading(|connection| find(connection)))
+    }
+
+    /// The same; where it is not known, it is looked for on the connection that `ask` gives.
+    pub(super) fn seat_by(
+        &self,
+        table: &Table,
+        ask: impl FnOnce(&dyn Fn(&mut Connection) -> Result<Option<Seat>>) -> Result<Option<Seat>>,
+    ) -> Result<Option<Arc<Seat>>> {
+        if let Some(seat) = self.seats.borrow().get(&table.name) {
+            return Ok(Some(seat.clone()));
+        }
+        let found = ask(&|connection| self.find_seat(connection, table))?;
+        Ok(found.map(|seat| self.note(table, seat)))
+    }
+
+    pub(super) fn find_seat(&self, connection: &mut Connection, table: &Table) -> Result<Option<Seat>> {
+        let doing = || format!("cannot look for the table {:?}", &*table.name);
+        let place = self.place(&table.name);
+        if let Found::Table(standing) = catalog::read(connection, &place).context(doing)? {
+            let dialect = PostgresDialect { tables: std::slice::from_ref(table), schema: &place.schema };
+            let has_triggers = dialect.must_check(table, &standing);
+            return Ok(Some(Seat::whole(place, has_triggers, standing.may_lock)));
+        }
+        if !self.has_own.get() {
+            return Ok(None);
+        }
+        // What another process builds is not there yet.
+        let heap = building::find(&self.session, connection, &table.name, Lock::None).context(doing)?;
+        let own = heap.filter(|heap| heap.is_of(&self.owner));
+        Ok(own.map(|heap| Seat::heap(heap.place(&self.session), heap)))
+    }
+
+    /// Whether `table` is being built, by whomever.
+    pub(super) fn is_building(&self, connection: &mut Connection, table: &Table) -> Result<bool> {
+        let doing = || format!("cannot look for the table {:?}", &*table.name);
+        Ok(self.has_own.get()
+            && building::find(&self.session, connection, &table.name, Lock::None).context(doing)?.is_some())
+    }
+
+    pub(super) fn note(&self, table: &Table, seat: Seat) -> Arc<Seat> {
+        let seat = Arc::new(seat);
+        self.seats.borrow_mut().insert(table.name.clone(), seat.clone());
+        seat
+    }
+
+    /// Reads `table`, which is at `seat`. Where that fails, it is looked for anew the next time.
+    pub(super) fn read_table<R>(
+        &self,
+        table: &Table,
+        seat: &Seat,
+        work: impl FnOnce(&mut Connection) -> Outcome<R>,
+    ) -> Result<R> {
+        let outcome = self.reading(|connection| work(connection).map_err(|failure| seat.told(failure, table)));
+        if outcome.is_err() {
+            self.forget();
+        }
+        outcome
     }
 }

@@ -167,3 +167,20 @@ fn sessions_are_left_as_they_were() {
         assert_eq!(answer, [vec![mysql::Value::Int(1); 3]]);
     }
 }
+
+/// A process was killed while it made Landfall's tables; a reader found some of them, and asked for others.
+#[test]
+fn a_reader_does_not_stumble_over_landfalls_tables_that_are_half_made() {
+    let database = fresh();
+    open(&database.url()).expect("makes them");
+    let made = ["reject_events", "reject_parts", "rejects", "loads"];
+    for at in 0..made.len() {
+        database.sql(&format!("DELETE FROM landfall_migrations; DROP TABLE landfall_{}", made[at])).expect("drops");
+        let settings = Settings::parse(&database.url(), Path::new("/")).expect("a URL");
+        let reader = Mysql::open(settings, Access::Read).expect("opens");
+        assert_eq!(reader.loads().expect("no loads"), []);
+        assert_eq!(reader.reject_count(&crate::quarantine::RejectFilter::default()).expect("no rejects"), 0);
+    }
+    let whole = open(&database.url()).expect("makes the rest");
+    assert_eq!(whole.loads().expect("no loads"), []);
+}
