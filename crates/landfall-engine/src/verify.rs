@@ -192,6 +192,10 @@ fn verify_load(
             load.records = Some(recount.records);
             load.in_table = Some(recount.in_table);
             load.changed_since = Some(recount.changed);
+            if matches!(entry.state, LoadState::Running | LoadState::Stopped) {
+                load.note =
+                    Some("it has not ended, and is counted as far as it has read: run the same command again".into());
+            }
             wrong.extend(differences(entry, &recount, may_change));
         }
     }

@@ -20,8 +20,7 @@ fn a_source_that_is_gone_is_not_called_accounted_for() {
     project.run(&["load", "-q"]).exits(0);
     std::fs::remove_file(project.path().join("people.csv")).unwrap();
     let text = project.run(&["verify"]).exits(0).stdout;
-    let end =
-        "Every record that could be looked for is accounted for.\nThe sources of 1 loads could not be read again.\n";
+    let end = "Every record that could be looked for is accounted for.\nThe records of 1 load were not looked for: the reason stands with each.\n";
     assert!(text.ends_with(end), "{text}");
 }
 

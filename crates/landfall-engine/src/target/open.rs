@@ -39,25 +39,34 @@ impl Location {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("postgres" | "postgresql", _)) => postgres::Settings::parse(text, base)
                 .map(|settings| Self::Postgres(Box::new(settings)))
-                .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
+                .map_err(|fault| Error::Usage(format!("{} cannot be used: {fault}", shown(text)))),
             Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
                 .map(|settings| Self::Mysql(Box::new(settings)))
-                .map_err(|fault| Error::Usage(format!("target {:?} cannot be used: {fault}", mask(text)))),
+                .map_err(|fault| Error::Usage(format!("{} cannot be used: {fault}", shown(text)))),
             _ => Err(Error::Usage(format!(
-                "target {:?} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
+                "{} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
                  postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE, or memory: to try things out",
-                mask(text)
+                shown(text)
             ))),
         }
     }
 }
 
-/// `text` without what may be a secret: everything between `://` and the last `@`.
-fn mask(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(start), Some(end)) if start < end => format!("{}…{}", &text[..start + 3], &text[end..]),
-        _ => text.to_owned(),
+/// A target that cannot be read, without what may be a secret in it: of a URL, the scheme and what stands between its last `@` and
+/// its parameters; of anything else nothing, unless it is a plain name.
+fn shown(text: &str) -> String {
+    let (place, _) = text.split_once('?').unwrap_or((text, ""));
+    match (place.split_once("://"), place.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) if is_plain(scheme) => format!("target \"{scheme}://…@{place}\""),
+        (Some((scheme, _)), None) if is_plain(scheme) => format!("target \"{scheme}://…\""),
+        _ if is_plain(text) => format!("target {text:?}"),
+        _ => "the target".into(),
     }
+}
+
+/// Whether `text` may be a name of a file or a scheme, and has none of the marks by which logins are written.
+fn is_plain(text: &str) -> bool {
+    !text.contains(['@', ':', '=', '?', '&', '#']) && !text.contains("//")
 }
 
 impl fmt::Display for Location {
@@ -90,5 +99,33 @@ pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
         Location::Postgres(settings) => Ok(Box::new(Postgres::open(settings, access)?)),
         Location::Memory => Ok(Box::new(Memory::default())),
         Location::Mysql(settings) => Ok(Box::new(Mysql::open((**settings).clone(), access)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_told_of_a_target_that_cannot_be_read() {
+        for text in [
+            "postgres//lf:s3cret@127.0.0.1:5432/wh",
+            "postgres:/lf:s3cret@127.0.0.1:5432/wh",
+            "postgres:lf:s3cret@127.0.0.1",
+            "lf:s3cret@127.0.0.1",
+            "host=127.0.0.1 password=s3cret user=lf",
+            "postgres://lf@127.0.0.1:99999/wh?password=s3cret",
+            "postgres://lf:s3cret",
+            "postgres://lf@127.0.0.1/wh?password=s3cret&bogus=1",
+            "postgres://lf@127.0.0.1/wh?Password=s3cret",
+            "mysql://lf@127.0.0.1/wh?password=s3cret&bogus=1",
+            "mysql://lf:s3cret",
+            "oracle://lf:s3cret@host/wh",
+        ] {
+            let Err(error) = Location::parse(text, Path::new("/")) else { panic!("{text} was taken") };
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+        let plain = Location::parse("landfall.db", Path::new("/")).map_err(|error| error.to_string());
+        assert!(plain.is_err_and(|error| error.contains("target \"landfall.db\" is not one")));
     }
 }

@@ -190,10 +190,7 @@ pub(super) fn port(text: &str, usual: u16) -> Result<u16, String> {
     if text.is_empty() {
         return Ok(usual);
     }
-    text.parse()
-        .ok()
-        .filter(|&port| port > 0)
-        .ok_or_else(|| format!("its port {text:?} is not a number from 1 to 65535"))
+    text.parse().ok().filter(|&port| port > 0).ok_or_else(|| "its port is not a number from 1 to 65535".into())
 }
 
 /// The seconds of the parameter `name`.

@@ -24,7 +24,8 @@ pub(crate) fn verified(verification: &Verification) -> String {
         (count, _) => writeln!(text, "{count} discrepancies."),
     };
     if unread > 0 {
-        let _ = writeln!(text, "The sources of {unread} loads could not be read again.");
+        let loads = if unread == 1 { "1 load".to_owned() } else { format!("{unread} loads") };
+        let _ = writeln!(text, "The records of {loads} were not looked for: the reason stands with each.");
     }
     text
 }

@@ -237,3 +237,80 @@ fn an_empty_table_is_built_anew_where_it_is_just_as_landfall_makes_it() {
         assert!(stays(touched), "{touched}");
     }
 }
+
+/// A table was built aside, and could not be put in its place: the ledger called its load complete, its rows were out of sight,
+/// and no command would load them again.
+#[test]
+fn what_is_loaded_into_a_schema_without_rights_is_not_called_complete() {
+    let site = Site::new(staff::project(), Kind::Postgres);
+    site.place.run("CREATE SCHEMA theirs");
+    let superuser = site.place.superuser();
+    superuser.sql("ALTER SCHEMA theirs OWNER TO admin").unwrap();
+    let owner = site.place.database().user();
+    superuser.sql(&format!("GRANT USAGE ON SCHEMA theirs TO {owner}")).unwrap();
+    site.aim(&format!("{}?schema=theirs", site.place.url));
+    let error = site.run(&["load"]).fails(5);
+    assert!(error.contains("permission denied for schema theirs"), "{error}");
+    assert!(site.run(&["loads"]).exits(0).stdout.contains("Nothing was loaded yet"));
+    superuser.sql(&format!("GRANT CREATE ON SCHEMA theirs TO {owner}")).unwrap();
+    assert_eq!(site.run(&["load", "--json"]).exits(0).counts("teams")[1], 20);
+    site.run(&["verify", "-q"]).exits(0);
+}
+
+/// The table was made by somebody else while its rows stood aside: they are not lost from sight.
+#[test]
+fn a_table_that_is_made_while_a_load_builds_it_does_not_hide_the_rows_of_the_load() {
+    let site = Site::new(staff::project(), Kind::Postgres);
+    site.run(&["load", "teams", "-q"]).exits(0);
+    let file = File::clean(405, 1, 20_000);
+    site.write("staff.csv", &file.bytes);
+    let mut child = site.command(&["load", "-q", "--chunk-records=100", "--block-bytes=4096"]).spawn().unwrap();
+    let building = "SELECT count(*) FROM landfall.building";
+    let loaded = "SELECT count(*) FROM landfall.loads WHERE table_name = 'staff' AND records_read > 300";
+    while site.place.number(loaded) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(site.place.number(building), 1);
+    let made = "CREATE TABLE staff (
+        id bigint PRIMARY KEY, name text COLLATE \"C\" NOT NULL, age bigint, team bigint NOT NULL, note text,
+        FOREIGN KEY (team) REFERENCES teams (id)
+    )";
+    site.place.run(made);
+    let error = site.run(&["load"]).fails(12);
+    assert!(error.contains("while a load built it aside") && error.contains("building_"), "{error}");
+    site.place.run("DROP TABLE staff");
+    site.run(&["load", "-q"]).exits(0);
+    assert_eq!((site.place.number(building), site.count("staff")), (0, 20_000));
+    site.audit(&[("staff.csv", 20_000)]);
+}
+
+/// A load that was killed before its first chunk left an empty heap, which the next one put in place: its rows then came into
+/// sight chunk by chunk, and slowly.
+#[test]
+fn a_load_goes_on_building_what_was_begun_before_any_row() {
+    let site = Site::new(staff::project(), Kind::Postgres);
+    site.run(&["load", "teams", "-q"]).exits(0);
+    site.place.run(
+        "DROP TABLE staff;
+         INSERT INTO landfall.building (table_name, owner, began_at) VALUES ('staff', 'one that was killed', '2026-01-01');
+         DO $$ DECLARE number bigint; BEGIN
+             SELECT building_id INTO number FROM landfall.building;
+             EXECUTE format('CREATE TABLE landfall.building_%s (
+                 id bigint NOT NULL, name text COLLATE \"C\" NOT NULL, age bigint, team bigint NOT NULL)', number);
+             EXECUTE format('CREATE TABLE landfall.building_%s_parents_0 (
+                 id bigint PRIMARY KEY, FOREIGN KEY (id) REFERENCES teams (id))', number);
+         END $$",
+    );
+    site.write("staff.csv", File::clean(406, 1, 20_000).bytes);
+    let mut child = site.command(&["load", "-q", "--chunk-records=100", "--block-bytes=4096"]).spawn().unwrap();
+    let in_sight = "SELECT count(*) FROM pg_tables WHERE tablename = 'staff'";
+    let loaded = "SELECT count(*) FROM landfall.loads WHERE table_name = 'staff' AND records_read > 300";
+    while site.place.number(loaded) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
+    }
+    assert_eq!(site.place.number(in_sight), 0);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(site.count("staff"), 20_000);
+}

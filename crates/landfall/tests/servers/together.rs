@@ -285,3 +285,24 @@ fn two_programs_that_start_at_once_make_landfalls_tables_once() {
         }
     }
 }
+
+/// Each overlooked the rows of the other, which was about to commit: they stayed, and all of its own were rejected.
+#[test]
+fn of_two_replaces_at_once_the_rows_of_one_are_left_and_no_others() {
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::Pooled, Kind::Mariadb] {
+        for round in 0..rounds(3) {
+            let site = site(kind, true);
+            let files = [File::clean(350 + round, 1, 1500), File::clean(360 + round, 1, 1500)];
+            let names = ["a.csv", "b.csv"];
+            names.iter().zip(&files).for_each(|(name, file)| site.write(name, &file.bytes));
+            let sources = names.map(|name| format!("staff={name}"));
+            let commands: Vec<Vec<&str>> =
+                sources.iter().map(|source| vec!["load", source, "--mode", "replace"]).collect();
+            all_at_once(&site, &commands);
+            let held: Staff = site.held();
+            let rows: BTreeSet<String> = held.iter().map(|(id, person)| format!("{id} {person:?}")).collect();
+            let whole = files.iter().any(|file| rows == rows_of(&[file]));
+            assert!(whole, "{kind:?}: {} rows of both files", rows.len());
+        }
+    }
+}

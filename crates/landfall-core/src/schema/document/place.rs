@@ -93,7 +93,13 @@ impl Place {
 
     /// The line with carets under the place; a long line is shown in part. Control characters are shown as blanks.
     pub(super) fn snippet(&self) -> String {
-        let chars: Vec<char> = self.source.line(self.line).chars().map(printable).collect();
+        let line = self.source.line(self.line);
+        let mut chars: Vec<char> = line.chars().map(printable).collect();
+        if may_hold_secret(line) {
+            // The name before the colon stays.
+            let value = chars.iter().position(|&char| char == ':').unwrap_or(0);
+            chars[value..].iter_mut().filter(|char| char.is_alphanumeric()).for_each(|char| *char = '•');
+        }
         let column = self.column();
         let from = column.saturating_sub(SNIPPET_SIDE + 1).min(chars.len());
         let to = (column + SNIPPET_SIDE).min(chars.len());
@@ -104,6 +110,13 @@ impl Place {
         let carets = "^".repeat(self.width.min((to + 1).saturating_sub(column)).max(1));
         format!("  {number} | {}\n  {blank} | {indent}{carets}", shown.trim_end())
     }
+}
+
+/// Whether a line may hold a login: a URL with one, or a password.
+fn may_hold_secret(line: &str) -> bool {
+    let login = |before: &str| before.rsplit([' ', '\t', '"', '\'']).next().is_some_and(|word| word.contains(':'));
+    let url = line.rsplit_once('@').is_some_and(|(before, _)| login(before) || before.contains("://"));
+    url || line.to_ascii_lowercase().contains("password")
 }
 
 fn printable(char: char) -> char {

@@ -200,3 +200,18 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), json(&text).is_ok());
     }
 }
+
+/// A password was told with the line on which a mistake stood.
+#[test]
+fn lines_that_may_hold_a_password_are_shown_without_it() {
+    for line in [
+        "targt: \"postgres://lf:s3cret@127.0.0.1/wh\"",
+        "targt: postgres//lf:s3cret@127.0.0.1/wh",
+        "targt: lf:s3cret@127.0.0.1",
+        "targt: postgres://lf@h/wh?password=s3cret",
+        "Password: s3cret",
+    ] {
+        let error = yaml(&format!("{line}\n{line}\n")).unwrap_err();
+        assert!(!error.contains("s3cret") && error.contains("2 | "), "{error}");
+    }
+}

@@ -37,9 +37,18 @@ const SOURCE_SECONDS: i64 = 10;
 /// Waits until no other process begins to load the same source into the same table.
 pub(super) fn lock_source(connection: &mut Connection, entry: &LoadEntry) -> Result<()> {
     let doing = || format!("cannot begin to load {} into the table {:?}", entry.source, entry.table);
+    lock(connection, &format!("{:?} {:?}", entry.table, entry.source), &doing)
+}
+
+/// Waits until no other process replaces the rows of `table`: each would overlook those of the other, which then stay.
+pub(super) fn lock_table(connection: &mut Connection, table: &str) -> Result<()> {
+    lock(connection, &format!("{table:?}"), &|| format!("cannot empty the table {table:?}"))
+}
+
+/// Takes the lock called `name` until the transaction ends.
+fn lock(connection: &mut Connection, name: &str, doing: &dyn Fn() -> String) -> Result<()> {
     let asked = "SELECT GET_LOCK(concat('landfall.', left(sha2(concat(database(), '\n', ?), 256), 40)), ?)";
-    let source = format!("{:?} {:?}", entry.table, entry.source);
-    let got = connection.all(asked, vec![Value::from(source), Value::Int(SOURCE_SECONDS)], &doing)?;
+    let got = connection.all(asked, vec![Value::from(name), Value::Int(SOURCE_SECONDS)], doing)?;
     if matches!(got.first().map(Vec::as_slice), Some([Value::Int(1)])) {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use super::{
     connection::Connection,
     failure::{Context as _, failure, is_lost},
     load_data::{Rows, Trouble, send},
-    lock::{lock_source, unlock_sources},
+    lock::{lock_source, lock_table, unlock_sources},
     outcome,
     own::Own,
     rows,
@@ -74,6 +74,7 @@ impl Work {
     /// Takes all rows out of `table`. Those that name them are looked for when the transaction ends, since the table may
     /// hold new ones by then: so the server must not stop this, nor go on to their tables.
     pub(super) fn clear(&mut self, table: &Table) -> Result<()> {
+        lock_table(&mut self.connection, &table.name)?;
         if self.fence == Fence::Database {
             self.cleared.push(table.clone());
         }

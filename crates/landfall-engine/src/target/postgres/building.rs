@@ -46,6 +46,12 @@ impl Heap {
         Place::new(&session.own, &format!("building_{}", self.number))
     }
 
+    /// Whether no row of it is committed.
+    pub(super) fn is_empty(&self, session: &Session, connection: &mut Connection) -> Outcome<bool> {
+        let sql = format!("SELECT FROM {} LIMIT 1", self.place(session));
+        connection.execute(&sql, &Parameters::default()).map(|rows| rows == 0)
+    }
+
     /// Where the parents stand that its rows name by the foreign key at `at`.
     fn parents(&self, session: &Session, at: usize) -> Place {
         Place::new(&session.own, &format!("building_{}_parents_{at}", self.number))

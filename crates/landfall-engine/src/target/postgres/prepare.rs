@@ -1,5 +1,7 @@
 //! Tables of the dictionary: made where they are missing, checked where they exist, built aside, finished.
 
+use landfall_core::schema::ForeignKey;
+
 use super::{
     Difference, Lock, Place, Postgres, Seat, Table,
     building::{self, Heap},
@@ -7,7 +9,7 @@ use super::{
     connection::Connection,
     ddl::{self, add_foreign_keys, add_keys, create_heap, in_circle},
     dialect::PostgresDialect,
-    failure::Context as _,
+    failure::{Context as _, Failure, Outcome, Refusal},
     own::make_schema,
     parameters::Parameters,
     session::{Session, Use},
@@ -26,7 +28,8 @@ pub(super) fn prepare(target: &mut Postgres, tables: &[Table]) -> Result<()> {
     tables.iter().try_for_each(ddl::check_names)?;
     target.forget();
     let all_whole = target.reading(|connection| all_whole(&target.session, connection, tables))?;
-    if all_whole {
+    let built = target.reading(|connection| any_built(&target.session, connection, tables))?;
+    if all_whole && !built {
         return Ok(());
     }
     target.within(Use::Write, |connection| {
@@ -43,6 +46,17 @@ fn all_whole(session: &Session, connection: &mut Connection, tables: &[Table]) -
         whole &= is_whole(session, connection, table, tables)?;
     }
     Ok(whole)
+}
+
+/// Whether any of `tables` is being built aside.
+fn any_built(session: &Session, connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    for table in tables {
+        let doing = || format!("cannot look for the table {:?}", &*table.name);
+        if building::find(session, connection, &table.name, Lock::None).context(doing)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether `table` is there; if so, it is checked.
@@ -69,7 +83,8 @@ fn make_missing(session: &Session, connection: &mut Connection, tables: &[Table]
         let making = || format!("cannot make the table {:?}", &*table.name);
         let heap = heap_of(session, connection, table)?;
         if is_whole(session, connection, table, tables)? {
-            continue;
+            let Some(heap) = &heap else { continue };
+            make_way(session, connection, table, heap)?;
         }
         if let Some(heap) = heap {
             finish_heap(session, connection, table, &heap)?;
@@ -95,6 +110,19 @@ fn make_missing(session: &Session, connection: &mut Connection, tables: &[Table]
 fn heap_of(session: &Session, connection: &mut Connection, table: &Table) -> Result<Option<Heap>> {
     let doing = || format!("cannot look for the table {:?}", &*table.name);
     building::find(session, connection, &table.name, Lock::Alone).context(doing)
+}
+
+/// Takes an empty table away that another program has made while a load built it aside: the rows of that load are in the heap.
+fn make_way(session: &Session, connection: &mut Connection, table: &Table, heap: &Heap) -> Result<()> {
+    if take_away(session, connection, table).context(|| format!("cannot finish the table {:?}", &*table.name))? {
+        return Ok(());
+    }
+    Err(super::mismatch(format!(
+        "another program has made the table {:?} while a load built it aside, and the rows of that load are in {}; drop the table \
+         that the other program made, or rename it, then run the same command again: it puts the other one in its place",
+        &*table.name,
+        heap.place(session)
+    )))
 }
 
 fn finish_heap(session: &Session, connection: &mut Connection, table: &Table, heap: &Heap) -> Result<()> {
@@ -126,6 +154,19 @@ pub(super) fn build(target: &mut Postgres, table: &Table, resumes: bool) -> Resu
     Ok(true)
 }
 
+/// Makes sure that the role may make tables in `schema`.
+fn may_create(connection: &mut Connection, schema: &str) -> Outcome<()> {
+    let may = "SELECT WHERE pg_catalog.has_schema_privilege($1, 'CREATE')";
+    if connection.execute(may, &Parameters::default().text(schema))? > 0 {
+        return Ok(());
+    }
+    Err(Failure::Refused(Box::new(Refusal {
+        code: "42501".into(),
+        message: format!("permission denied for schema {schema}"),
+        constraint: None,
+    })))
+}
+
 fn build_within(
     session: &Session,
     connection: &mut Connection,
@@ -135,15 +176,21 @@ fn build_within(
 ) -> Result<Option<Heap>> {
     let doing = || format!("cannot build the table {:?}", &*table.name);
     make_schema(connection, &session.settings.schema).context(doing)?;
+    // Finished, it goes there: that must not turn out to be forbidden when its rows are loaded.
+    may_create(connection, &session.settings.schema).context(doing)?;
     let heap = heap_of(session, connection, table)?;
-    if is_whole(session, connection, table, std::slice::from_ref(table))?
-        && !(heap.is_none() && take_away(session, connection, table).context(doing)?)
-    {
-        return Ok(None);
+    if is_whole(session, connection, table, std::slice::from_ref(table))? {
+        match &heap {
+            Some(heap) => make_way(session, connection, table, heap)?,
+            None if take_away(session, connection, table).context(doing)? => {}
+            None => return Ok(None),
+        }
     }
     match heap {
         None => building::begin(session, connection, table, owner).context(doing).map(Some),
-        Some(heap) if resumes => building::take_over(session, connection, table, heap, owner).map(Some),
+        Some(heap) if resumes || heap.is_empty(session, connection).context(doing)? => {
+            building::take_over(session, connection, table, heap, owner).map(Some)
+        }
         // Another load fills it, or began to. Its rows stay, and this load adds to the finished table.
         Some(heap) => finish_heap(session, connection, table, &heap).map(|()| None),
     }
@@ -181,7 +228,8 @@ pub(super) fn differences(target: &Postgres, tables: &[Table]) -> Result<Vec<Dif
                     let statements = std::iter::once(create_heap(table, &place)).chain(add_keys(table, &place));
                     found.push(missing(table, statements.collect::<Vec<_>>().join(";\n")));
                     let keys = add_foreign_keys(table, &place, &place.schema, in_circle(table, tables));
-                    later.extend(keys.into_iter().map(|statement| missing_key(table, statement)));
+                    let keys = table.schema.foreign_keys.iter().zip(keys);
+                    later.extend(keys.map(|(key, statement)| missing_key(table, key, statement)));
                 }
             }
         }
@@ -196,8 +244,9 @@ fn being_built(table: &Table) -> Difference {
 }
 
 /// A foreign key of a table that does not exist yet: tables may refer to each other, so that it comes after them.
-fn missing_key(table: &Table, statement: String) -> Difference {
-    let message = "has no foreign key yet".to_owned();
+fn missing_key(table: &Table, key: &ForeignKey, statement: String) -> Difference {
+    let fields: Vec<&str> = key.fields.iter().map(|&at| &*table.schema.fields[at].name).collect();
+    let message = format!("has no foreign key ({}) to {} yet", fields.join(", "), key.parent);
     Difference { table: table.name.clone(), message, addition: Some(statement), harmless: true }
 }
 

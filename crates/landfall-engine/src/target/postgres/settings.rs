@@ -220,10 +220,7 @@ fn port(text: &str) -> Result<u16, String> {
     if text.is_empty() {
         return Ok(PORT);
     }
-    text.parse()
-        .ok()
-        .filter(|&port| port > 0)
-        .ok_or_else(|| format!("its port {text:?} is not a number from 1 to 65535"))
+    text.parse().ok().filter(|&port| port > 0).ok_or_else(|| "its port is not a number from 1 to 65535".into())
 }
 
 fn ssl_mode(text: &str) -> Result<SslMode, String> {

@@ -245,6 +245,9 @@ impl Transaction for PostgresTransaction<'_> {
                 // Rows that name those of this table are looked at when it has been filled again.
                 worker.defer_keys().context(doing)?;
             }
+            // Rows of another process that is about to commit would be overlooked, and stay.
+            let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", destination.seat.place);
+            worker.connection.batch(&sql).context(doing)?;
             let sql = format!("DELETE FROM {}", destination.seat.place);
             worker.connection.patiently(|connection| connection.batch(&sql)).map(drop).context(doing)
         })

@@ -173,9 +173,8 @@ fn sessions_are_left_as_they_were() {
 fn a_reader_does_not_stumble_over_landfalls_tables_that_are_half_made() {
     let database = fresh();
     open(&database.url()).expect("makes them");
-    let made = ["reject_events", "reject_parts", "rejects", "loads"];
-    for at in 0..made.len() {
-        database.sql(&format!("DELETE FROM landfall_migrations; DROP TABLE landfall_{}", made[at])).expect("drops");
+    for made in ["reject_events", "reject_parts", "rejects", "loads"] {
+        database.sql(&format!("DELETE FROM landfall_migrations; DROP TABLE landfall_{made}")).expect("drops");
         let settings = Settings::parse(&database.url(), Path::new("/")).expect("a URL");
         let reader = Mysql::open(settings, Access::Read).expect("opens");
         assert_eq!(reader.loads().expect("no loads"), []);
