@@ -1,5 +1,5 @@
-//! Which tables of a command are built aside: those that do not exist yet, or are empty and as Landfall makes them, as far as
-//! no row of theirs must be looked for while they are loaded.
+//! Which tables of a command are built aside: those that do not exist yet, as far as no row of theirs must be looked for
+//! while they are loaded.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::{
     target::{Table, Target},
 };
 
-/// The tables of a command that are still to be filled for the first time.
+/// The tables of a command that are still to be made.
 #[derive(Debug, Default)]
 pub(super) struct Building {
     /// Positions of those to build aside.

@@ -304,8 +304,7 @@ pub trait Target: Read {
     /// A table that differs from the dictionary, or a name or type that the database cannot take.
     fn prepare(&mut self, tables: &[Table]) -> Result<()>;
 
-    /// Whether `table` may be built aside: it does not exist, or is empty and just as [`prepare`](Self::prepare) makes it. That
-    /// is looked at once more when it is begun.
+    /// Whether `table` may be built aside: it does not exist. One that exists may be in use, also where it is empty.
     fn can_build(&self, _table: &Table) -> Result<bool> {
         Ok(false)
     }

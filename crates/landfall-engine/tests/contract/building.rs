@@ -113,32 +113,12 @@ fn preparing_finishes_what_was_begun(ground: &Ground) {
     assert_eq!(content(&*ground.read(), &people), [row![1, "a", ()]]);
 }
 
-fn a_table_that_has_rows_is_not_built(ground: &Ground) {
+fn a_table_that_is_there_is_not_built(ground: &Ground) {
     let people = people();
     let mut target = prepared(ground, std::slice::from_ref(&people));
-    within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()]]));
     assert!(!target.can_build(&people).unwrap());
     assert!(!target.build(&people, false).unwrap() && !target.build(&people, true).unwrap());
     assert!(target.finds(&people));
-}
-
-fn an_empty_table_is_built_as_if_it_were_not_there(ground: &Ground) {
-    let (teams, members) = teams_and_members();
-    let mut target = prepared(ground, &[teams.clone(), members.clone()]);
-    // The other one is a parent: it stays.
-    for (table, row) in [(&teams, row![1, "one"]), (&members, row![5, 1])] {
-        let builds = target.build(table, false).unwrap();
-        assert_eq!(target.has_table(table).unwrap(), !builds);
-        within(&mut *target, |transaction| {
-            insert(transaction, table, std::slice::from_ref(&row));
-            if *table.name == *members.name {
-                transaction.hold_parents(&members, &teams, &[0], &[row![1]]).unwrap();
-            }
-        });
-        target.finish(table).unwrap();
-        assert_eq!(content(&*target, table), [row]);
-    }
-    assert_eq!(target.differences(&[teams, members]).unwrap(), []);
 }
 
 fn what_stands_against_the_keys_is_told(ground: &Ground) {
@@ -186,8 +166,7 @@ contract! {
     the_same_command_goes_on_building,
     another_command_finishes_what_was_begun,
     preparing_finishes_what_was_begun,
-    a_table_that_has_rows_is_not_built,
-    an_empty_table_is_built_as_if_it_were_not_there,
+    a_table_that_is_there_is_not_built,
     what_stands_against_the_keys_is_told,
     parents_stay_until_it_is_finished,
 }

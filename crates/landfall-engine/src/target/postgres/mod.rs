@@ -280,7 +280,7 @@ impl Target for Postgres {
     }
 
     fn can_build(&self, table: &Table) -> Result<bool> {
-        prepare::can_build(self, table)
+        Ok(!self.has_table(table)?)
     }
 
     fn build(&mut self, table: &Table, resumes: bool) -> Result<bool> {

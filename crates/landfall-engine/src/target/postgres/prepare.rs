@@ -129,16 +129,6 @@ fn finish_heap(session: &Session, connection: &mut Connection, table: &Table, he
     building::finish(session, connection, table, heap).context(|| format!("cannot finish the table {:?}", &*table.name))
 }
 
-/// Whether `table` may be built aside: it does not exist, or may be one that nobody has touched.
-pub(super) fn can_build(target: &Postgres, table: &Table) -> Result<bool> {
-    let Some(seat) = target.seat(table)? else { return Ok(true) };
-    if seat.heap.is_some() || seat.has_triggers {
-        return Ok(seat.heap.is_some());
-    }
-    let sql = format!("SELECT FROM {} LIMIT 1", seat.place);
-    target.read_table(table, &seat, |connection| connection.execute(&sql, &Parameters::default()).map(|rows| rows == 0))
-}
-
 /// Begins to build `table` aside, or goes on with it. Whether it is being built now.
 pub(super) fn build(target: &mut Postgres, table: &Table, resumes: bool) -> Result<bool> {
     target.settled()?;
@@ -180,11 +170,8 @@ fn build_within(
     may_create(connection, &session.settings.schema).context(doing)?;
     let heap = heap_of(session, connection, table)?;
     if is_whole(session, connection, table, std::slice::from_ref(table))? {
-        match &heap {
-            Some(heap) => make_way(session, connection, table, heap)?,
-            None if take_away(session, connection, table).context(doing)? => {}
-            None => return Ok(None),
-        }
+        let Some(heap) = &heap else { return Ok(None) };
+        make_way(session, connection, table, heap)?;
     }
     match heap {
         None => building::begin(session, connection, table, owner).context(doing).map(Some),

@@ -1,5 +1,5 @@
-//! Tables that exist, are empty, and are in every respect as Landfall makes them: they may be built aside like those that do not
-//! exist, since nobody can tell the difference afterwards.
+//! Tables that exist, are empty, and are in every respect as Landfall makes them. Where a load has built the same table aside, such a
+//! one may make way for it, since nobody can tell the difference afterwards.
 //!
 //! Whether one is so is not judged by a list of what could differ. A second table is made by the same statements, and all that
 //! the catalogue says of the two is compared.
