@@ -225,7 +225,8 @@ pub trait Transaction: Read {
         Ok(())
     }
 
-    /// Takes all rows out of `table`; refuses to where the database would delete or alter rows of other tables with them.
+    /// Takes all rows out of `table`; refuses to where the database would delete or alter rows of other tables with them. Until
+    /// this transaction ends, no other one can do so: it waits, or says so.
     fn clear(&mut self, table: &Table) -> Result<()>;
 
     /// Every row that names a parent which does not exist, as sentences, at most ten; `tables` are those to check.

@@ -1,5 +1,5 @@
-//! A lock on what Landfall defines in a database: statements that define something commit by themselves, so that no
-//! transaction can keep two processes apart.
+//! Named locks of the server, which keep processes of Landfall apart: while one defines tables (such statements commit by themselves,
+//! so that no transaction can do that), begins to load a source, or replaces the rows of a table.
 
 use mysql::Value;
 
@@ -31,8 +31,8 @@ pub(super) fn with_lock<R>(connection: &mut Connection, work: impl FnOnce(&mut C
     outcome
 }
 
-/// Seconds that a process waits for another one to commit the first chunk of the same source.
-const SOURCE_SECONDS: i64 = 10;
+/// Seconds that a process waits for another one to commit the first chunk of the same source, or the same table's replace.
+const ROWS_SECONDS: i64 = 10;
 
 /// Waits until no other process begins to load the same source into the same table.
 pub(super) fn lock_source(connection: &mut Connection, entry: &LoadEntry) -> Result<()> {
@@ -48,18 +48,18 @@ pub(super) fn lock_table(connection: &mut Connection, table: &str) -> Result<()>
 /// Takes the lock called `name` until the transaction ends.
 fn lock(connection: &mut Connection, name: &str, doing: &dyn Fn() -> String) -> Result<()> {
     let asked = "SELECT GET_LOCK(concat('landfall.', left(sha2(concat(database(), '\n', ?), 256), 40)), ?)";
-    let got = connection.all(asked, vec![Value::from(name), Value::Int(SOURCE_SECONDS)], doing)?;
+    let got = connection.all(asked, vec![Value::from(name), Value::Int(ROWS_SECONDS)], doing)?;
     if matches!(got.first().map(Vec::as_slice), Some([Value::Int(1)])) {
         return Ok(());
     }
     let message = format!(
-        "{}: another process has been at that for {SOURCE_SECONDS} s; run the same command again when it has finished",
+        "{}: another process has been at that for {ROWS_SECONDS} s; run the same command again when it has finished",
         doing()
     );
     Err(TargetError::new(TargetErrorKind::Locked, message).into())
 }
 
-/// Lets others begin.
-pub(super) fn unlock_sources(connection: &mut Connection) -> mysql::Result<()> {
+/// Lets go of all locks of a transaction that has ended.
+pub(super) fn unlock_all(connection: &mut Connection) -> mysql::Result<()> {
     connection.run("DO RELEASE_ALL_LOCKS()").map(drop)
 }

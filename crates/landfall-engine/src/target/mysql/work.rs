@@ -14,7 +14,7 @@ use super::{
     connection::Connection,
     failure::{Context as _, failure, is_lost},
     load_data::{Rows, Trouble, send},
-    lock::{lock_source, lock_table, unlock_sources},
+    lock::{lock_source, lock_table, unlock_all},
     outcome,
     own::Own,
     rows,
@@ -170,7 +170,7 @@ impl Work {
 
     /// The connection, as it was before the transaction.
     fn restored(mut self) -> Result<Connection, Failed> {
-        let unlocked = unlock_sources(&mut self.connection);
+        let unlocked = unlock_all(&mut self.connection);
         let restored = unlocked.and_then(|()| self.connection.run("SET SESSION foreign_key_checks = 1"));
         if let Err(error) = restored {
             // What was to be committed is; the connection is given up.
@@ -187,7 +187,7 @@ impl Work {
         let undone = self
             .connection
             .run("ROLLBACK")
-            .and_then(|_| unlock_sources(&mut self.connection))
+            .and_then(|_| unlock_all(&mut self.connection))
             .and_then(|()| self.connection.run("SET SESSION foreign_key_checks = 1"));
         undone.is_ok().then_some(self.connection)
     }

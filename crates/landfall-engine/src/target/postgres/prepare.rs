@@ -27,9 +27,11 @@ pub(super) fn prepare(target: &mut Postgres, tables: &[Table]) -> Result<()> {
     target.settled()?;
     tables.iter().try_for_each(ddl::check_names)?;
     target.forget();
-    let all_whole = target.reading(|connection| all_whole(&target.session, connection, tables))?;
-    let built = target.reading(|connection| any_built(&target.session, connection, tables))?;
-    if all_whole && !built {
+    let nothing_to_do = target.reading(|connection| {
+        let session = &target.session;
+        Ok(all_whole(session, connection, tables)? && !any_built(session, connection, tables)?)
+    })?;
+    if nothing_to_do {
         return Ok(());
     }
     target.within(Use::Write, |connection| {
