@@ -105,6 +105,7 @@ impl Draft {
             lines: self.lines,
             faults: self.faults,
             line_ends: self.line_ends,
+            json: None,
         }
     }
 }

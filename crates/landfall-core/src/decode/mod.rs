@@ -1,7 +1,8 @@
 //! Bytes become records: where a record ends, and what its cells are.
 //!
 //! A [`Cutter`] finds in one sequential pass where records end, and hands out [`Block`]s of whole records. A [`Decoder`]
-//! cuts each block into cells, in any thread and in any order. Both are pure: bytes in, positions out, no I/O.
+//! cuts each block into cells, in any thread and in any order. Both are pure: bytes in, positions out, no I/O. JSON rows take the
+//! same form: see [`json`].
 
 mod block;
 mod buffer;
@@ -10,6 +11,7 @@ mod decoder;
 mod draft;
 mod events;
 mod header;
+pub mod json;
 mod judge;
 mod limits;
 mod lines;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::json::{ExtraMember, JsonKind, JsonParts};
+
 /// The records of one block with their cells. Cells are addressed by record and column, both counted from 0.
 ///
 /// Everything is positions into `text` (or `side`, for cells whose text differs from the source because quotes or
@@ -26,6 +28,8 @@ pub struct Records {
     pub(crate) faults: Vec<(u32, Fault)>,
     /// The number of line ends in the whole block.
     pub(crate) line_ends: u32,
+    /// What JSON rows have beside their cells; none for CSV.
+    pub(crate) json: Option<JsonParts>,
 }
 
 /// Where a cell's text is.
@@ -80,6 +84,18 @@ pub enum Fault {
     Encoding {
         /// Bytes before the bad one.
         offset: u32,
+    },
+    /// The record is not JSON; the offset of the byte within the record at which that was found, and what was found there.
+    Json {
+        /// Bytes before the place.
+        offset: u32,
+        /// The end of a sentence.
+        reason: String,
+    },
+    /// The record is JSON, but no object.
+    NotAnObject {
+        /// What it is.
+        found: JsonKind,
     },
 }
 
@@ -169,6 +185,24 @@ impl Records {
     #[must_use]
     pub fn faults(&self) -> &[(u32, Fault)] {
         &self.faults
+    }
+
+    /// What a cell of a JSON row is; none for CSV, and where the record has fewer cells.
+    #[must_use]
+    pub fn json_kind(&self, record: usize, column: usize) -> Option<JsonKind> {
+        let at = self.firsts[record] as usize + column;
+        self.json.as_ref().filter(|_| at < self.firsts[record + 1] as usize).map(|json| json.kinds[at])
+    }
+
+    /// Whether the records are JSON rows.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        self.json.is_some()
+    }
+
+    /// The members of JSON rows that are no cells, in record order.
+    pub(crate) fn extra_members(&self) -> &[ExtraMember] {
+        self.json.as_ref().map_or(&[], |json| &json.extras)
     }
 
     /// Records with these cells, one line each: for tests and benches. The raw bytes are the cells joined by commas.

@@ -6,7 +6,7 @@ use super::{
     column::{Booleans, Reader},
     problem::{Cause, FORM, shown},
 };
-use crate::schema::BooleanWords;
+use crate::{decode::json::JsonKind, schema::BooleanWords};
 
 /// Reads `boolean`.
 #[derive(Debug)]
@@ -38,6 +38,14 @@ impl Reader for BooleanReader {
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<bool, Cause> {
         self.quick(text).ok_or(FORM)
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::Boolean]
+    }
+
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, _scratch: &'a mut String) -> Result<bool, Cause> {
+        Ok(text == "true")
     }
 
     fn noun(&self) -> &'static str {

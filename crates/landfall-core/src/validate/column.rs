@@ -15,6 +15,7 @@ use super::{
     problem::{Cause, Found, shown},
 };
 use crate::{
+    decode::json::JsonKind,
     reject::{CellError, ErrorCode},
     schema::Field,
 };
@@ -183,6 +184,19 @@ pub(super) trait Reader: Debug + Send + Sync {
     /// The value of a cell, or why it has none. A value that is text may be written to `scratch`, which is empty.
     fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, Self>, Cause>;
 
+    /// What a value may be in a JSON row.
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::String]
+    }
+
+    /// The value of a cell of a JSON row that is one of [`Reader::json_kinds`]: its text, for a string, or its JSON text.
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, Self>, Cause> {
+        match self.quick(text) {
+            Some(value) => Ok(value),
+            None => self.read(text, scratch),
+        }
+    }
+
     /// How two values compare; `None` where they have no order.
     fn order(&self, left: Value<'_, Self>, right: Value<'_, Self>) -> Option<Ordering> {
         Some(Self::Stored::order(left, right))
@@ -199,6 +213,9 @@ pub(super) trait Reader: Debug + Send + Sync {
     /// What to do about an unreadable cell: `write it like 2021-11-07`.
     fn hint(&self) -> String;
 }
+
+/// Why a text with a NUL character has no value.
+const NUL: Cause = Cause::Borrowed("it contains a NUL character, which not every database can hold");
 
 /// The position of a record: a block has fewer than 2^32.
 fn position(record: usize) -> u32 {
@@ -288,8 +305,20 @@ impl<R: Reader> FieldColumn<R> {
     /// loop, so that the hot path there is inlined.
     #[inline(never)]
     fn examine(&self, record: usize, text: &str, scratch: &mut String, column: &mut R::Stored, found: &mut Vec<Found>) {
+        self.keep(record, text, self.value(text, scratch), column, found);
+    }
+
+    /// Adds the value of a cell to the column and checks its constraints, or notes why it has none.
+    fn keep(
+        &self,
+        record: usize,
+        text: &str,
+        value: Result<Value<'_, R>, Cause>,
+        column: &mut R::Stored,
+        found: &mut Vec<Found>,
+    ) {
         let record = position(record);
-        match self.value(text, scratch) {
+        match value {
             Ok(value) => {
                 column.push(value);
                 let mut note = |problem: String| {
@@ -305,9 +334,86 @@ impl<R: Reader> FieldColumn<R> {
         }
     }
 
+    /// The loop over the cells of a column of JSON rows.
+    fn fill_json(&self, block: &Block<'_>, at: usize, mut column: R::Stored, found: &mut Vec<Found>) -> ArrayRef {
+        let mut scratch = String::new();
+        for record in 0..block.len() {
+            let Some(kind) = block.records.json_kind(record, at) else {
+                column.push_null();
+                continue;
+            };
+            let text = block.cell(record, at).unwrap_or_default();
+            match kind {
+                JsonKind::Absent | JsonKind::Null => {
+                    column.push_null();
+                    self.missing_json(record, kind, found);
+                }
+                JsonKind::String if self.missing.is(text) => {
+                    column.push_null();
+                    if self.required {
+                        self.missing_value(record, text, found);
+                    }
+                }
+                kind if self.reader.json_kinds().contains(&kind) => {
+                    scratch.clear();
+                    let value = if block.has_nul && text.as_bytes().contains(&0) {
+                        Err(NUL)
+                    } else {
+                        self.reader.read_json(kind, text, &mut scratch)
+                    };
+                    if self.checks.is_empty()
+                        && let Ok(value) = value
+                    {
+                        column.push(value);
+                    } else {
+                        self.keep(record, text, value, &mut column, found);
+                    }
+                }
+                kind => {
+                    column.push_null();
+                    let error = self.kind_error(kind, text);
+                    found.push(Found { record: position(record), field: self.position, error });
+                }
+            }
+        }
+        column.finish()
+    }
+
+    /// Notes a member of a JSON row that is null or not there, where the field is required.
+    fn missing_json(&self, record: usize, kind: JsonKind, found: &mut Vec<Found>) {
+        let text = (kind == JsonKind::Null).then_some("null");
+        if let Some(error) = self.required_error(text) {
+            found.push(Found { record: position(record), field: self.position, error });
+        }
+    }
+
+    /// The error of a JSON value of another kind than the field's.
+    #[cold]
+    fn kind_error(&self, kind: JsonKind, text: &str) -> CellError {
+        if kind == JsonKind::BrokenString {
+            let message = format!(
+                "field {}: the string {} has half a surrogate pair (\\uD800 to \\uDFFF), which is no text",
+                shown(&self.name),
+                shown(text)
+            );
+            return CellError::new(ErrorCode::EncodingError, Some(Arc::clone(&self.name)), Some(text), message);
+        }
+        let wanted: Vec<&str> = self.reader.json_kinds().iter().map(|kind| kind.noun()).collect();
+        let message = format!(
+            "field {}: {} is {} and not {}; {} is written as {}",
+            shown(&self.name),
+            shown(text),
+            kind.noun(),
+            self.reader.noun(),
+            self.reader.noun(),
+            wanted.join(" or ")
+        );
+        CellError::new(ErrorCode::TypeError, Some(Arc::clone(&self.name)), Some(text), message)
+    }
+
     fn value<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, R>, Cause> {
         if memchr::memchr(0, text.as_bytes()).is_some() {
-            return Err("it contains a NUL character, which not every database can hold".into());
+            return Err(NUL);
         }
         match self.reader.quick(text) {
             Some(value) => Ok(value),
@@ -335,6 +441,7 @@ impl<R: Reader> ReadColumn for FieldColumn<R> {
         let bytes = block.bytes_of_a_column();
         let stored = R::Stored::with_capacity(rows, bytes, self.reader.data_type());
         match column {
+            Some(at) if block.records.is_json() => self.fill_json(block, at, stored, found),
             Some(at) if block.uniform => {
                 self.fill(rows, |record| block.uniform_cell(record, at), stored, block.has_nul, found)
             }

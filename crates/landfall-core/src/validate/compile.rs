@@ -21,7 +21,8 @@ use crate::schema::{Field, FieldType, StringFormat};
 pub(super) fn column(field: &Field, position: u32, in_key: bool) -> Result<Box<dyn ReadColumn>, RuleError> {
     let refuse = |rule, reason| RuleError { field: Arc::clone(&field.name), rule, reason };
     match &field.kind {
-        FieldType::String(StringFormat::Default) | FieldType::Any => boxed(field, position, TextReader),
+        FieldType::String(StringFormat::Default) => boxed(field, position, TextReader::STRING),
+        FieldType::Any => boxed(field, position, TextReader::ANY),
         FieldType::String(format) => boxed(field, position, FormatReader::new(*format)),
         FieldType::Integer { bare_number, group_char } => {
             boxed(field, position, IntegerReader::new(*bare_number, group_char.clone()))

@@ -10,7 +10,7 @@ use super::{
     decimal, json,
     problem::{Cause, FORM},
 };
-use crate::schema::GeopointFormat;
+use crate::{decode::json::JsonKind, schema::GeopointFormat};
 
 /// Reads `geopoint`.
 #[derive(Debug)]
@@ -83,6 +83,20 @@ impl Reader for GeopointReader {
         push(scratch, &lat, "90", "latitude")?;
         scratch.push(']');
         Ok(scratch)
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        match self.format {
+            GeopointFormat::Default => &[JsonKind::String, JsonKind::Array],
+            GeopointFormat::Array => &[JsonKind::Array],
+            GeopointFormat::Object => &[JsonKind::Object, JsonKind::Array],
+        }
+    }
+
+    /// Beside the declared form, a point is also taken as an array: so it is stored, and given out.
+    fn read_json<'a>(&self, kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+        let format = if kind == JsonKind::Array { GeopointFormat::Array } else { self.format };
+        Self { format }.read(text, scratch)
     }
 
     fn order(&self, left: &str, right: &str) -> Option<Ordering> {

@@ -5,9 +5,10 @@ use arrow_schema::DataType;
 
 use super::{
     column::{Primitive, Reader},
-    digits,
+    decimal, digits,
     problem::{Cause, FORM},
 };
+use crate::decode::json::JsonKind;
 
 /// Reads `integer`.
 #[derive(Debug)]
@@ -53,6 +54,11 @@ fn long(text: &str) -> Result<i64, Cause> {
     text.parse().map_err(|_| format!("beyond the range {} to {}", i64::MIN, i64::MAX).into())
 }
 
+/// The value of a JSON number that is whole.
+fn whole(text: &str, scratch: &mut String) -> Result<i64, Cause> {
+    if decimal::reduced(text, scratch) { long(scratch) } else { Err(FORM) }
+}
+
 impl Reader for IntegerReader {
     type Stored = Primitive<Int64Type>;
 
@@ -68,6 +74,18 @@ impl Reader for IntegerReader {
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
         let number = if self.bare_number { text } else { digits::trimmed(text, "") };
         long(&digits::ungrouped(number, self.group_char.as_deref())?)
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::Number]
+    }
+
+    /// A JSON number without a fraction is an integer, however it is written: `2`, `2.0`, `2e0`.
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<i64, Cause> {
+        match short(text) {
+            Some(value) => Ok(value),
+            None => whole(text, scratch),
+        }
     }
 
     fn noun(&self) -> &'static str {
@@ -93,6 +111,16 @@ impl Reader for YearReader {
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
         let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
         if digits { long(text) } else { Err(FORM) }
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::Number]
+    }
+
+    /// A JSON number has no zeros at its start: 987 is the year 0987.
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<i64, Cause> {
+        let year = whole(text, scratch)?;
+        if (0..=9999).contains(&year) { Ok(year) } else { Err(FORM) }
     }
 
     fn noun(&self) -> &'static str {

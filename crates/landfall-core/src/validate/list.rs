@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use arrow_schema::DataType;
+use serde_json::value::RawValue;
 
 use super::{
     boolean::BooleanReader,
@@ -14,7 +15,10 @@ use super::{
     render,
     temporal::{DateReader, DatetimeReader, TimeReader},
 };
-use crate::schema::{BooleanWords, ListItem, NumberFormat, TemporalFormat};
+use crate::{
+    decode::json::JsonKind,
+    schema::{BooleanWords, ListItem, NumberFormat, TemporalFormat},
+};
 
 /// Reads `list`.
 #[derive(Debug)]
@@ -98,6 +102,32 @@ fn quoted<V>(out: &mut String, value: V, text: fn(V, &mut String)) {
     out.push('"');
 }
 
+impl Item {
+    /// Adds an item of a JSON array.
+    fn push_json(&self, item: &RawValue, out: &mut String) -> Result<(), Cause> {
+        let text = item.get();
+        let is_string = text.starts_with('"');
+        let sound = match self {
+            Self::Integer(_) | Self::Number(_) => {
+                !is_string && text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+            }
+            Self::Boolean(_) => matches!(text, "true" | "false"),
+            Self::Text | Self::Datetime(_) | Self::Date(_) | Self::Time(_) => is_string,
+        };
+        if !sound {
+            return Err(format!("item {} is not {}", shown(text), self.noun()).into());
+        }
+        if !is_string {
+            return self.push(text, out);
+        }
+        let text = json::string(item).ok_or("an item has half a surrogate pair, which is no text")?;
+        if text.contains('\0') {
+            return Err("an item contains a NUL character, which not every database can hold".into());
+        }
+        self.push(&text, out)
+    }
+}
+
 impl ListReader {
     pub(super) fn new(delimiter: &str, item: ListItem) -> Result<Self, String> {
         if delimiter.is_empty() {
@@ -126,6 +156,22 @@ impl Reader for ListReader {
                 let because = if cause.is_empty() { String::new() } else { format!(", {cause}") };
                 Cause::from(format!("item {} is {}, which is not {}{because}", at + 1, shown(item), self.item.noun()))
             })?;
+        }
+        scratch.push(']');
+        Ok(scratch)
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::Array]
+    }
+
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+        scratch.push('[');
+        for (at, item) in json::items(text).ok_or("")?.into_iter().enumerate() {
+            if at > 0 {
+                scratch.push(',');
+            }
+            self.item.push_json(item, scratch)?;
         }
         scratch.push(']');
         Ok(scratch)

@@ -9,7 +9,7 @@ use super::{
     decimal, digits,
     problem::{Cause, FORM},
 };
-use crate::schema::NumberFormat;
+use crate::{decode::json::JsonKind, schema::NumberFormat};
 
 /// Reads `number`.
 #[derive(Debug)]
@@ -70,6 +70,22 @@ impl Reader for NumberReader {
         let number = self.standardised(text)?;
         let write = if self.reduced { decimal::reduced } else { decimal::canonical };
         if write(&number, scratch) { Ok(scratch) } else { Err(FORM) }
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::Number, JsonKind::String]
+    }
+
+    /// JSON has no form for `NaN` and `INF` but a string.
+    fn read_json<'a>(&self, kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+        if kind == JsonKind::String && !matches!(text, "NaN" | "INF" | "-INF") {
+            return Err("as a JSON string; only NaN, INF and -INF are written so".into());
+        }
+        if decimal::is_plain(text) && (!self.reduced || decimal::is_short_whole(text)) {
+            return Ok(text);
+        }
+        let write = if self.reduced { decimal::reduced } else { decimal::canonical };
+        if write(text, scratch) { Ok(scratch) } else { Err(FORM) }
     }
 
     fn order(&self, left: &str, right: &str) -> Option<Ordering> {

@@ -10,7 +10,7 @@ use super::{
     json,
     problem::{Cause, FORM},
 };
-use crate::schema::GeoFormat;
+use crate::{decode::json::JsonKind, schema::GeoFormat};
 
 /// Reads `object` or `array`.
 #[derive(Debug)]
@@ -34,6 +34,10 @@ impl Reader for JsonReader {
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
         json::check(text, self.bracket).map(|()| text)
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        if self.bracket == '[' { &[JsonKind::Array] } else { &[JsonKind::Object] }
     }
 
     fn order(&self, left: &str, right: &str) -> Option<Ordering> {
@@ -112,6 +116,10 @@ impl Reader for GeojsonReader {
         json::check(text, '{')?;
         self.check(&json::members(text).ok_or(FORM)?)?;
         Ok(text)
+    }
+
+    fn json_kinds(&self) -> &[JsonKind] {
+        &[JsonKind::Object]
     }
 
     fn order(&self, left: &str, right: &str) -> Option<Ordering> {

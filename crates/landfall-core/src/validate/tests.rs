@@ -1,6 +1,7 @@
 //! Whole blocks: which records pass, and with which errors the others are listed.
 
 mod any_text;
+mod json_rows;
 
 use arrow_array::cast::AsArray;
 

@@ -7,11 +7,20 @@ use super::{
     formats,
     problem::{Cause, FORM},
 };
-use crate::schema::StringFormat;
+use crate::{decode::json::JsonKind, schema::StringFormat};
 
 /// Reads `any` and the `string` format that is any text.
 #[derive(Debug)]
-pub(super) struct TextReader;
+pub(super) struct TextReader {
+    any: bool,
+}
+
+impl TextReader {
+    /// Reads `string`.
+    pub(super) const STRING: Self = Self { any: false };
+    /// Reads `any`.
+    pub(super) const ANY: Self = Self { any: true };
+}
 
 impl Reader for TextReader {
     type Stored = Texts;
@@ -27,6 +36,13 @@ impl Reader for TextReader {
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
         Ok(text)
+    }
+
+    /// What has no declared type is kept as its text.
+    fn json_kinds(&self) -> &[JsonKind] {
+        const ANY: &[JsonKind] =
+            &[JsonKind::String, JsonKind::Number, JsonKind::Boolean, JsonKind::Array, JsonKind::Object];
+        if self.any { ANY } else { &[JsonKind::String] }
     }
 
     fn length(&self, text: &str) -> Option<(u64, &'static str)> {

@@ -11,7 +11,7 @@ use super::{
     problem::{Found, counted, shown},
 };
 use crate::{
-    decode::Fault,
+    decode::{Fault, json::JsonKind},
     reject::{CellError, ErrorCode},
     schema::Field,
 };
@@ -66,6 +66,9 @@ impl Inspector<'_> {
 
     /// Whether all cells of a record are missing values.
     fn is_blank(&self, record: usize) -> bool {
+        if self.block.records.is_json() {
+            return self.is_blank_object(record);
+        }
         let width = self.block.records.width(record).min(self.map.width);
         let missing = |column: usize| {
             let text = self.block.records.cell(record, column).unwrap_or_default();
@@ -77,8 +80,50 @@ impl Inspector<'_> {
         self.block.is_empty_line(record) || (0..width).all(missing)
     }
 
+    /// Whether a JSON row says nothing at all.
+    fn is_blank_object(&self, record: usize) -> bool {
+        let records = self.block.records;
+        let missing = |column: usize| match records.json_kind(record, column) {
+            None | Some(JsonKind::Absent | JsonKind::Null) => true,
+            Some(JsonKind::String) => self.columns[column].is_missing(records.cell(record, column).unwrap_or_default()),
+            Some(_) => false,
+        };
+        let extras = records.extra_members();
+        let at = extras.partition_point(|extra| (extra.record as usize) < record);
+        extras.get(at).is_none_or(|extra| extra.record as usize != record) && (0..self.columns.len()).all(missing)
+    }
+
+    /// Notes the members of JSON rows that are none of their cells.
+    fn members(&self, found: &mut Vec<Found>) {
+        let mut listed = (0, 0);
+        for extra in self.block.records.extra_members() {
+            listed = if listed.0 == extra.record { (extra.record, listed.1 + 1) } else { (extra.record, 1) };
+            if listed.1 > EXTRA_LISTED {
+                continue;
+            }
+            let name = shown(&extra.name);
+            let (field, position, message) = match extra.again {
+                Some(at) => {
+                    let field = self.fields[at as usize].name.clone();
+                    (Some(field), at, format!("field {name}: it occurs twice in the row; only one value can be kept"))
+                }
+                None => {
+                    let known: Vec<&str> = self.fields.iter().map(|field| &*field.name).take(20).collect();
+                    let message =
+                        format!("the row has {name}, which is no field of the table; it has {}", known.join(", "));
+                    (None, Found::AFTER_FIELDS, message)
+                }
+            };
+            let error = CellError::new(ErrorCode::ExtraCell, field, None, message);
+            found.push(Found { record: extra.record, field: position, error });
+        }
+    }
+
     /// Notes absent and superfluous cells of the records that are not in `whole`.
     pub(super) fn widths(&self, whole: &Whole, found: &mut Vec<Found>) {
+        if self.block.records.is_json() {
+            return self.members(found);
+        }
         if self.block.uniform {
             return;
         }
@@ -157,6 +202,12 @@ fn fault_error(fault: &Fault) -> CellError {
                 column + 1
             ),
         ),
+        Fault::Json { offset, reason } => {
+            (ErrorCode::SourceError, format!("the record is not JSON: {reason} (byte {})", offset + 1))
+        }
+        Fault::NotAnObject { found } => {
+            (ErrorCode::SourceError, format!("the row is {} and not an object such as {{\"id\": 1}}", found.noun()))
+        }
         Fault::Encoding { offset } => (
             ErrorCode::EncodingError,
             format!("the record is not text in the declared encoding: byte {} of it does not belong there", offset + 1),

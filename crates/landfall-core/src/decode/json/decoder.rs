@@ -1,0 +1,301 @@
+//! The decoder: from a JSON text to records with a cell for each field of a table.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use super::{
+    ExtraMember, JsonErrorKind, JsonKind, JsonParts,
+    scan::{JsonError, Scan, narrow},
+};
+use crate::{
+    decode::records::{Fault, Records, Span},
+    schema::TableSchema,
+};
+
+/// Cuts JSON rows into cells: those of each record are the table's fields in their order.
+#[derive(Debug, Clone)]
+pub struct JsonDecoder {
+    names: Vec<Arc<str>>,
+    positions: HashMap<Arc<str>, u32>,
+}
+
+/// The records under way.
+struct Draft {
+    records: Records,
+    parts: JsonParts,
+    /// The line ends before `lines_to`.
+    lines: u32,
+    lines_to: usize,
+}
+
+impl JsonDecoder {
+    /// The decoder for rows of a table.
+    #[must_use]
+    pub fn new(schema: &TableSchema) -> Self {
+        let names: Vec<Arc<str>> = schema.fields.iter().map(|field| field.name.clone()).collect();
+        let positions = names.iter().cloned().zip(0..).collect();
+        Self { names, positions }
+    }
+
+    /// The rows of `text`, a JSON array of objects, at most `most` of them.
+    ///
+    /// # Errors
+    /// A text that is not JSON, or no array, or has more rows.
+    pub fn array(&self, text: String, most: usize) -> Result<Records, JsonError> {
+        let mut draft = Draft::new();
+        let mut scan = Scan::new(&text);
+        match scan.next() {
+            Some(b'[') => scan.at += 1,
+            _ => return Err(wrong_shape(&text, scan.at, "an array of rows is expected, such as [{\"id\": 1}]")),
+        }
+        if !scan.takes(b']') {
+            loop {
+                if draft.records.len() == most {
+                    return Err(scan.error(JsonErrorKind::TooMany, format!("there are more than {most} rows")));
+                }
+                self.row(&mut scan, 1, &mut draft)?;
+                if !scan.takes(b',') {
+                    break;
+                }
+            }
+            scan.expect(b']', "a comma or ]")?;
+        }
+        scan.end()?;
+        Ok(draft.finish(text))
+    }
+
+    /// The rows of `text`, one JSON object on each line (NDJSON), at most `most` of them. Blank lines are no rows. A line that is
+    /// not JSON is a faulty record.
+    ///
+    /// # Errors
+    /// More rows.
+    pub fn lines(&self, text: String, most: usize) -> Result<Records, JsonError> {
+        let mut draft = Draft::new();
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let end = start + line.trim_end_matches(['\n', '\r']).len();
+            if !line.trim_matches([' ', '\t', '\n', '\r']).is_empty() {
+                if draft.records.len() == most {
+                    let error = Scan { text: &text, at: start };
+                    return Err(error.error(JsonErrorKind::TooMany, format!("there are more than {most} rows")));
+                }
+                self.line(&text[..end], start, &mut draft);
+            }
+            start += line.len();
+        }
+        Ok(draft.finish(text))
+    }
+
+    /// One row from its bytes, as they were kept of an array or a line.
+    #[must_use]
+    pub fn row_of(&self, raw: &[u8]) -> Records {
+        let mut draft = Draft::new();
+        let text = match std::str::from_utf8(raw) {
+            Ok(text) => text,
+            Err(error) => {
+                let offset = narrow(error.valid_up_to());
+                draft.faulty(0..raw.len(), Fault::Encoding { offset });
+                return draft.finish(String::from_utf8_lossy(raw).into_owned());
+            }
+        };
+        self.line(text, 0, &mut draft);
+        draft.finish(text.to_owned())
+    }
+
+    /// A record from the rest of `text`.
+    fn line(&self, text: &str, start: usize, draft: &mut Draft) {
+        let mut scan = Scan { text, at: start };
+        let mark = draft.mark();
+        if let Err(error) = self.row(&mut scan, 0, draft).and_then(|()| scan.end()) {
+            draft.back_to(mark);
+            let offset = narrow(error.offset - start);
+            draft.faulty(start..text.len(), Fault::Json { offset, reason: error.reason });
+        }
+    }
+
+    /// The row that comes next.
+    fn row(&self, scan: &mut Scan<'_>, depth: usize, draft: &mut Draft) -> Result<(), JsonError> {
+        if scan.next() != Some(b'{') {
+            let (kind, start, end) = scan.value(depth)?;
+            draft.line_of(scan.text, start);
+            draft.faulty(start..end, Fault::NotAnObject { found: kind });
+            return Ok(());
+        }
+        let start = scan.at;
+        draft.line_of(scan.text, start);
+        let first = draft.records.cells.len();
+        draft.records.cells.resize(first + self.names.len(), Span::default());
+        draft.parts.kinds.resize(first + self.names.len(), JsonKind::Absent);
+        scan.at += 1;
+        if !scan.takes(b'}') {
+            let mut expected = 0;
+            loop {
+                self.member(scan, depth + 1, first, &mut expected, draft)?;
+                if !scan.takes(b',') {
+                    break;
+                }
+            }
+            scan.expect(b'}', "a comma or }")?;
+        }
+        draft.end(start..scan.at);
+        Ok(())
+    }
+
+    /// The member that comes next, of the row whose cells begin at `first`. Most rows have their members in one order, so that
+    /// the field `expected` is looked at first.
+    #[inline]
+    fn member(
+        &self,
+        scan: &mut Scan<'_>,
+        depth: usize,
+        first: usize,
+        expected: &mut usize,
+        draft: &mut Draft,
+    ) -> Result<(), JsonError> {
+        let name = scan.name()?;
+        let field = if name.escaped {
+            let mut text = String::new();
+            let known = super::scan::unescape(&scan.text[name.start..name.end], &mut text);
+            if known { self.positions.get(text.as_str()).copied().ok_or(text) } else { Err("\u{fffd}".to_owned()) }
+        } else {
+            let text = &scan.text[name.start..name.end];
+            match self.names.get(*expected) {
+                Some(next) if **next == *text => Ok(narrow(*expected)),
+                _ => self.positions.get(text).copied().ok_or_else(|| text.to_owned()),
+            }
+        };
+        let (kind, span) = self.cell(scan, depth, &mut draft.records.side)?;
+        let record = narrow(draft.records.len());
+        match field {
+            Ok(field) => {
+                *expected = field as usize + 1;
+                let at = first + field as usize;
+                if draft.parts.kinds[at] == JsonKind::Absent {
+                    (draft.parts.kinds[at], draft.records.cells[at]) = (kind, span);
+                } else {
+                    let name = self.names[field as usize].to_string();
+                    draft.parts.extras.push(ExtraMember { record, name, again: Some(field) });
+                }
+            }
+            Err(name) => draft.parts.extras.push(ExtraMember { record, name, again: None }),
+        }
+        Ok(())
+    }
+
+    /// The value of a member.
+    #[inline]
+    fn cell(&self, scan: &mut Scan<'_>, depth: usize, side: &mut String) -> Result<(JsonKind, Span), JsonError> {
+        if scan.next() == Some(b'"') {
+            let string = scan.string()?;
+            return Ok(match scan.resolve(string, side) {
+                Some(span) => (JsonKind::String, span),
+                None => (JsonKind::BrokenString, Span::in_text(narrow(string.start), narrow(string.end))),
+            });
+        }
+        let (kind, start, end) = scan.value(depth)?;
+        Ok((kind, Span::in_text(narrow(start), narrow(end))))
+    }
+}
+
+impl Draft {
+    fn new() -> Self {
+        let records = Records { firsts: vec![0], ..Records::default() };
+        Self { records, parts: JsonParts::default(), lines: 0, lines_to: 0 }
+    }
+
+    /// How much there is, for [`Draft::back_to`].
+    fn mark(&self) -> [usize; 5] {
+        let Records { cells, side, raws, faults, .. } = &self.records;
+        [raws.len(), cells.len(), faults.len(), side.len(), self.parts.extras.len()]
+    }
+
+    /// Takes back what was added since `mark`.
+    fn back_to(&mut self, [records, cells, faults, side, extras]: [usize; 5]) {
+        self.records.firsts.truncate(records + 1);
+        self.records.raws.truncate(records);
+        self.records.lines.truncate(records);
+        self.records.cells.truncate(cells);
+        self.records.faults.truncate(faults);
+        self.records.side.truncate(side);
+        self.parts.kinds.truncate(cells);
+        self.parts.extras.truncate(extras);
+    }
+
+    /// Notes the line at which the next record starts.
+    fn line_of(&mut self, text: &str, start: usize) {
+        let between = &text.as_bytes()[self.lines_to..start];
+        self.lines += narrow(memchr::memchr_iter(b'\n', between).count());
+        self.lines_to = start;
+    }
+
+    /// Ends a record, whose cells are there.
+    fn end(&mut self, raw: Range<usize>) {
+        self.records.firsts.push(narrow(self.records.cells.len()));
+        self.records.raws.push(narrow(raw.start)..narrow(raw.end));
+        self.records.lines.push(self.lines);
+    }
+
+    /// A record without cells.
+    fn faulty(&mut self, raw: Range<usize>, fault: Fault) {
+        self.records.faults.push((narrow(self.records.len()), fault));
+        self.end(raw);
+    }
+
+    fn finish(mut self, text: String) -> Records {
+        let behind = &text.as_bytes()[self.lines_to.min(text.len())..];
+        self.records.line_ends = self.lines + narrow(memchr::memchr_iter(b'\n', behind).count());
+        self.records.text = text;
+        self.records.json = Some(self.parts);
+        self.records
+    }
+}
+
+/// The tables of `text`, a JSON object that has an array of rows for each of some tables: their names, and where in the text
+/// their arrays are, in the order of the text.
+///
+/// # Errors
+/// A text that is not JSON, or of another shape.
+pub fn tables(text: &str) -> Result<Vec<(String, Range<usize>)>, JsonError> {
+    let mut scan = Scan::new(text);
+    if scan.next() != Some(b'{') {
+        let expected = "an object with an array of rows for each table is expected, such as {\"jobs\": [{\"id\": 1}]}";
+        return Err(wrong_shape(text, scan.at, expected));
+    }
+    scan.at += 1;
+    let mut found: Vec<(String, Range<usize>)> = Vec::new();
+    if !scan.takes(b'}') {
+        loop {
+            let name = scan.name()?;
+            let mut table = String::new();
+            let at = scan.at;
+            let sound = super::scan::unescape(&text[name.start..name.end], &mut table);
+            let (kind, start, end) = scan.value(1)?;
+            let fault = match kind {
+                _ if !sound => Some("a table's name has half a surrogate pair".to_owned()),
+                JsonKind::Array if found.iter().any(|(other, _)| *other == table) => {
+                    Some(format!("the table {table:?} occurs twice"))
+                }
+                JsonKind::Array => None,
+                _ => Some(format!("the table {table:?} must have an array of rows")),
+            };
+            if let Some(reason) = fault {
+                return Err(wrong_shape(text, at, &reason));
+            }
+            found.push((table, start..end));
+            if !scan.takes(b',') {
+                break;
+            }
+        }
+        scan.expect(b'}', "a comma or }")?;
+    }
+    scan.end()?;
+    Ok(found)
+}
+
+/// The error for a text of another shape, unless it is no JSON at all, which is the graver fault.
+fn wrong_shape(text: &str, offset: usize, reason: &str) -> JsonError {
+    let mut scan = Scan::new(text);
+    match scan.value(0).and_then(|_| scan.end()) {
+        Err(error) => error,
+        Ok(()) => JsonError { kind: JsonErrorKind::Shape, offset, reason: reason.to_owned() },
+    }
+}

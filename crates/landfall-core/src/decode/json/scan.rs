@@ -1,0 +1,340 @@
+//! The grammar of JSON, RFC 8259, over bytes that are known to be UTF-8: where each value ends, and what it is.
+
+use std::fmt;
+
+use super::{DEPTH, JsonKind};
+use crate::decode::records::Span;
+
+/// Why a text is not the JSON that was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonError {
+    /// What kind of error it is.
+    pub kind: JsonErrorKind,
+    /// The offset of the byte at which it was found.
+    pub offset: usize,
+    /// What was found or expected there, as the end of a sentence.
+    pub reason: String,
+}
+
+/// The kinds of [`JsonError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonErrorKind {
+    /// The text is not JSON.
+    Syntax,
+    /// It is nested deeper than [`DEPTH`] levels.
+    TooDeep,
+    /// It is JSON of another shape than expected.
+    Shape,
+    /// There are more rows than allowed.
+    TooMany,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// A string as it stands in the text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted {
+    /// The first byte behind the opening quote.
+    pub(super) start: usize,
+    /// The closing quote.
+    pub(super) end: usize,
+    /// Whether there are escapes in it.
+    pub(super) escaped: bool,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone)]
+pub(super) struct Scan<'t> {
+    pub(super) text: &'t str,
+    pub(super) at: usize,
+}
+
+impl<'t> Scan<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn bytes(&self) -> &'t [u8] {
+        self.text.as_bytes()
+    }
+
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes().get(self.at).copied()
+    }
+
+    /// The next byte behind white space.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<u8> {
+        while let Some(byte) = self.peek() {
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    #[cold]
+    pub(super) fn error(&self, kind: JsonErrorKind, reason: impl Into<String>) -> JsonError {
+        JsonError { kind, offset: self.at, reason: reason.into() }
+    }
+
+    #[cold]
+    pub(super) fn unexpected(&self, expected: &str) -> JsonError {
+        let found = match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
+            None => "the text ends".to_owned(),
+            Some(character) => format!("there is {character:?}"),
+        };
+        self.error(JsonErrorKind::Syntax, format!("{found} where {expected} is expected"))
+    }
+
+    /// Steps over `byte`, white space before it included, where it comes next.
+    #[inline]
+    pub(super) fn takes(&mut self, byte: u8) -> bool {
+        let next = self.next() == Some(byte);
+        self.at += usize::from(next);
+        next
+    }
+
+    pub(super) fn expect(&mut self, byte: u8, expected: &str) -> Result<(), JsonError> {
+        if self.takes(byte) { Ok(()) } else { Err(self.unexpected(expected)) }
+    }
+
+    /// Refuses anything but white space up to the end.
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+        if self.next().is_none() { Ok(()) } else { Err(self.unexpected("the end")) }
+    }
+
+    /// A string whose opening quote comes next.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Quoted, JsonError> {
+        let start = self.at + 1;
+        self.at = start;
+        let bytes = self.bytes();
+        let mut escaped = false;
+        loop {
+            match bytes.get(self.at) {
+                Some(b'"') => {
+                    let end = self.at;
+                    self.at += 1;
+                    return Ok(Quoted { start, end, escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => {
+                    return Err(self.error(
+                        JsonErrorKind::Syntax,
+                        "there is a control character in a string; it must be written as an escape, such as \\n",
+                    ));
+                }
+                Some(_) => self.at += 1,
+                None => return Err(self.error(JsonErrorKind::Syntax, "the text ends within a string")),
+            }
+        }
+    }
+
+    /// Steps over an escape.
+    fn escape(&mut self) -> Result<(), JsonError> {
+        let bytes = self.bytes();
+        match bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u')
+                if bytes.get(self.at + 2..self.at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+            {
+                self.at += 6;
+            }
+            _ => {
+                return Err(self.error(JsonErrorKind::Syntax, "there is a backslash in a string that begins no escape"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a string: as it stands, or with its escapes resolved in `side`. None where it has half a surrogate pair.
+    pub(super) fn resolve(&self, string: Quoted, side: &mut String) -> Option<Span> {
+        let Quoted { start, end, escaped } = string;
+        if !escaped {
+            return Some(Span::in_text(narrow(start), narrow(end)));
+        }
+        let from = side.len();
+        if unescape(&self.text[start..end], side) {
+            Some(Span::in_side(narrow(from), narrow(side.len())))
+        } else {
+            side.truncate(from);
+            None
+        }
+    }
+
+    /// Steps over a value that comes next, white space before it included, and says what it is. `depth` levels are open
+    /// around it.
+    pub(super) fn value(&mut self, depth: usize) -> Result<(JsonKind, usize, usize), JsonError> {
+        let first = self.next();
+        let start = self.at;
+        let kind = match first {
+            Some(b'"') => self.string().map(|_| JsonKind::String)?,
+            Some(b'{') => self.nested(depth).map(|()| JsonKind::Object)?,
+            Some(b'[') => self.nested(depth).map(|()| JsonKind::Array)?,
+            _ => self.plain()?,
+        };
+        Ok((kind, start, self.at))
+    }
+
+    /// Steps over a number or a literal.
+    #[inline]
+    pub(super) fn plain(&mut self) -> Result<JsonKind, JsonError> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.number().map(|()| JsonKind::Number),
+            Some(b't') => self.literal("true").map(|()| JsonKind::Boolean),
+            Some(b'f') => self.literal("false").map(|()| JsonKind::Boolean),
+            Some(b'n') => self.literal("null").map(|()| JsonKind::Null),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn literal(&mut self, word: &str) -> Result<(), JsonError> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.unexpected("a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        self.at += usize::from(self.peek() == Some(b'-'));
+        let leading = self.peek() == Some(b'0');
+        if self.digits()? > 1 && leading {
+            return Err(self.error(JsonErrorKind::Syntax, "there is a number that begins with a superfluous zero"));
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// Steps over digits, of which there must be one at least; how many there are.
+    fn digits(&mut self) -> Result<usize, JsonError> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.unexpected("a digit")) } else { Ok(self.at - start) }
+    }
+
+    /// Steps over an array or object. No recursion: hostile nesting costs no stack.
+    fn nested(&mut self, depth: usize) -> Result<(), JsonError> {
+        // For each level that is open whether it is an object.
+        let mut open: Vec<bool> = Vec::new();
+        loop {
+            // A value comes next.
+            match self.next() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    if depth + open.len() >= DEPTH {
+                        return Err(
+                            self.error(JsonErrorKind::TooDeep, format!("it is nested deeper than {DEPTH} levels"))
+                        );
+                    }
+                    self.at += 1;
+                    let is_object = bracket == b'{';
+                    if self.takes(if is_object { b'}' } else { b']' }) {
+                        if open.is_empty() {
+                            return Ok(());
+                        }
+                    } else {
+                        open.push(is_object);
+                        if is_object {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                }
+                Some(b'"') => drop(self.string()?),
+                _ => drop(self.plain()?),
+            }
+            // A value ended.
+            loop {
+                let Some(&is_object) = open.last() else { return Ok(()) };
+                if self.takes(b',') {
+                    if is_object {
+                        self.name()?;
+                    }
+                    break;
+                }
+                self.expect(
+                    if is_object { b'}' } else { b']' },
+                    if is_object { "a comma or }" } else { "a comma or ]" },
+                )?;
+                open.pop();
+                if open.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The name of a member that comes next, with its colon.
+    pub(super) fn name(&mut self) -> Result<Quoted, JsonError> {
+        if self.next() != Some(b'"') {
+            return Err(self.unexpected("a name in quotes"));
+        }
+        let name = self.string()?;
+        self.expect(b':', "a colon")?;
+        Ok(name)
+    }
+}
+
+/// Positions have 31 bits: a text is shorter.
+pub(super) fn narrow(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// Adds the text that the inside of a string stands for; false where it has half a surrogate pair.
+pub(super) fn unescape(text: &str, out: &mut String) -> bool {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let (character, length) = match rest.as_bytes().get(at + 1) {
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'n') => ('\n', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'u') => match code_point(&rest[at..]) {
+                Some(found) => found,
+                None => return false,
+            },
+            Some(&byte) => (char::from(byte), 2),
+            None => return false,
+        };
+        out.push(character);
+        rest = &rest[at + length..];
+    }
+    out.push_str(rest);
+    true
+}
+
+/// The character of the `\uXXXX` (or of a pair of them) that `text` begins with, and its length in bytes.
+fn code_point(text: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| u32::from_str_radix(text.get(at..at + 4)?, 16).ok();
+    let first = unit(2)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first).map(|character| (character, 6));
+    }
+    let second = text.get(6..).filter(|rest| rest.starts_with("\\u")).and_then(|_| unit(8))?;
+    let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+    char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + low).map(|character| (character, 12))
+}
