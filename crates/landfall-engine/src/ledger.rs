@@ -134,6 +134,8 @@ pub enum Mode {
     Replace,
     /// Rejects of the quarantine are tried again.
     Retry,
+    /// Rows that were sent to the service, by themselves.
+    Rows,
 }
 
 impl Mode {
@@ -145,13 +147,54 @@ impl Mode {
             Self::Upsert => "upsert",
             Self::Replace => "replace",
             Self::Retry => "retry",
+            Self::Rows => "rows",
         }
     }
 
     /// The mode written as `text`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Append, Self::Upsert, Self::Replace, Self::Retry].into_iter().find(|mode| mode.as_str() == text)
+        [Self::Append, Self::Upsert, Self::Replace, Self::Retry, Self::Rows]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+    }
+}
+
+/// Which loads are wanted; nothing given means all, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadFilter {
+    /// This one.
+    pub id: Option<LoadId>,
+    /// Into this table.
+    pub table: Option<String>,
+    /// In this state.
+    pub state: Option<LoadState>,
+    /// Loads of rows that were sent to the service: only those, or all but those.
+    pub rows: Option<bool>,
+    /// Only those with a greater number: to page.
+    pub after: LoadId,
+    /// Only those with a smaller number.
+    pub before: Option<LoadId>,
+    /// The newest first.
+    pub newest_first: bool,
+    /// At most this many.
+    pub limit: Option<u64>,
+}
+
+impl LoadFilter {
+    /// The loads of sources into `table`: those that can be known again by their content.
+    pub(crate) fn of_sources(table: &str) -> Self {
+        Self { table: Some(table.to_owned()), rows: Some(false), ..Self::default() }
+    }
+
+    /// Whether it wants `entry`, the limit aside.
+    pub(crate) fn wants(&self, entry: &LoadEntry) -> bool {
+        self.id.is_none_or(|id| id == entry.id)
+            && self.table.as_ref().is_none_or(|table| *table == entry.table)
+            && self.state.is_none_or(|state| state == entry.state)
+            && self.rows.is_none_or(|rows| rows == (entry.mode == Mode::Rows))
+            && entry.id > self.after
+            && self.before.is_none_or(|before| entry.id < before)
     }
 }
 

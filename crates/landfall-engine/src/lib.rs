@@ -3,6 +3,7 @@
 //! Read `pipeline` first: it is the only place that knows both ends.
 
 mod csv_text;
+pub mod document;
 mod error;
 pub mod init;
 pub mod ledger;

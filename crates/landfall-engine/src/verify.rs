@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     error::Result,
-    ledger::{LoadEntry, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadState, Mode, OnConflict},
     pipeline::{Observer, Recount, current, recount, rules_digest},
     project::Project,
     quarantine::{RejectFilter, RejectState},
@@ -82,6 +82,8 @@ pub struct VerifiedTable {
     pub rows: u64,
     /// Rows that loads have inserted since it was last replaced.
     pub inserted: u64,
+    /// Those of the loads that were requests for rows, sent to the service: they cannot be read again.
+    pub requests: u64,
     /// What may explain a difference.
     pub note: Option<String>,
 }
@@ -92,10 +94,11 @@ pub struct VerifiedTable {
 /// A target that cannot be read. What is found to be wrong is not an error.
 pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Result<Verification> {
     let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
-    let ledger = read.loads()?;
+    let ledger = read.loads_of(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
     for (position, table) in project.tables().iter().enumerate() {
         let loads = current(ledger.clone(), &table.name);
-        let updates = loads.iter().any(|entry| entry.counts.updated > 0);
+        let requests = verify_requests(read, table, &loads, &mut verification)?;
+        let updates = requests.counts.updated > 0 || loads.iter().any(|entry| entry.counts.updated > 0);
         let aside = read.is_aside(table)?;
         for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
             let may_change = updates || entry.on_conflict == OnConflict::Keep;
@@ -103,7 +106,7 @@ pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Re
             let counting = Counting { position, source, may_change };
             verify_load(read, project, counting, entry, observer, &mut verification)?;
         }
-        verify_table(read, table, aside, &loads, &ledger, &mut verification)?;
+        verify_table(read, table, aside, (&loads, &ledger), requests, &mut verification)?;
     }
     Ok(verification)
 }
@@ -116,12 +119,13 @@ fn verify_table(
     read: &dyn Read,
     table: &Table,
     aside: bool,
-    loads: &[LoadEntry],
-    ledger: &[LoadEntry],
+    (loads, ledger): (&[LoadEntry], &[LoadEntry]),
+    requests: Requests,
     found: &mut Verification,
 ) -> Result<()> {
     let rows = read.row_count(table)?;
-    let inserted: u64 = loads.iter().map(|entry| entry.counts.inserted).sum();
+    let of_sources: u64 = loads.iter().map(|entry| entry.counts.inserted).sum();
+    let inserted = of_sources + requests.counts.inserted;
     let mut note = None;
     if aside {
         note = Some(ASIDE.to_owned());
@@ -146,8 +150,61 @@ fn verify_table(
         let message = format!("{released} of its rejects are marked as released, and retries have released {retried}");
         found.findings.push(Finding { table: table.name.to_string(), load_id: None, source: None, message });
     }
-    found.tables.push(VerifiedTable { table: table.name.to_string(), rows, inserted, note });
+    let (table, requests) = (table.name.to_string(), requests.count);
+    found.tables.push(VerifiedTable { table, rows, inserted, requests, note });
     Ok(())
+}
+
+/// The requests for rows of a table: each is a load, and there may be very many.
+#[derive(Debug, Clone, Copy, Default)]
+struct Requests {
+    count: u64,
+    counts: Counts,
+}
+
+/// Loads looked at in one go.
+const PAGE: u64 = 10_000;
+
+/// Adds up the requests for rows of `table` since it was last replaced by one of `loads`. Their rows cannot be read again; but
+/// their numbers must add up, and the quarantine must hold what they rejected.
+fn verify_requests(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &mut Verification) -> Result<Requests> {
+    let replaced = loads.first().filter(|first| first.mode == Mode::Replace).map_or(0, |first| first.id);
+    let mut filter = LoadFilter {
+        table: Some(table.name.to_string()),
+        rows: Some(true),
+        after: replaced,
+        limit: Some(PAGE),
+        ..LoadFilter::default()
+    };
+    let mut requests = Requests::default();
+    loop {
+        let page = read.loads_of(&filter)?;
+        let Some(last) = page.last() else { return Ok(requests) };
+        filter.after = last.id;
+        for entry in page {
+            requests.count += 1;
+            requests.counts += entry.counts;
+            let mut wrong = Vec::new();
+            if !entry.counts.conserved() {
+                wrong.push("its numbers do not add up".to_owned());
+            }
+            if entry.counts.rejected > 0 && entry.state != LoadState::RolledBack {
+                wrong.extend(lost_rejects(&entry, quarantined(read, &entry)?.0.len()));
+            }
+            found.findings.extend(wrong.into_iter().map(|message| finding(&entry, message)));
+        }
+    }
+}
+
+/// What is wrong where the quarantine holds `held` of the records that `entry` rejected.
+fn lost_rejects(entry: &LoadEntry, held: u64) -> Option<String> {
+    let said = entry.counts.rejected;
+    (held != said).then(|| format!("the quarantine holds {held} of its records, and it rejected {said}"))
+}
+
+fn finding(entry: &LoadEntry, message: String) -> Finding {
+    let (table, source) = (entry.table.clone(), Some(entry.source.clone()));
+    Finding { table, load_id: Some(entry.id), source, message }
 }
 
 /// How the records of a load are counted.
@@ -199,16 +256,10 @@ fn verify_load(
             wrong.extend(differences(entry, &recount, may_change));
         }
     }
-    if entry.state != LoadState::RolledBack && quarantined.len() != entry.counts.rejected {
-        let (held, said) = (quarantined.len(), entry.counts.rejected);
-        wrong.push(format!("the quarantine holds {held} of its records, and it rejected {said}"));
+    if entry.state != LoadState::RolledBack {
+        wrong.extend(lost_rejects(entry, quarantined.len()));
     }
-    found.findings.extend(wrong.into_iter().map(|message| Finding {
-        table: entry.table.clone(),
-        load_id: Some(entry.id),
-        source: Some(entry.source.clone()),
-        message,
-    }));
+    found.findings.extend(wrong.into_iter().map(|message| finding(entry, message)));
     found.loads.push(load);
     Ok(())
 }

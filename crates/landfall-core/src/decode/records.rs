@@ -29,7 +29,7 @@ pub struct Records {
     /// The number of line ends in the whole block.
     pub(crate) line_ends: u32,
     /// What JSON rows have beside their cells; none for CSV.
-    pub(crate) json: Option<JsonParts>,
+    pub(crate) json: Option<Box<JsonParts>>,
 }
 
 /// Where a cell's text is.

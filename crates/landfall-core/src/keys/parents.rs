@@ -65,6 +65,20 @@ impl ParentSet {
         }
     }
 
+    /// The set with one key more.
+    #[must_use]
+    pub fn with(mut self, values: &[Scalar]) -> Self {
+        match Key::of(values) {
+            Key::Null => {}
+            _ if self.overflown => {}
+            Key::Integer(value) => {
+                self.integers.insert(value);
+            }
+            Key::Hash(_) => self.fingerprints.extend(columns::fingerprint(values)),
+        }
+        self
+    }
+
     /// Whether the key with these values is that of a parent.
     #[must_use]
     pub fn contains_values(&self, values: &[Scalar]) -> Answer {

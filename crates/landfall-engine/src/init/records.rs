@@ -47,7 +47,7 @@ impl Located {
 
 /// A block, or the place of a record that is too long for a load.
 pub(super) enum Part {
-    Block(Located),
+    Block(Box<Located>),
     TooLong(Place),
 }
 
@@ -86,7 +86,7 @@ fn hand_over(piece: Piece, decoder: &Decoder, before: Place, visit: &mut dyn FnM
         Piece::Block(block) => {
             let records = decoder.decode(block);
             let lines = u64::from(records.line_ends());
-            visit(Part::Block(Located { records, file: before.file, lines_before: before.line }));
+            visit(Part::Block(Box::new(Located { records, file: before.file, lines_before: before.line })));
             lines
         }
         Piece::TooLong(record) => {

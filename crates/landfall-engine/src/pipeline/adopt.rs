@@ -19,7 +19,7 @@ use landfall_core::reject::{CellError, ErrorCode};
 
 use crate::{
     error::{Error, Result, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
     target::{Fence, Pace, Read, Table, Target, Transaction},
     timestamp,
@@ -98,10 +98,9 @@ pub(super) fn claims_to_come(
     on_conflict: OnConflict,
 ) -> Result<HashSet<Claim>> {
     let names: Vec<Arc<str>> = family.iter().map(|&at| session.tables[at].name.clone()).collect();
-    let loads = read.loads()?;
     let mut wanted: Vec<Wanted> = Vec::new();
     for &position in family {
-        let mut trial = Trial::new(session, read, position, &loads, on_conflict);
+        let mut trial = Trial::new(session, read, position, on_conflict);
         let filter = RejectFilter {
             table: Some(session.tables[position].name.to_string()),
             load,
@@ -109,9 +108,6 @@ pub(super) fn claims_to_come(
             ..RejectFilter::default()
         };
         pages(read, &filter, &mut |reject| {
-            if !trial.knows(reject.load) {
-                return Ok(());
-            }
             if let Some(bytes) = bytes_of(session, read, &reject)? {
                 wanted.extend(trial.survey(read, reject.load, Bytes::Raw(&bytes), &names)?);
             }
@@ -166,11 +162,8 @@ pub(super) fn settle_deferred(
         return Ok(());
     }
     let position = session.project.position(&table.name)?;
-    let mut loads = transaction.loads()?;
-    if let Some(own) = loads.iter_mut().find(|load| load.id == entry.id) {
-        own.layout.clone_from(&entry.layout);
-    }
-    let mut trial = Trial::new(session, &*transaction, position, &loads, entry.on_conflict);
+    let mut trial = Trial::new(session, &*transaction, position, entry.on_conflict);
+    trial.own = serde_json::from_str(&entry.layout).ok().map(|layout| (entry.id, layout));
     trial.pardoned = claims_to_come(session, &*transaction, &[position], Some(entry.id), entry.on_conflict)?;
     settle_in_turn(session, transaction, &mut trial, waiting, told)?;
     // Where rows are updated the database itself is the fence.
@@ -268,15 +261,13 @@ fn release_family(
     before_load: Option<LoadId>,
     pardoned: &HashSet<Claim>,
 ) -> Result<Vec<LoadOutcome>> {
-    let loads = target.loads()?;
     let mut waiting = Vec::new();
     for &position in family {
-        let name = &*session.tables[position].name;
-        let earlier = |entry: &LoadEntry| entry.table == name && before_load.is_none_or(|before| entry.id < before);
-        if !loads.iter().any(earlier) {
+        let table = Some(session.tables[position].name.to_string());
+        let earlier = LoadFilter { table: table.clone(), before: before_load, limit: Some(1), ..LoadFilter::default() };
+        if target.loads_of(&earlier)?.is_empty() {
             continue;
         }
-        let table = Some(session.tables[position].name.to_string());
         let filter = RejectFilter { table, before_load, waiting: true, ..RejectFilter::default() };
         waiting.push((position, numbers(&*target, &filter)?));
     }
@@ -288,7 +279,7 @@ fn release_family(
     let mut outcomes = Vec::new();
     let mut trials = Vec::new();
     for (position, numbers) in waiting {
-        let mut trial = Trial::new(session, &*transaction, position, &loads, OnConflict::Reject);
+        let mut trial = Trial::new(session, &*transaction, position, OnConflict::Reject);
         trial.pardoned.clone_from(pardoned);
         outcomes.extend(release(session, &mut *transaction, &session.tables[position], &mut trial, &numbers)?);
         trials.push(trial);
@@ -310,7 +301,7 @@ fn release(
     let mut entry = LoadEntry::new(&table.name, "quarantine", Mode::Retry, OnConflict::Reject);
     let mut reasons = Reasons::default();
     for &id in numbers {
-        let Some(reject) = open(&*transaction, id)?.filter(|reject| trial.knows(reject.load)) else { continue };
+        let Some(reject) = open(&*transaction, id)? else { continue };
         let verdict = try_raw(session, transaction, trial, &reject)?;
         // As long as a parent is missing it waits on, whatever else stands against it by now.
         let orphan = |errors: &[CellError]| errors.iter().any(|error| error.code == ErrorCode::ForeignKey);

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{load::Session, plan::Step};
 use crate::{
     error::Result,
-    ledger::OnConflict,
+    ledger::{LoadFilter, OnConflict},
     target::{Table, Target},
 };
 
@@ -55,7 +55,7 @@ impl Building {
         if build {
             let table = &session.tables[step.position];
             let own = |name: &str| step.sources.iter().any(|source| source.name == name);
-            let resumes = target.loads()?.iter().any(|entry| *entry.table == *table.name && own(&entry.source));
+            let resumes = target.loads_of(&LoadFilter::of_sources(&table.name))?.iter().any(|entry| own(&entry.source));
             target.build(table, resumes)?;
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! One chunk of a load: what is told to the target within a transaction.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use landfall_core::{
     decode::{Records, TooLong},
@@ -11,7 +14,7 @@ use landfall_core::{
 use super::{
     MaxRejects, Reasons,
     blocks::{Content, ReadBlock},
-    judge::BlockJudge,
+    judge::{Account, Became, BlockJudge},
     keys::{Keys, Touched},
     resolve::{Flow, resolve},
 };
@@ -90,7 +93,9 @@ impl Chunk<'_> {
         let on_conflict = self.rules.on_conflict;
         let before = self.tally.counts.read;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.absent.age());
-        let mut judge = BlockJudge::new(self, offset, records, &validated);
+        let table = self.table;
+        let mut account = BlockAccount { chunk: self, offset, records, before };
+        let mut judge = BlockJudge::new(&mut account, table, &validated);
         let flow = resolve(keys, &validated, rejected, on_conflict, &mut judge)?;
         let (stopped, late) = judge.finish()?;
         self.write_rejects()?;
@@ -179,6 +184,71 @@ impl Chunk<'_> {
         self.rules
             .max_rejects
             .is_some_and(|most| most.exceeded(counts.rejected - self.tally.deferred, counts.read, false))
+    }
+}
+
+/// The account of one block of a chunk.
+struct BlockAccount<'c, 'a> {
+    chunk: &'c mut Chunk<'a>,
+    offset: u64,
+    records: &'c Records,
+    /// Records read before this block.
+    before: u64,
+}
+
+impl BlockAccount<'_, '_> {
+    fn count(&mut self, became: Became) -> &mut u64 {
+        let counts = &mut self.chunk.tally.counts;
+        match became {
+            Became::Inserted => &mut counts.inserted,
+            Became::Updated => &mut counts.updated,
+            Became::Unchanged => &mut counts.unchanged,
+        }
+    }
+}
+
+impl Account for BlockAccount<'_, '_> {
+    fn transaction(&mut self) -> &mut dyn Transaction {
+        self.chunk.transaction
+    }
+
+    fn read(&self) -> &dyn Transaction {
+        self.chunk.transaction
+    }
+
+    fn on_conflict(&self) -> OnConflict {
+        self.chunk.rules.on_conflict
+    }
+
+    fn became(&mut self, became: Became, rows: &[Range<usize>]) {
+        *self.count(became) += rows.iter().map(Range::len).sum::<usize>() as u64;
+    }
+
+    fn did_not_become(&mut self, became: Became, _row: usize) {
+        *self.count(became) -= 1;
+    }
+
+    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
+        let at = record as usize;
+        let reject = NewReject {
+            record: self.before + u64::from(record) + 1,
+            line: self.chunk.tally.position.lines + self.records.line(at) as u64 + 1,
+            offset: self.offset + self.records.offset(at) as u64,
+            raw: RawRecord::Whole(self.records.raw(at).to_vec()),
+            errors,
+            deferred,
+        };
+        let read = &mut self.chunk.tally.counts.read;
+        *read = reject.record.max(*read);
+        self.chunk.reject(reject)
+    }
+
+    fn too_many(&self) -> bool {
+        self.chunk.too_many()
+    }
+
+    fn spent(&mut self, time: Duration) {
+        self.chunk.tally.writing += time;
     }
 }
 

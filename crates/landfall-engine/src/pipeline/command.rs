@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadState, Mode, OnConflict},
     project::Project,
     source::{Source, digest_of},
     target::{Fence, Pace, Table, Target, Transaction},
@@ -64,7 +64,9 @@ fn grown(outcomes: &[LoadOutcome]) -> HashSet<String> {
 fn effective(options: &LoadOptions) -> Result<LoadOptions> {
     let mut options = options.clone();
     match options.mode {
-        Mode::Retry => return Err(Error::Usage("a load cannot have the mode retry".into())),
+        Mode::Retry | Mode::Rows => {
+            return Err(Error::Usage(format!("a load of a source cannot have the mode {}", options.mode.as_str())));
+        }
         Mode::Upsert if options.on_conflict == OnConflict::Keep => {
             return Err(Error::Usage("mode upsert updates conflicting rows; it cannot also keep them".into()));
         }
@@ -176,7 +178,7 @@ fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<
     }
     let table = &session.tables[step.position];
     let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
-    for entry in writer.read().loads()?.into_iter().filter(|entry| *entry.table == *table.name && open(entry)) {
+    for entry in writer.read().loads_of(&LoadFilter::of_sources(&table.name))?.into_iter().filter(open) {
         abandon(session, writer, entry)?;
     }
     writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| Ok((transaction.clear(table)?, More::No)))

@@ -6,7 +6,7 @@
 use std::{io::Write, path::Path};
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Piece, Records},
+    decode::{Cutter, Decoder, Piece, Records, json::JsonKind},
     schema::{Dialect, Encoding},
     validate::TargetLimits,
 };
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     csv_text,
     error::{Error, Result},
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadFilter, LoadId},
     project::Project,
     quarantine::{Reject, RejectFilter, RejectId},
     source::Source,
@@ -41,19 +41,18 @@ pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter,
     let tables = project.tables();
     let options = LoadOptions::default();
     let session = Session { project, tables: &tables, options: &options, observer: &Silent };
-    let loads = read.loads()?;
     let mut exporter: Option<Exporter<'_>> = None;
     let mut count = 0;
     pages(read, filter, &mut |reject| {
         let exporter = match &mut exporter {
             Some(exporter) => exporter,
             None => {
-                let new = exporter.insert(Exporter::new(&session, &loads, &reject)?);
+                let new = exporter.insert(Exporter::new(&session, read, &reject)?);
                 write(out, &new.header())?;
                 new
             }
         };
-        exporter.expect(&loads, &reject)?;
+        exporter.expect(read, &reject)?;
         write(out, &exporter.line(read, &reject)?)?;
         count += 1;
         Ok(())
@@ -69,6 +68,8 @@ fn write(out: &mut dyn Write, line: &str) -> Result<()> {
 pub(super) struct Exporter<'s> {
     session: &'s Session<'s>,
     table: String,
+    /// A load whose columns lie so.
+    load: LoadId,
     layout: Layout,
     labels: Vec<String>,
     rules: RecordRules,
@@ -76,13 +77,13 @@ pub(super) struct Exporter<'s> {
 
 impl<'s> Exporter<'s> {
     /// For rejects like `reject`.
-    pub(super) fn new(session: &'s Session<'s>, loads: &[LoadEntry], reject: &Reject) -> Result<Self> {
-        let layout = layout_of(loads, reject.load)?;
+    pub(super) fn new(session: &'s Session<'s>, read: &dyn Read, reject: &Reject) -> Result<Self> {
+        let layout = layout_of(read, reject.load)?;
         let resource = &session.project.package.resources[session.project.position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
         // Cells are only read here, whatever the target holds.
         let rules = RecordRules::new(resource, &layout, &TargetLimits::default())?;
-        Ok(Self { session, table: reject.table.clone(), layout, labels, rules })
+        Ok(Self { session, table: reject.table.clone(), load: reject.load, layout, labels, rules })
     }
 
     /// The labels of the source's columns.
@@ -91,19 +92,23 @@ impl<'s> Exporter<'s> {
     }
 
     /// Refuses a reject of another table or layout.
-    fn expect(&self, loads: &[LoadEntry], reject: &Reject) -> Result<()> {
+    fn expect(&mut self, read: &dyn Read, reject: &Reject) -> Result<()> {
         if reject.table != self.table {
             return Err(Error::Usage(format!(
                 "there are rejects of several tables ({:?}, {:?}); name one with --table",
                 self.table, reject.table
             )));
         }
-        if layout_of(loads, reject.load)? != self.layout {
+        if reject.load == self.load {
+            return Ok(());
+        }
+        if layout_of(read, reject.load)? != self.layout {
             return Err(Error::Usage(format!(
                 "the columns of load {} lie otherwise than those of the loads before; name one load with --load",
                 reject.load
             )));
         }
+        self.load = reject.load;
         Ok(())
     }
 
@@ -120,8 +125,9 @@ impl<'s> Exporter<'s> {
         if records.len() != 1 || !records.faults().is_empty() {
             return Ok((blank(), String::new(), raw()));
         }
-        let mut cells: Vec<String> =
-            (0..records.width(0)).filter_map(|column| records.cell(0, column)).map(str::to_owned).collect();
+        let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
+        let cell = |column| if null(column) { Some("") } else { records.cell(0, column) };
+        let mut cells: Vec<String> = (0..records.width(0)).filter_map(cell).map(str::to_owned).collect();
         let extra = cells.split_off(cells.len().min(self.labels.len()));
         cells.resize(self.labels.len(), String::new());
         let extra = if extra.is_empty() { String::new() } else { csv_text::cells(extra.iter().map(String::as_str)) };
@@ -142,11 +148,11 @@ impl<'s> Exporter<'s> {
 }
 
 /// How the columns of the sources of `load` lie.
-fn layout_of(loads: &[LoadEntry], load: LoadId) -> Result<Layout> {
-    let entry = loads.iter().find(|entry| entry.id == load);
+pub(super) fn layout_of(read: &dyn Read, load: LoadId) -> Result<Layout> {
+    let entry = read.loads_of(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
     entry.and_then(|entry| serde_json::from_str(&entry.layout).ok()).ok_or_else(|| {
         Error::Usage(format!(
-            "the ledger does not say how the columns of load {load} lie; its rejects cannot be exported"
+            "the ledger does not say how the columns of load {load} lie; its rejects cannot be read again"
         ))
     })
 }

@@ -9,7 +9,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars},
+    keys::{Answer, Key, KeyColumns, ParentSet, Scalar, ScalarRef, row_scalars},
     validate::Validated,
 };
 
@@ -156,6 +156,34 @@ pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge)
         if !values.is_empty() {
             judge.expect(&foreign.parent, &foreign.parent_positions, values)?;
         }
+    }
+    Ok(())
+}
+
+/// Asks for rows by their values.
+type Ask<'a> = &'a dyn Fn(&Table, &[usize], &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
+
+/// Asks for every row that holds a key of the block and for every parent that it names, so that `keys`, of which nothing is
+/// known, know just those.
+pub(super) fn learn(keys: &mut Keys, validated: &Validated, foreseen: &mut Foreseen<'_>, ask: Ask<'_>) -> Result<()> {
+    let Keys { table, uniques, foreigns, .. } = keys;
+    for unique in &mut *uniques {
+        let values = distinct(validated, &unique.positions, &|_, _| true);
+        let found = ask(table, &unique.positions, &values)?;
+        for (values, _) in values.iter().zip(&found).filter(|(_, found)| found.is_some()) {
+            unique.seen.insert(Key::of(values));
+        }
+        foreseen.add(table, &unique.positions, values, found);
+    }
+    for foreign in foreigns {
+        let values = distinct(validated, &foreign.positions, &|_, _| true);
+        let found = ask(&foreign.parent, &foreign.parent_positions, &values)?;
+        let there = values.iter().zip(&found).filter(|(_, found)| found.is_some()).map(|(values, _)| values);
+        match &mut foreign.parents {
+            Parents::Other(set) => *set = there.fold(ParentSet::default(), |set, values| set.with(values)),
+            Parents::Own(at) => there.for_each(|values| uniques[*at].seen.insert(Key::of(values))),
+        }
+        foreseen.add(&foreign.parent, &foreign.parent_positions, values, found);
     }
     Ok(())
 }

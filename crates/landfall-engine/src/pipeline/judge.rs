@@ -1,62 +1,110 @@
 //! Judges the records of one block of a load, and writes what becomes of them.
 
-use std::{ops::Range, time::Instant};
+use std::{
+    collections::HashSet,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    decode::Records,
     keys::{KeyColumns, Scalar, row_scalars},
     reject::{CellError, ErrorCode},
     validate::Validated,
 };
 
 use super::{
-    chunk::Chunk,
-    foreseen::Foreseen,
+    foreseen::{Foreseen, learn},
     key_errors::{clash, refused},
+    keys::{Foreign, Keys},
     resolve::{Flow, Judge, record_of},
+    trial::{Claim, claim},
 };
 use crate::{
     error::Result,
     ledger::OnConflict,
-    quarantine::{NewReject, RawRecord},
     target::{RefusedRow, Table, Transaction},
 };
 
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    /// It is in the table now.
+    Inserted,
+    /// The row with its key has its content now.
+    Updated,
+    /// The table held it already, or keeps its own.
+    Unchanged,
+}
+
+/// Keeps count of what becomes of the records of a block, and knows the transaction that writes it.
+pub(super) trait Account {
+    /// The transaction, to be written to.
+    fn transaction(&mut self) -> &mut dyn Transaction;
+    /// The transaction, to be read.
+    fn read(&self) -> &dyn Transaction;
+    /// What is done with a row whose key the table holds with other content.
+    fn on_conflict(&self) -> OnConflict;
+    /// Rows of the block became this.
+    fn became(&mut self, became: Became, rows: &[Range<usize>]);
+    /// A row that was counted so did not become that after all.
+    fn did_not_become(&mut self, became: Became, row: usize);
+    /// A record is rejected, or put aside until rows can be looked for.
+    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()>;
+    /// Whether there are more rejects than allowed.
+    fn too_many(&self) -> bool;
+    /// Time was spent in the target.
+    fn spent(&mut self, time: Duration);
+}
+
 /// The judge of one block.
-pub(super) struct BlockJudge<'c, 'a> {
-    chunk: &'c mut Chunk<'a>,
-    offset: u64,
-    records: &'c Records,
+pub(super) struct BlockJudge<'c, A> {
+    account: &'c mut A,
+    table: &'c Table,
     validated: &'c Validated,
-    /// Records read before this block.
-    before: u64,
     /// The record after which to stop.
     stopped: Option<u32>,
     foreseen: Foreseen<'c>,
+    /// Whether everything that can be asked for was foreseen before the block began.
+    all_foreseen: bool,
     /// Rows that are to update the table's, and were not yet sent.
     updates: Vec<usize>,
     /// Rows that count as unchanged since an earlier row of the block is the same, with that row.
     repeats: Vec<(usize, usize)>,
     /// Whether the database refused rows, whose records were rejected when later ones had been read.
     late: bool,
+    /// Keys of parents that will be there before the commit.
+    pardoned: HashSet<Claim>,
 }
 
-impl<'c, 'a> BlockJudge<'c, 'a> {
-    pub(super) fn new(chunk: &'c mut Chunk<'a>, offset: u64, records: &'c Records, validated: &'c Validated) -> Self {
-        let (before, foreseen) = (chunk.tally.counts.read, Foreseen::new(chunk.table, &validated.rows));
+impl<'c, A: Account> BlockJudge<'c, A> {
+    pub(super) fn new(account: &'c mut A, table: &'c Table, validated: &'c Validated) -> Self {
         Self {
-            chunk,
-            offset,
-            records,
+            account,
+            table,
             validated,
-            before,
             stopped: None,
-            foreseen,
+            foreseen: Foreseen::new(table, &validated.rows),
+            all_foreseen: false,
             updates: Vec::new(),
             repeats: Vec::new(),
             late: false,
+            pardoned: HashSet::new(),
         }
+    }
+
+    /// The same, for a block whose rows may name the parents `pardoned`.
+    pub(super) fn pardoning(self, pardoned: HashSet<Claim>) -> Self {
+        Self { pardoned, ..self }
+    }
+
+    /// Asks for the rows that hold the keys of the block, and for the parents that it names; `keys`, of which nothing is known,
+    /// then know just those.
+    pub(super) fn learn(&mut self, keys: &mut Keys) -> Result<()> {
+        let (read, foreseen) = (self.account.read(), &mut self.foreseen);
+        learn(keys, self.validated, foreseen, &|table, positions, values| read.find_all(table, positions, values))?;
+        self.all_foreseen = true;
+        Ok(())
     }
 
     /// Sends what is left. The record after which to stop, where there is one, and whether records were rejected after
@@ -69,18 +117,18 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
     /// Runs `work` and counts its time as time spent in the target.
     fn timed<T>(&mut self, work: impl FnOnce(&mut dyn Transaction) -> Result<T>) -> Result<T> {
         let start = Instant::now();
-        let outcome = work(self.chunk.transaction);
-        self.chunk.tally.writing += start.elapsed();
+        let outcome = work(self.account.transaction());
+        self.account.spent(start.elapsed());
         outcome
     }
 
     /// What became of a row that the database refused although nothing was known against it: another program was there
     /// first.
     fn refused(&mut self, rows: &RecordBatch, row: usize, words: &str) -> Result<()> {
-        let table = self.chunk.table;
+        let table = self.table;
         let schema = &table.schema;
         let content = row_scalars(rows, row);
-        let rules = self.chunk.rules;
+        let on_conflict = self.account.on_conflict();
         let mut errors = Vec::new();
         let mut conflict = false;
         let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, ErrorCode::PrimaryKey));
@@ -96,13 +144,13 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
                 return Ok(());
             }
             let is_primary = code == ErrorCode::PrimaryKey;
-            conflict |= is_primary && rules.on_conflict != OnConflict::Reject;
+            conflict |= is_primary && on_conflict != OnConflict::Reject;
             let own = schema.primary_key.iter().all(|&at| found[at].as_ref() == content[at]);
             if !(conflict && own) {
                 errors.push(clash(code, &schema.key_name(positions), &values));
             }
         }
-        match rules.on_conflict {
+        match on_conflict {
             _ if !errors.is_empty() => {}
             OnConflict::Keep if conflict => {
                 self.unchanged(row);
@@ -125,7 +173,7 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
     /// Rejects the record of `row`, whose turn is over: later ones have been read, and the load cannot stop behind it.
     fn reject_late(&mut self, row: usize, errors: Vec<CellError>) -> Result<()> {
         self.late = true;
-        self.put_aside(record_of(&self.validated.row_records, row), errors, false)
+        self.account.put_aside(record_of(&self.validated.row_records, row), errors, false)
     }
 
     fn send_updates(&mut self) -> Result<()> {
@@ -133,9 +181,10 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
             return Ok(());
         }
         let updates = std::mem::take(&mut self.updates);
-        let (table, rows) = (self.chunk.table, &self.validated.rows);
+        let (table, rows) = (self.table, &self.validated.rows);
         let refusals = self.timed(|transaction| transaction.update(table, rows, &updates))?;
-        self.chunk.tally.counts.updated += (updates.len() - refusals.len()) as u64;
+        updates.iter().for_each(|&row| self.account.became(Became::Updated, &one(row)));
+        refusals.iter().for_each(|refused| self.account.did_not_become(Became::Updated, refused.row));
         if !refusals.is_empty() {
             self.foreseen.forget();
         }
@@ -144,33 +193,26 @@ impl<'c, 'a> BlockJudge<'c, 'a> {
         }
         Ok(())
     }
-
-    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
-        let at = record as usize;
-        let reject = NewReject {
-            record: self.before + u64::from(record) + 1,
-            line: self.chunk.tally.position.lines + self.records.line(at) as u64 + 1,
-            offset: self.offset + self.records.offset(at) as u64,
-            raw: RawRecord::Whole(self.records.raw(at).to_vec()),
-            errors,
-            deferred,
-        };
-        let read = &mut self.chunk.tally.counts.read;
-        *read = reject.record.max(*read);
-        self.chunk.reject(reject)
-    }
 }
 
-impl Judge for BlockJudge<'_, '_> {
+/// One row, as a range.
+fn one(row: usize) -> [Range<usize>; 1] {
+    std::array::from_fn(|_| row..row + 1)
+}
+
+impl<A: Account> Judge for BlockJudge<'_, A> {
     fn finds(&self) -> bool {
-        self.chunk.transaction.finds(self.chunk.table)
+        self.account.read().finds(self.table)
     }
 
     fn foresees(&self) -> bool {
-        self.chunk.transaction.is_remote()
+        self.all_foreseen || self.account.read().is_remote()
     }
 
     fn expect(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
+        if self.all_foreseen {
+            return Ok(());
+        }
         let found = self.timed(|transaction| transaction.find_all(table, positions, &values))?;
         self.foreseen.add(table, positions, values, found);
         Ok(())
@@ -182,7 +224,7 @@ impl Judge for BlockJudge<'_, '_> {
         {
             return Ok(answer);
         }
-        if *table.name == *self.chunk.table.name {
+        if *table.name == *self.table.name {
             self.send_updates()?;
         }
         self.timed(|transaction| transaction.find(table, positions, values))
@@ -191,8 +233,8 @@ impl Judge for BlockJudge<'_, '_> {
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.send_updates()?;
         let refused = self.timed(|transaction| transaction.insert(table, rows, accepted))?;
-        let count: usize = accepted.iter().map(Range::len).sum();
-        self.chunk.tally.counts.inserted += (count - refused.len()) as u64;
+        self.account.became(Became::Inserted, accepted);
+        refused.iter().for_each(|refused| self.account.did_not_become(Became::Inserted, refused.row));
         if self.foresees() {
             self.foreseen.accepted(accepted);
         }
@@ -202,7 +244,7 @@ impl Judge for BlockJudge<'_, '_> {
         for RefusedRow { row, message } in refused {
             self.refused(rows, row, &message)?;
             for repeat in self.repeats_of(row) {
-                self.chunk.tally.counts.unchanged -= 1;
+                self.account.did_not_become(Became::Unchanged, repeat);
                 self.refused(rows, repeat, &message)?;
             }
         }
@@ -214,7 +256,9 @@ impl Judge for BlockJudge<'_, '_> {
         if !self.foresees() {
             let refusals = self.timed(|transaction| transaction.update(table, rows, &[row]))?;
             let words = refusals.into_iter().next().map(|refused| refused.message);
-            self.chunk.tally.counts.updated += u64::from(words.is_none());
+            if words.is_none() {
+                self.account.became(Became::Updated, &one(row));
+            }
             return Ok(words);
         }
         let columns = KeyColumns::new(rows, &table.schema.primary_key);
@@ -227,8 +271,8 @@ impl Judge for BlockJudge<'_, '_> {
         Ok(None)
     }
 
-    fn unchanged(&mut self, _row: usize) {
-        self.chunk.tally.counts.unchanged += 1;
+    fn unchanged(&mut self, row: usize) {
+        self.account.became(Became::Unchanged, &one(row));
     }
 
     fn repeats(&mut self, row: usize, other: usize) {
@@ -236,9 +280,14 @@ impl Judge for BlockJudge<'_, '_> {
         self.unchanged(row);
     }
 
+    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        let claim = || claim(&foreign.parent.name, &foreign.parent_positions, columns, row);
+        Ok(!self.pardoned.is_empty() && claim().is_some_and(|claim| self.pardoned.contains(&claim)))
+    }
+
     fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
-        self.put_aside(record, errors, false)?;
-        if self.chunk.too_many() {
+        self.account.put_aside(record, errors, false)?;
+        if self.account.too_many() {
             self.stopped = Some(record);
             return Ok(Flow::Stop);
         }
@@ -246,7 +295,7 @@ impl Judge for BlockJudge<'_, '_> {
     }
 
     fn defer(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
-        self.put_aside(record, errors, true)?;
+        self.account.put_aside(record, errors, true)?;
         Ok(Flow::Continue)
     }
 }

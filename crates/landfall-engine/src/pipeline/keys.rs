@@ -174,6 +174,16 @@ impl Keys {
         Self { table: table.clone(), uniques, foreigns, learns: false, sketches: None }
     }
 
+    /// The keys of `table`, of which nothing is known yet; rows that come are noted.
+    pub(super) fn fresh(table: &Table, tables: &[Table], read: &dyn Read) -> Self {
+        let uniques = uniques(table);
+        let mut foreigns = foreigns(table, tables, &uniques);
+        for foreign in &mut foreigns {
+            foreign.is_held = matches!(foreign.parents, Parents::Other(_)) || read.is_remote();
+        }
+        Self { table: table.clone(), uniques, foreigns, learns: true, sketches: None }
+    }
+
     /// Notes from here on what accepted rows look like, where that can be done. No row that was accepted may be refused later
     /// without the rows and rejects after it being undone too.
     pub(super) fn sketch(&mut self) {

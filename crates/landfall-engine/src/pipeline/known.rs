@@ -5,7 +5,7 @@ use landfall_core::schema::Resource;
 use super::LoadOptions;
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadId, LoadState, Mode},
+    ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
     source::{Source, digest_of},
     target::Read,
 };
@@ -82,7 +82,7 @@ pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> 
         let same = other.table == entry.table && other.source == entry.source && other.mode != Mode::Retry;
         same && other.id > known && other.id != entry.id && other.state != LoadState::RolledBack
     };
-    if entry.mode == Mode::Replace || !read.loads()?.iter().any(races) {
+    if entry.mode == Mode::Replace || !read.loads_of(&LoadFilter::of_sources(&entry.table))?.iter().any(races) {
         return Ok(());
     }
     let message = format!(
@@ -134,7 +134,7 @@ pub(super) fn replaced(
     sources: &[Source],
     options: &LoadOptions,
 ) -> Result<Option<Vec<LoadEntry>>> {
-    let entries = current(read.loads()?, &resource.name);
+    let entries = current(read.loads_of(&LoadFilter::of_sources(&resource.name))?, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &LoadEntry| {
         entry.state == LoadState::Complete && entry.mode != Mode::Retry && is_alike(entry, &rules, options)

@@ -19,6 +19,9 @@ pub(super) struct Layout {
     /// The header's labels, where there is one.
     #[serde(default)]
     labels: Option<Vec<String>>,
+    /// Whether the records are JSON rows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    json: bool,
 }
 
 impl Layout {
@@ -36,7 +39,19 @@ impl Layout {
             width: map.width,
             big_endian: encoding == Encoding::Utf16Be,
             labels: labels.map(<[String]>::to_vec),
+            json: false,
         })
+    }
+
+    /// The layout of JSON rows, whose cells are the fields of `schema`.
+    pub(super) fn of_json(schema: &TableSchema) -> Self {
+        let ColumnMap { columns, width } = ColumnMap::identity(schema.fields.len());
+        Self { columns, width, big_endian: false, labels: None, json: true }
+    }
+
+    /// Whether the records are JSON rows.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
     }
 
     /// The map for the validator.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     project::Project,
     quarantine::RejectFilter,
     source::{Source, Stamp},
@@ -59,7 +59,7 @@ pub(super) fn load_source(
     let mut attempt = 1;
     let mut before = None;
     let (entry, outcome) = loop {
-        let entries = writer.read().loads()?;
+        let entries = writer.read().loads_of(&LoadFilter::of_sources(&resource.name))?;
         let known_to = entries.last().map_or(0, |entry| entry.id);
         let entry = match knowledge(entries, resource, source, session.options, mode)? {
             Knowledge::Loaded(entry) => return Ok(known(*entry, source)),

@@ -35,6 +35,7 @@ mod recount;
 mod resolve;
 mod resume;
 mod retry;
+mod rows;
 mod spill;
 mod suspects;
 mod trial;
@@ -46,6 +47,7 @@ pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
 pub use retry::{Retry, retry};
+pub use rows::{RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, take_rows};
 
 pub(crate) use adopt::pages;
 pub(crate) use known::{current, rules_digest};

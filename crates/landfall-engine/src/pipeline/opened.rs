@@ -3,7 +3,7 @@
 use std::{io::Read as _, sync::Arc};
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Fault, HeaderFault, Limits, Piece},
+    decode::{Block, Cutter, Decoder, Fault, HeaderFault, Limits, Piece, Records, json::JsonDecoder},
     schema::{Encoding, Resource, TableSchema},
     validate::{TargetLimits, Validator},
 };
@@ -34,8 +34,43 @@ pub(super) struct Opened {
 /// What turns the bytes of a record into a row or a reject.
 #[derive(Debug)]
 pub(super) struct RecordRules {
-    pub(super) decoder: Decoder,
+    pub(super) decoder: RecordDecoder,
     pub(super) validator: Validator,
+}
+
+/// What cuts records into cells.
+#[derive(Debug)]
+pub(super) enum RecordDecoder {
+    /// Of CSV.
+    Csv(Decoder),
+    /// Of JSON rows.
+    Json(JsonDecoder),
+}
+
+impl RecordDecoder {
+    /// The records of a block of a source.
+    pub(super) fn decode(&self, block: Block) -> Records {
+        match self {
+            Self::Csv(decoder) => decoder.decode(block),
+            Self::Json(_) => unreachable!("JSON rows are not cut into blocks"),
+        }
+    }
+
+    /// The record that these bytes are; several where they are more than one.
+    pub(super) fn decode_record(&self, raw: &[u8]) -> Records {
+        match self {
+            Self::Csv(decoder) => decoder.decode_record(raw),
+            Self::Json(decoder) => decoder.row_of(raw),
+        }
+    }
+
+    /// Several records at once, where that can be done.
+    pub(super) fn decode_records(&self, raws: &[Vec<u8>]) -> Option<Records> {
+        match self {
+            Self::Csv(decoder) => decoder.decode_records(raws),
+            Self::Json(_) => None,
+        }
+    }
 }
 
 impl RecordRules {
@@ -44,7 +79,12 @@ impl RecordRules {
         let encoding = layout.encoding(resource.encoding);
         let validator = Validator::with_limits(Arc::new(schema_with_nulls(resource)), layout.map(), limits)
             .map_err(|error| Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name)))?;
-        Ok(Self { decoder: Decoder::new(&resource.dialect, encoding), validator })
+        let decoder = if layout.is_json() {
+            RecordDecoder::Json(JsonDecoder::new(&resource.schema))
+        } else {
+            RecordDecoder::Csv(Decoder::new(&resource.dialect, encoding))
+        };
+        Ok(Self { decoder, validator })
     }
 }
 
@@ -143,7 +183,7 @@ fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher
 }
 
 /// Why a header cannot be read, as a sentence.
-fn header_words(fault: &HeaderFault) -> &'static str {
+pub(super) fn header_words(fault: &HeaderFault) -> &'static str {
     match fault {
         HeaderFault::Malformed(Fault::Encoding { .. }) => {
             "its header is not text in the declared encoding; set the resource's encoding"

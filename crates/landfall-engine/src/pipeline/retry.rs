@@ -85,7 +85,6 @@ fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &Reje
 
 fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::Path) -> Result<Vec<LoadOutcome>> {
     let mut cases: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
-    let loads = target.loads()?;
     let mut exporters = HashMap::new();
     let mut gone = 0_u64;
     let mut met = HashSet::new();
@@ -100,7 +99,9 @@ fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::P
         };
         let exporter = match exporters.entry(reject.load) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Exporter::new(session, &loads, &reject)?),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(Exporter::new(session, &*target, &reject)?)
+            }
         };
         same_columns(path, labels, exporter)?;
         let (cells, extra, _) = exporter.cells(&*target, &reject)?;
@@ -154,8 +155,7 @@ fn table(
     let started = Instant::now();
     let table = &session.tables[position];
     session.observer.begins(&table.name, source);
-    let loads = target.loads()?;
-    let mut trial = Trial::new(session, &*target, position, &loads, OnConflict::Reject);
+    let mut trial = Trial::new(session, &*target, position, OnConflict::Reject);
     // Rows of several tables that need each other are taken over together, at the end of the command.
     if circular(session, &[position]) {
         trial.pardoned = claims_to_come(session, &*target, &[position], None, OnConflict::Reject)?;

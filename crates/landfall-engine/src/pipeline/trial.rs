@@ -16,6 +16,7 @@ use landfall_core::{
 
 use super::{
     chunk::hold_parents,
+    export::layout_of,
     key_errors::refused,
     keys::{Foreign, Keys},
     layout::Layout,
@@ -24,8 +25,8 @@ use super::{
     resolve::{Flow, Judge, resolve},
 };
 use crate::{
-    error::{Error, Result},
-    ledger::{LoadEntry, LoadId, OnConflict},
+    error::Result,
+    ledger::{LoadId, OnConflict},
     target::{Read, Table, Transaction},
 };
 
@@ -63,53 +64,51 @@ pub(super) struct Trial<'s> {
     on_conflict: OnConflict,
     /// How the records of each load are read, raw and mended.
     rules: HashMap<LoadId, [Arc<RecordRules>; 2]>,
-    layouts: HashMap<LoadId, String>,
+    /// The same by how the columns lie: loads have few different ways, and there may be many loads.
+    layouts: Vec<(Layout, [Arc<RecordRules>; 2])>,
+    /// How the source of a load lies that the ledger cannot tell yet.
+    pub(super) own: Option<(LoadId, Layout)>,
     /// Keys that will be there before the commit.
     pub(super) pardoned: HashSet<Claim>,
 }
 
 impl<'s> Trial<'s> {
-    /// For records of the table at `position`, which go to the target of `read`; `loads` is the ledger, which knows how
-    /// their sources lay.
-    pub(super) fn new(
-        session: &'s Session<'s>,
-        read: &dyn Read,
-        position: usize,
-        loads: &[LoadEntry],
-        on_conflict: OnConflict,
-    ) -> Self {
-        let layouts = loads.iter().map(|entry| (entry.id, entry.layout.clone())).collect();
+    /// For records of the table at `position`, which go to the target of `read`.
+    pub(super) fn new(session: &'s Session<'s>, read: &dyn Read, position: usize, on_conflict: OnConflict) -> Self {
         let mut keys = Keys::unknown(&session.tables[position], session.tables);
         keys.learns = true;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.is_held = true);
         let limits = read.limits(&session.tables[position]);
-        Self { session, position, limits, keys, on_conflict, rules: HashMap::new(), layouts, pardoned: HashSet::new() }
+        Self {
+            session,
+            position,
+            limits,
+            keys,
+            on_conflict,
+            rules: HashMap::new(),
+            layouts: Vec::new(),
+            own: None,
+            pardoned: HashSet::new(),
+        }
     }
 
-    /// Whether `load` was in the ledger when it was read. What another process has rejected since then, also in a load with a
-    /// lower number, is its own affair, and how its source lay is not known here.
-    pub(super) fn knows(&self, load: LoadId) -> bool {
-        self.layouts.contains_key(&load)
-    }
-
-    /// The layout of the sources of `load`.
-    pub(super) fn layout(&self, load: LoadId) -> Result<Layout> {
-        let text = self.layouts.get(&load).map_or("", String::as_str);
-        serde_json::from_str(text).map_err(|error| {
-            Error::Usage(format!("the ledger does not say how the columns of load {load} lie: {error}"))
-        })
-    }
-
-    fn rules(&mut self, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
+    fn rules(&mut self, read: &dyn Read, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
         if !self.rules.contains_key(&load) {
-            let layout = self.layout(load)?;
+            let own = self.own.as_ref().filter(|(own, _)| *own == load).map(|(_, layout)| layout.clone());
+            let layout = own.map_or_else(|| layout_of(read, load), Ok)?;
+            if let Some(same) = self.layouts.iter().find(|(known, _)| *known == layout).map(|(_, rules)| rules.clone())
+            {
+                return Ok(self.rules.entry(load).or_insert(same));
+            }
             let resource = &self.session.project.package.resources[self.position];
             let raw = RecordRules::new(resource, &layout, &self.limits)?;
             let mut mended = resource.clone();
             mended.dialect = Dialect { null_sequence: resource.dialect.null_sequence.clone(), ..Dialect::default() };
             mended.encoding = landfall_core::schema::Encoding::Utf8;
             let mended = RecordRules::new(&mended, &layout, &self.limits)?;
-            self.rules.insert(load, [Arc::new(raw), Arc::new(mended)]);
+            let rules = [Arc::new(raw), Arc::new(mended)];
+            self.layouts.push((layout, rules.clone()));
+            self.rules.insert(load, rules);
         }
         Ok(&self.rules[&load])
     }
@@ -121,9 +120,10 @@ impl<'s> Trial<'s> {
         load: LoadId,
         bytes: Bytes<'_>,
     ) -> Result<Verdict> {
+        let [raw, mended] = self.rules(&*transaction, load)?.clone();
         let pardoned = std::mem::take(&mut self.pardoned);
         let mut judge = TrialJudge { transaction, verdict: None, pardoned: &pardoned };
-        let verdict = self.judge(load, bytes, &mut judge);
+        let verdict = self.judge(&[raw, mended], bytes, &mut judge);
         let verdict = verdict.map(|found| found.or(judge.verdict.take()));
         self.pardoned = pardoned;
         Ok(verdict?.unwrap_or(Verdict::Unchanged))
@@ -143,8 +143,9 @@ impl<'s> Trial<'s> {
         bytes: Bytes<'_>,
         family: &[Arc<str>],
     ) -> Result<Option<Wanted>> {
+        let rules = self.rules(read, load)?.clone();
         let mut judge = Survey { read, family, wanted: Wanted::default(), accepted: false, uniques: self.uniques() };
-        let found = self.judge(load, bytes, &mut judge)?;
+        let found = self.judge(&rules, bytes, &mut judge)?;
         Ok((found.is_none() && judge.accepted).then_some(judge.wanted))
     }
 
@@ -153,12 +154,17 @@ impl<'s> Trial<'s> {
     }
 
     /// Resolves the record's keys with `judge`; a verdict of its own where the bytes are not one record.
-    fn judge(&mut self, load: LoadId, bytes: Bytes<'_>, judge: &mut dyn Judge) -> Result<Option<Verdict>> {
+    fn judge(
+        &mut self,
+        rules: &[Arc<RecordRules>; 2],
+        bytes: Bytes<'_>,
+        judge: &mut dyn Judge,
+    ) -> Result<Option<Verdict>> {
         let (bytes, which) = match bytes {
             Bytes::Raw(bytes) => (bytes, 0),
             Bytes::Mended(bytes) => (bytes, 1),
         };
-        let rules = self.rules(load)?[which].clone();
+        let rules = &rules[which];
         let records = rules.decoder.decode_record(bytes);
         if records.len() != 1 {
             let message = format!("these bytes are {} records; mend them into one", records.len());

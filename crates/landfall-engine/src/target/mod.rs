@@ -31,8 +31,9 @@ pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
 
 use crate::{
+    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadEntry, LoadFilter, LoadId},
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
@@ -177,8 +178,22 @@ pub trait Read {
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
 
-    /// The ledger: the entries of all loads, oldest first.
-    fn loads(&self) -> Result<Vec<LoadEntry>>;
+    /// The ledger: the entries of the loads that `filter` wants, in the order of their numbers.
+    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>>;
+
+    /// The entries of all loads, oldest first. There may be very many: of each request for rows there is one.
+    fn loads(&self) -> Result<Vec<LoadEntry>> {
+        self.loads_of(&LoadFilter::default())
+    }
+
+    /// The documents that `filter` wants, in the order of their names.
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
+
+    /// The document of `kind` called `name`.
+    fn document(&self, kind: &str, name: &str) -> Result<Option<Document>> {
+        let filter = DocumentFilter { names: Some(vec![name.to_owned()]), ..DocumentFilter::of(kind) };
+        Ok(self.documents(&filter)?.pop())
+    }
 
     /// The rejects that `filter` wants, in the order of their numbers.
     fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>>;
@@ -236,6 +251,10 @@ pub trait Transaction: Read {
     /// table and source: it waits, or says so.
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId>;
 
+    /// Stores `entries` as loads that have ended; their numbers, in the same order. Nothing is locked: they cannot go on, and
+    /// nobody knows their sources again.
+    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>>;
+
     /// Overwrites the entry of a load. `was_at` is the offset that the ledger must hold.
     ///
     /// # Errors
@@ -277,6 +296,18 @@ pub trait Transaction: Read {
     /// Marks open rejects of earlier loads as superseded by `load`: those of the same content, and of a replace all
     /// those of its table.
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64>;
+
+    /// Stores new documents.
+    ///
+    /// # Errors
+    /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there is one of the same kind and name.
+    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()>;
+
+    /// Gives a document another body, or takes it away where there is none; whether it still had the version of `document`.
+    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool>;
+
+    /// Takes the documents of `kind` away that were not changed since `before` (RFC 3339 in UTC); how many.
+    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64>;
 
     /// Makes it all last.
     ///
@@ -327,6 +358,11 @@ pub trait Target: Read {
 
     /// Begins a write transaction.
     fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>>;
+
+    /// From here on a commit that has returned would survive a loss of power.
+    fn commit_durably(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Returns once everything committed would survive a loss of power.
     fn settle(&mut self) -> Result<()>;

@@ -43,6 +43,7 @@ macro_rules! on_target {
 
 mod building;
 mod definitions;
+mod documents;
 mod filters;
 mod ground;
 mod keys;
@@ -54,6 +55,7 @@ mod parents;
 mod quarantine;
 mod queries;
 mod races;
+mod requests;
 mod rows;
 mod tables;
 mod transactions;

@@ -45,7 +45,12 @@ fn load(load: &VerifiedLoad) -> String {
 
 fn table(table: &VerifiedTable) -> String {
     let (name, rows, inserted) = (shown(&table.table), thousands(table.rows), thousands(table.inserted));
-    format!("table {name}: {rows} rows, {inserted} inserted by loads{}\n", note(table.note.as_deref()))
+    let requests = match table.requests {
+        0 => String::new(),
+        1 => " (1 of them a request for rows, which cannot be read again)".to_owned(),
+        count => format!(" ({} of them requests for rows, which cannot be read again)", thousands(count)),
+    };
+    format!("table {name}: {rows} rows, {inserted} inserted by loads{requests}{}\n", note(table.note.as_deref()))
 }
 
 fn finding(finding: &Finding) -> String {

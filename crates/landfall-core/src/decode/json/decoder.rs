@@ -244,7 +244,7 @@ impl Draft {
         let behind = &text.as_bytes()[self.lines_to.min(text.len())..];
         self.records.line_ends = self.lines + narrow(memchr::memchr_iter(b'\n', behind).count());
         self.records.text = text;
-        self.records.json = Some(self.parts);
+        self.records.json = Some(Box::new(self.parts));
         self.records
     }
 }

@@ -27,8 +27,9 @@ use self::{
 };
 use super::{Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction, batch::batch};
 use crate::{
+    document::{Document, DocumentFilter},
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::LoadEntry,
+    ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
@@ -137,9 +138,33 @@ impl View<'_> {
         self.state.quarantine.wanted(filter, &self.state.loads).take(most).cloned().collect()
     }
 
+    fn loads(&self, filter: &LoadFilter) -> Vec<LoadEntry> {
+        let wanted = self.state.loads.iter().filter(|entry| filter.wants(entry)).cloned();
+        limited(wanted.collect(), filter.newest_first, filter.limit)
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Vec<Document> {
+        let after = |name: &String| {
+            filter.after.as_ref().is_none_or(|after| if filter.last_first { name < after } else { name > after })
+        };
+        let named = |name: &String| filter.names.as_ref().is_none_or(|names| names.contains(name));
+        let of_kind = self.state.documents.values().filter(|document| document.kind == filter.kind);
+        let wanted = of_kind.filter(|document| named(&document.name) && after(&document.name)).cloned();
+        limited(wanted.collect(), filter.last_first, filter.limit)
+    }
+
     fn finds(&self, table: &Table) -> bool {
         self.state.rows_aside(&table.name).is_none()
     }
+}
+
+/// The first of `found`, or the last ones, from the end.
+fn limited<T>(mut found: Vec<T>, from_end: bool, limit: Option<u64>) -> Vec<T> {
+    if from_end {
+        found.reverse();
+    }
+    found.truncate(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
+    found
 }
 
 /// The reading methods, over whatever has a `view`.
@@ -172,8 +197,11 @@ macro_rules! read_through {
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.view(|view| view.scan(table, positions, visit))
             }
-            fn loads(&self) -> Result<Vec<LoadEntry>> {
-                self.view(|view| Ok(view.state.loads.to_vec()))
+            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+                self.view(|view| Ok(view.loads(filter)))
+            }
+            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+                self.view(|view| Ok(view.documents(filter)))
             }
             fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
                 self.view(|view| Ok(view.rejects(filter)))

@@ -16,6 +16,7 @@ use super::{
     rows::{Rows, key_of},
 };
 use crate::{
+    document::Document,
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
 };
@@ -26,6 +27,7 @@ pub(super) struct State {
     tables: BTreeMap<Arc<str>, Arc<Rows>>,
     aside: BTreeMap<Arc<str>, Arc<Aside>>,
     pub(super) loads: Arc<Vec<LoadEntry>>,
+    pub(super) documents: Arc<BTreeMap<(String, String), Document>>,
     pub(super) quarantine: Arc<Quarantine>,
 }
 

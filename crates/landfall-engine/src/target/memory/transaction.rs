@@ -15,10 +15,12 @@ use super::{
     state::State,
 };
 use crate::{
+    document::{Document, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId, LoadState},
     quarantine::{NewReject, RejectId},
     target::parent_gone,
+    timestamp,
 };
 
 /// A write transaction of an in-memory database.
@@ -175,6 +177,10 @@ impl Transaction for MemoryTransaction {
         Ok(id)
     }
 
+    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+        entries.iter().map(|entry| self.add_load(entry)).collect()
+    }
+
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         let open = |held: &LoadEntry| matches!(held.state, LoadState::Running | LoadState::Stopped);
         let loads = Arc::make_mut(&mut self.state.loads);
@@ -231,6 +237,43 @@ impl Transaction for MemoryTransaction {
     ) -> Result<()> {
         Arc::make_mut(&mut self.state.quarantine).retry_failed(reject, load, errors, mended);
         Ok(())
+    }
+
+    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
+        let held = Arc::make_mut(&mut self.state.documents);
+        for NewDocument { kind, name, body } in documents {
+            let (kind, name, body) = ((*kind).to_owned(), name.clone(), body.clone());
+            let document = Document { kind, name, version: 1, body, changed_at: timestamp::now() };
+            let key = (document.kind.clone(), document.name.clone());
+            if held.insert(key, document).is_some() {
+                let message = "there is a document of this kind and name already";
+                return Err(TargetError::new(TargetErrorKind::Overtaken, message).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
+        let held = Arc::make_mut(&mut self.state.documents);
+        let key = (document.kind.clone(), document.name.clone());
+        let Some(found) = held.get_mut(&key).filter(|found| found.version == document.version) else {
+            return Ok(false);
+        };
+        match body {
+            None => drop(held.remove(&key)),
+            Some(body) => {
+                (found.version, found.changed_at) = (found.version + 1, timestamp::now());
+                body.clone_into(&mut found.body);
+            }
+        }
+        Ok(true)
+    }
+
+    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
+        let held = Arc::make_mut(&mut self.state.documents);
+        let count = held.len();
+        held.retain(|_, document| document.kind != kind || document.changed_at.as_str() >= before);
+        Ok((count - held.len()) as u64)
     }
 
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {

@@ -4,7 +4,7 @@
 //! the last of its statements: a process that dies in between leaves the rest to the next one. Two that start at once do not
 //! race, since each holds a lock while it works.
 
-use mysql::Value;
+use mysql::{Error as Mysql, Value};
 
 use super::{connection::Connection, failure::Context as _, lock::with_lock, rows::has_table};
 use crate::{
@@ -14,8 +14,9 @@ use crate::{
 
 /// Each version's statements; `{form}` is how a table is kept. A published entry never changes; a new
 /// version is a new entry.
-const MIGRATIONS: &[&[&str]] = &[&[
-    "CREATE TABLE IF NOT EXISTS landfall_loads (
+const MIGRATIONS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE IF NOT EXISTS landfall_loads (
         load_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
         table_name VARCHAR(255) NOT NULL,
         source LONGTEXT NOT NULL,
@@ -38,7 +39,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
         seconds DOUBLE NOT NULL,
         record_bytes BIGINT NOT NULL
     ) {form}",
-    "CREATE TABLE IF NOT EXISTS landfall_rejects (
+        "CREATE TABLE IF NOT EXISTS landfall_rejects (
         reject_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
         load_id BIGINT NOT NULL,
         table_name VARCHAR(255) NOT NULL,
@@ -53,13 +54,13 @@ const MIGRATIONS: &[&[&str]] = &[&[
         KEY landfall_rejects_load (load_id),
         KEY landfall_rejects_waiting (waiting, state)
     ) {form}",
-    "CREATE TABLE IF NOT EXISTS landfall_reject_parts (
+        "CREATE TABLE IF NOT EXISTS landfall_reject_parts (
         reject_id BIGINT NOT NULL,
         part BIGINT NOT NULL,
         bytes LONGBLOB NOT NULL,
         PRIMARY KEY (reject_id, part)
     ) {form}",
-    "CREATE TABLE IF NOT EXISTS landfall_reject_events (
+        "CREATE TABLE IF NOT EXISTS landfall_reject_events (
         event_id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
         reject_id BIGINT NOT NULL,
         load_id BIGINT NOT NULL,
@@ -68,7 +69,23 @@ const MIGRATIONS: &[&[&str]] = &[&[
         happened_at VARCHAR(64) NOT NULL,
         KEY landfall_reject_events_reject (reject_id)
     ) {form}",
-]];
+    ],
+    &[
+        "CREATE INDEX landfall_loads_sources ON landfall_loads (mode, load_id)",
+        "CREATE TABLE IF NOT EXISTS landfall_documents (
+        kind VARCHAR(64) NOT NULL,
+        name VARCHAR(255) NOT NULL,
+        version BIGINT NOT NULL,
+        body LONGBLOB NOT NULL,
+        changed_at VARCHAR(64) NOT NULL,
+        PRIMARY KEY (kind, name),
+        KEY landfall_documents_changed (kind, changed_at)
+    ) {form}",
+    ],
+];
+
+/// What the server says where an index is there already; not all of them know `IF NOT EXISTS` for one.
+const INDEX_THERE: u16 = 1061;
 
 /// Brings Landfall's own tables to this version.
 pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
@@ -84,7 +101,10 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
         let from = version(connection, location)?;
         for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
             for statement in *statements {
-                connection.run(&statement.replace("{form}", &form)).context(doing)?;
+                match connection.run(&statement.replace("{form}", &form)) {
+                    Err(Mysql::MySqlError(error)) if error.code == INDEX_THERE => {}
+                    outcome => drop(outcome.context(doing)?),
+                }
             }
             let noted = vec![Value::Int(at), Value::Bytes(timestamp::now().into_bytes())];
             connection.execute("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;

@@ -44,11 +44,12 @@ use self::{
 };
 use super::{
     Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction,
-    sql::{ledger, quarantine},
+    sql::{documents, ledger, quarantine},
 };
 use crate::{
+    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadEntry, LoadFilter, LoadId},
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
@@ -211,8 +212,11 @@ macro_rules! read_through {
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.$ask(|$connection| rows::scan($own, table, positions, visit))
             }
-            fn loads(&self) -> Result<Vec<LoadEntry>> {
-                self.$ask(|$connection| ledger::loads(&Own::new($own)))
+            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+                self.$ask(|$connection| ledger::loads(&Own::new($own), filter))
+            }
+            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+                self.$ask(|$connection| documents::documents(&Own::new($own), filter))
             }
             fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
                 self.$ask(|$connection| quarantine::rejects(&Own::new($own), filter))
@@ -338,6 +342,10 @@ impl Transaction for Writing<'_> {
         self.enter(entry)
     }
 
+    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+        self.in_step(|work| work.add_ended_loads(entries))
+    }
+
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         self.save(entry, was_at)
     }
@@ -378,6 +386,18 @@ impl Transaction for Writing<'_> {
 
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
         self.in_step(|work| quarantine::supersede(&Own::new(&mut work.connection), load))
+    }
+
+    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
+        self.in_step(|work| documents::add(&Own::new(&mut work.connection), documents))
+    }
+
+    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
+        self.in_step(|work| documents::change(&Own::new(&mut work.connection), document, body))
+    }
+
+    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
+        self.in_step(|work| documents::forget(&Own::new(&mut work.connection), kind, before))
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

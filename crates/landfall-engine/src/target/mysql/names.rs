@@ -124,6 +124,7 @@ mod tests {
             folds_table_names,
             local_infile: true,
             max_packet: 1 << 24,
+            number_step: 1,
         }
     }
 

@@ -41,7 +41,7 @@ static MYSQL: LazyLock<Spelling> = LazyLock::new(|| spelling(errors!("utf8mb4_09
 static MARIADB: LazyLock<Spelling> = LazyLock::new(|| spelling(errors!("utf8mb4_nopad_bin")));
 
 fn spelling(errors: &'static str) -> Spelling {
-    Spelling { own: "landfall_".into(), errors, code: "e.code", field: "e.field", value: "e.value" }
+    Spelling { own: "landfall_".into(), or_nothing: "", errors, code: "e.code", field: "e.field", value: "e.value" }
 }
 
 /// The table that is made last: each commits by itself, so that a process which dies leaves those before it.
@@ -68,6 +68,10 @@ impl sql::Connection for Own<'_> {
         has_table(&mut self.0.borrow_mut(), LAST)
     }
 
+    fn has_own_table(&self, table: &str) -> Result<bool> {
+        has_table(&mut self.0.borrow_mut(), &MYSQL.own(table))
+    }
+
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {
         self.0.borrow_mut().execute(sql, bound(parameters)).map(|done| done.rows).context(|| DOING.into())
     }
@@ -75,6 +79,13 @@ impl sql::Connection for Own<'_> {
     fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], _id: &str) -> Result<i64> {
         let done = self.0.borrow_mut().execute(sql, bound(parameters)).context(|| DOING.into())?;
         Ok(done.id.unwrap_or_default())
+    }
+
+    fn insert_all_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str, count: usize) -> Result<Vec<i64>> {
+        let first = self.insert_numbered(sql, parameters, id)?;
+        // How far apart the numbers of one statement are is a setting of the server (for servers that copy each other).
+        let step = self.0.borrow().server.number_step;
+        Ok((0..i64::try_from(count).unwrap_or(0)).map(|at| first + at * step).collect())
     }
 
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {

@@ -25,17 +25,20 @@ pub(super) struct Server {
     pub(super) local_infile: bool,
     /// The most bytes of one statement.
     pub(super) max_packet: usize,
+    /// How far apart two numbers are that the server gives one after the other (`auto_increment_increment`).
+    pub(super) number_step: i64,
 }
 
 impl Server {
     /// Asks the server behind `conn`.
     pub(super) fn of(conn: &mut Conn) -> mysql::Result<Self> {
-        let asked = "SELECT @@version, @@lower_case_table_names, @@local_infile, @@max_allowed_packet";
-        let answer: Option<(String, u8, bool, usize)> = conn.query_first(asked)?;
-        let (named, lower_case, local_infile, max_packet) = answer.unwrap_or_default();
+        let asked = "SELECT @@version, @@lower_case_table_names, @@local_infile, @@max_allowed_packet,
+            @@auto_increment_increment";
+        let answer: Option<(String, u8, bool, usize, i64)> = conn.query_first(asked)?;
+        let (named, lower_case, local_infile, max_packet, number_step) = answer.unwrap_or_default();
         let flavour = if named.contains("MariaDB") { Flavour::Mariadb } else { Flavour::Mysql };
         let (version, folds_table_names) = (version(&named), lower_case != 0);
-        Ok(Self { flavour, version, named, folds_table_names, local_infile, max_packet })
+        Ok(Self { flavour, version, named, folds_table_names, local_infile, max_packet, number_step })
     }
 
     /// Refuses a server that lacks what Landfall needs: checked constraints, collations that do not pad, and
@@ -81,6 +84,7 @@ mod tests {
             folds_table_names: false,
             local_infile: true,
             max_packet: 1 << 24,
+            number_step: 1,
         }
     }
 

@@ -128,6 +128,15 @@ impl Work {
         Ok(id)
     }
 
+    /// Adds loads that have ended to the ledger.
+    pub(super) fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+        let numbers = ledger::add_all(&Own::new(&mut self.connection), entries)?;
+        if let (Some(entry), Some(&id)) = (entries.last(), numbers.last()) {
+            self.saved = Some(LoadEntry { id, ..entry.clone() });
+        }
+        Ok(numbers)
+    }
+
     /// Brings a load's entry up to date.
     pub(super) fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         ledger::save(&Own::new(&mut self.connection), entry, was_at)?;

@@ -60,11 +60,12 @@ use self::{
 };
 use super::{
     Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction, limits,
-    sql::{ledger, quarantine},
+    sql::{documents, ledger, quarantine},
 };
 use crate::{
+    document::{Document, DocumentFilter},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::LoadEntry,
+    ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
@@ -155,7 +156,9 @@ impl Postgres {
     fn own<R>(&self, work: impl FnOnce(&Own<'_>) -> Result<R>) -> Result<R> {
         self.settled()?;
         let is_there = self.has_own.get();
-        self.reading(|connection| work(&Own { session: &self.session, connection: RefCell::new(connection), is_there }))
+        self.reading(|connection| {
+            work(&Own { session: &self.session, connection: RefCell::new(connection), is_there, is_current: false })
+        })
     }
 
     /// Waits until all transactions that were sent to commit have.
@@ -245,8 +248,12 @@ impl Read for Postgres {
         self.read_table(table, &seat, |connection| rows::scan(connection, table, &seat.place, positions, visit))
     }
 
-    fn loads(&self) -> Result<Vec<LoadEntry>> {
-        self.own(|own| ledger::loads(own))
+    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+        self.own(|own| ledger::loads(own, filter))
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+        self.own(|own| documents::documents(own, filter))
     }
 
     fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {

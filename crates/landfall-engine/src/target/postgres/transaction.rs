@@ -17,12 +17,13 @@ use super::{
     worker::{Destination, Held, Later, Worker},
 };
 use crate::{
+    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadEntry, LoadFilter, LoadId},
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
     target::{
         parent_gone,
-        sql::{followers::refuse_followers, ledger, quarantine},
+        sql::{documents, followers::refuse_followers, ledger, quarantine},
     },
 };
 
@@ -165,8 +166,12 @@ impl Read for PostgresTransaction<'_> {
         self.read_rows(table, |connection, place| rows::scan(connection, table, place, positions, visit)).map(drop)
     }
 
-    fn loads(&self) -> Result<Vec<LoadEntry>> {
-        self.own(|own| ledger::loads(own))
+    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+        self.own(|own| ledger::loads(own, filter))
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+        self.own(|own| documents::documents(own, filter))
     }
 
     fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
@@ -270,6 +275,10 @@ impl Transaction for PostgresTransaction<'_> {
         self.own(|own| ledger::add(own, entry))
     }
 
+    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+        self.own(|own| ledger::add_all(own, entries))
+    }
+
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         let later = Later::Save { entry: Box::new(entry.clone()), was_at };
         match self.pace {
@@ -325,6 +334,18 @@ impl Transaction for PostgresTransaction<'_> {
 
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
         self.own(|own| quarantine::supersede(own, load))
+    }
+
+    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
+        self.own(|own| documents::add(own, documents))
+    }
+
+    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
+        self.own(|own| documents::change(own, document, body))
+    }
+
+    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
+        self.own(|own| documents::forget(own, kind, before))
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

@@ -3,27 +3,59 @@
 use super::{Connection, Parameter, Row};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict, Position},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict, Position},
 };
 
-/// All entries, oldest first.
-pub(in crate::target) fn loads(connection: &dyn Connection) -> Result<Vec<LoadEntry>> {
+/// The entries that `filter` wants.
+pub(in crate::target) fn loads(connection: &dyn Connection, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
     let mut found = Vec::new();
     if !connection.has_own_tables()? {
         return Ok(found);
     }
+    let (condition, values) = condition(filter);
+    let order = if filter.newest_first { " DESC" } else { "" };
+    let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
     let sql = format!(
         "SELECT load_id, table_name, source, mode, on_conflict, rules, layout, state, records_read, rows_inserted,
                 rows_updated, rows_unchanged, records_rejected, source_offset, source_lines, source_digest,
                 source_digested, started_at, changed_at, seconds, record_bytes
-         FROM {} ORDER BY load_id",
+         FROM {} WHERE {condition} ORDER BY load_id{order}{limit}",
         connection.spelling().own("loads")
     );
-    connection.query(&sql, &[], &mut |row| {
+    connection.query(&sql, &values, &mut |row| {
         found.push(entry(row)?);
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The condition and parameters for `filter`.
+fn condition(filter: &LoadFilter) -> (String, Vec<Parameter<'_>>) {
+    let mut parts = vec!["load_id > ?"];
+    let mut values = vec![Parameter::Integer(filter.after)];
+    let mut also = |part, value| {
+        parts.push(part);
+        values.push(value);
+    };
+    if let Some(id) = filter.id {
+        also("load_id = ?", Parameter::Integer(id));
+    }
+    if let Some(before) = filter.before {
+        also("load_id < ?", Parameter::Integer(before));
+    }
+    if let Some(table) = &filter.table {
+        also("table_name = ?", table.as_str().into());
+    }
+    if let Some(state) = filter.state {
+        also("state = ?", state.as_str().into());
+    }
+    match filter.rows {
+        Some(true) => parts.push("mode = 'rows'"),
+        // As the index says it that holds just those.
+        Some(false) => parts.push("mode <> 'rows'"),
+        None => {}
+    }
+    (parts.join(" AND "), values)
 }
 
 fn entry(row: &mut Row) -> Result<LoadEntry> {
@@ -53,15 +85,38 @@ fn entry(row: &mut Row) -> Result<LoadEntry> {
     })
 }
 
+/// The columns of a new entry, in the order of [`values`].
+const COLUMNS: &str = "table_name, source, mode, on_conflict, rules, layout, record_bytes, started_at, state,
+    records_read, rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
+    source_digest, source_digested, changed_at, seconds";
+const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 /// Adds a load and returns its number.
 pub(in crate::target) fn add(connection: &dyn Connection, entry: &LoadEntry) -> Result<LoadId> {
-    let sql = format!(
-        "INSERT INTO {} (table_name, source, mode, on_conflict, rules, layout, record_bytes, started_at, state,
-             records_read, rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
-             source_digest, source_digested, changed_at, seconds)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        connection.spelling().own("loads")
-    );
+    let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {MARKS}", connection.spelling().own("loads"));
+    connection.insert_numbered(&sql, &values(entry), "load_id")
+}
+
+/// Loads added by one statement. Few different texts of statements, so that they stay prepared.
+const LOADS_PER_STATEMENT: usize = 64;
+
+/// Adds loads and returns their numbers, in the same order.
+pub(in crate::target) fn add_all(connection: &dyn Connection, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+    let mut numbers = Vec::with_capacity(entries.len());
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let count = LOADS_PER_STATEMENT.min(1 << rest.len().ilog2());
+        let (group, later) = rest.split_at(count);
+        rest = later;
+        let marks = vec![MARKS; count].join(", ");
+        let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {marks}", connection.spelling().own("loads"));
+        let values: Vec<Parameter<'_>> = group.iter().flat_map(values).collect();
+        numbers.extend(connection.insert_all_numbered(&sql, &values, "load_id", count)?);
+    }
+    Ok(numbers)
+}
+
+fn values(entry: &LoadEntry) -> Vec<Parameter<'_>> {
     let mut values: Vec<Parameter<'_>> = vec![
         entry.table.as_str().into(),
         entry.source.as_str().into(),
@@ -73,7 +128,7 @@ pub(in crate::target) fn add(connection: &dyn Connection, entry: &LoadEntry) -> 
         entry.started_at.as_str().into(),
     ];
     values.extend(progress(entry));
-    connection.insert_numbered(&sql, &values, "load_id")
+    values
 }
 
 /// What changes while a load goes on.

@@ -4,6 +4,7 @@
 //! [`Spelling`].
 
 pub(super) mod compare;
+pub(super) mod documents;
 pub(super) mod existing;
 pub(super) mod followers;
 pub(super) mod ledger;
@@ -54,6 +55,8 @@ pub(super) enum Stored {
 pub(super) struct Spelling {
     /// What stands before the names of Landfall's own tables: `landfall_`, or a schema with its dot.
     pub(super) own: String,
+    /// What stands behind an `INSERT` that leaves out rows whose key is taken; empty where that is an error.
+    pub(super) or_nothing: &'static str,
     /// The rows of the JSON array in `r.errors`, as a table `e`.
     pub(super) errors: &'static str,
     /// Code, field and value of a row of that table.
@@ -79,11 +82,18 @@ pub(super) trait Connection {
     /// Whether Landfall's own tables are there: a database that was only read has none.
     fn has_own_tables(&self) -> Result<bool>;
 
+    /// Whether one of Landfall's own tables is there, given without its prefix: a database that an older version has made, and
+    /// that is only read, has not all of them.
+    fn has_own_table(&self, table: &str) -> Result<bool>;
+
     /// Runs a statement; the number of rows that it found and changed or made.
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64>;
 
     /// Runs an `INSERT` of one row, and gives the number that the database gave its column `id`.
     fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str) -> Result<i64>;
+
+    /// Runs an `INSERT` of `count` rows, and gives the numbers that the database gave their column `id`, in their order.
+    fn insert_all_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str, count: usize) -> Result<Vec<i64>>;
 
     /// Runs a query and hands its rows to `visit`.
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()>;

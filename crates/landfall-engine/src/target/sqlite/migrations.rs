@@ -66,6 +66,19 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE landfall_loads ADD COLUMN record_bytes INTEGER NOT NULL DEFAULT 16777216;
 ",
+    "
+    CREATE TABLE landfall_documents (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        changed_at TEXT NOT NULL,
+        PRIMARY KEY (kind, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX landfall_documents_changed ON landfall_documents (kind, changed_at);
+    CREATE INDEX landfall_loads_sources ON landfall_loads (load_id) WHERE mode <> 'rows';
+    CREATE INDEX landfall_rejects_load ON landfall_rejects (load_id, reject_id);
+",
 ];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the

@@ -30,11 +30,12 @@ use self::{
 };
 use super::{
     Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction,
-    sql::{ledger, quarantine},
+    sql::{documents, ledger, quarantine},
 };
 use crate::{
+    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadEntry, LoadFilter, LoadId},
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 use arrow_array::RecordBatch;
@@ -157,8 +158,11 @@ macro_rules! read_through {
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 rows::scan(&self.$field, table, positions, visit)
             }
-            fn loads(&self) -> Result<Vec<LoadEntry>> {
-                ledger::loads(&Own(&self.$field))
+            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+                ledger::loads(&Own(&self.$field), filter)
+            }
+            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+                documents::documents(&Own(&self.$field), filter)
             }
             fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
                 quarantine::rejects(&Own(&self.$field), filter)
@@ -202,6 +206,12 @@ impl Target for Sqlite {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| failure(&error, &format!("cannot write to the database {}", self.location)))?;
         Ok(Box::new(SqliteTransaction { transaction, statements: &self.statements }))
+    }
+
+    fn commit_durably(&mut self) -> Result<()> {
+        self.connection
+            .pragma_update(None, "synchronous", "FULL")
+            .context(|| format!("cannot use the database {}", self.location))
     }
 
     fn settle(&mut self) -> Result<()> {
@@ -248,6 +258,10 @@ impl Transaction for SqliteTransaction<'_> {
         ledger::add(&Own(&self.transaction), entry)
     }
 
+    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+        ledger::add_all(&Own(&self.transaction), entries)
+    }
+
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         ledger::save(&Own(&self.transaction), entry, was_at)
     }
@@ -288,6 +302,18 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
         quarantine::supersede(&Own(&self.transaction), load)
+    }
+
+    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
+        documents::add(&Own(&self.transaction), documents)
+    }
+
+    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
+        documents::change(&Own(&self.transaction), document, body)
+    }
+
+    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
+        documents::forget(&Own(&self.transaction), kind, before)
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

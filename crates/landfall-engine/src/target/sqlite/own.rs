@@ -22,6 +22,7 @@ const DOING: &str = "cannot read or write Landfall's own tables";
 
 static SPELLING: LazyLock<Spelling> = LazyLock::new(|| Spelling {
     own: "landfall_".into(),
+    or_nothing: " ON CONFLICT DO NOTHING",
     errors: "json_each(r.errors) AS e",
     code: "e.value ->> 'code'",
     field: "e.value ->> 'field'",
@@ -40,6 +41,10 @@ impl sql::Connection for Own<'_> {
         super::rows::has_table(self.0, "landfall_loads")
     }
 
+    fn has_own_table(&self, table: &str) -> Result<bool> {
+        super::rows::has_table(self.0, &SPELLING.own(table))
+    }
+
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {
         let mut statement = self.0.prepare_cached(sql).context(|| DOING.into())?;
         statement.execute(params_from_iter(parameters)).map(|count| count as u64).context(|| DOING.into())
@@ -48,6 +53,19 @@ impl sql::Connection for Own<'_> {
     fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], _id: &str) -> Result<i64> {
         self.execute(sql, parameters)?;
         Ok(self.0.last_insert_rowid())
+    }
+
+    fn insert_all_numbered(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        _id: &str,
+        count: usize,
+    ) -> Result<Vec<i64>> {
+        self.execute(sql, parameters)?;
+        // The numbers of rows that one statement inserts follow each other: nobody else writes meanwhile.
+        let last = self.0.last_insert_rowid();
+        Ok((0..i64::try_from(count).unwrap_or(0)).rev().map(|before| last - before).collect())
     }
 
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {

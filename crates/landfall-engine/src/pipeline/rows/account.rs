@@ -1,0 +1,132 @@
+//! The account of one table's rows in a group of requests: what becomes of each is booked to its request.
+
+use std::{ops::Range, time::Duration};
+
+use landfall_core::{reject::CellError, validate::Validated};
+
+use super::{
+    super::{
+        judge::{Account, Became},
+        resolve::record_of,
+    },
+    rules::RowPart,
+};
+use crate::{
+    error::Result,
+    ledger::{Counts, OnConflict},
+    quarantine::{NewReject, RawRecord},
+    target::Transaction,
+};
+
+/// Rows of one request within the merged ones.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretch<'g> {
+    /// To which of the accounts they are booked.
+    pub(super) slot: usize,
+    /// The position of the first of them among the merged records.
+    pub(super) first: u32,
+    pub(super) part: &'g RowPart,
+}
+
+/// What becomes of the rows of one slot: one table's of one request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slot {
+    pub(super) counts: Counts,
+    /// Its rejects, in record order; `record` counts from 1.
+    pub(super) rejects: Vec<NewReject>,
+}
+
+/// The account of merged rows.
+pub(super) struct Merged<'g> {
+    pub(super) transaction: &'g mut dyn Transaction,
+    pub(super) on_conflict: OnConflict,
+    pub(super) validated: &'g Validated,
+    /// In the order of their first records.
+    pub(super) stretches: &'g [Stretch<'g>],
+    pub(super) slots: &'g mut [Slot],
+}
+
+impl<'g> Merged<'g> {
+    /// The reject that was made of `record`.
+    pub(super) fn reject_of(&self, record: u32) -> Option<&NewReject> {
+        let (slot, number) = self.place(record);
+        self.slots[slot].rejects.iter().find(|reject| reject.record == number)
+    }
+
+    /// Takes the reject that was made of `record` back: it is judged once more.
+    pub(super) fn take_back(&mut self, record: u32) {
+        let (slot, number) = self.place(record);
+        let slot = &mut self.slots[slot];
+        let before = slot.rejects.len();
+        slot.rejects.retain(|reject| reject.record != number);
+        slot.counts.rejected -= (before - slot.rejects.len()) as u64;
+    }
+
+    /// The slot of `record`, and its number there, from 1.
+    fn place(&self, record: u32) -> (usize, u64) {
+        let Stretch { slot, first, part } = self.stretch(record);
+        (slot, part.rows_before + u64::from(record - first) + 1)
+    }
+
+    fn stretch(&self, record: u32) -> Stretch<'g> {
+        let behind = self.stretches.partition_point(|stretch| stretch.first <= record);
+        self.stretches[behind.saturating_sub(1)]
+    }
+
+    fn count(&mut self, became: Became, row: usize) -> &mut u64 {
+        let slot = self.stretch(record_of(&self.validated.row_records, row)).slot;
+        let counts = &mut self.slots[slot].counts;
+        match became {
+            Became::Inserted => &mut counts.inserted,
+            Became::Updated => &mut counts.updated,
+            Became::Unchanged => &mut counts.unchanged,
+        }
+    }
+}
+
+impl Account for Merged<'_> {
+    fn transaction(&mut self) -> &mut dyn Transaction {
+        self.transaction
+    }
+
+    fn read(&self) -> &dyn Transaction {
+        self.transaction
+    }
+
+    fn on_conflict(&self) -> OnConflict {
+        self.on_conflict
+    }
+
+    fn became(&mut self, became: Became, rows: &[Range<usize>]) {
+        rows.iter().cloned().flatten().for_each(|row| *self.count(became, row) += 1);
+    }
+
+    fn did_not_become(&mut self, became: Became, row: usize) {
+        *self.count(became, row) -= 1;
+    }
+
+    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
+        let Stretch { slot, first, part } = self.stretch(record);
+        let at = (record - first) as usize;
+        let reject = NewReject {
+            record: part.rows_before + at as u64 + 1,
+            line: part.lines_before + part.records.line(at) as u64 + 1,
+            offset: part.offset + part.records.offset(at) as u64,
+            raw: RawRecord::Whole(part.records.raw(at).to_vec()),
+            errors,
+            deferred,
+        };
+        let slot = &mut self.slots[slot];
+        slot.counts.rejected += 1;
+        // A row that the database refuses is told after its turn.
+        let place = slot.rejects.partition_point(|held| held.record < reject.record);
+        slot.rejects.insert(place, reject);
+        Ok(())
+    }
+
+    fn too_many(&self) -> bool {
+        false
+    }
+
+    fn spent(&mut self, _time: Duration) {}
+}

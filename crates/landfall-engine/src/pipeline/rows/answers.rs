@@ -1,0 +1,68 @@
+//! Answers that are stored with the rows of their request, so that the same request asked again has one effect.
+
+use std::fmt;
+
+use super::{RowsOutcome, RowsRequest};
+use crate::{
+    document::{DocumentFilter, NewDocument},
+    error::Result,
+    target::Transaction,
+};
+
+/// The kind of document that an answer is.
+pub(super) const KIND: &str = "answer";
+
+/// Writes the answer to a request.
+type Render = Box<dyn Fn(&RowsOutcome) -> Vec<u8> + Send + Sync>;
+
+/// The key of a request that is to have one effect, however often it is sent.
+pub struct RequestKey {
+    /// The name under which the answer is stored; whoever asks under another identity has another name.
+    pub name: String,
+    /// What was asked, as a digest of 64 characters: another request must not have the same key.
+    pub digest: String,
+    /// Writes the answer that is stored.
+    pub render: Render,
+}
+
+impl fmt::Debug for RequestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestKey").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowsAnswer {
+    /// It was done.
+    Done(RowsOutcome),
+    /// It had been done: the answer of that time, byte for byte.
+    Repeated(Vec<u8>),
+    /// Something else had been asked under its key.
+    OtherRequest,
+}
+
+/// For each of `requests` the answer that is stored under its key.
+pub(super) fn stored(transaction: &dyn Transaction, requests: &[&RowsRequest]) -> Result<Vec<Option<RowsAnswer>>> {
+    let names: Vec<String> =
+        requests.iter().filter_map(|request| request.key.as_ref()).map(|key| key.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(vec![None; requests.len()]);
+    }
+    let found = transaction.documents(&DocumentFilter { names: Some(names), ..DocumentFilter::of(KIND) })?;
+    let answer = |request: &&RowsRequest| {
+        let key = request.key.as_ref()?;
+        let document = found.iter().find(|document| document.name == key.name)?;
+        let same = document.body.strip_prefix(key.digest.as_bytes());
+        Some(same.map_or(RowsAnswer::OtherRequest, |answer| RowsAnswer::Repeated(answer.to_vec())))
+    };
+    Ok(requests.iter().map(answer).collect())
+}
+
+/// The document that keeps the answer to `request`.
+pub(super) fn document(request: &RowsRequest, outcome: &RowsOutcome) -> Option<NewDocument> {
+    let key = request.key.as_ref()?;
+    let mut body = key.digest.clone().into_bytes();
+    body.extend((key.render)(outcome));
+    Some(NewDocument { kind: KIND, name: key.name.clone(), body })
+}

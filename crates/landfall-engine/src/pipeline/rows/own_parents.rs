@@ -1,0 +1,100 @@
+//! Rows of a table that refers to itself: a parent may come further down in the same request, or rows may name each other. The
+//! largest set in which every need is met is taken over, as with sources.
+
+use std::collections::HashSet;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use landfall_core::{
+    keys::KeyColumns,
+    validate::{RecordPositions, Validated},
+};
+
+use super::{
+    super::{
+        adopt::greatest_fixpoint,
+        judge::BlockJudge,
+        keys::{Keys, Parents},
+        resolve::{record_of, resolve},
+        trial::{Wanted, claim},
+    },
+    account::Merged,
+    group::names_missing_parents,
+};
+use crate::{error::Result, target::Table};
+
+/// Takes over the rejected rows of `account` that only lack parents which are among them.
+pub(super) fn settle_own_parents(
+    account: &mut Merged<'_>,
+    table: &Table,
+    keys: &mut Keys,
+    tables: &[Table],
+) -> Result<()> {
+    let candidates = candidates(account);
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let rows = &account.validated.rows;
+    let pardoned =
+        greatest_fixpoint(candidates.iter().filter_map(|&(row, _)| wanted(rows, row, table, keys)).collect());
+    if pardoned.is_empty() {
+        return Ok(());
+    }
+    let met = |row: usize| {
+        let uniques = keys.uniques.iter();
+        let mut claims = uniques
+            .filter_map(|unique| claim(&table.name, &unique.positions, &KeyColumns::new(rows, &unique.positions), row));
+        claims.any(|claim| pardoned.contains(&claim))
+    };
+    let settled: Vec<(usize, u32)> = candidates.into_iter().filter(|&(row, _)| met(row)).collect();
+    let wanted: HashSet<usize> = settled.iter().map(|(row, _)| *row).collect();
+    let flags: BooleanArray = (0..rows.num_rows()).map(|row| Some(wanted.contains(&row))).collect();
+    let validated = Validated {
+        rows: filter_record_batch(rows, &flags).expect("one flag for each row"),
+        row_records: RecordPositions::Some(settled.iter().map(|(_, record)| *record).collect()),
+        rejects: Vec::new(),
+        rejected_rows: RecordBatch::new_empty(rows.schema()),
+    };
+    settled.iter().for_each(|(_, record)| account.take_back(*record));
+    let mut again = Merged {
+        transaction: &mut *account.transaction,
+        on_conflict: account.on_conflict,
+        validated: &validated,
+        stretches: account.stretches,
+        slots: &mut *account.slots,
+    };
+    let mut fresh = Keys::fresh(table, tables, &*again.transaction);
+    let on_conflict = again.on_conflict;
+    let mut judge = BlockJudge::new(&mut again, table, &validated).pardoning(pardoned);
+    judge.learn(&mut fresh)?;
+    resolve(&mut fresh, &validated, Vec::new(), on_conflict, &mut judge)?;
+    judge.finish()?;
+    super::super::chunk::hold_parents(again.transaction, &mut fresh)
+}
+
+/// The rows, with their records, that were rejected since parents are missing.
+fn candidates(account: &Merged<'_>) -> Vec<(usize, u32)> {
+    let waits = |record: u32| account.reject_of(record).is_some_and(names_missing_parents);
+    let rows = 0..account.validated.rows.num_rows();
+    rows.map(|row| (row, record_of(&account.validated.row_records, row))).filter(|(_, record)| waits(*record)).collect()
+}
+
+/// What `row` claims and needs; none where it lacks a parent of another table.
+fn wanted(rows: &RecordBatch, row: usize, table: &Table, keys: &Keys) -> Option<Wanted> {
+    let mut wanted = Wanted::default();
+    for unique in &keys.uniques {
+        let columns = KeyColumns::new(rows, &unique.positions);
+        wanted.claims.extend(claim(&table.name, &unique.positions, &columns, row));
+    }
+    for foreign in &keys.foreigns {
+        let columns = KeyColumns::new(rows, &foreign.positions);
+        let there = |answer| answer == landfall_core::keys::Answer::Yes;
+        match &foreign.parents {
+            Parents::Other(set) if there(set.contains(&columns, row)) => {}
+            Parents::Other(_) => return None,
+            Parents::Own(at) if there(keys.uniques[*at].seen.parent(&columns, row)) => {}
+            Parents::Own(_) => wanted.needs.extend(claim(&table.name, &foreign.parent_positions, &columns, row)),
+        }
+    }
+    Some(wanted)
+}

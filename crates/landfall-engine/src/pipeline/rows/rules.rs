@@ -1,0 +1,194 @@
+//! What turns the body of a request into rows: shared by all threads that read requests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use landfall_core::{
+    decode::{
+        Limits, Records, decode_all,
+        json::{JsonDecoder, JsonError},
+    },
+    schema::{Dialect, Encoding},
+    validate::{TargetLimits, Validated},
+};
+
+use super::super::{known::rules_digest, layout::Layout, opened::RecordRules};
+use crate::{
+    error::{Error, Result},
+    project::Project,
+    target::{Read, Table},
+};
+
+/// Rows for one table, cut into cells and validated.
+#[derive(Debug)]
+pub struct RowBatch {
+    /// The table's position in the data package.
+    pub(super) position: usize,
+    /// How the cells lie, as the ledger keeps it.
+    pub(super) layout: Arc<str>,
+    pub(super) parts: Vec<RowPart>,
+    /// Bytes of the rows.
+    pub(super) bytes: u64,
+}
+
+/// Some of the rows.
+#[derive(Debug)]
+pub(super) struct RowPart {
+    pub(super) records: Records,
+    pub(super) validated: Validated,
+    /// The rows, the bytes and the line ends before it.
+    pub(super) rows_before: u64,
+    pub(super) offset: u64,
+    pub(super) lines_before: u64,
+}
+
+impl RowBatch {
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(|part| part.records.len()).sum()
+    }
+
+    /// The position of the table in the data package.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.position
+    }
+}
+
+/// The rules of all tables, as requests need them.
+#[derive(Debug)]
+pub struct RowRules {
+    pub(super) project: Arc<Project>,
+    pub(super) tables: Vec<Table>,
+    each: Vec<TableRules>,
+}
+
+/// The rules of one table.
+#[derive(Debug)]
+struct TableRules {
+    limits: TargetLimits,
+    json: Arc<RecordRules>,
+    decoder: JsonDecoder,
+    json_layout: Arc<str>,
+    /// The rules as a digest.
+    digest: String,
+    /// The rules for the columns of the last CSV body, which are nearly always those of the next one.
+    csv: Mutex<Option<(Layout, Arc<RecordRules>)>>,
+}
+
+impl RowRules {
+    /// The rules of `project` for rows that go to the target of `read`.
+    ///
+    /// # Errors
+    /// A rule that cannot be applied.
+    pub fn new(read: &dyn Read, project: Arc<Project>) -> Result<Self> {
+        let tables = project.tables();
+        let each = project.package.resources.iter().zip(&tables).map(|(resource, table)| {
+            let limits = read.limits(table);
+            let layout = Layout::of_json(&resource.schema);
+            Ok(TableRules {
+                json: Arc::new(RecordRules::new(resource, &layout, &limits)?),
+                decoder: JsonDecoder::new(&resource.schema),
+                json_layout: written(&layout),
+                digest: rules_digest(resource),
+                limits,
+                csv: Mutex::new(None),
+            })
+        });
+        let each = each.collect::<Result<_>>()?;
+        Ok(Self { project, tables, each })
+    }
+
+    /// The project.
+    #[must_use]
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// The tables, in the order of the data package.
+    #[must_use]
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    pub(super) fn digest(&self, position: usize) -> &str {
+        &self.each[position].digest
+    }
+
+    /// The rows of a JSON array, at most `most`, for the table at `position`.
+    ///
+    /// # Errors
+    /// A text that is not JSON, is no array, or has more rows.
+    pub fn json(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
+        let records = self.each[position].decoder.array(text, most)?;
+        Ok(self.batch_of_json(position, records))
+    }
+
+    /// The rows of a text with a JSON object on each line, at most `most`, for the table at `position`.
+    ///
+    /// # Errors
+    /// More rows.
+    pub fn json_lines(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
+        let records = self.each[position].decoder.lines(text, most)?;
+        Ok(self.batch_of_json(position, records))
+    }
+
+    fn batch_of_json(&self, position: usize, records: Records) -> RowBatch {
+        let rules = &self.each[position];
+        let validated = rules.json.validator.validate(&records);
+        let bytes = (0..records.len()).last().map_or(0, |last| records.offset(last) + records.raw(last).len()) as u64;
+        let part = RowPart { records, validated, rows_before: 0, offset: 0, lines_before: 0 };
+        RowBatch { position, layout: rules.json_layout.clone(), parts: vec![part], bytes }
+    }
+
+    /// The records of a CSV body in the table's own dialect, or in `dialect`. The body is at most as long as a record may be.
+    ///
+    /// # Errors
+    /// A header that cannot be read or contradicts the dictionary.
+    pub fn csv(&self, position: usize, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
+        let resource = &self.project.package.resources[position];
+        let dialect = dialect.unwrap_or(&resource.dialect);
+        let limits = Limits { block_bytes: body.len().max(1), record_bytes: body.len().max(1) + 1 };
+        let decoded = decode_all(dialect, resource.encoding, limits, body);
+        if let Some(fault) = decoded.header_fault {
+            return Err(Error::source("the body", super::super::opened::header_words(&fault)));
+        }
+        let encoding = match resource.encoding {
+            Encoding::Utf16 if body.starts_with(&[0xfe, 0xff]) => Encoding::Utf16Be,
+            Encoding::Utf16 => Encoding::Utf16Le,
+            other => other,
+        };
+        let layout = Layout::of(&resource.schema, decoded.header.as_deref(), encoding)
+            .map_err(|faults| Error::source("the body", format!("its header is not that of the table: {faults}")))?;
+        let rules = self.rules_of(position, &layout)?;
+        let (mut parts, mut rows_before) = (Vec::new(), 0);
+        for part in decoded.parts {
+            let Ok(records) = part.records else {
+                return Err(Error::source("the body", "it has a record that is too long"));
+            };
+            let validated = rules.validator.validate(&records);
+            let count = records.len() as u64;
+            let (offset, lines_before) = (part.offset, part.lines_before);
+            parts.push(RowPart { records, validated, rows_before, offset, lines_before });
+            rows_before += count;
+        }
+        Ok(RowBatch { position, layout: written(&layout), parts, bytes: body.len() as u64 })
+    }
+
+    fn rules_of(&self, position: usize, layout: &Layout) -> Result<Arc<RecordRules>> {
+        let known = &self.each[position].csv;
+        if let Some((held, rules)) = &*known.lock().unwrap_or_else(PoisonError::into_inner)
+            && held == layout
+        {
+            return Ok(rules.clone());
+        }
+        let resource = &self.project.package.resources[position];
+        let rules = Arc::new(RecordRules::new(resource, layout, &self.each[position].limits)?);
+        *known.lock().unwrap_or_else(PoisonError::into_inner) = Some((layout.clone(), rules.clone()));
+        Ok(rules)
+    }
+}
+
+fn written(layout: &Layout) -> Arc<str> {
+    serde_json::to_string(layout).unwrap_or_default().into()
+}
