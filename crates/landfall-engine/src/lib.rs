@@ -14,6 +14,7 @@ pub mod report;
 pub mod source;
 pub mod target;
 mod timestamp;
+pub mod token;
 pub mod verify;
 
 pub use error::{Error, Result, TargetError, TargetErrorKind};

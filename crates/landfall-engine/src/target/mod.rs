@@ -9,6 +9,7 @@ pub mod limits;
 mod memory;
 mod mysql;
 mod open;
+mod page;
 pub mod placeholders;
 mod postgres;
 mod sql;
@@ -29,6 +30,7 @@ use serde::Serialize;
 pub use kind::Kind;
 pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
+pub use page::{Comparison, Condition, RowFilter, is_comparable};
 
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
@@ -174,6 +176,10 @@ pub trait Read {
     fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         Ok(self.find_all(table, positions, &[values.to_vec()])?.pop().flatten())
     }
+
+    /// The rows of `table` that `filter` wants, with all fields, in the order of the primary key; none where there is no such
+    /// table. Fields of conditions are comparable (see [`is_comparable`]).
+    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>>;
 
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;

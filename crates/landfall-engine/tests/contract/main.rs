@@ -51,6 +51,7 @@ mod ledger;
 mod loads;
 mod names;
 mod pace;
+mod pages;
 mod parents;
 mod quarantine;
 mod queries;

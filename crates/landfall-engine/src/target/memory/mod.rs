@@ -13,7 +13,7 @@ mod rows;
 mod state;
 mod transaction;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{cmp::Ordering, collections::HashSet, sync::Arc};
 
 use arrow_array::RecordBatch;
 use landfall_core::keys::Scalar;
@@ -25,7 +25,10 @@ use self::{
     state::State,
     transaction::MemoryTransaction,
 };
-use super::{Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction, batch::batch};
+use super::{
+    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction,
+    batch::batch,
+};
 use crate::{
     document::{Document, DocumentFilter},
     error::{Error, Result, TargetError, TargetErrorKind},
@@ -133,6 +136,17 @@ impl View<'_> {
         Ok(())
     }
 
+    fn page(&self, table: &Table, filter: &RowFilter) -> Vec<Vec<Scalar>> {
+        let Some(rows) = self.rows(table) else { return Vec::new() };
+        let key = |row: &[Scalar]| table.schema.primary_key.iter().map(|&at| row[at].clone()).collect::<Vec<_>>();
+        let behind =
+            |row: &[Scalar]| filter.after.as_ref().is_none_or(|after| ordered(&key(row), after) == Ordering::Greater);
+        let wanted = |row: &[Scalar]| filter.conditions.iter().all(|condition| holds(condition, row)) && behind(row);
+        let mut found: Vec<Vec<Scalar>> = rows.iter().filter(|row| wanted(row)).map(|row| row.to_vec()).collect();
+        found.sort_by(|one, other| ordered(&key(one), &key(other)));
+        limited(found, false, Some(filter.limit))
+    }
+
     fn rejects(&self, filter: &RejectFilter) -> Vec<Reject> {
         let most = filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         self.state.quarantine.wanted(filter, &self.state.loads).take(most).cloned().collect()
@@ -155,6 +169,40 @@ impl View<'_> {
 
     fn finds(&self, table: &Table) -> bool {
         self.state.rows_aside(&table.name).is_none()
+    }
+}
+
+/// The order of two keys, value by value.
+fn ordered(one: &[Scalar], other: &[Scalar]) -> Ordering {
+    one.iter().zip(other).map(|(one, other)| order(one, other)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// The order of two values of one type; a missing one is the least.
+fn order(one: &Scalar, other: &Scalar) -> Ordering {
+    match (one, other) {
+        (Scalar::Integer(one), Scalar::Integer(other)) => one.cmp(other),
+        (Scalar::Boolean(one), Scalar::Boolean(other)) => one.cmp(other),
+        (Scalar::Date(one), Scalar::Date(other)) => one.cmp(other),
+        (Scalar::Time(one), Scalar::Time(other)) | (Scalar::Datetime(one), Scalar::Datetime(other)) => one.cmp(other),
+        (Scalar::Text(one) | Scalar::Number(one), Scalar::Text(other) | Scalar::Number(other)) => one.cmp(other),
+        (Scalar::Null, Scalar::Null) => Ordering::Equal,
+        (Scalar::Null, _) => Ordering::Less,
+        _ => Ordering::Greater,
+    }
+}
+
+/// Whether a row meets a condition.
+fn holds(condition: &Condition, row: &[Scalar]) -> bool {
+    let held = &row[condition.position];
+    let order = order(held, &condition.value);
+    match condition.comparison {
+        Comparison::Equal => order.is_eq(),
+        Comparison::NotEqual => order.is_ne(),
+        _ if *held == Scalar::Null => false,
+        Comparison::Less => order.is_lt(),
+        Comparison::AtMost => order.is_le(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::AtLeast => order.is_ge(),
     }
 }
 
@@ -193,6 +241,9 @@ macro_rules! read_through {
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 self.view(|view| Ok(view.find_all(table, positions, values)))
+            }
+            fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+                self.view(|view| Ok(view.page(table, filter)))
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.view(|view| view.scan(table, positions, visit))

@@ -43,7 +43,7 @@ use self::{
     writing::{UnderWay, Writing, find_under_way},
 };
 use super::{
-    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction,
+    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction,
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -208,6 +208,9 @@ macro_rules! read_through {
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 self.look_for(table, positions, values)
+            }
+            fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+                self.$ask(|$connection| rows::page($own, table, filter))
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.$ask(|$connection| rows::scan($own, table, positions, visit))

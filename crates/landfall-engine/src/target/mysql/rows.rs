@@ -15,7 +15,14 @@ use super::{
     names::{all_names, folded, names, quoted},
     stored::{bound, scalar},
 };
-use crate::{error::Result, target::batch::batch};
+use crate::{
+    error::Result,
+    target::{
+        RowFilter,
+        batch::batch,
+        page::{self, Words},
+    },
+};
 
 /// Rows of one batch of a scan.
 const SCAN_ROWS: usize = 8192;
@@ -178,6 +185,25 @@ impl Question<'_> {
         };
         format!("SELECT {} FROM {} WHERE {condition}{}", self.what, quoted(self.table), self.tail)
     }
+}
+
+/// The rows of `table` that `filter` wants.
+pub(super) fn page(connection: &mut Connection, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+    if !has_table(connection, &table.name)? {
+        return Ok(Vec::new());
+    }
+    let column = |at: usize| quoted(&table.schema.fields[at].name);
+    let words = Words { column: &column, mark: &|_, _| "?".to_owned() };
+    let (tail, values) = page::sql(table, filter, &words);
+    let sql = format!("SELECT {} FROM {}{tail}", all_names(table), quoted(&table.name));
+    let values = values.iter().map(|(_, value)| bound(value.as_ref())).collect();
+    let mut found = Vec::new();
+    connection.rows(&sql, values, &|| reading(table), &mut |_, row| {
+        let kinds = table.schema.fields.iter().map(|field| &field.kind);
+        found.push(kinds.zip(row).map(|(kind, value)| scalar(kind, value)).collect());
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The fields at `positions` of every row, in batches.

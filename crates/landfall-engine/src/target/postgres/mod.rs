@@ -59,7 +59,7 @@ use self::{
     worker::Worker,
 };
 use super::{
-    Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction, limits,
+    Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction, limits,
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -240,6 +240,12 @@ impl Read for Postgres {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(vec![None; values.len()]) };
         self.read_table(table, &seat, |connection| rows::find_all(connection, table, &seat.place, positions, values))
+    }
+
+    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+        self.settled()?;
+        let Some(seat) = self.seat(table)? else { return Ok(Vec::new()) };
+        self.read_table(table, &seat, |connection| rows::page(connection, table, &seat.place, filter))
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {

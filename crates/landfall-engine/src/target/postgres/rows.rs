@@ -15,7 +15,11 @@ use super::{
     parameters::{Oid, Parameters, array, oid, sized},
     value,
 };
-use crate::target::{Table, batch::batch};
+use crate::target::{
+    RowFilter, Table,
+    batch::batch,
+    page::{self, Words},
+};
 
 /// Rows of one batch of a scan.
 const SCAN_ROWS: usize = 8192;
@@ -158,6 +162,33 @@ pub(super) fn exist(
             })
         })?;
     }
+    Ok(found)
+}
+
+/// The rows at `place` that `filter` wants.
+pub(super) fn page(
+    connection: &mut Connection,
+    table: &Table,
+    place: &Place,
+    filter: &RowFilter,
+) -> Outcome<Vec<Vec<Scalar>>> {
+    let fields = &table.schema.fields;
+    let column = |at: usize| format!("t.{}", quoted(&fields[at].name));
+    let words = Words { column: &column, mark: &|number, _| format!("${number}") };
+    let (tail, values) = page::sql(table, filter, &words);
+    let mut parameters = Parameters::default();
+    for (at, value) in &values {
+        parameters.push(value::oid_of(&fields[*at].kind), |out| value::write(value.as_ref(), out));
+    }
+    let all: Vec<usize> = (0..fields.len()).collect();
+    let sql = format!("SELECT {} FROM {place} AS t{tail}", select_list(table, &all));
+    let mut found = Vec::new();
+    connection.patiently(|connection| {
+        connection.query(&sql, &parameters, Format::Binary, &mut |_, row| {
+            found.push(read_row(table, &all, row));
+            Ok(())
+        })
+    })?;
     Ok(found)
 }
 

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
 
 use super::{
-    Fence, Pace, Place, Postgres, Read, RefusedRow, Seat, Table, Transaction, building, catalog,
+    Fence, Pace, Place, Postgres, Read, RefusedRow, RowFilter, Seat, Table, Transaction, building, catalog,
     connection::Connection,
     failure::Context as _,
     insert,
@@ -160,6 +160,11 @@ impl Read for PostgresTransaction<'_> {
         let found =
             self.read_rows(table, |connection, place| rows::find_all(connection, table, place, positions, values))?;
         Ok(found.unwrap_or_else(|| vec![None; values.len()]))
+    }
+
+    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+        let rows = self.read_rows(table, |connection, place| rows::page(connection, table, place, filter))?;
+        Ok(rows.unwrap_or_default())
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {

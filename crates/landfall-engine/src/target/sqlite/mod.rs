@@ -29,7 +29,7 @@ use self::{
     statements::Statements,
 };
 use super::{
-    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, Table, Target, Transaction,
+    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction,
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -154,6 +154,9 @@ macro_rules! read_through {
             }
             fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
                 rows::find(&self.$field, self.statements(), table, positions, values)
+            }
+            fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+                rows::page(&self.$field, table, filter)
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 rows::scan(&self.$field, table, positions, visit)

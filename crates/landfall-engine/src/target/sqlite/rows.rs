@@ -1,7 +1,7 @@
 //! Reading the rows of the dictionary's tables.
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldType};
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::{
@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     error::Result,
-    target::sql::followers::{Follower, refuse_followers},
+    target::{
+        RowFilter,
+        page::{self, Words},
+        sql::followers::{Follower, refuse_followers},
+    },
 };
 
 /// Rows of one batch of a scan.
@@ -81,6 +85,26 @@ pub(super) fn scan(
     }
     visit(&batch(table, positions, &mut columns)?);
     Ok(())
+}
+
+/// The rows that `filter` wants.
+pub(super) fn page(connection: &Connection, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+    if !has_table(connection, &table.name)? {
+        return Ok(Vec::new());
+    }
+    let column = |at: usize| quoted(&table.schema.fields[at].name);
+    let is_datetime = |at: usize| matches!(table.schema.fields[at].kind, FieldType::Datetime { .. });
+    // A fraction of a second comes before the Z at the end, and sorts before it.
+    let bare = |at: usize, text: String| if is_datetime(at) { format!("rtrim({text}, 'Z')") } else { text };
+    let (compared, mark) = (|at| bare(at, column(at)), |number: usize, at: usize| bare(at, format!("?{number}")));
+    let words = Words { column: &compared, mark: &mark };
+    let (tail, values) = page::sql(table, filter, &words);
+    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let sql = format!("SELECT {} FROM {}{tail}", names(table, &all), quoted(&table.name));
+    let mut statement = connection.prepare_cached(&sql).context(|| reading(table))?;
+    let bound = values.iter().map(|(_, value)| Bound(value.as_ref()));
+    let rows = statement.query_map(params_from_iter(bound), |row| read_row(table, &all, row));
+    rows.and_then(Iterator::collect).context(|| reading(table))
 }
 
 fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusqlite::Result<Vec<Scalar>> {

@@ -1,0 +1,110 @@
+//! A page of a table's rows: which are wanted, in the order of the primary key.
+
+use landfall_core::{keys::Scalar, schema::FieldType};
+
+use super::Table;
+
+/// Which rows of a table are wanted, at most so many, in the order of its primary key.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RowFilter {
+    /// All of these hold.
+    pub conditions: Vec<Condition>,
+    /// Only rows whose primary key comes after this one.
+    pub after: Option<Vec<Scalar>>,
+    /// At most this many.
+    pub limit: u64,
+}
+
+/// What a field of a row must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// The field's position.
+    pub position: usize,
+    /// How it compares.
+    pub comparison: Comparison,
+    /// With what; NULL is only equal or not equal to.
+    pub value: Scalar,
+}
+
+/// How a field compares with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// It is the same.
+    Equal,
+    /// It is another one, or missing.
+    NotEqual,
+    /// It is less.
+    Less,
+    /// It is less, or the same.
+    AtMost,
+    /// It is greater.
+    Greater,
+    /// It is greater, or the same.
+    AtLeast,
+}
+
+impl Comparison {
+    const fn operator(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+        }
+    }
+}
+
+/// Whether fields of a type can be compared in every database: not all of them know decimal numbers or JSON.
+#[must_use]
+pub const fn is_comparable(kind: &FieldType) -> bool {
+    !matches!(
+        kind,
+        FieldType::Number(_)
+            | FieldType::Object
+            | FieldType::Array
+            | FieldType::List { .. }
+            | FieldType::Geopoint(_)
+            | FieldType::Geojson(_)
+    )
+}
+
+/// How a database writes what a page is made of.
+pub(super) struct Words<'w> {
+    /// A column, by the field's position, as it is compared and ordered.
+    pub(super) column: &'w dyn Fn(usize) -> String,
+    /// The mark of a parameter, counted from 1, for a field.
+    pub(super) mark: &'w dyn Fn(usize, usize) -> String,
+}
+
+/// What follows the table's name, and the values of its parameters with the positions of their fields.
+pub(super) fn sql(table: &Table, filter: &RowFilter, words: &Words<'_>) -> (String, Vec<(usize, Scalar)>) {
+    let (mut parts, mut values) = (Vec::new(), Vec::new());
+    let bind = |position: usize, value: &Scalar, values: &mut Vec<(usize, Scalar)>| {
+        values.push((position, value.clone()));
+        (words.mark)(values.len(), position)
+    };
+    for Condition { position, comparison, value } in &filter.conditions {
+        let column = (words.column)(*position);
+        parts.push(match (comparison, value) {
+            (Comparison::NotEqual, Scalar::Null) => format!("{column} IS NOT NULL"),
+            (_, Scalar::Null) => format!("{column} IS NULL"),
+            (Comparison::NotEqual, value) => {
+                format!("({column} IS NULL OR {column} <> {})", bind(*position, value, &mut values))
+            }
+            (comparison, value) => {
+                format!("{column} {} {}", comparison.operator(), bind(*position, value, &mut values))
+            }
+        });
+    }
+    let key = &table.schema.primary_key;
+    let columns: Vec<String> = key.iter().map(|&at| (words.column)(at)).collect();
+    if let Some(after) = &filter.after {
+        let marks: Vec<String> = key.iter().zip(after).map(|(&at, value)| bind(at, value, &mut values)).collect();
+        parts.push(format!("({}) > ({})", columns.join(", "), marks.join(", ")));
+    }
+    let condition = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };
+    let order = if columns.is_empty() { String::new() } else { format!(" ORDER BY {}", columns.join(", ")) };
+    (format!("{condition}{order} LIMIT {}", filter.limit), values)
+}

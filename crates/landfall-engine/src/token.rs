@@ -1,0 +1,278 @@
+//! Tokens: who may do what. A token is 256 random bits, told once when it is made; only its hash is kept.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::{
+    document::{Document, DocumentFilter, NewDocument},
+    error::{Error, Result, TargetError, TargetErrorKind},
+    target::{Fence, Pace, Read, Target},
+    timestamp,
+};
+
+/// The kind of document that a token is.
+const KIND: &str = "token";
+
+/// What stands at the head of a token, so that scanners for secrets know one.
+const PREFIX: &str = "landfall_";
+
+/// What the bearer of a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reports and tables.
+    Reader,
+    /// Rows, files, and what became of them.
+    Writer,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 3] = [Self::Reader, Self::Writer, Self::Admin];
+
+    /// The role as it is written on the command line and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role written as `text`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its public name, a part of the token itself.
+    pub id: String,
+    /// What it is for, in its maker's words.
+    pub name: String,
+    /// What it may do; a role does not imply another one, but for the admin's.
+    pub roles: Vec<Role>,
+    /// The only tables that it may touch; all where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// The only reports that it may read; all where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<String>,
+    /// When it was made, RFC 3339 in UTC.
+    pub created_at: String,
+    /// When it ends, RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// A token as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    token: Token,
+    /// SHA-256 of the secret, in base64.
+    hash: String,
+}
+
+/// What a new token is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub roles: Vec<Role>,
+    /// The only tables that it may touch.
+    pub tables: Vec<String>,
+    /// The only reports that it may read.
+    pub reports: Vec<String>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Token {
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        let end = |text: &String| text.parse::<Timestamp>().map_or(true, |end| end <= Timestamp::now());
+        self.expires_at.as_ref().is_some_and(end)
+    }
+
+    /// Whether it has `role`, or is an admin's.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role) || self.roles.contains(&Role::Admin)
+    }
+
+    /// Whether it may touch the table `name`.
+    #[must_use]
+    pub fn sees_table(&self, name: &str) -> bool {
+        (self.tables.is_empty() && self.reports.is_empty()) || self.tables.iter().any(|table| table == name)
+    }
+
+    /// Whether it may read the report `name`.
+    #[must_use]
+    pub fn sees_report(&self, name: &str) -> bool {
+        (self.reports.is_empty() && self.tables.is_empty()) || self.reports.iter().any(|report| report == name)
+    }
+
+    /// Whether it is limited to some tables or reports.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        !self.tables.is_empty() || !self.reports.is_empty()
+    }
+}
+
+/// All tokens, as they were when they were read.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens(Vec<Kept>);
+
+impl Tokens {
+    /// Reads the tokens of a database.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn read(read: &dyn Read) -> Result<Self> {
+        read.documents(&DocumentFilter::of(KIND))?.iter().map(kept).collect::<Result<_>>().map(Self)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tokens, without their secrets.
+    pub fn iter(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter().map(|kept| &kept.token)
+    }
+
+    /// The token that `text` is, if there is one and it has not ended. The secret is compared in constant time.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<&Token> {
+        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+        let kept = self.0.iter().find(|kept| kept.token.id == id)?;
+        let same: bool = hash(secret).as_bytes().ct_eq(kept.hash.as_bytes()).into();
+        Some(&kept.token).filter(|token| same && !token.is_expired())
+    }
+}
+
+fn kept(document: &Document) -> Result<Kept> {
+    serde_json::from_slice(&document.body).map_err(|_| {
+        let message = format!("the token {:?} is not as Landfall keeps one; revoke it", document.name);
+        TargetError::new(TargetErrorKind::Statement, message).into()
+    })
+}
+
+fn hash(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// Makes a token; it, and its text, which is known to nobody afterwards.
+///
+/// # Errors
+/// A token without a role, or a database that cannot be written.
+pub fn create(target: &mut dyn Target, new: NewToken) -> Result<(Token, String)> {
+    if new.roles.is_empty() {
+        return Err(Error::Usage("a token needs a role: reader, writer or admin".into()));
+    }
+    let (id, secret) = (random::<8>()?, random::<32>()?);
+    // The underscore parts the two; the public name has none.
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = URL_SAFE_NO_PAD.encode(secret);
+    let token = Token {
+        id: id.clone(),
+        name: new.name,
+        roles: new.roles,
+        tables: new.tables,
+        reports: new.reports,
+        created_at: timestamp::now(),
+        expires_at: new.expires_at.map(|end| end.to_string()),
+    };
+    let kept = Kept { token: token.clone(), hash: hash(&secret) };
+    let body = serde_json::to_vec(&kept).unwrap_or_else(|error| unreachable!("a token is plain data: {error}"));
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    transaction.add_documents(&[NewDocument { kind: KIND, name: id.clone(), body }])?;
+    transaction.commit()?;
+    Ok((token, format!("{PREFIX}{id}_{secret}")))
+}
+
+/// Takes the token `id` away.
+///
+/// # Errors
+/// No such token.
+pub fn revoke(target: &mut dyn Target, id: &str) -> Result<Token> {
+    let unknown = || Error::Usage(format!("there is no token {id:?}; `landfall token list` shows those there are"));
+    let document = target.document(KIND, id)?.ok_or_else(unknown)?;
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    if !transaction.change_document(&document, None)? {
+        return Err(unknown());
+    }
+    transaction.commit()?;
+    kept(&document).map(|kept| kept.token)
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Rule(format!("the system gives no random numbers: {error}")))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::target::Memory;
+
+    fn new(roles: &[Role]) -> NewToken {
+        let (tables, reports) = (Vec::new(), Vec::new());
+        NewToken { name: "test".into(), roles: roles.to_vec(), tables, reports, expires_at: None }
+    }
+
+    #[test]
+    fn a_token_is_found_by_its_text_and_nothing_near_it() {
+        let mut target = Memory::default();
+        let (token, text) = create(&mut target, new(&[Role::Writer])).unwrap();
+        let tokens = Tokens::read(&target).unwrap();
+        assert_eq!(tokens.find(&text), Some(&token));
+        assert!(token.has(Role::Writer) && !token.has(Role::Reader) && !token.has(Role::Admin));
+        assert_eq!(text.len(), PREFIX.len() + 16 + 1 + 43);
+        for wrong in [&text[1..], &text[..text.len() - 1], &text.replace(&token.id, "0000000000000000"), "", PREFIX] {
+            assert_eq!(tokens.find(wrong), None, "{wrong}");
+        }
+        let document = target.document(KIND, &token.id).unwrap().unwrap();
+        let secret = text.rsplit_once('_').unwrap().1;
+        assert!(!String::from_utf8(document.body).unwrap().contains(secret));
+    }
+
+    #[test]
+    fn a_token_ends_when_it_expires_or_is_revoked() {
+        let mut target = Memory::default();
+        let expires_at = Some(Timestamp::now() - jiff::SignedDuration::from_secs(1));
+        let (_, text) = create(&mut target, NewToken { expires_at, ..new(&[Role::Reader]) }).unwrap();
+        assert_eq!(Tokens::read(&target).unwrap().find(&text), None);
+        let (token, text) = create(&mut target, new(&[Role::Admin])).unwrap();
+        assert!(Tokens::read(&target).unwrap().find(&text).unwrap().has(Role::Reader));
+        assert_eq!(revoke(&mut target, &token.id).unwrap(), token);
+        assert_eq!(Tokens::read(&target).unwrap().find(&text), None);
+        assert!(revoke(&mut target, &token.id).is_err());
+        assert!(create(&mut target, new(&[])).is_err());
+    }
+
+    #[test]
+    fn what_a_token_is_limited_to_is_all_that_it_sees() {
+        let mut target = Memory::default();
+        let limited = NewToken { tables: vec!["jobs".into()], ..new(&[Role::Reader]) };
+        let (token, _) = create(&mut target, limited).unwrap();
+        assert!(token.sees_table("jobs") && !token.sees_table("people") && !token.sees_report("hires"));
+    }
+}
