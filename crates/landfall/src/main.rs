@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod exit;
 mod failure;
+mod http;
 mod logging;
 mod output;
 mod progress;

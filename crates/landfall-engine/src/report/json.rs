@@ -13,23 +13,50 @@ use crate::{
 
 pub(super) struct Writer<'a> {
     out: &'a mut dyn Write,
+    object: Object,
+    rows: u64,
+}
+
+/// Writes rows as objects.
+#[derive(Debug, Default)]
+pub(super) struct Object {
     /// The names of the columns, as JSON.
     names: Vec<String>,
-    rows: u64,
+}
+
+impl Object {
+    /// For columns with these names.
+    ///
+    /// # Errors
+    /// Two columns of one name.
+    pub(super) fn of(names: &[String]) -> Result<Self> {
+        let mut seen = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+            let mend = "name the columns apart with AS, or write the report as csv";
+            return Err(Error::Usage(format!("the report has two columns {twice:?}: {mend}")));
+        }
+        Ok(Self { names: names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect() })
+    }
+
+    /// Writes one row.
+    pub(super) fn write(&self, cells: &[Cell], out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"{")?;
+        for (at, (name, cell)) in self.names.iter().zip(cells).enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            write!(out, "{comma}{name}:{}", json(cell))?;
+        }
+        out.write_all(b"}")
+    }
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
-        Self { out, names: Vec::new(), rows: 0 }
+        Self { out, object: Object::default(), rows: 0 }
     }
 
     fn write_row(&mut self, cells: &[Cell]) -> io::Result<()> {
-        self.out.write_all(if self.rows == 0 { b"[\n{" } else { b",\n{" })?;
-        for (at, (name, cell)) in self.names.iter().zip(cells).enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            write!(self.out, "{comma}{name}:{}", json(cell))?;
-        }
-        self.out.write_all(b"}")
+        self.out.write_all(if self.rows == 0 { b"[\n" } else { b",\n" })?;
+        self.object.write(cells, self.out)
     }
 }
 
@@ -46,12 +73,7 @@ fn json(cell: &Cell) -> serde_json::Value {
 
 impl QueryRows for Writer<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
-        let mut seen = HashSet::new();
-        if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
-            let mend = "name the columns apart with AS, or write the report as csv";
-            return Err(Error::Usage(format!("the report has two columns {twice:?}: {mend}")));
-        }
-        self.names = names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect();
+        self.object = Object::of(names)?;
         Ok(())
     }
 

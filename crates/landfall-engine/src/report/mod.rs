@@ -5,6 +5,8 @@
 mod binding;
 mod csv;
 mod json;
+mod lines;
+mod markup;
 mod table;
 
 #[cfg(test)]
@@ -14,6 +16,7 @@ use std::{io::Write, path::PathBuf};
 
 use landfall_core::{keys::Scalar, schema::Field};
 
+use self::markup::Language;
 use crate::{
     error::{Error, Result},
     target::{QueryRows, Target},
@@ -56,6 +59,12 @@ pub enum Format {
     },
     /// An array of objects.
     Json,
+    /// An object on each line.
+    JsonLines,
+    /// A table of Markdown.
+    Markdown,
+    /// A page of HTML with a table.
+    Html,
 }
 
 impl ReportDefinition {
@@ -82,7 +91,16 @@ impl ReportDefinition {
             Format::Table => self.write_with(target, values, table::Writer::new(out)),
             Format::Csv { guard_formulas } => self.write_with(target, values, csv::Writer::new(out, guard_formulas)),
             Format::Json => self.write_with(target, values, json::Writer::new(out)),
+            Format::JsonLines => self.write_with(target, values, lines::Writer::new(out)),
+            Format::Markdown => {
+                self.write_with(target, values, markup::Writer::new(out, Language::Markdown, self.label()))
+            }
+            Format::Html => self.write_with(target, values, markup::Writer::new(out, Language::Html, self.label())),
         }
+    }
+
+    fn label(&self) -> &str {
+        self.title.as_ref().unwrap_or(&self.name)
     }
 
     fn write_with(&self, target: &dyn Target, values: &[(String, Scalar)], mut writer: impl Writer) -> Result<u64> {

@@ -59,6 +59,23 @@ fn a_table_is_aligned_and_safe_for_terminals() {
 }
 
 #[test]
+fn json_lines_are_objects() {
+    assert_eq!(
+        run("SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, NULL", Format::JsonLines),
+        "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n"
+    );
+    assert_eq!(run("SELECT 1 AS a WHERE 0", Format::JsonLines), "");
+}
+
+#[test]
+fn markup_has_no_meaning_in_a_cell() {
+    let sql = "SELECT '<b>|*' AS \"a|b\", char(10) || 'x' AS c";
+    assert_eq!(run(sql, Format::Markdown), "| a\\|b | c |\n| --- | --- |\n| &lt;b&gt;\\|\\* | \\\\nx |\n");
+    let html = run(sql, Format::Html);
+    assert!(html.contains("<th>a|b</th>") && html.contains("<td>&lt;b&gt;|*</td>"), "{html}");
+}
+
+#[test]
 fn a_report_cannot_write() {
     assert!(run("CREATE TABLE a (b INTEGER)", CSV).contains("may only read"));
 }

@@ -43,6 +43,13 @@ impl Invocation {
         Reporter::new(&self.globals)
     }
 
+    /// Tells something beside the results, unless nothing is to be told.
+    pub(crate) fn tell(&self, text: &str) {
+        if !self.globals.quiet {
+            crate::output::note(text);
+        }
+    }
+
     /// The beginning of a command that the user may type next, such as `landfall --project hr`.
     pub(crate) fn program(&self) -> String {
         let project = &self.globals.project;

@@ -13,6 +13,8 @@ mod rejects;
 mod report;
 mod schema;
 mod selection;
+mod serve;
+mod token;
 mod verify;
 
 use std::ffi::OsString;
@@ -56,6 +58,8 @@ enum Command {
     Loads(loads::Args),
     Verify(verify::Args),
     Report(report::Args),
+    Serve(serve::Args),
+    Token(token::Args),
     Schema(schema::Args),
     Init(init::Args),
     Completions(completions::Args),
@@ -93,6 +97,8 @@ pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
         Command::Loads(args) => loads::run(args, &invocation),
         Command::Verify(args) => verify::run(args, &invocation),
         Command::Report(args) => report::run(args, &invocation),
+        Command::Serve(args) => serve::run(args, &invocation),
+        Command::Token(args) => token::run(args, &invocation),
         Command::Schema(args) => schema::run(args, &invocation),
         Command::Init(args) => init::run(args, &invocation),
         Command::Completions(args) => completions::run(args),

@@ -1,5 +1,6 @@
 //! The project: `landfall.yaml` (how it runs) and the data package (what the data is).
 
+mod api;
 mod environment;
 mod load_defaults;
 mod package;
@@ -17,6 +18,7 @@ use landfall_core::schema::{
 };
 use landfall_engine::target::Location;
 
+pub(crate) use api::{Api, address};
 pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use package::PACKAGE_FILES;
@@ -42,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) reports: Vec<Report>,
     /// What is asked of a load where nothing is typed.
     pub(crate) load: LoadDefaults,
+    /// How the service runs.
+    pub(crate) api: Api,
 }
 
 /// `landfall.yaml` as it is written, its environment filled in.
@@ -51,6 +55,7 @@ struct ProjectFile {
     package: Option<String>,
     reports: Vec<Report>,
     load: LoadDefaults,
+    api: Api,
 }
 
 impl Settings {
@@ -75,6 +80,7 @@ impl Settings {
             data_folder,
             reports: file.reports,
             load: file.load,
+            api: file.api,
         })
     }
 }
@@ -120,8 +126,9 @@ fn project_file(root: &Node, folder: &Path, problems: &Problems) -> Option<Proje
     let package = reader.text("package").map(String::from);
     let reports = reader.take("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
     let load = reader.take("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
+    let api = reader.take("api").map(|node| api::read(node, problems)).unwrap_or_default();
     reader.finish();
-    Some(ProjectFile { target, package, reports, load })
+    Some(ProjectFile { target, package, reports, load, api })
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

@@ -1,0 +1,73 @@
+//! `landfall serve`.
+
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::{Context as _, Result};
+use landfall_engine::Project;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Invocation;
+use crate::{
+    config::address,
+    exit::{Exit, Fault},
+    http::{self, Service, ServiceSettings},
+};
+
+/// Take rows over HTTP under the same rules, and answer reports.
+///
+/// The service makes the tables that are missing, takes 1 to 1,000 rows in a request, and serves the reports. It documents itself at
+/// /docs. Without any token it listens on this machine alone, and lets everybody there do everything: make one with
+/// `landfall token create`. It ends with the signal TERM or INT, once requests under way are answered.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen, such as 127.0.0.1:8080, 8080 or [::]:8080; port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    let address = args.listen.unwrap_or(settings.api.listen);
+    let project = Project { folder: settings.data_folder, package: settings.package };
+    let settings = ServiceSettings { api: settings.api, location: settings.target, reports: settings.reports, address };
+    let (service, staff, has_tokens) = Service::open(settings, project)?;
+    if !has_tokens && !address.ip().is_loopback() {
+        return Err(Fault::project(format!(
+            "there is no token, so that everybody who reaches {address} could do everything; make one with `{} token create \
+             --role admin --name NAME`, or listen on 127.0.0.1",
+            invocation.program()
+        ))
+        .into());
+    }
+    // The listener is there before the first word is said, so that whoever reads it can connect.
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    greet(invocation, &address, has_tokens);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stop = async move {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+        };
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        http::serve(listener, service, staff, stop).await;
+        Ok::<_, anyhow::Error>(())
+    })?;
+    // What still runs by then has had its time.
+    runtime.shutdown_background();
+    Ok(Exit::Done)
+}
+
+fn greet(invocation: &Invocation, address: &SocketAddr, has_tokens: bool) {
+    invocation.tell(&format!("listening on http://{address} (its documentation: http://{address}/docs)"));
+    if !has_tokens {
+        invocation.tell(
+            "there is no token: everybody on this machine may do everything, and nobody else can reach the service; \
+             `landfall token create` makes one",
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! `landfall token`.
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+use jiff::{Span, Timestamp, tz::TimeZone};
+use landfall_engine::{
+    shown,
+    target::Access,
+    token::{NewToken, Role, Token, Tokens, create, revoke},
+};
+
+use super::{Invocation, selection::unknown_table};
+use crate::{
+    exit::{Exit, Fault},
+    output,
+};
+
+/// Make, list or revoke the tokens of the service.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a token and print it: it is shown this once, and only its hash is kept.
+    Create(Create),
+    /// List the tokens, without their secrets.
+    List {
+        /// Print them as one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token away, by its number. A service that runs refuses it after two seconds.
+    Revoke {
+        /// The token's number, as `landfall token list` shows it.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Create {
+    /// What the token is for.
+    #[arg(long)]
+    name: String,
+    /// What it may do: reader (reports and tables), writer (rows, files, rejects), admin (everything); may be given several times.
+    #[arg(long = "role", value_enum, required = true)]
+    roles: Vec<TypedRole>,
+    /// The only tables that it may touch; may be given several times.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<String>,
+    /// The only reports that it may read; may be given several times.
+    #[arg(long = "report", value_name = "REPORT")]
+    reports: Vec<String>,
+    /// When it ends: after so long (90d, 12h, 30min), or at a time (2027-01-31T00:00:00Z). Without it, the token does not end.
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    expires: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TypedRole {
+    Reader,
+    Writer,
+    Admin,
+}
+
+impl From<TypedRole> for Role {
+    fn from(role: TypedRole) -> Self {
+        match role {
+            TypedRole::Reader => Self::Reader,
+            TypedRole::Writer => Self::Writer,
+            TypedRole::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A point in time in the future: a length from now, or a time.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let now = Timestamp::now();
+    let after = |span: Span| now.to_zoned(TimeZone::UTC).checked_add(span).ok().map(|end| end.timestamp());
+    let moment = text.parse().ok().or_else(|| text.parse::<Span>().ok().and_then(after));
+    let wrong = || format!("{text:?} is neither a length such as 90d or 12h nor a time such as 2027-01-31T00:00:00Z");
+    let moment = moment.ok_or_else(wrong)?;
+    if moment > now { Ok(moment) } else { Err(format!("{text:?} is over")) }
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    match args.action {
+        Action::Create(args) => make(args, invocation),
+        Action::List { json } => list(json, invocation),
+        Action::Revoke { id } => {
+            let mut opened = invocation.open(Access::Write)?;
+            let token = revoke(&mut *opened.target, &id)?;
+            invocation.tell(&format!("the token {} ({}) is revoked", token.id, shown(&token.name)));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn make(args: Create, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    for table in &args.tables {
+        if !settings.package.resources.iter().any(|resource| *resource.name == **table) {
+            return Err(unknown_table(table, &settings.package).into());
+        }
+    }
+    if let Some(report) = args.reports.iter().find(|name| !settings.reports.iter().any(|report| report.name == **name))
+    {
+        return Err(Fault::usage(format!("landfall.yaml has no report {report:?}")).into());
+    }
+    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let mut roles: Vec<Role> = args.roles.into_iter().map(Role::from).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let new = NewToken { name: args.name, roles, tables: args.tables, reports: args.reports, expires_at: args.expires };
+    let (token, text) = create(&mut *opened.target, new)?;
+    output::print(&format!("{text}\n"))?;
+    invocation.tell(&format!("this is token {}; keep it, since it is not shown again", token.id));
+    Ok(Exit::Done)
+}
+
+fn list(json: bool, invocation: &Invocation) -> Result<Exit> {
+    let opened = invocation.open(Access::Read)?;
+    let tokens = Tokens::read(&*opened.target)?;
+    if json {
+        let tokens: Vec<&Token> = tokens.iter().collect();
+        output::print(&format!("{}\n", serde_json::to_string(&tokens)?))?;
+        return Ok(Exit::Done);
+    }
+    if tokens.is_empty() {
+        output::print("There are no tokens.\n")?;
+    }
+    for token in tokens.iter() {
+        output::print(&line(token))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// `0123456789abcdef  writer  nightly import  tables: jobs  expires 2027-01-31T00:00:00Z`.
+fn line(token: &Token) -> String {
+    let roles: Vec<&str> = token.roles.iter().map(|role| role.as_str()).collect();
+    let mut line = format!("{}  {}  {}", token.id, roles.join(","), shown(&token.name));
+    for (what, names) in [("tables", &token.tables), ("reports", &token.reports)] {
+        if !names.is_empty() {
+            line.push_str(&format!("  {what}: {}", shown(&names.join(", "))));
+        }
+    }
+    if let Some(end) = &token.expires_at {
+        line.push_str(&format!("  {} {end}", if token.is_expired() { "expired" } else { "expires" }));
+    }
+    line.push('\n');
+    line
+}

@@ -1,0 +1,157 @@
+//! Who may do what: every route has the roles that may take it; who has none of them is refused.
+
+use std::{
+    sync::{Arc, RwLock},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, Method, header};
+use landfall_engine::token::{Role, Token, Tokens};
+use tokio::sync::Mutex;
+
+use super::{
+    desk::Desk,
+    problem::{Kind, Outcome, Problem},
+};
+
+/// How long what is known of the tokens holds: a token that was revoked elsewhere is refused after that.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// There is no token yet, so that everybody on this machine may do everything.
+    Anybody,
+    /// The bearer of a token.
+    Bearer(Arc<Token>),
+}
+
+impl Caller {
+    /// The name under which what a caller asks for is kept apart from what others ask for.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Anybody => "",
+            Self::Bearer(token) => &token.id,
+        }
+    }
+
+    pub(super) fn has(&self, role: Role) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Bearer(token) => token.has(role),
+        }
+    }
+
+    pub(super) fn sees_table(&self, table: &str) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Bearer(token) => token.sees_table(table),
+        }
+    }
+
+    pub(super) fn sees_report(&self, report: &str) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Bearer(token) => token.sees_report(report),
+        }
+    }
+
+    /// Whether it may see what is of all tables at once.
+    pub(super) fn is_unlimited(&self) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Bearer(token) => !token.is_limited(),
+        }
+    }
+}
+
+/// What is known of the tokens.
+#[derive(Debug)]
+pub(crate) struct Access {
+    known: RwLock<Known>,
+    /// One at a time looks for new ones.
+    looking: Mutex<()>,
+    /// Whether everybody is let in as long as there is no token: the service is only reachable from this machine.
+    open_without_tokens: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    tokens: Arc<Tokens>,
+    at: Instant,
+}
+
+impl Access {
+    pub(crate) fn new(tokens: Tokens, open_without_tokens: bool) -> Self {
+        let known = Known { tokens: Arc::new(tokens), at: Instant::now() };
+        Self { known: RwLock::new(known), looking: Mutex::new(()), open_without_tokens }
+    }
+
+    fn known(&self) -> Known {
+        self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    async fn tokens(&self, desk: &Desk) -> Outcome<Arc<Tokens>> {
+        let known = self.known();
+        if known.at.elapsed() < FRESH {
+            return Ok(known.tokens);
+        }
+        let _looking = self.looking.lock().await;
+        let known = self.known();
+        if known.at.elapsed() < FRESH {
+            return Ok(known.tokens);
+        }
+        let tokens = Arc::new(desk.read(|target| Tokens::read(target)).await?);
+        let fresh = Known { tokens: tokens.clone(), at: Instant::now() };
+        *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
+        Ok(tokens)
+    }
+
+    /// Who asks, by the token in the header, or in the query where a route allows that.
+    pub(super) async fn caller(&self, desk: &Desk, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<Caller> {
+        let tokens = self.tokens(desk).await?;
+        if tokens.is_empty() && self.open_without_tokens {
+            refuse_other_hosts(headers)?;
+            return Ok(Caller::Anybody);
+        }
+        let wrong = |detail: &str| Problem::new(Kind::UNAUTHORIZED, detail);
+        let bearer = headers.get(header::AUTHORIZATION).map(|value| {
+            let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+            text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim())
+        });
+        let token = match (bearer, in_query) {
+            (Some(None), _) => return Err(wrong("the Authorization header must be: Bearer TOKEN")),
+            (Some(Some(token)), _) | (None, Some(token)) => token,
+            (None, None) => return Err(wrong("send a token: Authorization: Bearer TOKEN")),
+        };
+        let found = tokens.find(token).ok_or_else(|| wrong("the token is unknown, was revoked, or has expired"))?;
+        Ok(Caller::Bearer(Arc::new(found.clone())))
+    }
+}
+
+/// While nobody needs a token, a page in a browser must not reach the service: not under another name than this machine's, and
+/// not from another site.
+fn refuse_other_hosts(headers: &HeaderMap) -> Outcome<()> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let name = name.map_or(host, |(name, _)| name);
+    // A page of another site says where it comes from.
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    let own = origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, origin)| origin == host));
+    if own && matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::FORBIDDEN,
+        "without a token, the service answers only to localhost; make one with `landfall token create`",
+    ))
+}
+
+/// Refuses a caller who has none of `roles`.
+pub(super) fn allow(caller: &Caller, roles: &[Role], method: &Method) -> Outcome<()> {
+    if roles.iter().any(|role| caller.has(*role)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    Err(Problem::new(Kind::FORBIDDEN, format!("{method} here needs the role {}", names.join(" or "))))
+}

@@ -1,0 +1,101 @@
+//! One request, as handlers see it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts as _, RawPathParams, Request},
+    http::{HeaderMap, Method, Uri},
+};
+
+use super::{
+    access::Caller,
+    body::Held,
+    problem::{Kind, Outcome, Problem},
+    query::Query,
+    service::Service,
+};
+
+/// One request.
+pub(super) struct Call {
+    pub(super) service: Arc<Service>,
+    pub(super) caller: Caller,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    /// In a mutex, so that a request may be looked at from several threads; a body alone may not.
+    body: Mutex<Body>,
+    parts: HashMap<String, String>,
+}
+
+impl FromRequest<Arc<Service>> for Call {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let params = RawPathParams::from_request_parts(&mut parts, service).await;
+        // What is not UTF-8 names nothing.
+        let params = params.map_err(|_| Problem::not_found("resource"))?;
+        let named = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| Problem::new(Kind::UNAUTHORIZED, "nobody asks"))?;
+        Ok(Self {
+            service: service.clone(),
+            caller,
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body: Mutex::new(body),
+            parts: named,
+        })
+    }
+}
+
+impl Call {
+    /// The part of the path that is called `name`.
+    pub(super) fn part(&self, name: &str) -> &str {
+        self.parts.get(name).map_or("", String::as_str)
+    }
+
+    /// The number in the part of the path that is called `name`.
+    pub(super) fn number(&self, name: &str, what: &str) -> Outcome<i64> {
+        self.part(name).parse().ok().filter(|number| *number > 0).ok_or_else(|| Problem::not_found(what))
+    }
+
+    /// The position of the table that the path names, where the caller may touch it.
+    pub(super) fn table(&self) -> Outcome<usize> {
+        self.table_called(self.part("table"))
+    }
+
+    /// The position of a table, where the caller may touch it. One that it may not touch does not exist for it.
+    pub(super) fn table_called(&self, name: &str) -> Outcome<usize> {
+        let tables = self.service.rules.tables();
+        let found = tables.iter().position(|table| *table.name == *name);
+        found.filter(|_| self.caller.sees_table(name)).ok_or_else(|| Problem::not_found("table"))
+    }
+
+    /// The parameters of the query. A token among them has been looked at.
+    pub(super) fn query(&self) -> Outcome<Query> {
+        Query::parse(self.uri.query())
+    }
+
+    /// A header that is text.
+    pub(super) fn header(&self, name: &str) -> Outcome<Option<&str>> {
+        let Some(value) = self.headers.get(name) else { return Ok(None) };
+        let text = value.to_str().map_err(|_| Problem::new(Kind::BAD_HEADER, format!("{name} is not plain text")))?;
+        if self.headers.get_all(name).iter().count() > 1 {
+            return Err(Problem::new(Kind::BAD_HEADER, format!("{name} is given twice")));
+        }
+        Ok(Some(text))
+    }
+
+    /// The body, read to its end; at most `most` bytes.
+    pub(super) async fn body(&mut self, most: usize) -> Outcome<Held> {
+        let body = self.body.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let body = std::mem::take(body);
+        self.service.memory.read(&self.headers, body, most, self.service.pause()).await
+    }
+}

@@ -1,0 +1,295 @@
+//! The threads that own targets: one that writes, and a few that read. Requests reach them through bounded queues.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use landfall_engine::{
+    Error, Result, TargetErrorKind,
+    pipeline::{RowRules, RowsAnswer, RowsRequest, take_rows},
+    target::{Access, Location, Target, open},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::problem::{Kind, Outcome, Problem};
+
+/// Requests that wait for the writer.
+const WRITES_WAITING: usize = 4096;
+/// Requests that wait for a reader.
+const READS_WAITING: usize = 1024;
+/// Requests that share one transaction, and their rows.
+const GROUP_REQUESTS: usize = 1024;
+const GROUP_ROWS: usize = 20_000;
+
+/// Work for a thread that owns a target, or the reason why it has none; whether that target is of no more use.
+type Work = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
+
+/// What the writer is asked for.
+enum Job {
+    Rows(RowsRequest, oneshot::Sender<Result<RowsAnswer, Arc<Error>>>),
+    Work(Work),
+}
+
+/// Where requests are handed over.
+pub(crate) struct Desk {
+    writer: mpsc::Sender<Job>,
+    reader: mpsc::Sender<Work>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The threads, to be waited for when the service ends.
+pub(crate) struct Staff(Vec<JoinHandle<()>>);
+
+impl Staff {
+    /// Waits until everything that was handed over is done. The desk must be gone.
+    pub(crate) fn finish(self) {
+        for thread in self.0 {
+            // What it was doing when it panicked has been told.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Desk {
+    /// Starts the threads. The writer's target has been opened, so that a service which cannot write does not start.
+    pub(crate) fn open(writer: Opener, rules: &Arc<RowRules>, readers: usize) -> std::io::Result<(Self, Staff)> {
+        let (jobs, taken) = mpsc::channel(WRITES_WAITING);
+        let (works, shared) = mpsc::channel::<Work>(READS_WAITING);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let reader = Opener { access: Access::Read, ..writer.clone() };
+        let mut threads = Vec::new();
+        let (rules, count) = (rules.clone(), waiting.clone());
+        let write = move || Writing { held: Held::new(writer), rules, waiting: count }.run(taken);
+        threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
+        let shared = Arc::new(std::sync::Mutex::new(shared));
+        for _ in 0..readers {
+            let (shared, opener) = (shared.clone(), reader.clone());
+            threads.push(thread::Builder::new().name("reader".into()).spawn(move || read(&shared, opener))?);
+        }
+        Ok((Self { writer: jobs, reader: works, waiting }, Staff(threads)))
+    }
+
+    /// Takes rows in.
+    pub(crate) async fn take(&self, request: RowsRequest) -> Outcome<RowsAnswer> {
+        let (answer, answered) = oneshot::channel();
+        self.hand_over(Job::Rows(request, answer))?;
+        match answered.await {
+            Ok(outcome) => outcome.map_err(|error| Problem::of_engine(&error)),
+            Err(_) => Err(gone()),
+        }
+    }
+
+    /// Runs `work` on the target that writes.
+    pub(crate) async fn write<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        let (work, answered) = wrapped(work);
+        self.hand_over(Job::Work(work))?;
+        answered.await.map_err(|_| gone())?.map_err(Problem::from)
+    }
+
+    /// Runs `work` on a target that only reads.
+    pub(crate) async fn read<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        let (work, answered) = wrapped(work);
+        self.reader.try_send(work).map_err(|error| full(matches!(error, mpsc::error::TrySendError::Closed(_))))?;
+        answered.await.map_err(|_| gone())?.map_err(Problem::from)
+    }
+
+    fn hand_over(&self, job: Job) -> Outcome<()> {
+        let sent = self.writer.try_send(job);
+        sent.map_err(|error| full(matches!(error, mpsc::error::TrySendError::Closed(_))))?;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Requests that wait for the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// `work` for a thread, and where its outcome will be.
+fn wrapped<R: Send + 'static>(
+    work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+) -> (Work, oneshot::Receiver<Result<R>>) {
+    let (answer, answered) = oneshot::channel();
+    let work: Work = Box::new(move |target| {
+        let outcome = target.and_then(work);
+        let broken = outcome.as_ref().err().is_some_and(breaks);
+        // Where nobody waits for the answer any more, there is nobody to tell.
+        drop(answer.send(outcome));
+        broken
+    });
+    (work, answered)
+}
+
+fn full(closed: bool) -> Problem {
+    if closed {
+        return Problem::new(Kind::STOPPING, "the service is being stopped; nothing of the request was done").after(5);
+    }
+    Problem::busy("too many requests are waiting; nothing of this one was done")
+}
+
+/// The thread has given up on a request.
+fn gone() -> Problem {
+    Problem::new(
+        Kind::INTERNAL,
+        "the service lost this request; what became of it can be learned by sending it again under the same Idempotency-Key",
+    )
+}
+
+/// How a target is opened.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    pub(crate) location: Location,
+    pub(crate) access: Access,
+}
+
+impl Opener {
+    /// Opens the target.
+    pub(crate) fn open(&self) -> Result<Box<dyn Target>> {
+        let mut target = open(&self.location, self.access)?;
+        if self.access == Access::Write {
+            target.commit_durably()?;
+        }
+        Ok(target)
+    }
+}
+
+/// A target that is opened when it is needed, and anew after its connection was lost.
+struct Held {
+    opener: Opener,
+    target: Option<Box<dyn Target>>,
+}
+
+/// How long a thread waits before it tries to open a target again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Held {
+    const fn new(opener: Opener) -> Self {
+        Self { opener, target: None }
+    }
+
+    fn get(&mut self) -> Result<&mut dyn Target> {
+        let target = match self.target.take() {
+            Some(target) => target,
+            None => self.opener.open().inspect_err(|_| thread::sleep(PAUSE))?,
+        };
+        Ok(&mut **self.target.insert(target))
+    }
+
+    /// Runs `work` on the target. After a panic, or where the connection broke, the next work gets another.
+    fn run(&mut self, work: Work) {
+        let target = self.get();
+        let broken = catch_unwind(AssertUnwindSafe(|| work(target))).unwrap_or(true);
+        if broken {
+            self.target = None;
+        }
+    }
+}
+
+/// Whether a connection may be of no more use after `error`.
+fn breaks(error: &Error) -> bool {
+    let Error::Target(error) = error else { return false };
+    matches!(error.kind, TargetErrorKind::Lost | TargetErrorKind::Unavailable | TargetErrorKind::Denied)
+}
+
+/// The thread that writes.
+struct Writing {
+    held: Held,
+    rules: Arc<RowRules>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Writing {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
+            match job {
+                Job::Work(work) => {
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.held.run(work);
+                }
+                Job::Rows(request, answer) => {
+                    let (mut requests, mut answers) = (vec![request], vec![answer]);
+                    let mut rows = rows_of(&requests[0]);
+                    while requests.len() < GROUP_REQUESTS && rows < GROUP_ROWS {
+                        match jobs.try_recv() {
+                            Ok(Job::Rows(request, answer)) => {
+                                rows += rows_of(&request);
+                                requests.push(request);
+                                answers.push(answer);
+                            }
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.waiting.fetch_sub(requests.len(), Ordering::Relaxed);
+                    self.rows(requests, answers);
+                }
+            }
+        }
+    }
+
+    fn rows(&mut self, requests: Vec<RowsRequest>, answers: Vec<oneshot::Sender<Result<RowsAnswer, Arc<Error>>>>) {
+        match self.attempt(&requests) {
+            Ok(taken) => {
+                for (answer, taken) in answers.into_iter().zip(taken) {
+                    drop(answer.send(Ok(taken)));
+                }
+            }
+            // One of them may be at fault: the others need not suffer for it.
+            Err(error) if requests.len() > 1 && !breaks(&error) => {
+                for (request, answer) in requests.iter().zip(answers) {
+                    let taken = self.attempt(std::slice::from_ref(request));
+                    drop(answer.send(taken.map(|mut taken| taken.remove(0)).map_err(Arc::new)));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+            }
+        }
+    }
+
+    fn attempt(&mut self, requests: &[RowsRequest]) -> Result<Vec<RowsAnswer>> {
+        let rules = self.rules.clone();
+        let target = self.held.get()?;
+        // A panic within must not end the thread: the others' requests wait for it.
+        let taken = catch_unwind(AssertUnwindSafe(|| take_rows(target, &rules, requests)));
+        if taken.as_ref().map_or(true, |taken| taken.as_ref().err().is_some_and(breaks)) {
+            self.held.target = None;
+        }
+        taken.unwrap_or_else(|_| Err(Error::Rule("the writer panicked over a request".into())))
+    }
+}
+
+fn rows_of(request: &RowsRequest) -> usize {
+    request.batches.iter().map(landfall_engine::pipeline::RowBatch::rows).sum()
+}
+
+/// A thread that reads. Whoever is free takes the next request.
+fn read(works: &std::sync::Mutex<mpsc::Receiver<Work>>, opener: Opener) {
+    let mut held = Held::new(opener);
+    loop {
+        let work = {
+            let mut works = works.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            works.blocking_recv()
+        };
+        let Some(work) = work else { return };
+        held.run(work);
+    }
+}

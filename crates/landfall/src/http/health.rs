@@ -1,0 +1,46 @@
+//! `/healthz`, `/readyz`, `/metrics`.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{call::Call, problem::Outcome, values::respond};
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The process is there.
+pub(super) async fn healthz(_call: Call) -> Outcome {
+    Ok(respond(StatusCode::OK, &json!({"status": "ok"})))
+}
+
+/// The process can do its work.
+pub(super) async fn readyz(call: Call) -> Outcome {
+    let desk = &call.service.desk;
+    let (reads, writes) = tokio::join!(
+        timeout(PATIENCE, desk.read(|target| target.document("token", "-").map(drop))),
+        timeout(PATIENCE, desk.write(|target| target.document("token", "-").map(drop))),
+    );
+    let word = |sound: bool| if sound { "ok" } else { "unavailable" };
+    let (reads, writes) = (matches!(reads, Ok(Ok(()))), matches!(writes, Ok(Ok(()))));
+    let ready = reads && writes;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({
+        "status": if ready { "ready" } else { "unavailable" },
+        "checks": {"database_read": word(reads), "database_write": word(writes)},
+    });
+    Ok(respond(status, &body))
+}
+
+/// What was counted.
+pub(super) async fn metrics(call: Call) -> Outcome {
+    let mut response = Response::new(call.service.metrics.text(call.service.desk.waiting()).into());
+    let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, media);
+    Ok(response)
+}

@@ -1,0 +1,72 @@
+//! `/v1/loads`: the ledger.
+
+use axum::http::StatusCode;
+use landfall_engine::ledger::{LoadEntry, LoadFilter, LoadState};
+use serde_json::{Value, json};
+
+use super::{
+    call::Call,
+    problem::{Outcome, Problem},
+    values::respond,
+};
+
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+
+/// The loads that the caller may see, the newest first.
+pub(super) async fn list(call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let number = "the number of a load";
+    let table = query.take("table")?;
+    let limit = query.limit(USUAL, MOST)?;
+    let filter = LoadFilter {
+        table: Some(one_table(&call, table)?).flatten(),
+        state: query.parsed("state", "the state of a load, such as complete", LoadState::parse)?,
+        rows: query.parsed("source", "rows or files", |text| match text {
+            "rows" => Some(true),
+            "files" => Some(false),
+            _ => None,
+        })?,
+        before: query.parsed("before", number, |text| text.parse().ok().filter(|id| *id > 0))?,
+        newest_first: true,
+        limit: Some(limit),
+        ..LoadFilter::default()
+    };
+    query.finish(&["table", "state", "source", "before", "limit"])?;
+    let found = call.service.desk.read(move |target| target.loads_of(&filter)).await?;
+    let next = found.last().filter(|_| found.len() as u64 == limit).map(|entry| entry.id);
+    let loads: Vec<Value> = found.iter().map(of_entry).collect();
+    Ok(respond(StatusCode::OK, &json!({"loads": loads, "next": next})))
+}
+
+/// One load.
+pub(super) async fn one(call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let filter = LoadFilter { id: Some(call.number("load", "load")?), ..LoadFilter::default() };
+    let found = call.service.desk.read(move |target| target.loads_of(&filter)).await?;
+    let entry = found.first().filter(|entry| call.caller.sees_table(&entry.table));
+    let entry = entry.ok_or_else(|| Problem::not_found("load"))?;
+    Ok(respond(StatusCode::OK, &of_entry(entry)))
+}
+
+/// The table that is asked for. A caller that is limited to some must name one of them.
+pub(super) fn one_table(call: &Call, named: Option<String>) -> Outcome<Option<String>> {
+    match named {
+        Some(name) => {
+            call.table_called(&name)?;
+            Ok(Some(name))
+        }
+        None if call.caller.is_unlimited() => Ok(None),
+        None => Err(Problem::parameter("this token is limited to some tables; name one with table=")),
+    }
+}
+
+fn of_entry(entry: &LoadEntry) -> Value {
+    let counts = entry.counts;
+    json!({
+        "load_id": entry.id, "table": entry.table, "source": entry.source, "mode": entry.mode,
+        "on_conflict": entry.on_conflict, "state": entry.state, "read": counts.read, "inserted": counts.inserted,
+        "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
+        "started_at": entry.started_at, "changed_at": entry.changed_at, "seconds": entry.seconds,
+    })
+}

@@ -1,0 +1,128 @@
+//! What the service counts, in the text format of Prometheus.
+
+use std::fmt::Write as _;
+
+use landfall_engine::pipeline::RowsOutcome;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// A table and what became of its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rows {
+    table: String,
+    outcome: &'static str,
+}
+
+/// A table and the code of an error.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rejects {
+    table: String,
+    code: &'static str,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTable {
+    table: String,
+}
+
+/// A route, by the path as it is declared, so that no value gets into a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Requests {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRoute {
+    route: String,
+}
+
+/// What is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    rows: Family<Rows, Counter>,
+    rejects: Family<Rejects, Counter>,
+    loads: Family<OfTable, Counter>,
+    requests: Family<Requests, Counter>,
+    seconds: Family<OfRoute, Histogram, fn() -> Histogram>,
+    pub(super) connections: Gauge,
+    waiting: Gauge,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let latency: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
+        let metrics = Self {
+            registry: Registry::with_prefix("landfall"),
+            rows: Family::default(),
+            rejects: Family::default(),
+            loads: Family::default(),
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(latency),
+            connections: Gauge::default(),
+            waiting: Gauge::default(),
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting } = &mut self;
+        registry.register("rows", "Rows sent to the service, by what became of them", rows.clone());
+        registry.register("reject_errors", "Errors of rejected rows", rejects.clone());
+        registry.register("loads", "Entries made in the ledger", loads.clone());
+        registry.register("http_requests", "Requests answered", requests.clone());
+        registry.register_with_unit("http_request", "Time to the answer's head", Unit::Seconds, seconds.clone());
+        registry.register("http_connections", "Open connections", connections.clone());
+        registry.register("writer_queue", "Requests that wait for the writer", waiting.clone());
+        self
+    }
+
+    /// Counts what became of rows.
+    pub(super) fn rows(&self, outcome: &RowsOutcome) {
+        for load in &outcome.loads {
+            let counts = load.counts;
+            let outcomes = [
+                ("inserted", counts.inserted),
+                ("updated", counts.updated),
+                ("unchanged", counts.unchanged),
+                ("rejected", counts.rejected),
+            ];
+            for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
+                self.rows.get_or_create(&Rows { table: load.table.clone(), outcome }).inc_by(count);
+            }
+            for (_, error) in &load.errors {
+                let labels = Rejects { table: load.table.clone(), code: error.code.as_str() };
+                self.rejects.get_or_create(&labels).inc();
+            }
+            self.loads.get_or_create(&OfTable { table: load.table.clone() }).inc();
+        }
+    }
+
+    /// Counts an answer.
+    pub(super) fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        let (method, route) = (method.to_owned(), route.to_owned());
+        self.seconds.get_or_create(&OfRoute { route: route.clone() }).observe(seconds);
+        self.requests.get_or_create(&Requests { method, route, status }).inc();
+    }
+
+    /// Everything as text.
+    pub(super) fn text(&self, waiting: usize) -> String {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            let _ = writeln!(text, "# EOF");
+        }
+        text
+    }
+}

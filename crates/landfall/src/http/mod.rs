@@ -1,0 +1,30 @@
+//! The service: rows and questions over HTTP, under the same rules as files.
+//!
+//! A request goes through `listener` (connections and their limits), `observe` (numbers, log, metrics), `route` (the list of all
+//! routes with the roles that may take them: what is not on it does not exist) and its handler, which hands work for the database
+//! to the `desk`: the threads that own targets. Everything here is asynchronous, and nothing behind the desk is.
+
+mod access;
+mod body;
+mod call;
+mod desk;
+mod docs;
+mod health;
+mod listener;
+mod loads;
+mod metrics;
+mod observe;
+mod openapi;
+mod problem;
+mod query;
+mod rejects;
+mod reports;
+mod route;
+mod rows;
+mod schema;
+mod service;
+mod tables;
+mod values;
+
+pub(crate) use listener::serve;
+pub(crate) use service::{Service, Settings as ServiceSettings};

@@ -1,0 +1,153 @@
+//! Errors as problem details (RFC 9457). They show nothing of the database, of files, or of rows that were not sent.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use landfall_engine::{Error, TargetErrorKind};
+use serde_json::{Map, Value, json};
+
+/// What a handler gives back.
+pub(super) type Outcome<T = Response> = Result<T, Problem>;
+
+/// An error as the client is told it.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: String,
+    /// Bytes of the body before the place at fault.
+    offset: Option<u64>,
+    /// Seconds after which the same request may succeed.
+    retry_after: Option<u32>,
+}
+
+/// The kinds of problem: what a program can tell from one. They do not change between versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// The last part of the problem's `type`.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) status: u16,
+}
+
+macro_rules! kinds {
+    ($($constant:ident = $status:literal $name:literal $title:literal;)+) => {
+        impl Kind {
+            $(pub(crate) const $constant: Self = Self { name: $name, title: $title, status: $status };)+
+            /// All kinds, for the documentation.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$constant),+];
+        }
+    };
+}
+
+kinds! {
+    NOT_JSON = 400 "not-json" "The body is not JSON";
+    NOT_UTF8 = 400 "not-utf-8" "The body is not text in UTF-8";
+    BAD_PARAMETER = 400 "bad-parameter" "A parameter of the request is wrong";
+    BAD_HEADER = 400 "bad-header" "A header of the request is wrong";
+    UNAUTHORIZED = 401 "unauthorized" "No valid token";
+    FORBIDDEN = 403 "forbidden" "The token does not allow this";
+    NOT_FOUND = 404 "not-found" "There is no such thing";
+    METHOD_NOT_ALLOWED = 405 "method-not-allowed" "There is no such method here";
+    NOT_ACCEPTABLE = 406 "not-acceptable" "There is no such format";
+    TIMEOUT = 408 "request-timeout" "The request came too slowly";
+    IN_FLIGHT = 409 "request-in-flight" "A request with the same Idempotency-Key is under way";
+    CONFLICT = 409 "conflict" "Another process has changed this";
+    TOO_LARGE = 413 "content-too-large" "The body is too large";
+    TOO_MANY_ROWS = 413 "too-many-rows" "There are too many rows";
+    UNSUPPORTED_MEDIA = 415 "unsupported-media-type" "The body is of a type that is not taken here";
+    WRONG_SHAPE = 422 "wrong-shape" "The body is not what is expected here";
+    NO_ROWS = 422 "no-rows" "There are no rows";
+    KEY_REUSED = 422 "idempotency-key-reused" "Another request had the same Idempotency-Key";
+    TOO_MANY_REQUESTS = 429 "too-many-requests" "Too many requests";
+    INTERNAL = 500 "internal" "A mistake of the service";
+    BUSY = 503 "busy" "The service has too much to do";
+    DATABASE = 503 "database" "The database cannot be used now";
+    STOPPING = 503 "stopping" "The service is being stopped";
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), offset: None, retry_after: None }
+    }
+
+    /// A parameter that is wrong.
+    pub(super) fn parameter(detail: impl Into<String>) -> Self {
+        Self::new(Kind::BAD_PARAMETER, detail)
+    }
+
+    /// What was asked for does not exist, or is not for this token to see.
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::new(Kind::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// The service has too much to do.
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self::new(Kind::BUSY, detail).after(1)
+    }
+
+    /// The same request may succeed after `seconds`.
+    pub(super) fn after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The problem is at this place of the body.
+    pub(super) fn at(mut self, offset: usize) -> Self {
+        self.offset = Some(offset as u64);
+        self
+    }
+
+    /// What became of the engine's work, told without its words, which may name tables, files or SQL; those go to the log.
+    pub(crate) fn of_engine(error: &Error) -> Self {
+        let Error::Target(target) = error else {
+            tracing::error!(%error, "a request failed");
+            return Self::new(Kind::INTERNAL, "the request failed by a mistake of the service; its log says more");
+        };
+        tracing::warn!(error = %target, kind = ?target.kind, "the database stopped a request");
+        match target.kind {
+            TargetErrorKind::Statement | TargetErrorKind::Mismatch | TargetErrorKind::NewerVersion => {
+                Self::new(Kind::INTERNAL, "the database refused what was asked of it; the service's log says more")
+            }
+            TargetErrorKind::Full => Self::new(Kind::DATABASE, "the database has no space left").after(60),
+            TargetErrorKind::Locked | TargetErrorKind::Again | TargetErrorKind::Overtaken => {
+                Self::new(Kind::DATABASE, "another program holds the database; nothing of the request was done")
+                    .after(1)
+            }
+            TargetErrorKind::Constraint => {
+                Self::new(Kind::CONFLICT, "rows that this request needs were changed meanwhile; send it again").after(1)
+            }
+            _ => Self::new(Kind::DATABASE, "the database cannot be reached").after(5),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::of_engine(&error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut body = Map::new();
+        body.insert("type".into(), json!(format!("urn:landfall:problem:{}", self.kind.name)));
+        body.insert("title".into(), json!(self.kind.title));
+        body.insert("status".into(), json!(self.kind.status));
+        body.insert("detail".into(), json!(self.detail));
+        body.extend(self.offset.map(|offset| ("offset".to_owned(), json!(offset))));
+        let mut response = Response::new(Body::from(Value::Object(body).to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,92 @@
+//! The query of a request: each parameter is known, and given once.
+
+use super::problem::{Outcome, Problem};
+
+/// The parameters of a request that were not taken yet.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The parameters of `text`, as it stands behind the `?`.
+    pub(super) fn parse(text: Option<&str>) -> Outcome<Self> {
+        let text = text.unwrap_or_default();
+        if !is_encoded(text) {
+            return Err(Problem::parameter("the query is not UTF-8, encoded with %XX"));
+        }
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+
+    /// Takes the parameter `name`, where it is given.
+    pub(super) fn take(&mut self, name: &str) -> Outcome<Option<String>> {
+        let mut found = self.0.extract_if(.., |(given, _)| given == name).map(|(_, value)| value);
+        let (first, second) = (found.next(), found.next());
+        drop(found);
+        match (first, second) {
+            (_, Some(_)) => Err(Problem::parameter(format!("the parameter {name} is given twice"))),
+            (value, None) => Ok(value),
+        }
+    }
+
+    /// Takes a parameter that `parse` reads; `expected` says what it must be.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Outcome<Option<T>> {
+        let Some(text) = self.take(name)? else { return Ok(None) };
+        let wrong = || Problem::parameter(format!("the parameter {name} must be {expected}"));
+        parse(&text).ok_or_else(wrong).map(Some)
+    }
+
+    /// Takes `true` or `false`; false where it is not given.
+    pub(super) fn flag(&mut self, name: &str) -> Outcome<bool> {
+        let flag = self.parsed(name, "true or false", |text| match text {
+            "true" | "1" | "" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        })?;
+        Ok(flag.unwrap_or(false))
+    }
+
+    /// Takes the size of a page.
+    pub(super) fn limit(&mut self, usual: u64, most: u64) -> Outcome<u64> {
+        let expected = format!("a whole number from 1 to {most}");
+        let limit =
+            self.parsed("limit", &expected, |text| text.parse().ok().filter(|limit| (1..=most).contains(limit)))?;
+        Ok(limit.unwrap_or(usual))
+    }
+
+    /// All that is left, in order.
+    pub(super) fn rest(self) -> Vec<(String, String)> {
+        self.0
+    }
+
+    /// Refuses what nobody has taken.
+    pub(super) fn finish(self, known: &[&str]) -> Outcome<()> {
+        let Some((name, _)) = self.0.first() else { return Ok(()) };
+        let known =
+            if known.is_empty() { "there are none".to_owned() } else { format!("known are {}", known.join(", ")) };
+        let name: String = name.chars().take(80).collect();
+        Err(Problem::parameter(format!("there is no parameter {name:?} here; {known}")))
+    }
+}
+
+/// Whether each `%` begins an encoded byte, and the bytes are UTF-8.
+fn is_encoded(text: &str) -> bool {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'%' {
+            bytes.push(byte);
+            rest = after;
+            continue;
+        }
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) else { return false };
+        bytes.push(byte);
+        rest = &after[2..];
+    }
+    std::str::from_utf8(&bytes).is_ok()
+}

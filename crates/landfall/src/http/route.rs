@@ -1,0 +1,139 @@
+//! All routes, with the roles that may take them. What is not on this list does not exist.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, Method},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+    routing::{MethodRouter, get, post},
+};
+use landfall_engine::token::Role;
+
+use super::{
+    access::{Caller, allow},
+    call::Call,
+    docs, health, loads, observe, openapi,
+    problem::{Kind, Problem},
+    query::Query,
+    rejects, reports, rows,
+    service::Service,
+    tables,
+};
+
+/// A route.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// The path, with its parts in braces.
+    pub(crate) path: &'static str,
+    pub(crate) who: Who,
+    handler: fn() -> MethodRouter<Arc<Service>>,
+}
+
+/// Who may take a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Everybody: it tells nothing of the data.
+    Everybody,
+    /// Whoever has a token.
+    Known,
+    /// Whoever has one of these roles; an admin has all.
+    Has(&'static [Role]),
+    /// The same, and the token may stand in the query: for programs that cannot send headers.
+    HasInQuery(&'static [Role]),
+}
+
+const READ: Who = Who::Has(&[Role::Reader]);
+const REPORT: Who = Who::HasInQuery(&[Role::Reader]);
+const WRITE: Who = Who::Has(&[Role::Writer]);
+const EITHER: Who = Who::Has(&[Role::Reader, Role::Writer]);
+
+macro_rules! routes {
+    ($($method:ident $how:ident $path:literal $who:expr, $handler:path;)+) => {
+        /// All routes.
+        pub(crate) const ROUTES: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            who: $who,
+            handler: || $how(|call: Call| async move { $handler(call).await }),
+        }),+];
+    };
+}
+
+routes! {
+    GET get "/healthz" Who::Everybody, health::healthz;
+    GET get "/readyz" Who::Everybody, health::readyz;
+    GET get "/metrics" Who::Known, health::metrics;
+    GET get "/openapi.json" Who::Everybody, openapi::document;
+    GET get "/docs" Who::Everybody, docs::page;
+    GET get "/docs/{file}" Who::Everybody, docs::file;
+    GET get "/v1/tables" EITHER, tables::list;
+    GET get "/v1/tables/{table}" EITHER, tables::one;
+    GET get "/v1/tables/{table}/rows" READ, tables::rows;
+    POST post "/v1/tables/{table}/rows" WRITE, rows::into_table;
+    POST post "/v1/rows" WRITE, rows::into_tables;
+    GET get "/v1/loads" EITHER, loads::list;
+    GET get "/v1/loads/{load}" EITHER, loads::one;
+    GET get "/v1/rejects" WRITE, rejects::list;
+    GET get "/v1/rejects/groups" WRITE, rejects::groups;
+    GET get "/v1/rejects/{reject}" WRITE, rejects::one;
+    GET get "/v1/rejects/{reject}/raw" WRITE, rejects::raw;
+    POST post "/v1/rejects/{reject}/retry" WRITE, rejects::retry_one;
+    POST post "/v1/tables/{table}/rejects/retry" WRITE, rejects::retry_table;
+    GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export;
+    GET get "/v1/reports" REPORT, reports::list;
+    GET get "/v1/reports/{report}" REPORT, reports::one;
+}
+
+/// The router over all routes.
+pub(super) fn router(service: &Arc<Service>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let guarded = (route.handler)().layer(from_fn_with_state((service.clone(), route.who), guard));
+        router = router.route(route.path, guarded);
+    }
+    let nowhere = || async { Problem::not_found("resource") };
+    let other = || async { Problem::new(Kind::METHOD_NOT_ALLOWED, "this resource has other methods; see Allow") };
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(other)
+        .layer(from_fn_with_state(service.clone(), observe::observe))
+        .with_state(service.clone())
+}
+
+/// Lets a request through where its caller may take the route.
+async fn guard(State((service, who)): State<(Arc<Service>, Who)>, mut request: Request, next: Next) -> Response {
+    let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
+    match admitted(&service, who, &method, query.as_deref(), request.headers().clone()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admitted(
+    service: &Service,
+    who: Who,
+    method: &Method,
+    query: Option<&str>,
+    headers: HeaderMap,
+) -> Result<Caller, Problem> {
+    let headers = &headers;
+    match who {
+        Who::Everybody => Ok(Caller::Anybody),
+        Who::Known => service.access.caller(&service.desk, headers, None).await,
+        Who::Has(roles) => {
+            let caller = service.access.caller(&service.desk, headers, None).await?;
+            allow(&caller, roles, method).map(|()| caller)
+        }
+        Who::HasInQuery(roles) => {
+            let token = Query::parse(query)?.take("token")?;
+            let caller = service.access.caller(&service.desk, headers, token.as_deref()).await?;
+            allow(&caller, roles, method).map(|()| caller)
+        }
+    }
+}

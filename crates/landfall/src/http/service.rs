@@ -1,0 +1,77 @@
+//! What all requests share.
+
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, sync::Mutex, time::Duration};
+
+use landfall_engine::{
+    Project, Result,
+    pipeline::RowRules,
+    target::{Access as Open, Location},
+    token::Tokens,
+};
+
+use super::{
+    access::Access,
+    body::Memory,
+    desk::{Desk, Opener, Staff},
+    metrics::Metrics,
+};
+use crate::config::{Api, Report};
+
+/// Memory for the bodies of all requests together.
+const BODIES: usize = 48 << 20;
+
+/// How the service runs.
+pub(crate) struct Settings {
+    pub(crate) api: Api,
+    pub(crate) location: Location,
+    pub(crate) reports: Vec<Report>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+/// What all requests share.
+pub(crate) struct Service {
+    pub(super) api: Api,
+    pub(super) rules: Arc<RowRules>,
+    pub(super) reports: Vec<Report>,
+    pub(super) kind: landfall_engine::target::Kind,
+    pub(super) desk: Desk,
+    pub(super) access: Access,
+    pub(super) memory: Memory,
+    pub(super) metrics: Metrics,
+    /// The Idempotency-Keys of requests that are under way.
+    pub(super) in_flight: Mutex<HashSet<String>>,
+}
+
+impl Service {
+    /// Opens the database, makes the tables that are missing, and starts the threads.
+    pub(crate) fn open(settings: Settings, project: Project) -> Result<(Arc<Self>, Staff, bool)> {
+        let opener = Opener { location: settings.location, access: Open::Write };
+        let mut target = opener.open()?;
+        target.prepare(&project.tables())?;
+        let rules = Arc::new(RowRules::new(&*target, Arc::new(project))?);
+        let tokens = Tokens::read(&*target)?;
+        let (has_tokens, kind) = (!tokens.is_empty(), opener.location.kind());
+        drop(target);
+        let readers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+        let (desk, staff) = Desk::open(opener, &rules, readers)
+            .map_err(|cause| landfall_engine::Error::File { path: "a thread of the service".into(), cause })?;
+        let service = Self {
+            access: Access::new(tokens, settings.address.ip().is_loopback()),
+            memory: Memory::new(BODIES.max(settings.api.max_body)),
+            metrics: Metrics::new(),
+            api: settings.api,
+            rules,
+            reports: settings.reports,
+            kind,
+            desk,
+            in_flight: Mutex::new(HashSet::new()),
+        };
+        Ok((Arc::new(service), staff, has_tokens))
+    }
+
+    /// How long the next part of a body is waited for.
+    pub(super) const fn pause(&self) -> Duration {
+        self.api.body_timeout
+    }
+}

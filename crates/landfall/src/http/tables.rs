@@ -1,0 +1,200 @@
+//! `/v1/tables`: what tables there are, how many rows they hold, and their rows, page by page.
+
+use axum::http::StatusCode;
+use landfall_core::{
+    keys::Scalar,
+    schema::{Constraints, Field, Resource},
+    validate::ValueReader,
+};
+use landfall_engine::target::{Comparison, Condition, RowFilter, Table, is_comparable};
+use serde_json::{Value, json};
+
+use super::{
+    call::Call,
+    problem::{Outcome, Problem},
+    query::Query,
+    schema::schema_of,
+    values::{of_text, push_text, push_value, respond, text_of},
+};
+
+/// Rows of a page, where nothing else is asked for, and at most.
+const USUAL: u64 = 100;
+const MOST: u64 = 10_000;
+
+/// The tables that the caller may touch.
+pub(super) async fn list(call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let counts = query.flag("counts")?;
+    query.finish(&["counts"])?;
+    let resources = &call.service.rules.project().package.resources;
+    let positions: Vec<usize> =
+        (0..resources.len()).filter(|&at| call.caller.sees_table(&resources[at].name)).collect();
+    let rows = if counts { counted(&call, positions.clone()).await? } else { Vec::new() };
+    let table = |(place, &at): (usize, &usize)| {
+        let mut table = summary(&resources[at]);
+        if let Some(count) = rows.get(place) {
+            table["rows"] = json!(count);
+        }
+        table
+    };
+    let tables: Vec<Value> = positions.iter().enumerate().map(table).collect();
+    Ok(respond(StatusCode::OK, &json!({ "tables": tables })))
+}
+
+/// One table: its schema, and how many rows it holds.
+pub(super) async fn one(call: Call) -> Outcome {
+    let position = call.table()?;
+    call.query()?.finish(&[])?;
+    let rows = counted(&call, vec![position]).await?;
+    let resource = &call.service.rules.project().package.resources[position];
+    let mut table = summary(resource);
+    table["rows"] = json!(rows.first());
+    table["schema"] = schema_of(resource);
+    Ok(respond(StatusCode::OK, &table))
+}
+
+fn summary(resource: &Resource) -> Value {
+    json!({"name": &*resource.name})
+}
+
+async fn counted(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
+    let tables = call.service.rules.tables();
+    let tables: Vec<Table> = positions.iter().map(|&at| tables[at].clone()).collect();
+    call.service.desk.read(move |target| tables.iter().map(|table| target.row_count(table)).collect()).await
+}
+
+/// The rows of a table, in the order of its primary key.
+pub(super) async fn rows(call: Call) -> Outcome {
+    let position = call.table()?;
+    let table = call.service.rules.tables()[position].clone();
+    let mut query = call.query()?;
+    let limit = query.limit(USUAL, MOST)?;
+    let fields = fields(&table, query.take("fields")?)?;
+    let after = query.take("after")?.map(|text| key_of(&table, &text)).transpose()?;
+    let conditions = conditions(&table, query)?;
+    let filter = RowFilter { conditions, after, limit: limit + 1 };
+    let asked = table.clone();
+    let mut found = call.service.desk.read(move |target| target.page(&asked, &filter)).await?;
+    let more = found.len() as u64 > limit;
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next =
+        found.last().filter(|_| more && !table.schema.primary_key.is_empty()).map(|row| text_of_key(&table, row));
+    Ok(of_text(StatusCode::OK, page(&table, &fields, &found, next.as_deref())))
+}
+
+fn page(table: &Table, fields: &[usize], rows: &[Vec<Scalar>], next: Option<&str>) -> String {
+    let mut out = String::with_capacity(64 + rows.len() * fields.len() * 16);
+    out.push_str("{\"rows\":[");
+    for (at, row) in rows.iter().enumerate() {
+        out.push_str(if at > 0 { ",{" } else { "{" });
+        for (place, &at) in fields.iter().enumerate() {
+            let field = &table.schema.fields[at];
+            if place > 0 {
+                out.push(',');
+            }
+            push_text(&mut out, &field.name);
+            out.push(':');
+            push_value(&mut out, &field.kind, &row[at]);
+        }
+        out.push('}');
+    }
+    out.push_str("],\"next\":");
+    match next {
+        Some(next) => push_text(&mut out, next),
+        None => out.push_str("null"),
+    }
+    out.push('}');
+    out
+}
+
+/// The positions of the fields that are asked for; all where none are named.
+fn fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
+    let Some(named) = named else { return Ok((0..table.schema.fields.len()).collect()) };
+    named.split(',').map(|name| position(table, name)).collect()
+}
+
+fn position(table: &Table, name: &str) -> Outcome<usize> {
+    table.schema.position(name).ok_or_else(|| {
+        let names: Vec<&str> = table.schema.fields.iter().map(|field| &*field.name).take(50).collect();
+        let name: String = name.chars().take(80).collect();
+        Problem::parameter(format!("there is no parameter or field {name:?} here; the fields are {}", names.join(", ")))
+    })
+}
+
+/// The conditions: `field=value`, or `field[gte]=value` with another comparison.
+fn conditions(table: &Table, query: Query) -> Outcome<Vec<Condition>> {
+    let condition = |(name, text): (String, String)| {
+        let (field, how) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+            Some((field, how)) if table.schema.position(&name).is_none() => (field, how),
+            _ => (&*name, "eq"),
+        };
+        let position = position(table, field)?;
+        let comparison = match how {
+            "eq" => Comparison::Equal,
+            "ne" => Comparison::NotEqual,
+            "lt" => Comparison::Less,
+            "lte" => Comparison::AtMost,
+            "gt" => Comparison::Greater,
+            "gte" => Comparison::AtLeast,
+            "missing" => return missing(position, &text),
+            _ => {
+                let detail = "a field is compared with eq, ne, lt, lte, gt, gte or missing, as in id[gte]=5";
+                return Err(Problem::parameter(detail));
+            }
+        };
+        if !is_comparable(&table.schema.fields[position].kind) {
+            let kind = table.schema.fields[position].kind.name();
+            return Err(Problem::parameter(format!("{field}: fields of the type {kind} cannot be compared here")));
+        }
+        Ok(Condition { position, comparison, value: value(table, position, &text)? })
+    };
+    query.rest().into_iter().map(condition).collect()
+}
+
+/// `field[missing]=true`.
+fn missing(position: usize, text: &str) -> Outcome<Condition> {
+    let comparison = match text {
+        "true" => Comparison::Equal,
+        "false" => Comparison::NotEqual,
+        _ => return Err(Problem::parameter("missing is true or false")),
+    };
+    Ok(Condition { position, comparison, value: Scalar::Null })
+}
+
+/// A value of a field, read by its type. Its constraints are for what is stored, not for what is asked.
+fn value(table: &Table, position: usize, text: &str) -> Outcome<Scalar> {
+    let field = &table.schema.fields[position];
+    let bare = Field { constraints: Constraints::default(), missing_values: Vec::new(), ..field.clone() };
+    let reader = ValueReader::new(&bare).map_err(|error| Problem::parameter(error.to_string()))?;
+    reader.read(text).map_err(|errors| {
+        let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
+        Problem::parameter(messages.join("; "))
+    })
+}
+
+/// The key that a page begins behind: the text of its value, or, where it has several fields, a JSON array of their texts.
+fn key_of(table: &Table, text: &str) -> Outcome<Vec<Scalar>> {
+    let key = &table.schema.primary_key;
+    let texts: Vec<String> = match key.len() {
+        0 => {
+            return Err(Problem::parameter("this table has no primary key, so that its rows have no order to page by"));
+        }
+        1 => vec![text.to_owned()],
+        count => {
+            serde_json::from_str(text).ok().filter(|texts: &Vec<String>| texts.len() == count).ok_or_else(|| {
+                Problem::parameter(format!(
+                    "after must be a JSON array of the {count} texts of a key, as next gives it"
+                ))
+            })?
+        }
+    };
+    key.iter().zip(&texts).map(|(&at, text)| value(table, at, text)).collect()
+}
+
+fn text_of_key(table: &Table, row: &[Scalar]) -> String {
+    let texts: Vec<String> = table.schema.primary_key.iter().map(|&at| text_of(&row[at])).collect();
+    match &texts[..] {
+        [text] => text.clone(),
+        texts => json!(texts).to_string(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Values of the data as JSON: numbers keep their digits, and JSON stays JSON.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use landfall_core::{
+    keys::Scalar,
+    schema::FieldType,
+    validate::render::{boolean_text, date_text, datetime_text, integer_text, time_text},
+};
+use serde_json::Value;
+
+/// An answer in JSON.
+pub(super) fn respond(status: StatusCode, body: &Value) -> Response {
+    of_text(status, body.to_string())
+}
+
+/// An answer whose JSON is written already.
+pub(super) fn of_text(status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Writes a value of a field as JSON.
+pub(super) fn push_value(out: &mut String, kind: &FieldType, value: &Scalar) {
+    match value {
+        Scalar::Null => out.push_str("null"),
+        Scalar::Integer(value) => integer_text(*value, out),
+        Scalar::Boolean(value) => boolean_text(*value, out),
+        // JSON has no such numbers.
+        Scalar::Number(text) if matches!(text.as_str(), "NaN" | "INF" | "-INF") => push_text(out, text),
+        Scalar::Number(text) => out.push_str(text),
+        Scalar::Date(days) => quoted(out, |out| date_text(*days, out)),
+        Scalar::Time(micros) => quoted(out, |out| time_text(*micros, out)),
+        Scalar::Datetime(micros) => quoted(out, |out| datetime_text(*micros, out)),
+        Scalar::Text(text) if is_json(kind) && is_sound(text) => out.push_str(text),
+        Scalar::Text(text) => push_text(out, text),
+    }
+}
+
+/// The text of a value, as it may be asked for again.
+pub(super) fn text_of(value: &Scalar) -> String {
+    let mut out = String::new();
+    match value {
+        Scalar::Null => {}
+        Scalar::Integer(value) => integer_text(*value, &mut out),
+        Scalar::Boolean(value) => boolean_text(*value, &mut out),
+        Scalar::Date(days) => date_text(*days, &mut out),
+        Scalar::Time(micros) => time_text(*micros, &mut out),
+        Scalar::Datetime(micros) => datetime_text(*micros, &mut out),
+        Scalar::Number(text) | Scalar::Text(text) => out.push_str(text),
+    }
+    out
+}
+
+/// Writes a text as JSON.
+pub(super) fn push_text(out: &mut String, text: &str) {
+    out.push_str(&Value::from(text).to_string());
+}
+
+fn quoted(out: &mut String, write: impl FnOnce(&mut String)) {
+    out.push('"');
+    write(out);
+    out.push('"');
+}
+
+/// Whether the values of a type are stored as JSON.
+const fn is_json(kind: &FieldType) -> bool {
+    matches!(
+        kind,
+        FieldType::Object | FieldType::Array | FieldType::List { .. } | FieldType::Geopoint(_) | FieldType::Geojson(_)
+    )
+}
+
+/// Another program may have stored what is no JSON.
+fn is_sound(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
