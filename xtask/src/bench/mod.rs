@@ -5,6 +5,7 @@ mod check;
 mod child;
 mod duckdb;
 mod ground;
+mod http;
 mod landfall;
 mod load;
 mod machine;
@@ -29,6 +30,8 @@ use ground::Project;
 pub(crate) enum What {
     /// `landfall load` against what the database system's own programs do
     Load(load::Load),
+    /// `landfall serve` against a service of FastAPI
+    Http(http::Http),
     /// `landfall check` against the typed read of `DuckDB`
     Check(Bench),
 }
@@ -55,6 +58,7 @@ impl What {
     pub(crate) fn run(&self) -> Result<()> {
         let report = match self {
             Self::Load(load) => load.report()?,
+            Self::Http(http) => http.report()?,
             Self::Check(bench) => check::report(bench)?,
         };
         Ok(io::stdout().write_all(report.as_bytes())?)

@@ -65,18 +65,18 @@ impl ParentSet {
         }
     }
 
-    /// The set with one key more.
-    #[must_use]
-    pub fn with(mut self, values: &[Scalar]) -> Self {
+    /// Adds one key, given by its values.
+    pub fn insert_values(&mut self, values: &[Scalar]) {
+        if self.overflown {
+            return;
+        }
         match Key::of(values) {
             Key::Null => {}
-            _ if self.overflown => {}
             Key::Integer(value) => {
                 self.integers.insert(value);
             }
             Key::Hash(_) => self.fingerprints.extend(columns::fingerprint(values)),
         }
-        self
     }
 
     /// Whether the key with these values is that of a parent.

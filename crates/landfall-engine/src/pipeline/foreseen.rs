@@ -9,7 +9,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    keys::{Answer, Key, KeyColumns, ParentSet, Scalar, ScalarRef, row_scalars},
+    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars},
     validate::Validated,
 };
 
@@ -142,7 +142,7 @@ pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge)
     let uniques = if judge.finds() { &keys.uniques[..] } else { &[] };
     for unique in uniques {
         let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains(columns.key(row)) != Answer::No;
-        let values = distinct(validated, &unique.positions, &wanted);
+        let values = distinct(&whole(validated), &unique.positions, &wanted);
         if !values.is_empty() {
             judge.expect(&keys.table, &unique.positions, values)?;
         }
@@ -152,7 +152,7 @@ pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge)
             Parents::Other(set) => set.contains(columns, row) != Answer::Yes && !foreign.absent.contains(columns, row),
             Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) != Answer::Yes,
         };
-        let values = distinct(validated, &foreign.positions, &wanted);
+        let values = distinct(&whole(validated), &foreign.positions, &wanted);
         if !values.is_empty() {
             judge.expect(&foreign.parent, &foreign.parent_positions, values)?;
         }
@@ -164,11 +164,20 @@ pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge)
 type Ask<'a> = &'a dyn Fn(&Table, &[usize], &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
 
 /// Asks for every row that holds a key of the block and for every parent that it names, so that `keys`, of which nothing is
-/// known, know just those.
-pub(super) fn learn(keys: &mut Keys, validated: &Validated, foreseen: &mut Foreseen<'_>, ask: Ask<'_>) -> Result<()> {
+/// known, know just those. With `trusting`, the rows that passed are taken for new, which the database will see to, and known
+/// parents for being there.
+pub(super) fn learn(
+    keys: &mut Keys,
+    validated: &Validated,
+    trusting: bool,
+    foreseen: &mut Foreseen<'_>,
+    ask: Ask<'_>,
+) -> Result<()> {
     let Keys { table, uniques, foreigns, .. } = keys;
+    let passed = if trusting { 0 } else { validated.rows.num_rows() };
+    let all = [(&validated.rows, passed), (&validated.rejected_rows, validated.rejected_rows.num_rows())];
     for unique in &mut *uniques {
-        let values = distinct(validated, &unique.positions, &|_, _| true);
+        let values = distinct(&all, &unique.positions, &|_, _| true);
         let found = ask(table, &unique.positions, &values)?;
         for (values, _) in values.iter().zip(&found).filter(|(_, found)| found.is_some()) {
             unique.seen.insert(Key::of(values));
@@ -176,11 +185,15 @@ pub(super) fn learn(keys: &mut Keys, validated: &Validated, foreseen: &mut Fores
         foreseen.add(table, &unique.positions, values, found);
     }
     for foreign in foreigns {
-        let values = distinct(validated, &foreign.positions, &|_, _| true);
+        let unknown = |columns: &KeyColumns<'_>, row| match &foreign.parents {
+            Parents::Other(set) => set.contains(columns, row) != Answer::Yes,
+            Parents::Own(_) => true,
+        };
+        let values = distinct(&whole(validated), &foreign.positions, &unknown);
         let found = ask(&foreign.parent, &foreign.parent_positions, &values)?;
         let there = values.iter().zip(&found).filter(|(_, found)| found.is_some()).map(|(values, _)| values);
         match &mut foreign.parents {
-            Parents::Other(set) => *set = there.fold(ParentSet::default(), |set, values| set.with(values)),
+            Parents::Other(set) => there.for_each(|values| set.insert_values(values)),
             Parents::Own(at) => there.for_each(|values| uniques[*at].seen.insert(Key::of(values))),
         }
         foreseen.add(&foreign.parent, &foreign.parent_positions, values, found);
@@ -188,17 +201,25 @@ pub(super) fn learn(keys: &mut Keys, validated: &Validated, foreseen: &mut Fores
     Ok(())
 }
 
+/// Some batches, and how many rows of each count.
+type Batches<'b> = [(&'b RecordBatch, usize); 2];
+
+/// All rows and rejected records.
+fn whole(validated: &Validated) -> Batches<'_> {
+    [&validated.rows, &validated.rejected_rows].map(|batch| (batch, batch.num_rows()))
+}
+
 /// The distinct values of the fields at `positions`, of those rows and rejected records that are `wanted`.
 fn distinct(
-    validated: &Validated,
+    batches: &Batches<'_>,
     positions: &[usize],
     wanted: &dyn Fn(&KeyColumns<'_>, usize) -> bool,
 ) -> Vec<Vec<Scalar>> {
     let mut met = HashSet::new();
     let mut values = Vec::new();
-    for batch in [&validated.rows, &validated.rejected_rows] {
+    for (batch, rows) in batches {
         let columns = KeyColumns::new(batch, positions);
-        for row in (0..batch.num_rows()).filter(|&row| wanted(&columns, row) && columns.key(row) != Key::Null) {
+        for row in (0..*rows).filter(|&row| wanted(&columns, row) && columns.key(row) != Key::Null) {
             let found = columns.values(row);
             if met.insert(found.clone()) {
                 values.push(found);

@@ -21,7 +21,7 @@ use super::{
     trial::{Claim, claim},
 };
 use crate::{
-    error::Result,
+    error::{Result, TargetError, TargetErrorKind},
     ledger::OnConflict,
     target::{RefusedRow, Table, Transaction},
 };
@@ -67,6 +67,8 @@ pub(super) struct BlockJudge<'c, A> {
     foreseen: Foreseen<'c>,
     /// Whether everything that can be asked for was foreseen before the block began.
     all_foreseen: bool,
+    /// Whether rows were taken for new without a question.
+    trusting: bool,
     /// Rows that are to update the table's, and were not yet sent.
     updates: Vec<usize>,
     /// Rows that count as unchanged since an earlier row of the block is the same, with that row.
@@ -86,6 +88,7 @@ impl<'c, A: Account> BlockJudge<'c, A> {
             stopped: None,
             foreseen: Foreseen::new(table, &validated.rows),
             all_foreseen: false,
+            trusting: false,
             updates: Vec::new(),
             repeats: Vec::new(),
             late: false,
@@ -98,11 +101,15 @@ impl<'c, A: Account> BlockJudge<'c, A> {
         Self { pardoned, ..self }
     }
 
-    /// Asks for the rows that hold the keys of the block, and for the parents that it names; `keys`, of which nothing is known,
-    /// then know just those.
-    pub(super) fn learn(&mut self, keys: &mut Keys) -> Result<()> {
+    /// Asks for the rows that hold the keys of the block, and for the parents that it names and that are not known; `keys` then
+    /// know just those. With `trusting`, rows that passed are taken for new: the judge gives up where the database knows
+    /// better ([`TargetErrorKind::Again`]).
+    pub(super) fn learn(&mut self, keys: &mut Keys, trusting: bool) -> Result<()> {
+        self.trusting = trusting;
         let (read, foreseen) = (self.account.read(), &mut self.foreseen);
-        learn(keys, self.validated, foreseen, &|table, positions, values| read.find_all(table, positions, values))?;
+        learn(keys, self.validated, trusting, foreseen, &|table, positions, values| {
+            read.find_all(table, positions, values)
+        })?;
         self.all_foreseen = true;
         Ok(())
     }
@@ -233,6 +240,10 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.send_updates()?;
         let refused = self.timed(|transaction| transaction.insert(table, rows, accepted))?;
+        if self.trusting && !refused.is_empty() {
+            let message = "rows that were taken for new are not; they are looked at one by one";
+            return Err(TargetError::new(TargetErrorKind::Again, message).into());
+        }
         self.account.became(Became::Inserted, accepted);
         refused.iter().for_each(|refused| self.account.did_not_become(Became::Inserted, refused.row));
         if self.foresees() {

@@ -178,8 +178,12 @@ impl Keys {
     pub(super) fn fresh(table: &Table, tables: &[Table], read: &dyn Read) -> Self {
         let uniques = uniques(table);
         let mut foreigns = foreigns(table, tables, &uniques);
+        let checked = read.checks_parents(table);
         for foreign in &mut foreigns {
-            foreign.is_held = matches!(foreign.parents, Parents::Other(_)) || read.is_remote();
+            foreign.is_held = !checked && (matches!(foreign.parents, Parents::Other(_)) || read.is_remote());
+            if let Parents::Other(set) = &mut foreign.parents {
+                *set = ParentSet::default();
+            }
         }
         Self { table: table.clone(), uniques, foreigns, learns: true, sketches: None }
     }

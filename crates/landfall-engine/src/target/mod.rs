@@ -168,6 +168,12 @@ pub trait Read {
         Ok(false)
     }
 
+    /// Whether the database itself checks, before this transaction commits, that the parents of rows inserted into `table` are
+    /// there.
+    fn checks_parents(&self, _table: &Table) -> bool {
+        false
+    }
+
     /// For each of `values` the row of `table` whose fields at `positions` have them, with all its fields; none where
     /// there is no such row or no such table. However many values there are, the database is asked a few times at most.
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;

@@ -296,6 +296,48 @@ fn a_json_reject_is_tried_again_as_it_was(ground: &Ground) {
     assert!(String::from_utf8(csv).unwrap().contains("\n2,,,x,"));
 }
 
+fn what_another_program_did_meanwhile_is_seen(ground: &Ground) {
+    let mut desk = Desk::open(ground);
+    // From here on rows are taken for new, and the team is known to be there.
+    desk.one(&[("teams", r#"[{"id":1,"name":"a"},{"id":2,"name":"b"}]"#)]);
+    desk.one(&[("people", r#"[{"id":1,"team":1}]"#)]);
+    desk.one(&[("people", r#"[{"id":2,"team":2}]"#)]);
+    let mut other = Desk::open(ground);
+    other.one(&[("teams", r#"[{"id":3,"name":"c"}]"#)]);
+    other.one(&[("people", r#"[{"id":3,"team":3}]"#)]);
+    let rows = r#"[{"id":3,"team":1},{"id":3,"team":3},{"id":4,"team":3},{"id":5,"team":9}]"#;
+    let outcome = desk.one(&[("people", rows)]);
+    assert_eq!(
+        (counts(&outcome), errors(&outcome)),
+        (vec![[4, 1, 0, 1, 2]], vec!["0 primary-key id".into(), "3 foreign-key team".into()])
+    );
+    let outcome = desk.one(&[("teams", r#"[{"id":4,"name":"c"},{"id":3,"name":"c"}]"#)]);
+    assert_eq!((counts(&outcome), errors(&outcome)), (vec![[2, 0, 0, 1, 1]], vec!["0 unique-error name".into()]));
+    // For a while everything is looked at; then it is trusted again.
+    for id in 100..140 {
+        assert_eq!(counts(&desk.one(&[("people", &format!(r#"[{{"id":{id},"team":3}}]"#))])), [[1, 1, 0, 0, 0]]);
+    }
+    assert_eq!(counts(&desk.one(&[("people", r#"[{"id":139,"team":3},{"id":140,"team":3}]"#)])), [[2, 1, 0, 1, 0]]);
+    assert!(verify(&*desk.target, desk.rules.project(), &Silent).unwrap().is_clean());
+}
+
+fn a_parent_that_vanished_is_missed(ground: &Ground) {
+    let mut desk = Desk::open(ground);
+    desk.one(&[("teams", r#"[{"id":1,"name":"a"},{"id":2,"name":"b"}]"#)]);
+    desk.one(&[("people", r#"[{"id":1,"team":1}]"#)]);
+    let position = desk.rules.project().position("teams").unwrap();
+    let table = desk.rules.tables()[position].clone();
+    desk.one(&[("people", r#"[{"id":2,"team":2}]"#)]);
+    let people = desk.rules.tables()[desk.rules.project().position("people").unwrap()].clone();
+    let mut other = ground.open();
+    crate::tables::within(&mut *other, |transaction| {
+        transaction.clear(&people).unwrap();
+        transaction.clear(&table).unwrap();
+    });
+    let outcome = desk.one(&[("people", r#"[{"id":7,"team":2},{"id":8}]"#)]);
+    assert_eq!((counts(&outcome), errors(&outcome)), (vec![[2, 1, 0, 0, 1]], vec!["0 foreign-key team".into()]));
+}
+
 /// Requests of a few rows whose keys and parents often meet, made from a seed.
 fn random_requests(seed: u64) -> Vec<(&'static str, String)> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -341,6 +383,8 @@ fn sharing_a_transaction_does_not_change_what_is_there(ground: &Ground) {
 }
 
 contract! {
+    what_another_program_did_meanwhile_is_seen,
+    a_parent_that_vanished_is_missed,
     sharing_a_transaction_does_not_change_what_is_there,
     rows_are_taken_and_the_rest_is_quarantined,
     requests_that_share_a_transaction_have_answers_of_their_own,

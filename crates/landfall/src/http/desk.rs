@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
@@ -25,7 +25,7 @@ const WRITES_WAITING: usize = 4096;
 const READS_WAITING: usize = 1024;
 /// Requests that share one transaction, and their rows.
 const GROUP_REQUESTS: usize = 1024;
-const GROUP_ROWS: usize = 20_000;
+const GROUP_ROWS: usize = 4000;
 
 /// Work for a thread that owns a target, or the reason why it has none; whether that target is of no more use.
 type Work = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
@@ -64,10 +64,13 @@ impl Desk {
         let waiting = Arc::new(AtomicUsize::new(0));
         let reader = Opener { access: Access::Read, ..writer.clone() };
         let mut threads = Vec::new();
-        let (rules, count) = (rules.clone(), waiting.clone());
-        let write = move || Writing { held: Held::new(writer), rules, waiting: count }.run(taken);
-        threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
-        let shared = Arc::new(std::sync::Mutex::new(shared));
+        let taken = Arc::new(Mutex::new(taken));
+        for _ in 0..writers(&writer.location) {
+            let (rules, waiting, jobs, opener) = (rules.clone(), waiting.clone(), taken.clone(), writer.clone());
+            let write = move || Writing { held: Held::new(opener), rules, waiting }.run(&jobs);
+            threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
+        }
+        let shared = Arc::new(Mutex::new(shared));
         for _ in 0..readers {
             let (shared, opener) = (shared.clone(), reader.clone());
             threads.push(thread::Builder::new().name("reader".into()).spawn(move || read(&shared, opener))?);
@@ -204,7 +207,15 @@ fn breaks(error: &Error) -> bool {
     matches!(error.kind, TargetErrorKind::Lost | TargetErrorKind::Unavailable | TargetErrorKind::Denied)
 }
 
-/// The thread that writes.
+/// How many threads write: a file takes one writer at a time, and servers work on several transactions at once.
+const fn writers(location: &Location) -> usize {
+    match location {
+        Location::Sqlite(_) => 1,
+        _ => 2,
+    }
+}
+
+/// A thread that writes.
 struct Writing {
     held: Held,
     rules: Arc<RowRules>,
@@ -212,34 +223,35 @@ struct Writing {
 }
 
 impl Writing {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(mut self, jobs: &Mutex<mpsc::Receiver<Job>>) {
         let mut next = None;
-        while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
-            match job {
-                Job::Work(work) => {
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                    self.held.run(work);
+        loop {
+            let (job, more) = match next.take() {
+                Some(job) => (job, Vec::new()),
+                None => {
+                    let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+                    let Some(job) = jobs.blocking_recv() else { return };
+                    let more = gather(&job, &mut jobs);
+                    (job, more)
                 }
-                Job::Rows(request, answer) => {
-                    let (mut requests, mut answers) = (vec![request], vec![answer]);
-                    let mut rows = rows_of(&requests[0]);
-                    while requests.len() < GROUP_REQUESTS && rows < GROUP_ROWS {
-                        match jobs.try_recv() {
-                            Ok(Job::Rows(request, answer)) => {
-                                rows += rows_of(&request);
-                                requests.push(request);
-                                answers.push(answer);
-                            }
-                            Ok(other) => {
-                                next = Some(other);
-                                break;
-                            }
-                            Err(_) => break,
-                        }
+            };
+            let (mut requests, mut answers) = (Vec::new(), Vec::new());
+            for job in std::iter::once(job).chain(more) {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                match job {
+                    Job::Rows(request, answer) => {
+                        requests.push(request);
+                        answers.push(answer);
                     }
-                    self.waiting.fetch_sub(requests.len(), Ordering::Relaxed);
-                    self.rows(requests, answers);
+                    Job::Work(work) if requests.is_empty() => self.held.run(work),
+                    work @ Job::Work(_) => {
+                        self.waiting.fetch_add(1, Ordering::Relaxed);
+                        next = Some(work);
+                    }
                 }
+            }
+            if !requests.is_empty() {
+                self.rows(requests, answers);
             }
         }
     }
@@ -277,16 +289,38 @@ impl Writing {
     }
 }
 
+/// The requests that wait behind `first` and can share its transaction; at most one job of another kind ends them.
+fn gather(first: &Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut more = Vec::new();
+    let Job::Rows(request, _) = first else { return more };
+    let mut rows = rows_of(request);
+    while more.len() + 1 < GROUP_REQUESTS && rows < GROUP_ROWS {
+        let Ok(job) = jobs.try_recv() else { break };
+        let ends = match &job {
+            Job::Rows(request, _) => {
+                rows += rows_of(request);
+                false
+            }
+            Job::Work(_) => true,
+        };
+        more.push(job);
+        if ends {
+            break;
+        }
+    }
+    more
+}
+
 fn rows_of(request: &RowsRequest) -> usize {
     request.batches.iter().map(landfall_engine::pipeline::RowBatch::rows).sum()
 }
 
 /// A thread that reads. Whoever is free takes the next request.
-fn read(works: &std::sync::Mutex<mpsc::Receiver<Work>>, opener: Opener) {
+fn read(works: &Mutex<mpsc::Receiver<Work>>, opener: Opener) {
     let mut held = Held::new(opener);
     loop {
         let work = {
-            let mut works = works.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut works = works.lock().unwrap_or_else(PoisonError::into_inner);
             works.blocking_recv()
         };
         let Some(work) = work else { return };

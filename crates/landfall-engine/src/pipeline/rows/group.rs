@@ -65,9 +65,10 @@ const fn shares(request: &RowsRequest) -> bool {
 fn take_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsRequest]) -> Result<Vec<RowsAnswer>> {
     let mut attempt = 1;
     loop {
-        match attempt_group(target, rules, requests) {
+        match attempt_group(target, rules, requests, attempt == 1) {
             Err(Error::Target(error)) if in_the_way(error.kind) && attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "requests for rows are begun anew");
+                positions(requests).for_each(|position| rules.trust.lose(position));
                 attempt += 1;
             }
             Err(error) => return Err(error),
@@ -79,6 +80,11 @@ fn take_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsReques
     }
 }
 
+/// The positions of the tables that have rows in `requests`.
+fn positions<'r>(requests: &'r [&RowsRequest]) -> impl Iterator<Item = usize> + 'r {
+    requests.iter().flat_map(|request| request.batches.iter().map(|batch| batch.position))
+}
+
 /// Whether an error of `kind` says that another process was there first: nothing stayed, and what it left is read afresh.
 const fn in_the_way(kind: TargetErrorKind) -> bool {
     matches!(
@@ -87,7 +93,12 @@ const fn in_the_way(kind: TargetErrorKind) -> bool {
     )
 }
 
-fn attempt_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsRequest]) -> Result<Vec<RowsAnswer>> {
+fn attempt_group(
+    target: &mut dyn Target,
+    rules: &RowRules,
+    requests: &[&RowsRequest],
+    may_trust: bool,
+) -> Result<Vec<RowsAnswer>> {
     let fence = match requests[0].on_conflict {
         OnConflict::Update => Fence::Database,
         _ => Fence::Pipeline,
@@ -103,7 +114,10 @@ fn attempt_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsReq
     let slots = Slots::of(&open);
     let mut booked = vec![Slot::default(); slots.0.len()];
     for position in slots.tables(rules) {
-        take_table(&mut *transaction, rules, position, &slots, requests[0].on_conflict, &mut booked)?;
+        let trusting = may_trust && rules.trust.is_given(position);
+        let taking = Taking { rules, position, slots: &slots, on_conflict: requests[0].on_conflict, trusting };
+        taking.run(&mut *transaction, &mut booked)?;
+        rules.trust.regain(position);
     }
     let rolled_back = open[0].atomic && booked.iter().any(|slot| slot.counts.rejected > 0);
     if rolled_back {
@@ -165,31 +179,42 @@ impl<'r> Slots<'r> {
     }
 }
 
-/// Takes in the rows for one table.
-fn take_table(
-    transaction: &mut dyn Transaction,
-    rules: &RowRules,
+/// The rows for one table, on their way in.
+struct Taking<'t> {
+    rules: &'t RowRules,
     position: usize,
-    slots: &Slots<'_>,
+    slots: &'t Slots<'t>,
     on_conflict: OnConflict,
-    booked: &mut [Slot],
-) -> Result<()> {
-    let parts = slots.parts(position);
-    for (slot, part) in &parts {
-        booked[*slot].counts.read += part.records.len() as u64;
+    /// Whether rows are taken for new without a question.
+    trusting: bool,
+}
+
+impl Taking<'_> {
+    fn run(&self, transaction: &mut dyn Transaction, booked: &mut [Slot]) -> Result<()> {
+        let &Self { rules, position, slots, on_conflict, trusting } = self;
+        let parts = slots.parts(position);
+        for (slot, part) in &parts {
+            booked[*slot].counts.read += part.records.len() as u64;
+        }
+        let Some((validated, rejected, stretches)) = merged(&parts) else { return Ok(()) };
+        let table = &rules.tables[position];
+        let mut keys = Keys::fresh(table, &rules.tables, &*transaction);
+        if trusting {
+            rules.trust.lend(position, &mut keys);
+        }
+        let mut account =
+            Merged { transaction, on_conflict, validated: &validated, stretches: &stretches, slots: booked };
+        let mut judge = BlockJudge::new(&mut account, table, &validated);
+        judge.learn(&mut keys, trusting)?;
+        resolve(&mut keys, &validated, rejected, on_conflict, &mut judge)?;
+        judge.finish()?;
+        if keys.refers_to_itself() {
+            settle_own_parents(&mut account, table, &mut keys, &rules.tables)?;
+        }
+        hold_parents(account.transaction, &mut keys)?;
+        rules.trust.take_back(position, &mut keys);
+        Ok(())
     }
-    let Some((validated, rejected, stretches)) = merged(&parts) else { return Ok(()) };
-    let table = &rules.tables[position];
-    let mut keys = Keys::fresh(table, &rules.tables, &*transaction);
-    let mut account = Merged { transaction, on_conflict, validated: &validated, stretches: &stretches, slots: booked };
-    let mut judge = BlockJudge::new(&mut account, table, &validated);
-    judge.learn(&mut keys)?;
-    resolve(&mut keys, &validated, rejected, on_conflict, &mut judge)?;
-    judge.finish()?;
-    if keys.refers_to_itself() {
-        settle_own_parents(&mut account, table, &mut keys, &rules.tables)?;
-    }
-    hold_parents(account.transaction, &mut keys)
 }
 
 /// The parts as one block: their rows, the records that the validator rejected, and where each part begins. None where there are

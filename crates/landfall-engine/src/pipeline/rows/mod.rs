@@ -10,6 +10,7 @@ mod answers;
 mod group;
 mod own_parents;
 mod rules;
+mod trust;
 
 pub use answers::{RequestKey, RowsAnswer};
 pub use group::take_rows;

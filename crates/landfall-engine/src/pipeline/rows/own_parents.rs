@@ -66,7 +66,7 @@ pub(super) fn settle_own_parents(
     let mut fresh = Keys::fresh(table, tables, &*again.transaction);
     let on_conflict = again.on_conflict;
     let mut judge = BlockJudge::new(&mut again, table, &validated).pardoning(pardoned);
-    judge.learn(&mut fresh)?;
+    judge.learn(&mut fresh, false)?;
     resolve(&mut fresh, &validated, Vec::new(), on_conflict, &mut judge)?;
     judge.finish()?;
     super::super::chunk::hold_parents(again.transaction, &mut fresh)

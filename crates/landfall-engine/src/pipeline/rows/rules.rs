@@ -11,7 +11,10 @@ use landfall_core::{
     validate::{TargetLimits, Validated},
 };
 
-use super::super::{known::rules_digest, layout::Layout, opened::RecordRules};
+use super::{
+    super::{known::rules_digest, layout::Layout, opened::RecordRules},
+    trust::Trust,
+};
 use crate::{
     error::{Error, Result},
     project::Project,
@@ -61,6 +64,7 @@ pub struct RowRules {
     pub(super) project: Arc<Project>,
     pub(super) tables: Vec<Table>,
     each: Vec<TableRules>,
+    pub(super) trust: Trust,
 }
 
 /// The rules of one table.
@@ -96,7 +100,8 @@ impl RowRules {
             })
         });
         let each = each.collect::<Result<_>>()?;
-        Ok(Self { project, tables, each })
+        let trust = Trust::new(&tables);
+        Ok(Self { project, tables, each, trust })
     }
 
     /// The project.

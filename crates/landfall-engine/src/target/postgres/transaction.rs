@@ -150,6 +150,10 @@ impl Read for PostgresTransaction<'_> {
         !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.heap.is_some()))
     }
 
+    fn checks_parents(&self, table: &Table) -> bool {
+        self.destination(table).is_ok_and(|destination| !destination.unchecked && destination.seat.heap.is_none())
+    }
+
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
         if let Some(heap) = self.seat(table)?.and_then(|seat| seat.heap.clone()).filter(|_| !values.is_empty()) {
             self.with(|worker| {
