@@ -245,7 +245,7 @@ impl LoadEntry {
             source: source.to_owned(),
             mode,
             on_conflict,
-            record_bytes: Work::default().record_bytes as u64,
+            record_bytes: Work::RECORD_BYTES as u64,
             rules: String::new(),
             layout: String::new(),
             state: LoadState::Running,

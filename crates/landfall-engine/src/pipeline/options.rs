@@ -80,10 +80,15 @@ pub struct Work {
     pub record_bytes: usize,
 }
 
+impl Work {
+    /// The most bytes of a record where nothing else is asked for.
+    pub const RECORD_BYTES: usize = 16 << 20;
+}
+
 impl Default for Work {
-    /// As many threads as there are cores, chunks of 100,000 records, blocks of 512 KiB, records of at most 16 MiB.
+    /// As many threads as there are cores, chunks of 50,000 records, blocks of 512 KiB, records of at most 16 MiB.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads: cores, chunk_records: 50_000, block_bytes: 512 << 10, record_bytes: 16 << 20 }
+        Self { threads: cores, chunk_records: 50_000, block_bytes: 512 << 10, record_bytes: Self::RECORD_BYTES }
     }
 }

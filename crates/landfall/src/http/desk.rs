@@ -67,7 +67,7 @@ impl Desk {
         let taken = Arc::new(Mutex::new(taken));
         for _ in 0..writers(&writer.location) {
             let (rules, waiting, jobs, opener) = (rules.clone(), waiting.clone(), taken.clone(), writer.clone());
-            let write = move || Writing { held: Held::new(opener), rules, waiting }.run(&jobs);
+            let write = move || Writing { held: Held::new(opener), rules, waiting, gathers: false }.run(&jobs);
             threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
         }
         let shared = Arc::new(Mutex::new(shared));
@@ -220,6 +220,17 @@ struct Writing {
     held: Held,
     rules: Arc<RowRules>,
     waiting: Arc<AtomicUsize>,
+    /// Whether the last group was of several requests.
+    gathers: bool,
+}
+
+/// How long more requests are waited for.
+const GATHERING: Duration = Duration::from_micros(300);
+/// Requests with more rows than this are not kept waiting.
+const SMALL: usize = 50;
+
+fn is_small(job: &Job) -> bool {
+    matches!(job, Job::Rows(request, _) if rows_of(request) <= SMALL)
 }
 
 impl Writing {
@@ -231,7 +242,13 @@ impl Writing {
                 None => {
                     let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
                     let Some(job) = jobs.blocking_recv() else { return };
+                    // Where several requests came together before, more are on their way: a transaction for all of them
+                    // costs little more than one for the first.
+                    if self.gathers && is_small(&job) {
+                        thread::sleep(GATHERING);
+                    }
                     let more = gather(&job, &mut jobs);
+                    self.gathers = !more.is_empty();
                     (job, more)
                 }
             };

@@ -19,7 +19,6 @@ use super::{
         judge::BlockJudge,
         keys::Keys,
         load::Session,
-        options::Work,
         resolve::{record_of, resolve},
     },
     RowsLoad, RowsOutcome, RowsRequest,
@@ -294,7 +293,6 @@ fn entry(
     let batch = &request.batches[batch];
     let entry = LoadEntry::new(&rules.tables[batch.position].name, &request.source, Mode::Rows, request.on_conflict);
     LoadEntry {
-        record_bytes: Work::default().record_bytes as u64,
         rules: rules.digest(batch.position).to_owned(),
         layout: batch.layout.to_string(),
         state: if rolled_back { LoadState::RolledBack } else { LoadState::Complete },

@@ -15,7 +15,7 @@ use super::{
     parameters::Parameters,
     place::Seat,
     rows,
-    session::{Session, Use},
+    session::Session,
     settle::{Fate, fate},
 };
 use crate::{
@@ -74,10 +74,9 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Begins a transaction.
+    /// On a connection with a transaction begun.
     pub(super) fn begin(session: &Arc<Session>, mut connection: Connection, pace: Pace) -> Result<Self> {
         let doing = || format!("cannot write to {}", session.settings);
-        session.begin(&mut connection, Use::Write).context(doing)?;
         let mut number = String::new();
         let sql = "SELECT pg_catalog.pg_current_xact_id()::text";
         let asked = connection.query(sql, &Parameters::default(), Format::Text, &mut |_, row| {

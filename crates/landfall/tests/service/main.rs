@@ -1,0 +1,20 @@
+//! `landfall serve`, as its clients see it: a process of its own, asked over plain connections.
+//!
+//! `LANDFALL_SOAK=1` makes the tests that kill something do so `LANDFALL_SOAK_ROUNDS` times (1000 by default).
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../servers/place.rs"]
+mod place;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod asked;
+mod bodies;
+mod documents;
+mod hostile;
+mod kills;
+mod once;
+mod rows;
+mod served;
+mod strings;

@@ -1,0 +1,160 @@
+//! A service of a project on a database of its own.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Stdio},
+};
+
+use super::{
+    asked::{Answer, Cut, connect, exchange, request},
+    place::{Kind, Place},
+    support::{Project, Run},
+};
+
+/// All databases.
+pub(crate) const KINDS: [Kind; 3] = [Kind::Sqlite, Kind::Postgres, Kind::Mariadb];
+
+/// A project with a database and a service.
+pub(crate) struct Served {
+    pub(crate) project: Project,
+    pub(crate) place: Place,
+    child: Option<Child>,
+    pub(crate) address: SocketAddr,
+    /// The token that requests are sent with.
+    pub(crate) token: Option<String>,
+}
+
+impl Served {
+    /// The example, served on an empty database.
+    pub(crate) fn example(kind: Kind) -> Self {
+        let project = Project::example();
+        let place = Place::fresh(kind, project.path());
+        let file = project.read("landfall.yaml");
+        let kept: String = file.split_inclusive('\n').filter(|line| !line.starts_with("target:")).collect();
+        project.write("landfall.yaml", format!("target: \"{}\"\n{kept}", place.url));
+        Self::of(project, place)
+    }
+
+    /// A project with this data package, served on an empty database; `more` is added to its `landfall.yaml`.
+    pub(crate) fn package(kind: Kind, package: &str, more: &str) -> Self {
+        let project = Project::empty();
+        let place = Place::fresh(kind, project.path());
+        project.write("datapackage.yaml", package);
+        project.write("landfall.yaml", format!("target: \"{}\"\n{more}", place.url));
+        Self::of(project, place)
+    }
+
+    fn of(project: Project, place: Place) -> Self {
+        let mut served =
+            Self { project, place, child: None, address: SocketAddr::from(([127, 0, 0, 1], 0)), token: None };
+        served.start();
+        served
+    }
+
+    /// Starts the service.
+    pub(crate) fn start(&mut self) {
+        let mut command = self.project.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut words = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        words.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|text| text.split(' ').next());
+        self.address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+        // It goes on to speak where nobody listens.
+        std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
+        self.child = Some(child);
+    }
+
+    /// Kills the service where it stands.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Tells the service to end, and waits for that; its exit code.
+    pub(crate) fn stop(&mut self) -> i32 {
+        let mut child = self.child.take().unwrap();
+        let killed = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        child.wait().unwrap().code().unwrap()
+    }
+
+    /// Runs a command of the project.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.project.run(arguments)
+    }
+
+    /// Makes a token; its text.
+    pub(crate) fn make_token(&self, arguments: &[&str]) -> String {
+        let all = [&["token", "create", "--name", "test"], arguments].concat();
+        self.run(&all).exits(0).stdout.trim().to_owned()
+    }
+
+    pub(crate) fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Cut> {
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut all = headers.to_vec();
+        all.extend(bearer.as_ref().map(|bearer| ("Authorization", bearer.as_str())));
+        exchange(&mut connect(self.address)?, &request(method, path, &all, body))
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_send(method, path, headers, body).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], b"")
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, json: &str) -> Answer {
+        self.send("POST", path, &[("Content-Type", "application/json")], json.as_bytes())
+    }
+
+    /// The number of rows of a table, as the database says.
+    pub(crate) fn count(&self, table: &str) -> u64 {
+        self.place.number(&format!("SELECT count(*) FROM {}", self.place.quoted(table)))
+    }
+
+    /// Every record is accounted for.
+    #[track_caller]
+    pub(crate) fn verifies(&self) {
+        let run = self.run(&["verify"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A test on every database.
+macro_rules! on_every_database {
+    ($($test:ident),+ $(,)?) => {
+        $(
+            mod $test {
+                #[test]
+                fn sqlite() {
+                    super::$test(crate::place::Kind::Sqlite);
+                }
+                #[test]
+                fn postgres() {
+                    super::$test(crate::place::Kind::Postgres);
+                }
+                #[test]
+                fn mariadb() {
+                    super::$test(crate::place::Kind::Mariadb);
+                }
+            }
+        )+
+    };
+}
+pub(crate) use on_every_database;
