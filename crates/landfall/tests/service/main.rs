@@ -3,6 +3,7 @@
 //! `LANDFALL_SOAK=1` makes the tests that kill something do so `LANDFALL_SOAK_ROUNDS` times (1000 by default).
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[expect(dead_code, reason = "a service needs less of a database than the tests of servers")]
 #[path = "../servers/place.rs"]
 mod place;
 #[path = "../support/mod.rs"]

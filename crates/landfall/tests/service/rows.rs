@@ -19,10 +19,19 @@ fn the_status_says_whether_all_some_or_no_rows_passed(kind: Kind) {
     let served = Served::example(kind);
     let all = served.post(DEPARTMENTS, r#"[{"id":1,"department":"Sales"},{"id":2,"department":"IT"}]"#).of(201);
     assert_eq!((counts(&all), &all["errors"]), ([2, 2, 0, 0, 0], &json!([])));
-    let some = served.post(DEPARTMENTS, r#"[{"id":3,"department":" "},{"id":1,"department":"Sales"},{"id":"4"}]"#).of(200);
+    let some =
+        served.post(DEPARTMENTS, r#"[{"id":3,"department":" "},{"id":1,"department":"Sales"},{"id":"4"}]"#).of(200);
     assert_eq!(counts(&some), [3, 0, 0, 1, 2]);
-    let told: Vec<_> = some["errors"].as_array().unwrap().iter().map(|e| (e["row"].as_u64().unwrap(), e["field"].as_str().unwrap(), e["code"].as_str().unwrap())).collect();
-    assert_eq!(told, [(0, "department", "constraint-error"), (2, "id", "type-error"), (2, "department", "constraint-error")]);
+    let told: Vec<_> = some["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["row"].as_u64().unwrap(), e["field"].as_str().unwrap(), e["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [(0, "department", "constraint-error"), (2, "id", "type-error"), (2, "department", "constraint-error")]
+    );
     let none = served.post(DEPARTMENTS, r#"[{"id":1,"department":"Other"}]"#).of(422);
     assert_eq!((counts(&none), none["errors"][0]["code"].as_str()), ([1, 0, 0, 0, 1], Some("primary-key")));
     assert_eq!(served.count("departments"), 2);
@@ -74,7 +83,12 @@ fn numbers_keep_their_digits(kind: Kind) {
     let body = format!(r#"[{{"id":9007199254740993,"sum":{long}}},{{"id":9223372036854775807,"sum":0.1}}]"#);
     served.post("/v1/tables/sums/rows", &body).of(201);
     let text = served.get("/v1/tables/sums/rows").text();
-    assert_eq!(text, format!(r#"{{"rows":[{{"id":9007199254740993,"sum":{long}}},{{"id":9223372036854775807,"sum":0.1}}],"next":null}}"#));
+    assert_eq!(
+        text,
+        format!(
+            r#"{{"rows":[{{"id":9007199254740993,"sum":{long}}},{{"id":9223372036854775807,"sum":0.1}}],"next":null}}"#
+        )
+    );
 }
 
 on_every_database! {
@@ -109,7 +123,11 @@ fn too_few_and_too_many_rows_are_refused_with_the_limit() {
 fn rows_come_as_json_lines_and_csv_too() {
     let served = Served::example(Kind::Sqlite);
     let send = |media: &str, body: &str| served.send("POST", DEPARTMENTS, &[("Content-Type", media)], body.as_bytes());
-    let lines = send("application/x-ndjson", "{\"id\":1,\"department\":\"a\"}\n\n{\"id\":2,\"department\n{\"id\":3,\"department\":\"c\"}").of(200);
+    let lines = send(
+        "application/x-ndjson",
+        "{\"id\":1,\"department\":\"a\"}\n\n{\"id\":2,\"department\n{\"id\":3,\"department\":\"c\"}",
+    )
+    .of(200);
     assert_eq!((counts(&lines), lines["errors"][0]["code"].as_str()), ([3, 2, 0, 0, 1], Some("source-error")));
     let csv = send("text/csv; charset=utf-8", "4,d\n5,\"e\n").of(200);
     assert_eq!(counts(&csv), [2, 1, 0, 0, 1]);
@@ -180,7 +198,8 @@ fn reports_come_in_every_format_with_their_tag() {
     assert_eq!(csv, "department,job,Q1,Q2,Q3,Q4\n=Sum,Clerk,2,0,0,0\n");
     let guarded = served.get(&format!("{path}&format=csv&guard_formulas=true")).text();
     assert!(guarded.ends_with("'=Sum,Clerk,2,0,0,0\n"), "{guarded}");
-    for (format, start) in [("ndjson", "{\"department\""), ("markdown", "| department |"), ("html", "<!DOCTYPE html>")] {
+    for (format, start) in [("ndjson", "{\"department\""), ("markdown", "| department |"), ("html", "<!DOCTYPE html>")]
+    {
         assert!(served.get(&format!("{path}&format={format}")).text().starts_with(start), "{format}");
     }
     assert_eq!(served.send("GET", path, &[("Accept", "image/png")], b"").problem(), "not-acceptable");

@@ -12,9 +12,6 @@ use super::{
     support::{Project, Run},
 };
 
-/// All databases.
-pub(crate) const KINDS: [Kind; 3] = [Kind::Sqlite, Kind::Postgres, Kind::Mariadb];
-
 /// A project with a database and a service.
 pub(crate) struct Served {
     pub(crate) project: Project,
@@ -92,7 +89,13 @@ impl Served {
         self.run(&all).exits(0).stdout.trim().to_owned()
     }
 
-    pub(crate) fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Cut> {
+    pub(crate) fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, Cut> {
         let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let mut all = headers.to_vec();
         all.extend(bearer.as_ref().map(|bearer| ("Authorization", bearer.as_str())));
