@@ -9,6 +9,9 @@ NIGHTLY ?= nightly
 SERVERS := '/usr/lib/postgresql/*/bin/postgres:postgresql' psql:postgresql-client pgbouncer:pgbouncer \
 	mariadbd:mariadb-server mariadb:mariadb-client openssl:openssl
 
+TOOLS := target/tools
+SCHEMATHESIS := $(TOOLS)/schemathesis/bin/st
+
 .DEFAULT_GOAL := help
 .PHONY: help test needs format lint tests soak fuzz fuzz-needs bench data
 
@@ -18,8 +21,15 @@ help: ## List the targets
 test: needs format lint tests ## Install what the tests need, and run them all
 	@echo "make test: everything passed"
 
-needs:
+needs: $(SCHEMATHESIS)
 	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy $(SERVERS)
+
+# What makes requests from the OpenAPI document, in a Python environment of its own.
+$(SCHEMATHESIS):
+	@./.ci/needs python3:python3 python-venv
+	python3 -m venv $(TOOLS)/schemathesis
+	$(TOOLS)/schemathesis/bin/python -m pip install --quiet schemathesis==4.32.5
+	@touch $@
 
 # One after the other, also under `make -j`: each of them uses all cores.
 format: needs
@@ -56,6 +66,7 @@ bench: ## Measure load and check against their yardsticks (minutes)
 	cargo xtask bench load --target postgres
 	cargo xtask bench load --target postgres --rows 1000000 --held 1000000
 	cargo xtask bench load --target mysql
+	cargo xtask bench http
 	cargo xtask bench check
 
 data: ## Write the example's data afresh

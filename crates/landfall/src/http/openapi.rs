@@ -49,6 +49,7 @@ pub(crate) fn written() -> Value {
 /// What one route says of itself.
 struct Words {
     summary: &'static str,
+    description: Option<&'static str>,
     tag: &'static str,
     /// Parameters of the query.
     query: Vec<Value>,
@@ -64,7 +65,21 @@ struct Words {
 impl Words {
     fn new(tag: &'static str, summary: &'static str, answer: Value) -> Self {
         let answers = vec![(200, "application/json", answer)];
-        Self { summary, tag, query: Vec::new(), headers: Vec::new(), body: None, answers, problems: Vec::new() }
+        Self {
+            summary,
+            description: None,
+            tag,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            answers,
+            problems: Vec::new(),
+        }
+    }
+
+    fn says(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
     }
 
     fn query(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
@@ -131,16 +146,10 @@ fn words(route: &Route) -> Words {
             let fields = parameter("fields", "Only these fields, separated by commas", json!({"type": "string"}));
             let after =
                 parameter("after", "The page behind this one: `next` of the page before", json!({"type": "string"}));
-            let conditions = json!({
-                "name": "conditions", "in": "query", "style": "form", "explode": true,
-                "description": "`field=value`, or `field[gte]=value` with eq, ne, lt, lte, gt, gte; `field[missing]=true`",
-                "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-            });
             Words::new("tables", "Rows, in the order of the primary key", reference("Page")).query([
                 limit(10_000),
                 after,
                 fields,
-                conditions,
             ])
         }
         ("POST", "/v1/tables/{table}/rows") => rows("Send rows for one table", "Rows", "RowsAnswer", true),
@@ -171,7 +180,11 @@ fn words(route: &Route) -> Words {
         ("GET", "/v1/loads/{load}") => Words::new("loads", "A load", reference("Load")),
         ("GET", "/v1/rejects") => Words::new("rejects", "Rejects, by their numbers", reference("Rejects"))
             .query([table(), state(), limit(1000)])
-            .query([parameter("after", "Only rejects after this one", json!({"type": "integer", "minimum": 0}))])
+            .query([parameter(
+                "after",
+                "Only rejects after this one",
+                json!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
+            )])
             .query(rejects()),
         ("GET", "/v1/rejects/groups") => Words::new("rejects", "Rejects by cause", reference("RejectGroups"))
             .query([table(), state()])
@@ -220,12 +233,8 @@ fn report() -> Words {
     .query([
         parameter("format", "The format; by Accept where it is not given", json!({"type": "string", "enum": formats})),
         flag("guard_formulas", "In CSV, put ' before texts that a spreadsheet would run as a formula"),
-        json!({
-            "name": "parameters", "in": "query", "style": "form", "explode": true,
-            "description": "The report's own parameters",
-            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-        }),
     ])
+    .says("Beside these parameters, a report takes its own, as `/v1/reports` lists them.")
 }
 
 fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Words {
@@ -299,6 +308,9 @@ fn operation(route: &Route) -> Value {
         "operationId": name(route), "summary": words.summary, "tags": [words.tag],
         "parameters": parameters, "responses": responses, "security": security(route.who),
     });
+    if let Some(description) = words.description {
+        operation["description"] = description.into();
+    }
     if let Some(body) = words.body {
         operation["requestBody"] = body;
     }
@@ -350,7 +362,7 @@ fn object(properties: Value) -> Value {
 }
 
 fn schemas() -> Value {
-    let count = || json!({"type": "integer", "minimum": 0});
+    let count = || json!({"type": "integer", "minimum": 0, "maximum": i64::MAX});
     let text = || json!({"type": "string"});
     let maybe = |kind: &str| json!({"type": [kind, "null"]});
     let list = |name: &str| json!({"type": "array", "items": reference(name)});

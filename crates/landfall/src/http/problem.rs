@@ -55,7 +55,7 @@ kinds! {
     IN_FLIGHT = 409 "request-in-flight" "A request with the same Idempotency-Key is under way";
     CONFLICT = 409 "conflict" "Another process has changed this";
     TOO_LARGE = 413 "content-too-large" "The body is too large";
-    TOO_MANY_ROWS = 413 "too-many-rows" "There are too many rows";
+    TOO_MANY_ROWS = 422 "too-many-rows" "There are too many rows";
     UNSUPPORTED_MEDIA = 415 "unsupported-media-type" "The body is of a type that is not taken here";
     WRONG_SHAPE = 422 "wrong-shape" "The body is not what is expected here";
     NO_ROWS = 422 "no-rows" "There are no rows";

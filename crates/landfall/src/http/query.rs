@@ -43,8 +43,8 @@ impl Query {
     /// Takes `true` or `false`; false where it is not given.
     pub(super) fn flag(&mut self, name: &str) -> Outcome<bool> {
         let flag = self.parsed(name, "true or false", |text| match text {
-            "true" | "1" | "" => Some(true),
-            "false" | "0" => Some(false),
+            "true" => Some(true),
+            "false" => Some(false),
             _ => None,
         })?;
         Ok(flag.unwrap_or(false))

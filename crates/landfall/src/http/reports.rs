@@ -175,8 +175,8 @@ const fn media(format: Format) -> HeaderValue {
 fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outcome<Format> {
     let guard_formulas = match guard {
         None => false,
-        Some("true" | "1") => true,
-        Some("false" | "0") => false,
+        Some("true") => true,
+        Some("false") => false,
         Some(_) => return Err(Problem::parameter("the parameter guard_formulas must be true or false")),
     };
     let of_name = |name: &str| match name {

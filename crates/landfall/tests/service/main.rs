@@ -13,6 +13,7 @@ mod access;
 mod asked;
 mod bodies;
 mod documents;
+mod generated;
 mod hostile;
 mod kills;
 mod once;
