@@ -1,7 +1,9 @@
 """The yardstick of `cargo xtask bench http`: a service of FastAPI, pydantic and psycopg that validates the rules of the example and
-inserts into the constrained tables of a PostgreSQL database. All rows of a request go in by one statement.
+inserts into the constrained tables of a PostgreSQL database.
 
-Usage: uvicorn --app-dir benches/yardsticks fastapi_rows:app, with DATABASE_URL in the environment.
+Usage: uvicorn --app-dir benches/yardsticks fastapi_rows:app, with DATABASE_URL in the environment. ROWS_BY says how the rows of a
+request go in: `executemany`, as the documentation of psycopg does it (one statement for each row, in pipeline mode), or `unnest`,
+one statement over arrays.
 """
 
 import os
@@ -13,11 +15,19 @@ from fastapi import FastAPI, Request, Response
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-INSERT = """
+ONE = """
+INSERT INTO hired_employees (id, name, datetime, department_id, job_id)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING
+"""
+ALL = """
 INSERT INTO hired_employees (id, name, datetime, department_id, job_id)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[])
 ON CONFLICT DO NOTHING
 """
+
+
+ROWS_BY = os.environ.get("ROWS_BY", "executemany")
 
 
 class Employee(BaseModel):
@@ -49,13 +59,10 @@ async def rows(request: Request):
         employees = EMPLOYEES.validate_json(await request.body())
     except ValidationError as error:
         return Response(error.json(), status_code=422, media_type="application/json")
-    columns = (
-        [row.id for row in employees],
-        [row.name for row in employees],
-        [row.datetime for row in employees],
-        [row.department_id for row in employees],
-        [row.job_id for row in employees],
-    )
-    async with app.state.pool.connection() as connection:
-        cursor = await connection.execute(INSERT, columns)
-    return {"read": len(employees), "inserted": cursor.rowcount}
+    values = [(row.id, row.name, row.datetime, row.department_id, row.job_id) for row in employees]
+    async with app.state.pool.connection() as connection, connection.cursor() as cursor:
+        if ROWS_BY == "unnest":
+            await cursor.execute(ALL, [list(column) for column in zip(*values)])
+        else:
+            await cursor.executemany(ONE, values)
+        return {"read": len(employees), "inserted": cursor.rowcount}

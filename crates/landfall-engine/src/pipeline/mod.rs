@@ -47,7 +47,9 @@ pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
 pub use retry::{Retry, retry};
-pub use rows::{RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, take_rows};
+pub use rows::{
+    RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, forget_answers, take_rows,
+};
 
 pub(crate) use adopt::pages;
 pub(crate) use known::{current, rules_digest};

@@ -29,6 +29,8 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     let address = args.listen.unwrap_or(settings.api.listen);
     let project = Project { folder: settings.data_folder, package: settings.package };
+    let tls = settings.api.tls.as_ref().map(|tls| http::acceptor(&tls.certificate, &tls.key)).transpose();
+    let tls = tls.map_err(|error| Fault::project(format!("{error:#}")))?;
     let settings = ServiceSettings { api: settings.api, location: settings.target, reports: settings.reports, address };
     let (service, staff, has_tokens) = Service::open(settings, project)?;
     if !has_tokens && !address.ip().is_loopback() {
@@ -43,7 +45,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    greet(invocation, &address, has_tokens);
+    greet(invocation, &address, has_tokens, tls.is_some());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -54,7 +56,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             }
         };
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        http::serve(listener, service, staff, stop).await;
+        http::serve(listener, service, staff, tls, stop).await;
         Ok::<_, anyhow::Error>(())
     })?;
     // What still runs by then has had its time.
@@ -62,8 +64,9 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn greet(invocation: &Invocation, address: &SocketAddr, has_tokens: bool) {
-    invocation.tell(&format!("listening on http://{address} (its documentation: http://{address}/docs)"));
+fn greet(invocation: &Invocation, address: &SocketAddr, has_tokens: bool, speaks_tls: bool) {
+    let scheme = if speaks_tls { "https" } else { "http" };
+    invocation.tell(&format!("listening on {scheme}://{address} (its documentation: {scheme}://{address}/docs)"));
     if !has_tokens {
         invocation.tell(
             "there is no token: everybody on this machine may do everything, and nobody else can reach the service; \

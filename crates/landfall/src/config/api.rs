@@ -1,6 +1,10 @@
 //! `api` in `landfall.yaml`: how the service runs.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use landfall_core::schema::document::{Node, Problems, Reader, Value};
 
@@ -17,6 +21,25 @@ pub(crate) struct Api {
     pub(crate) max_body: usize,
     /// How long the next part of a body is waited for.
     pub(crate) body_timeout: Duration,
+    /// How long answers under Idempotency-Keys are kept.
+    pub(crate) idempotency_keep: Duration,
+    /// Requests of one token each second.
+    pub(crate) requests_per_second: Option<u32>,
+    /// Requests of one token at once.
+    pub(crate) concurrent_requests: usize,
+    /// The sites whose pages may use the service.
+    pub(crate) cors: Vec<String>,
+    /// The files that TLS needs; without them, the service speaks plain HTTP.
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+/// The files that TLS needs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TlsFiles {
+    /// The certificates in PEM, the server's own first.
+    pub(crate) certificate: PathBuf,
+    /// The private key in PEM.
+    pub(crate) key: PathBuf,
 }
 
 impl Default for Api {
@@ -26,11 +49,16 @@ impl Default for Api {
             max_rows: 1000,
             max_body: 16 << 20,
             body_timeout: Duration::from_secs(15),
+            idempotency_keep: Duration::from_secs(72 * 3600),
+            requests_per_second: None,
+            concurrent_requests: 1024,
+            cors: Vec::new(),
+            tls: None,
         }
     }
 }
 
-pub(super) fn read(node: &Node, problems: &Problems) -> Api {
+pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
     let usual = Api::default();
     let Some(mut reader) = node.map("\"api\"", problems) else { return usual };
     let api = Api {
@@ -38,9 +66,43 @@ pub(super) fn read(node: &Node, problems: &Problems) -> Api {
         max_rows: parsed(&mut reader, "maxRows", rows).unwrap_or(usual.max_rows),
         max_body: parsed(&mut reader, "maxBody", body).unwrap_or(usual.max_body),
         body_timeout: parsed(&mut reader, "bodyTimeout", seconds).unwrap_or(usual.body_timeout),
+        idempotency_keep: parsed(&mut reader, "idempotencyHours", hours).unwrap_or(usual.idempotency_keep),
+        requests_per_second: parsed(&mut reader, "requestsPerSecond", count),
+        concurrent_requests: parsed(&mut reader, "concurrentRequests", count)
+            .map_or(usual.concurrent_requests, |count| count as usize),
+        cors: origins(&mut reader),
+        tls: reader.take("tls").and_then(|node| tls(node, folder, problems)),
     };
     reader.finish();
     api
+}
+
+fn tls(node: &Node, folder: &Path, problems: &Problems) -> Option<TlsFiles> {
+    let mut reader = node.map("\"tls\"", problems)?;
+    let mut file = |name| reader.require(name)?.text(&format!("\"{name}\""), problems).map(|path| folder.join(path));
+    let (certificate, key) = (file("certificate"), file("key"));
+    reader.finish();
+    Some(TlsFiles { certificate: certificate?, key: key? })
+}
+
+/// Sites such as `https://example.com`, without a path.
+fn origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let problems = reader.problems();
+    let nodes = reader.list("cors").unwrap_or_default();
+    let origin = |node: &Node| {
+        let text = node.text("an origin", problems)?;
+        let sound = text.split_once("://").is_some_and(|(scheme, host)| {
+            matches!(scheme, "http" | "https")
+                && !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+        });
+        if !sound {
+            let mend = "write it like https://example.com, without a path";
+            problems.report_with_mend(&node.place, format!("\"{}\" is no origin", text.escape_debug()), mend);
+        }
+        sound.then(|| text.to_owned())
+    };
+    nodes.iter().filter_map(origin).collect()
 }
 
 fn parsed<T>(reader: &mut Reader<'_>, name: &'static str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
@@ -72,6 +134,17 @@ fn rows(text: &str) -> Result<usize, String> {
 
 fn body(text: &str) -> Result<usize, String> {
     parse_size(text).and_then(|size| if size <= 256 << 20 { Ok(size) } else { Err("256MiB is the most".into()) })
+}
+
+fn hours(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a number of hours from 1 to 8760");
+    let hours: Option<u64> = text.parse().ok().filter(|hours| (1..=8760).contains(hours));
+    hours.map(|hours| Duration::from_secs(hours * 3600)).ok_or_else(wrong)
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is not a whole number from 1 to 1000000");
+    text.parse().ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(wrong)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -126,7 +126,7 @@ fn project_file(root: &Node, folder: &Path, problems: &Problems) -> Option<Proje
     let package = reader.text("package").map(String::from);
     let reports = reader.take("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
     let load = reader.take("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
-    let api = reader.take("api").map(|node| api::read(node, problems)).unwrap_or_default();
+    let api = reader.take("api").map(|node| api::read(node, folder, problems)).unwrap_or_default();
     reader.finish();
     Some(ProjectFile { target, package, reports, load, api })
 }

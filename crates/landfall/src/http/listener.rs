@@ -10,10 +10,12 @@ use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::{desk::Staff, route::router, service::Service};
@@ -36,9 +38,11 @@ pub(crate) async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
     staff: Staff,
+    tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send,
 ) {
     let router = router(&service);
+    tokio::spawn(Service::forget_answers(Arc::downgrade(&service)));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
@@ -49,10 +53,10 @@ pub(crate) async fn serve(
             () = &mut stop => break,
             (place, accepted) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let (router, stopped, service) = (router.clone(), stopped.clone(), service.clone());
+                    let (router, stopped, service, tls) = (router.clone(), stopped.clone(), service.clone(), tls.clone());
                     tokio::spawn(async move {
                         service.metrics.connections.inc();
-                        connection(stream, router, stopped).await;
+                        greeted(stream, tls, router, stopped).await;
                         service.metrics.connections.dec();
                         drop(place);
                     });
@@ -80,10 +84,20 @@ pub(crate) async fn serve(
     let _ = timeout(GRACE, waited).await;
 }
 
-/// One connection.
-async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+/// One connection, from its first byte.
+async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, stopped: watch::Receiver<bool>) {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return connection(stream, router, stopped).await };
+    match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, router, stopped).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a client did not speak TLS"),
+        Err(_) => tracing::debug!("a client took too long to speak TLS"),
+    }
+}
+
+/// One connection.
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, mut stopped: watch::Receiver<bool>) {
     let answer = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request));
     let mut server = http1::Builder::new();
     server

@@ -10,6 +10,7 @@ mod call;
 mod desk;
 mod docs;
 mod health;
+mod limits;
 mod listener;
 mod loads;
 mod metrics;
@@ -24,7 +25,9 @@ mod rows;
 mod schema;
 mod service;
 mod tables;
+mod tls;
 mod values;
 
 pub(crate) use listener::serve;
 pub(crate) use service::{Service, Settings as ServiceSettings};
+pub(crate) use tls::acceptor;

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, Method},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, get, post},
 };
 use landfall_engine::token::Role;
+use tower_http::cors::CorsLayer;
 
 use super::{
     access::{Caller, allow},
     call::Call,
-    docs, health, loads, observe, openapi,
+    docs, health,
+    limits::UnderWay,
+    loads, observe, openapi,
     problem::{Kind, Problem},
     query::Query,
     rejects, reports, rows,
@@ -99,17 +102,35 @@ pub(super) fn router(service: &Arc<Service>) -> Router {
     router
         .fallback(nowhere)
         .method_not_allowed_fallback(other)
+        .layer(cross_origin(service))
         .layer(from_fn_with_state(service.clone(), observe::observe))
         .with_state(service.clone())
+}
+
+/// What pages of other sites may do: nothing, but for those that are configured.
+fn cross_origin(service: &Service) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        service.api.cors.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    let named = |name: &'static str| HeaderName::from_static(name);
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, named("idempotency-key"), named("x-request-id")])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, named("x-request-id"), named("idempotency-replayed")])
 }
 
 /// Lets a request through where its caller may take the route.
 async fn guard(State((service, who)): State<(Arc<Service>, Who)>, mut request: Request, next: Next) -> Response {
     let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
     match admitted(&service, who, &method, query.as_deref(), request.headers().clone()).await {
-        Ok(caller) => {
+        Ok((caller, under_way)) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            drop(under_way);
+            response
         }
         Err(problem) => problem.into_response(),
     }
@@ -121,19 +142,24 @@ async fn admitted(
     method: &Method,
     query: Option<&str>,
     headers: HeaderMap,
-) -> Result<Caller, Problem> {
+) -> Result<(Caller, Option<UnderWay>), Problem> {
     let headers = &headers;
-    match who {
-        Who::Everybody => Ok(Caller::Anybody),
-        Who::Known => service.access.caller(&service.desk, headers, None).await,
+    let caller = match who {
+        // What tells nothing of the data is not counted: whoever watches the service asks for it.
+        Who::Everybody => return Ok((Caller::Anybody, None)),
+        Who::Known => service.access.caller(&service.desk, headers, None).await?,
         Who::Has(roles) => {
             let caller = service.access.caller(&service.desk, headers, None).await?;
-            allow(&caller, roles, method).map(|()| caller)
+            allow(&caller, roles, method)?;
+            caller
         }
         Who::HasInQuery(roles) => {
             let token = Query::parse(query)?.take("token")?;
             let caller = service.access.caller(&service.desk, headers, token.as_deref()).await?;
-            allow(&caller, roles, method).map(|()| caller)
+            allow(&caller, roles, method)?;
+            caller
         }
-    }
+    };
+    let under_way = service.limits.enter(caller.name())?;
+    Ok((caller, Some(under_way)))
 }

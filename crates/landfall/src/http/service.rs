@@ -1,24 +1,30 @@
 //! What all requests share.
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, sync::Mutex, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, sync::Mutex, sync::Weak, time::Duration};
 
 use landfall_engine::{
     Project, Result,
-    pipeline::RowRules,
+    pipeline::{RowRules, forget_answers},
     target::{Access as Open, Location},
     token::Tokens,
 };
+
+use tokio::time::sleep;
 
 use super::{
     access::Access,
     body::Memory,
     desk::{Desk, Opener, Staff},
+    limits::Limits,
     metrics::Metrics,
 };
 use crate::config::{Api, Report};
 
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
+
+/// How often old answers are looked for.
+const FORGETTING: Duration = Duration::from_secs(600);
 
 /// How the service runs.
 pub(crate) struct Settings {
@@ -39,6 +45,7 @@ pub(crate) struct Service {
     pub(super) access: Access,
     pub(super) memory: Memory,
     pub(super) metrics: Metrics,
+    pub(super) limits: Limits,
     /// The Idempotency-Keys of requests that are under way.
     pub(super) in_flight: Mutex<HashSet<String>>,
 }
@@ -60,6 +67,7 @@ impl Service {
             access: Access::new(tokens, settings.address.ip().is_loopback()),
             memory: Memory::new(BODIES.max(settings.api.max_body)),
             metrics: Metrics::new(),
+            limits: Limits::new(settings.api.requests_per_second, settings.api.concurrent_requests),
             api: settings.api,
             rules,
             reports: settings.reports,
@@ -68,6 +76,21 @@ impl Service {
             in_flight: Mutex::new(HashSet::new()),
         };
         Ok((Arc::new(service), staff, has_tokens))
+    }
+
+    /// Forgets answers that were kept long enough, as long as the service runs.
+    pub(super) async fn forget_answers(service: Weak<Self>) {
+        loop {
+            {
+                let Some(service) = service.upgrade() else { return };
+                let kept = service.api.idempotency_keep;
+                let forgotten = service.desk.write(move |target| forget_answers(target, kept)).await;
+                if let Ok(count @ 1..) = forgotten {
+                    tracing::info!(count, "answers under Idempotency-Keys were kept long enough, and are forgotten");
+                }
+            }
+            sleep(FORGETTING).await;
+        }
     }
 
     /// How long the next part of a body is waited for.

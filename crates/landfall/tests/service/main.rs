@@ -19,4 +19,5 @@ mod kills;
 mod once;
 mod rows;
 mod served;
+mod settings;
 mod strings;

@@ -56,7 +56,7 @@ impl Served {
         let mut words = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         words.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|text| text.split(' ').next());
+        let address = line.split("://").nth(1).and_then(|text| text.split(' ').next());
         self.address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
         // It goes on to speak where nobody listens.
         std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));

@@ -58,6 +58,9 @@ enum Target {
 /// Open connections while memory is measured.
 const CONNECTIONS: usize = 1000;
 
+/// How rows go in at the yardstick.
+const WAYS: [&str; 2] = ["executemany", "unnest"];
+
 /// All runs of one side.
 #[derive(Default)]
 struct Side {
@@ -85,7 +88,7 @@ impl Http {
         let python =
             (self.target == Target::Postgres && !self.ours_only).then(|| python(&bench.folder())).transpose()?;
         let case = Case { project, held: None };
-        let (mut ours, mut theirs, mut copies) = (Side::default(), Side::default(), Vec::new());
+        let (mut ours, mut theirs, mut copies) = (Side::default(), [Side::default(), Side::default()], Vec::new());
         for run in 1..=self.runs {
             eprintln!("run {run} of {}", self.runs);
             let database = ground.fresh(&case)?;
@@ -102,13 +105,15 @@ impl Http {
             ground.settle(&database)?;
             copies.push(1e6 / (copy.run)(&database, &case)?.seconds);
             ground.remove(database)?;
-            let database = ground.fresh(&case)?;
-            empty(ground, &database, &case)?;
-            let log = case.project.folder.join("yardstick.log");
-            let service = Service::yardstick(python, &ground.target(&database), &log)?;
-            self.measure(&service, &mut theirs)?;
-            drop(service);
-            ground.remove(database)?;
+            for (rows_by, side) in WAYS.iter().zip(&mut theirs) {
+                let database = ground.fresh(&case)?;
+                empty(ground, &database, &case)?;
+                let log = case.project.folder.join("yardstick.log");
+                let service = Service::yardstick(python, &ground.target(&database), rows_by, &log)?;
+                self.measure(&service, side)?;
+                drop(service);
+                ground.remove(database)?;
+            }
         }
         let facts = format!("{} · {}", machine::facts(&["rustc"]), ground.facts()?);
         Ok(self.text(&facts, &ours, &theirs, &copies))
@@ -138,14 +143,17 @@ impl Http {
         Ok(service.memory()?.0)
     }
 
-    fn text(&self, facts: &str, ours: &Side, theirs: &Side, copies: &[f64]) -> String {
+    fn text(&self, facts: &str, ours: &Side, theirs: &[Side; 2], copies: &[f64]) -> String {
         let series = |side: &[Measured], of: fn(&Measured) -> f64| Series::new(side.iter().map(of).collect());
         let mut text = format!(
             "{facts}\n\n{} clients with batches of 1,000 rows, {} clients with single rows, {} s each, median (least–greatest) of {} \
              runs\n\n| | rows/s in batches | p50 ms | p99 ms | single rows/s | p50 ms | p99 ms |\n|---|--:|--:|--:|--:|--:|--:|\n",
             self.batch_clients, self.single_clients, self.seconds, self.runs
         );
-        for (name, side) in [("landfall serve", ours), ("FastAPI", theirs)] {
+        let [executemany, unnest] = theirs;
+        for (name, side) in
+            [("landfall serve", ours), ("FastAPI, executemany", executemany), ("FastAPI, one statement", unnest)]
+        {
             if side.batches.is_empty() {
                 continue;
             }
@@ -163,11 +171,11 @@ impl Http {
         }
         let rows = series(&ours.batches, |m| m.rows_per_second).median();
         let requests = series(&ours.singles, |m| m.requests_per_second).median();
-        if !theirs.batches.is_empty() {
-            let their_rows = series(&theirs.batches, |m| m.rows_per_second).median();
-            let their_requests = series(&theirs.singles, |m| m.requests_per_second).median();
+        for (way, side) in WAYS.iter().zip(theirs).filter(|(_, side)| !side.batches.is_empty()) {
+            let their_rows = series(&side.batches, |m| m.rows_per_second).median();
+            let their_requests = series(&side.singles, |m| m.requests_per_second).median();
             text += &format!(
-                "\nLandfall to FastAPI: **{:.2}** in batches, **{:.2}** with single rows\n",
+                "\nLandfall to FastAPI ({way}): **{:.2}** in batches, **{:.2}** with single rows\n",
                 rows / their_rows,
                 requests / their_requests
             );

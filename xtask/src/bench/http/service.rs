@@ -55,8 +55,8 @@ impl Service {
         Ok(Self { child, address })
     }
 
-    /// The yardstick's, with as many processes as there are cores.
-    pub(super) fn yardstick(python: &Path, url: &str, log: &Path) -> Result<Self> {
+    /// The yardstick's, with as many processes as there are cores; `rows_by` says how rows go in.
+    pub(super) fn yardstick(python: &Path, url: &str, rows_by: &str, log: &Path) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = File::create(log)?;
         let workers = std::thread::available_parallelism().map_or(2, usize::from).to_string();
@@ -66,7 +66,8 @@ impl Service {
             .arg(crate::workspace().join("benches/yardsticks"))
             .args(["--host", "127.0.0.1", "--port", &address.port().to_string(), "--workers", &workers])
             .args(["--log-level", "warning", "--no-access-log", "fastapi_rows:app"])
-            .env("DATABASE_URL", url);
+            .env("DATABASE_URL", url)
+            .env("ROWS_BY", rows_by);
         let child = serve.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         let service = Self { child, address };
         let begun = Instant::now();

@@ -1,12 +1,14 @@
 //! Answers that are stored with the rows of their request, so that the same request asked again has one effect.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use jiff::{SignedDuration, Timestamp, Unit};
 
 use super::{RowsOutcome, RowsRequest};
 use crate::{
     document::{DocumentFilter, NewDocument},
     error::Result,
-    target::Transaction,
+    target::{Fence, Pace, Target, Transaction},
 };
 
 /// The kind of document that an answer is.
@@ -40,6 +42,20 @@ pub enum RowsAnswer {
     Repeated(Vec<u8>),
     /// Something else had been asked under its key.
     OtherRequest,
+}
+
+/// Forgets the answers that were kept for longer than `kept`; how many. A request that is sent again later is a new one.
+///
+/// # Errors
+/// A database that cannot be written.
+pub fn forget_answers(target: &mut dyn Target, kept: Duration) -> Result<u64> {
+    let kept = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
+    let Ok(before) = Timestamp::now().checked_sub(kept) else { return Ok(0) };
+    let before = before.round(Unit::Second).unwrap_or(before).to_string();
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let count = transaction.forget_documents(KIND, &before)?;
+    transaction.commit()?;
+    Ok(count)
 }
 
 /// For each of `requests` the answer that is stored under its key.
