@@ -44,6 +44,11 @@ use landfall_core::{keys::Scalar, reject::CellError};
 /// How long a statement waits for another program's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// KiB of pages that a connection keeps: one that loads, one that reads, and one of a service that writes beside those that read.
+const WRITERS_CACHE: i64 = 65_536;
+const READERS_CACHE: i64 = 16_384;
+const SERVICES_CACHE: i64 = 32_768;
+
 /// How long it pauses where SQLite itself does not wait.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -85,7 +90,8 @@ impl Sqlite {
     fn configure(&mut self, access: Access) -> rusqlite::Result<()> {
         self.connection.busy_timeout(LOCK_TIMEOUT)?;
         self.connection.set_prepared_statement_cache_capacity(64);
-        self.connection.pragma_update(None, "cache_size", -65_536)?;
+        let cache = if access == Access::Write { WRITERS_CACHE } else { READERS_CACHE };
+        self.connection.pragma_update(None, "cache_size", -cache)?;
         if access == Access::Write {
             self.connection.pragma_update(None, "page_size", 8192)?;
             self.log_ahead()?;
@@ -214,6 +220,7 @@ impl Target for Sqlite {
     fn commit_durably(&mut self) -> Result<()> {
         self.connection
             .pragma_update(None, "synchronous", "FULL")
+            .and_then(|()| self.connection.pragma_update(None, "cache_size", -SERVICES_CACHE))
             .context(|| format!("cannot use the database {}", self.location))
     }
 
