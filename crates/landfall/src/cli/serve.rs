@@ -2,8 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use anyhow::{Context as _, Result};
-use landfall_engine::Project;
+use anyhow::Result;
+use landfall_engine::{Project, target::Location};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Invocation;
@@ -29,6 +29,11 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     let address = args.listen.unwrap_or(settings.api.listen);
     let project = Project { folder: settings.data_folder, package: settings.package };
+    if settings.target == Location::Memory {
+        let words =
+            "a service needs a database that its threads share, and memory: is of one of them alone; set `target`";
+        return Err(Fault::project(words).into());
+    }
     let tls = settings.api.tls.as_ref().map(|tls| http::acceptor(&tls.certificate, &tls.key)).transpose();
     let tls = tls.map_err(|error| Fault::project(format!("{error:#}")))?;
     let settings = ServiceSettings { api: settings.api, location: settings.target, reports: settings.reports, address };
@@ -42,7 +47,8 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         .into());
     }
     // The listener is there before the first word is said, so that whoever reads it can connect.
-    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).map_err(|error| Fault::project(format!("cannot listen on {address}: {error}")))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     greet(invocation, &address, has_tokens, tls.is_some());

@@ -45,7 +45,7 @@ struct Create {
     /// What the token is for.
     #[arg(long)]
     name: String,
-    /// What it may do: reader (reports and tables), writer (rows, files, rejects), admin (everything); may be given several times.
+    /// What it may do: reader (reports and tables), writer (rows, rejects), admin (everything); may be given several times.
     #[arg(long = "role", value_enum, required = true)]
     roles: Vec<TypedRole>,
     /// The only tables that it may touch; may be given several times.

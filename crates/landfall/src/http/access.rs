@@ -1,7 +1,10 @@
 //! Who may do what: every route has the roles that may take it; who has none of them is refused.
 
 use std::{
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -71,8 +74,9 @@ pub(crate) struct Access {
     known: RwLock<Known>,
     /// One at a time looks for new ones.
     looking: Mutex<()>,
-    /// Whether everybody is let in as long as there is no token: the service is only reachable from this machine.
-    open_without_tokens: bool,
+    /// Whether everybody is let in, since there has never been a token: the service is only reachable from this machine. Once
+    /// there was one, it stays closed, also when the last is revoked.
+    is_open: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -83,8 +87,9 @@ struct Known {
 
 impl Access {
     pub(crate) fn new(tokens: Tokens, open_without_tokens: bool) -> Self {
+        let is_open = AtomicBool::new(open_without_tokens && tokens.is_empty());
         let known = Known { tokens: Arc::new(tokens), at: Instant::now() };
-        Self { known: RwLock::new(known), looking: Mutex::new(()), open_without_tokens }
+        Self { known: RwLock::new(known), looking: Mutex::new(()), is_open }
     }
 
     fn known(&self) -> Known {
@@ -102,6 +107,9 @@ impl Access {
             return Ok(known.tokens);
         }
         let tokens = Arc::new(desk.read(|target| Tokens::read(target)).await?);
+        if !tokens.is_empty() && self.is_open.swap(false, Ordering::Relaxed) {
+            tracing::info!("there is a token now: from here on, each request needs one");
+        }
         let fresh = Known { tokens: tokens.clone(), at: Instant::now() };
         *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
         Ok(tokens)
@@ -110,7 +118,7 @@ impl Access {
     /// Who asks, by the token in the header, or in the query where a route allows that.
     pub(super) async fn caller(&self, desk: &Desk, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<Caller> {
         let tokens = self.tokens(desk).await?;
-        if tokens.is_empty() && self.open_without_tokens {
+        if self.is_open.load(Ordering::Relaxed) {
             refuse_other_hosts(headers)?;
             return Ok(Caller::Anybody);
         }

@@ -87,6 +87,26 @@ fn too_large(most: usize) -> Problem {
     Problem::new(Kind::TOO_LARGE, format!("the body is larger than {most} bytes, the most that is taken here"))
 }
 
+/// Refuses a body that is written otherwise than in UTF-8, or compressed.
+pub(super) fn refuse_other_encodings(headers: &HeaderMap) -> Outcome<()> {
+    let unsupported = |detail: &str| Err(Problem::new(Kind::UNSUPPORTED_MEDIA, detail));
+    let encoding = headers.get(axum::http::header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return unsupported("a body is taken as it is; no Content-Encoding is understood here");
+    }
+    let value = headers.get(axum::http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    for parameter in value.split(';').skip(1) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.trim().trim_matches('"');
+        if name.trim().eq_ignore_ascii_case("charset")
+            && !["utf-8", "utf8", "us-ascii"].contains(&value.to_ascii_lowercase().as_str())
+        {
+            return unsupported("text is taken in UTF-8");
+        }
+    }
+    Ok(())
+}
+
 /// The media type of a body, without its parameters, in lower case; none where it is not told.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(axum::http::header::CONTENT_TYPE)?.to_str().ok()?;

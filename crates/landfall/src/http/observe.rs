@@ -25,7 +25,11 @@ pub(super) async fn observe(State(service): State<Arc<Service>>, request: Reques
     let begun = Instant::now();
     let id = request_id(request.headers());
     let trace = trace_id(request.headers());
-    let method = request.method().to_string();
+    // A method may be any word, and each would be a label of its own.
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known.to_owned(),
+        _ => "other".to_owned(),
+    };
     // The path as it is declared: a path as it was sent may hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let mut response = next.run(request).await;

@@ -402,7 +402,7 @@ fn schemas() -> Value {
         }}})),
         "Table": object(json!({"name": text(), "rows": count(), "schema": {"type": "object", "description": "A Table Schema: https://datapackage.org/standard/table-schema/"}})),
         "Page": object(json!({"rows": {"type": "array", "items": {"type": "object"}}, "next": maybe("string")})),
-        "Rows": {"type": "array", "items": row, "minItems": 1, "maxItems": 1000},
+        "Rows": {"type": "array", "items": row, "minItems": 1},
         "RowsOfTables": {"type": "object", "additionalProperties": {"type": "array", "items": row}, "minProperties": 1},
         "RowError": row_error(false),
         "RowErrorOfTable": row_error(true),

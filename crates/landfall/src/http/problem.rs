@@ -53,7 +53,7 @@ kinds! {
     NOT_ACCEPTABLE = 406 "not-acceptable" "There is no such format";
     TIMEOUT = 408 "request-timeout" "The request came too slowly";
     IN_FLIGHT = 409 "request-in-flight" "A request with the same Idempotency-Key is under way";
-    CONFLICT = 409 "conflict" "Another process has changed this";
+    CONFLICT = 409 "conflict" "The state of things does not allow this";
     TOO_LARGE = 413 "content-too-large" "The body is too large";
     TOO_MANY_ROWS = 422 "too-many-rows" "There are too many rows";
     UNSUPPORTED_MEDIA = 415 "unsupported-media-type" "The body is of a type that is not taken here";

@@ -139,7 +139,16 @@ fn filter_within(query: &mut Query) -> Outcome<RejectFilter> {
     })
 }
 
-async fn retried(call: Call, filter: RejectFilter) -> Outcome {
+async fn retried(mut call: Call, filter: RejectFilter) -> Outcome {
+    if call.header("idempotency-key")?.is_some() {
+        return Err(Problem::new(
+            Kind::BAD_HEADER,
+            "an Idempotency-Key is for rows; trying rejects again doubles nothing",
+        ));
+    }
+    if !call.body(0).await?.bytes.is_empty() {
+        return Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"));
+    }
     let rules = call.service.rules.clone();
     let outcomes =
         call.service.desk.write(move |target| retry(target, rules.project(), &Retry::Quarantine(filter), &Silent));
@@ -163,7 +172,13 @@ pub(super) async fn export(call: Call) -> Outcome {
             Err(error) => Err(error),
         }
     });
-    let bytes = written.await?.map_err(|words| Problem::new(Kind::CONFLICT, words))?;
+    let mixed = |words| {
+        tracing::debug!(words, "rejects cannot be exported together");
+        let detail = "these rejects do not have the same columns (rows of JSON and of CSV, or files with other headers); choose one load \
+                      with ?load=NUMBER";
+        Problem::new(Kind::CONFLICT, detail)
+    };
+    let bytes = written.await?.map_err(mixed)?;
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));

@@ -1,6 +1,10 @@
 //! `/v1/reports`: named questions, answered as JSON, CSV and more.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    thread,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -11,7 +15,10 @@ use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
 use landfall_engine::report::{Format, Parameter};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{
     call::Call,
@@ -25,6 +32,8 @@ use crate::config::Report;
 const PART: usize = 64 << 10;
 /// Parts that wait for a slow client.
 const PARTS: usize = 8;
+/// How long to wait before a slow client is looked at again.
+const PAUSE: Duration = Duration::from_millis(5);
 /// An answer up to this many bytes is told with its ETag.
 const WHOLE: usize = 1 << 20;
 
@@ -66,11 +75,11 @@ pub(super) async fn one(call: Call) -> Outcome {
     let values = definition.bind(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
     let (parts, mut sent) = mpsc::channel(PARTS);
     let (told, hears) = oneshot::channel();
-    let service = call.service.clone();
+    let (service, patience) = (call.service.clone(), call.service.pause());
     // The answer begins before the report ends, so that it need not fit into memory.
     tokio::spawn(async move {
         let outcome = service.desk.read(move |target| {
-            let mut out = Parts { parts, held: Vec::with_capacity(PART) };
+            let mut out = Parts { parts, held: Vec::with_capacity(PART), patience };
             definition.run(target, &values, format, &mut out)
         });
         let _ = told.send(outcome.await);
@@ -215,6 +224,8 @@ fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outc
 struct Parts {
     parts: mpsc::Sender<Bytes>,
     held: Vec<u8>,
+    /// How long a client may take for the next part.
+    patience: Duration,
 }
 
 impl Write for Parts {
@@ -230,7 +241,21 @@ impl Write for Parts {
         if self.held.is_empty() {
             return Ok(());
         }
-        let part = Bytes::from(std::mem::replace(&mut self.held, Vec::with_capacity(PART)));
-        self.parts.blocking_send(part).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone"))
+        let mut part = Bytes::from(std::mem::replace(&mut self.held, Vec::with_capacity(PART)));
+        let begun = Instant::now();
+        loop {
+            part = match self.parts.try_send(part) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(part)) if begun.elapsed() < self.patience => part,
+                // The thread that reads has others to serve.
+                Err(TrySendError::Full(_)) => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes the report too slowly"));
+                }
+                Err(TrySendError::Closed(_)) => {
+                    return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone"));
+                }
+            };
+            thread::sleep(PAUSE);
+        }
     }
 }

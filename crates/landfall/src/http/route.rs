@@ -117,7 +117,7 @@ fn cross_origin(service: &Service) -> CorsLayer {
     let named = |name: &'static str| HeaderName::from_static(name);
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, named("idempotency-key"), named("x-request-id")])
         .expose_headers([header::ETAG, header::RETRY_AFTER, named("x-request-id"), named("idempotency-replayed")])
 }

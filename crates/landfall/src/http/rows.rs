@@ -19,7 +19,7 @@ use landfall_engine::{
 use serde_json::{Value, json};
 
 use super::{
-    body::media_type,
+    body::{media_type, refuse_other_encodings},
     call::Call,
     problem::{Kind, Outcome, Problem},
     service::Service,
@@ -117,6 +117,7 @@ fn key(call: &Call) -> Outcome<Option<String>> {
 }
 
 fn form(call: &Call) -> Outcome<Form> {
+    refuse_other_encodings(&call.headers)?;
     match media_type(&call.headers).as_deref() {
         None | Some("application/json") => Ok(Form::Json),
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/jsonlines") => {
@@ -178,7 +179,7 @@ fn batch(rules: &RowRules, position: usize, form: Form, bytes: Vec<u8>, most: us
 }
 
 fn limit_words(found: &str, most: usize) -> String {
-    format!("{found}; one request takes 1 to {most}. Send them in several requests, or upload them as a file")
+    format!("{found}; one request takes 1 to {most}: send more of them in several requests")
 }
 
 fn of_json(error: &JsonError) -> Problem {
@@ -189,7 +190,7 @@ fn of_json(error: &JsonError) -> Problem {
         JsonErrorKind::TooMany => {
             return Problem::new(
                 Kind::TOO_MANY_ROWS,
-                format!("{}; send them in several requests, or upload them as a file", error.reason),
+                format!("{}, the most that one request takes; send them in several", error.reason),
             );
         }
     };

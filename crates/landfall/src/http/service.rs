@@ -23,6 +23,9 @@ use crate::config::{Api, Report};
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
 
+/// Threads that read: more than cores, since some wait for clients that are slow.
+const READERS: usize = 8;
+
 /// How often old answers are looked for.
 const FORGETTING: Duration = Duration::from_secs(600);
 
@@ -60,8 +63,7 @@ impl Service {
         let tokens = Tokens::read(&*target)?;
         let (has_tokens, kind) = (!tokens.is_empty(), opener.location.kind());
         drop(target);
-        let readers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
-        let (desk, staff) = Desk::open(opener, &rules, readers)
+        let (desk, staff) = Desk::open(opener, &rules, READERS)
             .map_err(|cause| landfall_engine::Error::File { path: "a thread of the service".into(), cause })?;
         let service = Self {
             access: Access::new(tokens, settings.address.ip().is_loopback()),

@@ -181,6 +181,18 @@ fn a_revoked_token_is_refused_after_a_moment() {
     panic!("the token is still good");
 }
 
+/// A service that opened itself to everybody when its last token was revoked.
+#[test]
+fn a_service_stays_closed_when_the_last_token_is_revoked() {
+    let served = Served::example(Kind::Sqlite);
+    let token = served.make_token(&["--role", "admin"]);
+    wait_for_tokens(&served);
+    served.run(&["token", "revoke", token.split('_').nth(1).unwrap()]).exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    assert_eq!(as_bearer(&served, Some(&token), "get", "/v1/tables").status, 401);
+    assert_eq!(as_bearer(&served, None, "get", "/v1/tables").status, 401);
+}
+
 #[test]
 fn without_a_token_only_this_machine_is_answered() {
     let served = Served::example(Kind::Sqlite);

@@ -101,6 +101,65 @@ fn slow_clients_are_cut_off_and_hold_up_nobody() {
 }
 
 #[test]
+fn clients_that_do_not_take_their_report_hold_up_nobody() {
+    let package = "resources: [{name: things, path: t.csv, schema: {fields: [{name: a, type: integer}]}}]";
+    let mut served =
+        Served::package(Kind::Sqlite, package, "api: {bodyTimeout: 1}\nreports: {long: {sql: long.sql}}\n");
+    let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT i, 'some text' AS t FROM n";
+    served.project.write("long.sql", long);
+    served.kill();
+    served.start();
+    let mut slow: Vec<_> = (0..20).map(|_| connect(served.address).unwrap()).collect();
+    for stream in &mut slow {
+        stream.write_all(&request("GET", "/v1/reports/long", &[], b"")).unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let begun = Instant::now();
+    served.get("/v1/tables/things/rows").of(200);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    // A report that was cut off does not end as a whole one does.
+    let mut told = Vec::new();
+    let _ = slow[0].read_to_end(&mut told);
+    assert!(!told.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&told[told.len().saturating_sub(100)..]));
+}
+
+/// Rows that were acknowledged went to a file that nobody could open any more.
+#[test]
+fn a_database_file_that_was_removed_is_noticed() {
+    let served = Served::example(Kind::Sqlite);
+    served.post(PATH, r#"[{"id":1,"department":"a"}]"#).of(201);
+    for name in ["landfall.db", "landfall.db-wal", "landfall.db-shm"] {
+        let _ = std::fs::remove_file(served.project.path().join(name));
+    }
+    let answer = served.post(PATH, r#"[{"id":2,"department":"b"}]"#);
+    assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
+}
+
+/// A column that another program had renamed was read as its own name.
+#[test]
+fn a_column_that_is_gone_is_an_error() {
+    let served = Served::example(Kind::Sqlite);
+    served.post(PATH, r#"[{"id":1,"department":"a"}]"#).of(201);
+    served.place.run("ALTER TABLE departments RENAME COLUMN department TO other");
+    let answer = served.get(PATH);
+    assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
+}
+
+#[test]
+fn bodies_in_other_encodings_are_refused() {
+    let served = Served::example(Kind::Sqlite);
+    for headers in [
+        [("Content-Type", "application/json; charset=utf-16"), ("X", "y")],
+        [("Content-Type", "text/csv; charset=\"iso-8859-1\""), ("X", "y")],
+        [("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+    ] {
+        assert_eq!(served.send("POST", PATH, &headers, b"[{}]").problem(), "unsupported-media-type");
+    }
+    let headers = [("Content-Type", "application/json; charset=UTF-8"), ("Content-Encoding", "identity")];
+    assert_eq!(served.send("POST", PATH, &headers, br#"[{"id":1,"department":"a"}]"#).status, 201);
+}
+
+#[test]
 fn deep_and_wide_bodies_are_answered() {
     let served = Served::example(Kind::Sqlite);
     let wide: Vec<String> = (0..100_000).map(|at| format!("\"f{at}\":1")).collect();

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use self::{
     failure::{Context as _, failure},
@@ -46,7 +46,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// KiB of pages that a connection keeps: one that loads, one that reads, and one of a service that writes beside those that read.
 const WRITERS_CACHE: i64 = 65_536;
-const READERS_CACHE: i64 = 16_384;
+const READERS_CACHE: i64 = 8192;
 const SERVICES_CACHE: i64 = 32_768;
 
 /// How long it pauses where SQLite itself does not wait.
@@ -58,6 +58,8 @@ pub(crate) struct Sqlite {
     connection: Connection,
     location: String,
     statements: Statements,
+    /// The file that was opened: its device and number.
+    file: Option<(u64, u64)>,
     /// Whether a table has foreign keys that the pipeline does not know, so that SQLite has to check them.
     other_foreign_keys: bool,
 }
@@ -77,10 +79,11 @@ impl Sqlite {
         }
         .context(|| format!("cannot open the database {location}"))?;
         let statements = Statements::default();
-        let mut target = Self { connection, location, statements, other_foreign_keys: false };
+        let mut target = Self { connection, location, statements, file: None, other_foreign_keys: false };
         target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
         if access == Access::Write {
             migrations::apply(&mut target.connection, &target.location)?;
+            target.file = number_of(path);
         } else {
             migrations::refuse_newer(&target.connection, &target.location)?;
         }
@@ -90,6 +93,8 @@ impl Sqlite {
     fn configure(&mut self, access: Access) -> rusqlite::Result<()> {
         self.connection.busy_timeout(LOCK_TIMEOUT)?;
         self.connection.set_prepared_statement_cache_capacity(64);
+        // A column that is gone would otherwise be read as a text: its own name.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         let cache = if access == Access::Write { WRITERS_CACHE } else { READERS_CACHE };
         self.connection.pragma_update(None, "cache_size", -cache)?;
         if access == Access::Write {
@@ -117,12 +122,28 @@ impl Sqlite {
     }
 }
 
+/// What tells a file from another one of the same name.
+fn number_of(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
 /// The connection is used by one thread at a time, so SQLite need not lock it.
 fn flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
 impl Sqlite {
+    /// Refuses to write to a file that nobody can open any more: it was removed, or another one has its name.
+    fn refuse_lost_file(&self) -> Result<()> {
+        let path = self.location.strip_prefix("sqlite:").map(Path::new);
+        if self.file.is_none() || path.is_none_or(|path| number_of(path) == self.file) {
+            return Ok(());
+        }
+        let message = format!("the file of the database {} was removed or replaced while it was open", self.location);
+        Err(TargetError::new(TargetErrorKind::Lost, message).into())
+    }
+
     fn statements(&self) -> &Statements {
         &self.statements
     }
@@ -206,6 +227,7 @@ impl Target for Sqlite {
     }
 
     fn transaction(&mut self, fence: Fence, _pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+        self.refuse_lost_file()?;
         let checks = fence == Fence::Database || self.other_foreign_keys;
         self.connection
             .pragma_update(None, "foreign_keys", checks)
