@@ -367,7 +367,8 @@ fn random_requests(seed: u64) -> Vec<(&'static str, String)> {
 fn sharing_a_transaction_does_not_change_what_is_there(ground: &Ground) {
     for seed in 1..6 {
         let requests = random_requests(seed);
-        let (mut together, mut apart) = (Desk::open(&ground.fresh()), Desk::open(&ground.fresh()));
+        let grounds = [ground.fresh(), ground.fresh()];
+        let [mut together, mut apart] = [0, 1].map(|at| Desk::open(&grounds[at]));
         let all: Vec<_> = requests.iter().map(|(table, rows)| together.request(&[(table, rows)])).collect();
         together.take(&all).iter().for_each(|outcome| drop(counts(outcome)));
         requests.iter().for_each(|(table, rows)| drop(counts(&apart.one(&[(table, rows)]))));
