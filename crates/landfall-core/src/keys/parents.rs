@@ -59,6 +59,11 @@ impl ParentSet {
             }
             Key::Hash(_) => self.fingerprints.extend(columns.fingerprint(row)),
         }
+        self.bound();
+    }
+
+    /// Knows nothing any more where it would know too much.
+    fn bound(&mut self) {
         let full = self.fingerprints.len() > FINGERPRINT_LIMIT || self.integers.pages() > PAGE_LIMIT;
         if full && !self.unbounded {
             *self = Self::unknown();
@@ -77,6 +82,7 @@ impl ParentSet {
             }
             Key::Hash(_) => self.fingerprints.extend(columns::fingerprint(values)),
         }
+        self.bound();
     }
 
     /// Whether the key with these values is that of a parent.

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
-use landfall_core::schema::document::{Node, Problems, Reader, Value};
+use landfall_core::schema::document::{Node, Problems, Reader};
 
+use super::load_defaults::parsed;
 use crate::cli::parse_size;
 
 /// How the service runs.
@@ -103,15 +104,6 @@ fn origins(reader: &mut Reader<'_>) -> Vec<String> {
         sound.then(|| text.to_owned())
     };
     nodes.iter().filter_map(origin).collect()
-}
-
-fn parsed<T>(reader: &mut Reader<'_>, name: &'static str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
-    let node = reader.take(name)?;
-    let outcome = match &node.value {
-        Value::Text(text) | Value::Number(text) => parse(text),
-        _ => Err("a text or a number is wanted here".into()),
-    };
-    outcome.map_err(|message| reader.problems().report(&node.place, format!("\"{name}\": {message}"))).ok()
 }
 
 /// Reads an address such as `127.0.0.1:8080`; a port alone is one of this machine's own.

@@ -70,7 +70,11 @@ fn choose<T: ValueEnum>(node: &Node, what: &str, problems: &Problems) -> Option<
 }
 
 /// A number or text, read as on the command line.
-fn parsed<T>(reader: &mut Reader<'_>, name: &'static str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
+pub(super) fn parsed<T>(
+    reader: &mut Reader<'_>,
+    name: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Option<T> {
     let node = reader.take(name)?;
     let outcome = match &node.value {
         Value::Text(text) | Value::Number(text) => parse(text),

@@ -15,7 +15,10 @@ use landfall_engine::{
     pipeline::{RowRules, RowsAnswer, RowsRequest, take_rows},
     target::{Access, Location, Target, open},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::problem::{Kind, Outcome, Problem};
 
@@ -104,15 +107,17 @@ impl Desk {
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
         let (work, answered) = wrapped(work);
-        self.reader.try_send(work).map_err(|error| full(matches!(error, mpsc::error::TrySendError::Closed(_))))?;
+        self.reader.try_send(work).map_err(|error| refused(&error))?;
         answered.await.map_err(|_| gone())?.map_err(Problem::from)
     }
 
     fn hand_over(&self, job: Job) -> Outcome<()> {
-        let sent = self.writer.try_send(job);
-        sent.map_err(|error| full(matches!(error, mpsc::error::TrySendError::Closed(_))))?;
+        // Before it is sent: whoever takes it counts it off.
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        self.writer.try_send(job).map_err(|error| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            refused(&error)
+        })
     }
 
     /// Requests that wait for the writer.
@@ -136,8 +141,8 @@ fn wrapped<R: Send + 'static>(
     (work, answered)
 }
 
-fn full(closed: bool) -> Problem {
-    if closed {
+fn refused<T>(error: &TrySendError<T>) -> Problem {
+    if matches!(error, TrySendError::Closed(_)) {
         return Problem::new(Kind::STOPPING, "the service is being stopped; nothing of the request was done").after(5);
     }
     Problem::busy("too many requests are waiting; nothing of this one was done")

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::http::{HeaderValue, StatusCode};
 use landfall_core::{
     decode::json::{JsonError, JsonErrorKind, tables},
     reject::CellError,
@@ -23,6 +19,7 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     service::Service,
+    values::of_text,
 };
 
 /// Bodies up to this many bytes are read where the request is; longer ones on threads that may block.
@@ -235,29 +232,20 @@ async fn take(call: &Call, options: Options, batches: Vec<RowBatch>, digest: Str
                 call.service.metrics.rows(&outcome);
             }
             let (status, body) = answer(&outcome, single);
-            Ok(respond(status, body.into_bytes(), false))
+            Ok(of_text(status, body))
         }
         RowsAnswer::Repeated(stored) => {
             let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
             let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Ok(respond(status, body.to_vec(), true))
+            let mut response = of_text(status, body.to_vec());
+            response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+            Ok(response)
         }
         RowsAnswer::OtherRequest => {
             let detail = "another request had this Idempotency-Key; give each request a key of its own";
             Err(Problem::new(Kind::KEY_REUSED, detail))
         }
     }
-}
-
-fn respond(status: StatusCode, body: Vec<u8>, repeated: bool) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if repeated {
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    response
 }
 
 /// Keeps a key while its request is under way.

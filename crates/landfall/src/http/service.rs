@@ -1,6 +1,11 @@
 //! What all requests share.
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, sync::Mutex, sync::Weak, time::Duration};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
 
 use landfall_engine::{
     Project, Result,
@@ -8,7 +13,6 @@ use landfall_engine::{
     target::{Access as Open, Location},
     token::Tokens,
 };
-
 use tokio::time::sleep;
 
 use super::{

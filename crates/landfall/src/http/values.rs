@@ -18,8 +18,8 @@ pub(super) fn respond(status: StatusCode, body: &Value) -> Response {
 }
 
 /// An answer whose JSON is written already.
-pub(super) fn of_text(status: StatusCode, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub(super) fn of_text(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

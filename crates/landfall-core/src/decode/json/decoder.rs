@@ -4,10 +4,13 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::{
     ExtraMember, JsonErrorKind, JsonKind, JsonParts,
-    scan::{JsonError, Scan, narrow},
+    scan::{JsonError, Scan},
 };
 use crate::{
-    decode::records::{Fault, Records, Span},
+    decode::{
+        draft::{mend, narrow},
+        records::{Fault, Records, Span},
+    },
     schema::TableSchema,
 };
 
@@ -94,7 +97,8 @@ impl JsonDecoder {
             Err(error) => {
                 let offset = narrow(error.valid_up_to());
                 draft.faulty(0..raw.len(), Fault::Encoding { offset });
-                return draft.finish(String::from_utf8_lossy(raw).into_owned());
+                draft.records.source = Some(raw.to_vec());
+                return draft.finish(mend(raw.to_vec()));
             }
         };
         self.line(text, 0, &mut draft);

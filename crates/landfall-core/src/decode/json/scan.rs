@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{DEPTH, JsonKind};
-use crate::decode::records::Span;
+use crate::decode::{draft::narrow, records::Span};
 
 /// Why a text is not the JSON that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -295,11 +295,6 @@ impl<'t> Scan<'t> {
         self.expect(b':', "a colon")?;
         Ok(name)
     }
-}
-
-/// Positions have 31 bits: a text is shorter.
-pub(super) fn narrow(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// Adds the text that the inside of a string stands for; false where it has half a surrogate pair.

@@ -6,10 +6,7 @@ use std::{
 };
 
 use arrow_select::concat::concat_batches;
-use landfall_core::{
-    reject::ErrorCode,
-    validate::{RecordPositions, Rejected, Validated},
-};
+use landfall_core::validate::{RecordPositions, Rejected, Validated};
 
 use super::{
     super::{
@@ -344,9 +341,4 @@ fn loaded(load_id: i64, load: &RowsLoad) -> LoadOutcome {
         resumed: 0,
         stages: None,
     }
-}
-
-/// Whether rejects say only that parents are missing.
-pub(super) fn names_missing_parents(reject: &NewReject) -> bool {
-    !reject.errors.is_empty() && reject.errors.iter().all(|error| error.code == ErrorCode::ForeignKey)
 }

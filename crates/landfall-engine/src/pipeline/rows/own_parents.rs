@@ -19,9 +19,8 @@ use super::{
         trial::{Wanted, claim},
     },
     account::Merged,
-    group::names_missing_parents,
 };
-use crate::{error::Result, target::Table};
+use crate::{error::Result, quarantine::NewReject, target::Table};
 
 /// Takes over the rejected rows of `account` that only lack parents which are among them.
 pub(super) fn settle_own_parents(
@@ -74,7 +73,7 @@ pub(super) fn settle_own_parents(
 
 /// The rows, with their records, that were rejected since parents are missing.
 fn candidates(account: &Merged<'_>) -> Vec<(usize, u32)> {
-    let waits = |record: u32| account.reject_of(record).is_some_and(names_missing_parents);
+    let waits = |record: u32| account.reject_of(record).is_some_and(NewReject::waiting);
     let rows = 0..account.validated.rows.num_rows();
     rows.map(|row| (row, record_of(&account.validated.row_records, row))).filter(|(_, record)| waits(*record)).collect()
 }
