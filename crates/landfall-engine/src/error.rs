@@ -37,6 +37,9 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The observer wanted it no longer. What committed before stays, and the ledger knows how far it came.
+    #[error("it was cancelled; what was loaded before stays, and the same load goes on from there")]
+    Cancelled,
     /// The target refused.
     #[error(transparent)]
     Target(#[from] TargetError),

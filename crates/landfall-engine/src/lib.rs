@@ -13,6 +13,7 @@ pub mod quarantine;
 pub mod report;
 pub mod source;
 pub mod target;
+pub mod task;
 mod timestamp;
 pub mod token;
 pub mod verify;

@@ -5,6 +5,11 @@ use jiff::{Timestamp, Unit};
 /// Now, RFC 3339 in UTC, to the second.
 #[must_use]
 pub(crate) fn now() -> String {
-    let now = Timestamp::now();
-    now.round(Unit::Second).unwrap_or(now).to_string()
+    of(Timestamp::now())
+}
+
+/// The same for another time.
+#[must_use]
+pub(crate) fn of(time: Timestamp) -> String {
+    time.round(Unit::Second).unwrap_or(time).to_string()
 }

@@ -220,7 +220,7 @@ pub fn revoke(target: &mut dyn Target, id: &str) -> Result<Token> {
     kept(&document).map(|kept| kept.token)
 }
 
-fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+pub(crate) fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| Error::Rule(format!("the system gives no random numbers: {error}")))?;
     Ok(bytes)

@@ -291,6 +291,9 @@ fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source
     if entry.source == "-" {
         return Err("it was standard input, which cannot be read again".into());
     }
+    if entry.source.starts_with(Source::UPLOAD) {
+        return Err("it was uploaded, and is not kept".into());
+    }
     if entry.rules != rules_digest(&project.package.resources[position]) {
         return Err("the rules have changed since; its records were not looked for".into());
     }

@@ -8,6 +8,7 @@ mod dialect;
 pub mod document;
 mod field;
 mod load_order;
+mod overrides;
 mod package;
 mod table;
 
@@ -18,5 +19,6 @@ pub use field::{
     BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat,
     TemporalFormat,
 };
+pub use overrides::Overrides;
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
 pub use table::{FieldsMatch, ForeignKey, TableSchema};

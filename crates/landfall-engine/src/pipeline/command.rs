@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use super::{
-    LoadOptions, LoadOutcome, Observer, Selection,
+    LoadOptions, LoadOutcome, Observer, Selection, Silent,
     adopt::release_waiting,
     building::Building,
     known::replaced,
+    layout::written,
     load::{Session, known, load_source},
     plan::{Step, children, plan},
-    resume::abandon,
+    resume::{abandon, end_early},
     spill::Spill,
     writer::{More, Writer},
 };
@@ -37,14 +38,54 @@ pub fn load(
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    let options = &effective(options)?;
     let steps = plan(project, selections)?;
+    run(target, project, &steps, options, observer)
+}
+
+/// Loads `source` into the table at `position`, as [`load`] does.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_source_into(
+    target: &mut dyn Target,
+    project: &Project,
+    (position, source): (usize, Source),
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<LoadOutcome>> {
+    run(target, project, &[Step { position, sources: vec![source] }], options, observer)
+}
+
+/// Notes in the ledger that a load of `source` into `table` does not go on for now. The same load goes on where it stopped.
+///
+/// # Errors
+/// A target that cannot be written.
+pub fn stop(target: &mut dyn Target, project: &Project, table: &str, source: &str) -> Result<()> {
+    let tables = project.tables();
+    let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
+    let entries = target.loads_of(&LoadFilter { state: Some(LoadState::Running), ..LoadFilter::of_sources(table) })?;
+    let mut writer = Writer::Each(&mut *target);
+    for entry in entries.into_iter().filter(|entry| entry.source == source) {
+        end_early(&session, &mut writer, entry, LoadState::Stopped)?;
+    }
+    drop(writer);
+    target.settle()
+}
+
+fn run(
+    target: &mut dyn Target,
+    project: &Project,
+    steps: &[Step],
+    options: &LoadOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<LoadOutcome>> {
+    let options = &effective(options)?;
     let tables = project.tables();
     let session = Session { project, tables: &tables, options, observer };
     let mut outcomes = if options.atomic || options.mode == Mode::Replace {
-        as_one(&session, target, &steps)?
+        as_one(&session, target, steps)?
     } else {
-        chunk_by_chunk(&session, target, &steps)?
+        chunk_by_chunk(&session, target, steps)?
     };
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
         outcomes.extend(release_waiting(&session, target, &outcomes, grown(&outcomes))?);
@@ -157,8 +198,8 @@ fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Res
     if session.options.mode != Mode::Replace {
         return Ok(None);
     }
-    let resource = &session.project.package.resources[step.position];
-    replaced(writer.read(), resource, &step.sources, session.options)
+    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
+    replaced(writer.read(), &resource, &step.sources, session.options)
 }
 
 /// The outcomes of loads that the ledger knows.

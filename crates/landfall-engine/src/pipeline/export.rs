@@ -82,7 +82,7 @@ impl<'s> Exporter<'s> {
         let resource = &session.project.package.resources[session.project.position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
         // Cells are only read here, whatever the target holds.
-        let rules = RecordRules::new(resource, &layout, &TargetLimits::default())?;
+        let rules = RecordRules::new(&layout.written(resource)?, &layout, &TargetLimits::default())?;
         Ok(Self { session, table: reject.table.clone(), load: reject.load, layout, labels, rules })
     }
 

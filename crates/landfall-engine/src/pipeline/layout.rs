@@ -1,10 +1,12 @@
 //! How the columns of a source lie: its header held against the schema.
 
 use landfall_core::{
-    schema::{Encoding, FieldsMatch, TableSchema},
+    schema::{Encoding, FieldsMatch, Overrides, Resource, TableSchema},
     validate::ColumnMap,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// How the columns of a source lie: what is needed, beside the dictionary, to read one of its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub(super) struct Layout {
     /// Whether the records are JSON rows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     json: bool,
+    /// In what the source was written otherwise than declared.
+    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
+    pub(super) overrides: Overrides,
 }
 
 impl Layout {
@@ -40,13 +45,22 @@ impl Layout {
             big_endian: encoding == Encoding::Utf16Be,
             labels: labels.map(<[String]>::to_vec),
             json: false,
+            overrides: Overrides::default(),
         })
     }
 
     /// The layout of JSON rows, whose cells are the fields of `schema`.
     pub(super) fn of_json(schema: &TableSchema) -> Self {
         let ColumnMap { columns, width } = ColumnMap::identity(schema.fields.len());
-        Self { columns, width, big_endian: false, labels: None, json: true }
+        Self { columns, width, big_endian: false, labels: None, json: true, overrides: Overrides::default() }
+    }
+
+    /// `resource` as the source was written.
+    ///
+    /// # Errors
+    /// A dialect that the resource, which has changed since, cannot take.
+    pub(super) fn written(&self, resource: &Resource) -> Result<Resource> {
+        written(&self.overrides, resource)
     }
 
     /// Whether the records are JSON rows.
@@ -76,6 +90,15 @@ impl Layout {
             other => other,
         }
     }
+}
+
+/// `resource` as a source is written that differs from it in `overrides`.
+///
+/// # Errors
+/// A dialect that the resource cannot take.
+pub(super) fn written(overrides: &Overrides, resource: &Resource) -> Result<Resource> {
+    let words = |reason| Error::Usage(format!("the dialect cannot be that of the table {:?}: {reason}", &*resource.name));
+    overrides.apply(resource).map_err(words)
 }
 
 /// For each field the column whose label is its name, as `fieldsMatch` allows.

@@ -10,6 +10,7 @@ use super::{
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, hold_parents},
     keys::Keys,
+    layout::written,
     known::{Knowledge, knowledge, refuse_race, refuse_twice, rules_digest},
     opened::Opened,
     resolve::Flow,
@@ -53,7 +54,7 @@ pub(super) fn load_source(
     mut spill: Option<&mut Spill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();
-    let resource = &session.project.package.resources[position];
+    let resource = &written(&session.options.overrides, &session.project.package.resources[position])?;
     session.observer.begins(&resource.name, &source.name);
     let mut pace = if writer.commits_each() { Pace::Ahead } else { Pace::InStep };
     let mut attempt = 1;
@@ -72,7 +73,7 @@ pub(super) fn load_source(
             Knowledge::New => new_entry(session, resource, source, mode),
         };
         let before = *before.get_or_insert((entry.counts.read, entry.seconds));
-        let run = Run::new(session, writer.read(), position, source, entry, pace, spill.as_deref_mut());
+        let run = Run::new(session, writer.read(), resource, source, entry, pace, spill.as_deref_mut());
         let run = run.map(|run| Run { known_to, resumed: before.0, spent: before.1, ..run });
         match run.and_then(|run| run.finish(writer, started)) {
             Err(Error::Target(error)) if can_go_on(error.kind) && writer.commits_each() && attempt < MOST_ATTEMPTS => {
@@ -138,21 +139,21 @@ impl<'r, 's> Run<'r, 's> {
     fn new(
         session: &'r Session<'s>,
         read: &dyn Read,
-        position: usize,
+        resource: &Resource,
         source: &'r Source,
         mut entry: LoadEntry,
         pace: Pace,
         spill: Option<&'r mut Spill>,
     ) -> Result<Self> {
-        let resource = &session.project.package.resources[position];
-        let table = &session.tables[position];
+        let table = &session.tables[session.project.position(&resource.name)?];
         let stamp = source.stamp()?;
-        let opened = Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
+        let mut opened = Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
         if entry.id == 0 {
             entry.position = opened.start;
             let (digest, digested) = opened.digest();
             (entry.digest, entry.digested) = (digest.to_hex().to_string(), digested);
         }
+        opened.layout.overrides.clone_from(&session.options.overrides);
         entry.layout = serde_json::to_string(&opened.layout).unwrap_or_default();
         let mut keys = Keys::open(read, table, session.tables, stamp.size / RECORD_BYTES + 1)?;
         if pace == Pace::Ahead && !read.finds(table) {
@@ -222,6 +223,7 @@ impl<'r, 's> Run<'r, 's> {
         }
         self.entry.state = LoadState::Running;
         while self.entry.state == LoadState::Running {
+            self.session.observer.pauses();
             // The first block is waited for before the transaction begins, which locks others out.
             let first = blocks.next().transpose()?;
             let begun = Instant::now();
@@ -301,6 +303,9 @@ impl<'r, 's> Run<'r, 's> {
         let (digest, digested, consumed) = (block.digest.to_hex().to_string(), block.digested, block.consumed);
         let flow = chunk.take(block, &mut self.keys)?;
         (self.entry.digest, self.entry.digested) = (digest, digested);
+        if self.session.observer.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
         self.session.observer.progress(Progress {
             bytes: consumed,
             total_bytes: self.stamp.size,

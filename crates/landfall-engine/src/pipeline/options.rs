@@ -1,6 +1,6 @@
 //! What is asked of a load or a check.
 
-use landfall_core::schema::SourcePath;
+use landfall_core::schema::{Overrides, SourcePath};
 
 use crate::ledger::{Mode, OnConflict};
 
@@ -50,6 +50,8 @@ pub struct LoadOptions {
     pub max_rejects: Option<MaxRejects>,
     /// Read a source although the ledger knows its content.
     pub force: bool,
+    /// In what the sources are written otherwise than declared.
+    pub overrides: Overrides,
     /// How the work is cut.
     pub work: Work,
 }
@@ -62,6 +64,7 @@ impl Default for LoadOptions {
             atomic: false,
             max_rejects: None,
             force: false,
+            overrides: Overrides::default(),
             work: Work::default(),
         }
     }

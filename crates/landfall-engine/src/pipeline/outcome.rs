@@ -200,6 +200,12 @@ pub trait Observer {
     fn begins(&self, _table: &str, _source: &str) {}
     /// Records were read.
     fn progress(&self, _progress: Progress) {}
+    /// Between two chunks: nothing is locked until it returns.
+    fn pauses(&self) {}
+    /// Whether to stop: what the chunk under way has done is undone, and the command ends with [`Error::Cancelled`](crate::Error).
+    fn is_cancelled(&self) -> bool {
+        false
+    }
     /// A source was read.
     fn ends(&self, _outcome: &LoadOutcome) {}
 }

@@ -19,8 +19,13 @@ use crate::{
 
 /// Notes that an interrupted load does not go on. What it had put aside is judged now.
 pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry) -> Result<()> {
+    end_early(session, writer, entry, LoadState::Abandoned)
+}
+
+/// Notes that an interrupted load is in `state` now. What it had put aside is judged.
+pub(super) fn end_early(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry, state: LoadState) -> Result<()> {
     let mut entry = judged(session, writer, entry)?;
-    entry.state = LoadState::Abandoned;
+    entry.state = state;
     let was_at = entry.position.offset;
     writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
         // It has ended meanwhile, or another process goes on with it.

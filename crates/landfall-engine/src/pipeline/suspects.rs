@@ -46,7 +46,7 @@ pub(super) fn settle_suspects(
     let layout: Layout = serde_json::from_str(&entry.layout)
         .map_err(|error| Error::Usage(format!("the ledger does not say how the columns of a load lie: {error}")))?;
     let resource = &session.project.package.resources[session.project.position(&table.name)?];
-    let rules = RecordRules::new(resource, &layout, &transaction.limits(table))?;
+    let rules = RecordRules::new(&layout.written(resource)?, &layout, &transaction.limits(table))?;
     let mut filter = RejectFilter {
         load: Some(entry.id),
         state: Some(RejectState::Deferred),

@@ -101,6 +101,7 @@ impl<'s> Trial<'s> {
                 return Ok(self.rules.entry(load).or_insert(same));
             }
             let resource = &self.session.project.package.resources[self.position];
+            let resource = &layout.written(resource)?;
             let raw = RecordRules::new(resource, &layout, &self.limits)?;
             let mut mended = resource.clone();
             mended.dialect = Dialect { null_sequence: resource.dialect.null_sequence.clone(), ..Dialect::default() };

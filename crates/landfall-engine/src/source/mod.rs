@@ -36,6 +36,10 @@ pub struct Stamp {
 }
 
 impl Source {
+    /// What the name of a source begins with that was uploaded; the digest of its bytes follows, so that the same bytes have
+    /// the same name.
+    pub const UPLOAD: &str = "upload:";
+
     /// The file at `path`, known as `name`.
     #[must_use]
     pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {

@@ -133,6 +133,7 @@ fn options(args: &Args, defaults: &LoadDefaults) -> Result<LoadOptions, Fault> {
         atomic: args.atomic,
         max_rejects: args.max_rejects.or(defaults.max_rejects),
         force: args.force,
+        overrides: Default::default(),
         work: args.cut.work(defaults),
     })
 }

@@ -8,7 +8,7 @@ const SUPPORTED: &str = "utf-8, utf-16, utf-16le, utf-16be, iso-8859-1 and other
 
 /// The encoding that `label` names.
 pub(super) fn read(label: &str, place: &Place, problems: &Problems) -> Option<Encoding> {
-    let encoding = unicode_or_latin(label).or_else(|| single_byte(label));
+    let encoding = of_label(label);
     if encoding.is_none() {
         let message = match encoding_rs::Encoding::for_label(label.as_bytes()) {
             Some(_) => format!("the encoding \"{label}\" has characters of several bytes and is not supported"),
@@ -17,6 +17,11 @@ pub(super) fn read(label: &str, place: &Place, problems: &Problems) -> Option<En
         problems.report_with_mend(place, message, format!("write one of: {SUPPORTED}"));
     }
     encoding
+}
+
+/// The encoding that `label` names, where it is one that sources may have.
+pub(in crate::schema) fn of_label(label: &str) -> Option<Encoding> {
+    unicode_or_latin(label).or_else(|| single_byte(label))
 }
 
 /// ISO 8859-1 is read here, as web browsers take it for windows-1252.

@@ -20,6 +20,7 @@ mod table_schema;
 #[cfg(test)]
 mod tests;
 
+pub(super) use encoding::of_label as encoding_of_label;
 pub use names::folded;
 
 use std::io;

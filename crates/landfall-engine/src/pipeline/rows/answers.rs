@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{RowsOutcome, RowsRequest};
 use crate::{
     document::{DocumentFilter, NewDocument},
     error::Result,
     target::{Fence, Pace, Target, Transaction},
+    timestamp,
 };
 
 /// The kind of document that an answer is.
@@ -51,9 +52,8 @@ pub enum RowsAnswer {
 pub fn forget_answers(target: &mut dyn Target, kept: Duration) -> Result<u64> {
     let kept = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
     let Ok(before) = Timestamp::now().checked_sub(kept) else { return Ok(0) };
-    let before = before.round(Unit::Second).unwrap_or(before).to_string();
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let count = transaction.forget_documents(KIND, &before)?;
+    let count = transaction.forget_documents(KIND, &timestamp::of(before))?;
     transaction.commit()?;
     Ok(count)
 }

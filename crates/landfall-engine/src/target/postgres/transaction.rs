@@ -101,9 +101,7 @@ impl<'t> PostgresTransaction<'t> {
         if let Some(destination) = self.written.borrow().get(&table.name) {
             return Ok(destination.clone());
         }
-        let Some(seat) = self.seat(table)? else {
-            return Err(super::mismatch(format!("the table {:?} does not exist", &*table.name)));
-        };
+        let Some(seat) = self.seat(table)? else { return Err(self.missing(table)) };
         let keys = &table.schema.foreign_keys;
         let unchecked = self.fence == Fence::Pipeline
             && self.target.session.may_replicate
@@ -116,6 +114,22 @@ impl<'t> PostgresTransaction<'t> {
         let destination = Arc::new(Destination { table: table.clone(), seat: (*seat).clone(), unchecked, deferred });
         self.written.borrow_mut().insert(table.name.clone(), destination.clone());
         Ok(destination)
+    }
+
+    /// The error where `table` is not there for this process: another one may be building it, or have finished it just now.
+    fn missing(&self, table: &Table) -> crate::Error {
+        let built = self.target.reading(|connection| {
+            Ok(self.target.is_building(connection, table)? || self.target.find_seat(connection, table)?.is_some())
+        });
+        match built {
+            Ok(true) => {
+                let message =
+                    format!("another process makes the table {:?} just now; run the same command again", &*table.name);
+                TargetError::new(TargetErrorKind::Again, message).into()
+            }
+            Ok(false) => super::mismatch(format!("the table {:?} does not exist", &*table.name)),
+            Err(error) => error,
+        }
     }
 
     /// Sends something on its way. Where that fails, the error of a transaction before this one comes first.

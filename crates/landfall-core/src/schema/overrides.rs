@@ -1,0 +1,160 @@
+//! A file that is written otherwise than its resource declares.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dialect, Encoding, HeaderRows, Resource, descriptor::encoding_of_label};
+
+/// In what the dialect and encoding of a file differ from those that its resource declares. The names are those of the
+/// Table Dialect: <https://datapackage.org/standard/table-dialect/>.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Overrides(BTreeMap<String, String>);
+
+impl Overrides {
+    /// The properties that can be given.
+    pub const NAMES: [&str; 9] = [
+        "delimiter",
+        "quoteChar",
+        "doubleQuote",
+        "escapeChar",
+        "commentChar",
+        "nullSequence",
+        "skipInitialSpace",
+        "header",
+        "encoding",
+    ];
+
+    /// Whether the file is as its resource declares.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Gives the property `name`, one of [`Overrides::NAMES`], the value that is written as `text`: a character (none where
+    /// the text is empty), `true` or `false`, or the label of an encoding.
+    ///
+    /// # Errors
+    /// What the value must be.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        put(name, text, &mut Dialect::default(), &mut Encoding::default())?;
+        self.0.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    /// The resource as the file is written.
+    ///
+    /// # Errors
+    /// Two characters of the dialect that would be the same.
+    pub fn apply(&self, resource: &Resource) -> Result<Resource, String> {
+        let mut resource = resource.clone();
+        for (name, text) in &self.0 {
+            put(name, text, &mut resource.dialect, &mut resource.encoding)?;
+        }
+        check(&resource.dialect)?;
+        Ok(resource)
+    }
+}
+
+fn put(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut Encoding) -> Result<(), String> {
+    match name {
+        "delimiter" => dialect.delimiter = character(name, text)?,
+        "quoteChar" => dialect.quote_char = character_or_none(name, text)?,
+        "doubleQuote" => dialect.double_quote = flag(name, text)?,
+        "escapeChar" => dialect.escape_char = character_or_none(name, text)?,
+        "commentChar" => dialect.comment_char = character_or_none(name, text)?,
+        "nullSequence" => dialect.null_sequence = Some(text.to_owned()),
+        "skipInitialSpace" => dialect.skip_initial_space = flag(name, text)?,
+        "header" => match (flag(name, text)?, &dialect.header) {
+            (false, _) => dialect.header = HeaderRows::None,
+            (true, HeaderRows::None) => dialect.header = HeaderRows::At(vec![1]),
+            (true, HeaderRows::At(_)) => {}
+        },
+        "encoding" => {
+            let none = || "encoding is none that files may have; give one such as utf-8 or windows-1252".to_owned();
+            *encoding = encoding_of_label(text).ok_or_else(none)?;
+        }
+        _ => return Err(format!("a dialect has no property {name:?} that can be given here")),
+    }
+    Ok(())
+}
+
+fn check(dialect: &Dialect) -> Result<(), String> {
+    let roles = [
+        ("delimiter", Some(dialect.delimiter)),
+        ("quoteChar", dialect.quote_char),
+        ("escapeChar", dialect.escape_char),
+        ("commentChar", dialect.comment_char),
+    ];
+    for (at, (name, byte)) in roles.iter().enumerate() {
+        if let Some((other, _)) = roles[..at].iter().find(|(_, other)| byte.is_some() && other == byte) {
+            return Err(format!("{other} and {name} would be the same character"));
+        }
+    }
+    if dialect.skip_initial_space && dialect.delimiter == b' ' {
+        return Err("skipInitialSpace cannot be true where the delimiter is a space".into());
+    }
+    Ok(())
+}
+
+fn character(name: &str, text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'\r' | b'\n' | 0) => Ok(*byte),
+        b"\\t" => Ok(b'\t'),
+        _ => Err(format!("{name} must be one ASCII character, and no line end")),
+    }
+}
+
+fn character_or_none(name: &str, text: &str) -> Result<Option<u8>, String> {
+    if text.is_empty() { Ok(None) } else { character(name, text).map(Some) }
+}
+
+fn flag(name: &str, text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{name} must be true or false"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Overrides;
+    use crate::schema::{Encoding, HeaderRows, Package};
+
+    fn resource() -> crate::schema::Resource {
+        let text = "{\"resources\": [{\"name\": \"t\", \"path\": \"t.csv\", \"schema\": {\"fields\": [{\"name\": \"a\", \"type\": \"string\"}]}}]}";
+        Package::from_json(text, "datapackage.json").unwrap().resources.remove(0)
+    }
+
+    #[test]
+    fn a_dialect_takes_what_is_given_and_keeps_the_rest() {
+        let mut overrides = Overrides::default();
+        assert!(overrides.is_empty());
+        for (name, text) in [("delimiter", ";"), ("quoteChar", ""), ("header", "false"), ("encoding", "windows-1252")] {
+            overrides.set(name, text).unwrap();
+        }
+        let changed = overrides.apply(&resource()).unwrap();
+        assert_eq!((changed.dialect.delimiter, changed.dialect.quote_char), (b';', None));
+        assert_eq!(changed.dialect.header, HeaderRows::None);
+        assert!(matches!(changed.encoding, Encoding::SingleByte(encoding) if encoding.name() == "windows-1252"));
+        assert!(changed.dialect.double_quote);
+        let text = serde_json::to_string(&overrides).unwrap();
+        assert_eq!(serde_json::from_str::<Overrides>(&text).unwrap(), overrides, "{text}");
+    }
+
+    #[test]
+    fn what_no_dialect_can_be_is_refused() {
+        for (name, text) in [
+            ("delimiter", ""),
+            ("delimiter", "ab"),
+            ("delimiter", "\n"),
+            ("delimiter", "ä"),
+            ("header", "yes"),
+            ("encoding", "shift_jis"),
+            ("headerRows", "1"),
+        ] {
+            assert!(Overrides::default().set(name, text).is_err(), "{name} {text:?}");
+        }
+        let mut same = Overrides::default();
+        same.set("delimiter", "\"").unwrap();
+        assert_eq!(same.apply(&resource()).unwrap_err(), "delimiter and quoteChar would be the same character");
+    }
+}
