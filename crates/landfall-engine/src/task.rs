@@ -173,8 +173,12 @@ impl TaskFilter {
 /// A target that cannot be read.
 pub fn tasks(read: &dyn Read, filter: &TaskFilter) -> Result<Vec<Task>> {
     const PAGE: u64 = 500;
-    let mut page =
-        DocumentFilter { after: filter.before.clone(), last_first: true, limit: Some(PAGE), ..DocumentFilter::of(KIND) };
+    let mut page = DocumentFilter {
+        after: filter.before.clone(),
+        last_first: true,
+        limit: Some(PAGE),
+        ..DocumentFilter::of(KIND)
+    };
     let mut found = Vec::new();
     loop {
         let documents = read.documents(&page)?;

@@ -116,6 +116,8 @@ fn flag(name: &str, text: &str) -> Result<bool, String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use super::Overrides;
     use crate::schema::{Encoding, HeaderRows, Package};
 

@@ -97,7 +97,8 @@ impl Layout {
 /// # Errors
 /// A dialect that the resource cannot take.
 pub(super) fn written(overrides: &Overrides, resource: &Resource) -> Result<Resource> {
-    let words = |reason| Error::Usage(format!("the dialect cannot be that of the table {:?}: {reason}", &*resource.name));
+    let words =
+        |reason| Error::Usage(format!("the dialect cannot be that of the table {:?}: {reason}", &*resource.name));
     overrides.apply(resource).map_err(words)
 }
 

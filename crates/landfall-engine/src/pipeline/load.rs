@@ -10,8 +10,8 @@ use super::{
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, hold_parents},
     keys::Keys,
-    layout::written,
     known::{Knowledge, knowledge, refuse_race, refuse_twice, rules_digest},
+    layout::written,
     opened::Opened,
     resolve::Flow,
     resume::{abandon, earlier_reasons, judged, of_whole},
@@ -147,7 +147,8 @@ impl<'r, 's> Run<'r, 's> {
     ) -> Result<Self> {
         let table = &session.tables[session.project.position(&resource.name)?];
         let stamp = source.stamp()?;
-        let mut opened = Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
+        let mut opened =
+            Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
         if entry.id == 0 {
             entry.position = opened.start;
             let (digest, digested) = opened.digest();

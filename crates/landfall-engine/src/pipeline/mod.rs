@@ -48,7 +48,8 @@ pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
 pub use retry::{Retry, retry};
 pub use rows::{
-    RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, forget_answers, take_rows,
+    RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,
+    stored_answer, take_rows,
 };
 
 pub(crate) use adopt::pages;

@@ -23,7 +23,12 @@ pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, entry: Loa
 }
 
 /// Notes that an interrupted load is in `state` now. What it had put aside is judged.
-pub(super) fn end_early(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry, state: LoadState) -> Result<()> {
+pub(super) fn end_early(
+    session: &Session<'_>,
+    writer: &mut Writer<'_>,
+    entry: LoadEntry,
+    state: LoadState,
+) -> Result<()> {
     let mut entry = judged(session, writer, entry)?;
     entry.state = state;
     let was_at = entry.position.offset;

@@ -47,12 +47,12 @@ impl Selected {
 impl Cut {
     /// How the work is cut: as typed, else as the project says.
     pub(super) fn work(&self, defaults: &LoadDefaults) -> Work {
-        let usual = Work::default();
+        let usual = defaults.work();
         Work {
-            threads: self.threads.map(usize::from).or(defaults.threads).unwrap_or(usual.threads),
-            chunk_records: self.chunk_records.or(defaults.chunk_records).unwrap_or(usual.chunk_records),
+            threads: self.threads.map_or(usual.threads, usize::from),
+            chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             block_bytes: self.block_bytes.unwrap_or(usual.block_bytes),
-            record_bytes: self.max_record_bytes.or(defaults.max_record_bytes).unwrap_or(usual.record_bytes),
+            record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
         }
     }
 }

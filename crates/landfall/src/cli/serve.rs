@@ -36,8 +36,16 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     }
     let tls = settings.api.tls.as_ref().map(|tls| http::acceptor(&tls.certificate, &tls.key)).transpose();
     let tls = tls.map_err(|error| Fault::project(format!("{error:#}")))?;
-    let settings = ServiceSettings { api: settings.api, location: settings.target, reports: settings.reports, address };
-    let (service, staff, has_tokens) = Service::open(settings, project)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let settings = ServiceSettings {
+        api: settings.api,
+        location: settings.target,
+        reports: settings.reports,
+        load: settings.load,
+        folder: invocation.globals.project.clone(),
+        address,
+    };
+    let (service, staff, has_tokens) = Service::open(settings, project, runtime.handle().clone())?;
     if !has_tokens && !address.ip().is_loopback() {
         return Err(Fault::project(format!(
             "there is no token, so that everybody who reaches {address} could do everything; make one with `{} token create \
@@ -52,7 +60,6 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     greet(invocation, &address, has_tokens, tls.is_some());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = async move {

@@ -20,6 +20,12 @@ pub(crate) struct Api {
     pub(crate) max_rows: usize,
     /// The most bytes of a body with rows.
     pub(crate) max_body: usize,
+    /// The most bytes of an uploaded file, also when it is decompressed.
+    pub(crate) max_upload: u64,
+    /// The most bytes of all uploads that wait to be loaded.
+    pub(crate) upload_space: u64,
+    /// Where they lie.
+    pub(crate) upload_folder: Option<PathBuf>,
     /// How long the next part of a body is waited for.
     pub(crate) body_timeout: Duration,
     /// How long answers under Idempotency-Keys are kept.
@@ -49,6 +55,9 @@ impl Default for Api {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             max_rows: 1000,
             max_body: 16 << 20,
+            max_upload: 1 << 30,
+            upload_space: 16 << 30,
+            upload_folder: None,
             body_timeout: Duration::from_secs(15),
             idempotency_keep: Duration::from_secs(72 * 3600),
             requests_per_second: None,
@@ -66,6 +75,9 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
         listen: parsed(&mut reader, "listen", address).unwrap_or(usual.listen),
         max_rows: parsed(&mut reader, "maxRows", rows).unwrap_or(usual.max_rows),
         max_body: parsed(&mut reader, "maxBody", body).unwrap_or(usual.max_body),
+        max_upload: parsed(&mut reader, "maxUpload", parse_size).map_or(usual.max_upload, |size| size as u64),
+        upload_space: parsed(&mut reader, "uploadSpace", parse_size).map_or(usual.upload_space, |size| size as u64),
+        upload_folder: reader.text("uploadFolder").map(|path| folder.join(path)),
         body_timeout: parsed(&mut reader, "bodyTimeout", seconds).unwrap_or(usual.body_timeout),
         idempotency_keep: parsed(&mut reader, "idempotencyHours", hours).unwrap_or(usual.idempotency_keep),
         requests_per_second: parsed(&mut reader, "requestsPerSecond", count),

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use landfall_core::schema::document::{Node, Problems, Reader, Value, nearest};
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    pipeline::MaxRejects,
+    pipeline::{MaxRejects, Work},
 };
 
 use crate::cli::{TypedMode, TypedRule, parse_max_rejects, parse_size};
@@ -24,6 +24,19 @@ pub(crate) struct LoadDefaults {
     pub(crate) chunk_records: Option<u64>,
     /// The most bytes of a record.
     pub(crate) max_record_bytes: Option<usize>,
+}
+
+impl LoadDefaults {
+    /// How the work is cut.
+    pub(crate) fn work(&self) -> Work {
+        let usual = Work::default();
+        Work {
+            threads: self.threads.unwrap_or(usual.threads),
+            chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
+            record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
+            ..usual
+        }
+    }
 }
 
 pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {

@@ -92,10 +92,14 @@ impl Call {
         Ok(Some(text))
     }
 
+    /// The body, to be read part by part.
+    pub(super) fn take_body(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
     /// The body, read to its end; at most `most` bytes.
     pub(super) async fn body(&mut self, most: usize) -> Outcome<Held> {
-        let body = self.body.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let body = std::mem::take(body);
+        let body = self.take_body();
         self.service.memory.read(&self.headers, body, most, self.service.pause()).await
     }
 }

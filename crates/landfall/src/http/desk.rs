@@ -39,11 +39,20 @@ enum Job {
     Work(Work),
 }
 
+impl Staff {
+    /// Takes on more threads.
+    pub(super) fn join(&mut self, threads: Vec<JoinHandle<()>>) {
+        self.0.extend(threads);
+    }
+}
+
 /// Where requests are handed over.
 pub(crate) struct Desk {
     writer: mpsc::Sender<Job>,
     reader: mpsc::Sender<Work>,
     waiting: Arc<AtomicUsize>,
+    /// Those that wait, and those that are being done.
+    under_way: Arc<AtomicUsize>,
 }
 
 /// The threads, to be waited for when the service ends.
@@ -65,12 +74,15 @@ impl Desk {
         let (jobs, taken) = mpsc::channel(WRITES_WAITING);
         let (works, shared) = mpsc::channel::<Work>(READS_WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
+        let under_way = Arc::new(AtomicUsize::new(0));
         let reader = Opener { access: Access::Read, ..writer.clone() };
         let mut threads = Vec::new();
         let taken = Arc::new(Mutex::new(taken));
         for _ in 0..writers(&writer.location) {
-            let (rules, waiting, jobs, opener) = (rules.clone(), waiting.clone(), taken.clone(), writer.clone());
-            let write = move || Writing { held: Held::new(opener), rules, waiting, gathers: false }.run(&jobs);
+            let (opener, jobs) = (writer.clone(), taken.clone());
+            let (rules, waiting, under_way) = (rules.clone(), waiting.clone(), under_way.clone());
+            let write =
+                move || Writing { held: Held::new(opener), rules, waiting, under_way, gathers: false }.run(&jobs);
             threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
         }
         let shared = Arc::new(Mutex::new(shared));
@@ -78,7 +90,7 @@ impl Desk {
             let (shared, opener) = (shared.clone(), reader.clone());
             threads.push(thread::Builder::new().name("reader".into()).spawn(move || read(&shared, opener))?);
         }
-        Ok((Self { writer: jobs, reader: works, waiting }, Staff(threads)))
+        Ok((Self { writer: jobs, reader: works, waiting, under_way }, Staff(threads)))
     }
 
     /// Takes rows in.
@@ -114,10 +126,17 @@ impl Desk {
     fn hand_over(&self, job: Job) -> Outcome<()> {
         // Before it is sent: whoever takes it counts it off.
         self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         self.writer.try_send(job).map_err(|error| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
             refused(&error)
         })
+    }
+
+    /// Requests that the writer has not done yet.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     /// Requests that wait for the writer.
@@ -225,6 +244,7 @@ struct Writing {
     held: Held,
     rules: Arc<RowRules>,
     waiting: Arc<AtomicUsize>,
+    under_way: Arc<AtomicUsize>,
     /// Whether the last group was of several requests.
     gathers: bool,
 }
@@ -265,7 +285,10 @@ impl Writing {
                         requests.push(request);
                         answers.push(answer);
                     }
-                    Job::Work(work) if requests.is_empty() => self.held.run(work),
+                    Job::Work(work) if requests.is_empty() => {
+                        self.held.run(work);
+                        self.under_way.fetch_sub(1, Ordering::Relaxed);
+                    }
                     work @ Job::Work(_) => {
                         self.waiting.fetch_add(1, Ordering::Relaxed);
                         next = Some(work);
@@ -273,7 +296,9 @@ impl Writing {
                 }
             }
             if !requests.is_empty() {
+                let count = requests.len();
                 self.rows(requests, answers);
+                self.under_way.fetch_sub(count, Ordering::Relaxed);
             }
         }
     }

@@ -77,6 +77,7 @@ pub(crate) async fn serve(
     while places.available_permits() < CONNECTIONS && ended.elapsed() < GRACE {
         sleep(Duration::from_millis(20)).await;
     }
+    service.tasks.stop();
     drop(router);
     drop(service);
     // What was handed over is finished, also where its client is gone.

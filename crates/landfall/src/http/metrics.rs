@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use landfall_engine::pipeline::RowsOutcome;
+use landfall_engine::{
+    ledger::Counts,
+    pipeline::{LoadOutcome, RowsOutcome},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -58,6 +61,7 @@ pub(crate) struct Metrics {
     seconds: Family<OfRoute, Histogram, fn() -> Histogram>,
     pub(super) connections: Gauge,
     waiting: Gauge,
+    tasks: Gauge,
 }
 
 impl Metrics {
@@ -72,12 +76,13 @@ impl Metrics {
             seconds: Family::new_with_constructor(latency),
             connections: Gauge::default(),
             waiting: Gauge::default(),
+            tasks: Gauge::default(),
         };
         metrics.registered()
     }
 
     fn registered(mut self) -> Self {
-        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting } = &mut self;
+        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting, tasks } = &mut self;
         registry.register("rows", "Rows sent to the service, by what became of them", rows.clone());
         registry.register("reject_errors", "Errors of rejected rows", rejects.clone());
         registry.register("loads", "Entries made in the ledger", loads.clone());
@@ -85,27 +90,41 @@ impl Metrics {
         registry.register_with_unit("http_request", "Time to the answer's head", Unit::Seconds, seconds.clone());
         registry.register("http_connections", "Open connections", connections.clone());
         registry.register("writer_queue", "Requests that wait for the writer", waiting.clone());
+        registry.register("tasks_under_way", "Tasks that this process does", tasks.clone());
         self
     }
 
     /// Counts what became of rows.
     pub(super) fn rows(&self, outcome: &RowsOutcome) {
         for load in &outcome.loads {
-            let counts = load.counts;
-            let outcomes = [
-                ("inserted", counts.inserted),
-                ("updated", counts.updated),
-                ("unchanged", counts.unchanged),
-                ("rejected", counts.rejected),
-            ];
-            for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
-                self.rows.get_or_create(&Rows { table: load.table.clone(), outcome }).inc_by(count);
-            }
+            self.counts(&load.table, load.counts);
             for (_, error) in &load.errors {
                 let labels = Rejects { table: load.table.clone(), code: error.code.as_str() };
                 self.rejects.get_or_create(&labels).inc();
             }
             self.loads.get_or_create(&OfTable { table: load.table.clone() }).inc();
+        }
+    }
+
+    /// Counts a load.
+    pub(super) fn load(&self, load: &LoadOutcome) {
+        self.counts(&load.table, load.counts);
+        for reason in &load.reasons {
+            let labels = Rejects { table: load.table.clone(), code: reason.code.as_str() };
+            self.rejects.get_or_create(&labels).inc_by(reason.count);
+        }
+        self.loads.get_or_create(&OfTable { table: load.table.clone() }).inc();
+    }
+
+    fn counts(&self, table: &str, counts: Counts) {
+        let outcomes = [
+            ("inserted", counts.inserted),
+            ("updated", counts.updated),
+            ("unchanged", counts.unchanged),
+            ("rejected", counts.rejected),
+        ];
+        for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
+            self.rows.get_or_create(&Rows { table: table.to_owned(), outcome }).inc_by(count);
         }
     }
 
@@ -117,7 +136,8 @@ impl Metrics {
     }
 
     /// Everything as text.
-    pub(super) fn text(&self, waiting: usize) -> String {
+    pub(super) fn text(&self, waiting: usize, tasks: usize) -> String {
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {

@@ -57,6 +57,7 @@ kinds! {
     TOO_LARGE = 413 "content-too-large" "The body is too large";
     TOO_MANY_ROWS = 422 "too-many-rows" "There are too many rows";
     UNSUPPORTED_MEDIA = 415 "unsupported-media-type" "The body is of a type that is not taken here";
+    CONTRADICTION = 422 "contradiction" "What is asked for contradicts itself";
     WRONG_SHAPE = 422 "wrong-shape" "The body is not what is expected here";
     NO_ROWS = 422 "no-rows" "There are no rows";
     KEY_REUSED = 422 "idempotency-key-reused" "Another request had the same Idempotency-Key";
@@ -65,6 +66,7 @@ kinds! {
     BUSY = 503 "busy" "The service has too much to do";
     DATABASE = 503 "database" "The database cannot be used now";
     STOPPING = 503 "stopping" "The service is being stopped";
+    NO_SPACE = 507 "no-space" "There is no space for uploads";
 }
 
 impl Problem {
@@ -97,6 +99,22 @@ impl Problem {
     pub(super) fn at(mut self, offset: usize) -> Self {
         self.offset = Some(offset as u64);
         self
+    }
+
+    /// Whether the same may succeed later without anybody's doing.
+    pub(super) fn comes_back(&self) -> bool {
+        self.retry_after.is_some()
+    }
+
+    /// The problem as it is told.
+    pub(super) fn body(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("type".into(), json!(format!("urn:landfall:problem:{}", self.kind.name)));
+        body.insert("title".into(), json!(self.kind.title));
+        body.insert("status".into(), json!(self.kind.status));
+        body.insert("detail".into(), json!(self.detail));
+        body.extend(self.offset.map(|offset| ("offset".to_owned(), json!(offset))));
+        Value::Object(body)
     }
 
     /// What became of the engine's work, told without its words, which may name tables, files or SQL; those go to the log.
@@ -132,13 +150,7 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut body = Map::new();
-        body.insert("type".into(), json!(format!("urn:landfall:problem:{}", self.kind.name)));
-        body.insert("title".into(), json!(self.kind.title));
-        body.insert("status".into(), json!(self.kind.status));
-        body.insert("detail".into(), json!(self.detail));
-        body.extend(self.offset.map(|offset| ("offset".to_owned(), json!(offset))));
-        let mut response = Response::new(Body::from(Value::Object(body).to_string()));
+        let mut response = Response::new(Body::from(self.body().to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use landfall_engine::token::Role;
 use tower_http::cors::CorsLayer;
@@ -16,14 +16,14 @@ use tower_http::cors::CorsLayer;
 use super::{
     access::{Caller, allow},
     call::Call,
-    docs, health,
+    docs, files, health,
     limits::UnderWay,
     loads, observe, openapi,
     problem::{Kind, Problem},
     query::Query,
     rejects, reports, rows,
     service::Service,
-    tables,
+    tables, tasks,
 };
 
 /// A route.
@@ -86,6 +86,11 @@ routes! {
     POST post "/v1/rejects/{reject}/retry" WRITE, rejects::retry_one;
     POST post "/v1/tables/{table}/rejects/retry" WRITE, rejects::retry_table;
     GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export;
+    POST post "/v1/tables/{table}/files" WRITE, files::into_table;
+    GET get "/v1/tasks" WRITE, tasks::list;
+    GET get "/v1/tasks/{task}" WRITE, tasks::one;
+    DELETE delete "/v1/tasks/{task}" WRITE, tasks::cancel;
+    GET get "/v1/tasks/{task}/events" WRITE, tasks::events;
     GET get "/v1/reports" REPORT, reports::list;
     GET get "/v1/reports/{report}" REPORT, reports::one;
 }
@@ -117,7 +122,7 @@ fn cross_origin(service: &Service) -> CorsLayer {
     let named = |name: &'static str| HeaderName::from_static(name);
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, named("idempotency-key"), named("x-request-id")])
         .expose_headers([header::ETAG, header::RETRY_AFTER, named("x-request-id"), named("idempotency-replayed")])
 }

@@ -12,11 +12,13 @@ use landfall_engine::{
     ledger::{Counts, OnConflict},
     pipeline::{RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
+    later::{RowsWork, accept_rows, is_preferred},
     problem::{Kind, Outcome, Problem},
     service::Service,
     values::of_text,
@@ -29,76 +31,146 @@ const SMALL: usize = 32 << 10;
 const KEY_BYTES: usize = 255;
 
 /// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Form {
     Json,
     JsonLines,
     Csv,
 }
 
 /// Rows for one table.
-pub(super) async fn into_table(mut call: Call) -> Outcome {
+pub(super) async fn into_table(call: Call) -> Outcome {
     let position = call.table()?;
-    let options = Options::of(&call)?;
-    let form = form(&call)?;
-    let body = call.body(call.service.api.max_body).await?;
-    let digest = digest(&call, &body.bytes);
-    let (rules, most) = (call.service.rules.clone(), call.service.api.max_rows);
-    let batch = off_the_loop(body.bytes, move |bytes| batch(&rules, position, form, bytes, most)).await?;
-    take(&call, options, vec![batch], digest, true).await
+    into(call, Some(position)).await
 }
 
 /// Rows for several tables.
-pub(super) async fn into_tables(mut call: Call) -> Outcome {
-    let options = Options::of(&call)?;
-    if form(&call)? != Form::Json {
+pub(super) async fn into_tables(call: Call) -> Outcome {
+    into(call, None).await
+}
+
+async fn into(mut call: Call, table: Option<usize>) -> Outcome {
+    let asked = Asked::of(&call)?;
+    let key = RequestName::of(&call)?;
+    let form = form(&call)?;
+    if table.is_none() && form != Form::Json {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "rows for several tables are sent as application/json"));
     }
     let body = call.body(call.service.api.max_body).await?;
-    let digest = digest(&call, &body.bytes);
-    let text = text(body.bytes)?;
+    let key = key.filter(|_| !asked.dry_run).map(|name| RequestName::new(name, &call, &body.bytes));
+    let later = is_preferred(&call).then(|| body.bytes.clone());
+    let (service, caller, most) = (call.service.clone(), call.caller.clone(), call.service.api.max_rows);
+    let batches = off_the_loop(body.bytes, move |bytes| {
+        let tables = service.rules.tables();
+        let position_of = |name: &str| {
+            let found = tables.iter().position(|table| *table.name == *name);
+            found.filter(|_| caller.sees_table(name))
+        };
+        batches(&service.rules, table, form, bytes, most, &position_of)
+    });
+    let batches = batches.await?;
+    if batches.iter().all(|batch| batch.rows() == 0) {
+        return Err(Problem::new(Kind::NO_ROWS, limit_words("there is no row", most)));
+    }
+    let _guard = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
+    if let Some(bytes) = later {
+        let name = |position: usize| call.service.rules.tables()[position].name.to_string();
+        let Asked { on_conflict, atomic, dry_run } = asked;
+        let work = RowsWork { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
+        return accept_rows(&call, key, &batches, work, bytes).await;
+    }
+    take(&call, asked, batches, key, table.is_some()).await
+}
+
+/// The rows of a body: for the table at a position, or for the tables that it names.
+pub(super) fn batches(
+    rules: &RowRules,
+    table: Option<usize>,
+    form: Form,
+    bytes: Vec<u8>,
+    most: usize,
+    position_of: &dyn Fn(&str) -> Option<usize>,
+) -> Outcome<Vec<RowBatch>> {
+    if let Some(position) = table {
+        return batch(rules, position, form, bytes, most).map(|batch| vec![batch]);
+    }
+    let text = text(bytes)?;
+    let mut left = most;
+    let mut batches = Vec::new();
     let mut wanted = Vec::new();
+    // All names are looked at before any row is.
     for (name, range) in tables(&text).map_err(|error| of_json(&error))? {
-        let position = call.table_called(&name).map_err(|_| {
+        let position = position_of(&name).ok_or_else(|| {
             let name: String = name.chars().take(80).collect();
             Problem::new(Kind::WRONG_SHAPE, format!("there is no table {name:?}"))
         })?;
-        wanted.push((position, text[range].to_owned()));
+        wanted.push((position, range));
     }
-    let (rules, most) = (call.service.rules.clone(), call.service.api.max_rows);
-    let batches = off_the_loop(text.into_bytes(), move |_| {
-        let mut left = most;
-        let mut batches = Vec::new();
-        for (position, text) in wanted {
-            let batch = rules.json(position, text, left).map_err(|error| too_many(&error, most))?;
-            left -= batch.rows();
-            batches.push(batch);
-        }
-        Ok(batches)
-    });
-    take(&call, options, batches.await?, digest, false).await
+    for (position, range) in wanted {
+        let batch = rules.json(position, text[range].to_owned(), left).map_err(|error| too_many(&error, most))?;
+        left -= batch.rows();
+        batches.push(batch);
+    }
+    Ok(batches)
 }
 
 /// What is asked of rows.
-#[derive(Debug)]
-struct Options {
-    on_conflict: OnConflict,
-    atomic: bool,
-    dry_run: bool,
-    key: Option<String>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) on_conflict: OnConflict,
+    pub(super) atomic: bool,
+    pub(super) dry_run: bool,
 }
 
-impl Options {
+impl Asked {
     fn of(call: &Call) -> Outcome<Self> {
         let mut query = call.query()?;
-        let options = Self {
+        let asked = Self {
             on_conflict: query.parsed("on_conflict", "reject, update or keep", OnConflict::parse)?.unwrap_or_default(),
             atomic: query.flag("atomic")?,
             dry_run: query.flag("dry_run")?,
-            key: key(call)?,
         };
         query.finish(&["on_conflict", "atomic", "dry_run"])?;
-        Ok(options)
+        Ok(asked)
+    }
+
+    /// The request for the desk; `single` where the rows are of one table.
+    pub(super) fn request(self, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> RowsRequest {
+        let key = key.map(|RequestName { name, digest }| RequestKey {
+            name,
+            digest,
+            render: Box::new(move |outcome| {
+                let (status, body) = answered(outcome, single);
+                [status.as_str().as_bytes(), body.as_bytes()].concat()
+            }),
+        });
+        let Self { on_conflict, atomic, dry_run } = self;
+        RowsRequest { batches, on_conflict, atomic, dry_run, source: "rows".into(), key }
+    }
+}
+
+/// The name of a request that is to have one effect, and what was asked under it.
+#[derive(Debug, Clone)]
+pub(super) struct RequestName {
+    /// Made of the Idempotency-Key and of who asks.
+    pub(super) name: String,
+    /// What is asked, as a digest: another request under the same key is a mistake.
+    pub(super) digest: String,
+}
+
+impl RequestName {
+    /// The name, where the request has an Idempotency-Key.
+    pub(super) fn of(call: &Call) -> Outcome<Option<String>> {
+        let name = |key: String| {
+            let name = [call.caller.name(), &key].join("\0");
+            blake3::hash(name.as_bytes()).to_hex().to_string()
+        };
+        Ok(key(call)?.map(name))
+    }
+
+    pub(super) fn new(name: String, call: &Call, body: &[u8]) -> Self {
+        Self { name, digest: digest(call, body) }
     }
 }
 
@@ -106,8 +178,9 @@ impl Options {
 fn key(call: &Call) -> Outcome<Option<String>> {
     let Some(text) = call.header("idempotency-key")? else { return Ok(None) };
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    if bare.is_empty() || bare.len() > KEY_BYTES {
-        let detail = format!("the Idempotency-Key must have 1 to {KEY_BYTES} characters");
+    let is_sound = bare.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'~'));
+    if bare.is_empty() || bare.len() > KEY_BYTES || !is_sound {
+        let detail = format!("the Idempotency-Key must have 1 to {KEY_BYTES} characters of ASCII, and none of them a quote");
         return Err(Problem::new(Kind::BAD_HEADER, detail));
     }
     Ok(Some(bare.to_owned()))
@@ -203,49 +276,31 @@ fn too_many(error: &JsonError, most: usize) -> Problem {
 }
 
 /// Hands the rows over and answers.
-async fn take(call: &Call, options: Options, batches: Vec<RowBatch>, digest: String, single: bool) -> Outcome {
-    let most = call.service.api.max_rows;
-    if batches.iter().all(|batch| batch.rows() == 0) {
-        return Err(Problem::new(Kind::NO_ROWS, limit_words("there is no row", most)));
-    }
-    let name = options.key.as_ref().filter(|_| !options.dry_run).map(|key| {
-        let name = [call.caller.name(), key].join("\0");
-        blake3::hash(name.as_bytes()).to_hex().to_string()
-    });
-    let _guard = match &name {
-        Some(name) => Some(InFlight::enter(&call.service, name)?),
-        None => None,
-    };
-    let key = name.map(|name| RequestKey {
-        name,
-        digest,
-        render: Box::new(move |outcome| {
-            let (status, body) = answer(outcome, single);
-            [status.as_str().as_bytes(), body.as_bytes()].concat()
-        }),
-    });
-    let Options { on_conflict, atomic, dry_run, .. } = options;
-    let request = RowsRequest { batches, on_conflict, atomic, dry_run, source: "rows".into(), key };
+async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> Outcome {
+    let request = asked.request(batches, key, single);
     match call.service.desk.take(request).await? {
         RowsAnswer::Done(outcome) => {
-            if !dry_run {
+            if !asked.dry_run {
                 call.service.metrics.rows(&outcome);
             }
-            let (status, body) = answer(&outcome, single);
+            let (status, body) = answered(&outcome, single);
             Ok(of_text(status, body))
         }
-        RowsAnswer::Repeated(stored) => {
-            let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
-            let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let mut response = of_text(status, body.to_vec());
-            response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
-            Ok(response)
-        }
-        RowsAnswer::OtherRequest => {
-            let detail = "another request had this Idempotency-Key; give each request a key of its own";
-            Err(Problem::new(Kind::KEY_REUSED, detail))
-        }
+        other => repeated(other),
     }
+}
+
+/// The answer to a request that was sent before, under the same key.
+pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
+    let RowsAnswer::Repeated(stored) = answer else {
+        let detail = "another request had this Idempotency-Key; give each request a key of its own";
+        return Err(Problem::new(Kind::KEY_REUSED, detail));
+    };
+    let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
+    let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = of_text(status, body.to_vec());
+    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    Ok(response)
 }
 
 /// Keeps a key while its request is under way.
@@ -273,7 +328,7 @@ impl Drop for InFlight {
 }
 
 /// The status and body of the answer.
-fn answer(outcome: &RowsOutcome, single: bool) -> (StatusCode, String) {
+pub(super) fn answered(outcome: &RowsOutcome, single: bool) -> (StatusCode, String) {
     let mut sum = Counts::default();
     outcome.loads.iter().for_each(|load| sum += load.counts);
     let status = if sum.rejected == 0 {

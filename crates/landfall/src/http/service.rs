@@ -3,17 +3,20 @@
 use std::{
     collections::HashSet,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use landfall_engine::{
     Project, Result,
     pipeline::{RowRules, forget_answers},
     target::{Access as Open, Location},
+    task,
     token::Tokens,
 };
-use tokio::time::sleep;
+use tokio::{runtime::Handle, time::sleep};
 
 use super::{
     access::Access,
@@ -21,8 +24,11 @@ use super::{
     desk::{Desk, Opener, Staff},
     limits::Limits,
     metrics::Metrics,
+    runner,
+    tasks::Tasks,
+    uploads::Uploads,
 };
-use crate::config::{Api, Report};
+use crate::config::{Api, LoadDefaults, Report};
 
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
@@ -33,11 +39,24 @@ const READERS: usize = 8;
 /// How often old answers are looked for.
 const FORGETTING: Duration = Duration::from_secs(600);
 
+/// Where uploads lie, in the project's folder, if it is not said otherwise.
+const UPLOADS: &str = ".landfall/uploads";
+
+/// How long tasks are remembered.
+const TASKS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
+    landfall_engine::Error::File { path: "a thread of the service".into(), cause }
+}
+
 /// How the service runs.
 pub(crate) struct Settings {
     pub(crate) api: Api,
     pub(crate) location: Location,
     pub(crate) reports: Vec<Report>,
+    pub(crate) load: LoadDefaults,
+    /// The project's folder.
+    pub(crate) folder: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -55,11 +74,17 @@ pub(crate) struct Service {
     pub(super) limits: Limits,
     /// The Idempotency-Keys of requests that are under way.
     pub(super) in_flight: Mutex<HashSet<String>>,
+    /// What is asked of loads.
+    pub(super) load: LoadDefaults,
+    pub(super) tasks: Tasks,
+    /// For threads that wait for what is asynchronous.
+    pub(super) handle: Handle,
 }
 
 impl Service {
     /// Opens the database, makes the tables that are missing, and starts the threads.
-    pub(crate) fn open(settings: Settings, project: Project) -> Result<(Arc<Self>, Staff, bool)> {
+    pub(crate) fn open(settings: Settings, project: Project, handle: Handle) -> Result<(Arc<Self>, Staff, bool)> {
+        let location = settings.location.clone();
         let opener = Opener { location: settings.location, access: Open::Write };
         let mut target = opener.open()?;
         target.prepare(&project.tables())?;
@@ -67,8 +92,10 @@ impl Service {
         let tokens = Tokens::read(&*target)?;
         let (has_tokens, kind) = (!tokens.is_empty(), opener.location.kind());
         drop(target);
-        let (desk, staff) = Desk::open(opener, &rules, READERS)
-            .map_err(|cause| landfall_engine::Error::File { path: "a thread of the service".into(), cause })?;
+        let (desk, mut staff) = Desk::open(opener, &rules, READERS).map_err(no_thread)?;
+        let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;
+        let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));
+        let tasks = Tasks::new(Uploads::new(folder, *max_upload, *upload_space));
         let service = Self {
             access: Access::new(tokens, settings.address.ip().is_loopback()),
             memory: Memory::new(BODIES.max(settings.api.max_body)),
@@ -80,8 +107,13 @@ impl Service {
             kind,
             desk,
             in_flight: Mutex::new(HashSet::new()),
+            load: settings.load,
+            tasks,
+            handle,
         };
-        Ok((Arc::new(service), staff, has_tokens))
+        let service = Arc::new(service);
+        staff.join(runner::start(&service, &location).map_err(no_thread)?);
+        Ok((service, staff, has_tokens))
     }
 
     /// Forgets answers that were kept long enough, as long as the service runs.
@@ -89,6 +121,7 @@ impl Service {
         loop {
             {
                 let Some(service) = service.upgrade() else { return };
+                service.forget_tasks().await;
                 let kept = service.api.idempotency_keep;
                 let forgotten = service.desk.write(move |target| forget_answers(target, kept)).await;
                 if let Ok(count @ 1..) = forgotten {
@@ -96,6 +129,14 @@ impl Service {
                 }
             }
             sleep(FORGETTING).await;
+        }
+    }
+
+    /// Forgets tasks that ended long ago, as long as the service runs.
+    async fn forget_tasks(&self) {
+        let Ok(before) = Timestamp::now().checked_sub(TASKS_KEPT) else { return };
+        if let Ok(count @ 1..) = self.desk.write(move |target| task::forget(target, before)).await {
+            tracing::info!(count, "tasks were kept long enough, and are forgotten");
         }
     }
 

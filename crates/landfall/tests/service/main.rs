@@ -13,6 +13,7 @@ mod access;
 mod asked;
 mod bodies;
 mod documents;
+mod files;
 mod generated;
 mod hostile;
 mod kills;

@@ -72,12 +72,7 @@ on_every_database! {
 fn two_services_on_one_database_share_their_keys() {
     for kind in [Kind::Postgres, Kind::Mariadb, Kind::Sqlite] {
         let one = Served::example(kind);
-        let mut child = one.project.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        let mut words = std::io::BufReader::new(child.stderr.take().unwrap());
-        std::io::BufRead::read_line(&mut words, &mut line).unwrap();
-        let other = line.split("http://").nth(1).and_then(|text| text.split(' ').next()).unwrap().parse().unwrap();
+        let other = one.beside();
         let answers: Vec<_> = thread::scope(|scope| {
             let copy = |address| {
                 scope.spawn(move || {
@@ -91,15 +86,14 @@ fn two_services_on_one_database_share_their_keys() {
                     (1..=50).map(ask).collect::<Vec<_>>()
                 })
             };
-            let threads = [copy(one.address), copy(other)];
+            let threads = [copy(one.address), copy(other.address)];
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         for (left, right) in answers[0].iter().zip(&answers[1]) {
             assert_eq!((left.status, right.status), (201, 201), "{}{}", left.text(), right.text());
             assert_eq!(left.body, right.body);
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(other);
         assert_eq!(one.count("departments"), 50);
         one.verifies();
     }

@@ -49,18 +49,16 @@ impl Served {
         served
     }
 
+    /// Another service of the same project and database.
+    pub(crate) fn beside(&self) -> Beside {
+        let (child, address) = started(&self.project);
+        Beside { child, address }
+    }
+
     /// Starts the service.
     pub(crate) fn start(&mut self) {
-        let mut command = self.project.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut words = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        words.read_line(&mut line).unwrap();
-        let address = line.split("://").nth(1).and_then(|text| text.split(' ').next());
-        self.address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
-        // It goes on to speak where nobody listens.
-        std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
-        self.child = Some(child);
+        let (child, address) = started(&self.project);
+        (self.child, self.address) = (Some(child), address);
     }
 
     /// Kills the service where it stands.
@@ -128,6 +126,33 @@ impl Served {
         let run = self.run(&["verify"]);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     }
+}
+
+/// A second service of a project.
+pub(crate) struct Beside {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a service; its process, and where it listens.
+fn started(project: &Project) -> (Child, SocketAddr) {
+    let mut command = project.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    words.read_line(&mut line).unwrap();
+    let address = line.split("://").nth(1).and_then(|text| text.split(' ').next());
+    let address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+    // It goes on to speak where nobody listens.
+    std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
+    (child, address)
 }
 
 impl Drop for Served {

@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{RowsOutcome, RowsRequest};
 use crate::{
-    document::{DocumentFilter, NewDocument},
+    document::{Document, DocumentFilter, NewDocument},
     error::Result,
-    target::{Fence, Pace, Target, Transaction},
+    target::{Fence, Pace, Read, Target, Transaction},
     timestamp,
 };
 
@@ -69,8 +69,7 @@ pub(super) fn stored(transaction: &dyn Transaction, requests: &[&RowsRequest]) -
     let answer = |request: &&RowsRequest| {
         let key = request.key.as_ref()?;
         let document = found.iter().find(|document| document.name == key.name)?;
-        let same = document.body.strip_prefix(key.digest.as_bytes());
-        Some(same.map_or(RowsAnswer::OtherRequest, |answer| RowsAnswer::Repeated(answer.to_vec())))
+        Some(answered(document, &key.digest))
     };
     Ok(requests.iter().map(answer).collect())
 }
@@ -78,7 +77,24 @@ pub(super) fn stored(transaction: &dyn Transaction, requests: &[&RowsRequest]) -
 /// The document that keeps the answer to `request`.
 pub(super) fn document(request: &RowsRequest, outcome: &RowsOutcome) -> Option<NewDocument> {
     let key = request.key.as_ref()?;
-    let mut body = key.digest.clone().into_bytes();
-    body.extend((key.render)(outcome));
-    Some(NewDocument { kind: KIND, name: key.name.clone(), body })
+    Some(answer_document(key.name.clone(), &key.digest, &(key.render)(outcome)))
+}
+
+/// The document that keeps `answer` under the key `name`, for what was asked as `digest` says.
+#[must_use]
+pub fn answer_document(name: String, digest: &str, answer: &[u8]) -> NewDocument {
+    NewDocument { kind: KIND, name, body: [digest.as_bytes(), answer].concat() }
+}
+
+/// What is stored under the key `name`, where something is, for who asks what `digest` says.
+///
+/// # Errors
+/// A target that cannot be read.
+pub fn stored_answer(read: &dyn Read, name: &str, digest: &str) -> Result<Option<RowsAnswer>> {
+    Ok(read.document(KIND, name)?.map(|document| answered(&document, digest)))
+}
+
+fn answered(document: &Document, digest: &str) -> RowsAnswer {
+    let same = document.body.strip_prefix(digest.as_bytes());
+    same.map_or(RowsAnswer::OtherRequest, |answer| RowsAnswer::Repeated(answer.to_vec()))
 }

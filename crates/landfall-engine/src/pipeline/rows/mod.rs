@@ -12,7 +12,7 @@ mod own_parents;
 mod rules;
 mod trust;
 
-pub use answers::{RequestKey, RowsAnswer, forget_answers};
+pub use answers::{RequestKey, RowsAnswer, answer_document, forget_answers, stored_answer};
 pub use group::take_rows;
 pub use rules::{RowBatch, RowRules};
 

@@ -51,6 +51,7 @@ fn options(random: &mut Random) -> LoadOptions {
         atomic: random.once_in(8),
         max_rejects: random.pick(&most),
         force: random.once_in(8),
+        overrides: Default::default(),
         work: Work { record_bytes, ..Work::default() },
     }
 }

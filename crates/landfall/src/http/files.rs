@@ -1,0 +1,168 @@
+//! `POST /v1/tables/{table}/files`: a CSV file is stored, and loaded as a task.
+
+use std::time::Duration;
+
+use landfall_core::schema::Overrides;
+use landfall_engine::{
+    ledger::{Mode, OnConflict},
+    source::Source,
+    task::{Task, new_id},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    body::media_type,
+    call::Call,
+    problem::{Kind, Outcome, Problem},
+    query::Query,
+    rows::RequestName,
+    tasks::accept,
+    uploads::{Incoming, Upload, of_form},
+};
+use crate::cli::parse_max_rejects;
+
+/// What a task of this kind is called.
+pub(super) const KIND: &str = "file";
+
+/// How long a request may wait for its task.
+const MOST_WAIT: u64 = 300;
+
+/// What is to be done with an upload.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct FileWork {
+    pub(super) table: String,
+    /// The name that its sender gave it.
+    pub(super) file: Option<String>,
+    pub(super) bytes: u64,
+    /// The name of the source in the ledger: the same for the same bytes.
+    pub(super) source: String,
+    pub(super) mode: Mode,
+    pub(super) on_conflict: OnConflict,
+    pub(super) atomic: bool,
+    pub(super) force: bool,
+    pub(super) max_rejects: Option<String>,
+    #[serde(default)]
+    pub(super) dialect: Overrides,
+}
+
+/// Receives a file for a table.
+pub(super) async fn into_table(mut call: Call) -> Outcome {
+    let position = call.table()?;
+    let mut query = call.query()?;
+    let mut work = wanted(&call, position, &mut query)?;
+    let wait = wait(&mut query)?;
+    let mut known = vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "name", "wait"];
+    known.extend(Overrides::NAMES);
+    query.finish(&known)?;
+    let key = RequestName::of(&call)?;
+    let upload = received(&mut call, &mut work).await?;
+    work.bytes = upload.bytes;
+    work.source = format!("{}{}", Source::UPLOAD, upload.digest);
+    let key = key.map(|name| RequestName::new(name, &call, upload.digest.as_bytes()));
+    let mut task = Task::new(KIND, vec![work.table.clone()], json!(work))?;
+    task.id.clone_from(&upload.id);
+    accept(&call, task, upload, key, wait).await
+}
+
+/// What is asked for: as given, else as the project says.
+fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> {
+    let defaults = &call.service.load;
+    let loads = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
+    let mode = query.parsed("mode", "append, upsert or replace", loads)?.or(defaults.mode).unwrap_or_default();
+    let rule = query.parsed("on_conflict", "reject, update or keep", OnConflict::parse)?;
+    let on_conflict = match (mode, rule) {
+        (Mode::Upsert, None | Some(OnConflict::Update)) => OnConflict::Update,
+        (Mode::Upsert, Some(_)) => {
+            let detail = "the mode upsert updates; leave on_conflict out, or take the mode append";
+            return Err(Problem::new(Kind::CONTRADICTION, detail));
+        }
+        (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
+    };
+    let max_rejects = query.take("max_rejects")?;
+    if let Some(text) = &max_rejects {
+        parse_max_rejects(text).map_err(|reason| Problem::parameter(format!("max_rejects: {reason}")))?;
+    }
+    let mut dialect = Overrides::default();
+    for name in Overrides::NAMES {
+        if let Some(text) = query.take(name)? {
+            dialect.set(name, &text).map_err(|reason| Problem::parameter(format!("the parameter {reason}")))?;
+        }
+    }
+    let resource = &call.service.rules.project().package.resources[position];
+    let contradicts = |reason| Problem::new(Kind::CONTRADICTION, format!("in this dialect, {reason}"));
+    dialect.apply(resource).map_err(contradicts)?;
+    Ok(FileWork {
+        table: resource.name.to_string(),
+        file: query.take("name")?.map(|name| shortened(&name)),
+        bytes: 0,
+        source: String::new(),
+        mode,
+        on_conflict,
+        atomic: query.flag("atomic")?,
+        force: query.flag("force")?,
+        max_rejects,
+        dialect,
+    })
+}
+
+/// A name as it is kept: what a person reads, and no path.
+fn shortened(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    last.chars().filter(|char| !char.is_control()).take(200).collect()
+}
+
+/// How long the request wants to wait.
+fn wait(query: &mut Query) -> Outcome<Duration> {
+    let expected = format!("a number of seconds from 0 to {MOST_WAIT}");
+    let seconds = query.parsed("wait", &expected, |text| text.parse().ok().filter(|wait| *wait <= MOST_WAIT))?;
+    Ok(Duration::from_secs(seconds.unwrap_or(0)))
+}
+
+/// Stores the body, or the one file of the form that it is.
+async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
+    let id = new_id()?;
+    let pause = call.service.pause();
+    let uploads = call.service.tasks.uploads.clone();
+    let encoding = call.header("content-encoding")?.unwrap_or("identity").to_ascii_lowercase();
+    // Compressed files are known by their first bytes.
+    if !["identity", "gzip", "x-gzip", "zstd"].contains(&encoding.as_str()) {
+        let detail = "a file is taken as it is, or compressed with gzip or Zstandard";
+        return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, detail));
+    }
+    let kind = media_type(&call.headers).unwrap_or_default();
+    if kind != "multipart/form-data" {
+        if kind.contains("json") || kind.starts_with("multipart/") || kind == "application/x-www-form-urlencoded" {
+            let detail = "a file is sent as it is (text/csv, application/gzip, application/octet-stream, with curl: \
+                          --data-binary @FILE), or as multipart/form-data (with curl: -F file=@FILE)";
+            return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, detail));
+        }
+        return uploads.receive(id, Incoming::Body(call.take_body()), pause).await;
+    }
+    let written = call.header("content-type")?.unwrap_or_default();
+    let boundary = multer::parse_boundary(written).map_err(|error| of_form(&error))?;
+    let body = axum::body::Body::into_data_stream(call.take_body());
+    let mut form = multer::Multipart::new(body, boundary);
+    let mut stored = None;
+    while let Some(field) = next_field(&mut form, pause).await? {
+        if field.file_name().is_none() && field.name() != Some("file") {
+            let detail = "the form may hold one file and nothing else; what is asked of it stands in the query";
+            return Err(Problem::new(Kind::WRONG_SHAPE, detail));
+        }
+        if let Some(upload) = stored {
+            let upload: Upload = upload;
+            uploads.remove(&upload.path);
+            return Err(Problem::new(Kind::WRONG_SHAPE, "the form holds several files; send one in each request"));
+        }
+        let name = field.file_name().map(shortened);
+        work.file = work.file.take().or(name);
+        stored = Some(uploads.receive(id.clone(), Incoming::Field(Box::new(field)), pause).await?);
+    }
+    stored.ok_or_else(|| Problem::new(Kind::WRONG_SHAPE, "the form holds no file"))
+}
+
+async fn next_field<'f>(form: &mut multer::Multipart<'f>, pause: Duration) -> Outcome<Option<multer::Field<'f>>> {
+    let next = tokio::time::timeout(pause, form.next_field()).await;
+    let next = next.map_err(|_| Problem::new(Kind::TIMEOUT, "no further part of the body came in time"))?;
+    next.map_err(|error| of_form(&error))
+}

@@ -1,0 +1,138 @@
+//! `/openapi.json`: the service described in OpenAPI 3.1. What belongs to all routes alike is added here to each of them, so that
+//! the document cannot forget it.
+
+mod schemas;
+mod words;
+
+use std::sync::LazyLock;
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use self::{schemas::schemas, words::words};
+use super::{
+    call::Call,
+    problem::{Kind, Outcome},
+    route::{ROUTES, Route, Who},
+    values::of_text,
+};
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| written().to_string());
+
+/// The document.
+pub(super) async fn document(_call: Call) -> Outcome {
+    Ok(of_text(StatusCode::OK, DOCUMENT.clone()))
+}
+
+/// The document, made from the list of routes.
+pub(crate) fn written() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES.iter().filter(|route| !route.path.starts_with("/docs")) {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Landfall",
+            "description": "Rows come ashore: into a SQL database, under the rules of the data package, with every row accounted for.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas(), "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "query": {"type": "apiKey", "in": "query", "name": "token"},
+        }},
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let words = words(route);
+    let mut responses: Map<String, Value> = Map::new();
+    for (status, media, schema) in &words.answers {
+        let response =
+            responses.entry(status.to_string()).or_insert_with(|| json!({"description": said(*status), "content": {}}));
+        response["content"][media] = json!({ "schema": schema });
+    }
+    let mut problems = vec![400, 500, 503];
+    if route.who != Who::Everybody {
+        problems.extend([401, 403, 429]);
+    }
+    if route.path.contains('{') {
+        problems.push(404);
+    }
+    if matches!(route.path, "/v1/loads" | "/v1/tasks" | "/v1/rejects" | "/v1/rejects/groups") {
+        problems.push(404);
+    }
+    problems.extend(&words.problems);
+    if matches!(route.path, "/healthz" | "/openapi.json") {
+        problems.clear();
+    }
+    for status in problems {
+        let response =
+            responses.entry(status.to_string()).or_insert_with(|| json!({"description": said(status), "content": {}}));
+        response["content"]["application/problem+json"] = json!({"schema": reference("Problem")});
+    }
+    if route.path.starts_with("/v1/reports/") {
+        responses.insert("304".into(), json!({"description": "The client has just this"}));
+    }
+    let mut parameters: Vec<Value> = parts(route.path);
+    parameters.extend(words.query);
+    parameters.extend(words.headers);
+    let mut operation = json!({
+        "operationId": name(route), "summary": words.summary, "tags": [words.tag],
+        "parameters": parameters, "responses": responses, "security": security(route.who),
+    });
+    if let Some(description) = words.description {
+        operation["description"] = description.into();
+    }
+    if let Some(body) = words.body {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+fn said(status: u16) -> String {
+    match status {
+        200 => "Done".into(),
+        201 => "All rows passed".into(),
+        202 => "Taken on as a task".into(),
+        _ => {
+            let titles = Kind::ALL.iter().filter(|kind| kind.status == status).map(|kind| kind.title);
+            titles.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn security(who: Who) -> Value {
+    match who {
+        Who::Everybody => json!([]),
+        Who::Known | Who::Has(_) => json!([{"bearer": []}]),
+        Who::HasInQuery(_) => json!([{"bearer": []}, {"query": []}]),
+    }
+}
+
+/// `get_v1_tables_table_rows`.
+fn name(route: &Route) -> String {
+    let words = route.path.split(['/', '.']).filter(|part| !part.is_empty()).map(|part| part.trim_matches(['{', '}']));
+    std::iter::once(route.method.as_str().to_lowercase().as_str()).chain(words).collect::<Vec<_>>().join("_")
+}
+
+/// The parameters in a path.
+fn parts(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let part = |name: &str| {
+        let schema = match name {
+            "load" | "reject" => json!({"type": "integer", "minimum": 1, "maximum": i64::MAX}),
+            _ => json!({"type": "string", "minLength": 1}),
+        };
+        json!({"name": name, "in": "path", "required": true, "schema": schema})
+    };
+    names.map(part).collect()
+}

@@ -1,0 +1,313 @@
+//! What each route says of itself.
+
+use landfall_core::{reject::ErrorCode, schema::Overrides};
+use landfall_engine::{
+    ledger::{LoadState, Mode, OnConflict},
+    task::TaskState,
+};
+use serde_json::{Value, json};
+
+use super::{super::route::Route, reference};
+
+/// What one route says of itself.
+pub(super) struct Words {
+    pub(super) summary: &'static str,
+    pub(super) description: Option<&'static str>,
+    pub(super) tag: &'static str,
+    /// Parameters of the query.
+    pub(super) query: Vec<Value>,
+    /// Parameters in headers.
+    pub(super) headers: Vec<Value>,
+    pub(super) body: Option<Value>,
+    /// Answers: status, media type, schema.
+    pub(super) answers: Vec<(u16, &'static str, Value)>,
+    /// Problems of its own.
+    pub(super) problems: Vec<u16>,
+}
+
+impl Words {
+    fn new(tag: &'static str, summary: &'static str, answer: Value) -> Self {
+        let answers = vec![(200, "application/json", answer)];
+        Self {
+            summary,
+            description: None,
+            tag,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            answers,
+            problems: Vec::new(),
+        }
+    }
+
+    fn says(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
+    }
+
+    fn query(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.query.extend(parameters);
+        self
+    }
+}
+
+fn parameter(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+fn number(name: &str, description: &str) -> Value {
+    parameter(name, description, json!({"type": "integer", "minimum": 1, "maximum": i64::MAX}))
+}
+
+fn flag(name: &str, description: &str) -> Value {
+    parameter(name, description, json!({"type": "boolean", "default": false}))
+}
+
+fn limit(most: u64) -> Value {
+    parameter("limit", "At most so many", json!({"type": "integer", "minimum": 1, "maximum": most, "default": 100}))
+}
+
+/// What `route` says of itself.
+pub(super) fn words(route: &Route) -> Words {
+    let text = || json!({"type": "string"});
+    let table = || parameter("table", "Of this table", json!({"type": "string"}));
+    let rejects = || {
+        let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        [
+            number("load", "Of this load"),
+            parameter("code", "With an error of this code", json!({"type": "string", "enum": codes})),
+            parameter("field", "With an error at this field", json!({"type": "string"})),
+        ]
+    };
+    let state =
+        || parameter("state", "In this state", json!({"type": "string", "enum": ["open", "released", "superseded"]}));
+    match (route.method.as_str(), route.path) {
+        ("GET", "/healthz") => Words::new("service", "Whether the process is there", reference("Health")),
+        ("GET", "/readyz") => Words {
+            answers: vec![
+                (200, "application/json", reference("Readiness")),
+                (503, "application/json", reference("Readiness")),
+            ],
+            ..Words::new("service", "Whether the service can do its work", json!({}))
+        },
+        ("GET", "/metrics") => Words {
+            answers: vec![(200, "application/openmetrics-text", text())],
+            ..Words::new("service", "What was counted, for Prometheus", json!({}))
+        },
+        ("GET", "/openapi.json") => Words::new("service", "This document", json!({"type": "object"})),
+        ("GET", "/v1/tables") => {
+            let counts = flag("counts", "Count the rows of each table");
+            Words::new("tables", "The tables", reference("Tables")).query([counts])
+        }
+        ("GET", "/v1/tables/{table}") => {
+            Words::new("tables", "A table: its schema and its number of rows", reference("Table"))
+        }
+        ("GET", "/v1/tables/{table}/rows") => {
+            let fields = parameter("fields", "Only these fields, separated by commas", json!({"type": "string"}));
+            let after =
+                parameter("after", "The page behind this one: `next` of the page before", json!({"type": "string"}));
+            Words::new("tables", "Rows, in the order of the primary key", reference("Page")).query([
+                limit(10_000),
+                after,
+                fields,
+            ])
+        }
+        ("POST", "/v1/tables/{table}/rows") => rows("Send rows for one table", "Rows", "RowsAnswer", true),
+        ("POST", "/v1/rows") => {
+            rows("Send rows for several tables, in one transaction", "RowsOfTables", "RowsOfTablesAnswer", false)
+        }
+        ("POST", "/v1/tables/{table}/files") => files(),
+        ("GET", "/v1/tasks") => Words::new("tasks", "The tasks, the newest first", reference("Tasks")).query([
+            table(),
+            parameter(
+                "state",
+                "In this state",
+                json!({"type": "string", "enum": TaskState::ALL.map(TaskState::as_str)}),
+            ),
+            parameter("before", "Only tasks made before this one: `next` of the page before", text()),
+            limit(1000),
+        ]),
+        ("GET", "/v1/tasks/{task}") => Words::new("tasks", "A task", reference("Task")),
+        ("DELETE", "/v1/tasks/{task}") => Words {
+            answers: vec![(200, "application/json", reference("Task")), (202, "application/json", reference("Task"))],
+            problems: vec![409],
+            ..Words::new("tasks", "Cancel a task", json!({}))
+        }
+        .says("What a load has committed before stays; the ledger has it as stopped, and the same file goes on there."),
+        ("GET", "/v1/tasks/{task}/events") => Words {
+            answers: vec![(200, "text/event-stream", json!({}))],
+            ..Words::new("tasks", "What becomes of a task, as server-sent events", json!({}))
+        },
+        ("GET", "/v1/loads") => {
+            let states = [
+                LoadState::Running,
+                LoadState::Complete,
+                LoadState::Stopped,
+                LoadState::RolledBack,
+                LoadState::Abandoned,
+            ];
+            let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+            Words::new("loads", "The ledger, the newest load first", reference("Loads")).query([
+                table(),
+                parameter("state", "In this state", json!({"type": "string", "enum": states})),
+                parameter(
+                    "source",
+                    "Of rows that were sent, or of files",
+                    json!({"type": "string", "enum": ["rows", "files"]}),
+                ),
+                number("before", "Only loads before this one: `next` of the page before"),
+                limit(1000),
+            ])
+        }
+        ("GET", "/v1/loads/{load}") => Words::new("loads", "A load", reference("Load")),
+        ("GET", "/v1/rejects") => Words::new("rejects", "Rejects, by their numbers", reference("Rejects"))
+            .query([table(), state(), limit(1000)])
+            .query([parameter(
+                "after",
+                "Only rejects after this one",
+                json!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
+            )])
+            .query(rejects()),
+        ("GET", "/v1/rejects/groups") => Words::new("rejects", "Rejects by cause", reference("RejectGroups"))
+            .query([table(), state()])
+            .query(rejects()),
+        ("GET", "/v1/rejects/{reject}") => {
+            Words::new("rejects", "A reject, with what was done to it", reference("Reject"))
+        }
+        ("GET", "/v1/rejects/{reject}/raw") => Words {
+            answers: vec![(200, "application/octet-stream", json!({}))],
+            ..Words::new("rejects", "The bytes of a reject, as they came", json!({}))
+        },
+        ("POST", "/v1/rejects/{reject}/retry") => Words {
+            problems: vec![409],
+            ..Words::new("rejects", "Try a reject again, by the rules of now", reference("Retried"))
+        },
+        ("POST", "/v1/tables/{table}/rejects/retry") => Words {
+            problems: vec![409],
+            ..Words::new("rejects", "Try the rejects of a table again", reference("Retried")).query(rejects())
+        },
+        ("GET", "/v1/tables/{table}/rejects.csv") => Words {
+            answers: vec![(200, "text/csv", text())],
+            problems: vec![409],
+            ..Words::new("rejects", "The open rejects of a table, to be mended", json!({})).query(rejects())
+        },
+        ("GET", "/v1/reports") => Words::new("reports", "The reports, with their parameters", reference("Reports")),
+        ("GET", "/v1/reports/{report}") => report(),
+        _ => Words::new("service", "", json!({})),
+    }
+}
+
+fn report() -> Words {
+    let formats = ["json", "ndjson", "csv", "markdown", "html"];
+    let array = json!({"type": "array", "items": {"type": "object"}});
+    let text = || json!({"type": "string"});
+    Words {
+        answers: vec![
+            (200, "application/json", array),
+            (200, "application/x-ndjson", text()),
+            (200, "text/csv", text()),
+            (200, "text/markdown", text()),
+            (200, "text/html", text()),
+        ],
+        problems: vec![406],
+        ..Words::new("reports", "Run a report", json!({}))
+    }
+    .query([
+        parameter("format", "The format; by Accept where it is not given", json!({"type": "string", "enum": formats})),
+        flag("guard_formulas", "In CSV, put ' before texts that a spreadsheet would run as a formula"),
+    ])
+    .says("Beside these parameters, a report takes its own, as `/v1/reports` lists them.")
+}
+
+fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Words {
+    let rules: Vec<&str> =
+        [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].iter().map(|rule| rule.as_str()).collect();
+    let mut content = json!({"application/json": {"schema": reference(schema)}});
+    if single {
+        content["application/x-ndjson"] = json!({"schema": {"type": "string"}});
+        content["text/csv"] = json!({"schema": {"type": "string"}});
+    }
+    Words {
+        headers: vec![idempotency_key()],
+        body: Some(json!({"required": true, "content": content})),
+        answers: vec![
+            (202, "application/json", reference("Task")),
+            (201, "application/json", reference(answer)),
+            (200, "application/json", reference(answer)),
+            (422, "application/json", reference(answer)),
+        ],
+        problems: vec![408, 409, 413, 415, 422, 507],
+        ..Words::new("rows", summary, json!({}))
+    }
+    .query([
+        parameter(
+            "on_conflict",
+            "What to do with a row whose key the table holds with other content",
+            json!({"type": "string", "enum": rules, "default": "reject"}),
+        ),
+        flag("atomic", "One rejected row, and none is inserted"),
+        flag("dry_run", "Only say what would become of the rows"),
+    ])
+    .says("With the header `Prefer: respond-async`, the rows are stored and taken as a task.")
+}
+
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header",
+        "description": "However often a request is sent under one key, it has one effect and one answer",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ !#-~]*[!#-~])?$"},
+    })
+}
+
+fn files() -> Words {
+    let file = json!({"schema": {"type": "string", "format": "binary"}});
+    let form = json!({"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}});
+    let modes = [Mode::Append, Mode::Upsert, Mode::Replace].map(Mode::as_str);
+    let rules = [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].map(OnConflict::as_str);
+    let text = |name: &str, words: &str| parameter(name, words, json!({"type": "string"}));
+    let dialect = Overrides::NAMES.map(|name| {
+        let character =
+            |least: usize| json!({"type": "string", "pattern": "^[!-~]*$", "minLength": least, "maxLength": 1});
+        let schema = match name {
+            "doubleQuote" | "skipInitialSpace" | "header" => json!({"type": "boolean"}),
+            "delimiter" => character(1),
+            "quoteChar" | "escapeChar" | "commentChar" => character(0),
+            "encoding" => {
+                json!({"type": "string", "enum": ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15"]})
+            }
+            _ => json!({"type": "string"}),
+        };
+        parameter(name, "As in a Table Dialect: in what the file differs from the table's own", schema)
+    });
+    Words {
+        headers: vec![idempotency_key()],
+        body: Some(json!({"required": true, "content": {
+            "text/csv": file, "application/gzip": file, "application/octet-stream": file, "multipart/form-data": form,
+        }})),
+        answers: vec![(202, "application/json", reference("Task")), (200, "application/json", reference("Task"))],
+        problems: vec![408, 409, 413, 415, 422, 507],
+        ..Words::new("rows", "Send a CSV file, plain or compressed, to be loaded as a task", json!({}))
+    }
+    .query([
+        parameter("mode", "How to treat what the table holds", json!({"type": "string", "enum": modes})),
+        parameter(
+            "on_conflict",
+            "What to do with a row whose key the table holds with other content",
+            json!({"type": "string", "enum": rules}),
+        ),
+        flag("atomic", "One rejected record, and none is inserted"),
+        flag("force", "Read the file although the ledger knows its content"),
+        parameter(
+            "max_rejects",
+            "Stop beyond so many rejects, or beyond such a share, as 5%",
+            json!({"type": "string", "pattern": "^[0-9]{1,2}%?$"}),
+        ),
+        text("name", "The name of the file, for those who read of the task"),
+        parameter(
+            "wait",
+            "Wait for so many seconds for the task to end",
+            json!({"type": "integer", "minimum": 0, "maximum": 300, "default": 0}),
+        ),
+    ])
+    .query(dialect)
+}

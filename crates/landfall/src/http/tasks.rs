@@ -1,0 +1,351 @@
+//! `/v1/tasks`: work that goes on after its request was answered.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
+use landfall_engine::{
+    document::NewDocument,
+    pipeline::{Progress, RowsAnswer, answer_document, stored_answer},
+    task::{self, Task, TaskFilter, TaskState},
+};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+
+use super::{
+    call::Call,
+    problem::{Kind, Outcome, Problem},
+    rows::{RequestName, repeated},
+    service::Service,
+    uploads::{Upload, Uploads},
+    values::respond,
+};
+
+/// Tasks of a page.
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+/// How often a task is looked at that another process may do.
+const GLANCE: Duration = Duration::from_secs(1);
+/// How often who watches a task is sent something, so that the connection is known to be alive.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// What the process knows of tasks.
+pub(crate) struct Tasks {
+    pub(super) uploads: Uploads,
+    /// Those that this process does.
+    live: Mutex<HashMap<String, Arc<Live>>>,
+    /// Whether there may be something to do, for the threads that do it.
+    wanted: (Mutex<bool>, Condvar),
+    stopping: AtomicBool,
+    /// Told whenever a task that this process does comes to its end.
+    ended: Notify,
+}
+
+/// A task that this process does.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    progress: Mutex<Progress>,
+    is_cancelled: AtomicBool,
+}
+
+impl Live {
+    pub(super) fn note(&self, progress: Progress) {
+        *locked(&self.progress) = progress;
+    }
+
+    pub(super) fn progress(&self) -> Value {
+        let Progress { bytes, total_bytes, records, rejected } = *locked(&self.progress);
+        json!({"bytes": bytes, "total_bytes": total_bytes, "records": records, "rejected": rejected})
+    }
+
+    pub(super) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Tasks {
+    pub(super) fn new(uploads: Uploads) -> Self {
+        Self {
+            uploads,
+            live: Mutex::default(),
+            wanted: (Mutex::new(true), Condvar::new()),
+            stopping: AtomicBool::new(false),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Lets the threads look for something to do.
+    fn wake(&self) {
+        *locked(&self.wanted.0) = true;
+        self.wanted.1.notify_all();
+    }
+
+    /// Waits until there may be something to do, for at most `patience`.
+    pub(super) fn wait(&self, patience: Duration) {
+        let (wanted, bell) = &self.wanted;
+        let until = |wanted: &mut bool| !*wanted && !self.is_stopping();
+        let waited = bell.wait_timeout_while(locked(wanted), patience, until);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    /// Hands back what is being done: it is taken up again by the next process.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begin(&self, id: &str) -> Arc<Live> {
+        locked(&self.live).entry(id.to_owned()).or_default().clone()
+    }
+
+    pub(super) fn end(&self, id: &str) {
+        locked(&self.live).remove(id);
+        self.ended.notify_waiters();
+    }
+
+    fn live(&self, id: &str) -> Option<Arc<Live>> {
+        locked(&self.live).get(id).cloned()
+    }
+
+    /// How many this process does.
+    pub(super) fn under_way(&self) -> usize {
+        locked(&self.live).len()
+    }
+}
+
+/// Takes a task on whose upload has come: stores it, with the answer under the request's key, and tells of it.
+pub(super) async fn accept(
+    call: &Call,
+    task: Task,
+    upload: Upload,
+    key: Option<RequestName>,
+    wait: Duration,
+) -> Outcome {
+    let tasks = &call.service.tasks;
+    let stored: Outcome<Option<RowsAnswer>> = async {
+        let mut answer = None;
+        if let Some(RequestName { name, digest }) = key {
+            let (asked, same) = (name.clone(), digest.clone());
+            if let Some(stored) = call.service.desk.read(move |target| stored_answer(target, &asked, &same)).await? {
+                return Ok(Some(stored));
+            }
+            let body = format!("202{}", public(&task, None));
+            answer = Some(answer_document(name, &digest, body.as_bytes()));
+        }
+        add(&call.service, task.clone(), answer).await?;
+        Ok(None)
+    }
+    .await;
+    match stored {
+        Ok(None) => {}
+        stored => {
+            tasks.uploads.remove(&upload.path);
+            return repeated(stored?.unwrap_or(RowsAnswer::OtherRequest));
+        }
+    }
+    drop(upload);
+    tasks.wake();
+    let begun = Instant::now();
+    let mut task = task;
+    while !task.state.is_end() && begun.elapsed() < wait {
+        let left = wait.saturating_sub(begun.elapsed()).min(GLANCE);
+        let _ = timeout(left, tasks.ended.notified()).await;
+        task = find(&call.service, task.id).await?.ok_or_else(|| Problem::not_found("task"))?;
+    }
+    let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = respond(status, &public(&task, tasks.live(&task.id).as_deref()));
+    if let Ok(place) = HeaderValue::from_str(&place(&task.id)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+async fn add(service: &Service, task: Task, answer: Option<NewDocument>) -> Outcome<()> {
+    service.desk.write(move |target| task::add(target, &task, answer)).await
+}
+
+fn place(id: &str) -> String {
+    format!("/v1/tasks/{id}")
+}
+
+async fn find(service: &Service, id: String) -> Outcome<Option<Task>> {
+    service.desk.read(move |target| task::task(target, &id)).await
+}
+
+/// The tasks that the caller may see, the newest first.
+pub(super) async fn list(call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let limit = query.limit(USUAL, MOST)?;
+    let state = query.parsed("state", "the state of a task, such as running", TaskState::parse)?;
+    let table = query.take("table")?;
+    let before = query.take("before")?;
+    query.finish(&["state", "table", "before", "limit"])?;
+    let tables = match table {
+        Some(name) => {
+            call.table_called(&name)?;
+            Some(vec![name])
+        }
+        None if call.caller.is_unlimited() => None,
+        None => {
+            let names = call.service.rules.tables().iter().map(|table| table.name.to_string());
+            Some(names.filter(|name| call.caller.sees_table(name)).collect())
+        }
+    };
+    let filter = TaskFilter { state, before, tables, limit: usize::try_from(limit).unwrap_or(usize::MAX) };
+    let found = call.service.desk.read(move |target| task::tasks(target, &filter)).await?;
+    let next = found.last().filter(|_| found.len() as u64 == limit).map(|task| task.id.clone());
+    let live = &call.service.tasks;
+    let tasks: Vec<Value> = found.iter().map(|task| public(task, live.live(&task.id).as_deref())).collect();
+    Ok(respond(StatusCode::OK, &json!({"tasks": tasks, "next": next})))
+}
+
+/// The task that the path names, where the caller may see it.
+async fn named(call: &Call) -> Outcome<Task> {
+    let task = find(&call.service, call.part("task").to_owned()).await?;
+    let seen = |task: &Task| task.tables.iter().all(|table| call.caller.sees_table(table));
+    task.filter(seen).ok_or_else(|| Problem::not_found("task"))
+}
+
+/// One task.
+pub(super) async fn one(call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let task = named(&call).await?;
+    Ok(respond(StatusCode::OK, &public(&task, call.service.tasks.live(&task.id).as_deref())))
+}
+
+/// Ends a task: one that waits at once, one that runs as soon as the chunk under way is undone.
+pub(super) async fn cancel(call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let id = named(&call).await?.id;
+    let changed = call.service.desk.write(move |target| {
+        task::change(target, &id, &|task| {
+            let may = !task.state.is_end() && !task.is_cancelled;
+            task.is_cancelled |= may;
+            if may && task.state == TaskState::Pending && task.attempts == 0 {
+                task.enter(TaskState::Cancelled);
+            }
+            may
+        })
+    });
+    let task = changed.await?.ok_or_else(|| Problem::not_found("task"))?;
+    let tasks = &call.service.tasks;
+    if let Some(live) = tasks.live(&task.id) {
+        live.cancel();
+    }
+    tasks.wake();
+    if matches!(task.state, TaskState::Done | TaskState::Failed) {
+        return Err(Problem::new(Kind::CONFLICT, format!("the task is {} already", task.state.as_str())));
+    }
+    let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(respond(status, &public(&task, tasks.live(&task.id).as_deref())))
+}
+
+/// What becomes of a task, as server-sent events.
+pub(super) async fn events(call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let task = named(&call).await?;
+    let (parts, sent) = mpsc::channel(4);
+    tokio::spawn(tell(call.service.clone(), task, parts));
+    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Sends an event whenever the task has changed, until it ends or nobody listens.
+async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<Bytes>) {
+    let mut told = Value::Null;
+    let mut spoken = Instant::now();
+    loop {
+        let now = public(&task, service.tasks.live(&task.id).as_deref());
+        let ends = task.state.is_end();
+        let part = if now != told {
+            Some(format!("event: {}\ndata: {now}\n\n", if ends { "end" } else { "task" }))
+        } else if spoken.elapsed() > BEAT {
+            Some(": still here\n\n".to_owned())
+        } else {
+            None
+        };
+        if let Some(part) = part {
+            if parts.send(part.into()).await.is_err() {
+                return;
+            }
+            (told, spoken) = (now, Instant::now());
+        }
+        if ends || service.tasks.is_stopping() {
+            return;
+        }
+        let _ = timeout(GLANCE / 2, service.tasks.ended.notified()).await;
+        match find(&service, task.id.clone()).await {
+            Ok(Some(found)) => task = found,
+            Ok(None) => return,
+            // The database may come back.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Parts of a body as they come.
+struct Sent(mpsc::Receiver<Bytes>);
+
+impl futures_core::Stream for Sent {
+    type Item = io::Result<Frame<Bytes>>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
+    }
+}
+
+/// A task as it is told.
+fn public(task: &Task, live: Option<&Live>) -> Value {
+    let of_request = |name: &str| task.request.get(name).cloned().unwrap_or_default();
+    let mut told = json!({
+        "task_id": task.id, "kind": task.kind, "state": task.state, "tables": task.tables, "file": of_request("file"),
+        "bytes": of_request("bytes"), "created_at": task.created_at, "started_at": task.started_at, "ended_at": task.ended_at,
+        "attempts": task.attempts, "problem": task.problem,
+    });
+    let progress = live.filter(|_| task.state == TaskState::Running).map(Live::progress);
+    told["progress"] = progress.unwrap_or_default();
+    if let Value::Object(outcome) = &task.outcome {
+        outcome.iter().for_each(|(name, value)| told[name] = value.clone());
+    }
+    let own = place(&task.id);
+    told["links"] = json!({"self": own, "events": format!("{own}/events")});
+    if let Some(load) = task.outcome.get("load_id").and_then(Value::as_i64) {
+        told["links"]["load"] = format!("/v1/loads/{load}").into();
+        told["links"]["rejects"] = format!("/v1/rejects?load={load}").into();
+    }
+    told
+}
