@@ -88,6 +88,8 @@ pub enum RejectState {
     Released,
     /// The same content was loaded again, and the reject of that load stands for it.
     Superseded,
+    /// Somebody has given it up, and said why.
+    Discarded,
 }
 
 impl RejectState {
@@ -99,13 +101,15 @@ impl RejectState {
             Self::Deferred => "deferred",
             Self::Released => "released",
             Self::Superseded => "superseded",
+            Self::Discarded => "discarded",
         }
     }
 
     /// The state written as `text`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Open, Self::Deferred, Self::Released, Self::Superseded].into_iter().find(|state| state.as_str() == text)
+        let all = [Self::Open, Self::Deferred, Self::Released, Self::Superseded, Self::Discarded];
+        all.into_iter().find(|state| state.as_str() == text)
     }
 }
 
@@ -188,11 +192,11 @@ pub struct RejectGroup {
 pub struct RejectEvent {
     /// The reject.
     pub reject: RejectId,
-    /// The load that did it.
+    /// The load that did it; the reject's own where it was discarded.
     pub load: LoadId,
-    /// `released`, `retried` (and failed again) or `superseded`.
+    /// `released`, `retried` (and failed again), `superseded` or `discarded`.
     pub action: String,
-    /// The record's bytes as they were tried, where they differ from the quarantine's.
+    /// The record's bytes as they were tried, where they differ from the quarantine's; of one that was discarded, the reason.
     pub mended: Option<Vec<u8>>,
     /// When, RFC 3339 in UTC.
     pub at: String,

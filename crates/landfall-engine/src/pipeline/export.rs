@@ -3,11 +3,11 @@
 //! The file has the columns of the source, and behind them what Landfall knows of each reject. A row whose own columns
 //! are as they were exported is tried again from the raw bytes of the quarantine; any other as it stands in the file.
 
-use std::{io::Write, path::Path};
+use std::{collections::HashMap, io::Write, path::Path};
 
 use landfall_core::{
     decode::{Cutter, Decoder, Piece, Records, json::JsonKind},
-    schema::{Dialect, Encoding},
+    schema::{Dialect, Encoding, Field},
     validate::TargetLimits,
 };
 
@@ -33,31 +33,60 @@ pub(super) const EXTRA_COLUMNS: [&str; 6] =
     ["landfall_reject", "landfall_source", "landfall_line", "landfall_extra", "landfall_raw", "landfall_reasons"];
 
 /// Writes the rejects that `filter` wants to `out` as CSV (UTF-8, LF, RFC 4180), in the columns of their source and
-/// those of [`EXTRA_COLUMNS`]; how many there were. All must be of one table and one layout of columns.
+/// those of [`EXTRA_COLUMNS`]; how many there were. Where their sources have other columns than each other, the columns are the
+/// fields of the table. All must be of one table.
 ///
 /// # Errors
-/// Rejects of several tables or layouts, or a file that cannot be written.
+/// Rejects of several tables, or a file that cannot be written.
 pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter, out: &mut dyn Write) -> Result<u64> {
     let tables = project.tables();
     let options = LoadOptions::default();
     let session = Session { project, tables: &tables, options: &options, observer: &Silent };
-    let mut exporter: Option<Exporter<'_>> = None;
+    let mut exporters = Exporters { session: &session, all: Vec::new(), of_load: HashMap::new() };
+    pages(read, filter, &mut |reject| exporters.of(read, &reject).map(drop))?;
+    let by_fields = exporters.all.len() > 1;
+    if let Some(exporter) = exporters.all.first() {
+        write(out, &exporter.header(by_fields))?;
+    }
     let mut count = 0;
     pages(read, filter, &mut |reject| {
-        let exporter = match &mut exporter {
-            Some(exporter) => exporter,
-            None => {
-                let new = exporter.insert(Exporter::new(&session, read, &reject)?);
-                write(out, &new.header())?;
-                new
-            }
-        };
-        exporter.expect(read, &reject)?;
-        write(out, &exporter.line(read, &reject)?)?;
+        let at = exporters.of(read, &reject)?;
         count += 1;
-        Ok(())
+        write(out, &exporters.all[at].line(read, &reject, by_fields)?)
     })?;
     Ok(count)
+}
+
+/// One exporter for each way in which the columns of sources lie.
+struct Exporters<'s> {
+    session: &'s Session<'s>,
+    all: Vec<Exporter<'s>>,
+    of_load: HashMap<LoadId, usize>,
+}
+
+impl Exporters<'_> {
+    /// The position of the exporter for `reject`.
+    fn of(&mut self, read: &dyn Read, reject: &Reject) -> Result<usize> {
+        if let Some(first) = self.all.first().filter(|first| first.table != reject.table) {
+            return Err(Error::Usage(format!(
+                "there are rejects of several tables ({:?}, {:?}); name one with --table",
+                first.table, reject.table
+            )));
+        }
+        if let Some(at) = self.of_load.get(&reject.load) {
+            return Ok(*at);
+        }
+        let layout = layout_of(read, reject.load)?;
+        let at = match self.all.iter().position(|known| known.layout == layout) {
+            Some(at) => at,
+            None => {
+                self.all.push(Exporter::lying(self.session, reject, layout)?);
+                self.all.len() - 1
+            }
+        };
+        self.of_load.insert(reject.load, at);
+        Ok(at)
+    }
 }
 
 fn write(out: &mut dyn Write, line: &str) -> Result<()> {
@@ -68,8 +97,6 @@ fn write(out: &mut dyn Write, line: &str) -> Result<()> {
 pub(super) struct Exporter<'s> {
     session: &'s Session<'s>,
     table: String,
-    /// A load whose columns lie so.
-    load: LoadId,
     layout: Layout,
     labels: Vec<String>,
     rules: RecordRules,
@@ -78,12 +105,82 @@ pub(super) struct Exporter<'s> {
 impl<'s> Exporter<'s> {
     /// For rejects like `reject`.
     pub(super) fn new(session: &'s Session<'s>, read: &dyn Read, reject: &Reject) -> Result<Self> {
-        let layout = layout_of(read, reject.load)?;
+        Self::lying(session, reject, layout_of(read, reject.load)?)
+    }
+
+    fn lying(session: &'s Session<'s>, reject: &Reject, layout: Layout) -> Result<Self> {
         let resource = &session.project.package.resources[session.project.position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
         // Cells are only read here, whatever the target holds.
         let rules = RecordRules::new(&layout.written(resource)?, &layout, &TargetLimits::default())?;
-        Ok(Self { session, table: reject.table.clone(), load: reject.load, layout, labels, rules })
+        Ok(Self { session, table: reject.table.clone(), layout, labels, rules })
+    }
+
+    fn fields(&self) -> &[Field] {
+        let table = self.session.tables.iter().find(|table| *table.name == *self.table);
+        table.map_or(&[], |table| &table.schema.fields)
+    }
+
+    /// Whether `labels` are the names of the table's fields.
+    pub(super) fn are_fields(&self, labels: &[String]) -> bool {
+        labels.iter().map(String::as_str).eq(self.fields().iter().map(|field| &*field.name))
+    }
+
+    /// A row of fields as one of the source, whose cells are `cells` otherwise.
+    pub(super) fn of_fields(&self, cells: &[String], row: MendedRow) -> Result<MendedRow, String> {
+        let mut mended = cells.to_vec();
+        for ((field, column), cell) in self.fields().iter().zip(self.layout.map().columns).zip(row.cells) {
+            match column {
+                Some(column) => mended[column] = cell,
+                None if cell.is_empty() => {}
+                None => return Err(self.without(&field.name)),
+            }
+        }
+        Ok(MendedRow { cells: mended, ..row })
+    }
+
+    fn without(&self, field: &str) -> String {
+        format!(
+            "the source of this reject has no column for the field {field:?}; its columns are {}",
+            self.labels.join(", ")
+        )
+    }
+
+    /// The record of `reject` with other values for some of its fields.
+    ///
+    /// # Errors
+    /// A field that is not there, or cannot be missing; or a record that cannot be cut into its cells, where not all are given.
+    pub(super) fn corrected(
+        &self,
+        read: &dyn Read,
+        reject: &Reject,
+        values: &[(String, Option<String>)],
+    ) -> Result<MendedRow> {
+        let (mut cells, extra, raw) = self.cells(read, reject)?;
+        let columns = self.layout.map().columns;
+        if !(extra.is_empty() && raw.is_empty()) {
+            let named = |field: &Field| values.iter().any(|(name, _)| *name == *field.name);
+            let mut held = self.fields().iter().zip(&columns).filter(|(_, column)| column.is_some());
+            if let Some((field, _)) = held.find(|(field, _)| !named(field)) {
+                return Err(Error::Usage(format!(
+                    "the record does not have the cells of its source's columns; give all of its fields, also {:?}",
+                    &*field.name
+                )));
+            }
+        }
+        for (name, value) in values {
+            let at = self.fields().iter().position(|field| *field.name == **name);
+            let at = at.ok_or_else(|| Error::Usage(format!("the table has no field {name:?}")))?;
+            let column = columns[at].ok_or_else(|| Error::Usage(self.without(name)))?;
+            cells[column] = match (value, self.fields()[at].missing_values.first()) {
+                (Some(value), _) => value.clone(),
+                (None, Some(missing)) => missing.clone(),
+                (None, None) => {
+                    return Err(Error::Usage(format!("no text stands for a missing value of the field {name:?}")));
+                }
+            };
+        }
+        Ok(MendedRow { reject: reject.id, cells, extra: String::new() })
     }
 
     /// The labels of the source's columns.
@@ -91,29 +188,11 @@ impl<'s> Exporter<'s> {
         &self.labels
     }
 
-    /// Refuses a reject of another table or layout.
-    fn expect(&mut self, read: &dyn Read, reject: &Reject) -> Result<()> {
-        if reject.table != self.table {
-            return Err(Error::Usage(format!(
-                "there are rejects of several tables ({:?}, {:?}); name one with --table",
-                self.table, reject.table
-            )));
-        }
-        if reject.load == self.load {
-            return Ok(());
-        }
-        if layout_of(read, reject.load)? != self.layout {
-            return Err(Error::Usage(format!(
-                "the columns of load {} lie otherwise than those of the loads before; name one load with --load",
-                reject.load
-            )));
-        }
-        self.load = reject.load;
-        Ok(())
-    }
-
-    fn header(&self) -> String {
-        csv_text::line(self.labels.iter().map(String::as_str).chain(EXTRA_COLUMNS))
+    fn header(&self, by_fields: bool) -> String {
+        let fields = self.fields().iter().map(|field| &*field.name);
+        let labels = self.labels.iter().map(String::as_str);
+        let own: Vec<&str> = if by_fields { fields.collect() } else { labels.collect() };
+        csv_text::line(own.into_iter().chain(EXTRA_COLUMNS))
     }
 
     /// The cells of a reject in the source's columns, those beyond, and its bytes where it cannot be cut into cells.
@@ -134,8 +213,12 @@ impl<'s> Exporter<'s> {
         Ok((cells, extra, String::new()))
     }
 
-    fn line(&self, read: &dyn Read, reject: &Reject) -> Result<String> {
-        let (cells, extra, raw) = self.cells(read, reject)?;
+    fn line(&self, read: &dyn Read, reject: &Reject, by_fields: bool) -> Result<String> {
+        let (mut cells, extra, raw) = self.cells(read, reject)?;
+        if by_fields {
+            let cell = |column: Option<usize>| column.map(|column| cells[column].clone()).unwrap_or_default();
+            cells = self.layout.map().columns.into_iter().map(cell).collect();
+        }
         let reasons: Vec<String> = reject
             .errors
             .iter()
@@ -205,20 +288,26 @@ pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRo
             line += records.line_ends();
         }
         if cutter.is_finished() {
-            return Ok(());
+            // Also where it has no row.
+            return own_columns(&name, cutter.header().unwrap_or_default()).map(drop);
         }
         let read = std::io::Read::read(&mut input, cutter.space()).map_err(|error| source.unreadable(&error))?;
         if read == 0 { cutter.finish() } else { cutter.filled(read) }
     }
 }
 
+/// How many columns of an export are those of its source.
+fn own_columns(name: &str, labels: &[String]) -> Result<usize> {
+    let own = labels.len().checked_sub(EXTRA_COLUMNS.len()).filter(|&own| labels[own..] == EXTRA_COLUMNS);
+    own.ok_or_else(|| {
+        let reason = format!("it is not an export of rejects: its last columns must be {}", EXTRA_COLUMNS.join(", "));
+        Error::source(name, reason)
+    })
+}
+
 fn mended_row(name: &str, labels: &[String], records: &Records, record: usize, line: u32) -> Result<MendedRow> {
     let line = u64::from(line) + records.line(record) as u64 + 1;
-    let own = labels.len().checked_sub(EXTRA_COLUMNS.len()).filter(|&own| labels[own..] == EXTRA_COLUMNS);
-    let Some(own) = own else {
-        let reason = format!("it is not an export of rejects: its last columns must be {}", EXTRA_COLUMNS.join(", "));
-        return Err(Error::source(name, reason));
-    };
+    let own = own_columns(name, labels)?;
     let cell = |column: usize| records.cell(record, column).unwrap_or_default().to_owned();
     let reject = cell(own).parse().map_err(|_| {
         Error::source(name, format!("line {line}: landfall_reject is not the number of a reject: {:?}", cell(own)))

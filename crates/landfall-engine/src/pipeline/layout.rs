@@ -63,6 +63,11 @@ impl Layout {
         written(&self.overrides, resource)
     }
 
+    /// The same columns in a file that a person has mended: CSV, also where the records were JSON rows.
+    pub(super) fn mended(&self) -> Self {
+        Self { json: false, overrides: Overrides::default(), ..self.clone() }
+    }
+
     /// Whether the records are JSON rows.
     pub(super) const fn is_json(&self) -> bool {
         self.json

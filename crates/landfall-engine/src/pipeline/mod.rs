@@ -46,7 +46,7 @@ pub use command::{load, load_source_into, stop};
 pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
-pub use retry::{Retry, retry};
+pub use retry::{Retry, discard, retry};
 pub use rows::{
     RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,
     stored_answer, take_rows,

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     LoadOptions, LoadOutcome, Observer, Reasons,
-    adopt::{circular, claims_to_come, complete, numbers, one, open, outcome, release_waiting, settle, try_raw},
+    adopt::{circular, claims_to_come, complete, numbers, one, open, outcome, pages, release_waiting, settle, try_raw},
     export::{Exporter, MendedRow, read_mended},
     load::Session,
     trial::{Bytes, Trial, Verdict},
@@ -26,8 +26,10 @@ use crate::{
 pub enum Retry {
     /// The open rejects that the filter wants, as they are in the quarantine.
     Quarantine(RejectFilter),
-    /// The rows of a file that was exported and mended.
-    Mended(PathBuf),
+    /// The rows of a file that was exported and mended; all must be of this table, where one is given.
+    Mended(PathBuf, Option<String>),
+    /// One open reject, with other values for some of its fields, as they would stand in its source; none for a missing one.
+    Corrected(RejectId, Vec<(String, Option<String>)>),
 }
 
 /// Tries rejects again under the rules of now. What passes is inserted and leaves the quarantine; what does not stays,
@@ -47,7 +49,8 @@ pub fn retry(
     let session = Session { project, tables: &tables, options: &options, observer };
     let mut outcomes = match what {
         Retry::Quarantine(filter) => from_quarantine(&session, target, filter)?,
-        Retry::Mended(path) => from_file(&session, target, path)?,
+        Retry::Mended(path, only) => from_file(&session, target, path, only.as_deref())?,
+        Retry::Corrected(reject, values) => corrected(&session, target, *reject, values)?,
     };
     // Any table: a retry that died may have brought parents of what is not tried by this one.
     let grown = tables.iter().map(|table| table.name.to_string()).collect();
@@ -83,7 +86,46 @@ fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &Reje
     Ok(outcomes)
 }
 
-fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::Path) -> Result<Vec<LoadOutcome>> {
+fn corrected(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    reject: RejectId,
+    values: &[(String, Option<String>)],
+) -> Result<Vec<LoadOutcome>> {
+    let gone = || Error::Usage(format!("the reject {reject} is not in the quarantine"));
+    let found = open(&*target, reject)?.ok_or_else(gone)?;
+    let row = Exporter::new(session, &*target, &found)?.corrected(&*target, &found, values)?;
+    let position = session.project.position(&found.table)?;
+    let cases = vec![Case { reject, mended: Some(row) }];
+    Ok(table(session, target, position, "quarantine", cases)?.into_iter().collect())
+}
+
+/// Gives the open rejects that `filter` wants up, for `reason`; how many. They stay in the quarantine, and are not tried again.
+///
+/// # Errors
+/// A target that cannot be written.
+pub fn discard(target: &mut dyn Target, filter: &RejectFilter, reason: &str) -> Result<u64> {
+    let mut wanted = Vec::new();
+    pages(&*target, filter, &mut |reject| {
+        wanted.push((reject.id, reject.load));
+        Ok(())
+    })?;
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut count = 0;
+    for (reject, load) in wanted {
+        count += u64::from(transaction.discard(reject, load, reason)?);
+    }
+    transaction.commit()?;
+    target.settle()?;
+    Ok(count)
+}
+
+fn from_file(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    path: &std::path::Path,
+    only: Option<&str>,
+) -> Result<Vec<LoadOutcome>> {
     let mut cases: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
     let mut exporters = HashMap::new();
     let mut gone = 0_u64;
@@ -97,14 +139,24 @@ fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::P
             gone += 1;
             return Ok(());
         };
+        if only.is_some_and(|only| *only != *reject.table) {
+            let reason = format!("the reject {} is not one of the table {:?}", row.reject, only.unwrap_or_default());
+            return Err(Error::source(path.display().to_string(), reason));
+        }
         let exporter = match exporters.entry(reject.load) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(Exporter::new(session, &*target, &reject)?)
             }
         };
-        same_columns(path, labels, exporter)?;
         let (cells, extra, _) = exporter.cells(&*target, &reject)?;
+        let row = if labels == exporter.labels() {
+            row
+        } else if exporter.are_fields(labels) {
+            exporter.of_fields(&cells, row).map_err(|reason| Error::source(path.display().to_string(), reason))?
+        } else {
+            return Err(other_columns(path, labels, exporter));
+        };
         let mended = (cells != row.cells || extra != row.extra).then_some(row);
         let position = session.project.position(&reject.table)?;
         cases.entry(position).or_default().push(Case { reject: reject.id, mended });
@@ -127,18 +179,12 @@ fn from_file(session: &Session<'_>, target: &mut dyn Target, path: &std::path::P
     Ok(outcomes)
 }
 
-fn same_columns(path: &std::path::Path, labels: &[String], exporter: &Exporter<'_>) -> Result<()> {
-    if labels == exporter.labels() {
-        return Ok(());
-    }
-    Err(Error::source(
+fn other_columns(path: &std::path::Path, labels: &[String], exporter: &Exporter<'_>) -> Error {
+    let (labels, others) = (labels.join(", "), exporter.labels().join(", "));
+    Error::source(
         path.display().to_string(),
-        format!(
-            "its columns are {}, and those of the rejects' source {}",
-            labels.join(", "),
-            exporter.labels().join(", ")
-        ),
-    ))
+        format!("its columns are {labels}, and those of the rejects' source {others}"),
+    )
 }
 
 /// Tries the cases of one table, in one transaction.

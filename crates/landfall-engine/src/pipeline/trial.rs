@@ -106,7 +106,7 @@ impl<'s> Trial<'s> {
             let mut mended = resource.clone();
             mended.dialect = Dialect { null_sequence: resource.dialect.null_sequence.clone(), ..Dialect::default() };
             mended.encoding = landfall_core::schema::Encoding::Utf8;
-            let mended = RecordRules::new(&mended, &layout, &self.limits)?;
+            let mended = RecordRules::new(&mended, &layout.mended(), &self.limits)?;
             let rules = [Arc::new(raw), Arc::new(mended)];
             self.layouts.push((layout, rules.clone()));
             self.rules.insert(load, rules);

@@ -289,6 +289,9 @@ pub trait Transaction: Read {
     /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where it is not open: another process was there first.
     fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
 
+    /// Marks a reject of `load` as discarded, for `reason`; whether it was open.
+    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool>;
+
     /// Takes rejects out of the quarantine without a trace: their records were only deferred, and are rows of the load
     /// that deferred them.
     fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()>;

@@ -15,6 +15,7 @@ mod later;
 mod limits;
 mod listener;
 mod loads;
+mod mend;
 mod metrics;
 mod observe;
 mod openapi;

@@ -6,17 +6,15 @@ use axum::{
     response::Response,
 };
 use landfall_core::reject::ErrorCode;
-use landfall_engine::{
-    Error,
-    pipeline::{LoadOutcome, Retry, Silent, retry},
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectState, as_record, export as export_rejects},
+use landfall_engine::quarantine::{
+    Reject, RejectEvent, RejectFilter, RejectState, as_record, export as export_rejects,
 };
 use serde_json::{Value, json};
 
 use super::{
     call::Call,
     loads::one_table,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem},
     query::Query,
     values::respond,
 };
@@ -34,7 +32,7 @@ fn filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
         load: query.parsed("load", "the number of a load", |text| text.parse().ok().filter(|id| *id > 0))?,
         code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
         field: query.take("field")?,
-        state: query.parsed("state", "open, released or superseded", RejectState::parse)?,
+        state: query.parsed("state", "open, released, superseded or discarded", RejectState::parse)?,
         ..RejectFilter::default()
     })
 }
@@ -84,7 +82,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     Ok(respond(StatusCode::OK, &body))
 }
 
-async fn found(call: &Call, id: i64) -> Outcome<Reject> {
+pub(super) async fn found(call: &Call, id: i64) -> Outcome<Reject> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
     let found = call.service.desk.read(move |target| target.rejects(&filter)).await?.pop();
     found.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))
@@ -110,75 +108,18 @@ pub(super) async fn raw(call: Call) -> Outcome {
     Ok(response)
 }
 
-/// Tries one reject again.
-pub(super) async fn retry_one(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let id = call.number("reject", "reject")?;
-    let reject = found(&call, id).await?;
-    if reject.state != RejectState::Open {
-        return Err(Problem::new(Kind::CONFLICT, "the reject has left the quarantine"));
-    }
-    retried(call, RejectFilter { id: Some(id), ..RejectFilter::default() }).await
-}
-
-/// Tries the rejects of a table again.
-pub(super) async fn retry_table(call: Call) -> Outcome {
-    call.table()?;
-    let mut query = call.query()?;
-    let filter = RejectFilter { table: Some(call.part("table").to_owned()), ..filter_within(&mut query)? };
-    query.finish(&["load", "code", "field"])?;
-    retried(call, filter).await
-}
-
-fn filter_within(query: &mut Query) -> Outcome<RejectFilter> {
-    Ok(RejectFilter {
-        load: query.parsed("load", "the number of a load", |text| text.parse().ok().filter(|id| *id > 0))?,
-        code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
-        field: query.take("field")?,
-        ..RejectFilter::default()
-    })
-}
-
-async fn retried(mut call: Call, filter: RejectFilter) -> Outcome {
-    if call.header("idempotency-key")?.is_some() {
-        return Err(Problem::new(
-            Kind::BAD_HEADER,
-            "an Idempotency-Key is for rows; trying rejects again doubles nothing",
-        ));
-    }
-    if !call.body(0).await?.bytes.is_empty() {
-        return Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"));
-    }
-    let rules = call.service.rules.clone();
-    let outcomes =
-        call.service.desk.write(move |target| retry(target, rules.project(), &Retry::Quarantine(filter), &Silent));
-    let loads: Vec<Value> =
-        outcomes.await?.iter().filter(|outcome| call.caller.sees_table(&outcome.table)).map(of_outcome).collect();
-    Ok(respond(StatusCode::OK, &json!({ "loads": loads })))
-}
-
 /// The open rejects of a table as CSV, in the columns of their source, to be mended and sent back.
 pub(super) async fn export(call: Call) -> Outcome {
-    call.table()?;
     let mut query = call.query()?;
-    let filter = RejectFilter { table: Some(call.part("table").to_owned()), ..filter_within(&mut query)? };
+    let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
     let rules = call.service.rules.clone();
     let written = call.service.desk.read(move |target| {
         let mut out = Vec::new();
-        match export_rejects(target, rules.project(), &filter, &mut out) {
-            Ok(_) => Ok(Ok(out)),
-            Err(Error::Usage(words)) => Ok(Err(words)),
-            Err(error) => Err(error),
-        }
+        export_rejects(target, rules.project(), &filter, &mut out)?;
+        Ok(out)
     });
-    let mixed = |words| {
-        tracing::debug!(words, "rejects cannot be exported together");
-        let detail = "these rejects do not have the same columns (rows of JSON and of CSV, or files with other headers); choose one load \
-                      with ?load=NUMBER";
-        Problem::new(Kind::CONFLICT, detail)
-    };
-    let bytes = written.await?.map_err(mixed)?;
+    let bytes = written.await?;
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
@@ -186,7 +127,7 @@ pub(super) async fn export(call: Call) -> Outcome {
     Ok(response)
 }
 
-fn of_reject(reject: &Reject) -> Value {
+pub(super) fn of_reject(reject: &Reject) -> Value {
     let mut value = json!(as_record(reject));
     value["reject_id"] = reject.id.into();
     value["load_id"] = reject.load.into();
@@ -195,13 +136,21 @@ fn of_reject(reject: &Reject) -> Value {
 }
 
 fn of_event(event: &RejectEvent) -> Value {
-    json!({"action": event.action, "load_id": event.load, "at": event.at})
+    let mut value = json!({"action": event.action, "load_id": event.load, "at": event.at});
+    if let Some(reason) = event.mended.as_deref().filter(|_| event.action == "discarded") {
+        value["reason"] = String::from_utf8_lossy(reason).into();
+    }
+    value
 }
 
-fn of_outcome(outcome: &LoadOutcome) -> Value {
-    json!({
-        "load_id": outcome.load_id, "table": outcome.table, "read": outcome.counts.read,
-        "inserted": outcome.counts.inserted, "updated": outcome.counts.updated,
-        "unchanged": outcome.counts.unchanged, "rejected": outcome.counts.rejected, "reasons": outcome.reasons,
+/// Which rejects of one table are meant.
+pub(super) fn filter_within(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
+    call.table()?;
+    Ok(RejectFilter {
+        table: Some(call.part("table").to_owned()),
+        load: query.parsed("load", "the number of a load", |text| text.parse().ok().filter(|id| *id > 0))?,
+        code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
+        field: query.take("field")?,
+        ..RejectFilter::default()
     })
 }

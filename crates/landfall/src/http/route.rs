@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, delete, get, post},
+    routing::{MethodRouter, delete, get, patch, post},
 };
 use landfall_engine::token::Role;
 use tower_http::cors::CorsLayer;
@@ -18,7 +18,7 @@ use super::{
     call::Call,
     docs, files, health,
     limits::UnderWay,
-    loads, observe, openapi,
+    loads, mend, observe, openapi,
     problem::{Kind, Problem},
     query::Query,
     rejects, reports, rows,
@@ -51,6 +51,7 @@ pub(crate) enum Who {
 const READ: Who = Who::Has(&[Role::Reader]);
 const REPORT: Who = Who::HasInQuery(&[Role::Reader]);
 const WRITE: Who = Who::Has(&[Role::Writer]);
+const ADMIN: Who = Who::Has(&[Role::Admin]);
 const EITHER: Who = Who::Has(&[Role::Reader, Role::Writer]);
 
 macro_rules! routes {
@@ -83,9 +84,13 @@ routes! {
     GET get "/v1/rejects/groups" WRITE, rejects::groups;
     GET get "/v1/rejects/{reject}" WRITE, rejects::one;
     GET get "/v1/rejects/{reject}/raw" WRITE, rejects::raw;
-    POST post "/v1/rejects/{reject}/retry" WRITE, rejects::retry_one;
-    POST post "/v1/tables/{table}/rejects/retry" WRITE, rejects::retry_table;
+    POST post "/v1/rejects/{reject}/retry" WRITE, mend::retry_one;
+    POST post "/v1/tables/{table}/rejects/retry" WRITE, mend::retry_table;
+    PATCH patch "/v1/rejects/{reject}" WRITE, mend::correct;
+    POST post "/v1/rejects/{reject}/discard" ADMIN, mend::discard_one;
+    POST post "/v1/tables/{table}/rejects/discard" ADMIN, mend::discard_table;
     GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export;
+    POST post "/v1/tables/{table}/rejects.csv" WRITE, mend::import;
     POST post "/v1/tables/{table}/files" WRITE, files::into_table;
     GET get "/v1/tasks" WRITE, tasks::list;
     GET get "/v1/tasks/{task}" WRITE, tasks::one;
@@ -122,7 +127,7 @@ fn cross_origin(service: &Service) -> CorsLayer {
     let named = |name: &'static str| HeaderName::from_static(name);
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, named("idempotency-key"), named("x-request-id")])
         .expose_headers([header::ETAG, header::RETRY_AFTER, named("x-request-id"), named("idempotency-replayed")])
 }

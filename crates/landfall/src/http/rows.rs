@@ -180,7 +180,8 @@ fn key(call: &Call) -> Outcome<Option<String>> {
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let is_sound = bare.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'~'));
     if bare.is_empty() || bare.len() > KEY_BYTES || !is_sound {
-        let detail = format!("the Idempotency-Key must have 1 to {KEY_BYTES} characters of ASCII, and none of them a quote");
+        let detail =
+            format!("the Idempotency-Key must have 1 to {KEY_BYTES} characters of ASCII, and none of them a quote");
         return Err(Problem::new(Kind::BAD_HEADER, detail));
     }
     Ok(Some(bare.to_owned()))

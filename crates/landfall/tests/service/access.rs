@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{asked::Answer, place::Kind, served::Served};
 
 /// Who may take each route, by its method and path in the document; a route that is not here fails the test.
-const GRANTED: [(&str, &[&str]); 27] = [
+const GRANTED: [(&str, &[&str]); 31] = [
     ("get /healthz", &["nobody", "reader", "writer", "admin"]),
     ("get /readyz", &["nobody", "reader", "writer", "admin"]),
     ("get /openapi.json", &["nobody", "reader", "writer", "admin"]),
@@ -23,6 +23,10 @@ const GRANTED: [(&str, &[&str]); 27] = [
     ("get /v1/rejects/{reject}/raw", &["writer", "admin"]),
     ("post /v1/rejects/{reject}/retry", &["writer", "admin"]),
     ("post /v1/tables/{table}/rejects/retry", &["writer", "admin"]),
+    ("patch /v1/rejects/{reject}", &["writer", "admin"]),
+    ("post /v1/rejects/{reject}/discard", &["admin"]),
+    ("post /v1/tables/{table}/rejects/discard", &["admin"]),
+    ("post /v1/tables/{table}/rejects.csv", &["writer", "admin"]),
     ("get /v1/tables/{table}/rejects.csv", &["writer", "admin"]),
     ("post /v1/tables/{table}/files", &["writer", "admin"]),
     ("get /v1/tasks", &["writer", "admin"]),

@@ -17,6 +17,7 @@ mod files;
 mod generated;
 mod hostile;
 mod kills;
+mod mended;
 mod once;
 mod rows;
 mod served;

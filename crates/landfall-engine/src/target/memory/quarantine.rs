@@ -78,6 +78,15 @@ impl Quarantine {
         Ok(())
     }
 
+    pub(super) fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> bool {
+        if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
+            return false;
+        }
+        self.change(reject, |kept| kept.leave(RejectState::Discarded));
+        self.note(reject, load, "discarded", Some(reason.as_bytes()));
+        true
+    }
+
     pub(super) fn withdraw(&mut self, rejects: &[RejectId]) {
         for reject in rejects {
             self.rejects.remove(reject);

@@ -218,6 +218,10 @@ impl Transaction for MemoryTransaction {
         Ok(Arc::make_mut(&mut self.state.quarantine).release(reject, load, mended)?)
     }
 
+    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        Ok(Arc::make_mut(&mut self.state.quarantine).discard(reject, load, reason))
+    }
+
     fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
         Arc::make_mut(&mut self.state.quarantine).withdraw(rejects);
         Ok(())

@@ -369,6 +369,10 @@ impl Transaction for Writing<'_> {
         self.in_step(|work| quarantine::release(&Own::new(&mut work.connection), reject, load, mended))
     }
 
+    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        self.in_step(|work| quarantine::discard(&Own::new(&mut work.connection), reject, load, reason))
+    }
+
     fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
         self.in_step(|work| quarantine::withdraw(&Own::new(&mut work.connection), rejects))
     }

@@ -337,6 +337,10 @@ impl Transaction for PostgresTransaction<'_> {
         self.own(|own| quarantine::release(own, reject, load, mended))
     }
 
+    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        self.own(|own| quarantine::discard(own, reject, load, reason))
+    }
+
     fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
         self.own(|own| quarantine::withdraw(own, rejects))
     }

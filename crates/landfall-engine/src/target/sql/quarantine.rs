@@ -312,6 +312,24 @@ pub(in crate::target) fn release(
     note(connection, reject, load, "released", mended)
 }
 
+/// Marks a reject as discarded; whether it was open.
+pub(in crate::target) fn discard(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    reason: &str,
+) -> Result<bool> {
+    let sql = format!(
+        "UPDATE {} SET state = 'discarded', waiting = 0 WHERE reject_id = ? AND state = 'open'",
+        connection.spelling().own("rejects")
+    );
+    if connection.execute(&sql, &[Parameter::Integer(reject)])? == 0 {
+        return Ok(false);
+    }
+    note(connection, reject, load, "discarded", Some(reason.as_bytes()))?;
+    Ok(true)
+}
+
 /// Takes rejects out of the quarantine without a trace.
 pub(in crate::target) fn withdraw(connection: &dyn Connection, rejects: &[RejectId]) -> Result<()> {
     for some in rejects.chunks(REJECTS_PER_STATEMENT) {

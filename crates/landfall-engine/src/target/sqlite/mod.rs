@@ -314,6 +314,10 @@ impl Transaction for SqliteTransaction<'_> {
         quarantine::release(&Own(&self.transaction), reject, load, mended)
     }
 
+    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        quarantine::discard(&Own(&self.transaction), reject, load, reason)
+    }
+
     fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
         quarantine::withdraw(&Own(&self.transaction), rejects)
     }

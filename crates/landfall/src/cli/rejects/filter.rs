@@ -39,6 +39,8 @@ pub(super) enum State {
     Released,
     /// The same content was loaded again.
     Superseded,
+    /// Given up.
+    Discarded,
     /// All of them.
     Any,
 }
@@ -78,6 +80,7 @@ impl State {
             Self::Open | Self::Any => RejectState::Open,
             Self::Released => RejectState::Released,
             Self::Superseded => RejectState::Superseded,
+            Self::Discarded => RejectState::Discarded,
         };
         RejectFilter { state: Some(state), any_state: self == Self::Any, ..filter }
     }

@@ -1,5 +1,6 @@
 //! `landfall rejects`: the quarantine.
 
+mod discard;
 mod export;
 mod filter;
 mod group;
@@ -33,6 +34,7 @@ enum Command {
     Show(show::Args),
     Export(export::Args),
     Retry(retry::Args),
+    Discard(discard::Args),
 }
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
@@ -48,5 +50,6 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         Some(Command::Show(args)) => show::run(args, invocation),
         Some(Command::Export(args)) => export::run(args, invocation),
         Some(Command::Retry(args)) => retry::run(args, invocation),
+        Some(Command::Discard(args)) => discard::run(args, invocation),
     }
 }

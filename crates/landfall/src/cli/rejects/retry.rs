@@ -29,7 +29,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     let what = match args.from {
-        Some(file) => Retry::Mended(file),
+        Some(file) => Retry::Mended(file, None),
         None => Retry::Quarantine(args.filter.resolve(&settings.package)?),
     };
     let mut opened = invocation.open_with(settings, Access::Write)?;

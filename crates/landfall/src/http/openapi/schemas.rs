@@ -142,6 +142,7 @@ fn of_rejects() -> Value {
         "RejectGroups": object(json!({"groups": {"type": "array", "items": object(json!({
             "table": text(), "code": text(), "field": maybe("string"), "count": count(), "example": maybe("string"),
         }))}})),
+        "Corrected": object(json!({"reject": reference("Reject"), "loads": {"type": "array", "items": {"type": "object"}}})),
         "Retried": object(json!({"loads": {"type": "array", "items": counts(json!({
             "load_id": {"type": "integer"}, "table": text(), "reasons": {"type": "array", "items": {"type": "object"}},
         }))}})),

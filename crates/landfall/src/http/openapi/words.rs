@@ -79,8 +79,13 @@ pub(super) fn words(route: &Route) -> Words {
             parameter("field", "With an error at this field", json!({"type": "string"})),
         ]
     };
-    let state =
-        || parameter("state", "In this state", json!({"type": "string", "enum": ["open", "released", "superseded"]}));
+    let state = || {
+        parameter(
+            "state",
+            "In this state",
+            json!({"type": "string", "enum": ["open", "released", "superseded", "discarded"]}),
+        )
+    };
     match (route.method.as_str(), route.path) {
         ("GET", "/healthz") => Words::new("service", "Whether the process is there", reference("Health")),
         ("GET", "/readyz") => Words {
@@ -191,10 +196,44 @@ pub(super) fn words(route: &Route) -> Words {
             problems: vec![409],
             ..Words::new("rejects", "The open rejects of a table, to be mended", json!({})).query(rejects())
         },
+        ("PATCH", "/v1/rejects/{reject}") => Words {
+            body: Some(json!({"required": true, "content": {"application/json": {"schema": {
+                "type": "object", "minProperties": 1,
+                "description": "Fields with the values that they should have, as they would stand in the source; null for a missing one",
+            }}}})),
+            answers: vec![
+                (200, "application/json", reference("Corrected")),
+                (422, "application/json", reference("Corrected")),
+            ],
+            problems: vec![408, 409, 413, 415, 422],
+            ..Words::new("rejects", "Mend a reject, and try it again", json!({}))
+        },
+        ("POST", "/v1/rejects/{reject}/discard") => discard("Give a reject up"),
+        ("POST", "/v1/tables/{table}/rejects/discard") => discard("Give rejects of a table up").query(rejects()),
+        ("POST", "/v1/tables/{table}/rejects.csv") => Words {
+            body: Some(json!({"required": true, "content": {"text/csv": {"schema": text()}}})),
+            problems: vec![408, 413, 415, 422],
+            ..Words::new("rejects", "Send the file of a table's rejects back, mended", reference("Retried"))
+        },
         ("GET", "/v1/reports") => Words::new("reports", "The reports, with their parameters", reference("Reports")),
         ("GET", "/v1/reports/{report}") => report(),
         _ => Words::new("service", "", json!({})),
     }
+}
+
+fn discard(summary: &'static str) -> Words {
+    let reason = json!({"type": "string", "minLength": 1, "maxLength": 1000, "pattern": "[^ \\t\\r\\n]"});
+    let schema = json!({
+        "type": "object", "properties": {"reason": reason}, "required": ["reason"], "additionalProperties": false,
+    });
+    let discarded =
+        json!({"type": "object", "properties": {"discarded": {"type": "integer"}}, "required": ["discarded"]});
+    Words {
+        body: Some(json!({"required": true, "content": {"application/json": {"schema": schema}}})),
+        problems: vec![408, 409, 413, 415, 422],
+        ..Words::new("rejects", summary, discarded)
+    }
+    .says("They stay in the quarantine as discarded, with the reason, and are not tried again.")
 }
 
 fn report() -> Words {

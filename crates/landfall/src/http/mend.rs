@@ -1,0 +1,205 @@
+//! Rejects that are tried again, mended, or given up.
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use axum::http::StatusCode;
+use landfall_engine::{
+    Error,
+    pipeline::{LoadOutcome, Retry, Silent, discard, retry},
+    quarantine::{RejectFilter, RejectState},
+};
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    body::{media_type, refuse_other_encodings},
+    call::Call,
+    problem::{Kind, Outcome, Problem},
+    rejects::{filter_within, found, of_reject},
+    values::respond,
+};
+
+/// The most characters of a reason.
+const REASON: usize = 1000;
+/// The most bytes of a body that corrects a reject or gives it up.
+const SMALL: usize = 1 << 20;
+
+/// The open reject that the path names.
+async fn open(call: &Call) -> Outcome<i64> {
+    let id = call.number("reject", "reject")?;
+    match found(call, id).await?.state {
+        RejectState::Open => Ok(id),
+        _ => Err(Problem::new(Kind::CONFLICT, "the reject has left the quarantine")),
+    }
+}
+
+/// Tries one reject again.
+pub(super) async fn retry_one(call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let id = open(&call).await?;
+    retried(call, RejectFilter { id: Some(id), ..RejectFilter::default() }).await
+}
+
+/// Tries the rejects of a table again.
+pub(super) async fn retry_table(call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let filter = filter_within(&call, &mut query)?;
+    query.finish(&["load", "code", "field"])?;
+    retried(call, filter).await
+}
+
+async fn retried(mut call: Call, filter: RejectFilter) -> Outcome {
+    refuse_key(&call)?;
+    if !call.body(0).await?.bytes.is_empty() {
+        return Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"));
+    }
+    let outcomes = tried(&call, Retry::Quarantine(filter)).await?;
+    Ok(respond(StatusCode::OK, &json!({"loads": told(&call, &outcomes)})))
+}
+
+fn refuse_key(call: &Call) -> Outcome<()> {
+    if call.header("idempotency-key")?.is_some() {
+        let detail = "an Idempotency-Key is for rows; trying rejects again doubles nothing";
+        return Err(Problem::new(Kind::BAD_HEADER, detail));
+    }
+    Ok(())
+}
+
+/// Tries rejects again, and counts what became of them.
+async fn tried(call: &Call, what: Retry) -> Outcome<Vec<LoadOutcome>> {
+    let rules = call.service.rules.clone();
+    let outcomes = call.service.desk.write(move |target| match retry(target, rules.project(), &what, &Silent) {
+        Err(Error::Usage(reason) | Error::Source { reason, .. }) => Ok(Err(reason)),
+        outcomes => outcomes.map(Ok),
+    });
+    let outcomes = outcomes.await?.map_err(|reason| Problem::new(Kind::WRONG_SHAPE, reason))?;
+    outcomes.iter().for_each(|outcome| call.service.metrics.load(outcome));
+    Ok(outcomes)
+}
+
+fn told(call: &Call, outcomes: &[LoadOutcome]) -> Vec<Value> {
+    outcomes.iter().filter(|outcome| call.caller.sees_table(&outcome.table)).map(of_outcome).collect()
+}
+
+fn of_outcome(outcome: &LoadOutcome) -> Value {
+    json!({
+        "load_id": outcome.load_id, "table": outcome.table, "read": outcome.counts.read,
+        "inserted": outcome.counts.inserted, "updated": outcome.counts.updated,
+        "unchanged": outcome.counts.unchanged, "rejected": outcome.counts.rejected, "reasons": outcome.reasons,
+    })
+}
+
+/// Tries one reject with other values for some of its fields.
+pub(super) async fn correct(mut call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    refuse_key(&call)?;
+    let id = call.number("reject", "reject")?;
+    found(&call, id).await?;
+    let members = object(&mut call).await?;
+    if members.is_empty() {
+        return Err(Problem::new(
+            Kind::WRONG_SHAPE,
+            "there is no field in the body; send those that are to be changed",
+        ));
+    }
+    open(&call).await?;
+    let values = members.into_iter().map(|(name, raw)| (name, as_cell(&raw))).collect();
+    let outcomes = tried(&call, Retry::Corrected(id, values)).await?;
+    let reject = found(&call, id).await?;
+    let status = match reject.state {
+        RejectState::Released => StatusCode::OK,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Ok(respond(status, &json!({"reject": of_reject(&reject), "loads": told(&call, &outcomes)})))
+}
+
+/// The members of the JSON object that the body is, each as it is written.
+async fn object(call: &mut Call) -> Outcome<BTreeMap<String, Box<RawValue>>> {
+    refuse_other_encodings(&call.headers)?;
+    let kind = media_type(&call.headers);
+    if kind.is_some_and(|kind| kind != "application/json" && kind != "application/merge-patch+json") {
+        return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "a JSON object is expected here"));
+    }
+    let body = call.body(SMALL).await?.bytes;
+    serde_json::from_slice(&body).map_err(|error| {
+        if error.is_data() {
+            return Problem::new(Kind::WRONG_SHAPE, "a JSON object is expected here");
+        }
+        Problem::new(Kind::NOT_JSON, format!("the body is not JSON: {error}"))
+    })
+}
+
+/// A value as it would stand in a source; none for a missing one. Numbers keep their digits.
+fn as_cell(raw: &RawValue) -> Option<String> {
+    match serde_json::from_str(raw.get()) {
+        Ok(Value::Null) => None,
+        Ok(Value::String(text)) => Some(text),
+        _ => Some(raw.get().to_owned()),
+    }
+}
+
+/// Gives one reject up.
+pub(super) async fn discard_one(mut call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let id = call.number("reject", "reject")?;
+    found(&call, id).await?;
+    let reason = reason(&mut call).await?;
+    let id = open(&call).await?;
+    discarded(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, reason).await
+}
+
+/// Gives rejects of a table up.
+pub(super) async fn discard_table(mut call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let filter = filter_within(&call, &mut query)?;
+    query.finish(&["load", "code", "field"])?;
+    let reason = reason(&mut call).await?;
+    discarded(&call, filter, reason).await
+}
+
+async fn reason(call: &mut Call) -> Outcome<String> {
+    let mut members = object(call).await?;
+    let reason = members.remove("reason").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+    let sound = reason.filter(|text| !text.trim().is_empty() && text.chars().count() <= REASON && members.is_empty());
+    let wrong = || {
+        let detail =
+            format!("send {{\"reason\": \"…\"}}, with 1 to {REASON} characters that say why the rejects are given up");
+        Problem::new(Kind::WRONG_SHAPE, detail)
+    };
+    sound.ok_or_else(wrong)
+}
+
+async fn discarded(call: &Call, filter: RejectFilter, reason: String) -> Outcome {
+    let count = call.service.desk.write(move |target| discard(target, &filter, &reason)).await?;
+    Ok(respond(StatusCode::OK, &json!({"discarded": count})))
+}
+
+/// Takes the rejects of a table back, as a person mended them in the file that was exported.
+pub(super) async fn import(mut call: Call) -> Outcome {
+    call.table()?;
+    call.query()?.finish(&[])?;
+    refuse_key(&call)?;
+    refuse_other_encodings(&call.headers)?;
+    if media_type(&call.headers).is_some_and(|kind| kind != "text/csv") {
+        return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "send the mended file as text/csv"));
+    }
+    let body = call.body(call.service.api.max_body).await?;
+    if body.bytes.is_empty() {
+        return Err(Problem::new(
+            Kind::WRONG_SHAPE,
+            "the body is empty; send the mended file (with curl: --data-binary @FILE)",
+        ));
+    }
+    let stored = tokio::task::spawn_blocking(move || {
+        let mut file = tempfile::Builder::new().prefix("rejects-").suffix(".csv").tempfile()?;
+        file.write_all(&body.bytes)?;
+        file.flush()?;
+        Ok::<_, std::io::Error>(file)
+    });
+    let unstored = |_| Problem::new(Kind::INTERNAL, "the file cannot be stored; the service's log says more");
+    let file = stored.await.map_err(|_| unstored(()))?.map_err(|error| {
+        tracing::error!(%error, "a mended file cannot be stored");
+        unstored(())
+    })?;
+    let outcomes = tried(&call, Retry::Mended(file.path().to_owned(), Some(call.part("table").to_owned()))).await?;
+    Ok(respond(StatusCode::OK, &json!({"loads": told(&call, &outcomes)})))
+}
