@@ -140,7 +140,13 @@ fn words(route: &Route) -> Words {
             Words::new("tables", "The tables", reference("Tables")).query([counts])
         }
         ("GET", "/v1/tables/{table}") => {
-            Words::new("tables", "A table: its schema and its number of rows", reference("Table"))
+            let counts = parameter("counts", "Count its rows", json!({"type": "boolean", "default": true}));
+            Words::new(
+                "tables",
+                "A table: how its files are written, its schema and its number of rows",
+                reference("Table"),
+            )
+            .query([counts])
         }
         ("GET", "/v1/tables/{table}/rows") => {
             let fields = parameter("fields", "Only these fields, separated by commas", json!({"type": "string"}));
@@ -400,7 +406,16 @@ fn schemas() -> Value {
         "Tables": object(json!({"tables": {"type": "array", "items": {
             "type": "object", "properties": {"name": text(), "rows": count()}, "required": ["name"],
         }}})),
-        "Table": object(json!({"name": text(), "rows": count(), "schema": {"type": "object", "description": "A Table Schema: https://datapackage.org/standard/table-schema/"}})),
+        "Table": {
+            "type": "object",
+            "properties": {
+                "name": text(), "rows": count(),
+                "dialect": {"type": "object", "description": "A Table Dialect: https://datapackage.org/standard/table-dialect/"},
+                "encoding": {"type": "string", "description": "Of files, and of rows that are sent as CSV"},
+                "schema": {"type": "object", "description": "A Table Schema: https://datapackage.org/standard/table-schema/"},
+            },
+            "required": ["name", "dialect", "encoding", "schema"],
+        },
         "Page": object(json!({"rows": {"type": "array", "items": {"type": "object"}}, "next": maybe("string")})),
         "Rows": {"type": "array", "items": row, "minItems": 1},
         "RowsOfTables": {"type": "object", "additionalProperties": {"type": "array", "items": row}, "minProperties": 1},

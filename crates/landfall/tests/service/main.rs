@@ -17,6 +17,7 @@ mod generated;
 mod hostile;
 mod kills;
 mod once;
+mod push;
 mod rows;
 mod served;
 mod settings;

@@ -51,7 +51,16 @@ impl Served {
 
     /// Starts the service.
     pub(crate) fn start(&mut self) {
-        let mut command = self.project.command(&["serve", "--listen", "127.0.0.1:0"]);
+        self.start_at("127.0.0.1:0");
+    }
+
+    /// Starts the service again, where it was.
+    pub(crate) fn start_again(&mut self) {
+        self.start_at(&self.address.to_string());
+    }
+
+    fn start_at(&mut self, address: &str) {
+        let mut command = self.project.command(&["serve", "--listen", address]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut words = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -61,6 +70,11 @@ impl Served {
         // It goes on to speak where nobody listens.
         std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
         self.child = Some(child);
+    }
+
+    /// Its address, as a program is told it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Kills the service where it stands.
