@@ -15,6 +15,7 @@ mod listener;
 mod loads;
 mod metrics;
 mod observe;
+mod oidc;
 mod openapi;
 mod problem;
 mod query;
@@ -29,5 +30,6 @@ mod tls;
 mod values;
 
 pub(crate) use listener::serve;
+pub(crate) use oidc::Provider;
 pub(crate) use service::{Service, Settings as ServiceSettings};
 pub(crate) use tls::acceptor;

@@ -40,8 +40,11 @@ pub(crate) fn written() -> Value {
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": schemas(), "securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "query": {"type": "apiKey", "in": "query", "name": "token"},
+            "bearer": {
+                "type": "http", "scheme": "bearer",
+                "description": "A token of the service's own, or a JWT of the OpenID Connect provider that is configured",
+            },
+            "query": {"type": "apiKey", "in": "query", "name": "token", "description": "The same, for programs that cannot send headers"},
         }},
     })
 }
@@ -396,7 +399,7 @@ fn schemas() -> Value {
         "Health": object(json!({"status": {"const": "ok"}})),
         "Readiness": object(json!({
             "status": {"type": "string", "enum": ["ready", "unavailable"]},
-            "checks": {"type": "object", "additionalProperties": {"type": "string", "enum": ["ok", "unavailable"]}},
+            "checks": {"type": "object", "additionalProperties": {"type": "string", "enum": ["ok", "stale", "unavailable"]}},
         })),
         "Problem": {
             "type": "object", "description": "RFC 9457",

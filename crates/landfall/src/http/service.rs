@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderMap;
 use landfall_engine::{
     Project, Result,
     pipeline::{RowRules, forget_answers},
@@ -16,11 +17,13 @@ use landfall_engine::{
 use tokio::time::sleep;
 
 use super::{
-    access::Access,
+    access::{Access, Caller},
     body::Memory,
     desk::{Desk, Opener, Staff},
     limits::Limits,
     metrics::Metrics,
+    oidc::Provider,
+    problem::Outcome,
 };
 use crate::config::{Api, Report};
 
@@ -38,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) api: Api,
     pub(crate) location: Location,
     pub(crate) reports: Vec<Report>,
+    /// Whose tokens it takes beside its own.
+    pub(crate) oidc: Option<Provider>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -50,6 +55,7 @@ pub(crate) struct Service {
     pub(super) kind: landfall_engine::target::Kind,
     pub(super) desk: Desk,
     pub(super) access: Access,
+    pub(super) oidc: Option<Provider>,
     pub(super) memory: Memory,
     pub(super) metrics: Metrics,
     pub(super) limits: Limits,
@@ -70,7 +76,8 @@ impl Service {
         let (desk, staff) = Desk::open(opener, &rules, READERS)
             .map_err(|cause| landfall_engine::Error::File { path: "a thread of the service".into(), cause })?;
         let service = Self {
-            access: Access::new(tokens, settings.address.ip().is_loopback()),
+            access: Access::new(tokens, settings.address.ip().is_loopback() && settings.oidc.is_none()),
+            oidc: settings.oidc,
             memory: Memory::new(BODIES.max(settings.api.max_body)),
             metrics: Metrics::new(),
             limits: Limits::new(settings.api.requests_per_second, settings.api.concurrent_requests),
@@ -82,6 +89,11 @@ impl Service {
             in_flight: Mutex::new(HashSet::new()),
         };
         Ok((Arc::new(service), staff, has_tokens))
+    }
+
+    /// Who asks, by the token in the header, or in the query where a route allows that.
+    pub(super) async fn caller(&self, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<Caller> {
+        self.access.caller(&self.desk, self.oidc.as_ref(), headers, in_query).await
     }
 
     /// Forgets answers that were kept long enough, as long as the service runs.

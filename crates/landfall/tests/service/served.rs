@@ -64,7 +64,9 @@ impl Served {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut words = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        words.read_line(&mut line).unwrap();
+        // It may have something to complain of before.
+        while !line.contains("listening on") && words.read_line(&mut line).unwrap() > 0 {}
+        let line = line.lines().last().unwrap_or_default();
         let address = line.split("://").nth(1).and_then(|text| text.split(' ').next());
         self.address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
         // It goes on to speak where nobody listens.
