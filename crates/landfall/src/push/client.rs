@@ -26,6 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The longest that a service may ask to wait.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
+/// After so many attempts the user is told, who would otherwise wait and not know for what.
+const TOLD_AFTER: u32 = 3;
+
 /// Bodies beyond this are only sent once the service says that it takes them, so that a refusal is not lost under way.
 const ASK_BEYOND: usize = 256 << 10;
 
@@ -157,7 +160,16 @@ impl Client {
                 Attempt::Later(trouble, told) => {
                     let wait = told.map_or_else(|| backoff(attempts), |told| told.min(LONGEST_ASKED));
                     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                    tracing::info!(attempts, wait_ms, reason = trouble.words, "a request is sent again");
+                    if attempts == TOLD_AFTER {
+                        tracing::warn!(
+                            attempts,
+                            wait_ms,
+                            reason = trouble.words,
+                            "the service is asked again, and again"
+                        );
+                    } else {
+                        tracing::info!(attempts, wait_ms, reason = trouble.words, "a request is sent again");
+                    }
                     if !self.wait(wait) {
                         return (attempts, Err(trouble));
                     }
