@@ -7,6 +7,7 @@ pub mod document;
 mod error;
 pub mod init;
 pub mod ledger;
+pub mod link;
 pub mod pipeline;
 mod project;
 pub mod quarantine;

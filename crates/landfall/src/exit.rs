@@ -18,7 +18,8 @@ pub(crate) enum Exit {
     Project = 3,
     /// A source cannot be read, or its header contradicts the dictionary.
     Source = 4,
-    /// The target cannot be opened, does not let this user in, or refused a statement: somebody has to mend that.
+    /// The target (or, for a push, the service) cannot be opened, does not let this user in, or refused what it was asked:
+    /// somebody has to mend that.
     Target = 5,
     /// Another program holds the target's lock, or goes on with the same load: the same command may succeed later.
     Locked = 6,
@@ -30,11 +31,11 @@ pub(crate) enum Exit {
     NewerVersion = 9,
     /// A load was stopped because it had more rejects than `--max-rejects` allows.
     TooManyRejects = 10,
-    /// An atomic load had rejects and was rolled back.
+    /// An atomic load, or a batch of an atomic push, had rejects and was rolled back.
     RolledBack = 11,
     /// A table of the database is not what the dictionary says.
     Mismatch = 12,
-    /// The target did not answer, or the connection to it was lost: the same command may succeed later. A code of its own,
+    /// The target (or the service) did not answer, or the connection to it was lost: the same command may succeed later. A code of its own,
     /// so that a script can tell it from a wrong password, which no further attempt mends.
     Lost = 13,
     /// A mistake of Landfall's own.
@@ -48,15 +49,15 @@ const MEANINGS: [(Exit, &str); 15] = [
     (Exit::Usage, "the command line makes no sense"),
     (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
     (Exit::Source, "a source cannot be read, or its header contradicts the data package"),
-    (Exit::Target, "the database cannot be opened, does not let this user in, or refused a statement"),
+    (Exit::Target, "the database or the service cannot be used, denies this user, or refused what it was asked"),
     (Exit::Locked, "another program holds the database's lock, or goes on with the same load"),
     (Exit::ReadOnly, "the database may not be written"),
     (Exit::DiskFull, "no space is left"),
     (Exit::NewerVersion, "the database was made by a newer version of Landfall"),
     (Exit::TooManyRejects, "a load was stopped: more rejects than --max-rejects allows"),
-    (Exit::RolledBack, "an atomic load had rejects and was rolled back"),
+    (Exit::RolledBack, "an atomic load (or a batch of an atomic push) had rejects and was rolled back"),
     (Exit::Mismatch, "a table of the database is not what the data package says"),
-    (Exit::Lost, "the database did not answer in time, or the connection to it was lost"),
+    (Exit::Lost, "the database or the service did not answer in time, or the connection to it was lost"),
     (Exit::Internal, "a mistake of Landfall's own"),
 ];
 
@@ -150,6 +151,16 @@ impl Fault {
     /// The command line makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// The command ends as `exit` says.
+    pub(crate) fn ends(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// A source is at fault.
+    pub(crate) fn source(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Source, message: message.into() }
     }
 
     /// The project is at fault.

@@ -8,7 +8,9 @@ mod http;
 mod logging;
 mod output;
 mod progress;
+mod push;
 mod summary;
+mod web;
 
 use std::process::ExitCode;
 

@@ -22,6 +22,7 @@ fn help_of_every_command() {
         "verify",
         "report",
         "serve",
+        "push",
         "token",
         "token create",
         "token list",

@@ -7,6 +7,7 @@ mod csv;
 mod json;
 mod lines;
 mod markup;
+mod stored;
 mod table;
 
 #[cfg(test)]
@@ -16,7 +17,8 @@ use std::{io::Write, path::PathBuf};
 
 use landfall_core::{keys::Scalar, schema::Field};
 
-use self::markup::Language;
+pub use self::stored::StoredResult;
+use self::{markup::Language, stored::Collector};
 use crate::{
     error::{Error, Result},
     target::{QueryRows, Target},
@@ -87,26 +89,47 @@ impl ReportDefinition {
         format: Format,
         out: &mut dyn Write,
     ) -> Result<u64> {
+        self.write(&|rows| target.query(&self.sql, values, rows), format, out)
+    }
+
+    /// Runs the report with `values`, to keep its result; at most about `most` bytes.
+    ///
+    /// # Errors
+    /// SQL that the target refuses, or a larger result.
+    pub fn collect(&self, target: &dyn Target, values: &[(String, Scalar)], most: usize) -> Result<StoredResult> {
+        let mut collector = Collector::new(most);
+        target.query(&self.sql, values, &mut collector)?;
+        Ok(collector.finish())
+    }
+
+    /// Writes the rows that `rows` hands over to `out`; how many there were.
+    ///
+    /// # Errors
+    /// Those of `rows`, or an output that cannot be written.
+    pub fn write(
+        &self,
+        rows: &dyn Fn(&mut dyn QueryRows) -> Result<()>,
+        format: Format,
+        out: &mut dyn Write,
+    ) -> Result<u64> {
         match format {
-            Format::Table => self.write_with(target, values, table::Writer::new(out)),
-            Format::Csv { guard_formulas } => self.write_with(target, values, csv::Writer::new(out, guard_formulas)),
-            Format::Json => self.write_with(target, values, json::Writer::new(out)),
-            Format::JsonLines => self.write_with(target, values, lines::Writer::new(out)),
-            Format::Markdown => {
-                self.write_with(target, values, markup::Writer::new(out, Language::Markdown, self.label()))
-            }
-            Format::Html => self.write_with(target, values, markup::Writer::new(out, Language::Html, self.label())),
+            Format::Table => write_with(rows, table::Writer::new(out)),
+            Format::Csv { guard_formulas } => write_with(rows, csv::Writer::new(out, guard_formulas)),
+            Format::Json => write_with(rows, json::Writer::new(out)),
+            Format::JsonLines => write_with(rows, lines::Writer::new(out)),
+            Format::Markdown => write_with(rows, markup::Writer::new(out, Language::Markdown, self.label())),
+            Format::Html => write_with(rows, markup::Writer::new(out, Language::Html, self.label())),
         }
     }
 
     fn label(&self) -> &str {
         self.title.as_ref().unwrap_or(&self.name)
     }
+}
 
-    fn write_with(&self, target: &dyn Target, values: &[(String, Scalar)], mut writer: impl Writer) -> Result<u64> {
-        target.query(&self.sql, values, &mut writer)?;
-        writer.finish()
-    }
+fn write_with(rows: &dyn Fn(&mut dyn QueryRows) -> Result<()>, mut writer: impl Writer) -> Result<u64> {
+    rows(&mut writer)?;
+    writer.finish()
 }
 
 /// Writes a result in one format.

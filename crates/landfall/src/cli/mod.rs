@@ -9,6 +9,7 @@ mod invocation;
 mod load;
 mod loads;
 mod man;
+mod push;
 mod rejects;
 mod report;
 mod schema;
@@ -59,6 +60,7 @@ enum Command {
     Verify(verify::Args),
     Report(report::Args),
     Serve(serve::Args),
+    Push(push::Args),
     Token(token::Args),
     Schema(schema::Args),
     Init(init::Args),
@@ -98,6 +100,7 @@ pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
         Command::Verify(args) => verify::run(args, &invocation),
         Command::Report(args) => report::run(args, &invocation),
         Command::Serve(args) => serve::run(args, &invocation),
+        Command::Push(args) => push::run(args, &invocation),
         Command::Token(args) => token::run(args, &invocation),
         Command::Schema(args) => schema::run(args, &invocation),
         Command::Init(args) => init::run(args, &invocation),

@@ -16,7 +16,7 @@ use crate::{
 /// Take rows over HTTP under the same rules, and answer reports.
 ///
 /// The service makes the tables that are missing, takes 1 to 1,000 rows in a request, and serves the reports. It documents itself at
-/// /docs. Without any token it listens on this machine alone, and lets everybody there do everything: make one with
+/// /docs. Without any token (and without a provider of tokens: `api.oidc` in landfall.yaml) it listens on this machine alone, and lets everybody there do everything: make one with
 /// `landfall token create`. It ends with the signal TERM or INT, once requests under way are answered.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -36,6 +36,9 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     }
     let tls = settings.api.tls.as_ref().map(|tls| http::acceptor(&tls.certificate, &tls.key)).transpose();
     let tls = tls.map_err(|error| Fault::project(format!("{error:#}")))?;
+    let oidc = settings.api.oidc.as_ref().map(http::Provider::open).transpose();
+    let oidc = oidc.map_err(|error| Fault::project(format!("api.oidc: {error:#}")))?;
+    let takes_others = oidc.is_some();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let settings = ServiceSettings {
         api: settings.api,
@@ -43,10 +46,12 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         reports: settings.reports,
         load: settings.load,
         folder: invocation.globals.project.clone(),
+        oidc,
         address,
     };
     let (service, staff, has_tokens) = Service::open(settings, project, runtime.handle().clone())?;
-    if !has_tokens && !address.ip().is_loopback() {
+    let is_guarded = has_tokens || takes_others;
+    if !is_guarded && !address.ip().is_loopback() {
         return Err(Fault::project(format!(
             "there is no token, so that everybody who reaches {address} could do everything; make one with `{} token create \
              --role admin --name NAME`, or listen on 127.0.0.1",
@@ -59,7 +64,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         TcpListener::bind(address).map_err(|error| Fault::project(format!("cannot listen on {address}: {error}")))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    greet(invocation, &address, has_tokens, tls.is_some());
+    greet(invocation, &address, is_guarded, tls.is_some());
     runtime.block_on(async {
         let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = async move {
@@ -77,10 +82,10 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn greet(invocation: &Invocation, address: &SocketAddr, has_tokens: bool, speaks_tls: bool) {
+fn greet(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) {
     let scheme = if speaks_tls { "https" } else { "http" };
     invocation.tell(&format!("listening on {scheme}://{address} (its documentation: {scheme}://{address}/docs)"));
-    if !has_tokens {
+    if !is_guarded {
         invocation.tell(
             "there is no token: everybody on this machine may do everything, and nobody else can reach the service; \
              `landfall token create` makes one",

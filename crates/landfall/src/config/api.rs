@@ -8,7 +8,10 @@ use std::{
 
 use landfall_core::schema::document::{Node, Problems, Reader};
 
-use super::load_defaults::parsed;
+use super::{
+    load_defaults::parsed,
+    oidc::{self, Oidc},
+};
 use crate::cli::parse_size;
 
 /// How the service runs.
@@ -38,6 +41,8 @@ pub(crate) struct Api {
     pub(crate) cors: Vec<String>,
     /// The files that TLS needs; without them, the service speaks plain HTTP.
     pub(crate) tls: Option<TlsFiles>,
+    /// Whose tokens are taken beside the service's own.
+    pub(crate) oidc: Option<Oidc>,
 }
 
 /// The files that TLS needs.
@@ -64,6 +69,7 @@ impl Default for Api {
             concurrent_requests: 1024,
             cors: Vec::new(),
             tls: None,
+            oidc: None,
         }
     }
 }
@@ -85,6 +91,7 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
             .map_or(usual.concurrent_requests, |count| count as usize),
         cors: origins(&mut reader),
         tls: reader.take("tls").and_then(|node| tls(node, folder, problems)),
+        oidc: reader.take("oidc").and_then(|node| oidc::read(node, folder, problems)),
     };
     reader.finish();
     api

@@ -3,6 +3,7 @@
 mod api;
 mod environment;
 mod load_defaults;
+mod oidc;
 mod package;
 mod reports;
 
@@ -21,6 +22,7 @@ use landfall_engine::target::Location;
 pub(crate) use api::{Api, address};
 pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
+pub(crate) use oidc::{KeySource, Oidc, trusted_url};
 pub(crate) use package::PACKAGE_FILES;
 pub(crate) use reports::Report;
 

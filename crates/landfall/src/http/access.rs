@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::{
     desk::Desk,
+    oidc::Provider,
     problem::{Kind, Outcome, Problem},
 };
 
@@ -25,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(2);
 pub(crate) enum Caller {
     /// There is no token yet, so that everybody on this machine may do everything.
     Anybody,
-    /// The bearer of a token.
+    /// The bearer of a token: of the service's own, or of a provider's, which is taken for one.
     Bearer(Arc<Token>),
 }
 
@@ -115,8 +116,14 @@ impl Access {
         Ok(tokens)
     }
 
-    /// Who asks, by the token in the header, or in the query where a route allows that.
-    pub(super) async fn caller(&self, desk: &Desk, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<Caller> {
+    /// Who asks, by the token in the header, or in the query where a route allows that; one of `provider`, or one of the service's own.
+    pub(super) async fn caller(
+        &self,
+        desk: &Desk,
+        provider: Option<&Provider>,
+        headers: &HeaderMap,
+        in_query: Option<&str>,
+    ) -> Outcome<Caller> {
         let tokens = self.tokens(desk).await?;
         if self.is_open.load(Ordering::Relaxed) {
             refuse_other_hosts(headers)?;
@@ -132,6 +139,9 @@ impl Access {
             (Some(Some(token)), _) | (None, Some(token)) => token,
             (None, None) => return Err(wrong("send a token: Authorization: Bearer TOKEN")),
         };
+        if let Some(provider) = provider.filter(|_| Provider::is_jwt(token)) {
+            return Ok(Caller::Bearer(Arc::new(provider.token(token).await?)));
+        }
         let found = tokens.find(token).ok_or_else(|| wrong("the token is unknown, was revoked, or has expired"))?;
         Ok(Caller::Bearer(Arc::new(found.clone())))
     }

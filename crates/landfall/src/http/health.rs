@@ -9,7 +9,12 @@ use axum::{
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{call::Call, problem::Outcome, values::respond};
+use super::{
+    call::Call,
+    oidc::{Provider, State},
+    problem::Outcome,
+    values::respond,
+};
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,12 +33,16 @@ pub(super) async fn readyz(call: Call) -> Outcome {
     );
     let word = |sound: bool| if sound { "ok" } else { "unavailable" };
     let (reads, writes) = (matches!(reads, Ok(Ok(()))), matches!(writes, Ok(Ok(()))));
-    let ready = reads && writes;
+    let keys = call.service.oidc.as_ref().map(Provider::state);
+    let ready = reads && writes && keys != Some(State::Unavailable);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({
+    let mut body = json!({
         "status": if ready { "ready" } else { "unavailable" },
         "checks": {"database_read": word(reads), "database_write": word(writes)},
     });
+    if let Some(keys) = keys {
+        body["checks"]["oidc_keys"] = keys.as_str().into();
+    }
     Ok(respond(status, &body))
 }
 

@@ -18,6 +18,7 @@ mod loads;
 mod mend;
 mod metrics;
 mod observe;
+mod oidc;
 mod openapi;
 mod problem;
 mod query;
@@ -35,5 +36,6 @@ mod uploads;
 mod values;
 
 pub(crate) use listener::serve;
+pub(crate) use oidc::Provider;
 pub(crate) use service::{Service, Settings as ServiceSettings};
 pub(crate) use tls::acceptor;

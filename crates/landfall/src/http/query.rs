@@ -42,12 +42,17 @@ impl Query {
 
     /// Takes `true` or `false`; false where it is not given.
     pub(super) fn flag(&mut self, name: &str) -> Outcome<bool> {
+        self.flag_or(name, false)
+    }
+
+    /// Takes `true` or `false`; `usual` where it is not given.
+    pub(super) fn flag_or(&mut self, name: &str, usual: bool) -> Outcome<bool> {
         let flag = self.parsed(name, "true or false", |text| match text {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
         })?;
-        Ok(flag.unwrap_or(false))
+        Ok(flag.unwrap_or(usual))
     }
 
     /// Takes the size of a page.

@@ -157,15 +157,15 @@ async fn admitted(
     let caller = match who {
         // What tells nothing of the data is not counted: whoever watches the service asks for it.
         Who::Everybody => return Ok((Caller::Anybody, None)),
-        Who::Known => service.access.caller(&service.desk, headers, None).await?,
+        Who::Known => service.caller(headers, None).await?,
         Who::Has(roles) => {
-            let caller = service.access.caller(&service.desk, headers, None).await?;
+            let caller = service.caller(headers, None).await?;
             allow(&caller, roles, method)?;
             caller
         }
         Who::HasInQuery(roles) => {
             let token = Query::parse(query)?.take("token")?;
-            let caller = service.access.caller(&service.desk, headers, token.as_deref()).await?;
+            let caller = service.caller(headers, token.as_deref()).await?;
             allow(&caller, roles, method)?;
             caller
         }

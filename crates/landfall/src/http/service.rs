@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use landfall_engine::{
     Project, Result,
@@ -19,11 +20,13 @@ use landfall_engine::{
 use tokio::{runtime::Handle, time::sleep};
 
 use super::{
-    access::Access,
+    access::{Access, Caller},
     body::Memory,
     desk::{Desk, Opener, Staff},
     limits::Limits,
     metrics::Metrics,
+    oidc::Provider,
+    problem::Outcome,
     runner,
     tasks::Tasks,
     uploads::Uploads,
@@ -57,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) load: LoadDefaults,
     /// The project's folder.
     pub(crate) folder: PathBuf,
+    /// Whose tokens it takes beside its own.
+    pub(crate) oidc: Option<Provider>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -69,6 +74,7 @@ pub(crate) struct Service {
     pub(super) kind: landfall_engine::target::Kind,
     pub(super) desk: Desk,
     pub(super) access: Access,
+    pub(super) oidc: Option<Provider>,
     pub(super) memory: Memory,
     pub(super) metrics: Metrics,
     pub(super) limits: Limits,
@@ -97,7 +103,8 @@ impl Service {
         let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));
         let tasks = Tasks::new(Uploads::new(folder, *max_upload, *upload_space));
         let service = Self {
-            access: Access::new(tokens, settings.address.ip().is_loopback()),
+            access: Access::new(tokens, settings.address.ip().is_loopback() && settings.oidc.is_none()),
+            oidc: settings.oidc,
             memory: Memory::new(BODIES.max(settings.api.max_body)),
             metrics: Metrics::new(),
             limits: Limits::new(settings.api.requests_per_second, settings.api.concurrent_requests),
@@ -114,6 +121,11 @@ impl Service {
         let service = Arc::new(service);
         staff.join(runner::start(&service, &location).map_err(no_thread)?);
         Ok((service, staff, has_tokens))
+    }
+
+    /// Who asks, by the token in the header, or in the query where a route allows that.
+    pub(super) async fn caller(&self, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<Caller> {
+        self.access.caller(&self.desk, self.oidc.as_ref(), headers, in_query).await
     }
 
     /// Forgets answers that were kept long enough, as long as the service runs.

@@ -13,7 +13,7 @@ use super::{
     call::Call,
     problem::{Outcome, Problem},
     query::Query,
-    schema::schema_of,
+    schema::{dialect_of, label_of, schema_of},
     values::{of_text, push_text, push_value, respond, text_of},
 };
 
@@ -41,14 +41,20 @@ pub(super) async fn list(call: Call) -> Outcome {
     Ok(respond(StatusCode::OK, &json!({ "tables": tables })))
 }
 
-/// One table: its schema, and how many rows it holds.
+/// One table: how its files are written, its schema, and how many rows it holds.
 pub(super) async fn one(call: Call) -> Outcome {
     let position = call.table()?;
-    call.query()?.finish(&[])?;
-    let rows = counted(&call, vec![position]).await?;
+    let mut query = call.query()?;
+    let counts = query.flag_or("counts", true)?;
+    query.finish(&["counts"])?;
+    let rows = if counts { counted(&call, vec![position]).await? } else { Vec::new() };
     let resource = &call.service.rules.project().package.resources[position];
     let mut table = summary(resource);
-    table["rows"] = json!(rows.first());
+    if let Some(count) = rows.first() {
+        table["rows"] = json!(count);
+    }
+    table["dialect"] = dialect_of(&resource.dialect);
+    table["encoding"] = json!(label_of(resource.encoding));
     table["schema"] = schema_of(resource);
     Ok(respond(StatusCode::OK, &table))
 }

@@ -1,12 +1,14 @@
 //! What a person reads after a command: counts, reasons, and what to do next.
 
 mod loads;
+mod push;
 mod reasons;
 mod records;
 mod schema;
 mod verification;
 
 pub(crate) use loads::{checked, print_loads};
+pub(crate) use push::Summary as PushSummary;
 pub(crate) use records::reject_lines;
 pub(crate) use schema::{additions, applied, differences, schema, unmended};
 pub(crate) use verification::verified;

@@ -51,14 +51,28 @@ impl Served {
 
     /// Another service of the same project and database.
     pub(crate) fn beside(&self) -> Beside {
-        let (child, address) = started(&self.project);
+        let (child, address) = started(&self.project, "127.0.0.1:0");
         Beside { child, address }
     }
 
     /// Starts the service.
     pub(crate) fn start(&mut self) {
-        let (child, address) = started(&self.project);
+        self.start_at("127.0.0.1:0");
+    }
+
+    /// Starts the service again, where it was.
+    pub(crate) fn start_again(&mut self) {
+        self.start_at(&self.address.to_string());
+    }
+
+    fn start_at(&mut self, address: &str) {
+        let (child, address) = started(&self.project, address);
         (self.child, self.address) = (Some(child), address);
+    }
+
+    /// Its address, as a program is told it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Kills the service where it stands.
@@ -141,13 +155,15 @@ impl Drop for Beside {
     }
 }
 
-/// Starts a service; its process, and where it listens.
-fn started(project: &Project) -> (Child, SocketAddr) {
-    let mut command = project.command(&["serve", "--listen", "127.0.0.1:0"]);
+/// Starts a service at `address`; its process, and where it listens.
+fn started(project: &Project, address: &str) -> (Child, SocketAddr) {
+    let mut command = project.command(&["serve", "--listen", address]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut words = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    words.read_line(&mut line).unwrap();
+    // It may have something to complain of before.
+    while !line.contains("listening on") && words.read_line(&mut line).unwrap() > 0 {}
+    let line = line.lines().last().unwrap_or_default();
     let address = line.split("://").nth(1).and_then(|text| text.split(' ').next());
     let address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
     // It goes on to speak where nobody listens.

@@ -42,8 +42,11 @@ pub(crate) fn written() -> Value {
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": schemas(), "securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "query": {"type": "apiKey", "in": "query", "name": "token"},
+            "bearer": {
+                "type": "http", "scheme": "bearer",
+                "description": "A token of the service's own, or a JWT of the OpenID Connect provider that is configured",
+            },
+            "query": {"type": "apiKey", "in": "query", "name": "token", "description": "The same, for programs that cannot send headers"},
         }},
     })
 }

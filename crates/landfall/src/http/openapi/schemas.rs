@@ -64,7 +64,7 @@ fn of_service() -> Value {
         "Health": object(json!({"status": {"const": "ok"}})),
         "Readiness": object(json!({
             "status": {"type": "string", "enum": ["ready", "unavailable"]},
-            "checks": {"type": "object", "additionalProperties": {"type": "string", "enum": ["ok", "unavailable"]}},
+            "checks": {"type": "object", "additionalProperties": {"type": "string", "enum": ["ok", "stale", "unavailable"]}},
         })),
         "Problem": {
             "type": "object", "description": "RFC 9457",
@@ -84,7 +84,16 @@ fn of_tables() -> Value {
         "Tables": object(json!({"tables": {"type": "array", "items": {
             "type": "object", "properties": {"name": text(), "rows": count()}, "required": ["name"],
         }}})),
-        "Table": object(json!({"name": text(), "rows": count(), "schema": {"type": "object", "description": "A Table Schema: https://datapackage.org/standard/table-schema/"}})),
+        "Table": {
+            "type": "object",
+            "properties": {
+                "name": text(), "rows": count(),
+                "dialect": {"type": "object", "description": "A Table Dialect: https://datapackage.org/standard/table-dialect/"},
+                "encoding": {"type": "string", "description": "Of files, and of rows that are sent as CSV"},
+                "schema": {"type": "object", "description": "A Table Schema: https://datapackage.org/standard/table-schema/"},
+            },
+            "required": ["name", "dialect", "encoding", "schema"],
+        },
         "Page": object(json!({"rows": {"type": "array", "items": {"type": "object"}}, "next": maybe("string")})),
         "Rows": {"type": "array", "items": row, "minItems": 1},
         "RowsOfTables": {"type": "object", "additionalProperties": {"type": "array", "items": row}, "minProperties": 1},

@@ -105,7 +105,13 @@ pub(super) fn words(route: &Route) -> Words {
             Words::new("tables", "The tables", reference("Tables")).query([counts])
         }
         ("GET", "/v1/tables/{table}") => {
-            Words::new("tables", "A table: its schema and its number of rows", reference("Table"))
+            let counts = parameter("counts", "Count its rows", json!({"type": "boolean", "default": true}));
+            Words::new(
+                "tables",
+                "A table: how its files are written, its schema and its number of rows",
+                reference("Table"),
+            )
+            .query([counts])
         }
         ("GET", "/v1/tables/{table}/rows") => {
             let fields = parameter("fields", "Only these fields, separated by commas", json!({"type": "string"}));

@@ -1,0 +1,89 @@
+//! Links that need no other credentials: signed, for a time, with a key that the database keeps. Another key takes all of them
+//! away.
+
+use crate::{
+    document::NewDocument,
+    error::Result,
+    target::{Fence, Pace, Read, Target},
+    token,
+};
+
+const KIND: &str = "key";
+const NAME: &str = "links";
+
+/// The key that links are signed with.
+#[derive(Clone)]
+pub struct LinkKey([u8; 32]);
+
+impl LinkKey {
+    /// The key, where there is one.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    pub fn read(read: &dyn Read) -> Result<Option<Self>> {
+        Ok(read.document(KIND, NAME)?.and_then(|document| document.body.try_into().ok()).map(Self))
+    }
+
+    /// The key, which is made where there is none.
+    ///
+    /// # Errors
+    /// A database that cannot be written, or a system that gives no random numbers.
+    pub fn open(target: &mut dyn Target) -> Result<Self> {
+        match Self::read(target)? {
+            Some(key) => Ok(key),
+            None => Self::rotate(target),
+        }
+    }
+
+    /// Makes another key: links that were signed before are of no more use.
+    ///
+    /// # Errors
+    /// Those of [`LinkKey::open`].
+    pub fn rotate(target: &mut dyn Target) -> Result<Self> {
+        let key: [u8; 32] = token::random()?;
+        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+        match transaction.document(KIND, NAME)? {
+            Some(document) => drop(transaction.change_document(&document, Some(&key))?),
+            None => transaction.add_documents(&[NewDocument { kind: KIND, name: NAME.into(), body: key.to_vec() }])?,
+        }
+        transaction.commit()?;
+        Ok(Self(key))
+    }
+
+    /// The signature over a method, a path and the second at which the link ends: keyed BLAKE3, in hexadecimal.
+    #[must_use]
+    pub fn sign(&self, method: &str, path: &str, expires: i64) -> String {
+        self.mac(method, path, expires).to_hex().to_string()
+    }
+
+    /// Whether `signature` is that of these. It is compared in constant time.
+    #[must_use]
+    pub fn verifies(&self, method: &str, path: &str, expires: i64, signature: &str) -> bool {
+        blake3::Hash::from_hex(signature).is_ok_and(|given| given == self.mac(method, path, expires))
+    }
+
+    fn mac(&self, method: &str, path: &str, expires: i64) -> blake3::Hash {
+        blake3::keyed_hash(&self.0, format!("{method}\n{path}\n{expires}").as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::target::Memory;
+
+    #[test]
+    fn a_signature_is_of_one_method_path_and_end() {
+        let mut target = Memory::default();
+        let key = LinkKey::open(&mut target).unwrap();
+        let signature = key.sign("GET", "/a", 5);
+        assert!(LinkKey::open(&mut target).unwrap().verifies("GET", "/a", 5, &signature));
+        for (method, path, expires) in [("POST", "/a", 5), ("GET", "/b", 5), ("GET", "/a", 6)] {
+            assert!(!key.verifies(method, path, expires, &signature));
+        }
+        assert!(!key.verifies("GET", "/a", 5, "") && !key.verifies("GET", "/a", 5, &signature[1..]));
+        assert!(!LinkKey::rotate(&mut target).unwrap().verifies("GET", "/a", 5, &signature));
+    }
+}

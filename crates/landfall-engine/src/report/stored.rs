@@ -1,0 +1,137 @@
+//! Results that are kept, and written again in any format.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    target::{Cell, QueryRows},
+};
+
+/// The result of a report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StoredResult {
+    columns: Vec<String>,
+    rows: Vec<Vec<Kept>>,
+}
+
+/// A value as it is kept: a floating-point number as its shortest text, which is read back as just that number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Null,
+    Integer(i64),
+    Text(String),
+    Real { real: String },
+}
+
+impl StoredResult {
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Hands columns and rows over, as the query did.
+    ///
+    /// # Errors
+    /// Those of who takes them.
+    pub fn replay(&self, rows: &mut dyn QueryRows) -> Result<()> {
+        rows.columns(&self.columns)?;
+        for row in &self.rows {
+            let cells: Vec<Cell> = row.iter().map(cell).collect();
+            rows.row(&cells)?;
+        }
+        Ok(())
+    }
+}
+
+fn cell(kept: &Kept) -> Cell {
+    match kept {
+        Kept::Null => Cell::Null,
+        Kept::Integer(value) => Cell::Integer(*value),
+        Kept::Text(text) => Cell::Text(text.clone()),
+        Kept::Real { real } => real.parse().map_or_else(|_| Cell::Text(real.clone()), Cell::Real),
+    }
+}
+
+fn kept(cell: &Cell) -> Kept {
+    match cell {
+        Cell::Null => Kept::Null,
+        Cell::Integer(value) => Kept::Integer(*value),
+        Cell::Text(text) => Kept::Text(text.clone()),
+        Cell::Real(value) => Kept::Real { real: format!("{value:?}") },
+    }
+}
+
+/// Collects a result of at most so many bytes, roughly.
+#[derive(Debug)]
+pub(super) struct Collector {
+    result: StoredResult,
+    bytes: usize,
+    most: usize,
+}
+
+impl Collector {
+    pub(super) fn new(most: usize) -> Self {
+        Self { result: StoredResult::default(), bytes: 0, most }
+    }
+
+    pub(super) fn finish(self) -> StoredResult {
+        self.result
+    }
+}
+
+impl QueryRows for Collector {
+    fn columns(&mut self, names: &[String]) -> Result<()> {
+        self.result.columns = names.to_vec();
+        Ok(())
+    }
+
+    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+        let bytes = |cell: &Cell| if let Cell::Text(text) = cell { text.len() + 8 } else { 16 };
+        self.bytes += cells.iter().map(bytes).sum::<usize>();
+        if self.bytes > self.most {
+            return Err(Error::Usage(format!("the result has more than {} bytes", self.most)));
+        }
+        self.result.rows.push(cells.iter().map(kept).collect());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_kept_as_it_was() {
+        let cells = [
+            Cell::Null,
+            Cell::Integer(i64::MIN),
+            Cell::Integer(9_007_199_254_740_993),
+            Cell::Real(0.1 + 0.2),
+            Cell::Real(-1e300),
+            Cell::Real(f64::INFINITY),
+            Cell::Text("\u{0}ä\"".into()),
+            Cell::Text("12".into()),
+            Cell::Text(String::new()),
+        ];
+        let mut collector = Collector::new(1000);
+        collector.columns(&["a".into()]).unwrap();
+        collector.row(&cells).unwrap();
+        let text = serde_json::to_string(&collector.finish()).unwrap();
+        let again: StoredResult = serde_json::from_str(&text).unwrap();
+        let mut collected = Collector::new(1000);
+        again.replay(&mut collected).unwrap();
+        assert_eq!(again.rows[0].iter().map(cell).collect::<Vec<_>>(), cells);
+        assert_eq!(collected.finish(), again);
+    }
+
+    #[test]
+    fn a_result_that_is_too_large_is_not_kept() {
+        let mut collector = Collector::new(100);
+        collector.row(&[Cell::Text("x".repeat(50))]).unwrap();
+        assert!(collector.row(&[Cell::Text("x".repeat(50))]).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! `landfall push`.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+use landfall_core::schema::SourcePath;
+use landfall_engine::{
+    ledger::OnConflict,
+    source::{Source, resolve},
+};
+use ureq::http::{HeaderValue, Uri};
+
+use super::{Invocation, TypedRule};
+use crate::{
+    exit::{Exit, Fault},
+    failure, output,
+    push::{Client, Options, Pushed, in_csv, push, written},
+    summary::{PushSummary, equation},
+    web::is_loopback,
+};
+
+/// The variable that holds the token where none is typed.
+const TOKEN: &str = "LANDFALL_TOKEN";
+
+/// Send a CSV file to a service, in batches that each take effect once.
+///
+/// The file goes to a running `landfall serve` as it is, in the dialect and the encoding that the service tells of the table; a
+/// project is not needed here. A batch is one request, and one transaction there. It is sent under an Idempotency-Key made of
+/// the table, the options, the file's content and the batch's place in it: so it is sent again where the connection or the service fails, and the same command goes on
+/// after an interruption without doing anything twice, as long as the service keeps its answers (idempotencyHours) and the token
+/// is the same. With another --batch the batches are others.
+///
+/// Batches that are sent side by side commit in any order: where rows of one file name each other, clash, or update the same row,
+/// which of them is judged first is not certain; with --parallel 1 it is the order of the file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file, plain or compressed (.gz, .zst); - is standard input, which is written to a temporary file first.
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Where the service is, such as https://rows.example.com:8080.
+    #[arg(long, value_name = "URL", value_parser = service)]
+    to: Uri,
+    /// The table.
+    #[arg(long)]
+    table: String,
+    /// The most records of a batch.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    batch: u16,
+    /// Batches that are under way at once.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallel: u16,
+    /// The token; better kept in the variable LANDFALL_TOKEN, since other users of this machine may see what is typed.
+    #[arg(long)]
+    token: Option<String>,
+    /// Send the token to another machine although http: lets everybody on the way read it.
+    #[arg(long)]
+    plain_http: bool,
+    /// The certificates that are trusted in place of the system's, in PEM.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// What to do with a row whose key is there with other content.
+    #[arg(long, value_enum, value_name = "RULE", default_value = "reject")]
+    on_conflict: TypedRule,
+    /// All of a batch or nothing of it: one reject, and no row of the batch is inserted.
+    #[arg(long)]
+    atomic: bool,
+    /// Send everything under new keys, also what was sent before; where that is interrupted, nobody knows what was done.
+    #[arg(long)]
+    again: bool,
+    /// How often a batch is sent again where the connection or the service fails, at growing intervals.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    retries: u32,
+    /// How long an answer is waited for.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// Write what became of each batch to this file, as CSV.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    /// Print the summary as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The address of a service.
+fn service(text: &str) -> Result<Uri, String> {
+    let wrong = || format!("{text:?} is not the address of a service; write it like https://rows.example.com:8080");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let sound = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
+    let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    if !sound || uri.query().is_some() {
+        return Err(wrong());
+    }
+    if authority.contains('@') {
+        return Err("a name and a password in the address are not sent; use --token".into());
+    }
+    Ok(uri)
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let source = source(&args.file)?;
+    let (history, json) = (args.history.clone(), args.json);
+    let options = options(args)?;
+    let client = Client::new(&options)?;
+    let written = written(&client, &options)?;
+    let reporter = invocation.reporter();
+    let pushed = push(&source, &written, &options, &client, &reporter)?;
+    reporter.clear();
+    let to = options.service.to_string();
+    let summary = PushSummary { table: &options.table, source: &source.name, to: &to, pushed: &pushed };
+    if json {
+        output::print(&summary.json()?)?;
+    } else if !invocation.globals.quiet && !pushed.entries.is_empty() {
+        output::print(&summary.text())?;
+    }
+    if let Some(path) = history {
+        let text = in_csv(&pushed.entries);
+        output::to_file(&path, output::Replace::Yes, |out| Ok(out.write_all(text.as_bytes())?))?;
+    }
+    end(pushed, options.atomic, invocation)
+}
+
+/// How the command ends.
+fn end(pushed: Pushed, atomic: bool, invocation: &Invocation) -> Result<Exit> {
+    let Pushed { tally, entries, failure, .. } = pushed;
+    if let Some(error) = failure {
+        if tally.counts.read > 0 {
+            invocation.tell(&format!(
+                "stopped; answered so far: {}. The same command goes on: what was answered is not done again.",
+                equation(tally.counts)
+            ));
+        }
+        return Err(error);
+    }
+    if entries.is_empty() {
+        invocation.tell("There is no record in it.");
+    }
+    let refused = entries.iter().filter(|entry| entry.counts.is_some_and(|counts| counts.rejected > 0)).count();
+    if atomic && refused > 0 {
+        let message = format!("rolled back: --atomic inserts all of a batch or nothing, and {refused} had rejects");
+        failure::tell(&message, Exit::RolledBack, &invocation.globals);
+        return Ok(Exit::RolledBack);
+    }
+    Ok(Exit::Done)
+}
+
+fn options(args: Args) -> Result<Options> {
+    let token = args.token.or_else(|| std::env::var(TOKEN).ok()).filter(|token| !token.is_empty());
+    if token.as_ref().is_some_and(|token| HeaderValue::from_str(token).is_err()) {
+        return Err(Fault::usage("the token has characters that no token has").into());
+    }
+    let in_the_open = args.to.scheme_str() == Some("http") && !is_loopback(&args.to);
+    if token.is_some() && in_the_open && !args.plain_http {
+        return Err(Fault::usage(format!(
+            "{} is plain HTTP: everybody on the way could read the token; use https, or say --plain-http",
+            args.to
+        ))
+        .into());
+    }
+    let salt = if args.again {
+        Some(getrandom::u64().map_err(|error| anyhow::anyhow!("no random number: {error}"))?)
+    } else {
+        None
+    };
+    Ok(Options {
+        service: args.to,
+        table: args.table,
+        token,
+        authority: args.ca,
+        batch: usize::from(args.batch),
+        parallel: usize::from(args.parallel),
+        retries: args.retries,
+        patience: Duration::from_secs(args.timeout),
+        on_conflict: OnConflict::from(args.on_conflict),
+        atomic: args.atomic,
+        salt,
+    })
+}
+
+/// The one source that `file` is.
+fn source(file: &str) -> Result<Source> {
+    let here = Path::new(".");
+    let mut sources = resolve(&SourcePath(file.into()), here, here)?;
+    match (sources.len(), sources.pop()) {
+        (1, Some(source)) => Ok(source),
+        (count, _) => bail!(Fault::usage(format!("{file} are {count} files; push them one by one"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_has_an_address_without_secrets() {
+        for sound in
+            ["http://localhost:8080", "https://rows.example.com", "https://example.com/rows/", "http://[::1]:1"]
+        {
+            assert!(service(sound).is_ok(), "{sound}");
+        }
+        for wrong in
+            ["", "localhost:8080", "/x", "ftp://a", "http://", "https://me:secret@example.com", "http://a/?b=c"]
+        {
+            assert!(service(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `api.oidc` in `landfall.yaml`: whose tokens the service takes beside its own.
+
+use std::path::{Path, PathBuf};
+
+use landfall_core::schema::document::{Node, Problems, Value, nearest};
+use landfall_engine::token::Role;
+use ureq::http::Uri;
+
+use crate::web::is_loopback;
+
+/// Whose tokens the service takes beside its own: signed by a provider of OpenID Connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Oidc {
+    /// The provider, as its tokens name it.
+    pub(crate) issuer: String,
+    /// The services that tokens may be for: one of these must be named.
+    pub(crate) audiences: Vec<String>,
+    /// Where the provider's keys are.
+    pub(crate) keys: KeySource,
+    /// The certificates that are trusted in place of the system's, where the keys are asked for.
+    pub(crate) authority: Option<PathBuf>,
+    /// The claim with the roles; a path with dots, where there is no claim of just this name.
+    pub(crate) role_claim: String,
+    /// The provider's roles that mean something here, and what they mean.
+    pub(crate) roles: Vec<(String, Role)>,
+}
+
+/// Where the keys of a provider are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// Where the provider says: below the issuer, at `/.well-known/openid-configuration`.
+    Discovered(Uri),
+    /// At this address.
+    Url(Uri),
+    /// In this file.
+    File(PathBuf),
+}
+
+pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Option<Oidc> {
+    let mut reader = node.map("\"oidc\"", problems)?;
+    let issuer = reader.require("issuer").and_then(|node| Some((some_text(node, "issuer", problems)?, node)));
+    let audiences = reader.require("audience").and_then(|node| audiences(node, problems));
+    let keys = match (reader.take("jwks"), issuer) {
+        (Some(node), _) => key_source(node, folder, problems),
+        (None, Some((issuer, node))) => discovered(issuer, node, problems),
+        (None, None) => None,
+    };
+    let authority = reader.text("ca").map(|path| folder.join(path));
+    let role_claim = match reader.take("roleClaim") {
+        Some(node) => some_text(node, "roleClaim", problems),
+        None => Some("roles"),
+    };
+    let roles = match reader.take("roles") {
+        Some(node) => roles(node, problems),
+        None => Some(Role::ALL.map(|role| (role.as_str().to_owned(), role)).to_vec()),
+    };
+    reader.finish();
+    Some(Oidc {
+        issuer: issuer?.0.to_owned(),
+        audiences: audiences?,
+        keys: keys?,
+        authority,
+        role_claim: role_claim?.to_owned(),
+        roles: roles?,
+    })
+}
+
+/// A text that is not empty.
+fn some_text<'n>(node: &'n Node, name: &str, problems: &Problems) -> Option<&'n str> {
+    let text = node.text(&format!("\"{name}\""), problems)?;
+    if text.trim().is_empty() {
+        problems.report(&node.place, format!("\"{name}\" must not be empty"));
+        return None;
+    }
+    Some(text)
+}
+
+/// One name, or a list of some.
+fn audiences(node: &Node, problems: &Problems) -> Option<Vec<String>> {
+    let Value::List(nodes) = &node.value else { return Some(vec![some_text(node, "audience", problems)?.to_owned()]) };
+    if nodes.is_empty() {
+        problems.report_with_mend(
+            &node.place,
+            "\"audience\" names nobody",
+            "write the name that the provider gives this service",
+        );
+        return None;
+    }
+    nodes.iter().map(|node| some_text(node, "audience", problems).map(str::to_owned)).collect()
+}
+
+fn key_source(node: &Node, folder: &Path, problems: &Problems) -> Option<KeySource> {
+    let text = some_text(node, "jwks", problems)?;
+    if !text.contains("://") {
+        return Some(KeySource::File(folder.join(text)));
+    }
+    let url = trusted_url(text);
+    if url.is_none() {
+        let message = format!("\"jwks\" cannot be \"{}\"", text.escape_debug());
+        problems.report_with_mend(&node.place, message, "write an address with https://, or a file");
+    }
+    url.map(KeySource::Url)
+}
+
+fn discovered(issuer: &str, node: &Node, problems: &Problems) -> Option<KeySource> {
+    let url = trusted_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')));
+    if url.is_none() {
+        let message = format!("the keys of \"{}\" cannot be looked for there", issuer.escape_debug());
+        problems.report_with_mend(
+            &node.place,
+            message,
+            "write an issuer with https://, or where the keys are as \"jwks\"",
+        );
+    }
+    url.map(KeySource::Discovered)
+}
+
+/// An address from which keys may come: who can change them on the way could make tokens.
+pub(crate) fn trusted_url(text: &str) -> Option<Uri> {
+    let url: Uri = text.parse().ok()?;
+    let safe = match url.scheme_str()? {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    let bare = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    (safe && bare && url.host().is_some_and(|host| !host.is_empty())).then_some(url)
+}
+
+/// `{their name: reader, another: admin}`.
+fn roles(node: &Node, problems: &Problems) -> Option<Vec<(String, Role)>> {
+    let Value::Map(entries) = &node.value else {
+        problems.report_with_mend(&node.place, "\"roles\" must be a map of properties", "write {THEIR ROLE: reader}");
+        return None;
+    };
+    let role = |node: &Node| {
+        let text = node.text("a role", problems)?;
+        let role = Role::parse(text);
+        if role.is_none() {
+            let names = Role::ALL.map(Role::as_str);
+            let mend = match nearest(text, names.into_iter()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("write one of: {}", names.join(", ")),
+            };
+            problems.report_with_mend(&node.place, format!("there is no role \"{}\"", text.escape_debug()), mend);
+        }
+        role
+    };
+    entries.iter().map(|entry| Some((entry.key.clone(), role(&entry.node)?))).collect()
+}

@@ -1,0 +1,174 @@
+//! Tokens of an OpenID Connect provider: JWTs (RFC 7519) that it signed, held against its keys and what is configured.
+
+mod claims;
+mod keys;
+mod signatures;
+mod source;
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use anyhow::Result;
+use jsonwebtoken::{
+    Algorithm, Validation, decode, decode_header,
+    errors::{Error, ErrorKind},
+};
+use landfall_engine::token::Token;
+use serde_json::{Map, Value};
+use tokio::time::sleep;
+
+use self::keys::Keys;
+pub(super) use self::keys::State;
+use super::{
+    problem::{Kind, Outcome, Problem},
+    service::Service,
+};
+use crate::config::Oidc as Settings;
+
+/// How far the provider's clock and this one may differ, in seconds.
+const LEEWAY: u64 = 60;
+
+/// The keys that one token is tried with: those of the same name, which are rarely more than one.
+const TRIED: usize = 8;
+
+/// The provider whose tokens are taken.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    settings: Settings,
+    keys: Arc<Keys>,
+}
+
+impl Provider {
+    /// Reads the provider's keys for the first time. A provider that does not answer is asked again later.
+    ///
+    /// # Errors
+    /// Keys in a file that cannot be read.
+    pub(crate) fn open(settings: &Settings) -> Result<Self> {
+        signatures::install();
+        let keys = Arc::new(Keys::new(settings));
+        keys.open()?;
+        Ok(Self { settings: settings.clone(), keys })
+    }
+
+    /// Whether `text` has the form of a JWT, which no token of the service's own has.
+    pub(super) fn is_jwt(text: &str) -> bool {
+        text.bytes().filter(|byte| *byte == b'.').count() == 2
+    }
+
+    /// How far the keys can be relied on.
+    pub(super) fn state(&self) -> State {
+        self.keys.state()
+    }
+
+    /// Who asks with this token: as if it were one of the service's own.
+    pub(super) async fn token(&self, text: &str) -> Outcome<Token> {
+        let unreadable = |_| refused("it is no JWT, or its algorithm is not taken here");
+        let header = decode_header(text).map_err(unreadable)?;
+        if header.crit.is_some() {
+            return Err(refused("it asks for something that is not understood here (crit)"));
+        }
+        if !signatures::is_taken(header.alg) {
+            return Err(refused("its algorithm is not taken here"));
+        }
+        let kid = header.kid.as_deref();
+        let mut keys = self.keys.known();
+        if keys.fitting(kid, header.alg).next().is_none() {
+            keys = self.keys.ask_again().await;
+        }
+        let mut wrong = None;
+        for key in keys.fitting(kid, header.alg).take(TRIED) {
+            match decode::<Map<String, Value>>(text, &key.key, &self.validation(header.alg)) {
+                Ok(data) => return self.known(&data.claims),
+                Err(error) => wrong = Some(error),
+            }
+        }
+        Err(match wrong {
+            Some(error) => refused(reason(&error)),
+            None if self.state() == State::Unavailable => {
+                Problem::busy("the keys of the provider whose tokens are taken here are not known yet")
+            }
+            None => refused("the provider has no such key"),
+        })
+    }
+
+    /// What a token must be: of the provider, for this service, and of now.
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.settings.issuer]);
+        validation.set_audience(&self.settings.audiences);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation
+    }
+
+    fn known(&self, claims: &Map<String, Value>) -> Outcome<Token> {
+        let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
+        let subject = subject.ok_or_else(|| refused("its claim sub is empty"))?;
+        let roles = claims::roles(claims, &self.settings);
+        if roles.is_empty() {
+            let claim = &self.settings.role_claim;
+            return Err(Problem::new(
+                Kind::FORBIDDEN,
+                format!("the claim {claim} of the token names no role that there is here"),
+            ));
+        }
+        Ok(Token {
+            id: self.name_of(subject),
+            name: subject.to_owned(),
+            roles,
+            tables: Vec::new(),
+            reports: Vec::new(),
+            created_at: String::new(),
+            expires_at: None,
+        })
+    }
+
+    /// The name of a subject: each token of it has the same, and none of the service's own can have it (theirs have no colon).
+    fn name_of(&self, subject: &str) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(self.settings.issuer.len() as u64).to_le_bytes());
+        hasher.update(self.settings.issuer.as_bytes()).update(subject.as_bytes());
+        format!("oidc:{}", hasher.finalize().to_hex())
+    }
+
+    /// Asks for the keys now and then, as long as the service runs.
+    pub(super) async fn keep_fresh(service: Weak<Service>) {
+        loop {
+            let Some(pause) = service.upgrade().and_then(|service| Some(service.oidc.as_ref()?.pause())) else {
+                return;
+            };
+            sleep(pause).await;
+            let Some(keys) = service.upgrade().and_then(|service| Some(service.oidc.as_ref()?.keys.clone())) else {
+                return;
+            };
+            keys.refresh().await;
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        self.state().pause()
+    }
+}
+
+/// A token that is not taken.
+fn refused(reason: &str) -> Problem {
+    Problem::new(Kind::UNAUTHORIZED, format!("the token is refused: {reason}"))
+}
+
+/// Why a token is not taken, as the end of a sentence.
+fn reason(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "it has expired",
+        ErrorKind::ImmatureSignature => "it is not valid yet",
+        ErrorKind::InvalidIssuer => "it is of another issuer",
+        ErrorKind::InvalidAudience => "it is for another audience",
+        ErrorKind::InvalidSignature => "its signature is wrong",
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
+            "one of its claims exp, nbf, iss, aud and sub is missing or malformed"
+        }
+        _ => "it is malformed",
+    }
+}

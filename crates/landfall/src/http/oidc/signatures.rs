@@ -1,0 +1,92 @@
+//! The signatures of tokens, verified by the cryptography that TLS has here too. Only a provider can sign: what anybody could
+//! who can verify (HMAC) is not taken.
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey, DecodingKeyKind,
+    crypto::{CryptoProvider, JwtVerifier, KeyUtils},
+    errors::ErrorKind,
+    signature,
+};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
+
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
+    verifier_factory: |algorithm, key| {
+        let how = How::of(*algorithm).ok_or(ErrorKind::UnsupportedAlgorithm)?;
+        let verifier: Box<dyn JwtVerifier> = Box::new(Verifier { algorithm: *algorithm, how, key: key.clone() });
+        Ok(verifier)
+    },
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+/// Makes this the way in which signatures are verified.
+pub(super) fn install() {
+    // It is this one already where it has been installed before.
+    let _ = PROVIDER.install_default();
+}
+
+/// Whether signatures of this algorithm are taken.
+pub(super) fn is_taken(algorithm: Algorithm) -> bool {
+    How::of(algorithm).is_some()
+}
+
+/// How an algorithm verifies.
+#[derive(Clone, Copy)]
+enum How {
+    Rsa(&'static RsaParameters),
+    Other(&'static dyn VerificationAlgorithm),
+}
+
+impl How {
+    fn of(algorithm: Algorithm) -> Option<Self> {
+        Some(match algorithm {
+            Algorithm::RS256 => Self::Rsa(&RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::RS384 => Self::Rsa(&RSA_PKCS1_2048_8192_SHA384),
+            Algorithm::RS512 => Self::Rsa(&RSA_PKCS1_2048_8192_SHA512),
+            Algorithm::PS256 => Self::Rsa(&RSA_PSS_2048_8192_SHA256),
+            Algorithm::PS384 => Self::Rsa(&RSA_PSS_2048_8192_SHA384),
+            Algorithm::PS512 => Self::Rsa(&RSA_PSS_2048_8192_SHA512),
+            Algorithm::ES256 => Self::Other(&ECDSA_P256_SHA256_FIXED),
+            Algorithm::ES384 => Self::Other(&ECDSA_P384_SHA384_FIXED),
+            Algorithm::EdDSA => Self::Other(&ED25519),
+            _ => return None,
+        })
+    }
+}
+
+struct Verifier {
+    algorithm: Algorithm,
+    how: How,
+    key: DecodingKey,
+}
+
+impl JwtVerifier for Verifier {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl signature::Verifier<Vec<u8>> for Verifier {
+    fn verify(&self, message: &[u8], given: &Vec<u8>) -> Result<(), signature::Error> {
+        let sound = match (self.how, self.key.kind()) {
+            (How::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                RsaPublicKeyComponents { n: bare(n), e: bare(e) }.verify(parameters, message, given).is_ok()
+            }
+            (How::Other(algorithm), DecodingKeyKind::SecretOrDer(key)) => {
+                UnparsedPublicKey::new(algorithm, key).verify(message, given).is_ok()
+            }
+            _ => false,
+        };
+        if sound { Ok(()) } else { Err(signature::Error::new()) }
+    }
+}
+
+/// A number without zeros before it, which some providers write.
+fn bare(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
+}

@@ -1,0 +1,165 @@
+//! What became of a push, as text and as JSON.
+
+use std::fmt::Write as _;
+
+use landfall_engine::{
+    ledger::{Counts, LoadState},
+    pipeline::Reason,
+    shown,
+};
+use serde::Serialize;
+
+use super::{equation, thousands};
+use crate::push::{Entry, Example, Pushed};
+
+/// The most batches that are listed one by one; of more, the slowest are, and those that needed something.
+const LISTED: usize = 20;
+
+/// The slowest batches that are listed of many.
+const SLOWEST: usize = 5;
+
+/// A push, in the shape of a load where it is one.
+#[derive(Serialize)]
+struct Document<'p> {
+    table: &'p str,
+    source: &'p str,
+    /// The service.
+    to: &'p str,
+    state: LoadState,
+    #[serde(flatten)]
+    counts: Counts,
+    seconds: f64,
+    rows_per_second: u64,
+    reasons: Vec<Reason>,
+    examples: Vec<&'p Example>,
+    batches: usize,
+    replayed: usize,
+    retries: u64,
+}
+
+/// The push of `source` into `table` of the service `to`.
+pub(crate) struct Summary<'p> {
+    pub(crate) table: &'p str,
+    pub(crate) source: &'p str,
+    pub(crate) to: &'p str,
+    pub(crate) pushed: &'p Pushed,
+}
+
+impl Summary<'_> {
+    fn state(&self) -> LoadState {
+        if self.pushed.failure.is_none() { LoadState::Complete } else { LoadState::Running }
+    }
+
+    fn retries(&self) -> u64 {
+        self.pushed.entries.iter().map(|entry| u64::from(entry.attempts.saturating_sub(1))).sum()
+    }
+
+    fn replayed(&self) -> usize {
+        self.pushed.entries.iter().filter(|entry| entry.replayed).count()
+    }
+
+    /// Rows a second, over all that was answered.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a rate is not exact"
+    )]
+    fn rate(&self) -> u64 {
+        (self.pushed.tally.counts.read as f64 / self.pushed.seconds.max(0.001)) as u64
+    }
+
+    /// `{"loads": [{…}]}`.
+    ///
+    /// # Errors
+    /// None that could occur.
+    pub(crate) fn json(&self) -> serde_json::Result<String> {
+        let reasons = self.pushed.tally.reasons();
+        let document = Document {
+            table: self.table,
+            source: self.source,
+            to: self.to,
+            state: self.state(),
+            counts: self.pushed.tally.counts,
+            seconds: self.pushed.seconds,
+            rows_per_second: self.rate(),
+            examples: reasons.iter().flat_map(|reason| self.pushed.tally.examples(reason)).collect(),
+            reasons,
+            batches: self.pushed.entries.len(),
+            replayed: self.replayed(),
+            retries: self.retries(),
+        };
+        Ok(format!("{}\n", serde_json::to_string(&serde_json::json!({ "loads": [document] }))?))
+    }
+
+    /// For a person.
+    pub(crate) fn text(&self) -> String {
+        let Pushed { tally, entries, seconds, .. } = self.pushed;
+        let mut text = format!("{}\n  {} to {}: ", shown(self.table), shown(self.source), shown(self.to));
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{}, {} sent again, {} known before, {seconds:.2} s, {} rows/s",
+            counted(entries.len(), "batch", "batches"),
+            thousands(self.retries()),
+            thousands(self.replayed() as u64),
+            thousands(self.rate())
+        );
+        let _ = writeln!(text, "  {}", equation(tally.counts));
+        for reason in tally.reasons() {
+            let place = reason.field.as_deref().map_or_else(|| "(record)".into(), |field| shown(field).into_owned());
+            let _ = writeln!(text, "    {place}  {}  {}", reason.code, thousands(reason.count));
+            if let Some(example) = tally.examples(&reason).first() {
+                let line = example.line.map(|line| format!(", line {line}")).unwrap_or_default();
+                let _ = writeln!(text, "      record {}{line}: {}", example.record, shown(&example.message));
+            }
+        }
+        text + &table(entries)
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count as u64), if count == 1 { one } else { many })
+}
+
+/// The batches, or those of many that one would look for.
+fn table(entries: &[Entry]) -> String {
+    let mut text = String::new();
+    let mut listed: Vec<&Entry> = entries.iter().collect();
+    if entries.len() > LISTED {
+        listed.sort_by_key(|entry| std::cmp::Reverse(entry.milliseconds));
+        let (slowest, rest) = listed.split_at(SLOWEST);
+        let notable = rest.iter().filter(|entry| entry.attempts > 1 || entry.counts.is_none()).take(LISTED - SLOWEST);
+        listed = slowest.iter().chain(notable).copied().collect();
+        listed.sort_by_key(|entry| entry.first);
+        let _ =
+            writeln!(text, "  the slowest of {} batches, and those that were sent again or refused:", entries.len());
+    }
+    if !listed.is_empty() {
+        let _ = writeln!(
+            text,
+            "  {:>23}  {:>8}  {:>6}  {:>8}  {:>8}  {:>7}  {:>9}  {:>8}  {:>6}",
+            "records", "attempts", "status", "load", "inserted", "updated", "unchanged", "rejected", "ms"
+        );
+    }
+    listed.iter().for_each(|entry| text.push_str(&line(entry)));
+    text
+}
+
+fn line(entry: &Entry) -> String {
+    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+    let count = |of: fn(&Counts) -> u64| or_dash(entry.counts.as_ref().map(|counts| of(counts).to_string()));
+    format!(
+        "  {:>23}  {:>8}  {:>6}  {:>8}  {:>8}  {:>7}  {:>9}  {:>8}  {:>6}{}\n",
+        format!("{}-{}", entry.first, entry.last()),
+        entry.attempts,
+        or_dash(entry.status.map(|status| status.to_string())),
+        or_dash(entry.load_id.map(|id| id.to_string())),
+        count(|counts| counts.inserted),
+        count(|counts| counts.updated),
+        count(|counts| counts.unchanged),
+        count(|counts| counts.rejected),
+        entry.milliseconds,
+        if entry.replayed { "  known before" } else { "" }
+    )
+}
