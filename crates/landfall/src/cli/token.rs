@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use jiff::{Span, Timestamp, tz::TimeZone};
 use landfall_engine::{
+    link::LinkKey,
     shown,
     target::Access,
     token::{NewToken, Role, Token, Tokens, create, revoke},
@@ -38,6 +39,8 @@ enum Action {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Take all links to exported reports away: the service signs with another key from now on.
+    RevokeLinks,
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,6 +97,12 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             let mut opened = invocation.open(Access::Write)?;
             let token = revoke(&mut *opened.target, &id)?;
             invocation.tell(&format!("the token {} ({}) is revoked", token.id, shown(&token.name)));
+            Ok(Exit::Done)
+        }
+        Action::RevokeLinks => {
+            let mut opened = invocation.open(Access::Write)?;
+            LinkKey::rotate(&mut *opened.target)?;
+            invocation.tell("all links to exported reports are of no more use");
             Ok(Exit::Done)
         }
     }

@@ -29,6 +29,12 @@ pub(crate) struct Api {
     pub(crate) upload_space: u64,
     /// Where they lie.
     pub(crate) upload_folder: Option<PathBuf>,
+    /// Where the files of exported reports lie.
+    pub(crate) export_folder: Option<PathBuf>,
+    /// How long their links hold.
+    pub(crate) export_keep: Duration,
+    /// The most bytes of all of them.
+    pub(crate) export_space: u64,
     /// How long the next part of a body is waited for.
     pub(crate) body_timeout: Duration,
     /// How long answers under Idempotency-Keys are kept.
@@ -63,6 +69,9 @@ impl Default for Api {
             max_upload: 1 << 30,
             upload_space: 16 << 30,
             upload_folder: None,
+            export_folder: None,
+            export_keep: Duration::from_secs(24 * 3600),
+            export_space: 4 << 30,
             body_timeout: Duration::from_secs(15),
             idempotency_keep: Duration::from_secs(72 * 3600),
             requests_per_second: None,
@@ -84,6 +93,9 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
         max_upload: parsed(&mut reader, "maxUpload", parse_size).map_or(usual.max_upload, |size| size as u64),
         upload_space: parsed(&mut reader, "uploadSpace", parse_size).map_or(usual.upload_space, |size| size as u64),
         upload_folder: reader.text("uploadFolder").map(|path| folder.join(path)),
+        export_folder: reader.text("exportFolder").map(|path| folder.join(path)),
+        export_keep: parsed(&mut reader, "exportHours", hours).unwrap_or(usual.export_keep),
+        export_space: parsed(&mut reader, "exportSpace", parse_size).map_or(usual.export_space, |size| size as u64),
         body_timeout: parsed(&mut reader, "bodyTimeout", seconds).unwrap_or(usual.body_timeout),
         idempotency_keep: parsed(&mut reader, "idempotencyHours", hours).unwrap_or(usual.idempotency_keep),
         requests_per_second: parsed(&mut reader, "requestsPerSecond", count),

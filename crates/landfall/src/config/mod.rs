@@ -6,6 +6,7 @@ mod load_defaults;
 mod oidc;
 mod package;
 mod reports;
+mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use oidc::{KeySource, Oidc, trusted_url};
 pub(crate) use package::PACKAGE_FILES;
-pub(crate) use reports::Report;
+pub(crate) use reports::{Refresh, Report};
 
 use crate::exit::Fault;
 

@@ -1,6 +1,9 @@
 //! `reports` in `landfall.yaml`.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    fmt,
+    path::{Component, Path, PathBuf},
+};
 
 use landfall_core::schema::{
     Field,
@@ -11,7 +14,7 @@ use landfall_engine::{
     target::Kind,
 };
 
-use super::{PROJECT_FILE, unreadable};
+use super::{PROJECT_FILE, schedule::Schedule, unreadable};
 use crate::exit::Fault;
 
 /// A report as it is declared; its SQL is read when it is run.
@@ -25,7 +28,39 @@ pub(crate) struct Report {
     pub(crate) description: Option<String>,
     /// What may be asked of it.
     pub(crate) parameters: Vec<Parameter>,
+    /// When the service renews its stored result; without it, none is stored.
+    pub(crate) refresh: Option<Refresh>,
     sql: SqlFiles,
+}
+
+/// When a stored result is renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// After each load, and after rows that were sent.
+    OnLoad,
+    /// At these times.
+    At(Schedule),
+}
+
+impl fmt::Display for Refresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnLoad => f.write_str("on_load"),
+            Self::At(schedule) => schedule.fmt(f),
+        }
+    }
+}
+
+fn refresh(node: &Node, problems: &Problems) -> Option<Refresh> {
+    match &node.value {
+        Value::Text(text) if text == "on_load" => Some(Refresh::OnLoad),
+        Value::Map(_) => Schedule::read(node, "\"refresh\"", problems).map(Refresh::At),
+        _ => {
+            let mend = "write on_load, or a schedule such as {cron: \"0 6 * * *\", timezone: Europe/Berlin}";
+            problems.report_with_mend(&node.place, "\"refresh\" says no time", mend);
+            None
+        }
+    }
 }
 
 /// The files of a report's SQL: one text for all databases, or one of its own for some.
@@ -76,8 +111,9 @@ fn report(entry: &Entry, folder: &Path, problems: &Problems) -> Option<Report> {
     let sql = reader.require("sql").and_then(|node| sql_files(node, folder, problems));
     let parameters = reader.list("parameters").unwrap_or_default();
     let parameters = parameters.iter().filter_map(|node| parameter(node, problems)).collect();
+    let refresh = reader.take("refresh").and_then(|node| refresh(node, problems));
     reader.finish();
-    Some(Report { name: entry.key.clone(), title, description, parameters, sql: sql? })
+    Some(Report { name: entry.key.clone(), title, description, parameters, refresh, sql: sql? })
 }
 
 /// One path, or a map of paths: `default`, and one for each database that needs a text of its own.

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::{desk::Staff, oidc::Provider, route::router, service::Service};
+use super::{desk::Staff, oidc::Provider, results::refresh, route::router, service::Service};
 
 /// How long a connection may be silent between two requests, or take for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -43,6 +43,7 @@ pub(crate) async fn serve(
 ) {
     let router = router(&service);
     tokio::spawn(Service::forget_answers(Arc::downgrade(&service)));
+    tokio::spawn(refresh(Arc::downgrade(&service)));
     tokio::spawn(Provider::keep_fresh(Arc::downgrade(&service)));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopping, stopped) = watch::channel(false);

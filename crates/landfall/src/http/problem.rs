@@ -54,6 +54,7 @@ kinds! {
     TIMEOUT = 408 "request-timeout" "The request came too slowly";
     IN_FLIGHT = 409 "request-in-flight" "A request with the same Idempotency-Key is under way";
     CONFLICT = 409 "conflict" "The state of things does not allow this";
+    GONE = 410 "gone" "It was there, and is no more";
     TOO_LARGE = 413 "content-too-large" "The body is too large";
     TOO_MANY_ROWS = 422 "too-many-rows" "There are too many rows";
     UNSUPPORTED_MEDIA = 415 "unsupported-media-type" "The body is of a type that is not taken here";

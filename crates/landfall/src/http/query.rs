@@ -63,6 +63,11 @@ impl Query {
         Ok(limit.unwrap_or(usual))
     }
 
+    /// What is left, in order.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// All that is left, in order.
     pub(super) fn rest(self) -> Vec<(String, String)> {
         self.0

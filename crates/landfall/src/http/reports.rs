@@ -13,7 +13,8 @@ use axum::{
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
-use landfall_engine::report::{Format, Parameter};
+use landfall_core::keys::Scalar;
+use landfall_engine::report::{Format, Parameter, ReportDefinition};
 use serde_json::{Value, json};
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
@@ -23,7 +24,10 @@ use tokio::sync::{
 use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
+    query::Query,
+    results::{Results, result},
     schema::field,
+    service::Service,
     values::respond,
 };
 use crate::config::Report;
@@ -43,11 +47,11 @@ pub(super) async fn list(call: Call) -> Outcome {
     query.take("token")?;
     query.finish(&[])?;
     let seen = call.service.reports.iter().filter(|report| call.caller.sees_report(&report.name));
-    let reports: Vec<Value> = seen.map(described).collect();
+    let reports: Vec<Value> = seen.map(|report| described(report, &call.service.results)).collect();
     Ok(respond(StatusCode::OK, &json!({ "reports": reports })))
 }
 
-fn described(report: &Report) -> Value {
+fn described(report: &Report, results: &Results) -> Value {
     let parameter = |parameter: &Parameter| {
         let mut described = field(&parameter.field);
         described["default"] = json!(parameter.default);
@@ -56,23 +60,52 @@ fn described(report: &Report) -> Value {
     json!({
         "name": report.name, "title": report.title, "description": report.description,
         "parameters": report.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "refresh": report.refresh.as_ref().map(ToString::to_string),
+        "refreshed_at": results.oldest(&report.name).map(|at| at.to_string()),
     })
 }
 
-/// One report, run.
-pub(super) async fn one(call: Call) -> Outcome {
+/// The report that the path names, where the caller may read it, and what is asked of it.
+pub(super) fn asked(call: &Call) -> Outcome<(&Report, Query)> {
     let name = call.part("report");
     let report = call.service.reports.iter().find(|report| report.name == name);
     let report = report.filter(|_| call.caller.sees_report(name)).ok_or_else(|| Problem::not_found("report"))?;
     let mut query = call.query()?;
     query.take("token")?;
+    Ok((report, query))
+}
+
+impl Report {
+    /// The report with its SQL, and the values of its parameters.
+    pub(super) fn bound(&self, service: &Service, query: Query) -> Outcome<(ReportDefinition, Vec<(String, Scalar)>)> {
+        let definition = self.definition(service.kind).map_err(|fault| {
+            tracing::error!(%fault, "a report cannot be run");
+            Problem::new(Kind::INTERNAL, "the report cannot be run; the service's log says more")
+        })?;
+        let values = definition.bind(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
+        Ok((definition, values))
+    }
+}
+
+/// One report, run, or its stored result.
+pub(super) async fn one(call: Call) -> Outcome {
+    let (report, mut query) = asked(&call)?;
     let guard = query.take("guard_formulas")?;
     let format = format(query.take("format")?.as_deref(), guard.as_deref(), &call.headers)?;
-    let definition = report.definition(call.service.kind).map_err(|fault| {
-        tracing::error!(%fault, "a report cannot be run");
-        Problem::new(Kind::INTERNAL, "the report cannot be run; the service's log says more")
-    })?;
-    let values = definition.bind(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
+    let given = query.pairs().to_vec();
+    let (definition, values) = report.bound(&call.service, query)?;
+    if report.refresh.is_some()
+        && let Some(held) = result(&call.service, &definition, &values, given).await?
+    {
+        let mut body = Vec::new();
+        definition.write(&|rows| held.result.replay(rows), format, &mut body)?;
+        let mut response = tagged(&call.headers, format, body);
+        let at = held.at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(at) = HeaderValue::from_str(&at) {
+            response.headers_mut().insert(header::LAST_MODIFIED, at);
+        }
+        return Ok(response);
+    }
     let (parts, mut sent) = mpsc::channel(PARTS);
     let (told, hears) = oneshot::channel();
     let (service, patience) = (call.service.clone(), call.service.pause());

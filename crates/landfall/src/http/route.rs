@@ -16,7 +16,7 @@ use tower_http::cors::CorsLayer;
 use super::{
     access::{Caller, allow},
     call::Call,
-    docs, files, health,
+    docs, exports, files, health,
     limits::UnderWay,
     loads, mend, observe, openapi,
     problem::{Kind, Problem},
@@ -98,6 +98,8 @@ routes! {
     GET get "/v1/tasks/{task}/events" WRITE, tasks::events;
     GET get "/v1/reports" REPORT, reports::list;
     GET get "/v1/reports/{report}" REPORT, reports::one;
+    POST post "/v1/reports/{report}/exports" READ, exports::create;
+    GET get "/v1/exports/{export}/{file}" Who::Everybody, exports::fetch;
 }
 
 /// The router over all routes.

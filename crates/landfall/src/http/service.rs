@@ -23,10 +23,12 @@ use super::{
     access::{Access, Caller},
     body::Memory,
     desk::{Desk, Opener, Staff},
+    exports::Exports,
     limits::Limits,
     metrics::Metrics,
     oidc::Provider,
     problem::Outcome,
+    results::Results,
     runner,
     tasks::Tasks,
     uploads::Uploads,
@@ -42,8 +44,9 @@ const READERS: usize = 8;
 /// How often old answers are looked for.
 const FORGETTING: Duration = Duration::from_secs(600);
 
-/// Where uploads lie, in the project's folder, if it is not said otherwise.
+/// Where uploads and exports lie, in the project's folder, if it is not said otherwise.
 const UPLOADS: &str = ".landfall/uploads";
+const EXPORTS: &str = ".landfall/exports";
 
 /// How long tasks are remembered.
 const TASKS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -83,6 +86,8 @@ pub(crate) struct Service {
     /// What is asked of loads.
     pub(super) load: LoadDefaults,
     pub(super) tasks: Tasks,
+    pub(super) exports: Exports,
+    pub(super) results: Results,
     /// For threads that wait for what is asynchronous.
     pub(super) handle: Handle,
 }
@@ -102,6 +107,9 @@ impl Service {
         let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;
         let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));
         let tasks = Tasks::new(Uploads::new(folder, *max_upload, *upload_space));
+        let Api { export_folder, export_keep, export_space, .. } = &settings.api;
+        let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
+        let exports = Exports::new(folder, *export_space, *export_keep);
         let service = Self {
             access: Access::new(tokens, settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
@@ -116,6 +124,8 @@ impl Service {
             in_flight: Mutex::new(HashSet::new()),
             load: settings.load,
             tasks,
+            exports,
+            results: Results::default(),
             handle,
         };
         let service = Arc::new(service);
@@ -134,6 +144,9 @@ impl Service {
             {
                 let Some(service) = service.upgrade() else { return };
                 service.forget_tasks().await;
+                let exports = service.exports.clone();
+                // What cannot be removed now is looked at again.
+                let _ = tokio::task::spawn_blocking(move || exports.sweep()).await;
                 let kept = service.api.idempotency_keep;
                 let forgotten = service.desk.write(move |target| forget_answers(target, kept)).await;
                 if let Ok(count @ 1..) = forgotten {

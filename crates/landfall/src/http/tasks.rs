@@ -16,7 +16,6 @@ use axum::{
     response::Response,
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
-use hyper::body::Frame;
 use landfall_engine::{
     document::NewDocument,
     pipeline::{Progress, RowsAnswer, answer_document, stored_answer},
@@ -32,6 +31,7 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     rows::{RequestName, repeated},
+    sent::Sent,
     service::Service,
     uploads::{Upload, Uploads},
     values::respond,
@@ -282,7 +282,7 @@ pub(super) async fn events(call: Call) -> Outcome {
 }
 
 /// Sends an event whenever the task has changed, until it ends or nobody listens.
-async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<Bytes>) {
+async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<io::Result<Bytes>>) {
     let mut told = Value::Null;
     let mut spoken = Instant::now();
     loop {
@@ -296,7 +296,7 @@ async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<Bytes>)
             None
         };
         if let Some(part) = part {
-            if parts.send(part.into()).await.is_err() {
+            if parts.send(Ok(part.into())).await.is_err() {
                 return;
             }
             (told, spoken) = (now, Instant::now());
@@ -311,20 +311,6 @@ async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<Bytes>)
             // The database may come back.
             Err(_) => {}
         }
-    }
-}
-
-/// Parts of a body as they come.
-struct Sent(mpsc::Receiver<Bytes>);
-
-impl futures_core::Stream for Sent {
-    type Item = io::Result<Frame<Bytes>>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{asked::Answer, place::Kind, served::Served};
 
 /// Who may take each route, by its method and path in the document; a route that is not here fails the test.
-const GRANTED: [(&str, &[&str]); 31] = [
+const GRANTED: [(&str, &[&str]); 33] = [
     ("get /healthz", &["nobody", "reader", "writer", "admin"]),
     ("get /readyz", &["nobody", "reader", "writer", "admin"]),
     ("get /openapi.json", &["nobody", "reader", "writer", "admin"]),
@@ -35,6 +35,8 @@ const GRANTED: [(&str, &[&str]); 31] = [
     ("get /v1/tasks/{task}/events", &["writer", "admin"]),
     ("get /v1/reports", &["reader", "admin"]),
     ("get /v1/reports/{report}", &["reader", "admin"]),
+    ("post /v1/reports/{report}/exports", &["reader", "admin"]),
+    ("get /v1/exports/{export}/{file}", &["nobody", "reader", "writer", "admin"]),
     ("get /docs", &["nobody", "reader", "writer", "admin"]),
     ("get /docs/{file}", &["nobody", "reader", "writer", "admin"]),
 ];
@@ -70,7 +72,11 @@ fn every_route_with_every_role() {
         let (method, path) = route.split_once(' ').unwrap();
         assert!(path.starts_with("/docs") || documented.contains(&route.to_owned()), "{route} is not in the document");
         let path = path.replace("{table}", "departments").replace("{report}", "hires_by_quarter");
-        let path = path.replace("{load}", "1").replace("{reject}", "1").replace("{file}", "index.html");
+        let path = path
+            .replace("{load}", "1")
+            .replace("{reject}", "1")
+            .replace("{export}", "1")
+            .replace("{file}", "index.html");
         for who in ["nobody", "reader", "writer", "admin"] {
             let answer = as_bearer(&served, tokens.get(who).map(String::as_str), method, &path);
             match (roles.contains(&who), who) {

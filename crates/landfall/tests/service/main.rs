@@ -17,6 +17,7 @@ mod files;
 mod generated;
 mod hostile;
 mod issuer;
+mod kept;
 mod kills;
 mod mended;
 mod oidc;

@@ -71,9 +71,12 @@ fn of_service() -> Value {
             "properties": {"type": text(), "title": text(), "status": {"type": "integer"}, "detail": text(), "offset": count()},
             "required": ["type", "title", "status", "detail"],
         },
+        "Export": object(json!({
+            "export_id": text(), "report": text(), "url": text(), "expires_at": text(), "rows": count(), "bytes": count(),
+        })),
         "Reports": object(json!({"reports": {"type": "array", "items": object(json!({
             "name": text(), "title": maybe("string"), "description": maybe("string"),
-            "parameters": {"type": "array", "items": {"type": "object"}},
+            "parameters": {"type": "array", "items": {"type": "object"}}, "refresh": maybe("string"), "refreshed_at": maybe("string"),
         }))}})),
     })
 }

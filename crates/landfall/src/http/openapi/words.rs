@@ -223,6 +223,30 @@ pub(super) fn words(route: &Route) -> Words {
         },
         ("GET", "/v1/reports") => Words::new("reports", "The reports, with their parameters", reference("Reports")),
         ("GET", "/v1/reports/{report}") => report(),
+        ("POST", "/v1/reports/{report}/exports") => Words {
+            answers: vec![(201, "application/json", reference("Export"))],
+            problems: vec![422, 507],
+            ..Words::new(
+                "reports",
+                "Run a report into a CSV file behind a link that needs no token, for a time",
+                json!({}),
+            )
+        }
+        .query([parameter(
+            "guard_formulas",
+            "Put ' before texts that a spreadsheet would run as a formula",
+            json!({"type": "boolean", "default": true}),
+        )])
+        .says("Beside this parameter, a report takes its own, as `/v1/reports` lists them."),
+        ("GET", "/v1/exports/{export}/{file}") => Words {
+            answers: vec![(200, "text/csv", text())],
+            problems: vec![410],
+            ..Words::new("reports", "The file behind a link", json!({}))
+        }
+        .query([
+            parameter("expires", "As the link has it", json!({"type": "integer", "minimum": 1, "maximum": i64::MAX})),
+            parameter("signature", "As the link has it", text()),
+        ]),
         _ => Words::new("service", "", json!({})),
     }
 }

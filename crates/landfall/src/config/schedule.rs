@@ -1,0 +1,107 @@
+//! When something is done by itself: standard five-field cron, in a time zone.
+
+use std::fmt;
+
+use cronexpr::{Crontab, MakeTimestamp};
+use jiff::{Timestamp, tz::TimeZone};
+use landfall_core::schema::document::{Node, Problems};
+
+/// When something is done by itself.
+#[derive(Clone)]
+pub(crate) struct Schedule {
+    crontab: Crontab,
+    text: String,
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Schedule {}
+
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Schedule {
+    /// Reads `cron` and `timezone` (UTC where it is not given) of a map.
+    pub(super) fn read(node: &Node, what: &str, problems: &Problems) -> Option<Self> {
+        let mut reader = node.map(what, problems)?;
+        let cron = reader.require("cron").and_then(|node| Some((node.text("\"cron\"", problems)?, node)));
+        let zone = reader.take("timezone").map(|node| (node.text("\"timezone\"", problems), node));
+        reader.finish();
+        let zone = match zone {
+            None => "UTC",
+            Some((zone, node)) => {
+                let zone = zone?;
+                if TimeZone::get(zone).is_err() {
+                    let mend = "write one such as Europe/Berlin or UTC";
+                    problems.report_with_mend(
+                        &node.place,
+                        format!("there is no time zone \"{}\"", zone.escape_debug()),
+                        mend,
+                    );
+                    return None;
+                }
+                zone
+            }
+        };
+        let (cron, node) = cron?;
+        let parsed = Self::parse(cron, zone);
+        if parsed.is_none() {
+            let message = format!("\"{}\" is not five fields of cron", cron.escape_debug());
+            let mend = "write minute, hour, day of the month, month and day of the week, such as \"0 6 * * 1-5\"";
+            problems.report_with_mend(&node.place, message, mend);
+        }
+        parsed
+    }
+
+    fn parse(cron: &str, zone: &str) -> Option<Self> {
+        let fields = cron.split_ascii_whitespace().count();
+        let text = format!("{} {zone}", cron.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
+        let crontab = cronexpr::parse_crontab(&text).ok().filter(|_| fields == 5)?;
+        // One that never comes is a mistake: the 30th of February.
+        crontab.find_next(MakeTimestamp::from(Timestamp::now())).ok()?;
+        Some(Self { crontab, text })
+    }
+
+    /// The first time after `time`.
+    pub(crate) fn after(&self, time: Timestamp) -> Option<Timestamp> {
+        self.crontab.find_next(MakeTimestamp::from(time)).ok().map(|next| next.timestamp())
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        let next = |cron, zone, time: &str| {
+            Schedule::parse(cron, zone).unwrap().after(time.parse().unwrap()).unwrap().to_string()
+        };
+        assert_eq!(next("0 6 * * *", "UTC", "2026-03-28T06:00:00Z"), "2026-03-29T06:00:00Z");
+        assert_eq!(next("0 6 * * *", "Europe/Berlin", "2026-03-28T06:00:00Z"), "2026-03-29T04:00:00Z");
+        assert_eq!(next("*/15 8-9 * * 1-5", "UTC", "2026-11-20T09:45:00Z"), "2026-11-23T08:00:00Z");
+        assert_eq!(next("0 0 29 2 *", "UTC", "2026-11-20T00:00:00Z"), "2028-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn what_is_no_cron_is_refused() {
+        for wrong in ["", "* * * *", "* * * * * *", "60 * * * *", "0 24 * * *", "0 0 30 2 *", "@daily", "a b c d e"] {
+            assert!(Schedule::parse(wrong, "UTC").is_none(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Results that are kept: reports with `refresh` are answered from a stored result, which is renewed after loads or on a schedule.
+//! The results are documents of the target, so that they outlive the process, and all services give the same.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use landfall_core::keys::Scalar;
+use landfall_engine::{
+    Result,
+    document::{DocumentFilter, NewDocument},
+    ledger::{LoadFilter, LoadState},
+    report::{ReportDefinition, StoredResult},
+    target::{Fence, Pace, Target},
+};
+use serde::{Deserialize, Serialize};
+use tokio::{sync::Mutex as Turn, time::sleep};
+
+use super::{
+    problem::{Outcome, Problem},
+    service::Service,
+};
+use crate::config::{Refresh, Report};
+
+/// The kind of document that a result is.
+const KIND: &str = "result";
+/// The most bytes of a result that is kept; larger ones are asked for each time.
+const MOST: usize = 1 << 20;
+/// The most bytes of all results.
+const MOST_TOGETHER: usize = 32 << 20;
+/// How often the ledger is looked at, and the schedules are.
+const GLANCE: Duration = Duration::from_secs(1);
+/// A result is renewed at most once in so many times the time that this takes.
+const REST: u32 = 4;
+
+/// A result as the database keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    report: String,
+    /// The parameters as they were asked for.
+    given: Vec<(String, String)>,
+    at: Timestamp,
+    result: StoredResult,
+}
+
+/// A result that is kept.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) at: Timestamp,
+    pub(super) result: StoredResult,
+    report: String,
+    given: Vec<(String, String)>,
+    /// The state of the ledger that it is of.
+    generation: u64,
+    /// Before then it is not renewed.
+    rests_until: Instant,
+    bytes: usize,
+    used: Mutex<Instant>,
+}
+
+/// The results that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    held: Mutex<HashMap<String, Arc<Held>>>,
+    /// How often the ledger has changed.
+    generation: std::sync::atomic::AtomicU64,
+    /// One at a time runs a report that is not kept yet, so that many who ask at once do not all run it.
+    turn: Turn<()>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of a result: the same question to the same SQL.
+fn name_of(definition: &ReportDefinition, values: &[(String, Scalar)]) -> String {
+    let text = format!("{}\0{}\0{values:?}", definition.name, definition.sql);
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+impl Results {
+    fn get(&self, name: &str) -> Option<Arc<Held>> {
+        let held = locked(&self.held).get(name).cloned()?;
+        *locked(&held.used) = Instant::now();
+        Some(held)
+    }
+
+    /// Keeps `held`, and forgets what was not asked for longest where there is too much.
+    fn put(&self, name: String, held: Arc<Held>) {
+        let mut all = locked(&self.held);
+        all.insert(name.clone(), held);
+        while all.values().map(|held| held.bytes).sum::<usize>() > MOST_TOGETHER {
+            let oldest = all.iter().filter(|(other, _)| **other != name).min_by_key(|(_, held)| *locked(&held.used));
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
+            all.remove(&oldest);
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// When the results of `report` are of: the oldest.
+    pub(super) fn oldest(&self, report: &str) -> Option<Timestamp> {
+        locked(&self.held).values().filter(|held| held.report == report).map(|held| held.at).min()
+    }
+}
+
+/// The stored result of a report; none where it is too large to be kept.
+pub(super) async fn result(
+    service: &Arc<Service>,
+    definition: &ReportDefinition,
+    values: &[(String, Scalar)],
+    given: Vec<(String, String)>,
+) -> Outcome<Option<Arc<Held>>> {
+    let results = &service.results;
+    let name = name_of(definition, values);
+    if let Some(held) = results.get(&name) {
+        return Ok(Some(held));
+    }
+    let _turn = results.turn.lock().await;
+    if let Some(held) = results.get(&name) {
+        return Ok(Some(held));
+    }
+    renew(service, name, definition.clone(), values.to_vec(), given).await
+}
+
+/// Runs a report and keeps its result.
+async fn renew(
+    service: &Arc<Service>,
+    name: String,
+    definition: ReportDefinition,
+    values: Vec<(String, Scalar)>,
+    given: Vec<(String, String)>,
+) -> Outcome<Option<Arc<Held>>> {
+    let (generation, at, begun) = (service.results.generation(), Timestamp::now(), Instant::now());
+    let report = definition.name.clone();
+    let collected = service.desk.read(move |target| match definition.collect(target, &values, MOST) {
+        Err(landfall_engine::Error::Usage(_)) => Ok(None),
+        collected => collected.map(Some),
+    });
+    let Some(result) = collected.await? else { return Ok(None) };
+    let kept = Kept { report, given, at, result };
+    let body = serde_json::to_vec(&kept).unwrap_or_default();
+    let Kept { report, given, at, result } = kept;
+    let held = Arc::new(Held {
+        at,
+        result,
+        report,
+        given,
+        generation,
+        rests_until: Instant::now() + (begun.elapsed() * REST).max(GLANCE),
+        bytes: body.len(),
+        used: Mutex::new(Instant::now()),
+    });
+    let document = NewDocument { kind: KIND, name: name.clone(), body };
+    // An answer is an answer, also where it cannot be kept for the next process.
+    if let Err(problem) = service.desk.write(move |target| store(target, document)).await {
+        tracing::warn!(?problem, "a result cannot be stored");
+    }
+    service.results.put(name, held.clone());
+    Ok(Some(held))
+}
+
+fn store(target: &mut dyn Target, new: NewDocument) -> Result<()> {
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    match transaction.document(KIND, &new.name)? {
+        Some(document) => drop(transaction.change_document(&document, Some(&new.body))?),
+        None => transaction.add_documents(&[new])?,
+    }
+    transaction.commit()
+}
+
+/// Renews results, as long as the service runs.
+pub(super) async fn refresh(service: Weak<Service>) {
+    let mut ledger = Ledger::default();
+    let mut known = false;
+    loop {
+        {
+            let Some(service) = service.upgrade() else { return };
+            if service.reports.iter().all(|report| report.refresh.is_none()) {
+                return;
+            }
+            if !known {
+                known = load(&service).await.is_ok();
+            }
+            if ledger.look(&service).await {
+                service.results.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            for (name, held) in due(&service) {
+                if let Err(problem) = again(&service, name, &held).await {
+                    tracing::warn!(
+                        ?problem,
+                        report = held.report,
+                        "a result cannot be renewed; the last one is still given"
+                    );
+                }
+            }
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+/// The results that are to be renewed now.
+fn due(service: &Service) -> Vec<(String, Arc<Held>)> {
+    let generation = service.results.generation();
+    let is_due = |held: &Held| {
+        let report = service.reports.iter().find(|report| report.name == held.report);
+        match report.and_then(|report| report.refresh.as_ref()) {
+            Some(Refresh::OnLoad) => held.generation < generation && held.rests_until < Instant::now(),
+            Some(Refresh::At(schedule)) => schedule.after(held.at).is_some_and(|next| next <= Timestamp::now()),
+            None => false,
+        }
+    };
+    let all = locked(&service.results.held);
+    all.iter().filter(|(_, held)| is_due(held)).map(|(name, held)| (name.clone(), held.clone())).collect()
+}
+
+async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()> {
+    let Some((report, definition, values)) = question(service, &held.report, &held.given) else {
+        locked(&service.results.held).remove(&name);
+        return Ok(());
+    };
+    // Another service may have done it already.
+    if let Some(Refresh::At(schedule)) = &report.refresh {
+        let wanted = name.clone();
+        let found = service.desk.read(move |target| target.document(KIND, &wanted)).await?;
+        let kept = found.and_then(|document| serde_json::from_slice::<Kept>(&document.body).ok());
+        let is_new = |kept: &Kept| schedule.after(kept.at).is_some_and(|next| next > Timestamp::now());
+        if let Some(kept) = kept.filter(is_new) {
+            keep(service, name, kept, 0);
+            return Ok(());
+        }
+    }
+    renew(service, name, definition, values, held.given.clone()).await.map(drop)
+}
+
+/// A report with its SQL and the values of its parameters.
+type Question<'s> = (&'s Report, ReportDefinition, Vec<(String, Scalar)>);
+
+/// The question that was asked, as far as it can be asked now.
+fn question<'s>(service: &'s Service, report: &str, given: &[(String, String)]) -> Option<Question<'s>> {
+    let report = service.reports.iter().find(|known| known.name == report)?;
+    let definition = report.definition(service.kind).ok()?;
+    let values = definition.bind(given).ok()?;
+    Some((report, definition, values))
+}
+
+fn keep(service: &Service, name: String, kept: Kept, bytes: usize) {
+    let Kept { report, given, at, result } = kept;
+    let (rests_until, used) = (Instant::now(), Mutex::new(Instant::now()));
+    // Of no state of the ledger that is known: it is renewed when the ledger is looked at.
+    let held = Held { at, result, report, given, generation: 0, rests_until, bytes, used };
+    service.results.put(name, Arc::new(held));
+}
+
+/// Takes up what an earlier process has stored, as far as it answers a question of now.
+async fn load(service: &Arc<Service>) -> Outcome<()> {
+    let found = service.desk.read(|target| target.documents(&DocumentFilter::of(KIND))).await?;
+    for document in found {
+        let Ok(kept) = serde_json::from_slice::<Kept>(&document.body) else { continue };
+        let same = question(service, &kept.report, &kept.given)
+            .is_some_and(|(_, definition, values)| name_of(&definition, &values) == document.name);
+        if same && service.results.get(&document.name).is_none() {
+            keep(service, document.name, kept, document.body.len());
+        } else if !same {
+            let forgotten = service.desk.write(move |target| {
+                let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+                transaction.change_document(&document, None)?;
+                transaction.commit()
+            });
+            forgotten.await?;
+        }
+    }
+    Ok(())
+}
+
+/// What was seen of the ledger: its last entry, and the loads that were running.
+#[derive(Debug, Default)]
+struct Ledger {
+    last: i64,
+    running: BTreeMap<i64, u64>,
+}
+
+impl Ledger {
+    /// Whether the ledger has changed since it was looked at before. Loads that run are followed until they end; of those that
+    /// began since, the newest tells of all.
+    async fn look(&mut self, service: &Service) -> bool {
+        let (last, followed) = (self.last, self.running.keys().copied().collect::<Vec<_>>());
+        let seen = service.desk.read(move |target| {
+            let newest = LoadFilter { newest_first: true, limit: Some(1), after: last, ..LoadFilter::default() };
+            let newest = target.loads_of(&newest)?.first().map(|entry| entry.id);
+            let mut running = BTreeMap::new();
+            if newest.is_some() {
+                let begun = LoadFilter { state: Some(LoadState::Running), after: last, ..LoadFilter::default() };
+                running.extend(target.loads_of(&begun)?.iter().map(|entry| (entry.id, entry.counts.read)));
+            }
+            for id in followed {
+                let entry = target.loads_of(&LoadFilter { id: Some(id), ..LoadFilter::default() })?.pop();
+                if let Some(entry) = entry.filter(|entry| entry.state == LoadState::Running) {
+                    running.insert(id, entry.counts.read);
+                }
+            }
+            Ok((newest, running))
+        });
+        let Ok((newest, running)) = seen.await.map_err(|problem: Problem| problem) else { return false };
+        let changed = newest.is_some() || running != self.running;
+        self.last = newest.unwrap_or(self.last);
+        self.running = running;
+        changed
+    }
+}
