@@ -32,6 +32,8 @@ pub(crate) enum What {
     Load(load::Load),
     /// `landfall serve` against a service of FastAPI
     Http(http::Http),
+    /// Reports of `landfall serve` against psql
+    Reports(http::Reports),
     /// `landfall check` against the typed read of `DuckDB`
     Check(Bench),
 }
@@ -59,6 +61,7 @@ impl What {
         let report = match self {
             Self::Load(load) => load.report()?,
             Self::Http(http) => http.report()?,
+            Self::Reports(reports) => reports.report()?,
             Self::Check(bench) => check::report(bench)?,
         };
         Ok(io::stdout().write_all(report.as_bytes())?)

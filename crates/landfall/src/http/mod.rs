@@ -15,6 +15,7 @@ mod health;
 mod later;
 mod limits;
 mod listener;
+mod loading;
 mod loads;
 mod mend;
 mod metrics;

@@ -4,45 +4,33 @@ use std::{
     collections::HashMap,
     fs,
     path::Path,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use landfall_engine::{
-    Error, Result, TargetErrorKind,
-    ledger::{LoadFilter, LoadState},
-    pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress},
-    source::Source,
+    Result,
     target::{Access, Location, Target, open},
     task::{self, Task, TaskState},
 };
 use serde_json::{Value, json};
 
 use super::{
-    desk::Desk,
-    files::{self, FileWork},
+    files,
     later::{self, RowsWork},
+    loading::load,
     problem::{Kind, Problem},
     service::Service,
-    tasks::{Live, Tasks},
+    tasks::Live,
     uploads::Found,
 };
-use crate::cli::parse_max_rejects;
 
 /// How often uploads are looked for that another process has left.
 const LOOKING: Duration = Duration::from_secs(5);
 /// How long the first pause is after the database could not be used, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long a load lets the requests that wait go first.
-const COURTESY: Duration = Duration::from_millis(250);
-/// How often a task is looked at that somebody may have cancelled through another process.
-const GLANCE: Duration = Duration::from_secs(2);
-
 /// Starts the threads.
 pub(super) fn start(service: &Arc<Service>, location: &Location) -> std::io::Result<Vec<JoinHandle<()>>> {
     let count = if matches!(location, Location::Sqlite(_)) { 1 } else { 2 };
@@ -63,7 +51,7 @@ struct Runner {
 }
 
 /// How a task left its thread.
-enum End {
+pub(super) enum End {
     /// With this state, outcome and problem.
     As(TaskState, Value, Value),
     /// It is tried once more, since the database cannot be used now.
@@ -173,219 +161,6 @@ fn unknown(what: &str) -> End {
     tracing::error!(what, "a task is not one that this version knows");
     let problem = Problem::new(Kind::INTERNAL, "this version of the service does not know such a task");
     End::As(TaskState::Failed, Value::Null, problem.body())
-}
-
-/// Watches a load.
-struct Watch<'w> {
-    live: &'w Live,
-    tasks: &'w Tasks,
-    desk: &'w Desk,
-}
-
-impl Observer for Watch<'_> {
-    fn progress(&self, progress: Progress) {
-        self.live.note(progress);
-    }
-
-    fn pauses(&self) {
-        // A database in a file has one writer at a time: who waits for it goes first.
-        let begun = Instant::now();
-        while self.desk.under_way() > 0 && begun.elapsed() < COURTESY {
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.live.is_cancelled() || self.tasks.is_stopping()
-    }
-}
-
-/// Loads an upload.
-fn load(
-    service: &Arc<Service>,
-    target: &mut dyn Target,
-    task: &Task,
-    work: &FileWork,
-    path: &Path,
-    live: &Arc<Live>,
-) -> End {
-    match attempt(service, target, task, work, path, live) {
-        Ok(outcomes) => ended(service, &outcomes),
-        Err(Error::Cancelled) if live.is_cancelled() => {
-            let stopped = pipeline::stop(target, service.rules.project(), &work.table, &work.source);
-            let outcome = partial(target, work);
-            match stopped {
-                Ok(()) => End::As(TaskState::Cancelled, outcome, Value::Null),
-                Err(error) => End::Later(Problem::of_engine(&error)),
-            }
-        }
-        Err(Error::Cancelled) => End::HandedBack,
-        Err(Error::Target(error)) if comes_back(error.kind) => End::Later(Problem::of_engine(&error.into())),
-        Err(error) => {
-            tracing::warn!(%error, task = task.id, "a task has failed");
-            End::As(TaskState::Failed, partial(target, work), of_load(&error, work).body())
-        }
-    }
-}
-
-/// Whether the same may succeed later without anybody's doing.
-const fn comes_back(kind: TargetErrorKind) -> bool {
-    use TargetErrorKind::{Again, Denied, Full, Locked, Lost, Overtaken, Unavailable};
-    matches!(kind, Again | Denied | Full | Locked | Lost | Overtaken | Unavailable)
-}
-
-/// What stopped a load, in words that name the file as its sender does.
-fn of_load(error: &Error, work: &FileWork) -> Problem {
-    match error {
-        Error::Source { reason, .. } => {
-            let name = work.file.as_deref().unwrap_or("the file");
-            Problem::new(Kind::WRONG_SHAPE, format!("{name}: {reason}"))
-        }
-        Error::Target(error) if error.kind == TargetErrorKind::Constraint => {
-            let detail = "rows of other tables need rows that this load would take away, or rows that it needs were taken away \
-                          meanwhile; nothing of the last step was kept";
-            Problem::new(Kind::CONFLICT, detail)
-        }
-        Error::Usage(reason) => Problem::new(Kind::CONFLICT, reason.clone()),
-        error => Problem::of_engine(error),
-    }
-}
-
-fn attempt(
-    service: &Arc<Service>,
-    target: &mut dyn Target,
-    task: &Task,
-    work: &FileWork,
-    path: &Path,
-    live: &Arc<Live>,
-) -> Result<Vec<LoadOutcome>> {
-    let project = service.rules.project();
-    let mark = mark(target, task, work)?;
-    // A process that did this before may have died just after its last commit.
-    if let Some(outcome) = done_before(target, work, mark)? {
-        return Ok(vec![outcome]);
-    }
-    let max_rejects = work.max_rejects.as_deref().and_then(|text| parse_max_rejects(text).ok());
-    let options = LoadOptions {
-        mode: work.mode,
-        on_conflict: work.on_conflict,
-        atomic: work.atomic,
-        max_rejects: max_rejects.or(service.load.max_rejects),
-        force: work.force,
-        overrides: work.dialect.clone(),
-        work: service.load.work(),
-    };
-    let source = Source::file(work.source.clone(), path);
-    let position = project.position(&work.table)?;
-    let watch = Watch { live, tasks: &service.tasks, desk: &service.desk };
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| listen(service, task, live, &done));
-        let outcomes = pipeline::load_source_into(target, project, (position, source), &options, &watch);
-        done.store(true, Ordering::Relaxed);
-        outcomes
-    })
-}
-
-/// Looks, as long as a task runs, whether it was cancelled through another process.
-fn listen(service: &Service, task: &Task, live: &Live, done: &AtomicBool) {
-    let mut looked = Instant::now();
-    while !done.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(20));
-        if looked.elapsed() < GLANCE || live.is_cancelled() {
-            continue;
-        }
-        looked = Instant::now();
-        let id = task.id.clone();
-        let found = service.handle.block_on(service.desk.read(move |target| task::task(target, &id)));
-        if found.is_ok_and(|task| task.is_some_and(|task| task.is_cancelled)) {
-            live.cancel();
-        }
-    }
-}
-
-/// The ledger's last load before the task was first begun.
-fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<i64> {
-    if let Some(mark) = task.request.get("ledger").and_then(Value::as_i64) {
-        return Ok(mark);
-    }
-    let filter = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::default() };
-    let mark = target.loads_of(&filter)?.first().map_or(0, |entry| entry.id);
-    let noted = |task: &mut Task| {
-        task.request["ledger"] = mark.into();
-        true
-    };
-    task::change(target, &task.id, &noted)?;
-    tracing::debug!(mark, table = work.table, "the ledger before the task");
-    Ok(mark)
-}
-
-/// The load of just this source that has ended since `mark`, as an outcome.
-fn done_before(target: &dyn Target, work: &FileWork, mark: i64) -> Result<Option<LoadOutcome>> {
-    let of_task =
-        LoadFilter { table: Some(work.table.clone()), rows: Some(false), after: mark, ..LoadFilter::default() };
-    let entry = target.loads_of(&of_task)?.into_iter().find(|entry| {
-        entry.source == work.source && matches!(entry.state, LoadState::Complete | LoadState::RolledBack)
-    });
-    Ok(entry.map(|entry| LoadOutcome {
-        load_id: entry.id,
-        table: entry.table,
-        source: entry.source,
-        state: entry.state,
-        counts: entry.counts,
-        seconds: entry.seconds,
-        reasons: Vec::new(),
-        resumed: 0,
-        stages: None,
-    }))
-}
-
-/// What the ledger knows of a load that did not come to its end.
-fn partial(target: &dyn Target, work: &FileWork) -> Value {
-    let filter = LoadFilter {
-        table: Some(work.table.clone()),
-        rows: Some(false),
-        newest_first: true,
-        limit: Some(20),
-        ..LoadFilter::default()
-    };
-    let entry = target.loads_of(&filter).unwrap_or_default().into_iter().find(|entry| entry.source == work.source);
-    entry.map_or(Value::Null, |entry| {
-        let counts = entry.counts;
-        json!({
-            "load_id": entry.id, "load_state": entry.state, "read": counts.read, "inserted": counts.inserted,
-            "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
-        })
-    })
-}
-
-fn ended(service: &Service, outcomes: &[LoadOutcome]) -> End {
-    outcomes.iter().for_each(|outcome| service.metrics.load(outcome));
-    let Some((own, released)) = outcomes.split_first() else {
-        return End::As(TaskState::Done, Value::Null, Value::Null);
-    };
-    let counts = own.counts;
-    let outcome = json!({
-        "load_id": own.load_id, "load_state": own.state, "read": counts.read, "inserted": counts.inserted,
-        "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
-        "seconds": own.seconds, "reasons": own.reasons,
-        "released": released.iter().map(|load| json!({
-            "load_id": load.load_id, "table": load.table, "read": load.counts.read, "inserted": load.counts.inserted,
-            "updated": load.counts.updated, "unchanged": load.counts.unchanged, "rejected": load.counts.rejected,
-        })).collect::<Vec<_>>(),
-    });
-    let refused = |detail: &str| Problem::new(Kind::CONFLICT, detail).body();
-    match own.state {
-        LoadState::RolledBack => {
-            let detail = "there are rejects, and the load was all or nothing: no row was inserted";
-            End::As(TaskState::Failed, outcome, refused(detail))
-        }
-        LoadState::Stopped => {
-            let detail = "there are more rejects than max_rejects allows; what was read is kept";
-            End::As(TaskState::Failed, outcome, refused(detail))
-        }
-        _ => End::As(TaskState::Done, outcome, Value::Null),
-    }
 }
 
 /// Takes rows in that were sent to be taken later.

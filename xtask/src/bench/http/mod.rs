@@ -2,7 +2,10 @@
 //! tables; and what two `psql \copy` side by side reach there.
 
 mod client;
+mod reports;
 mod service;
+
+pub(super) use reports::Reports;
 
 use std::{fs, time::Duration};
 

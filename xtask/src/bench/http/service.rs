@@ -41,8 +41,13 @@ impl Service {
         let mut load = Command::new(binary);
         load.args(["load", "--quiet", "departments", "jobs", "--project"]).arg(&folder);
         output(&mut load)?;
+        Self::of(binary, &folder)
+    }
+
+    /// Ours, of the project in `folder`.
+    pub(super) fn of(binary: &Path, folder: &Path) -> Result<Self> {
         let mut serve = Command::new(binary);
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--project"]).arg(&folder);
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--project"]).arg(folder);
         let mut child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let mut words = BufReader::new(child.stderr.take().context("no standard error")?);
         let mut line = String::new();
