@@ -97,9 +97,8 @@ pub(super) async fn one(call: Call) -> Outcome {
     if report.refresh.is_some()
         && let Some(held) = result(&call.service, &definition, &values, given).await?
     {
-        let mut body = Vec::new();
-        definition.write(&|rows| held.result.replay(rows), format, &mut body)?;
-        let mut response = tagged(&call.headers, format, body);
+        let (body, tag) = held.written(&definition, format)?;
+        let mut response = tagged(&call.headers, format, body, &tag);
         let at = held.at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         if let Ok(at) = HeaderValue::from_str(&at) {
             response.headers_mut().insert(header::LAST_MODIFIED, at);
@@ -125,7 +124,10 @@ pub(super) async fn one(call: Call) -> Outcome {
         }
     }
     match hears.await {
-        Ok(Ok(_)) => Ok(tagged(&call.headers, format, whole)),
+        Ok(Ok(_)) => {
+            let tag = tag_of(&whole);
+            Ok(tagged(&call.headers, format, whole.into(), &tag))
+        }
         Ok(Err(problem)) => Err(problem),
         Err(_) => Err(Problem::new(Kind::INTERNAL, "the report was lost")),
     }
@@ -179,9 +181,13 @@ impl futures_core::Stream for Sending {
     }
 }
 
+/// The tag of an answer: a digest of its bytes.
+pub(super) fn tag_of(body: &[u8]) -> String {
+    format!("\"{}\"", &blake3::hash(body).to_hex()[..32])
+}
+
 /// A whole answer, with its tag; none where the client has just this.
-fn tagged(headers: &HeaderMap, format: Format, body: Vec<u8>) -> Response {
-    let tag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..32]);
+fn tagged(headers: &HeaderMap, format: Format, body: Bytes, tag: &str) -> Response {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
@@ -193,7 +199,7 @@ fn tagged(headers: &HeaderMap, format: Format, body: Vec<u8>) -> Response {
     } else {
         response.headers_mut().insert(header::CONTENT_TYPE, media(format));
     }
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     // Kept by the client alone, and asked for again each time.

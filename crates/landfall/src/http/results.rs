@@ -7,13 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::body::Bytes;
 use jiff::Timestamp;
 use landfall_core::keys::Scalar;
 use landfall_engine::{
     Result,
     document::{DocumentFilter, NewDocument},
     ledger::{LoadFilter, LoadState},
-    report::{ReportDefinition, StoredResult},
+    report::{Format, ReportDefinition, StoredResult},
     target::{Fence, Pace, Target},
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use tokio::{sync::Mutex as Turn, time::sleep};
 
 use super::{
     problem::{Outcome, Problem},
+    reports::tag_of,
     service::Service,
 };
 use crate::config::{Refresh, Report};
@@ -50,7 +52,7 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) at: Timestamp,
-    pub(super) result: StoredResult,
+    result: StoredResult,
     report: String,
     given: Vec<(String, String)>,
     /// The state of the ledger that it is of.
@@ -59,6 +61,28 @@ pub(super) struct Held {
     rests_until: Instant,
     bytes: usize,
     used: Mutex<Instant>,
+    /// Written in the formats that were asked for of late, with their tags.
+    written: Mutex<Vec<(Format, Bytes, String)>>,
+}
+
+/// Formats of a result that are kept as they were written.
+const FORMATS: usize = 2;
+
+impl Held {
+    /// The result in a format, and its tag.
+    pub(super) fn written(&self, definition: &ReportDefinition, format: Format) -> Result<(Bytes, String)> {
+        if let Some((_, body, tag)) = locked(&self.written).iter().find(|(known, ..)| *known == format) {
+            return Ok((body.clone(), tag.clone()));
+        }
+        let mut body = Vec::new();
+        definition.write(&|rows| self.result.replay(rows), format, &mut body)?;
+        let tag = tag_of(&body);
+        let body = Bytes::from(body);
+        let mut written = locked(&self.written);
+        written.truncate(FORMATS - 1);
+        written.insert(0, (format, body.clone(), tag.clone()));
+        Ok((body, tag))
+    }
 }
 
 /// The results that are kept.
@@ -155,6 +179,7 @@ async fn renew(
         rests_until: Instant::now() + (begun.elapsed() * REST).max(GLANCE),
         bytes: body.len(),
         used: Mutex::new(Instant::now()),
+        written: Mutex::default(),
     });
     let document = NewDocument { kind: KIND, name: name.clone(), body };
     // An answer is an answer, also where it cannot be kept for the next process.
@@ -253,7 +278,8 @@ fn keep(service: &Service, name: String, kept: Kept, bytes: usize) {
     let Kept { report, given, at, result } = kept;
     let (rests_until, used) = (Instant::now(), Mutex::new(Instant::now()));
     // Of no state of the ledger that is known: it is renewed when the ledger is looked at.
-    let held = Held { at, result, report, given, generation: 0, rests_until, bytes, used };
+    let written = Mutex::default();
+    let held = Held { at, result, report, given, generation: 0, rests_until, bytes, used, written };
     service.results.put(name, Arc::new(held));
 }
 
