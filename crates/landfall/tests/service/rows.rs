@@ -138,6 +138,19 @@ fn rows_come_as_json_lines_and_csv_too() {
     served.verifies();
 }
 
+/// That a listed record was cut could only be guessed.
+#[test]
+fn a_long_reject_tells_its_length() {
+    let served = Served::example(Kind::Sqlite);
+    let body = format!("[{{\"id\":\"{}\"}},{{\"id\":\"x\"}}]", "x".repeat(100_000));
+    served.post(DEPARTMENTS, &body).of(422);
+    let rejects = &served.get("/v1/rejects").of(200)["rejects"];
+    assert_eq!((&rejects[0]["raw_length"], &rejects[0]["raw_escaped"]), (&json!(100_009), &json!(true)));
+    assert!(rejects[0]["raw"].as_str().unwrap().len() < 70_000);
+    assert_eq!((&rejects[1]["raw_length"], &rejects[1]["raw"]), (&json!(10), &json!("{\"id\":\"x\"}")));
+    assert_eq!(served.get("/v1/rejects/1/raw").body.len(), 100_009);
+}
+
 #[test]
 fn what_is_not_known_is_refused_and_nothing_is_done() {
     let served = Served::example(Kind::Sqlite);
