@@ -71,6 +71,7 @@ routes! {
     GET get "/readyz" Who::Everybody, health::readyz;
     GET get "/metrics" Who::Known, health::metrics;
     GET get "/openapi.json" Who::Everybody, openapi::document;
+    GET get "/" Who::Everybody, docs::root;
     GET get "/docs" Who::Everybody, docs::page;
     GET get "/docs/{file}" Who::Everybody, docs::file;
     GET get "/v1/tables" EITHER, tables::list;
