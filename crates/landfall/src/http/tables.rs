@@ -116,7 +116,15 @@ fn page(table: &Table, fields: &[usize], rows: &[Vec<Scalar>], next: Option<&str
 /// The positions of the fields that are asked for; all where none are named.
 fn fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
     let Some(named) = named else { return Ok((0..table.schema.fields.len()).collect()) };
-    named.split(',').map(|name| position(table, name)).collect()
+    let mut positions = Vec::new();
+    for name in named.split(',') {
+        let at = position(table, name)?;
+        if positions.contains(&at) {
+            return Err(Problem::parameter(format!("fields names {name} twice; an object has each member once")));
+        }
+        positions.push(at);
+    }
+    Ok(positions)
 }
 
 fn position(table: &Table, name: &str) -> Outcome<usize> {

@@ -186,7 +186,7 @@ fn pages_follow_each_other() {
         next = format!("&after={after}");
     }
     assert_eq!(seen, (1..=25).collect::<Vec<_>>());
-    for wrong in ["limit=0", "limit=x", "after=x", "fields=nope", "nope=1", "id[near]=1", "id=x"] {
+    for wrong in ["limit=0", "limit=x", "after=x", "fields=nope", "fields=id,id", "nope=1", "id[near]=1", "id=x"] {
         assert_eq!(served.get(&format!("/v1/tables/jobs/rows?{wrong}")).problem(), "bad-parameter", "{wrong}");
     }
     let tables = served.get("/v1/tables?counts=true").of(200);
