@@ -152,6 +152,20 @@ fn a_long_reject_tells_its_length() {
 }
 
 #[test]
+fn a_byte_order_mark_before_json_is_ignored() {
+    let served = Served::example(Kind::Sqlite);
+    served.post(DEPARTMENTS, "\u{feff}[{\"id\":1,\"department\":\"a\"}]").of(201);
+    let media = [("Content-Type", "application/x-ndjson")];
+    served.send("POST", DEPARTMENTS, &media, "\u{feff}{\"id\":2,\"department\":\"b\"}".as_bytes()).of(201);
+    served.post("/v1/rows", "\u{feff}{\"departments\":[{\"id\":3,\"department\":\"c\"}]}").of(201);
+    assert_eq!(served.post(DEPARTMENTS, "\u{feff}[{]").of(400)["offset"], 5);
+    served.post(DEPARTMENTS, r#"[{"id":4}]"#).of(422);
+    let patch = "\u{feff}{\"department\":\"d\"}";
+    served.send("PATCH", "/v1/rejects/1", &[("Content-Type", "application/json")], patch.as_bytes()).of(200);
+    assert_eq!(served.count("departments"), 4);
+}
+
+#[test]
 fn what_is_not_known_is_refused_and_nothing_is_done() {
     let served = Served::example(Kind::Sqlite);
     let row = r#"[{"id":1,"department":"a"}]"#;
