@@ -47,6 +47,10 @@ fn all_or_nothing_and_trials_and_conflict_rules(kind: Kind) {
     let rows = r#"[{"id":1,"department":"Sales"},{"id":2}]"#;
     let trial = served.post(&format!("{DEPARTMENTS}?dry_run=true"), rows).of(200);
     assert_eq!((counts(&trial), &trial["load_id"]), ([2, 1, 0, 0, 1], &Value::Null));
+    // Nothing was created, although all would pass.
+    let trial = served.post(&format!("{DEPARTMENTS}?dry_run=true"), r#"[{"id":1,"department":"Sales"}]"#).of(200);
+    assert_eq!((counts(&trial), served.count("departments")), ([1, 1, 0, 0, 0], 0));
+    served.post(&format!("{DEPARTMENTS}?dry_run=true"), r#"[{"id":2}]"#).of(422);
     let nothing = served.post(&format!("{DEPARTMENTS}?atomic=true"), rows).of(422);
     assert_eq!((counts(&nothing), nothing["errors"].as_array().unwrap().len()), ([2, 0, 0, 0, 2], 1));
     assert_eq!((served.count("departments"), &served.get("/v1/rejects").of(200)["count"]), (0, &json!(1)));
