@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::http::HeaderMap;
@@ -83,6 +83,8 @@ pub(crate) struct Service {
     /// What is asked of loads.
     pub(super) load: LoadDefaults,
     pub(super) tasks: Tasks,
+    /// When all tables were last asked for, and whether they were there.
+    pub(super) tables_seen: Mutex<Option<(Instant, bool)>>,
     /// For threads that wait for what is asynchronous.
     pub(super) handle: Handle,
 }
@@ -116,6 +118,7 @@ impl Service {
             in_flight: Mutex::new(HashSet::new()),
             load: settings.load,
             tasks,
+            tables_seen: Mutex::new(None),
             handle,
         };
         let service = Arc::new(service);

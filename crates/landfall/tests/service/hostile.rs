@@ -185,6 +185,26 @@ fn a_column_that_is_gone_is_an_error() {
     assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
 }
 
+/// A table that another program had dropped was read as an empty one, and the service called itself ready.
+#[test]
+fn a_table_that_is_gone_is_no_empty_table() {
+    let served = Served::example(Kind::Sqlite);
+    served.post(PATH, r#"[{"id":1,"department":"a"}]"#).of(201);
+    assert_eq!(served.get("/readyz").of(200)["checks"]["tables"], "ok");
+    served.place.run("PRAGMA foreign_keys = OFF; DROP TABLE departments");
+    for path in [PATH, "/v1/tables/departments", "/v1/tables?counts=true"] {
+        assert_eq!(served.get(path).problem(), "database", "{path}");
+    }
+    assert_eq!(served.get("/v1/tables/jobs/rows").of(200)["rows"], serde_json::json!([]));
+    served.get("/v1/tables/departments?counts=false").of(200);
+    let noticed = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        served.get("/readyz").status == 503
+    });
+    assert!(noticed);
+    assert_eq!(served.get("/readyz").of(503)["checks"]["tables"], "unavailable");
+}
+
 #[test]
 fn bodies_in_other_encodings_are_refused() {
     let served = Served::example(Kind::Sqlite);
