@@ -214,6 +214,7 @@ pub fn as_record(reject: &Reject) -> RejectedRecord {
         offset: reject.offset,
         raw,
         raw_escaped,
+        raw_length: reject.length,
         errors: reject.errors.clone(),
     }
 }

@@ -44,3 +44,28 @@ fn the_ledger_is_listed() {
     let load = &project.run(&["loads", "--json"]).exits(0).json()["loads"][0];
     assert_eq!((&load["load_id"], &load["state"], &load["mode"]), (&1.into(), &"complete".into(), &"append".into()));
 }
+
+/// The whole ledger was read and printed, however many requests for rows it had.
+#[test]
+fn the_ledger_is_listed_page_by_page() {
+    let project = Project::people("1,Ann,30\n");
+    for (id, name) in ["a", "b", "c"].iter().enumerate() {
+        project.write(&format!("{name}.csv"), format!("id,name,age\n{id},Ann,30\n"));
+        project.run(&["load", "-q", &format!("people={name}.csv")]).exits(0);
+    }
+    let list = |more: &[&str]| project.run(&[&["loads", "--json"], more].concat()).exits(0).json();
+    let ids = |more: &[&str]| -> Vec<i64> {
+        list(more)["loads"].as_array().unwrap().iter().map(|load| load["load_id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!((ids(&[]), &list(&[])["next"]), (vec![1, 2, 3], &serde_json::Value::Null));
+    assert_eq!((ids(&["--limit", "2"]), &list(&["--limit", "2"])["next"]), (vec![2, 3], &2.into()));
+    assert_eq!(ids(&["--limit", "2", "--before", "2"]), [1]);
+    assert_eq!(ids(&["--table", "people", "--state", "complete", "--source", "files"]), [1, 2, 3]);
+    assert_eq!((ids(&["--state", "running"]), ids(&["--source", "rows"])), (vec![], vec![]));
+    let run = project.run(&["loads", "--limit", "2"]).exits(0);
+    assert!(run.stdout.starts_with("load 2 ") && run.stderr.contains("--before 2"), "{}{}", run.stdout, run.stderr);
+    assert_eq!(project.run(&["loads", "--source", "rows"]).exits(0).stderr, "No such loads.\n");
+    for wrong in [["--table", "peple"], ["--limit", "0"], ["--state", "done"]] {
+        project.run(&["loads", wrong[0], wrong[1]]).fails(2);
+    }
+}

@@ -11,7 +11,10 @@ use super::{
     problem::{Found, counted, shown},
 };
 use crate::{
-    decode::{Fault, json::JsonKind},
+    decode::{
+        Fault,
+        json::{ExtraMember, JsonKind},
+    },
     reject::{CellError, ErrorCode},
     schema::Field,
 };
@@ -95,12 +98,22 @@ impl Inspector<'_> {
 
     /// Notes the members of JSON rows that are none of their cells.
     fn members(&self, found: &mut Vec<Found>) {
-        let mut listed = (0, 0);
-        for extra in self.block.records.extra_members() {
-            listed = if listed.0 == extra.record { (extra.record, listed.1 + 1) } else { (extra.record, 1) };
-            if listed.1 > EXTRA_LISTED {
-                continue;
+        for extras in self.block.records.extra_members().chunk_by(|one, next| one.record == next.record) {
+            let (listed, others) = extras.split_at(extras.len().min(EXTRA_LISTED));
+            self.each_member(listed, found);
+            if let Some(other) = others.first() {
+                let message = format!(
+                    "{} of the row are no field of the table, or occur twice",
+                    counted(others.len() as u64, "more member")
+                );
+                let error = CellError::new(ErrorCode::ExtraCell, None, None, message);
+                found.push(Found { record: other.record, field: Found::AFTER_FIELDS, error });
             }
+        }
+    }
+
+    fn each_member(&self, extras: &[ExtraMember], found: &mut Vec<Found>) {
+        for extra in extras {
             let name = shown(&extra.name);
             let (field, position, message) = match extra.again {
                 Some(at) => {

@@ -146,6 +146,8 @@ pub struct RejectedRecord {
     /// `\\`, and `…` stands for what was left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub raw_escaped: bool,
+    /// How many bytes it has in all.
+    pub raw_length: u64,
     /// Every reason.
     pub errors: Vec<CellError>,
 }

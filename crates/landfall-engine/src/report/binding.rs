@@ -34,10 +34,22 @@ fn value(report: &ReportDefinition, parameter: &Parameter, given: &[(String, Str
         let known = known_parameters(report);
         return Err(Error::Usage(format!("report {} needs --param {name}=VALUE; {known}", report.name)));
     };
+    if is_left_empty(parameter, typed) {
+        return Err(Error::Usage(format!(
+            "parameter {name} is empty; give it a value, or leave it out where it has a default"
+        )));
+    }
     let whose = if typed.is_some() { "parameter" } else { "the default of parameter" };
     let reader = ValueReader::new(&parameter.field)
         .map_err(|error| Error::Usage(format!("parameter {name} of report {}: {error}", report.name)))?;
     reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(name, &errors))))
+}
+
+/// Whether an empty text would only stand for a missing value, with which a report finds nothing. A parameter that may be missing says
+/// so: by its own `missingValues`, or by a default that is empty.
+fn is_left_empty(parameter: &Parameter, typed: Option<&String>) -> bool {
+    let usual = *parameter.field.missing_values == [""];
+    usual && typed.is_some_and(String::is_empty) && parameter.default.as_deref() != Some("")
 }
 
 /// The messages without their field: the parameter is named before them.

@@ -113,3 +113,21 @@ fn unknown_missing_and_repeated_parameters_are_told_with_what_there_is() {
     assert_eq!(bind(&year(None), &[]), Err(missing.into()));
     assert_eq!(bind(&year(None), &[("year", "1"), ("year", "2")]), Err("parameter year is given twice".into()));
 }
+
+/// An empty value was a missing one, for which the report found no rows.
+#[test]
+fn a_parameter_that_is_left_empty_is_an_error() {
+    let with = |missing: &[&str], default: Option<&str>| {
+        let mut report = year(default);
+        report.parameters[0].field.missing_values = missing.iter().map(|text| (*text).to_owned()).collect();
+        report
+    };
+    for report in [with(&[""], Some("2021")), with(&[""], None)] {
+        assert!(bind(&report, &[("year", "")]).unwrap_err().starts_with("parameter year is empty; "));
+    }
+    assert!(bind(&with(&[], None), &[("year", "")]).unwrap_err().starts_with("parameter year: "));
+    let null = Ok(vec![("year".to_owned(), Scalar::Null)]);
+    assert_eq!(bind(&with(&["", "any"], None), &[("year", "")]), null);
+    assert_eq!(bind(&with(&["any"], None), &[("year", "any")]), null);
+    assert_eq!(bind(&with(&[""], Some("")), &[("year", "")]), null);
+}

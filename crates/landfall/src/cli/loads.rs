@@ -3,31 +3,119 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use landfall_engine::{ledger::LoadEntry, shown, target::Access};
+use clap::{ValueEnum, builder::PossibleValuesParser};
+use landfall_core::schema::Package;
+use landfall_engine::{
+    ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
+    shown,
+    target::{Access, Target},
+};
 use serde_json::json;
 
-use super::Invocation;
-use crate::{exit::Exit, output, summary::equation};
+use super::{Invocation, selection::unknown_table};
+use crate::{
+    exit::{Exit, Fault},
+    output,
+    summary::equation,
+};
 
-/// Show the ledger: every load, and what became of its records.
+/// Show the ledger: loads, and what became of their records.
+///
+/// The newest loads are shown, the last one at the end. Where there are older ones, that is said: a service writes an entry for each
+/// request for rows, so that the ledger may be long.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Print the ledger as one JSON document.
+    /// Only loads into this table.
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// Only loads in this state.
+    #[arg(long, value_name = "STATE", value_parser = states())]
+    state: Option<String>,
+    /// Only loads of files (and retries), or of rows that were sent to a service.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    source: Option<Origin>,
+    /// Only loads before this one, which is not shown.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(LoadId).range(1..))]
+    before: Option<LoadId>,
+    /// At most this many: the newest of them.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    limit: u64,
+    /// Print one JSON document. Its `next` is the --before that older loads are asked for with, and null where there are none.
     #[arg(long)]
     json: bool,
 }
 
+/// Where records came from, as the service names it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Origin {
+    Files,
+    Rows,
+}
+
+fn states() -> PossibleValuesParser {
+    let states =
+        [LoadState::Running, LoadState::Complete, LoadState::Stopped, LoadState::RolledBack, LoadState::Abandoned];
+    PossibleValuesParser::new(states.map(LoadState::as_str))
+}
+
+impl Args {
+    /// What is asked of the ledger, once the table is known to exist.
+    fn filter(&self, package: &Package) -> Result<LoadFilter, Fault> {
+        if let Some(table) = &self.table
+            && !package.resources.iter().any(|resource| *resource.name == **table)
+        {
+            return Err(unknown_table(table, package));
+        }
+        Ok(LoadFilter {
+            table: self.table.clone(),
+            state: self.state.as_deref().and_then(LoadState::parse),
+            rows: self.source.map(|source| source == Origin::Rows),
+            before: self.before,
+            newest_first: true,
+            ..LoadFilter::default()
+        })
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.table.is_some() || self.state.is_some() || self.source.is_some() || self.before.is_some()
+    }
+}
+
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let opened = invocation.open(Access::Read)?;
-    let loads = opened.target.loads()?;
-    let text = if args.json { document(&loads) } else { listing(&loads, invocation) };
-    output::print(&text)?;
+    let settings = invocation.settings()?;
+    let filter = args.filter(&settings.package)?;
+    let opened = invocation.open_with(settings, Access::Read)?;
+    let (loads, next) = newest(&*opened.target, filter, args.limit)?;
+    if args.json {
+        output::print(&document(&loads, next))?;
+        return Ok(Exit::Done);
+    }
+    if loads.is_empty() && args.is_filtered() {
+        output::note("No such loads.");
+        return Ok(Exit::Done);
+    }
+    output::print(&listing(&loads, invocation))?;
+    if let Some(next) = next.filter(|_| !invocation.globals.quiet) {
+        output::note(&format!("There are older loads: ask for them with --before {next}, or for more with --limit N."));
+    }
     Ok(Exit::Done)
 }
 
-fn document(loads: &[LoadEntry]) -> String {
+/// The newest loads that `filter` wants, oldest first, and the one before which there are others.
+fn newest(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(Vec<LoadEntry>, Option<LoadId>)> {
+    let mut loads = target.loads_of(&LoadFilter { limit: Some(limit + 1), ..filter })?;
+    let more = loads.len() as u64 > limit;
+    if more {
+        loads.pop();
+    }
+    let next = loads.last().filter(|_| more).map(|load| load.id);
+    loads.reverse();
+    Ok((loads, next))
+}
+
+fn document(loads: &[LoadEntry], next: Option<LoadId>) -> String {
     let loads: Vec<serde_json::Value> = loads.iter().map(entry).collect();
-    format!("{}\n", json!({ "loads": loads }))
+    format!("{}\n", json!({ "loads": loads, "next": next }))
 }
 
 /// The entry with the keys of `load --json`, and those that only the ledger knows.

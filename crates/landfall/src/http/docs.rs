@@ -22,12 +22,21 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 const POLICY: &str =
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
+/// Leads who only knows the service's address to the documentation.
+pub(super) async fn root(_call: Call) -> Outcome {
+    Ok(elsewhere("/docs"))
+}
+
 /// Leads to the page.
 pub(super) async fn page(_call: Call) -> Outcome {
+    Ok(elsewhere("/docs/index.html"))
+}
+
+fn elsewhere(path: &'static str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs/index.html"));
-    Ok(response)
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(path));
+    response
 }
 
 /// A file of the page.

@@ -87,7 +87,7 @@ pub(super) async fn take(
             if !work.dry_run {
                 service.metrics.rows(&outcome);
             }
-            answered(&outcome, table.is_some())
+            answered(&outcome, table.is_some(), work.dry_run)
         }
         RowsAnswer::Repeated(stored) => {
             let text = String::from_utf8(stored).unwrap_or_default();

@@ -18,14 +18,14 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::{desk::Staff, oidc::Provider, results::refresh, route::router, service::Service};
+use super::{desk::Staff, oidc::Provider, refusals::Refusals, results::refresh, route::router, service::Service};
 
 /// How long a connection may be silent between two requests, or take for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Open connections; beyond, others wait to be accepted.
 const CONNECTIONS: usize = 4096;
 /// The most bytes of a request's head.
-const HEAD_BYTES: usize = 64 << 10;
+pub(super) const HEAD_BYTES: usize = 64 << 10;
 /// The most headers of a request.
 const HEADERS: usize = 64;
 /// How long requests under way may take once the service is told to stop.
@@ -101,7 +101,12 @@ async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, st
 
 /// One connection.
 async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, mut stopped: watch::Receiver<bool>) {
-    let answer = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request));
+    let stream = Refusals::new(stream);
+    let notice = stream.notice();
+    let answer = service_fn(move |request: Request<Incoming>| {
+        notice(request.version());
+        router.clone().oneshot(request)
+    });
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())

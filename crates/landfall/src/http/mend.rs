@@ -120,7 +120,9 @@ async fn object(call: &mut Call) -> Outcome<BTreeMap<String, Box<RawValue>>> {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "a JSON object is expected here"));
     }
     let body = call.body(SMALL).await?.bytes;
-    serde_json::from_slice(&body).map_err(|error| {
+    // A byte order mark is ignored, as in rows.
+    let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
+    serde_json::from_slice(json).map_err(|error| {
         if error.is_data() {
             return Problem::new(Kind::WRONG_SHAPE, "a JSON object is expected here");
         }

@@ -24,6 +24,7 @@ mod oidc;
 mod openapi;
 mod problem;
 mod query;
+mod refusals;
 mod rejects;
 mod reports;
 mod results;

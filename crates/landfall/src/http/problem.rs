@@ -44,6 +44,7 @@ macro_rules! kinds {
 kinds! {
     NOT_JSON = 400 "not-json" "The body is not JSON";
     NOT_UTF8 = 400 "not-utf-8" "The body is not text in UTF-8";
+    BAD_REQUEST = 400 "bad-request" "The request is not sound HTTP";
     BAD_PARAMETER = 400 "bad-parameter" "A parameter of the request is wrong";
     BAD_HEADER = 400 "bad-header" "A header of the request is wrong";
     UNAUTHORIZED = 401 "unauthorized" "No valid token";
@@ -57,12 +58,14 @@ kinds! {
     GONE = 410 "gone" "It was there, and is no more";
     TOO_LARGE = 413 "content-too-large" "The body is too large";
     TOO_MANY_ROWS = 422 "too-many-rows" "There are too many rows";
+    URI_TOO_LONG = 414 "uri-too-long" "The path and query are too long";
     UNSUPPORTED_MEDIA = 415 "unsupported-media-type" "The body is of a type that is not taken here";
     CONTRADICTION = 422 "contradiction" "What is asked for contradicts itself";
     WRONG_SHAPE = 422 "wrong-shape" "The body is not what is expected here";
     NO_ROWS = 422 "no-rows" "There are no rows";
     KEY_REUSED = 422 "idempotency-key-reused" "Another request had the same Idempotency-Key";
     TOO_MANY_REQUESTS = 429 "too-many-requests" "Too many requests";
+    HEAD_TOO_LARGE = 431 "request-header-fields-too-large" "The headers are too large";
     INTERNAL = 500 "internal" "A mistake of the service";
     BUSY = 503 "busy" "The service has too much to do";
     DATABASE = 503 "database" "The database cannot be used now";

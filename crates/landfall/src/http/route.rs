@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, delete, get, patch, post},
 };
@@ -21,7 +21,7 @@ use super::{
     loads, mend, observe, openapi,
     problem::{Kind, Problem},
     query::Query,
-    rejects, reports, rows,
+    refusals, rejects, reports, rows,
     service::Service,
     tables, tasks,
 };
@@ -71,6 +71,7 @@ routes! {
     GET get "/readyz" Who::Everybody, health::readyz;
     GET get "/metrics" Who::Known, health::metrics;
     GET get "/openapi.json" Who::Everybody, openapi::document;
+    GET get "/" Who::Everybody, docs::root;
     GET get "/docs" Who::Everybody, docs::page;
     GET get "/docs/{file}" Who::Everybody, docs::file;
     GET get "/v1/tables" EITHER, tables::list;
@@ -115,6 +116,7 @@ pub(super) fn router(service: &Arc<Service>) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(other)
         .layer(cross_origin(service))
+        .layer(from_fn(refusals::sound))
         .layer(from_fn_with_state(service.clone(), observe::observe))
         .with_state(service.clone())
 }

@@ -137,15 +137,15 @@ impl Asked {
 
     /// The request for the desk; `single` where the rows are of one table.
     pub(super) fn request(self, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> RowsRequest {
+        let Self { on_conflict, atomic, dry_run } = self;
         let key = key.map(|RequestName { name, digest }| RequestKey {
             name,
             digest,
             render: Box::new(move |outcome| {
-                let (status, body) = answered(outcome, single);
+                let (status, body) = answered(outcome, single, dry_run);
                 [status.as_str().as_bytes(), body.as_bytes()].concat()
             }),
         });
-        let Self { on_conflict, atomic, dry_run } = self;
         RowsRequest { batches, on_conflict, atomic, dry_run, source: "rows".into(), key }
     }
 }
@@ -284,7 +284,7 @@ async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<Req
             if !asked.dry_run {
                 call.service.metrics.rows(&outcome);
             }
-            let (status, body) = answered(&outcome, single);
+            let (status, body) = answered(&outcome, single, asked.dry_run);
             Ok(of_text(status, body))
         }
         other => repeated(other),
@@ -328,16 +328,15 @@ impl Drop for InFlight {
     }
 }
 
-/// The status and body of the answer.
-pub(super) fn answered(outcome: &RowsOutcome, single: bool) -> (StatusCode, String) {
+/// The status and body of the answer. A trial has made nothing, whatever would pass.
+pub(super) fn answered(outcome: &RowsOutcome, single: bool, dry_run: bool) -> (StatusCode, String) {
     let mut sum = Counts::default();
     outcome.loads.iter().for_each(|load| sum += load.counts);
-    let status = if sum.rejected == 0 {
-        StatusCode::CREATED
-    } else if sum.rejected < sum.read {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
+    let status = match sum.rejected {
+        0 if !dry_run => StatusCode::CREATED,
+        0 => StatusCode::OK,
+        some if some < sum.read => StatusCode::OK,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let body = match &outcome.loads[..] {
         [load] if single => of_load(load),

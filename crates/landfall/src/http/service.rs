@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::http::HeaderMap;
@@ -88,6 +88,8 @@ pub(crate) struct Service {
     pub(super) tasks: Tasks,
     pub(super) exports: Exports,
     pub(super) results: Results,
+    /// When all tables were last asked for, and whether they were there.
+    pub(super) tables_seen: Mutex<Option<(Instant, bool)>>,
     /// For threads that wait for what is asynchronous.
     pub(super) handle: Handle,
 }
@@ -126,6 +128,7 @@ impl Service {
             tasks,
             exports,
             results: Results::default(),
+            tables_seen: Mutex::new(None),
             handle,
         };
         let service = Arc::new(service);

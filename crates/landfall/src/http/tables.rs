@@ -6,12 +6,15 @@ use landfall_core::{
     schema::{Constraints, Field, Resource},
     validate::ValueReader,
 };
-use landfall_engine::target::{Comparison, Condition, RowFilter, Table, is_comparable};
+use landfall_engine::{
+    Error,
+    target::{Comparison, Condition, RowFilter, Table, Target, is_comparable},
+};
 use serde_json::{Value, json};
 
 use super::{
     call::Call,
-    problem::{Outcome, Problem},
+    problem::{Kind, Outcome, Problem},
     query::Query,
     schema::{dialect_of, label_of, schema_of},
     values::{of_text, push_text, push_value, respond, text_of},
@@ -66,7 +69,32 @@ fn summary(resource: &Resource) -> Value {
 async fn counted(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
     let tables = call.service.rules.tables();
     let tables: Vec<Table> = positions.iter().map(|&at| tables[at].clone()).collect();
-    call.service.desk.read(move |target| tables.iter().map(|table| target.row_count(table)).collect()).await
+    let counted = call.service.desk.read(move |target| {
+        tables.iter().map(|table| there(target, table, target.row_count(table)?, |count| *count == 0)).collect()
+    });
+    let counted: Vec<Option<u64>> = counted.await?;
+    counted.into_iter().map(|count| count.ok_or_else(gone)).collect()
+}
+
+/// What was read of `table`; none where it is nothing because the table is gone. The service has made all tables when it started.
+fn there<T>(
+    target: &dyn Target,
+    table: &Table,
+    read: T,
+    is_nothing: impl FnOnce(&T) -> bool,
+) -> Result<Option<T>, Error> {
+    if !is_nothing(&read) || target.has_table(table)? {
+        return Ok(Some(read));
+    }
+    tracing::error!(table = &*table.name, "the table is not in the database any more");
+    Ok(None)
+}
+
+fn gone() -> Problem {
+    Problem::new(
+        Kind::DATABASE,
+        "the table is not in the database any more; it must be brought back, or the service be started again",
+    )
 }
 
 /// The rows of a table, in the order of its primary key.
@@ -80,7 +108,11 @@ pub(super) async fn rows(call: Call) -> Outcome {
     let conditions = conditions(&table, query)?;
     let filter = RowFilter { conditions, after, limit: limit + 1 };
     let asked = table.clone();
-    let mut found = call.service.desk.read(move |target| target.page(&asked, &filter)).await?;
+    let found = call
+        .service
+        .desk
+        .read(move |target| there(target, &asked, target.page(&asked, &filter)?, |rows: &Vec<_>| rows.is_empty()));
+    let mut found = found.await?.ok_or_else(gone)?;
     let more = found.len() as u64 > limit;
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next =
@@ -116,7 +148,15 @@ fn page(table: &Table, fields: &[usize], rows: &[Vec<Scalar>], next: Option<&str
 /// The positions of the fields that are asked for; all where none are named.
 fn fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
     let Some(named) = named else { return Ok((0..table.schema.fields.len()).collect()) };
-    named.split(',').map(|name| position(table, name)).collect()
+    let mut positions = Vec::new();
+    for name in named.split(',') {
+        let at = position(table, name)?;
+        if positions.contains(&at) {
+            return Err(Problem::parameter(format!("fields names {name} twice; an object has each member once")));
+        }
+        positions.push(at);
+    }
+    Ok(positions)
 }
 
 fn position(table: &Table, name: &str) -> Outcome<usize> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use landfall_engine::{
-    ledger::{Counts, LoadEntry, LoadState},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadState},
     pipeline::{LoadOutcome, Stages},
     shown,
     target::Target,
@@ -26,9 +26,18 @@ pub(crate) fn print_loads(
     if invocation.globals.quiet {
         return Ok(());
     }
-    let ledger = if outcomes.iter().any(|load| load.state == LoadState::Known) { target.loads()? } else { Vec::new() };
+    let ledger = known(outcomes, target)?;
     let advice = advice(outcomes, &invocation.program());
     output::print(&format!("{}{advice}", tables(outcomes, &ledger)))
+}
+
+/// The entries of the loads that the ledger knew: it may have millions of others.
+fn known(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec<LoadEntry>> {
+    let mut entries = Vec::new();
+    for load in outcomes.iter().filter(|load| load.state == LoadState::Known) {
+        entries.extend(target.loads_of(&LoadFilter { id: Some(load.load_id), ..LoadFilter::default() })?);
+    }
+    Ok(entries)
 }
 
 /// `{"loads": […], "stages": {…}}`; the stages are summed over the loads.

@@ -42,7 +42,7 @@ mod tests {
     fn record(message: &str, value: Option<&str>) -> RejectedRecord {
         let errors = vec![CellError::new(ErrorCode::TypeError, Some("id".into()), value, message)];
         let (table, source, raw) = ("jobs".into(), "jobs.csv".into(), String::new());
-        RejectedRecord { table, source, record: 1, line: 2, offset: 3, raw, raw_escaped: false, errors }
+        RejectedRecord { table, source, record: 1, line: 2, offset: 3, raw, raw_escaped: false, raw_length: 0, errors }
     }
 
     #[test]

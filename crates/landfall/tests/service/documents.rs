@@ -37,6 +37,7 @@ fn refers(document: &Value, part: &Value) {
 #[test]
 fn the_page_needs_nothing_from_the_network() {
     let served = Served::example(Kind::Sqlite);
+    assert_eq!((served.get("/").status, served.get("/").header("location")), (307, Some("/docs")));
     assert_eq!(served.get("/docs").header("location"), Some("/docs/index.html"));
     let page = served.get("/docs/index.html").text();
     assert!(!page.contains("https://") && !page.contains("http://"), "{page}");

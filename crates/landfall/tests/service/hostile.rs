@@ -60,6 +60,39 @@ fn what_is_no_request_is_refused() {
     served.get("/readyz").of(200);
 }
 
+/// The HTTP library's own refusals had a status and no body.
+#[test]
+fn what_is_no_request_is_told_as_a_problem() {
+    let served = Served::example(Kind::Sqlite);
+    let long = "x".repeat(40_000);
+    let longer = "x".repeat(300_000);
+    let many: String = (0..200).map(|at| format!("X-{at}: y\r\n")).collect();
+    let get = |rest: &str| format!("GET /v1/tables HTTP/1.1\r\n{rest}\r\n");
+    for (head, status, problem) in [
+        ("NONSENSE\r\n\r\n".to_owned(), 400, "bad-request"),
+        ("GET /\0 HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 400, "bad-request"),
+        (get("Host: localhost\r\nContent-Length: x\r\n"), 400, "bad-request"),
+        (get("Host: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n"), 400, "bad-request"),
+        (get(""), 400, "bad-header"),
+        (get("Host: a\r\nHost: b\r\n"), 400, "bad-header"),
+        (format!("GET /?{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"), 414, "uri-too-long"),
+        (format!("GET /?{longer} HTTP/1.1\r\nHost: localhost\r\n\r\n"), 431, "request-header-fields-too-large"),
+        (get(&format!("Host: localhost\r\nX: {longer}\r\n")), 431, "request-header-fields-too-large"),
+        (get(&format!("Host: localhost\r\nX: {long}\r\nY: {long}\r\n")), 431, "request-header-fields-too-large"),
+        (get(&format!("Host: localhost\r\n{many}")), 431, "request-header-fields-too-large"),
+    ] {
+        let answer = exchange(&mut connect(served.address).unwrap(), head.as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.problem().as_str()), (status, problem), "{}", &head[..head.len().min(60)]);
+    }
+    // Behind an answer, on the same connection.
+    let mut stream = connect(served.address).unwrap();
+    assert_eq!(exchange(&mut stream, &request("GET", "/v1/tables", &[], b"")).unwrap().status, 200);
+    assert_eq!(exchange(&mut stream, b"NONSENSE\r\n\r\n").unwrap().problem(), "bad-request");
+    // In HTTP/1.0 nobody need name a host.
+    let old = exchange(&mut connect(served.address).unwrap(), b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(old.status, 200);
+}
+
 #[test]
 fn a_body_with_two_lengths_is_not_smuggled() {
     let served = Served::example(Kind::Sqlite);
@@ -150,6 +183,26 @@ fn a_column_that_is_gone_is_an_error() {
     served.place.run("ALTER TABLE departments RENAME COLUMN department TO other");
     let answer = served.get(PATH);
     assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
+}
+
+/// A table that another program had dropped was read as an empty one, and the service called itself ready.
+#[test]
+fn a_table_that_is_gone_is_no_empty_table() {
+    let served = Served::example(Kind::Sqlite);
+    served.post(PATH, r#"[{"id":1,"department":"a"}]"#).of(201);
+    assert_eq!(served.get("/readyz").of(200)["checks"]["tables"], "ok");
+    served.place.run("PRAGMA foreign_keys = OFF; DROP TABLE departments");
+    for path in [PATH, "/v1/tables/departments", "/v1/tables?counts=true"] {
+        assert_eq!(served.get(path).problem(), "database", "{path}");
+    }
+    assert_eq!(served.get("/v1/tables/jobs/rows").of(200)["rows"], serde_json::json!([]));
+    served.get("/v1/tables/departments?counts=false").of(200);
+    let noticed = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        served.get("/readyz").status == 503
+    });
+    assert!(noticed);
+    assert_eq!(served.get("/readyz").of(503)["checks"]["tables"], "unavailable");
 }
 
 #[test]

@@ -47,6 +47,10 @@ fn all_or_nothing_and_trials_and_conflict_rules(kind: Kind) {
     let rows = r#"[{"id":1,"department":"Sales"},{"id":2}]"#;
     let trial = served.post(&format!("{DEPARTMENTS}?dry_run=true"), rows).of(200);
     assert_eq!((counts(&trial), &trial["load_id"]), ([2, 1, 0, 0, 1], &Value::Null));
+    // Nothing was created, although all would pass.
+    let trial = served.post(&format!("{DEPARTMENTS}?dry_run=true"), r#"[{"id":1,"department":"Sales"}]"#).of(200);
+    assert_eq!((counts(&trial), served.count("departments")), ([1, 1, 0, 0, 0], 0));
+    served.post(&format!("{DEPARTMENTS}?dry_run=true"), r#"[{"id":2}]"#).of(422);
     let nothing = served.post(&format!("{DEPARTMENTS}?atomic=true"), rows).of(422);
     assert_eq!((counts(&nothing), nothing["errors"].as_array().unwrap().len()), ([2, 0, 0, 0, 2], 1));
     assert_eq!((served.count("departments"), &served.get("/v1/rejects").of(200)["count"]), (0, &json!(1)));
@@ -138,6 +142,33 @@ fn rows_come_as_json_lines_and_csv_too() {
     served.verifies();
 }
 
+/// That a listed record was cut could only be guessed.
+#[test]
+fn a_long_reject_tells_its_length() {
+    let served = Served::example(Kind::Sqlite);
+    let body = format!("[{{\"id\":\"{}\"}},{{\"id\":\"x\"}}]", "x".repeat(100_000));
+    served.post(DEPARTMENTS, &body).of(422);
+    let rejects = &served.get("/v1/rejects").of(200)["rejects"];
+    assert_eq!((&rejects[0]["raw_length"], &rejects[0]["raw_escaped"]), (&json!(100_009), &json!(true)));
+    assert!(rejects[0]["raw"].as_str().unwrap().len() < 70_000);
+    assert_eq!((&rejects[1]["raw_length"], &rejects[1]["raw"]), (&json!(10), &json!("{\"id\":\"x\"}")));
+    assert_eq!(served.get("/v1/rejects/1/raw").body.len(), 100_009);
+}
+
+#[test]
+fn a_byte_order_mark_before_json_is_ignored() {
+    let served = Served::example(Kind::Sqlite);
+    served.post(DEPARTMENTS, "\u{feff}[{\"id\":1,\"department\":\"a\"}]").of(201);
+    let media = [("Content-Type", "application/x-ndjson")];
+    served.send("POST", DEPARTMENTS, &media, "\u{feff}{\"id\":2,\"department\":\"b\"}".as_bytes()).of(201);
+    served.post("/v1/rows", "\u{feff}{\"departments\":[{\"id\":3,\"department\":\"c\"}]}").of(201);
+    assert_eq!(served.post(DEPARTMENTS, "\u{feff}[{]").of(400)["offset"], 5);
+    served.post(DEPARTMENTS, r#"[{"id":4}]"#).of(422);
+    let patch = "\u{feff}{\"department\":\"d\"}";
+    served.send("PATCH", "/v1/rejects/1", &[("Content-Type", "application/json")], patch.as_bytes()).of(200);
+    assert_eq!(served.count("departments"), 4);
+}
+
 #[test]
 fn what_is_not_known_is_refused_and_nothing_is_done() {
     let served = Served::example(Kind::Sqlite);
@@ -173,7 +204,7 @@ fn pages_follow_each_other() {
         next = format!("&after={after}");
     }
     assert_eq!(seen, (1..=25).collect::<Vec<_>>());
-    for wrong in ["limit=0", "limit=x", "after=x", "fields=nope", "nope=1", "id[near]=1", "id=x"] {
+    for wrong in ["limit=0", "limit=x", "after=x", "fields=nope", "fields=id,id", "nope=1", "id[near]=1", "id=x"] {
         assert_eq!(served.get(&format!("/v1/tables/jobs/rows?{wrong}")).problem(), "bad-parameter", "{wrong}");
     }
     let tables = served.get("/v1/tables?counts=true").of(200);

@@ -73,8 +73,8 @@ impl JsonDecoder {
     /// More rows.
     pub fn lines(&self, text: String, most: usize) -> Result<Records, JsonError> {
         let mut draft = Draft::new();
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
+        let mut start = Scan::new(&text).at;
+        for line in text[start..].split_inclusive('\n') {
             let end = start + line.trim_end_matches(['\n', '\r']).len();
             if !line.trim_matches([' ', '\t', '\n', '\r']).is_empty() {
                 if draft.records.len() == most {

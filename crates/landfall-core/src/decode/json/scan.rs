@@ -5,6 +5,9 @@ use std::fmt;
 use super::{DEPTH, JsonKind};
 use crate::decode::{draft::narrow, records::Span};
 
+/// The byte order mark.
+const BOM: char = '\u{feff}';
+
 /// Why a text is not the JSON that was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError {
@@ -56,8 +59,9 @@ pub(super) struct Scan<'t> {
 }
 
 impl<'t> Scan<'t> {
+    /// The begin of a text, behind its byte order mark if it has one: it is ignored (RFC 8259, section 8.1).
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: if text.starts_with(BOM) { BOM.len_utf8() } else { 0 } }
     }
 
     fn bytes(&self) -> &'t [u8] {

@@ -189,3 +189,19 @@ proptest! {
         let _ = tables(&text);
     }
 }
+
+/// A byte order mark, which some programs write, was taken for a mistake in the JSON.
+#[test]
+fn a_byte_order_mark_is_ignored_and_counts_in_offsets() {
+    let records = array("\u{feff}[{\"id\":1}]").unwrap();
+    assert_eq!((row(&records, 0)[0], records.offset(0)), ((JsonKind::Number, "1"), 4));
+    assert_eq!(array("\u{feff}[1,]").unwrap_err().offset, array("   [1,]").unwrap_err().offset);
+    assert_eq!(array("\u{feff}{}").unwrap_err().kind, JsonErrorKind::Shape);
+    array("[\u{feff}]").unwrap_err();
+    array("\u{feff}\u{feff}[]").unwrap_err();
+    let lines = |text: &str| decoder().lines(text.to_owned(), 1000).unwrap();
+    let records = lines("\u{feff}{\"id\":1}\n{\"id\":2}\n");
+    assert_eq!((records.len(), records.faults().len(), records.offset(0)), (2, 0, 3));
+    assert_eq!(lines("\u{feff}\n").len(), 0);
+    assert_eq!(tables("\u{feff}{\"a\":[]}").unwrap(), [("a".to_owned(), 8..10)]);
+}

@@ -119,6 +119,24 @@ fn every_reason_is_listed_in_the_order_of_the_fields() {
     assert_eq!(messages[4], "the row has \"d\", which is no field of the table; it has a, b, c");
 }
 
+/// What was left out of the list was not told.
+#[test]
+fn members_beyond_those_that_are_listed_are_counted() {
+    let row = |count: usize| {
+        let members: Vec<String> = (0..count).map(|at| format!("\"x{at}\":1")).collect();
+        format!("{{\"v\":\"a\",{}}}", members.join(","))
+    };
+    let rows = format!("[{},{},{}]", row(10), row(11), row(1000));
+    let validated = validate(one(FieldType::String(StringFormat::Default)), &rows);
+    let told = |at: usize| {
+        let errors = &validated.rejects[at].errors;
+        (errors.len(), errors[errors.len() - 1].message.clone())
+    };
+    assert_eq!(told(0).0, 10);
+    assert_eq!(told(1), (11, "1 more member of the row are no field of the table, or occur twice".into()));
+    assert_eq!(told(2), (11, "990 more members of the row are no field of the table, or occur twice".into()));
+}
+
 #[test]
 fn half_a_surrogate_pair_is_no_text() {
     assert_eq!(errors(&validate(three(), r#"[{"b":"\udead"}]"#)), ["0 b encoding-error"]);
@@ -128,5 +146,5 @@ fn half_a_surrogate_pair_is_no_text() {
 fn superfluous_members_are_listed_to_a_bound() {
     let members: Vec<String> = (0..1000).map(|at| format!("\"x{at}\":1")).collect();
     let validated = validate(three(), &format!("[{{\"b\":\"x\",{}}}]", members.join(",")));
-    assert_eq!(validated.rejects[0].errors.len(), 10);
+    assert_eq!(validated.rejects[0].errors.len(), 11);
 }

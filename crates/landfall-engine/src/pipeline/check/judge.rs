@@ -171,7 +171,8 @@ impl Judge for CheckJudge<'_, '_, '_> {
         self.needs.clear();
         let at = record as usize;
         let raw = self.records.raw(at);
-        let (raw, raw_escaped) = RejectedRecord::raw_text(raw, raw.len() as u64);
+        let raw_length = raw.len() as u64;
+        let (raw, raw_escaped) = RejectedRecord::raw_text(raw, raw_length);
         self.reading.counts.rejected += 1;
         self.reading.reasons.add(&errors);
         (self.visit)(RejectedRecord {
@@ -182,6 +183,7 @@ impl Judge for CheckJudge<'_, '_, '_> {
             offset: self.offset + self.records.offset(at) as u64,
             raw,
             raw_escaped,
+            raw_length,
             errors,
         })?;
         Ok(Flow::Continue)

@@ -208,6 +208,7 @@ impl TableCheck<'_> {
                     offset: record.offset,
                     raw,
                     raw_escaped,
+                    raw_length: record.raw_len(),
                     errors,
                 })?;
                 reading.counts.read += 1;

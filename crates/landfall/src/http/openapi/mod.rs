@@ -27,7 +27,7 @@ pub(super) async fn document(_call: Call) -> Outcome {
 /// The document, made from the list of routes.
 pub(crate) fn written() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES.iter().filter(|route| !route.path.starts_with("/docs")) {
+    for route in ROUTES.iter().filter(|route| route.path != "/" && !route.path.starts_with("/docs")) {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation(route);
     }

@@ -145,10 +145,11 @@ fn of_rejects() -> Value {
             "properties": {
                 "reject_id": {"type": "integer"}, "load_id": {"type": "integer"}, "table": text(), "source": text(),
                 "record": count(), "line": count(), "offset": count(), "raw": text(), "raw_escaped": {"type": "boolean"},
+                "raw_length": {"type": "integer", "minimum": 0, "maximum": i64::MAX, "description": "Bytes of the record in all; raw has at most 65,536 of them, and GET /v1/rejects/{reject}/raw all"},
                 "state": text(), "errors": {"type": "array", "items": {"type": "object"}},
                 "events": {"type": "array", "items": object(json!({"action": text(), "load_id": {"type": "integer"}, "at": text()}))},
             },
-            "required": ["reject_id", "load_id", "table", "source", "record", "line", "offset", "raw", "state", "errors"],
+            "required": ["reject_id", "load_id", "table", "source", "record", "line", "offset", "raw", "raw_length", "state", "errors"],
         },
         "Rejects": object(json!({"rejects": list("Reject"), "count": count(), "next": maybe("integer")})),
         "RejectGroups": object(json!({"groups": {"type": "array", "items": object(json!({

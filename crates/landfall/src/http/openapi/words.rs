@@ -315,7 +315,7 @@ fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Word
             json!({"type": "string", "enum": rules, "default": "reject"}),
         ),
         flag("atomic", "One rejected row, and none is inserted"),
-        flag("dry_run", "Only say what would become of the rows"),
+        flag("dry_run", "Only say what would become of the rows: 200 where any would pass, 422 where none would"),
     ])
     .says("With the header `Prefer: respond-async`, the rows are stored and taken as a task.")
 }
