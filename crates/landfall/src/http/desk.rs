@@ -53,6 +53,8 @@ pub(crate) struct Desk {
     waiting: Arc<AtomicUsize>,
     /// Those that wait, and those that are being done.
     under_way: Arc<AtomicUsize>,
+    /// Threads that read just now.
+    reading: Arc<AtomicUsize>,
 }
 
 /// The threads, to be waited for when the service ends.
@@ -86,11 +88,13 @@ impl Desk {
             threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
         }
         let shared = Arc::new(Mutex::new(shared));
+        let reading = Arc::new(AtomicUsize::new(0));
         for _ in 0..readers {
-            let (shared, opener) = (shared.clone(), reader.clone());
-            threads.push(thread::Builder::new().name("reader".into()).spawn(move || read(&shared, opener))?);
+            let (shared, opener, reading) = (shared.clone(), reader.clone(), reading.clone());
+            let run = move || read(&shared, opener, &reading);
+            threads.push(thread::Builder::new().name("reader".into()).spawn(run)?);
         }
-        Ok((Self { writer: jobs, reader: works, waiting, under_way }, Staff(threads)))
+        Ok((Self { writer: jobs, reader: works, waiting, under_way, reading }, Staff(threads)))
     }
 
     /// Takes rows in.
@@ -137,6 +141,11 @@ impl Desk {
     /// Requests that the writer has not done yet.
     pub(super) fn under_way(&self) -> usize {
         self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Threads that read just now.
+    pub(super) fn reading(&self) -> usize {
+        self.reading.load(Ordering::Relaxed)
     }
 
     /// Requests that wait for the writer.
@@ -363,7 +372,7 @@ fn rows_of(request: &RowsRequest) -> usize {
 }
 
 /// A thread that reads. Whoever is free takes the next request.
-fn read(works: &Mutex<mpsc::Receiver<Work>>, opener: Opener) {
+fn read(works: &Mutex<mpsc::Receiver<Work>>, opener: Opener, reading: &AtomicUsize) {
     let mut held = Held::new(opener);
     loop {
         let work = {
@@ -371,6 +380,8 @@ fn read(works: &Mutex<mpsc::Receiver<Work>>, opener: Opener) {
             works.blocking_recv()
         };
         let Some(work) = work else { return };
+        reading.fetch_add(1, Ordering::Relaxed);
         held.run(work);
+        reading.fetch_sub(1, Ordering::Relaxed);
     }
 }

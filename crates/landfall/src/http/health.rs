@@ -75,7 +75,7 @@ async fn reads_tables(service: &Service) -> bool {
 /// What was counted.
 pub(super) async fn metrics(call: Call) -> Outcome {
     let mut response =
-        Response::new(call.service.metrics.text(call.service.desk.waiting(), call.service.tasks.under_way()).into());
+        Response::new(call.service.metrics.text(&call.service.desk, call.service.tasks.under_way()).into());
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     Ok(response)

@@ -17,6 +17,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::desk::Desk;
+
 /// A table and what became of its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Rows {
@@ -61,6 +63,7 @@ pub(crate) struct Metrics {
     seconds: Family<OfRoute, Histogram, fn() -> Histogram>,
     pub(super) connections: Gauge,
     waiting: Gauge,
+    readers: Gauge,
     tasks: Gauge,
 }
 
@@ -76,13 +79,14 @@ impl Metrics {
             seconds: Family::new_with_constructor(latency),
             connections: Gauge::default(),
             waiting: Gauge::default(),
+            readers: Gauge::default(),
             tasks: Gauge::default(),
         };
         metrics.registered()
     }
 
     fn registered(mut self) -> Self {
-        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting, tasks } = &mut self;
+        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting, readers, tasks } = &mut self;
         registry.register("rows", "Rows sent to the service, by what became of them", rows.clone());
         registry.register("reject_errors", "Errors of rejected rows", rejects.clone());
         registry.register("loads", "Entries made in the ledger", loads.clone());
@@ -90,6 +94,7 @@ impl Metrics {
         registry.register_with_unit("http_request", "Time to the answer's head", Unit::Seconds, seconds.clone());
         registry.register("http_connections", "Open connections", connections.clone());
         registry.register("writer_queue", "Requests that wait for the writer", waiting.clone());
+        registry.register("readers_busy", "Connections that read, of the pool", readers.clone());
         registry.register("tasks_under_way", "Tasks that this process does", tasks.clone());
         self
     }
@@ -136,9 +141,11 @@ impl Metrics {
     }
 
     /// Everything as text.
-    pub(super) fn text(&self, waiting: usize, tasks: usize) -> String {
-        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
-        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    pub(super) fn text(&self, desk: &Desk, tasks: usize) -> String {
+        let gauges = [(&self.waiting, desk.waiting()), (&self.readers, desk.reading()), (&self.tasks, tasks)];
+        for (gauge, value) in gauges {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             let _ = writeln!(text, "# EOF");

@@ -253,10 +253,11 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
     if let Some(Refresh::At(schedule)) = &report.refresh {
         let wanted = name.clone();
         let found = service.desk.read(move |target| target.document(KIND, &wanted)).await?;
-        let kept = found.and_then(|document| serde_json::from_slice::<Kept>(&document.body).ok());
+        let read = |body: Vec<u8>| Some((serde_json::from_slice::<Kept>(&body).ok()?, body.len()));
+        let kept = found.and_then(|document| read(document.body));
         let is_new = |kept: &Kept| schedule.after(kept.at).is_some_and(|next| next > Timestamp::now());
-        if let Some(kept) = kept.filter(is_new) {
-            keep(service, name, kept, 0);
+        if let Some((kept, bytes)) = kept.filter(|(kept, _)| is_new(kept)) {
+            keep(service, name, kept, bytes);
             return Ok(());
         }
     }

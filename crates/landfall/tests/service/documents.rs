@@ -55,9 +55,11 @@ fn health_readiness_and_metrics() {
     assert_eq!(served.get("/readyz").of(200)["status"], "ready");
     served.post("/v1/tables/departments/rows", r#"[{"id":1,"department":"a"},{"id":2}]"#).of(200);
     let text = served.get("/metrics").text();
+    assert!(text.contains("\nlandfall_readers_busy "), "{text}");
     for line in [
         "landfall_rows_total{table=\"departments\",outcome=\"inserted\"} 1",
         "landfall_rows_total{table=\"departments\",outcome=\"rejected\"} 1",
+        "landfall_tasks_under_way 0",
         "landfall_reject_errors_total{table=\"departments\",code=\"constraint-error\"} 1",
         "landfall_loads_total{table=\"departments\"} 1",
         "landfall_http_requests_total{method=\"POST\",route=\"/v1/tables/{table}/rows\",status=\"200\"} 1",
