@@ -31,7 +31,7 @@ fn json_is_a_line_for_each_rejected_record() {
     let lines = Project::people("1,Ann,30\n2,,old\n").run(&["check", "--json"]).exits(1).json_lines();
     assert_eq!(lines.len(), 1);
     let keys: Vec<&String> = lines[0].as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["table", "source", "record", "line", "offset", "raw", "errors"]);
+    assert_eq!(keys, ["table", "source", "record", "line", "offset", "raw", "raw_length", "errors"]);
     let place = json!([lines[0]["record"], lines[0]["line"], lines[0]["offset"], lines[0]["raw"]]);
     assert_eq!(place, json!([2, 3, 21, "2,,old"]));
     let keys: Vec<&String> = lines[0]["errors"][0].as_object().unwrap().keys().collect();
