@@ -86,7 +86,8 @@ impl Metrics {
     }
 
     fn registered(mut self) -> Self {
-        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting, readers, tasks } = &mut self;
+        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting, readers, tasks } =
+            &mut self;
         registry.register("rows", "Rows sent to the service, by what became of them", rows.clone());
         registry.register("reject_errors", "Errors of rejected rows", rejects.clone());
         registry.register("loads", "Entries made in the ledger", loads.clone());
