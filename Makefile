@@ -67,6 +67,7 @@ bench: ## Measure load and check against their yardsticks (minutes)
 	cargo xtask bench load --target postgres --rows 1000000 --held 1000000
 	cargo xtask bench load --target mysql
 	cargo xtask bench http
+	cargo xtask bench reports
 	cargo xtask bench check
 
 data: ## Write the example's data afresh
