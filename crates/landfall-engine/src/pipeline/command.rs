@@ -56,6 +56,18 @@ pub fn load_source_into(
     run(target, project, &[Step { position, sources: vec![source] }], options, observer)
 }
 
+/// Releases the rejects that wait for rows that `outcomes` brought: what a process owes that died just after it had loaded them.
+///
+/// # Errors
+/// A target that cannot be written.
+pub fn release(target: &mut dyn Target, project: &Project, outcomes: &[LoadOutcome]) -> Result<Vec<LoadOutcome>> {
+    let tables = project.tables();
+    let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
+    let released = release_waiting(&session, target, outcomes, grown(outcomes))?;
+    target.settle()?;
+    Ok(released)
+}
+
 /// Notes in the ledger that a load of `source` into `table` does not go on for now. The same load goes on where it stopped.
 ///
 /// # Errors

@@ -42,7 +42,7 @@ mod trial;
 mod writer;
 
 pub use check::check;
-pub use command::{load, load_source_into, stop};
+pub use command::{load, load_source_into, release, stop};
 pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};

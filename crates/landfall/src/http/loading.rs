@@ -123,7 +123,9 @@ fn attempt(
     let mark = mark(target, task, work)?;
     // A process that did this before may have died just after its last commit.
     if let Some(outcome) = done_before(target, work, mark)? {
-        return Ok(vec![outcome]);
+        let mut outcomes = vec![outcome];
+        outcomes.extend(pipeline::release(target, project, &outcomes)?);
+        return Ok(outcomes);
     }
     let max_rejects = work.max_rejects.as_deref().and_then(|text| parse_max_rejects(text).ok());
     let options = LoadOptions {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Weak},
     thread::{self, JoinHandle},
@@ -31,6 +32,7 @@ const LOOKING: Duration = Duration::from_secs(5);
 /// How long the first pause is after the database could not be used, and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Starts the threads.
 pub(super) fn start(service: &Arc<Service>, location: &Location) -> std::io::Result<Vec<JoinHandle<()>>> {
     let count = if matches!(location, Location::Sqlite(_)) { 1 } else { 2 };
@@ -107,7 +109,13 @@ impl Runner {
         };
         tracing::info!(task = task.id, kind = task.kind, attempt = task.attempts, "a task begins");
         let live = service.tasks.begin(&task.id);
-        let end = self.act(service, &mut *target, &task, &found.path, &live);
+        // A panic within must not end the thread: others' tasks wait for it.
+        let acted = || self.act(service, &mut *target, &task, &found.path, &live);
+        let end = catch_unwind(AssertUnwindSafe(acted)).unwrap_or_else(|_| {
+            let problem =
+                Problem::new(Kind::INTERNAL, "the task failed by a mistake of the service; its log says more");
+            End::As(TaskState::Failed, Value::Null, problem.body())
+        });
         let ended = self.settle(service, &mut *target, found, end);
         service.tasks.end(&task.id);
         ended

@@ -9,10 +9,6 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::Duration,
 };
 
@@ -28,6 +24,8 @@ use super::problem::{Kind, Outcome, Problem};
 
 /// Parts of a body that wait to be written.
 const WAITING: usize = 16;
+/// After so many bytes of an upload the space is looked at again.
+const LOOK: u64 = 8 << 20;
 /// How old a part must be to be one that nobody receives any more, if it is not locked.
 const FRESH: Duration = Duration::from_secs(60);
 /// What the names of uploads end in.
@@ -42,7 +40,6 @@ pub(super) struct Uploads {
     most: u64,
     /// The most bytes of all files.
     space: u64,
-    used: Arc<AtomicU64>,
 }
 
 /// An upload that lies in the folder, and is locked.
@@ -67,11 +64,8 @@ pub(super) struct Found {
 
 impl Uploads {
     /// The uploads in `folder`, which is made when it is needed.
-    pub(super) fn new(folder: PathBuf, most: u64, space: u64) -> Self {
-        let uploads = Self { folder, most, space, used: Arc::default() };
-        let held = uploads.files().iter().filter_map(|path| fs::metadata(path).ok()).map(|data| data.len()).sum();
-        uploads.used.store(held, Ordering::Relaxed);
-        uploads
+    pub(super) const fn new(folder: PathBuf, most: u64, space: u64) -> Self {
+        Self { folder, most, space }
     }
 
     /// Receives `body` as the upload `id`; between two of its parts at most `pause` may pass.
@@ -101,7 +95,7 @@ impl Uploads {
     fn write(&self, id: String, mut parts: mpsc::Receiver<Option<Bytes>>) -> Outcome<Option<Upload>> {
         let path = self.path(&id, PART);
         let mut file = self.create(&path).map_err(|error| self.failed(&error))?;
-        let mut reserved = Reserved { uploads: self, bytes: 0, path: Some(path.clone()) };
+        let mut reserved = Reserved { uploads: self, bytes: 0, others: 0, looks_at: 0, path: Some(path.clone()) };
         let mut hasher = blake3::Hasher::new();
         loop {
             match parts.blocking_recv() {
@@ -154,12 +148,12 @@ impl Uploads {
         }
     }
 
-    /// The uploads that are whole and that nobody works on, the oldest first; each is locked. Parts that nobody writes any more
-    /// are removed.
-    pub(super) fn free(&self) -> Vec<Found> {
+    /// The uploads that are whole and that nobody works on, the oldest first; each is locked when its turn comes, so that others
+    /// may do those behind it meanwhile. Parts that nobody writes any more are removed.
+    pub(super) fn free(&self) -> impl Iterator<Item = Found> {
         let mut paths = self.files();
         paths.sort();
-        let found = paths.into_iter().filter_map(|path| {
+        paths.into_iter().filter_map(|path| {
             // Its receiver may be just about to lock it.
             if path.extension()? == PART && age(&path) < FRESH {
                 return None;
@@ -180,17 +174,16 @@ impl Uploads {
             }
             // Another process may have removed it just before it was locked.
             path.exists().then_some(Found { id, path, _lock: lock })
-        });
-        found.collect()
+        })
     }
 
     /// Removes the file at `path`.
     pub(super) fn remove(&self, path: &Path) {
-        let size = fs::metadata(path).map_or(0, |data| data.len());
         match fs::remove_file(path) {
-            Ok(()) => self.give_back(size),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, "an upload cannot be removed"),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "an upload cannot be removed");
+            }
+            _ => {}
         }
     }
 
@@ -204,8 +197,9 @@ impl Uploads {
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect()
     }
 
-    fn give_back(&self, bytes: u64) {
-        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| Some(used.saturating_sub(bytes)));
+    /// Bytes of all files now, of whichever process.
+    fn used(&self) -> u64 {
+        self.files().iter().filter_map(|path| fs::metadata(path).ok()).map(|data| data.len()).sum()
     }
 
     fn failed(&self, error: &io::Error) -> Problem {
@@ -231,15 +225,23 @@ fn age(path: &Path) -> Duration {
 struct Reserved<'u> {
     uploads: &'u Uploads,
     bytes: u64,
+    /// Bytes of the other files, when they were last looked at.
+    others: u64,
+    /// Bytes of this one at which they are looked at again.
+    looks_at: u64,
     /// What is removed if it does not come to its end.
     path: Option<PathBuf>,
 }
 
 impl Reserved<'_> {
     fn more(&mut self, bytes: u64) -> Outcome<()> {
-        let used = self.uploads.used.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
-        if used + bytes > self.uploads.space {
+        // Other processes store and remove files too.
+        if self.bytes >= self.looks_at {
+            self.looks_at = self.bytes + LOOK;
+            self.others = self.uploads.used().saturating_sub(self.bytes - bytes);
+        }
+        if self.others + self.bytes > self.uploads.space {
             let detail =
                 "uploads that wait to be loaded take all the space that they may have; nothing of this one was kept";
             return Err(Problem::new(Kind::NO_SPACE, detail).after(60));
@@ -256,8 +258,7 @@ impl Reserved<'_> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
-            let _ = fs::remove_file(path);
-            self.uploads.give_back(self.bytes);
+            self.uploads.remove(path);
         }
     }
 }
