@@ -1,8 +1,9 @@
 //! The pure heart of Landfall: what the data is (`schema`), how bytes become records (`decode`), how records become
-//! rows or rejects (`validate`), and which rows share a key (`keys`).
+//! rows or rejects (`validate`), which rows share a key (`keys`), and how rows are written as Avro (`avro`).
 //!
 //! Nothing here does I/O, starts a thread or knows a database.
 
+pub mod avro;
 pub mod decode;
 pub mod keys;
 pub mod reject;

@@ -11,6 +11,7 @@ mod load_order;
 mod overrides;
 mod package;
 mod table;
+pub mod told;
 
 pub use descriptor::{Loader, folded};
 pub use dialect::{Dialect, HeaderRows, LineTerminator};

@@ -31,7 +31,6 @@ mod results;
 mod route;
 mod rows;
 mod runner;
-mod schema;
 mod sent;
 mod service;
 mod tables;

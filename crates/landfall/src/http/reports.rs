@@ -13,7 +13,7 @@ use axum::{
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::told::field};
 use landfall_engine::report::{Format, Parameter, ReportDefinition};
 use serde_json::{Value, json};
 use tokio::sync::{
@@ -26,7 +26,6 @@ use super::{
     problem::{Kind, Outcome, Problem},
     query::Query,
     results::{Results, result},
-    schema::field,
     service::Service,
     values::respond,
 };

@@ -3,7 +3,10 @@
 use axum::http::StatusCode;
 use landfall_core::{
     keys::Scalar,
-    schema::{Constraints, Field, Resource},
+    schema::{
+        Constraints, Field, Resource,
+        told::{dialect_of, label_of, schema_of},
+    },
     validate::ValueReader,
 };
 use landfall_engine::{
@@ -16,7 +19,6 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     query::Query,
-    schema::{dialect_of, label_of, schema_of},
     values::{of_text, push_text, push_value, respond, text_of},
 };
 
@@ -58,7 +60,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     }
     table["dialect"] = dialect_of(&resource.dialect);
     table["encoding"] = json!(label_of(resource.encoding));
-    table["schema"] = schema_of(resource);
+    table["schema"] = schema_of(&resource.schema);
     Ok(respond(StatusCode::OK, &table))
 }
 

@@ -1,0 +1,45 @@
+//! Names that Avro can take: a letter or `_`, then letters, digits and `_`, all of ASCII.
+
+use std::collections::HashSet;
+
+/// `name`, with `_` for each character that Avro does not take.
+pub(super) fn avro_name(name: &str) -> String {
+    let mut out: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if out.is_empty() || out.starts_with(|first: char| first.is_ascii_digit()) {
+        out.insert(0, '_');
+    }
+    out
+}
+
+/// The names of one record.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashSet<String>);
+
+impl Names {
+    /// A name for the field called `name` that no other has.
+    pub(super) fn unique(&mut self, name: &str) -> String {
+        let wanted = avro_name(name);
+        let mut found = wanted.clone();
+        let mut number = 2;
+        while !self.0.insert(found.clone()) {
+            found = format!("{wanted}_{number}");
+            number += 1;
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_becomes_one_that_avro_takes() {
+        let mut names = Names::default();
+        let found: Vec<String> = ["id", "hire date", "hire-date", "2nd", "", "größe", "hire_date_2"]
+            .iter()
+            .map(|name| names.unique(name))
+            .collect();
+        assert_eq!(found, ["id", "hire_date", "hire_date_2", "_2nd", "_", "gr__e", "hire_date_2_2"]);
+    }
+}
