@@ -102,13 +102,23 @@ impl Database {
         }
     }
 
+    /// `pg_dump` of this database.
+    pub fn dump(&self) -> Result<Command> {
+        Ok(self.let_in(clean(program::find("pg_dump", "postgresql-client")?)))
+    }
+
     fn psql(&self) -> Result<Command> {
         let mut command = clean(program::find("psql", "postgresql-client")?);
         command.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
+        Ok(self.let_in(command))
+    }
+
+    /// A program of PostgreSQL's, with what lets it in.
+    fn let_in(&self, mut command: Command) -> Command {
         command.args(["--host", &self.host, "--port", &self.port.to_string()]);
         command.args(["--username", &self.user, "--no-password", "--dbname", &self.name]);
         command.env("PGPASSWORD", &self.password).env("PGCONNECT_TIMEOUT", CONNECT_SECONDS);
-        Ok(command)
+        command
     }
 
     fn mariadb(&self) -> Result<Command> {

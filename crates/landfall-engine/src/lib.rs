@@ -2,6 +2,8 @@
 //!
 //! Read `pipeline` first: it is the only place that knows both ends.
 
+pub mod avro;
+pub mod backup;
 mod csv_text;
 pub mod document;
 mod error;

@@ -45,7 +45,7 @@ pub(crate) enum Exit {
 /// All codes with their meaning, for `--help` and the man page.
 const MEANINGS: [(Exit, &str); 15] = [
     (Exit::Done, "done (records in the quarantine are no failure)"),
-    (Exit::Found, "check found bad records, verify a discrepancy, or schema diff a difference"),
+    (Exit::Found, "check found bad records, verify or backups verify a discrepancy, or schema diff a difference"),
     (Exit::Usage, "the command line makes no sense"),
     (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
     (Exit::Source, "a source cannot be read, or its header contradicts the data package"),

@@ -104,6 +104,19 @@ impl Reporter {
         let rate = Rate::of(progress, current.begun.elapsed());
         match &self.form {
             Form::Silent => {}
+            // A table, of which nobody knows how long it is.
+            Form::Bar(bar) if progress.total_bytes == 0 => {
+                bar.set_style(of_rows());
+                bar.set_message(format!("{} rows, {} rows/s", thousands(progress.records), thousands(rate.records)));
+                bar.tick();
+            }
+            Form::Lines if progress.total_bytes == 0 => tell(&format!(
+                "{} → {}: {} rows, {} rows/s",
+                current.table,
+                current.source,
+                thousands(progress.records),
+                thousands(rate.records)
+            )),
             Form::Bar(bar) => {
                 bar.set_length(progress.total_bytes);
                 bar.set_position(progress.bytes);
@@ -174,6 +187,10 @@ impl Observer for Reporter {
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix}\n{bar:24} {bytes}/{total_bytes}  {msg}");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn of_rows() -> ProgressStyle {
+    ProgressStyle::with_template("{prefix}\n{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// A line on standard error. Where that is closed there is nobody to tell.

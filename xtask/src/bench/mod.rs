@@ -1,6 +1,7 @@
 //! The benches (`cargo xtask bench`): Landfall and a yardstick, measured in the same run, so that the ratio holds on any
 //! machine.
 
+mod backup;
 mod check;
 mod child;
 mod duckdb;
@@ -11,6 +12,7 @@ mod load;
 mod machine;
 mod mariadb;
 mod postgres;
+mod python;
 mod series;
 mod sqlite;
 
@@ -34,6 +36,8 @@ pub(crate) enum What {
     Http(http::Http),
     /// Reports of `landfall serve` against psql
     Reports(http::Reports),
+    /// `landfall backup` against fastavro, `pg_dump` and COPY
+    Backup(backup::Backup),
     /// `landfall check` against the typed read of `DuckDB`
     Check(Bench),
 }
@@ -62,6 +66,7 @@ impl What {
             Self::Load(load) => load.report()?,
             Self::Http(http) => http.report()?,
             Self::Reports(reports) => reports.report()?,
+            Self::Backup(backup) => backup.report()?,
             Self::Check(bench) => check::report(bench)?,
         };
         Ok(io::stdout().write_all(report.as_bytes())?)

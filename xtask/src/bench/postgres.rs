@@ -50,6 +50,11 @@ impl Server {
     pub(super) fn start() -> Result<Self> {
         Ok(Self(Postgres::start_with(&Options::stock())?))
     }
+
+    /// The database as the superuser sees it, who may have the server write files.
+    pub(super) fn superuser(&self, database: &Database) -> Database {
+        self.0.superuser(database.name())
+    }
 }
 
 impl Ground for Server {

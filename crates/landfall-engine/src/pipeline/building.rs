@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{load::Session, plan::Step};
 use crate::{
     error::Result,
-    ledger::{LoadFilter, OnConflict},
+    ledger::{LoadEntry, LoadFilter, Mode, OnConflict},
     target::{Table, Target},
 };
 
@@ -18,15 +18,30 @@ pub(super) struct Building {
 }
 
 impl Building {
+    /// Whether all tables of `steps` would be built aside: nobody sees anything of them before they are whole, so that they need no
+    /// transaction for all of it.
+    pub(super) fn makes_all(session: &Session<'_>, target: &dyn Target, steps: &[Step]) -> Result<bool> {
+        for step in steps {
+            if !Self::is_made(session, target, step.position)? || is_of_others(session, target, step)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the table at `position` is built aside.
+    fn is_made(session: &Session<'_>, target: &dyn Target, position: usize) -> Result<bool> {
+        let options = session.options;
+        let finds_nothing = options.max_rejects.is_none() && options.on_conflict != OnConflict::Update;
+        Ok(finds_nothing && !in_circle(session, position) && target.can_build(&session.tables[position])?)
+    }
+
     /// Plans for a command of `steps`; all tables that exist are checked, and those that need not wait are made.
     pub(super) fn plan(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Self> {
         let mut plan = Self::default();
-        if session.options.max_rejects.is_none() && session.options.on_conflict != OnConflict::Update {
-            for step in steps {
-                let table = &session.tables[step.position];
-                if !in_circle(session, step.position) && target.can_build(table)? {
-                    plan.aside.insert(step.position);
-                }
+        for step in steps {
+            if Self::is_made(session, target, step.position)? {
+                plan.aside.insert(step.position);
             }
         }
         let mut now = Vec::new();
@@ -60,6 +75,18 @@ impl Building {
         }
         Ok(())
     }
+}
+
+/// Whether the table of `step` is being built by an interrupted load that is not this one: its rows are not to be mixed with those
+/// of a replace.
+fn is_of_others(session: &Session<'_>, target: &dyn Target, step: &Step) -> Result<bool> {
+    let table = &session.tables[step.position];
+    if !target.is_aside(table)? {
+        return Ok(false);
+    }
+    let last = target.loads_of(&LoadFilter::of_sources(&table.name))?.pop();
+    let own = |entry: &LoadEntry| step.sources.iter().any(|source| source.name == entry.source);
+    Ok(!last.is_some_and(|entry| own(&entry) && (entry.mode == Mode::Replace || step.sources.len() > 1)))
 }
 
 /// The table at `position` and all that it refers to, directly or not.

@@ -6,10 +6,10 @@ use super::{
     LoadOptions, LoadOutcome, Observer, Selection, Silent,
     adopt::release_waiting,
     building::Building,
-    known::replaced,
+    known::{Purpose, replaced},
     layout::written,
     load::{Session, known, load_source},
-    plan::{Step, children, plan},
+    plan::{Step, children, ordered, plan},
     resume::{abandon, end_early},
     spill::Spill,
     writer::{More, Writer},
@@ -42,18 +42,18 @@ pub fn load(
     run(target, project, &steps, options, observer)
 }
 
-/// Loads `source` into the table at `position`, as [`load`] does.
+/// Loads each source into the table at its position, parents before children, as [`load`] does.
 ///
 /// # Errors
 /// Those of [`load`].
-pub fn load_source_into(
+pub fn load_sources(
     target: &mut dyn Target,
     project: &Project,
-    (position, source): (usize, Source),
+    sources: Vec<(usize, Source)>,
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    run(target, project, &[Step { position, sources: vec![source] }], options, observer)
+    run(target, project, &ordered(project, sources), options, observer)
 }
 
 /// Releases the rejects that wait for rows that `outcomes` brought: what a process owes that died just after it had loaded them.
@@ -94,7 +94,8 @@ fn run(
     let options = &effective(options)?;
     let tables = project.tables();
     let session = Session { project, tables: &tables, options, observer };
-    let mut outcomes = if options.atomic || options.mode == Mode::Replace {
+    let replaces = options.mode == Mode::Replace && !Building::makes_all(&session, target, steps)?;
+    let mut outcomes = if options.atomic || replaces {
         as_one(&session, target, steps)?
     } else {
         chunk_by_chunk(&session, target, steps)?
@@ -134,9 +135,16 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
     let mut plan = Building::plan(session, target, steps)?;
     for step in steps {
         plan.begin(session, target, step)?;
+        let mut mode = session.options.mode;
         for source in &step.sources {
+            let purpose = match mode {
+                Mode::Replace if target.row_count(&session.tables[step.position])? > 0 => Purpose::GoesOn,
+                Mode::Replace => Purpose::FillsEmpty,
+                _ => Purpose::Adds,
+            };
             let mut writer = Writer::Each(target);
-            let (_, outcome) = load_source(session, &mut writer, step.position, source, session.options.mode, None)?;
+            let (_, outcome) = load_source(session, &mut writer, step.position, source, (mode, purpose), None)?;
+            mode = following(mode);
             let stopped = outcome.state == LoadState::Stopped;
             outcomes.push(outcome);
             if stopped {
@@ -147,6 +155,14 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
     }
     target.prepare(session.tables)?;
     Ok(outcomes)
+}
+
+/// The mode of the sources after the first one: what it left of the table, they add to.
+const fn following(mode: Mode) -> Mode {
+    match mode {
+        Mode::Replace => Mode::Append,
+        other => other,
+    }
 }
 
 /// A load with its ledger entry and its source.
@@ -189,9 +205,10 @@ fn load_whole(
         }
         let mut mode = session.options.mode;
         for source in &step.sources {
-            let (entry, outcome) = load_source(session, &mut writer, step.position, source, mode, Some(spill))?;
-            // What the first source left of the table, the others add to.
-            mode = if mode == Mode::Replace { Mode::Append } else { mode };
+            let purpose = if mode == Mode::Replace { Purpose::FillsEmpty } else { Purpose::Adds };
+            let (entry, outcome) =
+                load_source(session, &mut writer, step.position, source, (mode, purpose), Some(spill))?;
+            mode = following(mode);
             stopped |= outcome.state == LoadState::Stopped;
             loads.push((entry, outcome, source.clone()));
         }

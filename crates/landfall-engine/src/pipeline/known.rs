@@ -36,27 +36,37 @@ pub(crate) fn rules_digest(resource: &Resource) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
 }
 
+/// What a load finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The table with the rows that it has.
+    Adds,
+    /// A table without rows: it was emptied, or is new.
+    FillsEmpty,
+    /// A table that an interrupted load of the same command has begun to build.
+    GoesOn,
+}
+
 /// What the ledger, whose entries are `entries`, knows of `source` for the table of `resource`.
 pub(super) fn knowledge(
     entries: Vec<LoadEntry>,
     resource: &Resource,
     source: &Source,
     options: &LoadOptions,
-    mode: Mode,
+    purpose: Purpose,
 ) -> Result<Knowledge> {
-    if mode == Mode::Replace {
-        // Its table is empty now, whatever was loaded before.
+    if purpose == Purpose::FillsEmpty {
+        // Whatever was loaded before.
         return Ok(Knowledge::New);
     }
+    let force = options.force && purpose != Purpose::GoesOn;
     let entries = current(entries, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);
-    if !options.force
-        && let Some(entry) = loaded(&entries, resource, source, &alike)?
-    {
+    if !force && let Some(entry) = loaded(&entries, resource, source, &alike)? {
         return Ok(Knowledge::Loaded(Box::new(entry)));
     }
-    if !options.force
+    if !force
         && is_keyless(resource)
         && let Some(entry) = loaded(&entries, resource, source, &|_| true)?
     {

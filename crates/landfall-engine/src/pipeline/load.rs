@@ -10,7 +10,7 @@ use super::{
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, hold_parents},
     keys::Keys,
-    known::{Knowledge, knowledge, refuse_race, refuse_twice, rules_digest},
+    known::{Knowledge, Purpose, knowledge, refuse_race, refuse_twice, rules_digest},
     layout::written,
     opened::Opened,
     resolve::Flow,
@@ -50,7 +50,7 @@ pub(super) fn load_source(
     writer: &mut Writer<'_>,
     position: usize,
     source: &Source,
-    mode: Mode,
+    (mode, purpose): (Mode, Purpose),
     mut spill: Option<&mut Spill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();
@@ -62,7 +62,7 @@ pub(super) fn load_source(
     let (entry, outcome) = loop {
         let entries = writer.read().loads_of(&LoadFilter::of_sources(&resource.name))?;
         let known_to = entries.last().map_or(0, |entry| entry.id);
-        let entry = match knowledge(entries, resource, source, session.options, mode)? {
+        let entry = match knowledge(entries, resource, source, session.options, purpose)? {
             Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
             Knowledge::Interrupted(entry) => judged(session, writer, *entry)?,
             Knowledge::Changed(entry) => {

@@ -41,8 +41,8 @@ mod suspects;
 mod trial;
 mod writer;
 
-pub use check::check;
-pub use command::{load, load_source_into, release, stop};
+pub use check::{check, check_sources};
+pub use command::{load, load_sources, release, stop};
 pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};

@@ -23,8 +23,24 @@ pub(super) struct Step {
 /// before anything is read.
 pub(super) fn plan(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
     let wanted = if selections.is_empty() { everything(project)? } else { selected(project, selections)? };
+    Ok(in_order(project, &wanted))
+}
+
+/// The steps for `sources`, each with the position of its table, parents before children.
+pub(super) fn ordered(project: &Project, sources: Vec<(usize, Source)>) -> Vec<Step> {
+    let mut wanted: Vec<Step> = Vec::new();
+    for (position, source) in sources {
+        match wanted.iter_mut().find(|step| step.position == position) {
+            Some(step) => step.sources.push(source),
+            None => wanted.push(Step { position, sources: vec![source] }),
+        }
+    }
+    in_order(project, &wanted)
+}
+
+fn in_order(project: &Project, wanted: &[Step]) -> Vec<Step> {
     let order = project.package.load_order().into_iter().flatten();
-    Ok(order.filter_map(|position| wanted.iter().find(|step| step.position == position).cloned()).collect())
+    order.filter_map(|position| wanted.iter().find(|step| step.position == position).cloned()).collect()
 }
 
 fn everything(project: &Project) -> Result<Vec<Step>> {

@@ -1,50 +1,178 @@
-//! Values that were read from a database, as a batch.
+//! Values that were read from a database, as batches.
 
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray,
+    ArrayRef, RecordBatch, RecordBatchOptions,
+    builder::{
+        BooleanBuilder, Date32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder,
+        TimestampMicrosecondBuilder,
+    },
 };
-use arrow_schema::{ArrowError, Field as ArrowField, Schema};
-use landfall_core::{keys::Scalar, schema::FieldType, validate::arrow_field};
+use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
+use landfall_core::{keys::ScalarRef, schema::FieldType, validate::arrow_field};
 
 use super::Table;
+use crate::error::{Result, TargetError, TargetErrorKind};
 
-/// A batch of the fields at `positions` of `table`, with the values of each in `columns`, which are taken away. A value
-/// that is not of its field's type, as another program may have stored it, is missing.
-pub(super) fn batch(
-    table: &Table,
-    positions: &[usize],
-    columns: &mut [Vec<Scalar>],
-) -> Result<RecordBatch, ArrowError> {
-    let columns = positions.iter().zip(columns).map(|(&at, values)| {
-        let field = &table.schema.fields[at];
-        let array = array(&field.kind, std::mem::take(values));
-        (arrow_field(field, array.data_type().clone()), array)
-    });
-    let (fields, arrays): (Vec<ArrowField>, Vec<ArrayRef>) = columns.unzip();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+/// Takes batches.
+pub(super) type EachBatch<'v> = &'v mut dyn FnMut(RecordBatch) -> Result<()>;
+
+/// Hands batches to one who only looks at them.
+pub(super) fn shown(visit: &mut dyn FnMut(&RecordBatch)) -> impl FnMut(RecordBatch) -> Result<()> {
+    |batch| {
+        visit(&batch);
+        Ok(())
+    }
 }
 
-fn array(kind: &FieldType, values: Vec<Scalar>) -> ArrayRef {
-    macro_rules! collect {
-        ($array:ty, $variant:path) => {
-            Arc::new(
-                values
-                    .into_iter()
-                    .map(|value| if let $variant(v) = value { Some(v) } else { None })
-                    .collect::<$array>(),
-            )
+/// Rows of one batch.
+const ROWS: usize = 8192;
+/// Bytes of text in one batch: a batch of long texts has fewer rows.
+const BYTES: usize = 4 << 20;
+
+/// What becomes of a value that is not of its field's type, as another program may have stored it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// It is taken for a missing one: it equals no value of ours.
+    Missing,
+    /// Nothing may be missed: it is an error.
+    Refused,
+}
+
+/// Rows of a table on their way into batches.
+pub(super) struct BatchBuilder<'t> {
+    table: &'t Table,
+    positions: &'t [usize],
+    columns: Vec<Column>,
+    schema: SchemaRef,
+    foreign: Foreign,
+    rows: usize,
+    bytes: usize,
+}
+
+enum Column {
+    Integer(Int64Builder),
+    Boolean(BooleanBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Datetime(TimestampMicrosecondBuilder),
+    Number(StringBuilder),
+    Text(StringBuilder),
+}
+
+impl<'t> BatchBuilder<'t> {
+    /// Batches of the fields at `positions` of `table`.
+    pub(super) fn new(table: &'t Table, positions: &'t [usize], foreign: Foreign) -> Self {
+        let mut columns: Vec<Column> = positions.iter().map(|&at| Column::of(&table.schema.fields[at].kind)).collect();
+        let field = |(column, &at): (&mut Column, &usize)| {
+            arrow_field(&table.schema.fields[at], column.finish().data_type().clone())
         };
+        let fields: Vec<ArrowField> = columns.iter_mut().zip(positions).map(field).collect();
+        Self { table, positions, columns, schema: Arc::new(Schema::new(fields)), foreign, rows: 0, bytes: 0 }
     }
-    match kind {
-        FieldType::Integer { .. } | FieldType::Year => collect!(Int64Array, Scalar::Integer),
-        FieldType::Boolean(_) => collect!(BooleanArray, Scalar::Boolean),
-        FieldType::Date(_) => collect!(Date32Array, Scalar::Date),
-        FieldType::Time(_) => collect!(Time64MicrosecondArray, Scalar::Time),
-        FieldType::Datetime { .. } => collect!(TimestampMicrosecondArray, Scalar::Datetime),
-        FieldType::Number(_) => collect!(StringArray, Scalar::Number),
-        _ => collect!(StringArray, Scalar::Text),
+
+    /// Adds the value of the `at`th of the positions to the row under way.
+    ///
+    /// # Errors
+    /// A value that is not of its field's type, as another program may have stored it, where that counts.
+    #[inline]
+    pub(super) fn push(&mut self, at: usize, value: ScalarRef<'_>) -> Result<()> {
+        if let ScalarRef::Text(text) | ScalarRef::Number(text) = value {
+            self.bytes += text.len();
+        }
+        // No text of ours begins with NUL: so targets mark what they cannot make sense of.
+        let is_foreign =
+            !self.columns[at].push(value) || matches!(value, ScalarRef::Text(text) if text.starts_with('\0'));
+        if is_foreign && self.foreign == Foreign::Refused { Err(self.refusal(at)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn refusal(&self, at: usize) -> crate::Error {
+        let field = &self.table.schema.fields[self.positions[at]];
+        let message = format!(
+            "the table {:?} holds something in its field {:?} that is no {}: another program has stored it; mend it in the database",
+            &*self.table.name,
+            &*field.name,
+            field.kind.name(),
+        );
+        TargetError::new(TargetErrorKind::Mismatch, message).into()
+    }
+
+    /// Ends the row under way; whether the batch is full.
+    #[inline]
+    pub(super) fn end_row(&mut self) -> bool {
+        self.rows += 1;
+        self.rows >= ROWS || self.bytes >= BYTES
+    }
+
+    /// Hands the rows so far to `visit`, where there are any.
+    pub(super) fn hand_over(&mut self, visit: EachBatch<'_>) -> Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        (self.rows, self.bytes) = (0, 0);
+        let columns = self.columns.iter_mut().map(Column::finish).collect();
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(|error| {
+            let message = format!("cannot read the table {:?}: {error}", &*self.table.name);
+            crate::Error::from(TargetError::new(TargetErrorKind::Mismatch, message))
+        })?;
+        visit(batch)
+    }
+}
+
+impl Column {
+    fn of(kind: &FieldType) -> Self {
+        match kind {
+            FieldType::Integer { .. } | FieldType::Year => Self::Integer(Int64Builder::new()),
+            FieldType::Boolean(_) => Self::Boolean(BooleanBuilder::new()),
+            FieldType::Date(_) => Self::Date(Date32Builder::new()),
+            FieldType::Time(_) => Self::Time(Time64MicrosecondBuilder::new()),
+            FieldType::Datetime { .. } => Self::Datetime(TimestampMicrosecondBuilder::new()),
+            FieldType::Number(_) => Self::Number(StringBuilder::new()),
+            _ => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, value: ScalarRef<'_>) -> bool {
+        match (self, value) {
+            (Self::Integer(column), ScalarRef::Integer(value)) => column.append_value(value),
+            (Self::Boolean(column), ScalarRef::Boolean(value)) => column.append_value(value),
+            (Self::Date(column), ScalarRef::Date(value)) => column.append_value(value),
+            (Self::Time(column), ScalarRef::Time(value)) => column.append_value(value),
+            (Self::Datetime(column), ScalarRef::Datetime(value)) => column.append_value(value),
+            (Self::Number(column), ScalarRef::Number(text)) | (Self::Text(column), ScalarRef::Text(text)) => {
+                column.append_value(text);
+            }
+            (column, value) => {
+                column.push_null();
+                return matches!(value, ScalarRef::Null);
+            }
+        }
+        true
+    }
+
+    fn push_null(&mut self) {
+        match self {
+            Self::Integer(column) => column.append_null(),
+            Self::Boolean(column) => column.append_null(),
+            Self::Date(column) => column.append_null(),
+            Self::Time(column) => column.append_null(),
+            Self::Datetime(column) => column.append_null(),
+            Self::Number(column) | Self::Text(column) => column.append_null(),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Integer(column) => Arc::new(column.finish()),
+            Self::Boolean(column) => Arc::new(column.finish()),
+            Self::Date(column) => Arc::new(column.finish()),
+            Self::Time(column) => Arc::new(column.finish()),
+            Self::Datetime(column) => Arc::new(column.finish()),
+            Self::Number(column) | Self::Text(column) => Arc::new(column.finish()),
+        }
     }
 }

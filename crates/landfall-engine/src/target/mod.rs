@@ -12,6 +12,7 @@ mod open;
 mod page;
 pub mod placeholders;
 mod postgres;
+mod snapshot;
 mod sql;
 mod sqlite;
 mod url;
@@ -31,6 +32,7 @@ pub use kind::Kind;
 pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
 pub use page::{Comparison, Condition, RowFilter, is_comparable};
+pub use snapshot::Snapshot;
 
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
@@ -373,6 +375,9 @@ pub trait Target: Read {
 
     /// Begins a write transaction.
     fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>>;
+
+    /// The tables as they are now, while others go on writing.
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>>;
 
     /// From here on a commit that has returned would survive a loss of power.
     fn commit_durably(&mut self) -> Result<()> {

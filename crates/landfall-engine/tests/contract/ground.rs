@@ -104,6 +104,16 @@ impl Ground {
         }
     }
 
+    /// The statement by which another program stores what is no datetime of ours in `first (id, v)`.
+    pub(crate) fn store_no_datetime(&self) -> &'static str {
+        match &self.place {
+            Place::Sqlite(_) => "INSERT INTO first (id, v) VALUES (1, 'soon')",
+            Place::Postgres(_) => "INSERT INTO first (id, v) VALUES (1, 'infinity')",
+            Place::Mysql(_) => "SET sql_mode = ''; INSERT INTO first (id, v) VALUES (1, '0000-00-00 00:00:00')",
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
+        }
+    }
+
     /// What stands before the names of Landfall's own tables.
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {

@@ -58,6 +58,7 @@ mod queries;
 mod races;
 mod requests;
 mod rows;
+mod snapshots;
 mod tables;
 mod transactions;
 mod upgrades;

@@ -8,7 +8,7 @@ use landfall_engine::target::Table;
 
 use crate::{
     ground::Ground,
-    tables::{Row, all, batch, content, insert, prepared, row, table, within},
+    tables::{Row, all, batch, content, insert, prepared, row, rows_of, table, within},
 };
 
 /// A table with a field `v` of the type, behind a number.
@@ -28,6 +28,15 @@ fn round_trip(ground: &Ground, table: &Table, values: &[Scalar]) {
     let mut sorted = rows.clone();
     sorted.sort_by_key(|row| format!("{row:?}"));
     assert_eq!(by_number(content(&*target, table)), by_number(sorted), "scanned");
+    let mut backed_up = Vec::new();
+    let mut snapshot = target.snapshot().unwrap();
+    let mut visit = |batch| {
+        backed_up.extend(rows_of(&batch));
+        Ok(())
+    };
+    snapshot.rows(table, &all(table), &mut visit).unwrap();
+    drop(snapshot);
+    assert_eq!(by_number(backed_up), rows, "of a snapshot");
     for row in rows.iter().filter(|row| row[1] != Scalar::Null) {
         let found = target.find(table, &[1], &row[1..]).unwrap().unwrap_or_else(|| panic!("{row:?} is not found"));
         assert_eq!(found[1], row[1], "found by value");

@@ -140,15 +140,16 @@ fn array(kind: &DataType, values: &[&Scalar]) -> ArrayRef {
     array
 }
 
+/// The rows of a batch.
+pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
+    let row = |row| row_scalars(batch, row).into_iter().map(ScalarRef::to_owned).collect();
+    (0..batch.num_rows()).map(row).collect()
+}
+
 /// All rows of `table`, in the order of their text.
 pub(crate) fn content(read: &dyn Read, table: &Table) -> Vec<Row> {
     let mut rows = Vec::new();
-    read.scan(table, &all(table), &mut |batch| {
-        for row in 0..batch.num_rows() {
-            rows.push(row_scalars(batch, row).into_iter().map(ScalarRef::to_owned).collect::<Row>());
-        }
-    })
-    .unwrap();
+    read.scan(table, &all(table), &mut |batch| rows.extend(rows_of(batch))).unwrap();
     rows.sort_by_key(|row| format!("{row:?}"));
     rows
 }

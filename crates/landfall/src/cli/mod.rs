@@ -1,6 +1,8 @@
 //! The command line, in two steps: what was typed ([`Typed`], without side effects), and the commands, which resolve it
 //! against the project and run.
 
+mod backup;
+mod backups;
 mod check;
 mod completions;
 mod globals;
@@ -58,6 +60,8 @@ enum Command {
     Rejects(rejects::Args),
     Loads(loads::Args),
     Verify(verify::Args),
+    Backup(backup::Args),
+    Backups(backups::Args),
     Report(report::Args),
     Serve(serve::Args),
     Push(push::Args),
@@ -98,6 +102,8 @@ pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
         Command::Rejects(args) => rejects::run(args, &invocation),
         Command::Loads(args) => loads::run(args, &invocation),
         Command::Verify(args) => verify::run(args, &invocation),
+        Command::Backup(args) => backup::run(args, &invocation),
+        Command::Backups(args) => backups::run(args, &invocation),
         Command::Report(args) => report::run(args, &invocation),
         Command::Serve(args) => serve::run(args, &invocation),
         Command::Push(args) => push::run(args, &invocation),

@@ -1,6 +1,7 @@
 //! The project: `landfall.yaml` (how it runs) and the data package (what the data is).
 
 mod api;
+mod backup;
 mod environment;
 mod load_defaults;
 mod oidc;
@@ -21,6 +22,7 @@ use landfall_core::schema::{
 use landfall_engine::target::Location;
 
 pub(crate) use api::{Api, address};
+pub(crate) use backup::Backup;
 pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use oidc::{KeySource, Oidc, trusted_url};
@@ -49,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) load: LoadDefaults,
     /// How the service runs.
     pub(crate) api: Api,
+    /// Where backups go, when, and which are kept.
+    pub(crate) backup: Backup,
 }
 
 /// `landfall.yaml` as it is written, its environment filled in.
@@ -59,6 +63,7 @@ struct ProjectFile {
     reports: Vec<Report>,
     load: LoadDefaults,
     api: Api,
+    backup: Option<Backup>,
 }
 
 impl Settings {
@@ -84,6 +89,7 @@ impl Settings {
             reports: file.reports,
             load: file.load,
             api: file.api,
+            backup: file.backup.unwrap_or_else(|| Backup::usual(folder)),
         })
     }
 }
@@ -130,8 +136,9 @@ fn project_file(root: &Node, folder: &Path, problems: &Problems) -> Option<Proje
     let reports = reader.take("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
     let load = reader.take("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
     let api = reader.take("api").map(|node| api::read(node, folder, problems)).unwrap_or_default();
+    let backup = reader.take("backup").map(|node| backup::read(node, folder, problems));
     reader.finish();
-    Some(ProjectFile { target, package, reports, load, api })
+    Some(ProjectFile { target, package, reports, load, api, backup })
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

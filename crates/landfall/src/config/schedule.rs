@@ -4,12 +4,13 @@ use std::fmt;
 
 use cronexpr::{Crontab, MakeTimestamp};
 use jiff::{Timestamp, tz::TimeZone};
-use landfall_core::schema::document::{Node, Problems};
+use landfall_core::schema::document::{Node, Problems, Reader};
 
 /// When something is done by itself.
 #[derive(Clone)]
 pub(crate) struct Schedule {
     crontab: Crontab,
+    zone: TimeZone,
     text: String,
 }
 
@@ -28,12 +29,20 @@ impl fmt::Debug for Schedule {
 }
 
 impl Schedule {
-    /// Reads `cron` and `timezone` (UTC where it is not given) of a map.
+    /// Reads `cron` and `timezone` (UTC where it is not given) of a map that has nothing else.
     pub(super) fn read(node: &Node, what: &str, problems: &Problems) -> Option<Self> {
         let mut reader = node.map(what, problems)?;
-        let cron = reader.require("cron").and_then(|node| Some((node.text("\"cron\"", problems)?, node)));
-        let zone = reader.take("timezone").map(|node| (node.text("\"timezone\"", problems), node));
+        reader.require("cron");
+        let schedule = Self::take(&mut reader);
         reader.finish();
+        schedule
+    }
+
+    /// Takes `cron` and `timezone` from a map; none where there is no `cron`, or it is wrong.
+    pub(super) fn take(reader: &mut Reader<'_>) -> Option<Self> {
+        let problems = reader.problems();
+        let cron = reader.take("cron").and_then(|node| Some((node.text("\"cron\"", problems)?, node)));
+        let zone = reader.take("timezone").map(|node| (node.text("\"timezone\"", problems), node));
         let zone = match zone {
             None => "UTC",
             Some((zone, node)) => {
@@ -66,7 +75,12 @@ impl Schedule {
         let crontab = cronexpr::parse_crontab(&text).ok().filter(|_| fields == 5)?;
         // One that never comes is a mistake: the 30th of February.
         crontab.find_next(MakeTimestamp::from(Timestamp::now())).ok()?;
-        Some(Self { crontab, text })
+        Some(Self { crontab, zone: TimeZone::get(zone).ok()?, text })
+    }
+
+    /// The zone whose clock it goes by.
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.zone.clone()
     }
 
     /// The first time after `time`.

@@ -143,7 +143,7 @@ fn attempt(
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| listen(service, task, live, &done));
-        let outcomes = pipeline::load_source_into(target, project, (position, source), &options, &watch);
+        let outcomes = pipeline::load_sources(target, project, vec![(position, source)], &options, &watch);
         done.store(true, Ordering::Relaxed);
         outcomes
     })

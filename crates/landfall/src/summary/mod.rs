@@ -1,5 +1,6 @@
 //! What a person reads after a command: counts, reasons, and what to do next.
 
+mod backups;
 mod loads;
 mod push;
 mod reasons;
@@ -7,6 +8,7 @@ mod records;
 mod schema;
 mod verification;
 
+pub(crate) use backups::{backed_up, backup_sets, verified_sets};
 pub(crate) use loads::{checked, print_loads};
 pub(crate) use push::Summary as PushSummary;
 pub(crate) use records::reject_lines;

@@ -14,13 +14,14 @@ use clap::{Args, ValueEnum};
 
 use self::{
     client::{Connection, Load, Measured},
-    service::{Service, python},
+    service::{PACKAGES, Service},
 };
 use super::{
     Bench,
     ground::{Case, Ground, Project},
     landfall::binary,
     machine, mariadb, postgres,
+    python::python,
     series::Series,
     sqlite,
 };
@@ -88,8 +89,9 @@ impl Http {
         let binary = binary(self.bin.clone())?;
         let bench = Bench { rows: Vec::new(), dirty: Vec::new(), runs: self.runs, bin: self.bin.clone() };
         let project = bench.project(1_000_000, 0.0, 0)?;
-        let python =
-            (self.target == Target::Postgres && !self.ours_only).then(|| python(&bench.folder())).transpose()?;
+        let python = (self.target == Target::Postgres && !self.ours_only)
+            .then(|| python(&bench.folder(), "fastapi", &PACKAGES))
+            .transpose()?;
         let case = Case { project, held: None };
         let (mut ours, mut theirs, mut copies) = (Side::default(), [Side::default(), Side::default()], Vec::new());
         for run in 1..=self.runs {

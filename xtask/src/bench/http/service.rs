@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use crate::bench::child::output;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the yardstick is made of. Other versions are another yardstick.
-const PACKAGES: [&str; 4] =
+pub(super) const PACKAGES: [&str; 4] =
     ["fastapi==0.165.0", "pydantic==2.14.3", "psycopg[binary,pool]==3.3.9", "uvicorn[standard]==0.54.0"];
 
 /// A service that runs; it ends with this value.
@@ -104,19 +104,4 @@ impl Drop for Service {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
-}
-
-/// Python with the yardstick's packages, below `folder`; installed where it is not there yet.
-pub(super) fn python(folder: &Path) -> Result<PathBuf> {
-    let environment = folder.join("venv-fastapi");
-    let python = environment.join("bin/python");
-    let complete = environment.join("complete");
-    let wanted = PACKAGES.join("\n");
-    if fs::read_to_string(&complete).ok().as_deref() != Some(&wanted) {
-        eprintln!("installing {} …", PACKAGES.join(", "));
-        output(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-        output(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
-        fs::write(&complete, wanted)?;
-    }
-    Ok(python)
 }

@@ -20,7 +20,7 @@ use super::{
     blocks::{Content, ReadBlock, read_blocks},
     keys::{Keys, Parents},
     opened::Opened,
-    plan::{Step, plan},
+    plan::{Step, ordered, plan},
     resolve::resolve,
 };
 use crate::{
@@ -50,11 +50,36 @@ pub fn check(
     visit: Visit<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    let steps = plan(project, selections)?;
+    run(read, project, &plan(project, selections)?, options, visit, observer)
+}
+
+/// Validates each source for the table at its position, as [`check`] does.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn check_sources(
+    read: &dyn Read,
+    project: &Project,
+    sources: Vec<(usize, Source)>,
+    options: &LoadOptions,
+    visit: Visit<'_>,
+    observer: &dyn Observer,
+) -> Result<Vec<LoadOutcome>> {
+    run(read, project, &ordered(project, sources), options, visit, observer)
+}
+
+fn run(
+    read: &dyn Read,
+    project: &Project,
+    steps: &[Step],
+    options: &LoadOptions,
+    visit: Visit<'_>,
+    observer: &dyn Observer,
+) -> Result<Vec<LoadOutcome>> {
     let tables = project.tables();
     let mut held = Held::default();
     let mut outcomes = Vec::new();
-    for step in &steps {
+    for step in steps {
         let check = TableCheck { read, project, tables: &tables, step, options, observer };
         outcomes.extend(check.run(&mut held, visit)?);
     }

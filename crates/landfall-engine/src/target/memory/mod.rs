@@ -26,8 +26,9 @@ use self::{
     transaction::MemoryTransaction,
 };
 use super::{
-    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction,
-    batch::batch,
+    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
+    Transaction,
+    batch::{BatchBuilder, EachBatch, Foreign, shown},
 };
 use crate::{
     document::{Document, DocumentFilter},
@@ -35,9 +36,6 @@ use crate::{
     ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
-
-/// Rows of one batch of a scan.
-const SCAN_ROWS: usize = 8192;
 
 /// A handle of a database in memory.
 #[derive(Debug)]
@@ -122,18 +120,17 @@ impl View<'_> {
         rows.find_all(positions, values).into_iter().map(|row| row.map(|row| row.to_vec())).collect()
     }
 
-    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        let Some(rows) = self.rows(table) else { return Ok(()) };
-        let mut rows = rows.iter().peekable();
-        while rows.peek().is_some() {
-            let mut columns = vec![Vec::new(); positions.len()];
-            for row in rows.by_ref().take(SCAN_ROWS) {
-                positions.iter().zip(&mut columns).for_each(|(&at, column)| column.push(row[at].clone()));
+    fn scan(&self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
+        let mut batch = BatchBuilder::new(table, positions, Foreign::Refused);
+        for row in self.rows(table).into_iter().flat_map(Rows::iter) {
+            for (column, &at) in positions.iter().enumerate() {
+                batch.push(column, row[at].as_ref())?;
             }
-            let read = batch(table, positions, &mut columns);
-            visit(&read.map_err(|error| mismatch(format!("cannot read the table {:?}: {error}", &*table.name)))?);
+            if batch.end_row() {
+                batch.hand_over(visit)?;
+            }
         }
-        Ok(())
+        batch.hand_over(visit)
     }
 
     fn page(&self, table: &Table, filter: &RowFilter) -> Vec<Vec<Scalar>> {
@@ -246,7 +243,7 @@ macro_rules! read_through {
                 self.view(|view| Ok(view.page(table, filter)))
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-                self.view(|view| view.scan(table, positions, visit))
+                self.view(|view| view.scan(table, positions, &mut shown(visit)))
             }
             fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
                 self.view(|view| Ok(view.loads(filter)))
@@ -282,9 +279,30 @@ impl MemoryTransaction {
     }
 }
 
+/// All tables as they were when it was taken.
+struct Moment(State);
+
+impl Snapshot for Moment {
+    fn moment(&self) -> String {
+        "a copy in memory".into()
+    }
+
+    fn has_table(&mut self, table: &Table) -> Result<bool> {
+        Ok(self.0.rows(&table.name).is_some())
+    }
+
+    fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
+        View { state: &self.0, building: &HashSet::new() }.scan(table, positions, visit)
+    }
+}
+
 impl Target for Memory {
     fn location(&self) -> String {
         "memory:".into()
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        Ok(Box::new(Moment(self.state()?)))
     }
 
     fn prepare(&mut self, tables: &[Table]) -> Result<()> {

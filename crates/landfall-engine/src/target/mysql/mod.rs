@@ -22,6 +22,7 @@ mod refusals;
 mod rows;
 mod server;
 mod settings;
+mod snapshot;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -43,7 +44,9 @@ use self::{
     writing::{UnderWay, Writing, find_under_way},
 };
 use super::{
-    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction,
+    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
+    Transaction,
+    batch::{Foreign, shown},
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -213,7 +216,7 @@ macro_rules! read_through {
                 self.$ask(|$connection| rows::page($own, table, filter))
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-                self.$ask(|$connection| rows::scan($own, table, positions, visit))
+                self.$ask(|$connection| rows::scan($own, table, (positions, Foreign::Missing), &mut shown(visit)))
             }
             fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
                 self.$ask(|$connection| ledger::loads(&Own::new($own), filter))
@@ -287,6 +290,12 @@ impl Target for Mysql {
         };
         let work = Work::begin(connection, self.settings.clone(), fence)?;
         Ok(Box::new(Writing::new(self, work, pace)))
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        self.land_all()?;
+        let connection = self.take()?;
+        snapshot::begin(self, connection)
     }
 
     fn settle(&mut self) -> Result<()> {

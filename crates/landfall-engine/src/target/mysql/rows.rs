@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use arrow_array::RecordBatch;
 use landfall_core::keys::Scalar;
 use mysql::Value;
 
@@ -11,7 +10,6 @@ use super::{
     connection::Connection,
     existing::texts,
     failure::{Context as _, failure, is_no_table},
-    mismatch,
     names::{all_names, folded, names, quoted},
     stored::{bound, scalar},
 };
@@ -19,13 +17,11 @@ use crate::{
     error::Result,
     target::{
         RowFilter,
-        batch::batch,
+        batch::{BatchBuilder, EachBatch, Foreign},
         page::{self, Words},
     },
 };
 
-/// Rows of one batch of a scan.
-const SCAN_ROWS: usize = 8192;
 /// The sizes of questions for many keys, so that their statements stay prepared. The largest keeps the server's list of
 /// ranges within its memory (`range_optimizer_max_mem_size`).
 const KEYS_PER_QUESTION: [usize; 4] = [1, 8, 64, 512];
@@ -210,30 +206,21 @@ pub(super) fn page(connection: &mut Connection, table: &Table, filter: &RowFilte
 pub(super) fn scan(
     connection: &mut Connection,
     table: &Table,
-    positions: &[usize],
-    visit: &mut dyn FnMut(&RecordBatch),
+    (positions, foreign): (&[usize], Foreign),
+    visit: EachBatch<'_>,
 ) -> Result<()> {
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
     let sql = format!("SELECT {} FROM {}", names(table, positions), quoted(&table.name));
-    let mut columns = vec![Vec::with_capacity(SCAN_ROWS); positions.len()];
-    let mut hand_over = |columns: &mut [Vec<Scalar>]| -> Result<()> {
-        let batch =
-            batch(table, positions, columns).map_err(|error| mismatch(format!("{}: {error}", reading(table))))?;
-        visit(&batch);
-        Ok(())
-    };
+    let mut batch = BatchBuilder::new(table, positions, foreign);
     connection.rows(&sql, Vec::new(), &|| reading(table), &mut |_, row| {
-        for ((value, column), &at) in row.into_iter().zip(&mut columns).zip(positions) {
-            column.push(scalar(&table.schema.fields[at].kind, value));
+        for (column, (value, &at)) in row.into_iter().zip(positions).enumerate() {
+            batch.push(column, scalar(&table.schema.fields[at].kind, value).as_ref())?;
         }
-        if columns.first().is_some_and(|column| column.len() == SCAN_ROWS) {
-            hand_over(&mut columns)?;
-        }
-        Ok(())
+        if batch.end_row() { batch.hand_over(visit) } else { Ok(()) }
     })?;
-    hand_over(&mut columns)
+    batch.hand_over(visit)
 }
 
 /// Takes all rows out of `table`, within the transaction: `TRUNCATE` would commit.

@@ -27,6 +27,7 @@ mod rows;
 mod session;
 mod settings;
 mod settle;
+mod snapshot;
 mod socket;
 mod tls;
 mod transaction;
@@ -59,7 +60,9 @@ use self::{
     worker::Worker,
 };
 use super::{
-    Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction, limits,
+    Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target, Transaction,
+    batch::{Foreign, shown},
+    limits,
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -251,7 +254,9 @@ impl Read for Postgres {
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(()) };
-        self.read_table(table, &seat, |connection| rows::scan(connection, table, &seat.place, positions, visit))
+        self.read_table(table, &seat, |connection| {
+            rows::scan(connection, table, &seat.place, (positions, Foreign::Missing), &mut shown(visit))
+        })
     }
 
     fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
@@ -286,6 +291,12 @@ impl Read for Postgres {
 impl Target for Postgres {
     fn location(&self) -> String {
         self.session.settings.to_string()
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        self.settled()?;
+        let connection = self.begun(Use::Snapshot)?;
+        snapshot::of(self, connection)
     }
 
     fn prepare(&mut self, tables: &[Table]) -> Result<()> {

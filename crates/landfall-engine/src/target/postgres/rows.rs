@@ -1,6 +1,5 @@
 //! Reading the rows of the dictionary's tables, and asking for many of them at once.
 
-use arrow_array::RecordBatch;
 use landfall_core::{
     keys::Scalar,
     schema::{Field, FieldType},
@@ -9,7 +8,7 @@ use landfall_core::{
 use super::{
     connection::{Connection, Format},
     ddl::{Place, quoted},
-    failure::Outcome,
+    failure::{Failure, Outcome},
     message::{Body, garbled},
     own::integer,
     parameters::{Oid, Parameters, array, oid, sized},
@@ -17,12 +16,10 @@ use super::{
 };
 use crate::target::{
     RowFilter, Table,
-    batch::batch,
+    batch::{BatchBuilder, EachBatch, Foreign},
     page::{self, Words},
 };
 
-/// Rows of one batch of a scan.
-const SCAN_ROWS: usize = 8192;
 /// Keys looked for by one statement.
 const KEYS_PER_STATEMENT: usize = 50_000;
 /// What comes before the first row of a binary COPY.
@@ -230,14 +227,21 @@ pub(super) fn scan(
     connection: &mut Connection,
     table: &Table,
     place: &Place,
-    positions: &[usize],
-    visit: &mut dyn FnMut(&RecordBatch),
+    (positions, foreign): (&[usize], Foreign),
+    visit: EachBatch<'_>,
 ) -> Outcome<()> {
     let sql = format!("COPY (SELECT {} FROM {place} AS t) TO STDOUT (FORMAT binary)", select_list(table, positions));
-    let mut scan = Scan { table, positions, columns: vec![Vec::with_capacity(SCAN_ROWS); positions.len()] };
+    let kinds = positions.iter().map(|&at| &table.schema.fields[at].kind).collect();
+    let mut scan = Scan { kinds, batch: BatchBuilder::new(table, positions, foreign) };
     let (mut buffer, mut begun) = (Vec::new(), false);
     connection.patiently(|connection| {
         connection.copy_out(&sql, &mut |bytes| {
+            if begun && buffer.is_empty() {
+                // The server sends whole rows.
+                let rest = scan.take(bytes, visit)?;
+                buffer.extend_from_slice(&bytes[bytes.len() - rest..]);
+                return Ok(());
+            }
             buffer.extend_from_slice(bytes);
             if !begun && buffer.len() >= SIGNATURE {
                 buffer.drain(..SIGNATURE);
@@ -250,42 +254,35 @@ pub(super) fn scan(
             Ok(())
         })
     })?;
-    scan.hand_over(visit)
+    scan.batch.hand_over(visit).map_err(Failure::Taker)
 }
 
 /// A scan under way.
 struct Scan<'s> {
-    table: &'s Table,
-    positions: &'s [usize],
-    columns: Vec<Vec<Scalar>>,
+    kinds: Vec<&'s FieldType>,
+    batch: BatchBuilder<'s>,
 }
 
 impl Scan<'_> {
     /// Takes all whole rows of `bytes` in; how many bytes are left.
-    fn take(&mut self, bytes: &[u8], visit: &mut dyn FnMut(&RecordBatch)) -> Outcome<usize> {
+    fn take(&mut self, bytes: &[u8], visit: EachBatch<'_>) -> Outcome<usize> {
         let mut rest = bytes;
         while let Some(row) = whole_row(rest)? {
             let mut body = Body(&rest[2..row]);
-            for (column, &at) in self.columns.iter_mut().zip(self.positions) {
+            for (column, kind) in self.kinds.iter().enumerate() {
                 let sent = match usize::try_from(body.i32()?) {
                     Ok(length) => Some(body.bytes(length)?),
                     Err(_) => None,
                 };
-                column.push(value::read(&self.table.schema.fields[at].kind, sent));
+                let value = value::view(kind, sent).unwrap_or(value::UNKNOWN);
+                self.batch.push(column, value).map_err(Failure::Taker)?;
             }
             rest = &rest[row..];
-            if self.columns.first().is_some_and(|column| column.len() == SCAN_ROWS) {
-                self.hand_over(visit)?;
+            if self.batch.end_row() {
+                self.batch.hand_over(visit).map_err(Failure::Taker)?;
             }
         }
         Ok(rest.len())
-    }
-
-    fn hand_over(&mut self, visit: &mut dyn FnMut(&RecordBatch)) -> Outcome<()> {
-        if self.columns.first().is_some_and(|column| !column.is_empty()) {
-            visit(&batch(self.table, self.positions, &mut self.columns).map_err(|_| garbled())?);
-        }
-        Ok(())
     }
 }
 

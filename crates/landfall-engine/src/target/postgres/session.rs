@@ -39,6 +39,8 @@ pub(super) enum Use {
     Write,
     /// It only reads.
     Read,
+    /// It only reads, and sees what was committed when it began.
+    Snapshot,
 }
 
 impl Session {
@@ -69,7 +71,11 @@ impl Session {
     /// Begins a transaction. All settings are its own, since its connection may be another's the next moment; they make
     /// answers the same whatever the server, the database and the role are set to.
     pub(super) fn begin(&self, connection: &mut Connection, using: Use) -> Outcome<()> {
-        let only = if using == Use::Read { " READ ONLY" } else { "" };
+        let mode = match using {
+            Use::Write => "READ COMMITTED",
+            Use::Read => "READ COMMITTED READ ONLY",
+            Use::Snapshot => "REPEATABLE READ READ ONLY",
+        };
         let lock_timeout = self.settings.lock_timeout.as_millis();
         let checks = if self.server.version >= CHECKS_CLIENTS_FROM {
             "; SET LOCAL client_connection_check_interval = '5s'"
@@ -77,7 +83,7 @@ impl Session {
             ""
         };
         let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED{only}; SET LOCAL lock_timeout = {lock_timeout}; \
+            "BEGIN ISOLATION LEVEL {mode}; SET LOCAL lock_timeout = {lock_timeout}; \
              SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
              SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL bytea_output = 'hex'; \
              SET LOCAL extra_float_digits = 1; SET LOCAL standard_conforming_strings = on{checks}"

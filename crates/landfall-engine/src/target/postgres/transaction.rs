@@ -22,6 +22,7 @@ use crate::{
     ledger::{LoadEntry, LoadFilter, LoadId},
     quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
     target::{
+        batch::{Foreign, shown},
         parent_gone,
         sql::{documents, followers::refuse_followers, ledger, quarantine},
     },
@@ -186,7 +187,10 @@ impl Read for PostgresTransaction<'_> {
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        self.read_rows(table, |connection, place| rows::scan(connection, table, place, positions, visit)).map(drop)
+        self.read_rows(table, |connection, place| {
+            rows::scan(connection, table, place, (positions, Foreign::Missing), &mut shown(visit))
+        })
+        .map(drop)
     }
 
     fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {

@@ -45,30 +45,40 @@ pub(super) fn write(value: ScalarRef<'_>, out: &mut Vec<u8>) -> bool {
     }
 }
 
-/// The value that the server sent as `sent` for a field of type `kind`; a number is sent as its text. Where another
-/// program stored what the field cannot hold, it is a text that equals no value of ours.
-pub(super) fn read(kind: &FieldType, sent: Option<&[u8]>) -> Scalar {
-    let Some(sent) = sent else { return Scalar::Null };
-    let scalar = match oid_of(kind) {
-        oid::INT8 => sent.try_into().ok().map(|value| Scalar::Integer(i64::from_be_bytes(value))),
-        oid::BOOL => sent.first().map(|&byte| Scalar::Boolean(byte != 0)),
+/// A text that equals no value of ours: no row of ours has a NUL in it.
+pub(super) const UNKNOWN: ScalarRef<'static> = ScalarRef::Text("\0");
+
+/// The value that the server sent as `sent` for a field of type `kind`; a number is sent as its text. None where another program
+/// stored what the field cannot hold.
+#[inline]
+pub(super) fn view<'s>(kind: &FieldType, sent: Option<&'s [u8]>) -> Option<ScalarRef<'s>> {
+    let Some(sent) = sent else { return Some(ScalarRef::Null) };
+    match oid_of(kind) {
+        oid::INT8 => sent.try_into().ok().map(|value| ScalarRef::Integer(i64::from_be_bytes(value))),
+        oid::BOOL => sent.first().map(|&byte| ScalarRef::Boolean(byte != 0)),
         oid::DATE => sent.try_into().ok().and_then(|value| date(i32::from_be_bytes(value))),
-        oid::TIME => sent.try_into().ok().map(|value| Scalar::Time(i64::from_be_bytes(value))),
+        oid::TIME => sent.try_into().ok().map(|value| ScalarRef::Time(i64::from_be_bytes(value))),
         oid::TIMESTAMPTZ => sent.try_into().ok().and_then(|value| datetime(i64::from_be_bytes(value))),
-        oid::NUMERIC => std::str::from_utf8(sent).ok().map(|text| Scalar::Number(numeric::read(text).to_owned())),
-        _ => std::str::from_utf8(sent).ok().map(|text| Scalar::Text(text.to_owned())),
-    };
-    // No row of ours has a NUL in it.
-    scalar.unwrap_or_else(|| Scalar::Text(format!("\0{sent:?}")))
+        oid::NUMERIC => std::str::from_utf8(sent).ok().map(|text| ScalarRef::Number(numeric::read(text))),
+        _ => std::str::from_utf8(sent).ok().map(ScalarRef::Text),
+    }
+}
+
+/// The same; what the field cannot hold is a text that equals no value of ours.
+pub(super) fn read(kind: &FieldType, sent: Option<&[u8]>) -> Scalar {
+    match view(kind, sent) {
+        Some(value) => value.to_owned(),
+        None => Scalar::Text(format!("\0{:?}", sent.unwrap_or_default())),
+    }
 }
 
 /// None for the infinities, and for what is beyond the numbers of Landfall.
-fn date(day: i32) -> Option<Scalar> {
-    (day != i32::MAX && day != i32::MIN).then(|| day.checked_add(EPOCH_DAYS).map(Scalar::Date))?
+fn date<'s>(day: i32) -> Option<ScalarRef<'s>> {
+    (day != i32::MAX && day != i32::MIN).then(|| day.checked_add(EPOCH_DAYS).map(ScalarRef::Date))?
 }
 
-fn datetime(micros: i64) -> Option<Scalar> {
-    (micros != i64::MAX && micros != i64::MIN).then(|| micros.checked_add(EPOCH_MICROS).map(Scalar::Datetime))?
+fn datetime<'s>(micros: i64) -> Option<ScalarRef<'s>> {
+    (micros != i64::MAX && micros != i64::MIN).then(|| micros.checked_add(EPOCH_MICROS).map(ScalarRef::Datetime))?
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod migrations;
 mod own;
 mod query;
 mod rows;
+mod snapshot;
 mod statements;
 mod stored;
 
@@ -29,7 +30,9 @@ use self::{
     statements::Statements,
 };
 use super::{
-    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Table, Target, Transaction,
+    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
+    Transaction,
+    batch::{Foreign, shown},
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -186,7 +189,7 @@ macro_rules! read_through {
                 rows::page(&self.$field, table, filter)
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-                rows::scan(&self.$field, table, positions, visit)
+                rows::scan(&self.$field, table, (positions, Foreign::Missing), &mut shown(visit))
             }
             fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
                 ledger::loads(&Own(&self.$field), filter)
@@ -237,6 +240,10 @@ impl Target for Sqlite {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| failure(&error, &format!("cannot write to the database {}", self.location)))?;
         Ok(Box::new(SqliteTransaction { transaction, statements: &self.statements }))
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        snapshot::begin(&mut self.connection, &self.location)
     }
 
     fn commit_durably(&mut self) -> Result<()> {

@@ -1,6 +1,5 @@
 //! Reading the rows of the dictionary's tables.
 
-use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, schema::FieldType};
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
@@ -10,19 +9,17 @@ use super::{
     failure::{Context as _, failure},
     quoted,
     statements::Statements,
-    stored::{Bound, scalar},
+    stored::{Bound, scalar, stored_text},
 };
 use crate::{
     error::Result,
     target::{
         RowFilter,
+        batch::{BatchBuilder, EachBatch, Foreign},
         page::{self, Words},
         sql::followers::{Follower, refuse_followers},
     },
 };
-
-/// Rows of one batch of a scan.
-const SCAN_ROWS: usize = 8192;
 
 /// Whether the database has a table called `name`.
 pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
@@ -64,8 +61,8 @@ pub(super) fn find(
 pub(super) fn scan(
     connection: &Connection,
     table: &Table,
-    positions: &[usize],
-    visit: &mut dyn FnMut(&RecordBatch),
+    (positions, foreign): (&[usize], Foreign),
+    visit: EachBatch<'_>,
 ) -> Result<()> {
     if !has_table(connection, &table.name)? {
         return Ok(());
@@ -73,18 +70,21 @@ pub(super) fn scan(
     let sql = format!("SELECT {} FROM {}", names(table, positions), quoted(&table.name));
     let mut statement = connection.prepare(&sql).context(|| reading(table))?;
     let mut rows = statement.query([]).context(|| reading(table))?;
-    let mut columns = vec![Vec::with_capacity(SCAN_ROWS); positions.len()];
+    let mut batch = BatchBuilder::new(table, positions, foreign);
     while let Some(row) = rows.next().context(|| reading(table))? {
-        for (value, column) in read_row(table, positions, row).context(|| reading(table))?.into_iter().zip(&mut columns)
-        {
-            column.push(value);
+        for (column, &at) in positions.iter().enumerate() {
+            let value = row.get_ref(column).context(|| reading(table))?;
+            let kind = &table.schema.fields[at].kind;
+            match stored_text(kind, value) {
+                Some(text) => batch.push(column, text)?,
+                None => batch.push(column, scalar(kind, value).as_ref())?,
+            }
         }
-        if columns.first().is_some_and(|column| column.len() == SCAN_ROWS) {
-            visit(&batch(table, positions, &mut columns)?);
+        if batch.end_row() {
+            batch.hand_over(visit)?;
         }
     }
-    visit(&batch(table, positions, &mut columns)?);
-    Ok(())
+    batch.hand_over(visit)
 }
 
 /// The rows that `filter` wants.
@@ -113,12 +113,6 @@ fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusq
         .enumerate()
         .map(|(column, &at)| Ok(scalar(&table.schema.fields[at].kind, row.get_ref(column)?)))
         .collect()
-}
-
-/// A batch of the values gathered, which are taken away.
-fn batch(table: &Table, positions: &[usize], columns: &mut [Vec<Scalar>]) -> Result<RecordBatch> {
-    crate::target::batch::batch(table, positions, columns)
-        .map_err(|error| super::mismatch(format!("{}: {error}", reading(table))))
 }
 
 /// Takes all rows out of `table`.

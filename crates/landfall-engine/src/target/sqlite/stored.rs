@@ -39,6 +39,23 @@ pub(super) fn scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
     }
 }
 
+/// The same for a field that holds text, where the text stands there as it is: the usual case, which needs no copy.
+#[inline]
+pub(super) fn stored_text<'v>(kind: &FieldType, value: ValueRef<'v>) -> Option<ScalarRef<'v>> {
+    let ValueRef::Text(bytes) = value else { return None };
+    let holds_text = !matches!(
+        kind,
+        FieldType::Integer { .. }
+            | FieldType::Year
+            | FieldType::Boolean(_)
+            | FieldType::Number(_)
+            | FieldType::Date(_)
+            | FieldType::Time(_)
+            | FieldType::Datetime { .. }
+    );
+    std::str::from_utf8(bytes).ok().filter(|_| holds_text).map(ScalarRef::Text)
+}
+
 fn any_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
     match value {
         ValueRef::Null => Scalar::Null,

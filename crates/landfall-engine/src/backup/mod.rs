@@ -1,0 +1,175 @@
+//! Backups: each table as an Avro file, all from one moment, in sets that appear only when they are whole.
+//!
+//! A set is written aside, flushed, read back and held against what was written, and then gets its name in one step. Its manifest
+//! says what it holds; whoever restores from it holds every byte against that first.
+
+mod digest;
+mod manifest;
+mod retention;
+mod set;
+mod store;
+mod table;
+mod verify;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::{
+    digest::ContentDigest,
+    manifest::{MANIFEST, Manifest, TableEntry},
+    retention::Keep,
+    set::{SetId, file_of},
+    store::{Draft, LocalStore, SetFile, Store},
+    verify::{VerifiedSet, verify_set},
+};
+use crate::{
+    avro::Codec,
+    error::{Error, Result},
+    pipeline::Observer,
+    project::Project,
+    target::{Table, Target},
+    timestamp,
+};
+
+/// What is asked of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// The tables; all where there are none.
+    pub tables: Vec<String>,
+    /// How the files are compressed.
+    pub codec: Codec,
+    /// Threads that write and compress rows.
+    pub threads: usize,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackupOutcome {
+    /// The set.
+    pub set: String,
+    /// Where it is.
+    pub location: String,
+    /// Its tables.
+    pub tables: Vec<BackedUpTable>,
+    /// Tables of the dictionary that the database does not have.
+    pub missing: Vec<String>,
+}
+
+/// A table of a backup.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackedUpTable {
+    /// The table.
+    pub table: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The content digest of its rows.
+    pub digest: String,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// Backs the tables of `options` up into a new set of `store`.
+///
+/// # Errors
+/// A table that is not there, a target that cannot be read, a store that cannot be written: then there is no new set, and those
+/// that were there are as they were.
+pub fn backup(
+    target: &mut dyn Target,
+    project: &Project,
+    store: &dyn Store,
+    options: &BackupOptions,
+    observer: &dyn Observer,
+) -> Result<BackupOutcome> {
+    let wanted = wanted(project, &options.tables)?;
+    let started = Timestamp::now();
+    let set = SetId::new(started)?;
+    let location = target.location();
+    let mut snapshot = target.snapshot()?;
+    let (mut tables, mut missing) = (Vec::new(), Vec::new());
+    for table in wanted {
+        if snapshot.has_table(&table)? {
+            tables.push(table);
+        } else {
+            missing.push(table.name.to_string());
+        }
+    }
+    refuse_missing(&missing, tables.is_empty(), options)?;
+    let mut draft = store.draft(&set)?;
+    let mut entries = Vec::new();
+    for table in &tables {
+        let begun = Instant::now();
+        let file = file_of(&table.name);
+        observer.begins(&table.name, &format!("{set}/{file}"));
+        let written = table::write(&mut *snapshot, table, draft.create(&file)?, options, observer)?;
+        draft.keep(&file, written.bytes, &written.sha256)?;
+        entries.push(TableEntry {
+            table: table.name.to_string(),
+            file,
+            rows: written.rows,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            digest: written.digest.to_hex(),
+            seconds: begun.elapsed().as_secs_f64(),
+            schema: landfall_core::schema::told::schema_of(&table.schema),
+        });
+    }
+    let manifest = Manifest {
+        format: Manifest::format(),
+        set: set.to_string(),
+        tool: format!("landfall {}", env!("CARGO_PKG_VERSION")),
+        target: location,
+        snapshot: snapshot.moment(),
+        started_at: timestamp::of(started),
+        ended_at: timestamp::now(),
+        codec: options.codec.name().to_owned(),
+        tables: entries,
+    };
+    drop(snapshot);
+    let bytes = manifest.to_bytes().map_err(|error| Error::Usage(format!("cannot write the manifest: {error}")))?;
+    let location = draft.publish(&bytes)?;
+    Ok(BackupOutcome {
+        set: set.to_string(),
+        location,
+        tables: manifest.tables.into_iter().map(told).collect(),
+        missing,
+    })
+}
+
+fn wanted(project: &Project, names: &[String]) -> Result<Vec<Table>> {
+    let tables = project.tables();
+    if names.is_empty() {
+        return Ok(tables);
+    }
+    let mut positions: Vec<usize> = names.iter().map(|name| project.position(name)).collect::<Result<_>>()?;
+    positions.sort_unstable();
+    positions.dedup();
+    Ok(positions.into_iter().map(|at| tables[at].clone()).collect())
+}
+
+fn refuse_missing(missing: &[String], all: bool, options: &BackupOptions) -> Result<()> {
+    if missing.is_empty() || !all && options.tables.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("the database has no table {}: there is nothing to back up", missing.join(", "))))
+}
+
+fn told(entry: TableEntry) -> BackedUpTable {
+    let TableEntry { table, rows, bytes, sha256, digest, seconds, .. } = entry;
+    BackedUpTable { table, rows, bytes, sha256, digest, seconds }
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,199 @@
+//! One table into its file: the snapshot is read by the caller's thread, rows are written and compressed by others, and one more
+//! puts the blocks into the file in their order.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
+use landfall_core::{
+    avro::write::{NumberForm, NumberSpan, RowWriter, Unwritable},
+    schema::FieldType,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{BackupOptions, ContentDigest, hex};
+use crate::{
+    avro::{Codec, ContainerWriter, SYNC},
+    error::{Error, Result, TargetError, TargetErrorKind},
+    pipeline::{Observer, Progress},
+    target::{Snapshot, Table},
+};
+
+/// Bytes that are written at once.
+const BUFFER: usize = 1 << 20;
+
+/// A file that was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+    pub(super) digest: ContentDigest,
+}
+
+/// A block on its way into the file.
+struct Block {
+    rows: u64,
+    compressed: Vec<u8>,
+    digest: ContentDigest,
+}
+
+/// A batch on its way to a worker, and where its block goes.
+struct Job {
+    rows: RecordBatch,
+    answer: SyncSender<Result<Block>>,
+}
+
+/// Writes all rows of `table` into `file`, and flushes it to the disk.
+pub(super) fn write(
+    snapshot: &mut dyn Snapshot,
+    table: &Table,
+    file: File,
+    options: &BackupOptions,
+    observer: &dyn Observer,
+) -> Result<Written> {
+    let writer = RowWriter::new(&table.name, &table.schema, &number_forms(snapshot, table)?);
+    let mut sync = [0; SYNC];
+    getrandom::fill(&mut sync).map_err(|error| unwritable(&io::Error::other(error.to_string())))?;
+    let out = BufWriter::with_capacity(BUFFER, Hashing { file, sha256: Sha256::new(), bytes: 0 });
+    let container =
+        ContainerWriter::new(out, writer.schema(), options.codec, sync).map_err(|error| unwritable(&error))?;
+    let positions: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let threads = options.threads.max(1);
+    let (job_sender, jobs) = sync_channel::<Job>(threads);
+    let (answer_sender, answers) = sync_channel(threads + 2);
+    let jobs = Mutex::new(jobs);
+    thread::scope(|scope| {
+        let file = scope.spawn(move || put_blocks(container, answers));
+        for _ in 0..threads {
+            scope.spawn(|| work(&jobs, &writer, table, options.codec));
+        }
+        let mut rows = 0;
+        let read = snapshot.rows(table, &positions, &mut |batch| {
+            rows += batch.num_rows() as u64;
+            let (answer, receiver) = sync_channel(1);
+            // Where nobody listens any more, the file has an error to tell.
+            if answer_sender.send(receiver).is_err() || job_sender.send(Job { rows: batch, answer }).is_err() {
+                return Err(Error::Cancelled);
+            }
+            if observer.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            observer.progress(Progress { bytes: 0, total_bytes: 0, records: rows, rejected: 0 });
+            Ok(())
+        });
+        drop((answer_sender, job_sender));
+        let written = file.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match (read, written) {
+            (Ok(()), written) => written,
+            (Err(Error::Cancelled), Err(error)) | (Err(error), _) => Err(error),
+        }
+    })
+}
+
+/// For each field of numbers the form that holds all of them: they are read once before.
+fn number_forms(snapshot: &mut dyn Snapshot, table: &Table) -> Result<Vec<NumberForm>> {
+    let is_number = |at: &usize| matches!(table.schema.fields[*at].kind, FieldType::Number(_));
+    let positions: Vec<usize> = (0..table.schema.fields.len()).filter(is_number).collect();
+    let mut spans = vec![NumberSpan::default(); positions.len()];
+    if !positions.is_empty() {
+        snapshot.rows(table, &positions, &mut |batch| {
+            for (span, column) in spans.iter_mut().zip(batch.columns()) {
+                let column = column.as_string::<i32>();
+                (0..column.len()).filter(|&row| column.is_valid(row)).for_each(|row| span.add(column.value(row)));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(spans.into_iter().map(NumberSpan::form).collect())
+}
+
+/// Writes and compresses batches until there are no more.
+fn work(jobs: &Mutex<Receiver<Job>>, writer: &RowWriter, table: &Table, codec: Codec) {
+    let (mut plain, mut ends) = (Vec::new(), Vec::new());
+    loop {
+        let job = match jobs.lock() {
+            Ok(jobs) => jobs.recv(),
+            Err(_) => return,
+        };
+        let Ok(Job { rows, answer }) = job else { return };
+        plain.clear();
+        ends.clear();
+        let block = writer.write(&rows, &mut plain, &mut ends).map_err(|at| misplaced(table, &at)).and_then(|()| {
+            let mut digest = ContentDigest::default();
+            let mut start = 0;
+            for &end in &ends {
+                digest.add_row(&plain[start..end]);
+                start = end;
+            }
+            let compressed = codec.compress(&plain).map_err(|error| unwritable(&error))?;
+            Ok(Block { rows: ends.len() as u64, compressed, digest })
+        });
+        let _ = answer.send(block);
+    }
+}
+
+/// Puts blocks into the file, in their order.
+fn put_blocks(
+    mut container: ContainerWriter<BufWriter<Hashing>>,
+    answers: Receiver<Receiver<Result<Block>>>,
+) -> Result<Written> {
+    let (mut rows, mut digest) = (0, ContentDigest::default());
+    while let Ok(answer) = answers.recv() {
+        // A worker that panicked tells it when it is joined.
+        let Ok(block) = answer.recv() else { return Err(Error::Cancelled) };
+        let block = block?;
+        container.block(block.rows, &block.compressed).map_err(|error| unwritable(&error))?;
+        rows += block.rows;
+        digest.add(&block.digest);
+    }
+    let finish = || -> io::Result<Hashing> {
+        let hashing = container.finish().into_inner().map_err(io::IntoInnerError::into_error)?;
+        hashing.file.sync_all()?;
+        Ok(hashing)
+    };
+    let hashing = finish().map_err(|error| unwritable(&error))?;
+    Ok(Written { rows, bytes: hashing.bytes, sha256: hex(&hashing.sha256.finalize()), digest })
+}
+
+/// A file, and the digest of what was written to it.
+struct Hashing {
+    file: File,
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sha256.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn unwritable(error: &io::Error) -> Error {
+    Error::File { path: "the backup".into(), cause: io::Error::new(error.kind(), error.to_string()) }
+}
+
+/// The error for a value that the table's own dictionary has no place for.
+fn misplaced(table: &Table, at: &Unwritable) -> Error {
+    let field = &table.schema.fields[at.field];
+    let message = format!(
+        "the table {:?} has a row without a value in its field {:?}, which is required: another program has stored it; mend it in the \
+         database, or say in the data package that the field may be missing",
+        &*table.name, &*field.name
+    );
+    TargetError::new(TargetErrorKind::Mismatch, message).into()
+}

@@ -1,0 +1,27 @@
+//! The tables as they were at one moment.
+
+use arrow_array::RecordBatch;
+
+use super::Table;
+use crate::error::Result;
+
+/// The tables as they were at one moment, while others go on writing: what a backup reads.
+pub trait Snapshot {
+    /// Which moment that is, in the database's own terms.
+    fn moment(&self) -> String;
+
+    /// Whether `table` was there.
+    fn has_table(&mut self, table: &Table) -> Result<bool>;
+
+    /// Hands all rows of `table`, with the fields at `positions`, to `visit` in batches of a few thousand. It ends early with an
+    /// error of `visit`.
+    ///
+    /// # Errors
+    /// A value that its field cannot hold: another program has stored it. Nothing is left out.
+    fn rows(
+        &mut self,
+        table: &Table,
+        positions: &[usize],
+        visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()>;
+}

@@ -1,0 +1,76 @@
+//! `landfall backup`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use landfall_engine::{
+    avro::Codec,
+    backup::{BackupOptions, LocalStore, backup},
+    pipeline::Work,
+    target::Access,
+};
+
+use super::{Invocation, selection::unknown_table};
+use crate::{config::Backup, exit::Exit, output, summary};
+
+/// Back tables up to Avro: a new set of files, all from one moment.
+///
+/// A set appears only when all of it was written, flushed and read back. Its manifest tells rows, bytes and digests of each table. Others
+/// may go on writing to the database meanwhile.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The tables; all where none is named.
+    #[arg(value_name = "TABLE")]
+    tables: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+    /// How files are compressed: zstd, deflate, snappy, bzip2, xz or none. [default: zstd, or what landfall.yaml says]
+    #[arg(long, value_name = "CODEC", value_parser = codecs(), hide_possible_values = true)]
+    codec: Option<String>,
+    /// Print the set as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where backup sets lie.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The folder of the backup sets. [default: backups in the project, or what landfall.yaml says]
+    #[arg(long = "to", visible_alias = "in", value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+impl Place {
+    /// The store, as typed, else as the project says.
+    pub(super) fn store(&self, settings: &Backup) -> LocalStore {
+        LocalStore::new(self.to.clone().unwrap_or_else(|| settings.to.clone()))
+    }
+}
+
+fn codecs() -> PossibleValuesParser {
+    PossibleValuesParser::new(Codec::ALL.map(Codec::name))
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    for table in &args.tables {
+        if !settings.package.resources.iter().any(|resource| *resource.name == **table) {
+            return Err(unknown_table(table, &settings.package).into());
+        }
+    }
+    let store = args.place.store(&settings.backup);
+    let codec = args.codec.as_deref().and_then(Codec::parse).unwrap_or(settings.backup.codec);
+    let options = BackupOptions { tables: args.tables, codec, threads: Work::default().threads };
+    let mut opened = invocation.open_with(settings, Access::Read)?;
+    let reporter = invocation.reporter();
+    let outcome = backup(&mut *opened.target, &opened.project, &store, &options, &reporter);
+    reporter.clear();
+    let outcome = outcome?;
+    if args.json {
+        output::print(&format!("{}\n", serde_json::to_string(&outcome)?))?;
+    } else if !invocation.globals.quiet {
+        output::print(&summary::backed_up(&outcome))?;
+    }
+    Ok(Exit::Done)
+}

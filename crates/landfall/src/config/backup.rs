@@ -1,0 +1,75 @@
+//! `backup` in `landfall.yaml`: where backups go, when, and which are kept.
+
+use std::path::{Path, PathBuf};
+
+use landfall_core::schema::document::{Node, Problems, Reader, nearest};
+use landfall_engine::{avro::Codec, backup::Keep};
+
+use super::schedule::Schedule;
+
+/// Where backups go, when, and which are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Backup {
+    /// The folder.
+    pub(crate) to: PathBuf,
+    /// How files are compressed.
+    pub(crate) codec: Codec,
+    /// When the service makes one; without it, it makes none by itself.
+    pub(crate) schedule: Option<Schedule>,
+    /// Which sets are kept.
+    pub(crate) keep: Keep,
+}
+
+impl Backup {
+    /// What holds where nothing is said: the folder `backups` of the project, at no time of its own.
+    pub(super) fn usual(folder: &Path) -> Self {
+        Self { to: folder.join("backups"), codec: Codec::default(), schedule: None, keep: Keep::default() }
+    }
+}
+
+pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Backup {
+    let usual = Backup::usual(folder);
+    let Some(mut reader) = node.map("\"backup\"", problems) else { return usual };
+    let to = reader.text("to").map(|to| folder.join(to.strip_prefix("file://").unwrap_or(to)));
+    let codec = reader.take("codec").and_then(|node| codec(node, problems));
+    let keep = reader.take("keep").map(|node| keep(node, problems));
+    let schedule = Schedule::take(&mut reader);
+    reader.finish();
+    Backup { to: to.unwrap_or(usual.to), codec: codec.unwrap_or_default(), schedule, keep: keep.unwrap_or_default() }
+}
+
+fn codec(node: &Node, problems: &Problems) -> Option<Codec> {
+    let text = node.text("\"codec\"", problems)?;
+    let found = Codec::parse(text);
+    if found.is_none() {
+        let names = Codec::ALL.map(Codec::name);
+        let mend = match nearest(text, names.into_iter()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("write one of: {}", names.join(", ")),
+        };
+        problems.report_with_mend(&node.place, format!("\"codec\" cannot be \"{}\"", text.escape_debug()), mend);
+    }
+    found
+}
+
+fn keep(node: &Node, problems: &Problems) -> Keep {
+    let Some(mut reader) = node.map("\"keep\"", problems) else { return Keep::default() };
+    let keep = Keep {
+        last: count(&mut reader, "last"),
+        daily: count(&mut reader, "daily"),
+        weekly: count(&mut reader, "weekly"),
+        monthly: count(&mut reader, "monthly"),
+        yearly: count(&mut reader, "yearly"),
+    };
+    reader.finish();
+    if keep == (Keep { last: Some(0), ..Keep::default() }) {
+        problems.report_with_mend(&node.place, "\"keep\" would keep no backup at all", "write \"last: 1\" at least");
+    }
+    keep
+}
+
+fn count(reader: &mut Reader<'_>, name: &'static str) -> Option<u32> {
+    super::load_defaults::parsed(reader, name, |text| {
+        text.parse().map_err(|_| format!("{text:?} is not a number of backups"))
+    })
+}

@@ -1,0 +1,64 @@
+//! Backups, as a person reads them.
+
+use std::fmt::Write as _;
+
+use landfall_engine::{
+    Error,
+    backup::{BackupOutcome, Manifest, SetId, VerifiedSet},
+    shown,
+};
+
+use super::thousands;
+
+/// What a backup wrote.
+pub(crate) fn backed_up(outcome: &BackupOutcome) -> String {
+    let mut text = String::new();
+    for table in &outcome.tables {
+        let (rows, bytes) = (thousands(table.rows), thousands(table.bytes));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}: {rows} rows, {bytes} bytes, {:.1} s", shown(&table.table), table.seconds);
+    }
+    for table in &outcome.missing {
+        let _ = writeln!(text, "{}: the database has no such table", shown(table));
+    }
+    let _ = writeln!(text, "backup set {} in {}", outcome.set, shown(&outcome.location));
+    text
+}
+
+/// The sets of a store.
+pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, Error>)]) -> String {
+    let mut text = String::new();
+    for (set, manifest) in sets {
+        match manifest {
+            Ok(manifest) => {
+                let rows = manifest.tables.iter().map(|table| table.rows).sum();
+                let bytes = manifest.tables.iter().map(|table| table.bytes).sum();
+                let tables: Vec<&str> = manifest.tables.iter().map(|table| &*table.table).collect();
+                let tables = shown(&tables.join(", ")).to_string();
+                let _ = writeln!(text, "{set}  {} rows, {} bytes  {tables}", thousands(rows), thousands(bytes));
+            }
+            Err(error) => {
+                let _ = writeln!(text, "{set}  damaged: {error}");
+            }
+        }
+    }
+    let _ = writeln!(text, "{} backup sets in {}", sets.len(), shown(location));
+    text
+}
+
+/// What was found of sets.
+pub(crate) fn verified_sets(location: &str, sets: &[VerifiedSet]) -> String {
+    let mut text = String::new();
+    for set in sets {
+        if set.findings.is_empty() {
+            let _ = writeln!(text, "{}: {} tables as they were written", set.set, set.tables.len());
+        }
+        for finding in &set.findings {
+            let _ = writeln!(text, "{}: {}", set.set, shown(finding));
+        }
+    }
+    if sets.is_empty() {
+        let _ = writeln!(text, "there is no backup set in {}", shown(location));
+    }
+    text
+}

@@ -1,0 +1,172 @@
+//! `cargo xtask bench backup`: a table of PostgreSQL to Avro and back, against fastavro, `pg_dump` and the server's own COPY into a file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde_json::json;
+use testbed::Database;
+
+use super::{
+    Bench,
+    child::{Run, output, run},
+    ground::{Case, Ground as _},
+    landfall::binary,
+    machine, postgres,
+    python::python,
+    series::{Series, peak_mib},
+};
+
+/// What is backed up, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Employees
+    #[arg(long, default_value_t = 10_000_000)]
+    rows: u64,
+    /// Runs of each; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Measure Landfall and the server alone, without fastavro
+    #[arg(long)]
+    without_fastavro: bool,
+    /// The binary; without it, a release build is made
+    #[arg(long)]
+    bin: Option<PathBuf>,
+}
+
+/// The yardstick's packages. Other versions are another yardstick.
+const PACKAGES: [&str; 3] = ["fastavro==1.13.1", "psycopg[binary]==3.3.9", "backports.zstd==1.8.0"];
+const TABLE: &str = "hired_employees";
+
+/// Something that is measured.
+struct Side<'b> {
+    name: &'static str,
+    run: Box<dyn Fn() -> Result<Run> + 'b>,
+    runs: Vec<Run>,
+}
+
+impl Backup {
+    /// Measures, and gives the report.
+    pub(super) fn report(&self) -> Result<String> {
+        let binary = binary(self.bin.clone())?;
+        let bench = Bench { rows: Vec::new(), dirty: Vec::new(), runs: self.runs, bin: self.bin.clone() };
+        let case = Case { project: bench.project(self.rows, 0.0, 0)?, held: None };
+        let python = (!self.without_fastavro).then(|| python(&bench.folder(), "fastavro", &PACKAGES)).transpose()?;
+        let server = postgres::Server::start()?;
+        let database = server.fresh(&case)?;
+        let folder = case.project.folder.join("backup");
+        fs::create_dir_all(&folder)?;
+        let settings = json!({"target": server.target(&database), "package": "../datapackage.yaml"});
+        fs::write(folder.join("landfall.yaml"), settings.to_string())?;
+        eprintln!("loading {} rows …", self.rows);
+        output(Command::new(&binary).args(["load", "--quiet", "--project"]).arg(&folder))?;
+        server.settle(&database)?;
+        let facts = format!("{} · {}", machine::facts(&["rustc"]), server.facts()?);
+        let url = server.target(&database);
+        let superuser = server.superuser(&database);
+        let mut sides = backups(&binary, &folder, (&database, superuser), &url, python.as_deref());
+        for at in 1..=self.runs {
+            eprintln!("run {at} of {}", self.runs);
+            for side in &mut sides {
+                let run = (side.run)()?;
+                ensure!(run.success, "{} failed: {}", side.name, run.errors());
+                eprintln!("  {}: {:.2} s", side.name, run.seconds);
+                side.runs.push(run);
+            }
+        }
+        let text = self.text(&facts, &sides);
+        drop(sides);
+        server.remove(database)?;
+        Ok(text)
+    }
+
+    fn text(&self, facts: &str, sides: &[Side<'_>]) -> String {
+        let mut text = format!(
+            "{facts}\n\n{} employees, median (least–greatest) of {} runs taken in turn\n\n| | s | processor s of the program | peak \
+             MiB |\n|---|--:|--:|--:|\n",
+            self.rows, self.runs
+        );
+        let median = |name: &str| {
+            let side = sides.iter().find(|side| side.name == name);
+            side.map(|side| Series::of(&side.runs, |run| run.seconds).median())
+        };
+        for side in sides {
+            let (seconds, cpu) =
+                (Series::of(&side.runs, |run| run.seconds), Series::of(&side.runs, |run| run.cpu_seconds));
+            text += &format!("| {} | {seconds} | {:.2} | {} |\n", side.name, cpu.median(), peak_mib(&side.runs));
+        }
+        text.push('\n');
+        for (ours, theirs) in [
+            ("landfall backup --codec none", "COPY TO a file, binary"),
+            ("landfall backup --codec deflate", "pg_dump -Fc (gzip)"),
+            ("landfall backup (zstd)", "pg_dump -Fc (gzip)"),
+            ("landfall backup (zstd)", "fastavro, zstandard"),
+            ("landfall backup --codec none", "fastavro, no compression"),
+        ] {
+            if let (Some(ours_at), Some(theirs_at)) = (median(ours), median(theirs)) {
+                text += &format!("{ours} to {theirs}: **{:.2}** of its time\n", ours_at / theirs_at);
+            }
+        }
+        text
+    }
+}
+
+/// All that is measured.
+fn backups<'b>(
+    binary: &'b Path,
+    folder: &'b Path,
+    (database, superuser): (&'b Database, Database),
+    url: &'b str,
+    python: Option<&'b Path>,
+) -> Vec<Side<'b>> {
+    let ours = |name, codec: &'static str| {
+        let measured = move || {
+            let sets = folder.join("sets");
+            let _ = fs::remove_dir_all(&sets);
+            let mut command = Command::new(binary);
+            command
+                .args(["backup", TABLE, "--quiet", "--codec", codec, "--to"])
+                .arg(&sets)
+                .arg("--project")
+                .arg(folder);
+            run(command, folder)
+        };
+        Side { name, run: Box::new(measured), runs: Vec::new() }
+    };
+    let copy = move || {
+        // The server writes it, under its own user.
+        let file = std::env::temp_dir().join(format!("landfall-bench-{}.bin", std::process::id()));
+        let mut command = superuser.client()?;
+        command.args(["-c", &format!("COPY {TABLE} TO '{}' (FORMAT binary)", file.display())]);
+        let copied = run(command, folder);
+        let _ = fs::remove_file(&file);
+        copied
+    };
+    let dump = move || {
+        let mut command = database.dump()?;
+        command.args(["-Fc", "-t", TABLE, "-f"]).arg(folder.join("dump.pg"));
+        run(command, folder)
+    };
+    let mut sides = vec![
+        ours("landfall backup --codec none", "none"),
+        Side { name: "COPY TO a file, binary", run: Box::new(copy), runs: Vec::new() },
+        ours("landfall backup (zstd)", "zstd"),
+        ours("landfall backup --codec deflate", "deflate"),
+        Side { name: "pg_dump -Fc (gzip)", run: Box::new(dump), runs: Vec::new() },
+    ];
+    for (name, codec) in [("fastavro, zstandard", "zstandard"), ("fastavro, no compression", "null")] {
+        let Some(python) = python else { continue };
+        let measured = move || {
+            let mut command = Command::new(python);
+            command.arg(crate::workspace().join("benches/yardsticks/fastavro_tables.py")).arg("backup");
+            command.arg(folder.join("fastavro.avro")).arg(codec).env("DATABASE_URL", url);
+            run(command, folder)
+        };
+        sides.push(Side { name, run: Box::new(measured), runs: Vec::new() });
+    }
+    sides
+}

@@ -1,0 +1,26 @@
+//! Yardsticks in Python: each with an environment of its own, made once.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Result;
+
+use super::child::output;
+
+/// The interpreter of an environment called `name` with `packages`.
+pub(super) fn python(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let environment = folder.join(format!("venv-{name}"));
+    let python = environment.join("bin/python");
+    let complete = environment.join("complete");
+    let wanted = packages.join("\n");
+    if fs::read_to_string(&complete).ok().as_deref() != Some(&wanted) {
+        eprintln!("installing {} …", packages.join(", "));
+        output(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        output(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+        fs::write(&complete, wanted)?;
+    }
+    Ok(python)
+}
