@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O, starts a thread or knows a database.
 
+pub mod avro;
 pub mod decode;
 pub mod keys;
 pub mod reject;
