@@ -2,6 +2,7 @@
 //!
 //! Read `pipeline` first: it is the only place that knows both ends.
 
+pub mod avro;
 mod csv_text;
 pub mod document;
 mod error;
