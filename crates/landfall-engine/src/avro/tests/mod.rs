@@ -5,6 +5,7 @@
 mod codecs;
 mod conformance;
 mod damage;
+mod loads;
 
 use std::{
     io::{BufReader, Read as _},
