@@ -11,6 +11,7 @@ SERVERS := '/usr/lib/postgresql/*/bin/postgres:postgresql' psql:postgresql-clien
 
 TOOLS := target/tools
 SCHEMATHESIS := $(TOOLS)/schemathesis/bin/st
+READERS := $(TOOLS)/readers/bin/fastavro
 
 .DEFAULT_GOAL := help
 .PHONY: help test needs format lint tests soak fuzz fuzz-needs bench data
@@ -21,7 +22,7 @@ help: ## List the targets
 test: needs format lint tests ## Install what the tests need, and run them all
 	@echo "make test: everything passed"
 
-needs: $(SCHEMATHESIS)
+needs: $(SCHEMATHESIS) $(READERS)
 	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy $(SERVERS)
 
 # What makes requests from the OpenAPI document, in a Python environment of its own.
@@ -29,6 +30,14 @@ $(SCHEMATHESIS):
 	@./.ci/needs python3:python3 python-venv
 	python3 -m venv $(TOOLS)/schemathesis
 	$(TOOLS)/schemathesis/bin/python -m pip install --quiet schemathesis==4.32.5
+	@touch $@
+
+# Two programs that read the Avro files that the tests write.
+$(READERS):
+	@./.ci/needs python3:python3 python-venv
+	python3 -m venv $(TOOLS)/readers
+	$(TOOLS)/readers/bin/python -m pip install --quiet \
+		fastavro==1.13.1 avro==1.12.2 backports.zstd==1.8.0 zstandard==0.25.0 cramjam==2.14.0 python-snappy==0.7.3
 	@touch $@
 
 # One after the other, also under `make -j`: each of them uses all cores.
@@ -68,6 +77,7 @@ bench: ## Measure load and check against their yardsticks (minutes)
 	cargo xtask bench load --target mysql
 	cargo xtask bench http
 	cargo xtask bench reports
+	cargo xtask bench backup
 	cargo xtask bench check
 
 data: ## Write the example's data afresh

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadFilter, LoadState, Mode, OnConflict},
-    pipeline::{Observer, Recount, current, recount, rules_digest},
+    pipeline::{Observer, Recount, current, is_of_json, recount, rules_digest},
     project::Project,
     quarantine::{RejectFilter, RejectState},
     source::{Source, digest_of},
@@ -293,6 +293,9 @@ fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source
     }
     if entry.source.starts_with(Source::UPLOAD) {
         return Err("it was uploaded, and is not kept".into());
+    }
+    if entry.source.starts_with(Source::BACKUP) || is_of_json(&entry.layout) {
+        return Err("it was restored from Avro, and is not read again".into());
     }
     if entry.rules != rules_digest(&project.package.resources[position]) {
         return Err("the rules have changed since; its records were not looked for".into());

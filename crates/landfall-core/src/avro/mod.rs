@@ -3,7 +3,15 @@
 //! Pure: bytes in, bytes out. Files, blocks and codecs are the engine's. Specification:
 //! <https://avro.apache.org/docs/1.12.0/specification/>.
 
+mod bytes;
 mod decimal;
+mod fits;
+mod json;
 mod name;
+pub mod read;
+pub mod resolve;
+pub mod schema;
+#[cfg(test)]
+mod tests;
 mod varint;
 pub mod write;

@@ -84,6 +84,7 @@ pub use self::{
     limits::{KeyLimit, NumberLimits, TargetLimits},
     problem::RuleError,
     scalar::ValueReader,
+    temporal::PatternWriter,
     value::{Value, ValueRef, is_number, row_scalars, scalar_at},
 };
 use crate::{

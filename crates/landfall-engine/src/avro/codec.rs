@@ -2,7 +2,11 @@
 
 use std::io::{self, Write as _};
 
+use bzip2::write::BzEncoder;
 use flate2::{Compression, write::DeflateEncoder};
+use lzma_rust2::{XzOptions, XzWriter};
+
+use super::decompress::invalid;
 
 /// A codec of the specification, by which blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +59,18 @@ impl Codec {
         }
     }
 
+    /// The codec that the header of a file calls `name`; where it calls none, there is none.
+    pub(super) fn of_header(name: &[u8]) -> io::Result<Self> {
+        if name.is_empty() {
+            return Ok(Self::None);
+        }
+        Self::ALL.into_iter().find(|codec| codec.in_header().as_bytes() == name).ok_or_else(|| {
+            let name = String::from_utf8_lossy(&name[..name.len().min(40)]);
+            let known = "null, deflate, snappy, bzip2, xz and zstandard are";
+            invalid(format!("its codec {name:?} is not known; {known}"))
+        })
+    }
+
     /// Compresses the bytes of a block.
     ///
     /// # Errors
@@ -68,7 +84,21 @@ impl Codec {
                 out.write_all(plain)?;
                 out.finish()
             }
-            Self::Snappy | Self::Bzip2 | Self::Xz => Err(io::Error::other("not yet")),
+            Self::Snappy => {
+                let mut out = snap::raw::Encoder::new().compress_vec(plain)?;
+                out.extend_from_slice(&crc32fast::hash(plain).to_be_bytes());
+                Ok(out)
+            }
+            Self::Bzip2 => {
+                let mut out = BzEncoder::new(Vec::with_capacity(plain.len() / 3), bzip2::Compression::new(6));
+                out.write_all(plain)?;
+                out.finish()
+            }
+            Self::Xz => {
+                let mut out = XzWriter::new(Vec::with_capacity(plain.len() / 3), XzOptions::with_preset(3))?;
+                out.write_all(plain)?;
+                out.finish()
+            }
         }
     }
 }

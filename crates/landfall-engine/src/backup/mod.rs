@@ -5,6 +5,7 @@
 
 mod digest;
 mod manifest;
+mod restore;
 mod retention;
 mod set;
 mod store;
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub use self::{
     digest::ContentDigest,
     manifest::{MANIFEST, Manifest, TableEntry},
+    restore::{From, Restore, RestoreOptions, RestoreOutcome, RestoredTable},
     retention::Keep,
     set::{SetId, file_of},
     store::{Draft, LocalStore, SetFile, Store},

@@ -92,7 +92,9 @@ impl LocalStore {
     /// The sets in `folder`, which is made when the first is written.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        let folder = folder.into();
+        // Whoever reads of it may be in another folder.
+        Self { folder: std::path::absolute(&folder).unwrap_or(folder) }
     }
 
     fn path(&self, set: &SetId) -> PathBuf {

@@ -97,6 +97,11 @@ impl Layout {
     }
 }
 
+/// Whether `layout`, as the ledger keeps it, is that of JSON rows.
+pub(crate) fn is_of_json(layout: &str) -> bool {
+    serde_json::from_str(layout).is_ok_and(|layout: Layout| layout.is_json())
+}
+
 /// `resource` as a source is written that differs from it in `overrides`.
 ///
 /// # Errors

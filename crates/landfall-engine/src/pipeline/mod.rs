@@ -54,4 +54,5 @@ pub use rows::{
 
 pub(crate) use adopt::pages;
 pub(crate) use known::{current, rules_digest};
+pub(crate) use layout::is_of_json;
 pub(crate) use recount::{Recount, recount};

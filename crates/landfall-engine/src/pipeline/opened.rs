@@ -4,7 +4,7 @@ use std::{io::Read as _, sync::Arc};
 
 use landfall_core::{
     decode::{Block, Cutter, Decoder, Fault, HeaderFault, Limits, Piece, Records, json::JsonDecoder},
-    schema::{Encoding, Resource, TableSchema},
+    schema::{Dialect, Encoding, HeaderRows, Resource, TableSchema},
     validate::{TargetLimits, Validator},
 };
 
@@ -48,11 +48,11 @@ pub(super) enum RecordDecoder {
 }
 
 impl RecordDecoder {
-    /// The records of a block of a source.
+    /// The records of a block of a source; of JSON rows, those of an Avro file.
     pub(super) fn decode(&self, block: Block) -> Records {
         match self {
             Self::Csv(decoder) => decoder.decode(block),
-            Self::Json(_) => unreachable!("JSON rows are not cut into blocks"),
+            Self::Json(decoder) => decoder.block(block),
         }
     }
 
@@ -120,7 +120,7 @@ impl Opened {
         from: u64,
     ) -> Result<Self> {
         let sizes = Limits { block_bytes: work.block_bytes, record_bytes: work.record_bytes };
-        let mut cutter = Cutter::new(&resource.dialect, resource.encoding, sizes);
+        let mut cutter = cutter_of(source, resource, sizes);
         cutter.skip_to(from);
         let mut input = source.open()?;
         let mut hasher = blake3::Hasher::new();
@@ -132,13 +132,7 @@ impl Opened {
         if let Some(fault) = cutter.header_fault() {
             return Err(Error::source(&source.name, header_words(fault)));
         }
-        let encoding = match cutter.encoding() {
-            Encoding::Utf16 => Encoding::Utf16Le,
-            other => other,
-        };
-        let layout = Layout::of(&resource.schema, cutter.header(), encoding).map_err(|faults| {
-            Error::source(&source.name, format!("its header is not that of the table {:?}: {faults}", &*resource.name))
-        })?;
+        let layout = layout_of(source, resource, &cutter)?;
         let start = cutter
             .data_start()
             .map_or(Position::default(), |start| Position { offset: start.offset, lines: start.line_ends });
@@ -180,6 +174,29 @@ fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher
         cutter.filled(read);
     }
     Ok(())
+}
+
+/// Cuts the bytes of `source` into records.
+fn cutter_of(source: &Source, resource: &Resource, limits: Limits) -> Cutter {
+    if !source.is_json() {
+        return Cutter::new(&resource.dialect, resource.encoding, limits);
+    }
+    let lines = Dialect { quote_char: None, header: HeaderRows::None, ..Dialect::default() };
+    Cutter::new(&lines, Encoding::Utf8, limits)
+}
+
+/// How the columns of `source` lie, whose header was read.
+fn layout_of(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<Layout> {
+    if source.is_json() {
+        return Ok(Layout::of_json(&resource.schema));
+    }
+    let encoding = match cutter.encoding() {
+        Encoding::Utf16 => Encoding::Utf16Le,
+        other => other,
+    };
+    Layout::of(&resource.schema, cutter.header(), encoding).map_err(|faults| {
+        Error::source(&source.name, format!("its header is not that of the table {:?}: {faults}", &*resource.name))
+    })
 }
 
 /// Why a header cannot be read, as a sentence.

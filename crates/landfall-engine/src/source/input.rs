@@ -1,14 +1,16 @@
-//! The bytes of a source, decompressed where it is compressed.
+//! The bytes of a source, decompressed where it is compressed, and as JSON rows where it is Avro.
 
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek as _, SeekFrom},
+    sync::Arc,
 };
 
 use flate2::bufread::MultiGzDecoder;
+use landfall_core::avro::resolve::Reading;
 
 use super::Source;
-use crate::error::Result;
+use crate::{avro::AvroInput, error::Result};
 
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
@@ -24,6 +26,7 @@ enum Bytes {
     Plain(File),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<File>>>),
+    Avro(Box<AvroInput>),
 }
 
 impl Input {
@@ -43,7 +46,13 @@ impl Input {
         Ok(Self { bytes, file: clone })
     }
 
-    /// Whether the source is compressed: its size then says nothing about its content.
+    /// Reads the rows of `file`, which is Avro, as JSON.
+    pub(super) fn avro(file: File, reading: Arc<Reading>) -> io::Result<Self> {
+        let clone = file.try_clone()?;
+        Ok(Self { bytes: Bytes::Avro(Box::new(AvroInput::new(file, reading)?)), file: clone })
+    }
+
+    /// Whether the source is compressed, or Avro: its size then says nothing about its content.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
         !matches!(self.bytes, Bytes::Plain(_))
@@ -61,6 +70,7 @@ impl Read for Input {
             Bytes::Plain(file) => file.read(buffer),
             Bytes::Gzip(stream) => stream.read(buffer),
             Bytes::Zstd(stream) => stream.read(buffer),
+            Bytes::Avro(stream) => stream.read(buffer),
         }
     }
 }

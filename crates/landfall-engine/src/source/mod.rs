@@ -10,6 +10,7 @@ use std::{
     time::SystemTime,
 };
 
+use landfall_core::avro::resolve::Reading;
 use tempfile::TempPath;
 
 pub use input::{Input, copy_range, digest_of};
@@ -23,6 +24,8 @@ pub struct Source {
     /// The name by which the user and the ledger know it.
     pub name: String,
     path: PathBuf,
+    /// How its rows are read, where it is an Avro file: its bytes are then those of the rows as JSON.
+    avro: Option<Arc<Reading>>,
     /// Keeps the file that standard input was written to until the last clone is gone.
     _spooled: Option<Arc<TempPath>>,
 }
@@ -40,10 +43,25 @@ impl Source {
     /// the same name.
     pub const UPLOAD: &str = "upload:";
 
+    /// What the name of a source begins with that was restored from a backup.
+    pub const BACKUP: &str = "backup:";
+
     /// The file at `path`, known as `name`.
     #[must_use]
     pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), path: path.into(), _spooled: None }
+        Self { name: name.into(), path: path.into(), avro: None, _spooled: None }
+    }
+
+    /// The Avro file at `path`, known as `name`, whose rows are read as `reading` says.
+    #[must_use]
+    pub fn avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<Reading>) -> Self {
+        Self { avro: Some(reading), ..Self::file(name, path) }
+    }
+
+    /// Whether its bytes are JSON rows, one on each line.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        self.avro.is_some()
     }
 
     /// The file.
@@ -57,7 +75,11 @@ impl Source {
     /// # Errors
     /// A file that cannot be opened or read.
     pub fn open(&self) -> Result<Input> {
-        File::open(&self.path).and_then(Input::new).map_err(|error| self.unreadable(&error))
+        let open = |file| match &self.avro {
+            Some(reading) => Input::avro(file, Arc::clone(reading)),
+            None => Input::new(file),
+        };
+        File::open(&self.path).and_then(open).map_err(|error| self.unreadable(&error))
     }
 
     /// The file's size and time of change.

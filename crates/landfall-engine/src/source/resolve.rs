@@ -51,7 +51,8 @@ fn standard_input() -> Result<Source> {
         Ok(file)
     };
     let spooled = spool().map_err(|error| Error::source("-", format!("standard input: {error}")))?.into_temp_path();
-    Ok(Source { name: "-".into(), path: spooled.to_path_buf(), _spooled: Some(Arc::new(spooled)) })
+    let file = Source::file("-", spooled.to_path_buf());
+    Ok(Source { _spooled: Some(Arc::new(spooled)), ..file })
 }
 
 /// The files below the glob's fixed part that match it, sorted.

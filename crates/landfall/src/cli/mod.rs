@@ -14,6 +14,7 @@ mod man;
 mod push;
 mod rejects;
 mod report;
+mod restore;
 mod schema;
 mod selection;
 mod serve;
@@ -62,6 +63,7 @@ enum Command {
     Verify(verify::Args),
     Backup(backup::Args),
     Backups(backups::Args),
+    Restore(restore::Args),
     Report(report::Args),
     Serve(serve::Args),
     Push(push::Args),
@@ -104,6 +106,7 @@ pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
         Command::Verify(args) => verify::run(args, &invocation),
         Command::Backup(args) => backup::run(args, &invocation),
         Command::Backups(args) => backups::run(args, &invocation),
+        Command::Restore(args) => restore::run(args, &invocation),
         Command::Report(args) => report::run(args, &invocation),
         Command::Serve(args) => serve::run(args, &invocation),
         Command::Push(args) => push::run(args, &invocation),

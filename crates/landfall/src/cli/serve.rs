@@ -45,6 +45,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         location: settings.target,
         reports: settings.reports,
         load: settings.load,
+        backup: settings.backup,
         folder: invocation.globals.project.clone(),
         oidc,
         address,

@@ -28,6 +28,7 @@ pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use oidc::{KeySource, Oidc, trusted_url};
 pub(crate) use package::PACKAGE_FILES;
 pub(crate) use reports::{Refresh, Report};
+pub(crate) use schedule::Schedule;
 
 use crate::exit::Fault;
 

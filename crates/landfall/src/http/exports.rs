@@ -210,7 +210,7 @@ pub(super) async fn fetch(call: Call) -> Outcome {
 }
 
 /// Sends a file part by part; a client that takes none of it for too long is left.
-async fn send(mut file: File, parts: mpsc::Sender<io::Result<Bytes>>, patience: Duration) {
+pub(super) async fn send(mut file: File, parts: mpsc::Sender<io::Result<Bytes>>, patience: Duration) {
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let mut part = vec![0; PART];

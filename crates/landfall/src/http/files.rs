@@ -113,7 +113,7 @@ fn shortened(name: &str) -> String {
 }
 
 /// How long the request wants to wait.
-fn wait(query: &mut Query) -> Outcome<Duration> {
+pub(super) fn wait(query: &mut Query) -> Outcome<Duration> {
     let expected = format!("a number of seconds from 0 to {MOST_WAIT}");
     let seconds = query.parsed("wait", &expected, |text| text.parse().ok().filter(|wait| *wait <= MOST_WAIT))?;
     Ok(Duration::from_secs(seconds.unwrap_or(0)))

@@ -18,7 +18,9 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::{desk::Staff, oidc::Provider, refusals::Refusals, results::refresh, route::router, service::Service};
+use super::{
+    desk::Staff, oidc::Provider, refusals::Refusals, results::refresh, route::router, scheduled, service::Service,
+};
 
 /// How long a connection may be silent between two requests, or take for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,6 +46,7 @@ pub(crate) async fn serve(
     let router = router(&service);
     tokio::spawn(Service::forget_answers(Arc::downgrade(&service)));
     tokio::spawn(refresh(Arc::downgrade(&service)));
+    tokio::spawn(scheduled::run(Arc::downgrade(&service)));
     tokio::spawn(Provider::keep_fresh(Arc::downgrade(&service)));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let (stopping, stopped) = watch::channel(false);

@@ -36,10 +36,16 @@ const COURTESY: Duration = Duration::from_millis(250);
 const GLANCE: Duration = Duration::from_secs(2);
 
 /// Watches a load.
-struct Watch<'w> {
+pub(super) struct Watch<'w> {
     live: &'w Live,
     tasks: &'w Tasks,
     desk: &'w Desk,
+}
+
+impl<'w> Watch<'w> {
+    pub(super) fn new(service: &'w Service, live: &'w Live) -> Self {
+        Self { live, tasks: &service.tasks, desk: &service.desk }
+    }
 }
 
 impl Observer for Watch<'_> {
@@ -89,7 +95,7 @@ pub(super) fn load(
 }
 
 /// Whether the same may succeed later without anybody's doing.
-const fn comes_back(kind: TargetErrorKind) -> bool {
+pub(super) const fn comes_back(kind: TargetErrorKind) -> bool {
     use TargetErrorKind::{Again, Denied, Full, Locked, Lost, Overtaken, Unavailable};
     matches!(kind, Again | Denied | Full | Locked | Lost | Overtaken | Unavailable)
 }
@@ -139,13 +145,18 @@ fn attempt(
     };
     let source = Source::file(work.source.clone(), path);
     let position = project.position(&work.table)?;
-    let watch = Watch { live, tasks: &service.tasks, desk: &service.desk };
+    let watch = Watch::new(service, live);
+    watched(service, task, live, || pipeline::load_sources(target, project, vec![(position, source)], &options, &watch))
+}
+
+/// Does the work of a task, which may be cancelled through another process meanwhile.
+pub(super) fn watched<T>(service: &Service, task: &Task, live: &Live, work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| listen(service, task, live, &done));
-        let outcomes = pipeline::load_sources(target, project, vec![(position, source)], &options, &watch);
+        let outcome = work();
         done.store(true, Ordering::Relaxed);
-        outcomes
+        outcome
     })
 }
 

@@ -33,6 +33,12 @@ struct Rejects {
     code: &'static str,
 }
 
+/// How a backup ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Backups {
+    outcome: &'static str,
+}
+
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfTable {
@@ -65,6 +71,8 @@ pub(crate) struct Metrics {
     waiting: Gauge,
     readers: Gauge,
     tasks: Gauge,
+    backups: Family<Backups, Counter>,
+    backed_up: Gauge,
 }
 
 impl Metrics {
@@ -81,13 +89,27 @@ impl Metrics {
             waiting: Gauge::default(),
             readers: Gauge::default(),
             tasks: Gauge::default(),
+            backups: Family::default(),
+            backed_up: Gauge::default(),
         };
         metrics.registered()
     }
 
     fn registered(mut self) -> Self {
-        let Self { registry, rows, rejects, loads, requests, seconds, connections, waiting, readers, tasks } =
-            &mut self;
+        let Self {
+            registry,
+            rows,
+            rejects,
+            loads,
+            requests,
+            seconds,
+            connections,
+            waiting,
+            readers,
+            tasks,
+            backups,
+            backed_up,
+        } = &mut self;
         registry.register("rows", "Rows sent to the service, by what became of them", rows.clone());
         registry.register("reject_errors", "Errors of rejected rows", rejects.clone());
         registry.register("loads", "Entries made in the ledger", loads.clone());
@@ -97,6 +119,9 @@ impl Metrics {
         registry.register("writer_queue", "Requests that wait for the writer", waiting.clone());
         registry.register("readers_busy", "Connections that read, of the pool", readers.clone());
         registry.register("tasks_under_way", "Tasks that this process does", tasks.clone());
+        registry.register("backups", "Backups, by how they ended", backups.clone());
+        let words = "When this process last made a backup, in seconds since 1970";
+        registry.register_with_unit("backup_last_success_timestamp", words, Unit::Seconds, backed_up.clone());
         self
     }
 
@@ -109,6 +134,15 @@ impl Metrics {
                 self.rejects.get_or_create(&labels).inc();
             }
             self.loads.get_or_create(&OfTable { table: load.table.clone() }).inc();
+        }
+    }
+
+    /// Counts a backup.
+    pub(super) fn backup(&self, is_made: bool) {
+        let outcome = if is_made { "made" } else { "failed" };
+        self.backups.get_or_create(&Backups { outcome }).inc();
+        if is_made {
+            self.backed_up.set(jiff::Timestamp::now().as_second());
         }
     }
 

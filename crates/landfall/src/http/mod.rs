@@ -5,6 +5,8 @@
 //! to the `desk`: the threads that own targets. Everything here is asynchronous, and nothing behind the desk is.
 
 mod access;
+mod archiving;
+mod backups;
 mod body;
 mod call;
 mod desk;
@@ -31,6 +33,7 @@ mod results;
 mod route;
 mod rows;
 mod runner;
+mod scheduled;
 mod sent;
 mod service;
 mod tables;

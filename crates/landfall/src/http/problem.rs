@@ -78,6 +78,11 @@ impl Problem {
         Self { kind, detail: detail.into(), offset: None, retry_after: None }
     }
 
+    /// The sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A parameter that is wrong.
     pub(super) fn parameter(detail: impl Into<String>) -> Self {
         Self::new(Kind::BAD_PARAMETER, detail)

@@ -15,6 +15,7 @@ use tower_http::cors::CorsLayer;
 
 use super::{
     access::{Caller, allow},
+    backups,
     call::Call,
     docs, exports, files, health,
     limits::UnderWay,
@@ -93,6 +94,10 @@ routes! {
     GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export;
     POST post "/v1/tables/{table}/rejects.csv" WRITE, mend::import;
     POST post "/v1/tables/{table}/files" WRITE, files::into_table;
+    POST post "/v1/tables/{table}/restore" ADMIN, backups::restore;
+    POST post "/v1/backups" ADMIN, backups::create;
+    GET get "/v1/backups" ADMIN, backups::list;
+    GET get "/v1/backups/{set}/{file}" ADMIN, backups::file;
     GET get "/v1/tasks" WRITE, tasks::list;
     GET get "/v1/tasks/{task}" WRITE, tasks::one;
     DELETE delete "/v1/tasks/{task}" WRITE, tasks::cancel;

@@ -18,7 +18,7 @@ use landfall_engine::{
 use serde_json::{Value, json};
 
 use super::{
-    files,
+    archiving, backups, files,
     later::{self, RowsWork},
     loading::load,
     problem::{Kind, Problem},
@@ -157,6 +157,14 @@ impl Runner {
             },
             later::KIND => match serde_json::from_value::<RowsWork>(task.request.clone()) {
                 Ok(work) => rows(service, task, &work, path),
+                Err(error) => unknown(&error.to_string()),
+            },
+            backups::BACKUP => match serde_json::from_value(task.request.clone()) {
+                Ok(work) => archiving::make(service, target, task, &work, live),
+                Err(error) => unknown(&error.to_string()),
+            },
+            backups::RESTORE => match serde_json::from_value(task.request.clone()) {
+                Ok(work) => archiving::restore(service, target, task, &work, path, live),
                 Err(error) => unknown(&error.to_string()),
             },
             other => unknown(other),

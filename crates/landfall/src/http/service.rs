@@ -21,6 +21,7 @@ use tokio::{runtime::Handle, time::sleep};
 
 use super::{
     access::{Access, Caller},
+    archiving::Backups,
     body::Memory,
     desk::{Desk, Opener, Staff},
     exports::Exports,
@@ -33,7 +34,7 @@ use super::{
     tasks::Tasks,
     uploads::Uploads,
 };
-use crate::config::{Api, LoadDefaults, Report};
+use crate::config::{Api, Backup, LoadDefaults, Report};
 
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
@@ -61,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) location: Location,
     pub(crate) reports: Vec<Report>,
     pub(crate) load: LoadDefaults,
+    pub(crate) backup: Backup,
     /// The project's folder.
     pub(crate) folder: PathBuf,
     /// Whose tokens it takes beside its own.
@@ -87,6 +89,7 @@ pub(crate) struct Service {
     pub(super) load: LoadDefaults,
     pub(super) tasks: Tasks,
     pub(super) exports: Exports,
+    pub(super) backups: Backups,
     pub(super) results: Results,
     /// When all tables were last asked for, and whether they were there.
     pub(super) tables_seen: Mutex<Option<(Instant, bool)>>,
@@ -127,6 +130,7 @@ impl Service {
             load: settings.load,
             tasks,
             exports,
+            backups: Backups(settings.backup),
             results: Results::default(),
             tables_seen: Mutex::new(None),
             handle,

@@ -99,7 +99,7 @@ impl Tasks {
     }
 
     /// Lets the threads look for something to do.
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         *locked(&self.wanted.0) = true;
         self.wanted.1.notify_all();
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use landfall_engine::{
     Error,
-    backup::{BackupOutcome, Manifest, SetId, VerifiedSet},
+    backup::{BackupOutcome, Manifest, RestoreOutcome, SetId, VerifiedSet},
     shown,
 };
 
@@ -22,6 +22,24 @@ pub(crate) fn backed_up(outcome: &BackupOutcome) -> String {
         let _ = writeln!(text, "{}: the database has no such table", shown(table));
     }
     let _ = writeln!(text, "backup set {} in {}", outcome.set, shown(&outcome.location));
+    text
+}
+
+/// What a restore found in its files.
+pub(crate) fn restored(outcome: &RestoreOutcome) -> String {
+    let mut text = String::new();
+    for table in &outcome.tables {
+        for (fields, words) in [
+            (&table.ignored, "fields of the file that were left out"),
+            (&table.missing, "fields that the file has not, and that are missing now"),
+        ] {
+            if !fields.is_empty() {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{}: {words}: {}", shown(&table.table), shown(&fields.join(", ")));
+            }
+        }
+    }
+    let _ = writeln!(text, "from {}", shown(&outcome.location));
     text
 }
 

@@ -8,7 +8,7 @@ mod records;
 mod schema;
 mod verification;
 
-pub(crate) use backups::{backed_up, backup_sets, verified_sets};
+pub(crate) use backups::{backed_up, backup_sets, restored, verified_sets};
 pub(crate) use loads::{checked, print_loads};
 pub(crate) use push::Summary as PushSummary;
 pub(crate) use records::reject_lines;

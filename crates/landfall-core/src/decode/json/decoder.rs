@@ -7,7 +7,9 @@ use super::{
     scan::{JsonError, Scan},
 };
 use crate::{
+    avro::read::restore_line_ends,
     decode::{
+        block::Block,
         draft::{mend, narrow},
         records::{Fault, Records, Span},
     },
@@ -86,6 +88,25 @@ impl JsonDecoder {
             start += line.len();
         }
         Ok(draft.finish(text))
+    }
+
+    /// The rows of a block of lines that [`Reading`](crate::avro::resolve::Reading) wrote.
+    #[must_use]
+    pub fn block(&self, block: Block) -> Records {
+        let mut bytes = block.bytes;
+        let ends: Vec<usize> = memchr::memchr_iter(b'\n', &bytes).collect();
+        restore_line_ends(&mut bytes);
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| mend(error.into_bytes()));
+        let mut draft = Draft::new();
+        let mut start = 0;
+        for &end in &ends {
+            draft.lines_to = start;
+            self.line(&text[..end], start, &mut draft);
+            draft.lines += 1;
+            start = end + 1;
+        }
+        draft.lines_to = text.len();
+        draft.finish(text)
     }
 
     /// One row from its bytes, as they were kept of an array or a line.

@@ -72,3 +72,11 @@ pub(crate) struct ExtraMember {
     /// The field, where the row has it a second time; otherwise there is no such field.
     pub(crate) again: Option<u32>,
 }
+
+/// What `text` is, where it is one JSON value and nothing else, as a member of a row may have it.
+pub(crate) fn kind_of(text: &str) -> Option<JsonKind> {
+    let mut scan = scan::Scan { text, at: 0 };
+    scan.next()?;
+    let (kind, ..) = scan.value(1).ok()?;
+    scan.end().ok().map(|()| kind)
+}

@@ -7,12 +7,14 @@ mod pattern;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod write;
 mod zone;
 
 use arrow_array::types::{Date32Type, Time64MicrosecondType, TimestampMicrosecondType};
 use arrow_schema::{DataType, TimeUnit};
 
 pub(super) use self::duration::{DurationReader, YearMonthReader};
+pub use self::write::PatternWriter;
 use self::{
     iso::Moment,
     pattern::{Kind, Pattern},

@@ -14,12 +14,12 @@ use crate::validate::problem::{Cause, FORM};
 /// A compiled pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Item {
+pub(super) enum Item {
     /// A character of any case.
     Literal(char),
     /// One or more white-space characters.
@@ -52,7 +52,7 @@ struct Parts {
     weekday: Option<u32>,
 }
 
-const MONTHS: [&str; 12] = [
+pub(super) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",
@@ -66,7 +66,7 @@ const MONTHS: [&str; 12] = [
     "november",
     "december",
 ];
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+pub(super) const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 impl Pattern {
     /// Compiles a pattern for values of `kind`, or says why it cannot describe them.
@@ -91,7 +91,7 @@ impl Pattern {
         &self.text
     }
 
-    fn has(&self, any: &[u8]) -> bool {
+    pub(super) fn has(&self, any: &[u8]) -> bool {
         self.items.iter().any(|item| matches!(item, Item::Part(letter) if any.contains(letter)))
     }
 

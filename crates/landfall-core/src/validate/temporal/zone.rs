@@ -1,6 +1,7 @@
 //! The zone in which values without a zone are meant.
 
 use jiff::{
+    Timestamp,
     civil::{Date, DateTime, Time},
     tz::{AmbiguousOffset, TimeZone},
 };
@@ -56,6 +57,16 @@ impl Zone {
             }
         }
     }
+}
+
+/// The date and time of day in `zone` of a number of microseconds since 1970 in UTC.
+pub(super) fn in_zone(micros: i64, zone: &Zone) -> Option<(i32, i64)> {
+    let offset = match zone {
+        Zone::Fixed(offset) => *offset,
+        Zone::Named(zone) => zone.to_offset(Timestamp::from_microsecond(micros).ok()?).seconds(),
+    };
+    let local = micros.checked_add(i64::from(offset) * SECOND)?;
+    Some((i32::try_from(local.div_euclid(DAY)).ok()?, local.rem_euclid(DAY)))
 }
 
 /// Microseconds since 1970 in UTC of a moment, which is in `zone` where it has no offset of its own.

@@ -1,6 +1,7 @@
 //! `/openapi.json`: the service described in OpenAPI 3.1. What belongs to all routes alike is added here to each of them, so that
 //! the document cannot forget it.
 
+mod backups;
 mod schemas;
 mod words;
 

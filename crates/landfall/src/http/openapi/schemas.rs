@@ -130,11 +130,31 @@ fn of_loads() -> Value {
                 "reasons": {"type": "array", "items": {"type": "object"}},
                 "released": {"type": "array", "items": {"type": "object"}},
                 "status": {"type": "integer"}, "answer": {"type": "object"},
+                "backup": {"type": "object"}, "restore": {"type": "object"},
                 "links": {"type": "object", "additionalProperties": text()},
             },
             "required": ["task_id", "kind", "state", "tables", "created_at", "attempts", "links"],
         },
         "Tasks": object(json!({"tasks": list("Task"), "next": maybe("string")})),
+        "WantedBackup": {
+            "type": "object",
+            "properties": {
+                "tables": {"type": "array", "items": text()},
+                "codec": {"type": ["string", "null"], "enum": ["zstd", "deflate", "snappy", "bzip2", "xz", "none", null]},
+            },
+            "additionalProperties": false,
+        },
+        "Backups": object(json!({"next": maybe("string"), "backups": {"type": "array", "items": {
+            "type": "object",
+            "properties": {
+                "set": text(), "sound": {"type": "boolean"}, "started_at": text(), "ended_at": text(), "snapshot": text(),
+                "codec": text(), "tables": {"type": "array", "items": object(json!({
+                    "table": text(), "rows": count(), "bytes": count(), "sha256": text(), "digest": text(),
+                    "seconds": {"type": "number"},
+                }))},
+            },
+            "required": ["set", "sound", "tables"],
+        }}})),
     })
 }
 

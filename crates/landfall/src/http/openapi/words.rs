@@ -26,7 +26,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    fn new(tag: &'static str, summary: &'static str, answer: Value) -> Self {
+    pub(super) fn new(tag: &'static str, summary: &'static str, answer: Value) -> Self {
         let answers = vec![(200, "application/json", answer)];
         Self {
             summary,
@@ -40,18 +40,18 @@ impl Words {
         }
     }
 
-    fn says(mut self, description: &'static str) -> Self {
+    pub(super) fn says(mut self, description: &'static str) -> Self {
         self.description = Some(description);
         self
     }
 
-    fn query(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn query(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
         self.query.extend(parameters);
         self
     }
 }
 
-fn parameter(name: &str, description: &str, schema: Value) -> Value {
+pub(super) fn parameter(name: &str, description: &str, schema: Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 
@@ -59,7 +59,7 @@ fn number(name: &str, description: &str) -> Value {
     parameter(name, description, json!({"type": "integer", "minimum": 1, "maximum": i64::MAX}))
 }
 
-fn flag(name: &str, description: &str) -> Value {
+pub(super) fn flag(name: &str, description: &str) -> Value {
     parameter(name, description, json!({"type": "boolean", "default": false}))
 }
 
@@ -247,7 +247,7 @@ pub(super) fn words(route: &Route) -> Words {
             parameter("expires", "As the link has it", json!({"type": "integer", "minimum": 1, "maximum": i64::MAX})),
             parameter("signature", "As the link has it", text()),
         ]),
-        _ => Words::new("service", "", json!({})),
+        (method, path) => super::backups::words(method, path),
     }
 }
 
@@ -320,12 +320,26 @@ fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Word
     .says("With the header `Prefer: respond-async`, the rows are stored and taken as a task.")
 }
 
-fn idempotency_key() -> Value {
+pub(super) fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key", "in": "header",
         "description": "However often a request is sent under one key, it has one effect and one answer",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ !#-~]*[!#-~])?$"},
     })
+}
+
+/// The answers of a request that is taken on as a task.
+pub(super) fn task() -> Vec<(u16, &'static str, Value)> {
+    vec![(202, "application/json", reference("Task")), (200, "application/json", reference("Task"))]
+}
+
+/// How long the answer of a task may take.
+pub(super) fn wait() -> Value {
+    parameter(
+        "wait",
+        "Wait for so many seconds for the task to end",
+        json!({"type": "integer", "minimum": 0, "maximum": 300, "default": 0}),
+    )
 }
 
 fn files() -> Words {
@@ -353,7 +367,7 @@ fn files() -> Words {
         body: Some(json!({"required": true, "content": {
             "text/csv": file, "application/gzip": file, "application/octet-stream": file, "multipart/form-data": form,
         }})),
-        answers: vec![(202, "application/json", reference("Task")), (200, "application/json", reference("Task"))],
+        answers: task(),
         problems: vec![408, 409, 413, 415, 422, 507],
         ..Words::new("rows", "Send a CSV file, plain or compressed, to be loaded as a task", json!({}))
     }
@@ -372,11 +386,7 @@ fn files() -> Words {
             json!({"type": "string", "pattern": "^[0-9]{1,2}%?$"}),
         ),
         text("name", "The name of the file, for those who read of the task"),
-        parameter(
-            "wait",
-            "Wait for so many seconds for the task to end",
-            json!({"type": "integer", "minimum": 0, "maximum": 300, "default": 0}),
-        ),
+        wait(),
     ])
     .query(dialect)
 }

@@ -1,0 +1,228 @@
+//! Avro's binary encoding, read from the front of what is there of a row.
+//!
+//! Every length is checked against what a row may have before anything is done with it.
+
+use super::read::ValueError;
+
+/// The most bytes of a row, and of its JSON.
+pub(super) const MOST_ROW: usize = 16 << 20;
+
+/// The most values without bytes in a row: nulls, and records and fixed of nothing.
+pub(super) const MOST_EMPTY: u32 = 1_000_000;
+
+/// Why a row was not read to its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Its other bytes are still to come.
+    More,
+    /// No bytes could make a row of it.
+    Bad(Box<ValueError>),
+}
+
+pub(super) type Result<T> = std::result::Result<T, Stop>;
+
+#[cold]
+pub(super) fn bad<T>(reason: impl Into<String>) -> Result<T> {
+    Err(Stop::Bad(Box::new(ValueError(reason.into()))))
+}
+
+/// What is there of a row.
+#[derive(Debug)]
+pub(super) struct Cursor<'b> {
+    bytes: &'b [u8],
+    pub(super) at: usize,
+    /// How many more values without bytes there may be.
+    empty: u32,
+}
+
+impl<'b> Cursor<'b> {
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
+        Self { bytes, at: 0, empty: MOST_EMPTY }
+    }
+
+    /// Counts a value without bytes.
+    #[inline]
+    pub(super) fn nothing(&mut self) -> Result<()> {
+        match self.empty.checked_sub(1) {
+            Some(rest) => {
+                self.empty = rest;
+                Ok(())
+            }
+            None => bad(format!("it has more than {MOST_EMPTY} values without a byte")),
+        }
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self) -> Result<u8> {
+        let byte = *self.bytes.get(self.at).ok_or(Stop::More)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// The next `length` bytes.
+    #[inline]
+    pub(super) fn take(&mut self, length: usize) -> Result<&'b [u8]> {
+        match self.bytes[self.at..].get(..length) {
+            Some(bytes) => {
+                self.at += length;
+                Ok(bytes)
+            }
+            None if length > MOST_ROW => bad(format!("it has a value of {length} bytes; a row may have {MOST_ROW}")),
+            None => Err(Stop::More),
+        }
+    }
+
+    /// The next bytes, as many as are needed.
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let bytes = self.bytes[self.at..].first_chunk().ok_or(Stop::More)?;
+        self.at += N;
+        Ok(*bytes)
+    }
+
+    /// `long`.
+    #[inline(always)]
+    pub(super) fn long(&mut self) -> Result<i64> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(zigzag(u64::from(byte)))
+            }
+            _ => self.wide_long(),
+        }
+    }
+
+    #[inline(never)]
+    fn wide_long(&mut self) -> Result<i64> {
+        let rest = &self.bytes[self.at..];
+        // What is known to be there is read without a look at each byte's place.
+        match rest.first_chunk::<10>() {
+            Some(bytes) => self.long_of(bytes),
+            None => self.long_of(rest),
+        }
+    }
+
+    #[inline(always)]
+    fn long_of(&mut self, bytes: &[u8]) -> Result<i64> {
+        let mut value = 0;
+        for (at, &byte) in bytes.iter().enumerate() {
+            // The tenth byte has the highest bit alone.
+            if at == 9 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if byte < 0x80 {
+                self.at += at + 1;
+                return Ok(zigzag(value));
+            }
+        }
+        if bytes.len() < 10 { Err(Stop::More) } else { bad("it has a number of more than 64 bits") }
+    }
+
+    /// `int`.
+    #[inline]
+    pub(super) fn int(&mut self) -> Result<i32> {
+        match i32::try_from(self.long()?) {
+            Ok(value) => Ok(value),
+            Err(_) => bad("it has an int of more than 32 bits"),
+        }
+    }
+
+    /// A number of bytes, and the bytes.
+    #[inline]
+    pub(super) fn bytes(&mut self) -> Result<&'b [u8]> {
+        match usize::try_from(self.long()?) {
+            Ok(length) => self.take(length),
+            Err(_) => bad("it has a value with a negative length"),
+        }
+    }
+
+    /// `string`.
+    #[inline]
+    pub(super) fn text(&mut self) -> Result<&'b str> {
+        match std::str::from_utf8(self.bytes()?) {
+            Ok(text) => Ok(text),
+            Err(_) => bad("it has a string that is not UTF-8"),
+        }
+    }
+
+    /// `boolean`.
+    pub(super) fn boolean(&mut self) -> Result<bool> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => bad(format!("it has a boolean of the value {other}")),
+        }
+    }
+
+    /// A position in a list of `count`.
+    #[inline]
+    pub(super) fn position(&mut self, count: usize, of: &str) -> Result<usize> {
+        let found = self.long()?;
+        match usize::try_from(found) {
+            Ok(at) if at < count => Ok(at),
+            _ => bad(format!("it has number {found} of {count} {of}")),
+        }
+    }
+
+    /// The head of a block of an array or map: how many items follow, and where they end, if that is said.
+    pub(super) fn block(&mut self) -> Result<(u64, Option<usize>)> {
+        let count = self.long()?;
+        if count >= 0 {
+            return Ok((count.unsigned_abs(), None));
+        }
+        let length = self.long()?;
+        match usize::try_from(length) {
+            Ok(length) if length <= MOST_ROW => Ok((count.unsigned_abs(), Some(self.at + length))),
+            _ => bad(format!("it has a block of {length} bytes")),
+        }
+    }
+
+    /// Checks that a block that should end at `end` does.
+    pub(super) fn ends(&self, end: Option<usize>) -> Result<()> {
+        match end {
+            Some(end) if end != self.at => bad("it has a block whose items have another length than it says"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[inline]
+const fn zigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longs_as_the_specification_writes_them() {
+        for (bytes, value) in [
+            (&[0][..], 0),
+            (&[1], -1),
+            (&[2], 1),
+            (&[0x7f], -64),
+            (&[0x80, 1], 64),
+            (&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], i64::MAX),
+            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], i64::MIN),
+        ] {
+            let mut cursor = Cursor::new(bytes);
+            assert_eq!((cursor.long().ok(), cursor.at), (Some(value), bytes.len()));
+            let short = Cursor::new(&bytes[..bytes.len() - 1]).long();
+            assert!(matches!(short, Err(Stop::More)), "{bytes:?}");
+        }
+        for bytes in [[0xff; 10], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]] {
+            assert!(matches!(Cursor::new(&bytes).long(), Err(Stop::Bad(_))));
+        }
+    }
+
+    #[test]
+    fn lengths_that_cannot_be_are_refused_at_once() {
+        let bad = |bytes: &[u8]| matches!(Cursor::new(bytes).bytes(), Err(Stop::Bad(_)));
+        assert!(bad(&[1]));
+        assert!(bad(&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]));
+        assert!(matches!(Cursor::new(&[4, 65]).bytes(), Err(Stop::More)));
+        assert!(matches!(Cursor::new(&[1, 0xff, 0xff, 0xff, 0x7f]).block(), Err(Stop::Bad(_))));
+    }
+}

@@ -1,0 +1,285 @@
+//! How the fields of a file become those of a table: decided before any row is read.
+
+use std::collections::HashSet;
+
+use super::{
+    fits::{Take, check},
+    json::push_string,
+    schema::{AvroField, AvroSchema, AvroType, Record, TypeId, Unit},
+};
+use crate::schema::{Field, TableSchema};
+
+/// What is said of the fields beside their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Pairs of a field of the file and the field of the table that it becomes.
+    pub renames: Vec<(String, String)>,
+    /// Whether fields of the file that the table has not are left out.
+    pub ignore_extra: bool,
+}
+
+/// How rows of a file are read into a table: immutable, to be shared by threads.
+#[derive(Debug)]
+pub struct Reading {
+    pub(super) schema: AvroSchema,
+    pub(super) steps: Vec<Step>,
+    ignored: Vec<String>,
+    missing: Vec<String>,
+}
+
+/// What is done with a field of the file.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Its name in the file.
+    pub(super) name: Box<str>,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// It is left out.
+    Skip(TypeId),
+    /// It becomes a member of the row.
+    Keep {
+        /// What stands before its value.
+        prefix: Box<str>,
+        /// The branch that means null, of a union of that and one other.
+        null: Option<u8>,
+        shape: Shape,
+    },
+}
+
+/// The shapes of most values, which have a path of their own.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Long,
+    Text,
+    Micros,
+    Other(TypeId, Take),
+}
+
+impl Reading {
+    /// The fields of the file that are left out.
+    #[must_use]
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The fields of the table that the file has not.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    /// The schema of the file.
+    #[must_use]
+    pub fn schema(&self) -> &AvroSchema {
+        &self.schema
+    }
+}
+
+/// How rows by `schema` are read into `table`.
+///
+/// # Errors
+/// Every reason why they cannot be, each as a sentence that says what to do.
+pub fn resolve(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> Result<Reading, Vec<String>> {
+    let AvroType::Record(record) = schema.root() else {
+        let noun = schema.root().noun();
+        return Err(vec![format!(
+            "the file holds {noun} where rows are expected: the type of its values must be a record"
+        )]);
+    };
+    let mut faults = Vec::new();
+    let taken = Matching::new(record, table, mapping, &mut faults).taken;
+    let extra = extra(record, &taken, mapping.ignore_extra, &mut faults);
+    let missing = missing(table, &taken, &mut faults);
+    for (avro, field) in record.fields.iter().zip(&taken) {
+        if let Some(at) = field {
+            faults.extend(unfit(schema, avro, &table.fields[*at]));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    if taken.iter().all(Option::is_none) {
+        return Err(vec!["the file has none of the table's fields; say with --map which of them becomes which".into()]);
+    }
+    let steps = steps(schema, record, table, &taken);
+    Ok(Reading { schema: schema.clone(), steps, ignored: extra, missing })
+}
+
+/// Which field of the table each field of the file becomes.
+struct Matching<'m> {
+    record: &'m Record,
+    table: &'m TableSchema,
+    taken: Vec<Option<usize>>,
+}
+
+impl<'m> Matching<'m> {
+    /// The fields matched by what is surest first: what the mapping says, what the file says, names, aliases, and at last names
+    /// that differ only in how they are written.
+    fn new(record: &'m Record, table: &'m TableSchema, mapping: &Mapping, faults: &mut Vec<String>) -> Self {
+        let mut matching = Self { record, table, taken: vec![None; record.fields.len()] };
+        matching.rename(mapping, faults);
+        matching.round(&|avro, field| avro.own_name.as_deref() == Some(&*field.name), faults);
+        matching.round(&|avro, field| avro.own_name.is_none() && *avro.name == *field.name, faults);
+        matching.round(&|avro, field| avro.aliases.iter().any(|alias| **alias == *field.name), faults);
+        let names: Vec<String> = table.fields.iter().map(|field| folded(&field.name)).collect();
+        matching.round(
+            &|avro, field| {
+                let at = table.fields.iter().position(|other| std::ptr::eq(other, field));
+                at.is_some_and(|at| folded(&avro.name) == names[at])
+            },
+            faults,
+        );
+        matching
+    }
+
+    fn rename(&mut self, mapping: &Mapping, faults: &mut Vec<String>) {
+        let mut named = HashSet::new();
+        for (from, to) in &mapping.renames {
+            let avro = self.record.fields.iter().position(|avro| avro.name == *from);
+            let field = self.table.position(to);
+            if avro.is_none() {
+                let names = listed(self.record.fields.iter().map(|avro| avro.name.as_str()));
+                faults.push(format!("--map names {from:?}, which the file has not; it has {names}"));
+            }
+            if field.is_none() {
+                let names = listed(self.table.fields.iter().map(|field| &*field.name));
+                faults.push(format!("--map names {to:?}, which the table has not; it has {names}"));
+            }
+            if let (Some(avro), Some(field)) = (avro, field) {
+                if self.taken[avro].is_some() || !named.insert(field) {
+                    faults.push(format!("--map names {from:?} or {to:?} twice; name each field once"));
+                }
+                self.taken[avro] = Some(field);
+            }
+        }
+    }
+
+    /// Matches fields that have no other yet, by `alike`.
+    fn round(&mut self, alike: &dyn Fn(&AvroField, &Field) -> bool, faults: &mut Vec<String>) {
+        let given: HashSet<usize> = self.taken.iter().copied().flatten().collect();
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for (at, field) in self.table.fields.iter().enumerate().filter(|(at, _)| !given.contains(at)) {
+            let fields = self.record.fields.iter().enumerate();
+            let fields = fields.filter(|(avro, described)| self.taken[*avro].is_none() && alike(described, field));
+            let fields: Vec<usize> = fields.map(|(avro, _)| avro).collect();
+            if fields.len() > 1 {
+                let names = listed(fields.iter().map(|&avro| self.record.fields[avro].name.as_str()));
+                let name = &*field.name;
+                faults.push(format!("the field {name:?} could be {names} of the file; say which with --map"));
+            }
+            found.extend(fields.first().map(|&avro| (avro, at)));
+        }
+        for &(avro, at) in &found {
+            match self.taken[avro] {
+                Some(other) => {
+                    let names = [other, at].map(|at| &*self.table.fields[at].name);
+                    let (name, names) = (&self.record.fields[avro].name, listed(names.into_iter()));
+                    faults.push(format!("the file's {name:?} could be {names} of the table; say which with --map"));
+                }
+                None => self.taken[avro] = Some(at),
+            }
+        }
+    }
+}
+
+/// A name without what may be written in several ways: case, and what stands between words.
+fn folded(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).flat_map(char::to_lowercase).collect()
+}
+
+/// Names in quotes, the first of them where they are many.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    const MOST: usize = 20;
+    let names: Vec<&str> = names.collect();
+    let mut text = names.iter().take(MOST).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text.push_str(&format!(" and {} more", names.len() - MOST));
+    }
+    text
+}
+
+/// The fields of the file that nothing takes: a fault, unless they are to be left out.
+fn extra(record: &Record, taken: &[Option<usize>], ignore: bool, faults: &mut Vec<String>) -> Vec<String> {
+    let extra = record.fields.iter().zip(taken).filter(|(_, taken)| taken.is_none());
+    let extra: Vec<String> = extra.map(|(avro, _)| avro.name.clone()).collect();
+    if !extra.is_empty() && !ignore {
+        let names = listed(extra.iter().map(String::as_str));
+        faults.push(format!(
+            "the file has fields that the table has not: {names}; say with --map which they become, or leave them out with --ignore-extra"
+        ));
+    }
+    extra
+}
+
+/// The fields of the table that nothing gives: a fault where there must be a value.
+fn missing(table: &TableSchema, taken: &[Option<usize>], faults: &mut Vec<String>) -> Vec<String> {
+    let given: HashSet<usize> = taken.iter().copied().flatten().collect();
+    let missing: Vec<usize> = (0..table.fields.len()).filter(|at| !given.contains(at)).collect();
+    let needed = |at: &&usize| table.fields[**at].constraints.required || table.primary_key.contains(*at);
+    let needed: Vec<&str> = missing.iter().filter(needed).map(|&at| &*table.fields[at].name).collect();
+    if !needed.is_empty() {
+        let names = listed(needed.into_iter());
+        faults.push(format!(
+            "the file has not the fields {names}, and each row must have them; say with --map what they are in the file"
+        ));
+    }
+    missing.into_iter().map(|at| table.fields[at].name.to_string()).collect()
+}
+
+/// Why `field` cannot take the values of `avro`, where it can take none of them.
+fn unfit(schema: &AvroSchema, avro: &AvroField, field: &Field) -> Option<String> {
+    let kinds: Vec<&AvroType> = schema.branches(avro.kind).into_iter().map(|id| schema.get(id)).collect();
+    let others: Vec<&AvroType> = kinds.into_iter().filter(|kind| **kind != AvroType::Null).collect();
+    let answers: Vec<Result<(), &str>> = others.iter().map(|kind| check(field, avro, kind)).collect();
+    if others.is_empty() || answers.iter().any(Result::is_ok) {
+        return None;
+    }
+    let nouns: Vec<&str> = others.iter().map(|kind| kind.noun()).collect();
+    let hint = answers.iter().find_map(|answer| answer.err().filter(|hint| !hint.is_empty()));
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let (name, kind) = (&*field.name, field.kind.name());
+    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    Some(format!(
+        "the field {name:?} is {article} {kind}, and the file's {:?} is {}{hint}",
+        avro.name,
+        nouns.join(" or ")
+    ))
+}
+
+fn steps(schema: &AvroSchema, record: &Record, table: &TableSchema, taken: &[Option<usize>]) -> Vec<Step> {
+    let mut opened = false;
+    let step = |(avro, taken): (&AvroField, &Option<usize>)| {
+        let name = avro.name.as_str().into();
+        let Some(field) = taken.map(|at| &table.fields[at]) else { return Step { name, what: What::Skip(avro.kind) } };
+        let mut prefix = String::from(if std::mem::replace(&mut opened, true) { "," } else { "{" });
+        push_string(&field.name, &mut prefix);
+        prefix.push(':');
+        let (null, kind) = without_null(schema, avro.kind);
+        let shape = shape(schema, kind, Take::new(field, avro));
+        Step { name, what: What::Keep { prefix: prefix.into(), null, shape } }
+    };
+    record.fields.iter().zip(taken).map(step).collect()
+}
+
+/// For a union of null and one other type, the position of null and that type.
+fn without_null(schema: &AvroSchema, kind: TypeId) -> (Option<u8>, TypeId) {
+    let AvroType::Union(branches) = schema.get(kind) else { return (None, kind) };
+    let null = |id: &TypeId| *schema.get(*id) == AvroType::Null;
+    match branches[..] {
+        [first, second] if null(&first) && !null(&second) => (Some(0), second),
+        [first, second] if null(&second) && !null(&first) => (Some(1), first),
+        _ => (None, kind),
+    }
+}
+
+fn shape(schema: &AvroSchema, kind: TypeId, take: Take) -> Shape {
+    match (schema.get(kind), &take) {
+        (AvroType::Long, _) => Shape::Long,
+        (AvroType::String, Take::Plain | Take::Text | Take::Base64) => Shape::Text,
+        (AvroType::Timestamp { unit: Unit::Micros, local: false }, Take::Plain) => Shape::Micros,
+        _ => Shape::Other(kind, take),
+    }
+}

@@ -1,0 +1,296 @@
+//! An Avro file as the JSON rows that it holds: a stream of lines, the same for the same file and mapping.
+//!
+//! Of a block no more is held than the bytes of a row, of the stream no more than some rows.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    sync::Arc,
+};
+
+use landfall_core::avro::{resolve::Reading, schema::AvroSchema};
+
+use super::{
+    Codec,
+    decompress::{Content, invalid},
+    header::{Header, long},
+};
+
+/// Bytes read at once.
+const BUFFER: usize = 128 * 1024;
+
+/// The most bytes that are held of a row.
+const MOST_ROW: usize = 16 << 20;
+
+/// The most rows without bytes in a file.
+const MOST_EMPTY: u64 = 1_000_000;
+
+/// The schema of an Avro file.
+///
+/// # Errors
+/// A file that cannot be read, or is no Avro; the error says why.
+pub fn read_schema(file: File) -> io::Result<AvroSchema> {
+    Header::read(&mut BufReader::new(file)).map(|header| header.schema)
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked {
+    /// Its rows.
+    pub rows: u64,
+    /// The bytes of these as JSON, with their line ends.
+    pub bytes: u64,
+}
+
+/// Reads all of a file as a load will read it. `most_bytes` bounds what it may be when it is decompressed.
+///
+/// # Errors
+/// The first reason why it cannot be read to its end, with the block and row at which it stands.
+pub fn check(file: File, reading: Arc<Reading>, most_bytes: Option<u64>) -> io::Result<Checked> {
+    let mut input = AvroInput::new(file, reading)?.at_most(most_bytes);
+    let bytes = io::copy(&mut input, &mut io::sink())?;
+    Ok(Checked { rows: input.rows, bytes })
+}
+
+/// The rows of an Avro file as lines of JSON.
+pub struct AvroInput<R: BufRead = BufReader<File>> {
+    reading: Arc<Reading>,
+    codec: Codec,
+    sync: [u8; 16],
+    place: Place<R>,
+    /// Bytes of the block at hand: those from `from` to `to` are no rows yet.
+    held: Vec<u8>,
+    from: usize,
+    to: usize,
+    /// Rows, of which those before `served` are read.
+    lines: String,
+    served: usize,
+    /// The block at hand, counted from 1, its rows that were read and those that were not.
+    block: u64,
+    row: u64,
+    left: u64,
+    /// Rows read.
+    rows: u64,
+    empty: u64,
+    most_bytes: Option<u64>,
+    bytes: u64,
+    /// Why nothing can be read any more.
+    failed: Option<String>,
+}
+
+enum Place<R: BufRead> {
+    Between(R),
+    Within(Content<R>),
+    Ended,
+}
+
+impl AvroInput {
+    /// The rows of `file`, which has the schema of `reading`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has another schema.
+    pub fn new(file: File, reading: Arc<Reading>) -> io::Result<Self> {
+        Self::over(BufReader::with_capacity(BUFFER, file), reading)
+    }
+}
+
+impl<R: BufRead> AvroInput<R> {
+    pub(super) fn over(mut input: R, reading: Arc<Reading>) -> io::Result<Self> {
+        let Header { schema, codec, sync } = Header::read(&mut input)?;
+        if schema != *reading.schema() {
+            return Err(invalid("it has another schema than before: it was changed"));
+        }
+        Ok(Self {
+            reading,
+            codec,
+            sync,
+            place: Place::Between(input),
+            held: vec![0; BUFFER],
+            from: 0,
+            to: 0,
+            lines: String::new(),
+            served: 0,
+            block: 0,
+            row: 0,
+            left: 0,
+            rows: 0,
+            empty: 0,
+            most_bytes: None,
+            bytes: 0,
+            failed: None,
+        })
+    }
+
+    /// The same, with a bound for the bytes that the blocks may be decompressed to.
+    #[must_use]
+    pub fn at_most(self, most_bytes: Option<u64>) -> Self {
+        Self { most_bytes, ..self }
+    }
+
+    /// Reads rows until there is a bufferful of lines, or the file ends.
+    fn fill(&mut self) -> io::Result<()> {
+        self.lines.clear();
+        self.served = 0;
+        while self.lines.len() < BUFFER {
+            if self.left > 0 {
+                self.next_row()?;
+            } else if !self.next_block()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_row(&mut self) -> io::Result<()> {
+        match self.reading.row(&self.held[self.from..self.to], &mut self.lines) {
+            Ok(Some(taken)) => {
+                self.from += taken;
+                self.left -= 1;
+                self.row += 1;
+                self.rows += 1;
+                if taken == 0 {
+                    self.empty += 1;
+                    if self.empty > MOST_EMPTY {
+                        return Err(self.error(format!("more than {MOST_EMPTY} rows have no bytes")));
+                    }
+                }
+                Ok(())
+            }
+            Ok(None) => self.read_on(),
+            Err(error) => {
+                self.row += 1;
+                Err(self.error(error))
+            }
+        }
+    }
+
+    /// Reads more bytes of a row that is not all there.
+    fn read_on(&mut self) -> io::Result<()> {
+        self.held.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, self.to - self.from);
+        if self.to >= MOST_ROW {
+            self.row += 1;
+            return Err(self.error(format!("it has more than {MOST_ROW} bytes")));
+        }
+        if self.to == self.held.len() {
+            self.held.resize((self.to * 2).min(MOST_ROW), 0);
+        }
+        if self.read_content()? > 0 {
+            return Ok(());
+        }
+        self.row += 1;
+        Err(if self.is_cut() {
+            self.error("the file ends within it: it is not whole")
+        } else {
+            self.error("it does not end within its block: the file is damaged")
+        })
+    }
+
+    /// Reads the block on; how many bytes there were.
+    fn read_content(&mut self) -> io::Result<usize> {
+        let Place::Within(content) = &mut self.place else { return Ok(0) };
+        let read = loop {
+            match content.read(&mut self.held[self.to..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.ended(error)),
+                Ok(read) => break read,
+            }
+        };
+        self.to += read;
+        self.bytes += read as u64;
+        match self.most_bytes {
+            Some(most) if self.bytes > most => {
+                Err(self.error(format!("the file is more than {most} bytes when it is decompressed")))
+            }
+            _ => Ok(read),
+        }
+    }
+
+    /// Whether the file ends before the block at hand.
+    fn is_cut(&mut self) -> bool {
+        match std::mem::replace(&mut self.place, Place::Ended) {
+            Place::Within(content) => content.into_raw().limit() > 0,
+            _ => false,
+        }
+    }
+
+    /// Ends the block at hand, all rows of which are read, and begins the next; `false` at the end of the file.
+    fn next_block(&mut self) -> io::Result<bool> {
+        self.end_block()?;
+        let Place::Between(input) = &mut self.place else { return Ok(false) };
+        if input.fill_buf()?.is_empty() {
+            self.place = Place::Ended;
+            return Ok(false);
+        }
+        (self.block, self.row) = (self.block + 1, 0);
+        let head = long(input).and_then(|count| Ok((count, long(input)?)));
+        let (count, length) = head.map_err(|error| self.ended(error))?;
+        let (Ok(count), Ok(length)) = (u64::try_from(count), u64::try_from(length)) else {
+            return Err(self.error("it has a negative number of rows or bytes: the file is damaged"));
+        };
+        let Place::Between(input) = std::mem::replace(&mut self.place, Place::Ended) else { return Ok(false) };
+        let content = Content::new(self.codec, input.take(length)).map_err(|error| self.error(error))?;
+        self.place = Place::Within(content);
+        (self.left, self.from, self.to) = (count, 0, 0);
+        Ok(true)
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        if !matches!(self.place, Place::Within(_)) {
+            return Ok(());
+        }
+        if self.from == self.to {
+            (self.from, self.to) = (0, 0);
+            self.read_content()?;
+        }
+        let Place::Within(content) = std::mem::replace(&mut self.place, Place::Ended) else { return Ok(()) };
+        let raw = content.into_raw();
+        let (over, mut input) = (raw.limit(), raw.into_inner());
+        if self.from < self.to || (over > 0 && !input.fill_buf()?.is_empty()) {
+            return Err(self.error("it has more bytes than its rows: the file is damaged"));
+        }
+        let mut sync = [0; 16];
+        input.read_exact(&mut sync).map_err(|error| self.ended(error))?;
+        if sync != self.sync {
+            return Err(self.error("behind it does not stand what ends a block: the file is damaged"));
+        }
+        self.place = Place::Between(input);
+        Ok(())
+    }
+
+    /// The error for `error`, met in the block at hand.
+    fn ended(&mut self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            self.error("the file ends within it: it is not whole")
+        } else {
+            self.error(error)
+        }
+    }
+
+    /// An error with its place. Nothing can be read behind it.
+    fn error(&mut self, reason: impl fmt::Display) -> io::Error {
+        self.place = Place::Ended;
+        let place = if self.row == 0 { String::new() } else { format!(", row {}", self.row) };
+        invalid(format!("block {}{place}: {reason}", self.block))
+    }
+}
+
+impl<R: BufRead> Read for AvroInput<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.served == self.lines.len() && self.failed.is_none() {
+            // The rows before an error are read as well.
+            self.failed = self.fill().err().map(|error| error.to_string());
+        }
+        if self.served == self.lines.len()
+            && let Some(reason) = &self.failed
+        {
+            return Err(invalid(reason.clone()));
+        }
+        let ready = &self.lines.as_bytes()[self.served..];
+        let count = ready.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&ready[..count]);
+        self.served += count;
+        Ok(count)
+    }
+}

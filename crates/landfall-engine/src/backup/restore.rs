@@ -1,0 +1,284 @@
+//! Tables from backup sets, or from any Avro file: a load like others, after the whole of each file was looked at.
+
+use std::{fs::File, path::PathBuf, sync::Arc};
+
+use landfall_core::{
+    avro::resolve::{Mapping, Reading, resolve},
+    schema::Package,
+};
+use serde::Serialize;
+
+use super::{SetId, Store, TableEntry, store::digest_of_file};
+use crate::{
+    avro::{check, read_schema},
+    error::{Error, Result, TargetErrorKind},
+    ledger::{Mode, OnConflict},
+    pipeline::{LoadOptions, LoadOutcome, Observer, RejectedRecord, Work, check_sources, load_sources},
+    project::Project,
+    source::Source,
+    target::Target,
+};
+
+/// What is restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// The tables of a set.
+    Set(SetId),
+    /// One table from a file, known by this name.
+    File(String, PathBuf),
+}
+
+/// What is asked of a restore.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// How to treat what the tables hold.
+    pub mode: Mode,
+    /// Whether the tables of the set that refer to those restored are restored with them, as far as they go.
+    pub with_dependents: bool,
+    /// How the fields of files become those of tables.
+    pub mapping: Mapping,
+    /// The most bytes that a file may be when it is decompressed.
+    pub most_bytes: Option<u64>,
+    /// How the work is cut.
+    pub work: Work,
+}
+
+/// A restore that was done, or tried.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RestoreOutcome {
+    /// The set; none where it was a file.
+    pub set: Option<String>,
+    /// Where it is.
+    pub location: String,
+    /// The files.
+    pub tables: Vec<RestoredTable>,
+    /// What became of their rows.
+    pub loads: Vec<LoadOutcome>,
+}
+
+/// A file that was restored from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoredTable {
+    /// The table.
+    pub table: String,
+    /// Rows of the file.
+    pub rows: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// The content digest of its rows, where it is a set's.
+    pub digest: Option<String>,
+    /// Fields of the file that were left out.
+    pub ignored: Vec<String>,
+    /// Fields of the table that the file has not.
+    pub missing: Vec<String>,
+}
+
+/// The files of a restore, found sound.
+#[derive(Debug)]
+pub struct Restore {
+    outcome: RestoreOutcome,
+    sources: Vec<(usize, Source)>,
+    mode: Mode,
+    work: Work,
+}
+
+impl Restore {
+    /// Looks at everything that is to be restored into the tables called `names`: each file is read to its end, and held against
+    /// its manifest. Nothing is touched.
+    ///
+    /// # Errors
+    /// A table, set or file that is not there, a file that is damaged, or whose fields are not those of its table.
+    pub fn prepare(
+        project: &Project,
+        store: &dyn Store,
+        names: &[String],
+        from: &From,
+        options: &RestoreOptions,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let mut positions: Vec<usize> = names.iter().map(|name| project.position(name)).collect::<Result<_>>()?;
+        positions.sort_unstable();
+        positions.dedup();
+        let mut restore = Self {
+            outcome: RestoreOutcome { set: None, location: String::new(), tables: Vec::new(), loads: Vec::new() },
+            sources: Vec::new(),
+            mode: options.mode,
+            work: options.work,
+        };
+        match from {
+            From::Set(set) => restore.prepare_set(project, store, positions, set, options, observer)?,
+            From::File(name, path) => {
+                let [position] = positions[..] else {
+                    return Err(Error::Usage("one file is restored into one table: name just one".into()));
+                };
+                restore.outcome.location.clone_from(name);
+                restore.add(project, position, (name, path), None, options, observer)?;
+            }
+        }
+        Ok(restore)
+    }
+
+    fn prepare_set(
+        &mut self,
+        project: &Project,
+        store: &dyn Store,
+        mut positions: Vec<usize>,
+        set: &SetId,
+        options: &RestoreOptions,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let manifest = store.manifest(set)?;
+        let package = &project.package;
+        if options.with_dependents {
+            let is_there = |at: &usize| manifest.table(&package.resources[*at].name).is_some();
+            positions = with_dependents(package, positions).into_iter().filter(is_there).collect();
+        }
+        self.outcome.set = Some(set.to_string());
+        self.outcome.location = format!("{}/{set}", store.location());
+        for position in positions {
+            let name = &package.resources[position].name;
+            let Some(entry) = manifest.table(name) else {
+                let has: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
+                let reason = format!("it has no table {:?}; it has {}", &**name, has.join(", "));
+                return Err(Error::source(format!("the backup set {set}"), reason));
+            };
+            let file = store.file(set, entry)?;
+            let source = format!("{}{set}/{}", Source::BACKUP, super::file_of(name));
+            self.add(project, position, (&source, &file.path), Some(entry), options, observer)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at one file.
+    fn add(
+        &mut self,
+        project: &Project,
+        position: usize,
+        (name, path): (&str, &PathBuf),
+        entry: Option<&TableEntry>,
+        options: &RestoreOptions,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        let resource = &project.package.resources[position];
+        observer.begins(&resource.name, name);
+        let failed = |error: std::io::Error| Error::source(name, error);
+        let (sha256, bytes) = digest_of_file(path).map_err(failed)?;
+        if entry.is_some_and(|entry| (&entry.sha256, entry.bytes) != (&sha256, bytes)) {
+            return Err(Error::source(name, "it is not what was written: take another set, nothing was touched"));
+        }
+        let open = || File::open(path);
+        let schema = open().and_then(read_schema).map_err(failed)?;
+        let reading: Arc<Reading> = resolve(&schema, &resource.schema, &options.mapping)
+            .map_err(|faults| Error::source(name, faults.join("; ")))?
+            .into();
+        let checked = open().and_then(|file| check(file, reading.clone(), options.most_bytes)).map_err(failed)?;
+        if let Some(entry) = entry.filter(|entry| entry.rows != checked.rows) {
+            let reason = format!("it has {} rows, and its manifest says {}", checked.rows, entry.rows);
+            return Err(Error::source(name, reason));
+        }
+        self.outcome.tables.push(RestoredTable {
+            table: resource.name.to_string(),
+            rows: checked.rows,
+            bytes,
+            sha256,
+            digest: entry.map(|entry| entry.digest.clone()),
+            ignored: reading.ignored().to_vec(),
+            missing: reading.missing().to_vec(),
+        });
+        self.sources.push((position, Source::avro(name, path, reading)));
+        Ok(())
+    }
+
+    /// What was found of the files.
+    #[must_use]
+    pub const fn found(&self) -> &RestoreOutcome {
+        &self.outcome
+    }
+
+    fn options(&self) -> LoadOptions {
+        LoadOptions {
+            mode: self.mode,
+            on_conflict: if self.mode == Mode::Upsert { OnConflict::Update } else { OnConflict::Reject },
+            work: self.work,
+            ..LoadOptions::default()
+        }
+    }
+
+    /// Validates all rows as [`run`](Self::run) would, and writes nothing; each rejected one is handed to `visit`.
+    ///
+    /// # Errors
+    /// A target that cannot be read.
+    pub fn try_out(
+        mut self,
+        target: &dyn Target,
+        project: &Project,
+        visit: &mut dyn FnMut(RejectedRecord) -> Result<()>,
+        observer: &dyn Observer,
+    ) -> Result<RestoreOutcome> {
+        let sources = std::mem::take(&mut self.sources);
+        self.outcome.loads = check_sources(target, project, sources, &self.options(), visit, observer)?;
+        Ok(self.outcome)
+    }
+
+    /// Restores the tables. Rows that break a rule go to the quarantine.
+    ///
+    /// # Errors
+    /// Those of a load. In the mode replace the tables are as before, or as after.
+    pub fn run(
+        mut self,
+        target: &mut dyn Target,
+        project: &Project,
+        observer: &dyn Observer,
+    ) -> Result<RestoreOutcome> {
+        let options = self.options();
+        let (keyed, keyless): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sources)
+            .into_iter()
+            .partition(|(position, _)| options.mode == Mode::Replace || has_key(&project.package, *position));
+        // Where a key tells rows apart, what is there already is unchanged, whatever the ledger says of the file.
+        for (sources, force) in [(keyed, true), (keyless, false)] {
+            if !sources.is_empty() {
+                let options = LoadOptions { force, ..options.clone() };
+                self.outcome
+                    .loads
+                    .extend(load_sources(target, project, sources, &options, observer).map_err(with_mend)?);
+            }
+        }
+        Ok(self.outcome)
+    }
+}
+
+/// Tables that would lose their parents can be restored with them.
+fn with_mend(error: Error) -> Error {
+    match error {
+        Error::Target(mut error) if error.kind == TargetErrorKind::Constraint => {
+            error.message = error
+                .message
+                .replace("; replace those tables with them", "; restore them too, or take --with-dependents");
+            Error::Target(error)
+        }
+        other => other,
+    }
+}
+
+fn has_key(package: &Package, position: usize) -> bool {
+    let schema = &package.resources[position].schema;
+    !schema.primary_key.is_empty() || !schema.unique_keys.is_empty()
+}
+
+/// `positions` and those of all tables that refer to one of them, directly or not.
+fn with_dependents(package: &Package, mut positions: Vec<usize>) -> Vec<usize> {
+    loop {
+        let refers = |at: &usize| {
+            let keys = &package.resources[*at].schema.foreign_keys;
+            keys.iter().any(|key| positions.iter().any(|&parent| package.resources[parent].name == key.parent))
+        };
+        let more: Vec<usize> =
+            (0..package.resources.len()).filter(|at| !positions.contains(at)).filter(refers).collect();
+        if more.is_empty() {
+            return positions;
+        }
+        positions.extend(more);
+    }
+}

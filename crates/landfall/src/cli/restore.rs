@@ -1,0 +1,144 @@
+//! `landfall restore`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use landfall_core::avro::resolve::Mapping;
+use landfall_engine::{
+    backup::{From, Restore, RestoreOptions, RestoreOutcome, SetId, Store},
+    pipeline::LoadOutcome,
+    target::Access,
+};
+use serde_json::json;
+
+use super::{
+    Invocation,
+    backup::Place,
+    backups::named,
+    load::TypedMode,
+    selection::{Cut, unknown_table},
+};
+use crate::{
+    exit::{Exit, Fault},
+    output, summary,
+};
+
+/// Restore tables from a backup set, or one table from any Avro file.
+///
+/// Every file is read to its end, and held against its manifest, before a table is touched. A restore is a load: every row passes the
+/// validator, what breaks a rule goes to the quarantine, and the ledger has its account.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The tables.
+    #[arg(value_name = "TABLE", required = true)]
+    tables: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+    /// The set, as `landfall backups list` shows it, or latest: the last one that has the tables.
+    #[arg(long, value_name = "SET", default_value = "latest", conflicts_with_all = ["at", "from"])]
+    set: String,
+    /// The last set that began at this time or before, such as 2026-11-30T00:00:00Z.
+    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    at: Option<Timestamp>,
+    /// An Avro file, of whichever program, instead of a set.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// How to treat what the tables hold: replace leaves the rows of the backup and no others, in one step; append adds rows; upsert adds
+    /// rows or gives the row of the same key the backup's content.
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = TypedMode::Replace)]
+    mode: TypedMode,
+    /// Restore the tables too that refer to those named, from the same set.
+    #[arg(long)]
+    with_dependents: bool,
+    /// A field of the file and the field of the table that it becomes; may be given several times.
+    #[arg(long, value_name = "FILE_FIELD=FIELD", value_parser = pair)]
+    map: Vec<(String, String)>,
+    /// Leave fields out that the file has and the table has not.
+    #[arg(long)]
+    ignore_extra: bool,
+    /// Look at everything, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the summary as one JSON document.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    cut: Cut,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.into(), to.into())),
+        _ => Err(format!("{text:?} is not a field of the file and a field of the table with = between them")),
+    }
+}
+
+pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.settings()?;
+    for table in &args.tables {
+        if !settings.package.resources.iter().any(|resource| *resource.name == **table) {
+            return Err(unknown_table(table, &settings.package).into());
+        }
+    }
+    let store = args.place.store(&settings.backup);
+    let from = match &args.from {
+        Some(path) => From::File(path.display().to_string(), path.clone()),
+        None => From::Set(chosen(&args, &store)?),
+    };
+    let options = RestoreOptions {
+        mode: args.mode.into(),
+        with_dependents: args.with_dependents,
+        mapping: Mapping { renames: args.map, ignore_extra: args.ignore_extra },
+        most_bytes: None,
+        work: args.cut.work(&settings.load),
+    };
+    let access = if args.dry_run { Access::Read } else { Access::Write };
+    let mut opened = invocation.open_with(settings, access)?;
+    let reporter = invocation.reporter();
+    let restore = Restore::prepare(&opened.project, &store, &args.tables, &from, &options, &reporter)?;
+    let outcome = if args.dry_run {
+        restore.try_out(&*opened.target, &opened.project, &mut |_| Ok(()), &reporter)
+    } else {
+        restore.run(&mut *opened.target, &opened.project, &reporter)
+    };
+    reporter.clear();
+    let outcome = outcome?;
+    if args.json {
+        let document = json!({
+            "set": outcome.set, "location": outcome.location, "tables": outcome.tables, "loads": loads(&outcome),
+            "dry_run": args.dry_run,
+        });
+        output::print(&format!("{document}\n"))?;
+    } else if args.dry_run {
+        output::print(&format!("{}{}", summary::restored(&outcome), summary::checked(&outcome.loads)))?;
+    } else {
+        if !invocation.globals.quiet {
+            output::print(&summary::restored(&outcome))?;
+        }
+        summary::print_loads(&outcome.loads, &*opened.target, invocation, false)?;
+    }
+    Ok(Exit::of_loads(&outcome.loads))
+}
+
+/// The loads without how their time was spent.
+fn loads(outcome: &RestoreOutcome) -> Vec<LoadOutcome> {
+    outcome.loads.iter().map(|load| LoadOutcome { stages: None, ..load.clone() }).collect()
+}
+
+/// The set that is asked for.
+fn chosen(args: &Args, store: &dyn Store) -> Result<SetId> {
+    if args.at.is_none() && args.set != "latest" {
+        return named(store, &args.set);
+    }
+    let has_all = |set: &SetId| {
+        store.manifest(set).is_ok_and(|manifest| args.tables.iter().all(|table| manifest.table(table).is_some()))
+    };
+    let in_time = |set: &SetId| args.at.is_none_or(|at| set.time() <= at);
+    let found = store.sets()?.into_iter().rev().find(|set| in_time(set) && has_all(set));
+    found.ok_or_else(|| {
+        let when = args.at.map(|at| format!(" of {at} or before")).unwrap_or_default();
+        let tables = args.tables.join(", ");
+        Fault::source(format!("there is no sound backup set{when} with {tables} in {}", store.location())).into()
+    })
+}

@@ -1,0 +1,173 @@
+//! Backups and restores, as tasks do them.
+
+use std::{path::Path, sync::Arc};
+
+use landfall_core::avro::resolve::Mapping;
+use landfall_engine::{
+    Error, Result,
+    avro::Codec,
+    backup::{
+        BackupOptions, BackupOutcome, From, LocalStore, Restore, RestoreOptions, RestoreOutcome, SetId, Store, backup,
+    },
+    target::Target,
+    task::{Task, TaskState},
+};
+use serde_json::{Value, json};
+
+use super::{
+    backups::{BackupWork, RestoreWork},
+    loading::{Watch, comes_back, watched},
+    problem::{Kind, Problem},
+    runner::End,
+    service::Service,
+    tasks::Live,
+};
+use crate::config::Backup;
+
+/// Where backups go, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Backups(pub(super) Backup);
+
+impl Backups {
+    pub(super) fn store(&self) -> LocalStore {
+        LocalStore::new(&self.0.to)
+    }
+}
+
+/// Makes a backup. One that the schedule wanted is followed by removing those that no rule keeps.
+pub(super) fn make(
+    service: &Arc<Service>,
+    target: &mut dyn Target,
+    task: &Task,
+    work: &BackupWork,
+    live: &Arc<Live>,
+) -> End {
+    let watch = Watch::new(service, live);
+    let store = service.backups.store();
+    let options = BackupOptions {
+        tables: work.tables.clone(),
+        codec: work.codec.as_deref().and_then(Codec::parse).unwrap_or(service.backups.0.codec),
+        // The requests that come meanwhile need processors too.
+        threads: 1,
+    };
+    let made = watched(service, task, live, || backup(target, service.rules.project(), &store, &options, &watch));
+    service.metrics.backup(made.is_ok());
+    let ended = match made {
+        Ok(outcome) => {
+            tracing::info!(set = outcome.set, tables = outcome.tables.len(), "a backup was made");
+            End::As(TaskState::Done, told(&outcome), Value::Null)
+        }
+        Err(error) => failed(task, live, error, "a backup has failed; the older ones are as they were"),
+    };
+    if work.scheduled_at.is_some() && matches!(&ended, End::As(TaskState::Done, ..)) {
+        prune(service, &store);
+    }
+    ended
+}
+
+fn told(outcome: &BackupOutcome) -> Value {
+    json!({"backup": {"set": outcome.set, "tables": outcome.tables, "missing": outcome.missing}})
+}
+
+fn prune(service: &Service, store: &LocalStore) {
+    let settings = &service.backups.0;
+    let zone = settings.schedule.as_ref().map_or(jiff::tz::TimeZone::UTC, |schedule| schedule.zone());
+    let removed = store.sets().and_then(|sets| {
+        let superfluous = settings.keep.superfluous(&sets, &zone);
+        superfluous.iter().try_for_each(|set| store.remove(set)).map(|()| superfluous.len())
+    });
+    match removed {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "backups that no rule keeps were removed"),
+        Err(error) => tracing::error!(%error, "backups that no rule keeps cannot be removed"),
+    }
+}
+
+/// Restores a table.
+pub(super) fn restore(
+    service: &Arc<Service>,
+    target: &mut dyn Target,
+    task: &Task,
+    work: &RestoreWork,
+    path: &Path,
+    live: &Arc<Live>,
+) -> End {
+    let watch = Watch::new(service, live);
+    match watched(service, task, live, || attempt(service, target, work, path, &watch)) {
+        Ok(outcome) => {
+            outcome.loads.iter().for_each(|load| service.metrics.load(load));
+            let loads: Vec<Value> = outcome
+                .loads
+                .iter()
+                .map(|load| {
+                    let counts = load.counts;
+                    json!({
+                        "load_id": load.load_id, "table": load.table, "load_state": load.state, "read": counts.read,
+                        "inserted": counts.inserted, "updated": counts.updated, "unchanged": counts.unchanged,
+                        "rejected": counts.rejected,
+                    })
+                })
+                .collect();
+            let outcome = json!({"restore": {"set": outcome.set, "tables": outcome.tables, "loads": loads}});
+            End::As(TaskState::Done, outcome, Value::Null)
+        }
+        Err(error) => failed(task, live, error, "a restore has failed"),
+    }
+}
+
+fn attempt(
+    service: &Service,
+    target: &mut dyn Target,
+    work: &RestoreWork,
+    path: &Path,
+    watch: &Watch<'_>,
+) -> Result<RestoreOutcome> {
+    let project = service.rules.project();
+    let store = service.backups.store();
+    let names = [work.table.clone()];
+    let from = match (&work.set, &work.source) {
+        (None, Some(source)) => From::File(source.clone(), path.to_path_buf()),
+        (set, _) => From::Set(chosen(&store, set.as_deref().unwrap_or("latest"), &work.table)?),
+    };
+    let options = RestoreOptions {
+        mode: work.mode,
+        with_dependents: work.with_dependents,
+        mapping: Mapping { renames: work.renames.clone(), ignore_extra: work.ignore_extra },
+        most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
+        work: service.load.work(),
+    };
+    Restore::prepare(project, &store, &names, &from, &options, watch)?.run(target, project, watch)
+}
+
+/// The set of that name; the last one that has the table.
+fn chosen(store: &dyn Store, name: &str, table: &str) -> Result<SetId> {
+    let none = || Error::source("the backups", "there is no such set");
+    if name != "latest" {
+        return SetId::parse(name).ok_or_else(none);
+    }
+    let has = |set: &SetId| store.manifest(set).is_ok_and(|manifest| manifest.table(table).is_some());
+    store.sets()?.into_iter().rev().find(has).ok_or_else(none)
+}
+
+/// How a task ends that could not be done.
+fn failed(task: &Task, live: &Live, error: Error, words: &str) -> End {
+    match error {
+        Error::Cancelled if live.is_cancelled() => End::As(TaskState::Cancelled, Value::Null, Value::Null),
+        Error::Cancelled => End::HandedBack,
+        Error::Target(error) if comes_back(error.kind) => End::Later(Problem::of_engine(&error.into())),
+        error => {
+            tracing::error!(%error, task = task.id, "{words}");
+            let problem = match &error {
+                Error::Source { reason, .. } => Problem::new(Kind::WRONG_SHAPE, reason.clone()),
+                Error::Usage(reason) => Problem::new(Kind::CONFLICT, reason.clone()),
+                Error::Target(error) if error.kind == landfall_engine::TargetErrorKind::Constraint => {
+                    let detail = "rows of other tables need rows that this restore would take away; restore those tables with it \
+                                  (with_dependents), nothing was changed";
+                    Problem::new(Kind::CONFLICT, detail)
+                }
+                error => Problem::of_engine(error),
+            };
+            End::As(TaskState::Failed, Value::Null, problem.body())
+        }
+    }
+}

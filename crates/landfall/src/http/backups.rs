@@ -1,0 +1,248 @@
+//! `/v1/backups` and `/v1/tables/{table}/restore`: backups are made and restored as tasks.
+
+use std::{fs::File, io, path::PathBuf, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
+use landfall_engine::{
+    Error,
+    avro::Codec,
+    backup::{Manifest, SetId, Store},
+    ledger::Mode,
+    source::Source,
+    task::{Task, new_id},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{
+    call::Call,
+    exports::send,
+    files::wait,
+    problem::{Kind, Outcome, Problem},
+    rows::RequestName,
+    sent::Sent,
+    service::Service,
+    tasks::accept,
+    uploads::Incoming,
+    values::respond,
+};
+
+/// What tasks of these kinds are called.
+pub(super) const BACKUP: &str = "backup";
+pub(super) const RESTORE: &str = "restore";
+
+/// Sets of a page.
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+
+/// A backup that is to be made.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BackupWork {
+    /// The tables; all where there are none.
+    #[serde(default)]
+    pub(super) tables: Vec<String>,
+    #[serde(default)]
+    pub(super) codec: Option<String>,
+    /// When the schedule wanted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scheduled_at: Option<String>,
+}
+
+/// A table that is to be restored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RestoreWork {
+    pub(super) table: String,
+    /// The set; none where a file was sent.
+    pub(super) set: Option<String>,
+    /// The name of the file in the ledger, where one was sent.
+    pub(super) source: Option<String>,
+    pub(super) bytes: u64,
+    pub(super) mode: Mode,
+    pub(super) with_dependents: bool,
+    pub(super) ignore_extra: bool,
+    pub(super) renames: Vec<(String, String)>,
+}
+
+/// Has a backup made.
+pub(super) async fn create(mut call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let wait = wait(&mut query)?;
+    query.finish(&["wait"])?;
+    let key = RequestName::of(&call)?;
+    let body = call.body(1 << 20).await?;
+    let work = if body.bytes.is_empty() { BackupWork::default() } else { read(&body.bytes)? };
+    for table in &work.tables {
+        call.table_called(table)?;
+    }
+    if let Some(codec) = &work.codec
+        && Codec::parse(codec).is_none()
+    {
+        let names = Codec::ALL.map(Codec::name).join(", ");
+        return Err(Problem::new(Kind::WRONG_SHAPE, format!("codec is one of {names}")));
+    }
+    let key = key.map(|name| RequestName::new(name, &call, &body.bytes));
+    let task = Task::new(BACKUP, names(&call.service, &work), json!(work))?;
+    let uploads = call.service.tasks.uploads.clone();
+    // A task lasts as long as its file, and this one has nothing to be sent.
+    let upload = uploads.receive(task.id.clone(), Incoming::Body(Body::empty()), call.service.pause()).await?;
+    accept(&call, task, upload, key, wait).await
+}
+
+/// The tables that a backup is of.
+pub(super) fn names(service: &Service, work: &BackupWork) -> Vec<String> {
+    if work.tables.is_empty() {
+        return service.rules.tables().iter().map(|table| table.name.to_string()).collect();
+    }
+    work.tables.clone()
+}
+
+fn read(bytes: &[u8]) -> Outcome<BackupWork> {
+    let wrong = |error| {
+        let detail =
+            format!("a body such as {{\"tables\": [\"jobs\"], \"codec\": \"zstd\"}} is expected, or none: {error}");
+        Problem::new(Kind::WRONG_SHAPE, detail)
+    };
+    let work: BackupWork = serde_json::from_slice(bytes).map_err(wrong)?;
+    if work.scheduled_at.is_some() {
+        return Err(Problem::new(Kind::WRONG_SHAPE, "scheduled_at is the service's own to say"));
+    }
+    Ok(work)
+}
+
+/// The sets, the newest first.
+pub(super) async fn list(call: Call) -> Outcome {
+    let mut query = call.query()?;
+    let limit = query.limit(USUAL, MOST)?;
+    let before = query.take("before")?;
+    query.finish(&["limit", "before"])?;
+    let store = call.service.backups.store();
+    let listed = blocking(move || {
+        let mut sets = store.sets()?;
+        sets.retain(|set| before.as_ref().is_none_or(|before| set.as_str() < before.as_str()));
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = sets.len() > wanted;
+        let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
+        let told: Vec<Value> = page.iter().map(|set| told(set, store.manifest(set))).collect();
+        Ok((told, page.last().filter(|_| more).map(ToString::to_string)))
+    });
+    let (sets, next) = listed.await?;
+    Ok(respond(StatusCode::OK, &json!({"backups": sets, "next": next})))
+}
+
+fn told(set: &SetId, manifest: Result<Manifest, Error>) -> Value {
+    let Ok(manifest) = manifest else {
+        return json!({"set": set.as_str(), "sound": false, "tables": []});
+    };
+    let tables: Vec<Value> = manifest
+        .tables
+        .iter()
+        .map(|entry| {
+            json!({
+                "table": entry.table, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256,
+                "digest": entry.digest, "seconds": entry.seconds,
+            })
+        })
+        .collect();
+    json!({
+        "set": set.as_str(), "sound": true, "started_at": manifest.started_at, "ended_at": manifest.ended_at,
+        "snapshot": manifest.snapshot, "codec": manifest.codec, "tables": tables,
+    })
+}
+
+/// The file of a table.
+pub(super) async fn file(call: Call) -> Outcome {
+    call.query()?.finish(&[])?;
+    let gone = || Problem::not_found("backup");
+    let set = SetId::parse(call.part("set")).ok_or_else(gone)?;
+    let table = call.part("file").strip_suffix(".avro").ok_or_else(gone)?.to_owned();
+    let store = call.service.backups.store();
+    let opened = blocking(move || {
+        let found = store.manifest(&set).and_then(|manifest| match manifest.table(&table) {
+            Some(entry) => store.file(&set, entry).map(|file| Some(file.path)),
+            None => Ok(None),
+        });
+        let path: Option<PathBuf> = match found {
+            Err(Error::Source { .. }) => None,
+            found => found?,
+        };
+        let opened = path.map(|path| File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)))).transpose();
+        opened.map_err(|cause| Error::File { path: "a backup".into(), cause })
+    });
+    let (length, file) = opened.await?.ok_or_else(gone)?;
+    let (parts, sent) = mpsc::channel(4);
+    tokio::spawn(send(file, parts, call.service.pause()));
+    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/avro"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    Ok(response)
+}
+
+/// Has a table restored: from a set, or from the Avro file that is sent.
+pub(super) async fn restore(mut call: Call) -> Outcome {
+    let position = call.table()?;
+    let mut query = call.query()?;
+    let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
+    let mut work = RestoreWork {
+        table: call.service.rules.tables()[position].name.to_string(),
+        set: query.take("set")?,
+        source: None,
+        bytes: 0,
+        mode: query.parsed("mode", "replace, append or upsert", modes)?.unwrap_or(Mode::Replace),
+        with_dependents: query.flag("with_dependents")?,
+        ignore_extra: query.flag("ignore_extra")?,
+        renames: query.parsed("map", "pairs such as theirs=ours,other=own", pairs)?.unwrap_or_default(),
+    };
+    let wait: Duration = wait(&mut query)?;
+    query.finish(&["set", "mode", "with_dependents", "ignore_extra", "map", "wait"])?;
+    if let Some(set) = &work.set
+        && set != "latest"
+        && SetId::parse(set).is_none()
+    {
+        return Err(Problem::parameter("set: this is not the name of a backup set, nor latest".to_owned()));
+    }
+    let key = RequestName::of(&call)?;
+    let (id, pause) = (new_id()?, call.service.pause());
+    let uploads = call.service.tasks.uploads.clone();
+    let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause).await?;
+    let digest = upload.digest.clone();
+    if upload.bytes == 0 {
+        work.set.get_or_insert_with(|| "latest".into());
+    } else if work.set.is_some() {
+        uploads.remove(&upload.path);
+        let detail = "a set is named and a file is sent; do one of the two";
+        return Err(Problem::new(Kind::CONTRADICTION, detail));
+    } else {
+        (work.bytes, work.source) = (upload.bytes, Some(format!("{}{digest}", Source::UPLOAD)));
+    }
+    let key = key.map(|name| RequestName::new(name, &call, digest.as_bytes()));
+    let mut task = Task::new(RESTORE, vec![work.table.clone()], json!(work))?;
+    task.id.clone_from(&upload.id);
+    accept(&call, task, upload, key, wait).await
+}
+
+fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+    text.split(',')
+        .map(|pair| match pair.split_once('=') {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => Some((from.to_owned(), to.to_owned())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Runs what waits for the disk.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Outcome<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let done =
+        done.unwrap_or_else(|error| Err(Error::File { path: "a backup".into(), cause: io::Error::other(error) }));
+    Ok(done?)
+}

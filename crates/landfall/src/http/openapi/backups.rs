@@ -1,0 +1,69 @@
+//! What the routes of backups say of themselves.
+
+use landfall_engine::ledger::Mode;
+use serde_json::{Value, json};
+
+use super::{
+    reference,
+    words::{Words, flag, idempotency_key, parameter, task, wait},
+};
+
+fn text(name: &str, description: &str) -> Value {
+    parameter(name, description, json!({"type": "string"}))
+}
+
+pub(super) fn words(method: &str, path: &str) -> Words {
+    match (method, path) {
+        ("POST", "/v1/backups") => Words {
+            answers: task(),
+            headers: vec![idempotency_key()],
+            body: Some(json!({"required": false, "content": {"application/json": {"schema": reference("WantedBackup")}}})),
+            problems: vec![404, 408, 409, 413, 415, 422, 507],
+            ..Words::new("backups", "Make a backup, as a task", json!({}))
+        }
+        .query([wait()])
+        .says("All tables of a backup are from one moment, and others may go on writing. Without a body, all tables are backed up."),
+        ("GET", "/v1/backups") => {
+            let limit = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
+            Words::new("backups", "The backup sets, the newest first", reference("Backups")).query([
+                parameter("limit", "At most this many", limit),
+                text("before", "Only sets before this one: `next` of the page before"),
+            ])
+        }
+        ("GET", "/v1/backups/{set}/{file}") => Words {
+            answers: vec![(200, "application/avro", json!({"type": "string", "format": "binary"}))],
+            ..Words::new("backups", "The Avro file of a table: its name is TABLE.avro", json!({}))
+        },
+        ("POST", "/v1/tables/{table}/restore") => restore(),
+        _ => Words::new("service", "", json!({})),
+    }
+}
+
+fn restore() -> Words {
+    let modes = [Mode::Replace, Mode::Append, Mode::Upsert].map(Mode::as_str);
+    let file = json!({"schema": {"type": "string", "format": "binary"}});
+    Words {
+        answers: task(),
+        headers: vec![idempotency_key()],
+        body: Some(json!({"required": false, "content": {"application/avro": file}})),
+        problems: vec![408, 409, 413, 422, 507],
+        ..Words::new("backups", "Restore a table, as a task: from a backup set, or from the Avro file that is sent", json!({}))
+    }
+    .query([
+        parameter(
+            "set",
+            "The set, or latest: the last one that has the table",
+            json!({"type": "string", "pattern": "^(latest|[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{8})$"}),
+        ),
+        parameter("mode", "How to treat what the table holds", json!({"type": "string", "enum": modes, "default": "replace"})),
+        flag("with_dependents", "Restore the tables too that refer to this one"),
+        flag("ignore_extra", "Leave fields out that the file has and the table has not"),
+        parameter(
+            "map",
+            "Pairs of a field of the file and the field of the table that it becomes: theirs=ours,other=own",
+            json!({"type": "string", "pattern": "^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$"}),
+        ),
+        wait(),
+    ])
+    .says("The whole file is looked at before the table is touched. Every row passes the rules of the table; what breaks one goes to the quarantine.")
+}

@@ -1,0 +1,167 @@
+//! Backups between databases, and those that are killed.
+
+use std::{fs, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    place::Kind,
+    site::{STAFF, Site, assert_same},
+    things::{self, THINGS},
+};
+use crate::support::{
+    Run,
+    random::Random,
+    rounds,
+    staff::{self, File},
+};
+
+/// A new set in `folder`.
+#[track_caller]
+fn backup(site: &Site, folder: &str) -> Value {
+    site.run(&["backup", "--json", "--to", folder]).exits(0).json()
+}
+
+/// What the tables of a set hold.
+fn digests(set: &Value) -> Vec<(String, u64, String)> {
+    let of = |entry: &Value| {
+        let text = |name: &str| entry[name].as_str().unwrap().to_owned();
+        (text("table"), entry["rows"].as_u64().unwrap(), text("digest"))
+    };
+    set["tables"].as_array().unwrap().iter().map(of).collect()
+}
+
+fn content(site: &Site) -> Vec<String> {
+    let rows = THINGS.iter().flat_map(|(table, columns)| {
+        site.content(table, columns).into_iter().map(move |row| format!("{table}: {row:?}"))
+    });
+    rows.collect()
+}
+
+/// From each database to the next, and back to the first: nothing is another than before.
+#[test]
+fn a_set_of_one_database_is_restored_into_another() {
+    let sets = tempfile::tempdir().unwrap();
+    let folder = sets.path().display().to_string();
+    let site = |kind| Site::new(things::project(7, 300), kind);
+    let first = site(Kind::Sqlite);
+    first.run(&["load", "-q"]).exits(0);
+    let (set, wanted) = (backup(&first, &folder), content(&first));
+    for kind in [Kind::Postgres, Kind::Mariadb, Kind::Pooled, Kind::Sqlite] {
+        let other = site(kind);
+        let tables: Vec<&str> = THINGS.iter().map(|(table, _)| *table).collect();
+        let run = other.run(&[&["restore", "--json", "--in", &folder], &tables[..]].concat()).exits(0);
+        for load in run.json()["loads"].as_array().unwrap() {
+            assert_eq!((&load["read"], load["rejected"].as_u64()), (&load["inserted"], Some(0)), "{kind:?}: {load}");
+        }
+        assert_eq!(content(&other), wanted, "{kind:?}");
+        other.run(&["verify"]).exits(0);
+        // The next one is restored from this one's own set.
+        assert_eq!(digests(&backup(&other, &folder)), digests(&set), "{kind:?}");
+    }
+}
+
+/// Tables that are there, with children and other rows, are replaced.
+#[test]
+fn what_was_changed_since_is_brought_back_on_every_database() {
+    for kind in Kind::DATABASES {
+        let site = Site::new(things::project(11, 120), kind);
+        site.run(&["load", "-q"]).exits(0);
+        let (set, wanted) = (backup(&site, "sets"), content(&site));
+        things::write_files(&site, 12, 150);
+        site.run(&["load", "-q", "--mode", "upsert"]).exits(0);
+        assert_ne!(content(&site), wanted, "{kind:?}");
+        let tables: Vec<&str> = THINGS.iter().map(|(table, _)| *table).collect();
+        let name = set["set"].as_str().unwrap();
+        site.run(&[&["restore", "-q", "--in", "sets", "--set", name], &tables[..]].concat()).exits(0);
+        assert_eq!(content(&site), wanted, "{kind:?}");
+        assert_eq!(digests(&backup(&site, "sets")), digests(&set), "{kind:?}");
+        site.run(&["verify"]).exits(0);
+    }
+}
+
+/// Runs a command and kills it at some moment; whether it was killed.
+fn killed(site: &Site, arguments: &[&str], random: &mut Random, usual: Duration) -> bool {
+    let mut child = site.command(arguments).stdout(std::process::Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_micros(random.below(u64::try_from(usual.as_micros()).unwrap() * 5 / 4)));
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert!(status.code().is_none_or(|code| code == 0), "{status}");
+    !status.success()
+}
+
+fn timed(site: &Site, arguments: &[&str]) -> (Run, Duration) {
+    let begun = std::time::Instant::now();
+    let run = site.run(arguments).exits(0);
+    (run, begun.elapsed())
+}
+
+#[test]
+fn a_killed_backup_leaves_no_set_that_is_not_whole() {
+    for (seed, kind) in (200..).zip(Kind::DATABASES) {
+        let mut random = Random::new(seed);
+        let site = Site::new(staff::project(), kind);
+        site.write("staff.csv", File::clean(1, 1, 3000).bytes);
+        site.run(&["load", "-q"]).exits(0);
+        let arguments = ["backup", "-q", "--to", "sets"];
+        let (_, usual) = timed(&site, &arguments);
+        let wanted = digests(&backup(&site, "sets"));
+        let (mut kills, most) = (0, rounds(6));
+        while kills < most {
+            kills += u64::from(killed(&site, &arguments, &mut random, usual));
+            let verified = site.run(&["backups", "verify", "--json", "--in", "sets"]).exits(0).json();
+            let sets = verified["sets"].as_array().unwrap();
+            assert!(sets.iter().all(|set| set["tables"].as_array().unwrap().len() == 2), "{verified}");
+            if sets.len() > 20 {
+                site.run(&["backups", "prune", "-q", "--keep-last", "3", "--in", "sets"]).exits(0);
+            }
+        }
+        assert_eq!(digests(&backup(&site, "sets")), wanted, "{kind:?}");
+        // What was left of those that were killed was cleared away.
+        let left = fs::read_dir(site.path().join("sets")).unwrap();
+        let hidden = left.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+        assert_eq!(hidden.count(), 0, "{kind:?}");
+    }
+}
+
+/// The table is as before, or as after; the same command goes on.
+#[test]
+fn a_killed_restore_leaves_the_table_as_before_or_after() {
+    for (seed, kind) in (300..).zip(Kind::DATABASES) {
+        let mut random = Random::new(seed);
+        for is_gone in [false, true] {
+            let (mut kills, most) = (0, rounds(4));
+            while kills < most {
+                let site = Site::new(staff::project(), kind);
+                site.write("staff.csv", File::clean(seed, 1, 1500).bytes);
+                site.run(&["load", "-q"]).exits(0);
+                let set = backup(&site, "sets");
+                let after = site.content("staff", STAFF[1].1);
+                let arguments = ["restore", "staff", "-q", "--in", "sets"];
+                let (_, usual) = timed(&site, &arguments);
+                let before = if is_gone {
+                    site.place.run(&format!("DROP TABLE {}", site.place.quoted("staff")));
+                    Vec::new()
+                } else {
+                    site.write("staff.csv", File::clean(seed + 1, 1000, 900).bytes);
+                    site.run(&["load", "-q", "--mode", "upsert"]).exits(0);
+                    site.content("staff", STAFF[1].1)
+                };
+                while killed(&site, &arguments, &mut random, usual) {
+                    kills += 1;
+                    let found = site.content("staff", STAFF[1].1);
+                    assert!(found == before || found == after, "{kind:?}, gone: {is_gone}: {} rows", found.len());
+                    if kills >= most {
+                        break;
+                    }
+                }
+                site.run(&arguments).exits(0);
+                let lines =
+                    |rows: &[Vec<Option<String>>]| rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
+                assert_same(&lines(&site.content("staff", STAFF[1].1)), &lines(&after), &format!("{kind:?}"));
+                assert_eq!(digests(&backup(&site, "sets")), digests(&set), "{kind:?}");
+                site.run(&["verify"]).exits(0);
+            }
+        }
+    }
+}
