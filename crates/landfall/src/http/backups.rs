@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{
+    access::Caller,
     call::Call,
     exports::send,
     files::wait,
@@ -77,9 +78,12 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     query.finish(&["wait"])?;
     let key = RequestName::of(&call)?;
     let body = call.body(1 << 20).await?;
-    let work = if body.bytes.is_empty() { BackupWork::default() } else { read(&body.bytes)? };
+    let mut work = if body.bytes.is_empty() { BackupWork::default() } else { read(&body.bytes)? };
     for table in &work.tables {
         call.table_called(table)?;
+    }
+    if work.tables.is_empty() && !sees_all(&call) {
+        work.tables = names(&call.service, &work).into_iter().filter(|name| call.caller.sees_table(name)).collect();
     }
     if let Some(codec) = &work.codec
         && Codec::parse(codec).is_none()
@@ -93,6 +97,10 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     // A task lasts as long as its file, and this one has nothing to be sent.
     let upload = uploads.receive(task.id.clone(), Incoming::Body(Body::empty()), call.service.pause()).await?;
     accept(&call, task, upload, key, wait).await
+}
+
+fn sees_all(call: &Call) -> bool {
+    call.service.rules.tables().iter().all(|table| call.caller.sees_table(&table.name))
 }
 
 /// The tables that a backup is of.
@@ -123,26 +131,28 @@ pub(super) async fn list(call: Call) -> Outcome {
     let before = query.take("before")?;
     query.finish(&["limit", "before"])?;
     let store = call.service.backups.store();
+    let caller = call.caller.clone();
     let listed = blocking(move || {
         let mut sets = store.sets()?;
         sets.retain(|set| before.as_ref().is_none_or(|before| set.as_str() < before.as_str()));
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = sets.len() > wanted;
         let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
-        let told: Vec<Value> = page.iter().map(|set| told(set, store.manifest(set))).collect();
+        let told: Vec<Value> = page.iter().map(|set| told(set, store.manifest(set), &caller)).collect();
         Ok((told, page.last().filter(|_| more).map(ToString::to_string)))
     });
     let (sets, next) = listed.await?;
     Ok(respond(StatusCode::OK, &json!({"backups": sets, "next": next})))
 }
 
-fn told(set: &SetId, manifest: Result<Manifest, Error>) -> Value {
+fn told(set: &SetId, manifest: Result<Manifest, Error>, caller: &Caller) -> Value {
     let Ok(manifest) = manifest else {
         return json!({"set": set.as_str(), "sound": false, "tables": []});
     };
     let tables: Vec<Value> = manifest
         .tables
         .iter()
+        .filter(|entry| caller.sees_table(&entry.table))
         .map(|entry| {
             json!({
                 "table": entry.table, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256,
@@ -161,7 +171,8 @@ pub(super) async fn file(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let gone = || Problem::not_found("backup");
     let set = SetId::parse(call.part("set")).ok_or_else(gone)?;
-    let table = call.part("file").strip_suffix(".avro").ok_or_else(gone)?.to_owned();
+    let table = call.part("file").strip_suffix(".avro").filter(|table| call.caller.sees_table(table));
+    let table = table.ok_or_else(gone)?.to_owned();
     let store = call.service.backups.store();
     let opened = blocking(move || {
         let found = store.manifest(&set).and_then(|manifest| match manifest.table(&table) {
@@ -209,6 +220,10 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         && SetId::parse(set).is_none()
     {
         return Err(Problem::parameter("set: this is not the name of a backup set, nor latest".to_owned()));
+    }
+    if work.with_dependents && !sees_all(&call) {
+        let detail = "this token is for some tables alone; with_dependents may touch others";
+        return Err(Problem::new(Kind::FORBIDDEN, detail));
     }
     let key = RequestName::of(&call)?;
     let (id, pause) = (new_id()?, call.service.pause());

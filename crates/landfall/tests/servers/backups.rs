@@ -50,10 +50,9 @@ fn a_set_of_one_database_is_restored_into_another() {
     for kind in [Kind::Postgres, Kind::Mariadb, Kind::Pooled, Kind::Sqlite] {
         let other = site(kind);
         let tables: Vec<&str> = THINGS.iter().map(|(table, _)| *table).collect();
-        let run = other.run(&[&["restore", "--json", "--in", &folder], &tables[..]].concat()).exits(0);
-        for load in run.json()["loads"].as_array().unwrap() {
-            assert_eq!((&load["read"], load["rejected"].as_u64()), (&load["inserted"], Some(0)), "{kind:?}: {load}");
-        }
+        // Rows of tables in a circle wait for each other, and are released when all are there.
+        other.run(&[&["restore", "-q", "--in", &folder], &tables[..]].concat()).exits(0);
+        assert_eq!(other.run(&["rejects", "list", "--json"]).exits(0).stdout, "", "{kind:?}");
         assert_eq!(content(&other), wanted, "{kind:?}");
         other.run(&["verify"]).exits(0);
         // The next one is restored from this one's own set.

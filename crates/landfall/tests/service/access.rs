@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{asked::Answer, place::Kind, served::Served};
 
 /// Who may take each route, by its method and path in the document; a route that is not here fails the test.
-const GRANTED: [(&str, &[&str]); 34] = [
+const GRANTED: [(&str, &[&str]); 38] = [
     ("get /healthz", &["nobody", "reader", "writer", "admin"]),
     ("get /readyz", &["nobody", "reader", "writer", "admin"]),
     ("get /openapi.json", &["nobody", "reader", "writer", "admin"]),
@@ -29,6 +29,10 @@ const GRANTED: [(&str, &[&str]); 34] = [
     ("post /v1/tables/{table}/rejects.csv", &["writer", "admin"]),
     ("get /v1/tables/{table}/rejects.csv", &["writer", "admin"]),
     ("post /v1/tables/{table}/files", &["writer", "admin"]),
+    ("post /v1/tables/{table}/restore", &["admin"]),
+    ("post /v1/backups", &["admin"]),
+    ("get /v1/backups", &["admin"]),
+    ("get /v1/backups/{set}/{file}", &["admin"]),
     ("get /v1/tasks", &["writer", "admin"]),
     ("get /v1/tasks/{task}", &["writer", "admin"]),
     ("delete /v1/tasks/{task}", &["writer", "admin"]),
@@ -78,6 +82,7 @@ fn every_route_with_every_role() {
             .replace("{load}", "1")
             .replace("{reject}", "1")
             .replace("{export}", "1")
+            .replace("{set}", "1")
             .replace("{file}", "index.html");
         for who in ["nobody", "reader", "writer", "admin"] {
             let answer = as_bearer(&served, tokens.get(who).map(String::as_str), method, &path);

@@ -41,7 +41,7 @@ impl Served {
 
 /// The task, once it has ended, as the service at `address` tells it.
 #[track_caller]
-fn ended_at(address: SocketAddr, task: &Value) -> Value {
+pub(crate) fn ended_at(address: SocketAddr, task: &Value) -> Value {
     let path = format!("/v1/tasks/{}", task["task_id"].as_str().unwrap());
     let mut stream = connect(address).unwrap();
     let begun = Instant::now();

@@ -11,6 +11,7 @@ mod support;
 
 mod access;
 mod asked;
+mod backups;
 mod bodies;
 mod documents;
 mod files;
