@@ -1,7 +1,7 @@
 # What can be done here: `make help`.
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS := decoder validator descriptor json
+FUZZ_TARGETS := decoder validator descriptor json avro
 SOAK_ROUNDS ?= 1000
 NIGHTLY ?= nightly
 

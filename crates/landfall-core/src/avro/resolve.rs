@@ -121,17 +121,13 @@ impl<'m> Matching<'m> {
     fn new(record: &'m Record, table: &'m TableSchema, mapping: &Mapping, faults: &mut Vec<String>) -> Self {
         let mut matching = Self { record, table, taken: vec![None; record.fields.len()] };
         matching.rename(mapping, faults);
-        matching.round(&|avro, field| avro.own_name.as_deref() == Some(&*field.name), faults);
-        matching.round(&|avro, field| avro.own_name.is_none() && *avro.name == *field.name, faults);
-        matching.round(&|avro, field| avro.aliases.iter().any(|alias| **alias == *field.name), faults);
-        let names: Vec<String> = table.fields.iter().map(|field| folded(&field.name)).collect();
-        matching.round(
-            &|avro, field| {
-                let at = table.fields.iter().position(|other| std::ptr::eq(other, field));
-                at.is_some_and(|at| folded(&avro.name) == names[at])
-            },
-            faults,
-        );
+        let (fields, others) = (&table.fields, &record.fields);
+        matching.round(&|avro, at| others[avro].own_name.as_deref() == Some(&*fields[at].name), faults);
+        matching.round(&|avro, at| others[avro].own_name.is_none() && *others[avro].name == *fields[at].name, faults);
+        matching.round(&|avro, at| others[avro].aliases.iter().any(|alias| **alias == *fields[at].name), faults);
+        let names: Vec<String> = fields.iter().map(|field| folded(&field.name)).collect();
+        let folded: Vec<String> = others.iter().map(|avro| folded(&avro.name)).collect();
+        matching.round(&|avro, at| folded[avro] == names[at], faults);
         matching
     }
 
@@ -157,17 +153,16 @@ impl<'m> Matching<'m> {
         }
     }
 
-    /// Matches fields that have no other yet, by `alike`.
-    fn round(&mut self, alike: &dyn Fn(&AvroField, &Field) -> bool, faults: &mut Vec<String>) {
+    /// Matches fields that have no other yet where `alike` says so of a field of the file and one of the table.
+    fn round(&mut self, alike: &dyn Fn(usize, usize) -> bool, faults: &mut Vec<String>) {
         let given: HashSet<usize> = self.taken.iter().copied().flatten().collect();
         let mut found: Vec<(usize, usize)> = Vec::new();
-        for (at, field) in self.table.fields.iter().enumerate().filter(|(at, _)| !given.contains(at)) {
-            let fields = self.record.fields.iter().enumerate();
-            let fields = fields.filter(|(avro, described)| self.taken[*avro].is_none() && alike(described, field));
-            let fields: Vec<usize> = fields.map(|(avro, _)| avro).collect();
+        for at in (0..self.table.fields.len()).filter(|at| !given.contains(at)) {
+            let free = (0..self.record.fields.len()).filter(|&avro| self.taken[avro].is_none());
+            let fields: Vec<usize> = free.filter(|&avro| alike(avro, at)).collect();
             if fields.len() > 1 {
                 let names = listed(fields.iter().map(|&avro| self.record.fields[avro].name.as_str()));
-                let name = &*field.name;
+                let name = &*self.table.fields[at].name;
                 faults.push(format!("the field {name:?} could be {names} of the file; say which with --map"));
             }
             found.extend(fields.first().map(|&avro| (avro, at)));
