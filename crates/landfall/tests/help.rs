@@ -26,6 +26,7 @@ fn help_of_every_command() {
         "backups list",
         "backups verify",
         "backups prune",
+        "restore",
         "report",
         "serve",
         "push",

@@ -45,7 +45,7 @@ fn restore() -> Words {
     Words {
         answers: task(),
         headers: vec![idempotency_key()],
-        body: Some(json!({"required": false, "content": {"application/avro": file}})),
+        body: Some(json!({"required": false, "content": {"application/octet-stream": file}})),
         problems: vec![408, 409, 413, 422, 507],
         ..Words::new("backups", "Restore a table, as a task: from a backup set, or from the Avro file that is sent", json!({}))
     }
