@@ -219,7 +219,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         && set != "latest"
         && SetId::parse(set).is_none()
     {
-        return Err(Problem::parameter("set: this is not the name of a backup set, nor latest".to_owned()));
+        return Err(Problem::not_found("backup set"));
     }
     if work.with_dependents && !sees_all(&call) {
         let detail = "this token is for some tables alone; with_dependents may touch others";

@@ -81,7 +81,7 @@ fn what_cannot_be_restored_is_told() {
     assert!(told.contains("--map") || told.contains("job"), "{told}");
     assert_eq!(served.count("jobs"), before);
     for (path, body, problem) in [
-        ("/v1/tables/jobs/restore?set=..", "", "bad-parameter"),
+        ("/v1/tables/jobs/restore?set=..", "", "not-found"),
         ("/v1/tables/jobs/restore?mode=retry", "", "bad-parameter"),
         ("/v1/tables/jobs/restore?map=x", "", "bad-parameter"),
         ("/v1/tables/jobs/restore?set=latest", "something", "contradiction"),
