@@ -199,7 +199,7 @@ fn damage_is_found_before_a_table_is_touched() {
     let whole = fs::read(&file).unwrap();
     let held = content(&project, "jobs");
     let mut random = Random::new(7);
-    let mut refused = |what: &str| {
+    let refused = |what: &str| {
         let error = project.run(&["restore", "jobs"]).fails(4);
         assert!(error.contains("nothing was touched"), "{what}: {error}");
         assert_eq!(content(&project, "jobs"), held, "{what}");
@@ -307,14 +307,18 @@ fn mistakes_are_told() {
         (&["restore", "jobs", "departments", "--from", "data/jobs.csv"], 2, "name just one"),
         (&["restore", "jobs", "--from", "data/jobs.csv"], 4, "Avro"),
         (&["backups", "verify", "latest"], 2, "there is no backup set"),
+        (&["backup", "--to", "s3://bucket/backups"], 2, "is no folder"),
     ] {
         let error = project.run(arguments).fails(code);
         assert!(error.contains(words), "{arguments:?}: {error}");
     }
     let settings = project.read("landfall.yaml");
-    project.write("landfall.yaml", format!("{settings}\nbackup: {{codec: zip, keep: {{lst: 1}}, cron: often}}\n"));
+    project.write(
+        "landfall.yaml",
+        format!("{settings}\nbackup: {{codec: zip, keep: {{lst: 1}}, cron: often, to: 's3://bucket'}}\n"),
+    );
     let error = project.run(&["backup"]).fails(3);
-    for words in ["\"codec\" cannot be \"zip\"", "lst", "five fields of cron"] {
+    for words in ["\"codec\" cannot be \"zip\"", "lst", "five fields of cron", "is no folder"] {
         assert!(error.contains(words), "{error}");
     }
 }

@@ -78,10 +78,65 @@ impl Backup {
                 side.runs.push(run);
             }
         }
-        let text = self.text(&facts, &sides);
+        let mut text = self.text(&facts, &sides);
         drop(sides);
+        output(
+            Command::new(&binary)
+                .args(["backup", "--quiet", "--to"])
+                .arg(folder.join("all"))
+                .arg("--project")
+                .arg(&folder),
+        )?;
         server.remove(database)?;
+        text += &self.restores(&server, &case, &binary, &folder)?;
         Ok(text)
+    }
+
+    /// A restore of all tables into an empty database, against a load of the same rows from CSV.
+    fn restores(&self, server: &postgres::Server, case: &Case, binary: &Path, folder: &Path) -> Result<String> {
+        let into = folder.join("into");
+        fs::create_dir_all(&into)?;
+        let (mut loads, mut restores) = (Vec::new(), Vec::new());
+        for at in 1..=self.runs {
+            eprintln!("restore {at} of {}", self.runs);
+            for is_restore in [false, true] {
+                let database = server.fresh(case)?;
+                let settings = json!({"target": server.target(&database), "package": "../../datapackage.yaml"});
+                fs::write(into.join("landfall.yaml"), settings.to_string())?;
+                server.settle(&database)?;
+                let mut command = Command::new(binary);
+                if is_restore {
+                    command.args(["restore", "departments", "jobs", TABLE, "--in"]).arg(folder.join("all"));
+                } else {
+                    command.arg("load");
+                }
+                let run = run(
+                    {
+                        command.args(["--quiet", "--project"]).arg(&into);
+                        command
+                    },
+                    folder,
+                )?;
+                ensure!(run.success, "it failed: {}", run.errors());
+                ensure!(server.count(&database)? == self.rows, "rows are missing");
+                eprintln!("  {}: {:.2} s", if is_restore { "restore" } else { "load" }, run.seconds);
+                if is_restore {
+                    restores.push(run)
+                } else {
+                    loads.push(run)
+                }
+                server.remove(database)?;
+            }
+        }
+        let seconds = |runs: &[Run]| Series::of(runs, |run| run.seconds);
+        let (load, restore) = (seconds(&loads), seconds(&restores));
+        Ok(format!(
+            "\n| all tables into an empty database | s | peak MiB |\n|---|--:|--:|\n| landfall load, from CSV | {load} | {} |\n| \
+             landfall restore, from Avro (zstd) | {restore} | {} |\n\nA restore takes **{:.2}** of the time of a load.\n",
+            peak_mib(&loads),
+            peak_mib(&restores),
+            restore.median() / load.median()
+        ))
     }
 
     fn text(&self, facts: &str, sides: &[Side<'_>]) -> String {

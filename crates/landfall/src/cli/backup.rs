@@ -12,7 +12,11 @@ use landfall_engine::{
 };
 
 use super::{Invocation, selection::unknown_table};
-use crate::{config::Backup, exit::Exit, output, summary};
+use crate::{
+    config::{Backup, local},
+    exit::Exit,
+    output, summary,
+};
 
 /// Back tables up to Avro: a new set of files, all from one moment.
 ///
@@ -37,7 +41,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
     /// The folder of the backup sets. [default: backups in the project, or what landfall.yaml says]
-    #[arg(long = "to", visible_alias = "in", value_name = "DIR")]
+    #[arg(long = "to", visible_alias = "in", value_name = "DIR", value_parser = local)]
     to: Option<PathBuf>,
 }
 

@@ -30,12 +30,27 @@ impl Backup {
 pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Backup {
     let usual = Backup::usual(folder);
     let Some(mut reader) = node.map("\"backup\"", problems) else { return usual };
-    let to = reader.text("to").map(|to| folder.join(to.strip_prefix("file://").unwrap_or(to)));
+    let to = reader.take("to").and_then(|node| {
+        let text = node.text("\"to\"", problems)?;
+        let path = local(text).map_err(|message| problems.report(&node.place, format!("\"to\": {message}")));
+        path.ok().map(|path| folder.join(path))
+    });
     let codec = reader.take("codec").and_then(|node| codec(node, problems));
     let keep = reader.take("keep").map(|node| keep(node, problems));
     let schedule = Schedule::take(&mut reader);
     reader.finish();
     Backup { to: to.unwrap_or(usual.to), codec: codec.unwrap_or_default(), schedule, keep: keep.unwrap_or_default() }
+}
+
+/// The folder that `text` names: a path, or a URL of a file.
+pub(crate) fn local(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("file://") {
+        Some(path) => Ok(path.into()),
+        None if text.contains("://") => Err(format!(
+            "{text:?} is no folder, and backups go to folders in this version; mount the storage, or copy the sets"
+        )),
+        None => Ok(text.into()),
+    }
 }
 
 fn codec(node: &Node, problems: &Problems) -> Option<Codec> {

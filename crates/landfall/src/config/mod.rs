@@ -22,7 +22,7 @@ use landfall_core::schema::{
 use landfall_engine::target::Location;
 
 pub(crate) use api::{Api, address};
-pub(crate) use backup::Backup;
+pub(crate) use backup::{Backup, local};
 pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use oidc::{KeySource, Oidc, trusted_url};

@@ -120,3 +120,21 @@ fn a_full_disk_of_the_server_ends_with_8_and_leaves_whole_chunks() {
         drop(server);
     }
 }
+
+/// A backup for which there is no space leaves the earlier ones, and nothing that looks like one.
+#[test]
+fn a_backup_without_space_is_told_and_leaves_the_older_ones() {
+    let Some(disk) = SmallDisk::new(1, "0") else { return };
+    let site = Site::new(staff::project(), Kind::Sqlite);
+    let folder = disk.folder.join("sets").display().to_string();
+    site.run(&["load", "-q", "teams"]).exits(0);
+    site.run(&["backup", "-q", "--to", &folder, "teams"]).exits(0);
+    site.write("staff.csv", File::clean(1, 1, 60_000).bytes);
+    site.run(&["load", "-q"]).exits(0);
+    let error = site.run(&["backup", "--codec", "none", "--to", &folder]).fails(8);
+    assert!(error.contains("backup"), "{error}");
+    let verified = site.run(&["backups", "verify", "--json", "--in", &folder]).exits(0).json();
+    assert_eq!(verified["sets"].as_array().unwrap().len(), 1, "{verified}");
+    // What was written of it takes no space any more.
+    site.run(&["backup", "-q", "--to", &folder, "teams"]).exits(0);
+}
