@@ -10,6 +10,8 @@ mod retention;
 mod set;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::time::Instant;
@@ -109,7 +111,7 @@ pub fn backup(
         let file = file_of(&table.name);
         observer.begins(&table.name, &format!("{set}/{file}"));
         let written = table::write(&mut *snapshot, table, draft.create(&file)?, options, observer)?;
-        draft.keep(&file, written.bytes, &written.sha256)?;
+        draft.keep(&file, written.bytes, written.blake3)?;
         entries.push(TableEntry {
             table: table.name.to_string(),
             file,

@@ -60,7 +60,7 @@ pub trait Draft {
     ///
     /// # Errors
     /// A file that differs, or cannot be read.
-    fn keep(&mut self, file: &str, bytes: u64, sha256: &str) -> Result<()>;
+    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()>;
 
     /// Makes the set visible, in one step; where it is.
     ///
@@ -233,10 +233,14 @@ impl Draft for LocalDraft<'_> {
         File::create_new(&path).map_err(|cause| failed(&path, cause))
     }
 
-    fn keep(&mut self, file: &str, bytes: u64, sha256: &str) -> Result<()> {
+    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
         let path = self.folder.join(file);
-        let found = digest_of_file(&path).map_err(|cause| failed(&path, cause))?;
-        if found == (sha256.to_owned(), bytes) {
+        let mut hasher = blake3::Hasher::new();
+        let read = each_part(&path, |part| {
+            hasher.update(part);
+        });
+        read.map_err(|cause| failed(&path, cause))?;
+        if (hasher.count(), hasher.finalize()) == (bytes, blake3) {
             return Ok(());
         }
         let words = "what was read back is not what was written; see that the disk is sound";
@@ -272,16 +276,22 @@ impl Drop for LocalDraft<'_> {
 
 /// SHA-256 of a file, and its bytes.
 pub(super) fn digest_of_file(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = File::open(path)?;
     let (mut sha256, mut bytes) = (Sha256::new(), 0);
+    each_part(path, |part| {
+        sha256.update(part);
+        bytes += part.len() as u64;
+    })?;
+    Ok((hex(&sha256.finalize()), bytes))
+}
+
+/// Reads a file part by part.
+fn each_part(path: &Path, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok((hex(&sha256.finalize()), bytes)),
-            read => {
-                sha256.update(&buffer[..read]);
-                bytes += read as u64;
-            }
+            0 => return Ok(()),
+            read => visit(&buffer[..read]),
         }
     }
 }

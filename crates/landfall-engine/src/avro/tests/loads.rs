@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     Project,
     ledger::LoadState,
-    pipeline::{LoadOptions, LoadOutcome, Retry, Silent, Work, load_source_into, retry},
+    pipeline::{LoadOptions, LoadOutcome, Retry, Silent, Work, load_sources, retry},
     quarantine::RejectFilter,
     source::{Source, copy_range, digest_of},
     target::{Access, Location, Target, open},
@@ -74,7 +74,7 @@ fn grounds() -> [Ground; 2] {
 impl Ground {
     fn load(&mut self, source: &Source, options: &LoadOptions) -> LoadOutcome {
         let source = (0, source.clone());
-        load_source_into(&mut *self.target, &self.project, source, options, &Silent).unwrap().remove(0)
+        load_sources(&mut *self.target, &self.project, vec![source], options, &Silent).unwrap().remove(0)
     }
 
     fn rejects(&self) -> Vec<crate::quarantine::Reject> {
@@ -180,7 +180,7 @@ fn a_load_goes_on_where_the_file_was_damaged() {
         let whole = std::fs::read(source.path()).unwrap();
         std::fs::write(source.path(), &whole[..whole.len() - 20_000]).unwrap();
         let cut = (0, source.clone());
-        let error = load_source_into(&mut *ground.target, &ground.project, cut, &small(), &Silent).unwrap_err();
+        let error = load_sources(&mut *ground.target, &ground.project, vec![cut], &small(), &Silent).unwrap_err();
         assert!(error.to_string().starts_with("cannot read t.avro: block "), "{error}");
         let before = ground.target.row_count(&ground.project.tables()[0]);
         std::fs::write(source.path(), &whole).unwrap();

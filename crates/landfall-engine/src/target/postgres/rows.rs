@@ -9,7 +9,7 @@ use super::{
     connection::{Connection, Format},
     ddl::{Place, quoted},
     failure::{Failure, Outcome},
-    message::{Body, garbled},
+    message::garbled,
     own::integer,
     parameters::{Oid, Parameters, array, oid, sized},
     value,
@@ -268,13 +268,16 @@ impl Scan<'_> {
     fn take(&mut self, bytes: &[u8], visit: EachBatch<'_>) -> Outcome<usize> {
         let mut rest = bytes;
         while let Some(row) = whole_row(rest)? {
-            let mut body = Body(&rest[2..row]);
+            let mut sent = &rest[2..row];
             for (column, kind) in self.kinds.iter().enumerate() {
-                let sent = match usize::try_from(body.i32()?) {
-                    Ok(length) => Some(body.bytes(length)?),
-                    Err(_) => None,
-                };
-                let value = value::view(kind, sent).unwrap_or(value::UNKNOWN);
+                let (length, behind) = sent.split_first_chunk().ok_or_else(garbled)?;
+                let (cell, behind) = match usize::try_from(i32::from_be_bytes(*length)) {
+                    Ok(length) => behind.split_at_checked(length).map(|(cell, behind)| (Some(cell), behind)),
+                    Err(_) => Some((None, behind)),
+                }
+                .ok_or_else(garbled)?;
+                sent = behind;
+                let value = value::view(kind, cell).unwrap_or(value::UNKNOWN);
                 self.batch.push(column, value).map_err(Failure::Taker)?;
             }
             rest = &rest[row..];
@@ -287,19 +290,23 @@ impl Scan<'_> {
 }
 
 /// The length of the row at the head of `bytes`, where all of it is there; none at the end of a COPY too.
+#[inline]
 fn whole_row(bytes: &[u8]) -> Outcome<Option<usize>> {
-    let mut body = Body(bytes);
-    let Ok(fields) = body.u16() else { return Ok(None) };
+    let Some(fields) = bytes.first_chunk() else { return Ok(None) };
+    let fields = u16::from_be_bytes(*fields);
     if fields == u16::MAX {
         return Ok(None);
     }
+    let mut at = 2;
     for _ in 0..fields {
-        let Ok(length) = body.i32() else { return Ok(None) };
-        if length > 0 && body.bytes(usize::try_from(length).map_err(|_| garbled())?).is_err() {
-            return Ok(None);
+        let Some(length) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
+        let length = i32::from_be_bytes(*length);
+        at += 4;
+        if length > 0 {
+            at += usize::try_from(length).map_err(|_| garbled())?;
         }
     }
-    Ok(Some(bytes.len() - body.0.len()))
+    Ok((at <= bytes.len()).then_some(at))
 }
 
 /// Rows of `table` that name a parent which does not exist, as sentences, at most ten.
