@@ -173,14 +173,14 @@ impl Restore {
         let reading: Arc<Reading> = resolve(&schema, &resource.schema, &options.mapping)
             .map_err(|faults| Error::source(name, faults.join("; ")))?
             .into();
-        let checked = open().and_then(|file| check(file, reading.clone(), options.most_bytes)).map_err(failed)?;
-        if let Some(entry) = entry.filter(|entry| entry.rows != checked.rows) {
-            let reason = format!("it has {} rows, and its manifest says {}", checked.rows, entry.rows);
-            return Err(Error::source(name, reason));
-        }
+        let rows = match entry {
+            // Byte for byte it is the file that was written: nothing more is learned from its rows.
+            Some(entry) => entry.rows,
+            None => open().and_then(|file| check(file, reading.clone(), options.most_bytes)).map_err(failed)?.rows,
+        };
         self.outcome.tables.push(RestoredTable {
             table: resource.name.to_string(),
-            rows: checked.rows,
+            rows,
             bytes,
             sha256,
             digest: entry.map(|entry| entry.digest.clone()),
