@@ -164,3 +164,21 @@ fn a_killed_restore_leaves_the_table_as_before_or_after() {
         }
     }
 }
+
+/// Parents that have children are replaced, as long as no child loses its own.
+#[test]
+fn parents_are_restored_beneath_their_children() {
+    for kind in Kind::DATABASES {
+        let site = Site::new(staff::project(), kind);
+        site.write("staff.csv", File::clean(5, 1, 300).bytes);
+        site.run(&["load", "-q"]).exits(0);
+        let set = backup(&site, "sets");
+        let (teams, staff) = (site.content("teams", STAFF[0].1), site.content("staff", STAFF[1].1));
+        let name = site.place.quoted("name");
+        site.place.run(&format!("UPDATE {} SET {name} = 'another'", site.place.quoted("teams")));
+        site.run(&["restore", "teams", "-q", "--in", "sets"]).exits(0);
+        assert_eq!((site.content("teams", STAFF[0].1), site.content("staff", STAFF[1].1)), (teams, staff), "{kind:?}");
+        assert_eq!(digests(&backup(&site, "sets")), digests(&set), "{kind:?}");
+        site.run(&["verify"]).exits(0);
+    }
+}

@@ -109,7 +109,7 @@ fn every_route_with_every_role() {
 }
 
 /// A service learns of new tokens after a moment.
-fn wait_for_tokens(served: &Served) {
+pub(crate) fn wait_for_tokens(served: &Served) {
     for _ in 0..100 {
         if served.get("/v1/tables").status == 401 {
             return;

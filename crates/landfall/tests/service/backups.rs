@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{
+    access::wait_for_tokens,
     asked::{connect, exchange, request},
     files::ended_at,
     place::Kind,
@@ -103,10 +104,7 @@ fn an_admin_of_one_table_backs_that_one_up() {
     let token = served.make_token(&["--role", "admin", "--table", "jobs"]);
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-    let begun = Instant::now();
-    while served.get("/v1/tables").status != 401 && begun.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_for_tokens(&served);
     let task = served.send("POST", "/v1/backups?wait=60", &headers, b"").of(200);
     assert_eq!(task["backup"]["tables"].as_array().unwrap().len(), 1, "{task}");
     let listed = served.send("GET", "/v1/backups", &headers, b"").of(200);

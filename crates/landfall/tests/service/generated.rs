@@ -20,6 +20,8 @@ fn no_answer_deviates_from_the_document() {
     let served = Served::example(Kind::Sqlite);
     let token = served.make_token(&["--role", "admin"]);
     served.run(&["load", "--quiet"]).exits(0);
+    // Until it has noticed the token, the service takes everybody on this machine for an admin.
+    super::access::wait_for_tokens(&served);
     let settings = super::support::repository().join("crates/landfall/tests/service/schemathesis.toml");
     let mut program = Command::new(program());
     program.arg("--config-file").arg(settings).arg("run").arg(format!("http://{}/openapi.json", served.address));
