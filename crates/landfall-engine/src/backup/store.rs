@@ -79,8 +79,8 @@ pub struct SetFile {
 /// What keeps others from clearing a draft away while it is written.
 const LOCK: &str = "lock";
 const PARTIAL: &str = ".partial";
-/// How long a draft without a lock is left alone: its process may be between two steps.
-const YOUNG: Duration = Duration::from_secs(24 * 3600);
+/// How long a draft without a lock is left alone: its process may be just about to make it.
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// A folder of sets.
 #[derive(Debug, Clone)]
@@ -254,13 +254,14 @@ impl Draft for LocalDraft<'_> {
             let mut file = File::create_new(&path)?;
             io::Write::write_all(&mut file, manifest)?;
             file.sync_all()?;
-            fs::remove_file(self.folder.join(LOCK))?;
             sync_folder(&self.folder)?;
             fs::rename(&self.folder, &whole)?;
             sync_folder(&self.store.folder)
         };
         write().map_err(|cause| failed(&whole, cause))?;
         self.published = true;
+        // Locked to the end, so that nobody took it for abandoned; where it stays, it does no harm.
+        let _ = fs::remove_file(whole.join(LOCK));
         Ok(whole.display().to_string())
     }
 }

@@ -116,10 +116,11 @@ fn a_killed_backup_leaves_no_set_that_is_not_whole() {
             }
         }
         assert_eq!(digests(&backup(&site, "sets")), wanted, "{kind:?}");
-        // What was left of those that were killed was cleared away.
-        let left = fs::read_dir(site.path().join("sets")).unwrap();
-        let hidden = left.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
-        assert_eq!(hidden.count(), 0, "{kind:?}");
+        // What was left of those that were killed was cleared away: but for one that was killed before it had its lock, which is left
+        // alone for a minute.
+        let left = fs::read_dir(site.path().join("sets")).unwrap().map(|entry| entry.unwrap());
+        let hidden = left.filter(|entry| entry.file_name().to_string_lossy().starts_with('.'));
+        assert_eq!(hidden.filter(|entry| entry.path().join("lock").exists()).count(), 0, "{kind:?}");
     }
 }
 
