@@ -183,6 +183,15 @@ fn children_that_would_lose_their_parents_stop_it_unless_they_are_restored_too()
     }
 }
 
+#[test]
+fn a_named_table_that_the_set_has_not_is_told_also_with_its_dependents() {
+    let project = example();
+    let set = backup(&project, &["hired_employees"]);
+    let arguments = ["restore", "jobs", "--with-dependents", "--set", set["set"].as_str().unwrap()];
+    let error = project.run(&arguments).fails(4);
+    assert!(error.contains("it has no table \"jobs\""), "{error}");
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

@@ -15,3 +15,5 @@ pub mod schema;
 mod tests;
 mod varint;
 pub mod write;
+
+pub use varint::put_long;

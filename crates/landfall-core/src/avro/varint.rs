@@ -3,7 +3,7 @@
 
 /// Appends `value`.
 #[inline]
-pub(super) fn put_long(value: i64, out: &mut Vec<u8>) {
+pub fn put_long(value: i64, out: &mut Vec<u8>) {
     let mut rest = (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned();
     let mut bytes = [0u8; 10];
     let mut length = 0;

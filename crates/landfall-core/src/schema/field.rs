@@ -75,6 +75,21 @@ pub enum FieldType {
 }
 
 impl FieldType {
+    /// Whether its values are texts, in rows and in databases.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        !matches!(
+            self,
+            Self::Integer { .. }
+                | Self::Year
+                | Self::Boolean(_)
+                | Self::Number(_)
+                | Self::Date(_)
+                | Self::Time(_)
+                | Self::Datetime { .. }
+        )
+    }
+
     /// The type's name in the standard.
     #[must_use]
     pub const fn name(&self) -> &'static str {

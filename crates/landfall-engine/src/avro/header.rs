@@ -9,8 +9,11 @@ use super::{Codec, decompress::invalid};
 /// The most bytes of a header.
 const MOST_HEADER: u64 = 16 << 20;
 
+/// Bytes of the mark behind each block.
+pub(crate) const SYNC: usize = 16;
+
 /// What an Avro file begins with.
-const MAGIC: [u8; 4] = *b"Obj\x01";
+pub(super) const MAGIC: [u8; 4] = *b"Obj\x01";
 
 /// What stands at the head of a file.
 #[derive(Debug, Clone)]
@@ -18,7 +21,7 @@ pub(super) struct Header {
     pub(super) schema: AvroSchema,
     pub(super) codec: Codec,
     /// What stands behind each block.
-    pub(super) sync: [u8; 16],
+    pub(super) sync: [u8; SYNC],
 }
 
 impl Header {
@@ -62,7 +65,7 @@ impl Header {
             }
         }
         let schema = schema.ok_or_else(|| invalid("its header has no schema (avro.schema)"))?;
-        let mut sync = [0; 16];
+        let mut sync = [0; SYNC];
         input.read_exact(&mut sync)?;
         Ok(Self { schema, codec, sync })
     }

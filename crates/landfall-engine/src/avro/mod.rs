@@ -10,5 +10,6 @@ mod tests;
 mod writer;
 
 pub use codec::Codec;
+pub(crate) use header::SYNC;
 pub use reader::{AvroInput, Checked, check, read_schema};
-pub(crate) use writer::{ContainerWriter, SYNC};
+pub(crate) use writer::ContainerWriter;

@@ -14,7 +14,7 @@ use landfall_core::avro::{resolve::Reading, schema::AvroSchema};
 use super::{
     Codec,
     decompress::{Content, invalid},
-    header::{Header, long},
+    header::{Header, SYNC, long},
 };
 
 /// Bytes read at once.
@@ -57,7 +57,7 @@ pub fn check(file: File, reading: Arc<Reading>, most_bytes: Option<u64>) -> io::
 pub struct AvroInput<R: BufRead = BufReader<File>> {
     reading: Arc<Reading>,
     codec: Codec,
-    sync: [u8; 16],
+    sync: [u8; SYNC],
     place: Place<R>,
     /// Bytes of the block at hand: those from `from` to `to` are no rows yet.
     held: Vec<u8>,
@@ -250,7 +250,7 @@ impl<R: BufRead> AvroInput<R> {
         if self.from < self.to || (over > 0 && !input.fill_buf()?.is_empty()) {
             return Err(self.error("it has more bytes than its rows: the file is damaged"));
         }
-        let mut sync = [0; 16];
+        let mut sync = [0; SYNC];
         input.read_exact(&mut sync).map_err(|error| self.ended(error))?;
         if sync != self.sync {
             return Err(self.error("behind it does not stand what ends a block: the file is damaged"));

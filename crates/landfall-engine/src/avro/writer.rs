@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::Codec;
+use landfall_core::avro::put_long;
 
-/// Bytes of the mark between blocks.
-pub(crate) const SYNC: usize = 16;
+use super::{
+    Codec,
+    header::{MAGIC, SYNC},
+};
 
 /// Writes a container file.
 pub(crate) struct ContainerWriter<W> {
@@ -16,11 +18,11 @@ pub(crate) struct ContainerWriter<W> {
 impl<W: Write> ContainerWriter<W> {
     /// Writes the header of a file with rows of `schema`. `sync` is a random mark.
     pub(crate) fn new(mut out: W, schema: &str, codec: Codec, sync: [u8; SYNC]) -> io::Result<Self> {
-        let mut header = b"Obj\x01".to_vec();
+        let mut header = MAGIC.to_vec();
         let entries = [("avro.schema", schema), ("avro.codec", codec.in_header())];
-        put_long(entries.len() as u64, &mut header);
+        put_count(entries.len() as u64, &mut header);
         for text in entries.iter().flat_map(|(key, value)| [key, value]) {
-            put_long(text.len() as u64, &mut header);
+            put_count(text.len() as u64, &mut header);
             header.extend_from_slice(text.as_bytes());
         }
         header.push(0);
@@ -32,8 +34,8 @@ impl<W: Write> ContainerWriter<W> {
     /// Writes a block of `rows` rows, whose bytes are compressed already.
     pub(crate) fn block(&mut self, rows: u64, compressed: &[u8]) -> io::Result<()> {
         let mut head = Vec::with_capacity(20);
-        put_long(rows, &mut head);
-        put_long(compressed.len() as u64, &mut head);
+        put_count(rows, &mut head);
+        put_count(compressed.len() as u64, &mut head);
         self.out.write_all(&head)?;
         self.out.write_all(compressed)?;
         self.out.write_all(&self.sync)
@@ -45,12 +47,7 @@ impl<W: Write> ContainerWriter<W> {
     }
 }
 
-/// A count or a length, as Avro writes a long.
-fn put_long(count: u64, out: &mut Vec<u8>) {
-    let mut rest = count << 1;
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push((rest & 0x7f) as u8);
+/// A count or a length.
+fn put_count(count: u64, out: &mut Vec<u8>) {
+    put_long(i64::try_from(count).unwrap_or(i64::MAX), out);
 }

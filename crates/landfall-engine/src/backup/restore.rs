@@ -132,8 +132,11 @@ impl Restore {
         let manifest = store.manifest(set)?;
         let package = &project.package;
         if options.with_dependents {
-            let is_there = |at: &usize| manifest.table(&package.resources[*at].name).is_some();
-            positions = with_dependents(package, positions).into_iter().filter(is_there).collect();
+            // Those that were named must be there; their dependents come as far as the set has them.
+            let named = positions.len();
+            positions = with_dependents(package, positions);
+            let dependents = positions.split_off(named).into_iter();
+            positions.extend(dependents.filter(|&at| manifest.table(&package.resources[at].name).is_some()));
         }
         self.outcome.set = Some(set.to_string());
         self.outcome.location = format!("{}/{set}", store.location());

@@ -11,7 +11,7 @@ use landfall_engine::{
     target::Access,
 };
 
-use super::{Invocation, selection::unknown_table};
+use super::{Invocation, selection::require_tables};
 use crate::{
     config::{Backup, local},
     exit::Exit,
@@ -58,11 +58,7 @@ fn codecs() -> PossibleValuesParser {
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
-    for table in &args.tables {
-        if !settings.package.resources.iter().any(|resource| *resource.name == **table) {
-            return Err(unknown_table(table, &settings.package).into());
-        }
-    }
+    require_tables(&args.tables, &settings.package)?;
     let store = args.place.store(&settings.backup);
     let codec = args.codec.as_deref().and_then(Codec::parse).unwrap_or(settings.backup.codec);
     let options = BackupOptions { tables: args.tables, codec, threads: Work::default().threads };

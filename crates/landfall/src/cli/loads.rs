@@ -12,7 +12,7 @@ use landfall_engine::{
 };
 use serde_json::json;
 
-use super::{Invocation, selection::unknown_table};
+use super::{Invocation, selection::require_tables};
 use crate::{
     exit::{Exit, Fault},
     output,
@@ -61,11 +61,7 @@ fn states() -> PossibleValuesParser {
 impl Args {
     /// What is asked of the ledger, once the table is known to exist.
     fn filter(&self, package: &Package) -> Result<LoadFilter, Fault> {
-        if let Some(table) = &self.table
-            && !package.resources.iter().any(|resource| *resource.name == **table)
-        {
-            return Err(unknown_table(table, package));
-        }
+        require_tables(&self.table, package)?;
         Ok(LoadFilter {
             table: self.table.clone(),
             state: self.state.as_deref().and_then(LoadState::parse),

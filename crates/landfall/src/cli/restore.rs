@@ -17,7 +17,7 @@ use super::{
     backup::Place,
     backups::named,
     load::TypedMode,
-    selection::{Cut, unknown_table},
+    selection::{Cut, require_tables},
 };
 use crate::{
     exit::{Exit, Fault},
@@ -76,11 +76,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
-    for table in &args.tables {
-        if !settings.package.resources.iter().any(|resource| *resource.name == **table) {
-            return Err(unknown_table(table, &settings.package).into());
-        }
-    }
+    require_tables(&args.tables, &settings.package)?;
     let store = args.place.store(&settings.backup);
     let from = match &args.from {
         Some(path) => From::File(path.display().to_string(), path.clone()),

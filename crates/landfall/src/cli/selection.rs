@@ -35,11 +35,7 @@ pub(super) struct Cut {
 impl Selected {
     /// What to read, once its tables are known to exist.
     pub(super) fn resolve(&self, package: &Package) -> Result<Vec<Selection>, Fault> {
-        for selection in &self.selections {
-            if !package.resources.iter().any(|resource| *resource.name == *selection.table) {
-                return Err(unknown_table(&selection.table, package));
-            }
-        }
+        require_tables(self.selections.iter().map(|selection| &selection.table), package)?;
         Ok(self.selections.clone())
     }
 }
@@ -57,8 +53,17 @@ impl Cut {
     }
 }
 
+/// Complains about the first of `names` that is no table of the data package.
+pub(super) fn require_tables<'n>(names: impl IntoIterator<Item = &'n String>, package: &Package) -> Result<(), Fault> {
+    let is_known = |name: &str| package.resources.iter().any(|resource| *resource.name == *name);
+    match names.into_iter().find(|name| !is_known(name)) {
+        Some(name) => Err(unknown_table(name, package)),
+        None => Ok(()),
+    }
+}
+
 /// The complaint about a table that the data package does not have.
-pub(super) fn unknown_table(name: &str, package: &Package) -> Fault {
+fn unknown_table(name: &str, package: &Package) -> Fault {
     let names: Vec<&str> = package.resources.iter().map(|resource| &*resource.name).collect();
     let near = landfall_core::schema::document::nearest(name, names.iter().copied());
     let mend =

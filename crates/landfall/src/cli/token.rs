@@ -10,7 +10,7 @@ use landfall_engine::{
     token::{NewToken, Role, Token, Tokens, create, revoke},
 };
 
-use super::{Invocation, selection::unknown_table};
+use super::{Invocation, selection::require_tables};
 use crate::{
     exit::{Exit, Fault},
     output,
@@ -110,11 +110,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 
 fn make(args: Create, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
-    for table in &args.tables {
-        if !settings.package.resources.iter().any(|resource| *resource.name == **table) {
-            return Err(unknown_table(table, &settings.package).into());
-        }
-    }
+    require_tables(&args.tables, &settings.package)?;
     if let Some(report) = args.reports.iter().find(|name| !settings.reports.iter().any(|report| report.name == **name))
     {
         return Err(Fault::usage(format!("landfall.yaml has no report {report:?}")).into());

@@ -47,7 +47,7 @@ pub(super) fn sql_type(table: &Table, at: usize) -> String {
 /// Refuses keys that are longer than the database can hold.
 pub(super) fn check_keys(table: &Table) -> Result<()> {
     let fields = table.schema.fields.iter().enumerate();
-    let mut texts = fields.filter(|(_, field)| is_text(&field.kind));
+    let mut texts = fields.filter(|(_, field)| field.kind.is_text());
     match texts.find(|(at, _)| key_characters(&table.schema, *at) == Some(0)) {
         None => Ok(()),
         Some((_, field)) => Err(mismatch(format!(
@@ -56,20 +56,6 @@ pub(super) fn check_keys(table: &Table) -> Result<()> {
             &*field.name, &*table.name
         ))),
     }
-}
-
-/// Whether the values of a type are stored as text.
-pub(super) const fn is_text(kind: &FieldType) -> bool {
-    !matches!(
-        kind,
-        FieldType::Integer { .. }
-            | FieldType::Year
-            | FieldType::Boolean(_)
-            | FieldType::Number(_)
-            | FieldType::Date(_)
-            | FieldType::Time(_)
-            | FieldType::Datetime { .. }
-    )
 }
 
 /// How many characters the text field at `at` may have, where there is a limit: by its keys, or by the dictionary.
@@ -93,7 +79,7 @@ fn share(schema: &TableSchema, key: &[usize], at: usize) -> usize {
     let fixed: usize = fields().map(|field| fixed_bytes(&field.kind)).sum();
     let rest = (KEY_BYTES.saturating_sub(fixed) / CHARACTER_BYTES).checked_sub(declared);
     let Some(rest) = rest else { return 0 };
-    let open = fields().filter(|field| is_text(&field.kind) && self::declared(field).is_none()).count();
+    let open = fields().filter(|field| field.kind.is_text() && self::declared(field).is_none()).count();
     self::declared(&schema.fields[at]).unwrap_or_else(|| rest / open.max(1))
 }
 
@@ -123,7 +109,7 @@ const fn fixed_bytes(kind: &FieldType) -> usize {
 /// What the database can hold of the rows of `table`.
 pub(super) fn limits(server: &Server, table: &Table) -> TargetLimits {
     let schema = &table.schema;
-    let characters = (0..schema.fields.len()).filter(|&at| is_text(&schema.fields[at].kind));
+    let characters = (0..schema.fields.len()).filter(|&at| schema.fields[at].kind.is_text());
     let (before, after) = NUMBER_DIGITS;
     TargetLimits {
         dates: Some(DATES),

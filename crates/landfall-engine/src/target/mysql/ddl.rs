@@ -8,7 +8,7 @@ use landfall_core::schema::ForeignKey;
 
 use super::{
     Difference, Table,
-    columns::{check_keys, is_text, sql_type},
+    columns::{check_keys, sql_type},
     connection::Connection,
     existing::{Found, MysqlDialect, read},
     failure::Context as _,
@@ -137,7 +137,7 @@ pub(super) fn column(server: &Server, table: &Table, at: usize) -> String {
     let field = &table.schema.fields[at];
     let required = field.constraints.required || table.schema.primary_key.contains(&at);
     let required = if required { "NOT NULL" } else { "NULL" };
-    let collation = if is_text(&field.kind) {
+    let collation = if field.kind.is_text() {
         format!(" CHARACTER SET utf8mb4 COLLATE {}", server.collation())
     } else {
         String::new()

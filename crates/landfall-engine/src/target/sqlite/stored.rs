@@ -43,17 +43,7 @@ pub(super) fn scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
 #[inline]
 pub(super) fn stored_text<'v>(kind: &FieldType, value: ValueRef<'v>) -> Option<ScalarRef<'v>> {
     let ValueRef::Text(bytes) = value else { return None };
-    let holds_text = !matches!(
-        kind,
-        FieldType::Integer { .. }
-            | FieldType::Year
-            | FieldType::Boolean(_)
-            | FieldType::Number(_)
-            | FieldType::Date(_)
-            | FieldType::Time(_)
-            | FieldType::Datetime { .. }
-    );
-    std::str::from_utf8(bytes).ok().filter(|_| holds_text).map(ScalarRef::Text)
+    std::str::from_utf8(bytes).ok().filter(|_| kind.is_text()).map(ScalarRef::Text)
 }
 
 fn any_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {

@@ -7,7 +7,7 @@ use landfall_engine::{
     quarantine::{RejectFilter, RejectId, RejectState},
 };
 
-use crate::{cli::selection::unknown_table, exit::Fault};
+use crate::{cli::selection::require_tables, exit::Fault};
 
 /// Which rejects are meant; all open ones where nothing is given.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -52,11 +52,7 @@ fn codes() -> PossibleValuesParser {
 impl Filter {
     /// What is asked of the quarantine, once the table is known to exist.
     pub(super) fn resolve(&self, package: &Package) -> Result<RejectFilter, Fault> {
-        if let Some(table) = &self.table
-            && !package.resources.iter().any(|resource| *resource.name == **table)
-        {
-            return Err(unknown_table(table, package));
-        }
+        require_tables(&self.table, package)?;
         Ok(RejectFilter {
             table: self.table.clone(),
             load: self.load,
