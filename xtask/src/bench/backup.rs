@@ -92,51 +92,65 @@ impl Backup {
         Ok(text)
     }
 
-    /// A restore of all tables into an empty database, against a load of the same rows from CSV.
+    /// Restores of all tables, into an empty database and in the place of the same rows, against a load of them from CSV.
     fn restores(&self, server: &postgres::Server, case: &Case, binary: &Path, folder: &Path) -> Result<String> {
         let into = folder.join("into");
         fs::create_dir_all(&into)?;
-        let (mut loads, mut restores) = (Vec::new(), Vec::new());
+        let mut runs: [Vec<Run>; 3] = Default::default();
+        let whole = |command: Command, database: &Database| -> Result<Run> {
+            let run = run(command, folder)?;
+            ensure!(run.success, "it failed: {}", run.errors());
+            ensure!(server.count(database)? == self.rows, "rows are missing");
+            Ok(run)
+        };
+        let command = |words: &[&str]| {
+            let mut command = Command::new(binary);
+            command.args(words).args(["--quiet", "--project"]).arg(&into);
+            command
+        };
+        let sets = folder.join("all");
+        let restore = || {
+            let mut command = command(&["restore", "departments", "jobs", TABLE]);
+            command.arg("--in").arg(&sets);
+            command
+        };
         for at in 1..=self.runs {
             eprintln!("restore {at} of {}", self.runs);
-            for is_restore in [false, true] {
+            for is_load in [true, false] {
                 let database = server.fresh(case)?;
                 let settings = json!({"target": server.target(&database), "package": "../../datapackage.yaml"});
                 fs::write(into.join("landfall.yaml"), settings.to_string())?;
                 server.settle(&database)?;
-                let mut command = Command::new(binary);
-                if is_restore {
-                    command.args(["restore", "departments", "jobs", TABLE, "--in"]).arg(folder.join("all"));
+                if is_load {
+                    runs[0].push(whole(command(&["load"]), &database)?);
                 } else {
-                    command.arg("load");
-                }
-                let run = run(
-                    {
-                        command.args(["--quiet", "--project"]).arg(&into);
-                        command
-                    },
-                    folder,
-                )?;
-                ensure!(run.success, "it failed: {}", run.errors());
-                ensure!(server.count(&database)? == self.rows, "rows are missing");
-                eprintln!("  {}: {:.2} s", if is_restore { "restore" } else { "load" }, run.seconds);
-                if is_restore {
-                    restores.push(run)
-                } else {
-                    loads.push(run)
+                    runs[1].push(whole(restore(), &database)?);
+                    server.settle(&database)?;
+                    runs[2].push(whole(restore(), &database)?);
                 }
                 server.remove(database)?;
             }
+            let last: Vec<String> =
+                runs.iter().filter_map(|runs| Some(format!("{:.2} s", runs.last()?.seconds))).collect();
+            eprintln!("  load, restore, restore over it: {}", last.join(", "));
         }
-        let seconds = |runs: &[Run]| Series::of(runs, |run| run.seconds);
-        let (load, restore) = (seconds(&loads), seconds(&restores));
-        Ok(format!(
-            "\n| all tables into an empty database | s | peak MiB |\n|---|--:|--:|\n| landfall load, from CSV | {load} | {} |\n| \
-             landfall restore, from Avro (zstd) | {restore} | {} |\n\nA restore takes **{:.2}** of the time of a load.\n",
-            peak_mib(&loads),
-            peak_mib(&restores),
-            restore.median() / load.median()
-        ))
+        let seconds = runs.each_ref().map(|runs| Series::of(runs, |run| run.seconds));
+        let names = [
+            "landfall load into an empty database, from CSV",
+            "landfall restore into an empty database, from Avro (zstd)",
+            "landfall restore in the place of the same rows",
+        ];
+        let mut text = "\n| all tables | s | peak MiB |\n|---|--:|--:|\n".to_owned();
+        for ((name, seconds), runs) in names.iter().zip(&seconds).zip(&runs) {
+            text += &format!("| {name} | {seconds} | {} |\n", peak_mib(runs));
+        }
+        let [load, empty, over] = seconds.map(|seconds| seconds.median());
+        text += &format!(
+            "\nA restore takes **{:.2}** of the time of a load, and **{:.2}** in the place of rows.\n",
+            empty / load,
+            over / load
+        );
+        Ok(text)
     }
 
     fn text(&self, facts: &str, sides: &[Side<'_>]) -> String {

@@ -14,6 +14,7 @@ use super::{
     LoadOutcome, Reasons,
     load::Session,
     trial::{Bytes, Claim, Trial, Verdict, Wanted},
+    writer::{More, Writer},
 };
 use landfall_core::reject::{CellError, ErrorCode};
 
@@ -21,7 +22,7 @@ use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
-    target::{Fence, Pace, Read, Table, Target, Transaction},
+    target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
 
@@ -205,7 +206,7 @@ fn settle_in_turn(
 /// for each table.
 pub(super) fn release_waiting(
     session: &Session<'_>,
-    target: &mut dyn Target,
+    writer: &mut Writer<'_>,
     outcomes: &[LoadOutcome],
     mut grown: HashSet<String>,
 ) -> Result<Vec<LoadOutcome>> {
@@ -221,7 +222,7 @@ pub(super) fn release_waiting(
         }
         let circular = circular(session, &family);
         let pardoned = if circular {
-            claims_to_come(session, &*target, &family, None, OnConflict::Reject)?
+            claims_to_come(session, writer.read(), &family, None, OnConflict::Reject)?
         } else {
             HashSet::new()
         };
@@ -233,9 +234,9 @@ pub(super) fn release_waiting(
         };
         let loaded = outcomes.iter().filter(|outcome| outcome.state != LoadState::Known).map(|outcome| outcome.load_id);
         let before = if circular || family.iter().any(late) { None } else { loaded.min() };
-        let outcome = match release_family(session, target, &family, before, &pardoned) {
+        let outcome = match release_family(session, writer, &family, before, &pardoned) {
             // Another process has released them meanwhile.
-            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => continue,
+            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken && writer.commits_each() => continue,
             outcome => outcome?,
         };
         grown.extend(outcome.iter().map(|outcome| outcome.table.clone()));
@@ -256,7 +257,7 @@ pub(super) fn circular(session: &Session<'_>, family: &[usize]) -> bool {
 /// One transaction for all tables of a family, since their rows may need each other.
 fn release_family(
     session: &Session<'_>,
-    target: &mut dyn Target,
+    writer: &mut Writer<'_>,
     family: &[usize],
     before_load: Option<LoadId>,
     pardoned: &HashSet<Claim>,
@@ -265,28 +266,28 @@ fn release_family(
     for &position in family {
         let table = Some(session.tables[position].name.to_string());
         let earlier = LoadFilter { table: table.clone(), before: before_load, limit: Some(1), ..LoadFilter::default() };
-        if target.loads_of(&earlier)?.is_empty() {
+        if writer.read().loads_of(&earlier)?.is_empty() {
             continue;
         }
         let filter = RejectFilter { table, before_load, waiting: true, ..RejectFilter::default() };
-        waiting.push((position, numbers(&*target, &filter)?));
+        waiting.push((position, numbers(writer.read(), &filter)?));
     }
     if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
         return Ok(Vec::new());
     }
     // Rows that need each other come one after the other, so that the parents are held when all are there.
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let mut outcomes = Vec::new();
-    let mut trials = Vec::new();
-    for (position, numbers) in waiting {
-        let mut trial = Trial::new(session, &*transaction, position, OnConflict::Reject);
-        trial.pardoned.clone_from(pardoned);
-        outcomes.extend(release(session, &mut *transaction, &session.tables[position], &mut trial, &numbers)?);
-        trials.push(trial);
-    }
-    trials.iter_mut().try_for_each(|trial| trial.hold_parents(&mut *transaction))?;
-    transaction.commit()?;
-    Ok(outcomes)
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+        let mut outcomes = Vec::new();
+        let mut trials = Vec::new();
+        for (position, numbers) in waiting {
+            let mut trial = Trial::new(session, &*transaction, position, OnConflict::Reject);
+            trial.pardoned.clone_from(pardoned);
+            outcomes.extend(release(session, transaction, &session.tables[position], &mut trial, &numbers)?);
+            trials.push(trial);
+        }
+        trials.iter_mut().try_for_each(|trial| trial.hold_parents(transaction))?;
+        Ok((outcomes, More::No))
+    })
 }
 
 /// Releases those of the rejects `numbers` that pass now; the outcome where there was one.

@@ -31,9 +31,7 @@ impl Building {
 
     /// Whether the table at `position` is built aside.
     fn is_made(session: &Session<'_>, target: &dyn Target, position: usize) -> Result<bool> {
-        let options = session.options;
-        let finds_nothing = options.max_rejects.is_none() && options.on_conflict != OnConflict::Update;
-        Ok(finds_nothing && !in_circle(session, position) && target.can_build(&session.tables[position])?)
+        Ok(!is_searched(session, position) && target.can_build(&session.tables[position])?)
     }
 
     /// Plans for a command of `steps`; all tables that exist are checked, and those that need not wait are made.
@@ -77,6 +75,12 @@ impl Building {
     }
 }
 
+/// Whether rows of the table at `position` must be looked for while it is loaded.
+pub(super) fn is_searched(session: &Session<'_>, position: usize) -> bool {
+    let options = session.options;
+    options.max_rejects.is_some() || options.on_conflict == OnConflict::Update || in_circle(session, position)
+}
+
 /// Whether the table of `step` is being built by an interrupted load that is not this one: its rows are not to be mixed with those
 /// of a replace.
 fn is_of_others(session: &Session<'_>, target: &dyn Target, step: &Step) -> Result<bool> {
@@ -103,7 +107,7 @@ fn ancestors(session: &Session<'_>, position: usize) -> HashSet<usize> {
 }
 
 /// Whether a table refers to itself, directly or through others.
-fn in_circle(session: &Session<'_>, position: usize) -> bool {
+pub(super) fn in_circle(session: &Session<'_>, position: usize) -> bool {
     let refers = |at: usize| session.tables[at].schema.foreign_keys.iter().map(|key| key.parent.clone());
     ancestors(session, position).into_iter().any(|at| refers(at).any(|parent| parent == session.tables[position].name))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection, Silent,
     adopt::release_waiting,
-    building::Building,
+    building::{Building, in_circle, is_searched},
     known::{Purpose, replaced},
     layout::written,
     load::{Session, known, load_source},
@@ -63,7 +63,7 @@ pub fn load_sources(
 pub fn release(target: &mut dyn Target, project: &Project, outcomes: &[LoadOutcome]) -> Result<Vec<LoadOutcome>> {
     let tables = project.tables();
     let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
-    let released = release_waiting(&session, target, outcomes, grown(outcomes))?;
+    let released = release_waiting(&session, &mut Writer::Each(target), outcomes, grown(outcomes))?;
     target.settle()?;
     Ok(released)
 }
@@ -101,7 +101,7 @@ fn run(
         chunk_by_chunk(&session, target, steps)?
     };
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
-        outcomes.extend(release_waiting(&session, target, &outcomes, grown(&outcomes))?);
+        outcomes.extend(release_waiting(&session, &mut Writer::Each(target), &outcomes, grown(&outcomes))?);
     }
     target.settle()?;
     Ok(outcomes)
@@ -177,26 +177,28 @@ fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Res
         _ => Fence::Pipeline,
     };
     let writer = Writer::Whole(target.transaction(fence, Pace::InStep)?);
-    let (loads, committed) = load_whole(session, writer, steps, &mut spill)?;
-    if committed {
-        return Ok(loads.into_iter().map(|(_, outcome, _)| outcome).collect());
+    match load_whole(session, writer, steps, &mut spill)? {
+        Whole::Committed(outcomes) => Ok(outcomes),
+        Whole::Stopped(loads) => roll_back(session, target, loads, spill),
     }
-    roll_back(session, target, loads, spill)
 }
 
-/// Loads through one transaction, and commits it where nothing stands against that; whether it was committed.
-fn load_whole(
-    session: &Session<'_>,
-    mut writer: Writer<'_>,
-    steps: &[Step],
-    spill: &mut Spill,
-) -> Result<(Vec<Loaded>, bool)> {
+/// How loads in one transaction ended.
+enum Whole {
+    Committed(Vec<LoadOutcome>),
+    /// Nothing of them was kept.
+    Stopped(Vec<Loaded>),
+}
+
+/// Loads through one transaction, and commits it where nothing stands against that.
+fn load_whole(session: &Session<'_>, mut writer: Writer<'_>, steps: &[Step], spill: &mut Spill) -> Result<Whole> {
     let mut loads: Vec<Loaded> = Vec::new();
     let mut stopped = false;
     let known: Vec<_> = steps.iter().map(|step| known_replace(session, &writer, step)).collect::<Result<_>>()?;
-    // Children first: a foreign key made by another program may not wait for the end of the transaction.
-    for (step, _) in steps.iter().zip(&known).rev().filter(|(_, known)| known.is_none()) {
-        clear(session, &mut writer, step)?;
+    let loaded: Vec<&Step> =
+        steps.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(step, _)| step).collect();
+    if session.options.mode == Mode::Replace {
+        clear(session, &mut writer, &loaded)?;
     }
     for (step, known) in steps.iter().zip(known) {
         if let Some(entries) = known {
@@ -213,13 +215,22 @@ fn load_whole(
             loads.push((entry, outcome, source.clone()));
         }
     }
-    let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
     if stopped || session.options.atomic && spill.len() > 0 {
-        return Ok((loads, false));
+        return Ok(Whole::Stopped(loads));
     }
-    check_children(session, &*transaction, steps)?;
+    let mut outcomes: Vec<LoadOutcome> = loads.into_iter().map(|(_, outcome, _)| outcome).collect();
+    let takes_over = session.options.on_conflict != OnConflict::Update;
+    if session.options.mode == Mode::Replace
+        && takes_over
+        && loaded.iter().any(|step| in_circle(session, step.position))
+    {
+        // Rows that name each other wait for each other, and nobody is to see the tables without them.
+        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
+    }
+    let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
+    check_children(session, &*transaction, steps, &loaded)?;
     transaction.commit()?;
-    Ok((loads, true))
+    Ok(Whole::Committed(outcomes))
 }
 
 /// The loads of a replace that the ledger knows: the table holds just the sources' content already.
@@ -241,21 +252,32 @@ fn as_known(session: &Session<'_>, step: &Step, entries: Vec<LoadEntry>) -> impl
     })
 }
 
-/// Empties the table of a replace. Loads of it that were interrupted do not go on.
-fn clear(session: &Session<'_>, writer: &mut Writer<'_>, step: &Step) -> Result<()> {
-    if session.options.mode != Mode::Replace {
-        return Ok(());
-    }
-    let table = &session.tables[step.position];
+/// Empties the tables of a replace, or has them made anew. Loads of them that were interrupted do not go on.
+fn clear(session: &Session<'_>, writer: &mut Writer<'_>, steps: &[&Step]) -> Result<()> {
+    let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
     let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
-    for entry in writer.read().loads_of(&LoadFilter::of_sources(&table.name))?.into_iter().filter(open) {
-        abandon(session, writer, entry)?;
+    for table in &tables {
+        for entry in writer.read().loads_of(&LoadFilter::of_sources(&table.name))?.into_iter().filter(open) {
+            abandon(session, writer, entry)?;
+        }
     }
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| Ok((transaction.clear(table)?, More::No)))
+    let searched = session.options.atomic || steps.iter().any(|step| is_searched(session, step.position));
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+        if searched || !transaction.make_anew(&tables)? {
+            // Children first: a foreign key made by another program may not wait for the end of the transaction.
+            tables.iter().rev().try_for_each(|table| transaction.clear(table))?;
+        }
+        Ok(((), More::No))
+    })
 }
 
 /// Refuses a replace that would take parents away from rows of other tables.
-fn check_children(session: &Session<'_>, transaction: &dyn Transaction, steps: &[Step]) -> Result<()> {
+fn check_children(
+    session: &Session<'_>,
+    transaction: &dyn Transaction,
+    steps: &[Step],
+    loaded: &[&Step],
+) -> Result<()> {
     if session.options.mode != Mode::Replace {
         return Ok(());
     }
@@ -265,7 +287,10 @@ fn check_children(session: &Session<'_>, transaction: &dyn Transaction, steps: &
     }
     affected.sort_by(|a, b| a.name.cmp(&b.name));
     affected.dedup_by(|a, b| a.name == b.name);
-    let orphans = transaction.orphans(&affected)?;
+    // In a circle, rows of the first table may name rows of the last one that were there before.
+    let sound = loaded.iter().filter(|step| !in_circle(session, step.position));
+    let sound: Vec<&Table> = sound.map(|step| &session.tables[step.position]).collect();
+    let orphans = transaction.orphans(&affected, &sound)?;
     if orphans.is_empty() {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use super::{
     export::{Exporter, MendedRow, read_mended},
     load::Session,
     trial::{Bytes, Trial, Verdict},
+    writer::Writer,
 };
 use crate::{
     error::{Error, Result},
@@ -54,7 +55,7 @@ pub fn retry(
     };
     // Any table: a retry that died may have brought parents of what is not tried by this one.
     let grown = tables.iter().map(|table| table.name.to_string()).collect();
-    outcomes.extend(release_waiting(&session, target, &outcomes, grown)?);
+    outcomes.extend(release_waiting(&session, &mut Writer::Each(target), &outcomes, grown)?);
     target.settle()?;
     Ok(outcomes)
 }

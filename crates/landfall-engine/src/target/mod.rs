@@ -254,12 +254,21 @@ pub trait Transaction: Read {
         Ok(())
     }
 
+    /// Begins to make `tables` anew where the target can: their rows go to tables without keys that nobody sees, and that take the place
+    /// of the old ones when this transaction commits. Nobody else writes to them meanwhile. Whether it does; then their rows cannot be
+    /// looked for while they are inserted (see [`finds`](Read::finds)), and otherwise nothing has happened.
+    fn make_anew(&mut self, _tables: &[&Table]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Takes all rows out of `table`; refuses to where the database would delete or alter rows of other tables with them. Until
     /// this transaction ends, no other one can do so: it waits, or says so.
     fn clear(&mut self, table: &Table) -> Result<()>;
 
     /// Every row that names a parent which does not exist, as sentences, at most ten; `tables` are those to check.
-    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>>;
+    /// Of those that are also in `sound` this transaction has inserted every row, and held all parents that the dictionary names: a
+    /// target need not look for these again.
+    fn orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>>;
 
     /// Stores `entry` as a new load and returns its number. Until this transaction ends, no other one can do so for the same
     /// table and source: it waits, or says so.

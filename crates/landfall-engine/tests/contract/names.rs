@@ -45,7 +45,7 @@ fn any_name_is_a_table_and_a_field(ground: &Ground) {
             let batch = crate::tables::batch(parent, &[row![1, "changed"]]);
             assert_eq!(transaction.update(parent, &batch, &[0]).unwrap(), []);
             transaction.hold_parents(child, parent, &[0], &[row![2]]).unwrap();
-            assert_eq!(transaction.orphans(&[parent, child]).unwrap(), Vec::<String>::new());
+            assert_eq!(transaction.orphans(&[parent, child], &[]).unwrap(), Vec::<String>::new());
         });
         assert_eq!(content(&*target, parent), [row![1, "changed"], row![2, "b"]], "{name}");
         assert_eq!(target.find(child, &[1], &row![2]).unwrap(), Some(row![7, 2]), "{name}");

@@ -111,10 +111,10 @@ fn orphans_are_counted(ground: &Ground) {
         insert(transaction, &members, &[row![1, 1], row![2, 2], row![3, 2], row![4, ()]]);
     });
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
-    assert_eq!(transaction.orphans(&[&teams, &members]).unwrap(), Vec::<String>::new());
+    assert_eq!(transaction.orphans(&[&teams, &members], &[]).unwrap(), Vec::<String>::new());
     transaction.clear(&teams).unwrap();
     insert(&mut *transaction, &teams, &[row![1, "other"]]);
-    let words = transaction.orphans(&[&teams, &members]).unwrap();
+    let words = transaction.orphans(&[&teams, &members], &[]).unwrap();
     assert!(matches!(&words[..], [only] if only.contains("2 rows") && only.contains("members")), "{words:?}");
     drop(transaction);
     assert_eq!(target.row_count(&teams).unwrap(), 2);

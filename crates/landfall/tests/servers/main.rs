@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anew;
 mod backups;
 mod cells;
 mod commits;

@@ -17,6 +17,7 @@ use super::{
         keys::Keys,
         load::Session,
         resolve::{record_of, resolve},
+        writer::Writer,
     },
     RowsLoad, RowsOutcome, RowsRequest,
     account::{Merged, Slot, Stretch},
@@ -324,7 +325,7 @@ fn release(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
     }
     let options = LoadOptions::default();
     let session = Session { project, tables: &rules.tables, options: &options, observer: &Silent };
-    if let Err(error) = release_waiting(&session, target, &outcomes, grown) {
+    if let Err(error) = release_waiting(&session, &mut Writer::Each(target), &outcomes, grown) {
         tracing::warn!(%error, "rejects whose parents came were not released; the next load tries again");
     }
 }

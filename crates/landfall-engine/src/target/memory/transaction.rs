@@ -166,7 +166,7 @@ impl Transaction for MemoryTransaction {
         Ok(())
     }
 
-    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {
+    fn orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
         Ok(self.state.orphans(tables))
     }
 

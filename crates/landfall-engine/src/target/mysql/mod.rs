@@ -346,8 +346,8 @@ impl Transaction for Writing<'_> {
         self.in_step(|work| work.clear(table))
     }
 
-    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {
-        self.in_step(|work| rows::orphans(&mut work.connection, tables))
+    fn orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
+        self.in_step(|work| rows::orphans(&mut work.connection, tables, sound))
     }
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {

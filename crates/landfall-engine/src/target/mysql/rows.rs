@@ -246,12 +246,14 @@ struct Reference {
 
 /// Rows that name a parent which does not exist, as sentences, at most ten: by the foreign keys of `tables`, and by those
 /// that the database has from or to them and the dictionary does not know.
-pub(super) fn orphans(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<String>> {
+pub(super) fn orphans(connection: &mut Connection, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
     if tables.is_empty() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for Reference { child, parent, pairs } in references(connection, tables)? {
+    let held: Vec<Reference> = sound.iter().flat_map(|table| declared(table)).collect();
+    let references = references(connection, tables)?.into_iter().filter(|reference| !held.contains(reference));
+    for Reference { child, parent, pairs } in references.collect::<Vec<_>>() {
         let named = |side: &str, name: &str| format!("{side}.{}", quoted(name));
         let joined: Vec<String> =
             pairs.iter().map(|(own, other)| format!("{} = {}", named("c", own), named("p", other))).collect();
@@ -275,17 +277,19 @@ pub(super) fn orphans(connection: &mut Connection, tables: &[&Table]) -> Result<
     Ok(found)
 }
 
+/// The foreign keys that the dictionary gives `table`.
+fn declared(table: &Table) -> impl Iterator<Item = Reference> {
+    table.schema.foreign_keys.iter().map(|key| {
+        let own = key.fields.iter().map(|&at| table.schema.fields[at].name.to_string());
+        let mut pairs: Vec<_> = own.zip(key.parent_fields.iter().map(ToString::to_string)).collect();
+        pairs.sort();
+        Reference { child: table.name.to_string(), parent: key.parent.to_string(), pairs }
+    })
+}
+
 /// The foreign keys of `tables`, and those of the database from or to them.
 fn references(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<Reference>> {
-    let mut all: Vec<Reference> = Vec::new();
-    for table in tables {
-        for key in &table.schema.foreign_keys {
-            let own = key.fields.iter().map(|&at| table.schema.fields[at].name.to_string());
-            let mut pairs: Vec<_> = own.zip(key.parent_fields.iter().map(ToString::to_string)).collect();
-            pairs.sort();
-            all.push(Reference { child: table.name.to_string(), parent: key.parent.to_string(), pairs });
-        }
-    }
+    let mut all: Vec<Reference> = tables.iter().flat_map(|table| declared(table)).collect();
     let doing = || "cannot read the database's foreign keys".to_owned();
     let marks = vec!["?"; tables.len()].join(", ");
     let sql = format!(

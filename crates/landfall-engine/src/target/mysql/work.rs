@@ -170,7 +170,7 @@ impl Work {
                 return Err(parent_gone(&parent).into());
             }
         }
-        let orphans = rows::orphans(&mut self.connection, &self.cleared.iter().collect::<Vec<_>>())?;
+        let orphans = rows::orphans(&mut self.connection, &self.cleared.iter().collect::<Vec<_>>(), &[])?;
         if orphans.is_empty() {
             return Ok(());
         }

@@ -209,27 +209,20 @@ pub(super) fn hold_parents(
     }
 }
 
-/// Gives the heap the key at `positions` before its time, since its rows are to be looked for by it: to read all of them would
-/// take as long, and the key has to be built anyway.
-pub(super) fn index(
-    session: &Session,
-    connection: &mut Connection,
-    table: &Table,
-    heap: &Heap,
-    positions: &[usize],
-) -> Outcome<()> {
-    let place = heap.place(session);
+/// Gives the heap at `place` the key at `positions` before its time, since its rows are to be looked for by it: to read all of them
+/// would take as long, and the key has to be built anyway.
+pub(super) fn index(connection: &mut Connection, table: &Table, place: &Place, positions: &[usize]) -> Outcome<()> {
     let Some(key) = ddl::keys(table).find(|key| *key == positions) else { return Ok(()) };
-    match catalog::read(connection, &place)? {
+    match catalog::read(connection, place)? {
         Found::Table(standing) if !standing.has_key(table, key) => {
-            build(connection, &[ddl::add_key(table, &place, key)])
+            build(connection, &[ddl::add_key(table, place, key)])
         }
         _ => Ok(()),
     }
 }
 
 /// Runs statements that build indexes or read whole tables.
-fn build(connection: &mut Connection, statements: &[String]) -> Outcome<()> {
+pub(super) fn build(connection: &mut Connection, statements: &[String]) -> Outcome<()> {
     connection.batch(&format!("SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'"))?;
     connection.patiently(|connection| statements.iter().try_for_each(|statement| connection.batch(statement).map(drop)))
 }
@@ -268,23 +261,42 @@ fn own_names(connection: &mut Connection, table: &Table, place: &Place, heap_pla
     Ok(statements)
 }
 
+/// The statements that give the heap at `from` the keys that it does not have yet, once it is at `place`.
+pub(super) fn missing_keys(
+    connection: &mut Connection,
+    table: &Table,
+    from: &Place,
+    place: &Place,
+) -> Outcome<Vec<String>> {
+    Ok(match catalog::read(connection, from)? {
+        Found::Table(standing) => {
+            let missing = ddl::keys(table).filter(|key| !standing.has_key(table, key));
+            missing.map(|key| ddl::add_key(table, place, key)).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// The statements that bring the heap at `from` to `place`, where nothing stands.
+pub(super) fn move_to(connection: &mut Connection, table: &Table, from: &Place, place: &Place) -> Outcome<Vec<String>> {
+    let mut statements = vec![
+        format!("ALTER TABLE {from} RENAME TO {}", quoted(&place.name)),
+        format!("ALTER TABLE {} SET SCHEMA {}", Place::new(&from.schema, &place.name), quoted(&place.schema)),
+    ];
+    statements.extend(usual_privileges(connection, place)?);
+    statements.extend(own_names(connection, table, place, from)?);
+    Ok(statements)
+}
+
 /// Gives the table that is built in `heap` its keys and its place. The row of `building` is locked by this transaction
 /// alone.
 pub(super) fn finish(session: &Session, connection: &mut Connection, table: &Table, heap: &Heap) -> Outcome<()> {
     let place = Place::new(&session.settings.schema, &table.name);
-    let (heap_place, schema) = (heap.place(session), &session.settings.schema);
-    let missing = match catalog::read(connection, &heap_place)? {
-        Found::Table(standing) => ddl::keys(table).filter(|key| !standing.has_key(table, key)).collect(),
-        _ => Vec::new(),
-    };
-    let mut statements = vec![
-        format!("ALTER TABLE {heap_place} RENAME TO {}", quoted(&table.name)),
-        format!("ALTER TABLE {} SET SCHEMA {}", Place::new(&session.own, &table.name), quoted(schema)),
-    ];
-    statements.extend(usual_privileges(connection, &place)?);
-    statements.extend(own_names(connection, table, &place, &heap_place)?);
-    statements.extend(missing.into_iter().map(|key| ddl::add_key(table, &place, key)));
-    statements.extend(ddl::add_foreign_keys(table, &place, schema, false));
+    let heap_place = heap.place(session);
+    let missing = missing_keys(connection, table, &heap_place, &place)?;
+    let mut statements = move_to(connection, table, &heap_place, &place)?;
+    statements.extend(missing);
+    statements.extend(ddl::add_foreign_keys(table, &place, &place.schema, false));
     statements
         .extend((0..table.schema.foreign_keys.len()).map(|at| format!("DROP TABLE {}", heap.parents(session, at))));
     statements.push(format!("DELETE FROM {} WHERE building_id = {}", session.own("building"), heap.number));

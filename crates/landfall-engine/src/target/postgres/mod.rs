@@ -3,6 +3,7 @@
 //! The client is our own, over the protocol crate of the rust-postgres project: it blocks, bounds every wait, and names no
 //! statement on the server, so that PgBouncer may give each transaction another connection.
 
+mod anew;
 mod answer;
 mod building;
 mod catalog;
@@ -231,7 +232,7 @@ impl Read for Postgres {
     }
 
     fn finds(&self, table: &Table) -> bool {
-        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.heap.is_some()))
+        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.is_bare))
     }
 
     fn is_aside(&self, table: &Table) -> Result<bool> {

@@ -26,6 +26,8 @@ pub(super) struct Seat {
     pub(super) place: Place,
     /// The heap, where the table is being built aside.
     pub(super) heap: Option<Heap>,
+    /// Whether it has no keys yet, so that its rows cannot be looked for.
+    pub(super) is_bare: bool,
     /// Whether rows set off triggers that must run.
     pub(super) has_triggers: bool,
     /// Whether the role may lock its rows.
@@ -35,12 +37,17 @@ pub(super) struct Seat {
 impl Seat {
     /// A table that is there, whole.
     pub(super) fn whole(place: Place, has_triggers: bool, may_lock: bool) -> Self {
-        Self { place, heap: None, has_triggers, may_lock }
+        Self { place, heap: None, is_bare: false, has_triggers, may_lock }
+    }
+
+    /// A table that is made anew within a transaction, and takes the place of the old one at its end.
+    pub(super) fn anew(place: Place) -> Self {
+        Self { place, heap: None, is_bare: true, has_triggers: false, may_lock: false }
     }
 
     /// A table that is being built.
     pub(super) fn heap(place: Place, heap: Heap) -> Self {
-        Self { place, heap: Some(heap), has_triggers: false, may_lock: false }
+        Self { place, heap: Some(heap), is_bare: true, has_triggers: false, may_lock: false }
     }
 
     /// The error for a failure to read `table` here. A heap that is gone has become the table, by another process.

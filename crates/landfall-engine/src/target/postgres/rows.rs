@@ -310,9 +310,13 @@ fn whole_row(bytes: &[u8]) -> Outcome<Option<usize>> {
 }
 
 /// Rows of `table` that name a parent which does not exist, as sentences, at most ten.
-pub(super) fn orphans(connection: &mut Connection, tables: &[(&Table, Place)], schema: &str) -> Outcome<Vec<String>> {
+pub(super) fn orphans(
+    connection: &mut Connection,
+    tables: &[&Table],
+    place_of: &dyn Fn(&str) -> Place,
+) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
-    for (table, place) in tables {
+    for table in tables {
         for key in &table.schema.foreign_keys {
             let own: Vec<String> =
                 key.fields.iter().map(|&at| format!("t.{}", quoted(&table.schema.fields[at].name))).collect();
@@ -324,9 +328,10 @@ pub(super) fn orphans(connection: &mut Connection, tables: &[(&Table, Place)], s
                 .map(|(parent, own)| format!("p.{} = {own}", quoted(parent)))
                 .collect();
             let sql = format!(
-                "SELECT FROM {place} AS t WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
+                "SELECT FROM {} AS t WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})",
+                place_of(&table.name),
                 there.join(" AND "),
-                Place::new(schema, &key.parent),
+                place_of(&key.parent),
                 matches.join(" AND ")
             );
             let count = connection.patiently(|connection| connection.execute(&sql, &Parameters::default()))?;

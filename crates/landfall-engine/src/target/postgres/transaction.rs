@@ -6,7 +6,9 @@ use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
 
 use super::{
-    Fence, Pace, Place, Postgres, Read, RefusedRow, RowFilter, Seat, Table, Transaction, building, catalog,
+    Fence, Pace, Place, Postgres, Read, RefusedRow, RowFilter, Seat, Table, Transaction,
+    anew::{self, Anew},
+    building, catalog,
     connection::Connection,
     failure::Context as _,
     insert,
@@ -36,6 +38,8 @@ pub(super) struct PostgresTransaction<'t> {
     pace: Pace,
     /// The tables that it has written to.
     written: RefCell<HashMap<Arc<str>, Arc<Destination>>>,
+    /// The tables that it makes anew.
+    anew: Vec<Anew>,
     /// Rejects that wait to be written.
     rejects: RefCell<Rejects>,
 }
@@ -48,6 +52,7 @@ impl<'t> PostgresTransaction<'t> {
             fence,
             pace,
             written: RefCell::default(),
+            anew: Vec::new(),
             rejects: RefCell::default(),
         }
     }
@@ -86,10 +91,23 @@ impl<'t> PostgresTransaction<'t> {
     }
 
     fn seat(&self, table: &Table) -> Result<Option<Arc<Seat>>> {
+        if let Some(anew) = self.anew.iter().find(|anew| anew.table.name == table.name) {
+            return Ok(Some(Seat::anew(anew.heap.clone()).into()));
+        }
         if self.pace == Pace::Ahead {
             return self.target.seat(table);
         }
         self.target.seat_by(table, |find| self.with(|worker| find(&mut worker.connection)))
+    }
+
+    /// Sees to it that the rows of `table` can be looked for by the fields at `positions`.
+    fn index(&self, table: &Table, positions: &[usize]) -> Result<()> {
+        match self.seat(table)? {
+            Some(seat) if seat.is_bare => self.with(|worker| {
+                building::index(&mut worker.connection, table, &seat.place, positions).context(|| reading(table))
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Runs one of the shared statements.
@@ -107,11 +125,12 @@ impl<'t> PostgresTransaction<'t> {
         let unchecked = self.fence == Fence::Pipeline
             && self.target.session.may_replicate
             && !seat.has_triggers
-            && seat.heap.is_none()
+            && !seat.is_bare
             // The pipeline holds no parents in the table itself.
             && keys.iter().all(|key| key.parent != table.name);
         // The pipeline answers for the parents, which may come later in the same transaction.
-        let deferred = !unchecked && self.fence == Fence::Pipeline && self.pace == Pace::InStep && !keys.is_empty();
+        let waits = self.fence == Fence::Pipeline && self.pace == Pace::InStep && !keys.is_empty();
+        let deferred = !unchecked && !seat.is_bare && waits;
         let destination = Arc::new(Destination { table: table.clone(), seat: (*seat).clone(), unchecked, deferred });
         self.written.borrow_mut().insert(table.name.clone(), destination.clone());
         Ok(destination)
@@ -162,19 +181,16 @@ impl Read for PostgresTransaction<'_> {
     }
 
     fn finds(&self, table: &Table) -> bool {
-        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.heap.is_some()))
+        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.is_bare))
     }
 
     fn checks_parents(&self, table: &Table) -> bool {
-        self.destination(table).is_ok_and(|destination| !destination.unchecked && destination.seat.heap.is_none())
+        self.destination(table).is_ok_and(|destination| !destination.unchecked && !destination.seat.is_bare)
     }
 
     fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
-        if let Some(heap) = self.seat(table)?.and_then(|seat| seat.heap.clone()).filter(|_| !values.is_empty()) {
-            self.with(|worker| {
-                building::index(&worker.session, &mut worker.connection, table, &heap, positions)
-                    .context(|| reading(table))
-            })?;
+        if !values.is_empty() {
+            self.index(table, positions)?;
         }
         let found =
             self.read_rows(table, |connection, place| rows::find_all(connection, table, place, positions, values))?;
@@ -225,7 +241,8 @@ impl Read for PostgresTransaction<'_> {
 impl Transaction for PostgresTransaction<'_> {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
         let destination = self.destination(table)?;
-        if self.pace == Pace::Ahead {
+        // A table without keys has nothing against a row.
+        if self.pace == Pace::Ahead || destination.seat.is_bare && destination.seat.heap.is_none() {
             return self.send(|lane| lane.send_rows(&destination, rows, selected)).map(|()| Vec::new());
         }
         self.with(|worker| insert::insert(worker, &destination, rows, selected))
@@ -249,6 +266,9 @@ impl Transaction for PostgresTransaction<'_> {
             return Ok(());
         }
         let Some(seat) = self.seat(parent)? else { return Err(parent_gone(parent).into()) };
+        if seat.heap.is_none() {
+            self.index(parent, positions)?;
+        }
         let later = Later::Hold(Box::new(Held {
             child,
             parent: parent.clone(),
@@ -260,6 +280,15 @@ impl Transaction for PostgresTransaction<'_> {
             Pace::Ahead => self.send(|lane| lane.send_later(later)),
             Pace::InStep => self.with(|worker| worker.now(later)),
         }
+    }
+
+    fn make_anew(&mut self, tables: &[&Table]) -> Result<bool> {
+        if self.fence != Fence::Pipeline || self.pace != Pace::InStep {
+            return Ok(false);
+        }
+        let anew = self.with(|worker| anew::begin(&worker.session, &mut worker.connection, tables))?;
+        self.anew.extend(anew.into_iter().flatten());
+        Ok(!self.anew.is_empty())
     }
 
     fn clear(&mut self, table: &Table) -> Result<()> {
@@ -285,12 +314,13 @@ impl Transaction for PostgresTransaction<'_> {
         })
     }
 
-    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {
-        let tables: Vec<(&Table, Place)> =
-            tables.iter().map(|table| (*table, self.target.place(&table.name))).collect();
-        let schema = &self.target.session.settings.schema;
+    fn orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
+        let anew = |name: &str| self.anew.iter().find(|anew| *anew.table.name == *name);
+        let is_sound = |table: &&Table| sound.iter().any(|sound| sound.name == table.name);
+        let tables: Vec<&Table> = tables.iter().copied().filter(|table| !is_sound(table)).collect();
+        let place = |name: &str| anew(name).map_or_else(|| self.target.place(name), |anew| anew.heap.clone());
         self.with(|worker| {
-            rows::orphans(&mut worker.connection, &tables, schema).context(|| "cannot check the foreign keys".into())
+            rows::orphans(&mut worker.connection, &tables, &place).context(|| "cannot check the foreign keys".into())
         })
     }
 
@@ -380,7 +410,17 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<()> {
-        self.with(|_| Ok(()))?;
+        self.with(|worker| {
+            if self.anew.is_empty() {
+                return Ok(());
+            }
+            let schema = &self.target.session.settings.schema;
+            let finished = anew::finish(&mut worker.connection, schema, &self.anew);
+            finished.map_err(|failure| worker.told(failure, "cannot put the new tables in the place of the old ones"))
+        })?;
+        if !self.anew.is_empty() {
+            self.target.forget();
+        }
         let lane = self.lane.take().ok_or_else(ended)?;
         let (committed, connection) = lane.into_worker()?.commit();
         self.target.keep(connection);

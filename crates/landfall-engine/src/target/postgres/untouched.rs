@@ -1,5 +1,5 @@
-//! Tables that exist, are empty, and are in every respect as Landfall makes them. Where a load has built the same table aside, such a
-//! one may make way for it, since nobody can tell the difference afterwards.
+//! Tables that exist, and are in every respect as Landfall makes them. Where a load has built the same table aside, such a one may
+//! make way for it, since nobody can tell the difference afterwards.
 //!
 //! Whether one is so is not judged by a list of what could differ. A second table is made by the same statements, and all that
 //! the catalogue says of the two is compared.
@@ -26,7 +26,8 @@ const TRAITS: &str = "WITH t AS (
          FROM pg_catalog.pg_constraint AS k JOIN t ON k.conrelid = t.oid
      )
      SELECT 'class', (pg_catalog.to_jsonb(t) - ARRAY['oid', 'relname', 'reltype', 'relfilenode', 'relpages', 'reltuples',
-         'relallvisible', 'relallfrozen', 'reltoastrelid', 'relfrozenxid', 'relminmxid'])::text FROM t
+         'relallvisible', 'relallfrozen', 'reltoastrelid', 'relfrozenxid', 'relminmxid', 'relhastriggers', 'relacl'])::text FROM t
+     UNION ALL SELECT 'privilege', a.item::text FROM t CROSS JOIN LATERAL pg_catalog.unnest(t.relacl) AS a (item)
      UNION ALL SELECT 'column', (pg_catalog.to_jsonb(a) - ARRAY['attrelid'])::text
      FROM pg_catalog.pg_attribute AS a JOIN t ON a.attrelid = t.oid WHERE a.attnum > 0
      UNION ALL SELECT 'constraint', p.own_name
@@ -46,6 +47,8 @@ const TRAITS: &str = "WITH t AS (
      UNION ALL SELECT 'label', l.label FROM pg_catalog.pg_seclabel AS l JOIN parts AS p ON l.objoid = p.oid
      UNION ALL SELECT 'needed', d.classid || d.deptype::text || d.refobjsubid || ' ' || pg_catalog.count(*)
      FROM pg_catalog.pg_depend AS d JOIN t ON d.refobjid = t.oid WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE d.classid = 'pg_catalog.pg_constraint'::regclass
+             AND k.oid = d.objid AND k.contype = 'f' AND k.conrelid <> t.oid)
      GROUP BY d.classid, d.deptype, d.refobjsubid
      UNION ALL SELECT 'needs', d.refclassid || d.deptype::text || d.refobjid || ' ' || pg_catalog.count(*)
      FROM pg_catalog.pg_depend AS d JOIN t ON d.objid = t.oid WHERE d.classid = 'pg_catalog.pg_class'::regclass
@@ -57,7 +60,12 @@ const TRAITS: &str = "WITH t AS (
 pub(super) fn take_away(session: &Session, connection: &mut Connection, table: &Table) -> Outcome<bool> {
     let place = Place::new(&session.settings.schema, &table.name);
     connection.batch("SAVEPOINT landfall_untouched")?;
-    let outcome = lock(connection, &place).and_then(|locked| Ok(locked && is_untouched(connection, table, &place)?));
+    let outcome = lock(connection, &place).and_then(|locked| {
+        let is_empty = |connection: &mut Connection| {
+            connection.execute(&format!("SELECT FROM {place} LIMIT 1"), &Parameters::default()).map(|rows| rows == 0)
+        };
+        Ok(locked && is_empty(connection)? && is_untouched(connection, table, &place, &[])?)
+    });
     // Taking away fails where the server knows of more that needs the table.
     let outcome = match outcome {
         Ok(true) => connection.batch(&format!("DROP TABLE {place} RESTRICT")).map(|_| true),
@@ -79,16 +87,20 @@ fn lock(connection: &mut Connection, place: &Place) -> Outcome<bool> {
     }
 }
 
-fn is_untouched(connection: &mut Connection, table: &Table, place: &Place) -> Outcome<bool> {
-    if connection.execute(&format!("SELECT FROM {place} LIMIT 1"), &Parameters::default())? > 0 {
-        return Ok(false);
-    }
+/// Whether the table at `place` is as Landfall makes it, but for its rows, the foreign keys of other tables to it, and `privileges`.
+pub(super) fn is_untouched(
+    connection: &mut Connection,
+    table: &Table,
+    place: &Place,
+    privileges: &[Privilege],
+) -> Outcome<bool> {
     // In the same schema, since that may give its tables privileges.
     let twin = Place::new(&place.schema, &format!("landfall_twin_{}", std::process::id()));
     connection.batch("SAVEPOINT landfall_twin")?;
     let mut statements = vec![create_heap(table, &twin)];
     statements.extend(add_keys(table, &twin));
     statements.extend(add_foreign_keys(table, &twin, &place.schema, false));
+    statements.extend(privileges.iter().map(|privilege| privilege.grant(&twin)));
     statements.iter().try_for_each(|statement| connection.batch(statement).map(drop))?;
     let same = traits(connection, place)? == traits(connection, &twin)?;
     connection.batch("ROLLBACK TO SAVEPOINT landfall_twin")?;
@@ -105,20 +117,52 @@ fn traits(connection: &mut Connection, place: &Place) -> Outcome<Vec<Vec<u8>>> {
     Ok(found)
 }
 
-/// The statements that give the table at `place` the privileges which its schema gives to the tables that are made in it, as this
-/// role has set them up: it was made in another schema.
+/// What somebody may do with a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Privilege {
+    what: String,
+    /// As a statement has it.
+    whom: String,
+    may_grant: bool,
+}
+
+impl Privilege {
+    /// The statement that gives it.
+    pub(super) fn grant(&self, place: &Place) -> String {
+        let option = if self.may_grant { " WITH GRANT OPTION" } else { "" };
+        format!("GRANT {} ON {place} TO {}{option}", self.what, self.whom)
+    }
+}
+
+/// The privileges that the schema of `place` gives to the tables that are made in it, as this role has set them up: one that was made
+/// in another schema needs to be given them.
 pub(super) fn usual_privileges(connection: &mut Connection, place: &Place) -> Outcome<Vec<String>> {
-    let sql = "SELECT x.privilege_type, CASE WHEN x.grantee = 0 THEN 'PUBLIC'
-             ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END,
-             CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-         FROM pg_catalog.pg_default_acl AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace
+    let from = "pg_catalog.pg_default_acl AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace
          CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) AS x
          WHERE n.nspname = $1 AND d.defaclobjtype = 'r' AND pg_catalog.pg_get_userbyid(d.defaclrole) = current_user";
-    let mut statements = Vec::new();
-    connection.query(sql, &Parameters::default().text(&place.schema), Format::Text, &mut |_, row| {
+    let usual = privileges(connection, from, &Parameters::default().text(&place.schema))?;
+    Ok(usual.iter().map(|privilege| privilege.grant(place)).collect())
+}
+
+/// The privileges that this role has given for the table at `place`.
+pub(super) fn privileges_of(connection: &mut Connection, place: &Place) -> Outcome<Vec<Privilege>> {
+    let from = "pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS x
+         WHERE n.nspname = $1 AND c.relname = $2 AND pg_catalog.pg_get_userbyid(x.grantor) = current_user
+             AND x.grantee <> x.grantor";
+    privileges(connection, from, &Parameters::default().text(&place.schema).text(&place.name))
+}
+
+fn privileges(connection: &mut Connection, from: &str, parameters: &Parameters) -> Outcome<Vec<Privilege>> {
+    let sql = format!(
+        "SELECT x.privilege_type, CASE WHEN x.grantee = 0 THEN 'PUBLIC'
+             ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END, x.is_grantable::text FROM {from}"
+    );
+    let mut found = Vec::new();
+    connection.query(&sql, parameters, Format::Text, &mut |_, row| {
         let text = |at: usize| String::from_utf8_lossy(row.get(at).copied().flatten().unwrap_or_default()).into_owned();
-        statements.push(format!("GRANT {} ON {place} TO {}{}", text(0), text(1), text(2)));
+        found.push(Privilege { what: text(0), whom: text(1), may_grant: text(2) == "true" });
         Ok(())
     })?;
-    Ok(statements)
+    Ok(found)
 }

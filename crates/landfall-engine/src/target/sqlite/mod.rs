@@ -289,7 +289,7 @@ impl Transaction for SqliteTransaction<'_> {
         rows::clear(&self.transaction, table)
     }
 
-    fn orphans(&self, tables: &[&Table]) -> Result<Vec<String>> {
+    fn orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
         rows::orphans(&self.transaction, tables)
     }
 
