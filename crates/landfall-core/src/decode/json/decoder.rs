@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct JsonDecoder {
     names: Vec<Arc<str>>,
+    /// The names as most programs write them, with quotes and colon; none for one that needs escapes.
+    labels: Vec<Option<String>>,
     positions: HashMap<Arc<str>, u32>,
 }
 
@@ -38,7 +40,8 @@ impl JsonDecoder {
     pub fn new(schema: &TableSchema) -> Self {
         let names: Vec<Arc<str>> = schema.fields.iter().map(|field| field.name.clone()).collect();
         let positions = names.iter().cloned().zip(0..).collect();
-        Self { names, positions }
+        let labels = names.iter().map(|name| label(name)).collect();
+        Self { names, labels, positions }
     }
 
     /// The rows of `text`, a JSON array of objects, at most `most` of them.
@@ -176,18 +179,7 @@ impl JsonDecoder {
         expected: &mut usize,
         draft: &mut Draft,
     ) -> Result<(), JsonError> {
-        let name = scan.name()?;
-        let field = if name.escaped {
-            let mut text = String::new();
-            let known = super::scan::unescape(&scan.text[name.start..name.end], &mut text);
-            if known { self.positions.get(text.as_str()).copied().ok_or(text) } else { Err("\u{fffd}".to_owned()) }
-        } else {
-            let text = &scan.text[name.start..name.end];
-            match self.names.get(*expected) {
-                Some(next) if **next == *text => Ok(narrow(*expected)),
-                _ => self.positions.get(text).copied().ok_or_else(|| text.to_owned()),
-            }
-        };
+        let field = self.field(scan, *expected)?;
         let (kind, span) = self.cell(scan, depth, &mut draft.records.side)?;
         let record = narrow(draft.records.len());
         match field {
@@ -206,6 +198,28 @@ impl JsonDecoder {
         Ok(())
     }
 
+    /// The field of the member that comes next, or its name where there is none; perhaps the field `expected`.
+    #[inline]
+    fn field(&self, scan: &mut Scan<'_>, expected: usize) -> Result<Result<u32, String>, JsonError> {
+        if let Some(Some(label)) = self.labels.get(expected)
+            && scan.takes_all(label)
+        {
+            return Ok(Ok(narrow(expected)));
+        }
+        let name = scan.name()?;
+        Ok(if name.escaped {
+            let mut text = String::new();
+            let known = super::scan::unescape(&scan.text[name.start..name.end], &mut text);
+            if known { self.positions.get(text.as_str()).copied().ok_or(text) } else { Err("\u{fffd}".to_owned()) }
+        } else {
+            let text = &scan.text[name.start..name.end];
+            match self.names.get(expected) {
+                Some(next) if **next == *text => Ok(narrow(expected)),
+                _ => self.positions.get(text).copied().ok_or_else(|| text.to_owned()),
+            }
+        })
+    }
+
     /// The value of a member.
     #[inline]
     fn cell(&self, scan: &mut Scan<'_>, depth: usize, side: &mut String) -> Result<(JsonKind, Span), JsonError> {
@@ -219,6 +233,12 @@ impl JsonDecoder {
         let (kind, start, end) = scan.value(depth)?;
         Ok((kind, Span::in_text(narrow(start), narrow(end))))
     }
+}
+
+/// A name in quotes, with its colon, where it stands there as it is.
+fn label(name: &str) -> Option<String> {
+    let plain = |character: char| character >= ' ' && !matches!(character, '"' | '\\');
+    name.chars().all(plain).then(|| format!("\"{name}\":"))
 }
 
 impl Draft {

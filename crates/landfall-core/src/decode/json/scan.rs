@@ -111,6 +111,14 @@ impl<'t> Scan<'t> {
         if self.takes(byte) { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
+    /// Steps over these very bytes where they come next.
+    #[inline]
+    pub(super) fn takes_all(&mut self, bytes: &str) -> bool {
+        let next = self.bytes()[self.at..].starts_with(bytes.as_bytes());
+        self.at += if next { bytes.len() } else { 0 };
+        next
+    }
+
     /// Refuses anything but white space up to the end.
     pub(super) fn end(&mut self) -> Result<(), JsonError> {
         if self.next().is_none() { Ok(()) } else { Err(self.unexpected("the end")) }
@@ -124,6 +132,7 @@ impl<'t> Scan<'t> {
         let bytes = self.bytes();
         let mut escaped = false;
         loop {
+            self.at += unremarkable(&bytes[self.at..]);
             match bytes.get(self.at) {
                 Some(b'"') => {
                     let end = self.at;
@@ -301,6 +310,27 @@ impl<'t> Scan<'t> {
     }
 }
 
+/// How many bytes from the begin on are neither a quote nor a backslash nor a control character; perhaps a few less, near the end.
+#[inline]
+fn unremarkable(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // Eight at a time: a byte that is zero, or less than 32, borrows from its highest bit. Those above it may be touched by that, so only
+    // the first one that is found is sure.
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+        let controls = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c)) | controls) & HIGHS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at
+}
+
 /// Adds the text that the inside of a string stands for; false where it has half a surrogate pair.
 pub(super) fn unescape(text: &str, out: &mut String) -> bool {
     let mut rest = text;
@@ -336,4 +366,21 @@ fn code_point(text: &str) -> Option<(char, usize)> {
     let second = text.get(6..).filter(|rest| rest.starts_with("\\u")).and_then(|_| unit(8))?;
     let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
     char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + low).map(|character| (character, 12))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::unremarkable;
+
+    proptest! {
+        #[test]
+        fn no_byte_that_matters_is_stepped_over(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x1eu8..0x24, 0x5au8..0x5f], 0..40)) {
+            let matters = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+            let first = bytes.iter().position(matters).unwrap_or(bytes.len());
+            let found = unremarkable(&bytes);
+            prop_assert!(found <= first && first - found < 8, "{found} of {first}");
+        }
+    }
 }

@@ -51,6 +51,33 @@ fn a_name_may_be_written_with_escapes() {
     assert_eq!(row(&records, 0)[0], (JsonKind::Number, "1"));
 }
 
+/// `a\n` as the name of a field is a backslash and an n; as JSON it is a line end.
+#[test]
+fn a_name_that_needs_escapes_is_found_by_them_alone() {
+    let named = |name: &str| {
+        let field = Field {
+            name: name.into(),
+            title: None,
+            description: None,
+            kind: FieldType::String(StringFormat::Default),
+            constraints: Default::default(),
+            missing_values: Vec::new(),
+        };
+        JsonDecoder::new(&TableSchema { fields: vec![field], ..TableSchema::default() })
+    };
+    let found = |name: &str, text: &str| {
+        let records = named(name).array(text.to_owned(), 9).map_err(|error| error.to_string())?;
+        Ok::<_, String>(records.json_kind(0, 0).unwrap() == JsonKind::Number)
+    };
+    assert_eq!(found(r"a\n", r#"[{"a\n": 1}]"#), Ok(false));
+    assert_eq!(found(r"a\n", r#"[{"a\\n": 1}]"#), Ok(true));
+    assert_eq!(found("a\n", r#"[{"a\n": 1}]"#), Ok(true));
+    assert_eq!(found("a\"b", r#"[{"a\"b": 1}]"#), Ok(true));
+    assert!(found("a\"b", r#"[{"a"b":1}]"#).is_err());
+    assert!(found("a\nb", "[{\"a\nb\":1}]").is_err());
+    assert_eq!(found("", r#"[{"":1}]"#), Ok(true));
+}
+
 #[test]
 fn nested_values_keep_their_text() {
     let records = array(r#"[{"id": {"a": [1, {}, "x]"]} , "name": [ ]}]"#).unwrap();
