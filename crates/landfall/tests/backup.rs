@@ -105,6 +105,39 @@ fn a_table_that_is_gone_is_brought_back() {
     }
 }
 
+/// Another program has stored them: in a file they would stand for a missing value.
+#[test]
+fn a_text_that_stands_for_a_missing_value_became_one_when_it_was_restored() {
+    let project = Project::empty();
+    let fields = "[{name: id, type: integer}, {name: word, type: string, missingValues: ['', 'NA']}]";
+    project.write(
+        "datapackage.yaml",
+        format!("resources: [{{name: words, path: words.csv, schema: {{fields: {fields}, primaryKey: id}}}}]"),
+    );
+    project.write("words.csv", "id,word\n1,NA\n2,x\n");
+    project.run(&["load", "-q"]).exits(0);
+    project.database().execute_batch("INSERT INTO words VALUES (3, ''), (4, 'NA'), (5, NULL)").unwrap();
+    let (set, before) = (backup(&project, &[]), content(&project, "words"));
+    project.run(&["restore", "words", "-q"]).exits(0);
+    assert_eq!(content(&project, "words"), before);
+    assert_eq!(digest(&backup(&project, &[]), "words"), digest(&set, "words"));
+    // A file from elsewhere is under the rules of the dictionary.
+    let file = Path::new(set["location"].as_str().unwrap()).join("words.avro");
+    project.run(&["restore", "words", "-q", "--from", file.to_str().unwrap()]).exits(0);
+    let missing = "SELECT count(*) FROM words WHERE word IS NULL";
+    assert_eq!(project.database().query_row(missing, [], |row| row.get::<_, u64>(0)).unwrap(), 4);
+    // What is rejected is tried again as it stood there.
+    project.write(
+        "datapackage.yaml",
+        project.read("datapackage.yaml").replace("type: string,", "type: string, constraints: {pattern: '|NA'},"),
+    );
+    project.run(&["restore", "words", "-q", "--set", set["set"].as_str().unwrap()]).exits(0);
+    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 1);
+    project.write("datapackage.yaml", project.read("datapackage.yaml").replace("'|NA'", "'|NA|x'"));
+    project.run(&["rejects", "retry", "-q"]).exits(0);
+    assert_eq!(content(&project, "words"), before);
+}
+
 #[test]
 fn the_set_of_a_time_is_taken() {
     let project = example();

@@ -41,6 +41,10 @@ pub(crate) struct Backup {
 /// The yardstick's packages. Other versions are another yardstick.
 const PACKAGES: [&str; 3] = ["fastavro==1.13.1", "psycopg[binary]==3.3.9", "backports.zstd==1.8.0"];
 const TABLE: &str = "hired_employees";
+const EMPTY: &str = "TRUNCATE hired_employees";
+const HEAP: &str = "TRUNCATE hired_employees;
+    ALTER TABLE hired_employees DROP CONSTRAINT hired_employees_department_id_fkey, DROP CONSTRAINT hired_employees_job_id_fkey,
+        DROP CONSTRAINT hired_employees_pkey";
 
 /// Something that is measured.
 struct Side<'b> {
@@ -88,15 +92,22 @@ impl Backup {
                 .arg(&folder),
         )?;
         server.remove(database)?;
-        text += &self.restores(&server, &case, &binary, &folder)?;
+        text += &self.restores(&server, &case, &binary, &folder, python.as_deref())?;
         Ok(text)
     }
 
     /// Restores of all tables, into an empty database and in the place of the same rows, against a load of them from CSV.
-    fn restores(&self, server: &postgres::Server, case: &Case, binary: &Path, folder: &Path) -> Result<String> {
+    fn restores(
+        &self,
+        server: &postgres::Server,
+        case: &Case,
+        binary: &Path,
+        folder: &Path,
+        python: Option<&Path>,
+    ) -> Result<String> {
         let into = folder.join("into");
         fs::create_dir_all(&into)?;
-        let mut runs: [Vec<Run>; 3] = Default::default();
+        let mut runs: [Vec<Run>; 5] = Default::default();
         let whole = |command: Command, database: &Database| -> Result<Run> {
             let run = run(command, folder)?;
             ensure!(run.success, "it failed: {}", run.errors());
@@ -127,6 +138,16 @@ impl Backup {
                     runs[1].push(whole(restore(), &database)?);
                     server.settle(&database)?;
                     runs[2].push(whole(restore(), &database)?);
+                    // Once, since it takes many times as long.
+                    for (at, ready) in [(3, EMPTY), (4, HEAP)].into_iter().filter(|_| at == 1) {
+                        let Some(python) = python else { continue };
+                        database.sql(ready)?;
+                        server.settle(&database)?;
+                        let mut command = Command::new(python);
+                        command.arg(crate::workspace().join("benches/yardsticks/fastavro_tables.py")).arg("restore");
+                        command.arg(folder.join("fastavro.avro")).env("DATABASE_URL", server.target(&database));
+                        runs[at].push(whole(command, &database)?);
+                    }
                 }
                 server.remove(database)?;
             }
@@ -139,12 +160,15 @@ impl Backup {
             "landfall load into an empty database, from CSV",
             "landfall restore into an empty database, from Avro (zstd)",
             "landfall restore in the place of the same rows",
+            "fastavro, the employees alone, into the empty table with its keys",
+            "fastavro, the employees alone, into a table without keys",
         ];
         let mut text = "\n| all tables | s | peak MiB |\n|---|--:|--:|\n".to_owned();
-        for ((name, seconds), runs) in names.iter().zip(&seconds).zip(&runs) {
+        let measured = names.iter().zip(&seconds).zip(&runs).filter(|(_, runs)| !runs.is_empty());
+        for ((name, seconds), runs) in measured {
             text += &format!("| {name} | {seconds} | {} |\n", peak_mib(runs));
         }
-        let [load, empty, over] = seconds.map(|seconds| seconds.median());
+        let [load, empty, over] = [0, 1, 2].map(|at: usize| seconds[at].median());
         text += &format!(
             "\nA restore takes **{:.2}** of the time of a load, and **{:.2}** in the place of rows.\n",
             empty / load,

@@ -190,7 +190,8 @@ impl Restore {
             ignored: reading.ignored().to_vec(),
             missing: reading.missing().to_vec(),
         });
-        self.sources.push((position, Source::avro(name, path, reading)));
+        let source = Source::avro(name, path, reading);
+        self.sources.push((position, if entry.is_some() { source.verbatim() } else { source }));
         Ok(())
     }
 

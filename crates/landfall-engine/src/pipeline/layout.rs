@@ -24,6 +24,9 @@ pub(super) struct Layout {
     /// Whether the records are JSON rows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     json: bool,
+    /// Whether a text is never a missing value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    verbatim: bool,
     /// In what the source was written otherwise than declared.
     #[serde(default, skip_serializing_if = "Overrides::is_empty")]
     pub(super) overrides: Overrides,
@@ -45,6 +48,7 @@ impl Layout {
             big_endian: encoding == Encoding::Utf16Be,
             labels: labels.map(<[String]>::to_vec),
             json: false,
+            verbatim: false,
             overrides: Overrides::default(),
         })
     }
@@ -52,7 +56,13 @@ impl Layout {
     /// The layout of JSON rows, whose cells are the fields of `schema`.
     pub(super) fn of_json(schema: &TableSchema) -> Self {
         let ColumnMap { columns, width } = ColumnMap::identity(schema.fields.len());
-        Self { columns, width, big_endian: false, labels: None, json: true, overrides: Overrides::default() }
+        let overrides = Overrides::default();
+        Self { columns, width, big_endian: false, labels: None, json: true, verbatim: false, overrides }
+    }
+
+    /// The same for rows whose texts stand for themselves, where they do.
+    pub(super) fn verbatim(self, verbatim: bool) -> Self {
+        Self { verbatim, ..self }
     }
 
     /// `resource` as the source was written.
@@ -65,12 +75,17 @@ impl Layout {
 
     /// The same columns in a file that a person has mended: CSV, also where the records were JSON rows.
     pub(super) fn mended(&self) -> Self {
-        Self { json: false, overrides: Overrides::default(), ..self.clone() }
+        Self { json: false, verbatim: false, overrides: Overrides::default(), ..self.clone() }
     }
 
     /// Whether the records are JSON rows.
     pub(super) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether a text is never a missing value.
+    pub(super) const fn is_verbatim(&self) -> bool {
+        self.verbatim
     }
 
     /// The map for the validator.

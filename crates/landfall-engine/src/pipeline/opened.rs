@@ -77,7 +77,7 @@ impl RecordRules {
     /// The rules of `resource` for records that lie as `layout` says, and go to a target with `limits`.
     pub(super) fn new(resource: &Resource, layout: &Layout, limits: &TargetLimits) -> Result<Self> {
         let encoding = layout.encoding(resource.encoding);
-        let validator = Validator::with_limits(Arc::new(schema_with_nulls(resource)), layout.map(), limits)
+        let validator = Validator::with_limits(Arc::new(schema_for(resource, layout)), layout.map(), limits)
             .map_err(|error| Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name)))?;
         let decoder = if layout.is_json() {
             RecordDecoder::Json(JsonDecoder::new(&resource.schema))
@@ -88,10 +88,13 @@ impl RecordRules {
     }
 }
 
-/// The schema of `resource`, with the dialect's null sequence as a text for a missing value.
-fn schema_with_nulls(resource: &Resource) -> TableSchema {
+/// The schema of `resource`, with the dialect's null sequence as a text for a missing value; without any such text where records that lie
+/// as `layout` says have none.
+fn schema_for(resource: &Resource, layout: &Layout) -> TableSchema {
     let mut schema = resource.schema.clone();
-    if let Some(null) = &resource.dialect.null_sequence {
+    if layout.is_verbatim() {
+        schema.fields.iter_mut().for_each(|field| field.missing_values.clear());
+    } else if let Some(null) = &resource.dialect.null_sequence {
         schema.fields.iter_mut().for_each(|field| field.missing_values.push(null.clone()));
     }
     schema
@@ -188,7 +191,7 @@ fn cutter_of(source: &Source, resource: &Resource, limits: Limits) -> Cutter {
 /// How the columns of `source` lie, whose header was read.
 fn layout_of(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<Layout> {
     if source.is_json() {
-        return Ok(Layout::of_json(&resource.schema));
+        return Ok(Layout::of_json(&resource.schema).verbatim(source.is_verbatim()));
     }
     let encoding = match cutter.encoding() {
         Encoding::Utf16 => Encoding::Utf16Le,

@@ -26,6 +26,8 @@ pub struct Source {
     path: PathBuf,
     /// How its rows are read, where it is an Avro file: its bytes are then those of the rows as JSON.
     avro: Option<Arc<Reading>>,
+    /// Whether a text of it is never a missing value.
+    verbatim: bool,
     /// Keeps the file that standard input was written to until the last clone is gone.
     _spooled: Option<Arc<TempPath>>,
 }
@@ -49,13 +51,25 @@ impl Source {
     /// The file at `path`, known as `name`.
     #[must_use]
     pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), path: path.into(), avro: None, _spooled: None }
+        Self { name: name.into(), path: path.into(), avro: None, verbatim: false, _spooled: None }
     }
 
     /// The Avro file at `path`, known as `name`, whose rows are read as `reading` says.
     #[must_use]
     pub fn avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<Reading>) -> Self {
         Self { avro: Some(reading), ..Self::file(name, path) }
+    }
+
+    /// The same, whose texts stand for themselves, also those that the dictionary has for missing values: it was written from rows.
+    #[must_use]
+    pub fn verbatim(self) -> Self {
+        Self { verbatim: true, ..self }
+    }
+
+    /// Whether a text of it is never a missing value.
+    #[must_use]
+    pub const fn is_verbatim(&self) -> bool {
+        self.verbatim
     }
 
     /// Whether its bytes are JSON rows, one on each line.
