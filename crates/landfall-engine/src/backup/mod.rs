@@ -3,6 +3,7 @@
 //! A set is written aside, flushed, read back and held against what was written, and then gets its name in one step. Its manifest
 //! says what it holds; whoever restores from it holds every byte against that first.
 
+mod dictionary;
 mod digest;
 mod manifest;
 mod restore;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::{
+    dictionary::{Dictionary, dictionary},
     digest::ContentDigest,
     manifest::{MANIFEST, Manifest, TableEntry},
     restore::{From, Restore, RestoreOptions, RestoreOutcome, RestoredTable},

@@ -208,3 +208,32 @@ fn nobody_sees_a_restore_that_is_half_done() {
         site.run(&["verify"]).exits(0);
     }
 }
+
+/// Of two that begin at once each is done, or says that the other was in its way; the table is that of the set.
+#[test]
+fn two_restores_of_one_table_at_once_leave_it_whole() {
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mariadb] {
+        for is_gone in [false, true] {
+            let site = Site::new(staff::project(), kind);
+            site.write("staff.csv", File::clean(17, 1, 3000).bytes);
+            site.run(&["load", "-q"]).exits(0);
+            let (set, staff) = (backup(&site, "sets"), site.content("staff", STAFF[1].1));
+            if is_gone {
+                site.place.run(&format!("DROP TABLE {}", site.place.quoted("staff")));
+            }
+            for _ in 0..3 {
+                let begin = || site.command(&["restore", "staff", "-q", "--in", "sets"]).spawn().unwrap();
+                let restores = [begin(), begin()];
+                let codes = restores.map(|mut restore| restore.wait().unwrap().code().unwrap());
+                assert!(
+                    codes.contains(&0) && codes.iter().all(|code| [0, 6, 13].contains(code)),
+                    "{kind:?}: {codes:?}"
+                );
+                assert_eq!(site.content("staff", STAFF[1].1), staff, "{kind:?}, gone: {is_gone}");
+            }
+            assert_eq!(digests(&backup(&site, "sets")), digests(&set), "{kind:?}");
+            assert_eq!(site.run(&["rejects", "list", "--json"]).exits(0).stdout, "", "{kind:?}");
+            site.run(&["verify"]).exits(0);
+        }
+    }
+}
