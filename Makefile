@@ -12,6 +12,8 @@ SERVERS := '/usr/lib/postgresql/*/bin/postgres:postgresql' psql:postgresql-clien
 TOOLS := target/tools
 SCHEMATHESIS := $(TOOLS)/schemathesis/bin/st
 READERS := $(TOOLS)/readers/bin/fastavro
+VERSITYGW := $(TOOLS)/versitygw/versitygw
+AZURITE := $(TOOLS)/azurite/node_modules/.bin/azurite-blob
 
 .DEFAULT_GOAL := help
 .PHONY: help test needs format lint tests soak fuzz fuzz-needs bench data
@@ -22,7 +24,7 @@ help: ## List the targets
 test: needs format lint tests ## Install what the tests need, and run them all
 	@echo "make test: everything passed"
 
-needs: $(SCHEMATHESIS) $(READERS)
+needs: $(SCHEMATHESIS) $(READERS) $(VERSITYGW) $(AZURITE)
 	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy $(SERVERS)
 
 # What makes requests from the OpenAPI document, in a Python environment of its own.
@@ -38,6 +40,17 @@ $(READERS):
 	python3 -m venv $(TOOLS)/readers
 	$(TOOLS)/readers/bin/python -m pip install --quiet \
 		fastavro==1.13.1 avro==1.12.2 backports.zstd==1.8.0 zstandard==0.25.0 cramjam==2.14.0 python-snappy==0.7.3
+	@touch $@
+
+# Object storage for tests: one that speaks as S3 does and verifies signatures, and one that speaks as Azure Blob Storage does.
+$(VERSITYGW):
+	@./.ci/needs go:golang-go
+	GOBIN=$(CURDIR)/$(TOOLS)/versitygw go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	@touch $@
+
+$(AZURITE):
+	@./.ci/needs node:nodejs npm:npm
+	npm install --silent --no-audit --no-fund --prefix $(TOOLS)/azurite azurite@3.35.0
 	@touch $@
 
 # One after the other, also under `make -j`: each of them uses all cores.

@@ -14,6 +14,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// The user of this process, for servers that do not mind root.
+    pub(crate) fn own() -> Self {
+        Self { other: None }
+    }
+
     /// The user of this process; where that is root, the user `name`, which the Debian `package` makes.
     pub(crate) fn for_server(name: &str, package: &str) -> Result<Self> {
         if !rustix::process::geteuid().is_root() {

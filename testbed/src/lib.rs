@@ -14,15 +14,17 @@
 //! - [`Postgres`] and [`Mariadb`] are servers. `shared()` is one for the whole test process, for tests that do not hurt it;
 //!   each takes a [`fresh_database`](Postgres::fresh_database). Tests that kill or pause a server start their own.
 //! - [`PgBouncer`] stands before a PostgreSQL, in transaction mode.
+//! - [`ObjectStorage`] keeps objects as S3 and Azure Blob Storage do.
 //! - [`Proxy`] stands before anything that speaks TCP, and cuts, swallows or hangs when told to.
 //!
-//! A program that is missing is an error that names its Debian package; `make needs` installs all of them. Linux only:
+//! A program that is missing is an error that names its Debian package, or its place; `make needs` installs all of them. Linux only:
 //! processes are found through `/proc`.
 
 mod account;
 mod certificates;
 mod database;
 mod mariadb;
+mod objects;
 mod options;
 mod pgbouncer;
 mod postgres;
@@ -35,6 +37,7 @@ mod supervisor;
 pub use certificates::Certificates;
 pub use database::Database;
 pub use mariadb::Mariadb;
+pub use objects::{ObjectStorage, ObjectStorageKind};
 pub use options::{Options, Tls};
 pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;

@@ -43,12 +43,61 @@ pub enum Error {
     /// The target refused.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// Object storage refused, or did not answer.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 impl Error {
     /// A source that cannot be read.
     pub fn source(source_name: impl Into<String>, reason: impl ToString) -> Self {
         Self::Source { source_name: source_name.into(), reason: reason.to_string() }
+    }
+
+    /// As who reads or writes a stream of bytes is told it; [`of_io`](Self::of_io) is the way back.
+    pub(crate) fn into_io(self) -> io::Error {
+        let kind = match &self {
+            Self::File { cause, .. } => cause.kind(),
+            Self::Storage(StorageError { kind: StorageErrorKind::Full, .. }) => io::ErrorKind::StorageFull,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+
+    /// What a stream of bytes said of `path`: an error of ours within it stays what it is.
+    pub(crate) fn of_io(path: impl Into<PathBuf>, error: io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(|cause| Self::File { path: path.into(), cause })
+    }
+}
+
+/// What object storage says when it cannot do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StorageError {
+    /// The kind, by which a caller decides.
+    pub kind: StorageErrorKind,
+    /// What happened, where, and what to do; without secrets.
+    pub message: String,
+}
+
+/// The kinds of [`StorageError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// There is no such object.
+    NotFound,
+    /// It did not answer in time, has too much to do, or the connection was lost. The same may succeed later.
+    Lost,
+    /// No space is left in it.
+    Full,
+    /// It refused, or may not be asked: credentials, bucket, address or region are not as they should be.
+    Refused,
+}
+
+impl StorageError {
+    /// An error of `kind`.
+    pub fn new(kind: StorageErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 pub mod init;
 pub mod ledger;
 pub mod link;
+pub mod objects;
 pub mod pipeline;
 mod project;
 pub mod quarantine;
@@ -21,6 +22,6 @@ mod timestamp;
 pub mod token;
 pub mod verify;
 
-pub use error::{Error, Result, TargetError, TargetErrorKind};
+pub use error::{Error, Result, StorageError, StorageErrorKind, TargetError, TargetErrorKind};
 pub use landfall_core::shown;
 pub use project::Project;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_engine::{Error, TargetErrorKind, ledger::LoadState, pipeline::LoadOutcome};
+use landfall_engine::{Error, StorageErrorKind, TargetErrorKind, ledger::LoadState, pipeline::LoadOutcome};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     Project = 3,
     /// A source cannot be read, or its header contradicts the dictionary.
     Source = 4,
-    /// The target (or, for a push, the service) cannot be opened, does not let this user in, or refused what it was asked:
+    /// The target (or, for a push, the service; for a backup, the object storage) cannot be opened, does not let this user in, or refused what it was asked:
     /// somebody has to mend that.
     Target = 5,
     /// Another program holds the target's lock, or goes on with the same load: the same command may succeed later.
@@ -35,7 +35,7 @@ pub(crate) enum Exit {
     RolledBack = 11,
     /// A table of the database is not what the dictionary says.
     Mismatch = 12,
-    /// The target (or the service) did not answer, or the connection to it was lost: the same command may succeed later. A code of its own,
+    /// The target (or the service, or the object storage) did not answer, or the connection to it was lost: the same command may succeed later. A code of its own,
     /// so that a script can tell it from a wrong password, which no further attempt mends.
     Lost = 13,
     /// A mistake of Landfall's own.
@@ -49,7 +49,7 @@ const MEANINGS: [(Exit, &str); 15] = [
     (Exit::Usage, "the command line makes no sense"),
     (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
     (Exit::Source, "a source cannot be read, or its header contradicts the data package"),
-    (Exit::Target, "the database or the service cannot be used, denies this user, or refused what it was asked"),
+    (Exit::Target, "the database, service or storage cannot be used, denies this user, or refused the request"),
     (Exit::Locked, "another program holds the database's lock, or goes on with the same load"),
     (Exit::ReadOnly, "the database may not be written"),
     (Exit::DiskFull, "no space is left"),
@@ -57,7 +57,7 @@ const MEANINGS: [(Exit, &str); 15] = [
     (Exit::TooManyRejects, "a load was stopped: more rejects than --max-rejects allows"),
     (Exit::RolledBack, "an atomic load (or a batch of an atomic push) had rejects and was rolled back"),
     (Exit::Mismatch, "a table of the database is not what the data package says"),
-    (Exit::Lost, "the database or the service did not answer in time, or the connection to it was lost"),
+    (Exit::Lost, "the database, service or storage did not answer in time, or the connection to it was lost"),
     (Exit::Internal, "a mistake of Landfall's own"),
 ];
 
@@ -97,6 +97,12 @@ impl Exit {
             Error::Package(_) | Error::Rule(_) | Error::File { .. } => Self::Project,
             Error::Source { .. } => Self::Source,
             Error::Target(error) => Self::of_target(error.kind),
+            Error::Storage(error) => match error.kind {
+                StorageErrorKind::NotFound => Self::Source,
+                StorageErrorKind::Lost => Self::Lost,
+                StorageErrorKind::Full => Self::DiskFull,
+                _ => Self::Target,
+            },
             _ => Self::Internal,
         }
     }

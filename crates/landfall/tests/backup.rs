@@ -350,7 +350,8 @@ fn mistakes_are_told() {
         (&["restore", "jobs", "departments", "--from", "data/jobs.csv"], 2, "name just one"),
         (&["restore", "jobs", "--from", "data/jobs.csv"], 4, "Avro"),
         (&["backups", "verify", "latest"], 2, "there is no backup set"),
-        (&["backup", "--to", "s3://bucket/backups"], 2, "is no folder"),
+        (&["backup", "--to", "ftp://host/backups"], 2, "its scheme is not one of file://, s3://, gs:// and az://"),
+        (&["backups", "list", "--in", "s3://bucket/../other"], 2, "may not have . or .. as a part"),
     ] {
         let error = project.run(arguments).fails(code);
         assert!(error.contains(words), "{arguments:?}: {error}");
@@ -358,10 +359,10 @@ fn mistakes_are_told() {
     let settings = project.read("landfall.yaml");
     project.write(
         "landfall.yaml",
-        format!("{settings}\nbackup: {{codec: zip, keep: {{lst: 1}}, cron: often, to: 's3://bucket'}}\n"),
+        format!("{settings}\nbackup: {{codec: zip, keep: {{lst: 1}}, cron: often, to: 's4://bucket'}}\n"),
     );
     let error = project.run(&["backup"]).fails(3);
-    for words in ["\"codec\" cannot be \"zip\"", "lst", "five fields of cron", "is no folder"] {
+    for words in ["\"codec\" cannot be \"zip\"", "lst", "five fields of cron", "its scheme is not one of"] {
         assert!(error.contains(words), "{error}");
     }
 }

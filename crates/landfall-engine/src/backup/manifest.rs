@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::hex;
+use super::{SetId, hex};
 
 /// The name of the file, which is written last: a folder without it is no set.
 pub const MANIFEST: &str = "manifest.json";
@@ -97,6 +97,18 @@ impl Manifest {
             return Err("its manifest is damaged: it is not what was written".into());
         }
         serde_json::from_value(document).map_err(|error| format!("its manifest is damaged ({error})"))
+    }
+
+    /// Reads the document of `set`; what is wrong with it otherwise, as the end of a sentence.
+    ///
+    /// # Errors
+    /// A document that was changed, that another version wrote, or that is another set's.
+    pub(super) fn of_set(set: &SetId, bytes: &[u8]) -> Result<Self, String> {
+        let manifest = Self::of_bytes(bytes)?;
+        if manifest.set == set.as_str() {
+            return Ok(manifest);
+        }
+        Err(format!("its manifest is that of the set {}", manifest.set))
     }
 }
 

@@ -27,8 +27,8 @@ pub use self::{
     restore::{From, Restore, RestoreOptions, RestoreOutcome, RestoredTable},
     retention::Keep,
     set::{SetId, file_of},
-    store::{Draft, LocalStore, SetFile, Store},
-    verify::{VerifiedSet, verify_set},
+    store::{Draft, DraftFile, LocalStore, ObjectStore, SetFile, SetReader, Store},
+    verify::{VerifiedSet, examine, verify_set},
 };
 use crate::{
     avro::Codec,

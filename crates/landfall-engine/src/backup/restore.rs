@@ -8,7 +8,7 @@ use landfall_core::{
 };
 use serde::Serialize;
 
-use super::{SetId, Store, TableEntry, store::digest_of_file};
+use super::{SetFile, SetId, Store, TableEntry, store::digest_of};
 use crate::{
     avro::{check, read_schema},
     error::{Error, Result, TargetErrorKind},
@@ -80,6 +80,8 @@ pub struct RestoredTable {
 pub struct Restore {
     outcome: RestoreOutcome,
     sources: Vec<(usize, Source)>,
+    /// Files that were fetched for it, and go with it.
+    fetched: Vec<SetFile>,
     mode: Mode,
     work: Work,
 }
@@ -104,6 +106,7 @@ impl Restore {
         let mut restore = Self {
             outcome: RestoreOutcome { set: None, location: String::new(), tables: Vec::new(), loads: Vec::new() },
             sources: Vec::new(),
+            fetched: Vec::new(),
             mode: options.mode,
             work: options.work,
         };
@@ -150,6 +153,7 @@ impl Restore {
             let file = store.file(set, entry)?;
             let source = format!("{}{set}/{}", Source::BACKUP, super::file_of(name));
             self.add(project, position, (&source, &file.path), Some(entry), options, observer)?;
+            self.fetched.push(file);
         }
         Ok(())
     }
@@ -167,7 +171,7 @@ impl Restore {
         let resource = &project.package.resources[position];
         observer.begins(&resource.name, name);
         let failed = |error: std::io::Error| Error::source(name, error);
-        let (sha256, bytes) = digest_of_file(path).map_err(failed)?;
+        let (sha256, bytes) = File::open(path).and_then(|mut file| digest_of(&mut file)).map_err(failed)?;
         if entry.is_some_and(|entry| (&entry.sha256, entry.bytes) != (&sha256, bytes)) {
             return Err(Error::source(name, "it is not what was written: take another set, nothing was touched"));
         }

@@ -2,7 +2,6 @@
 //! puts the blocks into the file in their order.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
     sync::{
         Mutex,
@@ -18,7 +17,7 @@ use landfall_core::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{BackupOptions, ContentDigest, hex};
+use super::{BackupOptions, ContentDigest, DraftFile, hex};
 use crate::{
     avro::{Codec, ContainerWriter, SYNC},
     error::{Error, Result, TargetError, TargetErrorKind},
@@ -53,20 +52,19 @@ struct Job {
     answer: SyncSender<Result<Block>>,
 }
 
-/// Writes all rows of `table` into `file`, and flushes it to the disk.
+/// Writes all rows of `table` into `file`, and makes it last.
 pub(super) fn write(
     snapshot: &mut dyn Snapshot,
     table: &Table,
-    file: File,
+    file: Box<dyn DraftFile>,
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<Written> {
     let writer = RowWriter::new(&table.name, &table.schema, &number_forms(snapshot, table)?);
     let mut sync = [0; SYNC];
-    getrandom::fill(&mut sync).map_err(|error| unwritable(&io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut sync).map_err(|error| unwritable(io::Error::other(error.to_string())))?;
     let out = BufWriter::with_capacity(BUFFER, Hashing { file, sha256: Sha256::new(), blake3: blake3::Hasher::new() });
-    let container =
-        ContainerWriter::new(out, writer.schema(), options.codec, sync).map_err(|error| unwritable(&error))?;
+    let container = ContainerWriter::new(out, writer.schema(), options.codec, sync).map_err(unwritable)?;
     let positions: Vec<usize> = (0..table.schema.fields.len()).collect();
     let threads = options.threads.max(1);
     let (job_sender, jobs) = sync_channel::<Job>(threads);
@@ -135,7 +133,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, writer: &RowWriter, table: &Table, codec: C
                 digest.add_row(&plain[start..end]);
                 start = end;
             }
-            let compressed = codec.compress(&plain).map_err(|error| unwritable(&error))?;
+            let compressed = codec.compress(&plain).map_err(unwritable)?;
             Ok(Block { rows: ends.len() as u64, compressed, digest })
         });
         let _ = answer.send(block);
@@ -152,23 +150,19 @@ fn put_blocks(
         // A worker that panicked tells it when it is joined.
         let Ok(block) = answer.recv() else { return Err(Error::Cancelled) };
         let block = block?;
-        container.block(block.rows, &block.compressed).map_err(|error| unwritable(&error))?;
+        container.block(block.rows, &block.compressed).map_err(unwritable)?;
         rows += block.rows;
         digest.add(&block.digest);
     }
-    let finish = || -> io::Result<Hashing> {
-        let hashing = container.finish().into_inner().map_err(io::IntoInnerError::into_error)?;
-        hashing.file.sync_all()?;
-        Ok(hashing)
-    };
-    let hashing = finish().map_err(|error| unwritable(&error))?;
-    let (bytes, blake3) = (hashing.blake3.count(), hashing.blake3.finalize());
-    Ok(Written { rows, bytes, sha256: hex(&hashing.sha256.finalize()), blake3, digest })
+    let hashing = container.finish().into_inner().map_err(|error| unwritable(error.into_error()))?;
+    let Hashing { file, sha256, blake3 } = hashing;
+    file.finish()?;
+    Ok(Written { rows, bytes: blake3.count(), sha256: hex(&sha256.finalize()), blake3: blake3.finalize(), digest })
 }
 
 /// A file, and the digest of what was written to it.
 struct Hashing {
-    file: File,
+    file: Box<dyn DraftFile>,
     sha256: Sha256,
     blake3: blake3::Hasher,
 }
@@ -186,8 +180,8 @@ impl Write for Hashing {
     }
 }
 
-fn unwritable(error: &io::Error) -> Error {
-    Error::File { path: "the backup".into(), cause: io::Error::new(error.kind(), error.to_string()) }
+fn unwritable(error: io::Error) -> Error {
+    Error::of_io("the backup", error)
 }
 
 /// The error for a value that the table's own dictionary has no place for.

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{SetId, Store, file_of, store::digest_of_file};
-use crate::error::Result;
+use super::{Manifest, SetId, Store, TableEntry, file_of, store::digest_of};
+use crate::error::{Error, Result, StorageErrorKind};
 
 /// What was found of a set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,25 +22,42 @@ pub struct VerifiedSet {
 /// A store that cannot be read. What is found to be wrong is not an error.
 pub fn verify_set(store: &dyn Store, set: &SetId) -> Result<VerifiedSet> {
     let mut found = VerifiedSet { set: set.to_string(), tables: Vec::new(), findings: Vec::new() };
-    let manifest = match store.manifest(set) {
+    let manifest = match examine(store, set)? {
         Ok(manifest) => manifest,
-        Err(error) => {
-            found.findings.push(error.to_string());
+        Err(finding) => {
+            found.findings.push(finding);
             return Ok(found);
         }
     };
     for entry in &manifest.tables {
-        let checked = store.file(set, entry).map_err(|error| error.to_string()).and_then(|file| {
-            let read = digest_of_file(&file.path).map_err(|error| format!("{}: {error}", file.path.display()))?;
-            if read == (entry.sha256.clone(), entry.bytes) {
-                return Ok(());
-            }
-            Err(format!("{}: it is not what was written", file_of(&entry.table)))
-        });
-        match checked {
-            Ok(()) => found.tables.push(entry.table.clone()),
-            Err(finding) => found.findings.push(finding),
+        match check(store, set, entry) {
+            Ok(true) => found.tables.push(entry.table.clone()),
+            Ok(false) => found.findings.push(format!("{}: it is not what was written", file_of(&entry.table))),
+            Err(error) => found.findings.push(finding(error)?),
         }
     }
     Ok(found)
+}
+
+/// What `set` says of itself, or what is wrong with that.
+///
+/// # Errors
+/// A store that cannot be read.
+pub fn examine(store: &dyn Store, set: &SetId) -> Result<Result<Manifest, String>> {
+    store.manifest(set).map_or_else(|error| finding(error).map(Err), |manifest| Ok(Ok(manifest)))
+}
+
+/// Whether the file of a table is what was written.
+fn check(store: &dyn Store, set: &SetId, entry: &TableEntry) -> Result<bool> {
+    let mut file = store.open(set, entry)?;
+    let read = digest_of(&mut file.content).map_err(|error| Error::of_io(file_of(&entry.table), error))?;
+    Ok(read == (entry.sha256.clone(), entry.bytes))
+}
+
+/// What is found to be wrong; of a storage that does not answer nothing was found.
+fn finding(error: Error) -> Result<String> {
+    match error {
+        Error::Storage(error) if error.kind != StorageErrorKind::NotFound => Err(error.into()),
+        error => Ok(error.to_string()),
+    }
 }

@@ -1,19 +1,17 @@
 //! `landfall backup`.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use landfall_engine::{
     avro::Codec,
-    backup::{BackupOptions, LocalStore, backup},
+    backup::{BackupOptions, Store, backup},
     pipeline::Work,
     target::Access,
 };
 
 use super::{Invocation, selection::require_tables};
 use crate::{
-    config::{Backup, local},
+    config::{Destination, Settings},
     exit::Exit,
     output, summary,
 };
@@ -40,15 +38,16 @@ pub(super) struct Args {
 /// Where backup sets lie.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
-    /// The folder of the backup sets. [default: backups in the project, or what landfall.yaml says]
-    #[arg(long = "to", visible_alias = "in", value_name = "DIR", value_parser = local)]
-    to: Option<PathBuf>,
+    /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…. [default: backups in the project, or what
+    /// landfall.yaml says]
+    #[arg(long = "to", visible_alias = "in", value_name = "URL", value_parser = Destination::parse)]
+    to: Option<Destination>,
 }
 
 impl Place {
     /// The store, as typed, else as the project says.
-    pub(super) fn store(&self, settings: &Backup) -> LocalStore {
-        LocalStore::new(self.to.clone().unwrap_or_else(|| settings.to.clone()))
+    pub(super) fn store(&self, settings: &Settings) -> Result<Box<dyn Store>> {
+        Ok(self.to.as_ref().unwrap_or(&settings.backup.to).store(&settings.storage)?)
     }
 }
 
@@ -59,12 +58,12 @@ fn codecs() -> PossibleValuesParser {
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     require_tables(&args.tables, &settings.package)?;
-    let store = args.place.store(&settings.backup);
+    let store = args.place.store(&settings)?;
     let codec = args.codec.as_deref().and_then(Codec::parse).unwrap_or(settings.backup.codec);
     let options = BackupOptions { tables: args.tables, codec, threads: Work::default().threads };
     let mut opened = invocation.open_with(settings, Access::Read)?;
     let reporter = invocation.reporter();
-    let outcome = backup(&mut *opened.target, &opened.project, &store, &options, &reporter);
+    let outcome = backup(&mut *opened.target, &opened.project, &*store, &options, &reporter);
     reporter.clear();
     let outcome = outcome?;
     if args.json {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use jiff::tz::TimeZone;
-use landfall_engine::backup::{Keep, SetId, Store, verify_set};
+use landfall_engine::backup::{Keep, SetId, Store, examine, verify_set};
 use serde_json::json;
 
 use super::{Invocation, backup::Place};
@@ -74,8 +74,8 @@ struct Prune {
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     match args.action {
-        Action::List { place, json } => list(&place.store(&settings.backup), json),
-        Action::Verify { sets, place, json } => verify(&place.store(&settings.backup), &sets, json),
+        Action::List { place, json } => list(&*place.store(&settings)?, json),
+        Action::Verify { sets, place, json } => verify(&*place.store(&settings)?, &sets, json),
         Action::Prune(prune) => {
             let typed = Keep {
                 last: prune.keep_last,
@@ -86,18 +86,18 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             };
             let keep = if typed == Keep::default() { settings.backup.keep } else { typed };
             let zone = settings.backup.schedule.as_ref().map_or(TimeZone::UTC, |schedule| schedule.zone());
-            remove(&prune, &prune.place.store(&settings.backup), keep, &zone, invocation)
+            remove(&prune, &*prune.place.store(&settings)?, keep, &zone, invocation)
         }
     }
 }
 
 fn list(store: &dyn Store, json: bool) -> Result<Exit> {
     let sets = store.sets()?;
-    let manifests: Vec<_> = sets.iter().map(|set| (set, store.manifest(set))).collect();
+    let manifests: Vec<_> = sets.iter().map(|set| Ok((set, examine(store, set)?))).collect::<Result<_>>()?;
     if json {
         let told = manifests.iter().map(|(set, manifest)| match manifest {
             Ok(manifest) => serde_json::to_value(manifest),
-            Err(error) => Ok(json!({"set": set.as_str(), "error": error.to_string()})),
+            Err(error) => Ok(json!({"set": set.as_str(), "error": error})),
         });
         let told: Vec<_> = told.collect::<Result<_, _>>()?;
         output::print(&format!("{}\n", json!({"location": store.location(), "sets": told})))?;

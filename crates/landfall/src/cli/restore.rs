@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use landfall_core::avro::resolve::Mapping;
 use landfall_engine::{
-    backup::{From, Restore, RestoreOptions, RestoreOutcome, SetId, Store},
+    backup::{From, Manifest, Restore, RestoreOptions, RestoreOutcome, SetId, Store, examine},
     pipeline::LoadOutcome,
     target::Access,
 };
@@ -77,10 +77,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     require_tables(&args.tables, &settings.package)?;
-    let store = args.place.store(&settings.backup);
+    let store = args.place.store(&settings)?;
     let from = match &args.from {
         Some(path) => From::File(path.display().to_string(), path.clone()),
-        None => From::Set(chosen(&args, &store)?),
+        None => From::Set(chosen(&args, &*store)?),
     };
     let options = RestoreOptions {
         mode: args.mode.into(),
@@ -92,7 +92,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let access = if args.dry_run { Access::Read } else { Access::Write };
     let mut opened = invocation.open_with(settings, access)?;
     let reporter = invocation.reporter();
-    let restore = Restore::prepare(&opened.project, &store, &args.tables, &from, &options, &reporter)?;
+    let restore = Restore::prepare(&opened.project, &*store, &args.tables, &from, &options, &reporter)?;
     let outcome = if args.dry_run {
         restore.try_out(&*opened.target, &opened.project, &mut |_| Ok(()), &reporter)
     } else {
@@ -127,14 +127,14 @@ fn chosen(args: &Args, store: &dyn Store) -> Result<SetId> {
     if args.at.is_none() && args.set != "latest" {
         return named(store, &args.set);
     }
-    let has_all = |set: &SetId| {
-        store.manifest(set).is_ok_and(|manifest| args.tables.iter().all(|table| manifest.table(table).is_some()))
-    };
     let in_time = |set: &SetId| args.at.is_none_or(|at| set.time() <= at);
-    let found = store.sets()?.into_iter().rev().find(|set| in_time(set) && has_all(set));
-    found.ok_or_else(|| {
-        let when = args.at.map(|at| format!(" of {at} or before")).unwrap_or_default();
-        let tables = args.tables.join(", ");
-        Fault::source(format!("there is no sound backup set{when} with {tables} in {}", store.location())).into()
-    })
+    for set in store.sets()?.into_iter().rev().filter(in_time) {
+        let has_all = |manifest: Manifest| args.tables.iter().all(|table| manifest.table(table).is_some());
+        if examine(store, &set)?.is_ok_and(has_all) {
+            return Ok(set);
+        }
+    }
+    let when = args.at.map(|at| format!(" of {at} or before")).unwrap_or_default();
+    let tables = args.tables.join(", ");
+    Err(Fault::source(format!("there is no sound backup set{when} with {tables} in {}", store.location())).into())
 }

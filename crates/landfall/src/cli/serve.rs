@@ -46,6 +46,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         reports: settings.reports,
         load: settings.load,
         backup: settings.backup,
+        storage: settings.storage,
         folder: invocation.globals.project.clone(),
         oidc,
         address,

@@ -1,17 +1,17 @@
 //! `backup` in `landfall.yaml`: where backups go, when, and which are kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landfall_core::schema::document::{Node, Problems, Reader, nearest};
 use landfall_engine::{avro::Codec, backup::Keep};
 
-use super::schedule::Schedule;
+use super::{schedule::Schedule, storage::Destination};
 
 /// Where backups go, when, and which are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Backup {
-    /// The folder.
-    pub(crate) to: PathBuf,
+    /// The place.
+    pub(crate) to: Destination,
     /// How files are compressed.
     pub(crate) codec: Codec,
     /// When the service makes one; without it, it makes none by itself.
@@ -23,7 +23,8 @@ pub(crate) struct Backup {
 impl Backup {
     /// What holds where nothing is said: the folder `backups` of the project, at no time of its own.
     pub(super) fn usual(folder: &Path) -> Self {
-        Self { to: folder.join("backups"), codec: Codec::default(), schedule: None, keep: Keep::default() }
+        let to = Destination::Folder(folder.join("backups"));
+        Self { to, codec: Codec::default(), schedule: None, keep: Keep::default() }
     }
 }
 
@@ -32,25 +33,14 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Backup {
     let Some(mut reader) = node.map("\"backup\"", problems) else { return usual };
     let to = reader.take("to").and_then(|node| {
         let text = node.text("\"to\"", problems)?;
-        let path = local(text).map_err(|message| problems.report(&node.place, format!("\"to\": {message}")));
-        path.ok().map(|path| folder.join(path))
+        let to = Destination::parse(text).map_err(|message| problems.report(&node.place, format!("\"to\": {message}")));
+        to.ok().map(|to| to.within(folder))
     });
     let codec = reader.take("codec").and_then(|node| codec(node, problems));
     let keep = reader.take("keep").map(|node| keep(node, problems));
     let schedule = Schedule::take(&mut reader);
     reader.finish();
     Backup { to: to.unwrap_or(usual.to), codec: codec.unwrap_or_default(), schedule, keep: keep.unwrap_or_default() }
-}
-
-/// The folder that `text` names: a path, or a URL of a file.
-pub(crate) fn local(text: &str) -> Result<PathBuf, String> {
-    match text.strip_prefix("file://") {
-        Some(path) => Ok(path.into()),
-        None if text.contains("://") => Err(format!(
-            "{text:?} is no folder, and backups go to folders in this version; mount the storage, or copy the sets"
-        )),
-        None => Ok(text.into()),
-    }
 }
 
 fn codec(node: &Node, problems: &Problems) -> Option<Codec> {

@@ -8,6 +8,7 @@ mod oidc;
 mod package;
 mod reports;
 mod schedule;
+mod storage;
 
 #[cfg(test)]
 mod tests;
@@ -19,16 +20,17 @@ use landfall_core::schema::{
     Package,
     document::{Node, Problems, parse_yaml},
 };
-use landfall_engine::target::Location;
+use landfall_engine::{objects::ObjectSettings, target::Location};
 
 pub(crate) use api::{Api, address};
-pub(crate) use backup::{Backup, local};
+pub(crate) use backup::Backup;
 pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use oidc::{KeySource, Oidc, trusted_url};
 pub(crate) use package::PACKAGE_FILES;
 pub(crate) use reports::{Refresh, Report};
 pub(crate) use schedule::Schedule;
+pub(crate) use storage::Destination;
 
 use crate::exit::Fault;
 
@@ -54,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) api: Api,
     /// Where backups go, when, and which are kept.
     pub(crate) backup: Backup,
+    /// How object storage is reached.
+    pub(crate) storage: ObjectSettings,
 }
 
 /// `landfall.yaml` as it is written, its environment filled in.
@@ -65,6 +69,7 @@ struct ProjectFile {
     load: LoadDefaults,
     api: Api,
     backup: Option<Backup>,
+    storage: ObjectSettings,
 }
 
 impl Settings {
@@ -91,6 +96,7 @@ impl Settings {
             load: file.load,
             api: file.api,
             backup: file.backup.unwrap_or_else(|| Backup::usual(folder)),
+            storage: file.storage,
         })
     }
 }
@@ -138,8 +144,9 @@ fn project_file(root: &Node, folder: &Path, problems: &Problems) -> Option<Proje
     let load = reader.take("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
     let api = reader.take("api").map(|node| api::read(node, folder, problems)).unwrap_or_default();
     let backup = reader.take("backup").map(|node| backup::read(node, folder, problems));
+    let storage = reader.take("storage").map(|node| storage::read(node, problems)).unwrap_or_default();
     reader.finish();
-    Some(ProjectFile { target, package, reports, load, api, backup })
+    Some(ProjectFile { target, package, reports, load, api, backup, storage })
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

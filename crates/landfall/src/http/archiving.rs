@@ -7,7 +7,7 @@ use landfall_engine::{
     Error, Result,
     avro::Codec,
     backup::{
-        BackupOptions, BackupOutcome, From, LocalStore, Restore, RestoreOptions, RestoreOutcome, SetId, Store, backup,
+        BackupOptions, BackupOutcome, From, Restore, RestoreOptions, RestoreOutcome, SetId, Store, backup, examine,
     },
     target::Target,
     task::{Task, TaskState},
@@ -25,13 +25,9 @@ use super::{
 use crate::config::Backup;
 
 /// Where backups go, and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Backups(pub(super) Backup);
-
-impl Backups {
-    pub(super) fn store(&self) -> LocalStore {
-        LocalStore::new(&self.0.to)
-    }
+pub(crate) struct Backups {
+    pub(super) settings: Backup,
+    pub(super) store: Arc<dyn Store>,
 }
 
 /// Makes a backup. One that the schedule wanted is followed by removing those that no rule keeps.
@@ -43,14 +39,14 @@ pub(super) fn make(
     live: &Arc<Live>,
 ) -> End {
     let watch = Watch::new(service, live);
-    let store = service.backups.store();
+    let store = &*service.backups.store;
     let options = BackupOptions {
         tables: work.tables.clone(),
-        codec: work.codec.as_deref().and_then(Codec::parse).unwrap_or(service.backups.0.codec),
+        codec: work.codec.as_deref().and_then(Codec::parse).unwrap_or(service.backups.settings.codec),
         // The requests that come meanwhile need processors too.
         threads: 1,
     };
-    let made = watched(service, task, live, || backup(target, service.rules.project(), &store, &options, &watch));
+    let made = watched(service, task, live, || backup(target, service.rules.project(), store, &options, &watch));
     service.metrics.backup(made.is_ok());
     let ended = match made {
         Ok(outcome) => {
@@ -60,7 +56,7 @@ pub(super) fn make(
         Err(error) => failed(task, live, error, "a backup has failed; the older ones are as they were"),
     };
     if work.scheduled_at.is_some() && matches!(&ended, End::As(TaskState::Done, ..)) {
-        prune(service, &store);
+        prune(service, store);
     }
     ended
 }
@@ -69,8 +65,8 @@ fn told(outcome: &BackupOutcome) -> Value {
     json!({"backup": {"set": outcome.set, "tables": outcome.tables, "missing": outcome.missing}})
 }
 
-fn prune(service: &Service, store: &LocalStore) {
-    let settings = &service.backups.0;
+fn prune(service: &Service, store: &dyn Store) {
+    let settings = &service.backups.settings;
     let zone = settings.schedule.as_ref().map_or(jiff::tz::TimeZone::UTC, |schedule| schedule.zone());
     let removed = store.sets().and_then(|sets| {
         let superfluous = settings.keep.superfluous(&sets, &zone);
@@ -123,11 +119,11 @@ fn attempt(
     watch: &Watch<'_>,
 ) -> Result<RestoreOutcome> {
     let project = service.rules.project();
-    let store = service.backups.store();
+    let store = &*service.backups.store;
     let names = [work.table.clone()];
     let from = match (&work.set, &work.source) {
         (None, Some(source)) => From::File(source.clone(), path.to_path_buf()),
-        (set, _) => From::Set(chosen(&store, set.as_deref().unwrap_or("latest"), &work.table)?),
+        (set, _) => From::Set(chosen(store, set.as_deref().unwrap_or("latest"), &work.table)?),
     };
     let options = RestoreOptions {
         mode: work.mode,
@@ -136,7 +132,7 @@ fn attempt(
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
         work: service.load.work(),
     };
-    Restore::prepare(project, &store, &names, &from, &options, watch)?.run(target, project, watch)
+    Restore::prepare(project, store, &names, &from, &options, watch)?.run(target, project, watch)
 }
 
 /// The set of that name; the last one that has the table.
@@ -145,8 +141,12 @@ fn chosen(store: &dyn Store, name: &str, table: &str) -> Result<SetId> {
     if name != "latest" {
         return SetId::parse(name).ok_or_else(none);
     }
-    let has = |set: &SetId| store.manifest(set).is_ok_and(|manifest| manifest.table(table).is_some());
-    store.sets()?.into_iter().rev().find(has).ok_or_else(none)
+    for set in store.sets()?.into_iter().rev() {
+        if examine(store, &set)?.is_ok_and(|manifest| manifest.table(table).is_some()) {
+            return Ok(set);
+        }
+    }
+    Err(none())
 }
 
 /// How a task ends that could not be done.

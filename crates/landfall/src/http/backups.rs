@@ -1,6 +1,6 @@
 //! `/v1/backups` and `/v1/tables/{table}/restore`: backups are made and restored as tasks.
 
-use std::{fs::File, io, path::PathBuf, time::Duration};
+use std::{io, time::Duration};
 
 use axum::{
     body::Body,
@@ -11,7 +11,7 @@ use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
     Error,
     avro::Codec,
-    backup::{Manifest, SetId, Store},
+    backup::{Manifest, SetId, SetReader, examine},
     ledger::Mode,
     source::Source,
     task::{Task, new_id},
@@ -130,7 +130,7 @@ pub(super) async fn list(call: Call) -> Outcome {
     let limit = query.limit(USUAL, MOST)?;
     let before = query.take("before")?;
     query.finish(&["limit", "before"])?;
-    let store = call.service.backups.store();
+    let store = call.service.backups.store.clone();
     let caller = call.caller.clone();
     let listed = blocking(move || {
         let mut sets = store.sets()?;
@@ -138,14 +138,15 @@ pub(super) async fn list(call: Call) -> Outcome {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = sets.len() > wanted;
         let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
-        let told: Vec<Value> = page.iter().map(|set| told(set, store.manifest(set), &caller)).collect();
-        Ok((told, page.last().filter(|_| more).map(ToString::to_string)))
+        let told: Result<Vec<Value>, Error> =
+            page.iter().map(|set| Ok(told(set, examine(&*store, set)?, &caller))).collect();
+        Ok((told?, page.last().filter(|_| more).map(ToString::to_string)))
     });
     let (sets, next) = listed.await?;
     Ok(respond(StatusCode::OK, &json!({"backups": sets, "next": next})))
 }
 
-fn told(set: &SetId, manifest: Result<Manifest, Error>, caller: &Caller) -> Value {
+fn told(set: &SetId, manifest: Result<Manifest, String>, caller: &Caller) -> Value {
     let Ok(manifest) = manifest else {
         return json!({"set": set.as_str(), "sound": false, "tables": []});
     };
@@ -173,26 +174,24 @@ pub(super) async fn file(call: Call) -> Outcome {
     let set = SetId::parse(call.part("set")).ok_or_else(gone)?;
     let table = call.part("file").strip_suffix(".avro").filter(|table| call.caller.sees_table(table));
     let table = table.ok_or_else(gone)?.to_owned();
-    let store = call.service.backups.store();
+    let store = call.service.backups.store.clone();
     let opened = blocking(move || {
         let found = store.manifest(&set).and_then(|manifest| match manifest.table(&table) {
-            Some(entry) => store.file(&set, entry).map(|file| Some(file.path)),
+            Some(entry) => store.open(&set, entry).map(Some),
             None => Ok(None),
         });
-        let path: Option<PathBuf> = match found {
-            Err(Error::Source { .. }) => None,
-            found => found?,
-        };
-        let opened = path.map(|path| File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)))).transpose();
-        opened.map_err(|cause| Error::File { path: "a backup".into(), cause })
+        match found {
+            Err(Error::Source { .. }) => Ok(None),
+            found => found,
+        }
     });
-    let (length, file) = opened.await?.ok_or_else(gone)?;
+    let SetReader { bytes, content } = opened.await?.ok_or_else(gone)?;
     let (parts, sent) = mpsc::channel(4);
-    tokio::spawn(send(file, parts, call.service.pause()));
+    tokio::spawn(send(content, parts, call.service.pause()));
     let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/avro"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)

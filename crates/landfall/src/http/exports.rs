@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, BufWriter, Read as _, Write},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -210,7 +210,11 @@ pub(super) async fn fetch(call: Call) -> Outcome {
 }
 
 /// Sends a file part by part; a client that takes none of it for too long is left.
-pub(super) async fn send(mut file: File, parts: mpsc::Sender<io::Result<Bytes>>, patience: Duration) {
+pub(super) async fn send<F: Read + Send + 'static>(
+    mut file: F,
+    parts: mpsc::Sender<io::Result<Bytes>>,
+    patience: Duration,
+) {
     loop {
         let read = tokio::task::spawn_blocking(move || {
             let mut part = vec![0; PART];

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use landfall_engine::{Error, TargetErrorKind};
+use landfall_engine::{Error, StorageErrorKind, TargetErrorKind};
 use serde_json::{Map, Value, json};
 
 /// What a handler gives back.
@@ -69,6 +69,7 @@ kinds! {
     INTERNAL = 500 "internal" "A mistake of the service";
     BUSY = 503 "busy" "The service has too much to do";
     DATABASE = 503 "database" "The database cannot be used now";
+    STORAGE = 503 "storage" "The object storage cannot be used now";
     STOPPING = 503 "stopping" "The service is being stopped";
     NO_SPACE = 507 "no-space" "There is no space for uploads";
 }
@@ -128,6 +129,12 @@ impl Problem {
 
     /// What became of the engine's work, told without its words, which may name tables, files or SQL; those go to the log.
     pub(crate) fn of_engine(error: &Error) -> Self {
+        if let Error::Storage(storage) = error {
+            tracing::warn!(error = %storage, kind = ?storage.kind, "object storage stopped a request");
+            let problem =
+                Self::new(Kind::STORAGE, "the storage of the backups cannot be used; the service's log says more");
+            return if storage.kind == StorageErrorKind::Lost { problem.after(5) } else { problem };
+        }
         let Error::Target(target) = error else {
             tracing::error!(%error, "a request failed");
             return Self::new(Kind::INTERNAL, "the request failed by a mistake of the service; its log says more");

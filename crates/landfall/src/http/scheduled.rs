@@ -31,7 +31,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Has backups made by the schedule, as long as the service runs.
 pub(super) async fn run(service: Weak<Service>) {
-    let Some(schedule) = service.upgrade().and_then(|service| service.backups.0.schedule.clone()) else { return };
+    let Some(schedule) = service.upgrade().and_then(|service| service.backups.settings.schedule.clone()) else {
+        return;
+    };
     let mut after = None;
     loop {
         {

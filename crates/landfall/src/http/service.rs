@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use landfall_engine::{
     Project, Result,
+    objects::ObjectSettings,
     pipeline::{RowRules, forget_answers},
     target::{Access as Open, Location},
     task,
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) reports: Vec<Report>,
     pub(crate) load: LoadDefaults,
     pub(crate) backup: Backup,
+    /// How object storage is reached.
+    pub(crate) storage: ObjectSettings,
     /// The project's folder.
     pub(crate) folder: PathBuf,
     /// Whose tokens it takes beside its own.
@@ -115,6 +118,7 @@ impl Service {
         let Api { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
         let exports = Exports::new(folder, *export_space, *export_keep);
+        let store = settings.backup.to.store(&settings.storage)?.into();
         let service = Self {
             access: Access::new(tokens, settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
@@ -130,7 +134,7 @@ impl Service {
             load: settings.load,
             tasks,
             exports,
-            backups: Backups(settings.backup),
+            backups: Backups { settings: settings.backup, store },
             results: Results::default(),
             tables_seen: Mutex::new(None),
             handle,

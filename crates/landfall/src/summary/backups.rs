@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use landfall_engine::{
-    Error,
     backup::{BackupOutcome, Manifest, RestoreOutcome, SetId, VerifiedSet},
     shown,
 };
@@ -44,7 +43,7 @@ pub(crate) fn restored(outcome: &RestoreOutcome) -> String {
 }
 
 /// The sets of a store.
-pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, Error>)]) -> String {
+pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, String>)]) -> String {
     let mut text = String::new();
     for (set, manifest) in sets {
         match manifest {

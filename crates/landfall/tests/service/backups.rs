@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testbed::{ObjectStorage, ObjectStorageKind};
 
 use super::{
     access::wait_for_tokens,
@@ -59,6 +60,48 @@ fn a_backup_is_made_listed_fetched_and_restored(kind: Kind) {
 }
 
 on_every_database! { a_backup_is_made_listed_fetched_and_restored }
+
+/// With backups in object storage: the same routes; and one whose storage is gone fails, and says so.
+#[test]
+fn backups_may_be_in_object_storage() {
+    let storage = ObjectStorage::start(ObjectStorageKind::S3).unwrap();
+    let served = Served::prepared(Kind::Sqlite, |project| {
+        for (name, value) in storage.environment() {
+            project.set(name, &value);
+        }
+        let settings = project.read("landfall.yaml");
+        let (to, endpoint) = (storage.url("service"), storage.endpoint());
+        let storage = format!("{{endpoint: '{endpoint}', allow_http: true, allow_private_addresses: true}}");
+        project.write("landfall.yaml", format!("{settings}\nbackup: {{to: '{to}'}}\nstorage: {storage}\n"));
+    });
+    served.run(&["load", "-q"]).exits(0);
+    let set = backed_up(&served, "");
+    let name = set["set"].as_str().unwrap();
+    assert_eq!(served.get("/v1/backups").of(200)["backups"][0]["tables"], set["tables"]);
+    let path = format!("/v1/backups/{name}/hired_employees.avro");
+    let file = served.get(&path);
+    assert_eq!((file.status, file.header("content-type")), (200, Some("application/avro")));
+    let stored = storage.bucket_folder().join("service").join(name).join("hired_employees.avro");
+    assert!(file.body == std::fs::read(stored).unwrap());
+    assert_eq!(served.get("/v1/backups/20260101T000000.000000Z-01234567/jobs.avro").problem(), "not-found");
+    let rows = served.count("hired_employees");
+    served.place.run("DELETE FROM hired_employees WHERE id < 500");
+    let task = served.post("/v1/tables/hired_employees/restore?wait=60", "").of(200);
+    assert_eq!((&task["state"], &task["restore"]["set"]), (&json!("done"), &json!(name)), "{task}");
+    assert_eq!(served.count("hired_employees"), rows);
+    storage.stop().unwrap();
+    assert_eq!(served.get(&path).problem(), "storage");
+    assert_eq!(served.get("/v1/backups").problem(), "storage");
+    let task = served.post("/v1/backups?wait=60", "").of(200);
+    assert_eq!((&task["state"], &task["problem"]["status"]), (&json!("failed"), &json!(503)), "{task}");
+    assert!(!task.to_string().contains("127.0.0.1"), "{task}");
+    let task = served.post("/v1/tables/hired_employees/restore?wait=60", "").of(200);
+    assert_eq!(task["state"], "failed", "{task}");
+    storage.restart().unwrap();
+    assert_eq!(served.get("/v1/backups").of(200)["backups"].as_array().unwrap().len(), 1);
+    assert_eq!(digests(&backed_up(&served, "")), digests(&set));
+    served.verifies();
+}
 
 #[test]
 fn what_cannot_be_restored_is_told() {

@@ -25,7 +25,13 @@ pub(crate) struct Served {
 impl Served {
     /// The example, served on an empty database.
     pub(crate) fn example(kind: Kind) -> Self {
-        let project = Project::example();
+        Self::prepared(kind, |_| {})
+    }
+
+    /// The example, served on an empty database after something was done with it.
+    pub(crate) fn prepared(kind: Kind, prepare: impl FnOnce(&mut Project)) -> Self {
+        let mut project = Project::example();
+        prepare(&mut project);
         let place = Place::fresh(kind, project.path());
         let file = project.read("landfall.yaml");
         let kept: String = file.split_inclusive('\n').filter(|line| !line.starts_with("target:")).collect();

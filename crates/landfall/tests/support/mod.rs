@@ -19,6 +19,7 @@ use tempfile::TempDir;
 /// A project in a folder of its own, which goes with it.
 pub(crate) struct Project {
     folder: TempDir,
+    environment: Vec<(String, String)>,
 }
 
 /// One table `people` with the fields id (primary key), name (required) and age.
@@ -36,7 +37,7 @@ const PEOPLE: &str = "resources:
 impl Project {
     /// An empty folder.
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
     /// One table `people` (id, name, age), whose file is `csv` below a header.
@@ -69,6 +70,12 @@ impl Project {
         self.folder.path()
     }
 
+    /// A variable of the environment that the program is run with from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(set, _)| set != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Writes a file of the project.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(name);
@@ -93,6 +100,7 @@ impl Project {
         for variable in ["RUST_BACKTRACE", "NO_COLOR", "COLUMNS", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

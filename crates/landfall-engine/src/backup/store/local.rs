@@ -1,80 +1,17 @@
-//! Where sets lie: a folder. What object storage will be beside it, behind the same trait.
+//! Sets in a folder.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _},
+    io::{self, Write},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use sha2::{Digest as _, Sha256};
-
-use super::{MANIFEST, Manifest, SetId, TableEntry, file_of, hex};
-use crate::error::{Error, Result};
-
-/// Where backup sets lie.
-pub trait Store: Send + Sync {
-    /// Where that is, as the user wrote it, without secrets.
-    fn location(&self) -> String;
-
-    /// Begins a new set, which nobody sees yet.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    fn draft(&self, set: &SetId) -> Result<Box<dyn Draft + '_>>;
-
-    /// The sets that are whole, oldest first.
-    ///
-    /// # Errors
-    /// A store that cannot be read.
-    fn sets(&self) -> Result<Vec<SetId>>;
-
-    /// What a set says of itself.
-    ///
-    /// # Errors
-    /// A set that is not there, or whose manifest is damaged.
-    fn manifest(&self, set: &SetId) -> Result<Manifest>;
-
-    /// The file of a table, on this machine.
-    ///
-    /// # Errors
-    /// A file that is not there.
-    fn file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile>;
-
-    /// Removes a set.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    fn remove(&self, set: &SetId) -> Result<()>;
-}
-
-/// A set in the making. Dropped before it is published, it leaves nothing that looks like a set.
-pub trait Draft {
-    /// A new file, to be written.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    fn create(&mut self, file: &str) -> Result<File>;
-
-    /// Takes a file in that was written and flushed: reads it back, and holds it against what was written.
-    ///
-    /// # Errors
-    /// A file that differs, or cannot be read.
-    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()>;
-
-    /// Makes the set visible, in one step; where it is.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    fn publish(self: Box<Self>, manifest: &[u8]) -> Result<String>;
-}
-
-/// A file of a set, on this machine.
-#[derive(Debug)]
-pub struct SetFile {
-    /// The file.
-    pub path: PathBuf,
-}
+use super::{Draft, DraftFile, SetFile, SetReader, Store, each_part};
+use crate::{
+    backup::{MANIFEST, Manifest, SetId, TableEntry, file_of},
+    error::{Error, Result},
+};
 
 /// What keeps others from clearing a draft away while it is written.
 const LOCK: &str = "lock";
@@ -186,13 +123,17 @@ impl Store for LocalStore {
             return Err(Error::source(set.as_str(), format!("there is no such backup set in {}", self.location())));
         }
         let bytes = fs::read(&path).map_err(|cause| Error::source(path.display().to_string(), cause))?;
-        let manifest =
-            Manifest::of_bytes(&bytes).map_err(|reason| Error::source(path.display().to_string(), reason))?;
-        if manifest.set != set.as_str() {
-            let reason = format!("its manifest is that of the set {}", manifest.set);
-            return Err(Error::source(path.display().to_string(), reason));
-        }
-        Ok(manifest)
+        Manifest::of_set(set, &bytes).map_err(|reason| Error::source(path.display().to_string(), reason))
+    }
+
+    fn open(&self, set: &SetId, entry: &TableEntry) -> Result<SetReader> {
+        let path = self.file(set, entry)?.path;
+        let open = || {
+            let file = File::open(&path)?;
+            Ok((file.metadata()?.len(), file))
+        };
+        let (bytes, file) = open().map_err(|cause| failed(&path, cause))?;
+        Ok(SetReader { bytes, content: Box::new(file) })
     }
 
     fn file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
@@ -201,7 +142,7 @@ impl Store for LocalStore {
         if !is_itself(&path, fs::FileType::is_file) {
             return Err(Error::source(path.display().to_string(), "the file of the table is not there"));
         }
-        Ok(SetFile { path })
+        Ok(SetFile::of(path))
     }
 
     fn remove(&self, set: &SetId) -> Result<()> {
@@ -228,16 +169,19 @@ struct LocalDraft<'s> {
 }
 
 impl Draft for LocalDraft<'_> {
-    fn create(&mut self, file: &str) -> Result<File> {
+    fn create(&mut self, file: &str) -> Result<Box<dyn DraftFile>> {
         let path = self.folder.join(file);
-        File::create_new(&path).map_err(|cause| failed(&path, cause))
+        let file = File::create_new(&path).map_err(|cause| failed(&path, cause))?;
+        Ok(Box::new(LocalFile { file, path }))
     }
 
     fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
         let path = self.folder.join(file);
         let mut hasher = blake3::Hasher::new();
-        let read = each_part(&path, |part| {
-            hasher.update(part);
+        let read = File::open(&path).and_then(|mut file| {
+            each_part(&mut file, |part| {
+                hasher.update(part);
+            })
         });
         read.map_err(|cause| failed(&path, cause))?;
         if (hasher.count(), hasher.finalize()) == (bytes, blake3) {
@@ -266,33 +210,33 @@ impl Draft for LocalDraft<'_> {
     }
 }
 
+/// A file of a draft.
+struct LocalFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Write for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl DraftFile for LocalFile {
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.file.sync_all().map_err(|cause| failed(&self.path, cause))
+    }
+}
+
 impl Drop for LocalDraft<'_> {
     fn drop(&mut self) {
         if !self.published {
             // What stays is cleared away by the next backup.
             let _ = fs::remove_dir_all(&self.folder);
-        }
-    }
-}
-
-/// SHA-256 of a file, and its bytes.
-pub(super) fn digest_of_file(path: &Path) -> io::Result<(String, u64)> {
-    let (mut sha256, mut bytes) = (Sha256::new(), 0);
-    each_part(path, |part| {
-        sha256.update(part);
-        bytes += part.len() as u64;
-    })?;
-    Ok((hex(&sha256.finalize()), bytes))
-}
-
-/// Reads a file part by part.
-fn each_part(path: &Path, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(()),
-            read => visit(&buffer[..read]),
         }
     }
 }

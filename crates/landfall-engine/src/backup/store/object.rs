@@ -1,0 +1,277 @@
+//! Sets in object storage: a prefix each. An object is visible when it is whole, and a set when its manifest is there, which is written
+//! last and deleted first.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read as _, Write},
+    time::{Duration, SystemTime},
+};
+
+use super::{Draft, DraftFile, SetFile, SetReader, Store, each_part};
+use crate::{
+    backup::{MANIFEST, Manifest, SetId, TableEntry, file_of},
+    error::{Error, Result, StorageError, StorageErrorKind},
+    objects::{Object, ObjectSettings, ObjectUrl, Objects, Upload},
+};
+
+/// How long what has no manifest is left alone, by its name's time and by its objects': a backup may last.
+const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Bytes that a manifest may have.
+const LARGEST_MANIFEST: u64 = 256 << 20;
+
+/// Sets below a place in object storage.
+#[derive(Debug, Clone)]
+pub struct ObjectStore {
+    objects: Objects,
+}
+
+impl ObjectStore {
+    /// The sets below `url`.
+    ///
+    /// # Errors
+    /// Settings or credentials that cannot be used. Nothing is asked yet.
+    pub fn open(url: &ObjectUrl, settings: &ObjectSettings) -> Result<Self> {
+        Ok(Self { objects: Objects::open(url, settings)? })
+    }
+
+    /// The objects of each set, whole or not.
+    fn found(&self) -> Result<HashMap<SetId, Vec<Object>>> {
+        let mut found: HashMap<SetId, Vec<Object>> = HashMap::new();
+        self.objects.list(&mut |object| {
+            // What is called otherwise is not ours.
+            if let Some((set, name)) = object.name.split_once('/')
+                && let Some(set) = SetId::parse(set)
+                && !name.contains('/')
+            {
+                found.entry(set).or_default().push(object);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Removes what backups have left that were killed.
+    ///
+    /// # Errors
+    /// A storage that cannot be asked at all.
+    fn sweep(&self) -> Result<()> {
+        let left = abandoned(self.found()?, SystemTime::now());
+        if let Err(error) = left.iter().try_for_each(|object| self.objects.delete(&object.name)) {
+            tracing::warn!(%error, "what interrupted backups left cannot be removed");
+        }
+        Ok(())
+    }
+
+    fn at(&self, set: &SetId) -> String {
+        format!("{}/{set}", self.objects.url())
+    }
+}
+
+/// The objects of drafts whose process must have died: long ago the set began, and long ago the last object was written.
+fn abandoned(found: HashMap<SetId, Vec<Object>>, now: SystemTime) -> Vec<Object> {
+    let is_old = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age > ABANDONED);
+    let drafts = found.into_iter().filter(|(set, objects)| {
+        !objects.iter().any(|object| is_manifest(set, object))
+            && is_old(set.time().into())
+            && objects.iter().all(|object| is_old(object.modified))
+    });
+    drafts.flat_map(|(_, objects)| objects).collect()
+}
+
+fn is_manifest(set: &SetId, object: &Object) -> bool {
+    object.name.strip_prefix(set.as_str()) == Some("/manifest.json")
+}
+
+impl Store for ObjectStore {
+    fn location(&self) -> String {
+        self.objects.url().to_string()
+    }
+
+    fn draft(&self, set: &SetId) -> Result<Box<dyn Draft + '_>> {
+        self.sweep()?;
+        Ok(Box::new(ObjectDraft { store: self, set: set.clone(), put: Vec::new(), state: State::Writing }))
+    }
+
+    fn sets(&self) -> Result<Vec<SetId>> {
+        let found = self.found()?.into_iter();
+        let is_whole = |(set, objects): &(SetId, Vec<Object>)| objects.iter().any(|object| is_manifest(set, object));
+        let mut sets: Vec<SetId> = found.filter(is_whole).map(|(set, _)| set).collect();
+        sets.sort();
+        Ok(sets)
+    }
+
+    fn manifest(&self, set: &SetId) -> Result<Manifest> {
+        let name = format!("{set}/{MANIFEST}");
+        let bytes = match self.objects.read_all(&name, LARGEST_MANIFEST) {
+            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => {
+                return Err(Error::source(set.as_str(), format!("there is no such backup set in {}", self.location())));
+            }
+            read => read?,
+        };
+        Manifest::of_set(set, &bytes).map_err(|reason| Error::source(format!("{}/{MANIFEST}", self.at(set)), reason))
+    }
+
+    fn open(&self, set: &SetId, entry: &TableEntry) -> Result<SetReader> {
+        // Not the name that the manifest gives: one of ours.
+        let file = file_of(&entry.table);
+        match self.objects.read(&format!("{set}/{file}")) {
+            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => {
+                Err(Error::source(format!("{}/{file}", self.at(set)), "the file of the table is not there"))
+            }
+            read => read.map(|content| SetReader { bytes: content.size(), content: Box::new(content) }),
+        }
+    }
+
+    fn file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
+        let found = self.open(set, entry)?;
+        let at = format!("{}/{}", self.at(set), file_of(&entry.table));
+        if found.bytes != entry.bytes {
+            // Not fetched: another may be of any size.
+            return Err(Error::source(at, "it is not what was written: take another set, nothing was touched"));
+        }
+        let folder = std::env::temp_dir();
+        let unwritable = |cause: io::Error| {
+            let words = format!(
+                "{at} ({} bytes) cannot be put here to be restored from: {cause}; TMPDIR names another folder",
+                entry.bytes
+            );
+            Error::File { path: folder.clone(), cause: io::Error::new(cause.kind(), words) }
+        };
+        let mut file = tempfile::Builder::new().prefix("landfall-restore-").tempfile_in(&folder).map_err(unwritable)?;
+        let mut content = found.content.take(entry.bytes);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let read = content.read(&mut buffer).map_err(|error| Error::of_io(&at, error))?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&buffer[..read]).map_err(unwritable)?;
+        }
+        Ok(SetFile::fetched(file.into_temp_path()))
+    }
+
+    fn remove(&self, set: &SetId) -> Result<()> {
+        // From here on it is none.
+        self.objects.delete(&format!("{set}/{MANIFEST}"))?;
+        let rest = self.found()?.remove(set).unwrap_or_default();
+        rest.iter().try_for_each(|object| self.objects.delete(&object.name))
+    }
+}
+
+/// A set in the making: objects without a manifest.
+struct ObjectDraft<'s> {
+    store: &'s ObjectStore,
+    set: SetId,
+    /// Names of the objects that were begun.
+    put: Vec<String>,
+    state: State,
+}
+
+/// How far a draft has come.
+enum State {
+    Writing,
+    /// The manifest was sent, and nobody knows whether it has arrived.
+    Unknown,
+    Published,
+}
+
+impl ObjectDraft<'_> {
+    fn name(&self, file: &str) -> String {
+        format!("{}/{file}", self.set)
+    }
+}
+
+impl Draft for ObjectDraft<'_> {
+    fn create(&mut self, file: &str) -> Result<Box<dyn DraftFile>> {
+        let name = self.name(file);
+        self.put.push(name.clone());
+        Ok(Box::new(ObjectFile(self.store.objects.write(&name)?)))
+    }
+
+    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
+        let name = self.name(file);
+        let mut content = self.store.objects.read(&name)?;
+        let mut hasher = blake3::Hasher::new();
+        each_part(&mut content, |part| {
+            hasher.update(part);
+        })
+        .map_err(|error| Error::of_io(&name, error))?;
+        if (hasher.count(), hasher.finalize()) == (bytes, blake3) {
+            return Ok(());
+        }
+        let words = format!("{}/{name}: what was read back is not what was written", self.store.location());
+        Err(StorageError::new(StorageErrorKind::Refused, words).into())
+    }
+
+    fn publish(mut self: Box<Self>, manifest: &[u8]) -> Result<String> {
+        self.state = State::Unknown;
+        self.store.objects.put(&self.name(MANIFEST), manifest.to_vec())?;
+        self.state = State::Published;
+        Ok(self.store.at(&self.set))
+    }
+}
+
+impl Drop for ObjectDraft<'_> {
+    fn drop(&mut self) {
+        let gone = match self.state {
+            State::Published => return,
+            State::Writing => self.put.iter().try_for_each(|name| self.store.objects.delete(name)),
+            // The rest stays: should the manifest appear yet, its set is whole. Otherwise a later backup clears it away.
+            State::Unknown => self.store.objects.delete(&self.name(MANIFEST)),
+        };
+        if let Err(error) = gone {
+            tracing::warn!(%error, "what a failed backup left cannot be removed now; a later backup does");
+        }
+    }
+}
+
+/// A file of a draft.
+struct ObjectFile(Upload);
+
+impl Write for ObjectFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl DraftFile for ObjectFile {
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.0.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    const SET: &str = "20261101T000000.000000Z-01234567";
+    const DAY: u64 = 24 * 60 * 60;
+
+    fn left(days_since_set: u64, objects: &[(&str, u64)]) -> Vec<String> {
+        let set = SetId::parse(SET).unwrap();
+        let now = SystemTime::from(set.time()) + Duration::from_secs(days_since_set * DAY);
+        let object = |(name, days): &(&str, u64)| Object {
+            name: format!("{SET}/{name}"),
+            bytes: 1,
+            modified: now - Duration::from_secs(days * DAY),
+        };
+        let found = HashMap::from([(set, objects.iter().map(object).collect())]);
+        abandoned(found, now).into_iter().map(|object| object.name).collect()
+    }
+
+    #[test]
+    fn only_old_drafts_are_cleared_away() {
+        assert_eq!(left(8, &[("a.avro", 8)]), [format!("{SET}/a.avro")]);
+        // One that is still written to, a young one, a whole one, and one from a clock that is ahead.
+        assert!(left(8, &[("a.avro", 8), ("b.avro", 1)]).is_empty());
+        assert!(left(6, &[("a.avro", 8)]).is_empty());
+        assert!(left(80, &[("a.avro", 80), ("manifest.json", 80)]).is_empty());
+        assert!(left(0, &[("a.avro", 80)]).is_empty());
+    }
+}

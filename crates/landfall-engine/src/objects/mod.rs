@@ -1,0 +1,288 @@
+//! Object storage: S3, Google Cloud Storage and Azure Blob Storage, read and written as streams.
+//!
+//! The engine is synchronous, the library of the protocols is not: what is asynchronous stays within this room, on a small runtime of its
+//! own. Everything that is waited for is bounded. Who calls may be on any thread but one that runs asynchronous code itself.
+
+mod address;
+mod body;
+mod client;
+mod failure;
+mod settings;
+mod upload;
+mod url;
+
+use std::{
+    io::{self, Read},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Buf as _, Bytes};
+use futures_util::{StreamExt as _, stream::BoxStream};
+use object_store::{
+    BackoffConfig, ObjectStore, ObjectStoreExt as _, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    azure::{AzureConfigKey, MicrosoftAzureBuilder},
+    gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
+    path::Path,
+};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use self::client::{Connector, Patience, Reach};
+pub use self::{
+    settings::{Endpoint, ObjectSettings},
+    upload::Upload,
+    url::{ObjectUrl, Provider},
+};
+use crate::error::{Error, Result, StorageError, StorageErrorKind};
+
+const PATIENCE: Patience =
+    Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(20), read: Duration::from_secs(20) };
+/// How often a request is tried again, and for how long: an answer that never comes is waited for once more.
+const RETRIES: usize = 5;
+const RETRYING: Duration = Duration::from_secs(40);
+
+/// The objects below one place in object storage.
+///
+/// Dropping it ends what is under way.
+#[derive(Debug, Clone)]
+pub struct Objects(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Box<dyn ObjectStore>,
+    url: ObjectUrl,
+    /// Always there, but for the last moment.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever drops it last may be asynchronous code, which must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What is known of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its name, below the place.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was written, by the storage's clock.
+    pub modified: SystemTime,
+}
+
+impl Objects {
+    /// The objects below `url`. Credentials come from the environment, in the provider's usual variables; nothing is asked yet.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, or credentials that cannot be read.
+    pub fn open(url: &ObjectUrl, settings: &ObjectSettings) -> Result<Self> {
+        Self::open_with(url, settings, PATIENCE)
+    }
+
+    fn open_with(url: &ObjectUrl, settings: &ObjectSettings, patience: Patience) -> Result<Self> {
+        let refused = |words: String| StorageError::new(StorageErrorKind::Refused, format!("{url}: {words}"));
+        let reach = if settings.allow_private_addresses { Reach::Private } else { Reach::Public };
+        let connector =
+            Connector::new(reach, settings.allow_http, patience).map_err(|error| refused(error.to_string()))?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("objects").enable_all().build();
+        let runtime = runtime.map_err(|error| refused(format!("no thread can be started ({error})")))?;
+        let handle = runtime.handle().clone();
+        let store = store(url, settings, connector)?;
+        Ok(Self(Arc::new(Inner { store, url: url.clone(), runtime: Some(runtime), handle })))
+    }
+
+    /// The place.
+    #[must_use]
+    pub fn url(&self) -> &ObjectUrl {
+        &self.0.url
+    }
+
+    /// Calls `visit` with each object below the place, in no order.
+    ///
+    /// # Errors
+    /// A storage that does not answer, or refuses; those of `visit`.
+    pub fn list(&self, visit: &mut dyn FnMut(Object) -> Result<()>) -> Result<()> {
+        let prefix = Path::parse(self.url().prefix()).map_err(|error| self.0.told(&error.into(), ""))?;
+        let mut found = self.0.store.list(Some(&prefix));
+        while let Some(meta) = self.0.handle.block_on(found.next()) {
+            let meta = meta.map_err(|error| self.0.told(&error, ""))?;
+            // The place itself may be an object too, which is not below it.
+            let Some(name) = below(meta.location.as_ref(), self.url().prefix()) else { continue };
+            visit(Object { name: name.to_owned(), bytes: meta.size, modified: meta.last_modified.into() })?;
+        }
+        Ok(())
+    }
+
+    /// The object called `name`, to be read from its beginning. A connection that is lost meanwhile is made again, as long as the object
+    /// is the same.
+    ///
+    /// # Errors
+    /// An object that is not there, a storage that does not answer, or refuses.
+    pub fn read(&self, name: &str) -> Result<Download> {
+        let path = self.0.path(name)?;
+        let found = self.0.handle.block_on(self.0.store.get(&path));
+        let found = found.map_err(|error| self.0.told(&error, name))?;
+        let (bytes, stream) = (found.meta.size, found.into_stream());
+        Ok(Download { of: self.0.clone(), name: name.to_owned(), bytes, stream, part: Bytes::new() })
+    }
+
+    /// The whole of an object that has no more than `most` bytes.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and an object that is larger.
+    pub fn read_all(&self, name: &str, most: u64) -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        let read = self.read(name)?.take(most + 1).read_to_end(&mut content);
+        read.map_err(|error| Error::of_io(name, error))?;
+        if content.len() as u64 > most {
+            let words = format!("{}/{name}: it has more than {most} bytes, which is none of ours", self.url());
+            return Err(StorageError::new(StorageErrorKind::Refused, words).into());
+        }
+        Ok(content)
+    }
+
+    /// A new object called `name`, to be written. Nobody sees it before it is finished.
+    ///
+    /// # Errors
+    /// A name that no object can have.
+    pub fn write(&self, name: &str) -> Result<Upload> {
+        Ok(Upload::new(self.0.clone(), self.0.path(name)?, name.to_owned()))
+    }
+
+    /// Writes an object in one request.
+    ///
+    /// # Errors
+    /// A storage that does not answer, or refuses.
+    pub fn put(&self, name: &str, content: Vec<u8>) -> Result<()> {
+        let path = self.0.path(name)?;
+        let put = self.0.handle.block_on(self.0.store.put(&path, content.into()));
+        put.map(drop).map_err(|error| self.0.told(&error, name))
+    }
+
+    /// Deletes an object. That it is not there is no error.
+    ///
+    /// # Errors
+    /// A storage that does not answer, or refuses.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        let path = self.0.path(name)?;
+        let deleted = self.0.handle.block_on(self.0.store.delete(&path));
+        match deleted.map_err(|error| self.0.told(&error, name)) {
+            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => Ok(()),
+            deleted => deleted,
+        }
+    }
+}
+
+impl Inner {
+    fn path(&self, name: &str) -> Result<Path> {
+        let prefix = self.url.prefix();
+        let whole = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        Path::parse(&whole).map_err(|error| self.told(&error.into(), name))
+    }
+
+    fn told(&self, error: &object_store::Error, name: &str) -> Error {
+        failure::told(error, &self.url, name)
+    }
+}
+
+/// What of a name stands below `prefix`.
+fn below<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    if prefix.is_empty() { Some(name) } else { name.strip_prefix(prefix)?.strip_prefix('/') }
+}
+
+/// An object that is read.
+pub struct Download {
+    of: Arc<Inner>,
+    name: String,
+    bytes: u64,
+    stream: BoxStream<'static, object_store::Result<Bytes>>,
+    part: Bytes,
+}
+
+impl Download {
+    /// Bytes of the object.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Read for Download {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            match self.of.handle.block_on(self.stream.next()) {
+                Some(Ok(part)) => self.part = part,
+                Some(Err(error)) => return Err(self.of.told(&error, &self.name).into_io()),
+                None => return Ok(0),
+            }
+        }
+        let length = self.part.len().min(buffer.len());
+        self.part.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+/// The library's store of a place. An endpoint that the environment names is held to the same rules as one of the configuration.
+fn store(url: &ObjectUrl, settings: &ObjectSettings, connector: Connector) -> Result<Box<dyn ObjectStore>> {
+    let told = |error: object_store::Error| failure::told(&error, url, "");
+    let retry = RetryConfig {
+        backoff: BackoffConfig { max_backoff: Duration::from_secs(5), ..BackoffConfig::default() },
+        max_retries: RETRIES,
+        retry_timeout: RETRYING,
+    };
+    let endpoint = settings.endpoint.as_ref().map(Endpoint::as_str);
+    Ok(match url.provider() {
+        Provider::S3 => {
+            let mut builder = AmazonS3Builder::from_env().with_bucket_name(url.bucket());
+            if let Some(endpoint) = endpoint {
+                // The environment's own for S3 would come before the other.
+                builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
+            }
+            if let Some(region) = &settings.region {
+                builder = builder.with_region(region);
+            }
+            for key in [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint] {
+                check_endpoint(url, builder.get_config_value(&key), settings)?;
+            }
+            Box::new(builder.with_retry(retry).with_http_connector(connector).build().map_err(told)?)
+        }
+        Provider::Gs => {
+            let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket());
+            if let Some(endpoint) = endpoint {
+                builder = builder.with_config(GoogleConfigKey::BaseUrl, endpoint);
+            }
+            check_endpoint(url, builder.get_config_value(&GoogleConfigKey::BaseUrl), settings)?;
+            Box::new(builder.with_retry(retry).with_http_connector(connector).build().map_err(told)?)
+        }
+        Provider::Az => {
+            let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(url.bucket());
+            if let Some(endpoint) = endpoint {
+                builder = builder.with_endpoint(endpoint.to_owned());
+            }
+            check_endpoint(url, builder.get_config_value(&AzureConfigKey::Endpoint), settings)?;
+            Box::new(builder.with_retry(retry).with_http_connector(connector).build().map_err(told)?)
+        }
+    })
+}
+
+fn check_endpoint(url: &ObjectUrl, endpoint: Option<String>, settings: &ObjectSettings) -> Result<()> {
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    let refused = |words: String| {
+        let words = format!("{url}: the storage's endpoint cannot be used: {words}");
+        Err(StorageError::new(StorageErrorKind::Refused, words).into())
+    };
+    match Endpoint::parse(&endpoint) {
+        Err(words) => refused(words),
+        Ok(endpoint) if endpoint.is_plain() && !settings.allow_http => refused(
+            "it is http, without TLS; take https, or say `allow_http: true` under `storage` in landfall.yaml".into(),
+        ),
+        Ok(_) => Ok(()),
+    }
+}

@@ -1,0 +1,71 @@
+//! Where files go that are not the database's: folders and object storage; `storage` in `landfall.yaml` says how the latter is reached.
+
+use std::path::{Path, PathBuf};
+
+use landfall_core::schema::document::{Node, Problems};
+use landfall_engine::{
+    Result,
+    backup::{LocalStore, ObjectStore, Store},
+    objects::{Endpoint, ObjectSettings, ObjectUrl},
+};
+
+/// A folder, or a place in object storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Folder(PathBuf),
+    Objects(ObjectUrl),
+}
+
+impl Destination {
+    /// Reads a path, `file://…`, `s3://…`, `gs://…` or `az://…`; what is wrong with another text, as a sentence.
+    ///
+    /// # Errors
+    /// Another scheme, and places that could mean another to somebody else.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("file://") {
+            Some(path) => Ok(Self::Folder(path.into())),
+            None if text.contains("://") => ObjectUrl::parse(text).map(Self::Objects),
+            None => Ok(Self::Folder(text.into())),
+        }
+    }
+
+    /// A relative folder is one of `folder`.
+    pub(super) fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Folder(path) => Self::Folder(folder.join(path)),
+            objects @ Self::Objects(_) => objects,
+        }
+    }
+
+    /// The backup sets there. Nothing is asked of a storage yet.
+    ///
+    /// # Errors
+    /// Settings or credentials that cannot be used.
+    pub(crate) fn store(&self, settings: &ObjectSettings) -> Result<Box<dyn Store>> {
+        Ok(match self {
+            Self::Folder(folder) => Box::new(LocalStore::new(folder)),
+            Self::Objects(url) => Box::new(ObjectStore::open(url, settings)?),
+        })
+    }
+}
+
+pub(super) fn read(node: &Node, problems: &Problems) -> ObjectSettings {
+    let Some(mut reader) = node.map("\"storage\"", problems) else { return ObjectSettings::default() };
+    let endpoint_node = reader.take("endpoint");
+    let endpoint = endpoint_node.and_then(|node| {
+        let endpoint = Endpoint::parse(node.text("\"endpoint\"", problems)?);
+        endpoint.map_err(|message| problems.report(&node.place, format!("\"endpoint\": {message}"))).ok()
+    });
+    let region = reader.text("region").map(String::from);
+    let allow_http = reader.flag("allow_http").unwrap_or_default();
+    let allow_private_addresses = reader.flag("allow_private_addresses").unwrap_or_default();
+    reader.finish();
+    if let (Some(endpoint), Some(node)) = (&endpoint, endpoint_node)
+        && endpoint.is_plain()
+        && !allow_http
+    {
+        let mend = "take https, or say \"allow_http: true\" as well";
+        problems.report_with_mend(&node.place, "\"endpoint\" is http, without TLS", mend);
+    }
+    ObjectSettings { endpoint, region, allow_http, allow_private_addresses }
+}
