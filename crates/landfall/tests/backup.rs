@@ -105,6 +105,38 @@ fn a_table_that_is_gone_is_brought_back() {
     }
 }
 
+#[test]
+fn a_project_that_is_lost_is_brought_back_from_a_set() {
+    let project = example();
+    let (set, sets) = (backup(&project, &[]), project.path().join("backups"));
+    let sets = sets.to_str().unwrap();
+    let lost = Project::empty();
+    let run = lost.run(&["init", ".", "--from-backup", sets]).exits(0);
+    let name = set["set"].as_str().unwrap();
+    assert!(run.stdout.contains(&format!("restore departments jobs hired_employees --set {name}")), "{}", run.stdout);
+    assert!(lost.read("landfall.yaml").contains(sets));
+    lost.run(&["restore", "departments", "jobs", "hired_employees", "-q"]).exits(0);
+    let again = backup(&lost, &["--to", "own"]);
+    for table in ["departments", "jobs", "hired_employees"] {
+        assert_eq!(digest(&again, table), digest(&set, table), "{table}");
+        assert_eq!(content(&lost, table), content(&project, table), "{table}");
+    }
+    lost.run(&["schema", "diff"]).exits(0);
+    let (before, after) = (project.run(&["schema"]).exits(0).stdout, lost.run(&["schema"]).exits(0).stdout);
+    assert_eq!(after, before);
+    // What is there stays, unless it is to be replaced; landfall.yaml stays in any case.
+    let run = lost.run(&["init", ".", "--from-backup", sets]).exits(2);
+    assert!(run.stderr.contains("datapackage.json exists"), "{}", run.stderr);
+    lost.write("landfall.yaml", "target: sqlite:another.db\n");
+    backup(&project, &["hired_employees"]);
+    let run = lost.run(&["init", ".", "--from-backup", sets, "--force"]).exits(0);
+    assert!(run.stdout.contains("hired_employees: its foreign key to departments is left out"), "{}", run.stdout);
+    assert_eq!(lost.read("landfall.yaml"), "target: sqlite:another.db\n");
+    lost.run(&["restore", "hired_employees", "-q", "--in", sets]).exits(0);
+    assert_eq!(lost.run(&["init", "--from-backup", sets, "--set", "nonsense", "--force"]).code, 2);
+    assert_eq!(lost.run(&["init", "--set", name]).code, 2);
+}
+
 /// Another program has stored them: in a file they would stand for a missing value.
 #[test]
 fn a_text_that_stands_for_a_missing_value_became_one_when_it_was_restored() {

@@ -1,26 +1,36 @@
 //! `landfall init`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use landfall_engine::{init, shown};
+use landfall_engine::{
+    backup::{Dictionary, dictionary},
+    init, shown,
+};
 
-use super::Invocation;
+use super::{Invocation, backups::named};
 use crate::{
-    config::{PACKAGE_FILES, PROJECT_FILE},
+    config::{Destination, PACKAGE_FILES, PROJECT_FILE, storage_of},
     exit::{Exit, Fault},
     output::{self, Replace},
 };
 
-/// Propose a project from a folder of CSV files.
+/// Propose a project from a folder of CSV files, or bring one back from a backup set.
 ///
 /// Writes datapackage.yaml (dialect, header, types, keys that the data supports) and landfall.yaml, commented and ready to
-/// run. Read them: they are a proposal.
+/// run. Read them: they are a proposal. With --from-backup it writes datapackage.json with the tables as they were, and landfall.yaml
+/// where there is none; `landfall restore` then brings the rows back.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder with the CSV files; the project's folder where none is named.
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…
+    #[arg(long, value_name = "URL", value_parser = Destination::parse)]
+    from_backup: Option<Destination>,
+    /// The set. [default: latest]
+    #[arg(long, value_name = "ID", requires = "from_backup")]
+    set: Option<String>,
     /// Replace files that exist.
     #[arg(long)]
     force: bool,
@@ -28,6 +38,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let folder = args.folder.unwrap_or_else(|| invocation.globals.project.clone());
+    if let Some(destination) = args.from_backup {
+        return from_backup(&folder, &destination, args.set.as_deref().unwrap_or("latest"), args.force, invocation);
+    }
     let replace = if args.force { Replace::Yes } else { refuse_existing(&folder)? };
     let proposal = init::propose(&folder)?;
     for (name, text) in [(PACKAGE_FILES[0], &proposal.package_yaml), (PROJECT_FILE, &proposal.landfall_yaml)] {
@@ -46,10 +59,55 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 }
 
 /// Looks at both files before either is written.
-fn refuse_existing(folder: &std::path::Path) -> Result<Replace, Fault> {
-    let names = PACKAGE_FILES.iter().copied().chain([PROJECT_FILE]);
-    match names.map(|name| folder.join(name)).find(|path| path.exists()) {
-        Some(path) => Err(Fault::usage(format!("{} exists; --force replaces it", path.display()))),
+fn refuse_existing(folder: &Path) -> Result<Replace, Fault> {
+    refuse_any(folder, PACKAGE_FILES.iter().copied().chain([PROJECT_FILE]))
+}
+
+fn refuse_any<'n>(folder: &Path, mut names: impl Iterator<Item = &'n str>) -> Result<Replace, Fault> {
+    match names.find(|name| folder.join(name).exists()) {
+        Some(name) => Err(Fault::usage(format!("{} exists; --force replaces it", folder.join(name).display()))),
         None => Ok(Replace::No),
     }
+}
+
+/// The data package of a set, and a configuration where there is none: what a restore needs.
+fn from_backup(
+    folder: &Path,
+    destination: &Destination,
+    set: &str,
+    force: bool,
+    invocation: &Invocation,
+) -> Result<Exit> {
+    const PACKAGE: &str = "datapackage.json";
+    let replace = if force { Replace::Yes } else { refuse_any(folder, PACKAGE_FILES.into_iter())? };
+    let store = destination.store(&storage_of(folder, &|name| std::env::var(name).ok())?)?;
+    let set = named(&*store, set)?;
+    let manifest = store.manifest(&set)?;
+    let Dictionary { package, notes } = dictionary(&manifest);
+    let text = format!("{}\n", serde_json::to_string_pretty(&package)?);
+    std::fs::create_dir_all(folder)?;
+    output::to_file(&folder.join(PACKAGE), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
+    let project = folder.join(PROJECT_FILE);
+    let mut wrote = format!("{}/{PACKAGE}", folder.display());
+    if !project.exists() {
+        // JSON's texts are YAML's too.
+        let to = serde_json::to_string(&store.location())?;
+        let text = format!(
+            "# Brought back from the backup set {set}, of {}\ntarget: sqlite:landfall.db\npackage: {PACKAGE}\nbackup:\n  to: {to}\n",
+            shown(&manifest.target)
+        );
+        output::to_file(&project, Replace::No, |out| Ok(out.write_all(text.as_bytes())?))?;
+        wrote += &format!(" and {}", project.display());
+    }
+    if !invocation.globals.quiet {
+        let notes: String = notes.iter().map(|note| format!("  {}\n", shown(note))).collect();
+        let tables: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
+        output::print(&format!(
+            "Wrote {wrote}, from the backup set {set}.\n{notes}Next: say in {PROJECT_FILE} where the rows go, then\n  landfall restore \
+             {} --set {set} --project {}\n",
+            tables.join(" "),
+            folder.display()
+        ))?;
+    }
+    Ok(Exit::Done)
 }

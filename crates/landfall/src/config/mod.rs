@@ -101,6 +101,14 @@ impl Settings {
     }
 }
 
+/// How object storage is reached, as `landfall.yaml` of `folder` says, where there is one.
+///
+/// # Errors
+/// Everything that is wrong in that file.
+pub(crate) fn storage_of(folder: &Path, environment: Environment<'_>) -> Result<ObjectSettings> {
+    Ok(read_project_file(folder, environment)?.unwrap_or_default().storage)
+}
+
 /// An unknown target is the project's fault, not the command line's.
 fn locate(target: &str, folder: &Path) -> Result<Location, Fault> {
     Location::parse(target, folder).map_err(|error| Fault::project(error.to_string()))
