@@ -14,7 +14,7 @@
 //! - [`Postgres`] and [`Mariadb`] are servers. `shared()` is one for the whole test process, for tests that do not hurt it;
 //!   each takes a [`fresh_database`](Postgres::fresh_database). Tests that kill or pause a server start their own.
 //! - [`PgBouncer`] stands before a PostgreSQL, in transaction mode.
-//! - [`ObjectStorage`] keeps objects as S3 and Azure Blob Storage do.
+//! - [`ObjectStorage`] keeps objects as S3, Google Cloud Storage and Azure Blob Storage do.
 //! - [`Proxy`] stands before anything that speaks TCP, and cuts, swallows or hangs when told to.
 //!
 //! A program that is missing is an error that names its Debian package, or its place; `make needs` installs all of them. Linux only:
@@ -23,6 +23,7 @@
 mod account;
 mod certificates;
 mod database;
+mod door;
 mod mariadb;
 mod objects;
 mod options;

@@ -1,5 +1,5 @@
-//! Private object storage: versitygw, which speaks as S3 does and verifies signatures, and Azurite, which speaks as Azure Blob Storage
-//! does. `make needs` installs both below `target/tools`, from the registries of their languages.
+//! Private object storage: versitygw, which speaks as S3 does and verifies signatures (and, behind a door that asks for a token, as Google
+//! Cloud Storage does), and Azurite, which speaks as Azure Blob Storage does. `make needs` installs both below `target/tools`, from the registries of their languages.
 
 use std::{
     io::{Read as _, Write as _},
@@ -15,6 +15,7 @@ use rustix::process::Signal;
 use crate::{
     Certificates, Options, Server, Tls,
     account::Account,
+    door,
     program::{self, quoted},
     server::Launch,
     supervisor::{Ending, Supervisor},
@@ -34,6 +35,8 @@ pub struct ObjectStorage {
     folder: PathBuf,
     secret: String,
     scheme: &'static str,
+    /// The port of the door before it.
+    door: Option<u16>,
 }
 
 /// Whose protocol a server speaks.
@@ -41,6 +44,8 @@ pub struct ObjectStorage {
 pub enum ObjectStorageKind {
     /// Amazon S3.
     S3,
+    /// Google Cloud Storage: its XML API.
+    Gcs,
     /// Azure Blob Storage.
     Azure,
 }
@@ -69,7 +74,7 @@ impl ObjectStorage {
         let (folder, secret) = (supervisor.folder().to_path_buf(), supervisor.secret());
         let certificates = Certificates::make(&mut supervisor, tls)?;
         let (secret, script) = match kind {
-            ObjectStorageKind::S3 => s3(&mut supervisor, secret, certificates.is_some())?,
+            ObjectStorageKind::S3 | ObjectStorageKind::Gcs => s3(&mut supervisor, secret, certificates.is_some())?,
             ObjectStorageKind::Azure => azure(&supervisor, &secret)?,
         };
         let scheme = if certificates.is_some() { "https" } else { "http" };
@@ -80,9 +85,19 @@ impl ObjectStorage {
             stop: Signal::INT,
         };
         let server = Server::start(supervisor, certificates, launch)?;
-        let storage = Self { server, kind, folder, secret, scheme };
-        if kind == ObjectStorageKind::Azure {
-            storage.make_container()?;
+        let mut storage = Self { server, kind, folder, secret, scheme, door: None };
+        let server = storage.endpoint();
+        match kind {
+            ObjectStorageKind::S3 => {}
+            ObjectStorageKind::Gcs => {
+                let arguments = [&server, "tester", &storage.secret, BUCKET];
+                node(include_str!("policy.js"), &arguments).context("the bucket cannot be opened")?;
+                storage.door = Some(door::start(storage.server.port(), &storage.secret)?);
+            }
+            ObjectStorageKind::Azure => {
+                let arguments = [&server, AZURE_ACCOUNT, &storage.secret, BUCKET];
+                node(include_str!("container.js"), &arguments).context("Azurite makes no container")?;
+            }
         }
         Ok(storage)
     }
@@ -96,14 +111,14 @@ impl ObjectStorage {
     /// The address that programs are told.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        self.endpoint_at(self.server.port())
+        self.endpoint_at(self.door.unwrap_or(self.server.port()))
     }
 
     /// The address of the same through a proxy on another port.
     #[must_use]
     pub fn endpoint_at(&self, port: u16) -> String {
         match self.kind {
-            ObjectStorageKind::S3 => format!("{}://127.0.0.1:{port}", self.scheme),
+            ObjectStorageKind::S3 | ObjectStorageKind::Gcs => format!("{}://127.0.0.1:{port}", self.scheme),
             ObjectStorageKind::Azure => format!("{}://127.0.0.1:{port}/{AZURE_ACCOUNT}", self.scheme),
         }
     }
@@ -113,17 +128,21 @@ impl ObjectStorage {
     pub fn url(&self, prefix: &str) -> String {
         let scheme = match self.kind {
             ObjectStorageKind::S3 => "s3",
+            ObjectStorageKind::Gcs => "gs",
             ObjectStorageKind::Azure => "az",
         };
         format!("{scheme}://{BUCKET}/{prefix}")
     }
 
-    /// The variables of the environment that its credentials are in.
+    /// The variables of the environment that its credentials are in, the secret last.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, String); 2] {
         match self.kind {
             ObjectStorageKind::S3 => {
                 [("AWS_ACCESS_KEY_ID", "tester".to_owned()), ("AWS_SECRET_ACCESS_KEY", self.secret.clone())]
+            }
+            ObjectStorageKind::Gcs => {
+                [("GOOGLE_SKIP_SIGNATURE", "false".to_owned()), ("GOOGLE_BEARER_TOKEN", self.secret.clone())]
             }
             ObjectStorageKind::Azure => [
                 ("AZURE_STORAGE_ACCOUNT_NAME", AZURE_ACCOUNT.to_owned()),
@@ -132,19 +151,19 @@ impl ObjectStorage {
         }
     }
 
-    /// The folder whose files are the objects of the bucket, for tests that damage some. S3 only.
+    /// The folder whose files are the objects of the bucket, for tests that damage some. Not of Azure.
     #[must_use]
     pub fn bucket_folder(&self) -> PathBuf {
         self.folder.join("data").join(BUCKET)
     }
+}
 
-    fn make_container(&self) -> Result<()> {
-        let mut node = std::process::Command::new(program::find("node", "nodejs")?);
-        let arguments = [self.endpoint(), AZURE_ACCOUNT.to_owned(), self.secret.clone(), BUCKET.to_owned()];
-        let made = program::output(node.args(["-e", include_str!("container.js"), "--"]).args(arguments), "")?;
-        ensure!(made.trim() == "201", "Azurite does not make a container: {made}");
-        Ok(())
-    }
+/// Runs a script that prints `done`.
+fn node(script: &str, arguments: &[&str]) -> Result<()> {
+    let mut node = std::process::Command::new(program::find("node", "nodejs")?);
+    let said = program::output(node.args(["-e", script, "--"]).args(arguments), "")?;
+    ensure!(said.trim() == "done", "{said}");
+    Ok(())
 }
 
 /// The secret, and how an S3 server is started: buckets are folders.

@@ -1,5 +1,8 @@
 //! HTTP to a storage: which addresses are connected to, and how long anything is waited for. Redirects are not followed.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     error::Error as StdError,
     fmt, io,
@@ -183,20 +186,24 @@ impl Client {
             return Ok(answer.map(|received| HttpResponseBody::new(body(received))));
         }
         // Told here, since the library keeps the status of an answer to itself.
-        let code = start_of(body(answer.into_body())).await;
+        let code = start_of(body(answer.into_body()), self.patience.answer).await;
         Err(Failure::Answer { host: host.to_owned(), status: status.as_u16(), code })
     }
 }
 
-/// The code in the first bytes of a body.
-async fn start_of(mut body: Received) -> String {
+/// The code in the first bytes of a body, of what comes of them in time.
+async fn start_of(mut body: Received, patience: Duration) -> String {
     let mut start = Vec::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        start.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        if start.len() >= ERROR_BODY {
-            break;
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            start.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if start.len() >= ERROR_BODY {
+                break;
+            }
         }
-    }
+    };
+    // What has come by then will do.
+    let _ = timeout(patience, read).await;
     code(&start)
 }
 

@@ -9,7 +9,12 @@ use super::site::{Site, digests, shared};
 /// Made, listed, verified, restored, pruned.
 #[test]
 fn a_set_comes_back_from_everywhere() {
-    for site in [Site::local(), Site::example(Kind::S3, "contract/größe a"), Site::example(Kind::Azure, "contract")] {
+    for site in [
+        Site::local(),
+        Site::example(Kind::S3, "contract/größe a"),
+        Site::example(Kind::Gcs, "contract"),
+        Site::example(Kind::Azure, "contract"),
+    ] {
         let at = &site.url;
         assert!(site.sets().is_empty(), "{at}");
         let set = site.backup(&[]);
@@ -68,6 +73,7 @@ fn places_are_apart() {
 /// A file of more than one part, and nothing of it stays on this machine.
 #[test]
 fn large_tables_go_in_parts() {
+    // The server for Google's API lets nobody without a key of S3 send parts: those requests are the same as of S3.
     for kind in [Kind::S3, Kind::Azure] {
         let storage = shared(kind);
         let mut site = Site::large(storage, &storage.endpoint(), "large");
@@ -76,7 +82,7 @@ fn large_tables_go_in_parts() {
         let before = site.content("people");
         let set = site.backup(&["--codec", "none"]);
         assert!(set["tables"][0]["bytes"].as_u64().unwrap() > 17 << 20, "{set}");
-        let asked_for_parts = if kind == Kind::S3 { "uploadId=" } else { "comp=blocklist" };
+        let asked_for_parts = if kind == Kind::Azure { "comp=blocklist" } else { "uploadId=" };
         assert!(storage.log().contains(asked_for_parts), "{}", storage.log());
         site.run(&["backups", "verify"]).exits(0);
         site.project.database().execute_batch("UPDATE people SET age = age + 1").unwrap();

@@ -81,7 +81,7 @@ fn connections_that_are_cut_are_made_again_and_those_that_stay_cut_fail() {
 
 #[test]
 fn a_wrong_key_and_a_missing_bucket_are_told() {
-    for kind in [Kind::S3, Kind::Azure] {
+    for kind in [Kind::S3, Kind::Gcs, Kind::Azure] {
         let mut site = Site::example(kind, "denied");
         site.backup(&["jobs"]);
         let sets = site.sets();
@@ -92,10 +92,33 @@ fn a_wrong_key_and_a_missing_bucket_are_told() {
         // A key that is one, and not this one.
         site.project.set(variable, &value.chars().rev().collect::<String>().replace('=', "A"));
         let error = site.run(&["backup"]).fails(5);
-        assert!(error.contains("403") && error.contains(variable), "{error}");
+        let (status, told) = if kind == Kind::Gcs { ("401", "GOOGLE_") } else { ("403", variable) };
+        assert!(error.contains(status) && error.contains(told), "{error}");
         site.run(&["backups", "list"]).fails(5);
         site.project.set(variable, &value);
         assert_eq!(site.sets(), sets);
+    }
+}
+
+/// Nobody knows whether the manifest has arrived: the set is there and whole, or it is not there.
+#[test]
+fn an_answer_that_is_lost_leaves_no_set_that_is_not_whole() {
+    let storage = shared(Kind::S3);
+    let proxy = Proxy::start(storage.port()).unwrap();
+    let site = Site::at(Project::example(), storage, &storage.endpoint_at(proxy.port()), "unknown");
+    // Asked again, the storage says that it has it.
+    let fired = proxy.fired();
+    proxy.set(Rule::swallow_answer("/manifest.json HTTP", 0));
+    site.run(&["backup", "-q"]).exits(0);
+    assert_eq!((proxy.fired(), site.sets().len()), (fired + 1, 1));
+    // It cannot be asked again: the manifest is there, and cannot be taken back.
+    let rule = Rule::swallow_answer("/manifest.json HTTP", 0);
+    cut_off(&proxy, rule, || site.run(&["backup", "-q"])).exits(13);
+    proxy.set(Rule::Pass);
+    assert_eq!(site.sets().len(), 2);
+    let verified = site.run(&["backups", "verify", "--json"]).exits(0).json();
+    for set in verified["sets"].as_array().unwrap() {
+        assert_eq!(set["tables"].as_array().unwrap().len(), 3, "{verified}");
     }
 }
 

@@ -10,9 +10,11 @@ use super::support::{Project, Run, random::Random};
 /// A server for tests that do not hurt it.
 pub(crate) fn shared(kind: Kind) -> &'static ObjectStorage {
     static S3: OnceLock<ObjectStorage> = OnceLock::new();
+    static GCS: OnceLock<ObjectStorage> = OnceLock::new();
     static AZURE: OnceLock<ObjectStorage> = OnceLock::new();
     let place = match kind {
         Kind::S3 => &S3,
+        Kind::Gcs => &GCS,
         Kind::Azure => &AZURE,
     };
     place.get_or_init(|| ObjectStorage::start(kind).unwrap())
