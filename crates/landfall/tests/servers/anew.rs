@@ -1,6 +1,11 @@
 //! Tables of PostgreSQL that are replaced: made anew and put in the place of the old ones, or, where somebody has added something to
 //! them that would be lost, emptied where they stand.
 
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::Stdio,
+};
+
 use super::{
     place::Kind,
     site::{STAFF, Site},
@@ -116,6 +121,34 @@ fn rows_of_others_that_would_lose_their_parents_stop_a_table_made_anew() {
     assert!(run.stderr.contains("badges"), "{}", run.stderr);
     assert_eq!((seen(&site), number_of(&site, "staff")), (before, number));
     assert_eq!(site.place.number("SELECT count(*) FROM staff WHERE id = 9000"), 1);
+}
+
+/// Somebody's report may last: it does not make the load fail, and sees what it saw.
+#[test]
+fn a_reader_who_does_not_end_makes_the_rows_replaced_where_they_stand() {
+    let site = site("DEFERRABLE");
+    let (before, staff, teams) = (seen(&site), site.content("staff", STAFF[1].1), site.content("teams", STAFF[0].1));
+    site.place.run("UPDATE staff SET name = 'another' WHERE id > 1");
+    let number = number_of(&site, "staff");
+    let mut reader = site.place.database().client().unwrap();
+    let mut reader = reader.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = reader.stdin.take().unwrap();
+    let mut output = BufReader::new(reader.stdout.take().unwrap()).lines();
+    let ask = "SELECT count(*) FROM staff WHERE name = 'another';\n";
+    writeln!(input, "BEGIN ISOLATION LEVEL REPEATABLE READ; {ask}").unwrap();
+    let mut answer = || output.by_ref().map(Result::unwrap).find(|line| line.parse::<u32>().is_ok()).unwrap();
+    let seen_first = answer();
+    assert_ne!(seen_first, "0");
+    let separator = if site.place.url.contains('?') { '&' } else { '?' };
+    site.aim(&format!("{}{separator}lock_timeout=1", site.place.url));
+    restore(&site, &["teams", "staff"]);
+    input.write_all(ask.as_bytes()).unwrap();
+    assert_eq!(answer(), seen_first);
+    drop(input);
+    reader.wait().unwrap();
+    assert_eq!((site.content("staff", STAFF[1].1), site.content("teams", STAFF[0].1)), (staff, teams));
+    assert_eq!((number_of(&site, "staff"), seen(&site)), (number, before));
+    assert_eq!(site.place.number("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'anew%'"), 0);
 }
 
 #[test]

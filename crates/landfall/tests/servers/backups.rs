@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use serde_json::Value;
+use testbed::{Proxy, Rule};
 
 use super::{
     place::Kind,
@@ -235,5 +236,26 @@ fn two_restores_of_one_table_at_once_leave_it_whole() {
             assert_eq!(site.run(&["rejects", "list", "--json"]).exits(0).stdout, "", "{kind:?}");
             site.run(&["verify"]).exits(0);
         }
+    }
+}
+
+#[test]
+fn a_database_that_goes_away_fails_the_backup_and_leaves_the_older_ones() {
+    for kind in Kind::DATABASES {
+        let site = Site::new(staff::project(), kind);
+        site.write("staff.csv", File::clean(23, 1, 5000).bytes);
+        site.run(&["load", "-q"]).exits(0);
+        let set = backup(&site, "sets");
+        let proxy = Proxy::start(site.place.database().port()).unwrap();
+        site.aim(&proxy.url(site.place.database()));
+        for (round, bytes) in (1..).zip([4_000, 20_000, 60_000, 90_000]) {
+            proxy.set(Rule::CutAfterFromServer(bytes));
+            site.run(&["backup", "--to", "sets"]).fails(13);
+            assert_eq!(proxy.fired(), round, "{kind:?}: nothing was cut");
+            let sets = site.run(&["backups", "verify", "--json", "--in", "sets"]).exits(0).json();
+            assert_eq!(sets["sets"].as_array().unwrap().len(), 1, "{kind:?}: {sets}");
+            assert_eq!(sets["sets"][0]["set"], set["set"]);
+        }
+        assert_eq!(digests(&backup(&site, "sets")), digests(&set), "{kind:?}");
     }
 }

@@ -7,11 +7,12 @@
 use super::{
     building::{build, missing_keys, move_to},
     connection::{Connection, Format},
-    ddl::{Place, add_foreign_keys, create_heap},
+    ddl::{Place, add_foreign_keys, all_names, create_heap},
     failure::{Context as _, Outcome},
     parameters::Parameters,
     session::Session,
     untouched::{is_untouched, privileges_of},
+    worker::Worker,
 };
 use crate::{error::Result, target::Table};
 
@@ -80,17 +81,51 @@ fn attempt(session: &Session, connection: &mut Connection, tables: &[&Table]) ->
     Ok(Some(anew))
 }
 
-/// Gives the new tables their keys, and puts them in the place of the old ones.
-pub(super) fn finish(connection: &mut Connection, schema: &str, anew: &[Anew]) -> Outcome<()> {
+/// Gives the new tables their keys, and puts them in the place of the old ones; where somebody reads those for too long, the new rows.
+pub(super) fn finish(worker: &mut Worker, anew: &[Anew]) -> Outcome<()> {
+    let connection = &mut worker.connection;
     // What takes long comes first: readers wait from the lock on.
     for Anew { table, heap, .. } in anew {
         let missing = missing_keys(connection, table, heap, heap)?;
         build(connection, &missing)?;
     }
-    let tables: Vec<&Table> = anew.iter().map(|anew| &anew.table).collect();
     let places: Vec<String> = anew.iter().map(|anew| anew.place.to_string()).collect();
     let places = places.join(", ");
-    connection.batch(&format!("LOCK TABLE {places} IN ACCESS EXCLUSIVE MODE"))?;
+    connection.batch("SAVEPOINT landfall_anew")?;
+    match connection.batch(&format!("LOCK TABLE {places} IN ACCESS EXCLUSIVE MODE")) {
+        Ok(_) => swap(connection, &worker.session.settings.schema, anew, &places),
+        Err(failure) if failure.code() == Some(LOCK_NOT_AVAILABLE) => {
+            connection.batch("ROLLBACK TO SAVEPOINT landfall_anew")?;
+            tracing::info!(tables = places, "others read the tables; their rows are replaced where they stand");
+            replace_rows(worker, anew)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The SQLSTATE for a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// Takes the rows of the old tables out, and those of the new ones over. Readers need not wait for that.
+fn replace_rows(worker: &mut Worker, anew: &[Anew]) -> Outcome<()> {
+    worker.check_keys(true)?;
+    worker.defer_keys()?;
+    worker.connection.patiently(|connection| {
+        for Anew { place, .. } in anew.iter().rev() {
+            connection.batch(&format!("DELETE FROM {place}"))?;
+        }
+        for Anew { table, heap, place } in anew {
+            let names = all_names(table);
+            connection
+                .batch(&format!("INSERT INTO {place} ({names}) SELECT {names} FROM {heap}; DROP TABLE {heap}"))?;
+        }
+        Ok(())
+    })
+}
+
+/// Puts the new tables in the place of the old ones, which are locked.
+fn swap(connection: &mut Connection, schema: &str, anew: &[Anew], places: &str) -> Outcome<()> {
+    let tables: Vec<&Table> = anew.iter().map(|anew| &anew.table).collect();
     let referring = referring(connection, schema, &tables)?;
     for Referring { table, name, .. } in &referring {
         connection.batch(&format!("ALTER TABLE {table} DROP CONSTRAINT {name}"))?;

@@ -414,8 +414,7 @@ impl Transaction for PostgresTransaction<'_> {
             if self.anew.is_empty() {
                 return Ok(());
             }
-            let schema = &self.target.session.settings.schema;
-            let finished = anew::finish(&mut worker.connection, schema, &self.anew);
+            let finished = anew::finish(worker, &self.anew);
             finished.map_err(|failure| worker.told(failure, "cannot put the new tables in the place of the old ones"))
         })?;
         if !self.anew.is_empty() {
