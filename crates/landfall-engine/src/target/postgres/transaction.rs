@@ -1,12 +1,14 @@
 //! A write transaction on a lane.
 
+mod reading;
+
 use std::{cell::RefCell, collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
+use landfall_core::{keys::Scalar, reject::CellError};
 
 use super::{
-    Fence, Pace, Place, Postgres, Read, RefusedRow, RowFilter, Seat, Table, Transaction,
+    Fence, Pace, Place, Postgres, RefusedRow, Seat, Table, Transaction,
     anew::{self, Anew},
     building, catalog,
     connection::Connection,
@@ -19,12 +21,11 @@ use super::{
     worker::{Destination, Held, Later, Worker},
 };
 use crate::{
-    document::{Document, DocumentFilter, NewDocument},
+    document::{Document, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    ledger::{LoadEntry, LoadId},
+    quarantine::{NewReject, RejectId},
     target::{
-        batch::{Foreign, shown},
         parent_gone,
         sql::{documents, followers::refuse_followers, ledger, quarantine},
     },
@@ -161,81 +162,6 @@ impl<'t> PostgresTransaction<'t> {
 
 fn ended() -> crate::Error {
     TargetError::new(TargetErrorKind::Statement, "the transaction has ended").into()
-}
-
-impl Read for PostgresTransaction<'_> {
-    fn has_table(&self, table: &Table) -> Result<bool> {
-        Ok(self.seat(table)?.is_some_and(|seat| seat.heap.is_none()))
-    }
-
-    fn row_count(&self, table: &Table) -> Result<u64> {
-        self.read_rows(table, rows::count).map(Option::unwrap_or_default)
-    }
-
-    fn limits(&self, table: &Table) -> TargetLimits {
-        self.target.limits_of(table)
-    }
-
-    fn is_remote(&self) -> bool {
-        true
-    }
-
-    fn finds(&self, table: &Table) -> bool {
-        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.is_bare))
-    }
-
-    fn checks_parents(&self, table: &Table) -> bool {
-        self.destination(table).is_ok_and(|destination| !destination.unchecked && !destination.seat.is_bare)
-    }
-
-    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
-        if !values.is_empty() {
-            self.index(table, positions)?;
-        }
-        let found =
-            self.read_rows(table, |connection, place| rows::find_all(connection, table, place, positions, values))?;
-        Ok(found.unwrap_or_else(|| vec![None; values.len()]))
-    }
-
-    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
-        let rows = self.read_rows(table, |connection, place| rows::page(connection, table, place, filter))?;
-        Ok(rows.unwrap_or_default())
-    }
-
-    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        self.read_rows(table, |connection, place| {
-            rows::scan(connection, table, place, (positions, Foreign::Missing), &mut shown(visit))
-        })
-        .map(drop)
-    }
-
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-        self.own(|own| ledger::loads(own, filter))
-    }
-
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-        self.own(|own| documents::documents(own, filter))
-    }
-
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-        self.own(|own| quarantine::rejects(own, filter))
-    }
-
-    fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-        self.own(|own| quarantine::count(own, filter))
-    }
-
-    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-        self.own(|own| quarantine::groups(own, filter))
-    }
-
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.own(|own| quarantine::raw(own, reject, visit))
-    }
-
-    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-        self.own(|own| quarantine::events(own, reject))
-    }
 }
 
 impl Transaction for PostgresTransaction<'_> {
