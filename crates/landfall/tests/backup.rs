@@ -134,6 +134,9 @@ fn a_project_that_is_lost_is_brought_back_from_a_set() {
     assert_eq!(lost.read("landfall.yaml"), "target: sqlite:another.db\n");
     lost.run(&["restore", "hired_employees", "-q", "--in", sets]).exits(0);
     assert_eq!(lost.run(&["init", "--from-backup", sets, "--set", "nonsense", "--force"]).code, 2);
+    // What is written would not be read where the other form stands beside it.
+    let run = project.run(&["init", "--from-backup", sets, "--force"]).exits(2);
+    assert!(run.stderr.contains("datapackage.yaml exists, and would be read instead"), "{}", run.stderr);
     assert_eq!(lost.run(&["init", "--set", name]).code, 2);
 }
 

@@ -78,7 +78,12 @@ fn from_backup(
     force: bool,
     invocation: &Invocation,
 ) -> Result<Exit> {
-    const PACKAGE: &str = "datapackage.json";
+    const PACKAGE: &str = PACKAGE_FILES[2];
+    let others = &PACKAGE_FILES[..2];
+    if let Some(other) = others.iter().map(|name| folder.join(name)).find(|path| force && path.exists()) {
+        let words = format!("{} exists, and would be read instead of {PACKAGE}; move it away", other.display());
+        return Err(Fault::usage(words).into());
+    }
     let replace = if force { Replace::Yes } else { refuse_any(folder, PACKAGE_FILES.into_iter())? };
     let store = destination.store(&storage_of(folder, &|name| std::env::var(name).ok())?)?;
     let set = named(&*store, set)?;
