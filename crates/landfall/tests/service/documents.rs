@@ -9,7 +9,7 @@ fn the_openapi_document() {
     let served = Served::example(Kind::Sqlite);
     let document = served.get("/openapi.json").of(200);
     assert_eq!(document["openapi"], "3.1.0");
-    insta::with_settings!({prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true}, {
+    insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
     });
     for (path, methods) in document["paths"].as_object().unwrap() {

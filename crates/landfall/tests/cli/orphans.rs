@@ -1,9 +1,6 @@
 //! Records whose parents come later: in the same source, in another table, in a circle.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::{
+use crate::support::{
     Project,
     audit::{audit, content, number},
     random::Random,

@@ -1,13 +1,10 @@
 //! `landfall schema`: the tables as SQL, how the database differs from the data package, and what adding mends.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Project, permissions,
     teams::{PACKAGE, differences, loads, people_with, project, tables, with_database},
 };
+use serde_json::{Value, json};
 
 fn has_database(project: &Project) -> bool {
     project.path().join("landfall.db").exists()

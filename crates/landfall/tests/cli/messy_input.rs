@@ -1,7 +1,4 @@
 //! Messy input: each kind has a defined result, only the bad record is lost to the load, and its bytes are kept.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::{
     io::{BufWriter, Write as _},
@@ -9,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::types::Value;
-use support::{
+use crate::support::{
     Project,
     audit::{number, rows},
     soak,
 };
+use rusqlite::types::Value;
 
 /// Loads `csv` (with its header) into `people`, and tells its ids and the raw bytes and first code of each reject.
 fn outcome(csv: impl AsRef<[u8]>, options: &[&str]) -> (Vec<i64>, Vec<(Vec<u8>, String)>) {

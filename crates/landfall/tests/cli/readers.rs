@@ -1,26 +1,23 @@
 //! What a backup writes, two other programs read: fastavro, and the Avro project's own library for Python. `make test` installs them
 //! below `target/tools`.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
+use crate::support::Project;
 use serde_json::Value;
-use support::Project;
 
 fn python() -> PathBuf {
-    let program = support::repository().join("target/tools/readers/bin/python");
+    let program = crate::support::repository().join("target/tools/readers/bin/python");
     assert!(program.exists(), "there is no {}; `make needs` installs it", program.display());
     program
 }
 
 /// The rows of a file as a reader sees them.
 fn read(reader: &str, file: &Path) -> Vec<Vec<Value>> {
-    let script = support::repository().join("crates/landfall/tests/readers.py");
+    let script = crate::support::repository().join("crates/landfall/tests/cli/readers.py");
     let run = Command::new(python()).arg(script).arg(reader).arg(file).output().unwrap();
     assert!(run.status.success(), "{reader}, {}: {}", file.display(), String::from_utf8_lossy(&run.stderr));
     let text = String::from_utf8(run.stdout).unwrap();

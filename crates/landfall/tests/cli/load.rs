@@ -1,9 +1,6 @@
 //! `landfall load`: what is printed, and what is kept.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 /// `text` without what differs from run to run.
 fn steady(text: &str) -> String {

@@ -1,13 +1,10 @@
 //! Rejects are exported, mended in the file, and tried again: what passes becomes a row with a trace.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use rusqlite::types::Value;
-use support::{
+use crate::support::{
     Project,
     audit::{audit, cells, number, rows},
 };
+use rusqlite::types::Value;
 
 /// Eight records, of which six are bad: types, missing, keys, cells, quotes and bytes.
 const RECORDS: &str = "1,Ann,30\n2,,old\n3,Bob,young\n1,Eve,31\n4,\"Cle\"o,1\n5,Dan,1,more\n6,Fay\n7,Gus,\n";

@@ -1,9 +1,6 @@
 //! The exit codes that depend on the world: sources and databases that cannot be used.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 #[test]
 fn a_source_that_is_missing_or_contradicts_the_dictionary_ends_with_4() {

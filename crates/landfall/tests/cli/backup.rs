@@ -1,19 +1,16 @@
 //! Backups and restores, as a person runs them.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-use support::{
+use crate::support::{
     Project, conformance_folder,
     random::Random,
     staff::{self, File},
 };
+use serde_json::Value;
 
 /// The example, loaded.
 fn example() -> Project {
@@ -34,7 +31,7 @@ fn digest(set: &Value, table: &str) -> String {
 }
 
 fn content(project: &Project, table: &str) -> Vec<String> {
-    support::audit::content(project, table).into_iter().map(|row| format!("{row:?}")).collect()
+    crate::support::audit::content(project, table).into_iter().map(|row| format!("{row:?}")).collect()
 }
 
 #[test]

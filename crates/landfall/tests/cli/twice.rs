@@ -1,9 +1,6 @@
 //! The same content again, and content that grew or changed: nothing is doubled, nothing is lost.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::{
+use crate::support::{
     Project,
     audit::{audit, content, quarantine},
     staff::{self, File, Rule, Staff, expect, held},

@@ -1,9 +1,6 @@
 //! Promise 7: a replace takes effect in one step or not at all.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::{
+use crate::support::{
     Project,
     audit::{audit, content},
     staff::{self, File, Rule, Staff, expect, held},

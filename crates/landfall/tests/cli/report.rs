@@ -1,8 +1,6 @@
 //! `landfall report`: listing, parameters, forms.
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 #[test]
 fn reports_are_listed_with_their_parameters() {
@@ -77,7 +75,7 @@ fn sql_at_fault_is_the_projects_fault() {
 fn the_reports_of_the_real_data_equal_the_expected_files() {
     let Some(project) = Project::real() else { return };
     project.run(&["load", "-q"]).exits(0);
-    let expected = support::conformance_folder().unwrap_or_default().join("hr/expected");
+    let expected = crate::support::conformance_folder().unwrap_or_default().join("hr/expected");
     for (name, file) in [
         ("hires_by_quarter", "hires_by_quarter_2021.csv"),
         ("departments_above_mean", "departments_above_mean_2021.csv"),

@@ -1,10 +1,7 @@
 //! Promise 3: what goes in comes out byte for byte, or it is a reject that keeps the record's bytes.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
+use crate::support::{Project, audit::rows, conformance_folder};
 use rusqlite::types::Value;
-use support::{Project, audit::rows, conformance_folder};
 
 /// One table `t` with an id and fields as given; CSV with a header.
 fn project(fields: &str, csv: impl AsRef<[u8]>) -> Project {
@@ -53,7 +50,7 @@ fn naughty_strings_come_out_as_they_went_in() {
         assert_eq!(row["v"], **text);
     }
     let out = report(&project, "csv");
-    let again = support::audit::cells(&out);
+    let again = crate::support::audit::cells(&out);
     assert_eq!(again.len(), strings.len() + 1);
     for (row, text) in again[1..].iter().zip(&strings) {
         assert_eq!(row[1], *text);

@@ -1,9 +1,6 @@
 //! What a person reads before anything runs: help, version, completions, man pages.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 #[test]
 fn help_of_every_command() {

@@ -1,8 +1,6 @@
 //! `landfall rejects`: the quarantine as a person works with it.
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 /// Two good records, and two bad ones with three errors.
 fn loaded() -> Project {

@@ -1,17 +1,14 @@
 //! Promise 6: rows and rejects do not depend on threads, on how the work is cut, or on how the bytes arrive.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::io::Write as _;
 
-use rusqlite::types::Value;
-use serde_json::Value as Json;
-use support::{
+use crate::support::{
     Project,
     audit::{content, rows},
     staff::{self, File},
 };
+use rusqlite::types::Value;
+use serde_json::Value as Json;
 
 /// Rows, and rejects with place, bytes and errors.
 type Answer = (Vec<Vec<Value>>, Vec<Vec<Value>>);

@@ -1,10 +1,7 @@
 //! `landfall check`: every reason with its place, and nothing written.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
+use crate::support::Project;
 use serde_json::json;
-use support::Project;
 
 #[test]
 fn every_reason_is_told_with_its_place_and_nothing_is_written() {

@@ -1,11 +1,8 @@
 //! Promise 1: read = inserted + updated + unchanged + rejected, for every load, counted afresh after every command.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
-use support::{
+use crate::support::{
     Project,
     audit::{audit, number},
     staff::{self, File, Rule, Staff, expect, held},

@@ -1,9 +1,6 @@
 //! `landfall verify` and `landfall loads`.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 #[test]
 fn nothing_is_found_where_nothing_is_wrong() {

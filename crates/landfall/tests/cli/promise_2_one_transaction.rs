@@ -2,23 +2,20 @@
 //! is what an undisturbed run leaves there: nothing is lost, nothing is doubled.
 //!
 //! `LANDFALL_SOAK=1` kills `LANDFALL_SOAK_ROUNDS` times (1000 by default) in each test.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::{
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use rusqlite::types::Value;
-use support::{
+use crate::support::{
     Project,
     audit::{audit, content, quarantine, rows},
     random::Random,
     rounds,
     staff::{self, File},
 };
+use rusqlite::types::Value;
 
 /// What must be the same whatever happened on the way, as lines.
 fn outcome(project: &Project) -> Vec<String> {

@@ -1,9 +1,7 @@
 //! Decimal numbers are one content and one key where their values are equal, however many zeros they end in.
 
-mod support;
-
+use crate::support::{Project, audit::content};
 use rusqlite::types::Value;
-use support::{Project, audit::content};
 
 /// The tables `rates` (key `step`) and `uses`, which refers to it.
 const PACKAGE: &str = "resources:

@@ -1,9 +1,6 @@
 //! What broke once: each test is named after it.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::{Project, audit::number};
+use crate::support::{Project, audit::number};
 
 /// Parents `p`, children `c` with a key, and a `log` without one.
 const PACKAGE: &str = "resources:

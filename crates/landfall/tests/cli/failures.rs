@@ -1,8 +1,5 @@
 //! What can go wrong around a load: one clear message, its exit code, nothing half done, and the same command succeeds
 //! once the cause is gone.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::{
     io::Write as _,
@@ -10,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::types::Value;
-use support::{
+use crate::support::{
     Project, Run,
     audit::{audit, content},
     permissions::{read_only, run, unprivileged},
     staff::{self, File, Rule, Staff, expect, held},
 };
+use rusqlite::types::Value;
 
 /// What the database holds, Landfall's own tables included.
 fn everything(project: &Project) -> Vec<Vec<Vec<Value>>> {

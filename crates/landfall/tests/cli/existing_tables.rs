@@ -1,9 +1,6 @@
 //! Tables that exist are held against the data package: what differs is told, and what stops loads stops them.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod support;
-
-use support::{
+use crate::support::{
     Project,
     teams::{differences, loads, people_with, with_database},
 };

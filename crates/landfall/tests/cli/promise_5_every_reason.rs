@@ -1,12 +1,9 @@
 //! Promise 5: a record that breaks many rules lists them all, at every door.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
 
 use std::collections::BTreeSet;
 
+use crate::support::Project;
 use serde_json::Value;
-use support::Project;
 
 const PACKAGE: &str = "resources:
   - name: towns

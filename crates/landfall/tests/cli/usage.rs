@@ -1,8 +1,6 @@
 //! Command lines that make no sense, and projects at fault: one clear message each, and its exit code.
 
-mod support;
-
-use support::Project;
+use crate::support::Project;
 
 #[test]
 fn mistakes_of_the_command_line_end_with_2() {

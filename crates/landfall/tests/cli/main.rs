@@ -1,0 +1,32 @@
+//! The program as a person runs it, on SQLite files of its own. One test program for all of these, since each further one
+//! costs a link.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backup;
+mod check;
+mod existing_tables;
+mod exit_codes;
+mod failures;
+mod help;
+mod load;
+mod mending;
+mod messy_input;
+mod numbers;
+mod orphans;
+mod promise_1_conservation;
+mod promise_2_one_transaction;
+mod promise_3_nothing_changes;
+mod promise_5_every_reason;
+mod promise_6_same_answer;
+mod promise_7_look_before_you_touch;
+mod readers;
+mod regressions;
+mod rejects;
+mod report;
+mod schema;
+mod twice;
+mod usage;
+mod verify;
