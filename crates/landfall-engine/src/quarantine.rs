@@ -3,7 +3,10 @@
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-use crate::{ledger::LoadId, pipeline::RejectedRecord};
+use crate::{
+    ledger::{LoadEntry, LoadId, LoadState},
+    pipeline::RejectedRecord,
+};
 
 pub use crate::pipeline::export_rejects as export;
 
@@ -86,7 +89,7 @@ pub enum RejectState {
     Deferred,
     /// It passed when it was tried again, and is a row now.
     Released,
-    /// The same content was loaded again, and the reject of that load stands for it.
+    /// Its source was loaded again, with the same content or by a replace: the rejects of that load stand for it.
     Superseded,
     /// Somebody has given it up, and said why.
     Discarded,
@@ -145,6 +148,58 @@ impl Reject {
     pub const RAW_LIMIT: usize = 1 << 20;
 }
 
+/// Which rejects of earlier loads a load closes: they were met again, and its own rejects stand for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Those of loads of the same content.
+    SameContent,
+    /// Those of loads of the same source with other content: a replace has read it again.
+    SameSource,
+    /// Those of loads of the same content that were rolled back. A load that was rolled back itself stands for no others: it may
+    /// not have met what an earlier one rejected.
+    RolledBack,
+}
+
+impl Closing {
+    /// What is noted of a reject that is closed so.
+    #[must_use]
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::SameContent | Self::RolledBack => "superseded",
+            Self::SameSource => "replaced",
+        }
+    }
+
+    /// Whether the rejects of `earlier` are closed by `load`.
+    pub(crate) fn closes(self, load: &LoadEntry, earlier: &LoadEntry) -> bool {
+        let same = earlier.digest == load.digest;
+        earlier.table == load.table
+            && earlier.id < load.id
+            && match self {
+                Self::SameContent => same,
+                Self::SameSource => !same && earlier.source == load.source,
+                Self::RolledBack => same && earlier.state == LoadState::RolledBack,
+            }
+    }
+}
+
+/// How many rejects of earlier loads were closed, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ClosedRejects {
+    /// Their content was loaded again.
+    pub same_content: u64,
+    /// A replace has read their source again.
+    pub same_source: u64,
+}
+
+impl ClosedRejects {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.same_content == 0 && self.same_source == 0
+    }
+}
+
 /// Which rejects are wanted; nothing given means all that are open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RejectFilter {
@@ -194,7 +249,8 @@ pub struct RejectEvent {
     pub reject: RejectId,
     /// The load that did it; the reject's own where it was discarded.
     pub load: LoadId,
-    /// `released`, `retried` (and failed again), `superseded` or `discarded`.
+    /// `released`, `retried` (and failed again), `superseded` (by the same content), `replaced` (by a replace that read its source
+    /// again) or `discarded`.
     pub action: String,
     /// The record's bytes as they were tried, where they differ from the quarantine's; of one that was discarded, the reason.
     pub mended: Option<Vec<u8>>,

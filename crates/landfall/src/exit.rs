@@ -31,19 +31,21 @@ pub(crate) enum Exit {
     NewerVersion = 9,
     /// A load was stopped because it had more rejects than `--max-rejects` allows.
     TooManyRejects = 10,
-    /// An atomic load, or a batch of an atomic push, had rejects and was rolled back.
+    /// An atomic load, a batch of an atomic push, or a restore that replaces had rejects and was rolled back.
     RolledBack = 11,
     /// A table of the database is not what the dictionary says.
     Mismatch = 12,
     /// The target (or the service, or the object storage) did not answer, or the connection to it was lost: the same command may succeed later. A code of its own,
     /// so that a script can tell it from a wrong password, which no further attempt mends.
     Lost = 13,
+    /// A replace was stopped: it would remove rows, and leave the table empty or with fewer rows than rejects.
+    LeavesLittle = 14,
     /// A mistake of Landfall's own.
     Internal = 70,
 }
 
 /// All codes with their meaning, for `--help` and the man page.
-const MEANINGS: [(Exit, &str); 15] = [
+const MEANINGS: [(Exit, &str); 16] = [
     (Exit::Done, "done (records in the quarantine are no failure)"),
     (Exit::Found, "check found bad records, verify or backups verify a discrepancy, or schema diff a difference"),
     (Exit::Usage, "the command line makes no sense"),
@@ -55,9 +57,13 @@ const MEANINGS: [(Exit, &str); 15] = [
     (Exit::DiskFull, "no space is left"),
     (Exit::NewerVersion, "the database was made by a newer version of Landfall"),
     (Exit::TooManyRejects, "a load was stopped: more rejects than --max-rejects allows"),
-    (Exit::RolledBack, "an atomic load (or a batch of an atomic push) had rejects and was rolled back"),
+    (
+        Exit::RolledBack,
+        "an atomic load (a batch of an atomic push, a restore that replaces) had rejects and was rolled back",
+    ),
     (Exit::Mismatch, "a table of the database is not what the data package says"),
     (Exit::Lost, "the database, service or storage did not answer in time, or the connection to it was lost"),
+    (Exit::LeavesLittle, "a replace was stopped: it would leave a table empty, or with fewer rows than rejects"),
     (Exit::Internal, "a mistake of Landfall's own"),
 ];
 
@@ -193,7 +199,7 @@ mod tests {
     fn codes_are_distinct_and_all_are_documented() {
         let mut codes: Vec<u8> = MEANINGS.iter().map(|(exit, _)| exit.code()).collect();
         codes.dedup();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 70]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 70]);
     }
 
     #[test]

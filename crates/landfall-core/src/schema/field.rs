@@ -239,3 +239,20 @@ pub struct Constraints {
     /// The only values allowed.
     pub enumeration: Option<Vec<String>>,
 }
+
+impl Constraints {
+    /// Takes the constraint called `name` away, where there is one.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        match name {
+            "minLength" => self.min_length.take().is_some(),
+            "maxLength" => self.max_length.take().is_some(),
+            "minimum" => self.minimum.take().is_some(),
+            "maximum" => self.maximum.take().is_some(),
+            "exclusiveMinimum" => self.exclusive_minimum.take().is_some(),
+            "exclusiveMaximum" => self.exclusive_maximum.take().is_some(),
+            "pattern" => self.pattern.take().is_some(),
+            "enum" => self.enumeration.take().is_some(),
+            _ => false,
+        }
+    }
+}

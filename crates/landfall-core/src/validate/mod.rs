@@ -244,6 +244,22 @@ impl Validator {
     }
 }
 
+/// Every rule of `field` that cannot be applied.
+#[must_use]
+pub fn broken_rules(field: &Field) -> Vec<RuleError> {
+    let mut rest = field.clone();
+    let mut found = Vec::new();
+    while let Err(error) = compile::column(&rest, 0, false) {
+        let is_constraint = rest.constraints.remove(error.rule);
+        found.push(error);
+        if !is_constraint {
+            // Without its type, nothing else of the field can be read.
+            break;
+        }
+    }
+    found
+}
+
 /// The Arrow field of a column of `data_type` that holds the values of `field`, wherever they come from.
 #[must_use]
 pub fn arrow_field(field: &Field, data_type: DataType) -> ArrowField {

@@ -13,7 +13,7 @@ use crate::{
     avro::{check, read_schema},
     error::{Error, Result, TargetErrorKind},
     ledger::{Mode, OnConflict},
-    pipeline::{LoadOptions, LoadOutcome, Observer, RejectedRecord, Work, check_sources, load_sources},
+    pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, Work, can_dry_run, load_sources},
     project::Project,
     source::Source,
     target::Target,
@@ -35,6 +35,12 @@ pub struct RestoreOptions {
     pub mode: Mode,
     /// Whether the tables of the set that refer to those restored are restored with them, as far as they go.
     pub with_dependents: bool,
+    /// All of it or nothing: one reject, and no row is inserted. So it is, too, where a replace is not told how many rejects it may have.
+    pub atomic: bool,
+    /// Stop beyond this many rejects.
+    pub max_rejects: Option<MaxRejects>,
+    /// A replace may leave a table empty.
+    pub allow_empty: bool,
     /// How the fields of files become those of tables.
     pub mapping: Mapping,
     /// The most bytes that a file may be when it is decompressed.
@@ -82,8 +88,7 @@ pub struct Restore {
     sources: Vec<(usize, Source)>,
     /// Files that were fetched for it, and go with it.
     fetched: Vec<SetFile>,
-    mode: Mode,
-    work: Work,
+    options: LoadOptions,
 }
 
 impl Restore {
@@ -107,8 +112,7 @@ impl Restore {
             outcome: RestoreOutcome { set: None, location: String::new(), tables: Vec::new(), loads: Vec::new() },
             sources: Vec::new(),
             fetched: Vec::new(),
-            mode: options.mode,
-            work: options.work,
+            options: load_options(options),
         };
         match from {
             From::Set(set) => restore.prepare_set(project, store, positions, set, options, observer)?,
@@ -205,29 +209,27 @@ impl Restore {
         &self.outcome
     }
 
-    fn options(&self) -> LoadOptions {
-        LoadOptions {
-            mode: self.mode,
-            on_conflict: if self.mode == Mode::Upsert { OnConflict::Update } else { OnConflict::Reject },
-            work: self.work,
-            ..LoadOptions::default()
-        }
-    }
-
-    /// Validates all rows as [`run`](Self::run) would, and writes nothing; each rejected one is handed to `visit`.
+    /// Whether [`try_out`](Self::try_out) needs a target that may be written.
     ///
     /// # Errors
     /// A target that cannot be read.
+    pub fn tries_by_writing(&self, target: &dyn Target, project: &Project) -> Result<bool> {
+        let positions: Vec<usize> = self.sources.iter().map(|(position, _)| *position).collect();
+        can_dry_run(target, project, &positions)
+    }
+
+    /// Does what [`run`](Self::run) would do, and rolls it back.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
     pub fn try_out(
         mut self,
-        target: &dyn Target,
+        target: &mut dyn Target,
         project: &Project,
-        visit: &mut dyn FnMut(RejectedRecord) -> Result<()>,
         observer: &dyn Observer,
     ) -> Result<RestoreOutcome> {
-        let sources = std::mem::take(&mut self.sources);
-        self.outcome.loads = check_sources(target, project, sources, &self.options(), visit, observer)?;
-        Ok(self.outcome)
+        self.options.dry_run = true;
+        self.run(target, project, observer)
     }
 
     /// Restores the tables. Rows that break a rule go to the quarantine.
@@ -240,20 +242,28 @@ impl Restore {
         project: &Project,
         observer: &dyn Observer,
     ) -> Result<RestoreOutcome> {
-        let options = self.options();
-        let (keyed, keyless): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sources)
-            .into_iter()
-            .partition(|(position, _)| options.mode == Mode::Replace || has_key(&project.package, *position));
-        // Where a key tells rows apart, what is there already is unchanged, whatever the ledger says of the file.
-        for (sources, force) in [(keyed, true), (keyless, false)] {
-            if !sources.is_empty() {
-                let options = LoadOptions { force, ..options.clone() };
-                self.outcome
-                    .loads
-                    .extend(load_sources(target, project, sources, &options, observer).map_err(with_mend)?);
-            }
-        }
+        let sources = std::mem::take(&mut self.sources);
+        let loads = load_sources(target, project, sources, &self.options, observer).map_err(with_mend)?;
+        self.outcome.loads = loads;
         Ok(self.outcome)
+    }
+}
+
+/// How the files of a restore are loaded.
+fn load_options(options: &RestoreOptions) -> LoadOptions {
+    let replaces = options.mode == Mode::Replace;
+    LoadOptions {
+        mode: options.mode,
+        on_conflict: if options.mode == Mode::Upsert { OnConflict::Update } else { OnConflict::Reject },
+        atomic: options.atomic || replaces && options.max_rejects.is_none(),
+        max_rejects: options.max_rejects,
+        allow_rejects: options.max_rejects.is_some(),
+        allow_empty: options.allow_empty,
+        force: replaces,
+        // Where a key tells rows apart, what is there already is unchanged, whatever the ledger says of the file.
+        force_keyed: true,
+        work: options.work,
+        ..LoadOptions::default()
     }
 }
 
@@ -268,11 +278,6 @@ fn with_mend(error: Error) -> Error {
         }
         other => other,
     }
-}
-
-fn has_key(package: &Package, position: usize) -> bool {
-    let schema = &package.resources[position].schema;
-    !schema.primary_key.is_empty() || !schema.unique_keys.is_empty()
 }
 
 /// `positions` and those of all tables that refer to one of them, directly or not.

@@ -38,6 +38,9 @@ fn prepared(project: &Project, store: &LocalStore) -> Result<Restore> {
     let options = RestoreOptions {
         mode: Mode::Replace,
         with_dependents: false,
+        atomic: false,
+        max_rejects: None,
+        allow_empty: false,
         mapping: Mapping::default(),
         most_bytes: None,
         work: Work::default(),

@@ -355,15 +355,5 @@ pub(super) fn complete(transaction: &mut dyn Transaction, entry: &mut LoadEntry,
 
 /// The outcome of a retry.
 pub(super) fn outcome(entry: &LoadEntry, reasons: &Reasons) -> LoadOutcome {
-    LoadOutcome {
-        load_id: entry.id,
-        table: entry.table.clone(),
-        source: entry.source.clone(),
-        state: entry.state,
-        counts: entry.counts,
-        seconds: entry.seconds,
-        reasons: reasons.ranked(),
-        resumed: 0,
-        stages: None,
-    }
+    LoadOutcome { reasons: reasons.ranked(), ..LoadOutcome::of(entry) }
 }

@@ -94,7 +94,7 @@ fn is_of_others(session: &Session<'_>, target: &dyn Target, step: &Step) -> Resu
 }
 
 /// The table at `position` and all that it refers to, directly or not.
-fn ancestors(session: &Session<'_>, position: usize) -> HashSet<usize> {
+pub(super) fn ancestors(session: &Session<'_>, position: usize) -> HashSet<usize> {
     let mut found = HashSet::from([position]);
     let mut open = vec![position];
     while let Some(at) = open.pop() {

@@ -5,23 +5,23 @@ use std::collections::HashSet;
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection, Silent,
     adopt::release_waiting,
-    building::{Building, in_circle, is_searched},
-    known::{Purpose, replaced},
-    layout::written,
-    load::{Session, known, load_source},
-    plan::{Step, children, ordered, plan},
-    resume::{abandon, end_early},
-    spill::Spill,
-    writer::{More, Writer},
+    building::Building,
+    check::check_steps,
+    known::Purpose,
+    load::{Session, load_source},
+    plan::{Step, ordered, plan},
+    preflight::check_before,
+    resume::end_early,
+    whole::{as_of_load, as_one, can_roll_back},
+    writer::Writer,
 };
 use crate::{
-    error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadFilter, LoadState, Mode, OnConflict},
+    error::{Error, Result},
+    ledger::{LoadFilter, LoadState, Mode, OnConflict},
     project::Project,
-    source::{Source, digest_of},
-    target::{Fence, Pace, Table, Target, Transaction},
+    source::Source,
+    target::Target,
 };
-use landfall_core::reject::ErrorCode;
 
 /// Loads the tables of `selections`, or all, parents before children. Records that break a rule go to the quarantine;
 /// those of the quarantine whose parents arrived are released.
@@ -54,6 +54,29 @@ pub fn load_sources(
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
     run(target, project, &ordered(project, sources), options, observer)
+}
+
+/// The positions of the tables of `selections`; of all where there are none.
+///
+/// # Errors
+/// A table that is not in the data package.
+pub fn positions_of(project: &Project, selections: &[Selection]) -> Result<Vec<usize>> {
+    if selections.is_empty() {
+        return Ok((0..project.package.resources.len()).collect());
+    }
+    selections.iter().map(|selection| project.position(&selection.table)).collect()
+}
+
+/// Whether a dry run of loads into the tables at `positions` writes, and rolls that back: it needs a target that may be written. Where
+/// one of the tables is not there yet, it only reads.
+///
+/// # Errors
+/// A target that cannot be read.
+pub fn can_dry_run(target: &dyn Target, project: &Project, positions: &[usize]) -> Result<bool> {
+    let tables = project.tables();
+    let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
+    let steps: Vec<Step> = positions.iter().map(|&position| Step { position, sources: Vec::new() }).collect();
+    can_roll_back(&session, target, &steps)
 }
 
 /// Releases the rejects that wait for rows that `outcomes` brought: what a process owes that died just after it had loaded them.
@@ -94,6 +117,10 @@ fn run(
     let options = &effective(options)?;
     let tables = project.tables();
     let session = Session { project, tables: &tables, options, observer };
+    check_before(&session, target, steps)?;
+    if options.dry_run {
+        return dry_run(&session, target, steps);
+    }
     let replaces = options.mode == Mode::Replace && !Building::makes_all(&session, target, steps)?;
     let mut outcomes = if options.atomic || replaces {
         as_one(&session, target, steps)?
@@ -107,9 +134,18 @@ fn run(
     Ok(outcomes)
 }
 
+/// The real run, rolled back. Where a table is not there yet, its rows are held against nothing but the rules, and nothing is made.
+fn dry_run(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+    if can_roll_back(session, &*target, steps)? {
+        return as_one(session, target, steps);
+    }
+    let outcomes = check_steps(&*target, session.project, steps, session.options, &mut |_| Ok(()), session.observer)?;
+    as_of_load(session, &*target, outcomes)
+}
+
 /// The tables that may have rows which others wait for. What the ledger knew already may have been loaded by a command
 /// that died before it released them.
-fn grown(outcomes: &[LoadOutcome]) -> HashSet<String> {
+pub(super) fn grown(outcomes: &[LoadOutcome]) -> HashSet<String> {
     let has_grown = |outcome: &&LoadOutcome| outcome.counts.inserted > 0 || matches!(outcome.state, LoadState::Known);
     outcomes.iter().filter(has_grown).map(|outcome| outcome.table.clone()).collect()
 }
@@ -143,7 +179,9 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
                 _ => Purpose::Adds,
             };
             let mut writer = Writer::Each(target);
-            let (_, outcome) = load_source(session, &mut writer, step.position, source, (mode, purpose), None)?;
+            let (_, mut outcome) = load_source(session, &mut writer, step.position, source, (mode, purpose), None)?;
+            // A table that is being made had no rows before.
+            outcome.removed = (mode == Mode::Replace && outcome.state != LoadState::Known).then_some(0);
             mode = following(mode);
             let stopped = outcome.state == LoadState::Stopped;
             outcomes.push(outcome);
@@ -158,194 +196,9 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
 }
 
 /// The mode of the sources after the first one: what it left of the table, they add to.
-const fn following(mode: Mode) -> Mode {
+pub(super) const fn following(mode: Mode) -> Mode {
     match mode {
         Mode::Replace => Mode::Append,
         other => other,
     }
-}
-
-/// A load with its ledger entry and its source.
-type Loaded = (LoadEntry, LoadOutcome, Source);
-
-/// All of it in one transaction, which others see only once it is whole.
-fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
-    target.prepare(session.tables)?;
-    let mut spill = Spill::new()?;
-    let fence = match session.options.on_conflict {
-        OnConflict::Update => Fence::Database,
-        _ => Fence::Pipeline,
-    };
-    let writer = Writer::Whole(target.transaction(fence, Pace::InStep)?);
-    match load_whole(session, writer, steps, &mut spill)? {
-        Whole::Committed(outcomes) => Ok(outcomes),
-        Whole::Stopped(loads) => roll_back(session, target, loads, spill),
-    }
-}
-
-/// How loads in one transaction ended.
-enum Whole {
-    Committed(Vec<LoadOutcome>),
-    /// Nothing of them was kept.
-    Stopped(Vec<Loaded>),
-}
-
-/// Loads through one transaction, and commits it where nothing stands against that.
-fn load_whole(session: &Session<'_>, mut writer: Writer<'_>, steps: &[Step], spill: &mut Spill) -> Result<Whole> {
-    let mut loads: Vec<Loaded> = Vec::new();
-    let mut stopped = false;
-    let known: Vec<_> = steps.iter().map(|step| known_replace(session, &writer, step)).collect::<Result<_>>()?;
-    let loaded: Vec<&Step> =
-        steps.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(step, _)| step).collect();
-    if session.options.mode == Mode::Replace {
-        clear(session, &mut writer, &loaded)?;
-    }
-    for (step, known) in steps.iter().zip(known) {
-        if let Some(entries) = known {
-            loads.extend(as_known(session, step, entries));
-            continue;
-        }
-        let mut mode = session.options.mode;
-        for source in &step.sources {
-            let purpose = if mode == Mode::Replace { Purpose::FillsEmpty } else { Purpose::Adds };
-            let (entry, outcome) =
-                load_source(session, &mut writer, step.position, source, (mode, purpose), Some(spill))?;
-            mode = following(mode);
-            stopped |= outcome.state == LoadState::Stopped;
-            loads.push((entry, outcome, source.clone()));
-        }
-    }
-    if stopped || session.options.atomic && spill.len() > 0 {
-        return Ok(Whole::Stopped(loads));
-    }
-    let mut outcomes: Vec<LoadOutcome> = loads.into_iter().map(|(_, outcome, _)| outcome).collect();
-    let takes_over = session.options.on_conflict != OnConflict::Update;
-    if session.options.mode == Mode::Replace
-        && takes_over
-        && loaded.iter().any(|step| in_circle(session, step.position))
-    {
-        // Rows that name each other wait for each other, and nobody is to see the tables without them.
-        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
-    }
-    let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
-    check_children(session, &*transaction, steps, &loaded)?;
-    transaction.commit()?;
-    Ok(Whole::Committed(outcomes))
-}
-
-/// The loads of a replace that the ledger knows: the table holds just the sources' content already.
-fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<LoadEntry>>> {
-    if session.options.mode != Mode::Replace {
-        return Ok(None);
-    }
-    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
-    replaced(writer.read(), &resource, &step.sources, session.options)
-}
-
-/// The outcomes of loads that the ledger knows.
-fn as_known(session: &Session<'_>, step: &Step, entries: Vec<LoadEntry>) -> impl Iterator<Item = Loaded> {
-    let name = &session.project.package.resources[step.position].name;
-    entries.into_iter().zip(&step.sources).map(|(entry, source)| {
-        session.observer.begins(name, &source.name);
-        let (entry, outcome) = known(entry, source);
-        (entry, outcome, source.clone())
-    })
-}
-
-/// Empties the tables of a replace, or has them made anew. Loads of them that were interrupted do not go on.
-fn clear(session: &Session<'_>, writer: &mut Writer<'_>, steps: &[&Step]) -> Result<()> {
-    let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
-    let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
-    for table in &tables {
-        for entry in writer.read().loads_of(&LoadFilter::of_sources(&table.name))?.into_iter().filter(open) {
-            abandon(session, writer, entry)?;
-        }
-    }
-    let searched = session.options.atomic || steps.iter().any(|step| is_searched(session, step.position));
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
-        if searched || !transaction.make_anew(&tables)? {
-            // Children first: a foreign key made by another program may not wait for the end of the transaction.
-            tables.iter().rev().try_for_each(|table| transaction.clear(table))?;
-        }
-        Ok(((), More::No))
-    })
-}
-
-/// Refuses a replace that would take parents away from rows of other tables.
-fn check_children(
-    session: &Session<'_>,
-    transaction: &dyn Transaction,
-    steps: &[Step],
-    loaded: &[&Step],
-) -> Result<()> {
-    if session.options.mode != Mode::Replace {
-        return Ok(());
-    }
-    let mut affected: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
-    for step in steps {
-        affected.extend(children(&session.project.package, session.tables, &session.tables[step.position]));
-    }
-    affected.sort_by(|a, b| a.name.cmp(&b.name));
-    affected.dedup_by(|a, b| a.name == b.name);
-    // In a circle, rows of the first table may name rows of the last one that were there before.
-    let sound = loaded.iter().filter(|step| !in_circle(session, step.position));
-    let sound: Vec<&Table> = sound.map(|step| &session.tables[step.position]).collect();
-    let orphans = transaction.orphans(&affected, &sound)?;
-    if orphans.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Target(TargetError::new(
-        TargetErrorKind::Constraint,
-        format!("the tables were left as they were, since {}; replace those tables with them", orphans.join(", and ")),
-    )))
-}
-
-/// Writes the ledger and the rejects of loads that were rolled back.
-fn roll_back(
-    session: &Session<'_>,
-    target: &mut dyn Target,
-    loads: Vec<(LoadEntry, LoadOutcome, Source)>,
-    spill: Spill,
-) -> Result<Vec<LoadOutcome>> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let mut outcomes = Vec::new();
-    let mut numbers = Vec::new();
-    for (mut entry, mut outcome, source) in loads {
-        if outcome.state == LoadState::Known {
-            outcomes.push(outcome);
-            continue;
-        }
-        let own = outcome.counts.rejected;
-        let counts = Counts { read: outcome.counts.read, rejected: outcome.counts.read, ..Counts::default() };
-        if counts.rejected > own {
-            outcome.reasons.push(super::Reason {
-                code: ErrorCode::RolledBack,
-                field: None,
-                count: counts.rejected - own,
-            });
-        }
-        let whole = outcome.state == LoadState::Complete;
-        if !whole {
-            // How far ahead of the record at which it stopped a source was read is by chance.
-            (entry.digest, entry.digested) = digest_of(&source, None)?;
-        }
-        (entry.state, entry.counts) = (LoadState::RolledBack, counts);
-        (outcome.state, outcome.counts) = (LoadState::RolledBack, counts);
-        let was = entry.id;
-        outcome.load_id = transaction.add_load(&entry)?;
-        // One that stopped has not met all the records that an earlier load rejected.
-        if entry.mode != Mode::Replace && whole {
-            let number = outcome.load_id;
-            transaction.supersede(&LoadEntry { id: number, ..entry.clone() })?;
-        }
-        numbers.push((was, outcome.load_id, entry.table.clone(), source));
-        outcomes.push(outcome);
-    }
-    spill.drain(&mut |load, reject| {
-        let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
-        let table = &session.tables[session.project.position(table)?];
-        super::chunk::store_reject(&mut *transaction, *number, table, source, reject).map(drop)
-    })?;
-    transaction.commit()?;
-    Ok(outcomes)
 }

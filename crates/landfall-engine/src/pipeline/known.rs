@@ -59,7 +59,8 @@ pub(super) fn knowledge(
         // Whatever was loaded before.
         return Ok(Knowledge::New);
     }
-    let force = options.force && purpose != Purpose::GoesOn;
+    let forced = options.force || options.force_keyed && !is_keyless(resource);
+    let force = forced && purpose != Purpose::GoesOn;
     let entries = current(entries, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);

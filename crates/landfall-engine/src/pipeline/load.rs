@@ -13,6 +13,7 @@ use super::{
     known::{Knowledge, Purpose, knowledge, refuse_race, refuse_twice, rules_digest},
     layout::written,
     opened::Opened,
+    preflight::refuse_nothing,
     resolve::Flow,
     resume::{abandon, earlier_reasons, judged, of_whole},
     spill::Spill,
@@ -24,7 +25,7 @@ use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     project::Project,
-    quarantine::RejectFilter,
+    quarantine::{ClosedRejects, Closing, RejectFilter},
     source::{Source, Stamp},
     target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
@@ -96,15 +97,11 @@ const fn can_go_on(kind: TargetErrorKind) -> bool {
 /// The outcome for content that the ledger knows.
 pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
     let outcome = LoadOutcome {
-        load_id: entry.id,
-        table: entry.table.clone(),
         source: source.name.clone(),
         state: LoadState::Known,
-        counts: Default::default(),
+        counts: Counts::default(),
         seconds: 0.0,
-        reasons: Vec::new(),
-        resumed: 0,
-        stages: None,
+        ..LoadOutcome::of(&entry)
     };
     (entry, outcome)
 }
@@ -133,6 +130,8 @@ struct Run<'r, 's> {
     resumed: u64,
     /// Seconds that earlier commands had spent.
     spent: f64,
+    /// The rejects of earlier loads that it closed.
+    closed_rejects: ClosedRejects,
 }
 
 impl<'r, 's> Run<'r, 's> {
@@ -183,6 +182,7 @@ impl<'r, 's> Run<'r, 's> {
             known_to: 0,
             resumed: 0,
             spent: 0.0,
+            closed_rejects: ClosedRejects::default(),
         })
     }
 
@@ -193,15 +193,13 @@ impl<'r, 's> Run<'r, 's> {
         let writing = self.tally.writing.as_secs_f64();
         let stages = Stages { keys: (resolving - writing).max(0.0), write: writing, ..stages };
         let outcome = LoadOutcome {
-            load_id: self.entry.id,
-            table: self.entry.table.clone(),
-            source: self.entry.source.clone(),
-            state: self.entry.state,
             counts: self.tally.counts,
             seconds: started.elapsed().as_secs_f64(),
             reasons: self.tally.reasons.ranked(),
             resumed: self.resumed,
+            closed_rejects: self.closed_rejects,
             stages: Some(stages),
+            ..LoadOutcome::of(&self.entry)
         };
         Ok((self.entry, outcome))
     }
@@ -326,7 +324,9 @@ impl<'r, 's> Run<'r, 's> {
     ) -> Result<()> {
         if state == LoadState::Complete {
             self.check_unchanged()?;
-            self.check_not_empty()?;
+            if self.entry.mode == Mode::Replace {
+                refuse_nothing(self.session, self.table, self.source)?;
+            }
             if self.tally.suspects > 0 {
                 settle_suspects(self.session, transaction, self.table, &self.entry, &mut self.tally)?;
             }
@@ -347,9 +347,19 @@ impl<'r, 's> Run<'r, 's> {
         self.entry.seconds = self.spent + started.elapsed().as_secs_f64();
         transaction.save_load(&self.entry, was_at)?;
         if state == LoadState::Complete {
-            transaction.supersede(&self.entry)?;
+            self.close_rejects(transaction)?;
         }
         self.tally.writing += writing.elapsed();
+        Ok(())
+    }
+
+    /// Closes the rejects of earlier loads whose records were met again. Those of other sources stay open: nobody has mended them, and
+    /// some wait for a parent. What comes through standard input under one name need not be one source.
+    fn close_rejects(&mut self, transaction: &mut dyn Transaction) -> Result<()> {
+        self.closed_rejects.same_content = transaction.supersede(&self.entry, Closing::SameContent)?;
+        if self.session.options.mode == Mode::Replace && self.entry.source != Source::STANDARD_INPUT {
+            self.closed_rejects.same_source = transaction.supersede(&self.entry, Closing::SameSource)?;
+        }
         Ok(())
     }
 
@@ -382,21 +392,6 @@ impl<'r, 's> Run<'r, 's> {
         Err(Error::source(
             &self.source.name,
             "it was changed while it was read; run the same command again once it is whole",
-        ))
-    }
-
-    /// Refuses to replace a table by nothing at all, not even a header: a program that should have written the source
-    /// has more likely failed.
-    fn check_not_empty(&self) -> Result<()> {
-        if self.entry.mode != Mode::Replace || self.stamp.size > 0 {
-            return Ok(());
-        }
-        Err(Error::source(
-            &self.source.name,
-            format!(
-                "it is empty, and a replace would leave the table {:?} empty; delete its rows by hand if that is meant",
-                self.entry.table
-            ),
         ))
     }
 }

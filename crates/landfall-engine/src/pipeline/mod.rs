@@ -10,7 +10,8 @@
 //!   of their own and hands over blocks in order.
 //! - `resolve` decides what becomes of each record by its keys (`keys`), and tells a judge. The judge of a load is `chunk`,
 //!   which writes to a transaction of the target; that of a check writes nothing.
-//! - `load` is one source into one table; `command` is all of them; `adopt` makes rows of rejects whose parents arrived.
+//! - `load` is one source into one table; `command` is all of them, each chunk by itself, or `whole`, in one transaction; `replace`
+//!   is what a replace does before and after; `adopt` makes rows of rejects whose parents arrived.
 
 mod adopt;
 mod block;
@@ -31,7 +32,9 @@ mod opened;
 mod options;
 mod outcome;
 mod plan;
+mod preflight;
 mod recount;
+mod replace;
 mod resolve;
 mod resume;
 mod retry;
@@ -39,13 +42,15 @@ mod rows;
 mod spill;
 mod suspects;
 mod trial;
+mod whole;
 mod writer;
 
-pub use check::{check, check_sources};
-pub use command::{load, load_sources, release, stop};
+pub use check::check;
+pub use command::{can_dry_run, load, load_sources, positions_of, release, stop};
 pub use export::export_rejects;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
+pub use replace::{Refusal, RefusalReason};
 pub use retry::{Retry, discard, retry};
 pub use rows::{
     RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,

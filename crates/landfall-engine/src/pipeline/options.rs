@@ -48,12 +48,27 @@ pub struct LoadOptions {
     pub atomic: bool,
     /// Stop a load beyond this many rejects.
     pub max_rejects: Option<MaxRejects>,
+    /// Somebody has said how many rejects are allowed, so that a replace may keep fewer rows than it rejects.
+    pub allow_rejects: bool,
+    /// A replace may leave a table empty, or keep fewer rows than it rejects.
+    pub allow_empty: bool,
     /// Read a source although the ledger knows its content.
     pub force: bool,
+    /// The same, for tables whose keys tell rows apart.
+    pub force_keyed: bool,
+    /// Do everything in one transaction, and roll it back at the end.
+    pub dry_run: bool,
     /// In what the sources are written otherwise than declared.
     pub overrides: Overrides,
     /// How the work is cut.
     pub work: Work,
+}
+
+impl LoadOptions {
+    /// Whether all of it takes effect in one step, or nothing does.
+    pub(super) fn takes_effect_at_once(&self) -> bool {
+        self.atomic || self.mode == Mode::Replace
+    }
 }
 
 impl Default for LoadOptions {
@@ -63,7 +78,11 @@ impl Default for LoadOptions {
             on_conflict: OnConflict::Reject,
             atomic: false,
             max_rejects: None,
+            allow_rejects: false,
+            allow_empty: false,
             force: false,
+            force_keyed: false,
+            dry_run: false,
             overrides: Overrides::default(),
             work: Work::default(),
         }

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::Serialize;
 
-use crate::ledger::{Counts, LoadId, LoadState};
+use super::replace::Refusal;
+use crate::{
+    ledger::{Counts, LoadEntry, LoadId, LoadState},
+    quarantine::ClosedRejects,
+};
 
 /// The outcome of one load.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,9 +32,39 @@ pub struct LoadOutcome {
     /// The records that an earlier, interrupted command had read already (they are part of `read`).
     #[serde(skip_serializing_if = "is_zero")]
     pub resumed: u64,
+    /// The rows that a replace took out of the table: told by the first load of each table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<u64>,
+    /// The rejects of earlier loads that this one closed.
+    #[serde(skip_serializing_if = "ClosedRejects::is_empty")]
+    pub closed_rejects: ClosedRejects,
+    /// Why a replace was stopped, although its rejects were not too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// Where the time went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stages: Option<Stages>,
+}
+
+impl LoadOutcome {
+    /// The outcome that the ledger tells.
+    #[must_use]
+    pub fn of(entry: &LoadEntry) -> Self {
+        Self {
+            load_id: entry.id,
+            table: entry.table.clone(),
+            source: entry.source.clone(),
+            state: entry.state,
+            counts: entry.counts,
+            seconds: entry.seconds,
+            reasons: Vec::new(),
+            resumed: 0,
+            removed: None,
+            closed_rejects: ClosedRejects::default(),
+            refusal: None,
+            stages: None,
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

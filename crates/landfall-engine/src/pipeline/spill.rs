@@ -15,7 +15,6 @@ use crate::{
 /// Rejects in a temporary file, in order.
 pub(super) struct Spill {
     file: BufWriter<File>,
-    count: u64,
     /// Those that are rejects no more, by load and record.
     withdrawn: HashSet<(LoadId, u64)>,
 }
@@ -23,26 +22,18 @@ pub(super) struct Spill {
 impl Spill {
     pub(super) fn new() -> Result<Self> {
         let file = tempfile::tempfile().map_err(failed)?;
-        Ok(Self { file: BufWriter::new(file), count: 0, withdrawn: HashSet::new() })
+        Ok(Self { file: BufWriter::new(file), withdrawn: HashSet::new() })
     }
 
     /// Adds a reject of `load`.
     pub(super) fn push(&mut self, load: LoadId, reject: &NewReject) -> Result<()> {
-        self.count += 1;
         serde_json::to_writer(&mut self.file, &(load, reject)).map_err(|error| failed(error.into()))?;
         self.file.write_all(b"\n").map_err(failed)
     }
 
     /// Takes a reject back.
     pub(super) fn withdraw(&mut self, load: LoadId, record: u64) {
-        if self.withdrawn.insert((load, record)) {
-            self.count -= 1;
-        }
-    }
-
-    /// The number of rejects.
-    pub(super) const fn len(&self) -> u64 {
-        self.count
+        self.withdrawn.insert((load, record));
     }
 
     /// Hands all rejects to `visit`, in order.

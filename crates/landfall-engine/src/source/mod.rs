@@ -41,6 +41,9 @@ pub struct Stamp {
 }
 
 impl Source {
+    /// The name of standard input.
+    pub const STANDARD_INPUT: &str = "-";
+
     /// What the name of a source begins with that was uploaded; the digest of its bytes follows, so that the same bytes have
     /// the same name.
     pub const UPLOAD: &str = "upload:";

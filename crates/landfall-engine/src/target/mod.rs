@@ -38,7 +38,7 @@ use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
 /// A table of the package, as targets see it.
@@ -255,15 +255,15 @@ pub trait Transaction: Read {
     }
 
     /// Begins to make `tables` anew where the target can: their rows go to tables without keys that nobody sees, and that take the place
-    /// of the old ones when this transaction commits. Nobody else writes to them meanwhile. Whether it does; then their rows cannot be
-    /// looked for while they are inserted (see [`finds`](Read::finds)), and otherwise nothing has happened.
-    fn make_anew(&mut self, _tables: &[&Table]) -> Result<bool> {
-        Ok(false)
+    /// of the old ones when this transaction commits. Nobody else writes to them meanwhile. The numbers of the rows that each of them
+    /// loses so; then its rows cannot be looked for while they are inserted (see [`finds`](Read::finds)). With none, nothing has happened.
+    fn make_anew(&mut self, _tables: &[&Table]) -> Result<Option<Vec<u64>>> {
+        Ok(None)
     }
 
-    /// Takes all rows out of `table`; refuses to where the database would delete or alter rows of other tables with them. Until
-    /// this transaction ends, no other one can do so: it waits, or says so.
-    fn clear(&mut self, table: &Table) -> Result<()>;
+    /// Takes all rows out of `table`, and returns how many; refuses to where the database would delete or alter rows of other tables
+    /// with them. Until this transaction ends, no other one can do so: it waits, or says so.
+    fn clear(&mut self, table: &Table) -> Result<u64>;
 
     /// Every row that names a parent which does not exist, as sentences, at most ten; `tables` are those to check.
     /// Of those that are also in `sound` this transaction has inserted every row, and held all parents that the dictionary names: a
@@ -319,9 +319,8 @@ pub trait Transaction: Read {
         mended: Option<&[u8]>,
     ) -> Result<()>;
 
-    /// Marks open rejects of earlier loads as superseded by `load`: those of the same content, and of a replace all
-    /// those of its table.
-    fn supersede(&mut self, load: &LoadEntry) -> Result<u64>;
+    /// Marks open rejects of earlier loads into the same table as superseded by `load`: those that `closing` says. How many.
+    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64>;
 
     /// Stores new documents.
     ///
@@ -361,6 +360,14 @@ pub trait Target: Read {
     /// # Errors
     /// A table that differs from the dictionary, or a name or type that the database cannot take.
     fn prepare(&mut self, tables: &[Table]) -> Result<()>;
+
+    /// Finds out whether the database can take `tables`, in the order of [`ddl`](Self::ddl). Nothing is made.
+    ///
+    /// # Errors
+    /// A name or type that it cannot take.
+    fn check_makable(&self, tables: &[Table]) -> Result<()> {
+        self.ddl(tables).map(drop)
+    }
 
     /// Whether `table` may be built aside: it does not exist. One that exists may be in use, also where it is empty.
     fn can_build(&self, _table: &Table) -> Result<bool> {

@@ -11,6 +11,7 @@ use landfall_engine::{
 
 use super::{
     Invocation,
+    load::{TypedMode, TypedRule, mode_and_rule},
     selection::{Cut, Selected},
 };
 use crate::{exit::Exit, output, progress::Reporter, summary};
@@ -18,11 +19,17 @@ use crate::{exit::Exit, output, progress::Reporter, summary};
 /// Validate CSV files and write nothing.
 ///
 /// Every record that a load would reject is told with file, line, field, reason and value; keys are checked against what
-/// the database holds. Ends with code 1 where there is one.
+/// the database holds, and would hold where the load replaces or updates. Ends with code 1 where there is one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     selected: Selected,
+    /// How the load would treat what the tables hold. [default: append]
+    #[arg(long, value_enum, value_name = "MODE")]
+    mode: Option<TypedMode>,
+    /// What the load would do with a row whose key is there with other content. [default: reject]
+    #[arg(long, value_enum, value_name = "RULE")]
+    on_conflict: Option<TypedRule>,
     /// Print one line of JSON for each rejected record.
     #[arg(long)]
     json: bool,
@@ -32,7 +39,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
-    let options = LoadOptions { work: args.cut.work(&settings.load), ..LoadOptions::default() };
+    let (mode, on_conflict) = mode_and_rule(args.mode, args.on_conflict, &settings.load)?;
+    let options = LoadOptions { mode, on_conflict, work: args.cut.work(&settings.load), ..LoadOptions::default() };
     let selections = args.selected.resolve(&settings.package)?;
     let opened = invocation.open_with(settings, Access::Read)?;
     let reporter = Reporter::beside_results(&invocation.globals);

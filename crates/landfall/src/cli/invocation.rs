@@ -38,6 +38,16 @@ impl Invocation {
         Ok(Opened { project, target })
     }
 
+    /// The project with its database, to be written to only where `writes` says of it, opened to read, that a dry run does.
+    pub(crate) fn open_for_dry_run(&self, writes: impl FnOnce(&Opened) -> Result<bool>) -> Result<Opened> {
+        let opened = self.open(Access::Read)?;
+        if !writes(&opened)? {
+            return Ok(opened);
+        }
+        drop(opened);
+        self.open(Access::Write)
+    }
+
     /// Tells of progress in the way that suits where standard error goes.
     pub(crate) fn reporter(&self) -> Reporter {
         Reporter::new(&self.globals)

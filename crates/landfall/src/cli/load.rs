@@ -4,18 +4,18 @@ use anyhow::Result;
 use clap::ValueEnum;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    pipeline::{self, LoadOptions, LoadOutcome, MaxRejects},
+    pipeline::{self, LoadOptions, MaxRejects},
     target::Access,
 };
 
 use super::{
-    Invocation,
+    Invocation, ending,
     selection::{Cut, Selected},
 };
 use crate::{
     config::LoadDefaults,
     exit::{Exit, Fault},
-    failure, summary,
+    summary,
 };
 
 /// Load tables from their CSV files.
@@ -39,9 +39,15 @@ pub(super) struct Args {
     /// Stop a load that has more rejects than N, or than P percent of its records.
     #[arg(long, value_name = "N|P%", value_parser = parse_max_rejects)]
     max_rejects: Option<MaxRejects>,
+    /// Let a replace leave a table empty, or keep fewer rows than it rejects.
+    #[arg(long)]
+    allow_empty: bool,
     /// Read a source again although the ledger knows its content.
     #[arg(long)]
     force: bool,
+    /// Do everything in one transaction, and roll it back at the end.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the summary as one JSON document.
     #[arg(long)]
     json: bool,
@@ -87,13 +93,20 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     let options = options(&args, &settings.load)?;
     let selections = args.selected.resolve(&settings.package)?;
-    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let mut opened = if options.dry_run {
+        invocation.open_for_dry_run(|opened| {
+            let positions = pipeline::positions_of(&opened.project, &selections)?;
+            Ok(pipeline::can_dry_run(&*opened.target, &opened.project, &positions)?)
+        })?
+    } else {
+        invocation.open_with(settings, Access::Write)?
+    };
     let reporter = invocation.reporter();
     let outcomes = match pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter) {
         Ok(outcomes) => outcomes,
         Err(error) => {
             // What is one step with what failed has not taken effect.
-            let whole = options.atomic || options.mode == Mode::Replace;
+            let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
             let finished = if whole { Vec::new() } else { reporter.finished() };
             if args.json {
                 summary::print_loads(&finished, &*opened.target, invocation, true)?;
@@ -104,49 +117,54 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         }
     };
     reporter.clear();
-    summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
-    Ok(end(&outcomes, options.atomic, invocation))
-}
-
-/// How the command ends; a load that was stopped is told on standard error too, where scripts and `--quiet` look.
-fn end(outcomes: &[LoadOutcome], atomic: bool, invocation: &Invocation) -> Exit {
-    let mut exit = Exit::of_loads(outcomes);
-    let message = match exit {
-        Exit::TooManyRejects => "stopped: there are more rejects than --max-rejects allows; what was read is kept",
-        Exit::RolledBack if !atomic => {
-            exit = Exit::TooManyRejects;
-            "stopped: there are more rejects than --max-rejects allows; the tables were left as they were"
-        }
-        Exit::RolledBack => "rolled back: --atomic inserts all or nothing, and there are rejects",
-        _ => return exit,
-    };
-    failure::tell(message, exit, &invocation.globals);
-    exit
+    if options.dry_run {
+        summary::print_dry_run(&outcomes, invocation, args.json)?;
+    } else {
+        summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
+    }
+    Ok(ending::end(
+        &outcomes,
+        args.atomic.then_some("--atomic inserts all or nothing, and there are rejects"),
+        invocation,
+    ))
 }
 
 /// What is asked of the load: as typed, else as the project says.
 fn options(args: &Args, defaults: &LoadDefaults) -> Result<LoadOptions, Fault> {
-    let mode = args.mode.map(Mode::from).or(defaults.mode).unwrap_or_default();
+    let (mode, on_conflict) = mode_and_rule(args.mode, args.on_conflict, defaults)?;
     Ok(LoadOptions {
         mode,
-        on_conflict: on_conflict(args, mode, defaults)?,
+        on_conflict,
         atomic: args.atomic,
         max_rejects: args.max_rejects.or(defaults.max_rejects),
+        // The project says so for every load. To lose most of a table by one, it takes somebody who means it.
+        allow_rejects: args.max_rejects.is_some(),
+        allow_empty: args.allow_empty,
         force: args.force,
-        overrides: Default::default(),
+        dry_run: args.dry_run,
         work: args.cut.work(defaults),
+        ..LoadOptions::default()
     })
 }
 
-fn on_conflict(args: &Args, mode: Mode, defaults: &LoadDefaults) -> Result<OnConflict, Fault> {
-    match (mode, args.on_conflict.map(OnConflict::from)) {
-        (Mode::Upsert, None | Some(OnConflict::Update)) => Ok(OnConflict::Update),
-        (Mode::Upsert, Some(rule)) => Err(Fault::usage(format!(
-            "--on-conflict {} contradicts the mode upsert, which updates; leave it out, or take --mode append",
-            rule.as_str()
-        ))),
-        (_, rule) => Ok(rule.or(defaults.on_conflict).unwrap_or_default()),
-    }
+/// How to treat what the tables hold, and conflicting rows: as typed, else as the project says.
+pub(super) fn mode_and_rule(
+    mode: Option<TypedMode>,
+    rule: Option<TypedRule>,
+    defaults: &LoadDefaults,
+) -> Result<(Mode, OnConflict), Fault> {
+    let mode = mode.map(Mode::from).or(defaults.mode).unwrap_or_default();
+    let rule = match (mode, rule.map(OnConflict::from)) {
+        (Mode::Upsert, None | Some(OnConflict::Update)) => OnConflict::Update,
+        (Mode::Upsert, Some(rule)) => {
+            return Err(Fault::usage(format!(
+                "--on-conflict {} contradicts the mode upsert, which updates; leave it out, or take --mode append",
+                rule.as_str()
+            )));
+        }
+        (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
+    };
+    Ok((mode, rule))
 }
 
 /// Reads a number of rejects, or a share of the records in percent.

@@ -5,6 +5,7 @@ mod backup;
 mod backups;
 mod check;
 mod completions;
+mod ending;
 mod globals;
 mod init;
 mod invocation;

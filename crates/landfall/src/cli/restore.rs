@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use landfall_core::avro::resolve::Mapping;
 use landfall_engine::{
     backup::{From, Manifest, Restore, RestoreOptions, RestoreOutcome, SetId, Store, examine},
-    pipeline::LoadOutcome,
+    pipeline::{LoadOutcome, MaxRejects},
     target::Access,
 };
 use serde_json::json;
@@ -16,10 +16,13 @@ use super::{
     Invocation,
     backup::Place,
     backups::named,
-    load::TypedMode,
+    ending,
+    invocation::Opened,
+    load::{TypedMode, parse_max_rejects},
     selection::{Cut, require_tables},
 };
 use crate::{
+    config::Settings,
     exit::{Exit, Fault},
     output, summary,
 };
@@ -57,7 +60,16 @@ pub(super) struct Args {
     /// Leave fields out that the file has and the table has not.
     #[arg(long)]
     ignore_extra: bool,
-    /// Look at everything, and write nothing.
+    /// All of it or nothing: one reject, and no row is restored. A restore that replaces is so unless --max-rejects is given.
+    #[arg(long)]
+    atomic: bool,
+    /// Stop a restore that has more rejects in a file than N, or than P percent of its rows.
+    #[arg(long, value_name = "N|P%", value_parser = parse_max_rejects)]
+    max_rejects: Option<MaxRejects>,
+    /// Let a replace leave a table empty, or keep fewer rows than it rejects.
+    #[arg(long)]
+    allow_empty: bool,
+    /// Do everything in one transaction, and roll it back at the end.
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as one JSON document.
@@ -85,16 +97,19 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let options = RestoreOptions {
         mode: args.mode.into(),
         with_dependents: args.with_dependents,
-        mapping: Mapping { renames: args.map, ignore_extra: args.ignore_extra },
+        atomic: args.atomic,
+        max_rejects: args.max_rejects,
+        allow_empty: args.allow_empty,
+        mapping: Mapping { renames: args.map.clone(), ignore_extra: args.ignore_extra },
         most_bytes: None,
         work: args.cut.work(&settings.load),
     };
-    let access = if args.dry_run { Access::Read } else { Access::Write };
-    let mut opened = invocation.open_with(settings, access)?;
     let reporter = invocation.reporter();
-    let restore = Restore::prepare(&opened.project, &*store, &args.tables, &from, &options, &reporter)?;
+    let (mut opened, restore) = open(&args, invocation, settings, &|opened| {
+        Ok(Restore::prepare(&opened.project, &*store, &args.tables, &from, &options, &reporter)?)
+    })?;
     let outcome = if args.dry_run {
-        restore.try_out(&*opened.target, &opened.project, &mut |_| Ok(()), &reporter)
+        restore.try_out(&mut *opened.target, &opened.project, &reporter)
     } else {
         restore.run(&mut *opened.target, &opened.project, &reporter)
     };
@@ -114,7 +129,35 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         }
         summary::print_loads(&outcome.loads, &*opened.target, invocation, false)?;
     }
-    Ok(Exit::of_loads(&outcome.loads))
+    Ok(ending::end(&outcome.loads, all_or_nothing(&args), invocation))
+}
+
+/// The project with its database, and what was found of the files.
+fn open(
+    args: &Args,
+    invocation: &Invocation,
+    settings: Settings,
+    prepare: &dyn Fn(&Opened) -> Result<Restore>,
+) -> Result<(Opened, Restore)> {
+    let access = if args.dry_run { Access::Read } else { Access::Write };
+    let opened = invocation.open_with(settings, access)?;
+    let restore = prepare(&opened)?;
+    if !args.dry_run || !restore.tries_by_writing(&*opened.target, &opened.project)? {
+        return Ok((opened, restore));
+    }
+    drop(opened);
+    Ok((invocation.open(Access::Write)?, restore))
+}
+
+/// Why one reject stops the restore, where it does.
+fn all_or_nothing(args: &Args) -> Option<&'static str> {
+    match (args.atomic, args.mode, args.max_rejects) {
+        (true, ..) => Some("--atomic restores all or nothing, and there are rejects"),
+        (_, TypedMode::Replace, None) => {
+            Some("a restore that replaces takes all rows or none, and there are rejects; --max-rejects N allows them")
+        }
+        _ => None,
+    }
 }
 
 /// The loads without how their time was spent.

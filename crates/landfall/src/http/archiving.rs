@@ -9,6 +9,7 @@ use landfall_engine::{
     backup::{
         BackupOptions, BackupOutcome, From, Restore, RestoreOptions, RestoreOutcome, SetId, Store, backup, examine,
     },
+    pipeline::LoadOutcome,
     target::Target,
     task::{Task, TaskState},
 };
@@ -16,13 +17,13 @@ use serde_json::{Value, json};
 
 use super::{
     backups::{BackupWork, RestoreWork},
-    loading::{Watch, comes_back, watched},
+    loading::{Watch, comes_back, stopped, watched, with_effects},
     problem::{Kind, Problem},
     runner::End,
     service::Service,
     tasks::Live,
 };
-use crate::config::Backup;
+use crate::{cli::parse_max_rejects, config::Backup};
 
 /// Where backups go, and how.
 pub(crate) struct Backups {
@@ -92,23 +93,27 @@ pub(super) fn restore(
     match watched(service, task, live, || attempt(service, target, work, path, &watch)) {
         Ok(outcome) => {
             outcome.loads.iter().for_each(|load| service.metrics.load(load));
-            let loads: Vec<Value> = outcome
-                .loads
-                .iter()
-                .map(|load| {
-                    let counts = load.counts;
-                    json!({
-                        "load_id": load.load_id, "table": load.table, "load_state": load.state, "read": counts.read,
-                        "inserted": counts.inserted, "updated": counts.updated, "unchanged": counts.unchanged,
-                        "rejected": counts.rejected,
-                    })
-                })
-                .collect();
+            let loads: Vec<Value> = outcome.loads.iter().map(|load| told_load(load)).collect();
+            let problem = stopped(&outcome.loads);
             let outcome = json!({"restore": {"set": outcome.set, "tables": outcome.tables, "loads": loads}});
-            End::As(TaskState::Done, outcome, Value::Null)
+            match problem {
+                Some(problem) => End::As(TaskState::Failed, outcome, problem.body()),
+                None => End::As(TaskState::Done, outcome, Value::Null),
+            }
         }
         Err(error) => failed(task, live, error, "a restore has failed"),
     }
+}
+
+fn told_load(load: &LoadOutcome) -> Value {
+    let counts = load.counts;
+    with_effects(
+        load,
+        json!({
+            "load_id": load.load_id, "table": load.table, "load_state": load.state, "read": counts.read, "inserted": counts.inserted,
+            "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
+        }),
+    )
 }
 
 fn attempt(
@@ -128,6 +133,9 @@ fn attempt(
     let options = RestoreOptions {
         mode: work.mode,
         with_dependents: work.with_dependents,
+        atomic: work.atomic,
+        max_rejects: work.max_rejects.as_deref().and_then(|text| parse_max_rejects(text).ok()),
+        allow_empty: work.allow_empty,
         mapping: Mapping { renames: work.renames.clone(), ignore_extra: work.ignore_extra },
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
         work: service.load.work(),

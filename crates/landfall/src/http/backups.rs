@@ -69,6 +69,12 @@ pub(super) struct RestoreWork {
     pub(super) with_dependents: bool,
     pub(super) ignore_extra: bool,
     pub(super) renames: Vec<(String, String)>,
+    #[serde(default)]
+    pub(super) atomic: bool,
+    #[serde(default)]
+    pub(super) max_rejects: Option<String>,
+    #[serde(default)]
+    pub(super) allow_empty: bool,
 }
 
 /// Has a backup made.
@@ -211,9 +217,14 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         with_dependents: query.flag("with_dependents")?,
         ignore_extra: query.flag("ignore_extra")?,
         renames: query.parsed("map", "pairs such as theirs=ours,other=own", pairs)?.unwrap_or_default(),
+        atomic: query.flag("atomic")?,
+        max_rejects: query.max_rejects()?,
+        allow_empty: query.flag("allow_empty")?,
     };
     let wait: Duration = wait(&mut query)?;
-    query.finish(&["set", "mode", "with_dependents", "ignore_extra", "map", "wait"])?;
+    let known =
+        ["set", "mode", "with_dependents", "ignore_extra", "map", "atomic", "max_rejects", "allow_empty", "wait"];
+    query.finish(&known)?;
     if let Some(set) = &work.set
         && set != "latest"
         && SetId::parse(set).is_none()

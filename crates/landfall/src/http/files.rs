@@ -20,7 +20,6 @@ use super::{
     tasks::accept,
     uploads::{Incoming, Upload, of_form},
 };
-use crate::cli::parse_max_rejects;
 
 /// What a task of this kind is called.
 pub(super) const KIND: &str = "file";
@@ -43,6 +42,8 @@ pub(super) struct FileWork {
     pub(super) force: bool,
     pub(super) max_rejects: Option<String>,
     #[serde(default)]
+    pub(super) allow_empty: bool,
+    #[serde(default)]
     pub(super) dialect: Overrides,
 }
 
@@ -52,7 +53,7 @@ pub(super) async fn into_table(mut call: Call) -> Outcome {
     let mut query = call.query()?;
     let mut work = wanted(&call, position, &mut query)?;
     let wait = wait(&mut query)?;
-    let mut known = vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "name", "wait"];
+    let mut known = vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "name", "wait"];
     known.extend(Overrides::NAMES);
     query.finish(&known)?;
     let key = RequestName::of(&call)?;
@@ -79,10 +80,7 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
         }
         (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
     };
-    let max_rejects = query.take("max_rejects")?;
-    if let Some(text) = &max_rejects {
-        parse_max_rejects(text).map_err(|reason| Problem::parameter(format!("max_rejects: {reason}")))?;
-    }
+    let max_rejects = query.max_rejects()?;
     let mut dialect = Overrides::default();
     for name in Overrides::NAMES {
         if let Some(text) = query.take(name)? {
@@ -102,6 +100,7 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
         atomic: query.flag("atomic")?,
         force: query.flag("force")?,
         max_rejects,
+        allow_empty: query.flag("allow_empty")?,
         dialect,
     })
 }

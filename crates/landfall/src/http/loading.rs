@@ -13,7 +13,7 @@ use std::{
 use landfall_engine::{
     Error, Result, TargetErrorKind,
     ledger::{LoadFilter, LoadState},
-    pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress},
+    pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress, RefusalReason},
     source::Source,
     target::Target,
     task::{self, Task, TaskState},
@@ -139,9 +139,12 @@ fn attempt(
         on_conflict: work.on_conflict,
         atomic: work.atomic,
         max_rejects: max_rejects.or(service.load.max_rejects),
+        allow_rejects: max_rejects.is_some(),
+        allow_empty: work.allow_empty,
         force: work.force,
         overrides: work.dialect.clone(),
         work: service.load.work(),
+        ..LoadOptions::default()
     };
     let source = Source::file(work.source.clone(), path);
     let position = project.position(&work.table)?;
@@ -200,17 +203,7 @@ fn done_before(target: &dyn Target, work: &FileWork, mark: i64) -> Result<Option
     let entry = target.loads_of(&of_task)?.into_iter().find(|entry| {
         entry.source == work.source && matches!(entry.state, LoadState::Complete | LoadState::RolledBack)
     });
-    Ok(entry.map(|entry| LoadOutcome {
-        load_id: entry.id,
-        table: entry.table,
-        source: entry.source,
-        state: entry.state,
-        counts: entry.counts,
-        seconds: entry.seconds,
-        reasons: Vec::new(),
-        resumed: 0,
-        stages: None,
-    }))
+    Ok(entry.as_ref().map(LoadOutcome::of))
 }
 
 /// What the ledger knows of a load that did not come to its end.
@@ -238,25 +231,59 @@ fn ended(service: &Service, outcomes: &[LoadOutcome]) -> End {
         return End::As(TaskState::Done, Value::Null, Value::Null);
     };
     let counts = own.counts;
-    let outcome = json!({
-        "load_id": own.load_id, "load_state": own.state, "read": counts.read, "inserted": counts.inserted,
-        "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
-        "seconds": own.seconds, "reasons": own.reasons,
-        "released": released.iter().map(|load| json!({
-            "load_id": load.load_id, "table": load.table, "read": load.counts.read, "inserted": load.counts.inserted,
-            "updated": load.counts.updated, "unchanged": load.counts.unchanged, "rejected": load.counts.rejected,
-        })).collect::<Vec<_>>(),
-    });
-    let refused = |detail: &str| Problem::new(Kind::CONFLICT, detail).body();
-    match own.state {
-        LoadState::RolledBack => {
-            let detail = "there are rejects, and the load was all or nothing: no row was inserted";
-            End::As(TaskState::Failed, outcome, refused(detail))
-        }
-        LoadState::Stopped => {
-            let detail = "there are more rejects than max_rejects allows; what was read is kept";
-            End::As(TaskState::Failed, outcome, refused(detail))
-        }
-        _ => End::As(TaskState::Done, outcome, Value::Null),
+    let outcome = with_effects(
+        own,
+        json!({
+            "load_id": own.load_id, "load_state": own.state, "read": counts.read, "inserted": counts.inserted,
+            "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
+            "seconds": own.seconds, "reasons": own.reasons,
+            "released": released.iter().map(|load| json!({
+                "load_id": load.load_id, "table": load.table, "read": load.counts.read, "inserted": load.counts.inserted,
+                "updated": load.counts.updated, "unchanged": load.counts.unchanged, "rejected": load.counts.rejected,
+            })).collect::<Vec<_>>(),
+        }),
+    );
+    match stopped(outcomes) {
+        Some(problem) => End::As(TaskState::Failed, outcome, problem.body()),
+        None => End::As(TaskState::Done, outcome, Value::Null),
     }
+}
+
+/// `told` of a load, with what else became of the table and its rejects.
+pub(super) fn with_effects(load: &LoadOutcome, mut told: Value) -> Value {
+    if let Some(removed) = load.removed {
+        told["removed"] = removed.into();
+    }
+    if !load.closed_rejects.is_empty() {
+        told["closed_rejects"] = json!(load.closed_rejects);
+    }
+    if let Some(refusal) = load.refusal {
+        told["refusal"] = json!(refusal);
+    }
+    told
+}
+
+/// Why loads did not come to their end, where they did not.
+pub(super) fn stopped(outcomes: &[LoadOutcome]) -> Option<Problem> {
+    let refusal = outcomes.iter().find_map(|outcome| outcome.refusal);
+    let any = |state| outcomes.iter().any(|outcome| outcome.state == state);
+    let detail = match refusal {
+        Some(refusal) => {
+            let mend = match refusal.reason {
+                RefusalReason::LeavesEmpty => "allow_empty=true",
+                _ => "max_rejects",
+            };
+            format!(
+                "the replace was stopped, and nothing was changed: {refusal}. If that is meant, send it with {mend}"
+            )
+        }
+        None if any(LoadState::RolledBack) => {
+            "there are rejects, and the load was all or nothing: no row was inserted".to_owned()
+        }
+        None if any(LoadState::Stopped) => {
+            "there are more rejects than max_rejects allows; what was read is kept".to_owned()
+        }
+        None => return None,
+    };
+    Some(Problem::new(Kind::CONFLICT, detail))
 }

@@ -1,6 +1,7 @@
 //! The query of a request: each parameter is known, and given once.
 
 use super::problem::{Outcome, Problem};
+use crate::cli::parse_max_rejects;
 
 /// The parameters of a request that were not taken yet.
 #[derive(Debug)]
@@ -38,6 +39,15 @@ impl Query {
         let Some(text) = self.take(name)? else { return Ok(None) };
         let wrong = || Problem::parameter(format!("the parameter {name} must be {expected}"));
         parse(&text).ok_or_else(wrong).map(Some)
+    }
+
+    /// Takes a number of rejects, or a share of the records, as it is written.
+    pub(super) fn max_rejects(&mut self) -> Outcome<Option<String>> {
+        let text = self.take("max_rejects")?;
+        if let Some(text) = &text {
+            parse_max_rejects(text).map_err(|reason| Problem::parameter(format!("max_rejects: {reason}")))?;
+        }
+        Ok(text)
     }
 
     /// Takes `true` or `false`; false where it is not given.

@@ -31,6 +31,19 @@ pub(crate) fn print_loads(
     output::print(&format!("{}{advice}", tables(outcomes, &ledger)))
 }
 
+/// Prints what would become of `outcomes`: nothing was written.
+pub(crate) fn print_dry_run(outcomes: &[LoadOutcome], invocation: &Invocation, json: bool) -> Result<()> {
+    if json {
+        let mut document = document(outcomes)?;
+        document["dry_run"] = true.into();
+        return output::print(&format!("{document}\n"));
+    }
+    if invocation.globals.quiet {
+        return Ok(());
+    }
+    output::print(&format!("{}Dry run: nothing was written.\n", checked(outcomes)))
+}
+
 /// The entries of the loads that the ledger knew: it may have millions of others.
 fn known(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec<LoadEntry>> {
     let mut entries = Vec::new();
@@ -72,8 +85,42 @@ pub(crate) fn checked(outcomes: &[LoadOutcome]) -> String {
             super::thousands(counts.rejected)
         );
         text.push_str(&reasons::lines(&loads));
+        text.push_str(&consequences(&loads, "would be "));
     }
     text
+}
+
+/// What else became of the table and its rejects: rows that a replace removed, and rejects that were closed, with why. `would` says
+/// so of what is not done.
+fn consequences(loads: &[&LoadOutcome], would: &str) -> String {
+    let mut text = String::new();
+    let would_or = |was: &'static str| if would.is_empty() { was } else { would };
+    for removed in loads.iter().filter_map(|load| load.removed) {
+        let _ = writeln!(
+            text,
+            "  replaced: {} {}removed",
+            counted(removed, "row"),
+            would_or(if removed == 1 { "was " } else { "were " })
+        );
+    }
+    for refusal in loads.iter().filter_map(|load| load.refusal) {
+        let _ = writeln!(text, "  stopped, and nothing changed: {refusal}");
+    }
+    let closed = |count: fn(&LoadOutcome) -> u64| loads.iter().map(|load| count(load)).sum::<u64>();
+    for (count, why) in [
+        (closed(|load| load.closed_rejects.same_content), "the same content was loaded again"),
+        (closed(|load| load.closed_rejects.same_source), "the replace has read their source again"),
+    ] {
+        if count > 0 {
+            let _ = writeln!(text, "  {} {}closed: {why}", counted(count, "earlier reject"), would);
+        }
+    }
+    text
+}
+
+/// A count and its noun.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", super::thousands(count), if count == 1 { "" } else { "s" })
 }
 
 fn tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
@@ -96,7 +143,7 @@ fn table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
     if loads.iter().any(|load| load.state != LoadState::Known) {
         let _ = writeln!(text, "  {}", equation(sum(loads)));
     }
-    text + &reasons::lines(loads)
+    text + &reasons::lines(loads) + &consequences(loads, "")
 }
 
 fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
@@ -113,6 +160,7 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
         LoadState::Stopped => {
             ", stopped: too many rejects; the same command with a higher --max-rejects goes on".into()
         }
+        LoadState::RolledBack if load.refusal.is_some() => ", rolled back".into(),
         LoadState::RolledBack => ", rolled back: it is all or nothing, and there are too many rejects".into(),
         LoadState::Abandoned => ", abandoned: the source has changed".into(),
     };

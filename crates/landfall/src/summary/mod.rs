@@ -9,7 +9,7 @@ mod schema;
 mod verification;
 
 pub(crate) use backups::{backed_up, backup_sets, restored, verified_sets};
-pub(crate) use loads::{checked, print_loads};
+pub(crate) use loads::{checked, print_dry_run, print_loads};
 pub(crate) use push::Summary as PushSummary;
 pub(crate) use records::reject_lines;
 pub(crate) use schema::{additions, applied, differences, schema, unmended};

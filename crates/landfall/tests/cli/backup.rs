@@ -163,7 +163,7 @@ fn a_text_that_stands_for_a_missing_value_became_one_when_it_was_restored() {
         "datapackage.yaml",
         project.read("datapackage.yaml").replace("type: string,", "type: string, constraints: {pattern: '|NA'},"),
     );
-    project.run(&["restore", "words", "-q", "--set", set["set"].as_str().unwrap()]).exits(0);
+    project.run(&["restore", "words", "-q", "--max-rejects", "5", "--set", set["set"].as_str().unwrap()]).exits(0);
     assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 1);
     project.write("datapackage.yaml", project.read("datapackage.yaml").replace("'|NA'", "'|NA|x'"));
     project.run(&["rejects", "retry", "-q"]).exits(0);
@@ -201,7 +201,15 @@ fn rows_that_break_a_rule_of_now_go_to_the_quarantine() {
         .read("datapackage.yaml")
         .replace("{name: age, type: integer}", "{name: age, type: integer, constraints: {maximum: 35}}");
     project.write("datapackage.yaml", package);
-    let run = project.run(&["restore", "people", "--json"]).exits(0);
+    let held = content(&project, "people");
+    let run = project.run(&["restore", "people", "--json"]).exits(11);
+    assert!(
+        run.stderr.contains("it would remove 3 rows and put 2 in their place, and 1 record is rejected"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(content(&project, "people"), held, "a restore that replaces takes all rows or none");
+    let run = project.run(&["restore", "people", "--json", "--max-rejects", "1"]).exits(0);
     assert_eq!(run.counts("people"), [3, 2, 0, 0, 1]);
     let rejects = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
     assert_eq!(rejects.len(), 1);
@@ -240,7 +248,7 @@ fn children_that_would_lose_their_parents_stop_it_unless_they_are_restored_too()
     let error = project.run(&["restore", "teams"]).fails(5);
     assert!(error.contains("rows of \"staff\"") && error.contains("--with-dependents"), "{error}");
     assert_eq!((content(&project, "teams"), content(&project, "staff")), held);
-    let run = project.run(&["restore", "teams", "--with-dependents", "--json"]).exits(0);
+    let run = project.run(&["restore", "teams", "--with-dependents", "--json", "--allow-empty"]).exits(0);
     assert_eq!(run.json()["tables"].as_array().unwrap().len(), 2);
     let after = backup(&project, &[]);
     for table in ["teams", "staff"] {

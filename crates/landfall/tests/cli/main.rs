@@ -25,6 +25,7 @@ mod promise_7_look_before_you_touch;
 mod readers;
 mod regressions;
 mod rejects;
+mod replaces;
 mod report;
 mod schema;
 mod twice;

@@ -36,12 +36,12 @@ fn file(project: &Project, table: &str, name: &str) -> String {
 }
 
 #[test]
-fn a_reject_from_before_a_replace_came_back_into_the_replaced_table() {
+fn a_reject_of_another_source_was_closed_by_a_replace_while_it_waited_for_its_parent() {
     let project = project();
     project.run(&["load", "-q"]).exits(0);
     project.run(&["load", "-q", "--mode", "replace", &file(&project, "c", "c2.csv")]).exits(0);
     project.run(&["load", "-q", &file(&project, "p", "p2.csv")]).exits(0);
-    assert_eq!(number(&project.database(), "SELECT count(*) FROM c"), 1);
+    assert_eq!(number(&project.database(), "SELECT count(*) FROM c"), 2);
     project.run(&["verify"]).exits(0);
 }
 

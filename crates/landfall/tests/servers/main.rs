@@ -19,6 +19,7 @@ mod names;
 mod order;
 mod place;
 mod pool;
+mod replaces;
 mod same;
 mod site;
 mod tables;

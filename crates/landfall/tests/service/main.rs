@@ -24,6 +24,7 @@ mod mended;
 mod oidc;
 mod once;
 mod push;
+mod replaces;
 mod rows;
 mod served;
 mod settings;

@@ -1,6 +1,6 @@
 //! A field: <https://datapackage.org/standard/table-schema/#field>.
 
-use super::{constraints, field_type, missing_values, names};
+use super::{constraints, field_type, missing_values, names, rules};
 use crate::schema::document::{Node, Place, Problems, Reader};
 use crate::schema::{Constraints, Field, FieldType};
 
@@ -14,6 +14,7 @@ pub(super) struct DraftField<'a> {
 
 /// Reads a field; `missing` are the schema's missing values.
 pub(super) fn read<'a>(node: &'a Node, missing: &[String], problems: &'a Problems) -> Option<DraftField<'a>> {
+    let before = problems.count();
     let mut reader = node.map("a field", problems)?;
     let name = reader.require("name").and_then(|name| Some((name.text("\"name\"", problems)?, &name.place)));
     if let Some((name, place)) = name {
@@ -30,6 +31,9 @@ pub(super) fn read<'a>(node: &'a Node, missing: &[String], problems: &'a Problem
     let broken = kind.is_none();
     let kind = kind.unwrap_or(FieldType::Any);
     let field = Field { name: name.into(), title, description, kind, constraints, missing_values };
+    if !broken && problems.count() == before {
+        rules::check(&field, node, problems);
+    }
     Some(DraftField { field, name_place, broken })
 }
 

@@ -15,6 +15,7 @@ mod package;
 mod path;
 mod reference;
 mod resource;
+mod rules;
 mod table_schema;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod judge;
 mod pass;
+mod without_rows;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -14,18 +15,19 @@ use landfall_core::keys::ParentSet;
 use self::{
     judge::{Asked, CheckJudge},
     pass::Pass,
+    without_rows::WithoutRows,
 };
 use super::{
     LoadOptions, LoadOutcome, Observer, Progress, Reasons, RejectedRecord, Selection, Stages,
     blocks::{Content, ReadBlock, read_blocks},
     keys::{Keys, Parents},
     opened::Opened,
-    plan::{Step, ordered, plan},
+    plan::{Step, plan},
     resolve::resolve,
 };
 use crate::{
     error::Result,
-    ledger::{Counts, LoadState},
+    ledger::{Counts, LoadEntry, LoadState, Mode},
     project::Project,
     source::{Source, copy_range},
     target::{Read, Table},
@@ -50,22 +52,23 @@ pub fn check(
     visit: Visit<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    run(read, project, &plan(project, selections)?, options, visit, observer)
+    check_steps(read, project, &plan(project, selections)?, options, visit, observer)
 }
 
-/// Validates each source for the table at its position, as [`check`] does.
-///
-/// # Errors
-/// Those of [`check`].
-pub fn check_sources(
+/// Validates the sources of `steps`, as [`check`] does. Tables that are to be replaced count as empty.
+pub(super) fn check_steps(
     read: &dyn Read,
     project: &Project,
-    sources: Vec<(usize, Source)>,
+    steps: &[Step],
     options: &LoadOptions,
     visit: Visit<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    run(read, project, &ordered(project, sources), options, visit, observer)
+    if options.mode != Mode::Replace {
+        return run(read, project, steps, options, visit, observer);
+    }
+    let names = steps.iter().map(|step| project.package.resources[step.position].name.clone()).collect();
+    run(&WithoutRows { read, names }, project, steps, options, visit, observer)
 }
 
 fn run(
@@ -177,16 +180,14 @@ impl TableCheck<'_> {
             }
             Ok(seconds)
         })?;
+        let entry = LoadEntry::new(&resource.name, &source.name, self.options.mode, self.options.on_conflict);
         let outcome = LoadOutcome {
-            load_id: 0,
-            table: resource.name.to_string(),
-            source: source.name.clone(),
             state: LoadState::Complete,
             counts: reading.counts,
             seconds: started.elapsed().as_secs_f64(),
             reasons: reading.reasons.ranked(),
-            resumed: 0,
             stages: Some(Stages { keys: keys_seconds, ..stages }),
+            ..LoadOutcome::of(&entry)
         };
         self.observer.ends(&outcome);
         Ok(outcome)

@@ -331,15 +331,6 @@ fn release(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
 }
 
 fn loaded(load_id: i64, load: &RowsLoad) -> LoadOutcome {
-    LoadOutcome {
-        load_id,
-        table: load.table.clone(),
-        source: String::new(),
-        state: LoadState::Complete,
-        counts: load.counts,
-        seconds: 0.0,
-        reasons: Vec::new(),
-        resumed: 0,
-        stages: None,
-    }
+    let entry = LoadEntry::new(&load.table, "", Mode::Rows, OnConflict::Reject);
+    LoadOutcome::of(&LoadEntry { id: load_id, state: LoadState::Complete, counts: load.counts, ..entry })
 }

@@ -356,6 +356,10 @@ impl Target for Memory {
         self.state().map(drop)
     }
 
+    fn check_makable(&self, _tables: &[Table]) -> Result<()> {
+        Ok(())
+    }
+
     fn ddl(&self, _tables: &[Table]) -> Result<Vec<String>> {
         Err(no_sql("it has no statements to print"))
     }

@@ -9,9 +9,10 @@ use landfall_core::reject::CellError;
 
 use crate::{
     error::TargetError,
-    ledger::{LoadEntry, LoadId, LoadState, Mode},
+    ledger::{LoadEntry, LoadId, LoadState},
     quarantine::{
-        NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+        Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
+        is_waiting,
     },
     target::{Table, released_already},
     timestamp,
@@ -114,16 +115,15 @@ impl Quarantine {
         self.note(reject, load, "retried", mended);
     }
 
-    /// Marks open rejects of earlier loads as superseded by `load`; `loads` is the ledger.
-    pub(super) fn supersede(&mut self, load: &LoadEntry, loads: &[LoadEntry]) -> u64 {
-        let content = |entry: &LoadEntry| load.mode == Mode::Replace || entry.digest == load.digest;
-        let earlier = |entry: &&LoadEntry| entry.table == load.table && entry.id < load.id && content(entry);
+    /// Marks those open rejects of earlier loads as superseded by `load` that `closing` says; `loads` is the ledger.
+    pub(super) fn supersede(&mut self, load: &LoadEntry, closing: Closing, loads: &[LoadEntry]) -> u64 {
+        let earlier = |entry: &&LoadEntry| closing.closes(load, entry);
         let earlier: HashSet<LoadId> = loads.iter().filter(earlier).map(|entry| entry.id).collect();
         let stale = |kept: &&Arc<Kept>| kept.reject.state == RejectState::Open && earlier.contains(&kept.reject.load);
         let stale: Vec<RejectId> = self.rejects.values().filter(stale).map(|kept| kept.reject.id).collect();
         for &reject in &stale {
             self.change(reject, |kept| kept.leave(RejectState::Superseded));
-            self.note(reject, load.id, "superseded", None);
+            self.note(reject, load.id, closing.action(), None);
         }
         stale.len() as u64
     }

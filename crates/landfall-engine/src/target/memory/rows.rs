@@ -91,9 +91,11 @@ impl Rows {
     }
 
     /// Takes out all rows.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) -> u64 {
+        let removed = self.rows.len() as u64;
         self.rows.clear();
         self.keys.iter_mut().for_each(|key| key.holders.clear());
+        removed
     }
 
     /// For each of `values` the row whose fields at `positions` have them.

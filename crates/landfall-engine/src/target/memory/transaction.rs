@@ -18,7 +18,7 @@ use crate::{
     document::{Document, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId, LoadState},
-    quarantine::{NewReject, RejectId},
+    quarantine::{Closing, NewReject, RejectId},
     target::parent_gone,
     timestamp,
 };
@@ -161,9 +161,8 @@ impl Transaction for MemoryTransaction {
         Ok(())
     }
 
-    fn clear(&mut self, table: &Table) -> Result<()> {
-        self.state.rows_mut(table)?.clear();
-        Ok(())
+    fn clear(&mut self, table: &Table) -> Result<u64> {
+        Ok(self.state.rows_mut(table)?.clear())
     }
 
     fn orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
@@ -280,9 +279,9 @@ impl Transaction for MemoryTransaction {
         Ok((count - held.len()) as u64)
     }
 
-    fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
+    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
         let loads = self.state.loads.clone();
-        Ok(Arc::make_mut(&mut self.state.quarantine).supersede(load, &loads))
+        Ok(Arc::make_mut(&mut self.state.quarantine).supersede(load, closing, &loads))
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {

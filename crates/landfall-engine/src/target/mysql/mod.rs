@@ -53,7 +53,7 @@ use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
 /// Chunks that are under way at once.
@@ -342,7 +342,7 @@ impl Transaction for Writing<'_> {
         self.hold(parent, positions, values)
     }
 
-    fn clear(&mut self, table: &Table) -> Result<()> {
+    fn clear(&mut self, table: &Table) -> Result<u64> {
         self.in_step(|work| work.clear(table))
     }
 
@@ -400,8 +400,8 @@ impl Transaction for Writing<'_> {
         self.in_step(|work| quarantine::retry_failed(&Own::new(&mut work.connection), reject, load, errors, mended))
     }
 
-    fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
-        self.in_step(|work| quarantine::supersede(&Own::new(&mut work.connection), load))
+    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
+        self.in_step(|work| quarantine::supersede(&Own::new(&mut work.connection), load, closing))
     }
 
     fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {

@@ -224,13 +224,15 @@ pub(super) fn scan(
 }
 
 /// Takes all rows out of `table`, within the transaction: `TRUNCATE` would commit.
-pub(super) fn clear(connection: &mut Connection, table: &Table) -> Result<()> {
+pub(super) fn clear(connection: &mut Connection, table: &Table) -> Result<u64> {
     let sql = format!("DELETE FROM {} LIMIT {ROWS_PER_DELETE}", quoted(&table.name));
+    let mut removed = 0;
     loop {
         let done =
             connection.execute(&sql, Vec::new()).context(|| format!("cannot empty the table {:?}", &*table.name))?;
+        removed += done.rows;
         if done.rows < ROWS_PER_DELETE {
-            return Ok(());
+            return Ok(removed);
         }
     }
 }

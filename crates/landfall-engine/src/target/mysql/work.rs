@@ -73,7 +73,7 @@ impl Work {
 
     /// Takes all rows out of `table`. Those that name them are looked for when the transaction ends, since the table may
     /// hold new ones by then: so the server must not stop this, nor go on to their tables.
-    pub(super) fn clear(&mut self, table: &Table) -> Result<()> {
+    pub(super) fn clear(&mut self, table: &Table) -> Result<u64> {
         lock_table(&mut self.connection, &table.name)?;
         if self.fence == Fence::Database {
             self.cleared.push(table.clone());

@@ -24,6 +24,8 @@ pub(super) struct Anew {
     pub(super) heap: Place,
     /// Where it stands, and will stand.
     place: Place,
+    /// The rows that it had.
+    pub(super) removed: u64,
 }
 
 /// The foreign keys of other tables to those at hand: whose, called what, with what words; and whether each can be made once more just
@@ -76,9 +78,24 @@ fn attempt(session: &Session, connection: &mut Connection, tables: &[&Table]) ->
         // Nobody else sees it before it has another name.
         let heap = Place::new(&session.own, &format!("anew_{}_{at}", std::process::id()));
         connection.batch(&create_heap(table, &heap))?;
-        anew.push(Anew { table: (*table).clone(), heap, place });
+        let removed = count_rows(connection, &place)?;
+        anew.push(Anew { table: (*table).clone(), heap, place, removed });
     }
     Ok(Some(anew))
+}
+
+/// The rows of a table that nobody else writes to.
+fn count_rows(connection: &mut Connection, place: &Place) -> Outcome<u64> {
+    let mut count = 0;
+    let sql = format!("SELECT count(*) FROM {place}");
+    connection.patiently(|connection| {
+        connection.query(&sql, &Parameters::default(), Format::Text, &mut |_, row| {
+            let text = String::from_utf8_lossy(row.first().copied().flatten().unwrap_or_default());
+            count = text.parse().unwrap_or_default();
+            Ok(())
+        })
+    })?;
+    Ok(count)
 }
 
 /// Gives the new tables their keys, and puts them in the place of the old ones; where somebody reads those for too long, the new rows.
@@ -114,7 +131,7 @@ fn replace_rows(worker: &mut Worker, anew: &[Anew]) -> Outcome<()> {
         for Anew { place, .. } in anew.iter().rev() {
             connection.batch(&format!("DELETE FROM {place}"))?;
         }
-        for Anew { table, heap, place } in anew {
+        for Anew { table, heap, place, .. } in anew {
             let names = all_names(table);
             connection
                 .batch(&format!("INSERT INTO {place} ({names}) SELECT {names} FROM {heap}; DROP TABLE {heap}"))?;
@@ -135,7 +152,7 @@ fn swap(connection: &mut Connection, schema: &str, anew: &[Anew], places: &str) 
         privileges.extend(privileges_of(connection, place)?.iter().map(|privilege| privilege.grant(place)));
     }
     connection.batch(&format!("DROP TABLE {places} RESTRICT"))?;
-    for Anew { table, heap, place } in anew {
+    for Anew { table, heap, place, .. } in anew {
         let statements = move_to(connection, table, heap, place)?;
         build(connection, &statements)?;
     }

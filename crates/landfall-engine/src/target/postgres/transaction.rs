@@ -24,7 +24,7 @@ use crate::{
     document::{Document, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId},
-    quarantine::{NewReject, RejectId},
+    quarantine::{Closing, NewReject, RejectId},
     target::{
         parent_gone,
         sql::{documents, followers::refuse_followers, ledger, quarantine},
@@ -208,16 +208,18 @@ impl Transaction for PostgresTransaction<'_> {
         }
     }
 
-    fn make_anew(&mut self, tables: &[&Table]) -> Result<bool> {
+    fn make_anew(&mut self, tables: &[&Table]) -> Result<Option<Vec<u64>>> {
         if self.fence != Fence::Pipeline || self.pace != Pace::InStep {
-            return Ok(false);
+            return Ok(None);
         }
         let anew = self.with(|worker| anew::begin(&worker.session, &mut worker.connection, tables))?;
-        self.anew.extend(anew.into_iter().flatten());
-        Ok(!self.anew.is_empty())
+        let Some(anew) = anew.filter(|anew| !anew.is_empty()) else { return Ok(None) };
+        let removed = anew.iter().map(|anew| anew.removed).collect();
+        self.anew.extend(anew);
+        Ok(Some(removed))
     }
 
-    fn clear(&mut self, table: &Table) -> Result<()> {
+    fn clear(&mut self, table: &Table) -> Result<u64> {
         let destination = self.destination(table)?;
         let unchecked =
             self.fence == Fence::Pipeline && self.target.session.may_replicate && !destination.seat.has_triggers;
@@ -236,7 +238,7 @@ impl Transaction for PostgresTransaction<'_> {
             let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", destination.seat.place);
             worker.connection.batch(&sql).context(doing)?;
             let sql = format!("DELETE FROM {}", destination.seat.place);
-            worker.connection.patiently(|connection| connection.batch(&sql)).map(drop).context(doing)
+            worker.connection.patiently(|connection| connection.batch(&sql)).context(doing)
         })
     }
 
@@ -319,8 +321,8 @@ impl Transaction for PostgresTransaction<'_> {
         self.own(|own| quarantine::retry_failed(own, reject, load, errors, mended))
     }
 
-    fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
-        self.own(|own| quarantine::supersede(own, load))
+    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
+        self.own(|own| quarantine::supersede(own, load, closing))
     }
 
     fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {

@@ -5,9 +5,10 @@ use landfall_core::reject::CellError;
 use super::{Connection, Parameter, Row, Stored, foreign};
 use crate::{
     error::Result,
-    ledger::{LoadEntry, LoadId, Mode},
+    ledger::{LoadEntry, LoadId},
     quarantine::{
-        NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+        Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
+        is_waiting,
     },
     target::{Table, released_already},
     timestamp,
@@ -381,16 +382,21 @@ pub(in crate::target) fn retry_failed(
     note(connection, reject, load, "retried", mended)
 }
 
-/// Marks open rejects of earlier loads as superseded: those of the same content, and of a replace all of its table.
-pub(in crate::target) fn supersede(connection: &dyn Connection, load: &LoadEntry) -> Result<u64> {
+/// Marks those open rejects of earlier loads as superseded by `load` that `closing` says.
+pub(in crate::target) fn supersede(connection: &dyn Connection, load: &LoadEntry, closing: Closing) -> Result<u64> {
     let spelling = connection.spelling();
-    let mut values: Vec<Parameter<'_>> = vec![load.table.as_str().into(), Parameter::Integer(load.id)];
-    let mut same = "";
-    if load.mode != Mode::Replace {
-        same = " AND source_digest = ?";
-        values.push(load.digest.as_str().into());
+    let mut values: Vec<Parameter<'_>> =
+        vec![load.table.as_str().into(), Parameter::Integer(load.id), load.digest.as_str().into()];
+    let which = match closing {
+        Closing::SameContent => "source_digest = ?",
+        Closing::SameSource => "source_digest <> ? AND source = ?",
+        Closing::RolledBack => "source_digest = ? AND state = 'rolled-back'",
+    };
+    if closing == Closing::SameSource {
+        values.push(load.source.as_str().into());
     }
-    let loads = format!("SELECT load_id FROM {} WHERE table_name = ? AND load_id < ?{same}", spelling.own("loads"));
+    let loads =
+        format!("SELECT load_id FROM {} WHERE table_name = ? AND load_id < ? AND {which}", spelling.own("loads"));
     // Most often there is none, and the quarantine need not be read.
     let mut any = false;
     connection.query(&format!("{loads} LIMIT 1"), &values, &mut |_| {
@@ -404,8 +410,9 @@ pub(in crate::target) fn supersede(connection: &dyn Connection, load: &LoadEntry
     let earlier = format!("state = 'open' AND load_id IN ({loads})");
     let note = format!(
         "INSERT INTO {} (reject_id, load_id, action, happened_at)
-         SELECT reject_id, ?, 'superseded', ? FROM {rejects} WHERE {earlier}",
-        spelling.own("reject_events")
+         SELECT reject_id, ?, '{}', ? FROM {rejects} WHERE {earlier}",
+        spelling.own("reject_events"),
+        closing.action()
     );
     let now = timestamp::now();
     let mut noted: Vec<Parameter<'_>> = vec![Parameter::Integer(load.id), now.as_str().into()];

@@ -39,7 +39,7 @@ use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, reject::CellError};
@@ -285,7 +285,7 @@ impl Transaction for SqliteTransaction<'_> {
         insert::update(&self.transaction, table, rows, selected)
     }
 
-    fn clear(&mut self, table: &Table) -> Result<()> {
+    fn clear(&mut self, table: &Table) -> Result<u64> {
         rows::clear(&self.transaction, table)
     }
 
@@ -343,8 +343,8 @@ impl Transaction for SqliteTransaction<'_> {
         quarantine::retry_failed(&Own(&self.transaction), reject, load, errors, mended)
     }
 
-    fn supersede(&mut self, load: &LoadEntry) -> Result<u64> {
-        quarantine::supersede(&Own(&self.transaction), load)
+    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
+        quarantine::supersede(&Own(&self.transaction), load, closing)
     }
 
     fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {

@@ -116,12 +116,12 @@ fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusq
 }
 
 /// Takes all rows out of `table`.
-pub(super) fn clear(connection: &Connection, table: &Table) -> Result<()> {
+pub(super) fn clear(connection: &Connection, table: &Table) -> Result<u64> {
     let doing = || format!("cannot empty the table {:?}", &*table.name);
     refuse_followers(table, followers(connection, table).context(doing)?, |sql| {
         connection.prepare(sql).and_then(|mut statement| statement.exists([])).context(doing)
     })?;
-    connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).map(drop).context(doing)
+    connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).map(|rows| rows as u64).context(doing)
 }
 
 /// The other tables whose rows SQLite deletes or alters with those of `table`.

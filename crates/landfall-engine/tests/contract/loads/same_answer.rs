@@ -51,8 +51,9 @@ fn options(random: &mut Random) -> LoadOptions {
         atomic: random.once_in(8),
         max_rejects: random.pick(&most),
         force: random.once_in(8),
-        overrides: Default::default(),
         work: Work { record_bytes, ..Work::default() },
+        allow_empty: random.once_in(2),
+        ..LoadOptions::default()
     }
 }
 

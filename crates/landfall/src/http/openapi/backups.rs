@@ -63,7 +63,14 @@ fn restore() -> Words {
             "Pairs of a field of the file and the field of the table that it becomes: theirs=ours,other=own",
             json!({"type": "string", "pattern": "^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$"}),
         ),
+        flag("atomic", "One rejected row, and none is restored; a replace is so unless max_rejects is given"),
+        parameter(
+            "max_rejects",
+            "Stop beyond so many rejects, or beyond such a share, as 5%",
+            json!({"type": "string", "pattern": "^[0-9]{1,2}%?$"}),
+        ),
+        flag("allow_empty", "Let a replace leave the table empty, or keep fewer rows than it rejects"),
         wait(),
     ])
-    .says("The whole file is looked at before the table is touched. Every row passes the rules of the table; what breaks one goes to the quarantine.")
+    .says("The whole file is looked at before the table is touched. Every row passes the rules of the table; what breaks one stops a replace, unless max_rejects allows it, and goes to the quarantine.")
 }

@@ -385,6 +385,7 @@ fn files() -> Words {
             "Stop beyond so many rejects, or beyond such a share, as 5%",
             json!({"type": "string", "pattern": "^[0-9]{1,2}%?$"}),
         ),
+        flag("allow_empty", "Let a replace leave the table empty, or keep fewer rows than it rejects"),
         text("name", "The name of the file, for those who read of the task"),
         wait(),
     ])

@@ -1,0 +1,84 @@
+//! A target as it would be without the rows of some tables.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow_array::RecordBatch;
+use landfall_core::{keys::Scalar, validate::TargetLimits};
+
+use crate::{
+    document::{Document, DocumentFilter},
+    error::Result,
+    ledger::{LoadEntry, LoadFilter},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    target::{Read, RowFilter, Table},
+};
+
+/// What `read` holds, but for the rows of the tables called `names`.
+pub(super) struct WithoutRows<'r> {
+    pub(super) read: &'r dyn Read,
+    pub(super) names: HashSet<Arc<str>>,
+}
+
+impl WithoutRows<'_> {
+    fn has_rows(&self, table: &Table) -> bool {
+        !self.names.contains(&table.name)
+    }
+}
+
+impl Read for WithoutRows<'_> {
+    fn has_table(&self, table: &Table) -> Result<bool> {
+        self.read.has_table(table)
+    }
+
+    fn row_count(&self, table: &Table) -> Result<u64> {
+        if self.has_rows(table) { self.read.row_count(table) } else { Ok(0) }
+    }
+
+    fn limits(&self, table: &Table) -> TargetLimits {
+        self.read.limits(table)
+    }
+
+    fn is_remote(&self) -> bool {
+        self.read.is_remote()
+    }
+
+    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
+        if self.has_rows(table) { self.read.find_all(table, positions, values) } else { Ok(vec![None; values.len()]) }
+    }
+
+    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+        if self.has_rows(table) { self.read.page(table, filter) } else { Ok(Vec::new()) }
+    }
+
+    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        if self.has_rows(table) { self.read.scan(table, positions, visit) } else { Ok(()) }
+    }
+
+    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+        self.read.loads_of(filter)
+    }
+
+    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+        self.read.documents(filter)
+    }
+
+    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.read.rejects(filter)
+    }
+
+    fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
+        self.read.reject_count(filter)
+    }
+
+    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+        self.read.reject_groups(filter)
+    }
+
+    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.read.reject_raw(reject, visit)
+    }
+
+    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
+        self.read.reject_events(reject)
+    }
+}

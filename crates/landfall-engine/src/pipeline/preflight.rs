@@ -1,0 +1,64 @@
+//! What is looked at before anything is touched: that the target can take every table, and that the beginning of every source can be
+//! read. So a mistake further down leaves no table that is empty, and none that is loaded without those that belong to it.
+
+use super::{layout::written, load::Session, opened::Opened, plan::Step};
+use crate::{
+    error::{Error, Result},
+    ledger::Mode,
+    source::Source,
+    target::{Table, Target},
+};
+
+/// Looks at the tables and sources of `steps`.
+///
+/// # Errors
+/// A table that the target cannot take, or that is there and differs from the dictionary; a source that cannot be opened or decompressed, or whose header contradicts the schema.
+pub(super) fn check_before(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<()> {
+    check_tables(session, target)?;
+    let target = &*target;
+    for step in steps {
+        let table = &session.tables[step.position];
+        if session.options.mode == Mode::Replace
+            && let Some(first) = step.sources.first()
+        {
+            refuse_nothing(session, table, first)?;
+        }
+        step.sources.iter().try_for_each(|source| check_source(session, target, step, source))?;
+    }
+    Ok(())
+}
+
+/// Holds the tables that are there against the dictionary, and the others against what the target can take.
+fn check_tables(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
+    let (mut present, mut missing) = (Vec::new(), Vec::new());
+    for table in session.project.tables_to_make() {
+        let of_its_kind = if target.has_table(&table)? { &mut present } else { &mut missing };
+        of_its_kind.push(table);
+    }
+    // Of tables that are all there, none is made.
+    target.prepare(&present)?;
+    target.check_makable(&missing)
+}
+
+/// Reads the header and the first block of `source`.
+fn check_source(session: &Session<'_>, target: &dyn Target, step: &Step, source: &Source) -> Result<()> {
+    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
+    let limits = target.limits(&session.tables[step.position]);
+    source.stamp()?;
+    Opened::new(source, &resource, &limits, session.options.work, 0)?.next_piece().map(drop)
+}
+
+/// Refuses to replace a table by nothing at all, not even a header: a program that should have written the source has more likely
+/// failed.
+pub(super) fn refuse_nothing(session: &Session<'_>, table: &Table, source: &Source) -> Result<()> {
+    if source.stamp()?.size > 0 || session.options.allow_empty {
+        return Ok(());
+    }
+    Err(Error::source(
+        &source.name,
+        format!(
+            "it is empty, and a replace would leave the table {:?} empty. If that is meant, allow an empty table (--allow-empty)",
+            &*table.name
+        ),
+    ))
+}

@@ -1,0 +1,191 @@
+//! What is particular to a replace: the tables are emptied first, and it is looked at what would be left of them before it commits.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{
+    LoadOptions,
+    building::{in_circle, is_searched},
+    known::replaced,
+    layout::written,
+    load::Session,
+    plan::{Step, children},
+    resume::abandon,
+    writer::{More, Writer},
+};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::{LoadEntry, LoadFilter, LoadState},
+    target::{Fence, Pace, Table, Transaction},
+};
+
+/// Why a replace was stopped: it would remove rows, and leave little or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// What would be left.
+    pub reason: RefusalReason,
+    /// The rows that it would remove.
+    pub removes: u64,
+    /// The rows that the table would have.
+    pub keeps: u64,
+    /// The records that would be rejected.
+    pub rejects: u64,
+}
+
+/// The kinds of [`Refusal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalReason {
+    /// The table would be empty.
+    LeavesEmpty,
+    /// There are rejects, and it is all or nothing.
+    HasRejects,
+    /// The table would have fewer rows than there are rejects.
+    KeepsFewerThanRejects,
+}
+
+impl Refusal {
+    /// The refusal of a replace that removes `removes` rows, and after which there are `keeps` rows and `rejects` rejects.
+    pub(super) fn of(options: &LoadOptions, removes: u64, keeps: u64, rejects: u64) -> Option<Self> {
+        let reason = match keeps {
+            _ if removes == 0 => return None,
+            0 if !options.allow_empty => RefusalReason::LeavesEmpty,
+            _ if options.atomic && rejects > 0 => RefusalReason::HasRejects,
+            _ if keeps < rejects && !options.allow_empty && !options.allow_rejects => {
+                RefusalReason::KeepsFewerThanRejects
+            }
+            _ => return None,
+        };
+        Some(Self { reason, removes, keeps, rejects })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { removes, keeps, rejects, .. } = self;
+        let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        write!(f, "it would remove {} and ", rows(*removes))?;
+        match self.reason {
+            RefusalReason::LeavesEmpty => write!(f, "leave the table empty")?,
+            RefusalReason::KeepsFewerThanRejects => write!(f, "keep only {}", rows(*keeps))?,
+            RefusalReason::HasRejects if rejects == &1 => {
+                return write!(f, "put {keeps} in their place, and 1 record is rejected");
+            }
+            RefusalReason::HasRejects => {
+                return write!(f, "put {keeps} in their place, and {rejects} records are rejected");
+            }
+        }
+        match rejects {
+            0 => Ok(()),
+            1 => write!(f, ", since 1 record is rejected"),
+            _ => write!(f, ", since {rejects} records are rejected"),
+        }
+    }
+}
+
+/// How the tables of a replace lost their rows.
+#[derive(Debug, Default)]
+pub(super) struct Emptied {
+    /// The rows that each table lost, in the order of the steps.
+    pub(super) removed: Vec<u64>,
+    /// Whether the tables are made anew, so that their rows cannot be looked for.
+    pub(super) anew: bool,
+}
+
+/// Empties the tables of a replace, or has them made anew where `may_make_anew`. Loads of them that were interrupted do not go on.
+pub(super) fn empty_tables(
+    session: &Session<'_>,
+    writer: &mut Writer<'_>,
+    steps: &[&Step],
+    may_make_anew: bool,
+) -> Result<Emptied> {
+    let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
+    let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
+    for table in &tables {
+        for entry in writer.read().loads_of(&LoadFilter::of_sources(&table.name))?.into_iter().filter(open) {
+            abandon(session, writer, entry)?;
+        }
+    }
+    let searched = !may_make_anew || steps.iter().any(|step| is_searched(session, step.position));
+    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+        if !searched && let Some(removed) = transaction.make_anew(&tables)? {
+            return Ok((Emptied { removed, anew: true }, More::No));
+        }
+        // Children first: a foreign key made by another program may not wait for the end of the transaction.
+        let removed: Result<Vec<u64>> = tables.iter().rev().map(|table| transaction.clear(table)).collect();
+        let removed = removed?.into_iter().rev().collect();
+        Ok((Emptied { removed, anew: false }, More::No))
+    })
+}
+
+/// The loads of a replace that the ledger knows: the table holds just the sources' content already.
+pub(super) fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<LoadEntry>>> {
+    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
+    replaced(writer.read(), &resource, &step.sources, session.options)
+}
+
+/// Refuses a replace of `steps`, of which `loaded` were read, that would take parents away from rows of other tables.
+pub(super) fn check_children(
+    session: &Session<'_>,
+    transaction: &dyn Transaction,
+    steps: &[Step],
+    loaded: &[&Step],
+) -> Result<()> {
+    let mut affected: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
+    for step in steps {
+        for child in children(&session.project.package, session.tables, &session.tables[step.position]) {
+            if transaction.has_table(child)? {
+                affected.push(child);
+            }
+        }
+    }
+    affected.sort_by(|a, b| a.name.cmp(&b.name));
+    affected.dedup_by(|a, b| a.name == b.name);
+    // In a circle, rows of the first table may name rows of the last one that were there before.
+    let sound = loaded.iter().filter(|step| !in_circle(session, step.position));
+    let sound: Vec<&Table> = sound.map(|step| &session.tables[step.position]).collect();
+    let orphans = transaction.orphans(&affected, &sound)?;
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Target(TargetError::new(
+        TargetErrorKind::Constraint,
+        format!("the tables were left as they were, since {}; replace those tables with them", orphans.join(", and ")),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LoadOptions, Refusal, RefusalReason};
+
+    #[test]
+    fn a_replace_that_leaves_little_or_nothing_is_refused_unless_it_is_allowed() {
+        let (empty, few) = (Some(RefusalReason::LeavesEmpty), Some(RefusalReason::KeepsFewerThanRejects));
+        for (removes, keeps, rejects, reason) in
+            [(3, 0, 0, empty), (3, 0, 3, empty), (3, 1, 2, few), (3, 2, 2, None), (0, 0, 9, None), (0, 1, 9, None)]
+        {
+            let of = |allow_rejects, allow_empty| {
+                let options = LoadOptions { allow_rejects, allow_empty, ..LoadOptions::default() };
+                Refusal::of(&options, removes, keeps, rejects).map(|refusal| refusal.reason)
+            };
+            assert_eq!(of(false, false), reason, "{removes} {keeps} {rejects}");
+            assert_eq!(
+                of(true, false),
+                reason.filter(|_| reason == empty),
+                "rejects are allowed, an empty table is not"
+            );
+            assert_eq!(of(false, true), None);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_many_rows_would_go() {
+        let told = |removes, keeps, rejects| {
+            Refusal::of(&LoadOptions::default(), removes, keeps, rejects).expect("a refusal").to_string()
+        };
+        assert_eq!(told(3, 0, 0), "it would remove 3 rows and leave the table empty");
+        assert_eq!(told(1, 0, 1), "it would remove 1 row and leave the table empty, since 1 record is rejected");
+        assert_eq!(told(9, 1, 2), "it would remove 9 rows and keep only 1 row, since 2 records are rejected");
+    }
+}

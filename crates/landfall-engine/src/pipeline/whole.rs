@@ -1,0 +1,301 @@
+//! Loads in one transaction, which others see only once it is whole: those that replace tables, that are all or nothing, and dry runs.
+
+use std::collections::HashSet;
+
+use landfall_core::reject::ErrorCode;
+
+use super::{
+    LoadOptions, LoadOutcome, Reason,
+    adopt::release_waiting,
+    building::{ancestors, in_circle},
+    chunk::store_reject,
+    command::{following, grown},
+    known::Purpose,
+    load::{Session, load_source},
+    plan::Step,
+    replace::{Emptied, Refusal, check_children, empty_tables, known_replace},
+    spill::Spill,
+    writer::Writer,
+};
+use crate::{
+    error::Result,
+    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    quarantine::{ClosedRejects, Closing, RejectFilter},
+    source::{Source, digest_of},
+    target::{Fence, Pace, Read, Target},
+};
+
+/// A load with its ledger entry and its source.
+type Loaded = (LoadEntry, LoadOutcome, Source);
+
+/// Whether a dry run of `steps` can be a real one that is rolled back: the tables are there, and none need be made.
+pub(super) fn can_roll_back(session: &Session<'_>, read: &dyn Read, steps: &[Step]) -> Result<bool> {
+    for step in steps {
+        for at in ancestors(session, step.position) {
+            if !read.has_table(&session.tables[at])? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// All of it in one transaction.
+pub(super) fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+    prepare(session, target)?;
+    let mut spill = Spill::new()?;
+    let mut ended = attempt(session, target, steps, &mut spill, true)?;
+    if matches!(ended, Ended::Stopped { anew: true, .. }) {
+        // While tables are made anew, records whose keys may have occurred before are judged late: their reasons stand in the
+        // quarantine of the transaction alone, which is gone.
+        spill = Spill::new()?;
+        ended = attempt(session, target, steps, &mut spill, false)?;
+    }
+    match ended {
+        Ended::Done(outcomes) => Ok(outcomes),
+        Ended::Stopped { loads, .. } if session.options.dry_run => Ok(not_rolled_back(session, loads)),
+        Ended::Stopped { loads, .. } => roll_back(session, target, loads, spill),
+    }
+}
+
+/// Makes the tables that are missing; in a dry run those that are needed are there.
+fn prepare(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
+    if !session.options.dry_run {
+        return target.prepare(session.tables);
+    }
+    Ok(())
+}
+
+/// How loads in one transaction ended.
+enum Ended {
+    /// All of them were read; they were committed, unless it was a dry run.
+    Done(Vec<LoadOutcome>),
+    /// Nothing of them was kept.
+    Stopped {
+        loads: Vec<Loaded>,
+        /// Whether tables were made anew.
+        anew: bool,
+    },
+}
+
+/// Loads through one transaction, and commits it where nothing stands against that.
+fn attempt(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    steps: &[Step],
+    spill: &mut Spill,
+    may_make_anew: bool,
+) -> Result<Ended> {
+    let options = session.options;
+    let fence = if options.on_conflict == OnConflict::Update { Fence::Database } else { Fence::Pipeline };
+    let mut writer = Writer::Whole(target.transaction(fence, Pace::InStep)?);
+    let replaces = options.mode == Mode::Replace;
+    let known = |step| if replaces { known_replace(session, &writer, step) } else { Ok(None) };
+    let known: Vec<_> = steps.iter().map(known).collect::<Result<_>>()?;
+    let loaded: Vec<&Step> =
+        steps.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(step, _)| step).collect();
+    let emptied = match replaces {
+        true => empty_tables(session, &mut writer, &loaded, may_make_anew)?,
+        false => Emptied::default(),
+    };
+    let (mut loads, stopped) = load_steps(session, &mut writer, steps, known, spill)?;
+    note_removed(session, &mut loads, &loaded, &emptied);
+    let mut outcomes: Vec<LoadOutcome> = loads.iter().map(|(_, outcome, _)| outcome.clone()).collect();
+    let takes_over = replaces && options.on_conflict != OnConflict::Update;
+    if !stopped && takes_over && loaded.iter().any(|step| in_circle(session, step.position)) {
+        // Rows that name each other wait for each other, and nobody is to see the tables without them.
+        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
+    }
+    if stopped || is_refused(session.options, writer.read(), &mut outcomes, loads.len())? {
+        loads.iter_mut().zip(outcomes).for_each(|((_, outcome, _), judged)| outcome.refusal = judged.refusal);
+        return Ok(Ended::Stopped { loads, anew: emptied.anew });
+    }
+    if options.dry_run {
+        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
+    }
+    let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
+    if replaces {
+        check_children(session, &*transaction, steps, &loaded)?;
+    }
+    if options.dry_run {
+        drop(transaction);
+        return Ok(Ended::Done(outcomes.into_iter().map(without_number).collect()));
+    }
+    transaction.commit()?;
+    Ok(Ended::Done(outcomes))
+}
+
+/// Loads the sources of all steps; whether one of them stopped for its rejects.
+fn load_steps(
+    session: &Session<'_>,
+    writer: &mut Writer<'_>,
+    steps: &[Step],
+    known: Vec<Option<Vec<LoadEntry>>>,
+    spill: &mut Spill,
+) -> Result<(Vec<Loaded>, bool)> {
+    let mut loads: Vec<Loaded> = Vec::new();
+    let mut stopped = false;
+    for (step, known) in steps.iter().zip(known) {
+        if let Some(entries) = known {
+            loads.extend(as_known(session, step, entries));
+            continue;
+        }
+        let mut mode = session.options.mode;
+        for source in &step.sources {
+            let purpose = if mode == Mode::Replace { Purpose::FillsEmpty } else { Purpose::Adds };
+            let (entry, outcome) = load_source(session, writer, step.position, source, (mode, purpose), Some(spill))?;
+            mode = following(mode);
+            stopped |= outcome.state == LoadState::Stopped;
+            loads.push((entry, outcome, source.clone()));
+            if stopped && session.options.dry_run && !session.options.takes_effect_at_once() {
+                return Ok((loads, true));
+            }
+        }
+    }
+    Ok((loads, stopped))
+}
+
+/// The outcomes of loads that the ledger knows.
+fn as_known(session: &Session<'_>, step: &Step, entries: Vec<LoadEntry>) -> impl Iterator<Item = Loaded> {
+    let name = &session.project.package.resources[step.position].name;
+    entries.into_iter().zip(&step.sources).map(|(entry, source)| {
+        session.observer.begins(name, &source.name);
+        let (entry, outcome) = super::load::known(entry, source);
+        (entry, outcome, source.clone())
+    })
+}
+
+/// Notes with the first load of each table how many rows it took out of it.
+fn note_removed(session: &Session<'_>, loads: &mut [Loaded], loaded: &[&Step], emptied: &Emptied) {
+    for (step, removed) in loaded.iter().zip(&emptied.removed) {
+        let name = &session.tables[step.position].name;
+        if let Some((_, outcome, _)) = loads.iter_mut().find(|(_, outcome, _)| *outcome.table == **name) {
+            outcome.removed = Some(*removed);
+        }
+    }
+}
+
+/// Whether the first `own` of `outcomes` may not take effect: there are rejects, and it is all or nothing; or a replace would leave
+/// little or nothing, which is noted with its load. The others are of what was released since.
+fn is_refused(options: &LoadOptions, read: &dyn Read, outcomes: &mut [LoadOutcome], own: usize) -> Result<bool> {
+    let mut rejects = Vec::with_capacity(own);
+    for outcome in &outcomes[..own] {
+        let filter = RejectFilter { load: Some(outcome.load_id), ..RejectFilter::default() };
+        rejects.push(match outcome.state {
+            LoadState::Known => 0,
+            _ if outcomes.len() == own => outcome.counts.rejected,
+            _ => read.reject_count(&filter)?,
+        });
+    }
+    let mut refused = options.atomic && rejects.iter().sum::<u64>() > 0;
+    for at in 0..own {
+        let Some(removed) = outcomes[at].removed else { continue };
+        let of_table = |outcome: &&LoadOutcome| outcome.table == outcomes[at].table;
+        let kept = outcomes.iter().filter(of_table).map(|outcome| outcome.counts.inserted).sum();
+        let rejected =
+            outcomes.iter().zip(&rejects).filter(|(outcome, _)| of_table(outcome)).map(|(_, count)| count).sum();
+        outcomes[at].refusal = Refusal::of(options, removed, kept, rejected);
+        refused |= outcomes[at].refusal.is_some();
+    }
+    Ok(refused)
+}
+
+/// The outcomes of a check as those of a load by the same options would be, into tables some of which are not there yet.
+pub(super) fn as_of_load(
+    session: &Session<'_>,
+    read: &dyn Read,
+    outcomes: Vec<LoadOutcome>,
+) -> Result<Vec<LoadOutcome>> {
+    let (options, mut outcomes) = (session.options, outcomes);
+    let mut met = HashSet::new();
+    let mut stopped = false;
+    for outcome in &mut outcomes {
+        let table = &session.tables[session.project.position(&outcome.table)?];
+        if options.mode == Mode::Replace && met.insert(outcome.table.clone()) {
+            outcome.removed = Some(read.row_count(table)?);
+        }
+        let Counts { read, rejected, .. } = outcome.counts;
+        if options.max_rejects.is_some_and(|most| most.exceeded(rejected, read, true)) {
+            (outcome.state, stopped) = (LoadState::Stopped, true);
+        }
+    }
+    let own = outcomes.len();
+    let refused = is_refused(options, read, &mut outcomes, own)?;
+    if (stopped || refused) && options.takes_effect_at_once() {
+        outcomes = outcomes.into_iter().map(undone).collect();
+    }
+    Ok(outcomes)
+}
+
+/// What is told of a dry run has no number in the ledger.
+fn without_number(outcome: LoadOutcome) -> LoadOutcome {
+    match outcome.state {
+        LoadState::Known => outcome,
+        _ => LoadOutcome { load_id: 0, ..outcome },
+    }
+}
+
+/// The outcomes of a dry run that stopped, as those of the real run would be.
+fn not_rolled_back(session: &Session<'_>, loads: Vec<Loaded>) -> Vec<LoadOutcome> {
+    let outcomes = loads.into_iter().map(|(_, outcome, _)| without_number(outcome));
+    if session.options.takes_effect_at_once() {
+        return outcomes.map(undone).collect();
+    }
+    outcomes.collect()
+}
+
+/// The outcome of a load of which nothing was kept: every record counts as rejected.
+fn undone(mut outcome: LoadOutcome) -> LoadOutcome {
+    if outcome.state == LoadState::Known {
+        return outcome;
+    }
+    let Counts { read, rejected: own, .. } = outcome.counts;
+    if read > own {
+        outcome.reasons.push(Reason { code: ErrorCode::RolledBack, field: None, count: read - own });
+    }
+    outcome.state = LoadState::RolledBack;
+    outcome.counts = Counts { read, rejected: read, ..Counts::default() };
+    (outcome.removed, outcome.closed_rejects) = (None, ClosedRejects::default());
+    outcome
+}
+
+/// Writes the ledger and the rejects of loads that were rolled back.
+fn roll_back(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    loads: Vec<Loaded>,
+    spill: Spill,
+) -> Result<Vec<LoadOutcome>> {
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut outcomes = Vec::new();
+    let mut numbers = Vec::new();
+    for (mut entry, outcome, source) in loads {
+        if outcome.state == LoadState::Known {
+            outcomes.push(outcome);
+            continue;
+        }
+        let whole = outcome.state == LoadState::Complete;
+        if !whole {
+            // How far ahead of the record at which it stopped a source was read is by chance.
+            (entry.digest, entry.digested) = digest_of(&source, None)?;
+        }
+        let mut outcome = undone(outcome);
+        (entry.state, entry.counts) = (outcome.state, outcome.counts);
+        let was = entry.id;
+        entry.id = transaction.add_load(&entry)?;
+        outcome.load_id = entry.id;
+        // One that stopped has not met all the records that an earlier load rejected.
+        if whole {
+            outcome.closed_rejects.same_content = transaction.supersede(&entry, Closing::RolledBack)?;
+        }
+        numbers.push((was, entry.id, entry.table.clone(), source));
+        outcomes.push(outcome);
+    }
+    spill.drain(&mut |load, reject| {
+        let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
+        let table = &session.tables[session.project.position(table)?];
+        store_reject(&mut *transaction, *number, table, source, reject).map(drop)
+    })?;
+    transaction.commit()?;
+    Ok(outcomes)
+}

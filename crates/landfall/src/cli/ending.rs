@@ -1,0 +1,43 @@
+//! How a command ends that loaded: its exit code, and what standard error is told, where scripts and `--quiet` look.
+
+use landfall_engine::{
+    pipeline::{LoadOutcome, Refusal, RefusalReason},
+    shown,
+};
+
+use super::Invocation;
+use crate::{exit::Exit, failure};
+
+/// The exit code for `outcomes`; a load that was stopped is told. `atomic` says what was all or nothing, where something was.
+pub(super) fn end(outcomes: &[LoadOutcome], atomic: Option<&str>, invocation: &Invocation) -> Exit {
+    let exit = Exit::of_loads(outcomes);
+    let refused = outcomes.iter().find_map(|outcome| Some((&*outcome.table, outcome.refusal?)));
+    let (message, exit) = match (exit, refused, atomic) {
+        (Exit::TooManyRejects, ..) => {
+            ("stopped: there are more rejects than --max-rejects allows; what was read is kept".into(), exit)
+        }
+        (Exit::RolledBack, Some((table, refusal)), _) => {
+            let is_atomic = atomic.is_some() && refusal.rejects > 0;
+            (refused_words(table, &refusal, is_atomic), if is_atomic { exit } else { Exit::LeavesLittle })
+        }
+        (Exit::RolledBack, None, Some(words)) => (format!("rolled back: {words}"), exit),
+        (Exit::RolledBack, None, None) => (
+            "stopped: there are more rejects than --max-rejects allows; the tables were left as they were".into(),
+            Exit::TooManyRejects,
+        ),
+        _ => return exit,
+    };
+    failure::tell(&message, exit, &invocation.globals);
+    exit
+}
+
+/// What stopped a replace, and how it goes on.
+fn refused_words(table: &str, refusal: &Refusal, is_atomic: bool) -> String {
+    let mend = match refusal.reason {
+        RefusalReason::LeavesEmpty if is_atomic => "--max-rejects N and --allow-empty let it",
+        RefusalReason::LeavesEmpty => "--allow-empty lets it",
+        _ => "--max-rejects N lets it",
+    };
+    let table = shown(table);
+    format!("the replace of {table:?} was stopped, and nothing was changed: {refusal}. If that is meant, {mend}")
+}
