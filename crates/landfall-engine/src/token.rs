@@ -9,12 +9,16 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
-    target::{Fence, Pace, Read, Target},
+    target::{Fence, Pace, Read, Target, Transaction},
     timestamp,
 };
 
 /// The kind of document that a token is.
 const KIND: &str = "token";
+
+/// The kind and the name of the document that says that there was a token once. It outlives the tokens: a service whose last
+/// token is gone must not open itself to everybody on its machine.
+const CLOSED: &str = "access-closed";
 
 /// What stands at the head of a token, so that scanners for secrets know one.
 const PREFIX: &str = "landfall_";
@@ -133,7 +137,10 @@ impl Token {
 
 /// All tokens, as they were when they were read.
 #[derive(Debug, Clone, Default)]
-pub struct Tokens(Vec<Kept>);
+pub struct Tokens {
+    all: Vec<Kept>,
+    is_closed: bool,
+}
 
 impl Tokens {
     /// Reads the tokens of a database.
@@ -141,25 +148,35 @@ impl Tokens {
     /// # Errors
     /// A database that cannot be read.
     pub fn read(read: &dyn Read) -> Result<Self> {
-        read.documents(&DocumentFilter::of(KIND))?.iter().map(kept).collect::<Result<_>>().map(Self)
+        // The tokens first: whoever makes one closes the database in the same transaction.
+        let all = read.documents(&DocumentFilter::of(KIND))?.iter().map(kept).collect::<Result<Vec<_>>>()?;
+        let is_closed = !all.is_empty() || read.document(CLOSED, CLOSED)?.is_some();
+        Ok(Self { all, is_closed })
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// Whether a service lets in nobody without a token: there is one, or there was one, and nobody has called
+    /// [`open_access`] since.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// The tokens, without their secrets.
     pub fn iter(&self) -> impl Iterator<Item = &Token> {
-        self.0.iter().map(|kept| &kept.token)
+        self.all.iter().map(|kept| &kept.token)
     }
 
     /// The token that `text` is, if there is one and it has not ended. The secret is compared in constant time.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<&Token> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let kept = self.0.iter().find(|kept| kept.token.id == id)?;
+        let kept = self.all.iter().find(|kept| kept.token.id == id)?;
         let same: bool = hash(secret).as_bytes().ct_eq(kept.hash.as_bytes()).into();
         Some(&kept.token).filter(|token| same && !token.is_expired())
     }
@@ -201,8 +218,56 @@ pub fn create(target: &mut dyn Target, new: NewToken) -> Result<(Token, String)>
     let body = serde_json::to_vec(&kept).unwrap_or_else(|error| unreachable!("a token is plain data: {error}"));
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     transaction.add_documents(&[NewDocument { kind: KIND, name: id.clone(), body }])?;
+    note_closed(&mut *transaction)?;
     transaction.commit()?;
     Ok((token, format!("{PREFIX}{id}_{secret}")))
+}
+
+/// Notes that there is, or was, a token. What is noted already is written once more, so that [`open_access`] notices a token
+/// that is made at the same time.
+fn note_closed(transaction: &mut dyn Transaction) -> Result<()> {
+    match transaction.document(CLOSED, CLOSED)? {
+        Some(document) if transaction.change_document(&document, Some(&document.body))? => Ok(()),
+        Some(_) => Err(at_the_same_time()),
+        None => transaction.add_documents(&[NewDocument { kind: CLOSED, name: CLOSED.into(), body: Vec::new() }]),
+    }
+}
+
+fn at_the_same_time() -> Error {
+    let message = "another program changed the tokens at the same time; nothing was changed, run the command again";
+    TargetError::new(TargetErrorKind::Overtaken, message).into()
+}
+
+/// Notes for a database with tokens of an older version that it has some.
+///
+/// # Errors
+/// A database that cannot be written.
+pub fn close_access(target: &mut dyn Target) -> Result<()> {
+    if target.document(CLOSED, CLOSED)?.is_some() {
+        return Ok(());
+    }
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    note_closed(&mut *transaction)?;
+    transaction.commit()
+}
+
+/// Lets everybody on the machine of a service in again, after there were tokens; whether it was closed.
+///
+/// # Errors
+/// Tokens that are still there, also expired ones.
+pub fn open_access(target: &mut dyn Target) -> Result<bool> {
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let closed = transaction.document(CLOSED, CLOSED)?;
+    if !transaction.documents(&DocumentFilter { limit: Some(1), ..DocumentFilter::of(KIND) })?.is_empty() {
+        let reason = "there are tokens; revoke them first: `landfall token list` shows them";
+        return Err(Error::Usage(reason.into()));
+    }
+    let Some(closed) = closed else { return Ok(false) };
+    if !transaction.change_document(&closed, None)? {
+        return Err(at_the_same_time());
+    }
+    transaction.commit()?;
+    Ok(true)
 }
 
 /// Takes the token `id` away.
@@ -216,6 +281,8 @@ pub fn revoke(target: &mut dyn Target, id: &str) -> Result<Token> {
     if !transaction.change_document(&document, None)? {
         return Err(unknown());
     }
+    // Also for a token that an older version made.
+    note_closed(&mut *transaction)?;
     transaction.commit()?;
     kept(&document).map(|kept| kept.token)
 }
@@ -266,6 +333,40 @@ mod tests {
         assert_eq!(Tokens::read(&target).unwrap().find(&text), None);
         assert!(revoke(&mut target, &token.id).is_err());
         assert!(create(&mut target, new(&[])).is_err());
+    }
+
+    /// A service let everybody in once its last token was revoked, and it was started again.
+    #[test]
+    fn what_had_tokens_once_stays_closed_until_it_is_opened() {
+        let mut target = Memory::default();
+        assert!(!Tokens::read(&target).unwrap().is_closed());
+        assert!(!open_access(&mut target).unwrap());
+        let (token, _) = create(&mut target, new(&[Role::Admin])).unwrap();
+        let (other, _) = create(&mut target, new(&[Role::Reader])).unwrap();
+        assert!(open_access(&mut target).is_err());
+        revoke(&mut target, &token.id).unwrap();
+        revoke(&mut target, &other.id).unwrap();
+        assert!(Tokens::read(&target).unwrap().is_closed());
+        assert!(open_access(&mut target).unwrap());
+        assert!(!Tokens::read(&target).unwrap().is_closed());
+    }
+
+    #[test]
+    fn a_token_of_an_older_version_closes_too() {
+        let mut target = Memory::default();
+        let (token, _) = create(&mut target, new(&[Role::Admin])).unwrap();
+        let closed = target.document(CLOSED, CLOSED).unwrap().unwrap();
+        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+        transaction.change_document(&closed, None).unwrap();
+        transaction.commit().unwrap();
+        assert!(Tokens::read(&target).unwrap().is_closed());
+        close_access(&mut target).unwrap();
+        close_access(&mut target).unwrap();
+        let document = target.document(KIND, &token.id).unwrap().unwrap();
+        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+        transaction.change_document(&document, None).unwrap();
+        transaction.commit().unwrap();
+        assert!(Tokens::read(&target).unwrap().is_closed());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! `landfall serve`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+};
 
 use anyhow::Result;
 use landfall_engine::{Project, target::Location};
@@ -17,7 +20,7 @@ use crate::{
 ///
 /// The service makes the tables that are missing, takes 1 to 1,000 rows in a request, and serves the reports. It documents itself at
 /// /docs. Without any token (and without a provider of tokens: `api.oidc` in landfall.yaml) it listens on this machine alone, and lets everybody there do everything: make one with
-/// `landfall token create`. It ends with the signal TERM or INT, once requests under way are answered.
+/// `landfall token create`. Once there was a token, it lets nobody in without one, until `landfall token open`. It ends with the signal TERM, INT or HUP, once requests under way are answered.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where to listen, such as 127.0.0.1:8080, 8080 or [::]:8080; port 0 is any that is free.
@@ -51,8 +54,8 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         oidc,
         address,
     };
-    let (service, staff, has_tokens) = Service::open(settings, project, runtime.handle().clone())?;
-    let is_guarded = has_tokens || takes_others;
+    let (service, staff, tokens) = Service::open(settings, project, runtime.handle().clone())?;
+    let is_guarded = tokens.is_closed() || takes_others;
     if !is_guarded && !address.ip().is_loopback() {
         return Err(Fault::project(format!(
             "there is no token, so that everybody who reaches {address} could do everything; make one with `{} token create \
@@ -67,14 +70,14 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     greet(invocation, &address, is_guarded, tls.is_some());
+    if tokens.is_empty() && tokens.is_closed() && !takes_others {
+        invocation.tell(
+            "all tokens are gone, so that nobody is let in; `landfall token create` makes one, `landfall token open` lets \
+             everybody on this machine in",
+        );
+    }
     runtime.block_on(async {
-        let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let stop = async move {
-            tokio::select! {
-                _ = terminated.recv() => {}
-                _ = interrupted.recv() => {}
-            }
-        };
+        let stop = told_to_end()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         http::serve(listener, service, staff, tls, stop).await;
         Ok::<_, anyhow::Error>(())
@@ -82,6 +85,34 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     // What still runs by then has had its time.
     runtime.shutdown_background();
     Ok(Exit::Done)
+}
+
+/// Ends when the process is told to end: by TERM, by INT, or by HUP, which the end of a terminal or session sends. Who had HUP ignored
+/// (`nohup`) goes on to ignore it.
+fn told_to_end() -> Result<impl Future<Output = ()> + Send> {
+    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hung_up = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok(async move {
+        let hang_up = async {
+            match &mut hung_up {
+                Some(hung_up) => drop(hung_up.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+            () = hang_up => {}
+        }
+    })
+}
+
+/// Whether the process was started with HUP ignored, as the system says.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal 1 is the lowest bit.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 fn greet(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) {

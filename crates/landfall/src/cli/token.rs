@@ -7,7 +7,7 @@ use landfall_engine::{
     link::LinkKey,
     shown,
     target::Access,
-    token::{NewToken, Role, Token, Tokens, create, revoke},
+    token::{NewToken, Role, Token, Tokens, create, open_access, revoke},
 };
 
 use super::{Invocation, selection::require_tables};
@@ -39,6 +39,9 @@ enum Action {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Let everybody on the service's machine in again, after the last token was revoked. Without this, a service whose tokens are
+    /// gone lets nobody in. It is refused while there are tokens.
+    Open,
     /// Take all links to exported reports away: the service signs with another key from now on.
     RevokeLinks,
 }
@@ -99,6 +102,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             invocation.tell(&format!("the token {} ({}) is revoked", token.id, shown(&token.name)));
             Ok(Exit::Done)
         }
+        Action::Open => open(invocation),
         Action::RevokeLinks => {
             let mut opened = invocation.open(Access::Write)?;
             LinkKey::rotate(&mut *opened.target)?;
@@ -106,6 +110,17 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             Ok(Exit::Done)
         }
     }
+}
+
+fn open(invocation: &Invocation) -> Result<Exit> {
+    let mut opened = invocation.open(Access::Write)?;
+    let words = if open_access(&mut *opened.target)? {
+        "a service on 127.0.0.1 now lets everybody on its machine do everything; `landfall token create` closes it again"
+    } else {
+        "there was no token since the service was last open; nothing was changed"
+    };
+    invocation.tell(words);
+    Ok(Exit::Done)
 }
 
 fn make(args: Create, invocation: &Invocation) -> Result<Exit> {
@@ -136,6 +151,9 @@ fn list(json: bool, invocation: &Invocation) -> Result<Exit> {
     }
     if tokens.is_empty() {
         output::print("There are no tokens.\n")?;
+    }
+    if tokens.is_empty() && tokens.is_closed() {
+        invocation.tell("there were tokens, so that a service lets nobody in; `landfall token open` changes that");
     }
     for token in tokens.iter() {
         output::print(&line(token))?;

@@ -9,13 +9,14 @@ use std::{
 };
 
 use axum::http::{HeaderMap, Method, header};
-use landfall_engine::token::{Role, Token, Tokens};
+use landfall_engine::token::{Role, Token, Tokens, close_access};
 use tokio::sync::Mutex;
 
 use super::{
     desk::Desk,
     oidc::Provider,
     problem::{Kind, Outcome, Problem},
+    sites::refuse_other_sites,
 };
 
 /// How long what is known of the tokens holds: a token that was revoked elsewhere is refused after that.
@@ -24,7 +25,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Who asks.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {
-    /// There is no token yet, so that everybody on this machine may do everything.
+    /// There was no token yet, or access was opened again, so that everybody on this machine may do everything.
     Anybody,
     /// The bearer of a token: of the service's own, or of a provider's, which is taken for one.
     Bearer(Arc<Token>),
@@ -75,9 +76,10 @@ pub(crate) struct Access {
     known: RwLock<Known>,
     /// One at a time looks for new ones.
     looking: Mutex<()>,
-    /// Whether everybody is let in, since there has never been a token: the service is only reachable from this machine. Once
-    /// there was one, it stays closed, also when the last is revoked.
-    is_open: AtomicBool,
+    /// Whether everybody may be let in where the database is open: the service is only reachable from this machine.
+    may_be_open: bool,
+    /// Whether it is known to be noted in the database that there are tokens: an older version of Landfall makes them without that.
+    is_noted: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -88,9 +90,14 @@ struct Known {
 
 impl Access {
     pub(crate) fn new(tokens: Tokens, open_without_tokens: bool) -> Self {
-        let is_open = AtomicBool::new(open_without_tokens && tokens.is_empty());
+        let is_noted = AtomicBool::new(!tokens.is_empty());
         let known = Known { tokens: Arc::new(tokens), at: Instant::now() };
-        Self { known: RwLock::new(known), looking: Mutex::new(()), is_open }
+        Self { known: RwLock::new(known), looking: Mutex::new(()), may_be_open: open_without_tokens, is_noted }
+    }
+
+    /// Whether `tokens` let everybody in. Once there was a token they do not, until `landfall token open`.
+    fn is_open(&self, tokens: &Tokens) -> bool {
+        self.may_be_open && !tokens.is_closed()
     }
 
     fn known(&self) -> Known {
@@ -108,12 +115,25 @@ impl Access {
             return Ok(known.tokens);
         }
         let tokens = Arc::new(desk.read(|target| Tokens::read(target)).await?);
-        if !tokens.is_empty() && self.is_open.swap(false, Ordering::Relaxed) {
+        if self.is_open(&known.tokens) && !self.is_open(&tokens) {
             tracing::info!("there is a token now: from here on, each request needs one");
         }
+        self.note(desk, &tokens).await;
         let fresh = Known { tokens: tokens.clone(), at: Instant::now() };
         *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
         Ok(tokens)
+    }
+
+    /// Sees to it that the database tells of its tokens, also once they are gone.
+    async fn note(&self, desk: &Desk, tokens: &Tokens) {
+        if tokens.is_empty() || self.is_noted.load(Ordering::Relaxed) {
+            return;
+        }
+        match desk.write(|target| close_access(target)).await {
+            Ok(()) => self.is_noted.store(true, Ordering::Relaxed),
+            // It is tried again with the next look at the tokens.
+            Err(problem) => tracing::warn!(problem = problem.detail(), "it cannot be noted that there are tokens"),
+        }
     }
 
     /// Who asks, by the token in the header, or in the query where a route allows that; one of `provider`, or one of the service's own.
@@ -125,8 +145,8 @@ impl Access {
         in_query: Option<&str>,
     ) -> Outcome<Caller> {
         let tokens = self.tokens(desk).await?;
-        if self.is_open.load(Ordering::Relaxed) {
-            refuse_other_hosts(headers)?;
+        if self.is_open(&tokens) {
+            refuse_other_sites(headers)?;
             return Ok(Caller::Anybody);
         }
         let wrong = |detail: &str| Problem::new(Kind::UNAUTHORIZED, detail);
@@ -145,24 +165,6 @@ impl Access {
         let found = tokens.find(token).ok_or_else(|| wrong("the token is unknown, was revoked, or has expired"))?;
         Ok(Caller::Bearer(Arc::new(found.clone())))
     }
-}
-
-/// While nobody needs a token, a page in a browser must not reach the service: not under another name than this machine's, and
-/// not from another site.
-fn refuse_other_hosts(headers: &HeaderMap) -> Outcome<()> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let name = name.map_or(host, |(name, _)| name);
-    // A page of another site says where it comes from.
-    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let own = origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, origin)| origin == host));
-    if own && matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "") {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Kind::FORBIDDEN,
-        "without a token, the service answers only to localhost; make one with `landfall token create`",
-    ))
 }
 
 /// Refuses a caller who has none of `roles`.

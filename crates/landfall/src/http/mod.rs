@@ -36,6 +36,7 @@ mod runner;
 mod scheduled;
 mod sent;
 mod service;
+mod sites;
 mod tables;
 mod tasks;
 mod tls;

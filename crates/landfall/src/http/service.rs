@@ -16,7 +16,7 @@ use landfall_engine::{
     pipeline::{RowRules, forget_answers},
     target::{Access as Open, Location},
     task,
-    token::Tokens,
+    token::{Tokens, close_access},
 };
 use tokio::{runtime::Handle, time::sleep};
 
@@ -101,15 +101,18 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Opens the database, makes the tables that are missing, and starts the threads.
-    pub(crate) fn open(settings: Settings, project: Project, handle: Handle) -> Result<(Arc<Self>, Staff, bool)> {
+    /// Opens the database, makes the tables that are missing, and starts the threads; with the tokens that there are.
+    pub(crate) fn open(settings: Settings, project: Project, handle: Handle) -> Result<(Arc<Self>, Staff, Tokens)> {
         let location = settings.location.clone();
         let opener = Opener { location: settings.location, access: Open::Write };
         let mut target = opener.open()?;
         target.prepare(&project.tables())?;
         let rules = Arc::new(RowRules::new(&*target, Arc::new(project))?);
         let tokens = Tokens::read(&*target)?;
-        let (has_tokens, kind) = (!tokens.is_empty(), opener.location.kind());
+        if !tokens.is_empty() {
+            close_access(&mut *target)?;
+        }
+        let kind = opener.location.kind();
         drop(target);
         let (desk, mut staff) = Desk::open(opener, &rules, READERS).map_err(no_thread)?;
         let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;
@@ -120,7 +123,7 @@ impl Service {
         let exports = Exports::new(folder, *export_space, *export_keep);
         let store = settings.backup.to.store(&settings.storage)?.into();
         let service = Self {
-            access: Access::new(tokens, settings.address.ip().is_loopback() && settings.oidc.is_none()),
+            access: Access::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
             memory: Memory::new(BODIES.max(settings.api.max_body)),
             metrics: Metrics::new(),
@@ -141,7 +144,7 @@ impl Service {
         };
         let service = Arc::new(service);
         staff.join(runner::start(&service, &location).map_err(no_thread)?);
-        Ok((service, staff, has_tokens))
+        Ok((service, staff, tokens))
     }
 
     /// Who asks, by the token in the header, or in the query where a route allows that.

@@ -215,6 +215,71 @@ fn a_service_stays_closed_when_the_last_token_is_revoked() {
     assert_eq!(as_bearer(&served, None, "get", "/v1/tables").status, 401);
 }
 
+/// After the last token was revoked and the service was started again, everybody local was an admin.
+fn a_service_without_its_tokens_stays_closed_until_it_is_opened(kind: Kind) {
+    let mut served = Served::example(kind);
+    let ask = |served: &Served| as_bearer(served, None, "get", "/v1/tables").status;
+    assert_eq!(ask(&served), 200);
+    let token = served.make_token(&["--role", "admin"]);
+    served.make_token(&["--role", "reader", "--expires", "1s"]);
+    wait_for_tokens(&served);
+    served.run(&["token", "open"]).exits(2);
+    served.run(&["token", "revoke", token.split('_').nth(1).unwrap()]).exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    // The other one has expired, and is still kept.
+    served.kill();
+    served.start();
+    assert_eq!(ask(&served), 401);
+    // Somebody takes all tokens out of the database by hand.
+    served.place.run(&format!("DELETE FROM {} WHERE kind = 'token'", served.place.own("documents")));
+    served.kill();
+    served.start();
+    assert_eq!((ask(&served), as_bearer(&served, Some(&token), "get", "/v1/tables").status), (401, 401));
+    assert_eq!(as_bearer(&served, None, "post", "/v1/rows").status, 401);
+    let words = served.run(&["token", "list"]).exits(0);
+    assert!(words.stderr.contains("landfall token open"), "{}", words.stderr);
+    served.run(&["token", "open"]).exits(0);
+    for _ in 0..100 {
+        if ask(&served) == 200 {
+            served.kill();
+            served.start();
+            assert_eq!(ask(&served), 200);
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("the service is still closed");
+}
+
+super::served::on_every_database! { a_service_without_its_tokens_stays_closed_until_it_is_opened }
+
+/// A page of another site could have a report run, and rows sent, where a browser told of it by other means than one Origin.
+#[test]
+fn without_a_token_pages_of_other_sites_are_refused_at_every_route() {
+    let served = Served::example(Kind::Sqlite);
+    let own = ("Origin", "http://localhost");
+    for foreign in [
+        &[("Sec-Fetch-Site", "cross-site")][..],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Origin", "null")],
+        &[own, ("Origin", "https://evil.example")],
+        &[("Origin", "https://evil.example"), own],
+    ] {
+        for (route, _) in GRANTED.iter().filter(|(_, roles)| !roles.contains(&"nobody")) {
+            let (method, path) = route.split_once(' ').unwrap();
+            let path = path.replace("{table}", "departments").replace("{report}", "hires_by_quarter");
+            let answer = served.send(&method.to_uppercase(), &path, foreign, b"");
+            assert_eq!((answer.status, answer.problem().as_str()), (403, "forbidden"), "{route} {foreign:?}");
+        }
+    }
+    assert_eq!(served.send("GET", "/v1/tables", &[own, ("Sec-Fetch-Site", "same-origin")], b"").status, 200);
+    // With a token, it is the token that decides: other sites do not have it.
+    let token = format!("Bearer {}", served.make_token(&["--role", "reader"]));
+    wait_for_tokens(&served);
+    let headers = [("Sec-Fetch-Site", "cross-site"), ("Authorization", token.as_str())];
+    assert_eq!(served.send("GET", "/v1/tables", &headers, b"").status, 200);
+}
+
 #[test]
 fn without_a_token_only_this_machine_is_answered() {
     let served = Served::example(Kind::Sqlite);
