@@ -13,6 +13,7 @@ mod desk;
 mod docs;
 mod exports;
 mod files;
+mod framing;
 mod health;
 mod later;
 mod limits;

@@ -1,6 +1,7 @@
-//! Heads of requests that are refused. What the HTTP library cannot read it refuses by itself, with a status alone: such an answer
-//! gets the body of a problem here, on its way to the client. What the library lets through, and should not be, is refused before
-//! any handler sees it.
+//! Requests that are refused before any handler sees them. What the HTTP library cannot read it refuses by itself, with a status
+//! alone: such an answer gets the body of a problem here, on its way to the client. What the library lets through, and should not
+//! be, is made into what it refuses (see `framing`). And what a client still sends when it was answered is read for a while: a
+//! connection that is closed before may lose the answer.
 
 use std::{
     fmt::Write as _,
@@ -16,17 +17,20 @@ use std::{
 };
 
 use axum::{
+    body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::{Version, header},
+    http::{HeaderValue, Version, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use hyper::body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
 use super::{
+    framing::Framing,
     listener::HEAD_BYTES,
     problem::{Kind, Outcome, Problem},
 };
@@ -34,14 +38,61 @@ use super::{
 /// The most bytes of a request's target. It must be less than the library takes for a head.
 const TARGET_BYTES: usize = 32 << 10;
 
-/// How long what a client still sends is read, once it was refused: a connection that is closed before may lose the answer.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long, and how many bytes of, what a client still sends is read, once it was answered. Many clients send all of a body before
+/// they look for an answer.
+const LINGER: Duration = Duration::from_secs(10);
+const LINGER_BYTES: u64 = 256 << 20;
 
-/// Lets a request through where its head is sound.
+/// Bodies of more bytes than this are not read to their end for the sake of the connection.
+const REST: u64 = 64 << 10;
+
+/// Lets a request through where its head is sound. Where its body was not read to its end, and is a large one, the client learns
+/// that the connection ends with the answer.
 pub(super) async fn sound(request: Request, next: Next) -> Response {
-    match check(&request) {
-        Ok(()) => next.run(request).await,
+    let size = request.body().size_hint();
+    let has_large_body = !request.body().is_end_stream() && size.exact().is_none_or(|bytes| bytes > REST);
+    let has_ended = Arc::new(AtomicBool::new(!has_large_body));
+    let mut response = match check(&request) {
         Err(problem) => problem.into_response(),
+        Ok(()) if !has_large_body => next.run(request).await,
+        Ok(()) => {
+            let watched = |body| Body::new(Watched { body, has_ended: has_ended.clone() });
+            next.run(request.map(watched)).await
+        }
+    };
+    if !has_ended.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body of which it is known afterwards whether it was read to its end.
+struct Watched {
+    body: Body,
+    has_ended: Arc<AtomicBool>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.has_ended.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -59,14 +110,44 @@ fn check(request: &Request) -> Outcome<()> {
         let detail = format!("the first line and the headers have {head} bytes, and {HEAD_BYTES} are taken");
         return Err(Problem::new(Kind::HEAD_TOO_LARGE, detail));
     }
-    // RFC 9112, 3.2.
-    match request.headers().get_all(header::HOST).iter().count() {
-        0 if request.version() == Version::HTTP_11 => {
-            Err(Problem::new(Kind::BAD_HEADER, "a request in HTTP/1.1 needs the header Host"))
-        }
+    check_host(request)?;
+    match request.headers().get_all(header::AUTHORIZATION).iter().count() {
         0 | 1 => Ok(()),
-        _ => Err(Problem::new(Kind::BAD_HEADER, "Host is given twice")),
+        _ => Err(Problem::new(Kind::BAD_HEADER, "Authorization is given twice")),
     }
+}
+
+/// RFC 9112, 3.2: there is one Host, and it is a name or address with or without a port. A target with a host of its own must
+/// name the same, since the two would be read by different programs.
+fn check_host(request: &Request) -> Outcome<()> {
+    let wrong = |detail: &str| Err(Problem::new(Kind::BAD_HEADER, detail));
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() == Version::HTTP_11 => {
+            return wrong("a request in HTTP/1.1 needs the header Host");
+        }
+        (None, _) => return Ok(()),
+        (Some(_), Some(_)) => return wrong("Host is given twice"),
+        (Some(host), None) => host.to_str().unwrap_or_default(),
+    };
+    if !is_host(host) {
+        return wrong("Host must be the name or address of the service, with or without a port, and nothing else");
+    }
+    match request.uri().authority() {
+        Some(authority) if !authority.as_str().eq_ignore_ascii_case(host) => {
+            wrong("the request's target names another host than the header Host does")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether `text` is a host, with or without a port: no user, no path, no list.
+fn is_host(text: &str) -> bool {
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=[]:".contains(&byte);
+    let is_whole = |authority: Authority| {
+        !authority.host().is_empty() && (authority.host() == text || authority.port_u16().is_some())
+    };
+    text.bytes().all(sound) && text.parse().is_ok_and(is_whole)
 }
 
 /// A connection on which the library's own refusals get their bodies.
@@ -77,8 +158,14 @@ pub(super) struct Refusals<S> {
     /// Whether the next bytes may also be a part of an answer without a mark of its own: so it is in HTTP/1.0.
     is_bare: Arc<AtomicBool>,
     instead: Option<Instead>,
-    /// Until when what the client sends is read; once something was refused.
-    lingers: Option<Pin<Box<Sleep>>>,
+    /// Where requests begin and end.
+    framing: Framing,
+    /// Whether they do not any more: then nothing more is read.
+    is_unsound: bool,
+    /// Whether the library's answer was replaced.
+    has_refused: bool,
+    /// Until when, and how much of, what the client sends is read, once it was answered.
+    lingers: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 /// What is written instead of the library's answer.
@@ -91,7 +178,16 @@ struct Instead {
 
 impl<S> Refusals<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, flushed: true, is_bare: Arc::default(), instead: None, lingers: None }
+        Self {
+            stream,
+            flushed: true,
+            is_bare: Arc::default(),
+            instead: None,
+            framing: Framing::new(),
+            is_unsound: false,
+            has_refused: false,
+            lingers: None,
+        }
     }
 
     /// To be called with each request of the connection.
@@ -114,8 +210,8 @@ impl Instead {
         let (kind, detail) = match first.strip_prefix("HTTP/1.1 ")?.get(..3)? {
             "400" => (
                 Kind::BAD_REQUEST,
-                "the first line or a header of the request is not sound HTTP/1.1 (a method, a path in ASCII, at most one \
-                 Content-Length, and not beside a Transfer-Encoding); nothing of it was done",
+                "the first line or a header of the request is not sound HTTP/1.1 (a method, a path in ASCII, lines that end in \
+                 CRLF, one Content-Length, or Transfer-Encoding: chunked and nothing else); nothing of it was done",
             ),
             "414" => (Kind::URI_TOO_LONG, "the path and query are too long; ask for less at once"),
             "431" => {
@@ -145,7 +241,20 @@ impl Instead {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Refusals<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, into)
+        let this = self.get_mut();
+        if this.is_unsound {
+            return Poll::Ready(Ok(()));
+        }
+        let before = into.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, into))?;
+        if let Err(unsound) = this.framing.advance(&into.filled()[before..]) {
+            this.is_unsound = true;
+            let at = before + unsound.at;
+            // A head gets a byte that the library refuses wherever it stands; a body ends too early.
+            into.filled_mut()[at] = 0;
+            into.set_filled(if unsound.in_head { at + 1 } else { at });
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -165,7 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Refusals<S> {
         }
         let length = instead.length;
         this.instead = None;
-        this.lingers = Some(Box::pin(sleep(LINGER)));
+        this.has_refused = true;
         Poll::Ready(Ok(length))
     }
 
@@ -197,14 +306,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Refusals<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-        let Some(until) = &mut this.lingers else { return Poll::Ready(Ok(())) };
-        let mut space = [0; 4096];
-        while until.as_mut().poll(context).is_pending() {
+        if !(this.has_refused || this.framing.is_within_body()) {
+            return Poll::Ready(Ok(()));
+        }
+        let (until, left) = this.lingers.get_or_insert_with(|| (Box::pin(sleep(LINGER)), LINGER_BYTES));
+        let mut space = [0; 16 << 10];
+        while *left > 0 && until.as_mut().poll(context).is_pending() {
             let mut part = ReadBuf::new(&mut space);
             let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut part));
-            if read.is_err() || part.filled().is_empty() {
+            let followed = read.is_ok() && !part.filled().is_empty() && this.framing.advance(part.filled()).is_ok();
+            if !followed || !(this.has_refused || this.framing.is_within_body()) {
                 break;
             }
+            *left = left.saturating_sub(part.filled().len() as u64);
         }
         Poll::Ready(Ok(()))
     }

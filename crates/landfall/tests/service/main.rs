@@ -15,6 +15,7 @@ mod backups;
 mod bodies;
 mod documents;
 mod files;
+mod framing;
 mod generated;
 mod hostile;
 mod issuer;
