@@ -12,20 +12,25 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::{
-    desk::Staff, oidc::Provider, refusals::Refusals, results::refresh, route::router, scheduled, service::Service,
+    connections::{AnswerBody, Connections, Place, connections_that_fit},
+    desk::Staff,
+    oidc::Provider,
+    refusals::Refusals,
+    results::refresh,
+    route::router,
+    scheduled,
+    service::Service,
 };
 
 /// How long a connection may be silent between two requests, or take for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Open connections; beyond, others wait to be accepted.
-const CONNECTIONS: usize = 4096;
 /// The most bytes of a request's head.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 /// The most headers of a request.
@@ -34,6 +39,8 @@ const HEADERS: usize = 64;
 const GRACE: Duration = Duration::from_secs(30);
 /// How long to wait after the system has refused a connection for want of something.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection that makes way for another may take to say so.
+const FAREWELL: Duration = Duration::from_millis(50);
 
 /// Serves until `stop` is done; then finishes what is under way.
 pub(crate) async fn serve(
@@ -48,26 +55,31 @@ pub(crate) async fn serve(
     tokio::spawn(refresh(Arc::downgrade(&service)));
     tokio::spawn(scheduled::run(Arc::downgrade(&service)));
     tokio::spawn(Provider::keep_fresh(Arc::downgrade(&service)));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::new(connections_that_fit());
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     loop {
-        let place = places.clone().acquire_owned();
-        let accepted = async { (place.await, listener.accept().await) };
+        let accepted = async {
+            match listener.accept().await {
+                // It is there already: should no place come free, others wait to be accepted.
+                Ok((stream, _)) => Ok((connections.place().await, stream)),
+                Err(error) => Err(error),
+            }
+        };
         tokio::select! {
             () = &mut stop => break,
-            (place, accepted) = accepted => match accepted {
-                Ok((stream, _)) => {
+            accepted = accepted => match accepted {
+                Ok((place, stream)) => {
                     let (router, stopped, service, tls) = (router.clone(), stopped.clone(), service.clone(), tls.clone());
                     tokio::spawn(async move {
                         service.metrics.connections.inc();
-                        greeted(stream, tls, router, stopped).await;
+                        greeted(stream, tls, router, stopped, Arc::new(place)).await;
                         service.metrics.connections.dec();
-                        drop(place);
                     });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
+                    connections.close_idlest();
                     sleep(PAUSE).await;
                 }
             },
@@ -79,7 +91,7 @@ pub(crate) async fn serve(
     let _ = stopping.send(true);
     drop(stopped);
     let ended = Instant::now();
-    while places.available_permits() < CONNECTIONS && ended.elapsed() < GRACE {
+    while !connections.are_closed() && ended.elapsed() < GRACE {
         sleep(Duration::from_millis(20)).await;
     }
     service.tasks.stop();
@@ -91,24 +103,45 @@ pub(crate) async fn serve(
 }
 
 /// One connection, from its first byte.
-async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, stopped: watch::Receiver<bool>) {
+async fn greeted(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+    place: Arc<Place>,
+) {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return connection(stream, router, stopped).await };
-    match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, router, stopped).await,
+    let Some(tls) = tls else { return connection(stream, router, stopped, place).await };
+    let greeting = timeout(HEAD_TIMEOUT, tls.accept(stream));
+    let greeting = tokio::select! {
+        greeting = greeting => greeting,
+        () = place.asked_to_leave() => return,
+    };
+    match greeting {
+        Ok(Ok(stream)) => connection(stream, router, stopped, place).await,
         Ok(Err(error)) => tracing::debug!(%error, "a client did not speak TLS"),
         Err(_) => tracing::debug!("a client took too long to speak TLS"),
     }
 }
 
 /// One connection.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+    place: Arc<Place>,
+) {
     let stream = Refusals::new(stream);
     let notice = stream.notice();
+    let occupied = place.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
         notice(request.version());
-        router.clone().oneshot(request)
+        let (router, in_use) = (router.clone(), occupied.begin());
+        async move {
+            let answer = router.oneshot(request).await;
+            answer.map(|answer| answer.map(|body| AnswerBody { body, _in_use: in_use }))
+        }
     });
     let mut server = http1::Builder::new();
     server
@@ -126,8 +159,25 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router,
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        () = place.asked_to_leave() => {
+            connection.as_mut().graceful_shutdown();
+            make_way(connection, &place).await
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Ends a connection that makes way: at once, or after a request that has come in the same moment.
+async fn make_way<E>(connection: impl Future<Output = Result<(), E>>, place: &Place) -> Result<(), E> {
+    tokio::pin!(connection);
+    loop {
+        match timeout(FAREWELL, connection.as_mut()).await {
+            Ok(ended) => return ended,
+            // A client that has sent nothing, or not all of a head, cannot be told.
+            Err(_) if place.is_idle() => return Ok(()),
+            Err(_) => {}
+        }
     }
 }

@@ -9,6 +9,7 @@ mod archiving;
 mod backups;
 mod body;
 mod call;
+mod connections;
 mod desk;
 mod docs;
 mod exports;

@@ -13,6 +13,7 @@ mod access;
 mod asked;
 mod backups;
 mod bodies;
+mod connections;
 mod documents;
 mod files;
 mod framing;

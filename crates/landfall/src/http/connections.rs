@@ -1,0 +1,246 @@
+//! Open connections: how many there may be, and which one makes way for another. Clients keep connections open for their next
+//! request; so many idle ones must not keep others out, and must not use up the descriptors that the database and files need.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// Open connections, where the system allows so many.
+const MOST: usize = 4096;
+/// Open connections, where the system allows few descriptors: with fewer there is no service.
+const LEAST: usize = 4;
+/// Descriptors that the database and files may need beyond those of connections: readers and writers with the files of a database
+/// each, uploads, exports, backups.
+const RESERVE: usize = 40;
+/// How long a connection is given to make way before another is asked to.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// A connection is idle once it has been so for this long after an answer; before its first request, its client needs longer, since
+/// what it sends may still be on its way.
+const IDLE: Duration = Duration::from_millis(50);
+const SILENT: Duration = Duration::from_secs(1);
+
+/// Raises the limit of open files to what the system allows, and tells how many connections fit into it.
+pub(super) fn connections_that_fit() -> usize {
+    let limits = getrlimit(Resource::Nofile);
+    if limits.current < limits.maximum {
+        let raised = Rlimit { current: limits.maximum, maximum: limits.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the limit of open files cannot be raised");
+        }
+    }
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let most = fitting(limit.unwrap_or(usize::MAX), open);
+    if most < MOST {
+        tracing::warn!(
+            connections = most,
+            limit,
+            "few files may be open at once (ulimit -n), so that few connections may be"
+        );
+    }
+    most
+}
+
+/// How many connections fit into `limit` where `open` descriptors are in use. Each may need a second one, for a file that is
+/// sent over it.
+fn fitting(limit: usize, open: usize) -> usize {
+    (limit.saturating_sub(open + RESERVE) / 2).clamp(LEAST, MOST)
+}
+
+/// The open connections.
+#[derive(Debug)]
+pub(super) struct Connections {
+    places: Arc<Semaphore>,
+    most: usize,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    next: AtomicU64,
+}
+
+/// One open connection.
+#[derive(Debug)]
+struct Connection {
+    usage: Mutex<Use>,
+    /// Whether it was asked to make way.
+    leaves: AtomicBool,
+    asked: Notify,
+}
+
+/// Whether a connection is in use.
+#[derive(Debug)]
+struct Use {
+    requests: usize,
+    /// When it is idle, unless there is a request under way.
+    idle_at: Instant,
+}
+
+/// A place that a connection has. It is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    connection: Arc<Connection>,
+    number: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A request under way, until its answer has been handed over.
+#[derive(Debug)]
+pub(super) struct InUse(Arc<Connection>);
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connections {
+    /// At most so many.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        let (places, open) = (Arc::new(Semaphore::new(most)), Mutex::default());
+        Arc::new(Self { places, most, open, next: AtomicU64::new(0) })
+    }
+
+    /// Whether there are none.
+    pub(super) fn are_closed(&self) -> bool {
+        self.places.available_permits() == self.most
+    }
+
+    /// A place for a connection. Where all are taken, the one that is idle for longest makes way; where none is idle, this waits.
+    pub(super) async fn place(self: &Arc<Self>) -> Place {
+        let permit = loop {
+            if let Ok(permit) = self.places.clone().try_acquire_owned() {
+                break permit;
+            }
+            self.close_idlest();
+            if let Ok(Ok(permit)) = timeout(PATIENCE, self.places.clone().acquire_owned()).await {
+                break permit;
+            }
+        };
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let usage = Mutex::new(Use { requests: 0, idle_at: Instant::now() + SILENT });
+        let connection = Arc::new(Connection { usage, leaves: AtomicBool::new(false), asked: Notify::new() });
+        locked(&self.open).insert(number, connection.clone());
+        Place { connections: self.clone(), connection, number, _permit: permit }
+    }
+
+    /// Asks the connection that is idle for longest to make way.
+    pub(super) fn close_idlest(&self) {
+        let (open, now) = (locked(&self.open), Instant::now());
+        let idle_at = |connection: &&Arc<Connection>| locked(&connection.usage).idle_at;
+        let idle = |connection: &&Arc<Connection>| {
+            !connection.leaves.load(Ordering::Relaxed) && connection.is_idle() && idle_at(connection) <= now
+        };
+        let idlest = open.values().filter(idle).min_by_key(idle_at);
+        if let Some(connection) = idlest {
+            connection.leaves.store(true, Ordering::Relaxed);
+            connection.asked.notify_one();
+        }
+    }
+}
+
+impl Connection {
+    fn is_idle(&self) -> bool {
+        locked(&self.usage).requests == 0
+    }
+}
+
+impl Place {
+    /// A request begins.
+    pub(super) fn begin(&self) -> InUse {
+        locked(&self.connection.usage).requests += 1;
+        InUse(self.connection.clone())
+    }
+
+    /// Whether no request is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.is_idle()
+    }
+
+    /// Ends when the connection is to make way.
+    pub(super) async fn asked_to_leave(&self) {
+        self.connection.asked.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        locked(&self.connections.open).remove(&self.number);
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let mut usage = locked(&self.0.usage);
+        usage.requests = usage.requests.saturating_sub(1);
+        usage.idle_at = Instant::now() + IDLE;
+    }
+}
+
+/// The body of an answer, which keeps its connection in use.
+pub(super) struct AnswerBody {
+    pub(super) body: Body,
+    pub(super) _in_use: InUse,
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_to_the_database() {
+        assert_eq!(fitting(64, 12), 6);
+        assert_eq!(fitting(20, 12), LEAST);
+        assert_eq!(fitting(1024, 24), 480);
+        assert_eq!(fitting(1 << 20, 24), MOST);
+        assert_eq!(fitting(usize::MAX, 0), MOST);
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_is_idle_for_longest_makes_way() {
+        let connections = Connections::new(2);
+        let (busy, idle) = (connections.place().await, connections.place().await);
+        let in_use = busy.begin();
+        let waiting = tokio::spawn({
+            let connections = connections.clone();
+            async move { connections.place().await }
+        });
+        idle.asked_to_leave().await;
+        assert!(!waiting.is_finished() && !busy.is_idle() && idle.is_idle());
+        drop(idle);
+        let _next = waiting.await;
+        drop(in_use);
+        assert!(busy.is_idle() && !connections.are_closed());
+    }
+}

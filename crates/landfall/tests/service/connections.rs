@@ -1,0 +1,142 @@
+//! Many connections, few descriptors, and the ends of the service.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::{
+    asked::{connect, exchange, request},
+    place::Kind,
+    served::Served,
+};
+
+const ROWS: &str = "/v1/tables/departments/rows";
+
+/// A shell that runs the service after `before`.
+fn started(served: &Served, before: &str) -> (Child, std::net::SocketAddr) {
+    let program = served.project.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut command = Command::new("sh");
+    let words = format!("{before}; exec {} serve --listen 127.0.0.1:0", program.get_program().to_string_lossy());
+    command.args(["-c", &words]).current_dir(served.project.path());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut words = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on") && words.read_line(&mut line).unwrap() > 0 {}
+    let address = line.split("://").nth(1).and_then(|text| text.split(' ').next()).and_then(|text| text.parse().ok());
+    std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
+    (child, address.unwrap_or_else(|| panic!("{line}")))
+}
+
+fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Each asks for something, and keeps its connection open.
+fn idle(address: std::net::SocketAddr, count: usize) -> Vec<TcpStream> {
+    let asks = request("GET", "/healthz", &[], b"");
+    let one = |at: usize| {
+        let mut stream = connect(address).unwrap();
+        // Some never say a word.
+        if at % 4 != 0 {
+            assert_eq!(exchange(&mut stream, &asks).unwrap().status, 200, "connection {at}");
+        }
+        stream
+    };
+    (0..count).map(one).collect()
+}
+
+fn soft_limit() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = text.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line.split_whitespace().nth(3).unwrap().parse().unwrap_or(u64::MAX)
+}
+
+/// Idle connections that took all places kept everybody else out.
+#[test]
+fn requests_get_through_beside_thousands_of_idle_connections() {
+    if soft_limit() < 5000 {
+        // The test itself holds one descriptor for each.
+        return;
+    }
+    let served = Served::example(Kind::Sqlite);
+    // Whatever this process may open, the service raises its own limit.
+    let (mut child, address) = started(&served, "ulimit -Sn 256");
+    let held = idle(address, 4200);
+    let begun = Instant::now();
+    for id in 1..=5 {
+        let body = format!(r#"[{{"id":{id},"department":"d"}}]"#);
+        let asks = request("POST", ROWS, &[("Content-Type", "application/json")], body.as_bytes());
+        assert_eq!(exchange(&mut connect(address).unwrap(), &asks).unwrap().status, 201);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    drop(held);
+    kill(&mut child);
+}
+
+/// Descriptors that ran out stopped the database and everybody else.
+#[test]
+fn requests_get_through_where_few_files_may_be_open() {
+    let served = Served::example(Kind::Sqlite);
+    let (mut child, address) = started(&served, "ulimit -n 64");
+    let held = idle(address, 150);
+    for id in 1..=10 {
+        let begun = Instant::now();
+        let body = format!(r#"[{{"id":{id},"department":"d"}}]"#);
+        let headers = [("Content-Type", "application/json")];
+        let rows = exchange(&mut connect(address).unwrap(), &request("POST", ROWS, &headers, body.as_bytes())).unwrap();
+        assert_eq!(rows.status, 201, "{}", rows.text());
+        let file = format!("id,department\n{},e\n", id + 100);
+        let upload = request("POST", "/v1/tables/departments/files?wait=30", &[], file.as_bytes());
+        let upload = exchange(&mut connect(address).unwrap(), &upload).unwrap();
+        assert_eq!(upload.status, 200, "{}", upload.text());
+        let report = request("GET", "/v1/reports/hires_by_quarter?year=2021", &[], b"");
+        assert_eq!(exchange(&mut connect(address).unwrap(), &report).unwrap().status, 200);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+    // Many at once: each is answered.
+    let all: Vec<u16> = std::thread::scope(|scope| {
+        let ask = || {
+            exchange(&mut connect(address).unwrap(), &request("GET", "/v1/tables?counts=true", &[], b""))
+                .unwrap()
+                .status
+        };
+        let threads: Vec<_> = (0..60).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(all.iter().all(|status| *status == 200), "{all:?}");
+    drop(held);
+    kill(&mut child);
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+}
+
+/// The end of its terminal killed the service where it stood.
+#[test]
+fn a_hangup_ends_the_service_as_any_other_end_does() {
+    let served = Served::example(Kind::Sqlite);
+    let (mut child, address) = started(&served, "true");
+    let mut slow = connect(address).unwrap();
+    let body = br#"[{"id":1,"department":"a"}]"#;
+    let whole = request("POST", ROWS, &[("Content-Type", "application/json")], body);
+    std::io::Write::write_all(&mut slow, &whole[..whole.len() - 5]).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    // What is under way is answered, and nothing else begins.
+    assert_eq!(exchange(&mut slow, &whole[whole.len() - 5..]).unwrap().status, 201);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(served.count("departments"), 1);
+    // Under nohup it goes on.
+    let (mut child, address) = started(&served, "trap '' HUP");
+    signal(&child, "HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(exchange(&mut connect(address).unwrap(), &request("GET", "/healthz", &[], b"")).unwrap().status, 200);
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
