@@ -32,6 +32,9 @@ use crate::{
 pub(super) const EXTRA_COLUMNS: [&str; 6] =
     ["landfall_reject", "landfall_source", "landfall_line", "landfall_extra", "landfall_raw", "landfall_reasons"];
 
+/// The first of [`EXTRA_COLUMNS`] in a file for people, whose cells are not those of the source: it cannot be sent back.
+const GUARDED_REJECT: &str = "landfall_guarded_reject";
+
 /// Writes the rejects that `filter` wants to `out` as CSV (UTF-8, LF, RFC 4180), in the columns of their source and
 /// those of [`EXTRA_COLUMNS`]; how many there were. Where their sources have other columns than each other, the columns are the
 /// fields of the table. All must be of one table.
@@ -39,6 +42,59 @@ pub(super) const EXTRA_COLUMNS: [&str; 6] =
 /// # Errors
 /// Rejects of several tables, or a file that cannot be written.
 pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter, out: &mut dyn Write) -> Result<u64> {
+    export(read, project, filter, Reader::Mender, out)
+}
+
+/// As [`export_rejects`], for people who only read it: what a spreadsheet would run as a formula has a `'` before it. Such a file is
+/// not taken back, since its cells are not those that were sent.
+///
+/// # Errors
+/// Rejects of several tables, or a file that cannot be written.
+pub fn export_rejects_guarded(
+    read: &dyn Read,
+    project: &Project,
+    filter: &RejectFilter,
+    out: &mut dyn Write,
+) -> Result<u64> {
+    export(read, project, filter, Reader::Spreadsheet, out)
+}
+
+/// Whom a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Who mends it, and sends it back.
+    Mender,
+    /// People who only read it, in a spreadsheet.
+    Spreadsheet,
+}
+
+impl Reader {
+    /// The cells of a line as CSV.
+    fn line(self, cells: &[&str]) -> String {
+        if self == Self::Mender {
+            return csv_text::line(cells.iter().copied());
+        }
+        let guarded: Vec<String> = cells.iter().map(|cell| csv_text::guarded(cell)).collect();
+        csv_text::line(guarded.iter().map(String::as_str))
+    }
+
+    /// The columns behind the source's own.
+    fn extra_columns(self) -> [&'static str; EXTRA_COLUMNS.len()] {
+        let mut columns = EXTRA_COLUMNS;
+        if self == Self::Spreadsheet {
+            columns[0] = GUARDED_REJECT;
+        }
+        columns
+    }
+}
+
+fn export(
+    read: &dyn Read,
+    project: &Project,
+    filter: &RejectFilter,
+    reader: Reader,
+    out: &mut dyn Write,
+) -> Result<u64> {
     let tables = project.tables();
     let options = LoadOptions::default();
     let session = Session { project, tables: &tables, options: &options, observer: &Silent };
@@ -46,13 +102,13 @@ pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter,
     pages(read, filter, &mut |reject| exporters.of(read, &reject).map(drop))?;
     let by_fields = exporters.all.len() > 1;
     if let Some(exporter) = exporters.all.first() {
-        write(out, &exporter.header(by_fields))?;
+        write(out, &exporter.header(by_fields, reader))?;
     }
     let mut count = 0;
     pages(read, filter, &mut |reject| {
         let at = exporters.of(read, &reject)?;
         count += 1;
-        write(out, &exporters.all[at].line(read, &reject, by_fields)?)
+        write(out, &exporters.all[at].line(read, &reject, by_fields, reader)?)
     })?;
     Ok(count)
 }
@@ -188,11 +244,11 @@ impl<'s> Exporter<'s> {
         &self.labels
     }
 
-    fn header(&self, by_fields: bool) -> String {
+    fn header(&self, by_fields: bool, reader: Reader) -> String {
         let fields = self.fields().iter().map(|field| &*field.name);
         let labels = self.labels.iter().map(String::as_str);
         let own: Vec<&str> = if by_fields { fields.collect() } else { labels.collect() };
-        csv_text::line(own.into_iter().chain(EXTRA_COLUMNS))
+        reader.line(&[&own[..], &reader.extra_columns()].concat())
     }
 
     /// The cells of a reject in the source's columns, those beyond, and its bytes where it cannot be cut into cells.
@@ -213,7 +269,7 @@ impl<'s> Exporter<'s> {
         Ok((cells, extra, String::new()))
     }
 
-    fn line(&self, read: &dyn Read, reject: &Reject, by_fields: bool) -> Result<String> {
+    fn line(&self, read: &dyn Read, reject: &Reject, by_fields: bool, reader: Reader) -> Result<String> {
         let (mut cells, extra, raw) = self.cells(read, reject)?;
         if by_fields {
             let cell = |column: Option<usize>| column.map(|column| cells[column].clone()).unwrap_or_default();
@@ -226,7 +282,7 @@ impl<'s> Exporter<'s> {
             .collect();
         let (id, line, reasons) = (reject.id.to_string(), reject.line.to_string(), reasons.join("; "));
         let known = [id.as_str(), &reject.source, &line, &extra, &raw, &reasons];
-        Ok(csv_text::line(cells.iter().map(String::as_str).chain(known)))
+        Ok(reader.line(&cells.iter().map(String::as_str).chain(known).collect::<Vec<_>>()))
     }
 }
 
@@ -300,6 +356,10 @@ pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRo
 fn own_columns(name: &str, labels: &[String]) -> Result<usize> {
     let own = labels.len().checked_sub(EXTRA_COLUMNS.len()).filter(|&own| labels[own..] == EXTRA_COLUMNS);
     own.ok_or_else(|| {
+        if labels.iter().any(|label| label == GUARDED_REJECT) {
+            let reason = "it was exported for people, with ' before some cells (guard_formulas); export it without that to mend it";
+            return Error::source(name, reason);
+        }
         let reason = format!("it is not an export of rejects: its last columns must be {}", EXTRA_COLUMNS.join(", "));
         Error::source(name, reason)
     })

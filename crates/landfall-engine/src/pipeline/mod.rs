@@ -47,11 +47,11 @@ mod writer;
 
 pub use check::check;
 pub use command::{can_dry_run, load, load_sources, positions_of, release, stop};
-pub use export::export_rejects;
+pub use export::{export_rejects, export_rejects_guarded};
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
 pub use replace::{Refusal, RefusalReason};
-pub use retry::{Retry, discard, retry};
+pub use retry::{Retry, discard, discard_with, retry};
 pub use rows::{
     RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,
     stored_answer, take_rows,

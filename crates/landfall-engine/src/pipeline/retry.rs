@@ -15,6 +15,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
+    document::NewDocument,
     error::{Error, Result},
     ledger::{LoadEntry, Mode, OnConflict},
     project::Project,
@@ -106,6 +107,19 @@ fn corrected(
 /// # Errors
 /// A target that cannot be written.
 pub fn discard(target: &mut dyn Target, filter: &RejectFilter, reason: &str) -> Result<u64> {
+    discard_with(target, filter, reason, |_| None)
+}
+
+/// As [`discard`], with a document that is kept in the same transaction, where `answer` makes one of how many there were.
+///
+/// # Errors
+/// A target that cannot be written; [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there is such a document.
+pub fn discard_with(
+    target: &mut dyn Target,
+    filter: &RejectFilter,
+    reason: &str,
+    answer: impl FnOnce(u64) -> Option<NewDocument>,
+) -> Result<u64> {
     let mut wanted = Vec::new();
     pages(&*target, filter, &mut |reject| {
         wanted.push((reject.id, reject.load));
@@ -115,6 +129,9 @@ pub fn discard(target: &mut dyn Target, filter: &RejectFilter, reason: &str) -> 
     let mut count = 0;
     for (reject, load) in wanted {
         count += u64::from(transaction.discard(reject, load, reason)?);
+    }
+    if let Some(document) = answer(count) {
+        transaction.add_documents(&[document])?;
     }
     transaction.commit()?;
     target.settle()?;

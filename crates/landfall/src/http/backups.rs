@@ -25,8 +25,8 @@ use super::{
     call::Call,
     exports::send,
     files::wait,
+    once::KeyOfUpload,
     problem::{Kind, Outcome, Problem},
-    rows::RequestName,
     sent::Sent,
     service::Service,
     tasks::accept,
@@ -82,7 +82,7 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     let mut query = call.query()?;
     let wait = wait(&mut query)?;
     query.finish(&["wait"])?;
-    let key = RequestName::of(&call)?;
+    let key = KeyOfUpload::enter(&call)?;
     let body = call.body(1 << 20).await?;
     let mut work = if body.bytes.is_empty() { BackupWork::default() } else { read(&body.bytes)? };
     for table in &work.tables {
@@ -97,7 +97,8 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         let names = Codec::ALL.map(Codec::name).join(", ");
         return Err(Problem::new(Kind::WRONG_SHAPE, format!("codec is one of {names}")));
     }
-    let key = key.map(|name| RequestName::new(name, &call, &body.bytes));
+    let digest = blake3::hash(&body.bytes).to_hex();
+    let key = key.map(|key| key.of_digest(&call, &digest));
     let task = Task::new(BACKUP, names(&call.service, &work), json!(work))?;
     let uploads = call.service.tasks.uploads.clone();
     // A task lasts as long as its file, and this one has nothing to be sent.
@@ -235,7 +236,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         let detail = "this token is for some tables alone; with_dependents may touch others";
         return Err(Problem::new(Kind::FORBIDDEN, detail));
     }
-    let key = RequestName::of(&call)?;
+    let key = KeyOfUpload::enter(&call)?;
     let (id, pause) = (new_id()?, call.service.pause());
     let uploads = call.service.tasks.uploads.clone();
     let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause).await?;
@@ -249,7 +250,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
     } else {
         (work.bytes, work.source) = (upload.bytes, Some(format!("{}{digest}", Source::UPLOAD)));
     }
-    let key = key.map(|name| RequestName::new(name, &call, digest.as_bytes()));
+    let key = key.map(|key| key.of_digest(&call, &digest));
     let mut task = Task::new(RESTORE, vec![work.table.clone()], json!(work))?;
     task.id.clone_from(&upload.id);
     accept(&call, task, upload, key, wait).await

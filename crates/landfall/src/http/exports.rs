@@ -15,12 +15,19 @@ use axum::{
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use jiff::Timestamp;
-use landfall_engine::{Error, link::LinkKey, report::Format, task::new_id};
+use landfall_core::keys::Scalar;
+use landfall_engine::{
+    Error,
+    link::LinkKey,
+    report::{Format, ReportDefinition},
+    task::new_id,
+};
 use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     call::Call,
+    once::once,
     problem::{Kind, Outcome, Problem},
     reports::asked,
     sent::Sent,
@@ -118,6 +125,15 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         let detail = "what is asked of the report stands in the query; no body is taken here";
         return Err(Problem::new(Kind::WRONG_SHAPE, detail));
     }
+    once(&call, b"", written(&call, definition, values, guard_formulas)).await
+}
+
+async fn written(
+    call: &Call,
+    definition: ReportDefinition,
+    values: Vec<(String, Scalar)>,
+    guard_formulas: bool,
+) -> Outcome {
     let report = definition.name.clone();
     let exports = call.service.exports.clone();
     let id = new_id()?;

@@ -14,9 +14,10 @@ use serde_json::json;
 use super::{
     body::media_type,
     call::Call,
+    form::{FormBound, FormStream},
+    once::KeyOfUpload,
     problem::{Kind, Outcome, Problem},
     query::Query,
-    rows::RequestName,
     tasks::accept,
     uploads::{Incoming, Upload, of_form},
 };
@@ -56,11 +57,11 @@ pub(super) async fn into_table(mut call: Call) -> Outcome {
     let mut known = vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "name", "wait"];
     known.extend(Overrides::NAMES);
     query.finish(&known)?;
-    let key = RequestName::of(&call)?;
+    let key = KeyOfUpload::enter(&call)?;
     let upload = received(&mut call, &mut work).await?;
     work.bytes = upload.bytes;
     work.source = format!("{}{}", Source::UPLOAD, upload.digest);
-    let key = key.map(|name| RequestName::new(name, &call, upload.digest.as_bytes()));
+    let key = key.map(|key| key.of_digest(&call, &upload.digest));
     let mut task = Task::new(KIND, vec![work.table.clone()], json!(work))?;
     task.id.clone_from(&upload.id);
     accept(&call, task, upload, key, wait).await
@@ -140,10 +141,11 @@ async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
     }
     let written = call.header("content-type")?.unwrap_or_default();
     let boundary = multer::parse_boundary(written).map_err(|error| of_form(&error))?;
-    let body = axum::body::Body::into_data_stream(call.take_body());
-    let mut form = multer::Multipart::new(body, boundary);
+    let stream = FormStream::new(call.take_body());
+    let bound = stream.bound.clone();
+    let mut form = multer::Multipart::new(stream, boundary);
     let mut stored = None;
-    while let Some(field) = next_field(&mut form, pause).await? {
+    while let Some(field) = next_field(&mut form, &bound, pause).await? {
         if field.file_name().is_none() && field.name() != Some("file") {
             let detail = "the form may hold one file and nothing else; what is asked of it stands in the query";
             return Err(Problem::new(Kind::WRONG_SHAPE, detail));
@@ -160,8 +162,11 @@ async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
     stored.ok_or_else(|| Problem::new(Kind::WRONG_SHAPE, "the form holds no file"))
 }
 
-async fn next_field<'f>(form: &mut multer::Multipart<'f>, pause: Duration) -> Outcome<Option<multer::Field<'f>>> {
-    let next = tokio::time::timeout(pause, form.next_field()).await;
-    let next = next.map_err(|_| Problem::new(Kind::TIMEOUT, "no further part of the body came in time"))?;
-    next.map_err(|error| of_form(&error))
+async fn next_field<'f>(
+    form: &mut multer::Multipart<'f>,
+    bound: &FormBound,
+    pause: Duration,
+) -> Outcome<Option<multer::Field<'f>>> {
+    let next = tokio::time::timeout(pause, bound.next_field(form)).await;
+    next.map_err(|_| Problem::new(Kind::TIMEOUT, "no further part of the body came in time"))?
 }

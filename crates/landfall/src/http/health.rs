@@ -74,8 +74,9 @@ async fn reads_tables(service: &Service) -> bool {
 
 /// What was counted.
 pub(super) async fn metrics(call: Call) -> Outcome {
-    let mut response =
-        Response::new(call.service.metrics.text(&call.service.desk, call.service.tasks.under_way()).into());
+    let sees = |table: &str| call.caller.sees_table(table);
+    let text = call.service.metrics.text(&call.service.desk, call.service.tasks.under_way(), &sees);
+    let mut response = Response::new(text.into());
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     Ok(response)

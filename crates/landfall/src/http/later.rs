@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     call::Call,
+    once::InFlight,
     problem::{Kind, Outcome, Problem},
     rows::{Asked, Form, RequestName, answered, batches},
     service::Service,
@@ -48,7 +49,7 @@ pub(super) fn is_preferred(call: &Call) -> bool {
 /// Stores a body whose rows have been looked at, to be taken as a task.
 pub(super) async fn accept_rows(
     call: &Call,
-    key: Option<RequestName>,
+    key: Option<(RequestName, InFlight)>,
     batches: &[RowBatch],
     work: RowsWork,
     bytes: Vec<u8>,

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, io::Write as _};
 
 use axum::http::StatusCode;
 use landfall_engine::{
-    Error,
-    pipeline::{LoadOutcome, Retry, Silent, discard, retry},
+    Error, TargetErrorKind,
+    pipeline::{LoadOutcome, Retry, Silent, discard_with, retry},
     quarantine::{RejectFilter, RejectState},
 };
 use serde_json::{Value, json, value::RawValue};
@@ -13,8 +13,10 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
+    once::{InFlight, kept_answer, known, once},
     problem::{Kind, Outcome, Problem},
     rejects::{filter_within, found, of_reject},
+    rows::RequestName,
     values::respond,
 };
 
@@ -33,35 +35,37 @@ async fn open(call: &Call) -> Outcome<i64> {
 }
 
 /// Tries one reject again.
-pub(super) async fn retry_one(call: Call) -> Outcome {
+pub(super) async fn retry_one(mut call: Call) -> Outcome {
     call.query()?.finish(&[])?;
-    let id = open(&call).await?;
-    retried(call, RejectFilter { id: Some(id), ..RejectFilter::default() }).await
+    let id = call.number("reject", "reject")?;
+    found(&call, id).await?;
+    refuse_body(&mut call).await?;
+    let work = async {
+        let id = open(&call).await?;
+        retried(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }).await
+    };
+    once(&call, b"", work).await
 }
 
 /// Tries the rejects of a table again.
-pub(super) async fn retry_table(call: Call) -> Outcome {
+pub(super) async fn retry_table(mut call: Call) -> Outcome {
     let mut query = call.query()?;
     let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
-    retried(call, filter).await
+    refuse_body(&mut call).await?;
+    once(&call, b"", retried(&call, filter)).await
 }
 
-async fn retried(mut call: Call, filter: RejectFilter) -> Outcome {
-    refuse_key(&call)?;
-    if !call.body(0).await?.bytes.is_empty() {
-        return Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"));
-    }
-    let outcomes = tried(&call, Retry::Quarantine(filter)).await?;
-    Ok(respond(StatusCode::OK, &json!({"loads": told(&call, &outcomes)})))
+async fn retried(call: &Call, filter: RejectFilter) -> Outcome {
+    let outcomes = tried(call, Retry::Quarantine(filter)).await?;
+    Ok(respond(StatusCode::OK, &json!({"loads": told(call, &outcomes)})))
 }
 
-fn refuse_key(call: &Call) -> Outcome<()> {
-    if call.header("idempotency-key")?.is_some() {
-        let detail = "an Idempotency-Key is for rows; trying rejects again doubles nothing";
-        return Err(Problem::new(Kind::BAD_HEADER, detail));
+async fn refuse_body(call: &mut Call) -> Outcome<()> {
+    if call.body(0).await?.bytes.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"))
 }
 
 /// Tries rejects again, and counts what became of them.
@@ -91,29 +95,32 @@ fn of_outcome(outcome: &LoadOutcome) -> Value {
 /// Tries one reject with other values for some of its fields.
 pub(super) async fn correct(mut call: Call) -> Outcome {
     call.query()?.finish(&[])?;
-    refuse_key(&call)?;
     let id = call.number("reject", "reject")?;
     found(&call, id).await?;
-    let members = object(&mut call).await?;
+    let (members, body) = object(&mut call).await?;
     if members.is_empty() {
         return Err(Problem::new(
             Kind::WRONG_SHAPE,
             "there is no field in the body; send those that are to be changed",
         ));
     }
-    open(&call).await?;
     let values = members.into_iter().map(|(name, raw)| (name, as_cell(&raw))).collect();
-    let outcomes = tried(&call, Retry::Corrected(id, values)).await?;
-    let reject = found(&call, id).await?;
+    once(&call, &body, corrected(&call, id, values)).await
+}
+
+async fn corrected(call: &Call, id: i64, values: Vec<(String, Option<String>)>) -> Outcome {
+    open(call).await?;
+    let outcomes = tried(call, Retry::Corrected(id, values)).await?;
+    let reject = found(call, id).await?;
     let status = match reject.state {
         RejectState::Released => StatusCode::OK,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    Ok(respond(status, &json!({"reject": of_reject(&reject), "loads": told(&call, &outcomes)})))
+    Ok(respond(status, &json!({"reject": of_reject(&reject), "loads": told(call, &outcomes)})))
 }
 
-/// The members of the JSON object that the body is, each as it is written.
-async fn object(call: &mut Call) -> Outcome<BTreeMap<String, Box<RawValue>>> {
+/// The members of the JSON object that the body is, each as it is written, and the body.
+async fn object(call: &mut Call) -> Outcome<(BTreeMap<String, Box<RawValue>>, Vec<u8>)> {
     refuse_other_encodings(&call.headers)?;
     let kind = media_type(&call.headers);
     if kind.is_some_and(|kind| kind != "application/json" && kind != "application/merge-patch+json") {
@@ -122,12 +129,13 @@ async fn object(call: &mut Call) -> Outcome<BTreeMap<String, Box<RawValue>>> {
     let body = call.body(SMALL).await?.bytes;
     // A byte order mark is ignored, as in rows.
     let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
-    serde_json::from_slice(json).map_err(|error| {
+    let members = serde_json::from_slice(json).map_err(|error| {
         if error.is_data() {
             return Problem::new(Kind::WRONG_SHAPE, "a JSON object is expected here");
         }
         Problem::new(Kind::NOT_JSON, format!("the body is not JSON: {error}"))
-    })
+    })?;
+    Ok((members, body))
 }
 
 /// A value as it would stand in a source; none for a missing one. Numbers keep their digits.
@@ -144,9 +152,9 @@ pub(super) async fn discard_one(mut call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let id = call.number("reject", "reject")?;
     found(&call, id).await?;
-    let reason = reason(&mut call).await?;
-    let id = open(&call).await?;
-    discarded(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, reason).await
+    let (reason, body) = reason(&mut call).await?;
+    let (filter, is_open) = (RejectFilter { id: Some(id), ..RejectFilter::default() }, open(&call).await.map(drop));
+    discarded(&call, filter, reason, &body, is_open).await
 }
 
 /// Gives rejects of a table up.
@@ -154,32 +162,58 @@ pub(super) async fn discard_table(mut call: Call) -> Outcome {
     let mut query = call.query()?;
     let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
-    let reason = reason(&mut call).await?;
-    discarded(&call, filter, reason).await
+    let (reason, body) = reason(&mut call).await?;
+    discarded(&call, filter, reason, &body, Ok(())).await
 }
 
-async fn reason(call: &mut Call) -> Outcome<String> {
-    let mut members = object(call).await?;
+async fn reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
+    let (mut members, body) = object(call).await?;
     let reason = members.remove("reason").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-    let sound = reason.filter(|text| !text.trim().is_empty() && text.chars().count() <= REASON && members.is_empty());
+    let is_text = |text: &String| !text.trim().is_empty() && text.chars().count() <= REASON && !text.contains('\0');
+    let sound = reason.filter(|text| is_text(text) && members.is_empty());
     let wrong = || {
         let detail =
             format!("send {{\"reason\": \"…\"}}, with 1 to {REASON} characters that say why the rejects are given up");
         Problem::new(Kind::WRONG_SHAPE, detail)
     };
-    sound.ok_or_else(wrong)
+    Ok((sound.ok_or_else(wrong)?, body))
 }
 
-async fn discarded(call: &Call, filter: RejectFilter, reason: String) -> Outcome {
-    let count = call.service.desk.write(move |target| discard(target, &filter, &reason)).await?;
-    Ok(respond(StatusCode::OK, &json!({"discarded": count})))
+/// Gives rejects up, and keeps the answer under the request's key with that. `may` is why they cannot be given up now, which the
+/// request that did so need not hear.
+async fn discarded(call: &Call, filter: RejectFilter, reason: String, body: &[u8], may: Outcome<()>) -> Outcome {
+    let key = RequestName::of(call)?.map(|name| RequestName::new(name, call, body));
+    let _in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
+    if let Some(key) = &key
+        && let Some(known) = known(&call.service, key).await?
+    {
+        return Ok(known);
+    }
+    may?;
+    let told = |count: u64| json!({"discarded": count});
+    let answered = key.clone();
+    let count = call.service.desk.write(move |target| {
+        let answer = |count| answered.map(|key| kept_answer(key, StatusCode::OK, &told(count).to_string()));
+        match discard_with(target, &filter, &reason, answer) {
+            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(None),
+            discarded => discarded.map(Some),
+        }
+    });
+    match (count.await?, key) {
+        (Some(count), _) => Ok(respond(StatusCode::OK, &told(count))),
+        (None, Some(key)) => known(&call.service, &key).await?.ok_or_else(overtaken),
+        (None, None) => Err(overtaken()),
+    }
+}
+
+fn overtaken() -> Problem {
+    Problem::new(Kind::CONFLICT, "another request was there first; nothing of this one was done").after(1)
 }
 
 /// Takes the rejects of a table back, as a person mended them in the file that was exported.
 pub(super) async fn import(mut call: Call) -> Outcome {
     call.table()?;
     call.query()?.finish(&[])?;
-    refuse_key(&call)?;
     refuse_other_encodings(&call.headers)?;
     if media_type(&call.headers).is_some_and(|kind| kind != "text/csv") {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "send the mended file as text/csv"));
@@ -191,9 +225,14 @@ pub(super) async fn import(mut call: Call) -> Outcome {
             "the body is empty; send the mended file (with curl: --data-binary @FILE)",
         ));
     }
+    once(&call, &body.bytes, imported(&call, &body.bytes)).await
+}
+
+async fn imported(call: &Call, body: &[u8]) -> Outcome {
+    let body = body.to_vec();
     let stored = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::Builder::new().prefix("rejects-").suffix(".csv").tempfile()?;
-        file.write_all(&body.bytes)?;
+        file.write_all(&body)?;
         file.flush()?;
         Ok::<_, std::io::Error>(file)
     });
@@ -202,6 +241,6 @@ pub(super) async fn import(mut call: Call) -> Outcome {
         tracing::error!(%error, "a mended file cannot be stored");
         unstored(())
     })?;
-    let outcomes = tried(&call, Retry::Mended(file.path().to_owned(), Some(call.part("table").to_owned()))).await?;
-    Ok(respond(StatusCode::OK, &json!({"loads": told(&call, &outcomes)})))
+    let outcomes = tried(call, Retry::Mended(file.path().to_owned(), Some(call.part("table").to_owned()))).await?;
+    Ok(respond(StatusCode::OK, &json!({"loads": told(call, &outcomes)})))
 }

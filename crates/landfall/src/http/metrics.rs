@@ -175,8 +175,8 @@ impl Metrics {
         self.requests.get_or_create(&Requests { method, route, status }).inc();
     }
 
-    /// Everything as text.
-    pub(super) fn text(&self, desk: &Desk, tasks: usize) -> String {
+    /// Everything as text, but for the numbers of tables that `sees` does not see.
+    pub(super) fn text(&self, desk: &Desk, tasks: usize, sees: &dyn Fn(&str) -> bool) -> String {
         let gauges = [(&self.waiting, desk.waiting()), (&self.readers, desk.reading()), (&self.tasks, tasks)];
         for (gauge, value) in gauges {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -185,6 +185,51 @@ impl Metrics {
         if encode(&mut text, &self.registry).is_err() {
             let _ = writeln!(text, "# EOF");
         }
-        text
+        seen(&text, sees)
+    }
+}
+
+/// The lines of `text` that are of no table, or of one that `sees` sees.
+fn seen(text: &str, sees: &dyn Fn(&str) -> bool) -> String {
+    text.split_inclusive('\n').filter(|line| table_of(line).is_none_or(|table| sees(&table))).collect()
+}
+
+/// The table that a line of the text is of: its first label.
+fn table_of(line: &str) -> Option<String> {
+    let (_, label) = line.split_once("{table=\"").filter(|_| !line.starts_with('#'))?;
+    let mut table = String::new();
+    let mut chars = label.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some(table),
+            '\\' => table.push(chars.next().map(|char| if char == 'n' { '\n' } else { char })?),
+            char => table.push(char),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token that is limited to a table saw the numbers of the others.
+    #[test]
+    fn lines_of_tables_that_are_not_seen_are_left_out() {
+        let metrics = Metrics::new();
+        for table in ["jobs", "a \"b\" \\ \n{table=\"jobs\"}", "jobs2"] {
+            metrics.counts(table, Counts { inserted: 1, rejected: 2, ..Counts::default() });
+            metrics.loads.get_or_create(&OfTable { table: table.to_owned() }).inc();
+        }
+        metrics.request("GET", "/v1/tables/{table}", 200, 0.1);
+        let mut text = String::new();
+        encode(&mut text, &metrics.registry).unwrap_or_default();
+        let named = |text: &str| text.lines().filter(|line| table_of(line).is_some()).count();
+        assert_eq!(named(&text), 9);
+        assert_eq!(seen(&text, &|_| true), text);
+        let only = seen(&text, &|table| table == "jobs");
+        assert_eq!(named(&only), 3);
+        assert!(!only.contains("jobs2") && !only.contains("a \\\"b"), "{only}");
+        assert!(only.contains("/v1/tables/{table}") && only.ends_with("# EOF\n"), "{only}");
+        assert_eq!(text.lines().count() - only.lines().count(), 6);
     }
 }

@@ -6,8 +6,9 @@ use axum::{
     response::Response,
 };
 use landfall_core::reject::ErrorCode;
-use landfall_engine::quarantine::{
-    Reject, RejectEvent, RejectFilter, RejectState, as_record, export as export_rejects,
+use landfall_engine::{
+    pipeline::{export_rejects, export_rejects_guarded},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectState, as_record},
 };
 use serde_json::{Value, json};
 
@@ -112,11 +113,12 @@ pub(super) async fn raw(call: Call) -> Outcome {
 pub(super) async fn export(call: Call) -> Outcome {
     let mut query = call.query()?;
     let filter = filter_within(&call, &mut query)?;
-    query.finish(&["load", "code", "field"])?;
+    let export = if query.flag("guard_formulas")? { export_rejects_guarded } else { export_rejects };
+    query.finish(&["load", "code", "field", "guard_formulas"])?;
     let rules = call.service.rules.clone();
     let written = call.service.desk.read(move |target| {
         let mut out = Vec::new();
-        export_rejects(target, rules.project(), &filter, &mut out)?;
+        export(target, rules.project(), &filter, &mut out)?;
         Ok(out)
     });
     let bytes = written.await?;

@@ -1,8 +1,6 @@
 //! `POST /v1/tables/{table}/rows` and `POST /v1/rows`.
 
-use std::sync::Arc;
-
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, header};
 use landfall_core::{
     decode::json::{JsonError, JsonErrorKind, tables},
     reject::CellError,
@@ -19,8 +17,8 @@ use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
     later::{RowsWork, accept_rows, is_preferred},
+    once::InFlight,
     problem::{Kind, Outcome, Problem},
-    service::Service,
     values::of_text,
 };
 
@@ -73,14 +71,16 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     if batches.iter().all(|batch| batch.rows() == 0) {
         return Err(Problem::new(Kind::NO_ROWS, limit_words("there is no row", most)));
     }
-    let _guard = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
+    let in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
     if let Some(bytes) = later {
         let name = |position: usize| call.service.rules.tables()[position].name.to_string();
         let Asked { on_conflict, atomic, dry_run } = asked;
         let work = RowsWork { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
-        return accept_rows(&call, key, &batches, work, bytes).await;
+        return accept_rows(&call, key.zip(in_flight), &batches, work, bytes).await;
     }
-    take(&call, asked, batches, key, table.is_some()).await
+    let answer = take(&call, asked, batches, key, table.is_some()).await;
+    drop(in_flight);
+    answer
 }
 
 /// The rows of a body: for the table at a position, or for the tables that it names.
@@ -299,33 +299,19 @@ pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
     };
     let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
     let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let place = place_of(status, body).and_then(|place| HeaderValue::from_str(&place).ok());
     let mut response = of_text(status, body.to_vec());
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
     Ok(response)
 }
 
-/// Keeps a key while its request is under way.
-struct InFlight {
-    service: Arc<Service>,
-    name: String,
-}
-
-impl InFlight {
-    fn enter(service: &Arc<Service>, name: &str) -> Outcome<Self> {
-        let mut keys = service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !keys.insert(name.to_owned()) {
-            let detail = "a request with this Idempotency-Key is under way; ask again for its answer";
-            return Err(Problem::new(Kind::IN_FLIGHT, detail).after(1));
-        }
-        Ok(Self { service: service.clone(), name: name.to_owned() })
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let mut keys = self.service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        keys.remove(&self.name);
-    }
+/// Where that is which an answer tells to have been made: a task, or an export.
+fn place_of(status: StatusCode, body: &[u8]) -> Option<String> {
+    let body: Value = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten()?;
+    body.pointer("/links/self").or_else(|| body.get("url")).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The status and body of the answer. A trial has made nothing, whatever would pass.

@@ -17,8 +17,7 @@ use axum::{
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
-    document::NewDocument,
-    pipeline::{Progress, RowsAnswer, answer_document, stored_answer},
+    pipeline::Progress,
     task::{self, Task, TaskFilter, TaskState},
 };
 use serde_json::{Value, json};
@@ -28,9 +27,11 @@ use tokio::{
 };
 
 use super::{
+    access::Caller,
     call::Call,
+    once::{InFlight, is_first, kept_answer, known, once},
     problem::{Kind, Outcome, Problem},
-    rows::{RequestName, repeated},
+    rows::RequestName,
     sent::Sent,
     service::Service,
     uploads::{Upload, Uploads},
@@ -141,55 +142,64 @@ impl Tasks {
     }
 }
 
-/// Takes a task on whose upload has come: stores it, with the answer under the request's key, and tells of it.
+/// Takes a task on whose upload has come: stores it, with the answer under the request's key, and tells of it. `in_flight` is that key
+/// while the request is under way.
 pub(super) async fn accept(
     call: &Call,
     task: Task,
     upload: Upload,
-    key: Option<RequestName>,
+    key: Option<(RequestName, InFlight)>,
     wait: Duration,
 ) -> Outcome {
     let tasks = &call.service.tasks;
-    let stored: Outcome<Option<RowsAnswer>> = async {
-        let mut answer = None;
-        if let Some(RequestName { name, digest }) = key {
-            let (asked, same) = (name.clone(), digest.clone());
-            if let Some(stored) = call.service.desk.read(move |target| stored_answer(target, &asked, &same)).await? {
-                return Ok(Some(stored));
-            }
-            let body = format!("202{}", public(&task, None));
-            answer = Some(answer_document(name, &digest, body.as_bytes()));
-        }
-        add(&call.service, task.clone(), answer).await?;
-        Ok(None)
-    }
-    .await;
-    match stored {
+    let (key, in_flight) = key.unzip();
+    match store(call, task.clone(), key).await {
         Ok(None) => {}
-        stored => {
+        Ok(Some(known)) => {
             tasks.uploads.remove(&upload.path);
-            return repeated(stored?.unwrap_or(RowsAnswer::OtherRequest));
+            return Ok(known);
+        }
+        Err(problem) => {
+            tasks.uploads.remove(&upload.path);
+            return Err(problem);
         }
     }
+    drop(in_flight);
     drop(upload);
     tasks.wake();
-    let begun = Instant::now();
-    let mut task = task;
-    while !task.state.is_end() && begun.elapsed() < wait {
-        let left = wait.saturating_sub(begun.elapsed()).min(GLANCE);
-        let _ = timeout(left, tasks.ended.notified()).await;
-        task = find(&call.service, task.id).await?.ok_or_else(|| Problem::not_found("task"))?;
-    }
+    let task = ended(call, task, wait).await?;
     let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let mut response = respond(status, &public(&task, tasks.live(&task.id).as_deref()));
+    let mut response = respond(status, &public(&call.service, &call.caller, &task));
     if let Ok(place) = HeaderValue::from_str(&place(&task.id)) {
         response.headers_mut().insert(header::LOCATION, place);
     }
     Ok(response)
 }
 
-async fn add(service: &Service, task: Task, answer: Option<NewDocument>) -> Outcome<()> {
-    service.desk.write(move |target| task::add(target, &task, answer)).await
+/// Stores a task with the answer under its request's key; or the answer that is kept there already.
+async fn store(call: &Call, task: Task, key: Option<RequestName>) -> Outcome<Option<Response>> {
+    let Some(key) = key else {
+        call.service.desk.write(move |target| task::add(target, &task, None)).await?;
+        return Ok(None);
+    };
+    if let Some(known) = known(&call.service, &key).await? {
+        return Ok(Some(known));
+    }
+    let body = public(&call.service, &call.caller, &task).to_string();
+    let answer = kept_answer(key.clone(), StatusCode::ACCEPTED, &body);
+    let stored = call.service.desk.write(move |target| is_first(task::add(target, &task, Some(answer))));
+    if stored.await? { Ok(None) } else { known(&call.service, &key).await }
+}
+
+/// The task as it is once it has ended, or after `wait`.
+async fn ended(call: &Call, mut task: Task, wait: Duration) -> Outcome<Task> {
+    let begun = Instant::now();
+    while !task.state.is_end() && begun.elapsed() < wait {
+        let left = wait.saturating_sub(begun.elapsed()).min(GLANCE);
+        let _ = timeout(left, call.service.tasks.ended.notified()).await;
+        task = find(&call.service, task.id).await?.ok_or_else(|| Problem::not_found("task"))?;
+    }
+    Ok(task)
 }
 
 fn place(id: &str) -> String {
@@ -222,15 +232,17 @@ pub(super) async fn list(call: Call) -> Outcome {
     let filter = TaskFilter { state, before, tables, limit: usize::try_from(limit).unwrap_or(usize::MAX) };
     let found = call.service.desk.read(move |target| task::tasks(target, &filter)).await?;
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|task| task.id.clone());
-    let live = &call.service.tasks;
-    let tasks: Vec<Value> = found.iter().map(|task| public(task, live.live(&task.id).as_deref())).collect();
+    let tasks: Vec<Value> = found.iter().map(|task| public(&call.service, &call.caller, task)).collect();
     Ok(respond(StatusCode::OK, &json!({"tasks": tasks, "next": next})))
 }
 
 /// The task that the path names, where the caller may see it.
 async fn named(call: &Call) -> Outcome<Task> {
     let task = find(&call.service, call.part("task").to_owned()).await?;
-    let seen = |task: &Task| task.tables.iter().all(|table| call.caller.sees_table(table));
+    let seen = |task: &Task| {
+        let all = task.tables.iter().all(|table| call.caller.sees_table(table));
+        all && (call.caller.is_unlimited() || !task.tables.is_empty())
+    };
     task.filter(seen).ok_or_else(|| Problem::not_found("task"))
 }
 
@@ -238,13 +250,17 @@ async fn named(call: &Call) -> Outcome<Task> {
 pub(super) async fn one(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let task = named(&call).await?;
-    Ok(respond(StatusCode::OK, &public(&task, call.service.tasks.live(&task.id).as_deref())))
+    Ok(respond(StatusCode::OK, &public(&call.service, &call.caller, &task)))
 }
 
 /// Ends a task: one that waits at once, one that runs as soon as the chunk under way is undone.
 pub(super) async fn cancel(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let id = named(&call).await?.id;
+    once(&call, b"", cancelled(&call, id)).await
+}
+
+async fn cancelled(call: &Call, id: String) -> Outcome {
     let changed = call.service.desk.write(move |target| {
         task::change(target, &id, &|task| {
             let may = !task.state.is_end() && !task.is_cancelled;
@@ -265,7 +281,7 @@ pub(super) async fn cancel(call: Call) -> Outcome {
         return Err(Problem::new(Kind::CONFLICT, format!("the task is {} already", task.state.as_str())));
     }
     let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(respond(status, &public(&task, tasks.live(&task.id).as_deref())))
+    Ok(respond(status, &public(&call.service, &call.caller, &task)))
 }
 
 /// What becomes of a task, as server-sent events.
@@ -273,7 +289,7 @@ pub(super) async fn events(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let task = named(&call).await?;
     let (parts, sent) = mpsc::channel(4);
-    tokio::spawn(tell(call.service.clone(), task, parts));
+    tokio::spawn(tell(call.service.clone(), call.caller.clone(), task, parts));
     let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -282,11 +298,11 @@ pub(super) async fn events(call: Call) -> Outcome {
 }
 
 /// Sends an event whenever the task has changed, until it ends or nobody listens.
-async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<io::Result<Bytes>>) {
+async fn tell(service: Arc<Service>, caller: Caller, mut task: Task, parts: mpsc::Sender<io::Result<Bytes>>) {
     let mut told = Value::Null;
     let mut spoken = Instant::now();
     loop {
-        let now = public(&task, service.tasks.live(&task.id).as_deref());
+        let now = public(&service, &caller, &task);
         let ends = task.state.is_end();
         let part = if now != told {
             Some(format!("event: {}\ndata: {now}\n\n", if ends { "end" } else { "task" }))
@@ -314,8 +330,54 @@ async fn tell(service: Arc<Service>, mut task: Task, parts: mpsc::Sender<io::Res
     }
 }
 
-/// A task as it is told.
-fn public(task: &Task, live: Option<&Live>) -> Value {
+/// A task as `caller` is told it: without tables that it may not see, also where the task has reached into them.
+fn public(service: &Service, caller: &Caller, task: &Task) -> Value {
+    let mut told = described(task, service.tasks.live(&task.id).as_deref());
+    if !caller.is_unlimited() {
+        hide_tables(&mut told, &|table| caller.sees_table(table));
+        hide_words(&mut told["problem"], service, caller);
+    }
+    told
+}
+
+/// Takes what is of a table out that is not seen: from lists by table, lists of names, and maps by name.
+fn hide_tables(told: &mut Value, sees: &dyn Fn(&str) -> bool) {
+    let is_seen = |one: &Value| one.get("table").and_then(Value::as_str).is_none_or(sees);
+    match told {
+        Value::Array(all) => {
+            all.retain(is_seen);
+            all.iter_mut().for_each(|one| hide_tables(one, sees));
+        }
+        Value::Object(members) => {
+            match members.get_mut("tables") {
+                Some(Value::Array(names)) => names.retain(|name| name.as_str().is_none_or(sees)),
+                Some(Value::Object(tables)) => tables.retain(|name, _| sees(name)),
+                _ => {}
+            }
+            members.values_mut().for_each(|member| hide_tables(member, sees));
+        }
+        _ => {}
+    }
+}
+
+/// Replaces the words of a problem that name a table which is not seen: foreign keys reach into others.
+fn hide_words(problem: &mut Value, service: &Service, caller: &Caller) {
+    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default();
+    let is_part = |char: char| char.is_alphanumeric() || char == '_';
+    let names = |table: &str| {
+        detail.match_indices(table).any(|(at, _)| {
+            let behind = &detail[at + table.len()..];
+            !detail[..at].ends_with(is_part) && !behind.starts_with(is_part)
+        })
+    };
+    let tables = service.rules.tables();
+    if tables.iter().any(|table| !caller.sees_table(&table.name) && names(&table.name)) {
+        problem["detail"] =
+            "another table is in the way, which this token does not see; a token for all tables shows more".into();
+    }
+}
+
+fn described(task: &Task, live: Option<&Live>) -> Value {
     let of_request = |name: &str| task.request.get(name).cloned().unwrap_or_default();
     let mut told = json!({
         "task_id": task.id, "kind": task.kind, "state": task.state, "tables": task.tables, "file": of_request("file"),

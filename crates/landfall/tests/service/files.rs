@@ -372,3 +372,29 @@ fn rows_are_taken_while_a_file_is_loaded() {
         assert_eq!((served.count("notes"), served.count("people")), (sent, 700_000));
     }
 }
+
+/// What stood before the first part of a form, or in the headers of a part, was held in memory whole.
+#[test]
+fn a_form_without_its_file_is_bounded() {
+    let served = Served::package(Kind::Sqlite, NOTES, "");
+    let form = [("Content-Type", "multipart/form-data; boundary=b")];
+    let part = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p.csv\"\r\n";
+    let long = "x".repeat(8 << 20);
+    let end = "id,name\n1,a\n\r\n--b--\r\n";
+    for body in [
+        format!("{long}\r\n{part}\r\n{end}"),
+        long.clone(),
+        format!("{part}X: {long}\r\n\r\n{end}"),
+        format!("{part}X: {long}"),
+        format!("{}{end}", "--b\r\nX: y\r\n".repeat(300_000)),
+    ] {
+        let answer = served.upload(PEOPLE, &form, body.as_bytes());
+        assert!([413, 422].contains(&answer.status), "{}", answer.text());
+        answer.problem();
+    }
+    // A preamble, and a file that is longer than what may stand before one, are sound.
+    let file = String::from_utf8(people(20_000)).unwrap();
+    let body = format!("preamble\r\n{part}X: y\r\n\r\n{file}\r\n--b--\r\nepilogue");
+    let task = served.upload(&format!("{PEOPLE}?wait=60"), &form, body.as_bytes()).of(200);
+    assert_eq!(task["inserted"], 20_000, "{task}");
+}

@@ -22,6 +22,7 @@ mod hostile;
 mod issuer;
 mod kept;
 mod kills;
+mod limited;
 mod mended;
 mod oidc;
 mod once;

@@ -113,7 +113,53 @@ fn rejects_of_rows_and_of_files_are_exported_together_and_sent_back(kind: Kind) 
     served.verifies();
 }
 
+/// The file for people guards formulas, and is not taken back; the one for mending gives the bytes back.
+fn rejects_for_people_guard_formulas_and_those_for_mending_do_not(kind: Kind) {
+    let served = Served::package(kind, PACKAGE, "");
+    let names = ["=1+1", "+1", "-1", "@x", "\t=1", "\n=1", "\r=1", " =1", "＝1", "＋1", "－1", "＠1", "plain"];
+    for name in names {
+        let row = json!([{"id": "x", "name": name}]).to_string();
+        served.post("/v1/tables/people/rows", &row).of(422);
+    }
+    let path = "/v1/tables/people/rejects.csv";
+    let cells = |csv: &[u8]| -> Vec<String> {
+        let mut reader = csv::Reader::from_reader(csv);
+        reader.records().map(|record| record.unwrap()[1].to_owned()).collect()
+    };
+    let guarded = served.get(&format!("{path}?guard_formulas=true"));
+    for (cell, name) in cells(&guarded.body).iter().zip(names) {
+        let expected = if name == "plain" { name.to_owned() } else { format!("'{name}") };
+        assert_eq!(*cell, expected);
+    }
+    let headers = [("Content-Type", "text/csv")];
+    let refused = served.send("POST", path, &headers, &guarded.body);
+    assert_eq!(refused.problem(), "wrong-shape");
+    assert!(refused.text().contains("guard_formulas"), "{}", refused.text());
+    let run = served.run(&["rejects", "export", "--table", "people", "--guard-formulas"]).exits(0);
+    assert_eq!(run.stdout, guarded.text());
+    // Mended in the other cells alone, the names come in as they were.
+    let exported = served.get(path);
+    assert_eq!(cells(&exported.body), names);
+    let text = exported.text();
+    let mut mended = csv::WriterBuilder::new().from_writer(Vec::new());
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    mended.write_record(reader.headers().unwrap()).unwrap();
+    for (at, record) in reader.records().enumerate() {
+        let record = record.unwrap();
+        let id = at.to_string();
+        mended
+            .write_record(record.iter().enumerate().map(|(place, cell)| if place == 0 { &id } else { cell }))
+            .unwrap();
+    }
+    served.send("POST", path, &headers, &mended.into_inner().unwrap()).of(200);
+    let rows = served.get("/v1/tables/people/rows").of(200);
+    let stored: Vec<&str> = rows["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(stored, names);
+    served.verifies();
+}
+
 on_every_database!(
+    rejects_for_people_guard_formulas_and_those_for_mending_do_not,
     a_reject_is_mended_by_its_fields,
     rejects_are_given_up_with_a_reason,
     rejects_of_rows_and_of_files_are_exported_together_and_sent_back,

@@ -26,6 +26,9 @@ pub(super) struct Args {
     /// Replace the file where it exists.
     #[arg(long)]
     force: bool,
+    /// Put ' before cells that a spreadsheet would run as a formula, for people who only read the file: it cannot be mended.
+    #[arg(long)]
+    guard_formulas: bool,
 }
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
@@ -34,7 +37,8 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open_with(settings, Access::Read)?;
     let replace = if args.force { Replace::Yes } else { Replace::No };
     let count = output::to_file_or_stdout(args.out.as_ref(), replace, |mut out: &mut dyn io::Write| {
-        Ok(pipeline::export_rejects(&*opened.target, &opened.project, &filter, &mut out)?)
+        let export = if args.guard_formulas { pipeline::export_rejects_guarded } else { pipeline::export_rejects };
+        Ok(export(&*opened.target, &opened.project, &filter, &mut out)?)
     })?;
     if !invocation.globals.quiet {
         output::note(&format!("{} rejects exported.", thousands(count)));

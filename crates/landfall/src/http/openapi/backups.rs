@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     reference,
-    words::{Words, flag, idempotency_key, parameter, task, wait},
+    words::{Words, flag, parameter, task, wait},
 };
 
 fn text(name: &str, description: &str) -> Value {
@@ -16,8 +16,7 @@ pub(super) fn words(method: &str, path: &str) -> Words {
     match (method, path) {
         ("POST", "/v1/backups") => Words {
             answers: task(),
-            headers: vec![idempotency_key()],
-            body: Some(json!({"required": false, "content": {"application/json": {"schema": reference("WantedBackup")}}})),
+                body: Some(json!({"required": false, "content": {"application/json": {"schema": reference("WantedBackup")}}})),
             problems: vec![404, 408, 409, 413, 415, 422, 507],
             ..Words::new("backups", "Make a backup, as a task", json!({}))
         }
@@ -44,7 +43,6 @@ fn restore() -> Words {
     let file = json!({"schema": {"type": "string", "format": "binary"}});
     Words {
         answers: task(),
-        headers: vec![idempotency_key()],
         body: Some(json!({"required": false, "content": {"application/octet-stream": file}})),
         problems: vec![408, 409, 413, 422, 507],
         ..Words::new("backups", "Restore a table, as a task: from a backup set, or from the Avro file that is sent", json!({}))
@@ -61,7 +59,7 @@ fn restore() -> Words {
         parameter(
             "map",
             "Pairs of a field of the file and the field of the table that it becomes: theirs=ours,other=own",
-            json!({"type": "string", "pattern": "^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$"}),
+            json!({"type": "string", "pattern": "^[^=,\\u0000]+=[^=,\\u0000]+(,[^=,\\u0000]+=[^=,\\u0000]+)*$"}),
         ),
         flag("atomic", "One rejected row, and none is restored; a replace is so unless max_rejects is given"),
         parameter(

@@ -7,10 +7,13 @@ mod words;
 
 use std::sync::LazyLock;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use self::{schemas::schemas, words::words};
+use self::{
+    schemas::schemas,
+    words::{idempotency_key, words},
+};
 use super::{
     call::Call,
     problem::{Kind, Outcome},
@@ -53,7 +56,7 @@ pub(crate) fn written() -> Value {
 }
 
 fn operation(route: &Route) -> Value {
-    let words = words(route);
+    let mut words = words(route);
     let mut responses: Map<String, Value> = Map::new();
     for (status, media, schema) in &words.answers {
         let response =
@@ -71,6 +74,11 @@ fn operation(route: &Route) -> Value {
         problems.push(404);
     }
     problems.extend(&words.problems);
+    // What has an effect has it once under a key.
+    if route.method != Method::GET {
+        words.headers.push(idempotency_key());
+        problems.extend([409, 422]);
+    }
     if matches!(route.path, "/healthz" | "/openapi.json") {
         problems.clear();
     }
@@ -83,7 +91,7 @@ fn operation(route: &Route) -> Value {
         responses.insert("304".into(), json!({"description": "The client has just this"}));
     }
     let mut parameters: Vec<Value> = parts(route.path);
-    parameters.extend(words.query);
+    parameters.extend(words.query.into_iter().map(without_nul));
     parameters.extend(words.headers);
     let mut operation = json!({
         "operationId": name(route), "summary": words.summary, "tags": [words.tag],
@@ -96,6 +104,15 @@ fn operation(route: &Route) -> Value {
         operation["requestBody"] = body;
     }
     operation
+}
+
+/// A parameter of the query that is any text has no NUL in it (see `Query::parse`).
+fn without_nul(mut parameter: Value) -> Value {
+    let schema = &mut parameter["schema"];
+    if schema["type"] == "string" && schema.get("enum").is_none() && schema.get("pattern").is_none() {
+        schema["pattern"] = json!("^[^\\u0000]*$");
+    }
+    parameter
 }
 
 fn said(status: u16) -> String {

@@ -201,7 +201,11 @@ pub(super) fn words(route: &Route) -> Words {
             answers: vec![(200, "text/csv", text())],
             problems: vec![409],
             ..Words::new("rejects", "The open rejects of a table, to be mended", json!({})).query(rejects())
-        },
+        }
+        .query([flag(
+            "guard_formulas",
+            "Put ' before cells that a spreadsheet would run as a formula: such a file cannot be mended",
+        )]),
         ("PATCH", "/v1/rejects/{reject}") => Words {
             body: Some(json!({"required": true, "content": {"application/json": {"schema": {
                 "type": "object", "minProperties": 1,
@@ -297,7 +301,6 @@ fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Word
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
     Words {
-        headers: vec![idempotency_key()],
         body: Some(json!({"required": true, "content": content})),
         answers: vec![
             (202, "application/json", reference("Task")),
@@ -363,7 +366,6 @@ fn files() -> Words {
         parameter(name, "As in a Table Dialect: in what the file differs from the table's own", schema)
     });
     Words {
-        headers: vec![idempotency_key()],
         body: Some(json!({"required": true, "content": {
             "text/csv": file, "application/gzip": file, "application/octet-stream": file, "multipart/form-data": form,
         }})),

@@ -1,0 +1,118 @@
+//! Requests that have one effect, however often they are sent: under an `Idempotency-Key`, the first answer is kept and repeated.
+//!
+//! Rows, tasks and discards are stored with their answers, in one transaction. What commits several times (a retry), or works outside
+//! of the database (an export), is answered for once it is done: should the process die in between, the same request is done once
+//! more, which finds little to do and doubles nothing.
+
+use std::{future::Future, sync::Arc};
+
+use axum::{body::to_bytes, http::StatusCode, response::Response};
+use landfall_engine::{
+    document::NewDocument,
+    pipeline::{answer_document, stored_answer},
+    target::{Fence, Pace, Target},
+};
+
+use super::{
+    call::Call,
+    problem::{Kind, Outcome, Problem},
+    rows::{RequestName, repeated},
+    service::Service,
+};
+
+/// A key while its request is under way.
+pub(super) struct InFlight {
+    service: Arc<Service>,
+    name: String,
+}
+
+impl InFlight {
+    /// Enters the key `name`, as [`RequestName::of`] gives it; refuses it where another request has it.
+    pub(super) fn enter(service: &Arc<Service>, name: &str) -> Outcome<Self> {
+        let mut keys = service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !keys.insert(name.to_owned()) {
+            let detail = "a request with this Idempotency-Key is under way; ask again for its answer";
+            return Err(Problem::new(Kind::IN_FLIGHT, detail).after(1));
+        }
+        Ok(Self { service: service.clone(), name: name.to_owned() })
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut keys = self.service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        keys.remove(&self.name);
+    }
+}
+
+/// The key of a request whose body may be long in coming: it is entered before, so that copies need not send theirs.
+pub(super) struct KeyOfUpload(InFlight);
+
+impl KeyOfUpload {
+    /// Enters the key of `call`, where it has one.
+    pub(super) fn enter(call: &Call) -> Outcome<Option<Self>> {
+        let name = RequestName::of(call)?;
+        name.map(|name| InFlight::enter(&call.service, &name).map(Self)).transpose()
+    }
+
+    /// The key, now that it is known what was sent.
+    pub(super) fn of_digest(self, call: &Call, digest: &str) -> (RequestName, InFlight) {
+        (RequestName::new(self.0.name.clone(), call, digest.as_bytes()), self.0)
+    }
+}
+
+/// What is kept of an answer.
+pub(super) fn kept_answer(key: RequestName, status: StatusCode, body: &str) -> NewDocument {
+    let RequestName { name, digest } = key;
+    answer_document(name, &digest, [status.as_str(), body].concat().as_bytes())
+}
+
+/// The answer that is kept under `key`, where there is one.
+pub(super) async fn known(service: &Service, key: &RequestName) -> Outcome<Option<Response>> {
+    let RequestName { name, digest } = key.clone();
+    let stored = service.desk.read(move |target| stored_answer(target, &name, &digest)).await?;
+    stored.map(repeated).transpose()
+}
+
+/// Answers with what `work` gives, or with what is kept under the request's key: `body` is what was sent. What `work` refuses has no
+/// effect, and is not kept.
+pub(super) async fn once(call: &Call, body: &[u8], work: impl Future<Output = Outcome>) -> Outcome {
+    let Some(name) = RequestName::of(call)? else { return work.await };
+    let key = RequestName::new(name, call, body);
+    let _in_flight = InFlight::enter(&call.service, &key.name)?;
+    if let Some(known) = known(&call.service, &key).await? {
+        return Ok(known);
+    }
+    let (head, body) = work.await?.into_parts();
+    let lost = |_| Problem::new(Kind::INTERNAL, "the answer was lost; send the same request again");
+    let body = to_bytes(body, usize::MAX).await.map_err(lost)?;
+    let document = kept_answer(key.clone(), head.status, &String::from_utf8_lossy(&body));
+    // Another process may have answered the same request just before: then that answer is the one.
+    match call.service.desk.write(move |target| keep(target, document)).await {
+        Ok(true) => {}
+        Ok(false) => {
+            if let Some(known) = known(&call.service, &key).await? {
+                return Ok(known);
+            }
+        }
+        // What was asked for is done: an error would say that it is not.
+        Err(problem) => tracing::warn!(problem = problem.detail(), "an answer under an Idempotency-Key is not kept"),
+    }
+    Ok(Response::from_parts(head, body.into()))
+}
+
+/// Keeps an answer; whether none was kept under its key before.
+fn keep(target: &mut dyn Target, document: NewDocument) -> landfall_engine::Result<bool> {
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let added = transaction.add_documents(&[document]).and_then(|()| transaction.commit());
+    is_first(added)
+}
+
+/// Whether what was kept with an answer is the first under its key.
+pub(super) fn is_first(added: landfall_engine::Result<()>) -> landfall_engine::Result<bool> {
+    use landfall_engine::{Error, TargetErrorKind};
+    match added {
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(false),
+        added => added.map(|()| true),
+    }
+}
