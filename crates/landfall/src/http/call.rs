@@ -39,6 +39,10 @@ impl FromRequest<Arc<Service>> for Call {
         let params = RawPathParams::from_request_parts(&mut parts, service).await;
         // What is not UTF-8 names nothing.
         let params = params.map_err(|_| Problem::not_found("resource"))?;
+        // Nothing has such a name, and not every database can be asked for it.
+        if params.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(Problem::not_found("resource"));
+        }
         let named = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let caller = parts.extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| Problem::new(Kind::UNAUTHORIZED, "nobody asks"))?;

@@ -1,4 +1,4 @@
-//! The query of a request: each parameter is known, and given once.
+//! The query of a request: each parameter is known, given once, and text that every database takes.
 
 use super::problem::{Outcome, Problem};
 use crate::cli::parse_max_rejects;
@@ -15,7 +15,12 @@ impl Query {
             return Err(Problem::parameter("the query is not UTF-8, encoded with %XX"));
         }
         let pairs = form_urlencoded::parse(text.as_bytes());
-        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+        let pairs: Vec<_> = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        // No database can be asked for it by all of its names and values: one refuses it, and another does not.
+        if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(Problem::parameter("a parameter has the character NUL (%00) in it; no value here has"));
+        }
+        Ok(Self(pairs))
     }
 
     /// Takes the parameter `name`, where it is given.

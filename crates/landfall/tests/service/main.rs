@@ -24,6 +24,7 @@ mod kept;
 mod kills;
 mod limited;
 mod mended;
+mod nul;
 mod oidc;
 mod once;
 mod push;
