@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cronexpr::{Crontab, MakeTimestamp};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use landfall_core::schema::document::{Node, Problems, Reader};
 
 /// When something is done by itself.
@@ -83,6 +83,21 @@ impl Schedule {
         self.zone.clone()
     }
 
+    /// The last time after `after` and until `until`, and how many there are; `after` where there is none. Of a long time not
+    /// all are counted: a clock may have jumped by years.
+    pub(crate) fn last_between(&self, after: Timestamp, until: Timestamp) -> (Timestamp, u64) {
+        const COUNTED: u64 = 10_000;
+        let (mut last, mut from, mut count) = (after, after, 0);
+        while let Some(next) = self.after(from).filter(|next| *next <= until) {
+            (last, from, count) = (next, next, count + 1);
+            if count == COUNTED {
+                let near = until.checked_sub(SignedDuration::from_hours(24 * 62)).unwrap_or(from);
+                from = from.max(near);
+            }
+        }
+        (last, count)
+    }
+
     /// The first time after `time`.
     pub(crate) fn after(&self, time: Timestamp) -> Option<Timestamp> {
         self.crontab.find_next(MakeTimestamp::from(time)).ok().map(|next| next.timestamp())
@@ -110,6 +125,23 @@ mod tests {
         assert_eq!(next("0 6 * * *", "Europe/Berlin", "2026-03-28T06:00:00Z"), "2026-03-29T04:00:00Z");
         assert_eq!(next("*/15 8-9 * * 1-5", "UTC", "2026-11-20T09:45:00Z"), "2026-11-23T08:00:00Z");
         assert_eq!(next("0 0 29 2 *", "UTC", "2026-11-20T00:00:00Z"), "2028-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn the_last_time_of_a_span_is_found_also_where_the_span_is_long() {
+        let between = |cron, after: &str, until: &str| {
+            let schedule = Schedule::parse(cron, "UTC").unwrap();
+            let (last, count) = schedule.last_between(after.parse().unwrap(), until.parse().unwrap());
+            (last.to_string(), count)
+        };
+        let last = |text: &str, count| (text.to_owned(), count);
+        let start = "2026-11-20T00:00:00Z";
+        assert_eq!(between("0 6 * * *", start, "2026-11-22T07:00:00Z"), last("2026-11-22T06:00:00Z", 3));
+        assert_eq!(between("0 6 * * *", start, "2026-11-20T05:00:00Z"), last(start, 0));
+        assert_eq!(between("0 6 * * *", start, "2020-01-01T00:00:00Z"), last(start, 0));
+        let (time, count) = between("0 * * * *", start, "2056-11-20T00:30:00Z");
+        assert_eq!(time, "2056-11-20T00:00:00Z");
+        assert!((10_000..12_000).contains(&count), "{count}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::body::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use landfall_core::keys::Scalar;
 use landfall_engine::{
     Result,
@@ -25,7 +25,7 @@ use super::{
     reports::tag_of,
     service::Service,
 };
-use crate::config::{Refresh, Report};
+use crate::config::{Refresh, Report, Schedule};
 
 /// The kind of document that a result is.
 const KIND: &str = "result";
@@ -35,6 +35,8 @@ const MOST: usize = 1 << 20;
 const MOST_TOGETHER: usize = 32 << 20;
 /// How often the ledger is looked at, and the schedules are.
 const GLANCE: Duration = Duration::from_secs(1);
+/// How far behind another one the clock of a service may be.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 /// A result is renewed at most once in so many times the time that this takes.
 const REST: u32 = 4;
 
@@ -236,12 +238,18 @@ fn due(service: &Service) -> Vec<(String, Arc<Held>)> {
         let report = service.reports.iter().find(|report| report.name == held.report);
         match report.and_then(|report| report.refresh.as_ref()) {
             Some(Refresh::OnLoad) => held.generation < generation && held.rests_until < Instant::now(),
-            Some(Refresh::At(schedule)) => schedule.after(held.at).is_some_and(|next| next <= Timestamp::now()),
+            Some(Refresh::At(schedule)) => is_past(schedule, held.at, Timestamp::now()),
             None => false,
         }
     };
     let all = locked(&service.results.held);
     all.iter().filter(|(_, held)| is_due(held)).map(|(name, held)| (name.clone(), held.clone())).collect()
+}
+
+/// Whether a result of `at` is to be renewed at `now`. One of a time to come was made by a clock that was ahead: it would stay until
+/// that time.
+fn is_past(schedule: &Schedule, at: Timestamp, now: Timestamp) -> bool {
+    at.duration_since(now) > CLOCKS || schedule.after(at).is_some_and(|next| next <= now)
 }
 
 async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()> {
@@ -255,7 +263,7 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
         let found = service.desk.read(move |target| target.document(KIND, &wanted)).await?;
         let read = |body: Vec<u8>| Some((serde_json::from_slice::<Kept>(&body).ok()?, body.len()));
         let kept = found.and_then(|document| read(document.body));
-        let is_new = |kept: &Kept| schedule.after(kept.at).is_some_and(|next| next > Timestamp::now());
+        let is_new = |kept: &Kept| !is_past(schedule, kept.at, Timestamp::now());
         if let Some((kept, bytes)) = kept.filter(|(kept, _)| is_new(kept)) {
             keep(service, name, kept, bytes);
             return Ok(());

@@ -3,11 +3,11 @@
 use std::{sync::Weak, time::Duration};
 
 use axum::body::Body;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use landfall_engine::{
     Error, TargetErrorKind,
-    document::{DocumentFilter, NewDocument},
-    target::{Fence, Pace},
+    document::{Document, DocumentFilter, NewDocument},
+    target::{Fence, Pace, Target},
     task::{self, Task},
 };
 use serde_json::json;
@@ -29,6 +29,11 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// How long the database is left alone that cannot be used now.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// How far behind another one the clock of a service may be. What was done at a later time than that was done while a clock was wrong.
+const CLOCKS: SignedDuration = SignedDuration::from_hours(1);
+/// Times that are looked at of those that were come to.
+const LATEST: u64 = 100;
+
 /// Has backups made by the schedule, as long as the service runs.
 pub(super) async fn run(service: Weak<Service>) {
     let Some(schedule) = service.upgrade().and_then(|service| service.backups.settings.schedule.clone()) else {
@@ -38,15 +43,7 @@ pub(super) async fn run(service: Weak<Service>) {
     loop {
         {
             let Some(service) = service.upgrade() else { return };
-            let begun = match after {
-                Some(after) => Ok(after),
-                None => first(&service).await,
-            };
-            let looked = match begun {
-                Ok(last) => look(&service, &schedule, last).await.map(|last| after = Some(last)),
-                Err(problem) => Err(problem),
-            };
-            if let Err(problem) = looked {
+            if let Err(problem) = look(&service, &schedule, &mut after).await {
                 tracing::warn!(problem = problem.detail(), "the schedule of backups cannot be looked at now");
                 sleep(PAUSE).await;
             }
@@ -55,37 +52,78 @@ pub(super) async fn run(service: Weak<Service>) {
     }
 }
 
-/// The last time that a service has come to; now, where there is none.
-async fn first(service: &Service) -> Outcome<Timestamp> {
+/// Has a backup made where a time has come since the last one that was come to, which is `after` where it is known.
+async fn look(service: &Service, schedule: &Schedule, after: &mut Option<Timestamp>) -> Outcome<()> {
     let now = Timestamp::now();
-    let found = service.desk.read(|target| target.documents(&DocumentFilter::of(KIND))).await?;
-    if let Some(last) = found.iter().filter_map(|document| document.name.parse().ok()).max() {
-        return Ok(last);
-    }
-    // From now on, what is missed is known.
-    let begun = NewDocument { kind: KIND, name: now.to_string(), body: Vec::new() };
+    // Where the clock went back, what was last done is looked for once more: it would wait for the time that the clock once showed.
+    let last = match after.filter(|after| *after <= now) {
+        Some(after) => after,
+        None => last_done(service, now).await?,
+    };
+    *after = Some(have_made(service, schedule, last, now).await?);
+    Ok(())
+}
+
+/// The last time until `now` that a service has come to; `now`, where there is none. Later ones are of a clock that was wrong: they
+/// are forgotten, since a backup will be due when it is that time.
+async fn last_done(service: &Service, now: Timestamp) -> Outcome<Timestamp> {
+    let latest = DocumentFilter { last_first: true, limit: Some(LATEST), ..DocumentFilter::of(KIND) };
     service
         .desk
         .write(move |target| {
-            let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-            transaction.add_documents(std::slice::from_ref(&begun))?;
-            transaction.commit()
+            loop {
+                let found = target.documents(&latest)?;
+                let (wrong, times) = sorted_out(&found, now);
+                if !wrong.is_empty() {
+                    forget(target, &wrong)?;
+                    // There may be more of them than were looked at.
+                    if wrong.len() == found.len() {
+                        continue;
+                    }
+                }
+                if let Some(last) = times.into_iter().filter(|time| *time <= now).max() {
+                    return Ok(last);
+                }
+                // From now on, what is missed is known.
+                let begun = NewDocument { kind: KIND, name: now.to_string(), body: Vec::new() };
+                let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+                transaction.add_documents(std::slice::from_ref(&begun))?;
+                transaction.commit()?;
+                return Ok(now);
+            }
         })
-        .await?;
-    Ok(now)
+        .await
+}
+
+/// The documents of a clock that was wrong at `now`, and the times of the others.
+fn sorted_out(found: &[Document], now: Timestamp) -> (Vec<Document>, Vec<Timestamp>) {
+    let time = |document: &Document| document.name.parse::<Timestamp>().ok();
+    let is_wrong = |document: &&Document| time(document).is_some_and(|time| time.duration_since(now) > CLOCKS);
+    let (wrong, right): (Vec<&Document>, Vec<&Document>) = found.iter().partition(is_wrong);
+    (wrong.into_iter().cloned().collect(), right.into_iter().filter_map(time).collect())
+}
+
+fn forget(target: &mut dyn Target, wrong: &[Document]) -> Result<(), Error> {
+    tracing::warn!(
+        times = wrong.len(),
+        latest = wrong[0].name,
+        "backups were made by a clock that was ahead; the schedule goes by the time of now"
+    );
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    for document in wrong {
+        // Another service may have forgotten it already.
+        transaction.change_document(document, None)?;
+    }
+    transaction.commit()
 }
 
 /// Has a backup made where a time has come since `last`; the last time that has come.
-async fn look(service: &Service, schedule: &Schedule, last: Timestamp) -> Outcome<Timestamp> {
-    let now = Timestamp::now();
-    let (mut due, mut missed) = (last, 0u64);
-    while let Some(next) = schedule.after(due).filter(|next| *next <= now) {
-        (due, missed) = (next, missed + 1);
-    }
-    if due == last {
+async fn have_made(service: &Service, schedule: &Schedule, last: Timestamp, now: Timestamp) -> Outcome<Timestamp> {
+    let (due, missed) = schedule.last_between(last, now);
+    if missed == 0 {
         return Ok(last);
     }
-    if missed > 1 || now.duration_since(due) > jiff::SignedDuration::from_secs(60) {
+    if missed > 1 || now.duration_since(due) > SignedDuration::from_secs(60) {
         tracing::warn!(missed, at = %due, "the service did not run when a backup was due; it is made now");
     }
     let at = due.to_string();
@@ -113,4 +151,29 @@ async fn look(service: &Service, schedule: &Schedule, last: Timestamp) -> Outcom
         }
     }
     Ok(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(name: &str) -> Document {
+        Document { kind: KIND.into(), name: name.into(), version: 1, body: Vec::new(), changed_at: String::new() }
+    }
+
+    /// A clock that had jumped forward silenced the schedule until the time that it had shown.
+    #[test]
+    fn what_was_done_in_the_future_is_of_a_clock_that_was_wrong() {
+        let found = ["2031-05-01T06:00:00Z", "2026-11-29T13:00:01Z", "2026-11-29T12:59:59Z", "2026-11-28T06:00:00Z"];
+        let found = found.map(document);
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap_or_default();
+        let (wrong, times) = sorted_out(&found, now);
+        assert_eq!(wrong, found[..2]);
+        // Within an hour it may be another service's clock: what that has done is not done again.
+        assert_eq!(times.len(), 2);
+        assert_eq!(
+            times.into_iter().filter(|time| *time <= now).max().map(|time| time.to_string()).as_deref(),
+            Some("2026-11-28T06:00:00Z")
+        );
+    }
 }

@@ -13,6 +13,7 @@ mod access;
 mod asked;
 mod backups;
 mod bodies;
+mod clocks;
 mod connections;
 mod documents;
 mod files;
