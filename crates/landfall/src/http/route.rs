@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, delete, get, patch, post},
@@ -133,13 +133,50 @@ fn cross_origin(service: &Service) -> CorsLayer {
     if origins.is_empty() {
         return CorsLayer::new();
     }
-    let named = |name: &'static str| HeaderName::from_static(name);
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, named("idempotency-key"), named("x-request-id")])
-        .expose_headers([header::ETAG, header::RETRY_AFTER, named("x-request-id"), named("idempotency-replayed")])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(READ_HEADERS.map(HeaderName::from_static))
+        .expose_headers(SENT_HEADERS.map(HeaderName::from_static))
 }
+
+/// The headers of requests that the service reads. A browser lets a page of another site send no others.
+const READ_HEADERS: [&str; 15] = [
+    "accept",
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "prefer",
+    "range",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+];
+
+/// The headers of answers that tell something. A browser lets a page of another site see no others.
+const SENT_HEADERS: [&str; 15] = [
+    "accept-ranges",
+    "allow",
+    "content-disposition",
+    "content-length",
+    "content-range",
+    "etag",
+    "idempotency-replayed",
+    "last-modified",
+    "link",
+    "location",
+    "preference-applied",
+    "retry-after",
+    "vary",
+    "www-authenticate",
+    "x-request-id",
+];
 
 /// Lets a request through where its caller may take the route.
 async fn guard(State((service, who)): State<(Arc<Service>, Who)>, mut request: Request, next: Next) -> Response {

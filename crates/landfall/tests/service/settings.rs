@@ -44,6 +44,18 @@ fn pages_of_other_sites_are_let_in_only_where_that_is_set() {
     let answer = served.send("OPTIONS", ROWS, &origin, b"");
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
     served.token = Some(served.make_token(&["--role", "reader"]));
+    // A page could not send `Prefer`, nor see where its task is.
+    let allowed = answer.header("access-control-allow-headers").unwrap().to_owned();
+    for name in
+        ["authorization", "content-type", "content-encoding", "idempotency-key", "if-none-match", "prefer", "range"]
+    {
+        assert!(allowed.split(',').any(|allowed| allowed.trim() == name), "{name}: {allowed}");
+    }
+    let answer = served.send("GET", "/v1/tables", &[origin[0]], b"");
+    let seen = answer.header("access-control-expose-headers").unwrap().to_owned();
+    for name in ["location", "retry-after", "last-modified", "etag", "link", "content-range", "preference-applied"] {
+        assert!(seen.split(',').any(|seen| seen.trim() == name), "{name}: {seen}");
+    }
     let other = served.send("OPTIONS", ROWS, &[("Origin", "https://evil.example"), origin[1]], b"");
     assert_eq!(other.header("access-control-allow-origin"), None);
 }
