@@ -5,6 +5,28 @@ use serde_json::{Map, Value};
 
 use crate::config::Oidc as Settings;
 
+/// Holds the registered claims against their types (RFC 7519, 4.1); the name of one that has another. The library that verifies
+/// tokens takes a list of issuers where one of them fits, and more: a token that names two issuers is of neither.
+pub(super) fn check_types(claims: &Map<String, Value>) -> Result<(), &'static str> {
+    let is_text = |value: &Value| value.is_string();
+    let is_audience = |value: &Value| {
+        is_text(value) || value.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_text))
+    };
+    // A time far away, or before 1970, is none that a provider gives.
+    let is_time = |value: &Value| value.as_f64().is_some_and(|seconds| (0.0..1e12).contains(&seconds));
+    let types: [(&'static str, &dyn Fn(&Value) -> bool); 7] = [
+        ("iss", &is_text),
+        ("sub", &is_text),
+        ("aud", &is_audience),
+        ("exp", &is_time),
+        ("nbf", &is_time),
+        ("iat", &is_time),
+        ("jti", &is_text),
+    ];
+    let wrong = types.into_iter().find(|(name, is_sound)| claims.get(*name).is_some_and(|value| !is_sound(value)));
+    wrong.map_or(Ok(()), |(name, _)| Err(name))
+}
+
 /// The roles of here that `claims` name, each once.
 pub(super) fn roles(claims: &Map<String, Value>, settings: &Settings) -> Vec<Role> {
     let named: Vec<&str> = match claim(claims, &settings.role_claim) {
@@ -46,6 +68,41 @@ mod tests {
         };
         let Value::Object(claims) = claims else { panic!("no claims") };
         super::roles(&claims, &settings)
+    }
+
+    /// A token with a list of issuers was taken where ours was among them.
+    #[test]
+    fn registered_claims_have_the_types_of_the_standard() {
+        let sound = json!({"iss": "i", "sub": "s", "aud": "a", "exp": 5, "nbf": 1.5, "iat": 0, "jti": "j"});
+        let Value::Object(sound) = sound else { panic!("no claims") };
+        assert_eq!(check_types(&sound), Ok(()));
+        assert_eq!(check_types(&Map::new()), Ok(()));
+        for (claim, value) in [
+            ("iss", json!(["i"])),
+            ("iss", json!(["i", "other"])),
+            ("iss", json!({"i": "i"})),
+            ("iss", json!(null)),
+            ("sub", json!(5)),
+            ("sub", json!(["s"])),
+            ("aud", json!([])),
+            ("aud", json!(["a", 5])),
+            ("aud", json!({"a": true})),
+            ("exp", json!("5")),
+            ("exp", json!(true)),
+            ("exp", json!(1e300)),
+            ("nbf", json!([1])),
+            ("nbf", json!(null)),
+            ("iat", json!("yesterday")),
+            ("iat", json!(-5)),
+            ("jti", json!(7)),
+        ] {
+            let mut claims = sound.clone();
+            claims.insert(claim.into(), value.clone());
+            assert_eq!(check_types(&claims), Err(claim), "{value}");
+        }
+        let mut list = sound;
+        list.insert("aud".into(), json!(["a", "b"]));
+        assert_eq!(check_types(&list), Ok(()));
     }
 
     #[test]

@@ -80,7 +80,12 @@ impl Provider {
         let mut wrong = None;
         for key in keys.fitting(kid, header.alg).take(TRIED) {
             match decode::<Map<String, Value>>(text, &key.key, &self.validation(header.alg)) {
-                Ok(data) => return self.known(&data.claims),
+                Ok(data) => {
+                    claims::check_types(&data.claims).map_err(|claim| {
+                        refused(&format!("its claim {claim} is not of the type that the standard says"))
+                    })?;
+                    return self.known(&data.claims);
+                }
                 Err(error) => wrong = Some(error),
             }
         }
