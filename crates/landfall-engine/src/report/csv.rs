@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::unwritable;
 use crate::{
-    csv_text::push_cell,
+    csv_text::{is_formula, push_cell},
     error::Result,
     target::{Cell, QueryRows},
 };
@@ -45,7 +45,7 @@ impl<'a> Writer<'a> {
     fn push_text(&mut self, text: &str) {
         if text.is_empty() {
             self.line.push_str("\"\"");
-        } else if self.guard_formulas && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        } else if self.guard_formulas && is_formula(text) {
             push_cell(&mut self.line, &format!("'{text}"));
         } else {
             push_cell(&mut self.line, text);

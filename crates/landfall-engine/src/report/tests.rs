@@ -37,6 +37,10 @@ fn csv_quotes_only_where_it_must() {
 fn csv_for_people_guards_formulas_in_text_and_leaves_numbers() {
     let csv = run(MIXED, Format::Csv { guard_formulas: true });
     assert!(csv.ends_with("-1,'=1+1,\"\",1e300\n"), "{csv}");
+    // A line end, a blank or a full-width sign before went through.
+    let csv =
+        run("SELECT char(10) || '=1' AS a, ' =1' AS b, '＝1' AS c, 'x' AS d", Format::Csv { guard_formulas: true });
+    assert_eq!(csv, "a,b,c,d\n\"'\n=1\",' =1,'＝1,x\n");
 }
 
 #[test]

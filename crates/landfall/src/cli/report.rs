@@ -31,7 +31,8 @@ pub(super) struct Args {
     /// The form of the result.
     #[arg(long, value_enum, default_value_t, value_name = "FORM", requires = "name")]
     format: TypedFormat,
-    /// In csv, put ' before texts that a spreadsheet would run as a formula (= + - @).
+    /// In csv, put ' before texts that a spreadsheet would run as a formula: those that begin with = + - @ (also in full width), a
+    /// blank, a tab or a line end.
     #[arg(long, requires = "name")]
     guard_formulas: bool,
     /// Write the result to this file, which appears when it is whole.
