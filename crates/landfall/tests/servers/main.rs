@@ -25,3 +25,4 @@ mod site;
 mod tables;
 mod things;
 mod together;
+mod warnings;

@@ -7,7 +7,7 @@ use super::{
     ddl::quoted,
     failure::{Context as _, Failure, Outcome},
     parameters::{Parameters, bytes, oid},
-    session::{Session, Use},
+    session::Session,
 };
 use crate::{
     error::{Error, Result},
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Runs `sql` in the tables' schema and hands its columns and rows to `result`.
+/// Runs `sql` in the tables' schema, in a transaction that reads and has begun, and hands its columns and rows to `result`.
 pub(super) fn query(
     session: &Session,
     connection: &mut Connection,
@@ -28,16 +28,19 @@ pub(super) fn query(
     let doing = || "cannot run the query".to_owned();
     let Positional { sql, names } = numbered(sql);
     let values = bind(&names, parameters)?;
-    session.begin(connection, Use::Read).context(doing)?;
     let path = format!("SET LOCAL search_path = {}, public", quoted(&session.settings.schema));
     connection.batch(&path).context(doing)?;
     let answered = run(connection, &sql, &values, result);
     if matches!(&answered, Err(failure) if failure.code() == Some("25006")) {
         connection.roll_back();
-        return Err(Error::Usage("a report's SQL may only read: write one SELECT".into()));
+        return Err(only_reads());
     }
-    answered.context(doing)?;
-    connection.commit().context(doing)
+    // Whoever has begun this transaction ends it: to end it twice is a warning in the server's log.
+    answered.context(doing)
+}
+
+fn only_reads() -> Error {
+    Error::Usage("a report's SQL may only read: write one SELECT".into())
 }
 
 fn run(connection: &mut Connection, sql: &str, values: &Parameters, result: &mut dyn QueryRows) -> Outcome<()> {
@@ -54,7 +57,12 @@ fn run(connection: &mut Connection, sql: &str, values: &Parameters, result: &mut
             result.row(&cells).map_err(Failure::Taker)
         })
     })?;
-    if begun { Ok(()) } else { begin(&columns, result) }
+    match columns.is_empty() {
+        // It is no query, but may have ended the transaction, or set something.
+        true => Err(Failure::Taker(only_reads())),
+        false if begun => Ok(()),
+        false => begin(&columns, result),
+    }
 }
 
 fn begin(columns: &[Column], result: &mut dyn QueryRows) -> Outcome<()> {
