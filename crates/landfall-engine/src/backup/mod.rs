@@ -27,7 +27,7 @@ pub use self::{
     restore::{From, Restore, RestoreOptions, RestoreOutcome, RestoredTable},
     retention::Keep,
     set::{SetId, file_of},
-    store::{Draft, DraftFile, LocalStore, ObjectStore, SetFile, SetReader, Store},
+    store::{Draft, DraftFile, LocalStore, ObjectStore, SetContent, SetFile, SetReader, Store},
     verify::{VerifiedSet, examine, verify_set},
 };
 use crate::{

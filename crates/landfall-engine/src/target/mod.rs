@@ -4,6 +4,7 @@
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
 mod batch;
+mod cancel;
 mod kind;
 pub mod limits;
 mod memory;
@@ -28,10 +29,11 @@ use landfall_core::{
 };
 use serde::Serialize;
 
+pub use cancel::Canceller;
 pub use kind::Kind;
 pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
-pub use page::{Comparison, Condition, RowFilter, is_comparable};
+pub use page::{Comparison, Condition, RowFilter, VisitRow, is_comparable};
 pub use snapshot::Snapshot;
 
 use crate::{
@@ -185,9 +187,9 @@ pub trait Read {
         Ok(self.find_all(table, positions, &[values.to_vec()])?.pop().flatten())
     }
 
-    /// The rows of `table` that `filter` wants, with all fields, in the order of the primary key; none where there is no such
-    /// table. Fields of conditions are comparable (see [`is_comparable`]).
-    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>>;
+    /// Hands the rows of `table` that `filter` wants to `visit`, with all fields, in the order of the primary key, until it wants no
+    /// more; none where there is no such table. Fields of conditions are comparable (see [`is_comparable`]).
+    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()>;
 
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
@@ -417,6 +419,14 @@ pub trait Target: Read {
     /// Carries out the additions of `differences`, in one transaction where the database can. One that another process
     /// has carried out meanwhile is an error.
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()>;
+
+    /// Whether the database lets its user insert rows into `table`, which exists. Nothing is inserted.
+    fn may_insert(&self, _table: &Table) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// From here on `canceller` can stop what is read outside of transactions; nobody can where there is none.
+    fn cancel_with(&mut self, _canceller: Option<&Arc<Canceller>>) {}
 
     /// Runs a query that only reads, with values for its named parameters (`:name`), and hands its columns and rows to
     /// `rows`.

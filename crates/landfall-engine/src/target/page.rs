@@ -3,6 +3,7 @@
 use landfall_core::{keys::Scalar, schema::FieldType};
 
 use super::Table;
+use crate::error::Result;
 
 /// Which rows of a table are wanted, at most so many, in the order of its primary key.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -14,6 +15,9 @@ pub struct RowFilter {
     /// At most this many.
     pub limit: u64,
 }
+
+/// Takes the rows of a page one by one, and says whether it wants more: few rows may be many bytes.
+pub type VisitRow<'v> = &'v mut dyn FnMut(Vec<Scalar>) -> Result<bool>;
 
 /// What a field of a row must be.
 #[derive(Debug, Clone, PartialEq)]

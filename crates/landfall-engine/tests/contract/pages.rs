@@ -23,6 +23,16 @@ fn filled(ground: &Ground) -> (Table, Box<dyn Target>) {
     (events, target)
 }
 
+fn page(target: &dyn Target, table: &Table, filter: &RowFilter) -> Vec<Row> {
+    let mut found = Vec::new();
+    let visited = target.page(table, filter, &mut |row| {
+        found.push(row);
+        Ok(true)
+    });
+    visited.unwrap();
+    found
+}
+
 fn keys(rows: &[Row]) -> Vec<(String, i64)> {
     let key = |row: &Row| match &row[..2] {
         [Scalar::Text(kind), Scalar::Integer(n)] => (kind.clone(), *n),
@@ -36,7 +46,7 @@ fn pages_follow_each_other_in_the_order_of_the_key(ground: &Ground) {
     let mut filter = RowFilter { limit: 7, ..RowFilter::default() };
     let mut all = Vec::new();
     loop {
-        let page = target.page(&events, &filter).unwrap();
+        let page = page(&*target, &events, &filter);
         let Some(last) = page.last() else { break };
         filter.after = Some(last[..2].to_vec());
         assert!(page.len() <= 7);
@@ -58,7 +68,7 @@ fn conditions_compare_values_and_not_their_texts(ground: &Ground) {
         };
         let conditions = conditions.iter().map(condition).collect();
         let filter = RowFilter { conditions, limit: 100, ..RowFilter::default() };
-        target.page(&events, &filter).unwrap().len()
+        page(&*target, &events, &filter).len()
     };
     use Comparison::{AtLeast, AtMost, Equal, Greater, Less, NotEqual};
     let text = |text: &str| Scalar::Text(text.into());
@@ -78,14 +88,38 @@ fn conditions_compare_values_and_not_their_texts(ground: &Ground) {
     assert_eq!(count(&[(0, Equal, text("' OR 1 = 1 --"))]), 0);
 }
 
+/// Ten rows may be as many bytes as ten thousand.
+fn who_wants_no_more_rows_is_given_none(ground: &Ground) {
+    let wide = table("wide", "{fields: [{name: n, type: integer}, {name: t, type: string}], primaryKey: n}");
+    let mut target = prepared(ground, std::slice::from_ref(&wide));
+    let rows: Vec<Row> = (0..1000).map(|n| row![n, "x".repeat(1000).as_str()]).collect();
+    within(&mut *target, |transaction| assert_eq!(insert(transaction, &wide, &rows), []));
+    let filter = RowFilter { limit: 1000, ..RowFilter::default() };
+    for most in [1, 99, 100, 101, 250] {
+        let mut seen = Vec::new();
+        let visited = target.page(&wide, &filter, &mut |row| {
+            seen.push(row);
+            Ok(seen.len() < most)
+        });
+        visited.unwrap();
+        assert!(seen == rows[..most], "{most}");
+        // The connection goes on as if nothing had been left.
+        assert_eq!(page(&*target, &wide, &filter).len(), 1000);
+    }
+    let failed = target.page(&wide, &filter, &mut |_| Err(landfall_engine::Error::Usage("no".into())));
+    assert!(matches!(failed, Err(landfall_engine::Error::Usage(_))));
+    assert_eq!(page(&*target, &wide, &filter).len(), 1000);
+}
+
 fn a_table_that_is_not_there_has_no_rows(ground: &Ground) {
     let target = ground.open();
     let filter = RowFilter { limit: 1, ..RowFilter::default() };
-    assert_eq!(target.page(&crate::tables::people(), &filter).unwrap(), Vec::<Row>::new());
+    assert_eq!(page(&*target, &crate::tables::people(), &filter), Vec::<Row>::new());
 }
 
 contract! {
     pages_follow_each_other_in_the_order_of_the_key,
     conditions_compare_values_and_not_their_texts,
+    who_wants_no_more_rows_is_given_none,
     a_table_that_is_not_there_has_no_rows,
 }

@@ -1,13 +1,13 @@
 //! `landfall serve`.
 
-use std::{
-    future::Future,
-    net::{SocketAddr, TcpListener},
-};
+use std::{future::Future, net::SocketAddr};
 
 use anyhow::Result;
 use landfall_engine::{Project, target::Location};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    signal::unix::{SignalKind, signal},
+};
 
 use super::Invocation;
 use crate::{
@@ -65,9 +65,10 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         .into());
     }
     // The listener is there before the first word is said, so that whoever reads it can connect.
-    let listener =
-        TcpListener::bind(address).map_err(|error| Fault::project(format!("cannot listen on {address}: {error}")))?;
-    listener.set_nonblocking(true)?;
+    let listener = {
+        let _runtime = runtime.enter();
+        listen(address).map_err(|error| Fault::project(format!("cannot listen on {address}: {error}")))?
+    };
     let address = listener.local_addr()?;
     greet(invocation, &address, is_guarded, tls.is_some());
     if tokens.is_empty() && tokens.is_closed() && !takes_others {
@@ -78,7 +79,6 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     }
     runtime.block_on(async {
         let stop = told_to_end()?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         http::serve(listener, service, staff, tls, stop).await;
         Ok::<_, anyhow::Error>(())
     })?;
@@ -113,6 +113,23 @@ fn ignores_hangup() -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     // Signal 1 is the lowest bit.
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// The bytes that the system takes at once of what is sent over a connection. With more of them, it does not see for minutes
+/// whether a slow client still takes something.
+const SEND_BUFFER: u32 = 512 << 10;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A service that is started again may listen where the last one did.
+    socket.set_reuseaddr(true)?;
+    // Connections have it from here.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn greet(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) {

@@ -35,6 +35,10 @@ pub(crate) struct Api {
     pub(crate) export_keep: Duration,
     /// The most bytes of all of them.
     pub(crate) export_space: u64,
+    /// How long a report may run.
+    pub(crate) report_timeout: Duration,
+    /// The most bytes on the disk of all answers that are being sent.
+    pub(crate) answer_space: u64,
     /// How long the next part of a body is waited for.
     pub(crate) body_timeout: Duration,
     /// How long answers under Idempotency-Keys are kept.
@@ -72,6 +76,8 @@ impl Default for Api {
             export_folder: None,
             export_keep: Duration::from_secs(24 * 3600),
             export_space: 4 << 30,
+            report_timeout: Duration::from_secs(300),
+            answer_space: 4 << 30,
             body_timeout: Duration::from_secs(15),
             idempotency_keep: Duration::from_secs(72 * 3600),
             requests_per_second: None,
@@ -96,6 +102,8 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
         export_folder: reader.text("exportFolder").map(|path| folder.join(path)),
         export_keep: parsed(&mut reader, "exportHours", hours).unwrap_or(usual.export_keep),
         export_space: parsed(&mut reader, "exportSpace", parse_size).map_or(usual.export_space, |size| size as u64),
+        report_timeout: parsed(&mut reader, "reportTimeout", seconds).unwrap_or(usual.report_timeout),
+        answer_space: parsed(&mut reader, "answerSpace", parse_size).map_or(usual.answer_space, |size| size as u64),
         body_timeout: parsed(&mut reader, "bodyTimeout", seconds).unwrap_or(usual.body_timeout),
         idempotency_keep: parsed(&mut reader, "idempotencyHours", hours).unwrap_or(usual.idempotency_keep),
         requests_per_second: parsed(&mut reader, "requestsPerSecond", count),

@@ -114,7 +114,7 @@ impl Access {
         if known.at.elapsed() < FRESH {
             return Ok(known.tokens);
         }
-        let tokens = Arc::new(desk.read(|target| Tokens::read(target)).await?);
+        let tokens = Arc::new(desk.look(|target| Tokens::read(target)).await?);
         if self.is_open(&known.tokens) && !self.is_open(&tokens) {
             tracing::info!("there is a token now: from here on, each request needs one");
         }

@@ -5,29 +5,25 @@ use std::{io, time::Duration};
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
-    response::Response,
 };
-use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
     Error,
     avro::Codec,
-    backup::{Manifest, SetId, SetReader, examine},
+    backup::{Manifest, SetContent, SetId, SetReader, examine},
     ledger::Mode,
     source::Source,
     task::{Task, new_id},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::{
     access::Caller,
     call::Call,
-    exports::send,
     files::wait,
     once::KeyOfUpload,
     problem::{Kind, Outcome, Problem},
-    sent::Sent,
+    ranges::{Fetched, respond_file},
     service::Service,
     tasks::accept,
     uploads::Incoming,
@@ -184,7 +180,7 @@ pub(super) async fn file(call: Call) -> Outcome {
     let store = call.service.backups.store.clone();
     let opened = blocking(move || {
         let found = store.manifest(&set).and_then(|manifest| match manifest.table(&table) {
-            Some(entry) => store.open(&set, entry).map(Some),
+            Some(entry) => store.open(&set, entry).map(|file| Some((file, entry.sha256.clone()))),
             None => Ok(None),
         });
         match found {
@@ -192,15 +188,11 @@ pub(super) async fn file(call: Call) -> Outcome {
             found => found,
         }
     });
-    let SetReader { bytes, content } = opened.await?.ok_or_else(gone)?;
-    let (parts, sent) = mpsc::channel(4);
-    tokio::spawn(send(content, parts, call.service.pause()));
-    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/avro"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    let (SetReader { bytes, content }, tag) = opened.await?.ok_or_else(gone)?;
+    let skip = |content: &mut Box<dyn SetContent>, bytes| content.skip(bytes);
+    let fetched = Fetched { content, length: bytes, tag, skip };
+    let mut response = respond_file(&call.method, &call.headers, fetched, "application/avro");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }
 
@@ -237,6 +229,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         return Err(Problem::new(Kind::FORBIDDEN, detail));
     }
     let key = KeyOfUpload::enter(&call)?;
+    let _receiver = call.service.receivers.take(call.caller.name(), 1).await;
     let (id, pause) = (new_id()?, call.service.pause());
     let uploads = call.service.tasks.uploads.clone();
     let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause).await?;

@@ -1,79 +1,154 @@
 //! Bodies: bounded in size, in time, and all together in memory.
 
-use std::{sync::Arc, time::Duration};
-
-use axum::{body::Body, http::HeaderMap};
-use http_body_util::BodyExt as _;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+use std::{
+    error::Error as StdError,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use super::problem::{Kind, Outcome, Problem};
+use axum::{
+    BoxError,
+    body::{Body, Bytes, HttpBody},
+    http::HeaderMap,
+};
+use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
+use tokio::time::timeout;
+
+use super::{
+    problem::{Kind, Outcome, Problem},
+    shares::{Share, Shares},
+    steady::Patience,
+};
 
 /// A piece of memory that bodies are counted in.
 const UNIT: usize = 1 << 10;
+/// What the memory of a body grows by at least.
+const GROWTH: usize = 16 << 10;
+
+/// What pieces of memory may be rounded up by, together.
+const SLACK: usize = 64 << 10;
 
 /// How long a body waits for memory that others hold.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What one caller leaves to the others at least, however large a body may be.
+const LEFT_TO_OTHERS: usize = 16 << 20;
+
 /// The memory for bodies, all together.
 #[derive(Debug, Clone)]
-pub(super) struct Memory(Arc<Semaphore>);
+pub(super) struct Memory(Arc<Shares>);
 
 /// A body that was read, with the memory that it holds.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    _memory: Vec<OwnedSemaphorePermit>,
+    _memory: Vec<Share>,
 }
 
 impl Memory {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.div_ceil(UNIT))))
+    /// Memory of `usual` bytes, or as much as bodies of at most `most` bytes need.
+    pub(super) fn new(usual: usize, most: usize) -> Self {
+        let total = usual.max(most + LEFT_TO_OTHERS);
+        let share = (total / 2).max(most);
+        // Pieces are rounded up.
+        Self(Arc::new(Shares::new((total + SLACK).div_ceil(UNIT), (share + SLACK).div_ceil(UNIT))))
     }
 
-    async fn take(&self, bytes: usize) -> Outcome<OwnedSemaphorePermit> {
+    async fn take(&self, caller: &str, bytes: usize) -> Outcome<Share> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        match timeout(PATIENCE, self.0.clone().acquire_many_owned(units)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Problem::busy("the service holds too many bodies at once; nothing of this one was read")),
+        match timeout(PATIENCE, self.0.take(caller, units)).await {
+            Ok(Some(share)) => Ok(share),
+            _ => Err(Problem::busy("the service holds too many bodies at once; nothing of this one was taken")),
         }
     }
 
-    /// Reads a body of at most `most` bytes; between two of its parts at most `pause` may pass.
-    pub(super) async fn read(
-        &self,
-        headers: &HeaderMap,
-        mut body: Body,
-        most: usize,
-        pause: Duration,
-    ) -> Outcome<Held> {
+    /// Reads a body of `caller` of at most `most` bytes. Memory is taken for what has come, and not for what is announced: so a
+    /// body that does not come keeps nobody else waiting.
+    pub(super) async fn read(&self, caller: &str, headers: &HeaderMap, mut body: Body, most: usize) -> Outcome<Held> {
         let announced = announced(headers)?;
         if announced.is_some_and(|length| length > most as u64) {
             return Err(too_large(most));
         }
-        let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        let mut memory = vec![self.take(expected.max(UNIT)).await?];
-        let mut held = expected.max(UNIT);
-        let mut bytes = Vec::with_capacity(expected);
-        loop {
-            let frame = timeout(pause, body.frame()).await;
-            let frame = frame.map_err(|_| Problem::new(Kind::TIMEOUT, "no further part of the body came in time"))?;
-            let Some(frame) = frame else { return Ok(Held { bytes, _memory: memory }) };
-            let cut = |_| Problem::new(Kind::BAD_HEADER, "the body ends before its announced length");
-            let Ok(data) = frame.map_err(cut)?.into_data() else { continue };
-            if bytes.len() + data.len() > most {
+        let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
+        let (mut memory, mut taken, mut bytes) = (Vec::new(), 0, Vec::new());
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else { continue };
+            let length = bytes.len() + data.len();
+            if length > most {
                 return Err(too_large(most));
             }
-            if bytes.len() + data.len() > held {
-                let more = (bytes.len() + data.len() - held).max(held);
-                memory.push(self.take(more).await?);
-                held += more;
+            if length > taken {
+                let more = (length - taken).max((taken / 2).max(GROWTH).min(expected.min(most).saturating_sub(taken)));
+                memory.push(self.take(caller, more).await?);
+                taken += more;
+                bytes.reserve_exact(taken - bytes.len());
             }
             bytes.extend_from_slice(&data);
         }
+        Ok(Held { bytes, _memory: memory })
     }
+}
+
+/// A body that must come fast enough, whoever reads it.
+pub(super) struct PacedBody {
+    body: Body,
+    patience: Patience,
+}
+
+impl PacedBody {
+    /// `body` may keep the service waiting for `limit` until a further step of it has come.
+    pub(super) fn wrap(body: Body, limit: Duration) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        Body::new(Self { body, patience: Patience::new(limit) })
+    }
+}
+
+impl HttpBody for PacedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            ready!(self.patience.poll_end(context));
+            return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
+        };
+        if let Some(Ok(frame)) = &frame {
+            self.patience.went(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The problem of a body that did not come to its end.
+pub(super) fn broken_off(error: &(dyn StdError + 'static)) -> Problem {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return Problem::new(
+                Kind::TIMEOUT,
+                "the body came too slowly; api.bodyTimeout says how long 64 KiB may take",
+            );
+        }
+        cause = error.source();
+    }
+    Problem::new(Kind::BAD_HEADER, "the body ends before its announced length")
 }
 
 /// The length that a request announces.

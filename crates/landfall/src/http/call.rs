@@ -11,12 +11,15 @@ use axum::{
     http::{HeaderMap, Method, Uri},
 };
 
+use landfall_engine::target::Target;
+
 use super::{
     access::Caller,
-    body::Held,
+    body::{Held, PacedBody},
     problem::{Kind, Outcome, Problem},
     query::Query,
     service::Service,
+    spool::Spool,
 };
 
 /// One request.
@@ -52,7 +55,7 @@ impl FromRequest<Arc<Service>> for Call {
             method: parts.method,
             uri: parts.uri,
             headers: parts.headers,
-            body: Mutex::new(body),
+            body: Mutex::new(PacedBody::wrap(body, service.pause())),
             parts: named,
         })
     }
@@ -96,6 +99,19 @@ impl Call {
         Ok(Some(text))
     }
 
+    /// Runs `work` on a target that only reads, within the caller's share of those that do. Who gives up waiting stops it.
+    pub(super) async fn read<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Target) -> landfall_engine::Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        self.service.desk.read(self.caller.name(), work).await
+    }
+
+    /// Begins an answer that may be large.
+    pub(super) fn begin_answer(&self) -> Spool {
+        self.service.spools.begin(self.caller.name())
+    }
+
     /// The body, to be read part by part.
     pub(super) fn take_body(&mut self) -> Body {
         std::mem::take(self.body.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner))
@@ -104,6 +120,6 @@ impl Call {
     /// The body, read to its end; at most `most` bytes.
     pub(super) async fn body(&mut self, most: usize) -> Outcome<Held> {
         let body = self.take_body();
-        self.service.memory.read(&self.headers, body, most, self.service.pause()).await
+        self.service.memory.read(self.caller.name(), &self.headers, body, most).await
     }
 }

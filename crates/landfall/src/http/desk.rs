@@ -1,4 +1,5 @@
-//! The threads that own targets: one that writes, and a few that read. Requests reach them through bounded queues.
+//! The threads that own targets: one that writes, and a few that read. Requests reach them through bounded queues, and no queue
+//! that matters to all (writes, tokens, readiness) has reports in it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,27 +12,36 @@ use std::{
 };
 
 use landfall_engine::{
-    Error, Result, TargetErrorKind,
+    Error, Result,
     pipeline::{RowRules, RowsAnswer, RowsRequest, take_rows},
-    target::{Access, Location, Target, open},
+    target::{Access, Location, Target},
 };
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     oneshot,
 };
 
-use super::problem::{Kind, Outcome, Problem};
+use super::{
+    held::{Held, Opener, breaks},
+    problem::{Kind, Outcome, Problem},
+    readers::Readers,
+};
 
 /// Requests that wait for the writer.
 const WRITES_WAITING: usize = 4096;
-/// Requests that wait for a reader.
-const READS_WAITING: usize = 1024;
 /// Requests that share one transaction, and their rows.
 const GROUP_REQUESTS: usize = 1024;
 const GROUP_ROWS: usize = 4000;
 
+/// Threads that look for tokens and the like: one may wait for a connection that was lost.
+const CONTROLLERS: (usize, usize) = (2, 2);
+/// Threads that read pages, lists and counts, and those of them that one token may have at once.
+const READERS: (usize, usize) = (4, 3);
+/// Threads that run reports, and those of them that one token may have at once.
+const REPORTERS: (usize, usize) = (4, 2);
+
 /// Work for a thread that owns a target, or the reason why it has none; whether that target is of no more use.
-type Work = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
+pub(super) type Work = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
 
 /// What the writer is asked for.
 enum Job {
@@ -49,12 +59,15 @@ impl Staff {
 /// Where requests are handed over.
 pub(crate) struct Desk {
     writer: mpsc::Sender<Job>,
-    reader: mpsc::Sender<Work>,
+    /// What every request needs: tokens, keys, the ledger's state.
+    control: Readers,
+    reader: Readers,
+    reporter: Readers,
+    /// What tries whether the service can write, and waits for nobody.
+    prober: Readers,
     waiting: Arc<AtomicUsize>,
     /// Those that wait, and those that are being done.
     under_way: Arc<AtomicUsize>,
-    /// Threads that read just now.
-    reading: Arc<AtomicUsize>,
 }
 
 /// The threads, to be waited for when the service ends.
@@ -72,9 +85,8 @@ impl Staff {
 
 impl Desk {
     /// Starts the threads. The writer's target has been opened, so that a service which cannot write does not start.
-    pub(crate) fn open(writer: Opener, rules: &Arc<RowRules>, readers: usize) -> std::io::Result<(Self, Staff)> {
+    pub(crate) fn open(writer: Opener, rules: &Arc<RowRules>) -> std::io::Result<(Self, Staff)> {
         let (jobs, taken) = mpsc::channel(WRITES_WAITING);
-        let (works, shared) = mpsc::channel::<Work>(READS_WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
         let under_way = Arc::new(AtomicUsize::new(0));
         let reader = Opener { access: Access::Read, ..writer.clone() };
@@ -87,14 +99,11 @@ impl Desk {
                 move || Writing { held: Held::new(opener), rules, waiting, under_way, gathers: false }.run(&jobs);
             threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
         }
-        let shared = Arc::new(Mutex::new(shared));
-        let reading = Arc::new(AtomicUsize::new(0));
-        for _ in 0..readers {
-            let (shared, opener, reading) = (shared.clone(), reader.clone(), reading.clone());
-            let run = move || read(&shared, opener, &reading);
-            threads.push(thread::Builder::new().name("reader".into()).spawn(run)?);
-        }
-        Ok((Self { writer: jobs, reader: works, waiting, under_way, reading }, Staff(threads)))
+        let prober = Readers::start("prober", &writer, (1, 1), &mut threads)?;
+        let control = Readers::start("control", &reader, CONTROLLERS, &mut threads)?;
+        let reporter = Readers::start("reporter", &reader, REPORTERS, &mut threads)?;
+        let reader = Readers::start("reader", &reader, READERS, &mut threads)?;
+        Ok((Self { writer: jobs, control, reader, reporter, prober, waiting, under_way }, Staff(threads)))
     }
 
     /// Takes rows in.
@@ -117,14 +126,39 @@ impl Desk {
         answered.await.map_err(|_| gone())?.map_err(Problem::from)
     }
 
-    /// Runs `work` on a target that only reads.
-    pub(crate) async fn read<R: Send + 'static>(
+    /// Runs `work`, which is short and which others wait for, on a target that only reads.
+    pub(crate) async fn look<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
-        let (work, answered) = wrapped(work);
-        self.reader.try_send(work).map_err(|error| refused(&error))?;
-        answered.await.map_err(|_| gone())?.map_err(Problem::from)
+        self.control.read(work).await
+    }
+
+    /// Runs `work`, which tries whether the service can write, on a target of its own.
+    pub(crate) async fn probe<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        self.prober.read(work).await
+    }
+
+    /// Runs `work` for a caller on a target that only reads. Who gives up waiting stops it.
+    pub(crate) async fn read<R: Send + 'static>(
+        &self,
+        caller: &str,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        self.reader.read_for(caller, work).await
+    }
+
+    /// Runs a report for a caller on a target that only reads, for at most `limit`. Who gives up waiting stops it.
+    pub(crate) async fn report<R: Send + 'static>(
+        &self,
+        caller: &str,
+        limit: Duration,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        self.reporter.read_within(caller, limit, work).await
     }
 
     fn hand_over(&self, job: Job) -> Outcome<()> {
@@ -145,7 +179,7 @@ impl Desk {
 
     /// Threads that read just now.
     pub(super) fn reading(&self) -> usize {
-        self.reading.load(Ordering::Relaxed)
+        self.control.busy() + self.reader.busy() + self.reporter.busy()
     }
 
     /// Requests that wait for the writer.
@@ -155,7 +189,7 @@ impl Desk {
 }
 
 /// `work` for a thread, and where its outcome will be.
-fn wrapped<R: Send + 'static>(
+pub(super) fn wrapped<R: Send + 'static>(
     work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
 ) -> (Work, oneshot::Receiver<Result<R>>) {
     let (answer, answered) = oneshot::channel();
@@ -169,7 +203,7 @@ fn wrapped<R: Send + 'static>(
     (work, answered)
 }
 
-fn refused<T>(error: &TrySendError<T>) -> Problem {
+pub(super) fn refused<T>(error: &TrySendError<T>) -> Problem {
     if matches!(error, TrySendError::Closed(_)) {
         return Problem::new(Kind::STOPPING, "the service is being stopped; nothing of the request was done").after(5);
     }
@@ -177,67 +211,11 @@ fn refused<T>(error: &TrySendError<T>) -> Problem {
 }
 
 /// The thread has given up on a request.
-fn gone() -> Problem {
+pub(super) fn gone() -> Problem {
     Problem::new(
         Kind::INTERNAL,
         "the service lost this request; what became of it can be learned by sending it again under the same Idempotency-Key",
     )
-}
-
-/// How a target is opened.
-#[derive(Clone)]
-pub(crate) struct Opener {
-    pub(crate) location: Location,
-    pub(crate) access: Access,
-}
-
-impl Opener {
-    /// Opens the target.
-    pub(crate) fn open(&self) -> Result<Box<dyn Target>> {
-        let mut target = open(&self.location, self.access)?;
-        if self.access == Access::Write {
-            target.commit_durably()?;
-        }
-        Ok(target)
-    }
-}
-
-/// A target that is opened when it is needed, and anew after its connection was lost.
-struct Held {
-    opener: Opener,
-    target: Option<Box<dyn Target>>,
-}
-
-/// How long a thread waits before it tries to open a target again.
-const PAUSE: Duration = Duration::from_millis(200);
-
-impl Held {
-    const fn new(opener: Opener) -> Self {
-        Self { opener, target: None }
-    }
-
-    fn get(&mut self) -> Result<&mut dyn Target> {
-        let target = match self.target.take() {
-            Some(target) => target,
-            None => self.opener.open().inspect_err(|_| thread::sleep(PAUSE))?,
-        };
-        Ok(&mut **self.target.insert(target))
-    }
-
-    /// Runs `work` on the target. After a panic, or where the connection broke, the next work gets another.
-    fn run(&mut self, work: Work) {
-        let target = self.get();
-        let broken = catch_unwind(AssertUnwindSafe(|| work(target))).unwrap_or(true);
-        if broken {
-            self.target = None;
-        }
-    }
-}
-
-/// Whether a connection may be of no more use after `error`.
-fn breaks(error: &Error) -> bool {
-    let Error::Target(error) = error else { return false };
-    matches!(error.kind, TargetErrorKind::Lost | TargetErrorKind::Unavailable | TargetErrorKind::Denied)
 }
 
 /// How many threads write: a file takes one writer at a time, and servers work on several transactions at once.
@@ -369,19 +347,4 @@ fn gather(first: &Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 
 fn rows_of(request: &RowsRequest) -> usize {
     request.batches.iter().map(landfall_engine::pipeline::RowBatch::rows).sum()
-}
-
-/// A thread that reads. Whoever is free takes the next request.
-fn read(works: &Mutex<mpsc::Receiver<Work>>, opener: Opener, reading: &AtomicUsize) {
-    let mut held = Held::new(opener);
-    loop {
-        let work = {
-            let mut works = works.lock().unwrap_or_else(PoisonError::into_inner);
-            works.blocking_recv()
-        };
-        let Some(work) = work else { return };
-        reading.fetch_add(1, Ordering::Relaxed);
-        held.run(work);
-        reading.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -2,18 +2,13 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufWriter, Seek as _, Write},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use axum::{
-    body::{Body, Bytes},
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
-use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
+use axum::http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use landfall_core::keys::Scalar;
 use landfall_engine::{
@@ -23,86 +18,103 @@ use landfall_engine::{
     task::new_id,
 };
 use serde_json::json;
-use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     call::Call,
     once::once,
     problem::{Kind, Outcome, Problem},
+    ranges::{Fetched, respond_file},
     reports::asked,
-    sent::Sent,
+    space::Space,
     values::respond,
 };
 
-/// Bytes that are sent at once.
+/// Bytes that are written at once.
 const PART: usize = 64 << 10;
+
+/// How old a file that is being written must be to be one that nobody writes any more, if it is not locked.
+const FRESH: Duration = Duration::from_secs(60);
+/// What the names of files that are being written end in.
+const UNFINISHED: &str = "part";
 
 /// The folder of exports.
 #[derive(Debug, Clone)]
 pub(super) struct Exports {
-    folder: PathBuf,
-    /// The most bytes of all exports.
-    space: u64,
+    /// The folder, and the bytes of all exports.
+    space: Space,
     /// How long a link holds.
     pub(super) keep: Duration,
+}
+
+/// When the link to the file at `path` ends, where it is an export.
+fn end_of(path: &Path) -> Option<i64> {
+    path.file_name()?.to_str()?.split('-').next()?.parse().ok()
 }
 
 impl Exports {
     /// The exports in `folder`, which is made when it is needed.
     pub(super) const fn new(folder: PathBuf, space: u64, keep: Duration) -> Self {
-        Self { folder, space, keep }
+        Self { space: Space::new(folder, space, |path| end_of(path).is_some()), keep }
     }
 
     fn path(&self, expires: i64, id: &str, ending: &str) -> PathBuf {
-        self.folder.join(format!("{expires}-{id}.{ending}"))
+        self.space.folder().join(format!("{expires}-{id}.{ending}"))
     }
 
-    /// The files, and when their links end.
-    fn files(&self) -> Vec<(PathBuf, i64)> {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let named = |path: PathBuf| {
-            let expires = path.file_name()?.to_str()?.split('-').next()?.parse().ok()?;
-            Some((path, expires))
-        };
-        entries.filter_map(|entry| named(entry.ok()?.path())).collect()
-    }
-
-    /// Removes the files whose links have ended.
+    /// Removes the files whose links have ended, and those that were not written to their end.
     pub(super) fn sweep(&self) {
         let now = Timestamp::now().as_second();
-        for (path, _) in self.files().into_iter().filter(|(_, expires)| *expires <= now) {
+        let is_over = |path: &PathBuf| end_of(path).is_some_and(|end| end <= now) || is_abandoned(path);
+        for path in self.space.files().into_iter().filter(is_over) {
             if let Err(error) = fs::remove_file(&path) {
                 tracing::warn!(%error, "an export whose link has ended cannot be removed");
             }
         }
     }
 
-    fn used(&self) -> u64 {
-        self.files().iter().filter_map(|(path, _)| fs::metadata(path).ok()).map(|data| data.len()).sum()
-    }
-
-    /// Opens a file to be written, and what is left of the space.
+    /// Opens a file to be written.
     fn create(&self, path: &Path) -> io::Result<Bounded> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(self.space.folder())?;
         self.sweep();
-        let left = self.space.saturating_sub(self.used());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Bounded { file: BufWriter::with_capacity(PART, file), left, written: 0 })
+        file.try_lock().map_err(io::Error::from)?;
+        Ok(Bounded { file: BufWriter::with_capacity(PART, file), space: self.space.clone(), reserved: 0, written: 0 })
     }
 }
 
-/// A file that may not take more than is left of the space.
+/// Whether the process that wrote the file at `path` died before its end.
+fn is_abandoned(path: &Path) -> bool {
+    let is_old = || {
+        let written = fs::metadata(path).and_then(|data| data.modified());
+        written.ok().and_then(|written| written.elapsed().ok()).is_some_and(|age| age > FRESH)
+    };
+    path.extension().is_some_and(|ending| ending == UNFINISHED)
+        && is_old()
+        && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// A file that takes its space before it is written to.
 struct Bounded {
     file: BufWriter<File>,
-    left: u64,
+    space: Space,
+    reserved: u64,
     written: u64,
+}
+
+impl Bounded {
+    /// Makes what was written last, and gives back what was taken ahead.
+    fn finish(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        self.file.get_ref().set_len(self.written)?;
+        self.file.get_ref().sync_all()
+    }
 }
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.written += bytes.len() as u64;
-        if self.written > self.left {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "exports take all the space that they may have"));
+        if self.written > self.reserved {
+            self.reserved = self.space.reserve(self.file.get_ref(), self.written)?;
         }
         self.file.write_all(bytes)?;
         Ok(bytes.len())
@@ -140,18 +152,14 @@ async fn written(
     let expires = Timestamp::now().as_second() + i64::try_from(exports.keep.as_secs()).unwrap_or(i64::MAX / 2);
     let name = file_name(&report);
     let path = format!("/v1/exports/{id}/{name}");
-    let part = exports.path(expires, &id, "part");
+    let part = exports.path(expires, &id, UNFINISHED);
     let whole = exports.path(expires, &id, "csv");
-    let written = call.service.desk.read(move |target| {
+    let (caller, limit) = (call.caller.name(), call.service.api.report_timeout);
+    let written = call.service.desk.report(caller, limit, move |target| {
         let write = || {
             let mut file = exports.create(&part).map_err(unwritable)?;
             let rows = definition.run(target, &values, Format::Csv { guard_formulas }, &mut file)?;
-            let mut finish = || {
-                file.flush()?;
-                file.file.get_ref().sync_all()?;
-                fs::rename(&part, &whole)
-            };
-            finish().map_err(unwritable)?;
+            file.finish().and_then(|()| fs::rename(&part, &whole)).map_err(unwritable)?;
             Ok((rows, file.written))
         };
         let written = write();
@@ -197,7 +205,7 @@ pub(super) async fn fetch(call: Call) -> Outcome {
     query.finish(&["expires", "signature"])?;
     let wrong = || Problem::new(Kind::NOT_FOUND, "the link is not one that was given, or was taken back");
     let (Some(expires), Some(signature)) = (expires, signature) else { return Err(wrong()) };
-    let key = call.service.desk.read(|target| LinkKey::read(target)).await?.ok_or_else(wrong)?;
+    let key = call.service.desk.look(|target| LinkKey::read(target)).await?.ok_or_else(wrong)?;
     // What is signed is the path as it was given; nothing else is looked for on the disk.
     let (id, name) = (call.part("export"), call.part("file"));
     if !key.verifies("GET", &format!("/v1/exports/{id}/{name}"), expires, &signature) {
@@ -212,40 +220,13 @@ pub(super) async fn fetch(call: Call) -> Outcome {
         tokio::task::spawn_blocking(move || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file))));
     let opened = opened.await.unwrap_or_else(|error| Err(io::Error::other(error)));
     let (length, file) = opened.map_err(|_| gone())?;
-    let (parts, sent) = mpsc::channel(4);
-    tokio::spawn(send(file, parts, call.service.pause()));
-    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    // An export is written once.
+    let tag = blake3::hash(id.as_bytes()).to_hex()[..32].to_owned();
+    let skip = |file: &mut File, bytes| file.seek_relative(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let fetched = Fetched { content: file, length, tag, skip };
+    let mut response = respond_file(&call.method, &call.headers, fetched, "text/csv; charset=utf-8");
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, disposition);
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
     }
     Ok(response)
-}
-
-/// Sends a file part by part; a client that takes none of it for too long is left.
-pub(super) async fn send<F: Read + Send + 'static>(
-    mut file: F,
-    parts: mpsc::Sender<io::Result<Bytes>>,
-    patience: Duration,
-) {
-    loop {
-        let read = tokio::task::spawn_blocking(move || {
-            let mut part = vec![0; PART];
-            let read = file.read(&mut part);
-            (file, read.map(|length| part[..length].to_vec()))
-        });
-        let Ok((again, read)) = read.await else { return };
-        file = again;
-        if read.as_ref().is_ok_and(Vec::is_empty) {
-            return;
-        }
-        let failed = read.is_err();
-        let sent = timeout(patience, parts.send(read.map(Bytes::from))).await;
-        if failed || !matches!(sent, Ok(Ok(()))) {
-            return;
-        }
-    }
 }

@@ -121,6 +121,7 @@ pub(super) fn wait(query: &mut Query) -> Outcome<Duration> {
 
 /// Stores the body, or the one file of the form that it is.
 async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
+    let _receiver = call.service.receivers.take(call.caller.name(), 1).await;
     let id = new_id()?;
     let pause = call.service.pause();
     let uploads = call.service.tasks.uploads.clone();

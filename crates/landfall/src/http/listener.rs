@@ -27,6 +27,7 @@ use super::{
     route::router,
     scheduled,
     service::Service,
+    steady::Steady,
 };
 
 /// How long a connection may be silent between two requests, or take for a request's head.
@@ -73,7 +74,8 @@ pub(crate) async fn serve(
                     let (router, stopped, service, tls) = (router.clone(), stopped.clone(), service.clone(), tls.clone());
                     tokio::spawn(async move {
                         service.metrics.connections.inc();
-                        greeted(stream, tls, router, stopped, Arc::new(place)).await;
+                        let limit = service.stall_limit();
+                        greeted(stream, tls, router, stopped, (Arc::new(place), limit)).await;
                         service.metrics.connections.dec();
                     });
                 }
@@ -108,10 +110,11 @@ async fn greeted(
     tls: Option<TlsAcceptor>,
     router: Router,
     stopped: watch::Receiver<bool>,
-    place: Arc<Place>,
+    (place, stall_limit): (Arc<Place>, Duration),
 ) {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
+    let stream = Steady::new(stream, stall_limit);
     let Some(tls) = tls else { return connection(stream, router, stopped, place).await };
     let greeting = timeout(HEAD_TIMEOUT, tls.accept(stream));
     let greeting = tokio::select! {

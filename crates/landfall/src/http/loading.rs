@@ -173,7 +173,7 @@ fn listen(service: &Service, task: &Task, live: &Live, done: &AtomicBool) {
         }
         looked = Instant::now();
         let id = task.id.clone();
-        let found = service.handle.block_on(service.desk.read(move |target| task::task(target, &id)));
+        let found = service.handle.block_on(service.desk.look(move |target| task::task(target, &id)));
         if found.is_ok_and(|task| task.is_some_and(|task| task.is_cancelled)) {
             live.cancel();
         }

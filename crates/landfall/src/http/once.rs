@@ -70,7 +70,7 @@ pub(super) fn kept_answer(key: RequestName, status: StatusCode, body: &str) -> N
 /// The answer that is kept under `key`, where there is one.
 pub(super) async fn known(service: &Service, key: &RequestName) -> Outcome<Option<Response>> {
     let RequestName { name, digest } = key.clone();
-    let stored = service.desk.read(move |target| stored_answer(target, &name, &digest)).await?;
+    let stored = service.desk.look(move |target| stored_answer(target, &name, &digest)).await?;
     stored.map(repeated).transpose()
 }
 

@@ -64,6 +64,7 @@ kinds! {
     WRONG_SHAPE = 422 "wrong-shape" "The body is not what is expected here";
     NO_ROWS = 422 "no-rows" "There are no rows";
     KEY_REUSED = 422 "idempotency-key-reused" "Another request had the same Idempotency-Key";
+    RANGE = 416 "range-not-satisfiable" "The file does not have these bytes";
     TOO_MANY_REQUESTS = 429 "too-many-requests" "Too many requests";
     HEAD_TOO_LARGE = 431 "request-header-fields-too-large" "The headers are too large";
     INTERNAL = 500 "internal" "A mistake of the service";
@@ -71,7 +72,8 @@ kinds! {
     DATABASE = 503 "database" "The database cannot be used now";
     STORAGE = 503 "storage" "The object storage cannot be used now";
     STOPPING = 503 "stopping" "The service is being stopped";
-    NO_SPACE = 507 "no-space" "There is no space for uploads";
+    REPORT_TIMEOUT = 504 "report-timeout" "The report took too long";
+    NO_SPACE = 507 "no-space" "No space is left for files";
 }
 
 impl Problem {
@@ -135,6 +137,13 @@ impl Problem {
                 Self::new(Kind::STORAGE, "the storage of the backups cannot be used; the service's log says more");
             return if storage.kind == StorageErrorKind::Lost { problem.after(5) } else { problem };
         }
+        if let Error::File { cause, .. } = error
+            && cause.kind() == std::io::ErrorKind::StorageFull
+        {
+            let detail =
+                "the service has no space left for this answer; take those that are under way first, or ask for less";
+            return Self::new(Kind::NO_SPACE, detail).after(10);
+        }
         let Error::Target(target) = error else {
             tracing::error!(%error, "a request failed");
             return Self::new(Kind::INTERNAL, "the request failed by a mistake of the service; its log says more");
@@ -151,6 +160,17 @@ impl Problem {
             }
             TargetErrorKind::Constraint => {
                 Self::new(Kind::CONFLICT, "rows that this request needs were changed meanwhile; send it again").after(1)
+            }
+            TargetErrorKind::ReadOnly => {
+                let detail = "the database takes no changes: it is read-only; nothing of the request was done";
+                Self::new(Kind::DATABASE, detail).after(60)
+            }
+            TargetErrorKind::Denied => {
+                let detail = "the database does not let the service do this: its user lacks a right; the service's log says more";
+                Self::new(Kind::DATABASE, detail).after(60)
+            }
+            TargetErrorKind::Unavailable => {
+                Self::new(Kind::DATABASE, "the database cannot be used now; the service's log says more").after(5)
             }
             _ => Self::new(Kind::DATABASE, "the database cannot be reached").after(5),
         }

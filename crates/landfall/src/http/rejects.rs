@@ -1,14 +1,14 @@
 //! The quarantine: rejects with every reason, tried again, exported.
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use std::io::Write as _;
+
+use axum::http::{HeaderValue, StatusCode, header};
 use landfall_core::reject::ErrorCode;
 use landfall_engine::{
+    Error,
     pipeline::{export_rejects, export_rejects_guarded},
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectState, as_record},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectState, as_record},
+    target::Target,
 };
 use serde_json::{Value, json};
 
@@ -17,11 +17,16 @@ use super::{
     loads::one_table,
     problem::{Outcome, Problem},
     query::Query,
+    spool::{Spool, unwritable},
     values::respond,
 };
 
 const USUAL: u64 = 100;
 const MOST: u64 = 1000;
+/// Rejects that are read at once.
+const AT_ONCE: u64 = 20;
+/// A page that has so many bytes ends, however many rejects were asked for.
+const PAGE_BYTES: u64 = 8 << 20;
 
 /// What rejects are asked for by.
 const PARAMETERS: [&str; 5] = ["table", "load", "code", "field", "state"];
@@ -46,11 +51,40 @@ pub(super) async fn list(call: Call) -> Outcome {
     let filter = filter(&call, &mut query)?;
     query.finish(&[&PARAMETERS[..], &["limit", "after"]].concat())?;
     let page = RejectFilter { after: after.unwrap_or(0), limit: Some(limit), ..filter.clone() };
-    let (found, count) =
-        call.service.desk.read(move |target| Ok((target.rejects(&page)?, target.reject_count(&filter)?))).await?;
-    let next = found.last().filter(|_| found.len() as u64 == limit).map(|reject| reject.id);
-    let rejects: Vec<Value> = found.iter().map(of_reject).collect();
-    Ok(respond(StatusCode::OK, &json!({"rejects": rejects, "count": count, "next": next})))
+    let mut out = call.begin_answer();
+    let written = call.read(move |target| {
+        out.write_all(b"{\"rejects\":[").map_err(unwritable)?;
+        let next = json!(write_rejects(target, page, limit, &mut out)?);
+        write!(out, "],\"count\":{},\"next\":{next}}}", target.reject_count(&filter)?).map_err(unwritable)?;
+        out.finish()
+    });
+    let mut response = written.await?.respond();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Writes at most `limit` rejects as JSON, fewer where they are many bytes; the number after which there may be more.
+fn write_rejects(
+    target: &dyn Target,
+    mut page: RejectFilter,
+    limit: u64,
+    out: &mut Spool,
+) -> Result<Option<RejectId>, Error> {
+    let mut left = limit;
+    loop {
+        let wanted = left.min(AT_ONCE);
+        page.limit = Some(wanted);
+        let found = target.rejects(&page)?;
+        for reject in &found {
+            let comma = if left < limit { "," } else { "" };
+            write!(out, "{comma}{}", of_reject(reject)).map_err(unwritable)?;
+            (left, page.after) = (left - 1, reject.id);
+        }
+        let ends = (found.len() as u64) < wanted;
+        if ends || left == 0 || out.length() >= PAGE_BYTES {
+            return Ok(Some(page.after).filter(|_| !ends));
+        }
+    }
 }
 
 /// Rejects by cause.
@@ -58,7 +92,7 @@ pub(super) async fn groups(call: Call) -> Outcome {
     let mut query = call.query()?;
     let filter = filter(&call, &mut query)?;
     query.finish(&PARAMETERS)?;
-    let groups = call.service.desk.read(move |target| target.reject_groups(&filter)).await?;
+    let groups = call.read(move |target| target.reject_groups(&filter)).await?;
     Ok(respond(StatusCode::OK, &json!({ "groups": groups })))
 }
 
@@ -67,8 +101,6 @@ pub(super) async fn one(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let id = call.number("reject", "reject")?;
     let (reject, events) = call
-        .service
-        .desk
         .read(move |target| {
             Ok((
                 target.rejects(&RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() })?.pop(),
@@ -85,7 +117,7 @@ pub(super) async fn one(call: Call) -> Outcome {
 
 pub(super) async fn found(call: &Call, id: i64) -> Outcome<Reject> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
-    let found = call.service.desk.read(move |target| target.rejects(&filter)).await?.pop();
+    let found = call.read(move |target| target.rejects(&filter)).await?.pop();
     found.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))
 }
 
@@ -94,15 +126,12 @@ pub(super) async fn raw(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let id = call.number("reject", "reject")?;
     found(&call, id).await?;
-    let bytes = call.service.desk.read(move |target| {
-        let mut bytes = Vec::new();
-        target.reject_raw(id, &mut |part| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        })?;
-        Ok(bytes)
+    let mut out = call.begin_answer();
+    let written = call.read(move |target| {
+        target.reject_raw(id, &mut |part| out.write_all(part).map_err(unwritable))?;
+        out.finish()
     });
-    let mut response = Response::new(Body::from(bytes.await?));
+    let mut response = written.await?.respond();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
@@ -116,13 +145,12 @@ pub(super) async fn export(call: Call) -> Outcome {
     let export = if query.flag("guard_formulas")? { export_rejects_guarded } else { export_rejects };
     query.finish(&["load", "code", "field", "guard_formulas"])?;
     let rules = call.service.rules.clone();
-    let written = call.service.desk.read(move |target| {
-        let mut out = Vec::new();
+    let mut out = call.begin_answer();
+    let written = call.read(move |target| {
         export(target, rules.project(), &filter, &mut out)?;
-        Ok(out)
+        out.finish()
     });
-    let bytes = written.await?;
-    let mut response = Response::new(Body::from(bytes));
+    let mut response = written.await?.respond();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"rejects.csv\""));

@@ -1,25 +1,13 @@
 //! `/v1/reports`: named questions, answered as JSON, CSV and more.
 
-use std::{
-    io::{self, Write},
-    thread,
-    time::{Duration, Instant},
-};
-
 use axum::{
-    body::{Body, Bytes},
+    body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
-use hyper::body::Frame;
 use landfall_core::{keys::Scalar, schema::told::field};
 use landfall_engine::report::{Format, Parameter, ReportDefinition};
 use serde_json::{Value, json};
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
-};
 
 use super::{
     call::Call,
@@ -30,15 +18,6 @@ use super::{
     values::respond,
 };
 use crate::config::Report;
-
-/// Bytes that are sent at once.
-const PART: usize = 64 << 10;
-/// Parts that wait for a slow client.
-const PARTS: usize = 8;
-/// How long to wait before a slow client is looked at again.
-const PAUSE: Duration = Duration::from_millis(5);
-/// An answer up to this many bytes is told with its ETag.
-const WHOLE: usize = 1 << 20;
 
 /// The reports that the caller may read.
 pub(super) async fn list(call: Call) -> Outcome {
@@ -94,90 +73,25 @@ pub(super) async fn one(call: Call) -> Outcome {
     let given = query.pairs().to_vec();
     let (definition, values) = report.bound(&call.service, query)?;
     if report.refresh.is_some()
-        && let Some(held) = result(&call.service, &definition, &values, given).await?
+        && let Some(held) = result(&call.service, call.caller.name(), &definition, &values, given).await?
     {
         let (body, tag) = held.written(&definition, format)?;
-        let mut response = tagged(&call.headers, format, body, &tag);
+        let mut response = tagged(&call.headers, format, &tag, || Response::new(Body::from(body)));
         let at = held.at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         if let Ok(at) = HeaderValue::from_str(&at) {
             response.headers_mut().insert(header::LAST_MODIFIED, at);
         }
         return Ok(response);
     }
-    let (parts, mut sent) = mpsc::channel(PARTS);
-    let (told, hears) = oneshot::channel();
-    let (service, patience) = (call.service.clone(), call.service.pause());
-    // The answer begins before the report ends, so that it need not fit into memory.
-    tokio::spawn(async move {
-        let outcome = service.desk.read(move |target| {
-            let mut out = Parts { parts, held: Vec::with_capacity(PART), patience };
-            definition.run(target, &values, format, &mut out)
-        });
-        let _ = told.send(outcome.await);
+    let (caller, limit, mut out) = (call.caller.name(), call.service.api.report_timeout, call.begin_answer());
+    // Written to its end first: a client may take it as slowly as it likes, and nobody takes a part of it for the whole.
+    let written = call.service.desk.report(caller, limit, move |target| {
+        definition.run(target, &values, format, &mut out)?;
+        out.finish()
     });
-    let mut whole = Vec::new();
-    while let Some(part) = sent.recv().await {
-        whole.extend_from_slice(&part);
-        if whole.len() > WHOLE {
-            return Ok(streamed(format, whole, sent, hears));
-        }
-    }
-    match hears.await {
-        Ok(Ok(_)) => {
-            let tag = tag_of(&whole);
-            Ok(tagged(&call.headers, format, whole.into(), &tag))
-        }
-        Ok(Err(problem)) => Err(problem),
-        Err(_) => Err(Problem::new(Kind::INTERNAL, "the report was lost")),
-    }
-}
-
-/// Sends a report part by part. One that fails on the way ends without its end, so that nobody takes it for whole.
-fn streamed(
-    format: Format,
-    first: Vec<u8>,
-    sent: mpsc::Receiver<Bytes>,
-    hears: oneshot::Receiver<Outcome<u64>>,
-) -> Response {
-    let parts = Sending { first: Some(Bytes::from(first)), sent, hears: Some(hears) };
-    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(parts))));
-    response.headers_mut().insert(header::CONTENT_TYPE, media(format));
-    response
-}
-
-/// The parts of a report as a stream.
-struct Sending {
-    first: Option<Bytes>,
-    sent: mpsc::Receiver<Bytes>,
-    /// Tells, at the end, whether it is whole.
-    hears: Option<oneshot::Receiver<Outcome<u64>>>,
-}
-
-impl futures_core::Stream for Sending {
-    type Item = io::Result<Frame<Bytes>>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        use std::{future::Future as _, task::Poll};
-        let Self { first, sent, hears } = &mut *self;
-        if let Some(first) = first.take() {
-            return Poll::Ready(Some(Ok(Frame::data(first))));
-        }
-        match sent.poll_recv(context) {
-            Poll::Ready(Some(part)) => return Poll::Ready(Some(Ok(Frame::data(part)))),
-            Poll::Ready(None) => {}
-            Poll::Pending => return Poll::Pending,
-        }
-        let Some(outcome) = hears else { return Poll::Ready(None) };
-        let Poll::Ready(outcome) = std::pin::Pin::new(outcome).poll(context) else { return Poll::Pending };
-        *hears = None;
-        match outcome {
-            Ok(Ok(_)) => Poll::Ready(None),
-            _ => Poll::Ready(Some(Err(io::Error::other("the report failed on the way")))),
-        }
-    }
+    let spooled = written.await?;
+    let tag = spooled.tag.clone();
+    Ok(tagged(&call.headers, format, &tag, || spooled.respond()))
 }
 
 /// The tag of an answer: a digest of its bytes.
@@ -186,13 +100,13 @@ pub(super) fn tag_of(body: &[u8]) -> String {
 }
 
 /// A whole answer, with its tag; none where the client has just this.
-fn tagged(headers: &HeaderMap, format: Format, body: Bytes, tag: &str) -> Response {
+fn tagged(headers: &HeaderMap, format: Format, tag: &str, respond: impl FnOnce() -> Response) -> Response {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
         known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
     });
-    let mut response = Response::new(if same { Body::empty() } else { Body::from(body) });
+    let mut response = if same { Response::new(Body::empty()) } else { respond() };
     if same {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
@@ -256,44 +170,4 @@ fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outc
     }
     let none = || Problem::new(Kind::NOT_ACCEPTABLE, "reports are given as JSON, NDJSON, CSV, Markdown and HTML");
     best.map(|(_, format)| format).ok_or_else(none)
-}
-
-/// Hands what is written over in parts, and waits where the client is slow.
-struct Parts {
-    parts: mpsc::Sender<Bytes>,
-    held: Vec<u8>,
-    /// How long a client may take for the next part.
-    patience: Duration,
-}
-
-impl Write for Parts {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.held.extend_from_slice(bytes);
-        if self.held.len() >= PART {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        let mut part = Bytes::from(std::mem::replace(&mut self.held, Vec::with_capacity(PART)));
-        let begun = Instant::now();
-        loop {
-            part = match self.parts.try_send(part) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Full(part)) if begun.elapsed() < self.patience => part,
-                // The thread that reads has others to serve.
-                Err(TrySendError::Full(_)) => {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes the report too slowly"));
-                }
-                Err(TrySendError::Closed(_)) => {
-                    return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone"));
-                }
-            };
-            thread::sleep(PAUSE);
-        }
-    }
 }

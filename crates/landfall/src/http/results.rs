@@ -39,6 +39,8 @@ const GLANCE: Duration = Duration::from_secs(1);
 const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 /// A result is renewed at most once in so many times the time that this takes.
 const REST: u32 = 4;
+/// Under this name the service itself asks for reports. No token has it.
+const REFRESHER: &str = "(refresh)";
 
 /// A result as the database keeps it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,8 +95,8 @@ pub(super) struct Results {
     held: Mutex<HashMap<String, Arc<Held>>>,
     /// How often the ledger has changed.
     generation: std::sync::atomic::AtomicU64,
-    /// One at a time runs a report that is not kept yet, so that many who ask at once do not all run it.
-    turn: Turn<()>,
+    /// One at a time runs a report that is not kept yet, so that many who ask the same at once do not all run it.
+    turns: Mutex<HashMap<String, Weak<Turn<()>>>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,6 +127,15 @@ impl Results {
         }
     }
 
+    /// The turn to run the report of the result `name`.
+    fn turn(&self, name: &str) -> Arc<Turn<()>> {
+        let mut turns = locked(&self.turns);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = turns.get(name).and_then(Weak::upgrade).unwrap_or_default();
+        turns.insert(name.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+
     fn generation(&self) -> u64 {
         self.generation.load(std::sync::atomic::Ordering::Relaxed)
     }
@@ -138,6 +149,7 @@ impl Results {
 /// The stored result of a report; none where it is too large to be kept.
 pub(super) async fn result(
     service: &Arc<Service>,
+    caller: &str,
     definition: &ReportDefinition,
     values: &[(String, Scalar)],
     given: Vec<(String, String)>,
@@ -147,16 +159,18 @@ pub(super) async fn result(
     if let Some(held) = results.get(&name) {
         return Ok(Some(held));
     }
-    let _turn = results.turn.lock().await;
+    let turn = results.turn(&name);
+    let _turn = turn.lock().await;
     if let Some(held) = results.get(&name) {
         return Ok(Some(held));
     }
-    renew(service, name, definition.clone(), values.to_vec(), given).await
+    renew(service, caller, name, definition.clone(), values.to_vec(), given).await
 }
 
 /// Runs a report and keeps its result.
 async fn renew(
     service: &Arc<Service>,
+    caller: &str,
     name: String,
     definition: ReportDefinition,
     values: Vec<(String, Scalar)>,
@@ -164,7 +178,8 @@ async fn renew(
 ) -> Outcome<Option<Arc<Held>>> {
     let (generation, at, begun) = (service.results.generation(), Timestamp::now(), Instant::now());
     let report = definition.name.clone();
-    let collected = service.desk.read(move |target| match definition.collect(target, &values, MOST) {
+    let limit = service.api.report_timeout;
+    let collected = service.desk.report(caller, limit, move |target| match definition.collect(target, &values, MOST) {
         Err(landfall_engine::Error::Usage(_)) => Ok(None),
         collected => collected.map(Some),
     });
@@ -260,7 +275,7 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
     // Another service may have done it already.
     if let Some(Refresh::At(schedule)) = &report.refresh {
         let wanted = name.clone();
-        let found = service.desk.read(move |target| target.document(KIND, &wanted)).await?;
+        let found = service.desk.look(move |target| target.document(KIND, &wanted)).await?;
         let read = |body: Vec<u8>| Some((serde_json::from_slice::<Kept>(&body).ok()?, body.len()));
         let kept = found.and_then(|document| read(document.body));
         let is_new = |kept: &Kept| !is_past(schedule, kept.at, Timestamp::now());
@@ -269,7 +284,7 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
             return Ok(());
         }
     }
-    renew(service, name, definition, values, held.given.clone()).await.map(drop)
+    renew(service, REFRESHER, name, definition, values, held.given.clone()).await.map(drop)
 }
 
 /// A report with its SQL and the values of its parameters.
@@ -294,7 +309,7 @@ fn keep(service: &Service, name: String, kept: Kept, bytes: usize) {
 
 /// Takes up what an earlier process has stored, as far as it answers a question of now.
 async fn load(service: &Arc<Service>) -> Outcome<()> {
-    let found = service.desk.read(|target| target.documents(&DocumentFilter::of(KIND))).await?;
+    let found = service.desk.look(|target| target.documents(&DocumentFilter::of(KIND))).await?;
     for document in found {
         let Ok(kept) = serde_json::from_slice::<Kept>(&document.body) else { continue };
         let same = question(service, &kept.report, &kept.given)
@@ -325,7 +340,7 @@ impl Ledger {
     /// began since, the newest tells of all.
     async fn look(&mut self, service: &Service) -> bool {
         let (last, followed) = (self.last, self.running.keys().copied().collect::<Vec<_>>());
-        let seen = service.desk.read(move |target| {
+        let seen = service.desk.look(move |target| {
             let newest = LoadFilter { newest_first: true, limit: Some(1), after: last, ..LoadFilter::default() };
             let newest = target.loads_of(&newest)?.first().map(|entry| entry.id);
             let mut running = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::http::HeaderMap;
@@ -24,14 +24,18 @@ use super::{
     access::{Access, Caller},
     archiving::Backups,
     body::Memory,
-    desk::{Desk, Opener, Staff},
+    desk::{Desk, Staff},
     exports::Exports,
+    held::Opener,
     limits::Limits,
     metrics::Metrics,
     oidc::Provider,
     problem::Outcome,
+    ready::Readiness,
     results::Results,
     runner,
+    shares::Shares,
+    spool::Spools,
     tasks::Tasks,
     uploads::Uploads,
 };
@@ -40,8 +44,8 @@ use crate::config::{Api, Backup, LoadDefaults, Report};
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
 
-/// Threads that read: more than cores, since some wait for clients that are slow.
-const READERS: usize = 8;
+/// Uploads that are received at once, each by a thread of its own.
+const RECEIVERS: usize = 128;
 
 /// How often old answers are looked for.
 const FORGETTING: Duration = Duration::from_secs(600);
@@ -84,6 +88,8 @@ pub(crate) struct Service {
     pub(super) access: Access,
     pub(super) oidc: Option<Provider>,
     pub(super) memory: Memory,
+    /// Uploads that are received at once.
+    pub(super) receivers: Shares,
     pub(super) metrics: Metrics,
     pub(super) limits: Limits,
     /// The Idempotency-Keys of requests that are under way.
@@ -92,10 +98,10 @@ pub(crate) struct Service {
     pub(super) load: LoadDefaults,
     pub(super) tasks: Tasks,
     pub(super) exports: Exports,
+    pub(super) spools: Spools,
     pub(super) backups: Backups,
     pub(super) results: Results,
-    /// When all tables were last asked for, and whether they were there.
-    pub(super) tables_seen: Mutex<Option<(Instant, bool)>>,
+    pub(super) readiness: Readiness,
     /// For threads that wait for what is asynchronous.
     pub(super) handle: Handle,
 }
@@ -114,18 +120,20 @@ impl Service {
         }
         let kind = opener.location.kind();
         drop(target);
-        let (desk, mut staff) = Desk::open(opener, &rules, READERS).map_err(no_thread)?;
+        let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
         let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;
         let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));
         let tasks = Tasks::new(Uploads::new(folder, *max_upload, *upload_space));
         let Api { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
+        let spools = Spools::new(folder.clone(), settings.api.answer_space);
         let exports = Exports::new(folder, *export_space, *export_keep);
         let store = settings.backup.to.store(&settings.storage)?.into();
         let service = Self {
             access: Access::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
-            memory: Memory::new(BODIES.max(settings.api.max_body)),
+            memory: Memory::new(BODIES, settings.api.max_body),
+            receivers: Shares::new(RECEIVERS, RECEIVERS / 2),
             metrics: Metrics::new(),
             limits: Limits::new(settings.api.requests_per_second, settings.api.concurrent_requests),
             api: settings.api,
@@ -137,9 +145,10 @@ impl Service {
             load: settings.load,
             tasks,
             exports,
+            spools,
             backups: Backups { settings: settings.backup, store },
             results: Results::default(),
-            tables_seen: Mutex::new(None),
+            readiness: Readiness::default(),
             handle,
         };
         let service = Arc::new(service);
@@ -177,6 +186,12 @@ impl Service {
         if let Ok(count @ 1..) = self.desk.write(move |target| task::forget(target, before)).await {
             tracing::info!(count, "tasks were kept long enough, and are forgotten");
         }
+    }
+
+    /// How long a client may take nothing of its answer. The system takes some hundred kilobytes before it sees that a client takes
+    /// nothing, and goes on only when a good part of that has gone: so it is longer than for the next part of a body.
+    pub(super) fn stall_limit(&self) -> Duration {
+        self.api.body_timeout * 4
     }
 
     /// How long the next part of a body is waited for.

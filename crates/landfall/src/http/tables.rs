@@ -1,6 +1,8 @@
 //! `/v1/tables`: what tables there are, how many rows they hold, and their rows, page by page.
 
-use axum::http::StatusCode;
+use std::io::Write as _;
+
+use axum::http::{HeaderValue, StatusCode, header};
 use landfall_core::{
     keys::Scalar,
     schema::{
@@ -19,12 +21,15 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     query::Query,
-    values::{of_text, push_text, push_value, respond, text_of},
+    spool::{Spool, Spooled, unwritable},
+    values::{push_text, push_value, respond, text_of},
 };
 
 /// Rows of a page, where nothing else is asked for, and at most.
 const USUAL: u64 = 100;
 const MOST: u64 = 10_000;
+/// A page that has so many bytes ends, however many rows were asked for.
+const PAGE_BYTES: u64 = 8 << 20;
 
 /// The tables that the caller may touch.
 pub(super) async fn list(call: Call) -> Outcome {
@@ -71,7 +76,7 @@ fn summary(resource: &Resource) -> Value {
 async fn counted(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
     let tables = call.service.rules.tables();
     let tables: Vec<Table> = positions.iter().map(|&at| tables[at].clone()).collect();
-    let counted = call.service.desk.read(move |target| {
+    let counted = call.read(move |target| {
         tables.iter().map(|table| there(target, table, target.row_count(table)?, |count| *count == 0)).collect()
     });
     let counted: Vec<Option<u64>> = counted.await?;
@@ -109,42 +114,105 @@ pub(super) async fn rows(call: Call) -> Outcome {
     let after = query.take("after")?.map(|text| key_of(&table, &text)).transpose()?;
     let conditions = conditions(&table, query)?;
     let filter = RowFilter { conditions, after, limit: limit + 1 };
-    let asked = table.clone();
-    let found = call
-        .service
-        .desk
-        .read(move |target| there(target, &asked, target.page(&asked, &filter)?, |rows: &Vec<_>| rows.is_empty()));
-    let mut found = found.await?.ok_or_else(gone)?;
-    let more = found.len() as u64 > limit;
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next =
-        found.last().filter(|_| more && !table.schema.primary_key.is_empty()).map(|row| text_of_key(&table, row));
-    Ok(of_text(StatusCode::OK, page(&table, &fields, &found, next.as_deref())))
+    let (asked, out) = (table.clone(), call.begin_answer());
+    let written = call.read(move |target| {
+        let mut page = Page {
+            table: &asked,
+            fields: &fields,
+            limit,
+            out,
+            text: String::new(),
+            rows: 0,
+            last: None,
+            end: End::All,
+        };
+        target.page(&asked, &filter, &mut |row| page.take(row))?;
+        let (rows, end) = (page.rows, page.end);
+        Ok((there(target, &asked, page.finish()?, |_| rows == 0)?, end))
+    });
+    let (written, end) = written.await?;
+    if matches!(end, End::Bytes) && table.schema.primary_key.is_empty() {
+        let detail =
+            "these rows are more than 8 MiB, and without a primary key there is no next page; ask for fewer with limit";
+        return Err(Problem::parameter(detail));
+    }
+    let mut response = written.ok_or_else(gone)?.respond();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }
 
-fn page(table: &Table, fields: &[usize], rows: &[Vec<Scalar>], next: Option<&str>) -> String {
-    let mut out = String::with_capacity(64 + rows.len() * fields.len() * 16);
-    out.push_str("{\"rows\":[");
-    for (at, row) in rows.iter().enumerate() {
-        out.push_str(if at > 0 { ",{" } else { "{" });
-        for (place, &at) in fields.iter().enumerate() {
-            let field = &table.schema.fields[at];
-            if place > 0 {
-                out.push(',');
-            }
-            push_text(&mut out, &field.name);
-            out.push(':');
-            push_value(&mut out, &field.kind, &row[at]);
+/// Why a page ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// There are no more rows.
+    All,
+    /// There are more rows than were asked for.
+    Rows,
+    /// It has as many bytes as a page may have.
+    Bytes,
+}
+
+/// A page that is being written.
+struct Page<'p> {
+    table: &'p Table,
+    fields: &'p [usize],
+    limit: u64,
+    out: Spool,
+    text: String,
+    rows: u64,
+    /// The key of the last row, where there is one.
+    last: Option<String>,
+    end: End,
+}
+
+impl Page<'_> {
+    /// Takes the next row; whether there is room for more.
+    fn take(&mut self, row: Vec<Scalar>) -> Result<bool, Error> {
+        if self.rows == self.limit || self.out.length() >= PAGE_BYTES {
+            self.end = if self.rows == self.limit { End::Rows } else { End::Bytes };
+            return Ok(false);
         }
-        out.push('}');
+        self.text.push_str(if self.rows > 0 { "," } else { "{\"rows\":[" });
+        push_row(&mut self.text, self.table, self.fields, &row);
+        self.rows += 1;
+        if !self.table.schema.primary_key.is_empty() {
+            self.last = Some(text_of_key(self.table, &row));
+        }
+        self.write()?;
+        Ok(true)
     }
-    out.push_str("],\"next\":");
-    match next {
-        Some(next) => push_text(&mut out, next),
-        None => out.push_str("null"),
+
+    fn finish(mut self) -> Result<Spooled, Error> {
+        self.text.push_str(if self.rows > 0 { "],\"next\":" } else { "{\"rows\":[],\"next\":" });
+        match self.last.take().filter(|_| !matches!(self.end, End::All)) {
+            Some(next) => push_text(&mut self.text, &next),
+            None => self.text.push_str("null"),
+        }
+        self.text.push('}');
+        self.write()?;
+        self.out.finish()
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        self.out.write_all(self.text.as_bytes()).map_err(unwritable)?;
+        // The room of one wide row is not kept for all the others.
+        self.text = String::new();
+        Ok(())
+    }
+}
+
+fn push_row(out: &mut String, table: &Table, fields: &[usize], row: &[Scalar]) {
+    out.push('{');
+    for (place, &at) in fields.iter().enumerate() {
+        let field = &table.schema.fields[at];
+        if place > 0 {
+            out.push(',');
+        }
+        push_text(out, &field.name);
+        out.push(':');
+        push_value(out, &field.kind, &row[at]);
     }
     out.push('}');
-    out
 }
 
 /// The positions of the fields that are asked for; all where none are named.

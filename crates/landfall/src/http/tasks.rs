@@ -207,7 +207,7 @@ fn place(id: &str) -> String {
 }
 
 async fn find(service: &Service, id: String) -> Outcome<Option<Task>> {
-    service.desk.read(move |target| task::task(target, &id)).await
+    service.desk.look(move |target| task::task(target, &id)).await
 }
 
 /// The tasks that the caller may see, the newest first.
@@ -230,7 +230,7 @@ pub(super) async fn list(call: Call) -> Outcome {
         }
     };
     let filter = TaskFilter { state, before, tables, limit: usize::try_from(limit).unwrap_or(usize::MAX) };
-    let found = call.service.desk.read(move |target| task::tasks(target, &filter)).await?;
+    let found = call.read(move |target| task::tasks(target, &filter)).await?;
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|task| task.id.clone());
     let tasks: Vec<Value> = found.iter().map(|task| public(&call.service, &call.caller, task)).collect();
     Ok(respond(StatusCode::OK, &json!({"tasks": tasks, "next": next})))

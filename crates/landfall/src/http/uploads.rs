@@ -20,12 +20,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::problem::{Kind, Outcome, Problem};
+use super::{
+    body::broken_off,
+    problem::{Kind, Outcome, Problem},
+    space::Space,
+};
 
 /// Parts of a body that wait to be written.
 const WAITING: usize = 16;
-/// After so many bytes of an upload the space is looked at again.
-const LOOK: u64 = 8 << 20;
 /// How old a part must be to be one that nobody receives any more, if it is not locked.
 const FRESH: Duration = Duration::from_secs(60);
 /// What the names of uploads end in.
@@ -35,11 +37,10 @@ const PART: &str = "part";
 /// The folder.
 #[derive(Debug, Clone)]
 pub(super) struct Uploads {
-    folder: PathBuf,
     /// The most bytes of one file, also when it is decompressed.
     most: u64,
-    /// The most bytes of all files.
-    space: u64,
+    /// The folder, and the bytes of all files.
+    space: Space,
 }
 
 /// An upload that lies in the folder, and is locked.
@@ -65,7 +66,8 @@ pub(super) struct Found {
 impl Uploads {
     /// The uploads in `folder`, which is made when it is needed.
     pub(super) const fn new(folder: PathBuf, most: u64, space: u64) -> Self {
-        Self { folder, most, space }
+        let counts = |path: &Path| path.extension().is_some_and(|ending| ending == WHOLE || ending == PART);
+        Self { most, space: Space::new(folder, space, counts) }
     }
 
     /// Receives `body` as the upload `id`; between two of its parts at most `pause` may pass.
@@ -95,25 +97,27 @@ impl Uploads {
     fn write(&self, id: String, mut parts: mpsc::Receiver<Option<Bytes>>) -> Outcome<Option<Upload>> {
         let path = self.path(&id, PART);
         let mut file = self.create(&path).map_err(|error| self.failed(&error))?;
-        let mut reserved = Reserved { uploads: self, bytes: 0, others: 0, looks_at: 0, path: Some(path.clone()) };
+        let mut reserved = Reserved { uploads: self, bytes: 0, reserved: 0, path: Some(path.clone()) };
         let mut hasher = blake3::Hasher::new();
         loop {
             match parts.blocking_recv() {
                 None => return Ok(None),
                 Some(None) => break,
                 Some(Some(part)) => {
-                    reserved.more(part.len() as u64)?;
+                    reserved.more(&file, part.len() as u64)?;
                     hasher.update(&part);
                     file.write_all(&part).map_err(|error| self.failed(&error))?;
                 }
             }
         }
+        // What was taken ahead is given back.
+        file.set_len(reserved.bytes).map_err(|error| self.failed(&error))?;
         self.check_size(&path, &mut file)?;
         let finish = || {
             file.sync_all()?;
             let whole = self.path(&id, WHOLE);
             fs::rename(&path, &whole)?;
-            File::open(&self.folder)?.sync_all()?;
+            File::open(self.space.folder())?.sync_all()?;
             Ok(whole)
         };
         let whole = finish().map_err(|error| self.failed(&error))?;
@@ -122,7 +126,7 @@ impl Uploads {
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(self.space.folder())?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
         Ok(file)
@@ -151,7 +155,7 @@ impl Uploads {
     /// The uploads that are whole and that nobody works on, the oldest first; each is locked when its turn comes, so that others
     /// may do those behind it meanwhile. Parts that nobody writes any more are removed.
     pub(super) fn free(&self) -> impl Iterator<Item = Found> {
-        let mut paths = self.files();
+        let mut paths = self.space.files();
         paths.sort();
         paths.into_iter().filter_map(|path| {
             // Its receiver may be just about to lock it.
@@ -188,22 +192,11 @@ impl Uploads {
     }
 
     fn path(&self, id: &str, ending: &str) -> PathBuf {
-        self.folder.join(format!("{id}.{ending}"))
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let ours = |path: &PathBuf| path.extension().is_some_and(|ending| ending == WHOLE || ending == PART);
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect()
-    }
-
-    /// Bytes of all files now, of whichever process.
-    fn used(&self) -> u64 {
-        self.files().iter().filter_map(|path| fs::metadata(path).ok()).map(|data| data.len()).sum()
+        self.space.folder().join(format!("{id}.{ending}"))
     }
 
     fn failed(&self, error: &io::Error) -> Problem {
-        tracing::error!(%error, folder = %self.folder.display(), "an upload cannot be stored");
+        tracing::error!(%error, folder = %self.space.folder().display(), "an upload cannot be stored");
         if error.kind() == io::ErrorKind::StorageFull {
             return Problem::new(
                 Kind::NO_SPACE,
@@ -224,28 +217,28 @@ fn age(path: &Path) -> Duration {
 /// The space that an upload takes while it is received.
 struct Reserved<'u> {
     uploads: &'u Uploads,
+    /// Bytes that have come.
     bytes: u64,
-    /// Bytes of the other files, when they were last looked at.
-    others: u64,
-    /// Bytes of this one at which they are looked at again.
-    looks_at: u64,
+    /// Bytes for which there is space.
+    reserved: u64,
     /// What is removed if it does not come to its end.
     path: Option<PathBuf>,
 }
 
 impl Reserved<'_> {
-    fn more(&mut self, bytes: u64) -> Outcome<()> {
+    /// Takes space for more bytes of `file`.
+    fn more(&mut self, file: &File, bytes: u64) -> Outcome<()> {
         self.bytes += bytes;
-        // Other processes store and remove files too.
-        if self.bytes >= self.looks_at {
-            self.looks_at = self.bytes + LOOK;
-            self.others = self.uploads.used().saturating_sub(self.bytes - bytes);
+        if self.bytes <= self.reserved {
+            return Ok(());
         }
-        if self.others + self.bytes > self.uploads.space {
-            let detail =
-                "uploads that wait to be loaded take all the space that they may have; nothing of this one was kept";
-            return Err(Problem::new(Kind::NO_SPACE, detail).after(60));
-        }
+        self.reserved = self.uploads.space.reserve(file, self.bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull => {
+                let detail = "uploads that wait to be loaded take all the space that they may have; nothing of this one was kept";
+                Problem::new(Kind::NO_SPACE, detail).after(60)
+            }
+            _ => self.uploads.failed(&error),
+        })?;
         Ok(())
     }
 
@@ -276,8 +269,7 @@ impl Incoming<'_> {
         match self {
             Self::Body(body) => loop {
                 let Some(frame) = body.frame().await else { return Ok(None) };
-                let cut = |_| Problem::new(Kind::BAD_HEADER, "the body ends before its announced length");
-                if let Ok(data) = frame.map_err(cut)?.into_data() {
+                if let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() {
                     return Ok(Some(data));
                 }
             },
@@ -288,7 +280,10 @@ impl Incoming<'_> {
 
 /// A form that cannot be read.
 pub(super) fn of_form(error: &multer::Error) -> Problem {
-    Problem::new(Kind::WRONG_SHAPE, format!("the form cannot be read: {error}"))
+    match error {
+        multer::Error::StreamReadFailed(cause) => broken_off(&**cause),
+        _ => Problem::new(Kind::WRONG_SHAPE, format!("the form cannot be read: {error}")),
+    }
 }
 
 /// Hands the parts of a body over. Where nobody takes them, it is for whoever should have to say why.

@@ -133,36 +133,6 @@ fn slow_clients_are_cut_off_and_hold_up_nobody() {
     assert_eq!((answer.status, answer.problem().as_str()), (408, "request-timeout"));
 }
 
-#[test]
-fn clients_that_do_not_take_their_report_hold_up_nobody() {
-    let package = "resources: [{name: things, path: t.csv, schema: {fields: [{name: a, type: integer}]}}]";
-    let mut served =
-        Served::package(Kind::Sqlite, package, "api: {bodyTimeout: 1}\nreports: {long: {sql: long.sql}}\n");
-    let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT i, 'some text' AS t FROM n";
-    served.project.write("long.sql", long);
-    served.kill();
-    served.start();
-    let asks = || {
-        let mut stream = connect(served.address).unwrap();
-        stream.write_all(&request("GET", "/v1/reports/long", &[], b"")).unwrap();
-        stream
-    };
-    // It takes the first bytes, and then nothing for longer than the service waits.
-    let mut first = asks();
-    let mut told = vec![0; 100];
-    first.read_exact(&mut told).unwrap();
-    std::thread::sleep(Duration::from_secs(4));
-    let _ = first.read_to_end(&mut told);
-    // A report that was cut off does not end as a whole one does.
-    assert!(!told.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&told[told.len().saturating_sub(100)..]));
-    let slow: Vec<_> = (0..20).map(|_| asks()).collect();
-    std::thread::sleep(Duration::from_secs(1));
-    let begun = Instant::now();
-    served.get("/v1/tables/things/rows").of(200);
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    drop(slow);
-}
-
 /// Rows that were acknowledged went to a file that nobody could open any more.
 #[test]
 fn a_database_file_that_was_removed_is_noticed() {

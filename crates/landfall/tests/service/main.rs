@@ -19,6 +19,7 @@ mod documents;
 mod files;
 mod framing;
 mod generated;
+mod greedy;
 mod hostile;
 mod issuer;
 mod kept;

@@ -81,6 +81,14 @@ impl Served {
         format!("http://{}", self.address)
     }
 
+    /// The most bytes of memory that the service has had, as the system says.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.as_ref().unwrap().id());
+        let text = std::fs::read_to_string(status).unwrap();
+        let line = text.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Kills the service where it stands.
     pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();

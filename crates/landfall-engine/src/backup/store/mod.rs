@@ -4,7 +4,8 @@ mod local;
 mod object;
 
 use std::{
-    io::{self, Read, Write},
+    fs::File,
+    io::{self, Read, Seek as _, Write},
     path::PathBuf,
 };
 
@@ -13,7 +14,7 @@ use tempfile::TempPath;
 
 pub use self::{local::LocalStore, object::ObjectStore};
 use super::{Manifest, SetId, TableEntry, hex};
-use crate::error::Result;
+use crate::{error::Result, objects::Download};
 
 /// Where backup sets lie.
 pub trait Store: Send + Sync {
@@ -92,7 +93,28 @@ pub struct SetReader {
     /// Its bytes, as the store says.
     pub bytes: u64,
     /// What it holds.
-    pub content: Box<dyn Read + Send>,
+    pub content: Box<dyn SetContent>,
+}
+
+/// The bytes of a file of a set.
+pub trait SetContent: Read + Send {
+    /// Leaves so many bytes out.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    fn skip(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+impl SetContent for File {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        self.seek_relative(i64::try_from(bytes).unwrap_or(i64::MAX))
+    }
+}
+
+impl SetContent for Download {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        io::copy(&mut self.take(bytes), &mut io::sink()).map(drop)
+    }
 }
 
 /// A file of a set, on this machine.

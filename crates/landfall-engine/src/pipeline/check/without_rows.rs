@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
-    target::{Read, RowFilter, Table},
+    target::{Read, RowFilter, Table, VisitRow},
 };
 
 /// What `read` holds, but for the rows of the tables called `names`.
@@ -46,8 +46,8 @@ impl Read for WithoutRows<'_> {
         if self.has_rows(table) { self.read.find_all(table, positions, values) } else { Ok(vec![None; values.len()]) }
     }
 
-    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
-        if self.has_rows(table) { self.read.page(table, filter) } else { Ok(Vec::new()) }
+    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+        if self.has_rows(table) { self.read.page(table, filter, visit) } else { Ok(()) }
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {

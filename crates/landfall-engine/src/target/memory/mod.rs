@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction,
+    Transaction, VisitRow,
     batch::{BatchBuilder, EachBatch, Foreign, shown},
 };
 use crate::{
@@ -239,8 +239,14 @@ macro_rules! read_through {
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 self.view(|view| Ok(view.find_all(table, positions, values)))
             }
-            fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
-                self.view(|view| Ok(view.page(table, filter)))
+            fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+                let found = self.view(|view| Ok(view.page(table, filter)))?;
+                for row in found {
+                    if !visit(row)? {
+                        break;
+                    }
+                }
+                Ok(())
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.view(|view| view.scan(table, positions, &mut shown(visit)))

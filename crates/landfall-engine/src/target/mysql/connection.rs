@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -185,6 +185,15 @@ fn session(server: &Server) -> [String; 3] {
 }
 
 impl Connection {
+    /// What stops the statement that the connection runs. The server is asked over a connection of its own.
+    pub(super) fn stopper(&self, settings: &Arc<Settings>) -> impl Fn() + Send + 'static {
+        let (settings, id) = (settings.clone(), self.conn.connection_id());
+        move || {
+            // A server that is not there runs nothing.
+            let _ = connect(&settings).map(|mut other| other.query_drop(format!("KILL QUERY {id}")));
+        }
+    }
+
     /// Whether the connection broke: nothing can be asked of it any more.
     pub(super) const fn is_lost(&self) -> bool {
         self.lost

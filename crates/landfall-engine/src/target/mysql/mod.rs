@@ -44,8 +44,8 @@ use self::{
     writing::{UnderWay, Writing, find_under_way},
 };
 use super::{
-    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction,
+    Access, Canceller, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
+    Transaction, VisitRow,
     batch::{Foreign, shown},
     sql::{documents, ledger, quarantine},
 };
@@ -69,6 +69,8 @@ pub(crate) struct Mysql {
     idle: RefCell<Vec<Connection>>,
     /// Chunks that commit by themselves, in their order, with their rows.
     flights: RefCell<VecDeque<(Flight, UnderWay)>>,
+    /// Stops what is read.
+    canceller: Option<Arc<Canceller>>,
 }
 
 impl Mysql {
@@ -89,6 +91,7 @@ impl Mysql {
             other_foreign_keys: false,
             idle: RefCell::new(vec![connection]),
             flights: RefCell::new(VecDeque::new()),
+            canceller: None,
         })
     }
 
@@ -108,8 +111,12 @@ impl Mysql {
 
     /// Runs `ask` on a connection that nothing is done on.
     fn with<R>(&self, ask: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+        let canceller = self.canceller.as_ref();
+        canceller.map_or(Ok(()), |canceller| canceller.check())?;
         let mut connection = self.take()?;
+        let guard = canceller.map(|canceller| canceller.guard(Box::new(connection.stopper(&self.settings))));
         let outcome = ask(&mut connection);
+        drop(guard);
         self.give_back(Some(connection));
         outcome
     }
@@ -212,8 +219,8 @@ macro_rules! read_through {
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 self.look_for(table, positions, values)
             }
-            fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
-                self.$ask(|$connection| rows::page($own, table, filter))
+            fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+                self.$ask(|$connection| rows::page($own, table, filter, visit))
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.$ask(|$connection| rows::scan($own, table, (positions, Foreign::Missing), &mut shown(visit)))
@@ -316,6 +323,14 @@ impl Target for Mysql {
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         self.ask(|connection| ddl::add_missing(connection, differences))
+    }
+
+    fn may_insert(&self, table: &Table) -> Result<bool> {
+        self.ask(|connection| rows::may_insert(connection, table))
+    }
+
+    fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {
+        self.canceller = canceller.cloned();
     }
 
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {

@@ -14,9 +14,9 @@ use super::{
     stored::{bound, scalar},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result, TargetErrorKind},
     target::{
-        RowFilter,
+        RowFilter, VisitRow,
         batch::{BatchBuilder, EachBatch, Foreign},
         page::{self, Words},
     },
@@ -183,23 +183,36 @@ impl Question<'_> {
     }
 }
 
-/// The rows of `table` that `filter` wants.
-pub(super) fn page(connection: &mut Connection, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+/// Whether the user may insert rows into `table`. The server looks at that when a statement is prepared.
+pub(super) fn may_insert(connection: &mut Connection, table: &Table) -> Result<bool> {
+    let marks = vec!["?"; table.schema.fields.len()].join(", ");
+    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(&table.name), all_names(table));
+    match connection.prepare(&sql).context(|| reading(table)) {
+        Ok(_) => Ok(true),
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Denied => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Hands the rows of `table` that `filter` wants to `visit`. The driver takes what the server still sends when `visit` wants no
+/// more, and forgets it.
+pub(super) fn page(connection: &mut Connection, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
     if !has_table(connection, &table.name)? {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let column = |at: usize| quoted(&table.schema.fields[at].name);
     let words = Words { column: &column, mark: &|_, _| "?".to_owned() };
     let (tail, values) = page::sql(table, filter, &words);
     let sql = format!("SELECT {} FROM {}{tail}", all_names(table), quoted(&table.name));
     let values = values.iter().map(|(_, value)| bound(value.as_ref())).collect();
-    let mut found = Vec::new();
+    let mut wants_more = true;
     connection.rows(&sql, values, &|| reading(table), &mut |_, row| {
-        let kinds = table.schema.fields.iter().map(|field| &field.kind);
-        found.push(kinds.zip(row).map(|(kind, value)| scalar(kind, value)).collect());
+        if wants_more {
+            let kinds = table.schema.fields.iter().map(|field| &field.kind);
+            wants_more = visit(kinds.zip(row).map(|(kind, value)| scalar(kind, value)).collect())?;
+        }
         Ok(())
-    })?;
-    Ok(found)
+    })
 }
 
 /// The fields at `positions` of every row, in batches.

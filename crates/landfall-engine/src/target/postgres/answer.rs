@@ -24,6 +24,9 @@ pub(super) enum Format {
 /// Takes the rows of an answer, value by value; none is SQL's NULL.
 pub(super) type TakeRow<'a> = &'a mut dyn FnMut(&[Column], &[Option<&[u8]>]) -> Outcome<()>;
 
+/// Takes the rows of an answer in the same manner, and says whether it wants more.
+pub(super) type TakeWanted<'a> = &'a mut dyn FnMut(&[Option<&[u8]>]) -> Outcome<bool>;
+
 /// The number at the end of a command's tag, such as `INSERT 0 5`.
 pub(super) fn rows_of(tag: &str) -> u64 {
     tag.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)

@@ -12,7 +12,7 @@ use std::{
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-pub(super) use super::answer::{Column, Format, TakeRow};
+pub(super) use super::answer::{Column, Format, TakeRow, TakeWanted};
 use super::{
     answer::{columns_of, rows_of, values_of},
     failure::{Failure, Outcome},
@@ -26,6 +26,9 @@ use super::{
 
 /// How long a statement may run of which it is known that it may take long, while the server is alive.
 const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Rows that a server makes at a time where perhaps not all of them are wanted.
+const ROWS_AT_ONCE: i32 = 100;
 
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub(super) struct Connection {
     settings: Arc<Settings>,
     patience: Patience,
     pub(super) server: Server,
+    /// What the server wants to hear from whoever stops a statement of this connection.
+    pub(super) cancel_key: i32,
     /// `I` outside a transaction, `T` in one, `E` in one that failed.
     status: u8,
     /// Whether rows of a COPY are expected.
@@ -87,6 +92,7 @@ impl Connection {
             settings: settings.clone(),
             patience: Patience::Ordinary,
             server: Server::default(),
+            cancel_key: 0,
             status: b'I',
             is_copying: false,
             broken: false,
@@ -99,6 +105,16 @@ impl Connection {
         })?;
         connection.socket().set_timeout(settings.answer_timeout)?;
         Ok(connection)
+    }
+
+    /// What stops the statement that the connection runs. The server is asked over a connection of its own, and has passed
+    /// that on when this returns.
+    pub(super) fn stopper(&self) -> impl Fn() + Send + 'static {
+        let (settings, process, key) = (self.settings.clone(), self.server.process, self.cancel_key);
+        move || {
+            // A server that is not there runs nothing.
+            let _ = login::request_cancel(&settings, process, key);
+        }
     }
 
     /// Whether nothing more can be done with it.
@@ -182,6 +198,40 @@ impl Connection {
             Ok(())
         })?;
         Ok((columns, touched))
+    }
+
+    /// Runs one statement within a transaction and hands its rows to `take`, until that wants no more. The server makes some rows
+    /// at a time, so that it does not send all those that nobody wants.
+    pub(super) fn query_while(
+        &mut self,
+        sql: &str,
+        parameters: &Parameters,
+        format: Format,
+        take: TakeWanted<'_>,
+    ) -> Outcome<()> {
+        self.write(|outbox| {
+            frontend::parse("", sql, parameters.kinds().iter().copied(), outbox)?;
+            parameters.bind(format == Format::Binary, outbox)
+        })?;
+        let (mut wants_more, mut has_more) = (true, true);
+        while wants_more && has_more {
+            has_more = false;
+            // The portal without a name is there until the transaction ends.
+            self.write(|outbox| {
+                frontend::execute("", ROWS_AT_ONCE, outbox)?;
+                frontend::sync(outbox);
+                Ok(())
+            })?;
+            self.until_ready(&mut |message, body| {
+                match message {
+                    b'D' if wants_more => wants_more = take(&values_of(Body(body))?)?,
+                    b's' => has_more = true,
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Takes messages until the server is ready for the next statement. Its first refusal is the outcome.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -78,6 +78,22 @@ pub(super) fn unreachable(settings: &Settings, error: io::Error) -> Failure {
     }
 }
 
+/// How long a server may take to stop a statement.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Asks the server to stop what `process` runs. It closes the connection once it has passed that on.
+pub(super) fn request_cancel(settings: &Settings, process: i32, key: i32) -> io::Result<()> {
+    let mut stream = stream(settings, Instant::now() + CANCEL_TIMEOUT.min(settings.connect_timeout))?;
+    let mut request = BytesMut::new();
+    frontend::cancel_request(process, key, &mut request);
+    let mut end = [0];
+    match &mut stream {
+        Stream::Plain(socket) => socket.write_all(&request).and_then(|()| socket.read(&mut end)),
+        Stream::Tls(tls) => tls.write_all(&request).and_then(|()| tls.flush()).and_then(|()| tls.read(&mut end)),
+    }
+    .map(drop)
+}
+
 /// Says who one is and proves it.
 pub(super) fn log_in(connection: &mut Connection, settings: &Settings) -> Outcome<()> {
     let parameters = [
@@ -88,14 +104,15 @@ pub(super) fn log_in(connection: &mut Connection, settings: &Settings) -> Outcom
     ];
     connection.write(|outbox| frontend::startup_message(parameters, outbox))?;
     while !prove(connection, settings)? {}
-    let mut process = 0;
+    let (mut process, mut key) = (0, 0);
     connection.until_ready(&mut |tag, body| {
         if tag == b'K' {
-            process = Body(body).i32()?;
+            let mut body = Body(body);
+            (process, key) = (body.i32()?, body.i32()?);
         }
         Ok(())
     })?;
-    connection.server.process = process;
+    (connection.server.process, connection.cancel_key) = (process, key);
     check(connection)
 }
 

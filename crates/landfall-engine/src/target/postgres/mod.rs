@@ -61,7 +61,8 @@ use self::{
     worker::Worker,
 };
 use super::{
-    Access, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target, Transaction,
+    Access, Canceller, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
+    Transaction, VisitRow,
     batch::{Foreign, shown},
     limits,
     sql::{documents, ledger, quarantine},
@@ -96,6 +97,8 @@ pub(crate) struct Postgres {
     has_own: Flag<bool>,
     /// Names this process in the database.
     owner: String,
+    /// Stops what is read.
+    canceller: Option<Arc<Canceller>>,
 }
 
 impl Postgres {
@@ -116,6 +119,7 @@ impl Postgres {
             seats: RefCell::default(),
             has_own: Flag::new(has_own),
             owner: owner(),
+            canceller: None,
         })
     }
 
@@ -147,9 +151,13 @@ impl Postgres {
 
     /// Runs `work` in a transaction of its own.
     fn within<R>(&self, using: Use, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+        let canceller = self.canceller.as_ref();
+        canceller.map_or(Ok(()), |canceller| canceller.check())?;
         let mut connection = self.begun(using)?;
+        let guard = canceller.map(|canceller| canceller.guard(Box::new(connection.stopper())));
         let outcome = work(&mut connection)
             .and_then(|outcome| connection.commit().map(|()| outcome).context(|| "cannot commit".into()));
+        drop(guard);
         connection.fail_copy();
         connection.roll_back();
         self.keep(Some(connection));
@@ -246,10 +254,10 @@ impl Read for Postgres {
         self.read_table(table, &seat, |connection| rows::find_all(connection, table, &seat.place, positions, values))
     }
 
-    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
         self.settled()?;
-        let Some(seat) = self.seat(table)? else { return Ok(Vec::new()) };
-        self.read_table(table, &seat, |connection| rows::page(connection, table, &seat.place, filter))
+        let Some(seat) = self.seat(table)? else { return Ok(()) };
+        self.read_table(table, &seat, |connection| rows::page(connection, table, &seat.place, filter, visit))
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
@@ -342,6 +350,15 @@ impl Target for Postgres {
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         prepare::add_missing(self, differences)
+    }
+
+    fn may_insert(&self, table: &Table) -> Result<bool> {
+        let place = self.place(&table.name);
+        self.reading(|connection| rows::may_insert(connection, &place).context(|| reading(table)))
+    }
+
+    fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {
+        self.canceller = canceller.cloned();
     }
 
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {

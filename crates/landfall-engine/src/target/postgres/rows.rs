@@ -7,7 +7,7 @@ use landfall_core::{
 
 use super::{
     connection::{Connection, Format},
-    ddl::{Place, quoted},
+    ddl::{Place, literal, quoted},
     failure::{Failure, Outcome},
     message::garbled,
     own::integer,
@@ -15,7 +15,7 @@ use super::{
     value,
 };
 use crate::target::{
-    RowFilter, Table,
+    RowFilter, Table, VisitRow,
     batch::{BatchBuilder, EachBatch, Foreign},
     page::{self, Words},
 };
@@ -50,6 +50,13 @@ pub(super) fn count(connection: &mut Connection, place: &Place) -> Outcome<u64> 
         })
     })?;
     Ok(count.unsigned_abs())
+}
+
+/// Whether the role may insert rows at `place`, be it with some columns alone.
+pub(super) fn may_insert(connection: &mut Connection, place: &Place) -> Outcome<bool> {
+    let place = literal(&place.to_string());
+    let sql = format!("SELECT WHERE pg_catalog.has_any_column_privilege({place}::regclass, 'INSERT')");
+    connection.execute(&sql, &Parameters::default()).map(|rows| rows > 0)
 }
 
 /// The keys of a question: an array for each field, and a table `k` of them with their numbers.
@@ -162,13 +169,14 @@ pub(super) fn exist(
     Ok(found)
 }
 
-/// The rows at `place` that `filter` wants.
+/// Hands the rows at `place` that `filter` wants to `visit`.
 pub(super) fn page(
     connection: &mut Connection,
     table: &Table,
     place: &Place,
     filter: &RowFilter,
-) -> Outcome<Vec<Vec<Scalar>>> {
+    visit: VisitRow<'_>,
+) -> Outcome<()> {
     let fields = &table.schema.fields;
     let column = |at: usize| format!("t.{}", quoted(&fields[at].name));
     let words = Words { column: &column, mark: &|number, _| format!("${number}") };
@@ -179,14 +187,11 @@ pub(super) fn page(
     }
     let all: Vec<usize> = (0..fields.len()).collect();
     let sql = format!("SELECT {} FROM {place} AS t{tail}", select_list(table, &all));
-    let mut found = Vec::new();
     connection.patiently(|connection| {
-        connection.query(&sql, &parameters, Format::Binary, &mut |_, row| {
-            found.push(read_row(table, &all, row));
-            Ok(())
+        connection.query_while(&sql, &parameters, Format::Binary, &mut |row| {
+            visit(read_row(table, &all, row)).map_err(Failure::Taker)
         })
-    })?;
-    Ok(found)
+    })
 }
 
 fn read_row(table: &Table, positions: &[usize], row: &[Option<&[u8]>]) -> Vec<Scalar> {

@@ -18,6 +18,7 @@ mod stored;
 use std::{
     ops::Range,
     path::Path,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -30,9 +31,10 @@ use self::{
     statements::Statements,
 };
 use super::{
-    Access, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction,
+    Access, Canceller, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
+    Transaction, VisitRow,
     batch::{Foreign, shown},
+    cancel::CancelGuard,
     sql::{documents, ledger, quarantine},
 };
 use crate::{
@@ -61,6 +63,8 @@ pub(crate) struct Sqlite {
     connection: Connection,
     location: String,
     statements: Statements,
+    /// Lets another thread stop what runs.
+    cancel_guard: Option<CancelGuard>,
     /// The file that was opened: its device and number.
     file: Option<(u64, u64)>,
     /// Whether a table has foreign keys that the pipeline does not know, so that SQLite has to check them.
@@ -82,7 +86,8 @@ impl Sqlite {
         }
         .context(|| format!("cannot open the database {location}"))?;
         let statements = Statements::default();
-        let mut target = Self { connection, location, statements, file: None, other_foreign_keys: false };
+        let mut target =
+            Self { connection, location, statements, cancel_guard: None, file: None, other_foreign_keys: false };
         target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
         if access == Access::Write {
             migrations::apply(&mut target.connection, &target.location)?;
@@ -185,8 +190,8 @@ macro_rules! read_through {
             fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
                 rows::find(&self.$field, self.statements(), table, positions, values)
             }
-            fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
-                rows::page(&self.$field, table, filter)
+            fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+                rows::page(&self.$field, table, filter, visit)
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 rows::scan(&self.$field, table, (positions, Foreign::Missing), &mut shown(visit))
@@ -269,6 +274,13 @@ impl Target for Sqlite {
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         ddl::add_missing(&mut self.connection, differences)
+    }
+
+    fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {
+        // The old one goes first: its end must not take the new one along.
+        self.cancel_guard = None;
+        let handle = self.connection.get_interrupt_handle();
+        self.cancel_guard = canceller.map(|canceller| canceller.guard(Box::new(move || handle.interrupt())));
     }
 
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Result,
     target::{
-        RowFilter,
+        RowFilter, VisitRow,
         batch::{BatchBuilder, EachBatch, Foreign},
         page::{self, Words},
         sql::followers::{Follower, refuse_followers},
@@ -87,10 +87,10 @@ pub(super) fn scan(
     batch.hand_over(visit)
 }
 
-/// The rows that `filter` wants.
-pub(super) fn page(connection: &Connection, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
+/// Hands the rows that `filter` wants to `visit`.
+pub(super) fn page(connection: &Connection, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
     if !has_table(connection, &table.name)? {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let column = |at: usize| quoted(&table.schema.fields[at].name);
     let is_datetime = |at: usize| matches!(table.schema.fields[at].kind, FieldType::Datetime { .. });
@@ -103,8 +103,13 @@ pub(super) fn page(connection: &Connection, table: &Table, filter: &RowFilter) -
     let sql = format!("SELECT {} FROM {}{tail}", names(table, &all), quoted(&table.name));
     let mut statement = connection.prepare_cached(&sql).context(|| reading(table))?;
     let bound = values.iter().map(|(_, value)| Bound(value.as_ref()));
-    let rows = statement.query_map(params_from_iter(bound), |row| read_row(table, &all, row));
-    rows.and_then(Iterator::collect).context(|| reading(table))
+    let mut rows = statement.query(params_from_iter(bound)).context(|| reading(table))?;
+    while let Some(row) = rows.next().context(|| reading(table))? {
+        if !visit(read_row(table, &all, row).context(|| reading(table))?)? {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusqlite::Result<Vec<Scalar>> {

@@ -30,7 +30,8 @@ pub(super) fn words(method: &str, path: &str) -> Words {
             ])
         }
         ("GET", "/v1/backups/{set}/{file}") => Words {
-            answers: vec![(200, "application/avro", json!({"type": "string", "format": "binary"}))],
+            answers: [200, 206].map(|status| (status, "application/avro", json!({"type": "string", "format": "binary"}))).into(),
+            problems: vec![416],
             ..Words::new("backups", "The Avro file of a table: its name is TABLE.avro", json!({}))
         },
         ("POST", "/v1/tables/{table}/restore") => restore(),

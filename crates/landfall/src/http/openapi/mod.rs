@@ -55,6 +55,11 @@ pub(crate) fn written() -> Value {
     })
 }
 
+/// Whether an answer may be so large that it needs space on the disk until it is sent.
+fn is_spooled(path: &str) -> bool {
+    ["/rows", "/rejects", "/raw", "/rejects.csv", "/v1/reports/{report}"].iter().any(|end| path.ends_with(end))
+}
+
 fn operation(route: &Route) -> Value {
     let mut words = words(route);
     let mut responses: Map<String, Value> = Map::new();
@@ -78,6 +83,9 @@ fn operation(route: &Route) -> Value {
     if route.method != Method::GET {
         words.headers.push(idempotency_key());
         problems.extend([409, 422]);
+    }
+    if route.method == Method::GET && is_spooled(route.path) {
+        problems.push(507);
     }
     if matches!(route.path, "/healthz" | "/openapi.json") {
         problems.clear();
@@ -120,6 +128,7 @@ fn said(status: u16) -> String {
         200 => "Done".into(),
         201 => "All rows passed".into(),
         202 => "Taken on as a task".into(),
+        206 => "A part of the file".into(),
         _ => {
             let titles = Kind::ALL.iter().filter(|kind| kind.status == status).map(|kind| kind.title);
             titles.collect::<Vec<_>>().join("; ")

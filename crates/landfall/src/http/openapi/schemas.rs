@@ -64,7 +64,7 @@ fn of_service() -> Value {
         "Health": object(json!({"status": {"const": "ok"}})),
         "Readiness": object(json!({
             "status": {"type": "string", "enum": ["ready", "unavailable"]},
-            "checks": {"type": "object", "additionalProperties": {"type": "string", "enum": ["ok", "stale", "unavailable"]}},
+            "checks": {"type": "object", "additionalProperties": {"type": "string", "enum": ["ok", "stale", "busy", "full", "read-only", "denied", "unavailable"]}},
         })),
         "Problem": {
             "type": "object", "description": "RFC 9457",

@@ -117,11 +117,9 @@ pub(super) fn words(route: &Route) -> Words {
             let fields = parameter("fields", "Only these fields, separated by commas", json!({"type": "string"}));
             let after =
                 parameter("after", "The page behind this one: `next` of the page before", json!({"type": "string"}));
-            Words::new("tables", "Rows, in the order of the primary key", reference("Page")).query([
-                limit(10_000),
-                after,
-                fields,
-            ])
+            Words::new("tables", "Rows, in the order of the primary key", reference("Page"))
+                .query([limit(10_000), after, fields])
+                .says("A page of 8 MiB ends, even if it has fewer rows than `limit`; `next` tells where the next page begins.")
         }
         ("POST", "/v1/tables/{table}/rows") => rows("Send rows for one table", "Rows", "RowsAnswer", true),
         ("POST", "/v1/rows") => {
@@ -229,7 +227,7 @@ pub(super) fn words(route: &Route) -> Words {
         ("GET", "/v1/reports/{report}") => report(),
         ("POST", "/v1/reports/{report}/exports") => Words {
             answers: vec![(201, "application/json", reference("Export"))],
-            problems: vec![422, 507],
+            problems: vec![422, 504, 507],
             ..Words::new(
                 "reports",
                 "Run a report into a CSV file behind a link that needs no token, for a time",
@@ -243,8 +241,8 @@ pub(super) fn words(route: &Route) -> Words {
         )])
         .says("Beside this parameter, a report takes its own, as `/v1/reports` lists them."),
         ("GET", "/v1/exports/{export}/{file}") => Words {
-            answers: vec![(200, "text/csv", text())],
-            problems: vec![410],
+            answers: vec![(200, "text/csv", text()), (206, "text/csv", text())],
+            problems: vec![410, 416],
             ..Words::new("reports", "The file behind a link", json!({}))
         }
         .query([
@@ -282,7 +280,7 @@ fn report() -> Words {
             (200, "text/markdown", text()),
             (200, "text/html", text()),
         ],
-        problems: vec![406],
+        problems: vec![406, 504],
         ..Words::new("reports", "Run a report", json!({}))
     }
     .query([

@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, validate::TargetLimits};
 
 use super::{
-    super::{Read, RowFilter, Table, rows},
+    super::{Read, RowFilter, Table, VisitRow, rows},
     PostgresTransaction,
 };
 use crate::{
@@ -52,9 +52,8 @@ impl Read for PostgresTransaction<'_> {
         Ok(found.unwrap_or_else(|| vec![None; values.len()]))
     }
 
-    fn page(&self, table: &Table, filter: &RowFilter) -> Result<Vec<Vec<Scalar>>> {
-        let rows = self.read_rows(table, |connection, place| rows::page(connection, table, place, filter))?;
-        Ok(rows.unwrap_or_default())
+    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+        self.read_rows(table, |connection, place| rows::page(connection, table, place, filter, visit)).map(drop)
     }
 
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {

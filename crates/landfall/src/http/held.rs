@@ -1,0 +1,86 @@
+//! The target of a thread: opened when it is needed, and anew after its connection was lost.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use landfall_engine::{
+    Error, Result, TargetErrorKind,
+    target::{Access, Canceller, Location, Target, open},
+};
+
+use super::desk::Work;
+
+/// How a target is opened.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    pub(crate) location: Location,
+    pub(crate) access: Access,
+}
+
+impl Opener {
+    /// Opens the target.
+    pub(crate) fn open(&self) -> Result<Box<dyn Target>> {
+        let mut target = open(&self.location, self.access)?;
+        if self.access == Access::Write {
+            target.commit_durably()?;
+        }
+        Ok(target)
+    }
+}
+
+/// A target that is opened when it is needed, and anew after its connection was lost.
+pub(super) struct Held {
+    opener: Opener,
+    pub(super) target: Option<Box<dyn Target>>,
+}
+
+/// How long a thread waits before it tries to open a target again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Held {
+    pub(super) const fn new(opener: Opener) -> Self {
+        Self { opener, target: None }
+    }
+
+    pub(super) fn get(&mut self) -> Result<&mut dyn Target> {
+        let target = match self.target.take() {
+            Some(target) => target,
+            None => self.opener.open().inspect_err(|_| thread::sleep(PAUSE))?,
+        };
+        Ok(&mut **self.target.insert(target))
+    }
+
+    /// Runs `work` on the target. After a panic, or where the connection broke, the next work gets another.
+    pub(super) fn run(&mut self, work: Work) {
+        let target = self.get();
+        let broken = catch_unwind(AssertUnwindSafe(|| work(target))).unwrap_or(true);
+        if broken {
+            self.target = None;
+        }
+    }
+
+    /// The same; `canceller` can stop it.
+    pub(super) fn run_cancellable(&mut self, work: Work, canceller: &Arc<Canceller>) {
+        let prepared = self.get().map(|target| target.cancel_with(Some(canceller)));
+        match prepared {
+            Ok(()) => self.run(work),
+            Err(error) => drop(work(Err(error))),
+        }
+        // A server may be told to stop a statement and do so a moment later: that must not be the next one.
+        if canceller.is_cancelled() {
+            self.target = None;
+        } else if let Some(target) = &mut self.target {
+            target.cancel_with(None);
+        }
+    }
+}
+
+/// Whether a connection may be of no more use after `error`.
+pub(super) fn breaks(error: &Error) -> bool {
+    let Error::Target(error) = error else { return false };
+    matches!(error.kind, TargetErrorKind::Lost | TargetErrorKind::Unavailable | TargetErrorKind::Denied)
+}

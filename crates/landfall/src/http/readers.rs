@@ -1,0 +1,194 @@
+//! Threads that read: each has a target of its own, and whoever is free takes the next request. A request that nobody waits for
+//! any more is stopped, in the database too.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use landfall_engine::{
+    Result,
+    target::{Canceller, Target},
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{sleep, timeout},
+};
+
+use super::{
+    desk::{Work, gone, refused, wrapped},
+    held::{Held, Opener},
+    problem::{Kind, Outcome, Problem},
+    shares::{Share, Shares},
+};
+
+/// Requests that wait for a thread.
+const WAITING: usize = 1024;
+/// How often a request that nobody waits for is stopped again: a database takes no notice of it before a statement has begun.
+const STOP_AGAIN: Duration = Duration::from_millis(100);
+
+/// A request for a thread.
+struct Reading {
+    work: Work,
+    ticket: Arc<Ticket>,
+}
+
+/// What is known of a request by whoever asked and by the thread that reads.
+#[derive(Default)]
+struct Ticket {
+    canceller: Arc<Canceller>,
+    begun: Notify,
+}
+
+/// A pool of threads that read.
+pub(super) struct Readers {
+    queue: mpsc::Sender<Reading>,
+    busy: Arc<AtomicUsize>,
+    threads: Shares,
+}
+
+impl Readers {
+    /// Starts `threads` threads, of which one caller has at most `share` at once.
+    pub(super) fn start(
+        name: &str,
+        opener: &Opener,
+        (threads, share): (usize, usize),
+        staff: &mut Vec<JoinHandle<()>>,
+    ) -> std::io::Result<Self> {
+        let (queue, taken) = mpsc::channel(WAITING);
+        let (taken, busy) = (Arc::new(Mutex::new(taken)), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..threads {
+            let (taken, opener, busy) = (taken.clone(), opener.clone(), busy.clone());
+            let run = move || read(&taken, opener, &busy);
+            staff.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
+        }
+        Ok(Self { queue, busy, threads: Shares::new(threads, share) })
+    }
+
+    /// Threads that read just now.
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work`. Where the answer is not waited for, the work is stopped.
+    pub(super) async fn read<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        self.ask(work, Arc::default()).await
+    }
+
+    /// Runs `work` for a caller, as soon as that has less than its share of the threads.
+    pub(super) async fn read_for<R: Send + 'static>(
+        &self,
+        caller: &str,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        let place = self.threads.take(caller, 1).await;
+        self.ask(holding(place, work), Arc::default()).await
+    }
+
+    /// The same, for work that may last at most `limit`, and waits at most as long for its turn.
+    pub(super) async fn read_within<R: Send + 'static>(
+        &self,
+        caller: &str,
+        limit: Duration,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        let waits = || Problem::busy("other reports take all the time that there is; nothing of this one was run");
+        let place = timeout(limit, self.threads.take(caller, 1)).await.map_err(|_| waits())?;
+        let ticket = Arc::new(Ticket::default());
+        let mut asked = pin!(self.ask(holding(place, work), ticket.clone()));
+        tokio::select! {
+            outcome = &mut asked => return outcome,
+            () = ticket.begun.notified() => {}
+            () = sleep(limit) => return Err(waits()),
+        }
+        timeout(limit, asked).await.unwrap_or_else(|_| Err(too_long(limit)))
+    }
+
+    fn ask<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+        ticket: Arc<Ticket>,
+    ) -> impl Future<Output = Outcome<R>> {
+        let (work, answered) = wrapped(work);
+        let sent = self.queue.try_send(Reading { work, ticket: ticket.clone() }).map_err(|error| refused(&error));
+        async move {
+            sent?;
+            let waiting = StopsWhenDropped(Some(ticket));
+            let answer = answered.await;
+            waiting.finish();
+            answer.map_err(|_| gone())?.map_err(Problem::from)
+        }
+    }
+}
+
+/// `work` that gives its caller's place back when it has ended: also where nobody waits for it any more.
+fn holding<R>(
+    place: Option<Share>,
+    work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
+) -> impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static {
+    move |target: &mut dyn Target| {
+        let _place = place;
+        work(target)
+    }
+}
+
+fn too_long(limit: Duration) -> Problem {
+    let seconds = limit.as_secs();
+    let detail = format!("the report ran for {seconds} seconds, the most that it may take here, and was stopped");
+    Problem::new(Kind::REPORT_TIMEOUT, detail)
+}
+
+/// Stops the work of a request whose answer nobody waits for any more.
+struct StopsWhenDropped(Option<Arc<Ticket>>);
+
+impl StopsWhenDropped {
+    fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopsWhenDropped {
+    fn drop(&mut self) {
+        let Some(ticket) = self.0.take() else { return };
+        ticket.canceller.refuse_more();
+        if let Ok(handle) = tokio::runtime::Handle::try_current() {
+            handle.spawn(stop(ticket));
+        }
+    }
+}
+
+/// Stops a request until its thread has given its ticket up.
+async fn stop(ticket: Arc<Ticket>) {
+    while Arc::strong_count(&ticket) > 1 {
+        if ticket.canceller.is_running() {
+            let canceller = ticket.canceller.clone();
+            let _ = tokio::task::spawn_blocking(move || canceller.cancel()).await;
+        }
+        sleep(STOP_AGAIN).await;
+    }
+}
+
+/// A thread that reads.
+fn read(queue: &Mutex<mpsc::Receiver<Reading>>, opener: Opener, busy: &AtomicUsize) {
+    let mut held = Held::new(opener);
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(Reading { work, ticket }) = next else { return };
+        if ticket.canceller.is_cancelled() {
+            continue;
+        }
+        ticket.begun.notify_one();
+        busy.fetch_add(1, Ordering::Relaxed);
+        held.run_cancellable(work, &ticket.canceller);
+        busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
