@@ -93,7 +93,7 @@ pub(super) fn restore(
     match watched(service, task, live, || attempt(service, target, work, path, &watch)) {
         Ok(outcome) => {
             outcome.loads.iter().for_each(|load| service.metrics.load(load));
-            let loads: Vec<Value> = outcome.loads.iter().map(|load| told_load(load)).collect();
+            let loads: Vec<Value> = outcome.loads.iter().map(told_load).collect();
             let problem = stopped(&outcome.loads);
             let outcome = json!({"restore": {"set": outcome.set, "tables": outcome.tables, "loads": loads}});
             match problem {

@@ -109,12 +109,8 @@ impl Framing {
     /// The end of a line; none where it is not sound.
     fn end_line(&mut self, line: &[u8], is_cut: bool) -> Option<()> {
         match &mut self.state {
-            State::Head(head) if line.is_empty() => {
-                // Empty lines before a request are ignored.
-                if head.lines > 0 {
-                    self.state = head.body();
-                }
-            }
+            // Empty lines before a request are heads that nothing follows.
+            State::Head(head) if line.is_empty() => self.state = head.body(),
             State::Head(head) => head.line(line, is_cut)?,
             State::Size => self.state = size_of(line).filter(|_| !is_cut)?,
             State::Trailers if line.is_empty() => self.state = State::Head(Head::default()),

@@ -61,6 +61,18 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
     landfall_engine::Error::File { path: "a thread of the service".into(), cause }
 }
 
+/// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
+fn prepared(opener: &Opener, project: Project) -> Result<(Arc<RowRules>, Tokens)> {
+    let mut target = opener.open()?;
+    target.prepare(&project.tables())?;
+    let rules = RowRules::new(&*target, Arc::new(project))?;
+    let tokens = Tokens::read(&*target)?;
+    if !tokens.is_empty() {
+        close_access(&mut *target)?;
+    }
+    Ok((Arc::new(rules), tokens))
+}
+
 /// How the service runs.
 pub(crate) struct Settings {
     pub(crate) api: Api,
@@ -111,15 +123,8 @@ impl Service {
     pub(crate) fn open(settings: Settings, project: Project, handle: Handle) -> Result<(Arc<Self>, Staff, Tokens)> {
         let location = settings.location.clone();
         let opener = Opener { location: settings.location, access: Open::Write };
-        let mut target = opener.open()?;
-        target.prepare(&project.tables())?;
-        let rules = Arc::new(RowRules::new(&*target, Arc::new(project))?);
-        let tokens = Tokens::read(&*target)?;
-        if !tokens.is_empty() {
-            close_access(&mut *target)?;
-        }
+        let (rules, tokens) = prepared(&opener, project)?;
         let kind = opener.location.kind();
-        drop(target);
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
         let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;
         let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));

@@ -51,7 +51,7 @@ fn backups_go_on_after_a_clock_that_was_ahead(kind: Kind) {
     };
     assert_eq!(tasks[0]["kind"], Value::from("backup"));
     let times = served.documents("scheduled-backup");
-    assert!(times.iter().all(|time| *time < String::from("2040")), "{times:?}");
+    assert!(times.iter().all(|time| time.as_str() < "2040"), "{times:?}");
     // A clock that goes back does not do again what was done: the same time is there already.
     served.kill();
     served.start();

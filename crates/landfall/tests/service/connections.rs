@@ -41,7 +41,7 @@ fn idle(address: std::net::SocketAddr, count: usize) -> Vec<TcpStream> {
     let one = |at: usize| {
         let mut stream = connect(address).unwrap();
         // Some never say a word.
-        if at % 4 != 0 {
+        if !at.is_multiple_of(4) {
             assert_eq!(exchange(&mut stream, &asks).unwrap().status, 200, "connection {at}");
         }
         stream

@@ -146,6 +146,9 @@ fn a_host_or_token_that_may_be_read_in_two_ways_is_refused() {
     let host = get("Host: localhost\r\n");
     assert_eq!(ask(&served, &format!("{host}{bearer}{bearer}")), (400, "bad-header".into()));
     assert_eq!(ask(&served, &format!("{host}{bearer}Authorization: Bearer x\r\n")), (400, "bad-header".into()));
+    for twice in ["Content-Type: text/csv\r\n", "Idempotency-Key: a\r\n", "Content-Encoding: gzip\r\n"] {
+        assert_eq!(ask(&served, &format!("{host}{bearer}{twice}{twice}")), (400, "bad-header".into()), "{twice}");
+    }
     assert_eq!(ask(&served, &format!("{host}{bearer}")).0, 200);
     served.token = Some(token);
     served.get("/v1/tables").of(200);

@@ -8,23 +8,22 @@ use crate::config::Oidc as Settings;
 /// Holds the registered claims against their types (RFC 7519, 4.1); the name of one that has another. The library that verifies
 /// tokens takes a list of issuers where one of them fits, and more: a token that names two issuers is of neither.
 pub(super) fn check_types(claims: &Map<String, Value>) -> Result<(), &'static str> {
-    let is_text = |value: &Value| value.is_string();
-    let is_audience = |value: &Value| {
-        is_text(value) || value.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(is_text))
+    let is_sound = |name: &str, value: &Value| match name {
+        "aud" => value.is_string() || value.as_array().is_some_and(|all| is_list_of_texts(all)),
+        "exp" | "nbf" | "iat" => is_time(value),
+        _ => value.is_string(),
     };
-    // A time far away, or before 1970, is none that a provider gives.
-    let is_time = |value: &Value| value.as_f64().is_some_and(|seconds| (0.0..1e12).contains(&seconds));
-    let types: [(&'static str, &dyn Fn(&Value) -> bool); 7] = [
-        ("iss", &is_text),
-        ("sub", &is_text),
-        ("aud", &is_audience),
-        ("exp", &is_time),
-        ("nbf", &is_time),
-        ("iat", &is_time),
-        ("jti", &is_text),
-    ];
-    let wrong = types.into_iter().find(|(name, is_sound)| claims.get(*name).is_some_and(|value| !is_sound(value)));
-    wrong.map_or(Ok(()), |(name, _)| Err(name))
+    let wrong = |name: &&str| claims.get(*name).is_some_and(|value| !is_sound(name, value));
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"].into_iter().find(wrong).map_or(Ok(()), Err)
+}
+
+fn is_list_of_texts(values: &[Value]) -> bool {
+    !values.is_empty() && values.iter().all(Value::is_string)
+}
+
+/// Whether a value is a number of seconds. One far away, or before 1970, is none that a provider gives.
+fn is_time(value: &Value) -> bool {
+    value.as_f64().is_some_and(|seconds| (0.0..1e12).contains(&seconds))
 }
 
 /// The roles of here that `claims` name, each once.
