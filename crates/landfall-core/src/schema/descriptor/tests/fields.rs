@@ -38,7 +38,7 @@ fn every_type_is_read() {
         ),
         ("type: date", FieldType::Date(TemporalFormat::Default)),
         ("type: date, format: '%d/%m/%Y'", FieldType::Date(pattern("%d/%m/%Y"))),
-        ("type: date, format: 'fmt:%Y'", FieldType::Date(pattern("%Y"))),
+        ("type: date, format: 'fmt:%Y-%m-%d'", FieldType::Date(pattern("%Y-%m-%d"))),
         ("type: time, format: any", FieldType::Time(TemporalFormat::Any)),
         ("type: datetime", datetime(TemporalFormat::Default, None)),
         ("type: datetime, timezone: UTC", datetime(TemporalFormat::Default, Some("UTC"))),
@@ -203,4 +203,30 @@ fn categories_are_the_only_values() {
     let message = field_messages("type: string, categories: [a], constraints: {enum: [c]}");
     assert_eq!(message, ["the value \"c\" of \"enum\" is not among the categories"]);
     assert_eq!(field_messages("type: string, categories: [a, a]"), ["the category \"a\" occurs twice"]);
+}
+
+/// They were found when the first file of their table was opened, after its parents had been loaded.
+#[test]
+fn rules_that_cannot_be_applied_were_found_when_a_file_was_opened() {
+    for (properties, words) in [
+        (
+            "type: date, format: '%Y'",
+            "\"format\" of the field \"a\" does not say year, month and day | write \"default\"",
+        ),
+        (
+            "type: date, format: '%d/%m/%Y %Q'",
+            "\"format\" of the field \"a\" has the directive %Q, which is not supported",
+        ),
+        (
+            "type: integer, constraints: {minimum: few}",
+            "\"minimum\" of the field \"a\" cannot be applied: \"few\" is not",
+        ),
+        ("type: integer, categories: [1, many]", "\"enum\" of the field \"a\" cannot be applied: \"many\" is not"),
+    ] {
+        let messages = field_messages(properties);
+        assert!(messages.len() == 1 && messages[0].starts_with(words), "{properties}: {messages:?}");
+    }
+    let all = "type: date, constraints: {minimum: soon, enum: ['2000-01-01', never]}";
+    assert_eq!(field_messages(all).len(), 2, "all at once");
+    assert!(errors(&field_text(all)).contains("datapackage.yaml:6:"));
 }
