@@ -53,7 +53,9 @@ pub(super) fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[St
     }
     match ended {
         Ended::Done(outcomes) => Ok(outcomes),
-        Ended::Stopped { loads, .. } if session.options.dry_run => Ok(not_rolled_back(session, loads)),
+        Ended::Stopped { loads, .. } if session.options.dry_run => {
+            Ok(loads.into_iter().map(|(_, outcome, _)| undone(without_number(outcome))).collect())
+        }
         Ended::Stopped { loads, .. } => roll_back(session, target, loads, spill),
     }
 }
@@ -102,7 +104,7 @@ fn attempt(
     note_removed(session, &mut loads, &loaded, &emptied);
     let mut outcomes: Vec<LoadOutcome> = loads.iter().map(|(_, outcome, _)| outcome.clone()).collect();
     let takes_over = replaces && options.on_conflict != OnConflict::Update;
-    if !stopped && takes_over && loaded.iter().any(|step| in_circle(session, step.position)) {
+    if takes_over && !stopped && loaded.iter().any(|step| in_circle(session, step.position)) {
         // Rows that name each other wait for each other, and nobody is to see the tables without them.
         outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
     }
@@ -110,22 +112,34 @@ fn attempt(
         loads.iter_mut().zip(outcomes).for_each(|((_, outcome, _), judged)| outcome.refusal = judged.refusal);
         return Ok(Ended::Stopped { loads, anew: emptied.anew });
     }
-    if options.dry_run {
+    end(session, writer, steps, &loaded, outcomes).map(Ended::Done)
+}
+
+/// Commits what was loaded, where no rows of other tables would lose their parents. A dry run releases what waited, as it would be
+/// after the commit, and lets go of all.
+fn end(
+    session: &Session<'_>,
+    mut writer: Writer<'_>,
+    steps: &[Step],
+    loaded: &[&Step],
+    mut outcomes: Vec<LoadOutcome>,
+) -> Result<Vec<LoadOutcome>> {
+    let dry_run = session.options.dry_run;
+    if dry_run {
         outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
     }
     let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
-    if replaces {
-        check_children(session, &*transaction, steps, &loaded)?;
+    if session.options.mode == Mode::Replace {
+        check_children(session, &*transaction, steps, loaded)?;
     }
-    if options.dry_run {
-        drop(transaction);
-        return Ok(Ended::Done(outcomes.into_iter().map(without_number).collect()));
+    if dry_run {
+        return Ok(outcomes.into_iter().map(without_number).collect());
     }
     transaction.commit()?;
-    Ok(Ended::Done(outcomes))
+    Ok(outcomes)
 }
 
-/// Loads the sources of all steps; whether one of them stopped for its rejects.
+/// Loads the sources of all steps; whether one of them stopped for its rejects, so that nothing of them stays.
 fn load_steps(
     session: &Session<'_>,
     writer: &mut Writer<'_>,
@@ -145,11 +159,13 @@ fn load_steps(
             let purpose = if mode == Mode::Replace { Purpose::FillsEmpty } else { Purpose::Adds };
             let (entry, outcome) = load_source(session, writer, step.position, source, (mode, purpose), Some(spill))?;
             mode = following(mode);
-            stopped |= outcome.state == LoadState::Stopped;
+            let stops = outcome.state == LoadState::Stopped;
             loads.push((entry, outcome, source.clone()));
-            if stopped && session.options.dry_run && !session.options.takes_effect_at_once() {
-                return Ok((loads, true));
+            if stops && !session.options.takes_effect_at_once() {
+                // A dry run: what the real one has committed by then stays, and it ends here.
+                return Ok((loads, false));
             }
+            stopped |= stops;
         }
     }
     Ok((loads, stopped))
@@ -233,15 +249,6 @@ fn without_number(outcome: LoadOutcome) -> LoadOutcome {
         LoadState::Known => outcome,
         _ => LoadOutcome { load_id: 0, ..outcome },
     }
-}
-
-/// The outcomes of a dry run that stopped, as those of the real run would be.
-fn not_rolled_back(session: &Session<'_>, loads: Vec<Loaded>) -> Vec<LoadOutcome> {
-    let outcomes = loads.into_iter().map(|(_, outcome, _)| without_number(outcome));
-    if session.options.takes_effect_at_once() {
-        return outcomes.map(undone).collect();
-    }
-    outcomes.collect()
 }
 
 /// The outcome of a load of which nothing was kept: every record counts as rejected.

@@ -34,10 +34,10 @@ pub(super) fn end(outcomes: &[LoadOutcome], atomic: Option<&str>, invocation: &I
 /// What stopped a replace, and how it goes on.
 fn refused_words(table: &str, refusal: &Refusal, is_atomic: bool) -> String {
     let mend = match refusal.reason {
-        RefusalReason::LeavesEmpty if is_atomic => "--max-rejects N and --allow-empty let it",
-        RefusalReason::LeavesEmpty => "--allow-empty lets it",
-        _ => "--max-rejects N lets it",
+        RefusalReason::LeavesEmpty if is_atomic => "add --max-rejects N and --allow-empty",
+        RefusalReason::LeavesEmpty => "add --allow-empty",
+        _ => "add --max-rejects N",
     };
     let table = shown(table);
-    format!("the replace of {table:?} was stopped, and nothing was changed: {refusal}. If that is meant, {mend}")
+    format!("the replace of {table:?} was stopped: {refusal}. Nothing was changed. If that is meant, {mend}")
 }

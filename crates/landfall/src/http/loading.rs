@@ -273,9 +273,7 @@ pub(super) fn stopped(outcomes: &[LoadOutcome]) -> Option<Problem> {
                 RefusalReason::LeavesEmpty => "allow_empty=true",
                 _ => "max_rejects",
             };
-            format!(
-                "the replace was stopped, and nothing was changed: {refusal}. If that is meant, send it with {mend}"
-            )
+            format!("the replace was stopped: {refusal}. Nothing was changed. If that is meant, send it with {mend}")
         }
         None if any(LoadState::RolledBack) => {
             "there are rejects, and the load was all or nothing: no row was inserted".to_owned()

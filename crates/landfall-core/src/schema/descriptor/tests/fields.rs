@@ -1,4 +1,4 @@
-use super::{field, field_messages};
+use super::{errors, field, field_messages, field_text};
 use crate::schema::{
     BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
 };
