@@ -36,6 +36,8 @@ pub(super) struct Tally {
     pub(super) deferred: u64,
     /// Those of them whose key may have occurred before, in a table that cannot be searched yet.
     pub(super) suspects: u64,
+    /// Bytes of the rejects, but for those that may still become rows.
+    pub(super) reject_bytes: u64,
     /// Time spent in the target.
     pub(super) writing: Duration,
 }
@@ -45,6 +47,8 @@ pub(super) struct Tally {
 pub(super) struct Rules {
     pub(super) on_conflict: OnConflict,
     pub(super) max_rejects: Option<MaxRejects>,
+    /// The most bytes of the rejects.
+    pub(super) reject_bytes: u64,
     /// Whether the table refers to itself: a missing parent may still come.
     pub(super) defers: bool,
 }
@@ -168,6 +172,9 @@ impl Chunk<'_> {
         self.tally.counts.rejected += 1;
         let later = reject.deferred || self.rules.defers && reject.waiting();
         self.tally.deferred += u64::from(later);
+        if !later {
+            self.tally.reject_bytes += reject_size(reject.raw.len(), &reject.errors);
+        }
         self.tally.suspects += u64::from(reject.deferred);
         if !reject.deferred {
             self.tally.reasons.add(&reject.errors);
@@ -181,10 +188,20 @@ impl Chunk<'_> {
     /// Whether there are more rejects than allowed.
     pub(super) fn too_many(&self) -> bool {
         let counts = &self.tally.counts;
-        self.rules
-            .max_rejects
-            .is_some_and(|most| most.exceeded(counts.rejected - self.tally.deferred, counts.read, false))
+        let judged = counts.rejected - self.tally.deferred;
+        self.tally.reject_bytes > self.rules.reject_bytes
+            || self.rules.max_rejects.is_some_and(|most| most.exceeded(judged, counts.read, false))
     }
+}
+
+/// About the bytes that a reject takes in the database: a short record may have a long list of reasons.
+pub(super) fn reject_size(raw: u64, errors: &[CellError]) -> u64 {
+    const FIXED: usize = 64;
+    let size = |error: &CellError| {
+        let texts = [error.field.as_deref(), error.value.as_deref(), Some(&*error.message)];
+        FIXED + texts.into_iter().flatten().map(str::len).sum::<usize>()
+    };
+    raw + (FIXED + errors.iter().map(size).sum::<usize>()) as u64
 }
 
 /// The account of one block of a chunk.

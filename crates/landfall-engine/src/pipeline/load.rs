@@ -15,7 +15,7 @@ use super::{
     opened::Opened,
     preflight::refuse_nothing,
     resolve::Flow,
-    resume::{abandon, earlier_reasons, judged, of_whole},
+    resume::{abandon, earlier_reasons, earlier_reject_bytes, judged, of_whole},
     spill::Spill,
     suspects::settle_suspects,
     trial::Verdict,
@@ -163,6 +163,7 @@ impl<'r, 's> Run<'r, 's> {
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
         if entry.id != 0 {
             tally.reasons = earlier_reasons(read, &entry)?;
+            tally.reject_bytes = earlier_reject_bytes(read, &entry, session.options.work.reject_bytes)?;
             if keys.refers_to_itself() {
                 let own = RejectFilter { load: Some(entry.id), waiting: true, ..RejectFilter::default() };
                 tally.deferred = read.reject_count(&own)?;
@@ -198,10 +199,17 @@ impl<'r, 's> Run<'r, 's> {
             reasons: self.tally.reasons.ranked(),
             resumed: self.resumed,
             closed_rejects: self.closed_rejects,
+            max_reject_bytes: self.exceeded_reject_bytes(),
             stages: Some(stages),
             ..LoadOutcome::of(&self.entry)
         };
         Ok((self.entry, outcome))
+    }
+
+    /// The most bytes that the rejects may have, where the load has stopped because they have more.
+    fn exceeded_reject_bytes(&self) -> Option<u64> {
+        let most = self.session.options.work.reject_bytes;
+        (self.entry.state == LoadState::Stopped && self.tally.reject_bytes > most).then_some(most)
     }
 
     /// Commits chunk after chunk until the source ends or the load stops. The seconds spent on taking blocks in.
@@ -211,6 +219,9 @@ impl<'r, 's> Run<'r, 's> {
             _ => Fence::Pipeline,
         };
         let mut spent = 0.0;
+        if self.tally.reject_bytes > self.session.options.work.reject_bytes {
+            return Ok(spent);
+        }
         let Counts { read, rejected, .. } = self.tally.counts;
         if self
             .session
@@ -285,6 +296,7 @@ impl<'r, 's> Run<'r, 's> {
         let rules = Rules {
             on_conflict: options.on_conflict,
             max_rejects: options.max_rejects,
+            reject_bytes: options.work.reject_bytes,
             defers: self.keys.refers_to_itself(),
         };
         let load = self.entry.id;

@@ -100,17 +100,28 @@ pub struct Work {
     pub block_bytes: usize,
     /// The most bytes of a record; a longer one is rejected.
     pub record_bytes: usize,
+    /// The most bytes of the rejects of a load, with their reasons; a load with more is stopped.
+    pub reject_bytes: u64,
 }
 
 impl Work {
     /// The most bytes of a record where nothing else is asked for.
     pub const RECORD_BYTES: usize = 16 << 20;
+    /// The most bytes of a load's rejects where nothing else is asked for.
+    pub const REJECT_BYTES: u64 = 1 << 30;
 }
 
 impl Default for Work {
-    /// As many threads as there are cores, chunks of 50,000 records, blocks of 512 KiB, records of at most 16 MiB.
+    /// As many threads as there are cores, chunks of 50,000 records, blocks of 512 KiB, records of at most 16 MiB, rejects of at
+    /// most 1 GiB.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads: cores, chunk_records: 50_000, block_bytes: 512 << 10, record_bytes: Self::RECORD_BYTES }
+        Self {
+            threads: cores,
+            chunk_records: 50_000,
+            block_bytes: 512 << 10,
+            record_bytes: Self::RECORD_BYTES,
+            reject_bytes: Self::REJECT_BYTES,
+        }
     }
 }

@@ -41,6 +41,9 @@ pub struct LoadOutcome {
     /// Why a replace was stopped, although its rejects were not too many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// The most bytes that its rejects may have, where it stopped because they have more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_reject_bytes: Option<u64>,
     /// Where the time went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stages: Option<Stages>,
@@ -62,6 +65,7 @@ impl LoadOutcome {
             removed: None,
             closed_rejects: ClosedRejects::default(),
             refusal: None,
+            max_reject_bytes: None,
             stages: None,
         }
     }

@@ -4,7 +4,7 @@ use landfall_core::reject::ErrorCode;
 
 use super::{
     Reasons,
-    chunk::Tally,
+    chunk::{Tally, reject_size},
     load::Session,
     suspects::settle_suspects,
     writer::{More, Writer},
@@ -77,4 +77,23 @@ pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reas
         }
     }
     Ok(reasons)
+}
+
+/// The bytes of the rejects that `entry` has made so far; once they are more than `most`, it does not matter how many.
+pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, most: u64) -> Result<u64> {
+    const PAGE: u64 = 500;
+    let mut bytes = 0;
+    if entry.counts.rejected == 0 {
+        return Ok(bytes);
+    }
+    let mut page = RejectFilter { load: Some(entry.id), any_state: true, limit: Some(PAGE), ..RejectFilter::default() };
+    loop {
+        let found = read.rejects(&page)?;
+        let judged = found.iter().filter(|reject| reject.state != RejectState::Deferred);
+        bytes += judged.map(|reject| reject_size(reject.length, &reject.errors)).sum::<u64>();
+        match found.last() {
+            Some(last) if found.len() as u64 == PAGE && bytes <= most => page.after = last.id,
+            _ => return Ok(bytes),
+        }
+    }
 }

@@ -214,7 +214,7 @@ pub trait Read {
     /// The rejects that `filter` wants, in the order of their numbers.
     fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>>;
 
-    /// The number of rejects that `filter` wants.
+    /// The number of rejects that `filter` wants, at most its limit.
     fn reject_count(&self, filter: &RejectFilter) -> Result<u64>;
 
     /// The rejects that `filter` wants, grouped by table, code and field, the largest group first.

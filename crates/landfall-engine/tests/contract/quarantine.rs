@@ -47,6 +47,10 @@ pub(crate) fn records(rejects: &[Reject]) -> Vec<u64> {
 pub(crate) fn wanted(read: &dyn Read, filter: &RejectFilter) -> Vec<u64> {
     let found = read.rejects(filter).unwrap();
     assert_eq!(read.reject_count(&RejectFilter { limit: None, ..filter.clone() }).unwrap(), found.len() as u64);
+    for limit in [0, 1, 1000] {
+        let count = read.reject_count(&RejectFilter { limit: Some(limit), ..filter.clone() }).unwrap();
+        assert_eq!(count, limit.min(found.len() as u64));
+    }
     records(&found)
 }
 

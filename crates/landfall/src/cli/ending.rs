@@ -13,22 +13,27 @@ pub(super) fn end(outcomes: &[LoadOutcome], atomic: Option<&str>, invocation: &I
     let exit = Exit::of_loads(outcomes);
     let refused = outcomes.iter().find_map(|outcome| Some((&*outcome.table, outcome.refusal?)));
     let (message, exit) = match (exit, refused, atomic) {
-        (Exit::TooManyRejects, ..) => {
-            ("stopped: there are more rejects than --max-rejects allows; what was read is kept".into(), exit)
-        }
+        (Exit::TooManyRejects, ..) => (format!("stopped: {}; what was read is kept", too_many(outcomes)), exit),
         (Exit::RolledBack, Some((table, refusal)), _) => {
             let is_atomic = atomic.is_some() && refusal.rejects > 0;
             (refused_words(table, &refusal, is_atomic), if is_atomic { exit } else { Exit::LeavesLittle })
         }
         (Exit::RolledBack, None, Some(words)) => (format!("rolled back: {words}"), exit),
-        (Exit::RolledBack, None, None) => (
-            "stopped: there are more rejects than --max-rejects allows; the tables were left as they were".into(),
-            Exit::TooManyRejects,
-        ),
+        (Exit::RolledBack, None, None) => {
+            (format!("stopped: {}; the tables were left as they were", too_many(outcomes)), Exit::TooManyRejects)
+        }
         _ => return exit,
     };
     failure::tell(&message, exit, &invocation.globals);
     exit
+}
+
+/// Of what there is more than is allowed.
+fn too_many(outcomes: &[LoadOutcome]) -> &'static str {
+    if outcomes.iter().any(|outcome| outcome.max_reject_bytes.is_some()) {
+        return "the rejects have more bytes than maxRejectBytes (in landfall.yaml, under load) allows";
+    }
+    "there are more rejects than --max-rejects allows"
 }
 
 /// What stopped a replace, and how it goes on.

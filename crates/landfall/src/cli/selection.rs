@@ -49,6 +49,7 @@ impl Cut {
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             block_bytes: self.block_bytes.unwrap_or(usual.block_bytes),
             record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
+            ..usual
         }
     }
 }

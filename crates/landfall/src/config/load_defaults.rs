@@ -24,6 +24,8 @@ pub(crate) struct LoadDefaults {
     pub(crate) chunk_records: Option<u64>,
     /// The most bytes of a record.
     pub(crate) max_record_bytes: Option<usize>,
+    /// The most bytes of the rejects of a load.
+    pub(crate) max_reject_bytes: Option<usize>,
 }
 
 impl LoadDefaults {
@@ -34,6 +36,7 @@ impl LoadDefaults {
             threads: self.threads.unwrap_or(usual.threads),
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
+            reject_bytes: self.max_reject_bytes.map_or(usual.reject_bytes, |bytes| bytes as u64),
             ..usual
         }
     }
@@ -52,6 +55,7 @@ pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {
         threads: parsed(&mut reader, "threads", positive).and_then(|count| usize::try_from(count).ok()),
         chunk_records: parsed(&mut reader, "chunkRecords", positive),
         max_record_bytes: parsed(&mut reader, "maxRecordBytes", parse_size),
+        max_reject_bytes: parsed(&mut reader, "maxRejectBytes", parse_size),
     };
     if let (Some(Mode::Upsert), Some(OnConflict::Reject | OnConflict::Keep), Some(node)) =
         (defaults.mode, defaults.on_conflict, rule_node)

@@ -278,6 +278,9 @@ pub(super) fn stopped(outcomes: &[LoadOutcome]) -> Option<Problem> {
         None if any(LoadState::RolledBack) => {
             "there are rejects, and the load was all or nothing: no row was inserted".to_owned()
         }
+        None if outcomes.iter().any(|outcome| outcome.max_reject_bytes.is_some()) => {
+            "the rejects have more bytes than load.maxRejectBytes allows; what was read is kept".to_owned()
+        }
         None if any(LoadState::Stopped) => {
             "there are more rejects than max_rejects allows; what was read is kept".to_owned()
         }

@@ -23,6 +23,8 @@ use super::{
 
 const USUAL: u64 = 100;
 const MOST: u64 = 1000;
+/// Rejects that are counted; where there are more, only that is told. To count millions takes seconds.
+const COUNTED: u64 = 100_000;
 /// Rejects that are read at once.
 const AT_ONCE: u64 = 20;
 /// A page that has so many bytes ends, however many rejects were asked for.
@@ -55,7 +57,9 @@ pub(super) async fn list(call: Call) -> Outcome {
     let written = call.read(move |target| {
         out.write_all(b"{\"rejects\":[").map_err(unwritable)?;
         let next = json!(write_rejects(target, page, limit, &mut out)?);
-        write!(out, "],\"count\":{},\"next\":{next}}}", target.reject_count(&filter)?).map_err(unwritable)?;
+        let count = target.reject_count(&RejectFilter { limit: Some(COUNTED), ..filter })?;
+        let tail = format!("],\"count\":{count},\"count_is_exact\":{},\"next\":{next}}}", count < COUNTED);
+        out.write_all(tail.as_bytes()).map_err(unwritable)?;
         out.finish()
     });
     let mut response = written.await?.respond();

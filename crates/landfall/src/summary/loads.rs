@@ -157,6 +157,13 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
         }
         LoadState::Complete => String::new(),
         LoadState::Running => ", not finished: the same command goes on".into(),
+        LoadState::Stopped if load.max_reject_bytes.is_some() => {
+            let most = super::thousands(load.max_reject_bytes.unwrap_or_default());
+            format!(
+                ", stopped: its rejects have more than {most} bytes; see whether the dictionary fits the file, or raise \
+                 maxRejectBytes in landfall.yaml, and run the same command again to go on"
+            )
+        }
         LoadState::Stopped => {
             ", stopped: too many rejects; the same command with a higher --max-rejects goes on".into()
         }

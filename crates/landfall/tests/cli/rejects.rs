@@ -107,3 +107,43 @@ fn rejects_are_tried_again_under_mended_rules() {
     assert_eq!(run.json()["loads"][0]["inserted"], 1, "{}", run.stdout);
     assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 1);
 }
+
+/// A file of a megabyte, once it was decompressed, became ten gigabytes of rejects.
+#[test]
+fn the_rejects_of_a_load_are_bounded_in_bytes() {
+    let mut project = Project::people("");
+    project.write("landfall.yaml", "load: {maxRejectBytes: 100kB, chunkRecords: 1000}\n");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut gzip, b"id,name,age\n1,Ann,30\n").unwrap();
+    std::io::Write::write_all(&mut gzip, &b"x,,\n".repeat(100_000)).unwrap();
+    project.write("many.csv.gz", gzip.finish().unwrap());
+    let load = ["load", "people=many.csv.gz"];
+    let run = project.run(&load).exits(10);
+    let told = format!("{}{}", run.stdout, run.stderr);
+    assert!(told.contains("its rejects have more than 100,000 bytes") && told.contains("maxRejectBytes"), "{told}");
+    let stored = |project: &Project| -> (u64, u64) {
+        let sql = "SELECT count(*), coalesce(sum(length(raw) + length(errors)), 0) FROM landfall_rejects";
+        project.database().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    let (count, bytes) = stored(&project);
+    assert!((100..2000).contains(&count) && bytes < 200_000, "{count} rejects, {bytes} bytes");
+    // The same command does not go on, and a script is told why.
+    let json = project.run(&[&load[..], &["--json"]].concat()).exits(10).json();
+    assert_eq!(
+        (&json["loads"][0]["state"], &json["loads"][0]["max_reject_bytes"]),
+        (&"stopped".into(), &100_000.into())
+    );
+    assert_eq!(stored(&project), (count, bytes));
+    project.run(&["verify"]).exits(0);
+    // With a higher limit it goes on to the end.
+    project.write("landfall.yaml", "load: {maxRejectBytes: 1GiB}\n");
+    project.run(&load).exits(0);
+    assert_eq!(stored(&project).0, 100_000);
+    project.run(&["verify"]).exits(0);
+    // So it is in one transaction: nothing is inserted, and the rejects are bounded all the same.
+    project = Project::people("");
+    project.write("landfall.yaml", "load: {maxRejectBytes: 100kB}\n");
+    project.write("many.csv", [b"id,name,age\n1,Ann,30\n", &b"x,,\n".repeat(20_000)[..]].concat());
+    project.run(&["load", "people=many.csv", "--atomic"]).exits(11);
+    assert!(stored(&project).0 < 2000, "{:?}", stored(&project));
+}

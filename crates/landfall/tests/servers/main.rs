@@ -9,6 +9,7 @@ mod support;
 
 mod anew;
 mod backups;
+mod bounded;
 mod cells;
 mod commits;
 mod disks;

@@ -261,7 +261,10 @@ macro_rules! read_through {
                 self.view(|view| Ok(view.rejects(filter)))
             }
             fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-                self.view(|view| Ok(view.state.quarantine.wanted(filter, &view.state.loads).count() as u64))
+                self.view(|view| {
+                    let count = view.state.quarantine.wanted(filter, &view.state.loads).count() as u64;
+                    Ok(filter.limit.map_or(count, |limit| count.min(limit)))
+                })
             }
             fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
                 self.view(|view| Ok(view.state.quarantine.groups(filter, &view.state.loads)))

@@ -183,13 +183,22 @@ fn reject(row: &mut Row) -> Result<Reject> {
     })
 }
 
-/// The number of rejects that `filter` wants.
+/// The number of rejects that `filter` wants, at most its limit.
 pub(in crate::target) fn count(connection: &dyn Connection, filter: &RejectFilter) -> Result<u64> {
     if !connection.has_own_tables()? {
         return Ok(0);
     }
     let (condition, values) = condition(connection, filter);
-    let sql = format!("SELECT count(*) FROM {} AS r WHERE {condition}", connection.spelling().own("rejects"));
+    let rejects = connection.spelling().own("rejects");
+    let sql = match filter.limit {
+        // The database need not look at those beyond.
+        Some(limit) => {
+            format!(
+                "SELECT count(*) FROM (SELECT 1 AS one FROM {rejects} AS r WHERE {condition} LIMIT {limit}) AS counted"
+            )
+        }
+        None => format!("SELECT count(*) FROM {rejects} AS r WHERE {condition}"),
+    };
     let mut count = 0;
     connection.query(&sql, &values, &mut |row| {
         count = row.count()?;

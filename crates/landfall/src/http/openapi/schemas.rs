@@ -173,7 +173,7 @@ fn of_rejects() -> Value {
             },
             "required": ["reject_id", "load_id", "table", "source", "record", "line", "offset", "raw", "raw_length", "state", "errors"],
         },
-        "Rejects": object(json!({"rejects": list("Reject"), "count": count(), "next": maybe("integer")})),
+        "Rejects": object(json!({"rejects": list("Reject"), "count": count(), "count_is_exact": {"type": "boolean"}, "next": maybe("integer")})),
         "RejectGroups": object(json!({"groups": {"type": "array", "items": object(json!({
             "table": text(), "code": text(), "field": maybe("string"), "count": count(), "example": maybe("string"),
         }))}})),
