@@ -8,10 +8,12 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use rustix::process::Signal;
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     Certificates, Database, Options, Server, Tls,
@@ -141,6 +143,32 @@ impl Postgres {
              WHERE datname = '{name}' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         );
         Ok(self.superuser.sql(&sql)?.trim().parse()?)
+    }
+}
+
+impl Postgres {
+    /// Kills one of the server's processes for clients of a database with signal 9, as the system does where memory is short: the
+    /// server takes all others down then, and recovers. Whether there was one.
+    pub fn kill9_backend(&self, database: &Database) -> Result<bool> {
+        let name = database.name.replace('\'', "''");
+        let sql = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = '{name}' AND backend_type = 'client backend'
+             ORDER BY random() LIMIT 1"
+        );
+        let answer = self.superuser.sql(&sql)?;
+        let Ok(number) = answer.trim().parse() else { return Ok(false) };
+        let process = Pid::from_raw(number).context("the server told no number of a process")?;
+        Ok(kill_process(process, Signal::KILL).is_ok())
+    }
+
+    /// Waits until the server answers again after it has recovered.
+    pub fn wait_until_recovered(&self) -> Result<()> {
+        let start = Instant::now();
+        while self.superuser.sql("SELECT 1").is_err() {
+            ensure!(start.elapsed() < Duration::from_secs(60), "the server does not recover");
+            sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 }
 

@@ -32,6 +32,14 @@ pub enum Rule {
         /// How many times it may be answered before.
         skip: u32,
     },
+    /// Keep these bytes, and all that a client sends behind them, from the server: it never hears of the `COMMIT`. The connection
+    /// stays open until somebody cuts it, as when the server dies now. Without TLS only.
+    SwallowRequest {
+        /// What a client sends.
+        pattern: Vec<u8>,
+        /// How many times it may pass before.
+        skip: u32,
+    },
     /// Take connections, and let nothing through in either direction until there is another rule.
     Hang,
     /// Close new connections as soon as they are made.
@@ -43,6 +51,14 @@ impl Rule {
     #[must_use]
     pub fn swallow_answer(pattern: &str, skip: u32) -> Self {
         Self::SwallowAnswer { pattern: pattern.as_bytes().to_vec(), skip }
+    }
+}
+
+impl Rule {
+    /// The statement after `skip` others that hold this text.
+    #[must_use]
+    pub fn swallow_request(pattern: &str, skip: u32) -> Self {
+        Self::SwallowRequest { pattern: pattern.as_bytes().to_vec(), skip }
     }
 }
 
@@ -75,6 +91,8 @@ struct Connection {
     ends: [TcpStream; 2],
     /// Its server's answers are kept back from now on.
     swallowing: bool,
+    /// What its client sends is kept back from now on.
+    deaf: bool,
 }
 
 impl Proxy {
@@ -198,7 +216,7 @@ fn connect(client: TcpStream, server: u16, shared: &Arc<Shared>) -> io::Result<(
     let mut state = shared.state();
     let number = state.next;
     state.next += 1;
-    state.connections.push(Connection { number, ends, swallowing: false });
+    state.connections.push(Connection { number, ends, swallowing: false, deaf: false });
     drop(state);
     pump::start(shared, number, [client, server])
 }

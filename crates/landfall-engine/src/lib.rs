@@ -14,6 +14,7 @@ pub mod objects;
 pub mod pipeline;
 mod project;
 pub mod quarantine;
+pub mod receipt;
 pub mod report;
 pub mod source;
 pub mod target;

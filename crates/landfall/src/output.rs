@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use landfall_engine::receipt::Receipt;
 
 use crate::exit::Fault;
 
@@ -70,6 +71,12 @@ pub(crate) fn to_file<T>(path: &Path, replace: Replace, write: impl FnOnce(&mut 
         let _ = folder.sync_all();
     }
     Ok(value)
+}
+
+/// Writes a receipt, in place of one that is there.
+pub(crate) fn write_receipt(path: &Path, receipt: &Receipt) -> Result<()> {
+    let text = serde_json::to_string_pretty(receipt)?;
+    to_file(path, Replace::Yes, |out| Ok(writeln!(out, "{text}")?))
 }
 
 /// A file that cannot be written is the user's choice of a path, unless the disk is full.

@@ -35,6 +35,8 @@ enum Verdict {
     /// Forward so many, then the line is cut.
     ForwardAndCut(usize),
     Swallow,
+    /// Keep these bytes back, and the connection open.
+    Drop,
 }
 
 /// Starts both directions of a connection.
@@ -68,6 +70,7 @@ impl Pump {
                 }
                 // The read that times out is the end of the answer.
                 Verdict::Swallow => from.set_read_timeout(Some(QUIET))?,
+                Verdict::Drop => {}
             }
         }
     }
@@ -77,6 +80,9 @@ impl Pump {
         let mut state = self.wait_while_hanging(&shared);
         if self.way == Way::ToClient && state.connection(self.number).is_some_and(|connection| connection.swallowing) {
             return Verdict::Swallow;
+        }
+        if self.way == Way::ToServer && state.connection(self.number).is_some_and(|connection| connection.deaf) {
+            return Verdict::Drop;
         }
         match (&mut state.rule, self.way) {
             (Rule::CutAfterFromClient(left), Way::ToServer) | (Rule::CutAfterFromServer(left), Way::ToClient) => {
@@ -90,8 +96,19 @@ impl Pump {
                 Verdict::ForwardAndCut(last)
             }
             (Rule::SwallowAnswer { .. }, Way::ToServer) => {
-                self.look_for_pattern(&mut state, bytes);
+                if self.finds_pattern(&mut state, bytes)
+                    && let Some(connection) = state.connection(self.number)
+                {
+                    connection.swallowing = true;
+                }
                 Verdict::Forward
+            }
+            (Rule::SwallowRequest { .. }, Way::ToServer) => {
+                if !self.finds_pattern(&mut state, bytes) {
+                    return Verdict::Forward;
+                }
+                state.connection(self.number).into_iter().for_each(|connection| connection.deaf = true);
+                Verdict::Drop
             }
             _ => Verdict::Forward,
         }
@@ -102,8 +119,11 @@ impl Pump {
         shared.changed.wait_while(shared.state(), hangs).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look_for_pattern(&mut self, state: &mut State, bytes: &[u8]) {
-        let Rule::SwallowAnswer { pattern, skip } = &mut state.rule else { return };
+    /// Whether the pattern of the rule has come, after those that may pass; the rule has fired then.
+    fn finds_pattern(&mut self, state: &mut State, bytes: &[u8]) -> bool {
+        let (Rule::SwallowAnswer { pattern, skip } | Rule::SwallowRequest { pattern, skip }) = &mut state.rule else {
+            return false;
+        };
         self.tail.extend_from_slice(bytes);
         let found = self.tail.windows(pattern.len().max(1)).filter(|window| window == pattern).count();
         let found = u32::try_from(found).unwrap_or(u32::MAX);
@@ -111,11 +131,9 @@ impl Pump {
         self.tail.drain(..self.tail.len() - keep);
         if found <= *skip {
             *skip -= found;
-            return;
+            return false;
         }
         state.fire();
-        if let Some(connection) = state.connection(self.number) {
-            connection.swallowing = true;
-        }
+        true
     }
 }

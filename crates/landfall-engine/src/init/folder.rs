@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     error::{Error, Result},
-    source::Source,
+    source::{Source, is_export},
 };
 
 /// Where files are looked for, relative to the project's folder.
@@ -82,6 +82,10 @@ fn candidate(place: &Path, folder: &'static str, name: &str, notes: &mut Vec<Str
         return None;
     }
     let source = Source::file(format!("{folder}{name}"), place.join(name));
+    if is_export(source.path()) {
+        notes.push(format!("{folder}{name} is left out: it is an export of rejects"));
+        return None;
+    }
     Some(Candidate { folder, stem: stem.to_owned(), ending: ending.to_owned(), source })
 }
 

@@ -1,13 +1,16 @@
-//! Rejects as a CSV file that a person mends, and such a file read back.
+//! Rejects as a CSV file that a person mends.
 //!
 //! The file has the columns of the source, and behind them what Landfall knows of each reject. A row whose own columns
 //! are as they were exported is tried again from the raw bytes of the quarantine; any other as it stands in the file.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+};
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Piece, Records, json::JsonKind},
-    schema::{Dialect, Encoding, Field},
+    decode::{Records, json::JsonKind},
+    schema::{Encoding, Field},
     validate::TargetLimits,
 };
 
@@ -16,6 +19,7 @@ use super::{
     adopt::{bytes_of, pages},
     layout::Layout,
     load::Session,
+    mended::{MendedRow, OtherChanges, is_same_text},
     opened::RecordRules,
 };
 use crate::{
@@ -23,20 +27,13 @@ use crate::{
     error::{Error, Result},
     ledger::{LoadFilter, LoadId},
     project::Project,
-    quarantine::{Reject, RejectFilter, RejectId},
-    source::Source,
+    quarantine::{Reject, RejectFilter},
+    source::{EXPORT_COLUMNS, GUARDED_REJECT},
     target::Read,
 };
 
-/// The columns behind the source's own.
-pub(super) const EXTRA_COLUMNS: [&str; 6] =
-    ["landfall_reject", "landfall_source", "landfall_line", "landfall_extra", "landfall_raw", "landfall_reasons"];
-
-/// The first of [`EXTRA_COLUMNS`] in a file for people, whose cells are not those of the source: it cannot be sent back.
-const GUARDED_REJECT: &str = "landfall_guarded_reject";
-
 /// Writes the rejects that `filter` wants to `out` as CSV (UTF-8, LF, RFC 4180), in the columns of their source and
-/// those of [`EXTRA_COLUMNS`]; how many there were. Where their sources have other columns than each other, the columns are the
+/// those behind them that Landfall knows of each reject; how many there were. Where their sources have other columns than each other, the columns are the
 /// fields of the table. All must be of one table.
 ///
 /// # Errors
@@ -79,8 +76,8 @@ impl Reader {
     }
 
     /// The columns behind the source's own.
-    fn extra_columns(self) -> [&'static str; EXTRA_COLUMNS.len()] {
-        let mut columns = EXTRA_COLUMNS;
+    fn extra_columns(self) -> [&'static str; EXPORT_COLUMNS.len()] {
+        let mut columns = EXPORT_COLUMNS;
         if self == Self::Spreadsheet {
             columns[0] = GUARDED_REJECT;
         }
@@ -236,7 +233,7 @@ impl<'s> Exporter<'s> {
                 }
             };
         }
-        Ok(MendedRow { reject: reject.id, cells, extra: String::new() })
+        Ok(MendedRow { reject: reject.id, line: 0, cells, extra: String::new(), raw: String::new() })
     }
 
     /// The labels of the source's columns.
@@ -257,8 +254,16 @@ impl<'s> Exporter<'s> {
         let raw = || RejectedRecord::raw_text(&reject.raw, reject.length).0;
         let Some(bytes) = bytes_of(self.session, read, reject)? else { return Ok((blank(), String::new(), raw())) };
         let records = self.rules.decoder.decode_record(&bytes);
+        Ok(match self.split(&records) {
+            Some((cells, extra)) => (cells, extra, String::new()),
+            None => (blank(), String::new(), raw()),
+        })
+    }
+
+    /// The cells of one record in the source's columns, and those beyond; none if it cannot be split.
+    fn split(&self, records: &Records) -> Option<(Vec<String>, String)> {
         if records.len() != 1 || !records.faults().is_empty() {
-            return Ok((blank(), String::new(), raw()));
+            return None;
         }
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
         let cell = |column| if null(column) { Some("") } else { records.cell(0, column) };
@@ -266,7 +271,64 @@ impl<'s> Exporter<'s> {
         let extra = cells.split_off(cells.len().min(self.labels.len()));
         cells.resize(self.labels.len(), String::new());
         let extra = if extra.is_empty() { String::new() } else { csv_text::cells(extra.iter().map(String::as_str)) };
-        Ok((cells, extra, String::new()))
+        Some((cells, extra))
+    }
+
+    /// The row of a mended file as it is to be tried; none if the person has left the record as it was. Changes of cells that had
+    /// no error are noted in `others`.
+    ///
+    /// # Errors
+    /// A row that cannot be understood, as the end of a sentence.
+    pub(super) fn mended(
+        &self,
+        read: &dyn Read,
+        reject: &Reject,
+        row: MendedRow,
+        others: &mut OtherChanges,
+    ) -> Result<Result<Option<MendedRow>, String>> {
+        let (cells, extra, raw) = self.cells(read, reject)?;
+        let changed: Vec<usize> = (0..cells.len()).filter(|&at| !is_same_text(&cells[at], &row.cells[at])).collect();
+        let same_cells = changed.is_empty() && is_same_text(&extra, &row.extra);
+        if !is_same_text(&raw, &row.raw) {
+            return if same_cells { self.from_raw(reject, row) } else { Ok(Err(both_changed(row.line))) };
+        }
+        if same_cells {
+            return Ok(Ok(None));
+        }
+        if let Some(faulty) = self.faulty_columns(reject) {
+            for at in changed.into_iter().filter(|at| !faulty.contains(at)) {
+                others.note(row.line, &self.labels[at], &cells[at], &row.cells[at]);
+            }
+        }
+        Ok(Ok(Some(row)))
+    }
+
+    /// The columns that the errors of `reject` name; none if an error is about the whole record.
+    fn faulty_columns(&self, reject: &Reject) -> Option<HashSet<usize>> {
+        let columns = self.layout.map().columns;
+        let of_field = |name: &str| {
+            let at = self.fields().iter().position(|field| *field.name == *name)?;
+            columns.get(at).copied().flatten()
+        };
+        reject.errors.iter().map(|error| of_field(error.field.as_deref()?)).collect()
+    }
+
+    /// The row whose record a person has mended as a whole: text in the dialect of its source.
+    fn from_raw(&self, reject: &Reject, row: MendedRow) -> Result<Result<Option<MendedRow>, String>> {
+        if RejectedRecord::raw_text(&reject.raw, reject.length).1 {
+            return Ok(Err(format!(
+                "line {}: landfall_raw shows bytes that are no text, and cannot be mended; fill in the record's own columns",
+                row.line
+            )));
+        }
+        let position = self.session.project.position(&self.table)?;
+        let mut resource = self.layout.written(&self.session.project.package.resources[position])?;
+        resource.encoding = Encoding::Utf8;
+        let rules = RecordRules::new(&resource, &self.layout, &TargetLimits::default())?;
+        Ok(match self.split(&rules.decoder.decode_record(row.raw.as_bytes())) {
+            Some((cells, extra)) => Ok(Some(MendedRow { cells, extra, ..row })),
+            None => Err(format!("line {}: landfall_raw still cannot be split into cells", row.line)),
+        })
     }
 
     fn line(&self, read: &dyn Read, reject: &Reject, by_fields: bool, reader: Reader) -> Result<String> {
@@ -286,6 +348,12 @@ impl<'s> Exporter<'s> {
     }
 }
 
+fn both_changed(line: u64) -> String {
+    format!(
+        "line {line}: landfall_raw was changed, and cells too; change one of them, so that it is clear which is meant"
+    )
+}
+
 /// How the columns of the sources of `load` lie.
 pub(super) fn layout_of(read: &dyn Read, load: LoadId) -> Result<Layout> {
     let entry = read.loads_of(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
@@ -294,87 +362,4 @@ pub(super) fn layout_of(read: &dyn Read, load: LoadId) -> Result<Layout> {
             "the ledger does not say how the columns of load {load} lie; its rejects cannot be read again"
         ))
     })
-}
-
-/// A row of a mended file.
-pub(super) struct MendedRow {
-    /// The reject that it mends.
-    pub(super) reject: RejectId,
-    /// The cells of the source's columns.
-    pub(super) cells: Vec<String>,
-    /// The cells beyond them.
-    pub(super) extra: String,
-}
-
-impl MendedRow {
-    /// The record as CSV in the default dialect.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        let mut text = csv_text::cells(self.cells.iter().map(String::as_str));
-        if !self.extra.is_empty() {
-            text.push(',');
-            text.push_str(&self.extra);
-        }
-        text.into_bytes()
-    }
-}
-
-/// Reads a mended file and hands each row to `visit`, with the labels of the source's columns.
-///
-/// # Errors
-/// A file that is not an export of rejects.
-pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRow) -> Result<()>) -> Result<()> {
-    let name = path.display().to_string();
-    let source = Source::file(name.clone(), path);
-    let mut input = source.open()?;
-    let dialect = Dialect::default();
-    let mut cutter = Cutter::new(&dialect, Encoding::Utf8, Default::default());
-    let decoder = Decoder::new(&dialect, Encoding::Utf8);
-    let mut line = 1;
-    loop {
-        while let Some(piece) = cutter.next_piece() {
-            let labels = cutter.header().unwrap_or_default().to_vec();
-            let Piece::Block(block) = piece else {
-                return Err(Error::source(&name, "it has a record that is too long"));
-            };
-            let records = decoder.decode(block);
-            for record in 0..records.len() {
-                let row = mended_row(&name, &labels, &records, record, line)?;
-                visit(&labels[..labels.len() - EXTRA_COLUMNS.len()], row)?;
-            }
-            line += records.line_ends();
-        }
-        if cutter.is_finished() {
-            // Also where it has no row.
-            return own_columns(&name, cutter.header().unwrap_or_default()).map(drop);
-        }
-        let read = std::io::Read::read(&mut input, cutter.space()).map_err(|error| source.unreadable(&error))?;
-        if read == 0 { cutter.finish() } else { cutter.filled(read) }
-    }
-}
-
-/// How many columns of an export are those of its source.
-fn own_columns(name: &str, labels: &[String]) -> Result<usize> {
-    let own = labels.len().checked_sub(EXTRA_COLUMNS.len()).filter(|&own| labels[own..] == EXTRA_COLUMNS);
-    own.ok_or_else(|| {
-        if labels.iter().any(|label| label == GUARDED_REJECT) {
-            let reason = "it was exported for people, with ' before some cells (guard_formulas); export it without that to mend it";
-            return Error::source(name, reason);
-        }
-        let reason = format!("it is not an export of rejects: its last columns must be {}", EXTRA_COLUMNS.join(", "));
-        Error::source(name, reason)
-    })
-}
-
-fn mended_row(name: &str, labels: &[String], records: &Records, record: usize, line: u32) -> Result<MendedRow> {
-    let line = u64::from(line) + records.line(record) as u64 + 1;
-    let own = own_columns(name, labels)?;
-    let cell = |column: usize| records.cell(record, column).unwrap_or_default().to_owned();
-    let reject = cell(own).parse().map_err(|_| {
-        Error::source(name, format!("line {line}: landfall_reject is not the number of a reject: {:?}", cell(own)))
-    })?;
-    if records.width(record) != labels.len() {
-        let reason = format!("line {line} has {} cells and not {}", records.width(record), labels.len());
-        return Err(Error::source(name, reason));
-    }
-    Ok(MendedRow { reject, cells: (0..own).map(cell).collect(), extra: cell(own + 3) })
 }

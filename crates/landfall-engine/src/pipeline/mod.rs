@@ -28,6 +28,7 @@ mod keys;
 mod known;
 mod layout;
 mod load;
+mod mended;
 mod opened;
 mod options;
 mod outcome;
@@ -51,7 +52,7 @@ pub use export::{export_rejects, export_rejects_guarded};
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
 pub use replace::{Refusal, RefusalReason};
-pub use retry::{Retry, discard, discard_with, retry};
+pub use retry::{MendedFile, Retry, discard, discard_with, retry};
 pub use rows::{
     RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,
     stored_answer, take_rows,

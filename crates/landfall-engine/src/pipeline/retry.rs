@@ -9,8 +9,9 @@ use std::{
 use super::{
     LoadOptions, LoadOutcome, Observer, Reasons,
     adopt::{circular, claims_to_come, complete, numbers, one, open, outcome, pages, release_waiting, settle, try_raw},
-    export::{Exporter, MendedRow, read_mended},
+    export::Exporter,
     load::Session,
+    mended::{MendedRow, OtherChanges, read_mended},
     trial::{Bytes, Trial, Verdict},
     writer::Writer,
 };
@@ -28,10 +29,21 @@ use crate::{
 pub enum Retry {
     /// The open rejects that the filter wants, as they are in the quarantine.
     Quarantine(RejectFilter),
-    /// The rows of a file that was exported and mended; all must be of this table, where one is given.
-    Mended(PathBuf, Option<String>),
+    /// The rows of a file that was exported and mended.
+    Mended(MendedFile),
     /// One open reject, with other values for some of its fields, as they would stand in its source; none for a missing one.
     Corrected(RejectId, Vec<(String, Option<String>)>),
+}
+
+/// A file of rejects that was exported and mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MendedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The table that all of its rejects must be of, if there is one.
+    pub table: Option<String>,
+    /// Whether cells may be changed that had no error.
+    pub allows_other_changes: bool,
 }
 
 /// Tries rejects again under the rules of now. What passes is inserted and leaves the quarantine; what does not stays,
@@ -51,7 +63,7 @@ pub fn retry(
     let session = Session { project, tables: &tables, options: &options, observer };
     let mut outcomes = match what {
         Retry::Quarantine(filter) => from_quarantine(&session, target, filter)?,
-        Retry::Mended(path, only) => from_file(&session, target, path, only.as_deref())?,
+        Retry::Mended(file) => from_file(&session, target, file)?,
         Retry::Corrected(reject, values) => corrected(&session, target, *reject, values)?,
     };
     // Any table: a retry that died may have brought parents of what is not tried by this one.
@@ -141,9 +153,10 @@ pub fn discard_with(
 fn from_file(
     session: &Session<'_>,
     target: &mut dyn Target,
-    path: &std::path::Path,
-    only: Option<&str>,
+    MendedFile { path, table: only, allows_other_changes }: &MendedFile,
 ) -> Result<Vec<LoadOutcome>> {
+    let (path, only) = (path.as_path(), only.as_deref());
+    let mut others = OtherChanges::default();
     let mut cases: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
     let mut exporters = HashMap::new();
     let mut gone = 0_u64;
@@ -167,19 +180,23 @@ fn from_file(
                 entry.insert(Exporter::new(session, &*target, &reject)?)
             }
         };
-        let (cells, extra, _) = exporter.cells(&*target, &reject)?;
         let row = if labels == exporter.labels() {
             row
         } else if exporter.are_fields(labels) {
+            let (cells, ..) = exporter.cells(&*target, &reject)?;
             exporter.of_fields(&cells, row).map_err(|reason| Error::source(path.display().to_string(), reason))?
         } else {
             return Err(other_columns(path, labels, exporter));
         };
-        let mended = (cells != row.cells || extra != row.extra).then_some(row);
+        let mended = exporter.mended(&*target, &reject, row, &mut others)?;
+        let mended = mended.map_err(|reason| Error::source(path.display().to_string(), reason))?;
         let position = session.project.position(&reject.table)?;
         cases.entry(position).or_default().push(Case { reject: reject.id, mended });
         Ok(())
     })?;
+    if !allows_other_changes {
+        others.refuse(&path.display().to_string())?;
+    }
     if gone > 0 {
         tracing::warn!(
             rows = gone,

@@ -1,5 +1,6 @@
 //! Sources: files, globs and standard input, plain or compressed, read as one stream of bytes.
 
+mod exports;
 mod input;
 mod resolve;
 
@@ -13,6 +14,7 @@ use std::{
 use landfall_core::avro::resolve::Reading;
 use tempfile::TempPath;
 
+pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_export};
 pub use input::{Input, copy_range, digest_of};
 pub use resolve::resolve;
 

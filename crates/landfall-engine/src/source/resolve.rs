@@ -10,7 +10,7 @@ use globset::GlobBuilder;
 use landfall_core::schema::SourcePath;
 use tempfile::NamedTempFile;
 
-use super::Source;
+use super::{Source, exports::is_export};
 use crate::error::{Error, Result};
 
 /// The sources that `spec` means: a file, the files that match a glob (in the order of their names), or standard input
@@ -27,13 +27,26 @@ pub fn resolve(spec: &SourcePath, base: &Path, home: &Path) -> Result<Vec<Source
     if path.exists() || !spec.0.contains(['*', '?', '[', '{']) {
         let source = Source::file(name_of(&path, home), path);
         source.stamp()?;
+        if is_export(source.path()) {
+            let reason = "it is an export of rejects, and not a source; `landfall rejects retry --from` takes it back";
+            return Err(Error::source(&source.name, reason));
+        }
         return Ok(vec![source]);
     }
-    let files = matching(&spec.0, base)?;
+    let files = without_exports(matching(&spec.0, base)?);
     if files.is_empty() {
         return Err(Error::source(&spec.0, format!("no file matches in {}", base.display())));
     }
     Ok(files.into_iter().map(|path| Source::file(name_of(&path, home), path)).collect())
+}
+
+/// Takes exports of rejects out of `files`: their names often match the glob of the source that they came from.
+fn without_exports(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let (exports, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| is_export(path));
+    for path in exports {
+        tracing::warn!(file = %path.display(), "an export of rejects matches the glob; it is not loaded");
+    }
+    files
 }
 
 /// `path` as the user knows it.

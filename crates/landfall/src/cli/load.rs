@@ -1,10 +1,13 @@
 //! `landfall load`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::ValueEnum;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::{self, LoadOptions, MaxRejects},
+    receipt::Receipt,
     target::Access,
 };
 
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     config::LoadDefaults,
     exit::{Exit, Fault},
-    summary,
+    output, summary,
 };
 
 /// Load tables from their CSV files.
@@ -46,8 +49,11 @@ pub(super) struct Args {
     #[arg(long)]
     force: bool,
     /// Do everything in one transaction, and roll it back at the end.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "receipt")]
     dry_run: bool,
+    /// Write what was acknowledged to this file; `verify --receipt` holds it against the database later.
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     /// Print the summary as one JSON document.
     #[arg(long)]
     json: bool,
@@ -108,6 +114,9 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             // What is one step with what failed has not taken effect.
             let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
             let finished = if whole { Vec::new() } else { reporter.finished() };
+            if let Some(path) = &args.receipt {
+                output::write_receipt(path, &Receipt::of_load(&finished, &*opened.target)?)?;
+            }
             if args.json {
                 summary::print_loads(&finished, &*opened.target, invocation, true)?;
             } else if !whole {
@@ -117,6 +126,9 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         }
     };
     reporter.clear();
+    if let Some(path) = &args.receipt {
+        output::write_receipt(path, &Receipt::of_load(&outcomes, &*opened.target)?)?;
+    }
     if options.dry_run {
         summary::print_dry_run(&outcomes, invocation, args.json)?;
     } else {

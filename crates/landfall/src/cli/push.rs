@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use landfall_core::schema::SourcePath;
 use landfall_engine::{
     ledger::OnConflict,
+    receipt::{Acknowledged, Receipt},
     source::{Source, resolve},
 };
 use ureq::http::{HeaderValue, Uri};
@@ -79,6 +80,9 @@ pub(super) struct Args {
     /// Write what became of each batch to this file, as CSV.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
+    /// Write what was acknowledged to this file; `landfall verify --receipt`, run beside the service, holds it against the database.
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     /// Print the summary as one JSON document.
     #[arg(long)]
     json: bool,
@@ -101,7 +105,7 @@ fn service(text: &str) -> Result<Uri, String> {
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let source = source(&args.file)?;
-    let (history, json) = (args.history.clone(), args.json);
+    let (history, receipt, json) = (args.history.clone(), args.receipt.clone(), args.json);
     let options = options(args)?;
     let client = Client::new(&options)?;
     let written = written(&client, &options)?;
@@ -119,7 +123,19 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         let text = in_csv(&pushed.entries);
         output::to_file(&path, output::Replace::Yes, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
+    if let Some(path) = receipt {
+        output::write_receipt(&path, &acknowledged(&pushed, &options.table, &source.name))?;
+    }
     end(pushed, options.atomic, invocation)
+}
+
+/// The receipt of the batches that were answered; those that entered nothing in the ledger acknowledge nothing.
+fn acknowledged(pushed: &Pushed, table: &str, source: &str) -> Receipt {
+    let loads = pushed.entries.iter().filter_map(|entry| {
+        let (load_id, counts) = (entry.load_id?, entry.counts?);
+        Some(Acknowledged { load_id, table: table.to_owned(), source: source.to_owned(), counts })
+    });
+    Receipt::new("push", loads.collect())
 }
 
 /// How the command ends.

@@ -1,25 +1,34 @@
 //! `landfall verify`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
-use landfall_engine::{target::Access, verify};
+use landfall_engine::{Error, receipt::Receipt, target::Access, verify};
 
 use super::Invocation;
 use crate::{exit::Exit, output, summary};
 
 /// Count sources and database afresh, and compare them with the ledger.
 ///
-/// Ends with code 1 where they differ. Nothing is changed.
+/// A source of the data package that no complete load covers is named. Ends with code 1 if anything is wrong. Nothing is changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Print the findings as one JSON document.
     #[arg(long)]
     json: bool,
+    /// Hold a receipt of load or push against the ledger as well; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    receipt: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+    let receipts = args.receipt.iter().map(read_receipt).collect::<Result<Vec<_>>>()?;
     let opened = invocation.open(Access::Read)?;
     let reporter = invocation.reporter();
-    let verification = verify::verify(&*opened.target, &opened.project, &reporter)?;
+    let mut verification = verify::verify(&*opened.target, &opened.project, &reporter)?;
+    for receipt in &receipts {
+        verify::verify_receipt(&*opened.target, receipt, &mut verification)?;
+    }
     reporter.clear();
     if args.json {
         output::print(&format!("{}\n", serde_json::to_string(&verification)?))?;
@@ -27,4 +36,10 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         output::print(&summary::verified(&verification))?;
     }
     Ok(if verification.findings.is_empty() { Exit::Done } else { Exit::Found })
+}
+
+fn read_receipt(path: &PathBuf) -> Result<Receipt> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::source(&name, error))?;
+    Ok(Receipt::parse(&text, &name)?)
 }

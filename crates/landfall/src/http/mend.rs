@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write as _};
 use axum::http::StatusCode;
 use landfall_engine::{
     Error, TargetErrorKind,
-    pipeline::{LoadOutcome, Retry, Silent, discard_with, retry},
+    pipeline::{LoadOutcome, MendedFile, Retry, Silent, discard_with, retry},
     quarantine::{RejectFilter, RejectState},
 };
 use serde_json::{Value, json, value::RawValue};
@@ -213,7 +213,9 @@ fn overtaken() -> Problem {
 /// Takes the rejects of a table back, as a person mended them in the file that was exported.
 pub(super) async fn import(mut call: Call) -> Outcome {
     call.table()?;
-    call.query()?.finish(&[])?;
+    let mut query = call.query()?;
+    let allows_other_changes = query.flag("allow_other_changes")?;
+    query.finish(&["allow_other_changes"])?;
     refuse_other_encodings(&call.headers)?;
     if media_type(&call.headers).is_some_and(|kind| kind != "text/csv") {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "send the mended file as text/csv"));
@@ -225,10 +227,10 @@ pub(super) async fn import(mut call: Call) -> Outcome {
             "the body is empty; send the mended file (with curl: --data-binary @FILE)",
         ));
     }
-    once(&call, &body.bytes, imported(&call, &body.bytes)).await
+    once(&call, &body.bytes, imported(&call, &body.bytes, allows_other_changes)).await
 }
 
-async fn imported(call: &Call, body: &[u8]) -> Outcome {
+async fn imported(call: &Call, body: &[u8], allows_other_changes: bool) -> Outcome {
     let body = body.to_vec();
     let stored = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::Builder::new().prefix("rejects-").suffix(".csv").tempfile()?;
@@ -241,6 +243,8 @@ async fn imported(call: &Call, body: &[u8]) -> Outcome {
         tracing::error!(%error, "a mended file cannot be stored");
         unstored(())
     })?;
-    let outcomes = tried(call, Retry::Mended(file.path().to_owned(), Some(call.part("table").to_owned()))).await?;
+    let table = Some(call.part("table").to_owned());
+    let file = MendedFile { path: file.path().to_owned(), table, allows_other_changes };
+    let outcomes = tried(call, Retry::Mended(file)).await?;
     Ok(respond(StatusCode::OK, &json!({"loads": told(call, &outcomes)})))
 }

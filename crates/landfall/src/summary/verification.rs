@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use landfall_engine::{
     shown,
-    verify::{Finding, Verification, VerifiedLoad, VerifiedTable},
+    verify::{Finding, FindingKind, Verification, VerifiedLoad, VerifiedTable},
 };
 
 use super::thousands;
@@ -54,7 +54,8 @@ fn table(table: &VerifiedTable) -> String {
 }
 
 fn finding(finding: &Finding) -> String {
-    let source = finding.source.as_ref().map(|source| format!(" ← {source}")).unwrap_or_default();
+    let mark = if finding.kind == FindingKind::NotLoaded { ": " } else { " ← " };
+    let source = finding.source.as_ref().map(|source| format!("{mark}{source}")).unwrap_or_default();
     let place = format!("{}{source}", finding.table);
     format!("WRONG  {}: {}\n", shown(&place), shown(&finding.message))
 }

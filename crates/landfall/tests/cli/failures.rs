@@ -103,7 +103,7 @@ fn a_compressed_source_that_is_cut_off_ends_with_4() {
         let source = format!("staff={name}");
         let error = project.run(&["load", &source]).fails(4);
         assert!(error.contains(name), "{error}");
-        project.run(&["verify"]).exits(0);
+        project.assert_nothing_wrong();
         project.write(name, whole);
         let counts = project.run(&["load", &source, "--json"]).exits(0).counts("staff");
         assert_eq!(counts[0], counts[1] + counts[3]);
@@ -189,7 +189,7 @@ fn a_source_that_changes_while_it_is_read_is_not_called_complete() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{error}");
     assert!(error.contains("changed while it was read"), "{error}");
-    project.run(&["verify"]).exits(0);
+    project.assert_nothing_wrong();
     let counts = project.run(&["load", "--json"]).exits(0).counts("staff");
     assert_eq!((counts[0], counts[1] + counts[3]), (60_001, 60_001));
     audit(&project, &[("staff.csv", 60_001)].into());
@@ -272,7 +272,7 @@ fn a_full_disk_ends_with_8_and_leaves_whole_chunks() {
         assert_eq!(failed.stderr.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{}", failed.stderr);
         let rows = content(&project, "staff").len();
         assert_eq!(rows > 0, options.contains("chunk"), "{options}: {rows} rows");
-        project.run(&["verify"]).exits(0);
+        project.assert_nothing_wrong();
     }
     project.run(&["load", "-q"]).exits(0);
     audit(&project, &[("staff.csv", 20_000)].into());

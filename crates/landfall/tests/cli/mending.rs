@@ -120,7 +120,10 @@ fn a_mended_row_that_breaks_another_rule_stays_with_the_new_reason() {
     sheet.set(3, "name", "Bea");
     sheet.set(3, "age", "20");
     sheet.set(3, "id", "7");
-    assert_eq!(retry(&project, &sheet), [6, 0, 0, 0, 6]);
+    sheet.write(&project);
+    // The id had no error.
+    let words = ["rejects", "retry", "--from", "mended.csv", "--allow-other-changes", "--json"];
+    assert_eq!(project.run(&words).exits(0).counts("people"), [6, 0, 0, 0, 6]);
     let listed = project.run(&["rejects", "list", "--id", "1", "--json"]).exits(0).json_lines();
     let errors = listed[0]["errors"].as_array().unwrap();
     assert_eq!((errors.len(), &errors[0]["code"], &errors[0]["value"]), (1, &"primary-key".into(), &"7".into()));
@@ -197,4 +200,117 @@ fn rejects_are_filtered_grouped_and_shown() {
     let raw = project.run(&["rejects", "show", "4", "--raw"]).exits(0).stdout;
     assert_eq!(raw, "4,\"Cle\"o,1");
     project.run(&["rejects", "show", "99"]).fails(2);
+}
+
+/// Nothing was tried, and the message says why.
+#[track_caller]
+fn refused(project: &Project, bytes: &[u8], words: &str) {
+    let before = project.run(&["rejects", "list", "--json"]).exits(0).stdout;
+    project.write("mended.csv", bytes);
+    let error = project.run(&["rejects", "retry", "--from", "mended.csv"]).fails(4);
+    assert!(error.contains(words), "{words:?} is not in {error}");
+    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).stdout, before);
+}
+
+/// The export with the age of record 4 mended, as text.
+fn mended_text(project: &Project) -> String {
+    let mut sheet = Sheet::of(project);
+    sheet.set(4, "age", "44");
+    sheet.write(project);
+    project.read("mended.csv")
+}
+
+#[test]
+fn a_file_that_a_spreadsheet_saved_in_its_own_form_is_read() {
+    for (what, form) in [
+        ("semicolons", (|text| text.replace("\",\"", "\";\"").into_bytes()) as fn(&str) -> Vec<u8>),
+        ("tabs", |text| text.replace("\",\"", "\"\t\"").into_bytes()),
+        ("a byte order mark", |text| format!("\u{feff}{text}").into_bytes()),
+        ("UTF-16 and tabs", |text| {
+            let text = format!("\u{feff}{}", text.replace("\",\"", "\"\t\""));
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+        }),
+    ] {
+        let project = loaded();
+        let text = mended_text(&project);
+        project.write("mended.csv", form(&text));
+        let run = project.run(&["rejects", "retry", "--from", "mended.csv", "--json"]).exits(0);
+        assert_eq!(run.counts("people"), [6, 1, 0, 0, 5], "{what}");
+    }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_told_as_such() {
+    let project = Project::people("1,Zo\u{eb},x\n");
+    project.run(&["load", "-q"]).exits(0);
+    let text = project.run(&["rejects", "export", "--table", "people"]).exits(0).stdout;
+    let ansi: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    refused(&project, &ansi, "line 2 is not UTF-8");
+}
+
+#[test]
+fn a_header_that_was_changed_is_told_as_such() {
+    let project = loaded();
+    let text = mended_text(&project);
+    refused(&project, text.replace("landfall_raw", "raw").as_bytes(), "its column landfall_raw is missing");
+    refused(&project, b"id,name\n1,x\n", "it is not an export of rejects");
+}
+
+/// Zeros lost, letters garbled, numbers with an exponent: spreadsheets do that to cells that nobody has touched.
+#[test]
+fn cells_without_an_error_that_a_spreadsheet_changed_are_not_taken_in() {
+    let package = "resources:\n  - name: people\n    path: people.csv\n    schema:\n      fields:\n\
+                   \x20       - {name: code, type: string}\n        - {name: name, type: string}\n        - {name: age, type: integer}\n";
+    let project = Project::people("");
+    project.write("datapackage.yaml", package);
+    project.write("people.csv", "code,name,age\n007,Zo\u{eb},x\n1234567890123456,Bob,y\n");
+    project.run(&["load", "-q"]).exits(0);
+    let text = project.run(&["rejects", "export", "--table", "people"]).exits(0).stdout;
+    for (from, to, words) in [
+        ("007", "7", "line 2, \"code\", which lost zeros at its front"),
+        ("Zo\u{eb}", "Zo\u{c3}\u{ab}", "line 2, \"name\", whose characters differ"),
+        ("1234567890123456", "1.23457E+15", "line 3, \"code\", whose number is written otherwise"),
+    ] {
+        let changed = text.replacen(from, to, 1).replacen(",x,", ",30,", 1);
+        refused(&project, changed.as_bytes(), words);
+    }
+    project.write("mended.csv", text.replacen("007", "7", 1).replacen(",x,", ",30,", 1));
+    let words = ["rejects", "retry", "--from", "mended.csv", "--allow-other-changes", "--json"];
+    assert_eq!(project.run(&words).exits(0).counts("people"), [2, 1, 0, 0, 1]);
+}
+
+#[test]
+fn a_record_that_was_mended_as_a_whole_is_tried() {
+    let project = loaded();
+    let mut sheet = Sheet::of(&project);
+    sheet.set(6, "landfall_raw", "4,\"Cleo\",1");
+    assert_eq!(retry(&project, &sheet), [6, 1, 0, 0, 5]);
+    let name = rows(&project.database(), "SELECT name FROM people WHERE id = 4");
+    assert_eq!(name, [[Value::Text("Cleo".into())]]);
+    for (raw, name, words) in [
+        ("4,\"Cle\"o,2", "", "landfall_raw still cannot be split"),
+        ("4,Cleo,2", "Cleo", "landfall_raw was changed, and cells too"),
+    ] {
+        let project = loaded();
+        let mut sheet = Sheet::of(&project);
+        sheet.set(6, "landfall_raw", raw);
+        sheet.set(6, "name", name);
+        sheet.write(&project);
+        refused(&project, project.read("mended.csv").as_bytes(), words);
+    }
+}
+
+/// The export had a name that the glob of the source matches, and the next load stopped.
+#[test]
+fn an_export_that_matches_the_glob_of_the_source_is_not_loaded() {
+    let project = Project::people("1,Ann,30\n2,,\n");
+    let package = project.read("datapackage.yaml").replace("path: people.csv", "path: \"*.csv\"");
+    project.write("datapackage.yaml", package);
+    project.run(&["load", "-q"]).exits(0);
+    project.run(&["rejects", "export", "--table", "people", "--out", "people-rejects.csv"]).exits(0);
+    let run = project.run(&["load"]).exits(0);
+    assert!(run.stderr.contains("an export of rejects"), "{}", run.stderr);
+    project.run(&["verify"]).exits(0);
+    let error = project.run(&["load", "people=people-rejects.csv"]).fails(4);
+    assert!(error.contains("rejects retry --from"), "{error}");
 }

@@ -66,3 +66,82 @@ fn the_ledger_is_listed_page_by_page() {
         project.run(&["loads", wrong[0], wrong[1]]).fails(2);
     }
 }
+
+/// Nothing was loaded at all, or not this file: `verify` was content all the same.
+#[test]
+fn a_source_that_no_complete_load_covers_is_named() {
+    let project = Project::people("1,Ann,30\n");
+    let text = project.run(&["verify"]).exits(1).stdout;
+    assert!(text.contains("WRONG  people: people.csv: not loaded\n") && text.ends_with("1 discrepancy.\n"), "{text}");
+    project.run(&["load", "-q"]).exits(0);
+    project.run(&["verify"]).exits(0);
+    // Under another name it is the same content.
+    std::fs::rename(project.path().join("people.csv"), project.path().join("other.csv")).unwrap();
+    std::fs::copy(project.path().join("other.csv"), project.path().join("people.csv")).unwrap();
+    project.run(&["verify"]).exits(0);
+    for more in ["2,Bob,\n", "2,Bob,31\n"] {
+        project.write("people.csv", format!("id,name,age\n1,Ann,30\n{more}"));
+        let run = project.run(&["verify", "--json"]).exits(1).json();
+        let finding = &run["findings"][0];
+        assert_eq!((&finding["kind"], &finding["source"]), (&"not-loaded".into(), &"people.csv".into()), "{run}");
+        assert!(finding["message"].as_str().unwrap().contains("it has changed since load 1"), "{finding}");
+    }
+}
+
+#[test]
+fn a_load_that_was_rolled_back_or_stopped_covers_nothing() {
+    for (options, code, words) in [
+        (&["--atomic"][..], 11, "not loaded: load 1 was rolled back"),
+        (&["--max-rejects", "0"], 10, "not loaded completely: load 1 has not ended"),
+    ] {
+        let project = Project::people("1,Ann,30\n2,,\n");
+        project.run(&[&["load", "-q"], options].concat()).fails(code);
+        let text = project.run(&["verify"]).exits(1).stdout;
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+/// A table that takes rows over HTTP alone has a path that names no file.
+#[test]
+fn a_path_without_a_file_is_noted() {
+    let project = Project::people("1,Ann,30\n");
+    std::fs::remove_file(project.path().join("people.csv")).unwrap();
+    let text = project.run(&["verify"]).exits(0).stdout;
+    assert!(text.contains("no load has read it"), "{text}");
+}
+
+#[test]
+fn a_receipt_is_held_against_the_ledger() {
+    let project = Project::people("1,Ann,30\n2,,\n");
+    project.run(&["load", "-q", "--receipt", "receipt.json"]).exits(0);
+    let receipt: serde_json::Value = serde_json::from_str(&project.read("receipt.json")).unwrap();
+    let counts = serde_json::json!({"read": 2, "inserted": 1, "updated": 0, "unchanged": 0, "rejected": 1});
+    let load = serde_json::json!({"load_id": 1, "table": "people", "source": "people.csv", "counts": counts});
+    assert_eq!(
+        (&receipt["receipt"], &receipt["command"], &receipt["loads"]),
+        (&1.into(), &"load".into(), &serde_json::json!([load]))
+    );
+    project.run(&["verify", "--receipt", "receipt.json"]).exits(0);
+    // Content that is known is acknowledged as the ledger has it.
+    project.run(&["load", "-q", "--receipt", "again.json"]).exits(0);
+    project.run(&["verify", "--receipt", "receipt.json", "--receipt", "again.json"]).exits(0);
+    project
+        .database()
+        .execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM landfall_loads; DELETE FROM people")
+        .unwrap();
+    let text = project.run(&["verify", "--receipt", "receipt.json"]).exits(1).stdout;
+    let words = "WRONG  people ← people.csv: load 1 was acknowledged, and the ledger has no such load\n";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
+fn what_is_no_receipt_is_refused() {
+    let project = Project::people("1,Ann,30\n");
+    project.run(&["load", "-q"]).exits(0);
+    project.write("other.json", "{}");
+    project.write("newer.json", r#"{"receipt": 2, "command": "load", "written_at": "", "loads": []}"#);
+    for (file, words) in [("none.json", "none.json"), ("other.json", "not a receipt"), ("newer.json", "version 2")] {
+        let error = project.run(&["verify", "--receipt", file]).fails(4);
+        assert!(error.contains(words), "{error}");
+    }
+}

@@ -31,6 +31,8 @@ enum Victim {
     Line,
     /// The server, by `kill -9`; it is started again.
     Server,
+    /// One process of the server, by `kill -9`: PostgreSQL takes all others down then, and recovers by itself.
+    Process,
 }
 
 /// What is loaded, and onto what.
@@ -130,6 +132,13 @@ impl Own {
         }
     }
 
+    /// Kills one of the processes that work for clients of `place`, if there is one, and waits until the server has recovered.
+    fn kill_process(&self, place: &Place) {
+        let Self::Postgres(server) = self else { panic!("MariaDB has one process") };
+        server.kill9_backend(place.database()).unwrap();
+        server.wait_until_recovered().unwrap();
+    }
+
     fn restart(&self) {
         match self {
             Self::Postgres(server) => server.restart().unwrap(),
@@ -142,7 +151,7 @@ impl Own {
 fn empty(kind: Kind, victim: Victim) -> Site {
     let project: Project = staff::project();
     match victim {
-        Victim::Server => Site::at(project, Own::of(kind).place()),
+        Victim::Server | Victim::Process => Site::at(project, Own::of(kind).place()),
         _ => Site::new(project, kind),
     }
 }
@@ -192,7 +201,7 @@ fn assert_no_traces(site: &Site) {
     let (own, package): (Vec<String>, Vec<String>) =
         site.place.tables().into_iter().partition(|name| name.starts_with("landfall"));
     assert_eq!(package.len(), 2, "{package:?} {own:?}");
-    let known = ["building", "documents", "loads", "migrations", "reject_events", "reject_parts", "rejects"];
+    let known = ["building", "commits", "documents", "loads", "migrations", "reject_events", "reject_parts", "rejects"];
     for name in own {
         assert!(known.iter().any(|known| site.place.own(known) == *name), "{name} is left behind");
     }
@@ -213,7 +222,7 @@ fn run_disturbed(site: &Site, victim: Victim, scenario: &Scenario, random: &mut 
         kills += 1;
         if victim == Victim::Program {
             // What has come in so far is whole, although the load is not.
-            site.run(&["verify", "-q"]).exits(0);
+            site.assert_nothing_wrong();
         }
         if !scenario.steps.is_empty() {
             let rows = site.count("staff");
@@ -227,7 +236,8 @@ fn run_disturbed(site: &Site, victim: Victim, scenario: &Scenario, random: &mut 
 fn is_told_well(run: &Run, victim: Victim) {
     let errors = run.stderr.lines().filter(|line| line.starts_with("error: ")).count();
     // A server that was gone before the program had come to it was not lost: it was not there.
-    let was_never_there = victim == Victim::Server && run.code == 5 && run.stderr.contains("cannot open ");
+    let of_server = [Victim::Server, Victim::Process].contains(&victim);
+    let was_never_there = of_server && run.code == 5 && run.stderr.contains("cannot ");
     assert!((run.code == 13 || was_never_there) && errors == 1, "code {}: {}{}", run.code, run.stdout, run.stderr);
     assert!(run.stderr.contains("same command again") || run.stderr.contains("connect"), "{}", run.stderr);
 }
@@ -277,6 +287,12 @@ fn strike(
             let run = ended(child);
             server.restart();
             run
+        }
+        Victim::Process => {
+            let child = started(site, arguments);
+            std::thread::sleep(moment);
+            Own::of(site.place.kind).kill_process(&site.place);
+            ended(child)
         }
     }
 }
@@ -362,4 +378,14 @@ fn a_load_whose_server_was_killed_goes_on_where_it_was() {
         compare(seed + 5, 4, kind, Victim::Server, &SECOND);
         compare(seed + 10, 2, kind, Victim::Server, &WAITING);
     }
+}
+
+/// The server recovers from that by itself, and hands out numbers of transactions again that it had not flushed.
+#[test]
+fn a_load_goes_on_after_a_process_of_the_server_was_killed() {
+    let _turn = alone(Kind::Postgres);
+    compare(121, 4, Kind::Postgres, Victim::Process, &FIRST);
+    compare(122, 4, Kind::Postgres, Victim::Process, &SECOND);
+    compare(123, 3, Kind::Postgres, Victim::Process, &REPLACE);
+    compare(124, 2, Kind::Postgres, Victim::Process, &WAITING);
 }

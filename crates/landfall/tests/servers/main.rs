@@ -23,6 +23,7 @@ mod pool;
 mod replaces;
 mod same;
 mod site;
+mod swallowed;
 mod tables;
 mod things;
 mod together;

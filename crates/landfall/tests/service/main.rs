@@ -15,6 +15,7 @@ mod backups;
 mod bodies;
 mod clocks;
 mod connections;
+mod crashes;
 mod documents;
 mod files;
 mod framing;

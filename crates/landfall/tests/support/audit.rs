@@ -78,7 +78,7 @@ pub(crate) fn audit(project: &Project, records: &BTreeMap<&str, u64>) {
     for (table, inserted) in inserted {
         assert_eq!(number(&database, &format!("SELECT count(*) FROM \"{table}\"")), inserted, "rows of {table}");
     }
-    project.run(&["verify"]).exits(0);
+    project.assert_nothing_wrong();
 }
 
 /// The cells of well-formed CSV, read without the program.

@@ -109,6 +109,16 @@ impl Project {
         Run::of(&self.command(arguments).output().unwrap())
     }
 
+    /// `verify` finds nothing wrong with what was loaded. That a file was not loaded, or not to its end, is another matter.
+    #[track_caller]
+    pub(crate) fn assert_nothing_wrong(&self) {
+        let run = self.run(&["verify", "--json"]);
+        assert!([0, 1].contains(&run.code), "{}{}", run.stdout, run.stderr);
+        let verification = run.json();
+        let findings: Vec<&Value> = verification["findings"].as_array().unwrap().iter().collect();
+        assert!(findings.iter().all(|finding| finding["kind"] == "not-loaded"), "{findings:?}");
+    }
+
     /// Runs the program to its end with `input` on its standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
         let mut command = self.command(arguments);

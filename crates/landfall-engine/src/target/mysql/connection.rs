@@ -18,10 +18,11 @@ use super::{
     server::Server,
     settings::Settings,
 };
-use crate::error::{Error, Result, TargetError, TargetErrorKind};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    target::sql::commits::CommitToken,
+};
 
-/// Seconds that a statement waits for another program's lock, be it on rows or on a table's form.
-const LOCK_SECONDS: u32 = 10;
 /// Seconds that the server waits in the middle of a statement for a client that waits for its source.
 const PATIENCE_SECONDS: u32 = 3600;
 /// A connection that was used a shorter time ago is taken to be alive.
@@ -37,6 +38,8 @@ pub(super) struct Connection {
     conn: Conn,
     pub(super) server: Server,
     lost: bool,
+    /// The token of the last transaction that committed here; the next one removes it.
+    pub(super) spent: Option<CommitToken>,
     /// When it was last heard of.
     used: Instant,
 }
@@ -54,7 +57,7 @@ impl Connection {
         for statement in session(&server) {
             conn.query_drop(statement).context(doing)?;
         }
-        Ok(Self { conn, server, lost: false, used: Instant::now() })
+        Ok(Self { conn, server, lost: false, spent: None, used: Instant::now() })
     }
 
     /// One more connection. The server was there before: where it cannot be reached now, it was lost.
@@ -170,6 +173,7 @@ fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilde
 ///   one table without waiting for each other.
 /// - Text is compared byte for byte, in literals too.
 fn session(server: &Server) -> [String; 3] {
+    let locks = Connection::LOCK_SECONDS;
     let modes = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,\
                  NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION";
     [
@@ -178,7 +182,7 @@ fn session(server: &Server) -> [String; 3] {
         format!(
             "SET SESSION sql_mode = '{modes}', time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, \
              unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_auto_is_null = 0, \
-             innodb_lock_wait_timeout = {LOCK_SECONDS}, lock_wait_timeout = {LOCK_SECONDS}, \
+             innodb_lock_wait_timeout = {locks}, lock_wait_timeout = {locks}, \
              net_read_timeout = {PATIENCE_SECONDS}, net_write_timeout = {PATIENCE_SECONDS}, wait_timeout = 28800"
         ),
     ]
@@ -187,11 +191,24 @@ fn session(server: &Server) -> [String; 3] {
 impl Connection {
     /// What stops the statement that the connection runs. The server is asked over a connection of its own.
     pub(super) fn stopper(&self, settings: &Arc<Settings>) -> impl Fn() + Send + 'static {
-        let (settings, id) = (settings.clone(), self.conn.connection_id());
+        let (settings, id) = (settings.clone(), self.number());
         move || {
             // A server that is not there runs nothing.
             let _ = connect(&settings).map(|mut other| other.query_drop(format!("KILL QUERY {id}")));
         }
+    }
+
+    /// Seconds that a statement waits for another program's lock, be it on rows or on a table's form.
+    pub(super) const LOCK_SECONDS: u32 = 10;
+
+    /// Lets statements wait so many seconds for locks on rows.
+    pub(super) fn wait_for_locks(&mut self, seconds: u32) -> mysql::Result<Done> {
+        self.run(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}"))
+    }
+
+    /// The server's number for this connection.
+    pub(super) fn number(&self) -> u32 {
+        self.conn.connection_id()
     }
 
     /// Whether the connection broke: nothing can be asked of it any more.

@@ -6,7 +6,7 @@
 
 use mysql::{Error as Mysql, Value};
 
-use super::{connection::Connection, failure::Context as _, lock::with_lock, rows::has_table};
+use super::{commits::remove_stale, connection::Connection, failure::Context as _, lock::with_lock, rows::has_table};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     timestamp,
@@ -82,6 +82,13 @@ const MIGRATIONS: &[&[&str]] = &[
         KEY landfall_documents_changed (kind, changed_at)
     ) {form}",
     ],
+    &["CREATE TABLE IF NOT EXISTS landfall_commits (
+        token VARCHAR(64) NOT NULL PRIMARY KEY,
+        state VARCHAR(32) NOT NULL,
+        asked BIGINT NOT NULL DEFAULT 0,
+        entered_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
+        KEY landfall_commits_entered (entered_at)
+    ) {form}"],
 ];
 
 /// What the server says where an index is there already; not all of them know `IF NOT EXISTS` for one.
@@ -90,7 +97,7 @@ const INDEX_THERE: u16 = 1061;
 /// Brings Landfall's own tables to this version.
 pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
     if version(connection, location)? == newest() {
-        return Ok(());
+        return remove_stale(connection);
     }
     let doing = || format!("cannot make Landfall's tables in the database {location}");
     with_lock(connection, |connection| {

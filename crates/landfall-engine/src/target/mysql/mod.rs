@@ -5,6 +5,7 @@
 //! order in which it asked ([`writing`]).
 
 mod columns;
+mod commits;
 mod connection;
 mod ddl;
 mod encode;
@@ -15,7 +16,6 @@ mod load_data;
 mod lock;
 mod migrations;
 mod names;
-mod outcome;
 mod own;
 mod query;
 mod refusals;

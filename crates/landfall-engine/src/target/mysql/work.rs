@@ -8,14 +8,15 @@ use std::{
 
 use arrow_array::RecordBatch;
 use landfall_core::keys::{KeyColumns, Scalar};
+use mysql::Error as Mysql;
 
 use super::{
     Fence, Table,
+    commits::{self, Witness},
     connection::Connection,
     failure::{Context as _, failure, is_lost},
     load_data::{Rows, Trouble, send},
     lock::{lock_source, lock_table, unlock_all},
-    outcome,
     own::Own,
     rows,
     settings::Settings,
@@ -23,7 +24,10 @@ use super::{
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId},
-    target::sql::ledger,
+    target::sql::{
+        commits::{Fate, unknown_outcome},
+        ledger,
+    },
 };
 
 /// A transaction under way.
@@ -31,8 +35,8 @@ pub(super) struct Work {
     pub(super) connection: Connection,
     settings: Arc<Settings>,
     pub(super) fence: Fence,
-    /// The ledger's entry as this transaction last wrote it: what tells whether it was committed.
-    saved: Option<LoadEntry>,
+    /// What tells whether the transaction has committed.
+    witness: Witness,
     /// Parents that must be there when the transaction ends, since the server did not look for them.
     parents: HashMap<Foreign, HashSet<Vec<Scalar>>>,
     /// Tables that were emptied without a look at the rows that name theirs.
@@ -55,7 +59,8 @@ impl Work {
         let checks = u8::from(fence == Fence::Database);
         connection.run(&format!("SET SESSION foreign_key_checks = {checks}")).context(doing)?;
         connection.run("START TRANSACTION").context(doing)?;
-        Ok(Self { connection, settings, fence, saved: None, parents: HashMap::new(), cleared: Vec::new() })
+        let witness = commits::enter(&mut connection)?;
+        Ok(Self { connection, settings, fence, witness, parents: HashMap::new(), cleared: Vec::new() })
     }
 
     /// Inserts rows, all or none; what the server had against them.
@@ -123,42 +128,41 @@ impl Work {
     /// Adds a load to the ledger. Until the transaction ends, no other process can do so for the same table and source.
     pub(super) fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
         lock_source(&mut self.connection, entry)?;
-        let id = ledger::add(&Own::new(&mut self.connection), entry)?;
-        self.saved = Some(LoadEntry { id, ..entry.clone() });
-        Ok(id)
+        ledger::add(&Own::new(&mut self.connection), entry)
     }
 
     /// Adds loads that have ended to the ledger.
     pub(super) fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        let numbers = ledger::add_all(&Own::new(&mut self.connection), entries)?;
-        if let (Some(entry), Some(&id)) = (entries.last(), numbers.last()) {
-            self.saved = Some(LoadEntry { id, ..entry.clone() });
-        }
-        Ok(numbers)
+        ledger::add_all(&Own::new(&mut self.connection), entries)
     }
 
     /// Brings a load's entry up to date.
     pub(super) fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
-        ledger::save(&Own::new(&mut self.connection), entry, was_at)?;
-        self.saved = Some(entry.clone());
-        Ok(())
+        ledger::save(&Own::new(&mut self.connection), entry, was_at)
     }
 
-    /// Makes it all last, and gives the connection back; that is another one where it broke and the ledger had to tell.
+    /// Makes it all last, and gives the connection back; that is another one if it broke and the token had to tell.
     pub(super) fn commit(mut self) -> Result<Connection, Failed> {
         if let Err(error) = self.check_named() {
             return Err(self.failed(error));
         }
         match self.connection.run("COMMIT") {
             Ok(_) => self.restored(),
-            Err(error) if is_lost(&error) => {
-                let settled = outcome::settle(&self.settings, self.saved.as_ref(), &error);
-                settled.map_err(|error| Failed { connection: None, error })
-            }
-            Err(error) => {
-                let error = failure(&error, "cannot commit");
-                Err(self.failed(error))
-            }
+            Err(error) => self.committed_after_all(&error),
+        }
+    }
+
+    /// Finds out what became of a COMMIT that failed with `error`. A server that says why has not always undone it.
+    fn committed_after_all(mut self, error: &Mysql) -> Result<Connection, Failed> {
+        if !is_lost(error) {
+            let _ = self.connection.run("ROLLBACK");
+            let _ = unlock_all(&mut self.connection);
+        }
+        let failed = |error| Err(Failed { connection: None, error });
+        match commits::find_fate(&self.settings, self.witness) {
+            Fate::Committed(connection) => Ok(connection),
+            Fate::Undone => failed(failure(error, "cannot commit")),
+            Fate::Unknown => failed(unknown(error)),
         }
     }
 
@@ -185,6 +189,7 @@ impl Work {
             // What was to be committed is; the connection is given up.
             tracing::debug!(%error, "the session could not be restored");
         }
+        commits::spend(&mut self.connection, self.witness);
         Ok(self.connection)
     }
 
@@ -211,6 +216,13 @@ pub(super) struct Failed {
     /// Its connection, where it can still be used.
     pub(super) connection: Option<Box<Connection>>,
     pub(super) error: crate::Error,
+}
+
+fn unknown(error: &Mysql) -> crate::Error {
+    match failure(error, "cannot commit") {
+        crate::Error::Target(error) => unknown_outcome(&error.message).into(),
+        other => other,
+    }
 }
 
 /// The error that sends a load back to the ledger, to go on in step.

@@ -23,6 +23,7 @@ use super::{
     socket::{Socket, left_until},
     tls::TlsStream,
 };
+use crate::target::sql::commits::CommitToken;
 
 /// How long a statement may run of which it is known that it may take long, while the server is alive.
 const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -64,6 +65,8 @@ pub(super) struct Connection {
     /// Whether rows of a COPY are expected.
     pub(super) is_copying: bool,
     broken: bool,
+    /// The token of the last transaction that committed here; the next one removes it.
+    pub(super) spent: Option<CommitToken>,
 }
 
 /// What a server tells about itself.
@@ -96,6 +99,7 @@ impl Connection {
             status: b'I',
             is_copying: false,
             broken: false,
+            spent: None,
         };
         connection.socket().set_timeout(left_until(deadline)?)?;
         login::log_in(&mut connection, settings).map_err(|failure| match failure {
@@ -118,7 +122,6 @@ impl Connection {
     }
 
     /// Whether nothing more can be done with it.
-    #[cfg(test)]
     pub(super) const fn is_broken(&self) -> bool {
         self.broken
     }
@@ -322,10 +325,17 @@ impl Connection {
     /// Decides whether an answer that has not come since `start` is waited for any longer.
     fn wait_on(&mut self, start: Instant) -> Outcome<()> {
         let waited = start.elapsed();
-        let alive = self.patience == Patience::Long
+        let works = self.patience == Patience::Long
             && waited < LONG_TIMEOUT
-            && Self::open(&self.settings).and_then(|mut other| other.batch("SELECT 1")).is_ok();
-        if alive { Ok(()) } else { Err(self.breaks(Failure::Silent(waited))) }
+            && Self::open(&self.settings).and_then(|mut other| other.works(self.server.process)).unwrap_or(false);
+        if works { Ok(()) } else { Err(self.breaks(Failure::Silent(waited))) }
+    }
+
+    /// Whether the server's process may still work on a statement. One that waits for its client never got the statement, or its
+    /// answer was lost on the way. A pooler tells numbers that no process has.
+    fn works(&mut self, process: i32) -> Outcome<bool> {
+        let sql = format!("SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND state LIKE 'idle%'");
+        self.execute(&sql, &Parameters::default()).map(|idle| idle == 0)
     }
 
     /// Sends messages that `write` puts into the outbox.

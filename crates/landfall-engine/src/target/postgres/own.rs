@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use landfall_core::reject::CellError;
 
 use super::{
+    commits::remove_stale,
     connection::{Connection, Format},
     ddl::quoted,
     encode::Copy,
@@ -105,12 +106,20 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX loads_sources ON own.loads (load_id) WHERE mode <> 'rows';
     CREATE INDEX rejects_load ON own.rejects (load_id, reject_id);
 ",
+    "
+    CREATE TABLE own.commits (
+        token text COLLATE \"C\" PRIMARY KEY,
+        state text COLLATE \"C\" NOT NULL,
+        asked bigint NOT NULL DEFAULT 0,
+        entered_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    );
+",
 ];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: one waits for the other.
 pub(super) fn migrate(session: &Session, connection: &mut Connection) -> Result<()> {
     if version(session, connection)? == Some(MIGRATIONS.len()) {
-        return Ok(());
+        return remove_stale(session, connection).context(|| DOING.into());
     }
     let doing = || format!("cannot make Landfall's tables in {}", session.settings);
     session.begin(connection, Use::Write).and_then(|()| session.lock(connection)).context(doing)?;

@@ -7,21 +7,26 @@ use landfall_core::keys::Scalar;
 
 use super::{
     building,
-    connection::{Connection, Format},
+    commits::{self, Witness},
+    connection::Connection,
     ddl::all_names,
     encode::Copy,
     failure::{Context as _, Failure, Outcome},
     own::{Own, Rejects},
-    parameters::Parameters,
     place::Seat,
     rows,
     session::Session,
-    settle::{Fate, fate},
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
-    target::{Pace, Table, parent_gone, sql::ledger},
+    target::{
+        Pace, Table, parent_gone,
+        sql::{
+            commits::{Fate, unknown_outcome},
+            ledger,
+        },
+    },
 };
 
 /// A table to write rows to.
@@ -58,8 +63,8 @@ pub(super) enum Later {
 pub(super) struct Worker {
     pub(super) session: Arc<Session>,
     pub(super) connection: Connection,
-    /// The transaction's number on the server, by which its fate can be asked for.
-    number: String,
+    /// What tells whether the transaction has committed.
+    witness: Witness,
     /// The COPY under way, with its destination.
     copy: Option<(Arc<Destination>, Copy)>,
     later: Vec<Later>,
@@ -76,19 +81,12 @@ pub(super) struct Worker {
 impl Worker {
     /// On a connection with a transaction begun.
     pub(super) fn begin(session: &Arc<Session>, mut connection: Connection, pace: Pace) -> Result<Self> {
-        let doing = || format!("cannot write to {}", session.settings);
-        let mut number = String::new();
-        let sql = "SELECT pg_catalog.pg_current_xact_id()::text";
-        let asked = connection.query(sql, &Parameters::default(), Format::Text, &mut |_, row| {
-            number = String::from_utf8_lossy(row.first().copied().flatten().unwrap_or_default()).into_owned();
-            Ok(())
-        });
-        asked.context(doing)?;
+        let witness = commits::enter(session, &mut connection)?;
         let session = session.clone();
         Ok(Self {
             session,
             connection,
-            number,
+            witness,
             copy: None,
             later: Vec::new(),
             unchecked: false,
@@ -230,16 +228,22 @@ impl Worker {
     /// Commits; the connection, where it is still good.
     ///
     /// # Errors
-    /// Nothing of the transaction stays. Where the answer did not come, the server is asked what became of it.
+    /// Nothing of the transaction stays. If no answer came, the transaction's token tells what became of it.
     pub(super) fn commit(mut self) -> (Result<()>, Option<Connection>) {
         let doing = || "cannot commit".to_owned();
         match self.connection.commit() {
-            Ok(()) => (Ok(()), Some(self.connection)),
-            Err(lost) if lost.leaves_open() => match fate(&self.session, &self.number) {
-                Fate::Committed(connection) => (Ok(()), Some(connection)),
-                Fate::Undone => (Err(lost.told(&doing())), None),
-                Fate::Unknown => (Err(unknown(lost)), None),
-            },
+            Ok(()) => {
+                commits::spend(&mut self.connection, self.witness);
+                (Ok(()), Some(self.connection))
+            }
+            // A refusal counts only if the server went on after it: one that breaks down while it commits refuses too.
+            Err(lost) if lost.leaves_open() || self.connection.is_broken() => {
+                match commits::find_fate(&self.session, self.witness) {
+                    Fate::Committed(connection) => (Ok(()), Some(connection)),
+                    Fate::Undone => (Err(lost.told(&doing())), None),
+                    Fate::Unknown => (Err(unknown(lost)), None),
+                }
+            }
             Err(failure) => {
                 let error = self.told(failure, &doing());
                 (Err(error), self.undo())
@@ -260,6 +264,5 @@ fn unknown(failure: Failure) -> Error {
         Error::Target(error) => error.message,
         other => other.to_string(),
     };
-    let message = format!("{said}. Whether the last chunk was committed is not known yet; the same command finds out");
-    TargetError::new(TargetErrorKind::Lost, message).into()
+    unknown_outcome(&said).into()
 }

@@ -3,6 +3,7 @@
 //! The statements are written once, with `?` for each parameter. What the databases do not spell alike stands in
 //! [`Spelling`].
 
+pub(super) mod commits;
 pub(super) mod compare;
 pub(super) mod documents;
 pub(super) mod existing;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use landfall_engine::{
-    pipeline::{self, Retry},
+    pipeline::{self, MendedFile, Retry},
     target::Access,
 };
 
@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// The mended file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "code", "field", "id"])]
     from: Option<PathBuf>,
+    /// Take in changes of cells that had no error, too: refused by default, since spreadsheets change cells by themselves.
+    #[arg(long, requires = "from")]
+    allow_other_changes: bool,
     /// Print the summary as one JSON document.
     #[arg(long)]
     json: bool,
@@ -29,7 +32,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.settings()?;
     let what = match args.from {
-        Some(file) => Retry::Mended(file, None),
+        Some(path) => Retry::Mended(MendedFile { path, table: None, allows_other_changes: args.allow_other_changes }),
         None => Retry::Quarantine(args.filter.resolve(&settings.package)?),
     };
     let mut opened = invocation.open_with(settings, Access::Write)?;

@@ -222,7 +222,8 @@ pub(super) fn words(route: &Route) -> Words {
             body: Some(json!({"required": true, "content": {"text/csv": {"schema": text()}}})),
             problems: vec![408, 413, 415, 422],
             ..Words::new("rejects", "Send the file of a table's rejects back, mended", reference("Retried"))
-        },
+        }
+        .query([flag("allow_other_changes", "Take in changes of cells that had no error, too")]),
         ("GET", "/v1/reports") => Words::new("reports", "The reports, with their parameters", reference("Reports")),
         ("GET", "/v1/reports/{report}") => report(),
         ("POST", "/v1/reports/{report}/exports") => Words {

@@ -6,6 +6,7 @@ use testbed::{Options, Proxy, Rule};
 
 use super::*;
 use crate::{
+    document::NewDocument,
     error::TargetErrorKind as Kind,
     ledger::{LoadId, LoadState},
     target::{Fence, Pace, Read, Target, Transaction},
@@ -76,7 +77,7 @@ fn in_step_only_the_rows_that_cannot_stay_are_refused() {
 }
 
 #[test]
-fn a_commit_without_an_answer_is_settled_by_the_ledger() {
+fn a_commit_without_an_answer_stays_or_leaves_nothing() {
     for (rule, committed) in [(Rule::swallow_answer("COMMIT", 0), true), (Rule::swallow_answer("LOAD DATA", 0), false)]
     {
         let database = fresh();
@@ -91,6 +92,52 @@ fn a_commit_without_an_answer_is_settled_by_the_ledger() {
         let (count, loads) = (target.row_count(&table).expect("counts"), target.loads().expect("the ledger").len());
         assert_eq!((count, loads), if committed { (100, 1) } else { (0, 0) });
     }
+}
+
+/// Documents alone, without an entry of the ledger: a COMMIT of these was told as failed although they had stayed.
+#[test]
+fn a_commit_of_documents_without_an_answer_stays() {
+    let database = fresh();
+    let proxy = Proxy::start(database.port()).expect("a proxy");
+    let (mut target, _) = prepared(&proxy.url(&database));
+    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let document = NewDocument { kind: "note", name: "one".into(), body: b"{}".to_vec() };
+    transaction.add_documents(&[document]).expect("adds");
+    proxy.set(Rule::swallow_answer("COMMIT", 0));
+    transaction.commit().expect("the token says that it committed");
+    assert!(target.document("note", "one").expect("answers").is_some());
+}
+
+#[test]
+fn a_commit_that_never_came_to_the_server_leaves_nothing() {
+    let database = fresh();
+    let proxy = Proxy::start(database.port()).expect("a proxy");
+    let (mut target, table) = prepared(&format!("{}?answer_timeout=5", proxy.url(&database)));
+    let mut transaction = ahead(&mut target);
+    chunk(&mut *transaction, &table, 0, 0..100).expect("is sent");
+    proxy.set(Rule::swallow_request("COMMIT", 0));
+    assert_eq!(fault(transaction.commit()).kind, Kind::Lost);
+    assert_eq!((proxy.fired(), target.row_count(&table).expect("counts")), (1, 0));
+    let left = "SELECT count(*) FROM information_schema.innodb_trx";
+    assert_eq!(database.sql(left).unwrap_or_else(|_| "0\n".into()), "0\n", "its COMMIT cannot arrive later");
+}
+
+#[test]
+fn a_token_is_removed_by_the_next_transaction_of_its_connection() {
+    let database = fresh();
+    let (mut target, table) = prepared(&database.url());
+    for first in (0..500).step_by(100) {
+        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+        chunk(&mut *transaction, &table, 0, first..first + 100).expect("is sent");
+        transaction.commit().expect("commits");
+    }
+    let tokens = "SELECT count(*) FROM landfall_commits";
+    let left: u64 = database.sql(tokens).expect("answers").trim().parse().expect("a number");
+    assert!((1..=2).contains(&left), "{left}: one of each connection");
+    database.sql("UPDATE landfall_commits SET entered_at = now() - INTERVAL 2 DAY").expect("ages them");
+    drop(target);
+    drop(open(&database.url()).expect("connects"));
+    assert_eq!(database.sql(tokens).expect("answers"), "0\n", "what ended connections left is removed");
 }
 
 #[test]

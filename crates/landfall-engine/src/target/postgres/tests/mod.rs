@@ -1,5 +1,6 @@
 //! Tests against real servers, which they start themselves.
 
+mod commits;
 mod connection;
 mod encode;
 mod target;

@@ -7,7 +7,7 @@ use landfall_core::{
     keys::Scalar,
     schema::{Constraints, Field, FieldType, ForeignKey, StringFormat, TableSchema},
 };
-use testbed::{Database, PgBouncer, Postgres as Server, Proxy, Rule};
+use testbed::{Database, PgBouncer, Postgres as Server};
 
 use super::super::{Postgres, Settings};
 use crate::{
@@ -17,11 +17,11 @@ use crate::{
     target::{Access, Fence, Pace, Read, RefusedRow, Table, Target},
 };
 
-fn fresh() -> Database {
+pub(super) fn fresh() -> Database {
     Server::shared().fresh_database().expect("a database")
 }
 
-fn target_at(url: &str) -> Postgres {
+pub(super) fn target_at(url: &str) -> Postgres {
     let settings = Settings::parse(url, Path::new("/")).expect("a URL");
     Postgres::open(&settings, Access::Write).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -53,7 +53,7 @@ fn table(name: &str, parents: &[&str]) -> Table {
 }
 
 /// Rows with the ids `ids`, each with the name `n` and its id; all name the parent `parent`.
-fn rows(table: &Table, ids: Range<i64>, parent: i64) -> RecordBatch {
+pub(super) fn rows(table: &Table, ids: Range<i64>, parent: i64) -> RecordBatch {
     let names: Vec<String> = ids.clone().map(|id| format!("n{id}")).collect();
     let mut columns: Vec<(&str, ArrayRef)> =
         vec![("id", Arc::new(Int64Array::from_iter_values(ids.clone()))), ("name", Arc::new(StringArray::from(names)))];
@@ -63,7 +63,7 @@ fn rows(table: &Table, ids: Range<i64>, parent: i64) -> RecordBatch {
     RecordBatch::try_from_iter(columns).expect("a batch")
 }
 
-fn all(batch: &RecordBatch) -> Vec<Range<usize>> {
+pub(super) fn all(batch: &RecordBatch) -> Vec<Range<usize>> {
     std::iter::once(0..batch.num_rows()).collect()
 }
 
@@ -73,7 +73,7 @@ fn entry(table: &Table, id: i64, offset: u64) -> LoadEntry {
     entry
 }
 
-fn kind<T>(outcome: crate::Result<T>) -> TargetErrorKind {
+pub(super) fn kind<T>(outcome: crate::Result<T>) -> TargetErrorKind {
     match outcome.err().expect("an error") {
         Error::Target(error) => error.kind,
         other => panic!("{other}"),
@@ -81,7 +81,12 @@ fn kind<T>(outcome: crate::Result<T>) -> TargetErrorKind {
 }
 
 /// Inserts rows in step, in a transaction of their own.
-fn insert(target: &mut Postgres, fence: Fence, table: &Table, batch: &RecordBatch) -> crate::Result<Vec<RefusedRow>> {
+pub(super) fn insert(
+    target: &mut Postgres,
+    fence: Fence,
+    table: &Table,
+    batch: &RecordBatch,
+) -> crate::Result<Vec<RefusedRow>> {
     let mut transaction = target.transaction(fence, Pace::InStep)?;
     let refused = transaction.insert(table, batch, &all(batch))?;
     transaction.commit()?;
@@ -89,7 +94,7 @@ fn insert(target: &mut Postgres, fence: Fence, table: &Table, batch: &RecordBatc
 }
 
 /// A target with `parent` (rows 1 to 9) and an empty `child`.
-fn family(url: &str) -> (Postgres, Table, Table) {
+pub(super) fn family(url: &str) -> (Postgres, Table, Table) {
     let (parent, child) = (table("parent", &[]), table("child", &["parent"]));
     let mut target = target_at(url);
     target.prepare(&[child.clone(), parent.clone()]).expect("makes the tables");
@@ -323,22 +328,6 @@ fn another_process_goes_on_with_a_table_or_finishes_it() {
     assert_eq!(kind(send(&mut second, 20..30)), TargetErrorKind::Again);
     send(&mut second, 20..30).expect("goes on in the finished table");
     assert_eq!(database.sql("SELECT count(*) FROM t").expect("answers"), "30\n");
-}
-
-#[test]
-fn a_commit_whose_answer_never_came_is_settled() {
-    let database = fresh();
-    let (mut target, parent, _) = family(&database.url());
-    drop(target);
-    let proxy = Proxy::start(database.port()).expect("a proxy");
-    target = target_at(&format!("{}?answer_timeout=5", proxy.url(&database)));
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep).expect("begins");
-    let batch = rows(&parent, 20..30, 0);
-    transaction.insert(&parent, &batch, &all(&batch)).expect("inserts");
-    proxy.set(Rule::swallow_answer("COMMIT", 0));
-    transaction.commit().expect("the server says that it committed");
-    assert_eq!(proxy.fired(), 1);
-    assert_eq!(target.row_count(&parent).expect("counts"), 19);
 }
 
 #[test]

@@ -3,10 +3,14 @@
 //! The sources are read again, and each record must be a row of its table or a reject of its load. No counter of a load is
 //! compared with another counter, but with what is found in the source, the table and the quarantine.
 
-use std::path::PathBuf;
+mod coverage;
+
+use std::{collections::HashSet, path::PathBuf};
 
 use landfall_core::keys::IntegerSet;
 use serde::Serialize;
+
+use self::coverage::{Coverage, cover};
 
 use crate::{
     error::Result,
@@ -14,6 +18,7 @@ use crate::{
     pipeline::{Observer, Recount, current, is_of_json, recount, rules_digest},
     project::Project,
     quarantine::{RejectFilter, RejectState},
+    receipt::{Receipt, find_discrepancy},
     source::{Source, digest_of},
     target::{Read, Table},
 };
@@ -37,9 +42,23 @@ impl Verification {
     }
 }
 
+/// In what way something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingKind {
+    /// What was counted afresh differs from the ledger.
+    Discrepancy,
+    /// A source of the data package is covered by no complete load.
+    NotLoaded,
+    /// The ledger lacks what a receipt says was acknowledged.
+    Receipt,
+}
+
 /// What is wrong with a load or a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// In what way.
+    pub kind: FindingKind,
     /// The table.
     pub table: String,
     /// The load, where it is one's.
@@ -88,7 +107,7 @@ pub struct VerifiedTable {
     pub note: Option<String>,
 }
 
-/// Verifies all tables of the project.
+/// Verifies all tables of the project, and that each source of its data package was loaded.
 ///
 /// # Errors
 /// A target that cannot be read. What is found to be wrong is not an error.
@@ -107,8 +126,47 @@ pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Re
             verify_load(read, project, counting, entry, observer, &mut verification)?;
         }
         verify_table(read, table, aside, (&loads, &ledger), requests, &mut verification)?;
+        verify_sources(project, position, &ledger, &mut verification)?;
     }
     Ok(verification)
+}
+
+/// Looks for sources of the data package that no complete load covers.
+fn verify_sources(project: &Project, position: usize, ledger: &[LoadEntry], found: &mut Verification) -> Result<()> {
+    let resource = &project.package.resources[position];
+    let of_table = |load: &&VerifiedLoad| load.table == *resource.name && load.records.is_some();
+    let read_again: HashSet<&str> = found.loads.iter().filter(of_table).map(|load| load.source.as_str()).collect();
+    let Coverage { findings, notes } = cover(project, resource, ledger, &read_again)?;
+    found.findings.extend(findings);
+    if let Some(table) = found.tables.last_mut() {
+        let notes: Vec<String> = table.note.take().into_iter().chain(notes).collect();
+        table.note = (!notes.is_empty()).then(|| notes.join("; "));
+    }
+    Ok(())
+}
+
+/// Holds `receipt` against the ledger; what is missing there is added to the findings.
+///
+/// # Errors
+/// A target that cannot be read.
+pub fn verify_receipt(read: &dyn Read, receipt: &Receipt, found: &mut Verification) -> Result<()> {
+    for acknowledged in &receipt.loads {
+        if let Some(message) = find_discrepancy(read, acknowledged)? {
+            found.findings.push(Finding {
+                kind: FindingKind::Receipt,
+                table: acknowledged.table.clone(),
+                load_id: Some(acknowledged.load_id),
+                source: Some(acknowledged.source.clone()),
+                message,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn of_table(table: &Table, message: String) -> Finding {
+    let table = table.name.to_string();
+    Finding { kind: FindingKind::Discrepancy, table, load_id: None, source: None, message }
 }
 
 /// Why rows of a table cannot be looked for that a load builds and has not finished.
@@ -133,7 +191,7 @@ fn verify_table(
         note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
     } else if rows < inserted {
         let message = format!("the table has {rows} rows, and loads have inserted {inserted}: rows were deleted");
-        found.findings.push(Finding { table: table.name.to_string(), load_id: None, source: None, message });
+        found.findings.push(of_table(table, message));
     }
     let filter = RejectFilter {
         table: Some(table.name.to_string()),
@@ -148,7 +206,7 @@ fn verify_table(
         .sum();
     if released != retried {
         let message = format!("{released} of its rejects are marked as released, and retries have released {retried}");
-        found.findings.push(Finding { table: table.name.to_string(), load_id: None, source: None, message });
+        found.findings.push(of_table(table, message));
     }
     let (table, requests) = (table.name.to_string(), requests.count);
     found.tables.push(VerifiedTable { table, rows, inserted, requests, note });
@@ -204,7 +262,7 @@ fn lost_rejects(entry: &LoadEntry, held: u64) -> Option<String> {
 
 fn finding(entry: &LoadEntry, message: String) -> Finding {
     let (table, source) = (entry.table.clone(), Some(entry.source.clone()));
-    Finding { table, load_id: Some(entry.id), source, message }
+    Finding { kind: FindingKind::Discrepancy, table, load_id: Some(entry.id), source, message }
 }
 
 /// How the records of a load are counted.

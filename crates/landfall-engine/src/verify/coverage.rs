@@ -1,0 +1,103 @@
+//! Sources of the data package that no complete load covers: what the ledger does not know of was never loaded, whatever
+//! anybody was told.
+
+use std::collections::HashSet;
+
+use landfall_core::schema::Resource;
+
+use super::{Finding, FindingKind};
+use crate::{
+    error::Result,
+    ledger::{LoadEntry, LoadState, Mode},
+    project::Project,
+    source::{Source, digest_of, resolve},
+};
+
+/// What the sources of a table lack.
+#[derive(Debug, Default)]
+pub(super) struct Coverage {
+    /// Sources that are there, and that no complete load covers.
+    pub(super) findings: Vec<Finding>,
+    /// Paths that name no file, and that no load has read, as sentences: a table that takes rows over HTTP alone may have one.
+    pub(super) notes: Vec<String>,
+}
+
+/// Looks for the sources of `resource` in `ledger`. Those called as in `read_again` were found to be what their complete load
+/// has read.
+///
+/// # Errors
+/// A source that is there and cannot be read.
+pub(super) fn cover(
+    project: &Project,
+    resource: &Resource,
+    ledger: &[LoadEntry],
+    read_again: &HashSet<&str>,
+) -> Result<Coverage> {
+    let of_table: Vec<&LoadEntry> =
+        ledger.iter().filter(|entry| entry.table == *resource.name && entry.mode != Mode::Retry).collect();
+    let mut coverage = Coverage::default();
+    if is_restored(&of_table) {
+        coverage.notes.push("it was restored from a backup, and its sources were not compared with that".to_owned());
+        return Ok(coverage);
+    }
+    for path in &resource.paths {
+        match resolve(path, &project.folder, &project.folder) {
+            Ok(sources) => {
+                for source in sources {
+                    if let Some(why) = uncovered(&source, &of_table, read_again.contains(&*source.name))? {
+                        coverage.findings.push(not_loaded(resource, &source.name, &why));
+                    }
+                }
+            }
+            Err(_) if of_table.iter().any(|entry| entry.source == path.0) => {}
+            Err(error) => coverage.notes.push(format!("{error}, and no load has read it")),
+        }
+    }
+    Ok(coverage)
+}
+
+/// Whether the rows of a table, whose loads are `entries`, began with a backup: that holds what sources had brought before.
+fn is_restored(entries: &[&LoadEntry]) -> bool {
+    let replaced = entries.iter().rev().find(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
+    replaced.or(entries.first()).is_some_and(|entry| entry.source.starts_with(Source::BACKUP))
+}
+
+/// Why no complete load covers `source`; none if one does. `unchanged` says that a complete load of its name was read again,
+/// and the source began with just the bytes that were read.
+fn uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -> Result<Option<String>> {
+    let named = || entries.iter().rev().filter(|entry| entry.source == source.name);
+    let is_complete = |entry: &&&LoadEntry| entry.state == LoadState::Complete;
+    let size = source.stamp()?.size;
+    let same_size = |entry: &LoadEntry| entry.digested == size;
+    if unchanged && named().any(|entry| is_complete(&entry) && same_size(entry)) {
+        return Ok(None);
+    }
+    // The same content under another name is the same source, as it is for a load.
+    let compressed = source.open()?.is_compressed();
+    let candidates: Vec<_> =
+        entries.iter().filter(is_complete).filter(|entry| compressed || same_size(entry)).collect();
+    if !candidates.is_empty() {
+        let (digest, _) = digest_of(source, None)?;
+        if candidates.iter().any(|entry| entry.digest == digest) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(match named().next() {
+        None => "not loaded".to_owned(),
+        Some(entry) => match entry.state {
+            LoadState::Complete => format!("not loaded: it has changed since load {}", entry.id),
+            LoadState::RolledBack => format!("not loaded: load {} was rolled back", entry.id),
+            _ => format!("not loaded completely: load {} has not ended; run the same command again", entry.id),
+        },
+    }))
+}
+
+fn not_loaded(resource: &Resource, source: &str, why: &str) -> Finding {
+    Finding {
+        kind: FindingKind::NotLoaded,
+        table: resource.name.to_string(),
+        load_id: None,
+        source: Some(source.to_owned()),
+        message: why.to_owned(),
+    }
+}
