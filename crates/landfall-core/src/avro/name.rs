@@ -11,6 +11,21 @@ pub(super) fn avro_name(name: &str) -> String {
     out
 }
 
+/// Words that the specification, or its libraries, take for a type wherever a type is named: no record can be called so.
+const TYPES: [&str; 15] = [
+    "null", "boolean", "int", "long", "float", "double", "bytes", "string", "record", "error", "enum", "array", "map",
+    "fixed", "union",
+];
+
+/// The name of a record for the table called `name`. Fields need no such care: their names are never taken for types.
+pub(super) fn record_name(name: &str) -> String {
+    let mut out = avro_name(name);
+    if TYPES.contains(&out.as_str()) {
+        out.push('_');
+    }
+    out
+}
+
 /// The names of one record.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashSet<String>);
@@ -41,5 +56,13 @@ mod tests {
             .map(|name| names.unique(name))
             .collect();
         assert_eq!(found, ["id", "hire_date", "hire_date_2", "_2nd", "_", "gr__e", "hire_date_2_2"]);
+    }
+
+    #[test]
+    fn no_record_is_called_like_a_type() {
+        for name in TYPES {
+            assert_eq!(record_name(name), format!("{name}_"));
+        }
+        assert_eq!(["Null", "strings", "int_"].map(record_name), ["Null", "strings", "int_"]);
     }
 }

@@ -24,7 +24,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     decimal,
-    name::{Names, avro_name},
+    name::{Names, record_name},
+    schema::MOST_TEXT,
     varint::put_long,
 };
 use crate::{
@@ -135,10 +136,14 @@ impl RowWriter {
         }
         let mut record = Map::new();
         record.insert("type".into(), json!("record"));
-        record.insert("name".into(), json!(avro_name(name)));
+        record.insert("name".into(), json!(record_name(name)));
         record.insert("fields".into(), told.into());
         record.insert("landfall.table".into(), json!(name));
-        record.insert("landfall.schema".into(), schema_of(schema));
+        let own = schema_of(schema);
+        // Nobody needs it to read the rows, and a schema of more bytes is not read: a long `enum` must not make a file useless.
+        if own.to_string().len() <= MOST_TEXT / 4 {
+            record.insert("landfall.schema".into(), own);
+        }
         Self { schema: Value::Object(record).to_string(), fields }
     }
 

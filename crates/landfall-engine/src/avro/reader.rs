@@ -30,7 +30,7 @@ const MOST_EMPTY: u64 = 1_000_000;
 ///
 /// # Errors
 /// A file that cannot be read, or is no Avro; the error says why.
-pub fn read_schema(file: File) -> io::Result<AvroSchema> {
+pub fn read_schema(file: impl Read) -> io::Result<AvroSchema> {
     Header::read(&mut BufReader::new(file)).map(|header| header.schema)
 }
 

@@ -34,8 +34,8 @@ fn backed_up(folder: &Path, codec: Codec) -> (Project, LocalStore, PathBuf) {
     (project, store, outcome.location.into())
 }
 
-fn prepared(project: &Project, store: &LocalStore) -> Result<Restore> {
-    let options = RestoreOptions {
+fn restore_options() -> RestoreOptions {
+    RestoreOptions {
         mode: Mode::Replace,
         with_dependents: false,
         atomic: false,
@@ -44,7 +44,11 @@ fn prepared(project: &Project, store: &LocalStore) -> Result<Restore> {
         mapping: Mapping::default(),
         most_bytes: None,
         work: Work::default(),
-    };
+    }
+}
+
+fn prepared(project: &Project, store: &LocalStore) -> Result<Restore> {
+    let options = restore_options();
     let set = store.sets()?.pop().ok_or_else(|| Error::Usage("no set".into()))?;
     Restore::prepare(project, store, &["a".into(), "b".into()], &From::Set(set), &options, &Silent)
 }
@@ -113,4 +117,51 @@ fn a_table_that_the_database_has_not_is_no_backup() {
     let error = backup(&mut Memory::default(), &project, &store, &options, &Silent).unwrap_err();
     assert!(error.to_string().contains("nothing to back up"), "{error}");
     assert!(store.sets().unwrap().is_empty());
+}
+
+/// Whatever tables and fields are called, what is verified is restored.
+#[test]
+fn each_set_that_is_verified_can_be_restored_whatever_its_names_are() {
+    const ODD: [&str; 40] = [
+        "null", "boolean", "int", "long", "float", "double", "bytes", "string", "record", "enum", "array", "map",
+        "fixed", "union", "error", "größe", "日本", "2nd", "a b", "a.b", "a-b", "a_b", "a/b", "..", ".", " ", "_",
+        "__", "é", "e\u{301}", "🚢", "NULL", "Int", "type", "name", "fields", "doc", "a\"b", "a\\b", "%41",
+    ];
+    let mut chance = Chance(11);
+    for round in 0..60 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut names: Vec<&str> = Vec::new();
+        while names.len() < 6 {
+            let name = ODD[if round < 40 && names.is_empty() { round } else { chance.below(ODD.len()) }];
+            if !names.iter().any(|other| other.to_lowercase() == name.to_lowercase()) {
+                names.push(name);
+            }
+        }
+        let fields: Vec<_> = names.iter().map(|name| serde_json::json!({"name": name, "type": "string"})).collect();
+        let resource = |(at, name): (usize, &&str)| {
+            fs::write(folder.path().join(format!("{at}.csv")), format!("1,2,3,4,5,6\n{at},,b,c,d,e\n")).unwrap();
+            let dialect = serde_json::json!({"header": false});
+            serde_json::json!({"name": name, "path": format!("{at}.csv"), "dialect": dialect, "schema": {"fields": fields}})
+        };
+        let resources: Vec<_> = names.iter().take(3).enumerate().map(resource).collect();
+        let package = serde_json::json!({"resources": resources}).to_string();
+        let project =
+            Project { folder: folder.path().to_path_buf(), package: Package::from_json(&package, "odd").unwrap() };
+        let mut target = Memory::default();
+        load(&mut target, &project, &[], &LoadOptions::default(), &Silent).unwrap();
+        let store = LocalStore::new(folder.path().join("sets"));
+        let options = BackupOptions { tables: Vec::new(), codec: Codec::None, threads: 1 };
+        let first = backup(&mut target, &project, &store, &options, &Silent).unwrap();
+        let set = store.sets().unwrap().pop().unwrap();
+        assert_eq!(verify_set(&store, &set).unwrap().findings, Vec::<String>::new(), "{names:?}");
+        let tables: Vec<String> = names.iter().take(3).map(ToString::to_string).collect();
+        let how = restore_options();
+        let restore = Restore::prepare(&project, &store, &tables, &From::Set(set), &how, &Silent).unwrap();
+        let mut empty = Memory::default();
+        restore.run(&mut empty, &project, &Silent).unwrap();
+        let again = backup(&mut empty, &project, &store, &options, &Silent).unwrap();
+        let digests =
+            |outcome: &BackupOutcome| outcome.tables.iter().map(|table| table.digest.clone()).collect::<Vec<_>>();
+        assert_eq!(digests(&first), digests(&again), "{names:?}");
+    }
 }

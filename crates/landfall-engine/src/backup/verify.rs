@@ -1,9 +1,17 @@
 //! A set, read again and held against its manifest.
 
+use std::io::Read as _;
+
 use serde::Serialize;
 
 use super::{Manifest, SetId, Store, TableEntry, file_of, store::digest_of};
-use crate::error::{Error, Result, StorageErrorKind};
+use crate::{
+    avro::read_schema,
+    error::{Error, Result, StorageErrorKind},
+};
+
+/// Bytes in which the header of a file ends: a schema that is longer is not read.
+const HEAD: u64 = 8 << 20;
 
 /// What was found of a set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,8 +39,8 @@ pub fn verify_set(store: &dyn Store, set: &SetId) -> Result<VerifiedSet> {
     };
     for entry in &manifest.tables {
         match check(store, set, entry) {
-            Ok(true) => found.tables.push(entry.table.clone()),
-            Ok(false) => found.findings.push(format!("{}: it is not what was written", file_of(&entry.table))),
+            Ok(None) => found.tables.push(entry.table.clone()),
+            Ok(Some(wrong)) => found.findings.push(format!("{}: {wrong}", file_of(&entry.table))),
             Err(error) => found.findings.push(finding(error)?),
         }
     }
@@ -47,11 +55,17 @@ pub fn examine(store: &dyn Store, set: &SetId) -> Result<Result<Manifest, String
     store.manifest(set).map_or_else(|error| finding(error).map(Err), |manifest| Ok(Ok(manifest)))
 }
 
-/// Whether the file of a table is what was written.
-fn check(store: &dyn Store, set: &SetId, entry: &TableEntry) -> Result<bool> {
+/// Why the file of a table cannot be restored: it is not what was written, or its schema cannot be read.
+fn check(store: &dyn Store, set: &SetId, entry: &TableEntry) -> Result<Option<String>> {
     let mut file = store.open(set, entry)?;
-    let read = digest_of(&mut file.content).map_err(|error| Error::of_io(file_of(&entry.table), error))?;
-    Ok(read == (entry.sha256.clone(), entry.bytes))
+    let failed = |error| Error::of_io(file_of(&entry.table), error);
+    let mut head = Vec::new();
+    (&mut file.content).take(HEAD).read_to_end(&mut head).map_err(failed)?;
+    let mut content = head.as_slice().chain(&mut file.content);
+    if digest_of(&mut content).map_err(failed)? != (entry.sha256.clone(), entry.bytes) {
+        return Ok(Some("it is not what was written".into()));
+    }
+    Ok(read_schema(head.as_slice()).err().map(|error| format!("it cannot be restored: {error}")))
 }
 
 /// What is found to be wrong; of a storage that does not answer nothing was found.

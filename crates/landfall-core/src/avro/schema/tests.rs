@@ -68,6 +68,17 @@ fn names_are_found_by_the_rules_of_namespaces() {
 }
 
 #[test]
+fn rows_of_old_backups_may_be_called_like_a_type() {
+    for name in ["null", "boolean", "int", "long", "float", "double", "bytes", "string"] {
+        let text = format!(r#"{{"type":"record","name":"{name}","fields":[{{"name":"a","type":["null","{name}"]}}]}}"#);
+        let AvroType::Record(record) = root(&text) else { panic!() };
+        assert_eq!((record.name.as_str(), record.fields.len()), (name, 1));
+        let inner = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{text}}}]}}"#);
+        assert!(error(&inner).contains("which is that of another"), "{inner}");
+    }
+}
+
+#[test]
 fn own_properties_of_fields_are_kept() {
     let text = r#"{"type":"record","name":"R","fields":[{"name":"a_b","aliases":["x",1],"type":["null","string"],
         "default":null,"landfall.field":"a b","landfall.type":"object"}]}"#;
@@ -108,6 +119,6 @@ fn schemas_are_bounded() {
     assert!(error(&deep).contains("deeper than 64"));
     let deeper = "[".repeat(100_000);
     assert!(error(&deeper).contains("recursion limit"));
-    let wide = format!("[{}]", vec!["\"int\""; 9_000].join(","));
-    assert!(error(&wide).contains("more than 10000"));
+    let wide = format!("[{}]", vec!["\"int\""; 60_000].join(","));
+    assert!(error(&wide).contains("more than 100000"));
 }
