@@ -54,9 +54,9 @@ fn encoding(digit: u8) -> Encoding {
 
 fn limits(digit: u8) -> Limits {
     match digit {
-        b'1' => Limits { block_bytes: 8, record_bytes: 64 },
-        b'2' => Limits { block_bytes: 16, record_bytes: 32 },
-        _ => Limits { block_bytes: 4096, record_bytes: 64 },
+        b'1' => Limits { block_bytes: 8, record_bytes: 64, ..Limits::default() },
+        b'2' => Limits { block_bytes: 16, record_bytes: 32, ..Limits::default() },
+        _ => Limits { block_bytes: 4096, record_bytes: 64, ..Limits::default() },
     }
 }
 

@@ -70,8 +70,9 @@ fn row(at: usize, faulty: bool) -> [String; 5] {
 }
 
 fn validator() -> Validator {
-    let integer = FieldType::Integer { bare_number: true, group_char: None };
-    let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+    let integer = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
+    let datetime =
+        FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
     let text = FieldType::String(StringFormat::Default);
     let kinds = [integer.clone(), text, datetime, integer.clone(), integer];
     let fields =

@@ -46,7 +46,7 @@ const TIMES: &[Exception] = &[
 
 #[test]
 fn date_time() {
-    let kind = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+    let kind = FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
     check("date-time", kind, DATETIMES);
 }
 

@@ -38,6 +38,23 @@ impl NewReject {
         !self.deferred && is_waiting(&self.errors)
     }
 
+    /// The same, with no more than its first `most` bytes, and with the length and digest of all of them among its errors. One that may
+    /// still become a row by itself, since its parent is missing or its key not judged yet, has all of its bytes.
+    #[must_use]
+    pub fn with_at_most(mut self, most: u64) -> Self {
+        if self.raw.len() <= most || self.deferred || self.waiting() {
+            return self;
+        }
+        if let RawRecord::Whole(mut bytes) = self.raw {
+            let length = bytes.len() as u64;
+            self.errors.push(cut_error(most, length, &blake3::hash(&bytes)));
+            bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+            bytes.shrink_to_fit();
+            self.raw = RawRecord::Head(bytes, length);
+        }
+        self
+    }
+
     /// The state in which it enters the quarantine.
     #[must_use]
     pub const fn state(&self) -> RejectState {
@@ -51,6 +68,16 @@ pub fn is_waiting(errors: &[CellError]) -> bool {
     !errors.is_empty() && errors.iter().all(|error| error.code == ErrorCode::ForeignKey)
 }
 
+/// The error that says how much of a record is kept.
+#[must_use]
+pub fn cut_error(kept: u64, length: u64, digest: &blake3::Hash) -> CellError {
+    let message = format!(
+        "the quarantine keeps the first {kept} of its {length} bytes (BLAKE3 of all: {digest}), so that it cannot be retried; correct its \
+         source and load that again, or raise the limit (--max-rejected-record-bytes)"
+    );
+    CellError::new(ErrorCode::RecordTooLong, None, None, message)
+}
+
 /// The bytes of a rejected record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RawRecord {
@@ -58,6 +85,8 @@ pub enum RawRecord {
     Whole(Vec<u8>),
     /// Too many to hold: this many, to be read again from the source.
     Long(u64),
+    /// The first of them, and how many there are in all.
+    Head(Vec<u8>, u64),
 }
 
 impl RawRecord {
@@ -66,7 +95,16 @@ impl RawRecord {
     pub const fn len(&self) -> u64 {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
-            Self::Long(length) => *length,
+            Self::Long(length) | Self::Head(_, length) => *length,
+        }
+    }
+
+    /// Those that are at hand.
+    #[must_use]
+    pub fn held(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) | Self::Head(bytes, _) => bytes,
+            Self::Long(_) => &[],
         }
     }
 

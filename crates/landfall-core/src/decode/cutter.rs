@@ -209,12 +209,13 @@ impl Cutter {
     }
 
     fn read_header(&mut self, start: DataStart) -> Step {
-        if self.rows >= self.header.last_row() || (self.finished && self.buffer.units().is_empty()) {
+        if self.header.is_complete() || (self.finished && self.buffer.units().is_empty()) {
             return self.start_data(start);
         }
         let verdict = self.scanner().judge(0, self.limits.record_bytes, &mut NoCells);
         let row = self.rows + 1;
-        let wanted = self.header.has_row(row) && !self.is_comment_row(row);
+        let blank = matches!(verdict, Verdict::Good { end: 0, .. });
+        let wanted = self.header.wants(row, blank) && !self.is_comment_row(row);
         let next = match verdict {
             Verdict::More => return self.want_more(),
             Verdict::TooLong => return self.start_too_long(wanted, Some(start)),
@@ -273,12 +274,13 @@ impl Cutter {
         if self.counts_rows() || !self.rules.is_plain(window) {
             return None;
         }
-        if self.finished && window.len() == units.len() {
+        let most = self.rules.terminator.lines_up_to(window, self.limits.block_records).err();
+        if most.is_none() && self.finished && window.len() == units.len() {
             return Some(window.len());
         }
         // A CR that is the last byte may have its LF to come.
-        let lone_cr = || memchr::memrchr(b'\r', &window[..window.len() - 1]);
-        memchr::memrchr(b'\n', window).or_else(lone_cr).map(|at| at + 1)
+        let lone_cr = || memchr::memrchr(b'\r', &window[..window.len() - 1]).map(|at| at + 1);
+        most.or_else(|| memchr::memrchr(b'\n', window).map(|at| at + 1)).or_else(lone_cr)
     }
 
     /// Cuts a block by reading its records.
@@ -286,20 +288,23 @@ impl Cutter {
         let mut scanner = self.scanner();
         let (mut at, mut rows, mut marks) = (0, self.rows, Vec::new());
         let leaps = !self.counts_rows();
+        let mut left = self.limits.block_records;
         let verdict = loop {
-            if leaps && let Some(end) = self.stretch(&mut scanner, at) {
+            if leaps && let Some((end, lines)) = self.stretch(&mut scanner, at, left) {
                 scanner.seek(end);
-                at = end;
-                if at == scanner.bytes.len() {
+                (at, left) = (end, left.saturating_sub(lines));
+                if at == scanner.bytes.len() || left == 0 {
                     break Verdict::More;
                 }
             }
             let verdict = scanner.judge(at, self.limits.record_bytes, &mut NoCells);
             let Some((end, next)) = verdict.ends() else { break verdict };
             rows += 1;
+            left -= 1;
             marks.extend(self.mark(verdict, rows).map(|kind| Mark { start: at, end, next, kind }));
             at = next;
-            if at >= self.limits.block_bytes || at == scanner.bytes.len() || self.reaches_skip(at) {
+            let full = at >= self.limits.block_bytes || left == 0;
+            if full || at == scanner.bytes.len() || self.reaches_skip(at) {
                 break Verdict::More;
             }
         };
@@ -313,10 +318,16 @@ impl Cutter {
         }
     }
 
-    /// Where a stretch of records from `at` ends that the state machine need not read. None of them is longer than allowed.
-    fn stretch(&self, scanner: &mut Scanner<'_>, at: usize) -> Option<usize> {
+    /// Where a stretch of at most `most` records from `at` ends that the state machine need not read, and how many they are. None of
+    /// them is longer than allowed.
+    fn stretch(&self, scanner: &mut Scanner<'_>, at: usize, most: usize) -> Option<(usize, usize)> {
         let stop = (at + self.limits.record_bytes).min(self.limits.block_bytes).min(scanner.bytes.len());
-        scanner.stretch(at, stop.saturating_sub(1))
+        let end = scanner.stretch(at, stop.saturating_sub(1))?;
+        let records = &scanner.bytes[at..end];
+        match self.rules.terminator.lines_up_to(records, most) {
+            Ok(lines) => Some((end, lines)),
+            Err(length) => Some((at + length, most)),
+        }
     }
 
     /// What the decoder must be told about a record.

@@ -26,8 +26,9 @@ pub(super) fn wide(range: &Range<u32>) -> Range<usize> {
 }
 
 impl Draft {
-    /// An empty draft with room for what `bytes` of text usually have.
+    /// An empty draft with room for what `bytes` of text usually have. Those of one long record are no measure.
     pub(super) fn for_text(bytes: usize) -> Self {
+        let bytes = bytes.min(1 << 20);
         Self {
             cells: Vec::with_capacity(bytes / 8 + 8),
             firsts: Vec::with_capacity(bytes / 32 + 8),

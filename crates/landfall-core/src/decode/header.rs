@@ -1,5 +1,7 @@
 //! The header: the labels of the columns, and where the data start.
 
+use std::collections::VecDeque;
+
 use super::records::{Fault, Records};
 use crate::schema::{Dialect, HeaderRows};
 
@@ -22,10 +24,14 @@ pub struct DataStart {
 }
 
 /// Collects the header's records.
+///
+/// A number in `headerRows` counts every record of the file, as in the reference validator. Where a comment or a blank line stands at
+/// that number, the header is the next record that is neither: data never take the place of a header that is declared, since nothing
+/// would then hold the columns against the dictionary.
 #[derive(Debug)]
 pub(super) struct Header {
-    /// The numbers of its records, counted from 1.
-    rows: Vec<u64>,
+    /// The numbers of its records that are still to come, counted from 1.
+    rows: VecDeque<u64>,
     join: String,
     labels: Option<Vec<String>>,
     /// The text last seen in each column.
@@ -36,20 +42,21 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn new(dialect: &Dialect) -> Self {
         let rows = match &dialect.header {
-            HeaderRows::None => Vec::new(),
-            HeaderRows::At(rows) => rows.clone(),
+            HeaderRows::None => VecDeque::new(),
+            HeaderRows::At(rows) => rows.iter().copied().collect(),
         };
         Self { rows, join: dialect.header_join.clone(), labels: None, previous: Vec::new(), fault: None }
     }
 
-    /// The number of records up to and including the last one of the header.
-    pub(super) fn last_row(&self) -> u64 {
-        self.rows.iter().copied().max().unwrap_or(0)
+    /// Whether no record of it is still to come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.rows.is_empty()
     }
 
-    /// Whether the record of this number, counted from 1, is part of the header.
-    pub(super) fn has_row(&self, row: u64) -> bool {
-        self.rows.contains(&row)
+    /// Whether the record of this number, counted from 1 and no comment, is part of the header. A `blank` line cannot begin it.
+    pub(super) fn wants(&self, row: u64, blank: bool) -> bool {
+        let begins = self.labels.is_none() && self.fault.is_none();
+        self.rows.front().is_some_and(|&next| row >= next) && !(blank && begins)
     }
 
     /// The labels, where the header could be read.
@@ -57,16 +64,18 @@ impl Header {
         self.labels.as_deref().filter(|_| self.fault.is_none())
     }
 
-    /// Takes the first fault.
+    /// Takes a record of the header that cannot be read; the first fault is kept.
     pub(super) fn fail(&mut self, fault: HeaderFault) {
+        self.rows.pop_front();
         self.fault.get_or_insert(fault);
     }
 
     /// Takes a record of the header.
     pub(super) fn add(&mut self, records: &Records) {
         if let Some((_, fault)) = records.faults().first() {
-            self.fail(HeaderFault::Malformed(fault.clone()));
+            return self.fail(HeaderFault::Malformed(fault.clone()));
         }
+        self.rows.pop_front();
         self.labels.get_or_insert_default();
         if !records.is_empty() {
             (0..records.width(0))

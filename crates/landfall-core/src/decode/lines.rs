@@ -95,6 +95,22 @@ impl Terminator {
         }
     }
 
+    /// How many lines end in `bytes`, where they are no more than `most`; otherwise where the first `most` of them end. Where lines end in
+    /// different ways, up to twice as many may be counted as `most`. A text that is declared to end lines is not looked for.
+    pub(super) fn lines_up_to(&self, bytes: &[u8], most: usize) -> Result<usize, usize> {
+        if self.is_custom() {
+            return Ok(0);
+        }
+        let (lf, cr) = (memchr_iter(b'\n', bytes).count(), memchr_iter(b'\r', bytes).count());
+        if lf.max(cr) <= most {
+            return Ok(lf.max(cr));
+        }
+        let (byte, after) = if lf > most { (b'\n', 0) } else { (b'\r', 1) };
+        // More of them follow, so that the LF of a CRLF is at hand.
+        let end = memchr_iter(byte, bytes).nth(most.saturating_sub(1)).map_or(bytes.len(), |at| at + 1);
+        Err(end + usize::from(after == 1 && bytes.get(end) == Some(&b'\n')))
+    }
+
     /// Whether a cut at `at` would go through the middle of a CRLF.
     pub(super) fn splits(&self, bytes: &[u8], at: usize) -> bool {
         matches!(self, Self::Any) && at > 0 && bytes[at - 1] == b'\r' && bytes.get(at) == Some(&b'\n')
@@ -127,6 +143,22 @@ mod tests {
         assert_eq!(any.find(text, 7, false), None, "an LF may follow");
         assert_eq!(any.find(text, 7, true), Some((8, 9)));
         assert_eq!(any.count(text), 4);
+    }
+
+    #[test]
+    fn lines_are_counted_up_to_a_bound() {
+        let any = Terminator::Any;
+        for (text, most, expected) in [
+            (&b"a\nb\n"[..], 2, Ok(2)),
+            (b"a\nb\nc\n", 2, Err(4)),
+            (b"a\r\nb\r\nc\r\n", 2, Err(6)),
+            (b"a\rb\rc\r", 1, Err(2)),
+            (b"a\rb\r\nc\rd", 2, Err(5)),
+            (b"\n\n\n\n", 1, Err(1)),
+            (b"abc", 1, Ok(0)),
+        ] {
+            assert_eq!(any.lines_up_to(text, most), expected, "{text:?}");
+        }
     }
 
     #[test]

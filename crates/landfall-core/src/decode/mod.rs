@@ -32,4 +32,5 @@ pub use decoder::Decoder;
 pub use header::{DataStart, HeaderFault};
 pub use limits::Limits;
 pub use records::{Fault, Records, Span};
+pub use rules::NULL_CELL;
 pub use whole::{Decoded, Part, decode_all};

@@ -3,6 +3,10 @@
 use super::{events::Needles, lines::Terminator};
 use crate::schema::Dialect;
 
+/// The text of a cell that is null in MySQL's form ([`Dialect::is_mysql`]), where `\N` and the text `\N`, written `\\N`, are two things. No value
+/// can be the same, since a text with NUL characters is none.
+pub const NULL_CELL: &str = "\0null\0cell\0";
+
 /// The dialect, prepared for scanning one kind of bytes: those of the source, or UTF-8 text.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
@@ -10,6 +14,8 @@ pub(super) struct Rules {
     pub(super) quote: Option<u8>,
     pub(super) double_quote: bool,
     pub(super) escape: Option<u8>,
+    /// Whether escapes are those of MySQL.
+    mysql: bool,
     pub(super) skip_spaces: bool,
     comment: Option<u8>,
     /// Whether the delimiter has a second meaning.
@@ -35,6 +41,7 @@ impl Rules {
             quote: dialect.quote_char,
             double_quote: dialect.double_quote || twin,
             escape,
+            mysql: dialect.is_mysql(),
             skip_spaces: dialect.skip_initial_space,
             comment: dialect.comment_char.filter(|&byte| !matches!(byte, b'\n' | b'\r')),
             needles: needles(dialect, escape, &terminator),
@@ -75,14 +82,31 @@ impl Rules {
 
     /// Appends a cell's text without its doubled quotes and escapes.
     pub(super) fn unescape(&self, cell: &[u8], quoted: bool, out: &mut Vec<u8>) {
+        if self.mysql && !quoted && matches!(cell, [first, b'N'] if Some(*first) == self.escape) {
+            return out.extend_from_slice(NULL_CELL.as_bytes());
+        }
         let doubled = self.quote.filter(|_| quoted && self.double_quote);
         let mut rest = cell;
         while let Some(at) = find(rest, self.escape, doubled) {
             out.extend_from_slice(&rest[..at]);
-            out.push(rest.get(at + 1).copied().unwrap_or(rest[at]));
+            let escaped = rest.get(at + 1).copied().unwrap_or(rest[at]);
+            out.push(if self.mysql && Some(rest[at]) == self.escape { mysql_character(escaped) } else { escaped });
             rest = &rest[(at + 2).min(rest.len())..];
         }
         out.extend_from_slice(rest);
+    }
+}
+
+/// What a character stands for behind MySQL's escape character.
+const fn mysql_character(escaped: u8) -> u8 {
+    match escaped {
+        b'0' => 0,
+        b'b' => 8,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'Z' => 26,
+        other => other,
     }
 }
 

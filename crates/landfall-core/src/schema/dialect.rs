@@ -11,7 +11,7 @@ pub struct Dialect {
     pub quote_char: Option<u8>,
     /// Two quotes within a quoted cell are one.
     pub double_quote: bool,
-    /// The character that takes the meaning from the next one.
+    /// The character that takes the meaning from the next one; see also [`Dialect::is_mysql`].
     pub escape_char: Option<u8>,
     /// A cell with exactly this text is a missing value.
     pub null_sequence: Option<String>,
@@ -27,6 +27,20 @@ pub struct Dialect {
     pub comment_rows: Vec<u64>,
     /// What ends a record.
     pub line_terminator: LineTerminator,
+}
+
+impl Dialect {
+    /// Whether the file is written as `SELECT … INTO OUTFILE` of MySQL and MariaDB writes it: where `nullSequence` is the escape
+    /// character and an `N`, which no cell could be otherwise, since the escape character would be taken away. Then `\N` without quotes is
+    /// a missing value, and `\0`, `\b`, `\n`, `\r`, `\t` and `\Z` are control characters.
+    ///
+    /// <https://dev.mysql.com/doc/refman/8.4/en/load-data.html>
+    #[must_use]
+    pub fn is_mysql(&self) -> bool {
+        let escape = self.escape_char.filter(|_| self.escape_char != self.quote_char);
+        let null = self.null_sequence.as_deref().map(str::as_bytes);
+        matches!((escape, null), (Some(escape), Some([first, b'N'])) if *first == escape)
+    }
 }
 
 impl Default for Dialect {

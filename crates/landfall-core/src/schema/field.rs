@@ -32,6 +32,8 @@ pub enum FieldType {
         bare_number: bool,
         /// The text between groups of digits, where there is one.
         group_char: Option<String>,
+        /// `8.0` is 8: a point with nothing but zeros may follow, as programs write that keep whole numbers as floating ones.
+        zero_decimals: bool,
     },
     /// A decimal number; every digit is kept.
     Number(NumberFormat),
@@ -48,6 +50,8 @@ pub enum FieldType {
         /// The zone (IANA name or offset such as `+02:00`) that a value without a zone is in. Without it, such a value
         /// is a type error.
         timezone: Option<String>,
+        /// Which of the two points in time a value without an offset is, where clocks went back in that zone.
+        ambiguous: Ambiguous,
     },
     /// A calendar year, as an integer.
     Year,
@@ -176,6 +180,30 @@ pub enum TemporalFormat {
     Any,
     /// A `strptime` pattern of Python's, such as `%d/%m/%Y`.
     Pattern(String),
+}
+
+/// What becomes of a local time that occurs twice, since clocks went back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ambiguous {
+    /// It is no value: nobody can tell which of the two it is.
+    #[default]
+    Reject,
+    /// It is the first of the two: daylight saving time.
+    Earlier,
+    /// It is the second of the two: standard time.
+    Later,
+}
+
+impl Ambiguous {
+    /// The word for it in a dictionary.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Earlier => "earlier",
+            Self::Later => "later",
+        }
+    }
 }
 
 /// The type of a list's items.

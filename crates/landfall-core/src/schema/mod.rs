@@ -17,8 +17,8 @@ pub use descriptor::{Loader, folded};
 pub use dialect::{Dialect, HeaderRows, LineTerminator};
 pub use document::{DescriptorError, DescriptorErrors};
 pub use field::{
-    BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat,
-    TemporalFormat,
+    Ambiguous, BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat,
+    StringFormat, TemporalFormat,
 };
 pub use overrides::Overrides;
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    BooleanWords, Constraints, Dialect, Encoding, Field, FieldType, FieldsMatch, ForeignKey, GeoFormat, GeopointFormat,
-    HeaderRows, LineTerminator, ListItem, StringFormat, TableSchema, TemporalFormat,
+    Ambiguous, BooleanWords, Constraints, Dialect, Encoding, Field, FieldType, FieldsMatch, ForeignKey, GeoFormat,
+    GeopointFormat, HeaderRows, LineTerminator, ListItem, StringFormat, TableSchema, TemporalFormat,
 };
 
 /// The Table Schema of a table.
@@ -73,9 +73,10 @@ fn properties(kind: &FieldType) -> Map<String, Value> {
     let texts = |texts: &[String], default: &[String]| (texts != default).then(|| json!(texts));
     match kind {
         FieldType::String(format) => add("format", string_format(*format)),
-        FieldType::Integer { bare_number, group_char } => {
+        FieldType::Integer { bare_number, group_char, zero_decimals } => {
             add("bareNumber", bare(*bare_number));
             add("groupChar", group_char.as_ref().map(|text| json!(text)));
+            add("decimals", zero_decimals.then_some(json!("zero")));
         }
         FieldType::Number(format) => {
             add("decimalChar", (format.decimal_char != ".").then(|| json!(format.decimal_char)));
@@ -88,9 +89,10 @@ fn properties(kind: &FieldType) -> Map<String, Value> {
             add("falseValues", texts(&words.false_values, &default.false_values));
         }
         FieldType::Date(format) | FieldType::Time(format) => add("format", temporal_format(format)),
-        FieldType::Datetime { format, timezone } => {
+        FieldType::Datetime { format, timezone, ambiguous } => {
             add("format", temporal_format(format));
             add("timezone", timezone.as_ref().map(|zone| json!(zone)));
+            add("ambiguous", (*ambiguous != Ambiguous::Reject).then(|| json!(ambiguous.name())));
         }
         FieldType::List { delimiter, item } => {
             add("delimiter", (delimiter != ",").then(|| json!(delimiter)));
@@ -258,6 +260,8 @@ resources:
         - {name: born, type: date, format: "%d/%m/%Y", constraints: {minimum: "01/01/1900"}}
         - {name: at, type: time, format: any}
         - {name: hired, type: datetime, timezone: Europe/Berlin}
+        - {name: left, type: datetime, timezone: Europe/Berlin, ambiguous: later}
+        - {name: floor, type: integer, decimals: zero}
         - {name: pay, type: number, decimalChar: ",", groupChar: ".", constraints: {exclusiveMinimum: "0"}}
         - {name: active, type: boolean, trueValues: [yes], falseValues: [no]}
         - {name: tags, type: list, delimiter: ";", itemType: integer}

@@ -15,7 +15,7 @@ use super::{
     problem::{Cause, Found, shown},
 };
 use crate::{
-    decode::json::JsonKind,
+    decode::{NULL_CELL, json::JsonKind},
     reject::{CellError, ErrorCode},
     schema::Field,
 };
@@ -471,6 +471,7 @@ impl<R: Reader> ReadColumn for FieldColumn<R> {
     fn required_error(&self, text: Option<&str>) -> Option<CellError> {
         self.required.then(|| {
             let message = format!("field {}: the value is missing, and the field is required", shown(&self.name));
+            let text = text.map(|text| if text == NULL_CELL { "\\N" } else { text });
             CellError::new(ErrorCode::ConstraintError, Some(Arc::clone(&self.name)), text, message)
         })
     }

@@ -24,8 +24,8 @@ pub(super) fn column(field: &Field, position: u32, in_key: bool) -> Result<Box<d
         FieldType::String(StringFormat::Default) => boxed(field, position, TextReader::STRING),
         FieldType::Any => boxed(field, position, TextReader::ANY),
         FieldType::String(format) => boxed(field, position, FormatReader::new(*format)),
-        FieldType::Integer { bare_number, group_char } => {
-            boxed(field, position, IntegerReader::new(*bare_number, group_char.clone()))
+        FieldType::Integer { bare_number, group_char, zero_decimals } => {
+            boxed(field, position, IntegerReader::new(*bare_number, group_char.clone(), *zero_decimals))
         }
         FieldType::Number(format) if format.decimal_char.is_empty() => Err(refuse("decimalChar", "is empty".into())),
         FieldType::Number(format) => boxed(field, position, NumberReader::new(format.clone(), in_key)),
@@ -36,8 +36,9 @@ pub(super) fn column(field: &Field, position: u32, in_key: bool) -> Result<Box<d
         FieldType::Time(format) => {
             boxed(field, position, TimeReader::new(format).map_err(|why| refuse("format", why))?)
         }
-        FieldType::Datetime { format, timezone } => {
-            let reader = DatetimeReader::new(format, timezone.as_deref()).map_err(|(rule, why)| refuse(rule, why))?;
+        FieldType::Datetime { format, timezone, ambiguous } => {
+            let reader = DatetimeReader::new(format, timezone.as_deref(), *ambiguous);
+            let reader = reader.map_err(|(rule, why)| refuse(rule, why))?;
             boxed(field, position, reader)
         }
         FieldType::Year => boxed(field, position, YearReader),

@@ -1,5 +1,7 @@
 //! Whole numbers: `integer` and `year`.
 
+use std::borrow::Cow;
+
 use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
 
@@ -15,11 +17,25 @@ use crate::decode::json::JsonKind;
 pub(super) struct IntegerReader {
     bare_number: bool,
     group_char: Option<String>,
+    zero_decimals: bool,
 }
 
 impl IntegerReader {
-    pub(super) fn new(bare_number: bool, group_char: Option<String>) -> Self {
-        Self { bare_number, group_char }
+    pub(super) fn new(bare_number: bool, group_char: Option<String>, zero_decimals: bool) -> Self {
+        Self { bare_number, group_char, zero_decimals }
+    }
+
+    /// What may stand between a whole number and its zeros.
+    const fn point(&self) -> &'static str {
+        if self.zero_decimals { "." } else { "" }
+    }
+
+    /// `number` without a point and zeros behind it, where the dictionary says that they may stand there.
+    fn whole<'a>(&self, number: &'a str) -> &'a str {
+        match number.split_once('.').filter(|_| self.zero_decimals) {
+            Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
+            _ => number,
+        }
     }
 }
 
@@ -72,8 +88,8 @@ impl Reader for IntegerReader {
     }
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
-        let number = if self.bare_number { text } else { digits::trimmed(text, "") };
-        long(&digits::ungrouped(number, self.group_char.as_deref())?)
+        let number = if self.bare_number { Cow::Borrowed(text) } else { digits::bared(text, self.point())? };
+        long(&digits::ungrouped(self.whole(&number), self.group_char.as_deref())?)
     }
 
     fn json_kinds(&self) -> &[JsonKind] {
@@ -138,7 +154,7 @@ mod tests {
     use crate::schema::FieldType;
 
     fn integer(bare_number: bool, group_char: Option<&str>) -> FieldType {
-        FieldType::Integer { bare_number, group_char: group_char.map(Into::into) }
+        FieldType::Integer { bare_number, group_char: group_char.map(Into::into), zero_decimals: false }
     }
 
     #[test]
@@ -178,7 +194,7 @@ mod tests {
         for (text, value) in [("€95", 95), ("95%", 95), ("-95%", -95), ("€-95 EUR", -95), ("+5", 5)] {
             assert_eq!(integer_of(&kind, text), Some(value), "{text}");
         }
-        for text in ["a1b2", "x", "1.5"] {
+        for text in ["a1b2", "x", "1.5", "(5)", "5-", "\u{2212}5", "5 k", "12 Mio", "1e3 EUR"] {
             assert_eq!(integer_of(&kind, text), None, "{text}");
         }
     }
@@ -186,7 +202,45 @@ mod tests {
     #[test]
     fn grouped_integers() {
         assert_eq!(integer_of(&integer(true, Some(",")), "1,000,000"), Some(1_000_000));
-        assert_eq!(integer_of(&integer(true, Some(",")), "1,,0"), None);
+        assert_eq!(integer_of(&integer(true, Some(",")), "12,34,567"), Some(1_234_567));
+        for text in ["1,,0", "1,5", "1,0000", "0,001", ",100"] {
+            assert_eq!(integer_of(&integer(true, Some(",")), text), None, "{text}");
+            assert_eq!(integer_of(&integer(false, Some(",")), text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_the_point_are_taken_where_the_dictionary_says_so() {
+        let kind = |bare_number, group_char: Option<&str>| FieldType::Integer {
+            bare_number,
+            group_char: group_char.map(Into::into),
+            zero_decimals: true,
+        };
+        for (text, value) in [("8.0", 8), ("-8.000", -8), ("8", 8), ("+0.0", 0), ("9223372036854775807.0", i64::MAX)] {
+            assert_eq!(integer_of(&kind(true, None), text), Some(value), "{text}");
+            assert_eq!(integer_of(&integer(true, None), text), (!text.contains('.')).then_some(value), "{text}");
+        }
+        for text in [
+            "8.1",
+            "8.",
+            ".0",
+            "8.0.0",
+            "8.00000000000000000001",
+            "8,0",
+            "8.0e0",
+            "8.0 ",
+            "-.0",
+            "9223372036854775808.0",
+        ] {
+            assert_eq!(integer_of(&kind(true, None), text), None, "{text}");
+        }
+        assert_eq!(integer_of(&kind(true, Some(",")), "1,234.0"), Some(1234));
+        assert_eq!(integer_of(&kind(true, Some(",")), "1.0,000"), None);
+        for (text, value) in
+            [("€ 8.0", Some(8)), ("8.0 kg", Some(8)), ("8.5 kg", None), ("(8.0)", None), ("8.0-", None)]
+        {
+            assert_eq!(integer_of(&kind(false, None), text), value, "{text}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     decode::json::JsonKind,
-    schema::{BooleanWords, ListItem, NumberFormat, TemporalFormat},
+    schema::{Ambiguous, BooleanWords, ListItem, NumberFormat, TemporalFormat},
 };
 
 /// Reads `list`.
@@ -44,10 +44,12 @@ impl Item {
         let form = TemporalFormat::Default;
         Ok(match kind {
             ListItem::String => Self::Text,
-            ListItem::Integer => Self::Integer(IntegerReader::new(true, None)),
+            ListItem::Integer => Self::Integer(IntegerReader::new(true, None, false)),
             ListItem::Number => Self::Number(NumberReader::new(NumberFormat::default(), false)),
             ListItem::Boolean => Self::Boolean(BooleanReader::new(BooleanWords::default())),
-            ListItem::Datetime => Self::Datetime(DatetimeReader::new(&form, None).map_err(|(_, why)| why)?),
+            ListItem::Datetime => {
+                Self::Datetime(DatetimeReader::new(&form, None, Ambiguous::Reject).map_err(|(_, why)| why)?)
+            }
             ListItem::Date => Self::Date(DateReader::new(&form)?),
             ListItem::Time => Self::Time(TimeReader::new(&form)?),
         })

@@ -7,8 +7,10 @@
 //! say, it is a `type-error` here:
 //!
 //! - integers and numbers with white space around them, underscores (`1_000`) or digits of other scripts; `Infinity`,
-//!   `sNaN`, `-NaN`; an integer beyond 64 bits; a number whose exponent has more than 17 digits; group separators that are
-//!   not between digits before the decimal point;
+//!   `sNaN`, `-NaN`; an integer beyond 64 bits; a number whose exponent has more than 17 digits; groups of digits that are not of
+//!   three (or as in India), stand behind the decimal point, or begin with a zero: `1,5`, `0,500`;
+//! - with `bareNumber: false`, other characters around a number than currencies, `%` and units known not to change it (`units`):
+//!   `(2.00)`, `3.00-`, `−5`, `12.5 k` and `5 CR` would lose their sign or scale;
 //! - `2021-1-1` for a date; `24:00:00`, a comma before the fraction, `+01` or `+0100` as an offset, a space or `t` for the `T`
 //!   and `z` for `Z` in `default` forms (`any` takes the last four);
 //! - fractions of a second finer than a microsecond, unless the further digits are zeros; a leap second (both refuse it);
@@ -63,6 +65,7 @@ mod temporal;
 #[cfg(test)]
 mod tests;
 mod text;
+mod units;
 mod value;
 mod whole;
 

@@ -35,10 +35,10 @@ impl NumberReader {
         if self.standard || special {
             return Ok(Cow::Borrowed(text));
         }
-        let number = if self.format.bare_number { text } else { digits::trimmed(text, point) };
+        let number = if self.format.bare_number { Cow::Borrowed(text) } else { digits::bared(text, point)? };
         let (whole, fraction) = match number.split_once(point) {
             Some((whole, fraction)) => (whole, Some(fraction)),
-            None => (number, None),
+            None => (&*number, None),
         };
         let whole = digits::ungrouped(whole, self.format.group_char.as_deref())?;
         if point != "." && (whole.contains('.') || fraction.is_some_and(|fraction| fraction.contains('.'))) {
@@ -145,6 +145,24 @@ mod tests {
     fn numbers_among_other_characters() {
         let cases = [("€1.5", Some("1.5")), ("15%", Some("15")), ("$-.5", Some("-0.5")), ("x", None), ("1 2", None)];
         check(&number(".", None, false), &cases);
-        check(&number(",", Some("."), false), &[("EUR 1.234,50", Some("1234.50"))]);
+        check(&number(",", Some("."), false), &[("EUR 1.234,50", Some("1234.50")), ("Rs.500", Some("500"))]);
+    }
+
+    #[test]
+    fn a_sign_or_scale_around_a_number_is_not_lost() {
+        let cases =
+            [("(2.00)", None), ("3.00-", None), ("\u{2212}5", None), ("12.5 k", None), ("-€2.00", Some("-2.00"))];
+        check(&number(".", None, false), &cases);
+        let cases = [("10 23,5", None), ("1 023,5", Some("1023.5")), ("1 023,5-", None), ("1 02,5 €", None)];
+        check(&number(",", Some(" "), false), &cases);
+    }
+
+    #[test]
+    fn groups_of_other_sizes_are_no_number() {
+        check(&number(".", Some(","), true), &[("1,5", None), ("1,23,456.5", Some("123456.5")), ("0,500", None)]);
+        check(
+            &number(",", Some("."), true),
+            &[("1.5", None), ("1.500", Some("1500")), ("0.500", None), ("1.50,0", None)],
+        );
     }
 }

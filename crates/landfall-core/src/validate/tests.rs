@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn integer() -> FieldType {
-    FieldType::Integer { bare_number: true, group_char: None }
+    FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false }
 }
 
 fn string() -> FieldType {
@@ -252,7 +252,8 @@ fn bounds_compare_values() {
         breaks(date, bounds("2/1/2020", "1/2/2020"), &["1/1/2020", "02/01/2020", "1/2/2020"]),
         [true, false, true]
     );
-    let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+    let datetime =
+        FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
     let texts = ["2020-01-01T00:59:59+01:00", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"];
     assert_eq!(
         breaks(datetime, bounds("2020-01-01T01:00:00+01:00", "2021-01-01T00:00:00Z"), &texts),
@@ -275,7 +276,8 @@ fn enums_compare_values() {
     let number = FieldType::Number(NumberFormat::default());
     assert_eq!(breaks(number, of(&["1.0", "2e1"]), &["1", "1.00", "20", "2"]), [false, false, false, true]);
     assert_eq!(breaks(integer(), of(&["7", "1"]), &["007", "1", "2"]), [false, false, true]);
-    let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+    let datetime =
+        FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
     let texts = ["2020-01-01T01:00:00+01:00", "2020-01-01T00:00:01Z"];
     assert_eq!(breaks(datetime, of(&["2020-01-01T00:00:00Z"]), &texts), [false, true]);
     assert_eq!(breaks(FieldType::Array, of(&["[1, 2.0]"]), &["[1.0,2]", "[2,1]"]), [false, true]);

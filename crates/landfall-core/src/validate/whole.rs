@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     decode::{
-        Fault,
+        Fault, Limits,
         json::{ExtraMember, JsonKind},
     },
     reject::{CellError, ErrorCode},
@@ -213,6 +213,13 @@ fn fault_error(fault: &Fault) -> CellError {
                 "the record cannot be split into cells: text follows the closing quote of cell {}; a quote within a \
                  quoted cell is written twice",
                 column + 1
+            ),
+        ),
+        Fault::TooManyCells => (
+            ErrorCode::SourceError,
+            format!(
+                "the record has more than {} cells, which no table has; it may have another delimiter or line end",
+                Limits::MOST_CELLS
             ),
         ),
         Fault::Json { offset, reason } => {

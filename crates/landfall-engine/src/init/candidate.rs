@@ -2,6 +2,7 @@
 //! that a type would read and yet not keep, such as the zeros of `00123`.
 
 use landfall_core::{
+    decode::NULL_CELL,
     schema::{BooleanWords, Constraints, Dialect, Field, FieldType, NumberFormat, StringFormat, TemporalFormat},
     validate::ValueReader,
 };
@@ -35,7 +36,10 @@ const DATES: [&str; 5] = ["%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d
 /// The types that columns of a file with this dialect may have, the preferred ones first. Text comes after them all.
 pub(super) fn candidates(dialect: &Dialect) -> Vec<Candidate> {
     let mut all = vec![
-        Candidate { taboo: is_no_integer, ..plain(FieldType::Integer { bare_number: true, group_char: None }) },
+        Candidate {
+            taboo: is_no_integer,
+            ..plain(FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false })
+        },
         Candidate { taboo: is_no_number, ..plain(FieldType::Number(NumberFormat::default())) },
     ];
     if dialect.delimiter != b',' {
@@ -68,7 +72,11 @@ fn never(_: &str) -> bool {
 /// The forms of ISO 8601, first with a zone in the values, then without.
 fn add_iso_datetimes(all: &mut Vec<Candidate>) {
     let datetime = |format: &TemporalFormat, timezone: Option<&str>| {
-        plain(FieldType::Datetime { format: format.clone(), timezone: timezone.map(String::from) })
+        plain(FieldType::Datetime {
+            format: format.clone(),
+            timezone: timezone.map(String::from),
+            ambiguous: Default::default(),
+        })
     };
     for format in [TemporalFormat::Default, TemporalFormat::Any] {
         let zoned = all.len();
@@ -86,7 +94,7 @@ fn add_twins(all: &mut Vec<Candidate>) {
                 let format = TemporalFormat::Pattern(date.join(&between.to_string()) + time);
                 let kind = match time {
                     "" => FieldType::Date(format),
-                    _ => FieldType::Datetime { format, timezone: Some("UTC".into()) },
+                    _ => FieldType::Datetime { format, timezone: Some("UTC".into()), ambiguous: Default::default() },
                 };
                 all.push(Candidate { twin: Some(twin), ..plain(kind) });
             }
@@ -114,7 +122,7 @@ pub(super) fn field(name: &str, kind: &FieldType, required: bool) -> Field {
         description: None,
         kind: kind.clone(),
         constraints: Constraints { required, ..Constraints::default() },
-        missing_values: vec![String::new()],
+        missing_values: vec![String::new(), NULL_CELL.to_owned()],
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Fit {
 
 impl Fit {
     fn new(file: &Examined, dialect: Dialect, encoding: Encoding) -> Self {
-        let sample = Sample::new(&file.prefix, file.cut, &dialect, encoding);
+        let sample = Sample::new(&file.prefix, file.cut, &dialect, encoding).without_comments();
         let (width, count) = sample.width();
         let all = sample.records.len() + sample.faults;
         Self { dialect, sample, width, share: count * 100 / all.max(1) }
@@ -41,8 +41,20 @@ impl Fit {
 /// The dialect of a file.
 pub(super) fn find(file: &Examined) -> Fit {
     let fits = quotes().into_iter().map(|quotes| best_delimiter(file, &quotes));
-    fits.reduce(|best, next| if is_better(&best, &next) { next } else { best })
-        .unwrap_or_else(|| Fit::new(file, Dialect::default(), file.encoding))
+    let fit = fits
+        .reduce(|best, next| if is_better(&best, &next) { next } else { best })
+        .unwrap_or_else(|| Fit::new(file, Dialect::default(), file.encoding));
+    as_mysql(file, &fit).unwrap_or(fit)
+}
+
+/// The same file in MySQL's form, where cells are `\N` and nothing speaks against it.
+fn as_mysql(file: &Examined, fit: &Fit) -> Option<Fit> {
+    let escapes = Dialect { escape_char: Some(b'\\'), null_sequence: Some("\\N".into()), ..fit.dialect.clone() };
+    let mysql = best_delimiter(file, &escapes);
+    let plain = Dialect { escape_char: None, null_sequence: None, ..mysql.dialect.clone() };
+    let plain = Fit::new(file, plain, file.encoding);
+    plain.sample.records.iter().flatten().find(|cell| *cell == "\\N")?;
+    (mysql.sample.faults <= fit.sample.faults && mysql.share >= fit.share).then_some(mysql)
 }
 
 /// The ways of quoting, the usual one first.
@@ -118,5 +130,18 @@ mod tests {
         assert_eq!(found("a,b\n\"x\" of y,2\n\"y\" of z,4\n\"z\",5\n"), (',', None, None, 2));
         assert_eq!(found("a,b\n\"x \\\" y, z\",2\n\"y\",4\n"), (',', Some(b'"'), Some(b'\\'), 2));
         assert_eq!(found("a,b\n\"1\n2\",3\n\"x,\"\"y\",2\n").3, 2);
+    }
+
+    #[test]
+    fn mysql_s_form_is_found_by_its_null() {
+        let quote = Some(b'"');
+        assert_eq!(found("1\tx\\ty\n2\t\\N\n3\ta\\\nb\n"), ('\t', quote, Some(b'\\'), 2));
+        assert_eq!(found("1,\\N\n2,C:\\New\n3,x\n").2, Some(b'\\'));
+        assert_eq!(found("1,C:\\New\n2,C:\\N x\n3,x\n").2, None);
+    }
+
+    #[test]
+    fn comments_at_the_beginning_are_no_records() {
+        assert_eq!(found("# made by hand\n# \"x\n\nid,name\n1,Al\n").3, 2);
     }
 }

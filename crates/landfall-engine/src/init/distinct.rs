@@ -11,11 +11,32 @@ use landfall_core::{keys::IntegerSet, schema::FieldType};
 
 use super::records::{Place, Tally};
 
-/// The most pages of integers (some kilobytes each, at the worst).
-const MOST_PAGES: usize = 20_000;
-/// The most hashes of a column that is likely to be a key, and of any other.
-pub(super) const MANY: usize = 4_000_000;
-pub(super) const FEW: usize = 200_000;
+/// The most hashes of all columns that are likely to be keys, of all others, and of one of these.
+const MANY: usize = 4_000_000;
+const OTHERS: usize = 2_000_000;
+const FEW: usize = 200_000;
+/// The most pages of integers of all columns that are likely to be keys, and of all others. At the worst, eight values take 8 KiB.
+const MANY_PAGES: usize = 20_000;
+const OTHER_PAGES: usize = 10_000;
+
+/// How much of a column is held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    texts: usize,
+    pages: usize,
+}
+
+impl Room {
+    /// The room of a column that is one of so many which are likely to be keys.
+    pub(super) fn of_likely(columns: usize) -> Self {
+        Self { texts: MANY / columns.max(1), pages: MANY_PAGES / columns.max(1) }
+    }
+
+    /// The room of another column, of so many.
+    pub(super) fn of_other(columns: usize) -> Self {
+        Self { texts: FEW.min(OTHERS / columns.max(1)), pages: OTHER_PAGES / columns.max(1) }
+    }
+}
 /// After so many values, one repeated value in twenty shows that the column is no key.
 const PATIENCE: u64 = 1000;
 
@@ -51,7 +72,7 @@ pub(super) const fn may_be_key(kind: &FieldType) -> bool {
 #[derive(Debug, Clone)]
 pub(super) struct Distinct {
     seen: Seen,
-    limit: usize,
+    room: Room,
     /// Values, repeated ones too.
     pub(super) values: u64,
     /// Values that occurred before.
@@ -69,14 +90,14 @@ enum Seen {
 }
 
 impl Distinct {
-    /// An empty set for values of `kind`, of which at most `limit` are held where they are text.
-    pub(super) fn new(kind: &FieldType, limit: usize) -> Self {
+    /// An empty set for values of `kind`, of which no more are held than `room` has place for.
+    pub(super) fn new(kind: &FieldType, room: Room) -> Self {
         let seen = match kind {
             FieldType::Integer { .. } => Seen::Integers(IntegerSet::default()),
             FieldType::String(_) => Seen::Texts(HashSet::new()),
             _ => Seen::Repeated,
         };
-        Self { seen, limit, values: 0, repeated: Tally::default() }
+        Self { seen, room, values: 0, repeated: Tally::default() }
     }
 
     /// Adds the value at `place`.
@@ -95,8 +116,8 @@ impl Distinct {
 
     fn bound(&mut self) {
         let full = match &self.seen {
-            Seen::Integers(set) => set.pages() > MOST_PAGES,
-            Seen::Texts(set) => set.len() > self.limit,
+            Seen::Integers(set) => set.pages() > self.room.pages,
+            Seen::Texts(set) => set.len() > self.room.texts,
             Seen::Repeated | Seen::TooMany => false,
         };
         if full {
@@ -145,17 +166,23 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut texts = Distinct::new(&FieldType::String(StringFormat::Default), 10);
+        let mut texts = Distinct::new(&FieldType::String(StringFormat::Default), Room::of_other(200_000));
         (0..20).for_each(|n| texts.add(KeyValue::Text(n), PLACE));
         assert!(texts.is_unknown() && texts.len() == 0);
-        let mut sparse = Distinct::new(&FieldType::Integer { bare_number: true, group_char: None }, 10);
+        let mut sparse = Distinct::new(
+            &FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false },
+            Room::of_likely(1),
+        );
         (0..50_000).for_each(|n| sparse.add(KeyValue::Integer(n << 20), PLACE));
         assert!(sparse.is_unknown());
     }
 
     #[test]
     fn a_column_with_many_repeated_values_is_given_up() {
-        let mut values = Distinct::new(&FieldType::Integer { bare_number: true, group_char: None }, 10);
+        let mut values = Distinct::new(
+            &FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false },
+            Room::of_likely(1),
+        );
         (0..3000).for_each(|n| values.add(KeyValue::Integer(n % 7), PLACE));
         assert!(!values.is_known() && !values.is_unknown());
     }

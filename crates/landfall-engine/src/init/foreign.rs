@@ -116,7 +116,7 @@ pub(super) fn parent_keys(table: &Table) -> Option<&Distinct> {
 fn count(tables: &[Table], child: usize, links: &mut [Link]) -> Result<()> {
     let table = &tables[child];
     let validator = validator(&table.fields)?;
-    read(&table.sources, &table.form, &mut |part| {
+    read(&table.sources, &table.form, table.fields.len(), &mut |part| {
         let Part::Block(block) = part else { return };
         let validated = validator.validate(&block.records);
         for link in &mut *links {

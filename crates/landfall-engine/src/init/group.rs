@@ -58,7 +58,7 @@ pub(super) fn sniff(file: Candidate, notes: &mut Vec<String>) -> Result<Option<S
     }
     let header = Header::find(&fit);
     let mut dialect = fit.dialect;
-    header.set(&mut dialect);
+    header.set(&mut dialect, fit.sample.numbers.first().copied().unwrap_or(1));
     let form = Form { dialect, encoding: examined.encoding };
     let (width, sample) = (fit.width.max(1), fit.sample);
     Ok(Some(Sniffed { file, form, header, width, sample, ascii: examined.ascii, faults: examined.faults }))

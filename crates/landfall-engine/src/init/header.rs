@@ -109,13 +109,14 @@ impl Header {
         }
     }
 
-    /// `dialect` with this header.
-    pub(super) fn set(&self, dialect: &mut Dialect) {
-        dialect.header = match self {
-            Self::Labels(_) => HeaderRows::At(vec![1]),
-            Self::None { .. } | Self::Unusable(_) => HeaderRows::None,
+    /// `dialect` with this header, where the record numbered `first` is the first that is neither blank nor a comment.
+    pub(super) fn set(&self, dialect: &mut Dialect, first: u64) {
+        let (header, comments) = match self {
+            Self::Labels(_) => (HeaderRows::At(vec![first]), 0..0),
+            Self::Unusable(_) => (HeaderRows::None, 1..first + 1),
+            Self::None { .. } => (HeaderRows::None, 1..first),
         };
-        dialect.comment_rows = if matches!(self, Self::Unusable(_)) { vec![1] } else { Vec::new() };
+        (dialect.header, dialect.comment_rows) = (header, comments.collect());
     }
 
     /// Whether the names come from the file.

@@ -9,7 +9,7 @@ use landfall_core::{
 };
 
 use super::{
-    distinct::{self, Distinct, may_be_key, value_at},
+    distinct::{Distinct, Room, may_be_key, value_at},
     records::{Form, Located, Part, Tally, read},
 };
 use crate::{
@@ -59,12 +59,14 @@ pub(super) fn record_of(validated: &Validated, row: usize) -> usize {
 /// A source that cannot be read.
 pub(super) fn measure(sources: &[Source], form: &Form, fields: &[Field], likely: &[bool]) -> Result<Measured> {
     let validator = validator(fields)?;
-    let limit = |at: usize| if likely.get(at) == Some(&true) { distinct::MANY } else { distinct::FEW };
-    let values = |(at, field): (usize, &Field)| may_be_key(&field.kind).then(|| Distinct::new(&field.kind, limit(at)));
+    let keys = likely.iter().filter(|likely| **likely).count();
+    let others = fields.len();
+    let room = |at: usize| if likely.get(at) == Some(&true) { Room::of_likely(keys) } else { Room::of_other(others) };
+    let values = |(at, field): (usize, &Field)| may_be_key(&field.kind).then(|| Distinct::new(&field.kind, room(at)));
     let empty = |values| FieldMeasured { values, ..FieldMeasured::default() };
     let fields = fields.iter().enumerate().map(values).map(empty).collect();
     let mut measured = Measured { fields, ..Measured::default() };
-    read(sources, form, &mut |part| match part {
+    read(sources, form, likely.len(), &mut |part| match part {
         Part::Block(block) => measured.block(&block, &validator),
         Part::TooLong(place) => {
             measured.records += 1;

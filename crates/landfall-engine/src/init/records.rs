@@ -14,6 +14,8 @@ use crate::{
 
 /// Bytes of a block: few, so that a type is given up after few values.
 const BLOCK: usize = 128 << 10;
+/// Values of a block, about, at the most.
+const VALUES: usize = 64 << 10;
 
 /// How a file is written.
 #[derive(Debug, Clone)]
@@ -51,19 +53,21 @@ pub(super) enum Part {
     TooLong(Place),
 }
 
-/// Hands the parts of all `sources` to `visit`.
+/// Hands the parts of all `sources` to `visit`, which reads each record as so many fields.
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn read(sources: &[Source], form: &Form, visit: &mut dyn FnMut(Part)) -> Result<()> {
+pub(super) fn read(sources: &[Source], form: &Form, fields: usize, visit: &mut dyn FnMut(Part)) -> Result<()> {
+    // Each value may be an error of some hundred bytes.
+    let block_records = (VALUES / fields.max(1)).clamp(16, Limits::BLOCK_RECORDS);
+    let limits = Limits { block_bytes: BLOCK, block_records, ..Limits::default() };
     for (file, source) in sources.iter().enumerate() {
-        read_file(source, file, form, visit)?;
+        read_file(source, file, form, limits, visit)?;
     }
     Ok(())
 }
 
-fn read_file(source: &Source, file: usize, form: &Form, visit: &mut dyn FnMut(Part)) -> Result<()> {
-    let limits = Limits { block_bytes: BLOCK, ..Limits::default() };
+fn read_file(source: &Source, file: usize, form: &Form, limits: Limits, visit: &mut dyn FnMut(Part)) -> Result<()> {
     let mut cutter = Cutter::new(&form.dialect, form.encoding, limits);
     let decoder = Decoder::new(&form.dialect, form.encoding);
     let mut input = source.open()?;

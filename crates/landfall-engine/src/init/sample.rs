@@ -1,7 +1,7 @@
 //! The first records of a file, as text.
 
 use landfall_core::{
-    decode::{Limits, decode_all},
+    decode::{Limits, NULL_CELL, decode_all},
     schema::{Dialect, Encoding, HeaderRows},
 };
 
@@ -13,9 +13,11 @@ const MOST_RECORDS: usize = 500;
 pub(super) struct Sample {
     /// The cells of each record that is not blank.
     pub(super) records: Vec<Vec<String>>,
+    /// For each of them its number among all records of the file, blank ones too, from 1.
+    pub(super) numbers: Vec<u64>,
     /// Records that could not be cut into cells.
     pub(super) faults: usize,
-    /// The first record is neither blank nor faulty.
+    /// No faulty record stands before the first.
     pub(super) sound_start: bool,
 }
 
@@ -28,37 +30,60 @@ impl Sample {
         let mut seen = 0;
         for records in decoded.parts.iter().filter_map(|part| part.records.as_ref().ok()) {
             for at in 0..records.len() {
-                let cells: Vec<String> =
-                    (0..records.width(at)).filter_map(|column| records.cell(at, column)).map(String::from).collect();
-                sample.add(cells, seen == 0);
+                let text = |text| if text == NULL_CELL { "" } else { text };
+                let cells = (0..records.width(at)).filter_map(|column| records.cell(at, column).map(text));
                 seen += 1;
+                sample.add(cells.map(String::from).collect(), seen);
             }
         }
         if cut && sample.records.len() > 1 {
             sample.records.pop();
         }
         sample.records.truncate(MOST_RECORDS);
+        sample.numbers.truncate(sample.records.len());
         sample
     }
 
-    fn add(&mut self, cells: Vec<String>, first: bool) {
+    fn add(&mut self, cells: Vec<String>, number: u64) {
         if cells.is_empty() {
             self.faults += 1;
         } else if cells.iter().any(|cell| !cell.trim().is_empty()) {
-            self.sound_start |= first;
+            self.sound_start |= self.records.is_empty() && self.faults == 0;
             self.records.push(cells);
+            self.numbers.push(number);
         }
+    }
+
+    /// How many records at the beginning look like comments: they begin with `#`, and have another number of cells than most records.
+    /// A header such as `#id,name` is none.
+    fn comments(&self) -> usize {
+        let lead = self.records.iter().take_while(|record| record[0].trim_start().starts_with('#')).count();
+        let (width, _) = most_frequent(&self.records[lead..]);
+        if width > 1 && self.records[..lead].iter().all(|record| record.len() != width) { lead } else { 0 }
+    }
+
+    /// Leaves out the records at the beginning that look like comments.
+    pub(super) fn without_comments(mut self) -> Self {
+        let comments = self.comments();
+        self.records.drain(..comments);
+        self.numbers.drain(..comments);
+        self
     }
 
     /// The number of cells that most records have, and how many records have it.
     pub(super) fn width(&self) -> (usize, usize) {
-        let mut counts: Vec<(usize, usize)> = Vec::new();
-        for record in &self.records {
-            match counts.iter_mut().find(|(width, _)| *width == record.len()) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((record.len(), 1)),
-            }
-        }
-        counts.into_iter().max_by_key(|&(width, count)| (count, width)).unwrap_or((0, 0))
+        most_frequent(&self.records)
     }
+}
+
+/// The number of cells that most of `records` have, and how many of them have it.
+fn most_frequent(records: &[Vec<String>]) -> (usize, usize) {
+    let mut counts: Vec<(usize, usize)> = Vec::new();
+    for record in records {
+        match counts.iter_mut().find(|(width, _)| *width == record.len()) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((record.len(), 1)),
+        }
+    }
+    counts.into_iter().max_by_key(|&(width, count)| (count, width)).unwrap_or((0, 0))
 }

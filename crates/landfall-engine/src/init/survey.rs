@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use landfall_core::{
+    decode::NULL_CELL,
     schema::{Dialect, TableSchema},
-    validate::{ColumnMap, Validator},
+    validate::{ColumnMap, Validator, ValueReader},
 };
 
 use super::{
@@ -22,6 +23,8 @@ use crate::{
 const SAMPLED: usize = 100;
 /// With fewer values than this in the sample, every type stays in question.
 const LEAST_SAMPLED: usize = 20;
+/// With more types in question in all columns than this, those that no value of the sample is of are given up: each costs some kilobytes.
+const MOST_LIVE: usize = 10_000;
 /// After so many values that are not of a type, it is given up where they are the greater part.
 const PATIENCE: u64 = 1000;
 
@@ -73,7 +76,7 @@ pub(super) fn survey(sources: &[Source], form: &Form, sample: &Sample, width: us
     let mut survey = Survey::new(&form.dialect, sample, width);
     let mut probe = survey.probe()?;
     let mut failed = None;
-    read(sources, form, &mut |part| {
+    read(sources, form, probe.owners.len(), &mut |part| {
         let Part::Block(block) = part else { return };
         probe.look(&block, &mut survey.columns);
         survey.look(&block);
@@ -94,7 +97,7 @@ impl Survey {
         let column = |at: usize| {
             let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).map(String::as_str);
             let values: Vec<&str> = values.filter(|value| !value.is_empty()).take(SAMPLED).collect();
-            let in_question = |reader: &Option<landfall_core::validate::ValueReader>| {
+            let in_question = |reader: &Option<ValueReader>| {
                 let read = |value: &&&str| reader.as_ref().is_some_and(|reader| reader.read(value).is_ok());
                 values.len() < LEAST_SAMPLED || values.iter().filter(read).count() * 2 >= values.len()
             };
@@ -102,7 +105,10 @@ impl Survey {
             let live = readers.iter().enumerate().filter(|(_, reader)| in_question(reader)).map(live).collect();
             Column { live, ..Column::default() }
         };
-        let columns = (0..width).map(column).collect();
+        let mut columns: Vec<Column> = (0..width).map(column).collect();
+        if columns.iter().map(|column| column.live.len()).sum::<usize>() > MOST_LIVE {
+            columns.iter_mut().enumerate().for_each(|(at, column)| column.give_up_unseen(at, &readers, sample));
+        }
         Self { candidates, columns }
     }
 
@@ -148,13 +154,27 @@ impl Survey {
 /// The records that have the right number of cells, not all of them empty.
 fn whole_records(block: &Located, width: usize) -> impl Iterator<Item = usize> {
     let records = &block.records;
-    let filled = move |record: usize| (0..width).any(|column| records.cell(record, column) != Some(""));
+    let filled = move |record: usize| (0..width).any(|column| !records.cell(record, column).is_none_or(is_missing));
     (0..records.len()).filter(move |&record| records.width(record) == width && filled(record))
 }
 
+fn is_missing(cell: &str) -> bool {
+    cell.is_empty() || cell == NULL_CELL
+}
+
 impl Column {
+    /// Gives up the types that no value of the sample is of.
+    fn give_up_unseen(&mut self, at: usize, readers: &[Option<ValueReader>], sample: &Sample) {
+        let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).take(SAMPLED);
+        let values: Vec<&String> = values.filter(|value| !value.is_empty()).collect();
+        self.live.retain(|live| {
+            let reader = readers[live.candidate].as_ref();
+            reader.is_some_and(|reader| values.iter().any(|value| reader.read(value).is_ok()))
+        });
+    }
+
     fn look(&mut self, cell: &str, candidates: &[Candidate]) {
-        if cell.is_empty() {
+        if is_missing(cell) {
             self.empty += 1;
             return;
         }

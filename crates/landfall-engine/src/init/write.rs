@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_core::schema::{Field, FieldType, NumberFormat, StringFormat, TemporalFormat};
+use landfall_core::schema::{Field, FieldType, HeaderRows, NumberFormat, StringFormat, TemporalFormat};
 
 use super::{
     PACKAGE_FILE, Table,
@@ -75,8 +75,13 @@ fn dialect(page: &mut Page, table: &Table) {
     page.line(2, "dialect:");
     let header = table.header.has_names() && dialect.comment_rows.is_empty();
     page.line(3, &format!("header: {header} # {}", table.header_remark()));
+    if let HeaderRows::At(rows) = &dialect.header
+        && *rows != [1]
+    {
+        page.line(3, &format!("headerRows: {rows:?} # what stands before it is left out"));
+    }
     if !dialect.comment_rows.is_empty() {
-        page.line(3, "commentRows: [1]");
+        page.line(3, &format!("commentRows: {:?}", dialect.comment_rows));
     }
     let character = |byte: u8| scalar(&char::from(byte).to_string());
     page.line(3, &format!("delimiter: {}", character(dialect.delimiter)));
@@ -87,6 +92,9 @@ fn dialect(page: &mut Page, table: &Table) {
     }
     if let Some(escape) = dialect.escape_char {
         page.line(3, &format!("escapeChar: {}", character(escape)));
+    }
+    if let Some(null) = &dialect.null_sequence {
+        page.line(3, &format!("nullSequence: {} # as MySQL writes files", scalar(null)));
     }
 }
 
@@ -111,7 +119,7 @@ fn properties(field: &Field) -> Vec<String> {
     };
     match &field.kind {
         FieldType::Date(form) | FieldType::Time(form) => format(form).into_iter().collect(),
-        FieldType::Datetime { format: form, timezone } => {
+        FieldType::Datetime { format: form, timezone, .. } => {
             let timezone = timezone.as_ref().map(|zone| format!("timezone: {}", scalar(zone)));
             format(form).into_iter().chain(timezone).collect()
         }

@@ -61,7 +61,7 @@ pub(super) fn open(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
     Ok(one(read, id)?.filter(|reject| reject.state == RejectState::Open))
 }
 
-/// All bytes of a reject; none where it is longer than a record may be.
+/// All bytes of a reject; none where it is longer than a record may be, or the quarantine keeps only the first of them.
 pub(super) fn bytes_of(session: &Session<'_>, read: &dyn Read, reject: &Reject) -> Result<Option<Vec<u8>>> {
     if reject.length > session.options.work.record_bytes as u64 {
         return Ok(None);
@@ -74,7 +74,7 @@ pub(super) fn bytes_of(session: &Session<'_>, read: &dyn Read, reject: &Reject) 
         bytes.extend_from_slice(part);
         Ok(())
     })?;
-    Ok(Some(bytes))
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 == reject.length))
 }
 
 /// Tries a reject of the quarantine as it is; one that is too long still is.

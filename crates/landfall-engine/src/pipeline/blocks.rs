@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
@@ -33,6 +33,40 @@ pub(super) struct ReadBlock {
     pub(super) digested: u64,
     /// Bytes of the file read.
     pub(super) consumed: u64,
+    /// Held until the block is dropped.
+    _lease: Option<Lease>,
+}
+
+/// The right to hold a long piece. A record of 16 MiB costs several times as much on its way, so that only one of them is under way.
+#[derive(Debug)]
+struct Lease(Arc<LongPieces>);
+
+/// Whether a long piece is under way.
+#[derive(Debug)]
+struct LongPieces {
+    /// Bytes that are not long yet.
+    most: usize,
+    taken: Mutex<bool>,
+    given_back: Condvar,
+}
+
+impl LongPieces {
+    /// Waits until no other long piece is under way.
+    fn lease(self: &Arc<Self>) -> Lease {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        while *taken {
+            taken = self.given_back.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken = true;
+        Lease(self.clone())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.given_back.notify_one();
+    }
 }
 
 /// What a piece holds.
@@ -73,6 +107,9 @@ impl Clock {
     }
 }
 
+/// Bytes beyond which a piece is long, unless blocks are asked for that are as long.
+const LONG: usize = 1 << 20;
+
 /// Adds the time since `start` to `counter`.
 fn count(counter: &AtomicU64, start: Instant) {
     let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -93,12 +130,13 @@ struct Rest {
     digest: blake3::Hash,
     digested: u64,
     consumed: u64,
+    lease: Option<Lease>,
 }
 
 impl Rest {
     fn with(self, content: Content) -> ReadBlock {
-        let Self { offset, length, digest, digested, consumed } = self;
-        ReadBlock { offset, length, content, digest, digested, consumed }
+        let Self { offset, length, digest, digested, consumed, lease } = self;
+        ReadBlock { offset, length, content, digest, digested, consumed, _lease: lease }
     }
 }
 
@@ -118,7 +156,7 @@ impl Iterator for Blocks {
 /// Reads `opened` with `threads` workers and hands its blocks to `consume`, which may stop early. With its
 /// outcome comes the time spent by the threads.
 ///
-/// Memory is bounded: no more blocks are under way than two for each worker, and two more.
+/// Memory is bounded: no more blocks are under way than two for each worker, and two more; and of long ones only one.
 pub(super) fn read_blocks<R>(
     opened: Opened,
     threads: usize,
@@ -145,6 +183,8 @@ pub(super) fn read_blocks<R>(
 
 /// Cuts the source until its end, an error, or until nobody listens any more.
 fn cut(mut opened: Opened, jobs: SyncSender<Job>, answers: SyncSender<Receiver<Result<ReadBlock>>>, clock: &Clock) {
+    let most = LONG.max(opened.block_bytes.saturating_mul(2));
+    let long = Arc::new(LongPieces { most, taken: Mutex::new(false), given_back: Condvar::new() });
     loop {
         let start = Instant::now();
         let piece = opened.next_piece();
@@ -152,7 +192,7 @@ fn cut(mut opened: Opened, jobs: SyncSender<Job>, answers: SyncSender<Receiver<R
         let (answer, receiver) = sync_channel(1);
         let job = match piece {
             Ok(None) => return,
-            Ok(Some(piece)) => prepare(piece, &answer),
+            Ok(Some(piece)) => prepare(piece, &answer, &long),
             Err(error) => {
                 let _ = answer.send(Err(error));
                 None
@@ -170,9 +210,11 @@ fn cut(mut opened: Opened, jobs: SyncSender<Job>, answers: SyncSender<Receiver<R
 }
 
 /// The job for a piece, or none where there is nothing to decode and the answer is given at once.
-fn prepare(piece: CutPiece, answer: &SyncSender<Result<ReadBlock>>) -> Option<Job> {
+fn prepare(piece: CutPiece, answer: &SyncSender<Result<ReadBlock>>, long: &Arc<LongPieces>) -> Option<Job> {
     let CutPiece { piece, digest, digested, consumed } = piece;
-    let rest = Rest { offset: piece.offset(), length: piece.len(), digest, digested, consumed };
+    let is_long = matches!(&piece, Piece::Block(block) if block.len() > long.most);
+    let lease = is_long.then(|| long.lease());
+    let rest = Rest { offset: piece.offset(), length: piece.len(), digest, digested, consumed, lease };
     match piece {
         Piece::Block(block) => Some(Job { block, rest, answer: answer.clone() }),
         Piece::TooLong(record) => {

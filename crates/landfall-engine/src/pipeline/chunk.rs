@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::Result,
     ledger::{Counts, LoadId, OnConflict, Position},
-    quarantine::{NewReject, RawRecord, Reject, RejectId},
+    quarantine::{NewReject, RawRecord, Reject, RejectId, cut_error},
     source::{Source, copy_range},
     target::{Table, Transaction},
 };
@@ -51,6 +51,8 @@ pub(super) struct Rules {
     pub(super) reject_bytes: u64,
     /// Whether the table refers to itself: a missing parent may still come.
     pub(super) defers: bool,
+    /// The most bytes of a reject that are kept.
+    pub(super) rejected_record_bytes: u64,
 }
 
 /// Is told each reject.
@@ -166,20 +168,22 @@ impl Chunk<'_> {
             spill(&reject)?;
         }
         if matches!(reject.raw, RawRecord::Long(_)) {
-            store_reject(self.transaction, self.load, self.table, self.source, &reject)?;
+            let most = self.rules.rejected_record_bytes;
+            store_reject(self.transaction, self.load, self.table, self.source, &reject, most)?;
         }
         self.tally.writing += start.elapsed();
         self.tally.counts.rejected += 1;
         let later = reject.deferred || self.rules.defers && reject.waiting();
         self.tally.deferred += u64::from(later);
         if !later {
-            self.tally.reject_bytes += reject_size(reject.raw.len(), &reject.errors);
+            self.tally.reject_bytes +=
+                reject_size(reject.raw.len().min(self.rules.rejected_record_bytes), &reject.errors);
         }
         self.tally.suspects += u64::from(reject.deferred);
         if !reject.deferred {
             self.tally.reasons.add(&reject.errors);
         }
-        if matches!(reject.raw, RawRecord::Whole(_)) {
+        if !matches!(reject.raw, RawRecord::Long(_)) {
             self.rejects.push(reject);
         }
         Ok(())
@@ -255,6 +259,7 @@ impl Account for BlockAccount<'_, '_> {
             errors,
             deferred,
         };
+        let reject = reject.with_at_most(self.chunk.rules.rejected_record_bytes);
         let read = &mut self.chunk.tally.counts.read;
         *read = reject.record.max(*read);
         self.chunk.reject(reject)
@@ -278,24 +283,39 @@ pub(super) fn too_long_error(length: u64) -> CellError {
     CellError::new(ErrorCode::RecordTooLong, None, None, message)
 }
 
-/// Puts `reject` into the quarantine, with all its bytes.
+/// Puts `reject` into the quarantine, with at most the first `most` of its bytes where they are read from the source.
 pub(super) fn store_reject(
     transaction: &mut dyn Transaction,
     load: LoadId,
     table: &Table,
     source: &Source,
     reject: &NewReject,
+    most: u64,
 ) -> Result<RejectId> {
-    let id = transaction.add_reject(load, table, reject)?;
-    if let RawRecord::Long(length) = reject.raw {
-        let mut part = 0;
-        copy_range(source, reject.offset, length, Reject::RAW_LIMIT, &mut |bytes| {
-            transaction.append_raw(id, part, bytes)?;
-            part += 1;
-            Ok(())
-        })?;
+    let RawRecord::Long(length) = reject.raw else { return transaction.add_reject(load, table, reject) };
+    let mut reject = reject.clone();
+    if length > most {
+        let digest = digest_of_range(source, reject.offset, length)?;
+        reject.errors.push(cut_error(most, length, &digest));
     }
+    let id = transaction.add_reject(load, table, &reject)?;
+    let mut part = 0;
+    copy_range(source, reject.offset, length.min(most), Reject::RAW_LIMIT, &mut |bytes| {
+        transaction.append_raw(id, part, bytes)?;
+        part += 1;
+        Ok(())
+    })?;
     Ok(id)
+}
+
+/// BLAKE3 of `length` bytes of `source`, from `offset` on.
+fn digest_of_range(source: &Source, offset: u64, length: u64) -> Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    copy_range(source, offset, length, Reject::RAW_LIMIT, &mut |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    Ok(hasher.finalize())
 }
 
 /// Holds every parent that the chunk's rows name, in the chunk's transaction: the fence that replaces the database's own

@@ -9,7 +9,7 @@ use std::{
 };
 
 use landfall_core::{
-    decode::{Records, json::JsonKind},
+    decode::{NULL_CELL, Records, json::JsonKind},
     schema::{Encoding, Field},
     validate::TargetLimits,
 };
@@ -266,7 +266,8 @@ impl<'s> Exporter<'s> {
             return None;
         }
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
-        let cell = |column| if null(column) { Some("") } else { records.cell(0, column) };
+        let text = |text| if text == NULL_CELL { "\\N" } else { text };
+        let cell = |column| if null(column) { Some("") } else { records.cell(0, column).map(text) };
         let mut cells: Vec<String> = (0..records.width(0)).filter_map(cell).map(str::to_owned).collect();
         let extra = cells.split_off(cells.len().min(self.labels.len()));
         cells.resize(self.labels.len(), String::new());

@@ -298,6 +298,7 @@ impl<'r, 's> Run<'r, 's> {
             max_rejects: options.max_rejects,
             reject_bytes: options.work.reject_bytes,
             defers: self.keys.refers_to_itself(),
+            rejected_record_bytes: options.work.rejected_record_bytes,
         };
         let load = self.entry.id;
         let mut tell = self.spill.as_mut().map(|spill| |reject: &_| spill.push(load, reject));

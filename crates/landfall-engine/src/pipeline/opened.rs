@@ -3,7 +3,7 @@
 use std::{io::Read as _, sync::Arc};
 
 use landfall_core::{
-    decode::{Block, Cutter, Decoder, Fault, HeaderFault, Limits, Piece, Records, json::JsonDecoder},
+    decode::{Block, Cutter, Decoder, Fault, HeaderFault, Limits, NULL_CELL, Piece, Records, json::JsonDecoder},
     schema::{Dialect, Encoding, HeaderRows, Resource, TableSchema},
     validate::{TargetLimits, Validator},
 };
@@ -29,6 +29,8 @@ pub(super) struct Opened {
     pub(super) rules: Arc<RecordRules>,
     /// Where the data begin.
     pub(super) start: Position,
+    /// Bytes of a block, about.
+    pub(super) block_bytes: usize,
 }
 
 /// What turns the bytes of a record into a row or a reject.
@@ -94,6 +96,10 @@ fn schema_for(resource: &Resource, layout: &Layout) -> TableSchema {
     let mut schema = resource.schema.clone();
     if layout.is_verbatim() {
         schema.fields.iter_mut().for_each(|field| field.missing_values.clear());
+    } else if resource.dialect.is_mysql() {
+        if !layout.is_json() {
+            schema.fields.iter_mut().for_each(|field| field.missing_values.push(NULL_CELL.to_owned()));
+        }
     } else if let Some(null) = &resource.dialect.null_sequence {
         schema.fields.iter_mut().for_each(|field| field.missing_values.push(null.clone()));
     }
@@ -122,7 +128,11 @@ impl Opened {
         work: Work,
         from: u64,
     ) -> Result<Self> {
-        let sizes = Limits { block_bytes: work.block_bytes, record_bytes: work.record_bytes };
+        let sizes = Limits {
+            block_bytes: work.block_bytes,
+            record_bytes: work.record_bytes,
+            block_records: records_of_a_block(resource.schema.fields.len()),
+        };
         let mut cutter = cutter_of(source, resource, sizes);
         cutter.skip_to(from);
         let mut input = source.open()?;
@@ -140,7 +150,8 @@ impl Opened {
             .data_start()
             .map_or(Position::default(), |start| Position { offset: start.offset, lines: start.line_ends });
         let rules = Arc::new(RecordRules::new(resource, &layout, limits)?);
-        Ok(Self { input, cutter, hasher, source: source.clone(), first, layout, rules, start })
+        let block_bytes = work.block_bytes;
+        Ok(Self { input, cutter, hasher, source: source.clone(), first, layout, rules, start, block_bytes })
     }
 
     /// The next piece, or none at the end of the source.
@@ -165,6 +176,12 @@ impl Opened {
     pub(super) fn digest(&self) -> (blake3::Hash, u64) {
         (self.hasher.finalize(), self.hasher.count())
     }
+}
+
+/// The most records of a block of a table with so many fields: each value may be a reject's reason, of some hundred bytes.
+fn records_of_a_block(fields: usize) -> usize {
+    const VALUES: usize = 64 << 10;
+    (VALUES / fields.max(1)).clamp(32, Limits::BLOCK_RECORDS)
 }
 
 fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
@@ -208,6 +225,7 @@ pub(super) fn header_words(fault: &HeaderFault) -> &'static str {
         HeaderFault::Malformed(Fault::Encoding { .. }) => {
             "its header is not text in the declared encoding; set the resource's encoding"
         }
+        HeaderFault::Malformed(Fault::TooManyCells) => "its header has more columns than any table",
         HeaderFault::Malformed(_) => "its header has a quote that is not closed, or text after a closing quote",
         HeaderFault::TooLong => "its header is longer than the limit for a record",
     }

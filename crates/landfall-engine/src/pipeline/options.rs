@@ -102,6 +102,9 @@ pub struct Work {
     pub record_bytes: usize,
     /// The most bytes of the rejects of a load, with their reasons; a load with more is stopped.
     pub reject_bytes: u64,
+    /// The most bytes of a rejected record that the quarantine keeps, beside the length and digest of all. Those that wait for a parent
+    /// are kept whole.
+    pub rejected_record_bytes: u64,
 }
 
 impl Work {
@@ -122,6 +125,7 @@ impl Default for Work {
             block_bytes: 512 << 10,
             record_bytes: Self::RECORD_BYTES,
             reject_bytes: Self::REJECT_BYTES,
+            rejected_record_bytes: Self::RECORD_BYTES as u64,
         }
     }
 }

@@ -298,10 +298,11 @@ fn roll_back(
         numbers.push((was, entry.id, entry.table.clone(), source));
         outcomes.push(outcome);
     }
+    let most = session.options.work.rejected_record_bytes;
     spill.drain(&mut |load, reject| {
         let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
         let table = &session.tables[session.project.position(table)?];
-        store_reject(&mut *transaction, *number, table, source, reject).map(drop)
+        store_reject(&mut *transaction, *number, table, source, reject, most).map(drop)
     })?;
     transaction.commit()?;
     Ok(outcomes)

@@ -85,7 +85,7 @@ fn a_report_cannot_write() {
 }
 
 fn year(default: Option<&str>) -> ReportDefinition {
-    let kind = FieldType::Integer { bare_number: true, group_char: None };
+    let kind = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
     let constraints = Constraints { minimum: Some("1".into()), ..Constraints::default() };
     let field =
         Field { name: "year".into(), title: None, description: None, kind, constraints, missing_values: Vec::new() };

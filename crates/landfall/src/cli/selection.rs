@@ -30,6 +30,9 @@ pub(super) struct Cut {
     /// The most bytes of a record, such as 16MiB; a longer one is rejected.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_record_bytes: Option<usize>,
+    /// The most bytes of a rejected record that are kept, beside its length and digest.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_rejected_record_bytes: Option<usize>,
 }
 
 impl Selected {
@@ -49,6 +52,9 @@ impl Cut {
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             block_bytes: self.block_bytes.unwrap_or(usual.block_bytes),
             record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
+            rejected_record_bytes: self
+                .max_rejected_record_bytes
+                .map_or(usual.rejected_record_bytes, |bytes| bytes as u64),
             ..usual
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct LoadDefaults {
     pub(crate) max_record_bytes: Option<usize>,
     /// The most bytes of the rejects of a load.
     pub(crate) max_reject_bytes: Option<usize>,
+    /// The most bytes of a reject that are kept.
+    pub(crate) max_rejected_record_bytes: Option<usize>,
 }
 
 impl LoadDefaults {
@@ -37,6 +39,9 @@ impl LoadDefaults {
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
             reject_bytes: self.max_reject_bytes.map_or(usual.reject_bytes, |bytes| bytes as u64),
+            rejected_record_bytes: self
+                .max_rejected_record_bytes
+                .map_or(usual.rejected_record_bytes, |bytes| bytes as u64),
             ..usual
         }
     }
@@ -56,6 +61,7 @@ pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {
         chunk_records: parsed(&mut reader, "chunkRecords", positive),
         max_record_bytes: parsed(&mut reader, "maxRecordBytes", parse_size),
         max_reject_bytes: parsed(&mut reader, "maxRejectBytes", parse_size),
+        max_rejected_record_bytes: parsed(&mut reader, "maxRejectedRecordBytes", parse_size),
     };
     if let (Some(Mode::Upsert), Some(OnConflict::Reject | OnConflict::Keep), Some(node)) =
         (defaults.mode, defaults.on_conflict, rule_node)

@@ -125,7 +125,7 @@ impl<'s> Batches<'s> {
             ))
             .into());
         }
-        let limits = Limits { block_bytes: BLOCK_BYTES, record_bytes: RECORD_BYTES };
+        let limits = Limits { block_bytes: BLOCK_BYTES, record_bytes: RECORD_BYTES, ..Limits::default() };
         Ok(Self {
             source,
             input: source.open()?,

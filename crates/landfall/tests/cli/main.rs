@@ -30,4 +30,5 @@ mod report;
 mod schema;
 mod twice;
 mod usage;
+mod values;
 mod verify;

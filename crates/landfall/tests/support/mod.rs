@@ -218,6 +218,31 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Runs the program and gives its exit code and the most memory that it held, in MiB: none where the system does not tell.
+pub(crate) fn measured(mut command: Command) -> (Option<i32>, Option<u64>) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = None;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let held =
+            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+        peak = peak.max(held.map(|kib: u64| kib >> 10));
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status.code(), peak);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+/// Runs the program, which must end with `exit`, and gives the most memory that it held, in MiB.
+#[track_caller]
+pub(crate) fn peak_memory(command: Command, exit: i32) -> Option<u64> {
+    let (code, peak) = measured(command);
+    assert_eq!(code, Some(exit));
+    peak
+}
+
 /// How often a test that may run for as long as one likes does so: `few` times, or more where a soak is asked for.
 pub(crate) fn rounds(few: u64) -> u64 {
     if !soak() {

@@ -106,6 +106,7 @@ fn types_that_no_value_can_pass_are_refused_before_a_row_is_read() {
     let pattern = |zone: Option<&str>| FieldType::Datetime {
         format: TemporalFormat::Pattern("%Y%m%d%H".into()),
         timezone: zone.map(Into::into),
+        ambiguous: Default::default(),
     };
     for (kind, avro, words) in [
         (INTEGER, "[\"null\",\"string\"]".to_owned(), "is an integer, and the file's \"v\" is a string"),

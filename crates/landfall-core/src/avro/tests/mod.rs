@@ -14,8 +14,8 @@ use super::{
     schema::AvroSchema,
 };
 use crate::schema::{
-    BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat,
-    TableSchema, TemporalFormat,
+    Ambiguous, BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat,
+    StringFormat, TableSchema, TemporalFormat,
 };
 
 fn field(name: &str, kind: FieldType) -> Field {
@@ -33,11 +33,12 @@ fn table(fields: Vec<Field>) -> TableSchema {
     TableSchema { fields, ..TableSchema::default() }
 }
 
-const INTEGER: FieldType = FieldType::Integer { bare_number: true, group_char: None };
+const INTEGER: FieldType = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
 const STRING: FieldType = FieldType::String(StringFormat::Default);
 const DATE: FieldType = FieldType::Date(TemporalFormat::Default);
 const TIME: FieldType = FieldType::Time(TemporalFormat::Default);
-const DATETIME: FieldType = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+const DATETIME: FieldType =
+    FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Ambiguous::Reject };
 const GEOPOINT: FieldType = FieldType::Geopoint(GeopointFormat::Default);
 const GEOJSON: FieldType = FieldType::Geojson(GeoFormat::Default);
 

@@ -56,7 +56,11 @@ fn values_in_their_own_form() {
 #[test]
 fn points_in_time_by_their_unit() {
     let stamp = |logical: &str, count: i64| {
-        let kind = FieldType::Datetime { format: TemporalFormat::Default, timezone: Some("UTC".into()) };
+        let kind = FieldType::Datetime {
+            format: TemporalFormat::Default,
+            timezone: Some("UTC".into()),
+            ambiguous: Default::default(),
+        };
         value(kind, &format!("{{\"type\":\"long\",\"logicalType\":\"{logical}\"}}"), &long(count))
     };
     assert_eq!(stamp("timestamp-millis", 1), "\"1970-01-01T00:00:00.001000Z\"");
@@ -195,7 +199,11 @@ fn line_ends_within_json_come_back_as_they_were() {
 fn dates_and_times_come_in_the_pattern_of_their_field() {
     let pattern = |text: &str| TemporalFormat::Pattern(text.into());
     let timestamp = r#"{"type":"long","logicalType":"timestamp-micros"}"#;
-    let datetime = |text: &str| FieldType::Datetime { format: pattern(text), timezone: Some("UTC".into()) };
+    let datetime = |text: &str| FieldType::Datetime {
+        format: pattern(text),
+        timezone: Some("UTC".into()),
+        ambiguous: Default::default(),
+    };
     assert_eq!(value(datetime("%d/%m/%Y %H:%M"), timestamp, &long(60_000_000)), "\"01/01/1970 00:01\"");
     // The pattern has no seconds: the row is rejected, with all that it holds.
     assert_eq!(value(datetime("%d/%m/%Y %H:%M"), timestamp, &long(1_000_000)), "\"1970-01-01T00:00:01Z\"");

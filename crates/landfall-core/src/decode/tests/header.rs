@@ -83,10 +83,65 @@ fn invalid_text_in_a_comment_is_no_fault() {
     assert_eq!(cells(&dialect, b"a\n#\xFF\xC3\nb\n"), [["a"], ["b"]]);
 }
 
+/// The labels and the cells of `source` by each way of reading it.
+#[track_caller]
+fn check_labels(rows: &[u64], source: &str, expected: &[&str], data: &[&[&str]]) {
+    let dialect = Dialect { comment_char: Some(b'#'), ..with_header(rows) };
+    assert_eq!(labels(&dialect, source), Some(expected.iter().map(ToString::to_string).collect()), "{source:?}");
+    assert_eq!(cells(&dialect, source.as_bytes()), data, "{source:?}");
+}
+
 #[test]
-fn a_comment_before_the_header_counts_as_a_record() {
-    let dialect = Dialect { comment_char: Some(b'#'), ..with_header(&[2]) };
-    assert_eq!(labels(&dialect, "# made by hand\nid\n1\n"), Some(vec!["id".into()]));
+fn comments_before_the_header_do_not_take_its_place() {
+    let data: &[&[&str]] = &[&["1", "2"]];
+    check_labels(&[1], "# x\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[1], "\u{feff}# x\n#\n# \"z\nb,a\n# y\n1,2\n", &["b", "a"], data);
+    check_labels(&[2], "# x\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[2], "# x\n# y\r\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[2], "title\n# y\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[1, 2], "# x\nb,a\n# y\nm,kg\n1,2\n", &["b m", "a kg"], data);
+    check_labels(&[1], "# only comments\n# here\nb,a", &["b", "a"], &[]);
+}
+
+#[test]
+fn blank_lines_before_the_header_do_not_take_its_place() {
+    let data: &[&[&str]] = &[&["1", "2"]];
+    check_labels(&[1], "\n\r\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[1], "# x\n\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[2], "title\n\nb,a\n1,2\n", &["b", "a"], data);
+    check_labels(&[3], "title\n\nb,a\n1,2\n", &["b", "a"], data);
+}
+
+#[test]
+fn a_comment_behind_initial_spaces_does_not_take_the_headers_place() {
+    let dialect = Dialect { comment_char: Some(b'#'), skip_initial_space: true, ..Dialect::default() };
+    assert_eq!(labels(&dialect, "  # x\nb, a\n1, 2\n"), Some(vec!["b".into(), "a".into()]));
+    assert_eq!(cells(&dialect, b"  # x\nb, a\n1, 2\n"), [["1", "2"]]);
+}
+
+#[test]
+fn a_comment_by_its_number_does_not_take_the_headers_place() {
+    let dialect = Dialect { comment_char: Some(b'#'), comment_rows: vec![2], ..with_header(&[1]) };
+    assert_eq!(labels(&dialect, "# x\ntitle\nb,a\n1,2\n"), Some(vec!["b".into(), "a".into()]));
+}
+
+#[test]
+fn a_source_without_its_header_has_no_data() {
+    let dialect = Dialect { comment_char: Some(b'#'), ..Dialect::default() };
+    for source in ["# x\n# y\n", "# x", "\n\n# x\n\n"] {
+        assert_eq!(labels(&dialect, source), None);
+        assert_eq!(cells(&dialect, source.as_bytes()), Vec::<Vec<String>>::new());
+    }
+}
+
+#[test]
+fn a_long_comment_before_the_header_does_not_take_its_place() {
+    let dialect = Dialect { comment_char: Some(b'#'), ..Dialect::default() };
+    let source = format!("#{}\nb,a\n1,2\n", "x".repeat(100));
+    let limits = Limits { block_bytes: 8, record_bytes: 16, ..Limits::default() };
+    let decoded = decode_all(&dialect, Encoding::Utf8, limits, source.as_bytes());
+    assert_eq!((decoded.header, decoded.header_fault), (Some(vec!["b".into(), "a".into()]), None));
+    assert_eq!(rows_of_part(&decoded.parts[0])[0].cells, ["1", "2"]);
 }
 
 #[test]

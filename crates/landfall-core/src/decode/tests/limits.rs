@@ -3,7 +3,7 @@
 use super::*;
 
 fn limits(record_bytes: usize) -> Limits {
-    Limits { block_bytes: 8, record_bytes }
+    Limits { block_bytes: 8, record_bytes, ..Limits::default() }
 }
 
 fn found(record_bytes: usize, source: &str) -> Vec<Row> {
@@ -71,7 +71,11 @@ fn a_comment_or_a_header_can_be_too_long() {
 
 #[test]
 fn memory_is_bounded_however_long_a_record_is() {
-    let mut cutter = Cutter::new(&bare(), Encoding::Utf8, Limits { block_bytes: 1 << 10, record_bytes: 1 << 16 });
+    let mut cutter = Cutter::new(
+        &bare(),
+        Encoding::Utf8,
+        Limits { block_bytes: 1 << 10, record_bytes: 1 << 16, ..Limits::default() },
+    );
     cutter.feed(b"a,\"");
     for _ in 0..20_000 {
         let space = cutter.space();
@@ -86,4 +90,41 @@ fn memory_is_bounded_however_long_a_record_is() {
         matches!(cutter.next_piece(), Some(Piece::TooLong(record)) if record.line_ends == 0 && record.len > 10 << 20)
     );
     assert!(cutter.next_piece().is_none());
+}
+
+/// The most records that a piece of `source` has.
+fn most_records(dialect: &Dialect, limits: Limits, source: &[u8]) -> usize {
+    let decoded = decode_all(dialect, Encoding::Utf8, limits, source);
+    decoded.parts.iter().filter_map(|part| part.records.as_ref().ok()).map(Records::len).max().unwrap_or(0)
+}
+
+#[test]
+fn a_block_of_very_short_records_has_no_more_than_allowed() {
+    let limits = Limits { block_records: 100, ..Limits::default() };
+    let commented = Dialect { comment_char: Some(b'#'), ..bare() };
+    for (dialect, text) in [
+        (bare(), "\n"),
+        (bare(), "\r\n"),
+        (bare(), "\r"),
+        (bare(), "a\n"),
+        (bare(), "\"\"\n"),
+        (bare(), "\"a\"\r"),
+        (bare(), "x\nx\n\"y\"\n"),
+        (commented, "#\n\n"),
+    ] {
+        let source = text.repeat(5000);
+        let found = most_records(&dialect, limits, source.as_bytes());
+        assert!((50..=200).contains(&found), "{text:?}: {found}");
+    }
+}
+
+#[test]
+fn a_record_of_very_many_cells_is_malformed_and_its_neighbours_are_kept() {
+    for quote in ["", "\"\""] {
+        let source = format!("a,b\n{quote}{}\nc,d\n", ",".repeat(Limits::MOST_CELLS + 1_000_000));
+        let rows = rows(&bare(), source.as_bytes());
+        assert_eq!((rows[0].cells.len(), rows[2].cells.len(), rows.len()), (2, 2, 3));
+        assert_eq!((&rows[1].fault, rows[1].cells.len()), (&Some(Fault::TooManyCells), 0));
+        assert_eq!(rows[1].raw.len(), source.len() - 9);
+    }
 }

@@ -113,12 +113,13 @@ proptest! {
         source in source(),
         record_bytes in prop_oneof![Just(8_usize), 8..40_usize, Just(1000)],
         block_bytes in 1..60_usize,
+        block_records in prop_oneof![1..6_usize, Just(1000)],
         sizes in vec(1..40_usize, 1..6),
     ) {
-        let whole = Limits { block_bytes: record_bytes, record_bytes };
+        let whole = Limits { block_bytes: record_bytes, record_bytes, ..Limits::default() };
         let (expected, places) = fed(&dialect, encoding, whole, &source, &[usize::MAX]);
         prop_assert_eq!(tiled(&expected, &places), source.len() as u64);
-        let limits = Limits { block_bytes, record_bytes };
+        let limits = Limits { block_bytes, record_bytes, block_records };
         let (found, places) = fed(&dialect, encoding, limits, &source, &sizes);
         prop_assert_eq!(tiled(&found, &places), source.len() as u64);
         prop_assert_eq!(&found, &expected);

@@ -5,7 +5,7 @@ use jiff::fmt::temporal::DateTimeParser;
 use super::table_schema::choose;
 use crate::schema::document::{Node, Reader, nearest};
 use crate::schema::{
-    BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
+    Ambiguous, BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
 };
 
 const TYPES: [&str; 16] = [
@@ -28,15 +28,17 @@ const TYPES: [&str; 16] = [
 ];
 
 /// Properties that only some types have.
-const TYPE_PROPERTIES: [(&str, &[&str]); 10] = [
+const TYPE_PROPERTIES: [(&str, &[&str]); 12] = [
     ("bareNumber", &["integer", "number"]),
     ("groupChar", &["integer", "number"]),
     ("decimalChar", &["number"]),
+    ("decimals", &["integer"]),
     ("trueValues", &["boolean"]),
     ("falseValues", &["boolean"]),
     ("delimiter", &["list"]),
     ("itemType", &["list"]),
     ("timezone", &["datetime"]),
+    ("ambiguous", &["datetime"]),
     ("categories", &["string", "integer"]),
     ("categoriesOrdered", &["string", "integer"]),
 ];
@@ -80,7 +82,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FieldType> {
         "time" => read_temporal(reader, format).map(FieldType::Time),
         "datetime" => {
             let timezone = read_timezone(reader);
-            read_temporal(reader, format).map(|format| FieldType::Datetime { format, timezone })
+            let ambiguous = read_ambiguous(reader, timezone.is_some());
+            read_temporal(reader, format).map(|format| FieldType::Datetime { format, timezone, ambiguous })
         }
         "" => None,
         _ => {
@@ -108,10 +111,7 @@ fn read_name<'a>(reader: &Reader<'a>, node: &'a Node) -> Option<&'a str> {
 
 fn without_format(reader: &mut Reader<'_>, name: &str) -> FieldType {
     match name {
-        "integer" => FieldType::Integer {
-            bare_number: reader.flag("bareNumber").unwrap_or(true),
-            group_char: read_mark(reader, "groupChar"),
-        },
+        "integer" => read_integer(reader),
         "number" => FieldType::Number(read_number(reader)),
         "boolean" => FieldType::Boolean(read_words(reader)),
         "year" => FieldType::Year,
@@ -122,6 +122,18 @@ fn without_format(reader: &mut Reader<'_>, name: &str) -> FieldType {
         "list" => read_list(reader),
         _ => FieldType::Any,
     }
+}
+
+fn read_integer(reader: &mut Reader<'_>) -> FieldType {
+    let (bare_number, group_char) = (reader.flag("bareNumber").unwrap_or(true), read_mark(reader, "groupChar"));
+    let problems = reader.problems();
+    let node = reader.take("decimals");
+    let decimals = node.and_then(|node| choose(node, "\"decimals\"", &[("zero", ())], problems));
+    if let Some(node) = node.filter(|_| decimals.is_some() && group_char.as_deref() == Some(".")) {
+        let mend = "write another \"groupChar\", or remove \"decimals\"";
+        problems.report_with_mend(&node.place, "\"decimals\" needs the point that is the \"groupChar\" here", mend);
+    }
+    FieldType::Integer { bare_number, group_char, zero_decimals: decimals.is_some() }
 }
 
 fn read_number(reader: &mut Reader<'_>) -> NumberFormat {
@@ -212,6 +224,19 @@ fn read_timezone(reader: &mut Reader<'_>) -> Option<String> {
         problems.report_with_mend(&node.place, format!("unknown time zone \"{}\"", text.escape_debug()), mend);
     }
     known.then(|| text.into())
+}
+
+/// What becomes of a local time that occurs twice in the zone.
+fn read_ambiguous(reader: &mut Reader<'_>, zoned: bool) -> Ambiguous {
+    let problems = reader.problems();
+    let Some(node) = reader.take("ambiguous") else { return Ambiguous::Reject };
+    let all = [Ambiguous::Reject, Ambiguous::Earlier, Ambiguous::Later].map(|choice| (choice.name(), choice));
+    let choice = choose(node, "\"ambiguous\"", &all, problems);
+    if choice.is_some() && !zoned {
+        let mend = "write \"timezone\" as well, or remove it";
+        problems.report_with_mend(&node.place, "\"ambiguous\" does nothing without a \"timezone\"", mend);
+    }
+    choice.unwrap_or_default()
 }
 
 fn refuse_format(reader: &Reader<'_>, format: Option<&Node>, type_name: &str) {

@@ -14,7 +14,7 @@ fn date() -> FieldType {
 }
 
 fn datetime() -> FieldType {
-    FieldType::Datetime { format: TemporalFormat::Default, timezone: None }
+    FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() }
 }
 
 fn number() -> FieldType {
@@ -105,7 +105,7 @@ fn texts_are_so_long_in_bytes_or_characters() {
 fn the_texts_of_a_key_have_so_many_bytes_together() {
     let keys = vec![KeyLimit { fields: vec![0, 1, 2], bytes: 5 }, KeyLimit { fields: vec![1], bytes: 0 }];
     let limits = TargetLimits { keys, ..TargetLimits::default() };
-    let integer = FieldType::Integer { bare_number: true, group_char: None };
+    let integer = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
     let records: &[&[&str]] =
         &[&["ab", "12345678", "1.5"], &["abc", "1", "1.5"], &["", "1", "1.5"], &["abcdef", "", ""]];
     let validated = validate(&[string(), integer, number()], &limits, records);

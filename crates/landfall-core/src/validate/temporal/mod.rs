@@ -24,7 +24,7 @@ use super::{
     column::{Primitive, Reader},
     problem::Cause,
 };
-use crate::schema::TemporalFormat;
+use crate::schema::{Ambiguous, TemporalFormat};
 
 /// The lexical form of a field.
 #[derive(Debug)]
@@ -134,13 +134,18 @@ impl Reader for TimeReader {
 pub(super) struct DatetimeReader {
     form: Form,
     zone: Option<Zone>,
+    ambiguous: Ambiguous,
 }
 
 impl DatetimeReader {
-    pub(super) fn new(format: &TemporalFormat, timezone: Option<&str>) -> Result<Self, (&'static str, String)> {
+    pub(super) fn new(
+        format: &TemporalFormat,
+        timezone: Option<&str>,
+        ambiguous: Ambiguous,
+    ) -> Result<Self, (&'static str, String)> {
         let zone = timezone.map(Zone::new).transpose().map_err(|why| ("timezone", why))?;
         let form = Form::new(format, Kind::Datetime).map_err(|why| ("format", why))?;
-        Ok(Self { form, zone })
+        Ok(Self { form, zone, ambiguous })
     }
 
     fn moment(&self, text: &str) -> Result<Moment, Cause> {
@@ -165,7 +170,13 @@ impl Reader for DatetimeReader {
     }
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
-        zone::in_utc(&self.moment(text)?, self.zone.as_ref())
+        match (self.moment(text), &self.form, &self.zone) {
+            (Ok(moment), ..) => zone::in_utc(&moment, self.zone.as_ref(), self.ambiguous),
+            (Err(cause), Form::Pattern(pattern), Some(zone)) => {
+                zone::with_offset(pattern, zone, text).unwrap_or(Err(cause))
+            }
+            (Err(cause), ..) => Err(cause),
+        }
     }
 
     fn noun(&self) -> &'static str {

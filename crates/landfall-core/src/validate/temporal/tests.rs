@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::{calendar::DAY, iso};
 use crate::{
-    schema::{FieldType, TemporalFormat},
+    schema::{Ambiguous, FieldType, TemporalFormat},
     validate::{
         Value, ValueReader,
         render::{date_text, datetime_text, time_text},
@@ -15,7 +15,7 @@ fn pattern(text: &str) -> TemporalFormat {
 }
 
 fn datetime(format: TemporalFormat, timezone: Option<&str>) -> FieldType {
-    FieldType::Datetime { format, timezone: timezone.map(Into::into) }
+    FieldType::Datetime { format, timezone: timezone.map(Into::into), ambiguous: Ambiguous::Reject }
 }
 
 /// The canonical text of the value of a cell.
@@ -134,6 +134,60 @@ fn local_times() {
     assert!(
         ValueReader::new(&field(&datetime(TemporalFormat::Default, Some("Mars/One")), Default::default())).is_err()
     );
+}
+
+#[test]
+fn an_offset_tells_apart_a_time_that_occurs_twice_also_under_a_pattern_without_one() {
+    let berlin = datetime(pattern("%d.%m.%Y %H:%M"), Some("Europe/Berlin"));
+    let good = [
+        ("31.10.2021 02:30+02:00", "2021-10-31T00:30:00Z"),
+        ("31.10.2021 02:30 +01:00", "2021-10-31T01:30:00Z"),
+        ("31.10.2021 02:30+0100", "2021-10-31T01:30:00Z"),
+        ("31.10.2021 02:30+01", "2021-10-31T01:30:00Z"),
+        ("28.03.2021 02:30+01:00", "2021-03-28T01:30:00Z"),
+        ("28.03.2021 02:30+02:00", "2021-03-28T00:30:00Z"),
+        ("01.07.2021 12:00+02:00", "2021-07-01T10:00:00Z"),
+    ];
+    let bad = [
+        "31.10.2021 02:30",
+        "28.03.2021 02:30",
+        "31.10.2021 02:30+03:00",
+        "31.10.2021 02:30Z",
+        "01.07.2021 08:00-09:30",
+        "31.10.2021 02:30  +01:00",
+        "+01:00",
+    ];
+    check(&berlin, &good, &bad);
+    let words = |text| problems_of(&berlin, text).remove(0).message;
+    let fold = words("31.10.2021 02:30");
+    assert!(
+        fold.contains("add +02:00 (the earlier) or +01:00 (the later)") && fold.contains("\"ambiguous\""),
+        "{fold}"
+    );
+    let gap = words("28.03.2021 02:30");
+    assert!(gap.contains("went forward by 60 minutes: correct it, or add +01:00 or +02:00"), "{gap}");
+    assert!(words("01.07.2021 08:00-09:30").contains("does not have the offset -09:30"));
+    check(&datetime(pattern("%d.%m.%Y %H:%M"), None), &[], &["31.10.2021 02:30+02:00"]);
+    let london = datetime(pattern("%d.%m.%Y %H:%M"), Some("Europe/London"));
+    check(&london, &[("31.10.2021 01:30Z", "2021-10-31T01:30:00Z")], &["31.10.2021 01:30"]);
+}
+
+#[test]
+fn the_dictionary_says_which_of_two_times_is_meant() {
+    let berlin = |format: &TemporalFormat, ambiguous| FieldType::Datetime {
+        format: format.clone(),
+        timezone: Some("Europe/Berlin".into()),
+        ambiguous,
+    };
+    for format in [TemporalFormat::Default, TemporalFormat::Any, pattern("%Y-%m-%dT%H:%M:%S")] {
+        let both = [(Ambiguous::Earlier, "2021-10-31T00:30:00Z"), (Ambiguous::Later, "2021-10-31T01:30:00Z")];
+        for (ambiguous, expected) in both {
+            let kind = berlin(&format, ambiguous);
+            let good = [("2021-10-31T02:30:00", expected), ("2021-10-31T02:30:00+01:00", "2021-10-31T01:30:00Z")];
+            check(&kind, &good, &["2021-03-28T02:30:00"]);
+        }
+        check(&berlin(&format, Ambiguous::Reject), &[], &["2021-10-31T02:30:00"]);
+    }
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::{
     calendar::{DAY, SECOND, civil, is_leap_year, weekday},
     iso::Moment,
     pattern::{Item, Kind, MONTHS, Pattern, WEEKDAYS},
-    zone::{Zone, in_utc, in_zone},
+    zone::{Zone, in_utc, in_zone, telling_offset},
 };
-use crate::schema::{FieldType, TemporalFormat};
+use crate::schema::{Ambiguous, FieldType, TemporalFormat};
 
 /// Writes dates, times and datetimes in the pattern that their field declares. What it writes is read back: a value that the
 /// pattern does not say, such as the seconds under `%H:%M`, is not written.
@@ -25,7 +25,7 @@ impl PatternWriter {
         let (format, of, timezone) = match kind {
             FieldType::Date(format) => (format, Kind::Date, None),
             FieldType::Time(format) => (format, Kind::Time, None),
-            FieldType::Datetime { format, timezone } => (format, Kind::Datetime, timezone.as_deref()),
+            FieldType::Datetime { format, timezone, .. } => (format, Kind::Datetime, timezone.as_deref()),
             _ => return None,
         };
         let TemporalFormat::Pattern(text) = format else { return None };
@@ -62,7 +62,12 @@ impl PatternWriter {
         };
         let text = self.text(day, time)?;
         let moment = self.pattern.datetime(&text).ok()?;
-        (in_utc(&moment, self.zone.as_ref()).ok()? == micros).then_some(text)
+        // A time that occurs twice has its offset behind it: without that, it would be read as nothing, or as the other of the two.
+        let zone = self.zone.as_ref().filter(|_| moment.offset.is_none());
+        match zone.and_then(|zone| telling_offset(micros, zone, &moment)) {
+            Some(offset) => Some(text + &offset),
+            None => (in_utc(&moment, self.zone.as_ref(), Ambiguous::Reject).ok()? == micros).then_some(text),
+        }
     }
 
     /// Writes a datetime that is in no zone, given in microseconds since 1970.
@@ -135,7 +140,8 @@ mod tests {
 
     fn datetime(pattern: &str, timezone: Option<&str>) -> PatternWriter {
         let format = TemporalFormat::Pattern(pattern.into());
-        PatternWriter::new(&FieldType::Datetime { format, timezone: timezone.map(Into::into) }).expect("a pattern")
+        let timezone = timezone.map(Into::into);
+        PatternWriter::new(&FieldType::Datetime { format, timezone, ambiguous: Default::default() }).expect("a pattern")
     }
 
     #[test]
@@ -162,10 +168,17 @@ mod tests {
     fn what_a_pattern_does_not_say_is_not_written() {
         assert_eq!(datetime("%d/%m/%Y %H:%M", Some("UTC")).datetime(1_000_000), None);
         assert_eq!(datetime("%d/%m/%y %H", Some("UTC")).datetime(-62_135_596_800_000_000), None);
-        // Clocks went back: that time occurs twice.
-        assert_eq!(datetime("%Y%m%d %H:%M", Some("Europe/Berlin")).datetime(1_635_640_200_000_000), None);
         assert_eq!(datetime("%Y%m%d %H:%M", None).datetime(0), None);
         assert!(PatternWriter::new(&FieldType::Date(TemporalFormat::Default)).is_none());
+    }
+
+    #[test]
+    fn a_time_that_occurs_twice_is_written_with_its_offset() {
+        let berlin = datetime("%Y%m%d %H:%M", Some("Europe/Berlin"));
+        assert_eq!(berlin.datetime(1_635_640_200_000_000).as_deref(), Some("20211031 02:30+02:00"));
+        assert_eq!(berlin.datetime(1_635_643_800_000_000).as_deref(), Some("20211031 02:30+01:00"));
+        assert_eq!(berlin.datetime(1_635_647_400_000_000).as_deref(), Some("20211031 03:30"));
+        assert_eq!(datetime("%Y%m%d %H", Some("Europe/Berlin")).datetime(1_635_643_800_000_000), None);
     }
 
     #[test]

@@ -9,9 +9,13 @@ use jiff::{
 use super::{
     calendar::{DAY, SECOND, civil, instant},
     iso::{Moment, any_offset_part},
+    pattern::Pattern,
     scan::Scan,
 };
-use crate::validate::problem::{Cause, shown};
+use crate::{
+    schema::Ambiguous,
+    validate::problem::{Cause, shown},
+};
 
 /// A declared zone.
 #[derive(Debug)]
@@ -39,24 +43,108 @@ impl Zone {
             .map_err(|_| format!("{} is neither a zone of the IANA database nor an offset like +02:00", shown(name)))
     }
 
-    /// The offset of a local time; a time that does not exist or exists twice has none.
-    fn offset(&self, moment: &Moment) -> Result<i32, Cause> {
+    /// The offsets that a local time may have.
+    fn offsets(&self, moment: &Moment) -> Result<Offsets, Cause> {
         let zone = match self {
-            Self::Fixed(offset) => return Ok(*offset),
+            Self::Fixed(offset) => return Ok(Offsets::One(*offset)),
             Self::Named(zone) => zone,
         };
         let local = local(moment).ok_or(Cause::Borrowed("beyond the years of the zone"))?;
-        let name = || zone.iana_name().unwrap_or("the zone").to_owned();
-        match zone.to_ambiguous_timestamp(local).offset() {
-            AmbiguousOffset::Unambiguous { offset } => Ok(offset.seconds()),
-            AmbiguousOffset::Gap { .. } => {
-                Err(format!("that time does not exist in {}: clocks went forward; add an offset", name()).into())
-            }
-            AmbiguousOffset::Fold { .. } => {
-                Err(format!("that time occurs twice in {}: clocks went back; add an offset", name()).into())
-            }
+        Ok(match zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => Offsets::One(offset.seconds()),
+            AmbiguousOffset::Gap { before, after } => Offsets::Gap(before.seconds(), after.seconds()),
+            AmbiguousOffset::Fold { before, after } => Offsets::Fold(before.seconds(), after.seconds()),
+        })
+    }
+
+    /// The offset of a local time; a time that does not exist has none, and one that exists twice has that which `ambiguous` says.
+    fn offset(&self, moment: &Moment, ambiguous: Ambiguous) -> Result<i32, Cause> {
+        match (self.offsets(moment)?, ambiguous) {
+            (Offsets::One(offset), _) => Ok(offset),
+            (Offsets::Fold(earlier, _), Ambiguous::Earlier) => Ok(earlier),
+            (Offsets::Fold(_, later), Ambiguous::Later) => Ok(later),
+            (Offsets::Fold(earlier, later), Ambiguous::Reject) => Err(format!(
+                "that time occurs twice in {}, since clocks went back: add {} (the earlier) or {} (the later), or declare \
+                 \"ambiguous\" as earlier or later",
+                self.name(),
+                offset_text(earlier),
+                offset_text(later)
+            )
+            .into()),
+            (Offsets::Gap(before, after), _) => Err(format!(
+                "that time does not exist in {}, since clocks went forward by {} minutes: correct it, or add {} or {}, whichever it \
+                 was meant in",
+                self.name(),
+                (after - before) / 60,
+                offset_text(before),
+                offset_text(after)
+            )
+            .into()),
         }
     }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Fixed(offset) => offset_text(*offset),
+            Self::Named(zone) => zone.iana_name().unwrap_or("the zone").to_owned(),
+        }
+    }
+}
+
+/// The offsets that a local time may have, in seconds east of Greenwich.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offsets {
+    One(i32),
+    /// Clocks went forward over it: the offsets before and after.
+    Gap(i32, i32),
+    /// Clocks went back over it: the offsets of its first and its second time.
+    Fold(i32, i32),
+}
+
+/// An offset as people write it: `+02:00`.
+fn offset_text(seconds: i32) -> String {
+    let (sign, east) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+    let (hours, minutes, seconds) = (east / 3600, east / 60 % 60, east % 60);
+    if seconds == 0 {
+        format!("{sign}{hours:02}:{minutes:02}")
+    } else {
+        format!("{sign}{hours:02}:{minutes:02}:{seconds:02}")
+    }
+}
+
+/// The offset to be written behind a local time that occurs twice, so that it is read as `micros` again; none for all other times.
+pub(super) fn telling_offset(micros: i64, zone: &Zone, moment: &Moment) -> Option<String> {
+    let Ok(Offsets::Fold(earlier, later)) = zone.offsets(moment) else { return None };
+    let is_meant = |&offset: &i32| instant(moment.day, moment.time, offset).is_ok_and(|instant| instant == micros);
+    [earlier, later].iter().copied().find(|offset| is_meant(offset)).map(offset_text)
+}
+
+/// The microseconds since 1970 in UTC of a text in a pattern that has no zone, with an offset behind it. None where there is no offset, or
+/// what stands before it is not in the pattern.
+///
+/// The offset must be one that the zone has at that time, so that `08:00-09:30`, a span of time, is not taken for one.
+pub(super) fn with_offset(pattern: &Pattern, zone: &Zone, text: &str) -> Option<Result<i64, Cause>> {
+    if pattern.has(b"zZ") {
+        return None;
+    }
+    let at = text.rfind(['+', '-', 'Z']).filter(|&at| at > 0)?;
+    let (head, tail) = text.split_at(at);
+    let mut scan = Scan::new(tail);
+    let mut offset = any_offset_part(&mut scan).ok().flatten()?;
+    if scan.eat(b":").is_some() {
+        let seconds = i32::try_from(scan.digits(2)?).ok()?;
+        offset += if offset < 0 || tail.starts_with('-') { -seconds } else { seconds };
+    }
+    let moment = pattern.datetime(head.strip_suffix(' ').unwrap_or(head)).ok().filter(|_| scan.is_done())?;
+    let known = match zone.offsets(&moment) {
+        Ok(Offsets::One(only)) => [only, only],
+        Ok(Offsets::Gap(one, other) | Offsets::Fold(one, other)) => [one, other],
+        Err(cause) => return Some(Err(cause)),
+    };
+    Some(match known.contains(&offset) {
+        true => instant(moment.day, moment.time, offset),
+        false => Err(format!("{} does not have the offset {} at that time", zone.name(), offset_text(offset)).into()),
+    })
 }
 
 /// The date and time of day in `zone` of a number of microseconds since 1970 in UTC.
@@ -70,10 +158,10 @@ pub(super) fn in_zone(micros: i64, zone: &Zone) -> Option<(i32, i64)> {
 }
 
 /// Microseconds since 1970 in UTC of a moment, which is in `zone` where it has no offset of its own.
-pub(super) fn in_utc(moment: &Moment, zone: Option<&Zone>) -> Result<i64, Cause> {
+pub(super) fn in_utc(moment: &Moment, zone: Option<&Zone>, ambiguous: Ambiguous) -> Result<i64, Cause> {
     let offset = match (moment.offset, zone) {
         (Some(offset), _) => offset,
-        (None, Some(zone)) => zone.offset(moment)?,
+        (None, Some(zone)) => zone.offset(moment, ambiguous)?,
         (None, None) => return Err("no zone, and the field declares no timezone".into()),
     };
     instant(moment.day, moment.time, offset)

@@ -9,7 +9,7 @@ use crate::schema::{BooleanWords, GeoFormat, GeopointFormat};
 fn every_type() -> Vec<Field> {
     let temporal = || [TemporalFormat::Default, TemporalFormat::Any];
     let mut kinds = vec![
-        FieldType::Integer { bare_number: false, group_char: Some(",".into()) },
+        FieldType::Integer { bare_number: false, group_char: Some(",".into()), zero_decimals: false },
         integer(),
         FieldType::Number(NumberFormat::default()),
         FieldType::Number(NumberFormat { decimal_char: ",".into(), group_char: Some(".".into()), bare_number: false }),
@@ -27,11 +27,16 @@ fn every_type() -> Vec<Field> {
         FieldType::Datetime {
             format: TemporalFormat::Pattern("%m%Y%d%H %z".into()),
             timezone: Some("America/New_York".into()),
+            ambiguous: Default::default(),
         },
     ];
     kinds.extend(temporal().map(FieldType::Date));
     kinds.extend(temporal().map(FieldType::Time));
-    kinds.extend(temporal().map(|format| FieldType::Datetime { format, timezone: Some("Europe/Berlin".into()) }));
+    kinds.extend(temporal().map(|format| FieldType::Datetime {
+        format,
+        timezone: Some("Europe/Berlin".into()),
+        ambiguous: Default::default(),
+    }));
     kinds.extend(
         [StringFormat::Default, StringFormat::Email, StringFormat::Uri, StringFormat::Binary, StringFormat::Uuid]
             .map(FieldType::String),

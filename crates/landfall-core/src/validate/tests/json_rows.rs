@@ -72,7 +72,7 @@ fn a_value_is_what_its_json_kind_says() {
     check(point, &[("\"90.50, 45.5\"", "[90.50,45.5]"), ("[90.50, 45.5]", "[90.50,45.5]")], &["[200, 1]", "{}"]);
     let form = TemporalFormat::Default;
     check(
-        FieldType::Datetime { format: form, timezone: None },
+        FieldType::Datetime { format: form, timezone: None, ambiguous: Default::default() },
         &[("\"2021-11-07T02:48:42Z\"", "2021-11-07T02:48:42Z")],
         &["\"2021-11-07\"", "1636253322"],
     );

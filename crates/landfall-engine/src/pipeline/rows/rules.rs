@@ -153,7 +153,8 @@ impl RowRules {
     pub fn csv(&self, position: usize, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
         let resource = &self.project.package.resources[position];
         let dialect = dialect.unwrap_or(&resource.dialect);
-        let limits = Limits { block_bytes: body.len().max(1), record_bytes: body.len().max(1) + 1 };
+        let limits =
+            Limits { block_bytes: body.len().max(1), record_bytes: body.len().max(1) + 1, ..Limits::default() };
         let decoded = decode_all(dialect, resource.encoding, limits, body);
         if let Some(fault) = decoded.header_fault {
             return Err(Error::source("the body", super::super::opened::header_words(&fault)));

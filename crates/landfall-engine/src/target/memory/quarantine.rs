@@ -11,8 +11,7 @@ use crate::{
     error::TargetError,
     ledger::{LoadEntry, LoadId, LoadState},
     quarantine::{
-        Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
-        is_waiting,
+        Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
     },
     target::{Table, released_already},
     timestamp,
@@ -59,9 +58,7 @@ impl Quarantine {
             waiting: new.waiting(),
             parts: BTreeMap::new(),
         };
-        if let RawRecord::Whole(bytes) = &new.raw {
-            (0..).zip(bytes.chunks(Reject::RAW_LIMIT)).for_each(|(part, bytes)| kept.append(part, bytes));
-        }
+        (0..).zip(new.raw.held().chunks(Reject::RAW_LIMIT)).for_each(|(part, bytes)| kept.append(part, bytes));
         self.rejects.insert(self.last, Arc::new(kept));
         self.last
     }

@@ -256,9 +256,10 @@ mod tests {
 
     #[test]
     fn types_that_hold_a_field() {
-        let integer = FieldType::Integer { bare_number: true, group_char: None };
+        let integer = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
         let number = FieldType::Number(NumberFormat::default());
-        let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+        let datetime =
+            FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
         let string = FieldType::String(StringFormat::Default);
         let cases = [
             (&integer, "bigint(20)", Fit::Same),

@@ -130,7 +130,7 @@ fn decimal(column: &Column, text: String) -> Cell {
 
 fn temporal(value: Value) -> Cell {
     let mut text = String::new();
-    let any = FieldType::Datetime { format: Default::default(), timezone: None };
+    let any = FieldType::Datetime { format: Default::default(), timezone: None, ambiguous: Default::default() };
     match scalar(&any, value) {
         Scalar::Datetime(micros) => render::datetime_text(micros, &mut text),
         Scalar::Time(micros) => render::time_text(micros, &mut text),

@@ -131,7 +131,7 @@ mod tests {
     proptest! {
         #[test]
         fn points_in_time_come_back(micros in -62_135_596_800_000_000i64..253_402_300_800_000_000) {
-            let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+            let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
             prop_assert_eq!(scalar(&datetime, bound(ScalarRef::Datetime(micros))), Scalar::Datetime(micros));
             let day = i32::try_from(micros.div_euclid(DAY)).expect("a day");
             let date = FieldType::Date(TemporalFormat::Default);

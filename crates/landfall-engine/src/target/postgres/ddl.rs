@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn table(name: &str, parents: &[&str]) -> Table {
-        let integer = FieldType::Integer { bare_number: true, group_char: None };
+        let integer = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
         let mut fields = vec![field("id", integer.clone()), field("Na\"me", FieldType::String(StringFormat::Default))];
         fields.extend(parents.iter().map(|parent| field(&format!("{parent}_id"), integer.clone())));
         let foreign_keys = (2..).zip(parents).map(|(at, parent)| ForeignKey {

@@ -95,13 +95,13 @@ mod tests {
     }
 
     fn integer() -> FieldType {
-        FieldType::Integer { bare_number: true, group_char: None }
+        FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false }
     }
 
     proptest! {
         #[test]
         fn values_come_back(value: i64, day in -719_162..2_932_896_i32, micros in 0..86_400_000_000_i64, text: String) {
-            let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+            let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
             for (kind, value) in [
                 (integer(), Scalar::Integer(value)),
                 (FieldType::Date(TemporalFormat::Default), Scalar::Date(day)),
@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn what_others_stored_equals_nothing_of_ours() {
-        let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None };
+        let datetime =
+            FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
         let sent = i64::MAX.to_be_bytes();
         assert!(matches!(read(&datetime, Some(&sent)), Scalar::Text(text) if text.starts_with('\0')));
         assert!(matches!(read(&integer(), Some(b"abc")), Scalar::Text(text) if text.starts_with('\0')));

@@ -7,8 +7,7 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadId},
     quarantine::{
-        Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
-        is_waiting,
+        Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
     },
     target::{Table, released_already},
     timestamp,
@@ -45,10 +44,8 @@ pub(in crate::target) fn values<'p>(
 
 /// The bytes of a reject that stand in its own row.
 fn head(reject: &NewReject) -> &[u8] {
-    match &reject.raw {
-        RawRecord::Whole(bytes) => &bytes[..bytes.len().min(Reject::RAW_LIMIT)],
-        RawRecord::Long(_) => &[],
-    }
+    let bytes = reject.raw.held();
+    &bytes[..bytes.len().min(Reject::RAW_LIMIT)]
 }
 
 /// Adds a reject and returns its number.
@@ -62,10 +59,8 @@ pub(in crate::target) fn add(
     let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", connection.spelling().own("rejects"), COLUMNS.join(", "));
     let errors = json(&reject.errors);
     let id = connection.insert_numbered(&sql, &values(load, table, reject, &errors), "reject_id")?;
-    if let RawRecord::Whole(bytes) = &reject.raw {
-        for (part, bytes) in (1..).zip(bytes[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
-            append_raw(connection, id, part, bytes)?;
-        }
+    for (part, bytes) in (1..).zip(reject.raw.held()[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
+        append_raw(connection, id, part, bytes)?;
     }
     Ok(id)
 }

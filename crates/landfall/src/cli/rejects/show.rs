@@ -66,7 +66,7 @@ fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  {}", shown(&record.raw));
     if reject.length > reject.raw.len() as u64 {
-        let _ = writeln!(text, "  … (landfall rejects show {} --raw prints all of it)", reject.id);
+        let _ = writeln!(text, "  … (landfall rejects show {} --raw prints all that is kept)", reject.id);
     }
     let _ = write!(text, "\n{}", summary::reject_lines(&record));
     for event in events {

@@ -1,13 +1,17 @@
 use super::{errors, field, field_messages, field_text};
 use crate::schema::{
-    BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
+    Ambiguous, BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
 };
 
 #[test]
 fn every_type_is_read() {
-    let integer = FieldType::Integer { bare_number: true, group_char: None };
+    let integer = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
     let list = |delimiter: &str, item| FieldType::List { delimiter: delimiter.into(), item };
-    let datetime = |format, zone: Option<&str>| FieldType::Datetime { format, timezone: zone.map(String::from) };
+    let datetime = |format, zone: Option<&str>| FieldType::Datetime {
+        format,
+        timezone: zone.map(String::from),
+        ambiguous: Default::default(),
+    };
     let pattern = |text: &str| TemporalFormat::Pattern(text.into());
     for (properties, kind) in [
         ("title: x", FieldType::Any),
@@ -20,7 +24,19 @@ fn every_type_is_read() {
         ("type: integer", integer),
         (
             "type: integer, bareNumber: false, groupChar: ','",
-            FieldType::Integer { bare_number: false, group_char: Some(",".into()) },
+            FieldType::Integer { bare_number: false, group_char: Some(",".into()), zero_decimals: false },
+        ),
+        (
+            "type: integer, decimals: zero",
+            FieldType::Integer { bare_number: true, group_char: None, zero_decimals: true },
+        ),
+        (
+            "type: datetime, timezone: Europe/Berlin, ambiguous: earlier",
+            FieldType::Datetime {
+                format: TemporalFormat::Default,
+                timezone: Some("Europe/Berlin".into()),
+                ambiguous: Ambiguous::Earlier,
+            },
         ),
         ("type: number", FieldType::Number(NumberFormat::default())),
         (
@@ -81,6 +97,35 @@ fn time_zones_are_checked() {
         let expected = format!("unknown time zone \"{zone}\" | {mend}");
         assert_eq!(field_messages(&format!("type: datetime, timezone: '{zone}'")), [expected]);
     }
+}
+
+#[test]
+fn which_of_two_times_is_meant_is_one_of_three_words_and_needs_a_zone() {
+    assert_eq!(
+        field_messages("type: datetime, timezone: UTC, ambiguous: first"),
+        ["\"ambiguous\" cannot be \"first\" | write one of: reject, earlier, later"]
+    );
+    assert_eq!(
+        field_messages("type: datetime, ambiguous: later"),
+        ["\"ambiguous\" does nothing without a \"timezone\" | write \"timezone\" as well, or remove it"]
+    );
+    assert!(
+        field_messages("type: date, ambiguous: later")[0].starts_with("\"ambiguous\" does nothing on a field of type")
+    );
+}
+
+#[test]
+fn decimals_of_integers_are_zero_or_not_there() {
+    assert_eq!(field_messages("type: integer, decimals: any"), ["\"decimals\" cannot be \"any\" | write one of: zero"]);
+    assert_eq!(
+        field_messages("type: integer, decimals: zero, groupChar: '.'"),
+        [
+            "\"decimals\" needs the point that is the \"groupChar\" here | write another \"groupChar\", or remove \"decimals\""
+        ]
+    );
+    assert!(
+        field_messages("type: number, decimals: zero")[0].starts_with("\"decimals\" does nothing on a field of type")
+    );
 }
 
 #[test]

@@ -31,13 +31,13 @@ fn field(name: &str, kind: FieldType) -> Field {
 /// A table with a field of each kind, and its rows: a good one, one of nulls, one of odd values, one that does not fit.
 fn everything() -> (Table, RecordBatch) {
     let kinds = [
-        ("i", FieldType::Integer { bare_number: true, group_char: None }),
+        ("i", FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false }),
         ("n", FieldType::Number(NumberFormat::default())),
         ("s", FieldType::String(StringFormat::Default)),
         ("b", FieldType::Boolean(BooleanWords::default())),
         ("d", FieldType::Date(TemporalFormat::Default)),
         ("t", FieldType::Time(TemporalFormat::Default)),
-        ("z", FieldType::Datetime { format: TemporalFormat::Default, timezone: None }),
+        ("z", FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() }),
     ];
     let fields = kinds.map(|(name, kind)| field(name, kind)).to_vec();
     let schema = TableSchema { fields, unique_keys: vec![vec![2]], ..TableSchema::default() };

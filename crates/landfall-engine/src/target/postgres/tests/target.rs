@@ -32,7 +32,7 @@ fn field(name: &str, kind: FieldType) -> Field {
 }
 
 fn integer(name: &str) -> Field {
-    field(name, FieldType::Integer { bare_number: true, group_char: None })
+    field(name, FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false })
 }
 
 /// A table `name` with `id`, `name`, and a foreign key to each of `parents`.
