@@ -290,10 +290,18 @@ pub struct RejectEvent {
     /// `released`, `retried` (and failed again), `superseded` (by the same content), `replaced` (by a replace that read its source
     /// again) or `discarded`.
     pub action: String,
-    /// The record's bytes as they were tried, where they differ from the quarantine's; of one that was discarded, the reason.
+    /// The record's bytes as they were tried, where they differ from the quarantine's; of one that was discarded, the reason. Of
+    /// many bytes, the first [`MENDED_LIMIT`](Self::MENDED_LIMIT).
     pub mended: Option<Vec<u8>>,
     /// When, RFC 3339 in UTC.
     pub at: String,
+}
+
+impl RejectEvent {
+    /// The most bytes that an event tells of a record as it was tried.
+    pub const MENDED_LIMIT: usize = 16 << 10;
+    /// The most events that are told of a reject: the last ones.
+    pub const MOST: usize = 1000;
 }
 
 /// A reject as `rejects list` and `check` show it.

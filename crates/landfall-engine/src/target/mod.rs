@@ -223,7 +223,7 @@ pub trait Read {
     /// All bytes of a reject, handed to `visit` part by part.
     fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
-    /// What was done to a reject, oldest first.
+    /// What was done to a reject of late, oldest first.
     fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>>;
 }
 

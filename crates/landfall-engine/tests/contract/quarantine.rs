@@ -4,7 +4,7 @@ use landfall_core::reject::{CellError, ErrorCode};
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadEntry, LoadId, LoadState, Mode},
-    quarantine::{Closing, NewReject, RawRecord, Reject, RejectFilter, RejectId, RejectState},
+    quarantine::{Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectId, RejectState},
     target::{Fence, Pace, Read, Table, Target},
 };
 
@@ -297,6 +297,25 @@ fn the_same_content_supersedes(ground: &Ground) {
     assert_eq!(events(&*target, ids[0]), [("superseded".into(), loads[2], None)]);
 }
 
+/// Each of many tries of a large record was read whole, to tell that it was tried.
+fn events_are_bounded(ground: &Ground) {
+    let (mut target, loads) = three_loads(ground);
+    let first = ids(&*target)[0];
+    let large = b"x".repeat(3 * RejectEvent::MENDED_LIMIT);
+    within(&mut *target, |transaction| {
+        for try_at in 0..RejectEvent::MOST + 5 {
+            let mended = if try_at < 10 { large.clone() } else { try_at.to_string().into_bytes() };
+            transaction.retry_failed(first, loads[1], &[], Some(&mended)).unwrap();
+        }
+    });
+    let told = events(&*target, first);
+    assert_eq!(told.len(), RejectEvent::MOST);
+    // The last ones, oldest first.
+    assert_eq!(told[0].2.as_deref(), Some(&large[..RejectEvent::MENDED_LIMIT]));
+    assert_eq!(told[5].2.as_deref(), Some(&b"10"[..]));
+    assert_eq!(told[RejectEvent::MOST - 1].2, Some((RejectEvent::MOST + 4).to_string().into_bytes()));
+}
+
 fn a_replace_closed_rejects_of_other_sources(ground: &Ground) {
     let (mut target, loads) = three_loads(ground);
     let last = LoadEntry { id: loads[2], mode: Mode::Replace, digest: "new".into(), ..entry("people") };
@@ -341,6 +360,7 @@ fn a_transaction_reads_what_it_wrote(ground: &Ground) {
 }
 
 contract! {
+    events_are_bounded,
     rejects_come_back_as_they_went_in,
     long_records_are_kept_in_parts,
     released_rejects_leave_a_trace,

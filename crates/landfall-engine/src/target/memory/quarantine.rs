@@ -176,7 +176,10 @@ impl Quarantine {
     }
 
     pub(super) fn events(&self, reject: RejectId) -> Vec<RejectEvent> {
-        self.events.iter().filter(|event| event.reject == reject).cloned().collect()
+        let mut found: Vec<RejectEvent> = self.events.iter().filter(|event| event.reject == reject).cloned().collect();
+        found.drain(..found.len().saturating_sub(RejectEvent::MOST));
+        found.iter_mut().filter_map(|event| event.mended.as_mut()).for_each(|b| b.truncate(RejectEvent::MENDED_LIMIT));
+        found
     }
 }
 

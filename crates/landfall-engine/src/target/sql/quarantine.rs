@@ -255,15 +255,19 @@ pub(in crate::target) fn raw(
     connection.query(&sql, &[Parameter::Integer(reject), Parameter::Integer(reject)], &mut |row| visit(&row.bytes()?))
 }
 
-/// What was done to a reject.
+/// What was done to a reject of late.
 pub(in crate::target) fn events(connection: &dyn Connection, reject: RejectId) -> Result<Vec<RejectEvent>> {
     let mut found = Vec::new();
     if !connection.has_own_tables()? {
         return Ok(found);
     }
     let sql = format!(
-        "SELECT reject_id, load_id, action, mended, happened_at FROM {} WHERE reject_id = ? ORDER BY event_id",
-        connection.spelling().own("reject_events")
+        "SELECT e.reject_id, e.load_id, e.action,
+             CASE WHEN length(e.mended) > {most} THEN substr(e.mended, 1, {most}) ELSE e.mended END, e.happened_at
+         FROM (SELECT * FROM {} WHERE reject_id = ? ORDER BY event_id DESC LIMIT {}) AS e ORDER BY e.event_id",
+        connection.spelling().own("reject_events"),
+        RejectEvent::MOST,
+        most = RejectEvent::MENDED_LIMIT
     );
     connection.query(&sql, &[Parameter::Integer(reject)], &mut |row| {
         found.push(RejectEvent {

@@ -72,7 +72,8 @@ fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
     for event in events {
         let _ = write!(text, "\n{} {} by load {}", event.at, event.action, event.load);
         if let Some(mended) = &event.mended {
-            let _ = write!(text, ", mended to\n  {}", shown(&String::from_utf8_lossy(mended)));
+            let more = if mended.len() < RejectEvent::MENDED_LIMIT { "" } else { " …" };
+            let _ = write!(text, ", mended to\n  {}{more}", shown(&String::from_utf8_lossy(mended)));
         }
     }
     if !events.is_empty() {
