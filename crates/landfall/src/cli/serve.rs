@@ -78,7 +78,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         );
     }
     runtime.block_on(async {
-        let stop = told_to_end()?;
+        let stop = await_stop_signal()?;
         http::serve(listener, service, staff, tls, stop).await;
         Ok::<_, anyhow::Error>(())
     })?;
@@ -89,7 +89,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 
 /// Ends when the process is told to end: by TERM, by INT, or by HUP, which the end of a terminal or session sends. Who had HUP ignored
 /// (`nohup`) goes on to ignore it.
-fn told_to_end() -> Result<impl Future<Output = ()> + Send> {
+fn await_stop_signal() -> Result<impl Future<Output = ()> + Send> {
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hung_up = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     Ok(async move {

@@ -137,10 +137,10 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         let detail = "what is asked of the report stands in the query; no body is taken here";
         return Err(Problem::new(Kind::WRONG_SHAPE, detail));
     }
-    once(&call, b"", written(&call, definition, values, guard_formulas)).await
+    once(&call, b"", write_export(&call, definition, values, guard_formulas)).await
 }
 
-async fn written(
+async fn write_export(
     call: &Call,
     definition: ReportDefinition,
     values: Vec<(String, Scalar)>,

@@ -13,7 +13,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
-    once::{InFlight, kept_answer, known, once},
+    once::{InFlight, document_of_answer, find_answer, once},
     problem::{Kind, Outcome, Problem},
     rejects::{filter_within, found, of_reject},
     rows::RequestName,
@@ -105,10 +105,10 @@ pub(super) async fn correct(mut call: Call) -> Outcome {
         ));
     }
     let values = members.into_iter().map(|(name, raw)| (name, as_cell(&raw))).collect();
-    once(&call, &body, corrected(&call, id, values)).await
+    once(&call, &body, correct_reject(&call, id, values)).await
 }
 
-async fn corrected(call: &Call, id: i64, values: Vec<(String, Option<String>)>) -> Outcome {
+async fn correct_reject(call: &Call, id: i64, values: Vec<(String, Option<String>)>) -> Outcome {
     open(call).await?;
     let outcomes = tried(call, Retry::Corrected(id, values)).await?;
     let reject = found(call, id).await?;
@@ -185,7 +185,7 @@ async fn discarded(call: &Call, filter: RejectFilter, reason: String, body: &[u8
     let key = RequestName::of(call)?.map(|name| RequestName::new(name, call, body));
     let _in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
     if let Some(key) = &key
-        && let Some(known) = known(&call.service, key).await?
+        && let Some(known) = find_answer(&call.service, key).await?
     {
         return Ok(known);
     }
@@ -193,7 +193,7 @@ async fn discarded(call: &Call, filter: RejectFilter, reason: String, body: &[u8
     let told = |count: u64| json!({"discarded": count});
     let answered = key.clone();
     let count = call.service.desk.write(move |target| {
-        let answer = |count| answered.map(|key| kept_answer(key, StatusCode::OK, &told(count).to_string()));
+        let answer = |count| answered.map(|key| document_of_answer(key, StatusCode::OK, &told(count).to_string()));
         match discard_with(target, &filter, &reason, answer) {
             Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(None),
             discarded => discarded.map(Some),
@@ -201,7 +201,7 @@ async fn discarded(call: &Call, filter: RejectFilter, reason: String, body: &[u8
     });
     match (count.await?, key) {
         (Some(count), _) => Ok(respond(StatusCode::OK, &told(count))),
-        (None, Some(key)) => known(&call.service, &key).await?.ok_or_else(overtaken),
+        (None, Some(key)) => find_answer(&call.service, &key).await?.ok_or_else(overtaken),
         (None, None) => Err(overtaken()),
     }
 }
@@ -227,10 +227,10 @@ pub(super) async fn import(mut call: Call) -> Outcome {
             "the body is empty; send the mended file (with curl: --data-binary @FILE)",
         ));
     }
-    once(&call, &body.bytes, imported(&call, &body.bytes, allows_other_changes)).await
+    once(&call, &body.bytes, import_file(&call, &body.bytes, allows_other_changes)).await
 }
 
-async fn imported(call: &Call, body: &[u8], allows_other_changes: bool) -> Outcome {
+async fn import_file(call: &Call, body: &[u8], allows_other_changes: bool) -> Outcome {
     let body = body.to_vec();
     let stored = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::Builder::new().prefix("rejects-").suffix(".csv").tempfile()?;

@@ -185,12 +185,12 @@ impl Metrics {
         if encode(&mut text, &self.registry).is_err() {
             let _ = writeln!(text, "# EOF");
         }
-        seen(&text, sees)
+        filter_tables(&text, sees)
     }
 }
 
 /// The lines of `text` that are of no table, or of one that `sees` sees.
-fn seen(text: &str, sees: &dyn Fn(&str) -> bool) -> String {
+fn filter_tables(text: &str, sees: &dyn Fn(&str) -> bool) -> String {
     text.split_inclusive('\n').filter(|line| table_of(line).is_none_or(|table| sees(&table))).collect()
 }
 
@@ -225,8 +225,8 @@ mod tests {
         encode(&mut text, &metrics.registry).unwrap_or_default();
         let named = |text: &str| text.lines().filter(|line| table_of(line).is_some()).count();
         assert_eq!(named(&text), 9);
-        assert_eq!(seen(&text, &|_| true), text);
-        let only = seen(&text, &|table| table == "jobs");
+        assert_eq!(filter_tables(&text, &|_| true), text);
+        let only = filter_tables(&text, &|table| table == "jobs");
         assert_eq!(named(&only), 3);
         assert!(!only.contains("jobs2") && !only.contains("a \\\"b"), "{only}");
         assert!(only.contains("/v1/tables/{table}") && only.ends_with("# EOF\n"), "{only}");

@@ -62,13 +62,13 @@ impl KeyOfUpload {
 }
 
 /// What is kept of an answer.
-pub(super) fn kept_answer(key: RequestName, status: StatusCode, body: &str) -> NewDocument {
+pub(super) fn document_of_answer(key: RequestName, status: StatusCode, body: &str) -> NewDocument {
     let RequestName { name, digest } = key;
     answer_document(name, &digest, [status.as_str(), body].concat().as_bytes())
 }
 
 /// The answer that is kept under `key`, where there is one.
-pub(super) async fn known(service: &Service, key: &RequestName) -> Outcome<Option<Response>> {
+pub(super) async fn find_answer(service: &Service, key: &RequestName) -> Outcome<Option<Response>> {
     let RequestName { name, digest } = key.clone();
     let stored = service.desk.look(move |target| stored_answer(target, &name, &digest)).await?;
     stored.map(repeated).transpose()
@@ -80,18 +80,18 @@ pub(super) async fn once(call: &Call, body: &[u8], work: impl Future<Output = Ou
     let Some(name) = RequestName::of(call)? else { return work.await };
     let key = RequestName::new(name, call, body);
     let _in_flight = InFlight::enter(&call.service, &key.name)?;
-    if let Some(known) = known(&call.service, &key).await? {
+    if let Some(known) = find_answer(&call.service, &key).await? {
         return Ok(known);
     }
     let (head, body) = work.await?.into_parts();
     let lost = |_| Problem::new(Kind::INTERNAL, "the answer was lost; send the same request again");
     let body = to_bytes(body, usize::MAX).await.map_err(lost)?;
-    let document = kept_answer(key.clone(), head.status, &String::from_utf8_lossy(&body));
+    let document = document_of_answer(key.clone(), head.status, &String::from_utf8_lossy(&body));
     // Another process may have answered the same request just before: then that answer is the one.
-    match call.service.desk.write(move |target| keep(target, document)).await {
+    match call.service.desk.write(move |target| store_answer(target, document)).await {
         Ok(true) => {}
         Ok(false) => {
-            if let Some(known) = known(&call.service, &key).await? {
+            if let Some(known) = find_answer(&call.service, &key).await? {
                 return Ok(known);
             }
         }
@@ -102,14 +102,14 @@ pub(super) async fn once(call: &Call, body: &[u8], work: impl Future<Output = Ou
 }
 
 /// Keeps an answer; whether none was kept under its key before.
-fn keep(target: &mut dyn Target, document: NewDocument) -> landfall_engine::Result<bool> {
+fn store_answer(target: &mut dyn Target, document: NewDocument) -> landfall_engine::Result<bool> {
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let added = transaction.add_documents(&[document]).and_then(|()| transaction.commit());
-    is_first(added)
+    was_first(added)
 }
 
 /// Whether what was kept with an answer is the first under its key.
-pub(super) fn is_first(added: landfall_engine::Result<()>) -> landfall_engine::Result<bool> {
+pub(super) fn was_first(added: landfall_engine::Result<()>) -> landfall_engine::Result<bool> {
     use landfall_engine::{Error, TargetErrorKind};
     match added {
         Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(false),

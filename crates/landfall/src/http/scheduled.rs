@@ -58,24 +58,24 @@ async fn look(service: &Service, schedule: &Schedule, after: &mut Option<Timesta
     // Where the clock went back, what was last done is looked for once more: it would wait for the time that the clock once showed.
     let last = match after.filter(|after| *after <= now) {
         Some(after) => after,
-        None => last_done(service, now).await?,
+        None => find_last_time(service, now).await?,
     };
-    *after = Some(have_made(service, schedule, last, now).await?);
+    *after = Some(request_backup(service, schedule, last, now).await?);
     Ok(())
 }
 
 /// The last time until `now` that a service has come to; `now`, where there is none. Later ones are of a clock that was wrong: they
 /// are forgotten, since a backup will be due when it is that time.
-async fn last_done(service: &Service, now: Timestamp) -> Outcome<Timestamp> {
+async fn find_last_time(service: &Service, now: Timestamp) -> Outcome<Timestamp> {
     let latest = DocumentFilter { last_first: true, limit: Some(LATEST), ..DocumentFilter::of(KIND) };
     service
         .desk
         .write(move |target| {
             loop {
                 let found = target.documents(&latest)?;
-                let (wrong, times) = sorted_out(&found, now);
+                let (wrong, times) = split_wrong_times(&found, now);
                 if !wrong.is_empty() {
-                    forget(target, &wrong)?;
+                    forget_times(target, &wrong)?;
                     // There may be more of them than were looked at.
                     if wrong.len() == found.len() {
                         continue;
@@ -96,14 +96,14 @@ async fn last_done(service: &Service, now: Timestamp) -> Outcome<Timestamp> {
 }
 
 /// The documents of a clock that was wrong at `now`, and the times of the others.
-fn sorted_out(found: &[Document], now: Timestamp) -> (Vec<Document>, Vec<Timestamp>) {
+fn split_wrong_times(found: &[Document], now: Timestamp) -> (Vec<Document>, Vec<Timestamp>) {
     let time = |document: &Document| document.name.parse::<Timestamp>().ok();
     let is_wrong = |document: &&Document| time(document).is_some_and(|time| time.duration_since(now) > CLOCKS);
     let (wrong, right): (Vec<&Document>, Vec<&Document>) = found.iter().partition(is_wrong);
     (wrong.into_iter().cloned().collect(), right.into_iter().filter_map(time).collect())
 }
 
-fn forget(target: &mut dyn Target, wrong: &[Document]) -> Result<(), Error> {
+fn forget_times(target: &mut dyn Target, wrong: &[Document]) -> Result<(), Error> {
     tracing::warn!(
         times = wrong.len(),
         latest = wrong[0].name,
@@ -118,7 +118,7 @@ fn forget(target: &mut dyn Target, wrong: &[Document]) -> Result<(), Error> {
 }
 
 /// Has a backup made where a time has come since `last`; the last time that has come.
-async fn have_made(service: &Service, schedule: &Schedule, last: Timestamp, now: Timestamp) -> Outcome<Timestamp> {
+async fn request_backup(service: &Service, schedule: &Schedule, last: Timestamp, now: Timestamp) -> Outcome<Timestamp> {
     let (due, missed) = schedule.last_between(last, now);
     if missed == 0 {
         return Ok(last);
@@ -167,7 +167,7 @@ mod tests {
         let found = ["2031-05-01T06:00:00Z", "2026-11-29T13:00:01Z", "2026-11-29T12:59:59Z", "2026-11-28T06:00:00Z"];
         let found = found.map(document);
         let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap_or_default();
-        let (wrong, times) = sorted_out(&found, now);
+        let (wrong, times) = split_wrong_times(&found, now);
         assert_eq!(wrong, found[..2]);
         // Within an hour it may be another service's clock: what that has done is not done again.
         assert_eq!(times.len(), 2);

@@ -29,7 +29,7 @@ use tokio::{
 use super::{
     access::Caller,
     call::Call,
-    once::{InFlight, is_first, kept_answer, known, once},
+    once::{InFlight, document_of_answer, find_answer, once, was_first},
     problem::{Kind, Outcome, Problem},
     rows::RequestName,
     sent::Sent,
@@ -153,7 +153,7 @@ pub(super) async fn accept(
 ) -> Outcome {
     let tasks = &call.service.tasks;
     let (key, in_flight) = key.unzip();
-    match store(call, task.clone(), key).await {
+    match store_task(call, task.clone(), key).await {
         Ok(None) => {}
         Ok(Some(known)) => {
             tasks.uploads.remove(&upload.path);
@@ -167,7 +167,7 @@ pub(super) async fn accept(
     drop(in_flight);
     drop(upload);
     tasks.wake();
-    let task = ended(call, task, wait).await?;
+    let task = wait_for_end(call, task, wait).await?;
     let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut response = respond(status, &public(&call.service, &call.caller, &task));
     if let Ok(place) = HeaderValue::from_str(&place(&task.id)) {
@@ -177,22 +177,22 @@ pub(super) async fn accept(
 }
 
 /// Stores a task with the answer under its request's key; or the answer that is kept there already.
-async fn store(call: &Call, task: Task, key: Option<RequestName>) -> Outcome<Option<Response>> {
+async fn store_task(call: &Call, task: Task, key: Option<RequestName>) -> Outcome<Option<Response>> {
     let Some(key) = key else {
         call.service.desk.write(move |target| task::add(target, &task, None)).await?;
         return Ok(None);
     };
-    if let Some(known) = known(&call.service, &key).await? {
+    if let Some(known) = find_answer(&call.service, &key).await? {
         return Ok(Some(known));
     }
     let body = public(&call.service, &call.caller, &task).to_string();
-    let answer = kept_answer(key.clone(), StatusCode::ACCEPTED, &body);
-    let stored = call.service.desk.write(move |target| is_first(task::add(target, &task, Some(answer))));
-    if stored.await? { Ok(None) } else { known(&call.service, &key).await }
+    let answer = document_of_answer(key.clone(), StatusCode::ACCEPTED, &body);
+    let stored = call.service.desk.write(move |target| was_first(task::add(target, &task, Some(answer))));
+    if stored.await? { Ok(None) } else { find_answer(&call.service, &key).await }
 }
 
 /// The task as it is once it has ended, or after `wait`.
-async fn ended(call: &Call, mut task: Task, wait: Duration) -> Outcome<Task> {
+async fn wait_for_end(call: &Call, mut task: Task, wait: Duration) -> Outcome<Task> {
     let begun = Instant::now();
     while !task.state.is_end() && begun.elapsed() < wait {
         let left = wait.saturating_sub(begun.elapsed()).min(GLANCE);
@@ -257,10 +257,10 @@ pub(super) async fn one(call: Call) -> Outcome {
 pub(super) async fn cancel(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let id = named(&call).await?.id;
-    once(&call, b"", cancelled(&call, id)).await
+    once(&call, b"", cancel_task(&call, id)).await
 }
 
-async fn cancelled(call: &Call, id: String) -> Outcome {
+async fn cancel_task(call: &Call, id: String) -> Outcome {
     let changed = call.service.desk.write(move |target| {
         task::change(target, &id, &|task| {
             let may = !task.state.is_end() && !task.is_cancelled;
