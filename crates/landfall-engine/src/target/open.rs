@@ -39,10 +39,10 @@ impl Location {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("postgres" | "postgresql", _)) => postgres::Settings::parse(text, base)
                 .map(|settings| Self::Postgres(Box::new(settings)))
-                .map_err(|fault| Error::Usage(format!("{} cannot be used: {fault}", shown(text)))),
+                .map_err(|fault| unusable(text, fault)),
             Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
                 .map(|settings| Self::Mysql(Box::new(settings)))
-                .map_err(|fault| Error::Usage(format!("{} cannot be used: {fault}", shown(text)))),
+                .map_err(|fault| unusable(text, fault)),
             _ => Err(Error::Usage(format!(
                 "{} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
                  postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE, or memory: to try things out",
@@ -52,10 +52,24 @@ impl Location {
     }
 }
 
+/// What to do about a password with marks of its own.
+const ENCODE: &str =
+    "in a user or password, write @ as %40, ? as %3F, & as %26, # as %23, / as %2F, % as %25 and a blank as %20";
+
+/// The error for a URL with this `fault`. What follows a `?` may be the rest of a password: then no word of the fault is told.
+fn unusable(text: &str, fault: String) -> Error {
+    let (_, query) = text.split_once('?').unwrap_or((text, ""));
+    let hides = query.contains('@') || query.to_ascii_lowercase().contains("password=");
+    let fault = if hides { format!("its parameters cannot be read; {ENCODE}") } else { fault };
+    Error::Usage(format!("{} cannot be used: {fault}", shown(text)))
+}
+
 /// A target that cannot be read, without what may be a secret in it: of a URL, the scheme and what stands between its last `@` and
 /// its parameters; of anything else nothing, unless it is a plain name.
 fn shown(text: &str) -> String {
-    let (place, _) = text.split_once('?').unwrap_or((text, ""));
+    let (place, query) = text.split_once('?').unwrap_or((text, ""));
+    // An @ further on ends the login, or is part of a password: what stands before it may be one too.
+    let place = if query.contains('@') { place.split_once('@').map_or(place, |(login, _)| login) } else { place };
     match (place.split_once("://"), place.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, place))) if is_plain(scheme) => format!("target \"{scheme}://…@{place}\""),
         (Some((scheme, _)), None) if is_plain(scheme) => format!("target \"{scheme}://…\""),
@@ -121,6 +135,21 @@ mod tests {
             "mysql://lf@127.0.0.1/wh?password=s3cret&bogus=1",
             "mysql://lf:s3cret",
             "oracle://lf:s3cret@host/wh",
+            "postgres://lf:p@s3cret?x@127.0.0.1:5432/wh",
+            "postgres://lf:p@s3cret?s3cret=1@127.0.0.1:5432/wh",
+            "postgres://lf:p?s3cret@127.0.0.1/wh",
+            "postgres://lf:s3cret?#@127.0.0.1/wh",
+            "postgres://lf:p#s3@cret/s3cret?x=%zz@127.0.0.1/wh",
+            "postgres://lf@127.0.0.1/wh?password=p@s3cret&bogus=1",
+            "postgres://lf@127.0.0.1/wh?password=p&s3cret=1",
+            "postgres://lf@127.0.0.1/wh?password=p&s3cret",
+            "postgres://lf:s3cret %@127.0.0.1/wh",
+            "postgres://lf:s3'c\"ret s3cret%@127.0.0.1/wh",
+            "mysql://lf:p@s3cret?x@127.0.0.1/wh",
+            "mysql://lf:p@s3cret?s3cret=1@127.0.0.1:5432/wh",
+            "mariadb://lf:p?s3cret=1@127.0.0.1/wh",
+            "oracle://lf:p@s3cret?x@host/wh",
+            "sqlserver:lf:p@s3cret?x@host/wh",
         ] {
             let Err(error) = Location::parse(text, Path::new("/")) else { panic!("{text} was taken") };
             assert!(!error.to_string().contains("s3cret"), "{error}");
