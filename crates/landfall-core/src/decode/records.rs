@@ -202,6 +202,12 @@ impl Records {
         self.json.is_some()
     }
 
+    /// Whether a JSON row leaves out a member.
+    #[must_use]
+    pub fn has_absent_members(&self) -> bool {
+        self.json.as_ref().is_some_and(|parts| parts.kinds.contains(&JsonKind::Absent))
+    }
+
     /// The members of JSON rows that are no cells, in record order.
     pub(crate) fn extra_members(&self) -> &[ExtraMember] {
         self.json.as_ref().map_or(&[], |json| &json.extras)

@@ -57,6 +57,7 @@ mod json;
 mod limits;
 mod list;
 mod number;
+mod presence;
 mod problem;
 pub mod render;
 mod scalar;
@@ -85,6 +86,7 @@ use self::{
 };
 pub use self::{
     limits::{KeyLimit, NumberLimits, TargetLimits},
+    presence::Presence,
     problem::RuleError,
     scalar::ValueReader,
     temporal::PatternWriter,
@@ -111,6 +113,11 @@ pub struct Validated {
     /// The typed values of the rejected records, as far as they could be read (null elsewhere): so that keys can be
     /// checked for them too. One row for each entry of `rejects`.
     pub rejected_rows: RecordBatch,
+    /// Which fields the records have.
+    pub presence: Presence,
+    /// Records among the rows that leave out required fields, with what stands against them as new rows, in order. There are
+    /// none before [`for_updates`](Self::for_updates).
+    pub lacking: Vec<Rejected>,
 }
 
 /// A record that did not pass.
@@ -129,6 +136,17 @@ pub enum RecordPositions {
     All,
     /// The record of each row.
     Some(Vec<u32>),
+}
+
+impl RecordPositions {
+    /// The record of row `row` of the rows that passed.
+    #[must_use]
+    pub fn record_of(&self, row: usize) -> u32 {
+        match self {
+            Self::All => u32::try_from(row).unwrap_or(u32::MAX),
+            Self::Some(records) => records[row],
+        }
+    }
 }
 
 /// Which column of a source holds which field.
@@ -217,7 +235,8 @@ impl Validator {
         let inspector = Inspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
         let whole = inspector.whole(&arrays);
         inspector.widths(&whole, &mut found);
-        self.divided(self.batch(arrays, records.len()), rejects(found, whole))
+        let presence = Presence::of(records, &self.map);
+        self.divided(self.batch(arrays, records.len()), rejects(found, whole), presence)
     }
 
     /// The column of the source that holds the field at `field`.
@@ -232,10 +251,12 @@ impl Validator {
     }
 
     /// All records divided into those that passed and those that did not.
-    fn divided(&self, all: RecordBatch, rejects: Vec<Rejected>) -> Validated {
+    fn divided(&self, all: RecordBatch, rejects: Vec<Rejected>, presence: Presence) -> Validated {
+        let lacking = Vec::new();
         if rejects.is_empty() {
             let rejected_rows = RecordBatch::new_empty(self.row_schema());
-            return Validated { rows: all, row_records: RecordPositions::All, rejects, rejected_rows };
+            let row_records = RecordPositions::All;
+            return Validated { rows: all, row_records, rejects, rejected_rows, presence, lacking };
         }
         let mut passed = vec![true; all.num_rows()];
         rejects.iter().for_each(|reject| passed[reject.record as usize] = false);
@@ -243,7 +264,8 @@ impl Validator {
         let rejected = UInt32Array::from_iter_values(rejects.iter().map(|reject| reject.record));
         let rows = filter_record_batch(&all, &BooleanArray::from(passed)).expect("one flag for each record");
         let rejected_rows = take_record_batch(&all, &rejected).expect("positions of records of the block");
-        Validated { rows, row_records: RecordPositions::Some(row_records), rejects, rejected_rows }
+        let row_records = RecordPositions::Some(row_records);
+        Validated { rows, row_records, rejects, rejected_rows, presence, lacking }
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn write(
     let (job_sender, jobs) = sync_channel::<Job>(threads);
     let (answer_sender, answers) = sync_channel(threads + 2);
     let jobs = Mutex::new(jobs);
-    thread::scope(|scope| {
+    let written = thread::scope(|scope| {
         let file = scope.spawn(move || put_blocks(container, answers));
         for _ in 0..threads {
             scope.spawn(|| work(&jobs, &writer, table, options.codec));
@@ -95,7 +95,23 @@ pub(super) fn write(
             (Ok(()), written) => written,
             (Err(Error::Cancelled), Err(error)) | (Err(error), _) => Err(error),
         }
-    })
+    })?;
+    check_count(snapshot, table, &written)?;
+    Ok(written)
+}
+
+/// Refuses a file that has not as many rows as the database counts: a setting of the server may cut what it hands over.
+fn check_count(snapshot: &mut dyn Snapshot, table: &Table, written: &Written) -> Result<()> {
+    let counted = snapshot.row_count(table)?;
+    if counted == written.rows {
+        return Ok(());
+    }
+    let message = format!(
+        "the table {:?} has {counted} rows, and the database handed over {}; the backup was given up: look for a setting of the \
+         server that limits results",
+        &*table.name, written.rows
+    );
+    Err(TargetError::new(TargetErrorKind::Statement, message).into())
 }
 
 /// For each field of numbers the form that holds all of them: they are read once before.

@@ -10,6 +10,7 @@ use landfall_core::{
 };
 
 use super::{
+    change::{RowChange, agrees},
     key_errors::{clash, no_parent, refused},
     keys::{Keys, Parents},
     resolve::{Flow, Judge, record_of},
@@ -81,7 +82,7 @@ impl<'a> Block<'a> {
     /// A row that passed the validator.
     #[inline]
     pub(super) fn row(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
-        if self.is_plain(row) {
+        if self.is_plain(row) && !self.lacks(row) {
             self.learn(row);
             match self.pending.last_mut() {
                 Some(range) if range.end == row => range.end += 1,
@@ -106,6 +107,16 @@ impl<'a> Block<'a> {
                 .iter()
                 .zip(&self.uniques)
                 .all(|(unique, columns)| unique.seen.contains(columns.key(row)) == Answer::No)
+    }
+
+    /// Whether a row leaves out required fields, so that it may only change another.
+    #[inline]
+    fn lacks(&self, row: usize) -> bool {
+        !self.validated.lacking.is_empty() && self.validated.lacks(self.record(row)).is_some()
+    }
+
+    fn record(&self, row: usize) -> u32 {
+        record_of(&self.validated.row_records, row)
     }
 
     /// Whether a key of `row` may have occurred before.
@@ -133,8 +144,12 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Whether the table has a row, accepted by this process, with the primary key `key` and another look than `sketch`.
+    /// Whether the table has a row, accepted by this process, with the primary key `key` and another look than `sketch`. The look
+    /// of rows that leave fields out tells nothing.
     fn is_other(&self, key: Key, sketch: Option<&u8>) -> bool {
+        if !self.validated.presence.is_whole() {
+            return false;
+        }
         let known = self.keys.sketches.as_ref().and_then(|known| known.get(key));
         known.is_some_and(|known| sketch.is_some_and(|&sketch| sketch != known))
     }
@@ -158,18 +173,17 @@ impl<'a> Block<'a> {
             self.claim(row);
             return judge.defer(record_of(&self.validated.row_records, row), Vec::new());
         }
-        let rows = &self.validated.rows;
-        let same = |found: &[Scalar]| {
-            let content = row_scalars(rows, row);
-            found.len() == content.len() && found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new)
-        };
+        let (validated, record) = (self.validated, self.record(row));
         let has_primary = self.keys.uniques.first().is_some_and(|unique| unique.primary);
         let mut errors = Vec::new();
         let mut conflict = false;
+        let mut change = None;
         for at in 0..self.keys.uniques.len() {
-            let Some(Holder { content: found, pending }) = self.holder(at, row, judge)? else { continue };
+            let Some(Holder { content: found, pending }) = self.holder(at, row, change.as_ref(), judge)? else {
+                continue;
+            };
             let unique = &self.keys.uniques[at];
-            if same(&found) && (unique.primary || !has_primary) {
+            if agrees(&validated.rows, row, &validated.presence, record, &found) && (unique.primary || !has_primary) {
                 match pending {
                     None => judge.unchanged(row),
                     Some(other) => judge.repeats(row, other),
@@ -178,19 +192,22 @@ impl<'a> Block<'a> {
             }
             if unique.primary {
                 conflict = true;
+                let updates = self.on_conflict == OnConflict::Update;
+                change = updates.then(|| RowChange::new(&self.keys.table, validated, row, &found));
             }
             let own = conflict && !unique.primary && self.same_primary(&found, row);
             let settled = unique.primary && self.on_conflict != OnConflict::Reject;
             if !own && !settled {
-                errors.push(clash(unique.code(), &unique.name, &self.uniques[at].values(row)));
+                errors.push(clash(unique.code(), &unique.name, &self.unique_values(at, row, change.as_ref())));
             }
+        }
+        if let (None, Some(lacks)) = (&change, validated.lacks(record)) {
+            errors.splice(..0, lacks.errors.iter().cloned());
         }
         for at in 0..self.keys.foreigns.len() {
-            if let Some(error) = self.orphan(at, row, judge)? {
-                errors.push(error);
-            }
+            errors.extend(self.orphan(at, row, change.as_ref(), judge)?);
         }
-        self.decide(row, conflict, errors, judge)
+        self.decide(row, conflict, change, errors, judge)
     }
 
     /// A row whose primary key, the only unique one, is that of a row with other content.
@@ -201,13 +218,20 @@ impl<'a> Block<'a> {
             errors.push(clash(unique.code(), &unique.name, &self.uniques[0].values(row)));
         }
         for at in 0..self.keys.foreigns.len() {
-            errors.extend(self.orphan(at, row, judge)?);
+            errors.extend(self.orphan(at, row, None, judge)?);
         }
-        self.decide(row, true, errors, judge)
+        self.decide(row, true, None, errors, judge)
     }
 
-    fn decide(&mut self, row: usize, conflict: bool, errors: Vec<CellError>, judge: &mut dyn Judge) -> Result<Flow> {
-        let record = record_of(&self.validated.row_records, row);
+    fn decide(
+        &mut self,
+        row: usize,
+        conflict: bool,
+        change: Option<RowChange>,
+        errors: Vec<CellError>,
+        judge: &mut dyn Judge,
+    ) -> Result<Flow> {
+        let record = self.record(row);
         if !errors.is_empty() {
             return judge.reject(record, errors);
         }
@@ -215,23 +239,58 @@ impl<'a> Block<'a> {
             self.flush(judge)?;
             self.learn(row);
             judge.accept(&self.keys.table, &self.validated.rows, std::slice::from_ref(&(row..row + 1)))?;
-        } else if self.on_conflict == OnConflict::Keep {
+            return Ok(Flow::Continue);
+        }
+        let Some(change) = change else {
             judge.unchanged(row);
-        } else if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row)? {
+            return Ok(Flow::Continue);
+        };
+        let keys: Vec<Key> =
+            self.keys.uniques.iter().map(|unique| Key::of(&change.values(&unique.positions))).collect();
+        if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row, change)? {
             return judge.reject(record, vec![refused(&words)]);
-        } else {
-            self.learn(row);
+        }
+        self.learn(row);
+        if self.keys.learns {
+            self.keys.uniques.iter_mut().zip(keys).for_each(|(unique, key)| unique.seen.insert(key));
         }
         Ok(Flow::Continue)
     }
 
-    /// The row that holds the unique key `at` of `row` already.
-    fn holder(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<Holder>> {
-        let unique = &self.keys.uniques[at];
-        if unique.seen.contains(self.uniques[at].key(row)) == Answer::No {
+    /// The values of the unique key `at` that `row` has, or will have after `change`.
+    fn unique_values(&self, at: usize, row: usize, change: Option<&RowChange>) -> Vec<Scalar> {
+        match change {
+            Some(change) => change.values(&self.keys.uniques[at].positions),
+            None => self.uniques[at].values(row),
+        }
+    }
+
+    /// The row that holds already the unique key `at` that `row` has, or will have after `change`.
+    fn holder(
+        &mut self,
+        at: usize,
+        row: usize,
+        change: Option<&RowChange>,
+        judge: &mut dyn Judge,
+    ) -> Result<Option<Holder>> {
+        let keys = &*self.keys;
+        let unique = &keys.uniques[at];
+        if let Some(change) = change
+            && !unique.positions.iter().all(|field| change.gives(&keys.table, *field))
+        {
+            // Such a key was in no record: nobody has looked for it.
+            let values = change.values(&unique.positions);
+            if values.contains(&Scalar::Null) {
+                return Ok(None);
+            }
+            let found = judge.find_made(&keys.table, &unique.positions, &values)?;
+            return Ok(found.map(|content| Holder { content, pending: None }));
+        }
+        let key = self.uniques[at].key(row);
+        if unique.seen.contains(key) == Answer::No {
             return Ok(None);
         }
-        self.find_own(at, self.uniques[at].key(row), &self.uniques[at].values(row), judge)
+        self.find_own(at, key, &self.uniques[at].values(row), judge)
     }
 
     /// The row of this table that holds the unique key `at` with `values`: where the judge finds it, or among the
@@ -257,8 +316,19 @@ impl<'a> Block<'a> {
         positions.iter().zip(self.uniques[0].values(row)).all(|(&position, value)| found[position] == value)
     }
 
-    /// The error where the parent that `row` names by the foreign key `at` does not exist.
-    fn orphan(&mut self, at: usize, row: usize, judge: &mut dyn Judge) -> Result<Option<CellError>> {
+    /// The error where the parent that `row` names by the foreign key `at`, or will name after `change`, does not exist.
+    fn orphan(
+        &mut self,
+        at: usize,
+        row: usize,
+        change: Option<&RowChange>,
+        judge: &mut dyn Judge,
+    ) -> Result<Option<CellError>> {
+        if let Some(change) = change
+            && !self.keys.foreigns[at].positions.iter().all(|field| change.gives(&self.keys.table, *field))
+        {
+            return self.changed_orphan(at, change, judge);
+        }
         let columns = self.foreigns[at].clone();
         if let Parents::Own(unique) = self.keys.foreigns[at].parents
             && columns.values(row) == self.uniques[unique].values(row)
@@ -266,6 +336,17 @@ impl<'a> Block<'a> {
             return Ok(None);
         }
         self.missing_parent(at, &columns, row, judge)
+    }
+
+    /// The same for a foreign key of which some fields, or all, stay as they are.
+    fn changed_orphan(&self, at: usize, change: &RowChange, judge: &mut dyn Judge) -> Result<Option<CellError>> {
+        let foreign = &self.keys.foreigns[at];
+        let values = change.values(&foreign.positions);
+        let stays = !foreign.positions.iter().any(|field| change.fields.contains(field));
+        let is_met = stays
+            || values.contains(&Scalar::Null)
+            || judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some();
+        Ok((!is_met).then(|| no_parent(foreign, &values)))
     }
 
     fn missing_parent(
@@ -329,10 +410,9 @@ impl<'a> Block<'a> {
                     continue;
                 }
                 let found = self.find_own(key, wanted, &values, judge)?;
-                let content = row_scalars(&self.validated.rejected_rows, at);
-                let other =
-                    |found: &Holder| found.content.iter().zip(&content).any(|(held, new)| held.as_ref() != *new);
-                if found.as_ref().is_some_and(other) {
+                let Validated { rejected_rows: batch, presence, .. } = self.validated;
+                let same = |found: &Holder| agrees(batch, at, presence, rejected.record, &found.content);
+                if found.as_ref().is_some_and(|found| !same(found)) {
                     let unique = &self.keys.uniques[key];
                     errors.push(clash(unique.code(), &unique.name, &values));
                 }

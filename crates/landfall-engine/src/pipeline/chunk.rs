@@ -95,8 +95,11 @@ impl Chunk<'_> {
         mut validated: Validated,
         keys: &mut Keys,
     ) -> Result<Flow> {
-        let rejected = std::mem::take(&mut validated.rejects);
         let on_conflict = self.rules.on_conflict;
+        if on_conflict == OnConflict::Update {
+            validated = validated.for_updates(&self.table.schema);
+        }
+        let rejected = std::mem::take(&mut validated.rejects);
         let before = self.tally.counts.read;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.absent.age());
         let table = self.table;

@@ -14,6 +14,7 @@ use landfall_core::{
 };
 
 use super::{
+    change::RowChange,
     keys::{Keys, Parents},
     resolve::Judge,
 };
@@ -28,6 +29,8 @@ pub(super) struct Foreseen<'b> {
     accepted: Vec<Range<usize>>,
     /// Those of them whose content a later row of the block has replaced.
     replaced: HashSet<usize>,
+    /// Rows of which the block has changed some fields only, as they are now.
+    changed: Vec<Vec<Scalar>>,
     /// Whether another program was met: what was known holds no more.
     forgotten: bool,
 }
@@ -41,7 +44,8 @@ struct Answers {
 
 impl<'b> Foreseen<'b> {
     pub(super) fn new(table: &'b Table, rows: &'b RecordBatch) -> Self {
-        Self { table, rows, answers: Vec::new(), accepted: Vec::new(), replaced: HashSet::new(), forgotten: false }
+        let (answers, accepted, changed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { table, rows, answers, accepted, replaced: HashSet::new(), changed, forgotten: false }
     }
 
     /// Notes the answer to a question.
@@ -73,7 +77,16 @@ impl<'b> Foreseen<'b> {
             return Some(answer.clone());
         }
         // What was not asked for was in no row of this table before the block.
-        (table.name == self.table.name).then(|| self.among_accepted(positions, values).map(|row| self.content(row)))
+        (table.name == self.table.name).then(|| {
+            let accepted = self.among_accepted(positions, values).map(|row| self.content(row));
+            accepted.or_else(|| self.among_changed(positions, values).map(|at| self.changed[at].clone()))
+        })
+    }
+
+    /// The changed row that has these values.
+    fn among_changed(&self, positions: &[usize], values: &[Scalar]) -> Option<usize> {
+        let has = |row: &Vec<Scalar>| positions.iter().zip(values).all(|(&at, value)| row[at] == *value);
+        self.changed.iter().position(has)
     }
 
     /// Forgets what was known, since another program has written meanwhile: from here on each question is asked.
@@ -108,12 +121,15 @@ impl<'b> Foreseen<'b> {
         self.accepted.extend_from_slice(ranges);
     }
 
-    /// Notes that the row with the primary key `values` has the content of `row` now.
-    pub(super) fn updated(&mut self, row: usize, values: &[Scalar]) {
+    /// Notes that the row with the primary key `values` has become what `change` says, by row `row` of the block.
+    pub(super) fn updated(&mut self, row: usize, values: &[Scalar], change: &RowChange) {
         let primary = &self.table.schema.primary_key;
         let held = self.get(self.table, primary, values).flatten();
         self.replaced.extend(self.among_accepted(primary, values));
-        let content = self.content(row);
+        if let Some(at) = self.among_changed(primary, values) {
+            self.changed.swap_remove(at);
+        }
+        let content = &change.content;
         let own = self.table.name.clone();
         for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
             let of = |content: &[Scalar]| -> Vec<Scalar> {
@@ -122,9 +138,13 @@ impl<'b> Foreseen<'b> {
             if let Some(held) = &held {
                 answers.rows.insert(of(held), None);
             }
-            answers.rows.insert(of(&content), Some(content.clone()));
+            answers.rows.insert(of(content), Some(content.clone()));
         }
-        self.accepted.push(row..row + 1);
+        if self.content(row) == *content {
+            self.accepted.push(row..row + 1);
+        } else {
+            self.changed.push(content.clone());
+        }
     }
 }
 

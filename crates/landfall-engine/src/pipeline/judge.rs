@@ -14,6 +14,7 @@ use landfall_core::{
 };
 
 use super::{
+    change::{RowChange, agrees, grouped},
     foreseen::{Foreseen, learn},
     key_errors::{clash, refused},
     keys::{Foreign, Keys},
@@ -69,8 +70,8 @@ pub(super) struct BlockJudge<'c, A> {
     all_foreseen: bool,
     /// Whether rows were taken for new without a question.
     trusting: bool,
-    /// Rows that are to update the table's, and were not yet sent.
-    updates: Vec<usize>,
+    /// Rows that are to update the table's, each with the fields that it gives, and were not yet sent.
+    updates: Vec<(usize, Vec<usize>)>,
     /// Rows that count as unchanged since an earlier row of the block is the same, with that row.
     repeats: Vec<(usize, usize)>,
     /// Whether the database refused rows, whose records were rejected when later ones had been read.
@@ -134,7 +135,9 @@ impl<'c, A: Account> BlockJudge<'c, A> {
     fn refused(&mut self, rows: &RecordBatch, row: usize, words: &str) -> Result<()> {
         let table = self.table;
         let schema = &table.schema;
+        let (validated, record) = (self.validated, record_of(&self.validated.row_records, row));
         let content = row_scalars(rows, row);
+        let mut change = None;
         let on_conflict = self.account.on_conflict();
         let mut errors = Vec::new();
         let mut conflict = false;
@@ -146,11 +149,14 @@ impl<'c, A: Account> BlockJudge<'c, A> {
                 continue;
             }
             let Some(found) = self.timed(|transaction| transaction.find(table, positions, &values))? else { continue };
-            if found.iter().zip(&content).all(|(held, new)| held.as_ref() == *new) {
+            if agrees(rows, row, &validated.presence, record, &found) {
                 self.unchanged(row);
                 return Ok(());
             }
             let is_primary = code == ErrorCode::PrimaryKey;
+            if is_primary && on_conflict == OnConflict::Update {
+                change = Some(RowChange::new(table, validated, row, &found));
+            }
             conflict |= is_primary && on_conflict != OnConflict::Reject;
             let own = schema.primary_key.iter().all(|&at| found[at].as_ref() == content[at]);
             if !(conflict && own) {
@@ -163,11 +169,11 @@ impl<'c, A: Account> BlockJudge<'c, A> {
                 self.unchanged(row);
                 return Ok(());
             }
-            OnConflict::Update if conflict => match self.update(table, rows, row)? {
-                None => return Ok(()),
-                Some(words) => errors.push(refused(&words)),
+            _ => match change.map(|change| self.update(table, rows, row, change)).transpose()? {
+                Some(None) => return Ok(()),
+                Some(Some(words)) => errors.push(refused(&words)),
+                None => errors.push(refused(words)),
             },
-            _ => errors.push(refused(words)),
         }
         self.reject_late(row, errors)
     }
@@ -189,8 +195,12 @@ impl<'c, A: Account> BlockJudge<'c, A> {
         }
         let updates = std::mem::take(&mut self.updates);
         let (table, rows) = (self.table, &self.validated.rows);
-        let refusals = self.timed(|transaction| transaction.update(table, rows, &updates))?;
-        updates.iter().for_each(|&row| self.account.became(Became::Updated, &one(row)));
+        updates.iter().for_each(|(row, _)| self.account.became(Became::Updated, &one(*row)));
+        let mut refusals = Vec::new();
+        for (fields, updates) in grouped(table, updates) {
+            refusals.extend(self.timed(|transaction| transaction.update(table, rows, &updates, &fields))?);
+        }
+        refusals.sort_by_key(|refused| refused.row);
         refusals.iter().for_each(|refused| self.account.did_not_become(Became::Updated, refused.row));
         if !refusals.is_empty() {
             self.foreseen.forget();
@@ -237,6 +247,11 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
         self.timed(|transaction| transaction.find(table, positions, values))
     }
 
+    fn find_made(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        self.send_updates()?;
+        self.timed(|transaction| transaction.find(table, positions, values))
+    }
+
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.send_updates()?;
         let refused = self.timed(|transaction| transaction.insert(table, rows, accepted))?;
@@ -263,9 +278,9 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
         Ok(())
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize, change: RowChange) -> Result<Option<String>> {
         if !self.foresees() {
-            let refusals = self.timed(|transaction| transaction.update(table, rows, &[row]))?;
+            let refusals = self.timed(|transaction| transaction.update(table, rows, &[row], &change.fields))?;
             let words = refusals.into_iter().next().map(|refused| refused.message);
             if words.is_none() {
                 self.account.became(Became::Updated, &one(row));
@@ -274,11 +289,11 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
         }
         let columns = KeyColumns::new(rows, &table.schema.primary_key);
         let values = columns.values(row);
-        if self.updates.iter().any(|&earlier| columns.key(earlier) == columns.key(row)) {
+        if self.updates.iter().any(|(earlier, _)| columns.key(*earlier) == columns.key(row)) {
             self.send_updates()?;
         }
-        self.foreseen.updated(row, &values);
-        self.updates.push(row);
+        self.foreseen.updated(row, &values, &change);
+        self.updates.push((row, change.fields));
         Ok(None)
     }
 

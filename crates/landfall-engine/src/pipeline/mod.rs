@@ -17,6 +17,7 @@ mod adopt;
 mod block;
 mod blocks;
 mod building;
+mod change;
 mod check;
 mod chunk;
 mod command;

@@ -1,20 +1,21 @@
 //! The records of a load looked for afresh: in its source, its table and the quarantine.
 
 use landfall_core::{
-    keys::{IntegerSet, KeyColumns, Scalar, row_scalars},
+    keys::{IntegerSet, KeyColumns, Scalar},
     validate::Validated,
 };
 
 use super::{
     Observer, Progress,
     blocks::{Content, read_blocks},
+    change::agrees,
     opened::Opened,
     options::Work,
     resolve::record_of,
 };
 use crate::{
     error::Result,
-    ledger::LoadEntry,
+    ledger::{LoadEntry, OnConflict},
     project::Project,
     source::Source,
     target::{Read, Table},
@@ -64,18 +65,23 @@ pub(crate) fn recount(
             if block.offset >= end {
                 break;
             }
-            match &block.content {
+            let (line_ends, consumed) = (block.line_ends(), block.consumed);
+            match block.content {
                 Content::Records(read) => {
-                    let within = |record: usize| block.offset + (read.0.offset(record) as u64) < end;
-                    let records = (0..read.0.len()).take_while(|&record| within(record)).count();
-                    search.block(records, &read.1, &|record| read.0.line(record) as u64)?;
+                    let (read, mut validated) = *read;
+                    if entry.on_conflict == OnConflict::Update {
+                        validated = validated.for_updates(&table.schema);
+                    }
+                    let within = |record: usize| block.offset + (read.offset(record) as u64) < end;
+                    let records = (0..read.len()).take_while(|&record| within(record)).count();
+                    search.block(records, &validated, &|record| read.line(record) as u64)?;
                 }
                 Content::TooLong(record) if !record.comment => search.rejected(0),
                 Content::TooLong(_) => {}
             }
-            search.lines += block.line_ends();
+            search.lines += line_ends;
             let Recount { records, .. } = search.recount;
-            observer.progress(Progress { bytes: block.consumed, total_bytes, records, rejected: 0 });
+            observer.progress(Progress { bytes: consumed, total_bytes, records, rejected: 0 });
         }
         Ok(())
     })?;
@@ -106,6 +112,7 @@ impl Search<'_> {
         let mut held = self.held(before, &passed, &columns)?.into_iter();
         for (record, row) in passed.into_iter().enumerate() {
             self.recount.records = before + record as u64;
+            let at = u32::try_from(record).unwrap_or(u32::MAX);
             match row {
                 None => self.rejected(line(record)),
                 Some(_) if self.is_quarantined() => self.recount.records += 1,
@@ -113,8 +120,7 @@ impl Search<'_> {
                 Some(row) => match held.next().flatten() {
                     None => self.lost(line(record)),
                     Some(held) => {
-                        let content = row_scalars(&validated.rows, row);
-                        if held.iter().zip(&content).all(|(held, new)| held.as_ref() == *new) {
+                        if agrees(&validated.rows, row, &validated.presence, at, &held) {
                             self.found();
                         } else {
                             self.recount.changed += 1;

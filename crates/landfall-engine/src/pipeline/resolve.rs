@@ -15,6 +15,7 @@ use landfall_core::{
 
 use super::{
     block::Block,
+    change::RowChange,
     foreseen::foresee,
     keys::{Foreign, Keys},
 };
@@ -51,10 +52,14 @@ pub(super) trait Judge {
     }
     /// The row of `table` whose fields at `positions` have `values`, rows accepted before included.
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
+    /// The same for values that an update would make, of which the judge was not told beforehand.
+    fn find_made(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        self.find(table, positions, values)
+    }
     /// The rows at `accepted` are to be inserted.
     fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()>;
-    /// The row with this row's primary key is to get its content; the target's words where it refuses at once.
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>>;
+    /// The row with this row's primary key is to be changed so; the target's words where it refuses at once.
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize, change: RowChange) -> Result<Option<String>>;
     /// The table holds this row, or keeps its own.
     fn unchanged(&mut self, row: usize);
     /// This row is the same as row `other`, which was accepted and is still to be handed over.
@@ -72,10 +77,7 @@ pub(super) trait Judge {
 
 /// The record of row `row` of the rows that passed.
 pub(super) fn record_of(positions: &RecordPositions, row: usize) -> u32 {
-    match positions {
-        RecordPositions::All => u32::try_from(row).unwrap_or(u32::MAX),
-        RecordPositions::Some(records) => records[row],
-    }
+    positions.record_of(row)
 }
 
 /// Resolves the keys of all records of a block; `rejected` are those that the validator rejected.

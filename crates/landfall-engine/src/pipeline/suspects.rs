@@ -16,6 +16,7 @@ use landfall_core::{
 
 use super::{
     adopt::bytes_of,
+    change::RowChange,
     chunk::Tally,
     foreseen::Foreseen,
     key_errors::refused,
@@ -219,7 +220,7 @@ impl Judge for SuspectJudge<'_> {
         Ok(())
     }
 
-    fn update(&mut self, _table: &Table, _rows: &RecordBatch, _row: usize) -> Result<Option<String>> {
+    fn update(&mut self, _: &Table, _: &RecordBatch, _row: usize, _: RowChange) -> Result<Option<String>> {
         unreachable!("a table is not built aside by a load that updates rows")
     }
 

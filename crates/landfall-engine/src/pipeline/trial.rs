@@ -15,6 +15,7 @@ use landfall_core::{
 };
 
 use super::{
+    change::RowChange,
     chunk::hold_parents,
     export::layout_of,
     key_errors::refused,
@@ -173,6 +174,9 @@ impl<'s> Trial<'s> {
             return Ok(Some(Verdict::Rejected(vec![error])));
         }
         let mut validated = rules.validator.validate(&records);
+        if self.on_conflict == OnConflict::Update {
+            validated = validated.for_updates(&self.keys.table.schema);
+        }
         let rejected = std::mem::take(&mut validated.rejects);
         resolve(&mut self.keys, &validated, rejected, self.on_conflict, judge)?;
         Ok(None)
@@ -200,8 +204,8 @@ impl Judge for TrialJudge<'_> {
         Ok(())
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
-        let refusals = self.transaction.update(table, rows, &[row])?;
+    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize, change: RowChange) -> Result<Option<String>> {
+        let refusals = self.transaction.update(table, rows, &[row], &change.fields)?;
         let words = refusals.into_iter().next().map(|refused| refused.message);
         if words.is_none() {
             self.verdict = Some(Verdict::Updated);
@@ -258,7 +262,7 @@ impl Judge for Survey<'_> {
         Ok(())
     }
 
-    fn update(&mut self, _table: &Table, _rows: &RecordBatch, _row: usize) -> Result<Option<String>> {
+    fn update(&mut self, _: &Table, _: &RecordBatch, _row: usize, _: RowChange) -> Result<Option<String>> {
         Ok(None)
     }
 

@@ -16,6 +16,7 @@ mod postgres;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod stored;
 mod url;
 
 use std::{ops::Range, sync::Arc};
@@ -136,6 +137,15 @@ fn parent_gone(parent: &Table) -> TargetError {
     TargetError::new(TargetErrorKind::Constraint, message)
 }
 
+/// The error where rows stay in a table that is to be emptied.
+fn not_emptied(table: &Table) -> crate::Error {
+    let message = format!(
+        "the table {:?} cannot be emptied: a trigger, a rule or a policy of the database keeps rows in it; nothing was changed",
+        &*table.name
+    );
+    TargetError::new(TargetErrorKind::Constraint, message).into()
+}
+
 /// The error where a reject that is to be released is not open any more.
 fn released_already(reject: RejectId) -> TargetError {
     let message = format!("another process has released the reject {reject} meanwhile; nothing was changed");
@@ -234,9 +244,16 @@ pub trait Transaction: Read {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
 
     /// Gives the rows of `table` that have the primary keys of the rows of `rows` at `selected` the content of those
-    /// rows, in this order. No two of them have the same primary key. Those that a constraint of the database stops are
-    /// returned, and so are those whose row is not there; the others stay.
-    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>>;
+    /// rows in the fields at `fields`, in this order; their other fields are not touched. No two of them have the same
+    /// primary key. Those that a constraint of the database stops are returned, and so are those whose row is not there; the
+    /// others stay.
+    fn update(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        selected: &[usize],
+        fields: &[usize],
+    ) -> Result<Vec<RefusedRow>>;
 
     /// Sees to it that the rows of `parent` whose fields at `positions` have one of `values` stay until this transaction
     /// ends, or, where rows of `child` are being built aside, until that table is finished.

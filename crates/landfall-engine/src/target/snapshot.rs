@@ -13,6 +13,9 @@ pub trait Snapshot {
     /// Whether `table` was there.
     fn has_table(&mut self, table: &Table) -> Result<bool>;
 
+    /// The number of rows of `table`, counted by the database: what is held against the rows that it hands over.
+    fn row_count(&mut self, table: &Table) -> Result<u64>;
+
     /// Hands all rows of `table`, with the fields at `positions`, to `visit` in batches of a few thousand. It ends early with an
     /// error of `visit`.
     ///

@@ -114,6 +114,16 @@ impl Ground {
         }
     }
 
+    /// The name of the database's dialect: `sqlite`, `postgres` or `mysql`.
+    pub(crate) fn dialect(&self) -> &'static str {
+        match &self.place {
+            Place::Sqlite(_) => "sqlite",
+            Place::Postgres(_) => "postgres",
+            Place::Mysql(_) => "mysql",
+            Place::Memory(..) => panic!("not a database that speaks SQL"),
+        }
+    }
+
     /// What stands before the names of Landfall's own tables.
     pub(crate) fn own(&self) -> &'static str {
         match &self.place {

@@ -121,9 +121,9 @@ fn updates_give_rows_new_content(ground: &Ground) {
     within(&mut *target, |transaction| {
         insert(transaction, &people, &[row![1, "a", "x"], row![2, "b", "y"], row![3, "c", ()]]);
         let new = batch(&people, &[row![9, "z", ()], row![3, "d", "w"], row![1, "a", ()]]);
-        assert_eq!(transaction.update(&people, &new, &[1, 2]).unwrap(), []);
+        assert_eq!(transaction.update(&people, &new, &[1, 2], &[1, 2]).unwrap(), []);
         assert_eq!(transaction.find(&people, &[1], &row!["d"]).unwrap(), Some(row![3, "d", "w"]));
-        assert_eq!(transaction.update(&people, &new, &[]).unwrap(), []);
+        assert_eq!(transaction.update(&people, &new, &[], &[1, 2]).unwrap(), []);
     });
     assert_eq!(content(&*target, &people), [row![1, "a", ()], row![2, "b", "y"], row![3, "d", "w"]]);
 }
@@ -134,7 +134,7 @@ fn refused_updates_come_back_and_the_others_stay(ground: &Ground) {
     let refused = within(&mut *target, |transaction| {
         insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()], row![3, "c", ()]]);
         let new = batch(&people, &[row![1, "a", "new"], row![2, "c", "new"], row![3, "d", "new"], row![4, "e", "new"]]);
-        transaction.update(&people, &new, &[0, 1, 2, 3]).unwrap()
+        transaction.update(&people, &new, &[0, 1, 2, 3], &[1, 2]).unwrap()
     });
     assert_eq!(positions(&refused), [1, 3], "a name that is taken, and a row that is not there");
     assert_eq!(content(&*target, &people), [row![1, "a", "new"], row![2, "b", ()], row![3, "d", "new"]]);
@@ -147,13 +147,28 @@ fn updates_are_made_in_their_order(ground: &Ground) {
         insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()], row![3, "c", ()]]);
         // Each takes the name that the one before gave up.
         let new = batch(&people, &[row![1, "z", ()], row![2, "a", ()], row![3, "b", ()]]);
-        transaction.update(&people, &new, &[0, 1, 2]).unwrap()
+        transaction.update(&people, &new, &[0, 1, 2], &[1, 2]).unwrap()
     });
     assert_eq!(refused, []);
     assert_eq!(content(&*target, &people), [row![1, "z", ()], row![2, "a", ()], row![3, "b", ()]]);
 }
 
+fn an_update_of_some_fields_leaves_the_others(ground: &Ground) {
+    let people = people();
+    let mut target = prepared(ground, std::slice::from_ref(&people));
+    let refused = within(&mut *target, |transaction| {
+        insert(transaction, &people, &[row![1, "a", "x"], row![2, "b", "y"]]);
+        let new = batch(&people, &[row![1, (), "z"], row![2, "c", ()], row![3, "d", ()]]);
+        let mut refused = transaction.update(&people, &new, &[0], &[2]).unwrap();
+        refused.extend(transaction.update(&people, &new, &[1, 2], &[1]).unwrap());
+        refused
+    });
+    assert_eq!(positions(&refused), [2], "a row that is not there");
+    assert_eq!(content(&*target, &people), [row![1, "a", "z"], row![2, "c", "y"]]);
+}
+
 contract! {
+    an_update_of_some_fields_leaves_the_others,
     refused_rows_come_back_and_the_others_stay,
     refused_rows_keep_their_place_in_a_selection,
     a_composite_key_is_all_of_its_fields,

@@ -43,7 +43,7 @@ fn any_name_is_a_table_and_a_field(ground: &Ground) {
             assert_eq!(insert(transaction, parent, &[row![1, "a"], row![2, "b"]]), []);
             assert_eq!(insert(transaction, child, &[row![7, 2]]), []);
             let batch = crate::tables::batch(parent, &[row![1, "changed"]]);
-            assert_eq!(transaction.update(parent, &batch, &[0]).unwrap(), []);
+            assert_eq!(transaction.update(parent, &batch, &[0], &[1]).unwrap(), []);
             transaction.hold_parents(child, parent, &[0], &[row![2]]).unwrap();
             assert_eq!(transaction.orphans(&[parent, child], &[]).unwrap(), Vec::<String>::new());
         });

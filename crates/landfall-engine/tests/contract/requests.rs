@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landfall_core::reject::ErrorCode;
+use landfall_core::{keys::Scalar, reject::ErrorCode};
 use landfall_engine::{
     Project,
     ledger::{LoadFilter, LoadState, Mode, OnConflict},
@@ -24,6 +24,11 @@ const PEOPLE: &str = "{fields: [{name: id, type: integer}, {name: team, type: in
                       foreignKeys: [{fields: team, reference: {resource: teams, fields: id}}, \
                       {fields: boss, reference: {fields: id}}]}";
 
+const NOTES: &str = "{fields: [{name: id, type: integer}, {name: text, type: string, constraints: {required: true}}, \
+                     {name: tag, type: string}], primaryKey: id}";
+const SEATS: &str = "{fields: [{name: id, type: integer}, {name: room, type: integer}, {name: seat, type: integer}], \
+                     primaryKey: id, uniqueKeys: [[room, seat]]}";
+
 /// A service on a database.
 struct Desk {
     target: Box<dyn Target>,
@@ -32,7 +37,8 @@ struct Desk {
 
 impl Desk {
     fn open(ground: &Ground) -> Self {
-        let package = package(&format!("{}{}", resource("people", PEOPLE), resource("teams", TEAMS)));
+        let resources = [("people", PEOPLE), ("teams", TEAMS), ("notes", NOTES), ("seats", SEATS)];
+        let package = package(&resources.map(|(name, schema)| resource(name, schema)).concat());
         let project = Arc::new(Project { folder: ".".into(), package });
         let mut target = ground.open();
         target.prepare(&project.tables()).unwrap();
@@ -198,6 +204,46 @@ fn conflicts_go_by_the_rule_that_is_asked_for(ground: &Ground) {
     let request = RowsRequest { on_conflict: OnConflict::Update, ..desk.request(&[("teams", rows)]) };
     assert_eq!(counts(&desk.take(&[request])[0]), [[3, 0, 2, 1, 0]]);
     assert_eq!(desk.rows("teams"), [row![1, "z"], row![2, "b"], row![3, "y"]]);
+}
+
+fn with_updates(desk: &Desk, table: &str, rows: &str) -> RowsRequest {
+    RowsRequest { on_conflict: OnConflict::Update, ..desk.request(&[(table, rows)]) }
+}
+
+fn members_that_an_update_leaves_out_were_wiped(ground: &Ground) {
+    let mut desk = Desk::open(ground);
+    desk.one(&[("teams", r#"[{"id":1,"name":"a"}]"#), ("people", r#"[{"id":7,"team":1,"boss":7,"pay":5}]"#)]);
+    // Several rows of one request, each with members of its own; null is null.
+    let rows = r#"[{"id":7,"pay":6},{"id":7,"boss":null},{"id":8,"team":1},{"id":8,"pay":2},{"id":7},{"id":7,"team":1,"pay":6.0}]"#;
+    let request = with_updates(&desk, "people", rows);
+    let outcome = desk.take(&[request]).remove(0);
+    assert_eq!(counts(&outcome), [[6, 1, 3, 2, 0]]);
+    let number = |text: &str| Scalar::Number(text.into());
+    assert_eq!(desk.rows("people"), [row![7, 1, (), number("6")], row![8, 1, (), number("2")]]);
+    assert!(verify(&*desk.target, desk.rules.project(), &Silent).unwrap().is_clean());
+}
+
+fn required_members_may_be_left_out_where_the_row_is_there(ground: &Ground) {
+    let mut desk = Desk::open(ground);
+    desk.one(&[("notes", r#"[{"id":1,"text":"a","tag":"x"}]"#)]);
+    let rows = r#"[{"id":1,"tag":"y"},{"id":2,"tag":"z"},{"id":3,"text":"c"},{"id":3,"tag":"w"},{"id":1,"text":null}]"#;
+    let request = with_updates(&desk, "notes", rows);
+    let outcome = desk.take(&[request]).remove(0);
+    assert_eq!(counts(&outcome), [[5, 1, 2, 0, 2]]);
+    assert_eq!(errors(&outcome), ["1 constraint-error text", "4 constraint-error text"]);
+    assert_eq!(desk.rows("notes"), [row![1, "a", "y"], row![3, "c", "w"]]);
+    // Without the rule to update, a required member is required.
+    assert_eq!(errors(&desk.one(&[("notes", r#"[{"id":1,"tag":"y"}]"#)])), ["0 constraint-error text"]);
+}
+
+fn keys_of_which_an_update_gives_a_part_are_looked_for_whole(ground: &Ground) {
+    let mut desk = Desk::open(ground);
+    desk.one(&[("seats", r#"[{"id":1,"room":1,"seat":1},{"id":2,"room":2,"seat":1}]"#)]);
+    let request = with_updates(&desk, "seats", r#"[{"id":2,"room":1},{"id":2,"room":3},{"id":4,"room":3,"seat":1}]"#);
+    let outcome = desk.take(&[request]).remove(0);
+    assert_eq!(counts(&outcome), [[3, 0, 1, 0, 2]]);
+    assert_eq!(errors(&outcome), ["0 unique-error room,seat", "2 unique-error room,seat"]);
+    assert_eq!(desk.rows("seats"), [row![1, 1, 1], row![2, 3, 1]]);
 }
 
 fn keyed(desk: &Desk, name: &str, digest: char, rows: &str) -> RowsRequest {
@@ -395,6 +441,9 @@ contract! {
     all_or_nothing_keeps_only_the_rejects,
     a_trial_leaves_no_trace,
     conflicts_go_by_the_rule_that_is_asked_for,
+    members_that_an_update_leaves_out_were_wiped,
+    required_members_may_be_left_out_where_the_row_is_there,
+    keys_of_which_an_update_gives_a_part_are_looked_for_whole,
     one_key_has_one_effect,
     a_key_of_a_request_that_is_all_or_nothing,
     the_ledger_pages_and_tells_requests_from_sources,

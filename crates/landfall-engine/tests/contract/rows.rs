@@ -51,7 +51,8 @@ fn updated(target: &mut dyn landfall_engine::target::Target, table: &Table, rows
         row[1] = rows[(at + rows.len() - 1) % rows.len()][1].clone();
     }
     let everything: Vec<usize> = (0..turned.len()).collect();
-    let refused = within(target, |transaction| transaction.update(table, &batch(table, &turned), &everything).unwrap());
+    let refused =
+        within(target, |transaction| transaction.update(table, &batch(table, &turned), &everything, &[1]).unwrap());
     assert_eq!(refused, []);
     assert_eq!(by_number(content(target, table)), turned, "updated");
 }

@@ -16,7 +16,7 @@ use crate::{
 fn write_everything(transaction: &mut dyn Transaction) {
     let people = people();
     insert(transaction, &people, &[row![2, "b", ()]]);
-    assert_eq!(transaction.update(&people, &batch(&people, &[row![1, "changed", ()]]), &[0]).unwrap(), []);
+    assert_eq!(transaction.update(&people, &batch(&people, &[row![1, "changed", ()]]), &[0], &[1, 2]).unwrap(), []);
     let load = transaction.add_load(&entry("people")).unwrap();
     transaction.add_rejects(load, &people, &[reject(1, &[])]).unwrap();
     let id = transaction.add_reject(load, &people, &reject(2, &[])).unwrap();

@@ -17,6 +17,7 @@ use crate::{
     error::Result,
     pipeline::{
         RejectedRecord,
+        change::RowChange,
         keys::{Foreign, Parents},
         resolve::{Flow, Judge},
         trial::claim,
@@ -80,6 +81,16 @@ impl CheckJudge<'_, '_, '_> {
             self.state.suspects[at].insert(values.to_vec(), None);
         }
         Ok(None)
+    }
+
+    /// Keeps a row as an update leaves it, where its keys may occur again.
+    fn keep_changed(&mut self, change: &RowChange) {
+        let uniques = unique_positions(self.state.table);
+        for (positions, suspects) in uniques.iter().zip(&mut self.state.suspects) {
+            if let Some(claimed) = suspects.get_mut(&change.values(positions)) {
+                *claimed = Some(change.content.clone());
+            }
+        }
     }
 
     /// Keeps the rows whose keys may occur again.
@@ -154,10 +165,10 @@ impl Judge for CheckJudge<'_, '_, '_> {
         Ok(())
     }
 
-    fn update(&mut self, _table: &Table, rows: &RecordBatch, row: usize) -> Result<Option<String>> {
+    fn update(&mut self, _: &Table, _: &RecordBatch, _row: usize, change: RowChange) -> Result<Option<String>> {
         self.reading.counts.updated += 1;
         if self.state.settled.is_some() {
-            self.keep(rows, &(row..row + 1));
+            self.keep_changed(&change);
         }
         Ok(None)
     }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    ledger::{Counts, LoadEntry, LoadState, Mode},
+    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
     source::{Source, copy_range},
     target::{Read, Table},
@@ -198,6 +198,9 @@ impl TableCheck<'_> {
         match block.content {
             Content::Records(read) => {
                 let (records, mut validated) = *read;
+                if self.options.on_conflict == OnConflict::Update {
+                    validated = validated.for_updates(&self.table().schema);
+                }
                 let rejected = std::mem::take(&mut validated.rejects);
                 let mut keys = state.keys.take();
                 if let Some(keys) = &mut keys {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow_select::concat::concat_batches;
-use landfall_core::validate::{RecordPositions, Rejected, Validated};
+use landfall_core::validate::{Presence, RecordPositions, Rejected, Validated};
 
 use super::{
     super::{
@@ -193,8 +193,14 @@ impl Taking<'_> {
         for (slot, part) in &parts {
             booked[*slot].counts.read += part.records.len() as u64;
         }
-        let Some((validated, rejected, stretches)) = merged(&parts) else { return Ok(()) };
+        let Some((mut validated, stretches)) = merged(&parts) else { return Ok(()) };
         let table = &rules.tables[position];
+        if on_conflict == OnConflict::Update {
+            validated = validated.for_updates(&table.schema);
+        }
+        // A row that may only change another is none to be taken for new.
+        let trusting = trusting && validated.lacking.is_empty();
+        let rejected = std::mem::take(&mut validated.rejects);
         let mut keys = Keys::fresh(table, &rules.tables, &*transaction);
         if trusting {
             rules.trust.lend(position, &mut keys);
@@ -214,9 +220,8 @@ impl Taking<'_> {
     }
 }
 
-/// The parts as one block: their rows, the records that the validator rejected, and where each part begins. None where there are
-/// none.
-fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(Validated, Vec<Rejected>, Vec<Stretch<'g>>)> {
+/// The parts as one block, and where each part begins. None where there are none.
+fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(Validated, Vec<Stretch<'g>>)> {
     let (mut stretches, mut rejected, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     let mut first = 0_u32;
     for (slot, part) in parts {
@@ -228,6 +233,7 @@ fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(Validated, Vec<Rejected
         first += u32::try_from(part.records.len()).unwrap_or(u32::MAX);
     }
     let (_, one) = parts.first()?;
+    let presences: Vec<_> = parts.iter().map(|(_, part)| (&part.validated.presence, part.records.len())).collect();
     let schema = one.validated.rows.schema();
     let join = |batches: &mut dyn Iterator<Item = &'g arrow_array::RecordBatch>| {
         concat_batches(&schema, batches).expect("the rows of one table have one schema")
@@ -235,10 +241,12 @@ fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(Validated, Vec<Rejected
     let validated = Validated {
         rows: join(&mut parts.iter().map(|(_, part)| &part.validated.rows)),
         row_records: RecordPositions::Some(positions),
-        rejects: Vec::new(),
+        rejects: rejected,
         rejected_rows: join(&mut parts.iter().map(|(_, part)| &part.validated.rejected_rows)),
+        presence: Presence::concat(&presences, schema.fields().len()),
+        lacking: Vec::new(),
     };
-    Some((validated, rejected, stretches))
+    Some((validated, stretches))
 }
 
 /// What is booked of rows that were taken back.

@@ -53,6 +53,8 @@ pub(super) fn settle_own_parents(
         row_records: RecordPositions::Some(settled.iter().map(|(_, record)| *record).collect()),
         rejects: Vec::new(),
         rejected_rows: RecordBatch::new_empty(rows.schema()),
+        presence: account.validated.presence.clone(),
+        lacking: account.validated.lacking.clone(),
     };
     settled.iter().for_each(|(_, record)| account.take_back(*record));
     let mut again = Merged {

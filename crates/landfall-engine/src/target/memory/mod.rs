@@ -300,6 +300,10 @@ impl Snapshot for Moment {
         Ok(self.0.rows(&table.name).is_some())
     }
 
+    fn row_count(&mut self, table: &Table) -> Result<u64> {
+        Ok(self.0.rows(&table.name).map_or(0, Rows::len))
+    }
+
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
         View { state: &self.0, building: &HashSet::new() }.scan(table, positions, visit)
     }

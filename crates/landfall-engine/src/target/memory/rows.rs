@@ -73,10 +73,13 @@ impl Rows {
         Ok(())
     }
 
-    /// Gives the row with the primary key of `row` its content; what stands against that otherwise.
-    pub(super) fn update(&mut self, row: Row) -> Result<(), String> {
-        let holder = self.keys.first().and_then(|key| key.holders.get(&key_of(&row, &key.positions)?));
+    /// Gives the row with the primary key of `row` its content in the fields at `fields`; what stands against that otherwise.
+    pub(super) fn update(&mut self, row: &Row, fields: &[usize]) -> Result<(), String> {
+        let holder = self.keys.first().and_then(|key| key.holders.get(&key_of(row, &key.positions)?));
         let Some(&at) = holder else { return Err("no row has its primary key any more".into()) };
+        let mut content = self.rows[&at].to_vec();
+        fields.iter().for_each(|&field| content[field] = row[field].clone());
+        let row: Row = content.into();
         self.check(&row, Some(at))?;
         self.remove(at);
         self.put(at, row);

@@ -128,10 +128,16 @@ impl Transaction for MemoryTransaction {
         Ok(refused)
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>> {
+    fn update(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        selected: &[usize],
+        fields: &[usize],
+    ) -> Result<Vec<RefusedRow>> {
         let mut refused = Vec::new();
         for &at in selected {
-            if let Err(words) = self.state.rows_mut(table)?.update(owned(rows, at)) {
+            if let Err(words) = self.state.rows_mut(table)?.update(&owned(rows, at), fields) {
                 self.refuse(&mut refused, at, words);
             }
         }

@@ -16,6 +16,7 @@ use super::{
     super::url::SslMode,
     failure::{Context as _, failure, is_lost},
     server::Server,
+    session::session,
     settings::Settings,
 };
 use crate::{
@@ -23,8 +24,6 @@ use crate::{
     target::sql::commits::CommitToken,
 };
 
-/// Seconds that the server waits in the middle of a statement for a client that waits for its source.
-const PATIENCE_SECONDS: u32 = 3600;
 /// A connection that was used a shorter time ago is taken to be alive.
 const UNASKED: Duration = Duration::from_secs(1);
 /// Statements that a connection keeps prepared.
@@ -162,30 +161,6 @@ fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilde
         // A statement says how many rows it found, not how many it made different.
         .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
         .connect_attrs(Some([("program_name", "landfall")].into()))
-}
-
-/// The statements that set up a session.
-///
-/// - `sql_mode`: standard quotes (`"name"`, `'text'`, no backslash escapes) and `||`, so that one text of a report means the
-///   same in every database; and every mode in which the server refuses what it would else change.
-/// - READ COMMITTED: a transaction sees what other programs committed before each of its statements, so that a row that
-///   came in between is found and told as such; and inserts do not lock the gaps between rows, so that two connections fill
-///   one table without waiting for each other.
-/// - Text is compared byte for byte, in literals too.
-fn session(server: &Server) -> [String; 3] {
-    let locks = Connection::LOCK_SECONDS;
-    let modes = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,\
-                 NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION";
-    [
-        format!("SET NAMES utf8mb4 COLLATE {}", server.collation()),
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".into(),
-        format!(
-            "SET SESSION sql_mode = '{modes}', time_zone = '+00:00', autocommit = 1, foreign_key_checks = 1, \
-             unique_checks = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, sql_auto_is_null = 0, \
-             innodb_lock_wait_timeout = {locks}, lock_wait_timeout = {locks}, \
-             net_read_timeout = {PATIENCE_SECONDS}, net_write_timeout = {PATIENCE_SECONDS}, wait_timeout = 28800"
-        ),
-    ]
 }
 
 impl Connection {

@@ -21,11 +21,13 @@ mod query;
 mod refusals;
 mod rows;
 mod server;
+mod session;
 mod settings;
 mod snapshot;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod work;
 mod writing;
 
@@ -343,8 +345,14 @@ impl Transaction for Writing<'_> {
         self.send(table, rows, selected)
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>> {
-        self.in_step(|work| refusals::update(work, table, rows, selected))
+    fn update(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        selected: &[usize],
+        fields: &[usize],
+    ) -> Result<Vec<RefusedRow>> {
+        self.in_step(|work| refusals::update(work, table, (rows, selected), fields))
     }
 
     fn hold_parents(

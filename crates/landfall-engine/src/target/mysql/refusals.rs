@@ -16,6 +16,7 @@ use super::{
     names::quoted,
     rows::find_all,
     stored::bound,
+    triggers::{Objection, altered},
     work::Work,
 };
 use crate::error::Result;
@@ -27,11 +28,15 @@ pub(super) fn insert(
     batch: &RecordBatch,
     selected: &[Range<usize>],
 ) -> Result<Vec<RefusedRow>> {
-    if selected.iter().all(Range::is_empty) || work.attempt(table, batch, selected)?.is_none() {
+    if selected.iter().all(Range::is_empty) {
         return Ok(Vec::new());
     }
     let rows: Vec<usize> = selected.iter().cloned().flatten().collect();
-    let mut refused = taken_keys(work, table, batch, &rows)?;
+    let mut refused = match work.attempt(table, batch, selected)? {
+        None => return Ok(Vec::new()),
+        Some(Objection::Rows(refused)) => refused,
+        Some(Objection::Words(_)) => taken_keys(work, table, batch, &rows)?,
+    };
     let taken: HashSet<usize> = refused.iter().map(|refused| refused.row).collect();
     let rest: Vec<usize> = rows.into_iter().filter(|row| !taken.contains(row)).collect();
     if work.fence == Fence::Database {
@@ -72,7 +77,16 @@ fn divide(
     if rows.is_empty() {
         return Ok(());
     }
-    let Some(message) = work.attempt(table, batch, &ranges(rows))? else { return Ok(()) };
+    let message = match work.attempt(table, batch, &ranges(rows))? {
+        None => return Ok(()),
+        Some(Objection::Rows(others)) => {
+            let out: HashSet<usize> = others.iter().map(|refused| refused.row).collect();
+            let rest: Vec<usize> = rows.iter().copied().filter(|row| !out.contains(row)).collect();
+            refused.extend(others);
+            return divide(work, table, batch, &rest, refused);
+        }
+        Some(Objection::Words(message)) => message,
+    };
     if let [row] = rows {
         refused.push(RefusedRow { row: *row, message });
         return Ok(());
@@ -97,13 +111,13 @@ fn ranges(rows: &[usize]) -> Vec<Range<usize>> {
 /// Rows updated by one statement.
 const ROWS_PER_UPDATE: usize = 128;
 
-/// Gives the rows of `table` with the primary keys of the rows of `batch` at `selected` their content; those that the
-/// database stops are returned.
+/// Gives the rows of `table` with the primary keys of the rows of `batch` at `selected` their content in `fields`; those that
+/// the database stops are returned.
 pub(super) fn update(
     work: &mut Work,
     table: &Table,
-    batch: &RecordBatch,
-    selected: &[usize],
+    (batch, selected): (&RecordBatch, &[usize]),
+    fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
     let mut refused = Vec::new();
     let mut rest = selected;
@@ -112,11 +126,11 @@ pub(super) fn update(
         let count = ROWS_PER_UPDATE.min(1 << rest.len().ilog2());
         let (some, after) = rest.split_at(count);
         rest = after;
-        if some.len() > 1 && update_together(work, table, batch, some)?.is_none() {
+        if some.len() > 1 && update_together(work, table, batch, some, fields)?.is_none() {
             continue;
         }
         for &row in some {
-            if let Some(message) = update_together(work, table, batch, &[row])? {
+            if let Some(message) = update_together(work, table, batch, &[row], fields)? {
                 refused.push(RefusedRow { row, message });
             }
         }
@@ -125,14 +139,19 @@ pub(super) fn update(
 }
 
 /// Updates rows with one statement, all or none; what the server had against that.
-fn update_together(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize]) -> Result<Trouble> {
-    let schema = &table.schema;
+fn update_together(
+    work: &mut Work,
+    table: &Table,
+    batch: &RecordBatch,
+    rows: &[usize],
+    fields: &[usize],
+) -> Result<Trouble> {
     let doing = || format!("cannot update the table {:?}", &*table.name);
     work.connection.run("SAVEPOINT landfall_rows").context(doing)?;
-    let fields = 0..schema.fields.len();
-    let values = rows.iter().flat_map(|&row| fields.clone().map(move |at| bound(scalar_at(batch, at, row))));
+    let sent: Vec<usize> = table.schema.primary_key.iter().chain(fields).copied().collect();
+    let values = rows.iter().flat_map(|&row| sent.iter().map(move |&at| bound(scalar_at(batch, at, row))));
     let values: Vec<Value> = values.collect();
-    let statement = update_statement(table, work.connection.server.collation(), rows.len());
+    let statement = update_statement(table, work.connection.server.collation(), rows.len(), fields);
     let trouble = match work.connection.execute(&statement, values) {
         Ok(done) if done.warnings == 0 && done.rows == rows.len() as u64 => None,
         Ok(done) if done.warnings == 0 => Some("no row has its primary key any more".into()),
@@ -144,26 +163,44 @@ fn update_together(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[
         Err(error) if is_constraint(&error) => refusal(&error),
         Err(error) => return Err(failure(&error, &doing())),
     };
+    let trouble = match trouble {
+        None if work.is_watched(table)? => altered_words(work, table, batch, rows, fields)?,
+        other => other,
+    };
     if trouble.is_some() {
         work.connection.run("ROLLBACK TO SAVEPOINT landfall_rows").context(doing)?;
     }
     Ok(trouble)
 }
 
-/// The statement that updates `count` rows: they are joined to the table as a list of values. Each value is told its type,
-/// since the servers do not agree on what a bare `?` in a list is.
-fn update_statement(table: &Table, collation: &str, count: usize) -> String {
+/// What stands against rows that were updated, where a trigger altered one of them.
+fn altered_words(
+    work: &mut Work,
+    table: &Table,
+    batch: &RecordBatch,
+    rows: &[usize],
+    fields: &[usize],
+) -> Result<Trouble> {
+    Ok(altered(&mut work.connection, table, batch, rows, fields)?.map(|objection| match objection {
+        Objection::Words(words) => words,
+        Objection::Rows(refused) => refused.into_iter().map(|refused| refused.message).take(1).collect(),
+    }))
+}
+
+/// The statement that updates the fields at `fields` of `count` rows: they are joined to the table as a list of values, those
+/// of the primary key first. Each value is told its type, since the servers do not agree on what a bare `?` in a list is.
+fn update_statement(table: &Table, collation: &str, count: usize, fields: &[usize]) -> String {
     let schema = &table.schema;
-    let values: Vec<String> = schema.fields.iter().map(|field| typed_value(&field.kind, collation)).collect();
-    let named: Vec<String> = values.iter().enumerate().map(|(at, value)| format!("{value} AS c{at}")).collect();
+    let sent: Vec<usize> = schema.primary_key.iter().chain(fields).copied().collect();
+    let values: Vec<String> = sent.iter().map(|&at| typed_value(&schema.fields[at].kind, collation)).collect();
+    let named: Vec<String> = sent.iter().zip(&values).map(|(at, value)| format!("{value} AS c{at}")).collect();
     let first = format!("SELECT {}", named.join(", "));
     let other = format!(" UNION ALL SELECT {}", values.join(", "));
     let column = |at: usize| format!("t.{}", quoted(&schema.fields[at].name));
     let key: Vec<String> = schema.primary_key.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
     // Where there is nothing but the key, it is set to what it is.
-    let only_key = schema.primary_key.len() == schema.fields.len();
-    let others = (0..schema.fields.len()).filter(|at| only_key || !schema.primary_key.contains(at));
-    let set: Vec<String> = others.map(|at| format!("{} = n.c{at}", column(at))).collect();
+    let others = if fields.is_empty() { &schema.primary_key } else { fields };
+    let set: Vec<String> = others.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
     format!(
         "UPDATE {} AS t JOIN ({first}{}) AS n ON {} SET {}",
         quoted(&table.name),

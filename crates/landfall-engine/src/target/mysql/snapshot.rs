@@ -35,6 +35,10 @@ impl Snapshot for MysqlSnapshot<'_> {
         self.with(|connection| rows::has_table(connection, &table.name))
     }
 
+    fn row_count(&mut self, table: &Table) -> Result<u64> {
+        self.with(|connection| rows::row_count(connection, table))
+    }
+
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
         self.with(|connection| rows::scan(connection, table, (positions, Foreign::Refused), visit))
     }

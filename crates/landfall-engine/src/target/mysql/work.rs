@@ -15,11 +15,12 @@ use super::{
     commits::{self, Witness},
     connection::Connection,
     failure::{Context as _, failure, is_lost},
-    load_data::{Rows, Trouble, send},
+    load_data::{Rows, send},
     lock::{lock_source, lock_table, unlock_all},
     own::Own,
     rows,
     settings::Settings,
+    triggers::{self, Objection, altered, census, census_objection},
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -41,6 +42,8 @@ pub(super) struct Work {
     parents: HashMap<Foreign, HashSet<Vec<Scalar>>>,
     /// Tables that were emptied without a look at the rows that name theirs.
     cleared: Vec<Table>,
+    /// Whether triggers may alter rows of a table.
+    watched: HashMap<Arc<str>, bool>,
 }
 
 /// Which foreign key: the table, and what it names of its parent.
@@ -58,22 +61,54 @@ impl Work {
         // always checked.
         let checks = u8::from(fence == Fence::Database);
         connection.run(&format!("SET SESSION foreign_key_checks = {checks}")).context(doing)?;
-        connection.run("START TRANSACTION").context(doing)?;
+        connection.run("START TRANSACTION READ WRITE").context(doing)?;
         let witness = commits::enter(&mut connection)?;
-        Ok(Self { connection, settings, fence, witness, parents: HashMap::new(), cleared: Vec::new() })
+        let (parents, watched) = (HashMap::new(), HashMap::new());
+        Ok(Self { connection, settings, fence, witness, parents, cleared: Vec::new(), watched })
     }
 
-    /// Inserts rows, all or none; what the server had against them.
-    pub(super) fn attempt(&mut self, table: &Table, batch: &RecordBatch, selected: &[Range<usize>]) -> Result<Trouble> {
+    /// Inserts rows, all or none; what stands against them.
+    pub(super) fn attempt(
+        &mut self,
+        table: &Table,
+        batch: &RecordBatch,
+        selected: &[Range<usize>],
+    ) -> Result<Option<Objection>> {
         let doing = || super::load_data::inserting(table);
+        let watched = self.is_watched(table)?;
         self.connection.run("SAVEPOINT landfall_rows").context(doing)?;
+        let before = if watched && table.schema.primary_key.is_empty() {
+            Some(census(&mut self.connection, table)?)
+        } else {
+            None
+        };
         let rows = Rows { batch: batch.clone(), selected: selected.to_vec() };
         let mut rows = Some(rows);
-        let trouble = send(&mut self.connection, table, move || rows.take())?;
-        if trouble.is_some() {
+        let mut objection = send(&mut self.connection, table, move || rows.take())?.map(Objection::Words);
+        if watched && objection.is_none() {
+            let rows: Vec<usize> = selected.iter().cloned().flatten().collect();
+            objection = match before {
+                Some(before) => census_objection(&mut self.connection, table, batch, &rows, before)?,
+                None => {
+                    let every: Vec<usize> = (0..batch.num_columns()).collect();
+                    altered(&mut self.connection, table, batch, &rows, &every)?
+                }
+            };
+        }
+        if objection.is_some() {
             self.connection.run("ROLLBACK TO SAVEPOINT landfall_rows").context(doing)?;
         }
-        Ok(trouble)
+        Ok(objection)
+    }
+
+    /// Whether a trigger may alter rows of `table`.
+    pub(super) fn is_watched(&mut self, table: &Table) -> Result<bool> {
+        if let Some(watched) = self.watched.get(&table.name) {
+            return Ok(*watched);
+        }
+        let watched = triggers::may_alter(&mut self.connection, table)?;
+        self.watched.insert(table.name.clone(), watched);
+        Ok(watched)
     }
 
     /// Takes all rows out of `table`. Those that name them are looked for when the transaction ends, since the table may

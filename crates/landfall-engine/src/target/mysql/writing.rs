@@ -108,6 +108,9 @@ impl<'t> Writing<'t> {
         if selected.iter().all(Range::is_empty) {
             return Ok(Vec::new());
         }
+        if self.is_watched(table)? {
+            return self.in_step(|work| refusals::insert(work, table, batch, selected));
+        }
         self.begin_stream(table);
         if let State::Streaming { stream, under_way, .. } = &mut *self.state.borrow_mut()
             && *stream.table.name == *table.name
@@ -119,6 +122,14 @@ impl<'t> Writing<'t> {
             return Ok(Vec::new());
         }
         self.in_step(|work| refusals::insert(work, table, batch, selected))
+    }
+
+    /// Whether rows of `table` must be read back. While rows are being sent that is known of theirs.
+    fn is_watched(&self, table: &Table) -> Result<bool> {
+        match &mut *self.state.borrow_mut() {
+            State::Begun(work) | State::Closing { work, .. } | State::InStep(work) => work.is_watched(table),
+            State::Streaming { .. } | State::Gone => Ok(false),
+        }
     }
 
     fn begin_stream(&self, table: &Table) {

@@ -35,6 +35,8 @@ pub(super) struct Standing {
     pub(super) has_triggers: bool,
     /// Whether the role may lock rows.
     pub(super) may_lock: bool,
+    /// Whether row-level security keeps rows from the role.
+    pub(super) is_filtered: bool,
 }
 
 impl Standing {
@@ -57,7 +59,7 @@ const RELATION: &str = "SELECT c.oid::bigint, c.relkind::text, c.relrowsecurity 
      ) OR EXISTS (
          SELECT FROM pg_catalog.pg_constraint AS k
          WHERE k.conrelid = c.oid AND k.condeferrable AND k.contype IN ('p', 'u', 'x')
-     ), coalesce(pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'), false)
+     ), coalesce(pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'), false), pg_catalog.row_security_active(c.oid)
      FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = $2";
 
@@ -102,19 +104,38 @@ const REFERENCES: &str = "SELECT c.oid::bigint, a.attname::text, n.nspname::text
      JOIN pg_catalog.pg_attribute AS b ON b.attrelid = c.confrelid AND b.attnum = k.parent
      WHERE c.conrelid = $1::oid AND c.contype = 'f' ORDER BY c.oid, k.at";
 
+/// Triggers of the table and its partitions, and rules for what is written.
+const WATCHED: &str = "SELECT EXISTS (
+         SELECT FROM pg_catalog.pg_trigger AS t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND (t.tgrelid = $1::regclass
+             OR t.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree($1::regclass) AS p))
+     ) OR EXISTS (
+         SELECT FROM pg_catalog.pg_rewrite AS r WHERE r.ev_class = $1::regclass AND r.ev_type <> '1' AND r.ev_enabled <> 'D'
+     )";
+
+/// Whether a trigger or a rule may skip or alter the rows of the table at `place`.
+pub(super) fn is_watched(connection: &mut Connection, place: &Place) -> Outcome<bool> {
+    let mut found = false;
+    each(connection, WATCHED, &Parameters::default().text(&place.to_string()), &mut |row| {
+        found = flag(row, 0);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// What stands at `place`.
 pub(super) fn read(connection: &mut Connection, place: &Place) -> Outcome<Found> {
     let named = Parameters::default().text(&place.schema).text(&place.name);
     let mut found = None;
     each(connection, RELATION, &named, &mut |row| {
-        found = Some((text(row, 0)?.parse().unwrap_or(0), text(row, 1)?, flag(row, 2), flag(row, 3)));
+        found = Some((text(row, 0)?.parse().unwrap_or(0), text(row, 1)?, [2, 3, 4].map(|at| flag(row, at))));
         Ok(())
     })?;
-    let Some((number, kind, has_triggers, may_lock)) = found else { return Ok(Found::Nothing) };
+    let Some((number, kind, [has_triggers, may_lock, is_filtered])) = found else { return Ok(Found::Nothing) };
     Ok(match kind.as_str() {
         "r" | "p" => {
-            let existing = existing(connection, number, place)?;
-            Found::Table(Box::new(Standing { existing, has_triggers, may_lock }))
+            // Of rows that the role may not see the server tells nothing.
+            let existing = if is_filtered { Existing::default() } else { existing(connection, number, place)? };
+            Found::Table(Box::new(Standing { existing, has_triggers, may_lock, is_filtered }))
         }
         "v" | "m" => Found::Other("a view"),
         "f" => Found::Other("a foreign table"),

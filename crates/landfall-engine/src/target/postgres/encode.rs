@@ -36,6 +36,8 @@ pub(super) type Send<'a> = &'a mut dyn FnMut(&[u8]) -> Outcome<()>;
 #[derive(Debug)]
 pub(super) struct Copy {
     message: Vec<u8>,
+    /// Rows so far, of those that came as batches.
+    pub(super) count: u64,
 }
 
 impl Copy {
@@ -44,7 +46,7 @@ impl Copy {
         let mut message = Vec::with_capacity(MESSAGE_BYTES + (64 << 10));
         message.extend_from_slice(&[b'd', 0, 0, 0, 0]);
         message.extend_from_slice(SIGNATURE);
-        Self { message }
+        Self { message, count: 0 }
     }
 
     /// Adds the rows of `batch`, of the fields of `table`, at `selected`.
@@ -58,6 +60,7 @@ impl Copy {
         let columns = columns(table, batch);
         for row in selected.iter().cloned().flatten() {
             self.row(&columns, row);
+            self.count += 1;
             if self.message.len() >= MESSAGE_BYTES {
                 self.flush(send)?;
             }

@@ -23,6 +23,8 @@ pub(super) enum Failure {
     Unable(String),
     /// It took a connection and did not answer, or cut it; a whole sentence.
     Mute(String),
+    /// It took rows and did not store them as they were sent; what it did to one of them.
+    Row(String),
     /// Whoever took the answer in could not go on.
     Taker(Error),
 }
@@ -60,7 +62,11 @@ impl Failure {
     pub(super) fn is_about_a_row(&self) -> bool {
         // 54000: a value that is too long for an index of the user's.
         let of_rows = |code: &str| ["22", "23", "P0", "44", "54000"].iter().any(|class| code.starts_with(class));
-        matches!(self, Self::Refused(refusal) if of_rows(&refusal.code))
+        match self {
+            Self::Row(_) => true,
+            Self::Refused(refusal) => of_rows(&refusal.code),
+            _ => false,
+        }
     }
 
     /// Whether it tells nothing of what became of the statement: the server may have carried it out all the same.
@@ -69,7 +75,7 @@ impl Failure {
         match self {
             Self::Lost(_) | Self::Silent(_) => true,
             Self::Refused(refusal) => ended(&refusal.code),
-            Self::Unable(_) | Self::Mute(_) | Self::Taker(_) => false,
+            Self::Unable(_) | Self::Mute(_) | Self::Row(_) | Self::Taker(_) => false,
         }
     }
 
@@ -99,6 +105,7 @@ impl Failure {
                 format!("the server did not answer for {} seconds", time.as_secs()),
                 "see whether it hangs, then run the same command again to go on",
             ),
+            Self::Row(said) => (Kind::Constraint, said, ""),
             Self::Unable(sentence) => (Kind::Unavailable, sentence, ""),
             Self::Mute(sentence) => (Kind::Lost, sentence, "then run the same command again"),
         };

@@ -111,6 +111,14 @@ impl Lane {
         }
     }
 
+    /// The worker, where it is here and its connection can be asked something.
+    pub(super) fn free(&mut self) -> Option<&mut Worker> {
+        match &mut self.worker {
+            Whereabouts::Here(worker) if worker.is_free() => Some(worker),
+            _ => None,
+        }
+    }
+
     /// Sends rows on their way.
     pub(super) fn send_rows(
         &mut self,

@@ -363,7 +363,7 @@ impl Target for Postgres {
 
     fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
         self.settled()?;
-        self.reading(|connection| query::query(&self.session, connection, sql, parameters, rows))
+        self.within(Use::Report, |connection| query::query(&self.session, connection, sql, parameters, rows))
     }
 }
 

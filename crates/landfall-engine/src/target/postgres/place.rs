@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Postgres,
     building::{self, Heap, Lock},
-    catalog::{self, Found},
+    catalog::{self, Found, Standing},
     connection::Connection,
     ddl::Place,
     dialect::PostgresDialect,
@@ -60,6 +60,18 @@ impl Seat {
     }
 }
 
+/// Refuses a table of which the role may not see every row: what is counted, looked for or backed up would not be whole.
+pub(super) fn refuse_filtered(table: &Table, standing: &Standing) -> Result<()> {
+    if !standing.is_filtered {
+        return Ok(());
+    }
+    let message = format!(
+        "row-level security keeps rows of the table {:?} from the target's user; use its owner, or a user with BYPASSRLS",
+        &*table.name
+    );
+    Err(TargetError::new(TargetErrorKind::Denied, message).into())
+}
+
 impl Postgres {
     /// Forgets where tables are: another process may have moved them.
     pub(super) fn forget(&self) {
@@ -94,6 +106,7 @@ impl Postgres {
         let doing = || format!("cannot look for the table {:?}", &*table.name);
         let place = self.place(&table.name);
         if let Found::Table(standing) = catalog::read(connection, &place).context(doing)? {
+            refuse_filtered(table, &standing)?;
             let dialect = PostgresDialect { tables: std::slice::from_ref(table), schema: &place.schema };
             let has_triggers = dialect.must_check(table, &standing);
             return Ok(Some(Seat::whole(place, has_triggers, standing.may_lock)));

@@ -12,6 +12,7 @@ use super::{
     failure::{Context as _, Failure, Outcome, Refusal},
     own::make_schema,
     parameters::Parameters,
+    place::refuse_filtered,
     session::{Session, Use},
     untouched::take_away,
 };
@@ -69,6 +70,7 @@ fn is_whole(session: &Session, connection: &mut Connection, table: &Table, table
         Found::Nothing => return Ok(false),
         Found::Other(what) => refuse(table, &[not_a_table(table, what)])?,
         Found::Table(standing) => {
+            refuse_filtered(table, &standing)?;
             let dialect = PostgresDialect { tables, schema: &session.settings.schema };
             refuse(table, &dialect.compare(table, &standing))?;
         }
@@ -210,7 +212,10 @@ pub(super) fn differences(target: &Postgres, tables: &[Table]) -> Result<Vec<Dif
             let doing = || format!("cannot look at the table {:?}", &*table.name);
             let place = target.place(&table.name);
             match catalog::read(connection, &place).context(doing)? {
-                Found::Table(standing) => found.extend(dialect.compare(table, &standing)),
+                Found::Table(standing) => {
+                    refuse_filtered(table, &standing)?;
+                    found.extend(dialect.compare(table, &standing));
+                }
                 Found::Other(what) => found.push(not_a_table(table, what)),
                 Found::Nothing if target.is_building(connection, table)? => found.push(being_built(table)),
                 Found::Nothing => {

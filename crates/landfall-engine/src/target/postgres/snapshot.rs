@@ -56,6 +56,11 @@ impl Snapshot for PostgresSnapshot<'_> {
         Ok(seat.is_some_and(|seat| seat.heap.is_none()))
     }
 
+    fn row_count(&mut self, table: &Table) -> Result<u64> {
+        let place = self.target.place(&table.name);
+        rows::count(self.connection()?, &place).context(|| reading(table))
+    }
+
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
         let place = self.target.place(&table.name);
         let read = rows::scan(self.connection()?, table, &place, (positions, Foreign::Refused), visit);

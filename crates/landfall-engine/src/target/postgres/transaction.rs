@@ -26,7 +26,7 @@ use crate::{
     ledger::{LoadEntry, LoadId},
     quarantine::{Closing, NewReject, RejectId},
     target::{
-        parent_gone,
+        not_emptied, parent_gone,
         sql::{documents, followers::refuse_followers, ledger, quarantine},
     },
 };
@@ -123,18 +123,39 @@ impl<'t> PostgresTransaction<'t> {
         }
         let Some(seat) = self.seat(table)? else { return Err(self.missing(table)) };
         let keys = &table.schema.foreign_keys;
+        let watched = self.is_watched(&seat)?;
         let unchecked = self.fence == Fence::Pipeline
             && self.target.session.may_replicate
             && !seat.has_triggers
+            && !watched
             && !seat.is_bare
             // The pipeline holds no parents in the table itself.
             && keys.iter().all(|key| key.parent != table.name);
         // The pipeline answers for the parents, which may come later in the same transaction.
         let waits = self.fence == Fence::Pipeline && self.pace == Pace::InStep && !keys.is_empty();
         let deferred = !unchecked && !seat.is_bare && waits;
-        let destination = Arc::new(Destination { table: table.clone(), seat: (*seat).clone(), unchecked, deferred });
-        self.written.borrow_mut().insert(table.name.clone(), destination.clone());
+        let (table, seat) = (table.clone(), (*seat).clone());
+        let destination = Arc::new(Destination { table, seat, unchecked, deferred, watched });
+        self.written.borrow_mut().insert(destination.table.name.clone(), destination.clone());
         Ok(destination)
+    }
+
+    /// Whether a trigger or a rule may skip or alter rows. It is asked for in each transaction: somebody may have made one since
+    /// the table was looked for.
+    fn is_watched(&self, seat: &Seat) -> Result<bool> {
+        if seat.is_bare {
+            return Ok(false);
+        }
+        let doing = || format!("cannot look for the triggers of {}", seat.place);
+        let ask = |connection: &mut Connection| catalog::is_watched(connection, &seat.place).context(doing);
+        if self.pace == Pace::InStep {
+            return self.with(|worker| ask(&mut worker.connection));
+        }
+        // What is under way need not end for it.
+        if let Some(worker) = self.lane.borrow_mut().as_mut().and_then(Lane::free) {
+            return ask(&mut worker.connection);
+        }
+        self.target.reading(ask)
     }
 
     /// The error where `table` is not there for this process: another one may be building it, or have finished it just now.
@@ -167,6 +188,10 @@ fn ended() -> crate::Error {
 impl Transaction for PostgresTransaction<'_> {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
         let destination = self.destination(table)?;
+        if self.pace == Pace::Ahead && destination.watched {
+            let message = format!("each row of {:?} must be looked at, since the table has triggers", &*table.name);
+            return Err(TargetError::new(TargetErrorKind::Again, message).into());
+        }
         // A table without keys has nothing against a row.
         if self.pace == Pace::Ahead || destination.seat.is_bare && destination.seat.heap.is_none() {
             return self.send(|lane| lane.send_rows(&destination, rows, selected)).map(|()| Vec::new());
@@ -174,9 +199,15 @@ impl Transaction for PostgresTransaction<'_> {
         self.with(|worker| insert::insert(worker, &destination, rows, selected))
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>> {
+    fn update(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        selected: &[usize],
+        fields: &[usize],
+    ) -> Result<Vec<RefusedRow>> {
         let destination = self.destination(table)?;
-        self.with(|worker| insert::update(worker, &destination, rows, selected))
+        self.with(|worker| insert::update(worker, &destination, (rows, selected), fields))
     }
 
     fn hold_parents(
@@ -238,7 +269,10 @@ impl Transaction for PostgresTransaction<'_> {
             let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", destination.seat.place);
             worker.connection.batch(&sql).context(doing)?;
             let sql = format!("DELETE FROM {}", destination.seat.place);
-            worker.connection.patiently(|connection| connection.batch(&sql)).context(doing)
+            let removed = worker.connection.patiently(|connection| connection.batch(&sql)).context(doing)?;
+            let left = format!("SELECT FROM {} LIMIT 1", destination.seat.place);
+            let left = worker.connection.execute(&left, &Parameters::default()).context(doing)?;
+            if left > 0 { Err(not_emptied(table)) } else { Ok(removed) }
         })
     }
 

@@ -26,6 +26,7 @@ use crate::{
             commits::{Fate, unknown_outcome},
             ledger,
         },
+        stored::SKIPPED,
     },
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Destination {
     pub(super) unchecked: bool,
     /// Whether they wait for the end of the transaction.
     pub(super) deferred: bool,
+    /// Whether a trigger or a rule may skip or alter rows.
+    pub(super) watched: bool,
 }
 
 /// Parents that rows of `child` name.
@@ -126,7 +129,7 @@ impl Worker {
 
     /// Sees to it that rows can be written to a destination.
     pub(super) fn ready_for(&mut self, destination: &Destination) -> Outcome<()> {
-        let Destination { table, seat, unchecked, deferred } = destination;
+        let Destination { table, seat, unchecked, deferred, .. } = destination;
         if let Some(heap) = &seat.heap
             && self.held.as_deref() != Some(&*table.name)
         {
@@ -160,10 +163,18 @@ impl Worker {
 
     /// Ends the rows' COPY; the server has taken them all in then.
     pub(super) fn end_rows(&mut self) -> Outcome<()> {
-        let Some((_, copy)) = self.copy.take() else { return Ok(()) };
+        let Some((destination, copy)) = self.copy.take() else { return Ok(()) };
         let connection = &mut self.connection;
+        let sent = copy.count;
         copy.finish(&mut |message| connection.send_copy(message))?;
-        connection.end_copy().map(drop)
+        let stored = connection.end_copy()?;
+        // Of a watched table each row is looked for.
+        if stored == sent || destination.watched { Ok(()) } else { Err(Failure::Row(SKIPPED.to_owned())) }
+    }
+
+    /// Whether its connection can be asked something now.
+    pub(super) const fn is_free(&self) -> bool {
+        self.copy.is_none()
     }
 
     /// Puts off what has to come after the rows.

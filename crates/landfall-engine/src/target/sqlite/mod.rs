@@ -293,8 +293,14 @@ impl Transaction for SqliteTransaction<'_> {
         insert::insert(&self.transaction, self.statements, table, rows, selected)
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, selected: &[usize]) -> Result<Vec<RefusedRow>> {
-        insert::update(&self.transaction, table, rows, selected)
+    fn update(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        selected: &[usize],
+        fields: &[usize],
+    ) -> Result<Vec<RefusedRow>> {
+        insert::update(&self.transaction, self.statements, table, (rows, selected), fields)
     }
 
     fn clear(&mut self, table: &Table) -> Result<u64> {

@@ -16,6 +16,7 @@ use crate::{
     target::{
         RowFilter, VisitRow,
         batch::{BatchBuilder, EachBatch, Foreign},
+        not_emptied,
         page::{self, Words},
         sql::followers::{Follower, refuse_followers},
     },
@@ -55,6 +56,18 @@ pub(super) fn find(
     };
     let bound = values.iter().map(|value| Bound(value.as_ref()));
     statement.query_row(params_from_iter(bound), |row| read_row(table, &all, row)).optional().context(|| reading(table))
+}
+
+/// The row that `sql` finds by its number.
+pub(super) fn find_by_number(
+    connection: &Connection,
+    table: &Table,
+    sql: &str,
+    number: i64,
+) -> Result<Option<Vec<Scalar>>> {
+    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let mut statement = connection.prepare_cached(sql).context(|| reading(table))?;
+    statement.query_row([number], |row| read_row(table, &all, row)).optional().context(|| reading(table))
 }
 
 /// The fields at `positions` of every row, in batches.
@@ -126,7 +139,8 @@ pub(super) fn clear(connection: &Connection, table: &Table) -> Result<u64> {
     refuse_followers(table, followers(connection, table).context(doing)?, |sql| {
         connection.prepare(sql).and_then(|mut statement| statement.exists([])).context(doing)
     })?;
-    connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).map(|rows| rows as u64).context(doing)
+    let removed = connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).context(doing)?;
+    if row_count(connection, table)? > 0 { Err(not_emptied(table)) } else { Ok(removed as u64) }
 }
 
 /// The other tables whose rows SQLite deletes or alters with those of `table`.

@@ -36,6 +36,10 @@ impl Snapshot for SqliteSnapshot<'_> {
         rows::has_table(&self.transaction, &table.name)
     }
 
+    fn row_count(&mut self, table: &Table) -> Result<u64> {
+        rows::row_count(&self.transaction, table)
+    }
+
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
         rows::scan(&self.transaction, table, (positions, Foreign::Refused), visit)
     }

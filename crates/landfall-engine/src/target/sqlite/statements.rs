@@ -48,10 +48,11 @@ impl Statements {
     }
 }
 
+/// `OR ABORT` stands against what a table may say of its own constraints, such as `ON CONFLICT REPLACE`, by which rows vanish.
 fn insert(table: &Table, rows: usize) -> String {
     let row = format!("({})", vec!["?"; table.schema.fields.len()].join(", "));
     let rows = vec![row.as_str(); rows].join(", ");
-    format!("INSERT INTO {} ({}) VALUES {rows}", quoted(&table.name), all_names(table))
+    format!("INSERT OR ABORT INTO {} ({}) VALUES {rows}", quoted(&table.name), all_names(table))
 }
 
 fn find(table: &Table, positions: &[usize]) -> String {

@@ -32,11 +32,17 @@ pub(super) struct Shape {
     pub(super) team: bool,
     /// Everybody has a boss, who is in the same table.
     pub(super) boss: bool,
+    /// Every source must tell the day.
+    pub(super) day: bool,
+    /// Some files have only some of the fields.
+    pub(super) partial: bool,
 }
 
 impl Shape {
     pub(super) fn new(random: &mut Random) -> Self {
         use Identity::{Integer, None, Number, Pair, Text};
+        // Beside the others, so that the files of a seed stay what they were.
+        let mut own = random.clone();
         let identity = random.pick(&[Integer, Integer, Text, Text, Number, Pair, None]);
         Self {
             identity,
@@ -44,6 +50,8 @@ impl Shape {
             seat: random.once_in(3),
             team: !random.once_in(4),
             boss: matches!(identity, Integer | Text) && random.once_in(4),
+            day: own.once_in(4),
+            partial: own.once_in(2),
         }
     }
 
@@ -61,7 +69,8 @@ impl Shape {
         let mut people = format!(
             "fields: [{{name: id, type: {kind}}}, {{name: part, type: string}}, {{name: email, type: string}}, \
              {{name: room, type: integer}}, {{name: seat, type: string}}, {{name: team, type: integer}}, \
-             {{name: boss, type: {kind}}}, {{name: amount, type: number}}, {{name: day, type: date}}]"
+             {{name: boss, type: {kind}}}, {{name: amount, type: number}}, {{name: day, type: date, constraints: {{required: {}}}}}], fieldsMatch: [superset]",
+            self.day
         );
         match self.identity {
             Identity::None => {}
@@ -127,9 +136,12 @@ impl Shape {
 
     /// A file of people.
     pub(super) fn people(&self, records: u64, random: &mut Random) -> String {
-        let mut text = "id,part,email,room,seat,team,boss,amount,day\n".to_owned();
+        let columns = columns(self.partial, &mut random.clone());
+        let names = ["id", "part", "email", "room", "seat", "team", "boss", "amount", "day"];
+        let mut text = format!("{}\n", of(&columns, &names));
         for _ in 0..records {
             let record = self.record(records, random);
+            let record = of(&columns, &record.split(',').collect::<Vec<_>>());
             text.push_str(&spoilt(record, random));
             text.push_str(random.pick(&["\n", "\n", "\r\n"]));
         }
@@ -155,6 +167,17 @@ fn teams(random: &mut Random) -> String {
     text
 }
 
+/// The columns of a file of people: all, or only some beside the key.
+fn columns(partial: bool, random: &mut Random) -> Vec<usize> {
+    let all = !partial || random.once_in(2);
+    (0..9).filter(|&at| all || at < 2 || random.once_in(2)).collect()
+}
+
+/// The cells of these columns, as a record.
+fn of(columns: &[usize], cells: &[&str]) -> String {
+    columns.iter().map(|&at| cells[at]).collect::<Vec<_>>().join(",")
+}
+
 /// A record, now and then with something wrong.
 fn spoilt(record: String, random: &mut Random) -> String {
     if !random.once_in(8) {
@@ -163,6 +186,7 @@ fn spoilt(record: String, random: &mut Random) -> String {
     let cells: Vec<&str> = record.split(',').collect();
     let with = |at: usize, cell: &str| {
         let mut cells = cells.clone();
+        let at = at.min(cells.len() - 1);
         cells[at] = cell;
         cells.join(",")
     };
@@ -171,7 +195,7 @@ fn spoilt(record: String, random: &mut Random) -> String {
         1 => with(8, "2023-02-29"),
         2 => with(5, "1.5"),
         3 => with(0, ""),
-        4 => cells[..6].join(","),
+        4 => cells[..cells.len().min(7) - 1].join(","),
         5 => format!("{record},more"),
         6 => String::new(),
         7 => with(2, "\"never closed"),

@@ -54,7 +54,7 @@ fn both(ground: &Ground, files: &Files, names: [&str; 2], options: &[LoadOptions
 fn started(seed: u64, ground: &Ground) -> (Random, Files, [LoadOptions; 2]) {
     let mut random = Random::new(seed);
     let (email, boss) = (seed.is_multiple_of(2), seed.is_multiple_of(3));
-    let shape = Shape { identity: Identity::Integer, email, seat: false, team: true, boss };
+    let shape = Shape { identity: Identity::Integer, email, seat: false, team: true, boss, day: false, partial: false };
     let files = Files::new(&shape, &mut random);
     ground.open().prepare(&files.project.tables()).unwrap();
     let teams = Selection { table: "teams".into(), source: None };

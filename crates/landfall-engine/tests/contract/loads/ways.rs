@@ -107,7 +107,15 @@ fn loads_that_go_on_in_step_end_alike() {
 /// A project of people with a key, where everything but the command's rules is usual.
 fn usual(random: &mut Random) -> (Shape, Files, Command) {
     let identity = random.pick(&[Identity::Integer, Identity::Text, Identity::Pair]);
-    let shape = Shape { identity, email: random.once_in(2), seat: random.once_in(3), team: true, boss: false };
+    let shape = Shape {
+        identity,
+        email: random.once_in(2),
+        seat: random.once_in(3),
+        team: true,
+        boss: false,
+        day: false,
+        partial: true,
+    };
     let files = Files::new(&shape, random);
     let on_conflict = random.pick(&[OnConflict::Reject, OnConflict::Keep, OnConflict::Update]);
     (shape, files, Command::Load(Vec::new(), LoadOptions { on_conflict, ..LoadOptions::default() }))

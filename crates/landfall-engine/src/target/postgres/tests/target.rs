@@ -232,7 +232,7 @@ fn rows_are_updated_together_and_refused_one_by_one() {
     database.sql("UPDATE parent SET name = 'old'; ALTER TABLE parent ADD CHECK (name <> 'n4')").expect("alters");
     let mut transaction = target.transaction(Fence::Database, Pace::InStep).expect("begins");
     let batch = rows(&parent, 1..10, 0);
-    let refused = transaction.update(&parent, &batch, &[0, 3, 8]).expect("updates");
+    let refused = transaction.update(&parent, &batch, &[0, 3, 8], &[1]).expect("updates");
     assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [3]);
     transaction.commit().expect("commits");
     let names = database.sql("SELECT string_agg(name, ',' ORDER BY id) FROM parent").expect("answers");

@@ -1,0 +1,62 @@
+//! What an update makes of a row: fields that the source leaves out stay as they are.
+
+use arrow_array::RecordBatch;
+use landfall_core::{
+    keys::{Scalar, scalar_at},
+    validate::{Presence, Validated},
+};
+
+use crate::target::Table;
+
+/// What an update makes of one row of a table.
+#[derive(Debug, Clone)]
+pub(super) struct RowChange {
+    /// The fields that get the values of the source's row; those of the primary key are not among them.
+    pub(super) fields: Vec<usize>,
+    /// The whole row as it will be.
+    pub(super) content: Vec<Scalar>,
+}
+
+impl RowChange {
+    /// What row `row` of `validated` makes of `held`, the row of `table` that has its primary key.
+    pub(super) fn new(table: &Table, validated: &Validated, row: usize, held: &[Scalar]) -> Self {
+        let record = validated.row_records.record_of(row);
+        let is_given = |at: &usize| validated.presence.has(record, *at) && !table.schema.primary_key.contains(at);
+        let fields: Vec<usize> = (0..table.schema.fields.len()).filter(is_given).collect();
+        let mut content = held.to_vec();
+        fields.iter().for_each(|&at| content[at] = scalar_at(&validated.rows, at, row).to_owned());
+        Self { fields, content }
+    }
+
+    /// Whether the source's row tells what the field at `field` of `table` will be; the primary key is its own.
+    pub(super) fn gives(&self, table: &Table, field: usize) -> bool {
+        self.fields.contains(&field) || table.schema.primary_key.contains(&field)
+    }
+
+    /// The values of the fields at `positions`.
+    pub(super) fn values(&self, positions: &[usize]) -> Vec<Scalar> {
+        positions.iter().map(|&at| self.content[at].clone()).collect()
+    }
+}
+
+/// Whether row `row` of `batch`, which is that of `record`, says nothing else than `held`.
+pub(super) fn agrees(batch: &RecordBatch, row: usize, presence: &Presence, record: u32, held: &[Scalar]) -> bool {
+    held.len() == batch.num_columns()
+        && (held.iter().enumerate())
+            .all(|(at, held)| !presence.has(record, at) || held.as_ref() == scalar_at(batch, at, row))
+}
+
+/// Rows to update, as few groups as may be of rows that get values in the same fields. Where rows may clash by a unique key,
+/// their order counts, and only neighbours are grouped.
+pub(super) fn grouped(table: &Table, updates: Vec<(usize, Vec<usize>)>) -> Vec<(Vec<usize>, Vec<usize>)> {
+    let any_order = table.schema.unique_keys.is_empty();
+    let mut groups: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+    for (row, fields) in updates {
+        let open = if any_order { 0 } else { groups.len().saturating_sub(1) };
+        match groups[open..].iter_mut().find(|(others, _)| *others == fields) {
+            Some((_, rows)) => rows.push(row),
+            None => groups.push((fields, vec![row])),
+        }
+    }
+    groups
+}

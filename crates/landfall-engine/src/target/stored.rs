@@ -1,0 +1,91 @@
+//! Whether rows are in a table as they were sent. A trigger or a rule of the database may skip a row, or give it another value,
+//! and the database calls that a success.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use arrow_array::RecordBatch;
+use landfall_core::keys::{Scalar, row_scalars, scalar_at};
+
+use super::{RefusedRow, Table};
+
+/// What is said of a row that is not in the table although the database took it.
+pub(super) const SKIPPED: &str = "a trigger or a rule of its table skipped it, so that it is not stored";
+
+/// What is said of a row whose `field` has another value in the table than was sent.
+fn altered(field: &str) -> String {
+    format!("a trigger or a rule of its table gave the field {field:?} another value than was sent")
+}
+
+/// The field, of those at `fields`, in which `found` differs from row `row` of `rows`.
+pub(super) fn altered_field<'t>(
+    table: &'t Table,
+    rows: &RecordBatch,
+    row: usize,
+    fields: &[usize],
+    found: &[Scalar],
+) -> Option<&'t str> {
+    let differs = |at: &&usize| found.get(**at).is_none_or(|value| value.as_ref() != scalar_at(rows, **at, row));
+    fields.iter().find(differs).map(|&at| &*table.schema.fields[at].name)
+}
+
+/// What stands against row `row` of `rows`, of which the table holds `found` now; only the fields at `fields` were sent.
+pub(super) fn objection(
+    table: &Table,
+    rows: &RecordBatch,
+    row: usize,
+    fields: &[usize],
+    found: Option<&[Scalar]>,
+) -> Option<String> {
+    let Some(found) = found else { return Some(SKIPPED.to_owned()) };
+    altered_field(table, rows, row, fields, found).map(altered)
+}
+
+/// Those of the rows of `rows` at `selected` that are not in the table as they were sent; `found` are the rows that it holds by
+/// their primary keys.
+pub(super) fn refusals(
+    table: &Table,
+    rows: &RecordBatch,
+    selected: &[usize],
+    fields: &[usize],
+    found: &[Option<Vec<Scalar>>],
+) -> Vec<RefusedRow> {
+    let refused = |(&row, found): (&usize, &Option<Vec<Scalar>>)| {
+        let message = objection(table, rows, row, fields, found.as_deref())?;
+        Some(RefusedRow { row, message })
+    };
+    selected.iter().zip(found).filter_map(refused).collect()
+}
+
+/// The rows of a table that has no primary key, as a number and a sum of hashes: by which it can be told whether just the rows that
+/// were sent came to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Census {
+    rows: u64,
+    sum: u64,
+}
+
+impl Census {
+    /// Counts the row `row` of `batch`.
+    pub(super) fn add(&mut self, batch: &RecordBatch, row: usize) {
+        let mut hasher = DefaultHasher::new();
+        row_scalars(batch, row).iter().for_each(|value| value.hash(&mut hasher));
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(hasher.finish());
+    }
+
+    /// Counts all rows of `batch`.
+    pub(super) fn add_all(&mut self, batch: &RecordBatch) {
+        (0..batch.num_rows()).for_each(|row| self.add(batch, row));
+    }
+
+    /// What is said where the table, of which this was the census before `sent` was sent, has the census `now`.
+    pub(super) fn objection(mut self, sent: &Self, now: &Self) -> Option<String> {
+        self.rows += sent.rows;
+        self.sum = self.sum.wrapping_add(sent.sum);
+        (self != *now).then(|| if now.rows < self.rows { SKIPPED.to_owned() } else { altered_rows() })
+    }
+}
+
+fn altered_rows() -> String {
+    "a trigger or a rule of its table stored other values than were sent".to_owned()
+}
