@@ -12,6 +12,7 @@ mod exit_codes;
 mod failures;
 mod help;
 mod load;
+mod memory;
 mod mending;
 mod messy_input;
 mod numbers;
