@@ -291,7 +291,7 @@ impl<'s> Exporter<'s> {
         let changed: Vec<usize> = (0..cells.len()).filter(|&at| !is_same_text(&cells[at], &row.cells[at])).collect();
         let same_cells = changed.is_empty() && is_same_text(&extra, &row.extra);
         if !is_same_text(&raw, &row.raw) {
-            return if same_cells { self.from_raw(reject, row) } else { Ok(Err(both_changed(row.line))) };
+            return if same_cells { self.split_raw(reject, row) } else { Ok(Err(both_changed(row.line))) };
         }
         if same_cells {
             return Ok(Ok(None));
@@ -315,7 +315,7 @@ impl<'s> Exporter<'s> {
     }
 
     /// The row whose record a person has mended as a whole: text in the dialect of its source.
-    fn from_raw(&self, reject: &Reject, row: MendedRow) -> Result<Result<Option<MendedRow>, String>> {
+    fn split_raw(&self, reject: &Reject, row: MendedRow) -> Result<Result<Option<MendedRow>, String>> {
         if RejectedRecord::raw_text(&reject.raw, reject.length).1 {
             return Ok(Err(format!(
                 "line {}: landfall_raw shows bytes that are no text, and cannot be mended; fill in the record's own columns",
