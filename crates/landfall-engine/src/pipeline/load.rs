@@ -163,7 +163,7 @@ impl<'r, 's> Run<'r, 's> {
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
         if entry.id != 0 {
             tally.reasons = earlier_reasons(read, &entry)?;
-            tally.reject_bytes = earlier_reject_bytes(read, &entry, session.options.work.reject_bytes)?;
+            tally.reject_bytes = earlier_reject_bytes(read, &entry, &session.options.work)?;
             if keys.refers_to_itself() {
                 let own = RejectFilter { load: Some(entry.id), waiting: true, ..RejectFilter::default() };
                 tally.deferred = read.reject_count(&own)?;

@@ -180,7 +180,7 @@ impl Opened {
 
 /// The most records of a block of a table with so many fields: each value may be a reject's reason, of some hundred bytes.
 fn records_of_a_block(fields: usize) -> usize {
-    const VALUES: usize = 64 << 10;
+    const VALUES: usize = 32 << 10;
     (VALUES / fields.max(1)).clamp(32, Limits::BLOCK_RECORDS)
 }
 

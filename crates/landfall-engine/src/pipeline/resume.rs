@@ -3,7 +3,7 @@
 use landfall_core::reject::ErrorCode;
 
 use super::{
-    Reasons,
+    Reasons, Work,
     chunk::{Tally, reject_size},
     load::Session,
     suspects::settle_suspects,
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{LoadEntry, LoadState},
-    quarantine::{RejectFilter, RejectState},
+    quarantine::{Reject, RejectFilter, RejectState},
     source::{Source, digest_of},
     target::{Fence, Pace, Read},
 };
@@ -79,8 +79,8 @@ pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reas
     Ok(reasons)
 }
 
-/// The bytes of the rejects that `entry` has made so far; once they are more than `most`, it does not matter how many.
-pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, most: u64) -> Result<u64> {
+/// The bytes of the rejects that `entry` has made so far; once they are more than `work` allows, it does not matter how many.
+pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, work: &Work) -> Result<u64> {
     const PAGE: u64 = 500;
     let mut bytes = 0;
     if entry.counts.rejected == 0 {
@@ -90,9 +90,11 @@ pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, most: u64
     loop {
         let found = read.rejects(&page)?;
         let judged = found.iter().filter(|reject| reject.state != RejectState::Deferred);
-        bytes += judged.map(|reject| reject_size(reject.length, &reject.errors)).sum::<u64>();
+        // The length is that of the whole record, of which only the beginning may be stored.
+        let size = |reject: &Reject| reject_size(reject.length.min(work.rejected_record_bytes), &reject.errors);
+        bytes += judged.map(size).sum::<u64>();
         match found.last() {
-            Some(last) if found.len() as u64 == PAGE && bytes <= most => page.after = last.id,
+            Some(last) if found.len() as u64 == PAGE && bytes <= work.reject_bytes => page.after = last.id,
             _ => return Ok(bytes),
         }
     }

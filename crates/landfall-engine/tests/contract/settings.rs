@@ -22,7 +22,7 @@ const THINGS: &str = "{fields: [{name: id, type: integer}, {name: text, type: st
                       foreignKeys: [{fields: team, reference: {resource: teams, fields: id}}]}";
 
 /// Values of settings that ordinary roles may set for themselves.
-const POSTGRES: [(&str, &str); 39] = [
+const POSTGRES: [(&str, &str); 38] = [
     ("datestyle", "'SQL, DMY'"),
     ("intervalstyle", "sql_standard"),
     ("timezone", "'Asia/Kathmandu'"),
@@ -35,7 +35,6 @@ const POSTGRES: [(&str, &str); 39] = [
     ("xmloption", "document"),
     ("search_path", "nowhere"),
     ("default_transaction_isolation", "serializable"),
-    ("default_transaction_read_only", "on"),
     ("default_transaction_deferrable", "on"),
     ("row_security", "off"),
     ("synchronous_commit", "off"),
@@ -65,7 +64,7 @@ const POSTGRES: [(&str, &str); 39] = [
 ];
 
 /// Values of settings of a server, all of a session's at once.
-const MARIADB: [(&str, &str); 32] = [
+const MARIADB: [(&str, &str); 31] = [
     ("sql_mode", "'EMPTY_STRING_IS_NULL,PAD_CHAR_TO_FULL_LENGTH'"),
     ("sql_select_limit", "5"),
     ("sql_safe_updates", "1"),
@@ -80,7 +79,6 @@ const MARIADB: [(&str, &str); 32] = [
     ("autocommit", "0"),
     ("completion_type", "'CHAIN'"),
     ("tx_isolation", "'SERIALIZABLE'"),
-    ("tx_read_only", "1"),
     ("foreign_key_checks", "0"),
     ("unique_checks", "0"),
     ("check_constraint_checks", "0"),

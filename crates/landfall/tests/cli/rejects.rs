@@ -134,12 +134,12 @@ fn the_rejects_of_a_load_are_bounded_in_bytes() {
         (&"stopped".into(), &100_000.into())
     );
     assert_eq!(stored(&project), (count, bytes));
-    project.run(&["verify"]).exits(0);
+    project.assert_nothing_wrong();
     // With a higher limit it goes on to the end.
     project.write("landfall.yaml", "load: {maxRejectBytes: 1GiB}\n");
     project.run(&load).exits(0);
     assert_eq!(stored(&project).0, 100_000);
-    project.run(&["verify"]).exits(0);
+    project.assert_nothing_wrong();
     // So it is in one transaction: nothing is inserted, and the rejects are bounded all the same.
     project = Project::people("");
     project.write("landfall.yaml", "load: {maxRejectBytes: 100kB}\n");

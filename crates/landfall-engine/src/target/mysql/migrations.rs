@@ -97,7 +97,12 @@ const INDEX_THERE: u16 = 1061;
 /// Brings Landfall's own tables to this version.
 pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
     if version(connection, location)? == newest() {
-        return remove_stale(connection);
+        // Whoever may not write now still reads.
+        if let Err(error) = remove_stale(connection) {
+            tracing::debug!(%error, "tokens of ended connections were not removed");
+            connection.run("ROLLBACK").context(|| format!("cannot read the database {location}"))?;
+        }
+        return Ok(());
     }
     let doing = || format!("cannot make Landfall's tables in the database {location}");
     with_lock(connection, |connection| {

@@ -29,7 +29,7 @@ const MODES: &str = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL
 pub(super) fn session(server: &Server) -> [String; 4] {
     [
         format!("SET NAMES utf8mb4 COLLATE {}", server.collation()),
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE".into(),
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".into(),
         format!("SET SESSION sql_mode = '{MODES}', {}", of_all_servers()),
         format!("SET SESSION {}", of_flavour(server.flavour)),
     ]

@@ -61,7 +61,7 @@ impl Work {
         // always checked.
         let checks = u8::from(fence == Fence::Database);
         connection.run(&format!("SET SESSION foreign_key_checks = {checks}")).context(doing)?;
-        connection.run("START TRANSACTION READ WRITE").context(doing)?;
+        connection.run("START TRANSACTION").context(doing)?;
         let witness = commits::enter(&mut connection)?;
         let (parents, watched) = (HashMap::new(), HashMap::new());
         Ok(Self { connection, settings, fence, witness, parents, cleared: Vec::new(), watched })

@@ -53,7 +53,8 @@ pub(super) enum Use {
 impl Use {
     const fn mode(self) -> &'static str {
         match self {
-            Self::Write => "READ COMMITTED READ WRITE",
+            // An owner who freezes a database by default_transaction_read_only means it: no READ WRITE here.
+            Self::Write => "READ COMMITTED",
             Self::Read | Self::Report => "READ COMMITTED READ ONLY",
             Self::Snapshot => "REPEATABLE READ READ ONLY",
         }
