@@ -19,7 +19,7 @@ const ROWS: &str = "/v1/tables/departments/rows";
 fn started(served: &Served, before: &str) -> (Child, std::net::SocketAddr) {
     let program = served.project.command(&["serve", "--listen", "127.0.0.1:0"]);
     let mut command = Command::new("sh");
-    let words = format!("{before}; exec {} serve --listen 127.0.0.1:0", program.get_program().to_string_lossy());
+    let words = format!("{before} {} serve --listen 127.0.0.1:0", program.get_program().to_string_lossy());
     command.args(["-c", &words]).current_dir(served.project.path());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut words = BufReader::new(child.stderr.take().unwrap());
@@ -64,7 +64,7 @@ fn requests_get_through_beside_thousands_of_idle_connections() {
     }
     let served = Served::example(Kind::Sqlite);
     // Whatever this process may open, the service raises its own limit.
-    let (mut child, address) = started(&served, "ulimit -Sn 256");
+    let (mut child, address) = started(&served, "ulimit -Sn 256; exec");
     let held = idle(address, 4200);
     let begun = Instant::now();
     for id in 1..=5 {
@@ -81,7 +81,7 @@ fn requests_get_through_beside_thousands_of_idle_connections() {
 #[test]
 fn requests_get_through_where_few_files_may_be_open() {
     let served = Served::example(Kind::Sqlite);
-    let (mut child, address) = started(&served, "ulimit -n 64");
+    let (mut child, address) = started(&served, "ulimit -n 64; exec");
     let held = idle(address, 150);
     for id in 1..=10 {
         let begun = Instant::now();
@@ -120,7 +120,8 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn a_hangup_ends_the_service_as_any_other_end_does() {
     let served = Served::example(Kind::Sqlite);
-    let (mut child, address) = started(&served, "true");
+    // Whoever runs the tests may ignore the signal, and that is inherited.
+    let (mut child, address) = started(&served, "exec env --default-signal=HUP");
     let mut slow = connect(address).unwrap();
     let body = br#"[{"id":1,"department":"a"}]"#;
     let whole = request("POST", ROWS, &[("Content-Type", "application/json")], body);
@@ -133,7 +134,7 @@ fn a_hangup_ends_the_service_as_any_other_end_does() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(served.count("departments"), 1);
     // Under nohup it goes on.
-    let (mut child, address) = started(&served, "trap '' HUP");
+    let (mut child, address) = started(&served, "trap '' HUP; exec");
     signal(&child, "HUP");
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(exchange(&mut connect(address).unwrap(), &request("GET", "/healthz", &[], b"")).unwrap().status, 200);
