@@ -8,7 +8,7 @@ use landfall_engine::{
     pipeline::{LoadOutcome, Silent},
     quarantine::RejectFilter,
     target::Read,
-    verify::verify,
+    verify::{FindingKind, verify},
 };
 
 use crate::tables::content;
@@ -142,8 +142,9 @@ fn entry(entry: &LoadEntry, ranks: &Ranks) -> String {
     )
 }
 
-/// Promise 1, counted afresh in sources, tables and quarantine.
+/// Promise 1, counted afresh in sources, tables and quarantine. Not every source is loaded, nor to its end.
 pub(super) fn verified(read: &dyn Read, project: &Project, what: &str) {
     let found = verify(read, project, &Silent).unwrap();
-    assert!(found.findings.is_empty(), "{what}: {:?}", found.findings);
+    let wrong: Vec<_> = found.findings.iter().filter(|finding| finding.kind != FindingKind::NotLoaded).collect();
+    assert!(wrong.is_empty(), "{what}: {wrong:?}");
 }
