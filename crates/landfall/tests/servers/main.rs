@@ -15,6 +15,7 @@ mod commits;
 mod disks;
 mod doors;
 mod faults;
+mod hostile_settings;
 mod kills;
 mod names;
 mod order;
