@@ -88,7 +88,7 @@ fn owner(name: &str) -> u32 {
 #[test]
 fn a_full_disk_of_the_server_ends_with_8_and_leaves_whole_chunks() {
     for kind in Kind::DATABASES {
-        let (user, mebibytes) = if kind == Kind::Mariadb { ("mysql", 5) } else { ("postgres", 12) };
+        let (user, mebibytes) = if kind == Kind::Mariadb { ("mysql", 7) } else { ("postgres", 12) };
         let Some(disk) = SmallDisk::new(mebibytes, user) else { return };
         let server = match kind {
             Kind::Mariadb => (None, Some(Mariadb::start().unwrap())),
