@@ -115,7 +115,11 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
             let finished = if whole { Vec::new() } else { reporter.finished() };
             if let Some(path) = &args.receipt {
-                output::write_receipt(path, &Receipt::of_load(&finished, &*opened.target)?)?;
+                let receipt = Receipt::of_load(&finished, &*opened.target).map_err(anyhow::Error::from);
+                if let Err(unwritten) = receipt.and_then(|receipt| output::write_receipt(path, &receipt)) {
+                    // Why the load failed comes first.
+                    tracing::warn!(error = %unwritten, "the receipt was not written");
+                }
             }
             if args.json {
                 summary::print_loads(&finished, &*opened.target, invocation, true)?;
