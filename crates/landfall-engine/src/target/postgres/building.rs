@@ -213,12 +213,24 @@ pub(super) fn hold_parents(
 /// would take as long, and the key has to be built anyway.
 pub(super) fn index(connection: &mut Connection, table: &Table, place: &Place, positions: &[usize]) -> Outcome<()> {
     let Some(key) = ddl::keys(table).find(|key| *key == positions) else { return Ok(()) };
-    match catalog::read(connection, place)? {
-        Found::Table(standing) if !standing.has_key(table, key) => {
-            build(connection, &[ddl::add_key(table, place, key)])
-        }
-        _ => Ok(()),
+    if !lacks_key(connection, table, place, key)? {
+        return Ok(());
     }
+    // Another process may be giving it the same key just now. The look counts only once nobody else can.
+    connection
+        .patiently(|connection| connection.batch(&format!("LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE")).map(drop))?;
+    if lacks_key(connection, table, place, key)? {
+        build(connection, &[ddl::add_key(table, place, key)])?;
+    }
+    Ok(())
+}
+
+/// Whether a table stands at `place` and has no key over the fields at `key`.
+fn lacks_key(connection: &mut Connection, table: &Table, place: &Place, key: &[usize]) -> Outcome<bool> {
+    Ok(match catalog::read(connection, place)? {
+        Found::Table(standing) => !standing.has_key(table, key),
+        _ => false,
+    })
 }
 
 /// Runs statements that build indexes or read whole tables.

@@ -179,6 +179,36 @@ fn a_table_that_is_built_was_searched_on_another_connection_which_waited_for_its
 }
 
 #[test]
+fn a_table_that_is_built_was_given_its_key_by_two_processes_at_once() {
+    let database = fresh();
+    let built = table("built", &[]);
+    let mut target = target_at(&database.url());
+    assert!(target.build(&built, false).expect("builds"));
+    let batch = rows(&built, 0..10, 0);
+    let mut first = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
+    first.insert(&built, &batch, &all(&batch)).expect("sends");
+    first.commit().expect("commits");
+    let heap = database.sql("SELECT 'landfall.building_' || building_id FROM landfall.building").expect("answers");
+    let heap = heap.trim();
+    let add = format!("BEGIN; ALTER TABLE {heap} ADD PRIMARY KEY (id); SELECT pg_sleep(1); COMMIT");
+    thread::scope(|scope| {
+        let other = scope.spawn(|| database.sql(&add).expect("adds the key"));
+        let held = format!(
+            "SELECT count(*) FROM pg_locks WHERE relation = '{heap}'::regclass AND mode = 'AccessExclusiveLock' AND granted"
+        );
+        while database.sql(&held).expect("answers") == "0\n" && !other.is_finished() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!other.is_finished(), "the other process holds the table");
+        let searching = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
+        assert!(searching.find_all(&built, &[0], &[vec![Scalar::Integer(7)]]).expect("asks")[0].is_some());
+        searching.commit().expect("commits");
+    });
+    target.finish(&built).expect("finishes");
+    assert!(target.differences(std::slice::from_ref(&built)).expect("compares").is_empty());
+}
+
+#[test]
 fn what_was_sent_ahead_and_cannot_stay_takes_what_followed_along() {
     let database = fresh();
     let (mut target, parent, child) = family(&database.url());
