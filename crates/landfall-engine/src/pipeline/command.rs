@@ -6,7 +6,7 @@ use super::{
     LoadOptions, LoadOutcome, Observer, Selection, Silent,
     adopt::release_waiting,
     building::Building,
-    check::check_steps,
+    check::{WithoutRows, check_steps},
     known::Purpose,
     load::{Session, load_source},
     plan::{Step, ordered, plan},
@@ -134,12 +134,15 @@ fn run(
     Ok(outcomes)
 }
 
-/// The real run, rolled back. Where a table is not there yet, its rows are held against nothing but the rules, and nothing is made.
+/// The real run, rolled back. Where a table is not there yet, or would be made anew, its rows are held against nothing but the rules, and
+/// nothing is made.
 fn dry_run(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
-    if can_roll_back(session, &*target, steps)? {
+    let unused = target.unused(session.tables)?;
+    if unused.is_empty() && can_roll_back(session, &*target, steps)? {
         return as_one(session, target, steps);
     }
-    let outcomes = check_steps(&*target, session.project, steps, session.options, &mut |_| Ok(()), session.observer)?;
+    let read = WithoutRows { read: &*target, names: unused.into_iter().map(|table| table.name).collect() };
+    let outcomes = check_steps(&read, session.project, steps, session.options, &mut |_| Ok(()), session.observer)?;
     as_of_load(session, &*target, outcomes)
 }
 

@@ -64,12 +64,15 @@ pub(super) fn knowledge(
     let entries = current(entries, &resource.name);
     let rules = rules_digest(resource);
     let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);
+    // Rejects that were released later may be of whichever load.
+    let was_released = entries.iter().any(|entry| entry.mode == Mode::Retry && entry.counts.inserted > 0);
+    let has_rows = |entry: &&LoadEntry| entry.counts.inserted > 0 || was_released;
     if !force && let Some(entry) = loaded(&entries, resource, source, &alike)? {
         return Ok(Knowledge::Loaded(Box::new(entry)));
     }
     if !force
         && is_keyless(resource)
-        && let Some(entry) = loaded(&entries, resource, source, &|_| true)?
+        && let Some(entry) = loaded(&entries, resource, source, &has_rows)?
     {
         return Err(doubled(source, &entry));
     }

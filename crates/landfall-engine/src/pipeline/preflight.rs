@@ -28,11 +28,20 @@ pub(super) fn check_before(session: &Session<'_>, target: &mut dyn Target, steps
     Ok(())
 }
 
-/// Holds the tables that are there against the dictionary, and the others against what the target can take.
+/// Holds the tables that are there against the dictionary, and the others against what the target can take. What a load that kept nothing
+/// left of another dictionary is removed; a dry run takes it for not there.
 fn check_tables(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
+    let tables = session.project.tables_to_make();
+    let mut unused = Vec::new();
+    if session.options.dry_run {
+        unused = target.unused(&tables)?;
+    } else {
+        target.remove_unused(&tables)?;
+    }
     let (mut present, mut missing) = (Vec::new(), Vec::new());
-    for table in session.project.tables_to_make() {
-        let of_its_kind = if target.has_table(&table)? { &mut present } else { &mut missing };
+    for table in tables {
+        let is_there = target.has_table(&table)? && unused.iter().all(|unused| unused.name != table.name);
+        let of_its_kind = if is_there { &mut present } else { &mut missing };
         of_its_kind.push(table);
     }
     // Of tables that are all there, none is made.

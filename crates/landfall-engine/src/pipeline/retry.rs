@@ -58,6 +58,7 @@ pub fn retry(
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
     let tables = project.tables();
+    target.remove_unused(&tables)?;
     target.prepare(&tables)?;
     let options = LoadOptions::default();
     let session = Session { project, tables: &tables, options: &options, observer };

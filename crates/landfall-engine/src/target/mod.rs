@@ -437,6 +437,13 @@ pub trait Target: Read {
     /// has carried out meanwhile is an error.
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()>;
 
+    /// Those of `tables` that differ from the dictionary and can be made anew without a loss, with those that refer to them: Landfall has
+    /// made them, they have no rows, and nobody has changed them since. A load that kept nothing leaves such tables.
+    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>>;
+
+    /// Removes the tables that [`unused`](Self::unused) tells. Those that others use at this moment stay.
+    fn remove_unused(&mut self, tables: &[Table]) -> Result<()>;
+
     /// Whether the database lets its user insert rows into `table`, which exists. Nothing is inserted.
     fn may_insert(&self, _table: &Table) -> Result<bool> {
         Ok(true)

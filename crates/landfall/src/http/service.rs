@@ -64,6 +64,7 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
 fn prepared(opener: &Opener, project: Project) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
+    target.remove_unused(&project.tables())?;
     target.prepare(&project.tables())?;
     let rules = RowRules::new(&*target, Arc::new(project))?;
     let tokens = Tokens::read(&*target)?;

@@ -2,7 +2,7 @@
 
 use crate::support::{
     Project,
-    teams::{differences, loads, people_with, with_database},
+    teams::{PACKAGE, differences, loads, people_with, project, with_database},
 };
 
 #[test]
@@ -233,5 +233,61 @@ fn names_that_differ_in_case_are_the_same_to_sqlite() {
             format!("people: has \"name\" as \"NAME\", {same}"),
         ]
     );
+    loads(&project);
+}
+
+/// A project whose teams have titles that the data package takes for numbers.
+fn mistaken() -> Project {
+    let project = project();
+    project.write("datapackage.yaml", PACKAGE.replace("{name: title, type: string}", "{name: title, type: integer}"));
+    project
+}
+
+#[test]
+fn an_empty_table_of_a_load_that_kept_nothing_stopped_the_mended_package() {
+    for (arguments, exit) in [(&["load", "-q", "teams"][..], 0), (&["load", "-q", "--atomic", "teams"], 11)] {
+        let project = mistaken();
+        project.run(arguments).exits(exit);
+        project.write("datapackage.yaml", PACKAGE);
+        // People refer to them, and are as empty.
+        let anew = |table| {
+            format!("{table}: is empty, as Landfall made it for another data package: the next load makes it anew")
+        };
+        assert_eq!(differences(&project), ["teams", "people"].map(anew));
+        assert_eq!(project.run(&["load", "--json", "--dry-run"]).exits(0).counts("teams"), [1, 1, 0, 0, 0]);
+        project.run(&["schema", "apply", "-q"]).exits(0);
+        assert_eq!(project.run(&["load", "--json"]).exits(0).counts("teams"), [1, 1, 0, 0, 0]);
+        assert_eq!(differences(&project), [""; 0]);
+        loads(&project);
+    }
+}
+
+#[test]
+fn rejects_were_not_tried_again_by_the_mended_package() {
+    let project = mistaken();
+    project.run(&["load", "-q", "teams"]).exits(0);
+    project.write("datapackage.yaml", PACKAGE);
+    assert_eq!(project.run(&["rejects", "retry", "--json"]).exits(0).counts("teams"), [1, 1, 0, 0, 0]);
+    project.assert_nothing_wrong();
+}
+
+#[test]
+fn an_empty_table_that_somebody_changed_stays() {
+    let project = mistaken();
+    project.run(&["load", "-q", "teams"]).exits(0);
+    project.database().execute_batch("CREATE INDEX titles ON teams (title)").unwrap();
+    project.write("datapackage.yaml", PACKAGE);
+    let error = project.run(&["load"]).fails(12);
+    assert!(error.contains("has the column \"title\" as INTEGER and not TEXT"), "{error}");
+}
+
+#[test]
+fn what_schema_apply_adds_to_an_empty_table_changes_nothing_of_whose_it_is() {
+    let project = mistaken();
+    project.run(&["schema", "apply", "-q"]).exits(0);
+    let more = "{name: title, type: integer}, {name: more, type: string}";
+    project.write("datapackage.yaml", PACKAGE.replace("{name: title, type: string}", more));
+    project.run(&["schema", "apply", "-q"]).exits(0);
+    project.write("datapackage.yaml", PACKAGE);
     loads(&project);
 }

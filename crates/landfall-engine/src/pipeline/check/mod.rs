@@ -12,10 +12,10 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use landfall_core::keys::ParentSet;
 
+pub(super) use self::without_rows::WithoutRows;
 use self::{
     judge::{Asked, CheckJudge},
     pass::Pass,
-    without_rows::WithoutRows,
 };
 use super::{
     LoadOptions, LoadOutcome, Observer, Progress, Reasons, RejectedRecord, Selection, Stages,

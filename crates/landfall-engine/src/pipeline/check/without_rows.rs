@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// What `read` holds, but for the rows of the tables called `names`.
-pub(super) struct WithoutRows<'r> {
-    pub(super) read: &'r dyn Read,
-    pub(super) names: HashSet<Arc<str>>,
+pub(in crate::pipeline) struct WithoutRows<'r> {
+    pub(in crate::pipeline) read: &'r dyn Read,
+    pub(in crate::pipeline) names: HashSet<Arc<str>>,
 }
 
 impl WithoutRows<'_> {

@@ -29,6 +29,7 @@ use super::{
     Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
     Transaction, VisitRow,
     batch::{BatchBuilder, EachBatch, Foreign, shown},
+    sql::made,
 };
 use crate::{
     document::{Document, DocumentFilter},
@@ -383,6 +384,14 @@ impl Target for Memory {
 
     fn add_missing(&mut self, _differences: &[Difference]) -> Result<()> {
         Err(no_sql("there is nothing to add to: each command begins with an empty one"))
+    }
+
+    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        made::unused(&mut self.state()?, tables)
+    }
+
+    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+        self.alter(|state| state.remove_unused(tables))
     }
 
     fn query(&self, _sql: &str, _parameters: &[(String, Scalar)], _rows: &mut dyn QueryRows) -> Result<()> {

@@ -19,6 +19,7 @@ use crate::{
     document::Document,
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
+    target::sql::made::{self, Tables},
 };
 
 /// Tables, ledger and quarantine.
@@ -103,6 +104,20 @@ impl State {
         Ok(())
     }
 
+    /// Removes those of `tables` that can be made anew without a loss, also where they are still being built.
+    pub(super) fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+        for table in tables {
+            let is_unused = |aside: &Arc<Aside>| aside.rows.len() == 0 && !compare(&aside.rows.table, table).is_empty();
+            if self.aside.get(&table.name).is_some_and(is_unused) {
+                self.aside.remove(&table.name);
+            }
+        }
+        for table in made::unused(self, tables)? {
+            self.tables.remove(&table.name);
+        }
+        Ok(())
+    }
+
     /// How the tables differ from `tables`.
     pub(super) fn differences(&self, tables: &[Table]) -> Vec<Difference> {
         let mut found = Vec::new();
@@ -174,6 +189,23 @@ impl State {
         };
         let (name, _) = self.aside.iter().find(|(_, aside)| aside.held.iter().any(gone))?;
         Some(format!("rows of {name:?}, which is being built, name a row that would be gone"))
+    }
+}
+
+impl Tables for State {
+    fn empty_differs(&mut self, table: &Table) -> Result<Option<bool>> {
+        let rows = self.rows(&table.name).filter(|rows| rows.len() == 0);
+        Ok(rows.map(|rows| !compare(&rows.table, table).is_empty()))
+    }
+
+    /// Nobody else makes or changes tables here.
+    fn is_as_made(&mut self, _table: &Table) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn referring(&mut self, table: &Table) -> Result<Vec<String>> {
+        let refers = |rows: &&Arc<Rows>| rows.table.schema.foreign_keys.iter().any(|key| key.parent == table.name);
+        Ok(self.tables.values().filter(refers).map(|rows| rows.table.name.to_string()).collect())
     }
 }
 

@@ -14,7 +14,9 @@ use super::{
     failure::Context as _,
     lock::with_lock,
     names::{self, key_name, names, quoted},
+    rows::has_table,
     server::Server,
+    unused,
 };
 use crate::{
     error::Result,
@@ -36,6 +38,7 @@ pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<b
                 connection.run(&statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
             })
         })?;
+        checked.missing.iter().try_for_each(|table| unused::note(connection, &table.name))?;
         Ok(checked.other_foreign_keys)
     })
 }
@@ -47,7 +50,7 @@ pub(super) fn check_names_and_keys(connection: &Connection, tables: &[Table]) ->
 }
 
 /// Runs `work` while the server does not check foreign keys.
-fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+pub(super) fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
     let doing = || "cannot set up the session".to_owned();
     connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
     let outcome = work(connection);
@@ -101,11 +104,18 @@ pub(super) fn differences(connection: &mut Connection, tables: &[Table]) -> Resu
 pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
     let additions = differences.iter().filter_map(|found| Some((&found.table, found.addition.as_ref()?)));
     with_lock(connection, |connection| {
+        let mut own = Vec::new();
+        for (table, _) in additions.clone() {
+            if !has_table(connection, table)? || unused::is_as_made(connection, table)? {
+                own.push(table);
+            }
+        }
         let (tables, others): (Vec<_>, Vec<_>) =
             additions.partition(|(_, statement)| statement.starts_with("CREATE TABLE"));
         unchecked(connection, |connection| run_all(connection, &tables))?;
         // With the server's check on, so that rows which stand against a new key are found.
-        run_all(connection, &others)
+        run_all(connection, &others)?;
+        own.into_iter().try_for_each(|table| unused::note(connection, table))
     })
 }
 

@@ -28,6 +28,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod triggers;
+mod unused;
 mod work;
 mod writing;
 
@@ -325,6 +326,14 @@ impl Target for Mysql {
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         self.ask(|connection| ddl::add_missing(connection, differences))
+    }
+
+    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        self.ask(|connection| unused::unused(connection, tables))
+    }
+
+    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+        self.ask(|connection| unused::remove(connection, tables))
     }
 
     fn may_insert(&self, table: &Table) -> Result<bool> {

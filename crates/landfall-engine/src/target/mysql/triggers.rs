@@ -38,10 +38,18 @@ const TRIGGERS: &str = "SELECT 1 FROM information_schema.triggers
 
 /// Whether a trigger may alter rows of `table`: there is one, or the user could not see it.
 pub(super) fn may_alter(connection: &mut Connection, table: &Table) -> Result<bool> {
-    let doing = || format!("cannot look for the triggers of the table {:?}", &*table.name);
-    let named = || vec![Value::Bytes(table.name.as_bytes().to_vec())];
-    let sees = !connection.all(SEES, named(), &doing)?.is_empty();
-    Ok(!sees || !connection.all(TRIGGERS, named(), &doing)?.is_empty())
+    let named = vec![Value::Bytes(table.name.as_bytes().to_vec())];
+    Ok(!sees(connection, &table.name)? || !connection.all(TRIGGERS, named, &|| looking(&table.name))?.is_empty())
+}
+
+/// Whether the user may see the triggers of the table called `name`.
+pub(super) fn sees(connection: &mut Connection, name: &str) -> Result<bool> {
+    let named = vec![Value::Bytes(name.as_bytes().to_vec())];
+    Ok(!connection.all(SEES, named, &|| looking(name))?.is_empty())
+}
+
+fn looking(name: &str) -> String {
+    format!("cannot look for the triggers of the table {name:?}")
 }
 
 /// Those of `rows` that are not in the table as they were sent; only the fields at `fields` were.

@@ -52,6 +52,23 @@ impl Heap {
         connection.execute(&sql, &Parameters::default()).map(|rows| rows == 0)
     }
 
+    /// Ends the building: the heap, and what stands beside it, are removed.
+    pub(super) fn remove(&self, session: &Session, connection: &mut Connection) -> Outcome<()> {
+        let sql = "SELECT c.relname::text FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relkind = 'r' AND pg_catalog.starts_with(c.relname, $2)";
+        let named = Parameters::default().text(&session.own).text(&format!("building_{}_parents_", self.number));
+        let mut places = vec![self.place(session)];
+        connection.query(sql, &named, Format::Text, &mut |_, row| {
+            let name = String::from_utf8_lossy(row.first().copied().flatten().unwrap_or_default()).into_owned();
+            places.push(Place::new(&session.own, &name));
+            Ok(())
+        })?;
+        let names: Vec<String> = places.iter().map(Place::to_string).collect();
+        connection.batch(&format!("DROP TABLE {}", names.join(", ")))?;
+        let sql = format!("DELETE FROM {} WHERE building_id = {}", session.own("building"), self.number);
+        connection.batch(&sql).map(drop)
+    }
+
     /// Where the parents stand that its rows name by the foreign key at `at`.
     fn parents(&self, session: &Session, at: usize) -> Place {
         Place::new(&session.own, &format!("building_{}_parents_{at}", self.number))

@@ -33,6 +33,7 @@ mod socket;
 mod tls;
 mod transaction;
 mod untouched;
+mod unused;
 mod url;
 mod value;
 mod worker;
@@ -350,6 +351,14 @@ impl Target for Postgres {
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         prepare::add_missing(self, differences)
+    }
+
+    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        unused::unused(self, tables)
+    }
+
+    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+        unused::remove(self, tables)
     }
 
     fn may_insert(&self, table: &Table) -> Result<bool> {

@@ -15,6 +15,7 @@ use super::{
     place::refuse_filtered,
     session::{Session, Use},
     untouched::take_away,
+    unused,
 };
 use crate::{
     error::Result,
@@ -101,12 +102,12 @@ fn make_missing(session: &Session, connection: &mut Connection, tables: &[Table]
         }
         made.push((table, place));
     }
-    for (table, place) in made {
-        for statement in add_foreign_keys(table, &place, schema, in_circle(table, tables)) {
+    for (table, place) in &made {
+        for statement in add_foreign_keys(table, place, schema, in_circle(table, tables)) {
             connection.batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
         }
     }
-    Ok(())
+    made.iter().try_for_each(|(table, _)| unused::note(session, connection, &table.name))
 }
 
 /// The heap in which `table` is being built. Whoever finishes it holds its row until then: so this comes before the look
@@ -130,7 +131,9 @@ fn make_way(session: &Session, connection: &mut Connection, table: &Table, heap:
 }
 
 fn finish_heap(session: &Session, connection: &mut Connection, table: &Table, heap: &Heap) -> Result<()> {
-    building::finish(session, connection, table, heap).context(|| format!("cannot finish the table {:?}", &*table.name))
+    building::finish(session, connection, table, heap)
+        .context(|| format!("cannot finish the table {:?}", &*table.name))?;
+    unused::note(session, connection, &table.name)
 }
 
 /// Begins to build `table` aside, or goes on with it. Whether it is being built now.
@@ -251,12 +254,21 @@ pub(super) fn add_missing(target: &mut Postgres, differences: &[Difference]) -> 
     target.within(Use::Write, |connection| {
         let doing = || "cannot alter the database".to_owned();
         target.session.lock(connection).context(doing)?;
-        make_schema(connection, &target.session.settings.schema).context(doing)?;
+        let session = &target.session;
+        make_schema(connection, &session.settings.schema).context(doing)?;
+        let mut own = Vec::new();
+        for Difference { table, addition, .. } in differences {
+            let place = Place::new(&session.settings.schema, table);
+            let is_missing = matches!(catalog::read(connection, &place).context(doing)?, Found::Nothing);
+            if addition.is_some() && (is_missing || unused::is_as_made(session, connection, table)?) {
+                own.push(table);
+            }
+        }
         for Difference { table, addition, .. } in differences {
             let Some(statement) = addition else { continue };
             let altering = || format!("cannot alter the table {table:?}");
             connection.patiently(|connection| connection.batch(statement)).context(altering)?;
         }
-        Ok(())
+        own.into_iter().try_for_each(|table| unused::note(session, connection, table))
     })
 }

@@ -31,7 +31,8 @@ const TRAITS: &str = "WITH t AS (
      UNION ALL SELECT 'column', (pg_catalog.to_jsonb(a) - ARRAY['attrelid'])::text
      FROM pg_catalog.pg_attribute AS a JOIN t ON a.attrelid = t.oid WHERE a.attnum > 0
      UNION ALL SELECT 'constraint', p.own_name
-         || (pg_catalog.to_jsonb(k) - ARRAY['oid', 'conname', 'conrelid', 'conindid', 'conparentid'])::text
+         || (pg_catalog.to_jsonb(k) - ARRAY['oid', 'conname', 'conrelid', 'conindid', 'conparentid', 'confrelid'])::text
+         || coalesce((SELECT r.relnamespace || '.' || r.relname FROM pg_catalog.pg_class AS r WHERE r.oid = k.confrelid), '')
      FROM pg_catalog.pg_constraint AS k JOIN t ON k.conrelid = t.oid JOIN parts AS p ON p.oid = k.oid
      UNION ALL SELECT 'index', p.own_name || coalesce(c.reloptions::text, '') || c.reltablespace
          || (pg_catalog.to_jsonb(i) - ARRAY['indexrelid', 'indrelid', 'indcheckxmin'])::text
@@ -107,7 +108,8 @@ pub(super) fn is_untouched(
     Ok(same)
 }
 
-fn traits(connection: &mut Connection, place: &Place) -> Outcome<Vec<Vec<u8>>> {
+/// All that the catalogue says of the table at `place`, line by line.
+pub(super) fn traits(connection: &mut Connection, place: &Place) -> Outcome<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     let parameters = Parameters::default().text(&place.schema).text(&place.name);
     connection.query(TRAITS, &parameters, Format::Text, &mut |_, row| {

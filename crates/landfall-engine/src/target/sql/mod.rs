@@ -9,6 +9,7 @@ pub(super) mod documents;
 pub(super) mod existing;
 pub(super) mod followers;
 pub(super) mod ledger;
+pub(super) mod made;
 pub(super) mod quarantine;
 
 use crate::error::{Error, Result, TargetError, TargetErrorKind};

@@ -10,6 +10,8 @@ use super::{
     catalogue::{self, Found},
     failure::Context as _,
     mismatch, quoted,
+    rows::has_table,
+    unused,
 };
 use crate::{
     error::Result,
@@ -34,6 +36,7 @@ pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<b
     for table in checked.missing {
         let statement = create_table(table)?;
         transaction.execute_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
+        unused::note(&transaction, &table.name)?;
     }
     transaction.commit().context(doing)?;
     Ok(checked.other_foreign_keys)
@@ -132,19 +135,26 @@ pub(super) fn differences(connection: &Connection, tables: &[Table]) -> Result<V
 pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
     let doing = || "cannot alter the database".to_owned();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
+    let mut own = Vec::new();
+    for Difference { table, addition, .. } in differences {
+        if addition.is_some() && (!has_table(&transaction, table)? || unused::is_as_made(&transaction, table)?) {
+            own.push(table);
+        }
+    }
     for Difference { table, addition, .. } in differences {
         let Some(statement) = addition else { continue };
         transaction.execute_batch(statement).context(|| format!("cannot alter the table {table:?}"))?;
     }
+    own.into_iter().try_for_each(|table| unused::note(&transaction, table))?;
     transaction.commit().context(doing)
 }
 
 /// What SQLite holds in which column, and what it can add to a table.
-struct SqliteDialect<'t> {
+pub(super) struct SqliteDialect<'t> {
     /// The tables of the dictionary.
-    tables: &'t [Table],
+    pub(super) tables: &'t [Table],
     /// The names that an index cannot have.
-    taken: Vec<String>,
+    pub(super) taken: Vec<String>,
 }
 
 impl Dialect for SqliteDialect<'_> {

@@ -14,6 +14,7 @@ mod rows;
 mod snapshot;
 mod statements;
 mod stored;
+mod unused;
 
 use std::{
     ops::Range,
@@ -274,6 +275,14 @@ impl Target for Sqlite {
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         ddl::add_missing(&mut self.connection, differences)
+    }
+
+    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        unused::unused(&self.connection, tables)
+    }
+
+    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+        unused::remove(&mut self.connection, tables)
     }
 
     fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let Opened { project, target } = invocation.open(Access::Read)?;
     let (tables, location) = (project.tables_to_make(), target.location());
-    let (additions, mut remaining) = split(target.differences(&tables)?);
+    let (additions, mut remaining) = split(super::find_differences(&*target, &tables)?);
     let statements: Vec<&str> = additions.iter().filter_map(|found| found.addition.as_deref()).collect();
     let tells = !args.json && !invocation.globals.quiet;
     if tells {
@@ -57,7 +57,7 @@ fn split(differences: Vec<Difference>) -> (Vec<Difference>, Vec<Difference>) {
 fn carry_out(shown: &[Difference], tables: &[Table], invocation: &Invocation) -> Result<Vec<Difference>> {
     let mut target = invocation.open(Access::Write)?.target;
     let still = |target: &dyn Target| -> Result<Vec<Difference>> {
-        let (additions, _) = split(target.differences(tables)?);
+        let (additions, _) = split(super::find_differences(target, tables)?);
         Ok(additions.into_iter().filter(|found| shown.contains(found)).collect())
     };
     let mut additions = still(&*target)?;
@@ -69,7 +69,7 @@ fn carry_out(shown: &[Difference], tables: &[Table], invocation: &Invocation) ->
         additions = left;
     }
     target.settle()?;
-    Ok(target.differences(tables)?)
+    super::find_differences(&*target, tables)
 }
 
 /// How the command ends; what stops loads is told on standard error too, where scripts and `--quiet` look.

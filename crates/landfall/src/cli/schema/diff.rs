@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(Access::Read)?;
-    let differences = opened.target.differences(&opened.project.tables_to_make())?;
+    let differences = super::find_differences(&*opened.target, &opened.project.tables_to_make())?;
     let location = opened.target.location();
     output::print(&if args.json {
         format!("{}\n", json!({ "target": location, "differences": differences }))

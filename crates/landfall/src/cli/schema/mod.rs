@@ -5,7 +5,7 @@ mod diff;
 
 use anyhow::Result;
 use clap::Subcommand;
-use landfall_engine::target::Access;
+use landfall_engine::target::{Access, Difference, Table, Target};
 use serde_json::json;
 
 use super::Invocation;
@@ -48,7 +48,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 fn show(as_json: bool, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(Access::Read)?;
     let (target, tables) = (&*opened.target, opened.project.tables_to_make());
-    let (statements, differences) = (target.ddl(&tables)?, target.differences(&tables)?);
+    let (statements, differences) = (target.ddl(&tables)?, find_differences(target, &tables)?);
     let location = target.location();
     output::print(&if as_json {
         format!("{}\n", json!({ "target": location, "statements": statements, "differences": differences }))
@@ -56,4 +56,18 @@ fn show(as_json: bool, invocation: &Invocation) -> Result<Exit> {
         summary::schema(&statements, &differences, &location)
     })?;
     Ok(Exit::Done)
+}
+
+/// How the database of `target` differs from `tables`. Empty tables that the next load makes anew need no mending.
+fn find_differences(target: &dyn Target, tables: &[Table]) -> Result<Vec<Difference>> {
+    let unused = target.unused(tables)?;
+    let mut differences = target.differences(tables)?;
+    differences.retain(|found| unused.iter().all(|table| table.name != found.table));
+    differences.extend(unused.into_iter().map(|table| Difference {
+        table: table.name,
+        message: "is empty, as Landfall made it for another data package: the next load makes it anew".into(),
+        addition: None,
+        harmless: true,
+    }));
+    Ok(differences)
 }
