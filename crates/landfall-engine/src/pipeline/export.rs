@@ -9,7 +9,7 @@ use std::{
 };
 
 use landfall_core::{
-    decode::{NULL_CELL, Records, json::JsonKind},
+    decode::{Records, json::JsonKind},
     schema::{Encoding, Field},
     validate::TargetLimits,
 };
@@ -20,6 +20,7 @@ use super::{
     layout::Layout,
     load::Session,
     mended::{MendedRow, OtherChanges, is_same_text},
+    null_cells::NullCells,
     opened::RecordRules,
 };
 use crate::{
@@ -153,6 +154,7 @@ pub(super) struct Exporter<'s> {
     layout: Layout,
     labels: Vec<String>,
     rules: RecordRules,
+    nulls: NullCells,
 }
 
 impl<'s> Exporter<'s> {
@@ -165,8 +167,10 @@ impl<'s> Exporter<'s> {
         let resource = &session.project.package.resources[session.project.position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
         // Cells are only read here, whatever the target holds.
-        let rules = RecordRules::new(&layout.written(resource)?, &layout, &TargetLimits::default())?;
-        Ok(Self { session, table: reject.table.clone(), layout, labels, rules })
+        let written = layout.written(resource)?;
+        let rules = RecordRules::new(&written, &layout, &TargetLimits::default())?;
+        let nulls = NullCells::of(&written.dialect);
+        Ok(Self { session, table: reject.table.clone(), layout, labels, rules, nulls })
     }
 
     fn fields(&self) -> &[Field] {
@@ -225,15 +229,22 @@ impl<'s> Exporter<'s> {
             let at = self.fields().iter().position(|field| *field.name == **name);
             let at = at.ok_or_else(|| Error::Usage(format!("the table has no field {name:?}")))?;
             let column = columns[at].ok_or_else(|| Error::Usage(self.without(name)))?;
-            cells[column] = match (value, self.fields()[at].missing_values.first()) {
-                (Some(value), _) => value.clone(),
-                (None, Some(missing)) => missing.clone(),
+            let missing = self.fields()[at].missing_values.first().map(String::as_str);
+            cells[column] = match (value, missing.or(self.nulls.missing())) {
+                (Some(value), _) => self.nulls.exported(value),
+                (None, Some(missing)) => missing.to_owned(),
                 (None, None) => {
                     return Err(Error::Usage(format!("no text stands for a missing value of the field {name:?}")));
                 }
             };
         }
-        Ok(MendedRow { reject: reject.id, line: 0, cells, extra: String::new(), raw: String::new() })
+        Ok(self.written(MendedRow { reject: reject.id, line: 0, cells, extra: String::new(), raw: String::new() }))
+    }
+
+    /// `row`, whose cells are as in an export, as it is tried.
+    fn written(&self, row: MendedRow) -> MendedRow {
+        let cells = row.cells.iter().map(|cell| self.nulls.written(cell)).collect();
+        MendedRow { cells, extra: self.nulls.written(&row.extra), ..row }
     }
 
     /// The labels of the source's columns.
@@ -266,9 +277,9 @@ impl<'s> Exporter<'s> {
             return None;
         }
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
-        let text = |text| if text == NULL_CELL { "\\N" } else { text };
-        let cell = |column| if null(column) { Some("") } else { records.cell(0, column).map(text) };
-        let mut cells: Vec<String> = (0..records.width(0)).filter_map(cell).map(str::to_owned).collect();
+        let cell = |column| if null(column) { Some("") } else { records.cell(0, column) };
+        let cells = (0..records.width(0)).filter_map(cell);
+        let mut cells: Vec<String> = cells.map(|text| self.nulls.exported(text)).collect();
         let extra = cells.split_off(cells.len().min(self.labels.len()));
         cells.resize(self.labels.len(), String::new());
         let extra = if extra.is_empty() { String::new() } else { csv_text::cells(extra.iter().map(String::as_str)) };
@@ -301,7 +312,7 @@ impl<'s> Exporter<'s> {
                 others.note(row.line, &self.labels[at], &cells[at], &row.cells[at]);
             }
         }
-        Ok(Ok(Some(row)))
+        Ok(Ok(Some(self.written(row))))
     }
 
     /// The columns that the errors of `reject` name; none if an error is about the whole record.
@@ -327,7 +338,7 @@ impl<'s> Exporter<'s> {
         resource.encoding = Encoding::Utf8;
         let rules = RecordRules::new(&resource, &self.layout, &TargetLimits::default())?;
         Ok(match self.split(&rules.decoder.decode_record(row.raw.as_bytes())) {
-            Some((cells, extra)) => Ok(Some(MendedRow { cells, extra, ..row })),
+            Some((cells, extra)) => Ok(Some(self.written(MendedRow { cells, extra, ..row }))),
             None => Err(format!("line {}: landfall_raw still cannot be split into cells", row.line)),
         })
     }

@@ -30,6 +30,7 @@ mod known;
 mod layout;
 mod load;
 mod mended;
+mod null_cells;
 mod opened;
 mod options;
 mod outcome;

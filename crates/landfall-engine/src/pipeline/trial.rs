@@ -10,7 +10,6 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar},
     reject::{CellError, ErrorCode},
-    schema::Dialect,
     validate::TargetLimits,
 };
 
@@ -22,6 +21,7 @@ use super::{
     keys::{Foreign, Keys},
     layout::Layout,
     load::Session,
+    null_cells::NullCells,
     opened::RecordRules,
     resolve::{Flow, Judge, resolve},
 };
@@ -105,7 +105,7 @@ impl<'s> Trial<'s> {
             let resource = &layout.written(resource)?;
             let raw = RecordRules::new(resource, &layout, &self.limits)?;
             let mut mended = resource.clone();
-            mended.dialect = Dialect { null_sequence: resource.dialect.null_sequence.clone(), ..Dialect::default() };
+            mended.dialect = NullCells::dialect(&resource.dialect);
             mended.encoding = landfall_core::schema::Encoding::Utf8;
             let mended = RecordRules::new(&mended, &layout.mended(), &self.limits)?;
             let rules = [Arc::new(raw), Arc::new(mended)];

@@ -1,6 +1,6 @@
 //! Values that another reading would change: signs, groups, missing values, and times that occur twice.
 
-use crate::support::{Project, audit::rows};
+use crate::support::{Project, audit::rows, random::Random};
 use rusqlite::types::Value;
 
 /// A project with one table `t`, whose fields and dialect are given, and its file.
@@ -120,6 +120,37 @@ fn a_missing_value_of_mysql_is_exported_mended_and_refused_as_one() {
     project.write("mended.csv", exported.replace("y,z,", "y,\\N,"));
     project.run(&["rejects", "retry", "--from", "mended.csv"]).exits(0);
     assert_eq!(rows(&project.database(), "SELECT * FROM t WHERE a = 'y' AND b IS NULL").len(), 1);
+}
+
+/// `text` as MySQL writes it into an OUTFILE.
+fn outfile(text: Option<&str>) -> String {
+    let Some(text) = text else { return "\\N".into() };
+    let escaped = text.replace('\\', "\\\\").replace('\t', "\\\t").replace('\n', "\\\n");
+    escaped.replace('"', "\\\"")
+}
+
+#[test]
+fn the_text_of_a_missing_value_of_mysql_became_one_when_its_reject_was_mended() {
+    let fields = "{name: a, type: string}, {name: b, type: string}, {name: n, type: integer}";
+    let dialect = r#"{delimiter: "\t", header: false, escapeChar: '\', nullSequence: '\N'}"#;
+    let mut random = Random::new(11);
+    let parts = ["\\", "\\", "N", "N", "n", "x", ",", "\"", "\t", "\n", " ", ";", "é"];
+    let mut texts: Vec<Option<String>> =
+        ["\\N", "\\\\N", "\\\\\\N", "C:\\Next", "N"].map(|text| Some(text.to_owned())).to_vec();
+    texts.push(None);
+    for _ in 0..200 {
+        let length = 1 + random.below(5);
+        texts.push(Some((0..length).map(|_| parts[random.below(parts.len() as u64) as usize]).collect()));
+    }
+    let csv: String = texts.iter().map(|text| format!("{}\tb\tmuch\n", outfile(text.as_deref()))).collect();
+    let project = project(dialect, fields, csv);
+    assert_eq!(outcome(&project).1.len(), texts.len());
+    let exported = project.run(&["rejects", "export"]).exits(0).stdout;
+    project.write("mended.csv", exported.replace(",b,much,", ",b,1,"));
+    project.run(&["rejects", "retry", "-q", "--from", "mended.csv"]).exits(0);
+    let expected: Vec<Vec<Value>> = texts.into_iter().map(|text| vec![text.map_or(Value::Null, Value::Text)]).collect();
+    assert_eq!(rows(&project.database(), "SELECT a FROM t WHERE n = 1 ORDER BY rowid"), expected);
+    project.assert_nothing_wrong();
 }
 
 #[test]
