@@ -16,6 +16,8 @@ pub struct Mapping {
     pub renames: Vec<(String, String)>,
     /// Whether fields of the file that the table has not are left out.
     pub ignore_extra: bool,
+    /// Whether rows that are there are updated. They keep what they have in a field that the file lacks, also in one that is required.
+    pub updates: bool,
 }
 
 /// How rows of a file are read into a table: immutable, to be shared by threads.
@@ -92,7 +94,7 @@ pub fn resolve(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> R
     let mut faults = Vec::new();
     let taken = Matching::new(record, table, mapping, &mut faults).taken;
     let extra = extra(record, &taken, mapping.ignore_extra, &mut faults);
-    let missing = missing(table, &taken, &mut faults);
+    let missing = missing(table, &taken, mapping.updates, &mut faults);
     for (avro, field) in record.fields.iter().zip(&taken) {
         if let Some(at) = field {
             faults.extend(unfit(schema, avro, &table.fields[*at]));
@@ -209,11 +211,12 @@ fn extra(record: &Record, taken: &[Option<usize>], ignore: bool, faults: &mut Ve
     extra
 }
 
-/// The fields of the table that nothing gives: a fault where there must be a value.
-fn missing(table: &TableSchema, taken: &[Option<usize>], faults: &mut Vec<String>) -> Vec<String> {
+/// The fields of the table that nothing gives: a fault where there must be a value. A row that is there may keep its own, but is known by
+/// its key.
+fn missing(table: &TableSchema, taken: &[Option<usize>], updates: bool, faults: &mut Vec<String>) -> Vec<String> {
     let given: HashSet<usize> = taken.iter().copied().flatten().collect();
     let missing: Vec<usize> = (0..table.fields.len()).filter(|at| !given.contains(at)).collect();
-    let needed = |at: &&usize| table.fields[**at].constraints.required || table.primary_key.contains(*at);
+    let needed = |at: &&usize| table.fields[**at].constraints.required && !updates || table.primary_key.contains(*at);
     let needed: Vec<&str> = missing.iter().filter(needed).map(|&at| &*table.fields[at].name).collect();
     if !needed.is_empty() {
         let names = listed(needed.into_iter());

@@ -181,7 +181,8 @@ impl Restore {
         }
         let open = || File::open(path);
         let schema = open().and_then(read_schema).map_err(failed)?;
-        let reading: Arc<Reading> = resolve(&schema, &resource.schema, &options.mapping)
+        let mapping = Mapping { updates: options.mode == Mode::Upsert, ..options.mapping.clone() };
+        let reading: Arc<Reading> = resolve(&schema, &resource.schema, &mapping)
             .map_err(|faults| Error::source(name, faults.join("; ")))?
             .into();
         let rows = match entry {

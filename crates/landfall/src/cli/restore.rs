@@ -100,7 +100,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         atomic: args.atomic,
         max_rejects: args.max_rejects,
         allow_empty: args.allow_empty,
-        mapping: Mapping { renames: args.map.clone(), ignore_extra: args.ignore_extra },
+        mapping: Mapping { renames: args.map.clone(), ignore_extra: args.ignore_extra, ..Mapping::default() },
         most_bytes: None,
         work: args.cut.work(&settings.load),
     };

@@ -136,7 +136,7 @@ fn attempt(
         atomic: work.atomic,
         max_rejects: work.max_rejects.as_deref().and_then(|text| parse_max_rejects(text).ok()),
         allow_empty: work.allow_empty,
-        mapping: Mapping { renames: work.renames.clone(), ignore_extra: work.ignore_extra },
+        mapping: Mapping { renames: work.renames.clone(), ignore_extra: work.ignore_extra, ..Mapping::default() },
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
         work: service.load.work(),
     };

@@ -19,6 +19,7 @@ mod hostile_settings;
 mod kills;
 mod names;
 mod order;
+mod partial;
 mod place;
 mod pool;
 mod replaces;

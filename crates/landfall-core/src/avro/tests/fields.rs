@@ -12,7 +12,7 @@ fn faults(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> Vec<St
 
 fn renames(pairs: &[(&str, &str)]) -> Mapping {
     let renames = pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-    Mapping { renames, ignore_extra: false }
+    Mapping { renames, ..Mapping::default() }
 }
 
 /// The line of the row of a long 1 and a text "a", by fields of these names.
@@ -143,4 +143,20 @@ fn types_that_no_value_can_pass_are_refused_before_a_row_is_read() {
     ] {
         assert!(reading(kind, &avro).is_ok(), "{avro}");
     }
+}
+
+#[test]
+fn a_row_that_is_updated_may_keep_a_required_field_and_has_its_key() {
+    let required = |mut field: crate::schema::Field| {
+        field.constraints.required = true;
+        field
+    };
+    let mut table = table(vec![field("id", INTEGER), required(field("name", STRING)), field("age", INTEGER)]);
+    table.primary_key = vec![0];
+    let updates = Mapping { updates: true, ..Mapping::default() };
+    let reading = resolve(&record(&[("id", "\"long\""), ("age", "\"long\"")]), &table, &updates).unwrap();
+    assert_eq!(reading.missing(), ["name"]);
+    assert_eq!(faults(&record(&[("id", "\"long\"")]), &table, &Mapping::default()).len(), 1);
+    let found = faults(&record(&[("name", "\"string\"")]), &table, &updates);
+    assert!(found[0].contains("\"id\", and each row must have them"), "{found:?}");
 }
