@@ -1,5 +1,6 @@
 //! How a command ends that loaded: its exit code, and what standard error is told, where scripts and `--quiet` look.
 
+use anyhow::Result;
 use landfall_engine::{
     pipeline::{LoadOutcome, Refusal, RefusalReason},
     shown,
@@ -45,4 +46,16 @@ fn refused_words(table: &str, refusal: &Refusal, is_atomic: bool) -> String {
     };
     let table = shown(table);
     format!("the replace of {table:?} was stopped: {refusal}. Nothing was changed. If that is meant, {mend}")
+}
+
+/// How a command ends that has also written files about it: why it failed comes before a file that could not be written.
+pub(super) fn end_with(ended: Result<Exit>, written: Result<()>) -> Result<Exit> {
+    match (ended, written) {
+        (Ok(Exit::Done), Err(unwritten)) => Err(unwritten),
+        (ended, Err(unwritten)) => {
+            tracing::error!(error = %format!("{unwritten:#}"), "what was acknowledged was not written down");
+            ended
+        }
+        (ended, Ok(())) => ended,
+    }
 }

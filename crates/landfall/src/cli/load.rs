@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::ValueEnum;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    pipeline::{self, LoadOptions, MaxRejects},
+    pipeline::{self, LoadOptions, LoadOutcome, MaxRejects},
     receipt::Receipt,
-    target::Access,
+    target::{Access, Target},
 };
 
 use super::{
@@ -114,35 +114,30 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
             // What is one step with what failed has not taken effect.
             let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
             let finished = if whole { Vec::new() } else { reporter.finished() };
-            if let Some(path) = &args.receipt {
-                let receipt = Receipt::of_load(&finished, &*opened.target).map_err(anyhow::Error::from);
-                if let Err(unwritten) = receipt.and_then(|receipt| output::write_receipt(path, &receipt)) {
-                    // Why the load failed comes first.
-                    tracing::warn!(error = %unwritten, "the receipt was not written");
-                }
-            }
+            let written = write_receipt(&args, &finished, &*opened.target);
             if args.json {
                 summary::print_loads(&finished, &*opened.target, invocation, true)?;
             } else if !whole {
                 reporter.tell_finished();
             }
-            return Err(error.into());
+            return ending::end_with(Err(error.into()), written);
         }
     };
     reporter.clear();
-    if let Some(path) = &args.receipt {
-        output::write_receipt(path, &Receipt::of_load(&outcomes, &*opened.target)?)?;
-    }
+    let written = write_receipt(&args, &outcomes, &*opened.target);
     if options.dry_run {
         summary::print_dry_run(&outcomes, invocation, args.json)?;
     } else {
         summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
     }
-    Ok(ending::end(
-        &outcomes,
-        args.atomic.then_some("--atomic inserts all or nothing, and there are rejects"),
-        invocation,
-    ))
+    let all_or_nothing = args.atomic.then_some("--atomic inserts all or nothing, and there are rejects");
+    ending::end_with(Ok(ending::end(&outcomes, all_or_nothing, invocation)), written)
+}
+
+/// Writes what was acknowledged down, where that is asked for.
+fn write_receipt(args: &Args, outcomes: &[LoadOutcome], target: &dyn Target) -> Result<()> {
+    let Some(path) = &args.receipt else { return Ok(()) };
+    output::write_receipt(path, &Receipt::of_load(outcomes, target)?)
 }
 
 /// What is asked of the load: as typed, else as the project says.

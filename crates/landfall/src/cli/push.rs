@@ -14,7 +14,7 @@ use landfall_engine::{
 };
 use ureq::http::{HeaderValue, Uri};
 
-use super::{Invocation, TypedRule};
+use super::{Invocation, TypedRule, ending};
 use crate::{
     exit::{Exit, Fault},
     failure, output,
@@ -119,14 +119,26 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     } else if !invocation.globals.quiet && !pushed.entries.is_empty() {
         output::print(&summary.text())?;
     }
+    let written = write_files(history.as_deref(), receipt.as_deref(), &pushed, &options.table, &source.name);
+    ending::end_with(end(pushed, options.atomic, invocation), written)
+}
+
+/// Writes down what became of each batch, and what was acknowledged, where that is asked for.
+fn write_files(
+    history: Option<&Path>,
+    receipt: Option<&Path>,
+    pushed: &Pushed,
+    table: &str,
+    source: &str,
+) -> Result<()> {
+    if let Some(path) = receipt {
+        output::write_receipt(path, &acknowledged(pushed, table, source))?;
+    }
     if let Some(path) = history {
         let text = in_csv(&pushed.entries);
-        output::to_file(&path, output::Replace::Yes, |out| Ok(out.write_all(text.as_bytes())?))?;
+        output::to_file(path, output::Replace::Yes, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
-    if let Some(path) = receipt {
-        output::write_receipt(&path, &acknowledged(&pushed, &options.table, &source.name))?;
-    }
-    end(pushed, options.atomic, invocation)
+    Ok(())
 }
 
 /// The receipt of the batches that were answered; those that entered nothing in the ledger acknowledge nothing.

@@ -134,6 +134,24 @@ fn a_receipt_is_held_against_the_ledger() {
     assert!(text.contains(words), "{text}");
 }
 
+/// The error about the receipt hid why the load itself had failed.
+#[test]
+fn a_receipt_that_cannot_be_written_hid_why_the_load_failed() {
+    let project = Project::people("1,Ann,30\n2,,\n");
+    let nowhere = "nowhere/receipt.json";
+    let error = project.run(&["load", "-q", "--receipt", nowhere]).fails(2);
+    assert!(error.contains(nowhere), "the load was complete, so that this is the error: {error}");
+    let run = project.run(&["load", "--force", "--receipt", nowhere]).exits(2);
+    assert!(run.stdout.contains("2 read = "), "what was loaded is told all the same: {}", run.stdout);
+    for (more, exit) in [(&["--max-rejects", "0"][..], 10), (&["--atomic"], 11)] {
+        let run = project.run(&[&["load", "-q", "--force", "--receipt", nowhere], more].concat()).exits(exit);
+        assert!(run.stderr.contains(nowhere), "{}", run.stderr);
+    }
+    project.write("people.csv.gz", [0x1f, 0x8b, 8, 0]);
+    let run = project.run(&["load", "-q", "people=people.csv.gz", "--receipt", nowhere]).exits(4);
+    assert!(run.stderr.contains("people.csv.gz") && run.stderr.contains(nowhere), "{}", run.stderr);
+}
+
 #[test]
 fn what_is_no_receipt_is_refused() {
     let project = Project::people("1,Ann,30\n");

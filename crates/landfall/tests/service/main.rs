@@ -31,6 +31,7 @@ mod nul;
 mod oidc;
 mod once;
 mod push;
+mod receipts;
 mod replaces;
 mod rows;
 mod served;
