@@ -1,6 +1,8 @@
 //! Tasks: work that goes on after its request was answered. A task is a document of the target, so that it survives the
 //! process, and several processes see the same tasks. Who does one is decided outside, by a lock on what the task works on.
 
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -167,35 +169,44 @@ impl TaskFilter {
     }
 }
 
-/// The tasks that `filter` wants, the newest first.
+/// Hands the tasks that `filter` wants to `visit`, the newest first, until it wants no more. Few of them are in memory at once: one
+/// that rows were sent for has an answer of many bytes.
 ///
 /// # Errors
-/// A target that cannot be read.
-pub fn tasks(read: &dyn Read, filter: &TaskFilter) -> Result<Vec<Task>> {
-    const PAGE: u64 = 500;
+/// A target that cannot be read, and those of `visit`.
+pub fn visit_tasks(
+    read: &dyn Read,
+    filter: &TaskFilter,
+    visit: &mut dyn FnMut(Task) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    const PAGE: u64 = 8;
     let mut page = DocumentFilter {
         after: filter.before.clone(),
         last_first: true,
         limit: Some(PAGE),
         ..DocumentFilter::of(KIND)
     };
-    let mut found = Vec::new();
-    loop {
+    let mut left = filter.limit;
+    while left > 0 {
         let documents = read.documents(&page)?;
-        for document in &documents {
-            let task = kept(document)?;
-            if filter.wants(&task) {
-                found.push(task);
+        let is_last = (documents.len() as u64) < PAGE;
+        page.after = documents.last().map(|last| last.name.clone());
+        for document in documents {
+            let task = kept(&document)?;
+            drop(document);
+            if left == 0 || !filter.wants(&task) {
+                continue;
             }
-            if found.len() == filter.limit {
-                return Ok(found);
+            left -= 1;
+            if visit(task)?.is_break() {
+                return Ok(());
             }
         }
-        match documents.last() {
-            Some(last) if documents.len() as u64 == PAGE => page.after = Some(last.name.clone()),
-            _ => return Ok(found),
+        if is_last {
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 /// The task `id`.
@@ -212,18 +223,35 @@ pub fn task(read: &dyn Read, id: &str) -> Result<Option<Task>> {
 /// # Errors
 /// A target that cannot be written.
 pub fn change(target: &mut dyn Target, id: &str, change: &dyn Fn(&mut Task) -> bool) -> Result<Option<Task>> {
+    change_with(target, id, change, &mut |_| None)
+}
+
+/// As [`change`], with a document that is kept in the same transaction, where `answer` makes one of the task as it is afterwards.
+///
+/// # Errors
+/// A target that cannot be written; [`TargetErrorKind::Overtaken`] where there is such a document.
+pub fn change_with(
+    target: &mut dyn Target,
+    id: &str,
+    change: &dyn Fn(&mut Task) -> bool,
+    answer: &mut dyn FnMut(&Task) -> Option<NewDocument>,
+) -> Result<Option<Task>> {
     loop {
         let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
         let Some(document) = transaction.document(KIND, id)? else { return Ok(None) };
         let mut task = kept(&document)?;
-        if !change(&mut task) {
+        let changes = change(&mut task);
+        let answer = answer(&task);
+        if !changes && answer.is_none() {
             return Ok(Some(task));
         }
         // Where another process was faster, it is looked at anew.
-        if transaction.change_document(&document, Some(&task.body()))? {
-            transaction.commit()?;
-            return Ok(Some(task));
+        if changes && !transaction.change_document(&document, Some(&task.body()))? {
+            continue;
         }
+        transaction.add_documents(answer.as_slice())?;
+        transaction.commit()?;
+        return Ok(Some(task));
     }
 }
 
@@ -263,6 +291,16 @@ mod tests {
     use super::*;
     use crate::target::Memory;
 
+    fn tasks(target: &Memory, filter: &TaskFilter) -> Vec<Task> {
+        let mut found = Vec::new();
+        let mut visit = |task| {
+            found.push(task);
+            Ok(ControlFlow::Continue(()))
+        };
+        visit_tasks(target, filter, &mut visit).unwrap();
+        found
+    }
+
     fn added(target: &mut Memory, table: &str) -> Task {
         let task = Task::new("file", vec![table.into()], Value::Null).unwrap();
         add(target, &task, None).unwrap();
@@ -275,12 +313,23 @@ mod tests {
         let made: Vec<Task> = (0..5).map(|_| added(&mut target, "a")).collect();
         let other = added(&mut target, "b");
         let only = |tables: &[&str]| Some(tables.iter().map(ToString::to_string).collect());
-        let first = tasks(&target, &TaskFilter { limit: 2, tables: only(&["a"]), ..TaskFilter::default() }).unwrap();
+        let first = tasks(&target, &TaskFilter { limit: 2, tables: only(&["a"]), ..TaskFilter::default() });
         assert_eq!(first, [made[4].clone(), made[3].clone()]);
         let before = Some(first[1].id.clone());
-        let rest = tasks(&target, &TaskFilter { limit: 9, before, ..TaskFilter::default() }).unwrap();
+        let rest = tasks(&target, &TaskFilter { limit: 9, before, ..TaskFilter::default() });
         assert_eq!(rest.len(), 3);
-        assert_eq!(tasks(&target, &TaskFilter { limit: 9, ..TaskFilter::default() }).unwrap()[0], other);
+        assert_eq!(tasks(&target, &TaskFilter { limit: 9, ..TaskFilter::default() })[0], other);
+    }
+
+    /// More tasks than are read at once, most of which are not wanted.
+    #[test]
+    fn tasks_of_one_table_are_found_behind_many_of_another() {
+        let mut target = Memory::default();
+        let made: Vec<Task> = (0..75).map(|at| added(&mut target, if at % 25 == 0 { "a" } else { "b" })).collect();
+        let filter = TaskFilter { limit: 2, tables: Some(vec!["a".into()]), ..TaskFilter::default() };
+        assert_eq!(tasks(&target, &filter), [made[50].clone(), made[25].clone()]);
+        let all = tasks(&target, &TaskFilter { limit: 100, ..TaskFilter::default() });
+        assert!(all.iter().eq(made.iter().rev()));
     }
 
     #[test]
@@ -303,5 +352,23 @@ mod tests {
         let after = change(&mut target, &task.id, &begin).unwrap().unwrap();
         assert_eq!((after.state, after.attempts), (TaskState::Done, 1));
         assert_eq!(change(&mut target, "none", &begin).unwrap(), None);
+    }
+
+    #[test]
+    fn an_answer_is_kept_with_the_change_or_neither_is() {
+        let mut target = Memory::default();
+        let task = added(&mut target, "a");
+        let cancel = |task: &mut Task| !std::mem::replace(&mut task.is_cancelled, true);
+        let answer = |_: &Task| Some(NewDocument { kind: "answer", name: "key".into(), body: b"1".to_vec() });
+        // A change that is none is answered for, too.
+        let same = change_with(&mut target, &task.id, &|_| false, &mut |_| None).unwrap();
+        assert_eq!((same, target.document("answer", "key").unwrap()), (Some(task.clone()), None));
+        let changed = change_with(&mut target, &task.id, &cancel, &mut { answer }).unwrap().unwrap();
+        assert!(changed.is_cancelled && target.document("answer", "key").unwrap().is_some());
+        let other = added(&mut target, "a");
+        let overtaken = change_with(&mut target, &other.id, &cancel, &mut { answer });
+        let kind = |error| if let crate::Error::Target(error) = error { Some(error.kind) } else { None };
+        assert_eq!(overtaken.err().and_then(kind), Some(TargetErrorKind::Overtaken));
+        assert!(!super::task(&target, &other.id).unwrap().unwrap().is_cancelled);
     }
 }

@@ -24,6 +24,7 @@ mod command;
 mod export;
 mod foreseen;
 mod judge;
+mod kept_answer;
 mod key_errors;
 mod keys;
 mod known;
@@ -51,10 +52,11 @@ mod writer;
 pub use check::check;
 pub use command::{can_dry_run, load, load_sources, positions_of, release, stop};
 pub use export::{export_rejects, export_rejects_guarded};
+pub use kept_answer::WriteAnswer;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
 pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
 pub use replace::{Refusal, RefusalReason};
-pub use retry::{MendedFile, Retry, discard, discard_with, retry};
+pub use retry::{MendedFile, Retry, discard, discard_with, retry, retry_with};
 pub use rows::{
     RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,
     stored_answer, take_rows,

@@ -10,6 +10,7 @@ use super::{
     LoadOptions, LoadOutcome, Observer, Reasons,
     adopt::{circular, claims_to_come, complete, numbers, one, open, outcome, pages, release_waiting, settle, try_raw},
     export::Exporter,
+    kept_answer::{KeptAnswer, WriteAnswer},
     load::Session,
     mended::{MendedRow, OtherChanges, read_mended},
     trial::{Bytes, Trial, Verdict},
@@ -57,19 +58,36 @@ pub fn retry(
     what: &Retry,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
+    retry_with(target, project, what, observer, &mut |_, _| Ok(None))
+}
+
+/// As [`retry`], with a document that is kept in the transaction of each table, where `answer` makes one of what was done so far. It is
+/// brought up to date after rejects that waited were released.
+///
+/// # Errors
+/// Those of [`retry`]; [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there was such a document before.
+pub fn retry_with(
+    target: &mut dyn Target,
+    project: &Project,
+    what: &Retry,
+    observer: &dyn Observer,
+    answer: WriteAnswer<'_>,
+) -> Result<Vec<LoadOutcome>> {
     let tables = project.tables();
     target.remove_unused(&tables)?;
     target.prepare(&tables)?;
     let options = LoadOptions::default();
     let session = Session { project, tables: &tables, options: &options, observer };
-    let mut outcomes = match what {
-        Retry::Quarantine(filter) => from_quarantine(&session, target, filter)?,
-        Retry::Mended(file) => from_file(&session, target, file)?,
-        Retry::Corrected(reject, values) => corrected(&session, target, *reject, values)?,
-    };
+    let mut answer = KeptAnswer::new(answer);
+    match what {
+        Retry::Quarantine(filter) => from_quarantine(&session, target, filter, &mut answer)?,
+        Retry::Mended(file) => from_file(&session, target, file, &mut answer)?,
+        Retry::Corrected(reject, values) => corrected(&session, target, *reject, values, &mut answer)?,
+    }
     // Any table: a retry that died may have brought parents of what is not tried by this one.
     let grown = tables.iter().map(|table| table.name.to_string()).collect();
-    outcomes.extend(release_waiting(&session, &mut Writer::Each(target), &outcomes, grown)?);
+    let released = release_waiting(&session, &mut Writer::Each(target), answer.outcomes(), grown)?;
+    let outcomes = answer.finish(target, released)?;
     target.settle()?;
     Ok(outcomes)
 }
@@ -80,13 +98,17 @@ struct Case {
     mended: Option<MendedRow>,
 }
 
-fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &RejectFilter) -> Result<Vec<LoadOutcome>> {
+fn from_quarantine(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    filter: &RejectFilter,
+    answer: &mut KeptAnswer<'_>,
+) -> Result<()> {
     if let Some(id) = filter.id
         && one(&*target, id)?.is_none()
     {
         return Err(Error::Usage(format!("there is no reject {id}")));
     }
-    let mut outcomes = Vec::new();
     for family in session.project.package.load_order() {
         for position in family {
             let name = session.tables[position].name.to_string();
@@ -95,10 +117,10 @@ fn from_quarantine(session: &Session<'_>, target: &mut dyn Target, filter: &Reje
             }
             let filter = RejectFilter { table: Some(name), ..filter.clone() };
             let cases = numbers(&*target, &filter)?.into_iter().map(|reject| Case { reject, mended: None }).collect();
-            outcomes.extend(table(session, target, position, "quarantine", cases)?);
+            table(session, target, position, "quarantine", cases, answer)?;
         }
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 fn corrected(
@@ -106,13 +128,14 @@ fn corrected(
     target: &mut dyn Target,
     reject: RejectId,
     values: &[(String, Option<String>)],
-) -> Result<Vec<LoadOutcome>> {
+    answer: &mut KeptAnswer<'_>,
+) -> Result<()> {
     let gone = || Error::Usage(format!("the reject {reject} is not in the quarantine"));
     let found = open(&*target, reject)?.ok_or_else(gone)?;
     let row = Exporter::new(session, &*target, &found)?.corrected(&*target, &found, values)?;
     let position = session.project.position(&found.table)?;
     let cases = vec![Case { reject, mended: Some(row) }];
-    Ok(table(session, target, position, "quarantine", cases)?.into_iter().collect())
+    table(session, target, position, "quarantine", cases, answer)
 }
 
 /// Gives the open rejects that `filter` wants up, for `reason`; how many. They stay in the quarantine, and are not tried again.
@@ -155,7 +178,8 @@ fn from_file(
     session: &Session<'_>,
     target: &mut dyn Target,
     MendedFile { path, table: only, allows_other_changes }: &MendedFile,
-) -> Result<Vec<LoadOutcome>> {
+    answer: &mut KeptAnswer<'_>,
+) -> Result<()> {
     let (path, only) = (path.as_path(), only.as_deref());
     let mut others = OtherChanges::default();
     let mut cases: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
@@ -205,14 +229,13 @@ fn from_file(
         );
     }
     let source = path.display().to_string();
-    let mut outcomes = Vec::new();
     for family in session.project.package.load_order() {
         for position in family {
             let cases = cases.remove(&position).unwrap_or_default();
-            outcomes.extend(table(session, target, position, &source, cases)?);
+            table(session, target, position, &source, cases, answer)?;
         }
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 fn other_columns(path: &std::path::Path, labels: &[String], exporter: &Exporter<'_>) -> Error {
@@ -223,16 +246,17 @@ fn other_columns(path: &std::path::Path, labels: &[String], exporter: &Exporter<
     )
 }
 
-/// Tries the cases of one table, in one transaction.
+/// Tries the cases of one table, in one transaction, which keeps the answer too.
 fn table(
     session: &Session<'_>,
     target: &mut dyn Target,
     position: usize,
     source: &str,
     cases: Vec<Case>,
-) -> Result<Option<LoadOutcome>> {
+    answer: &mut KeptAnswer<'_>,
+) -> Result<()> {
     if cases.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let started = Instant::now();
     let table = &session.tables[position];
@@ -251,10 +275,11 @@ fn table(
     attempt.trial.hold_parents(attempt.transaction)?;
     let reasons = attempt.reasons;
     complete(&mut *transaction, &mut entry, started)?;
-    transaction.commit()?;
     let outcome = outcome(&entry, &reasons);
+    answer.keep(&mut *transaction, outcome.clone())?;
+    transaction.commit()?;
     session.observer.ends(&outcome);
-    Ok(Some(outcome))
+    Ok(())
 }
 
 /// The cases of one table under way.

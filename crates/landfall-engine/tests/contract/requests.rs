@@ -30,13 +30,13 @@ const SEATS: &str = "{fields: [{name: id, type: integer}, {name: room, type: int
                      primaryKey: id, uniqueKeys: [[room, seat]]}";
 
 /// A service on a database.
-struct Desk {
-    target: Box<dyn Target>,
-    rules: RowRules,
+pub(crate) struct Desk {
+    pub(crate) target: Box<dyn Target>,
+    pub(crate) rules: RowRules,
 }
 
 impl Desk {
-    fn open(ground: &Ground) -> Self {
+    pub(crate) fn open(ground: &Ground) -> Self {
         let resources = [("people", PEOPLE), ("teams", TEAMS), ("notes", NOTES), ("seats", SEATS)];
         let package = package(&resources.map(|(name, schema)| resource(name, schema)).concat());
         let project = Arc::new(Project { folder: ".".into(), package });
@@ -71,17 +71,17 @@ impl Desk {
         done.collect()
     }
 
-    fn one(&mut self, batches: &[(&str, &str)]) -> RowsOutcome {
+    pub(crate) fn one(&mut self, batches: &[(&str, &str)]) -> RowsOutcome {
         let request = self.request(batches);
         self.take(&[request]).remove(0)
     }
 
-    fn rows(&self, table: &str) -> Vec<Row> {
+    pub(crate) fn rows(&self, table: &str) -> Vec<Row> {
         let position = self.rules.project().position(table).unwrap();
         content(&*self.target, &self.rules.tables()[position])
     }
 
-    fn open_rejects(&self) -> u64 {
+    pub(crate) fn open_rejects(&self) -> u64 {
         self.target.reject_count(&RejectFilter::default()).unwrap()
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     backups::{BackupWork, RestoreWork},
-    loading::{Watch, comes_back, stopped, watched, with_effects},
+    loading::{Watch, comes_back, number_of, stopped, watched, with_effects},
     problem::{Kind, Problem},
     runner::End,
     service::Service,
@@ -92,9 +92,11 @@ pub(super) fn restore(
     let watch = Watch::new(service, live);
     match watched(service, task, live, || attempt(service, target, work, path, &watch)) {
         Ok(outcome) => {
-            outcome.loads.iter().for_each(|load| service.metrics.load(load));
+            if !work.dry_run {
+                outcome.loads.iter().for_each(|load| service.metrics.load(load));
+            }
             let loads: Vec<Value> = outcome.loads.iter().map(told_load).collect();
-            let problem = stopped(&outcome.loads);
+            let problem = stopped(&outcome.loads, work.dry_run);
             let outcome = json!({"restore": {"set": outcome.set, "tables": outcome.tables, "loads": loads}});
             match problem {
                 Some(problem) => End::As(TaskState::Failed, outcome, problem.body()),
@@ -110,7 +112,7 @@ fn told_load(load: &LoadOutcome) -> Value {
     with_effects(
         load,
         json!({
-            "load_id": load.load_id, "table": load.table, "load_state": load.state, "read": counts.read, "inserted": counts.inserted,
+            "load_id": number_of(load), "table": load.table, "load_state": load.state, "read": counts.read, "inserted": counts.inserted,
             "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
         }),
     )
@@ -140,7 +142,8 @@ fn attempt(
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
         work: service.load.work(),
     };
-    Restore::prepare(project, store, &names, &from, &options, watch)?.run(target, project, watch)
+    let restore = Restore::prepare(project, store, &names, &from, &options, watch)?;
+    if work.dry_run { restore.try_out(target, project, watch) } else { restore.run(target, project, watch) }
 }
 
 /// The set of that name; the last one that has the table.

@@ -34,6 +34,20 @@ use super::{
 pub(super) const BACKUP: &str = "backup";
 pub(super) const RESTORE: &str = "restore";
 
+/// What a restore is asked for by.
+const RESTORE_PARAMETERS: [&str; 10] = [
+    "set",
+    "mode",
+    "with_dependents",
+    "ignore_extra",
+    "map",
+    "atomic",
+    "max_rejects",
+    "allow_empty",
+    "dry_run",
+    "wait",
+];
+
 /// Sets of a page.
 const USUAL: u64 = 100;
 const MOST: u64 = 1000;
@@ -71,6 +85,8 @@ pub(super) struct RestoreWork {
     pub(super) max_rejects: Option<String>,
     #[serde(default)]
     pub(super) allow_empty: bool,
+    #[serde(default)]
+    pub(super) dry_run: bool,
 }
 
 /// Has a backup made.
@@ -213,11 +229,10 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         atomic: query.flag("atomic")?,
         max_rejects: query.max_rejects()?,
         allow_empty: query.flag("allow_empty")?,
+        dry_run: query.flag("dry_run")?,
     };
     let wait: Duration = wait(&mut query)?;
-    let known =
-        ["set", "mode", "with_dependents", "ignore_extra", "map", "atomic", "max_rejects", "allow_empty", "wait"];
-    query.finish(&known)?;
+    query.finish(&RESTORE_PARAMETERS)?;
     if let Some(set) = &work.set
         && set != "latest"
         && SetId::parse(set).is_none()

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::{
     call::Call,
-    once::once,
+    once::once_afterwards,
     problem::{Kind, Outcome, Problem},
     ranges::{Fetched, respond_file},
     reports::asked,
@@ -137,7 +137,7 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         let detail = "what is asked of the report stands in the query; no body is taken here";
         return Err(Problem::new(Kind::WRONG_SHAPE, detail));
     }
-    once(&call, b"", write_export(&call, definition, values, guard_formulas)).await
+    once_afterwards(&call, b"", write_export(&call, definition, values, guard_formulas)).await
 }
 
 async fn write_export(

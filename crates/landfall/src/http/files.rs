@@ -45,6 +45,8 @@ pub(super) struct FileWork {
     #[serde(default)]
     pub(super) allow_empty: bool,
     #[serde(default)]
+    pub(super) dry_run: bool,
+    #[serde(default)]
     pub(super) dialect: Overrides,
 }
 
@@ -54,7 +56,8 @@ pub(super) async fn into_table(mut call: Call) -> Outcome {
     let mut query = call.query()?;
     let mut work = wanted(&call, position, &mut query)?;
     let wait = wait(&mut query)?;
-    let mut known = vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "name", "wait"];
+    let mut known =
+        vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "dry_run", "name", "wait"];
     known.extend(Overrides::NAMES);
     query.finish(&known)?;
     let key = KeyOfUpload::enter(&call)?;
@@ -102,6 +105,7 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
         force: query.flag("force")?,
         max_rejects,
         allow_empty: query.flag("allow_empty")?,
+        dry_run: query.flag("dry_run")?,
         dialect,
     })
 }

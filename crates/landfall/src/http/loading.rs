@@ -76,7 +76,11 @@ pub(super) fn load(
     live: &Arc<Live>,
 ) -> End {
     match attempt(service, target, task, work, path, live) {
-        Ok(outcomes) => ended(service, &outcomes),
+        Ok(outcomes) => ended(service, &outcomes, work.dry_run),
+        // A dry run leaves nothing that would have to be told.
+        Err(Error::Cancelled) if live.is_cancelled() && work.dry_run => {
+            End::As(TaskState::Cancelled, Value::Null, Value::Null)
+        }
         Err(Error::Cancelled) if live.is_cancelled() => {
             let stopped = pipeline::stop(target, service.rules.project(), &work.table, &work.source);
             let outcome = partial(target, work);
@@ -89,7 +93,8 @@ pub(super) fn load(
         Err(Error::Target(error)) if comes_back(error.kind) => End::Later(Problem::of_engine(&error.into())),
         Err(error) => {
             tracing::warn!(%error, task = task.id, "a task has failed");
-            End::As(TaskState::Failed, partial(target, work), of_load(&error, work).body())
+            let outcome = if work.dry_run { Value::Null } else { partial(target, work) };
+            End::As(TaskState::Failed, outcome, of_load(&error, work).body())
         }
     }
 }
@@ -126,9 +131,10 @@ fn attempt(
     live: &Arc<Live>,
 ) -> Result<Vec<LoadOutcome>> {
     let project = service.rules.project();
-    let mark = mark(target, task, work)?;
     // A process that did this before may have died just after its last commit.
-    if let Some(outcome) = done_before(target, work, mark)? {
+    if !work.dry_run
+        && let Some(outcome) = find_done(target, task, work)?
+    {
         let mut outcomes = vec![outcome];
         outcomes.extend(pipeline::release(target, project, &outcomes)?);
         return Ok(outcomes);
@@ -142,6 +148,7 @@ fn attempt(
         allow_rejects: max_rejects.is_some(),
         allow_empty: work.allow_empty,
         force: work.force,
+        dry_run: work.dry_run,
         overrides: work.dialect.clone(),
         work: service.load.work(),
         ..LoadOptions::default()
@@ -196,8 +203,9 @@ fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<i64> {
     Ok(mark)
 }
 
-/// The load of just this source that has ended since `mark`, as an outcome.
-fn done_before(target: &dyn Target, work: &FileWork, mark: i64) -> Result<Option<LoadOutcome>> {
+/// The load of just this source that has ended since the task was first begun, as an outcome.
+fn find_done(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<Option<LoadOutcome>> {
+    let mark = mark(target, task, work)?;
     let of_task =
         LoadFilter { table: Some(work.table.clone()), rows: Some(false), after: mark, ..LoadFilter::default() };
     let entry = target.loads_of(&of_task)?.into_iter().find(|entry| {
@@ -225,8 +233,15 @@ fn partial(target: &dyn Target, work: &FileWork) -> Value {
     })
 }
 
-fn ended(service: &Service, outcomes: &[LoadOutcome]) -> End {
-    outcomes.iter().for_each(|outcome| service.metrics.load(outcome));
+/// The number of a load in the ledger; none of a dry run.
+pub(super) fn number_of(load: &LoadOutcome) -> Option<i64> {
+    (load.load_id > 0).then_some(load.load_id)
+}
+
+fn ended(service: &Service, outcomes: &[LoadOutcome], dry_run: bool) -> End {
+    if !dry_run {
+        outcomes.iter().for_each(|outcome| service.metrics.load(outcome));
+    }
     let Some((own, released)) = outcomes.split_first() else {
         return End::As(TaskState::Done, Value::Null, Value::Null);
     };
@@ -234,16 +249,16 @@ fn ended(service: &Service, outcomes: &[LoadOutcome]) -> End {
     let outcome = with_effects(
         own,
         json!({
-            "load_id": own.load_id, "load_state": own.state, "read": counts.read, "inserted": counts.inserted,
+            "load_id": number_of(own), "load_state": own.state, "read": counts.read, "inserted": counts.inserted,
             "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
             "seconds": own.seconds, "reasons": own.reasons,
             "released": released.iter().map(|load| json!({
-                "load_id": load.load_id, "table": load.table, "read": load.counts.read, "inserted": load.counts.inserted,
+                "load_id": number_of(load), "table": load.table, "read": load.counts.read, "inserted": load.counts.inserted,
                 "updated": load.counts.updated, "unchanged": load.counts.unchanged, "rejected": load.counts.rejected,
             })).collect::<Vec<_>>(),
         }),
     );
-    match stopped(outcomes) {
+    match stopped(outcomes, dry_run) {
         Some(problem) => End::As(TaskState::Failed, outcome, problem.body()),
         None => End::As(TaskState::Done, outcome, Value::Null),
     }
@@ -263,10 +278,11 @@ pub(super) fn with_effects(load: &LoadOutcome, mut told: Value) -> Value {
     told
 }
 
-/// Why loads did not come to their end, where they did not.
-pub(super) fn stopped(outcomes: &[LoadOutcome]) -> Option<Problem> {
+/// Why loads did not come to their end, or would not where they were only tried.
+pub(super) fn stopped(outcomes: &[LoadOutcome], dry_run: bool) -> Option<Problem> {
     let refusal = outcomes.iter().find_map(|outcome| outcome.refusal);
     let any = |state| outcomes.iter().any(|outcome| outcome.state == state);
+    let what_stays = if dry_run { "a load would keep what it had read, and stop" } else { "what was read is kept" };
     let detail = match refusal {
         Some(refusal) => {
             let mend = match refusal.reason {
@@ -279,10 +295,10 @@ pub(super) fn stopped(outcomes: &[LoadOutcome]) -> Option<Problem> {
             "there are rejects, and the load was all or nothing: no row was inserted".to_owned()
         }
         None if outcomes.iter().any(|outcome| outcome.max_reject_bytes.is_some()) => {
-            "the rejects have more bytes than load.maxRejectBytes allows; what was read is kept".to_owned()
+            format!("the rejects have more bytes than load.maxRejectBytes allows; {what_stays}")
         }
         None if any(LoadState::Stopped) => {
-            "there are more rejects than max_rejects allows; what was read is kept".to_owned()
+            format!("there are more rejects than max_rejects allows; {what_stays}")
         }
         None => return None,
     };

@@ -2,22 +2,23 @@
 
 use std::{collections::BTreeMap, io::Write as _};
 
-use axum::http::StatusCode;
+use axum::{http::StatusCode, response::Response};
 use landfall_engine::{
-    Error, TargetErrorKind,
-    pipeline::{LoadOutcome, MendedFile, Retry, Silent, discard_with, retry},
+    Error,
+    pipeline::{LoadOutcome, MendedFile, Retry, Silent, discard_with, retry_with},
     quarantine::{RejectFilter, RejectState},
+    target::Read,
 };
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
-    once::{InFlight, document_of_answer, find_answer, once},
+    once::{document_of_answer, once_within, unless_overtaken},
     problem::{Kind, Outcome, Problem},
     rejects::{filter_within, found, of_reject},
     rows::RequestName,
-    values::respond,
+    values::{of_text, respond},
 };
 
 /// The most characters of a reason.
@@ -40,11 +41,11 @@ pub(super) async fn retry_one(mut call: Call) -> Outcome {
     let id = call.number("reject", "reject")?;
     found(&call, id).await?;
     refuse_body(&mut call).await?;
-    let work = async {
+    once_within(&call, b"", async |key| {
         let id = open(&call).await?;
-        retried(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }).await
-    };
-    once(&call, b"", work).await
+        retried(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, key).await
+    })
+    .await
 }
 
 /// Tries the rejects of a table again.
@@ -53,12 +54,11 @@ pub(super) async fn retry_table(mut call: Call) -> Outcome {
     let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
     refuse_body(&mut call).await?;
-    once(&call, b"", retried(&call, filter)).await
+    once_within(&call, b"", async |key| retried(&call, filter, key).await).await
 }
 
-async fn retried(call: &Call, filter: RejectFilter) -> Outcome {
-    let outcomes = tried(call, Retry::Quarantine(filter)).await?;
-    Ok(respond(StatusCode::OK, &json!({"loads": told(call, &outcomes)})))
+async fn retried(call: &Call, filter: RejectFilter, key: Option<RequestName>) -> Outcome<Option<Response>> {
+    try_again(call, Retry::Quarantine(filter), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
 }
 
 async fn refuse_body(call: &mut Call) -> Outcome<()> {
@@ -68,20 +68,32 @@ async fn refuse_body(call: &mut Call) -> Outcome<()> {
     Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"))
 }
 
-/// Tries rejects again, and counts what became of them.
-async fn tried(call: &Call, what: Retry) -> Outcome<Vec<LoadOutcome>> {
-    let rules = call.service.rules.clone();
-    let outcomes = call.service.desk.write(move |target| match retry(target, rules.project(), &what, &Silent) {
-        Err(Error::Usage(reason) | Error::Source { reason, .. }) => Ok(Err(reason)),
-        outcomes => outcomes.map(Ok),
+/// Tries rejects again, and counts what became of them. The answer, which `answer` makes of the loads as they are told, is kept under `key`
+/// in the transaction of the retry; none where an answer was there before.
+async fn try_again(
+    call: &Call,
+    what: Retry,
+    key: Option<RequestName>,
+    answer: impl Fn(&dyn Read, Vec<Value>) -> landfall_engine::Result<(StatusCode, Value)> + Send + 'static,
+) -> Outcome<Option<Response>> {
+    let (rules, caller) = (call.service.rules.clone(), call.caller.clone());
+    let tried = call.service.desk.write(move |target| {
+        let mut told = (StatusCode::OK, String::new());
+        let mut write = |read: &dyn Read, outcomes: &[LoadOutcome]| {
+            let seen = outcomes.iter().filter(|outcome| caller.sees_table(&outcome.table));
+            let (status, body) = answer(read, seen.map(of_outcome).collect())?;
+            told = (status, body.to_string());
+            Ok(key.clone().map(|key| document_of_answer(key, status, &told.1)))
+        };
+        match retry_with(target, rules.project(), &what, &Silent, &mut write) {
+            Err(Error::Usage(reason) | Error::Source { reason, .. }) => Ok(Some(Err(reason))),
+            outcomes => Ok(unless_overtaken(outcomes)?.map(|outcomes| Ok((outcomes, told)))),
+        }
     });
-    let outcomes = outcomes.await?.map_err(|reason| Problem::new(Kind::WRONG_SHAPE, reason))?;
+    let Some(tried) = tried.await? else { return Ok(None) };
+    let (outcomes, (status, body)) = tried.map_err(|reason| Problem::new(Kind::WRONG_SHAPE, reason))?;
     outcomes.iter().for_each(|outcome| call.service.metrics.load(outcome));
-    Ok(outcomes)
-}
-
-fn told(call: &Call, outcomes: &[LoadOutcome]) -> Vec<Value> {
-    outcomes.iter().filter(|outcome| call.caller.sees_table(&outcome.table)).map(of_outcome).collect()
+    Ok(Some(of_text(status, body)))
 }
 
 fn of_outcome(outcome: &LoadOutcome) -> Value {
@@ -105,18 +117,26 @@ pub(super) async fn correct(mut call: Call) -> Outcome {
         ));
     }
     let values = members.into_iter().map(|(name, raw)| (name, as_cell(&raw))).collect();
-    once(&call, &body, correct_reject(&call, id, values)).await
+    once_within(&call, &body, async |key| correct_reject(&call, id, values, key).await).await
 }
 
-async fn correct_reject(call: &Call, id: i64, values: Vec<(String, Option<String>)>) -> Outcome {
+async fn correct_reject(
+    call: &Call,
+    id: i64,
+    values: Vec<(String, Option<String>)>,
+    key: Option<RequestName>,
+) -> Outcome<Option<Response>> {
     open(call).await?;
-    let outcomes = tried(call, Retry::Corrected(id, values)).await?;
-    let reject = found(call, id).await?;
-    let status = match reject.state {
-        RejectState::Released => StatusCode::OK,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    Ok(respond(status, &json!({"reject": of_reject(&reject), "loads": told(call, &outcomes)})))
+    try_again(call, Retry::Corrected(id, values), key, move |read, loads| {
+        let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
+        let reject = read.rejects(&filter)?.pop();
+        let status = match reject.as_ref().map(|reject| reject.state) {
+            Some(RejectState::Released) => StatusCode::OK,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Ok((status, json!({"reject": reject.as_ref().map(of_reject), "loads": loads})))
+    })
+    .await
 }
 
 /// The members of the JSON object that the body is, each as it is written, and the body.
@@ -153,8 +173,11 @@ pub(super) async fn discard_one(mut call: Call) -> Outcome {
     let id = call.number("reject", "reject")?;
     found(&call, id).await?;
     let (reason, body) = reason(&mut call).await?;
-    let (filter, is_open) = (RejectFilter { id: Some(id), ..RejectFilter::default() }, open(&call).await.map(drop));
-    discarded(&call, filter, reason, &body, is_open).await
+    once_within(&call, &body, async |key| {
+        let id = open(&call).await?;
+        discarded(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, reason, key).await
+    })
+    .await
 }
 
 /// Gives rejects of a table up.
@@ -163,7 +186,7 @@ pub(super) async fn discard_table(mut call: Call) -> Outcome {
     let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
     let (reason, body) = reason(&mut call).await?;
-    discarded(&call, filter, reason, &body, Ok(())).await
+    once_within(&call, &body, async |key| discarded(&call, filter, reason, key).await).await
 }
 
 async fn reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
@@ -179,35 +202,19 @@ async fn reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
     Ok((sound.ok_or_else(wrong)?, body))
 }
 
-/// Gives rejects up, and keeps the answer under the request's key with that. `may` is why they cannot be given up now, which the
-/// request that did so need not hear.
-async fn discarded(call: &Call, filter: RejectFilter, reason: String, body: &[u8], may: Outcome<()>) -> Outcome {
-    let key = RequestName::of(call)?.map(|name| RequestName::new(name, call, body));
-    let _in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
-    if let Some(key) = &key
-        && let Some(known) = find_answer(&call.service, key).await?
-    {
-        return Ok(known);
-    }
-    may?;
+/// Gives rejects up, and keeps the answer under `key` with that; none where an answer was there before.
+async fn discarded(
+    call: &Call,
+    filter: RejectFilter,
+    reason: String,
+    key: Option<RequestName>,
+) -> Outcome<Option<Response>> {
     let told = |count: u64| json!({"discarded": count});
-    let answered = key.clone();
     let count = call.service.desk.write(move |target| {
-        let answer = |count| answered.map(|key| document_of_answer(key, StatusCode::OK, &told(count).to_string()));
-        match discard_with(target, &filter, &reason, answer) {
-            Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(None),
-            discarded => discarded.map(Some),
-        }
+        let answer = |count| key.map(|key| document_of_answer(key, StatusCode::OK, &told(count).to_string()));
+        unless_overtaken(discard_with(target, &filter, &reason, answer))
     });
-    match (count.await?, key) {
-        (Some(count), _) => Ok(respond(StatusCode::OK, &told(count))),
-        (None, Some(key)) => find_answer(&call.service, &key).await?.ok_or_else(overtaken),
-        (None, None) => Err(overtaken()),
-    }
-}
-
-fn overtaken() -> Problem {
-    Problem::new(Kind::CONFLICT, "another request was there first; nothing of this one was done").after(1)
+    Ok(count.await?.map(|count| respond(StatusCode::OK, &told(count))))
 }
 
 /// Takes the rejects of a table back, as a person mended them in the file that was exported.
@@ -227,10 +234,15 @@ pub(super) async fn import(mut call: Call) -> Outcome {
             "the body is empty; send the mended file (with curl: --data-binary @FILE)",
         ));
     }
-    once(&call, &body.bytes, import_file(&call, &body.bytes, allows_other_changes)).await
+    once_within(&call, &body.bytes, async |key| import_file(&call, &body.bytes, allows_other_changes, key).await).await
 }
 
-async fn import_file(call: &Call, body: &[u8], allows_other_changes: bool) -> Outcome {
+async fn import_file(
+    call: &Call,
+    body: &[u8],
+    allows_other_changes: bool,
+    key: Option<RequestName>,
+) -> Outcome<Option<Response>> {
     let body = body.to_vec();
     let stored = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::Builder::new().prefix("rejects-").suffix(".csv").tempfile()?;
@@ -245,6 +257,5 @@ async fn import_file(call: &Call, body: &[u8], allows_other_changes: bool) -> Ou
     })?;
     let table = Some(call.part("table").to_owned());
     let file = MendedFile { path: file.path().to_owned(), table, allows_other_changes };
-    let outcomes = tried(call, Retry::Mended(file)).await?;
-    Ok(respond(StatusCode::OK, &json!({"loads": told(call, &outcomes)})))
+    try_again(call, Retry::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
 }

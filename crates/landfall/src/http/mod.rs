@@ -50,6 +50,7 @@ mod space;
 mod spool;
 mod steady;
 mod tables;
+mod task_view;
 mod tasks;
 mod tls;
 mod uploads;

@@ -1,13 +1,15 @@
 //! Requests that have one effect, however often they are sent: under an `Idempotency-Key`, the first answer is kept and repeated.
 //!
-//! Rows, tasks and discards are stored with their answers, in one transaction. What commits several times (a retry), or works outside
-//! of the database (an export), is answered for once it is done: should the process die in between, the same request is done once
-//! more, which finds little to do and doubles nothing.
+//! The answer is in the transaction of its effect ([`once_within`]): of rows, tasks, cancellations, discards, mends and retries. Rejects
+//! that waited for what a retry brought are released in transactions of their own, after which the answer is brought up to date. Only an
+//! export has no transaction, since its effect is a file: it is answered for once it is written ([`once_afterwards`]). If the process dies in
+//! between, nobody has a link to the file, which is removed when its time ends; the same request writes another.
 
 use std::{future::Future, sync::Arc};
 
 use axum::{body::to_bytes, http::StatusCode, response::Response};
 use landfall_engine::{
+    Error, TargetErrorKind,
     document::NewDocument,
     pipeline::{answer_document, stored_answer},
     target::{Fence, Pace, Target},
@@ -74,31 +76,53 @@ pub(super) async fn find_answer(service: &Service, key: &RequestName) -> Outcome
     stored.map(repeated).transpose()
 }
 
-/// Answers with what `work` gives, or with what is kept under the request's key: `body` is what was sent. What `work` refuses has no
-/// effect, and is not kept.
-pub(super) async fn once(call: &Call, body: &[u8], work: impl Future<Output = Outcome>) -> Outcome {
-    let Some(name) = RequestName::of(call)? else { return work.await };
-    let key = RequestName::new(name, call, body);
-    let _in_flight = InFlight::enter(&call.service, &key.name)?;
-    if let Some(known) = find_answer(&call.service, &key).await? {
+/// Answers with what `work` gives, or with what is kept under the request's key: `body` is what was sent. `work` is told the key, and keeps
+/// its answer under it in the transaction of its effect; it gives none where an answer was there before. What it refuses has no effect,
+/// and is not kept.
+pub(super) async fn once_within<W: Future<Output = Outcome<Option<Response>>>>(
+    call: &Call,
+    body: &[u8],
+    work: impl FnOnce(Option<RequestName>) -> W,
+) -> Outcome {
+    let key = RequestName::of(call)?.map(|name| RequestName::new(name, call, body));
+    let _in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
+    if let Some(key) = &key
+        && let Some(known) = find_answer(&call.service, key).await?
+    {
         return Ok(known);
     }
-    let (head, body) = work.await?.into_parts();
-    let lost = |_| Problem::new(Kind::INTERNAL, "the answer was lost; send the same request again");
-    let body = to_bytes(body, usize::MAX).await.map_err(lost)?;
-    let document = document_of_answer(key.clone(), head.status, &String::from_utf8_lossy(&body));
-    // Another process may have answered the same request just before: then that answer is the one.
-    match call.service.desk.write(move |target| store_answer(target, document)).await {
-        Ok(true) => {}
-        Ok(false) => {
-            if let Some(known) = find_answer(&call.service, &key).await? {
-                return Ok(known);
+    let overtaken = || {
+        let detail = "another request was there first; nothing of this one was done";
+        Problem::new(Kind::CONFLICT, detail).after(1)
+    };
+    match (work(key.clone()).await?, key) {
+        (Some(response), _) => Ok(response),
+        // Another process has answered the same request just before: then that answer is the one.
+        (None, Some(key)) => find_answer(&call.service, &key).await?.ok_or_else(overtaken),
+        (None, None) => Err(overtaken()),
+    }
+}
+
+/// As [`once_within`], for `work` that has no transaction of its own: its answer is kept once it is done.
+pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<Output = Outcome>) -> Outcome {
+    once_within(call, body, async |key| {
+        let (head, body) = work.await?.into_parts();
+        let lost = |_| Problem::new(Kind::INTERNAL, "the answer was lost; send the same request again");
+        let body = to_bytes(body, usize::MAX).await.map_err(lost)?;
+        if let Some(key) = key {
+            let document = document_of_answer(key, head.status, &String::from_utf8_lossy(&body));
+            match call.service.desk.write(move |target| store_answer(target, document)).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                // What was asked for is done: an error would say that it is not.
+                Err(problem) => {
+                    tracing::warn!(problem = problem.detail(), "an answer under an Idempotency-Key is not kept")
+                }
             }
         }
-        // What was asked for is done: an error would say that it is not.
-        Err(problem) => tracing::warn!(problem = problem.detail(), "an answer under an Idempotency-Key is not kept"),
-    }
-    Ok(Response::from_parts(head, body.into()))
+        Ok(Some(Response::from_parts(head, body.into())))
+    })
+    .await
 }
 
 /// Keeps an answer; whether none was kept under its key before.
@@ -110,9 +134,13 @@ fn store_answer(target: &mut dyn Target, document: NewDocument) -> landfall_engi
 
 /// Whether what was kept with an answer is the first under its key.
 pub(super) fn was_first(added: landfall_engine::Result<()>) -> landfall_engine::Result<bool> {
-    use landfall_engine::{Error, TargetErrorKind};
-    match added {
-        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(false),
-        added => added.map(|()| true),
+    unless_overtaken(added).map(|first| first.is_some())
+}
+
+/// What was done; none where another process had done it before.
+pub(super) fn unless_overtaken<T>(done: landfall_engine::Result<T>) -> landfall_engine::Result<Option<T>> {
+    match done {
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(None),
+        done => done.map(Some),
     }
 }

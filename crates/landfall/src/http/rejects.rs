@@ -17,7 +17,7 @@ use super::{
     loads::one_table,
     problem::{Outcome, Problem},
     query::Query,
-    spool::{Spool, unwritable},
+    spool::{PAGE_BYTES, Spool, unwritable},
     values::respond,
 };
 
@@ -27,8 +27,6 @@ const MOST: u64 = 1000;
 const COUNTED: u64 = 100_000;
 /// Rejects that are read at once.
 const AT_ONCE: u64 = 20;
-/// A page that has so many bytes ends, however many rejects were asked for.
-const PAGE_BYTES: u64 = 8 << 20;
 
 /// What rejects are asked for by.
 const PARAMETERS: [&str; 5] = ["table", "load", "code", "field", "state"];

@@ -25,6 +25,8 @@ const SMALL: usize = 16 << 10;
 const MOST_IN_MEMORY: usize = 1 << 20;
 /// The memory of all answers together; beyond it, they go to files.
 const MEMORY: u64 = 24 << 20;
+/// A page that has so many bytes ends, however many entries were asked for; `next` tells where the next one begins.
+pub(super) const PAGE_BYTES: u64 = 8 << 20;
 /// What is taken of the space at a time.
 const STEP: u64 = 1 << 20;
 

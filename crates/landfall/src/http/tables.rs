@@ -21,15 +21,13 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     query::Query,
-    spool::{Spool, Spooled, unwritable},
+    spool::{PAGE_BYTES, Spool, Spooled, unwritable},
     values::{push_text, push_value, respond, text_of},
 };
 
 /// Rows of a page, where nothing else is asked for, and at most.
 const USUAL: u64 = 100;
 const MOST: u64 = 10_000;
-/// A page that has so many bytes ends, however many rows were asked for.
-const PAGE_BYTES: u64 = 8 << 20;
 
 /// The tables that the caller may touch.
 pub(super) async fn list(call: Call) -> Outcome {

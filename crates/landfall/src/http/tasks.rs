@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    io,
+    io::{self, Write as _},
+    ops::ControlFlow,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,6 +19,7 @@ use axum::{
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
     pipeline::Progress,
+    target::Target,
     task::{self, Task, TaskFilter, TaskState},
 };
 use serde_json::{Value, json};
@@ -29,13 +31,15 @@ use tokio::{
 use super::{
     access::Caller,
     call::Call,
-    once::{InFlight, document_of_answer, find_answer, once, was_first},
+    once::{InFlight, document_of_answer, find_answer, once_within, unless_overtaken, was_first},
     problem::{Kind, Outcome, Problem},
     rows::RequestName,
     sent::Sent,
     service::Service,
+    spool::{PAGE_BYTES, Spool, unwritable},
+    task_view::describe_task,
     uploads::{Upload, Uploads},
-    values::respond,
+    values::{of_text, respond},
 };
 
 /// Tasks of a page.
@@ -132,7 +136,7 @@ impl Tasks {
         self.ended.notify_waiters();
     }
 
-    fn live(&self, id: &str) -> Option<Arc<Live>> {
+    pub(super) fn live(&self, id: &str) -> Option<Arc<Live>> {
         locked(&self.live).get(id).cloned()
     }
 
@@ -169,8 +173,9 @@ pub(super) async fn accept(
     tasks.wake();
     let task = wait_for_end(call, task, wait).await?;
     let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let mut response = respond(status, &public(&call.service, &call.caller, &task));
-    if let Ok(place) = HeaderValue::from_str(&place(&task.id)) {
+    let place = place(&task.id);
+    let mut response = respond(status, &describe_task(&call.service, &call.caller, task));
+    if let Ok(place) = HeaderValue::from_str(&place) {
         response.headers_mut().insert(header::LOCATION, place);
     }
     Ok(response)
@@ -185,7 +190,7 @@ async fn store_task(call: &Call, task: Task, key: Option<RequestName>) -> Outcom
     if let Some(known) = find_answer(&call.service, &key).await? {
         return Ok(Some(known));
     }
-    let body = public(&call.service, &call.caller, &task).to_string();
+    let body = describe_task(&call.service, &call.caller, task.clone()).to_string();
     let answer = document_of_answer(key.clone(), StatusCode::ACCEPTED, &body);
     let stored = call.service.desk.write(move |target| was_first(task::add(target, &task, Some(answer))));
     if stored.await? { Ok(None) } else { find_answer(&call.service, &key).await }
@@ -202,7 +207,8 @@ async fn wait_for_end(call: &Call, mut task: Task, wait: Duration) -> Outcome<Ta
     Ok(task)
 }
 
-fn place(id: &str) -> String {
+/// Where the task `id` is asked for.
+pub(super) fn place(id: &str) -> String {
     format!("/v1/tasks/{id}")
 }
 
@@ -230,10 +236,38 @@ pub(super) async fn list(call: Call) -> Outcome {
         }
     };
     let filter = TaskFilter { state, before, tables, limit: usize::try_from(limit).unwrap_or(usize::MAX) };
-    let found = call.read(move |target| task::tasks(target, &filter)).await?;
-    let next = found.last().filter(|_| found.len() as u64 == limit).map(|task| task.id.clone());
-    let tasks: Vec<Value> = found.iter().map(|task| public(&call.service, &call.caller, task)).collect();
-    Ok(respond(StatusCode::OK, &json!({"tasks": tasks, "next": next})))
+    let (service, caller) = (call.service.clone(), call.caller.clone());
+    let mut out = call.begin_answer();
+    let written = call.read(move |target| {
+        write_tasks(target, &filter, &|task| describe_task(&service, &caller, task), &mut out)?;
+        out.finish()
+    });
+    let mut response = written.await?.respond();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// Writes the tasks that `filter` wants as a page, fewer than it wants where they are many bytes.
+fn write_tasks(
+    target: &dyn Target,
+    filter: &TaskFilter,
+    describe: &dyn Fn(Task) -> Value,
+    out: &mut Spool,
+) -> landfall_engine::Result<()> {
+    out.write_all(b"{\"tasks\":[").map_err(unwritable)?;
+    let (mut count, mut next) = (0, None);
+    task::visit_tasks(target, filter, &mut |task| {
+        let comma = if count > 0 { "," } else { "" };
+        let id = task.id.clone();
+        write!(out, "{comma}{}", describe(task)).map_err(unwritable)?;
+        count += 1;
+        if count < filter.limit && out.length() < PAGE_BYTES {
+            return Ok(ControlFlow::Continue(()));
+        }
+        next = Some(id);
+        Ok(ControlFlow::Break(()))
+    })?;
+    write!(out, "],\"next\":{}}}", json!(next)).map_err(unwritable)
 }
 
 /// The task that the path names, where the caller may see it.
@@ -250,38 +284,52 @@ async fn named(call: &Call) -> Outcome<Task> {
 pub(super) async fn one(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let task = named(&call).await?;
-    Ok(respond(StatusCode::OK, &public(&call.service, &call.caller, &task)))
+    Ok(respond(StatusCode::OK, &describe_task(&call.service, &call.caller, task)))
 }
 
 /// Ends a task: one that waits at once, one that runs as soon as the chunk under way is undone.
 pub(super) async fn cancel(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let id = named(&call).await?.id;
-    once(&call, b"", cancel_task(&call, id)).await
+    once_within(&call, b"", async |key| cancel_task(&call, id, key).await).await
 }
 
-async fn cancel_task(call: &Call, id: String) -> Outcome {
+/// Marks a task as cancelled, and keeps the answer under `key` with that; none where an answer was there before.
+async fn cancel_task(call: &Call, id: String, key: Option<RequestName>) -> Outcome<Option<Response>> {
+    let (service, caller) = (call.service.clone(), call.caller.clone());
     let changed = call.service.desk.write(move |target| {
-        task::change(target, &id, &|task| {
-            let may = !task.state.is_end() && !task.is_cancelled;
-            task.is_cancelled |= may;
-            if may && task.state == TaskState::Pending && task.attempts == 0 {
-                task.enter(TaskState::Cancelled);
+        let mut told = None;
+        let changed = task::change_with(target, &id, &mark_cancelled, &mut |task| {
+            if matches!(task.state, TaskState::Done | TaskState::Failed) {
+                return None;
             }
-            may
-        })
+            let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
+            let body = describe_task(&service, &caller, task.clone()).to_string();
+            let document = key.clone().map(|key| document_of_answer(key, status, &body));
+            told = Some((status, body));
+            document
+        });
+        unless_overtaken(changed).map(|changed| changed.map(|task| (task, told)))
     });
-    let task = changed.await?.ok_or_else(|| Problem::not_found("task"))?;
+    let Some((task, told)) = changed.await? else { return Ok(None) };
+    let task = task.ok_or_else(|| Problem::not_found("task"))?;
     let tasks = &call.service.tasks;
     if let Some(live) = tasks.live(&task.id) {
         live.cancel();
     }
     tasks.wake();
-    if matches!(task.state, TaskState::Done | TaskState::Failed) {
-        return Err(Problem::new(Kind::CONFLICT, format!("the task is {} already", task.state.as_str())));
+    let ended = || Problem::new(Kind::CONFLICT, format!("the task is {} already", task.state.as_str()));
+    let (status, body) = told.ok_or_else(ended)?;
+    Ok(Some(of_text(status, body)))
+}
+
+fn mark_cancelled(task: &mut Task) -> bool {
+    let may = !task.state.is_end() && !task.is_cancelled;
+    task.is_cancelled |= may;
+    if may && task.state == TaskState::Pending && task.attempts == 0 {
+        task.enter(TaskState::Cancelled);
     }
-    let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(respond(status, &public(&call.service, &call.caller, &task)))
+    may
 }
 
 /// What becomes of a task, as server-sent events.
@@ -302,7 +350,7 @@ async fn tell(service: Arc<Service>, caller: Caller, mut task: Task, parts: mpsc
     let mut told = Value::Null;
     let mut spoken = Instant::now();
     loop {
-        let now = public(&service, &caller, &task);
+        let now = describe_task(&service, &caller, task.clone());
         let ends = task.state.is_end();
         let part = if now != told {
             Some(format!("event: {}\ndata: {now}\n\n", if ends { "end" } else { "task" }))
@@ -328,72 +376,4 @@ async fn tell(service: Arc<Service>, caller: Caller, mut task: Task, parts: mpsc
             Err(_) => {}
         }
     }
-}
-
-/// A task as `caller` is told it: without tables that it may not see, also where the task has reached into them.
-fn public(service: &Service, caller: &Caller, task: &Task) -> Value {
-    let mut told = described(task, service.tasks.live(&task.id).as_deref());
-    if !caller.is_unlimited() {
-        hide_tables(&mut told, &|table| caller.sees_table(table));
-        hide_words(&mut told["problem"], service, caller);
-    }
-    told
-}
-
-/// Takes what is of a table out that is not seen: from lists by table, lists of names, and maps by name.
-fn hide_tables(told: &mut Value, sees: &dyn Fn(&str) -> bool) {
-    let is_seen = |one: &Value| one.get("table").and_then(Value::as_str).is_none_or(sees);
-    match told {
-        Value::Array(all) => {
-            all.retain(is_seen);
-            all.iter_mut().for_each(|one| hide_tables(one, sees));
-        }
-        Value::Object(members) => {
-            match members.get_mut("tables") {
-                Some(Value::Array(names)) => names.retain(|name| name.as_str().is_none_or(sees)),
-                Some(Value::Object(tables)) => tables.retain(|name, _| sees(name)),
-                _ => {}
-            }
-            members.values_mut().for_each(|member| hide_tables(member, sees));
-        }
-        _ => {}
-    }
-}
-
-/// Replaces the words of a problem that name a table which is not seen: foreign keys reach into others.
-fn hide_words(problem: &mut Value, service: &Service, caller: &Caller) {
-    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default();
-    let is_part = |char: char| char.is_alphanumeric() || char == '_';
-    let names = |table: &str| {
-        detail.match_indices(table).any(|(at, _)| {
-            let behind = &detail[at + table.len()..];
-            !detail[..at].ends_with(is_part) && !behind.starts_with(is_part)
-        })
-    };
-    let tables = service.rules.tables();
-    if tables.iter().any(|table| !caller.sees_table(&table.name) && names(&table.name)) {
-        problem["detail"] =
-            "another table is in the way, which this token does not see; a token for all tables shows more".into();
-    }
-}
-
-fn described(task: &Task, live: Option<&Live>) -> Value {
-    let of_request = |name: &str| task.request.get(name).cloned().unwrap_or_default();
-    let mut told = json!({
-        "task_id": task.id, "kind": task.kind, "state": task.state, "tables": task.tables, "file": of_request("file"),
-        "bytes": of_request("bytes"), "created_at": task.created_at, "started_at": task.started_at, "ended_at": task.ended_at,
-        "attempts": task.attempts, "problem": task.problem,
-    });
-    let progress = live.filter(|_| task.state == TaskState::Running).map(Live::progress);
-    told["progress"] = progress.unwrap_or_default();
-    if let Value::Object(outcome) = &task.outcome {
-        outcome.iter().for_each(|(name, value)| told[name] = value.clone());
-    }
-    let own = place(&task.id);
-    told["links"] = json!({"self": own, "events": format!("{own}/events")});
-    if let Some(load) = task.outcome.get("load_id").and_then(Value::as_i64) {
-        told["links"]["load"] = format!("/v1/loads/{load}").into();
-        told["links"]["rejects"] = format!("/v1/rejects?load={load}").into();
-    }
-    told
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     reference,
-    words::{Words, flag, parameter, task, wait},
+    words::{DRY_RUN, Words, flag, parameter, task, wait},
 };
 
 fn text(name: &str, description: &str) -> Value {
@@ -69,6 +69,7 @@ fn restore() -> Words {
             json!({"type": "string", "pattern": "^[0-9]{1,2}%?$"}),
         ),
         flag("allow_empty", "Let a replace leave the table empty, or keep fewer rows than it rejects"),
+        flag("dry_run", DRY_RUN),
         wait(),
     ])
     .says("The whole file is looked at before the table is touched. Every row passes the rules of the table; what breaks one stops a replace, unless max_rejects allows it, and goes to the quarantine.")

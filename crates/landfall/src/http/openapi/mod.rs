@@ -2,6 +2,7 @@
 //! the document cannot forget it.
 
 mod backups;
+mod files;
 mod schemas;
 mod words;
 
@@ -57,7 +58,9 @@ pub(crate) fn written() -> Value {
 
 /// Whether an answer may be so large that it needs space on the disk until it is sent.
 fn is_spooled(path: &str) -> bool {
-    ["/rows", "/rejects", "/raw", "/rejects.csv", "/v1/reports/{report}"].iter().any(|end| path.ends_with(end))
+    ["/rows", "/tasks", "/rejects", "/raw", "/rejects.csv", "/v1/reports/{report}"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 fn operation(route: &Route) -> Value {

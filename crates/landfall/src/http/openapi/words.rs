@@ -1,8 +1,8 @@
 //! What each route says of itself.
 
-use landfall_core::{reject::ErrorCode, schema::Overrides};
+use landfall_core::reject::ErrorCode;
 use landfall_engine::{
-    ledger::{LoadState, Mode, OnConflict},
+    ledger::{LoadState, OnConflict},
     task::TaskState,
 };
 use serde_json::{Value, json};
@@ -119,23 +119,25 @@ pub(super) fn words(route: &Route) -> Words {
                 parameter("after", "The page behind this one: `next` of the page before", json!({"type": "string"}));
             Words::new("tables", "Rows, in the order of the primary key", reference("Page"))
                 .query([limit(10_000), after, fields])
-                .says("A page of 8 MiB ends, even if it has fewer rows than `limit`; `next` tells where the next page begins.")
+                .says(PAGE)
         }
         ("POST", "/v1/tables/{table}/rows") => rows("Send rows for one table", "Rows", "RowsAnswer", true),
         ("POST", "/v1/rows") => {
             rows("Send rows for several tables, in one transaction", "RowsOfTables", "RowsOfTablesAnswer", false)
         }
-        ("POST", "/v1/tables/{table}/files") => files(),
-        ("GET", "/v1/tasks") => Words::new("tasks", "The tasks, the newest first", reference("Tasks")).query([
-            table(),
-            parameter(
-                "state",
-                "In this state",
-                json!({"type": "string", "enum": TaskState::ALL.map(TaskState::as_str)}),
-            ),
-            parameter("before", "Only tasks made before this one: `next` of the page before", text()),
-            limit(1000),
-        ]),
+        ("POST", "/v1/tables/{table}/files") => super::files::words(),
+        ("GET", "/v1/tasks") => Words::new("tasks", "The tasks, the newest first", reference("Tasks"))
+            .query([
+                table(),
+                parameter(
+                    "state",
+                    "In this state",
+                    json!({"type": "string", "enum": TaskState::ALL.map(TaskState::as_str)}),
+                ),
+                parameter("before", "Only tasks made before this one: `next` of the page before", text()),
+                limit(1000),
+            ])
+            .says(PAGE),
         ("GET", "/v1/tasks/{task}") => Words::new("tasks", "A task", reference("Task")),
         ("DELETE", "/v1/tasks/{task}") => Words {
             answers: vec![(200, "application/json", reference("Task")), (202, "application/json", reference("Task"))],
@@ -176,7 +178,8 @@ pub(super) fn words(route: &Route) -> Words {
                 "Only rejects after this one",
                 json!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
             )])
-            .query(rejects()),
+            .query(rejects())
+            .says(PAGE),
         ("GET", "/v1/rejects/groups") => Words::new("rejects", "Rejects by cause", reference("RejectGroups"))
             .query([table(), state()])
             .query(rejects()),
@@ -330,6 +333,14 @@ pub(super) fn idempotency_key() -> Value {
     })
 }
 
+/// What a list says of its pages.
+const PAGE: &str =
+    "A page of 8 MiB ends, even if it has fewer entries than `limit`; `next` tells where the next page begins.";
+
+/// What a task says of a dry run.
+pub(super) const DRY_RUN: &str =
+    "Do everything in one transaction, and roll it back: the task tells what would become of the records";
+
 /// The answers of a request that is taken on as a task.
 pub(super) fn task() -> Vec<(u16, &'static str, Value)> {
     vec![(202, "application/json", reference("Task")), (200, "application/json", reference("Task"))]
@@ -342,53 +353,4 @@ pub(super) fn wait() -> Value {
         "Wait for so many seconds for the task to end",
         json!({"type": "integer", "minimum": 0, "maximum": 300, "default": 0}),
     )
-}
-
-fn files() -> Words {
-    let file = json!({"schema": {"type": "string", "format": "binary"}});
-    let form = json!({"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}});
-    let modes = [Mode::Append, Mode::Upsert, Mode::Replace].map(Mode::as_str);
-    let rules = [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].map(OnConflict::as_str);
-    let text = |name: &str, words: &str| parameter(name, words, json!({"type": "string"}));
-    let dialect = Overrides::NAMES.map(|name| {
-        let character =
-            |least: usize| json!({"type": "string", "pattern": "^[!-~]*$", "minLength": least, "maxLength": 1});
-        let schema = match name {
-            "doubleQuote" | "skipInitialSpace" | "header" => json!({"type": "boolean"}),
-            "delimiter" => character(1),
-            "quoteChar" | "escapeChar" | "commentChar" => character(0),
-            "encoding" => {
-                json!({"type": "string", "enum": ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15"]})
-            }
-            _ => json!({"type": "string"}),
-        };
-        parameter(name, "As in a Table Dialect: in what the file differs from the table's own", schema)
-    });
-    Words {
-        body: Some(json!({"required": true, "content": {
-            "text/csv": file, "application/gzip": file, "application/octet-stream": file, "multipart/form-data": form,
-        }})),
-        answers: task(),
-        problems: vec![408, 409, 413, 415, 422, 507],
-        ..Words::new("rows", "Send a CSV file, plain or compressed, to be loaded as a task", json!({}))
-    }
-    .query([
-        parameter("mode", "How to treat what the table holds", json!({"type": "string", "enum": modes})),
-        parameter(
-            "on_conflict",
-            "What to do with a row whose key the table holds with other content",
-            json!({"type": "string", "enum": rules}),
-        ),
-        flag("atomic", "One rejected record, and none is inserted"),
-        flag("force", "Read the file although the ledger knows its content"),
-        parameter(
-            "max_rejects",
-            "Stop beyond so many rejects, or beyond such a share, as 5%",
-            json!({"type": "string", "pattern": "^[0-9]{1,2}%?$"}),
-        ),
-        flag("allow_empty", "Let a replace leave the table empty, or keep fewer rows than it rejects"),
-        text("name", "The name of the file, for those who read of the task"),
-        wait(),
-    ])
-    .query(dialect)
 }
