@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     pipeline::Observer,
     project::Project,
-    target::{Table, Target},
+    target::{Snapshot, Table, Target},
     timestamp,
 };
 
@@ -92,11 +92,22 @@ pub fn backup(
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<BackupOutcome> {
+    let location = target.location();
+    write_set(&mut *target.snapshot()?, location, project, store, options, observer)
+}
+
+/// Writes what `snapshot` of the database at `location` has into a new set.
+fn write_set(
+    snapshot: &mut dyn Snapshot,
+    location: String,
+    project: &Project,
+    store: &dyn Store,
+    options: &BackupOptions,
+    observer: &dyn Observer,
+) -> Result<BackupOutcome> {
     let wanted = wanted(project, &options.tables)?;
     let started = Timestamp::now();
     let set = SetId::new(started)?;
-    let location = target.location();
-    let mut snapshot = target.snapshot()?;
     let (mut tables, mut missing) = (Vec::new(), Vec::new());
     for table in wanted {
         if snapshot.has_table(&table)? {
@@ -112,7 +123,7 @@ pub fn backup(
         let begun = Instant::now();
         let file = file_of(&table.name);
         observer.begins(&table.name, &format!("{set}/{file}"));
-        let written = table::write(&mut *snapshot, table, draft.create(&file)?, options, observer)?;
+        let written = table::write(snapshot, table, draft.create(&file)?, options, observer)?;
         draft.keep(&file, written.bytes, written.blake3)?;
         entries.push(TableEntry {
             table: table.name.to_string(),
@@ -136,7 +147,6 @@ pub fn backup(
         codec: options.codec.name().to_owned(),
         tables: entries,
     };
-    drop(snapshot);
     let bytes = manifest.to_bytes().map_err(|error| Error::Usage(format!("cannot write the manifest: {error}")))?;
     let location = draft.publish(&bytes)?;
     Ok(BackupOutcome {

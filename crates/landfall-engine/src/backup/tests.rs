@@ -165,3 +165,59 @@ fn each_set_that_is_verified_can_be_restored_whatever_its_names_are() {
         assert_eq!(digests(&first), digests(&again), "{names:?}");
     }
 }
+
+/// A snapshot that hands over fewer rows than there are, as under a setting of the server that limits results; or more.
+struct Miscounting<'s> {
+    whole: Box<dyn Snapshot + 's>,
+    counted: u64,
+}
+
+impl Snapshot for Miscounting<'_> {
+    fn moment(&self) -> String {
+        self.whole.moment()
+    }
+
+    fn has_table(&mut self, table: &Table) -> Result<bool> {
+        self.whole.has_table(table)
+    }
+
+    fn row_count(&mut self, table: &Table) -> Result<u64> {
+        self.whole.row_count(table)
+    }
+
+    fn rows(
+        &mut self,
+        table: &Table,
+        positions: &[usize],
+        visit: &mut dyn FnMut(arrow_array::RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = usize::try_from(self.counted).unwrap();
+        self.whole.rows(table, positions, &mut |batch| {
+            let some = batch.num_rows().min(left);
+            left -= some;
+            visit(batch.slice(0, some))
+        })
+    }
+}
+
+#[test]
+fn a_backup_of_which_the_database_handed_over_too_few_rows_was_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let (project, store, _) = backed_up(folder.path(), Codec::None);
+    let before = store.sets().unwrap();
+    let mut target = Memory::default();
+    load(&mut target, &project, &[], &LoadOptions::default(), &Silent).unwrap();
+    let options = BackupOptions { tables: Vec::new(), codec: Codec::None, threads: 1 };
+    for counted in [0, 1, 39] {
+        let mut short = Miscounting { whole: target.snapshot().unwrap(), counted };
+        let error = write_set(&mut short, String::new(), &project, &store, &options, &Silent).unwrap_err().to_string();
+        let words =
+            format!("the table \"a\" has 40 rows, and the database handed over {counted}; the backup was given up");
+        assert!(error.contains(&words), "{error}");
+        assert_eq!(store.sets().unwrap(), before);
+        let folders = fs::read_dir(folder.path().join("sets")).unwrap().count();
+        assert_eq!(folders, before.len(), "nothing of it is left");
+    }
+    let mut whole = Miscounting { whole: target.snapshot().unwrap(), counted: 40 };
+    write_set(&mut whole, String::new(), &project, &store, &options, &Silent).unwrap();
+}

@@ -3,42 +3,13 @@
 //! settings on loads and snapshots.
 
 use serde_json::Value;
-use testbed::{Mariadb, Options};
 
 use super::{
     place::{Kind, Place},
     site::Site,
     things::{self, THINGS},
 };
-
-/// What a database of PostgreSQL may set for whoever connects.
-const POSTGRES: [(&str, &str); 18] = [
-    ("datestyle", "'SQL, DMY'"),
-    ("intervalstyle", "sql_standard"),
-    ("timezone", "'Asia/Kathmandu'"),
-    ("bytea_output", "escape"),
-    ("extra_float_digits", "-15"),
-    ("client_encoding", "latin1"),
-    ("standard_conforming_strings", "off"),
-    ("escape_string_warning", "off"),
-    ("xmloption", "document"),
-    ("search_path", "nowhere"),
-    ("default_transaction_isolation", "serializable"),
-    ("default_transaction_deferrable", "on"),
-    ("synchronous_commit", "off"),
-    ("statement_timeout", "100"),
-    ("lock_timeout", "100"),
-    ("quote_all_identifiers", "on"),
-    ("array_nulls", "off"),
-    ("transform_null_equals", "on"),
-];
-
-/// What a MariaDB server sets in each session that begins.
-const MARIADB: &str = "SET SESSION sql_select_limit = 5, sql_mode = 'EMPTY_STRING_IS_NULL,PAD_CHAR_TO_FULL_LENGTH', \
-    sql_safe_updates = 1, sql_big_selects = 0, max_join_size = 3, sql_auto_is_null = 1, time_zone = '+05:45', \
-    completion_type = 1, foreign_key_checks = 0, unique_checks = 0, group_concat_max_len = 4, \
-    innodb_lock_wait_timeout = 1, div_precision_increment = 0, auto_increment_increment = 7, \
-    default_storage_engine = 'MyISAM', max_error_count = 0, max_sort_length = 64";
+use crate::support::hostile;
 
 const SEED: u64 = 23;
 const ROWS: u64 = 200;
@@ -70,11 +41,11 @@ fn settings_of_a_server_do_not_change_what_is_loaded_backed_up_and_restored() {
     let wanted = lived_through(&Site::new(things::project(SEED, ROWS), Kind::Sqlite));
     let postgres = Site::new(things::project(SEED, ROWS), Kind::Postgres);
     let name = postgres.place.database().name().to_owned();
-    for (setting, value) in POSTGRES {
-        postgres.place.superuser().sql(&format!("ALTER DATABASE {name} SET {setting} = {value}")).unwrap();
+    for statement in hostile::postgres_statements(&name) {
+        postgres.place.superuser().sql(&statement).unwrap();
     }
     assert_eq!(lived_through(&postgres), wanted);
-    let server = Mariadb::start_with(&Options::default().setting("init_connect", MARIADB)).unwrap();
-    let place = Place::on(Kind::Mariadb, server.fresh_database().unwrap());
+    let (_server, database) = hostile::mariadb();
+    let place = Place::on(Kind::Mariadb, database);
     assert_eq!(lived_through(&Site::at(things::project(SEED, ROWS), place)), wanted);
 }

@@ -23,6 +23,7 @@ mod framing;
 mod generated;
 mod greedy;
 mod hostile;
+mod hostile_settings;
 mod issuer;
 mod kept;
 mod kills;

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test program uses a part; a test stops at the first surprise")]
 
 pub(crate) mod audit;
+pub(crate) mod hostile;
 pub(crate) mod permissions;
 pub(crate) mod random;
 pub(crate) mod staff;
