@@ -59,6 +59,7 @@ mod queries;
 mod races;
 mod requests;
 mod rows;
+mod rules;
 mod settings;
 mod snapshots;
 mod tables;
