@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ledger::{LoadEntry, LoadId, LoadState},
-    pipeline::RejectedRecord,
+    pipeline::{RejectedRecord, Work},
 };
 
 pub use crate::pipeline::export_rejects as export;
@@ -55,11 +55,31 @@ impl NewReject {
         self
     }
 
+    /// About the bytes that it takes in the database: a short record may have a long list of reasons.
+    #[must_use]
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let raw = match &self.raw {
+            RawRecord::Whole(bytes) | RawRecord::Head(bytes, _) => bytes.len() as u64,
+            RawRecord::Long(length) => (*length).min(Work::RECORD_BYTES as u64),
+        };
+        reject_size(raw, &self.errors)
+    }
+
     /// The state in which it enters the quarantine.
     #[must_use]
     pub const fn state(&self) -> RejectState {
         if self.deferred { RejectState::Deferred } else { RejectState::Open }
     }
+}
+
+/// About the bytes that a reject takes in the database, of whose record `raw` bytes are kept.
+pub(crate) fn reject_size(raw: u64, errors: &[CellError]) -> u64 {
+    const FIXED: usize = 64;
+    let size = |error: &CellError| {
+        let texts = [error.field.as_deref(), error.value.as_deref(), Some(&*error.message)];
+        FIXED + texts.into_iter().flatten().map(str::len).sum::<usize>()
+    };
+    raw + (FIXED + errors.iter().map(size).sum::<usize>()) as u64
 }
 
 /// Whether `errors` say only that parent rows are missing.

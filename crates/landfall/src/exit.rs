@@ -56,7 +56,7 @@ const MEANINGS: [(Exit, &str); 16] = [
     (Exit::ReadOnly, "the database may not be written"),
     (Exit::DiskFull, "no space is left"),
     (Exit::NewerVersion, "the database was made by a newer version of Landfall"),
-    (Exit::TooManyRejects, "a load was stopped: its rejects exceed --max-rejects or maxRejectBytes"),
+    (Exit::TooManyRejects, "a load was stopped: rejects exceed --max-rejects, maxRejectBytes or maxProjectRejectBytes"),
     (
         Exit::RolledBack,
         "an atomic load (a batch of an atomic push, a restore that replaces) had rejects and was rolled back",

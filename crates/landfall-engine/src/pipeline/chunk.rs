@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::Result,
     ledger::{Counts, LoadId, OnConflict, Position},
-    quarantine::{NewReject, RawRecord, Reject, RejectId, cut_error},
+    quarantine::{NewReject, RawRecord, Reject, RejectId, cut_error, reject_size},
     source::{Source, copy_range},
     target::{Table, Transaction},
 };
@@ -199,16 +199,6 @@ impl Chunk<'_> {
         self.tally.reject_bytes > self.rules.reject_bytes
             || self.rules.max_rejects.is_some_and(|most| most.exceeded(judged, counts.read, false))
     }
-}
-
-/// About the bytes that a reject takes in the database: a short record may have a long list of reasons.
-pub(super) fn reject_size(raw: u64, errors: &[CellError]) -> u64 {
-    const FIXED: usize = 64;
-    let size = |error: &CellError| {
-        let texts = [error.field.as_deref(), error.value.as_deref(), Some(&*error.message)];
-        FIXED + texts.into_iter().flatten().map(str::len).sum::<usize>()
-    };
-    raw + (FIXED + errors.iter().map(size).sum::<usize>()) as u64
 }
 
 /// The account of one block of a chunk.

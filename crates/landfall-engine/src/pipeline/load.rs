@@ -14,6 +14,7 @@ use super::{
     layout::written,
     opened::Opened,
     preflight::refuse_nothing,
+    reject_bound::RejectBound,
     resolve::Flow,
     resume::{abandon, earlier_reasons, earlier_reject_bytes, judged, of_whole},
     spill::Spill,
@@ -132,6 +133,7 @@ struct Run<'r, 's> {
     spent: f64,
     /// The rejects of earlier loads that it closed.
     closed_rejects: ClosedRejects,
+    bound: RejectBound,
 }
 
 impl<'r, 's> Run<'r, 's> {
@@ -169,6 +171,7 @@ impl<'r, 's> Run<'r, 's> {
                 tally.deferred = read.reject_count(&own)?;
             }
         }
+        let bound = RejectBound::find(read, &session.options.work, tally.reject_bytes)?;
         Ok(Self {
             session,
             table,
@@ -184,6 +187,7 @@ impl<'r, 's> Run<'r, 's> {
             resumed: 0,
             spent: 0.0,
             closed_rejects: ClosedRejects::default(),
+            bound,
         })
     }
 
@@ -193,23 +197,21 @@ impl<'r, 's> Run<'r, 's> {
         let (resolving, stages) = read_blocks(opened, threads, |blocks| self.chunks(writer, blocks, started))?;
         let writing = self.tally.writing.as_secs_f64();
         let stages = Stages { keys: (resolving - writing).max(0.0), write: writing, ..stages };
+        let is_stopped = self.entry.state == LoadState::Stopped;
+        let [max_reject_bytes, max_project_reject_bytes] =
+            if is_stopped { self.bound.exceeded_by(self.tally.reject_bytes) } else { [None; 2] };
         let outcome = LoadOutcome {
             counts: self.tally.counts,
             seconds: started.elapsed().as_secs_f64(),
             reasons: self.tally.reasons.ranked(),
             resumed: self.resumed,
             closed_rejects: self.closed_rejects,
-            max_reject_bytes: self.exceeded_reject_bytes(),
+            max_reject_bytes,
+            max_project_reject_bytes,
             stages: Some(stages),
             ..LoadOutcome::of(&self.entry)
         };
         Ok((self.entry, outcome))
-    }
-
-    /// The most bytes that the rejects may have, where the load has stopped because they have more.
-    fn exceeded_reject_bytes(&self) -> Option<u64> {
-        let most = self.session.options.work.reject_bytes;
-        (self.entry.state == LoadState::Stopped && self.tally.reject_bytes > most).then_some(most)
     }
 
     /// Commits chunk after chunk until the source ends or the load stops. The seconds spent on taking blocks in.
@@ -219,7 +221,7 @@ impl<'r, 's> Run<'r, 's> {
             _ => Fence::Pipeline,
         };
         let mut spent = 0.0;
-        if self.tally.reject_bytes > self.session.options.work.reject_bytes {
+        if self.tally.reject_bytes > self.bound.most {
             return Ok(spent);
         }
         let Counts { read, rejected, .. } = self.tally.counts;
@@ -296,7 +298,7 @@ impl<'r, 's> Run<'r, 's> {
         let rules = Rules {
             on_conflict: options.on_conflict,
             max_rejects: options.max_rejects,
-            reject_bytes: options.work.reject_bytes,
+            reject_bytes: self.bound.most,
             defers: self.keys.refers_to_itself(),
             rejected_record_bytes: options.work.rejected_record_bytes,
         };

@@ -38,6 +38,7 @@ mod outcome;
 mod plan;
 mod preflight;
 mod recount;
+mod reject_bound;
 mod replace;
 mod resolve;
 mod resume;

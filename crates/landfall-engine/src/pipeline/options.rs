@@ -102,6 +102,8 @@ pub struct Work {
     pub record_bytes: usize,
     /// The most bytes of the rejects of a load, with their reasons; a load with more is stopped.
     pub reject_bytes: u64,
+    /// The most bytes of all open rejects of the project; a load that would add to them beyond that is stopped.
+    pub project_reject_bytes: u64,
     /// The most bytes of a rejected record that the quarantine keeps, beside the length and digest of all. Those that wait for a parent
     /// are kept whole.
     pub rejected_record_bytes: u64,
@@ -112,11 +114,13 @@ impl Work {
     pub const RECORD_BYTES: usize = 16 << 20;
     /// The most bytes of a load's rejects where nothing else is asked for.
     pub const REJECT_BYTES: u64 = 1 << 30;
+    /// The most bytes of all open rejects where nothing else is asked for.
+    pub const PROJECT_REJECT_BYTES: u64 = 8 << 30;
 }
 
 impl Default for Work {
     /// As many threads as there are cores, chunks of 50,000 records, blocks of 512 KiB, records of at most 16 MiB, rejects of at
-    /// most 1 GiB.
+    /// most 1 GiB in a load and 8 GiB in all.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
@@ -125,6 +129,7 @@ impl Default for Work {
             block_bytes: 512 << 10,
             record_bytes: Self::RECORD_BYTES,
             reject_bytes: Self::REJECT_BYTES,
+            project_reject_bytes: Self::PROJECT_REJECT_BYTES,
             rejected_record_bytes: Self::RECORD_BYTES as u64,
         }
     }

@@ -44,6 +44,9 @@ pub struct LoadOutcome {
     /// The most bytes that its rejects may have, where it stopped because they have more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_reject_bytes: Option<u64>,
+    /// The most bytes that all open rejects of the project may have, where it stopped because they would have more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_project_reject_bytes: Option<u64>,
     /// Where the time went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stages: Option<Stages>,
@@ -66,6 +69,7 @@ impl LoadOutcome {
             closed_rejects: ClosedRejects::default(),
             refusal: None,
             max_reject_bytes: None,
+            max_project_reject_bytes: None,
             stages: None,
         }
     }

@@ -4,7 +4,7 @@ use landfall_core::reject::ErrorCode;
 
 use super::{
     Reasons, Work,
-    chunk::{Tally, reject_size},
+    chunk::Tally,
     load::Session,
     suspects::settle_suspects,
     writer::{More, Writer},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{LoadEntry, LoadState},
-    quarantine::{Reject, RejectFilter, RejectState},
+    quarantine::{Reject, RejectFilter, RejectState, reject_size},
     source::{Source, digest_of},
     target::{Fence, Pace, Read},
 };

@@ -227,6 +227,9 @@ pub trait Read {
     /// The number of rejects that `filter` wants, at most its limit.
     fn reject_count(&self, filter: &RejectFilter) -> Result<u64>;
 
+    /// About the bytes that all open rejects take, with their reasons.
+    fn open_reject_bytes(&self) -> Result<u64>;
+
     /// The rejects that `filter` wants, grouped by table, code and field, the largest group first.
     fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>>;
 

@@ -57,6 +57,7 @@ mod parents;
 mod quarantine;
 mod queries;
 mod races;
+mod reject_bytes;
 mod requests;
 mod rows;
 mod rules;

@@ -34,6 +34,9 @@ fn too_many(outcomes: &[LoadOutcome]) -> &'static str {
     if outcomes.iter().any(|outcome| outcome.max_reject_bytes.is_some()) {
         return "the rejects have more bytes than maxRejectBytes (in landfall.yaml, under load) allows";
     }
+    if outcomes.iter().any(|outcome| outcome.max_project_reject_bytes.is_some()) {
+        return "all open rejects have more bytes than maxProjectRejectBytes (in landfall.yaml, under load) allows";
+    }
     "there are more rejects than --max-rejects allows"
 }
 

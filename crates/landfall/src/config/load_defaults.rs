@@ -26,11 +26,18 @@ pub(crate) struct LoadDefaults {
     pub(crate) max_record_bytes: Option<usize>,
     /// The most bytes of the rejects of a load.
     pub(crate) max_reject_bytes: Option<usize>,
+    /// The most bytes of all open rejects.
+    pub(crate) max_project_reject_bytes: Option<usize>,
     /// The most bytes of a reject that are kept.
     pub(crate) max_rejected_record_bytes: Option<usize>,
 }
 
 impl LoadDefaults {
+    /// The most bytes of all open rejects.
+    pub(crate) fn project_reject_bytes(&self) -> u64 {
+        self.max_project_reject_bytes.map_or(Work::PROJECT_REJECT_BYTES, |bytes| bytes as u64)
+    }
+
     /// How the work is cut.
     pub(crate) fn work(&self) -> Work {
         let usual = Work::default();
@@ -39,6 +46,7 @@ impl LoadDefaults {
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),
             reject_bytes: self.max_reject_bytes.map_or(usual.reject_bytes, |bytes| bytes as u64),
+            project_reject_bytes: self.project_reject_bytes(),
             rejected_record_bytes: self
                 .max_rejected_record_bytes
                 .map_or(usual.rejected_record_bytes, |bytes| bytes as u64),
@@ -61,6 +69,7 @@ pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {
         chunk_records: parsed(&mut reader, "chunkRecords", positive),
         max_record_bytes: parsed(&mut reader, "maxRecordBytes", parse_size),
         max_reject_bytes: parsed(&mut reader, "maxRejectBytes", parse_size),
+        max_project_reject_bytes: parsed(&mut reader, "maxProjectRejectBytes", parse_size),
         max_rejected_record_bytes: parsed(&mut reader, "maxRejectedRecordBytes", parse_size),
     };
     if let (Some(Mode::Upsert), Some(OnConflict::Reject | OnConflict::Keep), Some(node)) =

@@ -80,7 +80,7 @@ fn an_unknown_key_is_pointed_at_with_the_near_name() {
 #[test]
 fn defaults_of_load_are_read_as_on_the_command_line() {
     let text = "load: {mode: replace, onConflict: keep, maxRejects: 5%, threads: 2, chunkRecords: 10, \
-                maxRecordBytes: 1MiB, maxRejectBytes: 2MB, \
+                maxRecordBytes: 1MiB, maxRejectBytes: 2MB, maxProjectRejectBytes: 3MB, \
                 maxRejectedRecordBytes: 2KiB}\n";
     let expected = LoadDefaults {
         mode: Some(Mode::Replace),
@@ -90,6 +90,7 @@ fn defaults_of_load_are_read_as_on_the_command_line() {
         chunk_records: Some(10),
         max_record_bytes: Some(1 << 20),
         max_reject_bytes: Some(2_000_000),
+        max_project_reject_bytes: Some(3_000_000),
         max_rejected_record_bytes: Some(2 << 10),
     };
     assert_eq!(open(text).unwrap().load, expected);

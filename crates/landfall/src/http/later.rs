@@ -18,7 +18,7 @@ use super::{
     call::Call,
     once::InFlight,
     problem::{Kind, Outcome, Problem},
-    rows::{Asked, Form, RequestName, answered, batches},
+    rows::{Asked, Form, RequestName, answered, batches, quarantine_full},
     service::Service,
     tasks::accept,
     uploads::Incoming,
@@ -95,6 +95,7 @@ pub(super) async fn take(
             let (status, body) = text.split_at_checked(3).unwrap_or(("500", "null"));
             (status.parse().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body.to_owned())
         }
+        RowsAnswer::QuarantineFull => return Err(quarantine_full()),
         RowsAnswer::OtherRequest => return Err(Problem::new(Kind::INTERNAL, "another task has this name")),
     };
     Ok((status, serde_json::from_str(&body).unwrap_or_default()))

@@ -297,6 +297,9 @@ pub(super) fn stopped(outcomes: &[LoadOutcome], dry_run: bool) -> Option<Problem
         None if outcomes.iter().any(|outcome| outcome.max_reject_bytes.is_some()) => {
             format!("the rejects have more bytes than load.maxRejectBytes allows; {what_stays}")
         }
+        None if outcomes.iter().any(|outcome| outcome.max_project_reject_bytes.is_some()) => {
+            format!("all open rejects together have more bytes than load.maxProjectRejectBytes allows; {what_stays}")
+        }
         None if any(LoadState::Stopped) => {
             format!("there are more rejects than max_rejects allows; {what_stays}")
         }

@@ -73,6 +73,7 @@ kinds! {
     STORAGE = 503 "storage" "The object storage cannot be used now";
     STOPPING = 503 "stopping" "The service is being stopped";
     REPORT_TIMEOUT = 504 "report-timeout" "The report took too long";
+    QUARANTINE_FULL = 507 "quarantine-full" "There is no room for more rejects";
     NO_SPACE = 507 "no-space" "No space is left for files";
 }
 

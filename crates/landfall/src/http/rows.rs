@@ -293,6 +293,9 @@ async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<Req
 
 /// The answer to a request that was sent before, under the same key.
 pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
+    if answer == RowsAnswer::QuarantineFull {
+        return Err(quarantine_full());
+    }
     let RowsAnswer::Repeated(stored) = answer else {
         let detail = "another request had this Idempotency-Key; give each request a key of its own";
         return Err(Problem::new(Kind::KEY_REUSED, detail));
@@ -304,6 +307,14 @@ pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
     Ok(response)
+}
+
+/// The problem where the rejects of a request have no room.
+pub(super) fn quarantine_full() -> Problem {
+    let detail = "some of the rows break rules, and there is no room for more rejects: those that are open have as many bytes as \
+                  load.maxProjectRejectBytes allows. Nothing of the request was done. Mend or discard rejects, or send only rows \
+                  that break no rule";
+    Problem::new(Kind::QUARANTINE_FULL, detail).after(60)
 }
 
 /// Where that is which an answer tells to have been made: a task, or an export.

@@ -62,11 +62,11 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 }
 
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
-fn prepared(opener: &Opener, project: Project) -> Result<(Arc<RowRules>, Tokens)> {
+fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
     target.remove_unused(&project.tables())?;
     target.prepare(&project.tables())?;
-    let rules = RowRules::new(&*target, Arc::new(project))?;
+    let rules = RowRules::new(&*target, Arc::new(project))?.with_reject_bytes(load.project_reject_bytes());
     let tokens = Tokens::read(&*target)?;
     if !tokens.is_empty() {
         close_access(&mut *target)?;
@@ -124,7 +124,7 @@ impl Service {
     pub(crate) fn open(settings: Settings, project: Project, handle: Handle) -> Result<(Arc<Self>, Staff, Tokens)> {
         let location = settings.location.clone();
         let opener = Opener { location: settings.location, access: Open::Write };
-        let (rules, tokens) = prepared(&opener, project)?;
+        let (rules, tokens) = prepared(&opener, project, &settings.load)?;
         let kind = opener.location.kind();
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
         let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;

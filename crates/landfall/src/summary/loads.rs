@@ -164,6 +164,13 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
                  maxRejectBytes in landfall.yaml, and run the same command again to go on"
             )
         }
+        LoadState::Stopped if load.max_project_reject_bytes.is_some() => {
+            let most = super::thousands(load.max_project_reject_bytes.unwrap_or_default());
+            format!(
+                ", stopped: all open rejects have more than {most} bytes; mend or discard some (landfall rejects), or raise \
+                 maxProjectRejectBytes in landfall.yaml, and run the same command again to go on"
+            )
+        }
         LoadState::Stopped => {
             ", stopped: too many rejects; the same command with a higher --max-rejects goes on".into()
         }

@@ -34,6 +34,7 @@ mod oidc;
 mod once;
 mod pages;
 mod push;
+mod quarantines;
 mod receipts;
 mod replaces;
 mod rows;

@@ -70,6 +70,10 @@ impl Read for WithoutRows<'_> {
         self.read.reject_count(filter)
     }
 
+    fn open_reject_bytes(&self) -> Result<u64> {
+        self.read.open_reject_bytes()
+    }
+
     fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
         self.read.reject_groups(filter)
     }

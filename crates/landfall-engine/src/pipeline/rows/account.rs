@@ -36,6 +36,13 @@ pub(super) struct Slot {
     pub(super) rejects: Vec<NewReject>,
 }
 
+impl Slot {
+    /// About the bytes that its rejects take.
+    pub(super) fn reject_bytes(&self) -> u64 {
+        self.rejects.iter().map(NewReject::kept_bytes).sum()
+    }
+}
+
 /// The account of merged rows.
 pub(super) struct Merged<'g> {
     pub(super) transaction: &'g mut dyn Transaction,

@@ -43,6 +43,8 @@ pub enum RowsAnswer {
     Repeated(Vec<u8>),
     /// Something else had been asked under its key.
     OtherRequest,
+    /// Nothing was done: it has rejects, and the open rejects of the project may have no more bytes.
+    QuarantineFull,
 }
 
 /// Forgets the answers that were kept for longer than `kept`; how many. A request that is sent again later is a new one.

@@ -126,13 +126,20 @@ fn attempt_group(
             return Ok(vec![answer]);
         }
     }
+    let dry_run = open[0].dry_run;
+    let bytes: u64 = booked.iter().map(Slot::reject_bytes).sum();
+    if !dry_run && bytes > 0 && !rules.room.has(&*transaction, bytes)? {
+        drop(transaction);
+        return take_sound_ones(target, rules, requests, &slots.requests_with_rejects(&booked));
+    }
     let seconds = begun.elapsed().as_secs_f64();
     let outcomes = enter(&mut *transaction, rules, &slots, &open, booked, rolled_back, seconds)?;
     let documents: Vec<NewDocument> =
         open.iter().zip(&outcomes).filter_map(|(request, outcome)| document(request, outcome)).collect();
-    if !open[0].dry_run {
+    if !dry_run {
         transaction.add_documents(&documents)?;
         transaction.commit()?;
+        rules.room.take(bytes);
     }
     let mut outcomes = outcomes.into_iter();
     for answer in &mut answers {
@@ -141,6 +148,25 @@ fn attempt_group(
         }
     }
     Ok(answers.into_iter().flatten().collect())
+}
+
+/// Takes in those of `requests` that are not among `refused`, whose rejects nothing has room for.
+fn take_sound_ones(
+    target: &mut dyn Target,
+    rules: &RowRules,
+    requests: &[&RowsRequest],
+    refused: &[&RowsRequest],
+) -> Result<Vec<RowsAnswer>> {
+    // What was learned of their rows is not true.
+    positions(requests).for_each(|position| rules.trust.lose(position));
+    let is_refused = |request: &RowsRequest| refused.iter().any(|other| std::ptr::eq(*other, request));
+    let rest: Vec<&RowsRequest> = requests.iter().copied().filter(|request| !is_refused(request)).collect();
+    let taken = if rest.is_empty() { Vec::new() } else { attempt_group(target, rules, &rest, false)? };
+    let mut taken = taken.into_iter();
+    let answer = |request: &&RowsRequest| {
+        if is_refused(request) { Some(RowsAnswer::QuarantineFull) } else { taken.next() }
+    };
+    Ok(requests.iter().filter_map(answer).collect())
 }
 
 /// For each batch of each request its request and its place among its batches.
@@ -152,6 +178,12 @@ impl<'r> Slots<'r> {
             (0..request.batches.len()).map(|batch| (at, *request, batch)).collect::<Vec<_>>()
         };
         Self(requests.iter().enumerate().flat_map(of_request).collect())
+    }
+
+    /// The requests that have rejects.
+    fn requests_with_rejects(&self, booked: &[Slot]) -> Vec<&'r RowsRequest> {
+        let with_rejects = self.0.iter().zip(booked).filter(|(_, slot)| !slot.rejects.is_empty());
+        with_rejects.map(|((_, request, _), _)| *request).collect()
     }
 
     fn position(&self, slot: usize) -> usize {

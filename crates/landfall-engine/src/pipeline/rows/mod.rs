@@ -9,6 +9,7 @@ mod account;
 mod answers;
 mod group;
 mod own_parents;
+mod room;
 mod rules;
 mod trust;
 

@@ -13,6 +13,7 @@ use landfall_core::{
 
 use super::{
     super::{known::rules_digest, layout::Layout, opened::RecordRules},
+    room::RejectRoom,
     trust::Trust,
 };
 use crate::{
@@ -65,6 +66,7 @@ pub struct RowRules {
     pub(super) tables: Vec<Table>,
     each: Vec<TableRules>,
     pub(super) trust: Trust,
+    pub(super) room: RejectRoom,
 }
 
 /// The rules of one table.
@@ -101,7 +103,13 @@ impl RowRules {
         });
         let each = each.collect::<Result<_>>()?;
         let trust = Trust::new(&tables);
-        Ok(Self { project, tables, each, trust })
+        Ok(Self { project, tables, each, trust, room: RejectRoom::default() })
+    }
+
+    /// The same, where all open rejects of the project may have at most `most` bytes.
+    #[must_use]
+    pub fn with_reject_bytes(self, most: u64) -> Self {
+        Self { room: RejectRoom::of(most), ..self }
     }
 
     /// The project.

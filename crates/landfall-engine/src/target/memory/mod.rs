@@ -267,6 +267,9 @@ macro_rules! read_through {
                     Ok(filter.limit.map_or(count, |limit| count.min(limit)))
                 })
             }
+            fn open_reject_bytes(&self) -> Result<u64> {
+                self.view(|view| Ok(view.state.quarantine.open_bytes()))
+            }
             fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
                 self.view(|view| Ok(view.state.quarantine.groups(filter, &view.state.loads)))
             }

@@ -36,6 +36,8 @@ struct Kept {
     waiting: bool,
     /// The bytes behind the first [`Reject::RAW_LIMIT`], by their part.
     parts: BTreeMap<u64, Vec<u8>>,
+    /// About the bytes that it takes.
+    bytes: u64,
 }
 
 impl Quarantine {
@@ -57,6 +59,7 @@ impl Quarantine {
             },
             waiting: new.waiting(),
             parts: BTreeMap::new(),
+            bytes: new.kept_bytes(),
         };
         (0..).zip(new.raw.held().chunks(Reject::RAW_LIMIT)).for_each(|(part, bytes)| kept.append(part, bytes));
         self.rejects.insert(self.last, Arc::new(kept));
@@ -144,6 +147,12 @@ impl Quarantine {
     ) -> impl Iterator<Item = &'q Reject> {
         let wanted = move |kept: &&Arc<Kept>| kept.is_wanted(filter) && (!filter.waiting || kept.waits(loads));
         self.rejects.values().filter(wanted).map(|kept| &kept.reject)
+    }
+
+    /// About the bytes that all open rejects take.
+    pub(super) fn open_bytes(&self) -> u64 {
+        let open = self.rejects.values().filter(|kept| kept.reject.state == RejectState::Open);
+        open.map(|kept| kept.bytes).sum()
     }
 
     /// The rejects that `filter` wants by cause, the largest group first.

@@ -89,10 +89,17 @@ const MIGRATIONS: &[&[&str]] = &[
         entered_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
         KEY landfall_commits_entered (entered_at)
     ) {form}"],
+    &[
+        "ALTER TABLE landfall_rejects ADD COLUMN kept_bytes BIGINT NOT NULL DEFAULT 0",
+        "UPDATE landfall_rejects AS r SET r.kept_bytes = length(r.raw) + length(r.errors) + coalesce((
+            SELECT sum(length(p.bytes)) FROM landfall_reject_parts AS p WHERE p.reject_id = r.reject_id
+        ), 0)",
+        "CREATE INDEX landfall_rejects_state ON landfall_rejects (state, reject_id, table_name, kept_bytes)",
+    ],
 ];
 
-/// What the server says where an index is there already; not all of them know `IF NOT EXISTS` for one.
-const INDEX_THERE: u16 = 1061;
+/// What the server says where a column or an index is there already; not all of them know `IF NOT EXISTS` for one.
+const THERE: [u16; 2] = [1060, 1061];
 
 /// Brings Landfall's own tables to this version.
 pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
@@ -114,7 +121,7 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
         for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
             for statement in *statements {
                 match connection.run(&statement.replace("{form}", &form)) {
-                    Err(Mysql::MySqlError(error)) if error.code == INDEX_THERE => {}
+                    Err(Mysql::MySqlError(error)) if THERE.contains(&error.code) => {}
                     outcome => drop(outcome.context(doing)?),
                 }
             }

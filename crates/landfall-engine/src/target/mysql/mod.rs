@@ -240,6 +240,9 @@ macro_rules! read_through {
             fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
                 self.$ask(|$connection| quarantine::count(&Own::new($own), filter))
             }
+            fn open_reject_bytes(&self) -> Result<u64> {
+                self.$ask(|$connection| quarantine::open_bytes(&Own::new($own)))
+            }
             fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
                 self.$ask(|$connection| quarantine::groups(&Own::new($own), filter))
             }

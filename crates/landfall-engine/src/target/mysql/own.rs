@@ -41,7 +41,15 @@ static MYSQL: LazyLock<Spelling> = LazyLock::new(|| spelling(errors!("utf8mb4_09
 static MARIADB: LazyLock<Spelling> = LazyLock::new(|| spelling(errors!("utf8mb4_nopad_bin")));
 
 fn spelling(errors: &'static str) -> Spelling {
-    Spelling { own: "landfall_".into(), or_nothing: "", errors, code: "e.code", field: "e.field", value: "e.value" }
+    Spelling {
+        own: "landfall_".into(),
+        or_nothing: "",
+        integer: "SIGNED",
+        errors,
+        code: "e.code",
+        field: "e.field",
+        value: "e.value",
+    }
 }
 
 /// The table that is made last: each commits by itself, so that a process which dies leaves those before it.

@@ -114,6 +114,13 @@ const MIGRATIONS: &[&str] = &[
         entered_at timestamptz NOT NULL DEFAULT pg_catalog.now()
     );
 ",
+    "
+    ALTER TABLE own.rejects ADD COLUMN kept_bytes bigint NOT NULL DEFAULT 0;
+    UPDATE own.rejects AS r SET kept_bytes = length(r.raw) + octet_length(r.errors) + coalesce((
+        SELECT sum(length(p.bytes)) FROM own.reject_parts AS p WHERE p.reject_id = r.reject_id
+    ), 0);
+    CREATE INDEX rejects_state ON own.rejects (state, reject_id, table_name, kept_bytes);
+",
 ];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: one waits for the other.

@@ -181,6 +181,7 @@ fn spelling(own: &str) -> Spelling {
     Spelling {
         own: format!("{}.", super::ddl::quoted(own)),
         or_nothing: " ON CONFLICT DO NOTHING",
+        integer: "bigint",
         // JSON may have a NUL in it, text may not.
         errors: r"pg_catalog.json_array_elements(pg_catalog.replace(r.errors, '\u0000', '\ufffd')::json) AS e (value)",
         code: "((e.value ->> 'code') COLLATE \"C\")",

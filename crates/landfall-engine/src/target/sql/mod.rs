@@ -59,6 +59,8 @@ pub(super) struct Spelling {
     pub(super) own: String,
     /// What stands behind an `INSERT` that leaves out rows whose key is taken; empty where that is an error.
     pub(super) or_nothing: &'static str,
+    /// What a number is cast to that has 64 bits.
+    pub(super) integer: &'static str,
     /// The rows of the JSON array in `r.errors`, as a table `e`.
     pub(super) errors: &'static str,
     /// Code, field and value of a row of that table.

@@ -14,8 +14,19 @@ use crate::{
 };
 
 /// The columns of a new reject, in the order of [`values`].
-pub(in crate::target) const COLUMNS: [&str; 10] =
-    ["load_id", "table_name", "record", "line", "byte_offset", "length", "raw", "errors", "waiting", "state"];
+pub(in crate::target) const COLUMNS: [&str; 11] = [
+    "load_id",
+    "table_name",
+    "record",
+    "line",
+    "byte_offset",
+    "length",
+    "raw",
+    "errors",
+    "waiting",
+    "state",
+    "kept_bytes",
+];
 
 /// Rejects marked or taken out by one statement.
 const REJECTS_PER_STATEMENT: usize = 500;
@@ -39,6 +50,7 @@ pub(in crate::target) fn values<'p>(
         errors.into(),
         reject.waiting().into(),
         reject.state().as_str().into(),
+        reject.kept_bytes().into(),
     ]
 }
 
@@ -144,11 +156,12 @@ pub(in crate::target) fn rejects(connection: &dyn Connection, filter: &RejectFil
     }
     let (condition, values) = condition(connection, filter);
     let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
+    // The page comes first, and then its loads: MariaDB else begins with the loads, and sorts all of their rejects.
     let sql = format!(
         "SELECT r.reject_id, r.load_id, r.table_name, l.source, r.record, r.line, r.byte_offset, r.length, r.raw,
                 r.errors, r.state
-         FROM {} AS r JOIN {} AS l ON l.load_id = r.load_id
-         WHERE {condition} ORDER BY r.reject_id{limit}",
+         FROM (SELECT r.* FROM {} AS r WHERE {condition} ORDER BY r.reject_id{limit}) AS r
+         JOIN {} AS l ON l.load_id = r.load_id ORDER BY r.reject_id",
         connection.spelling().own("rejects"),
         connection.spelling().own("loads")
     );
@@ -200,6 +213,26 @@ pub(in crate::target) fn count(connection: &dyn Connection, filter: &RejectFilte
         Ok(())
     })?;
     Ok(count)
+}
+
+/// About the bytes that all open rejects take.
+pub(in crate::target) fn open_bytes(connection: &dyn Connection) -> Result<u64> {
+    let mut bytes = 0;
+    if !connection.has_own_tables()? {
+        return Ok(bytes);
+    }
+    let spelling = connection.spelling();
+    // A sum is a decimal on servers.
+    let sql = format!(
+        "SELECT CAST(coalesce(sum(kept_bytes), 0) AS {}) FROM {} WHERE state = 'open'",
+        spelling.integer,
+        spelling.own("rejects")
+    );
+    connection.query(&sql, &[], &mut |row| {
+        bytes = row.count()?;
+        Ok(())
+    })?;
+    Ok(bytes)
 }
 
 /// The rejects that `filter` wants, by cause.

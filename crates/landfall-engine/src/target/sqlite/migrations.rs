@@ -79,6 +79,13 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX landfall_loads_sources ON landfall_loads (load_id) WHERE mode <> 'rows';
     CREATE INDEX landfall_rejects_load ON landfall_rejects (load_id, reject_id);
 ",
+    "
+    ALTER TABLE landfall_rejects ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE landfall_rejects SET kept_bytes = length(raw) + length(CAST(errors AS BLOB)) + coalesce((
+        SELECT sum(length(bytes)) FROM landfall_reject_parts AS p WHERE p.reject_id = landfall_rejects.reject_id
+    ), 0);
+    CREATE INDEX landfall_rejects_state ON landfall_rejects (state, reject_id, table_name, kept_bytes);
+",
 ];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the

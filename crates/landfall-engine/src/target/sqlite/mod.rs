@@ -209,6 +209,9 @@ macro_rules! read_through {
             fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
                 quarantine::count(&Own(&self.$field), filter)
             }
+            fn open_reject_bytes(&self) -> Result<u64> {
+                quarantine::open_bytes(&Own(&self.$field))
+            }
             fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
                 quarantine::groups(&Own(&self.$field), filter)
             }

@@ -23,6 +23,7 @@ const DOING: &str = "cannot read or write Landfall's own tables";
 static SPELLING: LazyLock<Spelling> = LazyLock::new(|| Spelling {
     own: "landfall_".into(),
     or_nothing: " ON CONFLICT DO NOTHING",
+    integer: "INTEGER",
     errors: "json_each(r.errors) AS e",
     code: "e.value ->> 'code'",
     field: "e.value ->> 'field'",

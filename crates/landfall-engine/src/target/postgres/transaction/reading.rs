@@ -79,6 +79,10 @@ impl Read for PostgresTransaction<'_> {
         self.own(|own| quarantine::count(own, filter))
     }
 
+    fn open_reject_bytes(&self) -> Result<u64> {
+        self.own(|own| quarantine::open_bytes(own))
+    }
+
     fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
         self.own(|own| quarantine::groups(own, filter))
     }
