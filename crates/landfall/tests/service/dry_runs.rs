@@ -54,7 +54,13 @@ impl Served {
     fn everything(&self) -> Value {
         let rows = |table: &str| self.get(&format!("/v1/tables/{table}/rows")).of(200);
         let counted = self.get("/metrics").text();
-        let counted: Vec<&str> = counted.lines().filter(|line| line.starts_with("landfall_records")).collect();
+        let is_of_loads = |line: &&str| {
+            ["landfall_rows_total{", "landfall_loads_total{", "landfall_reject_errors_total{"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        };
+        let counted: Vec<&str> = counted.lines().filter(is_of_loads).collect();
+        assert!(!counted.is_empty());
         json!({
             "people": rows("people"), "pets": rows("pets"), "loads": self.get("/v1/loads").of(200),
             "rejects": self.get("/v1/rejects").of(200), "released": self.get("/v1/rejects?state=released").of(200),

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod hostile;
 pub(crate) mod permissions;
 pub(crate) mod random;
+pub(crate) mod small_disk;
 pub(crate) mod staff;
 pub(crate) mod teams;
 
