@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{pipeline::Work, timestamp};
+use crate::{origin::Origin, pipeline::Work, timestamp};
 
 /// The number that names a load, from 1.
 pub type LoadId = i64;
@@ -37,6 +37,12 @@ impl LoadState {
             Self::Abandoned => "abandoned",
             Self::Known => "known",
         }
+    }
+
+    /// Whether the same command resumes a load in this state.
+    #[must_use]
+    pub const fn is_resumable(self) -> bool {
+        matches!(self, Self::Running | Self::Stopped)
     }
 
     /// The state written as `text`.
@@ -167,8 +173,18 @@ pub struct LoadFilter {
     pub id: Option<LoadId>,
     /// Into this table.
     pub table: Option<String>,
+    /// Of the source that is called so.
+    pub source: Option<String>,
+    /// Whose digest covers so many bytes.
+    pub digested: Option<u64>,
+    /// Whose digest is one of these.
+    pub digests: Option<Vec<String>>,
+    /// With this mode.
+    pub mode: Option<Mode>,
     /// In this state.
     pub state: Option<LoadState>,
+    /// Only those that the same command would resume.
+    pub resumable: bool,
     /// Loads of rows that were sent to the service: only those, or all but those.
     pub rows: Option<bool>,
     /// Only those with a greater number: to page.
@@ -183,15 +199,27 @@ pub struct LoadFilter {
 
 impl LoadFilter {
     /// The loads of sources into `table`: those that can be known again by their content.
-    pub(crate) fn of_sources(table: &str) -> Self {
+    #[must_use]
+    pub fn of_sources(table: &str) -> Self {
         Self { table: Some(table.to_owned()), rows: Some(false), ..Self::default() }
+    }
+
+    /// The loads into `table` of the source that is called `source`.
+    #[must_use]
+    pub fn of_source(table: &str, source: &str) -> Self {
+        Self { source: Some(source.to_owned()), ..Self::of_sources(table) }
     }
 
     /// Whether it wants `entry`, the limit aside.
     pub(crate) fn wants(&self, entry: &LoadEntry) -> bool {
         self.id.is_none_or(|id| id == entry.id)
             && self.table.as_ref().is_none_or(|table| *table == entry.table)
+            && self.source.as_ref().is_none_or(|source| *source == entry.source)
+            && self.digested.is_none_or(|digested| digested == entry.digested)
+            && self.digests.as_ref().is_none_or(|digests| digests.contains(&entry.digest))
+            && self.mode.is_none_or(|mode| mode == entry.mode)
             && self.state.is_none_or(|state| state == entry.state)
+            && (!self.resumable || entry.state.is_resumable())
             && self.rows.is_none_or(|rows| rows == (entry.mode == Mode::Rows))
             && entry.id > self.after
             && self.before.is_none_or(|before| entry.id < before)
@@ -207,6 +235,8 @@ pub struct LoadEntry {
     pub table: String,
     /// The source as the user knows it.
     pub source: String,
+    /// Where its rows come from.
+    pub origin: Origin,
     /// How the load treats what the table holds.
     pub mode: Mode,
     /// What it does with conflicting rows.
@@ -243,6 +273,11 @@ impl LoadEntry {
             id: 0,
             table: table.to_owned(),
             source: source.to_owned(),
+            origin: match mode {
+                Mode::Retry => Origin::Quarantine,
+                Mode::Rows => Origin::Rows,
+                Mode::Append | Mode::Upsert | Mode::Replace => Origin::File,
+            },
             mode,
             on_conflict,
             record_bytes: Work::RECORD_BYTES as u64,

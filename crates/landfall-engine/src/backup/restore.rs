@@ -13,6 +13,7 @@ use crate::{
     avro::{check, read_schema},
     error::{Error, Result, TargetErrorKind},
     ledger::{Mode, OnConflict},
+    origin::Origin,
     pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, Work, can_dry_run, load_sources},
     project::Project,
     source::Source,
@@ -24,8 +25,25 @@ use crate::{
 pub enum From {
     /// The tables of a set.
     Set(SetId),
-    /// One table from a file, known by this name.
-    File(String, PathBuf),
+    /// One table from a file.
+    File {
+        /// The name by which the user and the ledger know it.
+        name: String,
+        /// Where it comes from.
+        origin: Origin,
+        /// Where it is.
+        path: PathBuf,
+    },
+}
+
+/// A file that is to be restored.
+#[derive(Debug)]
+struct RestoredFile<'f> {
+    name: &'f str,
+    origin: Origin,
+    path: &'f PathBuf,
+    /// What the manifest says of it, if it is of a set.
+    entry: Option<&'f TableEntry>,
 }
 
 /// What is asked of a restore.
@@ -116,12 +134,13 @@ impl Restore {
         };
         match from {
             From::Set(set) => restore.prepare_set(project, store, positions, set, options, observer)?,
-            From::File(name, path) => {
+            From::File { name, origin, path } => {
                 let [position] = positions[..] else {
                     return Err(Error::Usage("one file is restored into one table: name just one".into()));
                 };
                 restore.outcome.location.clone_from(name);
-                restore.add(project, position, (name, path), None, options, observer)?;
+                let file = RestoredFile { name, origin: *origin, path, entry: None };
+                restore.add(project, position, &file, options, observer)?;
             }
         }
         Ok(restore)
@@ -155,8 +174,9 @@ impl Restore {
                 return Err(Error::source(format!("the backup set {set}"), reason));
             };
             let file = store.file(set, entry)?;
-            let source = format!("{}{set}/{}", Source::BACKUP, super::file_of(name));
-            self.add(project, position, (&source, &file.path), Some(entry), options, observer)?;
+            let source = Origin::backup_name(&set.to_string(), &super::file_of(name));
+            let found = RestoredFile { name: &source, origin: Origin::Backup, path: &file.path, entry: Some(entry) };
+            self.add(project, position, &found, options, observer)?;
             self.fetched.push(file);
         }
         Ok(())
@@ -167,11 +187,11 @@ impl Restore {
         &mut self,
         project: &Project,
         position: usize,
-        (name, path): (&str, &PathBuf),
-        entry: Option<&TableEntry>,
+        file: &RestoredFile<'_>,
         options: &RestoreOptions,
         observer: &dyn Observer,
     ) -> Result<()> {
+        let &RestoredFile { name, origin, path, entry } = file;
         let resource = &project.package.resources[position];
         observer.begins(&resource.name, name);
         let failed = |error: std::io::Error| Error::source(name, error);
@@ -200,6 +220,7 @@ impl Restore {
             missing: reading.missing().to_vec(),
         });
         let source = Source::avro(name, path, reading);
+        let source = source.with_origin(origin);
         self.sources.push((position, if entry.is_some() { source.verbatim() } else { source }));
         Ok(())
     }

@@ -21,6 +21,7 @@ use landfall_core::reject::{CellError, ErrorCode};
 use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
+    origin::QUARANTINE,
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
     target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
@@ -299,7 +300,7 @@ fn release(
     numbers: &[RejectId],
 ) -> Result<Option<LoadOutcome>> {
     let started = Instant::now();
-    let mut entry = LoadEntry::new(&table.name, "quarantine", Mode::Retry, OnConflict::Reject);
+    let mut entry = LoadEntry::new(&table.name, QUARANTINE, Mode::Retry, OnConflict::Reject);
     let mut reasons = Reasons::default();
     for &id in numbers {
         let Some(reject) = open(&*transaction, id)? else { continue };

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{load::Session, plan::Step};
+use super::{ledger_questions::has_load_of_any, load::Session, plan::Step};
 use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter, Mode, OnConflict},
@@ -67,8 +67,7 @@ impl Building {
         target.prepare(&tables)?;
         if build {
             let table = &session.tables[step.position];
-            let own = |name: &str| step.sources.iter().any(|source| source.name == name);
-            let resumes = target.loads_of(&LoadFilter::of_sources(&table.name))?.iter().any(|entry| own(&entry.source));
+            let resumes = has_load_of_any(&*target, &table.name, &step.sources)?;
             target.build(table, resumes)?;
         }
         Ok(())
@@ -88,7 +87,8 @@ fn is_of_others(session: &Session<'_>, target: &dyn Target, step: &Step) -> Resu
     if !target.is_aside(table)? {
         return Ok(false);
     }
-    let last = target.loads_of(&LoadFilter::of_sources(&table.name))?.pop();
+    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::of_sources(&table.name) };
+    let last = target.loads_of(&newest)?.pop();
     let own = |entry: &LoadEntry| step.sources.iter().any(|source| source.name == entry.source);
     Ok(!last.is_some_and(|entry| own(&entry) && (entry.mode == Mode::Replace || step.sources.len() > 1)))
 }

@@ -7,8 +7,10 @@ use super::{
     adopt::release_waiting,
     building::Building,
     check::{WithoutRows, check_steps},
-    known::Purpose,
-    load::{Session, load_source},
+    keys::will_be_asked,
+    known::{Purpose, SOURCES_PER_QUESTION, known_small_sources},
+    layout::written,
+    load::{Session, known_outcome, load_source, records_of},
     plan::{Step, ordered, plan},
     preflight::check_before,
     resume::end_early,
@@ -98,9 +100,10 @@ pub fn release(target: &mut dyn Target, project: &Project, outcomes: &[LoadOutco
 pub fn stop(target: &mut dyn Target, project: &Project, table: &str, source: &str) -> Result<()> {
     let tables = project.tables();
     let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
-    let entries = target.loads_of(&LoadFilter { state: Some(LoadState::Running), ..LoadFilter::of_sources(table) })?;
+    let running = LoadFilter { state: Some(LoadState::Running), ..LoadFilter::of_source(table, source) };
+    let entries = target.loads_of(&running)?;
     let mut writer = Writer::Each(&mut *target);
-    for entry in entries.into_iter().filter(|entry| entry.source == source) {
+    for entry in entries {
         end_early(&session, &mut writer, entry, LoadState::Stopped)?;
     }
     drop(writer);
@@ -174,28 +177,72 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
     let mut plan = Building::plan(session, target, steps)?;
     for step in steps {
         plan.begin(session, target, step)?;
-        let mut mode = session.options.mode;
-        for source in &step.sources {
-            let purpose = match mode {
-                Mode::Replace if target.row_count(&session.tables[step.position])? > 0 => Purpose::GoesOn,
-                Mode::Replace => Purpose::FillsEmpty,
-                _ => Purpose::Adds,
-            };
-            let mut writer = Writer::Each(target);
-            let (_, mut outcome) = load_source(session, &mut writer, step.position, source, (mode, purpose), None)?;
-            // A table that is being made had no rows before.
-            outcome.removed = (mode == Mode::Replace && outcome.state != LoadState::Known).then_some(0);
-            mode = following(mode);
-            let stopped = outcome.state == LoadState::Stopped;
-            outcomes.push(outcome);
-            if stopped {
-                return Ok(outcomes);
-            }
+        load_step(session, target, step, &mut outcomes)?;
+        if outcomes.last().is_some_and(|outcome| outcome.state == LoadState::Stopped) {
+            return Ok(outcomes);
         }
         target.finish(&session.tables[step.position])?;
     }
     target.prepare(session.tables)?;
     Ok(outcomes)
+}
+
+/// Loads the sources of a step one after the other, until one stops.
+fn load_step(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    step: &Step,
+    outcomes: &mut Vec<LoadOutcome>,
+) -> Result<()> {
+    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
+    let mut mode = session.options.mode;
+    for sources in step.sources.chunks(SOURCES_PER_QUESTION) {
+        let mut known = vec![None; sources.len()];
+        if mode != Mode::Replace {
+            known = known_small_sources(&*target, &resource, sources, session.options)?;
+        }
+        for (source, known) in sources.iter().zip(known) {
+            let outcome = match known {
+                Some(entry) => {
+                    session.observer.begins(&resource.name, &source.name);
+                    known_outcome(entry, source).1
+                }
+                None => load_new_source(session, target, step.position, source, mode)?,
+            };
+            mode = following(mode);
+            let stopped = outcome.state == LoadState::Stopped;
+            outcomes.push(outcome);
+            if stopped {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Loads one source of a step.
+fn load_new_source(
+    session: &Session<'_>,
+    target: &mut dyn Target,
+    position: usize,
+    source: &Source,
+    mode: Mode,
+) -> Result<LoadOutcome> {
+    let table = &session.tables[position];
+    let purpose = match mode {
+        Mode::Replace if target.row_count_within(table, 1)? > 0 => Purpose::GoesOn,
+        Mode::Replace => Purpose::FillsEmpty,
+        _ => Purpose::Adds,
+    };
+    // In a table without keys each record of a small source would be put aside first.
+    if purpose == Purpose::Adds && !target.finds(table) && will_be_asked(&*target, table, records_of(source)?)? {
+        target.finish(table)?;
+    }
+    let mut writer = Writer::Each(target);
+    let (_, mut outcome) = load_source(session, &mut writer, position, source, (mode, purpose), None)?;
+    // A table that is being made had no rows before.
+    outcome.removed = (mode == Mode::Replace && outcome.state != LoadState::Known).then_some(0);
+    Ok(outcome)
 }
 
 /// The mode of the sources after the first one: what it left of the table, they add to.

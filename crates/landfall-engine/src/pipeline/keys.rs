@@ -147,10 +147,21 @@ impl Absent {
     }
 }
 
+/// Whether a table with `held` rows is rather asked for each key of `expected` records than read.
+fn is_rather_asked(held: u64, expected: u64) -> bool {
+    held > expected.saturating_mul(ASK_FROM)
+}
+
+/// Whether the rows of `table` will be looked for by the keys of about `expected` records.
+pub(super) fn will_be_asked(read: &dyn Read, table: &Table, expected: u64) -> Result<bool> {
+    let most = expected.saturating_mul(ASK_FROM).saturating_add(1);
+    Ok(is_rather_asked(read.row_count_within(table, most)?, expected))
+}
+
 impl Keys {
     /// The keys of `table`, with what the target holds; about `expected` records are to come.
     pub(super) fn open(read: &dyn Read, table: &Table, tables: &[Table], expected: u64) -> Result<Self> {
-        let held = read.row_count(table)?;
+        let held = read.row_count_within(table, expected.saturating_mul(ASK_FROM).saturating_add(1))?;
         let mut uniques = uniques(table);
         for unique in &mut uniques {
             unique.seen = seen(read, table, &unique.positions, held, expected)?;
@@ -267,7 +278,7 @@ fn is_integer(table: &Table, positions: &[usize]) -> bool {
 
 /// What `table` holds of the key at `positions`.
 fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected: u64) -> Result<SeenKeys> {
-    if held > expected.saturating_mul(ASK_FROM) {
+    if is_rather_asked(held, expected) {
         return Ok(SeenKeys::Unknown);
     }
     let mut seen = SeenKeys::new(is_integer(table, positions));
@@ -283,8 +294,8 @@ fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected
 
 /// The keys of a parent table.
 pub(super) fn parents(read: &dyn Read, parent: &Table, positions: &[usize], expected: u64) -> Result<ParentSet> {
-    let held = read.row_count(parent)?;
-    if held > MOST_PARENTS || held > expected.saturating_mul(ASK_FROM).max(10_000) {
+    let most = expected.saturating_mul(ASK_FROM).clamp(10_000, MOST_PARENTS);
+    if read.row_count_within(parent, most + 1)? > most {
         return Ok(ParentSet::unknown());
     }
     fill(read, parent, positions, ParentSet::default())

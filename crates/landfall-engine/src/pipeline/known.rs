@@ -2,10 +2,14 @@
 
 use landfall_core::schema::Resource;
 
-use super::LoadOptions;
+use super::{
+    LoadOptions,
+    ledger_questions::{newest_load, since_last_replace},
+};
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
+    rules_digest::RulesDigest,
     source::{Source, digest_of},
     target::Read,
 };
@@ -22,20 +26,6 @@ pub(super) enum Knowledge {
     Changed(Box<LoadEntry>),
 }
 
-/// The rules of `resource` as a digest: a load under other rules may end otherwise.
-pub(crate) fn rules_digest(resource: &Resource) -> String {
-    let Resource { schema, dialect, encoding, .. } = resource;
-    let untold = |field: &landfall_core::schema::Field| landfall_core::schema::Field {
-        title: None,
-        description: None,
-        ..field.clone()
-    };
-    let fields: Vec<_> = schema.fields.iter().map(untold).collect();
-    let keys = (&schema.primary_key, &schema.unique_keys, &schema.foreign_keys, schema.fields_match);
-    let text = format!("{fields:?}{keys:?}{dialect:?}{encoding:?}");
-    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
-}
-
 /// What a load finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -47,56 +37,116 @@ pub(super) enum Purpose {
     GoesOn,
 }
 
-/// What the ledger, whose entries are `entries`, knows of `source` for the table of `resource`.
+/// What the ledger of `read` knows of `source` for the table of `resource`, and the number of the newest load of a source of that name.
 pub(super) fn knowledge(
-    entries: Vec<LoadEntry>,
+    read: &dyn Read,
     resource: &Resource,
     source: &Source,
     options: &LoadOptions,
     purpose: Purpose,
-) -> Result<Knowledge> {
+) -> Result<(Knowledge, LoadId)> {
     if purpose == Purpose::FillsEmpty {
         // Whatever was loaded before.
-        return Ok(Knowledge::New);
+        let newest = newest_load(read, &resource.name, &source.name)?;
+        return Ok((Knowledge::New, newest.map_or(0, |entry| entry.id)));
     }
-    let forced = options.force || options.force_keyed && !is_keyless(resource);
-    let force = forced && purpose != Purpose::GoesOn;
-    let entries = current(entries, &resource.name);
-    let rules = rules_digest(resource);
-    let alike = |entry: &&LoadEntry| is_alike(entry, &rules, options);
-    // Rejects that were released later may be of whichever load.
-    let was_released = entries.iter().any(|entry| entry.mode == Mode::Retry && entry.counts.inserted > 0);
-    let has_rows = |entry: &&LoadEntry| entry.counts.inserted > 0 || was_released;
-    if !force && let Some(entry) = loaded(&entries, resource, source, &alike)? {
-        return Ok(Knowledge::Loaded(Box::new(entry)));
+    let of_source = newest_first(read, resource, source)?;
+    let known_to = of_source.first().map_or(0, |entry| entry.id);
+    let mut complete = Vec::new();
+    if purpose == Purpose::GoesOn || !is_forced(resource, options) {
+        complete = complete_loads(read, resource, source)?;
     }
-    if !force
-        && is_keyless(resource)
-        && let Some(entry) = loaded(&entries, resource, source, &has_rows)?
-    {
-        return Err(doubled(source, &entry));
+    // Most often the source is new, and nothing more need be asked.
+    if of_source.is_empty() && complete.is_empty() {
+        return Ok((Knowledge::New, known_to));
     }
-    let open = |entry: &&LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
-    let Some(entry) = entries.iter().rev().filter(open).find(|entry| entry.source == source.name) else {
-        return Ok(Knowledge::New);
-    };
+    let since = since_last_replace(read, &resource.name)?;
+    let rules = RulesDigest::of(resource);
+    complete.retain(|entry| entry.id > since);
+    if let Some(entry) = complete.iter().find(|entry| is_alike(entry, &rules, options)) {
+        return Ok((Knowledge::Loaded(Box::new(entry.clone())), known_to));
+    }
+    if is_keyless(resource) && !complete.is_empty() {
+        // Rejects that were released later may be of whichever load.
+        let retries = LoadFilter { mode: Some(Mode::Retry), after: since, ..LoadFilter::of_sources(&resource.name) };
+        let was_released = read.loads_of(&retries)?.iter().any(|entry| entry.counts.inserted > 0);
+        if let Some(entry) = complete.iter().find(|entry| entry.counts.inserted > 0 || was_released) {
+            return Err(doubled(source, entry));
+        }
+    }
+    let interrupted = |entry: &LoadEntry| entry.id > since && entry.state.is_resumable();
+    let Some(entry) = of_source.into_iter().find(interrupted) else { return Ok((Knowledge::New, known_to)) };
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
-        && alike(&entry)
+        && is_alike(&entry, &rules, options)
         && entry.record_bytes == options.work.record_bytes as u64
         && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
-    let entry = Box::new(entry.clone());
-    Ok(if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) })
+    let entry = Box::new(entry);
+    Ok((if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) }, known_to))
+}
+
+/// Whether content is loaded again that was loaded before.
+fn is_forced(resource: &Resource, options: &LoadOptions) -> bool {
+    options.force || options.force_keyed && !is_keyless(resource)
+}
+
+/// Sources that are read for their digest without a question before: no longer than a question takes.
+const SMALL: u64 = 64 << 10;
+
+/// Sources of one question.
+pub(super) const SOURCES_PER_QUESTION: usize = 256;
+
+/// For each of `sources` that is small the load of its content by the same rules, where there was one: one question for all of them,
+/// since each takes longer than to read a small file.
+pub(super) fn known_small_sources(
+    read: &dyn Read,
+    resource: &Resource,
+    sources: &[Source],
+    options: &LoadOptions,
+) -> Result<Vec<Option<LoadEntry>>> {
+    let mut known = vec![None; sources.len()];
+    if is_forced(resource, options) || sources.len() < 2 {
+        return Ok(known);
+    }
+    let mut digests: Vec<Option<String>> = Vec::with_capacity(sources.len());
+    for source in sources {
+        digests.push(if source.stamp()?.size <= SMALL { Some(digest_of(source, None)?.0) } else { None });
+    }
+    let since = since_last_replace(read, &resource.name)?;
+    let filter = LoadFilter {
+        state: Some(LoadState::Complete),
+        after: since,
+        digests: Some(digests.iter().flatten().cloned().collect()),
+        ..LoadFilter::of_sources(&resource.name)
+    };
+    if filter.digests.as_ref().is_none_or(Vec::is_empty) {
+        return Ok(known);
+    }
+    let rules = RulesDigest::of(resource);
+    let keyless = is_keyless(resource);
+    for entry in read.loads_of(&filter)? {
+        let is_of = |at: &usize| {
+            digests[*at].as_ref() == Some(&entry.digest) && (!keyless || sources[*at].name == entry.source)
+        };
+        if entry.mode != Mode::Retry && is_alike(&entry, &rules, options) {
+            for at in (0..sources.len()).filter(is_of) {
+                known[at].get_or_insert_with(|| entry.clone());
+            }
+        }
+    }
+    Ok(known)
 }
 
 /// Refuses to go on with `entry`, which has just been entered in the ledger, where another process has entered a load of the
 /// same source since the ledger was read up to the entry `known`: its rows would come twice.
 pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> Result<()> {
-    let races = |other: &LoadEntry| {
-        let same = other.table == entry.table && other.source == entry.source && other.mode != Mode::Retry;
-        same && other.id > known && other.id != entry.id && other.state != LoadState::RolledBack
-    };
-    if entry.mode == Mode::Replace || !read.loads_of(&LoadFilter::of_sources(&entry.table))?.iter().any(races) {
+    if entry.mode == Mode::Replace {
+        return Ok(());
+    }
+    let since = LoadFilter { after: known, ..LoadFilter::of_source(&entry.table, &entry.source) };
+    let races =
+        |other: &LoadEntry| other.mode != Mode::Retry && other.id != entry.id && other.state != LoadState::RolledBack;
+    if !read.loads_of(&since)?.iter().any(races) {
         return Ok(());
     }
     let message = format!(
@@ -107,8 +157,8 @@ pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> 
 }
 
 /// Whether a load by `rules` with `options` would decide as `entry` did.
-fn is_alike(entry: &LoadEntry, rules: &str, options: &LoadOptions) -> bool {
-    entry.rules == rules && entry.on_conflict == options.on_conflict
+fn is_alike(entry: &LoadEntry, rules: &RulesDigest, options: &LoadOptions) -> bool {
+    rules.matches(&entry.rules) && entry.on_conflict == options.on_conflict
 }
 
 /// The loads of `table` that its rows come from: those since it was last replaced.
@@ -118,27 +168,32 @@ pub(crate) fn current(entries: Vec<LoadEntry>, table: &str) -> Vec<LoadEntry> {
     entries.split_off(replaced.unwrap_or(0))
 }
 
-/// The complete load of the same content, where there is one.
-fn loaded(
-    entries: &[LoadEntry],
-    resource: &Resource,
-    source: &Source,
-    alike: &dyn Fn(&&LoadEntry) -> bool,
-) -> Result<Option<LoadEntry>> {
-    let complete = |entry: &&LoadEntry| entry.state == LoadState::Complete && entry.mode != Mode::Retry && alike(entry);
-    let mut candidates: Vec<&LoadEntry> = entries.iter().filter(complete).collect();
-    if is_keyless(resource) {
+/// The loads of a source of this name, the newest first.
+fn newest_first(read: &dyn Read, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
+    read.loads_of(&LoadFilter { newest_first: true, ..LoadFilter::of_source(&resource.name, &source.name) })
+}
+
+/// The complete loads of the same content, oldest first.
+fn complete_loads(read: &dyn Read, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
+    let mut alike = LoadFilter {
+        state: Some(LoadState::Complete),
         // Two files with the same bytes are two lots of rows, where no key says that they are the same.
-        candidates.retain(|entry| entry.source == source.name);
-    }
+        source: is_keyless(resource).then(|| source.name.clone()),
+        ..LoadFilter::of_sources(&resource.name)
+    };
     let size = source.stamp()?.size;
-    let compressed = source.open()?.is_compressed();
-    candidates.retain(|entry| compressed || entry.digested == size);
-    if candidates.is_empty() {
-        return Ok(None);
+    if size > SMALL {
+        // How many bytes a compressed file gives is only known once it is read.
+        let digested = (!source.open()?.is_compressed()).then_some(size);
+        if read.loads_of(&LoadFilter { digested, limit: Some(1), ..alike.clone() })?.is_empty() {
+            return Ok(Vec::new());
+        }
     }
-    let (digest, _) = digest_of(source, None)?;
-    Ok(candidates.into_iter().find(|entry| entry.digest == digest).cloned())
+    // Without the size: a database might look through all loads of that size instead.
+    alike.digests = Some(vec![digest_of(source, None)?.0]);
+    let mut found = read.loads_of(&alike)?;
+    found.retain(|entry| entry.mode != Mode::Retry);
+    Ok(found)
 }
 
 /// The loads of the last replace, where it was one of just `sources` as they are now, and nothing was loaded since.
@@ -148,8 +203,11 @@ pub(super) fn replaced(
     sources: &[Source],
     options: &LoadOptions,
 ) -> Result<Option<Vec<LoadEntry>>> {
-    let entries = current(read.loads_of(&LoadFilter::of_sources(&resource.name))?, &resource.name);
-    let rules = rules_digest(resource);
+    let since = since_last_replace(read, &resource.name)?;
+    // One more than would do tells that there are too many.
+    let limit = Some(sources.len() as u64 + 1);
+    let entries = read.loads_of(&LoadFilter { after: since, limit, ..LoadFilter::of_sources(&resource.name) })?;
+    let rules = RulesDigest::of(resource);
     let alike = |entry: &LoadEntry| {
         entry.state == LoadState::Complete && entry.mode != Mode::Retry && is_alike(entry, &rules, options)
     };

@@ -10,7 +10,7 @@ use super::{
     blocks::{Blocks, ReadBlock, read_blocks},
     chunk::{Chunk, Rules, Tally, hold_parents},
     keys::Keys,
-    known::{Knowledge, Purpose, knowledge, refuse_race, refuse_twice, rules_digest},
+    known::{Knowledge, Purpose, knowledge, refuse_race, refuse_twice},
     layout::written,
     opened::Opened,
     preflight::refuse_nothing,
@@ -24,9 +24,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
+    origin::Origin,
     project::Project,
     quarantine::{ClosedRejects, Closing, RejectFilter},
+    rules_digest::RulesDigest,
     source::{Source, Stamp},
     target::{Fence, Pace, Read, Table, Transaction},
     timestamp,
@@ -34,6 +36,11 @@ use crate::{
 
 /// Bytes of a record, roughly: to guess how many there are.
 const RECORD_BYTES: u64 = 40;
+
+/// About how many records `source` has.
+pub(super) fn records_of(source: &Source) -> Result<u64> {
+    Ok(source.stamp()?.size / RECORD_BYTES + 1)
+}
 
 /// What all loads of a command share.
 pub(super) struct Session<'s> {
@@ -62,10 +69,9 @@ pub(super) fn load_source(
     let mut attempt = 1;
     let mut before = None;
     let (entry, outcome) = loop {
-        let entries = writer.read().loads_of(&LoadFilter::of_sources(&resource.name))?;
-        let known_to = entries.last().map_or(0, |entry| entry.id);
-        let entry = match knowledge(entries, resource, source, session.options, purpose)? {
-            Knowledge::Loaded(entry) => return Ok(known(*entry, source)),
+        let (knowledge, known_to) = knowledge(writer.read(), resource, source, session.options, purpose)?;
+        let entry = match knowledge {
+            Knowledge::Loaded(entry) => return Ok(known_outcome(*entry, source)),
             Knowledge::Interrupted(entry) => judged(session, writer, *entry)?,
             Knowledge::Changed(entry) => {
                 refuse_twice(resource, source, &entry)?;
@@ -96,7 +102,7 @@ const fn can_go_on(kind: TargetErrorKind) -> bool {
 }
 
 /// The outcome for content that the ledger knows.
-pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
+pub(super) fn known_outcome(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcome) {
     let outcome = LoadOutcome {
         source: source.name.clone(),
         state: LoadState::Known,
@@ -110,7 +116,7 @@ pub(super) fn known(entry: LoadEntry, source: &Source) -> (LoadEntry, LoadOutcom
 fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
     let entry = LoadEntry::new(&resource.name, &source.name, mode, session.options.on_conflict);
     let record_bytes = session.options.work.record_bytes as u64;
-    LoadEntry { rules: rules_digest(resource), record_bytes, ..entry }
+    LoadEntry { origin: source.origin, rules: RulesDigest::of(resource).text, record_bytes, ..entry }
 }
 
 /// A load under way.
@@ -157,7 +163,7 @@ impl<'r, 's> Run<'r, 's> {
         }
         opened.layout.overrides.clone_from(&session.options.overrides);
         entry.layout = serde_json::to_string(&opened.layout).unwrap_or_default();
-        let mut keys = Keys::open(read, table, session.tables, stamp.size / RECORD_BYTES + 1)?;
+        let mut keys = Keys::open(read, table, session.tables, records_of(source)?)?;
         if pace == Pace::Ahead && !read.finds(table) {
             // What the database refuses later undoes all that came after.
             keys.sketch();
@@ -372,7 +378,7 @@ impl<'r, 's> Run<'r, 's> {
     /// some wait for a parent. What comes through standard input under one name need not be one source.
     fn close_rejects(&mut self, transaction: &mut dyn Transaction) -> Result<()> {
         self.closed_rejects.same_content = transaction.supersede(&self.entry, Closing::SameContent)?;
-        if self.session.options.mode == Mode::Replace && self.entry.source != Source::STANDARD_INPUT {
+        if self.session.options.mode == Mode::Replace && self.entry.origin != Origin::StandardInput {
             self.closed_rejects.same_source = transaction.supersede(&self.entry, Closing::SameSource)?;
         }
         Ok(())

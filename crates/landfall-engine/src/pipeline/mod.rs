@@ -29,6 +29,7 @@ mod key_errors;
 mod keys;
 mod known;
 mod layout;
+mod ledger_questions;
 mod load;
 mod mended;
 mod null_cells;
@@ -64,6 +65,6 @@ pub use rows::{
 };
 
 pub(crate) use adopt::pages;
-pub(crate) use known::{current, rules_digest};
+pub(crate) use known::current;
 pub(crate) use layout::is_of_json;
 pub(crate) use recount::{Recount, recount};

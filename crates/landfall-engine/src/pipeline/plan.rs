@@ -5,6 +5,7 @@ use landfall_core::schema::Package;
 use super::Selection;
 use crate::{
     error::{Error, Result},
+    origin::STANDARD_INPUT,
     project::Project,
     source::Source,
     target::Table,
@@ -49,7 +50,7 @@ fn everything(project: &Project) -> Result<Vec<Step>> {
 }
 
 fn selected(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
-    let piped = |selection: &&Selection| selection.source.as_ref().is_some_and(|source| source.0 == "-");
+    let piped = |selection: &&Selection| selection.source.as_ref().is_some_and(|source| source.0 == STANDARD_INPUT);
     if selections.iter().filter(piped).count() > 1 {
         return Err(Error::Usage("standard input (-) can be the source of one table only".into()));
     }

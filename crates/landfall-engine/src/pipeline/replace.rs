@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadFilter, LoadState},
+    ledger::{LoadEntry, LoadFilter},
     target::{Fence, Pace, Table, Transaction},
 };
 
@@ -101,9 +101,9 @@ pub(super) fn empty_tables(
     may_make_anew: bool,
 ) -> Result<Emptied> {
     let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
-    let open = |entry: &LoadEntry| matches!(entry.state, LoadState::Running | LoadState::Stopped);
     for table in &tables {
-        for entry in writer.read().loads_of(&LoadFilter::of_sources(&table.name))?.into_iter().filter(open) {
+        let interrupted = LoadFilter { resumable: true, ..LoadFilter::of_sources(&table.name) };
+        for entry in writer.read().loads_of(&interrupted)? {
             abandon(session, writer, entry)?;
         }
     }

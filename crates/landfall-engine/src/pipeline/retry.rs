@@ -20,6 +20,7 @@ use crate::{
     document::NewDocument,
     error::{Error, Result},
     ledger::{LoadEntry, Mode, OnConflict},
+    origin::QUARANTINE,
     project::Project,
     quarantine::{Reject, RejectFilter, RejectId, RejectState, is_waiting},
     target::{Fence, Pace, Target, Transaction},
@@ -117,7 +118,7 @@ fn from_quarantine(
             }
             let filter = RejectFilter { table: Some(name), ..filter.clone() };
             let cases = numbers(&*target, &filter)?.into_iter().map(|reject| Case { reject, mended: None }).collect();
-            table(session, target, position, "quarantine", cases, answer)?;
+            table(session, target, position, QUARANTINE, cases, answer)?;
         }
     }
     Ok(())
@@ -135,7 +136,7 @@ fn corrected(
     let row = Exporter::new(session, &*target, &found)?.corrected(&*target, &found, values)?;
     let position = session.project.position(&found.table)?;
     let cases = vec![Case { reject, mended: Some(row) }];
-    table(session, target, position, "quarantine", cases, answer)
+    table(session, target, position, QUARANTINE, cases, answer)
 }
 
 /// Gives the open rejects that `filter` wants up, for `reason`; how many. They stay in the quarantine, and are not tried again.

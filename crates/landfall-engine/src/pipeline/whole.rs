@@ -176,7 +176,7 @@ fn as_known(session: &Session<'_>, step: &Step, entries: Vec<LoadEntry>) -> impl
     let name = &session.project.package.resources[step.position].name;
     entries.into_iter().zip(&step.sources).map(|(entry, source)| {
         session.observer.begins(name, &source.name);
-        let (entry, outcome) = super::load::known(entry, source);
+        let (entry, outcome) = super::load::known_outcome(entry, source);
         (entry, outcome, source.clone())
     })
 }

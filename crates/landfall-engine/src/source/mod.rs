@@ -18,13 +18,18 @@ pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_export};
 pub use input::{Input, copy_range, digest_of};
 pub use resolve::resolve;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    origin::Origin,
+};
 
 /// Something to be read into a table. It can be read several times, and gives the same bytes each time.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The name by which the user and the ledger know it.
     pub name: String,
+    /// Where its bytes come from.
+    pub origin: Origin,
     path: PathBuf,
     /// How its rows are read, where it is an Avro file: its bytes are then those of the rows as JSON.
     avro: Option<Arc<Reading>>,
@@ -43,20 +48,17 @@ pub struct Stamp {
 }
 
 impl Source {
-    /// The name of standard input.
-    pub const STANDARD_INPUT: &str = "-";
-
-    /// What the name of a source begins with that was uploaded; the digest of its bytes follows, so that the same bytes have
-    /// the same name.
-    pub const UPLOAD: &str = "upload:";
-
-    /// What the name of a source begins with that was restored from a backup.
-    pub const BACKUP: &str = "backup:";
-
     /// The file at `path`, known as `name`.
     #[must_use]
     pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), path: path.into(), avro: None, verbatim: false, _spooled: None }
+        let (name, path) = (name.into(), path.into());
+        Self { name, origin: Origin::File, path, avro: None, verbatim: false, _spooled: None }
+    }
+
+    /// The same, which comes from elsewhere.
+    #[must_use]
+    pub fn with_origin(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 
     /// The Avro file at `path`, known as `name`, whose rows are read as `reading` says.

@@ -11,7 +11,10 @@ use landfall_core::schema::SourcePath;
 use tempfile::NamedTempFile;
 
 use super::{Source, exports::is_export};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    origin::{Origin, STANDARD_INPUT},
+};
 
 /// The sources that `spec` means: a file, the files that match a glob (in the order of their names), or standard input
 /// (`-`), which is written to a temporary file so that it can be read twice. Relative paths are taken from `base`; names
@@ -20,7 +23,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// A glob that is malformed or matches nothing, or a file that does not exist.
 pub fn resolve(spec: &SourcePath, base: &Path, home: &Path) -> Result<Vec<Source>> {
-    if spec.0 == "-" {
+    if spec.0 == STANDARD_INPUT {
         return Ok(vec![standard_input()?]);
     }
     let path = base.join(&spec.0);
@@ -63,8 +66,9 @@ fn standard_input() -> Result<Source> {
         file.flush()?;
         Ok(file)
     };
-    let spooled = spool().map_err(|error| Error::source("-", format!("standard input: {error}")))?.into_temp_path();
-    let file = Source::file("-", spooled.to_path_buf());
+    let failed = |error| Error::source(STANDARD_INPUT, format!("standard input: {error}"));
+    let spooled = spool().map_err(failed)?.into_temp_path();
+    let file = Source::file(STANDARD_INPUT, spooled.to_path_buf()).with_origin(Origin::StandardInput);
     Ok(Source { _spooled: Some(Arc::new(spooled)), ..file })
 }
 

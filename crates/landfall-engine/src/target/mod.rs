@@ -159,7 +159,12 @@ pub trait Read {
 
     /// The number of rows of `table`; 0 where it does not exist. Of a table that is being built aside, this and
     /// [`scan`](Self::scan) tell the handle that builds it the rows so far.
-    fn row_count(&self, table: &Table) -> Result<u64>;
+    fn row_count(&self, table: &Table) -> Result<u64> {
+        self.row_count_within(table, u64::MAX)
+    }
+
+    /// The same, and at most `most`: to count all rows of a large table takes long.
+    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64>;
 
     /// What the database cannot hold of the rows of `table`.
     fn limits(&self, _table: &Table) -> TargetLimits {

@@ -9,6 +9,7 @@ use super::{Finding, FindingKind};
 use crate::{
     error::Result,
     ledger::{LoadEntry, LoadState, Mode},
+    origin::Origin,
     project::Project,
     source::{Source, digest_of, resolve},
 };
@@ -59,7 +60,7 @@ pub(super) fn cover(
 /// Whether the rows of a table, whose loads are `entries`, began with a backup: that holds what sources had brought before.
 fn is_restored(entries: &[&LoadEntry]) -> bool {
     let replaced = entries.iter().rev().find(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
-    replaced.or(entries.first()).is_some_and(|entry| entry.source.starts_with(Source::BACKUP))
+    replaced.or(entries.first()).is_some_and(|entry| entry.origin == Origin::Backup)
 }
 
 /// Why no complete load covers `source`; none if one does. `unchanged` says that a complete load of its name was read again,

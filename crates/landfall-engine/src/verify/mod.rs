@@ -15,10 +15,12 @@ use self::coverage::{Coverage, cover};
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadFilter, LoadState, Mode, OnConflict},
-    pipeline::{Observer, Recount, current, is_of_json, recount, rules_digest},
+    origin::Origin,
+    pipeline::{Observer, Recount, current, is_of_json, recount},
     project::Project,
     quarantine::{RejectFilter, RejectState},
     receipt::{Receipt, find_discrepancy},
+    rules_digest::RulesDigest,
     source::{Source, digest_of},
     target::{Read, Table},
 };
@@ -346,16 +348,16 @@ fn differences(entry: &LoadEntry, recount: &Recount, may_change: bool) -> Vec<St
 
 /// The source of `entry`, if it is still what it was; why not, otherwise.
 fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source, String> {
-    if entry.source == "-" {
-        return Err("it was standard input, which cannot be read again".into());
+    match entry.origin {
+        Origin::StandardInput => return Err("it was standard input, which cannot be read again".into()),
+        Origin::Upload => return Err("it was uploaded, and is not kept".into()),
+        Origin::Backup => return Err("it was restored from Avro, and is not read again".into()),
+        Origin::File | Origin::Quarantine | Origin::Rows => {}
     }
-    if entry.source.starts_with(Source::UPLOAD) {
-        return Err("it was uploaded, and is not kept".into());
-    }
-    if entry.source.starts_with(Source::BACKUP) || is_of_json(&entry.layout) {
+    if is_of_json(&entry.layout) {
         return Err("it was restored from Avro, and is not read again".into());
     }
-    if entry.rules != rules_digest(&project.package.resources[position]) {
+    if !RulesDigest::of(&project.package.resources[position]).matches(&entry.rules) {
         return Err("the rules have changed since; its records were not looked for".into());
     }
     let path: PathBuf = project.folder.join(&entry.source);

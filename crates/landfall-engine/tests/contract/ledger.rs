@@ -3,6 +3,7 @@
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict, Position},
+    origin::Origin,
 };
 
 use crate::{
@@ -16,6 +17,7 @@ pub(crate) fn entry(table: &str) -> LoadEntry {
         id: 0,
         table: table.to_owned(),
         source: "data/päople's \"1\".csv".to_owned(),
+        origin: Origin::Upload,
         mode: Mode::Append,
         on_conflict: OnConflict::Reject,
         record_bytes: 16 << 20,

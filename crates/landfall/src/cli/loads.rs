@@ -33,7 +33,7 @@ pub(super) struct Args {
     state: Option<String>,
     /// Only loads of files (and retries), or of rows that were sent to a service.
     #[arg(long, value_enum, value_name = "SOURCE")]
-    source: Option<Origin>,
+    source: Option<SourceKind>,
     /// Only loads before this one, which is not shown.
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(LoadId).range(1..))]
     before: Option<LoadId>,
@@ -47,7 +47,7 @@ pub(super) struct Args {
 
 /// Where records came from, as the service names it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Origin {
+enum SourceKind {
     Files,
     Rows,
 }
@@ -65,7 +65,7 @@ impl Args {
         Ok(LoadFilter {
             table: self.table.clone(),
             state: self.state.as_deref().and_then(LoadState::parse),
-            rows: self.source.map(|source| source == Origin::Rows),
+            rows: self.source.map(|source| source == SourceKind::Rows),
             before: self.before,
             newest_first: true,
             ..LoadFilter::default()
@@ -127,6 +127,7 @@ fn entry(load: &LoadEntry) -> serde_json::Value {
         "unchanged": load.counts.unchanged,
         "rejected": load.counts.rejected,
         "seconds": load.seconds,
+        "origin": load.origin,
         "mode": load.mode,
         "on_conflict": load.on_conflict,
         "offset": load.position.offset,

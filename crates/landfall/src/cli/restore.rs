@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use landfall_core::avro::resolve::Mapping;
 use landfall_engine::{
     backup::{From, Manifest, Restore, RestoreOptions, RestoreOutcome, SetId, Store, examine},
+    origin::Origin,
     pipeline::{LoadOutcome, MaxRejects},
     target::Access,
 };
@@ -91,7 +92,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     require_tables(&args.tables, &settings.package)?;
     let store = args.place.store(&settings)?;
     let from = match &args.from {
-        Some(path) => From::File(path.display().to_string(), path.clone()),
+        Some(path) => From::File { name: path.display().to_string(), origin: Origin::File, path: path.clone() },
         None => From::Set(chosen(&args, &*store)?),
     };
     let options = RestoreOptions {

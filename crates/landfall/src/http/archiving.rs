@@ -9,6 +9,7 @@ use landfall_engine::{
     backup::{
         BackupOptions, BackupOutcome, From, Restore, RestoreOptions, RestoreOutcome, SetId, Store, backup, examine,
     },
+    origin::Origin,
     pipeline::LoadOutcome,
     target::Target,
     task::{Task, TaskState},
@@ -129,7 +130,7 @@ fn attempt(
     let store = &*service.backups.store;
     let names = [work.table.clone()];
     let from = match (&work.set, &work.source) {
-        (None, Some(source)) => From::File(source.clone(), path.to_path_buf()),
+        (None, Some(source)) => From::File { name: source.clone(), origin: Origin::Upload, path: path.to_path_buf() },
         (set, _) => From::Set(chosen(store, set.as_deref().unwrap_or("latest"), &work.table)?),
     };
     let options = RestoreOptions {

@@ -11,7 +11,7 @@ use landfall_engine::{
     avro::Codec,
     backup::{Manifest, SetContent, SetId, SetReader, examine},
     ledger::Mode,
-    source::Source,
+    origin::Origin,
     task::{Task, new_id},
 };
 use serde::{Deserialize, Serialize};
@@ -256,7 +256,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         let detail = "a set is named and a file is sent; do one of the two";
         return Err(Problem::new(Kind::CONTRADICTION, detail));
     } else {
-        (work.bytes, work.source) = (upload.bytes, Some(format!("{}{digest}", Source::UPLOAD)));
+        (work.bytes, work.source) = (upload.bytes, Some(Origin::upload_name(&digest)));
     }
     let key = key.map(|key| key.of_digest(&call, &digest));
     let mut task = Task::new(RESTORE, vec![work.table.clone()], json!(work))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use landfall_core::schema::Overrides;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    source::Source,
+    origin::Origin,
     task::{Task, new_id},
 };
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ pub(super) async fn into_table(mut call: Call) -> Outcome {
     let key = KeyOfUpload::enter(&call)?;
     let upload = received(&mut call, &mut work).await?;
     work.bytes = upload.bytes;
-    work.source = format!("{}{}", Source::UPLOAD, upload.digest);
+    work.source = Origin::upload_name(&upload.digest);
     let key = key.map(|key| key.of_digest(&call, &upload.digest));
     let mut task = Task::new(KIND, vec![work.table.clone()], json!(work))?;
     task.id.clone_from(&upload.id);

@@ -12,7 +12,8 @@ use std::{
 
 use landfall_engine::{
     Error, Result, TargetErrorKind,
-    ledger::{LoadFilter, LoadState},
+    ledger::{LoadEntry, LoadFilter, LoadState},
+    origin::Origin,
     pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress, RefusalReason},
     source::Source,
     target::Target,
@@ -153,7 +154,7 @@ fn attempt(
         work: service.load.work(),
         ..LoadOptions::default()
     };
-    let source = Source::file(work.source.clone(), path);
+    let source = Source::file(work.source.clone(), path).with_origin(Origin::Upload);
     let position = project.position(&work.table)?;
     let watch = Watch::new(service, live);
     watched(service, task, live, || pipeline::load_sources(target, project, vec![(position, source)], &options, &watch))
@@ -206,24 +207,16 @@ fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<i64> {
 /// The load of just this source that has ended since the task was first begun, as an outcome.
 fn find_done(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<Option<LoadOutcome>> {
     let mark = mark(target, task, work)?;
-    let of_task =
-        LoadFilter { table: Some(work.table.clone()), rows: Some(false), after: mark, ..LoadFilter::default() };
-    let entry = target.loads_of(&of_task)?.into_iter().find(|entry| {
-        entry.source == work.source && matches!(entry.state, LoadState::Complete | LoadState::RolledBack)
-    });
+    let of_task = LoadFilter { after: mark, ..LoadFilter::of_source(&work.table, &work.source) };
+    let ended = |entry: &LoadEntry| matches!(entry.state, LoadState::Complete | LoadState::RolledBack);
+    let entry = target.loads_of(&of_task)?.into_iter().find(ended);
     Ok(entry.as_ref().map(LoadOutcome::of))
 }
 
 /// What the ledger knows of a load that did not come to its end.
 fn partial(target: &dyn Target, work: &FileWork) -> Value {
-    let filter = LoadFilter {
-        table: Some(work.table.clone()),
-        rows: Some(false),
-        newest_first: true,
-        limit: Some(20),
-        ..LoadFilter::default()
-    };
-    let entry = target.loads_of(&filter).unwrap_or_default().into_iter().find(|entry| entry.source == work.source);
+    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::of_source(&work.table, &work.source) };
+    let entry = target.loads_of(&newest).unwrap_or_default().pop();
     entry.map_or(Value::Null, |entry| {
         let counts = entry.counts;
         json!({

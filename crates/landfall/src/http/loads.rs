@@ -64,7 +64,8 @@ pub(super) fn one_table(call: &Call, named: Option<String>) -> Outcome<Option<St
 fn of_entry(entry: &LoadEntry) -> Value {
     let counts = entry.counts;
     json!({
-        "load_id": entry.id, "table": entry.table, "source": entry.source, "mode": entry.mode,
+        "load_id": entry.id, "table": entry.table, "source": entry.source, "origin": entry.origin,
+        "mode": entry.mode,
         "on_conflict": entry.on_conflict, "state": entry.state, "read": counts.read, "inserted": counts.inserted,
         "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
         "started_at": entry.started_at, "changed_at": entry.changed_at, "seconds": entry.seconds,

@@ -18,6 +18,7 @@ use landfall_engine::{
     target::{Fence, Pace, Target},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::{sync::Mutex as Turn, time::sleep};
 
 use super::{
@@ -105,8 +106,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The name of a result: the same question to the same SQL.
 fn name_of(definition: &ReportDefinition, values: &[(String, Scalar)]) -> String {
-    let text = format!("{}\0{}\0{values:?}", definition.name, definition.sql);
-    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+    let values: Vec<(&str, Value)> = values.iter().map(|(name, value)| (&**name, parameter_value(value))).collect();
+    let question = json!([definition.name, definition.sql, values]).to_string();
+    blake3::hash(question.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// The value of a parameter as JSON, by which it is told from all others.
+fn parameter_value(value: &Scalar) -> Value {
+    match value {
+        Scalar::Null => Value::Null,
+        Scalar::Integer(integer) => json!(integer),
+        Scalar::Boolean(boolean) => json!(boolean),
+        Scalar::Date(days) => json!({"date": days}),
+        Scalar::Time(micros) => json!({"time": micros}),
+        Scalar::Datetime(micros) => json!({"datetime": micros}),
+        Scalar::Number(digits) => json!({"number": digits}),
+        Scalar::Text(text) => json!(text),
+    }
 }
 
 impl Results {

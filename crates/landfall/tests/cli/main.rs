@@ -30,6 +30,7 @@ mod replaces;
 mod report;
 mod schema;
 mod twice;
+mod upgrade;
 mod usage;
 mod values;
 mod verify;

@@ -30,8 +30,8 @@ impl Read for WithoutRows<'_> {
         self.read.has_table(table)
     }
 
-    fn row_count(&self, table: &Table) -> Result<u64> {
-        if self.has_rows(table) { self.read.row_count(table) } else { Ok(0) }
+    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
+        if self.has_rows(table) { self.read.row_count_within(table, most) } else { Ok(0) }
     }
 
     fn limits(&self, table: &Table) -> TargetLimits {

@@ -12,13 +12,14 @@ use landfall_core::{
 };
 
 use super::{
-    super::{known::rules_digest, layout::Layout, opened::RecordRules},
+    super::{layout::Layout, opened::RecordRules},
     room::RejectRoom,
     trust::Trust,
 };
 use crate::{
     error::{Error, Result},
     project::Project,
+    rules_digest::RulesDigest,
     target::{Read, Table},
 };
 
@@ -96,7 +97,7 @@ impl RowRules {
                 json: Arc::new(RecordRules::new(resource, &layout, &limits)?),
                 decoder: JsonDecoder::new(&resource.schema),
                 json_layout: written(&layout),
-                digest: rules_digest(resource),
+                digest: RulesDigest::of(resource).text,
                 limits,
                 csv: Mutex::new(None),
             })

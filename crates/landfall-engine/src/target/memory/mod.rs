@@ -220,8 +220,8 @@ macro_rules! read_through {
             fn has_table(&self, table: &Table) -> Result<bool> {
                 self.view(|view| Ok(view.state.rows(&table.name).is_some()))
             }
-            fn row_count(&self, table: &Table) -> Result<u64> {
-                self.view(|view| Ok(view.rows(table).map_or(0, Rows::len)))
+            fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
+                self.view(|view| Ok(view.rows(table).map_or(0, Rows::len).min(most)))
             }
             fn is_remote(&self) -> bool {
                 self.remote

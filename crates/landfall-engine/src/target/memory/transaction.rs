@@ -106,9 +106,20 @@ fn owned(rows: &RecordBatch, row: usize) -> Row {
 
 /// Writes how far a load has come into what the ledger has of it.
 fn go_on(held: &mut LoadEntry, entry: &LoadEntry) {
-    let LoadEntry { table, source, mode, on_conflict, record_bytes, rules, layout, started_at, .. } =
+    let LoadEntry { table, source, origin, mode, on_conflict, record_bytes, rules, layout, started_at, .. } =
         std::mem::replace(held, entry.clone());
-    *held = LoadEntry { table, source, mode, on_conflict, record_bytes, rules, layout, started_at, ..entry.clone() };
+    *held = LoadEntry {
+        table,
+        source,
+        origin,
+        mode,
+        on_conflict,
+        record_bytes,
+        rules,
+        layout,
+        started_at,
+        ..entry.clone()
+    };
 }
 
 impl Transaction for MemoryTransaction {

@@ -96,9 +96,16 @@ const MIGRATIONS: &[&[&str]] = &[
         ), 0)",
         "CREATE INDEX landfall_rejects_state ON landfall_rejects (state, reject_id, table_name, kept_bytes)",
     ],
+    &[
+        "ALTER TABLE landfall_loads ADD COLUMN origin VARCHAR(32)",
+        "CREATE INDEX landfall_loads_source ON landfall_loads (table_name, source(191))",
+        "CREATE INDEX landfall_loads_size ON landfall_loads (table_name, source_digested)",
+        "CREATE INDEX landfall_loads_digest ON landfall_loads (table_name, source_digest)",
+        "CREATE INDEX landfall_loads_mode ON landfall_loads (table_name, mode, state)",
+    ],
 ];
 
-/// What the server says where a column or an index is there already; not all of them know `IF NOT EXISTS` for one.
+/// What the server says where an index or a column is there already; not all of them know `IF NOT EXISTS` for one.
 const THERE: [u16; 2] = [1060, 1061];
 
 /// Brings Landfall's own tables to this version.

@@ -211,8 +211,8 @@ macro_rules! read_through {
             fn has_table(&self, table: &Table) -> Result<bool> {
                 self.beside(|connection| rows::has_table(connection, &table.name))
             }
-            fn row_count(&self, table: &Table) -> Result<u64> {
-                self.$ask(|$connection| rows::row_count($own, table))
+            fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
+                self.$ask(|$connection| rows::row_count($own, table, most))
             }
             fn find_all(
                 &self,

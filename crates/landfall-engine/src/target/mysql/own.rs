@@ -45,6 +45,7 @@ fn spelling(errors: &'static str) -> Spelling {
         own: "landfall_".into(),
         or_nothing: "",
         integer: "SIGNED",
+        source_is: "source = ?",
         errors,
         code: "e.code",
         field: "e.field",
@@ -78,6 +79,17 @@ impl sql::Connection for Own<'_> {
 
     fn has_own_table(&self, table: &str) -> Result<bool> {
         has_table(&mut self.0.borrow_mut(), &MYSQL.own(table))
+    }
+
+    fn has_own_column(&self, table: &str, column: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM information_schema.columns
+            WHERE table_schema = database() AND table_name = ? AND column_name = ?";
+        let mut found = false;
+        self.query(sql, &[MYSQL.own(table).as_str().into(), column.into()], &mut |_| {
+            found = true;
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {

@@ -19,6 +19,7 @@ use crate::{
         RowFilter, VisitRow,
         batch::{BatchBuilder, EachBatch, Foreign},
         page::{self, Words},
+        sql,
     },
 };
 
@@ -44,12 +45,11 @@ pub(super) fn has_table(connection: &mut Connection, name: &str) -> Result<bool>
 }
 
 /// The number of rows of `table`; 0 where it does not exist.
-pub(super) fn row_count(connection: &mut Connection, table: &Table) -> Result<u64> {
+pub(super) fn row_count(connection: &mut Connection, table: &Table, most: u64) -> Result<u64> {
     if !has_table(connection, &table.name)? {
         return Ok(0);
     }
-    let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
-    let found = connection.all(&sql, Vec::new(), &|| reading(table))?;
+    let found = connection.all(&sql::count_rows(quoted(&table.name), most), Vec::new(), &|| reading(table))?;
     Ok(found.first().map_or(0, |row| count(row.first())))
 }
 

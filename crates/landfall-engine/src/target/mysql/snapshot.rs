@@ -36,7 +36,7 @@ impl Snapshot for MysqlSnapshot<'_> {
     }
 
     fn row_count(&mut self, table: &Table) -> Result<u64> {
-        self.with(|connection| rows::row_count(connection, table))
+        self.with(|connection| rows::row_count(connection, table, u64::MAX))
     }
 
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {

@@ -10,6 +10,7 @@ use super::{
     ddl::{Place, add_foreign_keys, all_names, create_heap},
     failure::{Context as _, Outcome},
     parameters::Parameters,
+    rows,
     session::Session,
     untouched::{is_untouched, privileges_of},
     worker::Worker,
@@ -78,24 +79,10 @@ fn attempt(session: &Session, connection: &mut Connection, tables: &[&Table]) ->
         // Nobody else sees it before it has another name.
         let heap = Place::new(&session.own, &format!("anew_{}_{at}", std::process::id()));
         connection.batch(&create_heap(table, &heap))?;
-        let removed = count_rows(connection, &place)?;
+        let removed = rows::count(connection, &place, u64::MAX)?;
         anew.push(Anew { table: (*table).clone(), heap, place, removed });
     }
     Ok(Some(anew))
-}
-
-/// The rows of a table that nobody else writes to.
-fn count_rows(connection: &mut Connection, place: &Place) -> Outcome<u64> {
-    let mut count = 0;
-    let sql = format!("SELECT count(*) FROM {place}");
-    connection.patiently(|connection| {
-        connection.query(&sql, &Parameters::default(), Format::Text, &mut |_, row| {
-            let text = String::from_utf8_lossy(row.first().copied().flatten().unwrap_or_default());
-            count = text.parse().unwrap_or_default();
-            Ok(())
-        })
-    })?;
-    Ok(count)
 }
 
 /// Gives the new tables their keys, and puts them in the place of the old ones; where somebody reads those for too long, the new rows.

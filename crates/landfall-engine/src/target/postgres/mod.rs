@@ -96,6 +96,8 @@ pub(crate) struct Postgres {
     seats: RefCell<HashMap<Arc<str>, Arc<Seat>>>,
     /// Whether Landfall's own tables are there.
     has_own: Flag<bool>,
+    /// Whether they are of this version, so that nobody need ask what they have.
+    is_current: bool,
     /// Names this process in the database.
     owner: String,
     /// Stops what is read.
@@ -119,6 +121,7 @@ impl Postgres {
             recent: RefCell::default(),
             seats: RefCell::default(),
             has_own: Flag::new(has_own),
+            is_current: access == Access::Write,
             owner: owner(),
             canceller: None,
         })
@@ -170,7 +173,12 @@ impl Postgres {
         self.settled()?;
         let is_there = self.has_own.get();
         self.reading(|connection| {
-            work(&Own { session: &self.session, connection: RefCell::new(connection), is_there, is_current: false })
+            work(&Own {
+                session: &self.session,
+                connection: RefCell::new(connection),
+                is_there,
+                is_current: self.is_current,
+            })
         })
     }
 
@@ -226,10 +234,10 @@ impl Read for Postgres {
         Ok(self.seat(table)?.is_some_and(|seat| seat.heap.is_none()))
     }
 
-    fn row_count(&self, table: &Table) -> Result<u64> {
+    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
         self.settled()?;
         let Some(seat) = self.seat(table)? else { return Ok(0) };
-        self.read_table(table, &seat, |connection| rows::count(connection, &seat.place))
+        self.read_table(table, &seat, |connection| rows::count(connection, &seat.place, most))
     }
 
     fn limits(&self, table: &Table) -> TargetLimits {

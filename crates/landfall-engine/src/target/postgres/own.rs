@@ -121,6 +121,14 @@ const MIGRATIONS: &[&str] = &[
     ), 0);
     CREATE INDEX rejects_state ON own.rejects (state, reject_id, table_name, kept_bytes);
 ",
+    "
+    ALTER TABLE own.loads ADD COLUMN origin text COLLATE \"C\";
+    CREATE INDEX loads_source ON own.loads (table_name, left(source, 256), load_id) WHERE mode <> 'rows';
+    CREATE INDEX loads_size ON own.loads (table_name, source_digested, load_id) WHERE mode <> 'rows';
+    CREATE INDEX loads_digest ON own.loads (table_name, source_digest, load_id) WHERE mode <> 'rows';
+    CREATE INDEX loads_replace ON own.loads (table_name, load_id) WHERE mode = 'replace';
+    CREATE INDEX loads_resumable ON own.loads (table_name, load_id) WHERE state IN ('running', 'stopped');
+",
 ];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: one waits for the other.
@@ -239,6 +247,16 @@ impl sql::Connection for Own<'_> {
         let sql = "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = ? AND c.relname = ?";
         Ok(self.execute(sql, &[self.session.own.as_str().into(), table.into()])? > 0)
+    }
+
+    fn has_own_column(&self, table: &str, column: &str) -> Result<bool> {
+        if self.is_current || !self.is_there {
+            return Ok(self.is_there);
+        }
+        let sql = "SELECT FROM pg_catalog.pg_attribute AS a
+             JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE n.nspname = ? AND c.relname = ? AND a.attname = ?";
+        Ok(self.execute(sql, &[self.session.own.as_str().into(), table.into(), column.into()])? > 0)
     }
 
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {

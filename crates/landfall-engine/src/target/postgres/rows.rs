@@ -18,6 +18,7 @@ use crate::target::{
     RowFilter, Table, VisitRow,
     batch::{BatchBuilder, EachBatch, Foreign},
     page::{self, Words},
+    sql,
 };
 
 /// Keys looked for by one statement.
@@ -39,10 +40,10 @@ fn select_list(table: &Table, positions: &[usize]) -> String {
     fields.join(", ")
 }
 
-/// The number of rows at `place`.
-pub(super) fn count(connection: &mut Connection, place: &Place) -> Outcome<u64> {
+/// The number of rows at `place`, at most `most`.
+pub(super) fn count(connection: &mut Connection, place: &Place, most: u64) -> Outcome<u64> {
     let mut count = 0;
-    let sql = format!("SELECT count(*) FROM {place}");
+    let sql = sql::count_rows(place, most);
     connection.patiently(|connection| {
         connection.query(&sql, &Parameters::default(), Format::Binary, &mut |_, row| {
             count = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;

@@ -182,6 +182,8 @@ fn spelling(own: &str) -> Spelling {
         own: format!("{}.", super::ddl::quoted(own)),
         or_nothing: " ON CONFLICT DO NOTHING",
         integer: "bigint",
+        // An entry of an index has its bounds, and a name has none.
+        source_is: "left(source, 256) = left(?, 256) AND source = ?",
         // JSON may have a NUL in it, text may not.
         errors: r"pg_catalog.json_array_elements(pg_catalog.replace(r.errors, '\u0000', '\ufffd')::json) AS e (value)",
         code: "((e.value ->> 'code') COLLATE \"C\")",

@@ -58,7 +58,7 @@ impl Snapshot for PostgresSnapshot<'_> {
 
     fn row_count(&mut self, table: &Table) -> Result<u64> {
         let place = self.target.place(&table.name);
-        rows::count(self.connection()?, &place).context(|| reading(table))
+        rows::count(self.connection()?, &place, u64::MAX).context(|| reading(table))
     }
 
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {

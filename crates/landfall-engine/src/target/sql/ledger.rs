@@ -1,24 +1,28 @@
 //! The ledger's table.
 
-use super::{Connection, Parameter, Row};
+use super::{Connection, Parameter, Row, Spelling};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict, Position},
+    origin::Origin,
 };
 
 /// The entries that `filter` wants.
 pub(in crate::target) fn loads(connection: &dyn Connection, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
     let mut found = Vec::new();
-    if !connection.has_own_tables()? {
-        return Ok(found);
-    }
-    let (condition, values) = condition(filter);
+    // A database that an older version has made, and that is only read, has no such column.
+    let origin = match connection.has_own_column("loads", "origin")? {
+        true => "origin",
+        false if connection.has_own_tables()? => "NULL",
+        false => return Ok(found),
+    };
+    let (condition, values) = condition(filter, connection.spelling());
     let order = if filter.newest_first { " DESC" } else { "" };
     let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
     let sql = format!(
         "SELECT load_id, table_name, source, mode, on_conflict, rules, layout, state, records_read, rows_inserted,
                 rows_updated, rows_unchanged, records_rejected, source_offset, source_lines, source_digest,
-                source_digested, started_at, changed_at, seconds, record_bytes
+                source_digested, started_at, changed_at, seconds, record_bytes, {origin}
          FROM {} WHERE {condition} ORDER BY load_id{order}{limit}",
         connection.spelling().own("loads")
     );
@@ -29,40 +33,43 @@ pub(in crate::target) fn loads(connection: &dyn Connection, filter: &LoadFilter)
     Ok(found)
 }
 
-/// The condition and parameters for `filter`.
-fn condition(filter: &LoadFilter) -> (String, Vec<Parameter<'_>>) {
-    let mut parts = vec!["load_id > ?"];
+/// The condition and parameters for `filter`. What the conditions of partial indexes are about stands in the text, as those say it: a
+/// database could not use them otherwise, or would plan the statement afresh for each parameter.
+fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Parameter<'f>>) {
+    let mut parts = vec!["load_id > ?".to_owned()];
     let mut values = vec![Parameter::Integer(filter.after)];
-    let mut also = |part, value| {
-        parts.push(part);
+    let text = |text: &'f Option<String>| text.as_deref().map(Parameter::from);
+    let compared = [
+        ("load_id = ?", filter.id.map(Parameter::Integer)),
+        ("load_id < ?", filter.before.map(Parameter::Integer)),
+        ("table_name = ?", text(&filter.table)),
+        ("source_digested = ?", filter.digested.map(Parameter::from)),
+    ];
+    for (part, value) in compared.into_iter().filter_map(|(part, value)| Some((part, value?))) {
+        parts.push(part.to_owned());
         values.push(value);
-    };
-    if let Some(id) = filter.id {
-        also("load_id = ?", Parameter::Integer(id));
     }
-    if let Some(before) = filter.before {
-        also("load_id < ?", Parameter::Integer(before));
+    if let Some(digests) = &filter.digests {
+        parts.push(format!("source_digest IN ({})", vec!["?"; digests.len()].join(", ")));
+        values.extend(digests.iter().map(|digest| Parameter::from(digest.as_str())));
     }
-    if let Some(table) = &filter.table {
-        also("table_name = ?", table.as_str().into());
+    if let Some(source) = &filter.source {
+        parts.push(spelling.source_is.to_owned());
+        values.extend(spelling.source_values(source));
     }
-    if let Some(state) = filter.state {
-        also("state = ?", state.as_str().into());
-    }
-    match filter.rows {
-        Some(true) => parts.push("mode = 'rows'"),
-        // As the index says it that holds just those.
-        Some(false) => parts.push("mode <> 'rows'"),
-        None => {}
-    }
+    parts.extend(filter.mode.map(|mode| format!("mode = '{}'", mode.as_str())));
+    parts.extend(filter.state.map(|state| format!("state = '{}'", state.as_str())));
+    parts.extend(filter.resumable.then(|| "state IN ('running', 'stopped')".to_owned()));
+    parts.extend(filter.rows.map(|rows| format!("mode {} 'rows'", if rows { "=" } else { "<>" })));
     (parts.join(" AND "), values)
 }
 
 fn entry(row: &mut Row) -> Result<LoadEntry> {
-    Ok(LoadEntry {
+    let mut entry = LoadEntry {
         id: row.integer()?,
         table: row.text()?,
         source: row.text()?,
+        origin: Origin::File,
         mode: row.word(Mode::parse)?,
         on_conflict: row.word(OnConflict::parse)?,
         rules: row.text()?,
@@ -82,14 +89,18 @@ fn entry(row: &mut Row) -> Result<LoadEntry> {
         changed_at: row.text()?,
         seconds: row.real()?,
         record_bytes: row.count()?,
-    })
+    };
+    let told = row.optional_text()?;
+    entry.origin =
+        told.as_deref().and_then(Origin::parse).unwrap_or_else(|| Origin::of_earlier_entry(entry.mode, &entry.source));
+    Ok(entry)
 }
 
 /// The columns of a new entry, in the order of [`values`].
 const COLUMNS: &str = "table_name, source, mode, on_conflict, rules, layout, record_bytes, started_at, state,
     records_read, rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
-    source_digest, source_digested, changed_at, seconds";
-const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    source_digest, source_digested, changed_at, seconds, origin";
+const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Adds a load and returns its number.
 pub(in crate::target) fn add(connection: &dyn Connection, entry: &LoadEntry) -> Result<LoadId> {
@@ -128,6 +139,7 @@ fn values(entry: &LoadEntry) -> Vec<Parameter<'_>> {
         entry.started_at.as_str().into(),
     ];
     values.extend(progress(entry));
+    values.push(entry.origin.as_str().into());
     values
 }
 

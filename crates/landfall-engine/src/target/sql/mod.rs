@@ -61,6 +61,8 @@ pub(super) struct Spelling {
     pub(super) or_nothing: &'static str,
     /// What a number is cast to that has 64 bits.
     pub(super) integer: &'static str,
+    /// The condition that a load's source is called `?`, as the index on it says it; each `?` stands for the same name.
+    pub(super) source_is: &'static str,
     /// The rows of the JSON array in `r.errors`, as a table `e`.
     pub(super) errors: &'static str,
     /// Code, field and value of a row of that table.
@@ -74,6 +76,19 @@ impl Spelling {
     pub(super) fn own(&self, table: &str) -> String {
         format!("{}{table}", self.own)
     }
+
+    /// The parameters of [`source_is`](Self::source_is).
+    pub(super) fn source_values<'s>(&self, source: &'s str) -> impl Iterator<Item = Parameter<'s>> {
+        std::iter::repeat_n(Parameter::from(source), self.source_is.matches('?').count())
+    }
+}
+
+/// The query for the number of rows at `place`, which is at most `most`.
+pub(super) fn count_rows(place: impl std::fmt::Display, most: u64) -> String {
+    if most == u64::MAX {
+        return format!("SELECT count(*) FROM {place}");
+    }
+    format!("SELECT count(*) FROM (SELECT 1 FROM {place} LIMIT {}) AS counted", most.min(i64::MAX as u64))
 }
 
 /// Takes the rows of a query.
@@ -89,6 +104,9 @@ pub(super) trait Connection {
     /// Whether one of Landfall's own tables is there, given without its prefix: a database that an older version has made, and
     /// that is only read, has not all of them.
     fn has_own_table(&self, table: &str) -> Result<bool>;
+
+    /// Whether one of Landfall's own tables is there, given without its prefix, and has a column.
+    fn has_own_column(&self, table: &str, column: &str) -> Result<bool>;
 
     /// Runs a statement; the number of rows that it found and changed or made.
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64>;

@@ -430,14 +430,17 @@ pub(in crate::target) fn supersede(connection: &dyn Connection, load: &LoadEntry
         vec![load.table.as_str().into(), Parameter::Integer(load.id), load.digest.as_str().into()];
     let which = match closing {
         Closing::SameContent => "source_digest = ?",
-        Closing::SameSource => "source_digest <> ? AND source = ?",
+        Closing::SameSource => &format!("source_digest <> ? AND {}", spelling.source_is),
         Closing::RolledBack => "source_digest = ? AND state = 'rolled-back'",
     };
     if closing == Closing::SameSource {
-        values.push(load.source.as_str().into());
+        values.extend(spelling.source_values(&load.source));
     }
-    let loads =
-        format!("SELECT load_id FROM {} WHERE table_name = ? AND load_id < ? AND {which}", spelling.own("loads"));
+    // Requests for rows have no digest, and the indexes leave them out.
+    let loads = format!(
+        "SELECT load_id FROM {} WHERE table_name = ? AND load_id < ? AND {which} AND mode <> 'rows'",
+        spelling.own("loads")
+    );
     // Most often there is none, and the quarantine need not be read.
     let mut any = false;
     connection.query(&format!("{loads} LIMIT 1"), &values, &mut |_| {

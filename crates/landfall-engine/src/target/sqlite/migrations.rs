@@ -86,6 +86,14 @@ const MIGRATIONS: &[&str] = &[
     ), 0);
     CREATE INDEX landfall_rejects_state ON landfall_rejects (state, reject_id, table_name, kept_bytes);
 ",
+    "
+    ALTER TABLE landfall_loads ADD COLUMN origin TEXT;
+    CREATE INDEX landfall_loads_source ON landfall_loads (table_name, source, load_id) WHERE mode <> 'rows';
+    CREATE INDEX landfall_loads_size ON landfall_loads (table_name, source_digested, load_id) WHERE mode <> 'rows';
+    CREATE INDEX landfall_loads_digest ON landfall_loads (table_name, source_digest, load_id) WHERE mode <> 'rows';
+    CREATE INDEX landfall_loads_replace ON landfall_loads (table_name, load_id) WHERE mode = 'replace';
+    CREATE INDEX landfall_loads_resumable ON landfall_loads (table_name, load_id) WHERE state IN ('running', 'stopped');
+",
 ];
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the

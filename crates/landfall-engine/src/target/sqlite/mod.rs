@@ -177,8 +177,8 @@ macro_rules! read_through {
             fn has_table(&self, table: &Table) -> Result<bool> {
                 rows::has_table(&self.$field, &table.name)
             }
-            fn row_count(&self, table: &Table) -> Result<u64> {
-                rows::row_count(&self.$field, table)
+            fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
+                rows::row_count(&self.$field, table, most)
             }
             fn find_all(
                 &self,

@@ -24,6 +24,7 @@ static SPELLING: LazyLock<Spelling> = LazyLock::new(|| Spelling {
     own: "landfall_".into(),
     or_nothing: " ON CONFLICT DO NOTHING",
     integer: "INTEGER",
+    source_is: "source = ?",
     errors: "json_each(r.errors) AS e",
     code: "e.value ->> 'code'",
     field: "e.value ->> 'field'",
@@ -44,6 +45,13 @@ impl sql::Connection for Own<'_> {
 
     fn has_own_table(&self, table: &str) -> Result<bool> {
         super::rows::has_table(self.0, &SPELLING.own(table))
+    }
+
+    fn has_own_column(&self, table: &str, column: &str) -> Result<bool> {
+        self.0
+            .prepare_cached("SELECT 1 FROM pragma_table_info(?) WHERE name = ?")
+            .and_then(|mut statement| statement.exists([&*SPELLING.own(table), column]))
+            .context(|| DOING.into())
     }
 
     fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {

@@ -18,7 +18,10 @@ use crate::{
         batch::{BatchBuilder, EachBatch, Foreign},
         not_emptied,
         page::{self, Words},
-        sql::followers::{Follower, refuse_followers},
+        sql::{
+            self,
+            followers::{Follower, refuse_followers},
+        },
     },
 };
 
@@ -30,14 +33,12 @@ pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
         .context(|| "cannot read the database's schema".into())
 }
 
-/// The number of rows of `table`; 0 where it does not exist.
-pub(super) fn row_count(connection: &Connection, table: &Table) -> Result<u64> {
+/// The number of rows of `table`, at most `most`; 0 where it does not exist.
+pub(super) fn row_count(connection: &Connection, table: &Table, most: u64) -> Result<u64> {
     if !has_table(connection, &table.name)? {
         return Ok(0);
     }
-    connection
-        .query_row(&format!("SELECT count(*) FROM {}", quoted(&table.name)), [], |row| row.get(0))
-        .context(|| reading(table))
+    connection.query_row(&sql::count_rows(quoted(&table.name), most), [], |row| row.get(0)).context(|| reading(table))
 }
 
 /// The row whose fields at `positions` have `values`.
@@ -140,7 +141,7 @@ pub(super) fn clear(connection: &Connection, table: &Table) -> Result<u64> {
         connection.prepare(sql).and_then(|mut statement| statement.exists([])).context(doing)
     })?;
     let removed = connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).context(doing)?;
-    if row_count(connection, table)? > 0 { Err(not_emptied(table)) } else { Ok(removed as u64) }
+    if row_count(connection, table, 1)? > 0 { Err(not_emptied(table)) } else { Ok(removed as u64) }
 }
 
 /// The other tables whose rows SQLite deletes or alters with those of `table`.

@@ -37,7 +37,7 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn row_count(&mut self, table: &Table) -> Result<u64> {
-        rows::row_count(&self.transaction, table)
+        rows::row_count(&self.transaction, table, u64::MAX)
     }
 
     fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {

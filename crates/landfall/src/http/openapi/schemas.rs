@@ -1,7 +1,7 @@
 //! The shapes of bodies.
 
 use landfall_core::reject::ErrorCode;
-use landfall_engine::{ledger::Mode, task::TaskState};
+use landfall_engine::{ledger::Mode, origin::Origin, task::TaskState};
 use serde_json::{Value, json};
 
 use super::reference;
@@ -114,7 +114,8 @@ fn of_loads() -> Value {
     let modes = [Mode::Append, Mode::Upsert, Mode::Replace, Mode::Retry, Mode::Rows].map(Mode::as_str);
     json!({
         "Load": counts(json!({
-            "load_id": {"type": "integer"}, "table": text(), "source": text(), "mode": {"type": "string", "enum": modes},
+            "load_id": {"type": "integer"}, "table": text(), "source": text(),
+            "origin": {"type": "string", "enum": Origin::ALL.map(Origin::as_str)}, "mode": {"type": "string", "enum": modes},
             "on_conflict": text(), "state": text(), "started_at": text(), "changed_at": text(), "seconds": {"type": "number"},
         })),
         "Loads": object(json!({"loads": list("Load"), "next": maybe("integer")})),

@@ -23,8 +23,8 @@ impl Read for PostgresTransaction<'_> {
         Ok(self.seat(table)?.is_some_and(|seat| seat.heap.is_none()))
     }
 
-    fn row_count(&self, table: &Table) -> Result<u64> {
-        self.read_rows(table, rows::count).map(Option::unwrap_or_default)
+    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
+        self.read_rows(table, |connection, place| rows::count(connection, place, most)).map(Option::unwrap_or_default)
     }
 
     fn limits(&self, table: &Table) -> TargetLimits {

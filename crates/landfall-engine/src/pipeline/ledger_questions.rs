@@ -1,0 +1,41 @@
+//! Questions to the ledger. Each is answered through an index: what a load asks does not cost more when more was loaded before.
+
+use crate::{
+    error::Result,
+    ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
+    source::Source,
+    target::Read,
+};
+
+/// The number before the load of the last complete replace of `table`; 0 if there was none. The rows of the table come from the loads
+/// after that number.
+pub(super) fn since_last_replace(read: &dyn Read, table: &str) -> Result<LoadId> {
+    let last = LoadFilter {
+        mode: Some(Mode::Replace),
+        state: Some(LoadState::Complete),
+        newest_first: true,
+        limit: Some(1),
+        ..LoadFilter::of_sources(table)
+    };
+    Ok(read.loads_of(&last)?.pop().map_or(0, |entry| entry.id - 1))
+}
+
+/// The newest load into `table` of the source called `source`.
+pub(super) fn newest_load(read: &dyn Read, table: &str, source: &str) -> Result<Option<LoadEntry>> {
+    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::of_source(table, source) };
+    Ok(read.loads_of(&newest)?.pop())
+}
+
+/// Whether the ledger has a load into `table` of any of `sources`.
+pub(super) fn has_load_of_any(read: &dyn Read, table: &str, sources: &[Source]) -> Result<bool> {
+    let any = LoadFilter { limit: Some(1), ..LoadFilter::of_sources(table) };
+    if read.loads_of(&any)?.is_empty() {
+        return Ok(false);
+    }
+    for source in sources {
+        if newest_load(read, table, &source.name)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
