@@ -4,6 +4,7 @@
 //! Nothing here does I/O, starts a thread or knows a database.
 
 pub mod avro;
+pub mod batches;
 pub mod decode;
 pub mod keys;
 pub mod reject;

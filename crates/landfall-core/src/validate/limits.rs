@@ -4,11 +4,10 @@
 use std::{fmt::Display, ops::RangeInclusive, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray,
+    Array, ArrayRef,
     cast::AsArray,
     types::{Date32Type, TimestampMicrosecondType},
 };
-use arrow_select::nullif::nullif;
 
 use super::{
     cells::Block,
@@ -17,6 +16,7 @@ use super::{
     render,
 };
 use crate::{
+    batches::with_nulls,
     reject::{CellError, ErrorCode},
     schema::{FieldType, TableSchema},
 };
@@ -109,7 +109,7 @@ impl Limits {
                 found.extend(cells.error(*at, *row, problem));
             }
             if limit.takes_out() && !beyond.is_empty() {
-                columns[*at] = without(&columns[*at], beyond.iter().map(|(row, _)| *row));
+                columns[*at] = with_nulls(&columns[*at], beyond.iter().map(|(row, _)| *row));
             }
         }
         for key in &self.keys {
@@ -213,13 +213,6 @@ impl NumberLimits {
 
 fn too_much(count: usize, noun: &str, most: usize) -> String {
     format!("has {}; the database can hold at most {most} in this field; shorten it", counted(count as u64, noun))
-}
-
-/// `column` without the values in `rows`.
-fn without(column: &ArrayRef, rows: impl Iterator<Item = usize>) -> ArrayRef {
-    let mut out = vec![false; column.len()];
-    rows.for_each(|row| out[row] = true);
-    nullif(column, &BooleanArray::from(out)).expect("one flag for each value")
 }
 
 /// The rows whose key is too long, with its bytes. A key with a missing value is stored too.

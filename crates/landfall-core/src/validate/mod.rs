@@ -72,9 +72,8 @@ mod whole;
 
 use std::{collections::HashMap, sync::Arc};
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
-use arrow_select::{filter::filter_record_batch, take::take_record_batch};
 
 pub(crate) use self::value::value_at;
 use self::{
@@ -93,6 +92,7 @@ pub use self::{
     value::{Value, ValueRef, is_number, row_scalars, scalar_at},
 };
 use crate::{
+    batches::{filter_rows, take_rows},
     decode::Records,
     reject::CellError,
     schema::{Field, TableSchema},
@@ -261,9 +261,8 @@ impl Validator {
         let mut passed = vec![true; all.num_rows()];
         rejects.iter().for_each(|reject| passed[reject.record as usize] = false);
         let row_records = (0u32..).zip(&passed).filter(|(_, passed)| **passed).map(|(record, _)| record).collect();
-        let rejected = UInt32Array::from_iter_values(rejects.iter().map(|reject| reject.record));
-        let rows = filter_record_batch(&all, &BooleanArray::from(passed)).expect("one flag for each record");
-        let rejected_rows = take_record_batch(&all, &rejected).expect("positions of records of the block");
+        let rows = filter_rows(&all, |record| passed[record]);
+        let rejected_rows = take_rows(&all, rejects.iter().map(|reject| reject.record as usize));
         let row_records = RecordPositions::Some(row_records);
         Validated { rows, row_records, rejects, rejected_rows, presence, lacking }
     }

@@ -1,11 +1,9 @@
 //! Which fields a source has something to say about. A field that it leaves out is no missing value: a row that is updated
 //! keeps what it has there.
 
-use arrow_array::{RecordBatch, UInt32Array};
-use arrow_select::{concat::concat_batches, take::take_record_batch};
-
 use super::{ColumnMap, RecordPositions, Rejected, Validated};
 use crate::{
+    batches::{concat_batches, take_rows},
     decode::{Records, json::JsonKind},
     reject::ErrorCode,
     schema::TableSchema,
@@ -114,10 +112,9 @@ impl Validated {
             }
         }
         rows.sort_unstable();
-        let all = concat_batches(self.rows.schema_ref(), [&self.rows, &self.rejected_rows]);
-        let all = all.expect("both have the schema of the rows");
-        self.rows = taken(&all, rows.iter().map(|(_, at)| *at));
-        self.rejected_rows = taken(&self.rejected_rows, others.into_iter());
+        let all = concat_batches(self.rows.schema_ref(), &[&self.rows, &self.rejected_rows]);
+        self.rows = take_rows(&all, rows.iter().map(|(_, at)| *at));
+        self.rejected_rows = take_rows(&self.rejected_rows, others.into_iter());
         self.row_records = RecordPositions::Some(rows.into_iter().map(|(record, _)| record).collect());
         self.rejects = rejects;
     }
@@ -128,11 +125,6 @@ impl Validated {
         let at = self.lacking.binary_search_by_key(&record, |lacking| lacking.record).ok()?;
         Some(&self.lacking[at])
     }
-}
-
-fn taken(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> RecordBatch {
-    let rows = UInt32Array::from_iter_values(rows.map(|row| u32::try_from(row).unwrap_or(u32::MAX)));
-    take_record_batch(batch, &rows).expect("positions of rows of the batch")
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::{
     time::Instant,
 };
 
-use arrow_select::concat::concat_batches;
-use landfall_core::validate::{Presence, RecordPositions, Rejected, Validated};
+use landfall_core::{
+    batches::concat_batches,
+    validate::{Presence, RecordPositions, Rejected, Validated},
+};
 
 use super::{
     super::{
@@ -267,14 +269,15 @@ fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(Validated, Vec<Stretch<
     let (_, one) = parts.first()?;
     let presences: Vec<_> = parts.iter().map(|(_, part)| (&part.validated.presence, part.records.len())).collect();
     let schema = one.validated.rows.schema();
-    let join = |batches: &mut dyn Iterator<Item = &'g arrow_array::RecordBatch>| {
-        concat_batches(&schema, batches).expect("the rows of one table have one schema")
+    let join = |of_part: fn(&Validated) -> &arrow_array::RecordBatch| {
+        let batches: Vec<_> = parts.iter().map(|(_, part)| of_part(&part.validated)).collect();
+        concat_batches(&schema, &batches)
     };
     let validated = Validated {
-        rows: join(&mut parts.iter().map(|(_, part)| &part.validated.rows)),
+        rows: join(|validated| &validated.rows),
         row_records: RecordPositions::Some(positions),
         rejects: rejected,
-        rejected_rows: join(&mut parts.iter().map(|(_, part)| &part.validated.rejected_rows)),
+        rejected_rows: join(|validated| &validated.rejected_rows),
         presence: Presence::concat(&presences, schema.fields().len()),
         lacking: Vec::new(),
     };

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
+use arrow_array::RecordBatch;
 use landfall_core::{
+    batches::filter_rows,
     keys::KeyColumns,
     validate::{RecordPositions, Validated},
 };
@@ -47,9 +47,8 @@ pub(super) fn settle_own_parents(
     };
     let settled: Vec<(usize, u32)> = candidates.into_iter().filter(|&(row, _)| met(row)).collect();
     let wanted: HashSet<usize> = settled.iter().map(|(row, _)| *row).collect();
-    let flags: BooleanArray = (0..rows.num_rows()).map(|row| Some(wanted.contains(&row))).collect();
     let validated = Validated {
-        rows: filter_record_batch(rows, &flags).expect("one flag for each row"),
+        rows: filter_rows(rows, |row| wanted.contains(&row)),
         row_records: RecordPositions::Some(settled.iter().map(|(_, record)| *record).collect()),
         rejects: Vec::new(),
         rejected_rows: RecordBatch::new_empty(rows.schema()),
