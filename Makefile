@@ -92,6 +92,7 @@ bench: ## Measure load and check against their yardsticks (minutes)
 	cargo xtask bench reports
 	cargo xtask bench backup
 	cargo xtask bench check
+	cargo xtask bench files
 
 data: ## Write the example's data afresh
 	cargo xtask gen hr

@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod child;
 mod duckdb;
+mod files;
 mod ground;
 mod http;
 mod landfall;
@@ -40,6 +41,8 @@ pub(crate) enum What {
     Backup(backup::Backup),
     /// `landfall check` against the typed read of `DuckDB`
     Check(Bench),
+    /// `landfall load` of many small files against the shells of SQLite and PostgreSQL
+    Files(files::Files),
 }
 
 /// How to measure.
@@ -68,6 +71,7 @@ impl What {
             Self::Reports(reports) => reports.report()?,
             Self::Backup(backup) => backup.report()?,
             Self::Check(bench) => check::report(bench)?,
+            Self::Files(files) => files.report()?,
         };
         Ok(io::stdout().write_all(report.as_bytes())?)
     }
