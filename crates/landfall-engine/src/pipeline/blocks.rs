@@ -169,7 +169,7 @@ pub(super) fn read_blocks<R>(
     let (answer_sender, answers) = sync_channel(threads + 2);
     let jobs = Mutex::new(job_receiver);
     thread::scope(|scope| {
-        let reader = scope.spawn(|| cut(opened, job_sender, answer_sender, &clock));
+        let reader = scope.spawn(|| cut(opened, job_sender, answer_sender, &rules, &clock));
         for _ in 0..threads {
             scope.spawn(|| work(&jobs, &rules, &clock));
         }
@@ -182,7 +182,15 @@ pub(super) fn read_blocks<R>(
 }
 
 /// Cuts the source until its end, an error, or until nobody listens any more.
-fn cut(mut opened: Opened, jobs: SyncSender<Job>, answers: SyncSender<Receiver<Result<ReadBlock>>>, clock: &Clock) {
+///
+/// Long pieces are read here, since only one of them is under way: what a thread has had, its share of the heap keeps.
+fn cut(
+    mut opened: Opened,
+    jobs: SyncSender<Job>,
+    answers: SyncSender<Receiver<Result<ReadBlock>>>,
+    rules: &RecordRules,
+    clock: &Clock,
+) {
     let most = LONG.max(opened.block_bytes.saturating_mul(2));
     let long = Arc::new(LongPieces { most, taken: Mutex::new(false), given_back: Condvar::new() });
     loop {
@@ -201,9 +209,10 @@ fn cut(mut opened: Opened, jobs: SyncSender<Job>, answers: SyncSender<Receiver<R
         if answers.send(receiver).is_err() {
             return;
         }
-        if let Some(job) = job
-            && jobs.send(job).is_err()
-        {
+        let Some(job) = job else { continue };
+        if job.rest.lease.is_some() {
+            read(job, rules, clock);
+        } else if jobs.send(job).is_err() {
             return;
         }
     }
@@ -231,13 +240,18 @@ fn work(jobs: &Mutex<Receiver<Job>>, rules: &Arc<RecordRules>, clock: &Clock) {
             Ok(jobs) => jobs.recv(),
             Err(_) => return,
         };
-        let Ok(Job { block, rest, answer }) = job else { return };
-        let start = Instant::now();
-        let records = rules.decoder.decode(block);
-        count(&clock.decode, start);
-        let start = Instant::now();
-        let validated = rules.validator.validate(&records);
-        count(&clock.validate, start);
-        let _ = answer.send(Ok(rest.with(Content::Records(Box::new((records, validated))))));
+        let Ok(job) = job else { return };
+        read(job, rules, clock);
     }
+}
+
+/// Decodes and validates a block.
+fn read(Job { block, rest, answer }: Job, rules: &RecordRules, clock: &Clock) {
+    let start = Instant::now();
+    let records = rules.decoder.decode(block);
+    count(&clock.decode, start);
+    let start = Instant::now();
+    let validated = rules.validator.validate(&records);
+    count(&clock.validate, start);
+    let _ = answer.send(Ok(rest.with(Content::Records(Box::new((records, validated))))));
 }

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod avro_bombs;
 mod backup;
 mod check;
 mod existing_tables;

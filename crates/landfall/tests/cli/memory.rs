@@ -82,6 +82,8 @@ fn very_long_records() {
     holds("an unclosed quote", &three, "t.csv", &below(3, &format!("a,\"{}", repeated("x\n", MIB))));
     holds("unclosed quotes", &three, "t.csv", &below(3, &repeated("a,\"\n", MIB)));
     holds("several long fields", &three, "t.csv", &long("x", 14).repeat(2));
+    let lines: String = format!("a,b,{}\n", repeated("x", 15 * MIB)).repeat(8);
+    holds("long fields on each line", &three, "t.csv", &below(3, &lines));
     holds("a long header", &three, "t.csv", repeated("x", 15 * MIB).as_bytes());
     holds("a header of delimiters", &three, "t.csv", repeated(",", 15 * MIB).as_bytes());
     holds("a bomb without lines", &three, "t.csv.gz", &gz(&vec![b'x'; 100 * MIB]));

@@ -42,6 +42,7 @@ pub(super) fn insert(
     rows: &RecordBatch,
     selected: &[Range<usize>],
 ) -> Result<Vec<RefusedRow>> {
+    texts.cache.fit(connection, rows).context(|| inserting(table))?;
     let selected: Vec<usize> = selected.iter().cloned().flatten().collect();
     let columns = rows.columns().iter().map(|column| Column::new(column.as_ref(), &selected)).collect();
     let mut insertion = Insertion { connection, texts, table, columns, selected, refused: Vec::new() };
@@ -80,6 +81,8 @@ impl Insertion<'_> {
                 }
                 first += per_statement;
             }
+            // It is kept, and its copies of the values may be long.
+            statement.clear_bindings();
         }
         Ok(())
     }
@@ -92,6 +95,7 @@ impl Insertion<'_> {
                 self.refused.push(RefusedRow { row: self.selected[at], message });
             }
         }
+        statement.clear_bindings();
         Ok(())
     }
 
@@ -273,6 +277,7 @@ pub(super) fn update(
     fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
     let doing = || format!("cannot update the table {:?}", &*table.name);
+    texts.cache.fit(connection, rows).context(doing)?;
     let key = &table.schema.primary_key;
     // Where there is nothing but the key, it is set to what it is.
     let others = if fields.is_empty() { key.as_slice() } else { fields };

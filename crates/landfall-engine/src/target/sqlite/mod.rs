@@ -3,6 +3,7 @@
 //! Rows are bound to multi-row `INSERT`s; a statement that a constraint stops is tried again row by row. Datetimes,
 //! dates and times are stored as ISO 8601 text in UTC, numbers as their exact decimal text.
 
+mod cache;
 mod catalogue;
 mod ddl;
 mod failure;

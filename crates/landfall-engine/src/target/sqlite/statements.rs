@@ -4,12 +4,13 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use rusqlite::{CachedStatement, Connection};
 
-use super::{Table, ddl::names, quoted};
+use super::{Table, cache::CacheSize, ddl::names, quoted};
 
-/// The texts of statements, by table and purpose.
+/// The texts of statements, by table and purpose, and the cache that goes with what they write.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
     texts: RefCell<HashMap<Purpose, Arc<str>>>,
+    pub(super) cache: CacheSize,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
