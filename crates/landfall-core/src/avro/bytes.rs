@@ -4,7 +4,7 @@
 
 use super::read::ValueError;
 
-/// The most bytes of a row, and of its JSON.
+/// The most bytes of a row, and of its JSON, where nothing else is said.
 pub(super) const MOST_ROW: usize = 16 << 20;
 
 /// The most values without bytes in a row: nulls, and records and fixed of nothing.
@@ -33,11 +33,19 @@ pub(super) struct Cursor<'b> {
     pub(super) at: usize,
     /// How many more values without bytes there may be.
     empty: u32,
+    /// The most bytes of the row, and of its JSON.
+    pub(super) most: usize,
 }
 
 impl<'b> Cursor<'b> {
-    pub(super) fn new(bytes: &'b [u8]) -> Self {
-        Self { bytes, at: 0, empty: MOST_EMPTY }
+    #[cfg(test)]
+    fn new(bytes: &'b [u8]) -> Self {
+        Self::of_row(bytes, MOST_ROW)
+    }
+
+    /// The bytes that are there of a row of at most `most`.
+    pub(super) fn of_row(bytes: &'b [u8], most: usize) -> Self {
+        Self { bytes, at: 0, empty: MOST_EMPTY, most }
     }
 
     /// Counts a value without bytes.
@@ -67,7 +75,9 @@ impl<'b> Cursor<'b> {
                 self.at += length;
                 Ok(bytes)
             }
-            None if length > MOST_ROW => bad(format!("it has a value of {length} bytes; a row may have {MOST_ROW}")),
+            None if length > self.most => {
+                bad(format!("it has a value of {length} bytes; a row may have {}", self.most))
+            }
             None => Err(Stop::More),
         }
     }
@@ -173,7 +183,7 @@ impl<'b> Cursor<'b> {
         }
         let length = self.long()?;
         match usize::try_from(length) {
-            Ok(length) if length <= MOST_ROW => Ok((count.unsigned_abs(), Some(self.at + length))),
+            Ok(length) if length <= self.most => Ok((count.unsigned_abs(), Some(self.at + length))),
             _ => bad(format!("it has a block of {length} bytes")),
         }
     }

@@ -5,7 +5,7 @@ mod skip;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
-    bytes::{Cursor, MOST_ROW, Result, Stop, bad},
+    bytes::{Cursor, Result, Stop, bad},
     fits::Take,
     json::{
         MOST_DIGITS, duration_parts, micros, push_bytes, push_decimal, push_double, push_duration, push_float,
@@ -41,7 +41,7 @@ impl Reading {
     /// Bytes that can be no row, whatever followed.
     pub fn row(&self, bytes: &[u8], out: &mut String) -> std::result::Result<Option<usize>, ValueError> {
         let start = out.len();
-        let mut row = Row { schema: &self.schema, cursor: Cursor::new(bytes), out, start };
+        let mut row = Row { schema: &self.schema, cursor: Cursor::of_row(bytes, self.most_row), out, start };
         let mut name = "";
         let read = self.steps.iter().try_for_each(|step| {
             name = &step.name;
@@ -102,8 +102,9 @@ impl<'r> Row<'r> {
 
     #[inline]
     fn bounded(&self) -> Result<()> {
-        if self.out.len() - self.start > MOST_ROW {
-            return bad(format!("with it the row has more than {MOST_ROW} bytes"));
+        let most = self.cursor.most;
+        if self.out.len() - self.start > most {
+            return bad(format!("with it the row has more than {most} bytes"));
         }
         Ok(())
     }

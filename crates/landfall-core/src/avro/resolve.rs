@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
+    bytes::MOST_ROW,
     fits::{Take, check},
     json::push_string,
     schema::{AvroField, AvroSchema, AvroType, Record, TypeId, Unit},
@@ -25,6 +26,7 @@ pub struct Mapping {
 pub struct Reading {
     pub(super) schema: AvroSchema,
     pub(super) steps: Vec<Step>,
+    pub(super) most_row: usize,
     ignored: Vec<String>,
     missing: Vec<String>,
 }
@@ -73,6 +75,18 @@ impl Reading {
         &self.missing
     }
 
+    /// The most bytes of a row, in the file and as JSON.
+    #[must_use]
+    pub fn most_row(&self) -> usize {
+        self.most_row
+    }
+
+    /// The same, for rows of at most so many bytes.
+    #[must_use]
+    pub fn with_rows_of(self, most_row: usize) -> Self {
+        Self { most_row, ..self }
+    }
+
     /// The schema of the file.
     #[must_use]
     pub fn schema(&self) -> &AvroSchema {
@@ -107,7 +121,7 @@ pub fn resolve(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> R
         return Err(vec!["the file has none of the table's fields; say with --map which of them becomes which".into()]);
     }
     let steps = steps(schema, record, table, &taken);
-    Ok(Reading { schema: schema.clone(), steps, ignored: extra, missing })
+    Ok(Reading { schema: schema.clone(), steps, most_row: MOST_ROW, ignored: extra, missing })
 }
 
 /// Which field of the table each field of the file becomes.

@@ -20,9 +20,6 @@ use super::{
 /// Bytes read at once.
 const BUFFER: usize = 128 * 1024;
 
-/// The most bytes that are held of a row.
-const MOST_ROW: usize = 16 << 20;
-
 /// The most rows without bytes in a file.
 const MOST_EMPTY: u64 = 1_000_000;
 
@@ -169,12 +166,13 @@ impl<R: BufRead> AvroInput<R> {
     fn read_on(&mut self) -> io::Result<()> {
         self.held.copy_within(self.from..self.to, 0);
         (self.from, self.to) = (0, self.to - self.from);
-        if self.to >= MOST_ROW {
+        let most = self.reading.most_row();
+        if self.to >= most {
             self.row += 1;
-            return Err(self.error(format!("it has more than {MOST_ROW} bytes")));
+            return Err(self.error(format!("it has more than {most} bytes")));
         }
         if self.to == self.held.len() {
-            self.held.resize((self.to * 2).min(MOST_ROW), 0);
+            self.held.resize((self.to * 2).min(most), 0);
         }
         if self.read_content()? > 0 {
             return Ok(());

@@ -4,6 +4,7 @@ use std::{fs::File, path::PathBuf, sync::Arc};
 
 use landfall_core::{
     avro::resolve::{Mapping, Reading, resolve},
+    decode::Limits,
     schema::Package,
 };
 use serde::Serialize;
@@ -204,6 +205,8 @@ impl Restore {
         let mapping = Mapping { updates: options.mode == Mode::Upsert, ..options.mapping.clone() };
         let reading: Arc<Reading> = resolve(&schema, &resource.schema, &mapping)
             .map_err(|faults| Error::source(name, faults.join("; ")))?
+            // What a backup has written can be restored.
+            .with_rows_of(if entry.is_some() { Limits::MOST } else { options.work.record_bytes })
             .into();
         let rows = match entry {
             // Byte for byte it is the file that was written: nothing more is learned from its rows.

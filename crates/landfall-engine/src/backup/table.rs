@@ -13,6 +13,7 @@ use std::{
 use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
 use landfall_core::{
     avro::write::{NumberForm, NumberSpan, RowWriter, Unwritable},
+    decode::Limits,
     schema::FieldType,
 };
 use sha2::{Digest as _, Sha256};
@@ -146,6 +147,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, writer: &RowWriter, table: &Table, codec: C
             let mut digest = ContentDigest::default();
             let mut start = 0;
             for &end in &ends {
+                refuse_too_long(table, &plain[start..end])?;
                 digest.add_row(&plain[start..end]);
                 start = end;
             }
@@ -154,6 +156,29 @@ fn work(jobs: &Mutex<Receiver<Job>>, writer: &RowWriter, table: &Table, codec: C
         });
         let _ = answer.send(block);
     }
+}
+
+/// Refuses a row that no restore could read: it is read as a line of JSON, in which some characters take up to six bytes.
+fn refuse_too_long(table: &Table, row: &[u8]) -> Result<()> {
+    /// More than the name of a field and a value that is no text take.
+    const OTHERS: usize = 8 << 10;
+    let most = Limits::MOST.saturating_sub(table.schema.fields.len() * OTHERS);
+    let weight = |byte: &u8| match byte {
+        ..=0x1f => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    if row.len() <= most / 6 || row.iter().map(weight).sum::<usize>() <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "the table {:?} has a row of {} MiB, which could not be restored: a row has at most {} MiB, in which control characters count \
+         sixfold. The backup was given up; shorten that row, or back up the other tables",
+        &*table.name,
+        row.len() >> 20,
+        Limits::MOST >> 20
+    );
+    Err(TargetError::new(TargetErrorKind::Mismatch, message).into())
 }
 
 /// Puts blocks into the file, in their order.
@@ -209,4 +234,28 @@ fn misplaced(table: &Table, at: &Unwritable) -> Error {
         &*table.name, &*field.name
     );
     TargetError::new(TargetErrorKind::Mismatch, message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_no_restore_could_read_was_backed_up() {
+        let package = landfall_core::schema::Package::from_yaml(
+            "resources: [{name: t, path: t.csv, schema: {fields: [{name: a, type: string}]}}]",
+            "the test",
+        );
+        let table = crate::target::tables_of(&package.unwrap()).remove(0);
+        let row = |byte: u8, mebibytes: usize| vec![byte; mebibytes << 20];
+        for fits in [row(b'x', 255), row(1, 42), row(b'"', 127)] {
+            refuse_too_long(&table, &fits).unwrap();
+        }
+        for too_long in [row(b'x', 256), row(1, 43), row(b'"', 128)] {
+            let error = refuse_too_long(&table, &too_long).unwrap_err().to_string();
+            assert!(error.contains("could not be restored"), "{error}");
+        }
+    }
 }

@@ -130,7 +130,7 @@ impl Opened {
     ) -> Result<Self> {
         let sizes = Limits {
             block_bytes: work.block_bytes,
-            record_bytes: work.record_bytes,
+            record_bytes: source.record_bytes(work.record_bytes),
             block_records: records_of_a_block(resource.schema.fields.len()),
         };
         let mut cutter = cutter_of(source, resource, sizes);

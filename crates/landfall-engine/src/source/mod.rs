@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use landfall_core::avro::resolve::Reading;
+use landfall_core::{avro::resolve::Reading, decode::Limits};
 use tempfile::TempPath;
 
 pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_export};
@@ -71,6 +71,12 @@ impl Source {
     #[must_use]
     pub fn verbatim(self) -> Self {
         Self { verbatim: true, ..self }
+    }
+
+    /// The most bytes of a record, where `asked` is what is asked for: a row that a backup wrote can be restored.
+    #[must_use]
+    pub fn record_bytes(&self, asked: usize) -> usize {
+        if self.verbatim { Limits::MOST } else { asked }
     }
 
     /// Whether a text of it is never a missing value.

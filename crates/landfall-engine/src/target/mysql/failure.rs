@@ -36,6 +36,10 @@ pub(super) fn failure(error: &Mysql, doing: &str) -> Error {
         Mysql::CodecError(error) if io_cause(error).is_some_and(|cause| cause.kind() == ErrorKind::InvalidData) => {
             unprotected(&io_cause(error).map_or_else(String::new, ToString::to_string))
         }
+        // To try it once more would end alike.
+        Mysql::CodecError(error) if error.to_string().contains("larger than max_allowed_packet") => {
+            (Kind::Statement, "a row has more bytes than the server's max_allowed_packet allows".into(), "raise it")
+        }
         other => (Kind::Lost, transport_words(other), LOST),
     };
     let mend = if mend.is_empty() { String::new() } else { format!("; {mend}") };
