@@ -289,7 +289,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
-    use crate::target::Memory;
+    use crate::target::{Memory, ReadBooks as _};
 
     fn tasks(target: &Memory, filter: &TaskFilter) -> Vec<Task> {
         let mut found = Vec::new();

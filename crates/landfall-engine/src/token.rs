@@ -298,7 +298,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
-    use crate::target::Memory;
+    use crate::target::{Memory, ReadBooks as _};
 
     fn new(roles: &[Role]) -> NewToken {
         let (tables, reports) = (Vec::new(), Vec::new());

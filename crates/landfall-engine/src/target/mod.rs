@@ -4,6 +4,7 @@
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
 mod batch;
+mod books;
 mod cancel;
 mod kind;
 pub mod limits;
@@ -24,12 +25,12 @@ use std::{ops::Range, sync::Arc};
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::Scalar,
-    reject::CellError,
     schema::{Package, TableSchema},
     validate::TargetLimits,
 };
 use serde::Serialize;
 
+pub use books::{ReadBooks, WriteBooks};
 pub use cancel::Canceller;
 pub use kind::Kind;
 pub use memory::{Interference, Memory, MemoryOptions};
@@ -38,10 +39,9 @@ pub use page::{Comparison, Condition, RowFilter, VisitRow, is_comparable};
 pub use snapshot::Snapshot;
 
 use crate::{
-    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    ledger::{LoadEntry, LoadId},
+    quarantine::{NewReject, RejectId},
 };
 
 /// A table of the package, as targets see it.
@@ -153,7 +153,7 @@ fn released_already(reject: RejectId) -> TargetError {
 }
 
 /// What can be read from a target, within a transaction or outside one.
-pub trait Read {
+pub trait Read: ReadBooks {
     /// Whether `table` exists.
     fn has_table(&self, table: &Table) -> Result<bool>;
 
@@ -208,45 +208,10 @@ pub trait Read {
 
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
     fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
-
-    /// The ledger: the entries of the loads that `filter` wants, in the order of their numbers.
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>>;
-
-    /// The entries of all loads, oldest first. There may be very many: of each request for rows there is one.
-    fn loads(&self) -> Result<Vec<LoadEntry>> {
-        self.loads_of(&LoadFilter::default())
-    }
-
-    /// The documents that `filter` wants, in the order of their names.
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
-
-    /// The document of `kind` called `name`.
-    fn document(&self, kind: &str, name: &str) -> Result<Option<Document>> {
-        let filter = DocumentFilter { names: Some(vec![name.to_owned()]), ..DocumentFilter::of(kind) };
-        Ok(self.documents(&filter)?.pop())
-    }
-
-    /// The rejects that `filter` wants, in the order of their numbers.
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>>;
-
-    /// The number of rejects that `filter` wants, at most its limit.
-    fn reject_count(&self, filter: &RejectFilter) -> Result<u64>;
-
-    /// About the bytes that all open rejects take, with their reasons.
-    fn open_reject_bytes(&self) -> Result<u64>;
-
-    /// The rejects that `filter` wants, grouped by table, code and field, the largest group first.
-    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>>;
-
-    /// All bytes of a reject, handed to `visit` part by part.
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
-
-    /// What was done to a reject of late, oldest first.
-    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>>;
 }
 
 /// A write transaction. Dropped without a commit, it leaves no trace.
-pub trait Transaction: Read {
+pub trait Transaction: Read + WriteBooks {
     /// Inserts the rows of `rows` at `selected` into `table`. Rows that a constraint of the database stops are returned,
     /// and the others stay. With [`Pace::Ahead`] the rows may be under way when this returns.
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
@@ -301,10 +266,6 @@ pub trait Transaction: Read {
     /// table and source: it waits, or says so.
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId>;
 
-    /// Stores `entries` as loads that have ended; their numbers, in the same order. Nothing is locked: they cannot go on, and
-    /// nobody knows their sources again.
-    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>>;
-
     /// Overwrites the entry of a load. `was_at` is the offset that the ledger must hold.
     ///
     /// # Errors
@@ -314,52 +275,6 @@ pub trait Transaction: Read {
 
     /// Adds rejects of `load` to the quarantine, in this order; all of their bytes are at hand.
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()>;
-
-    /// Adds a reject of `load` to the quarantine.
-    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId>;
-
-    /// Appends further bytes to the raw record of a reject.
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()>;
-
-    /// Marks an open reject as released by `load`; `mended` are its bytes where a person changed them.
-    ///
-    /// # Errors
-    /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where it is not open: another process was there first.
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
-
-    /// Marks a reject of `load` as discarded, for `reason`; whether it was open.
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool>;
-
-    /// Takes rejects out of the quarantine without a trace: their records were only deferred, and are rows of the load
-    /// that deferred them.
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()>;
-
-    /// Turns deferred rejects into open ones, with these errors.
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
-
-    /// Notes that a reject was tried by `load` and failed again, now with `errors`.
-    fn retry_failed(
-        &mut self,
-        reject: RejectId,
-        load: LoadId,
-        errors: &[CellError],
-        mended: Option<&[u8]>,
-    ) -> Result<()>;
-
-    /// Marks open rejects of earlier loads into the same table as superseded by `load`: those that `closing` says. How many.
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64>;
-
-    /// Stores new documents.
-    ///
-    /// # Errors
-    /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there is one of the same kind and name.
-    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()>;
-
-    /// Gives a document another body, or takes it away where there is none; whether it still had the version of `document`.
-    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool>;
-
-    /// Takes the documents of `kind` away that were not changed since `before` (RFC 3339 in UTC); how many.
-    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64>;
 
     /// Makes it all last.
     ///

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
-    target::{Read, RowFilter, Table, VisitRow},
+    target::{Read, ReadBooks, RowFilter, Table, VisitRow},
 };
 
 /// What `read` holds, but for the rows of the tables called `names`.
@@ -25,35 +25,7 @@ impl WithoutRows<'_> {
     }
 }
 
-impl Read for WithoutRows<'_> {
-    fn has_table(&self, table: &Table) -> Result<bool> {
-        self.read.has_table(table)
-    }
-
-    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
-        if self.has_rows(table) { self.read.row_count_within(table, most) } else { Ok(0) }
-    }
-
-    fn limits(&self, table: &Table) -> TargetLimits {
-        self.read.limits(table)
-    }
-
-    fn is_remote(&self) -> bool {
-        self.read.is_remote()
-    }
-
-    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
-        if self.has_rows(table) { self.read.find_all(table, positions, values) } else { Ok(vec![None; values.len()]) }
-    }
-
-    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
-        if self.has_rows(table) { self.read.page(table, filter, visit) } else { Ok(()) }
-    }
-
-    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        if self.has_rows(table) { self.read.scan(table, positions, visit) } else { Ok(()) }
-    }
-
+impl ReadBooks for WithoutRows<'_> {
     fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
         self.read.loads_of(filter)
     }
@@ -84,5 +56,35 @@ impl Read for WithoutRows<'_> {
 
     fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
         self.read.reject_events(reject)
+    }
+}
+
+impl Read for WithoutRows<'_> {
+    fn has_table(&self, table: &Table) -> Result<bool> {
+        self.read.has_table(table)
+    }
+
+    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
+        if self.has_rows(table) { self.read.row_count_within(table, most) } else { Ok(0) }
+    }
+
+    fn limits(&self, table: &Table) -> TargetLimits {
+        self.read.limits(table)
+    }
+
+    fn is_remote(&self) -> bool {
+        self.read.is_remote()
+    }
+
+    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
+        if self.has_rows(table) { self.read.find_all(table, positions, values) } else { Ok(vec![None; values.len()]) }
+    }
+
+    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+        if self.has_rows(table) { self.read.page(table, filter, visit) } else { Ok(()) }
+    }
+
+    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        if self.has_rows(table) { self.read.scan(table, positions, visit) } else { Ok(()) }
     }
 }

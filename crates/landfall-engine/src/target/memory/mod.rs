@@ -26,8 +26,8 @@ use self::{
     transaction::MemoryTransaction,
 };
 use super::{
-    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction, VisitRow,
+    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, ReadBooks, RefusedRow, RowFilter, Snapshot, Table,
+    Target, Transaction, VisitRow,
     batch::{BatchBuilder, EachBatch, Foreign, shown},
     sql::made,
 };
@@ -216,6 +216,36 @@ fn limited<T>(mut found: Vec<T>, from_end: bool, limit: Option<u64>) -> Vec<T> {
 /// The reading methods, over whatever has a `view`.
 macro_rules! read_through {
     ($type:ty) => {
+        impl ReadBooks for $type {
+            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+                self.view(|view| Ok(view.loads(filter)))
+            }
+            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+                self.view(|view| Ok(view.documents(filter)))
+            }
+            fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+                self.view(|view| Ok(view.rejects(filter)))
+            }
+            fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
+                self.view(|view| {
+                    let count = view.state.quarantine.wanted(filter, &view.state.loads).count() as u64;
+                    Ok(filter.limit.map_or(count, |limit| count.min(limit)))
+                })
+            }
+            fn open_reject_bytes(&self) -> Result<u64> {
+                self.view(|view| Ok(view.state.quarantine.open_bytes()))
+            }
+            fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+                self.view(|view| Ok(view.state.quarantine.groups(filter, &view.state.loads)))
+            }
+            fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+                self.view(|view| view.state.quarantine.raw(reject).iter().try_for_each(|part| visit(part)))
+            }
+            fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
+                self.view(|view| Ok(view.state.quarantine.events(reject)))
+            }
+        }
+
         impl Read for $type {
             fn has_table(&self, table: &Table) -> Result<bool> {
                 self.view(|view| Ok(view.state.rows(&table.name).is_some()))
@@ -251,33 +281,6 @@ macro_rules! read_through {
             }
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.view(|view| view.scan(table, positions, &mut shown(visit)))
-            }
-            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-                self.view(|view| Ok(view.loads(filter)))
-            }
-            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-                self.view(|view| Ok(view.documents(filter)))
-            }
-            fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-                self.view(|view| Ok(view.rejects(filter)))
-            }
-            fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-                self.view(|view| {
-                    let count = view.state.quarantine.wanted(filter, &view.state.loads).count() as u64;
-                    Ok(filter.limit.map_or(count, |limit| count.min(limit)))
-                })
-            }
-            fn open_reject_bytes(&self) -> Result<u64> {
-                self.view(|view| Ok(view.state.quarantine.open_bytes()))
-            }
-            fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-                self.view(|view| Ok(view.state.quarantine.groups(filter, &view.state.loads)))
-            }
-            fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-                self.view(|view| view.state.quarantine.raw(reject).iter().try_for_each(|part| visit(part)))
-            }
-            fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-                self.view(|view| Ok(view.state.quarantine.events(reject)))
             }
         }
     };

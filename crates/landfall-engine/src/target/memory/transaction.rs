@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId, LoadState},
     quarantine::{Closing, NewReject, RejectId},
-    target::parent_gone,
+    target::{WriteBooks, parent_gone},
     timestamp,
 };
 
@@ -122,6 +122,93 @@ fn go_on(held: &mut LoadEntry, entry: &LoadEntry) {
     };
 }
 
+impl WriteBooks for MemoryTransaction {
+    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+        entries.iter().map(|entry| self.add_load(entry)).collect()
+    }
+
+    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
+        let entry = self.entry(load)?.clone();
+        Ok(Arc::make_mut(&mut self.state.quarantine).add(&entry, table, reject))
+    }
+
+    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).append(reject, part, bytes);
+        Ok(())
+    }
+
+    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
+        Ok(Arc::make_mut(&mut self.state.quarantine).release(reject, load, mended)?)
+    }
+
+    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        Ok(Arc::make_mut(&mut self.state.quarantine).discard(reject, load, reason))
+    }
+
+    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).withdraw(rejects);
+        Ok(())
+    }
+
+    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).confirm(rejects);
+        Ok(())
+    }
+
+    fn retry_failed(
+        &mut self,
+        reject: RejectId,
+        load: LoadId,
+        errors: &[CellError],
+        mended: Option<&[u8]>,
+    ) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).retry_failed(reject, load, errors, mended);
+        Ok(())
+    }
+
+    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
+        let loads = self.state.loads.clone();
+        Ok(Arc::make_mut(&mut self.state.quarantine).supersede(load, closing, &loads))
+    }
+
+    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
+        let held = Arc::make_mut(&mut self.state.documents);
+        for NewDocument { kind, name, body } in documents {
+            let (kind, name, body) = ((*kind).to_owned(), name.clone(), body.clone());
+            let document = Document { kind, name, version: 1, body, changed_at: timestamp::now() };
+            let key = (document.kind.clone(), document.name.clone());
+            if held.insert(key, document).is_some() {
+                let message = "there is a document of this kind and name already";
+                return Err(TargetError::new(TargetErrorKind::Overtaken, message).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
+        let held = Arc::make_mut(&mut self.state.documents);
+        let key = (document.kind.clone(), document.name.clone());
+        let Some(found) = held.get_mut(&key).filter(|found| found.version == document.version) else {
+            return Ok(false);
+        };
+        match body {
+            None => drop(held.remove(&key)),
+            Some(body) => {
+                (found.version, found.changed_at) = (found.version + 1, timestamp::now());
+                body.clone_into(&mut found.body);
+            }
+        }
+        Ok(true)
+    }
+
+    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
+        let held = Arc::make_mut(&mut self.state.documents);
+        let count = held.len();
+        held.retain(|_, document| document.kind != kind || document.changed_at.as_str() >= before);
+        Ok((count - held.len()) as u64)
+    }
+}
+
 impl Transaction for MemoryTransaction {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
         let mut refused = Vec::new();
@@ -193,10 +280,6 @@ impl Transaction for MemoryTransaction {
         Ok(id)
     }
 
-    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        entries.iter().map(|entry| self.add_load(entry)).collect()
-    }
-
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         let open = |held: &LoadEntry| matches!(held.state, LoadState::Running | LoadState::Stopped);
         let loads = Arc::make_mut(&mut self.state.loads);
@@ -218,87 +301,6 @@ impl Transaction for MemoryTransaction {
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
         rejects.iter().try_for_each(|reject| self.add_reject(load, table, reject).map(drop))
-    }
-
-    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        let entry = self.entry(load)?.clone();
-        Ok(Arc::make_mut(&mut self.state.quarantine).add(&entry, table, reject))
-    }
-
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).append(reject, part, bytes);
-        Ok(())
-    }
-
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        Ok(Arc::make_mut(&mut self.state.quarantine).release(reject, load, mended)?)
-    }
-
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
-        Ok(Arc::make_mut(&mut self.state.quarantine).discard(reject, load, reason))
-    }
-
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).withdraw(rejects);
-        Ok(())
-    }
-
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).confirm(rejects);
-        Ok(())
-    }
-
-    fn retry_failed(
-        &mut self,
-        reject: RejectId,
-        load: LoadId,
-        errors: &[CellError],
-        mended: Option<&[u8]>,
-    ) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).retry_failed(reject, load, errors, mended);
-        Ok(())
-    }
-
-    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
-        let held = Arc::make_mut(&mut self.state.documents);
-        for NewDocument { kind, name, body } in documents {
-            let (kind, name, body) = ((*kind).to_owned(), name.clone(), body.clone());
-            let document = Document { kind, name, version: 1, body, changed_at: timestamp::now() };
-            let key = (document.kind.clone(), document.name.clone());
-            if held.insert(key, document).is_some() {
-                let message = "there is a document of this kind and name already";
-                return Err(TargetError::new(TargetErrorKind::Overtaken, message).into());
-            }
-        }
-        Ok(())
-    }
-
-    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
-        let held = Arc::make_mut(&mut self.state.documents);
-        let key = (document.kind.clone(), document.name.clone());
-        let Some(found) = held.get_mut(&key).filter(|found| found.version == document.version) else {
-            return Ok(false);
-        };
-        match body {
-            None => drop(held.remove(&key)),
-            Some(body) => {
-                (found.version, found.changed_at) = (found.version + 1, timestamp::now());
-                body.clone_into(&mut found.body);
-            }
-        }
-        Ok(true)
-    }
-
-    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
-        let held = Arc::make_mut(&mut self.state.documents);
-        let count = held.len();
-        held.retain(|_, document| document.kind != kind || document.changed_at.as_str() >= before);
-        Ok((count - held.len()) as u64)
-    }
-
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
-        let loads = self.state.loads.clone();
-        Ok(Arc::make_mut(&mut self.state.quarantine).supersede(load, closing, &loads))
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {

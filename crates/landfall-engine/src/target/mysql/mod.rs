@@ -35,7 +35,7 @@ mod writing;
 use std::{cell::RefCell, collections::VecDeque, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, reject::CellError, validate::TargetLimits};
+use landfall_core::{keys::Scalar, validate::TargetLimits};
 
 pub(super) use self::settings::Settings;
 use self::{
@@ -50,13 +50,12 @@ use super::{
     Access, Canceller, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
     Transaction, VisitRow,
     batch::{Foreign, shown},
-    sql::{documents, ledger, quarantine},
+    sql::{self, OwnTables, WritesOwnTables},
 };
 use crate::{
-    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    ledger::{LoadEntry, LoadId},
+    quarantine::NewReject,
 };
 
 /// Chunks that are under way at once.
@@ -228,36 +227,26 @@ macro_rules! read_through {
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.$ask(|$connection| rows::scan($own, table, (positions, Foreign::Missing), &mut shown(visit)))
             }
-            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-                self.$ask(|$connection| ledger::loads(&Own::new($own), filter))
-            }
-            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-                self.$ask(|$connection| documents::documents(&Own::new($own), filter))
-            }
-            fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-                self.$ask(|$connection| quarantine::rejects(&Own::new($own), filter))
-            }
-            fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-                self.$ask(|$connection| quarantine::count(&Own::new($own), filter))
-            }
-            fn open_reject_bytes(&self) -> Result<u64> {
-                self.$ask(|$connection| quarantine::open_bytes(&Own::new($own)))
-            }
-            fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-                self.$ask(|$connection| quarantine::groups(&Own::new($own), filter))
-            }
-            fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-                self.$ask(|$connection| quarantine::raw(&Own::new($own), reject, visit))
-            }
-            fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-                self.$ask(|$connection| quarantine::events(&Own::new($own), reject))
-            }
         }
     };
 }
 
 read_through!(Mysql, ask, connection => connection);
 read_through!(Writing<'_>, in_step, work => &mut work.connection);
+
+impl OwnTables for Mysql {
+    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
+        self.ask(|connection| work(&Own::new(connection)))
+    }
+}
+
+impl OwnTables for Writing<'_> {
+    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
+        self.in_step(|lane| work(&Own::new(&mut lane.connection)))
+    }
+}
+
+impl WritesOwnTables for Writing<'_> {}
 
 impl Mysql {
     const fn server(&self) -> &Server {
@@ -389,66 +378,12 @@ impl Transaction for Writing<'_> {
         self.enter(entry)
     }
 
-    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        self.in_step(|work| work.add_ended_loads(entries))
-    }
-
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         self.save(entry, was_at)
     }
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
         self.reject(load, table, rejects)
-    }
-
-    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        self.in_step(|work| quarantine::add(&Own::new(&mut work.connection), load, table, reject))
-    }
-
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        self.in_step(|work| quarantine::append_raw(&Own::new(&mut work.connection), reject, part, bytes))
-    }
-
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        self.in_step(|work| quarantine::release(&Own::new(&mut work.connection), reject, load, mended))
-    }
-
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
-        self.in_step(|work| quarantine::discard(&Own::new(&mut work.connection), reject, load, reason))
-    }
-
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
-        self.in_step(|work| quarantine::withdraw(&Own::new(&mut work.connection), rejects))
-    }
-
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        self.in_step(|work| quarantine::confirm(&Own::new(&mut work.connection), rejects))
-    }
-
-    fn retry_failed(
-        &mut self,
-        reject: RejectId,
-        load: LoadId,
-        errors: &[CellError],
-        mended: Option<&[u8]>,
-    ) -> Result<()> {
-        self.in_step(|work| quarantine::retry_failed(&Own::new(&mut work.connection), reject, load, errors, mended))
-    }
-
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
-        self.in_step(|work| quarantine::supersede(&Own::new(&mut work.connection), load, closing))
-    }
-
-    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
-        self.in_step(|work| documents::add(&Own::new(&mut work.connection), documents))
-    }
-
-    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
-        self.in_step(|work| documents::change(&Own::new(&mut work.connection), document, body))
-    }
-
-    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
-        self.in_step(|work| documents::forget(&Own::new(&mut work.connection), kind, before))
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

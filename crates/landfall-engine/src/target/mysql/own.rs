@@ -8,12 +8,13 @@ use super::{connection::Connection, failure::Context as _, rows::has_table, serv
 use crate::{
     error::Result,
     ledger::LoadId,
-    quarantine::{NewReject, Reject},
+    quarantine::{NewReject, Reject, RejectId},
     target::{
         Table,
         sql::{self, EachRow, Parameter, Row, Spelling, Stored, quarantine},
     },
 };
+use landfall_core::reject::CellError;
 
 const DOING: &str = "cannot read or write Landfall's own tables";
 
@@ -106,6 +107,10 @@ impl sql::Connection for Own<'_> {
         // How far apart the numbers of one statement are is a setting of the server (for servers that copy each other).
         let step = self.0.borrow().server.number_step;
         Ok((0..i64::try_from(count).unwrap_or(0)).map(|at| first + at * step).collect())
+    }
+
+    fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        quarantine::confirm(self, rejects)
     }
 
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {

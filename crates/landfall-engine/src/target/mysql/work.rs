@@ -166,11 +166,6 @@ impl Work {
         ledger::add(&Own::new(&mut self.connection), entry)
     }
 
-    /// Adds loads that have ended to the ledger.
-    pub(super) fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        ledger::add_all(&Own::new(&mut self.connection), entries)
-    }
-
     /// Brings a load's entry up to date.
     pub(super) fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         ledger::save(&Own::new(&mut self.connection), entry, was_at)

@@ -66,14 +66,9 @@ use super::{
     Transaction, VisitRow,
     batch::{Foreign, shown},
     limits,
-    sql::{documents, ledger, quarantine},
+    sql::{self, OwnTables},
 };
-use crate::{
-    document::{Document, DocumentFilter},
-    error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadFilter},
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
-};
+use crate::error::{Result, TargetError, TargetErrorKind};
 
 /// Transactions that may be under way at once.
 const MOST_LANES: usize = 2;
@@ -166,20 +161,6 @@ impl Postgres {
         connection.roll_back();
         self.keep(Some(connection));
         outcome
-    }
-
-    /// Reads Landfall's own tables.
-    fn own<R>(&self, work: impl FnOnce(&Own<'_>) -> Result<R>) -> Result<R> {
-        self.settled()?;
-        let is_there = self.has_own.get();
-        self.reading(|connection| {
-            work(&Own {
-                session: &self.session,
-                connection: RefCell::new(connection),
-                is_there,
-                is_current: self.is_current,
-            })
-        })
     }
 
     /// Waits until all transactions that were sent to commit have.
@@ -276,37 +257,20 @@ impl Read for Postgres {
             rows::scan(connection, table, &seat.place, (positions, Foreign::Missing), &mut shown(visit))
         })
     }
+}
 
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-        self.own(|own| ledger::loads(own, filter))
-    }
-
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-        self.own(|own| documents::documents(own, filter))
-    }
-
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-        self.own(|own| quarantine::rejects(own, filter))
-    }
-
-    fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-        self.own(|own| quarantine::count(own, filter))
-    }
-
-    fn open_reject_bytes(&self) -> Result<u64> {
-        self.own(|own| quarantine::open_bytes(own))
-    }
-
-    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-        self.own(|own| quarantine::groups(own, filter))
-    }
-
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.own(|own| quarantine::raw(own, reject, visit))
-    }
-
-    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-        self.own(|own| quarantine::events(own, reject))
+impl OwnTables for Postgres {
+    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
+        self.settled()?;
+        let is_there = self.has_own.get();
+        self.reading(|connection| {
+            work(&Own {
+                session: &self.session,
+                connection: RefCell::new(connection),
+                is_there,
+                is_current: self.is_current,
+            })
+        })
     }
 }
 

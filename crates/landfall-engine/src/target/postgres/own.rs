@@ -281,6 +281,10 @@ impl sql::Connection for Own<'_> {
         Ok(number)
     }
 
+    fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        confirm(self.session, &mut self.connection.borrow_mut(), rejects)
+    }
+
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {
         let mut connection = self.connection.borrow_mut();
         let asked = connection.query(&numbered(sql), &bound(parameters), Format::Binary, &mut |columns, values| {
@@ -328,11 +332,7 @@ fn stored(kind: u32, value: Option<&[u8]>) -> Outcome<Stored> {
 
 /// Turns deferred rejects into open ones with their errors. The shared statement takes time with the square of their number
 /// here.
-pub(super) fn confirm(
-    session: &Session,
-    connection: &mut Connection,
-    rejects: &[(RejectId, Vec<CellError>)],
-) -> Result<()> {
+fn confirm(session: &Session, connection: &mut Connection, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
     let sql = format!(
         "UPDATE {} AS r SET state = 'open', errors = c.errors, waiting = c.waiting
          FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS c (id, errors, waiting)

@@ -5,7 +5,7 @@ mod reading;
 use std::{cell::RefCell, collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, reject::CellError};
+use landfall_core::keys::Scalar;
 
 use super::{
     Fence, Pace, Place, Postgres, RefusedRow, Seat, Table, Transaction,
@@ -15,19 +15,18 @@ use super::{
     failure::Context as _,
     insert,
     lane::Lane,
-    own::{self, Own, Rejects},
+    own::{Own, Rejects},
     parameters::Parameters,
     reading, rows,
     worker::{Destination, Held, Later, Worker},
 };
 use crate::{
-    document::{Document, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadId},
-    quarantine::{Closing, NewReject, RejectId},
+    quarantine::NewReject,
     target::{
         not_emptied, parent_gone,
-        sql::{documents, followers::refuse_followers, ledger, quarantine},
+        sql::{self, OwnTables, WritesOwnTables, followers::refuse_followers, ledger, quarantine},
     },
 };
 
@@ -111,11 +110,6 @@ impl<'t> PostgresTransaction<'t> {
         }
     }
 
-    /// Runs one of the shared statements.
-    fn own<R>(&self, work: impl FnOnce(&Own<'_>) -> Result<R>) -> Result<R> {
-        self.with(|worker| work(&Own::new(&worker.session, &mut worker.connection)))
-    }
-
     /// Where rows of `table` go.
     fn destination(&self, table: &Table) -> Result<Arc<Destination>> {
         if let Some(destination) = self.written.borrow().get(&table.name) {
@@ -184,6 +178,14 @@ impl<'t> PostgresTransaction<'t> {
 fn ended() -> crate::Error {
     TargetError::new(TargetErrorKind::Statement, "the transaction has ended").into()
 }
+
+impl OwnTables for PostgresTransaction<'_> {
+    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
+        self.with(|worker| work(&Own::new(&worker.session, &mut worker.connection)))
+    }
+}
+
+impl WritesOwnTables for PostgresTransaction<'_> {}
 
 impl Transaction for PostgresTransaction<'_> {
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
@@ -294,10 +296,6 @@ impl Transaction for PostgresTransaction<'_> {
         self.own(|own| ledger::add(own, entry))
     }
 
-    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        self.own(|own| ledger::add_all(own, entries))
-    }
-
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         let later = Later::Save { entry: Box::new(entry.clone()), was_at };
         match self.pace {
@@ -319,56 +317,6 @@ impl Transaction for PostgresTransaction<'_> {
             self.with(|_| Ok(()))?;
         }
         Ok(())
-    }
-
-    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        self.own(|own| quarantine::add(own, load, table, reject))
-    }
-
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        self.own(|own| quarantine::append_raw(own, reject, part, bytes))
-    }
-
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        self.own(|own| quarantine::release(own, reject, load, mended))
-    }
-
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
-        self.own(|own| quarantine::discard(own, reject, load, reason))
-    }
-
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
-        self.own(|own| quarantine::withdraw(own, rejects))
-    }
-
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        self.with(|worker| own::confirm(&worker.session, &mut worker.connection, rejects))
-    }
-
-    fn retry_failed(
-        &mut self,
-        reject: RejectId,
-        load: LoadId,
-        errors: &[CellError],
-        mended: Option<&[u8]>,
-    ) -> Result<()> {
-        self.own(|own| quarantine::retry_failed(own, reject, load, errors, mended))
-    }
-
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
-        self.own(|own| quarantine::supersede(own, load, closing))
-    }
-
-    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
-        self.own(|own| documents::add(own, documents))
-    }
-
-    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
-        self.own(|own| documents::change(own, document, body))
-    }
-
-    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
-        self.own(|own| documents::forget(own, kind, before))
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

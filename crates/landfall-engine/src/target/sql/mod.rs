@@ -12,7 +12,12 @@ pub(super) mod ledger;
 pub(super) mod made;
 pub(super) mod quarantine;
 
-use crate::error::{Error, Result, TargetError, TargetErrorKind};
+use landfall_core::reject::CellError;
+
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    quarantine::RejectId,
+};
 
 /// A value bound to a statement.
 #[derive(Debug, Clone, Copy)]
@@ -117,9 +122,21 @@ pub(super) trait Connection {
     /// Runs an `INSERT` of `count` rows, and gives the numbers that the database gave their column `id`, in their order.
     fn insert_all_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str, count: usize) -> Result<Vec<i64>>;
 
+    /// Turns deferred rejects into open ones, with these errors: [`quarantine::confirm`], unless the database has a faster way.
+    fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
+
     /// Runs a query and hands its rows to `visit`.
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()>;
 }
+
+/// Whatever reaches Landfall's own tables: a database, or a transaction on one. It has the books then (see `books`).
+pub(super) trait OwnTables {
+    /// Runs `work` on a connection that sees them.
+    fn own<R>(&self, work: impl FnOnce(&dyn Connection) -> Result<R>) -> Result<R>;
+}
+
+/// A transaction that may change them.
+pub(super) trait WritesOwnTables: OwnTables {}
 
 /// A row of one of Landfall's own tables; its values are taken in their order.
 #[derive(Debug)]

@@ -37,16 +37,15 @@ use super::{
     Transaction, VisitRow,
     batch::{Foreign, shown},
     cancel::CancelGuard,
-    sql::{documents, ledger, quarantine},
+    sql::{self, OwnTables, WritesOwnTables, ledger},
 };
 use crate::{
-    document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    ledger::{LoadEntry, LoadId},
+    quarantine::NewReject,
 };
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, reject::CellError};
+use landfall_core::keys::Scalar;
 
 /// How long a statement waits for another program's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -198,36 +197,26 @@ macro_rules! read_through {
             fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 rows::scan(&self.$field, table, (positions, Foreign::Missing), &mut shown(visit))
             }
-            fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-                ledger::loads(&Own(&self.$field), filter)
-            }
-            fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-                documents::documents(&Own(&self.$field), filter)
-            }
-            fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-                quarantine::rejects(&Own(&self.$field), filter)
-            }
-            fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-                quarantine::count(&Own(&self.$field), filter)
-            }
-            fn open_reject_bytes(&self) -> Result<u64> {
-                quarantine::open_bytes(&Own(&self.$field))
-            }
-            fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-                quarantine::groups(&Own(&self.$field), filter)
-            }
-            fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-                quarantine::raw(&Own(&self.$field), reject, visit)
-            }
-            fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-                quarantine::events(&Own(&self.$field), reject)
-            }
         }
     };
 }
 
 read_through!(Sqlite, connection);
 read_through!(SqliteTransaction<'_>, transaction);
+
+impl OwnTables for Sqlite {
+    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
+        work(&Own(&self.connection))
+    }
+}
+
+impl OwnTables for SqliteTransaction<'_> {
+    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
+        work(&Own(&self.transaction))
+    }
+}
+
+impl WritesOwnTables for SqliteTransaction<'_> {}
 
 impl Target for Sqlite {
     fn location(&self) -> String {
@@ -328,66 +317,12 @@ impl Transaction for SqliteTransaction<'_> {
         ledger::add(&Own(&self.transaction), entry)
     }
 
-    fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        ledger::add_all(&Own(&self.transaction), entries)
-    }
-
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
         ledger::save(&Own(&self.transaction), entry, was_at)
     }
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
         own::add_rejects(&self.transaction, load, table, rejects)
-    }
-
-    fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        quarantine::add(&Own(&self.transaction), load, table, reject)
-    }
-
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        quarantine::append_raw(&Own(&self.transaction), reject, part, bytes)
-    }
-
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        quarantine::release(&Own(&self.transaction), reject, load, mended)
-    }
-
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
-        quarantine::discard(&Own(&self.transaction), reject, load, reason)
-    }
-
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
-        quarantine::withdraw(&Own(&self.transaction), rejects)
-    }
-
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        quarantine::confirm(&Own(&self.transaction), rejects)
-    }
-
-    fn retry_failed(
-        &mut self,
-        reject: RejectId,
-        load: LoadId,
-        errors: &[CellError],
-        mended: Option<&[u8]>,
-    ) -> Result<()> {
-        quarantine::retry_failed(&Own(&self.transaction), reject, load, errors, mended)
-    }
-
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
-        quarantine::supersede(&Own(&self.transaction), load, closing)
-    }
-
-    fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
-        documents::add(&Own(&self.transaction), documents)
-    }
-
-    fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
-        documents::change(&Own(&self.transaction), document, body)
-    }
-
-    fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
-        documents::forget(&Own(&self.transaction), kind, before)
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

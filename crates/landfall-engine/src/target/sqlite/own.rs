@@ -11,12 +11,13 @@ use super::failure::Context as _;
 use crate::{
     error::Result,
     ledger::LoadId,
-    quarantine::{NewReject, Reject},
+    quarantine::{NewReject, Reject, RejectId},
     target::{
         Table,
         sql::{self, EachRow, Parameter, Row, Spelling, Stored, quarantine},
     },
 };
+use landfall_core::reject::CellError;
 
 const DOING: &str = "cannot read or write Landfall's own tables";
 
@@ -75,6 +76,10 @@ impl sql::Connection for Own<'_> {
         // The numbers of rows that one statement inserts follow each other: nobody else writes meanwhile.
         let last = self.0.last_insert_rowid();
         Ok((0..i64::try_from(count).unwrap_or(0)).rev().map(|before| last - before).collect())
+    }
+
+    fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        quarantine::confirm(self, rejects)
     }
 
     fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {

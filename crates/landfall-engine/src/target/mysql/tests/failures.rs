@@ -9,7 +9,7 @@ use crate::{
     document::NewDocument,
     error::TargetErrorKind as Kind,
     ledger::{LoadId, LoadState},
-    target::{Fence, Pace, Read, Target, Transaction},
+    target::{Fence, Pace, Read, ReadBooks as _, Target, Transaction},
 };
 
 /// Begins a chunk of a load that is new where `load` is 0.

@@ -14,7 +14,7 @@ use crate::{
     TargetErrorKind,
     error::Error,
     ledger::{LoadEntry, LoadState, Mode, OnConflict},
-    target::{Access, Fence, Pace, Read, RefusedRow, Table, Target},
+    target::{Access, Fence, Pace, Read, ReadBooks as _, RefusedRow, Table, Target},
 };
 
 pub(super) fn fresh() -> Database {

@@ -8,14 +8,8 @@ use super::{
     PostgresTransaction,
 };
 use crate::{
-    document::{Document, DocumentFilter},
     error::Result,
-    ledger::{LoadEntry, LoadFilter},
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
-    target::{
-        batch::{Foreign, shown},
-        sql::{documents, ledger, quarantine},
-    },
+    target::batch::{Foreign, shown},
 };
 
 impl Read for PostgresTransaction<'_> {
@@ -61,37 +55,5 @@ impl Read for PostgresTransaction<'_> {
             rows::scan(connection, table, place, (positions, Foreign::Missing), &mut shown(visit))
         })
         .map(drop)
-    }
-
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-        self.own(|own| ledger::loads(own, filter))
-    }
-
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-        self.own(|own| documents::documents(own, filter))
-    }
-
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-        self.own(|own| quarantine::rejects(own, filter))
-    }
-
-    fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-        self.own(|own| quarantine::count(own, filter))
-    }
-
-    fn open_reject_bytes(&self) -> Result<u64> {
-        self.own(|own| quarantine::open_bytes(own))
-    }
-
-    fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-        self.own(|own| quarantine::groups(own, filter))
-    }
-
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.own(|own| quarantine::raw(own, reject, visit))
-    }
-
-    fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-        self.own(|own| quarantine::events(own, reject))
     }
 }
