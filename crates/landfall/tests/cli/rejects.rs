@@ -147,3 +147,35 @@ fn the_rejects_of_a_load_are_bounded_in_bytes() {
     project.run(&["load", "people=many.csv", "--atomic"]).exits(11);
     assert!(stored(&project).0 < 2000, "{:?}", stored(&project));
 }
+
+/// Load after load could fill the database, each below its own bound.
+#[test]
+fn the_rejects_of_a_project_are_bounded_in_bytes() {
+    let project = Project::people("");
+    project.write("landfall.yaml", "load: {maxProjectRejectBytes: 100kB, chunkRecords: 1000}\n");
+    let file = |name: &str, from: u64| {
+        let lines: String = (from..from + 200).map(|id| format!("{id},,x\n")).collect();
+        project.write(name, format!("id,name,age\n{lines}"));
+    };
+    file("one.csv", 0);
+    file("two.csv", 1000);
+    project.run(&["load", "-q", "people=one.csv"]).exits(0);
+    let run = project.run(&["load", "people=two.csv", "--json"]).exits(10);
+    let (load, told) = (&run.json()["loads"][0], &run.stderr);
+    assert_eq!((&load["state"], &load["max_project_reject_bytes"]), (&"stopped".into(), &100_000.into()), "{load}");
+    assert_eq!(load.get("max_reject_bytes"), None);
+    assert!(told.contains("maxProjectRejectBytes"), "{told}");
+    let run = project.run(&["load", "people=two.csv"]).exits(10);
+    assert!(run.stdout.contains("all open rejects have more than 100,000 bytes"), "{}", run.stdout);
+    // A load without rejects needs no room, and what is given up makes some.
+    project.write("good.csv", "id,name,age\n5000,Ann,30\n");
+    project.run(&["load", "-q", "people=good.csv"]).exits(0);
+    project.run(&["rejects", "discard", "--load", "1", "--reason", "r"]).exits(0);
+    project.run(&["load", "-q", "people=two.csv"]).exits(0);
+    let open: u64 = project
+        .database()
+        .query_row("SELECT count(*) FROM landfall_rejects WHERE state = 'open'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(open, 200);
+    project.assert_nothing_wrong();
+}
