@@ -5,6 +5,8 @@ mod bench_data;
 mod hr;
 mod names;
 mod random;
+#[cfg(test)]
+mod rooms;
 
 use std::path::{Path, PathBuf};
 

@@ -2,10 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{origin::Origin, pipeline::Work, timestamp};
+use crate::{
+    origin::{self, Origin},
+    timestamp,
+};
 
 /// The number that names a load, from 1.
 pub type LoadId = i64;
+
+/// The most bytes of a record where nothing else is asked for.
+pub const RECORD_BYTES: usize = 16 << 20;
 
 /// The state of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -280,7 +286,7 @@ impl LoadEntry {
             },
             mode,
             on_conflict,
-            record_bytes: Work::RECORD_BYTES as u64,
+            record_bytes: RECORD_BYTES as u64,
             rules: String::new(),
             layout: String::new(),
             state: LoadState::Running,
@@ -291,6 +297,40 @@ impl LoadEntry {
             started_at: now.clone(),
             changed_at: now,
             seconds: 0.0,
+        }
+    }
+}
+
+/// The origin of a ledger entry of version 0.1.0, which told it by the beginning of the source's name.
+pub(crate) fn origin_of_earlier_entry(mode: Mode, source: &str) -> Origin {
+    match mode {
+        Mode::Rows => Origin::Rows,
+        Mode::Retry => Origin::Quarantine,
+        _ if source == origin::STANDARD_INPUT => Origin::StandardInput,
+        _ if source.starts_with(origin::UPLOAD) => Origin::Upload,
+        _ if source.starts_with(origin::BACKUP) => Origin::Backup,
+        _ => Origin::File,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_version_0_1_0_keep_their_origin() {
+        for (mode, source, origin) in [
+            (Mode::Append, "data/t.csv", Origin::File),
+            (Mode::Append, "-", Origin::StandardInput),
+            (Mode::Upsert, "upload:abc", Origin::Upload),
+            (Mode::Replace, "backup:20260101T000000Z/t.avro", Origin::Backup),
+            (Mode::Retry, "quarantine", Origin::Quarantine),
+            (Mode::Retry, "mended.csv", Origin::Quarantine),
+            (Mode::Append, "quarantine", Origin::File),
+            (Mode::Rows, "rows", Origin::Rows),
+        ] {
+            assert_eq!(origin_of_earlier_entry(mode, source), origin, "{mode:?} {source}");
+            assert_eq!(Origin::parse(origin.as_str()), Some(origin));
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::Mode;
-
 /// Where the rows of a load come from: what decides whether its source can be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,45 +56,13 @@ impl Origin {
     pub fn backup_name(set: &str, file: &str) -> String {
         format!("{BACKUP}{set}/{file}")
     }
-
-    /// The origin of a ledger entry of version 0.1.0, which told it by the beginning of the source's name.
-    pub(crate) fn of_earlier_entry(mode: Mode, source: &str) -> Self {
-        match mode {
-            Mode::Rows => Self::Rows,
-            Mode::Retry => Self::Quarantine,
-            _ if source == STANDARD_INPUT => Self::StandardInput,
-            _ if source.starts_with(UPLOAD) => Self::Upload,
-            _ if source.starts_with(BACKUP) => Self::Backup,
-            _ => Self::File,
-        }
-    }
 }
 
 /// The name of standard input, in commands and in the ledger.
 pub const STANDARD_INPUT: &str = "-";
 /// The name of the quarantine as a source.
 pub(crate) const QUARANTINE: &str = "quarantine";
-const UPLOAD: &str = "upload:";
-const BACKUP: &str = "backup:";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_of_version_0_1_0_keep_their_origin() {
-        for (mode, source, origin) in [
-            (Mode::Append, "data/t.csv", Origin::File),
-            (Mode::Append, "-", Origin::StandardInput),
-            (Mode::Upsert, "upload:abc", Origin::Upload),
-            (Mode::Replace, "backup:20260101T000000Z/t.avro", Origin::Backup),
-            (Mode::Retry, "quarantine", Origin::Quarantine),
-            (Mode::Retry, "mended.csv", Origin::Quarantine),
-            (Mode::Append, "quarantine", Origin::File),
-            (Mode::Rows, "rows", Origin::Rows),
-        ] {
-            assert_eq!(Origin::of_earlier_entry(mode, source), origin, "{mode:?} {source}");
-            assert_eq!(Origin::parse(origin.as_str()), Some(origin));
-        }
-    }
-}
+/// What the names of uploads begin with.
+pub(crate) const UPLOAD: &str = "upload:";
+/// What the names of files of backup sets begin with.
+pub(crate) const BACKUP: &str = "backup:";

@@ -5,8 +5,8 @@ use std::io::{IsTerminal as _, Write as _, stderr};
 use landfall_engine::shown;
 
 use crate::{
-    cli::{Globals, LogFormat},
     exit::Exit,
+    globals::{Globals, LogFormat},
 };
 
 /// Tells `error` and says how the command ends.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, stderr};
 
 use tracing::level_filters::LevelFilter;
 
-use crate::cli::{Globals, LogFormat};
+use crate::globals::{Globals, LogFormat};
 
 /// Starts the log.
 pub(crate) fn start(globals: &Globals) {

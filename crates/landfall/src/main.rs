@@ -2,14 +2,16 @@
 
 mod cli;
 mod config;
+mod counts;
 mod exit;
 mod failure;
+mod globals;
 mod http;
 mod logging;
 mod output;
 mod progress;
 mod push;
-mod summary;
+mod typed;
 mod web;
 
 use std::process::ExitCode;

@@ -13,8 +13,8 @@ use landfall_engine::{
 };
 
 use crate::{
-    cli::{Globals, LogFormat},
-    summary::{self, thousands},
+    counts::{equation, thousands},
+    globals::{Globals, LogFormat},
 };
 
 /// Tells of progress on standard error.
@@ -95,7 +95,7 @@ impl Reporter {
             return;
         }
         for outcome in lock(&self.finished).iter() {
-            let equation = summary::equation(outcome.counts);
+            let equation = equation(outcome.counts);
             tell(&format!("{} ← {}: {}, {equation}", outcome.table, outcome.source, outcome.state.as_str()));
         }
     }

@@ -15,7 +15,7 @@ use landfall_core::{
 };
 
 use super::{
-    LoadOptions, RejectedRecord, Silent,
+    LoadOptions, Silent,
     adopt::{bytes_of, pages},
     layout::Layout,
     load::Session,
@@ -28,7 +28,7 @@ use crate::{
     error::{Error, Result},
     ledger::{LoadFilter, LoadId},
     project::Project,
-    quarantine::{Reject, RejectFilter},
+    quarantine::{Reject, RejectFilter, RejectedRecord},
     source::{EXPORT_COLUMNS, GUARDED_REJECT},
     target::Read,
 };

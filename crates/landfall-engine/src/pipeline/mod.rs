@@ -56,7 +56,7 @@ pub use command::{can_dry_run, load, load_sources, positions_of, release, stop};
 pub use export::{export_rejects, export_rejects_guarded};
 pub use kept_answer::WriteAnswer;
 pub use options::{LoadOptions, MaxRejects, Selection, Work};
-pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, RejectedRecord, Silent, Stages};
+pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, Silent, Stages};
 pub use replace::{Refusal, RefusalReason};
 pub use retry::{MendedFile, Retry, discard, discard_with, retry, retry_with};
 pub use rows::{

@@ -2,7 +2,7 @@
 
 use landfall_core::schema::{Overrides, SourcePath};
 
-use crate::ledger::{Mode, OnConflict};
+use crate::ledger::{self, Mode, OnConflict};
 
 /// A table to load, with the sources typed for it; those of its resource where none was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub struct Work {
 
 impl Work {
     /// The most bytes of a record where nothing else is asked for.
-    pub const RECORD_BYTES: usize = 16 << 20;
+    pub const RECORD_BYTES: usize = ledger::RECORD_BYTES;
     /// The most bytes of a load's rejects where nothing else is asked for.
     pub const REJECT_BYTES: u64 = 1 << 30;
     /// The most bytes of all open rejects where nothing else is asked for.

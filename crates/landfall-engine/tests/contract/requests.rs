@@ -338,7 +338,7 @@ fn a_json_reject_is_tried_again_as_it_was(ground: &Ground) {
     let left = desk.target.rejects(&RejectFilter::default()).unwrap().pop().unwrap();
     assert_eq!((left.errors[0].code, left.raw.as_slice()), (ErrorCode::TypeError, &br#"{"id":2,"pay":"x"}"#[..]));
     let mut csv = Vec::new();
-    landfall_engine::quarantine::export(&*desk.target, &project, &RejectFilter::default(), &mut csv).unwrap();
+    landfall_engine::pipeline::export_rejects(&*desk.target, &project, &RejectFilter::default(), &mut csv).unwrap();
     assert!(String::from_utf8(csv).unwrap().contains("\n2,,,x,"));
 }
 

@@ -11,9 +11,10 @@ use landfall_engine::{
 
 use super::{Invocation, selection::require_tables};
 use crate::{
+    cli::summary,
     config::{Destination, Settings},
     exit::Exit,
-    output, summary,
+    output,
 };
 
 /// Back tables up to Avro: a new set of files, all from one moment.

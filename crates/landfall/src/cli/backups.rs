@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::{Invocation, backup::Place};
 use crate::{
+    cli::summary,
     exit::{Exit, Fault},
-    output, summary,
+    output,
 };
 
 /// List, verify or prune the backup sets.

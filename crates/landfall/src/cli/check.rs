@@ -5,16 +5,23 @@ use std::io::Write;
 use anyhow::Result;
 use landfall_engine::{
     Error,
-    pipeline::{self, LoadOptions, RejectedRecord},
+    pipeline::{self, LoadOptions},
+    quarantine::RejectedRecord,
     target::Access,
 };
 
 use super::{
     Invocation,
-    load::{TypedMode, TypedRule, mode_and_rule},
+    load::mode_and_rule,
     selection::{Cut, Selected},
 };
-use crate::{exit::Exit, output, progress::Reporter, summary};
+use crate::{
+    cli::summary,
+    exit::Exit,
+    output,
+    progress::Reporter,
+    typed::{TypedMode, TypedRule},
+};
 
 /// Validate CSV files and write nothing.
 ///

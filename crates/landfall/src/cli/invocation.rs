@@ -6,8 +6,7 @@ use landfall_engine::{
     target::{self, Access, Target},
 };
 
-use super::Globals;
-use crate::{config::Settings, progress::Reporter};
+use crate::{config::Settings, globals::Globals, progress::Reporter};
 
 /// One run of the program.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::ValueEnum;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::{self, LoadOptions, LoadOutcome, MaxRejects},
@@ -16,9 +15,11 @@ use super::{
     selection::{Cut, Selected},
 };
 use crate::{
+    cli::summary,
     config::LoadDefaults,
     exit::{Exit, Fault},
-    output, summary,
+    output,
+    typed::{TypedMode, TypedRule, parse_max_rejects},
 };
 
 /// Load tables from their CSV files.
@@ -59,40 +60,6 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     cut: Cut,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TypedMode {
-    Append,
-    Upsert,
-    Replace,
-}
-
-impl From<TypedMode> for Mode {
-    fn from(mode: TypedMode) -> Self {
-        match mode {
-            TypedMode::Append => Self::Append,
-            TypedMode::Upsert => Self::Upsert,
-            TypedMode::Replace => Self::Replace,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TypedRule {
-    Reject,
-    Update,
-    Keep,
-}
-
-impl From<TypedRule> for OnConflict {
-    fn from(rule: TypedRule) -> Self {
-        match rule {
-            TypedRule::Reject => Self::Reject,
-            TypedRule::Update => Self::Update,
-            TypedRule::Keep => Self::Keep,
-        }
-    }
 }
 
 pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
@@ -176,31 +143,4 @@ pub(super) fn mode_and_rule(
         (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
     };
     Ok((mode, rule))
-}
-
-/// Reads a number of rejects, or a share of the records in percent.
-pub(crate) fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
-    let wrong = || format!("{text:?} is neither a number of records nor a share such as 5%");
-    match text.strip_suffix('%') {
-        Some(share) => {
-            let plain = share.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-            let share: f64 = share.trim().parse().map_err(|_| wrong())?;
-            (plain && share <= 100.0).then_some(MaxRejects::Percent(share)).ok_or_else(wrong)
-        }
-        None => text.parse().map(MaxRejects::Count).map_err(|_| wrong()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn too_many_rejects_are_a_number_or_a_share() {
-        assert_eq!(parse_max_rejects("0"), Ok(MaxRejects::Count(0)));
-        assert_eq!(parse_max_rejects("2.5%"), Ok(MaxRejects::Percent(2.5)));
-        for wrong in ["", "%", "-1", "1e1%", "101%", "nan%", "many"] {
-            assert!(parse_max_rejects(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -14,9 +14,9 @@ use serde_json::json;
 
 use super::{Invocation, selection::require_tables};
 use crate::{
+    counts::equation,
     exit::{Exit, Fault},
     output,
-    summary::equation,
 };
 
 /// Show the ledger: loads, and what became of their records.

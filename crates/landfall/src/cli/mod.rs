@@ -6,7 +6,6 @@ mod backups;
 mod check;
 mod completions;
 mod ending;
-mod globals;
 mod init;
 mod invocation;
 mod load;
@@ -19,6 +18,7 @@ mod restore;
 mod schema;
 mod selection;
 mod serve;
+mod summary;
 mod token;
 mod verify;
 
@@ -27,12 +27,12 @@ use std::ffi::OsString;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub(crate) use globals::{Globals, LogFormat};
-pub(crate) use invocation::Invocation;
-pub(crate) use load::{TypedMode, TypedRule, parse_max_rejects};
-pub(crate) use selection::parse_size;
+use invocation::Invocation;
 
-use crate::exit::{self, Exit};
+use crate::{
+    exit::{self, Exit},
+    globals::{Globals, LogFormat},
+};
 
 /// CSV files become a SQL database under declared rules, with every row accounted for.
 ///

@@ -14,12 +14,14 @@ use landfall_engine::{
 };
 use ureq::http::{HeaderValue, Uri};
 
-use super::{Invocation, TypedRule, ending};
+use super::{Invocation, ending};
 use crate::{
+    cli::summary::PushSummary,
+    counts::equation,
     exit::{Exit, Fault},
     failure, output,
     push::{Client, Options, Pushed, in_csv, push, written},
-    summary::{PushSummary, equation},
+    typed::TypedRule,
     web::is_loopback,
 };
 

@@ -19,13 +19,14 @@ use super::{
     backups::named,
     ending,
     invocation::Opened,
-    load::{TypedMode, parse_max_rejects},
     selection::{Cut, require_tables},
 };
 use crate::{
+    cli::summary,
     config::Settings,
     exit::{Exit, Fault},
-    output, summary,
+    output,
+    typed::{TypedMode, parse_max_rejects},
 };
 
 /// Restore tables from a backup set, or one table from any Avro file.

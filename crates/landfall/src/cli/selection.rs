@@ -4,7 +4,7 @@ use clap::Args;
 use landfall_core::schema::{Package, SourcePath};
 use landfall_engine::pipeline::{Selection, Work};
 
-use crate::{config::LoadDefaults, exit::Fault};
+use crate::{config::LoadDefaults, exit::Fault, typed::parse_size};
 
 /// What to read into which table.
 #[derive(Debug, Args)]
@@ -90,40 +90,9 @@ fn parse(text: &str) -> Result<Selection, String> {
     Ok(Selection { table: table.into(), source })
 }
 
-const UNITS: [(&str, usize); 9] = [
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("kB", 1000),
-    ("KB", 1000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("B", 1),
-    ("", 1),
-];
-
-/// Reads a size such as `16MiB`; at least one byte.
-pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
-    let wrong = || format!("{text:?} is not a size; write bytes, or a number with KiB, MiB or GiB, such as 16MiB");
-    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor).ok_or_else(wrong)?;
-    let number: usize = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(factor).filter(|size| *size > 0).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_size("16MiB"), Ok(16 << 20));
-        assert_eq!(parse_size("4096"), Ok(4096));
-        for wrong in ["", "MiB", "0", "-1", "1.5MiB", "99999999999999999999", "18446744073709551615KiB", "1 furlong"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_source_may_hold_an_equals_sign() {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use landfall_engine::{Error, receipt::Receipt, target::Access, verify};
 
 use super::Invocation;
-use crate::{exit::Exit, output, summary};
+use crate::{cli::summary, exit::Exit, output};
 
 /// Count sources and database afresh, and compare them with the ledger.
 ///

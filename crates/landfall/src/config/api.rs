@@ -12,7 +12,7 @@ use super::{
     load_defaults::parsed,
     oidc::{self, Oidc},
 };
-use crate::cli::parse_size;
+use crate::typed::parse_size;
 
 /// How the service runs.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@ use landfall_engine::{
     pipeline::{MaxRejects, Work},
 };
 
-use crate::cli::{TypedMode, TypedRule, parse_max_rejects, parse_size};
+use crate::typed::{TypedMode, TypedRule, parse_max_rejects, parse_size};
 
 /// What is asked of a load where nothing is typed.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -24,7 +24,7 @@ use super::{
     service::Service,
     tasks::Live,
 };
-use crate::{cli::parse_max_rejects, config::Backup};
+use crate::{config::Backup, typed::parse_max_rejects};
 
 /// Where backups go, and how.
 pub(crate) struct Backups {

@@ -29,7 +29,7 @@ use super::{
     service::Service,
     tasks::{Live, Tasks},
 };
-use crate::cli::parse_max_rejects;
+use crate::typed::parse_max_rejects;
 
 /// How long a load lets the requests that wait go first.
 const COURTESY: Duration = Duration::from_millis(250);

@@ -1,7 +1,7 @@
 //! The query of a request: each parameter is known, given once, and text that every database takes.
 
 use super::problem::{Outcome, Problem};
-use crate::cli::parse_max_rejects;
+use crate::typed::parse_max_rejects;
 
 /// The parameters of a request that were not taken yet.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use landfall_core::reject::ErrorCode;
 use landfall_engine::{
     Error,
     pipeline::{export_rejects, export_rejects_guarded},
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectState, as_record},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectState, RejectedRecord},
     target::Target,
 };
 use serde_json::{Value, json};
@@ -160,7 +160,7 @@ pub(super) async fn export(call: Call) -> Outcome {
 }
 
 pub(super) fn of_reject(reject: &Reject) -> Value {
-    let mut value = json!(as_record(reject));
+    let mut value = json!(RejectedRecord::from(reject));
     value["reject_id"] = reject.id.into();
     value["load_id"] = reject.load.into();
     value["state"] = reject.state.as_str().into();

@@ -181,7 +181,7 @@ impl<O: Observer + Sync> Push<'_, O> {
             other => {
                 self.client.stopped.store(true, Ordering::Relaxed);
                 let words = match other {
-                    Ok(told) => format!("the service counts otherwise: {}", crate::summary::equation(told.counts)),
+                    Ok(told) => format!("the service counts otherwise: {}", crate::counts::equation(told.counts)),
                     Err(error) => format!("the answer is not understood: {error}"),
                 };
                 let mut state = self.state();

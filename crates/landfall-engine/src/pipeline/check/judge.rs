@@ -16,12 +16,12 @@ use super::{
 use crate::{
     error::Result,
     pipeline::{
-        RejectedRecord,
         change::RowChange,
         keys::{Foreign, Parents},
         resolve::{Flow, Judge},
         trial::claim,
     },
+    quarantine::RejectedRecord,
     target::Table,
 };
 

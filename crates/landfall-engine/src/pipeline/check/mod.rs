@@ -18,7 +18,7 @@ use self::{
     pass::Pass,
 };
 use super::{
-    LoadOptions, LoadOutcome, Observer, Progress, Reasons, RejectedRecord, Selection, Stages,
+    LoadOptions, LoadOutcome, Observer, Progress, Reasons, Selection, Stages,
     blocks::{Content, ReadBlock, read_blocks},
     keys::{Keys, Parents},
     opened::Opened,
@@ -29,6 +29,7 @@ use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
+    quarantine::RejectedRecord,
     source::{Source, copy_range},
     target::{Read, Table},
 };

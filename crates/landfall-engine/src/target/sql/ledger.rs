@@ -3,7 +3,7 @@
 use super::{Connection, Parameter, Row, Spelling};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict, Position},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict, Position, origin_of_earlier_entry},
     origin::Origin,
 };
 
@@ -92,7 +92,7 @@ fn entry(row: &mut Row) -> Result<LoadEntry> {
     };
     let told = row.optional_text()?;
     entry.origin =
-        told.as_deref().and_then(Origin::parse).unwrap_or_else(|| Origin::of_earlier_entry(entry.mode, &entry.source));
+        told.as_deref().and_then(Origin::parse).unwrap_or_else(|| origin_of_earlier_entry(entry.mode, &entry.source));
     Ok(entry)
 }
 

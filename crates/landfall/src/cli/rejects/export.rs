@@ -8,9 +8,9 @@ use landfall_engine::{pipeline, target::Access};
 use super::filter::Filter;
 use crate::{
     cli::Invocation,
+    counts::thousands,
     exit::Exit,
     output::{self, Replace},
-    summary::thousands,
 };
 
 /// Write rejects as CSV in the source's own columns, with their reasons, to be mended.

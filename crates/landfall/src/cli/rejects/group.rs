@@ -4,7 +4,7 @@ use anyhow::Result;
 use landfall_engine::{quarantine::RejectGroup, shown, target::Access};
 
 use super::filter::{Filter, State};
-use crate::{cli::Invocation, exit::Exit, output, summary::thousands};
+use crate::{cli::Invocation, counts::thousands, exit::Exit, output};
 
 /// Count rejects by table, code and field, the most frequent cause first.
 #[derive(Debug, clap::Args)]

@@ -5,14 +5,17 @@ use std::io::Write;
 use anyhow::Result;
 use landfall_engine::{
     ledger::LoadId,
-    pipeline::RejectedRecord,
-    quarantine::{Reject, RejectFilter, RejectId, RejectState, as_record},
+    quarantine::{Reject, RejectFilter, RejectId, RejectState, RejectedRecord},
     target::{Access, Target},
 };
 use serde::Serialize;
 
 use super::filter::{Filter, State};
-use crate::{cli::Invocation, exit::Exit, output, summary};
+use crate::{
+    cli::{Invocation, summary},
+    exit::Exit,
+    output,
+};
 
 /// List rejects, with file, line, field, reason and value.
 #[derive(Debug, PartialEq, Eq, clap::Args)]
@@ -82,7 +85,7 @@ fn each(
 }
 
 fn write(reject: Reject, json: bool, out: &mut dyn Write) -> Result<()> {
-    let record = as_record(&reject);
+    let record = RejectedRecord::from(&reject);
     if json {
         serde_json::to_writer(&mut *out, &Listed { record, id: reject.id, load_id: reject.load, state: reject.state })?;
         out.write_all(b"\n")?;

@@ -9,7 +9,10 @@ use landfall_engine::{
 };
 
 use super::filter::Filter;
-use crate::{cli::Invocation, exit::Exit, summary};
+use crate::{
+    cli::{Invocation, summary},
+    exit::Exit,
+};
 
 /// Try rejects again, from the quarantine or from an exported file that a person has mended.
 ///

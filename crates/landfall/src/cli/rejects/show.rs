@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use landfall_engine::{
     Error,
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, as_record},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectedRecord},
     shown,
     target::{Access, Target},
 };
 
 use crate::{
     cli::Invocation,
+    cli::summary,
+    counts::thousands,
     exit::{Exit, Fault},
     output,
-    summary::{self, thousands},
 };
 
 /// Show one reject: its raw record, every reason, and what was done to it.
@@ -51,7 +52,7 @@ fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
 }
 
 fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
-    let record = as_record(reject);
+    let record = RejectedRecord::from(reject);
     let mut text = format!(
         "reject {} of load {} ({})\n{}: record {}, line {}, offset {}, {} bytes\n\n",
         reject.id,

@@ -5,9 +5,10 @@ use landfall_engine::target::{Access, Difference, Table, Target};
 use serde_json::json;
 
 use crate::{
+    cli::summary,
     cli::{Invocation, invocation::Opened},
     exit::Exit,
-    failure, output, summary,
+    failure, output,
 };
 
 /// Add to the database what the data package has and the database lacks.

@@ -4,7 +4,11 @@ use anyhow::Result;
 use landfall_engine::target::Access;
 use serde_json::json;
 
-use crate::{cli::Invocation, exit::Exit, output, summary};
+use crate::{
+    cli::{Invocation, summary},
+    exit::Exit,
+    output,
+};
 
 /// List how the database differs from the data package.
 ///

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::Invocation;
 use crate::{
+    cli::summary,
     exit::{Exit, Fault},
-    output, summary,
+    output,
 };
 
 /// Show the tables as SQL, and how the database differs from the data package.

@@ -1,14 +1,13 @@
 //! The quarantine: rejected records with every reason, until they are mended or given up.
 
+mod record;
+
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ledger::{LoadEntry, LoadId, LoadState},
-    pipeline::{RejectedRecord, Work},
-};
+pub use record::RejectedRecord;
 
-pub use crate::pipeline::export_rejects as export;
+use crate::ledger::{LoadEntry, LoadId, LoadState, RECORD_BYTES};
 
 /// The number that names a reject, from 1.
 pub type RejectId = i64;
@@ -60,7 +59,7 @@ impl NewReject {
     pub(crate) fn kept_bytes(&self) -> u64 {
         let raw = match &self.raw {
             RawRecord::Whole(bytes) | RawRecord::Head(bytes, _) => bytes.len() as u64,
-            RawRecord::Long(length) => (*length).min(Work::RECORD_BYTES as u64),
+            RawRecord::Long(length) => (*length).min(RECORD_BYTES as u64),
         };
         reject_size(raw, &self.errors)
     }
@@ -322,21 +321,4 @@ impl RejectEvent {
     pub const MENDED_LIMIT: usize = 16 << 10;
     /// The most events that are told of a reject: the last ones.
     pub const MOST: usize = 1000;
-}
-
-/// A reject as `rejects list` and `check` show it.
-#[must_use]
-pub fn as_record(reject: &Reject) -> RejectedRecord {
-    let (raw, raw_escaped) = RejectedRecord::raw_text(&reject.raw, reject.length);
-    RejectedRecord {
-        table: reject.table.clone(),
-        source: reject.source.clone(),
-        record: reject.record,
-        line: reject.line,
-        offset: reject.offset,
-        raw,
-        raw_escaped,
-        raw_length: reject.length,
-        errors: reject.errors.clone(),
-    }
 }

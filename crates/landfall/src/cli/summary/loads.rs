@@ -10,7 +10,8 @@ use landfall_engine::{
     target::Target,
 };
 
-use super::{equation, reasons};
+use super::reasons;
+use crate::counts::{equation, thousands};
 use crate::{cli::Invocation, output};
 
 /// Prints what became of `outcomes`.
@@ -80,9 +81,9 @@ pub(crate) fn checked(outcomes: &[LoadOutcome]) -> String {
             text,
             "{}: {} read = {} would pass + {} would be rejected",
             shown(&loads[0].table),
-            super::thousands(counts.read),
-            super::thousands(passed),
-            super::thousands(counts.rejected)
+            thousands(counts.read),
+            thousands(passed),
+            thousands(counts.rejected)
         );
         text.push_str(&reasons::lines(&loads));
         text.push_str(&consequences(&loads, "would be "));
@@ -120,7 +121,7 @@ fn consequences(loads: &[&LoadOutcome], would: &str) -> String {
 
 /// A count and its noun.
 fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", super::thousands(count), if count == 1 { "" } else { "s" })
+    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
 }
 
 fn tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
@@ -158,14 +159,14 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
         LoadState::Complete => String::new(),
         LoadState::Running => ", not finished: the same command goes on".into(),
         LoadState::Stopped if load.max_reject_bytes.is_some() => {
-            let most = super::thousands(load.max_reject_bytes.unwrap_or_default());
+            let most = thousands(load.max_reject_bytes.unwrap_or_default());
             format!(
                 ", stopped: its rejects have more than {most} bytes; see whether the dictionary fits the file, or raise \
                  maxRejectBytes in landfall.yaml, and run the same command again to go on"
             )
         }
         LoadState::Stopped if load.max_project_reject_bytes.is_some() => {
-            let most = super::thousands(load.max_project_reject_bytes.unwrap_or_default());
+            let most = thousands(load.max_project_reject_bytes.unwrap_or_default());
             format!(
                 ", stopped: all open rejects have more than {most} bytes; mend or discard some (landfall rejects), or raise \
                  maxProjectRejectBytes in landfall.yaml, and run the same command again to go on"
@@ -180,7 +181,7 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
     };
     let resumed = match load.resumed {
         0 => String::new(),
-        count => format!(", resumed after {} records", super::thousands(count)),
+        count => format!(", resumed after {} records", thousands(count)),
     };
     format!("{source}: load {id}, {seconds:.2} s{resumed}{told}")
 }

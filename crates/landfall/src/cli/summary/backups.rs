@@ -7,7 +7,7 @@ use landfall_engine::{
     shown,
 };
 
-use super::thousands;
+use crate::counts::thousands;
 
 /// What a backup wrote.
 pub(crate) fn backed_up(outcome: &BackupOutcome) -> String {

@@ -7,7 +7,7 @@ use landfall_engine::{
     verify::{Finding, FindingKind, Verification, VerifiedLoad, VerifiedTable},
 };
 
-use super::thousands;
+use crate::counts::thousands;
 
 /// What was counted, and the findings.
 pub(crate) fn verified(verification: &Verification) -> String {

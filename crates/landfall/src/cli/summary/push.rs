@@ -9,7 +9,7 @@ use landfall_engine::{
 };
 use serde::Serialize;
 
-use super::{equation, thousands};
+use crate::counts::{equation, thousands};
 use crate::push::{Entry, Example, Pushed};
 
 /// The most batches that are listed one by one; of more, the slowest are, and those that needed something.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use landfall_core::reject::CellError;
-use landfall_engine::{pipeline::RejectedRecord, shown};
+use landfall_engine::{quarantine::RejectedRecord, shown};
 
 /// `source:line: table.field: code: message [value]`, a line for each reason of the record.
 pub(crate) fn reject_lines(record: &RejectedRecord) -> String {

@@ -7,7 +7,7 @@ use landfall_engine::{
     shown,
 };
 
-use super::thousands;
+use crate::counts::thousands;
 
 /// The causes that are listed; the rest is counted.
 const SHOWN: usize = 24;
