@@ -25,7 +25,10 @@ mod verify;
 use std::ffi::OsString;
 
 use anyhow::Result;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 
 use invocation::Invocation;
 
@@ -81,7 +84,32 @@ pub(crate) fn parse() -> Result<Typed, Exit> {
     let early = Globals::glimpse(&arguments);
     let command = Typed::command().color(early.color.for_clap());
     let typed = command.try_get_matches_from(&arguments).and_then(|matches| Typed::from_arg_matches(&matches));
-    typed.map_err(|error| refuse(&error, &early))
+    typed.map_err(|error| refuse(&without_secrets(error), &early))
+}
+
+/// A mistake without the passwords of URLs that were typed.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        let Some(ContextValue::String(typed)) = error.get(kind) else { continue };
+        if let Some(hidden) = hide_secrets(typed) {
+            error.insert(kind, ContextValue::String(hidden));
+            // Advice repeats what was typed.
+            error.remove(ContextKind::Suggested);
+        }
+    }
+    error
+}
+
+/// `typed` without what may be a secret in it, if it may be a URL with one: a name and a password, or a query. Where they end cannot be
+/// told, since a password may have any character.
+fn hide_secrets(typed: &str) -> Option<String> {
+    let (start, rest) = match typed.find("://") {
+        Some(at) => typed.split_at(at + 3),
+        None => ("", typed),
+    };
+    let has_scheme = !start.is_empty();
+    let hides = rest.contains('@') && (has_scheme || rest.contains([':', '?'])) || has_scheme && rest.contains('?');
+    hides.then(|| format!("{start}…"))
 }
 
 /// Help goes to standard output, a mistake to standard error.

@@ -96,3 +96,52 @@ fn color_is_for_terminals_or_on_request() {
     assert!(!project.run(&["load"]).stderr.contains('\u{1b}'));
     assert!(project.run(&["load", "--color", "always"]).stderr.contains('\u{1b}'));
 }
+
+#[test]
+fn the_error_about_an_address_repeated_its_password() {
+    let project = Project::people("1,Ann,30\n");
+    let passwords =
+        ["secret", "se@secret", "se?secret", "se&secret", "se#secret", "se/secret", "se cret secret", "s:e%secret"];
+    for password in passwords {
+        for scheme in ["https://", "ftp://", "s3://", "az://", "postgres://", ""] {
+            for url in [format!("{scheme}me:{password}@host/x"), format!("{scheme}host/x?token={password}@")] {
+                for command in [
+                    &["push", "people.csv", "--table", "people", "--to", &url][..],
+                    &["push", "people.csv", "--table", "people", "--retries", "0", &format!("--to={url}")],
+                    &["backup", "--to", &url],
+                    &["backups", "list", "--in", &url],
+                    &["restore", "people", "--in", &url],
+                    &["loads", &url],
+                    &["load", "--log", &url],
+                    &["rejects", &url],
+                    &[&url],
+                    &[&format!("--{url}")],
+                ] {
+                    let run = project.run(command);
+                    // Without a scheme a place is a folder.
+                    assert!(run.code != 0 || !url.contains("://"), "{command:?}: {}", run.stdout);
+                    let told = if scheme.is_empty() && command.contains(&"--in") { String::new() } else { run.stderr };
+                    assert!(!told.contains("secret"), "{command:?}: {told}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_error_about_a_storage_repeated_its_password() {
+    let project = Project::people("1,Ann,30\n");
+    for password in ["secret", "se@secret", "se?secret", "se&secret"] {
+        for line in [
+            format!("backup: {{to: 's3://me:{password}@bucket'}}\n"),
+            format!("storage: {{endpoint: 'https://me:{password}@host'}}\n"),
+            format!("storage: {{endpoint: 'me:{password}@host'}}\n"),
+            format!("target: 'mysql://me:{password}@host:x/b'\n"),
+            format!("oidc: {{issuer: 'https://me:{password}@host', audience: a}}\n"),
+        ] {
+            project.write("landfall.yaml", &line);
+            let run = project.run(&["backup"]);
+            assert!(run.code != 0 && !run.stderr.contains("secret"), "{line}: {}", run.stderr);
+        }
+    }
+}
