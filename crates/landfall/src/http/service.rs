@@ -66,7 +66,9 @@ fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(A
     let mut target = opener.open()?;
     target.remove_unused(&project.tables())?;
     target.prepare(&project.tables())?;
-    let rules = RowRules::new(&*target, Arc::new(project))?.with_reject_bytes(load.project_reject_bytes());
+    let rules = RowRules::new(&*target, Arc::new(project))?
+        .with_reject_bytes(load.project_reject_bytes())
+        .with_rejected_record_bytes(load.work().rejected_record_bytes);
     let tokens = Tokens::read(&*target)?;
     if !tokens.is_empty() {
         close_access(&mut *target)?;

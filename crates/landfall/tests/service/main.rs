@@ -29,6 +29,7 @@ mod issuer;
 mod kept;
 mod kills;
 mod limited;
+mod long_rejects;
 mod mended;
 mod nul;
 mod oidc;

@@ -37,6 +37,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Lets its rejects keep at most `most` bytes of their records each.
+    pub(super) fn bound_rejects(&mut self, most: u64) {
+        self.rejects = std::mem::take(&mut self.rejects).into_iter().map(|reject| reject.with_at_most(most)).collect();
+    }
+
     /// About the bytes that its rejects take.
     pub(super) fn reject_bytes(&self) -> u64 {
         self.rejects.iter().map(NewReject::kept_bytes).sum()

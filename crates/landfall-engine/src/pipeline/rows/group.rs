@@ -128,6 +128,7 @@ fn attempt_group(
             return Ok(vec![answer]);
         }
     }
+    booked.iter_mut().for_each(|slot| slot.bound_rejects(rules.rejected_record_bytes));
     let dry_run = open[0].dry_run;
     let bytes: u64 = booked.iter().map(Slot::reject_bytes).sum();
     if !dry_run && bytes > 0 && !rules.room.has(&*transaction, bytes)? {

@@ -12,7 +12,7 @@ use landfall_core::{
 };
 
 use super::{
-    super::{layout::Layout, opened::RecordRules},
+    super::{Work, layout::Layout, opened::RecordRules},
     room::RejectRoom,
     trust::Trust,
 };
@@ -68,6 +68,8 @@ pub struct RowRules {
     each: Vec<TableRules>,
     pub(super) trust: Trust,
     pub(super) room: RejectRoom,
+    /// The most bytes that a reject keeps of its record.
+    pub(super) rejected_record_bytes: u64,
 }
 
 /// The rules of one table.
@@ -104,13 +106,26 @@ impl RowRules {
         });
         let each = each.collect::<Result<_>>()?;
         let trust = Trust::new(&tables);
-        Ok(Self { project, tables, each, trust, room: RejectRoom::default() })
+        Ok(Self {
+            project,
+            tables,
+            each,
+            trust,
+            room: RejectRoom::default(),
+            rejected_record_bytes: Work::default().rejected_record_bytes,
+        })
     }
 
     /// The same, where all open rejects of the project may have at most `most` bytes.
     #[must_use]
     pub fn with_reject_bytes(self, most: u64) -> Self {
         Self { room: RejectRoom::of(most), ..self }
+    }
+
+    /// The same, where a reject keeps at most `most` bytes of its record.
+    #[must_use]
+    pub fn with_rejected_record_bytes(self, most: u64) -> Self {
+        Self { rejected_record_bytes: most, ..self }
     }
 
     /// The project.
