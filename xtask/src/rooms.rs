@@ -16,7 +16,7 @@ const ENGINE: Rooms = Rooms {
         &["ledger"],
         &["quarantine"],
         &["objects", "avro"],
-        &["source", "target"],
+        &["source", "targets"],
         &["project"],
         &["pipeline"],
         &["receipt", "report", "init", "token"],

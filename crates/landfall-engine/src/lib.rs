@@ -19,7 +19,7 @@ pub mod receipt;
 pub mod report;
 mod rules_digest;
 pub mod source;
-pub mod target;
+pub mod targets;
 pub mod task;
 mod timestamp;
 pub mod token;

@@ -4,7 +4,7 @@
 use crate::{
     document::NewDocument,
     error::Result,
-    target::{Fence, Pace, Read, Target},
+    targets::{Fence, Pace, Read, Target},
     token,
 };
 
@@ -72,7 +72,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
-    use crate::target::Memory;
+    use crate::targets::Memory;
 
     #[test]
     fn a_signature_is_of_one_method_path_and_end() {

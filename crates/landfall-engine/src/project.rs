@@ -7,7 +7,7 @@ use landfall_core::schema::{Package, Resource, SourcePath};
 use crate::{
     error::{Error, Result},
     source::{Source, resolve},
-    target::{Table, tables_of},
+    targets::{Table, tables_of},
 };
 
 /// A project, as the engine sees it: what the data is, and the folder that its paths are relative to.

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState},
     pipeline::LoadOutcome,
-    target::Read,
+    targets::Read,
     timestamp,
 };
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    target::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Read, Target, Transaction},
     timestamp, token,
 };
 
@@ -289,7 +289,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
-    use crate::target::{Memory, ReadBooks as _};
+    use crate::targets::{Memory, ReadBooks as _};
 
     fn tasks(target: &Memory, filter: &TaskFilter) -> Vec<Task> {
         let mut found = Vec::new();

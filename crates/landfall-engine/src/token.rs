@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
-    target::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Read, Target, Transaction},
     timestamp,
 };
 
@@ -298,7 +298,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
-    use crate::target::{Memory, ReadBooks as _};
+    use crate::targets::{Memory, ReadBooks as _};
 
     fn new(roles: &[Role]) -> NewToken {
         let (tables, reports) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use landfall_core::schema::Package;
 use landfall_engine::{
     Project,
     pipeline::{LoadOptions, Silent, load},
-    target::{Access, Location, open},
+    targets::{Access, Location, open},
 };
 
 #[test]

@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     pipeline::Observer,
     project::Project,
-    target::{Snapshot, Table, Target},
+    targets::{Snapshot, Table, Target},
     timestamp,
 };
 

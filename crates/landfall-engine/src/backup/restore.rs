@@ -18,7 +18,7 @@ use crate::{
     pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, Work, can_dry_run, load_sources},
     project::Project,
     source::Source,
-    target::Target,
+    targets::Target,
 };
 
 /// What is restored.

@@ -23,7 +23,7 @@ use crate::{
     avro::{Codec, ContainerWriter, SYNC},
     error::{Error, Result, TargetError, TargetErrorKind},
     pipeline::{Observer, Progress},
-    target::{Snapshot, Table},
+    targets::{Snapshot, Table},
 };
 
 /// Bytes that are written at once.
@@ -248,7 +248,7 @@ mod tests {
             "resources: [{name: t, path: t.csv, schema: {fields: [{name: a, type: string}]}}]",
             "the test",
         );
-        let table = crate::target::tables_of(&package.unwrap()).remove(0);
+        let table = crate::targets::tables_of(&package.unwrap()).remove(0);
         let row = |byte: u8, mebibytes: usize| vec![byte; mebibytes << 20];
         for fits in [row(b'x', 255), row(1, 42), row(b'"', 127)] {
             refuse_too_long(&table, &fits).unwrap();

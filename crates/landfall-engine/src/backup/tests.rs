@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     ledger::Mode,
     pipeline::{LoadOptions, Silent, Work, load},
-    target::Memory,
+    targets::Memory,
 };
 
 const PACKAGE: &str = "resources:

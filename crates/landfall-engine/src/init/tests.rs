@@ -14,7 +14,7 @@ use super::{Proposal, propose};
 use crate::{
     Project,
     pipeline::{LoadOptions, LoadOutcome, Silent, load},
-    target::{Access, Location, open},
+    targets::{Access, Location, open},
 };
 
 /// A folder with these files.

@@ -23,7 +23,7 @@ use crate::{
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     origin::QUARANTINE,
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
-    target::{Fence, Pace, Read, Table, Transaction},
+    targets::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
 

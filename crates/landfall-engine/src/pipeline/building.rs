@@ -7,7 +7,7 @@ use super::{ledger_questions::has_load_of_any, load::Session, plan::Step};
 use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter, Mode, OnConflict},
-    target::{Table, Target},
+    targets::{Table, Target},
 };
 
 /// The tables of a command that are still to be made.

@@ -6,7 +6,7 @@ use landfall_core::{
     validate::{Presence, Validated},
 };
 
-use crate::target::Table;
+use crate::targets::Table;
 
 /// What an update makes of one row of a table.
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ use crate::{
     ledger::{Counts, LoadId, OnConflict, Position},
     quarantine::{NewReject, RawRecord, Reject, RejectId, cut_error, reject_size},
     source::{Source, copy_range},
-    target::{Table, Transaction},
+    targets::{Table, Transaction},
 };
 
 /// What has become of a load's records so far.

@@ -22,7 +22,7 @@ use crate::{
     ledger::{LoadFilter, LoadState, Mode, OnConflict},
     project::Project,
     source::Source,
-    target::Target,
+    targets::Target,
 };
 
 /// Loads the tables of `selections`, or all, parents before children. Records that break a rule go to the quarantine;

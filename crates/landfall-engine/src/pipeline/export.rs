@@ -30,7 +30,7 @@ use crate::{
     project::Project,
     quarantine::{Reject, RejectFilter, RejectedRecord},
     source::{EXPORT_COLUMNS, GUARDED_REJECT},
-    target::Read,
+    targets::Read,
 };
 
 /// Writes the rejects that `filter` wants to `out` as CSV (UTF-8, LF, RFC 4180), in the columns of their source and

@@ -18,7 +18,7 @@ use super::{
     keys::{Keys, Parents},
     resolve::Judge,
 };
-use crate::{error::Result, target::Table};
+use crate::{error::Result, targets::Table};
 
 /// The rows that hold the keys of one block.
 pub(super) struct Foreseen<'b> {

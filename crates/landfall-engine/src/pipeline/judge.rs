@@ -24,7 +24,7 @@ use super::{
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::OnConflict,
-    target::{RefusedRow, Table, Transaction},
+    targets::{RefusedRow, Table, Transaction},
 };
 
 /// What becomes of a row.

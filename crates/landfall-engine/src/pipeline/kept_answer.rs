@@ -4,7 +4,7 @@ use super::LoadOutcome;
 use crate::{
     document::NewDocument,
     error::Result,
-    target::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Read, Target, Transaction},
 };
 
 /// Writes the answer for what was done so far, as a document where it is to be kept.

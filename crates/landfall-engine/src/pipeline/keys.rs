@@ -14,7 +14,7 @@ use landfall_core::{
 
 use crate::{
     error::Result,
-    target::{Read, Table},
+    targets::{Read, Table},
 };
 
 /// A table with more rows than this many times the records to come is not read for its keys, but asked for each.

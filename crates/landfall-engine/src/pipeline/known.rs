@@ -11,7 +11,7 @@ use crate::{
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
     rules_digest::RulesDigest,
     source::{Source, digest_of},
-    target::Read,
+    targets::Read,
 };
 
 /// What the ledger knows.

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
     source::Source,
-    target::Read,
+    targets::Read,
 };
 
 /// The number before the load of the last complete replace of `table`; 0 if there was none. The rows of the table come from the loads

@@ -30,7 +30,7 @@ use crate::{
     quarantine::{ClosedRejects, Closing, RejectFilter},
     rules_digest::RulesDigest,
     source::{Source, Stamp},
-    target::{Fence, Pace, Read, Table, Transaction},
+    targets::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
 

@@ -8,7 +8,7 @@ use crate::{
     origin::STANDARD_INPUT,
     project::Project,
     source::Source,
-    target::Table,
+    targets::Table,
 };
 
 /// One step: the sources of one table.

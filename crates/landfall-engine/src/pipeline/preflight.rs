@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     ledger::Mode,
     source::Source,
-    target::{Table, Target},
+    targets::{Table, Target},
 };
 
 /// Looks at the tables and sources of `steps`.

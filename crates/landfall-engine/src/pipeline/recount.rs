@@ -18,7 +18,7 @@ use crate::{
     ledger::{LoadEntry, OnConflict},
     project::Project,
     source::Source,
-    target::{Read, Table},
+    targets::{Read, Table},
 };
 
 /// What was counted.

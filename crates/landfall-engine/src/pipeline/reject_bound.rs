@@ -1,7 +1,7 @@
 //! How many bytes the rejects of a load may have.
 
 use super::Work;
-use crate::{error::Result, target::Read};
+use crate::{error::Result, targets::Read};
 
 /// The bound of a load's rejects: its own, and what is left of that of the project.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter},
-    target::{Fence, Pace, Table, Transaction},
+    targets::{Fence, Pace, Table, Transaction},
 };
 
 /// Why a replace was stopped: it would remove rows, and leave little or nothing.

@@ -19,7 +19,7 @@ use super::{
     foreseen::foresee,
     keys::{Foreign, Keys},
 };
-use crate::{error::Result, ledger::OnConflict, target::Table};
+use crate::{error::Result, ledger::OnConflict, targets::Table};
 
 /// Whether to go on after a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

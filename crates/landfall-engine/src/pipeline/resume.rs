@@ -14,7 +14,7 @@ use crate::{
     ledger::{LoadEntry, LoadState},
     quarantine::{Reject, RejectFilter, RejectState, reject_size},
     source::{Source, digest_of},
-    target::{Fence, Pace, Read},
+    targets::{Fence, Pace, Read},
 };
 
 /// Notes that an interrupted load does not go on. What it had put aside is judged now.

@@ -23,7 +23,7 @@ use crate::{
     origin::QUARANTINE,
     project::Project,
     quarantine::{Reject, RejectFilter, RejectId, RejectState, is_waiting},
-    target::{Fence, Pace, Target, Transaction},
+    targets::{Fence, Pace, Target, Transaction},
 };
 
 /// What is tried again.

@@ -30,7 +30,7 @@ use crate::{
     error::{Error, Result},
     ledger::LoadEntry,
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
-    target::{RefusedRow, Table, Transaction},
+    targets::{RefusedRow, Table, Transaction},
 };
 
 /// Records judged in one go.

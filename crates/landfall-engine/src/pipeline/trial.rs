@@ -28,7 +28,7 @@ use super::{
 use crate::{
     error::Result,
     ledger::{LoadId, OnConflict},
-    target::{Read, Table, Transaction},
+    targets::{Read, Table, Transaction},
 };
 
 /// What became of a record that was tried.

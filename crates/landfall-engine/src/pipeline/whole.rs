@@ -22,7 +22,7 @@ use crate::{
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     quarantine::{ClosedRejects, Closing, RejectFilter},
     source::{Source, digest_of},
-    target::{Fence, Pace, Read, Target},
+    targets::{Fence, Pace, Read, Target},
 };
 
 /// A load with its ledger entry and its source.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    target::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Read, Target, Transaction},
 };
 
 /// Whether more chunks of the same load follow.

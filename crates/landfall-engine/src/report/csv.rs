@@ -8,7 +8,7 @@ use super::unwritable;
 use crate::{
     csv_text::{is_formula, push_cell},
     error::Result,
-    target::{Cell, QueryRows},
+    targets::{Cell, QueryRows},
 };
 
 pub(super) struct Writer<'a> {

@@ -8,7 +8,7 @@ use std::{
 use super::unwritable;
 use crate::{
     error::{Error, Result},
-    target::{Cell, QueryRows},
+    targets::{Cell, QueryRows},
 };
 
 pub(super) struct Writer<'a> {

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{json::Object, unwritable};
 use crate::{
     error::Result,
-    target::{Cell, QueryRows},
+    targets::{Cell, QueryRows},
 };
 
 pub(super) struct Writer<'a> {

@@ -9,7 +9,7 @@ use super::unwritable;
 use crate::{
     error::Result,
     shown,
-    target::{Cell, QueryRows},
+    targets::{Cell, QueryRows},
 };
 
 /// The language of the table.

@@ -21,7 +21,7 @@ pub use self::stored::StoredResult;
 use self::{markup::Language, stored::Collector};
 use crate::{
     error::{Error, Result},
-    target::{QueryRows, Target},
+    targets::{QueryRows, Target},
 };
 
 /// A named query.

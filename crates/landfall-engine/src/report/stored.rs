@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    target::{Cell, QueryRows},
+    targets::{Cell, QueryRows},
 };
 
 /// The result of a report.

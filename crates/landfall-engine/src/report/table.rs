@@ -6,7 +6,7 @@ use super::unwritable;
 use crate::{
     error::Result,
     shown,
-    target::{Cell, QueryRows},
+    targets::{Cell, QueryRows},
 };
 
 pub(super) struct Writer<'a> {

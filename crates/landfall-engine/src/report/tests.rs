@@ -6,7 +6,7 @@ use landfall_core::{
 };
 
 use super::{Format, Parameter, ReportDefinition};
-use crate::target::{Access, Location, Target, open};
+use crate::targets::{Access, Location, Target, open};
 
 fn target(folder: &std::path::Path) -> Box<dyn Target> {
     open(&Location::Sqlite(folder.join("a.db")), Access::Write).unwrap()

@@ -22,7 +22,7 @@ use crate::{
     receipt::{Receipt, find_discrepancy},
     rules_digest::RulesDigest,
     source::{Source, digest_of},
-    target::{Read, Table},
+    targets::{Read, Table},
 };
 
 /// What a verification found.

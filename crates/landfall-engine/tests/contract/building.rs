@@ -2,7 +2,7 @@
 
 use landfall_engine::{
     Error, TargetErrorKind,
-    target::{Fence, Pace},
+    targets::{Fence, Pace},
 };
 
 use crate::{

@@ -49,7 +49,7 @@ fn a_name_is_taken_once(ground: &Ground) {
     let mut target = ground.open();
     within(&mut *target, |transaction| transaction.add_documents(&[new("a", b"1")]).unwrap());
     {
-        use landfall_engine::target::{Fence, Pace};
+        use landfall_engine::targets::{Fence, Pace};
         let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
         let error = transaction.add_documents(&[new("b", b"2"), new("a", b"2")]).unwrap_err();
         assert!(matches!(error, Error::Target(error) if error.kind == TargetErrorKind::Overtaken));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_engine::target::{Access, Location, Memory, MemoryOptions, Target, open};
+use landfall_engine::targets::{Access, Location, Memory, MemoryOptions, Target, open};
 use tempfile::TempDir;
 use testbed::{Database, Mariadb, Postgres};
 

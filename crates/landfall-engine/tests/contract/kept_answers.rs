@@ -10,7 +10,7 @@ use landfall_engine::{
         stored_answer,
     },
     quarantine::RejectFilter,
-    target::Target,
+    targets::Target,
 };
 
 use crate::{ground::Ground, requests::Desk};

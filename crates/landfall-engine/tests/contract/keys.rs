@@ -1,7 +1,7 @@
 //! Constraints: what they stop comes back, and the others stay.
 
 use landfall_core::keys::Scalar;
-use landfall_engine::target::{RefusedRow, Table};
+use landfall_engine::targets::{RefusedRow, Table};
 
 use crate::{
     ground::Ground,

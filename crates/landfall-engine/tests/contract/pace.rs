@@ -3,7 +3,7 @@
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::LoadEntry,
-    target::{Fence, Memory, MemoryOptions, Pace, Target, Transaction},
+    targets::{Fence, Memory, MemoryOptions, Pace, Target, Transaction},
 };
 
 use crate::{
@@ -128,7 +128,7 @@ fn in_memory_commits_are_really_under_way() {
         let next = advanced(&at, 10);
         chunk(&mut target, &[row![number, format!("{number}").as_str(), ()]], &next, at.position.offset).unwrap();
         at = next;
-        rows.push(landfall_engine::target::Read::row_count(&reader, &people()).unwrap());
+        rows.push(landfall_engine::targets::Read::row_count(&reader, &people()).unwrap());
     }
     assert_eq!(rows, [0, 0, 0, 1], "others see what has come to its end");
 }

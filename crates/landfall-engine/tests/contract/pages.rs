@@ -1,7 +1,7 @@
 //! Pages of a table's rows.
 
 use landfall_core::keys::Scalar;
-use landfall_engine::target::{Comparison, Condition, RowFilter, Table, Target};
+use landfall_engine::targets::{Comparison, Condition, RowFilter, Table, Target};
 
 use crate::{
     ground::Ground,

@@ -5,7 +5,7 @@ use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadEntry, LoadId, LoadState, Mode},
     quarantine::{Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectId, RejectState},
-    target::{Fence, Pace, Read, Table, Target},
+    targets::{Fence, Pace, Read, Table, Target},
 };
 
 use crate::{

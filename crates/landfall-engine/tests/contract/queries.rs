@@ -3,7 +3,7 @@
 use landfall_core::keys::Scalar;
 use landfall_engine::{
     Error, Result,
-    target::{Cell, Memory, QueryRows, Target},
+    targets::{Cell, Memory, QueryRows, Target},
 };
 
 use crate::{

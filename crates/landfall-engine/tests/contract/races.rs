@@ -5,7 +5,7 @@ use std::{sync::Barrier, thread};
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::LoadEntry,
-    target::{Fence, Pace},
+    targets::{Fence, Pace},
 };
 
 use crate::{

@@ -3,7 +3,7 @@
 use landfall_core::reject::ErrorCode;
 use landfall_engine::{
     quarantine::{NewReject, RawRecord, Reject},
-    target::{Access, Read, Target, open},
+    targets::{Access, Read, Target, open},
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use landfall_engine::{
     ledger::{LoadFilter, LoadState, Mode, OnConflict},
     pipeline::{RequestKey, RowRules, RowsAnswer, RowsOutcome, RowsRequest, Silent, take_rows},
     quarantine::{RejectFilter, RejectState},
-    target::Target,
+    targets::Target,
     verify::verify,
 };
 

@@ -4,7 +4,7 @@ use landfall_core::{
     keys::Scalar,
     validate::{NumberLimits, TargetLimits, decimal},
 };
-use landfall_engine::target::Table;
+use landfall_engine::targets::Table;
 
 use crate::{
     ground::Ground,
@@ -45,7 +45,7 @@ fn round_trip(ground: &Ground, table: &Table, values: &[Scalar]) {
 }
 
 /// Takes the value of the row before, by an update.
-fn updated(target: &mut dyn landfall_engine::target::Target, table: &Table, rows: &[Row]) {
+fn updated(target: &mut dyn landfall_engine::targets::Target, table: &Table, rows: &[Row]) {
     let mut turned: Vec<Row> = rows.to_vec();
     for (at, row) in turned.iter_mut().enumerate() {
         row[1] = rows[(at + rows.len() - 1) % rows.len()][1].clone();

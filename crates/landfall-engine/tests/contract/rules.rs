@@ -1,6 +1,6 @@
 //! Rules of PostgreSQL and triggers of partitions: a row that one of them keeps away or alters is told, and not counted as stored.
 
-use landfall_engine::target::RefusedRow;
+use landfall_engine::targets::RefusedRow;
 
 use crate::{
     ground::Ground,
@@ -63,7 +63,7 @@ fn a_rule_for_inserts_does_not_keep_rows_away_that_are_told_to_be_there() {
 }
 
 /// People in two partitions, of which the second skips or alters what is bad.
-fn partitioned(act: &str, event: &str) -> (Ground, landfall_engine::target::Table) {
+fn partitioned(act: &str, event: &str) -> (Ground, landfall_engine::targets::Table) {
     let ground = Ground::postgres();
     ground.sql(&format!(
         "CREATE TABLE people (id bigint NOT NULL, note text COLLATE \"C\", PRIMARY KEY (id)) PARTITION BY RANGE (id);

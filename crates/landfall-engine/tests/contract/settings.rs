@@ -5,7 +5,7 @@ use landfall_engine::{
     Project,
     ledger::OnConflict,
     pipeline::{LoadOptions, Selection, Silent, load},
-    target::{Access, Location, Target, open},
+    targets::{Access, Location, Target, open},
     verify::verify,
 };
 use testbed::Mariadb;

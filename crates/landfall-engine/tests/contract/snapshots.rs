@@ -1,6 +1,6 @@
 //! Snapshots: all tables as they were at one moment, with nothing left out.
 
-use landfall_engine::target::{Snapshot, Table};
+use landfall_engine::targets::{Snapshot, Table};
 
 use crate::{
     ground::Ground,

@@ -12,7 +12,7 @@ use landfall_core::{
     schema::Package,
     validate::{ColumnMap, Validator},
 };
-use landfall_engine::target::{Fence, Pace, Read, RefusedRow, Table, Target, Transaction, tables_of};
+use landfall_engine::targets::{Fence, Pace, Read, RefusedRow, Table, Target, Transaction, tables_of};
 
 /// The values of a row.
 pub(crate) type Row = Vec<Scalar>;

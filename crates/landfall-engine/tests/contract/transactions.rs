@@ -2,7 +2,7 @@
 
 use landfall_engine::{
     quarantine::RejectFilter,
-    target::{Fence, Pace, Transaction},
+    targets::{Fence, Pace, Transaction},
 };
 
 use crate::{

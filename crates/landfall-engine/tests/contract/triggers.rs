@@ -5,7 +5,7 @@ use landfall_engine::{
     ledger::OnConflict,
     pipeline::{LoadOptions, LoadOutcome, Selection, Silent, load},
     quarantine::RejectFilter,
-    target::{RefusedRow, Table},
+    targets::{RefusedRow, Table},
     verify::verify,
 };
 
@@ -151,7 +151,7 @@ fn a_table_that_a_trigger_keeps_full_is_not_replaced(ground: &Ground) {
         _ => return,
     });
     let mut transaction =
-        target.transaction(landfall_engine::target::Fence::Pipeline, landfall_engine::target::Pace::InStep).unwrap();
+        target.transaction(landfall_engine::targets::Fence::Pipeline, landfall_engine::targets::Pace::InStep).unwrap();
     let error = transaction.clear(&people).unwrap_err().to_string();
     assert!(error.contains("keeps rows in it"), "{error}");
     drop(transaction);

@@ -4,7 +4,7 @@ use std::{sync::Barrier, thread};
 
 use landfall_engine::{
     Error, TargetErrorKind,
-    target::{Access, open},
+    targets::{Access, open},
 };
 
 use crate::{ground::Ground, ledger::entry, tables::within};

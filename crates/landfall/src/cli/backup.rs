@@ -6,7 +6,7 @@ use landfall_engine::{
     avro::Codec,
     backup::{BackupOptions, Store, backup},
     pipeline::Work,
-    target::Access,
+    targets::Access,
 };
 
 use super::{Invocation, selection::require_tables};

@@ -7,7 +7,7 @@ use landfall_engine::{
     Error,
     pipeline::{self, LoadOptions},
     quarantine::RejectedRecord,
-    target::Access,
+    targets::Access,
 };
 
 use super::{

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use landfall_engine::{
     Project,
-    target::{self, Access, Target},
+    targets::{self, Access, Target},
 };
 
 use crate::{config::Settings, globals::Globals, progress::Reporter};
@@ -32,7 +32,7 @@ impl Invocation {
 
     /// The project of `settings` with its database.
     pub(crate) fn open_with(&self, settings: Settings, access: Access) -> Result<Opened> {
-        let target = target::open(&settings.target, access)?;
+        let target = targets::open(&settings.target, access)?;
         let project = Project { folder: settings.data_folder, package: settings.package };
         Ok(Opened { project, target })
     }

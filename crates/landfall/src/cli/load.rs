@@ -7,7 +7,7 @@ use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::{self, LoadOptions, LoadOutcome, MaxRejects},
     receipt::Receipt,
-    target::{Access, Target},
+    targets::{Access, Target},
 };
 
 use super::{

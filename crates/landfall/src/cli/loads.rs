@@ -8,7 +8,7 @@ use landfall_core::schema::Package;
 use landfall_engine::{
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
     shown,
-    target::{Access, Target},
+    targets::{Access, Target},
 };
 use serde_json::json;
 

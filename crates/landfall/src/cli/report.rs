@@ -9,7 +9,7 @@ use landfall_engine::{
     Error, TargetErrorKind,
     report::{Format, ReportDefinition},
     shown,
-    target::Access,
+    targets::Access,
 };
 
 use super::Invocation;

@@ -9,7 +9,7 @@ use landfall_engine::{
     backup::{From, Manifest, Restore, RestoreOptions, RestoreOutcome, SetId, Store, examine},
     origin::Origin,
     pipeline::{LoadOutcome, MaxRejects},
-    target::Access,
+    targets::Access,
 };
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr};
 
 use anyhow::Result;
-use landfall_engine::{Project, target::Location};
+use landfall_engine::{Project, targets::Location};
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},

@@ -6,7 +6,7 @@ use jiff::{Span, Timestamp, tz::TimeZone};
 use landfall_engine::{
     link::LinkKey,
     shown,
-    target::Access,
+    targets::Access,
     token::{NewToken, Role, Token, Tokens, create, open_access, revoke},
 };
 

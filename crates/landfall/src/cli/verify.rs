@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use landfall_engine::{Error, receipt::Receipt, target::Access, verify};
+use landfall_engine::{Error, receipt::Receipt, targets::Access, verify};
 
 use super::Invocation;
 use crate::{cli::summary, exit::Exit, output};

@@ -20,7 +20,7 @@ use landfall_core::schema::{
     Package,
     document::{Node, Problems, parse_yaml},
 };
-use landfall_engine::{objects::ObjectSettings, target::Location};
+use landfall_engine::{objects::ObjectSettings, targets::Location};
 
 pub(crate) use api::{Api, address};
 pub(crate) use backup::Backup;

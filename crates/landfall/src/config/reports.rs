@@ -11,7 +11,7 @@ use landfall_core::schema::{
 };
 use landfall_engine::{
     report::{Parameter, ReportDefinition},
-    target::Kind,
+    targets::Kind,
 };
 
 use super::{PROJECT_FILE, schedule::Schedule, unreadable};

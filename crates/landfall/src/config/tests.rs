@@ -3,7 +3,7 @@
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::MaxRejects,
-    target::{Kind, Location},
+    targets::{Kind, Location},
 };
 
 use super::{LoadDefaults, Settings};

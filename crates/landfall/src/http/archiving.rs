@@ -11,7 +11,7 @@ use landfall_engine::{
     },
     origin::Origin,
     pipeline::LoadOutcome,
-    target::Target,
+    targets::Target,
     task::{Task, TaskState},
 };
 use serde_json::{Value, json};

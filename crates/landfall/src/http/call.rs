@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, Method, Uri},
 };
 
-use landfall_engine::target::Target;
+use landfall_engine::targets::Target;
 
 use super::{
     access::Caller,

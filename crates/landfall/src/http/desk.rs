@@ -14,7 +14,7 @@ use std::{
 use landfall_engine::{
     Error, Result,
     pipeline::{RowRules, RowsAnswer, RowsRequest, take_rows},
-    target::{Access, Location, Target},
+    targets::{Access, Location, Target},
 };
 use tokio::sync::{
     mpsc::{self, error::TrySendError},

@@ -9,7 +9,7 @@ use std::{
 
 use landfall_engine::{
     Error, Result, TargetErrorKind,
-    target::{Access, Canceller, Location, Target, open},
+    targets::{Access, Canceller, Location, Target, open},
 };
 
 use super::desk::Work;

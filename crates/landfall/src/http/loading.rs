@@ -16,7 +16,7 @@ use landfall_engine::{
     origin::Origin,
     pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress, RefusalReason},
     source::Source,
-    target::Target,
+    targets::Target,
     task::{self, Task, TaskState},
 };
 use serde_json::{Value, json};

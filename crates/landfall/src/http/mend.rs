@@ -7,7 +7,7 @@ use landfall_engine::{
     Error,
     pipeline::{LoadOutcome, MendedFile, Retry, Silent, discard_with, retry_with},
     quarantine::{RejectFilter, RejectState},
-    target::Read,
+    targets::Read,
 };
 use serde_json::{Value, json, value::RawValue};
 

@@ -12,7 +12,7 @@ use landfall_engine::{
     Error, TargetErrorKind,
     document::NewDocument,
     pipeline::{answer_document, stored_answer},
-    target::{Fence, Pace, Target},
+    targets::{Fence, Pace, Target},
 };
 
 use super::{

@@ -14,7 +14,7 @@ use std::{
 
 use landfall_engine::{
     Result,
-    target::{Canceller, Target},
+    targets::{Canceller, Target},
 };
 use tokio::{
     sync::{Notify, mpsc},

@@ -12,7 +12,7 @@ use std::{
 use landfall_engine::{
     Error, Result, TargetErrorKind,
     document::NewDocument,
-    target::{Fence, Pace, Table, Target},
+    targets::{Fence, Pace, Table, Target},
 };
 use tokio::{sync::watch, time::timeout};
 

@@ -8,7 +8,7 @@ use landfall_engine::{
     Error,
     pipeline::{export_rejects, export_rejects_guarded},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectState, RejectedRecord},
-    target::Target,
+    targets::Target,
 };
 use serde_json::{Value, json};
 

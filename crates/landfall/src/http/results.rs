@@ -15,7 +15,7 @@ use landfall_engine::{
     document::{DocumentFilter, NewDocument},
     ledger::{LoadFilter, LoadState},
     report::{Format, ReportDefinition, StoredResult},
-    target::{Fence, Pace, Target},
+    targets::{Fence, Pace, Target},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -12,7 +12,7 @@ use std::{
 
 use landfall_engine::{
     Result,
-    target::{Access, Location, Target, open},
+    targets::{Access, Location, Target, open},
     task::{self, Task, TaskState},
 };
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use landfall_engine::{
     Error, TargetErrorKind,
     document::{Document, DocumentFilter, NewDocument},
-    target::{Fence, Pace, Target},
+    targets::{Fence, Pace, Target},
     task::{self, Task},
 };
 use serde_json::json;

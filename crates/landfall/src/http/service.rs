@@ -14,7 +14,7 @@ use landfall_engine::{
     Project, Result,
     objects::ObjectSettings,
     pipeline::{RowRules, forget_answers},
-    target::{Access as Open, Location},
+    targets::{Access as Open, Location},
     task,
     token::{Tokens, close_access},
 };
@@ -98,7 +98,7 @@ pub(crate) struct Service {
     pub(super) api: Api,
     pub(super) rules: Arc<RowRules>,
     pub(super) reports: Vec<Report>,
-    pub(super) kind: landfall_engine::target::Kind,
+    pub(super) kind: landfall_engine::targets::Kind,
     pub(super) desk: Desk,
     pub(super) access: Access,
     pub(super) oidc: Option<Provider>,

@@ -13,7 +13,7 @@ use landfall_core::{
 };
 use landfall_engine::{
     Error,
-    target::{Comparison, Condition, RowFilter, Table, Target, is_comparable},
+    targets::{Comparison, Condition, RowFilter, Table, Target, is_comparable},
 };
 use serde_json::{Value, json};
 

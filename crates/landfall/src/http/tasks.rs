@@ -19,7 +19,7 @@ use axum::{
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
     pipeline::Progress,
-    target::Target,
+    targets::Target,
     task::{self, Task, TaskFilter, TaskState},
 };
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use crate::{
     pipeline::{LoadOptions, LoadOutcome, Retry, Silent, Work, load_sources, retry},
     quarantine::RejectFilter,
     source::{Source, copy_range, digest_of},
-    target::{Access, Location, Target, open},
+    targets::{Access, Location, Target, open},
     verify::verify,
 };
 

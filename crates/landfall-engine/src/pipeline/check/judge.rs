@@ -22,7 +22,7 @@ use crate::{
         trial::claim,
     },
     quarantine::RejectedRecord,
-    target::Table,
+    targets::Table,
 };
 
 /// Judges the records of one block, and writes nothing.

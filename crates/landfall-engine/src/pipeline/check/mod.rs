@@ -31,7 +31,7 @@ use crate::{
     project::Project,
     quarantine::RejectedRecord,
     source::{Source, copy_range},
-    target::{Read, Table},
+    targets::{Read, Table},
 };
 
 /// Bytes of rejects kept until it is known whether the sources must be read a second time.

@@ -12,7 +12,7 @@ use crate::{
         keys::Keys,
         trial::{Claim, Wanted},
     },
-    target::Table,
+    targets::Table,
 };
 
 /// Keys of one unique key that may occur twice, with the row that claimed each.

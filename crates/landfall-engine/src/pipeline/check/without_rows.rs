@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
-    target::{Read, ReadBooks, RowFilter, Table, VisitRow},
+    targets::{Read, ReadBooks, RowFilter, Table, VisitRow},
 };
 
 /// What `read` holds, but for the rows of the tables called `names`.

@@ -15,7 +15,7 @@ use crate::{
     error::Result,
     ledger::{Counts, OnConflict},
     quarantine::{NewReject, RawRecord},
-    target::Transaction,
+    targets::Transaction,
 };
 
 /// Rows of one request within the merged ones.

@@ -8,7 +8,7 @@ use super::{RowsOutcome, RowsRequest};
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::Result,
-    target::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Read, Target, Transaction},
     timestamp,
 };
 

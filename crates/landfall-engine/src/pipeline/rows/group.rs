@@ -32,7 +32,7 @@ use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict, Position},
     quarantine::NewReject,
-    target::{Fence, Pace, Table, Target, Transaction},
+    targets::{Fence, Pace, Table, Target, Transaction},
 };
 
 /// How often requests are begun anew after another process was in the way.

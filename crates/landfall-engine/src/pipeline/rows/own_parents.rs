@@ -20,7 +20,7 @@ use super::{
     },
     account::Merged,
 };
-use crate::{error::Result, quarantine::NewReject, target::Table};
+use crate::{error::Result, quarantine::NewReject, targets::Table};
 
 /// Takes over the rejected rows of `account` that only lack parents which are among them.
 pub(super) fn settle_own_parents(

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::super::Work;
-use crate::{error::Result, target::Read};
+use crate::{error::Result, targets::Read};
 
 /// How long a sum is relied on while it leaves room: other processes add to it, too.
 const HOLDS: Duration = Duration::from_secs(10);

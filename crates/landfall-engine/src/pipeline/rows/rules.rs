@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     project::Project,
     rules_digest::RulesDigest,
-    target::{Read, Table},
+    targets::{Read, Table},
 };
 
 /// Rows for one table, cut into cells and validated.

@@ -9,7 +9,7 @@ use std::sync::{
 use landfall_core::keys::ParentSet;
 
 use super::super::keys::{Keys, Parents};
-use crate::target::Table;
+use crate::targets::Table;
 
 /// Groups that are looked at closely after trust was disappointed.
 const CAUTIOUS: u32 = 32;

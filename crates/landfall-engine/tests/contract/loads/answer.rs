@@ -7,7 +7,7 @@ use landfall_engine::{
     ledger::{LoadEntry, LoadId, LoadState},
     pipeline::{LoadOutcome, Silent},
     quarantine::RejectFilter,
-    target::Read,
+    targets::Read,
     verify::{FindingKind, verify},
 };
 

@@ -6,7 +6,7 @@ use landfall_engine::{
     ledger::{LoadState, Mode, OnConflict},
     pipeline::{LoadOptions, LoadOutcome, MaxRejects, Selection, Silent, Work, load},
     quarantine::{Reject, RejectFilter, RejectState},
-    target::{Interference, MemoryOptions},
+    targets::{Interference, MemoryOptions},
 };
 
 use super::{

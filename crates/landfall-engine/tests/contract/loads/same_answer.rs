@@ -6,7 +6,7 @@ use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::{LoadOptions, LoadOutcome, MaxRejects, Retry, Selection, Silent, Work, load, retry},
     quarantine::RejectFilter,
-    target::Target,
+    targets::Target,
 };
 
 use super::{

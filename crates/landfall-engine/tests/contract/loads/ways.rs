@@ -8,7 +8,7 @@ use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadState, Mode, OnConflict},
     pipeline::{LoadOptions, LoadOutcome, Work},
-    target::{Fence, Interference, MemoryOptions, Pace, Read, Target},
+    targets::{Fence, Interference, MemoryOptions, Pace, Read, Target},
 };
 
 use super::{

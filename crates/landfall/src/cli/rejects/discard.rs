@@ -1,7 +1,7 @@
 //! `landfall rejects discard`.
 
 use anyhow::Result;
-use landfall_engine::{pipeline, target::Access};
+use landfall_engine::{pipeline, targets::Access};
 
 use super::filter::Filter;
 use crate::{

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use anyhow::Result;
-use landfall_engine::{pipeline, target::Access};
+use landfall_engine::{pipeline, targets::Access};
 
 use super::filter::Filter;
 use crate::{

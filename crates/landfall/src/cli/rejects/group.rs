@@ -1,7 +1,7 @@
 //! `landfall rejects group`.
 
 use anyhow::Result;
-use landfall_engine::{quarantine::RejectGroup, shown, target::Access};
+use landfall_engine::{quarantine::RejectGroup, shown, targets::Access};
 
 use super::filter::{Filter, State};
 use crate::{cli::Invocation, counts::thousands, exit::Exit, output};

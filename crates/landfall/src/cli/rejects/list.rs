@@ -6,7 +6,7 @@ use anyhow::Result;
 use landfall_engine::{
     ledger::LoadId,
     quarantine::{Reject, RejectFilter, RejectId, RejectState, RejectedRecord},
-    target::{Access, Target},
+    targets::{Access, Target},
 };
 use serde::Serialize;
 

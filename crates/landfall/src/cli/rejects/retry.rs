@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use landfall_engine::{
     pipeline::{self, MendedFile, Retry},
-    target::Access,
+    targets::Access,
 };
 
 use super::filter::Filter;

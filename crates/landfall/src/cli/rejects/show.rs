@@ -7,7 +7,7 @@ use landfall_engine::{
     Error,
     quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectedRecord},
     shown,
-    target::{Access, Target},
+    targets::{Access, Target},
 };
 
 use crate::{

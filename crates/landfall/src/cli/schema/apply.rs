@@ -1,7 +1,7 @@
 //! `landfall schema apply`.
 
 use anyhow::Result;
-use landfall_engine::target::{Access, Difference, Table, Target};
+use landfall_engine::targets::{Access, Difference, Table, Target};
 use serde_json::json;
 
 use crate::{

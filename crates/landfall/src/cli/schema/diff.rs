@@ -1,7 +1,7 @@
 //! `landfall schema diff`.
 
 use anyhow::Result;
-use landfall_engine::target::Access;
+use landfall_engine::targets::Access;
 use serde_json::json;
 
 use crate::{

@@ -5,7 +5,7 @@ mod diff;
 
 use anyhow::Result;
 use clap::Subcommand;
-use landfall_engine::target::{Access, Difference, Table, Target};
+use landfall_engine::targets::{Access, Difference, Table, Target};
 use serde_json::json;
 
 use super::Invocation;

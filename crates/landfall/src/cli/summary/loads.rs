@@ -7,7 +7,7 @@ use landfall_engine::{
     ledger::{Counts, LoadEntry, LoadFilter, LoadState},
     pipeline::{LoadOutcome, Stages},
     shown,
-    target::Target,
+    targets::Target,
 };
 
 use super::reasons;

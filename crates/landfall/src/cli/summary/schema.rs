@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_engine::{shown, target::Difference};
+use landfall_engine::{shown, targets::Difference};
 
 /// The statements as a script, and behind it the differences as comments.
 pub(crate) fn schema(statements: &[String], differences: &[Difference], location: &str) -> String {

@@ -1,0 +1,230 @@
+//! The rejects and what was done to them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use landfall_core::reject::CellError;
+
+use crate::{
+    error::TargetError,
+    ledger::{LoadEntry, LoadId, LoadState},
+    quarantine::{
+        Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+    },
+    targets::{Table, released_already},
+    timestamp,
+};
+
+/// All rejects, by their numbers, and their events.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Quarantine {
+    rejects: BTreeMap<RejectId, Arc<Kept>>,
+    events: Vec<RejectEvent>,
+    /// The number given last.
+    last: RejectId,
+}
+
+/// A table, a code and a field.
+type Cause<'q> = (&'q str, &'q str, Option<&'q str>);
+
+/// A reject with what a listing leaves out.
+#[derive(Debug, Clone)]
+struct Kept {
+    reject: Reject,
+    waiting: bool,
+    /// The bytes behind the first [`Reject::RAW_LIMIT`], by their part.
+    parts: BTreeMap<u64, Vec<u8>>,
+    /// About the bytes that it takes.
+    bytes: u64,
+}
+
+impl Quarantine {
+    pub(super) fn add(&mut self, load: &LoadEntry, table: &Table, new: &NewReject) -> RejectId {
+        self.last += 1;
+        let mut kept = Kept {
+            reject: Reject {
+                id: self.last,
+                load: load.id,
+                table: table.name.to_string(),
+                source: load.source.clone(),
+                record: new.record,
+                line: new.line,
+                offset: new.offset,
+                length: new.raw.len(),
+                raw: Vec::new(),
+                errors: new.errors.clone(),
+                state: new.state(),
+            },
+            waiting: new.waiting(),
+            parts: BTreeMap::new(),
+            bytes: new.kept_bytes(),
+        };
+        (0..).zip(new.raw.held().chunks(Reject::RAW_LIMIT)).for_each(|(part, bytes)| kept.append(part, bytes));
+        self.rejects.insert(self.last, Arc::new(kept));
+        self.last
+    }
+
+    pub(super) fn append(&mut self, reject: RejectId, part: u64, bytes: &[u8]) {
+        self.change(reject, |kept| kept.append(part, bytes));
+    }
+
+    pub(super) fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<(), TargetError> {
+        if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
+            return Err(released_already(reject));
+        }
+        self.change(reject, |kept| kept.leave(RejectState::Released));
+        self.note(reject, load, "released", mended);
+        Ok(())
+    }
+
+    pub(super) fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> bool {
+        if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
+            return false;
+        }
+        self.change(reject, |kept| kept.leave(RejectState::Discarded));
+        self.note(reject, load, "discarded", Some(reason.as_bytes()));
+        true
+    }
+
+    pub(super) fn withdraw(&mut self, rejects: &[RejectId]) {
+        for reject in rejects {
+            self.rejects.remove(reject);
+        }
+    }
+
+    pub(super) fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) {
+        for (reject, errors) in rejects {
+            self.change(*reject, |kept| {
+                kept.reject.state = RejectState::Open;
+                kept.reject.errors.clone_from(errors);
+                kept.waiting = is_waiting(errors);
+            });
+        }
+    }
+
+    pub(super) fn retry_failed(&mut self, reject: RejectId, load: LoadId, errors: &[CellError], mended: Option<&[u8]>) {
+        self.change(reject, |kept| {
+            if kept.reject.state != RejectState::Open {
+                return;
+            }
+            kept.reject.errors = errors.to_vec();
+            kept.waiting = mended.is_none() && is_waiting(errors);
+        });
+        self.note(reject, load, "retried", mended);
+    }
+
+    /// Marks those open rejects of earlier loads as superseded by `load` that `closing` says; `loads` is the ledger.
+    pub(super) fn supersede(&mut self, load: &LoadEntry, closing: Closing, loads: &[LoadEntry]) -> u64 {
+        let earlier = |entry: &&LoadEntry| closing.closes(load, entry);
+        let earlier: HashSet<LoadId> = loads.iter().filter(earlier).map(|entry| entry.id).collect();
+        let stale = |kept: &&Arc<Kept>| kept.reject.state == RejectState::Open && earlier.contains(&kept.reject.load);
+        let stale: Vec<RejectId> = self.rejects.values().filter(stale).map(|kept| kept.reject.id).collect();
+        for &reject in &stale {
+            self.change(reject, |kept| kept.leave(RejectState::Superseded));
+            self.note(reject, load.id, closing.action(), None);
+        }
+        stale.len() as u64
+    }
+
+    fn change(&mut self, reject: RejectId, change: impl FnOnce(&mut Kept)) {
+        if let Some(kept) = self.rejects.get_mut(&reject) {
+            change(Arc::make_mut(kept));
+        }
+    }
+
+    fn note(&mut self, reject: RejectId, load: LoadId, action: &str, mended: Option<&[u8]>) {
+        let mended = mended.map(<[u8]>::to_vec);
+        self.events.push(RejectEvent { reject, load, action: action.into(), mended, at: timestamp::now() });
+    }
+
+    /// The rejects that `filter` wants, without its limit; `loads` is the ledger.
+    pub(super) fn wanted<'q>(
+        &'q self,
+        filter: &'q RejectFilter,
+        loads: &'q [LoadEntry],
+    ) -> impl Iterator<Item = &'q Reject> {
+        let wanted = move |kept: &&Arc<Kept>| kept.is_wanted(filter) && (!filter.waiting || kept.waits(loads));
+        self.rejects.values().filter(wanted).map(|kept| &kept.reject)
+    }
+
+    /// About the bytes that all open rejects take.
+    pub(super) fn open_bytes(&self) -> u64 {
+        let open = self.rejects.values().filter(|kept| kept.reject.state == RejectState::Open);
+        open.map(|kept| kept.bytes).sum()
+    }
+
+    /// The rejects that `filter` wants by cause, the largest group first.
+    pub(super) fn groups(&self, filter: &RejectFilter, loads: &[LoadEntry]) -> Vec<RejectGroup> {
+        let mut members: BTreeMap<Cause<'_>, HashSet<RejectId>> = BTreeMap::new();
+        let mut values: BTreeMap<Cause<'_>, Vec<&str>> = BTreeMap::new();
+        for reject in self.wanted(filter, loads) {
+            for error in &reject.errors {
+                let cause = (reject.table.as_str(), error.code.as_str(), error.field.as_deref());
+                members.entry(cause).or_default().insert(reject.id);
+                values.entry(cause).or_default().extend(error.value.as_deref());
+            }
+        }
+        let group = |(cause, members): (Cause<'_>, HashSet<RejectId>)| RejectGroup {
+            table: cause.0.to_owned(),
+            code: cause.1.to_owned(),
+            field: cause.2.map(str::to_owned),
+            count: members.len() as u64,
+            example: values[&cause].iter().min().map(|value| (*value).to_owned()),
+        };
+        let mut groups: Vec<RejectGroup> = members.into_iter().map(group).collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups
+    }
+
+    /// All bytes of a reject, part by part.
+    pub(super) fn raw(&self, reject: RejectId) -> Vec<Vec<u8>> {
+        let Some(kept) = self.rejects.get(&reject) else { return Vec::new() };
+        std::iter::once(kept.reject.raw.clone()).chain(kept.parts.values().cloned()).collect()
+    }
+
+    pub(super) fn events(&self, reject: RejectId) -> Vec<RejectEvent> {
+        let mut found: Vec<RejectEvent> = self.events.iter().filter(|event| event.reject == reject).cloned().collect();
+        found.drain(..found.len().saturating_sub(RejectEvent::MOST));
+        found.iter_mut().filter_map(|event| event.mended.as_mut()).for_each(|b| b.truncate(RejectEvent::MENDED_LIMIT));
+        found
+    }
+}
+
+impl Kept {
+    fn append(&mut self, part: u64, bytes: &[u8]) {
+        if part == 0 {
+            self.reject.raw = bytes.to_vec();
+        } else {
+            self.parts.insert(part, bytes.to_vec());
+        }
+    }
+
+    fn leave(&mut self, state: RejectState) {
+        self.reject.state = state;
+        self.waiting = false;
+    }
+
+    fn is_wanted(&self, filter: &RejectFilter) -> bool {
+        let reject = &self.reject;
+        let cause = |error: &CellError| {
+            filter.code.is_none_or(|code| error.code == code)
+                && filter.field.as_ref().is_none_or(|field| error.field.as_deref() == Some(field))
+        };
+        let any_cause = filter.code.is_none() && filter.field.is_none();
+        reject.id > filter.after
+            && (filter.any_state || reject.state == filter.state.unwrap_or_default())
+            && filter.id.is_none_or(|id| reject.id == id)
+            && filter.load.is_none_or(|load| reject.load == load)
+            && filter.before_load.is_none_or(|load| reject.load < load)
+            && filter.table.as_ref().is_none_or(|table| reject.table == *table)
+            && (any_cause || reject.errors.iter().any(cause))
+    }
+
+    /// Whether it waits for a parent, and its load was not rolled back.
+    fn waits(&self, loads: &[LoadEntry]) -> bool {
+        let rolled_back = |entry: &LoadEntry| entry.id == self.reject.load && entry.state == LoadState::RolledBack;
+        self.waiting && !loads.iter().any(rolled_back)
+    }
+}

@@ -1,0 +1,294 @@
+//! A connection to the server, with the session settings that every promise rests on.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use mysql::{
+    Column, Conn, DriverError, Error as Mysql, LocalInfileHandler, Opts, OptsBuilder, Params, SslOpts, Statement,
+    Value, consts::CapabilityFlags, prelude::Queryable as _,
+};
+
+use super::{
+    super::url::SslMode,
+    failure::{Context as _, failure, is_lost},
+    server::Server,
+    session::session,
+    settings::Settings,
+};
+use crate::{
+    error::{Error, Result, TargetError, TargetErrorKind},
+    targets::sql::commits::CommitToken,
+};
+
+/// A connection that was used a shorter time ago is taken to be alive.
+const UNASKED: Duration = Duration::from_secs(1);
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 64;
+
+/// Takes the rows of a query, with the descriptions of their columns.
+pub(super) type EachRow<'v> = &'v mut dyn FnMut(&[Column], Vec<Value>) -> Result<()>;
+
+/// A connection with its session set up.
+pub(super) struct Connection {
+    conn: Conn,
+    pub(super) server: Server,
+    lost: bool,
+    /// The token of the last transaction that committed here; the next one removes it.
+    pub(super) spent: Option<CommitToken>,
+    /// When it was last heard of.
+    used: Instant,
+}
+
+impl Connection {
+    /// Connects, and sets up the session.
+    ///
+    /// # Errors
+    /// A server that cannot be reached, does not let the user in, or is too old.
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        let doing = || format!("cannot connect to {settings}");
+        let mut conn = connect(settings)?;
+        let server = Server::of(&mut conn).context(doing)?;
+        server.refuse_old().map_err(|said| unavailable(format!("{}: {said}", doing())))?;
+        for statement in session(&server) {
+            conn.query_drop(statement).context(doing)?;
+        }
+        Ok(Self { conn, server, lost: false, spent: None, used: Instant::now() })
+    }
+
+    /// One more connection. The server was there before: where it cannot be reached now, it was lost.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub(super) fn open_another(settings: &Settings) -> Result<Self> {
+        Self::open(settings).map_err(|error| match error {
+            Error::Target(TargetError { kind: TargetErrorKind::Unavailable, message, .. }) => {
+                let message = format!("{message}; then run the same command again");
+                TargetError::new(TargetErrorKind::Lost, message).into()
+            }
+            other => other,
+        })
+    }
+}
+
+/// Connects within the time that the settings give. A server that is stopped takes connections and never says a word, and
+/// looking up a name has no limit of its own: so the wait is for another thread.
+fn connect(settings: &Settings) -> Result<Conn> {
+    let wanted = settings.clone();
+    let (tell, told) = mpsc::sync_channel(1);
+    let password = settings.password().map_err(unavailable)?;
+    check_authority(settings)?;
+    let options = move |tls: bool| options(&wanted, password.as_ref().map(|secret| secret.0.as_str()), tls);
+    let (mode, host, socket) = (settings.ssl_mode, settings.host.clone(), settings.socket.is_some());
+    thread::spawn(move || {
+        let first = any_family(&options(mode != SslMode::Disable), &host, socket);
+        let outcome = match first {
+            Err(Mysql::DriverError(DriverError::TlsNotSupported)) if mode == SslMode::Prefer => {
+                any_family(&options(false), &host, socket)
+            }
+            other => other,
+        };
+        // Nobody listens any more where it took too long.
+        let _ = tell.send(outcome);
+    });
+    let doing = format!("cannot connect to {settings}");
+    match told.recv_timeout(settings.connect_timeout) {
+        Ok(outcome) => outcome.map_err(|error| failure(&error, &doing)),
+        Err(_) => Err(failure(&Mysql::DriverError(DriverError::ConnectTimeout), &doing)),
+    }
+}
+
+/// Refuses a file of authorities that cannot be read: the driver's words would not say which file.
+fn check_authority(settings: &Settings) -> Result<()> {
+    let Some(path) = &settings.ssl_root_cert else { return Ok(()) };
+    let faulty =
+        |said: String| unavailable(format!("cannot connect to {settings}: the file {} {said}", path.display()));
+    let text = std::fs::read(path).map_err(|error| faulty(format!("of sslrootcert cannot be read: {error}")))?;
+    if memchr::memmem::find(&text, b"-----BEGIN CERTIFICATE-----").is_some() {
+        return Ok(());
+    }
+    Err(faulty("of sslrootcert holds no certificate in the form PEM (-----BEGIN CERTIFICATE-----)".into()))
+}
+
+fn unavailable(message: String) -> Error {
+    TargetError::new(TargetErrorKind::Unavailable, message).into()
+}
+
+/// Tries the addresses of version 4, then those of version 6. The driver tries all addresses of a name only where it is
+/// told from which address of its own to go out.
+fn any_family(options: &OptsBuilder, host: &str, socket: bool) -> mysql::Result<Conn> {
+    let from = |ip: IpAddr| Conn::new(Opts::from(options.clone().bind_address(Some(SocketAddr::new(ip, 0)))));
+    if socket {
+        return Conn::new(Opts::from(options.clone()));
+    }
+    let (four, six) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into());
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => from(four),
+        Ok(IpAddr::V6(_)) => from(six),
+        Err(_) => from(four).or_else(|error| match error {
+            Mysql::DriverError(DriverError::CouldNotConnect(_) | DriverError::ConnectTimeout) => {
+                from(six).map_err(|_| error)
+            }
+            other => Err(other),
+        }),
+    }
+}
+
+fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilder {
+    let tls = tls.then(|| {
+        let checked = settings.ssl_mode == SslMode::VerifyFull;
+        SslOpts::default()
+            .with_root_cert_path(settings.ssl_root_cert.clone())
+            .with_danger_accept_invalid_certs(!checked)
+            .with_danger_skip_domain_validation(!checked)
+    });
+    OptsBuilder::new()
+        .ip_or_hostname(Some(settings.host.clone()))
+        .tcp_port(settings.port)
+        .socket(settings.socket.as_ref().map(|path| path.to_string_lossy().into_owned()))
+        .prefer_socket(false)
+        .user(Some(settings.user.clone()))
+        .pass(password)
+        .db_name(Some(settings.database.clone()))
+        .ssl_opts(tls)
+        .tcp_connect_timeout(Some(settings.connect_timeout))
+        .read_timeout(Some(settings.answer_timeout))
+        .write_timeout(Some(settings.answer_timeout))
+        .stmt_cache_size(STATEMENTS)
+        // A statement says how many rows it found, not how many it made different.
+        .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS)
+        .connect_attrs(Some([("program_name", "landfall")].into()))
+}
+
+impl Connection {
+    /// What stops the statement that the connection runs. The server is asked over a connection of its own.
+    pub(super) fn stopper(&self, settings: &Arc<Settings>) -> impl Fn() + Send + 'static {
+        let (settings, id) = (settings.clone(), self.number());
+        move || {
+            // A server that is not there runs nothing.
+            let _ = connect(&settings).map(|mut other| other.query_drop(format!("KILL QUERY {id}")));
+        }
+    }
+
+    /// Seconds that a statement waits for another program's lock, be it on rows or on a table's form.
+    pub(super) const LOCK_SECONDS: u32 = 10;
+
+    /// Lets statements wait so many seconds for locks on rows.
+    pub(super) fn wait_for_locks(&mut self, seconds: u32) -> mysql::Result<Done> {
+        self.run(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}"))
+    }
+
+    /// The server's number for this connection.
+    pub(super) fn number(&self) -> u32 {
+        self.conn.connection_id()
+    }
+
+    /// Whether the connection broke: nothing can be asked of it any more.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Whether the server still answers: asked where the connection was not used for a while.
+    pub(super) fn is_alive(&mut self) -> bool {
+        if !self.lost && self.used.elapsed() > UNASKED {
+            let outcome = self.conn.ping();
+            let _ = self.noted(outcome);
+        }
+        !self.lost
+    }
+
+    /// Runs a statement with values for its `?`.
+    pub(super) fn execute(&mut self, sql: &str, values: Vec<Value>) -> mysql::Result<Done> {
+        let outcome = self.conn.exec_iter(sql, Params::Positional(values)).map(|result| Done {
+            rows: result.affected_rows(),
+            id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()),
+            warnings: result.warnings(),
+        });
+        self.noted(outcome)
+    }
+
+    /// Runs a statement as it stands: one that cannot be prepared, or is wanted once.
+    pub(super) fn run(&mut self, sql: &str) -> mysql::Result<Done> {
+        let outcome = self.conn.query_iter(sql).map(|result| Done {
+            rows: result.affected_rows(),
+            id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()),
+            warnings: result.warnings(),
+        });
+        self.noted(outcome)
+    }
+
+    /// Runs `LOAD DATA LOCAL`, for which `handler` sends the file.
+    pub(super) fn send(&mut self, sql: &str, handler: LocalInfileHandler) -> mysql::Result<Done> {
+        self.conn.set_local_infile_handler(Some(handler));
+        let outcome = self.run(sql);
+        self.conn.set_local_infile_handler(None);
+        outcome
+    }
+
+    /// Runs a query and hands its rows to `visit`, each with the columns' descriptions.
+    pub(super) fn rows(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        doing: &dyn Fn() -> String,
+        visit: EachRow<'_>,
+    ) -> Result<()> {
+        let outcome = visited(&mut self.conn, sql, values, visit);
+        self.noted(outcome).context(doing)?
+    }
+
+    /// All rows of a query that has few.
+    pub(super) fn all(&mut self, sql: &str, values: Vec<Value>, doing: &dyn Fn() -> String) -> Result<Vec<Vec<Value>>> {
+        let mut found = Vec::new();
+        self.rows(sql, values, doing, &mut |_, row| {
+            found.push(row);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The warnings of the last statement: number and message.
+    pub(super) fn warnings(&mut self, doing: &dyn Fn() -> String) -> Result<Vec<(u16, String)>> {
+        let outcome = self.conn.query::<(String, u16, String), _>("SHOW WARNINGS LIMIT 16");
+        let found = self.noted(outcome).context(doing)?;
+        Ok(found.into_iter().map(|(_, code, message)| (code, message)).collect())
+    }
+
+    /// Prepares a statement, or finds it prepared.
+    pub(super) fn prepare(&mut self, sql: &str) -> mysql::Result<Statement> {
+        let outcome = self.conn.prep(sql);
+        self.noted(outcome)
+    }
+
+    fn noted<T>(&mut self, outcome: mysql::Result<T>) -> mysql::Result<T> {
+        self.lost |= outcome.as_ref().is_err_and(is_lost);
+        self.used = Instant::now();
+        outcome
+    }
+}
+
+/// Hands the rows of a query to `visit`; what it said, where the server has nothing to say itself.
+fn visited(conn: &mut Conn, sql: &str, values: Vec<Value>, visit: EachRow<'_>) -> mysql::Result<Result<()>> {
+    for row in conn.exec_iter(sql, Params::Positional(values))? {
+        let row = row?;
+        let columns = row.columns();
+        if let Err(error) = visit(&columns, row.unwrap()) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// What a statement did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done {
+    /// Rows that it found and changed, or made.
+    pub(super) rows: u64,
+    /// The number that the server gave a new row.
+    pub(super) id: Option<i64>,
+    /// How many warnings there were.
+    pub(super) warnings: u16,
+}

@@ -1,0 +1,196 @@
+//! Tables of the dictionary: made where they are missing, checked where they exist.
+//!
+//! A statement that defines something commits by itself. So each makes one table with all its keys, and is repeated by
+//! the next command where this one dies between two. Foreign keys may name tables that are still to come, which the server
+//! allows while its check of foreign keys is off.
+
+use landfall_core::schema::ForeignKey;
+
+use super::{
+    Difference, Table,
+    columns::{check_keys, sql_type},
+    connection::Connection,
+    existing::{Found, MysqlDialect, read},
+    failure::Context as _,
+    lock::with_lock,
+    names::{self, key_name, names, quoted},
+    rows::has_table,
+    server::Server,
+    unused,
+};
+use crate::{
+    error::Result,
+    targets::sql::compare::{compare, has_other_foreign_key, missing, not_a_table, refuse},
+};
+
+/// Makes or checks all `tables`. Whether one of them has a foreign key that is not in the dictionary.
+pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    check_names_and_keys(connection, tables)?;
+    let checked = check(connection, tables)?;
+    if checked.missing.is_empty() {
+        return Ok(checked.other_foreign_keys);
+    }
+    with_lock(connection, |connection| {
+        let checked = check(connection, tables)?;
+        unchecked(connection, |connection| {
+            checked.missing.iter().try_for_each(|table| {
+                let statement = create_table(&connection.server, table, tables);
+                connection.run(&statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
+            })
+        })?;
+        checked.missing.iter().try_for_each(|table| unused::note(connection, &table.name))?;
+        Ok(checked.other_foreign_keys)
+    })
+}
+
+/// Refuses what the database cannot take, before anything is made.
+pub(super) fn check_names_and_keys(connection: &Connection, tables: &[Table]) -> Result<()> {
+    names::check(&connection.server, tables)?;
+    tables.iter().try_for_each(check_keys)
+}
+
+/// Runs `work` while the server does not check foreign keys.
+pub(super) fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+    let doing = || "cannot set up the session".to_owned();
+    connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
+    let outcome = work(connection);
+    connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
+    outcome
+}
+
+/// What came of checking tables.
+#[derive(Default)]
+struct Checked<'t> {
+    /// Those that do not exist.
+    missing: Vec<&'t Table>,
+    /// Whether one that exists has a foreign key that is not in the dictionary.
+    other_foreign_keys: bool,
+}
+
+/// Checks those of `tables` that exist against the dictionary; nothing is altered.
+fn check<'t>(connection: &mut Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
+    let mut checked = Checked::default();
+    for table in tables {
+        match read(connection, table)? {
+            Found::Nothing => checked.missing.push(table),
+            Found::Other(what) => refuse(table, &[not_a_table(table, &what)])?,
+            Found::Table(existing) => {
+                let dialect = MysqlDialect { server: &connection.server, tables };
+                refuse(table, &compare(table, &existing, &dialect))?;
+                checked.other_foreign_keys |= has_other_foreign_key(table, &existing, &dialect);
+            }
+        }
+    }
+    Ok(checked)
+}
+
+/// How the database differs from `tables`.
+pub(super) fn differences(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+    check_names_and_keys(connection, tables)?;
+    let mut found = Vec::new();
+    for table in tables {
+        match read(connection, table)? {
+            Found::Nothing => found.push(missing(table, create_table(&connection.server, table, tables))),
+            Found::Other(what) => found.push(not_a_table(table, &what)),
+            Found::Table(existing) => {
+                found.extend(compare(table, &existing, &MysqlDialect { server: &connection.server, tables }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Carries out the additions of `differences`, one after the other: each commits by itself.
+pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
+    let additions = differences.iter().filter_map(|found| Some((&found.table, found.addition.as_ref()?)));
+    with_lock(connection, |connection| {
+        let mut own = Vec::new();
+        for (table, _) in additions.clone() {
+            if !has_table(connection, table)? || unused::is_as_made(connection, table)? {
+                own.push(table);
+            }
+        }
+        let (tables, others): (Vec<_>, Vec<_>) =
+            additions.partition(|(_, statement)| statement.starts_with("CREATE TABLE"));
+        unchecked(connection, |connection| run_all(connection, &tables))?;
+        // With the server's check on, so that rows which stand against a new key are found.
+        run_all(connection, &others)?;
+        own.into_iter().try_for_each(|table| unused::note(connection, table))
+    })
+}
+
+fn run_all(connection: &mut Connection, additions: &[(&std::sync::Arc<str>, &String)]) -> Result<()> {
+    additions.iter().try_for_each(|(table, statement)| {
+        connection.run(statement).map(drop).context(|| format!("cannot alter the table {table:?}"))
+    })
+}
+
+/// The statement that makes `table`, which is one of `tables`.
+pub(super) fn create_table(server: &Server, table: &Table, tables: &[Table]) -> String {
+    let schema = &table.schema;
+    let mut parts: Vec<String> = (0..schema.fields.len()).map(|at| column(server, table, at)).collect();
+    if !schema.primary_key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", names(table, &schema.primary_key)));
+    }
+    parts.extend(schema.unique_keys.iter().map(|key| unique_key(table, key)));
+    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key(table, key, tables)));
+    format!(
+        "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {}",
+        quoted(&table.name),
+        parts.join(",\n  "),
+        server.collation()
+    )
+}
+
+/// The column for the field at `at`. Those of the primary key are required in any case.
+pub(super) fn column(server: &Server, table: &Table, at: usize) -> String {
+    let field = &table.schema.fields[at];
+    let required = field.constraints.required || table.schema.primary_key.contains(&at);
+    let required = if required { "NOT NULL" } else { "NULL" };
+    let collation = if field.kind.is_text() {
+        format!(" CHARACTER SET utf8mb4 COLLATE {}", server.collation())
+    } else {
+        String::new()
+    };
+    format!("{} {}{collation} {required}", quoted(&field.name), sql_type(table, at))
+}
+
+/// The part of a statement that adds a unique key.
+pub(super) fn unique_key(table: &Table, key: &[usize]) -> String {
+    format!("UNIQUE KEY {} ({})", quoted(&name_of("uk", table, key)), names(table, key))
+}
+
+/// The part of a statement that adds a foreign key. Its fields stand in the order of the parent's key, as InnoDB wants it.
+pub(super) fn foreign_key(table: &Table, key: &ForeignKey, tables: &[Table]) -> String {
+    let mut pairs: Vec<(usize, &str)> =
+        key.fields.iter().copied().zip(key.parent_fields.iter().map(|name| &**name)).collect();
+    if let Some(order) = parent_key(key, tables) {
+        pairs.sort_by_key(|(_, name)| order.iter().position(|parent| parent == name));
+    }
+    let (fields, parents): (Vec<usize>, Vec<&str>) = pairs.into_iter().unzip();
+    let parents: Vec<String> = parents.into_iter().map(quoted).collect();
+    format!(
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
+        quoted(&name_of("fk", table, &key.fields)),
+        names(table, &fields),
+        quoted(&key.parent),
+        parents.join(", ")
+    )
+}
+
+/// The fields of the parent's key that `key` names, in that key's own order.
+fn parent_key<'t>(key: &ForeignKey, tables: &'t [Table]) -> Option<Vec<&'t str>> {
+    let parent = tables.iter().find(|table| table.name == key.parent)?;
+    let schema = &parent.schema;
+    std::iter::once(&schema.primary_key)
+        .chain(&schema.unique_keys)
+        .map(|positions| positions.iter().map(|&at| &*schema.fields[at].name).collect::<Vec<_>>())
+        .find(|names| {
+            names.len() == key.parent_fields.len() && key.parent_fields.iter().all(|name| names.contains(&&**name))
+        })
+}
+
+fn name_of(kind: &str, table: &Table, fields: &[usize]) -> String {
+    let fields: Vec<&str> = fields.iter().map(|&at| &*table.schema.fields[at].name).collect();
+    key_name(kind, &table.name, &fields)
+}

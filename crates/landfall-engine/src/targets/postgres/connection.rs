@@ -1,0 +1,415 @@
+//! A connection that blocks, with a bound on every wait.
+//!
+//! Statements have no names on the server, and nothing is set for longer than a transaction, so that PgBouncer may give
+//! each transaction another server connection.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+
+pub(super) use super::answer::{Column, Format, TakeRow, TakeWanted};
+use super::{
+    answer::{columns_of, rows_of, values_of},
+    failure::{Failure, Outcome},
+    login,
+    message::{Body, Inbox, Message, refusal},
+    parameters::Parameters,
+    settings::Settings,
+    socket::{Socket, left_until},
+    tls::TlsStream,
+};
+use crate::targets::sql::commits::CommitToken;
+
+/// How long a statement may run of which it is known that it may take long, while the server is alive.
+const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Rows that a server makes at a time where perhaps not all of them are wanted.
+const ROWS_AT_ONCE: i32 = 100;
+
+/// How long an answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as the settings say.
+    Ordinary,
+    /// As long as the server answers on another connection: for statements that read or build whole tables.
+    Long,
+}
+
+/// The bytes below a connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// As they are.
+    Plain(Socket),
+    /// Within TLS.
+    Tls(Box<TlsStream>),
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    inbox: Inbox,
+    outbox: BytesMut,
+    settings: Arc<Settings>,
+    patience: Patience,
+    pub(super) server: Server,
+    /// What the server wants to hear from whoever stops a statement of this connection.
+    pub(super) cancel_key: i32,
+    /// `I` outside a transaction, `T` in one, `E` in one that failed.
+    status: u8,
+    /// Whether rows of a COPY are expected.
+    pub(super) is_copying: bool,
+    broken: bool,
+    /// The token of the last transaction that committed here; the next one removes it.
+    pub(super) spent: Option<CommitToken>,
+}
+
+/// What a server tells about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Server {
+    /// The major version.
+    pub(super) version: u32,
+    /// The encoding of the database.
+    pub(super) encoding: String,
+    /// The number of the server's process for this connection, as whoever was connected to told it.
+    pub(super) process: i32,
+}
+
+impl Connection {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// A server that is not there, refuses, or is not one that Landfall works with.
+    pub(super) fn open(settings: &Arc<Settings>) -> Outcome<Self> {
+        let deadline = Instant::now() + settings.connect_timeout;
+        let stream = login::stream(settings, deadline).map_err(|error| login::unreachable(settings, error))?;
+        let mut connection = Self {
+            stream,
+            inbox: Inbox::default(),
+            outbox: BytesMut::new(),
+            settings: settings.clone(),
+            patience: Patience::Ordinary,
+            server: Server::default(),
+            cancel_key: 0,
+            status: b'I',
+            is_copying: false,
+            broken: false,
+            spent: None,
+        };
+        connection.socket().set_timeout(left_until(deadline)?)?;
+        login::log_in(&mut connection, settings).map_err(|failure| match failure {
+            Failure::Lost(error) => login::unreachable(settings, error),
+            Failure::Silent(_) => login::unreachable(settings, io::ErrorKind::TimedOut.into()),
+            other => other,
+        })?;
+        connection.socket().set_timeout(settings.answer_timeout)?;
+        Ok(connection)
+    }
+
+    /// What stops the statement that the connection runs. The server is asked over a connection of its own, and has passed
+    /// that on when this returns.
+    pub(super) fn stopper(&self) -> impl Fn() + Send + 'static {
+        let (settings, process, key) = (self.settings.clone(), self.server.process, self.cancel_key);
+        move || {
+            // A server that is not there runs nothing.
+            let _ = login::request_cancel(&settings, process, key);
+        }
+    }
+
+    /// Whether nothing more can be done with it.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Whether it is outside a transaction.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.status == b'I' && !self.broken && !self.is_copying
+    }
+
+    /// Runs `work`, which may take long.
+    pub(super) fn patiently<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.patience, Patience::Long);
+        let outcome = work(self);
+        self.patience = before;
+        outcome
+    }
+
+    /// Runs statements without parameters; the rows that the last of them touched.
+    pub(super) fn batch(&mut self, sql: &str) -> Outcome<u64> {
+        self.write(|outbox| frontend::query(sql, outbox))?;
+        let mut touched = 0;
+        self.until_ready(&mut |message, body| {
+            if message == b'C' {
+                touched = rows_of(Body(body).text()?.as_str());
+            }
+            Ok(())
+        })?;
+        Ok(touched)
+    }
+
+    /// Commits; a transaction that failed before cannot.
+    pub(super) fn commit(&mut self) -> Outcome<()> {
+        if self.status == b'E' {
+            self.batch("ROLLBACK")?;
+            return Err(Failure::Unable("the transaction had failed before".into()));
+        }
+        // Keys that wait for the end are checked now, for every row.
+        self.patiently(|connection| connection.batch("COMMIT")).map(drop)
+    }
+
+    /// Ends whatever transaction is open, without a trace. A connection that cannot be brought in order is broken then.
+    pub(super) fn roll_back(&mut self) {
+        if !self.broken && self.status != b'I' {
+            let _ = self.batch("ROLLBACK");
+        }
+    }
+
+    /// Runs one statement; the rows that it touched.
+    pub(super) fn execute(&mut self, sql: &str, parameters: &Parameters) -> Outcome<u64> {
+        self.query(sql, parameters, Format::Text, &mut |_, _| Ok(())).map(|(_, touched)| touched)
+    }
+
+    /// Runs one statement and hands its rows to `take`; its columns, and the rows that it touched.
+    pub(super) fn query(
+        &mut self,
+        sql: &str,
+        parameters: &Parameters,
+        format: Format,
+        take: TakeRow<'_>,
+    ) -> Outcome<(Vec<Column>, u64)> {
+        self.write(|outbox| {
+            frontend::parse("", sql, parameters.kinds().iter().copied(), outbox)?;
+            parameters.bind(format == Format::Binary, outbox)?;
+            frontend::describe(b'P', "", outbox)?;
+            frontend::execute("", 0, outbox)?;
+            frontend::sync(outbox);
+            Ok(())
+        })?;
+        let (mut columns, mut touched) = (Vec::new(), 0);
+        self.until_ready(&mut |message, body| {
+            match message {
+                b'T' => columns = columns_of(Body(body))?,
+                b'D' => take(&columns, &values_of(Body(body))?)?,
+                b'C' => touched = rows_of(Body(body).text()?.as_str()),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok((columns, touched))
+    }
+
+    /// Runs one statement within a transaction and hands its rows to `take`, until that wants no more. The server makes some rows
+    /// at a time, so that it does not send all those that nobody wants.
+    pub(super) fn query_while(
+        &mut self,
+        sql: &str,
+        parameters: &Parameters,
+        format: Format,
+        take: TakeWanted<'_>,
+    ) -> Outcome<()> {
+        self.write(|outbox| {
+            frontend::parse("", sql, parameters.kinds().iter().copied(), outbox)?;
+            parameters.bind(format == Format::Binary, outbox)
+        })?;
+        let (mut wants_more, mut has_more) = (true, true);
+        while wants_more && has_more {
+            has_more = false;
+            // The portal without a name is there until the transaction ends.
+            self.write(|outbox| {
+                frontend::execute("", ROWS_AT_ONCE, outbox)?;
+                frontend::sync(outbox);
+                Ok(())
+            })?;
+            self.until_ready(&mut |message, body| {
+                match message {
+                    b'D' if wants_more => wants_more = take(&values_of(Body(body))?)?,
+                    b's' => has_more = true,
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes messages until the server is ready for the next statement. Its first refusal is the outcome.
+    pub(super) fn until_ready(&mut self, take: &mut dyn FnMut(u8, &[u8]) -> Outcome<()>) -> Outcome<()> {
+        let mut refused = None;
+        loop {
+            let message = match self.receive() {
+                Ok(message) => message,
+                Err(lost) => return Err(refused.unwrap_or(lost)),
+            };
+            let body = self.inbox.body(&message);
+            match message.tag {
+                b'Z' => {
+                    self.status = body.first().copied().unwrap_or(b'I');
+                    self.is_copying = false;
+                    return refused.map_or(Ok(()), Err);
+                }
+                b'E' => refused = refused.or(Some(refusal(body))),
+                tag if refused.is_none() => {
+                    if let Err(failure) = take(tag, body) {
+                        return Err(self.breaks(failure));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message that is not told unasked.
+    pub(super) fn receive(&mut self) -> Outcome<Message> {
+        loop {
+            let next = match self.inbox.next() {
+                Ok(next) => next,
+                Err(failure) => return Err(self.breaks(failure)),
+            };
+            match next {
+                None => self.fill()?,
+                Some(message) if message.tag == b'S' => self.note(&message)?,
+                // Notices and notifications.
+                Some(message) if matches!(message.tag, b'N' | b'A') => {}
+                Some(message) => return Ok(message),
+            }
+        }
+    }
+
+    /// The body of a message just received.
+    pub(super) fn body(&self, message: &Message) -> &[u8] {
+        self.inbox.body(message)
+    }
+
+    /// Notes what the server tells about itself.
+    fn note(&mut self, message: &Message) -> Outcome<()> {
+        let mut body = Body(self.inbox.body(message));
+        let (name, value) = (body.text()?, body.text()?);
+        match name.as_str() {
+            "server_version" => {
+                let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
+                self.server.version = digits.parse().unwrap_or(0);
+            }
+            "server_encoding" => self.server.encoding = value,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads what the stream has next.
+    fn fill(&mut self) -> Outcome<()> {
+        let start = Instant::now();
+        loop {
+            let room = self.inbox.room();
+            let read = match &mut self.stream {
+                Stream::Plain(socket) => socket.read(room),
+                Stream::Tls(stream) => stream.read(room),
+            };
+            match read {
+                Ok(0) => return Err(self.breaks(Failure::Lost(io::ErrorKind::UnexpectedEof.into()))),
+                Ok(count) => {
+                    self.inbox.filled(count);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => self.wait_on(start)?,
+                Err(error) => return Err(self.breaks(Failure::Lost(error))),
+            }
+        }
+    }
+
+    /// Decides whether an answer that has not come since `start` is waited for any longer.
+    fn wait_on(&mut self, start: Instant) -> Outcome<()> {
+        let waited = start.elapsed();
+        let works = self.patience == Patience::Long
+            && waited < LONG_TIMEOUT
+            && Self::open(&self.settings).and_then(|mut other| other.works(self.server.process)).unwrap_or(false);
+        if works { Ok(()) } else { Err(self.breaks(Failure::Silent(waited))) }
+    }
+
+    /// Whether the server's process may still work on a statement. One that waits for its client never got the statement, or its
+    /// answer was lost on the way. A pooler tells numbers that no process has.
+    fn works(&mut self, process: i32) -> Outcome<bool> {
+        let sql = format!("SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND state LIKE 'idle%'");
+        self.execute(&sql, &Parameters::default()).map(|idle| idle == 0)
+    }
+
+    /// Sends messages that `write` puts into the outbox.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Outcome<()> {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        outbox.clear();
+        let sent = match write(&mut outbox) {
+            Ok(()) => self.send(&outbox),
+            Err(error) => Err(Failure::Unable(format!("the statement cannot be sent ({error})"))),
+        };
+        self.outbox = outbox;
+        sent
+    }
+
+    /// Sends whole messages.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
+        if self.broken {
+            return Err(Failure::Lost(io::ErrorKind::NotConnected.into()));
+        }
+        let sent = match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        };
+        sent.map_err(|error| self.unsent(error))
+    }
+
+    /// What the server said before it stopped taking bytes, where it said something.
+    fn unsent(&mut self, error: io::Error) -> Failure {
+        if is_timeout(&error) {
+            return self.breaks(Failure::Silent(self.settings.answer_timeout));
+        }
+        while let Ok(message) = self.receive() {
+            if message.tag == b'E' {
+                let words = refusal(self.inbox.body(&message));
+                return self.breaks(words);
+            }
+        }
+        self.breaks(Failure::Lost(error))
+    }
+
+    /// Notes that the connection cannot be used any more.
+    pub(super) fn breaks(&mut self, failure: Failure) -> Failure {
+        self.broken = true;
+        failure
+    }
+
+    fn socket(&self) -> &Socket {
+        match &self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+
+    /// The TLS below, where there is one.
+    pub(super) fn tls(&self) -> Option<&TlsStream> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(stream),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.broken {
+            // The server notices an end without it too; this only keeps its log clean.
+            let _ = self.write(|outbox| {
+                frontend::terminate(outbox);
+                Ok(())
+            });
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

@@ -1,0 +1,371 @@
+//! Rows in step with the database: what stands against a row is told, and the others stay.
+//!
+//! Rows go by COPY within a savepoint. Where something stands against one of them, the database is asked with a few
+//! set-based questions which keys are held and which parents are missing; only what those do not explain (a check or a
+//! trigger of the user's) is found by halving. Where a trigger or a rule may skip or alter rows, they are read back and compared
+//! before the savepoint is released.
+
+use std::{collections::HashSet, ops::Range, sync::Arc};
+
+use arrow_array::{Array, RecordBatch};
+use landfall_core::{
+    keys::{KeyColumns, Scalar, scalar_at},
+    schema::FieldType,
+};
+
+use super::{
+    ddl::{Place, quoted},
+    failure::{Failure, Outcome},
+    lane::inserting,
+    parameters::Parameters,
+    rows::{by_index, exist, fields_at, find_all, push_array, scan},
+    value,
+    worker::{Destination, Worker},
+};
+use crate::{
+    error::Result,
+    targets::{
+        RefusedRow, Table,
+        batch::Foreign,
+        stored::{self, Census},
+    },
+};
+
+/// What is said of a row that is to be updated, and is not there.
+const GONE: &str = "there is no row with its primary key any more";
+/// How often the database is asked what stands against rows; each time another program may have been quicker.
+const ATTEMPTS: usize = 3;
+
+/// Inserts the rows at `selected`; those that a constraint stops are returned.
+pub(super) fn insert(
+    worker: &mut Worker,
+    destination: &Arc<Destination>,
+    batch: &RecordBatch,
+    selected: &[Range<usize>],
+) -> Result<Vec<RefusedRow>> {
+    let mut refused = Vec::new();
+    let mut selected = selected.to_vec();
+    for _ in 0..ATTEMPTS {
+        let opposed = match attempt(worker, destination, batch, &selected)? {
+            None => return Ok(refused),
+            Some(Objection::Rows(rows)) => rows,
+            Some(Objection::Failure(_)) => opposed(worker, destination, batch, &selected)
+                .map_err(|failure| worker.told(failure, &inserting(&destination.table.name)))?,
+        };
+        if opposed.is_empty() {
+            break;
+        }
+        selected = without(&selected, &opposed);
+        refused.extend(opposed);
+    }
+    let rows: Vec<usize> = selected.into_iter().flatten().collect();
+    halve(&rows, &mut |rows| attempt(worker, destination, batch, &ranges(rows)), &mut refused)?;
+    Ok(refused)
+}
+
+/// What stands against rows that were written together.
+enum Objection {
+    /// What the database said of one of them.
+    Failure(Failure),
+    /// These were not stored as they were sent.
+    Rows(Vec<RefusedRow>),
+}
+
+impl Objection {
+    /// The words for the only row.
+    fn words(self) -> String {
+        match self {
+            Self::Failure(Failure::Refused(refusal)) => refusal.message,
+            Self::Failure(Failure::Row(said)) => said,
+            Self::Failure(other) => other.told("refused").to_string(),
+            Self::Rows(rows) => rows.into_iter().map(|refused| refused.message).collect(),
+        }
+    }
+}
+
+/// Inserts rows within a savepoint; what the database said where a row was stopped, and with it all of them.
+fn attempt(
+    worker: &mut Worker,
+    destination: &Arc<Destination>,
+    batch: &RecordBatch,
+    selected: &[Range<usize>],
+) -> Result<Option<Objection>> {
+    let doing = || inserting(&destination.table.name);
+    within_savepoint(worker, &doing, |worker| {
+        let is_keyless = destination.table.schema.primary_key.is_empty();
+        let before = (destination.watched && is_keyless).then(|| census(worker, destination)).transpose()?;
+        worker.stream(destination, batch, selected)?;
+        worker.end_rows()?;
+        let rows: Vec<usize> = selected.iter().cloned().flatten().collect();
+        match before {
+            Some(before) => check_census(worker, destination, batch, &rows, before).map(|()| Vec::new()),
+            None if destination.watched => {
+                let fields: Vec<usize> = (0..batch.num_columns()).collect();
+                altered(worker, destination, batch, &rows, &fields)
+            }
+            None => Ok(Vec::new()),
+        }
+    })
+}
+
+/// Those of `rows` that are not in the table as they were sent; only the fields at `fields` were.
+fn altered(
+    worker: &mut Worker,
+    destination: &Destination,
+    batch: &RecordBatch,
+    rows: &[usize],
+    fields: &[usize],
+) -> Outcome<Vec<RefusedRow>> {
+    let Destination { table, seat, .. } = destination;
+    let key = &table.schema.primary_key;
+    let columns = KeyColumns::new(batch, key);
+    let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+    let found = find_all(&mut worker.connection, table, &seat.place, key, &values)?;
+    Ok(stored::refusals(table, batch, rows, fields, &found))
+}
+
+/// What a table without a primary key holds.
+fn census(worker: &mut Worker, Destination { table, seat, .. }: &Destination) -> Outcome<Census> {
+    let every: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let mut census = Census::default();
+    let mut add = |batch: RecordBatch| {
+        census.add_all(&batch);
+        Ok(())
+    };
+    scan(&mut worker.connection, table, &seat.place, (&every, Foreign::Missing), &mut add)?;
+    Ok(census)
+}
+
+/// Fails where not just `rows` came to the table since `before`.
+fn check_census(
+    worker: &mut Worker,
+    destination: &Destination,
+    batch: &RecordBatch,
+    rows: &[usize],
+    before: Census,
+) -> Outcome<()> {
+    let now = census(worker, destination)?;
+    let mut sent = Census::default();
+    rows.iter().for_each(|&row| sent.add(batch, row));
+    before.objection(&sent, &now).map_or(Ok(()), |said| Err(Failure::Row(said)))
+}
+
+/// Runs `work` within a savepoint; what stands against a row, of which no trace is left then. `work` gives the rows that were not
+/// stored as they were sent.
+fn within_savepoint(
+    worker: &mut Worker,
+    doing: &dyn Fn() -> String,
+    work: impl FnOnce(&mut Worker) -> Outcome<Vec<RefusedRow>>,
+) -> Result<Option<Objection>> {
+    let told = |worker: &Worker, failure| worker.told(failure, &doing());
+    worker.connection.batch("SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
+    let objection = match work(worker) {
+        Ok(rows) if rows.is_empty() => {
+            worker.connection.batch("RELEASE SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
+            return Ok(None);
+        }
+        Ok(rows) => Objection::Rows(rows),
+        Err(failure) if failure.is_about_a_row() => Objection::Failure(failure),
+        Err(failure) => return Err(told(worker, failure)),
+    };
+    let undone = worker.connection.batch("ROLLBACK TO SAVEPOINT landfall");
+    undone.map_err(|failure| told(worker, failure))?;
+    Ok(Some(objection))
+}
+
+/// Tries rows together, and by halves where that fails; those that fail alone are refused.
+fn halve(
+    rows: &[usize],
+    attempt: &mut dyn FnMut(&[usize]) -> Result<Option<Objection>>,
+    refused: &mut Vec<RefusedRow>,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match (attempt(rows)?, rows) {
+        (None, _) => Ok(()),
+        (Some(objection), &[row]) => {
+            refused.push(RefusedRow { row, message: objection.words() });
+            Ok(())
+        }
+        (Some(Objection::Rows(objected)), _) => {
+            let out: HashSet<usize> = objected.iter().map(|refused| refused.row).collect();
+            let rest: Vec<usize> = rows.iter().copied().filter(|row| !out.contains(row)).collect();
+            refused.extend(objected);
+            halve(&rest, attempt, refused)
+        }
+        (Some(_), _) => {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            halve(first, attempt, refused)?;
+            halve(second, attempt, refused)
+        }
+    }
+}
+
+/// The rows against which a key or a missing parent stands.
+fn opposed(
+    worker: &mut Worker,
+    destination: &Destination,
+    batch: &RecordBatch,
+    selected: &[Range<usize>],
+) -> Outcome<Vec<RefusedRow>> {
+    let Destination { table, seat, unchecked, .. } = destination;
+    let schema = &table.schema;
+    let mut opposed = Opposed { batch, selected, refused: Vec::new(), met: HashSet::new() };
+    for key in std::iter::once(&schema.primary_key).chain(&schema.unique_keys).filter(|key| !key.is_empty()) {
+        let held = |found: bool| found.then(|| format!("the key {} is held already", schema.key_name(key)));
+        opposed.ask(worker, &seat.place, &fields_at(table, key), key, &held)?;
+    }
+    for key in schema.foreign_keys.iter().filter(|key| !unchecked && key.parent != table.name) {
+        let place = Place::new(&worker.session.settings.schema, &key.parent);
+        let kinds = key.fields.iter().map(|&at| &schema.fields[at].kind);
+        let fields: Vec<_> = key.parent_fields.iter().map(|name| &**name).zip(kinds).collect();
+        let missing = |found: bool| {
+            let name = schema.key_name(&key.fields);
+            (!found).then(|| format!("{name} names no row of the table {:?}", &*key.parent))
+        };
+        opposed.ask(worker, &place, &fields, &key.fields, &missing)?;
+    }
+    Ok(opposed.refused)
+}
+
+struct Opposed<'o> {
+    batch: &'o RecordBatch,
+    selected: &'o [Range<usize>],
+    refused: Vec<RefusedRow>,
+    met: HashSet<usize>,
+}
+
+impl Opposed<'_> {
+    /// Looks for rows at `place` that have in `fields` the values which the rows at hand have in `own`; `judge` says what
+    /// is wrong where one is found or not.
+    fn ask(
+        &mut self,
+        worker: &mut Worker,
+        place: &Place,
+        fields: &[(&str, &FieldType)],
+        own: &[usize],
+        judge: &dyn Fn(bool) -> Option<String>,
+    ) -> Outcome<()> {
+        let columns = KeyColumns::new(self.batch, own);
+        let rows: Vec<usize> = self
+            .selected
+            .iter()
+            .cloned()
+            .flatten()
+            .filter(|&row| !columns.values(row).contains(&Scalar::Null))
+            .collect();
+        let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+        let found = exist(&mut worker.connection, place, fields, &values)?;
+        for (row, found) in rows.into_iter().zip(found) {
+            if let Some(message) = judge(found)
+                && self.met.insert(row)
+            {
+                self.refused.push(RefusedRow { row, message });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn without(selected: &[Range<usize>], refused: &[RefusedRow]) -> Vec<Range<usize>> {
+    let out: HashSet<usize> = refused.iter().map(|refused| refused.row).collect();
+    let rows: Vec<usize> = selected.iter().cloned().flatten().filter(|row| !out.contains(row)).collect();
+    ranges(&rows)
+}
+
+/// Rows in order as ranges.
+fn ranges(rows: &[usize]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &row in rows {
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
+
+/// Gives the rows with the primary keys of those at `selected` their content in `fields`; those that a constraint stops are
+/// returned.
+pub(super) fn update(
+    worker: &mut Worker,
+    destination: &Destination,
+    (batch, selected): (&RecordBatch, &[usize]),
+    fields: &[usize],
+) -> Result<Vec<RefusedRow>> {
+    let Destination { table, seat, .. } = destination;
+    let mut refused = Vec::new();
+    if fields.is_empty() {
+        return Ok(refused);
+    }
+    let sql = update_statement(table, &seat.place, fields);
+    let sent: Vec<usize> = table.schema.primary_key.iter().chain(fields).copied().collect();
+    let doing = || format!("cannot update the table {:?}", &*table.name);
+    worker
+        .ready_for(destination)
+        .and_then(|()| worker.check_keys(true))
+        .map_err(|failure| worker.told(failure, &doing()))?;
+    let absent = absent(worker, destination, batch, selected).map_err(|failure| worker.told(failure, &doing()))?;
+    let present: Vec<usize> = selected.iter().copied().filter(|row| !absent.contains(row)).collect();
+    let mut attempt = |rows: &[usize]| {
+        within_savepoint(worker, &doing, |worker| {
+            let new = columns(table, &sent, batch, rows);
+            let updated = by_index(&mut worker.connection, |connection| connection.execute(&sql, &new))?;
+            if destination.watched {
+                return altered(worker, destination, batch, rows, fields);
+            }
+            if updated == rows.len() as u64 { Ok(Vec::new()) } else { Err(Failure::Row(GONE.to_owned())) }
+        })
+    };
+    halve(&present, &mut attempt, &mut refused)?;
+    let gone = |row| RefusedRow { row, message: GONE.to_owned() };
+    refused.extend(absent.into_iter().map(gone));
+    refused.sort_unstable_by_key(|refused| refused.row);
+    Ok(refused)
+}
+
+/// The rows at `selected` whose primary key no row of the table has.
+fn absent(
+    worker: &mut Worker,
+    destination: &Destination,
+    batch: &RecordBatch,
+    selected: &[usize],
+) -> Outcome<Vec<usize>> {
+    let Destination { table, seat, .. } = destination;
+    let key = &table.schema.primary_key;
+    let columns = KeyColumns::new(batch, key);
+    let values: Vec<Vec<Scalar>> = selected.iter().map(|&row| columns.values(row)).collect();
+    let found = exist(&mut worker.connection, &seat.place, &fields_at(table, key), &values)?;
+    Ok(selected.iter().zip(found).filter(|(_, found)| !found).map(|(&row, _)| row).collect())
+}
+
+/// The statement that updates the fields at `fields` of many rows. Its arrays are those of the primary key, and then theirs.
+fn update_statement(table: &Table, place: &Place, fields: &[usize]) -> String {
+    let key = &table.schema.primary_key;
+    let name = |at: usize| quoted(&table.schema.fields[at].name);
+    let set: Vec<String> = fields.iter().map(|&at| format!("{} = s.s{at}", name(at))).collect();
+    let matches: Vec<String> = key.iter().map(|&at| format!("t.{} = s.s{at}", name(at))).collect();
+    let arrays: Vec<String> = (1..=key.len() + fields.len()).map(|at| format!("pg_catalog.unnest(${at})")).collect();
+    let names: Vec<String> = key.iter().chain(fields).map(|at| format!("s{at}")).collect();
+    format!(
+        "UPDATE {place} AS t SET {} FROM ROWS FROM ({}) AS s ({}) WHERE {}",
+        set.join(", "),
+        arrays.join(", "),
+        names.join(", "),
+        matches.join(" AND ")
+    )
+}
+
+/// The columns at `sent` of `rows`, as arrays.
+fn columns(table: &Table, sent: &[usize], batch: &RecordBatch, rows: &[usize]) -> Parameters {
+    let mut parameters = Parameters::default();
+    for &at in sent {
+        let field = &table.schema.fields[at];
+        let is_null = |row: usize| batch.column(at).is_null(row);
+        push_array(&mut parameters, value::oid_of(&field.kind), rows.len(), &mut |row, out| {
+            !is_null(rows[row]) && value::write(scalar_at(batch, at, rows[row]), out)
+        });
+    }
+    parameters
+}

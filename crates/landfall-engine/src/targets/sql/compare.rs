@@ -1,0 +1,308 @@
+//! How a table that exists differs from the dictionary: what stops loads, what does not, and what adding can mend.
+
+#[cfg(test)]
+mod tests;
+
+use landfall_core::schema::{Field, ForeignKey};
+
+use super::existing::{Dialect, Existing, ExistingColumn, ExistingForeignKey, Fit};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    targets::{Difference, Table},
+};
+
+/// How the table that `existing` describes differs from `table`. Columns come before keys, so that additions can be
+/// carried out in this order.
+pub(in crate::targets) fn compare(table: &Table, existing: &Existing, dialect: &dyn Dialect) -> Vec<Difference> {
+    let mut comparison = Comparison { table, existing, dialect, found: Vec::new() };
+    comparison.name();
+    comparison.fields();
+    comparison.other_columns();
+    comparison.primary_key();
+    comparison.unique_keys();
+    comparison.foreign_keys();
+    comparison.found
+}
+
+/// That `table` does not exist, and the statement that makes it.
+pub(in crate::targets) fn missing(table: &Table, addition: String) -> Difference {
+    difference(table, "does not exist".into(), Some(addition), true)
+}
+
+/// That something else has the name of `table`: `what` it is, such as `a view`.
+pub(in crate::targets) fn not_a_table(table: &Table, what: &str) -> Difference {
+    difference(table, format!("is {what} and not a table"), None, false)
+}
+
+/// Whether `existing` has a foreign key that is not in the dictionary, so that only the database can check it.
+pub(in crate::targets) fn has_other_foreign_key(table: &Table, existing: &Existing, dialect: &dyn Dialect) -> bool {
+    let comparison = Comparison { table, existing, dialect, found: Vec::new() };
+    existing.foreign_keys.iter().any(|key| !comparison.is_declared(key))
+}
+
+/// Refuses a table whose `differences` stop loads.
+///
+/// # Errors
+/// What stops them, and what to do.
+pub(in crate::targets) fn refuse(table: &Table, differences: &[Difference]) -> Result<()> {
+    let serious: Vec<&Difference> = differences.iter().filter(|found| !found.harmless).collect();
+    if serious.is_empty() {
+        return Ok(());
+    }
+    let mend = if serious.iter().all(|found| found.addition.is_some()) {
+        "`landfall schema apply` adds what is missing"
+    } else {
+        "rename the table, or mend the data package; `landfall schema` shows every difference"
+    };
+    let messages: Vec<&str> = serious.iter().map(|found| &*found.message).collect();
+    let message = format!(
+        "the table {:?} exists and differs from the data package: it {}. Nothing was altered: {mend}",
+        &*table.name,
+        messages.join("; it ")
+    );
+    Err(TargetError::new(TargetErrorKind::Mismatch, message).into())
+}
+
+fn difference(table: &Table, message: String, addition: Option<String>, harmless: bool) -> Difference {
+    Difference { table: table.name.clone(), message, addition, harmless }
+}
+
+struct Comparison<'c> {
+    table: &'c Table,
+    existing: &'c Existing,
+    dialect: &'c dyn Dialect,
+    found: Vec<Difference>,
+}
+
+impl<'c> Comparison<'c> {
+    /// Something that stops loads until it is added or mended.
+    fn serious(&mut self, message: String, addition: Option<String>) {
+        self.found.push(difference(self.table, message, addition, false));
+    }
+
+    /// Something with which rows can be loaded all the same.
+    fn harmless(&mut self, message: String, addition: Option<String>) {
+        self.found.push(difference(self.table, message, addition, true));
+    }
+
+    fn name(&mut self) {
+        let name = &self.existing.name;
+        if **name != *self.table.name {
+            self.harmless(format!("is called {name:?} there, which the database takes as the same name"), None);
+        }
+    }
+
+    fn fields(&mut self) {
+        for (at, field) in self.table.schema.fields.iter().enumerate() {
+            match self.column(&field.name) {
+                None => self.missing_column(at, field),
+                Some(column) => self.present_column(at, field, column),
+            }
+        }
+    }
+
+    fn missing_column(&mut self, at: usize, field: &Field) {
+        let name = &*field.name;
+        if field.constraints.required && self.existing.has_rows {
+            return self.serious(format!("has no column {name:?}, which is required, and already has rows"), None);
+        }
+        let in_key = self.table.schema.primary_key.contains(&at);
+        let addition = if in_key { None } else { self.dialect.add_column(self.table, at) };
+        self.serious(format!("has no column {name:?}"), addition);
+    }
+
+    fn present_column(&mut self, at: usize, field: &Field, column: &ExistingColumn) {
+        let name = &*field.name;
+        if column.computed {
+            return self.serious(format!("computes the column {name:?} itself, so that it takes no values"), None);
+        }
+        if column.name != name {
+            let theirs = &column.name;
+            self.harmless(format!("has {name:?} as {theirs:?}, which the database takes as the same name"), None);
+        }
+        self.type_of(at, name, column);
+        self.collation(at, name, column);
+        if field.constraints.required && !column.required {
+            self.harmless(
+                format!("lets {name:?} be empty, which the data package does not: Landfall sees to it"),
+                None,
+            );
+        } else if column.required && !field.constraints.required {
+            let message = format!("requires {name:?}, which the data package does not: rows without it are rejected");
+            self.harmless(message, None);
+        }
+    }
+
+    fn type_of(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+        let fit = self.dialect.fit(self.table, at, column);
+        let words =
+            format!("has the column {name:?} as {} and not {}", column.sql_type, self.dialect.sql_type(self.table, at));
+        self.fits(fit, words);
+    }
+
+    fn collation(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+        let Some(collation) = &column.collation else { return };
+        let fit = self.dialect.fit_of_collation(self.table, at, column);
+        self.fits(fit, format!("compares the column {name:?} by {collation} and not byte by byte"));
+    }
+
+    /// Notes `words` where a column does not fit.
+    fn fits(&mut self, fit: Fit, words: String) {
+        match fit {
+            Fit::Same => {}
+            Fit::Alike => self.harmless(format!("{words}, which holds the same values"), None),
+            Fit::Other => self.serious(words, None),
+        }
+    }
+
+    /// Columns that are not in the dictionary: rows leave them to the database.
+    fn other_columns(&mut self) {
+        for column in &self.existing.columns {
+            let name = &column.name;
+            if self.table.schema.fields.iter().any(|field| self.dialect.same_name(&field.name, name)) {
+                continue;
+            }
+            if column.required && !column.filled && !column.computed {
+                self.serious(
+                    format!("asks for a value of the column {name:?}, which is not in the data package"),
+                    None,
+                );
+            } else {
+                let message =
+                    format!("has the column {name:?}, which is not in the data package: loads leave it alone");
+                self.harmless(message, None);
+            }
+        }
+    }
+
+    fn primary_key(&mut self) {
+        let (schema, existing) = (&self.table.schema, self.existing);
+        let (is, wanted) = (&existing.primary_key, &schema.primary_key);
+        if self.same_columns(wanted, is) {
+            return;
+        }
+        let kept = wanted.is_empty() || existing.unique_keys.iter().any(|key| self.same_columns(wanted, key));
+        let tolerable = self.is_filled(is) || schema.unique_keys.iter().any(|key| self.same_columns(key, is));
+        let addition = if is.is_empty() { self.dialect.add_primary_key(self.table) } else { None };
+        let message = key_words(is, &self.names(wanted));
+        if kept && tolerable { self.harmless(message, addition) } else { self.serious(message, addition) }
+    }
+
+    /// A key that the database lacks. The pipeline checks it too, which may be enough.
+    fn missing_key(&mut self, words: String, addition: Option<String>, needed: bool) {
+        if needed {
+            self.serious(words, addition);
+        } else {
+            self.harmless(format!("{words}: Landfall checks it"), addition);
+        }
+    }
+
+    fn unique_keys(&mut self) {
+        let (schema, existing) = (&self.table.schema, self.existing);
+        for wanted in &schema.unique_keys {
+            let has = |key: &Vec<String>| self.same_columns(wanted, key);
+            if !existing.unique_keys.iter().chain([&existing.primary_key]).any(has) {
+                let names = self.names(wanted).join(", ");
+                let addition = self.dialect.add_unique_key(self.table, wanted);
+                let needed = self.dialect.needs_unique_key(self.table, wanted);
+                self.missing_key(format!("has no unique key ({names})"), addition, needed);
+            }
+        }
+        for key in &existing.unique_keys {
+            let declared = |wanted: &Vec<usize>| self.same_columns(wanted, key);
+            if !schema.unique_keys.iter().chain([&schema.primary_key]).any(declared) {
+                let names = key.join(", ");
+                let message = format!(
+                    "has the unique key ({names}), which is not in the data package: rows that break it are rejected"
+                );
+                self.harmless(message, None);
+            }
+        }
+    }
+
+    fn foreign_keys(&mut self) {
+        for wanted in &self.table.schema.foreign_keys {
+            let present = self.existing.foreign_keys.iter().any(|key| self.same_foreign_key(wanted, key));
+            if present || self.comes_with_its_column(wanted) {
+                continue;
+            }
+            let words = foreign_words(&self.names(&wanted.fields), &wanted.parent, &wanted.parent_fields);
+            let addition = self.dialect.add_foreign_key(self.table, wanted);
+            let needed = self.dialect.needs_foreign_key(wanted);
+            self.missing_key(format!("has no foreign key {words}"), addition, needed);
+        }
+        for key in &self.existing.foreign_keys {
+            if !self.is_declared(key) {
+                let words = foreign_words(&key.fields, &key.parent, &key.parent_fields);
+                let message = format!(
+                    "has the foreign key {words}, which is not in the data package: rows that break it are rejected"
+                );
+                self.harmless(message, None);
+            }
+        }
+    }
+
+    /// Whether the foreign key is made together with a column that is still to be added.
+    fn comes_with_its_column(&self, key: &ForeignKey) -> bool {
+        let missing = |at: &usize| self.column(&self.table.schema.fields[*at].name).is_none();
+        key.fields.iter().all(missing) && self.dialect.comes_with_its_column(key)
+    }
+
+    /// Whether the dictionary has the foreign key `key` of the database.
+    fn is_declared(&self, key: &ExistingForeignKey) -> bool {
+        self.table.schema.foreign_keys.iter().any(|wanted| self.same_foreign_key(wanted, key))
+    }
+
+    /// The column called `name`: by the very name first, since another may differ in case alone.
+    fn column(&self, name: &str) -> Option<&'c ExistingColumn> {
+        let columns = &self.existing.columns;
+        let exact = columns.iter().find(|column| column.name == name);
+        exact.or_else(|| columns.iter().find(|column| self.dialect.same_name(&column.name, name)))
+    }
+
+    /// Whether the database fills in every column of a key, or there is none.
+    fn is_filled(&self, key: &[String]) -> bool {
+        key.iter().all(|name| {
+            let declared = self.table.schema.fields.iter().any(|field| self.dialect.same_name(&field.name, name));
+            !declared && self.column(name).is_some_and(|column| column.filled || column.computed)
+        })
+    }
+
+    /// Whether the fields at `positions` are `columns`, in whatever order.
+    fn same_columns(&self, positions: &[usize], columns: &[String]) -> bool {
+        let has = |name: &str| columns.iter().any(|column| self.dialect.same_name(column, name));
+        positions.len() == columns.len() && positions.iter().all(|&at| has(&self.table.schema.fields[at].name))
+    }
+
+    fn same_foreign_key(&self, wanted: &ForeignKey, key: &ExistingForeignKey) -> bool {
+        let pairs: Vec<(&String, &String)> = key.fields.iter().zip(&key.parent_fields).collect();
+        let same = |a: &str, b: &str| self.dialect.same_name(a, b);
+        let has = |(&at, parent): (&usize, &std::sync::Arc<str>)| {
+            let field = &self.table.schema.fields[at].name;
+            pairs.iter().any(|(mine, theirs)| same(mine, field) && same(theirs, parent))
+        };
+        self.dialect.same_table(&key.parent, &wanted.parent)
+            && pairs.len() == wanted.fields.len()
+            && wanted.fields.iter().zip(&wanted.parent_fields).all(has)
+    }
+
+    fn names(&self, positions: &[usize]) -> Vec<String> {
+        positions.iter().map(|&at| self.table.schema.fields[at].name.to_string()).collect()
+    }
+}
+
+fn key_words(is: &[String], wanted: &[String]) -> String {
+    match (is.join(", "), wanted.join(", ")) {
+        (is, wanted) if is.is_empty() => format!("has no primary key, and the data package has ({wanted})"),
+        (is, wanted) if wanted.is_empty() => format!("has the primary key ({is}), and the data package has none"),
+        (is, wanted) => format!("has the primary key ({is}) and not ({wanted})"),
+    }
+}
+
+/// `(department_id) to departments (id)`.
+fn foreign_words(fields: &[impl AsRef<str>], parent: &str, parent_fields: &[impl AsRef<str>]) -> String {
+    let list = |names: Vec<&str>| names.join(", ");
+    let fields = list(fields.iter().map(AsRef::as_ref).collect());
+    let parent_fields = list(parent_fields.iter().map(AsRef::as_ref).collect());
+    format!("({fields}) to {parent} ({parent_fields})")
+}

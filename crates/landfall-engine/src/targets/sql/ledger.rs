@@ -1,0 +1,186 @@
+//! The ledger's table.
+
+use super::{Connection, Parameter, Row, Spelling};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict, Position, origin_of_earlier_entry},
+    origin::Origin,
+};
+
+/// The entries that `filter` wants.
+pub(in crate::targets) fn loads(connection: &dyn Connection, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+    let mut found = Vec::new();
+    // A database that an older version has made, and that is only read, has no such column.
+    let origin = match connection.has_own_column("loads", "origin")? {
+        true => "origin",
+        false if connection.has_own_tables()? => "NULL",
+        false => return Ok(found),
+    };
+    let (condition, values) = condition(filter, connection.spelling());
+    let order = if filter.newest_first { " DESC" } else { "" };
+    let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
+    let sql = format!(
+        "SELECT load_id, table_name, source, mode, on_conflict, rules, layout, state, records_read, rows_inserted,
+                rows_updated, rows_unchanged, records_rejected, source_offset, source_lines, source_digest,
+                source_digested, started_at, changed_at, seconds, record_bytes, {origin}
+         FROM {} WHERE {condition} ORDER BY load_id{order}{limit}",
+        connection.spelling().own("loads")
+    );
+    connection.query(&sql, &values, &mut |row| {
+        found.push(entry(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The condition and parameters for `filter`. What the conditions of partial indexes are about stands in the text, as those say it: a
+/// database could not use them otherwise, or would plan the statement afresh for each parameter.
+fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Parameter<'f>>) {
+    let mut parts = vec!["load_id > ?".to_owned()];
+    let mut values = vec![Parameter::Integer(filter.after)];
+    let text = |text: &'f Option<String>| text.as_deref().map(Parameter::from);
+    let compared = [
+        ("load_id = ?", filter.id.map(Parameter::Integer)),
+        ("load_id < ?", filter.before.map(Parameter::Integer)),
+        ("table_name = ?", text(&filter.table)),
+        ("source_digested = ?", filter.digested.map(Parameter::from)),
+    ];
+    for (part, value) in compared.into_iter().filter_map(|(part, value)| Some((part, value?))) {
+        parts.push(part.to_owned());
+        values.push(value);
+    }
+    if let Some(digests) = &filter.digests {
+        parts.push(format!("source_digest IN ({})", vec!["?"; digests.len()].join(", ")));
+        values.extend(digests.iter().map(|digest| Parameter::from(digest.as_str())));
+    }
+    if let Some(source) = &filter.source {
+        parts.push(spelling.source_is.to_owned());
+        values.extend(spelling.source_values(source));
+    }
+    parts.extend(filter.mode.map(|mode| format!("mode = '{}'", mode.as_str())));
+    parts.extend(filter.state.map(|state| format!("state = '{}'", state.as_str())));
+    parts.extend(filter.resumable.then(|| "state IN ('running', 'stopped')".to_owned()));
+    parts.extend(filter.rows.map(|rows| format!("mode {} 'rows'", if rows { "=" } else { "<>" })));
+    (parts.join(" AND "), values)
+}
+
+fn entry(row: &mut Row) -> Result<LoadEntry> {
+    let mut entry = LoadEntry {
+        id: row.integer()?,
+        table: row.text()?,
+        source: row.text()?,
+        origin: Origin::File,
+        mode: row.word(Mode::parse)?,
+        on_conflict: row.word(OnConflict::parse)?,
+        rules: row.text()?,
+        layout: row.text()?,
+        state: row.word(LoadState::parse)?,
+        counts: Counts {
+            read: row.count()?,
+            inserted: row.count()?,
+            updated: row.count()?,
+            unchanged: row.count()?,
+            rejected: row.count()?,
+        },
+        position: Position { offset: row.count()?, lines: row.count()? },
+        digest: row.text()?,
+        digested: row.count()?,
+        started_at: row.text()?,
+        changed_at: row.text()?,
+        seconds: row.real()?,
+        record_bytes: row.count()?,
+    };
+    let told = row.optional_text()?;
+    entry.origin =
+        told.as_deref().and_then(Origin::parse).unwrap_or_else(|| origin_of_earlier_entry(entry.mode, &entry.source));
+    Ok(entry)
+}
+
+/// The columns of a new entry, in the order of [`values`].
+const COLUMNS: &str = "table_name, source, mode, on_conflict, rules, layout, record_bytes, started_at, state,
+    records_read, rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
+    source_digest, source_digested, changed_at, seconds, origin";
+const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Adds a load and returns its number.
+pub(in crate::targets) fn add(connection: &dyn Connection, entry: &LoadEntry) -> Result<LoadId> {
+    let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {MARKS}", connection.spelling().own("loads"));
+    connection.insert_numbered(&sql, &values(entry), "load_id")
+}
+
+/// Loads added by one statement. Few different texts of statements, so that they stay prepared.
+const LOADS_PER_STATEMENT: usize = 64;
+
+/// Adds loads and returns their numbers, in the same order.
+pub(in crate::targets) fn add_all(connection: &dyn Connection, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+    let mut numbers = Vec::with_capacity(entries.len());
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let count = LOADS_PER_STATEMENT.min(1 << rest.len().ilog2());
+        let (group, later) = rest.split_at(count);
+        rest = later;
+        let marks = vec![MARKS; count].join(", ");
+        let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {marks}", connection.spelling().own("loads"));
+        let values: Vec<Parameter<'_>> = group.iter().flat_map(values).collect();
+        numbers.extend(connection.insert_all_numbered(&sql, &values, "load_id", count)?);
+    }
+    Ok(numbers)
+}
+
+fn values(entry: &LoadEntry) -> Vec<Parameter<'_>> {
+    let mut values: Vec<Parameter<'_>> = vec![
+        entry.table.as_str().into(),
+        entry.source.as_str().into(),
+        entry.mode.as_str().into(),
+        entry.on_conflict.as_str().into(),
+        entry.rules.as_str().into(),
+        entry.layout.as_str().into(),
+        entry.record_bytes.into(),
+        entry.started_at.as_str().into(),
+    ];
+    values.extend(progress(entry));
+    values.push(entry.origin.as_str().into());
+    values
+}
+
+/// What changes while a load goes on.
+fn progress(entry: &LoadEntry) -> [Parameter<'_>; 12] {
+    [
+        entry.state.as_str().into(),
+        entry.counts.read.into(),
+        entry.counts.inserted.into(),
+        entry.counts.updated.into(),
+        entry.counts.unchanged.into(),
+        entry.counts.rejected.into(),
+        entry.position.offset.into(),
+        entry.position.lines.into(),
+        entry.digest.as_str().into(),
+        entry.digested.into(),
+        entry.changed_at.as_str().into(),
+        Parameter::Real(entry.seconds),
+    ]
+}
+
+/// Overwrites the progress of a load that stands at `was_at`.
+///
+/// # Errors
+/// [`TargetErrorKind::Overtaken`] where it stands elsewhere.
+pub(in crate::targets) fn save(connection: &dyn Connection, entry: &LoadEntry, was_at: u64) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET state = ?, records_read = ?, rows_inserted = ?, rows_updated = ?, rows_unchanged = ?,
+             records_rejected = ?, source_offset = ?, source_lines = ?, source_digest = ?, source_digested = ?,
+             changed_at = ?, seconds = ?
+         WHERE load_id = ? AND source_offset = ? AND state IN ('running', 'stopped')",
+        connection.spelling().own("loads")
+    );
+    let mut values = progress(entry).to_vec();
+    values.extend([Parameter::Integer(entry.id), was_at.into()]);
+    if connection.execute(&sql, &values)? == 1 {
+        return Ok(());
+    }
+    let message = format!(
+        "another process loads {} into {:?} and has gone on with it; this one stops, and nothing is doubled",
+        entry.source, entry.table
+    );
+    Err(TargetError::new(TargetErrorKind::Overtaken, message).into())
+}

@@ -1,0 +1,469 @@
+//! The quarantine's tables.
+
+use landfall_core::reject::CellError;
+
+use super::{Connection, Parameter, Row, Stored, foreign};
+use crate::{
+    error::Result,
+    ledger::{LoadEntry, LoadId},
+    quarantine::{
+        Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+    },
+    targets::{Table, released_already},
+    timestamp,
+};
+
+/// The columns of a new reject, in the order of [`values`].
+pub(in crate::targets) const COLUMNS: [&str; 11] = [
+    "load_id",
+    "table_name",
+    "record",
+    "line",
+    "byte_offset",
+    "length",
+    "raw",
+    "errors",
+    "waiting",
+    "state",
+    "kept_bytes",
+];
+
+/// Rejects marked or taken out by one statement.
+const REJECTS_PER_STATEMENT: usize = 500;
+
+/// The values of a new reject, its errors written as `errors`. Of more bytes than [`Reject::RAW_LIMIT`] only the first
+/// are among them.
+pub(in crate::targets) fn values<'p>(
+    load: LoadId,
+    table: &'p Table,
+    reject: &'p NewReject,
+    errors: &'p str,
+) -> [Parameter<'p>; COLUMNS.len()] {
+    [
+        Parameter::Integer(load),
+        (&*table.name).into(),
+        reject.record.into(),
+        reject.line.into(),
+        reject.offset.into(),
+        reject.raw.len().into(),
+        Parameter::Bytes(Some(head(reject))),
+        errors.into(),
+        reject.waiting().into(),
+        reject.state().as_str().into(),
+        reject.kept_bytes().into(),
+    ]
+}
+
+/// The bytes of a reject that stand in its own row.
+fn head(reject: &NewReject) -> &[u8] {
+    let bytes = reject.raw.held();
+    &bytes[..bytes.len().min(Reject::RAW_LIMIT)]
+}
+
+/// Adds a reject and returns its number.
+pub(in crate::targets) fn add(
+    connection: &dyn Connection,
+    load: LoadId,
+    table: &Table,
+    reject: &NewReject,
+) -> Result<RejectId> {
+    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", connection.spelling().own("rejects"), COLUMNS.join(", "));
+    let errors = json(&reject.errors);
+    let id = connection.insert_numbered(&sql, &values(load, table, reject, &errors), "reject_id")?;
+    for (part, bytes) in (1..).zip(reject.raw.held()[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
+        append_raw(connection, id, part, bytes)?;
+    }
+    Ok(id)
+}
+
+/// The errors of a reject, as they are stored.
+pub(in crate::targets) fn json(errors: &[CellError]) -> String {
+    let mut text = Vec::with_capacity(256 * errors.len());
+    let written = serde_json::to_writer(&mut text, errors).map_err(|error| error.to_string());
+    let text = written.and_then(|()| String::from_utf8(text).map_err(|error| error.to_string()));
+    text.unwrap_or_else(|error| unreachable!("errors are plain data: {error}"))
+}
+
+/// Stores a further part of a raw record; part 0 is its head.
+pub(in crate::targets) fn append_raw(
+    connection: &dyn Connection,
+    reject: RejectId,
+    part: u64,
+    bytes: &[u8],
+) -> Result<()> {
+    let spelling = connection.spelling();
+    if part == 0 {
+        let sql = format!("UPDATE {} SET raw = ? WHERE reject_id = ?", spelling.own("rejects"));
+        return connection.execute(&sql, &[Parameter::Bytes(Some(bytes)), Parameter::Integer(reject)]).map(drop);
+    }
+    let sql = format!("INSERT INTO {} (reject_id, part, bytes) VALUES (?, ?, ?)", spelling.own("reject_parts"));
+    connection.execute(&sql, &[Parameter::Integer(reject), part.into(), Parameter::Bytes(Some(bytes))]).map(drop)
+}
+
+/// The condition and parameters for `filter`.
+fn condition<'p>(connection: &dyn Connection, filter: &'p RejectFilter) -> (String, Vec<Parameter<'p>>) {
+    let spelling = connection.spelling();
+    let mut parts = vec!["r.reject_id > ?".to_owned()];
+    let mut values = vec![Parameter::Integer(filter.after)];
+    if !filter.any_state {
+        // Not as a value: SQLite would not know that the index of those that wait is one of open ones.
+        parts.push(format!("r.state = '{}'", filter.state.unwrap_or_default().as_str()));
+    }
+    let mut also = |part: &str, value: Parameter<'p>| {
+        parts.push(part.to_owned());
+        values.push(value);
+    };
+    if let Some(id) = filter.id {
+        also("r.reject_id = ?", Parameter::Integer(id));
+    }
+    if let Some(load) = filter.load {
+        also("r.load_id = ?", Parameter::Integer(load));
+    }
+    if let Some(load) = filter.before_load {
+        also("r.load_id < ?", Parameter::Integer(load));
+    }
+    if let Some(table) = &filter.table {
+        also("r.table_name = ?", table.as_str().into());
+    }
+    let mut tests = Vec::new();
+    if let Some(code) = filter.code {
+        tests.push(format!("{} = ?", spelling.code));
+        values.push(code.as_str().into());
+    }
+    if let Some(field) = &filter.field {
+        tests.push(format!("{} = ?", spelling.field));
+        values.push(field.as_str().into());
+    }
+    if !tests.is_empty() {
+        parts.push(format!("EXISTS (SELECT 1 FROM {} WHERE {})", spelling.errors, tests.join(" AND ")));
+    }
+    if filter.waiting {
+        // All or nothing: no row of a load that was rolled back comes in by itself later.
+        parts.push("r.waiting = 1".into());
+        parts.push(format!(
+            "NOT EXISTS (SELECT 1 FROM {} AS own WHERE own.load_id = r.load_id AND own.state = 'rolled-back')",
+            spelling.own("loads")
+        ));
+    }
+    (parts.join(" AND "), values)
+}
+
+/// The rejects that `filter` wants.
+pub(in crate::targets) fn rejects(connection: &dyn Connection, filter: &RejectFilter) -> Result<Vec<Reject>> {
+    let mut found = Vec::new();
+    if !connection.has_own_tables()? {
+        return Ok(found);
+    }
+    let (condition, values) = condition(connection, filter);
+    let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
+    // The page comes first, and then its loads: MariaDB else begins with the loads, and sorts all of their rejects.
+    let sql = format!(
+        "SELECT r.reject_id, r.load_id, r.table_name, l.source, r.record, r.line, r.byte_offset, r.length, r.raw,
+                r.errors, r.state
+         FROM (SELECT r.* FROM {} AS r WHERE {condition} ORDER BY r.reject_id{limit}) AS r
+         JOIN {} AS l ON l.load_id = r.load_id ORDER BY r.reject_id",
+        connection.spelling().own("rejects"),
+        connection.spelling().own("loads")
+    );
+    connection.query(&sql, &values, &mut |row| {
+        found.push(reject(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn reject(row: &mut Row) -> Result<Reject> {
+    Ok(Reject {
+        id: row.integer()?,
+        load: row.integer()?,
+        table: row.text()?,
+        source: row.text()?,
+        record: row.count()?,
+        line: row.count()?,
+        offset: row.count()?,
+        length: row.count()?,
+        raw: row.bytes()?,
+        errors: {
+            let text = row.text()?;
+            serde_json::from_str(&text).map_err(|_| foreign(&Stored::Text(text)))?
+        },
+        state: row.word(RejectState::parse)?,
+    })
+}
+
+/// The number of rejects that `filter` wants, at most its limit.
+pub(in crate::targets) fn count(connection: &dyn Connection, filter: &RejectFilter) -> Result<u64> {
+    if !connection.has_own_tables()? {
+        return Ok(0);
+    }
+    let (condition, values) = condition(connection, filter);
+    let rejects = connection.spelling().own("rejects");
+    let sql = match filter.limit {
+        // The database need not look at those beyond.
+        Some(limit) => {
+            format!(
+                "SELECT count(*) FROM (SELECT 1 AS one FROM {rejects} AS r WHERE {condition} LIMIT {limit}) AS counted"
+            )
+        }
+        None => format!("SELECT count(*) FROM {rejects} AS r WHERE {condition}"),
+    };
+    let mut count = 0;
+    connection.query(&sql, &values, &mut |row| {
+        count = row.count()?;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// About the bytes that all open rejects take.
+pub(in crate::targets) fn open_bytes(connection: &dyn Connection) -> Result<u64> {
+    let mut bytes = 0;
+    if !connection.has_own_tables()? {
+        return Ok(bytes);
+    }
+    let spelling = connection.spelling();
+    // A sum is a decimal on servers.
+    let sql = format!(
+        "SELECT CAST(coalesce(sum(kept_bytes), 0) AS {}) FROM {} WHERE state = 'open'",
+        spelling.integer,
+        spelling.own("rejects")
+    );
+    connection.query(&sql, &[], &mut |row| {
+        bytes = row.count()?;
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// The rejects that `filter` wants, by cause.
+pub(in crate::targets) fn groups(connection: &dyn Connection, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
+    let mut found = Vec::new();
+    if !connection.has_own_tables()? {
+        return Ok(found);
+    }
+    let (condition, values) = condition(connection, filter);
+    let spelling = connection.spelling();
+    // The errors of a group, and those that the filter looks at, are two readings of the same list.
+    let grouped = format!(
+        "SELECT r.reject_id, r.table_name, {} AS code, {} AS field, {} AS example FROM {} AS r, {} WHERE {condition}",
+        spelling.code,
+        spelling.field,
+        spelling.value,
+        spelling.own("rejects"),
+        spelling.errors
+    );
+    let sql = format!(
+        "SELECT g.table_name, g.code, g.field, count(DISTINCT g.reject_id) AS n, min(g.example)
+         FROM ({grouped}) AS g
+         GROUP BY g.table_name, g.code, g.field
+         ORDER BY n DESC, g.table_name, g.code, coalesce(g.field, '')"
+    );
+    connection.query(&sql, &values, &mut |row| {
+        found.push(RejectGroup {
+            table: row.text()?,
+            code: row.text()?,
+            field: row.optional_text()?,
+            count: row.count()?,
+            example: row.optional_text()?,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// All bytes of a reject.
+pub(in crate::targets) fn raw(
+    connection: &dyn Connection,
+    reject: RejectId,
+    visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT p.bytes FROM (
+             SELECT 0 AS part, raw AS bytes FROM {} WHERE reject_id = ?
+             UNION ALL SELECT part, bytes FROM {} WHERE reject_id = ?
+         ) AS p ORDER BY p.part",
+        connection.spelling().own("rejects"),
+        connection.spelling().own("reject_parts")
+    );
+    connection.query(&sql, &[Parameter::Integer(reject), Parameter::Integer(reject)], &mut |row| visit(&row.bytes()?))
+}
+
+/// What was done to a reject of late.
+pub(in crate::targets) fn events(connection: &dyn Connection, reject: RejectId) -> Result<Vec<RejectEvent>> {
+    let mut found = Vec::new();
+    if !connection.has_own_tables()? {
+        return Ok(found);
+    }
+    let sql = format!(
+        "SELECT e.reject_id, e.load_id, e.action,
+             CASE WHEN length(e.mended) > {most} THEN substr(e.mended, 1, {most}) ELSE e.mended END, e.happened_at
+         FROM (SELECT * FROM {} WHERE reject_id = ? ORDER BY event_id DESC LIMIT {}) AS e ORDER BY e.event_id",
+        connection.spelling().own("reject_events"),
+        RejectEvent::MOST,
+        most = RejectEvent::MENDED_LIMIT
+    );
+    connection.query(&sql, &[Parameter::Integer(reject)], &mut |row| {
+        found.push(RejectEvent {
+            reject: row.integer()?,
+            load: row.integer()?,
+            action: row.text()?,
+            mended: row.optional_bytes()?,
+            at: row.text()?,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn note(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    action: &str,
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO {} (reject_id, load_id, action, mended, happened_at) VALUES (?, ?, ?, ?, ?)",
+        connection.spelling().own("reject_events")
+    );
+    let now = timestamp::now();
+    let values = [
+        Parameter::Integer(reject),
+        Parameter::Integer(load),
+        action.into(),
+        Parameter::Bytes(mended),
+        now.as_str().into(),
+    ];
+    connection.execute(&sql, &values).map(drop)
+}
+
+/// Marks a reject as released.
+pub(in crate::targets) fn release(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET state = 'released', waiting = 0 WHERE reject_id = ? AND state = 'open'",
+        connection.spelling().own("rejects")
+    );
+    if connection.execute(&sql, &[Parameter::Integer(reject)])? == 0 {
+        return Err(released_already(reject).into());
+    }
+    note(connection, reject, load, "released", mended)
+}
+
+/// Marks a reject as discarded; whether it was open.
+pub(in crate::targets) fn discard(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    reason: &str,
+) -> Result<bool> {
+    let sql = format!(
+        "UPDATE {} SET state = 'discarded', waiting = 0 WHERE reject_id = ? AND state = 'open'",
+        connection.spelling().own("rejects")
+    );
+    if connection.execute(&sql, &[Parameter::Integer(reject)])? == 0 {
+        return Ok(false);
+    }
+    note(connection, reject, load, "discarded", Some(reason.as_bytes()))?;
+    Ok(true)
+}
+
+/// Takes rejects out of the quarantine without a trace.
+pub(in crate::targets) fn withdraw(connection: &dyn Connection, rejects: &[RejectId]) -> Result<()> {
+    for some in rejects.chunks(REJECTS_PER_STATEMENT) {
+        let values: Vec<Parameter<'_>> = some.iter().map(|&id| Parameter::Integer(id)).collect();
+        let marks = vec!["?"; some.len()].join(", ");
+        for table in ["reject_parts", "rejects"] {
+            let table = connection.spelling().own(table);
+            connection.execute(&format!("DELETE FROM {table} WHERE reject_id IN ({marks})"), &values)?;
+        }
+    }
+    Ok(())
+}
+
+/// Turns deferred rejects into open ones with their errors.
+pub(in crate::targets) fn confirm(connection: &dyn Connection, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+    for some in rejects.chunks(REJECTS_PER_STATEMENT) {
+        let errors: Vec<String> = some.iter().map(|(_, errors)| json(errors)).collect();
+        let case = "WHEN ? THEN ? ".repeat(some.len());
+        let marks = vec!["?"; some.len()].join(", ");
+        let sql = format!(
+            "UPDATE {} SET state = 'open', errors = CASE reject_id {case}END, waiting = CASE reject_id {case}END
+             WHERE reject_id IN ({marks})",
+            connection.spelling().own("rejects")
+        );
+        let ids = some.iter().map(|(id, _)| Parameter::Integer(*id));
+        let mut values: Vec<Parameter<'_>> = Vec::with_capacity(some.len() * 5);
+        ids.clone().zip(&errors).for_each(|(id, errors)| values.extend([id, errors.as_str().into()]));
+        ids.clone().zip(some).for_each(|(id, (_, errors))| values.extend([id, is_waiting(errors).into()]));
+        values.extend(ids);
+        connection.execute(&sql, &values)?;
+    }
+    Ok(())
+}
+
+/// Notes that a reject failed again, with its errors of now.
+pub(in crate::targets) fn retry_failed(
+    connection: &dyn Connection,
+    reject: RejectId,
+    load: LoadId,
+    errors: &[CellError],
+    mended: Option<&[u8]>,
+) -> Result<()> {
+    let waiting = mended.is_none() && is_waiting(errors);
+    let sql = format!(
+        "UPDATE {} SET errors = ?, waiting = ? WHERE reject_id = ? AND state = 'open'",
+        connection.spelling().own("rejects")
+    );
+    connection.execute(&sql, &[json(errors).as_str().into(), waiting.into(), Parameter::Integer(reject)])?;
+    note(connection, reject, load, "retried", mended)
+}
+
+/// Marks those open rejects of earlier loads as superseded by `load` that `closing` says.
+pub(in crate::targets) fn supersede(connection: &dyn Connection, load: &LoadEntry, closing: Closing) -> Result<u64> {
+    let spelling = connection.spelling();
+    let mut values: Vec<Parameter<'_>> =
+        vec![load.table.as_str().into(), Parameter::Integer(load.id), load.digest.as_str().into()];
+    let which = match closing {
+        Closing::SameContent => "source_digest = ?",
+        Closing::SameSource => &format!("source_digest <> ? AND {}", spelling.source_is),
+        Closing::RolledBack => "source_digest = ? AND state = 'rolled-back'",
+    };
+    if closing == Closing::SameSource {
+        values.extend(spelling.source_values(&load.source));
+    }
+    // Requests for rows have no digest, and the indexes leave them out.
+    let loads = format!(
+        "SELECT load_id FROM {} WHERE table_name = ? AND load_id < ? AND {which} AND mode <> 'rows'",
+        spelling.own("loads")
+    );
+    // Most often there is none, and the quarantine need not be read.
+    let mut any = false;
+    connection.query(&format!("{loads} LIMIT 1"), &values, &mut |_| {
+        any = true;
+        Ok(())
+    })?;
+    if !any {
+        return Ok(0);
+    }
+    let rejects = spelling.own("rejects");
+    // Written so that no index of states is of use: SQLite would go through all open rejects, and not through those of the loads.
+    let earlier = format!("CASE state WHEN 'open' THEN 1 ELSE 0 END = 1 AND load_id IN ({loads})");
+    let note = format!(
+        "INSERT INTO {} (reject_id, load_id, action, happened_at)
+         SELECT reject_id, ?, '{}', ? FROM {rejects} WHERE {earlier}",
+        spelling.own("reject_events"),
+        closing.action()
+    );
+    let now = timestamp::now();
+    let mut noted: Vec<Parameter<'_>> = vec![Parameter::Integer(load.id), now.as_str().into()];
+    noted.extend(&values);
+    connection.execute(&note, &noted)?;
+    let mark = format!("UPDATE {rejects} SET state = 'superseded', waiting = 0 WHERE {earlier}");
+    connection.execute(&mark, &values)
+}

@@ -1,0 +1,269 @@
+//! Tables of the dictionary in SQLite: made where they are missing, checked where they exist.
+
+use std::sync::Arc;
+
+use landfall_core::schema::{Field, FieldType, ForeignKey};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{
+    Difference, Table,
+    catalogue::{self, Found},
+    failure::Context as _,
+    mismatch, quoted,
+    rows::has_table,
+    unused,
+};
+use crate::{
+    error::Result,
+    targets::sql::{
+        compare::{compare, has_other_foreign_key, missing, not_a_table, refuse},
+        existing::{Dialect, ExistingColumn, Fit},
+    },
+};
+
+/// SQLite's own limit on the columns of a table (`SQLITE_MAX_COLUMN`).
+const MOST_COLUMNS: usize = 2000;
+
+/// Makes or checks all `tables` in one transaction. Whether one of them has a foreign key that is not in the dictionary.
+pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    let checked = check(connection, tables)?;
+    if checked.missing.is_empty() {
+        return Ok(checked.other_foreign_keys);
+    }
+    let doing = || "cannot make the tables of the data package".to_owned();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
+    let checked = check(&transaction, tables)?;
+    for table in checked.missing {
+        let statement = create_table(table)?;
+        transaction.execute_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
+        unused::note(&transaction, &table.name)?;
+    }
+    transaction.commit().context(doing)?;
+    Ok(checked.other_foreign_keys)
+}
+
+/// What came of checking tables.
+#[derive(Default)]
+struct Checked<'t> {
+    /// Those that do not exist.
+    missing: Vec<&'t Table>,
+    /// Whether one that exists has a foreign key that is not in the dictionary.
+    other_foreign_keys: bool,
+}
+
+/// Checks those of `tables` that exist against the dictionary; nothing is altered.
+fn check<'t>(connection: &Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
+    let mut checked = Checked::default();
+    let dialect = SqliteDialect { tables, taken: Vec::new() };
+    for table in tables {
+        match catalogue::read(connection, table)? {
+            Found::Nothing => checked.missing.push(table),
+            Found::Other(what) => refuse(table, &[not_a_table(table, what)])?,
+            Found::Table(existing) => {
+                refuse(table, &compare(table, &existing, &dialect))?;
+                checked.other_foreign_keys |= has_other_foreign_key(table, &existing, &dialect);
+            }
+        }
+    }
+    Ok(checked)
+}
+
+/// The statement that makes `table`.
+pub(super) fn create_table(table: &Table) -> Result<String> {
+    let schema = &table.schema;
+    if schema.fields.len() > MOST_COLUMNS {
+        return Err(mismatch(format!(
+            "the table {:?} has {} fields; SQLite holds at most {MOST_COLUMNS}",
+            &*table.name,
+            schema.fields.len()
+        )));
+    }
+    let mut parts: Vec<String> = schema.fields.iter().map(column).collect();
+    if !schema.primary_key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", names(table, &schema.primary_key)));
+    }
+    parts.extend(schema.unique_keys.iter().map(|key| format!("UNIQUE ({})", names(table, key))));
+    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key(table, key)));
+    Ok(format!("CREATE TABLE {} (\n  {}\n) STRICT", quoted(&table.name), parts.join(",\n  ")))
+}
+
+fn column(field: &Field) -> String {
+    let required = if field.constraints.required { " NOT NULL" } else { "" };
+    format!("{} {}{required}", quoted(&field.name), sql_type(&field.kind))
+}
+
+/// The STRICT type of a field: INTEGER or TEXT, so that nothing is ever stored as a float.
+pub(super) const fn sql_type(kind: &FieldType) -> &'static str {
+    match kind {
+        FieldType::Integer { .. } | FieldType::Year | FieldType::Boolean(_) => "INTEGER",
+        _ => "TEXT",
+    }
+}
+
+/// A foreign key of a table.
+fn foreign_key(table: &Table, key: &ForeignKey) -> String {
+    format!("FOREIGN KEY ({}) {}", names(table, &key.fields), references(key))
+}
+
+/// What a foreign key refers to. It is checked at the end of the transaction, so that rows may name each other.
+fn references(key: &ForeignKey) -> String {
+    let parents: Vec<String> = key.parent_fields.iter().map(|name| quoted(name)).collect();
+    format!("REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED", quoted(&key.parent), parents.join(", "))
+}
+
+/// The fields at `positions`, quoted and joined.
+pub(super) fn names(table: &Table, positions: &[usize]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quoted(&table.schema.fields[at].name)).collect();
+    names.join(", ")
+}
+
+/// How the database differs from `tables`.
+pub(super) fn differences(connection: &Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+    let dialect = SqliteDialect { tables, taken: catalogue::taken_names(connection)? };
+    let mut found = Vec::new();
+    for table in tables {
+        match catalogue::read(connection, table)? {
+            Found::Nothing => found.push(missing(table, create_table(table)?)),
+            Found::Other(what) => found.push(not_a_table(table, what)),
+            Found::Table(existing) => found.extend(compare(table, &existing, &dialect)),
+        }
+    }
+    Ok(found)
+}
+
+/// Carries out the additions of `differences`, all or none.
+pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
+    let doing = || "cannot alter the database".to_owned();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
+    let mut own = Vec::new();
+    for Difference { table, addition, .. } in differences {
+        if addition.is_some() && (!has_table(&transaction, table)? || unused::is_as_made(&transaction, table)?) {
+            own.push(table);
+        }
+    }
+    for Difference { table, addition, .. } in differences {
+        let Some(statement) = addition else { continue };
+        transaction.execute_batch(statement).context(|| format!("cannot alter the table {table:?}"))?;
+    }
+    own.into_iter().try_for_each(|table| unused::note(&transaction, table))?;
+    transaction.commit().context(doing)
+}
+
+/// What SQLite holds in which column, and what it can add to a table.
+pub(super) struct SqliteDialect<'t> {
+    /// The tables of the dictionary.
+    pub(super) tables: &'t [Table],
+    /// The names that an index cannot have.
+    pub(super) taken: Vec<String>,
+}
+
+impl Dialect for SqliteDialect<'_> {
+    /// SQLite folds the letters of ASCII, in quoted names too.
+    fn same_name(&self, a: &str, b: &str) -> bool {
+        a.eq_ignore_ascii_case(b)
+    }
+
+    /// A write transaction keeps all others out, so that the pipeline's check is enough. But SQLite checks no foreign key
+    /// to columns that are no key.
+    fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool {
+        let mut foreign_keys = self.tables.iter().flat_map(|table| &table.schema.foreign_keys);
+        foreign_keys.any(|foreign| foreign.parent == table.name && same_fields(table, key, &foreign.parent_fields))
+    }
+
+    fn needs_foreign_key(&self, _key: &ForeignKey) -> bool {
+        false
+    }
+
+    fn sql_type(&self, table: &Table, at: usize) -> String {
+        sql_type(&table.schema.fields[at].kind).into()
+    }
+
+    fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+        let kind = &table.schema.fields[at].kind;
+        if column.sql_type.eq_ignore_ascii_case(sql_type(kind)) {
+            return Fit::Same;
+        }
+        if keeps(affinity(&column.sql_type), kind) { Fit::Alike } else { Fit::Other }
+    }
+
+    fn add_column(&self, table: &Table, at: usize) -> Option<String> {
+        let own = |key: &&ForeignKey| key.fields == [at];
+        let parents: String =
+            table.schema.foreign_keys.iter().filter(own).map(|key| format!(" {}", references(key))).collect();
+        Some(format!("ALTER TABLE {} ADD COLUMN {}{parents}", quoted(&table.name), column(&table.schema.fields[at])))
+    }
+
+    fn add_primary_key(&self, _table: &Table) -> Option<String> {
+        None
+    }
+
+    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
+        let fields: Vec<&str> = key.iter().map(|&at| &*table.schema.fields[at].name).collect();
+        let name = self.free_name(&format!("{}_{}_key", table.name, fields.join("_")));
+        Some(format!("CREATE UNIQUE INDEX {} ON {} ({})", quoted(&name), quoted(&table.name), names(table, key)))
+    }
+
+    fn add_foreign_key(&self, _table: &Table, _key: &ForeignKey) -> Option<String> {
+        None
+    }
+
+    fn comes_with_its_column(&self, key: &ForeignKey) -> bool {
+        key.fields.len() == 1
+    }
+}
+
+/// Whether the fields of `table` at `positions` are those called `names`, in whatever order.
+fn same_fields(table: &Table, positions: &[usize], names: &[Arc<str>]) -> bool {
+    positions.len() == names.len() && positions.iter().all(|&at| names.contains(&table.schema.fields[at].name))
+}
+
+impl SqliteDialect<'_> {
+    /// `name`, or with the first number behind it that makes it one that is not taken.
+    fn free_name(&self, name: &str) -> String {
+        let free = |name: &String| !self.taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
+        let numbered = (2..).map(|number: u64| format!("{name}_{number}"));
+        std::iter::once(name.to_owned()).chain(numbered).find(free).unwrap_or_default()
+    }
+}
+
+/// What a column of a table that is not STRICT does with values: <https://www.sqlite.org/datatype3.html#affname>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Affinity {
+    Integer,
+    Text,
+    /// Values stay as they are.
+    None,
+    /// Texts that read as numbers become numbers.
+    Numeric,
+    /// Integers become floating-point numbers.
+    Real,
+}
+
+fn affinity(declared: &str) -> Affinity {
+    let declared = declared.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+    match () {
+        () if has(&["INT"]) => Affinity::Integer,
+        () if has(&["CHAR", "CLOB", "TEXT"]) => Affinity::Text,
+        () if declared.is_empty() || has(&["BLOB"]) => Affinity::None,
+        () if has(&["REAL", "FLOA", "DOUB"]) => Affinity::Real,
+        () => Affinity::Numeric,
+    }
+}
+
+/// Whether a column gives back every value of a field of this type as it went in.
+fn keeps(affinity: Affinity, kind: &FieldType) -> bool {
+    let is_integer = sql_type(kind) == "INTEGER";
+    match affinity {
+        Affinity::Integer => is_integer,
+        Affinity::Text => !is_integer,
+        Affinity::Numeric => !reads_as_number(kind),
+        Affinity::None => true,
+        Affinity::Real => false,
+    }
+}
+
+/// Whether a text that this type is stored as may read as a number.
+const fn reads_as_number(kind: &FieldType) -> bool {
+    matches!(kind, FieldType::String(_) | FieldType::Any | FieldType::Number(_))
+}

@@ -1,0 +1,46 @@
+//! All tables as they were at one moment: a transaction that only reads, beside which others write to the log.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::{failure::Context as _, rows};
+use crate::{
+    error::Result,
+    targets::{
+        Snapshot, Table,
+        batch::{EachBatch, Foreign},
+    },
+    timestamp,
+};
+
+struct SqliteSnapshot<'c> {
+    transaction: Transaction<'c>,
+    moment: String,
+}
+
+pub(super) fn begin<'c>(connection: &'c mut Connection, location: &str) -> Result<Box<dyn Snapshot + 'c>> {
+    let doing = || format!("cannot read the database {location}");
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred).context(doing)?;
+    // The first thing that is read fixes the moment.
+    let version: i64 = transaction.query_row("PRAGMA schema_version", [], |row| row.get(0)).context(doing)?;
+    transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).context(doing)?;
+    let moment = format!("SQLite, read transaction of {}, schema version {version}", timestamp::now());
+    Ok(Box::new(SqliteSnapshot { transaction, moment }))
+}
+
+impl Snapshot for SqliteSnapshot<'_> {
+    fn moment(&self) -> String {
+        self.moment.clone()
+    }
+
+    fn has_table(&mut self, table: &Table) -> Result<bool> {
+        rows::has_table(&self.transaction, &table.name)
+    }
+
+    fn row_count(&mut self, table: &Table) -> Result<u64> {
+        rows::row_count(&self.transaction, table, u64::MAX)
+    }
+
+    fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
+        rows::scan(&self.transaction, table, (positions, Foreign::Refused), visit)
+    }
+}
