@@ -78,6 +78,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     rule: Rule,
+    /// Whether all is refused once the rule has fired.
+    refuses_then: bool,
     fired: u32,
     next: u64,
     connections: Vec<Connection>,
@@ -126,8 +128,16 @@ impl Proxy {
 
     /// Puts a rule in force, in place of the one before.
     pub fn set(&self, rule: Rule) {
-        self.shared.state().rule = rule;
+        let mut state = self.shared.state();
+        (state.rule, state.refuses_then) = (rule, false);
+        drop(state);
         self.shared.changed.notify_all();
+    }
+
+    /// The same; from the moment in which the rule fires, all other connections are cut and new ones refused.
+    pub fn set_then_refuse(&self, rule: Rule) {
+        self.set(rule);
+        self.shared.state().refuses_then = true;
     }
 
     /// How often a rule has fired.
@@ -179,9 +189,16 @@ impl State {
         self.connections.iter_mut().find(|connection| connection.number == number)
     }
 
-    fn fire(&mut self) {
+    /// Notes that the rule has fired, on the connection `number`.
+    fn fire(&mut self, number: u64) {
         self.fired += 1;
         self.rule = Rule::Pass;
+        if std::mem::take(&mut self.refuses_then) {
+            self.rule = Rule::Refuse;
+            self.connections
+                .extract_if(.., |connection| connection.number != number)
+                .for_each(|connection| connection.cut());
+        }
     }
 }
 

@@ -92,7 +92,7 @@ impl Pump {
                     return Verdict::Forward;
                 }
                 let last = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                state.fire();
+                state.fire(self.number);
                 Verdict::ForwardAndCut(last)
             }
             (Rule::SwallowAnswer { .. }, Way::ToServer) => {
@@ -133,7 +133,7 @@ impl Pump {
             *skip -= found;
             return false;
         }
-        state.fire();
+        state.fire(self.number);
         true
     }
 }

@@ -324,14 +324,12 @@ fn a_name_from_outside_never_leaves_the_folder() {
         assert!(error.contains("not the name of a backup set"), "{outside}: {error}");
     }
     // A link in the place of a set, or of a file, is not followed.
-    let other = name.replace(&name[name.len() - 2..], "zz").replace("zz", "00");
+    let other = format!("{}{}", &name[..name.len() - 2], if name.ends_with("00") { "11" } else { "00" });
     std::os::unix::fs::symlink(project.path().join("backups").join(name), project.path().join("backups").join(&other))
         .unwrap();
     let listed = project.run(&["backups", "list"]).exits(0).stdout;
-    assert!(!listed.contains(&other) || other == name, "{listed}");
-    if other != name {
-        project.run(&["restore", "jobs", "--set", &other]).fails(4);
-    }
+    assert!(!listed.contains(&other), "{listed}");
+    project.run(&["restore", "jobs", "--set", &other]).fails(4);
     let file = project.path().join("backups").join(name).join("jobs.avro");
     let moved = project.path().join("jobs.avro");
     fs::rename(&file, &moved).unwrap();

@@ -4,7 +4,6 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
     thread,
-    time::Duration,
 };
 
 use testbed::{ObjectStorageKind as Kind, Proxy, Rule};
@@ -17,24 +16,10 @@ use super::{
 /// Lets a rule fire, and nobody through afterwards, while `work` runs.
 fn cut_off<T>(proxy: &Proxy, rule: Rule, work: impl FnOnce() -> T) -> T {
     let fired = proxy.fired();
-    proxy.set(rule);
-    thread::scope(|scope| {
-        let (ended, ends) = std::sync::mpsc::channel::<()>();
-        scope.spawn(move || {
-            while proxy.fired() == fired {
-                if !matches!(
-                    ends.recv_timeout(Duration::from_millis(1)),
-                    Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-                ) {
-                    return;
-                }
-            }
-            proxy.set(Rule::Refuse);
-        });
-        let outcome = work();
-        drop(ended);
-        outcome
-    })
+    proxy.set_then_refuse(rule);
+    let outcome = work();
+    assert_eq!(proxy.fired(), fired + 1, "the rule fires");
+    outcome
 }
 
 #[test]
