@@ -84,6 +84,8 @@ pub struct VerifiedLoad {
     pub records: Option<u64>,
     /// Records found as rows of the table with just their content.
     pub in_table: Option<u64>,
+    /// What became of the records, as the ledger has it: of those in the table, only the inserted ones made a row.
+    pub counts: Counts,
     /// Records whose key the table holds with other content, as later loads may have given it.
     pub changed_since: Option<u64>,
     /// Records found in the quarantine, where they still are.
@@ -292,6 +294,7 @@ fn verify_load(
         source: entry.source.clone(),
         records: None,
         in_table: None,
+        counts: entry.counts,
         changed_since: None,
         in_quarantine: quarantined.len() - released,
         released,

@@ -11,6 +11,19 @@ fn nothing_is_found_where_nothing_is_wrong() {
     assert_eq!(project.run(&["verify", "--json"]).exits(0).json()["findings"], serde_json::json!([]));
 }
 
+/// `3 in the table` and `2 rows` looked like a loss.
+#[test]
+fn records_that_made_no_row_of_their_own_are_explained() {
+    let project = Project::people("1,Ann,30\n2,Bob,\n1,Ann,30\n");
+    project.run(&["load", "-q"]).exits(0);
+    let text = project.run(&["verify"]).exits(0).stdout;
+    assert!(
+        text.contains("3 in the source = 3 in the table (2 inserted + 1 unchanged) + 0 in the quarantine\n"),
+        "{text}"
+    );
+    assert!(text.contains("table people: 2 rows, 2 inserted by loads\n"), "{text}");
+}
+
 #[test]
 fn a_source_that_is_gone_is_not_called_accounted_for() {
     let project = Project::people("1,Ann,30\n");

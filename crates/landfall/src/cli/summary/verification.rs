@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use landfall_engine::{
+    ledger::Counts,
     shown,
     verify::{Finding, FindingKind, Verification, VerifiedLoad, VerifiedTable},
 };
@@ -37,10 +38,23 @@ fn load(load: &VerifiedLoad) -> String {
     let changed = count("changed since", load.changed_since.filter(|count| *count > 0));
     let released = count("released", Some(load.released).filter(|count| *count > 0));
     let quarantined = count("in the quarantine", Some(load.in_quarantine));
-    let places = [count("in the table", load.in_table), changed, quarantined, released];
+    let in_table = count("in the table", load.in_table).map(|found| found + &explained(load));
+    let places = [in_table, changed, quarantined, released];
     let places = places.into_iter().flatten().collect::<Vec<_>>().join(" + ");
     let records = count("in the source = ", load.records).unwrap_or_default();
     format!("load {}  {table} ← {source}: {records}{places}{}\n", load.load_id, note(load.note.as_deref()))
+}
+
+/// ` (3 inserted + 1 unchanged)`: why the table has fewer rows than records were found in it. Without that, the number of rows below
+/// would look like a loss.
+fn explained(load: &VerifiedLoad) -> String {
+    let Counts { inserted, updated, unchanged, .. } = load.counts;
+    if updated + unchanged == 0 || load.in_table != Some(inserted + updated + unchanged) {
+        return String::new();
+    }
+    let parts = [(inserted, "inserted"), (updated, "updated"), (unchanged, "unchanged")];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    format!(" ({})", parts.map(|(count, name)| format!("{} {name}", thousands(*count))).collect::<Vec<_>>().join(" + "))
 }
 
 fn table(table: &VerifiedTable) -> String {
