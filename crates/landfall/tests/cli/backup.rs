@@ -53,7 +53,7 @@ fn a_set_tells_what_it_holds() {
     }
     let name = set["set"].as_str().unwrap();
     let listed = project.run(&["backups", "list"]).exits(0).stdout;
-    assert!(listed.contains(name) && listed.contains("1 backup sets"), "{listed}");
+    assert!(listed.contains(name) && listed.contains("1 backup set"), "{listed}");
     let manifest: Value = serde_json::from_str(&project.read(&format!("backups/{name}/manifest.json"))).unwrap();
     assert_eq!(manifest["tables"][0]["schema"]["primaryKey"], serde_json::json!(["id"]));
     assert!(manifest["snapshot"].as_str().unwrap().starts_with("SQLite"));

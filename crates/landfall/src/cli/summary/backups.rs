@@ -59,7 +59,8 @@ pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, Stri
             }
         }
     }
-    let _ = writeln!(text, "{} backup sets in {}", sets.len(), shown(location));
+    let noun = if sets.len() == 1 { "backup set" } else { "backup sets" };
+    let _ = writeln!(text, "{} {noun} in {}", sets.len(), shown(location));
     text
 }
 
