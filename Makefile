@@ -25,7 +25,7 @@ test: needs format lint tests ## Install what the tests need, and run them all
 	@echo "make test: everything passed"
 
 needs: $(SCHEMATHESIS) $(READERS) $(VERSITYGW) $(AZURITE)
-	@./.ci/needs cc:build-essential sqlite3:sqlite3 rustup:rustfmt rustup:clippy $(SERVERS)
+	@./.ci/needs cc:build-essential sqlite3:sqlite3 curl:curl rustup:rustfmt rustup:clippy $(SERVERS)
 
 # What makes requests from the OpenAPI document, in a Python environment of its own.
 $(SCHEMATHESIS):

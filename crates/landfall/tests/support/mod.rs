@@ -207,11 +207,15 @@ pub(crate) fn conformance_folder() -> Option<PathBuf> {
     folder
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a project, without what Landfall has made in its folder: somebody may have tried things out there.
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name();
+        if ["backups", ".landfall"].iter().any(|made| name == *made) {
+            continue;
+        }
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &to.join(name));
         } else if !name.to_string_lossy().starts_with("landfall.db") {
