@@ -67,6 +67,12 @@ impl Page {
         paths.into_iter().map(Self::read).collect()
     }
 
+    /// Those, and the pages whose commands are not run.
+    fn written_for_people() -> Vec<Self> {
+        let others = ["CONTRIBUTING.md", "examples/hr/README.md"].map(|name| Self::read(repository().join(name)));
+        Self::all().into_iter().chain(others).collect()
+    }
+
     fn read(path: PathBuf) -> Self {
         let text = fs::read_to_string(&path).unwrap();
         Self { path, text }
@@ -311,7 +317,7 @@ fn the_front_page_is_short() {
 fn links_lead_to_files_and_headings() {
     let link = Regex::new(r"\]\(([^)]+)\)").unwrap();
     let mut broken = Vec::new();
-    for page in Page::all().into_iter().chain([Page::read(repository().join("CONTRIBUTING.md"))]) {
+    for page in Page::written_for_people() {
         for found in link.captures_iter(&page.text).map(|found| found[1].to_owned()) {
             if found.contains("://") {
                 continue;
@@ -340,7 +346,7 @@ fn anchors(path: &Path) -> BTreeSet<String> {
 #[test]
 fn sentences_are_short() {
     let mut long = String::new();
-    for page in Page::all().into_iter().chain([Page::read(repository().join("CONTRIBUTING.md"))]) {
+    for page in Page::written_for_people() {
         let passages = page.passages();
         let sentences = passages.iter().flat_map(|passage| {
             passage.split_inclusive([' ', '\n']).fold(vec![String::new()], |mut sentences, word| {
