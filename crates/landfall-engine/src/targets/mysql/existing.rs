@@ -26,7 +26,7 @@ pub(super) enum Found {
 
 /// Reads what the server says of `table`.
 pub(super) fn read(connection: &mut Connection, table: &Table) -> Result<Found> {
-    let doing = || format!("cannot read the form of the table {:?}", &*table.name);
+    let doing = || format!("cannot read the definition of the table {:?}", &*table.name);
     let folds = connection.server.folds_table_names;
     let sql = "SELECT table_name, table_type, coalesce(engine, 'unknown') FROM information_schema.tables
                WHERE table_schema = database() AND table_name = ?";

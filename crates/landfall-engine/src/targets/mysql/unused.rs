@@ -117,7 +117,7 @@ fn traits(connection: &mut Connection, name: &str) -> Result<String> {
 }
 
 fn reading(name: &str) -> String {
-    format!("cannot read the form of the table {name:?}")
+    format!("cannot read the definition of the table {name:?}")
 }
 
 fn text(name: &str) -> Value {

@@ -166,7 +166,7 @@ fn traits_of(session: &Session, connection: &mut Connection, name: &str) -> Resu
 }
 
 fn reading(name: &str) -> String {
-    format!("cannot read the form of the table {name:?}")
+    format!("cannot read the definition of the table {name:?}")
 }
 
 fn texts(connection: &mut Connection, sql: &str, parameters: &Parameters) -> Outcome<Vec<String>> {

@@ -80,7 +80,7 @@ fn traits(connection: &Connection, name: &str) -> Result<String> {
 }
 
 fn texts(connection: &Connection, sql: &str, name: &str) -> Result<Vec<String>> {
-    let doing = || format!("cannot read the form of the table {name:?}");
+    let doing = || format!("cannot read the definition of the table {name:?}");
     let mut statement = connection.prepare_cached(sql).context(doing)?;
     let rows = statement.query_map([name], |row| row.get(0)).context(doing)?;
     rows.collect::<rusqlite::Result<_>>().context(doing)
