@@ -69,7 +69,7 @@ impl Page {
 
     /// Those, and the pages whose commands are not run.
     fn written_for_people() -> Vec<Self> {
-        let others = ["CONTRIBUTING.md", "CHANGELOG.md", "examples/hr/README.md"]
+        let others = ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/hr/README.md"]
             .map(|name| Self::read(repository().join(name)));
         Self::all().into_iter().chain(others).collect()
     }
