@@ -58,6 +58,27 @@ fn a_database_of_before_learns_the_bytes_of_its_rejects(ground: &Ground) {
     drop(target);
     let own = ground.own();
     let is_mysql = ground.location().to_string().starts_with("mysql");
+    // The version after it.
+    let after = match own {
+        "landfall." => [
+            "DROP INDEX landfall.loads_source, landfall.loads_size, landfall.loads_digest, landfall.loads_replace, \
+             landfall.loads_resumable",
+            "ALTER TABLE landfall.loads DROP COLUMN origin",
+        ]
+        .to_vec(),
+        _ if is_mysql => ["ALTER TABLE landfall_loads DROP COLUMN origin, DROP INDEX landfall_loads_source, \
+             DROP INDEX landfall_loads_size, DROP INDEX landfall_loads_digest, DROP INDEX landfall_loads_mode"]
+        .to_vec(),
+        _ => [
+            "DROP INDEX landfall_loads_source",
+            "DROP INDEX landfall_loads_size",
+            "DROP INDEX landfall_loads_digest",
+            "DROP INDEX landfall_loads_replace",
+            "DROP INDEX landfall_loads_resumable",
+            "ALTER TABLE landfall_loads DROP COLUMN origin",
+        ]
+        .to_vec(),
+    };
     let index = match own {
         "landfall." => "DROP INDEX landfall.rejects_state",
         _ if is_mysql => "DROP INDEX landfall_rejects_state ON landfall_rejects",
@@ -65,10 +86,10 @@ fn a_database_of_before_learns_the_bytes_of_its_rejects(ground: &Ground) {
     };
     let column = format!("ALTER TABLE {own}rejects DROP COLUMN kept_bytes");
     let version = format!(
-        "DELETE FROM {own}migrations WHERE version = (SELECT v FROM (SELECT max(version) AS v FROM {own}migrations) AS m)"
+        "DELETE FROM {own}migrations
+         WHERE version >= (SELECT v FROM (SELECT max(version) - 1 AS v FROM {own}migrations) AS m)"
     );
-    let before = [index, &column, &version];
-    let mut ways = vec![before.to_vec()];
+    let mut ways = vec![[&after[..], &[index, &column, &version]].concat()];
     if is_mysql {
         ways.extend([vec![index, &version], vec![version.as_str()]]);
     }
