@@ -53,7 +53,7 @@ fn all_whole(session: &Session, connection: &mut Connection, tables: &[Table]) -
 }
 
 /// Whether any of `tables` is being built aside.
-fn any_built(session: &Session, connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+pub(super) fn any_built(session: &Session, connection: &mut Connection, tables: &[Table]) -> Result<bool> {
     for table in tables {
         let doing = || format!("cannot look for the table {:?}", &*table.name);
         if building::find(session, connection, &table.name, Lock::None).context(doing)?.is_some() {

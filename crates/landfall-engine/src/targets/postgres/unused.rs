@@ -9,6 +9,7 @@ use super::{
     failure::{Context as _, Outcome},
     own::Own,
     parameters::Parameters,
+    prepare::any_built,
     session::{Session, Use},
     untouched::traits,
 };
@@ -74,8 +75,9 @@ pub(super) fn unused(target: &Postgres, tables: &[Table]) -> Result<Vec<Table>> 
 pub(super) fn remove(target: &mut Postgres, tables: &[Table]) -> Result<()> {
     let whole = unused(target, tables)?;
     // Whoever removes something may write, so that Landfall's own tables are there.
-    let heaps = target.reading(|connection| stale_heaps(&target.session, connection, (tables, &whole), Lock::None))?;
-    if whole.is_empty() && heaps.is_empty() {
+    // What is being built is only looked at under the locks below: another process may finish it just now.
+    let is_building = target.reading(|connection| any_built(&target.session, connection, tables))?;
+    if whole.is_empty() && !is_building {
         return Ok(());
     }
     target.forget();
@@ -83,7 +85,7 @@ pub(super) fn remove(target: &mut Postgres, tables: &[Table]) -> Result<()> {
         let session = &target.session;
         session.lock(connection).context(|| DOING.into())?;
         let unused = made::unused(&mut Catalogue { session, connection, tables, has_own: true }, tables)?;
-        for heap in stale_heaps(session, connection, (tables, &unused), Lock::Alone)? {
+        for heap in stale_heaps(session, connection, tables, &unused)? {
             heap.remove(session, connection).context(|| DOING.into())?;
         }
         if !unused.is_empty() {
@@ -98,18 +100,21 @@ pub(super) fn remove(target: &mut Postgres, tables: &[Table]) -> Result<()> {
 fn stale_heaps(
     session: &Session,
     connection: &mut Connection,
-    (tables, unused): (&[Table], &[Table]),
-    lock: Lock,
+    tables: &[Table],
+    unused: &[Table],
 ) -> Result<Vec<Heap>> {
     let dialect = PostgresDialect { tables, schema: &session.settings.schema };
     let mut stale = Vec::new();
     for table in tables {
         let doing = || format!("cannot look for the table {:?}", &*table.name);
-        let Some(heap) = building::find(session, connection, &table.name, lock).context(doing)? else { continue };
+        let Some(heap) = building::find(session, connection, &table.name, Lock::Alone).context(doing)? else {
+            continue;
+        };
         let found = catalog::read(connection, &heap.place(session)).context(doing)?;
-        let fits = matches!(found, Found::Table(standing) if dialect.has_columns(table, &standing));
+        let Found::Table(standing) = found else { continue };
+        let fits = dialect.has_columns(table, &standing);
         let refers = table.schema.foreign_keys.iter().any(|key| unused.iter().any(|parent| parent.name == key.parent));
-        if (!fits || refers) && heap.is_empty(session, connection).context(doing)? {
+        if (!fits || refers) && !standing.existing.has_rows {
             stale.push(heap);
         }
     }
