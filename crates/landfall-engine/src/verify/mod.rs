@@ -119,7 +119,7 @@ pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Re
     let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
     let ledger = read.loads_of(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
     for (position, table) in project.tables().iter().enumerate() {
-        let loads = current(ledger.clone(), &table.name);
+        let loads = current(&ledger, &table.name);
         let requests = verify_requests(read, table, &loads, &mut verification)?;
         let updates = requests.counts.updated > 0 || loads.iter().any(|entry| entry.counts.updated > 0);
         let aside = read.is_aside(table)?;
@@ -312,7 +312,7 @@ fn verify_load(
             load.records = Some(recount.records);
             load.in_table = Some(recount.in_table);
             load.changed_since = Some(recount.changed);
-            if matches!(entry.state, LoadState::Running | LoadState::Stopped) {
+            if entry.state.is_resumable() {
                 load.note =
                     Some("it has not ended, and is counted as far as it has read: run the same command again".into());
             }

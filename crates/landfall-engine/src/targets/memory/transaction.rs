@@ -17,7 +17,7 @@ use super::{
 use crate::{
     document::{Document, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{LoadEntry, LoadId, LoadState},
+    ledger::{LoadEntry, LoadId},
     quarantine::{Closing, NewReject, RejectId},
     targets::{WriteBooks, parent_gone},
     timestamp,
@@ -281,9 +281,10 @@ impl Transaction for MemoryTransaction {
     }
 
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
-        let open = |held: &LoadEntry| matches!(held.state, LoadState::Running | LoadState::Stopped);
         let loads = Arc::make_mut(&mut self.state.loads);
-        let held = loads.iter_mut().find(|held| held.id == entry.id && held.position.offset == was_at && open(held));
+        let held = loads
+            .iter_mut()
+            .find(|held| held.id == entry.id && held.position.offset == was_at && held.state.is_resumable());
         if let Some(held) = held {
             go_on(held, entry);
             return Ok(());
