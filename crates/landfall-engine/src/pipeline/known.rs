@@ -50,14 +50,14 @@ pub(super) fn knowledge(
         let newest = newest_load(read, &resource.name, &source.name)?;
         return Ok((Knowledge::New, newest.map_or(0, |entry| entry.id)));
     }
-    let newest = newest_load(read, &resource.name, &source.name)?;
-    let known_to = newest.as_ref().map_or(0, |entry| entry.id);
+    let of_source = newest_first(read, resource, source)?;
+    let known_to = of_source.first().map_or(0, |entry| entry.id);
     let mut complete = Vec::new();
     if purpose == Purpose::GoesOn || !is_forced(resource, options) {
         complete = complete_loads(read, resource, source)?;
     }
     // Most often the source is new, and nothing more need be asked.
-    if newest.is_none() && complete.is_empty() {
+    if of_source.is_empty() && complete.is_empty() {
         return Ok((Knowledge::New, known_to));
     }
     let since = since_last_replace(read, &resource.name)?;
@@ -74,14 +74,8 @@ pub(super) fn knowledge(
             return Err(doubled(source, entry));
         }
     }
-    let interrupted = LoadFilter {
-        resumable: true,
-        after: since,
-        newest_first: true,
-        limit: Some(1),
-        ..LoadFilter::of_source(&resource.name, &source.name)
-    };
-    let Some(entry) = read.loads_of(&interrupted)?.pop() else { return Ok((Knowledge::New, known_to)) };
+    let interrupted = |entry: &LoadEntry| entry.id > since && entry.state.is_resumable();
+    let Some(entry) = of_source.into_iter().find(interrupted) else { return Ok((Knowledge::New, known_to)) };
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
         && is_alike(&entry, &rules, options)
@@ -172,6 +166,12 @@ pub(crate) fn current(entries: &[LoadEntry], table: &str) -> Vec<LoadEntry> {
     let mut entries: Vec<LoadEntry> = entries.iter().filter(|entry| entry.table == table).cloned().collect();
     let replaced = entries.iter().rposition(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
     entries.split_off(replaced.unwrap_or(0))
+}
+
+/// The loads of a source of this name, the newest first. One question for all: another process may end one of them between two, which
+/// would then look as if nobody had loaded the source.
+fn newest_first(read: &dyn Read, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
+    read.loads_of(&LoadFilter { newest_first: true, ..LoadFilter::of_source(&resource.name, &source.name) })
 }
 
 /// The complete loads of the same content, oldest first.
