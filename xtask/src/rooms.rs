@@ -13,6 +13,7 @@ const ENGINE: Rooms = Rooms {
     order: &[
         &["error"],
         &["timestamp", "csv_text", "rules_digest", "document", "origin"],
+        &["job"],
         &["ledger"],
         &["quarantine"],
         &["objects", "avro"],

@@ -130,6 +130,8 @@ pub enum TargetErrorKind {
     Mismatch,
     /// Another process goes on with the load.
     Overtaken,
+    /// Another worker has taken over the job that the work is a part of.
+    ClaimLost,
     /// What was sent ahead cannot stay; the load goes on from the ledger, in step.
     Again,
     /// The database wants another name or password, or does not let this user do what was asked for.

@@ -8,6 +8,7 @@ mod csv_text;
 pub mod document;
 mod error;
 pub mod init;
+pub mod job;
 pub mod ledger;
 pub mod link;
 pub mod objects;

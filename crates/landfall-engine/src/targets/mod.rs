@@ -6,6 +6,7 @@
 mod batch;
 mod books;
 mod cancel;
+mod jobs;
 mod kind;
 pub mod limits;
 mod memory;
@@ -32,6 +33,7 @@ use serde::Serialize;
 
 pub use books::{ReadBooks, WriteBooks};
 pub use cancel::Canceller;
+pub use jobs::{ReadJobs, WriteJobs};
 pub use kind::Kind;
 pub use memory::{Interference, Memory, MemoryOptions};
 pub use open::{Access, Location, open};
@@ -40,6 +42,7 @@ pub use snapshot::Snapshot;
 
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
+    job::JobClaim,
     ledger::{LoadEntry, LoadId},
     quarantine::{NewReject, RejectId},
 };
@@ -211,7 +214,7 @@ pub trait Read: ReadBooks {
 }
 
 /// A write transaction. Dropped without a commit, it leaves no trace.
-pub trait Transaction: Read + WriteBooks {
+pub trait Transaction: Read + WriteBooks + WriteJobs {
     /// Inserts the rows of `rows` at `selected` into `table`. Rows that a constraint of the database stops are returned,
     /// and the others stay. With [`Pace::Ahead`] the rows may be under way when this returns.
     fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
@@ -291,7 +294,7 @@ pub trait Transaction: Read + WriteBooks {
 }
 
 /// A database that rows go to.
-pub trait Target: Read {
+pub trait Target: Read + ReadJobs {
     /// Where it is, as the user wrote it, without secrets.
     fn location(&self) -> String;
 
@@ -371,6 +374,11 @@ pub trait Target: Read {
     fn may_insert(&self, _table: &Table) -> Result<bool> {
         Ok(true)
     }
+
+    /// From here on, each write transaction of this handle holds `claim` until it ends; none, if it works for no job. So a worker that
+    /// lost its job commits nothing more: [`transaction`](Self::transaction) fails with
+    /// [`TargetErrorKind::ClaimLost`](crate::TargetErrorKind).
+    fn commit_under(&mut self, claim: Option<JobClaim>);
 
     /// From here on `canceller` can stop what is read outside of transactions; nobody can where there is none.
     fn cancel_with(&mut self, _canceller: Option<&Arc<Canceller>>) {}

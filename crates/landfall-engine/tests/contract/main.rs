@@ -46,6 +46,7 @@ mod definitions;
 mod documents;
 mod filters;
 mod ground;
+mod jobs;
 mod kept_answers;
 mod keys;
 mod ledger;

@@ -7,13 +7,14 @@
 //! there first.
 
 mod database;
+mod jobs;
 mod options;
 mod quarantine;
 mod rows;
 mod state;
 mod transaction;
 
-use std::{cmp::Ordering, collections::HashSet, sync::Arc};
+use std::{cmp::Ordering, collections::HashSet, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use landfall_core::keys::Scalar;
@@ -26,14 +27,15 @@ use self::{
     transaction::MemoryTransaction,
 };
 use super::{
-    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, ReadBooks, RefusedRow, RowFilter, Snapshot, Table,
-    Target, Transaction, VisitRow,
+    Comparison, Condition, Difference, Fence, Pace, QueryRows, Read, ReadBooks, ReadJobs, RefusedRow, RowFilter,
+    Snapshot, Table, Target, Transaction, VisitRow,
     batch::{BatchBuilder, EachBatch, Foreign, shown},
     sql::made,
 };
 use crate::{
     document::{Document, DocumentFilter},
     error::{Error, Result, TargetError, TargetErrorKind},
+    job::{JobClaim, JobEntry, JobPage},
     ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
@@ -46,6 +48,8 @@ pub struct Memory {
     remote: bool,
     /// The tables that this handle is building.
     building: HashSet<Arc<str>>,
+    /// The job that this handle works for.
+    claim: Option<JobClaim>,
 }
 
 impl Default for Memory {
@@ -69,7 +73,7 @@ impl Memory {
 
     fn on(shared: Arc<Shared>) -> Self {
         let (handle, remote) = (shared.handle(), shared.lock().options.remote);
-        Self { shared, handle, remote, building: HashSet::new() }
+        Self { shared, handle, remote, building: HashSet::new(), claim: None }
     }
 
     /// What was committed, as this handle sees it: its own commits have come to their end.
@@ -246,6 +250,18 @@ macro_rules! read_through {
             }
         }
 
+        impl ReadJobs for $type {
+            fn jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>> {
+                self.view(|view| Ok(view.state.jobs.list(page)))
+            }
+            fn job(&self, id: &str) -> Result<Option<JobEntry>> {
+                self.view(|view| Ok(view.state.jobs.find(id)))
+            }
+            fn next_job_due(&self) -> Result<Option<Duration>> {
+                self.view(|view| Ok(view.state.jobs.next_due()))
+            }
+        }
+
         impl Read for $type {
             fn has_table(&self, table: &Table) -> Result<bool> {
                 self.view(|view| Ok(view.state.rows(&table.name).is_some()))
@@ -358,6 +374,10 @@ impl Target for Memory {
     fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
         let pace = if self.shared.lock().options.ahead == 0 { Pace::InStep } else { pace };
         let state = self.shared.begin(self.handle, pace == Pace::Ahead)?;
+        if let Some(Err(error)) = self.claim.as_ref().map(|claim| state.jobs.check(claim)) {
+            self.shared.end();
+            return Err(error);
+        }
         Ok(Box::new(MemoryTransaction {
             shared: self.shared.clone(),
             owner: self.handle,
@@ -370,6 +390,10 @@ impl Target for Memory {
             failure: None,
             meanwhile: Vec::new(),
         }))
+    }
+
+    fn commit_under(&mut self, claim: Option<JobClaim>) {
+        self.claim = claim;
     }
 
     fn settle(&mut self) -> Result<()> {

@@ -11,7 +11,9 @@ use landfall_core::{
 };
 
 use super::{
-    Difference, Table, mismatch,
+    Difference, Table,
+    jobs::Jobs,
+    mismatch,
     quarantine::Quarantine,
     rows::{Rows, key_of},
 };
@@ -29,6 +31,7 @@ pub(super) struct State {
     aside: BTreeMap<Arc<str>, Arc<Aside>>,
     pub(super) loads: Arc<Vec<LoadEntry>>,
     pub(super) documents: Arc<BTreeMap<(String, String), Document>>,
+    pub(super) jobs: Arc<Jobs>,
     pub(super) quarantine: Arc<Quarantine>,
 }
 

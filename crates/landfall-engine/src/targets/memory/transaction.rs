@@ -1,12 +1,14 @@
 //! A write transaction: a copy of the database that takes its place when it commits.
 
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
+use jiff::Timestamp;
 use landfall_core::{
     keys::{Scalar, ScalarRef, row_scalars},
     reject::CellError,
 };
+use serde_json::Value;
 
 use super::{
     Fence, Interference, Pace, RefusedRow, Table, Transaction,
@@ -17,9 +19,10 @@ use super::{
 use crate::{
     document::{Document, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
+    job::{JobClaim, JobEnd, JobEntry, NewJob},
     ledger::{LoadEntry, LoadId},
     quarantine::{Closing, NewReject, RejectId},
-    targets::{WriteBooks, parent_gone},
+    targets::{WriteBooks, WriteJobs, parent_gone},
     timestamp,
 };
 
@@ -206,6 +209,36 @@ impl WriteBooks for MemoryTransaction {
         let count = held.len();
         held.retain(|_, document| document.kind != kind || document.changed_at.as_str() >= before);
         Ok((count - held.len()) as u64)
+    }
+}
+
+impl WriteJobs for MemoryTransaction {
+    fn add_jobs(&mut self, jobs: &[NewJob]) -> Result<()> {
+        Arc::make_mut(&mut self.state.jobs).add(jobs)
+    }
+
+    fn take_job(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<JobEntry>> {
+        Ok(Arc::make_mut(&mut self.state.jobs).take(kinds, worker, lease))
+    }
+
+    fn renew_lease(&mut self, claim: &JobClaim, lease: Duration) -> Result<Option<bool>> {
+        Ok(Arc::make_mut(&mut self.state.jobs).renew(claim, lease))
+    }
+
+    fn note_request(&mut self, claim: &JobClaim, request: &Value) -> Result<bool> {
+        Ok(Arc::make_mut(&mut self.state.jobs).note_request(claim, request))
+    }
+
+    fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> Result<bool> {
+        Ok(Arc::make_mut(&mut self.state.jobs).end(claim, end))
+    }
+
+    fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
+        Ok(Arc::make_mut(&mut self.state.jobs).cancel(id))
+    }
+
+    fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {
+        Ok(Arc::make_mut(&mut self.state.jobs).forget(&timestamp::of(ended_before)))
     }
 }
 

@@ -6,9 +6,12 @@
 
 use mysql::{Error as Mysql, Value};
 
-use super::{commits::remove_stale, connection::Connection, failure::Context as _, lock::with_lock, rows::has_table};
+use super::{
+    commits::remove_stale, connection::Connection, failure::Context as _, lock::with_lock, own::Own, rows::has_table,
+};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
+    targets::sql::jobs,
     timestamp,
 };
 
@@ -103,7 +106,33 @@ const MIGRATIONS: &[&[&str]] = &[
         "CREATE INDEX landfall_loads_digest ON landfall_loads (table_name, source_digest)",
         "CREATE INDEX landfall_loads_mode ON landfall_loads (table_name, mode, state)",
     ],
+    &[
+        "CREATE TABLE IF NOT EXISTS landfall_jobs (
+        job_id VARCHAR(64) NOT NULL PRIMARY KEY,
+        kind VARCHAR(64) NOT NULL,
+        state VARCHAR(32) NOT NULL,
+        attempt BIGINT NOT NULL,
+        handed_back BIGINT NOT NULL,
+        is_cancelled BIGINT NOT NULL,
+        worker VARCHAR(255),
+        due_at BIGINT,
+        created_at VARCHAR(64) NOT NULL,
+        started_at VARCHAR(64),
+        ended_at VARCHAR(64),
+        body LONGBLOB NOT NULL,
+        KEY landfall_jobs_due (due_at, job_id),
+        KEY landfall_jobs_state (state, job_id),
+        KEY landfall_jobs_ended (ended_at)
+    ) {form}",
+        "CREATE TABLE IF NOT EXISTS landfall_job_claims (
+        job_id VARCHAR(64) NOT NULL PRIMARY KEY,
+        attempt BIGINT NOT NULL
+    ) {form}",
+    ],
 ];
+
+/// The version that has jobs: the tasks of older ones are documents.
+const VERSION_OF_JOBS: usize = 6;
 
 /// What the server says where an index or a column is there already; not all of them know `IF NOT EXISTS` for one.
 const THERE: [u16; 2] = [1060, 1061];
@@ -132,7 +161,10 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
                     outcome => drop(outcome.context(doing)?),
                 }
             }
-            let noted = vec![Value::Int(at), Value::Bytes(timestamp::now().into_bytes())];
+            if at == VERSION_OF_JOBS {
+                jobs::adopt_tasks(&Own::new(connection))?;
+            }
+            let noted = vec![Value::UInt(at as u64), Value::Bytes(timestamp::now().into_bytes())];
             connection.execute("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;
         }
         Ok(())

@@ -54,6 +54,7 @@ use super::{
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
+    job::JobClaim,
     ledger::{LoadEntry, LoadId},
     quarantine::NewReject,
 };
@@ -73,6 +74,8 @@ pub(crate) struct Mysql {
     flights: RefCell<VecDeque<(Flight, UnderWay)>>,
     /// Stops what is read.
     canceller: Option<Arc<Canceller>>,
+    /// The job that it works for.
+    claim: Option<JobClaim>,
 }
 
 impl Mysql {
@@ -94,6 +97,7 @@ impl Mysql {
             idle: RefCell::new(vec![connection]),
             flights: RefCell::new(VecDeque::new()),
             canceller: None,
+            claim: None,
         })
     }
 
@@ -290,7 +294,13 @@ impl Target for Mysql {
                 self.take()?
             }
         };
-        let work = Work::begin(connection, self.settings.clone(), fence)?;
+        let mut work = Work::begin(connection, self.settings.clone(), fence)?;
+        if let Some(claim) = &self.claim
+            && let Err(error) = sql::jobs::hold(&Own::new(&mut work.connection), claim)
+        {
+            self.give_back(work.roll_back());
+            return Err(error);
+        }
         Ok(Box::new(Writing::new(self, work, pace)))
     }
 
@@ -330,6 +340,10 @@ impl Target for Mysql {
 
     fn may_insert(&self, table: &Table) -> Result<bool> {
         self.ask(|connection| rows::may_insert(connection, table))
+    }
+
+    fn commit_under(&mut self, claim: Option<JobClaim>) {
+        self.claim = claim;
     }
 
     fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {

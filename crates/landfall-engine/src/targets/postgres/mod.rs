@@ -68,7 +68,10 @@ use super::{
     limits,
     sql::{self, OwnTables},
 };
-use crate::error::{Result, TargetError, TargetErrorKind};
+use crate::{
+    error::{Result, TargetError, TargetErrorKind},
+    job::JobClaim,
+};
 
 /// Transactions that may be under way at once.
 const MOST_LANES: usize = 2;
@@ -97,6 +100,8 @@ pub(crate) struct Postgres {
     owner: String,
     /// Stops what is read.
     canceller: Option<Arc<Canceller>>,
+    /// The job that it works for.
+    claim: Option<JobClaim>,
 }
 
 impl Postgres {
@@ -119,6 +124,7 @@ impl Postgres {
             is_current: access == Access::Write,
             owner: owner(),
             canceller: None,
+            claim: None,
         })
     }
 
@@ -309,7 +315,13 @@ impl Target for Postgres {
         while self.in_flight.borrow().len() >= MOST_LANES {
             self.settle_one()?;
         }
-        let worker = Worker::begin(&self.session, self.begun(Use::Write)?, pace)?;
+        let mut worker = Worker::begin(&self.session, self.begun(Use::Write)?, pace)?;
+        if let Some(claim) = &self.claim
+            && let Err(error) = sql::jobs::hold(&Own::new(&self.session, &mut worker.connection), claim)
+        {
+            self.keep(worker.undo());
+            return Err(error);
+        }
         Ok(Box::new(PostgresTransaction::new(self, Lane::new(worker), fence, pace)))
     }
 
@@ -340,6 +352,10 @@ impl Target for Postgres {
     fn may_insert(&self, table: &Table) -> Result<bool> {
         let place = self.place(&table.name);
         self.reading(|connection| rows::may_insert(connection, &place).context(|| reading(table)))
+    }
+
+    fn commit_under(&mut self, claim: Option<JobClaim>) {
+        self.claim = claim;
     }
 
     fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {

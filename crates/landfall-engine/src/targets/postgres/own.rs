@@ -21,7 +21,7 @@ use crate::{
     quarantine::{NewReject, Reject, RejectId, is_waiting},
     targets::{
         Table,
-        sql::{self, EachRow, Parameter, Row, Spelling, Stored, quarantine},
+        sql::{self, EachRow, Parameter, Row, Spelling, Stored, jobs, quarantine},
     },
     timestamp,
 };
@@ -129,7 +129,30 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX loads_replace ON own.loads (table_name, load_id) WHERE mode = 'replace';
     CREATE INDEX loads_resumable ON own.loads (table_name, load_id) WHERE state IN ('running', 'stopped');
 ",
+    "
+    CREATE TABLE own.jobs (
+        job_id text COLLATE \"C\" PRIMARY KEY,
+        kind text COLLATE \"C\" NOT NULL,
+        state text COLLATE \"C\" NOT NULL,
+        attempt bigint NOT NULL,
+        handed_back bigint NOT NULL,
+        is_cancelled bigint NOT NULL,
+        worker text COLLATE \"C\",
+        due_at bigint,
+        created_at text COLLATE \"C\" NOT NULL,
+        started_at text COLLATE \"C\",
+        ended_at text COLLATE \"C\",
+        body bytea NOT NULL
+    );
+    CREATE INDEX jobs_due ON own.jobs (due_at, job_id) WHERE due_at IS NOT NULL;
+    CREATE INDEX jobs_state ON own.jobs (state, job_id);
+    CREATE INDEX jobs_ended ON own.jobs (ended_at) WHERE ended_at IS NOT NULL;
+    CREATE TABLE own.job_claims (job_id text COLLATE \"C\" PRIMARY KEY, attempt bigint NOT NULL);
+",
 ];
+
+/// The version that has jobs: the tasks of older ones are documents.
+const VERSION_OF_JOBS: usize = 6;
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: one waits for the other.
 pub(super) fn migrate(session: &Session, connection: &mut Connection) -> Result<()> {
@@ -159,10 +182,13 @@ fn apply(session: &Session, connection: &mut Connection, from: Option<usize>) ->
         );
         connection.batch(&sql)?;
     }
-    for (at, statements) in (1_i64..).zip(MIGRATIONS).skip(from.unwrap_or(0)) {
+    for (at, statements) in (1..).zip(MIGRATIONS).skip(from.unwrap_or(0)) {
         connection.batch(&statements.replace("own.", &session.spelling.own))?;
+        if at == VERSION_OF_JOBS {
+            jobs::adopt_tasks(&Own::new(session, connection)).map_err(Failure::Taker)?;
+        }
         let sql = format!("INSERT INTO {} VALUES ($1, $2)", session.own("migrations"));
-        connection.execute(&sql, &Parameters::default().integer(at).text(&timestamp::now()))?;
+        connection.execute(&sql, &Parameters::default().integer(at as i64).text(&timestamp::now()))?;
     }
     Ok(())
 }

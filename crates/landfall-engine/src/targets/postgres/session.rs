@@ -184,6 +184,9 @@ fn spelling(own: &str) -> Spelling {
         integer: "bigint",
         // An entry of an index has its bounds, and a name has none.
         source_is: "left(source, 256) = left(?, 256) AND source = ?",
+        now: "CAST(extract(epoch FROM pg_catalog.statement_timestamp()) * 1000 AS bigint)",
+        for_update_if_free: " FOR UPDATE SKIP LOCKED",
+        for_share: " FOR SHARE",
         // JSON may have a NUL in it, text may not.
         errors: r"pg_catalog.json_array_elements(pg_catalog.replace(r.errors, '\u0000', '\ufffd')::json) AS e (value)",
         code: "((e.value ->> 'code') COLLATE \"C\")",

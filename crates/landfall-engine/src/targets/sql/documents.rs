@@ -98,13 +98,21 @@ pub(in crate::targets) fn add(connection: &dyn Connection, documents: &[NewDocum
                 ]
             })
             .collect();
-        match connection.execute(&sql, &values) {
-            Ok(added) if added == count as u64 => {}
-            Err(Error::Target(error)) if error.kind != TargetErrorKind::Constraint => return Err(error.into()),
-            Ok(_) | Err(_) => return Err(taken()),
-        }
+        insert_once(connection, &sql, &values, count as u64)?;
     }
     Ok(())
+}
+
+/// Runs an `INSERT` of `count` rows whose keys must be free.
+///
+/// # Errors
+/// [`TargetErrorKind::Overtaken`] if one of them is taken.
+pub(super) fn insert_once(connection: &dyn Connection, sql: &str, values: &[Parameter<'_>], count: u64) -> Result<()> {
+    match connection.execute(sql, values) {
+        Ok(added) if added == count => Ok(()),
+        Err(Error::Target(error)) if error.kind != TargetErrorKind::Constraint => Err(error.into()),
+        Ok(_) | Err(_) => Err(taken()),
+    }
 }
 
 fn taken() -> Error {

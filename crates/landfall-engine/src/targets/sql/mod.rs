@@ -8,6 +8,7 @@ pub(super) mod compare;
 pub(super) mod documents;
 pub(super) mod existing;
 pub(super) mod followers;
+pub(super) mod jobs;
 pub(super) mod ledger;
 pub(super) mod made;
 pub(super) mod quarantine;
@@ -68,6 +69,12 @@ pub(super) struct Spelling {
     pub(super) integer: &'static str,
     /// The condition that a load's source is called `?`, as the index on it says it; each `?` stands for the same name.
     pub(super) source_is: &'static str,
+    /// The time now by the database's clock, in milliseconds since 1970; the same within a statement, so that an index serves.
+    pub(super) now: &'static str,
+    /// What stands behind a query that locks the rows which it reads for a writer, and leaves out those that others have locked.
+    pub(super) for_update_if_free: &'static str,
+    /// What stands behind a query that keeps others from changing the rows which it reads until the transaction ends.
+    pub(super) for_share: &'static str,
     /// The rows of the JSON array in `r.errors`, as a table `e`.
     pub(super) errors: &'static str,
     /// Code, field and value of a row of that table.

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::failure::Context as _;
+use super::{failure::Context as _, own::Own};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
+    targets::sql::jobs,
     timestamp,
 };
 
@@ -94,7 +95,30 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX landfall_loads_replace ON landfall_loads (table_name, load_id) WHERE mode = 'replace';
     CREATE INDEX landfall_loads_resumable ON landfall_loads (table_name, load_id) WHERE state IN ('running', 'stopped');
 ",
+    "
+    CREATE TABLE landfall_jobs (
+        job_id TEXT PRIMARY KEY NOT NULL,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        handed_back INTEGER NOT NULL,
+        is_cancelled INTEGER NOT NULL,
+        worker TEXT,
+        due_at INTEGER,
+        created_at TEXT NOT NULL,
+        started_at TEXT,
+        ended_at TEXT,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX landfall_jobs_due ON landfall_jobs (due_at, job_id) WHERE due_at IS NOT NULL;
+    CREATE INDEX landfall_jobs_state ON landfall_jobs (state, job_id);
+    CREATE INDEX landfall_jobs_ended ON landfall_jobs (ended_at) WHERE ended_at IS NOT NULL;
+    CREATE TABLE landfall_job_claims (job_id TEXT PRIMARY KEY NOT NULL, attempt INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+",
 ];
+
+/// The version that has jobs: the tasks of older ones are documents.
+const VERSION_OF_JOBS: usize = 6;
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the
 /// statements are one write transaction.
@@ -114,6 +138,9 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
     let from = version(&transaction, location)?;
     for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
         transaction.execute_batch(statements).context(doing)?;
+        if at == VERSION_OF_JOBS {
+            jobs::adopt_tasks(&Own(&transaction))?;
+        }
         transaction
             .execute("INSERT INTO landfall_migrations VALUES (?, ?)", params![at, timestamp::now()])
             .context(doing)?;

@@ -41,6 +41,7 @@ use super::{
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
+    job::JobClaim,
     ledger::{LoadEntry, LoadId},
     quarantine::NewReject,
 };
@@ -70,6 +71,8 @@ pub(crate) struct Sqlite {
     file: Option<(u64, u64)>,
     /// Whether a table has foreign keys that the pipeline does not know, so that SQLite has to check them.
     other_foreign_keys: bool,
+    /// The job that it works for.
+    claim: Option<JobClaim>,
 }
 
 impl Sqlite {
@@ -87,8 +90,15 @@ impl Sqlite {
         }
         .context(|| format!("cannot open the database {location}"))?;
         let statements = Statements::default();
-        let mut target =
-            Self { connection, location, statements, cancel_guard: None, file: None, other_foreign_keys: false };
+        let mut target = Self {
+            connection,
+            location,
+            statements,
+            cancel_guard: None,
+            file: None,
+            other_foreign_keys: false,
+            claim: None,
+        };
         target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
         if access == Access::Write {
             migrations::apply(&mut target.connection, &target.location)?;
@@ -238,6 +248,9 @@ impl Target for Sqlite {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| failure(&error, &format!("cannot write to the database {}", self.location)))?;
+        if let Some(claim) = &self.claim {
+            sql::jobs::hold(&Own(&transaction), claim)?;
+        }
         Ok(Box::new(SqliteTransaction { transaction, statements: &self.statements }))
     }
 
@@ -276,6 +289,10 @@ impl Target for Sqlite {
 
     fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
         unused::remove(&mut self.connection, tables)
+    }
+
+    fn commit_under(&mut self, claim: Option<JobClaim>) {
+        self.claim = claim;
     }
 
     fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {

@@ -1,0 +1,129 @@
+//! The queue of jobs, which a target keeps in Landfall's own tables.
+//!
+//! As with the books, a database that speaks SQL writes none of this itself: whatever reaches Landfall's own tables has the jobs.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::sql::{OwnTables, WritesOwnTables, jobs};
+use crate::{
+    error::Result,
+    job::{JobClaim, JobEnd, JobEntry, JobFilter, JobPage, NewJob},
+    timestamp,
+};
+
+/// The jobs as they can be read, within a transaction or outside one.
+pub trait ReadJobs {
+    /// A page of jobs, the newest first.
+    fn jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>>;
+
+    /// The job called `id`.
+    fn job(&self, id: &str) -> Result<Option<JobEntry>>;
+
+    /// How long it takes until a job may be taken, by the database's clock: zero if one is due. None if no job waits or runs.
+    fn next_job_due(&self) -> Result<Option<Duration>>;
+
+    /// Hands the jobs that `filter` wants to `visit`, the newest first, until it wants no more. Few of them are in memory at once:
+    /// one that rows were sent for has an answer of many bytes.
+    ///
+    /// # Errors
+    /// A target that cannot be read, and those of `visit`.
+    fn visit_jobs(&self, filter: &JobFilter, visit: &mut dyn FnMut(JobEntry) -> Result<ControlFlow<()>>) -> Result<()> {
+        const JOBS_AT_ONCE: u64 = 8;
+        let mut page = JobPage { state: filter.state, before: filter.before.clone(), limit: JOBS_AT_ONCE };
+        let mut left = filter.limit;
+        while left > 0 {
+            let entries = self.jobs(&page)?;
+            let is_last = (entries.len() as u64) < JOBS_AT_ONCE;
+            page.before = entries.last().map(|last| last.id.clone());
+            for entry in entries {
+                if left == 0 || !filter.wants(&entry) {
+                    continue;
+                }
+                left -= 1;
+                if visit(entry)?.is_break() {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The jobs as a write transaction changes them.
+pub trait WriteJobs: ReadJobs {
+    /// Stores new jobs, which may be taken at once.
+    ///
+    /// # Errors
+    /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) if there is one of the same name.
+    fn add_jobs(&mut self, jobs: &[NewJob]) -> Result<()>;
+
+    /// Takes the job of one of `kinds` that was due first: one that waits, or one whose lease is over. `worker` has it for the time of
+    /// `lease`, by the database's clock. None if no such job is due, or a transaction of its worker is under way.
+    fn take_job(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<JobEntry>>;
+
+    /// Gives a claim a new lease from now on; whether somebody wants the job to end. None if the claim is lost.
+    fn renew_lease(&mut self, claim: &JobClaim, lease: Duration) -> Result<Option<bool>>;
+
+    /// Gives the job of a claim another request; whether the claim was good.
+    fn note_request(&mut self, claim: &JobClaim, request: &Value) -> Result<bool>;
+
+    /// Ends the attempt of a claim; whether the claim was good.
+    fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> Result<bool>;
+
+    /// Notes that somebody wants a job to end; one that was never begun ends at once. The job as it is afterwards; one that had ended
+    /// is as it was.
+    fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>>;
+
+    /// Takes jobs away that ended before `ended_before`, at most a thousand; their names.
+    fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>>;
+}
+
+impl<T: OwnTables> ReadJobs for T {
+    fn jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>> {
+        self.own(|own| jobs::list(own, page))
+    }
+
+    fn job(&self, id: &str) -> Result<Option<JobEntry>> {
+        self.own(|own| jobs::find(own, id))
+    }
+
+    fn next_job_due(&self) -> Result<Option<Duration>> {
+        self.own(|own| jobs::next_due(own))
+    }
+}
+
+impl<T: WritesOwnTables> WriteJobs for T {
+    fn add_jobs(&mut self, jobs: &[NewJob]) -> Result<()> {
+        self.own(|own| jobs::add(own, jobs))
+    }
+
+    fn take_job(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<JobEntry>> {
+        self.own(|own| jobs::take(own, kinds, worker, lease))
+    }
+
+    fn renew_lease(&mut self, claim: &JobClaim, lease: Duration) -> Result<Option<bool>> {
+        self.own(|own| jobs::renew(own, claim, lease))
+    }
+
+    fn note_request(&mut self, claim: &JobClaim, request: &Value) -> Result<bool> {
+        self.own(|own| jobs::note_request(own, claim, request))
+    }
+
+    fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> Result<bool> {
+        self.own(|own| jobs::end(own, claim, end))
+    }
+
+    fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
+        self.own(|own| jobs::cancel(own, id))
+    }
+
+    fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {
+        self.own(|own| jobs::forget(own, &timestamp::of(ended_before)))
+    }
+}
