@@ -12,6 +12,7 @@ const ENGINE: Rooms = Rooms {
     source: "crates/landfall-engine/src",
     order: &[
         &["error"],
+        &["public_error"],
         &["timestamp", "csv_text", "rules_digest", "document", "origin"],
         &["job"],
         &["ledger"],

@@ -60,8 +60,8 @@ pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, Silent, Stag
 pub use replace::{Refusal, RefusalReason};
 pub use retry::{MendedFile, Retry, discard, discard_with, retry, retry_with};
 pub use rows::{
-    RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest, answer_document, forget_answers,
-    stored_answer, take_rows,
+    RequestKey, RowBatch, RowRules, RowsAnswer, RowsForm, RowsLoad, RowsOutcome, RowsReply, RowsRequest,
+    answer_document, describe_row_limit, forget_answers, quarantine_full, read_rows, stored_answer, take_rows,
 };
 
 pub(crate) use adopt::pages;

@@ -8,7 +8,7 @@ use axum::{
 };
 use landfall_engine::{
     ledger::OnConflict,
-    pipeline::{RowBatch, RowsAnswer},
+    pipeline::{RowBatch, RowsAnswer, RowsForm, RowsReply, quarantine_full, read_rows},
     task::Task,
 };
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::{
     call::Call,
     once::InFlight,
     problem::{Kind, Outcome, Problem},
-    rows::{Asked, Form, RequestName, answered, batches, quarantine_full},
+    rows::{Asked, RequestName},
     service::Service,
     tasks::accept,
     uploads::Incoming,
@@ -32,7 +32,7 @@ pub(super) const KIND: &str = "rows";
 pub(super) struct RowsWork {
     /// The table; none where the body names several.
     pub(super) table: Option<String>,
-    pub(super) form: Form,
+    pub(super) form: RowsForm,
     pub(super) on_conflict: OnConflict,
     pub(super) atomic: bool,
     pub(super) dry_run: bool,
@@ -78,25 +78,23 @@ pub(super) async fn take(
         Some(name) => Some(position_of(name).ok_or_else(|| Problem::not_found("table"))?),
         None => None,
     };
-    let batches = batches(rules, table, work.form, bytes, usize::MAX, &position_of)?;
+    let batches = read_rows(rules, table, work.form, bytes, usize::MAX, &position_of)?;
     let asked = Asked { on_conflict: work.on_conflict, atomic: work.atomic, dry_run: work.dry_run };
     let name = blake3::hash(format!("task\0{id}").as_bytes()).to_hex().to_string();
     let key = RequestName { digest: name.clone(), name };
     let request = asked.request(batches, Some(key), table.is_some());
-    let (status, body) = match service.desk.take(request).await? {
+    let reply = match service.desk.take(request).await? {
         RowsAnswer::Done(outcome) => {
             if !work.dry_run {
                 service.metrics.rows(&outcome);
             }
-            answered(&outcome, table.is_some(), work.dry_run)
+            RowsReply::new(&outcome, table.is_some(), work.dry_run)
         }
         RowsAnswer::Repeated(stored) => {
-            let text = String::from_utf8(stored).unwrap_or_default();
-            let (status, body) = text.split_at_checked(3).unwrap_or(("500", "null"));
-            (status.parse().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body.to_owned())
+            RowsReply::parse(&stored).unwrap_or_else(|| RowsReply { status: 500, body: Value::Null })
         }
-        RowsAnswer::QuarantineFull => return Err(quarantine_full()),
+        RowsAnswer::QuarantineFull => return Err(quarantine_full().into()),
         RowsAnswer::OtherRequest => return Err(Problem::new(Kind::INTERNAL, "another task has this name")),
     };
-    Ok((status, serde_json::from_str(&body).unwrap_or_default()))
+    Ok((StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), reply.body))
 }

@@ -5,7 +5,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use landfall_engine::{Error, StorageErrorKind, TargetErrorKind};
+use landfall_engine::{Error, PublicError, PublicErrorCode};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 /// What a handler gives back.
@@ -77,6 +78,26 @@ kinds! {
     NO_SPACE = 507 "no-space" "No space is left for files";
 }
 
+impl Kind {
+    /// The kind of problem that a code of the engine is.
+    const fn of_code(code: PublicErrorCode) -> Self {
+        match code {
+            PublicErrorCode::NotJson => Self::NOT_JSON,
+            PublicErrorCode::NotUtf8 => Self::NOT_UTF8,
+            PublicErrorCode::NotFound => Self::NOT_FOUND,
+            PublicErrorCode::Conflict => Self::CONFLICT,
+            PublicErrorCode::ContentTooLarge => Self::TOO_LARGE,
+            PublicErrorCode::TooManyRows => Self::TOO_MANY_ROWS,
+            PublicErrorCode::WrongShape => Self::WRONG_SHAPE,
+            PublicErrorCode::Internal => Self::INTERNAL,
+            PublicErrorCode::Database => Self::DATABASE,
+            PublicErrorCode::Storage => Self::STORAGE,
+            PublicErrorCode::QuarantineFull => Self::QUARANTINE_FULL,
+            PublicErrorCode::NoSpace => Self::NO_SPACE,
+        }
+    }
+}
+
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), offset: None, retry_after: None }
@@ -108,12 +129,6 @@ impl Problem {
         self
     }
 
-    /// The problem is at this place of the body.
-    pub(super) fn at(mut self, offset: usize) -> Self {
-        self.offset = Some(offset as u64);
-        self
-    }
-
     /// Whether the same may succeed later without anybody's doing.
     pub(super) fn comes_back(&self) -> bool {
         self.retry_after.is_some()
@@ -130,51 +145,24 @@ impl Problem {
         Value::Object(body)
     }
 
-    /// What became of the engine's work, told without its words, which may name tables, files or SQL; those go to the log.
+    /// What stopped the engine's work, as a client may know it.
     pub(crate) fn of_engine(error: &Error) -> Self {
-        if let Error::Storage(storage) = error {
-            tracing::warn!(error = %storage, kind = ?storage.kind, "object storage stopped a request");
-            let problem =
-                Self::new(Kind::STORAGE, "the storage of the backups cannot be used; the service's log says more");
-            return if storage.kind == StorageErrorKind::Lost { problem.after(5) } else { problem };
-        }
-        if let Error::File { cause, .. } = error
-            && cause.kind() == std::io::ErrorKind::StorageFull
-        {
-            let detail =
-                "the service has no space left for this answer; take those that are under way first, or ask for less";
-            return Self::new(Kind::NO_SPACE, detail).after(10);
-        }
-        let Error::Target(target) = error else {
-            tracing::error!(%error, "a request failed");
-            return Self::new(Kind::INTERNAL, "the request failed by a mistake of the service; its log says more");
-        };
-        tracing::warn!(error = %target, kind = ?target.kind, "the database stopped a request");
-        match target.kind {
-            TargetErrorKind::Statement | TargetErrorKind::Mismatch | TargetErrorKind::NewerVersion => {
-                Self::new(Kind::INTERNAL, "the database refused what was asked of it; the service's log says more")
-            }
-            TargetErrorKind::Full => Self::new(Kind::DATABASE, "the database has no space left").after(60),
-            TargetErrorKind::Locked | TargetErrorKind::Again | TargetErrorKind::Overtaken => {
-                Self::new(Kind::DATABASE, "another program holds the database; nothing of the request was done")
-                    .after(1)
-            }
-            TargetErrorKind::Constraint => {
-                Self::new(Kind::CONFLICT, "rows that this request needs were changed meanwhile; send it again").after(1)
-            }
-            TargetErrorKind::ReadOnly => {
-                let detail = "the database takes no changes: it is read-only; nothing of the request was done";
-                Self::new(Kind::DATABASE, detail).after(60)
-            }
-            TargetErrorKind::Denied => {
-                let detail = "the database does not let the service do this: its user lacks a right; the service's log says more";
-                Self::new(Kind::DATABASE, detail).after(60)
-            }
-            TargetErrorKind::Unavailable => {
-                Self::new(Kind::DATABASE, "the database cannot be used now; the service's log says more").after(5)
-            }
-            _ => Self::new(Kind::DATABASE, "the database cannot be reached").after(5),
-        }
+        PublicError::describe(error).into()
+    }
+}
+
+impl From<PublicError> for Problem {
+    fn from(error: PublicError) -> Self {
+        let PublicError { code, detail, offset, retry_after } = error;
+        Self { kind: Kind::of_code(code), detail, offset, retry_after }
+    }
+}
+
+/// The problem of a job, as it is stored, as a client sees it. Older versions stored what the client saw.
+pub(super) fn render_stored_problem(stored: Value) -> Value {
+    match PublicError::deserialize(&stored) {
+        Ok(error) => Problem::from(error).body(),
+        Err(_) => stored,
     }
 }
 
@@ -198,5 +186,44 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client tells by the code what happened, and the code is the last part of the problem's type.
+    #[test]
+    fn codes_of_the_engine_are_names_of_problems() {
+        use PublicErrorCode::{
+            Conflict, ContentTooLarge, Database, Internal, NoSpace, NotFound, NotJson, NotUtf8, QuarantineFull,
+            Storage, TooManyRows, WrongShape,
+        };
+        let codes = [
+            Conflict,
+            ContentTooLarge,
+            Database,
+            Internal,
+            NoSpace,
+            NotFound,
+            NotJson,
+            NotUtf8,
+            QuarantineFull,
+            Storage,
+            TooManyRows,
+            WrongShape,
+        ];
+        for code in codes {
+            assert_eq!(json!(code), json!(Kind::of_code(code).name));
+        }
+    }
+
+    #[test]
+    fn a_stored_problem_is_shown_whatever_version_stored_it() {
+        let shown = Problem::new(Kind::CONFLICT, "no").body();
+        assert_eq!(render_stored_problem(json!(PublicError::new(PublicErrorCode::Conflict, "no"))), shown);
+        assert_eq!(render_stored_problem(shown.clone()), shown);
+        assert_eq!(render_stored_problem(Value::Null), Value::Null);
     }
 }

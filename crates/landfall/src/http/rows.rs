@@ -1,17 +1,14 @@
 //! `POST /v1/tables/{table}/rows` and `POST /v1/rows`.
 
 use axum::http::{HeaderValue, StatusCode, header};
-use landfall_core::{
-    decode::json::{JsonError, JsonErrorKind, tables},
-    reject::CellError,
-};
 use landfall_engine::{
-    Error,
-    ledger::{Counts, OnConflict},
-    pipeline::{RequestKey, RowBatch, RowRules, RowsAnswer, RowsLoad, RowsOutcome, RowsRequest},
+    ledger::OnConflict,
+    pipeline::{
+        RequestKey, RowBatch, RowsAnswer, RowsForm, RowsReply, RowsRequest, describe_row_limit, quarantine_full,
+        read_rows,
+    },
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     body::{media_type, refuse_other_encodings},
@@ -19,7 +16,7 @@ use super::{
     later::{RowsWork, accept_rows, is_preferred},
     once::InFlight,
     problem::{Kind, Outcome, Problem},
-    values::of_text,
+    values::{of_text, respond},
 };
 
 /// Bodies up to this many bytes are read where the request is; longer ones on threads that may block.
@@ -27,15 +24,6 @@ const SMALL: usize = 32 << 10;
 
 /// The most bytes of an Idempotency-Key.
 const KEY_BYTES: usize = 255;
-
-/// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Form {
-    Json,
-    JsonLines,
-    Csv,
-}
 
 /// Rows for one table.
 pub(super) async fn into_table(call: Call) -> Outcome {
@@ -52,7 +40,7 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     let asked = Asked::of(&call)?;
     let key = RequestName::of(&call)?;
     let form = form(&call)?;
-    if table.is_none() && form != Form::Json {
+    if table.is_none() && form != RowsForm::Json {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "rows for several tables are sent as application/json"));
     }
     let body = call.body(call.service.api.max_body).await?;
@@ -65,11 +53,11 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
             let found = tables.iter().position(|table| *table.name == *name);
             found.filter(|_| caller.sees_table(name))
         };
-        batches(&service.rules, table, form, bytes, most, &position_of)
+        Ok(read_rows(&service.rules, table, form, bytes, most, &position_of)?)
     });
     let batches = batches.await?;
     if batches.iter().all(|batch| batch.rows() == 0) {
-        return Err(Problem::new(Kind::NO_ROWS, limit_words("there is no row", most)));
+        return Err(Problem::new(Kind::NO_ROWS, describe_row_limit("there is no row", most)));
     }
     let in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
     if let Some(bytes) = later {
@@ -81,38 +69,6 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     let answer = take(&call, asked, batches, key, table.is_some()).await;
     drop(in_flight);
     answer
-}
-
-/// The rows of a body: for the table at a position, or for the tables that it names.
-pub(super) fn batches(
-    rules: &RowRules,
-    table: Option<usize>,
-    form: Form,
-    bytes: Vec<u8>,
-    most: usize,
-    position_of: &dyn Fn(&str) -> Option<usize>,
-) -> Outcome<Vec<RowBatch>> {
-    if let Some(position) = table {
-        return batch(rules, position, form, bytes, most).map(|batch| vec![batch]);
-    }
-    let text = text(bytes)?;
-    let mut left = most;
-    let mut batches = Vec::new();
-    let mut wanted = Vec::new();
-    // All names are looked at before any row is.
-    for (name, range) in tables(&text).map_err(|error| of_json(&error))? {
-        let position = position_of(&name).ok_or_else(|| {
-            let name: String = name.chars().take(80).collect();
-            Problem::new(Kind::WRONG_SHAPE, format!("there is no table {name:?}"))
-        })?;
-        wanted.push((position, range));
-    }
-    for (position, range) in wanted {
-        let batch = rules.json(position, text[range].to_owned(), left).map_err(|error| too_many(&error, most))?;
-        left -= batch.rows();
-        batches.push(batch);
-    }
-    Ok(batches)
 }
 
 /// What is asked of rows.
@@ -141,10 +97,7 @@ impl Asked {
         let key = key.map(|RequestName { name, digest }| RequestKey {
             name,
             digest,
-            render: Box::new(move |outcome| {
-                let (status, body) = answered(outcome, single, dry_run);
-                [status.as_str().as_bytes(), body.as_bytes()].concat()
-            }),
+            render: Box::new(move |outcome| RowsReply::new(outcome, single, dry_run).to_bytes()),
         });
         RowsRequest { batches, on_conflict, atomic, dry_run, source: "rows".into(), key }
     }
@@ -187,14 +140,14 @@ fn key(call: &Call) -> Outcome<Option<String>> {
     Ok(Some(bare.to_owned()))
 }
 
-fn form(call: &Call) -> Outcome<Form> {
+fn form(call: &Call) -> Outcome<RowsForm> {
     refuse_other_encodings(&call.headers)?;
     match media_type(&call.headers).as_deref() {
-        None | Some("application/json") => Ok(Form::Json),
+        None | Some("application/json") => Ok(RowsForm::Json),
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/jsonlines") => {
-            Ok(Form::JsonLines)
+            Ok(RowsForm::JsonLines)
         }
-        Some("text/csv") => Ok(Form::Csv),
+        Some("text/csv") => Ok(RowsForm::Csv),
         Some(_) => {
             let detail = "rows are sent with the Content-Type application/json, application/x-ndjson or text/csv (with curl: \
                           --json)";
@@ -227,55 +180,6 @@ async fn off_the_loop<R: Send + 'static>(
     done.unwrap_or_else(|_| Err(Problem::new(Kind::INTERNAL, "the service could not read the body")))
 }
 
-fn text(bytes: Vec<u8>) -> Outcome<String> {
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        Problem::new(Kind::NOT_UTF8, format!("byte {} of the body does not belong in UTF-8", offset + 1)).at(offset)
-    })
-}
-
-fn batch(rules: &RowRules, position: usize, form: Form, bytes: Vec<u8>, most: usize) -> Outcome<RowBatch> {
-    let batch = match form {
-        Form::Json => rules.json(position, text(bytes)?, most).map_err(|error| of_json(&error))?,
-        Form::JsonLines => rules.json_lines(position, text(bytes)?, most).map_err(|error| of_json(&error))?,
-        Form::Csv => rules.csv(position, &bytes, None).map_err(|error| match error {
-            Error::Source { reason, .. } => Problem::new(Kind::WRONG_SHAPE, reason),
-            other => other.into(),
-        })?,
-    };
-    if batch.rows() > most {
-        return Err(Problem::new(Kind::TOO_MANY_ROWS, limit_words(&format!("there are {} rows", batch.rows()), most)));
-    }
-    Ok(batch)
-}
-
-fn limit_words(found: &str, most: usize) -> String {
-    format!("{found}; one request takes 1 to {most}: send more of them in several requests")
-}
-
-fn of_json(error: &JsonError) -> Problem {
-    let detail = format!("{} (byte {})", error.reason, error.offset + 1);
-    let kind = match error.kind {
-        JsonErrorKind::Syntax | JsonErrorKind::TooDeep => Kind::NOT_JSON,
-        JsonErrorKind::Shape => Kind::WRONG_SHAPE,
-        JsonErrorKind::TooMany => {
-            return Problem::new(
-                Kind::TOO_MANY_ROWS,
-                format!("{}, the most that one request takes; send them in several", error.reason),
-            );
-        }
-    };
-    Problem::new(kind, detail).at(error.offset)
-}
-
-/// The error of one of several tables: the limit is on their sum.
-fn too_many(error: &JsonError, most: usize) -> Problem {
-    if error.kind != JsonErrorKind::TooMany {
-        return of_json(error);
-    }
-    Problem::new(Kind::TOO_MANY_ROWS, limit_words(&format!("there are more than {most} rows in all"), most))
-}
-
 /// Hands the rows over and answers.
 async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> Outcome {
     let request = asked.request(batches, key, single);
@@ -284,8 +188,8 @@ async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<Req
             if !asked.dry_run {
                 call.service.metrics.rows(&outcome);
             }
-            let (status, body) = answered(&outcome, single, asked.dry_run);
-            Ok(of_text(status, body))
+            let RowsReply { status, body } = RowsReply::new(&outcome, single, asked.dry_run);
+            Ok(respond(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), &body))
         }
         other => repeated(other),
     }
@@ -294,7 +198,7 @@ async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<Req
 /// The answer to a request that was sent before, under the same key.
 pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
     if answer == RowsAnswer::QuarantineFull {
-        return Err(quarantine_full());
+        return Err(quarantine_full().into());
     }
     let RowsAnswer::Repeated(stored) = answer else {
         let detail = "another request had this Idempotency-Key; give each request a key of its own";
@@ -309,64 +213,10 @@ pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
     Ok(response)
 }
 
-/// The problem where the rejects of a request have no room.
-pub(super) fn quarantine_full() -> Problem {
-    let detail = "some of the rows break rules, and there is no room for more rejects: those that are open have as many bytes as \
-                  load.maxProjectRejectBytes allows. Nothing of the request was done. Mend or discard rejects, or send only rows \
-                  that break no rule";
-    Problem::new(Kind::QUARANTINE_FULL, detail).after(60)
-}
-
 /// Where that is which an answer tells to have been made: a task, or an export.
 fn place_of(status: StatusCode, body: &[u8]) -> Option<String> {
     let body: Value = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
         .then(|| serde_json::from_slice(body).ok())
         .flatten()?;
     body.pointer("/links/self").or_else(|| body.get("url")).and_then(Value::as_str).map(str::to_owned)
-}
-
-/// The status and body of the answer. A trial has made nothing, whatever would pass.
-pub(super) fn answered(outcome: &RowsOutcome, single: bool, dry_run: bool) -> (StatusCode, String) {
-    let mut sum = Counts::default();
-    outcome.loads.iter().for_each(|load| sum += load.counts);
-    let status = match sum.rejected {
-        0 if !dry_run => StatusCode::CREATED,
-        0 => StatusCode::OK,
-        some if some < sum.read => StatusCode::OK,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    let body = match &outcome.loads[..] {
-        [load] if single => of_load(load),
-        loads => {
-            let mut body = json!({
-                "read": sum.read, "inserted": sum.inserted, "updated": sum.updated, "unchanged": sum.unchanged,
-                "rejected": sum.rejected,
-            });
-            let errors = loads
-                .iter()
-                .flat_map(|load| load.errors.iter().map(|(row, error)| of_error(Some(&load.table), *row, error)));
-            body["errors"] = errors.collect();
-            body["tables"] =
-                loads.iter().map(|load| (load.table.clone(), of_load(load))).collect::<serde_json::Map<_, _>>().into();
-            body
-        }
-    };
-    (status, body.to_string())
-}
-
-fn of_load(load: &RowsLoad) -> Value {
-    let RowsLoad { load, counts, errors, .. } = load;
-    json!({
-        "load_id": load, "read": counts.read, "inserted": counts.inserted, "updated": counts.updated,
-        "unchanged": counts.unchanged, "rejected": counts.rejected,
-        "errors": errors.iter().map(|(row, error)| of_error(None, *row, error)).collect::<Vec<_>>(),
-    })
-}
-
-fn of_error(table: Option<&str>, row: u64, error: &CellError) -> Value {
-    let mut value = json!({"row": row, "field": error.field, "code": error.code, "message": error.message});
-    if let Some(table) = table {
-        value["table"] = table.into();
-    }
-    value
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     access::Caller,
+    problem::render_stored_problem,
     service::Service,
     tasks::{Live, place},
 };
@@ -63,7 +64,7 @@ fn describe_all(task: Task, live: Option<&Live>) -> Value {
     let mut told = json!({
         "task_id": task.id, "kind": task.kind, "state": task.state, "tables": task.tables, "file": of_request("file"),
         "bytes": of_request("bytes"), "created_at": task.created_at, "started_at": task.started_at, "ended_at": task.ended_at,
-        "attempts": task.attempts, "problem": task.problem,
+        "attempts": task.attempts, "problem": render_stored_problem(task.problem),
     });
     if of_request("dry_run") == true {
         told["dry_run"] = true.into();

@@ -7,14 +7,18 @@
 
 mod account;
 mod answers;
+mod body;
 mod group;
 mod own_parents;
+mod reply;
 mod room;
 mod rules;
 mod trust;
 
 pub use answers::{RequestKey, RowsAnswer, answer_document, forget_answers, stored_answer};
+pub use body::{RowsForm, describe_row_limit, read_rows};
 pub use group::take_rows;
+pub use reply::{RowsReply, quarantine_full};
 pub use rules::{RowBatch, RowRules};
 
 use landfall_core::reject::CellError;
