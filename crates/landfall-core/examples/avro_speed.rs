@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use landfall_core::{
     avro::{
-        resolve::{Mapping, Reading, resolve},
+        resolve::{FieldMapping, RowMapping, resolve_fields},
         schema::AvroSchema,
     },
     schema::Package,
@@ -30,7 +30,7 @@ const PACKAGE: &str = "resources: [{name: hired, path: hired.csv, schema: {field
 fn main() {
     let schema = AvroSchema::parse(SCHEMA).expect("a schema");
     let package = Package::from_yaml(PACKAGE, "hired").expect("a data package");
-    let reading = resolve(&schema, &package.resources[0].schema, &Mapping::default()).expect("a mapping");
+    let reading = resolve_fields(&schema, &package.resources[0].schema, &FieldMapping::default()).expect("a mapping");
     let bytes: Vec<u8> = (0..ROWS).flat_map(row).collect();
     let best = [(); 9].map(|()| timed(&reading, &bytes)).into_iter().fold(f64::INFINITY, f64::min);
     println!("{:.0} ns a row", best * 1e9 / ROWS as f64);
@@ -57,11 +57,11 @@ fn long(value: i64) -> Vec<u8> {
     bytes
 }
 
-fn timed(reading: &Reading, bytes: &[u8]) -> f64 {
+fn timed(reading: &RowMapping, bytes: &[u8]) -> f64 {
     let start = Instant::now();
     let (mut at, mut out) = (0, String::new());
     while at < bytes.len() {
-        at += reading.row(&bytes[at..], &mut out).ok().flatten().expect("a row");
+        at += reading.read_row(&bytes[at..], &mut out).ok().flatten().expect("a row");
         if out.len() > 100_000 {
             out.clear();
         }

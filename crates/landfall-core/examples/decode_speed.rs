@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use landfall_core::{
-    decode::{Block, Cutter, Decoder, Limits, Piece},
+    decode::{Cutter, CutterLimits, Decoder, Piece, SourceBlock},
     schema::{Dialect, Encoding, HeaderRows},
 };
 
@@ -38,7 +38,7 @@ fn measure(name: &str, text: &[u8]) {
     let blocks = blocks(&dialect, text);
     let decode = [(); 5].map(|()| {
         let blocks = blocks.clone();
-        timed(|| assert_eq!(blocks.into_iter().map(|block| decoder.decode(block).len()).sum::<usize>(), ROWS))
+        timed(|| assert_eq!(blocks.into_iter().map(|block| decoder.decode_block(block).len()).sum::<usize>(), ROWS))
     });
     println!(
         "{name:15} cutter {:6.0} MB/s (copying alone {:6.0}), decoder {:6.0} MB/s",
@@ -58,7 +58,7 @@ fn drop_pieces(dialect: &Dialect, text: &[u8]) {
     each_piece(dialect, text, |piece| drop(std::hint::black_box(piece)));
 }
 
-fn blocks(dialect: &Dialect, text: &[u8]) -> Vec<Block> {
+fn blocks(dialect: &Dialect, text: &[u8]) -> Vec<SourceBlock> {
     let mut blocks = Vec::new();
     each_piece(dialect, text, |piece| {
         if let Piece::Block(block) = piece {
@@ -69,12 +69,12 @@ fn blocks(dialect: &Dialect, text: &[u8]) -> Vec<Block> {
 }
 
 fn each_piece(dialect: &Dialect, mut text: &[u8], mut take: impl FnMut(Piece)) {
-    let mut cutter = Cutter::new(dialect, Encoding::Utf8, Limits::default());
+    let mut cutter = Cutter::new(dialect, Encoding::Utf8, CutterLimits::default());
     while !cutter.is_finished() {
-        let taken = cutter.feed(text);
+        let taken = cutter.feed_bytes(text);
         text = &text[taken..];
         if text.is_empty() {
-            cutter.finish();
+            cutter.finish_input();
         }
         while let Some(piece) = cutter.next_piece() {
             take(piece);

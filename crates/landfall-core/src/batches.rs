@@ -45,7 +45,7 @@ pub fn take_rows(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Reco
 /// # Panics
 /// A position behind the last value.
 #[must_use]
-pub fn with_nulls(column: &ArrayRef, rows: impl Iterator<Item = usize>) -> ArrayRef {
+pub fn null_rows(column: &ArrayRef, rows: impl Iterator<Item = usize>) -> ArrayRef {
     let mut is_kept = vec![true; column.len()];
     rows.for_each(|row| is_kept[row] = false);
     let kept = NullBuffer::new(BooleanBuffer::from(is_kept));
@@ -113,7 +113,7 @@ mod tests {
             let without: Vec<_> = ids.iter().enumerate().map(|(row, id)| id.filter(|_| row != at)).collect();
             let expected = batch(&without);
             for (column, expected) in all.columns().iter().zip(expected.columns()) {
-                prop_assert_eq!(&with_nulls(column, std::iter::once(at)), expected);
+                prop_assert_eq!(&null_rows(column, std::iter::once(at)), expected);
             }
         }
     }

@@ -6,10 +6,10 @@
 pub mod avro;
 pub mod batches;
 pub mod decode;
+mod escape;
 pub mod keys;
 pub mod reject;
 pub mod schema;
-mod shown;
 pub mod validate;
 
-pub use shown::shown;
+pub use escape::escape_controls;

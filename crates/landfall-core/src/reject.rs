@@ -113,12 +113,12 @@ impl CellError {
     /// An error of `code` at `field` with the cell `value`, which is shortened where it is long.
     #[must_use]
     pub fn new(code: ErrorCode, field: Option<Arc<str>>, value: Option<&str>, message: impl Into<String>) -> Self {
-        Self { code, field, value: value.map(shorten), message: message.into() }
+        Self { code, field, value: value.map(shorten_value), message: message.into() }
     }
 }
 
 /// `value`, cut at a character boundary with `…` at its end where it is longer than the limit.
-fn shorten(value: &str) -> String {
+fn shorten_value(value: &str) -> String {
     if value.len() <= CellError::VALUE_LIMIT {
         return value.to_owned();
     }

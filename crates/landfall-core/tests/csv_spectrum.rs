@@ -8,7 +8,7 @@
 use std::{env, fs, path::Path};
 
 use landfall_core::{
-    decode::{Decoded, Limits, decode_all},
+    decode::{CutterLimits, DecodedSource, decode_all},
     schema::{Dialect, Encoding},
 };
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ fn records_come_out_as_the_json_says() {
         let json = folder.join("json").join(path.file_name().unwrap()).with_extension("json");
         let expected = expected(&fs::read_to_string(json).unwrap(), &source);
         for block_bytes in [1, 16, 1 << 20] {
-            let limits = Limits { block_bytes, ..Limits::default() };
+            let limits = CutterLimits { block_bytes, ..CutterLimits::default() };
             let decoded = decode_all(&Dialect::default(), Encoding::Utf8, limits, &source);
             assert_eq!(objects(&decoded), expected, "{}", path.display());
         }
@@ -47,15 +47,15 @@ fn expected(json: &str, source: &[u8]) -> Value {
     }
 }
 
-fn objects(decoded: &Decoded) -> Value {
+fn objects(decoded: &DecodedSource) -> Value {
     let labels = decoded.header.as_ref().unwrap();
     let mut objects = Vec::new();
     for part in &decoded.parts {
         let records = part.records.as_ref().unwrap();
-        assert!(records.faults().is_empty());
+        assert!(records.record_faults().is_empty());
         objects.extend((0..records.len()).map(|record| {
             let cells = labels.iter().enumerate();
-            let cells = cells.map(|(column, label)| (label.clone(), records.cell(record, column).into()));
+            let cells = cells.map(|(column, label)| (label.clone(), records.cell_text(record, column).into()));
             Value::Object(cells.collect::<Map<String, Value>>())
         }));
     }

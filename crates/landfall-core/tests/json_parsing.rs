@@ -25,7 +25,7 @@ fn the_suite_is_judged_as_it_says() {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let text = String::from_utf8(fs::read(&path).expect("a file"));
         let decoder = JsonDecoder::new(&TableSchema::default());
-        let judged = text.map(|text| decoder.array(text, 1000).map(drop).map_err(|error| error.kind));
+        let judged = text.map(|text| decoder.decode_array(text, 1000).map(drop).map_err(|error| error.kind));
         let is_json = matches!(judged, Ok(Ok(()) | Err(JsonErrorKind::Shape)));
         match name.as_bytes()[0] {
             b'y' => assert!(is_json, "{name}: {judged:?}"),

@@ -28,6 +28,6 @@ pub mod token;
 pub mod verify;
 
 pub use error::{Error, Result, StorageError, StorageErrorKind, TargetError, TargetErrorKind};
-pub use landfall_core::shown;
+pub use landfall_core::escape_controls;
 pub use project::Project;
 pub use public_error::{PublicError, PublicErrorCode};

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 
-use landfall_engine::shown;
+use landfall_engine::escape_controls;
 
 use crate::{
     exit::Exit,
@@ -52,7 +52,7 @@ fn message(error: &anyhow::Error) -> String {
 
 /// `text` safe for a terminal; its line breaks are ours (errors of descriptors show the line) and stay.
 fn lines_shown(text: &str) -> String {
-    text.lines().map(shown).collect::<Vec<_>>().join("\n")
+    text.lines().map(escape_controls).collect::<Vec<_>>().join("\n")
 }
 
 /// Panics are told without their message, which may hold values of the data.

@@ -8,8 +8,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use landfall_engine::{
+    escape_controls,
     pipeline::{LoadOutcome, Observer, Progress},
-    shown,
 };
 
 use crate::{
@@ -149,7 +149,7 @@ impl Observer for Reporter {
         match &self.form {
             Form::Bar(bar) => {
                 bar.reset();
-                bar.set_prefix(format!("{} ← {}", shown(table), shown(source)));
+                bar.set_prefix(format!("{} ← {}", escape_controls(table), escape_controls(source)));
             }
             Form::Events => tracing::info!(table, source, "begins"),
             _ => {}
@@ -195,7 +195,7 @@ fn of_rows() -> ProgressStyle {
 
 /// A line on standard error. Where that is closed there is nobody to tell.
 fn tell(line: &str) {
-    let _ = writeln!(stderr(), "{}", shown(line));
+    let _ = writeln!(stderr(), "{}", escape_controls(line));
 }
 
 /// A thread that panicked while it told of progress has not harmed what it told.

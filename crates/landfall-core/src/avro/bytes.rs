@@ -12,23 +12,23 @@ pub(super) const MOST_EMPTY: u32 = 1_000_000;
 
 /// Why a row was not read to its end.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum ReadStop {
     /// Its other bytes are still to come.
     More,
     /// No bytes could make a row of it.
     Bad(Box<ValueError>),
 }
 
-pub(super) type Result<T> = std::result::Result<T, Stop>;
+pub(super) type CursorResult<T> = std::result::Result<T, ReadStop>;
 
 #[cold]
-pub(super) fn bad<T>(reason: impl Into<String>) -> Result<T> {
-    Err(Stop::Bad(Box::new(ValueError(reason.into()))))
+pub(super) fn refuse_bytes<T>(reason: impl Into<String>) -> CursorResult<T> {
+    Err(ReadStop::Bad(Box::new(ValueError(reason.into()))))
 }
 
 /// What is there of a row.
 #[derive(Debug)]
-pub(super) struct Cursor<'b> {
+pub(super) struct AvroCursor<'b> {
     bytes: &'b [u8],
     pub(super) at: usize,
     /// How many more values without bytes there may be.
@@ -37,83 +37,83 @@ pub(super) struct Cursor<'b> {
     pub(super) most: usize,
 }
 
-impl<'b> Cursor<'b> {
+impl<'b> AvroCursor<'b> {
     #[cfg(test)]
     fn new(bytes: &'b [u8]) -> Self {
-        Self::of_row(bytes, MOST_ROW)
+        Self::for_row(bytes, MOST_ROW)
     }
 
     /// The bytes that are there of a row of at most `most`.
-    pub(super) fn of_row(bytes: &'b [u8], most: usize) -> Self {
+    pub(super) fn for_row(bytes: &'b [u8], most: usize) -> Self {
         Self { bytes, at: 0, empty: MOST_EMPTY, most }
     }
 
     /// Counts a value without bytes.
     #[inline]
-    pub(super) fn nothing(&mut self) -> Result<()> {
+    pub(super) fn count_empty_value(&mut self) -> CursorResult<()> {
         match self.empty.checked_sub(1) {
             Some(rest) => {
                 self.empty = rest;
                 Ok(())
             }
-            None => bad(format!("it has more than {MOST_EMPTY} values without a byte")),
+            None => refuse_bytes(format!("it has more than {MOST_EMPTY} values without a byte")),
         }
     }
 
     #[inline]
-    pub(super) fn byte(&mut self) -> Result<u8> {
-        let byte = *self.bytes.get(self.at).ok_or(Stop::More)?;
+    pub(super) fn read_byte(&mut self) -> CursorResult<u8> {
+        let byte = *self.bytes.get(self.at).ok_or(ReadStop::More)?;
         self.at += 1;
         Ok(byte)
     }
 
     /// The next `length` bytes.
     #[inline]
-    pub(super) fn take(&mut self, length: usize) -> Result<&'b [u8]> {
+    pub(super) fn take_bytes(&mut self, length: usize) -> CursorResult<&'b [u8]> {
         match self.bytes[self.at..].get(..length) {
             Some(bytes) => {
                 self.at += length;
                 Ok(bytes)
             }
             None if length > self.most => {
-                bad(format!("it has a value of {length} bytes; a row may have {}", self.most))
+                refuse_bytes(format!("it has a value of {length} bytes; a row may have {}", self.most))
             }
-            None => Err(Stop::More),
+            None => Err(ReadStop::More),
         }
     }
 
     /// The next bytes, as many as are needed.
     #[inline]
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let bytes = self.bytes[self.at..].first_chunk().ok_or(Stop::More)?;
+    pub(super) fn take_array<const N: usize>(&mut self) -> CursorResult<[u8; N]> {
+        let bytes = self.bytes[self.at..].first_chunk().ok_or(ReadStop::More)?;
         self.at += N;
         Ok(*bytes)
     }
 
-    /// `long`.
+    /// `read_long`.
     #[inline(always)]
-    pub(super) fn long(&mut self) -> Result<i64> {
+    pub(super) fn read_long(&mut self) -> CursorResult<i64> {
         match self.bytes.get(self.at) {
             Some(&byte) if byte < 0x80 => {
                 self.at += 1;
                 Ok(zigzag(u64::from(byte)))
             }
-            _ => self.wide_long(),
+            _ => self.read_wide_long(),
         }
     }
 
     #[inline(never)]
-    fn wide_long(&mut self) -> Result<i64> {
+    fn read_wide_long(&mut self) -> CursorResult<i64> {
         let rest = &self.bytes[self.at..];
         // What is known to be there is read without a look at each byte's place.
         match rest.first_chunk::<10>() {
-            Some(bytes) => self.long_of(bytes),
-            None => self.long_of(rest),
+            Some(bytes) => self.decode_long(bytes),
+            None => self.decode_long(rest),
         }
     }
 
     #[inline(always)]
-    fn long_of(&mut self, bytes: &[u8]) -> Result<i64> {
+    fn decode_long(&mut self, bytes: &[u8]) -> CursorResult<i64> {
         let mut value = 0;
         for (at, &byte) in bytes.iter().enumerate() {
             // The tenth byte has the highest bit alone.
@@ -126,72 +126,72 @@ impl<'b> Cursor<'b> {
                 return Ok(zigzag(value));
             }
         }
-        if bytes.len() < 10 { Err(Stop::More) } else { bad("it has a number of more than 64 bits") }
+        if bytes.len() < 10 { Err(ReadStop::More) } else { refuse_bytes("it has a number of more than 64 bits") }
     }
 
-    /// `int`.
+    /// `read_int`.
     #[inline]
-    pub(super) fn int(&mut self) -> Result<i32> {
-        match i32::try_from(self.long()?) {
+    pub(super) fn read_int(&mut self) -> CursorResult<i32> {
+        match i32::try_from(self.read_long()?) {
             Ok(value) => Ok(value),
-            Err(_) => bad("it has an int of more than 32 bits"),
+            Err(_) => refuse_bytes("it has an int of more than 32 bits"),
         }
     }
 
     /// A number of bytes, and the bytes.
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'b [u8]> {
-        match usize::try_from(self.long()?) {
-            Ok(length) => self.take(length),
-            Err(_) => bad("it has a value with a negative length"),
+    pub(super) fn read_bytes(&mut self) -> CursorResult<&'b [u8]> {
+        match usize::try_from(self.read_long()?) {
+            Ok(length) => self.take_bytes(length),
+            Err(_) => refuse_bytes("it has a value with a negative length"),
         }
     }
 
     /// `string`.
     #[inline]
-    pub(super) fn text(&mut self) -> Result<&'b str> {
-        match std::str::from_utf8(self.bytes()?) {
+    pub(super) fn read_text(&mut self) -> CursorResult<&'b str> {
+        match std::str::from_utf8(self.read_bytes()?) {
             Ok(text) => Ok(text),
-            Err(_) => bad("it has a string that is not UTF-8"),
+            Err(_) => refuse_bytes("it has a string that is not UTF-8"),
         }
     }
 
-    /// `boolean`.
-    pub(super) fn boolean(&mut self) -> Result<bool> {
-        match self.byte()? {
+    /// `read_boolean`.
+    pub(super) fn read_boolean(&mut self) -> CursorResult<bool> {
+        match self.read_byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            other => bad(format!("it has a boolean of the value {other}")),
+            other => refuse_bytes(format!("it has a boolean of the value {other}")),
         }
     }
 
     /// A position in a list of `count`.
     #[inline]
-    pub(super) fn position(&mut self, count: usize, of: &str) -> Result<usize> {
-        let found = self.long()?;
+    pub(super) fn read_position(&mut self, count: usize, of: &str) -> CursorResult<usize> {
+        let found = self.read_long()?;
         match usize::try_from(found) {
             Ok(at) if at < count => Ok(at),
-            _ => bad(format!("it has number {found} of {count} {of}")),
+            _ => refuse_bytes(format!("it has number {found} of {count} {of}")),
         }
     }
 
     /// The head of a block of an array or map: how many items follow, and where they end, if that is said.
-    pub(super) fn block(&mut self) -> Result<(u64, Option<usize>)> {
-        let count = self.long()?;
+    pub(super) fn read_block_head(&mut self) -> CursorResult<(u64, Option<usize>)> {
+        let count = self.read_long()?;
         if count >= 0 {
             return Ok((count.unsigned_abs(), None));
         }
-        let length = self.long()?;
+        let length = self.read_long()?;
         match usize::try_from(length) {
             Ok(length) if length <= self.most => Ok((count.unsigned_abs(), Some(self.at + length))),
-            _ => bad(format!("it has a block of {length} bytes")),
+            _ => refuse_bytes(format!("it has a block of {length} bytes")),
         }
     }
 
     /// Checks that a block that should end at `end` does.
-    pub(super) fn ends(&self, end: Option<usize>) -> Result<()> {
+    pub(super) fn check_block_end(&self, end: Option<usize>) -> CursorResult<()> {
         match end {
-            Some(end) if end != self.at => bad("it has a block whose items have another length than it says"),
+            Some(end) if end != self.at => refuse_bytes("it has a block whose items have another length than it says"),
             _ => Ok(()),
         }
     }
@@ -217,22 +217,22 @@ mod tests {
             (&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], i64::MAX),
             (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], i64::MIN),
         ] {
-            let mut cursor = Cursor::new(bytes);
-            assert_eq!((cursor.long().ok(), cursor.at), (Some(value), bytes.len()));
-            let short = Cursor::new(&bytes[..bytes.len() - 1]).long();
-            assert!(matches!(short, Err(Stop::More)), "{bytes:?}");
+            let mut cursor = AvroCursor::new(bytes);
+            assert_eq!((cursor.read_long().ok(), cursor.at), (Some(value), bytes.len()));
+            let short = AvroCursor::new(&bytes[..bytes.len() - 1]).read_long();
+            assert!(matches!(short, Err(ReadStop::More)), "{bytes:?}");
         }
         for bytes in [[0xff; 10], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]] {
-            assert!(matches!(Cursor::new(&bytes).long(), Err(Stop::Bad(_))));
+            assert!(matches!(AvroCursor::new(&bytes).read_long(), Err(ReadStop::Bad(_))));
         }
     }
 
     #[test]
     fn lengths_that_cannot_be_are_refused_at_once() {
-        let bad = |bytes: &[u8]| matches!(Cursor::new(bytes).bytes(), Err(Stop::Bad(_)));
+        let bad = |bytes: &[u8]| matches!(AvroCursor::new(bytes).read_bytes(), Err(ReadStop::Bad(_)));
         assert!(bad(&[1]));
         assert!(bad(&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]));
-        assert!(matches!(Cursor::new(&[4, 65]).bytes(), Err(Stop::More)));
-        assert!(matches!(Cursor::new(&[1, 0xff, 0xff, 0xff, 0x7f]).block(), Err(Stop::Bad(_))));
+        assert!(matches!(AvroCursor::new(&[4, 65]).read_bytes(), Err(ReadStop::More)));
+        assert!(matches!(AvroCursor::new(&[1, 0xff, 0xff, 0xff, 0x7f]).read_block_head(), Err(ReadStop::Bad(_))));
     }
 }

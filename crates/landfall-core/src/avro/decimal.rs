@@ -2,26 +2,28 @@
 //! <https://avro.apache.org/docs/1.12.0/specification/#decimal>
 
 use super::varint::put_long;
-use crate::validate::decimal::reduced;
+use crate::validate::decimal::write_reduced;
 
 /// Digits that fit in 127 bits.
 const MOST_DIGITS: usize = 38;
 
 /// Appends the number `text` with `scale` digits after the point, in the fewest bytes. `false` where it has more digits after the
 /// point, or is no finite number.
-pub(super) fn put(text: &str, scale: u32, out: &mut Vec<u8>) -> bool {
+pub(super) fn push_decimal(text: &str, scale: u32, out: &mut Vec<u8>) -> bool {
     let mut plain = String::new();
-    let Some((negative, digits)) = reduced(text, &mut plain).then(|| unscaled(&plain, scale)).flatten() else {
+    let Some((negative, digits)) = write_reduced(text, &mut plain).then(|| unscaled_digits(&plain, scale)).flatten()
+    else {
         return false;
     };
-    let bytes = if digits.len() <= MOST_DIGITS { of_small(negative, &digits) } else { of_large(negative, &digits) };
+    let bytes =
+        if digits.len() <= MOST_DIGITS { encode_small(negative, &digits) } else { encode_large(negative, &digits) };
     put_long(i64::try_from(bytes.len()).unwrap_or(i64::MAX), out);
     out.extend_from_slice(&bytes);
     true
 }
 
 /// The digits of a plain decimal moved by `scale`, without leading zeros; whether it is negative.
-fn unscaled(plain: &str, scale: u32) -> Option<(bool, Vec<u8>)> {
+fn unscaled_digits(plain: &str, scale: u32) -> Option<(bool, Vec<u8>)> {
     let (negative, rest) = plain.strip_prefix('-').map_or((false, plain), |rest| (true, rest));
     let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
@@ -41,13 +43,13 @@ fn unscaled(plain: &str, scale: u32) -> Option<(bool, Vec<u8>)> {
     Some((negative, digits))
 }
 
-fn of_small(negative: bool, digits: &[u8]) -> Vec<u8> {
+fn encode_small(negative: bool, digits: &[u8]) -> Vec<u8> {
     let magnitude = digits.iter().fold(0i128, |sum, &digit| sum * 10 + i128::from(digit));
-    fewest(if negative { -magnitude } else { magnitude }.to_be_bytes().to_vec())
+    trim_sign_bytes(if negative { -magnitude } else { magnitude }.to_be_bytes().to_vec())
 }
 
 /// Any number of digits: nine at a time are added to a number that is kept byte by byte, the lowest first.
-fn of_large(negative: bool, digits: &[u8]) -> Vec<u8> {
+fn encode_large(negative: bool, digits: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = Vec::new();
     for part in digits.chunks(9) {
         let (mut carry, mut base) = (0u64, 1u64);
@@ -75,11 +77,11 @@ fn of_large(negative: bool, digits: &[u8]) -> Vec<u8> {
         }
     }
     bytes.reverse();
-    fewest(bytes)
+    trim_sign_bytes(bytes)
 }
 
 /// Without the bytes at the head that only repeat the sign.
-fn fewest(bytes: Vec<u8>) -> Vec<u8> {
+fn trim_sign_bytes(bytes: Vec<u8>) -> Vec<u8> {
     let superfluous = |pair: &[u8]| pair[0] == 0 && pair[1] < 0x80 || pair[0] == 0xff && pair[1] >= 0x80;
     let skipped = bytes.windows(2).take_while(|pair| superfluous(pair)).count();
     bytes[skipped..].to_vec()
@@ -93,7 +95,7 @@ mod tests {
 
     fn bytes(text: &str, scale: u32) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        put(text, scale, &mut out).then(|| out[1..].to_vec())
+        push_decimal(text, scale, &mut out).then(|| out[1..].to_vec())
     }
 
     #[test]
@@ -120,7 +122,7 @@ mod tests {
         #[test]
         fn large_and_small_numbers_are_written_alike(number: i128, negative: bool) {
             let digits: Vec<u8> = (number / 10).unsigned_abs().to_string().bytes().map(|byte| byte - b'0').collect();
-            prop_assert_eq!(of_large(negative, &digits), of_small(negative, &digits));
+            prop_assert_eq!(encode_large(negative, &digits), encode_small(negative, &digits));
         }
     }
 }

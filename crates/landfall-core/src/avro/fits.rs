@@ -9,7 +9,7 @@ use crate::{
 
 /// How the values of a field are taken where their own JSON form is not what the field takes.
 #[derive(Debug)]
-pub(super) enum Take {
+pub(super) enum Conversion {
     /// In their own form.
     Plain,
     /// For a field of text: what is a moment or a duration is told as its number, so that it does not pass for text.
@@ -24,37 +24,37 @@ pub(super) enum Take {
     Pattern(Box<PatternWriter>),
 }
 
-impl Take {
+impl Conversion {
     /// How `field` takes the values of `avro`.
     pub(super) fn new(field: &Field, avro: &AvroField) -> Self {
         match &field.kind {
             FieldType::String(StringFormat::Binary) => Self::Base64,
             FieldType::String(_) => Self::Text,
-            FieldType::Number(_) if own(avro, "number") => Self::Number,
-            kind if holds_json(kind, avro) => Self::Json(json_kinds(kind)),
+            FieldType::Number(_) if is_own_type(avro, "number") => Self::Number,
+            kind if is_json_text(kind, avro) => Self::Json(stored_json_kinds(kind)),
             kind => PatternWriter::new(kind).map_or(Self::Plain, |writer| Self::Pattern(Box::new(writer))),
         }
     }
 }
 
 /// Whether the field says that its strings are of the table's type `kind`.
-fn own(avro: &AvroField, kind: &str) -> bool {
+fn is_own_type(avro: &AvroField, kind: &str) -> bool {
     avro.own_type.as_deref() == Some(kind)
 }
 
 /// Whether the field says that its strings hold the JSON of `kind`, as Landfall keeps it.
-fn holds_json(kind: &FieldType, avro: &AvroField) -> bool {
+fn is_json_text(kind: &FieldType, avro: &AvroField) -> bool {
     let like: &[&str] = match kind {
         FieldType::Object | FieldType::Geojson(_) => &["object", "geojson"],
         FieldType::Array | FieldType::List { .. } => &["array", "list"],
         FieldType::Geopoint(_) => &["geopoint"],
         _ => &[],
     };
-    like.iter().any(|name| own(avro, name))
+    like.iter().any(|name| is_own_type(avro, name))
 }
 
 /// The JSON that a field of `kind` is kept as.
-fn json_kinds(kind: &FieldType) -> &'static [JsonKind] {
+fn stored_json_kinds(kind: &FieldType) -> &'static [JsonKind] {
     match kind {
         FieldType::Object | FieldType::Geojson(_) => &[JsonKind::Object],
         _ => &[JsonKind::Array],
@@ -62,14 +62,14 @@ fn json_kinds(kind: &FieldType) -> &'static [JsonKind] {
 }
 
 /// Whether `field` takes values of `kind`, which is no union and not null; otherwise what could be done.
-pub(super) fn check(field: &Field, avro: &AvroField, kind: &AvroType) -> Result<(), &'static str> {
+pub(super) fn check_type_fits(field: &Field, avro: &AvroField, kind: &AvroType) -> Result<(), &'static str> {
     use AvroType as A;
     let numeric = matches!(kind, A::Int | A::Long | A::Float | A::Double | A::Decimal { .. });
     let text = matches!(kind, A::String);
     let takes = match &field.kind {
         FieldType::Any => true,
         FieldType::Integer { .. } | FieldType::Year => numeric,
-        FieldType::Number(_) => numeric || (text && own(avro, "number")),
+        FieldType::Number(_) => numeric || (text && is_own_type(avro, "number")),
         FieldType::Boolean(_) => matches!(kind, A::Boolean),
         FieldType::String(_) => {
             if matches!(kind, A::Date | A::Time(_) | A::Timestamp { .. } | A::Duration) {
@@ -79,21 +79,21 @@ pub(super) fn check(field: &Field, avro: &AvroField, kind: &AvroType) -> Result<
         }
         FieldType::Date(_) => text || matches!(kind, A::Date),
         FieldType::Time(_) => text || matches!(kind, A::Time(_)),
-        FieldType::Datetime { .. } => return datetime(field, kind),
+        FieldType::Datetime { .. } => return check_datetime_fits(field, kind),
         FieldType::YearMonth => text,
         FieldType::Duration => text || matches!(kind, A::Duration),
         FieldType::Object | FieldType::Geojson(_) => {
-            matches!(kind, A::Record(_) | A::Map(_)) || (text && holds_json(&field.kind, avro))
+            matches!(kind, A::Record(_) | A::Map(_)) || (text && is_json_text(&field.kind, avro))
         }
         FieldType::Array | FieldType::List { .. } => {
-            matches!(kind, A::Array(_)) || (text && holds_json(&field.kind, avro))
+            matches!(kind, A::Array(_)) || (text && is_json_text(&field.kind, avro))
         }
-        FieldType::Geopoint(format) => geopoint(*format, kind) || (text && holds_json(&field.kind, avro)),
+        FieldType::Geopoint(format) => fits_geopoint(*format, kind) || (text && is_json_text(&field.kind, avro)),
     };
     if takes { Ok(()) } else { Err("") }
 }
 
-fn geopoint(format: GeopointFormat, kind: &AvroType) -> bool {
+fn fits_geopoint(format: GeopointFormat, kind: &AvroType) -> bool {
     match kind {
         AvroType::Array(_) => true,
         AvroType::Record(_) | AvroType::Map(_) => format == GeopointFormat::Object,
@@ -102,7 +102,7 @@ fn geopoint(format: GeopointFormat, kind: &AvroType) -> bool {
     }
 }
 
-fn datetime(field: &Field, kind: &AvroType) -> Result<(), &'static str> {
+fn check_datetime_fits(field: &Field, kind: &AvroType) -> Result<(), &'static str> {
     let FieldType::Datetime { timezone, .. } = &field.kind else { return Err("") };
     let writer = PatternWriter::new(&field.kind);
     match kind {

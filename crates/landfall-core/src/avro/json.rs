@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::schema::Unit;
+use super::schema::TimeUnit;
 use crate::validate::render;
 
 /// The most bytes of the digits of a decimal.
@@ -24,7 +24,7 @@ pub(super) fn push_string(text: &str, out: &mut String) {
 pub(super) fn push_escaped(text: &str, out: &mut String) {
     // Without a branch for each byte, so that many are looked at at once.
     let odd = text.bytes().fold(false, |odd, byte| odd | must_escape(byte));
-    if odd { push_odd(text, out) } else { out.push_str(text) }
+    if odd { push_with_escapes(text, out) } else { out.push_str(text) }
 }
 
 #[inline]
@@ -33,7 +33,7 @@ const fn must_escape(byte: u8) -> bool {
 }
 
 #[cold]
-fn push_odd(text: &str, out: &mut String) {
+fn push_with_escapes(text: &str, out: &mut String) {
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| must_escape(*byte)) {
         out.push_str(&text[plain..at]);
@@ -73,7 +73,7 @@ pub(super) fn push_bytes(bytes: &[u8], out: &mut String) {
 
 /// Adds a number with the fewest digits that read back as the same, or as a string what JSON has no number for. `shortest` are its
 /// digits without an exponent, `scientific` those with one.
-fn push_digits(class: (bool, bool, bool), shortest: &dyn std::fmt::Display, out: &mut String) {
+fn push_number(class: (bool, bool, bool), shortest: &dyn std::fmt::Display, out: &mut String) {
     let (nan, infinite, negative) = class;
     if nan {
         out.push_str("\"NaN\"");
@@ -88,25 +88,25 @@ fn push_digits(class: (bool, bool, bool), shortest: &dyn std::fmt::Display, out:
 /// Adds a `float`.
 pub(super) fn push_float(value: f32, out: &mut String) {
     let class = (value.is_nan(), value.is_infinite(), value < 0.0);
-    if plain_sized(value.abs().into()) {
-        push_digits(class, &value, out);
+    if is_plain_size(value.abs().into()) {
+        push_number(class, &value, out);
     } else {
-        push_digits(class, &format_args!("{value:e}"), out);
+        push_number(class, &format_args!("{value:e}"), out);
     }
 }
 
 /// Adds a `double`.
 pub(super) fn push_double(value: f64, out: &mut String) {
     let class = (value.is_nan(), value.is_infinite(), value < 0.0);
-    if plain_sized(value.abs()) {
-        push_digits(class, &value, out);
+    if is_plain_size(value.abs()) {
+        push_number(class, &value, out);
     } else {
-        push_digits(class, &format_args!("{value:e}"), out);
+        push_number(class, &format_args!("{value:e}"), out);
     }
 }
 
 /// Whether a number of this size is written without an exponent.
-fn plain_sized(size: f64) -> bool {
+fn is_plain_size(size: f64) -> bool {
     size == 0.0 || (1e-5..1e17).contains(&size)
 }
 
@@ -117,9 +117,9 @@ pub(super) fn push_decimal(bytes: &[u8], scale: usize, out: &mut String) -> bool
         return false;
     }
     let negative = bytes[0] >= 0x80;
-    let digits = match i128_of(bytes) {
+    let digits = match decode_i128(bytes) {
         Some(value) => value.unsigned_abs().to_string(),
-        None => digits_of(bytes, negative),
+        None => decimal_digits(bytes, negative),
     };
     if negative {
         out.push('-');
@@ -140,7 +140,7 @@ pub(super) fn push_decimal(bytes: &[u8], scale: usize, out: &mut String) -> bool
 }
 
 /// A number of at most 16 bytes.
-fn i128_of(bytes: &[u8]) -> Option<i128> {
+fn decode_i128(bytes: &[u8]) -> Option<i128> {
     let mut all = [if bytes[0] >= 0x80 { 0xff } else { 0 }; 16];
     let start = all.len().checked_sub(bytes.len())?;
     all[start..].copy_from_slice(bytes);
@@ -148,7 +148,7 @@ fn i128_of(bytes: &[u8]) -> Option<i128> {
 }
 
 /// The digits of a number's size, by dividing it again and again.
-fn digits_of(bytes: &[u8], negative: bool) -> String {
+fn decimal_digits(bytes: &[u8], negative: bool) -> String {
     const BASE: u64 = 1_000_000_000;
     // The highest first, 32 bits each.
     let mut parts = vec![0u32; bytes.len().div_ceil(4)];
@@ -222,20 +222,20 @@ pub(super) fn push_duration([months, days, millis]: [u32; 3], out: &mut String) 
 }
 
 /// `value` in microseconds, where it is a whole number of them within 64 bits.
-pub(super) fn micros(value: i64, unit: Unit) -> Option<i64> {
+pub(super) fn to_micros(value: i64, unit: TimeUnit) -> Option<i64> {
     match unit {
-        Unit::Millis => value.checked_mul(1000),
-        Unit::Micros => Some(value),
-        Unit::Nanos => (value % 1000 == 0).then_some(value / 1000),
+        TimeUnit::Millis => value.checked_mul(1000),
+        TimeUnit::Micros => Some(value),
+        TimeUnit::Nanos => (value % 1000 == 0).then_some(value / 1000),
     }
 }
 
 /// Adds the text of a point in time; `false` where it is beyond what a text can say.
-pub(super) fn push_timestamp(value: i64, unit: Unit, local: bool, out: &mut String) -> bool {
+pub(super) fn push_timestamp(value: i64, unit: TimeUnit, local: bool, out: &mut String) -> bool {
     const SECOND: i64 = 1_000_000_000;
-    match micros(value, unit) {
+    match to_micros(value, unit) {
         Some(micros) => render::datetime_text(micros, out),
-        None if unit == Unit::Nanos => {
+        None if unit == TimeUnit::Nanos => {
             render::datetime_text(value.div_euclid(SECOND) * 1_000_000, out);
             out.pop();
             let _ = write!(out, ".{:09}Z", value.rem_euclid(SECOND));

@@ -28,11 +28,11 @@ pub(super) fn record_name(name: &str) -> String {
 
 /// The names of one record.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct UniqueNames(HashSet<String>);
 
-impl Names {
+impl UniqueNames {
     /// A name for the field called `name` that no other has.
-    pub(super) fn unique(&mut self, name: &str) -> String {
+    pub(super) fn make_unique(&mut self, name: &str) -> String {
         let wanted = avro_name(name);
         let mut found = wanted.clone();
         let mut number = 2;
@@ -50,10 +50,10 @@ mod tests {
 
     #[test]
     fn every_name_becomes_one_that_avro_takes() {
-        let mut names = Names::default();
+        let mut names = UniqueNames::default();
         let found: Vec<String> = ["id", "hire date", "hire-date", "2nd", "", "größe", "hire_date_2"]
             .iter()
-            .map(|name| names.unique(name))
+            .map(|name| names.make_unique(name))
             .collect();
         assert_eq!(found, ["id", "hire_date", "hire_date_2", "_2nd", "_", "gr__e", "hire_date_2_2"]);
     }

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use super::{
     bytes::MOST_ROW,
-    fits::{Take, check},
+    fits::{Conversion, check_type_fits},
     json::push_string,
-    schema::{AvroField, AvroSchema, AvroType, Record, TypeId, Unit},
+    schema::{AvroField, AvroSchema, AvroType, RecordFields, TimeUnit, TypeId},
 };
 use crate::schema::{Field, TableSchema};
 
 /// What is said of the fields beside their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping {
+pub struct FieldMapping {
     /// Pairs of a field of the file and the field of the table that it becomes.
     pub renames: Vec<(String, String)>,
     /// Whether fields of the file that the table has not are left out.
@@ -23,9 +23,9 @@ pub struct Mapping {
 
 /// How rows of a file are read into a table: immutable, to be shared by threads.
 #[derive(Debug)]
-pub struct Reading {
+pub struct RowMapping {
     pub(super) schema: AvroSchema,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<FieldStep>,
     pub(super) most_row: usize,
     ignored: Vec<String>,
     missing: Vec<String>,
@@ -33,14 +33,14 @@ pub struct Reading {
 
 /// What is done with a field of the file.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct FieldStep {
     /// Its name in the file.
     pub(super) name: Box<str>,
-    pub(super) what: What,
+    pub(super) what: FieldAction,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum FieldAction {
     /// It is left out.
     Skip(TypeId),
     /// It becomes a member of the row.
@@ -49,35 +49,35 @@ pub(super) enum What {
         prefix: Box<str>,
         /// The branch that means null, of a union of that and one other.
         null: Option<u8>,
-        shape: Shape,
+        shape: ValueShape,
     },
 }
 
 /// The shapes of most values, which have a path of their own.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     Long,
     Text,
     Micros,
-    Other(TypeId, Take),
+    Other(TypeId, Conversion),
 }
 
-impl Reading {
+impl RowMapping {
     /// The fields of the file that are left out.
     #[must_use]
-    pub fn ignored(&self) -> &[String] {
+    pub fn ignored_fields(&self) -> &[String] {
         &self.ignored
     }
 
     /// The fields of the table that the file has not.
     #[must_use]
-    pub fn missing(&self) -> &[String] {
+    pub fn missing_fields(&self) -> &[String] {
         &self.missing
     }
 
     /// The most bytes of a row, in the file and as JSON.
     #[must_use]
-    pub fn most_row(&self) -> usize {
+    pub fn max_row_bytes(&self) -> usize {
         self.most_row
     }
 
@@ -89,29 +89,33 @@ impl Reading {
 
     /// The schema of the file.
     #[must_use]
-    pub fn schema(&self) -> &AvroSchema {
+    pub fn file_schema(&self) -> &AvroSchema {
         &self.schema
     }
 }
 
-/// How rows by `schema` are read into `table`.
+/// How rows by `file_schema` are read into `table`.
 ///
 /// # Errors
 /// Every reason why they cannot be, each as a sentence that says what to do.
-pub fn resolve(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> Result<Reading, Vec<String>> {
-    let AvroType::Record(record) = schema.root() else {
-        let noun = schema.root().noun();
+pub fn resolve_fields(
+    schema: &AvroSchema,
+    table: &TableSchema,
+    mapping: &FieldMapping,
+) -> Result<RowMapping, Vec<String>> {
+    let AvroType::Record(record) = schema.row_type() else {
+        let noun = schema.row_type().describe_values();
         return Err(vec![format!(
             "the file holds {noun} where rows are expected: the type of its values must be a record"
         )]);
     };
     let mut faults = Vec::new();
-    let taken = Matching::new(record, table, mapping, &mut faults).taken;
-    let extra = extra(record, &taken, mapping.ignore_extra, &mut faults);
-    let missing = missing(table, &taken, mapping.updates, &mut faults);
+    let taken = FieldMatching::new(record, table, mapping, &mut faults).taken;
+    let extra = collect_extra_fields(record, &taken, mapping.ignore_extra, &mut faults);
+    let missing = collect_missing_fields(table, &taken, mapping.updates, &mut faults);
     for (avro, field) in record.fields.iter().zip(&taken) {
         if let Some(at) = field {
-            faults.extend(unfit(schema, avro, &table.fields[*at]));
+            faults.extend(describe_misfit(schema, avro, &table.fields[*at]));
         }
     }
     if !faults.is_empty() {
@@ -120,44 +124,47 @@ pub fn resolve(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> R
     if taken.iter().all(Option::is_none) {
         return Err(vec!["the file has none of the table's fields; say with --map which of them becomes which".into()]);
     }
-    let steps = steps(schema, record, table, &taken);
-    Ok(Reading { schema: schema.clone(), steps, most_row: MOST_ROW, ignored: extra, missing })
+    let steps = plan_steps(schema, record, table, &taken);
+    Ok(RowMapping { schema: schema.clone(), steps, most_row: MOST_ROW, ignored: extra, missing })
 }
 
 /// Which field of the table each field of the file becomes.
-struct Matching<'m> {
-    record: &'m Record,
+struct FieldMatching<'m> {
+    record: &'m RecordFields,
     table: &'m TableSchema,
     taken: Vec<Option<usize>>,
 }
 
-impl<'m> Matching<'m> {
+impl<'m> FieldMatching<'m> {
     /// The fields matched by what is surest first: what the mapping says, what the file says, names, aliases, and at last names
     /// that differ only in how they are written.
-    fn new(record: &'m Record, table: &'m TableSchema, mapping: &Mapping, faults: &mut Vec<String>) -> Self {
+    fn new(record: &'m RecordFields, table: &'m TableSchema, mapping: &FieldMapping, faults: &mut Vec<String>) -> Self {
         let mut matching = Self { record, table, taken: vec![None; record.fields.len()] };
-        matching.rename(mapping, faults);
+        matching.apply_renames(mapping, faults);
         let (fields, others) = (&table.fields, &record.fields);
-        matching.round(&|avro, at| others[avro].own_name.as_deref() == Some(&*fields[at].name), faults);
-        matching.round(&|avro, at| others[avro].own_name.is_none() && *others[avro].name == *fields[at].name, faults);
-        matching.round(&|avro, at| others[avro].aliases.iter().any(|alias| **alias == *fields[at].name), faults);
-        let names: Vec<String> = fields.iter().map(|field| folded(&field.name)).collect();
-        let folded: Vec<String> = others.iter().map(|avro| folded(&avro.name)).collect();
-        matching.round(&|avro, at| folded[avro] == names[at], faults);
+        matching.match_fields(&|avro, at| others[avro].own_name.as_deref() == Some(&*fields[at].name), faults);
+        matching.match_fields(
+            &|avro, at| others[avro].own_name.is_none() && *others[avro].name == *fields[at].name,
+            faults,
+        );
+        matching.match_fields(&|avro, at| others[avro].aliases.iter().any(|alias| **alias == *fields[at].name), faults);
+        let names: Vec<String> = fields.iter().map(|field| fold_name(&field.name)).collect();
+        let folded: Vec<String> = others.iter().map(|avro| fold_name(&avro.name)).collect();
+        matching.match_fields(&|avro, at| folded[avro] == names[at], faults);
         matching
     }
 
-    fn rename(&mut self, mapping: &Mapping, faults: &mut Vec<String>) {
+    fn apply_renames(&mut self, mapping: &FieldMapping, faults: &mut Vec<String>) {
         let mut named = HashSet::new();
         for (from, to) in &mapping.renames {
             let avro = self.record.fields.iter().position(|avro| avro.name == *from);
-            let field = self.table.position(to);
+            let field = self.table.field_position(to);
             if avro.is_none() {
-                let names = listed(self.record.fields.iter().map(|avro| avro.name.as_str()));
+                let names = list_names(self.record.fields.iter().map(|avro| avro.name.as_str()));
                 faults.push(format!("--map names {from:?}, which the file has not; it has {names}"));
             }
             if field.is_none() {
-                let names = listed(self.table.fields.iter().map(|field| &*field.name));
+                let names = list_names(self.table.fields.iter().map(|field| &*field.name));
                 faults.push(format!("--map names {to:?}, which the table has not; it has {names}"));
             }
             if let (Some(avro), Some(field)) = (avro, field) {
@@ -170,14 +177,14 @@ impl<'m> Matching<'m> {
     }
 
     /// Matches fields that have no other yet where `alike` says so of a field of the file and one of the table.
-    fn round(&mut self, alike: &dyn Fn(usize, usize) -> bool, faults: &mut Vec<String>) {
+    fn match_fields(&mut self, alike: &dyn Fn(usize, usize) -> bool, faults: &mut Vec<String>) {
         let given: HashSet<usize> = self.taken.iter().copied().flatten().collect();
         let mut found: Vec<(usize, usize)> = Vec::new();
         for at in (0..self.table.fields.len()).filter(|at| !given.contains(at)) {
             let free = (0..self.record.fields.len()).filter(|&avro| self.taken[avro].is_none());
             let fields: Vec<usize> = free.filter(|&avro| alike(avro, at)).collect();
             if fields.len() > 1 {
-                let names = listed(fields.iter().map(|&avro| self.record.fields[avro].name.as_str()));
+                let names = list_names(fields.iter().map(|&avro| self.record.fields[avro].name.as_str()));
                 let name = &*self.table.fields[at].name;
                 faults.push(format!("the field {name:?} could be {names} of the file; say which with --map"));
             }
@@ -187,7 +194,7 @@ impl<'m> Matching<'m> {
             match self.taken[avro] {
                 Some(other) => {
                     let names = [other, at].map(|at| &*self.table.fields[at].name);
-                    let (name, names) = (&self.record.fields[avro].name, listed(names.into_iter()));
+                    let (name, names) = (&self.record.fields[avro].name, list_names(names.into_iter()));
                     faults.push(format!("the file's {name:?} could be {names} of the table; say which with --map"));
                 }
                 None => self.taken[avro] = Some(at),
@@ -197,12 +204,12 @@ impl<'m> Matching<'m> {
 }
 
 /// A name without what may be written in several ways: case, and what stands between words.
-fn folded(name: &str) -> String {
+fn fold_name(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).flat_map(char::to_lowercase).collect()
 }
 
 /// Names in quotes, the first of them where they are many.
-fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
     const MOST: usize = 20;
     let names: Vec<&str> = names.collect();
     let mut text = names.iter().take(MOST).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
@@ -213,11 +220,16 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 }
 
 /// The fields of the file that nothing takes: a fault, unless they are to be left out.
-fn extra(record: &Record, taken: &[Option<usize>], ignore: bool, faults: &mut Vec<String>) -> Vec<String> {
+fn collect_extra_fields(
+    record: &RecordFields,
+    taken: &[Option<usize>],
+    ignore: bool,
+    faults: &mut Vec<String>,
+) -> Vec<String> {
     let extra = record.fields.iter().zip(taken).filter(|(_, taken)| taken.is_none());
     let extra: Vec<String> = extra.map(|(avro, _)| avro.name.clone()).collect();
     if !extra.is_empty() && !ignore {
-        let names = listed(extra.iter().map(String::as_str));
+        let names = list_names(extra.iter().map(String::as_str));
         faults.push(format!(
             "the file has fields that the table has not: {names}; say with --map which they become, or leave them out with --ignore-extra"
         ));
@@ -227,13 +239,18 @@ fn extra(record: &Record, taken: &[Option<usize>], ignore: bool, faults: &mut Ve
 
 /// The fields of the table that nothing gives: a fault where there must be a value. A row that is there may keep its own, but is known by
 /// its key.
-fn missing(table: &TableSchema, taken: &[Option<usize>], updates: bool, faults: &mut Vec<String>) -> Vec<String> {
+fn collect_missing_fields(
+    table: &TableSchema,
+    taken: &[Option<usize>],
+    updates: bool,
+    faults: &mut Vec<String>,
+) -> Vec<String> {
     let given: HashSet<usize> = taken.iter().copied().flatten().collect();
     let missing: Vec<usize> = (0..table.fields.len()).filter(|at| !given.contains(at)).collect();
     let needed = |at: &&usize| table.fields[**at].constraints.required && !updates || table.primary_key.contains(*at);
     let needed: Vec<&str> = missing.iter().filter(needed).map(|&at| &*table.fields[at].name).collect();
     if !needed.is_empty() {
-        let names = listed(needed.into_iter());
+        let names = list_names(needed.into_iter());
         faults.push(format!(
             "the file has not the fields {names}, and each row must have them; say with --map what they are in the file"
         ));
@@ -242,14 +259,14 @@ fn missing(table: &TableSchema, taken: &[Option<usize>], updates: bool, faults: 
 }
 
 /// Why `field` cannot take the values of `avro`, where it can take none of them.
-fn unfit(schema: &AvroSchema, avro: &AvroField, field: &Field) -> Option<String> {
-    let kinds: Vec<&AvroType> = schema.branches(avro.kind).into_iter().map(|id| schema.get(id)).collect();
+fn describe_misfit(schema: &AvroSchema, avro: &AvroField, field: &Field) -> Option<String> {
+    let kinds: Vec<&AvroType> = schema.union_branches(avro.kind).into_iter().map(|id| schema.get(id)).collect();
     let others: Vec<&AvroType> = kinds.into_iter().filter(|kind| **kind != AvroType::Null).collect();
-    let answers: Vec<Result<(), &str>> = others.iter().map(|kind| check(field, avro, kind)).collect();
+    let answers: Vec<Result<(), &str>> = others.iter().map(|kind| check_type_fits(field, avro, kind)).collect();
     if others.is_empty() || answers.iter().any(Result::is_ok) {
         return None;
     }
-    let nouns: Vec<&str> = others.iter().map(|kind| kind.noun()).collect();
+    let nouns: Vec<&str> = others.iter().map(|kind| kind.describe_values()).collect();
     let hint = answers.iter().find_map(|answer| answer.err().filter(|hint| !hint.is_empty()));
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
     let (name, kind) = (&*field.name, field.kind.name());
@@ -261,17 +278,24 @@ fn unfit(schema: &AvroSchema, avro: &AvroField, field: &Field) -> Option<String>
     ))
 }
 
-fn steps(schema: &AvroSchema, record: &Record, table: &TableSchema, taken: &[Option<usize>]) -> Vec<Step> {
+fn plan_steps(
+    schema: &AvroSchema,
+    record: &RecordFields,
+    table: &TableSchema,
+    taken: &[Option<usize>],
+) -> Vec<FieldStep> {
     let mut opened = false;
     let step = |(avro, taken): (&AvroField, &Option<usize>)| {
         let name = avro.name.as_str().into();
-        let Some(field) = taken.map(|at| &table.fields[at]) else { return Step { name, what: What::Skip(avro.kind) } };
+        let Some(field) = taken.map(|at| &table.fields[at]) else {
+            return FieldStep { name, what: FieldAction::Skip(avro.kind) };
+        };
         let mut prefix = String::from(if std::mem::replace(&mut opened, true) { "," } else { "{" });
         push_string(&field.name, &mut prefix);
         prefix.push(':');
         let (null, kind) = without_null(schema, avro.kind);
-        let shape = shape(schema, kind, Take::new(field, avro));
-        Step { name, what: What::Keep { prefix: prefix.into(), null, shape } }
+        let shape = choose_shape(schema, kind, Conversion::new(field, avro));
+        FieldStep { name, what: FieldAction::Keep { prefix: prefix.into(), null, shape } }
     };
     record.fields.iter().zip(taken).map(step).collect()
 }
@@ -287,11 +311,11 @@ fn without_null(schema: &AvroSchema, kind: TypeId) -> (Option<u8>, TypeId) {
     }
 }
 
-fn shape(schema: &AvroSchema, kind: TypeId, take: Take) -> Shape {
+fn choose_shape(schema: &AvroSchema, kind: TypeId, take: Conversion) -> ValueShape {
     match (schema.get(kind), &take) {
-        (AvroType::Long, _) => Shape::Long,
-        (AvroType::String, Take::Plain | Take::Text | Take::Base64) => Shape::Text,
-        (AvroType::Timestamp { unit: Unit::Micros, local: false }, Take::Plain) => Shape::Micros,
-        _ => Shape::Other(kind, take),
+        (AvroType::Long, _) => ValueShape::Long,
+        (AvroType::String, Conversion::Plain | Conversion::Text | Conversion::Base64) => ValueShape::Text,
+        (AvroType::Timestamp { unit: TimeUnit::Micros, local: false }, Conversion::Plain) => ValueShape::Micros,
+        _ => ValueShape::Other(kind, take),
     }
 }

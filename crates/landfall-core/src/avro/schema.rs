@@ -52,7 +52,7 @@ pub enum AvroType {
     /// Text in UTF-8; also the logical type `uuid` of it.
     String,
     /// Fields in their order.
-    Record(Record),
+    Record(RecordFields),
     /// One of some names.
     Enum(Vec<Box<str>>),
     /// Items of a type.
@@ -75,11 +75,11 @@ pub enum AvroType {
     /// Days since 1970.
     Date,
     /// The time since midnight.
-    Time(Unit),
+    Time(TimeUnit),
     /// The time since 1970.
     Timestamp {
         /// In what it is counted.
-        unit: Unit,
+        unit: TimeUnit,
         /// Whether it is meant in no zone; in UTC otherwise.
         local: bool,
     },
@@ -90,7 +90,7 @@ pub enum AvroType {
 /// In what a time is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Unit {
+pub enum TimeUnit {
     Millis,
     Micros,
     Nanos,
@@ -98,7 +98,7 @@ pub enum Unit {
 
 /// The fields of a record.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Record {
+pub struct RecordFields {
     /// With its namespace.
     pub name: String,
     /// In the order of their bytes.
@@ -138,13 +138,13 @@ impl AvroSchema {
 
     /// The type of the rows.
     #[must_use]
-    pub fn root(&self) -> &AvroType {
+    pub fn row_type(&self) -> &AvroType {
         self.get(self.root)
     }
 
     /// The types that a value of the type at `id` may have: the branches of a union, or the type itself.
     #[must_use]
-    pub fn branches(&self, id: TypeId) -> Vec<TypeId> {
+    pub fn union_branches(&self, id: TypeId) -> Vec<TypeId> {
         match self.get(id) {
             AvroType::Union(branches) => branches.clone(),
             _ => vec![id],
@@ -155,7 +155,7 @@ impl AvroSchema {
 impl AvroType {
     /// What its values are, with an article.
     #[must_use]
-    pub fn noun(&self) -> &'static str {
+    pub fn describe_values(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Boolean => "a boolean",

@@ -12,7 +12,7 @@
 //! | all others | string: the stored text |
 //!
 //! Numbers are written by value: `1.50` and `1.5` are one. A field that may be missing is a union with null. What Avro cannot say stands in properties: `landfall.type` (of each field),
-//! `landfall.field` (the field's name, where Avro cannot take it), `landfall.table` and `landfall.schema` (of the record: the Table
+//! `landfall.field` (the field's name, where Avro cannot take it), `landfall.table` and `landfall.schema_json` (of the record: the Table
 //! Schema). For one schema there is one way to write a row: so its bytes can be compared and digested.
 
 use arrow_array::{
@@ -24,13 +24,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     decimal,
-    name::{Names, record_name},
+    name::{UniqueNames, record_name},
     schema::MOST_TEXT,
     varint::put_long,
 };
 use crate::{
-    schema::{Field, FieldType, StringFormat, TableSchema, told::schema_of},
-    validate::decimal::{digits, reduced},
+    schema::{Field, FieldType, StringFormat, TableSchema, to_standard::write_schema},
+    validate::decimal::{count_digits, write_reduced},
 };
 
 /// How the numbers of a field are written.
@@ -61,9 +61,9 @@ impl NumberSpan {
     const MOST: u64 = 1000;
 
     /// Takes a number in.
-    pub fn add(&mut self, text: &str) {
+    pub fn widen(&mut self, text: &str) {
         let mut plain = String::new();
-        match reduced(text, &mut plain).then(|| digits(&plain)).flatten() {
+        match write_reduced(text, &mut plain).then(|| count_digits(&plain)).flatten() {
             Some((whole, fraction)) => {
                 self.whole = self.whole.max(whole);
                 self.fraction = self.fraction.max(fraction);
@@ -74,7 +74,7 @@ impl NumberSpan {
 
     /// The form that holds all of them.
     #[must_use]
-    pub fn form(self) -> NumberForm {
+    pub fn narrowest_form(self) -> NumberForm {
         let digits = self.whole.saturating_add(self.fraction).max(1);
         match (u32::try_from(digits), u32::try_from(self.fraction)) {
             (Ok(precision), Ok(scale)) if !self.others && digits <= Self::MOST => {
@@ -98,18 +98,18 @@ pub struct Unwritable {
 #[derive(Debug, Clone)]
 pub struct RowWriter {
     schema: String,
-    fields: Vec<Written>,
+    fields: Vec<FieldWriter>,
 }
 
 /// How a field is written.
 #[derive(Debug, Clone, Copy)]
-struct Written {
+struct FieldWriter {
     nullable: bool,
-    form: Form,
+    form: ValueForm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ValueForm {
     Long,
     Boolean,
     Date,
@@ -123,7 +123,7 @@ impl RowWriter {
     #[must_use]
     pub fn new(name: &str, schema: &TableSchema, numbers: &[NumberForm]) -> Self {
         let mut numbers = numbers.iter().copied();
-        let mut names = Names::default();
+        let mut names = UniqueNames::default();
         let (mut fields, mut told) = (Vec::new(), Vec::new());
         for (at, field) in schema.fields.iter().enumerate() {
             let number = match field.kind {
@@ -131,15 +131,15 @@ impl RowWriter {
                 _ => NumberForm::Text,
             };
             let nullable = !field.constraints.required && !schema.primary_key.contains(&at);
-            told.push(described(field, number, nullable, &mut names));
-            fields.push(Written { nullable, form: form(&field.kind, number) });
+            told.push(describe_field(field, number, nullable, &mut names));
+            fields.push(FieldWriter { nullable, form: form(&field.kind, number) });
         }
         let mut record = Map::new();
         record.insert("type".into(), json!("record"));
         record.insert("name".into(), json!(record_name(name)));
         record.insert("fields".into(), told.into());
         record.insert("landfall.table".into(), json!(name));
-        let own = schema_of(schema);
+        let own = write_schema(schema);
         // Nobody needs it to read the rows, and a schema of more bytes is not read: a long `enum` must not make a file useless.
         if own.to_string().len() <= MOST_TEXT / 4 {
             record.insert("landfall.schema".into(), own);
@@ -149,7 +149,7 @@ impl RowWriter {
 
     /// The Avro schema, as JSON.
     #[must_use]
-    pub fn schema(&self) -> &str {
+    pub fn schema_json(&self) -> &str {
         &self.schema
     }
 
@@ -159,8 +159,12 @@ impl RowWriter {
     /// The first value that the schema has no place for: nothing where there must be a value, or a number of another form than
     /// was said.
     pub fn write(&self, batch: &RecordBatch, out: &mut Vec<u8>, ends: &mut Vec<usize>) -> Result<(), Unwritable> {
-        let columns: Vec<Cells<'_>> =
-            self.fields.iter().zip(batch.columns()).map(|(field, column)| Cells::new(field.form, column)).collect();
+        let columns: Vec<ColumnCells<'_>> = self
+            .fields
+            .iter()
+            .zip(batch.columns())
+            .map(|(field, column)| ColumnCells::new(field.form, column))
+            .collect();
         for row in 0..batch.num_rows() {
             for (at, (field, cells)) in self.fields.iter().zip(&columns).enumerate() {
                 if cells.is_null(row) {
@@ -173,7 +177,7 @@ impl RowWriter {
                 if field.nullable {
                     out.push(2);
                 }
-                if !cells.put(row, out) {
+                if !cells.write_cell(row, out) {
                     return Err(Unwritable { row, field: at });
                 }
             }
@@ -183,21 +187,23 @@ impl RowWriter {
     }
 }
 
-const fn form(kind: &FieldType, number: NumberForm) -> Form {
+const fn form(kind: &FieldType, number: NumberForm) -> ValueForm {
     match kind {
-        FieldType::Integer { .. } | FieldType::Year | FieldType::Time(_) | FieldType::Datetime { .. } => Form::Long,
-        FieldType::Boolean(_) => Form::Boolean,
-        FieldType::Date(_) => Form::Date,
+        FieldType::Integer { .. } | FieldType::Year | FieldType::Time(_) | FieldType::Datetime { .. } => {
+            ValueForm::Long
+        }
+        FieldType::Boolean(_) => ValueForm::Boolean,
+        FieldType::Date(_) => ValueForm::Date,
         FieldType::Number(_) => match number {
-            NumberForm::Decimal { scale, .. } => Form::Decimal { scale },
-            NumberForm::Text => Form::Number,
+            NumberForm::Decimal { scale, .. } => ValueForm::Decimal { scale },
+            NumberForm::Text => ValueForm::Number,
         },
-        _ => Form::Text,
+        _ => ValueForm::Text,
     }
 }
 
 /// A field as the schema tells it.
-fn described(field: &Field, number: NumberForm, nullable: bool, names: &mut Names) -> Value {
+fn describe_field(field: &Field, number: NumberForm, nullable: bool, names: &mut UniqueNames) -> Value {
     let logical = |base: &str, logical: &str| json!({"type": base, "logicalType": logical});
     let plain = match (&field.kind, number) {
         (FieldType::Integer { .. } | FieldType::Year, _) => json!("long"),
@@ -211,7 +217,7 @@ fn described(field: &Field, number: NumberForm, nullable: bool, names: &mut Name
         }
         _ => json!("string"),
     };
-    let name = names.unique(&field.name);
+    let name = names.make_unique(&field.name);
     let mut out = Map::new();
     out.insert("name".into(), json!(name));
     if let Some(doc) = field.description.as_ref().or(field.title.as_ref()) {
@@ -231,7 +237,7 @@ fn described(field: &Field, number: NumberForm, nullable: bool, names: &mut Name
 }
 
 /// A column of a batch.
-enum Cells<'a> {
+enum ColumnCells<'a> {
     Integer(&'a Int64Array),
     Boolean(&'a BooleanArray),
     Date(&'a Date32Array),
@@ -244,17 +250,17 @@ enum Cells<'a> {
     Other(&'a dyn Array),
 }
 
-impl<'a> Cells<'a> {
-    fn new(form: Form, column: &'a dyn Array) -> Self {
+impl<'a> ColumnCells<'a> {
+    fn new(form: ValueForm, column: &'a dyn Array) -> Self {
         match (form, column.data_type()) {
-            (Form::Long, DataType::Int64) => Self::Integer(column.as_primitive()),
-            (Form::Long, DataType::Time64(TimeUnit::Microsecond)) => Self::Time(column.as_primitive()),
-            (Form::Long, DataType::Timestamp(TimeUnit::Microsecond, _)) => Self::Datetime(column.as_primitive()),
-            (Form::Boolean, DataType::Boolean) => Self::Boolean(column.as_boolean()),
-            (Form::Date, DataType::Date32) => Self::Date(column.as_primitive()),
-            (Form::Text, DataType::Utf8) => Self::Text(column.as_string()),
-            (Form::Number, DataType::Utf8) => Self::Number(column.as_string()),
-            (Form::Decimal { scale }, DataType::Utf8) => Self::Decimal(column.as_string(), scale),
+            (ValueForm::Long, DataType::Int64) => Self::Integer(column.as_primitive()),
+            (ValueForm::Long, DataType::Time64(TimeUnit::Microsecond)) => Self::Time(column.as_primitive()),
+            (ValueForm::Long, DataType::Timestamp(TimeUnit::Microsecond, _)) => Self::Datetime(column.as_primitive()),
+            (ValueForm::Boolean, DataType::Boolean) => Self::Boolean(column.as_boolean()),
+            (ValueForm::Date, DataType::Date32) => Self::Date(column.as_primitive()),
+            (ValueForm::Text, DataType::Utf8) => Self::Text(column.as_string()),
+            (ValueForm::Number, DataType::Utf8) => Self::Number(column.as_string()),
+            (ValueForm::Decimal { scale }, DataType::Utf8) => Self::Decimal(column.as_string(), scale),
             _ => Self::Other(column),
         }
     }
@@ -274,7 +280,7 @@ impl<'a> Cells<'a> {
 
     /// Writes a value; `false` where it has no place in the schema.
     #[inline]
-    fn put(&self, row: usize, out: &mut Vec<u8>) -> bool {
+    fn write_cell(&self, row: usize, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Integer(column) => put_long(column.value(row), out),
             Self::Time(column) => put_long(column.value(row), out),
@@ -284,12 +290,12 @@ impl<'a> Cells<'a> {
             Self::Text(column) => put_bytes(column.value(row).as_bytes(), out),
             Self::Number(column) => {
                 let mut text = String::new();
-                if !reduced(column.value(row), &mut text) {
+                if !write_reduced(column.value(row), &mut text) {
                     return false;
                 }
                 put_bytes(text.as_bytes(), out);
             }
-            Self::Decimal(column, scale) => return decimal::put(column.value(row), *scale, out),
+            Self::Decimal(column, scale) => return decimal::push_decimal(column.value(row), *scale, out),
             Self::Other(_) => return false,
         }
         true

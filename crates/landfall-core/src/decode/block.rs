@@ -1,13 +1,13 @@
 //! What the cutter hands out.
 
-use super::records::Fault;
+use super::records::RecordFault;
 use crate::schema::Encoding;
 
 /// A part of the source. After the header, pieces follow each other without a gap.
 #[derive(Debug, Clone)]
 pub enum Piece {
     /// Some whole records, to be decoded.
-    Block(Block),
+    Block(SourceBlock),
     /// A record that is longer than allowed.
     TooLong(TooLong),
 }
@@ -63,16 +63,16 @@ impl TooLong {
 
 /// Some whole records as they stand in the source, to be decoded independently of all others.
 #[derive(Debug, Clone)]
-pub struct Block {
+pub struct SourceBlock {
     pub(super) offset: u64,
     pub(super) bytes: Vec<u8>,
     /// The encoding, once the byte order is known.
     pub(super) encoding: Encoding,
     /// None where the block can be cut without the state machine.
-    pub(super) marks: Option<Vec<Mark>>,
+    pub(super) marks: Option<Vec<RecordMark>>,
 }
 
-impl Block {
+impl SourceBlock {
     /// The offset of its first byte in the source, a byte order mark included.
     #[must_use]
     pub fn offset(&self) -> u64 {
@@ -95,17 +95,17 @@ impl Block {
 /// A record of a block which only the cutter can tell: what comes after it in the source decides.
 /// Positions are in code units of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct RecordMark {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) next: usize,
-    pub(super) kind: MarkKind,
+    pub(super) kind: RecordMarkKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum MarkKind {
+pub(super) enum RecordMarkKind {
     /// Malformed.
-    Fault(Fault),
+    Fault(RecordFault),
     /// A comment by its number.
     Comment,
 }

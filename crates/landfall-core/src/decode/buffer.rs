@@ -1,47 +1,47 @@
 //! The bytes that the cutter holds.
 
-use super::units::{Units, width};
+use super::units::{UnitReader, unit_width};
 use crate::schema::Encoding;
 
 /// Bytes that came in and did not go out yet. Lengths and positions are in code units, from the first of them.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(super) struct InputBuffer {
     /// Room for bytes; those in `start..filled` are held.
     bytes: Vec<u8>,
     start: usize,
     filled: usize,
     /// For UTF-16: the stand-in bytes of the units held.
-    stand_ins: Option<StandIns>,
+    stand_ins: Option<StandInBytes>,
 }
 
 #[derive(Debug)]
-struct StandIns {
-    units: Units,
+struct StandInBytes {
+    units: UnitReader,
     big_endian: bool,
     bytes: Vec<u8>,
 }
 
-impl Buffer {
+impl InputBuffer {
     pub(super) fn new() -> Self {
         Self { bytes: Vec::new(), start: 0, filled: 0, stand_ins: None }
     }
 
     /// From now on the bytes are in this encoding.
-    pub(super) fn set_encoding(&mut self, encoding: Encoding, units: Units) {
-        if width(encoding) == 2 {
+    pub(super) fn set_encoding(&mut self, encoding: Encoding, units: UnitReader) {
+        if unit_width(encoding) == 2 {
             let big_endian = encoding == Encoding::Utf16Be;
-            self.stand_ins = Some(StandIns { units, big_endian, bytes: Vec::new() });
+            self.stand_ins = Some(StandInBytes { units, big_endian, bytes: Vec::new() });
             self.read_units();
         }
     }
 
-    fn unit(&self) -> usize {
+    fn unit_width(&self) -> usize {
         if self.stand_ins.is_some() { 2 } else { 1 }
     }
 
-    /// Room for bytes after those held, so that there can be `units` in all: at least one byte.
-    pub(super) fn space(&mut self, units: usize) -> &mut [u8] {
-        let wanted = units * self.unit();
+    /// Room for bytes after those held, so that there can be `as_units` in all: at least one byte.
+    pub(super) fn reserve_space(&mut self, units: usize) -> &mut [u8] {
+        let wanted = units * self.unit_width();
         if self.start > 0 && self.start + wanted > self.bytes.len() {
             self.bytes.copy_within(self.start..self.filled, 0);
             self.filled -= self.start;
@@ -55,7 +55,7 @@ impl Buffer {
     }
 
     /// The first `bytes` bytes of the space are filled.
-    pub(super) fn fill(&mut self, bytes: usize) {
+    pub(super) fn mark_filled(&mut self, bytes: usize) {
         self.filled = (self.filled + bytes).min(self.bytes.len());
         self.read_units();
     }
@@ -64,49 +64,49 @@ impl Buffer {
         let held = &self.bytes[self.start..self.filled];
         if let Some(stand_ins) = &mut self.stand_ins {
             let from = stand_ins.bytes.len() * 2;
-            stand_ins.units.append(&held[from..], stand_ins.big_endian, &mut stand_ins.bytes);
+            stand_ins.units.append_units(&held[from..], stand_ins.big_endian, &mut stand_ins.bytes);
         }
     }
 
     /// No byte will follow.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish_input(&mut self) {
         let held = self.filled - self.start;
         if let Some(stand_ins) = &mut self.stand_ins
             && stand_ins.bytes.len() * 2 < held
         {
-            stand_ins.bytes.push(Units::LEFT_OVER);
+            stand_ins.bytes.push(UnitReader::LEFT_OVER);
         }
     }
 
     /// The bytes held, or the bytes that stand for them: one for each unit.
-    pub(super) fn units(&self) -> &[u8] {
+    pub(super) fn as_units(&self) -> &[u8] {
         match &self.stand_ins {
             Some(stand_ins) => &stand_ins.bytes,
-            None => self.source(),
+            None => self.as_source(),
         }
     }
 
     /// The bytes held, as they stand in the source.
-    pub(super) fn source(&self) -> &[u8] {
+    pub(super) fn as_source(&self) -> &[u8] {
         &self.bytes[self.start..self.filled]
     }
 
-    /// The length of the first `units` in bytes of the source.
-    pub(super) fn bytes_of(&self, units: usize) -> usize {
-        (units * self.unit()).min(self.filled - self.start)
+    /// The length of the first `as_units` in bytes of the source.
+    pub(super) fn source_length(&self, units: usize) -> usize {
+        (units * self.unit_width()).min(self.filled - self.start)
     }
 
-    /// Lets go of the first `units`.
+    /// Lets go of the first `as_units`.
     pub(super) fn drop_front(&mut self, units: usize) {
-        self.start += self.bytes_of(units);
+        self.start += self.source_length(units);
         if let Some(stand_ins) = &mut self.stand_ins {
             stand_ins.bytes.drain(..units);
         }
     }
 
-    /// Hands out the first `units` as they stand in the source, with as little copying as can be.
-    pub(super) fn take(&mut self, units: usize) -> Vec<u8> {
-        let end = self.start + self.bytes_of(units);
+    /// Hands out the first `as_units` as they stand in the source, with as little copying as can be.
+    pub(super) fn take_units(&mut self, units: usize) -> Vec<u8> {
+        let end = self.start + self.source_length(units);
         // Copied where the rest is the greater part, or the room is far more than the block needs.
         if self.start > 0 || self.filled - end > end || self.bytes.len() > end.saturating_mul(4) {
             let front = self.bytes[self.start..end].to_vec();

@@ -1,13 +1,13 @@
 //! The decoder: from a block to records with cells. Immutable, to be shared by threads.
 
 use super::{
-    block::{Block, Mark},
-    draft::{Draft, mend, narrow, wide},
+    block::{RecordMark, SourceBlock},
+    draft::{RecordsDraft, replace_invalid_utf8, to_u32, to_usize_range},
     lines::Terminator,
     plain, quoted,
-    records::{Fault, Records, Span},
-    rules::Rules,
-    transcode::{Ruler, Undefined, first_invalid, text_of},
+    records::{CellSpan, RecordFault, Records},
+    rules::ScanRules,
+    transcode::{SourceRuler, UndefinedBytes, decode_text, first_invalid},
 };
 use crate::schema::{Dialect, Encoding, LineTerminator};
 
@@ -15,9 +15,9 @@ use crate::schema::{Dialect, Encoding, LineTerminator};
 #[derive(Debug, Clone)]
 pub struct Decoder {
     /// The rules for UTF-8 text.
-    rules: Rules,
+    rules: ScanRules,
     encoding: Encoding,
-    undefined: Option<Undefined>,
+    undefined: Option<UndefinedBytes>,
 }
 
 impl Decoder {
@@ -29,16 +29,16 @@ impl Decoder {
             LineTerminator::Custom(text) => Terminator::Custom(text.as_bytes().to_vec()),
         };
         let undefined = match encoding {
-            Encoding::SingleByte(encoding) => Some(Undefined::of(encoding)),
+            Encoding::SingleByte(encoding) => Some(UndefinedBytes::for_encoding(encoding)),
             _ => None,
         };
-        Self { rules: Rules::new(dialect, terminator), encoding, undefined }
+        Self { rules: ScanRules::new(dialect, terminator), encoding, undefined }
     }
 
     /// The records of a block. Comments are left out.
     #[must_use]
-    pub fn decode(&self, block: Block) -> Records {
-        let Block { bytes, encoding, marks, .. } = block;
+    pub fn decode_block(&self, block: SourceBlock) -> Records {
+        let SourceBlock { bytes, encoding, marks, .. } = block;
         match encoding {
             Encoding::Utf8 => self.decode_utf8(bytes, marks.as_deref()),
             Encoding::Latin1 | Encoding::SingleByte(_) if bytes.is_ascii() => self.decode_utf8(bytes, marks.as_deref()),
@@ -53,11 +53,17 @@ impl Decoder {
     #[must_use]
     pub fn decode_record(&self, raw: &[u8]) -> Records {
         if raw.is_empty() {
-            let mut blank = Draft { cells: vec![Span::default()], firsts: vec![0, 1], ..Draft::default() };
+            let mut blank =
+                RecordsDraft { cells: vec![CellSpan::default()], firsts: vec![0, 1], ..RecordsDraft::default() };
             blank.end_record(0..0, 0);
-            return blank.finish(String::new(), None);
+            return blank.into_records(String::new(), None);
         }
-        self.decode(Block { offset: 0, bytes: raw.to_vec(), encoding: self.encoding, marks: Some(Vec::new()) })
+        self.decode_block(SourceBlock {
+            offset: 0,
+            bytes: raw.to_vec(),
+            encoding: self.encoding,
+            marks: Some(Vec::new()),
+        })
     }
 
     /// Decodes the bytes of several records, each without its line terminator, as if they stood one after the other in a
@@ -68,74 +74,74 @@ impl Decoder {
         if matches!(self.encoding, Encoding::Utf16 | Encoding::Utf16Le | Encoding::Utf16Be) {
             return None;
         }
-        let end = self.rules.terminator.text();
+        let end = self.rules.terminator.line_end_text();
         let mut bytes = Vec::with_capacity(raws.iter().map(|raw| raw.len() + end.len()).sum());
         for raw in raws {
             bytes.extend_from_slice(raw);
             bytes.extend_from_slice(end);
         }
-        Some(self.decode(Block { offset: 0, bytes, encoding: self.encoding, marks: Some(Vec::new()) }))
+        Some(self.decode_block(SourceBlock { offset: 0, bytes, encoding: self.encoding, marks: Some(Vec::new()) }))
     }
 
-    fn decode_utf8(&self, bytes: Vec<u8>, marks: Option<&[Mark]>) -> Records {
-        let mut draft = self.draft(&bytes, marks);
+    fn decode_utf8(&self, bytes: Vec<u8>, marks: Option<&[RecordMark]>) -> Records {
+        let mut draft = self.draft_records(&bytes, marks);
         match String::from_utf8(bytes) {
-            Ok(text) => draft.finish(text, None),
+            Ok(text) => draft.into_records(text, None),
             Err(error) => {
                 let source = error.into_bytes();
                 let faults = self.invalid_records(&draft, &source, Encoding::Utf8);
-                let text = blot(source.clone(), &draft, &faults);
-                draft.reject(faults);
-                draft.finish(text, Some(source))
+                let text = blot_faulty_records(source.clone(), &draft, &faults);
+                draft.reject_records(faults);
+                draft.into_records(text, Some(source))
             }
         }
     }
 
-    fn decode_other(&self, source: Vec<u8>, encoding: Encoding, marks: Option<&[Mark]>) -> Records {
-        let text = text_of(&source, encoding);
-        let marks = marks.map(|marks| Ruler::new(&text, source.len(), encoding).marks_in_text(marks));
-        let mut draft = self.draft(text.as_bytes(), marks.as_deref());
-        let raws = Ruler::new(&text, source.len(), encoding).source_ranges(&draft.raws);
+    fn decode_other(&self, source: Vec<u8>, encoding: Encoding, marks: Option<&[RecordMark]>) -> Records {
+        let text = decode_text(&source, encoding);
+        let marks = marks.map(|marks| SourceRuler::new(&text, source.len(), encoding).marks_in_text(marks));
+        let mut draft = self.draft_records(text.as_bytes(), marks.as_deref());
+        let raws = SourceRuler::new(&text, source.len(), encoding).source_ranges(&draft.raws);
         let in_text = std::mem::replace(&mut draft.raws, raws);
         let faults = self.invalid_records(&draft, &source, encoding);
         let raws = std::mem::replace(&mut draft.raws, in_text);
-        let text = if faults.is_empty() { text } else { blot(text.into_bytes(), &draft, &faults) };
-        draft.reject(faults);
+        let text = if faults.is_empty() { text } else { blot_faulty_records(text.into_bytes(), &draft, &faults) };
+        draft.reject_records(faults);
         draft.raws = raws;
-        draft.finish(text, Some(source))
+        draft.into_records(text, Some(source))
     }
 
-    fn draft(&self, text: &[u8], marks: Option<&[Mark]>) -> Draft {
+    fn draft_records(&self, text: &[u8], marks: Option<&[RecordMark]>) -> RecordsDraft {
         match marks {
-            None => plain::cut(text, &self.rules),
-            Some(marks) => quoted::cut(text, &self.rules, marks),
+            None => plain::cut_plain_text(text, &self.rules),
+            Some(marks) => quoted::cut_marked_text(text, &self.rules, marks),
         }
     }
 
     /// The records that are not valid in the encoding, by the ranges of the source.
-    fn invalid_records(&self, draft: &Draft, source: &[u8], encoding: Encoding) -> Vec<(u32, Fault)> {
+    fn invalid_records(&self, draft: &RecordsDraft, source: &[u8], encoding: Encoding) -> Vec<(u32, RecordFault)> {
         let invalid = |source: &[u8]| first_invalid(source, encoding, self.undefined.as_ref());
-        let fault = |offset| Fault::Encoding { offset: narrow(offset) };
+        let fault = |offset| RecordFault::Encoding { offset: to_u32(offset) };
         if encoding == Encoding::Utf8 {
-            return invalid_utf8(draft, source).map(|(record, offset)| (narrow(record), fault(offset))).collect();
+            return invalid_utf8(draft, source).map(|(record, offset)| (to_u32(record), fault(offset))).collect();
         }
         if invalid(source).is_none() {
             return Vec::new();
         }
         let records = draft.raws.iter().enumerate();
-        records.filter_map(|(at, raw)| Some((narrow(at), fault(invalid(&source[wide(raw)])?)))).collect()
+        records.filter_map(|(at, raw)| Some((to_u32(at), fault(invalid(&source[to_usize_range(raw)])?)))).collect()
     }
 }
 
 /// The records that are not UTF-8, with the offset of the first invalid byte in each: found by reading on from one to the next,
 /// since most records are valid. No character reaches from one record into another: what ends a record is one itself.
-fn invalid_utf8<'a>(draft: &'a Draft, source: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
+fn invalid_utf8<'a>(draft: &'a RecordsDraft, source: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
             let at = from + first_invalid(&source[from..], Encoding::Utf8, None)?;
             let record = draft.raws.partition_point(|raw| raw.end as usize <= at);
-            match draft.raws.get(record).map(wide) {
+            match draft.raws.get(record).map(to_usize_range) {
                 Some(raw) if raw.contains(&at) => {
                     from = raw.end;
                     return Some((record, at - raw.start));
@@ -148,9 +154,9 @@ fn invalid_utf8<'a>(draft: &'a Draft, source: &'a [u8]) -> impl Iterator<Item = 
 }
 
 /// The text with `?` in the place of every byte of the records with faults, and of what else is not UTF-8 (comments).
-fn blot(mut text: Vec<u8>, draft: &Draft, faults: &[(u32, Fault)]) -> String {
+fn blot_faulty_records(mut text: Vec<u8>, draft: &RecordsDraft, faults: &[(u32, RecordFault)]) -> String {
     for (record, _) in faults {
-        text[wide(&draft.raws[*record as usize])].fill(b'?');
+        text[to_usize_range(&draft.raws[*record as usize])].fill(b'?');
     }
-    mend(text)
+    replace_invalid_utf8(text)
 }

@@ -2,32 +2,32 @@
 
 use std::ops::Range;
 
-use super::records::{Fault, Records, Span};
+use super::records::{CellSpan, RecordFault, Records};
 
 /// Records in the making, with the same meaning as the parts of [`Records`].
 #[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub(super) cells: Vec<Span>,
+pub(super) struct RecordsDraft {
+    pub(super) cells: Vec<CellSpan>,
     pub(super) firsts: Vec<u32>,
     pub(super) raws: Vec<Range<u32>>,
     pub(super) lines: Vec<u32>,
-    pub(super) faults: Vec<(u32, Fault)>,
+    pub(super) faults: Vec<(u32, RecordFault)>,
     pub(super) side: Vec<u8>,
     pub(super) line_ends: u32,
 }
 
 /// Positions have 31 bits: `Limits` sees to it that blocks are shorter.
-pub(super) fn narrow(position: usize) -> u32 {
+pub(super) fn to_u32(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
 
-pub(super) fn wide(range: &Range<u32>) -> Range<usize> {
+pub(super) fn to_usize_range(range: &Range<u32>) -> Range<usize> {
     range.start as usize..range.end as usize
 }
 
-impl Draft {
+impl RecordsDraft {
     /// An empty draft with room for what `bytes` of text usually have. Those of one long record are no measure.
-    pub(super) fn for_text(bytes: usize) -> Self {
+    pub(super) fn with_room_for(bytes: usize) -> Self {
         let bytes = bytes.min(1 << 20);
         Self {
             cells: Vec::with_capacity(bytes / 8 + 8),
@@ -41,14 +41,14 @@ impl Draft {
     /// Ends the record whose cells were added last.
     #[inline]
     pub(super) fn end_record(&mut self, raw: Range<usize>, line_ends: usize) {
-        self.raws.push(narrow(raw.start)..narrow(raw.end));
+        self.raws.push(to_u32(raw.start)..to_u32(raw.end));
         self.lines.push(self.line_ends);
-        self.line_ends += narrow(line_ends);
+        self.line_ends += to_u32(line_ends);
     }
 
     /// Takes the cells from the records that `faults` (in order) are about, and keeps the reasons. A record has one
     /// fault: that its text cannot be read comes before what is wrong with its quotes.
-    pub(super) fn reject(&mut self, faults: Vec<(u32, Fault)>) {
+    pub(super) fn reject_records(&mut self, faults: Vec<(u32, RecordFault)>) {
         if faults.is_empty() {
             return;
         }
@@ -60,8 +60,8 @@ impl Draft {
     }
 
     /// Takes the cells from the records that `faults` (in order) are about.
-    fn drop_cells(&mut self, faults: &[(u32, Fault)]) {
-        let records = narrow(self.raws.len());
+    fn drop_cells(&mut self, faults: &[(u32, RecordFault)]) {
+        let records = to_u32(self.raws.len());
         let mut kept = faults.first().map_or(0, |(record, _)| self.firsts[*record as usize]);
         for (at, &(record, _)) in faults.iter().enumerate() {
             let next = faults.get(at + 1).map_or(records, |(next, _)| *next);
@@ -79,7 +79,7 @@ impl Draft {
     }
 
     /// Takes out the records for which `keep` is false. Their lines stay counted.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Range<u32>) -> bool) {
+    pub(super) fn retain_records(&mut self, keep: impl Fn(&Range<u32>) -> bool) {
         if self.raws.iter().all(&keep) {
             return;
         }
@@ -88,18 +88,18 @@ impl Draft {
             Self { firsts: vec![0], side: all.side, line_ends: all.line_ends, faults: all.faults, ..Self::default() };
         for (record, raw) in all.raws.iter().enumerate().filter(|(_, raw)| keep(raw)) {
             self.cells.extend_from_slice(&all.cells[all.firsts[record] as usize..all.firsts[record + 1] as usize]);
-            self.firsts.push(narrow(self.cells.len()));
+            self.firsts.push(to_u32(self.cells.len()));
             self.raws.push(raw.clone());
             self.lines.push(all.lines[record]);
         }
     }
 
     /// The finished records over a text that is known to be good where there are cells.
-    pub(super) fn finish(self, text: String, source: Option<Vec<u8>>) -> Records {
+    pub(super) fn into_records(self, text: String, source: Option<Vec<u8>>) -> Records {
         Records {
             text,
             source,
-            side: mend(self.side),
+            side: replace_invalid_utf8(self.side),
             cells: self.cells,
             firsts: self.firsts,
             raws: self.raws,
@@ -112,7 +112,7 @@ impl Draft {
 }
 
 /// The text with `?` in the place of each byte that is not UTF-8.
-pub(super) fn mend(bytes: Vec<u8>) -> String {
+pub(super) fn replace_invalid_utf8(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| {
         let mut text = String::with_capacity(error.as_bytes().len());
         for chunk in error.as_bytes().utf8_chunks() {

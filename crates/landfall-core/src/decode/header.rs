@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::records::{Fault, Records};
+use super::records::{RecordFault, Records};
 use crate::schema::{Dialect, HeaderRows};
 
 /// Why the header cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderFault {
     /// One of its records cannot be cut into cells.
-    Malformed(Fault),
+    Malformed(RecordFault),
     /// One of its records is longer than allowed.
     TooLong,
 }
@@ -29,7 +29,7 @@ pub struct DataStart {
 /// that number, the header is the next record that is neither: data never take the place of a header that is declared, since nothing
 /// would then hold the columns against the dictionary.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(super) struct HeaderCollector {
     /// The numbers of its records that are still to come, counted from 1.
     rows: VecDeque<u64>,
     join: String,
@@ -39,7 +39,7 @@ pub(super) struct Header {
     pub(super) fault: Option<HeaderFault>,
 }
 
-impl Header {
+impl HeaderCollector {
     pub(super) fn new(dialect: &Dialect) -> Self {
         let rows = match &dialect.header {
             HeaderRows::None => VecDeque::new(),
@@ -54,32 +54,32 @@ impl Header {
     }
 
     /// Whether the record of this number, counted from 1 and no comment, is part of the header. A `blank` line cannot begin it.
-    pub(super) fn wants(&self, row: u64, blank: bool) -> bool {
+    pub(super) fn is_header_row(&self, row: u64, blank: bool) -> bool {
         let begins = self.labels.is_none() && self.fault.is_none();
         self.rows.front().is_some_and(|&next| row >= next) && !(blank && begins)
     }
 
     /// The labels, where the header could be read.
-    pub(super) fn labels(&self) -> Option<&[String]> {
+    pub(super) fn joined_labels(&self) -> Option<&[String]> {
         self.labels.as_deref().filter(|_| self.fault.is_none())
     }
 
     /// Takes a record of the header that cannot be read; the first fault is kept.
-    pub(super) fn fail(&mut self, fault: HeaderFault) {
+    pub(super) fn note_fault(&mut self, fault: HeaderFault) {
         self.rows.pop_front();
         self.fault.get_or_insert(fault);
     }
 
     /// Takes a record of the header.
-    pub(super) fn add(&mut self, records: &Records) {
-        if let Some((_, fault)) = records.faults().first() {
-            return self.fail(HeaderFault::Malformed(fault.clone()));
+    pub(super) fn add_record(&mut self, records: &Records) {
+        if let Some((_, fault)) = records.record_faults().first() {
+            return self.note_fault(HeaderFault::Malformed(fault.clone()));
         }
         self.rows.pop_front();
         self.labels.get_or_insert_default();
         if !records.is_empty() {
-            (0..records.width(0))
-                .filter_map(|column| records.cell(0, column))
+            (0..records.cell_count(0))
+                .filter_map(|column| records.cell_text(0, column))
                 .enumerate()
                 .for_each(|(at, cell)| self.add_cell(at, cell.trim()));
         }

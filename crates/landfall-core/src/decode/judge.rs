@@ -12,14 +12,14 @@
 //! quote on the way that could open a cell, find no end, and make it read the same bytes again.
 
 use super::{
-    records::Fault,
-    rules::Rules,
-    scan::{Cell, Cells, NoCells, Scanner, Seen},
+    records::RecordFault,
+    rules::ScanRules,
+    scan::{CellSink, IgnoredCells, RecordScanner, ScanOutcome, ScannedCell},
 };
 
 /// What becomes of a record. `end` is where its line terminator starts, `next` where the next record starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RecordVerdict {
     Good {
         end: usize,
         next: usize,
@@ -30,16 +30,16 @@ pub(super) enum Verdict {
     Malformed {
         end: usize,
         next: usize,
-        fault: Fault,
+        fault: RecordFault,
     },
     TooLong,
     /// More bytes are needed to tell.
     More,
 }
 
-impl Verdict {
+impl RecordVerdict {
     /// Where the record ends and where the next one starts, if that is known.
-    pub(super) fn ends(&self) -> Option<(usize, usize)> {
+    pub(super) fn record_ends(&self) -> Option<(usize, usize)> {
         match self {
             Self::Good { end, next } | Self::Malformed { end, next, .. } => Some((*end, *next)),
             Self::Comment { next } => Some((*next, *next)),
@@ -49,7 +49,7 @@ impl Verdict {
 }
 
 /// Where the line ends on which a quote opened.
-enum Line {
+enum QuoteLine {
     Ends {
         end: usize,
         next: usize,
@@ -62,36 +62,38 @@ enum Line {
 
 /// The two ways in which quotes can be wrong.
 #[derive(Debug, Clone, Copy)]
-enum Wrong {
+enum QuoteFault {
     Unclosed,
     TextAfter,
 }
 
-impl Scanner<'_> {
+impl RecordScanner<'_> {
     /// Judges the record at `start`, where the machine stands. It stands at the next record afterwards. Of a record
     /// that is not good, `cells` may have got some cells.
     #[inline]
-    pub(super) fn judge(&mut self, start: usize, limit: usize, cells: &mut impl Cells) -> Verdict {
-        if self.rules.has_comments() && self.rules.is_comment(&self.bytes[..self.stop(start, limit)], start) {
-            return self.comment(start, limit);
+    pub(super) fn judge_record(&mut self, start: usize, limit: usize, cells: &mut impl CellSink) -> RecordVerdict {
+        if self.rules.has_comments() && self.rules.is_comment(&self.bytes[..self.scan_limit(start, limit)], start) {
+            return self.judge_comment(start, limit);
         }
-        match self.record(start, cells) {
-            Seen::Record { end, next } if next - start < limit => Verdict::Good { end, next },
+        match self.scan_record(start, cells) {
+            ScanOutcome::Record { end, next } if next - start < limit => RecordVerdict::Good { end, next },
             seen => self.judge_closely(start, limit, seen),
         }
     }
 
     /// For records that are not good, or that come near the limit.
     #[cold]
-    fn judge_closely(&mut self, start: usize, limit: usize, seen: Seen) -> Verdict {
+    fn judge_closely(&mut self, start: usize, limit: usize, seen: ScanOutcome) -> RecordVerdict {
         let within = self.bytes.len() - start <= limit;
         let verdict = match seen {
-            Seen::TextAfterQuote { open, at } if at - start < limit => {
-                self.broken(start, limit, open, Wrong::TextAfter)
+            ScanOutcome::TextAfterQuote { open, at } if at - start < limit => {
+                self.judge_broken_quote(start, limit, open, QuoteFault::TextAfter)
             }
-            _ if within && !self.last => Verdict::More,
-            Seen::Cut { open: Some(open) } if within => self.broken(start, limit, open, Wrong::Unclosed),
-            Seen::Record { end, next } if within => Verdict::Good { end, next },
+            _ if within && !self.last => RecordVerdict::More,
+            ScanOutcome::Cut { open: Some(open) } if within => {
+                self.judge_broken_quote(start, limit, open, QuoteFault::Unclosed)
+            }
+            ScanOutcome::Record { end, next } if within => RecordVerdict::Good { end, next },
             _ => self.judge_at_limit(start, limit),
         };
         self.seek_after(&verdict);
@@ -99,80 +101,82 @@ impl Scanner<'_> {
     }
 
     /// Judges by the bytes up to the limit, after which the input goes on.
-    fn judge_at_limit(&self, start: usize, limit: usize) -> Verdict {
-        let mut scanner = Scanner::new(self.rules, &self.bytes[..self.stop(start, limit)], false);
-        scanner.seek(start);
-        match scanner.record(start, &mut NoCells) {
-            Seen::Record { end, next } => Verdict::Good { end, next },
-            Seen::TextAfterQuote { open, .. } => self.broken(start, limit, open, Wrong::TextAfter),
-            Seen::Cut { open: Some(open) } => self.broken(start, limit, open, Wrong::Unclosed),
-            Seen::Cut { open: None } => Verdict::TooLong,
+    fn judge_at_limit(&self, start: usize, limit: usize) -> RecordVerdict {
+        let mut scanner = RecordScanner::new(self.rules, &self.bytes[..self.scan_limit(start, limit)], false);
+        scanner.seek_record(start);
+        match scanner.scan_record(start, &mut IgnoredCells) {
+            ScanOutcome::Record { end, next } => RecordVerdict::Good { end, next },
+            ScanOutcome::TextAfterQuote { open, .. } => {
+                self.judge_broken_quote(start, limit, open, QuoteFault::TextAfter)
+            }
+            ScanOutcome::Cut { open: Some(open) } => self.judge_broken_quote(start, limit, open, QuoteFault::Unclosed),
+            ScanOutcome::Cut { open: None } => RecordVerdict::TooLong,
         }
     }
 
-    fn broken(&self, start: usize, limit: usize, open: usize, wrong: Wrong) -> Verdict {
-        match self.line(start, limit, open) {
-            Line::Ends { end, next } => {
-                let column = column(self.rules, &self.bytes[..open], start);
+    fn judge_broken_quote(&self, start: usize, limit: usize, open: usize, wrong: QuoteFault) -> RecordVerdict {
+        match self.find_line_end(start, limit, open) {
+            QuoteLine::Ends { end, next } => {
+                let column = column_of_cell(self.rules, &self.bytes[..open], start);
                 let fault = match wrong {
-                    Wrong::Unclosed => Fault::UnclosedQuote { column },
-                    Wrong::TextAfter => Fault::TextAfterQuote { column },
+                    QuoteFault::Unclosed => RecordFault::UnclosedQuote { column },
+                    QuoteFault::TextAfter => RecordFault::TextAfterQuote { column },
                 };
-                Verdict::Malformed { end, next, fault }
+                RecordVerdict::Malformed { end, next, fault }
             }
-            Line::Beyond => Verdict::TooLong,
-            Line::More => Verdict::More,
+            QuoteLine::Beyond => RecordVerdict::TooLong,
+            QuoteLine::More => RecordVerdict::More,
         }
     }
 
     /// A comment is a physical line: quotes mean nothing in it.
     #[cold]
-    fn comment(&mut self, start: usize, limit: usize) -> Verdict {
-        let verdict = match self.line(start, limit, start) {
-            Line::Ends { next, .. } => Verdict::Comment { next },
-            Line::Beyond => Verdict::TooLong,
-            Line::More => Verdict::More,
+    fn judge_comment(&mut self, start: usize, limit: usize) -> RecordVerdict {
+        let verdict = match self.find_line_end(start, limit, start) {
+            QuoteLine::Ends { next, .. } => RecordVerdict::Comment { next },
+            QuoteLine::Beyond => RecordVerdict::TooLong,
+            QuoteLine::More => RecordVerdict::More,
         };
         self.seek_after(&verdict);
         verdict
     }
 
     /// The first line end at or after `from`, for the record at `start`.
-    fn line(&self, start: usize, limit: usize, from: usize) -> Line {
-        let stop = self.stop(start, limit);
+    fn find_line_end(&self, start: usize, limit: usize, from: usize) -> QuoteLine {
+        let stop = self.scan_limit(start, limit);
         let last = self.last && stop == self.bytes.len();
         match self.rules.terminator.find(&self.bytes[..stop], from, last) {
-            Some((end, next)) => Line::Ends { end, next },
-            None if last => Line::Ends { end: stop, next: stop },
-            None if self.bytes.len() - start > limit => Line::Beyond,
-            None => Line::More,
+            Some((end, next)) => QuoteLine::Ends { end, next },
+            None if last => QuoteLine::Ends { end: stop, next: stop },
+            None if self.bytes.len() - start > limit => QuoteLine::Beyond,
+            None => QuoteLine::More,
         }
     }
 
     /// Where the bytes end that may be looked at for the record at `start`.
     #[inline]
-    fn stop(&self, start: usize, limit: usize) -> usize {
+    fn scan_limit(&self, start: usize, limit: usize) -> usize {
         start.saturating_add(limit).min(self.bytes.len())
     }
 
-    fn seek_after(&mut self, verdict: &Verdict) {
-        if let Some((_, next)) = verdict.ends() {
-            self.seek(next);
+    fn seek_after(&mut self, verdict: &RecordVerdict) {
+        if let Some((_, next)) = verdict.record_ends() {
+            self.seek_record(next);
         }
     }
 }
 
 /// The column of the cell that starts where `bytes` end, in the record at `start`.
-fn column(rules: &Rules, bytes: &[u8], start: usize) -> u32 {
-    struct Count(u32);
-    impl Cells for Count {
-        fn cell(&mut self, _: Cell) {
+fn column_of_cell(rules: &ScanRules, bytes: &[u8], start: usize) -> u32 {
+    struct CellCounter(u32);
+    impl CellSink for CellCounter {
+        fn accept_cell(&mut self, _: ScannedCell) {
             self.0 += 1;
         }
     }
-    let mut cells = Count(0);
-    let mut scanner = Scanner::new(rules, bytes, true);
-    scanner.seek(start);
-    scanner.record(start, &mut cells);
+    let mut cells = CellCounter(0);
+    let mut scanner = RecordScanner::new(rules, bytes, true);
+    scanner.seek_record(start);
+    scanner.scan_record(start, &mut cells);
     cells.0.saturating_sub(1)
 }

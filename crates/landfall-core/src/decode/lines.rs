@@ -23,7 +23,7 @@ pub(super) enum LineEnd {
 
 impl Terminator {
     /// The bytes with which a terminator can start.
-    pub(super) fn starts(&self) -> &[u8] {
+    pub(super) fn first_bytes(&self) -> &[u8] {
         match self {
             Self::Any => b"\n\r",
             Self::Custom(bytes) => &bytes[..bytes.len().min(1)],
@@ -31,7 +31,7 @@ impl Terminator {
     }
 
     /// A text that ends a line.
-    pub(super) fn text(&self) -> &[u8] {
+    pub(super) fn line_end_text(&self) -> &[u8] {
         match self {
             Self::Any => b"\n",
             Self::Custom(bytes) => bytes,
@@ -45,16 +45,16 @@ impl Terminator {
     }
 
     /// The length of the longest terminator.
-    pub(super) fn longest(&self) -> usize {
+    pub(super) fn max_length(&self) -> usize {
         match self {
             Self::Any => 2,
             Self::Custom(bytes) => bytes.len().max(1),
         }
     }
 
-    /// Whether a line ends at `at`. `last` says that the input ends where `bytes` end.
+    /// Whether a line ends at `match_at`. `last` says that the input ends where `bytes` end.
     #[inline]
-    pub(super) fn at(&self, bytes: &[u8], at: usize, last: bool) -> LineEnd {
+    pub(super) fn match_at(&self, bytes: &[u8], at: usize, last: bool) -> LineEnd {
         match self {
             Self::Any => match (bytes.get(at), bytes.get(at + 1)) {
                 (Some(b'\n'), _) => LineEnd::Next(at + 1),
@@ -63,7 +63,7 @@ impl Terminator {
                 (Some(b'\r'), _) => LineEnd::Next(at + 1),
                 _ => LineEnd::No,
             },
-            Self::Custom(end) => custom_at(end, &bytes[at.min(bytes.len())..], at, last),
+            Self::Custom(end) => match_custom_at(end, &bytes[at.min(bytes.len())..], at, last),
         }
     }
 
@@ -77,14 +77,14 @@ impl Terminator {
                 Self::Custom(end) if end.is_empty() => return None,
                 Self::Custom(end) => memmem::find(rest, end)?,
             };
-        match self.at(bytes, at, last) {
+        match self.match_at(bytes, at, last) {
             LineEnd::Next(next) => Some((at, next)),
             LineEnd::No | LineEnd::Unknown => None,
         }
     }
 
     /// The number of line ends in `bytes`.
-    pub(super) fn count(&self, bytes: &[u8]) -> usize {
+    pub(super) fn count_line_ends(&self, bytes: &[u8]) -> usize {
         match self {
             Self::Any => {
                 let lone = |&at: &usize| bytes.get(at + 1) != Some(&b'\n');
@@ -97,7 +97,7 @@ impl Terminator {
 
     /// How many lines end in `bytes`, where they are no more than `most`; otherwise where the first `most` of them end. Where lines end in
     /// different ways, up to twice as many may be counted as `most`. A text that is declared to end lines is not looked for.
-    pub(super) fn lines_up_to(&self, bytes: &[u8], most: usize) -> Result<usize, usize> {
+    pub(super) fn count_lines_up_to(&self, bytes: &[u8], most: usize) -> Result<usize, usize> {
         if self.is_custom() {
             return Ok(0);
         }
@@ -111,13 +111,13 @@ impl Terminator {
         Err(end + usize::from(after == 1 && bytes.get(end) == Some(&b'\n')))
     }
 
-    /// Whether a cut at `at` would go through the middle of a CRLF.
-    pub(super) fn splits(&self, bytes: &[u8], at: usize) -> bool {
+    /// Whether a cut at `match_at` would go through the middle of a CRLF.
+    pub(super) fn splits_crlf(&self, bytes: &[u8], at: usize) -> bool {
         matches!(self, Self::Any) && at > 0 && bytes[at - 1] == b'\r' && bytes.get(at) == Some(&b'\n')
     }
 }
 
-fn custom_at(end: &[u8], rest: &[u8], at: usize, last: bool) -> LineEnd {
+fn match_custom_at(end: &[u8], rest: &[u8], at: usize, last: bool) -> LineEnd {
     if end.is_empty() || rest.is_empty() {
         LineEnd::No
     } else if rest.starts_with(end) {
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(any.find(text, 5, false), Some((6, 7)));
         assert_eq!(any.find(text, 7, false), None, "an LF may follow");
         assert_eq!(any.find(text, 7, true), Some((8, 9)));
-        assert_eq!(any.count(text), 4);
+        assert_eq!(any.count_line_ends(text), 4);
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             (b"\n\n\n\n", 1, Err(1)),
             (b"abc", 1, Ok(0)),
         ] {
-            assert_eq!(any.lines_up_to(text, most), expected, "{text:?}");
+            assert_eq!(any.count_lines_up_to(text, most), expected, "{text:?}");
         }
     }
 
@@ -165,8 +165,8 @@ mod tests {
     fn a_custom_line_end_is_exactly_that_text() {
         let ends = Terminator::Custom(b"|~".to_vec());
         assert_eq!(ends.find(b"a\nb|c|~d", 0, false), Some((5, 7)));
-        assert_eq!(ends.at(b"a|", 1, false), LineEnd::Unknown);
-        assert_eq!(ends.at(b"a|", 1, true), LineEnd::No);
-        assert_eq!(ends.count(b"|~\n|~"), 2);
+        assert_eq!(ends.match_at(b"a|", 1, false), LineEnd::Unknown);
+        assert_eq!(ends.match_at(b"a|", 1, true), LineEnd::No);
+        assert_eq!(ends.count_line_ends(b"|~\n|~"), 2);
     }
 }

@@ -2,23 +2,23 @@
 //! for a stretch.
 
 use super::{
-    block::{Mark, MarkKind},
-    draft::{Draft, narrow},
-    judge::Verdict,
-    limits::Limits,
+    block::{RecordMark, RecordMarkKind},
+    draft::{RecordsDraft, to_u32},
+    judge::RecordVerdict,
+    limits::CutterLimits,
     plain,
-    records::{Fault, Span},
-    rules::Rules,
-    scan::{Cell, Cells, Scanner},
+    records::{CellSpan, RecordFault},
+    rules::ScanRules,
+    scan::{CellSink, RecordScanner, ScannedCell},
 };
 
 /// Bytes in which a stretch without quotes is looked for: a record that is longer goes through the machine, which bounds its cells.
 const STRETCH: usize = 1 << 20;
 
 /// Puts cells into a draft.
-struct Collector<'a> {
-    draft: Draft,
-    rules: &'a Rules,
+struct CellCollector<'a> {
+    draft: RecordsDraft,
+    rules: &'a ScanRules,
     text: &'a [u8],
     /// The number of cells that the record at hand may reach.
     most: usize,
@@ -26,65 +26,67 @@ struct Collector<'a> {
     overflows: bool,
 }
 
-impl Cells for Collector<'_> {
+impl CellSink for CellCollector<'_> {
     #[inline]
-    fn cell(&mut self, cell: Cell) {
+    fn accept_cell(&mut self, cell: ScannedCell) {
         if self.draft.cells.len() >= self.most {
             self.overflows = true;
             return;
         }
-        let span = if cell.dirty { self.aside(cell) } else { Span::in_text(cell.start as u32, cell.end as u32) };
+        let span =
+            if cell.dirty { self.store_unescaped(cell) } else { CellSpan::in_text(cell.start as u32, cell.end as u32) };
         self.draft.cells.push(span);
     }
 }
 
-impl Collector<'_> {
-    fn aside(&mut self, cell: Cell) -> Span {
-        let start = narrow(self.draft.side.len());
-        self.rules.unescape(&self.text[cell.start..cell.end], cell.quoted, &mut self.draft.side);
-        Span::in_side(start, narrow(self.draft.side.len()))
+impl CellCollector<'_> {
+    fn store_unescaped(&mut self, cell: ScannedCell) -> CellSpan {
+        let start = to_u32(self.draft.side.len());
+        self.rules.unescape_cell(&self.text[cell.start..cell.end], cell.quoted, &mut self.draft.side);
+        CellSpan::in_side(start, to_u32(self.draft.side.len()))
     }
 
     fn end_record(&mut self, raw: std::ops::Range<usize>, line_ends: usize) {
-        self.draft.firsts.push(narrow(self.draft.cells.len()));
+        self.draft.firsts.push(to_u32(self.draft.cells.len()));
         self.draft.end_record(raw, line_ends);
     }
 
     fn begin_record(&mut self) {
-        self.most = self.draft.cells.len() + Limits::MOST_CELLS;
+        self.most = self.draft.cells.len() + CutterLimits::MOST_CELLS;
         self.overflows = false;
     }
 
     /// A record that cannot be cut into cells.
-    fn reject(&mut self, mark: &Mark, line_ends: usize) {
+    fn reject_record(&mut self, mark: &RecordMark, line_ends: usize) {
         let first = self.draft.firsts.last().map_or(0, |&first| first as usize);
         self.draft.cells.truncate(first);
-        if let MarkKind::Fault(fault) = &mark.kind {
-            self.draft.faults.push((narrow(self.draft.raws.len()), fault.clone()));
+        if let RecordMarkKind::Fault(fault) = &mark.kind {
+            self.draft.faults.push((to_u32(self.draft.raws.len()), fault.clone()));
             self.end_record(mark.start..mark.end, line_ends);
         } else {
-            self.draft.line_ends += narrow(line_ends);
+            self.draft.line_ends += to_u32(line_ends);
         }
     }
 }
 
 /// The cells of a text that ends where a record ends. The `marks` (in order) are positions in the text.
-pub(super) fn cut(text: &[u8], rules: &Rules, marks: &[Mark]) -> Draft {
-    let mut scanner = Scanner::new(rules, text, true);
-    let mut cells = Collector { draft: Draft::for_text(text.len()), rules, text, most: 0, overflows: false };
+pub(super) fn cut_marked_text(text: &[u8], rules: &ScanRules, marks: &[RecordMark]) -> RecordsDraft {
+    let mut scanner = RecordScanner::new(rules, text, true);
+    let mut cells =
+        CellCollector { draft: RecordsDraft::with_room_for(text.len()), rules, text, most: 0, overflows: false };
     cells.draft.firsts.push(0);
     let mut marks = marks.iter().peekable();
     let mut at = 0;
     while at < text.len() {
         if let Some(mark) = marks.next_if(|mark| mark.start == at) {
-            at = pass(&mut scanner, &mut cells, mark);
+            at = skip_record(&mut scanner, &mut cells, mark);
             continue;
         }
         let stop = marks.peek().map_or(text.len(), |mark| mark.start).min(at.saturating_add(STRETCH));
-        at = match scanner.stretch(at, stop) {
+        at = match scanner.find_plain_stretch(at, stop) {
             Some(end) => {
-                plain::extend(&mut cells.draft, text, at, end, rules);
-                scanner.seek(end);
+                plain::add_plain_cells(&mut cells.draft, text, at, end, rules);
+                scanner.seek_record(end);
                 end
             }
             None => read(&mut scanner, &mut cells, at),
@@ -93,31 +95,33 @@ pub(super) fn cut(text: &[u8], rules: &Rules, marks: &[Mark]) -> Draft {
     cells.draft
 }
 
-fn read(scanner: &mut Scanner<'_>, cells: &mut Collector<'_>, at: usize) -> usize {
+fn read(scanner: &mut RecordScanner<'_>, cells: &mut CellCollector<'_>, at: usize) -> usize {
     cells.begin_record();
-    match scanner.judge(at, usize::MAX, cells) {
-        Verdict::Good { end, next } if cells.overflows => {
-            pass(scanner, cells, &Mark { start: at, end, next, kind: MarkKind::Fault(Fault::TooManyCells) })
-        }
-        Verdict::Good { end, next } => {
-            cells.end_record(at..end, scanner.line_ends(at, end, next));
+    match scanner.judge_record(at, usize::MAX, cells) {
+        RecordVerdict::Good { end, next } if cells.overflows => skip_record(
+            scanner,
+            cells,
+            &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(RecordFault::TooManyCells) },
+        ),
+        RecordVerdict::Good { end, next } => {
+            cells.end_record(at..end, scanner.count_line_ends(at, end, next));
             next
         }
-        Verdict::Malformed { end, next, fault } => {
-            pass(scanner, cells, &Mark { start: at, end, next, kind: MarkKind::Fault(fault) })
+        RecordVerdict::Malformed { end, next, fault } => {
+            skip_record(scanner, cells, &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(fault) })
         }
-        Verdict::Comment { next } => {
-            pass(scanner, cells, &Mark { start: at, end: next, next, kind: MarkKind::Comment })
+        RecordVerdict::Comment { next } => {
+            skip_record(scanner, cells, &RecordMark { start: at, end: next, next, kind: RecordMarkKind::Comment })
         }
         // Not to be had without a limit, and at the end of the input.
-        Verdict::TooLong | Verdict::More => scanner.bytes.len(),
+        RecordVerdict::TooLong | RecordVerdict::More => scanner.bytes.len(),
     }
 }
 
 /// Steps over a record that has no cells.
-fn pass(scanner: &mut Scanner<'_>, cells: &mut Collector<'_>, mark: &Mark) -> usize {
-    let line_ends = scanner.rules.terminator.count(&scanner.bytes[mark.start..mark.next]);
-    cells.reject(mark, line_ends);
-    scanner.seek(mark.next);
+fn skip_record(scanner: &mut RecordScanner<'_>, cells: &mut CellCollector<'_>, mark: &RecordMark) -> usize {
+    let line_ends = scanner.rules.terminator.count_line_ends(&scanner.bytes[mark.start..mark.next]);
+    cells.reject_record(mark, line_ends);
+    scanner.seek_record(mark.next);
     mark.next
 }

@@ -17,15 +17,15 @@ pub struct Records {
     /// The text of cells that had quotes or escapes to take away.
     pub(crate) side: String,
     /// All cells, record after record.
-    pub(crate) cells: Vec<Span>,
-    /// For each record the position of its first cell in `cells`, and at the end the number of cells.
+    pub(crate) cells: Vec<CellSpan>,
+    /// For each record the position of its first cell in `cell_spans`, and at the end the number of cells.
     pub(crate) firsts: Vec<u32>,
     /// For each record its raw bytes, without the line terminator, as a range of the block's *source* bytes.
     pub(crate) raws: Vec<Range<u32>>,
     /// For each record the number of line ends in the block before its first byte.
     pub(crate) lines: Vec<u32>,
     /// The records that could not be cut into cells, in order. Such a record has no cells.
-    pub(crate) faults: Vec<(u32, Fault)>,
+    pub(crate) faults: Vec<(u32, RecordFault)>,
     /// The number of line ends in the whole block.
     pub(crate) line_ends: u32,
     /// What JSON rows have beside their cells; none for CSV.
@@ -34,14 +34,14 @@ pub struct Records {
 
 /// Where a cell's text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Span {
+pub struct CellSpan {
     /// First byte; the highest bit is set where the text is in `side`.
     start: u32,
     /// One past the last byte.
     end: u32,
 }
 
-impl Span {
+impl CellSpan {
     const SIDE: u32 = 1 << 31;
 
     /// A cell that stands in the block's text.
@@ -69,7 +69,7 @@ impl Span {
 
 /// Why a record could not be cut into cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum RecordFault {
     /// A quote opens a cell (column counted from 0) and is never closed.
     UnclosedQuote {
         /// The column of the cell, counted from 0.
@@ -116,7 +116,7 @@ impl Records {
 
     /// The number of cells of `record`.
     #[must_use]
-    pub fn width(&self, record: usize) -> usize {
+    pub fn cell_count(&self, record: usize) -> usize {
         (self.firsts[record + 1] - self.firsts[record]) as usize
     }
 
@@ -130,36 +130,36 @@ impl Records {
     }
 
     fn width_of_first(&self) -> Option<usize> {
-        (!self.is_empty()).then(|| self.width(0))
+        (!self.is_empty()).then(|| self.cell_count(0))
     }
 
     /// The cell of `record` at `column`, or none where the record has fewer cells.
     #[must_use]
-    pub fn cell(&self, record: usize, column: usize) -> Option<&str> {
+    pub fn cell_text(&self, record: usize, column: usize) -> Option<&str> {
         let at = self.firsts[record] as usize + column;
-        (at < self.firsts[record + 1] as usize).then(|| self.text_of(self.cells[at]))
+        (at < self.firsts[record + 1] as usize).then(|| self.span_text(self.cells[at]))
     }
 
     /// The text of a cell.
     #[inline]
     #[must_use]
-    pub fn text_of(&self, span: Span) -> &str {
-        if span.start & Span::SIDE == 0 {
+    pub fn span_text(&self, span: CellSpan) -> &str {
+        if span.start & CellSpan::SIDE == 0 {
             &self.text[span.start as usize..span.end as usize]
         } else {
-            &self.side[(span.start & !Span::SIDE) as usize..span.end as usize]
+            &self.side[(span.start & !CellSpan::SIDE) as usize..span.end as usize]
         }
     }
 
     /// All cells, record after record: for readers that go through a column with a stride of [`Self::uniform_width`].
     #[must_use]
-    pub fn cells(&self) -> &[Span] {
+    pub fn cell_spans(&self) -> &[CellSpan] {
         &self.cells
     }
 
     /// The record's bytes as they stood in the source, without the line terminator.
     #[must_use]
-    pub fn raw(&self, record: usize) -> &[u8] {
+    pub fn raw_bytes(&self, record: usize) -> &[u8] {
         let range = &self.raws[record];
         let bytes = self.source.as_deref().unwrap_or(self.text.as_bytes());
         &bytes[range.start as usize..range.end as usize]
@@ -167,25 +167,25 @@ impl Records {
 
     /// The offset of the record's first byte from the block's first byte, in bytes of the source.
     #[must_use]
-    pub fn offset(&self, record: usize) -> usize {
+    pub fn byte_offset(&self, record: usize) -> usize {
         self.raws[record].start as usize
     }
 
     /// The number of line ends between the block's first byte and the record's.
     #[must_use]
-    pub fn line(&self, record: usize) -> usize {
+    pub fn lines_before(&self, record: usize) -> usize {
         self.lines[record] as usize
     }
 
     /// The number of line ends in the whole block: the lines that it is long.
     #[must_use]
-    pub fn line_ends(&self) -> u32 {
+    pub fn line_end_count(&self) -> u32 {
         self.line_ends
     }
 
     /// The records without cells, in order, with the reason.
     #[must_use]
-    pub fn faults(&self) -> &[(u32, Fault)] {
+    pub fn record_faults(&self) -> &[(u32, RecordFault)] {
         &self.faults
     }
 
@@ -219,7 +219,7 @@ impl Records {
     /// Where the cells are more than 2 GiB of text.
     #[must_use]
     pub fn from_cells<R: AsRef<[C]>, C: AsRef<str>>(rows: &[R]) -> Self {
-        let position = |at: usize| u32::try_from(at).ok().filter(|&at| at < Span::SIDE).expect("less than 2 GiB");
+        let position = |at: usize| u32::try_from(at).ok().filter(|&at| at < CellSpan::SIDE).expect("less than 2 GiB");
         let mut records = Self { firsts: vec![0], ..Self::default() };
         for (line, row) in rows.iter().enumerate() {
             let first = records.text.len();
@@ -227,7 +227,7 @@ impl Records {
                 let start = records.text.len() + usize::from(at > 0);
                 records.text.push_str(if at > 0 { "," } else { "" });
                 records.text.push_str(cell.as_ref());
-                records.cells.push(Span::in_text(position(start), position(records.text.len())));
+                records.cells.push(CellSpan::in_text(position(start), position(records.text.len())));
             }
             records.raws.push(position(first)..position(records.text.len()));
             records.lines.push(position(line));

@@ -9,7 +9,7 @@ pub const NULL_CELL: &str = "\0null\0cell\0";
 
 /// The dialect, prepared for scanning one kind of bytes: those of the source, or UTF-8 text.
 #[derive(Debug, Clone)]
-pub(super) struct Rules {
+pub(super) struct ScanRules {
     pub(super) delimiter: u8,
     pub(super) quote: Option<u8>,
     pub(super) double_quote: bool,
@@ -27,7 +27,7 @@ pub(super) struct Rules {
     pub(super) needles: Needles<5>,
 }
 
-impl Rules {
+impl ScanRules {
     pub(super) fn new(dialect: &Dialect, terminator: Terminator) -> Self {
         // An escape character that is the quote is another way to say "doubled quotes".
         let twin = dialect.quote_char.is_some() && dialect.escape_char == dialect.quote_char;
@@ -44,14 +44,14 @@ impl Rules {
             mysql: dialect.is_mysql(),
             skip_spaces: dialect.skip_initial_space,
             comment: dialect.comment_char.filter(|&byte| !matches!(byte, b'\n' | b'\r')),
-            needles: needles(dialect, escape, &terminator),
+            needles: collect_needles(dialect, escape, &terminator),
             terminator,
         }
     }
 
     /// The start of the cell at `at`, once the spaces that are not part of it are skipped.
     #[inline]
-    pub(super) fn cell_start(&self, bytes: &[u8], at: usize) -> usize {
+    pub(super) fn skip_to_cell(&self, bytes: &[u8], at: usize) -> usize {
         if !self.skip_spaces {
             return at;
         }
@@ -61,7 +61,7 @@ impl Rules {
     /// Whether the record at `at` is a comment.
     #[inline]
     pub(super) fn is_comment(&self, bytes: &[u8], at: usize) -> bool {
-        self.has_comments() && bytes.get(self.cell_start(bytes, at)).copied() == self.comment
+        self.has_comments() && bytes.get(self.skip_to_cell(bytes, at)).copied() == self.comment
     }
 
     /// Whether there can be comments at all.
@@ -81,7 +81,7 @@ impl Rules {
     }
 
     /// Appends a cell's text without its doubled quotes and escapes.
-    pub(super) fn unescape(&self, cell: &[u8], quoted: bool, out: &mut Vec<u8>) {
+    pub(super) fn unescape_cell(&self, cell: &[u8], quoted: bool, out: &mut Vec<u8>) {
         if self.mysql && !quoted && matches!(cell, [first, b'N'] if Some(*first) == self.escape) {
             return out.extend_from_slice(NULL_CELL.as_bytes());
         }
@@ -119,9 +119,9 @@ fn find(bytes: &[u8], one: Option<u8>, other: Option<u8>) -> Option<usize> {
     }
 }
 
-fn needles(dialect: &Dialect, escape: Option<u8>, terminator: &Terminator) -> Needles<5> {
+fn collect_needles(dialect: &Dialect, escape: Option<u8>, terminator: &Terminator) -> Needles<5> {
     let mut bytes = vec![dialect.delimiter];
-    bytes.extend(terminator.starts());
+    bytes.extend(terminator.first_bytes());
     bytes.extend(dialect.quote_char);
     bytes.extend(escape);
     Needles::new(&bytes)

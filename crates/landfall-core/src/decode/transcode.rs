@@ -8,35 +8,35 @@ use std::ops::Range;
 use encoding_rs::mem;
 
 use super::{
-    block::Mark,
-    draft::{narrow, wide},
-    units::{utf16, width},
+    block::RecordMark,
+    draft::{to_u32, to_usize_range},
+    units::{unit_width, utf16_units},
 };
 use crate::schema::Encoding;
 
 /// Bytes that an encoding of one byte a character does not define.
 #[derive(Debug, Clone)]
-pub(super) struct Undefined(Box<[bool; 256]>);
+pub(super) struct UndefinedBytes(Box<[bool; 256]>);
 
-impl Undefined {
+impl UndefinedBytes {
     /// The undefined bytes of an encoding. The web's tables give the undefined bytes of the windows encodings the
     /// meaning of control characters, so that no page is unreadable. In a data file they are an error.
-    pub(super) fn of(encoding: &'static encoding_rs::Encoding) -> Self {
+    pub(super) fn for_encoding(encoding: &'static encoding_rs::Encoding) -> Self {
         let windows = encoding.name().starts_with("windows-");
         Self(Box::new(std::array::from_fn(|byte| {
-            let bytes = [narrow(byte) as u8];
+            let bytes = [to_u32(byte) as u8];
             let (text, malformed) = encoding.decode_without_bom_handling(&bytes);
             malformed || (windows && byte >= 0x80 && text.chars().any(|char| ('\u{80}'..='\u{9F}').contains(&char)))
         })))
     }
 
-    fn first(&self, source: &[u8]) -> Option<usize> {
+    fn find_first(&self, source: &[u8]) -> Option<usize> {
         source.iter().position(|&byte| self.0[usize::from(byte)])
     }
 }
 
 /// The text of a source. What is invalid becomes U+FFFD, one for each unit.
-pub(super) fn text_of(source: &[u8], encoding: Encoding) -> String {
+pub(super) fn decode_text(source: &[u8], encoding: Encoding) -> String {
     match encoding {
         Encoding::Latin1 => mem::decode_latin1(source).into_owned(),
         Encoding::SingleByte(encoding) => encoding.decode_without_bom_handling(source).0.into_owned(),
@@ -47,22 +47,22 @@ pub(super) fn text_of(source: &[u8], encoding: Encoding) -> String {
 }
 
 fn text_of_utf16(source: &[u8], big_endian: bool) -> String {
-    let units: Vec<u16> = utf16(source, big_endian).collect();
+    let units: Vec<u16> = utf16_units(source, big_endian).collect();
     let mut text = vec![0; units.len() * 3];
     let len = mem::convert_utf16_to_utf8(&units, &mut text);
     text.truncate(len);
     if source.len() % 2 == 1 {
         text.extend_from_slice("\u{FFFD}".as_bytes());
     }
-    super::draft::mend(text)
+    super::draft::replace_invalid_utf8(text)
 }
 
 /// The offset of the first byte of `source` that is invalid.
-pub(super) fn first_invalid(source: &[u8], encoding: Encoding, undefined: Option<&Undefined>) -> Option<usize> {
+pub(super) fn first_invalid(source: &[u8], encoding: Encoding, undefined: Option<&UndefinedBytes>) -> Option<usize> {
     match encoding {
         Encoding::Utf8 => std::str::from_utf8(source).err().map(|error| error.valid_up_to()),
         Encoding::Latin1 => None,
-        Encoding::SingleByte(_) => undefined?.first(source),
+        Encoding::SingleByte(_) => undefined?.find_first(source),
         Encoding::Utf16 | Encoding::Utf16Le => first_invalid_utf16(source, false),
         Encoding::Utf16Be => first_invalid_utf16(source, true),
     }
@@ -70,7 +70,7 @@ pub(super) fn first_invalid(source: &[u8], encoding: Encoding, undefined: Option
 
 fn first_invalid_utf16(source: &[u8], big_endian: bool) -> Option<usize> {
     let mut at = 0;
-    for char in char::decode_utf16(utf16(source, big_endian)) {
+    for char in char::decode_utf16(utf16_units(source, big_endian)) {
         match char {
             Ok(char) => at += char.len_utf16() * 2,
             Err(_) => return Some(at),
@@ -80,7 +80,7 @@ fn first_invalid_utf16(source: &[u8], big_endian: bool) -> Option<usize> {
 }
 
 /// Goes through a text and its source side by side, forward only.
-pub(super) struct Ruler<'a> {
+pub(super) struct SourceRuler<'a> {
     text: &'a [u8],
     utf16: bool,
     /// The bytes of a unit, and of the whole source.
@@ -90,9 +90,9 @@ pub(super) struct Ruler<'a> {
     in_units: usize,
 }
 
-impl<'a> Ruler<'a> {
+impl<'a> SourceRuler<'a> {
     pub(super) fn new(text: &'a str, source_len: usize, encoding: Encoding) -> Self {
-        let unit = width(encoding);
+        let unit = unit_width(encoding);
         Self { text: text.as_bytes(), utf16: unit == 2, unit, source_len, in_text: 0, in_units: 0 }
     }
 
@@ -109,12 +109,12 @@ impl<'a> Ruler<'a> {
 
     /// The ranges of the source for ranges of the text.
     pub(super) fn source_ranges(mut self, in_text: &[Range<u32>]) -> Vec<Range<u32>> {
-        in_text.iter().map(|range| self.source_range(&wide(range))).collect()
+        in_text.iter().map(|range| self.source_range(&to_usize_range(range))).collect()
     }
 
     fn source_range(&mut self, in_text: &Range<usize>) -> Range<u32> {
         let start = self.source_position(in_text.start);
-        narrow(start)..narrow(self.source_position(in_text.end))
+        to_u32(start)..to_u32(self.source_position(in_text.end))
     }
 
     /// The position in the text of a position in units.
@@ -133,8 +133,8 @@ impl<'a> Ruler<'a> {
     }
 
     /// The marks, moved from units to positions in the text.
-    pub(super) fn marks_in_text(mut self, marks: &[Mark]) -> Vec<Mark> {
-        let moved = |mark: &Mark| Mark {
+    pub(super) fn marks_in_text(mut self, marks: &[RecordMark]) -> Vec<RecordMark> {
+        let moved = |mark: &RecordMark| RecordMark {
             start: self.text_position(mark.start),
             end: self.text_position(mark.end),
             next: self.text_position(mark.next),

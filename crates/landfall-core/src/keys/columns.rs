@@ -6,7 +6,7 @@ use arrow_array::{Array, Int64Array, RecordBatch};
 use foldhash::quality::FixedState;
 
 use super::{Scalar, ScalarRef};
-use crate::validate::{is_number, value_at};
+use crate::validate::{is_number_column, value_at};
 
 /// Makes hashes the same in every run; the filters and fingerprints never leave the process.
 const SEED: u64 = 0x1a4d_fa11;
@@ -15,32 +15,32 @@ const SECOND_SEED: u64 = 0x5ea5_1de5;
 /// The columns of a batch that make up one key.
 #[derive(Debug, Clone)]
 pub struct KeyColumns<'a> {
-    columns: Vec<Column<'a>>,
+    columns: Vec<KeyColumn<'a>>,
     /// The column itself, where the key is one integer.
     integers: Option<&'a Int64Array>,
 }
 
 /// A column, and whether its text is numbers, which are compared by value.
 #[derive(Debug, Clone, Copy)]
-struct Column<'a> {
+struct KeyColumn<'a> {
     values: &'a dyn Array,
     number: bool,
 }
 
-impl<'a> Column<'a> {
+impl<'a> KeyColumn<'a> {
     fn new(batch: &'a RecordBatch, position: usize) -> Self {
-        let number = is_number(batch.schema_ref().field(position));
+        let number = is_number_column(batch.schema_ref().field(position));
         Self { values: batch.column(position).as_ref(), number }
     }
 
-    fn value(&self, row: usize) -> ScalarRef<'a> {
+    fn value_at(&self, row: usize) -> ScalarRef<'a> {
         value_at(self.values, self.number, row)
     }
 }
 
 /// The key of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
+pub enum RowKey {
     /// At least one of the values is missing: SQL compares no such key with any other.
     Null,
     /// A key of one integer.
@@ -53,7 +53,7 @@ impl<'a> KeyColumns<'a> {
     /// The key of `batch` that is made up of the columns at `positions`.
     #[must_use]
     pub fn new(batch: &'a RecordBatch, positions: &[usize]) -> Self {
-        let columns: Vec<Column<'_>> = positions.iter().map(|&at| Column::new(batch, at)).collect();
+        let columns: Vec<KeyColumn<'_>> = positions.iter().map(|&at| KeyColumn::new(batch, at)).collect();
         let integers = match columns[..] {
             [column] => column.values.as_any().downcast_ref::<Int64Array>(),
             _ => None,
@@ -64,36 +64,36 @@ impl<'a> KeyColumns<'a> {
     /// The key of `row`.
     #[inline]
     #[must_use]
-    pub fn key(&self, row: usize) -> Key {
+    pub fn row_key(&self, row: usize) -> RowKey {
         match self.integers {
-            Some(column) if column.is_null(row) => Key::Null,
-            Some(column) => Key::Integer(column.value(row)),
-            None => self.hash(row, SEED).map_or(Key::Null, Key::Hash),
+            Some(column) if column.is_null(row) => RowKey::Null,
+            Some(column) => RowKey::Integer(column.value(row)),
+            None => self.hash(row, SEED).map_or(RowKey::Null, RowKey::Hash),
         }
     }
 
     /// A fingerprint of the key of `row` of 128 bits, or none where a value is missing.
     #[must_use]
-    pub fn fingerprint(&self, row: usize) -> Option<u128> {
+    pub fn row_fingerprint(&self, row: usize) -> Option<u128> {
         let high = self.hash(row, SEED)?;
         self.hash(row, SECOND_SEED).map(|low| (u128::from(high) << 64) | u128::from(low))
     }
 
     /// The values of the key of `row`.
     #[must_use]
-    pub fn values(&self, row: usize) -> Vec<Scalar> {
-        self.columns.iter().map(|column| column.value(row).to_owned()).collect()
+    pub fn row_values(&self, row: usize) -> Vec<Scalar> {
+        self.columns.iter().map(|column| column.value_at(row).to_owned()).collect()
     }
 
     fn hash(&self, row: usize, seed: u64) -> Option<u64> {
-        hash(self.columns.iter().map(|column| column.value(row)), seed)
+        hash(self.columns.iter().map(|column| column.value_at(row)), seed)
     }
 }
 
-impl Key {
+impl RowKey {
     /// The key with these values.
     #[must_use]
-    pub fn of(values: &[Scalar]) -> Self {
+    pub fn from_values(values: &[Scalar]) -> Self {
         match values {
             [Scalar::Integer(value)] => Self::Integer(*value),
             _ => hash(values.iter().map(Scalar::as_ref), SEED).map_or(Self::Null, Self::Hash),
@@ -102,7 +102,7 @@ impl Key {
 }
 
 /// A fingerprint of the key with these values, or none where one is missing.
-pub(super) fn fingerprint(values: &[Scalar]) -> Option<u128> {
+pub(super) fn fingerprint_values(values: &[Scalar]) -> Option<u128> {
     let half = |seed| hash(values.iter().map(Scalar::as_ref), seed).map(u128::from);
     Some((half(SEED)? << 64) | half(SECOND_SEED)?)
 }
@@ -125,7 +125,7 @@ mod tests {
     use arrow_array::{RecordBatch, StringArray};
     use arrow_schema::{DataType, Schema};
 
-    use super::{Key, KeyColumns, Scalar, fingerprint};
+    use super::{KeyColumns, RowKey, Scalar, fingerprint_values};
     use crate::{
         schema::{Constraints, Field, FieldType, NumberFormat, StringFormat},
         validate::arrow_field,
@@ -143,18 +143,18 @@ mod tests {
     fn numbers_are_keys_by_value() {
         let batch = column(FieldType::Number(NumberFormat::default()), &["1.0", "1.00", "10"]);
         let keys = KeyColumns::new(&batch, &[0]);
-        assert_eq!((keys.key(0), keys.fingerprint(0)), (keys.key(1), keys.fingerprint(1)));
-        assert_ne!(keys.key(0), keys.key(2));
-        assert_eq!(keys.values(0), [Scalar::Number("1".into())]);
-        assert_eq!(Key::of(&[Scalar::Number("1e0".into())]), keys.key(0));
-        assert_eq!(fingerprint(&keys.values(1)), keys.fingerprint(0));
+        assert_eq!((keys.row_key(0), keys.row_fingerprint(0)), (keys.row_key(1), keys.row_fingerprint(1)));
+        assert_ne!(keys.row_key(0), keys.row_key(2));
+        assert_eq!(keys.row_values(0), [Scalar::Number("1".into())]);
+        assert_eq!(RowKey::from_values(&[Scalar::Number("1e0".into())]), keys.row_key(0));
+        assert_eq!(fingerprint_values(&keys.row_values(1)), keys.row_fingerprint(0));
     }
 
     #[test]
     fn texts_are_keys_as_they_are_written() {
         let batch = column(FieldType::String(StringFormat::Default), &["1.0", "1.00"]);
         let keys = KeyColumns::new(&batch, &[0]);
-        assert_ne!(keys.key(0), keys.key(1));
-        assert_eq!(keys.values(0), [Scalar::Text("1.0".into())]);
+        assert_ne!(keys.row_key(0), keys.row_key(1));
+        assert_eq!(keys.row_values(0), [Scalar::Text("1.0".into())]);
     }
 }

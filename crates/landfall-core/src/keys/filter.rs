@@ -11,11 +11,11 @@ const FIRST_LAYER: usize = 1 << 14;
 /// for each hash, one cache line for each question and layer.
 #[derive(Debug, Clone, Default)]
 pub struct HashFilter {
-    layers: Vec<Layer>,
+    layers: Vec<FilterLayer>,
 }
 
 #[derive(Debug, Clone)]
-struct Layer {
+struct FilterLayer {
     blocks: Vec<[u64; BLOCK_WORDS]>,
     room: usize,
 }
@@ -31,7 +31,7 @@ impl HashFilter {
     pub fn insert(&mut self, hash: u64) {
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
             let next = FIRST_LAYER << (2 * self.layers.len().min(12));
-            self.layers.push(Layer::with_room(next));
+            self.layers.push(FilterLayer::with_capacity(next));
         }
         if let Some(layer) = self.layers.last_mut() {
             layer.insert(hash);
@@ -39,31 +39,31 @@ impl HashFilter {
     }
 }
 
-impl Layer {
-    fn with_room(room: usize) -> Self {
+impl FilterLayer {
+    fn with_capacity(room: usize) -> Self {
         Self { blocks: vec![[0; BLOCK_WORDS]; room * BITS_PER_HASH / (BLOCK_WORDS * 64)], room }
     }
 
     fn may_contain(&self, hash: u64) -> bool {
-        let block = &self.blocks[self.block_of(hash)];
-        probes(hash).all(|(word, bit)| block[word] & bit != 0)
+        let block = &self.blocks[self.block_index(hash)];
+        probe_bits(hash).all(|(word, bit)| block[word] & bit != 0)
     }
 
     fn insert(&mut self, hash: u64) {
-        let at = self.block_of(hash);
+        let at = self.block_index(hash);
         let block = &mut self.blocks[at];
-        probes(hash).for_each(|(word, bit)| block[word] |= bit);
+        probe_bits(hash).for_each(|(word, bit)| block[word] |= bit);
         self.room -= 1;
     }
 
     /// The block of a hash, from its high half (the probes use the low half).
-    fn block_of(&self, hash: u64) -> usize {
+    fn block_index(&self, hash: u64) -> usize {
         ((u128::from(hash) * self.blocks.len() as u128) >> 64) as usize
     }
 }
 
 /// One bit in each word of the block, from the low half of the hash.
-fn probes(hash: u64) -> impl Iterator<Item = (usize, u64)> {
+fn probe_bits(hash: u64) -> impl Iterator<Item = (usize, u64)> {
     const SALTS: [u32; BLOCK_WORDS] =
         [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]

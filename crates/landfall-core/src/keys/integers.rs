@@ -16,7 +16,7 @@ const SPARSE_LIMIT_OF_FEW: usize = 8;
 /// (Chambi, Lemire, Kaser, Godin, 2016). Ascending ids take a few nanoseconds and an eighth of a byte each.
 #[derive(Debug, Clone, Default)]
 pub struct IntegerSet {
-    pages: Vec<Page>,
+    pages: Vec<BitmapPage>,
     index: HashMap<i64, usize, FixedState>,
     /// The page that was used last: consecutive ids share it.
     last: Option<(i64, usize)>,
@@ -24,7 +24,7 @@ pub struct IntegerSet {
 }
 
 #[derive(Debug, Clone)]
-enum Page {
+enum BitmapPage {
     Sparse(Vec<u16>),
     Dense(Box<[u64; 1024]>),
 }
@@ -44,7 +44,7 @@ impl IntegerSet {
 
     /// The number of pages: with few values on each, the set is a poor choice.
     #[must_use]
-    pub fn pages(&self) -> usize {
+    pub fn page_count(&self) -> usize {
         self.pages.len()
     }
 
@@ -66,7 +66,7 @@ impl IntegerSet {
         let page = value >> PAGE_BITS;
         let at = match self.last {
             Some((last, at)) if last == page => at,
-            _ => self.page_at(page),
+            _ => self.find_page(page),
         };
         let limit = if self.pages.len() <= FEW_PAGES { SPARSE_LIMIT_OF_FEW } else { SPARSE_LIMIT };
         let new = self.pages[at].insert(low(value), limit);
@@ -77,15 +77,15 @@ impl IntegerSet {
     /// All values, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = i64> + '_ {
         self.index.iter().flat_map(|(page, &at)| {
-            self.pages[at].values().into_iter().map(move |low| (page << PAGE_BITS) | i64::from(low))
+            self.pages[at].sorted_values().into_iter().map(move |low| (page << PAGE_BITS) | i64::from(low))
         })
     }
 
-    fn page_at(&mut self, page: i64) -> usize {
+    fn find_page(&mut self, page: i64) -> usize {
         let next = self.pages.len();
         let at = *self.index.entry(page).or_insert(next);
         if at == next {
-            self.pages.push(Page::Sparse(Vec::new()));
+            self.pages.push(BitmapPage::Sparse(Vec::new()));
         }
         self.last = Some((page, at));
         at
@@ -98,7 +98,7 @@ const fn low(value: i64) -> u16 {
     value as u16
 }
 
-impl Page {
+impl BitmapPage {
     #[inline]
     fn contains(&self, low: u16) -> bool {
         match self {
@@ -119,14 +119,14 @@ impl Page {
             Self::Sparse(values) => {
                 let new = insert_sorted(values, low);
                 if values.len() > sparse_limit {
-                    *self = Self::dense(values);
+                    *self = Self::from_values(values);
                 }
                 new
             }
         }
     }
 
-    fn dense(values: &[u16]) -> Self {
+    fn from_values(values: &[u16]) -> Self {
         let mut bits = Box::new([0u64; 1024]);
         for &low in values {
             bits[usize::from(low >> 6)] |= 1 << (low & 63);
@@ -134,7 +134,7 @@ impl Page {
         Self::Dense(bits)
     }
 
-    fn values(&self) -> Vec<u16> {
+    fn sorted_values(&self) -> Vec<u16> {
         match self {
             Self::Sparse(values) => values.clone(),
             Self::Dense(_) => (0..=u16::MAX).filter(|&low| self.contains(low)).collect(),
@@ -142,7 +142,7 @@ impl Page {
     }
 }
 
-/// Adds `low` to sorted `values`; whether it was new. Ascending values are appended.
+/// Adds `low` to sorted `sorted_values`; whether it was new. Ascending values are appended.
 fn insert_sorted(values: &mut Vec<u16>, low: u16) -> bool {
     if values.last().is_none_or(|&last| last < low) {
         values.push(low);
@@ -180,7 +180,7 @@ mod tests {
     fn dense_ids_take_an_eighth_of_a_byte() {
         let mut set = IntegerSet::default();
         assert!((1..=1_000_000).all(|id| set.insert(id)));
-        assert_eq!((set.len(), set.pages()), (1_000_000, 16));
+        assert_eq!((set.len(), set.page_count()), (1_000_000, 16));
         assert!((1..=1_000_000).all(|id| set.contains(id)) && !set.contains(0) && !set.contains(1_000_001));
     }
 

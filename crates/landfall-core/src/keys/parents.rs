@@ -7,8 +7,8 @@ use foldhash::fast::FixedState;
 
 use super::{
     IntegerSet, KeyColumns, Scalar,
-    columns::{self, Key},
-    seen::Answer,
+    columns::{self, RowKey},
+    seen::Membership,
 };
 
 /// The most fingerprints kept in memory (32 MiB or so a million); a larger parent is asked row by row.
@@ -16,7 +16,7 @@ const FINGERPRINT_LIMIT: usize = 2_000_000;
 /// The most integer pages kept in memory where they are sparse.
 const PAGE_LIMIT: usize = 500_000;
 
-/// The keys of a parent table: exact, or [`Answer::Perhaps`] for every key where the table is too large to hold.
+/// The keys of a parent table: exact, or [`Membership::Perhaps`] for every key where the table is too large to hold.
 #[derive(Debug, Clone, Default)]
 pub struct ParentSet {
     integers: IntegerSet,
@@ -29,18 +29,18 @@ pub struct ParentSet {
 impl ParentSet {
     /// A set that knows nothing: only the table can tell.
     #[must_use]
-    pub fn unknown() -> Self {
+    pub fn without_knowledge() -> Self {
         Self { overflown: true, ..Self::default() }
     }
 
     /// An empty set that holds every key, whatever the memory.
     #[must_use]
-    pub fn unbounded() -> Self {
+    pub fn without_bound() -> Self {
         Self { unbounded: true, ..Self::default() }
     }
 
     /// Adds the keys of all rows of `batch`, made up of the columns at `positions`.
-    pub fn insert_all(&mut self, batch: &RecordBatch, positions: &[usize]) {
+    pub fn insert_rows(&mut self, batch: &RecordBatch, positions: &[usize]) {
         let columns = KeyColumns::new(batch, positions);
         for row in 0..batch.num_rows() {
             self.insert(&columns, row);
@@ -52,21 +52,21 @@ impl ParentSet {
         if self.overflown {
             return;
         }
-        match columns.key(row) {
-            Key::Null => {}
-            Key::Integer(value) => {
+        match columns.row_key(row) {
+            RowKey::Null => {}
+            RowKey::Integer(value) => {
                 self.integers.insert(value);
             }
-            Key::Hash(_) => self.fingerprints.extend(columns.fingerprint(row)),
+            RowKey::Hash(_) => self.fingerprints.extend(columns.row_fingerprint(row)),
         }
-        self.bound();
+        self.enforce_bound();
     }
 
     /// Knows nothing any more where it would know too much.
-    fn bound(&mut self) {
-        let full = self.fingerprints.len() > FINGERPRINT_LIMIT || self.integers.pages() > PAGE_LIMIT;
+    fn enforce_bound(&mut self) {
+        let full = self.fingerprints.len() > FINGERPRINT_LIMIT || self.integers.page_count() > PAGE_LIMIT;
         if full && !self.unbounded {
-            *self = Self::unknown();
+            *self = Self::without_knowledge();
         }
     }
 
@@ -75,38 +75,40 @@ impl ParentSet {
         if self.overflown {
             return;
         }
-        match Key::of(values) {
-            Key::Null => {}
-            Key::Integer(value) => {
+        match RowKey::from_values(values) {
+            RowKey::Null => {}
+            RowKey::Integer(value) => {
                 self.integers.insert(value);
             }
-            Key::Hash(_) => self.fingerprints.extend(columns::fingerprint(values)),
+            RowKey::Hash(_) => self.fingerprints.extend(columns::fingerprint_values(values)),
         }
-        self.bound();
+        self.enforce_bound();
     }
 
     /// Whether the key with these values is that of a parent.
     #[must_use]
-    pub fn contains_values(&self, values: &[Scalar]) -> Answer {
-        let found = match Key::of(values) {
-            Key::Null => true,
-            _ if self.overflown => return Answer::Perhaps,
-            Key::Integer(value) => self.integers.contains(value),
-            Key::Hash(_) => columns::fingerprint(values).is_some_and(|print| self.fingerprints.contains(&print)),
+    pub fn contains_values(&self, values: &[Scalar]) -> Membership {
+        let found = match RowKey::from_values(values) {
+            RowKey::Null => true,
+            _ if self.overflown => return Membership::Perhaps,
+            RowKey::Integer(value) => self.integers.contains(value),
+            RowKey::Hash(_) => {
+                columns::fingerprint_values(values).is_some_and(|print| self.fingerprints.contains(&print))
+            }
         };
-        if found { Answer::Yes } else { Answer::No }
+        if found { Membership::Yes } else { Membership::No }
     }
 
     /// Whether the key of `row` is that of a parent. A key with a missing value needs none.
     #[inline]
     #[must_use]
-    pub fn contains(&self, columns: &KeyColumns<'_>, row: usize) -> Answer {
-        let found = match columns.key(row) {
-            Key::Null => true,
-            _ if self.overflown => return Answer::Perhaps,
-            Key::Integer(value) => self.integers.contains(value),
-            Key::Hash(_) => columns.fingerprint(row).is_some_and(|print| self.fingerprints.contains(&print)),
+    pub fn contains_parent(&self, columns: &KeyColumns<'_>, row: usize) -> Membership {
+        let found = match columns.row_key(row) {
+            RowKey::Null => true,
+            _ if self.overflown => return Membership::Perhaps,
+            RowKey::Integer(value) => self.integers.contains(value),
+            RowKey::Hash(_) => columns.row_fingerprint(row).is_some_and(|print| self.fingerprints.contains(&print)),
         };
-        if found { Answer::Yes } else { Answer::No }
+        if found { Membership::Yes } else { Membership::No }
     }
 }

@@ -1,6 +1,6 @@
 //! The keys that a table holds and a load has accepted.
 
-use super::{HashFilter, IntegerSet, KeyColumns, columns::Key};
+use super::{HashFilter, IntegerSet, KeyColumns, columns::RowKey};
 
 /// A set of integers with fewer values a page than this, and more than [`SPARSE_FROM`] values, becomes a filter.
 const SPARSE_PAGE: u64 = 16;
@@ -8,7 +8,7 @@ const SPARSE_FROM: u64 = 1 << 18;
 
 /// Whether a key was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Membership {
     /// It was not.
     No,
     /// It was.
@@ -36,27 +36,27 @@ impl SeenKeys {
         if integer { Self::Integers(IntegerSet::default()) } else { Self::Hashes(HashFilter::default()) }
     }
 
-    /// Whether `key` was seen. A key with a missing value never was.
+    /// Whether `row_key` was seen. A key with a missing value never was.
     #[inline]
     #[must_use]
-    pub fn contains(&self, key: Key) -> Answer {
+    pub fn contains_key(&self, key: RowKey) -> Membership {
         match (self, key) {
-            (_, Key::Null) => Answer::No,
-            (Self::Integers(set), Key::Integer(value)) => {
+            (_, RowKey::Null) => Membership::No,
+            (Self::Integers(set), RowKey::Integer(value)) => {
                 if set.contains(value) {
-                    Answer::Yes
+                    Membership::Yes
                 } else {
-                    Answer::No
+                    Membership::No
                 }
             }
-            (Self::Hashes(filter), Key::Integer(_) | Key::Hash(_)) => {
+            (Self::Hashes(filter), RowKey::Integer(_) | RowKey::Hash(_)) => {
                 if filter.may_contain(hash_of(key)) {
-                    Answer::Perhaps
+                    Membership::Perhaps
                 } else {
-                    Answer::No
+                    Membership::No
                 }
             }
-            (Self::Unknown, _) | (Self::Integers(_), Key::Hash(_)) => Answer::Perhaps,
+            (Self::Unknown, _) | (Self::Integers(_), RowKey::Hash(_)) => Membership::Perhaps,
         }
     }
 
@@ -64,24 +64,24 @@ impl SeenKeys {
     /// a missing value needs none.
     #[inline]
     #[must_use]
-    pub fn parent(&self, columns: &KeyColumns<'_>, row: usize) -> Answer {
-        match columns.key(row) {
-            Key::Null => Answer::Yes,
-            key => self.contains(key),
+    pub fn contains_parent(&self, columns: &KeyColumns<'_>, row: usize) -> Membership {
+        match columns.row_key(row) {
+            RowKey::Null => Membership::Yes,
+            key => self.contains_key(key),
         }
     }
 
-    /// Adds `key`.
+    /// Adds `row_key`.
     #[inline]
-    pub fn insert(&mut self, key: Key) {
+    pub fn insert(&mut self, key: RowKey) {
         match (&mut *self, key) {
-            (Self::Integers(set), Key::Integer(value)) => {
+            (Self::Integers(set), RowKey::Integer(value)) => {
                 let new = set.insert(value);
                 if new && set.len() % SPARSE_FROM == 0 {
                     self.give_up_sparse();
                 }
             }
-            (Self::Hashes(filter), Key::Integer(_) | Key::Hash(_)) => filter.insert(hash_of(key)),
+            (Self::Hashes(filter), RowKey::Integer(_) | RowKey::Hash(_)) => filter.insert(hash_of(key)),
             _ => {}
         }
     }
@@ -90,9 +90,9 @@ impl SeenKeys {
     #[cold]
     fn give_up_sparse(&mut self) {
         let Self::Integers(set) = &*self else { return };
-        if set.len() < SPARSE_PAGE * set.pages() as u64 {
+        if set.len() < SPARSE_PAGE * set.page_count() as u64 {
             let mut filter = HashFilter::default();
-            set.iter().for_each(|value| filter.insert(hash_of(Key::Integer(value))));
+            set.iter().for_each(|value| filter.insert(hash_of(RowKey::Integer(value))));
             *self = Self::Hashes(filter);
         }
     }
@@ -100,11 +100,11 @@ impl SeenKeys {
 
 /// The hash of a key (Steele, Lea, Flood: the finaliser of `SplitMix64`, for integers).
 #[expect(clippy::cast_sign_loss, reason = "the bits are what is wanted")]
-const fn hash_of(key: Key) -> u64 {
+const fn hash_of(key: RowKey) -> u64 {
     match key {
-        Key::Null => 0,
-        Key::Hash(hash) => hash,
-        Key::Integer(value) => {
+        RowKey::Null => 0,
+        RowKey::Hash(hash) => hash,
+        RowKey::Integer(value) => {
             let z = (value as u64).wrapping_add(0x9E37_79B9_7F4A_7C15);
             let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
             let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -115,23 +115,23 @@ const fn hash_of(key: Key) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Key, SeenKeys};
+    use super::{Membership, RowKey, SeenKeys};
 
     #[test]
     fn sparse_integers_become_a_filter_and_none_is_forgotten() {
         let mut seen = SeenKeys::new(true);
         let value = |n: i64| n.wrapping_mul(-0x61C8_8646_80B5_83EB);
-        (0..600_000).for_each(|n| seen.insert(Key::Integer(value(n))));
+        (0..600_000).for_each(|n| seen.insert(RowKey::Integer(value(n))));
         assert!(matches!(seen, SeenKeys::Hashes(_)));
-        assert!((0..600_000).all(|n| seen.contains(Key::Integer(value(n))) == Answer::Perhaps));
+        assert!((0..600_000).all(|n| seen.contains_key(RowKey::Integer(value(n))) == Membership::Perhaps));
     }
 
     #[test]
     fn dense_integers_stay_exact() {
         let mut seen = SeenKeys::new(true);
-        (0..600_000).for_each(|n| seen.insert(Key::Integer(n)));
-        assert_eq!(seen.contains(Key::Integer(599_999)), Answer::Yes);
-        assert_eq!(seen.contains(Key::Integer(600_000)), Answer::No);
-        assert_eq!(seen.contains(Key::Null), Answer::No);
+        (0..600_000).for_each(|n| seen.insert(RowKey::Integer(n)));
+        assert_eq!(seen.contains_key(RowKey::Integer(599_999)), Membership::Yes);
+        assert_eq!(seen.contains_key(RowKey::Integer(600_000)), Membership::No);
+        assert_eq!(seen.contains_key(RowKey::Null), Membership::No);
     }
 }

@@ -10,8 +10,8 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use foldhash::fast::FixedState;
 
-use super::columns::Key;
-use crate::validate::is_number;
+use super::columns::RowKey;
+use crate::validate::is_number_column;
 
 /// Keys of a page: the low bits of an integer.
 const PAGE_BITS: u32 = 16;
@@ -22,18 +22,18 @@ const MISSING: u64 = 0x9ae1_6a3b_2f90_404f;
 
 /// The sketches of rows with keys of one integer: a byte for each, in bounded memory.
 #[derive(Debug, Clone, Default)]
-pub struct Sketches {
+pub struct RowSketches {
     pages: Vec<Box<[u8]>>,
     index: HashMap<i64, usize, FixedState>,
     /// The page that was used last: consecutive ids share it.
     last: Option<(i64, usize)>,
 }
 
-impl Sketches {
+impl RowSketches {
     /// The sketch of the row with `key`, where it was noted.
     #[must_use]
-    pub fn get(&self, key: Key) -> Option<u8> {
-        let Key::Integer(value) = key else { return None };
+    pub fn get(&self, key: RowKey) -> Option<u8> {
+        let RowKey::Integer(value) = key else { return None };
         let at = *self.index.get(&(value >> PAGE_BITS))?;
         Some(self.pages[at][low(value)]).filter(|&sketch| sketch != 0)
     }
@@ -41,12 +41,12 @@ impl Sketches {
     /// Notes the sketch of the row with `key`. False where there is no room for it, nor for most that are to come.
     #[inline]
     #[must_use]
-    pub fn insert(&mut self, key: Key, sketch: u8) -> bool {
-        let Key::Integer(value) = key else { return true };
+    pub fn insert(&mut self, key: RowKey, sketch: u8) -> bool {
+        let RowKey::Integer(value) = key else { return true };
         let page = value >> PAGE_BITS;
         let at = match self.last {
             Some((last, at)) if last == page => at,
-            _ => match self.page_at(page) {
+            _ => match self.find_page(page) {
                 Some(at) => at,
                 None => return false,
             },
@@ -55,7 +55,7 @@ impl Sketches {
         true
     }
 
-    fn page_at(&mut self, page: i64) -> Option<usize> {
+    fn find_page(&mut self, page: i64) -> Option<usize> {
         let next = self.pages.len();
         let at = *self.index.entry(page).or_insert(next);
         if at == next {
@@ -80,11 +80,11 @@ const fn low(value: i64) -> usize {
 /// be equal. Of long texts only the ends are looked at, and numbers not at all, since those that are written differently may
 /// be equal.
 #[must_use]
-pub fn sketches(batch: &RecordBatch) -> Vec<u8> {
+pub fn sketch_rows(batch: &RecordBatch) -> Vec<u8> {
     let mut states = vec![0_u64; batch.num_rows()];
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        if !is_number(field) {
-            add(column.as_ref(), &mut states);
+        if !is_number_column(field) {
+            mix_column(column.as_ref(), &mut states);
         }
     }
     states.iter().map(|&state| ((state >> 32) % 255) as u8 + 1).collect()
@@ -92,27 +92,27 @@ pub fn sketches(batch: &RecordBatch) -> Vec<u8> {
 
 /// Adds a column's values to the state of each row.
 #[expect(clippy::cast_sign_loss, reason = "the bits are what is wanted")]
-fn add(column: &dyn Array, states: &mut [u64]) {
+fn mix_column(column: &dyn Array, states: &mut [u64]) {
     match column.data_type() {
-        DataType::Int64 => mix(column, states, |row| column.as_primitive::<Int64Type>().value(row) as u64),
-        DataType::Boolean => mix(column, states, |row| u64::from(column.as_boolean().value(row))),
-        DataType::Date32 => mix(column, states, |row| column.as_primitive::<Date32Type>().value(row) as u64),
+        DataType::Int64 => mix_values(column, states, |row| column.as_primitive::<Int64Type>().value(row) as u64),
+        DataType::Boolean => mix_values(column, states, |row| u64::from(column.as_boolean().value(row))),
+        DataType::Date32 => mix_values(column, states, |row| column.as_primitive::<Date32Type>().value(row) as u64),
         DataType::Time64(TimeUnit::Microsecond) => {
-            mix(column, states, |row| column.as_primitive::<Time64MicrosecondType>().value(row) as u64);
+            mix_values(column, states, |row| column.as_primitive::<Time64MicrosecondType>().value(row) as u64);
         }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            mix(column, states, |row| column.as_primitive::<TimestampMicrosecondType>().value(row) as u64);
+            mix_values(column, states, |row| column.as_primitive::<TimestampMicrosecondType>().value(row) as u64);
         }
         DataType::Utf8 => {
             let texts = column.as_string::<i32>();
-            mix(column, states, |row| ends(texts.value(row).as_bytes()));
+            mix_values(column, states, |row| sample_text(texts.value(row).as_bytes()));
         }
         // Values that are not looked at tell nothing apart, and do no harm.
         _ => {}
     }
 }
 
-fn mix(column: &dyn Array, states: &mut [u64], value: impl Fn(usize) -> u64) {
+fn mix_values(column: &dyn Array, states: &mut [u64], value: impl Fn(usize) -> u64) {
     let nulls = column.nulls();
     for (row, state) in states.iter_mut().enumerate() {
         let value = if nulls.is_some_and(|nulls| nulls.is_null(row)) { MISSING } else { value(row) };
@@ -123,7 +123,7 @@ fn mix(column: &dyn Array, states: &mut [u64], value: impl Fn(usize) -> u64) {
 }
 
 /// The length of a text, its first eight bytes and its last eight.
-fn ends(text: &[u8]) -> u64 {
+fn sample_text(text: &[u8]) -> u64 {
     let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, &byte| (word << 8) | u64::from(byte));
     let eight = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
     let (first, last) = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
@@ -140,7 +140,7 @@ mod tests {
     use arrow_array::{Int64Array, RecordBatch, StringArray};
     use arrow_schema::{DataType, Schema};
 
-    use super::{Key, Sketches, sketches};
+    use super::{RowKey, RowSketches, sketch_rows};
     use crate::{
         schema::{Constraints, Field, FieldType, NumberFormat, StringFormat},
         validate::arrow_field,
@@ -172,11 +172,11 @@ mod tests {
         let texts: Vec<_> = texts.iter().map(|text| Some(text.as_str())).collect();
         let ids: Vec<_> = (0..2000).map(|at| Some(at / 100)).collect();
         let string = || FieldType::String(StringFormat::Default);
-        let all = sketches(&batch(string(), &ids, &texts));
-        assert_eq!(all, sketches(&batch(string(), &ids, &texts)));
+        let all = sketch_rows(&batch(string(), &ids, &texts));
+        assert_eq!(all, sketch_rows(&batch(string(), &ids, &texts)));
         let alike = all.windows(2).filter(|pair| pair[0] == pair[1]).count();
         assert!(alike < 30 && !all.contains(&0), "{alike} of 1999 pairs look alike");
-        let told = sketches(&batch(
+        let told = sketch_rows(&batch(
             string(),
             &[Some(1), None, Some(1), Some(1), Some(2)],
             &[Some("a"), Some("a"), None, Some(""), Some("a")],
@@ -189,20 +189,20 @@ mod tests {
     #[test]
     fn numbers_that_are_written_differently_look_alike() {
         let number = FieldType::Number(NumberFormat::default());
-        let told = sketches(&batch(number, &[Some(1), Some(1)], &[Some("1.0"), Some("1.00")]));
+        let told = sketch_rows(&batch(number, &[Some(1), Some(1)], &[Some("1.0"), Some("1.00")]));
         assert_eq!(told[0], told[1]);
     }
 
     #[test]
     fn sketches_of_sparse_keys_are_given_up() {
-        let mut known = Sketches::default();
-        assert!((0..100_000).all(|value| known.insert(Key::Integer(value - 50_000), (value % 255) as u8 + 1)));
-        assert_eq!(known.get(Key::Integer(7 - 50_000)), Some(8));
+        let mut known = RowSketches::default();
+        assert!((0..100_000).all(|value| known.insert(RowKey::Integer(value - 50_000), (value % 255) as u8 + 1)));
+        assert_eq!(known.get(RowKey::Integer(7 - 50_000)), Some(8));
         assert_eq!(
-            (known.get(Key::Integer(60_000)), known.get(Key::Integer(1 << 40)), known.get(Key::Null)),
+            (known.get(RowKey::Integer(60_000)), known.get(RowKey::Integer(1 << 40)), known.get(RowKey::Null)),
             (None, None, None)
         );
-        let noted = (0..100_000).filter(|value| known.insert(Key::Integer(value << 20), 1)).count();
+        let noted = (0..100_000).filter(|value| known.insert(RowKey::Integer(value << 20), 1)).count();
         assert!(noted < 1100, "{noted}");
     }
 }

@@ -8,11 +8,11 @@ impl Package {
     /// group; the others are groups of one.
     #[must_use]
     pub fn load_order(&self) -> Vec<Vec<usize>> {
-        let parents = self.parents();
-        let above: Vec<Vec<bool>> = (0..parents.len()).map(|at| reachable(at, &parents)).collect();
+        let parents = self.parent_positions();
+        let above: Vec<Vec<bool>> = (0..parents.len()).map(|at| find_ancestors(at, &parents)).collect();
         let mut done = vec![false; parents.len()];
         let mut order = Vec::new();
-        while let Some(group) = next_group(&above, &done) {
+        while let Some(group) = next_load_group(&above, &done) {
             group.iter().for_each(|&at| done[at] = true);
             order.push(group);
         }
@@ -20,7 +20,7 @@ impl Package {
     }
 
     /// For each resource the positions of those that it refers to.
-    fn parents(&self) -> Vec<Vec<usize>> {
+    fn parent_positions(&self) -> Vec<Vec<usize>> {
         let position = |name: &str| self.resources.iter().position(|resource| &*resource.name == name);
         let of = |keys: &[super::ForeignKey]| keys.iter().filter_map(|key| position(&key.parent)).collect();
         self.resources.iter().map(|resource| of(&resource.schema.foreign_keys)).collect()
@@ -28,7 +28,7 @@ impl Package {
 }
 
 /// Which resources stand above `start`, directly or not.
-fn reachable(start: usize, parents: &[Vec<usize>]) -> Vec<bool> {
+fn find_ancestors(start: usize, parents: &[Vec<usize>]) -> Vec<bool> {
     let mut seen = vec![false; parents.len()];
     let mut open = vec![start];
     while let Some(at) = open.pop() {
@@ -43,7 +43,7 @@ fn reachable(start: usize, parents: &[Vec<usize>]) -> Vec<bool> {
 }
 
 /// The first resource, with those in a circle with it, whose parents outside the circle are all done.
-fn next_group(above: &[Vec<bool>], done: &[bool]) -> Option<Vec<usize>> {
+fn next_load_group(above: &[Vec<bool>], done: &[bool]) -> Option<Vec<usize>> {
     let all = 0..above.len();
     let in_circle = |a: usize, b: usize| a == b || (above[a][b] && above[b][a]);
     let ready = |at: &usize| !done[*at] && all.clone().all(|up| !above[*at][up] || done[up] || in_circle(*at, up));

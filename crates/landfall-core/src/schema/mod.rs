@@ -11,15 +11,15 @@ mod load_order;
 mod overrides;
 mod package;
 mod table;
-pub mod told;
+pub mod to_standard;
 
-pub use descriptor::{Loader, folded};
+pub use descriptor::{FileLoader, fold_case};
 pub use dialect::{Dialect, HeaderRows, LineTerminator};
 pub use document::{DescriptorError, DescriptorErrors};
 pub use field::{
     Ambiguous, BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat,
     StringFormat, TemporalFormat,
 };
-pub use overrides::Overrides;
+pub use overrides::DialectOverrides;
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
 pub use table::{FieldsMatch, ForeignKey, TableSchema};

@@ -10,9 +10,9 @@ use super::{Dialect, Encoding, HeaderRows, Resource, descriptor::encoding_of_lab
 /// Table Dialect: <https://datapackage.org/standard/table-dialect/>.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Overrides(BTreeMap<String, String>);
+pub struct DialectOverrides(BTreeMap<String, String>);
 
-impl Overrides {
+impl DialectOverrides {
     /// The properties that can be given.
     pub const NAMES: [&str; 9] = [
         "delimiter",
@@ -32,13 +32,13 @@ impl Overrides {
         self.0.is_empty()
     }
 
-    /// Gives the property `name`, one of [`Overrides::NAMES`], the value that is written as `text`: a character (none where
+    /// Gives the property `name`, one of [`DialectOverrides::NAMES`], the value that is written as `text`: a character (none where
     /// the text is empty), `true` or `false`, or the label of an encoding.
     ///
     /// # Errors
     /// What the value must be.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
-        put(name, text, &mut Dialect::default(), &mut Encoding::default())?;
+        set_property(name, text, &mut Dialect::default(), &mut Encoding::default())?;
         self.0.insert(name.to_owned(), text.to_owned());
         Ok(())
     }
@@ -47,26 +47,26 @@ impl Overrides {
     ///
     /// # Errors
     /// Two characters of the dialect that would be the same.
-    pub fn apply(&self, resource: &Resource) -> Result<Resource, String> {
+    pub fn apply_to(&self, resource: &Resource) -> Result<Resource, String> {
         let mut resource = resource.clone();
         for (name, text) in &self.0 {
-            put(name, text, &mut resource.dialect, &mut resource.encoding)?;
+            set_property(name, text, &mut resource.dialect, &mut resource.encoding)?;
         }
-        check(&resource.dialect)?;
+        check_dialect(&resource.dialect)?;
         Ok(resource)
     }
 }
 
-fn put(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut Encoding) -> Result<(), String> {
+fn set_property(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut Encoding) -> Result<(), String> {
     match name {
-        "delimiter" => dialect.delimiter = character(name, text)?,
+        "delimiter" => dialect.delimiter = parse_character(name, text)?,
         "quoteChar" => dialect.quote_char = character_or_none(name, text)?,
-        "doubleQuote" => dialect.double_quote = flag(name, text)?,
+        "doubleQuote" => dialect.double_quote = parse_flag(name, text)?,
         "escapeChar" => dialect.escape_char = character_or_none(name, text)?,
         "commentChar" => dialect.comment_char = character_or_none(name, text)?,
         "nullSequence" => dialect.null_sequence = Some(text.to_owned()),
-        "skipInitialSpace" => dialect.skip_initial_space = flag(name, text)?,
-        "header" => match (flag(name, text)?, &dialect.header) {
+        "skipInitialSpace" => dialect.skip_initial_space = parse_flag(name, text)?,
+        "header" => match (parse_flag(name, text)?, &dialect.header) {
             (false, _) => dialect.header = HeaderRows::None,
             (true, HeaderRows::None) => dialect.header = HeaderRows::At(vec![1]),
             (true, HeaderRows::At(_)) => {}
@@ -80,7 +80,7 @@ fn put(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut Encoding) -
     Ok(())
 }
 
-fn check(dialect: &Dialect) -> Result<(), String> {
+fn check_dialect(dialect: &Dialect) -> Result<(), String> {
     let roles = [
         ("delimiter", Some(dialect.delimiter)),
         ("quoteChar", dialect.quote_char),
@@ -98,7 +98,7 @@ fn check(dialect: &Dialect) -> Result<(), String> {
     Ok(())
 }
 
-fn character(name: &str, text: &str) -> Result<u8, String> {
+fn parse_character(name: &str, text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         [byte] if byte.is_ascii() && !matches!(byte, b'\r' | b'\n' | 0) => Ok(*byte),
         b"\\t" => Ok(b'\t'),
@@ -107,10 +107,10 @@ fn character(name: &str, text: &str) -> Result<u8, String> {
 }
 
 fn character_or_none(name: &str, text: &str) -> Result<Option<u8>, String> {
-    if text.is_empty() { Ok(None) } else { character(name, text).map(Some) }
+    if text.is_empty() { Ok(None) } else { parse_character(name, text).map(Some) }
 }
 
-fn flag(name: &str, text: &str) -> Result<bool, String> {
+fn parse_flag(name: &str, text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{name} must be true or false"))
 }
 
@@ -118,7 +118,7 @@ fn flag(name: &str, text: &str) -> Result<bool, String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
-    use super::Overrides;
+    use super::DialectOverrides;
     use crate::schema::{Encoding, HeaderRows, Package};
 
     fn resource() -> crate::schema::Resource {
@@ -128,18 +128,18 @@ mod tests {
 
     #[test]
     fn a_dialect_takes_what_is_given_and_keeps_the_rest() {
-        let mut overrides = Overrides::default();
+        let mut overrides = DialectOverrides::default();
         assert!(overrides.is_empty());
         for (name, text) in [("delimiter", ";"), ("quoteChar", ""), ("header", "false"), ("encoding", "windows-1252")] {
             overrides.set(name, text).unwrap();
         }
-        let changed = overrides.apply(&resource()).unwrap();
+        let changed = overrides.apply_to(&resource()).unwrap();
         assert_eq!((changed.dialect.delimiter, changed.dialect.quote_char), (b';', None));
         assert_eq!(changed.dialect.header, HeaderRows::None);
         assert!(matches!(changed.encoding, Encoding::SingleByte(encoding) if encoding.name() == "windows-1252"));
         assert!(changed.dialect.double_quote);
         let text = serde_json::to_string(&overrides).unwrap();
-        assert_eq!(serde_json::from_str::<Overrides>(&text).unwrap(), overrides, "{text}");
+        assert_eq!(serde_json::from_str::<DialectOverrides>(&text).unwrap(), overrides, "{text}");
     }
 
     #[test]
@@ -153,10 +153,10 @@ mod tests {
             ("encoding", "shift_jis"),
             ("headerRows", "1"),
         ] {
-            assert!(Overrides::default().set(name, text).is_err(), "{name} {text:?}");
+            assert!(DialectOverrides::default().set(name, text).is_err(), "{name} {text:?}");
         }
-        let mut same = Overrides::default();
+        let mut same = DialectOverrides::default();
         same.set("delimiter", "\"").unwrap();
-        assert_eq!(same.apply(&resource()).unwrap_err(), "delimiter and quoteChar would be the same character");
+        assert_eq!(same.apply_to(&resource()).unwrap_err(), "delimiter and quoteChar would be the same character");
     }
 }

@@ -24,13 +24,13 @@ pub struct TableSchema {
 impl TableSchema {
     /// The position of the field called `name`.
     #[must_use]
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub fn field_position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| &*field.name == name)
     }
 
-    /// Whether the field at `position` is part of a key: primary, unique or foreign.
+    /// Whether the field at `field_position` is part of a key: primary, unique or foreign.
     #[must_use]
-    pub fn in_key(&self, position: usize) -> bool {
+    pub fn is_in_key(&self, position: usize) -> bool {
         let foreign = self.foreign_keys.iter().map(|key| &key.fields);
         std::iter::once(&self.primary_key).chain(&self.unique_keys).chain(foreign).any(|key| key.contains(&position))
     }

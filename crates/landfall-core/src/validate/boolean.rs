@@ -3,8 +3,8 @@
 use arrow_schema::DataType;
 
 use super::{
-    column::{Booleans, Reader},
-    problem::{Cause, FORM, shown},
+    column::{BooleanColumn, CellReader},
+    problem::{CellFault, FORM, quote_shortened},
 };
 use crate::{decode::json::JsonKind, schema::BooleanWords};
 
@@ -20,15 +20,15 @@ impl BooleanReader {
     }
 }
 
-impl Reader for BooleanReader {
-    type Stored = Booleans;
+impl CellReader for BooleanReader {
+    type Stored = BooleanColumn;
 
     fn data_type(&self) -> DataType {
         DataType::Boolean
     }
 
     #[inline]
-    fn quick(&self, text: &str) -> Option<bool> {
+    fn read_common_form(&self, text: &str) -> Option<bool> {
         // A word in both lists is false, as in the reference validator.
         if self.words.false_values.iter().any(|word| word == text) {
             return Some(false);
@@ -36,25 +36,25 @@ impl Reader for BooleanReader {
         self.words.true_values.iter().any(|word| word == text).then_some(true)
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<bool, Cause> {
-        self.quick(text).ok_or(FORM)
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<bool, CellFault> {
+        self.read_common_form(text).ok_or(FORM)
     }
 
     fn json_kinds(&self) -> &[JsonKind] {
         &[JsonKind::Boolean]
     }
 
-    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, _scratch: &'a mut String) -> Result<bool, Cause> {
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, _scratch: &'a mut String) -> Result<bool, CellFault> {
         Ok(text == "true")
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a boolean"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         let words = self.words.true_values.iter().chain(&self.words.false_values);
-        let words: Vec<String> = words.take(12).map(|word| shown(word)).collect();
+        let words: Vec<String> = words.take(12).map(|word| quote_shortened(word)).collect();
         format!("write one of {}", words.join(", "))
     }
 }

@@ -4,19 +4,19 @@ use crate::decode::Records;
 
 /// The records of one block, with what is known of all of them at once.
 #[derive(Debug)]
-pub(super) struct Block<'a> {
+pub(super) struct CellBlock<'a> {
     /// The records.
     pub(super) records: &'a Records,
     /// The number of cells that a record should have.
     pub(super) width: usize,
-    /// Every record has exactly `width` cells.
+    /// Every record has exactly `cell_count` cells.
     pub(super) uniform: bool,
     /// Some cell may contain a NUL character.
     pub(super) has_nul: bool,
 }
 
-impl<'a> Block<'a> {
-    /// The block of `records`, whose source has `width` columns.
+impl<'a> CellBlock<'a> {
+    /// The block of `records`, whose source has `cell_count` columns.
     pub(super) fn new(records: &'a Records, width: usize) -> Self {
         let uniform = width > 0 && records.uniform_width() == Some(width);
         // One look at the whole text is cheaper than one at each cell.
@@ -37,31 +37,34 @@ impl<'a> Block<'a> {
     /// The cell of a record in `column`, where all records have the full width.
     #[inline(always)]
     pub(super) fn uniform_cell(&self, record: usize, column: usize) -> Option<&'a str> {
-        self.records.cells().get(record * self.width + column).map(|&span| self.records.text_of(span))
+        self.records.cell_spans().get(record * self.width + column).map(|&span| self.records.span_text(span))
     }
 
     /// The cell of a record in `column`, whatever the widths of the records.
-    pub(super) fn cell(&self, record: usize, column: usize) -> Option<&'a str> {
-        self.records.cell(record, column)
+    pub(super) fn cell_text(&self, record: usize, column: usize) -> Option<&'a str> {
+        self.records.cell_text(record, column)
     }
 
     /// Whether `record` is an empty line of the source.
     pub(super) fn is_empty_line(&self, record: usize) -> bool {
-        let cells = self.records.width(record);
-        cells == 0 || (cells == 1 && self.records.cell(record, 0) == Some("") && self.records.raw(record).is_empty())
+        let cells = self.records.cell_count(record);
+        cells == 0
+            || (cells == 1
+                && self.records.cell_text(record, 0) == Some("")
+                && self.records.raw_bytes(record).is_empty())
     }
 }
 
 /// The texts that stand for a missing value.
 #[derive(Debug, Clone)]
-pub(super) enum Missing {
+pub(super) enum MissingTexts {
     /// Only the empty text.
     Empty,
     /// Any of these.
     Words(Vec<Box<str>>),
 }
 
-impl Missing {
+impl MissingTexts {
     /// The rule of a field's `missingValues`.
     pub(super) fn new(values: &[String]) -> Self {
         match values {
@@ -72,7 +75,7 @@ impl Missing {
 
     /// Whether a cell with this text is a missing value.
     #[inline]
-    pub(super) fn is(&self, text: &str) -> bool {
+    pub(super) fn is_missing(&self, text: &str) -> bool {
         match self {
             Self::Empty => text.is_empty(),
             Self::Words(words) => words.iter().any(|word| **word == *text),

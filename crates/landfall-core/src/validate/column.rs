@@ -1,8 +1,8 @@
 //! One column: the loop that reads the cells of a field over all records of a block.
 //!
-//! A type implements [`Reader`] (text to value) and names its [`Stored`] form (values to Arrow array). The loop in
-//! [`FieldColumn::fill`] is compiled for each of them, so that a cell costs no dynamic call. [`Reader::quick`] is the hot
-//! path of a type; what it does not answer goes through [`Reader::read`], which also says what is wrong.
+//! A type implements [`CellReader`] (text to value) and names its [`ColumnBuilder`] form (values to Arrow array). The loop in
+//! [`FieldColumn::read_cells`] is compiled for each of them, so that a cell costs no dynamic call. [`CellReader::read_common_form`] is the hot
+//! path of a type; what it does not answer goes through [`CellReader::read`], which also says what is wrong.
 
 use std::{cmp::Ordering, fmt::Debug, sync::Arc};
 
@@ -10,9 +10,9 @@ use arrow_array::{ArrayRef, ArrowPrimitiveType, builder};
 use arrow_schema::DataType;
 
 use super::{
-    cells::{Block, Missing},
-    constraints::Checks,
-    problem::{Cause, Found, shown},
+    cells::{CellBlock, MissingTexts},
+    constraints::FieldChecks,
+    problem::{CellFault, FoundError, quote_shortened},
 };
 use crate::{
     decode::{NULL_CELL, json::JsonKind},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The values of a column as they are collected.
-pub(super) trait Stored: Sized {
+pub(super) trait ColumnBuilder: Sized {
     /// A value.
     type Value<'a>: Copy;
     /// A value that is kept, for bounds and enums.
@@ -33,20 +33,20 @@ pub(super) trait Stored: Sized {
     /// Adds a null.
     fn push_null(&mut self);
     /// The column as an array.
-    fn finish(self) -> ArrayRef;
+    fn finish_column(self) -> ArrayRef;
     /// Keeps a value.
-    fn keep(value: Self::Value<'_>) -> Self::Owned;
+    fn to_owned_value(value: Self::Value<'_>) -> Self::Owned;
     /// A kept value.
-    fn kept(value: &Self::Owned) -> Self::Value<'_>;
+    fn as_value(value: &Self::Owned) -> Self::Value<'_>;
     /// The order of the stored form.
-    fn order(left: Self::Value<'_>, right: Self::Value<'_>) -> Ordering;
+    fn compare_values(left: Self::Value<'_>, right: Self::Value<'_>) -> Ordering;
 }
 
 /// A column of numbers: integers, days, microseconds.
 #[derive(Debug)]
-pub(super) struct Primitive<T: ArrowPrimitiveType>(builder::PrimitiveBuilder<T>);
+pub(super) struct PrimitiveColumn<T: ArrowPrimitiveType>(builder::PrimitiveBuilder<T>);
 
-impl<T: ArrowPrimitiveType<Native: Ord>> Stored for Primitive<T> {
+impl<T: ArrowPrimitiveType<Native: Ord>> ColumnBuilder for PrimitiveColumn<T> {
     type Value<'a> = T::Native;
     type Owned = T::Native;
 
@@ -64,28 +64,28 @@ impl<T: ArrowPrimitiveType<Native: Ord>> Stored for Primitive<T> {
         self.0.append_null();
     }
 
-    fn finish(mut self) -> ArrayRef {
+    fn finish_column(mut self) -> ArrayRef {
         Arc::new(self.0.finish())
     }
 
-    fn keep(value: T::Native) -> T::Native {
+    fn to_owned_value(value: T::Native) -> T::Native {
         value
     }
 
-    fn kept(value: &T::Native) -> T::Native {
+    fn as_value(value: &T::Native) -> T::Native {
         *value
     }
 
-    fn order(left: T::Native, right: T::Native) -> Ordering {
+    fn compare_values(left: T::Native, right: T::Native) -> Ordering {
         left.cmp(&right)
     }
 }
 
 /// A column of truth values.
 #[derive(Debug)]
-pub(super) struct Booleans(builder::BooleanBuilder);
+pub(super) struct BooleanColumn(builder::BooleanBuilder);
 
-impl Stored for Booleans {
+impl ColumnBuilder for BooleanColumn {
     type Value<'a> = bool;
     type Owned = bool;
 
@@ -103,28 +103,28 @@ impl Stored for Booleans {
         self.0.append_null();
     }
 
-    fn finish(mut self) -> ArrayRef {
+    fn finish_column(mut self) -> ArrayRef {
         Arc::new(self.0.finish())
     }
 
-    fn keep(value: bool) -> bool {
+    fn to_owned_value(value: bool) -> bool {
         value
     }
 
-    fn kept(value: &bool) -> bool {
+    fn as_value(value: &bool) -> bool {
         *value
     }
 
-    fn order(left: bool, right: bool) -> Ordering {
+    fn compare_values(left: bool, right: bool) -> Ordering {
         left.cmp(&right)
     }
 }
 
 /// A column of text.
 #[derive(Debug)]
-pub(super) struct Texts(builder::StringBuilder);
+pub(super) struct TextColumn(builder::StringBuilder);
 
-impl Stored for Texts {
+impl ColumnBuilder for TextColumn {
     type Value<'a> = &'a str;
     type Owned = String;
 
@@ -142,34 +142,34 @@ impl Stored for Texts {
         self.0.append_null();
     }
 
-    fn finish(mut self) -> ArrayRef {
+    fn finish_column(mut self) -> ArrayRef {
         Arc::new(self.0.finish())
     }
 
-    fn keep(value: &str) -> String {
+    fn to_owned_value(value: &str) -> String {
         value.to_owned()
     }
 
-    fn kept(value: &String) -> &str {
+    fn as_value(value: &String) -> &str {
         value
     }
 
-    fn order(left: &str, right: &str) -> Ordering {
+    fn compare_values(left: &str, right: &str) -> Ordering {
         left.cmp(right)
     }
 }
 
 /// A value of a reader.
-pub(super) type Value<'a, R> = <<R as Reader>::Stored as Stored>::Value<'a>;
+pub(super) type ReaderValue<'a, R> = <<R as CellReader>::Stored as ColumnBuilder>::Value<'a>;
 /// A kept value of a reader.
-pub(super) type Owned<R> = <<R as Reader>::Stored as Stored>::Owned;
+pub(super) type OwnedReaderValue<R> = <<R as CellReader>::Stored as ColumnBuilder>::Owned;
 
 /// How the cells of a type are read.
-pub(super) trait Reader: Debug + Send + Sync {
+pub(super) trait CellReader: Debug + Send + Sync {
     /// The form in which its values are stored.
-    type Stored: Stored;
+    type Stored: ColumnBuilder;
 
-    /// Equal values may have different stored forms: [`Reader::order`] decides, not the stored form.
+    /// Equal values may have different stored forms: [`CellReader::compare_values`] decides, not the stored form.
     const OWN_EQUALITY: bool = false;
 
     /// The Arrow type of the column.
@@ -177,55 +177,60 @@ pub(super) trait Reader: Debug + Send + Sync {
 
     /// The hot path: the value of a cell in the most frequent form. `None` says nothing about the cell.
     #[inline]
-    fn quick<'a>(&self, _text: &'a str) -> Option<Value<'a, Self>> {
+    fn read_common_form<'a>(&self, _text: &'a str) -> Option<ReaderValue<'a, Self>> {
         None
     }
 
     /// The value of a cell, or why it has none. A value that is text may be written to `scratch`, which is empty.
-    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, Self>, Cause>;
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<ReaderValue<'a, Self>, CellFault>;
 
     /// What a value may be in a JSON row.
     fn json_kinds(&self) -> &[JsonKind] {
         &[JsonKind::String]
     }
 
-    /// The value of a cell of a JSON row that is one of [`Reader::json_kinds`]: its text, for a string, or its JSON text.
-    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, Self>, Cause> {
-        match self.quick(text) {
+    /// The value of a cell of a JSON row that is one of [`CellReader::json_kinds`]: its text, for a string, or its JSON text.
+    fn read_json<'a>(
+        &self,
+        _kind: JsonKind,
+        text: &'a str,
+        scratch: &'a mut String,
+    ) -> Result<ReaderValue<'a, Self>, CellFault> {
+        match self.read_common_form(text) {
             Some(value) => Ok(value),
             None => self.read(text, scratch),
         }
     }
 
     /// How two values compare; `None` where they have no order.
-    fn order(&self, left: Value<'_, Self>, right: Value<'_, Self>) -> Option<Ordering> {
-        Some(Self::Stored::order(left, right))
+    fn compare_values(&self, left: ReaderValue<'_, Self>, right: ReaderValue<'_, Self>) -> Option<Ordering> {
+        Some(Self::Stored::compare_values(left, right))
     }
 
     /// The length of a value whose cell is `text`, with the noun of what is counted; `None` where it has no length.
-    fn length(&self, _text: &str) -> Option<(u64, &'static str)> {
+    fn value_length(&self, _text: &str) -> Option<(u64, &'static str)> {
         None
     }
 
     /// What a value is, with its article: `a datetime`.
-    fn noun(&self) -> &'static str;
+    fn value_noun(&self) -> &'static str;
 
     /// What to do about an unreadable cell: `write it like 2021-11-07`.
-    fn hint(&self) -> String;
+    fn mend_hint(&self) -> String;
 }
 
 /// Why a text with a NUL character has no value.
-const NUL: Cause = Cause::Borrowed("it contains a NUL character, which not every database can hold");
+const NUL: CellFault = CellFault::Borrowed("it contains a NUL character, which not every database can hold");
 
 /// The position of a record: a block has fewer than 2^32.
-fn position(record: usize) -> u32 {
+fn record_position(record: usize) -> u32 {
     u32::try_from(record).unwrap_or(u32::MAX)
 }
 
 /// A column of any type.
 pub(super) trait ReadColumn: Debug + Send + Sync {
     /// Reads the cells of `column` of all records; errors are added to `found`.
-    fn read_column(&self, block: &Block<'_>, column: Option<usize>, found: &mut Vec<Found>) -> ArrayRef;
+    fn read_column(&self, block: &CellBlock<'_>, column: Option<usize>, found: &mut Vec<FoundError>) -> ArrayRef;
 
     /// Reads one cell.
     fn read_cell(&self, text: &str) -> (ArrayRef, Vec<CellError>);
@@ -242,31 +247,31 @@ pub(super) trait ReadColumn: Debug + Send + Sync {
 
 /// The column of one field.
 #[derive(Debug)]
-pub(super) struct FieldColumn<R: Reader> {
+pub(super) struct FieldColumn<R: CellReader> {
     name: Arc<str>,
     position: u32,
     reader: R,
-    missing: Missing,
+    missing: MissingTexts,
     required: bool,
-    checks: Checks<R>,
+    checks: FieldChecks<R>,
 }
 
-impl<R: Reader> FieldColumn<R> {
+impl<R: CellReader> FieldColumn<R> {
     /// The column of `field`, whose cells `reader` reads.
-    pub(super) fn new(field: &Field, position: u32, reader: R, checks: Checks<R>) -> Self {
-        let missing = Missing::new(&field.missing_values);
+    pub(super) fn new(field: &Field, position: u32, reader: R, checks: FieldChecks<R>) -> Self {
+        let missing = MissingTexts::new(&field.missing_values);
         let required = field.constraints.required;
         Self { name: Arc::clone(&field.name), position, reader, missing, required, checks }
     }
 
     /// The loop over the cells of a column.
-    fn fill<'a>(
+    fn read_cells<'a>(
         &self,
         rows: usize,
         cell: impl Fn(usize) -> Option<&'a str>,
         mut column: R::Stored,
         has_nul: bool,
-        found: &mut Vec<Found>,
+        found: &mut Vec<FoundError>,
     ) -> ArrayRef {
         let mut scratch = String::new();
         let plain = self.checks.is_empty();
@@ -275,80 +280,93 @@ impl<R: Reader> FieldColumn<R> {
                 column.push_null();
                 continue;
             };
-            if self.missing.is(text) {
+            if self.missing.is_missing(text) {
                 column.push_null();
                 if self.required {
                     self.missing_value(record, text, found);
                 }
             } else if plain
                 && !(has_nul && text.as_bytes().contains(&0))
-                && let Some(value) = self.reader.quick(text)
+                && let Some(value) = self.reader.read_common_form(text)
             {
                 column.push(value);
             } else {
                 scratch.clear();
-                self.examine(record, text, &mut scratch, &mut column, found);
+                self.examine_cell(record, text, &mut scratch, &mut column, found);
             }
         }
-        column.finish()
+        column.finish_column()
     }
 
     /// Notes a missing value of a required field.
     #[inline(never)]
-    fn missing_value(&self, record: usize, text: &str, found: &mut Vec<Found>) {
+    fn missing_value(&self, record: usize, text: &str, found: &mut Vec<FoundError>) {
         if let Some(error) = self.required_error(Some(text)) {
-            found.push(Found { record: position(record), field: self.position, error });
+            found.push(FoundError { record: record_position(record), field: self.position, error });
         }
     }
 
     /// Reads one cell the thorough way: the value with its constraints, or the reason why it has none. It stays out of the
     /// loop, so that the hot path there is inlined.
     #[inline(never)]
-    fn examine(&self, record: usize, text: &str, scratch: &mut String, column: &mut R::Stored, found: &mut Vec<Found>) {
-        self.keep(record, text, self.value(text, scratch), column, found);
-    }
-
-    /// Adds the value of a cell to the column and checks its constraints, or notes why it has none.
-    fn keep(
+    fn examine_cell(
         &self,
         record: usize,
         text: &str,
-        value: Result<Value<'_, R>, Cause>,
+        scratch: &mut String,
         column: &mut R::Stored,
-        found: &mut Vec<Found>,
+        found: &mut Vec<FoundError>,
     ) {
-        let record = position(record);
+        self.add_value(record, text, self.read_value(text, scratch), column, found);
+    }
+
+    /// Adds the value of a cell to the column and checks its constraints, or notes why it has none.
+    fn add_value(
+        &self,
+        record: usize,
+        text: &str,
+        value: Result<ReaderValue<'_, R>, CellFault>,
+        column: &mut R::Stored,
+        found: &mut Vec<FoundError>,
+    ) {
+        let record = record_position(record);
         match value {
             Ok(value) => {
                 column.push(value);
                 let mut note = |problem: String| {
-                    let error = self.error(ErrorCode::ConstraintError, text, &problem);
-                    found.push(Found { record, field: self.position, error });
+                    let error = self.field_error(ErrorCode::ConstraintError, text, &problem);
+                    found.push(FoundError { record, field: self.position, error });
                 };
                 self.checks.run(&self.reader, text, value, &mut note);
             }
             Err(cause) => {
                 column.push_null();
-                found.push(Found { record, field: self.position, error: self.type_error(text, &cause) });
+                found.push(FoundError { record, field: self.position, error: self.type_error(text, &cause) });
             }
         }
     }
 
     /// The loop over the cells of a column of JSON rows.
-    fn fill_json(&self, block: &Block<'_>, at: usize, mut column: R::Stored, found: &mut Vec<Found>) -> ArrayRef {
+    fn read_json_cells(
+        &self,
+        block: &CellBlock<'_>,
+        at: usize,
+        mut column: R::Stored,
+        found: &mut Vec<FoundError>,
+    ) -> ArrayRef {
         let mut scratch = String::new();
         for record in 0..block.len() {
             let Some(kind) = block.records.json_kind(record, at) else {
                 column.push_null();
                 continue;
             };
-            let text = block.cell(record, at).unwrap_or_default();
+            let text = block.cell_text(record, at).unwrap_or_default();
             match kind {
                 JsonKind::Absent | JsonKind::Null => {
                     column.push_null();
                     self.missing_json(record, kind, found);
                 }
-                JsonKind::String if self.missing.is(text) => {
+                JsonKind::String if self.missing.is_missing(text) => {
                     column.push_null();
                     if self.required {
                         self.missing_value(record, text, found);
@@ -366,24 +384,24 @@ impl<R: Reader> FieldColumn<R> {
                     {
                         column.push(value);
                     } else {
-                        self.keep(record, text, value, &mut column, found);
+                        self.add_value(record, text, value, &mut column, found);
                     }
                 }
                 kind => {
                     column.push_null();
                     let error = self.kind_error(kind, text);
-                    found.push(Found { record: position(record), field: self.position, error });
+                    found.push(FoundError { record: record_position(record), field: self.position, error });
                 }
             }
         }
-        column.finish()
+        column.finish_column()
     }
 
     /// Notes a member of a JSON row that is null or not there, where the field is required.
-    fn missing_json(&self, record: usize, kind: JsonKind, found: &mut Vec<Found>) {
+    fn missing_json(&self, record: usize, kind: JsonKind, found: &mut Vec<FoundError>) {
         let text = (kind == JsonKind::Null).then_some("null");
         if let Some(error) = self.required_error(text) {
-            found.push(Found { record: position(record), field: self.position, error });
+            found.push(FoundError { record: record_position(record), field: self.position, error });
         }
     }
 
@@ -393,29 +411,29 @@ impl<R: Reader> FieldColumn<R> {
         if kind == JsonKind::BrokenString {
             let message = format!(
                 "field {}: the string {} has half a surrogate pair (\\uD800 to \\uDFFF), which is no text",
-                shown(&self.name),
-                shown(text)
+                quote_shortened(&self.name),
+                quote_shortened(text)
             );
             return CellError::new(ErrorCode::EncodingError, Some(Arc::clone(&self.name)), Some(text), message);
         }
         let wanted: Vec<&str> = self.reader.json_kinds().iter().map(|kind| kind.noun()).collect();
         let message = format!(
             "field {}: {} is {} and not {}; {} is written as {}",
-            shown(&self.name),
-            shown(text),
+            quote_shortened(&self.name),
+            quote_shortened(text),
             kind.noun(),
-            self.reader.noun(),
-            self.reader.noun(),
+            self.reader.value_noun(),
+            self.reader.value_noun(),
             wanted.join(" or ")
         );
         CellError::new(ErrorCode::TypeError, Some(Arc::clone(&self.name)), Some(text), message)
     }
 
-    fn value<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<Value<'a, R>, Cause> {
+    fn read_value<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<ReaderValue<'a, R>, CellFault> {
         if memchr::memchr(0, text.as_bytes()).is_some() {
             return Err(NUL);
         }
-        match self.reader.quick(text) {
+        match self.reader.read_common_form(text) {
             Some(value) => Ok(value),
             None => self.reader.read(text, scratch),
         }
@@ -424,35 +442,35 @@ impl<R: Reader> FieldColumn<R> {
     #[cold]
     fn type_error(&self, text: &str, cause: &str) -> CellError {
         let because = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
-        let problem = format!("is not {}{because}; {}", self.reader.noun(), self.reader.hint());
-        self.error(ErrorCode::TypeError, text, &problem)
+        let problem = format!("is not {}{because}; {}", self.reader.value_noun(), self.reader.mend_hint());
+        self.field_error(ErrorCode::TypeError, text, &problem)
     }
 
     /// An error of this field: its message is `field "name": "text" problem`.
-    fn error(&self, code: ErrorCode, text: &str, problem: &str) -> CellError {
-        let message = format!("field {}: {} {problem}", shown(&self.name), shown(text));
+    fn field_error(&self, code: ErrorCode, text: &str, problem: &str) -> CellError {
+        let message = format!("field {}: {} {problem}", quote_shortened(&self.name), quote_shortened(text));
         CellError::new(code, Some(Arc::clone(&self.name)), Some(text), message)
     }
 }
 
-impl<R: Reader> ReadColumn for FieldColumn<R> {
-    fn read_column(&self, block: &Block<'_>, column: Option<usize>, found: &mut Vec<Found>) -> ArrayRef {
+impl<R: CellReader> ReadColumn for FieldColumn<R> {
+    fn read_column(&self, block: &CellBlock<'_>, column: Option<usize>, found: &mut Vec<FoundError>) -> ArrayRef {
         let rows = block.len();
         let bytes = block.bytes_of_a_column();
         let stored = R::Stored::with_capacity(rows, bytes, self.reader.data_type());
         match column {
-            Some(at) if block.records.is_json() => self.fill_json(block, at, stored, found),
+            Some(at) if block.records.is_json() => self.read_json_cells(block, at, stored, found),
             Some(at) if block.uniform => {
-                self.fill(rows, |record| block.uniform_cell(record, at), stored, block.has_nul, found)
+                self.read_cells(rows, |record| block.uniform_cell(record, at), stored, block.has_nul, found)
             }
-            Some(at) => self.fill(rows, |record| block.cell(record, at), stored, block.has_nul, found),
+            Some(at) => self.read_cells(rows, |record| block.cell_text(record, at), stored, block.has_nul, found),
             None => {
                 let records = (0u32..).take(if self.required { rows } else { 0 });
                 found.extend(records.filter_map(|record| {
                     let error = self.required_error(None)?;
-                    Some(Found { record, field: self.position, error })
+                    Some(FoundError { record, field: self.position, error })
                 }));
-                self.fill(rows, |_| None, stored, false, found)
+                self.read_cells(rows, |_| None, stored, false, found)
             }
         }
     }
@@ -460,17 +478,18 @@ impl<R: Reader> ReadColumn for FieldColumn<R> {
     fn read_cell(&self, text: &str) -> (ArrayRef, Vec<CellError>) {
         let mut found = Vec::new();
         let stored = R::Stored::with_capacity(1, text.len(), self.reader.data_type());
-        let array = self.fill(1, |_| Some(text), stored, true, &mut found);
+        let array = self.read_cells(1, |_| Some(text), stored, true, &mut found);
         (array, found.into_iter().map(|found| found.error).collect())
     }
 
     fn is_missing(&self, text: &str) -> bool {
-        self.missing.is(text)
+        self.missing.is_missing(text)
     }
 
     fn required_error(&self, text: Option<&str>) -> Option<CellError> {
         self.required.then(|| {
-            let message = format!("field {}: the value is missing, and the field is required", shown(&self.name));
+            let message =
+                format!("field {}: the value is missing, and the field is required", quote_shortened(&self.name));
             let text = text.map(|text| if text == NULL_CELL { "\\N" } else { text });
             CellError::new(ErrorCode::ConstraintError, Some(Arc::clone(&self.name)), text, message)
         })

@@ -6,24 +6,24 @@
 use std::{cmp::Ordering, sync::Arc};
 
 use super::{
-    column::{Owned, Reader, Stored, Value},
-    problem::{RuleError, counted, shown},
+    column::{CellReader, ColumnBuilder, OwnedReaderValue, ReaderValue},
+    problem::{RuleError, count_noun, quote_shortened},
 };
 use crate::schema::Field;
 
 /// The constraints of a field, `required` and `unique` aside.
 #[derive(Debug)]
-pub(super) struct Checks<R: Reader> {
+pub(super) struct FieldChecks<R: CellReader> {
     min_length: Option<u64>,
     max_length: Option<u64>,
-    pattern: Option<Pattern>,
-    bounds: Vec<Bound<Owned<R>>>,
-    allowed: Option<Allowed<Owned<R>>>,
+    pattern: Option<PatternCheck>,
+    bounds: Vec<ValueBound<OwnedReaderValue<R>>>,
+    allowed: Option<AllowedValues<OwnedReaderValue<R>>>,
 }
 
 /// A bound of the values.
 #[derive(Debug)]
-struct Bound<V> {
+struct ValueBound<V> {
     kind: BoundKind,
     value: V,
     text: String,
@@ -69,31 +69,31 @@ impl BoundKind {
 
 /// The only values that are allowed, sorted by their stored form.
 #[derive(Debug)]
-struct Allowed<V> {
+struct AllowedValues<V> {
     values: Vec<V>,
     words: String,
 }
 
-impl<R: Reader> Checks<R> {
+impl<R: CellReader> FieldChecks<R> {
     /// The constraints of `field`, whose values `reader` reads.
     pub(super) fn new(field: &Field, reader: &R) -> Result<Self, RuleError> {
         let rules = &field.constraints;
         let refuse = |rule: &'static str, reason: String| RuleError { field: Arc::clone(&field.name), rule, reason };
         for (rule, length) in [("minLength", rules.min_length), ("maxLength", rules.max_length)] {
-            if length.is_some() && reader.length("[]").or_else(|| reader.length("{}")).is_none() {
+            if length.is_some() && reader.value_length("[]").or_else(|| reader.value_length("{}")).is_none() {
                 return Err(refuse(rule, format!("does not apply to the type {}", field.kind.name())));
             }
         }
         let pattern = match &rules.pattern {
-            Some(text) => Some(Pattern::new(text).map_err(|why| refuse("pattern", why))?),
+            Some(text) => Some(PatternCheck::new(text).map_err(|why| refuse("pattern", why))?),
             None => None,
         };
         Ok(Self {
             min_length: rules.min_length,
             max_length: rules.max_length,
             pattern,
-            bounds: bounds(field, reader, &refuse)?,
-            allowed: allowed(field, reader, &refuse)?,
+            bounds: read_bounds(field, reader, &refuse)?,
+            allowed: read_allowed_values(field, reader, &refuse)?,
         })
     }
 
@@ -107,43 +107,43 @@ impl<R: Reader> Checks<R> {
     }
 
     /// Tells `note` every constraint that the value of the cell `text` breaks, as the end of a sentence.
-    pub(super) fn run(&self, reader: &R, text: &str, value: Value<'_, R>, note: &mut impl FnMut(String)) {
-        self.run_lengths(reader, text, note);
-        if let Some(problem) = self.pattern.as_ref().and_then(|pattern| pattern.problem(text)) {
+    pub(super) fn run(&self, reader: &R, text: &str, value: ReaderValue<'_, R>, note: &mut impl FnMut(String)) {
+        self.check_lengths(reader, text, note);
+        if let Some(problem) = self.pattern.as_ref().and_then(|pattern| pattern.find_problem(text)) {
             note(problem);
         }
         for bound in &self.bounds {
-            if !bound.kind.allows(reader.order(value, R::Stored::kept(&bound.value))) {
+            if !bound.kind.allows(reader.compare_values(value, R::Stored::as_value(&bound.value))) {
                 note(format!("{} {}", bound.kind.words(), bound.text));
             }
         }
         if let Some(allowed) = &self.allowed
-            && !allowed.has(reader, value)
+            && !allowed.contains_value(reader, value)
         {
             note(format!("is not one of {}", allowed.words));
         }
     }
 
-    fn run_lengths(&self, reader: &R, text: &str, note: &mut impl FnMut(String)) {
+    fn check_lengths(&self, reader: &R, text: &str, note: &mut impl FnMut(String)) {
         if self.min_length.is_none() && self.max_length.is_none() {
             return;
         }
-        let Some((length, noun)) = reader.length(text) else { return };
+        let Some((length, noun)) = reader.value_length(text) else { return };
         if let Some(least) = self.min_length.filter(|&least| length < least) {
-            note(format!("has {}; at least {least} are required", counted(length, noun)));
+            note(format!("has {}; at least {least} are required", count_noun(length, noun)));
         }
         if let Some(most) = self.max_length.filter(|&most| length > most) {
-            note(format!("has {}; at most {most} are allowed", counted(length, noun)));
+            note(format!("has {}; at most {most} are allowed", count_noun(length, noun)));
         }
     }
 }
 
 /// Reads the bounds of a field.
-fn bounds<R: Reader>(
+fn read_bounds<R: CellReader>(
     field: &Field,
     reader: &R,
     refuse: &impl Fn(&'static str, String) -> RuleError,
-) -> Result<Vec<Bound<Owned<R>>>, RuleError> {
+) -> Result<Vec<ValueBound<OwnedReaderValue<R>>>, RuleError> {
     let rules = &field.constraints;
     let declared = [
         (BoundKind::Minimum, &rules.minimum),
@@ -154,55 +154,68 @@ fn bounds<R: Reader>(
     let mut bounds = Vec::new();
     for (kind, text) in declared {
         let Some(text) = text else { continue };
-        let value = own_value(reader, text).map_err(|why| refuse(kind.rule(), why))?;
-        if reader.order(R::Stored::kept(&value), R::Stored::kept(&value)).is_none() {
-            return Err(refuse(kind.rule(), format!("{} has no order among the values of the type", shown(text))));
+        let value = read_own_value(reader, text).map_err(|why| refuse(kind.rule(), why))?;
+        if reader.compare_values(R::Stored::as_value(&value), R::Stored::as_value(&value)).is_none() {
+            return Err(refuse(
+                kind.rule(),
+                format!("{} has no order among the values of the type", quote_shortened(text)),
+            ));
         }
-        bounds.push(Bound { kind, value, text: text.clone() });
+        bounds.push(ValueBound { kind, value, text: text.clone() });
     }
     Ok(bounds)
 }
 
 /// Reads the enum of a field.
-fn allowed<R: Reader>(
+fn read_allowed_values<R: CellReader>(
     field: &Field,
     reader: &R,
     refuse: &impl Fn(&'static str, String) -> RuleError,
-) -> Result<Option<Allowed<Owned<R>>>, RuleError> {
+) -> Result<Option<AllowedValues<OwnedReaderValue<R>>>, RuleError> {
     let Some(texts) = &field.constraints.enumeration else { return Ok(None) };
     let mut values = Vec::with_capacity(texts.len());
     for text in texts {
-        values.push(own_value(reader, text).map_err(|why| refuse("enum", why))?);
+        values.push(read_own_value(reader, text).map_err(|why| refuse("enum", why))?);
     }
-    values.sort_by(|left, right| R::Stored::order(R::Stored::kept(left), R::Stored::kept(right)));
-    Ok(Some(Allowed { values, words: listed(texts) }))
+    values.sort_by(|left, right| R::Stored::compare_values(R::Stored::as_value(left), R::Stored::as_value(right)));
+    Ok(Some(AllowedValues { values, words: list_values(texts) }))
 }
 
 /// Reads a value of the dictionary with the field's own reader.
-fn own_value<R: Reader>(reader: &R, text: &str) -> Result<Owned<R>, String> {
+fn read_own_value<R: CellReader>(reader: &R, text: &str) -> Result<OwnedReaderValue<R>, String> {
     let mut scratch = String::new();
     match reader.read(text, &mut scratch) {
-        Ok(value) => Ok(R::Stored::keep(value)),
-        Err(cause) if cause.is_empty() => Err(format!("{} is not {}; {}", shown(text), reader.noun(), reader.hint())),
-        Err(cause) => Err(format!("{} is not {} ({cause}); {}", shown(text), reader.noun(), reader.hint())),
+        Ok(value) => Ok(R::Stored::to_owned_value(value)),
+        Err(cause) if cause.is_empty() => {
+            Err(format!("{} is not {}; {}", quote_shortened(text), reader.value_noun(), reader.mend_hint()))
+        }
+        Err(cause) => {
+            Err(format!("{} is not {} ({cause}); {}", quote_shortened(text), reader.value_noun(), reader.mend_hint()))
+        }
     }
 }
 
-impl<V> Allowed<V> {
-    fn has<R: Reader<Stored: Stored<Owned = V>>>(&self, reader: &R, value: Value<'_, R>) -> bool {
-        let found = self.values.binary_search_by(|kept| R::Stored::order(R::Stored::kept(kept), value));
-        found.is_ok() || (R::OWN_EQUALITY && self.values.iter().any(|kept| same(reader, R::Stored::kept(kept), value)))
+impl<V> AllowedValues<V> {
+    fn contains_value<R: CellReader<Stored: ColumnBuilder<Owned = V>>>(
+        &self,
+        reader: &R,
+        value: ReaderValue<'_, R>,
+    ) -> bool {
+        let found = self.values.binary_search_by(|kept| R::Stored::compare_values(R::Stored::as_value(kept), value));
+        found.is_ok()
+            || (R::OWN_EQUALITY
+                && self.values.iter().any(|kept| are_same_values(reader, R::Stored::as_value(kept), value)))
     }
 }
 
-fn same<R: Reader>(reader: &R, left: Value<'_, R>, right: Value<'_, R>) -> bool {
-    reader.order(left, right) == Some(Ordering::Equal)
+fn are_same_values<R: CellReader>(reader: &R, left: ReaderValue<'_, R>, right: ReaderValue<'_, R>) -> bool {
+    reader.compare_values(left, right) == Some(Ordering::Equal)
 }
 
 /// The first values of an enum, for a message.
-fn listed(texts: &[String]) -> String {
+fn list_values(texts: &[String]) -> String {
     const LISTED: usize = 8;
-    let mut words: Vec<String> = texts.iter().take(LISTED).map(|text| shown(text)).collect();
+    let mut words: Vec<String> = texts.iter().take(LISTED).map(|text| quote_shortened(text)).collect();
     if texts.len() > LISTED {
         words.push(format!("… ({} in all)", texts.len()));
     }
@@ -211,13 +224,13 @@ fn listed(texts: &[String]) -> String {
 
 /// A regular expression that the whole cell matches.
 #[derive(Debug)]
-struct Pattern {
+struct PatternCheck {
     text: String,
-    engine: Engine,
+    engine: RegexEngine,
 }
 
 #[derive(Debug)]
-enum Engine {
+enum RegexEngine {
     /// One of the patterns of [`NOT_BLANK`], which need no automaton.
     NotBlank,
     /// Linear time.
@@ -230,52 +243,52 @@ enum Engine {
 /// where it would take as long as everything else together.
 const NOT_BLANK: [&str; 3] = [r"\s*\S[\s\S]*", r"[\s\S]*\S[\s\S]*", r"(?s).*\S.*"];
 
-impl Pattern {
+impl PatternCheck {
     fn new(text: &str) -> Result<Self, String> {
         if NOT_BLANK.contains(&text) {
-            return Ok(Self { text: text.to_owned(), engine: Engine::NotBlank });
+            return Ok(Self { text: text.to_owned(), engine: RegexEngine::NotBlank });
         }
         let whole = format!(r"\A(?:{text})\z");
         // The pattern must be sound by itself, so that nothing in it can close the group around it.
         let engine = match (regex::Regex::new(text), regex::Regex::new(&whole)) {
-            (Ok(_), Ok(regex)) => Engine::Linear(regex),
-            _ => Engine::Backtracking(Box::new(Self::backtracking(text, &whole)?)),
+            (Ok(_), Ok(regex)) => RegexEngine::Linear(regex),
+            _ => RegexEngine::Backtracking(Box::new(Self::build_backtracking(text, &whole)?)),
         };
         Ok(Self { text: text.to_owned(), engine })
     }
 
-    fn backtracking(text: &str, whole: &str) -> Result<fancy_regex::Regex, String> {
+    fn build_backtracking(text: &str, whole: &str) -> Result<fancy_regex::Regex, String> {
         fancy_regex::Regex::new(text)
             .and_then(|_| fancy_regex::Regex::new(whole))
-            .map_err(|error| format!("{} is not a regular expression: {error}", shown(text)))
+            .map_err(|error| format!("{} is not a regular expression: {error}", quote_shortened(text)))
     }
 
     /// What is wrong with a cell, if it does not match.
-    fn problem(&self, cell: &str) -> Option<String> {
+    fn find_problem(&self, cell: &str) -> Option<String> {
         let matches = match &self.engine {
-            Engine::NotBlank => cell.chars().any(|character| !character.is_whitespace()),
-            Engine::Linear(regex) => regex.is_match(cell),
-            Engine::Backtracking(regex) => match regex.is_match(cell) {
+            RegexEngine::NotBlank => cell.chars().any(|character| !character.is_whitespace()),
+            RegexEngine::Linear(regex) => regex.is_match(cell),
+            RegexEngine::Backtracking(regex) => match regex.is_match(cell) {
                 Ok(matches) => matches,
-                Err(_) => return Some(format!("is too long a search for the pattern {}", shown(&self.text))),
+                Err(_) => return Some(format!("is too long a search for the pattern {}", quote_shortened(&self.text))),
             },
         };
-        (!matches).then(|| format!("does not match the pattern {}", shown(&self.text)))
+        (!matches).then(|| format!("does not match the pattern {}", quote_shortened(&self.text)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NOT_BLANK, Pattern};
+    use super::{NOT_BLANK, PatternCheck};
 
     #[test]
     fn the_short_way_says_what_the_regular_expression_says() {
         let cells = ["", " ", "\t\n", "\u{a0}\u{2003}", "a", " a", "\n\nb\n", "\u{200b}", "\u{85}", "\u{1c}", "\0"];
         for text in NOT_BLANK {
-            let short = Pattern::new(text).expect("a pattern");
+            let short = PatternCheck::new(text).expect("a pattern");
             let long = regex::Regex::new(&format!(r"\A(?:{text})\z")).expect("a pattern");
             for cell in cells {
-                assert_eq!(short.problem(cell).is_none(), long.is_match(cell), "{text} on {cell:?}");
+                assert_eq!(short.find_problem(cell).is_none(), long.is_match(cell), "{text} on {cell:?}");
             }
         }
     }

@@ -13,7 +13,7 @@ const WRITTEN_OUT: u64 = 100;
 
 /// A number as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Number<'a> {
+enum DecimalForm<'a> {
     NaN,
     Infinity { negative: bool },
     Finite(Decimal<'a>),
@@ -31,45 +31,45 @@ struct Decimal<'a> {
 
 /// How two numbers compare, exactly. `None` where one is not a number: either NaN, or not written as a number.
 #[must_use]
-pub fn compare(left: &str, right: &str) -> Option<Ordering> {
+pub fn compare_numbers(left: &str, right: &str) -> Option<Ordering> {
     match (parse(left)?, parse(right)?) {
-        (Number::NaN, _) | (_, Number::NaN) => None,
-        (Number::Finite(left), Number::Finite(right)) => Some(left.compare(&right)),
+        (DecimalForm::NaN, _) | (_, DecimalForm::NaN) => None,
+        (DecimalForm::Finite(left), DecimalForm::Finite(right)) => Some(left.compare_value(&right)),
         (left, right) => Some(left.side().cmp(&right.side())),
     }
 }
 
 /// Whether two numbers have the same value; here NaN is the same as NaN. A text that is not a number is the same as itself.
 #[must_use]
-pub fn same(left: &str, right: &str) -> bool {
+pub fn are_same_numbers(left: &str, right: &str) -> bool {
     if left == right {
         return true;
     }
     match (parse(left), parse(right)) {
-        (Some(Number::Finite(left)), Some(Number::Finite(right))) => left.compare(&right).is_eq(),
+        (Some(DecimalForm::Finite(left)), Some(DecimalForm::Finite(right))) => left.compare_value(&right).is_eq(),
         (Some(left), Some(right)) => left == right,
         _ => false,
     }
 }
 
-/// Hashes a number by its value, in agreement with [`same`].
+/// Hashes a number by its value, in agreement with [`are_same_numbers`].
 pub fn hash<H: Hasher>(text: &str, state: &mut H) {
     match parse(text) {
         None => text.hash(state),
-        Some(Number::NaN) => state.write_u8(b'N'),
-        Some(Number::Infinity { negative }) => state.write_u8(if negative { b'<' } else { b'>' }),
-        Some(Number::Finite(number)) => number.hash_value(state),
+        Some(DecimalForm::NaN) => state.write_u8(b'N'),
+        Some(DecimalForm::Infinity { negative }) => state.write_u8(if negative { b'<' } else { b'>' }),
+        Some(DecimalForm::Finite(number)) => number.hash_value(state),
     }
 }
 
 /// One text for each value: equal numbers have equal texts (`1.0`, `1.00` and `1e0` are all `1`). Not for people.
 /// `None` where `text` is not a number.
 #[must_use]
-pub fn normalize(text: &str) -> Option<String> {
+pub fn normalize_number(text: &str) -> Option<String> {
     match parse(text)? {
-        Number::NaN => Some("NaN".into()),
-        Number::Infinity { negative } => Some(if negative { "-INF" } else { "INF" }.into()),
-        Number::Finite(number) => Some(number.normalized()),
+        DecimalForm::NaN => Some("NaN".into()),
+        DecimalForm::Infinity { negative } => Some(if negative { "-INF" } else { "INF" }.into()),
+        DecimalForm::Finite(number) => Some(number.normalized_text()),
     }
 }
 
@@ -78,12 +78,12 @@ pub fn normalize(text: &str) -> Option<String> {
 ///
 /// Returns whether `text` is a number.
 #[must_use]
-pub fn canonical(text: &str, out: &mut String) -> bool {
+pub fn write_canonical(text: &str, out: &mut String) -> bool {
     match parse(text) {
         None => return false,
-        Some(Number::NaN) => out.push_str("NaN"),
-        Some(Number::Infinity { negative }) => out.push_str(if negative { "-INF" } else { "INF" }),
-        Some(Number::Finite(number)) => number.write(out),
+        Some(DecimalForm::NaN) => out.push_str("NaN"),
+        Some(DecimalForm::Infinity { negative }) => out.push_str(if negative { "-INF" } else { "INF" }),
+        Some(DecimalForm::Finite(number)) => number.write(out),
     }
     true
 }
@@ -93,10 +93,10 @@ pub fn canonical(text: &str, out: &mut String) -> bool {
 ///
 /// Returns whether `text` is a number.
 #[must_use]
-pub fn reduced(text: &str, out: &mut String) -> bool {
+pub fn write_reduced(text: &str, out: &mut String) -> bool {
     match parse(text) {
-        Some(Number::Finite(number)) => number.write_reduced(out),
-        _ => return canonical(text, out),
+        Some(DecimalForm::Finite(number)) => number.write_reduced(out),
+        _ => return write_canonical(text, out),
     }
     true
 }
@@ -104,10 +104,10 @@ pub fn reduced(text: &str, out: &mut String) -> bool {
 /// The digits before and after the point of a number that is written out: leading zeros do not count, zeros at the end of the
 /// fraction do. `None` where it has none: it is NaN or infinite, or not a number.
 #[must_use]
-pub fn digits(text: &str) -> Option<(u64, u64)> {
-    let Some(Number::Finite(number)) = parse(text) else { return None };
+pub fn count_digits(text: &str) -> Option<(u64, u64)> {
+    let Some(DecimalForm::Finite(number)) = parse(text) else { return None };
     let before = if number.is_zero() { 0 } else { number.magnitude() };
-    let after = length(number.fraction.len()) - number.exponent;
+    let after = signed_length(number.fraction.len()) - number.exponent;
     Some((u64::try_from(before).unwrap_or(0), u64::try_from(after).unwrap_or(0)))
 }
 
@@ -119,7 +119,7 @@ pub(super) fn is_short_whole(plain: &str) -> bool {
 
 /// Whether `text` is the canonical text of a finite number without exponent: the check costs one pass.
 #[inline]
-pub(super) fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain_decimal(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let whole = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if whole == 0 || (whole > 1 && digits[0] == b'0') {
@@ -134,14 +134,14 @@ pub(super) fn is_plain(text: &str) -> bool {
     fraction_is_sound && !may_be_minus_zero
 }
 
-fn parse(text: &str) -> Option<Number<'_>> {
+fn parse(text: &str) -> Option<DecimalForm<'_>> {
     let (negative, rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
     if !rest.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
-        return special(text, negative, rest);
+        return parse_special(text, negative, rest);
     }
     let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
@@ -152,14 +152,14 @@ fn parse(text: &str) -> Option<Number<'_>> {
     if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    Some(Number::Finite(Decimal { negative, whole: whole.trim_start_matches('0'), fraction, exponent }))
+    Some(DecimalForm::Finite(Decimal { negative, whole: whole.trim_start_matches('0'), fraction, exponent }))
 }
 
-fn special<'a>(text: &str, negative: bool, rest: &str) -> Option<Number<'a>> {
+fn parse_special<'a>(text: &str, negative: bool, rest: &str) -> Option<DecimalForm<'a>> {
     if text.eq_ignore_ascii_case("NaN") {
-        return Some(Number::NaN);
+        return Some(DecimalForm::NaN);
     }
-    rest.eq_ignore_ascii_case("INF").then_some(Number::Infinity { negative })
+    rest.eq_ignore_ascii_case("INF").then_some(DecimalForm::Infinity { negative })
 }
 
 /// An exponent of at most 17 digits, so that sums with lengths stay within 64 bits.
@@ -181,7 +181,7 @@ fn parse_exponent(text: &str) -> Option<i64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-impl Number<'_> {
+impl DecimalForm<'_> {
     /// Where an infinity is relative to all finite numbers.
     const fn side(&self) -> i8 {
         match self {
@@ -194,7 +194,7 @@ impl Number<'_> {
 
 impl<'a> Decimal<'a> {
     /// The significant digits, zeros at the end included.
-    fn digits(&self) -> impl Iterator<Item = u8> + use<'a> {
+    fn significant_digits(&self) -> impl Iterator<Item = u8> + use<'a> {
         let skipped = self.leading_zeros();
         self.whole.bytes().chain(self.fraction.bytes()).skip(skipped)
     }
@@ -209,10 +209,10 @@ impl<'a> Decimal<'a> {
 
     /// The number is `0.digits` times ten to this power.
     fn magnitude(&self) -> i64 {
-        length(self.whole.len()) - length(self.leading_zeros()) + self.exponent
+        signed_length(self.whole.len()) - signed_length(self.leading_zeros()) + self.exponent
     }
 
-    fn compare(&self, other: &Self) -> Ordering {
+    fn compare_value(&self, other: &Self) -> Ordering {
         match (self.sign(), other.sign()) {
             (0, 0) => Ordering::Equal,
             (left, right) if left != right => left.cmp(&right),
@@ -231,7 +231,7 @@ impl<'a> Decimal<'a> {
 
     fn compare_magnitudes(&self, other: &Self) -> Ordering {
         self.magnitude().cmp(&other.magnitude()).then_with(|| {
-            let (mut left, mut right) = (self.digits(), other.digits());
+            let (mut left, mut right) = (self.significant_digits(), other.significant_digits());
             loop {
                 match (left.next(), right.next()) {
                     (None, None) => return Ordering::Equal,
@@ -245,7 +245,7 @@ impl<'a> Decimal<'a> {
     }
 
     /// The significant digits, without zeros at the end.
-    fn significant(&self) -> impl Iterator<Item = u8> + use<'a> {
+    fn trimmed_digits(&self) -> impl Iterator<Item = u8> + use<'a> {
         let fraction = self.fraction.trim_end_matches('0');
         let whole = if fraction.is_empty() { self.whole.trim_end_matches('0') } else { self.whole };
         whole.bytes().chain(fraction.bytes()).skip(self.leading_zeros())
@@ -255,16 +255,16 @@ impl<'a> Decimal<'a> {
         state.write_i8(self.sign());
         if !self.is_zero() {
             state.write_i64(self.magnitude());
-            self.significant().for_each(|digit| state.write_u8(digit));
+            self.trimmed_digits().for_each(|digit| state.write_u8(digit));
         }
     }
 
-    fn normalized(&self) -> String {
+    fn normalized_text(&self) -> String {
         if self.is_zero() {
             return "0".into();
         }
         let mut out = String::from(if self.negative { "-" } else { "" });
-        out.extend(self.significant().map(char::from));
+        out.extend(self.trimmed_digits().map(char::from));
         let exponent = self.magnitude() - 1;
         if exponent != 0 {
             out.push('E');
@@ -284,7 +284,7 @@ impl<'a> Decimal<'a> {
         } else if zero {
             out.push('0');
         } else {
-            self.write_scientific(self.digits(), out);
+            self.write_scientific(self.significant_digits(), out);
         }
     }
 
@@ -296,9 +296,9 @@ impl<'a> Decimal<'a> {
             out.push('-');
         }
         if self.magnitude().unsigned_abs() > WRITTEN_OUT {
-            return self.write_scientific(self.significant(), out);
+            return self.write_scientific(self.trimmed_digits(), out);
         }
-        let mut digits = self.significant().map(char::from).peekable();
+        let mut digits = self.trimmed_digits().map(char::from).peekable();
         let before = usize::try_from(self.magnitude()).unwrap_or(0);
         if before == 0 {
             out.push('0');
@@ -306,25 +306,27 @@ impl<'a> Decimal<'a> {
         (0..before).for_each(|_| out.push(digits.next().unwrap_or('0')));
         if digits.peek().is_some() {
             out.push('.');
-            out.extend(zeros(usize::try_from(-self.magnitude()).unwrap_or(0)).chain(digits));
+            out.extend(repeat_zeros(usize::try_from(-self.magnitude()).unwrap_or(0)).chain(digits));
         }
     }
 
     /// Without exponent: the point is moved, and zeros fill the gaps.
     fn write_out(&self, out: &mut String) {
         let digits = self.whole.len() + self.fraction.len();
-        let point = length(self.whole.len()) + self.exponent;
+        let point = signed_length(self.whole.len()) + self.exponent;
         let mut text = self.whole.bytes().chain(self.fraction.bytes()).map(char::from);
         let before = usize::try_from(point).unwrap_or(0);
         let start = out.len();
-        out.extend(text.by_ref().take(before).chain(zeros(before.saturating_sub(digits))).skip_while(|&c| c == '0'));
+        out.extend(
+            text.by_ref().take(before).chain(repeat_zeros(before.saturating_sub(digits))).skip_while(|&c| c == '0'),
+        );
         if out.len() == start {
             out.push('0');
         }
         let gap = usize::try_from(-point).unwrap_or(0);
         if before < digits || (gap > 0) {
             out.push('.');
-            out.extend(zeros(gap).chain(text));
+            out.extend(repeat_zeros(gap).chain(text));
         }
     }
 
@@ -343,12 +345,12 @@ impl<'a> Decimal<'a> {
     }
 }
 
-fn zeros(count: usize) -> impl Iterator<Item = char> {
+fn repeat_zeros(count: usize) -> impl Iterator<Item = char> {
     std::iter::repeat_n('0', count)
 }
 
 /// A length of a text in memory as a signed number.
-fn length(length: usize) -> i64 {
+fn signed_length(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 

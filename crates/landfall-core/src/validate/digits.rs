@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{problem::Cause, units};
+use super::{problem::CellFault, units};
 
 /// `text` without the currency, percent sign or unit before and after the number (`bareNumber: false`).
 ///
@@ -13,7 +13,7 @@ use super::{problem::Cause, units};
 ///
 /// # Errors
 /// Other characters around the number.
-pub(super) fn bared<'a>(text: &'a str, decimal_char: &str) -> Result<Cow<'a, str>, Cause> {
+pub(super) fn strip_units<'a>(text: &'a str, decimal_char: &str) -> Result<Cow<'a, str>, CellFault> {
     let Some(first) = text.find(|c: char| c.is_ascii_digit()) else { return Ok(Cow::Borrowed(text)) };
     let last = text.rfind(|c: char| c.is_ascii_digit()).unwrap_or(first);
     let (before, after) = (&text[..first], &text[last + 1..]);
@@ -42,7 +42,7 @@ pub(super) fn bared<'a>(text: &'a str, decimal_char: &str) -> Result<Cow<'a, str
 ///
 /// # Errors
 /// Groups of other sizes.
-pub(super) fn ungrouped<'a>(text: &'a str, group: Option<&str>) -> Result<Cow<'a, str>, Cause> {
+pub(super) fn strip_groups<'a>(text: &'a str, group: Option<&str>) -> Result<Cow<'a, str>, CellFault> {
     let Some(group) = group.filter(|group| !group.is_empty() && text.contains(group)) else {
         return Ok(Cow::Borrowed(text));
     };
@@ -50,7 +50,7 @@ pub(super) fn ungrouped<'a>(text: &'a str, group: Option<&str>) -> Result<Cow<'a
     let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
     let numeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let sizes: Vec<usize> = digits.split(group).map(str::len).collect();
-    if digits.split(group).all(numeric) && are_groups(&sizes) && !digits.starts_with('0') {
+    if digits.split(group).all(numeric) && are_valid_groups(&sizes) && !digits.starts_with('0') {
         Ok(Cow::Owned(number.replace(group, "") + exponent))
     } else {
         Err("its digits are not in groups of three".into())
@@ -58,7 +58,7 @@ pub(super) fn ungrouped<'a>(text: &'a str, group: Option<&str>) -> Result<Cow<'a
 }
 
 /// Whether digits in groups of these sizes can only be one number.
-fn are_groups(sizes: &[usize]) -> bool {
+fn are_valid_groups(sizes: &[usize]) -> bool {
     let [first, middle @ .., 3] = sizes else { return false };
     let threes = (1..=3).contains(first) && middle.iter().all(|&size| size == 3);
     let twos = (1..=2).contains(first) && !middle.is_empty() && middle.iter().all(|&size| size == 2);
@@ -93,7 +93,7 @@ mod tests {
             ("1e3 EUR", "1e3"),
             ("x", "x"),
         ] {
-            assert_eq!(bared(text, ".").as_deref(), Ok(expected), "{text}");
+            assert_eq!(strip_units(text, ".").as_deref(), Ok(expected), "{text}");
         }
     }
 
@@ -168,7 +168,7 @@ mod tests {
             "5 h 3 min",
             "1 2",
         ] {
-            let bare = bared(text, ".");
+            let bare = strip_units(text, ".");
             let number = bare.as_deref().is_ok_and(|number| number.parse::<f64>().is_ok());
             assert!(!number, "{text} became {bare:?}");
         }
@@ -185,7 +185,7 @@ mod tests {
             ("1,23,456", "123456"),
             ("1,000e3", "1000e3"),
         ] {
-            assert_eq!(ungrouped(text, Some(",")).as_deref(), Ok(expected), "{text}");
+            assert_eq!(strip_groups(text, Some(",")).as_deref(), Ok(expected), "{text}");
         }
         for text in [
             ",1",
@@ -206,10 +206,10 @@ mod tests {
             "1,000,",
             "1,-00",
         ] {
-            assert!(ungrouped(text, Some(",")).is_err(), "{text}");
+            assert!(strip_groups(text, Some(",")).is_err(), "{text}");
         }
-        assert_eq!(ungrouped("1 234", Some(" ")).as_deref(), Ok("1234"));
-        assert!(ungrouped("10 23", Some(" ")).is_err());
-        assert_eq!(ungrouped("1'234", Some("'")).as_deref(), Ok("1234"));
+        assert_eq!(strip_groups("1 234", Some(" ")).as_deref(), Ok("1234"));
+        assert!(strip_groups("10 23", Some(" ")).is_err());
+        assert_eq!(strip_groups("1'234", Some("'")).as_deref(), Ok("1234"));
     }
 }

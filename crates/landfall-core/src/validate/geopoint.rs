@@ -6,9 +6,9 @@ use arrow_schema::DataType;
 use serde_json::value::RawValue;
 
 use super::{
-    column::{Reader, Texts},
+    column::{CellReader, TextColumn},
     decimal, json,
-    problem::{Cause, FORM},
+    problem::{CellFault, FORM},
 };
 use crate::{decode::json::JsonKind, schema::GeopointFormat};
 
@@ -24,23 +24,23 @@ impl GeopointReader {
     }
 
     /// The texts of longitude and latitude.
-    fn parts(&self, text: &str) -> Result<(String, String), Cause> {
+    fn split_coordinates(&self, text: &str) -> Result<(String, String), CellFault> {
         let parts = match self.format {
             GeopointFormat::Default => {
                 text.split_once(',').map(|(lon, lat)| (lon.trim().to_owned(), lat.trim().to_owned()))
             }
             GeopointFormat::Array => {
-                json::check(text, '[')?;
-                json::items(text).and_then(|items| match items[..] {
-                    [lon, lat] => Some((number(lon)?, number(lat)?)),
+                json::check_json(text, '[')?;
+                json::array_items(text).and_then(|items| match items[..] {
+                    [lon, lat] => Some((number_text(lon)?, number_text(lat)?)),
                     _ => None,
                 })
             }
             GeopointFormat::Object => {
-                json::check(text, '{')?;
-                json::members(text)
+                json::check_json(text, '{')?;
+                json::object_members(text)
                     .filter(|members| members.len() == 2)
-                    .and_then(|members| Some((number(members.get("lon")?)?, number(members.get("lat")?)?)))
+                    .and_then(|members| Some((number_text(members.get("lon")?)?, number_text(members.get("lat")?)?)))
             }
         };
         parts.ok_or(FORM)
@@ -48,26 +48,26 @@ impl GeopointReader {
 }
 
 /// The text of a JSON number, which may also stand in quotes.
-fn number(raw: &RawValue) -> Option<String> {
-    if raw.get().starts_with('"') { json::string(raw) } else { Some(raw.get().to_owned()) }
+fn number_text(raw: &RawValue) -> Option<String> {
+    if raw.get().starts_with('"') { json::string_value(raw) } else { Some(raw.get().to_owned()) }
 }
 
 /// Writes a coordinate that is within `limit` degrees of zero.
-fn push(out: &mut String, text: &str, limit: &str, name: &str) -> Result<(), Cause> {
+fn push(out: &mut String, text: &str, limit: &str, name: &str) -> Result<(), CellFault> {
     let start = out.len();
-    if !decimal::canonical(text, out) {
+    if !decimal::write_canonical(text, out) {
         return Err(FORM);
     }
     let magnitude = out[start..].trim_start_matches('-');
-    match decimal::compare(magnitude, limit) {
+    match decimal::compare_numbers(magnitude, limit) {
         Some(Ordering::Less | Ordering::Equal) => Ok(()),
         Some(Ordering::Greater) => Err(format!("{name} beyond -{limit} to {limit}").into()),
         None => Err(FORM),
     }
 }
 
-impl Reader for GeopointReader {
-    type Stored = Texts;
+impl CellReader for GeopointReader {
+    type Stored = TextColumn;
 
     const OWN_EQUALITY: bool = true;
 
@@ -75,8 +75,8 @@ impl Reader for GeopointReader {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
-        let (lon, lat) = self.parts(text)?;
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
+        let (lon, lat) = self.split_coordinates(text)?;
         scratch.push('[');
         push(scratch, &lon, "180", "longitude")?;
         scratch.push(',');
@@ -94,20 +94,20 @@ impl Reader for GeopointReader {
     }
 
     /// Beside the declared form, a point is also taken as an array: so it is stored, and given out.
-    fn read_json<'a>(&self, kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+    fn read_json<'a>(&self, kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
         let format = if kind == JsonKind::Array { GeopointFormat::Array } else { self.format };
         Self { format }.read(text, scratch)
     }
 
-    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
-        json::equal(left, right).then_some(Ordering::Equal)
+    fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::are_equal_json(left, right).then_some(Ordering::Equal)
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a geopoint"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         let example = match self.format {
             GeopointFormat::Default => "90.50, 45.50 (longitude, latitude)",
             GeopointFormat::Array => "[90.50, 45.50] (longitude, latitude)",

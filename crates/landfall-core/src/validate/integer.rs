@@ -6,9 +6,9 @@ use arrow_array::types::Int64Type;
 use arrow_schema::DataType;
 
 use super::{
-    column::{Primitive, Reader},
+    column::{CellReader, PrimitiveColumn},
     decimal, digits,
-    problem::{Cause, FORM},
+    problem::{CellFault, FORM},
 };
 use crate::decode::json::JsonKind;
 
@@ -31,7 +31,7 @@ impl IntegerReader {
     }
 
     /// `number` without a point and zeros behind it, where the dictionary says that they may stand there.
-    fn whole<'a>(&self, number: &'a str) -> &'a str {
+    fn strip_zero_fraction<'a>(&self, number: &'a str) -> &'a str {
         match number.split_once('.').filter(|_| self.zero_decimals) {
             Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
             _ => number,
@@ -41,7 +41,7 @@ impl IntegerReader {
 
 /// The value of up to 18 digits with an optional minus: what fits 64 bits without a look at the value.
 #[inline(always)]
-fn short(text: &str) -> Option<i64> {
+fn parse_short_integer(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let (negative, digits) = match bytes {
         [b'-', digits @ ..] => (true, digits),
@@ -62,7 +62,7 @@ fn short(text: &str) -> Option<i64> {
 }
 
 /// The value of an integer of any length.
-fn long(text: &str) -> Result<i64, Cause> {
+fn parse_long_integer(text: &str) -> Result<i64, CellFault> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(FORM);
@@ -71,25 +71,25 @@ fn long(text: &str) -> Result<i64, Cause> {
 }
 
 /// The value of a JSON number that is whole.
-fn whole(text: &str, scratch: &mut String) -> Result<i64, Cause> {
-    if decimal::reduced(text, scratch) { long(scratch) } else { Err(FORM) }
+fn parse_json_integer(text: &str, scratch: &mut String) -> Result<i64, CellFault> {
+    if decimal::write_reduced(text, scratch) { parse_long_integer(scratch) } else { Err(FORM) }
 }
 
-impl Reader for IntegerReader {
-    type Stored = Primitive<Int64Type>;
+impl CellReader for IntegerReader {
+    type Stored = PrimitiveColumn<Int64Type>;
 
     fn data_type(&self) -> DataType {
         DataType::Int64
     }
 
     #[inline(always)]
-    fn quick(&self, text: &str) -> Option<i64> {
-        short(text)
+    fn read_common_form(&self, text: &str) -> Option<i64> {
+        parse_short_integer(text)
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
-        let number = if self.bare_number { Cow::Borrowed(text) } else { digits::bared(text, self.point())? };
-        long(&digits::ungrouped(self.whole(&number), self.group_char.as_deref())?)
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
+        let number = if self.bare_number { Cow::Borrowed(text) } else { digits::strip_units(text, self.point())? };
+        parse_long_integer(&digits::strip_groups(self.strip_zero_fraction(&number), self.group_char.as_deref())?)
     }
 
     fn json_kinds(&self) -> &[JsonKind] {
@@ -97,18 +97,18 @@ impl Reader for IntegerReader {
     }
 
     /// A JSON number without a fraction is an integer, however it is written: `2`, `2.0`, `2e0`.
-    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<i64, Cause> {
-        match short(text) {
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<i64, CellFault> {
+        match parse_short_integer(text) {
             Some(value) => Ok(value),
-            None => whole(text, scratch),
+            None => parse_json_integer(text, scratch),
         }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "an integer"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         "write it with digits only, like 1234 or -5".into()
     }
 }
@@ -117,16 +117,16 @@ impl Reader for IntegerReader {
 #[derive(Debug)]
 pub(super) struct YearReader;
 
-impl Reader for YearReader {
-    type Stored = Primitive<Int64Type>;
+impl CellReader for YearReader {
+    type Stored = PrimitiveColumn<Int64Type>;
 
     fn data_type(&self) -> DataType {
         DataType::Int64
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
         let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits { long(text) } else { Err(FORM) }
+        if digits { parse_long_integer(text) } else { Err(FORM) }
     }
 
     fn json_kinds(&self) -> &[JsonKind] {
@@ -134,16 +134,16 @@ impl Reader for YearReader {
     }
 
     /// A JSON number has no zeros at its start: 987 is the year 0987.
-    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<i64, Cause> {
-        let year = whole(text, scratch)?;
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<i64, CellFault> {
+        let year = parse_json_integer(text, scratch)?;
         if (0..=9999).contains(&year) { Ok(year) } else { Err(FORM) }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a year"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         "write it with four digits, like 2021".into()
     }
 }

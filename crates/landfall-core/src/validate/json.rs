@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     decimal,
-    problem::{Cause, FORM},
+    problem::{CellFault, FORM},
 };
 
 /// The deepest nesting that is accepted.
@@ -15,31 +15,31 @@ const DEPTH: usize = 128;
 
 /// A JSON value that is taken apart. Numbers stay text.
 #[derive(Debug)]
-enum Json {
+enum JsonTree {
     Scalar(String),
     Number(String),
-    Array(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Array(Vec<JsonTree>),
+    Object(BTreeMap<String, JsonTree>),
 }
 
 /// The first character of a JSON text that is not white space.
-fn first(text: &str) -> Option<char> {
+fn first_character(text: &str) -> Option<char> {
     text.trim_start_matches([' ', '\t', '\n', '\r']).chars().next()
 }
 
 /// Checks that `text` is JSON that opens with `bracket`.
-pub(super) fn check(text: &str, bracket: char) -> Result<(), Cause> {
-    if first(text) != Some(bracket) {
+pub(super) fn check_json(text: &str, bracket: char) -> Result<(), CellFault> {
+    if first_character(text) != Some(bracket) {
         return Err(FORM);
     }
-    if depth(text) > DEPTH {
+    if nesting_depth(text) > DEPTH {
         return Err(format!("nested deeper than {DEPTH} levels").into());
     }
     serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| format!("JSON: {error}").into())
 }
 
 /// The deepest nesting of brackets outside strings.
-fn depth(text: &str) -> usize {
+fn nesting_depth(text: &str) -> usize {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -58,49 +58,51 @@ fn depth(text: &str) -> usize {
 }
 
 /// The items of an array, each as its text.
-pub(super) fn items(text: &str) -> Option<Vec<&RawValue>> {
+pub(super) fn array_items(text: &str) -> Option<Vec<&RawValue>> {
     serde_json::from_str(text).ok()
 }
 
 /// The members of an object, each as its text; of equal names the last counts.
-pub(super) fn members(text: &str) -> Option<BTreeMap<String, &RawValue>> {
+pub(super) fn object_members(text: &str) -> Option<BTreeMap<String, &RawValue>> {
     serde_json::from_str(text).ok()
 }
 
 /// The text that a JSON string stands for.
-pub(super) fn string(raw: &RawValue) -> Option<String> {
+pub(super) fn string_value(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
 /// Whether two JSON texts mean the same: numbers by value, members in any order.
-pub(super) fn equal(left: &str, right: &str) -> bool {
+pub(super) fn are_equal_json(left: &str, right: &str) -> bool {
     match (parse(left, DEPTH), parse(right, DEPTH)) {
         (Some(left), Some(right)) => left == right,
         _ => left == right,
     }
 }
 
-fn parse(text: &str, depth: usize) -> Option<Json> {
+fn parse(text: &str, depth: usize) -> Option<JsonTree> {
     let depth = depth.checked_sub(1)?;
-    match first(text)? {
-        '[' => items(text)?.iter().map(|item| parse(item.get(), depth)).collect::<Option<_>>().map(Json::Array),
-        '{' => members(text)?
+    match first_character(text)? {
+        '[' => {
+            array_items(text)?.iter().map(|item| parse(item.get(), depth)).collect::<Option<_>>().map(JsonTree::Array)
+        }
+        '{' => object_members(text)?
             .into_iter()
             .map(|(name, value)| Some((name, parse(value.get(), depth)?)))
             .collect::<Option<_>>()
-            .map(Json::Object),
-        '"' => serde_json::from_str(text).ok().map(Json::Scalar),
-        '-' | '0'..='9' => Some(Json::Number(text.trim().to_owned())),
+            .map(JsonTree::Object),
+        '"' => serde_json::from_str(text).ok().map(JsonTree::Scalar),
+        '-' | '0'..='9' => Some(JsonTree::Number(text.trim().to_owned())),
         // `true`, `false` and `null`; a quote keeps them apart from strings.
-        _ => Some(Json::Scalar(format!("\"{}", text.trim()))),
+        _ => Some(JsonTree::Scalar(format!("\"{}", text.trim()))),
     }
 }
 
-impl PartialEq for Json {
+impl PartialEq for JsonTree {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Scalar(left), Self::Scalar(right)) => left == right,
-            (Self::Number(left), Self::Number(right)) => decimal::compare(left, right) == Some(Ordering::Equal),
+            (Self::Number(left), Self::Number(right)) => decimal::compare_numbers(left, right) == Some(Ordering::Equal),
             (Self::Array(left), Self::Array(right)) => left == right,
             (Self::Object(left), Self::Object(right)) => left == right,
             _ => false,
@@ -136,17 +138,17 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(check(&nested(DEPTH), '[').is_ok());
-        assert!(check(&nested(DEPTH + 1), '[').is_err());
-        assert!(check(&nested(1_000_000), '[').is_err());
-        assert_eq!(depth(r#"["[[[\"[", {}]"#), 2);
+        assert!(check_json(&nested(DEPTH), '[').is_ok());
+        assert!(check_json(&nested(DEPTH + 1), '[').is_err());
+        assert!(check_json(&nested(1_000_000), '[').is_err());
+        assert_eq!(nesting_depth(r#"["[[[\"[", {}]"#), 2);
     }
 
     #[test]
     fn equality_is_of_values() {
-        assert!(equal(r#"{"a":1.0,"b":[true,null]}"#, r#" {"b":[true, null],"a":1e0} "#));
-        assert!(!equal(r#"[1]"#, r#"["1"]"#));
-        assert!(!equal(r#"[true]"#, r#"["true"]"#));
-        assert!(!equal(r#"[0.1000000000000000000001]"#, r#"[0.1]"#));
+        assert!(are_equal_json(r#"{"a":1.0,"b":[true,null]}"#, r#" {"b":[true, null],"a":1e0} "#));
+        assert!(!are_equal_json(r#"[1]"#, r#"["1"]"#));
+        assert!(!are_equal_json(r#"[true]"#, r#"["true"]"#));
+        assert!(!are_equal_json(r#"[0.1000000000000000000001]"#, r#"[0.1]"#));
     }
 }

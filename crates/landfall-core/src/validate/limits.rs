@@ -10,13 +10,13 @@ use arrow_array::{
 };
 
 use super::{
-    cells::Block,
+    cells::CellBlock,
     decimal,
-    problem::{Found, counted, shown},
+    problem::{FoundError, count_noun, quote_shortened},
     render,
 };
 use crate::{
-    batches::with_nulls,
+    batches::null_rows,
     reject::{CellError, ErrorCode},
     schema::{FieldType, TableSchema},
 };
@@ -62,14 +62,14 @@ pub struct KeyLimit {
 
 /// The limits of a table, by field. Nothing is done for a field that has none.
 #[derive(Debug)]
-pub(super) struct Limits {
-    fields: Vec<(usize, Limit)>,
+pub(super) struct FieldLimits {
+    fields: Vec<(usize, FieldLimit)>,
     keys: Vec<KeyLimit>,
 }
 
 /// One limit of a field.
 #[derive(Debug)]
-enum Limit {
+enum FieldLimit {
     Dates(RangeInclusive<i32>),
     Datetimes(RangeInclusive<i64>),
     Numbers(NumberLimits),
@@ -77,18 +77,18 @@ enum Limit {
     Characters(usize),
 }
 
-impl Limits {
+impl FieldLimits {
     /// The limits that concern the fields of `schema`.
     pub(super) fn new(schema: &TableSchema, limits: &TargetLimits) -> Self {
         let of_type = |kind: &FieldType| match kind {
-            FieldType::Date(_) => limits.dates.clone().map(Limit::Dates),
-            FieldType::Datetime { .. } => limits.datetimes.clone().map(Limit::Datetimes),
-            FieldType::Number(_) => limits.numbers.map(Limit::Numbers),
+            FieldType::Date(_) => limits.dates.clone().map(FieldLimit::Dates),
+            FieldType::Datetime { .. } => limits.datetimes.clone().map(FieldLimit::Datetimes),
+            FieldType::Number(_) => limits.numbers.map(FieldLimit::Numbers),
             FieldType::Integer { .. } | FieldType::Year | FieldType::Boolean(_) | FieldType::Time(_) => None,
-            _ => limits.text_bytes.map(Limit::Bytes),
+            _ => limits.text_bytes.map(FieldLimit::Bytes),
         };
         let by_type = schema.fields.iter().enumerate().filter_map(|(at, field)| Some((at, of_type(&field.kind)?)));
-        let characters = limits.characters.iter().map(|&(at, most)| (at, Limit::Characters(most)));
+        let characters = limits.characters.iter().map(|&(at, most)| (at, FieldLimit::Characters(most)));
         let written = |at: &usize| schema.fields.get(*at).is_some_and(|field| is_written(&field.kind));
         let keys = limits
             .keys
@@ -102,18 +102,18 @@ impl Limits {
 
     /// Notes every value of `columns` that is beyond a limit. A value that the database could not even be asked for is
     /// taken out of its column.
-    pub(super) fn apply(&self, cells: &Cells<'_>, columns: &mut [ArrayRef], found: &mut Vec<Found>) {
+    pub(super) fn apply_limits(&self, cells: &BlockCells<'_>, columns: &mut [ArrayRef], found: &mut Vec<FoundError>) {
         for (at, limit) in &self.fields {
-            let beyond = limit.beyond(columns[*at].as_ref());
+            let beyond = limit.find_rows_beyond(columns[*at].as_ref());
             for (row, problem) in &beyond {
-                found.extend(cells.error(*at, *row, problem));
+                found.extend(cells.limit_error(*at, *row, problem));
             }
             if limit.takes_out() && !beyond.is_empty() {
-                columns[*at] = with_nulls(&columns[*at], beyond.iter().map(|(row, _)| *row));
+                columns[*at] = null_rows(&columns[*at], beyond.iter().map(|(row, _)| *row));
             }
         }
         for key in &self.keys {
-            for (row, bytes) in too_long(key, columns) {
+            for (row, bytes) in find_long_keys(key, columns) {
                 found.extend(cells.key_error(key, row, bytes));
             }
         }
@@ -133,22 +133,24 @@ const fn is_written(kind: &FieldType) -> bool {
     )
 }
 
-impl Limit {
+impl FieldLimit {
     /// The rows whose values are beyond the limit, with what is wrong and what to do.
-    fn beyond(&self, column: &dyn Array) -> Vec<(usize, String)> {
+    fn find_rows_beyond(&self, column: &dyn Array) -> Vec<(usize, String)> {
         match self {
-            Self::Dates(range) => outside(column.as_primitive::<Date32Type>().iter(), range, "date", render::date_text),
+            Self::Dates(range) => {
+                find_values_outside(column.as_primitive::<Date32Type>().iter(), range, "date", render::push_date)
+            }
             Self::Datetimes(range) => {
                 let values = column.as_primitive::<TimestampMicrosecondType>().iter();
-                outside(values, range, "datetime", render::datetime_text)
+                find_values_outside(values, range, "datetime", render::datetime_text)
             }
-            Self::Numbers(limits) => texts(column, |text| limits.problem(text)),
-            Self::Bytes(most) => {
-                texts(column, |text| (text.len() > *most).then(|| too_much(text.len(), "byte", *most)))
-            }
-            Self::Characters(most) => texts(column, |text| {
+            Self::Numbers(limits) => find_problem_texts(column, |text| limits.find_problem(text)),
+            Self::Bytes(most) => find_problem_texts(column, |text| {
+                (text.len() > *most).then(|| describe_excess(text.len(), "byte", *most))
+            }),
+            Self::Characters(most) => find_problem_texts(column, |text| {
                 let characters = if text.len() > *most { text.chars().count() } else { 0 };
-                (characters > *most).then(|| too_much(characters, "character", *most))
+                (characters > *most).then(|| describe_excess(characters, "character", *most))
             }),
         }
     }
@@ -160,7 +162,7 @@ impl Limit {
 }
 
 /// The values outside `range`.
-fn outside<V: PartialOrd + Copy>(
+fn find_values_outside<V: PartialOrd + Copy>(
     values: impl Iterator<Item = Option<V>>,
     range: &RangeInclusive<V>,
     noun: &str,
@@ -180,18 +182,18 @@ fn outside<V: PartialOrd + Copy>(
 }
 
 /// The texts that have a problem.
-fn texts(column: &dyn Array, problem: impl Fn(&str) -> Option<String>) -> Vec<(usize, String)> {
+fn find_problem_texts(column: &dyn Array, problem: impl Fn(&str) -> Option<String>) -> Vec<(usize, String)> {
     let texts = column.as_string::<i32>().iter().enumerate();
     texts.filter_map(|(row, text)| Some((row, problem(text?)?))).collect()
 }
 
 impl NumberLimits {
-    fn problem(&self, text: &str) -> Option<String> {
+    fn find_problem(&self, text: &str) -> Option<String> {
         // A short number without exponent is within every limit, and nearly every number is one.
         if text.len() as u64 <= self.before.min(self.after) && text.bytes().all(|byte| byte <= b'9') {
             return None;
         }
-        let Some((before, after)) = decimal::digits(text) else {
+        let Some((before, after)) = decimal::count_digits(text) else {
             let held = if text == "NaN" { self.nan } else { self.infinity };
             return (!held).then(|| {
                 "is no number that the database can hold; leave the cell empty, or declare the field as a string".into()
@@ -201,7 +203,7 @@ impl NumberLimits {
             format!(
                 "has {} {place} the point; the database can hold at most {most}; declare the field as a string to keep \
                  them all",
-                counted(count, "digit")
+                count_noun(count, "digit")
             )
         };
         if before > self.before {
@@ -211,12 +213,12 @@ impl NumberLimits {
     }
 }
 
-fn too_much(count: usize, noun: &str, most: usize) -> String {
-    format!("has {}; the database can hold at most {most} in this field; shorten it", counted(count as u64, noun))
+fn describe_excess(count: usize, noun: &str, most: usize) -> String {
+    format!("has {}; the database can hold at most {most} in this field; shorten it", count_noun(count as u64, noun))
 }
 
 /// The rows whose key is too long, with its bytes. A key with a missing value is stored too.
-fn too_long(key: &KeyLimit, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
+fn find_long_keys(key: &KeyLimit, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
     let texts: Vec<_> = key.fields.iter().map(|&at| columns[at].as_string::<i32>()).collect();
     let whole: usize = texts.iter().map(|text| text.value_data().len()).sum();
     let rows = if whole > key.bytes { texts.first().map_or(0, |text| text.len()) } else { 0 };
@@ -225,36 +227,36 @@ fn too_long(key: &KeyLimit, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
 }
 
 /// The cells of a block as they stand in the source, for errors.
-pub(super) struct Cells<'a> {
-    pub(super) block: &'a Block<'a>,
+pub(super) struct BlockCells<'a> {
+    pub(super) block: &'a CellBlock<'a>,
     pub(super) schema: &'a TableSchema,
     /// For each field the column of the source.
     pub(super) columns: &'a [Option<usize>],
 }
 
-impl Cells<'_> {
-    fn text(&self, field: usize, row: usize) -> &str {
-        self.columns[field].and_then(|column| self.block.cell(row, column)).unwrap_or_default()
+impl BlockCells<'_> {
+    fn cell_text(&self, field: usize, row: usize) -> &str {
+        self.columns[field].and_then(|column| self.block.cell_text(row, column)).unwrap_or_default()
     }
 
-    fn error(&self, field: usize, row: usize, problem: &impl Display) -> Option<Found> {
-        let (name, text) = (&self.schema.fields[field].name, self.text(field, row));
-        let message = format!("field {}: {} {problem}", shown(name), shown(text));
+    fn limit_error(&self, field: usize, row: usize, problem: &impl Display) -> Option<FoundError> {
+        let (name, text) = (&self.schema.fields[field].name, self.cell_text(field, row));
+        let message = format!("field {}: {} {problem}", quote_shortened(name), quote_shortened(text));
         let error = CellError::new(ErrorCode::TargetLimit, Some(Arc::clone(name)), Some(text), message);
-        Some(Found { record: u32::try_from(row).ok()?, field: u32::try_from(field).ok()?, error })
+        Some(FoundError { record: u32::try_from(row).ok()?, field: u32::try_from(field).ok()?, error })
     }
 
-    fn key_error(&self, key: &KeyLimit, row: usize, bytes: usize) -> Option<Found> {
+    fn key_error(&self, key: &KeyLimit, row: usize, bytes: usize) -> Option<FoundError> {
         let name = self.schema.key_name(&key.fields);
         let message = format!(
             "the key {} has {}; the database can hold at most {} in a key; shorten it",
-            shown(&name),
-            counted(bytes as u64, "byte"),
+            quote_shortened(&name),
+            count_noun(bytes as u64, "byte"),
             key.bytes
         );
-        let texts: Vec<&str> = key.fields.iter().map(|&field| self.text(field, row)).collect();
+        let texts: Vec<&str> = key.fields.iter().map(|&field| self.cell_text(field, row)).collect();
         let error = CellError::new(ErrorCode::TargetLimit, Some(name), Some(&texts.join(",")), message);
-        Some(Found { record: u32::try_from(row).ok()?, field: u32::try_from(*key.fields.first()?).ok()?, error })
+        Some(FoundError { record: u32::try_from(row).ok()?, field: u32::try_from(*key.fields.first()?).ok()?, error })
     }
 }
 

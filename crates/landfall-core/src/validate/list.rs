@@ -7,11 +7,11 @@ use serde_json::value::RawValue;
 
 use super::{
     boolean::BooleanReader,
-    column::{Reader, Texts},
+    column::{CellReader, TextColumn},
     integer::IntegerReader,
     json,
     number::NumberReader,
-    problem::{Cause, shown},
+    problem::{CellFault, quote_shortened},
     render,
     temporal::{DateReader, DatetimeReader, TimeReader},
 };
@@ -24,12 +24,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ListReader {
     delimiter: String,
-    item: Item,
+    item: ListItemReader,
 }
 
 /// How an item is read: with the default format of its type, as the standard requires.
 #[derive(Debug)]
-enum Item {
+enum ListItemReader {
     Text,
     Integer(IntegerReader),
     Number(NumberReader),
@@ -39,7 +39,7 @@ enum Item {
     Time(TimeReader),
 }
 
-impl Item {
+impl ListItemReader {
     fn new(kind: ListItem) -> Result<Self, String> {
         let form = TemporalFormat::Default;
         Ok(match kind {
@@ -55,58 +55,58 @@ impl Item {
         })
     }
 
-    fn noun(&self) -> &'static str {
+    fn item_noun(&self) -> &'static str {
         match self {
             Self::Text => "text",
-            Self::Integer(reader) => reader.noun(),
-            Self::Number(reader) => reader.noun(),
-            Self::Boolean(reader) => reader.noun(),
-            Self::Datetime(reader) => reader.noun(),
-            Self::Date(reader) => reader.noun(),
-            Self::Time(reader) => reader.noun(),
+            Self::Integer(reader) => reader.value_noun(),
+            Self::Number(reader) => reader.value_noun(),
+            Self::Boolean(reader) => reader.value_noun(),
+            Self::Datetime(reader) => reader.value_noun(),
+            Self::Date(reader) => reader.value_noun(),
+            Self::Time(reader) => reader.value_noun(),
         }
     }
 
     /// Writes an item as JSON.
-    fn push(&self, text: &str, out: &mut String) -> Result<(), Cause> {
+    fn push(&self, text: &str, out: &mut String) -> Result<(), CellFault> {
         let mut scratch = String::new();
         match self {
             Self::Text => json::push_string(out, text),
-            Self::Integer(reader) => render::integer_text(value(reader, text, &mut scratch)?, out),
-            Self::Boolean(reader) => render::boolean_text(value(reader, text, &mut scratch)?, out),
-            Self::Number(reader) => match value(reader, text, &mut scratch)? {
+            Self::Integer(reader) => render::integer_text(read_item(reader, text, &mut scratch)?, out),
+            Self::Boolean(reader) => render::boolean_text(read_item(reader, text, &mut scratch)?, out),
+            Self::Number(reader) => match read_item(reader, text, &mut scratch)? {
                 // JSON has no such numbers.
                 special @ ("NaN" | "INF" | "-INF") => json::push_string(out, special),
                 number => out.push_str(number),
             },
-            Self::Datetime(reader) => quoted(out, value(reader, text, &mut scratch)?, render::datetime_text),
-            Self::Date(reader) => quoted(out, value(reader, text, &mut scratch)?, render::date_text),
-            Self::Time(reader) => quoted(out, value(reader, text, &mut scratch)?, render::time_text),
+            Self::Datetime(reader) => push_quoted(out, read_item(reader, text, &mut scratch)?, render::datetime_text),
+            Self::Date(reader) => push_quoted(out, read_item(reader, text, &mut scratch)?, render::push_date),
+            Self::Time(reader) => push_quoted(out, read_item(reader, text, &mut scratch)?, render::push_time),
         }
         Ok(())
     }
 }
 
-fn value<'a, R: Reader>(
+fn read_item<'a, R: CellReader>(
     reader: &R,
     text: &'a str,
     scratch: &'a mut String,
-) -> Result<super::column::Value<'a, R>, Cause> {
-    match reader.quick(text) {
+) -> Result<super::column::ReaderValue<'a, R>, CellFault> {
+    match reader.read_common_form(text) {
         Some(value) => Ok(value),
         None => reader.read(text, scratch),
     }
 }
 
-fn quoted<V>(out: &mut String, value: V, text: fn(V, &mut String)) {
+fn push_quoted<V>(out: &mut String, value: V, text: fn(V, &mut String)) {
     out.push('"');
     text(value, out);
     out.push('"');
 }
 
-impl Item {
+impl ListItemReader {
     /// Adds an item of a JSON array.
-    fn push_json(&self, item: &RawValue, out: &mut String) -> Result<(), Cause> {
+    fn push_json_item(&self, item: &RawValue, out: &mut String) -> Result<(), CellFault> {
         let text = item.get();
         let is_string = text.starts_with('"');
         let sound = match self {
@@ -117,12 +117,12 @@ impl Item {
             Self::Text | Self::Datetime(_) | Self::Date(_) | Self::Time(_) => is_string,
         };
         if !sound {
-            return Err(format!("item {} is not {}", shown(text), self.noun()).into());
+            return Err(format!("item {} is not {}", quote_shortened(text), self.item_noun()).into());
         }
         if !is_string {
             return self.push(text, out);
         }
-        let text = json::string(item).ok_or("an item has half a surrogate pair, which is no text")?;
+        let text = json::string_value(item).ok_or("an item has half a surrogate pair, which is no text")?;
         if text.contains('\0') {
             return Err("an item contains a NUL character, which not every database can hold".into());
         }
@@ -135,12 +135,12 @@ impl ListReader {
         if delimiter.is_empty() {
             return Err("is empty".into());
         }
-        Ok(Self { delimiter: delimiter.to_owned(), item: Item::new(item)? })
+        Ok(Self { delimiter: delimiter.to_owned(), item: ListItemReader::new(item)? })
     }
 }
 
-impl Reader for ListReader {
-    type Stored = Texts;
+impl CellReader for ListReader {
+    type Stored = TextColumn;
 
     const OWN_EQUALITY: bool = true;
 
@@ -148,7 +148,7 @@ impl Reader for ListReader {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
         scratch.push('[');
         for (at, item) in text.split(&self.delimiter).enumerate() {
             if at > 0 {
@@ -156,7 +156,12 @@ impl Reader for ListReader {
             }
             self.item.push(item, scratch).map_err(|cause| {
                 let because = if cause.is_empty() { String::new() } else { format!(", {cause}") };
-                Cause::from(format!("item {} is {}, which is not {}{because}", at + 1, shown(item), self.item.noun()))
+                CellFault::from(format!(
+                    "item {} is {}, which is not {}{because}",
+                    at + 1,
+                    quote_shortened(item),
+                    self.item.item_noun()
+                ))
             })?;
         }
         scratch.push(']');
@@ -167,32 +172,32 @@ impl Reader for ListReader {
         &[JsonKind::Array]
     }
 
-    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+    fn read_json<'a>(&self, _kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
         scratch.push('[');
-        for (at, item) in json::items(text).ok_or("")?.into_iter().enumerate() {
+        for (at, item) in json::array_items(text).ok_or("")?.into_iter().enumerate() {
             if at > 0 {
                 scratch.push(',');
             }
-            self.item.push_json(item, scratch)?;
+            self.item.push_json_item(item, scratch)?;
         }
         scratch.push(']');
         Ok(scratch)
     }
 
-    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
-        json::equal(left, right).then_some(Ordering::Equal)
+    fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::are_equal_json(left, right).then_some(Ordering::Equal)
     }
 
-    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
+    fn value_length(&self, text: &str) -> Option<(u64, &'static str)> {
         Some((text.split(&self.delimiter).count() as u64, "item"))
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a list"
     }
 
-    fn hint(&self) -> String {
-        format!("separate the items with {}", shown(&self.delimiter))
+    fn mend_hint(&self) -> String {
+        format!("separate the items with {}", quote_shortened(&self.delimiter))
     }
 }
 

@@ -59,6 +59,7 @@ mod list;
 mod number;
 mod presence;
 mod problem;
+mod record_errors;
 pub mod render;
 mod scalar;
 mod structured;
@@ -68,7 +69,6 @@ mod tests;
 mod text;
 mod units;
 mod value;
-mod whole;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -77,19 +77,19 @@ use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 pub(crate) use self::value::value_at;
 use self::{
-    cells::Block,
+    cells::CellBlock,
     column::ReadColumn,
-    limits::{Cells, Limits},
-    problem::Found,
-    whole::{Inspector, Whole},
+    limits::{BlockCells, FieldLimits},
+    problem::FoundError,
+    record_errors::{RecordErrors, RecordInspector},
 };
 pub use self::{
     limits::{KeyLimit, NumberLimits, TargetLimits},
-    presence::Presence,
+    presence::FieldPresence,
     problem::RuleError,
     scalar::ValueReader,
     temporal::PatternWriter,
-    value::{Value, ValueRef, is_number, row_scalars, scalar_at},
+    value::{Value, ValueRef, is_number_column, scalar_at, scalars_of_row},
 };
 use crate::{
     batches::{filter_rows, take_rows},
@@ -103,26 +103,26 @@ pub const TYPE_KEY: &str = "landfall:type";
 
 /// The outcome of validating the records of one block.
 #[derive(Debug, Clone)]
-pub struct Validated {
+pub struct ValidatedBlock {
     /// The rows that passed, in record order; one column for each field, in the schema's order.
     pub rows: RecordBatch,
     /// For each row of `rows` the record it comes from (its position in the block).
     pub row_records: RecordPositions,
     /// The records that did not pass, in order, with all their errors in the order of the fields.
-    pub rejects: Vec<Rejected>,
+    pub rejects: Vec<RejectedRecord>,
     /// The typed values of the rejected records, as far as they could be read (null elsewhere): so that keys can be
-    /// checked for them too. One row for each entry of `rejects`.
+    /// checked for them too. One row for each entry of `collect_rejects`.
     pub rejected_rows: RecordBatch,
     /// Which fields the records have.
-    pub presence: Presence,
+    pub presence: FieldPresence,
     /// Records among the rows that leave out required fields, with what stands against them as new rows, in order. There are
     /// none before [`for_updates`](Self::for_updates).
-    pub lacking: Vec<Rejected>,
+    pub lacking: Vec<RejectedRecord>,
 }
 
 /// A record that did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
+pub struct RejectedRecord {
     /// Its position in the block, counted from 0.
     pub record: u32,
     /// Every reason.
@@ -141,7 +141,7 @@ pub enum RecordPositions {
 impl RecordPositions {
     /// The record of row `row` of the rows that passed.
     #[must_use]
-    pub fn record_of(&self, row: usize) -> u32 {
+    pub fn record_at(&self, row: usize) -> u32 {
         match self {
             Self::All => u32::try_from(row).unwrap_or(u32::MAX),
             Self::Some(records) => records[row],
@@ -166,7 +166,7 @@ impl ColumnMap {
     }
 
     /// For each column of the source the field that it holds.
-    fn fields(&self) -> Vec<Option<usize>> {
+    fn fields_by_column(&self) -> Vec<Option<usize>> {
         let mut fields = vec![None; self.width];
         for (field, column) in self.columns.iter().enumerate() {
             if let Some(slot) = column.and_then(|at| fields.get_mut(at)) {
@@ -184,7 +184,7 @@ pub struct Validator {
     map: ColumnMap,
     field_of: Vec<Option<usize>>,
     columns: Vec<Box<dyn ReadColumn>>,
-    limits: Limits,
+    limits: FieldLimits,
     row_schema: SchemaRef,
 }
 
@@ -203,13 +203,14 @@ impl Validator {
     /// # Errors
     /// As [`Validator::new`].
     pub fn with_limits(schema: Arc<TableSchema>, map: ColumnMap, limits: &TargetLimits) -> Result<Self, RuleError> {
-        let columns =
-            (0..).zip(&schema.fields).map(|(at, field)| compile::column(field, at, schema.in_key(at as usize)));
+        let columns = (0..)
+            .zip(&schema.fields)
+            .map(|(at, field)| compile::compile_column(field, at, schema.is_in_key(at as usize)));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, column.data_type()));
         let row_schema = Arc::new(Schema::new(arrow.collect::<Vec<_>>()));
-        let limits = Limits::new(&schema, limits);
-        Ok(Self { field_of: map.fields(), schema, map, columns, limits, row_schema })
+        let limits = FieldLimits::new(&schema, limits);
+        Ok(Self { field_of: map.fields_by_column(), schema, map, columns, limits, row_schema })
     }
 
     /// The Arrow schema of the rows.
@@ -220,43 +221,43 @@ impl Validator {
 
     /// Validates all `records` of a block.
     #[must_use]
-    pub fn validate(&self, records: &Records) -> Validated {
-        let block = Block::new(records, self.map.width);
+    pub fn validate_records(&self, records: &Records) -> ValidatedBlock {
+        let block = CellBlock::new(records, self.map.width);
         let mut found = Vec::new();
         let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()
             .enumerate()
-            .map(|(at, column)| column.read_column(&block, self.column_of(at), &mut found))
+            .map(|(at, column)| column.read_column(&block, self.source_column(at), &mut found))
             .collect();
-        let cells = Cells { block: &block, schema: &self.schema, columns: &self.map.columns };
-        self.limits.apply(&cells, &mut arrays, &mut found);
+        let cells = BlockCells { block: &block, schema: &self.schema, columns: &self.map.columns };
+        self.limits.apply_limits(&cells, &mut arrays, &mut found);
         let (fields, columns) = (&self.schema.fields, &self.columns);
-        let inspector = Inspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
-        let whole = inspector.whole(&arrays);
-        inspector.widths(&whole, &mut found);
-        let presence = Presence::of(records, &self.map);
-        self.divided(self.batch(arrays, records.len()), rejects(found, whole), presence)
+        let inspector = RecordInspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
+        let whole = inspector.find_record_errors(&arrays);
+        inspector.note_width_errors(&whole, &mut found);
+        let presence = FieldPresence::from_records(records, &self.map);
+        self.divide_rows(self.build_batch(arrays, records.len()), collect_rejects(found, whole), presence)
     }
 
     /// The column of the source that holds the field at `field`.
-    fn column_of(&self, field: usize) -> Option<usize> {
+    fn source_column(&self, field: usize) -> Option<usize> {
         self.map.columns.get(field).copied().flatten().filter(|&column| column < self.map.width)
     }
 
-    fn batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+    fn build_batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(self.row_schema(), arrays, &options)
             .expect("each column has the type of its field and a value for each record")
     }
 
     /// All records divided into those that passed and those that did not.
-    fn divided(&self, all: RecordBatch, rejects: Vec<Rejected>, presence: Presence) -> Validated {
+    fn divide_rows(&self, all: RecordBatch, rejects: Vec<RejectedRecord>, presence: FieldPresence) -> ValidatedBlock {
         let lacking = Vec::new();
         if rejects.is_empty() {
             let rejected_rows = RecordBatch::new_empty(self.row_schema());
             let row_records = RecordPositions::All;
-            return Validated { rows: all, row_records, rejects, rejected_rows, presence, lacking };
+            return ValidatedBlock { rows: all, row_records, rejects, rejected_rows, presence, lacking };
         }
         let mut passed = vec![true; all.num_rows()];
         rejects.iter().for_each(|reject| passed[reject.record as usize] = false);
@@ -264,7 +265,7 @@ impl Validator {
         let rows = filter_rows(&all, |record| passed[record]);
         let rejected_rows = take_rows(&all, rejects.iter().map(|reject| reject.record as usize));
         let row_records = RecordPositions::Some(row_records);
-        Validated { rows, row_records, rejects, rejected_rows, presence, lacking }
+        ValidatedBlock { rows, row_records, rejects, rejected_rows, presence, lacking }
     }
 }
 
@@ -273,7 +274,7 @@ impl Validator {
 pub fn broken_rules(field: &Field) -> Vec<RuleError> {
     let mut rest = field.clone();
     let mut found = Vec::new();
-    while let Err(error) = compile::column(&rest, 0, false) {
+    while let Err(error) = compile::compile_column(&rest, 0, false) {
         let is_constraint = rest.constraints.remove(error.rule);
         found.push(error);
         if !is_constraint {
@@ -291,18 +292,18 @@ pub fn arrow_field(field: &Field, data_type: DataType) -> ArrowField {
     ArrowField::new(&*field.name, data_type, true).with_metadata(metadata)
 }
 
-/// The errors sorted by record and field. A record in `whole` has that error only.
-fn rejects(mut found: Vec<Found>, whole: Whole) -> Vec<Rejected> {
+/// The errors sorted by record and field. A record in `find_record_errors` has that error only.
+fn collect_rejects(mut found: Vec<FoundError>, whole: RecordErrors) -> Vec<RejectedRecord> {
     if !whole.is_empty() {
         found.retain(|found| !whole.contains_key(&found.record));
-        found.extend(whole.into_iter().map(|(record, error)| Found { record, field: 0, error }));
+        found.extend(whole.into_iter().map(|(record, error)| FoundError { record, field: 0, error }));
     }
     found.sort_by_key(|found| (found.record, found.field));
-    let mut rejects: Vec<Rejected> = Vec::new();
-    for Found { record, error, .. } in found {
+    let mut rejects: Vec<RejectedRecord> = Vec::new();
+    for FoundError { record, error, .. } in found {
         match rejects.last_mut() {
             Some(last) if last.record == record => last.errors.push(error),
-            _ => rejects.push(Rejected { record, errors: vec![error] }),
+            _ => rejects.push(RejectedRecord { record, errors: vec![error] }),
         }
     }
     rejects

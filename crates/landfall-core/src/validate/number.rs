@@ -5,9 +5,9 @@ use std::{borrow::Cow, cmp::Ordering};
 use arrow_schema::DataType;
 
 use super::{
-    column::{Reader, Texts},
+    column::{CellReader, TextColumn},
     decimal, digits,
-    problem::{Cause, FORM},
+    problem::{CellFault, FORM},
 };
 use crate::{decode::json::JsonKind, schema::NumberFormat};
 
@@ -22,25 +22,25 @@ pub(super) struct NumberReader {
 }
 
 impl NumberReader {
-    /// A reader of numbers of `format`; where they are `reduced`, equal numbers are stored as equal texts.
+    /// A reader of numbers of `format`; where they are `write_reduced`, equal numbers are stored as equal texts.
     pub(super) fn new(format: NumberFormat, reduced: bool) -> Self {
         let standard = format == NumberFormat::default();
         Self { format, standard, reduced }
     }
 
     /// The number with `.` between whole and fraction, and nothing else than the number.
-    fn standardised<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Cause> {
+    fn standard_form<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, CellFault> {
         let point = self.format.decimal_char.as_str();
-        let special = decimal::normalize(text).is_some_and(|number| number.ends_with(['N', 'F']));
+        let special = decimal::normalize_number(text).is_some_and(|number| number.ends_with(['N', 'F']));
         if self.standard || special {
             return Ok(Cow::Borrowed(text));
         }
-        let number = if self.format.bare_number { Cow::Borrowed(text) } else { digits::bared(text, point)? };
+        let number = if self.format.bare_number { Cow::Borrowed(text) } else { digits::strip_units(text, point)? };
         let (whole, fraction) = match number.split_once(point) {
             Some((whole, fraction)) => (whole, Some(fraction)),
             None => (&*number, None),
         };
-        let whole = digits::ungrouped(whole, self.format.group_char.as_deref())?;
+        let whole = digits::strip_groups(whole, self.format.group_char.as_deref())?;
         if point != "." && (whole.contains('.') || fraction.is_some_and(|fraction| fraction.contains('.'))) {
             return Err(format!("the decimal separator is {point}").into());
         }
@@ -51,8 +51,8 @@ impl NumberReader {
     }
 }
 
-impl Reader for NumberReader {
-    type Stored = Texts;
+impl CellReader for NumberReader {
+    type Stored = TextColumn;
 
     const OWN_EQUALITY: bool = true;
 
@@ -61,14 +61,14 @@ impl Reader for NumberReader {
     }
 
     #[inline]
-    fn quick<'a>(&self, text: &'a str) -> Option<&'a str> {
-        let done = self.standard && decimal::is_plain(text) && (!self.reduced || decimal::is_short_whole(text));
+    fn read_common_form<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let done = self.standard && decimal::is_plain_decimal(text) && (!self.reduced || decimal::is_short_whole(text));
         done.then_some(text)
     }
 
-    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
-        let number = self.standardised(text)?;
-        let write = if self.reduced { decimal::reduced } else { decimal::canonical };
+    fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
+        let number = self.standard_form(text)?;
+        let write = if self.reduced { decimal::write_reduced } else { decimal::write_canonical };
         if write(&number, scratch) { Ok(scratch) } else { Err(FORM) }
     }
 
@@ -77,26 +77,26 @@ impl Reader for NumberReader {
     }
 
     /// JSON has no form for `NaN` and `INF` but a string.
-    fn read_json<'a>(&self, kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, Cause> {
+    fn read_json<'a>(&self, kind: JsonKind, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
         if kind == JsonKind::String && !matches!(text, "NaN" | "INF" | "-INF") {
             return Err("as a JSON string; only NaN, INF and -INF are written so".into());
         }
-        if decimal::is_plain(text) && (!self.reduced || decimal::is_short_whole(text)) {
+        if decimal::is_plain_decimal(text) && (!self.reduced || decimal::is_short_whole(text)) {
             return Ok(text);
         }
-        let write = if self.reduced { decimal::reduced } else { decimal::canonical };
+        let write = if self.reduced { decimal::write_reduced } else { decimal::write_canonical };
         if write(text, scratch) { Ok(scratch) } else { Err(FORM) }
     }
 
-    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
-        decimal::compare(left, right)
+    fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
+        decimal::compare_numbers(left, right)
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a number"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         format!("write it like 1234{}5 or -5", self.format.decimal_char)
     }
 }

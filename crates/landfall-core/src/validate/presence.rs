@@ -1,7 +1,7 @@
 //! Which fields a source has something to say about. A field that it leaves out is no missing value: a row that is updated
 //! keeps what it has there.
 
-use super::{ColumnMap, RecordPositions, Rejected, Validated};
+use super::{ColumnMap, RecordPositions, RejectedRecord, ValidatedBlock};
 use crate::{
     batches::{concat_batches, take_rows},
     decode::{Records, json::JsonKind},
@@ -11,7 +11,7 @@ use crate::{
 
 /// Which fields the records of a block have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
+pub enum FieldPresence {
     /// Every record has every field.
     Whole,
     /// All records have the fields of their source's columns: a flag for each field.
@@ -25,9 +25,9 @@ pub enum Presence {
     },
 }
 
-impl Presence {
+impl FieldPresence {
     /// What `records`, whose columns lie as `map` says, have.
-    pub(super) fn of(records: &Records, map: &ColumnMap) -> Self {
+    pub(super) fn from_records(records: &Records, map: &ColumnMap) -> Self {
         let has_column = |column: &Option<usize>| column.is_some_and(|at| at < map.width);
         if records.has_absent_members() {
             let fields = map.columns.len();
@@ -45,7 +45,7 @@ impl Presence {
 
     /// Whether `record` has the field at `field`.
     #[must_use]
-    pub fn has(&self, record: u32, field: usize) -> bool {
+    pub fn has_field(&self, record: u32, field: usize) -> bool {
         match self {
             Self::Whole => true,
             Self::Columns(flags) => flags[field],
@@ -61,7 +61,7 @@ impl Presence {
 
     /// The records of several blocks one after the other; each with the number of its records, for rows with `fields` fields.
     #[must_use]
-    pub fn concat(parts: &[(&Self, usize)], fields: usize) -> Self {
+    pub fn concat_blocks(parts: &[(&Self, usize)], fields: usize) -> Self {
         if parts.iter().all(|(part, _)| part.is_whole()) {
             return Self::Whole;
         }
@@ -77,15 +77,16 @@ impl Presence {
     }
 }
 
-impl Validated {
+impl ValidatedBlock {
     /// The same for a source that updates rows. A record that only leaves out required fields cannot be a new row, and can
     /// change an old one: it becomes a row, with its errors in [`lacking`](Self::lacking).
     #[must_use]
-    pub fn for_updates(mut self, schema: &TableSchema) -> Self {
-        let only_lacks = |reject: &Rejected| {
+    pub fn admit_updates(mut self, schema: &TableSchema) -> Self {
+        let only_lacks = |reject: &RejectedRecord| {
             reject.errors.iter().all(|error| {
-                let at = error.field.as_ref().and_then(|name| schema.position(name));
-                let is_absent = |at: &usize| !self.presence.has(reject.record, *at) && !schema.primary_key.contains(at);
+                let at = error.field.as_ref().and_then(|name| schema.field_position(name));
+                let is_absent =
+                    |at: &usize| !self.presence.has_field(reject.record, *at) && !schema.primary_key.contains(at);
                 error.code == ErrorCode::ConstraintError && at.as_ref().is_some_and(is_absent)
             })
         };
@@ -93,14 +94,14 @@ impl Validated {
             return self;
         }
         let lacks: Vec<bool> = self.rejects.iter().map(only_lacks).collect();
-        self.admit(&lacks);
+        self.admit_rejects(&lacks);
         self
     }
 
-    /// Makes rows of the rejects that `lacks` marks.
-    fn admit(&mut self, lacks: &[bool]) {
+    /// Makes rows of the rejects that `find_lacking_reject` marks.
+    fn admit_rejects(&mut self, lacks: &[bool]) {
         let passed = self.rows.num_rows();
-        let mut rows: Vec<(u32, usize)> = (0..passed).map(|row| (self.row_records.record_of(row), row)).collect();
+        let mut rows: Vec<(u32, usize)> = (0..passed).map(|row| (self.row_records.record_at(row), row)).collect();
         let (mut rejects, mut others) = (Vec::new(), Vec::new());
         for (at, (reject, lacks)) in std::mem::take(&mut self.rejects).into_iter().zip(lacks).enumerate() {
             if *lacks {
@@ -121,7 +122,7 @@ impl Validated {
 
     /// What stands against `record` as a new row, where it is one that may only change an old one.
     #[must_use]
-    pub fn lacks(&self, record: u32) -> Option<&Rejected> {
+    pub fn find_lacking_reject(&self, record: u32) -> Option<&RejectedRecord> {
         let at = self.lacking.binary_search_by_key(&record, |lacking| lacking.record).ok()?;
         Some(&self.lacking[at])
     }
@@ -133,11 +134,12 @@ mod tests {
 
     #[test]
     fn presences_one_after_the_other() {
-        let some = Presence::Records { fields: 2, flags: vec![true, false] };
-        let columns = Presence::Columns(vec![false, true]);
-        let joined = Presence::concat(&[(&Presence::Whole, 1), (&some, 1), (&columns, 2)], 2);
-        let flags: Vec<bool> = (0..4).flat_map(|record| [joined.has(record, 0), joined.has(record, 1)]).collect();
+        let some = FieldPresence::Records { fields: 2, flags: vec![true, false] };
+        let columns = FieldPresence::Columns(vec![false, true]);
+        let joined = FieldPresence::concat_blocks(&[(&FieldPresence::Whole, 1), (&some, 1), (&columns, 2)], 2);
+        let flags: Vec<bool> =
+            (0..4).flat_map(|record| [joined.has_field(record, 0), joined.has_field(record, 1)]).collect();
         assert_eq!(flags, [true, true, true, false, false, true, false, true]);
-        assert!(Presence::concat(&[(&Presence::Whole, 3)], 2).is_whole());
+        assert!(FieldPresence::concat_blocks(&[(&FieldPresence::Whole, 3)], 2).is_whole());
     }
 }

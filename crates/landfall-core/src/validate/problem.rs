@@ -4,14 +4,14 @@ use std::{borrow::Cow, sync::Arc};
 
 use thiserror::Error;
 
+use crate::escape::push_escaped_char;
 use crate::reject::CellError;
-use crate::shown::push_shown;
 
 /// Why a cell cannot be read, as a few words such as `month 13`; empty where the form is wrong as a whole.
-pub(super) type Cause = Cow<'static, str>;
+pub(super) type CellFault = Cow<'static, str>;
 
 /// The cause where nothing more can be said than that the form is wrong.
-pub(super) const FORM: Cause = Cow::Borrowed("");
+pub(super) const FORM: CellFault = Cow::Borrowed("");
 
 /// A rule of the dictionary that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,16 +27,16 @@ pub struct RuleError {
 
 /// An error of a record at the place where it was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundError {
     /// The record, by its position in the block.
     pub(super) record: u32,
-    /// The field's position in the schema; [`Found::AFTER_FIELDS`] and above for what belongs to no field.
+    /// The field's position in the schema; [`FoundError::AFTER_FIELDS`] and above for what belongs to no field.
     pub(super) field: u32,
     /// What is wrong.
     pub(super) error: CellError,
 }
 
-impl Found {
+impl FoundError {
     /// The position of errors that belong to no field: they are listed last.
     pub(super) const AFTER_FIELDS: u32 = u32::MAX;
 }
@@ -45,7 +45,7 @@ impl Found {
 const SHOWN: usize = 80;
 
 /// `text` in quotes for a message: shortened, with the characters escaped that could act on a terminal.
-pub(super) fn shown(text: &str) -> String {
+pub(super) fn quote_shortened(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(SHOWN) + 2);
     out.push('"');
     for (at, character) in text.chars().enumerate() {
@@ -53,14 +53,14 @@ pub(super) fn shown(text: &str) -> String {
             out.push('…');
             break;
         }
-        if character == '"' { out.push_str("\\\"") } else { push_shown(&mut out, character) }
+        if character == '"' { out.push_str("\\\"") } else { push_escaped_char(&mut out, character) }
     }
     out.push('"');
     out
 }
 
 /// `count` with its noun, which takes an `s` unless the count is one.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(super) fn count_noun(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -70,13 +70,13 @@ mod tests {
 
     #[test]
     fn values_cannot_act_on_a_terminal() {
-        assert_eq!(shown("a\u{1b}[2Jb\n\0\u{202e}"), r#""a\u{1b}[2Jb\n\u{0}\u{202e}""#);
-        assert_eq!(shown("say \"ä\""), r#""say \"ä\"""#);
+        assert_eq!(quote_shortened("a\u{1b}[2Jb\n\0\u{202e}"), r#""a\u{1b}[2Jb\n\u{0}\u{202e}""#);
+        assert_eq!(quote_shortened("say \"ä\""), r#""say \"ä\"""#);
     }
 
     #[test]
     fn long_values_are_shortened() {
-        let text = shown(&"ä".repeat(1000));
+        let text = quote_shortened(&"ä".repeat(1000));
         assert_eq!(text.chars().count(), SHOWN + 3);
         assert!(text.ends_with("…\""));
     }

@@ -16,7 +16,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 
-use super::temporal::calendar::{Civil, DAY, SECOND, civil};
+use super::temporal::calendar::{CivilDate, DAY, SECOND, civil_date};
 
 /// The two digits of the numbers 0 to 99.
 const PAIRS: [[u8; 2]; 100] = {
@@ -38,16 +38,16 @@ const PAIRS: [[u8; 2]; 100] = {
 pub fn datetime_text(micros: i64, out: &mut String) {
     let (day, time) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
     // Every 64-bit number of microseconds is within the days of 32 bits.
-    let date = civil(i32::try_from(day).unwrap_or(i32::MAX));
+    let date = civil_date(i32::try_from(day).unwrap_or(i32::MAX));
     let mut text = *b"0000-00-00T00:00:00Z";
-    if !put_date(&mut text, date) {
+    if !write_date_digits(&mut text, date) {
         push_long_date(date, out);
         out.push('T');
-        time_text(time, out);
+        push_time(time, out);
         out.push('Z');
         return;
     }
-    put_time(&mut text, 11, time / SECOND);
+    write_time_digits(&mut text, 11, time / SECOND);
     let micros = time % SECOND;
     if micros == 0 {
         push_ascii(&text, out);
@@ -59,17 +59,17 @@ pub fn datetime_text(micros: i64, out: &mut String) {
 }
 
 /// Writes the text of a date, given in days since 1970.
-pub fn date_text(day: i32, out: &mut String) {
-    let date = civil(day);
+pub fn push_date(day: i32, out: &mut String) {
+    let date = civil_date(day);
     let mut text = *b"0000-00-00";
-    if put_date(&mut text, date) { push_ascii(&text, out) } else { push_long_date(date, out) }
+    if write_date_digits(&mut text, date) { push_ascii(&text, out) } else { push_long_date(date, out) }
 }
 
 /// Writes the text of a time, given in microseconds since midnight.
-pub fn time_text(micros: i64, out: &mut String) {
+pub fn push_time(micros: i64, out: &mut String) {
     let micros = micros.rem_euclid(DAY);
     let mut text = *b"00:00:00";
-    put_time(&mut text, 0, micros / SECOND);
+    write_time_digits(&mut text, 0, micros / SECOND);
     push_ascii(&text, out);
     if micros % SECOND != 0 {
         push_micros(micros % SECOND, out);
@@ -105,7 +105,7 @@ pub fn integer_text(value: i64, out: &mut String) {
 /// Writes the text of the value in `row` of a column of one of Landfall's types, and returns whether there is one: for a null
 /// nothing is written. For whole columns it is faster to look at the type once and call the function of the type.
 #[must_use]
-pub fn value_text(column: &dyn Array, row: usize, out: &mut String) -> bool {
+pub fn push_value(column: &dyn Array, row: usize, out: &mut String) -> bool {
     if column.is_null(row) {
         return false;
     }
@@ -113,9 +113,9 @@ pub fn value_text(column: &dyn Array, row: usize, out: &mut String) -> bool {
         DataType::Utf8 => out.push_str(column.as_string::<i32>().value(row)),
         DataType::Int64 => integer_text(column.as_primitive::<Int64Type>().value(row), out),
         DataType::Boolean => boolean_text(column.as_boolean().value(row), out),
-        DataType::Date32 => date_text(column.as_primitive::<Date32Type>().value(row), out),
+        DataType::Date32 => push_date(column.as_primitive::<Date32Type>().value(row), out),
         DataType::Time64(TimeUnit::Microsecond) => {
-            time_text(column.as_primitive::<Time64MicrosecondType>().value(row), out);
+            push_time(column.as_primitive::<Time64MicrosecondType>().value(row), out);
         }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             datetime_text(column.as_primitive::<TimestampMicrosecondType>().value(row), out);
@@ -127,7 +127,7 @@ pub fn value_text(column: &dyn Array, row: usize, out: &mut String) -> bool {
 
 /// Puts a date at the start of `text`, where its year has four digits.
 #[inline]
-fn put_date(text: &mut [u8], date: Civil) -> bool {
+fn write_date_digits(text: &mut [u8], date: CivilDate) -> bool {
     let Ok(year) = usize::try_from(date.year) else { return false };
     if year > 9999 {
         return false;
@@ -141,7 +141,7 @@ fn put_date(text: &mut [u8], date: Civil) -> bool {
 
 /// Puts `hh:mm:ss` at `at`.
 #[inline]
-fn put_time(text: &mut [u8], at: usize, seconds: i64) {
+fn write_time_digits(text: &mut [u8], at: usize, seconds: i64) {
     // Less than a day, so that each part has two digits.
     let seconds = (seconds % 86_400) as usize;
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
@@ -152,7 +152,7 @@ fn put_time(text: &mut [u8], at: usize, seconds: i64) {
 
 /// A date whose year has not four digits, as ISO 8601 writes it by agreement. Landfall's own values have none.
 #[cold]
-fn push_long_date(date: Civil, out: &mut String) {
+fn push_long_date(date: CivilDate, out: &mut String) {
     use std::fmt::Write;
     // Writing to a string cannot fail.
     let _ = write!(out, "{:+05}-{:02}-{:02}", date.year, date.month, date.day);
@@ -188,8 +188,8 @@ mod tests {
         assert_eq!(text(1_636_253_322_000_000, datetime_text), "2021-11-07T02:48:42Z");
         assert_eq!(text(1_636_253_322_000_001, datetime_text), "2021-11-07T02:48:42.000001Z");
         assert_eq!(text(-1, datetime_text), "1969-12-31T23:59:59.999999Z");
-        assert_eq!(text(-719_162, date_text), "0001-01-01");
-        assert_eq!(text(0, time_text), "00:00:00");
+        assert_eq!(text(-719_162, push_date), "0001-01-01");
+        assert_eq!(text(0, push_time), "00:00:00");
         assert_eq!(text(true, boolean_text), "true");
     }
 
@@ -197,9 +197,9 @@ mod tests {
     fn numbers_at_the_ends_do_not_panic() {
         for end in [i64::MIN, i64::MAX] {
             assert!(text(end, datetime_text).ends_with('Z'));
-            assert_eq!(text(end, time_text).len(), 15);
+            assert_eq!(text(end, push_time).len(), 15);
         }
-        assert_eq!(text(i32::MAX, date_text), "+5881580-07-11");
+        assert_eq!(text(i32::MAX, push_date), "+5881580-07-11");
     }
 
     proptest! {

@@ -25,7 +25,7 @@ impl ValueReader {
     /// A rule of the field cannot be applied.
     pub fn new(field: &Field) -> Result<Self, RuleError> {
         let number = matches!(field.kind, FieldType::Number(_));
-        Ok(Self { column: compile::column(field, 0, false)?, number })
+        Ok(Self { column: compile::compile_column(field, 0, false)?, number })
     }
 
     /// The value that `text` stands for.

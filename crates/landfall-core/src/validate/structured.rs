@@ -6,9 +6,9 @@ use arrow_schema::DataType;
 use serde_json::value::RawValue;
 
 use super::{
-    column::{Reader, Texts},
+    column::{CellReader, TextColumn},
     json,
-    problem::{Cause, FORM},
+    problem::{CellFault, FORM},
 };
 use crate::{decode::json::JsonKind, schema::GeoFormat};
 
@@ -23,8 +23,8 @@ impl JsonReader {
     pub(super) const ARRAY: Self = Self { bracket: '[' };
 }
 
-impl Reader for JsonReader {
-    type Stored = Texts;
+impl CellReader for JsonReader {
+    type Stored = TextColumn;
 
     const OWN_EQUALITY: bool = true;
 
@@ -32,31 +32,31 @@ impl Reader for JsonReader {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
-        json::check(text, self.bracket).map(|()| text)
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, CellFault> {
+        json::check_json(text, self.bracket).map(|()| text)
     }
 
     fn json_kinds(&self) -> &[JsonKind] {
         if self.bracket == '[' { &[JsonKind::Array] } else { &[JsonKind::Object] }
     }
 
-    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
-        json::equal(left, right).then_some(Ordering::Equal)
+    fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::are_equal_json(left, right).then_some(Ordering::Equal)
     }
 
-    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
+    fn value_length(&self, text: &str) -> Option<(u64, &'static str)> {
         if self.bracket == '[' {
-            json::items(text).map(|items| (items.len() as u64, "item"))
+            json::array_items(text).map(|items| (items.len() as u64, "item"))
         } else {
-            json::members(text).map(|members| (members.len() as u64, "member"))
+            json::object_members(text).map(|members| (members.len() as u64, "member"))
         }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         if self.bracket == '[' { "a JSON array" } else { "a JSON object" }
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         let example = if self.bracket == '[' { "[1, 2]" } else { "{\"a\": 1}" };
         format!("write it like {example}")
     }
@@ -75,7 +75,7 @@ impl GeojsonReader {
 
     /// The members that an object of type `name` must have, with the characters that their values may start with; none
     /// where there is no such type.
-    fn members(&self, name: &str) -> Option<&'static [(&'static str, &'static str)]> {
+    fn required_members(&self, name: &str) -> Option<&'static [(&'static str, &'static str)]> {
         Some(match (self.format, name) {
             (
                 GeoFormat::Default,
@@ -89,10 +89,11 @@ impl GeojsonReader {
         })
     }
 
-    fn check(&self, found: &BTreeMap<String, &RawValue>) -> Result<(), Cause> {
-        let name = found.get("type").copied().and_then(json::string).ok_or(Cause::Borrowed("no type"))?;
-        let required =
-            self.members(&name).ok_or_else(|| Cause::from(format!("type {}", super::problem::shown(&name))))?;
+    fn check_members(&self, found: &BTreeMap<String, &RawValue>) -> Result<(), CellFault> {
+        let name = found.get("type").copied().and_then(json::string_value).ok_or(CellFault::Borrowed("no type"))?;
+        let required = self
+            .required_members(&name)
+            .ok_or_else(|| CellFault::from(format!("type {}", super::problem::quote_shortened(&name))))?;
         for (member, starts) in required {
             let sound = found.get(*member).is_some_and(|value| value.get().starts_with(|c| starts.contains(c)));
             if !sound {
@@ -103,8 +104,8 @@ impl GeojsonReader {
     }
 }
 
-impl Reader for GeojsonReader {
-    type Stored = Texts;
+impl CellReader for GeojsonReader {
+    type Stored = TextColumn;
 
     const OWN_EQUALITY: bool = true;
 
@@ -112,9 +113,9 @@ impl Reader for GeojsonReader {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
-        json::check(text, '{')?;
-        self.check(&json::members(text).ok_or(FORM)?)?;
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, CellFault> {
+        json::check_json(text, '{')?;
+        self.check_members(&json::object_members(text).ok_or(FORM)?)?;
         Ok(text)
     }
 
@@ -122,18 +123,18 @@ impl Reader for GeojsonReader {
         &[JsonKind::Object]
     }
 
-    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
-        json::equal(left, right).then_some(Ordering::Equal)
+    fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
+        json::are_equal_json(left, right).then_some(Ordering::Equal)
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         match self.format {
             GeoFormat::Default => "GeoJSON",
             GeoFormat::Topojson => "TopoJSON",
         }
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         let example = match self.format {
             GeoFormat::Default => r#"{"type": "Point", "coordinates": [90.5, 45.5]}"#,
             GeoFormat::Topojson => r#"{"type": "Topology", "objects": {}, "arcs": []}"#,

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 
 use super::*;
 use crate::{
-    decode::Fault,
+    decode::RecordFault,
     reject::ErrorCode,
     schema::{Constraints, FieldType, ListItem, NumberFormat, StringFormat, TemporalFormat},
 };
@@ -48,8 +48,8 @@ fn three() -> Vec<Field> {
 }
 
 /// Errors as `record field code`, in their order.
-fn errors(validated: &Validated) -> Vec<String> {
-    let of_record = |reject: &Rejected| {
+fn errors(validated: &ValidatedBlock) -> Vec<String> {
+    let of_record = |reject: &RejectedRecord| {
         let record = reject.record;
         let line =
             move |error: &CellError| format!("{record} {} {}", error.field.as_deref().unwrap_or("-"), error.code);
@@ -60,7 +60,7 @@ fn errors(validated: &Validated) -> Vec<String> {
 
 #[test]
 fn sound_records_cost_no_filter() {
-    let validated = validator(three()).validate(&Records::from_cells(&[["1", "x", ""], ["-2", "y", "z"]]));
+    let validated = validator(three()).validate_records(&Records::from_cells(&[["1", "x", ""], ["-2", "y", "z"]]));
     assert_eq!(validated.row_records, RecordPositions::All);
     assert_eq!((validated.rows.num_rows(), validated.rejected_rows.num_rows()), (2, 0));
     assert_eq!(validated.rows.column(0).as_primitive::<arrow_array::types::Int64Type>().values(), &[1, -2]);
@@ -76,11 +76,11 @@ fn numbers_keep_their_digits_except_in_keys() {
     let validator = Validator::new(Arc::new(schema), ColumnMap::identity(2)).expect("a sound schema");
     let cells = [["1.50", "1.50"], ["-0.0", "-0.0"], ["7", "7"], ["1e3", "1e3"], ["nan", "INF"]];
     let cells: Vec<&[&str]> = cells.iter().map(|record| &record[..]).collect();
-    let rows = validator.validate(&Records::from_cells(&cells)).rows;
+    let rows = validator.validate_records(&Records::from_cells(&cells)).rows;
     let texts = |column: usize| -> Vec<&str> { rows.column(column).as_string::<i32>().iter().flatten().collect() };
     assert_eq!(texts(0), ["1.5", "0", "7", "1000", "NaN"]);
     assert_eq!(texts(1), ["1.50", "0.0", "7", "1000", "INF"]);
-    assert_eq!(row_scalars(&rows, 0), [Value::Number("1.5"), Value::Number("1.5")]);
+    assert_eq!(scalars_of_row(&rows, 0), [Value::Number("1.5"), Value::Number("1.5")]);
 }
 
 /// As frictionless-py 5.21 reports this file.
@@ -88,7 +88,7 @@ fn numbers_keep_their_digits_except_in_keys() {
 fn the_reference_validators_errors() {
     let rows: &[&[&str]] =
         &[&["1", "x"], &["1"], &["", "", ""], &[""], &["1"], &[""], &["1", "x", "y", "z", "w"], &[" x", "", ""]];
-    let validated = validator(three()).validate(&Records::from_cells(rows));
+    let validated = validator(three()).validate_records(&Records::from_cells(rows));
     let expected = [
         "0 c missing-cell",
         "1 b constraint-error",
@@ -114,7 +114,7 @@ fn the_reference_validators_errors() {
 #[test]
 fn blank_rows() {
     let rows: &[&[&str]] = &[&["", "", "", ""], &["", ""], &[" ", " ", " "], &["", "", "", "x"], &["1", "x", ""]];
-    let validated = validator(three()).validate(&Records::from_cells(rows));
+    let validated = validator(three()).validate_records(&Records::from_cells(rows));
     assert_eq!(errors(&validated), ["0 - blank-row", "1 - blank-row", "2 a type-error", "3 - blank-row"]);
     assert_eq!(validated.row_records, RecordPositions::Some(vec![4]));
 }
@@ -123,12 +123,12 @@ fn blank_rows() {
 fn empty_lines_are_blank_even_where_empty_text_is_a_value() {
     let mut only = field("a", string(), Constraints::default());
     only.missing_values = vec!["-".into()];
-    let validated = validator(vec![only.clone()]).validate(&Records::from_cells(&[[""], ["-"], ["x"]]));
+    let validated = validator(vec![only.clone()]).validate_records(&Records::from_cells(&[[""], ["-"], ["x"]]));
     assert_eq!(errors(&validated), ["0 - blank-row", "1 - blank-row"]);
     let mut second = only.clone();
     second.name = "b".into();
     let rows: &[&[&str]] = &[&["-", "-"], &["", ""], &[""], &["x"]];
-    let validated = validator(vec![only, second]).validate(&Records::from_cells(rows));
+    let validated = validator(vec![only, second]).validate_records(&Records::from_cells(rows));
     assert_eq!(errors(&validated), ["0 - blank-row", "2 - blank-row", "3 b missing-cell"]);
     assert_eq!(validated.row_records, RecordPositions::Some(vec![1]));
 }
@@ -139,7 +139,7 @@ fn columns_in_another_order_and_unknown_ones() {
     let fields = vec![field("a", integer(), Constraints::default()), field("b", string(), required())];
     let map = ColumnMap { columns: vec![Some(2), Some(1)], width: 3 };
     let rows: &[&[&str]] = &[&["2"], &["2", "x"], &["2", "x", "1", "y"], &["", "x", ""], &["x", "", ""], &["", "", ""]];
-    let validated = mapped(fields, map).validate(&Records::from_cells(rows));
+    let validated = mapped(fields, map).validate_records(&Records::from_cells(rows));
     let expected = [
         "0 a missing-cell",
         "0 b constraint-error",
@@ -157,10 +157,10 @@ fn columns_in_another_order_and_unknown_ones() {
 fn fields_that_the_source_lacks_are_null() {
     let map = ColumnMap { columns: vec![Some(0), None, None], width: 1 };
     let mut fields = three();
-    let validated = mapped(fields.clone(), map.clone()).validate(&Records::from_cells(&[["1"]]));
+    let validated = mapped(fields.clone(), map.clone()).validate_records(&Records::from_cells(&[["1"]]));
     assert_eq!(errors(&validated), ["0 b constraint-error"]);
     fields[1].constraints.required = false;
-    let validated = mapped(fields, map).validate(&Records::from_cells(&[["1"]]));
+    let validated = mapped(fields, map).validate_records(&Records::from_cells(&[["1"]]));
     assert_eq!((errors(&validated).len(), validated.rows.num_rows()), (0, 1));
     assert!(validated.rows.column(1).is_null(0));
 }
@@ -169,11 +169,11 @@ fn fields_that_the_source_lacks_are_null() {
 fn faults_are_the_only_error_of_their_record() {
     let mut records = Records::from_cells::<&[&str], _>(&[&["1", "x", ""], &[], &[], &[]]);
     records.faults = vec![
-        (1, Fault::UnclosedQuote { column: 1 }),
-        (2, Fault::TextAfterQuote { column: 0 }),
-        (3, Fault::Encoding { offset: 4 }),
+        (1, RecordFault::UnclosedQuote { column: 1 }),
+        (2, RecordFault::TextAfterQuote { column: 0 }),
+        (3, RecordFault::Encoding { offset: 4 }),
     ];
-    let validated = validator(three()).validate(&records);
+    let validated = validator(three()).validate_records(&records);
     assert_eq!(errors(&validated), ["1 - source-error", "2 - source-error", "3 - encoding-error"]);
     let message = &validated.rejects[0].errors[0].message;
     assert_eq!(message, "the record cannot be split into cells: the quote that opens cell 2 is never closed");
@@ -189,7 +189,7 @@ fn every_broken_constraint_is_listed_and_the_value_is_kept() {
         ..Constraints::default()
     };
     let fields = vec![field("s", string(), constraints), field("n", integer(), Constraints::default())];
-    let validated = validator(fields).validate(&Records::from_cells(&[["äb", "7"]]));
+    let validated = validator(fields).validate_records(&Records::from_cells(&[["äb", "7"]]));
     let messages: Vec<&str> = validated.rejects[0].errors.iter().map(|error| error.message.as_str()).collect();
     let expected = [
         "field \"s\": \"äb\" has 2 characters; at least 3 are required",
@@ -205,7 +205,7 @@ fn every_broken_constraint_is_listed_and_the_value_is_kept() {
 #[test]
 fn ten_thousand_superfluous_cells_are_summarised() {
     let long = vec!["x"; 10_003];
-    let validated = validator(three()).validate(&Records::from_cells(&[long]));
+    let validated = validator(three()).validate_records(&Records::from_cells(&[long]));
     let errors = &validated.rejects[0].errors;
     assert_eq!(errors.iter().filter(|error| error.code == ErrorCode::ExtraCell).count(), 11);
     let last = errors.last().expect("an error");
@@ -215,7 +215,7 @@ fn ten_thousand_superfluous_cells_are_summarised() {
 #[test]
 fn ten_thousand_absent_cells_are_summarised() {
     let fields = (0..10_000).map(|at| field(&format!("f{at}"), string(), Constraints::default())).collect();
-    let validated = validator(fields).validate(&Records::from_cells(&[["x"]]));
+    let validated = validator(fields).validate_records(&Records::from_cells(&[["x"]]));
     let errors = &validated.rejects[0].errors;
     assert_eq!(errors.len(), 12);
     assert_eq!(errors[11].message, "the record has 1 cell of 10000; 9988 more are missing");
@@ -224,9 +224,9 @@ fn ten_thousand_absent_cells_are_summarised() {
 #[test]
 fn no_records_and_no_fields() {
     let none: &[[&str; 3]] = &[];
-    let validated = validator(three()).validate(&Records::from_cells(none));
+    let validated = validator(three()).validate_records(&Records::from_cells(none));
     assert_eq!((validated.rows.num_rows(), validated.rejects.len()), (0, 0));
-    let validated = validator(Vec::new()).validate(&Records::from_cells(&[["x"]]));
+    let validated = validator(Vec::new()).validate_records(&Records::from_cells(&[["x"]]));
     assert_eq!(errors(&validated), ["0 - blank-row"]);
 }
 

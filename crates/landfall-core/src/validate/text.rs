@@ -3,9 +3,9 @@
 use arrow_schema::DataType;
 
 use super::{
-    column::{Reader, Texts},
+    column::{CellReader, TextColumn},
     formats,
-    problem::{Cause, FORM},
+    problem::{CellFault, FORM},
 };
 use crate::{decode::json::JsonKind, schema::StringFormat};
 
@@ -22,19 +22,19 @@ impl TextReader {
     pub(super) const ANY: Self = Self { any: true };
 }
 
-impl Reader for TextReader {
-    type Stored = Texts;
+impl CellReader for TextReader {
+    type Stored = TextColumn;
 
     fn data_type(&self) -> DataType {
         DataType::Utf8
     }
 
     #[inline]
-    fn quick<'a>(&self, text: &'a str) -> Option<&'a str> {
+    fn read_common_form<'a>(&self, text: &'a str) -> Option<&'a str> {
         Some(text)
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, CellFault> {
         Ok(text)
     }
 
@@ -45,20 +45,20 @@ impl Reader for TextReader {
         if self.any { ANY } else { &[JsonKind::String] }
     }
 
-    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
-        Some((characters(text), "character"))
+    fn value_length(&self, text: &str) -> Option<(u64, &'static str)> {
+        Some((count_characters(text), "character"))
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "text"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         "take that character out".into()
     }
 }
 
-fn characters(text: &str) -> u64 {
+fn count_characters(text: &str) -> u64 {
     text.chars().count() as u64
 }
 
@@ -74,14 +74,14 @@ impl FormatReader {
     }
 }
 
-impl Reader for FormatReader {
-    type Stored = Texts;
+impl CellReader for FormatReader {
+    type Stored = TextColumn;
 
     fn data_type(&self) -> DataType {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, CellFault> {
         let sound = match self.format {
             StringFormat::Default => true,
             StringFormat::Email => formats::is_email(text),
@@ -92,11 +92,11 @@ impl Reader for FormatReader {
         if sound { Ok(text) } else { Err(FORM) }
     }
 
-    fn length(&self, text: &str) -> Option<(u64, &'static str)> {
-        Some((characters(text), "character"))
+    fn value_length(&self, text: &str) -> Option<(u64, &'static str)> {
+        Some((count_characters(text), "character"))
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         match self.format {
             StringFormat::Default => "text",
             StringFormat::Email => "an e-mail address",
@@ -106,7 +106,7 @@ impl Reader for FormatReader {
         }
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         let example = match self.format {
             StringFormat::Default => "text",
             StringFormat::Email => "ada@example.org",

@@ -4,10 +4,10 @@
 //! these lists: a word that is on none may be a scale (`k`, `Mio`), a sign (`CR`, `minus`) or a bound (`max`). So single letters that also
 //! are scales (`m`, `t`, `M`, `K`, `G`) are left out.
 
-use super::problem::Cause;
+use super::problem::CellFault;
 
 /// The cause where something else stands around a number.
-pub(super) const UNKNOWN: Cause = Cause::Borrowed(
+pub(super) const UNKNOWN: CellFault = CellFault::Borrowed(
     "what stands around the number is no currency, percent sign or unit that is known not to change it",
 );
 
@@ -40,12 +40,12 @@ const NUMBER_SIGNS: &str = "# No No. no. Nr Nr. nr. № n° N°";
 
 /// Whether `text` may stand before a number: there `min` is a bound, so that no unit may.
 pub(super) fn may_precede(text: &str) -> bool {
-    text.split_whitespace().all(|token| token == "%" || is_currency(token) || is_among(token, NUMBER_SIGNS))
+    text.split_whitespace().all(|token| token == "%" || is_currency(token) || is_word_of(token, NUMBER_SIGNS))
 }
 
 /// Whether `text` may stand behind a number.
 pub(super) fn may_follow(text: &str) -> bool {
-    let is_one = |token: &str| is_currency(token) || is_among(token, UNITS);
+    let is_one = |token: &str| is_currency(token) || is_word_of(token, UNITS);
     text.split_whitespace().all(|token| {
         is_one(token) || token.split_once('/').is_some_and(|(amount, each)| is_one(amount) && is_one(each))
     })
@@ -54,15 +54,15 @@ pub(super) fn may_follow(text: &str) -> bool {
 /// Whether `text` is one currency, with white space behind it or not.
 pub(super) fn is_currency(text: &str) -> bool {
     let token = text.trim_end();
-    is_sign(token) || is_among(token, CODES) || is_among(token, CURRENCIES)
+    is_currency_sign(token) || is_word_of(token, CODES) || is_word_of(token, CURRENCIES)
 }
 
-fn is_among(token: &str, words: &str) -> bool {
+fn is_word_of(token: &str, words: &str) -> bool {
     !token.is_empty() && words.split(' ').any(|word| word == token)
 }
 
 /// Whether `token` is one currency sign of Unicode (the category Sc).
-fn is_sign(token: &str) -> bool {
+fn is_currency_sign(token: &str) -> bool {
     let mut characters = token.chars();
     let sign = matches!(
         characters.next(),

@@ -52,7 +52,7 @@ impl<T: AsRef<str>> PartialEq for Value<T> {
             | (Self::Time(left), Self::Time(right))
             | (Self::Datetime(left), Self::Datetime(right)) => left == right,
             (Self::Text(left), Self::Text(right)) => left.as_ref() == right.as_ref(),
-            (Self::Number(left), Self::Number(right)) => decimal::same(left.as_ref(), right.as_ref()),
+            (Self::Number(left), Self::Number(right)) => decimal::are_same_numbers(left.as_ref(), right.as_ref()),
             _ => false,
         }
     }
@@ -83,8 +83,8 @@ impl<T: AsRef<str>> fmt::Display for Value<T> {
             Self::Integer(value) => return value.fmt(f),
             Self::Boolean(value) => return value.fmt(f),
             Self::Text(value) | Self::Number(value) => return value.as_ref().fmt(f),
-            Self::Date(day) => render::date_text(*day, &mut text),
-            Self::Time(micros) => render::time_text(*micros, &mut text),
+            Self::Date(day) => render::push_date(*day, &mut text),
+            Self::Time(micros) => render::push_time(*micros, &mut text),
             Self::Datetime(micros) => render::datetime_text(*micros, &mut text),
         }
         text.fmt(f)
@@ -93,7 +93,7 @@ impl<T: AsRef<str>> fmt::Display for Value<T> {
 
 impl<T> Value<T> {
     /// The value with its text, where it has one, changed by `change`.
-    fn map<'v, U>(&'v self, change: impl FnOnce(&'v T) -> U) -> Value<U> {
+    fn map_text<'v, U>(&'v self, change: impl FnOnce(&'v T) -> U) -> Value<U> {
         match self {
             Self::Null => Value::Null,
             Self::Integer(value) => Value::Integer(*value),
@@ -111,7 +111,7 @@ impl Value {
     /// The value, borrowed.
     #[must_use]
     pub fn as_ref(&self) -> ValueRef<'_> {
-        self.map(String::as_str)
+        self.map_text(String::as_str)
     }
 }
 
@@ -119,13 +119,13 @@ impl ValueRef<'_> {
     /// A copy that owns its text.
     #[must_use]
     pub fn to_owned(self) -> Value {
-        self.map(|text| (*text).to_owned())
+        self.map_text(|text| (*text).to_owned())
     }
 }
 
 /// Whether a column holds numbers: text with the type `number` in its metadata (see [`TYPE_KEY`]).
 #[must_use]
-pub fn is_number(field: &ArrowField) -> bool {
+pub fn is_number_column(field: &ArrowField) -> bool {
     *field.data_type() == DataType::Utf8 && field.metadata().get(TYPE_KEY).is_some_and(|kind| kind == "number")
 }
 
@@ -159,12 +159,12 @@ pub(crate) fn value_at(column: &dyn Array, number: bool, row: usize) -> ValueRef
 /// Where the column is of a type that the validator never makes.
 #[must_use]
 pub fn scalar_at(batch: &RecordBatch, column: usize, row: usize) -> ValueRef<'_> {
-    value_at(batch.column(column).as_ref(), is_number(batch.schema_ref().field(column)), row)
+    value_at(batch.column(column).as_ref(), is_number_column(batch.schema_ref().field(column)), row)
 }
 
 /// All values of `batch` at `row`.
 #[must_use]
-pub fn row_scalars(batch: &RecordBatch, row: usize) -> Vec<ValueRef<'_>> {
+pub fn scalars_of_row(batch: &RecordBatch, row: usize) -> Vec<ValueRef<'_>> {
     (0..batch.num_columns()).map(|column| scalar_at(batch, column, row)).collect()
 }
 
@@ -222,10 +222,10 @@ mod tests {
     }
 
     proptest! {
-        /// The oracle is the one normal text that [`decimal::normalize`] makes of each value.
+        /// The oracle is the one normal text that [`decimal::normalize_number`] makes of each value.
         #[test]
         fn equality_and_hashes_agree_with_the_normal_text(left in number(), right in number()) {
-            let same = decimal::normalize(&left) == decimal::normalize(&right);
+            let same = decimal::normalize_number(&left) == decimal::normalize_number(&right);
             prop_assert_eq!(numbers(&left, &right), same, "{} {}", left, right);
             let hashes = hash_of(&Value::Number(&left)) == hash_of(&Value::Number(&right));
             prop_assert_eq!(hashes, same, "{} {}", left, right);

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use landfall_core::avro::{resolve::Reading, schema::AvroSchema};
+use landfall_core::avro::{resolve::RowMapping, schema::AvroSchema};
 
 use super::{
     Codec,
@@ -44,7 +44,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// The first reason why it cannot be read to its end, with the block and row at which it stands.
-pub fn check(file: File, reading: Arc<Reading>, most_bytes: Option<u64>) -> io::Result<Checked> {
+pub fn check(file: File, reading: Arc<RowMapping>, most_bytes: Option<u64>) -> io::Result<Checked> {
     let mut input = AvroInput::new(file, reading)?.at_most(most_bytes);
     let bytes = io::copy(&mut input, &mut io::sink())?;
     Ok(Checked { rows: input.rows, bytes })
@@ -52,7 +52,7 @@ pub fn check(file: File, reading: Arc<Reading>, most_bytes: Option<u64>) -> io::
 
 /// The rows of an Avro file as lines of JSON.
 pub struct AvroInput<R: BufRead = BufReader<File>> {
-    reading: Arc<Reading>,
+    reading: Arc<RowMapping>,
     codec: Codec,
     sync: [u8; SYNC],
     place: Place<R>,
@@ -87,15 +87,15 @@ impl AvroInput {
     ///
     /// # Errors
     /// A file that cannot be read, or has another schema.
-    pub fn new(file: File, reading: Arc<Reading>) -> io::Result<Self> {
+    pub fn new(file: File, reading: Arc<RowMapping>) -> io::Result<Self> {
         Self::over(BufReader::with_capacity(BUFFER, file), reading)
     }
 }
 
 impl<R: BufRead> AvroInput<R> {
-    pub(super) fn over(mut input: R, reading: Arc<Reading>) -> io::Result<Self> {
+    pub(super) fn over(mut input: R, reading: Arc<RowMapping>) -> io::Result<Self> {
         let Header { schema, codec, sync } = Header::read(&mut input)?;
-        if schema != *reading.schema() {
+        if schema != *reading.file_schema() {
             return Err(invalid("it has another schema than before: it was changed"));
         }
         Ok(Self {
@@ -140,7 +140,7 @@ impl<R: BufRead> AvroInput<R> {
     }
 
     fn next_row(&mut self) -> io::Result<()> {
-        match self.reading.row(&self.held[self.from..self.to], &mut self.lines) {
+        match self.reading.read_row(&self.held[self.from..self.to], &mut self.lines) {
             Ok(Some(taken)) => {
                 self.from += taken;
                 self.left -= 1;
@@ -166,7 +166,7 @@ impl<R: BufRead> AvroInput<R> {
     fn read_on(&mut self) -> io::Result<()> {
         self.held.copy_within(self.from..self.to, 0);
         (self.from, self.to) = (0, self.to - self.from);
-        let most = self.reading.most_row();
+        let most = self.reading.max_row_bytes();
         if self.to >= most {
             self.row += 1;
             return Err(self.error(format!("it has more than {most} bytes")));

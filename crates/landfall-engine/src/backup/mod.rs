@@ -133,7 +133,7 @@ fn write_set(
             sha256: written.sha256,
             digest: written.digest.to_hex(),
             seconds: begun.elapsed().as_secs_f64(),
-            schema: landfall_core::schema::told::schema_of(&table.schema),
+            schema: landfall_core::schema::to_standard::write_schema(&table.schema),
         });
     }
     let manifest = Manifest {

@@ -3,8 +3,8 @@
 use std::{fs::File, path::PathBuf, sync::Arc};
 
 use landfall_core::{
-    avro::resolve::{Mapping, Reading, resolve},
-    decode::Limits,
+    avro::resolve::{FieldMapping, RowMapping, resolve_fields},
+    decode::CutterLimits,
     schema::Package,
 };
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub struct RestoreOptions {
     /// A replace may leave a table empty.
     pub allow_empty: bool,
     /// How the fields of files become those of tables.
-    pub mapping: Mapping,
+    pub mapping: FieldMapping,
     /// The most bytes that a file may be when it is decompressed.
     pub most_bytes: Option<u64>,
     /// How the work is cut.
@@ -202,11 +202,11 @@ impl Restore {
         }
         let open = || File::open(path);
         let schema = open().and_then(read_schema).map_err(failed)?;
-        let mapping = Mapping { updates: options.mode == Mode::Upsert, ..options.mapping.clone() };
-        let reading: Arc<Reading> = resolve(&schema, &resource.schema, &mapping)
+        let mapping = FieldMapping { updates: options.mode == Mode::Upsert, ..options.mapping.clone() };
+        let reading: Arc<RowMapping> = resolve_fields(&schema, &resource.schema, &mapping)
             .map_err(|faults| Error::source(name, faults.join("; ")))?
             // What a backup has written can be restored.
-            .with_rows_of(if entry.is_some() { Limits::MOST } else { options.work.record_bytes })
+            .with_rows_of(if entry.is_some() { CutterLimits::MOST } else { options.work.record_bytes })
             .into();
         let rows = match entry {
             // Byte for byte it is the file that was written: nothing more is learned from its rows.
@@ -219,8 +219,8 @@ impl Restore {
             bytes,
             sha256,
             digest: entry.map(|entry| entry.digest.clone()),
-            ignored: reading.ignored().to_vec(),
-            missing: reading.missing().to_vec(),
+            ignored: reading.ignored_fields().to_vec(),
+            missing: reading.missing_fields().to_vec(),
         });
         let source = Source::avro(name, path, reading);
         let source = source.with_origin(origin);

@@ -13,7 +13,7 @@ use std::{
 use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
 use landfall_core::{
     avro::write::{NumberForm, NumberSpan, RowWriter, Unwritable},
-    decode::Limits,
+    decode::CutterLimits,
     schema::FieldType,
 };
 use sha2::{Digest as _, Sha256};
@@ -65,7 +65,7 @@ pub(super) fn write(
     let mut sync = [0; SYNC];
     getrandom::fill(&mut sync).map_err(|error| unwritable(io::Error::other(error.to_string())))?;
     let out = BufWriter::with_capacity(BUFFER, Hashing { file, sha256: Sha256::new(), blake3: blake3::Hasher::new() });
-    let container = ContainerWriter::new(out, writer.schema(), options.codec, sync).map_err(unwritable)?;
+    let container = ContainerWriter::new(out, writer.schema_json(), options.codec, sync).map_err(unwritable)?;
     let positions: Vec<usize> = (0..table.schema.fields.len()).collect();
     let threads = options.threads.max(1);
     let (job_sender, jobs) = sync_channel::<Job>(threads);
@@ -124,12 +124,12 @@ fn number_forms(snapshot: &mut dyn Snapshot, table: &Table) -> Result<Vec<Number
         snapshot.rows(table, &positions, &mut |batch| {
             for (span, column) in spans.iter_mut().zip(batch.columns()) {
                 let column = column.as_string::<i32>();
-                (0..column.len()).filter(|&row| column.is_valid(row)).for_each(|row| span.add(column.value(row)));
+                (0..column.len()).filter(|&row| column.is_valid(row)).for_each(|row| span.widen(column.value(row)));
             }
             Ok(())
         })?;
     }
-    Ok(spans.into_iter().map(NumberSpan::form).collect())
+    Ok(spans.into_iter().map(NumberSpan::narrowest_form).collect())
 }
 
 /// Writes and compresses batches until there are no more.
@@ -162,7 +162,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, writer: &RowWriter, table: &Table, codec: C
 fn refuse_too_long(table: &Table, row: &[u8]) -> Result<()> {
     /// More than the name of a field and a value that is no text take.
     const OTHERS: usize = 8 << 10;
-    let most = Limits::MOST.saturating_sub(table.schema.fields.len() * OTHERS);
+    let most = CutterLimits::MOST.saturating_sub(table.schema.fields.len() * OTHERS);
     let weight = |byte: &u8| match byte {
         ..=0x1f => 6,
         b'"' | b'\\' => 2,
@@ -176,7 +176,7 @@ fn refuse_too_long(table: &Table, row: &[u8]) -> Result<()> {
          sixfold. The backup was given up; shorten that row, or back up the other tables",
         &*table.name,
         row.len() >> 20,
-        Limits::MOST >> 20
+        CutterLimits::MOST >> 20
     );
     Err(TargetError::new(TargetErrorKind::Mismatch, message).into())
 }

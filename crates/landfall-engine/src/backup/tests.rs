@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use landfall_core::{avro::resolve::Mapping, schema::Package};
+use landfall_core::{avro::resolve::FieldMapping, schema::Package};
 
 use super::*;
 use crate::{
@@ -41,7 +41,7 @@ fn restore_options() -> RestoreOptions {
         atomic: false,
         max_rejects: None,
         allow_empty: false,
-        mapping: Mapping::default(),
+        mapping: FieldMapping::default(),
         most_bytes: None,
         work: Work::default(),
     }

@@ -116,7 +116,7 @@ impl Distinct {
 
     fn bound(&mut self) {
         let full = match &self.seen {
-            Seen::Integers(set) => set.pages() > self.room.pages,
+            Seen::Integers(set) => set.page_count() > self.room.pages,
             Seen::Texts(set) => set.len() > self.room.texts,
             Seen::Repeated | Seen::TooMany => false,
         };

@@ -118,7 +118,7 @@ fn count(tables: &[Table], child: usize, links: &mut [Link]) -> Result<()> {
     let validator = validator(&table.fields)?;
     read(&table.sources, &table.form, table.fields.len(), &mut |part| {
         let Part::Block(block) = part else { return };
-        let validated = validator.validate(&block.records);
+        let validated = validator.validate_records(&block.records);
         for link in &mut *links {
             let Some(keys) = parent_keys(&tables[link.parent]) else { continue };
             let column = validated.rows.column(link.field);

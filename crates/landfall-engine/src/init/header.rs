@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use landfall_core::{
-    schema::{Dialect, HeaderRows, folded},
+    schema::{Dialect, HeaderRows, fold_case},
     validate::ValueReader,
 };
 
@@ -127,7 +127,7 @@ impl Header {
 
 fn are_distinct(labels: &[String]) -> bool {
     let mut seen = HashSet::new();
-    labels.iter().all(|label| seen.insert(folded(label)))
+    labels.iter().all(|label| seen.insert(fold_case(label)))
 }
 
 fn votes(labels: &[String], rest: &[Vec<String>], dialect: &Dialect) -> Votes {

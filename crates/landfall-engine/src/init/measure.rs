@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use landfall_core::{
     reject::ErrorCode,
     schema::{Field, TableSchema},
-    validate::{ColumnMap, RecordPositions, Rejected, Validated, Validator},
+    validate::{ColumnMap, RecordPositions, RejectedRecord, ValidatedBlock, Validator},
 };
 
 use super::{
@@ -46,7 +46,7 @@ pub(super) fn validator(fields: &[Field]) -> Result<Validator> {
 }
 
 /// The record of `row`.
-pub(super) fn record_of(validated: &Validated, row: usize) -> usize {
+pub(super) fn record_of(validated: &ValidatedBlock, row: usize) -> usize {
     match &validated.row_records {
         RecordPositions::All => row,
         RecordPositions::Some(records) => records[row] as usize,
@@ -78,7 +78,7 @@ pub(super) fn measure(sources: &[Source], form: &Form, fields: &[Field], likely:
 
 impl Measured {
     fn block(&mut self, block: &Located, validator: &Validator) {
-        let validated = validator.validate(&block.records);
+        let validated = validator.validate_records(&block.records);
         self.records += block.records.len() as u64;
         self.fine += validated.rows.num_rows() as u64;
         for (column, field) in validated.rows.columns().iter().zip(&mut self.fields) {
@@ -93,7 +93,7 @@ impl Measured {
         validated.rejects.iter().for_each(|reject| self.reject(reject, block, &position));
     }
 
-    fn reject(&mut self, reject: &Rejected, block: &Located, position: &dyn Fn(&str) -> Option<usize>) {
+    fn reject(&mut self, reject: &RejectedRecord, block: &Located, position: &dyn Fn(&str) -> Option<usize>) {
         let place = block.place(reject.record as usize);
         let mut whole: Vec<ErrorCode> = Vec::new();
         for error in &reject.errors {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use landfall_core::schema::folded;
+use landfall_core::schema::fold_case;
 
 /// The longest name that every database keeps whole, in bytes.
 pub(super) const MOST_BYTES: usize = 63;
@@ -59,7 +59,7 @@ impl Distinct {
             let ending = if n == 1 { String::new() } else { format!("_{n}") };
             format!("{}{ending}", cut(name, MOST_BYTES - ending.len()))
         };
-        let free = (1..).map(numbered).find(|name| self.taken.insert(folded(name)));
+        let free = (1..).map(numbered).find(|name| self.taken.insert(fold_case(name)));
         free.unwrap_or_default()
     }
 }

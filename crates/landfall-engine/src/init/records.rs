@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Limits, Piece, Records},
+    decode::{Cutter, CutterLimits, Decoder, Piece, Records},
     schema::{Dialect, Encoding},
 };
 
@@ -43,7 +43,7 @@ pub(super) struct Located {
 impl Located {
     /// Where the record at `at` stands.
     pub(super) fn place(&self, at: usize) -> Place {
-        Place { file: self.file, line: self.lines_before + self.records.line(at) as u64 + 1 }
+        Place { file: self.file, line: self.lines_before + self.records.lines_before(at) as u64 + 1 }
     }
 }
 
@@ -59,15 +59,21 @@ pub(super) enum Part {
 /// A source that cannot be read.
 pub(super) fn read(sources: &[Source], form: &Form, fields: usize, visit: &mut dyn FnMut(Part)) -> Result<()> {
     // Each value may be an error of some hundred bytes.
-    let block_records = (VALUES / fields.max(1)).clamp(16, Limits::BLOCK_RECORDS);
-    let limits = Limits { block_bytes: BLOCK, block_records, ..Limits::default() };
+    let block_records = (VALUES / fields.max(1)).clamp(16, CutterLimits::BLOCK_RECORDS);
+    let limits = CutterLimits { block_bytes: BLOCK, block_records, ..CutterLimits::default() };
     for (file, source) in sources.iter().enumerate() {
         read_file(source, file, form, limits, visit)?;
     }
     Ok(())
 }
 
-fn read_file(source: &Source, file: usize, form: &Form, limits: Limits, visit: &mut dyn FnMut(Part)) -> Result<()> {
+fn read_file(
+    source: &Source,
+    file: usize,
+    form: &Form,
+    limits: CutterLimits,
+    visit: &mut dyn FnMut(Part),
+) -> Result<()> {
     let mut cutter = Cutter::new(&form.dialect, form.encoding, limits);
     let decoder = Decoder::new(&form.dialect, form.encoding);
     let mut input = source.open()?;
@@ -88,8 +94,8 @@ fn read_file(source: &Source, file: usize, form: &Form, limits: Limits, visit: &
 fn hand_over(piece: Piece, decoder: &Decoder, before: Place, visit: &mut dyn FnMut(Part)) -> u64 {
     match piece {
         Piece::Block(block) => {
-            let records = decoder.decode(block);
-            let lines = u64::from(records.line_ends());
+            let records = decoder.decode_block(block);
+            let lines = u64::from(records.line_end_count());
             visit(Part::Block(Box::new(Located { records, file: before.file, lines_before: before.line })));
             lines
         }
@@ -103,11 +109,11 @@ fn hand_over(piece: Piece, decoder: &Decoder, before: Place, visit: &mut dyn FnM
 }
 
 fn fill(input: &mut Input, cutter: &mut Cutter) -> std::io::Result<()> {
-    let read = input.read(cutter.space())?;
+    let read = input.read(cutter.input_space())?;
     if read == 0 {
-        cutter.finish();
+        cutter.finish_input();
     } else {
-        cutter.filled(read);
+        cutter.mark_filled(read);
     }
     Ok(())
 }

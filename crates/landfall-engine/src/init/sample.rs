@@ -1,7 +1,7 @@
 //! The first records of a file, as text.
 
 use landfall_core::{
-    decode::{Limits, NULL_CELL, decode_all},
+    decode::{CutterLimits, NULL_CELL, decode_all},
     schema::{Dialect, Encoding, HeaderRows},
 };
 
@@ -25,13 +25,13 @@ impl Sample {
     /// Decodes `prefix`, the beginning of a file; where it is `cut`, the last record may lack its end and is left out.
     pub(super) fn new(prefix: &[u8], cut: bool, dialect: &Dialect, encoding: Encoding) -> Self {
         let dialect = Dialect { header: HeaderRows::None, ..dialect.clone() };
-        let decoded = decode_all(&dialect, encoding, Limits::default(), prefix);
+        let decoded = decode_all(&dialect, encoding, CutterLimits::default(), prefix);
         let mut sample = Self::default();
         let mut seen = 0;
         for records in decoded.parts.iter().filter_map(|part| part.records.as_ref().ok()) {
             for at in 0..records.len() {
                 let text = |text| if text == NULL_CELL { "" } else { text };
-                let cells = (0..records.width(at)).filter_map(|column| records.cell(at, column).map(text));
+                let cells = (0..records.cell_count(at)).filter_map(|column| records.cell_text(at, column).map(text));
                 seen += 1;
                 sample.add(cells.map(String::from).collect(), seen);
             }

@@ -115,7 +115,7 @@ impl Survey {
     /// Looks at the forms of the values.
     fn look(&mut self, block: &Located) {
         for record in whole_records(block, self.columns.len()) {
-            let cells = (0..self.columns.len()).filter_map(|column| block.records.cell(record, column));
+            let cells = (0..self.columns.len()).filter_map(|column| block.records.cell_text(record, column));
             for (cell, column) in cells.zip(&mut self.columns) {
                 column.look(cell, &self.candidates);
             }
@@ -154,8 +154,9 @@ impl Survey {
 /// The records that have the right number of cells, not all of them empty.
 fn whole_records(block: &Located, width: usize) -> impl Iterator<Item = usize> {
     let records = &block.records;
-    let filled = move |record: usize| (0..width).any(|column| !records.cell(record, column).is_none_or(is_missing));
-    (0..records.len()).filter(move |&record| records.width(record) == width && filled(record))
+    let filled =
+        move |record: usize| (0..width).any(|column| !records.cell_text(record, column).is_none_or(is_missing));
+    (0..records.len()).filter(move |&record| records.cell_count(record) == width && filled(record))
 }
 
 fn is_missing(cell: &str) -> bool {
@@ -200,8 +201,8 @@ struct Probe {
 impl Probe {
     fn look(&self, block: &Located, columns: &mut [Column]) {
         let Some(validator) = self.validator.as_ref().filter(|_| !self.owners.is_empty()) else { return };
-        for reject in validator.validate(&block.records).rejects {
-            if block.records.width(reject.record as usize) != self.width {
+        for reject in validator.validate_records(&block.records).rejects {
+            if block.records.cell_count(reject.record as usize) != self.width {
                 continue;
             }
             let fields = reject.errors.iter().filter_map(|error| error.field.as_ref()?.parse::<usize>().ok());

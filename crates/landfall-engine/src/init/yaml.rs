@@ -96,19 +96,19 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
-    use landfall_core::schema::document::{Problems, Value, parse_yaml};
+    use landfall_core::schema::document::{DescriptorProblems, NodeValue, parse_yaml};
     use proptest::prelude::*;
 
     use super::{Page, scalar, shown};
 
     fn read_back(text: &str) -> Option<String> {
         let document = format!("[{{key: {}}}] # {}\n", scalar(text), shown(text));
-        let problems = Problems::new();
+        let problems = DescriptorProblems::new();
         let root = parse_yaml(&document, "test", &problems)?;
-        let Value::List(items) = root.value else { return None };
-        let Value::Map(entries) = &items.first()?.value else { return None };
+        let NodeValue::List(items) = root.value else { return None };
+        let NodeValue::Map(entries) = &items.first()?.value else { return None };
         match &entries.first()?.node.value {
-            Value::Text(text) => Some(text.clone()),
+            NodeValue::Text(text) => Some(text.clone()),
             _ => None,
         }
     }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars, sketches},
+    keys::{KeyColumns, Membership, RowKey, Scalar, ScalarRef, scalars_of_row, sketch_rows},
     reject::CellError,
-    validate::{Rejected, Validated},
+    validate::{RejectedRecord, ValidatedBlock},
 };
 
 use super::{
@@ -27,7 +27,7 @@ struct Holder {
 /// The state of one block.
 pub(super) struct Block<'a> {
     keys: &'a mut Keys,
-    validated: &'a Validated,
+    validated: &'a ValidatedBlock,
     on_conflict: OnConflict,
     /// The unique and foreign keys of the rows that passed.
     uniques: Vec<KeyColumns<'a>>,
@@ -43,14 +43,14 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    pub(super) fn new(keys: &'a mut Keys, validated: &'a Validated, on_conflict: OnConflict) -> Self {
+    pub(super) fn new(keys: &'a mut Keys, validated: &'a ValidatedBlock, on_conflict: OnConflict) -> Self {
         let uniques = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
             keys.uniques.iter().map(|unique| KeyColumns::new(rows, &unique.positions)).collect()
         };
         let foreigns = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
             keys.foreigns.iter().map(|foreign| KeyColumns::new(rows, &foreign.positions)).collect()
         };
-        let looks = |rows: &RecordBatch| if keys.sketches.is_some() { sketches(rows) } else { Vec::new() };
+        let looks = |rows: &RecordBatch| if keys.sketches.is_some() { sketch_rows(rows) } else { Vec::new() };
         Self {
             sketches: looks(&validated.rows),
             rejected_sketches: looks(&validated.rejected_rows),
@@ -98,21 +98,21 @@ impl<'a> Block<'a> {
     fn is_plain(&self, row: usize) -> bool {
         let keys = &*self.keys;
         let parents = keys.foreigns.iter().zip(&self.foreigns).all(|(foreign, columns)| match &foreign.parents {
-            Parents::Other(set) => set.contains(columns, row) == Answer::Yes,
-            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) == Answer::Yes,
+            Parents::Other(set) => set.contains_parent(columns, row) == Membership::Yes,
+            Parents::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) == Membership::Yes,
         });
         parents
             && keys
                 .uniques
                 .iter()
                 .zip(&self.uniques)
-                .all(|(unique, columns)| unique.seen.contains(columns.key(row)) == Answer::No)
+                .all(|(unique, columns)| unique.seen.contains_key(columns.row_key(row)) == Membership::No)
     }
 
     /// Whether a row leaves out required fields, so that it may only change another.
     #[inline]
     fn lacks(&self, row: usize) -> bool {
-        !self.validated.lacking.is_empty() && self.validated.lacks(self.record(row)).is_some()
+        !self.validated.lacking.is_empty() && self.validated.find_lacking_reject(self.record(row)).is_some()
     }
 
     fn record(&self, row: usize) -> u32 {
@@ -122,7 +122,7 @@ impl<'a> Block<'a> {
     /// Whether a key of `row` may have occurred before.
     fn is_seen(&self, columns: &[KeyColumns<'_>], row: usize) -> bool {
         let mut uniques = self.keys.uniques.iter().zip(columns);
-        uniques.any(|(unique, columns)| unique.seen.contains(columns.key(row)) != Answer::No)
+        uniques.any(|(unique, columns)| unique.seen.contains_key(columns.row_key(row)) != Membership::No)
     }
 
     /// Notes the keys and parents of an accepted row.
@@ -138,15 +138,15 @@ impl<'a> Block<'a> {
             }
         }
         if let Some(sketches) = &mut self.keys.sketches
-            && !sketches.insert(self.uniques[0].key(row), self.sketches[row])
+            && !sketches.insert(self.uniques[0].row_key(row), self.sketches[row])
         {
             self.keys.sketches = None;
         }
     }
 
-    /// Whether the table has a row, accepted by this process, with the primary key `key` and another look than `sketch`. The look
+    /// Whether the table has a row, accepted by this process, with the primary key `row_key` and another look than `sketch`. The look
     /// of rows that leave fields out tells nothing.
-    fn is_other(&self, key: Key, sketch: Option<&u8>) -> bool {
+    fn is_other(&self, key: RowKey, sketch: Option<&u8>) -> bool {
         if !self.validated.presence.is_whole() {
             return false;
         }
@@ -158,7 +158,7 @@ impl<'a> Block<'a> {
     #[inline]
     fn claim(&mut self, row: usize) {
         for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.uniques) {
-            unique.seen.insert(columns.key(row));
+            unique.seen.insert(columns.row_key(row));
         }
     }
 
@@ -166,7 +166,7 @@ impl<'a> Block<'a> {
     #[cold]
     fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
         if !judge.finds() && self.is_seen(&self.uniques, row) {
-            if self.is_other(self.uniques[0].key(row), self.sketches.get(row)) {
+            if self.is_other(self.uniques[0].row_key(row), self.sketches.get(row)) {
                 return self.other(row, judge);
             }
             // Its parents may be missing: they are looked for when it is judged.
@@ -201,7 +201,7 @@ impl<'a> Block<'a> {
                 errors.push(clash(unique.code(), &unique.name, &self.unique_values(at, row, change.as_ref())));
             }
         }
-        if let (None, Some(lacks)) = (&change, validated.lacks(record)) {
+        if let (None, Some(lacks)) = (&change, validated.find_lacking_reject(record)) {
             errors.splice(..0, lacks.errors.iter().cloned());
         }
         for at in 0..self.keys.foreigns.len() {
@@ -215,7 +215,7 @@ impl<'a> Block<'a> {
         let mut errors = Vec::new();
         if self.on_conflict == OnConflict::Reject {
             let unique = &self.keys.uniques[0];
-            errors.push(clash(unique.code(), &unique.name, &self.uniques[0].values(row)));
+            errors.push(clash(unique.code(), &unique.name, &self.uniques[0].row_values(row)));
         }
         for at in 0..self.keys.foreigns.len() {
             errors.extend(self.orphan(at, row, None, judge)?);
@@ -245,8 +245,8 @@ impl<'a> Block<'a> {
             judge.unchanged(row);
             return Ok(Flow::Continue);
         };
-        let keys: Vec<Key> =
-            self.keys.uniques.iter().map(|unique| Key::of(&change.values(&unique.positions))).collect();
+        let keys: Vec<RowKey> =
+            self.keys.uniques.iter().map(|unique| RowKey::from_values(&change.values(&unique.positions))).collect();
         if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row, change)? {
             return judge.reject(record, vec![refused(&words)]);
         }
@@ -261,7 +261,7 @@ impl<'a> Block<'a> {
     fn unique_values(&self, at: usize, row: usize, change: Option<&RowChange>) -> Vec<Scalar> {
         match change {
             Some(change) => change.values(&self.keys.uniques[at].positions),
-            None => self.uniques[at].values(row),
+            None => self.uniques[at].row_values(row),
         }
     }
 
@@ -286,26 +286,26 @@ impl<'a> Block<'a> {
             let found = judge.find_made(&keys.table, &unique.positions, &values)?;
             return Ok(found.map(|content| Holder { content, pending: None }));
         }
-        let key = self.uniques[at].key(row);
-        if unique.seen.contains(key) == Answer::No {
+        let key = self.uniques[at].row_key(row);
+        if unique.seen.contains_key(key) == Membership::No {
             return Ok(None);
         }
-        self.find_own(at, key, &self.uniques[at].values(row), judge)
+        self.find_own(at, key, &self.uniques[at].row_values(row), judge)
     }
 
-    /// The row of this table that holds the unique key `at` with `values`: where the judge finds it, or among the
+    /// The row of this table that holds the unique key `at` with `row_values`: where the judge finds it, or among the
     /// rows accepted and not yet handed over. Rows are only handed over where that is needed, since many at once are faster.
-    fn find_own(&mut self, at: usize, key: Key, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Holder>> {
+    fn find_own(&mut self, at: usize, key: RowKey, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Holder>> {
         if self.on_conflict == OnConflict::Update {
             self.flush(judge)?;
         }
         // The judge is asked first: it may have to know that this key occurs again.
         let found = judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)?;
-        let held = |&row: &usize| self.uniques[at].key(row) == key && self.uniques[at].values(row) == values;
+        let held = |&row: &usize| self.uniques[at].row_key(row) == key && self.uniques[at].row_values(row) == values;
         let pending = || self.pending.iter().rev().flat_map(|range| range.clone().rev()).find(held);
         Ok(found.map(|content| Holder { content, pending: None }).or_else(|| {
             let row = pending()?;
-            let content = row_scalars(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
+            let content = scalars_of_row(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
             Some(Holder { content, pending: Some(row) })
         }))
     }
@@ -313,7 +313,7 @@ impl<'a> Block<'a> {
     /// Whether `found` has the primary key of `row`.
     fn same_primary(&self, found: &[Scalar], row: usize) -> bool {
         let positions = &self.keys.table.schema.primary_key;
-        positions.iter().zip(self.uniques[0].values(row)).all(|(&position, value)| found[position] == value)
+        positions.iter().zip(self.uniques[0].row_values(row)).all(|(&position, value)| found[position] == value)
     }
 
     /// The error where the parent that `row` names by the foreign key `at`, or will name after `change`, does not exist.
@@ -331,7 +331,7 @@ impl<'a> Block<'a> {
         }
         let columns = self.foreigns[at].clone();
         if let Parents::Own(unique) = self.keys.foreigns[at].parents
-            && columns.values(row) == self.uniques[unique].values(row)
+            && columns.row_values(row) == self.uniques[unique].row_values(row)
         {
             return Ok(None);
         }
@@ -357,10 +357,10 @@ impl<'a> Block<'a> {
         judge: &mut dyn Judge,
     ) -> Result<Option<CellError>> {
         let known = match &self.keys.foreigns[at].parents {
-            Parents::Other(set) => set.contains(columns, row),
-            Parents::Own(unique) => self.keys.uniques[*unique].seen.parent(columns, row),
+            Parents::Other(set) => set.contains_parent(columns, row),
+            Parents::Own(unique) => self.keys.uniques[*unique].seen.contains_parent(columns, row),
         };
-        if known == Answer::Yes {
+        if known == Membership::Yes {
             return Ok(None);
         }
         if matches!(self.keys.foreigns[at].parents, Parents::Own(_)) {
@@ -371,7 +371,7 @@ impl<'a> Block<'a> {
         if judge.pardons(&self.keys.foreigns[at], columns, row)? {
             return Ok(None);
         }
-        let values = columns.values(row);
+        let values = columns.row_values(row);
         let foreign = &mut self.keys.foreigns[at];
         if !foreign.absent.contains(columns, row) {
             if judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some() {
@@ -386,14 +386,14 @@ impl<'a> Block<'a> {
 
     /// A record that the validator rejected: clashes and missing parents are listed too, as far as its keys could be
     /// read.
-    pub(super) fn rejected(&mut self, at: usize, rejected: &mut Rejected, judge: &mut dyn Judge) -> Result<Flow> {
+    pub(super) fn rejected(&mut self, at: usize, rejected: &mut RejectedRecord, judge: &mut dyn Judge) -> Result<Flow> {
         let mut errors = std::mem::take(&mut rejected.errors);
         let seen = !judge.finds() && self.is_seen(&self.rejected_uniques, at);
-        let other = seen && self.is_other(self.rejected_uniques[0].key(at), self.rejected_sketches.get(at));
+        let other = seen && self.is_other(self.rejected_uniques[0].row_key(at), self.rejected_sketches.get(at));
         if seen && !other {
             // A later row with one of its keys must not be there before it is judged.
             for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.rejected_uniques) {
-                unique.seen.insert(columns.key(at));
+                unique.seen.insert(columns.row_key(at));
             }
             return judge.defer(rejected.record, errors);
         }
@@ -402,15 +402,15 @@ impl<'a> Block<'a> {
             if unique.primary && self.on_conflict != OnConflict::Reject {
                 continue;
             }
-            let wanted = self.rejected_uniques[key].key(at);
-            if unique.seen.contains(wanted) != Answer::No {
-                let values = self.rejected_uniques[key].values(at);
+            let wanted = self.rejected_uniques[key].row_key(at);
+            if unique.seen.contains_key(wanted) != Membership::No {
+                let values = self.rejected_uniques[key].row_values(at);
                 if other {
                     errors.push(clash(unique.code(), &unique.name, &values));
                     continue;
                 }
                 let found = self.find_own(key, wanted, &values, judge)?;
-                let Validated { rejected_rows: batch, presence, .. } = self.validated;
+                let ValidatedBlock { rejected_rows: batch, presence, .. } = self.validated;
                 let same = |found: &Holder| agrees(batch, at, presence, rejected.record, &found.content);
                 if found.as_ref().is_some_and(|found| !same(found)) {
                     let unique = &self.keys.uniques[key];

@@ -11,8 +11,8 @@ use std::{
 };
 
 use landfall_core::{
-    decode::{Block, Piece, Records, TooLong},
-    validate::Validated,
+    decode::{Piece, Records, SourceBlock, TooLong},
+    validate::ValidatedBlock,
 };
 
 use super::{
@@ -72,7 +72,7 @@ impl Drop for Lease {
 /// What a piece holds.
 pub(super) enum Content {
     /// Records, read.
-    Records(Box<(Records, Validated)>),
+    Records(Box<(Records, ValidatedBlock)>),
     /// A record that is too long to hold.
     TooLong(TooLong),
 }
@@ -81,7 +81,7 @@ impl ReadBlock {
     /// The number of line ends in it.
     pub(super) fn line_ends(&self) -> u64 {
         match &self.content {
-            Content::Records(read) => u64::from(read.0.line_ends()),
+            Content::Records(read) => u64::from(read.0.line_end_count()),
             Content::TooLong(record) => record.line_ends,
         }
     }
@@ -118,7 +118,7 @@ fn count(counter: &AtomicU64, start: Instant) {
 
 /// A block on its way to a worker, and where its answer goes.
 struct Job {
-    block: Block,
+    block: SourceBlock,
     rest: Rest,
     answer: SyncSender<Result<ReadBlock>>,
 }
@@ -251,7 +251,7 @@ fn read(Job { block, rest, answer }: Job, rules: &RecordRules, clock: &Clock) {
     let records = rules.decoder.decode(block);
     count(&clock.decode, start);
     let start = Instant::now();
-    let validated = rules.validator.validate(&records);
+    let validated = rules.validator.validate_records(&records);
     count(&clock.validate, start);
     let _ = answer.send(Ok(rest.with(Content::Records(Box::new((records, validated))))));
 }

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{Scalar, scalar_at},
-    validate::{Presence, Validated},
+    validate::{FieldPresence, ValidatedBlock},
 };
 
 use crate::targets::Table;
@@ -19,9 +19,9 @@ pub(super) struct RowChange {
 
 impl RowChange {
     /// What row `row` of `validated` makes of `held`, the row of `table` that has its primary key.
-    pub(super) fn new(table: &Table, validated: &Validated, row: usize, held: &[Scalar]) -> Self {
-        let record = validated.row_records.record_of(row);
-        let is_given = |at: &usize| validated.presence.has(record, *at) && !table.schema.primary_key.contains(at);
+    pub(super) fn new(table: &Table, validated: &ValidatedBlock, row: usize, held: &[Scalar]) -> Self {
+        let record = validated.row_records.record_at(row);
+        let is_given = |at: &usize| validated.presence.has_field(record, *at) && !table.schema.primary_key.contains(at);
         let fields: Vec<usize> = (0..table.schema.fields.len()).filter(is_given).collect();
         let mut content = held.to_vec();
         fields.iter().for_each(|&at| content[at] = scalar_at(&validated.rows, at, row).to_owned());
@@ -40,10 +40,10 @@ impl RowChange {
 }
 
 /// Whether row `row` of `batch`, which is that of `record`, says nothing else than `held`.
-pub(super) fn agrees(batch: &RecordBatch, row: usize, presence: &Presence, record: u32, held: &[Scalar]) -> bool {
+pub(super) fn agrees(batch: &RecordBatch, row: usize, presence: &FieldPresence, record: u32, held: &[Scalar]) -> bool {
     held.len() == batch.num_columns()
         && (held.iter().enumerate())
-            .all(|(at, held)| !presence.has(record, at) || held.as_ref() == scalar_at(batch, at, row))
+            .all(|(at, held)| !presence.has_field(record, at) || held.as_ref() == scalar_at(batch, at, row))
 }
 
 /// Rows to update, as few groups as may be of rows that get values in the same fields. Where rows may clash by a unique key,

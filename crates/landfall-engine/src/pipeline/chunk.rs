@@ -8,7 +8,7 @@ use std::{
 use landfall_core::{
     decode::{Records, TooLong},
     reject::{CellError, ErrorCode},
-    validate::Validated,
+    validate::ValidatedBlock,
 };
 
 use super::{
@@ -92,12 +92,12 @@ impl Chunk<'_> {
         offset: u64,
         end: Position,
         records: &Records,
-        mut validated: Validated,
+        mut validated: ValidatedBlock,
         keys: &mut Keys,
     ) -> Result<Flow> {
         let on_conflict = self.rules.on_conflict;
         if on_conflict == OnConflict::Update {
-            validated = validated.for_updates(&self.table.schema);
+            validated = validated.admit_updates(&self.table.schema);
         }
         let rejected = std::mem::take(&mut validated.rejects);
         let before = self.tally.counts.read;
@@ -132,8 +132,8 @@ impl Chunk<'_> {
         self.tally.counts.read = before + record as u64 + 1;
         if record + 1 < records.len() {
             self.tally.position = Position {
-                offset: offset + records.offset(record + 1) as u64,
-                lines: self.tally.position.lines + records.line(record + 1) as u64,
+                offset: offset + records.byte_offset(record + 1) as u64,
+                lines: self.tally.position.lines + records.lines_before(record + 1) as u64,
             };
         } else {
             // Nothing but line ends and comments follow. The record may be of several lines itself.
@@ -246,9 +246,9 @@ impl Account for BlockAccount<'_, '_> {
         let at = record as usize;
         let reject = NewReject {
             record: self.before + u64::from(record) + 1,
-            line: self.chunk.tally.position.lines + self.records.line(at) as u64 + 1,
-            offset: self.offset + self.records.offset(at) as u64,
-            raw: RawRecord::Whole(self.records.raw(at).to_vec()),
+            line: self.chunk.tally.position.lines + self.records.lines_before(at) as u64 + 1,
+            offset: self.offset + self.records.byte_offset(at) as u64,
+            raw: RawRecord::Whole(self.records.raw_bytes(at).to_vec()),
             errors,
             deferred,
         };
@@ -301,7 +301,7 @@ pub(super) fn store_reject(
     Ok(id)
 }
 
-/// BLAKE3 of `length` bytes of `source`, from `offset` on.
+/// BLAKE3 of `length` bytes of `source`, from `byte_offset` on.
 fn digest_of_range(source: &Source, offset: u64, length: u64) -> Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new();
     copy_range(source, offset, length, Reject::RAW_LIMIT, &mut |bytes| {

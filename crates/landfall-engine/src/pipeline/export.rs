@@ -273,12 +273,12 @@ impl<'s> Exporter<'s> {
 
     /// The cells of one record in the source's columns, and those beyond; none if it cannot be split.
     fn split(&self, records: &Records) -> Option<(Vec<String>, String)> {
-        if records.len() != 1 || !records.faults().is_empty() {
+        if records.len() != 1 || !records.record_faults().is_empty() {
             return None;
         }
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
-        let cell = |column| if null(column) { Some("") } else { records.cell(0, column) };
-        let cells = (0..records.width(0)).filter_map(cell);
+        let cell = |column| if null(column) { Some("") } else { records.cell_text(0, column) };
+        let cells = (0..records.cell_count(0)).filter_map(cell);
         let mut cells: Vec<String> = cells.map(|text| self.nulls.exported(text)).collect();
         let extra = cells.split_off(cells.len().min(self.labels.len()));
         cells.resize(self.labels.len(), String::new());

@@ -9,8 +9,8 @@ use std::{
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    keys::{Answer, Key, KeyColumns, Scalar, ScalarRef, row_scalars},
-    validate::Validated,
+    keys::{KeyColumns, Membership, RowKey, Scalar, ScalarRef, scalars_of_row},
+    validate::ValidatedBlock,
 };
 
 use super::{
@@ -67,7 +67,7 @@ impl<'b> Foreseen<'b> {
         }
     }
 
-    /// The row of `table` whose fields at `positions` have `values`; none where that is not known without asking.
+    /// The row of `table` whose fields at `positions` have `row_values`; none where that is not known without asking.
     pub(super) fn get(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<Option<Vec<Scalar>>> {
         if self.forgotten {
             return None;
@@ -97,14 +97,15 @@ impl<'b> Foreseen<'b> {
     /// The row of the block that was accepted with these values, as far as it still has them.
     fn among_accepted(&self, positions: &[usize], values: &[Scalar]) -> Option<usize> {
         let columns = KeyColumns::new(self.rows, positions);
-        let key = Key::of(values);
-        let held =
-            |row: &usize| columns.key(*row) == key && columns.values(*row) == values && !self.replaced.contains(row);
+        let key = RowKey::from_values(values);
+        let held = |row: &usize| {
+            columns.row_key(*row) == key && columns.row_values(*row) == values && !self.replaced.contains(row)
+        };
         self.accepted.iter().rev().flat_map(|range| range.clone().rev()).find(held)
     }
 
     fn content(&self, row: usize) -> Vec<Scalar> {
-        row_scalars(self.rows, row).into_iter().map(ScalarRef::to_owned).collect()
+        scalars_of_row(self.rows, row).into_iter().map(ScalarRef::to_owned).collect()
     }
 
     /// Notes that the rows at `ranges` are in the table now.
@@ -113,15 +114,15 @@ impl<'b> Foreseen<'b> {
         for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
             let columns = KeyColumns::new(self.rows, &answers.positions);
             for row in ranges.iter().cloned().flatten() {
-                if let Some(answer) = answers.rows.get_mut(&columns.values(row)) {
-                    *answer = Some(row_scalars(self.rows, row).into_iter().map(ScalarRef::to_owned).collect());
+                if let Some(answer) = answers.rows.get_mut(&columns.row_values(row)) {
+                    *answer = Some(scalars_of_row(self.rows, row).into_iter().map(ScalarRef::to_owned).collect());
                 }
             }
         }
         self.accepted.extend_from_slice(ranges);
     }
 
-    /// Notes that the row with the primary key `values` has become what `change` says, by row `row` of the block.
+    /// Notes that the row with the primary key `row_values` has become what `change` says, by row `row` of the block.
     pub(super) fn updated(&mut self, row: usize, values: &[Scalar], change: &RowChange) {
         let primary = &self.table.schema.primary_key;
         let held = self.get(self.table, primary, values).flatten();
@@ -155,13 +156,13 @@ impl Answers {
 }
 
 /// Tells the judge which keys of a block may be asked for, so that it can look for all of them at once.
-pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge) -> Result<()> {
+pub(super) fn foresee(keys: &Keys, validated: &ValidatedBlock, judge: &mut dyn Judge) -> Result<()> {
     if !judge.foresees() {
         return Ok(());
     }
     let uniques = if judge.finds() { &keys.uniques[..] } else { &[] };
     for unique in uniques {
-        let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains(columns.key(row)) != Answer::No;
+        let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains_key(columns.row_key(row)) != Membership::No;
         let values = distinct(&whole(validated), &unique.positions, &wanted);
         if !values.is_empty() {
             judge.expect(&keys.table, &unique.positions, values)?;
@@ -169,8 +170,10 @@ pub(super) fn foresee(keys: &Keys, validated: &Validated, judge: &mut dyn Judge)
     }
     for foreign in &keys.foreigns {
         let wanted = |columns: &KeyColumns<'_>, row| match &foreign.parents {
-            Parents::Other(set) => set.contains(columns, row) != Answer::Yes && !foreign.absent.contains(columns, row),
-            Parents::Own(at) => keys.uniques[*at].seen.parent(columns, row) != Answer::Yes,
+            Parents::Other(set) => {
+                set.contains_parent(columns, row) != Membership::Yes && !foreign.absent.contains(columns, row)
+            }
+            Parents::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) != Membership::Yes,
         };
         let values = distinct(&whole(validated), &foreign.positions, &wanted);
         if !values.is_empty() {
@@ -188,7 +191,7 @@ type Ask<'a> = &'a dyn Fn(&Table, &[usize], &[Vec<Scalar>]) -> Result<Vec<Option
 /// parents for being there.
 pub(super) fn learn(
     keys: &mut Keys,
-    validated: &Validated,
+    validated: &ValidatedBlock,
     trusting: bool,
     foreseen: &mut Foreseen<'_>,
     ask: Ask<'_>,
@@ -200,13 +203,13 @@ pub(super) fn learn(
         let values = distinct(&all, &unique.positions, &|_, _| true);
         let found = ask(table, &unique.positions, &values)?;
         for (values, _) in values.iter().zip(&found).filter(|(_, found)| found.is_some()) {
-            unique.seen.insert(Key::of(values));
+            unique.seen.insert(RowKey::from_values(values));
         }
         foreseen.add(table, &unique.positions, values, found);
     }
     for foreign in foreigns {
         let unknown = |columns: &KeyColumns<'_>, row| match &foreign.parents {
-            Parents::Other(set) => set.contains(columns, row) != Answer::Yes,
+            Parents::Other(set) => set.contains_parent(columns, row) != Membership::Yes,
             Parents::Own(_) => true,
         };
         let values = distinct(&whole(validated), &foreign.positions, &unknown);
@@ -214,7 +217,7 @@ pub(super) fn learn(
         let there = values.iter().zip(&found).filter(|(_, found)| found.is_some()).map(|(values, _)| values);
         match &mut foreign.parents {
             Parents::Other(set) => there.for_each(|values| set.insert_values(values)),
-            Parents::Own(at) => there.for_each(|values| uniques[*at].seen.insert(Key::of(values))),
+            Parents::Own(at) => there.for_each(|values| uniques[*at].seen.insert(RowKey::from_values(values))),
         }
         foreseen.add(&foreign.parent, &foreign.parent_positions, values, found);
     }
@@ -225,7 +228,7 @@ pub(super) fn learn(
 type Batches<'b> = [(&'b RecordBatch, usize); 2];
 
 /// All rows and rejected records.
-fn whole(validated: &Validated) -> Batches<'_> {
+fn whole(validated: &ValidatedBlock) -> Batches<'_> {
     [&validated.rows, &validated.rejected_rows].map(|batch| (batch, batch.num_rows()))
 }
 
@@ -239,8 +242,8 @@ fn distinct(
     let mut values = Vec::new();
     for (batch, rows) in batches {
         let columns = KeyColumns::new(batch, positions);
-        for row in (0..*rows).filter(|&row| wanted(&columns, row) && columns.key(row) != Key::Null) {
-            let found = columns.values(row);
+        for row in (0..*rows).filter(|&row| wanted(&columns, row) && columns.row_key(row) != RowKey::Null) {
+            let found = columns.row_values(row);
             if met.insert(found.clone()) {
                 values.push(found);
             }

@@ -8,9 +8,9 @@ use std::{
 
 use arrow_array::RecordBatch;
 use landfall_core::{
-    keys::{KeyColumns, Scalar, row_scalars},
+    keys::{KeyColumns, Scalar, scalars_of_row},
     reject::{CellError, ErrorCode},
-    validate::Validated,
+    validate::ValidatedBlock,
 };
 
 use super::{
@@ -62,7 +62,7 @@ pub(super) trait Account {
 pub(super) struct BlockJudge<'c, A> {
     account: &'c mut A,
     table: &'c Table,
-    validated: &'c Validated,
+    validated: &'c ValidatedBlock,
     /// The record after which to stop.
     stopped: Option<u32>,
     foreseen: Foreseen<'c>,
@@ -81,7 +81,7 @@ pub(super) struct BlockJudge<'c, A> {
 }
 
 impl<'c, A: Account> BlockJudge<'c, A> {
-    pub(super) fn new(account: &'c mut A, table: &'c Table, validated: &'c Validated) -> Self {
+    pub(super) fn new(account: &'c mut A, table: &'c Table, validated: &'c ValidatedBlock) -> Self {
         Self {
             account,
             table,
@@ -136,7 +136,7 @@ impl<'c, A: Account> BlockJudge<'c, A> {
         let table = self.table;
         let schema = &table.schema;
         let (validated, record) = (self.validated, record_of(&self.validated.row_records, row));
-        let content = row_scalars(rows, row);
+        let content = scalars_of_row(rows, row);
         let mut change = None;
         let on_conflict = self.account.on_conflict();
         let mut errors = Vec::new();
@@ -144,7 +144,7 @@ impl<'c, A: Account> BlockJudge<'c, A> {
         let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, ErrorCode::PrimaryKey));
         let uniques = schema.unique_keys.iter().map(|key| (key, ErrorCode::UniqueError));
         for (positions, code) in primary.into_iter().chain(uniques) {
-            let values = KeyColumns::new(rows, positions).values(row);
+            let values = KeyColumns::new(rows, positions).row_values(row);
             if values.contains(&Scalar::Null) {
                 continue;
             }
@@ -288,8 +288,8 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
             return Ok(words);
         }
         let columns = KeyColumns::new(rows, &table.schema.primary_key);
-        let values = columns.values(row);
-        if self.updates.iter().any(|(earlier, _)| columns.key(*earlier) == columns.key(row)) {
+        let values = columns.row_values(row);
+        if self.updates.iter().any(|(earlier, _)| columns.row_key(*earlier) == columns.row_key(row)) {
             self.send_updates()?;
         }
         self.foreseen.updated(row, &values, &change);

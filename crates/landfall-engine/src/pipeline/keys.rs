@@ -7,7 +7,7 @@ use std::{
 };
 
 use landfall_core::{
-    keys::{Key, KeyColumns, ParentSet, Scalar, SeenKeys, Sketches},
+    keys::{KeyColumns, ParentSet, RowKey, RowSketches, Scalar, SeenKeys},
     reject::ErrorCode,
     schema::FieldType,
 };
@@ -37,7 +37,7 @@ pub(super) struct Keys {
     pub(super) learns: bool,
     /// What the rows accepted by this process look like, by their primary key, where that is one integer, the only unique key,
     /// and rows cannot be looked for.
-    pub(super) sketches: Option<Sketches>,
+    pub(super) sketches: Option<RowSketches>,
 }
 
 /// A key whose values occur once.
@@ -94,22 +94,22 @@ impl Touched {
     /// Notes the parent that `row` names.
     #[inline]
     pub(super) fn add(&mut self, columns: &KeyColumns<'_>, row: usize) {
-        let new = match columns.key(row) {
-            Key::Null => false,
-            Key::Integer(value) => self.integers.insert(value),
-            Key::Hash(_) => columns.fingerprint(row).is_some_and(|print| self.prints.insert(print)),
+        let new = match columns.row_key(row) {
+            RowKey::Null => false,
+            RowKey::Integer(value) => self.integers.insert(value),
+            RowKey::Hash(_) => columns.row_fingerprint(row).is_some_and(|print| self.prints.insert(print)),
         };
         if new {
-            self.values.push(columns.values(row));
+            self.values.push(columns.row_values(row));
         }
     }
 
     /// Whether the parent that `row` names is among them.
     pub(super) fn contains(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
-        match columns.key(row) {
-            Key::Null => false,
-            Key::Integer(value) => self.integers.contains(value),
-            Key::Hash(_) => columns.fingerprint(row).is_some_and(|print| self.prints.contains(&print)),
+        match columns.row_key(row) {
+            RowKey::Null => false,
+            RowKey::Integer(value) => self.integers.contains(value),
+            RowKey::Hash(_) => columns.row_fingerprint(row).is_some_and(|print| self.prints.contains(&print)),
         }
     }
 
@@ -206,7 +206,7 @@ impl Keys {
             && unique.primary
             && is_integer(&self.table, &unique.positions)
         {
-            self.sketches = Some(Sketches::default());
+            self.sketches = Some(RowSketches::default());
         }
     }
 
@@ -236,7 +236,7 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
     let foreign = |key: &landfall_core::schema::ForeignKey| {
         let parent = tables.iter().find(|parent| parent.name == key.parent)?.clone();
         let mut parent_positions: Vec<usize> =
-            key.parent_fields.iter().filter_map(|name| parent.schema.position(name)).collect();
+            key.parent_fields.iter().filter_map(|name| parent.schema.field_position(name)).collect();
         let mut fields = key.fields.clone();
         let own = |unique: &Unique| parent.name == table.name && same_fields(&unique.positions, &parent_positions);
         let parents = match uniques.iter().position(own) {
@@ -248,7 +248,7 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
                 parent_positions.clone_from(&uniques[at].positions);
                 Parents::Own(at)
             }
-            None => Parents::Other(ParentSet::unknown()),
+            None => Parents::Other(ParentSet::without_knowledge()),
         };
         let name = table.schema.key_name(&fields);
         Some(Foreign {
@@ -286,7 +286,7 @@ fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected
         let all: Vec<usize> = (0..positions.len()).collect();
         read.scan(table, positions, &mut |batch| {
             let columns = KeyColumns::new(batch, &all);
-            (0..batch.num_rows()).for_each(|row| seen.insert(columns.key(row)));
+            (0..batch.num_rows()).for_each(|row| seen.insert(columns.row_key(row)));
         })?;
     }
     Ok(seen)
@@ -296,18 +296,18 @@ fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected
 pub(super) fn parents(read: &dyn Read, parent: &Table, positions: &[usize], expected: u64) -> Result<ParentSet> {
     let most = expected.saturating_mul(ASK_FROM).clamp(10_000, MOST_PARENTS);
     if read.row_count_within(parent, most + 1)? > most {
-        return Ok(ParentSet::unknown());
+        return Ok(ParentSet::without_knowledge());
     }
     fill(read, parent, positions, ParentSet::default())
 }
 
 /// The keys of a parent table, however many there are.
 pub(super) fn all_parents(read: &dyn Read, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
-    fill(read, parent, positions, ParentSet::unbounded())
+    fill(read, parent, positions, ParentSet::without_bound())
 }
 
 fn fill(read: &dyn Read, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
     let all: Vec<usize> = (0..positions.len()).collect();
-    read.scan(parent, positions, &mut |batch| set.insert_all(batch, &all))?;
+    read.scan(parent, positions, &mut |batch| set.insert_rows(batch, &all))?;
     Ok(set)
 }

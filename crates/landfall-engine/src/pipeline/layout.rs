@@ -1,7 +1,7 @@
 //! How the columns of a source lie: its header held against the schema.
 
 use landfall_core::{
-    schema::{Encoding, FieldsMatch, Overrides, Resource, TableSchema},
+    schema::{DialectOverrides, Encoding, FieldsMatch, Resource, TableSchema},
     validate::ColumnMap,
 };
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ pub(super) struct Layout {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     verbatim: bool,
     /// In what the source was written otherwise than declared.
-    #[serde(default, skip_serializing_if = "Overrides::is_empty")]
-    pub(super) overrides: Overrides,
+    #[serde(default, skip_serializing_if = "DialectOverrides::is_empty")]
+    pub(super) overrides: DialectOverrides,
 }
 
 impl Layout {
@@ -49,14 +49,14 @@ impl Layout {
             labels: labels.map(<[String]>::to_vec),
             json: false,
             verbatim: false,
-            overrides: Overrides::default(),
+            overrides: DialectOverrides::default(),
         })
     }
 
     /// The layout of JSON rows, whose cells are the fields of `schema`.
     pub(super) fn of_json(schema: &TableSchema) -> Self {
         let ColumnMap { columns, width } = ColumnMap::identity(schema.fields.len());
-        let overrides = Overrides::default();
+        let overrides = DialectOverrides::default();
         Self { columns, width, big_endian: false, labels: None, json: true, verbatim: false, overrides }
     }
 
@@ -75,7 +75,7 @@ impl Layout {
 
     /// The same columns in a file that a person has mended: CSV, also where the records were JSON rows.
     pub(super) fn mended(&self) -> Self {
-        Self { json: false, verbatim: false, overrides: Overrides::default(), ..self.clone() }
+        Self { json: false, verbatim: false, overrides: DialectOverrides::default(), ..self.clone() }
     }
 
     /// Whether the records are JSON rows.
@@ -121,10 +121,10 @@ pub(crate) fn is_of_json(layout: &str) -> bool {
 ///
 /// # Errors
 /// A dialect that the resource cannot take.
-pub(super) fn written(overrides: &Overrides, resource: &Resource) -> Result<Resource> {
+pub(super) fn written(overrides: &DialectOverrides, resource: &Resource) -> Result<Resource> {
     let words =
         |reason| Error::Usage(format!("the dialect cannot be that of the table {:?}: {reason}", &*resource.name));
-    overrides.apply(resource).map_err(words)
+    overrides.apply_to(resource).map_err(words)
 }
 
 /// For each field the column whose label is its name, as `fieldsMatch` allows.

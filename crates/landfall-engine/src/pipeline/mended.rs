@@ -6,7 +6,7 @@
 use std::{io::Read as _, path::Path};
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Fault, Piece, Records},
+    decode::{Cutter, Decoder, Piece, RecordFault, Records},
     schema::{Dialect, Encoding},
 };
 
@@ -63,24 +63,24 @@ pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRo
     let mut line = 1;
     loop {
         while let Some(piece) = cutter.next_piece() {
-            let labels = cutter.header().unwrap_or_default().to_vec();
+            let labels = cutter.header_labels().unwrap_or_default().to_vec();
             let Piece::Block(block) = piece else {
                 return Err(Error::source(&name, "it has a record that is too long"));
             };
-            let records = decoder.decode(block);
+            let records = decoder.decode_block(block);
             refuse_faults(&name, &records, line)?;
             for record in 0..records.len() {
                 let row = mended_row(&name, &labels, &records, record, line)?;
                 visit(&labels[..labels.len() - EXPORT_COLUMNS.len()], row)?;
             }
-            line += records.line_ends();
+            line += records.line_end_count();
         }
         if cutter.is_finished() {
             // Even if it has no row.
-            return own_columns(&name, cutter.header().unwrap_or_default()).map(drop);
+            return own_columns(&name, cutter.header_labels().unwrap_or_default()).map(drop);
         }
-        let read = input.read(cutter.space()).map_err(|error| source.unreadable(&error))?;
-        if read == 0 { cutter.finish() } else { cutter.filled(read) }
+        let read = input.read(cutter.input_space()).map_err(|error| source.unreadable(&error))?;
+        if read == 0 { cutter.finish_input() } else { cutter.mark_filled(read) }
     }
 }
 
@@ -96,13 +96,13 @@ fn form_of(source: &Source) -> Result<(Dialect, Encoding)> {
         let dialect = Dialect { delimiter, ..Dialect::default() };
         let mut cutter = Cutter::new(&dialect, encoding, Default::default());
         let mut rest = head.as_slice();
-        while cutter.header().is_none() && !rest.is_empty() {
-            rest = &rest[cutter.feed(rest).max(1).min(rest.len())..];
+        while cutter.header_labels().is_none() && !rest.is_empty() {
+            rest = &rest[cutter.feed_bytes(rest).max(1).min(rest.len())..];
             cutter.next_piece();
         }
-        cutter.finish();
+        cutter.finish_input();
         cutter.next_piece();
-        if own_columns(&source.name, cutter.header().unwrap_or_default()).is_ok() {
+        if own_columns(&source.name, cutter.header_labels().unwrap_or_default()).is_ok() {
             return Ok((dialect, encoding));
         }
     }
@@ -134,10 +134,10 @@ fn not_an_export(name: &str, head: &[u8]) -> Error {
 
 /// Refuses records that are not the text that the file should be.
 fn refuse_faults(name: &str, records: &Records, line: u32) -> Result<()> {
-    let Some((record, fault)) = records.faults().first() else { return Ok(()) };
-    let line = u64::from(line) + records.line(*record as usize) as u64 + 1;
+    let Some((record, fault)) = records.record_faults().first() else { return Ok(()) };
+    let line = u64::from(line) + records.lines_before(*record as usize) as u64 + 1;
     let reason = match fault {
-        Fault::Encoding { .. } => format!(
+        RecordFault::Encoding { .. } => format!(
             "line {line} is not UTF-8: the program that saved the file used another encoding. Save it again as \"CSV UTF-8\" \
              from a copy of the export; nothing was tried"
         ),
@@ -153,14 +153,14 @@ fn own_columns(name: &str, labels: &[String]) -> Result<usize> {
 }
 
 fn mended_row(name: &str, labels: &[String], records: &Records, record: usize, line: u32) -> Result<MendedRow> {
-    let line = u64::from(line) + records.line(record) as u64 + 1;
+    let line = u64::from(line) + records.lines_before(record) as u64 + 1;
     let own = own_columns(name, labels)?;
-    let cell = |column: usize| records.cell(record, column).unwrap_or_default().to_owned();
+    let cell = |column: usize| records.cell_text(record, column).unwrap_or_default().to_owned();
     let reject = cell(own).parse().map_err(|_| {
         Error::source(name, format!("line {line}: landfall_reject is not the number of a reject: {:?}", cell(own)))
     })?;
-    if records.width(record) != labels.len() {
-        let reason = format!("line {line} has {} cells and not {}", records.width(record), labels.len());
+    if records.cell_count(record) != labels.len() {
+        let reason = format!("line {line} has {} cells and not {}", records.cell_count(record), labels.len());
         return Err(Error::source(name, reason));
     }
     Ok(MendedRow { reject, line, cells: (0..own).map(cell).collect(), extra: cell(own + 3), raw: cell(own + 4) })
@@ -175,7 +175,7 @@ pub(super) struct OtherChanges {
 }
 
 impl OtherChanges {
-    /// Notes that the cell of `column` at `line` was changed.
+    /// Notes that the cell of `column` at `lines_before` was changed.
     pub(super) fn note(&mut self, line: u64, column: &str, before: &str, after: &str) {
         self.count += 1;
         self.first.get_or_insert_with(|| format!("line {line}, {column:?}, {}", describe(before, after)));

@@ -3,7 +3,10 @@
 use std::{io::Read as _, sync::Arc};
 
 use landfall_core::{
-    decode::{Block, Cutter, Decoder, Fault, HeaderFault, Limits, NULL_CELL, Piece, Records, json::JsonDecoder},
+    decode::{
+        Cutter, CutterLimits, Decoder, HeaderFault, NULL_CELL, Piece, RecordFault, Records, SourceBlock,
+        json::JsonDecoder,
+    },
     schema::{Dialect, Encoding, HeaderRows, Resource, TableSchema},
     validate::{TargetLimits, Validator},
 };
@@ -51,10 +54,10 @@ pub(super) enum RecordDecoder {
 
 impl RecordDecoder {
     /// The records of a block of a source; of JSON rows, those of an Avro file.
-    pub(super) fn decode(&self, block: Block) -> Records {
+    pub(super) fn decode(&self, block: SourceBlock) -> Records {
         match self {
-            Self::Csv(decoder) => decoder.decode(block),
-            Self::Json(decoder) => decoder.block(block),
+            Self::Csv(decoder) => decoder.decode_block(block),
+            Self::Json(decoder) => decoder.decode_block(block),
         }
     }
 
@@ -62,7 +65,7 @@ impl RecordDecoder {
     pub(super) fn decode_record(&self, raw: &[u8]) -> Records {
         match self {
             Self::Csv(decoder) => decoder.decode_record(raw),
-            Self::Json(decoder) => decoder.row_of(raw),
+            Self::Json(decoder) => decoder.decode_row(raw),
         }
     }
 
@@ -128,7 +131,7 @@ impl Opened {
         work: Work,
         from: u64,
     ) -> Result<Self> {
-        let sizes = Limits {
+        let sizes = CutterLimits {
             block_bytes: work.block_bytes,
             record_bytes: source.record_bytes(work.record_bytes),
             block_records: records_of_a_block(resource.schema.fields.len()),
@@ -181,23 +184,23 @@ impl Opened {
 /// The most records of a block of a table with so many fields: each value may be a reject's reason, of some hundred bytes.
 fn records_of_a_block(fields: usize) -> usize {
     const VALUES: usize = 32 << 10;
-    (VALUES / fields.max(1)).clamp(32, Limits::BLOCK_RECORDS)
+    (VALUES / fields.max(1)).clamp(32, CutterLimits::BLOCK_RECORDS)
 }
 
 fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
-    let space = cutter.space();
+    let space = cutter.input_space();
     let read = input.read(space)?;
     if read == 0 {
-        cutter.finish();
+        cutter.finish_input();
     } else {
         hasher.update(&space[..read]);
-        cutter.filled(read);
+        cutter.mark_filled(read);
     }
     Ok(())
 }
 
 /// Cuts the bytes of `source` into records.
-fn cutter_of(source: &Source, resource: &Resource, limits: Limits) -> Cutter {
+fn cutter_of(source: &Source, resource: &Resource, limits: CutterLimits) -> Cutter {
     if !source.is_json() {
         return Cutter::new(&resource.dialect, resource.encoding, limits);
     }
@@ -214,7 +217,7 @@ fn layout_of(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<La
         Encoding::Utf16 => Encoding::Utf16Le,
         other => other,
     };
-    Layout::of(&resource.schema, cutter.header(), encoding).map_err(|faults| {
+    Layout::of(&resource.schema, cutter.header_labels(), encoding).map_err(|faults| {
         Error::source(&source.name, format!("its header is not that of the table {:?}: {faults}", &*resource.name))
     })
 }
@@ -222,10 +225,10 @@ fn layout_of(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<La
 /// Why a header cannot be read, as a sentence.
 pub(super) fn header_words(fault: &HeaderFault) -> &'static str {
     match fault {
-        HeaderFault::Malformed(Fault::Encoding { .. }) => {
+        HeaderFault::Malformed(RecordFault::Encoding { .. }) => {
             "its header is not text in the declared encoding; set the resource's encoding"
         }
-        HeaderFault::Malformed(Fault::TooManyCells) => "its header has more columns than any table",
+        HeaderFault::Malformed(RecordFault::TooManyCells) => "its header has more columns than any table",
         HeaderFault::Malformed(_) => "its header has a quote that is not closed, or text after a closing quote",
         HeaderFault::TooLong => "its header is longer than the limit for a record",
     }

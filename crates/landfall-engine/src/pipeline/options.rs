@@ -1,6 +1,6 @@
 //! What is asked of a load or a check.
 
-use landfall_core::schema::{Overrides, SourcePath};
+use landfall_core::schema::{DialectOverrides, SourcePath};
 
 use crate::ledger::{self, Mode, OnConflict};
 
@@ -59,7 +59,7 @@ pub struct LoadOptions {
     /// Do everything in one transaction, and roll it back at the end.
     pub dry_run: bool,
     /// In what the sources are written otherwise than declared.
-    pub overrides: Overrides,
+    pub overrides: DialectOverrides,
     /// How the work is cut.
     pub work: Work,
 }
@@ -83,7 +83,7 @@ impl Default for LoadOptions {
             force: false,
             force_keyed: false,
             dry_run: false,
-            overrides: Overrides::default(),
+            overrides: DialectOverrides::default(),
             work: Work::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use landfall_core::{
     keys::{IntegerSet, KeyColumns, Scalar},
-    validate::Validated,
+    validate::ValidatedBlock,
 };
 
 use super::{
@@ -70,11 +70,11 @@ pub(crate) fn recount(
                 Content::Records(read) => {
                     let (read, mut validated) = *read;
                     if entry.on_conflict == OnConflict::Update {
-                        validated = validated.for_updates(&table.schema);
+                        validated = validated.admit_updates(&table.schema);
                     }
-                    let within = |record: usize| block.offset + (read.offset(record) as u64) < end;
+                    let within = |record: usize| block.offset + (read.byte_offset(record) as u64) < end;
                     let records = (0..read.len()).take_while(|&record| within(record)).count();
-                    search.block(records, &validated, &|record| read.line(record) as u64)?;
+                    search.block(records, &validated, &|record| read.lines_before(record) as u64)?;
                 }
                 Content::TooLong(record) if !record.comment => search.rejected(0),
                 Content::TooLong(_) => {}
@@ -99,7 +99,7 @@ struct Search<'s> {
 
 impl Search<'_> {
     /// The first `records` records of a block.
-    fn block(&mut self, records: usize, validated: &Validated, line: &dyn Fn(usize) -> u64) -> Result<()> {
+    fn block(&mut self, records: usize, validated: &ValidatedBlock, line: &dyn Fn(usize) -> u64) -> Result<()> {
         let before = self.recount.records;
         let key = &self.table.schema.primary_key;
         let columns = KeyColumns::new(&validated.rows, key);
@@ -150,7 +150,7 @@ impl Search<'_> {
             if let Some(row) = row
                 && !self.is_quarantined()
             {
-                values.push(columns.values(*row));
+                values.push(columns.row_values(*row));
             }
         }
         self.read.find_all(self.table, key, &values)

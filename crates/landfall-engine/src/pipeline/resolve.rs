@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar},
     reject::CellError,
-    validate::{RecordPositions, Rejected, Validated},
+    validate::{RecordPositions, RejectedRecord, ValidatedBlock},
 };
 
 use super::{
@@ -77,14 +77,14 @@ pub(super) trait Judge {
 
 /// The record of row `row` of the rows that passed.
 pub(super) fn record_of(positions: &RecordPositions, row: usize) -> u32 {
-    positions.record_of(row)
+    positions.record_at(row)
 }
 
 /// Resolves the keys of all records of a block; `rejected` are those that the validator rejected.
 pub(super) fn resolve(
     keys: &mut Keys,
-    validated: &Validated,
-    mut rejected: Vec<Rejected>,
+    validated: &ValidatedBlock,
+    mut rejected: Vec<RejectedRecord>,
     on_conflict: OnConflict,
     judge: &mut dyn Judge,
 ) -> Result<Flow> {

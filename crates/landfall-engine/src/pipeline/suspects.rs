@@ -9,9 +9,9 @@ use std::{collections::HashSet, ops::Range};
 use arrow_array::RecordBatch;
 use landfall_core::{
     decode::Records,
-    keys::{Key, KeyColumns, Scalar},
+    keys::{KeyColumns, RowKey, Scalar},
     reject::CellError,
-    validate::Validated,
+    validate::ValidatedBlock,
 };
 
 use super::{
@@ -78,7 +78,7 @@ fn settle_page(
     let mut first = 0;
     for records in records {
         let count = records.len();
-        let mut validated = rules.validator.validate(&records);
+        let mut validated = rules.validator.validate_records(&records);
         let rejected = std::mem::take(&mut validated.rejects);
         let mut keys = Keys::unknown(table, session.tables);
         let needs = keys.foreigns.iter().map(|foreign| Need {
@@ -138,7 +138,7 @@ struct Need {
 
 struct SuspectJudge<'j> {
     page: &'j [Reject],
-    validated: &'j Validated,
+    validated: &'j ValidatedBlock,
     foreseen: Foreseen<'j>,
     verdicts: Verdicts,
     needs: Vec<Need>,
@@ -165,8 +165,8 @@ impl SuspectJudge<'_> {
                 .iter()
                 .cloned()
                 .flatten()
-                .filter(|&row| columns.key(row) != Key::Null)
-                .map(|row| columns.values(row))
+                .filter(|&row| columns.row_key(row) != RowKey::Null)
+                .map(|row| columns.row_values(row))
                 .collect();
             let values: Vec<_> = values.into_iter().collect();
             self.transaction.hold_parents(table, &need.parent, &need.parent_fields, &values)?;

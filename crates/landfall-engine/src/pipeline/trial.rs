@@ -173,9 +173,9 @@ impl<'s> Trial<'s> {
             let error = CellError::new(ErrorCode::SourceError, None, None, message);
             return Ok(Some(Verdict::Rejected(vec![error])));
         }
-        let mut validated = rules.validator.validate(&records);
+        let mut validated = rules.validator.validate_records(&records);
         if self.on_conflict == OnConflict::Update {
-            validated = validated.for_updates(&self.keys.table.schema);
+            validated = validated.admit_updates(&self.keys.table.schema);
         }
         let rejected = std::mem::take(&mut validated.rejects);
         resolve(&mut self.keys, &validated, rejected, self.on_conflict, judge)?;
@@ -237,7 +237,7 @@ pub(super) struct Wanted {
 
 /// The claim of `row` by the key of `table` at `positions`.
 pub(super) fn claim(table: &Arc<str>, positions: &[usize], columns: &KeyColumns<'_>, row: usize) -> Option<Claim> {
-    columns.fingerprint(row).map(|print| (table.clone(), positions.to_vec(), print))
+    columns.row_fingerprint(row).map(|print| (table.clone(), positions.to_vec(), print))
 }
 
 /// Finds out what a record claims and needs.
@@ -276,7 +276,7 @@ impl Judge for Survey<'_> {
         if !self.family.contains(&foreign.parent.name) {
             return Ok(false);
         }
-        let values = columns.values(row);
+        let values = columns.row_values(row);
         if self.read.find(&foreign.parent, &foreign.parent_positions, &values)?.is_none() {
             self.wanted.needs.extend(claim(&foreign.parent.name, &foreign.parent_positions, columns, row));
         }

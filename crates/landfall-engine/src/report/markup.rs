@@ -8,7 +8,7 @@ use std::{
 use super::unwritable;
 use crate::{
     error::Result,
-    shown,
+    escape_controls,
     targets::{Cell, QueryRows},
 };
 
@@ -70,7 +70,7 @@ fn text(cell: &Cell) -> Cow<'_, str> {
 /// A text in a cell of Markdown: nothing in it has a meaning there.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for char in shown(text).chars() {
+    for char in escape_controls(text).chars() {
         if "\\`*_{}[]()<>#+-.!|~&".contains(char) && !char.is_alphanumeric() {
             match char {
                 '<' => out.push_str("&lt;"),

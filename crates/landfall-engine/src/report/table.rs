@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::unwritable;
 use crate::{
     error::Result,
-    shown,
+    escape_controls,
     targets::{Cell, QueryRows},
 };
 
@@ -51,7 +51,7 @@ impl<'a> Writer<'a> {
 impl QueryRows for Writer<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
         let column = |name: &String| {
-            let name = shown(name).into_owned();
+            let name = escape_controls(name).into_owned();
             Column { width: name.chars().count(), name, numeric: true }
         };
         self.columns = names.iter().map(column).collect();
@@ -74,7 +74,7 @@ fn text(cell: &Cell) -> String {
         Cell::Null => String::new(),
         Cell::Integer(value) => value.to_string(),
         Cell::Real(value) => format!("{value:?}"),
-        Cell::Text(text) => shown(text).into_owned(),
+        Cell::Text(text) => escape_controls(text).into_owned(),
     }
 }
 

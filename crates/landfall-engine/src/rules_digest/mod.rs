@@ -4,7 +4,7 @@ mod legacy;
 #[cfg(test)]
 mod tests;
 
-use landfall_core::schema::{Dialect, Field, Resource, TableSchema, told};
+use landfall_core::schema::{Dialect, Field, Resource, TableSchema, to_standard};
 use serde_json::{Map, Value, json};
 
 /// The digest of a resource's rules, as the ledger has it.
@@ -50,9 +50,9 @@ fn canonical_rules(resource: &Resource) -> Value {
     let fields = schema.fields.iter().map(without_descriptions).collect();
     let schema = TableSchema { fields, ..schema.clone() };
     sorted(json!({
-        "dialect": differing_properties(told::dialect_of(dialect), &told::dialect_of(&Dialect::default())),
-        "encoding": told::label_of(*encoding),
-        "schema": told::schema_of(&schema),
+        "dialect": differing_properties(to_standard::write_dialect(dialect), &to_standard::write_dialect(&Dialect::default())),
+        "encoding": to_standard::encoding_label(*encoding),
+        "schema": to_standard::write_schema(&schema),
     }))
 }
 

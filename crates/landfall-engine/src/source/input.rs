@@ -7,7 +7,7 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
-use landfall_core::avro::resolve::Reading;
+use landfall_core::avro::resolve::RowMapping;
 
 use super::Source;
 use crate::{avro::AvroInput, error::Result};
@@ -47,7 +47,7 @@ impl Input {
     }
 
     /// Reads the rows of `file`, which is Avro, as JSON.
-    pub(super) fn avro(file: File, reading: Arc<Reading>) -> io::Result<Self> {
+    pub(super) fn avro(file: File, reading: Arc<RowMapping>) -> io::Result<Self> {
         let clone = file.try_clone()?;
         Ok(Self { bytes: Bytes::Avro(Box::new(AvroInput::new(file, reading)?)), file: clone })
     }

@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use landfall_core::{avro::resolve::Reading, decode::Limits};
+use landfall_core::{avro::resolve::RowMapping, decode::CutterLimits};
 use tempfile::TempPath;
 
 pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_export};
@@ -32,7 +32,7 @@ pub struct Source {
     pub origin: Origin,
     path: PathBuf,
     /// How its rows are read, where it is an Avro file: its bytes are then those of the rows as JSON.
-    avro: Option<Arc<Reading>>,
+    avro: Option<Arc<RowMapping>>,
     /// Whether a text of it is never a missing value.
     verbatim: bool,
     /// Keeps the file that standard input was written to until the last clone is gone.
@@ -63,7 +63,7 @@ impl Source {
 
     /// The Avro file at `path`, known as `name`, whose rows are read as `reading` says.
     #[must_use]
-    pub fn avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<Reading>) -> Self {
+    pub fn avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<RowMapping>) -> Self {
         Self { avro: Some(reading), ..Self::file(name, path) }
     }
 
@@ -76,7 +76,7 @@ impl Source {
     /// The most bytes of a record, where `asked` is what is asked for: a row that a backup wrote can be restored.
     #[must_use]
     pub fn record_bytes(&self, asked: usize) -> usize {
-        if self.verbatim { Limits::MOST } else { asked }
+        if self.verbatim { CutterLimits::MOST } else { asked }
     }
 
     /// Whether a text of it is never a missing value.

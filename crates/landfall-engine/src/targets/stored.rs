@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{Scalar, row_scalars, scalar_at};
+use landfall_core::keys::{Scalar, scalar_at, scalars_of_row};
 
 use super::{RefusedRow, Table};
 
@@ -68,7 +68,7 @@ impl Census {
     /// Counts the row `row` of `batch`.
     pub(super) fn add(&mut self, batch: &RecordBatch, row: usize) {
         let mut hasher = DefaultHasher::new();
-        row_scalars(batch, row).iter().for_each(|value| value.hash(&mut hasher));
+        scalars_of_row(batch, row).iter().for_each(|value| value.hash(&mut hasher));
         self.rows += 1;
         self.sum = self.sum.wrapping_add(hasher.finish());
     }

@@ -5,7 +5,7 @@
 
 use std::{fmt, fs, path::Path, time::Duration};
 
-use landfall_core::schema::document::nearest;
+use landfall_core::schema::document::find_nearest;
 
 /// The parts of a URL, decoded; what it does not have is empty.
 #[derive(PartialEq, Eq)]
@@ -203,7 +203,7 @@ pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, String> {
 
 /// Says that the parameter `name` is none of `known`.
 pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
+    match find_nearest(name, known.iter().copied()) {
         Some(near) => format!("its parameter {name} is not known; did you mean {near}?"),
         None => format!("its parameter {name} is not known; known are {}", known.join(", ")),
     }

@@ -106,7 +106,7 @@ fn numbers(ground: &Ground) {
 }
 
 fn fits(limits: &NumberLimits, text: &str) -> bool {
-    match decimal::digits(text) {
+    match decimal::count_digits(text) {
         Some((before, after)) => before <= limits.before && after <= limits.after,
         None if text == "NaN" => limits.nan,
         None => limits.infinity,

@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 use landfall_core::{
-    keys::{Scalar, ScalarRef, row_scalars},
+    keys::{Scalar, ScalarRef, scalars_of_row},
     schema::Package,
     validate::{ColumnMap, Validator},
 };
@@ -142,7 +142,7 @@ fn array(kind: &DataType, values: &[&Scalar]) -> ArrayRef {
 
 /// The rows of a batch.
 pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
-    let row = |row| row_scalars(batch, row).into_iter().map(ScalarRef::to_owned).collect();
+    let row = |row| scalars_of_row(batch, row).into_iter().map(ScalarRef::to_owned).collect();
     (0..batch.num_rows()).map(row).collect()
 }
 

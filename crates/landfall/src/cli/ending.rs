@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use landfall_engine::{
+    escape_controls,
     pipeline::{LoadOutcome, Refusal, RefusalReason},
-    shown,
 };
 
 use super::Invocation;
@@ -47,7 +47,7 @@ fn refused_words(table: &str, refusal: &Refusal, is_atomic: bool) -> String {
         RefusalReason::LeavesEmpty => "add --allow-empty",
         _ => "add --max-rejects N",
     };
-    let table = shown(table);
+    let table = escape_controls(table);
     format!("the replace of {table:?} was stopped: {refusal}. Nothing was changed. If that is meant, {mend}")
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use landfall_engine::{
     backup::{Dictionary, dictionary},
-    init, shown,
+    escape_controls, init,
 };
 
 use super::{Invocation, backups::named};
@@ -47,7 +47,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         output::to_file(&folder.join(name), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     if !invocation.globals.quiet {
-        let notes: String = proposal.notes.iter().map(|note| format!("  {}\n", shown(note))).collect();
+        let notes: String = proposal.notes.iter().map(|note| format!("  {}\n", escape_controls(note))).collect();
         let folder = folder.display();
         output::print(&format!(
             "Wrote {folder}/{} and {folder}/{PROJECT_FILE}.\n{notes}Next: read them, then\n  \
@@ -99,13 +99,13 @@ fn from_backup(
         let to = serde_json::to_string(&store.location())?;
         let text = format!(
             "# Brought back from the backup set {set}, of {}\ntarget: sqlite:landfall.db\npackage: {PACKAGE}\nbackup:\n  to: {to}\n",
-            shown(&manifest.target)
+            escape_controls(&manifest.target)
         );
         output::to_file(&project, Replace::No, |out| Ok(out.write_all(text.as_bytes())?))?;
         wrote += &format!(" and {}", project.display());
     }
     if !invocation.globals.quiet {
-        let notes: String = notes.iter().map(|note| format!("  {}\n", shown(note))).collect();
+        let notes: String = notes.iter().map(|note| format!("  {}\n", escape_controls(note))).collect();
         let tables: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
         output::print(&format!(
             "Wrote {wrote}, from the backup set {set}.\n{notes}Next: say in {PROJECT_FILE} where the rows go, then\n  landfall restore \

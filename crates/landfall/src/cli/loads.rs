@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::{ValueEnum, builder::PossibleValuesParser};
 use landfall_core::schema::Package;
 use landfall_engine::{
+    escape_controls,
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
-    shown,
     targets::{Access, Target},
 };
 use serde_json::json;
@@ -142,7 +142,7 @@ fn listing(loads: &[LoadEntry], invocation: &Invocation) -> String {
         return format!("Nothing was loaded yet: {} load\n", invocation.program());
     }
     loads.iter().fold(String::new(), |mut text, load| {
-        let (table, source, state) = (shown(&load.table), shown(&load.source), load.state.as_str());
+        let (table, source, state) = (escape_controls(&load.table), escape_controls(&load.source), load.state.as_str());
         let (mode, since) = (load.mode.as_str(), &load.started_at);
         // Writing to a string cannot fail.
         let _ = writeln!(text, "load {}  {since}  {state}  {table} ← {source}  ({mode})", load.id);

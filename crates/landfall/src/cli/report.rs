@@ -4,11 +4,10 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::Result;
 use clap::ValueEnum;
-use landfall_core::schema::document::nearest;
+use landfall_core::schema::document::find_nearest;
 use landfall_engine::{
-    Error, TargetErrorKind,
+    Error, TargetErrorKind, escape_controls,
     report::{Format, ReportDefinition},
-    shown,
     targets::Access,
 };
 
@@ -76,7 +75,7 @@ fn format(args: &Args) -> Result<Format, Fault> {
 fn find<'a>(reports: &'a [Report], name: &str) -> Result<&'a Report, Fault> {
     reports.iter().find(|report| report.name == name).ok_or_else(|| {
         let names: Vec<&str> = reports.iter().map(|report| &*report.name).collect();
-        let mend = match nearest(name, names.iter().copied()) {
+        let mend = match find_nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None if names.is_empty() => "landfall.yaml declares none".into(),
             None => format!("the reports are {}", names.join(", ")),
@@ -103,11 +102,16 @@ fn listing(reports: &[Report]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", report.name);
         for line in report.title.iter().chain(&report.description) {
-            let _ = writeln!(text, "  {}", shown(line.trim_end()));
+            let _ = writeln!(text, "  {}", escape_controls(line.trim_end()));
         }
         for parameter in &report.parameters {
             let description = parameter.field.description.as_deref().map(|text| format!(": {text}"));
-            let _ = writeln!(text, "  --param {}{}", parameter.summary(), shown(&description.unwrap_or_default()));
+            let _ = writeln!(
+                text,
+                "  --param {}{}",
+                parameter.summary(),
+                escape_controls(&description.unwrap_or_default())
+            );
         }
         text
     })

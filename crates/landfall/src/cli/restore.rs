@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use landfall_core::avro::resolve::Mapping;
+use landfall_core::avro::resolve::FieldMapping;
 use landfall_engine::{
     backup::{From, Manifest, Restore, RestoreOptions, RestoreOutcome, SetId, Store, examine},
     origin::Origin,
@@ -102,7 +102,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         atomic: args.atomic,
         max_rejects: args.max_rejects,
         allow_empty: args.allow_empty,
-        mapping: Mapping { renames: args.map.clone(), ignore_extra: args.ignore_extra, ..Mapping::default() },
+        mapping: FieldMapping { renames: args.map.clone(), ignore_extra: args.ignore_extra, ..FieldMapping::default() },
         most_bytes: None,
         work: args.cut.work(&settings.load),
     };

@@ -72,7 +72,7 @@ pub(super) fn require_tables<'n>(names: impl IntoIterator<Item = &'n String>, pa
 /// The complaint about a table that the data package does not have.
 fn unknown_table(name: &str, package: &Package) -> Fault {
     let names: Vec<&str> = package.resources.iter().map(|resource| &*resource.name).collect();
-    let near = landfall_core::schema::document::nearest(name, names.iter().copied());
+    let near = landfall_core::schema::document::find_nearest(name, names.iter().copied());
     let mend =
         near.map_or_else(|| format!("its tables are {}", names.join(", ")), |near| format!("did you mean {near}?"));
     Fault::usage(format!("the data package has no table {name:?}; {mend}"))

@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use jiff::{Span, Timestamp, tz::TimeZone};
 use landfall_engine::{
+    escape_controls,
     link::LinkKey,
-    shown,
     targets::Access,
     token::{NewToken, Role, Token, Tokens, create, open_access, revoke},
 };
@@ -99,7 +99,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         Action::Revoke { id } => {
             let mut opened = invocation.open(Access::Write)?;
             let token = revoke(&mut *opened.target, &id)?;
-            invocation.tell(&format!("the token {} ({}) is revoked", token.id, shown(&token.name)));
+            invocation.tell(&format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name)));
             Ok(Exit::Done)
         }
         Action::Open => open(invocation),
@@ -164,10 +164,10 @@ fn list(json: bool, invocation: &Invocation) -> Result<Exit> {
 /// `0123456789abcdef  writer  nightly import  tables: jobs  expires 2027-01-31T00:00:00Z`.
 fn line(token: &Token) -> String {
     let roles: Vec<&str> = token.roles.iter().map(|role| role.as_str()).collect();
-    let mut line = format!("{}  {}  {}", token.id, roles.join(","), shown(&token.name));
+    let mut line = format!("{}  {}  {}", token.id, roles.join(","), escape_controls(&token.name));
     for (what, names) in [("tables", &token.tables), ("reports", &token.reports)] {
         if !names.is_empty() {
-            line.push_str(&format!("  {what}: {}", shown(&names.join(", "))));
+            line.push_str(&format!("  {what}: {}", escape_controls(&names.join(", "))));
         }
     }
     if let Some(end) = &token.expires_at {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use landfall_core::schema::document::{Node, Problems, Reader};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader};
 
 use super::{
     load_defaults::parsed,
@@ -89,17 +89,17 @@ impl Default for Api {
     }
 }
 
-pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Api {
     let usual = Api::default();
-    let Some(mut reader) = node.map("\"api\"", problems) else { return usual };
+    let Some(mut reader) = node.read_map("\"api\"", problems) else { return usual };
     let api = Api {
         listen: parsed(&mut reader, "listen", address).unwrap_or(usual.listen),
         max_rows: parsed(&mut reader, "maxRows", rows).unwrap_or(usual.max_rows),
         max_body: parsed(&mut reader, "maxBody", body).unwrap_or(usual.max_body),
         max_upload: parsed(&mut reader, "maxUpload", parse_size).map_or(usual.max_upload, |size| size as u64),
         upload_space: parsed(&mut reader, "uploadSpace", parse_size).map_or(usual.upload_space, |size| size as u64),
-        upload_folder: reader.text("uploadFolder").map(|path| folder.join(path)),
-        export_folder: reader.text("exportFolder").map(|path| folder.join(path)),
+        upload_folder: reader.take_text("uploadFolder").map(|path| folder.join(path)),
+        export_folder: reader.take_text("exportFolder").map(|path| folder.join(path)),
         export_keep: parsed(&mut reader, "exportHours", hours).unwrap_or(usual.export_keep),
         export_space: parsed(&mut reader, "exportSpace", parse_size).map_or(usual.export_space, |size| size as u64),
         report_timeout: parsed(&mut reader, "reportTimeout", seconds).unwrap_or(usual.report_timeout),
@@ -110,27 +110,28 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Api {
         concurrent_requests: parsed(&mut reader, "concurrentRequests", count)
             .map_or(usual.concurrent_requests, |count| count as usize),
         cors: origins(&mut reader),
-        tls: reader.take("tls").and_then(|node| tls(node, folder, problems)),
-        oidc: reader.take("oidc").and_then(|node| oidc::read(node, folder, problems)),
+        tls: reader.take_value("tls").and_then(|node| tls(node, folder, problems)),
+        oidc: reader.take_value("oidc").and_then(|node| oidc::read(node, folder, problems)),
     };
-    reader.finish();
+    reader.refuse_unknown();
     api
 }
 
-fn tls(node: &Node, folder: &Path, problems: &Problems) -> Option<TlsFiles> {
-    let mut reader = node.map("\"tls\"", problems)?;
-    let mut file = |name| reader.require(name)?.text(&format!("\"{name}\""), problems).map(|path| folder.join(path));
+fn tls(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<TlsFiles> {
+    let mut reader = node.read_map("\"tls\"", problems)?;
+    let mut file =
+        |name| reader.require_value(name)?.read_text(&format!("\"{name}\""), problems).map(|path| folder.join(path));
     let (certificate, key) = (file("certificate"), file("key"));
-    reader.finish();
+    reader.refuse_unknown();
     Some(TlsFiles { certificate: certificate?, key: key? })
 }
 
 /// Sites such as `https://example.com`, without a path.
-fn origins(reader: &mut Reader<'_>) -> Vec<String> {
+fn origins(reader: &mut MapReader<'_>) -> Vec<String> {
     let problems = reader.problems();
-    let nodes = reader.list("cors").unwrap_or_default();
-    let origin = |node: &Node| {
-        let text = node.text("an origin", problems)?;
+    let nodes = reader.take_list("cors").unwrap_or_default();
+    let origin = |node: &DocumentNode| {
+        let text = node.read_text("an origin", problems)?;
         let sound = text.split_once("://").is_some_and(|(scheme, host)| {
             matches!(scheme, "http" | "https")
                 && !host.is_empty()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_core::schema::document::{Node, Problems, Reader, nearest};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader, find_nearest};
 use landfall_engine::{avro::Codec, backup::Keep};
 
 use super::{schedule::Schedule, storage::Destination};
@@ -28,27 +28,28 @@ impl Backup {
     }
 }
 
-pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Backup {
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Backup {
     let usual = Backup::usual(folder);
-    let Some(mut reader) = node.map("\"backup\"", problems) else { return usual };
-    let to = reader.take("to").and_then(|node| {
-        let text = node.text("\"to\"", problems)?;
-        let to = Destination::parse(text).map_err(|message| problems.report(&node.place, format!("\"to\": {message}")));
+    let Some(mut reader) = node.read_map("\"backup\"", problems) else { return usual };
+    let to = reader.take_value("to").and_then(|node| {
+        let text = node.read_text("\"to\"", problems)?;
+        let to = Destination::parse(text)
+            .map_err(|message| problems.report_problem(&node.place, format!("\"to\": {message}")));
         to.ok().map(|to| to.within(folder))
     });
-    let codec = reader.take("codec").and_then(|node| codec(node, problems));
-    let keep = reader.take("keep").map(|node| keep(node, problems));
+    let codec = reader.take_value("codec").and_then(|node| codec(node, problems));
+    let keep = reader.take_value("keep").map(|node| keep(node, problems));
     let schedule = Schedule::take(&mut reader);
-    reader.finish();
+    reader.refuse_unknown();
     Backup { to: to.unwrap_or(usual.to), codec: codec.unwrap_or_default(), schedule, keep: keep.unwrap_or_default() }
 }
 
-fn codec(node: &Node, problems: &Problems) -> Option<Codec> {
-    let text = node.text("\"codec\"", problems)?;
+fn codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Codec> {
+    let text = node.read_text("\"codec\"", problems)?;
     let found = Codec::parse(text);
     if found.is_none() {
         let names = Codec::ALL.map(Codec::name);
-        let mend = match nearest(text, names.into_iter()) {
+        let mend = match find_nearest(text, names.into_iter()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("write one of: {}", names.join(", ")),
         };
@@ -57,8 +58,8 @@ fn codec(node: &Node, problems: &Problems) -> Option<Codec> {
     found
 }
 
-fn keep(node: &Node, problems: &Problems) -> Keep {
-    let Some(mut reader) = node.map("\"keep\"", problems) else { return Keep::default() };
+fn keep(node: &DocumentNode, problems: &DescriptorProblems) -> Keep {
+    let Some(mut reader) = node.read_map("\"keep\"", problems) else { return Keep::default() };
     let keep = Keep {
         last: count(&mut reader, "last"),
         daily: count(&mut reader, "daily"),
@@ -66,14 +67,14 @@ fn keep(node: &Node, problems: &Problems) -> Keep {
         monthly: count(&mut reader, "monthly"),
         yearly: count(&mut reader, "yearly"),
     };
-    reader.finish();
+    reader.refuse_unknown();
     if keep == (Keep { last: Some(0), ..Keep::default() }) {
         problems.report_with_mend(&node.place, "\"keep\" would keep no backup at all", "write \"last: 1\" at least");
     }
     keep
 }
 
-fn count(reader: &mut Reader<'_>, name: &'static str) -> Option<u32> {
+fn count(reader: &mut MapReader<'_>, name: &'static str) -> Option<u32> {
     super::load_defaults::parsed(reader, name, |text| {
         text.parse().map_err(|_| format!("{text:?} is not a number of backups"))
     })

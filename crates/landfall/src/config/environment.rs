@@ -1,32 +1,37 @@
 //! Values from the environment: `${NAME}`, and `${NAME:-default}` where the variable may be unset.
 
-use landfall_core::schema::document::{Node, Place, Problems, Value};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, NodeValue};
 
 /// Tells the value of an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Fills the environment into all texts of a document. What is filled in is not looked at again.
-pub(super) fn fill_in(node: &mut Node, environment: Environment<'_>, problems: &Problems) {
+pub(super) fn fill_in(node: &mut DocumentNode, environment: Environment<'_>, problems: &DescriptorProblems) {
     match &mut node.value {
-        Value::Text(text) if text.contains("${") => {
+        NodeValue::Text(text) if text.contains("${") => {
             if let Some(filled) = expand(text, &node.place, environment, problems) {
                 *text = filled;
             }
         }
-        Value::List(nodes) => nodes.iter_mut().for_each(|node| fill_in(node, environment, problems)),
-        Value::Map(entries) => entries.iter_mut().for_each(|entry| fill_in(&mut entry.node, environment, problems)),
+        NodeValue::List(nodes) => nodes.iter_mut().for_each(|node| fill_in(node, environment, problems)),
+        NodeValue::Map(entries) => entries.iter_mut().for_each(|entry| fill_in(&mut entry.node, environment, problems)),
         _ => {}
     }
 }
 
 /// `text` with the environment filled in; nothing and an error where a variable is missing.
-fn expand(text: &str, place: &Place, environment: Environment<'_>, problems: &Problems) -> Option<String> {
+fn expand(
+    text: &str,
+    place: &DocumentPlace,
+    environment: Environment<'_>,
+    problems: &DescriptorProblems,
+) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);
         let Some((inside, after)) = after.split_once('}') else {
-            problems.report(place, "\"${\" has no \"}\" after it");
+            problems.report_problem(place, "\"${\" has no \"}\" after it");
             return None;
         };
         out.push_str(&value_of(inside, place, environment, problems)?);
@@ -36,7 +41,12 @@ fn expand(text: &str, place: &Place, environment: Environment<'_>, problems: &Pr
     Some(out)
 }
 
-fn value_of(inside: &str, place: &Place, environment: Environment<'_>, problems: &Problems) -> Option<String> {
+fn value_of(
+    inside: &str,
+    place: &DocumentPlace,
+    environment: Environment<'_>,
+    problems: &DescriptorProblems,
+) -> Option<String> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),

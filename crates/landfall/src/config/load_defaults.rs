@@ -1,7 +1,7 @@
 //! `load` in `landfall.yaml`: what is asked of a load where nothing is typed.
 
 use clap::ValueEnum;
-use landfall_core::schema::document::{Node, Problems, Reader, Value, nearest};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader, NodeValue, find_nearest};
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::{MaxRejects, Work},
@@ -55,10 +55,10 @@ impl LoadDefaults {
     }
 }
 
-pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {
-    let Some(mut reader) = node.map("\"load\"", problems) else { return LoadDefaults::default() };
-    let mode_node = reader.take("mode");
-    let rule_node = reader.take("onConflict");
+pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> LoadDefaults {
+    let Some(mut reader) = node.read_map("\"load\"", problems) else { return LoadDefaults::default() };
+    let mode_node = reader.take_value("mode");
+    let rule_node = reader.take_value("onConflict");
     let defaults = LoadDefaults {
         mode: mode_node.and_then(|node| choose::<TypedMode>(node, "\"mode\"", problems)).map(Mode::from),
         on_conflict: rule_node
@@ -81,19 +81,19 @@ pub(super) fn read(node: &Node, problems: &Problems) -> LoadDefaults {
             "leave onConflict out",
         );
     }
-    reader.finish();
+    reader.refuse_unknown();
     defaults
 }
 
 /// The choice that a text names, by the names of the command line.
-fn choose<T: ValueEnum>(node: &Node, what: &str, problems: &Problems) -> Option<T> {
-    let text = node.text(what, problems)?;
+fn choose<T: ValueEnum>(node: &DocumentNode, what: &str, problems: &DescriptorProblems) -> Option<T> {
+    let text = node.read_text(what, problems)?;
     if let Ok(choice) = T::from_str(text, false) {
         return Some(choice);
     }
     let values: Vec<_> = T::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
     let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
-    let mend = match nearest(text, names.iter().copied()) {
+    let mend = match find_nearest(text, names.iter().copied()) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("write one of: {}", names.join(", ")),
     };
@@ -103,16 +103,16 @@ fn choose<T: ValueEnum>(node: &Node, what: &str, problems: &Problems) -> Option<
 
 /// A number or text, read as on the command line.
 pub(super) fn parsed<T>(
-    reader: &mut Reader<'_>,
+    reader: &mut MapReader<'_>,
     name: &'static str,
     parse: fn(&str) -> Result<T, String>,
 ) -> Option<T> {
-    let node = reader.take(name)?;
+    let node = reader.take_value(name)?;
     let outcome = match &node.value {
-        Value::Text(text) | Value::Number(text) => parse(text),
+        NodeValue::Text(text) | NodeValue::Number(text) => parse(text),
         _ => Err("a number is wanted here".into()),
     };
-    outcome.map_err(|message| reader.problems().report(&node.place, format!("\"{name}\": {message}"))).ok()
+    outcome.map_err(|message| reader.problems().report_problem(&node.place, format!("\"{name}\": {message}"))).ok()
 }
 
 fn positive(text: &str) -> Result<u64, String> {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use landfall_core::schema::{
     Package,
-    document::{Node, Problems, parse_yaml},
+    document::{DescriptorProblems, DocumentNode, parse_yaml},
 };
 use landfall_engine::{objects::ObjectSettings, targets::Location};
 
@@ -135,25 +135,25 @@ fn read_project_file(folder: &Path, environment: Environment<'_>) -> Result<Opti
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Some(ProjectFile::default()));
     }
-    let problems = Problems::new();
+    let problems = DescriptorProblems::new();
     let mut root = parse_yaml(&text, &label(&path), &problems);
     if let Some(root) = &mut root {
         environment::fill_in(root, environment, &problems);
     }
     let file = root.as_ref().and_then(|root| project_file(root, folder, &problems));
-    Ok(Some(problems.finish(file).map_err(landfall_engine::Error::from)?))
+    Ok(Some(problems.into_result(file).map_err(landfall_engine::Error::from)?))
 }
 
-fn project_file(root: &Node, folder: &Path, problems: &Problems) -> Option<ProjectFile> {
-    let mut reader = root.map("the project", problems)?;
-    let target = reader.text("target").map(String::from);
-    let package = reader.text("package").map(String::from);
-    let reports = reader.take("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
-    let load = reader.take("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
-    let api = reader.take("api").map(|node| api::read(node, folder, problems)).unwrap_or_default();
-    let backup = reader.take("backup").map(|node| backup::read(node, folder, problems));
-    let storage = reader.take("storage").map(|node| storage::read(node, problems)).unwrap_or_default();
-    reader.finish();
+fn project_file(root: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<ProjectFile> {
+    let mut reader = root.read_map("the project", problems)?;
+    let target = reader.take_text("target").map(String::from);
+    let package = reader.take_text("package").map(String::from);
+    let reports = reader.take_value("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
+    let load = reader.take_value("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
+    let api = reader.take_value("api").map(|node| api::read(node, folder, problems)).unwrap_or_default();
+    let backup = reader.take_value("backup").map(|node| backup::read(node, folder, problems));
+    let storage = reader.take_value("storage").map(|node| storage::read(node, problems)).unwrap_or_default();
+    reader.refuse_unknown();
     Some(ProjectFile { target, package, reports, load, api, backup, storage })
 }
 

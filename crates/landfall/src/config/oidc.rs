@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_core::schema::document::{Node, Problems, Value, nearest};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode, NodeValue, find_nearest};
 use landfall_engine::token::Role;
 use ureq::http::Uri;
 
@@ -36,25 +36,25 @@ pub(crate) enum KeySource {
     File(PathBuf),
 }
 
-pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Option<Oidc> {
-    let mut reader = node.map("\"oidc\"", problems)?;
-    let issuer = reader.require("issuer").and_then(|node| Some((some_text(node, "issuer", problems)?, node)));
-    let audiences = reader.require("audience").and_then(|node| audiences(node, problems));
-    let keys = match (reader.take("jwks"), issuer) {
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<Oidc> {
+    let mut reader = node.read_map("\"oidc\"", problems)?;
+    let issuer = reader.require_value("issuer").and_then(|node| Some((some_text(node, "issuer", problems)?, node)));
+    let audiences = reader.require_value("audience").and_then(|node| audiences(node, problems));
+    let keys = match (reader.take_value("jwks"), issuer) {
         (Some(node), _) => key_source(node, folder, problems),
         (None, Some((issuer, node))) => discovered(issuer, node, problems),
         (None, None) => None,
     };
-    let authority = reader.text("ca").map(|path| folder.join(path));
-    let role_claim = match reader.take("roleClaim") {
+    let authority = reader.take_text("ca").map(|path| folder.join(path));
+    let role_claim = match reader.take_value("roleClaim") {
         Some(node) => some_text(node, "roleClaim", problems),
         None => Some("roles"),
     };
-    let roles = match reader.take("roles") {
+    let roles = match reader.take_value("roles") {
         Some(node) => roles(node, problems),
         None => Some(Role::ALL.map(|role| (role.as_str().to_owned(), role)).to_vec()),
     };
-    reader.finish();
+    reader.refuse_unknown();
     Some(Oidc {
         issuer: issuer?.0.to_owned(),
         audiences: audiences?,
@@ -66,18 +66,20 @@ pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Option<Oi
 }
 
 /// A text that is not empty.
-fn some_text<'n>(node: &'n Node, name: &str, problems: &Problems) -> Option<&'n str> {
-    let text = node.text(&format!("\"{name}\""), problems)?;
+fn some_text<'n>(node: &'n DocumentNode, name: &str, problems: &DescriptorProblems) -> Option<&'n str> {
+    let text = node.read_text(&format!("\"{name}\""), problems)?;
     if text.trim().is_empty() {
-        problems.report(&node.place, format!("\"{name}\" must not be empty"));
+        problems.report_problem(&node.place, format!("\"{name}\" must not be empty"));
         return None;
     }
     Some(text)
 }
 
 /// One name, or a list of some.
-fn audiences(node: &Node, problems: &Problems) -> Option<Vec<String>> {
-    let Value::List(nodes) = &node.value else { return Some(vec![some_text(node, "audience", problems)?.to_owned()]) };
+fn audiences(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<String>> {
+    let NodeValue::List(nodes) = &node.value else {
+        return Some(vec![some_text(node, "audience", problems)?.to_owned()]);
+    };
     if nodes.is_empty() {
         problems.report_with_mend(
             &node.place,
@@ -89,7 +91,7 @@ fn audiences(node: &Node, problems: &Problems) -> Option<Vec<String>> {
     nodes.iter().map(|node| some_text(node, "audience", problems).map(str::to_owned)).collect()
 }
 
-fn key_source(node: &Node, folder: &Path, problems: &Problems) -> Option<KeySource> {
+fn key_source(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<KeySource> {
     let text = some_text(node, "jwks", problems)?;
     if !text.contains("://") {
         return Some(KeySource::File(folder.join(text)));
@@ -102,7 +104,7 @@ fn key_source(node: &Node, folder: &Path, problems: &Problems) -> Option<KeySour
     url.map(KeySource::Url)
 }
 
-fn discovered(issuer: &str, node: &Node, problems: &Problems) -> Option<KeySource> {
+fn discovered(issuer: &str, node: &DocumentNode, problems: &DescriptorProblems) -> Option<KeySource> {
     let url = trusted_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')));
     if url.is_none() {
         let message = format!("the keys of \"{}\" cannot be looked for there", issuer.escape_debug());
@@ -128,17 +130,17 @@ pub(crate) fn trusted_url(text: &str) -> Option<Uri> {
 }
 
 /// `{their name: reader, another: admin}`.
-fn roles(node: &Node, problems: &Problems) -> Option<Vec<(String, Role)>> {
-    let Value::Map(entries) = &node.value else {
+fn roles(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<(String, Role)>> {
+    let NodeValue::Map(entries) = &node.value else {
         problems.report_with_mend(&node.place, "\"roles\" must be a map of properties", "write {THEIR ROLE: reader}");
         return None;
     };
-    let role = |node: &Node| {
-        let text = node.text("a role", problems)?;
+    let role = |node: &DocumentNode| {
+        let text = node.read_text("a role", problems)?;
         let role = Role::parse(text);
         if role.is_none() {
             let names = Role::ALL.map(Role::as_str);
-            let mend = match nearest(text, names.into_iter()) {
+            let mend = match find_nearest(text, names.into_iter()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("write one of: {}", names.join(", ")),
             };

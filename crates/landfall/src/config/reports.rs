@@ -7,7 +7,7 @@ use std::{
 
 use landfall_core::schema::{
     Field,
-    document::{Entry, Node, Problems, Value},
+    document::{DescriptorProblems, DocumentNode, MapEntry, NodeValue},
 };
 use landfall_engine::{
     report::{Parameter, ReportDefinition},
@@ -51,10 +51,10 @@ impl fmt::Display for Refresh {
     }
 }
 
-fn refresh(node: &Node, problems: &Problems) -> Option<Refresh> {
+fn refresh(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Refresh> {
     match &node.value {
-        Value::Text(text) if text == "on_load" => Some(Refresh::OnLoad),
-        Value::Map(_) => Schedule::read(node, "\"refresh\"", problems).map(Refresh::At),
+        NodeValue::Text(text) if text == "on_load" => Some(Refresh::OnLoad),
+        NodeValue::Map(_) => Schedule::read(node, "\"refresh\"", problems).map(Refresh::At),
         _ => {
             let mend = "write on_load, or a schedule such as {cron: \"0 6 * * *\", timezone: Europe/Berlin}";
             problems.report_with_mend(&node.place, "\"refresh\" says no time", mend);
@@ -100,36 +100,37 @@ impl Report {
     }
 }
 
-pub(super) fn read(node: &Node, folder: &Path, problems: &Problems) -> Vec<Report> {
-    let Some(reader) = node.map("\"reports\"", problems) else { return Vec::new() };
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Vec<Report> {
+    let Some(reader) = node.read_map("\"reports\"", problems) else { return Vec::new() };
     reader.entries().iter().filter_map(|entry| report(entry, folder, problems)).collect()
 }
 
-fn report(entry: &Entry, folder: &Path, problems: &Problems) -> Option<Report> {
-    let mut reader = entry.node.map("a report", problems)?;
-    let (title, description) = (reader.text("title").map(String::from), reader.text("description").map(String::from));
-    let sql = reader.require("sql").and_then(|node| sql_files(node, folder, problems));
-    let parameters = reader.list("parameters").unwrap_or_default();
+fn report(entry: &MapEntry, folder: &Path, problems: &DescriptorProblems) -> Option<Report> {
+    let mut reader = entry.node.read_map("a report", problems)?;
+    let (title, description) =
+        (reader.take_text("title").map(String::from), reader.take_text("description").map(String::from));
+    let sql = reader.require_value("sql").and_then(|node| sql_files(node, folder, problems));
+    let parameters = reader.take_list("parameters").unwrap_or_default();
     let parameters = parameters.iter().filter_map(|node| parameter(node, problems)).collect();
-    let refresh = reader.take("refresh").and_then(|node| refresh(node, problems));
-    reader.finish();
+    let refresh = reader.take_value("refresh").and_then(|node| refresh(node, problems));
+    reader.refuse_unknown();
     Some(Report { name: entry.key.clone(), title, description, parameters, refresh, sql: sql? })
 }
 
 /// One path, or a map of paths: `default`, and one for each database that needs a text of its own.
-fn sql_files(node: &Node, folder: &Path, problems: &Problems) -> Option<SqlFiles> {
-    if !matches!(node.value, Value::Map(_)) {
+fn sql_files(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<SqlFiles> {
+    if !matches!(node.value, NodeValue::Map(_)) {
         return Some(SqlFiles { default: Some(sql_path(node, folder, problems)?), own: Vec::new() });
     }
-    let mut reader = node.map("\"sql\"", problems)?;
+    let mut reader = node.read_map("\"sql\"", problems)?;
     if reader.entries().is_empty() {
         let mend = "write a path such as reports/name.sql, or a map with `default`";
         problems.report_with_mend(&node.place, "\"sql\" names no file", mend);
     }
-    let mut take = |name| reader.take(name).map(|node| sql_path(node, folder, problems));
+    let mut take = |name| reader.take_value(name).map(|node| sql_path(node, folder, problems));
     let default = take("default");
     let own: Vec<_> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, take(kind.as_str())?))).collect();
-    reader.finish();
+    reader.refuse_unknown();
     // A path that is wrong has been complained about.
     Some(SqlFiles {
         default: default.flatten(),
@@ -138,8 +139,8 @@ fn sql_files(node: &Node, folder: &Path, problems: &Problems) -> Option<SqlFiles
 }
 
 /// The file of a report's SQL stays within the project.
-fn sql_path(node: &Node, folder: &Path, problems: &Problems) -> Option<PathBuf> {
-    let text = node.text("\"sql\"", problems)?;
+fn sql_path(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<PathBuf> {
+    let text = node.read_text("\"sql\"", problems)?;
     let path = Path::new(text);
     let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if text.is_empty() || !inside {
@@ -150,19 +151,19 @@ fn sql_path(node: &Node, folder: &Path, problems: &Problems) -> Option<PathBuf> 
     Some(folder.join(path))
 }
 
-fn parameter(node: &Node, problems: &Problems) -> Option<Parameter> {
+fn parameter(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Parameter> {
     let field = Field::from_node(node, problems)?;
-    let mut reader = node.map("a parameter", problems)?;
-    let default = reader.take("default").and_then(|node| default_text(node, problems));
+    let mut reader = node.read_map("a parameter", problems)?;
+    let default = reader.take_value("default").and_then(|node| default_text(node, problems));
     Some(Parameter { field, default })
 }
 
 /// A default in the field's lexical form; numbers and truth values may stand without quotes.
-fn default_text(node: &Node, problems: &Problems) -> Option<String> {
+fn default_text(node: &DocumentNode, problems: &DescriptorProblems) -> Option<String> {
     match &node.value {
-        Value::Text(text) | Value::Number(text) => Some(text.clone()),
-        Value::Bool(_) => Some(node.to_json()),
-        Value::Null => None,
-        _ => node.text("\"default\"", problems).map(String::from),
+        NodeValue::Text(text) | NodeValue::Number(text) => Some(text.clone()),
+        NodeValue::Bool(_) => Some(node.to_json()),
+        NodeValue::Null => None,
+        _ => node.read_text("\"default\"", problems).map(String::from),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use cronexpr::{Crontab, MakeTimestamp};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use landfall_core::schema::document::{Node, Problems, Reader};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader};
 
 /// When something is done by itself.
 #[derive(Clone)]
@@ -30,19 +30,19 @@ impl fmt::Debug for Schedule {
 
 impl Schedule {
     /// Reads `cron` and `timezone` (UTC where it is not given) of a map that has nothing else.
-    pub(super) fn read(node: &Node, what: &str, problems: &Problems) -> Option<Self> {
-        let mut reader = node.map(what, problems)?;
-        reader.require("cron");
+    pub(super) fn read(node: &DocumentNode, what: &str, problems: &DescriptorProblems) -> Option<Self> {
+        let mut reader = node.read_map(what, problems)?;
+        reader.require_value("cron");
         let schedule = Self::take(&mut reader);
-        reader.finish();
+        reader.refuse_unknown();
         schedule
     }
 
     /// Takes `cron` and `timezone` from a map; none where there is no `cron`, or it is wrong.
-    pub(super) fn take(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn take(reader: &mut MapReader<'_>) -> Option<Self> {
         let problems = reader.problems();
-        let cron = reader.take("cron").and_then(|node| Some((node.text("\"cron\"", problems)?, node)));
-        let zone = reader.take("timezone").map(|node| (node.text("\"timezone\"", problems), node));
+        let cron = reader.take_value("cron").and_then(|node| Some((node.read_text("\"cron\"", problems)?, node)));
+        let zone = reader.take_value("timezone").map(|node| (node.read_text("\"timezone\"", problems), node));
         let zone = match zone {
             None => "UTC",
             Some((zone, node)) => {

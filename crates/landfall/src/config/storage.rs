@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_core::schema::document::{Node, Problems};
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode};
 use landfall_engine::{
     Result,
     backup::{LocalStore, ObjectStore, Store},
@@ -49,17 +49,17 @@ impl Destination {
     }
 }
 
-pub(super) fn read(node: &Node, problems: &Problems) -> ObjectSettings {
-    let Some(mut reader) = node.map("\"storage\"", problems) else { return ObjectSettings::default() };
-    let endpoint_node = reader.take("endpoint");
+pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> ObjectSettings {
+    let Some(mut reader) = node.read_map("\"storage\"", problems) else { return ObjectSettings::default() };
+    let endpoint_node = reader.take_value("endpoint");
     let endpoint = endpoint_node.and_then(|node| {
-        let endpoint = Endpoint::parse(node.text("\"endpoint\"", problems)?);
-        endpoint.map_err(|message| problems.report(&node.place, format!("\"endpoint\": {message}"))).ok()
+        let endpoint = Endpoint::parse(node.read_text("\"endpoint\"", problems)?);
+        endpoint.map_err(|message| problems.report_problem(&node.place, format!("\"endpoint\": {message}"))).ok()
     });
-    let region = reader.text("region").map(String::from);
-    let allow_http = reader.flag("allow_http").unwrap_or_default();
-    let allow_private_addresses = reader.flag("allow_private_addresses").unwrap_or_default();
-    reader.finish();
+    let region = reader.take_text("region").map(String::from);
+    let allow_http = reader.take_flag("allow_http").unwrap_or_default();
+    let allow_private_addresses = reader.take_flag("allow_private_addresses").unwrap_or_default();
+    reader.refuse_unknown();
     if let (Some(endpoint), Some(node)) = (&endpoint, endpoint_node)
         && endpoint.is_plain()
         && !allow_http

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use landfall_core::avro::resolve::Mapping;
+use landfall_core::avro::resolve::FieldMapping;
 use landfall_engine::{
     Error, Result,
     avro::Codec,
@@ -139,7 +139,11 @@ fn attempt(
         atomic: work.atomic,
         max_rejects: work.max_rejects.as_deref().and_then(|text| parse_max_rejects(text).ok()),
         allow_empty: work.allow_empty,
-        mapping: Mapping { renames: work.renames.clone(), ignore_extra: work.ignore_extra, ..Mapping::default() },
+        mapping: FieldMapping {
+            renames: work.renames.clone(),
+            ignore_extra: work.ignore_extra,
+            ..FieldMapping::default()
+        },
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
         work: service.load.work(),
     };

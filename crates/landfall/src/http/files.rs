@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landfall_core::schema::Overrides;
+use landfall_core::schema::DialectOverrides;
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     origin::Origin,
@@ -47,7 +47,7 @@ pub(super) struct FileWork {
     #[serde(default)]
     pub(super) dry_run: bool,
     #[serde(default)]
-    pub(super) dialect: Overrides,
+    pub(super) dialect: DialectOverrides,
 }
 
 /// Receives a file for a table.
@@ -58,7 +58,7 @@ pub(super) async fn into_table(mut call: Call) -> Outcome {
     let wait = wait(&mut query)?;
     let mut known =
         vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "dry_run", "name", "wait"];
-    known.extend(Overrides::NAMES);
+    known.extend(DialectOverrides::NAMES);
     query.finish(&known)?;
     let key = KeyOfUpload::enter(&call)?;
     let upload = received(&mut call, &mut work).await?;
@@ -85,15 +85,15 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
         (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
     };
     let max_rejects = query.max_rejects()?;
-    let mut dialect = Overrides::default();
-    for name in Overrides::NAMES {
+    let mut dialect = DialectOverrides::default();
+    for name in DialectOverrides::NAMES {
         if let Some(text) = query.take(name)? {
             dialect.set(name, &text).map_err(|reason| Problem::parameter(format!("the parameter {reason}")))?;
         }
     }
     let resource = &call.service.rules.project().package.resources[position];
     let contradicts = |reason| Problem::new(Kind::CONTRADICTION, format!("in this dialect, {reason}"));
-    dialect.apply(resource).map_err(contradicts)?;
+    dialect.apply_to(resource).map_err(contradicts)?;
     Ok(FileWork {
         table: resource.name.to_string(),
         file: query.take("name")?.map(|name| shortened(&name)),

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use landfall_core::{keys::Scalar, schema::told::field};
+use landfall_core::{keys::Scalar, schema::to_standard::write_field};
 use landfall_engine::report::{Format, Parameter, ReportDefinition};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(super) async fn list(call: Call) -> Outcome {
 
 fn described(report: &Report, results: &Results) -> Value {
     let parameter = |parameter: &Parameter| {
-        let mut described = field(&parameter.field);
+        let mut described = write_field(&parameter.field);
         described["default"] = json!(parameter.default);
         described
     };

@@ -7,7 +7,7 @@ use landfall_core::{
     keys::Scalar,
     schema::{
         Constraints, Field, Resource,
-        told::{dialect_of, label_of, schema_of},
+        to_standard::{encoding_label, write_dialect, write_schema},
     },
     validate::ValueReader,
 };
@@ -61,9 +61,9 @@ pub(super) async fn one(call: Call) -> Outcome {
     if let Some(count) = rows.first() {
         table["rows"] = json!(count);
     }
-    table["dialect"] = dialect_of(&resource.dialect);
-    table["encoding"] = json!(label_of(resource.encoding));
-    table["schema"] = schema_of(&resource.schema);
+    table["dialect"] = write_dialect(&resource.dialect);
+    table["encoding"] = json!(encoding_label(resource.encoding));
+    table["schema"] = write_schema(&resource.schema);
     Ok(respond(StatusCode::OK, &table))
 }
 
@@ -228,7 +228,7 @@ fn fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
 }
 
 fn position(table: &Table, name: &str) -> Outcome<usize> {
-    table.schema.position(name).ok_or_else(|| {
+    table.schema.field_position(name).ok_or_else(|| {
         let names: Vec<&str> = table.schema.fields.iter().map(|field| &*field.name).take(50).collect();
         let name: String = name.chars().take(80).collect();
         Problem::parameter(format!("there is no parameter or field {name:?} here; the fields are {}", names.join(", ")))
@@ -239,7 +239,7 @@ fn position(table: &Table, name: &str) -> Outcome<usize> {
 fn conditions(table: &Table, query: Query) -> Outcome<Vec<Condition>> {
     let condition = |(name, text): (String, String)| {
         let (field, how) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
-            Some((field, how)) if table.schema.position(&name).is_none() => (field, how),
+            Some((field, how)) if table.schema.field_position(&name).is_none() => (field, how),
             _ => (&*name, "eq"),
         };
         let position = position(table, field)?;

@@ -8,7 +8,7 @@ use axum::{
 use landfall_core::{
     keys::Scalar,
     schema::FieldType,
-    validate::render::{boolean_text, date_text, datetime_text, integer_text, time_text},
+    validate::render::{boolean_text, datetime_text, integer_text, push_date, push_time},
 };
 use serde_json::Value;
 
@@ -34,8 +34,8 @@ pub(super) fn push_value(out: &mut String, kind: &FieldType, value: &Scalar) {
         // JSON has no such numbers.
         Scalar::Number(text) if matches!(text.as_str(), "NaN" | "INF" | "-INF") => push_text(out, text),
         Scalar::Number(text) => out.push_str(text),
-        Scalar::Date(days) => quoted(out, |out| date_text(*days, out)),
-        Scalar::Time(micros) => quoted(out, |out| time_text(*micros, out)),
+        Scalar::Date(days) => quoted(out, |out| push_date(*days, out)),
+        Scalar::Time(micros) => quoted(out, |out| push_time(*micros, out)),
         Scalar::Datetime(micros) => quoted(out, |out| datetime_text(*micros, out)),
         Scalar::Text(text) if is_json(kind) && is_sound(text) => out.push_str(text),
         Scalar::Text(text) => push_text(out, text),
@@ -49,8 +49,8 @@ pub(super) fn text_of(value: &Scalar) -> String {
         Scalar::Null => {}
         Scalar::Integer(value) => integer_text(*value, &mut out),
         Scalar::Boolean(value) => boolean_text(*value, &mut out),
-        Scalar::Date(days) => date_text(*days, &mut out),
-        Scalar::Time(micros) => time_text(*micros, &mut out),
+        Scalar::Date(days) => push_date(*days, &mut out),
+        Scalar::Time(micros) => push_time(*micros, &mut out),
         Scalar::Datetime(micros) => datetime_text(*micros, &mut out),
         Scalar::Number(text) | Scalar::Text(text) => out.push_str(text),
     }

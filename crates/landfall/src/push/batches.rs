@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io::Read as _, sync::Arc};
 
 use anyhow::Result;
 use landfall_core::{
-    decode::{Cutter, Decoder, Limits, Piece, Records},
+    decode::{Cutter, CutterLimits, Decoder, Piece, Records},
     schema::HeaderRows,
 };
 use landfall_engine::{
@@ -125,7 +125,7 @@ impl<'s> Batches<'s> {
             ))
             .into());
         }
-        let limits = Limits { block_bytes: BLOCK_BYTES, record_bytes: RECORD_BYTES, ..Limits::default() };
+        let limits = CutterLimits { block_bytes: BLOCK_BYTES, record_bytes: RECORD_BYTES, ..CutterLimits::default() };
         Ok(Self {
             source,
             input: source.open()?,
@@ -169,12 +169,12 @@ impl<'s> Batches<'s> {
     }
 
     fn read_more(&mut self) -> std::io::Result<()> {
-        let space = self.cutter.space();
+        let space = self.cutter.input_space();
         let read = self.input.read(space)?;
         self.held.extend_from_slice(&space[..read]);
         match read {
-            0 => self.cutter.finish(),
-            read => self.cutter.filled(read),
+            0 => self.cutter.finish_input(),
+            read => self.cutter.mark_filled(read),
         }
         Ok(())
     }
@@ -188,7 +188,7 @@ impl<'s> Batches<'s> {
         if self.cutter.header_fault().is_some() {
             return Err(wrong("its header cannot be read in the dialect and the encoding of the table").into());
         }
-        if self.has_header && self.cutter.header().is_none() {
+        if self.has_header && self.cutter.header_labels().is_none() {
             return Err(wrong("it has no header, and the table's dialect asks for one").into());
         }
         let start = self.cutter.data_start().unwrap_or_default();
@@ -207,9 +207,9 @@ impl<'s> Batches<'s> {
         self.held_from = offset + length as u64;
         match piece {
             Piece::Block(block) => {
-                let records = self.decoder.decode(block);
+                let records = self.decoder.decode_block(block);
                 self.add_all(&records, &bytes, offset);
-                self.lines += u64::from(records.line_ends());
+                self.lines += u64::from(records.line_end_count());
             }
             Piece::TooLong(record) if record.comment => self.lines += record.line_ends,
             Piece::TooLong(_) => {
@@ -229,9 +229,9 @@ impl<'s> Batches<'s> {
 
     fn add_all(&mut self, records: &Records, bytes: &[u8], offset: u64) {
         for at in 0..records.len() {
-            let start = records.offset(at);
+            let start = records.byte_offset(at);
             // With its line end, and the comments behind it.
-            let end = if at + 1 < records.len() { records.offset(at + 1) } else { bytes.len() };
+            let end = if at + 1 < records.len() { records.byte_offset(at + 1) } else { bytes.len() };
             let record = &bytes[start..end];
             let full = self.building.bytes.len() + record.len() > BATCH_BYTES && self.building.records() > 0;
             if full || self.building.records() == self.most {
@@ -241,7 +241,7 @@ impl<'s> Batches<'s> {
                 self.building.first = self.records + 1;
                 self.building.offset = offset + start as u64;
             }
-            self.building.add(record, self.lines + records.line(at) as u64 + 1);
+            self.building.add(record, self.lines + records.lines_before(at) as u64 + 1);
             self.records += 1;
         }
     }

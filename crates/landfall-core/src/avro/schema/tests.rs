@@ -5,7 +5,7 @@
 use super::*;
 
 fn root(text: &str) -> AvroType {
-    AvroSchema::parse(text).unwrap().root().clone()
+    AvroSchema::parse(text).unwrap().row_type().clone()
 }
 
 fn error(text: &str) -> String {
@@ -18,10 +18,10 @@ fn logical_types_are_known_where_they_are_well_formed() {
     for (text, kind) in [
         (r#""long""#, AvroType::Long),
         (r#"{"type":"int","logicalType":"date"}"#, AvroType::Date),
-        (r#"{"type":"int","logicalType":"time-millis"}"#, AvroType::Time(Unit::Millis)),
-        (r#"{"type":"long","logicalType":"time-micros"}"#, AvroType::Time(Unit::Micros)),
-        (r#"{"type":"long","logicalType":"timestamp-nanos"}"#, stamp(Unit::Nanos, false)),
-        (r#"{"type":"long","logicalType":"local-timestamp-millis"}"#, stamp(Unit::Millis, true)),
+        (r#"{"type":"int","logicalType":"time-millis"}"#, AvroType::Time(TimeUnit::Millis)),
+        (r#"{"type":"long","logicalType":"time-micros"}"#, AvroType::Time(TimeUnit::Micros)),
+        (r#"{"type":"long","logicalType":"timestamp-nanos"}"#, stamp(TimeUnit::Nanos, false)),
+        (r#"{"type":"long","logicalType":"local-timestamp-millis"}"#, stamp(TimeUnit::Millis, true)),
         (r#"{"type":"int","logicalType":"timestamp-millis"}"#, AvroType::Int),
         (r#"{"type":"string","logicalType":"uuid"}"#, AvroType::String),
         (r#"{"type":"string","logicalType":"no-such"}"#, AvroType::String),
@@ -60,9 +60,9 @@ fn names_are_found_by_the_rules_of_namespaces() {
         ]}"#,
     )
     .unwrap();
-    let AvroType::Record(record) = schema.root() else { panic!() };
+    let AvroType::Record(record) = schema.row_type() else { panic!() };
     assert_eq!(record.name, "a.R");
-    let kinds: Vec<_> = record.fields.iter().map(|field| schema.get(field.kind).noun()).collect();
+    let kinds: Vec<_> = record.fields.iter().map(|field| schema.get(field.kind).describe_values()).collect();
     assert_eq!(kinds, ["an enum", "an enum", "an enum", "a fixed", "a fixed", "a record"]);
     assert_eq!(record.fields[0].kind, record.fields[1].kind);
 }

@@ -6,24 +6,24 @@ fn two() -> TableSchema {
     table(vec![field("user id", INTEGER), field("name", STRING)])
 }
 
-fn faults(schema: &AvroSchema, table: &TableSchema, mapping: &Mapping) -> Vec<String> {
-    resolve(schema, table, mapping).unwrap_err()
+fn faults(schema: &AvroSchema, table: &TableSchema, mapping: &FieldMapping) -> Vec<String> {
+    resolve_fields(schema, table, mapping).unwrap_err()
 }
 
-fn renames(pairs: &[(&str, &str)]) -> Mapping {
+fn renames(pairs: &[(&str, &str)]) -> FieldMapping {
     let renames = pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-    Mapping { renames, ..Mapping::default() }
+    FieldMapping { renames, ..FieldMapping::default() }
 }
 
 /// The line of the row of a long 1 and a text "a", by fields of these names.
-fn row(fields: &[(&str, &str)], table: &TableSchema, mapping: &Mapping) -> String {
-    line(&resolve(&record(fields), table, mapping).unwrap(), &[2, 2, b'a']).unwrap().unwrap()
+fn row(fields: &[(&str, &str)], table: &TableSchema, mapping: &FieldMapping) -> String {
+    line(&resolve_fields(&record(fields), table, mapping).unwrap(), &[2, 2, b'a']).unwrap().unwrap()
 }
 
 #[test]
 fn fields_are_matched_by_what_is_surest() {
     let expected = "{\"user id\":1,\"name\":\"a\"}\n";
-    let none = Mapping::default();
+    let none = FieldMapping::default();
     let long = "\"long\"";
     for fields in [
         [("user id", long), ("name", "\"string\"")],
@@ -46,26 +46,29 @@ fn fields_are_matched_by_what_is_surest() {
 #[test]
 fn names_that_could_be_two_are_a_fault() {
     let schema = record(&[("user_id", "\"long\""), ("UserId", "\"long\""), ("name", "\"string\"")]);
-    let found = faults(&schema, &two(), &Mapping::default());
+    let found = faults(&schema, &two(), &FieldMapping::default());
     assert_eq!(found[0], "the field \"user id\" could be \"user_id\", \"UserId\" of the file; say which with --map");
     let both = table(vec![field("a b", INTEGER), field("a_b", INTEGER)]);
-    let found = faults(&record(&[("AB", "\"long\"")]), &both, &Mapping::default());
+    let found = faults(&record(&[("AB", "\"long\"")]), &both, &FieldMapping::default());
     assert_eq!(found, ["the file's \"AB\" could be \"a b\", \"a_b\" of the table; say which with --map"]);
 }
 
 #[test]
 fn fields_without_a_counterpart() {
     let schema = record(&[("name", "\"string\""), ("z", "\"long\"")]);
-    let found = faults(&schema, &two(), &Mapping::default());
+    let found = faults(&schema, &two(), &FieldMapping::default());
     assert_eq!(
         found,
         [
             "the file has fields that the table has not: \"z\"; say with --map which they become, or leave them out with --ignore-extra"
         ]
     );
-    let ignore = Mapping { ignore_extra: true, ..Mapping::default() };
-    let reading = resolve(&schema, &two(), &ignore).unwrap();
-    assert_eq!((reading.ignored(), reading.missing()), (&["z".to_owned()][..], &["user id".to_owned()][..]));
+    let ignore = FieldMapping { ignore_extra: true, ..FieldMapping::default() };
+    let reading = resolve_fields(&schema, &two(), &ignore).unwrap();
+    assert_eq!(
+        (reading.ignored_fields(), reading.missing_fields()),
+        (&["z".to_owned()][..], &["user id".to_owned()][..])
+    );
     let mut keyed = two();
     keyed.primary_key = vec![0];
     let found = faults(&schema, &keyed, &ignore);
@@ -95,7 +98,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn rows_must_be_records() {
-    let found = faults(&AvroSchema::parse("\"long\"").unwrap(), &two(), &Mapping::default());
+    let found = faults(&AvroSchema::parse("\"long\"").unwrap(), &two(), &FieldMapping::default());
     assert_eq!(found, ["the file holds a long where rows are expected: the type of its values must be a record"]);
 }
 
@@ -153,10 +156,10 @@ fn a_row_that_is_updated_may_keep_a_required_field_and_has_its_key() {
     };
     let mut table = table(vec![field("id", INTEGER), required(field("name", STRING)), field("age", INTEGER)]);
     table.primary_key = vec![0];
-    let updates = Mapping { updates: true, ..Mapping::default() };
-    let reading = resolve(&record(&[("id", "\"long\""), ("age", "\"long\"")]), &table, &updates).unwrap();
-    assert_eq!(reading.missing(), ["name"]);
-    assert_eq!(faults(&record(&[("id", "\"long\"")]), &table, &Mapping::default()).len(), 1);
+    let updates = FieldMapping { updates: true, ..FieldMapping::default() };
+    let reading = resolve_fields(&record(&[("id", "\"long\""), ("age", "\"long\"")]), &table, &updates).unwrap();
+    assert_eq!(reading.missing_fields(), ["name"]);
+    assert_eq!(faults(&record(&[("id", "\"long\"")]), &table, &FieldMapping::default()).len(), 1);
     let found = faults(&record(&[("name", "\"string\"")]), &table, &updates);
     assert!(found[0].contains("\"id\", and each row must have them"), "{found:?}");
 }

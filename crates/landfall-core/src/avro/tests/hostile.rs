@@ -9,7 +9,7 @@ use super::{
 
 fn error(kind: FieldType, avro: &str, bytes: &[u8]) -> String {
     let reading = reading(kind, avro).unwrap();
-    reading.row(bytes, &mut String::new()).unwrap_err().to_string()
+    reading.read_row(bytes, &mut String::new()).unwrap_err().to_string()
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn records_that_double_at_each_level_end() {
         AvroSchema::parse(&format!("{{\"type\":\"record\",\"name\":\"Top\",\"fields\":[{}]}}", parts.join(",")))
             .unwrap();
     let fields = vec![field("r39", FieldType::Object)];
-    let mapping = Mapping { ignore_extra: true, ..Mapping::default() };
+    let mapping = FieldMapping { ignore_extra: true, ..FieldMapping::default() };
     for fields in [fields, vec![field("r0", FieldType::Object)]] {
-        let reading = resolve(&schema, &table(fields), &mapping).unwrap();
-        let error = reading.row(&[], &mut String::new()).unwrap_err().to_string();
+        let reading = resolve_fields(&schema, &table(fields), &mapping).unwrap();
+        let error = reading.read_row(&[], &mut String::new()).unwrap_err().to_string();
         assert!(error.contains("values without a byte"), "{error}");
     }
 }
@@ -67,11 +67,11 @@ fn records_that_double_at_each_level_end() {
 fn a_row_does_not_grow_beyond_its_bound() {
     let reading = reading(list(), r#"{"type":"array","items":{"type":"record","name":"A_name","fields":[{"name":"and_one_that_is_long","type":"boolean"}]}}"#).unwrap();
     let bytes = [long(1_000_000), vec![0; 1_000_000]].concat();
-    let error = reading.row(&bytes, &mut String::new()).unwrap_err().to_string();
+    let error = reading.read_row(&bytes, &mut String::new()).unwrap_err().to_string();
     assert!(error.contains("with it the row has more than"), "{error}");
 }
 
-fn everything() -> (Reading, Vec<u8>) {
+fn everything() -> (RowMapping, Vec<u8>) {
     let schema = record(&[
         ("a", "[\"null\",\"long\"]"),
         ("b", "\"string\""),
@@ -91,7 +91,7 @@ fn everything() -> (Reading, Vec<u8>) {
         Datum::Branch(1, Datum::Long(1_636_253_322_000_000_001).into()),
         Datum::Branch(1, Datum::Branch(1, Datum::Branch(0, Datum::Null.into()).into()).into()),
     ];
-    let reading = resolve(&schema, &table, &Mapping::default()).unwrap();
+    let reading = resolve_fields(&schema, &table, &FieldMapping::default()).unwrap();
     (reading, bytes.iter().flat_map(Datum::bytes).collect())
 }
 
@@ -115,11 +115,11 @@ proptest! {
         }
         bytes.truncate(end.index(bytes.len() + 1));
         let mut out = String::new();
-        if let Ok(Some(taken)) = reading.row(&bytes, &mut out) {
+        if let Ok(Some(taken)) = reading.read_row(&bytes, &mut out) {
             prop_assert!(taken <= bytes.len());
             prop_assert_eq!(out.matches('\n').count(), 1);
-            let records = crate::decode::json::JsonDecoder::new(&table(vec![field("a", INTEGER)])).row_of(out.trim_end().as_bytes());
-            prop_assert!(records.faults().is_empty());
+            let records = crate::decode::json::JsonDecoder::new(&table(vec![field("a", INTEGER)])).decode_row(out.trim_end().as_bytes());
+            prop_assert!(records.record_faults().is_empty());
         } else {
             prop_assert!(out.is_empty());
         }

@@ -10,7 +10,7 @@ mod values;
 
 use super::{
     read::ValueError,
-    resolve::{Mapping, Reading, resolve},
+    resolve::{FieldMapping, RowMapping, resolve_fields},
     schema::AvroSchema,
 };
 use crate::schema::{
@@ -68,14 +68,14 @@ fn record(fields: &[(&str, &str)]) -> AvroSchema {
 }
 
 /// How the only field of a table, of `kind`, reads values of the type `avro`.
-fn reading(kind: FieldType, avro: &str) -> Result<Reading, Vec<String>> {
-    resolve(&record(&[("v", avro)]), &table(vec![field("v", kind)]), &Mapping::default())
+fn reading(kind: FieldType, avro: &str) -> Result<RowMapping, Vec<String>> {
+    resolve_fields(&record(&[("v", avro)]), &table(vec![field("v", kind)]), &FieldMapping::default())
 }
 
 /// The line of the row that `bytes` are.
-fn line(reading: &Reading, bytes: &[u8]) -> Result<Option<String>, ValueError> {
+fn line(reading: &RowMapping, bytes: &[u8]) -> Result<Option<String>, ValueError> {
     let mut out = String::from("before");
-    let taken = reading.row(bytes, &mut out)?;
+    let taken = reading.read_row(bytes, &mut out)?;
     Ok(match taken {
         Some(taken) => {
             assert_eq!(taken, bytes.len());

@@ -67,7 +67,7 @@ proptest! {
         let kind = with_names(&kind);
         let schema = record(&[("a", "[\"null\",\"long\"]"), ("v", &kind), ("z", "\"string\"")]);
         let fields = vec![field("a", INTEGER), field("v", FieldType::Any), field("z", STRING)];
-        let reading = resolve(&schema, &table(fields), &Mapping::default()).unwrap();
+        let reading = resolve_fields(&schema, &table(fields), &FieldMapping::default()).unwrap();
         let bytes = [
             Datum::Branch(1, Datum::Long(before).into()).bytes(),
             datum.bytes(),
@@ -83,10 +83,10 @@ proptest! {
             prop_assert_eq!(line(&reading, &bytes[..end]).unwrap(), None);
         }
         // What is left out takes the same bytes.
-        let skipping = resolve(
+        let skipping = resolve_fields(
             &schema,
             &table(vec![field("z", STRING)]),
-            &Mapping { ignore_extra: true, ..Mapping::default() },
+            &FieldMapping { ignore_extra: true, ..FieldMapping::default() },
         );
         let found: serde_json::Value = serde_json::from_str(&line(&skipping.unwrap(), &bytes).unwrap().unwrap()).unwrap();
         prop_assert_eq!(found, serde_json::json!({"z": after}));

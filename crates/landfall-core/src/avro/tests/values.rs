@@ -137,10 +137,10 @@ fn nested_values_are_json() {
     let datum = inner(Datum::Branch(1, inner(Datum::Branch(0, Datum::Null.into())).into()));
     let expected = r#"{"a":[null,1.5],"m":{"k\n":"v"},"e":{},"n":{"a":[null,1.5],"m":{"k\n":"v"},"e":{},"n":null}}"#;
     assert_eq!(value(FieldType::Object, avro, &datum.bytes()), expected);
-    let skipped = resolve(
+    let skipped = resolve_fields(
         &record(&[("x", avro), ("v", "\"int\"")]),
         &table(vec![field("v", INTEGER)]),
-        &Mapping { ignore_extra: true, ..Mapping::default() },
+        &FieldMapping { ignore_extra: true, ..FieldMapping::default() },
     );
     let bytes = [datum.bytes(), long(5)].concat();
     assert_eq!(line(&skipped.unwrap(), &bytes).unwrap().unwrap(), "{\"v\":5}\n");
@@ -177,22 +177,22 @@ fn line_ends_within_json_come_back_as_they_were() {
     let texts = ["{\r\n\"a\":\r1\n\n}", "{\"b\":\"\\n\"}"];
     let mut lines = String::new();
     for text in texts {
-        reading.row(&sized(text.as_bytes()), &mut lines).unwrap().unwrap();
+        reading.read_row(&sized(text.as_bytes()), &mut lines).unwrap().unwrap();
     }
     assert_eq!(lines.matches(['\n', '\r']).count(), 2);
     let table = table(vec![field("v", FieldType::Object)]);
     let dialect =
         crate::schema::Dialect { quote_char: None, header: crate::schema::HeaderRows::None, ..Default::default() };
     let mut cutter = crate::decode::Cutter::new(&dialect, crate::schema::Encoding::Utf8, Default::default());
-    cutter.space()[..lines.len()].copy_from_slice(lines.as_bytes());
-    cutter.filled(lines.len());
-    cutter.finish();
+    cutter.input_space()[..lines.len()].copy_from_slice(lines.as_bytes());
+    cutter.mark_filled(lines.len());
+    cutter.finish_input();
     let crate::decode::Piece::Block(block) = cutter.next_piece().unwrap() else { panic!() };
-    let records = JsonDecoder::new(&table).block(block);
-    assert_eq!((records.cell(0, 0), records.cell(1, 0)), (Some(texts[0]), Some(texts[1])));
-    assert_eq!((records.len(), records.line(1), records.line_ends()), (2, 1, 2));
-    assert_eq!(records.offset(1), lines.find('\n').unwrap() + 1);
-    assert_eq!(records.raw(0), "{\"v\":{\r\n\"a\":\r1\n\n}}".as_bytes());
+    let records = JsonDecoder::new(&table).decode_block(block);
+    assert_eq!((records.cell_text(0, 0), records.cell_text(1, 0)), (Some(texts[0]), Some(texts[1])));
+    assert_eq!((records.len(), records.lines_before(1), records.line_end_count()), (2, 1, 2));
+    assert_eq!(records.byte_offset(1), lines.find('\n').unwrap() + 1);
+    assert_eq!(records.raw_bytes(0), "{\"v\":{\r\n\"a\":\r1\n\n}}".as_bytes());
 }
 
 #[test]

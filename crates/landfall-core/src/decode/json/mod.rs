@@ -9,7 +9,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{JsonDecoder, tables};
+pub use decoder::{JsonDecoder, split_tables};
 pub use scan::{JsonError, JsonErrorKind};
 
 /// The deepest nesting that is accepted, the array of the rows and the rows included.
@@ -74,9 +74,9 @@ pub(crate) struct ExtraMember {
 }
 
 /// What `text` is, where it is one JSON value and nothing else, as a member of a row may have it.
-pub(crate) fn kind_of(text: &str) -> Option<JsonKind> {
-    let mut scan = scan::Scan { text, at: 0 };
+pub(crate) fn classify_json(text: &str) -> Option<JsonKind> {
+    let mut scan = scan::JsonScanner { text, at: 0 };
     scan.next()?;
-    let (kind, ..) = scan.value(1).ok()?;
-    scan.end().ok().map(|()| kind)
+    let (kind, ..) = scan.scan_value(1).ok()?;
+    scan.expect_end().ok().map(|()| kind)
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    decode::{Fault, Records},
+    decode::{RecordFault, Records},
     schema::{Field, FieldType, StringFormat, TableSchema},
 };
 
@@ -23,13 +23,13 @@ fn decoder() -> JsonDecoder {
 }
 
 fn array(text: &str) -> Result<Records, JsonError> {
-    decoder().array(text.to_owned(), 1000)
+    decoder().decode_array(text.to_owned(), 1000)
 }
 
 /// The cells of a record with their kinds.
 fn row(records: &Records, record: usize) -> Vec<(JsonKind, &str)> {
-    (0..records.width(record))
-        .map(|column| (records.json_kind(record, column).unwrap(), records.cell(record, column).unwrap()))
+    (0..records.cell_count(record))
+        .map(|column| (records.json_kind(record, column).unwrap(), records.cell_text(record, column).unwrap()))
         .collect()
 }
 
@@ -40,9 +40,12 @@ fn members_become_the_cells_of_their_fields_in_any_order() {
     assert_eq!(row(&records, 0), [(JsonKind::Number, "9007199254740993"), (JsonKind::String, "aä\n")]);
     assert_eq!(row(&records, 1), [(JsonKind::Number, "1.50"), (JsonKind::Null, "null")]);
     assert_eq!(row(&records, 2), [(JsonKind::Absent, ""), (JsonKind::Absent, "")]);
-    assert_eq!((records.len(), records.line(0), records.line(1), records.line_ends()), (3, 0, 1, 1));
-    assert_eq!(records.raw(1), b"{\"name\":null, \"id\":1.50}");
-    assert_eq!(records.offset(0), 1);
+    assert_eq!(
+        (records.len(), records.lines_before(0), records.lines_before(1), records.line_end_count()),
+        (3, 0, 1, 1)
+    );
+    assert_eq!(records.raw_bytes(1), b"{\"name\":null, \"id\":1.50}");
+    assert_eq!(records.byte_offset(0), 1);
 }
 
 #[test]
@@ -66,7 +69,7 @@ fn a_name_that_needs_escapes_is_found_by_them_alone() {
         JsonDecoder::new(&TableSchema { fields: vec![field], ..TableSchema::default() })
     };
     let found = |name: &str, text: &str| {
-        let records = named(name).array(text.to_owned(), 9).map_err(|error| error.to_string())?;
+        let records = named(name).decode_array(text.to_owned(), 9).map_err(|error| error.to_string())?;
         Ok::<_, String>(records.json_kind(0, 0).unwrap() == JsonKind::Number)
     };
     assert_eq!(found(r"a\n", r#"[{"a\n": 1}]"#), Ok(false));
@@ -91,9 +94,9 @@ fn what_one_row_has_wrong_is_of_that_row_alone() {
         records.extra_members().iter().map(|extra| (extra.record, &*extra.name, extra.again)).collect();
     assert_eq!(extras, [(0, "id", Some(0)), (0, "x", None)]);
     assert_eq!(row(&records, 0)[0].1, "1", "the first value is kept, and the row rejected");
-    let fault = |found| Fault::NotAnObject { found };
+    let fault = |found| RecordFault::NotAnObject { found };
     let faults = [(1, fault(JsonKind::Number)), (3, fault(JsonKind::Array)), (4, fault(JsonKind::String))];
-    assert_eq!(records.faults(), faults);
+    assert_eq!(records.record_faults(), faults);
     assert_eq!(row(&records, 5)[1].0, JsonKind::BrokenString);
 }
 
@@ -130,34 +133,40 @@ fn a_syntax_error_says_where_and_what() {
 #[test]
 fn each_line_is_a_row_and_a_bad_line_costs_only_itself() {
     let text = "{\"id\":1}\r\n\n  \n{\"id\":2,\"name\":\"\\n\n{\"id\":3} {}\n{\"id\":4}";
-    let records = decoder().lines(text.to_owned(), 10).unwrap();
+    let records = decoder().decode_lines(text.to_owned(), 10).unwrap();
     assert_eq!(records.len(), 4);
     assert_eq!(row(&records, 3)[0].1, "4");
-    assert_eq!(records.line(3), 5);
-    assert!(matches!(records.faults(), [(1, Fault::Json { .. }), (2, Fault::Json { offset: 9, .. })]));
-    assert_eq!(records.raw(2), b"{\"id\":3} {}");
-    assert_eq!(decoder().lines(text.to_owned(), 3).unwrap_err().kind, JsonErrorKind::TooMany);
+    assert_eq!(records.lines_before(3), 5);
+    assert!(matches!(
+        records.record_faults(),
+        [(1, RecordFault::Json { .. }), (2, RecordFault::Json { offset: 9, .. })]
+    ));
+    assert_eq!(records.raw_bytes(2), b"{\"id\":3} {}");
+    assert_eq!(decoder().decode_lines(text.to_owned(), 3).unwrap_err().kind, JsonErrorKind::TooMany);
 }
 
 #[test]
 fn a_row_is_read_again_from_its_bytes() {
     let records = array(r#"[ {"id":1,"z":2} , 5]"#).unwrap();
     for record in 0..2 {
-        let again = decoder().row_of(records.raw(record));
+        let again = decoder().decode_row(records.raw_bytes(record));
         assert_eq!(again.len(), 1);
         assert_eq!(row(&again, 0), row(&records, record));
-        assert_eq!(again.faults().len(), usize::from(record == 1));
+        assert_eq!(again.record_faults().len(), usize::from(record == 1));
     }
-    assert!(matches!(decoder().row_of(b"{\"id\":\"\xff\"}").faults(), [(0, Fault::Encoding { offset: 7 })]));
+    assert!(matches!(
+        decoder().decode_row(b"{\"id\":\"\xff\"}").record_faults(),
+        [(0, RecordFault::Encoding { offset: 7 })]
+    ));
 }
 
 #[test]
 fn tables_are_found_with_their_arrays() {
     let text = r#" {"jobs": [{"id": 1}], "a\u0062": [] } "#;
-    let found = tables(text).unwrap();
+    let found = split_tables(text).unwrap();
     let found: Vec<_> = found.iter().map(|(name, range)| (name.as_str(), &text[range.clone()])).collect();
     assert_eq!(found, [("jobs", r#"[{"id": 1}]"#), ("ab", "[]")]);
-    let kind = |text: &str| tables(text).map_err(|error| error.kind);
+    let kind = |text: &str| split_tables(text).map_err(|error| error.kind);
     assert_eq!(kind("[]"), Err(JsonErrorKind::Shape));
     assert_eq!(kind(r#"{"a": 1}"#), Err(JsonErrorKind::Shape));
     assert_eq!(kind(r#"{"a": [], "a": []}"#), Err(JsonErrorKind::Shape));
@@ -202,18 +211,18 @@ proptest! {
         let records = array(&text).unwrap();
         prop_assert_eq!(records.len(), rows.len());
         for (at, (name, id)) in rows.iter().enumerate() {
-            prop_assert_eq!(records.cell(at, 1), Some(name.as_str()));
+            prop_assert_eq!(records.cell_text(at, 1), Some(name.as_str()));
             let id = id.map_or_else(|| "null".to_owned(), |id| id.to_string());
-            prop_assert_eq!(records.cell(at, 0), Some(id.as_str()));
+            prop_assert_eq!(records.cell_text(at, 0), Some(id.as_str()));
         }
     }
 
     #[test]
     fn any_text_is_read_without_panic(text: String, most in 0usize..4) {
         let _ = array(&text);
-        let _ = decoder().lines(text.clone(), most);
-        let _ = decoder().row_of(text.as_bytes());
-        let _ = tables(&text);
+        let _ = decoder().decode_lines(text.clone(), most);
+        let _ = decoder().decode_row(text.as_bytes());
+        let _ = split_tables(&text);
     }
 }
 
@@ -221,14 +230,14 @@ proptest! {
 #[test]
 fn a_byte_order_mark_is_ignored_and_counts_in_offsets() {
     let records = array("\u{feff}[{\"id\":1}]").unwrap();
-    assert_eq!((row(&records, 0)[0], records.offset(0)), ((JsonKind::Number, "1"), 4));
+    assert_eq!((row(&records, 0)[0], records.byte_offset(0)), ((JsonKind::Number, "1"), 4));
     assert_eq!(array("\u{feff}[1,]").unwrap_err().offset, array("   [1,]").unwrap_err().offset);
     assert_eq!(array("\u{feff}{}").unwrap_err().kind, JsonErrorKind::Shape);
     array("[\u{feff}]").unwrap_err();
     array("\u{feff}\u{feff}[]").unwrap_err();
-    let lines = |text: &str| decoder().lines(text.to_owned(), 1000).unwrap();
+    let lines = |text: &str| decoder().decode_lines(text.to_owned(), 1000).unwrap();
     let records = lines("\u{feff}{\"id\":1}\n{\"id\":2}\n");
-    assert_eq!((records.len(), records.faults().len(), records.offset(0)), (2, 0, 3));
+    assert_eq!((records.len(), records.record_faults().len(), records.byte_offset(0)), (2, 0, 3));
     assert_eq!(lines("\u{feff}\n").len(), 0);
-    assert_eq!(tables("\u{feff}{\"a\":[]}").unwrap(), [("a".to_owned(), 8..10)]);
+    assert_eq!(split_tables("\u{feff}{\"a\":[]}").unwrap(), [("a".to_owned(), 8..10)]);
 }

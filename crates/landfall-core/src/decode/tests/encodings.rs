@@ -4,7 +4,7 @@ use super::*;
 use crate::schema::LineTerminator;
 
 fn decoded(encoding: Encoding, source: &[u8]) -> Vec<Row> {
-    rows_in(&bare(), encoding, Limits::default(), source)
+    rows_in(&bare(), encoding, CutterLimits::default(), source)
 }
 
 fn utf16(text: &str, big_endian: bool) -> Vec<u8> {
@@ -28,10 +28,13 @@ fn invalid_utf8_is_the_fault_of_its_record_alone() {
         let source = [b"a,b\nc\xFF,d\n".as_slice(), quoted.as_bytes(), b"\n\xC3\n\xA9e\nf\n"].concat();
         let found = rows(&bare(), &source);
         assert_eq!(found[0].cells, ["a", "b"]);
-        assert_eq!((&found[1].fault, &found[1].raw), (&Some(Fault::Encoding { offset: 1 }), &b"c\xFF,d".to_vec()));
+        assert_eq!(
+            (&found[1].fault, &found[1].raw),
+            (&Some(RecordFault::Encoding { offset: 1 }), &b"c\xFF,d".to_vec())
+        );
         assert_eq!(found[2].fault, None);
-        assert_eq!((&found[3].fault, &found[3].raw), (&Some(Fault::Encoding { offset: 0 }), &b"\xC3".to_vec()));
-        assert_eq!(found[4].fault, Some(Fault::Encoding { offset: 0 }));
+        assert_eq!((&found[3].fault, &found[3].raw), (&Some(RecordFault::Encoding { offset: 0 }), &b"\xC3".to_vec()));
+        assert_eq!(found[4].fault, Some(RecordFault::Encoding { offset: 0 }));
         assert_eq!(found[5].cells, ["f"]);
     }
 }
@@ -55,8 +58,8 @@ fn latin1_is_the_characters_of_the_same_number() {
 fn the_undefined_bytes_of_a_windows_encoding_are_faults() {
     let found = decoded(windows_1252(), b"\x80,\xE9\na\x81\n\x9D\nb\n");
     assert_eq!(found[0].cells, ["€", "é"]);
-    assert_eq!((&found[1].fault, found[1].raw.as_slice()), (&Some(Fault::Encoding { offset: 1 }), &b"a\x81"[..]));
-    assert_eq!(found[2].fault, Some(Fault::Encoding { offset: 0 }));
+    assert_eq!((&found[1].fault, found[1].raw.as_slice()), (&Some(RecordFault::Encoding { offset: 1 }), &b"a\x81"[..]));
+    assert_eq!(found[2].fault, Some(RecordFault::Encoding { offset: 0 }));
     assert_eq!((found[3].offset, found[3].cells.as_slice()), (9, &["b".to_string()][..]));
 }
 
@@ -90,8 +93,8 @@ fn malformed_utf16_is_the_fault_of_its_record_alone() {
     source.push(0);
     let found = decoded(Encoding::Utf16Be, &source);
     let faults: Vec<_> = found.iter().map(|row| row.fault.clone()).collect();
-    let bad = |offset| Some(Fault::Encoding { offset });
-    assert_eq!(faults, [None, None, bad(2), bad(0), None, Some(Fault::UnclosedQuote { column: 1 }), bad(0)]);
+    let bad = |offset| Some(RecordFault::Encoding { offset });
+    assert_eq!(faults, [None, None, bad(2), bad(0), None, Some(RecordFault::UnclosedQuote { column: 1 }), bad(0)]);
     assert_eq!(found[2].raw, b"\0d\xD8\x00\0,\0e");
     assert_eq!(found[4].cells, ["\u{FFFD}"]);
     assert_eq!((found[6].offset, found[6].raw.as_slice()), (source.len() as u64 - 1, &b"\0"[..]));
@@ -109,7 +112,7 @@ fn a_custom_line_terminator_is_found_in_every_encoding() {
         (Encoding::Utf16Be, utf16(text, true)),
     ];
     for (encoding, source) in sources {
-        let found = rows_in(&dialect, encoding, Limits::default(), &source);
+        let found = rows_in(&dialect, encoding, CutterLimits::default(), &source);
         let cells: Vec<String> = found.iter().map(|row| row.cells.join("|")).collect();
         assert_eq!(cells, ["a\nb", "cé\n|éa"], "{encoding:?}");
     }
@@ -117,10 +120,10 @@ fn a_custom_line_terminator_is_found_in_every_encoding() {
 
 #[test]
 fn a_single_record_can_be_decoded_again_once_the_order_is_known() {
-    let mut cutter = Cutter::new(&bare(), Encoding::Utf16, Limits::default());
-    cutter.feed(b"\xFE\xFF\0a");
-    cutter.finish();
+    let mut cutter = Cutter::new(&bare(), Encoding::Utf16, CutterLimits::default());
+    cutter.feed_bytes(b"\xFE\xFF\0a");
+    cutter.finish_input();
     while cutter.next_piece().is_some() {}
     let decoder = Decoder::new(&bare(), cutter.encoding());
-    assert_eq!(decoder.decode_record(b"\0a\0,\0b").cell(0, 1), Some("b"));
+    assert_eq!(decoder.decode_record(b"\0a\0,\0b").cell_text(0, 1), Some("b"));
 }

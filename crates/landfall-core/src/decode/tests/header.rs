@@ -3,7 +3,7 @@
 use super::*;
 
 fn labels(dialect: &Dialect, source: &str) -> Option<Vec<String>> {
-    decode_all(dialect, Encoding::Utf8, Limits::default(), source.as_bytes()).header
+    decode_all(dialect, Encoding::Utf8, CutterLimits::default(), source.as_bytes()).header
 }
 
 fn with_header(rows: &[u64]) -> Dialect {
@@ -11,9 +11,9 @@ fn with_header(rows: &[u64]) -> Dialect {
 }
 
 fn start(dialect: &Dialect, source: &[u8]) -> Option<DataStart> {
-    let mut cutter = Cutter::new(dialect, Encoding::Utf8, Limits::default());
-    cutter.feed(source);
-    cutter.finish();
+    let mut cutter = Cutter::new(dialect, Encoding::Utf8, CutterLimits::default());
+    cutter.feed_bytes(source);
+    cutter.finish_input();
     while cutter.next_piece().is_some() {}
     cutter.data_start()
 }
@@ -56,13 +56,13 @@ fn no_header_means_that_all_records_are_data() {
 
 #[test]
 fn a_header_that_cannot_be_read_is_told_and_the_data_follow() {
-    let decoded = |source: &[u8]| decode_all(&Dialect::default(), Encoding::Utf8, Limits::default(), source);
+    let decoded = |source: &[u8]| decode_all(&Dialect::default(), Encoding::Utf8, CutterLimits::default(), source);
     let malformed = decoded(b"id,\"name\n1,Al\n");
     assert_eq!(malformed.header, None);
-    let fault = HeaderFault::Malformed(Fault::UnclosedQuote { column: 1 });
+    let fault = HeaderFault::Malformed(RecordFault::UnclosedQuote { column: 1 });
     assert_eq!(malformed.header_fault, Some(fault));
     assert_eq!(rows_of_part(&malformed.parts[0])[0].cells, ["1", "Al"]);
-    let fault = HeaderFault::Malformed(Fault::Encoding { offset: 3 });
+    let fault = HeaderFault::Malformed(RecordFault::Encoding { offset: 3 });
     assert_eq!(decoded(b"id,\xFF\n1,Al\n").header_fault, Some(fault));
 }
 
@@ -138,7 +138,7 @@ fn a_source_without_its_header_has_no_data() {
 fn a_long_comment_before_the_header_does_not_take_its_place() {
     let dialect = Dialect { comment_char: Some(b'#'), ..Dialect::default() };
     let source = format!("#{}\nb,a\n1,2\n", "x".repeat(100));
-    let limits = Limits { block_bytes: 8, record_bytes: 16, ..Limits::default() };
+    let limits = CutterLimits { block_bytes: 8, record_bytes: 16, ..CutterLimits::default() };
     let decoded = decode_all(&dialect, Encoding::Utf8, limits, source.as_bytes());
     assert_eq!((decoded.header, decoded.header_fault), (Some(vec!["b".into(), "a".into()]), None));
     assert_eq!(rows_of_part(&decoded.parts[0])[0].cells, ["1", "2"]);

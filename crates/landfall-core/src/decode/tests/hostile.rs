@@ -8,9 +8,9 @@ use super::*;
 /// slow machines and unoptimised builds.
 fn counted(dialect: &Dialect, source: &[u8]) -> (usize, usize) {
     let start = Instant::now();
-    let decoded = decode_all(dialect, Encoding::Utf8, Limits::default(), source);
+    let decoded = decode_all(dialect, Encoding::Utf8, CutterLimits::default(), source);
     let records = || decoded.parts.iter().filter_map(|part| part.records.as_ref().ok());
-    let counts = (records().map(Records::len).sum(), records().map(|records| records.faults().len()).sum());
+    let counts = (records().map(Records::len).sum(), records().map(|records| records.record_faults().len()).sum());
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     counts
 }

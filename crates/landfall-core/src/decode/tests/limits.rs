@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn limits(record_bytes: usize) -> Limits {
-    Limits { block_bytes: 8, record_bytes, ..Limits::default() }
+fn limits(record_bytes: usize) -> CutterLimits {
+    CutterLimits { block_bytes: 8, record_bytes, ..CutterLimits::default() }
 }
 
 fn found(record_bytes: usize, source: &str) -> Vec<Row> {
@@ -39,7 +39,10 @@ fn a_record_that_is_too_long_ends_at_its_line_end_and_its_neighbours_are_kept() 
 fn a_quote_open_at_the_limit_costs_its_line() {
     let text = "x\n".repeat(30);
     let rows = found(32, &format!("a,\"b\n{text}c\",d\n"));
-    assert_eq!((&rows[0].fault, rows[0].raw.as_slice()), (&Some(Fault::UnclosedQuote { column: 1 }), &b"a,\"b"[..]));
+    assert_eq!(
+        (&rows[0].fault, rows[0].raw.as_slice()),
+        (&Some(RecordFault::UnclosedQuote { column: 1 }), &b"a,\"b"[..])
+    );
     assert_eq!(rows.len(), 32);
     assert_eq!(rows[31].cells, ["c\"", "d"]);
 }
@@ -74,18 +77,18 @@ fn memory_is_bounded_however_long_a_record_is() {
     let mut cutter = Cutter::new(
         &bare(),
         Encoding::Utf8,
-        Limits { block_bytes: 1 << 10, record_bytes: 1 << 16, ..Limits::default() },
+        CutterLimits { block_bytes: 1 << 10, record_bytes: 1 << 16, ..CutterLimits::default() },
     );
-    cutter.feed(b"a,\"");
+    cutter.feed_bytes(b"a,\"");
     for _ in 0..20_000 {
-        let space = cutter.space();
+        let space = cutter.input_space();
         assert!(space.len() <= (1 << 16) + (1 << 10) + 2, "{}", space.len());
         space.fill(b'x');
         let len = space.len();
-        cutter.filled(len);
+        cutter.mark_filled(len);
         assert!(cutter.next_piece().is_none());
     }
-    cutter.finish();
+    cutter.finish_input();
     assert!(
         matches!(cutter.next_piece(), Some(Piece::TooLong(record)) if record.line_ends == 0 && record.len > 10 << 20)
     );
@@ -93,14 +96,14 @@ fn memory_is_bounded_however_long_a_record_is() {
 }
 
 /// The most records that a piece of `source` has.
-fn most_records(dialect: &Dialect, limits: Limits, source: &[u8]) -> usize {
+fn most_records(dialect: &Dialect, limits: CutterLimits, source: &[u8]) -> usize {
     let decoded = decode_all(dialect, Encoding::Utf8, limits, source);
     decoded.parts.iter().filter_map(|part| part.records.as_ref().ok()).map(Records::len).max().unwrap_or(0)
 }
 
 #[test]
 fn a_block_of_very_short_records_has_no_more_than_allowed() {
-    let limits = Limits { block_records: 100, ..Limits::default() };
+    let limits = CutterLimits { block_records: 100, ..CutterLimits::default() };
     let commented = Dialect { comment_char: Some(b'#'), ..bare() };
     for (dialect, text) in [
         (bare(), "\n"),
@@ -121,10 +124,10 @@ fn a_block_of_very_short_records_has_no_more_than_allowed() {
 #[test]
 fn a_record_of_very_many_cells_is_malformed_and_its_neighbours_are_kept() {
     for quote in ["", "\"\""] {
-        let source = format!("a,b\n{quote}{}\nc,d\n", ",".repeat(Limits::MOST_CELLS + 1_000_000));
+        let source = format!("a,b\n{quote}{}\nc,d\n", ",".repeat(CutterLimits::MOST_CELLS + 1_000_000));
         let rows = rows(&bare(), source.as_bytes());
         assert_eq!((rows[0].cells.len(), rows[2].cells.len(), rows.len()), (2, 2, 3));
-        assert_eq!((&rows[1].fault, rows[1].cells.len()), (&Some(Fault::TooManyCells), 0));
+        assert_eq!((&rows[1].fault, rows[1].cells.len()), (&Some(RecordFault::TooManyCells), 0));
         assert_eq!(rows[1].raw.len(), source.len() - 9);
     }
 }

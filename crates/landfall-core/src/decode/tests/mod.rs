@@ -22,7 +22,7 @@ struct Row {
     line: u64,
     raw: Vec<u8>,
     cells: Vec<String>,
-    fault: Option<Fault>,
+    fault: Option<RecordFault>,
     too_long: Option<TooLong>,
 }
 
@@ -32,14 +32,14 @@ fn bare() -> Dialect {
 }
 
 fn rows(dialect: &Dialect, source: &[u8]) -> Vec<Row> {
-    rows_in(dialect, Encoding::Utf8, Limits::default(), source)
+    rows_in(dialect, Encoding::Utf8, CutterLimits::default(), source)
 }
 
-fn rows_in(dialect: &Dialect, encoding: Encoding, limits: Limits, source: &[u8]) -> Vec<Row> {
+fn rows_in(dialect: &Dialect, encoding: Encoding, limits: CutterLimits, source: &[u8]) -> Vec<Row> {
     decode_all(dialect, encoding, limits, source).parts.iter().flat_map(rows_of_part).collect()
 }
 
-fn rows_of_part(part: &Part) -> Vec<Row> {
+fn rows_of_part(part: &DecodedPart) -> Vec<Row> {
     match &part.records {
         Ok(records) => (0..records.len()).map(|record| row(part, records, record)).collect(),
         Err(too_long) => vec![Row {
@@ -53,14 +53,17 @@ fn rows_of_part(part: &Part) -> Vec<Row> {
     }
 }
 
-fn row(part: &Part, records: &Records, record: usize) -> Row {
-    let fault = |(at, fault): &(u32, Fault)| (*at as usize == record).then(|| fault.clone());
+fn row(part: &DecodedPart, records: &Records, record: usize) -> Row {
+    let fault = |(at, fault): &(u32, RecordFault)| (*at as usize == record).then(|| fault.clone());
     Row {
-        offset: part.offset + records.offset(record) as u64,
-        line: part.lines_before + records.line(record) as u64 + 1,
-        raw: records.raw(record).to_vec(),
-        cells: (0..records.width(record)).filter_map(|column| records.cell(record, column)).map(Into::into).collect(),
-        fault: records.faults().iter().find_map(fault),
+        offset: part.offset + records.byte_offset(record) as u64,
+        line: part.lines_before + records.lines_before(record) as u64 + 1,
+        raw: records.raw_bytes(record).to_vec(),
+        cells: (0..records.cell_count(record))
+            .filter_map(|column| records.cell_text(record, column))
+            .map(Into::into)
+            .collect(),
+        fault: records.record_faults().iter().find_map(fault),
         too_long: None,
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::schema::LineTerminator;
 
 /// A record: its offset, its raw bytes, and its cells or why it has none.
-pub(super) type Expected = (u64, Vec<u8>, Result<Vec<String>, Fault>);
+pub(super) type Expected = (u64, Vec<u8>, Result<Vec<String>, RecordFault>);
 
 /// What comes out of a source in UTF-8 without a header, with no limit on records.
 pub(super) fn records(dialect: &Dialect, source: &[u8]) -> Vec<Expected> {
@@ -28,7 +28,7 @@ struct Oracle<'a> {
     source: &'a [u8],
 }
 
-type Outcome = (usize, usize, Result<Vec<String>, Fault>);
+type Outcome = (usize, usize, Result<Vec<String>, RecordFault>);
 
 impl Oracle<'_> {
     fn record(&self, start: usize) -> Outcome {
@@ -43,9 +43,9 @@ impl Oracle<'_> {
             if is_quoted {
                 let column = cells.len() as u32;
                 match self.quoted(at + 1, &mut cell) {
-                    None => return self.rest_of_line(open, Err(Fault::UnclosedQuote { column })),
+                    None => return self.rest_of_line(open, Err(RecordFault::UnclosedQuote { column })),
                     Some(after) if self.stops(after) => at = after,
-                    Some(_) => return self.rest_of_line(open, Err(Fault::TextAfterQuote { column })),
+                    Some(_) => return self.rest_of_line(open, Err(RecordFault::TextAfterQuote { column })),
                 }
             } else {
                 while !self.stops(at) {
@@ -113,7 +113,7 @@ impl Oracle<'_> {
         Some(at + len?)
     }
 
-    fn rest_of_line(&self, from: usize, outcome: Result<Vec<String>, Fault>) -> Outcome {
+    fn rest_of_line(&self, from: usize, outcome: Result<Vec<String>, RecordFault>) -> Outcome {
         let end = (from..self.source.len()).find(|&at| self.line_end(at).is_some()).unwrap_or(self.source.len());
         (end, self.line_end(end).unwrap_or(end), outcome)
     }

@@ -68,7 +68,7 @@ type Outcome = (Vec<Row>, Option<Vec<String>>, Option<HeaderFault>, Option<DataS
 fn fed(
     dialect: &Dialect,
     encoding: Encoding,
-    limits: Limits,
+    limits: CutterLimits,
     source: &[u8],
     sizes: &[usize],
 ) -> (Outcome, Vec<(u64, u64)>) {
@@ -83,23 +83,23 @@ fn fed(
             let lines_before = cutter.data_start().unwrap().line_ends + lines;
             let (offset, len) = (piece.offset(), piece.len());
             let records = match piece {
-                Piece::Block(block) => Ok(decoder.decode(block)),
+                Piece::Block(block) => Ok(decoder.decode_block(block)),
                 Piece::TooLong(record) => Err(record),
             };
-            lines += records.as_ref().map_or_else(|record| record.line_ends, |records| records.line_ends().into());
-            rows.extend(rows_of_part(&Part { offset, len, lines_before, records }));
+            lines += records.as_ref().map_or_else(|record| record.line_ends, |records| records.line_end_count().into());
+            rows.extend(rows_of_part(&DecodedPart { offset, len, lines_before, records }));
         }
         if cutter.is_finished() {
             break;
         }
         let size = (*sizes.next().unwrap()).min(rest.len());
-        let taken = cutter.feed(&rest[..size]);
+        let taken = cutter.feed_bytes(&rest[..size]);
         rest = &rest[taken..];
         if rest.is_empty() {
-            cutter.finish();
+            cutter.finish_input();
         }
     }
-    let header = cutter.header().map(<[_]>::to_vec);
+    let header = cutter.header_labels().map(<[_]>::to_vec);
     ((rows, header, cutter.header_fault().cloned(), cutter.data_start()), places)
 }
 
@@ -116,10 +116,10 @@ proptest! {
         block_records in prop_oneof![1..6_usize, Just(1000)],
         sizes in vec(1..40_usize, 1..6),
     ) {
-        let whole = Limits { block_bytes: record_bytes, record_bytes, ..Limits::default() };
+        let whole = CutterLimits { block_bytes: record_bytes, record_bytes, ..CutterLimits::default() };
         let (expected, places) = fed(&dialect, encoding, whole, &source, &[usize::MAX]);
         prop_assert_eq!(tiled(&expected, &places), source.len() as u64);
-        let limits = Limits { block_bytes, record_bytes, block_records };
+        let limits = CutterLimits { block_bytes, record_bytes, block_records };
         let (found, places) = fed(&dialect, encoding, limits, &source, &sizes);
         prop_assert_eq!(tiled(&found, &places), source.len() as u64);
         prop_assert_eq!(&found, &expected);
@@ -145,7 +145,7 @@ proptest! {
             ..bare()
         };
         let text: String = rows.iter().map(|row| written(row, all_quoted, escaped) + end).collect();
-        let limits = Limits { block_bytes, ..Limits::default() };
+        let limits = CutterLimits { block_bytes, ..CutterLimits::default() };
         let found = rows_in(&dialect, Encoding::Utf8, limits, text.as_bytes());
         let found: Vec<Vec<String>> = found.into_iter().map(|row| row.cells).collect();
         prop_assert_eq!(found, rows);
@@ -167,7 +167,7 @@ proptest! {
             .map(|record| record.unwrap())
             .map(|record| (record.position().unwrap().byte(), record.iter().map(Into::into).collect()))
             .collect();
-        let limits = Limits { block_bytes, ..Limits::default() };
+        let limits = CutterLimits { block_bytes, ..CutterLimits::default() };
         let ours = rows_in(&bare(), Encoding::Utf8, limits, &text);
         let ours: Vec<(u64, Vec<String>)> = ours.into_iter().map(|row| (row.offset, row.cells)).collect();
         prop_assert_eq!(ours, theirs);
@@ -181,7 +181,7 @@ proptest! {
     ) {
         let dialect = Dialect { header: HeaderRows::None, ..dialect };
         let source = parts.concat();
-        let limits = Limits { block_bytes, ..Limits::default() };
+        let limits = CutterLimits { block_bytes, ..CutterLimits::default() };
         let found = rows_in(&dialect, Encoding::Utf8, limits, &source).into_iter();
         let found: Vec<oracle::Expected> =
             found.map(|row| (row.offset, row.raw, row.fault.map_or(Ok(row.cells), Err))).collect();
@@ -199,7 +199,7 @@ proptest! {
         for row in rows(&dialect, &source).iter().filter(|row| row.fault.is_none()) {
             let records = decoder.decode_record(&row.raw);
             prop_assert_eq!(records.len(), 1);
-            let cells: Vec<_> = (0..records.width(0)).map(|column| records.cell(0, column).unwrap()).collect();
+            let cells: Vec<_> = (0..records.cell_count(0)).map(|column| records.cell_text(0, column).unwrap()).collect();
             prop_assert_eq!(&row.cells, &cells);
         }
     }

@@ -109,14 +109,14 @@ fn an_unclosed_quote_costs_its_line_alone() {
     let found = rows(&bare(), &source);
     assert_eq!(found.len(), 9);
     let faults: Vec<_> = found.iter().filter_map(|row| Some((row.line, row.fault.clone()?))).collect();
-    assert_eq!(faults, [(5, Fault::UnclosedQuote { column: 1 })]);
+    assert_eq!(faults, [(5, RecordFault::UnclosedQuote { column: 1 })]);
 }
 
 #[test]
 fn a_malformed_record_starts_where_the_record_starts() {
     let found = rows(&bare(), b"a,\"b\nc\",\"d\ne\"f\ng\n");
     assert_eq!(found[0].raw, b"a,\"b\nc\",\"d");
-    assert_eq!(found[0].fault, Some(Fault::TextAfterQuote { column: 2 }));
+    assert_eq!(found[0].fault, Some(RecordFault::TextAfterQuote { column: 2 }));
     assert_eq!((found[1].line, found[1].raw.as_slice()), (3, &b"e\"f"[..]));
     assert_eq!((found[2].line, found[2].cells[0].as_str()), (4, "g"));
 }
@@ -124,7 +124,7 @@ fn a_malformed_record_starts_where_the_record_starts() {
 #[test]
 fn an_unclosed_quote_in_the_last_line_without_a_line_end() {
     let found = rows(&bare(), b"a\nb,\"c,d");
-    assert_eq!(found[1].fault, Some(Fault::UnclosedQuote { column: 1 }));
+    assert_eq!(found[1].fault, Some(RecordFault::UnclosedQuote { column: 1 }));
     assert_eq!(found[1].raw, b"b,\"c,d");
 }
 
@@ -140,11 +140,11 @@ fn records_know_their_offset_and_line() {
 fn a_single_record_can_be_decoded_again() {
     let decoder = Decoder::new(&bare(), Encoding::Utf8);
     let good = decoder.decode_record(b"a,\"b\nc\"");
-    assert_eq!((good.len(), good.cell(0, 1), good.raw(0)), (1, Some("b\nc"), &b"a,\"b\nc\""[..]));
+    assert_eq!((good.len(), good.cell_text(0, 1), good.raw_bytes(0)), (1, Some("b\nc"), &b"a,\"b\nc\""[..]));
     let blank = decoder.decode_record(b"");
-    assert_eq!((blank.len(), blank.width(0), blank.cell(0, 0)), (1, 1, Some("")));
+    assert_eq!((blank.len(), blank.cell_count(0), blank.cell_text(0, 0)), (1, 1, Some("")));
     let malformed = decoder.decode_record(b"a,\"b");
-    assert_eq!((malformed.len(), malformed.faults()), (1, &[(0, Fault::UnclosedQuote { column: 1 })][..]));
+    assert_eq!((malformed.len(), malformed.record_faults()), (1, &[(0, RecordFault::UnclosedQuote { column: 1 })][..]));
     assert_eq!(decoder.decode_record(b"a\nb").len(), 2);
-    assert_eq!(decoder.decode_record(b"\xFF").faults(), &[(0, Fault::Encoding { offset: 0 })]);
+    assert_eq!(decoder.decode_record(b"\xFF").record_faults(), &[(0, RecordFault::Encoding { offset: 0 })]);
 }

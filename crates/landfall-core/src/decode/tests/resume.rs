@@ -3,19 +3,19 @@
 use super::*;
 
 fn pieces(dialect: &Dialect, source: &[u8], block_bytes: usize, skip_to: u64) -> Vec<Piece> {
-    let mut cutter = Cutter::new(dialect, Encoding::Utf8, Limits { block_bytes, ..Limits::default() });
+    let mut cutter = Cutter::new(dialect, Encoding::Utf8, CutterLimits { block_bytes, ..CutterLimits::default() });
     cutter.skip_to(skip_to);
     let mut pieces = Vec::new();
     let mut rest = source;
     while !cutter.is_finished() {
-        let taken = cutter.feed(rest);
+        let taken = cutter.feed_bytes(rest);
         rest = &rest[taken..];
         if rest.is_empty() {
-            cutter.finish();
+            cutter.finish_input();
         }
         pieces.extend(std::iter::from_fn(|| cutter.next_piece()));
     }
-    assert!(cutter.header().is_some());
+    assert!(cutter.header_labels().is_some());
     pieces
 }
 
@@ -24,7 +24,7 @@ fn cells_from(dialect: &Dialect, source: &[u8], block_bytes: usize, skip_to: u64
     let mut cells = Vec::new();
     for piece in pieces(dialect, source, block_bytes, skip_to) {
         let Piece::Block(block) = piece else { continue };
-        let part = Part { offset: 0, len: 0, lines_before: 0, records: Ok(decoder.decode(block)) };
+        let part = DecodedPart { offset: 0, len: 0, lines_before: 0, records: Ok(decoder.decode_block(block)) };
         cells.extend(rows_of_part(&part).into_iter().map(|row| row.cells));
     }
     cells

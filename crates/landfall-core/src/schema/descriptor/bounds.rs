@@ -2,15 +2,20 @@
 
 use std::cmp::Ordering;
 
-use crate::schema::document::{Place, Problems};
+use crate::schema::document::{DescriptorProblems, DocumentPlace};
 use crate::schema::{Constraints, FieldType, TemporalFormat};
 
 /// Reports bounds that exclude each other. Bounds that cannot be compared as text are left to the validator.
-pub(super) fn check(constraints: &Constraints, kind: Option<&FieldType>, place: &Place, problems: &Problems) {
+pub(super) fn check_bounds(
+    constraints: &Constraints,
+    kind: Option<&FieldType>,
+    place: &DocumentPlace,
+    problems: &DescriptorProblems,
+) {
     if let (Some(least), Some(greatest)) = (constraints.min_length, constraints.max_length)
         && least > greatest
     {
-        problems.report(place, format!("\"minLength\" {least} is greater than \"maxLength\" {greatest}"));
+        problems.report_problem(place, format!("\"minLength\" {least} is greater than \"maxLength\" {greatest}"));
     }
     let Some(kind) = kind else { return };
     let lower = [("minimum", &constraints.minimum), ("exclusiveMinimum", &constraints.exclusive_minimum)];
@@ -20,15 +25,15 @@ pub(super) fn check(constraints: &Constraints, kind: Option<&FieldType>, place: 
             let (Some(low), Some(high)) = (low, high) else { continue };
             let touching = (*low_name, *high_name) == ("minimum", "maximum");
             let fits = |order: Ordering| order == Ordering::Less || (touching && order == Ordering::Equal);
-            if compare(kind, low, high).is_some_and(|order| !fits(order)) {
+            if compare_bounds(kind, low, high).is_some_and(|order| !fits(order)) {
                 let message = format!("no value lies between \"{low_name}\" {low} and \"{high_name}\" {high}");
-                problems.report(place, message);
+                problems.report_problem(place, message);
             }
         }
     }
 }
 
-fn compare(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
+fn compare_bounds(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
     match kind {
         FieldType::Integer { .. } | FieldType::Year => compare_decimals(a, b),
         FieldType::Number(format) => {
@@ -51,7 +56,7 @@ fn compare_shaped(a: &str, b: &str, shape: &str) -> Option<Ordering> {
 
 /// Compares decimal numbers of any length without an exponent.
 fn compare_decimals(a: &str, b: &str) -> Option<Ordering> {
-    let (a, b) = (Decimal::read(a)?, Decimal::read(b)?);
+    let (a, b) = (BoundDecimal::read(a)?, BoundDecimal::read(b)?);
     Some(match (a.negative, b.negative) {
         (false, true) => Ordering::Greater,
         (true, false) => Ordering::Less,
@@ -60,13 +65,13 @@ fn compare_decimals(a: &str, b: &str) -> Option<Ordering> {
     })
 }
 
-struct Decimal<'a> {
+struct BoundDecimal<'a> {
     negative: bool,
     whole: &'a str,
     fraction: &'a str,
 }
 
-impl<'a> Decimal<'a> {
+impl<'a> BoundDecimal<'a> {
     fn read(text: &'a str) -> Option<Self> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

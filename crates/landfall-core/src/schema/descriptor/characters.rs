@@ -1,29 +1,29 @@
 //! The characters of a dialect that have a role: one ASCII character each, and no two alike.
 
-use crate::schema::document::{Node, Place, Reader};
+use crate::schema::document::{DocumentNode, DocumentPlace, MapReader};
 
 /// A character with a role, and where it was declared, if it was.
 #[derive(Clone, Copy)]
-pub(super) struct Role<'a> {
+pub(super) struct CharacterRole<'a> {
     pub(super) name: &'static str,
     pub(super) byte: Option<u8>,
-    place: Option<&'a Place>,
+    place: Option<&'a DocumentPlace>,
 }
 
 /// Reads the character `name`; `default` where it is not declared.
-pub(super) fn read<'a>(reader: &mut Reader<'a>, name: &'static str, default: Option<u8>) -> Role<'a> {
-    let node = reader.take(name);
+pub(super) fn read<'a>(reader: &mut MapReader<'a>, name: &'static str, default: Option<u8>) -> CharacterRole<'a> {
+    let node = reader.take_value(name);
     let byte = match node.and_then(|node| read_byte(reader, node, name)) {
         Some(byte) => byte,
         None => default,
     };
-    Role { name, byte, place: node.map(|node| &node.place) }
+    CharacterRole { name, byte, place: node.map(|node| &node.place) }
 }
 
 /// The character; `Some(None)` where the empty text turns the role off.
-fn read_byte(reader: &Reader<'_>, node: &Node, name: &'static str) -> Option<Option<u8>> {
+fn read_byte(reader: &MapReader<'_>, node: &DocumentNode, name: &'static str) -> Option<Option<u8>> {
     let problems = reader.problems();
-    let text = node.text(&format!("\"{name}\""), problems)?;
+    let text = node.read_text(&format!("\"{name}\""), problems)?;
     let reason = match text.as_bytes() {
         [] if name == "quoteChar" => return Some(None),
         [b'\r' | b'\n'] => "must not be a line end",
@@ -43,7 +43,7 @@ fn read_byte(reader: &Reader<'_>, node: &Node, name: &'static str) -> Option<Opt
 }
 
 /// Reports every two roles that share a character.
-pub(super) fn check_distinct(reader: &Reader<'_>, roles: &[Role<'_>]) {
+pub(super) fn check_distinct(reader: &MapReader<'_>, roles: &[CharacterRole<'_>]) {
     for (at, role) in roles.iter().enumerate() {
         for other in roles[..at].iter().filter(|other| role.byte.is_some() && other.byte == role.byte) {
             let place = role.place.or(other.place).unwrap_or(reader.place());
@@ -53,7 +53,7 @@ pub(super) fn check_distinct(reader: &Reader<'_>, roles: &[Role<'_>]) {
                     let mend = "remove \"escapeChar\", and write \"doubleQuote\": true";
                     reader.problems().report_with_mend(place, message, mend);
                 }
-                _ => reader.problems().report(place, message),
+                _ => reader.problems().report_problem(place, message),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Constraints: <https://datapackage.org/standard/table-schema/#field-constraints>. A closed set of properties.
 
 use super::bounds;
-use crate::schema::document::{Node, Problems, Reader, Value};
+use crate::schema::document::{DescriptorProblems, DocumentNode, MapReader, NodeValue};
 use crate::schema::{Constraints, FieldType, GeopointFormat};
 
 const LENGTHS: &[&str] = &["string", "array", "object", "list"];
@@ -24,20 +24,24 @@ const CONSTRAINTS: [(&str, &[&str]); 10] = [
 ];
 
 /// Whether `name` is a constraint.
-pub(super) fn is_name(name: &str) -> bool {
+pub(super) fn is_constraint(name: &str) -> bool {
     CONSTRAINTS.iter().any(|(known, _)| *known == name)
 }
 
 /// Reads `constraints`; `kind` is the field's type where it could be read.
-pub(super) fn read(node: &Node, kind: Option<&FieldType>, problems: &Problems) -> Option<Constraints> {
-    let mut reader = node.map("\"constraints\"", problems)?;
+pub(super) fn read(
+    node: &DocumentNode,
+    kind: Option<&FieldType>,
+    problems: &DescriptorProblems,
+) -> Option<Constraints> {
+    let mut reader = node.read_map("\"constraints\"", problems)?;
     refuse_json_schema(&mut reader);
     refuse_unfit(&reader, kind);
     let constraints = Constraints {
-        required: reader.flag("required").unwrap_or(false),
-        unique: reader.flag("unique").unwrap_or(false),
-        min_length: reader.whole("minLength"),
-        max_length: reader.whole("maxLength"),
+        required: reader.take_flag("required").unwrap_or(false),
+        unique: reader.take_flag("unique").unwrap_or(false),
+        min_length: reader.take_whole_number("minLength"),
+        max_length: reader.take_whole_number("maxLength"),
         minimum: read_bound(&mut reader, "minimum", kind),
         maximum: read_bound(&mut reader, "maximum", kind),
         exclusive_minimum: read_bound(&mut reader, "exclusiveMinimum", kind),
@@ -45,47 +49,47 @@ pub(super) fn read(node: &Node, kind: Option<&FieldType>, problems: &Problems) -
         pattern: read_pattern(&mut reader),
         enumeration: read_enum(&mut reader, kind),
     };
-    bounds::check(&constraints, kind, &node.place, problems);
-    reader.finish();
+    bounds::check_bounds(&constraints, kind, &node.place, problems);
+    reader.refuse_unknown();
     Some(constraints)
 }
 
 /// The values of `categories`: a list of values, or of maps with `value` and `label`.
-pub(super) fn read_categories(reader: &mut Reader<'_>, kind: Option<&FieldType>) -> Option<Vec<String>> {
+pub(super) fn read_categories(reader: &mut MapReader<'_>, kind: Option<&FieldType>) -> Option<Vec<String>> {
     let problems = reader.problems();
-    reader.flag("categoriesOrdered");
-    let nodes = reader.list("categories")?;
+    reader.take_flag("categoriesOrdered");
+    let nodes = reader.take_list("categories")?;
     let mut values = Vec::new();
     for node in nodes {
         let Some(value) = read_category(node, kind, problems) else { continue };
         if values.contains(&value) {
-            problems.report(&node.place, format!("the category \"{}\" occurs twice", value.escape_debug()));
+            problems.report_problem(&node.place, format!("the category \"{}\" occurs twice", value.escape_debug()));
         }
         values.push(value);
     }
     Some(values)
 }
 
-fn read_category(node: &Node, kind: Option<&FieldType>, problems: &Problems) -> Option<String> {
-    if !matches!(node.value, Value::Map(_)) {
-        return literal(node, "a category", kind, problems);
+fn read_category(node: &DocumentNode, kind: Option<&FieldType>, problems: &DescriptorProblems) -> Option<String> {
+    if !matches!(node.value, NodeValue::Map(_)) {
+        return read_literal(node, "a category", kind, problems);
     }
-    let mut reader = node.map("a category", problems)?;
-    let value = reader.require("value").and_then(|value| literal(value, "\"value\"", kind, problems));
-    reader.text("label");
-    reader.finish();
+    let mut reader = node.read_map("a category", problems)?;
+    let value = reader.require_value("value").and_then(|value| read_literal(value, "\"value\"", kind, problems));
+    reader.take_text("label");
+    reader.refuse_unknown();
     value
 }
 
-fn refuse_json_schema(reader: &mut Reader<'_>) {
+fn refuse_json_schema(reader: &mut MapReader<'_>) {
     let entry = reader.entries().iter().find(|entry| entry.key == "jsonSchema");
     if let Some(entry) = entry {
-        reader.accept(&["jsonSchema"]);
+        reader.accept_names(&["jsonSchema"]);
         reader.problems().report_with_mend(&entry.key_place, "\"jsonSchema\" is not supported", "remove it");
     }
 }
 
-fn refuse_unfit(reader: &Reader<'_>, kind: Option<&FieldType>) {
+fn refuse_unfit(reader: &MapReader<'_>, kind: Option<&FieldType>) {
     let Some(type_name) = kind.map(FieldType::name) else { return };
     for entry in reader.entries() {
         let types = CONSTRAINTS.iter().find(|(name, _)| *name == entry.key).map_or(ALL, |(_, types)| *types);
@@ -97,55 +101,62 @@ fn refuse_unfit(reader: &Reader<'_>, kind: Option<&FieldType>) {
     }
 }
 
-fn read_bound(reader: &mut Reader<'_>, name: &'static str, kind: Option<&FieldType>) -> Option<String> {
+fn read_bound(reader: &mut MapReader<'_>, name: &'static str, kind: Option<&FieldType>) -> Option<String> {
     let problems = reader.problems();
-    let node = reader.take(name)?;
+    let node = reader.take_value(name)?;
     let unfit = kind.is_some_and(|kind| !ORDERED.contains(&kind.name()));
-    if unfit { None } else { literal(node, &format!("\"{name}\""), kind, problems) }
+    if unfit { None } else { read_literal(node, &format!("\"{name}\""), kind, problems) }
 }
 
-fn read_enum(reader: &mut Reader<'_>, kind: Option<&FieldType>) -> Option<Vec<String>> {
+fn read_enum(reader: &mut MapReader<'_>, kind: Option<&FieldType>) -> Option<Vec<String>> {
     let problems = reader.problems();
-    let node = reader.take("enum")?;
-    let nodes = node.list("\"enum\"", problems)?;
+    let node = reader.take_value("enum")?;
+    let nodes = node.read_list("\"enum\"", problems)?;
     if nodes.is_empty() {
-        problems.report(&node.place, "\"enum\" allows no value at all");
+        problems.report_problem(&node.place, "\"enum\" allows no value at all");
     }
-    Some(nodes.iter().filter_map(|node| literal(node, "a value of \"enum\"", kind, problems)).collect())
+    Some(nodes.iter().filter_map(|node| read_literal(node, "a value of \"enum\"", kind, problems)).collect())
 }
 
 /// A pattern must be a regular expression of one of the two engines that the validator knows.
-fn read_pattern(reader: &mut Reader<'_>) -> Option<String> {
+fn read_pattern(reader: &mut MapReader<'_>) -> Option<String> {
     let problems = reader.problems();
-    let node = reader.take("pattern")?;
-    let pattern = node.text("\"pattern\"", problems)?;
+    let node = reader.take_value("pattern")?;
+    let pattern = node.read_text("\"pattern\"", problems)?;
     if regex::Regex::new(pattern).is_err()
         && let Err(error) = fancy_regex::Regex::new(pattern)
     {
         let reason = error.to_string();
         let reason = reason.trim().lines().last().unwrap_or_default().trim().to_owned();
-        problems.report(&node.place, format!("\"pattern\" is not a regular expression: {reason}"));
+        problems.report_problem(&node.place, format!("\"pattern\" is not a regular expression: {reason}"));
     }
     Some(pattern.into())
 }
 
 /// A value in the field's lexical form. JSON's own numbers and booleans may stand for those of the field.
-fn literal(node: &Node, what: &str, kind: Option<&FieldType>, problems: &Problems) -> Option<String> {
+fn read_literal(
+    node: &DocumentNode,
+    what: &str,
+    kind: Option<&FieldType>,
+    problems: &DescriptorProblems,
+) -> Option<String> {
     match (&node.value, kind) {
-        (Value::Text(text), _) => Some(text.clone()),
-        (Value::Number(text), None | Some(FieldType::Integer { .. } | FieldType::Year)) => Some(text.clone()),
-        (Value::Number(text), Some(FieldType::Number(format))) => Some(number(text).replace('.', &format.decimal_char)),
-        (Value::Bool(flag), Some(FieldType::Boolean(words))) => {
+        (NodeValue::Text(text), _) => Some(text.clone()),
+        (NodeValue::Number(text), None | Some(FieldType::Integer { .. } | FieldType::Year)) => Some(text.clone()),
+        (NodeValue::Number(text), Some(FieldType::Number(format))) => {
+            Some(standard_number(text).replace('.', &format.decimal_char))
+        }
+        (NodeValue::Bool(flag), Some(FieldType::Boolean(words))) => {
             let words = if *flag { &words.true_values } else { &words.false_values };
             words.first().cloned()
         }
-        (Value::List(_) | Value::Map(_), Some(kind)) if is_json(kind) => Some(node.to_json()),
-        _ => node.text(what, problems).map(String::from),
+        (NodeValue::List(_) | NodeValue::Map(_), Some(kind)) if is_json(kind) => Some(node.to_json()),
+        _ => node.read_text(what, problems).map(String::from),
     }
 }
 
 /// YAML's infinities and not-a-number in the form of the standard.
-fn number(text: &str) -> &str {
+fn standard_number(text: &str) -> &str {
     match text.to_ascii_lowercase().as_str() {
         ".inf" | "+.inf" => "INF",
         "-.inf" => "-INF",

@@ -4,19 +4,19 @@
 //! reference implementation applies both, and so do we.
 
 use super::characters;
-use crate::schema::document::{Node, Problems, Reader};
+use crate::schema::document::{DescriptorProblems, DocumentNode, MapReader};
 use crate::schema::{Dialect, HeaderRows, LineTerminator};
 
 /// Properties for files that are no delimited text.
 const OTHER_FORMATS: [&str; 6] = ["property", "itemType", "itemKeys", "sheetNumber", "sheetName", "table"];
 
-pub(super) fn read(node: &Node, default: Dialect, problems: &Problems) -> Dialect {
-    let Some(mut reader) = node.map("the dialect", problems) else { return default };
-    reader.accept(&["$schema", "csvddfVersion", "name", "title", "description"]);
+pub(super) fn read(node: &DocumentNode, default: Dialect, problems: &DescriptorProblems) -> Dialect {
+    let Some(mut reader) = node.read_map("the dialect", problems) else { return default };
+    reader.accept_names(&["$schema", "csvddfVersion", "name", "title", "description"]);
     let comment = characters::read(&mut reader, "commentChar", None);
     let mut dialect = Dialect {
         header: read_header(&mut reader),
-        header_join: reader.text("headerJoin").unwrap_or(" ").into(),
+        header_join: reader.take_text("headerJoin").unwrap_or(" ").into(),
         comment_char: comment.byte,
         comment_rows: read_rows(&mut reader, "commentRows").unwrap_or_default(),
         ..default
@@ -25,19 +25,19 @@ pub(super) fn read(node: &Node, default: Dialect, problems: &Problems) -> Dialec
     refuse_other_formats(&mut reader);
     refuse_caseless_header(&mut reader);
     // The reference implementation writes the properties of the text into a map of their own.
-    match reader.take("csv").and_then(|node| node.map("\"csv\"", problems)) {
+    match reader.take_value("csv").and_then(|node| node.read_map("\"csv\"", problems)) {
         Some(mut csv) => {
             read_text(&mut csv, comment, &mut dialect);
-            csv.finish();
+            csv.refuse_unknown();
         }
         None => read_text(&mut reader, comment, &mut dialect),
     }
-    reader.finish();
+    reader.refuse_unknown();
     dialect
 }
 
 /// Reads what tells how records and cells are cut.
-fn read_text(reader: &mut Reader<'_>, comment: characters::Role<'_>, dialect: &mut Dialect) {
+fn read_text(reader: &mut MapReader<'_>, comment: characters::CharacterRole<'_>, dialect: &mut Dialect) {
     let delimiter = characters::read(reader, "delimiter", Some(dialect.delimiter));
     let quote = characters::read(reader, "quoteChar", dialect.quote_char);
     let escape = characters::read(reader, "escapeChar", None);
@@ -45,24 +45,27 @@ fn read_text(reader: &mut Reader<'_>, comment: characters::Role<'_>, dialect: &m
     dialect.delimiter = delimiter.byte.unwrap_or(dialect.delimiter);
     dialect.quote_char = quote.byte;
     dialect.escape_char = escape.byte;
-    dialect.double_quote = reader.flag("doubleQuote").unwrap_or(dialect.double_quote);
-    dialect.null_sequence = reader.text("nullSequence").map(String::from);
-    dialect.skip_initial_space = reader.flag("skipInitialSpace").unwrap_or(false);
+    dialect.double_quote = reader.take_flag("doubleQuote").unwrap_or(dialect.double_quote);
+    dialect.null_sequence = reader.take_text("nullSequence").map(String::from);
+    dialect.skip_initial_space = reader.take_flag("skipInitialSpace").unwrap_or(false);
     if dialect.skip_initial_space && dialect.delimiter == b' ' {
-        reader.problems().report(reader.place(), "\"skipInitialSpace\" cannot be true where \"delimiter\" is a space");
+        reader
+            .problems()
+            .report_problem(reader.place(), "\"skipInitialSpace\" cannot be true where \"delimiter\" is a space");
     }
     dialect.line_terminator = read_line_terminator(reader, dialect);
 }
 
-fn read_line_terminator(reader: &mut Reader<'_>, dialect: &Dialect) -> LineTerminator {
+fn read_line_terminator(reader: &mut MapReader<'_>, dialect: &Dialect) -> LineTerminator {
     let problems = reader.problems();
-    let Some(node) = reader.take("lineTerminator") else { return LineTerminator::Any };
-    let text = node.text("\"lineTerminator\"", problems).unwrap_or("\n");
+    let Some(node) = reader.take_value("lineTerminator") else { return LineTerminator::Any };
+    let text = node.read_text("\"lineTerminator\"", problems).unwrap_or("\n");
     let roles = [Some(dialect.delimiter), dialect.quote_char, dialect.escape_char];
     if text.is_empty() {
         problems.report_with_mend(&node.place, "\"lineTerminator\" must not be empty", "write \"\\n\"");
     } else if text.bytes().any(|byte| roles.contains(&Some(byte))) {
-        problems.report(&node.place, "\"lineTerminator\" holds the delimiter, the quote or the escape character");
+        problems
+            .report_problem(&node.place, "\"lineTerminator\" holds the delimiter, the quote or the escape character");
     }
     match text {
         "\r\n" | "\n" | "\r" | "" => LineTerminator::Any,
@@ -70,9 +73,9 @@ fn read_line_terminator(reader: &mut Reader<'_>, dialect: &Dialect) -> LineTermi
     }
 }
 
-fn read_header(reader: &mut Reader<'_>) -> HeaderRows {
-    let header = reader.flag("header").unwrap_or(true);
-    let declared = reader.take("headerRows").map(|node| &node.place);
+fn read_header(reader: &mut MapReader<'_>) -> HeaderRows {
+    let header = reader.take_flag("header").unwrap_or(true);
+    let declared = reader.take_value("headerRows").map(|node| &node.place);
     let rows = read_rows(reader, "headerRows");
     match (header, rows, declared) {
         (false, Some(rows), Some(place)) if !rows.is_empty() => {
@@ -91,33 +94,33 @@ fn read_header(reader: &mut Reader<'_>) -> HeaderRows {
 }
 
 /// The row numbers of `name`: from 1, each greater than the one before.
-fn read_rows(reader: &mut Reader<'_>, name: &'static str) -> Option<Vec<u64>> {
+fn read_rows(reader: &mut MapReader<'_>, name: &'static str) -> Option<Vec<u64>> {
     let problems = reader.problems();
-    let nodes = reader.list(name)?;
+    let nodes = reader.take_list(name)?;
     let mut rows = Vec::new();
     for node in nodes {
-        let Some(row) = node.whole("a row number", problems) else { continue };
+        let Some(row) = node.read_whole_number("a row number", problems) else { continue };
         if row <= rows.last().copied().unwrap_or(0) {
-            problems.report(&node.place, "row numbers count from 1, and each is greater than the one before");
+            problems.report_problem(&node.place, "row numbers count from 1, and each is greater than the one before");
         }
         rows.push(row);
     }
     Some(rows)
 }
 
-fn check_comment_rows(reader: &Reader<'_>, dialect: &Dialect) {
+fn check_comment_rows(reader: &MapReader<'_>, dialect: &Dialect) {
     let HeaderRows::At(header) = &dialect.header else { return };
     for row in dialect.comment_rows.iter().filter(|row| header.contains(row)) {
         let message = format!("row {row} is both in \"headerRows\" and in \"commentRows\"");
-        reader.problems().report(reader.place(), message);
+        reader.problems().report_problem(reader.place(), message);
     }
 }
 
-fn refuse_other_formats(reader: &mut Reader<'_>) {
+fn refuse_other_formats(reader: &mut MapReader<'_>) {
     for name in OTHER_FORMATS {
         let entry = reader.entries().iter().find(|entry| entry.key == name);
         if let Some(entry) = entry {
-            reader.accept(&[name]);
+            reader.accept_names(&[name]);
             let message = format!("\"{name}\" is not for delimited text, which is all that Landfall reads");
             reader.problems().report_with_mend(&entry.key_place, message, "remove it");
         }
@@ -125,10 +128,10 @@ fn refuse_other_formats(reader: &mut Reader<'_>) {
 }
 
 /// Of version 1 of the standard. Names of columns are compared as they are written.
-fn refuse_caseless_header(reader: &mut Reader<'_>) {
+fn refuse_caseless_header(reader: &mut MapReader<'_>) {
     let entry = reader.entries().iter().find(|entry| entry.key == "caseSensitiveHeader");
     let Some(entry) = entry else { return };
-    if reader.flag("caseSensitiveHeader") == Some(false) {
+    if reader.take_flag("caseSensitiveHeader") == Some(false) {
         let message = "a header that ignores upper and lower case is not supported";
         reader.problems().report_with_mend(
             &entry.key_place,

@@ -1,14 +1,14 @@
 //! Labels of encodings.
 
 use crate::schema::Encoding;
-use crate::schema::document::{Place, Problems};
+use crate::schema::document::{DescriptorProblems, DocumentPlace};
 
 const SUPPORTED: &str = "utf-8, utf-16, utf-16le, utf-16be, iso-8859-1 and other one-byte encodings such as \
     windows-1252, iso-8859-15 or koi8-r";
 
 /// The encoding that `label` names.
-pub(super) fn read(label: &str, place: &Place, problems: &Problems) -> Option<Encoding> {
-    let encoding = of_label(label);
+pub(super) fn read(label: &str, place: &DocumentPlace, problems: &DescriptorProblems) -> Option<Encoding> {
+    let encoding = find_encoding(label);
     if encoding.is_none() {
         let message = match encoding_rs::Encoding::for_label(label.as_bytes()) {
             Some(_) => format!("the encoding \"{label}\" has characters of several bytes and is not supported"),
@@ -20,8 +20,8 @@ pub(super) fn read(label: &str, place: &Place, problems: &Problems) -> Option<En
 }
 
 /// The encoding that `label` names, where it is one that sources may have.
-pub(in crate::schema) fn of_label(label: &str) -> Option<Encoding> {
-    unicode_or_latin(label).or_else(|| single_byte(label))
+pub(in crate::schema) fn find_encoding(label: &str) -> Option<Encoding> {
+    unicode_or_latin(label).or_else(|| find_single_byte_encoding(label))
 }
 
 /// ISO 8859-1 is read here, as web browsers take it for windows-1252.
@@ -37,7 +37,7 @@ fn unicode_or_latin(label: &str) -> Option<Encoding> {
 }
 
 /// Python writes `cp1252`, `iso8859_15` and `mac_roman` for what the web calls `cp1252`, `iso8859-15` and `macintosh`.
-fn single_byte(label: &str) -> Option<Encoding> {
+fn find_single_byte_encoding(label: &str) -> Option<Encoding> {
     let dashed = label.replace('_', "-");
     let known = encoding_rs::Encoding::for_label(label.as_bytes())
         .or_else(|| encoding_rs::Encoding::for_label(dashed.as_bytes()))

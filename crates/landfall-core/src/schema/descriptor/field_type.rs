@@ -2,8 +2,8 @@
 
 use jiff::fmt::temporal::DateTimeParser;
 
-use super::table_schema::choose;
-use crate::schema::document::{Node, Reader, nearest};
+use super::table_schema::read_named_choice;
+use crate::schema::document::{DocumentNode, MapReader, find_nearest};
 use crate::schema::{
     Ambiguous, BooleanWords, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat, StringFormat, TemporalFormat,
 };
@@ -67,17 +67,17 @@ const GEOPOINT_FORMATS: [(&str, GeopointFormat); 3] =
 const GEOJSON_FORMATS: [(&str, GeoFormat); 2] = [("default", GeoFormat::Default), ("topojson", GeoFormat::Topojson)];
 
 /// Reads `type`, `format` and the properties of the type; `any` where there is no type, as version 2 says.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<FieldType> {
-    let name = match reader.take("type") {
+pub(super) fn read(reader: &mut MapReader<'_>) -> Option<FieldType> {
+    let name = match reader.take_value("type") {
         None => "any",
         Some(node) => read_name(reader, node).unwrap_or_default(),
     };
-    let format = reader.take("format");
+    let format = reader.take_value("format");
     refuse_misplaced(reader, name);
     match name {
-        "string" => chosen(reader, format, &STRING_FORMATS).map(FieldType::String),
-        "geopoint" => chosen(reader, format, &GEOPOINT_FORMATS).map(FieldType::Geopoint),
-        "geojson" => chosen(reader, format, &GEOJSON_FORMATS).map(FieldType::Geojson),
+        "string" => read_choice(reader, format, &STRING_FORMATS).map(FieldType::String),
+        "geopoint" => read_choice(reader, format, &GEOPOINT_FORMATS).map(FieldType::Geopoint),
+        "geojson" => read_choice(reader, format, &GEOJSON_FORMATS).map(FieldType::Geojson),
         "date" => read_temporal(reader, format).map(FieldType::Date),
         "time" => read_temporal(reader, format).map(FieldType::Time),
         "datetime" => {
@@ -93,14 +93,16 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<FieldType> {
     }
 }
 
-fn read_name<'a>(reader: &Reader<'a>, node: &'a Node) -> Option<&'a str> {
+fn read_name<'a>(reader: &MapReader<'a>, node: &'a DocumentNode) -> Option<&'a str> {
     let problems = reader.problems();
-    let name = node.text("\"type\"", problems)?;
+    let name = node.read_text("\"type\"", problems)?;
     if TYPES.contains(&name) {
         return Some(name);
     }
-    match nearest(name, TYPES.into_iter()) {
-        Some(near) => problems.report(&node.place, format!("unknown type \"{name}\"; did you mean \"{near}\"?")),
+    match find_nearest(name, TYPES.into_iter()) {
+        Some(near) => {
+            problems.report_problem(&node.place, format!("unknown type \"{name}\"; did you mean \"{near}\"?"))
+        }
         None => {
             let mend = format!("write one of: {}", TYPES.join(", "));
             problems.report_with_mend(&node.place, format!("unknown type \"{name}\""), mend);
@@ -109,7 +111,7 @@ fn read_name<'a>(reader: &Reader<'a>, node: &'a Node) -> Option<&'a str> {
     None
 }
 
-fn without_format(reader: &mut Reader<'_>, name: &str) -> FieldType {
+fn without_format(reader: &mut MapReader<'_>, name: &str) -> FieldType {
     match name {
         "integer" => read_integer(reader),
         "number" => FieldType::Number(read_number(reader)),
@@ -124,11 +126,11 @@ fn without_format(reader: &mut Reader<'_>, name: &str) -> FieldType {
     }
 }
 
-fn read_integer(reader: &mut Reader<'_>) -> FieldType {
-    let (bare_number, group_char) = (reader.flag("bareNumber").unwrap_or(true), read_mark(reader, "groupChar"));
+fn read_integer(reader: &mut MapReader<'_>) -> FieldType {
+    let (bare_number, group_char) = (reader.take_flag("bareNumber").unwrap_or(true), read_mark(reader, "groupChar"));
     let problems = reader.problems();
-    let node = reader.take("decimals");
-    let decimals = node.and_then(|node| choose(node, "\"decimals\"", &[("zero", ())], problems));
+    let node = reader.take_value("decimals");
+    let decimals = node.and_then(|node| read_named_choice(node, "\"decimals\"", &[("zero", ())], problems));
     if let Some(node) = node.filter(|_| decimals.is_some() && group_char.as_deref() == Some(".")) {
         let mend = "write another \"groupChar\", or remove \"decimals\"";
         problems.report_with_mend(&node.place, "\"decimals\" needs the point that is the \"groupChar\" here", mend);
@@ -136,11 +138,11 @@ fn read_integer(reader: &mut Reader<'_>) -> FieldType {
     FieldType::Integer { bare_number, group_char, zero_decimals: decimals.is_some() }
 }
 
-fn read_number(reader: &mut Reader<'_>) -> NumberFormat {
+fn read_number(reader: &mut MapReader<'_>) -> NumberFormat {
     let format = NumberFormat {
         decimal_char: read_mark(reader, "decimalChar").unwrap_or_else(|| ".".into()),
         group_char: read_mark(reader, "groupChar"),
-        bare_number: reader.flag("bareNumber").unwrap_or(true),
+        bare_number: reader.take_flag("bareNumber").unwrap_or(true),
     };
     if format.group_char.as_ref() == Some(&format.decimal_char) {
         let mend = "write another \"groupChar\" or \"decimalChar\"";
@@ -151,22 +153,22 @@ fn read_number(reader: &mut Reader<'_>) -> NumberFormat {
 }
 
 /// The text that stands between digits.
-fn read_mark(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
+fn read_mark(reader: &mut MapReader<'_>, name: &'static str) -> Option<String> {
     let problems = reader.problems();
-    let node = reader.take(name)?;
-    let text = node.text(&format!("\"{name}\""), problems)?;
+    let node = reader.take_value(name)?;
+    let text = node.read_text(&format!("\"{name}\""), problems)?;
     if text.is_empty() || text.chars().any(|char| char.is_ascii_digit() || matches!(char, '+' | '-')) {
-        problems.report(&node.place, format!("\"{name}\" must not be empty, nor hold a digit or a sign"));
+        problems.report_problem(&node.place, format!("\"{name}\" must not be empty, nor hold a digit or a sign"));
         return None;
     }
     Some(text.into())
 }
 
-fn read_words(reader: &mut Reader<'_>) -> BooleanWords {
+fn read_words(reader: &mut MapReader<'_>) -> BooleanWords {
     let default = BooleanWords::default();
     let words = BooleanWords {
-        true_values: reader.texts("trueValues").unwrap_or(default.true_values),
-        false_values: reader.texts("falseValues").unwrap_or(default.false_values),
+        true_values: reader.take_texts("trueValues").unwrap_or(default.true_values),
+        false_values: reader.take_texts("falseValues").unwrap_or(default.false_values),
     };
     for word in words.true_values.iter().filter(|word| words.false_values.contains(word)) {
         let mend = "write \"trueValues\" and \"falseValues\" without a common word; absent ones have their defaults";
@@ -176,27 +178,33 @@ fn read_words(reader: &mut Reader<'_>) -> BooleanWords {
     words
 }
 
-fn read_list(reader: &mut Reader<'_>) -> FieldType {
+fn read_list(reader: &mut MapReader<'_>) -> FieldType {
     let problems = reader.problems();
-    let delimiter = reader.take("delimiter").and_then(|node| Some((node.text("\"delimiter\"", problems)?, node)));
+    let delimiter =
+        reader.take_value("delimiter").and_then(|node| Some((node.read_text("\"delimiter\"", problems)?, node)));
     if let Some((_, node)) = delimiter.filter(|(text, _)| text.is_empty()) {
-        problems.report(&node.place, "\"delimiter\" must not be empty");
+        problems.report_problem(&node.place, "\"delimiter\" must not be empty");
     }
-    let item = reader.take("itemType").and_then(|node| choose(node, "\"itemType\"", &LIST_ITEMS, problems));
+    let item =
+        reader.take_value("itemType").and_then(|node| read_named_choice(node, "\"itemType\"", &LIST_ITEMS, problems));
     FieldType::List { delimiter: delimiter.map_or(",", |(text, _)| text).into(), item: item.unwrap_or_default() }
 }
 
-fn chosen<T: Copy + Default>(reader: &Reader<'_>, format: Option<&Node>, choices: &[(&str, T)]) -> Option<T> {
+fn read_choice<T: Copy + Default>(
+    reader: &MapReader<'_>,
+    format: Option<&DocumentNode>,
+    choices: &[(&str, T)],
+) -> Option<T> {
     match format {
         None => Some(T::default()),
-        Some(node) => choose(node, "\"format\"", choices, reader.problems()),
+        Some(node) => read_named_choice(node, "\"format\"", choices, reader.problems()),
     }
 }
 
 /// The form of a date or time. `fmt:` is how version 0 began a pattern.
-fn read_temporal(reader: &Reader<'_>, format: Option<&Node>) -> Option<TemporalFormat> {
+fn read_temporal(reader: &MapReader<'_>, format: Option<&DocumentNode>) -> Option<TemporalFormat> {
     let Some(node) = format else { return Some(TemporalFormat::Default) };
-    let text = node.text("\"format\"", reader.problems())?;
+    let text = node.read_text("\"format\"", reader.problems())?;
     match text.strip_prefix("fmt:").unwrap_or(text) {
         "default" => Some(TemporalFormat::Default),
         "any" => Some(TemporalFormat::Any),
@@ -211,10 +219,10 @@ fn read_temporal(reader: &Reader<'_>, format: Option<&Node>) -> Option<TemporalF
 }
 
 /// A zone that the zone database or ISO 8601 knows: an IANA name or an offset such as `+02:00`.
-fn read_timezone(reader: &mut Reader<'_>) -> Option<String> {
+fn read_timezone(reader: &mut MapReader<'_>) -> Option<String> {
     let problems = reader.problems();
-    let node = reader.take("timezone")?;
-    let text = node.text("\"timezone\"", problems)?;
+    let node = reader.take_value("timezone")?;
+    let text = node.read_text("\"timezone\"", problems)?;
     let known = match text.starts_with(['+', '-']) {
         true => DateTimeParser::new().parse_time_zone(text).is_ok(),
         false => jiff::tz::TimeZone::get(text).is_ok(),
@@ -227,11 +235,11 @@ fn read_timezone(reader: &mut Reader<'_>) -> Option<String> {
 }
 
 /// What becomes of a local time that occurs twice in the zone.
-fn read_ambiguous(reader: &mut Reader<'_>, zoned: bool) -> Ambiguous {
+fn read_ambiguous(reader: &mut MapReader<'_>, zoned: bool) -> Ambiguous {
     let problems = reader.problems();
-    let Some(node) = reader.take("ambiguous") else { return Ambiguous::Reject };
+    let Some(node) = reader.take_value("ambiguous") else { return Ambiguous::Reject };
     let all = [Ambiguous::Reject, Ambiguous::Earlier, Ambiguous::Later].map(|choice| (choice.name(), choice));
-    let choice = choose(node, "\"ambiguous\"", &all, problems);
+    let choice = read_named_choice(node, "\"ambiguous\"", &all, problems);
     if choice.is_some() && !zoned {
         let mend = "write \"timezone\" as well, or remove it";
         problems.report_with_mend(&node.place, "\"ambiguous\" does nothing without a \"timezone\"", mend);
@@ -239,10 +247,10 @@ fn read_ambiguous(reader: &mut Reader<'_>, zoned: bool) -> Ambiguous {
     choice.unwrap_or_default()
 }
 
-fn refuse_format(reader: &Reader<'_>, format: Option<&Node>, type_name: &str) {
+fn refuse_format(reader: &MapReader<'_>, format: Option<&DocumentNode>, type_name: &str) {
     let problems = reader.problems();
     let Some(node) = format else { return };
-    let Some(text) = node.text("\"format\"", problems) else { return };
+    let Some(text) = node.read_text("\"format\"", problems) else { return };
     if text != "default" {
         let message = format!("a field of type \"{type_name}\" has no format \"{}\"", text.escape_debug());
         problems.report_with_mend(&node.place, message, "remove \"format\"");
@@ -250,7 +258,7 @@ fn refuse_format(reader: &Reader<'_>, format: Option<&Node>, type_name: &str) {
 }
 
 /// A property of another type would do nothing. Nothing is said where the type itself is unknown.
-fn refuse_misplaced(reader: &mut Reader<'_>, type_name: &str) {
+fn refuse_misplaced(reader: &mut MapReader<'_>, type_name: &str) {
     for (name, types) in TYPE_PROPERTIES {
         let Some(entry) = reader.take_entry(name) else { continue };
         if !type_name.is_empty() && !types.contains(&type_name) {

@@ -4,44 +4,45 @@
 use std::sync::Arc;
 
 use super::keys;
-use crate::schema::document::{Node, Place, Problems, Reader, nearest};
+use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, MapReader, find_nearest};
 use crate::schema::{FieldType, ForeignKey, Resource, TableSchema};
 
 /// A name in a descriptor and where it stands.
-pub(super) struct Named {
+pub(super) struct NamedNode {
     name: String,
-    place: Place,
+    place: DocumentPlace,
 }
 
 /// A foreign key whose parent has not been looked up yet.
 pub(super) struct DraftKey {
-    place: Place,
+    place: DocumentPlace,
     fields: Vec<usize>,
     /// Absent for a table that refers to itself.
-    parent: Option<Named>,
-    parent_fields: Vec<Named>,
+    parent: Option<NamedNode>,
+    parent_fields: Vec<NamedNode>,
 }
 
 /// A resource whose foreign keys are not checked yet.
 pub(super) struct DraftResource {
     pub(super) resource: Resource,
-    pub(super) name_place: Place,
+    pub(super) name_place: DocumentPlace,
     /// Positions of the fields whose type could not be read.
     pub(super) broken: Vec<usize>,
     pub(super) keys: Vec<DraftKey>,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, schema: &TableSchema) -> Vec<DraftKey> {
+pub(super) fn read(reader: &mut MapReader<'_>, schema: &TableSchema) -> Vec<DraftKey> {
     let problems = reader.problems();
-    let nodes = reader.list("foreignKeys").unwrap_or_default();
-    nodes.iter().filter_map(|node| read_one(node, schema, problems)).collect()
+    let nodes = reader.take_list("foreignKeys").unwrap_or_default();
+    nodes.iter().filter_map(|node| read_foreign_key(node, schema, problems)).collect()
 }
 
-fn read_one(node: &Node, schema: &TableSchema, problems: &Problems) -> Option<DraftKey> {
-    let mut reader = node.map("a foreign key", problems)?;
-    let fields = reader.require("fields").and_then(|node| keys::read_key(node, "a foreign key", schema, problems));
-    let reference = reader.require("reference").and_then(|node| read_reference(node, problems));
-    reader.finish_open();
+fn read_foreign_key(node: &DocumentNode, schema: &TableSchema, problems: &DescriptorProblems) -> Option<DraftKey> {
+    let mut reader = node.read_map("a foreign key", problems)?;
+    let fields =
+        reader.require_value("fields").and_then(|node| keys::read_key(node, "a foreign key", schema, problems));
+    let reference = reader.require_value("reference").and_then(|node| read_reference(node, problems));
+    reader.refuse_misspelled();
     let (fields, (parent, parent_fields)) = (fields?, reference?);
     if fields.len() != parent_fields.len() || fields.is_empty() {
         let message = format!("{} fields refer to {} fields of the parent", fields.len(), parent_fields.len());
@@ -51,25 +52,26 @@ fn read_one(node: &Node, schema: &TableSchema, problems: &Problems) -> Option<Dr
     Some(DraftKey { place: node.place.clone(), fields, parent, parent_fields })
 }
 
-fn read_reference(node: &Node, problems: &Problems) -> Option<(Option<Named>, Vec<Named>)> {
-    let mut reader = node.map("a reference", problems)?;
-    let parent = reader.take("resource").and_then(|node| named(node, "\"resource\"", problems));
-    let fields = reader.require("fields").and_then(|node| keys::names(node, "\"fields\"", problems));
+fn read_reference(node: &DocumentNode, problems: &DescriptorProblems) -> Option<(Option<NamedNode>, Vec<NamedNode>)> {
+    let mut reader = node.read_map("a reference", problems)?;
+    let parent = reader.take_value("resource").and_then(|node| read_named_node(node, "\"resource\"", problems));
+    let fields = reader.require_value("fields").and_then(|node| keys::read_name_nodes(node, "\"fields\"", problems));
     if let Some(entry) = reader.entries().iter().find(|entry| entry.key == "package") {
-        problems.report(&entry.key_place, "references to another package are not supported");
+        problems.report_problem(&entry.key_place, "references to another package are not supported");
     }
-    reader.finish_open();
+    reader.refuse_misspelled();
     let fields = fields?;
-    let named: Vec<Named> = fields.iter().filter_map(|node| named(node, "a parent's field", problems)).collect();
+    let named: Vec<NamedNode> =
+        fields.iter().filter_map(|node| read_named_node(node, "a parent's field", problems)).collect();
     (named.len() == fields.len()).then(|| (parent.filter(|parent| !parent.name.is_empty()), named))
 }
 
-fn named(node: &Node, what: &str, problems: &Problems) -> Option<Named> {
-    node.text(what, problems).map(|name| Named { name: name.into(), place: node.place.clone() })
+fn read_named_node(node: &DocumentNode, what: &str, problems: &DescriptorProblems) -> Option<NamedNode> {
+    node.read_text(what, problems).map(|name| NamedNode { name: name.into(), place: node.place.clone() })
 }
 
 /// Looks up the parents, and gives the resources their foreign keys.
-pub(super) fn resolve(drafts: Vec<DraftResource>, problems: &Problems) -> Vec<Resource> {
+pub(super) fn resolve_foreign_keys(drafts: Vec<DraftResource>, problems: &DescriptorProblems) -> Vec<Resource> {
     let keys_of = |child: &DraftResource| -> Vec<ForeignKey> {
         child.keys.iter().filter_map(|key| resolve_key(key, child, &drafts, problems)).collect()
     };
@@ -86,7 +88,7 @@ fn resolve_key(
     key: &DraftKey,
     child: &DraftResource,
     drafts: &[DraftResource],
-    problems: &Problems,
+    problems: &DescriptorProblems,
 ) -> Option<ForeignKey> {
     let parent = match &key.parent {
         None => child,
@@ -103,30 +105,34 @@ fn resolve_key(
     })
 }
 
-fn find_parent<'d>(named: &Named, drafts: &'d [DraftResource], problems: &Problems) -> Option<&'d DraftResource> {
+fn find_parent<'d>(
+    named: &NamedNode,
+    drafts: &'d [DraftResource],
+    problems: &DescriptorProblems,
+) -> Option<&'d DraftResource> {
     let parent = drafts.iter().find(|draft| *draft.resource.name == *named.name);
     if parent.is_none() {
         let name = &named.name;
-        let message = match nearest(name, drafts.iter().map(|draft| &*draft.resource.name)) {
+        let message = match find_nearest(name, drafts.iter().map(|draft| &*draft.resource.name)) {
             Some(near) => format!("unknown resource \"{name}\"; did you mean \"{near}\"?"),
             None => format!("unknown resource \"{name}\""),
         };
-        problems.report(&named.place, message);
+        problems.report_problem(&named.place, message);
     }
     parent
 }
 
-fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &Problems) -> Option<Vec<usize>> {
+fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &DescriptorProblems) -> Option<Vec<usize>> {
     let schema = &parent.resource.schema;
     if schema.fields.is_empty() {
         return None;
     }
-    let find = |named: &Named| {
-        let at = schema.position(&named.name);
+    let find = |named: &NamedNode| {
+        let at = schema.field_position(&named.name);
         if at.is_none() {
             let message =
                 format!("{} in resource \"{}\"", keys::unknown_field(&named.name, schema), parent.resource.name);
-            problems.report(&named.place, message);
+            problems.report_problem(&named.place, message);
         }
         at
     };
@@ -134,9 +140,9 @@ fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &Problems) -> O
     found.into_iter().collect()
 }
 
-fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[usize], problems: &Problems) {
+fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[usize], problems: &DescriptorProblems) {
     let schema = &parent.resource.schema;
-    let is_key = |known: &Vec<usize>| !known.is_empty() && keys::same_fields(known, fields);
+    let is_key = |known: &Vec<usize>| !known.is_empty() && keys::have_same_fields(known, fields);
     if is_key(&schema.primary_key) || schema.unique_keys.iter().any(is_key) {
         return;
     }
@@ -149,11 +155,17 @@ fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[usize], pr
     problems.report_with_mend(&key.place, message, mend);
 }
 
-fn check_types(key: &DraftKey, child: &DraftResource, parent: &DraftResource, above: &[usize], problems: &Problems) {
+fn check_types(
+    key: &DraftKey,
+    child: &DraftResource,
+    parent: &DraftResource,
+    above: &[usize],
+    problems: &DescriptorProblems,
+) {
     for ((&from, &to), named) in key.fields.iter().zip(above).zip(&key.parent_fields) {
         let (field, other) = (&child.resource.schema.fields[from], &parent.resource.schema.fields[to]);
         let unread = child.broken.contains(&from) || parent.broken.contains(&to);
-        if !unread && stored_as(&field.kind) != stored_as(&other.kind) {
+        if !unread && stored_type(&field.kind) != stored_type(&other.kind) {
             let message = format!(
                 "the field \"{}\" of type \"{}\" refers to \"{}\" of type \"{}\"",
                 field.name,
@@ -167,7 +179,7 @@ fn check_types(key: &DraftKey, child: &DraftResource, parent: &DraftResource, ab
 }
 
 /// `any` and `string` hold the same values here.
-fn stored_as(kind: &FieldType) -> &'static str {
+fn stored_type(kind: &FieldType) -> &'static str {
     match kind {
         FieldType::Any => "string",
         other => other.name(),

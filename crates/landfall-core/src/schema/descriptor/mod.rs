@@ -21,24 +21,24 @@ mod table_schema;
 #[cfg(test)]
 mod tests;
 
-pub(super) use encoding::of_label as encoding_of_label;
-pub use names::folded;
+pub(super) use encoding::find_encoding as encoding_of_label;
+pub use names::fold_case;
 
 use std::io;
 
-use super::document::{DescriptorErrors, Node, Problems, parse_json, parse_yaml};
+use super::document::{DescriptorErrors, DescriptorProblems, DocumentNode, parse_json, parse_yaml};
 use super::{Field, Package};
 
 /// Reads a file that a descriptor refers to (`schema` or `dialect` given as a path). The path is relative to the folder
 /// of the descriptor and stays within it.
-pub type Loader<'a> = &'a dyn Fn(&str) -> io::Result<String>;
+pub type FileLoader<'a> = &'a dyn Fn(&str) -> io::Result<String>;
 
 /// What every part of a descriptor is read with.
 #[derive(Clone, Copy)]
-struct Context<'a> {
+struct DescriptorContext<'a> {
     file: &'a str,
-    problems: &'a Problems,
-    load: Option<Loader<'a>>,
+    problems: &'a DescriptorProblems,
+    load: Option<FileLoader<'a>>,
 }
 
 impl Package {
@@ -48,7 +48,7 @@ impl Package {
     ///
     /// All errors of the descriptor, each with its place and, where it can be told, its mend.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, DescriptorErrors> {
-        Self::read(text, file, Syntax::Yaml, None)
+        Self::read(text, file, DescriptorSyntax::Yaml, None)
     }
 
     /// Reads a data package from JSON. `file` is the name that errors give.
@@ -57,7 +57,7 @@ impl Package {
     ///
     /// As [`Package::from_yaml`].
     pub fn from_json(text: &str, file: &str) -> Result<Self, DescriptorErrors> {
-        Self::read(text, file, Syntax::Json, None)
+        Self::read(text, file, DescriptorSyntax::Json, None)
     }
 
     /// As [`Package::from_yaml`], with files that the descriptor refers to.
@@ -65,8 +65,8 @@ impl Package {
     /// # Errors
     ///
     /// As [`Package::from_yaml`]; a file that cannot be loaded is such an error too.
-    pub fn from_yaml_with(text: &str, file: &str, load: Loader<'_>) -> Result<Self, DescriptorErrors> {
-        Self::read(text, file, Syntax::Yaml, Some(load))
+    pub fn from_yaml_with(text: &str, file: &str, load: FileLoader<'_>) -> Result<Self, DescriptorErrors> {
+        Self::read(text, file, DescriptorSyntax::Yaml, Some(load))
     }
 
     /// As [`Package::from_json`], with files that the descriptor refers to.
@@ -74,32 +74,37 @@ impl Package {
     /// # Errors
     ///
     /// As [`Package::from_yaml_with`].
-    pub fn from_json_with(text: &str, file: &str, load: Loader<'_>) -> Result<Self, DescriptorErrors> {
-        Self::read(text, file, Syntax::Json, Some(load))
+    pub fn from_json_with(text: &str, file: &str, load: FileLoader<'_>) -> Result<Self, DescriptorErrors> {
+        Self::read(text, file, DescriptorSyntax::Json, Some(load))
     }
 
-    fn read(text: &str, file: &str, syntax: Syntax, load: Option<Loader<'_>>) -> Result<Self, DescriptorErrors> {
-        let problems = Problems::new();
+    fn read(
+        text: &str,
+        file: &str,
+        syntax: DescriptorSyntax,
+        load: Option<FileLoader<'_>>,
+    ) -> Result<Self, DescriptorErrors> {
+        let problems = DescriptorProblems::new();
         let root = match syntax {
-            Syntax::Yaml => parse_yaml(text, file, &problems),
-            Syntax::Json => parse_json(text, file, &problems),
+            DescriptorSyntax::Yaml => parse_yaml(text, file, &problems),
+            DescriptorSyntax::Json => parse_json(text, file, &problems),
         };
-        let context = Context { file, problems: &problems, load };
+        let context = DescriptorContext { file, problems: &problems, load };
         let package = root.and_then(|root| package::read(&root, context));
-        problems.finish(package)
+        problems.into_result(package)
     }
 }
 
 impl Field {
     /// Reads a field that stands outside a data package, such as the parameter of a report. Errors go to `problems`.
-    pub fn from_node(node: &Node, problems: &Problems) -> Option<Self> {
+    pub fn from_node(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Self> {
         let draft = field::read(node, &[String::new()], problems)?;
         (!draft.broken).then_some(draft.field)
     }
 }
 
 #[derive(Clone, Copy)]
-enum Syntax {
+enum DescriptorSyntax {
     Yaml,
     Json,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::schema::document::{Place, Problems};
+use crate::schema::document::{DescriptorProblems, DocumentPlace};
 
 /// The longest identifier that `PostgreSQL` keeps whole, in bytes.
 const MAX_BYTES: usize = 63;
@@ -11,20 +11,21 @@ const MAX_BYTES: usize = 63;
 const RESERVED: [&str; 2] = ["landfall_", "sqlite_"];
 
 /// Checks the name of a resource.
-pub(super) fn check_resource(name: &str, place: &Place, problems: &Problems) {
-    check(name, place, "resource", problems);
+pub(super) fn check_resource(name: &str, place: &DocumentPlace, problems: &DescriptorProblems) {
+    check_name(name, place, "resource", problems);
     let lower = name.to_ascii_lowercase();
     for prefix in RESERVED.iter().filter(|prefix| lower.starts_with(**prefix)) {
-        problems.report(place, format!("names of resources must not begin with \"{prefix}\": they are reserved"));
+        problems
+            .report_problem(place, format!("names of resources must not begin with \"{prefix}\": they are reserved"));
     }
 }
 
 /// Checks the name of a resource or field (`what`).
-pub(super) fn check(name: &str, place: &Place, what: &str, problems: &Problems) {
+pub(super) fn check_name(name: &str, place: &DocumentPlace, what: &str, problems: &DescriptorProblems) {
     if name.is_empty() {
-        problems.report(place, format!("the name of a {what} must not be empty"));
+        problems.report_problem(place, format!("the name of a {what} must not be empty"));
     } else if name.chars().any(char::is_control) {
-        problems.report(place, format!("the name of this {what} has a control character"));
+        problems.report_problem(place, format!("the name of this {what} has a control character"));
     } else if name.len() > MAX_BYTES {
         let message = format!("the name of this {what} has {} bytes, and databases cut names", name.len());
         problems.report_with_mend(place, message, format!("write a name of at most {MAX_BYTES} bytes"));
@@ -33,10 +34,14 @@ pub(super) fn check(name: &str, place: &Place, what: &str, problems: &Problems) 
 
 /// Checks that names differ, also for a database that does not tell upper from lower case: SQLite in ASCII, MySQL in all
 /// of Unicode, letter by letter.
-pub(super) fn check_distinct<'a>(names: impl Iterator<Item = (&'a str, &'a Place)>, what: &str, problems: &Problems) {
-    let mut seen: HashMap<String, (&str, &Place)> = HashMap::new();
+pub(super) fn check_distinct<'a>(
+    names: impl Iterator<Item = (&'a str, &'a DocumentPlace)>,
+    what: &str,
+    problems: &DescriptorProblems,
+) {
+    let mut seen: HashMap<String, (&str, &DocumentPlace)> = HashMap::new();
     for (name, place) in names {
-        let Some((first, at)) = seen.insert(folded(name), (name, place)) else { continue };
+        let Some((first, at)) = seen.insert(fold_case(name), (name, place)) else { continue };
         let line = at.line();
         let message = if first == name {
             format!("the {what} \"{name}\" occurs twice, first in line {line}")
@@ -51,6 +56,6 @@ pub(super) fn check_distinct<'a>(names: impl Iterator<Item = (&'a str, &'a Place
 
 /// `name` as it is compared by a database that does not tell upper from lower case.
 #[must_use]
-pub fn folded(name: &str) -> String {
+pub fn fold_case(name: &str) -> String {
     name.chars().flat_map(char::to_lowercase).collect()
 }

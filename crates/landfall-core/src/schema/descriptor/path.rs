@@ -1,16 +1,16 @@
 //! Paths in a descriptor stay within its folder: <https://datapackage.org/standard/security/>.
 
-use crate::schema::document::{Place, Problems};
+use crate::schema::document::{DescriptorProblems, DocumentPlace};
 
 /// Whether `path` is a relative path without `..`; reports why not.
-pub(super) fn check(path: &str, place: &Place, problems: &Problems) -> bool {
-    let Some(reason) = refusal(path) else { return true };
+pub(super) fn check_path(path: &str, place: &DocumentPlace, problems: &DescriptorProblems) -> bool {
+    let Some(reason) = explain_refusal(path) else { return true };
     let mend = "write a path relative to the folder of the descriptor";
     problems.report_with_mend(place, format!("the path \"{}\" {reason}", path.escape_debug()), mend);
     false
 }
 
-fn refusal(path: &str) -> Option<&'static str> {
+fn explain_refusal(path: &str) -> Option<&'static str> {
     let is_parent = |part: &str| part == "..";
     if path.is_empty() {
         Some("is empty")

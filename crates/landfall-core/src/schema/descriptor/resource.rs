@@ -2,8 +2,8 @@
 
 use super::foreign_keys::DraftResource;
 use super::table_schema::DraftTable;
-use super::{Context, dialect, encoding, names, path, reference, table_schema};
-use crate::schema::document::{Node, Place, Problems, Reader, Value};
+use super::{DescriptorContext, dialect, encoding, names, path, reference, table_schema};
+use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, MapReader, NodeValue};
 use crate::schema::{Dialect, Encoding, Resource, SourcePath};
 
 /// Properties that describe the files for people and say nothing about loading them.
@@ -15,21 +15,23 @@ const OTHER_FORMATS: [&str; 17] = [
     "feather", "avro", "sql", "sqlite",
 ];
 
-pub(super) fn read(node: &Node, context: Context<'_>) -> Option<DraftResource> {
-    let mut reader = node.map("a resource", context.problems)?;
-    let name = reader.require("name").and_then(|name| Some((name.text("\"name\"", context.problems)?, &name.place)));
+pub(super) fn read(node: &DocumentNode, context: DescriptorContext<'_>) -> Option<DraftResource> {
+    let mut reader = node.read_map("a resource", context.problems)?;
+    let name = reader
+        .require_value("name")
+        .and_then(|name| Some((name.read_text("\"name\"", context.problems)?, &name.place)));
     if let Some((name, place)) = name {
         names::check_resource(name, place, context.problems);
     }
-    let (title, description) = (reader.text("title"), reader.text("description"));
+    let (title, description) = (reader.take_text("title"), reader.take_text("description"));
     let paths = read_paths(&mut reader);
     let default = Dialect { delimiter: default_delimiter(&mut reader, &paths), ..Dialect::default() };
     let dialect = read_dialect(&mut reader, default, context);
     let encoding = read_encoding(&mut reader);
     let table = read_schema(&mut reader, context);
-    reader.accept(&DESCRIPTIVE);
+    reader.accept_names(&DESCRIPTIVE);
     check_type(&mut reader);
-    reader.finish_open();
+    reader.refuse_misspelled();
     let (name, name_place) = name?;
     let resource = Resource {
         name: name.into(),
@@ -43,35 +45,36 @@ pub(super) fn read(node: &Node, context: Context<'_>) -> Option<DraftResource> {
     Some(DraftResource { resource, name_place: name_place.clone(), broken: table.broken, keys: table.foreign_keys })
 }
 
-fn read_paths(reader: &mut Reader<'_>) -> Vec<SourcePath> {
+fn read_paths(reader: &mut MapReader<'_>) -> Vec<SourcePath> {
     let problems = reader.problems();
     // Taken past the reader's list of known names: `data` must not be suggested for a property such as `date`.
     if let Some(entry) = reader.entries().iter().find(|entry| entry.key == "data") {
         let mend = "put the records into a file, and write its name as \"path\"";
         problems.report_with_mend(&entry.key_place, "records within the descriptor are not supported", mend);
-        reader.accept(&["path"]);
+        reader.accept_names(&["path"]);
         return Vec::new();
     }
-    let Some(node) = reader.require("path") else { return Vec::new() };
+    let Some(node) = reader.require_value("path") else { return Vec::new() };
     let nodes = match &node.value {
-        Value::List(nodes) => nodes.as_slice(),
+        NodeValue::List(nodes) => nodes.as_slice(),
         _ => std::slice::from_ref(node),
     };
     if nodes.is_empty() {
-        problems.report(&node.place, "\"path\" names no file");
+        problems.report_problem(&node.place, "\"path\" names no file");
     }
     nodes.iter().filter_map(|node| read_path(node, problems)).collect()
 }
 
-fn read_path(node: &Node, problems: &Problems) -> Option<SourcePath> {
-    let text = node.text("\"path\"", problems)?;
-    path::check(text, &node.place, problems).then(|| SourcePath(text.into()))
+fn read_path(node: &DocumentNode, problems: &DescriptorProblems) -> Option<SourcePath> {
+    let text = node.read_text("\"path\"", problems)?;
+    path::check_path(text, &node.place, problems).then(|| SourcePath(text.into()))
 }
 
 /// A tab for TSV, as the reference implementation has it.
-fn default_delimiter(reader: &mut Reader<'_>, paths: &[SourcePath]) -> u8 {
+fn default_delimiter(reader: &mut MapReader<'_>, paths: &[SourcePath]) -> u8 {
     let problems = reader.problems();
-    let format = reader.take("format").and_then(|node| Some((node.text("\"format\"", problems)?, &node.place)));
+    let format =
+        reader.take_value("format").and_then(|node| Some((node.read_text("\"format\"", problems)?, &node.place)));
     match format {
         Some((format, place)) => {
             if OTHER_FORMATS.contains(&format.to_ascii_lowercase().as_str()) {
@@ -90,35 +93,36 @@ fn default_delimiter(reader: &mut Reader<'_>, paths: &[SourcePath]) -> u8 {
     }
 }
 
-fn read_dialect(reader: &mut Reader<'_>, default: Dialect, context: Context<'_>) -> Dialect {
-    let Some(node) = reader.take("dialect") else { return default };
-    match reference::follow(node, "\"dialect\"", context) {
+fn read_dialect(reader: &mut MapReader<'_>, default: Dialect, context: DescriptorContext<'_>) -> Dialect {
+    let Some(node) = reader.take_value("dialect") else { return default };
+    match reference::follow_reference(node, "\"dialect\"", context) {
         Some(node) => dialect::read(&node, default, context.problems),
         None => default,
     }
 }
 
-fn read_encoding(reader: &mut Reader<'_>) -> Encoding {
+fn read_encoding(reader: &mut MapReader<'_>) -> Encoding {
     let problems = reader.problems();
-    let label = reader.take("encoding").and_then(|node| Some((node.text("\"encoding\"", problems)?, &node.place)));
+    let label =
+        reader.take_value("encoding").and_then(|node| Some((node.read_text("\"encoding\"", problems)?, &node.place)));
     label.and_then(|(label, place)| encoding::read(label, place, problems)).unwrap_or_default()
 }
 
-fn read_schema(reader: &mut Reader<'_>, context: Context<'_>) -> DraftTable {
-    let Some(node) = reader.take("schema") else {
+fn read_schema(reader: &mut MapReader<'_>, context: DescriptorContext<'_>) -> DraftTable {
+    let Some(node) = reader.take_value("schema") else {
         let mend = "write \"schema\" with \"fields\"";
         context.problems.report_with_mend(reader.place(), "the resource does not declare its fields", mend);
         return DraftTable::default();
     };
-    let node = reference::follow(node, "\"schema\"", context);
+    let node = reference::follow_reference(node, "\"schema\"", context);
     node.and_then(|node| table_schema::read(&node, context.problems)).unwrap_or_default()
 }
 
-fn check_type(reader: &mut Reader<'_>) {
+fn check_type(reader: &mut MapReader<'_>) {
     let problems = reader.problems();
-    let Some(node) = reader.take("type") else { return };
-    let unsupported: Option<(&str, &Place)> =
-        node.text("\"type\"", problems).filter(|name| *name != "table").map(|name| (name, &node.place));
+    let Some(node) = reader.take_value("type") else { return };
+    let unsupported: Option<(&str, &DocumentPlace)> =
+        node.read_text("\"type\"", problems).filter(|name| *name != "table").map(|name| (name, &node.place));
     if let Some((name, place)) = unsupported {
         let message = format!("a resource of type \"{name}\" is not supported");
         problems.report_with_mend(place, message, "write \"table\", or remove this resource");

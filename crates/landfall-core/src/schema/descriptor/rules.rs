@@ -2,24 +2,28 @@
 //! its field. They are found with the rest of the descriptor, so that no table is loaded before those of another are known to be sound.
 
 use crate::schema::Field;
-use crate::schema::document::{Node, Place, Problems, Value};
+use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, NodeValue};
 use crate::validate::broken_rules;
 
 /// Reports every rule of `field`, which stands at `node`, that cannot be applied.
-pub(super) fn check(field: &Field, node: &Node, problems: &Problems) {
+pub(super) fn check_field_rules(field: &Field, node: &DocumentNode, problems: &DescriptorProblems) {
     for error in broken_rules(field) {
-        let place = place_of(node, error.rule);
-        let message =
-            format!("\"{}\" of the field \"{}\" {}", error.rule, error.field.escape_debug(), verb(&error.reason));
+        let place = rule_place(node, error.rule);
+        let message = format!(
+            "\"{}\" of the field \"{}\" {}",
+            error.rule,
+            error.field.escape_debug(),
+            reason_verb(&error.reason)
+        );
         match mend(error.rule) {
             Some(mend) => problems.report_with_mend(place, message, mend),
-            None => problems.report(place, message),
+            None => problems.report_problem(place, message),
         }
     }
 }
 
 /// The reason as the end of a sentence: some begin with the value that is at fault.
-fn verb(reason: &str) -> String {
+fn reason_verb(reason: &str) -> String {
     if reason.starts_with('"') { format!("cannot be applied: {reason}") } else { reason.to_owned() }
 }
 
@@ -35,9 +39,9 @@ const fn mend(rule: &str) -> Option<&'static str> {
 }
 
 /// Where a rule stands: among the properties of the field, or among its constraints.
-fn place_of<'a>(node: &'a Node, rule: &str) -> &'a Place {
-    let found = |node: &'a Node, name: &str| match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == name).map(|entry| &entry.node),
+fn rule_place<'a>(node: &'a DocumentNode, rule: &str) -> &'a DocumentPlace {
+    let found = |node: &'a DocumentNode, name: &str| match &node.value {
+        NodeValue::Map(entries) => entries.iter().find(|entry| entry.key == name).map(|entry| &entry.node),
         _ => None,
     };
     let constraint = found(node, "constraints").and_then(|constraints| found(constraints, rule));

@@ -2,7 +2,7 @@
 
 use super::foreign_keys::{self, DraftKey};
 use super::{field, keys, missing_values, names};
-use crate::schema::document::{Node, Place, Problems, Reader, Value, nearest};
+use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, MapReader, NodeValue, find_nearest};
 use crate::schema::{Field, FieldsMatch, TableSchema};
 
 /// A schema as far as it can be read without the other resources.
@@ -14,27 +14,27 @@ pub(super) struct DraftTable {
     pub(super) foreign_keys: Vec<DraftKey>,
 }
 
-pub(super) fn read(node: &Node, problems: &Problems) -> Option<DraftTable> {
-    let mut reader = node.map("the schema", problems)?;
-    reader.accept(&["$schema", "name", "title", "description", "profile"]);
+pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Option<DraftTable> {
+    let mut reader = node.read_map("the schema", problems)?;
+    reader.accept_names(&["$schema", "name", "title", "description", "profile"]);
     let missing = missing_values::read(&mut reader).unwrap_or_else(|| vec![String::new()]);
     let mut table = read_fields(&mut reader, &missing);
     table.schema.fields_match = read_fields_match(&mut reader);
     keys::read(&mut reader, &mut table.schema);
     table.foreign_keys = foreign_keys::read(&mut reader, &table.schema);
-    reader.finish_open();
+    reader.refuse_misspelled();
     Some(table)
 }
 
-fn read_fields(reader: &mut Reader<'_>, missing: &[String]) -> DraftTable {
+fn read_fields(reader: &mut MapReader<'_>, missing: &[String]) -> DraftTable {
     let problems = reader.problems();
     let mut table = DraftTable::default();
-    let Some(node) = reader.require("fields") else { return table };
-    let Some(nodes) = node.list("\"fields\"", problems) else { return table };
+    let Some(node) = reader.require_value("fields") else { return table };
+    let Some(nodes) = node.read_list("\"fields\"", problems) else { return table };
     if nodes.is_empty() {
-        problems.report(&node.place, "the schema has no fields");
+        problems.report_problem(&node.place, "the schema has no fields");
     }
-    let mut placed: Vec<(Field, &Place)> = Vec::new();
+    let mut placed: Vec<(Field, &DocumentPlace)> = Vec::new();
     for draft in nodes.iter().filter_map(|node| field::read(node, missing, problems)) {
         if draft.broken {
             table.broken.push(placed.len());
@@ -55,24 +55,31 @@ const FIELDS_MATCH: [(&str, FieldsMatch); 5] = [
 ];
 
 /// A text, or a list of one text as in the profile of the first version 2.
-fn read_fields_match(reader: &mut Reader<'_>) -> FieldsMatch {
-    let Some(mut node) = reader.take("fieldsMatch") else { return FieldsMatch::Exact };
-    if let Value::List(nodes) = &node.value
+fn read_fields_match(reader: &mut MapReader<'_>) -> FieldsMatch {
+    let Some(mut node) = reader.take_value("fieldsMatch") else { return FieldsMatch::Exact };
+    if let NodeValue::List(nodes) = &node.value
         && let [one] = nodes.as_slice()
     {
         node = one;
     }
-    choose(node, "\"fieldsMatch\"", &FIELDS_MATCH, reader.problems()).unwrap_or_default()
+    read_named_choice(node, "\"fieldsMatch\"", &FIELDS_MATCH, reader.problems()).unwrap_or_default()
 }
 
 /// The choice that a text names; an error with the near or all names where it names none.
-pub(super) fn choose<T: Copy>(node: &Node, what: &str, choices: &[(&str, T)], problems: &Problems) -> Option<T> {
-    let text = node.text(what, problems)?;
+pub(super) fn read_named_choice<T: Copy>(
+    node: &DocumentNode,
+    what: &str,
+    choices: &[(&str, T)],
+    problems: &DescriptorProblems,
+) -> Option<T> {
+    let text = node.read_text(what, problems)?;
     if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
         return Some(*choice);
     }
-    match nearest(text, choices.iter().map(|(name, _)| *name)) {
-        Some(near) => problems.report(&node.place, format!("{what} cannot be \"{text}\"; did you mean \"{near}\"?")),
+    match find_nearest(text, choices.iter().map(|(name, _)| *name)) {
+        Some(near) => {
+            problems.report_problem(&node.place, format!("{what} cannot be \"{text}\"; did you mean \"{near}\"?"))
+        }
         None => {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             let mend = format!("write one of: {}", names.join(", "));

@@ -1,16 +1,16 @@
 use std::collections::HashSet;
 
-use super::{Entry, MAX_DEPTH, Problems};
+use super::{DescriptorProblems, MAX_DEPTH, MapEntry};
 
 /// The entries of a map while it is read. A key that occurs twice is an error, and the first one stays.
 #[derive(Default)]
-pub(super) struct Entries {
-    entries: Vec<Entry>,
+pub(super) struct MapEntries {
+    entries: Vec<MapEntry>,
     keys: HashSet<String>,
 }
 
-impl Entries {
-    pub(super) fn push(&mut self, entry: Entry, problems: &Problems) {
+impl MapEntries {
+    pub(super) fn push(&mut self, entry: MapEntry, problems: &DescriptorProblems) {
         if self.keys.insert(entry.key.clone()) {
             self.entries.push(entry);
         } else {
@@ -19,7 +19,7 @@ impl Entries {
         }
     }
 
-    pub(super) fn into_vec(self) -> Vec<Entry> {
+    pub(super) fn into_entries(self) -> Vec<MapEntry> {
         self.entries
     }
 }

@@ -7,87 +7,87 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::entries::{Entries, beyond_limit};
-use super::place::Source;
-use super::{Entry, MAX_DEPTH, MAX_NODES, Node, Problems, Value};
+use super::entries::{MapEntries, beyond_limit};
+use super::place::DocumentSource;
+use super::{DescriptorProblems, DocumentNode, MAX_DEPTH, MAX_NODES, MapEntry, NodeValue};
 
 /// Parses a JSON document. Errors go to `problems`; without a node the text is not JSON.
-pub fn parse_json(text: &str, file: &str, problems: &Problems) -> Option<Node> {
+pub fn parse_json(text: &str, file: &str, problems: &DescriptorProblems) -> Option<DocumentNode> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let parser = JsonParser { text, source: Source::new(file, text), problems };
+    let parser = JsonParser { text, source: DocumentSource::new(file, text), problems };
     match serde_json::from_str::<&RawValue>(text) {
-        Ok(raw) => parser.node(raw.get(), 0, &mut 0),
-        Err(error) => parser.refuse(&error, 0),
+        Ok(raw) => parser.parse_node(raw.get(), 0, &mut 0),
+        Err(error) => parser.report_error(&error, 0),
     }
 }
 
 struct JsonParser<'a> {
     text: &'a str,
-    source: Arc<Source>,
-    problems: &'a Problems,
+    source: Arc<DocumentSource>,
+    problems: &'a DescriptorProblems,
 }
 
 impl<'a> JsonParser<'a> {
-    fn node(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Node> {
+    fn parse_node(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<DocumentNode> {
         let width = if raw.starts_with(['{', '[']) { 1 } else { raw.chars().count() };
-        let place = self.source.place_at(self.offset(raw), width);
+        let place = self.source.place_at(self.offset_of(raw), width);
         *count += 1;
         if depth > MAX_DEPTH || *count > MAX_NODES {
-            self.problems.report(&place, beyond_limit(depth));
+            self.problems.report_problem(&place, beyond_limit(depth));
             return None;
         }
         let value = match raw.as_bytes().first()? {
-            b'{' => Value::Map(self.entries(raw, depth, count)?),
-            b'[' => Value::List(self.items(raw, depth, count)?),
-            b'"' => Value::Text(self.parse(raw)?),
-            b't' => Value::Bool(true),
-            b'f' => Value::Bool(false),
-            b'n' => Value::Null,
-            _ => Value::Number(raw.to_owned()),
+            b'{' => NodeValue::Map(self.parse_entries(raw, depth, count)?),
+            b'[' => NodeValue::List(self.parse_items(raw, depth, count)?),
+            b'"' => NodeValue::Text(self.parse(raw)?),
+            b't' => NodeValue::Bool(true),
+            b'f' => NodeValue::Bool(false),
+            b'n' => NodeValue::Null,
+            _ => NodeValue::Number(raw.to_owned()),
         };
-        Some(Node { value, place })
+        Some(DocumentNode { value, place })
     }
 
-    fn items(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Vec<Node>> {
+    fn parse_items(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Vec<DocumentNode>> {
         let slices: Vec<&RawValue> = self.parse(raw)?;
-        slices.into_iter().map(|slice| self.node(slice.get(), depth + 1, count)).collect()
+        slices.into_iter().map(|slice| self.parse_node(slice.get(), depth + 1, count)).collect()
     }
 
-    fn entries(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Vec<Entry>> {
+    fn parse_entries(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<Vec<MapEntry>> {
         let slices: RawEntries = self.parse(raw)?;
-        let mut entries = Entries::default();
+        let mut entries = MapEntries::default();
         for (raw_key, raw_value) in slices.0 {
-            let key_place = self.source.place_at(self.offset(raw_key.get()), raw_key.get().chars().count());
+            let key_place = self.source.place_at(self.offset_of(raw_key.get()), raw_key.get().chars().count());
             let key: String = self.parse(raw_key.get())?;
-            let node = self.node(raw_value.get(), depth + 1, count)?;
-            entries.push(Entry { key, key_place, node }, self.problems);
+            let node = self.parse_node(raw_value.get(), depth + 1, count)?;
+            entries.push(MapEntry { key, key_place, node }, self.problems);
         }
-        Some(entries.into_vec())
+        Some(entries.into_entries())
     }
 
     fn parse<T: Deserialize<'a>>(&self, raw: &'a str) -> Option<T> {
-        serde_json::from_str(raw).or_else(|error| self.refuse(&error, self.offset(raw)).ok_or(())).ok()
+        serde_json::from_str(raw).or_else(|error| self.report_error(&error, self.offset_of(raw)).ok_or(())).ok()
     }
 
-    fn refuse<T>(&self, error: &serde_json::Error, from: usize) -> Option<T> {
+    fn report_error<T>(&self, error: &serde_json::Error, from: usize) -> Option<T> {
         let at = match from {
-            0 => byte_of(self.text, error.line(), error.column()),
+            0 => byte_position(self.text, error.line(), error.column()),
             from => from,
         };
         let full = error.to_string();
         let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
-        self.problems.report(&self.source.place_at(at, 1), format!("this is not JSON: {message}"));
+        self.problems.report_problem(&self.source.place_at(at, 1), format!("this is not JSON: {message}"));
         None
     }
 
     /// The byte at which `slice`, a part of the text, starts.
-    fn offset(&self, slice: &str) -> usize {
+    fn offset_of(&self, slice: &str) -> usize {
         slice.as_ptr().addr() - self.text.as_ptr().addr()
     }
 }
 
 /// The byte of a position that counts lines by LF and columns by bytes, both from 1.
-fn byte_of(text: &str, line: usize, column: usize) -> usize {
+fn byte_position(text: &str, line: usize, column: usize) -> usize {
     let line_start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut at = (line_start + column.saturating_sub(1)).min(text.len());
     while !text.is_char_boundary(at) {

@@ -16,10 +16,10 @@ mod yaml;
 mod tests;
 
 pub use json::parse_json;
-pub use node::{Entry, Node, Value};
-pub use place::Place;
-pub use problems::{DescriptorError, DescriptorErrors, Problems};
-pub use reader::{Reader, nearest};
+pub use node::{DocumentNode, MapEntry, NodeValue};
+pub use place::DocumentPlace;
+pub use problems::{DescriptorError, DescriptorErrors, DescriptorProblems};
+pub use reader::{MapReader, find_nearest};
 pub use yaml::parse_yaml;
 
 /// How deep lists and maps may stand within each other.

@@ -1,19 +1,19 @@
 use std::fmt::Write as _;
 
-use super::{Place, Problems, Reader};
+use super::{DescriptorProblems, DocumentPlace, MapReader};
 
 /// A value of a document and where it stands.
 #[derive(Debug, Clone)]
-pub struct Node {
+pub struct DocumentNode {
     /// What it is.
-    pub value: Value,
+    pub value: NodeValue,
     /// Where it stands.
-    pub place: Place,
+    pub place: DocumentPlace,
 }
 
 /// What a document can hold.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum NodeValue {
     /// Nothing: `null`, `~`, or a key without a value.
     Null,
     /// True or false.
@@ -23,29 +23,29 @@ pub enum Value {
     /// A text, its quotes and escapes resolved.
     Text(String),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<DocumentNode>),
     /// A map, in the order of the source. No key occurs twice.
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 /// A key of a map with its value.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct MapEntry {
     /// The key.
     pub key: String,
     /// Where the key stands.
-    pub key_place: Place,
+    pub key_place: DocumentPlace,
     /// The value.
-    pub node: Node,
+    pub node: DocumentNode,
 }
 
-impl Node {
+impl DocumentNode {
     /// The text, or nothing and an error that names the node `what`.
-    pub fn text(&self, what: &str, problems: &Problems) -> Option<&str> {
+    pub fn read_text(&self, what: &str, problems: &DescriptorProblems) -> Option<&str> {
         match &self.value {
-            Value::Text(text) => Some(text),
-            Value::Number(_) | Value::Bool(_) => {
-                let mend = format!("write it in quotes: {}", quoted(&self.to_json()));
+            NodeValue::Text(text) => Some(text),
+            NodeValue::Number(_) | NodeValue::Bool(_) => {
+                let mend = format!("write it in quotes: {}", quote_text(&self.to_json()));
                 self.refuse_kind(what, "text", Some(mend), problems)
             }
             _ => self.refuse_kind(what, "text", None, problems),
@@ -53,10 +53,10 @@ impl Node {
     }
 
     /// True or false, or nothing and an error that names the node `what`.
-    pub fn flag(&self, what: &str, problems: &Problems) -> Option<bool> {
+    pub fn read_flag(&self, what: &str, problems: &DescriptorProblems) -> Option<bool> {
         match &self.value {
-            Value::Bool(flag) => Some(*flag),
-            Value::Text(text) if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") => {
+            NodeValue::Bool(flag) => Some(*flag),
+            NodeValue::Text(text) if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") => {
                 let mend = format!("write it without quotes: {}", text.to_ascii_lowercase());
                 self.refuse_kind(what, "true or false", Some(mend), problems)
             }
@@ -65,19 +65,19 @@ impl Node {
     }
 
     /// A whole number from 0, or nothing and an error that names the node `what`.
-    pub fn whole(&self, what: &str, problems: &Problems) -> Option<u64> {
+    pub fn read_whole_number(&self, what: &str, problems: &DescriptorProblems) -> Option<u64> {
         let number = match &self.value {
-            Value::Number(text) => text.parse().ok(),
+            NodeValue::Number(text) => text.parse().ok(),
             _ => None,
         };
         number.or_else(|| self.refuse_kind(what, "a whole number, 0 or more", None, problems))
     }
 
     /// The list's nodes, or nothing and an error that names the node `what`.
-    pub fn list(&self, what: &str, problems: &Problems) -> Option<&[Self]> {
+    pub fn read_list(&self, what: &str, problems: &DescriptorProblems) -> Option<&[Self]> {
         match &self.value {
-            Value::List(nodes) => Some(nodes),
-            Value::Text(_) | Value::Number(_) | Value::Bool(_) => {
+            NodeValue::List(nodes) => Some(nodes),
+            NodeValue::Text(_) | NodeValue::Number(_) | NodeValue::Bool(_) => {
                 let mend = format!("write [{}]", self.to_json());
                 self.refuse_kind(what, "a list", Some(mend), problems)
             }
@@ -86,17 +86,18 @@ impl Node {
     }
 
     /// The texts of a list, or nothing and errors that name the node `what`.
-    pub fn texts(&self, what: &str, problems: &Problems) -> Option<Vec<String>> {
+    pub fn read_texts(&self, what: &str, problems: &DescriptorProblems) -> Option<Vec<String>> {
         let item = format!("an item of {what}");
-        let nodes = self.list(what, problems)?;
-        let texts: Vec<String> = nodes.iter().filter_map(|node| node.text(&item, problems)).map(String::from).collect();
+        let nodes = self.read_list(what, problems)?;
+        let texts: Vec<String> =
+            nodes.iter().filter_map(|node| node.read_text(&item, problems)).map(String::from).collect();
         (texts.len() == nodes.len()).then_some(texts)
     }
 
     /// A reader of the map, or nothing and an error that names the node `what`.
-    pub fn map<'a>(&'a self, what: &'a str, problems: &'a Problems) -> Option<Reader<'a>> {
+    pub fn read_map<'a>(&'a self, what: &'a str, problems: &'a DescriptorProblems) -> Option<MapReader<'a>> {
         match &self.value {
-            Value::Map(entries) => Some(Reader::new(what, entries, &self.place, problems)),
+            NodeValue::Map(entries) => Some(MapReader::new(what, entries, &self.place, problems)),
             _ => self.refuse_kind(what, "a map of properties", None, problems),
         }
     }
@@ -111,13 +112,13 @@ impl Node {
 
     fn write_json(&self, json: &mut String) {
         match &self.value {
-            Value::Null => json.push_str("null"),
-            Value::Bool(flag) => json.push_str(if *flag { "true" } else { "false" }),
-            Value::Number(text) => json.push_str(text),
-            Value::Text(text) => json.push_str(&quoted(text)),
-            Value::List(nodes) => write_joined(json, ['[', ']'], nodes, Self::write_json),
-            Value::Map(entries) => write_joined(json, ['{', '}'], entries, |entry, json| {
-                let _ = write!(json, "{}:", quoted(&entry.key));
+            NodeValue::Null => json.push_str("null"),
+            NodeValue::Bool(flag) => json.push_str(if *flag { "true" } else { "false" }),
+            NodeValue::Number(text) => json.push_str(text),
+            NodeValue::Text(text) => json.push_str(&quote_text(text)),
+            NodeValue::List(nodes) => write_joined(json, ['[', ']'], nodes, Self::write_json),
+            NodeValue::Map(entries) => write_joined(json, ['{', '}'], entries, |entry, json| {
+                let _ = write!(json, "{}:", quote_text(&entry.key));
                 entry.node.write_json(json);
             }),
         }
@@ -125,27 +126,33 @@ impl Node {
 
     const fn kind(&self) -> &'static str {
         match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Number(_) => "a number",
-            Value::Text(_) => "text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
+            NodeValue::Null => "nothing",
+            NodeValue::Bool(_) => "true or false",
+            NodeValue::Number(_) => "a number",
+            NodeValue::Text(_) => "text",
+            NodeValue::List(_) => "a list",
+            NodeValue::Map(_) => "a map",
         }
     }
 
-    fn refuse_kind<T>(&self, what: &str, wanted: &str, mend: Option<String>, problems: &Problems) -> Option<T> {
+    fn refuse_kind<T>(
+        &self,
+        what: &str,
+        wanted: &str,
+        mend: Option<String>,
+        problems: &DescriptorProblems,
+    ) -> Option<T> {
         let message = format!("{what} must be {wanted}, not {}", self.kind());
         match mend {
             Some(mend) => problems.report_with_mend(&self.place, message, mend),
-            None => problems.report(&self.place, message),
+            None => problems.report_problem(&self.place, message),
         }
         None
     }
 }
 
 /// The text as a JSON string, which is a YAML string too.
-pub(in crate::schema) fn quoted(text: &str) -> String {
+pub(in crate::schema) fn quote_text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -2,37 +2,37 @@ use std::sync::Arc;
 
 /// The text of a file, cut into lines.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct DocumentSource {
     name: Box<str>,
     text: Box<str>,
     /// The byte at which each line starts.
     line_starts: Vec<usize>,
 }
 
-impl Source {
+impl DocumentSource {
     pub(super) fn new(name: &str, text: &str) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into(), line_starts: line_starts(text) })
     }
 
     /// The place of the character at byte `at`, `width` characters wide.
-    pub(super) fn place_at(self: &Arc<Self>, at: usize, width: usize) -> Place {
+    pub(super) fn place_at(self: &Arc<Self>, at: usize, width: usize) -> DocumentPlace {
         let line = self.line_starts.partition_point(|&start| start <= at).max(1);
-        Place { source: Arc::clone(self), line, column: Column::OfByte(at), width: width.max(1) }
+        DocumentPlace { source: Arc::clone(self), line, column: PlaceColumn::OfByte(at), width: width.max(1) }
     }
 
-    /// The place at `line` and `column`, both counted from 1.
-    pub(super) fn place(self: &Arc<Self>, line: usize, column: usize, width: usize) -> Place {
-        let column = Column::Counted(column.max(1));
-        Place { source: Arc::clone(self), line: line.max(1), column, width: width.max(1) }
+    /// The place at `line_text` and `column_number`, both counted from 1.
+    pub(super) fn place_of(self: &Arc<Self>, line: usize, column: usize, width: usize) -> DocumentPlace {
+        let column = PlaceColumn::Counted(column.max(1));
+        DocumentPlace { source: Arc::clone(self), line: line.max(1), column, width: width.max(1) }
     }
 
-    /// The byte at which `line` starts.
+    /// The byte at which `line_text` starts.
     pub(super) fn line_start(&self, line: usize) -> usize {
         let known = self.line_starts.get(line.saturating_sub(1));
         known.copied().unwrap_or(self.text.len())
     }
 
-    fn line(&self, line: usize) -> &str {
+    fn line_text(&self, line: usize) -> &str {
         let rest = self.text.get(self.line_start(line)..).unwrap_or_default();
         rest.split(['\n', '\r']).next().unwrap_or_default()
     }
@@ -48,16 +48,16 @@ fn line_starts(text: &str) -> Vec<usize> {
 
 /// Where something stands in a file.
 #[derive(Debug, Clone)]
-pub struct Place {
-    source: Arc<Source>,
+pub struct DocumentPlace {
+    source: Arc<DocumentSource>,
     line: usize,
-    column: Column,
+    column: PlaceColumn,
     width: usize,
 }
 
 /// A column is counted when it is asked for: a document of one long line would be read again for each of its values.
 #[derive(Debug, Clone, Copy)]
-enum Column {
+enum PlaceColumn {
     Counted(usize),
     /// Of the character at this byte of the text.
     OfByte(usize),
@@ -66,10 +66,10 @@ enum Column {
 /// How much of a long line a snippet shows on each side of the place.
 const SNIPPET_SIDE: usize = 50;
 
-impl Place {
+impl DocumentPlace {
     /// The name of the file.
     #[must_use]
-    pub fn file(&self) -> &str {
+    pub fn file_name(&self) -> &str {
         &self.source.name
     }
 
@@ -81,10 +81,10 @@ impl Place {
 
     /// The character in the line, counted from 1.
     #[must_use]
-    pub fn column(&self) -> usize {
+    pub fn column_number(&self) -> usize {
         match self.column {
-            Column::Counted(column) => column,
-            Column::OfByte(at) => {
+            PlaceColumn::Counted(column) => column,
+            PlaceColumn::OfByte(at) => {
                 let before = self.source.text.get(self.source.line_start(self.line)..at).unwrap_or_default();
                 before.chars().count() + 1
             }
@@ -92,15 +92,15 @@ impl Place {
     }
 
     /// The line with carets under the place; a long line is shown in part. Control characters are shown as blanks.
-    pub(super) fn snippet(&self) -> String {
-        let line = self.source.line(self.line);
-        let mut chars: Vec<char> = line.chars().map(printable).collect();
+    pub(super) fn render_snippet(&self) -> String {
+        let line = self.source.line_text(self.line);
+        let mut chars: Vec<char> = line.chars().map(printable_char).collect();
         if may_hold_secret(line) {
             // The name before the colon stays.
             let value = chars.iter().position(|&char| char == ':').unwrap_or(0);
             chars[value..].iter_mut().filter(|char| char.is_alphanumeric()).for_each(|char| *char = '•');
         }
-        let column = self.column();
+        let column = self.column_number();
         let from = column.saturating_sub(SNIPPET_SIDE + 1).min(chars.len());
         let to = (column + SNIPPET_SIDE).min(chars.len());
         let shown: String = chars[from..to].iter().collect();
@@ -119,6 +119,6 @@ fn may_hold_secret(line: &str) -> bool {
     url || line.to_ascii_lowercase().contains("password")
 }
 
-fn printable(char: char) -> char {
+fn printable_char(char: char) -> char {
     if char.is_control() { ' ' } else { char }
 }

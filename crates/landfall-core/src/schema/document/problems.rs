@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use super::Place;
+use super::DocumentPlace;
 
 /// Something wrong in a descriptor: where, what, and the mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,14 +21,14 @@ pub struct DescriptorError {
 }
 
 impl DescriptorError {
-    fn new(place: &Place, message: String, mend: Option<String>) -> Self {
+    fn new(place: &DocumentPlace, message: String, mend: Option<String>) -> Self {
         Self {
-            file: place.file().into(),
+            file: place.file_name().into(),
             line: place.line(),
-            column: place.column(),
+            column: place.column_number(),
             message,
             mend,
-            snippet: place.snippet(),
+            snippet: place.render_snippet(),
         }
     }
 }
@@ -48,7 +48,7 @@ pub struct DescriptorErrors(Vec<DescriptorError>);
 impl DescriptorErrors {
     /// The errors; there is at least one.
     #[must_use]
-    pub fn errors(&self) -> &[DescriptorError] {
+    pub fn as_slice(&self) -> &[DescriptorError] {
         &self.0
     }
 }
@@ -71,9 +71,9 @@ impl fmt::Display for DescriptorErrors {
 
 /// The errors found so far while a descriptor is read. Reading goes on after an error, so that all are told at once.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<DescriptorError>>);
+pub struct DescriptorProblems(RefCell<Vec<DescriptorError>>);
 
-impl Problems {
+impl DescriptorProblems {
     /// No errors yet.
     #[must_use]
     pub fn new() -> Self {
@@ -81,18 +81,18 @@ impl Problems {
     }
 
     /// Notes that something is wrong at `place`.
-    pub fn report(&self, place: &Place, message: impl Into<String>) {
+    pub fn report_problem(&self, place: &DocumentPlace, message: impl Into<String>) {
         self.push(DescriptorError::new(place, message.into(), None));
     }
 
     /// Notes that something is wrong at `place`, and what to write instead.
-    pub fn report_with_mend(&self, place: &Place, message: impl Into<String>, mend: impl Into<String>) {
+    pub fn report_with_mend(&self, place: &DocumentPlace, message: impl Into<String>, mend: impl Into<String>) {
         self.push(DescriptorError::new(place, message.into(), Some(mend.into())));
     }
 
     /// How many errors were found so far.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn problem_count(&self) -> usize {
         self.0.borrow().len()
     }
 
@@ -105,7 +105,7 @@ impl Problems {
     /// # Panics
     ///
     /// Where nothing was read and nothing reported: a mistake of the reading code.
-    pub fn finish<T>(self, value: Option<T>) -> Result<T, DescriptorErrors> {
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, DescriptorErrors> {
         let mut errors = self.0.into_inner();
         match value {
             Some(value) if errors.is_empty() => Ok(value),

@@ -1,29 +1,29 @@
 //! The core schema of YAML 1.2 (<https://yaml.org/spec/1.2.2/#103-core-schema>): what a scalar without quotes means.
 
-use super::Value;
+use super::NodeValue;
 
 /// What the plain scalar `text` means. `yes`, `no`, `on`, `off` and dates are text, unlike in YAML 1.1.
-pub(super) fn resolve(text: &str) -> Value {
+pub(super) fn resolve_scalar(text: &str) -> NodeValue {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        _ => number(text).map_or_else(|| Value::Text(text.to_owned()), Value::Number),
+        "" | "~" | "null" | "Null" | "NULL" => NodeValue::Null,
+        "true" | "True" | "TRUE" => NodeValue::Bool(true),
+        "false" | "False" | "FALSE" => NodeValue::Bool(false),
+        _ => parse_number(text).map_or_else(|| NodeValue::Text(text.to_owned()), NodeValue::Number),
     }
 }
 
 /// The text of a number: as it stands for decimal ones, in decimal for octal and hexadecimal ones.
-fn number(text: &str) -> Option<String> {
+fn parse_number(text: &str) -> Option<String> {
     if let Some(digits) = text.strip_prefix("0o") {
-        return whole(digits, 8);
+        return parse_whole_number(digits, 8);
     }
     if let Some(digits) = text.strip_prefix("0x") {
-        return whole(digits, 16);
+        return parse_whole_number(digits, 16);
     }
     is_decimal(text).then(|| text.to_owned())
 }
 
-fn whole(digits: &str, radix: u32) -> Option<String> {
+fn parse_whole_number(digits: &str, radix: u32) -> Option<String> {
     let only_digits = digits.chars().all(|char| char.is_digit(radix));
     let number = u64::from_str_radix(digits, radix).ok().filter(|_| only_digits)?;
     Some(number.to_string())
@@ -38,13 +38,13 @@ fn is_decimal(text: &str) -> bool {
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    all_digits(whole)
-        && all_digits(fraction)
+    is_all_digits(whole)
+        && is_all_digits(fraction)
         && !(whole.is_empty() && fraction.is_empty())
         && !exponent.is_empty()
-        && all_digits(exponent)
+        && is_all_digits(exponent)
 }
 
-fn all_digits(text: &str) -> bool {
+fn is_all_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -2,23 +2,23 @@
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
-use super::{Node, Problems, Value, parse_json, parse_yaml};
+use super::{DescriptorProblems, DocumentNode, NodeValue, parse_json, parse_yaml};
 
-fn yaml(text: &str) -> Result<Node, String> {
-    let problems = Problems::new();
+fn yaml(text: &str) -> Result<DocumentNode, String> {
+    let problems = DescriptorProblems::new();
     let node = parse_yaml(text, "a.yaml", &problems);
-    problems.finish(node).map_err(|errors| errors.to_string())
+    problems.into_result(node).map_err(|errors| errors.to_string())
 }
 
-fn json(text: &str) -> Result<Node, String> {
-    let problems = Problems::new();
+fn json(text: &str) -> Result<DocumentNode, String> {
+    let problems = DescriptorProblems::new();
     let node = parse_json(text, "a.json", &problems);
-    problems.finish(node).map_err(|errors| errors.to_string())
+    problems.into_result(node).map_err(|errors| errors.to_string())
 }
 
-fn entry<'a>(node: &'a Node, key: &str) -> &'a Node {
+fn entry<'a>(node: &'a DocumentNode, key: &str) -> &'a DocumentNode {
     match &node.value {
-        Value::Map(entries) => &entries.iter().find(|entry| entry.key == key).unwrap().node,
+        NodeValue::Map(entries) => &entries.iter().find(|entry| entry.key == key).unwrap().node,
         _ => panic!("not a map"),
     }
 }
@@ -42,22 +42,22 @@ fn yaml_scalars_follow_the_core_schema() {
 fn places_are_counted_from_one_in_characters() {
     let node = yaml("ä: 1\nlist:\n  - { \"ö\": x }\nempty:\n").unwrap();
     let list = entry(&node, "list");
-    let Value::List(items) = &list.value else { panic!("not a list") };
+    let NodeValue::List(items) = &list.value else { panic!("not a list") };
     let x = entry(&items[0], "ö");
-    assert_eq!((x.place.line(), x.place.column()), (3, 12));
-    assert_eq!((items[0].place.line(), items[0].place.column()), (3, 5));
+    assert_eq!((x.place.line(), x.place.column_number()), (3, 12));
+    assert_eq!((items[0].place.line(), items[0].place.column_number()), (3, 5));
     let empty = entry(&node, "empty");
-    assert_eq!((empty.place.line(), empty.place.column()), (4, 1));
+    assert_eq!((empty.place.line(), empty.place.column_number()), (4, 1));
     let node = json("{\"ä\": [1,\r\n  \"ö\", true]}").unwrap();
-    let Value::List(items) = &entry(&node, "ä").value else { panic!("not a list") };
-    assert_eq!((items[0].place.line(), items[0].place.column()), (1, 8));
-    assert_eq!((items[2].place.line(), items[2].place.column()), (2, 8));
+    let NodeValue::List(items) = &entry(&node, "ä").value else { panic!("not a list") };
+    assert_eq!((items[0].place.line(), items[0].place.column_number()), (1, 8));
+    assert_eq!((items[2].place.line(), items[2].place.column_number()), (2, 8));
 }
 
 #[test]
 fn json_escapes_are_resolved() {
     let node = json(r#"{"a": "\ud83d\ude00 \u00e9\n\/"}"#).unwrap();
-    let Value::Text(text) = &entry(&node, "a").value else { panic!("not text") };
+    let NodeValue::Text(text) = &entry(&node, "a").value else { panic!("not text") };
     assert_eq!(text, "😀 é\n/");
 }
 
@@ -146,12 +146,12 @@ fn long_lines_are_shown_in_part() {
 
 #[test]
 fn a_reader_tells_unknown_properties() {
-    let problems = Problems::new();
+    let problems = DescriptorProblems::new();
     let node = parse_yaml("target: x\nreportz: 1\ncolour: 2\n", "landfall.yaml", &problems).unwrap();
-    let mut reader = node.map("the project", &problems).unwrap();
-    assert_eq!(reader.text("target"), Some("x"));
-    assert!(reader.list("reports").is_none());
-    reader.finish();
+    let mut reader = node.read_map("the project", &problems).unwrap();
+    assert_eq!(reader.take_text("target"), Some("x"));
+    assert!(reader.take_list("reports").is_none());
+    reader.refuse_unknown();
     let expected = "landfall.yaml:2:1: unknown property \"reportz\"; did you mean \"reports\"?
   2 | reportz: 1
     | ^^^^^^^
@@ -160,7 +160,7 @@ landfall.yaml:3:1: the project has no property \"colour\"
   3 | colour: 2
     | ^^^^^^
   mend: write one of: target, reports";
-    assert_eq!(problems.finish(Some(())).unwrap_err().to_string(), expected);
+    assert_eq!(problems.into_result(Some(())).unwrap_err().to_string(), expected);
 }
 
 /// Any JSON value, its numbers as integers: `serde_json` would print other numbers in its own way.

@@ -7,198 +7,202 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::entries::{Entries, beyond_limit};
-use super::place::Source;
-use super::scalar::resolve;
-use super::{Entry, MAX_DEPTH, MAX_NODES, Node, Place, Problems, Value};
+use super::entries::{MapEntries, beyond_limit};
+use super::place::DocumentSource;
+use super::scalar::resolve_scalar;
+use super::{DescriptorProblems, DocumentNode, DocumentPlace, MAX_DEPTH, MAX_NODES, MapEntry, NodeValue};
 
 /// Parses a YAML document. Errors go to `problems`; without a node the text is not YAML.
-pub fn parse_yaml(text: &str, file: &str, problems: &Problems) -> Option<Node> {
+pub fn parse_yaml(text: &str, file: &str, problems: &DescriptorProblems) -> Option<DocumentNode> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let source = Source::new(file, text);
-    let mut builder = Builder::new(Arc::clone(&source), problems);
+    let source = DocumentSource::new(file, text);
+    let mut builder = YamlBuilder::new(Arc::clone(&source), problems);
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         match event {
-            Ok((event, span)) => builder.accept(event, span)?,
+            Ok((event, span)) => builder.accept_event(event, span)?,
             Err(error) => {
-                let place = source.place(error.marker().line(), error.marker().col() + 1, 1);
-                problems.report(&place, format!("this is not YAML: {}", error.info()));
+                let place = source.place_of(error.marker().line(), error.marker().col() + 1, 1);
+                problems.report_problem(&place, format!("this is not YAML: {}", error.info()));
                 return None;
             }
         }
     }
     if builder.root.is_none() {
-        problems.report(&source.place(1, 1, 1), "the file is empty");
+        problems.report_problem(&source.place_of(1, 1, 1), "the file is empty");
     }
     builder.root
 }
 
 /// A list or map that is not closed yet.
-enum Open {
-    List { place: Place, anchor: usize, nodes: Vec<Node> },
-    Map { place: Place, anchor: usize, entries: Entries, key: Option<(String, Place)> },
+enum OpenNode {
+    List { place: DocumentPlace, anchor: usize, nodes: Vec<DocumentNode> },
+    Map { place: DocumentPlace, anchor: usize, entries: MapEntries, key: Option<(String, DocumentPlace)> },
 }
 
 /// What an anchor stands for, and how much of the limits an alias of it takes.
-struct Anchored {
-    node: Node,
+struct AnchoredNode {
+    node: DocumentNode,
     size: usize,
     height: usize,
 }
 
-struct Builder<'a> {
-    source: Arc<Source>,
-    problems: &'a Problems,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Anchored>,
-    root: Option<Node>,
+struct YamlBuilder<'a> {
+    source: Arc<DocumentSource>,
+    problems: &'a DescriptorProblems,
+    open: Vec<OpenNode>,
+    anchors: HashMap<usize, AnchoredNode>,
+    root: Option<DocumentNode>,
     count: usize,
 }
 
-impl<'a> Builder<'a> {
-    fn new(source: Arc<Source>, problems: &'a Problems) -> Self {
+impl<'a> YamlBuilder<'a> {
+    fn new(source: Arc<DocumentSource>, problems: &'a DescriptorProblems) -> Self {
         Self { source, problems, open: Vec::new(), anchors: HashMap::new(), root: None, count: 0 }
     }
 
     /// Takes the next event. `None` means that the document cannot be read further.
-    fn accept(&mut self, event: Event<'_>, span: Span) -> Option<()> {
-        let place = self.place(span);
+    fn accept_event(&mut self, event: Event<'_>, span: Span) -> Option<()> {
+        let place = self.place_of_span(span);
         match event {
-            Event::DocumentStart(_) if self.root.is_some() => self.stop(&place, "a second document begins here"),
-            Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag, place),
+            Event::DocumentStart(_) if self.root.is_some() => self.stop_with(&place, "a second document begins here"),
+            Event::Scalar(text, style, anchor, tag) => self.add_scalar(&text, style, anchor, tag, place),
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), &place)?;
-                self.open(Open::List { place, anchor, nodes: Vec::new() })
+                self.open(OpenNode::List { place, anchor, nodes: Vec::new() })
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), &place)?;
-                self.open(Open::Map { place, anchor, entries: Entries::default(), key: None })
+                self.open(OpenNode::Map { place, anchor, entries: MapEntries::default(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
-            Event::Alias(anchor) => self.alias(anchor, place),
+            Event::Alias(anchor) => self.add_alias(anchor, place),
             _ => Some(()),
         }
     }
 
-    fn scalar(
+    fn add_scalar(
         &mut self,
         text: &str,
         style: ScalarStyle,
         anchor: usize,
         tag: Option<Cow<'_, Tag>>,
-        place: Place,
+        place: DocumentPlace,
     ) -> Option<()> {
         self.check_tag(tag.as_deref(), &place)?;
-        if let Some(Open::Map { key: key @ None, .. }) = self.open.last_mut() {
+        if let Some(OpenNode::Map { key: key @ None, .. }) = self.open.last_mut() {
             if text == "<<" && style == ScalarStyle::Plain {
-                return self.stop(&place, "merge keys (<<) are not supported: write the properties out");
+                return self.stop_with(&place, "merge keys (<<) are not supported: write the properties out");
             }
             *key = Some((text.to_owned(), place));
             return Some(());
         }
         let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
-        let value = if is_text { Value::Text(text.to_owned()) } else { resolve(text) };
+        let value = if is_text { NodeValue::Text(text.to_owned()) } else { resolve_scalar(text) };
         let place = if text.is_empty() && !is_text { self.key_place().unwrap_or(place) } else { place };
-        self.add(Node { value, place }, anchor, 1)
+        self.add_node(DocumentNode { value, place }, anchor, 1)
     }
 
-    fn alias(&mut self, anchor: usize, place: Place) -> Option<()> {
+    fn add_alias(&mut self, anchor: usize, place: DocumentPlace) -> Option<()> {
         let Some(anchored) = self.anchors.get(&anchor) else {
-            return self.stop(&place, "this alias stands within the value that it names");
+            return self.stop_with(&place, "this alias stands within the value that it names");
         };
         let depth = self.open.len() + anchored.height;
         if depth > MAX_DEPTH || self.count + anchored.size > MAX_NODES {
-            return self.stop(&place, beyond_limit(depth));
+            return self.stop_with(&place, beyond_limit(depth));
         }
         let (node, size) = (anchored.node.clone(), anchored.size);
-        self.add(node, 0, size)
+        self.add_node(node, 0, size)
     }
 
-    fn open(&mut self, open: Open) -> Option<()> {
+    fn open(&mut self, open: OpenNode) -> Option<()> {
         let Some(place) = self.missing_key() else {
             self.open.push(open);
             return match self.open.last() {
-                Some(Open::List { place, .. } | Open::Map { place, .. }) if self.open.len() > MAX_DEPTH => {
-                    self.stop(&place.clone(), beyond_limit(self.open.len()))
+                Some(OpenNode::List { place, .. } | OpenNode::Map { place, .. }) if self.open.len() > MAX_DEPTH => {
+                    self.stop_with(&place.clone(), beyond_limit(self.open.len()))
                 }
                 _ => Some(()),
             };
         };
-        self.stop(&place, "a key must be text")
+        self.stop_with(&place, "a key must be text")
     }
 
     fn close(&mut self) -> Option<()> {
         match self.open.pop()? {
-            Open::List { place, anchor, nodes } => self.add(Node { value: Value::List(nodes), place }, anchor, 1),
-            Open::Map { place, anchor, entries, .. } => {
-                self.add(Node { value: Value::Map(entries.into_vec()), place }, anchor, 1)
+            OpenNode::List { place, anchor, nodes } => {
+                self.add_node(DocumentNode { value: NodeValue::List(nodes), place }, anchor, 1)
+            }
+            OpenNode::Map { place, anchor, entries, .. } => {
+                self.add_node(DocumentNode { value: NodeValue::Map(entries.into_entries()), place }, anchor, 1)
             }
         }
     }
 
     /// Puts a finished node where it belongs.
-    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Option<()> {
+    fn add_node(&mut self, node: DocumentNode, anchor: usize, size: usize) -> Option<()> {
         self.count += size;
         if anchor > 0 {
-            let (size, height) = extent(&node);
+            let (size, height) = measure_node(&node);
             self.count += size;
-            self.anchors.insert(anchor, Anchored { node: node.clone(), size, height });
+            self.anchors.insert(anchor, AnchoredNode { node: node.clone(), size, height });
         }
         if self.count > MAX_NODES {
-            return self.stop(&node.place, beyond_limit(0));
+            return self.stop_with(&node.place, beyond_limit(0));
         }
         match self.open.last_mut() {
             None => self.root = Some(node),
-            Some(Open::List { nodes, .. }) => nodes.push(node),
-            Some(Open::Map { entries, key, .. }) => match key.take() {
-                Some((key, key_place)) => entries.push(Entry { key, key_place, node }, self.problems),
-                None => return self.stop(&node.place, "a key must be text"),
+            Some(OpenNode::List { nodes, .. }) => nodes.push(node),
+            Some(OpenNode::Map { entries, key, .. }) => match key.take() {
+                Some((key, key_place)) => entries.push(MapEntry { key, key_place, node }, self.problems),
+                None => return self.stop_with(&node.place, "a key must be text"),
             },
         }
         Some(())
     }
 
-    fn check_tag(&self, tag: Option<&Tag>, place: &Place) -> Option<()> {
+    fn check_tag(&self, tag: Option<&Tag>, place: &DocumentPlace) -> Option<()> {
         match tag {
-            Some(tag) if !tag.is_yaml_core_schema() => self.stop(place, "tags (!...) are not supported: remove it"),
+            Some(tag) if !tag.is_yaml_core_schema() => {
+                self.stop_with(place, "tags (!...) are not supported: remove it")
+            }
             _ => Some(()),
         }
     }
 
     /// The place of the innermost map, where that map waits for a key.
-    fn missing_key(&self) -> Option<Place> {
+    fn missing_key(&self) -> Option<DocumentPlace> {
         match self.open.last() {
-            Some(Open::Map { place, key: None, .. }) => Some(place.clone()),
+            Some(OpenNode::Map { place, key: None, .. }) => Some(place.clone()),
             _ => None,
         }
     }
 
     /// The place of the key that waits for its value: an absent value has no place of its own.
-    fn key_place(&self) -> Option<Place> {
+    fn key_place(&self) -> Option<DocumentPlace> {
         match self.open.last() {
-            Some(Open::Map { key: Some((_, place)), .. }) => Some(place.clone()),
+            Some(OpenNode::Map { key: Some((_, place)), .. }) => Some(place.clone()),
             _ => None,
         }
     }
 
-    fn place(&self, span: Span) -> Place {
+    fn place_of_span(&self, span: Span) -> DocumentPlace {
         let same_line = span.start.line() == span.end.line();
         let width = if same_line { span.end.index().saturating_sub(span.start.index()) } else { 1 };
-        self.source.place(span.start.line(), span.start.col() + 1, width)
+        self.source.place_of(span.start.line(), span.start.col() + 1, width)
     }
 
-    fn stop(&self, place: &Place, message: &str) -> Option<()> {
-        self.problems.report(place, message);
+    fn stop_with(&self, place: &DocumentPlace, message: &str) -> Option<()> {
+        self.problems.report_problem(place, message);
         None
     }
 }
 
 /// How many values a node holds, itself included, and how deep they stand.
-fn extent(node: &Node) -> (usize, usize) {
+fn measure_node(node: &DocumentNode) -> (usize, usize) {
     let children: Vec<(usize, usize)> = match &node.value {
-        Value::List(nodes) => nodes.iter().map(extent).collect(),
-        Value::Map(entries) => entries.iter().map(|entry| extent(&entry.node)).collect(),
+        NodeValue::List(nodes) => nodes.iter().map(measure_node).collect(),
+        NodeValue::Map(entries) => entries.iter().map(|entry| measure_node(&entry.node)).collect(),
         _ => return (1, 0),
     };
     let size = 1 + children.iter().map(|(size, _)| size).sum::<usize>();

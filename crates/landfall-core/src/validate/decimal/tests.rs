@@ -4,7 +4,7 @@ use super::*;
 
 fn canonical_of(text: &str) -> Option<String> {
     let mut out = String::new();
-    canonical(text, &mut out).then_some(out)
+    write_canonical(text, &mut out).then_some(out)
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn not_numbers() {
         ["", "-", "+", ".", "e5", "1e", "1e+", "1.2.3", "1 ", " 1", "1_0", "٣", "--1", "Infinity", "-NaN", "0x1"]
     {
         assert_eq!(canonical_of(text), None, "{text}");
-        assert_eq!(compare(text, "1"), None, "{text}");
+        assert_eq!(compare_numbers(text, "1"), None, "{text}");
     }
     assert_eq!(canonical_of("1e1000000000000000000"), None);
 }
@@ -56,15 +56,15 @@ fn not_numbers() {
 #[test]
 fn one_text_for_each_value() {
     for (left, right) in [("1.0", "1e0"), ("1.00", "0.1E1"), ("-0", "0.000"), ("100", "1e2"), ("0.0010", "1e-3")] {
-        assert_eq!(normalize(left), normalize(right), "{left} {right}");
+        assert_eq!(normalize_number(left), normalize_number(right), "{left} {right}");
     }
-    assert_ne!(normalize("10"), normalize("1"));
-    assert_eq!(normalize("1200").as_deref(), Some("12E3"));
+    assert_ne!(normalize_number("10"), normalize_number("1"));
+    assert_eq!(normalize_number("1200").as_deref(), Some("12E3"));
 }
 
 fn reduced_of(text: &str) -> Option<String> {
     let mut out = String::new();
-    reduced(text, &mut out).then_some(out)
+    write_reduced(text, &mut out).then_some(out)
 }
 
 #[test]
@@ -89,19 +89,19 @@ fn reduced_texts() {
 
 #[test]
 fn infinities_are_beyond_all_numbers() {
-    assert_eq!(compare("INF", "1e99999999"), Some(Ordering::Greater));
-    assert_eq!(compare("-INF", "-1e99999999"), Some(Ordering::Less));
-    assert_eq!(compare("INF", "INF"), Some(Ordering::Equal));
-    assert_eq!(compare("NaN", "1"), None);
+    assert_eq!(compare_numbers("INF", "1e99999999"), Some(Ordering::Greater));
+    assert_eq!(compare_numbers("-INF", "-1e99999999"), Some(Ordering::Less));
+    assert_eq!(compare_numbers("INF", "INF"), Some(Ordering::Equal));
+    assert_eq!(compare_numbers("NaN", "1"), None);
 }
 
 #[test]
 fn plain_texts_are_canonical() {
     for text in ["0", "7", "-7", "12.340", "0.5", "-1.0"] {
-        assert!(is_plain(text), "{text}");
+        assert!(is_plain_decimal(text), "{text}");
     }
     for text in ["-0", "-0.5", "007", "+1", "1.", ".5", "1e3", "NaN", "", "-", "1.2.3", "1 "] {
-        assert!(!is_plain(text), "{text}");
+        assert!(!is_plain_decimal(text), "{text}");
     }
 }
 
@@ -128,15 +128,15 @@ proptest! {
     ) {
         let (one, two) = (written(left.0, left.1, left.2, left.3), written(right.0, right.1, right.2, right.3));
         let expected = model(left.0, left.1, left.2).cmp(&model(right.0, right.1, right.2));
-        prop_assert_eq!(compare(&one, &two), Some(expected), "{} {}", &one, &two);
-        prop_assert_eq!(normalize(&one) == normalize(&two), expected == Ordering::Equal);
+        prop_assert_eq!(compare_numbers(&one, &two), Some(expected), "{} {}", &one, &two);
+        prop_assert_eq!(normalize_number(&one) == normalize_number(&two), expected == Ordering::Equal);
     }
 
     #[test]
     fn canonical_text_has_the_same_value(negative: bool, digits: u64, exponent in -300i32..300, form: u8) {
         let text = written(negative, digits, exponent, form);
         let canonical = canonical_of(&text).expect("a number");
-        prop_assert_eq!(compare(&text, &canonical), Some(Ordering::Equal), "{} {}", &text, &canonical);
+        prop_assert_eq!(compare_numbers(&text, &canonical), Some(Ordering::Equal), "{} {}", &text, &canonical);
         prop_assert_eq!(canonical_of(&canonical), Some(canonical.clone()));
     }
 
@@ -148,29 +148,29 @@ proptest! {
     ) {
         let right = if near { (left.0, right.1 % 10 * left.1, left.2, right.3) } else { right };
         let (one, two) = (written(left.0, left.1, left.2, left.3), written(right.0, right.1, right.2, right.3));
-        let equal = compare(&one, &two) == Some(Ordering::Equal);
+        let equal = compare_numbers(&one, &two) == Some(Ordering::Equal);
         let text = reduced_of(&one).expect("a number");
-        prop_assert_eq!(same(&one, &two), equal);
+        prop_assert_eq!(are_same_numbers(&one, &two), equal);
         prop_assert_eq!(Some(&text) == reduced_of(&two).as_ref(), equal, "{} {}", &one, &two);
-        prop_assert!(same(&one, &text) && canonical_of(&text).as_ref() == Some(&text), "{} {}", &one, &text);
+        prop_assert!(are_same_numbers(&one, &text) && canonical_of(&text).as_ref() == Some(&text), "{} {}", &one, &text);
     }
 
     #[test]
     fn short_whole_numbers_are_reduced(text in "-?[0-9.]{0,8}") {
-        if is_plain(&text) && is_short_whole(&text) {
+        if is_plain_decimal(&text) && is_short_whole(&text) {
             prop_assert_eq!(reduced_of(&text), Some(text));
         }
     }
 
     #[test]
     fn plain_is_canonical(text in "-?[0-9.]{0,8}") {
-        if is_plain(&text) {
+        if is_plain_decimal(&text) {
             prop_assert_eq!(canonical_of(&text), Some(text));
         }
     }
 
     #[test]
     fn never_panics(left: String, right in "[-+0-9.eE]{0,12}") {
-        let _ = (compare(&left, &right), compare(&right, &left), normalize(&left), canonical_of(&right));
+        let _ = (compare_numbers(&left, &right), compare_numbers(&right, &left), normalize_number(&left), canonical_of(&right));
     }
 }

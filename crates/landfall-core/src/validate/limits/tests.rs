@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     decode::Records,
     schema::{Constraints, Field, NumberFormat, StringFormat, TemporalFormat},
-    validate::{ColumnMap, Validated, Validator, Value, row_scalars},
+    validate::{ColumnMap, ValidatedBlock, Validator, Value, scalars_of_row},
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -38,10 +38,10 @@ fn schema(kinds: &[FieldType]) -> TableSchema {
     TableSchema { fields: ('a'..).zip(kinds).map(field).collect(), ..TableSchema::default() }
 }
 
-fn validate(kinds: &[FieldType], limits: &TargetLimits, records: &[&[&str]]) -> Validated {
+fn validate(kinds: &[FieldType], limits: &TargetLimits, records: &[&[&str]]) -> ValidatedBlock {
     let validator =
         Validator::with_limits(Arc::new(schema(kinds)), ColumnMap::identity(kinds.len()), limits).expect("sound");
-    validator.validate(&Records::from_cells(records))
+    validator.validate_records(&Records::from_cells(records))
 }
 
 /// The messages about one column of cells.
@@ -122,9 +122,9 @@ fn a_value_that_the_database_cannot_be_asked_for_is_taken_out_and_others_stay() 
     let limits = TargetLimits { numbers: Some(NUMBERS), dates: Some(0..=9), ..TargetLimits::default() };
     let records: &[&[&str]] = &[&["1969-12-31", "1"], &["1970-01-02", "1e9"], &["1970-01-03", "2"]];
     let validated = validate(&[date(), number()], &limits, records);
-    assert_eq!(row_scalars(&validated.rejected_rows, 0), [Value::Null, Value::Number("1")]);
-    assert_eq!(row_scalars(&validated.rejected_rows, 1), [Value::Date(1), Value::Null]);
-    assert_eq!(row_scalars(&validated.rows, 0), [Value::Date(2), Value::Number("2")]);
+    assert_eq!(scalars_of_row(&validated.rejected_rows, 0), [Value::Null, Value::Number("1")]);
+    assert_eq!(scalars_of_row(&validated.rejected_rows, 1), [Value::Date(1), Value::Null]);
+    assert_eq!(scalars_of_row(&validated.rows, 0), [Value::Date(2), Value::Number("2")]);
 }
 
 #[test]
@@ -140,13 +140,13 @@ fn a_limit_is_one_reason_among_others_and_none_for_a_record_without_cells() {
 #[test]
 fn without_limits_nothing_is_checked() {
     let kinds = [date(), datetime(), number(), string()];
-    let limits = Limits::new(&schema(&kinds), &TargetLimits::default());
+    let limits = FieldLimits::new(&schema(&kinds), &TargetLimits::default());
     assert!(limits.fields.is_empty() && limits.keys.is_empty());
     // A limit of what the table has not is none.
     let keys = vec![KeyLimit { fields: vec![0], bytes: 1 }];
     let limits =
         TargetLimits { numbers: Some(NUMBERS), characters: vec![(1, 1), (9, 1)], keys, ..TargetLimits::default() };
-    let limits = Limits::new(&schema(&[date(), date()]), &limits);
+    let limits = FieldLimits::new(&schema(&[date(), date()]), &limits);
     assert!(limits.fields.is_empty() && limits.keys.is_empty());
 }
 
@@ -156,11 +156,11 @@ proptest! {
     fn digits_are_counted_as_they_would_be_written_out(whole in "[1-9][0-9]{0,7}", fraction in "[0-9]{0,5}", shift in -4i32..4) {
         let moved = format!("{}.{fraction}e{}", whole, shift);
         let mut text = String::new();
-        prop_assert!(decimal::canonical(&moved, &mut text));
+        prop_assert!(decimal::write_canonical(&moved, &mut text));
         let (before, after) = text.split_once('.').unwrap_or((&text, ""));
         let before = before.trim_start_matches('0');
-        prop_assert_eq!(decimal::digits(&text), Some((before.len() as u64, after.len() as u64)), "{}", &text);
-        let problem = NUMBERS.problem(&text);
+        prop_assert_eq!(decimal::count_digits(&text), Some((before.len() as u64, after.len() as u64)), "{}", &text);
+        let problem = NUMBERS.find_problem(&text);
         prop_assert_eq!(problem.is_some(), before.len() > 5 || after.len() > 3, "{}", text);
     }
 }

@@ -3,7 +3,7 @@
 //! Days are counted from 1970-01-01. The way back is that of Neri and Schneider, *Euclidean affine functions and their
 //! application to calendar algorithms* (2022). Years are those of the SQL databases: 0001 to 9999.
 
-use crate::validate::problem::Cause;
+use crate::validate::problem::CellFault;
 
 /// Microseconds of a second.
 pub(in crate::validate) const SECOND: i64 = 1_000_000;
@@ -16,7 +16,7 @@ const LAST_DAY: i32 = 2_932_896;
 
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::validate) struct Civil {
+pub(in crate::validate) struct CivilDate {
     pub(in crate::validate) year: i32,
     pub(in crate::validate) month: u32,
     pub(in crate::validate) day: u32,
@@ -48,7 +48,7 @@ fn day_number(year: i32, month: u32, day: i32) -> i32 {
 
 /// The day number of a date, where it exists in the years 1 to 9999.
 #[inline]
-pub(super) fn day_of(year: u32, month: u32, day: u32) -> Option<i32> {
+pub(super) fn find_day_number(year: u32, month: u32, day: u32) -> Option<i32> {
     let year = i32::try_from(year).ok()?;
     let exists = month.wrapping_sub(1) < 12 && year.wrapping_sub(1) < 9999 && year >= 1;
     if !exists || day.wrapping_sub(1) >= days_in_month(year, month) {
@@ -58,8 +58,8 @@ pub(super) fn day_of(year: u32, month: u32, day: u32) -> Option<i32> {
 }
 
 /// The day number of a date, or what is wrong with the date.
-pub(super) fn checked_day_of(year: u32, month: u32, day: u32) -> Result<i32, Cause> {
-    day_of(year, month, day).ok_or_else(|| match (year, month) {
+pub(super) fn checked_day_of(year: u32, month: u32, day: u32) -> Result<i32, CellFault> {
+    find_day_number(year, month, day).ok_or_else(|| match (year, month) {
         (0, _) => "year 0000".into(),
         (_, 0 | 13..) => format!("month {month:02}").into(),
         _ => format!("{year:04}-{month:02} has no day {day:02}").into(),
@@ -67,21 +67,21 @@ pub(super) fn checked_day_of(year: u32, month: u32, day: u32) -> Result<i32, Cau
 }
 
 /// The day number of a day of the year.
-pub(super) fn ordinal_day_of(year: u32, ordinal: u32) -> Result<i32, Cause> {
+pub(super) fn ordinal_day_of(year: u32, ordinal: u32) -> Result<i32, CellFault> {
     let first = checked_day_of(year, 1, 1)?;
-    let days = if is_leap_year(first_year(year)) { 366 } else { 365 };
+    let days = if is_leap_year(first_day_of_year(year)) { 366 } else { 365 };
     if ordinal == 0 || ordinal > days {
         return Err(format!("{year:04} has no day {ordinal:03}").into());
     }
     Ok(first + i32::try_from(ordinal).unwrap_or(0) - 1)
 }
 
-fn first_year(year: u32) -> i32 {
+fn first_day_of_year(year: u32) -> i32 {
     i32::try_from(year).unwrap_or(0)
 }
 
 /// The day number of a day of a week of the year (ISO 8601): weeks start on Monday, the first has January 4th.
-pub(super) fn week_day_of(year: u32, week: u32, weekday: u32) -> Result<i32, Cause> {
+pub(super) fn day_number_of_week(year: u32, week: u32, weekday: u32) -> Result<i32, CellFault> {
     let start = first_monday(year)?;
     let days = i32::try_from((week.max(1) - 1) * 7).unwrap_or(0);
     let next = if year == 9999 { i32::MAX } else { first_monday(year + 1)? };
@@ -95,19 +95,19 @@ pub(super) fn week_day_of(year: u32, week: u32, weekday: u32) -> Result<i32, Cau
     if (FIRST_DAY..=LAST_DAY).contains(&day) { Ok(day) } else { Err("beyond the years 0001 to 9999".into()) }
 }
 
-fn first_monday(year: u32) -> Result<i32, Cause> {
+fn first_monday(year: u32) -> Result<i32, CellFault> {
     let fourth = checked_day_of(year, 1, 4)?;
-    Ok(fourth - i32::try_from(weekday(fourth)).unwrap_or(0))
+    Ok(fourth - i32::try_from(weekday_of(fourth)).unwrap_or(0))
 }
 
 /// The day of the week: 0 for Monday to 6 for Sunday.
-pub(super) fn weekday(day: i32) -> u32 {
+pub(super) fn weekday_of(day: i32) -> u32 {
     (day + 3).rem_euclid(7).unsigned_abs()
 }
 
 /// The date of a day number.
 #[inline]
-pub(in crate::validate) fn civil(day: i32) -> Civil {
+pub(in crate::validate) fn civil_date(day: i32) -> CivilDate {
     const SHIFT: i64 = 719_468 + 146_097 * 20_000;
     // In range for every 32-bit day: the shift is larger than the least one.
     let number = u64::try_from(i64::from(day) + SHIFT).unwrap_or(0);
@@ -121,7 +121,7 @@ pub(in crate::validate) fn civil(day: i32) -> Civil {
     let (month, day) = (third >> 16, (third & 0xffff) / 2141);
     let after_december = day_of_year >= 306;
     let year = i64::try_from(100 * century + year_of_century).unwrap_or(0) - 400 * 20_000 + i64::from(after_december);
-    Civil {
+    CivilDate {
         year: i32::try_from(year).unwrap_or(0),
         month: u32::try_from(if after_december { month - 12 } else { month }).unwrap_or(0),
         day: u32::try_from(day).unwrap_or(0) + 1,
@@ -129,7 +129,7 @@ pub(in crate::validate) fn civil(day: i32) -> Civil {
 }
 
 /// Microseconds since midnight, or what is wrong with the time.
-pub(super) fn checked_time_of(hour: u32, minute: u32, second: u32, micros: u32) -> Result<i64, Cause> {
+pub(super) fn checked_time_of(hour: u32, minute: u32, second: u32, micros: u32) -> Result<i64, CellFault> {
     match (hour, minute, second) {
         (24.., ..) => Err(format!("hour {hour}").into()),
         (_, 60.., _) => Err(format!("minute {minute}").into()),
@@ -141,7 +141,7 @@ pub(super) fn checked_time_of(hour: u32, minute: u32, second: u32, micros: u32) 
 
 /// Microseconds since 1970 in UTC of a local day and time at `offset` seconds east of Greenwich.
 #[inline]
-pub(super) fn instant(day: i32, time: i64, offset: i32) -> Result<i64, Cause> {
+pub(super) fn utc_micros(day: i32, time: i64, offset: i32) -> Result<i64, CellFault> {
     const FIRST: i64 = FIRST_DAY as i64 * DAY;
     const END: i64 = (LAST_DAY as i64 + 1) * DAY;
     let micros = i64::from(day) * DAY + time - i64::from(offset) * SECOND;
@@ -157,10 +157,10 @@ mod tests {
         let mut date = jiff::civil::date(1, 1, 1);
         for day in FIRST_DAY..=LAST_DAY {
             let (year, month, of_month) = (date.year(), date.month(), date.day());
-            let civil = civil(day);
+            let civil = civil_date(day);
             assert_eq!((civil.year, civil.month, civil.day), (year.into(), month as u32, of_month as u32));
-            assert_eq!(day_of(civil.year.unsigned_abs(), civil.month, civil.day), Some(day));
-            assert_eq!(weekday(day), date.weekday().to_monday_zero_offset() as u32);
+            assert_eq!(find_day_number(civil.year.unsigned_abs(), civil.month, civil.day), Some(day));
+            assert_eq!(weekday_of(day), date.weekday().to_monday_zero_offset() as u32);
             if day < LAST_DAY {
                 date = date.tomorrow().expect("in range");
             }
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn days_beyond_the_years_do_not_panic() {
-        assert_eq!(civil(i32::MIN).year, -5_877_641);
-        assert_eq!(civil(i32::MAX).year, 5_881_580);
+        assert_eq!(civil_date(i32::MIN).year, -5_877_641);
+        assert_eq!(civil_date(i32::MAX).year, 5_881_580);
     }
 
     #[test]
@@ -179,13 +179,13 @@ mod tests {
             for week in 1..=53u32 {
                 let expected = jiff::civil::ISOWeekDate::new(year as i16, week as i8, jiff::civil::Weekday::Wednesday);
                 let expected = expected.ok().map(|date| date.date()).map(day_of_jiff);
-                assert_eq!(week_day_of(year, week, 3).ok(), expected, "{year} {week}");
+                assert_eq!(day_number_of_week(year, week, 3).ok(), expected, "{year} {week}");
             }
         }
     }
 
     fn day_of_jiff(date: jiff::civil::Date) -> i32 {
-        day_of(date.year() as u32, date.month() as u32, date.day() as u32).expect("a day")
+        find_day_number(date.year() as u32, date.month() as u32, date.day() as u32).expect("a day")
     }
 
     #[test]
@@ -194,6 +194,6 @@ mod tests {
         assert_eq!(checked_day_of(2021, 2, 29).expect_err("refused"), "2021-02 has no day 29");
         assert_eq!(checked_day_of(0, 1, 1).expect_err("refused"), "year 0000");
         assert!(ordinal_day_of(2021, 366).is_err());
-        assert_eq!(ordinal_day_of(2020, 366).ok(), day_of(2020, 12, 31));
+        assert_eq!(ordinal_day_of(2020, 366).ok(), find_day_number(2020, 12, 31));
     }
 }

@@ -4,29 +4,29 @@ use std::cmp::Ordering;
 
 use arrow_schema::DataType;
 
-use super::scan::Scan;
+use super::scan::TextScanner;
 use crate::validate::{
-    column::{Reader, Texts},
-    problem::{Cause, FORM},
+    column::{CellReader, TextColumn},
+    problem::{CellFault, FORM},
 };
 
 /// Reads `yearmonth`: `YYYY-MM`.
 #[derive(Debug)]
 pub(in crate::validate) struct YearMonthReader;
 
-impl Reader for YearMonthReader {
-    type Stored = Texts;
+impl CellReader for YearMonthReader {
+    type Stored = TextColumn;
 
     fn data_type(&self) -> DataType {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
-        let mut scan = Scan::new(text);
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, CellFault> {
+        let mut scan = TextScanner::new(text);
         let mut read = || {
-            scan.digits(4)?;
-            scan.eat(b"-")?;
-            scan.digits(2).filter(|_| scan.is_done())
+            scan.take_digits(4)?;
+            scan.take_any(b"-")?;
+            scan.take_digits(2).filter(|_| scan.is_at_end())
         };
         match read() {
             Some(1..=12) => Ok(text),
@@ -35,11 +35,11 @@ impl Reader for YearMonthReader {
         }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a month of a year"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         "write it like 2021-11".into()
     }
 }
@@ -50,7 +50,7 @@ pub(in crate::validate) struct DurationReader;
 
 /// A duration: months and seconds cannot be converted into each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Length {
+struct DurationLength {
     months: i128,
     /// 10^-18 seconds.
     attoseconds: i128,
@@ -61,8 +61,8 @@ const ATTO: i128 = 1_000_000_000_000_000_000;
 const DATE_PARTS: [(u8, i128, i128); 4] = [(b'Y', 12, 0), (b'M', 1, 0), (b'W', 0, 604_800), (b'D', 0, 86_400)];
 const TIME_PARTS: [(u8, i128, i128); 3] = [(b'H', 0, 3600), (b'M', 0, 60), (b'S', 0, 1)];
 
-impl Reader for DurationReader {
-    type Stored = Texts;
+impl CellReader for DurationReader {
+    type Stored = TextColumn;
 
     const OWN_EQUALITY: bool = true;
 
@@ -70,13 +70,13 @@ impl Reader for DurationReader {
         DataType::Utf8
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, Cause> {
-        walk(text, |_, _, _| ()).map(|()| text).ok_or(FORM)
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<&'a str, CellFault> {
+        visit_numbers(text, |_, _, _| ()).map(|()| text).ok_or(FORM)
     }
 
     /// Durations of months and of seconds are compared where the difference does not depend on the calendar.
-    fn order(&self, left: &str, right: &str) -> Option<Ordering> {
-        let (left, right) = (length(left)?, length(right)?);
+    fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
+        let (left, right) = (duration_length(left)?, duration_length(right)?);
         let months = (left.months - right.months) * ATTO;
         let rest = left.attoseconds - right.attoseconds;
         // A month has 28 to 31 days.
@@ -84,33 +84,33 @@ impl Reader for DurationReader {
         (one.signum() == two.signum()).then(|| one.cmp(&0))
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a duration"
     }
 
-    fn hint(&self) -> String {
+    fn mend_hint(&self) -> String {
         "write it like P1Y2M10DT2H30M".into()
     }
 }
 
 /// Goes through the numbers of a duration: whole digits, digits of the fraction, and what a unit is in months and seconds.
 /// `None` where `text` is not a duration.
-fn walk<'a>(text: &'a str, mut each: impl FnMut(&'a [u8], &'a [u8], (i128, i128))) -> Option<()> {
-    let mut scan = Scan::new(text);
-    scan.eat(b"+-");
-    scan.eat(b"P")?;
+fn visit_numbers<'a>(text: &'a str, mut each: impl FnMut(&'a [u8], &'a [u8], (i128, i128))) -> Option<()> {
+    let mut scan = TextScanner::new(text);
+    scan.take_any(b"+-");
+    scan.take_any(b"P")?;
     let weeks = text.ends_with('W');
     let mut numbers = 0;
     let mut last_has_fraction = false;
-    let mut part = |scan: &mut Scan<'a>, units: &[(u8, i128, i128)]| {
+    let mut part = |scan: &mut TextScanner<'a>, units: &[(u8, i128, i128)]| {
         let mut left = units;
         let before = numbers;
         while scan.digits_ahead() > 0 {
             let whole = scan.run();
-            let fraction = if scan.eat(b".,").is_some() { Some(scan.run()) } else { None };
-            let at = left.iter().position(|unit| scan.peek() == Some(unit.0))?;
+            let fraction = if scan.take_any(b".,").is_some() { Some(scan.run()) } else { None };
+            let at = left.iter().position(|unit| scan.peek_byte() == Some(unit.0))?;
             let (letter, months, seconds) = left[at];
-            scan.eat(&[letter])?;
+            scan.take_any(&[letter])?;
             if last_has_fraction || fraction.is_some_and(<[u8]>::is_empty) || (letter == b'W') != weeks {
                 return None;
             }
@@ -122,23 +122,23 @@ fn walk<'a>(text: &'a str, mut each: impl FnMut(&'a [u8], &'a [u8], (i128, i128)
         Some(numbers > before)
     };
     let has_date = part(&mut scan, &DATE_PARTS)?;
-    let has_time = scan.eat(b"T").is_some();
+    let has_time = scan.take_any(b"T").is_some();
     let sound = if has_time { part(&mut scan, &TIME_PARTS)? } else { has_date };
-    (sound && scan.is_done()).then_some(())
+    (sound && scan.is_at_end()).then_some(())
 }
 
 /// The length of a duration; `None` where it is beyond what can be compared exactly.
-fn length(text: &str) -> Option<Length> {
-    let mut sum = Some(Length::default());
-    walk(text, |whole, fraction, unit| sum = sum.and_then(|sum| sum.plus(whole, fraction, unit)))?;
+fn duration_length(text: &str) -> Option<DurationLength> {
+    let mut sum = Some(DurationLength::default());
+    visit_numbers(text, |whole, fraction, unit| sum = sum.and_then(|sum| sum.add_number(whole, fraction, unit)))?;
     let sum = sum?;
     let sign = if text.starts_with('-') { -1 } else { 1 };
-    Some(Length { months: sum.months * sign, attoseconds: sum.attoseconds * sign })
+    Some(DurationLength { months: sum.months * sign, attoseconds: sum.attoseconds * sign })
 }
 
-impl Length {
-    fn plus(self, whole: &[u8], fraction: &[u8], (months, seconds): (i128, i128)) -> Option<Self> {
-        let (whole, parts) = (number(whole)?, number_of_atto(fraction)?);
+impl DurationLength {
+    fn add_number(self, whole: &[u8], fraction: &[u8], (months, seconds): (i128, i128)) -> Option<Self> {
+        let (whole, parts) = (parse_digits(whole)?, number_of_atto(fraction)?);
         if months > 0 && parts > 0 {
             return None;
         }
@@ -148,7 +148,7 @@ impl Length {
 }
 
 /// A number of at most 12 digits: more cannot be summed up without overflow.
-fn number(digits: &[u8]) -> Option<i128> {
+fn parse_digits(digits: &[u8]) -> Option<i128> {
     let first = digits.iter().position(|&byte| byte != b'0').unwrap_or(digits.len());
     let digits = &digits[first..];
     (digits.len() <= 12).then(|| digits.iter().fold(0, |value, byte| value * 10 + i128::from(byte - b'0')))

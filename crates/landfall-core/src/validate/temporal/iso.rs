@@ -1,10 +1,10 @@
 //! The standard's own forms (`default`) and the other unambiguous forms of ISO 8601 (`any`).
 
 use super::{
-    calendar::{checked_day_of, checked_time_of, day_of, ordinal_day_of, week_day_of},
-    scan::{Scan, fraction},
+    calendar::{checked_day_of, checked_time_of, day_number_of_week, find_day_number, ordinal_day_of},
+    scan::{TextScanner, fraction_micros},
 };
-use crate::validate::problem::{Cause, FORM};
+use crate::validate::problem::{CellFault, FORM};
 
 /// A date with time of day and, where it is written, offset from UTC in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,24 +16,24 @@ pub(super) struct Moment {
 
 const ZONE_OF_TIME: &str = "a time of day is stored without a zone";
 
-/// The hot path of `date`: `YYYY-MM-DD`.
+/// The hot path of `parse_date`: `YYYY-MM-DD`.
 #[inline]
-pub(super) fn quick_date(text: &str) -> Option<i32> {
+pub(super) fn parse_common_date(text: &str) -> Option<i32> {
     let bytes: &[u8; 10] = text.as_bytes().try_into().ok()?;
-    let head = digits_of(word(bytes, 0), *b"0000-00-")?;
-    let day = digits_of(u64::from_le_bytes([b'0', b'0', b'0', b'0', b'0', b'0', bytes[8], bytes[9]]), [b'0'; 8])?;
-    day_of(year(head), pair(head, 5), pair(day, 6))
+    let head = match_digits(load_word(bytes, 0), *b"0000-00-")?;
+    let day = match_digits(u64::from_le_bytes([b'0', b'0', b'0', b'0', b'0', b'0', bytes[8], bytes[9]]), [b'0'; 8])?;
+    find_day_number(four_digit_year(head), two_digits_at(head, 5), two_digits_at(day, 6))
 }
 
-/// The hot path of `datetime`: `YYYY-MM-DDThh:mm:ssZ`.
+/// The hot path of `parse_datetime`: `YYYY-MM-DDThh:mm:ssZ`.
 #[inline]
 pub(super) fn quick_datetime(text: &str) -> Option<i64> {
     let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
-    let date = digits_of(word(bytes, 0), *b"0000-00-")?;
-    let middle = digits_of(word(bytes, 8), *b"00T00:00")?;
-    let end = digits_of(word(bytes, 12), *b"0:00:00Z")?;
-    let day = day_of(year(date), pair(date, 5), pair(middle, 0))?;
-    let (hour, minute, second) = (pair(middle, 3), pair(middle, 6), pair(end, 5));
+    let date = match_digits(load_word(bytes, 0), *b"0000-00-")?;
+    let middle = match_digits(load_word(bytes, 8), *b"00T00:00")?;
+    let end = match_digits(load_word(bytes, 12), *b"0:00:00Z")?;
+    let day = find_day_number(four_digit_year(date), two_digits_at(date, 5), two_digits_at(middle, 0))?;
+    let (hour, minute, second) = (two_digits_at(middle, 3), two_digits_at(middle, 6), two_digits_at(end, 5));
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -43,7 +43,7 @@ pub(super) fn quick_datetime(text: &str) -> Option<i64> {
 
 /// Eight bytes of a text, the first one in the lowest bits.
 #[inline]
-fn word<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+fn load_word<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
     let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[at..at + 8]);
     u64::from_le_bytes(eight)
@@ -52,7 +52,7 @@ fn word<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
 /// Eight digits and separators at once: `template` has a `0` where a digit stands and the separator elsewhere. The result
 /// has the value of each digit in its byte.
 #[inline]
-fn digits_of(word: u64, template: [u8; 8]) -> Option<u64> {
+fn match_digits(word: u64, template: [u8; 8]) -> Option<u64> {
     let values = word ^ u64::from_le_bytes(template);
     // A digit's byte is at most 9 where its high half is empty and stays empty when 6 is added (a carry can only come from a
     // byte that is refused anyway); a separator's byte must be 0.
@@ -67,104 +67,104 @@ fn digits_of(word: u64, template: [u8; 8]) -> Option<u64> {
 
 /// The digit in byte `at`.
 #[inline]
-fn digit(values: u64, at: u32) -> u32 {
+fn digit_at(values: u64, at: u32) -> u32 {
     // The mask leaves 8 bits.
     ((values >> (at * 8)) & 0xff) as u32
 }
 
 #[inline]
-fn pair(values: u64, at: u32) -> u32 {
-    digit(values, at) * 10 + digit(values, at + 1)
+fn two_digits_at(values: u64, at: u32) -> u32 {
+    digit_at(values, at) * 10 + digit_at(values, at + 1)
 }
 
 #[inline]
-fn year(values: u64) -> u32 {
-    pair(values, 0) * 100 + pair(values, 2)
+fn four_digit_year(values: u64) -> u32 {
+    two_digits_at(values, 0) * 100 + two_digits_at(values, 2)
 }
 
 /// `YYYY-MM-DD`.
-pub(super) fn date(text: &str) -> Result<i32, Cause> {
-    let mut scan = Scan::new(text);
-    let day = date_part(&mut scan)?;
-    if scan.is_done() { Ok(day) } else { Err(FORM) }
+pub(super) fn parse_date(text: &str) -> Result<i32, CellFault> {
+    let mut scan = TextScanner::new(text);
+    let day = scan_date(&mut scan)?;
+    if scan.is_at_end() { Ok(day) } else { Err(FORM) }
 }
 
 /// `hh:mm:ss` with an optional fraction.
-pub(super) fn time(text: &str) -> Result<i64, Cause> {
-    let mut scan = Scan::new(text);
-    let time = time_part(&mut scan)?;
+pub(super) fn parse_time(text: &str) -> Result<i64, CellFault> {
+    let mut scan = TextScanner::new(text);
+    let time = scan_time(&mut scan)?;
     without_zone(scan, time)
 }
 
 /// `YYYY-MM-DDThh:mm:ss` with optional fraction and zone.
-pub(super) fn datetime(text: &str) -> Result<Moment, Cause> {
-    let mut scan = Scan::new(text);
-    let day = date_part(&mut scan)?;
-    scan.eat(b"T").ok_or_else(|| between(&scan))?;
-    let time = time_part(&mut scan)?;
-    let offset = offset_part(&mut scan)?;
-    if scan.is_done() { Ok(Moment { day, time, offset }) } else { Err(FORM) }
+pub(super) fn parse_datetime(text: &str) -> Result<Moment, CellFault> {
+    let mut scan = TextScanner::new(text);
+    let day = scan_date(&mut scan)?;
+    scan.take_any(b"T").ok_or_else(|| explain_separator(&scan))?;
+    let time = scan_time(&mut scan)?;
+    let offset = scan_offset(&mut scan)?;
+    if scan.is_at_end() { Ok(Moment { day, time, offset }) } else { Err(FORM) }
 }
 
 /// What is wrong between date and time.
-fn between(scan: &Scan<'_>) -> Cause {
-    match scan.peek() {
+fn explain_separator(scan: &TextScanner<'_>) -> CellFault {
+    match scan.peek_byte() {
         None => "no time of day".into(),
         Some(b' ' | b't') => "no T between date and time".into(),
         Some(_) => FORM,
     }
 }
 
-fn without_zone(scan: Scan<'_>, time: i64) -> Result<i64, Cause> {
-    match scan.peek() {
+fn without_zone(scan: TextScanner<'_>, time: i64) -> Result<i64, CellFault> {
+    match scan.peek_byte() {
         None => Ok(time),
         Some(b'Z' | b'z' | b'+' | b'-') => Err(ZONE_OF_TIME.into()),
         Some(_) => Err(FORM),
     }
 }
 
-fn date_part(scan: &mut Scan<'_>) -> Result<i32, Cause> {
+fn scan_date(scan: &mut TextScanner<'_>) -> Result<i32, CellFault> {
     let mut read = || {
-        let year = scan.digits(4)?;
-        scan.eat(b"-")?;
-        let month = scan.digits(2)?;
-        scan.eat(b"-")?;
-        let day = scan.digits(2)?;
+        let year = scan.take_digits(4)?;
+        scan.take_any(b"-")?;
+        let month = scan.take_digits(2)?;
+        scan.take_any(b"-")?;
+        let day = scan.take_digits(2)?;
         (scan.digits_ahead() == 0).then_some((year, month, day))
     };
     let (year, month, day) = read().ok_or(FORM)?;
     checked_day_of(year, month, day)
 }
 
-fn time_part(scan: &mut Scan<'_>) -> Result<i64, Cause> {
+fn scan_time(scan: &mut TextScanner<'_>) -> Result<i64, CellFault> {
     let mut read = || {
-        let hour = scan.digits(2)?;
-        scan.eat(b":")?;
-        let minute = scan.digits(2)?;
-        scan.eat(b":")?;
-        Some((hour, minute, scan.digits(2)?))
+        let hour = scan.take_digits(2)?;
+        scan.take_any(b":")?;
+        let minute = scan.take_digits(2)?;
+        scan.take_any(b":")?;
+        Some((hour, minute, scan.take_digits(2)?))
     };
     let (hour, minute, second) = read().ok_or(FORM)?;
-    let micros = if scan.eat(b".").is_some() { fraction(scan.run())? } else { 0 };
+    let micros = if scan.take_any(b".").is_some() { fraction_micros(scan.run())? } else { 0 };
     checked_time_of(hour, minute, second, micros)
 }
 
 /// `Z`, `+hh:mm`, `-hh:mm` or nothing.
-fn offset_part(scan: &mut Scan<'_>) -> Result<Option<i32>, Cause> {
-    match scan.eat(b"Z+-") {
+fn scan_offset(scan: &mut TextScanner<'_>) -> Result<Option<i32>, CellFault> {
+    match scan.take_any(b"Z+-") {
         None => Ok(None),
         Some(b'Z') => Ok(Some(0)),
         Some(sign) => {
-            let hour = scan.digits(2).ok_or(FORM)?;
-            scan.eat(b":").ok_or(FORM)?;
-            let minute = scan.digits(2).ok_or(FORM)?;
+            let hour = scan.take_digits(2).ok_or(FORM)?;
+            scan.take_any(b":").ok_or(FORM)?;
+            let minute = scan.take_digits(2).ok_or(FORM)?;
             seconds_east(sign, hour, minute).map(Some)
         }
     }
 }
 
 /// The seconds of an offset.
-pub(super) fn seconds_east(sign: u8, hour: u32, minute: u32) -> Result<i32, Cause> {
+pub(super) fn seconds_east(sign: u8, hour: u32, minute: u32) -> Result<i32, CellFault> {
     if hour > 23 || minute > 59 {
         return Err(format!("offset {}{hour:02}:{minute:02}", char::from(sign)).into());
     }
@@ -173,10 +173,10 @@ pub(super) fn seconds_east(sign: u8, hour: u32, minute: u32) -> Result<i32, Caus
 }
 
 /// Any complete calendar, week or ordinal date of ISO 8601, basic or extended.
-pub(super) fn any_date(text: &str) -> Result<i32, Cause> {
-    let mut scan = Scan::new(text);
+pub(super) fn parse_any_date(text: &str) -> Result<i32, CellFault> {
+    let mut scan = TextScanner::new(text);
     let day = any_date_part(&mut scan)?;
-    match scan.peek() {
+    match scan.peek_byte() {
         None => Ok(day),
         Some(b'T' | b't' | b' ') => Err("a date has no time of day".into()),
         Some(_) => Err(FORM),
@@ -184,99 +184,103 @@ pub(super) fn any_date(text: &str) -> Result<i32, Cause> {
 }
 
 /// Any time of ISO 8601: hours, and where they are given minutes and seconds, basic or extended.
-pub(super) fn any_time(text: &str) -> Result<i64, Cause> {
-    let mut scan = Scan::new(text);
-    scan.eat(b"Tt");
+pub(super) fn parse_any_time(text: &str) -> Result<i64, CellFault> {
+    let mut scan = TextScanner::new(text);
+    scan.take_any(b"Tt");
     let time = any_time_part(&mut scan)?;
     without_zone(scan, time)
 }
 
 /// Any date and time of ISO 8601, with a `T` or a space between them.
-pub(super) fn any_datetime(text: &str) -> Result<Moment, Cause> {
-    let mut scan = Scan::new(text);
+pub(super) fn any_datetime(text: &str) -> Result<Moment, CellFault> {
+    let mut scan = TextScanner::new(text);
     let day = any_date_part(&mut scan)?;
-    scan.eat(b"Tt ").ok_or_else(|| between(&scan))?;
+    scan.take_any(b"Tt ").ok_or_else(|| explain_separator(&scan))?;
     let time = any_time_part(&mut scan)?;
     let offset = any_offset_part(&mut scan)?;
-    if scan.is_done() { Ok(Moment { day, time, offset }) } else { Err(FORM) }
+    if scan.is_at_end() { Ok(Moment { day, time, offset }) } else { Err(FORM) }
 }
 
-fn any_date_part(scan: &mut Scan<'_>) -> Result<i32, Cause> {
+fn any_date_part(scan: &mut TextScanner<'_>) -> Result<i32, CellFault> {
     match scan.digits_ahead() {
         8 => {
-            let (year, month, day) = (scan.digits(4), scan.digits(2), scan.digits(2));
+            let (year, month, day) = (scan.take_digits(4), scan.take_digits(2), scan.take_digits(2));
             checked_day_of(year.ok_or(FORM)?, month.ok_or(FORM)?, day.ok_or(FORM)?)
         }
-        7 => ordinal_day_of(scan.digits(4).ok_or(FORM)?, scan.digits(3).ok_or(FORM)?),
+        7 => ordinal_day_of(scan.take_digits(4).ok_or(FORM)?, scan.take_digits(3).ok_or(FORM)?),
         4 => {
-            let year = scan.digits(4).ok_or(FORM)?;
-            let extended = scan.eat(b"-").is_some();
-            if scan.eat(b"W").is_some() { any_week(scan, year, extended) } else { any_rest(scan, year, extended) }
+            let year = scan.take_digits(4).ok_or(FORM)?;
+            let extended = scan.take_any(b"-").is_some();
+            if scan.take_any(b"W").is_some() {
+                scan_any_week(scan, year, extended)
+            } else {
+                scan_day_of_year(scan, year, extended)
+            }
         }
         _ => Err(FORM),
     }
 }
 
 /// `ww-d` or `wwd`.
-fn any_week(scan: &mut Scan<'_>, year: u32, extended: bool) -> Result<i32, Cause> {
-    let week = scan.digits(2).ok_or(FORM)?;
+fn scan_any_week(scan: &mut TextScanner<'_>, year: u32, extended: bool) -> Result<i32, CellFault> {
+    let week = scan.take_digits(2).ok_or(FORM)?;
     if extended {
-        scan.eat(b"-").ok_or(Cause::Borrowed("no day of the week"))?;
+        scan.take_any(b"-").ok_or(CellFault::Borrowed("no day of the week"))?;
     }
-    week_day_of(year, week, scan.digits(1).ok_or(FORM)?)
+    day_number_of_week(year, week, scan.take_digits(1).ok_or(FORM)?)
 }
 
 /// `mm-dd` or `ddd`.
-fn any_rest(scan: &mut Scan<'_>, year: u32, extended: bool) -> Result<i32, Cause> {
+fn scan_day_of_year(scan: &mut TextScanner<'_>, year: u32, extended: bool) -> Result<i32, CellFault> {
     match (extended, scan.digits_ahead()) {
-        (true, 3) => ordinal_day_of(year, scan.digits(3).ok_or(FORM)?),
+        (true, 3) => ordinal_day_of(year, scan.take_digits(3).ok_or(FORM)?),
         (true, 2) => {
-            let month = scan.digits(2).ok_or(FORM)?;
-            scan.eat(b"-").ok_or(Cause::Borrowed("no day of the month"))?;
-            let day = if scan.digits_ahead() == 2 { scan.digits(2) } else { None };
+            let month = scan.take_digits(2).ok_or(FORM)?;
+            scan.take_any(b"-").ok_or(CellFault::Borrowed("no day of the month"))?;
+            let day = if scan.digits_ahead() == 2 { scan.take_digits(2) } else { None };
             checked_day_of(year, month, day.ok_or(FORM)?)
         }
         _ => Err(FORM),
     }
 }
 
-fn any_time_part(scan: &mut Scan<'_>) -> Result<i64, Cause> {
+fn any_time_part(scan: &mut TextScanner<'_>) -> Result<i64, CellFault> {
     let (hour, minute, second) = match scan.digits_ahead() {
         2 => {
-            let hour = scan.digits(2);
-            let minute = after_colon(scan)?;
-            (hour, minute, if minute.is_some() { after_colon(scan)? } else { None })
+            let hour = scan.take_digits(2);
+            let minute = scan_after_colon(scan)?;
+            (hour, minute, if minute.is_some() { scan_after_colon(scan)? } else { None })
         }
-        4 => (scan.digits(2), scan.digits(2), None),
-        6 => (scan.digits(2), scan.digits(2), scan.digits(2)),
+        4 => (scan.take_digits(2), scan.take_digits(2), None),
+        6 => (scan.take_digits(2), scan.take_digits(2), scan.take_digits(2)),
         _ => return Err(FORM),
     };
-    let micros = match (second, scan.eat(b".,")) {
+    let micros = match (second, scan.take_any(b".,")) {
         (_, None) => 0,
-        (Some(_), Some(_)) => fraction(scan.run())?,
+        (Some(_), Some(_)) => fraction_micros(scan.run())?,
         (None, Some(_)) => return Err("only seconds may have a fraction".into()),
     };
     checked_time_of(hour.ok_or(FORM)?, minute.unwrap_or(0), second.unwrap_or(0), micros)
 }
 
 /// Two digits after a colon, where there is a colon.
-fn after_colon(scan: &mut Scan<'_>) -> Result<Option<u32>, Cause> {
-    if scan.eat(b":").is_none() {
+fn scan_after_colon(scan: &mut TextScanner<'_>) -> Result<Option<u32>, CellFault> {
+    if scan.take_any(b":").is_none() {
         return Ok(None);
     }
-    if scan.digits_ahead() == 2 { Ok(scan.digits(2)) } else { Err(FORM) }
+    if scan.digits_ahead() == 2 { Ok(scan.take_digits(2)) } else { Err(FORM) }
 }
 
 /// `Z`, `±hh`, `±hh:mm`, `±hhmm` or nothing.
-pub(super) fn any_offset_part(scan: &mut Scan<'_>) -> Result<Option<i32>, Cause> {
-    match scan.eat(b"Zz+-") {
+pub(super) fn any_offset_part(scan: &mut TextScanner<'_>) -> Result<Option<i32>, CellFault> {
+    match scan.take_any(b"Zz+-") {
         None => Ok(None),
         Some(b'Z' | b'z') => Ok(Some(0)),
         Some(sign) => {
-            let hour = scan.digits(2).ok_or(FORM)?;
+            let hour = scan.take_digits(2).ok_or(FORM)?;
             let minute = match scan.digits_ahead() {
-                0 => after_colon(scan)?.unwrap_or(0),
-                2 => scan.digits(2).unwrap_or(0),
+                0 => scan_after_colon(scan)?.unwrap_or(0),
+                2 => scan.take_digits(2).unwrap_or(0),
                 _ => return Err(FORM),
             };
             seconds_east(sign, hour, minute).map(Some)

@@ -1,4 +1,4 @@
-//! `date`, `time`, `datetime`, `yearmonth` and `duration`.
+//! `parse_date`, `parse_time`, `parse_datetime`, `yearmonth` and `duration`.
 
 pub(super) mod calendar;
 mod duration;
@@ -17,123 +17,125 @@ pub(super) use self::duration::{DurationReader, YearMonthReader};
 pub use self::write::PatternWriter;
 use self::{
     iso::Moment,
-    pattern::{Kind, Pattern},
-    zone::Zone,
+    pattern::{PatternKind, TemporalPattern},
+    zone::DeclaredZone,
 };
 use super::{
-    column::{Primitive, Reader},
-    problem::Cause,
+    column::{CellReader, PrimitiveColumn},
+    problem::CellFault,
 };
 use crate::schema::{Ambiguous, TemporalFormat};
 
 /// The lexical form of a field.
 #[derive(Debug)]
-enum Form {
+enum TemporalForm {
     Default,
     Any,
-    Pattern(Pattern),
+    Pattern(TemporalPattern),
 }
 
-impl Form {
-    fn new(format: &TemporalFormat, kind: Kind) -> Result<Self, String> {
+impl TemporalForm {
+    fn new(format: &TemporalFormat, kind: PatternKind) -> Result<Self, String> {
         Ok(match format {
             TemporalFormat::Default => Self::Default,
             TemporalFormat::Any => Self::Any,
-            TemporalFormat::Pattern(text) => Self::Pattern(Pattern::new(text, kind)?),
+            TemporalFormat::Pattern(text) => Self::Pattern(TemporalPattern::new(text, kind)?),
         })
     }
 
-    fn hint(&self, example: &str) -> String {
+    fn form_hint(&self, example: &str) -> String {
         match self {
             Self::Default | Self::Any => format!("write it like {example}"),
-            Self::Pattern(pattern) => format!("write it in the form {}", super::problem::shown(pattern.text())),
+            Self::Pattern(pattern) => {
+                format!("write it in the form {}", super::problem::quote_shortened(pattern.source_text()))
+            }
         }
     }
 }
 
-/// Reads `date`.
+/// Reads `parse_date`.
 #[derive(Debug)]
 pub(super) struct DateReader {
-    form: Form,
+    form: TemporalForm,
 }
 
 impl DateReader {
     pub(super) fn new(format: &TemporalFormat) -> Result<Self, String> {
-        Ok(Self { form: Form::new(format, Kind::Date)? })
+        Ok(Self { form: TemporalForm::new(format, PatternKind::Date)? })
     }
 }
 
-impl Reader for DateReader {
-    type Stored = Primitive<Date32Type>;
+impl CellReader for DateReader {
+    type Stored = PrimitiveColumn<Date32Type>;
 
     fn data_type(&self) -> DataType {
         DataType::Date32
     }
 
     #[inline]
-    fn quick(&self, text: &str) -> Option<i32> {
+    fn read_common_form(&self, text: &str) -> Option<i32> {
         // The standard's form is also one of the forms of `any`.
-        if matches!(self.form, Form::Pattern(_)) { None } else { iso::quick_date(text) }
+        if matches!(self.form, TemporalForm::Pattern(_)) { None } else { iso::parse_common_date(text) }
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i32, Cause> {
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i32, CellFault> {
         match &self.form {
-            Form::Default => iso::date(text),
-            Form::Any => iso::any_date(text),
-            Form::Pattern(pattern) => pattern.date(text),
+            TemporalForm::Default => iso::parse_date(text),
+            TemporalForm::Any => iso::parse_any_date(text),
+            TemporalForm::Pattern(pattern) => pattern.parse_date(text),
         }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a date"
     }
 
-    fn hint(&self) -> String {
-        self.form.hint("2021-11-07")
+    fn mend_hint(&self) -> String {
+        self.form.form_hint("2021-11-07")
     }
 }
 
-/// Reads `time`.
+/// Reads `parse_time`.
 #[derive(Debug)]
 pub(super) struct TimeReader {
-    form: Form,
+    form: TemporalForm,
 }
 
 impl TimeReader {
     pub(super) fn new(format: &TemporalFormat) -> Result<Self, String> {
-        Ok(Self { form: Form::new(format, Kind::Time)? })
+        Ok(Self { form: TemporalForm::new(format, PatternKind::Time)? })
     }
 }
 
-impl Reader for TimeReader {
-    type Stored = Primitive<Time64MicrosecondType>;
+impl CellReader for TimeReader {
+    type Stored = PrimitiveColumn<Time64MicrosecondType>;
 
     fn data_type(&self) -> DataType {
         DataType::Time64(TimeUnit::Microsecond)
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
         match &self.form {
-            Form::Default => iso::time(text),
-            Form::Any => iso::any_time(text),
-            Form::Pattern(pattern) => pattern.time(text),
+            TemporalForm::Default => iso::parse_time(text),
+            TemporalForm::Any => iso::parse_any_time(text),
+            TemporalForm::Pattern(pattern) => pattern.parse_time(text),
         }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a time"
     }
 
-    fn hint(&self) -> String {
-        self.form.hint("02:48:42")
+    fn mend_hint(&self) -> String {
+        self.form.form_hint("02:48:42")
     }
 }
 
-/// Reads `datetime`.
+/// Reads `parse_datetime`.
 #[derive(Debug)]
 pub(super) struct DatetimeReader {
-    form: Form,
-    zone: Option<Zone>,
+    form: TemporalForm,
+    zone: Option<DeclaredZone>,
     ambiguous: Ambiguous,
 }
 
@@ -143,47 +145,47 @@ impl DatetimeReader {
         timezone: Option<&str>,
         ambiguous: Ambiguous,
     ) -> Result<Self, (&'static str, String)> {
-        let zone = timezone.map(Zone::new).transpose().map_err(|why| ("timezone", why))?;
-        let form = Form::new(format, Kind::Datetime).map_err(|why| ("format", why))?;
+        let zone = timezone.map(DeclaredZone::new).transpose().map_err(|why| ("timezone", why))?;
+        let form = TemporalForm::new(format, PatternKind::Datetime).map_err(|why| ("format", why))?;
         Ok(Self { form, zone, ambiguous })
     }
 
-    fn moment(&self, text: &str) -> Result<Moment, Cause> {
+    fn read_moment(&self, text: &str) -> Result<Moment, CellFault> {
         match &self.form {
-            Form::Default => iso::datetime(text),
-            Form::Any => iso::any_datetime(text),
-            Form::Pattern(pattern) => pattern.datetime(text),
+            TemporalForm::Default => iso::parse_datetime(text),
+            TemporalForm::Any => iso::any_datetime(text),
+            TemporalForm::Pattern(pattern) => pattern.parse_datetime(text),
         }
     }
 }
 
-impl Reader for DatetimeReader {
-    type Stored = Primitive<TimestampMicrosecondType>;
+impl CellReader for DatetimeReader {
+    type Stored = PrimitiveColumn<TimestampMicrosecondType>;
 
     fn data_type(&self) -> DataType {
         DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
     }
 
     #[inline]
-    fn quick(&self, text: &str) -> Option<i64> {
-        if matches!(self.form, Form::Pattern(_)) { None } else { iso::quick_datetime(text) }
+    fn read_common_form(&self, text: &str) -> Option<i64> {
+        if matches!(self.form, TemporalForm::Pattern(_)) { None } else { iso::quick_datetime(text) }
     }
 
-    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, Cause> {
-        match (self.moment(text), &self.form, &self.zone) {
-            (Ok(moment), ..) => zone::in_utc(&moment, self.zone.as_ref(), self.ambiguous),
-            (Err(cause), Form::Pattern(pattern), Some(zone)) => {
-                zone::with_offset(pattern, zone, text).unwrap_or(Err(cause))
+    fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
+        match (self.read_moment(text), &self.form, &self.zone) {
+            (Ok(moment), ..) => zone::to_utc(&moment, self.zone.as_ref(), self.ambiguous),
+            (Err(cause), TemporalForm::Pattern(pattern), Some(zone)) => {
+                zone::parse_in_zone(pattern, zone, text).unwrap_or(Err(cause))
             }
             (Err(cause), ..) => Err(cause),
         }
     }
 
-    fn noun(&self) -> &'static str {
+    fn value_noun(&self) -> &'static str {
         "a datetime"
     }
 
-    fn hint(&self) -> String {
-        self.form.hint("2021-11-07T02:48:42Z")
+    fn mend_hint(&self) -> String {
+        self.form.form_hint("2021-11-07T02:48:42Z")
     }
 }

@@ -1,32 +1,32 @@
 //! A cursor over the bytes of a cell.
 
-use crate::validate::problem::Cause;
+use crate::validate::problem::CellFault;
 
 /// The rest of a cell that is not read yet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scan<'a> {
+pub(super) struct TextScanner<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Scan<'a> {
+impl<'a> TextScanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self { rest: text.as_bytes() }
     }
 
     /// The next byte, which stays.
-    pub(super) fn peek(&self) -> Option<u8> {
+    pub(super) fn peek_byte(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     /// Takes one byte of `any`.
-    pub(super) fn eat(&mut self, any: &[u8]) -> Option<u8> {
-        let byte = self.peek().filter(|byte| any.contains(byte))?;
+    pub(super) fn take_any(&mut self, any: &[u8]) -> Option<u8> {
+        let byte = self.peek_byte().filter(|byte| any.contains(byte))?;
         self.rest = &self.rest[1..];
         Some(byte)
     }
 
     /// Takes exactly `count` digits (at most 9).
-    pub(super) fn digits(&mut self, count: usize) -> Option<u32> {
+    pub(super) fn take_digits(&mut self, count: usize) -> Option<u32> {
         let digits = self.rest.get(..count)?;
         let mut value = 0;
         for byte in digits {
@@ -53,14 +53,14 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes white space and tells how much there was.
-    pub(super) fn spaces(&mut self) -> usize {
+    pub(super) fn skip_spaces(&mut self) -> usize {
         let spaces = self.rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         self.rest = &self.rest[spaces..];
         spaces
     }
 
-    /// Takes `word` (ASCII, any case).
-    pub(super) fn word(&mut self, word: &str) -> bool {
+    /// Takes `take_word` (ASCII, any case).
+    pub(super) fn take_word(&mut self, word: &str) -> bool {
         let found = self.rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
         if found {
             self.rest = &self.rest[word.len()..];
@@ -69,13 +69,13 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether all is read.
-    pub(super) fn is_done(&self) -> bool {
+    pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 }
 
 /// The microseconds of the digits after a decimal point. Digits beyond the sixth must be zeros.
-pub(super) fn fraction(digits: &[u8]) -> Result<u32, Cause> {
+pub(super) fn fraction_micros(digits: &[u8]) -> Result<u32, CellFault> {
     if digits.is_empty() {
         return Err("no digits after the decimal point".into());
     }

@@ -5,7 +5,7 @@ use crate::{
     schema::{Ambiguous, FieldType, TemporalFormat},
     validate::{
         Value, ValueReader,
-        render::{date_text, datetime_text, time_text},
+        render::{datetime_text, push_date, push_time},
         scalar::tests::{field, problems_of, text_of, value_of},
     },
 };
@@ -22,8 +22,8 @@ fn datetime(format: TemporalFormat, timezone: Option<&str>) -> FieldType {
 fn read(kind: &FieldType, text: &str) -> Option<String> {
     let mut out = String::new();
     match value_of(kind, text)? {
-        Value::Date(day) => date_text(day, &mut out),
-        Value::Time(time) => time_text(time, &mut out),
+        Value::Date(day) => push_date(day, &mut out),
+        Value::Time(time) => push_time(time, &mut out),
         Value::Datetime(micros) => datetime_text(micros, &mut out),
         other => panic!("{other:?}"),
     }
@@ -294,7 +294,7 @@ proptest! {
     fn the_hot_path_agrees_with_jiff(text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z") {
         let expected = text.parse::<jiff::Timestamp>().ok().filter(|_| !text.starts_with("0000"));
         prop_assert_eq!(iso::quick_datetime(&text), expected.map(|timestamp| timestamp.as_microsecond()));
-        let slow = iso::datetime(&text).ok().map(|moment| i64::from(moment.day) * DAY + moment.time);
+        let slow = iso::parse_datetime(&text).ok().map(|moment| i64::from(moment.day) * DAY + moment.time);
         prop_assert_eq!(slow, iso::quick_datetime(&text));
     }
 
@@ -307,7 +307,7 @@ proptest! {
         let canonical = byte.is_ascii_digit() == b"2021-11-07T02:48:42Z"[at].is_ascii_digit();
         let expected = expected.filter(|_| canonical && text.as_bytes()[10] == b'T' && text.ends_with('Z') && &text[17..19] != "60");
         prop_assert_eq!(iso::quick_datetime(text), expected);
-        prop_assert_eq!(iso::quick_date(&text[..10]).is_some(), iso::date(&text[..10]).is_ok());
+        prop_assert_eq!(iso::parse_common_date(&text[..10]).is_some(), iso::parse_date(&text[..10]).is_ok());
     }
 
     #[test]
@@ -321,10 +321,10 @@ proptest! {
     #[test]
     fn dates_and_times_come_back(day in -719_162i32..=2_932_896, time in 0..DAY) {
         let mut text = String::new();
-        date_text(day, &mut text);
+        push_date(day, &mut text);
         prop_assert_eq!(value_of(&FieldType::Date(TemporalFormat::Default), &text), Some(Value::Date(day)));
         text.clear();
-        time_text(time, &mut text);
+        push_time(time, &mut text);
         prop_assert_eq!(value_of(&FieldType::Time(TemporalFormat::Default), &text), Some(Value::Time(time)));
     }
 }

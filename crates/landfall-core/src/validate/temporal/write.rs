@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    calendar::{DAY, SECOND, civil, is_leap_year, weekday},
+    calendar::{DAY, SECOND, civil_date, is_leap_year, weekday_of},
     iso::Moment,
-    pattern::{Item, Kind, MONTHS, Pattern, WEEKDAYS},
-    zone::{Zone, in_utc, in_zone, telling_offset},
+    pattern::{MONTHS, PatternItem, PatternKind, TemporalPattern, WEEKDAYS},
+    zone::{DeclaredZone, telling_offset, to_utc, to_zone},
 };
 use crate::schema::{Ambiguous, FieldType, TemporalFormat};
 
@@ -14,8 +14,8 @@ use crate::schema::{Ambiguous, FieldType, TemporalFormat};
 /// pattern does not say, such as the seconds under `%H:%M`, is not written.
 #[derive(Debug)]
 pub struct PatternWriter {
-    pattern: Pattern,
-    zone: Option<Zone>,
+    pattern: TemporalPattern,
+    zone: Option<DeclaredZone>,
 }
 
 impl PatternWriter {
@@ -23,50 +23,50 @@ impl PatternWriter {
     #[must_use]
     pub fn new(kind: &FieldType) -> Option<Self> {
         let (format, of, timezone) = match kind {
-            FieldType::Date(format) => (format, Kind::Date, None),
-            FieldType::Time(format) => (format, Kind::Time, None),
-            FieldType::Datetime { format, timezone, .. } => (format, Kind::Datetime, timezone.as_deref()),
+            FieldType::Date(format) => (format, PatternKind::Date, None),
+            FieldType::Time(format) => (format, PatternKind::Time, None),
+            FieldType::Datetime { format, timezone, .. } => (format, PatternKind::Datetime, timezone.as_deref()),
             _ => return None,
         };
         let TemporalFormat::Pattern(text) = format else { return None };
-        let zone = timezone.map(Zone::new).transpose().ok()?;
-        Some(Self { pattern: Pattern::new(text, of).ok()?, zone })
+        let zone = timezone.map(DeclaredZone::new).transpose().ok()?;
+        Some(Self { pattern: TemporalPattern::new(text, of).ok()?, zone })
     }
 
     /// Whether the pattern, or the field, says in which zone a datetime is.
     #[must_use]
     pub fn has_zone(&self) -> bool {
-        self.zone.is_some() || self.pattern.has(b"zZ")
+        self.zone.is_some() || self.pattern.has_directive(b"zZ")
     }
 
     /// Writes a date, given in days since 1970.
     #[must_use]
-    pub fn date(&self, day: i32) -> Option<String> {
-        let text = self.text(day, 0)?;
-        (self.pattern.date(&text).ok()? == day).then_some(text)
+    pub fn write_date(&self, day: i32) -> Option<String> {
+        let text = self.write_items(day, 0)?;
+        (self.pattern.parse_date(&text).ok()? == day).then_some(text)
     }
 
     /// Writes a time, given in microseconds since midnight.
     #[must_use]
-    pub fn time(&self, micros: i64) -> Option<String> {
-        let text = self.text(0, micros)?;
-        (self.pattern.time(&text).ok()? == micros).then_some(text)
+    pub fn write_time(&self, micros: i64) -> Option<String> {
+        let text = self.write_items(0, micros)?;
+        (self.pattern.parse_time(&text).ok()? == micros).then_some(text)
     }
 
     /// Writes a datetime, given in microseconds since 1970 in UTC.
     #[must_use]
-    pub fn datetime(&self, micros: i64) -> Option<String> {
+    pub fn write_datetime(&self, micros: i64) -> Option<String> {
         let (day, time) = match &self.zone {
-            Some(zone) if !self.pattern.has(b"zZ") => in_zone(micros, zone)?,
+            Some(zone) if !self.pattern.has_directive(b"zZ") => to_zone(micros, zone)?,
             _ => (i32::try_from(micros.div_euclid(DAY)).ok()?, micros.rem_euclid(DAY)),
         };
-        let text = self.text(day, time)?;
-        let moment = self.pattern.datetime(&text).ok()?;
+        let text = self.write_items(day, time)?;
+        let moment = self.pattern.parse_datetime(&text).ok()?;
         // A time that occurs twice has its offset behind it: without that, it would be read as nothing, or as the other of the two.
         let zone = self.zone.as_ref().filter(|_| moment.offset.is_none());
         match zone.and_then(|zone| telling_offset(micros, zone, &moment)) {
             Some(offset) => Some(text + &offset),
-            None => (in_utc(&moment, self.zone.as_ref(), Ambiguous::Reject).ok()? == micros).then_some(text),
+            None => (to_utc(&moment, self.zone.as_ref(), Ambiguous::Reject).ok()? == micros).then_some(text),
         }
     }
 
@@ -74,19 +74,19 @@ impl PatternWriter {
     #[must_use]
     pub fn local_datetime(&self, micros: i64) -> Option<String> {
         let (day, time) = (i32::try_from(micros.div_euclid(DAY)).ok()?, micros.rem_euclid(DAY));
-        let text = self.text(day, time)?;
+        let text = self.write_items(day, time)?;
         let moment = Moment { day, time, offset: None };
-        (self.pattern.datetime(&text).ok()? == moment).then_some(text)
+        (self.pattern.parse_datetime(&text).ok()? == moment).then_some(text)
     }
 
     /// The items of the pattern for a date and a time of day, which is in UTC where the pattern says a zone.
-    fn text(&self, day: i32, time: i64) -> Option<String> {
+    fn write_items(&self, day: i32, time: i64) -> Option<String> {
         let mut out = String::new();
         for item in &self.pattern.items {
             match *item {
-                Item::Literal(literal) => out.push(literal),
-                Item::Spaces => out.push(' '),
-                Item::Part(letter) => push_part(letter, day, time, &mut out)?,
+                PatternItem::Literal(literal) => out.push(literal),
+                PatternItem::Spaces => out.push(' '),
+                PatternItem::Part(letter) => push_part(letter, day, time, &mut out)?,
             }
         }
         Some(out)
@@ -95,7 +95,7 @@ impl PatternWriter {
 
 /// Writes what the directive `letter` stands for.
 fn push_part(letter: u8, day: i32, time: i64, out: &mut String) -> Option<()> {
-    let date = civil(day);
+    let date = civil_date(day);
     let seconds = time / SECOND;
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match letter {
@@ -103,7 +103,7 @@ fn push_part(letter: u8, day: i32, time: i64, out: &mut String) -> Option<()> {
         b'y' => write!(out, "{:02}", date.year.rem_euclid(100)),
         b'm' => write!(out, "{:02}", date.month),
         b'd' => write!(out, "{:02}", date.day),
-        b'j' => write!(out, "{:03}", ordinal(day)),
+        b'j' => write!(out, "{:03}", day_of_year(day)),
         b'H' => write!(out, "{hour:02}"),
         b'I' => write!(out, "{:02}", (hour + 11) % 12 + 1),
         b'M' => write!(out, "{minute:02}"),
@@ -111,7 +111,7 @@ fn push_part(letter: u8, day: i32, time: i64, out: &mut String) -> Option<()> {
         b'f' => write!(out, "{:06}", time % SECOND),
         b'p' => write!(out, "{}", if hour < 12 { "AM" } else { "PM" }),
         b'b' | b'B' => write!(out, "{}", name(&MONTHS, date.month.checked_sub(1)?, letter == b'b')?),
-        b'a' | b'A' => write!(out, "{}", name(&WEEKDAYS, weekday(day), letter == b'a')?),
+        b'a' | b'A' => write!(out, "{}", name(&WEEKDAYS, weekday_of(day), letter == b'a')?),
         b'Z' => write!(out, "UTC"),
         b'z' => write!(out, "+0000"),
         _ => return None,
@@ -127,9 +127,9 @@ fn name(names: &[&str], at: u32, short: bool) -> Option<String> {
 }
 
 /// The day of its year.
-fn ordinal(day: i32) -> u32 {
+fn day_of_year(day: i32) -> u32 {
     const BEFORE: [u32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    let date = civil(day);
+    let date = civil_date(day);
     let leap = u32::from(date.month > 2 && is_leap_year(date.year));
     BEFORE[(date.month.clamp(1, 12) - 1) as usize] + date.day + leap
 }
@@ -154,31 +154,31 @@ mod tests {
             ("%A %j %Y %H%z", None, "Sunday 311 2021 13+0000"),
             ("%Y-%m-%dT%H:%M:%S.%f%Z", None, "2021-11-07T13:00:00.000000UTC"),
         ] {
-            assert_eq!(datetime(pattern, zone).datetime(noon).as_deref(), Some(text), "{pattern}");
+            assert_eq!(datetime(pattern, zone).write_datetime(noon).as_deref(), Some(text), "{pattern}");
         }
         let date = PatternWriter::new(&FieldType::Date(TemporalFormat::Pattern("%d.%m.%y".into()))).expect("a pattern");
-        assert_eq!(date.date(18_938).as_deref(), Some("07.11.21"));
+        assert_eq!(date.write_date(18_938).as_deref(), Some("07.11.21"));
         let time = PatternWriter::new(&FieldType::Time(TemporalFormat::Pattern("%Hh%M".into()))).expect("a pattern");
-        assert_eq!(time.time(3_600_000_000).as_deref(), Some("01h00"));
+        assert_eq!(time.write_time(3_600_000_000).as_deref(), Some("01h00"));
         let local = datetime("%d/%m/%Y %H:%M", Some("Europe/Berlin"));
         assert_eq!(local.local_datetime(noon).as_deref(), Some("07/11/2021 13:00"));
     }
 
     #[test]
     fn what_a_pattern_does_not_say_is_not_written() {
-        assert_eq!(datetime("%d/%m/%Y %H:%M", Some("UTC")).datetime(1_000_000), None);
-        assert_eq!(datetime("%d/%m/%y %H", Some("UTC")).datetime(-62_135_596_800_000_000), None);
-        assert_eq!(datetime("%Y%m%d %H:%M", None).datetime(0), None);
+        assert_eq!(datetime("%d/%m/%Y %H:%M", Some("UTC")).write_datetime(1_000_000), None);
+        assert_eq!(datetime("%d/%m/%y %H", Some("UTC")).write_datetime(-62_135_596_800_000_000), None);
+        assert_eq!(datetime("%Y%m%d %H:%M", None).write_datetime(0), None);
         assert!(PatternWriter::new(&FieldType::Date(TemporalFormat::Default)).is_none());
     }
 
     #[test]
     fn a_time_that_occurs_twice_is_written_with_its_offset() {
         let berlin = datetime("%Y%m%d %H:%M", Some("Europe/Berlin"));
-        assert_eq!(berlin.datetime(1_635_640_200_000_000).as_deref(), Some("20211031 02:30+02:00"));
-        assert_eq!(berlin.datetime(1_635_643_800_000_000).as_deref(), Some("20211031 02:30+01:00"));
-        assert_eq!(berlin.datetime(1_635_647_400_000_000).as_deref(), Some("20211031 03:30"));
-        assert_eq!(datetime("%Y%m%d %H", Some("Europe/Berlin")).datetime(1_635_643_800_000_000), None);
+        assert_eq!(berlin.write_datetime(1_635_640_200_000_000).as_deref(), Some("20211031 02:30+02:00"));
+        assert_eq!(berlin.write_datetime(1_635_643_800_000_000).as_deref(), Some("20211031 02:30+01:00"));
+        assert_eq!(berlin.write_datetime(1_635_647_400_000_000).as_deref(), Some("20211031 03:30"));
+        assert_eq!(datetime("%Y%m%d %H", Some("Europe/Berlin")).write_datetime(1_635_643_800_000_000), None);
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         let (first, pattern) = (10_957, TemporalFormat::Pattern("%Y %j".into()));
         let date = PatternWriter::new(&FieldType::Date(pattern)).expect("a pattern");
         for day in first..first + 366 {
-            assert_eq!(date.date(day), Some(format!("2000 {:03}", day - first + 1)));
+            assert_eq!(date.write_date(day), Some(format!("2000 {:03}", day - first + 1)));
         }
     }
 }

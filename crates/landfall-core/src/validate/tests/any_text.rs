@@ -59,7 +59,7 @@ proptest! {
     /// Whatever the text: no panic, each record is a row or a reject, in order.
     #[test]
     fn records_are_conserved(rows in prop::collection::vec(prop::collection::vec(cell(), 0..5), 0..8)) {
-        let validated = validator(three()).validate(&Records::from_cells(&rows));
+        let validated = validator(three()).validate_records(&Records::from_cells(&rows));
         let passed: Vec<u32> = match &validated.row_records {
             RecordPositions::All => (0..u32::try_from(rows.len()).expect("few")).collect(),
             RecordPositions::Some(records) => records.clone(),
@@ -78,7 +78,7 @@ proptest! {
     fn no_text_makes_a_reader_panic(texts in prop::collection::vec(cell(), 1..4)) {
         let fields = every_type();
         let rows: Vec<Vec<String>> = texts.iter().map(|text| vec![text.clone(); fields.len()]).collect();
-        let validated = validator(fields).validate(&Records::from_cells(&rows));
+        let validated = validator(fields).validate_records(&Records::from_cells(&rows));
         prop_assert_eq!(validated.rows.num_rows() + validated.rejects.len(), rows.len());
     }
 
@@ -86,8 +86,8 @@ proptest! {
     #[test]
     fn blocks_do_not_matter(rows in prop::collection::vec(prop::collection::vec(cell(), 0..5), 1..8)) {
         let validator = validator(three());
-        let whole: Vec<_> = validator.validate(&Records::from_cells(&rows)).rejects.into_iter().map(|reject| reject.errors).collect();
-        let apart: Vec<_> = rows.iter().flat_map(|row| validator.validate(&Records::from_cells(&[row])).rejects).map(|reject| reject.errors).collect();
+        let whole: Vec<_> = validator.validate_records(&Records::from_cells(&rows)).rejects.into_iter().map(|reject| reject.errors).collect();
+        let apart: Vec<_> = rows.iter().flat_map(|row| validator.validate_records(&Records::from_cells(&[row])).rejects).map(|reject| reject.errors).collect();
         prop_assert_eq!(whole, apart);
     }
 }

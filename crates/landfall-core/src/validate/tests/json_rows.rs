@@ -4,11 +4,11 @@ use super::*;
 use crate::decode::json::JsonDecoder;
 
 /// The outcome for `rows`, a JSON array.
-fn validate(fields: Vec<Field>, rows: &str) -> Validated {
+fn validate(fields: Vec<Field>, rows: &str) -> ValidatedBlock {
     let schema = Arc::new(TableSchema { fields, ..TableSchema::default() });
-    let records = JsonDecoder::new(&schema).array(rows.to_owned(), 1000).expect("JSON");
+    let records = JsonDecoder::new(&schema).decode_array(rows.to_owned(), 1000).expect("JSON");
     let map = ColumnMap::identity(schema.fields.len());
-    Validator::new(schema, map).expect("a sound schema").validate(&records)
+    Validator::new(schema, map).expect("a sound schema").validate_records(&records)
 }
 
 fn one(kind: FieldType) -> Vec<Field> {
@@ -20,7 +20,7 @@ fn texts(kind: FieldType, values: &[&str]) -> Vec<Option<String>> {
     let text_of = |value: &&str| {
         let validated = validate(one(kind.clone()), &format!("[{{\"v\":{value}}}]"));
         let mut text = String::new();
-        (validated.rows.num_rows() == 1 && render::value_text(validated.rows.column(0), 0, &mut text)).then_some(text)
+        (validated.rows.num_rows() == 1 && render::push_value(validated.rows.column(0), 0, &mut text)).then_some(text)
     };
     values.iter().map(text_of).collect()
 }

@@ -8,7 +8,7 @@ use std::{
 use landfall_core::{
     decode::json::JsonDecoder,
     reject::ErrorCode,
-    validate::{ColumnMap, Rejected, Validator},
+    validate::{ColumnMap, RejectedRecord, Validator},
 };
 
 use super::{
@@ -25,11 +25,11 @@ fn folder() -> Option<PathBuf> {
 }
 
 /// How the rows of a file are read into a table with these fields; all faults otherwise.
-fn resolved(path: &Path, fields: &str) -> Result<(Arc<Reading>, TableSchema), String> {
+fn resolved(path: &Path, fields: &str) -> Result<(Arc<RowMapping>, TableSchema), String> {
     let schema = read_schema(File::open(path).unwrap()).unwrap();
     let table = table(fields);
-    let mapping = Mapping { ignore_extra: true, ..Mapping::default() };
-    match resolve(&schema, &table, &mapping) {
+    let mapping = FieldMapping { ignore_extra: true, ..FieldMapping::default() };
+    match resolve_fields(&schema, &table, &mapping) {
         Ok(reading) => Ok((Arc::new(reading), table)),
         Err(faults) => Err(faults.join("\n")),
     }
@@ -42,10 +42,10 @@ fn rows(path: &Path, fields: &str) -> Vec<String> {
     AvroInput::new(File::open(path).unwrap(), reading.clone()).unwrap().read_to_string(&mut text).unwrap();
     let checked = check(File::open(path).unwrap(), reading, None).unwrap();
     assert_eq!(checked.bytes, text.len() as u64);
-    let records = JsonDecoder::new(&table).lines(text.clone(), usize::MAX).unwrap();
+    let records = JsonDecoder::new(&table).decode_lines(text.clone(), usize::MAX).unwrap();
     let map = ColumnMap::identity(table.fields.len());
-    let validated = Validator::new(Arc::new(table), map).unwrap().validate(&records);
-    let refused = |reject: &&Rejected| reject.errors.iter().any(|error| error.code != ErrorCode::BlankRow);
+    let validated = Validator::new(Arc::new(table), map).unwrap().validate_records(&records);
+    let refused = |reject: &&RejectedRecord| reject.errors.iter().any(|error| error.code != ErrorCode::BlankRow);
     assert_eq!(validated.rejects.iter().find(refused), None, "{}", path.display());
     assert_eq!(checked.rows, records.len() as u64);
     text.lines().map(str::to_owned).collect()
@@ -90,8 +90,8 @@ fn all_types_by_all_codecs() {
     let nulls = "[{name: string_col, type: string}, {name: int_col, type: integer}, {name: bytes_col, type: string, format: binary}, \
         {name: id, type: integer}]";
     let (reading, _) = resolved(&folder.join("alltypes_nulls_plain.avro"), nulls).unwrap();
-    assert_eq!(reading.missing(), ["id"]);
-    assert_eq!(reading.ignored(), ["bool_col", "bigint_col", "float_col", "double_col"]);
+    assert_eq!(reading.missing_fields(), ["id"]);
+    assert_eq!(reading.ignored_fields(), ["bool_col", "bigint_col", "float_col", "double_col"]);
 }
 
 #[test]

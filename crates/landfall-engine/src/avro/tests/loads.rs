@@ -51,7 +51,7 @@ fn file(folder: &Path) -> Source {
     std::fs::write(&path, [header(SCHEMA, "null"), blocks].concat()).unwrap();
     let package = Package::from_yaml(PACKAGE, "test").unwrap();
     let schema = super::super::read_schema(std::fs::File::open(&path).unwrap()).unwrap();
-    let reading = resolve(&schema, &package.resources[0].schema, &Mapping::default()).unwrap();
+    let reading = resolve_fields(&schema, &package.resources[0].schema, &FieldMapping::default()).unwrap();
     Source::avro("t.avro", path, Arc::new(reading))
 }
 
@@ -150,10 +150,10 @@ fn the_stream_is_the_same_each_time() {
     assert_eq!(digest_of(&source, Some(bytes)).unwrap().0, digest);
 }
 
-fn reading_of(source: &Source) -> Arc<Reading> {
+fn reading_of(source: &Source) -> Arc<RowMapping> {
     let schema = super::super::read_schema(std::fs::File::open(source.path()).unwrap()).unwrap();
     let package = Package::from_yaml(PACKAGE, "test").unwrap();
-    Arc::new(resolve(&schema, &package.resources[0].schema, &Mapping::default()).unwrap())
+    Arc::new(resolve_fields(&schema, &package.resources[0].schema, &FieldMapping::default()).unwrap())
 }
 
 #[test]

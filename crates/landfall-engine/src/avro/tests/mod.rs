@@ -14,7 +14,7 @@ use std::{
 
 use landfall_core::{
     avro::{
-        resolve::{Mapping, Reading, resolve},
+        resolve::{FieldMapping, RowMapping, resolve_fields},
         schema::AvroSchema,
     },
     schema::{Package, TableSchema},
@@ -63,13 +63,13 @@ fn table(fields: &str) -> TableSchema {
     Package::from_yaml(&text, "test").unwrap().resources[0].schema.clone()
 }
 
-fn reading(schema: &str, fields: &str) -> Arc<Reading> {
+fn reading(schema: &str, fields: &str) -> Arc<RowMapping> {
     let schema = AvroSchema::parse(schema).unwrap();
-    Arc::new(resolve(&schema, &table(fields), &Mapping::default()).unwrap())
+    Arc::new(resolve_fields(&schema, &table(fields), &FieldMapping::default()).unwrap())
 }
 
 /// The lines of a file, or why it cannot be read to its end; with those before.
-fn lines(bytes: &[u8], reading: &Arc<Reading>) -> (String, Option<String>) {
+fn lines(bytes: &[u8], reading: &Arc<RowMapping>) -> (String, Option<String>) {
     let mut text = Vec::new();
     let input = AvroInput::over(BufReader::with_capacity(7, bytes), Arc::clone(reading));
     let error = input.and_then(|mut input| input.read_to_end(&mut text)).err();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landfall_core::{
-    decode::{Limits, decode_all},
+    decode::{CutterLimits, decode_all},
     schema::Resource,
     validate::{ColumnMap, Validator},
 };
@@ -38,9 +38,9 @@ fn accepted(resource: &Resource, bytes: &[u8]) -> usize {
     let fields = resource.schema.fields.len();
     let validator =
         Validator::new(Arc::new(resource.schema.clone()), ColumnMap::identity(fields)).expect("sound rules");
-    let decoded = decode_all(&resource.dialect, resource.encoding, Limits::default(), bytes);
+    let decoded = decode_all(&resource.dialect, resource.encoding, CutterLimits::default(), bytes);
     let blocks = decoded.parts.iter().filter_map(|part| part.records.as_ref().ok());
-    blocks.map(|records| validator.validate(records).rows.num_rows()).sum()
+    blocks.map(|records| validator.validate_records(records).rows.num_rows()).sum()
 }
 
 /// The number after which `words` stand in `yaml`.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use landfall_core::{
     decode::Records,
-    keys::{Answer, Key, KeyColumns, ParentSet, Scalar, row_scalars},
+    keys::{KeyColumns, Membership, ParentSet, RowKey, Scalar, scalars_of_row},
     reject::CellError,
 };
 
@@ -72,7 +72,7 @@ impl CheckJudge<'_, '_, '_> {
         {
             return Ok(Some(row.clone()));
         }
-        if self.state.stored[at].contains(Key::of(values)) != Answer::No
+        if self.state.stored[at].contains_key(RowKey::from_values(values)) != Membership::No
             && let Some(row) = self.stored(table, positions, values)?
         {
             return Ok(Some(row));
@@ -102,8 +102,8 @@ impl CheckJudge<'_, '_, '_> {
             }
             let columns = KeyColumns::new(rows, positions);
             for row in range.clone() {
-                if let Some(claimed) = suspects.get_mut(&columns.values(row)) {
-                    *claimed = Some(row_scalars(rows, row).into_iter().map(|value| value.to_owned()).collect());
+                if let Some(claimed) = suspects.get_mut(&columns.row_values(row)) {
+                    *claimed = Some(scalars_of_row(rows, row).into_iter().map(|value| value.to_owned()).collect());
                 }
             }
         }
@@ -125,7 +125,7 @@ impl Judge for CheckJudge<'_, '_, '_> {
         let own = table.name == self.state.table.name;
         let unique = unique_positions(self.state.table).iter().position(|unique| own && unique == positions);
         if let Some(at) = unique {
-            values.retain(|values| self.state.stored[at].contains(Key::of(values)) != Answer::No);
+            values.retain(|values| self.state.stored[at].contains_key(RowKey::from_values(values)) != Membership::No);
         }
         let found = self.check.read.find_all(table, positions, &values)?;
         self.asked.0.push((table.clone(), positions.to_vec(), values.into_iter().zip(found).collect()));
@@ -181,7 +181,7 @@ impl Judge for CheckJudge<'_, '_, '_> {
     fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
         self.needs.clear();
         let at = record as usize;
-        let raw = self.records.raw(at);
+        let raw = self.records.raw_bytes(at);
         let raw_length = raw.len() as u64;
         let (raw, raw_escaped) = RejectedRecord::raw_text(raw, raw_length);
         self.reading.counts.rejected += 1;
@@ -190,8 +190,8 @@ impl Judge for CheckJudge<'_, '_, '_> {
             table: self.state.table.name.to_string(),
             source: self.reading.source.name.clone(),
             record: self.reading.counts.read + u64::from(record) + 1,
-            line: self.reading.lines + self.records.line(at) as u64 + 1,
-            offset: self.offset + self.records.offset(at) as u64,
+            line: self.reading.lines + self.records.lines_before(at) as u64 + 1,
+            offset: self.offset + self.records.byte_offset(at) as u64,
             raw,
             raw_escaped,
             raw_length,
@@ -204,13 +204,13 @@ impl Judge for CheckJudge<'_, '_, '_> {
         if !matches!(foreign.parents, Parents::Own(_)) {
             return Ok(false);
         }
-        let values = columns.values(row);
+        let values = columns.row_values(row);
         let positions = &foreign.parent_positions;
         let claim = claim(&foreign.parent.name, positions, columns, row);
         match (&self.state.settled, claim) {
             (Some(settled), claim) => {
                 let of = |(known, set): &(Vec<usize>, ParentSet)| {
-                    known == positions && set.contains_values(&values) == Answer::Yes
+                    known == positions && set.contains_values(&values) == Membership::Yes
                 };
                 Ok(settled.accepted.iter().any(of) || claim.is_some_and(|claim| settled.claims.contains(&claim)))
             }

@@ -145,7 +145,7 @@ impl TableCheck<'_> {
         for child in self.tables {
             for key in child.schema.foreign_keys.iter().filter(|key| key.parent == self.table().name) {
                 let positions: Vec<usize> =
-                    key.parent_fields.iter().filter_map(|name| self.table().schema.position(name)).collect();
+                    key.parent_fields.iter().filter_map(|name| self.table().schema.field_position(name)).collect();
                 if found.iter().all(|(known, _)| *known != positions) {
                     let set = super::keys::all_parents(self.read, self.table(), &positions)?;
                     found.push((positions, set));
@@ -200,7 +200,7 @@ impl TableCheck<'_> {
             Content::Records(read) => {
                 let (records, mut validated) = *read;
                 if self.options.on_conflict == OnConflict::Update {
-                    validated = validated.for_updates(&self.table().schema);
+                    validated = validated.admit_updates(&self.table().schema);
                 }
                 let rejected = std::mem::take(&mut validated.rejects);
                 let mut keys = state.keys.take();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use landfall_core::keys::{Answer, Key, ParentSet, Scalar};
+use landfall_core::keys::{Membership, ParentSet, RowKey, Scalar};
 
 use super::TableCheck;
 use crate::{
@@ -75,13 +75,13 @@ impl<'p> Pass<'p> {
         keys.learns = false;
         for (unique, suspects) in keys.uniques.iter_mut().zip(&self.suspects) {
             for values in suspects.keys() {
-                unique.seen.insert(Key::of(values));
+                unique.seen.insert(RowKey::from_values(values));
             }
         }
         let accepted = self.parents;
         let met = |need: &Need| {
             let of = |(positions, set): &(Vec<usize>, ParentSet)| {
-                *positions == need.claim.1 && set.contains_values(&need.values) == Answer::Yes
+                *positions == need.claim.1 && set.contains_values(&need.values) == Membership::Yes
             };
             accepted.iter().any(of)
         };

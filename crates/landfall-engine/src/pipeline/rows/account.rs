@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use landfall_core::{reject::CellError, validate::Validated};
+use landfall_core::{reject::CellError, validate::ValidatedBlock};
 
 use super::{
     super::{
@@ -52,7 +52,7 @@ impl Slot {
 pub(super) struct Merged<'g> {
     pub(super) transaction: &'g mut dyn Transaction,
     pub(super) on_conflict: OnConflict,
-    pub(super) validated: &'g Validated,
+    pub(super) validated: &'g ValidatedBlock,
     /// In the order of their first records.
     pub(super) stretches: &'g [Stretch<'g>],
     pub(super) slots: &'g mut [Slot],
@@ -122,9 +122,9 @@ impl Account for Merged<'_> {
         let at = (record - first) as usize;
         let reject = NewReject {
             record: part.rows_before + at as u64 + 1,
-            line: part.lines_before + part.records.line(at) as u64 + 1,
-            offset: part.offset + part.records.offset(at) as u64,
-            raw: RawRecord::Whole(part.records.raw(at).to_vec()),
+            line: part.lines_before + part.records.lines_before(at) as u64 + 1,
+            offset: part.offset + part.records.byte_offset(at) as u64,
+            raw: RawRecord::Whole(part.records.raw_bytes(at).to_vec()),
             errors,
             deferred,
         };

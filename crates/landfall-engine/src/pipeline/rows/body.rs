@@ -1,6 +1,6 @@
 //! The body of a request with rows, in the forms in which it may be written.
 
-use landfall_core::decode::json::{JsonError, JsonErrorKind, tables};
+use landfall_core::decode::json::{JsonError, JsonErrorKind, split_tables};
 use serde::{Deserialize, Serialize};
 
 use super::{RowBatch, RowRules};
@@ -42,7 +42,7 @@ pub fn read_rows(
     let mut batches = Vec::new();
     let mut wanted = Vec::new();
     // All names are looked at before any row is.
-    for (name, range) in tables(&text).map_err(|error| describe_json_error(&error))? {
+    for (name, range) in split_tables(&text).map_err(|error| describe_json_error(&error))? {
         let position = position_of(&name).ok_or_else(|| {
             let name: String = name.chars().take(80).collect();
             PublicError::new(PublicErrorCode::WrongShape, format!("there is no table {name:?}"))

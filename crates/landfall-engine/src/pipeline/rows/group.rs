@@ -7,7 +7,7 @@ use std::{
 
 use landfall_core::{
     batches::concat_batches,
-    validate::{Presence, RecordPositions, Rejected, Validated},
+    validate::{FieldPresence, RecordPositions, RejectedRecord, ValidatedBlock},
 };
 
 use super::{
@@ -231,7 +231,7 @@ impl Taking<'_> {
         let Some((mut validated, stretches)) = merged(&parts) else { return Ok(()) };
         let table = &rules.tables[position];
         if on_conflict == OnConflict::Update {
-            validated = validated.for_updates(&table.schema);
+            validated = validated.admit_updates(&table.schema);
         }
         // A row that may only change another is none to be taken for new.
         let trusting = trusting && validated.lacking.is_empty();
@@ -256,30 +256,31 @@ impl Taking<'_> {
 }
 
 /// The parts as one block, and where each part begins. None where there are none.
-fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(Validated, Vec<Stretch<'g>>)> {
+fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(ValidatedBlock, Vec<Stretch<'g>>)> {
     let (mut stretches, mut rejected, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     let mut first = 0_u32;
     for (slot, part) in parts {
         stretches.push(Stretch { slot: *slot, first, part });
         let rows = part.validated.rows.num_rows();
         positions.extend((0..rows).map(|row| first + record_of(&part.validated.row_records, row)));
-        let moved = |reject: &Rejected| Rejected { record: first + reject.record, errors: reject.errors.clone() };
+        let moved =
+            |reject: &RejectedRecord| RejectedRecord { record: first + reject.record, errors: reject.errors.clone() };
         rejected.extend(part.validated.rejects.iter().map(moved));
         first += u32::try_from(part.records.len()).unwrap_or(u32::MAX);
     }
     let (_, one) = parts.first()?;
     let presences: Vec<_> = parts.iter().map(|(_, part)| (&part.validated.presence, part.records.len())).collect();
     let schema = one.validated.rows.schema();
-    let join = |of_part: fn(&Validated) -> &arrow_array::RecordBatch| {
+    let join = |of_part: fn(&ValidatedBlock) -> &arrow_array::RecordBatch| {
         let batches: Vec<_> = parts.iter().map(|(_, part)| of_part(&part.validated)).collect();
         concat_batches(&schema, &batches)
     };
-    let validated = Validated {
+    let validated = ValidatedBlock {
         rows: join(|validated| &validated.rows),
         row_records: RecordPositions::Some(positions),
         rejects: rejected,
         rejected_rows: join(|validated| &validated.rejected_rows),
-        presence: Presence::concat(&presences, schema.fields().len()),
+        presence: FieldPresence::concat_blocks(&presences, schema.fields().len()),
         lacking: Vec::new(),
     };
     Some((validated, stretches))

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     batches::filter_rows,
     keys::KeyColumns,
-    validate::{RecordPositions, Validated},
+    validate::{RecordPositions, ValidatedBlock},
 };
 
 use super::{
@@ -47,7 +47,7 @@ pub(super) fn settle_own_parents(
     };
     let settled: Vec<(usize, u32)> = candidates.into_iter().filter(|&(row, _)| met(row)).collect();
     let wanted: HashSet<usize> = settled.iter().map(|(row, _)| *row).collect();
-    let validated = Validated {
+    let validated = ValidatedBlock {
         rows: filter_rows(rows, |row| wanted.contains(&row)),
         row_records: RecordPositions::Some(settled.iter().map(|(_, record)| *record).collect()),
         rejects: Vec::new(),
@@ -88,11 +88,11 @@ fn wanted(rows: &RecordBatch, row: usize, table: &Table, keys: &Keys) -> Option<
     }
     for foreign in &keys.foreigns {
         let columns = KeyColumns::new(rows, &foreign.positions);
-        let there = |answer| answer == landfall_core::keys::Answer::Yes;
+        let there = |answer| answer == landfall_core::keys::Membership::Yes;
         match &foreign.parents {
-            Parents::Other(set) if there(set.contains(&columns, row)) => {}
+            Parents::Other(set) if there(set.contains_parent(&columns, row)) => {}
             Parents::Other(_) => return None,
-            Parents::Own(at) if there(keys.uniques[*at].seen.parent(&columns, row)) => {}
+            Parents::Own(at) if there(keys.uniques[*at].seen.contains_parent(&columns, row)) => {}
             Parents::Own(_) => wanted.needs.extend(claim(&table.name, &foreign.parent_positions, &columns, row)),
         }
     }

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use landfall_core::{
     decode::{
-        Limits, Records, decode_all,
+        CutterLimits, Records, decode_all,
         json::{JsonDecoder, JsonError},
     },
     schema::{Dialect, Encoding},
-    validate::{TargetLimits, Validated},
+    validate::{TargetLimits, ValidatedBlock},
 };
 
 use super::{
@@ -39,7 +39,7 @@ pub struct RowBatch {
 #[derive(Debug)]
 pub(super) struct RowPart {
     pub(super) records: Records,
-    pub(super) validated: Validated,
+    pub(super) validated: ValidatedBlock,
     /// The rows, the bytes and the line ends before it.
     pub(super) rows_before: u64,
     pub(super) offset: u64,
@@ -149,7 +149,7 @@ impl RowRules {
     /// # Errors
     /// A text that is not JSON, is no array, or has more rows.
     pub fn json(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
-        let records = self.each[position].decoder.array(text, most)?;
+        let records = self.each[position].decoder.decode_array(text, most)?;
         Ok(self.batch_of_json(position, records))
     }
 
@@ -158,14 +158,16 @@ impl RowRules {
     /// # Errors
     /// More rows.
     pub fn json_lines(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
-        let records = self.each[position].decoder.lines(text, most)?;
+        let records = self.each[position].decoder.decode_lines(text, most)?;
         Ok(self.batch_of_json(position, records))
     }
 
     fn batch_of_json(&self, position: usize, records: Records) -> RowBatch {
         let rules = &self.each[position];
-        let validated = rules.json.validator.validate(&records);
-        let bytes = (0..records.len()).last().map_or(0, |last| records.offset(last) + records.raw(last).len()) as u64;
+        let validated = rules.json.validator.validate_records(&records);
+        let bytes = (0..records.len())
+            .last()
+            .map_or(0, |last| records.byte_offset(last) + records.raw_bytes(last).len()) as u64;
         let part = RowPart { records, validated, rows_before: 0, offset: 0, lines_before: 0 };
         RowBatch { position, layout: rules.json_layout.clone(), parts: vec![part], bytes }
     }
@@ -177,8 +179,11 @@ impl RowRules {
     pub fn csv(&self, position: usize, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
         let resource = &self.project.package.resources[position];
         let dialect = dialect.unwrap_or(&resource.dialect);
-        let limits =
-            Limits { block_bytes: body.len().max(1), record_bytes: body.len().max(1) + 1, ..Limits::default() };
+        let limits = CutterLimits {
+            block_bytes: body.len().max(1),
+            record_bytes: body.len().max(1) + 1,
+            ..CutterLimits::default()
+        };
         let decoded = decode_all(dialect, resource.encoding, limits, body);
         if let Some(fault) = decoded.header_fault {
             return Err(Error::source("the body", super::super::opened::header_words(&fault)));
@@ -196,7 +201,7 @@ impl RowRules {
             let Ok(records) = part.records else {
                 return Err(Error::source("the body", "it has a record that is too long"));
             };
-            let validated = rules.validator.validate(&records);
+            let validated = rules.validator.validate_records(&records);
             let count = records.len() as u64;
             let (offset, lines_before) = (part.offset, part.lines_before);
             parts.push(RowPart { records, validated, rows_before, offset, lines_before });

@@ -166,7 +166,7 @@ impl State {
         let named: Vec<Vec<Scalar>> = rows.iter().filter_map(|row| key_of(row, &key.fields)).collect();
         let Some(parents) = self.rows(&key.parent) else { return named.len() as u64 };
         let schema = &parents.table.schema;
-        let positions: Vec<usize> = key.parent_fields.iter().filter_map(|name| schema.position(name)).collect();
+        let positions: Vec<usize> = key.parent_fields.iter().filter_map(|name| schema.field_position(name)).collect();
         parents.find_all(&positions, &named).iter().filter(|parent| parent.is_none()).count() as u64
     }
 
@@ -240,7 +240,7 @@ fn compare(existing: &Table, wanted: &Table) -> Vec<String> {
             Some(_) => {}
         }
     }
-    for field in is.fields.iter().filter(|field| wants.position(&field.name).is_none()) {
+    for field in is.fields.iter().filter(|field| wants.field_position(&field.name).is_none()) {
         found.push(format!("has the column {:?}, which is not in the data package", &*field.name));
     }
     let names = |schema: &TableSchema| schema.fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();

@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 use arrow_array::RecordBatch;
 use jiff::Timestamp;
 use landfall_core::{
-    keys::{Scalar, ScalarRef, row_scalars},
+    keys::{Scalar, ScalarRef, scalars_of_row},
     reject::CellError,
 };
 use serde_json::Value;
@@ -104,7 +104,7 @@ impl MemoryTransaction {
 }
 
 fn owned(rows: &RecordBatch, row: usize) -> Row {
-    row_scalars(rows, row).into_iter().map(ScalarRef::to_owned).collect()
+    scalars_of_row(rows, row).into_iter().map(ScalarRef::to_owned).collect()
 }
 
 /// Writes how far a load has come into what the ledger has of it.

@@ -67,8 +67,8 @@ impl<'a> Column<'a> {
             Self::Texts(column, true) if column.is_valid(row) => escaped(column.value(row), out),
             Self::Integers(column) if column.is_valid(row) => render::integer_text(column.value(row), out),
             Self::Booleans(column) if column.is_valid(row) => out.push(if column.value(row) { '1' } else { '0' }),
-            Self::Dates(column) if column.is_valid(row) => render::date_text(column.value(row), out),
-            Self::Times(column) if column.is_valid(row) => render::time_text(column.value(row), out),
+            Self::Dates(column) if column.is_valid(row) => render::push_date(column.value(row), out),
+            Self::Times(column) if column.is_valid(row) => render::push_time(column.value(row), out),
             Self::Datetimes(column) if column.is_valid(row) => {
                 render::datetime_text(column.value(row), out);
                 // The zone is the session's, and the server takes no letter for it.

@@ -185,7 +185,7 @@ impl Dialect for MysqlDialect<'_> {
     fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
         // Another character set does not hold all texts; and in a key, texts that differ would be one.
         let holds_all = column.collation.as_deref().is_none_or(|collation| collation.starts_with("utf8mb4"));
-        if holds_all && !table.schema.in_key(at) { Fit::Alike } else { Fit::Other }
+        if holds_all && !table.schema.is_in_key(at) { Fit::Alike } else { Fit::Other }
     }
 
     fn add_column(&self, table: &Table, at: usize) -> Option<String> {

@@ -133,7 +133,7 @@ fn temporal(value: Value) -> Cell {
     let any = FieldType::Datetime { format: Default::default(), timezone: None, ambiguous: Default::default() };
     match scalar(&any, value) {
         Scalar::Datetime(micros) => render::datetime_text(micros, &mut text),
-        Scalar::Time(micros) => render::time_text(micros, &mut text),
+        Scalar::Time(micros) => render::push_time(micros, &mut text),
         other => text = other.as_ref().to_string().trim_start_matches('\0').to_owned(),
     }
     Cell::Text(text)

@@ -54,7 +54,7 @@ fn taken_keys(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize
     let (mut refused, mut taken) = (Vec::new(), HashSet::new());
     for key in std::iter::once(&schema.primary_key).chain(&schema.unique_keys).filter(|key| !key.is_empty()) {
         let columns = KeyColumns::new(batch, key);
-        let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+        let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
         let found = find_all(&mut work.connection, table, key, &values)?;
         for (&row, _) in rows.iter().zip(found).filter(|(_, found)| found.is_some()) {
             if taken.insert(row) {

@@ -62,7 +62,7 @@ pub(super) fn altered(
 ) -> Result<Option<Objection>> {
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
-    let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+    let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
     let found = find_all(connection, table, key, &values)?;
     let refused = stored::refusals(table, batch, rows, fields, &found);
     Ok((!refused.is_empty()).then_some(Objection::Rows(refused)))

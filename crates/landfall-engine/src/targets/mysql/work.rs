@@ -133,7 +133,7 @@ impl Work {
         for key in &table.schema.foreign_keys {
             let columns = KeyColumns::new(batch, &key.fields);
             let named =
-                selected.iter().map(|&row| columns.values(row)).filter(|values| !values.contains(&Scalar::Null));
+                selected.iter().map(|&row| columns.row_values(row)).filter(|values| !values.contains(&Scalar::Null));
             let foreign = Foreign { parent: key.parent.clone(), fields: key.parent_fields.clone() };
             self.parents.entry(foreign).or_default().extend(named);
         }

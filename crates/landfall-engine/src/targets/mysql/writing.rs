@@ -8,7 +8,7 @@
 use std::{cell::RefCell, collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{Key, KeyColumns, Scalar, row_scalars};
+use landfall_core::keys::{KeyColumns, RowKey, Scalar, scalars_of_row};
 
 use super::{
     Mysql, Pace, RefusedRow, Table,
@@ -258,7 +258,7 @@ impl Drop for Writing<'_> {
     }
 }
 
-/// The rows among `under_way` that have `values` in the fields at `positions`.
+/// The rows among `under_way` that have `row_values` in the fields at `positions`.
 pub(super) fn find_under_way<'u>(
     under_way: impl Iterator<Item = &'u (Arc<str>, Rows)>,
     table: &Table,
@@ -268,7 +268,7 @@ pub(super) fn find_under_way<'u>(
     let mut found = vec![None; values.len()];
     let mut wanted: HashMap<u64, Vec<usize>> = HashMap::new();
     for (at, values) in values.iter().enumerate() {
-        if let Some(mark) = mark(Key::of(values)) {
+        if let Some(mark) = mark(RowKey::from_values(values)) {
             wanted.entry(mark).or_default().push(at);
         }
     }
@@ -278,10 +278,10 @@ pub(super) fn find_under_way<'u>(
     for (_, rows) in under_way.filter(|(name, _)| **name == *table.name) {
         let columns = KeyColumns::new(&rows.batch, positions);
         for row in rows.selected.iter().cloned().flatten() {
-            let Some(places) = mark(columns.key(row)).and_then(|mark| wanted.get(&mark)) else { continue };
-            let key = columns.values(row);
+            let Some(places) = mark(columns.row_key(row)).and_then(|mark| wanted.get(&mark)) else { continue };
+            let key = columns.row_values(row);
             for &at in places.iter().filter(|&&at| values[at] == key) {
-                found[at] = Some(row_scalars(&rows.batch, row).into_iter().map(|value| value.to_owned()).collect());
+                found[at] = Some(scalars_of_row(&rows.batch, row).into_iter().map(|value| value.to_owned()).collect());
             }
         }
     }
@@ -289,10 +289,10 @@ pub(super) fn find_under_way<'u>(
 }
 
 /// A number by which keys are told apart quickly.
-const fn mark(key: Key) -> Option<u64> {
+const fn mark(key: RowKey) -> Option<u64> {
     match key {
-        Key::Null => None,
-        Key::Integer(value) => Some(value.cast_unsigned()),
-        Key::Hash(hash) => Some(hash),
+        RowKey::Null => None,
+        RowKey::Integer(value) => Some(value.cast_unsigned()),
+        RowKey::Hash(hash) => Some(hash),
     }
 }

@@ -77,7 +77,7 @@ impl Dialect for PostgresDialect<'_> {
     /// Under most collations only equal bytes are equal, and only the order is another.
     fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
         let folds = column.collation.as_ref().is_some_and(|collation| collation.ends_with(FOLDS));
-        if folds && table.schema.in_key(at) { Fit::Other } else { Fit::Alike }
+        if folds && table.schema.is_in_key(at) { Fit::Other } else { Fit::Alike }
     }
 
     fn add_column(&self, table: &Table, at: usize) -> Option<String> {

@@ -119,7 +119,7 @@ fn altered(
     let Destination { table, seat, .. } = destination;
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
-    let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+    let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
     let found = find_all(&mut worker.connection, table, &seat.place, key, &values)?;
     Ok(stored::refusals(table, batch, rows, fields, &found))
 }
@@ -253,9 +253,9 @@ impl Opposed<'_> {
             .iter()
             .cloned()
             .flatten()
-            .filter(|&row| !columns.values(row).contains(&Scalar::Null))
+            .filter(|&row| !columns.row_values(row).contains(&Scalar::Null))
             .collect();
-        let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.values(row)).collect();
+        let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
         let found = exist(&mut worker.connection, place, fields, &values)?;
         for (row, found) in rows.into_iter().zip(found) {
             if let Some(message) = judge(found)
@@ -335,7 +335,7 @@ fn absent(
     let Destination { table, seat, .. } = destination;
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
-    let values: Vec<Vec<Scalar>> = selected.iter().map(|&row| columns.values(row)).collect();
+    let values: Vec<Vec<Scalar>> = selected.iter().map(|&row| columns.row_values(row)).collect();
     let found = exist(&mut worker.connection, &seat.place, &fields_at(table, key), &values)?;
     Ok(selected.iter().zip(found).filter(|(_, found)| !found).map(|(&row, _)| row).collect())
 }

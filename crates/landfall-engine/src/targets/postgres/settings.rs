@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use landfall_core::schema::document::nearest;
+use landfall_core::schema::document::find_nearest;
 
 use super::{
     password::{Login, Secret, from_file, from_passfile},
@@ -239,7 +239,7 @@ fn seconds(name: &str, text: &str) -> Result<Duration, String> {
 }
 
 fn unknown_parameter(name: &str) -> String {
-    match nearest(name, PARAMETERS.into_iter()) {
+    match find_nearest(name, PARAMETERS.into_iter()) {
         Some(near) => format!("its parameter {name} is not known; did you mean {near}?"),
         None => format!("its parameter {name} is not known; known are {}", PARAMETERS.join(", ")),
     }

@@ -90,7 +90,7 @@ pub(in crate::targets) trait Dialect {
     /// How well `column`, which does not compare texts byte by byte, does for the field at `at`. In a key it takes texts
     /// that differ as one.
     fn fit_of_collation(&self, table: &Table, at: usize, _column: &ExistingColumn) -> Fit {
-        if table.schema.in_key(at) { Fit::Other } else { Fit::Alike }
+        if table.schema.is_in_key(at) { Fit::Other } else { Fit::Alike }
     }
 
     /// The statement that adds the column of the field at `at`, which is in no primary key, and is not required where

@@ -188,7 +188,7 @@ impl<'r> Reader<'r> {
     /// What the table holds of the row with the primary key of row `row` of `rows`.
     fn keyed(&self, rows: &RecordBatch, row: usize) -> Result<Option<Vec<Scalar>>> {
         let key = &self.table.schema.primary_key;
-        let values = KeyColumns::new(rows, key).values(row);
+        let values = KeyColumns::new(rows, key).row_values(row);
         rows::find(self.connection, self.texts, self.table, key, &values)
     }
 }
@@ -219,10 +219,10 @@ impl<'a> Column<'a> {
             DataType::Utf8 => any.downcast_ref().map(Self::Texts),
             DataType::Date32 => any
                 .downcast_ref::<Date32Array>()
-                .map(|dates| Self::rendered(column, selected, |row, out| render::date_text(dates.value(row), out))),
+                .map(|dates| Self::rendered(column, selected, |row, out| render::push_date(dates.value(row), out))),
             DataType::Time64(TimeUnit::Microsecond) => any
                 .downcast_ref::<Time64MicrosecondArray>()
-                .map(|times| Self::rendered(column, selected, |row, out| render::time_text(times.value(row), out))),
+                .map(|times| Self::rendered(column, selected, |row, out| render::push_time(times.value(row), out))),
             _ => any
                 .downcast_ref::<TimestampMicrosecondArray>()
                 .map(|times| Self::rendered(column, selected, |row, out| render::datetime_text(times.value(row), out))),

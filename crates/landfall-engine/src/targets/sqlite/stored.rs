@@ -23,8 +23,8 @@ impl ToSql for Bound<'_> {
             ScalarRef::Integer(value) => ToSqlOutput::Owned(Value::Integer(value)),
             ScalarRef::Boolean(value) => ToSqlOutput::Owned(Value::Integer(i64::from(value))),
             ScalarRef::Text(text) | ScalarRef::Number(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            ScalarRef::Date(days) => rendered(&|out| render::date_text(days, out)),
-            ScalarRef::Time(micros) => rendered(&|out| render::time_text(micros, out)),
+            ScalarRef::Date(days) => rendered(&|out| render::push_date(days, out)),
+            ScalarRef::Time(micros) => rendered(&|out| render::push_time(micros, out)),
             ScalarRef::Datetime(micros) => rendered(&|out| render::datetime_text(micros, out)),
         })
     }

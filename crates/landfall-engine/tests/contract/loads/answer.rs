@@ -79,7 +79,7 @@ fn shown(row: &[landfall_core::keys::Scalar]) -> String {
     let reduced = |value: &landfall_core::keys::Scalar| match value {
         landfall_core::keys::Scalar::Number(text) => {
             let mut out = String::new();
-            if landfall_core::validate::decimal::reduced(text, &mut out) { out } else { text.clone() }
+            if landfall_core::validate::decimal::write_reduced(text, &mut out) { out } else { text.clone() }
         }
         value => format!("{value:?}"),
     };

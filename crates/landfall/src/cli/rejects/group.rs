@@ -1,7 +1,7 @@
 //! `landfall rejects group`.
 
 use anyhow::Result;
-use landfall_engine::{quarantine::RejectGroup, shown, targets::Access};
+use landfall_engine::{escape_controls, quarantine::RejectGroup, targets::Access};
 
 use super::filter::{Filter, State};
 use crate::{cli::Invocation, counts::thousands, exit::Exit, output};
@@ -45,7 +45,7 @@ fn line(group: &RejectGroup, width: usize) -> String {
         .example
         .as_deref()
         .filter(|value| !value.is_empty())
-        .map(|value| format!("such as \"{}\"", shown(value)))
+        .map(|value| format!("such as \"{}\"", escape_controls(value)))
         .unwrap_or_default();
     let text = format!("{:>9}  {:<16}  {place}{blanks}  {example}", thousands(group.count), group.code);
     text.trim_end().to_owned()
@@ -53,5 +53,5 @@ fn line(group: &RejectGroup, width: usize) -> String {
 
 fn place(group: &RejectGroup) -> String {
     let field = group.field.as_ref().map(|field| format!(".{field}")).unwrap_or_default();
-    shown(&format!("{}{field}", group.table)).into_owned()
+    escape_controls(&format!("{}{field}", group.table)).into_owned()
 }

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use landfall_engine::{
-    Error,
+    Error, escape_controls,
     quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectedRecord},
-    shown,
     targets::{Access, Target},
 };
 
@@ -58,14 +57,14 @@ fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
         reject.id,
         reject.load,
         reject.state.as_str(),
-        shown(&reject.source),
+        escape_controls(&reject.source),
         thousands(reject.record),
         thousands(reject.line),
         thousands(reject.offset),
         thousands(reject.length),
     );
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  {}", shown(&record.raw));
+    let _ = writeln!(text, "  {}", escape_controls(&record.raw));
     if reject.length > reject.raw.len() as u64 {
         let _ = writeln!(text, "  … (landfall rejects show {} --raw prints all that is kept)", reject.id);
     }
@@ -74,7 +73,7 @@ fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
         let _ = write!(text, "\n{} {} by load {}", event.at, event.action, event.load);
         if let Some(mended) = &event.mended {
             let more = if mended.len() < RejectEvent::MENDED_LIMIT { "" } else { " …" };
-            let _ = write!(text, ", mended to\n  {}{more}", shown(&String::from_utf8_lossy(mended)));
+            let _ = write!(text, ", mended to\n  {}{more}", escape_controls(&String::from_utf8_lossy(mended)));
         }
     }
     if !events.is_empty() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use landfall_engine::{
     backup::{BackupOutcome, Manifest, RestoreOutcome, SetId, VerifiedSet},
-    shown,
+    escape_controls,
 };
 
 use crate::counts::thousands;
@@ -15,12 +15,12 @@ pub(crate) fn backed_up(outcome: &BackupOutcome) -> String {
     for table in &outcome.tables {
         let (rows, bytes) = (thousands(table.rows), thousands(table.bytes));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {rows} rows, {bytes} bytes, {:.1} s", shown(&table.table), table.seconds);
+        let _ = writeln!(text, "{}: {rows} rows, {bytes} bytes, {:.1} s", escape_controls(&table.table), table.seconds);
     }
     for table in &outcome.missing {
-        let _ = writeln!(text, "{}: the database has no such table", shown(table));
+        let _ = writeln!(text, "{}: the database has no such table", escape_controls(table));
     }
-    let _ = writeln!(text, "backup set {} in {}", outcome.set, shown(&outcome.location));
+    let _ = writeln!(text, "backup set {} in {}", outcome.set, escape_controls(&outcome.location));
     text
 }
 
@@ -34,11 +34,16 @@ pub(crate) fn restored(outcome: &RestoreOutcome) -> String {
         ] {
             if !fields.is_empty() {
                 // Writing to a string cannot fail.
-                let _ = writeln!(text, "{}: {words}: {}", shown(&table.table), shown(&fields.join(", ")));
+                let _ = writeln!(
+                    text,
+                    "{}: {words}: {}",
+                    escape_controls(&table.table),
+                    escape_controls(&fields.join(", "))
+                );
             }
         }
     }
-    let _ = writeln!(text, "from {}", shown(&outcome.location));
+    let _ = writeln!(text, "from {}", escape_controls(&outcome.location));
     text
 }
 
@@ -51,7 +56,7 @@ pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, Stri
                 let rows = manifest.tables.iter().map(|table| table.rows).sum();
                 let bytes = manifest.tables.iter().map(|table| table.bytes).sum();
                 let tables: Vec<&str> = manifest.tables.iter().map(|table| &*table.table).collect();
-                let tables = shown(&tables.join(", ")).to_string();
+                let tables = escape_controls(&tables.join(", ")).to_string();
                 let _ = writeln!(text, "{set}  {} rows, {} bytes  {tables}", thousands(rows), thousands(bytes));
             }
             Err(error) => {
@@ -60,7 +65,7 @@ pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, Stri
         }
     }
     let noun = if sets.len() == 1 { "backup set" } else { "backup sets" };
-    let _ = writeln!(text, "{} {noun} in {}", sets.len(), shown(location));
+    let _ = writeln!(text, "{} {noun} in {}", sets.len(), escape_controls(location));
     text
 }
 
@@ -72,11 +77,11 @@ pub(crate) fn verified_sets(location: &str, sets: &[VerifiedSet]) -> String {
             let _ = writeln!(text, "{}: {} tables as they were written", set.set, set.tables.len());
         }
         for finding in &set.findings {
-            let _ = writeln!(text, "{}: {}", set.set, shown(finding));
+            let _ = writeln!(text, "{}: {}", set.set, escape_controls(finding));
         }
     }
     if sets.is_empty() {
-        let _ = writeln!(text, "there is no backup set in {}", shown(location));
+        let _ = writeln!(text, "there is no backup set in {}", escape_controls(location));
     }
     text
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use landfall_engine::{
+    escape_controls,
     ledger::{Counts, LoadEntry, LoadFilter, LoadState},
     pipeline::{LoadOutcome, Stages},
-    shown,
     targets::Target,
 };
 
@@ -80,7 +80,7 @@ pub(crate) fn checked(outcomes: &[LoadOutcome]) -> String {
         let _ = writeln!(
             text,
             "{}: {} read = {} would pass + {} would be rejected",
-            shown(&loads[0].table),
+            escape_controls(&loads[0].table),
             thousands(counts.read),
             thousands(passed),
             thousands(counts.rejected)
@@ -137,7 +137,7 @@ fn tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
 
 /// The loads of one table: the sources, the equation over them, and the reasons.
 fn table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
-    let mut text = format!("{}\n", shown(&loads[0].table));
+    let mut text = format!("{}\n", escape_controls(&loads[0].table));
     for load in loads {
         let _ = writeln!(text, "  {}", source(load, ledger));
     }
@@ -148,7 +148,7 @@ fn table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
 }
 
 fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
-    let source = shown(&load.source);
+    let source = escape_controls(&load.source);
     let (id, seconds) = (load.load_id, load.seconds);
     let told = match load.state {
         LoadState::Known => {

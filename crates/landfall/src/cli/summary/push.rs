@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use landfall_engine::{
+    escape_controls,
     ledger::{Counts, LoadState},
     pipeline::Reason,
-    shown,
 };
 use serde::Serialize;
 
@@ -95,7 +95,12 @@ impl Summary<'_> {
     /// For a person.
     pub(crate) fn text(&self) -> String {
         let Pushed { tally, entries, seconds, .. } = self.pushed;
-        let mut text = format!("{}\n  {} to {}: ", shown(self.table), shown(self.source), shown(self.to));
+        let mut text = format!(
+            "{}\n  {} to {}: ",
+            escape_controls(self.table),
+            escape_controls(self.source),
+            escape_controls(self.to)
+        );
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
@@ -107,11 +112,12 @@ impl Summary<'_> {
         );
         let _ = writeln!(text, "  {}", equation(tally.counts));
         for reason in tally.reasons() {
-            let place = reason.field.as_deref().map_or_else(|| "(record)".into(), |field| shown(field).into_owned());
+            let place =
+                reason.field.as_deref().map_or_else(|| "(record)".into(), |field| escape_controls(field).into_owned());
             let _ = writeln!(text, "    {place}  {}  {}", reason.code, thousands(reason.count));
             if let Some(example) = tally.examples(&reason).first() {
                 let line = example.line.map(|line| format!(", line {line}")).unwrap_or_default();
-                let _ = writeln!(text, "      record {}{line}: {}", example.record, shown(&example.message));
+                let _ = writeln!(text, "      record {}{line}: {}", example.record, escape_controls(&example.message));
             }
         }
         text + &table(entries)

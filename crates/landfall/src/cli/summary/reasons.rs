@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use landfall_engine::{
+    escape_controls,
     pipeline::{LoadOutcome, Reason},
-    shown,
 };
 
 use crate::counts::thousands;
@@ -30,7 +30,7 @@ fn line(reason: &Reason, width: usize) -> String {
 }
 
 fn place(reason: &Reason) -> String {
-    reason.field.as_deref().map_or_else(|| "(record)".into(), |field| shown(field).into_owned())
+    reason.field.as_deref().map_or_else(|| "(record)".into(), |field| escape_controls(field).into_owned())
 }
 
 fn merged(loads: &[&LoadOutcome]) -> Vec<Reason> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use landfall_core::reject::CellError;
-use landfall_engine::{quarantine::RejectedRecord, shown};
+use landfall_engine::{escape_controls, quarantine::RejectedRecord};
 
 /// `source:line: table.field: code: message [value]`, a line for each reason of the record.
 pub(crate) fn reject_lines(record: &RejectedRecord) -> String {
@@ -18,7 +18,7 @@ fn line(record: &RejectedRecord, error: &CellError) -> String {
     let place = error.field.as_ref().map_or_else(|| record.table.clone(), |field| format!("{}.{field}", record.table));
     let message = without_field(error);
     let text = format!("{}:{}: {place}: {}: {message}{}", record.source, record.line, error.code, value_of(error));
-    shown(&text).into_owned()
+    escape_controls(&text).into_owned()
 }
 
 /// The message; its field stands before it in the line already.

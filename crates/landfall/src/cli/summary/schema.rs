@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_engine::{shown, targets::Difference};
+use landfall_engine::{escape_controls, targets::Difference};
 
 /// The statements as a script, and behind it the differences as comments.
 pub(crate) fn schema(statements: &[String], differences: &[Difference], location: &str) -> String {
@@ -17,7 +17,7 @@ pub(crate) fn additions(statements: &[&str]) -> String {
 
 /// What an apply has done, or would do, and what remains, as comments behind its statements.
 pub(crate) fn applied(count: usize, remaining: &[Difference], location: &str, dry_run: bool) -> String {
-    let location = shown(location);
+    let location = escape_controls(location);
     let done = match (count, dry_run) {
         (0, _) => format!("Nothing can be added to {location}."),
         (1, true) => format!("Nothing was altered. Without --dry-run, this statement is carried out on {location}."),
@@ -35,7 +35,7 @@ pub(crate) fn applied(count: usize, remaining: &[Difference], location: &str, dr
 
 /// The differences, one a line, and what follows from them.
 pub(crate) fn differences(differences: &[Difference], location: &str) -> String {
-    let location = shown(location);
+    let location = escape_controls(location);
     if differences.is_empty() {
         return format!("{location} has the tables as the data package says.\n");
     }
@@ -67,7 +67,7 @@ fn lines(differences: &[Difference]) -> String {
 
 /// `people: has no column "age"`. The names in it come from the database, and stay on one line.
 fn line(found: &Difference) -> String {
-    shown(&format!("{}: {}", found.table, found.message)).into_owned()
+    escape_controls(&format!("{}: {}", found.table, found.message)).into_owned()
 }
 
 /// Statements that run as they stand, a blank line between two.

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use landfall_engine::{
+    escape_controls,
     ledger::Counts,
-    shown,
     verify::{Finding, FindingKind, Verification, VerifiedLoad, VerifiedTable},
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn verified(verification: &Verification) -> String {
 
 /// `load 3  people ← people.csv: 5 in the source = 3 in the table + 2 in the quarantine`.
 fn load(load: &VerifiedLoad) -> String {
-    let (table, source) = (shown(&load.table), shown(&load.source));
+    let (table, source) = (escape_controls(&load.table), escape_controls(&load.source));
     let count = |name: &str, count: Option<u64>| count.map(|count| format!("{} {name}", thousands(count)));
     let changed = count("changed since", load.changed_since.filter(|count| *count > 0));
     let released = count("released", Some(load.released).filter(|count| *count > 0));
@@ -58,7 +58,7 @@ fn explained(load: &VerifiedLoad) -> String {
 }
 
 fn table(table: &VerifiedTable) -> String {
-    let (name, rows, inserted) = (shown(&table.table), thousands(table.rows), thousands(table.inserted));
+    let (name, rows, inserted) = (escape_controls(&table.table), thousands(table.rows), thousands(table.inserted));
     let requests = match table.requests {
         0 => String::new(),
         1 => " (1 of them a request for rows, which cannot be read again)".to_owned(),
@@ -71,9 +71,9 @@ fn finding(finding: &Finding) -> String {
     let mark = if finding.kind == FindingKind::NotLoaded { ": " } else { " ← " };
     let source = finding.source.as_ref().map(|source| format!("{mark}{source}")).unwrap_or_default();
     let place = format!("{}{source}", finding.table);
-    format!("WRONG  {}: {}\n", shown(&place), shown(&finding.message))
+    format!("WRONG  {}: {}\n", escape_controls(&place), escape_controls(&finding.message))
 }
 
 fn note(note: Option<&str>) -> String {
-    note.map(|note| format!(" ({})", shown(note))).unwrap_or_default()
+    note.map(|note| format!(" ({})", escape_controls(note))).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! What the route of files says of itself.
 
-use landfall_core::schema::Overrides;
+use landfall_core::schema::DialectOverrides;
 use landfall_engine::ledger::{Mode, OnConflict};
 use serde_json::json;
 
@@ -12,7 +12,7 @@ pub(super) fn words() -> Words {
     let modes = [Mode::Append, Mode::Upsert, Mode::Replace].map(Mode::as_str);
     let rules = [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].map(OnConflict::as_str);
     let text = |name: &str, words: &str| parameter(name, words, json!({"type": "string"}));
-    let dialect = Overrides::NAMES.map(|name| {
+    let dialect = DialectOverrides::NAMES.map(|name| {
         let character =
             |least: usize| json!({"type": "string", "pattern": "^[!-~]*$", "minLength": least, "maxLength": 1});
         let schema = match name {

@@ -26,7 +26,7 @@ fn messages(text: &str) -> Vec<String> {
         Some(mend) => format!("{} | {mend}", error.message),
         None => error.message.clone(),
     };
-    errors.errors().iter().map(one).collect()
+    errors.as_slice().iter().map(one).collect()
 }
 
 /// A package of one resource with the given lines, each a property of the resource.

@@ -268,7 +268,7 @@ fn files_that_cannot_be_read_or_must_not_be_are_refused() {
     let missing = |_: &str| Err(io::Error::from(io::ErrorKind::NotFound));
     let with = |schema: &str| {
         let text = format!("resources: [{{name: t, path: t.csv, schema: {schema}}}]");
-        Package::from_yaml_with(&text, "datapackage.yaml", &missing).unwrap_err().errors()[0].message.clone()
+        Package::from_yaml_with(&text, "datapackage.yaml", &missing).unwrap_err().as_slice()[0].message.clone()
     };
     assert_eq!(with("t.json"), "cannot read \"t.json\": entity not found");
     assert_eq!(with("../t.json"), "the path \"../t.json\" leaves the folder with \"..\"");

@@ -1,6 +1,6 @@
 //! What goes in comes out, whichever way it goes.
 
-use landfall_core::keys::{Scalar, row_scalars};
+use landfall_core::keys::{Scalar, scalars_of_row};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
@@ -44,7 +44,7 @@ fn round_trips(target: Mysql) {
         prop_assert_eq!(refused, []);
         transaction.commit().expect("commits");
         for at in 0..rows.num_rows() {
-            let wanted: Vec<Scalar> = row_scalars(&rows, at).into_iter().map(|value| value.to_owned()).collect();
+            let wanted: Vec<Scalar> = scalars_of_row(&rows, at).into_iter().map(|value| value.to_owned()).collect();
             prop_assert_eq!(target.find(&table, &[0], &wanted[..1]).expect("answers"), Some(wanted.clone()));
             prop_assert_eq!(target.find(&table, &[2], &wanted[2..]).expect("answers"), Some(wanted));
         }

@@ -5,19 +5,19 @@ use std::{borrow::Cow, fmt::Write as _};
 /// `text` with the characters escaped that could act on a terminal: control characters, line separators and marks that
 /// change the direction of text.
 #[must_use]
-pub fn shown(text: &str) -> Cow<'_, str> {
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
     if !text.contains(acts_on_terminals) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        push_shown(&mut out, character);
+        push_escaped_char(&mut out, character);
     }
     Cow::Owned(out)
 }
 
 /// Adds one character of a text that is shown.
-pub(crate) fn push_shown(out: &mut String, character: char) {
+pub(crate) fn push_escaped_char(out: &mut String, character: char) {
     match character {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),

@@ -6,13 +6,13 @@ use arrow_array::{Array, ArrayRef};
 
 use super::{
     ColumnMap,
-    cells::{Block, Missing},
+    cells::{CellBlock, MissingTexts},
     column::ReadColumn,
-    problem::{Found, counted, shown},
+    problem::{FoundError, count_noun, quote_shortened},
 };
 use crate::{
     decode::{
-        Fault, Limits,
+        CutterLimits, RecordFault,
         json::{ExtraMember, JsonKind},
     },
     reject::{CellError, ErrorCode},
@@ -26,24 +26,24 @@ const EXTRA_LISTED: usize = 10;
 const MISSING_LISTED: usize = 10;
 
 /// The records that have one error and no other.
-pub(super) type Whole = BTreeMap<u32, CellError>;
+pub(super) type RecordErrors = BTreeMap<u32, CellError>;
 
 /// Looks at whole records.
-pub(super) struct Inspector<'a> {
+pub(super) struct RecordInspector<'a> {
     pub(super) fields: &'a [Field],
     pub(super) columns: &'a [Box<dyn ReadColumn>],
     pub(super) map: &'a ColumnMap,
-    pub(super) block: &'a Block<'a>,
+    pub(super) block: &'a CellBlock<'a>,
     /// For each column of the source its field.
     pub(super) field_of: &'a [Option<usize>],
 }
 
-impl Inspector<'_> {
+impl RecordInspector<'_> {
     /// The records that are faulty or blank.
-    pub(super) fn whole(&self, arrays: &[ArrayRef]) -> Whole {
-        let faults = self.block.records.faults();
-        let mut whole: Whole = faults.iter().map(|(record, fault)| (*record, fault_error(fault))).collect();
-        let blank = self.blank_candidates(arrays).filter(|&record| self.is_blank(record));
+    pub(super) fn find_record_errors(&self, arrays: &[ArrayRef]) -> RecordErrors {
+        let faults = self.block.records.record_faults();
+        let mut whole: RecordErrors = faults.iter().map(|(record, fault)| (*record, fault_error(fault))).collect();
+        let blank = self.blank_candidates(arrays).filter(|&record| self.is_blank_record(record));
         for record in blank.filter_map(|record| u32::try_from(record).ok()) {
             whole.entry(record).or_insert_with(blank_error);
         }
@@ -68,16 +68,16 @@ impl Inspector<'_> {
     }
 
     /// Whether all cells of a record are missing values.
-    fn is_blank(&self, record: usize) -> bool {
+    fn is_blank_record(&self, record: usize) -> bool {
         if self.block.records.is_json() {
             return self.is_blank_object(record);
         }
-        let width = self.block.records.width(record).min(self.map.width);
+        let width = self.block.records.cell_count(record).min(self.map.width);
         let missing = |column: usize| {
-            let text = self.block.records.cell(record, column).unwrap_or_default();
+            let text = self.block.records.cell_text(record, column).unwrap_or_default();
             match self.field_of[column] {
                 Some(field) => self.columns[field].is_missing(text),
-                None => Missing::Empty.is(text),
+                None => MissingTexts::Empty.is_missing(text),
             }
         };
         self.block.is_empty_line(record) || (0..width).all(missing)
@@ -88,7 +88,9 @@ impl Inspector<'_> {
         let records = self.block.records;
         let missing = |column: usize| match records.json_kind(record, column) {
             None | Some(JsonKind::Absent | JsonKind::Null) => true,
-            Some(JsonKind::String) => self.columns[column].is_missing(records.cell(record, column).unwrap_or_default()),
+            Some(JsonKind::String) => {
+                self.columns[column].is_missing(records.cell_text(record, column).unwrap_or_default())
+            }
             Some(_) => false,
         };
         let extras = records.extra_members();
@@ -97,24 +99,24 @@ impl Inspector<'_> {
     }
 
     /// Notes the members of JSON rows that are none of their cells.
-    fn members(&self, found: &mut Vec<Found>) {
+    fn note_extra_members(&self, found: &mut Vec<FoundError>) {
         for extras in self.block.records.extra_members().chunk_by(|one, next| one.record == next.record) {
             let (listed, others) = extras.split_at(extras.len().min(EXTRA_LISTED));
-            self.each_member(listed, found);
+            self.note_member_errors(listed, found);
             if let Some(other) = others.first() {
                 let message = format!(
                     "{} of the row are no field of the table, or occur twice",
-                    counted(others.len() as u64, "more member")
+                    count_noun(others.len() as u64, "more member")
                 );
                 let error = CellError::new(ErrorCode::ExtraCell, None, None, message);
-                found.push(Found { record: other.record, field: Found::AFTER_FIELDS, error });
+                found.push(FoundError { record: other.record, field: FoundError::AFTER_FIELDS, error });
             }
         }
     }
 
-    fn each_member(&self, extras: &[ExtraMember], found: &mut Vec<Found>) {
+    fn note_member_errors(&self, extras: &[ExtraMember], found: &mut Vec<FoundError>) {
         for extra in extras {
-            let name = shown(&extra.name);
+            let name = quote_shortened(&extra.name);
             let (field, position, message) = match extra.again {
                 Some(at) => {
                     let field = self.fields[at as usize].name.clone();
@@ -124,24 +126,24 @@ impl Inspector<'_> {
                     let known: Vec<&str> = self.fields.iter().map(|field| &*field.name).take(20).collect();
                     let message =
                         format!("the row has {name}, which is no field of the table; it has {}", known.join(", "));
-                    (None, Found::AFTER_FIELDS, message)
+                    (None, FoundError::AFTER_FIELDS, message)
                 }
             };
             let error = CellError::new(ErrorCode::ExtraCell, field, None, message);
-            found.push(Found { record: extra.record, field: position, error });
+            found.push(FoundError { record: extra.record, field: position, error });
         }
     }
 
-    /// Notes absent and superfluous cells of the records that are not in `whole`.
-    pub(super) fn widths(&self, whole: &Whole, found: &mut Vec<Found>) {
+    /// Notes absent and superfluous cells of the records that are not in `find_record_errors`.
+    pub(super) fn note_width_errors(&self, whole: &RecordErrors, found: &mut Vec<FoundError>) {
         if self.block.records.is_json() {
-            return self.members(found);
+            return self.note_extra_members(found);
         }
         if self.block.uniform {
             return;
         }
         for record in 0..self.block.len() {
-            let width = self.block.records.width(record);
+            let width = self.block.records.cell_count(record);
             let Ok(number) = u32::try_from(record) else { break };
             if width == self.map.width || whole.contains_key(&number) {
                 continue;
@@ -149,47 +151,47 @@ impl Inspector<'_> {
             if width < self.map.width {
                 self.missing_cells(number, width, found);
             } else {
-                self.extra_cells(number, width, found);
+                self.note_extra_cells(number, width, found);
             }
         }
     }
 
-    fn missing_cells(&self, record: u32, width: usize, found: &mut Vec<Found>) {
+    fn missing_cells(&self, record: u32, width: usize, found: &mut Vec<FoundError>) {
         let absent = self.map.width - width;
-        let most = MISSING_LISTED + self.block.records.raw(record as usize).len();
-        let has = format!("the record has {} of {}", counted(width as u64, "cell"), self.map.width);
+        let most = MISSING_LISTED + self.block.records.raw_bytes(record as usize).len();
+        let has = format!("the record has {} of {}", count_noun(width as u64, "cell"), self.map.width);
         for column in (width..self.map.width).take(most) {
             let field = self.field_of[column];
-            let position = field.and_then(|at| u32::try_from(at).ok()).unwrap_or(Found::AFTER_FIELDS);
+            let position = field.and_then(|at| u32::try_from(at).ok()).unwrap_or(FoundError::AFTER_FIELDS);
             if let Some(error) = field.and_then(|at| self.columns[at].required_error(None)) {
-                found.push(Found { record, field: position, error });
+                found.push(FoundError { record, field: position, error });
             }
             let (name, message) = match field.map(|at| &self.fields[at].name) {
                 Some(name) => {
-                    (Some(name.clone()), format!("field {}: {has}; the field's cell is missing", shown(name)))
+                    (Some(name.clone()), format!("field {}: {has}; the field's cell is missing", quote_shortened(name)))
                 }
                 None => (None, format!("{has}; cell {} is missing", column + 1)),
             };
             let error = CellError::new(ErrorCode::MissingCell, name, None, message);
-            found.push(Found { record, field: position, error });
+            found.push(FoundError { record, field: position, error });
         }
         if absent > most {
             let message = format!("{has}; {} more are missing", absent - most);
             let error = CellError::new(ErrorCode::MissingCell, None, None, message);
-            found.push(Found { record, field: Found::AFTER_FIELDS, error });
+            found.push(FoundError { record, field: FoundError::AFTER_FIELDS, error });
         }
     }
 
-    fn extra_cells(&self, record: u32, width: usize, found: &mut Vec<Found>) {
+    fn note_extra_cells(&self, record: u32, width: usize, found: &mut Vec<FoundError>) {
         let expected = self.map.width;
         let has = format!("the record has {width} cells where {expected} are expected");
         let mut note = |value: Option<&str>, message: String| {
             let error = CellError::new(ErrorCode::ExtraCell, None, value, message);
-            found.push(Found { record, field: Found::AFTER_FIELDS, error });
+            found.push(FoundError { record, field: FoundError::AFTER_FIELDS, error });
         };
         for column in (expected..width).take(EXTRA_LISTED) {
-            let text = self.block.records.cell(record as usize, column).unwrap_or_default();
-            note(Some(text), format!("{has}; cell {} is {}", column + 1, shown(text)));
+            let text = self.block.records.cell_text(record as usize, column).unwrap_or_default();
+            note(Some(text), format!("{has}; cell {} is {}", column + 1, quote_shortened(text)));
         }
         if width - expected > EXTRA_LISTED {
             note(None, format!("{has}; {} more follow", width - expected - EXTRA_LISTED));
@@ -201,13 +203,13 @@ fn blank_error() -> CellError {
     CellError::new(ErrorCode::BlankRow, None, None, "the record is blank: all its cells are missing values")
 }
 
-fn fault_error(fault: &Fault) -> CellError {
+fn fault_error(fault: &RecordFault) -> CellError {
     let (code, message) = match fault {
-        Fault::UnclosedQuote { column } => (
+        RecordFault::UnclosedQuote { column } => (
             ErrorCode::SourceError,
             format!("the record cannot be split into cells: the quote that opens cell {} is never closed", column + 1),
         ),
-        Fault::TextAfterQuote { column } => (
+        RecordFault::TextAfterQuote { column } => (
             ErrorCode::SourceError,
             format!(
                 "the record cannot be split into cells: text follows the closing quote of cell {}; a quote within a \
@@ -215,20 +217,20 @@ fn fault_error(fault: &Fault) -> CellError {
                 column + 1
             ),
         ),
-        Fault::TooManyCells => (
+        RecordFault::TooManyCells => (
             ErrorCode::SourceError,
             format!(
                 "the record has more than {} cells, which no table has; it may have another delimiter or line end",
-                Limits::MOST_CELLS
+                CutterLimits::MOST_CELLS
             ),
         ),
-        Fault::Json { offset, reason } => {
+        RecordFault::Json { offset, reason } => {
             (ErrorCode::SourceError, format!("the record is not JSON: {reason} (byte {})", offset + 1))
         }
-        Fault::NotAnObject { found } => {
+        RecordFault::NotAnObject { found } => {
             (ErrorCode::SourceError, format!("the row is {} and not an object such as {{\"id\": 1}}", found.noun()))
         }
-        Fault::Encoding { offset } => (
+        RecordFault::Encoding { offset } => (
             ErrorCode::EncodingError,
             format!("the record is not text in the declared encoding: byte {} of it does not belong there", offset + 1),
         ),

@@ -5,25 +5,25 @@ use super::{
     cutter::Cutter,
     decoder::Decoder,
     header::HeaderFault,
-    limits::Limits,
+    limits::CutterLimits,
     records::Records,
 };
 use crate::schema::{Dialect, Encoding};
 
 /// A source, decoded.
 #[derive(Debug, Clone)]
-pub struct Decoded {
+pub struct DecodedSource {
     /// The labels of the header, if there is one.
     pub header: Option<Vec<String>>,
     /// Why the header cannot be read.
     pub header_fault: Option<HeaderFault>,
     /// All that follows the header, in order.
-    pub parts: Vec<Part>,
+    pub parts: Vec<DecodedPart>,
 }
 
 /// The records of a block, or a record that is longer than allowed, with its place in the source.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct DecodedPart {
     /// The offset of the first byte in the source.
     pub offset: u64,
     /// The length in bytes.
@@ -36,7 +36,7 @@ pub struct Part {
 
 /// Decodes a source that is in memory.
 #[must_use]
-pub fn decode_all(dialect: &Dialect, encoding: Encoding, limits: Limits, source: &[u8]) -> Decoded {
+pub fn decode_all(dialect: &Dialect, encoding: Encoding, limits: CutterLimits, source: &[u8]) -> DecodedSource {
     let mut cutter = Cutter::new(dialect, encoding, limits);
     let decoder = Decoder::new(dialect, encoding);
     let mut parts = Vec::new();
@@ -45,31 +45,35 @@ pub fn decode_all(dialect: &Dialect, encoding: Encoding, limits: Limits, source:
     loop {
         while let Some(piece) = cutter.next_piece() {
             let before = cutter.data_start().map_or(0, |start| start.line_ends);
-            let (part, line_ends) = part(piece, &decoder, before + lines);
+            let (part, line_ends) = decode_piece(piece, &decoder, before + lines);
             parts.push(part);
             lines += line_ends;
         }
         if cutter.is_finished() {
             break;
         }
-        let taken = cutter.feed(rest);
+        let taken = cutter.feed_bytes(rest);
         rest = &rest[taken..];
         if rest.is_empty() {
-            cutter.finish();
+            cutter.finish_input();
         }
     }
-    Decoded { header: cutter.header().map(<[_]>::to_vec), header_fault: cutter.header_fault().cloned(), parts }
+    DecodedSource {
+        header: cutter.header_labels().map(<[_]>::to_vec),
+        header_fault: cutter.header_fault().cloned(),
+        parts,
+    }
 }
 
-fn part(piece: Piece, decoder: &Decoder, lines_before: u64) -> (Part, u64) {
+fn decode_piece(piece: Piece, decoder: &Decoder, lines_before: u64) -> (DecodedPart, u64) {
     let (offset, len) = (piece.offset(), piece.len());
     let records = match piece {
-        Piece::Block(block) => Ok(decoder.decode(block)),
+        Piece::Block(block) => Ok(decoder.decode_block(block)),
         Piece::TooLong(record) => Err(record),
     };
     let line_ends = match &records {
-        Ok(records) => u64::from(records.line_ends()),
+        Ok(records) => u64::from(records.line_end_count()),
         Err(record) => record.line_ends,
     };
-    (Part { offset, len, lines_before, records }, line_ends)
+    (DecodedPart { offset, len, lines_before, records }, line_ends)
 }

@@ -9,10 +9,10 @@ use super::{
 
 /// The Table Schema of a table.
 #[must_use]
-pub fn schema_of(schema: &TableSchema) -> Value {
+pub fn write_schema(schema: &TableSchema) -> Value {
     let names = |positions: &[usize]| positions.iter().map(|&at| json!(&*schema.fields[at].name)).collect::<Vec<_>>();
     let mut out = Map::new();
-    out.insert("fields".into(), schema.fields.iter().map(field).collect());
+    out.insert("fields".into(), schema.fields.iter().map(write_field).collect());
     let ways = [
         (FieldsMatch::Equal, "equal"),
         (FieldsMatch::Subset, "subset"),
@@ -42,18 +42,18 @@ pub fn schema_of(schema: &TableSchema) -> Value {
 
 /// A field as the standard writes it.
 #[must_use]
-pub fn field(field: &Field) -> Value {
+pub fn write_field(field: &Field) -> Value {
     let mut out = Map::new();
     out.insert("name".into(), json!(&*field.name));
     out.insert("type".into(), json!(field.kind.name()));
-    out.extend(properties(&field.kind));
+    out.extend(write_type_properties(&field.kind));
     if let Some(title) = &field.title {
         out.insert("title".into(), json!(title));
     }
     if let Some(description) = &field.description {
         out.insert("description".into(), json!(description));
     }
-    let constraints = constraints(&field.constraints);
+    let constraints = write_constraints(&field.constraints);
     if !constraints.is_empty() {
         out.insert("constraints".into(), constraints.into());
     }
@@ -62,7 +62,7 @@ pub fn field(field: &Field) -> Value {
 }
 
 /// What a type has beside its name, where it is not the default.
-fn properties(kind: &FieldType) -> Map<String, Value> {
+fn write_type_properties(kind: &FieldType) -> Map<String, Value> {
     let mut out = Map::new();
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -96,7 +96,7 @@ fn properties(kind: &FieldType) -> Map<String, Value> {
         }
         FieldType::List { delimiter, item } => {
             add("delimiter", (delimiter != ",").then(|| json!(delimiter)));
-            add("itemType", list_item(*item));
+            add("itemType", write_list_item(*item));
         }
         FieldType::Geopoint(GeopointFormat::Array) => add("format", Some(json!("array"))),
         FieldType::Geopoint(GeopointFormat::Object) => add("format", Some(json!("object"))),
@@ -130,7 +130,7 @@ fn temporal_format(format: &TemporalFormat) -> Option<Value> {
     }
 }
 
-fn list_item(item: ListItem) -> Option<Value> {
+fn write_list_item(item: ListItem) -> Option<Value> {
     match item {
         ListItem::String => None,
         ListItem::Integer => Some(json!("integer")),
@@ -142,7 +142,7 @@ fn list_item(item: ListItem) -> Option<Value> {
     }
 }
 
-fn constraints(rules: &Constraints) -> Map<String, Value> {
+fn write_constraints(rules: &Constraints) -> Map<String, Value> {
     let mut out = Map::new();
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -164,7 +164,7 @@ fn constraints(rules: &Constraints) -> Map<String, Value> {
 
 /// A dialect as the standard writes it; every property stands there, so that nobody needs to know a default.
 #[must_use]
-pub fn dialect_of(dialect: &Dialect) -> Value {
+pub fn write_dialect(dialect: &Dialect) -> Value {
     let text = |byte: u8| char::from(byte).to_string();
     let mut out = json!({
         "delimiter": text(dialect.delimiter),
@@ -197,7 +197,7 @@ pub fn dialect_of(dialect: &Dialect) -> Value {
 
 /// The label of an encoding, as the standard writes it.
 #[must_use]
-pub fn label_of(encoding: Encoding) -> String {
+pub fn encoding_label(encoding: Encoding) -> String {
     match encoding {
         Encoding::Utf8 => "utf-8".into(),
         Encoding::Utf16 => "utf-16".into(),
@@ -216,7 +216,7 @@ mod tests {
     /// What is told of a resource, read again.
     fn again(resource: &Resource) -> Resource {
         let package = json!({"resources": [{
-            "name": "t", "path": "t.csv", "dialect": dialect_of(&resource.dialect), "encoding": label_of(resource.encoding),
+            "name": "t", "path": "t.csv", "dialect": write_dialect(&resource.dialect), "encoding": encoding_label(resource.encoding),
             "schema": {"fields": [{"name": "a", "type": "string"}]},
         }]});
         Package::from_json(&package.to_string(), "told").expect("a package").resources.remove(0)
@@ -273,7 +273,7 @@ resources:
 "#;
         let declared = Package::from_yaml(package, "declared").expect("a package").resources.remove(0);
         let told =
-            json!({"resources": [{"name": "people", "path": "people.csv", "schema": schema_of(&declared.schema)}]});
+            json!({"resources": [{"name": "people", "path": "people.csv", "schema": write_schema(&declared.schema)}]});
         let read = Package::from_json(&told.to_string(), "told").expect("a package").resources.remove(0);
         assert_eq!(read.schema, declared.schema, "{told:#}");
     }
