@@ -7,8 +7,48 @@ use crate::{
     timestamp,
 };
 
-/// The number that names a load, from 1.
-pub type LoadId = i64;
+/// The number that names a load, from 1 in the order in which loads began; 0 as long as it is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoadId(i64);
+
+impl LoadId {
+    /// No load: the number of an entry that is not stored yet. It is smaller than every other.
+    pub const NONE: Self = Self(0);
+
+    /// Whether it names a load of the ledger.
+    #[must_use]
+    pub const fn is_stored(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl From<i64> for LoadId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<LoadId> for i64 {
+    fn from(id: LoadId) -> Self {
+        id.0
+    }
+}
+
+impl std::fmt::Display for LoadId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for LoadId {
+    type Err = &'static str;
+
+    /// The number written as `text`, from 1.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().ok().filter(|number| *number > 0).map(Self).ok_or("loads are numbered from 1")
+    }
+}
 
 /// The most bytes of a record where nothing else is asked for.
 pub const RECORD_BYTES: usize = 16 << 20;
@@ -195,6 +235,8 @@ pub struct LoadFilter {
     pub rows: Option<bool>,
     /// Only those with a greater number: to page.
     pub after: LoadId,
+    /// This one, and those after it.
+    pub since: LoadId,
     /// Only those with a smaller number.
     pub before: Option<LoadId>,
     /// The newest first.
@@ -228,6 +270,7 @@ impl LoadFilter {
             && (!self.resumable || entry.state.is_resumable())
             && self.rows.is_none_or(|rows| rows == (entry.mode == Mode::Rows))
             && entry.id > self.after
+            && entry.id >= self.since
             && self.before.is_none_or(|before| entry.id < before)
     }
 }
@@ -276,7 +319,7 @@ impl LoadEntry {
     pub(crate) fn new(table: &str, source: &str, mode: Mode, on_conflict: OnConflict) -> Self {
         let now = timestamp::now();
         Self {
-            id: 0,
+            id: LoadId::NONE,
             table: table.to_owned(),
             source: source.to_owned(),
             origin: match mode {
@@ -316,6 +359,16 @@ pub(crate) fn origin_of_earlier_entry(mode: Mode, source: &str) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_loads_are_plain_numbers_outside() {
+        assert_eq!(serde_json::to_string(&LoadId(7)).expect("is written"), "7");
+        assert_eq!(serde_json::from_str::<LoadId>("7").expect("is read"), LoadId(7));
+        assert_eq!("7".parse(), Ok(LoadId(7)));
+        for text in ["0", "-1", "", "x"] {
+            text.parse::<LoadId>().expect_err(text);
+        }
+    }
 
     #[test]
     fn entries_of_version_0_1_0_keep_their_origin() {

@@ -169,7 +169,7 @@ impl Observer for Reporter {
             tracing::info!(
                 table = outcome.table,
                 source = outcome.source,
-                load_id = outcome.load_id,
+                load_id = %outcome.load_id,
                 state = outcome.state.as_str(),
                 read = outcome.counts.read,
                 inserted = outcome.counts.inserted,

@@ -310,12 +310,12 @@ fn release(
         if matches!(&verdict, Verdict::Rejected(errors) if orphan(errors)) {
             continue;
         }
-        if entry.id == 0 {
+        if !entry.id.is_stored() {
             entry.id = transaction.add_load(&entry)?;
         }
         settle(transaction, entry.id, &reject, &verdict, None, &mut entry.counts, &mut reasons)?;
     }
-    if entry.id == 0 {
+    if !entry.id.is_stored() {
         return Ok(None);
     }
     complete(transaction, &mut entry, started)?;

@@ -4,7 +4,7 @@ use landfall_core::schema::Resource;
 
 use super::{
     LoadOptions,
-    ledger_questions::{newest_load, since_last_replace},
+    ledger_questions::{last_replace, newest_load},
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
@@ -48,10 +48,10 @@ pub(super) fn knowledge(
     if purpose == Purpose::FillsEmpty {
         // Whatever was loaded before.
         let newest = newest_load(read, &resource.name, &source.name)?;
-        return Ok((Knowledge::New, newest.map_or(0, |entry| entry.id)));
+        return Ok((Knowledge::New, newest.map_or(LoadId::NONE, |entry| entry.id)));
     }
     let of_source = newest_first(read, resource, source)?;
-    let known_to = of_source.first().map_or(0, |entry| entry.id);
+    let known_to = of_source.first().map_or(LoadId::NONE, |entry| entry.id);
     let mut complete = Vec::new();
     if purpose == Purpose::GoesOn || !is_forced(resource, options) {
         complete = complete_loads(read, resource, source)?;
@@ -60,21 +60,21 @@ pub(super) fn knowledge(
     if of_source.is_empty() && complete.is_empty() {
         return Ok((Knowledge::New, known_to));
     }
-    let since = since_last_replace(read, &resource.name)?;
+    let since = last_replace(read, &resource.name)?;
     let rules = RulesDigest::of(resource);
-    complete.retain(|entry| entry.id > since);
+    complete.retain(|entry| entry.id >= since);
     if let Some(entry) = complete.iter().find(|entry| is_alike(entry, &rules, options)) {
         return Ok((Knowledge::Loaded(Box::new(entry.clone())), known_to));
     }
     if is_keyless(resource) && !complete.is_empty() {
         // Rejects that were released later may be of whichever load.
-        let retries = LoadFilter { mode: Some(Mode::Retry), after: since, ..LoadFilter::of_sources(&resource.name) };
+        let retries = LoadFilter { mode: Some(Mode::Retry), since, ..LoadFilter::of_sources(&resource.name) };
         let was_released = read.loads_of(&retries)?.iter().any(|entry| entry.counts.inserted > 0);
         if let Some(entry) = complete.iter().find(|entry| entry.counts.inserted > 0 || was_released) {
             return Err(doubled(source, entry));
         }
     }
-    let interrupted = |entry: &LoadEntry| entry.id > since && entry.state.is_resumable();
+    let interrupted = |entry: &LoadEntry| entry.id >= since && entry.state.is_resumable();
     let Some(entry) = of_source.into_iter().find(interrupted) else { return Ok((Knowledge::New, known_to)) };
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
@@ -112,10 +112,10 @@ pub(super) fn known_small_sources(
     for source in sources {
         digests.push(if source.stamp()?.size <= SMALL { Some(digest_of(source, None)?.0) } else { None });
     }
-    let since = since_last_replace(read, &resource.name)?;
+    let since = last_replace(read, &resource.name)?;
     let filter = LoadFilter {
         state: Some(LoadState::Complete),
-        after: since,
+        since,
         digests: Some(digests.iter().flatten().cloned().collect()),
         ..LoadFilter::of_sources(&resource.name)
     };
@@ -204,10 +204,10 @@ pub(super) fn replaced(
     sources: &[Source],
     options: &LoadOptions,
 ) -> Result<Option<Vec<LoadEntry>>> {
-    let since = since_last_replace(read, &resource.name)?;
+    let since = last_replace(read, &resource.name)?;
     // One more than would do tells that there are too many.
     let limit = Some(sources.len() as u64 + 1);
-    let entries = read.loads_of(&LoadFilter { after: since, limit, ..LoadFilter::of_sources(&resource.name) })?;
+    let entries = read.loads_of(&LoadFilter { since, limit, ..LoadFilter::of_sources(&resource.name) })?;
     let rules = RulesDigest::of(resource);
     let alike = |entry: &LoadEntry| {
         entry.state == LoadState::Complete && entry.mode != Mode::Retry && is_alike(entry, &rules, options)

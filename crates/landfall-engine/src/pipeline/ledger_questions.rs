@@ -7,9 +7,8 @@ use crate::{
     targets::Read,
 };
 
-/// The number before the load of the last complete replace of `table`; 0 if there was none. The rows of the table come from the loads
-/// after that number.
-pub(super) fn since_last_replace(read: &dyn Read, table: &str) -> Result<LoadId> {
+/// The load of the last complete replace of `table`, or no load. The rows of the table come from this load and those after it.
+pub(super) fn last_replace(read: &dyn Read, table: &str) -> Result<LoadId> {
     let last = LoadFilter {
         mode: Some(Mode::Replace),
         state: Some(LoadState::Complete),
@@ -17,7 +16,7 @@ pub(super) fn since_last_replace(read: &dyn Read, table: &str) -> Result<LoadId>
         limit: Some(1),
         ..LoadFilter::of_sources(table)
     };
-    Ok(read.loads_of(&last)?.pop().map_or(0, |entry| entry.id - 1))
+    Ok(read.loads_of(&last)?.pop().map_or(LoadId::NONE, |entry| entry.id))
 }
 
 /// The newest load into `table` of the source called `source`.

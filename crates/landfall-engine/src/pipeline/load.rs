@@ -156,7 +156,7 @@ impl<'r, 's> Run<'r, 's> {
         let stamp = source.stamp()?;
         let mut opened =
             Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
-        if entry.id == 0 {
+        if !entry.id.is_stored() {
             entry.position = opened.start;
             let (digest, digested) = opened.digest();
             (entry.digest, entry.digested) = (digest.to_hex().to_string(), digested);
@@ -169,7 +169,7 @@ impl<'r, 's> Run<'r, 's> {
             keys.sketch();
         }
         let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
-        if entry.id != 0 {
+        if entry.id.is_stored() {
             tally.reasons = earlier_reasons(read, &entry)?;
             tally.reject_bytes = earlier_reject_bytes(read, &entry, &session.options.work)?;
             if keys.refers_to_itself() {
@@ -189,7 +189,7 @@ impl<'r, 's> Run<'r, 's> {
             opened: Some(opened),
             pace,
             spill,
-            known_to: 0,
+            known_to: LoadId::NONE,
             resumed: 0,
             spent: 0.0,
             closed_rejects: ClosedRejects::default(),
@@ -292,7 +292,7 @@ impl<'r, 's> Run<'r, 's> {
 
     /// Enters the load in the ledger where it is new. The offset at which the ledger has it.
     fn begin(&mut self, transaction: &mut dyn Transaction) -> Result<u64> {
-        if self.entry.id == 0 {
+        if !self.entry.id.is_stored() {
             self.entry.id = transaction.add_load(&self.entry)?;
             refuse_race(&*transaction, &self.entry, self.known_to)?;
         }

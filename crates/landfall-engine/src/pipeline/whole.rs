@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
     quarantine::{ClosedRejects, Closing, RejectFilter},
     source::{Source, digest_of},
     targets::{Fence, Pace, Read, Target},
@@ -247,7 +247,7 @@ pub(super) fn as_of_load(
 fn without_number(outcome: LoadOutcome) -> LoadOutcome {
     match outcome.state {
         LoadState::Known => outcome,
-        _ => LoadOutcome { load_id: 0, ..outcome },
+        _ => LoadOutcome { load_id: LoadId::NONE, ..outcome },
     }
 }
 

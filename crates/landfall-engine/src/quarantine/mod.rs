@@ -9,8 +9,37 @@ pub use record::RejectedRecord;
 
 use crate::ledger::{LoadEntry, LoadId, LoadState, RECORD_BYTES};
 
-/// The number that names a reject, from 1.
-pub type RejectId = i64;
+/// The number that names a reject, from 1 in the order in which rejects entered the quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RejectId(i64);
+
+impl From<i64> for RejectId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<RejectId> for i64 {
+    fn from(id: RejectId) -> Self {
+        id.0
+    }
+}
+
+impl std::fmt::Display for RejectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for RejectId {
+    type Err = &'static str;
+
+    /// The number written as `text`, from 1.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().ok().filter(|number| *number > 0).map(Self).ok_or("rejects are numbered from 1")
+    }
+}
 
 /// A rejected record on its way into the quarantine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use self::coverage::{Coverage, cover};
 
 use crate::{
     error::Result,
-    ledger::{Counts, LoadEntry, LoadFilter, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     origin::Origin,
     pipeline::{Observer, Recount, current, is_of_json, recount},
     project::Project,
@@ -64,7 +64,7 @@ pub struct Finding {
     /// The table.
     pub table: String,
     /// The load, where it is one's.
-    pub load_id: Option<i64>,
+    pub load_id: Option<LoadId>,
     /// The source, where it is one's.
     pub source: Option<String>,
     /// What is wrong.
@@ -75,7 +75,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VerifiedLoad {
     /// The load.
-    pub load_id: i64,
+    pub load_id: LoadId,
     /// The table.
     pub table: String,
     /// The source.
@@ -230,7 +230,7 @@ const PAGE: u64 = 10_000;
 /// Adds up the requests for rows of `table` since it was last replaced by one of `loads`. Their rows cannot be read again; but
 /// their numbers must add up, and the quarantine must hold what they rejected.
 fn verify_requests(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &mut Verification) -> Result<Requests> {
-    let replaced = loads.first().filter(|first| first.mode == Mode::Replace).map_or(0, |first| first.id);
+    let replaced = loads.first().filter(|first| first.mode == Mode::Replace).map_or(LoadId::NONE, |first| first.id);
     let mut filter = LoadFilter {
         table: Some(table.name.to_string()),
         rows: Some(true),

@@ -1,7 +1,7 @@
 //! Which rejects are wanted, and how many there are of a cause.
 
 use landfall_core::reject::ErrorCode;
-use landfall_engine::quarantine::{NewReject, RejectFilter, RejectState};
+use landfall_engine::quarantine::{NewReject, RejectFilter, RejectId, RejectState};
 
 use crate::{
     ground::Ground,
@@ -45,7 +45,11 @@ fn every_filter(ground: &Ground) {
         let filter = RejectFilter { after, limit: Some(limit), ..none() };
         records(&target.rejects(&filter).unwrap())
     };
-    assert_eq!((page(0, 3), page(ids[3], 2), page(0, 0), page(ids[9], 9)), (vec![1, 2, 4], vec![6, 7], vec![], vec![]));
+    let first = RejectId::default();
+    assert_eq!(
+        (page(first, 3), page(ids[3], 2), page(first, 0), page(ids[9], 9)),
+        (vec![1, 2, 4], vec![6, 7], vec![], vec![])
+    );
 }
 
 fn groups_by_cause(ground: &Ground) {

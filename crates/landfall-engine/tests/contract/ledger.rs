@@ -2,7 +2,7 @@
 
 use landfall_engine::{
     Error, TargetErrorKind,
-    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict, Position},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict, Position},
     origin::Origin,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// A load of `table` that has just begun.
 pub(crate) fn entry(table: &str) -> LoadEntry {
     LoadEntry {
-        id: 0,
+        id: LoadId::NONE,
         table: table.to_owned(),
         source: "data/päople's \"1\".csv".to_owned(),
         origin: Origin::Upload,
@@ -61,7 +61,7 @@ fn entries_come_back_as_they_went_in(ground: &Ground) {
         entry.id = within(&mut *target, |transaction| transaction.add_load(&entry).unwrap());
         expected.push(entry);
     }
-    assert!(expected.windows(2).all(|pair| pair[0].id < pair[1].id) && expected[0].id > 0, "numbers ascend");
+    assert!(expected.windows(2).all(|pair| pair[0].id < pair[1].id) && expected[0].id.is_stored(), "numbers ascend");
     assert_eq!(target.loads().unwrap(), expected);
     assert_eq!(ground.read().loads().unwrap(), expected);
 }
@@ -124,7 +124,7 @@ fn a_load_that_stands_elsewhere_is_overtaken(ground: &Ground) {
     };
     within(&mut *target, |transaction| overtaken(transaction.save_load(&advanced(&entry, 20), 0)));
     within(&mut *target, |transaction| {
-        let unknown = LoadEntry { id: entry.id + 1, ..advanced(&entry, 20) };
+        let unknown = LoadEntry { id: (i64::from(entry.id) + 1).into(), ..advanced(&entry, 20) };
         overtaken(transaction.save_load(&unknown, 10));
     });
     for ended in [LoadState::Complete, LoadState::Abandoned, LoadState::RolledBack] {

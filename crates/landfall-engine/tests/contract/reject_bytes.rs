@@ -2,7 +2,8 @@
 
 use landfall_core::reject::ErrorCode;
 use landfall_engine::{
-    quarantine::{NewReject, RawRecord, Reject},
+    ledger::LoadId,
+    quarantine::{NewReject, RawRecord, Reject, RejectId},
     targets::{Access, Read, Target, open},
 };
 
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// A short reject, one whose bytes are in several parts, and one whose bytes come later.
-fn add_rejects(target: &mut dyn Target) -> i64 {
+fn add_rejects(target: &mut dyn Target) -> LoadId {
     let (number, table) = (load(target, "people"), people());
     let large = NewReject { raw: RawRecord::Whole(vec![b'x'; 100_000]), ..reject(2, &[ErrorCode::TypeError]) };
     let long = NewReject { raw: RawRecord::Long(200_000), ..reject(3, &[ErrorCode::RecordTooLong]) };
@@ -39,7 +40,7 @@ fn bytes_are_of_all_rejects_that_are_open(ground: &Ground) {
     assert_eq!(target.open_reject_bytes().unwrap(), 0);
     let number = add_rejects(&mut *target);
     assert_about(&*target, 300_000);
-    let ids: Vec<i64> = target.rejects(&any()).unwrap().iter().map(|reject| reject.id).collect();
+    let ids: Vec<RejectId> = target.rejects(&any()).unwrap().iter().map(|reject| reject.id).collect();
     within(&mut *target, |transaction| {
         transaction.release(ids[1], number, None).unwrap();
         assert_about(&*transaction, 200_000);

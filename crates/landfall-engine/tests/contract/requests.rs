@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landfall_core::{keys::Scalar, reject::ErrorCode};
 use landfall_engine::{
     Project,
-    ledger::{LoadFilter, LoadState, Mode, OnConflict},
+    ledger::{LoadFilter, LoadId, LoadState, Mode, OnConflict},
     pipeline::{RequestKey, RowRules, RowsAnswer, RowsOutcome, RowsRequest, Silent, take_rows},
     quarantine::{RejectFilter, RejectState},
     targets::Target,
@@ -294,16 +294,17 @@ fn the_ledger_pages_and_tells_requests_from_sources(ground: &Ground) {
     let outcomes = desk.take(&requests);
     let numbers: Vec<_> = outcomes.iter().map(|outcome| outcome.loads[0].load.unwrap()).collect();
     assert!(numbers.is_sorted());
-    let of = |filter: LoadFilter| -> Vec<i64> {
+    let of = |filter: LoadFilter| -> Vec<LoadId> {
         desk.target.loads_of(&filter).unwrap().iter().map(|entry| entry.id).collect()
     };
     let rows = LoadFilter { rows: Some(true), ..LoadFilter::default() };
     assert_eq!(of(rows.clone()), numbers);
-    assert_eq!(of(LoadFilter { rows: Some(false), ..LoadFilter::default() }), [0; 0]);
+    assert_eq!(of(LoadFilter { rows: Some(false), ..LoadFilter::default() }), [LoadId::NONE; 0]);
     assert_eq!(of(LoadFilter { after: numbers[3], limit: Some(2), ..rows.clone() }), numbers[4..6]);
+    assert_eq!(of(LoadFilter { since: numbers[3], limit: Some(2), ..rows.clone() }), numbers[3..5]);
     let last = LoadFilter { newest_first: true, before: Some(numbers[9]), limit: Some(2), ..rows };
     assert_eq!(of(last), [numbers[8], numbers[7]]);
-    assert_eq!(of(LoadFilter { table: Some("people".into()), ..LoadFilter::default() }), [0; 0]);
+    assert_eq!(of(LoadFilter { table: Some("people".into()), ..LoadFilter::default() }), [LoadId::NONE; 0]);
     assert_eq!(of(LoadFilter { id: Some(numbers[5]), ..LoadFilter::default() }), [numbers[5]]);
 }
 

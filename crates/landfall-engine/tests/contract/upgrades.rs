@@ -59,7 +59,7 @@ fn a_database_that_is_only_read_is_left_alone(ground: &Ground) {
     assert_eq!(reader.rejects(&Default::default()).unwrap(), []);
     assert_eq!(reader.reject_count(&Default::default()).unwrap(), 0);
     assert_eq!(reader.reject_groups(&Default::default()).unwrap(), []);
-    assert_eq!(reader.reject_events(1).unwrap(), []);
+    assert_eq!(reader.reject_events(1.into()).unwrap(), []);
     assert!(!reader.has_table(&crate::tables::people()).unwrap());
 }
 

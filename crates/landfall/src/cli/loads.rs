@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "SOURCE")]
     source: Option<SourceKind>,
     /// Only loads before this one, which is not shown.
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(LoadId).range(1..))]
+    #[arg(long, value_name = "ID")]
     before: Option<LoadId>,
     /// At most this many: the newest of them.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]

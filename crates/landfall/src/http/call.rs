@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    str::FromStr,
     sync::{Arc, Mutex},
 };
 
@@ -68,8 +69,8 @@ impl Call {
     }
 
     /// The number in the part of the path that is called `name`.
-    pub(super) fn number(&self, name: &str, what: &str) -> Outcome<i64> {
-        self.part(name).parse().ok().filter(|number| *number > 0).ok_or_else(|| Problem::not_found(what))
+    pub(super) fn number<I: FromStr>(&self, name: &str, what: &str) -> Outcome<I> {
+        self.part(name).parse().ok().ok_or_else(|| Problem::not_found(what))
     }
 
     /// The position of the table that the path names, where the caller may touch it.

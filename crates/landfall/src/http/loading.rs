@@ -12,7 +12,7 @@ use std::{
 
 use landfall_engine::{
     Error, Result, TargetErrorKind,
-    ledger::{LoadEntry, LoadFilter, LoadState},
+    ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
     origin::Origin,
     pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress, RefusalReason},
     source::Source,
@@ -189,18 +189,18 @@ fn listen(service: &Service, task: &Task, live: &Live, done: &AtomicBool) {
 }
 
 /// The ledger's last load before the task was first begun.
-fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<i64> {
+fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<LoadId> {
     if let Some(mark) = task.request.get("ledger").and_then(Value::as_i64) {
-        return Ok(mark);
+        return Ok(mark.into());
     }
     let filter = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::default() };
-    let mark = target.loads_of(&filter)?.first().map_or(0, |entry| entry.id);
+    let mark = target.loads_of(&filter)?.first().map_or(LoadId::NONE, |entry| entry.id);
     let noted = |task: &mut Task| {
-        task.request["ledger"] = mark.into();
+        task.request["ledger"] = json!(mark);
         true
     };
     task::change(target, &task.id, &noted)?;
-    tracing::debug!(mark, table = work.table, "the ledger before the task");
+    tracing::debug!(%mark, table = work.table, "the ledger before the task");
     Ok(mark)
 }
 
@@ -227,8 +227,8 @@ fn partial(target: &dyn Target, work: &FileWork) -> Value {
 }
 
 /// The number of a load in the ledger; none of a dry run.
-pub(super) fn number_of(load: &LoadOutcome) -> Option<i64> {
-    (load.load_id > 0).then_some(load.load_id)
+pub(super) fn number_of(load: &LoadOutcome) -> Option<LoadId> {
+    load.load_id.is_stored().then_some(load.load_id)
 }
 
 fn ended(service: &Service, outcomes: &[LoadOutcome], dry_run: bool) -> End {

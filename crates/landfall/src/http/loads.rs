@@ -27,7 +27,7 @@ pub(super) async fn list(call: Call) -> Outcome {
             "files" => Some(false),
             _ => None,
         })?,
-        before: query.parsed("before", number, |text| text.parse().ok().filter(|id| *id > 0))?,
+        before: query.parsed("before", number, |text| text.parse().ok())?,
         newest_first: true,
         limit: Some(limit),
         ..LoadFilter::default()

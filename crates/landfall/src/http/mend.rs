@@ -6,7 +6,7 @@ use axum::{http::StatusCode, response::Response};
 use landfall_engine::{
     Error,
     pipeline::{LoadOutcome, MendedFile, Retry, Silent, discard_with, retry_with},
-    quarantine::{RejectFilter, RejectState},
+    quarantine::{RejectFilter, RejectId, RejectState},
     targets::Read,
 };
 use serde_json::{Value, json, value::RawValue};
@@ -27,7 +27,7 @@ const REASON: usize = 1000;
 const SMALL: usize = 1 << 20;
 
 /// The open reject that the path names.
-async fn open(call: &Call) -> Outcome<i64> {
+async fn open(call: &Call) -> Outcome<RejectId> {
     let id = call.number("reject", "reject")?;
     match found(call, id).await?.state {
         RejectState::Open => Ok(id),
@@ -122,7 +122,7 @@ pub(super) async fn correct(mut call: Call) -> Outcome {
 
 async fn correct_reject(
     call: &Call,
-    id: i64,
+    id: RejectId,
     values: Vec<(String, Option<String>)>,
     key: Option<RequestName>,
 ) -> Outcome<Option<Response>> {

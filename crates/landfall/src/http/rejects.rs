@@ -35,7 +35,7 @@ fn filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
     let table = query.take("table")?;
     Ok(RejectFilter {
         table: one_table(call, table)?,
-        load: query.parsed("load", "the number of a load", |text| text.parse().ok().filter(|id| *id > 0))?,
+        load: query.parsed("load", "the number of a load", |text| text.parse().ok())?,
         code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
         field: query.take("field")?,
         state: query.parsed("state", "open, released, superseded or discarded", RejectState::parse)?,
@@ -47,10 +47,11 @@ fn filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
 pub(super) async fn list(call: Call) -> Outcome {
     let mut query = call.query()?;
     let limit = query.limit(USUAL, MOST)?;
-    let after = query.parsed("after", "the number of a reject", |text| text.parse().ok().filter(|id| *id >= 0))?;
+    let after =
+        query.parsed("after", "the number of a reject", |text| text.parse::<i64>().ok().filter(|id| *id >= 0))?;
     let filter = filter(&call, &mut query)?;
     query.finish(&[&PARAMETERS[..], &["limit", "after"]].concat())?;
-    let page = RejectFilter { after: after.unwrap_or(0), limit: Some(limit), ..filter.clone() };
+    let page = RejectFilter { after: after.unwrap_or(0).into(), limit: Some(limit), ..filter.clone() };
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
         out.write_all(b"{\"rejects\":[").map_err(unwritable)?;
@@ -117,7 +118,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     Ok(respond(StatusCode::OK, &body))
 }
 
-pub(super) async fn found(call: &Call, id: i64) -> Outcome<Reject> {
+pub(super) async fn found(call: &Call, id: RejectId) -> Outcome<Reject> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
     let found = call.read(move |target| target.rejects(&filter)).await?.pop();
     found.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))
@@ -161,8 +162,8 @@ pub(super) async fn export(call: Call) -> Outcome {
 
 pub(super) fn of_reject(reject: &Reject) -> Value {
     let mut value = json!(RejectedRecord::from(reject));
-    value["reject_id"] = reject.id.into();
-    value["load_id"] = reject.load.into();
+    value["reject_id"] = json!(reject.id);
+    value["load_id"] = json!(reject.load);
     value["state"] = reject.state.as_str().into();
     value
 }
@@ -180,7 +181,7 @@ pub(super) fn filter_within(call: &Call, query: &mut Query) -> Outcome<RejectFil
     call.table()?;
     Ok(RejectFilter {
         table: Some(call.part("table").to_owned()),
-        load: query.parsed("load", "the number of a load", |text| text.parse().ok().filter(|id| *id > 0))?,
+        load: query.parsed("load", "the number of a load", |text| text.parse().ok())?,
         code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
         field: query.take("field")?,
         ..RejectFilter::default()

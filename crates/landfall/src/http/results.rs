@@ -13,7 +13,7 @@ use landfall_core::keys::Scalar;
 use landfall_engine::{
     Result,
     document::{DocumentFilter, NewDocument},
-    ledger::{LoadFilter, LoadState},
+    ledger::{LoadFilter, LoadId, LoadState},
     report::{Format, ReportDefinition, StoredResult},
     targets::{Fence, Pace, Target},
 };
@@ -347,8 +347,8 @@ async fn load(service: &Arc<Service>) -> Outcome<()> {
 /// What was seen of the ledger: its last entry, and the loads that were running.
 #[derive(Debug, Default)]
 struct Ledger {
-    last: i64,
-    running: BTreeMap<i64, u64>,
+    last: LoadId,
+    running: BTreeMap<LoadId, u64>,
 }
 
 impl Ledger {

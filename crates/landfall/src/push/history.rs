@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_engine::ledger::Counts;
+use landfall_engine::ledger::{Counts, LoadId};
 
 /// What became of one batch.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Entry {
     /// The status of the last answer, where there was one.
     pub(crate) status: Option<u16>,
     /// The load in the service's ledger.
-    pub(crate) load_id: Option<i64>,
+    pub(crate) load_id: Option<LoadId>,
     /// What became of its records; none where it was not taken.
     pub(crate) counts: Option<Counts>,
     /// From its first attempt to its answer.

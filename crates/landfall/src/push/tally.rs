@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use landfall_core::reject::{CellError, ErrorCode};
 use landfall_engine::{
-    ledger::Counts,
+    ledger::{Counts, LoadId},
     pipeline::{Reason, Reasons},
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ const EXAMPLES: usize = 3;
 /// The answer to a batch.
 #[derive(Debug, Deserialize)]
 pub(super) struct RowsAnswer {
-    pub(super) load_id: Option<i64>,
+    pub(super) load_id: Option<LoadId>,
     #[serde(flatten)]
     pub(super) counts: Counts,
     errors: Vec<RowError>,

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     document::NewDocument,
     error::{Error, Result, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict, Position},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict, Position},
     quarantine::NewReject,
     targets::{Fence, Pace, Table, Target, Transaction},
 };
@@ -375,7 +375,7 @@ fn release(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
     }
 }
 
-fn loaded(load_id: i64, load: &RowsLoad) -> LoadOutcome {
+fn loaded(load_id: LoadId, load: &RowsLoad) -> LoadOutcome {
     let entry = LoadEntry::new(&load.table, "", Mode::Rows, OnConflict::Reject);
     LoadOutcome::of(&LoadEntry { id: load_id, state: LoadState::Complete, counts: load.counts, ..entry })
 }

@@ -42,7 +42,7 @@ struct Kept {
 
 impl Quarantine {
     pub(super) fn add(&mut self, load: &LoadEntry, table: &Table, new: &NewReject) -> RejectId {
-        self.last += 1;
+        self.last = (i64::from(self.last) + 1).into();
         let mut kept = Kept {
             reject: Reject {
                 id: self.last,

@@ -308,7 +308,7 @@ impl Transaction for MemoryTransaction {
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
         let loads = Arc::make_mut(&mut self.state.loads);
-        let id = loads.last().map_or(1, |last| last.id + 1);
+        let id = LoadId::from(loads.last().map_or(0, |last| last.id.into()) + 1);
         loads.push(LoadEntry { id, ..entry.clone() });
         Ok(id)
     }

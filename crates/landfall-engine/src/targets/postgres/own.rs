@@ -368,7 +368,7 @@ fn confirm(session: &Session, connection: &mut Connection, rejects: &[(RejectId,
     for some in rejects.chunks(REJECTS_PER_STATEMENT) {
         let mut values = Parameters::default();
         let number = |value: i64, out: &mut Vec<u8>| bytes(out, &value.to_be_bytes());
-        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(some[at].0, out));
+        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(some[at].0.into(), out));
         push_array(&mut values, oid::TEXT, some.len(), &mut |at, out| {
             bytes(out, quarantine::json(&some[at].1).as_bytes())
         });

@@ -37,11 +37,12 @@ pub(in crate::targets) fn loads(connection: &dyn Connection, filter: &LoadFilter
 /// database could not use them otherwise, or would plan the statement afresh for each parameter.
 fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Parameter<'f>>) {
     let mut parts = vec!["load_id > ?".to_owned()];
-    let mut values = vec![Parameter::Integer(filter.after)];
+    let mut values = vec![filter.after.into()];
     let text = |text: &'f Option<String>| text.as_deref().map(Parameter::from);
     let compared = [
-        ("load_id = ?", filter.id.map(Parameter::Integer)),
-        ("load_id < ?", filter.before.map(Parameter::Integer)),
+        ("load_id = ?", filter.id.map(Parameter::from)),
+        ("load_id >= ?", filter.since.is_stored().then(|| filter.since.into())),
+        ("load_id < ?", filter.before.map(Parameter::from)),
         ("table_name = ?", text(&filter.table)),
         ("source_digested = ?", filter.digested.map(Parameter::from)),
     ];
@@ -66,7 +67,7 @@ fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Pa
 
 fn entry(row: &mut Row) -> Result<LoadEntry> {
     let mut entry = LoadEntry {
-        id: row.integer()?,
+        id: row.integer()?.into(),
         table: row.text()?,
         source: row.text()?,
         origin: Origin::File,
@@ -105,7 +106,7 @@ const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 /// Adds a load and returns its number.
 pub(in crate::targets) fn add(connection: &dyn Connection, entry: &LoadEntry) -> Result<LoadId> {
     let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {MARKS}", connection.spelling().own("loads"));
-    connection.insert_numbered(&sql, &values(entry), "load_id")
+    Ok(connection.insert_numbered(&sql, &values(entry), "load_id")?.into())
 }
 
 /// Loads added by one statement. Few different texts of statements, so that they stay prepared.
@@ -122,7 +123,8 @@ pub(in crate::targets) fn add_all(connection: &dyn Connection, entries: &[LoadEn
         let marks = vec![MARKS; count].join(", ");
         let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {marks}", connection.spelling().own("loads"));
         let values: Vec<Parameter<'_>> = group.iter().flat_map(values).collect();
-        numbers.extend(connection.insert_all_numbered(&sql, &values, "load_id", count)?);
+        let ids = connection.insert_all_numbered(&sql, &values, "load_id", count)?;
+        numbers.extend(ids.into_iter().map(LoadId::from));
     }
     Ok(numbers)
 }
@@ -174,7 +176,7 @@ pub(in crate::targets) fn save(connection: &dyn Connection, entry: &LoadEntry, w
         connection.spelling().own("loads")
     );
     let mut values = progress(entry).to_vec();
-    values.extend([Parameter::Integer(entry.id), was_at.into()]);
+    values.extend([Parameter::from(entry.id), was_at.into()]);
     if connection.execute(&sql, &values)? == 1 {
         return Ok(());
     }

@@ -17,6 +17,7 @@ use landfall_core::reject::CellError;
 
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
+    ledger::LoadId,
     quarantine::RejectId,
 };
 
@@ -33,6 +34,18 @@ impl From<u64> for Parameter<'_> {
     /// Counts, lines and offsets; none comes near the end of what the database holds.
     fn from(value: u64) -> Self {
         Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<LoadId> for Parameter<'_> {
+    fn from(load: LoadId) -> Self {
+        Self::Integer(load.into())
+    }
+}
+
+impl From<RejectId> for Parameter<'_> {
+    fn from(reject: RejectId) -> Self {
+        Self::Integer(reject.into())
     }
 }
 

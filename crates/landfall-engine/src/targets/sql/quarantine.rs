@@ -40,7 +40,7 @@ pub(in crate::targets) fn values<'p>(
     errors: &'p str,
 ) -> [Parameter<'p>; COLUMNS.len()] {
     [
-        Parameter::Integer(load),
+        load.into(),
         (&*table.name).into(),
         reject.record.into(),
         reject.line.into(),
@@ -70,7 +70,7 @@ pub(in crate::targets) fn add(
     let marks = vec!["?"; COLUMNS.len()].join(", ");
     let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", connection.spelling().own("rejects"), COLUMNS.join(", "));
     let errors = json(&reject.errors);
-    let id = connection.insert_numbered(&sql, &values(load, table, reject, &errors), "reject_id")?;
+    let id = connection.insert_numbered(&sql, &values(load, table, reject, &errors), "reject_id")?.into();
     for (part, bytes) in (1..).zip(reject.raw.held()[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
         append_raw(connection, id, part, bytes)?;
     }
@@ -95,17 +95,17 @@ pub(in crate::targets) fn append_raw(
     let spelling = connection.spelling();
     if part == 0 {
         let sql = format!("UPDATE {} SET raw = ? WHERE reject_id = ?", spelling.own("rejects"));
-        return connection.execute(&sql, &[Parameter::Bytes(Some(bytes)), Parameter::Integer(reject)]).map(drop);
+        return connection.execute(&sql, &[Parameter::Bytes(Some(bytes)), reject.into()]).map(drop);
     }
     let sql = format!("INSERT INTO {} (reject_id, part, bytes) VALUES (?, ?, ?)", spelling.own("reject_parts"));
-    connection.execute(&sql, &[Parameter::Integer(reject), part.into(), Parameter::Bytes(Some(bytes))]).map(drop)
+    connection.execute(&sql, &[reject.into(), part.into(), Parameter::Bytes(Some(bytes))]).map(drop)
 }
 
 /// The condition and parameters for `filter`.
 fn condition<'p>(connection: &dyn Connection, filter: &'p RejectFilter) -> (String, Vec<Parameter<'p>>) {
     let spelling = connection.spelling();
     let mut parts = vec!["r.reject_id > ?".to_owned()];
-    let mut values = vec![Parameter::Integer(filter.after)];
+    let mut values = vec![filter.after.into()];
     if !filter.any_state {
         // Not as a value: SQLite would not know that the index of those that wait is one of open ones.
         parts.push(format!("r.state = '{}'", filter.state.unwrap_or_default().as_str()));
@@ -115,13 +115,13 @@ fn condition<'p>(connection: &dyn Connection, filter: &'p RejectFilter) -> (Stri
         values.push(value);
     };
     if let Some(id) = filter.id {
-        also("r.reject_id = ?", Parameter::Integer(id));
+        also("r.reject_id = ?", id.into());
     }
     if let Some(load) = filter.load {
-        also("r.load_id = ?", Parameter::Integer(load));
+        also("r.load_id = ?", load.into());
     }
     if let Some(load) = filter.before_load {
-        also("r.load_id < ?", Parameter::Integer(load));
+        also("r.load_id < ?", load.into());
     }
     if let Some(table) = &filter.table {
         also("r.table_name = ?", table.as_str().into());
@@ -175,8 +175,8 @@ pub(in crate::targets) fn rejects(connection: &dyn Connection, filter: &RejectFi
 
 fn reject(row: &mut Row) -> Result<Reject> {
     Ok(Reject {
-        id: row.integer()?,
-        load: row.integer()?,
+        id: row.integer()?.into(),
+        load: row.integer()?.into(),
         table: row.text()?,
         source: row.text()?,
         record: row.count()?,
@@ -286,7 +286,7 @@ pub(in crate::targets) fn raw(
         connection.spelling().own("rejects"),
         connection.spelling().own("reject_parts")
     );
-    connection.query(&sql, &[Parameter::Integer(reject), Parameter::Integer(reject)], &mut |row| visit(&row.bytes()?))
+    connection.query(&sql, &[reject.into(), reject.into()], &mut |row| visit(&row.bytes()?))
 }
 
 /// What was done to a reject of late.
@@ -303,10 +303,10 @@ pub(in crate::targets) fn events(connection: &dyn Connection, reject: RejectId) 
         RejectEvent::MOST,
         most = RejectEvent::MENDED_LIMIT
     );
-    connection.query(&sql, &[Parameter::Integer(reject)], &mut |row| {
+    connection.query(&sql, &[reject.into()], &mut |row| {
         found.push(RejectEvent {
-            reject: row.integer()?,
-            load: row.integer()?,
+            reject: row.integer()?.into(),
+            load: row.integer()?.into(),
             action: row.text()?,
             mended: row.optional_bytes()?,
             at: row.text()?,
@@ -328,13 +328,7 @@ fn note(
         connection.spelling().own("reject_events")
     );
     let now = timestamp::now();
-    let values = [
-        Parameter::Integer(reject),
-        Parameter::Integer(load),
-        action.into(),
-        Parameter::Bytes(mended),
-        now.as_str().into(),
-    ];
+    let values = [reject.into(), load.into(), action.into(), Parameter::Bytes(mended), now.as_str().into()];
     connection.execute(&sql, &values).map(drop)
 }
 
@@ -349,7 +343,7 @@ pub(in crate::targets) fn release(
         "UPDATE {} SET state = 'released', waiting = 0 WHERE reject_id = ? AND state = 'open'",
         connection.spelling().own("rejects")
     );
-    if connection.execute(&sql, &[Parameter::Integer(reject)])? == 0 {
+    if connection.execute(&sql, &[reject.into()])? == 0 {
         return Err(released_already(reject).into());
     }
     note(connection, reject, load, "released", mended)
@@ -366,7 +360,7 @@ pub(in crate::targets) fn discard(
         "UPDATE {} SET state = 'discarded', waiting = 0 WHERE reject_id = ? AND state = 'open'",
         connection.spelling().own("rejects")
     );
-    if connection.execute(&sql, &[Parameter::Integer(reject)])? == 0 {
+    if connection.execute(&sql, &[reject.into()])? == 0 {
         return Ok(false);
     }
     note(connection, reject, load, "discarded", Some(reason.as_bytes()))?;
@@ -376,7 +370,7 @@ pub(in crate::targets) fn discard(
 /// Takes rejects out of the quarantine without a trace.
 pub(in crate::targets) fn withdraw(connection: &dyn Connection, rejects: &[RejectId]) -> Result<()> {
     for some in rejects.chunks(REJECTS_PER_STATEMENT) {
-        let values: Vec<Parameter<'_>> = some.iter().map(|&id| Parameter::Integer(id)).collect();
+        let values: Vec<Parameter<'_>> = some.iter().map(|&id| id.into()).collect();
         let marks = vec!["?"; some.len()].join(", ");
         for table in ["reject_parts", "rejects"] {
             let table = connection.spelling().own(table);
@@ -397,7 +391,7 @@ pub(in crate::targets) fn confirm(connection: &dyn Connection, rejects: &[(Rejec
              WHERE reject_id IN ({marks})",
             connection.spelling().own("rejects")
         );
-        let ids = some.iter().map(|(id, _)| Parameter::Integer(*id));
+        let ids = some.iter().map(|(id, _)| Parameter::from(*id));
         let mut values: Vec<Parameter<'_>> = Vec::with_capacity(some.len() * 5);
         ids.clone().zip(&errors).for_each(|(id, errors)| values.extend([id, errors.as_str().into()]));
         ids.clone().zip(some).for_each(|(id, (_, errors))| values.extend([id, is_waiting(errors).into()]));
@@ -420,15 +414,14 @@ pub(in crate::targets) fn retry_failed(
         "UPDATE {} SET errors = ?, waiting = ? WHERE reject_id = ? AND state = 'open'",
         connection.spelling().own("rejects")
     );
-    connection.execute(&sql, &[json(errors).as_str().into(), waiting.into(), Parameter::Integer(reject)])?;
+    connection.execute(&sql, &[json(errors).as_str().into(), waiting.into(), reject.into()])?;
     note(connection, reject, load, "retried", mended)
 }
 
 /// Marks those open rejects of earlier loads as superseded by `load` that `closing` says.
 pub(in crate::targets) fn supersede(connection: &dyn Connection, load: &LoadEntry, closing: Closing) -> Result<u64> {
     let spelling = connection.spelling();
-    let mut values: Vec<Parameter<'_>> =
-        vec![load.table.as_str().into(), Parameter::Integer(load.id), load.digest.as_str().into()];
+    let mut values: Vec<Parameter<'_>> = vec![load.table.as_str().into(), load.id.into(), load.digest.as_str().into()];
     let which = match closing {
         Closing::SameContent => "source_digest = ?",
         Closing::SameSource => &format!("source_digest <> ? AND {}", spelling.source_is),
@@ -461,7 +454,7 @@ pub(in crate::targets) fn supersede(connection: &dyn Connection, load: &LoadEntr
         closing.action()
     );
     let now = timestamp::now();
-    let mut noted: Vec<Parameter<'_>> = vec![Parameter::Integer(load.id), now.as_str().into()];
+    let mut noted: Vec<Parameter<'_>> = vec![load.id.into(), now.as_str().into()];
     noted.extend(&values);
     connection.execute(&note, &noted)?;
     let mark = format!("UPDATE {rejects} SET state = 'superseded', waiting = 0 WHERE {earlier}");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use landfall_core::keys::Scalar;
 use landfall_engine::{
     Error, TargetErrorKind,
-    ledger::{LoadState, Mode, OnConflict},
+    ledger::{LoadId, LoadState, Mode, OnConflict},
     pipeline::{LoadOptions, LoadOutcome, Work},
     targets::{Fence, Interference, MemoryOptions, Pace, Read, Target},
 };
@@ -149,7 +149,7 @@ fn insert(target: &mut dyn Target, files: &Files, rows: &[Row]) {
 }
 
 /// Which record of which load was rejected, without the reasons.
-fn rejected(read: &dyn Read) -> Vec<(i64, u64)> {
+fn rejected(read: &dyn Read) -> Vec<(LoadId, u64)> {
     let filter = landfall_engine::quarantine::RejectFilter { any_state: true, ..Default::default() };
     let rejects = read.rejects(&filter).unwrap();
     let mut found: Vec<_> = rejects.iter().map(|reject| (reject.load, reject.record)).collect();

@@ -73,7 +73,7 @@ fn each(
     limit: Option<u64>,
     visit: &mut dyn FnMut(Reject) -> Result<()>,
 ) -> Result<u64> {
-    let (mut seen, mut after) = (0, 0);
+    let (mut seen, mut after) = (0, RejectId::default());
     loop {
         let page = limit.map_or(PAGE, |limit| PAGE.min(limit - seen));
         let rejects = target.rejects(&RejectFilter { after, limit: Some(page), ..filter.clone() })?;

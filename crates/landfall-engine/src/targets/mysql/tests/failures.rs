@@ -15,11 +15,11 @@ use crate::{
 /// Begins a chunk of a load that is new where `load` is 0.
 fn chunk(transaction: &mut dyn Transaction, table: &Table, load: LoadId, ids: std::ops::Range<i64>) -> Result<LoadId> {
     let mut entry = entry();
-    entry.id = if load == 0 { transaction.add_load(&entry)? } else { load };
+    entry.id = if load.is_stored() { load } else { transaction.add_load(&entry)? };
     let batch = rows(table, ids.clone());
     let all = 0..batch.num_rows();
     transaction.insert(table, &batch, std::slice::from_ref(&all))?;
-    let was_at = if load == 0 { 0 } else { ids.start.unsigned_abs() };
+    let was_at = if load.is_stored() { ids.start.unsigned_abs() } else { 0 };
     entry.position.offset = ids.end.unsigned_abs();
     transaction.save_load(&entry, was_at)?;
     Ok(entry.id)
@@ -41,7 +41,7 @@ fn a_row_that_cannot_stay_undoes_its_chunk_and_those_after_it() {
     let database = fresh();
     let (mut target, table) = prepared(&database.url());
     let mut first = ahead(&mut target);
-    let load = chunk(&mut *first, &table, 0, 0..100).expect("is sent");
+    let load = chunk(&mut *first, &table, LoadId::NONE, 0..100).expect("is sent");
     first.commit_later().expect("is under way");
     // The row comes in by another program after the pipeline looked.
     database.sql("INSERT INTO people VALUES (150, 'other')").expect("inserts");
@@ -85,7 +85,7 @@ fn a_commit_without_an_answer_stays_or_leaves_nothing() {
         let (mut target, table) = prepared(&proxy.url(&database));
         let mut transaction = ahead(&mut target);
         proxy.set(rule);
-        chunk(&mut *transaction, &table, 0, 0..100).expect("is sent");
+        chunk(&mut *transaction, &table, LoadId::NONE, 0..100).expect("is sent");
         let outcome = transaction.commit();
         assert_eq!(proxy.fired(), 1);
         assert_eq!(outcome.is_ok(), committed, "{outcome:?}");
@@ -114,7 +114,7 @@ fn a_commit_that_never_came_to_the_server_leaves_nothing() {
     let proxy = Proxy::start(database.port()).expect("a proxy");
     let (mut target, table) = prepared(&format!("{}?answer_timeout=5", proxy.url(&database)));
     let mut transaction = ahead(&mut target);
-    chunk(&mut *transaction, &table, 0, 0..100).expect("is sent");
+    chunk(&mut *transaction, &table, LoadId::NONE, 0..100).expect("is sent");
     proxy.set(Rule::swallow_request("COMMIT", 0));
     assert_eq!(fault(transaction.commit()).kind, Kind::Lost);
     assert_eq!((proxy.fired(), target.row_count(&table).expect("counts")), (1, 0));
@@ -128,7 +128,7 @@ fn a_token_is_removed_by_the_next_transaction_of_its_connection() {
     let (mut target, table) = prepared(&database.url());
     for first in (0..500).step_by(100) {
         let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
-        chunk(&mut *transaction, &table, 0, first..first + 100).expect("is sent");
+        chunk(&mut *transaction, &table, LoadId::NONE, first..first + 100).expect("is sent");
         transaction.commit().expect("commits");
     }
     let tokens = "SELECT count(*) FROM landfall_commits";
@@ -152,7 +152,7 @@ fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
         proxy.set(Rule::CutAfterFromClient(step * 211));
         let ids = step.cast_signed() * 100..step.cast_signed() * 100 + 100;
         let outcome = target.transaction(Fence::Pipeline, Pace::Ahead).and_then(|mut transaction| {
-            chunk(&mut *transaction, &table, 0, ids)?;
+            chunk(&mut *transaction, &table, LoadId::NONE, ids)?;
             transaction.commit()
         });
         proxy.set(Rule::Pass);
@@ -171,7 +171,7 @@ fn a_server_that_stops_in_the_middle_is_given_up() {
     let url = format!("{}?answer_timeout=1&connect_timeout=1", server.fresh_database().expect("a database").url());
     let (mut target, table) = prepared(&url);
     let mut transaction = ahead(&mut target);
-    chunk(&mut *transaction, &table, 0, 0..10).expect("is sent");
+    chunk(&mut *transaction, &table, LoadId::NONE, 0..10).expect("is sent");
     server.pause().expect("pauses");
     let begun = Instant::now();
     let fault = fault(transaction.commit());
@@ -187,7 +187,7 @@ fn a_table_that_another_program_has_locked_is_told() {
     let (target, table) = prepared(&database.url());
     let mut other = open(&database.url()).expect("connects");
     let mut holding = other.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
-    chunk(&mut *holding, &table, 0, 0..10).expect("is sent");
+    chunk(&mut *holding, &table, LoadId::NONE, 0..10).expect("is sent");
     let mut target = target;
     let begun = Instant::now();
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
@@ -205,7 +205,7 @@ fn a_table_that_another_program_has_locked_is_told() {
 fn sessions_are_left_as_they_were() {
     let (mut target, table) = prepared(&fresh().url());
     let mut transaction = ahead(&mut target);
-    chunk(&mut *transaction, &table, 0, 0..10).expect("is sent");
+    chunk(&mut *transaction, &table, LoadId::NONE, 0..10).expect("is sent");
     transaction.commit().expect("commits");
     assert_eq!(target.loads().expect("the ledger")[0].state, LoadState::Running);
     for connection in target.idle.borrow_mut().iter_mut() {

@@ -13,7 +13,7 @@ use super::super::{Postgres, Settings};
 use crate::{
     TargetErrorKind,
     error::Error,
-    ledger::{LoadEntry, LoadState, Mode, OnConflict},
+    ledger::{LoadEntry, LoadId, LoadState, Mode, OnConflict},
     targets::{Access, Fence, Pace, Read, ReadBooks as _, RefusedRow, Table, Target},
 };
 
@@ -67,7 +67,7 @@ pub(super) fn all(batch: &RecordBatch) -> Vec<Range<usize>> {
     std::iter::once(0..batch.num_rows()).collect()
 }
 
-fn entry(table: &Table, id: i64, offset: u64) -> LoadEntry {
+fn entry(table: &Table, id: LoadId, offset: u64) -> LoadEntry {
     let mut entry = LoadEntry::new(&table.name, "x.csv", Mode::Append, OnConflict::Reject);
     (entry.id, entry.position.offset) = (id, offset);
     entry
@@ -113,7 +113,7 @@ fn a_table_is_built_unseen_over_many_chunks() {
     assert!(target.build(&child, false).expect("builds"));
     assert!(!target.finds(&child) && !target.has_table(&child).expect("answers"));
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
-    let load = transaction.add_load(&entry(&child, 0, 0)).expect("adds");
+    let load = transaction.add_load(&entry(&child, LoadId::NONE, 0)).expect("adds");
     transaction.commit().expect("commits");
     for chunk in 0..7_i64 {
         let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
@@ -506,7 +506,7 @@ fn everything_through_pgbouncer() {
     assert_eq!(target.row_count(&built).expect("counts"), 4000);
     let refused = insert(&mut target, Fence::Database, &child, &rows(&child, 0..10, 77)).expect("inserts");
     assert_eq!(refused.len(), 10);
-    let mut load = entry(&child, 0, 0);
+    let mut load = entry(&child, LoadId::NONE, 0);
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     load.id = transaction.add_load(&load).expect("adds");
     load.state = LoadState::Complete;
