@@ -6,7 +6,7 @@
 use landfall_core::{
     avro::{
         read::restore_line_ends,
-        resolve::{Mapping, Reading, resolve},
+        resolve::{FieldMapping, RowMapping, resolve_fields},
         schema::{AvroSchema, AvroType},
     },
     decode::json::JsonDecoder,
@@ -22,10 +22,10 @@ fuzz_target!(|data: &[u8]| {
     let Some(end) = data.iter().position(|&byte| byte == 0) else { return };
     let Ok(text) = std::str::from_utf8(&data[..end]) else { return };
     let Ok(schema) = AvroSchema::parse(text) else { return };
-    let mapping = Mapping { ignore_extra: true, ..Mapping::default() };
+    let mapping = FieldMapping { ignore_extra: true, ..FieldMapping::default() };
     let typed = Package::from_yaml(PACKAGE, "fuzz").expect("a sound package").resources[0].schema.clone();
     for table in [anything(&schema), typed] {
-        if let Ok(reading) = resolve(&schema, &table, &mapping) {
+        if let Ok(reading) = resolve_fields(&schema, &table, &mapping) {
             read(&reading, &table, &data[end + 1..]);
         }
     }
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// A table that takes whatever the fields of `schema` are.
 fn anything(schema: &AvroSchema) -> TableSchema {
-    let AvroType::Record(record) = schema.root() else { return TableSchema::default() };
+    let AvroType::Record(record) = schema.row_type() else { return TableSchema::default() };
     let field = |name: &str| Field {
         name: name.into(),
         title: None,
@@ -46,23 +46,23 @@ fn anything(schema: &AvroSchema) -> TableSchema {
     TableSchema { fields, ..TableSchema::default() }
 }
 
-fn read(reading: &Reading, table: &TableSchema, bytes: &[u8]) {
+fn read(reading: &RowMapping, table: &TableSchema, bytes: &[u8]) {
     let decoder = JsonDecoder::new(table);
     let (mut at, mut line) = (0, String::new());
     for _ in 0..20 {
         line.clear();
-        let Ok(Some(taken)) = reading.row(&bytes[at..], &mut line) else {
+        let Ok(Some(taken)) = reading.read_row(&bytes[at..], &mut line) else {
             assert!(line.is_empty());
             return;
         };
         assert_eq!(line.find('\n'), Some(line.len() - 1));
         let mut text = line.clone().into_bytes();
         restore_line_ends(&mut text);
-        let records = decoder.row_of(&text);
-        assert!(records.faults().is_empty(), "{line:?}: {:?}", records.faults());
+        let records = decoder.decode_row(&text);
+        assert!(records.record_faults().is_empty(), "{line:?}: {:?}", records.record_faults());
         if taken > 0 {
             let mut part = String::new();
-            assert_eq!(reading.row(&bytes[at..at + taken / 2], &mut part), Ok(None), "{line}");
+            assert_eq!(reading.read_row(&bytes[at..at + taken / 2], &mut part), Ok(None), "{line}");
         }
         at += taken;
     }

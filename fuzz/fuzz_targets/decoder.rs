@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use landfall_core::decode::Limits;
+use landfall_core::decode::CutterLimits;
 use landfall_fuzz::{Case, read};
 use libfuzzer_sys::fuzz_target;
 
@@ -14,6 +14,6 @@ fuzz_target!(|data: &[u8]| {
         let start = record.offset as usize;
         assert_eq!(record.raw, case.source[start..start + record.raw.len()], "not the source's bytes");
     }
-    let small = Limits { block_bytes: 1, ..case.limits };
+    let small = CutterLimits { block_bytes: 1, ..case.limits };
     assert_eq!(records, read(&Case { limits: small, ..case }, 3), "the cut depends on the size of parts and blocks");
 });

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use landfall_core::{
-    decode::json::{JsonDecoder, JsonErrorKind, tables},
+    decode::json::{JsonDecoder, JsonErrorKind, split_tables},
     schema::Package,
     validate::{ColumnMap, Validator},
 };
@@ -20,23 +20,23 @@ fuzz_target!(|text: &str| {
     let package = Package::from_yaml(PACKAGE, "fuzz").expect("a sound package");
     let schema = Arc::new(package.resources[0].schema.clone());
     let decoder = JsonDecoder::new(&schema);
-    let _ = tables(text);
-    let array = decoder.array(text.to_owned(), 1000);
+    let _ = split_tables(text);
+    let array = decoder.decode_array(text.to_owned(), 1000);
     let is_json = !matches!(&array, Err(error) if error.kind == JsonErrorKind::Syntax);
     let is_deep = matches!(&array, Err(error) if error.kind == JsonErrorKind::TooDeep);
     let other = serde_json::from_str::<serde::de::IgnoredAny>(text);
     assert!(is_deep || is_json == other.is_ok(), "{array:?} {other:?}");
     let validator = Validator::new(schema.clone(), ColumnMap::identity(schema.fields.len())).expect("sound rules");
-    let lines = decoder.lines(text.to_owned(), 1000);
+    let lines = decoder.decode_lines(text.to_owned(), 1000);
     for records in [array.ok(), lines.ok()].into_iter().flatten() {
-        let validated = validator.validate(&records);
+        let validated = validator.validate_records(&records);
         assert_eq!(validated.rows.num_rows() + validated.rejects.len(), records.len());
         for record in 0..records.len() {
-            let again = decoder.row_of(records.raw(record));
+            let again = decoder.decode_row(records.raw_bytes(record));
             assert_eq!(again.len(), 1);
-            assert_eq!(again.width(0), records.width(record));
-            for column in 0..again.width(0) {
-                assert_eq!(again.cell(0, column), records.cell(record, column));
+            assert_eq!(again.cell_count(0), records.cell_count(record));
+            for column in 0..again.cell_count(0) {
+                assert_eq!(again.cell_text(0, column), records.cell_text(record, column));
                 assert_eq!(again.json_kind(0, column), records.json_kind(record, column));
             }
         }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Limits, Piece},
+    decode::{Cutter, CutterLimits, Decoder, Piece},
     schema::{Dialect, Encoding, HeaderRows, Package},
     validate::{ColumnMap, Validator},
 };
@@ -25,14 +25,14 @@ fuzz_target!(|data: &[u8]| {
     let Some((digit, source)) = data.split_first() else { return };
     let validator = &VALIDATORS[usize::from(digit.wrapping_sub(b'0')) % VALIDATORS.len()];
     let dialect = Dialect { header: HeaderRows::None, ..Dialect::default() };
-    let mut cutter = Cutter::new(&dialect, Encoding::Utf8, Limits::default());
-    let fed = cutter.feed(source);
-    cutter.finish();
+    let mut cutter = Cutter::new(&dialect, Encoding::Utf8, CutterLimits::default());
+    let fed = cutter.feed_bytes(source);
+    cutter.finish_input();
     let decoder = Decoder::new(&dialect, Encoding::Utf8);
     while let (true, Some(piece)) = (fed == source.len(), cutter.next_piece()) {
         let Piece::Block(block) = piece else { continue };
-        let records = decoder.decode(block);
-        let outcome = validator.validate(&records);
+        let records = decoder.decode_block(block);
+        let outcome = validator.validate_records(&records);
         assert_eq!(outcome.rows.num_rows() + outcome.rejects.len(), records.len(), "a record is lost or doubled");
         assert_eq!(outcome.rejected_rows.num_rows(), outcome.rejects.len());
         assert!(outcome.rejects.iter().all(|reject| !reject.errors.is_empty()), "refused without a reason");

@@ -1,7 +1,7 @@
 //! What the targets share: how the first bytes of an input choose what is read, and a reader of all its records.
 
 use landfall_core::{
-    decode::{Cutter, Decoder, Limits, Piece},
+    decode::{Cutter, CutterLimits, Decoder, Piece},
     schema::{Dialect, Encoding, HeaderRows, LineTerminator},
 };
 
@@ -10,7 +10,7 @@ use landfall_core::{
 pub struct Case<'a> {
     pub dialect: Dialect,
     pub encoding: Encoding,
-    pub limits: Limits,
+    pub limits: CutterLimits,
     pub source: &'a [u8],
 }
 
@@ -52,11 +52,11 @@ fn encoding(digit: u8) -> Encoding {
     }
 }
 
-fn limits(digit: u8) -> Limits {
+fn limits(digit: u8) -> CutterLimits {
     match digit {
-        b'1' => Limits { block_bytes: 8, record_bytes: 64, ..Limits::default() },
-        b'2' => Limits { block_bytes: 16, record_bytes: 32, ..Limits::default() },
-        _ => Limits { block_bytes: 4096, record_bytes: 64, ..Limits::default() },
+        b'1' => CutterLimits { block_bytes: 8, record_bytes: 64, ..CutterLimits::default() },
+        b'2' => CutterLimits { block_bytes: 16, record_bytes: 32, ..CutterLimits::default() },
+        _ => CutterLimits { block_bytes: 4096, record_bytes: 64, ..CutterLimits::default() },
     }
 }
 
@@ -78,12 +78,16 @@ pub fn read(case: &Case<'_>, part: usize) -> Vec<Seen> {
         end = Some(piece.offset() + piece.len());
         if let Piece::Block(block) = piece {
             let offset = block.offset();
-            let records = decoder.decode(block);
-            seen.extend((0..records.len()).map(|at| Seen {
-                offset: offset + records.offset(at) as u64,
-                raw: records.raw(at).to_vec(),
-                cells:
-                    (0..records.width(at)).filter_map(|column| records.cell(at, column)).map(str::to_owned).collect(),
+            let records = decoder.decode_block(block);
+            seen.extend((0..records.len()).map(|at| {
+                Seen {
+                    offset: offset + records.byte_offset(at) as u64,
+                    raw: records.raw_bytes(at).to_vec(),
+                    cells: (0..records.cell_count(at))
+                        .filter_map(|column| records.cell_text(at, column))
+                        .map(str::to_owned)
+                        .collect(),
+                }
             }));
         }
     }
@@ -102,9 +106,9 @@ fn pieces(case: &Case<'_>, part: usize) -> Vec<Piece> {
             return pieces;
         }
         if rest.is_empty() {
-            cutter.finish();
+            cutter.finish_input();
         }
-        let taken = cutter.feed(&rest[..rest.len().min(part)]);
+        let taken = cutter.feed_bytes(&rest[..rest.len().min(part)]);
         rest = &rest[taken..];
     }
 }
