@@ -8,14 +8,14 @@ use crate::program;
 
 /// A user of the system.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Account {
+pub(crate) struct SystemAccount {
     /// User and group where they are not those of this process.
     other: Option<(u32, u32)>,
 }
 
-impl Account {
+impl SystemAccount {
     /// The user of this process, for servers that do not mind root.
-    pub(crate) fn own() -> Self {
+    pub(crate) fn current_user() -> Self {
         Self { other: None }
     }
 
@@ -26,7 +26,7 @@ impl Account {
         }
         let id =
             |what| {
-                number(what, name).with_context(|| {
+                read_number(what, name).with_context(|| {
             format!("servers do not run as root, and there is no user '{name}': install the Debian package {package}")
         })
             };
@@ -34,7 +34,7 @@ impl Account {
     }
 
     /// `program`, to be run as this user.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command_as(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         if let Some((user, group)) = self.other {
             command.uid(user).gid(group);
@@ -43,6 +43,6 @@ impl Account {
     }
 }
 
-fn number(what: &str, name: &str) -> Result<u32> {
-    Ok(program::output(Command::new("id").args([what, name]), "")?.trim().parse()?)
+fn read_number(what: &str, name: &str) -> Result<u32> {
+    Ok(program::run_program(Command::new("id").args([what, name]), "")?.trim().parse()?)
 }

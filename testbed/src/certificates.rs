@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::{Tls, program, program::quoted, supervisor::Supervisor};
+use crate::{Tls, program, program::quote_word, supervisor::Supervisor};
 
 /// The certificates of a server that speaks TLS.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Certificates {
 impl Certificates {
     /// The certificate of the authority that signed the server's.
     #[must_use]
-    pub fn authority(&self) -> PathBuf {
+    pub fn authority_file(&self) -> PathBuf {
         self.folder.join("authority.crt")
     }
 
@@ -28,26 +28,26 @@ impl Certificates {
 
     /// The server's certificate, for `localhost` and 127.0.0.1.
     #[must_use]
-    pub fn server(&self) -> PathBuf {
+    pub fn server_file(&self) -> PathBuf {
         self.folder.join("server.crt")
     }
 
     /// The server's private key.
     #[must_use]
-    pub fn key(&self) -> PathBuf {
+    pub fn key_file(&self) -> PathBuf {
         self.folder.join("server.key")
     }
 
     /// Makes them in the server's folder; none without TLS.
-    pub(crate) fn make(supervisor: &mut Supervisor, tls: Tls) -> Result<Option<Self>> {
+    pub(crate) fn make_in_folder(supervisor: &mut Supervisor, tls: Tls) -> Result<Option<Self>> {
         if tls == Tls::Off {
             return Ok(None);
         }
         let openssl = program::find("openssl", "openssl")?;
         supervisor.write("openssl.conf", CONFIGURATION)?;
-        supervisor.write("names", names(tls))?;
-        supervisor.setup(&script(&openssl))?;
-        Ok(Some(Self { folder: supervisor.folder().to_owned() }))
+        supervisor.write("names", certified_names(tls))?;
+        supervisor.run_setup(&openssl_script(&openssl))?;
+        Ok(Some(Self { folder: supervisor.server_folder().to_owned() }))
     }
 }
 
@@ -63,15 +63,15 @@ keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 ";
 
-fn names(tls: Tls) -> &'static str {
+fn certified_names(tls: Tls) -> &'static str {
     match tls {
         Tls::WrongHost => "subjectAltName = DNS:another-host.test\nextendedKeyUsage = serverAuth\n",
         _ => "subjectAltName = DNS:localhost, IP:127.0.0.1\nextendedKeyUsage = serverAuth\n",
     }
 }
 
-fn script(openssl: &Path) -> String {
-    let openssl = quoted(&openssl.display().to_string());
+fn openssl_script(openssl: &Path) -> String {
+    let openssl = quote_word(&openssl.display().to_string());
     format!(
         "set -e
 request() {{ {openssl} req -config openssl.conf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \"$@\"; }}

@@ -11,15 +11,15 @@ const CONNECT_SECONDS: &str = "10";
 
 /// Which server it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ServerKind {
     Postgres,
     Mariadb,
 }
 
 /// A database and a role that may log in to it.
 #[derive(Debug, Clone)]
-pub struct Database {
-    pub(crate) kind: Kind,
+pub struct TestDatabase {
+    pub(crate) kind: ServerKind,
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) name: String,
@@ -27,7 +27,7 @@ pub struct Database {
     pub(crate) password: String,
 }
 
-impl Database {
+impl TestDatabase {
     /// The server's host, 127.0.0.1.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -60,13 +60,13 @@ impl Database {
 
     /// The same through another port, such as that of a proxy.
     #[must_use]
-    pub fn at_port(&self, port: u16) -> Self {
+    pub fn through_port(&self, port: u16) -> Self {
         Self { port, ..self.clone() }
     }
 
     /// The same through another name of the host, such as `localhost`.
     #[must_use]
-    pub fn at_host(&self, host: &str) -> Self {
+    pub fn through_host(&self, host: &str) -> Self {
         Self { host: host.to_owned(), ..self.clone() }
     }
 
@@ -80,8 +80,8 @@ impl Database {
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = match self.kind {
-            Kind::Postgres => "postgres",
-            Kind::Mariadb => "mysql",
+            ServerKind::Postgres => "postgres",
+            ServerKind::Mariadb => "mysql",
         };
         let [user, password, name] = [&self.user, &self.password, &self.name].map(|part| percent_encoded(part));
         format!("{scheme}://{user}:{password}@{}:{}/{name}", self.host, self.port)
@@ -89,40 +89,40 @@ impl Database {
 
     /// Runs SQL with the server's own client program, and gives what it prints: a line for each row, without a head. Cells
     /// are parted by `|` (PostgreSQL) or a tab (MariaDB). The first statement that fails is an error.
-    pub fn sql(&self, sql: &str) -> Result<String> {
-        program::output(&mut self.client()?, sql)
+    pub fn run_sql(&self, sql: &str) -> Result<String> {
+        program::run_program(&mut self.client_command()?, sql)
     }
 
-    /// The client program (`psql`, `mariadb`), about to read commands from its standard input. None of the user's own
+    /// The client program (`psql_command`, `mariadb_command`), about to read commands from its standard input. None of the user's own
     /// configuration is read.
-    pub fn client(&self) -> Result<Command> {
+    pub fn client_command(&self) -> Result<Command> {
         match self.kind {
-            Kind::Postgres => self.psql(),
-            Kind::Mariadb => self.mariadb(),
+            ServerKind::Postgres => self.psql_command(),
+            ServerKind::Mariadb => self.mariadb_command(),
         }
     }
 
     /// `pg_dump` of this database.
-    pub fn dump(&self) -> Result<Command> {
-        Ok(self.let_in(clean(program::find("pg_dump", "postgresql-client")?)))
+    pub fn dump_command(&self) -> Result<Command> {
+        Ok(self.with_credentials(without_variables(program::find("pg_dump", "postgresql-client")?)))
     }
 
-    fn psql(&self) -> Result<Command> {
-        let mut command = clean(program::find("psql", "postgresql-client")?);
+    fn psql_command(&self) -> Result<Command> {
+        let mut command = without_variables(program::find("psql", "postgresql-client")?);
         command.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
-        Ok(self.let_in(command))
+        Ok(self.with_credentials(command))
     }
 
     /// A program of PostgreSQL's, with what lets it in.
-    fn let_in(&self, mut command: Command) -> Command {
+    fn with_credentials(&self, mut command: Command) -> Command {
         command.args(["--host", &self.host, "--port", &self.port.to_string()]);
         command.args(["--username", &self.user, "--no-password", "--dbname", &self.name]);
         command.env("PGPASSWORD", &self.password).env("PGCONNECT_TIMEOUT", CONNECT_SECONDS);
         command
     }
 
-    fn mariadb(&self) -> Result<Command> {
-        let mut command = clean(program::find("mariadb", "mariadb-client")?);
+    fn mariadb_command(&self) -> Result<Command> {
+        let mut command = without_variables(program::find("mariadb", "mariadb-client")?);
         command.args(["--no-defaults", "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
         command.args(["--protocol=TCP", "--host", &self.host, "--port", &self.port.to_string()]);
         command.args(["--connect-timeout", CONNECT_SECONDS, "--local-infile=1"]);
@@ -132,7 +132,7 @@ impl Database {
 }
 
 /// A program with none of the variables that the clients take settings from.
-fn clean(program: PathBuf) -> Command {
+fn without_variables(program: PathBuf) -> Command {
     let mut command = Command::new(program);
     let names = env::vars_os().map(|(name, _)| name);
     for name in
@@ -158,12 +158,12 @@ fn percent_encoded(part: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Database, Kind};
+    use super::{ServerKind, TestDatabase};
 
     #[test]
     fn a_url_holds_any_name_and_password() {
-        let database = Database {
-            kind: Kind::Mariadb,
+        let database = TestDatabase {
+            kind: ServerKind::Mariadb,
             host: "127.0.0.1".into(),
             port: 3306,
             name: "ö/1".into(),

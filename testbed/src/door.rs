@@ -13,7 +13,7 @@ const DENIED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 55\r\nConne
     <Error><Code>AuthenticationRequired</Code></Error>     ";
 
 /// Starts one before the server on this port of 127.0.0.1; its own port. It lasts as long as the process.
-pub(crate) fn start(server: u16, token: &str) -> Result<u16> {
+pub(crate) fn start_door(server: u16, token: &str) -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port of 127.0.0.1 is free")?;
     let port = listener.local_addr()?.port();
     let shown = format!("Bearer {token}");
@@ -21,14 +21,14 @@ pub(crate) fn start(server: u16, token: &str) -> Result<u16> {
         for client in listener.incoming().flatten() {
             let shown = shown.clone();
             // A client that goes away is no concern of the server's.
-            thread::spawn(move || drop(pass(client, server, &shown)));
+            thread::spawn(move || drop(pass_request(client, server, &shown)));
         }
     });
     Ok(port)
 }
 
 /// Lets one request through, and its answer; the next one comes by another connection.
-fn pass(client: TcpStream, server: u16, shown: &str) -> io::Result<()> {
+fn pass_request(client: TcpStream, server: u16, shown: &str) -> io::Result<()> {
     let mut request = BufReader::new(client.try_clone()?);
     let (mut head, mut length, mut may) = (String::new(), 0, false);
     loop {

@@ -36,11 +36,11 @@ mod server;
 mod supervisor;
 
 pub use certificates::Certificates;
-pub use database::Database;
+pub use database::TestDatabase;
 pub use mariadb::Mariadb;
 pub use objects::{ObjectStorage, ObjectStorageKind};
-pub use options::{Options, Tls};
+pub use options::{ServerOptions, Tls};
 pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
-pub use proxy::{Proxy, Rule};
-pub use server::Server;
+pub use proxy::{Proxy, ProxyRule};
+pub use server::RunningServer;

@@ -13,12 +13,12 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::{
-    Certificates, Database, Options, Server, Tls,
-    account::Account,
-    database::Kind,
-    program::{self, quoted},
-    server::Launch,
-    supervisor::{Ending, Supervisor},
+    Certificates, RunningServer, ServerOptions, TestDatabase, Tls,
+    account::SystemAccount,
+    database::ServerKind,
+    program::{self, quote_word},
+    server::LaunchPlan,
+    supervisor::{ServerEnding, Supervisor},
 };
 
 const SUPERUSER: &str = "admin";
@@ -26,22 +26,22 @@ const PACKAGE: &str = "mariadb-server";
 /// For tests: a commit is given to the system, not to the disk, so that a kill of the process loses nothing.
 const FOR_TESTS: [(&str, &str); 1] = [("innodb_flush_log_at_trx_commit", "2")];
 /// It leaves nothing behind outside its folder.
-const ENDING: Ending = Ending { signal: "KILL", script: None };
+const ENDING: ServerEnding = ServerEnding { signal: "KILL", script: None };
 
-/// A private MariaDB server, utf8mb4, TCP on 127.0.0.1. The methods of [`Server`] kill, pause and restart it.
+/// A private MariaDB server, utf8mb4, TCP on 127.0.0.1. The methods of [`RunningServer`] kill, pause and restart it.
 /// `Options::default().setting("local_infile", "OFF")` makes one that forbids LOCAL.
 #[derive(Debug)]
 pub struct Mariadb {
-    server: Server,
+    server: RunningServer,
     /// The database `mysql` with the superuser's password.
-    superuser: Database,
+    superuser: TestDatabase,
     databases: AtomicU32,
 }
 
 impl Deref for Mariadb {
-    type Target = Server;
+    type Target = RunningServer;
 
-    fn deref(&self) -> &Server {
+    fn deref(&self) -> &RunningServer {
         &self.server
     }
 }
@@ -49,12 +49,12 @@ impl Deref for Mariadb {
 impl Mariadb {
     /// Starts a server for tests.
     pub fn start() -> Result<Self> {
-        Self::start_with(&Options::default())
+        Self::start_with(&ServerOptions::default())
     }
 
     /// Starts a server with options.
-    pub fn start_with(options: &Options) -> Result<Self> {
-        Self::launched(options).context("cannot start a private MariaDB")
+    pub fn start_with(options: &ServerOptions) -> Result<Self> {
+        Self::launch_server(options).context("cannot start a private MariaDB")
     }
 
     /// The server that all tests of this process share. Do not kill or pause it.
@@ -67,24 +67,24 @@ impl Mariadb {
         SHARED.get_or_init(|| Self::start().unwrap_or_else(|error| panic!("{error:#}")))
     }
 
-    fn launched(options: &Options) -> Result<Self> {
-        let programs = Programs::find()?;
-        let account = Account::for_server("mysql", PACKAGE)?;
-        let mut supervisor = Server::supervisor(account, "landfall-mariadb", options, ENDING)?;
-        let superuser = superuser(supervisor.secret());
-        supervisor.write("accounts.sql", &accounts(&superuser.password))?;
-        supervisor.setup(&programs.init())?;
-        let certificates = Certificates::make(&mut supervisor, options.tls)?;
-        let launch = launch(programs, options, &supervisor, superuser.clone());
-        let server = Server::start(supervisor, certificates, launch)?;
-        let superuser = superuser.at_port(server.port());
+    fn launch_server(options: &ServerOptions) -> Result<Self> {
+        let programs = MariadbPrograms::find()?;
+        let account = SystemAccount::for_server("mysql", PACKAGE)?;
+        let mut supervisor = RunningServer::new_supervisor(account, "landfall-mariadb", options, ENDING)?;
+        let superuser = superuser_database(supervisor.server_secret());
+        supervisor.write("accounts.sql", &account_statements(&superuser.password))?;
+        supervisor.run_setup(&programs.init_script())?;
+        let certificates = Certificates::make_in_folder(&mut supervisor, options.tls)?;
+        let launch = launch_plan(programs, options, &supervisor, superuser.clone());
+        let server = RunningServer::start_server(supervisor, certificates, launch)?;
+        let superuser = superuser.through_port(server.port());
         Ok(Self { server, superuser, databases: AtomicU32::new(0) })
     }
 
     /// A database of the given name, seen by the superuser.
     #[must_use]
-    pub fn superuser(&self, database: &str) -> Database {
-        Database { name: database.to_owned(), ..self.superuser.clone() }
+    pub fn superuser(&self, database: &str) -> TestDatabase {
+        TestDatabase { name: database.to_owned(), ..self.superuser.clone() }
     }
 
     /// The URL of a database for the superuser.
@@ -94,50 +94,50 @@ impl Mariadb {
     }
 
     /// A new empty database of its own, with a new ordinary user who has all rights on it and none elsewhere.
-    pub fn fresh_database(&self) -> Result<Database> {
+    pub fn fresh_database(&self) -> Result<TestDatabase> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed) + 1;
         let password = format!("{}-{number}", self.superuser.password);
         self.fresh_database_named(&format!("fresh{number}"), &format!("owner{number}"), &password)
     }
 
     /// A new empty database with names and password of the caller's choice.
-    pub fn fresh_database_named(&self, name: &str, user: &str, password: &str) -> Result<Database> {
-        let database = identifier(name);
+    pub fn fresh_database_named(&self, name: &str, user: &str, password: &str) -> Result<TestDatabase> {
+        let database = quote_identifier(name);
         // In a grant, the name of a database is a pattern.
-        let pattern = identifier(&name.replace('_', "\\_").replace('%', "\\%"));
-        let [account, secret] = [user, password].map(literal);
+        let pattern = quote_identifier(&name.replace('_', "\\_").replace('%', "\\%"));
+        let [account, secret] = [user, password].map(quote_literal);
         let sql = format!(
             "CREATE DATABASE {database} CHARACTER SET utf8mb4;
              CREATE USER {account}@'%' IDENTIFIED BY {secret};
              GRANT ALL ON {pattern}.* TO {account}@'%';"
         );
-        self.superuser.sql(&sql).context("cannot make a database")?;
+        self.superuser.run_sql(&sql).context("cannot make a database")?;
         Ok(self.superuser(name).as_user(user, password))
     }
 
     /// Drops a database.
-    pub fn drop_database(&self, database: &Database) -> Result<()> {
-        self.superuser.sql(&format!("DROP DATABASE {}", identifier(&database.name))).map(drop)
+    pub fn drop_database(&self, database: &TestDatabase) -> Result<()> {
+        self.superuser.run_sql(&format!("DROP DATABASE {}", quote_identifier(&database.name))).map(drop)
     }
 
-    /// Runs SQL in a database with the `mariadb` program, and gives its output: see [`Database::sql`].
-    pub fn sql(&self, database: &Database, sql: &str) -> Result<String> {
-        database.sql(sql)
+    /// Runs SQL in a database with the `mariadb` program, and gives its output: see [`TestDatabase::run_sql`].
+    pub fn run_sql(&self, database: &TestDatabase, sql: &str) -> Result<String> {
+        database.run_sql(sql)
     }
 
     /// Ends all connections of a database's user.
-    pub fn kill_connections(&self, database: &Database) -> Result<()> {
-        self.superuser.sql(&format!("KILL HARD CONNECTION USER {}@'%'", literal(&database.user))).map(drop)
+    pub fn kill_connections(&self, database: &TestDatabase) -> Result<()> {
+        self.superuser.run_sql(&format!("KILL HARD CONNECTION USER {}@'%'", quote_literal(&database.user))).map(drop)
     }
 }
 
 /// The server's programs.
-struct Programs {
+struct MariadbPrograms {
     install: PathBuf,
     mariadbd: PathBuf,
 }
 
-impl Programs {
+impl MariadbPrograms {
     fn find() -> Result<Self> {
         // Needed from the first moment on.
         program::find("mariadb", "mariadb-client")?;
@@ -146,29 +146,29 @@ impl Programs {
     }
 
     /// The script that makes the data folder.
-    fn init(&self) -> String {
-        let install = quoted(&self.install.display().to_string());
+    fn init_script(&self) -> String {
+        let install = quote_word(&self.install.display().to_string());
         format!(
             "exec {install} --no-defaults --datadir=\"$PWD/data\" --skip-test-db --auth-root-authentication-method=normal\n"
         )
     }
 
     /// The script that becomes the server.
-    fn serve(&self, settings: &[(String, String)], port: u16) -> String {
-        let settings = settings.iter().map(|(name, value)| format!(" {}", quoted(&format!("--{name}={value}"))));
+    fn serve_script(&self, settings: &[(String, String)], port: u16) -> String {
+        let settings = settings.iter().map(|(name, value)| format!(" {}", quote_word(&format!("--{name}={value}"))));
         format!(
             "exec {} --no-defaults --datadir=\"$PWD/data\" --socket=\"$PWD/socket\" --pid-file=\"$PWD/pid\" \
              --bind-address=127.0.0.1 --port={port} --skip-name-resolve --init-file=\"$PWD/accounts.sql\" \
              --character-set-server=utf8mb4{}\n",
-            quoted(&self.mariadbd.display().to_string()),
+            quote_word(&self.mariadbd.display().to_string()),
             settings.collect::<String>()
         )
     }
 }
 
 /// What the server runs whenever it starts: our superuser is the only one.
-fn accounts(password: &str) -> String {
-    let secret = literal(password);
+fn account_statements(password: &str) -> String {
+    let secret = quote_literal(password);
     format!(
         "CREATE USER IF NOT EXISTS {SUPERUSER}@'%' IDENTIFIED BY {secret};\n\
          GRANT ALL ON *.* TO {SUPERUSER}@'%' WITH GRANT OPTION;\n\
@@ -177,32 +177,37 @@ fn accounts(password: &str) -> String {
     )
 }
 
-fn superuser(password: String) -> Database {
+fn superuser_database(password: String) -> TestDatabase {
     let [host, name, user] = ["127.0.0.1", "mysql", SUPERUSER].map(str::to_owned);
-    Database { kind: Kind::Mariadb, host, port: 0, name, user, password }
+    TestDatabase { kind: ServerKind::Mariadb, host, port: 0, name, user, password }
 }
 
-fn launch(programs: Programs, options: &Options, supervisor: &Supervisor, superuser: Database) -> Launch {
+fn launch_plan(
+    programs: MariadbPrograms,
+    options: &ServerOptions,
+    supervisor: &Supervisor,
+    superuser: TestDatabase,
+) -> LaunchPlan {
     let mut settings = options.settings_over(&FOR_TESTS);
     if options.tls != Tls::Off {
         let files = [("ssl_ca", "authority.crt"), ("ssl_cert", "server.crt"), ("ssl_key", "server.key")];
-        let path = |name: &str| supervisor.folder().join(name).display().to_string();
+        let path = |name: &str| supervisor.server_folder().join(name).display().to_string();
         settings.extend(files.map(|(name, file)| (name.to_owned(), path(file))));
     }
     if options.tls == Tls::Required {
         settings.push(("require_secure_transport".to_owned(), "ON".to_owned()));
     }
-    Launch {
-        script: Box::new(move |port| programs.serve(&settings, port)),
-        answers: Box::new(move |port| superuser.at_port(port).sql("SELECT 1").is_ok()),
+    LaunchPlan {
+        script: Box::new(move |port| programs.serve_script(&settings, port)),
+        answers: Box::new(move |port| superuser.through_port(port).run_sql("SELECT 1").is_ok()),
         stop: Signal::TERM,
     }
 }
 
-fn identifier(name: &str) -> String {
+fn quote_identifier(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-fn literal(text: &str) -> String {
+fn quote_literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

@@ -13,16 +13,16 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
 use crate::{
-    Certificates, Options, Server, Tls,
-    account::Account,
+    Certificates, RunningServer, ServerOptions, Tls,
+    account::SystemAccount,
     door,
-    program::{self, quoted},
-    server::Launch,
-    supervisor::{Ending, Supervisor},
+    program::{self, quote_word},
+    server::LaunchPlan,
+    supervisor::{ServerEnding, Supervisor},
 };
 
 /// It leaves nothing behind outside its folder.
-const ENDING: Ending = Ending { signal: "KILL", script: None };
+const ENDING: ServerEnding = ServerEnding { signal: "KILL", script: None };
 /// The bucket, or container, that each server has.
 const BUCKET: &str = "landfall-test";
 const AZURE_ACCOUNT: &str = "testaccount";
@@ -30,7 +30,7 @@ const AZURE_ACCOUNT: &str = "testaccount";
 /// A private server of objects, with one empty bucket.
 #[derive(Debug)]
 pub struct ObjectStorage {
-    server: Server,
+    server: RunningServer,
     kind: ObjectStorageKind,
     folder: PathBuf,
     secret: String,
@@ -51,9 +51,9 @@ pub enum ObjectStorageKind {
 }
 
 impl Deref for ObjectStorage {
-    type Target = Server;
+    type Target = RunningServer;
 
-    fn deref(&self) -> &Server {
+    fn deref(&self) -> &RunningServer {
         &self.server
     }
 }
@@ -66,37 +66,44 @@ impl ObjectStorage {
 
     /// Starts one; with TLS, where that is wanted, it takes nothing else. TLS is for S3 alone.
     pub fn start_with(kind: ObjectStorageKind, tls: Tls) -> Result<Self> {
-        Self::launched(kind, tls).context("cannot start private object storage")
+        Self::launch_server(kind, tls).context("cannot start private object storage")
     }
 
-    fn launched(kind: ObjectStorageKind, tls: Tls) -> Result<Self> {
-        let mut supervisor = Server::supervisor(Account::own(), "landfall-objects", &Options::default(), ENDING)?;
-        let (folder, secret) = (supervisor.folder().to_path_buf(), supervisor.secret());
-        let certificates = Certificates::make(&mut supervisor, tls)?;
+    fn launch_server(kind: ObjectStorageKind, tls: Tls) -> Result<Self> {
+        let mut supervisor = RunningServer::new_supervisor(
+            SystemAccount::current_user(),
+            "landfall-objects",
+            &ServerOptions::default(),
+            ENDING,
+        )?;
+        let (folder, secret) = (supervisor.server_folder().to_path_buf(), supervisor.server_secret());
+        let certificates = Certificates::make_in_folder(&mut supervisor, tls)?;
         let (secret, script) = match kind {
-            ObjectStorageKind::S3 | ObjectStorageKind::Gcs => s3(&mut supervisor, secret, certificates.is_some())?,
-            ObjectStorageKind::Azure => azure(&supervisor, &secret)?,
+            ObjectStorageKind::S3 | ObjectStorageKind::Gcs => {
+                s3_script(&mut supervisor, secret, certificates.is_some())?
+            }
+            ObjectStorageKind::Azure => azure_script(&supervisor, &secret)?,
         };
         let scheme = if certificates.is_some() { "https" } else { "http" };
         let speaks_tls = certificates.is_some();
-        let launch = Launch {
+        let launch = LaunchPlan {
             script: Box::new(script),
-            answers: Box::new(move |port| answers(port, speaks_tls)),
+            answers: Box::new(move |port| is_answering(port, speaks_tls)),
             stop: Signal::INT,
         };
-        let server = Server::start(supervisor, certificates, launch)?;
+        let server = RunningServer::start_server(supervisor, certificates, launch)?;
         let mut storage = Self { server, kind, folder, secret, scheme, door: None };
-        let server = storage.endpoint();
+        let server = storage.endpoint_url();
         match kind {
             ObjectStorageKind::S3 => {}
             ObjectStorageKind::Gcs => {
                 let arguments = [&server, "tester", &storage.secret, BUCKET];
-                node(include_str!("policy.js"), &arguments).context("the bucket cannot be opened")?;
-                storage.door = Some(door::start(storage.server.port(), &storage.secret)?);
+                run_node(include_str!("policy.js"), &arguments).context("the bucket cannot be opened")?;
+                storage.door = Some(door::start_door(storage.server.port(), &storage.secret)?);
             }
             ObjectStorageKind::Azure => {
                 let arguments = [&server, AZURE_ACCOUNT, &storage.secret, BUCKET];
-                node(include_str!("container.js"), &arguments).context("Azurite makes no container")?;
+                run_node(include_str!("container.js"), &arguments).context("Azurite makes no container")?;
             }
         }
         Ok(storage)
@@ -110,7 +117,7 @@ impl ObjectStorage {
 
     /// The address that programs are told.
     #[must_use]
-    pub fn endpoint(&self) -> String {
+    pub fn endpoint_url(&self) -> String {
         self.endpoint_at(self.door.unwrap_or(self.server.port()))
     }
 
@@ -125,7 +132,7 @@ impl ObjectStorage {
 
     /// The URL of a place in its bucket.
     #[must_use]
-    pub fn url(&self, prefix: &str) -> String {
+    pub fn object_url(&self, prefix: &str) -> String {
         let scheme = match self.kind {
             ObjectStorageKind::S3 => "s3",
             ObjectStorageKind::Gcs => "gs",
@@ -136,7 +143,7 @@ impl ObjectStorage {
 
     /// The variables of the environment that its credentials are in, the secret last.
     #[must_use]
-    pub fn environment(&self) -> [(&'static str, String); 2] {
+    pub fn credential_variables(&self) -> [(&'static str, String); 2] {
         match self.kind {
             ObjectStorageKind::S3 => {
                 [("AWS_ACCESS_KEY_ID", "tester".to_owned()), ("AWS_SECRET_ACCESS_KEY", self.secret.clone())]
@@ -159,22 +166,22 @@ impl ObjectStorage {
 }
 
 /// Runs a script that prints `done`.
-fn node(script: &str, arguments: &[&str]) -> Result<()> {
+fn run_node(script: &str, arguments: &[&str]) -> Result<()> {
     let mut node = std::process::Command::new(program::find("node", "nodejs")?);
-    let said = program::output(node.args(["-e", script, "--"]).args(arguments), "")?;
+    let said = program::run_program(node.args(["-e", script, "--"]).args(arguments), "")?;
     ensure!(said.trim() == "done", "{said}");
     Ok(())
 }
 
 /// The secret, and how an S3 server is started: buckets are folders.
-type Script = Box<dyn Fn(u16) -> String + Send + Sync>;
+type StartScript = Box<dyn Fn(u16) -> String + Send + Sync>;
 
-fn s3(supervisor: &mut Supervisor, secret: String, speaks_tls: bool) -> Result<(String, Script)> {
-    let program = tool("versitygw/versitygw")?;
-    supervisor.setup(&format!("mkdir -p data/{BUCKET} attributes"))?;
-    let folder = quoted(&supervisor.folder().display().to_string());
+fn s3_script(supervisor: &mut Supervisor, secret: String, speaks_tls: bool) -> Result<(String, StartScript)> {
+    let program = find_tool("versitygw/versitygw")?;
+    supervisor.run_setup(&format!("mkdir -p data/{BUCKET} attributes"))?;
+    let folder = quote_word(&supervisor.server_folder().display().to_string());
     let tls = if speaks_tls { format!("--cert {folder}/server.crt --key {folder}/server.key") } else { String::new() };
-    let (key, program) = (quoted(&secret), quoted(&program.display().to_string()));
+    let (key, program) = (quote_word(&secret), quote_word(&program.display().to_string()));
     let script = move |port| {
         format!(
             "export ROOT_ACCESS_KEY_ID=tester ROOT_SECRET_ACCESS_KEY={key}\n\
@@ -184,11 +191,11 @@ fn s3(supervisor: &mut Supervisor, secret: String, speaks_tls: bool) -> Result<(
     Ok((secret, Box::new(script)))
 }
 
-fn azure(supervisor: &Supervisor, secret: &str) -> Result<(String, Script)> {
-    let program = quoted(&tool("azurite/node_modules/.bin/azurite-blob")?.display().to_string());
-    let key = base64(secret.as_bytes());
+fn azure_script(supervisor: &Supervisor, secret: &str) -> Result<(String, StartScript)> {
+    let program = quote_word(&find_tool("azurite/node_modules/.bin/azurite-blob")?.display().to_string());
+    let key = encode_base64(secret.as_bytes());
     let (folder, account) =
-        (quoted(&supervisor.folder().display().to_string()), quoted(&format!("{AZURE_ACCOUNT}:{key}")));
+        (quote_word(&supervisor.server_folder().display().to_string()), quote_word(&format!("{AZURE_ACCOUNT}:{key}")));
     let script = move |port| {
         format!(
             "export AZURITE_ACCOUNTS={account}\n\
@@ -199,14 +206,14 @@ fn azure(supervisor: &Supervisor, secret: &str) -> Result<(String, Script)> {
 }
 
 /// A program below `target/tools`.
-fn tool(name: &str) -> Result<PathBuf> {
+fn find_tool(name: &str) -> Result<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools").join(name);
     ensure!(file.is_file(), "there is no {}: `make needs` installs it", file.display());
     Ok(file)
 }
 
 /// Whether a server of HTTP is on this port.
-fn answers(port: u16, speaks_tls: bool) -> bool {
+fn is_answering(port: u16, speaks_tls: bool) -> bool {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
     if speaks_tls {
         return true;
@@ -218,7 +225,7 @@ fn answers(port: u16, speaks_tls: bool) -> bool {
 }
 
 /// RFC 4648.
-fn base64(bytes: &[u8]) -> String {
+fn encode_base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
@@ -236,7 +243,7 @@ mod tests {
     #[test]
     fn base64_has_its_padding() {
         for (text, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(super::base64(text.as_bytes()), encoded);
+            assert_eq!(super::encode_base64(text.as_bytes()), encoded);
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn find(program: &str, package: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(ELSEWHERE.map(PathBuf::from));
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
-    found.with_context(|| missing(program, package))
+    found.with_context(|| missing_program(program, package))
 }
 
 /// The path of a PostgreSQL server program: of the newest version below /usr/lib/postgresql, else in PATH.
@@ -33,13 +33,13 @@ pub(crate) fn find_postgres(program: &str) -> Result<PathBuf> {
     }
 }
 
-fn missing(program: &str, package: &str) -> String {
+fn missing_program(program: &str, package: &str) -> String {
     format!("there is no program '{program}': install the Debian package {package} (`make needs` does)")
 }
 
 /// Runs `command` with `input` on its standard input, and gives its standard output. A failure is an error with what it
 /// wrote to standard error.
-pub(crate) fn output(command: &mut Command, input: &str) -> Result<String> {
+pub(crate) fn run_program(command: &mut Command, input: &str) -> Result<String> {
     let name = Path::new(command.get_program()).display().to_string();
     let child = command
         .stdin(Stdio::piped())
@@ -47,7 +47,7 @@ pub(crate) fn output(command: &mut Command, input: &str) -> Result<String> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {name}"))?;
-    let output = feed(child, input).with_context(|| format!("cannot talk to {name}"))?;
+    let output = feed_input(child, input).with_context(|| format!("cannot talk to {name}"))?;
     if !output.status.success() {
         bail!("{name} failed with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }
@@ -55,7 +55,7 @@ pub(crate) fn output(command: &mut Command, input: &str) -> Result<String> {
 }
 
 /// Writes while it reads, so that neither side waits for the other. A program may end before it has read everything.
-fn feed(mut child: Child, input: &str) -> io::Result<Output> {
+fn feed_input(mut child: Child, input: &str) -> io::Result<Output> {
     let mut stdin = child.stdin.take();
     thread::scope(|scope| {
         scope.spawn(move || stdin.as_mut().map(|stdin| stdin.write_all(input.as_bytes())));
@@ -64,7 +64,7 @@ fn feed(mut child: Child, input: &str) -> io::Result<Output> {
 }
 
 /// A word that the shell takes as it is.
-pub(crate) fn quoted(word: &str) -> String {
+pub(crate) fn quote_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

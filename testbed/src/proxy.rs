@@ -11,12 +11,12 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::Database;
+use crate::TestDatabase;
 
-/// What a [`Proxy`] does with what passes. A rule that has fired gives way to [`Rule::Pass`], so that the next try gets
+/// What a [`Proxy`] does with what passes. A rule that has fired gives way to [`ProxyRule::Pass`], so that the next try gets
 /// through.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Rule {
+pub enum ProxyRule {
     /// Let everything through.
     #[default]
     Pass,
@@ -46,7 +46,7 @@ pub enum Rule {
     Refuse,
 }
 
-impl Rule {
+impl ProxyRule {
     /// The answer to the statement after `skip` others that hold this text.
     #[must_use]
     pub fn swallow_answer(pattern: &str, skip: u32) -> Self {
@@ -54,7 +54,7 @@ impl Rule {
     }
 }
 
-impl Rule {
+impl ProxyRule {
     /// The statement after `skip` others that hold this text.
     #[must_use]
     pub fn swallow_request(pattern: &str, skip: u32) -> Self {
@@ -66,29 +66,29 @@ impl Rule {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyShared>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct ProxyShared {
+    state: Mutex<ProxyState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    rule: Rule,
+struct ProxyState {
+    rule: ProxyRule,
     /// Whether all is refused once the rule has fired.
     refuses_then: bool,
     fired: u32,
     next: u64,
-    connections: Vec<Connection>,
+    connections: Vec<ProxyConnection>,
     closed: bool,
 }
 
 /// Both ends of a connection through the proxy.
 #[derive(Debug)]
-struct Connection {
+struct ProxyConnection {
     number: u64,
     ends: [TcpStream; 2],
     /// Its server's answers are kept back from now on.
@@ -102,9 +102,9 @@ impl Proxy {
     pub fn start(server: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port of 127.0.0.1 is free")?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<ProxyShared>::default();
         let accepting = Arc::clone(&shared);
-        thread::spawn(move || accept(&listener, server, &accepting));
+        thread::spawn(move || accept_connections(&listener, server, &accepting));
         Ok(Self { port, shared })
     }
 
@@ -116,124 +116,124 @@ impl Proxy {
 
     /// A database of the server behind it, reached through it.
     #[must_use]
-    pub fn database(&self, database: &Database) -> Database {
-        database.at_port(self.port)
+    pub fn through_proxy(&self, database: &TestDatabase) -> TestDatabase {
+        database.through_port(self.port)
     }
 
     /// The URL of a database of the server behind it, through it.
     #[must_use]
-    pub fn url(&self, database: &Database) -> String {
-        self.database(database).url()
+    pub fn proxy_url(&self, database: &TestDatabase) -> String {
+        self.through_proxy(database).url()
     }
 
     /// Puts a rule in force, in place of the one before.
-    pub fn set(&self, rule: Rule) {
-        let mut state = self.shared.state();
+    pub fn set(&self, rule: ProxyRule) {
+        let mut state = self.shared.lock_state();
         (state.rule, state.refuses_then) = (rule, false);
         drop(state);
         self.shared.changed.notify_all();
     }
 
     /// The same; from the moment in which the rule fires, all other connections are cut and new ones refused.
-    pub fn set_then_refuse(&self, rule: Rule) {
+    pub fn set_then_refuse(&self, rule: ProxyRule) {
         self.set(rule);
-        self.shared.state().refuses_then = true;
+        self.shared.lock_state().refuses_then = true;
     }
 
     /// How often a rule has fired.
     #[must_use]
-    pub fn fired(&self) -> u32 {
-        self.shared.state().fired
+    pub fn times_fired(&self) -> u32 {
+        self.shared.lock_state().fired
     }
 
     /// The connections that are open.
     #[must_use]
-    pub fn connections(&self) -> usize {
-        self.shared.state().connections.len()
+    pub fn open_connections(&self) -> usize {
+        self.shared.lock_state().connections.len()
     }
 
     /// Cuts all connections now. New ones are taken as before.
-    pub fn cut(&self) {
-        self.shared.state().cut_all();
+    pub fn cut_connections(&self) {
+        self.shared.lock_state().cut_all();
         self.shared.changed.notify_all();
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.state().closed = true;
-        self.cut();
+        self.shared.lock_state().closed = true;
+        self.cut_connections();
         // Wakes up the thread that takes connections. If that has failed, it is gone already.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl ProxyShared {
+    fn lock_state(&self) -> MutexGuard<'_, ProxyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ProxyState {
     fn cut_all(&mut self) {
-        self.connections.drain(..).for_each(|connection| connection.cut());
+        self.connections.drain(..).for_each(|connection| connection.shut_down());
     }
 
-    fn cut(&mut self, number: u64) {
+    fn cut_connection(&mut self, number: u64) {
         self.connections
             .extract_if(.., |connection| connection.number == number)
-            .for_each(|connection| connection.cut());
+            .for_each(|connection| connection.shut_down());
     }
 
-    fn connection(&mut self, number: u64) -> Option<&mut Connection> {
+    fn find_connection(&mut self, number: u64) -> Option<&mut ProxyConnection> {
         self.connections.iter_mut().find(|connection| connection.number == number)
     }
 
     /// Notes that the rule has fired, on the connection `number`.
-    fn fire(&mut self, number: u64) {
+    fn note_fired(&mut self, number: u64) {
         self.fired += 1;
-        self.rule = Rule::Pass;
+        self.rule = ProxyRule::Pass;
         if std::mem::take(&mut self.refuses_then) {
-            self.rule = Rule::Refuse;
+            self.rule = ProxyRule::Refuse;
             self.connections
                 .extract_if(.., |connection| connection.number != number)
-                .for_each(|connection| connection.cut());
+                .for_each(|connection| connection.shut_down());
         }
     }
 }
 
-impl Connection {
-    fn cut(&self) {
+impl ProxyConnection {
+    fn shut_down(&self) {
         // The other side may have been faster.
         self.ends.iter().for_each(|end| drop(end.shutdown(Shutdown::Both)));
     }
 }
 
-fn accept(listener: &TcpListener, server: u16, shared: &Arc<Shared>) {
+fn accept_connections(listener: &TcpListener, server: u16, shared: &Arc<ProxyShared>) {
     for client in listener.incoming().flatten() {
-        let state = shared.state();
+        let state = shared.lock_state();
         if state.closed {
             return;
         }
-        let refused = state.rule == Rule::Refuse;
+        let refused = state.rule == ProxyRule::Refuse;
         drop(state);
         if !refused {
             // A server that is down looks to the client as it would without a proxy, nearly: the connection ends.
-            drop(connect(client, server, shared));
+            drop(connect_through(client, server, shared));
         }
     }
 }
 
-fn connect(client: TcpStream, server: u16, shared: &Arc<Shared>) -> io::Result<()> {
+fn connect_through(client: TcpStream, server: u16, shared: &Arc<ProxyShared>) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
     for end in [&client, &server] {
         end.set_nodelay(true)?;
     }
     let ends = [client.try_clone()?, server.try_clone()?];
-    let mut state = shared.state();
+    let mut state = shared.lock_state();
     let number = state.next;
     state.next += 1;
-    state.connections.push(Connection { number, ends, swallowing: false, deaf: false });
+    state.connections.push(ProxyConnection { number, ends, swallowing: false, deaf: false });
     drop(state);
-    pump::start(shared, number, [client, server])
+    pump::start_pumps(shared, number, [client, server])
 }

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
 use crate::{
-    Certificates, Options,
-    account::Account,
-    processes::{TICK, Tree},
-    supervisor::{Ending, Supervisor},
+    Certificates, ServerOptions,
+    account::SystemAccount,
+    processes::{ProcessTree, TICK},
+    supervisor::{ServerEnding, Supervisor},
 };
 
 /// How long a server may take to start, or to recover from a crash, or to stop.
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PORTS: u32 = 5;
 
 /// How a server is started.
-pub(crate) struct Launch {
+pub(crate) struct LaunchPlan {
     /// The shell script that becomes the server, given its port.
     pub(crate) script: Box<dyn Fn(u16) -> String + Send + Sync>,
     /// Whether the server on this port is ours, and answers.
@@ -34,39 +34,44 @@ pub(crate) struct Launch {
 }
 
 /// A running server. Dropping it ends the server and removes its folder.
-pub struct Server {
+pub struct RunningServer {
     port: u16,
-    launch: Launch,
+    launch: LaunchPlan,
     certificates: Option<Certificates>,
-    state: Mutex<State>,
+    state: Mutex<ServerState>,
 }
 
-struct State {
+struct ServerState {
     supervisor: Supervisor,
-    processes: Tree,
+    processes: ProcessTree,
 }
 
-impl Server {
+impl RunningServer {
     /// A supervisor for a server, with a folder named after it.
-    pub(crate) fn supervisor(account: Account, name: &str, options: &Options, ending: Ending) -> Result<Supervisor> {
+    pub(crate) fn new_supervisor(
+        account: SystemAccount,
+        name: &str,
+        options: &ServerOptions,
+        ending: ServerEnding,
+    ) -> Result<Supervisor> {
         let parent = options.parent.clone().unwrap_or_else(env::temp_dir);
         Supervisor::new(account, &parent, name, ending)
     }
 
     /// Starts the server on a free port.
-    pub(crate) fn start(
+    pub(crate) fn start_server(
         mut supervisor: Supervisor,
         certificates: Option<Certificates>,
-        launch: Launch,
+        launch: LaunchPlan,
     ) -> Result<Self> {
         for _ in 0..PORTS {
             let port = free_port()?;
-            if let Some(processes) = up(&mut supervisor, &launch, port)? {
-                let state = Mutex::new(State { supervisor, processes });
+            if let Some(processes) = try_start(&mut supervisor, &launch, port)? {
+                let state = Mutex::new(ServerState { supervisor, processes });
                 return Ok(Self { port, launch, certificates, state });
             }
         }
-        bail!("every port was taken by somebody else before the server could have it:\n{}", supervisor.log_end())
+        bail!("every port was taken by somebody else before the server could have it:\n{}", supervisor.read_log_end())
     }
 
     /// Its port on 127.0.0.1. It stays the same after a restart.
@@ -83,28 +88,28 @@ impl Server {
 
     /// All that it has written to its log.
     #[must_use]
-    pub fn log(&self) -> String {
-        self.state().supervisor.log()
+    pub fn read_log(&self) -> String {
+        self.lock_state().supervisor.read_log()
     }
 
     /// Kills all its processes at once, as a crash would.
-    pub fn kill9(&self) -> Result<()> {
-        self.state().processes.kill()
+    pub fn kill_server(&self) -> Result<()> {
+        self.lock_state().processes.kill_all()
     }
 
     /// Ends it in an orderly way; clients are cut off.
-    pub fn stop(&self) -> Result<()> {
-        self.state().processes.end(self.launch.stop, PATIENCE)
+    pub fn stop_server(&self) -> Result<()> {
+        self.lock_state().processes.end_root(self.launch.stop, PATIENCE)
     }
 
     /// Starts it again, on the same port, and waits until it answers. If it still runs, it is stopped first.
-    pub fn restart(&self) -> Result<()> {
-        if self.state().processes.is_alive() {
-            self.stop()?;
+    pub fn restart_server(&self) -> Result<()> {
+        if self.lock_state().processes.is_alive() {
+            self.stop_server()?;
         }
-        let mut state = self.state();
+        let mut state = self.lock_state();
         for _ in 0..PORTS {
-            if let Some(processes) = up(&mut state.supervisor, &self.launch, self.port)? {
+            if let Some(processes) = try_start(&mut state.supervisor, &self.launch, self.port)? {
                 state.processes = processes;
                 return Ok(());
             }
@@ -115,46 +120,47 @@ impl Server {
     }
 
     /// Stops all its processes where they are: it takes connections, and never answers.
-    pub fn pause(&self) -> Result<()> {
-        self.state().processes.pause()
+    pub fn pause_server(&self) -> Result<()> {
+        self.lock_state().processes.pause_all()
     }
 
     /// Lets it go on after a pause.
-    pub fn resume(&self) -> Result<()> {
-        self.state().processes.resume()
+    pub fn resume_server(&self) -> Result<()> {
+        self.lock_state().processes.resume_all()
     }
 
     /// Whether its main process runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.state().processes.is_alive()
+        self.lock_state().processes.is_alive()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, ServerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("port", &self.port).finish_non_exhaustive()
     }
 }
 
 /// Starts the server and waits until it answers; `None` where its port is taken.
-fn up(supervisor: &mut Supervisor, launch: &Launch, port: u16) -> Result<Option<Tree>> {
-    let before = supervisor.log().len();
-    let processes = Tree::of(supervisor.start(&(launch.script)(port))?);
+fn try_start(supervisor: &mut Supervisor, launch: &LaunchPlan, port: u16) -> Result<Option<ProcessTree>> {
+    let before = supervisor.read_log().len();
+    let processes = ProcessTree::from_root(supervisor.start_server(&(launch.script)(port))?);
     let start = Instant::now();
     while processes.is_alive() {
         if (launch.answers)(port) {
             return Ok(Some(processes));
         }
-        ensure!(start.elapsed() < PATIENCE, "the server does not answer:\n{}", supervisor.log_end());
+        ensure!(start.elapsed() < PATIENCE, "the server does not answer:\n{}", supervisor.read_log_end());
         sleep(TICK);
     }
-    let taken = supervisor.log().get(before..).is_some_and(|log| log.to_lowercase().contains("address already in use"));
-    ensure!(taken, "the server ended as soon as it was started:\n{}", supervisor.log_end());
+    let taken =
+        supervisor.read_log().get(before..).is_some_and(|log| log.to_lowercase().contains("address already in use"));
+    ensure!(taken, "the server ended as soon as it was started:\n{}", supervisor.read_log_end());
     Ok(None)
 }
 

@@ -11,13 +11,13 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::account::Account;
+use crate::account::SystemAccount;
 
 const SCRIPT: &str = include_str!("supervisor.sh");
 
 /// How a supervisor ends its server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ending {
+pub(crate) struct ServerEnding {
     /// The signal that ends the server at once.
     pub(crate) signal: &'static str,
     /// The shell script for what the server leaves behind outside its folder when it is killed.
@@ -35,8 +35,8 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Makes a folder below `parent`, for a server that runs as `account`.
-    pub(crate) fn new(account: Account, parent: &Path, name: &str, ending: Ending) -> Result<Self> {
-        let mut command = account.command("sh");
+    pub(crate) fn new(account: SystemAccount, parent: &Path, name: &str, ending: ServerEnding) -> Result<Self> {
+        let mut command = account.command_as("sh");
         command.args(["-c", SCRIPT, "testbed-supervisor"]).arg(parent).arg(name).arg(ending.signal);
         // In a process group of its own, so that Ctrl-C ends the owner, and only then the server.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/").process_group(0);
@@ -44,7 +44,7 @@ impl Supervisor {
         let orders = shell.stdin.take();
         let answers = BufReader::new(shell.stdout.take().context("no standard output")?);
         let mut supervisor = Self { shell, orders, answers, folder: PathBuf::new() };
-        supervisor.folder = PathBuf::from(supervisor.answer().with_context(|| {
+        supervisor.folder = PathBuf::from(supervisor.read_answer().with_context(|| {
             format!("cannot make a folder for the server in {} (TMPDIR names another place)", parent.display())
         })?);
         if let Some(script) = ending.script {
@@ -54,12 +54,12 @@ impl Supervisor {
     }
 
     /// The server's folder.
-    pub(crate) fn folder(&self) -> &Path {
+    pub(crate) fn server_folder(&self) -> &Path {
         &self.folder
     }
 
     /// A password that no other server has: what is random in the folder's name.
-    pub(crate) fn secret(&self) -> String {
+    pub(crate) fn server_secret(&self) -> String {
         let name = self.folder.extension().unwrap_or_default();
         format!("secret-{}", name.to_string_lossy())
     }
@@ -74,38 +74,38 @@ impl Supervisor {
     }
 
     /// Runs a shell script to its end, as the server's user.
-    pub(crate) fn setup(&mut self, script: &str) -> Result<()> {
+    pub(crate) fn run_setup(&mut self, script: &str) -> Result<()> {
         self.write("setup", script)?;
-        let code = self.order("setup")?;
-        ensure!(code == "0", "the server's data folder cannot be made (exit code {code}):\n{}", self.log_end());
+        let code = self.send_order("setup")?;
+        ensure!(code == "0", "the server's data folder cannot be made (exit code {code}):\n{}", self.read_log_end());
         Ok(())
     }
 
     /// Starts the server with a shell script that ends in an `exec`, and gives the number of its process. An earlier one
     /// must have ended.
-    pub(crate) fn start(&mut self, script: &str) -> Result<i32> {
+    pub(crate) fn start_server(&mut self, script: &str) -> Result<i32> {
         self.write("start", script)?;
-        Ok(self.order("start")?.parse()?)
+        Ok(self.send_order("start")?.parse()?)
     }
 
     /// All that the server has said.
-    pub(crate) fn log(&self) -> String {
+    pub(crate) fn read_log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
     }
 
     /// The last lines that the server has said.
-    pub(crate) fn log_end(&self) -> String {
-        let log = self.log();
+    pub(crate) fn read_log_end(&self) -> String {
+        let log = self.read_log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
-    fn order(&mut self, order: &str) -> Result<String> {
+    fn send_order(&mut self, order: &str) -> Result<String> {
         writeln!(self.orders.as_ref().context("no standard input")?, "{order}").context("the supervisor is gone")?;
-        self.answer()
+        self.read_answer()
     }
 
-    fn answer(&mut self) -> Result<String> {
+    fn read_answer(&mut self) -> Result<String> {
         let mut line = String::new();
         let length = self.answers.read_line(&mut line)?;
         ensure!(length > 0, "the server's supervisor ended");

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testbed::{Mariadb, Options, PgBouncer, Postgres};
+use testbed::{Mariadb, PgBouncer, Postgres, ServerOptions};
 
 /// Says where the owner is to make its servers. Its presence turns the test `owner` into that owner.
 const FOLDER: &str = "TESTBED_OWNER_FOLDER";
@@ -20,13 +20,13 @@ const FOLDER: &str = "TESTBED_OWNER_FOLDER";
 #[ignore = "not a test: the process that one of the tests below kills"]
 fn owner() {
     let Some(folder) = env::var_os(FOLDER) else { return };
-    let options = Options::default().below(folder);
+    let options = ServerOptions::default().within_folder(folder);
     let postgres = Postgres::start_with(&options).unwrap();
     let mariadb = Mariadb::start_with(&options).unwrap();
     let pgbouncer = PgBouncer::start(&postgres).unwrap();
     // One that does not answer to signals, too.
     let paused = Postgres::start_with(&options).unwrap();
-    paused.pause().unwrap();
+    paused.pause_server().unwrap();
     eprintln!("ports {} {} {} {}", postgres.port(), mariadb.port(), pgbouncer.port(), paused.port());
     sleep(Duration::from_secs(600));
 }
@@ -97,10 +97,10 @@ fn nothing_is_left_when_the_owner_is_killed() {
 #[test]
 fn nothing_is_left_when_a_server_is_dropped_dead_or_alive() {
     let folder = folder("dropped");
-    let options = Options::default().below(&folder);
+    let options = ServerOptions::default().within_folder(&folder);
     let before = orphaned_segments();
     let [dead, alive] = [(), ()].map(|()| Postgres::start_with(&options).unwrap());
-    dead.kill9().unwrap();
+    dead.kill_server().unwrap();
     drop((dead, alive));
     assert!(is_empty(&folder), "the folder is there after the drop");
     assert!(orphaned_segments() <= before, "shared memory is left");
@@ -110,7 +110,7 @@ fn nothing_is_left_when_a_server_is_dropped_dead_or_alive() {
 #[test]
 fn a_server_that_cannot_start_says_why_and_leaves_nothing() {
     let folder = folder("failed");
-    let options = Options::default().below(&folder).setting("no_such_setting", "1");
+    let options = ServerOptions::default().within_folder(&folder).with_setting("no_such_setting", "1");
     let [postgres, mariadb] = [Postgres::start_with(&options).unwrap_err(), Mariadb::start_with(&options).unwrap_err()];
     for error in [postgres, mariadb] {
         assert!(format!("{error:#}").contains("no_such_setting"), "{error:#}");

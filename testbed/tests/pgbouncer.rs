@@ -7,24 +7,24 @@ use testbed::{PgBouncer, Postgres};
 fn transactions_share_a_small_pool() {
     let pgbouncer = PgBouncer::start_with_pool(Postgres::shared(), 2).unwrap();
     let direct = Postgres::shared().fresh_database().unwrap();
-    let pooled = pgbouncer.database(&direct);
+    let pooled = pgbouncer.through_pool(&direct);
     assert_ne!(pooled.port(), direct.port());
-    pooled.sql("CREATE TABLE t (n integer)").unwrap();
+    pooled.run_sql("CREATE TABLE t (n integer)").unwrap();
     let wait = "BEGIN; INSERT INTO t SELECT pg_backend_pid(); SELECT pg_sleep(0.1); COMMIT";
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| pooled.sql(wait))).collect();
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| pooled.run_sql(wait))).collect();
         clients.into_iter().for_each(|client| drop(client.join().unwrap().unwrap()));
     });
-    assert_eq!(direct.sql("SELECT count(*), count(DISTINCT n) FROM t").unwrap(), "8|2\n");
-    assert!(pooled.as_user(pooled.user(), "wrong").sql("SELECT 1").is_err());
+    assert_eq!(direct.run_sql("SELECT count(*), count(DISTINCT n) FROM t").unwrap(), "8|2\n");
+    assert!(pooled.as_user(pooled.user(), "wrong").run_sql("SELECT 1").is_err());
 }
 
 #[test]
 fn it_can_be_killed_and_started_again() {
     let pgbouncer = PgBouncer::start(Postgres::shared()).unwrap();
-    let database = pgbouncer.database(&Postgres::shared().fresh_database().unwrap());
-    pgbouncer.kill9().unwrap();
-    assert!(database.sql("SELECT 1").is_err());
-    pgbouncer.restart().unwrap();
-    assert_eq!(database.sql("SELECT 1").unwrap(), "1\n");
+    let database = pgbouncer.through_pool(&Postgres::shared().fresh_database().unwrap());
+    pgbouncer.kill_server().unwrap();
+    assert!(database.run_sql("SELECT 1").is_err());
+    pgbouncer.restart_server().unwrap();
+    assert_eq!(database.run_sql("SELECT 1").unwrap(), "1\n");
 }

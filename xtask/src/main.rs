@@ -15,17 +15,17 @@ use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "What a developer of Landfall runs")]
-enum Command {
+enum XtaskCommand {
     /// Make data
     #[command(subcommand)]
-    Gen(Gen),
+    Gen(GenCommand),
     /// Measure, against a yardstick
     #[command(subcommand)]
-    Bench(bench::What),
+    Bench(bench::BenchKind),
 }
 
 #[derive(Debug, Subcommand)]
-enum Gen {
+enum GenCommand {
     /// Write the data of examples/hr afresh
     Hr,
     /// Write a big project of the example's shape
@@ -46,14 +46,16 @@ enum Gen {
 }
 
 fn main() -> Result<()> {
-    match Command::parse() {
-        Command::Gen(Gen::Hr) => hr::write(&workspace().join("examples/hr")),
-        Command::Bench(what) => what.run(),
-        Command::Gen(Gen::Bench { rows, dirty, after, out }) => bench_data::write(&out, rows, dirty, after).map(drop),
+    match XtaskCommand::parse() {
+        XtaskCommand::Gen(GenCommand::Hr) => hr::write(&workspace_root().join("examples/hr")),
+        XtaskCommand::Bench(what) => what.run(),
+        XtaskCommand::Gen(GenCommand::Bench { rows, dirty, after, out }) => {
+            bench_data::write(&out, rows, dirty, after).map(drop)
+        }
     }
 }
 
 /// The root of the repository.
-fn workspace() -> PathBuf {
+fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1).map_or_else(PathBuf::new, Path::to_path_buf)
 }

@@ -17,23 +17,23 @@ const LAST: ([&str; 12], [&str; 12]) = (
 
 /// All first and all last names.
 #[derive(Debug)]
-pub(crate) struct Names {
+pub(crate) struct PeopleNames {
     first: Vec<String>,
     last: Vec<String>,
 }
 
-impl Names {
+impl PeopleNames {
     /// Puts the syllables together.
     pub(crate) fn new() -> Self {
-        Self { first: joined(&FIRST.0, &FIRST.1), last: joined(&LAST.0, &LAST.1) }
+        Self { first: join_parts(&FIRST.0, &FIRST.1), last: join_parts(&LAST.0, &LAST.1) }
     }
 
     /// A first and a last name.
-    pub(crate) fn pick(&self, random: &mut Random) -> [&str; 2] {
+    pub(crate) fn pick_name(&self, random: &mut Random) -> [&str; 2] {
         [&self.first, &self.last].map(|names| names[random.below(names.len())].as_str())
     }
 }
 
-fn joined(heads: &[&str], tails: &[&str]) -> Vec<String> {
+fn join_parts(heads: &[&str], tails: &[&str]) -> Vec<String> {
     heads.iter().flat_map(|head| tails.iter().map(move |tail| format!("{head}{tail}"))).collect()
 }

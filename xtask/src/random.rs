@@ -26,7 +26,7 @@ impl Random {
     }
 
     /// The position of one of `weights`, the heavier the likelier. At least one weight is not 0.
-    pub(crate) fn weighted(&mut self, weights: &[usize]) -> usize {
+    pub(crate) fn pick_weighted(&mut self, weights: &[usize]) -> usize {
         let mut left = self.below(weights.iter().sum());
         weights
             .iter()
@@ -39,7 +39,7 @@ impl Random {
     }
 
     /// Brings `items` into a random order.
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle_items<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at + 1));
         }
@@ -60,6 +60,6 @@ mod tests {
     #[test]
     fn weighted_respects_zero() {
         let mut random = Random::new(7);
-        assert!((0..1000).all(|_| random.weighted(&[0, 3, 0, 1]) % 2 == 1));
+        assert!((0..1000).all(|_| random.pick_weighted(&[0, 3, 0, 1]) % 2 == 1));
     }
 }

@@ -74,20 +74,20 @@ impl Exit {
     }
 
     /// How a command that failed with `error` ends. A reader that closed our output is no failure.
-    pub(crate) fn of(error: &anyhow::Error) -> Self {
+    pub(crate) fn from_error(error: &anyhow::Error) -> Self {
         if let Some(kind) = system_cause(error)
-            && let Some(exit) = Self::of_system(kind)
+            && let Some(exit) = Self::from_io_kind(kind)
         {
             return exit;
         }
         let known = error.chain().find_map(|cause| {
-            let fault = cause.downcast_ref::<Fault>().map(|fault| fault.exit);
-            fault.or_else(|| cause.downcast_ref::<Error>().map(Self::of_engine))
+            let fault = cause.downcast_ref::<CommandError>().map(|fault| fault.exit);
+            fault.or_else(|| cause.downcast_ref::<Error>().map(Self::from_engine_error))
         });
         known.unwrap_or(Self::Internal)
     }
 
-    fn of_system(kind: std::io::ErrorKind) -> Option<Self> {
+    fn from_io_kind(kind: std::io::ErrorKind) -> Option<Self> {
         match kind {
             std::io::ErrorKind::BrokenPipe => Some(Self::Done),
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
@@ -97,7 +97,7 @@ impl Exit {
         }
     }
 
-    fn of_engine(error: &Error) -> Self {
+    fn from_engine_error(error: &Error) -> Self {
         match error {
             Error::Usage(_) => Self::Usage,
             Error::Package(_) | Error::Rule(_) | Error::File { .. } => Self::Project,
@@ -127,7 +127,7 @@ impl Exit {
     }
 
     /// How a command ends whose loads had `outcomes`.
-    pub(crate) fn of_loads(outcomes: &[LoadOutcome]) -> Self {
+    pub(crate) fn from_loads(outcomes: &[LoadOutcome]) -> Self {
         let any = |state| outcomes.iter().any(|outcome| outcome.state == state);
         if any(LoadState::RolledBack) {
             Self::RolledBack
@@ -144,7 +144,7 @@ fn system_cause(error: &anyhow::Error) -> Option<std::io::ErrorKind> {
 }
 
 /// The exit codes as `--help` shows them.
-pub(crate) fn help() -> String {
+pub(crate) fn describe_exit_codes() -> String {
     MEANINGS.iter().fold("Exit codes:\n".to_owned(), |mut text, (exit, meaning)| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{:>4}  {meaning}", exit.code());
@@ -154,40 +154,40 @@ pub(crate) fn help() -> String {
 
 /// An error of the binary's own, with the way it ends.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct CommandError {
     exit: Exit,
     message: String,
 }
 
-impl Fault {
+impl CommandError {
     /// The command line makes no sense.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage_error(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into() }
     }
 
     /// The command ends as `exit` says.
-    pub(crate) fn ends(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn with_exit(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
     }
 
     /// A source is at fault.
-    pub(crate) fn source(message: impl Into<String>) -> Self {
+    pub(crate) fn source_error(message: impl Into<String>) -> Self {
         Self { exit: Exit::Source, message: message.into() }
     }
 
     /// The project is at fault.
-    pub(crate) fn project(message: impl Into<String>) -> Self {
+    pub(crate) fn project_error(message: impl Into<String>) -> Self {
         Self { exit: Exit::Project, message: message.into() }
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for CommandError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for CommandError {}
 
 #[cfg(test)]
 mod tests {
@@ -219,13 +219,13 @@ mod tests {
             (TargetErrorKind::Statement, Exit::Target),
         ] {
             let error = anyhow::Error::from(Error::from(TargetError::new(kind, "x"))).context("while testing");
-            assert_eq!(Exit::of(&error), exit);
+            assert_eq!(Exit::from_error(&error), exit);
         }
     }
 
     #[test]
     fn a_closed_pipe_is_a_quiet_success_and_a_full_disk_is_told() {
-        let of = |kind| Exit::of(&anyhow::Error::from(std::io::Error::from(kind)).context("cannot write"));
+        let of = |kind| Exit::from_error(&anyhow::Error::from(std::io::Error::from(kind)).context("cannot write"));
         assert_eq!(of(std::io::ErrorKind::BrokenPipe), Exit::Done);
         assert_eq!(of(std::io::ErrorKind::StorageFull), Exit::DiskFull);
     }

@@ -10,37 +10,37 @@ use crate::{
 };
 
 /// Tells `error` and says how the command ends.
-pub(crate) fn report(error: &anyhow::Error, globals: &Globals) -> Exit {
-    let exit = Exit::of(error);
+pub(crate) fn report_error(error: &anyhow::Error, globals: &Globals) -> Exit {
+    let exit = Exit::from_error(error);
     if exit != Exit::Done {
-        tell(&message(error), exit, globals);
+        print_error(&join_causes(error), exit, globals);
     }
     exit
 }
 
-/// Tells `message`, with which the command ends.
-pub(crate) fn tell(message: &str, exit: Exit, globals: &Globals) {
+/// Tells `join_causes`, with which the command ends.
+pub(crate) fn print_error(message: &str, exit: Exit, globals: &Globals) {
     let line = match globals.log {
-        LogFormat::Json => json(message, exit),
-        LogFormat::Text => format!("{} {message}", label(globals)),
+        LogFormat::Json => render_json(message, exit),
+        LogFormat::Text => format!("{} {message}", error_label(globals)),
     };
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(stderr(), "{line}");
 }
 
-fn label(globals: &Globals) -> &'static str {
-    if globals.color.wanted(stderr().is_terminal()) { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" }
+fn error_label(globals: &Globals) -> &'static str {
+    if globals.color.uses_color(stderr().is_terminal()) { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" }
 }
 
-fn json(message: &str, exit: Exit) -> String {
+fn render_json(message: &str, exit: Exit) -> String {
     serde_json::json!({"level": "ERROR", "message": message, "exit_code": exit.code()}).to_string()
 }
 
 /// The message of `error` and of its causes, each once.
-fn message(error: &anyhow::Error) -> String {
+fn join_causes(error: &anyhow::Error) -> String {
     let mut said = String::new();
     for cause in error.chain() {
-        let text = lines_shown(&cause.to_string());
+        let text = escape_lines(&cause.to_string());
         if said.is_empty() {
             said = text;
         } else if !said.ends_with(&text) {
@@ -51,7 +51,7 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 /// `text` safe for a terminal; its line breaks are ours (errors of descriptors show the line) and stay.
-fn lines_shown(text: &str) -> String {
+fn escape_lines(text: &str) -> String {
     text.lines().map(escape_controls).collect::<Vec<_>>().join("\n")
 }
 
@@ -79,6 +79,6 @@ mod tests {
     #[test]
     fn a_cause_is_told_once_and_cannot_act_on_a_terminal() {
         let error = anyhow::anyhow!("no such\u{7} file").context("a.csv: no such\u{7} file").context("cannot read");
-        assert_eq!(message(&error), "cannot read: a.csv: no such\\u{7} file");
+        assert_eq!(join_causes(&error), "cannot read: a.csv: no such\\u{7} file");
     }
 }

@@ -49,7 +49,7 @@ pub(crate) enum ColorChoice {
 
 impl ColorChoice {
     /// Whether to use colors on a stream that is a `terminal` or not.
-    pub(crate) fn wanted(self, terminal: bool) -> bool {
+    pub(crate) fn uses_color(self, terminal: bool) -> bool {
         match self {
             Self::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             Self::Always => true,
@@ -68,19 +68,19 @@ impl ColorChoice {
 
 impl Globals {
     /// How errors are told while the command line is not understood yet.
-    pub(super) fn glimpse(arguments: &[OsString]) -> Self {
+    pub(super) fn scan_arguments(arguments: &[OsString]) -> Self {
         Self {
             project: PathBuf::from("."),
             quiet: false,
             verbose: 0,
-            log: glimpse(arguments, "--log").unwrap_or_default(),
-            color: glimpse(arguments, "--color").unwrap_or_default(),
+            log: scan_option(arguments, "--log").unwrap_or_default(),
+            color: scan_option(arguments, "--color").unwrap_or_default(),
         }
     }
 }
 
 /// The value of the option `name`, where it stands plainly in `arguments`.
-fn glimpse<T: ValueEnum>(arguments: &[OsString], name: &str) -> Option<T> {
+fn scan_option<T: ValueEnum>(arguments: &[OsString], name: &str) -> Option<T> {
     let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
     let joined = texts.iter().find_map(|text| text.strip_prefix(name)?.strip_prefix('='));
     let apart = texts.iter().position(|text| *text == name).and_then(|at| texts.get(at + 1).copied());

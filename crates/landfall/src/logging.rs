@@ -7,16 +7,17 @@ use tracing::level_filters::LevelFilter;
 use crate::globals::{Globals, LogFormat};
 
 /// Starts the log.
-pub(crate) fn start(globals: &Globals) {
-    let log = tracing_subscriber::fmt().with_writer(stderr).with_max_level(level(globals)).log_internal_errors(false);
+pub(crate) fn start_log(globals: &Globals) {
+    let log =
+        tracing_subscriber::fmt().with_writer(stderr).with_max_level(choose_level(globals)).log_internal_errors(false);
     match globals.log {
         LogFormat::Json => log.json().flatten_event(true).init(),
-        LogFormat::Text => log.with_ansi(globals.color.wanted(stderr().is_terminal())).with_target(false).init(),
+        LogFormat::Text => log.with_ansi(globals.color.uses_color(stderr().is_terminal())).with_target(false).init(),
     }
 }
 
 /// JSON lines are for programs, which are told of progress too.
-fn level(globals: &Globals) -> LevelFilter {
+fn choose_level(globals: &Globals) -> LevelFilter {
     match (globals.quiet, globals.verbose, globals.log) {
         (true, ..) => LevelFilter::ERROR,
         (_, 0, LogFormat::Text) => LevelFilter::WARN,

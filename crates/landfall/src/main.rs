@@ -30,6 +30,6 @@ fn run() -> Exit {
         Err(exit) => return exit,
     };
     let globals = typed.globals.clone();
-    logging::start(&globals);
-    cli::dispatch(typed).unwrap_or_else(|error| failure::report(&error, &globals))
+    logging::start_log(&globals);
+    cli::dispatch_command(typed).unwrap_or_else(|error| failure::report_error(&error, &globals))
 }

@@ -8,20 +8,20 @@ use std::{
 use anyhow::{Context as _, Result};
 use landfall_engine::receipt::Receipt;
 
-use crate::exit::Fault;
+use crate::exit::CommandError;
 
 /// Writes a result to standard output.
-pub(crate) fn print(text: &str) -> Result<()> {
-    to_stdout(|out| Ok(out.write_all(text.as_bytes())?))
+pub(crate) fn print_result(text: &str) -> Result<()> {
+    write_stdout(|out| Ok(out.write_all(text.as_bytes())?))
 }
 
 /// Tells something beside the results, on standard error. Where that is closed there is nobody to tell.
-pub(crate) fn note(text: &str) {
+pub(crate) fn print_note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Hands a buffered standard output to `write`.
-pub(crate) fn to_stdout<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+pub(crate) fn write_stdout<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let value = write(&mut out)?;
     out.flush().context("cannot write to standard output")?;
@@ -31,18 +31,18 @@ pub(crate) fn to_stdout<T>(write: impl FnOnce(&mut dyn Write) -> Result<T>) -> R
 /// A file to write, or standard output where there is none or it is called `-`.
 pub(crate) fn to_file_or_stdout<T>(
     path: Option<&PathBuf>,
-    replace: Replace,
+    replace: ReplaceFile,
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
 ) -> Result<T> {
     match path.filter(|path| **path != Path::new("-")) {
-        Some(path) => to_file(path, replace, write),
-        None => to_stdout(write),
+        Some(path) => write_file(path, replace, write),
+        None => write_stdout(write),
     }
 }
 
 /// Whether a file that exists may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Replace {
+pub(crate) enum ReplaceFile {
     /// It may.
     Yes,
     /// It may not: it may hold a person's work.
@@ -50,20 +50,24 @@ pub(crate) enum Replace {
 }
 
 /// Writes `path` as a whole: to a file beside it, flushed to the disk, then renamed.
-pub(crate) fn to_file<T>(path: &Path, replace: Replace, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    if replace == Replace::No && path.exists() {
-        return Err(Fault::usage(format!("{} exists; --force replaces it", path.display())).into());
+pub(crate) fn write_file<T>(
+    path: &Path,
+    replace: ReplaceFile,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<T> {
+    if replace == ReplaceFile::No && path.exists() {
+        return Err(CommandError::usage_error(format!("{} exists; --force replaces it", path.display())).into());
     }
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = temporary_in(folder).map_err(refused).with_context(cannot)?;
+    let file = temporary_in(folder).map_err(write_error).with_context(cannot)?;
     let mut out = BufWriter::new(file);
     let value = write(&mut out)?;
-    let file = out.into_inner().map_err(|error| refused(error.into_error())).with_context(cannot)?;
-    file.as_file().sync_all().map_err(refused).with_context(cannot)?;
+    let file = out.into_inner().map_err(|error| write_error(error.into_error())).with_context(cannot)?;
+    file.as_file().sync_all().map_err(write_error).with_context(cannot)?;
     match replace {
-        Replace::Yes => file.persist(path).map_err(|error| refused(error.error)),
-        Replace::No => file.persist_noclobber(path).map_err(|error| refused(error.error)),
+        ReplaceFile::Yes => file.persist(path).map_err(|error| write_error(error.error)),
+        ReplaceFile::No => file.persist_noclobber(path).map_err(|error| write_error(error.error)),
     }
     .with_context(cannot)?;
     if let Ok(folder) = std::fs::File::open(folder) {
@@ -76,14 +80,14 @@ pub(crate) fn to_file<T>(path: &Path, replace: Replace, write: impl FnOnce(&mut 
 /// Writes a receipt, in place of one that is there.
 pub(crate) fn write_receipt(path: &Path, receipt: &Receipt) -> Result<()> {
     let text = serde_json::to_string_pretty(receipt)?;
-    to_file(path, Replace::Yes, |out| Ok(writeln!(out, "{text}")?))
+    write_file(path, ReplaceFile::Yes, |out| Ok(writeln!(out, "{text}")?))
 }
 
 /// A file that cannot be written is the user's choice of a path, unless the disk is full.
-fn refused(error: io::Error) -> anyhow::Error {
+fn write_error(error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => error.into(),
-        _ => Fault::usage(error.to_string()).into(),
+        _ => CommandError::usage_error(error.to_string()).into(),
     }
 }
 

@@ -13,20 +13,20 @@ use landfall_engine::{
 };
 
 use crate::{
-    counts::{equation, thousands},
+    counts::{format_equation, group_thousands},
     globals::{Globals, LogFormat},
 };
 
 /// Tells of progress on standard error.
 #[derive(Debug)]
-pub(crate) struct Reporter {
-    form: Form,
-    current: Mutex<Current>,
+pub(crate) struct ProgressReporter {
+    form: ProgressForm,
+    current: Mutex<CurrentSource>,
     finished: Mutex<Vec<LoadOutcome>>,
 }
 
 #[derive(Debug)]
-enum Form {
+enum ProgressForm {
     Silent,
     Bar(ProgressBar),
     Lines,
@@ -35,14 +35,14 @@ enum Form {
 
 /// The source that is read.
 #[derive(Debug)]
-struct Current {
+struct CurrentSource {
     table: String,
     source: String,
     begun: Instant,
     told: Instant,
 }
 
-impl Form {
+impl ProgressForm {
     /// A bar is redrawn this often, and lines are written this often.
     const fn interval(&self) -> Duration {
         match self {
@@ -52,7 +52,7 @@ impl Form {
     }
 }
 
-impl Reporter {
+impl ProgressReporter {
     /// Tells of a command that prints its results when it has ended.
     pub(crate) fn new(globals: &Globals) -> Self {
         Self::with(globals, stderr().is_terminal())
@@ -65,71 +65,75 @@ impl Reporter {
 
     fn with(globals: &Globals, terminal: bool) -> Self {
         let form = match globals {
-            Globals { quiet: true, .. } => Form::Silent,
-            Globals { log: LogFormat::Json, .. } => Form::Events,
+            Globals { quiet: true, .. } => ProgressForm::Silent,
+            Globals { log: LogFormat::Json, .. } => ProgressForm::Events,
             // Lines of the log would tear a bar.
-            _ if terminal && globals.verbose == 0 => Form::Bar(bar()),
-            _ => Form::Lines,
+            _ if terminal && globals.verbose == 0 => ProgressForm::Bar(make_bar()),
+            _ => ProgressForm::Lines,
         };
         let now = Instant::now();
-        let current = Current { table: String::new(), source: String::new(), begun: now, told: now };
+        let current = CurrentSource { table: String::new(), source: String::new(), begun: now, told: now };
         Self { form, current: Mutex::new(current), finished: Mutex::default() }
     }
 
     /// Takes the bar away.
-    pub(crate) fn clear(&self) {
-        if let Form::Bar(bar) = &self.form {
+    pub(crate) fn clear_bar(&self) {
+        if let ProgressForm::Bar(bar) = &self.form {
             bar.finish_and_clear();
         }
     }
 
     /// The loads that have ended.
-    pub(crate) fn finished(&self) -> Vec<LoadOutcome> {
-        lock(&self.finished).clone()
+    pub(crate) fn finished_loads(&self) -> Vec<LoadOutcome> {
+        lock_state(&self.finished).clone()
     }
 
     /// Before an error: tells which loads had ended, since there will be no summary.
     pub(crate) fn tell_finished(&self) {
-        self.clear();
-        if matches!(self.form, Form::Silent | Form::Events) {
+        self.clear_bar();
+        if matches!(self.form, ProgressForm::Silent | ProgressForm::Events) {
             return;
         }
-        for outcome in lock(&self.finished).iter() {
-            let equation = equation(outcome.counts);
-            tell(&format!("{} ← {}: {}, {equation}", outcome.table, outcome.source, outcome.state.as_str()));
+        for outcome in lock_state(&self.finished).iter() {
+            let equation = format_equation(outcome.counts);
+            print_line(&format!("{} ← {}: {}, {equation}", outcome.table, outcome.source, outcome.state.as_str()));
         }
     }
 
-    fn tell_progress(&self, current: &Current, progress: Progress) {
-        let rate = Rate::of(progress, current.begun.elapsed());
+    fn tell_progress(&self, current: &CurrentSource, progress: Progress) {
+        let rate = ProgressRate::from_progress(progress, current.begun.elapsed());
         match &self.form {
-            Form::Silent => {}
+            ProgressForm::Silent => {}
             // A table, of which nobody knows how long it is.
-            Form::Bar(bar) if progress.total_bytes == 0 => {
-                bar.set_style(of_rows());
-                bar.set_message(format!("{} rows, {} rows/s", thousands(progress.records), thousands(rate.records)));
+            ProgressForm::Bar(bar) if progress.total_bytes == 0 => {
+                bar.set_style(row_style());
+                bar.set_message(format!(
+                    "{} rows, {} rows/s",
+                    group_thousands(progress.records),
+                    group_thousands(rate.records)
+                ));
                 bar.tick();
             }
-            Form::Lines if progress.total_bytes == 0 => tell(&format!(
+            ProgressForm::Lines if progress.total_bytes == 0 => print_line(&format!(
                 "{} → {}: {} rows, {} rows/s",
                 current.table,
                 current.source,
-                thousands(progress.records),
-                thousands(rate.records)
+                group_thousands(progress.records),
+                group_thousands(rate.records)
             )),
-            Form::Bar(bar) => {
+            ProgressForm::Bar(bar) => {
                 bar.set_length(progress.total_bytes);
                 bar.set_position(progress.bytes);
-                bar.set_message(format!("{}, {rate}", counted(progress)));
+                bar.set_message(format!("{}, {rate}", format_progress(progress)));
             }
-            Form::Lines => tell(&format!(
+            ProgressForm::Lines => print_line(&format!(
                 "{} ← {}: {}%, {}, {rate}",
                 current.table,
                 current.source,
-                percent(progress),
-                counted(progress)
+                percent_done(progress),
+                format_progress(progress)
             )),
-            Form::Events => tracing::info!(
+            ProgressForm::Events => tracing::info!(
                 table = current.table,
                 source = current.source,
                 bytes = progress.bytes,
@@ -142,22 +146,23 @@ impl Reporter {
     }
 }
 
-impl Observer for Reporter {
+impl Observer for ProgressReporter {
     fn begins(&self, table: &str, source: &str) {
         let now = Instant::now();
-        *lock(&self.current) = Current { table: table.into(), source: source.into(), begun: now, told: now };
+        *lock_state(&self.current) =
+            CurrentSource { table: table.into(), source: source.into(), begun: now, told: now };
         match &self.form {
-            Form::Bar(bar) => {
+            ProgressForm::Bar(bar) => {
                 bar.reset();
                 bar.set_prefix(format!("{} ← {}", escape_controls(table), escape_controls(source)));
             }
-            Form::Events => tracing::info!(table, source, "begins"),
+            ProgressForm::Events => tracing::info!(table, source, "begins"),
             _ => {}
         }
     }
 
     fn progress(&self, progress: Progress) {
-        let mut current = lock(&self.current);
+        let mut current = lock_state(&self.current);
         if current.told.elapsed() >= self.form.interval() {
             current.told = Instant::now();
             self.tell_progress(&current, progress);
@@ -165,7 +170,7 @@ impl Observer for Reporter {
     }
 
     fn ends(&self, outcome: &LoadOutcome) {
-        if let Form::Events = &self.form {
+        if let ProgressForm::Events = &self.form {
             tracing::info!(
                 table = outcome.table,
                 source = outcome.source,
@@ -180,45 +185,45 @@ impl Observer for Reporter {
                 "ends"
             );
         }
-        lock(&self.finished).push(outcome.clone());
+        lock_state(&self.finished).push(outcome.clone());
     }
 }
 
-fn bar() -> ProgressBar {
+fn make_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix}\n{bar:24} {bytes}/{total_bytes}  {msg}");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn of_rows() -> ProgressStyle {
+fn row_style() -> ProgressStyle {
     ProgressStyle::with_template("{prefix}\n{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// A line on standard error. Where that is closed there is nobody to tell.
-fn tell(line: &str) {
+fn print_line(line: &str) {
     let _ = writeln!(stderr(), "{}", escape_controls(line));
 }
 
 /// A thread that panicked while it told of progress has not harmed what it told.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_state<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn counted(progress: Progress) -> String {
-    format!("{} records, {} rejects", thousands(progress.records), thousands(progress.rejected))
+fn format_progress(progress: Progress) -> String {
+    format!("{} records, {} rejects", group_thousands(progress.records), group_thousands(progress.rejected))
 }
 
-fn percent(progress: Progress) -> u64 {
+fn percent_done(progress: Progress) -> u64 {
     progress.bytes.saturating_mul(100).checked_div(progress.total_bytes).unwrap_or(100)
 }
 
 /// Records a second, and the time left.
-struct Rate {
+struct ProgressRate {
     records: u64,
     left: u64,
 }
 
-impl Rate {
-    fn of(progress: Progress, elapsed: Duration) -> Self {
+impl ProgressRate {
+    fn from_progress(progress: Progress, elapsed: Duration) -> Self {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let bytes_left = progress.total_bytes.saturating_sub(progress.bytes);
         let left = bytes_left.saturating_mul(millis).checked_div(progress.bytes).unwrap_or(0) / 1000;
@@ -226,9 +231,9 @@ impl Rate {
     }
 }
 
-impl std::fmt::Display for Rate {
+impl std::fmt::Display for ProgressRate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (minutes, seconds) = (self.left / 60, self.left % 60);
-        write!(f, "{} records/s, {minutes}:{seconds:02} left", thousands(self.records))
+        write!(f, "{} records/s, {minutes}:{seconds:02} left", group_thousands(self.records))
     }
 }

@@ -25,7 +25,12 @@ const RESTING: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Certificates that cannot be read.
-pub(crate) fn agent(url: &Uri, authority: Option<&Path>, patience: Duration, connections: usize) -> Result<Agent> {
+pub(crate) fn build_agent(
+    url: &Uri,
+    authority: Option<&Path>,
+    patience: Duration,
+    connections: usize,
+) -> Result<Agent> {
     let mut config = Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -38,8 +43,8 @@ pub(crate) fn agent(url: &Uri, authority: Option<&Path>, patience: Duration, con
         .max_idle_connections_per_host(connections);
     if url.scheme_str() == Some("https") {
         let roots = match authority {
-            Some(file) => of_file(file)?,
-            None => of_system(),
+            Some(file) => read_authorities(file)?,
+            None => system_authorities(),
         };
         let roots: Vec<Certificate<'static>> = roots.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
         let tls = TlsConfig::builder()
@@ -60,7 +65,7 @@ pub(crate) fn is_loopback(url: &Uri) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let reading = || format!("cannot use the certificates in {}", path.display());
     let found: Vec<_> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect).with_context(reading)?;
     if found.is_empty() {
@@ -69,7 +74,7 @@ fn of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     Ok(found)
 }
 
-fn of_system() -> Vec<CertificateDer<'static>> {
+fn system_authorities() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }
 

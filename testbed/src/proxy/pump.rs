@@ -8,29 +8,29 @@ use std::{
     time::Duration,
 };
 
-use super::{Rule, Shared, State};
+use super::{ProxyRule, ProxyShared, ProxyState};
 
 /// A server that has begun to answer and says no more for so long has answered.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Which way the bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Direction {
     ToServer,
     ToClient,
 }
 
 /// One direction of one connection.
-struct Pump {
-    shared: Arc<Shared>,
+struct ProxyPump {
+    shared: Arc<ProxyShared>,
     number: u64,
-    way: Way,
+    way: Direction,
     /// The end of what has passed: a pattern may come in two pieces.
     tail: Vec<u8>,
 }
 
 /// What to do with bytes that have come in.
-enum Verdict {
+enum PumpVerdict {
     Forward,
     /// Forward so many, then the line is cut.
     ForwardAndCut(usize),
@@ -40,20 +40,20 @@ enum Verdict {
 }
 
 /// Starts both directions of a connection.
-pub(super) fn start(shared: &Arc<Shared>, number: u64, [client, server]: [TcpStream; 2]) -> io::Result<()> {
-    let ends = [(Way::ToServer, client.try_clone()?, server.try_clone()?), (Way::ToClient, server, client)];
+pub(super) fn start_pumps(shared: &Arc<ProxyShared>, number: u64, [client, server]: [TcpStream; 2]) -> io::Result<()> {
+    let ends = [(Direction::ToServer, client.try_clone()?, server.try_clone()?), (Direction::ToClient, server, client)];
     for (way, from, to) in ends {
-        let mut pump = Pump { shared: Arc::clone(shared), number, way, tail: Vec::new() };
+        let mut pump = ProxyPump { shared: Arc::clone(shared), number, way, tail: Vec::new() };
         thread::spawn(move || {
             // However it ends, the connection is over.
             drop(pump.run(from, to));
-            pump.shared.state().cut(number);
+            pump.shared.lock_state().cut_connection(number);
         });
     }
     Ok(())
 }
 
-impl Pump {
+impl ProxyPump {
     fn run(&mut self, mut from: TcpStream, mut to: TcpStream) -> io::Result<()> {
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -61,67 +61,75 @@ impl Pump {
             if length == 0 {
                 return Ok(());
             }
-            match self.judge(&buffer[..length]) {
-                Verdict::Forward => to.write_all(&buffer[..length])?,
-                Verdict::ForwardAndCut(count) => {
+            match self.judge_bytes(&buffer[..length]) {
+                PumpVerdict::Forward => to.write_all(&buffer[..length])?,
+                PumpVerdict::ForwardAndCut(count) => {
                     to.write_all(&buffer[..count])?;
-                    self.shared.state().cut_all();
+                    self.shared.lock_state().cut_all();
                     return Ok(());
                 }
                 // The read that times out is the end of the answer.
-                Verdict::Swallow => from.set_read_timeout(Some(QUIET))?,
-                Verdict::Drop => {}
+                PumpVerdict::Swallow => from.set_read_timeout(Some(QUIET))?,
+                PumpVerdict::Drop => {}
             }
         }
     }
 
-    fn judge(&mut self, bytes: &[u8]) -> Verdict {
+    fn judge_bytes(&mut self, bytes: &[u8]) -> PumpVerdict {
         let shared = Arc::clone(&self.shared);
         let mut state = self.wait_while_hanging(&shared);
-        if self.way == Way::ToClient && state.connection(self.number).is_some_and(|connection| connection.swallowing) {
-            return Verdict::Swallow;
+        if self.way == Direction::ToClient
+            && state.find_connection(self.number).is_some_and(|connection| connection.swallowing)
+        {
+            return PumpVerdict::Swallow;
         }
-        if self.way == Way::ToServer && state.connection(self.number).is_some_and(|connection| connection.deaf) {
-            return Verdict::Drop;
+        if self.way == Direction::ToServer
+            && state.find_connection(self.number).is_some_and(|connection| connection.deaf)
+        {
+            return PumpVerdict::Drop;
         }
         match (&mut state.rule, self.way) {
-            (Rule::CutAfterFromClient(left), Way::ToServer) | (Rule::CutAfterFromServer(left), Way::ToClient) => {
+            (ProxyRule::CutAfterFromClient(left), Direction::ToServer)
+            | (ProxyRule::CutAfterFromServer(left), Direction::ToClient) => {
                 let length = bytes.len() as u64;
                 if length < *left {
                     *left -= length;
-                    return Verdict::Forward;
+                    return PumpVerdict::Forward;
                 }
                 let last = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                state.fire(self.number);
-                Verdict::ForwardAndCut(last)
+                state.note_fired(self.number);
+                PumpVerdict::ForwardAndCut(last)
             }
-            (Rule::SwallowAnswer { .. }, Way::ToServer) => {
+            (ProxyRule::SwallowAnswer { .. }, Direction::ToServer) => {
                 if self.finds_pattern(&mut state, bytes)
-                    && let Some(connection) = state.connection(self.number)
+                    && let Some(connection) = state.find_connection(self.number)
                 {
                     connection.swallowing = true;
                 }
-                Verdict::Forward
+                PumpVerdict::Forward
             }
-            (Rule::SwallowRequest { .. }, Way::ToServer) => {
+            (ProxyRule::SwallowRequest { .. }, Direction::ToServer) => {
                 if !self.finds_pattern(&mut state, bytes) {
-                    return Verdict::Forward;
+                    return PumpVerdict::Forward;
                 }
-                state.connection(self.number).into_iter().for_each(|connection| connection.deaf = true);
-                Verdict::Drop
+                state.find_connection(self.number).into_iter().for_each(|connection| connection.deaf = true);
+                PumpVerdict::Drop
             }
-            _ => Verdict::Forward,
+            _ => PumpVerdict::Forward,
         }
     }
 
-    fn wait_while_hanging<'a>(&self, shared: &'a Shared) -> MutexGuard<'a, State> {
-        let hangs = |state: &mut State| state.rule == Rule::Hang && state.connection(self.number).is_some();
-        shared.changed.wait_while(shared.state(), hangs).unwrap_or_else(PoisonError::into_inner)
+    fn wait_while_hanging<'a>(&self, shared: &'a ProxyShared) -> MutexGuard<'a, ProxyState> {
+        let hangs =
+            |state: &mut ProxyState| state.rule == ProxyRule::Hang && state.find_connection(self.number).is_some();
+        shared.changed.wait_while(shared.lock_state(), hangs).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the pattern of the rule has come, after those that may pass; the rule has fired then.
-    fn finds_pattern(&mut self, state: &mut State, bytes: &[u8]) -> bool {
-        let (Rule::SwallowAnswer { pattern, skip } | Rule::SwallowRequest { pattern, skip }) = &mut state.rule else {
+    fn finds_pattern(&mut self, state: &mut ProxyState, bytes: &[u8]) -> bool {
+        let (ProxyRule::SwallowAnswer { pattern, skip } | ProxyRule::SwallowRequest { pattern, skip }) =
+            &mut state.rule
+        else {
             return false;
         };
         self.tail.extend_from_slice(bytes);
@@ -133,7 +141,7 @@ impl Pump {
             *skip -= found;
             return false;
         }
-        state.fire(self.number);
+        state.note_fired(self.number);
         true
     }
 }

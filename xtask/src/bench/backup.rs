@@ -9,21 +9,21 @@ use std::{
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::json;
-use testbed::Database;
+use testbed::TestDatabase;
 
 use super::{
-    Bench,
-    child::{Run, output, run},
-    ground::{Case, Ground as _},
-    landfall::binary,
+    BenchOptions,
+    child::{ProcessRun, run, run_for_output},
+    ground::{DatabaseSystem as _, LoadCase},
+    landfall::find_binary,
     machine, postgres,
-    python::python,
+    python::prepare_environment,
     series::{Series, peak_mib},
 };
 
 /// What is backed up, and how often.
 #[derive(Debug, Args)]
-pub(crate) struct Backup {
+pub(crate) struct BackupBench {
     /// Employees
     #[arg(long, default_value_t = 10_000_000)]
     rows: u64,
@@ -47,44 +47,46 @@ const HEAP: &str = "TRUNCATE hired_employees;
         DROP CONSTRAINT hired_employees_pkey";
 
 /// Something that is measured.
-struct Side<'b> {
+struct BackupSide<'b> {
     name: &'static str,
-    run: Box<dyn Fn() -> Result<Run> + 'b>,
-    runs: Vec<Run>,
+    run: Box<dyn Fn() -> Result<ProcessRun> + 'b>,
+    runs: Vec<ProcessRun>,
 }
 
-impl Backup {
+impl BackupBench {
     /// Measures, and gives the report.
-    pub(super) fn report(&self) -> Result<String> {
-        let binary = binary(self.bin.clone())?;
-        let bench = Bench { rows: Vec::new(), dirty: Vec::new(), runs: self.runs, bin: self.bin.clone() };
-        let case = Case { project: bench.project(self.rows, 0.0, 0)?, held: None };
-        let python = (!self.without_fastavro).then(|| python(&bench.folder(), "fastavro", &PACKAGES)).transpose()?;
-        let server = postgres::Server::start()?;
-        let database = server.fresh(&case)?;
+    pub(super) fn run_bench(&self) -> Result<String> {
+        let binary = find_binary(self.bin.clone())?;
+        let bench = BenchOptions { rows: Vec::new(), dirty: Vec::new(), runs: self.runs, bin: self.bin.clone() };
+        let case = LoadCase { project: bench.prepare_project(self.rows, 0.0, 0)?, held: None };
+        let python = (!self.without_fastavro)
+            .then(|| prepare_environment(&bench.data_folder(), "fastavro", &PACKAGES))
+            .transpose()?;
+        let server = postgres::PostgresSystem::start_server()?;
+        let database = server.create_database(&case)?;
         let folder = case.project.folder.join("backup");
         fs::create_dir_all(&folder)?;
-        let settings = json!({"target": server.target(&database), "package": "../datapackage.yaml"});
+        let settings = json!({"target": server.target_url(&database), "package": "../datapackage.yaml"});
         fs::write(folder.join("landfall.yaml"), settings.to_string())?;
         eprintln!("loading {} rows …", self.rows);
-        output(Command::new(&binary).args(["load", "--quiet", "--project"]).arg(&folder))?;
-        server.settle(&database)?;
-        let facts = format!("{} · {}", machine::facts(&["rustc"]), server.facts()?);
-        let url = server.target(&database);
-        let superuser = server.superuser(&database);
-        let mut sides = backups(&binary, &folder, (&database, superuser), &url, python.as_deref());
+        run_for_output(Command::new(&binary).args(["load", "--quiet", "--project"]).arg(&folder))?;
+        server.wait_until_idle(&database)?;
+        let facts = format!("{} · {}", machine::describe_machine(&["rustc"]), server.describe_system()?);
+        let url = server.target_url(&database);
+        let superuser = server.as_superuser(&database);
+        let mut sides = measure_backups(&binary, &folder, (&database, superuser), &url, python.as_deref());
         for at in 1..=self.runs {
             eprintln!("run {at} of {}", self.runs);
             for side in &mut sides {
                 let run = (side.run)()?;
-                ensure!(run.success, "{} failed: {}", side.name, run.errors());
+                ensure!(run.success, "{} failed: {}", side.name, run.error_tail());
                 eprintln!("  {}: {:.2} s", side.name, run.seconds);
                 side.runs.push(run);
             }
         }
-        let mut text = self.text(&facts, &sides);
+        let mut text = self.render_report(&facts, &sides);
         drop(sides);
-        output(
+        run_for_output(
             Command::new(&binary)
                 .args(["backup", "--quiet", "--to"])
                 .arg(folder.join("all"))
@@ -92,26 +94,26 @@ impl Backup {
                 .arg(&folder),
         )?;
         server.remove(database)?;
-        text += &self.restores(&server, &case, &binary, &folder, python.as_deref())?;
+        text += &self.measure_restores(&server, &case, &binary, &folder, python.as_deref())?;
         Ok(text)
     }
 
     /// Restores of all tables, into an empty database and in the place of the same rows, against a load of them from CSV.
-    fn restores(
+    fn measure_restores(
         &self,
-        server: &postgres::Server,
-        case: &Case,
+        server: &postgres::PostgresSystem,
+        case: &LoadCase,
         binary: &Path,
         folder: &Path,
         python: Option<&Path>,
     ) -> Result<String> {
         let into = folder.join("into");
         fs::create_dir_all(&into)?;
-        let mut runs: [Vec<Run>; 5] = Default::default();
-        let whole = |command: Command, database: &Database| -> Result<Run> {
+        let mut runs: [Vec<ProcessRun>; 5] = Default::default();
+        let whole = |command: Command, database: &TestDatabase| -> Result<ProcessRun> {
             let run = run(command, folder)?;
-            ensure!(run.success, "it failed: {}", run.errors());
-            ensure!(server.count(database)? == self.rows, "rows are missing");
+            ensure!(run.success, "it failed: {}", run.error_tail());
+            ensure!(server.count_employees(database)? == self.rows, "rows are missing");
             Ok(run)
         };
         let command = |words: &[&str]| {
@@ -128,24 +130,26 @@ impl Backup {
         for at in 1..=self.runs {
             eprintln!("restore {at} of {}", self.runs);
             for is_load in [true, false] {
-                let database = server.fresh(case)?;
-                let settings = json!({"target": server.target(&database), "package": "../../datapackage.yaml"});
+                let database = server.create_database(case)?;
+                let settings = json!({"target": server.target_url(&database), "package": "../../datapackage.yaml"});
                 fs::write(into.join("landfall.yaml"), settings.to_string())?;
-                server.settle(&database)?;
+                server.wait_until_idle(&database)?;
                 if is_load {
                     runs[0].push(whole(command(&["load"]), &database)?);
                 } else {
                     runs[1].push(whole(restore(), &database)?);
-                    server.settle(&database)?;
+                    server.wait_until_idle(&database)?;
                     runs[2].push(whole(restore(), &database)?);
                     // Once, since it takes many times as long.
                     for (at, ready) in [(3, EMPTY), (4, HEAP)].into_iter().filter(|_| at == 1) {
                         let Some(python) = python else { continue };
-                        database.sql(ready)?;
-                        server.settle(&database)?;
+                        database.run_sql(ready)?;
+                        server.wait_until_idle(&database)?;
                         let mut command = Command::new(python);
-                        command.arg(crate::workspace().join("benches/yardsticks/fastavro_tables.py")).arg("restore");
-                        command.arg(folder.join("fastavro.avro")).env("DATABASE_URL", server.target(&database));
+                        command
+                            .arg(crate::workspace_root().join("benches/yardsticks/fastavro_tables.py"))
+                            .arg("restore");
+                        command.arg(folder.join("fastavro.avro")).env("DATABASE_URL", server.target_url(&database));
                         runs[at].push(whole(command, &database)?);
                     }
                 }
@@ -155,7 +159,7 @@ impl Backup {
                 runs.iter().filter_map(|runs| Some(format!("{:.2} s", runs.last()?.seconds))).collect();
             eprintln!("  load, restore, restore over it: {}", last.join(", "));
         }
-        let seconds = runs.each_ref().map(|runs| Series::of(runs, |run| run.seconds));
+        let seconds = runs.each_ref().map(|runs| Series::from_runs(runs, |run| run.seconds));
         let names = [
             "landfall load into an empty database, from CSV",
             "landfall restore into an empty database, from Avro (zstd)",
@@ -168,7 +172,7 @@ impl Backup {
         for ((name, seconds), runs) in measured {
             text += &format!("| {name} | {seconds} | {} |\n", peak_mib(runs));
         }
-        let [load, empty, over] = [0, 1, 2].map(|at: usize| seconds[at].median());
+        let [load, empty, over] = [0, 1, 2].map(|at: usize| seconds[at].median_value());
         text += &format!(
             "\nA restore takes **{:.2}** of the time of a load, and **{:.2}** in the place of rows.\n",
             empty / load,
@@ -177,7 +181,7 @@ impl Backup {
         Ok(text)
     }
 
-    fn text(&self, facts: &str, sides: &[Side<'_>]) -> String {
+    fn render_report(&self, facts: &str, sides: &[BackupSide<'_>]) -> String {
         let mut text = format!(
             "{facts}\n\n{} employees, median (least–greatest) of {} runs taken in turn\n\n| | s | processor s of the program | peak \
              MiB |\n|---|--:|--:|--:|\n",
@@ -185,12 +189,14 @@ impl Backup {
         );
         let median = |name: &str| {
             let side = sides.iter().find(|side| side.name == name);
-            side.map(|side| Series::of(&side.runs, |run| run.seconds).median())
+            side.map(|side| Series::from_runs(&side.runs, |run| run.seconds).median_value())
         };
         for side in sides {
-            let (seconds, cpu) =
-                (Series::of(&side.runs, |run| run.seconds), Series::of(&side.runs, |run| run.cpu_seconds));
-            text += &format!("| {} | {seconds} | {:.2} | {} |\n", side.name, cpu.median(), peak_mib(&side.runs));
+            let (seconds, cpu) = (
+                Series::from_runs(&side.runs, |run| run.seconds),
+                Series::from_runs(&side.runs, |run| run.cpu_seconds),
+            );
+            text += &format!("| {} | {seconds} | {:.2} | {} |\n", side.name, cpu.median_value(), peak_mib(&side.runs));
         }
         text.push('\n');
         for (ours, theirs) in [
@@ -209,13 +215,13 @@ impl Backup {
 }
 
 /// All that is measured.
-fn backups<'b>(
+fn measure_backups<'b>(
     binary: &'b Path,
     folder: &'b Path,
-    (database, superuser): (&'b Database, Database),
+    (database, superuser): (&'b TestDatabase, TestDatabase),
     url: &'b str,
     python: Option<&'b Path>,
-) -> Vec<Side<'b>> {
+) -> Vec<BackupSide<'b>> {
     let ours = |name, codec: &'static str| {
         let measured = move || {
             let sets = folder.join("sets");
@@ -228,38 +234,38 @@ fn backups<'b>(
                 .arg(folder);
             run(command, folder)
         };
-        Side { name, run: Box::new(measured), runs: Vec::new() }
+        BackupSide { name, run: Box::new(measured), runs: Vec::new() }
     };
     let copy = move || {
         // The server writes it, under its own user.
         let file = std::env::temp_dir().join(format!("landfall-bench-{}.bin", std::process::id()));
-        let mut command = superuser.client()?;
+        let mut command = superuser.client_command()?;
         command.args(["-c", &format!("COPY {TABLE} TO '{}' (FORMAT binary)", file.display())]);
         let copied = run(command, folder);
         let _ = fs::remove_file(&file);
         copied
     };
     let dump = move || {
-        let mut command = database.dump()?;
+        let mut command = database.dump_command()?;
         command.args(["-Fc", "-t", TABLE, "-f"]).arg(folder.join("dump.pg"));
         run(command, folder)
     };
     let mut sides = vec![
         ours("landfall backup --codec none", "none"),
-        Side { name: "COPY TO a file, binary", run: Box::new(copy), runs: Vec::new() },
+        BackupSide { name: "COPY TO a file, binary", run: Box::new(copy), runs: Vec::new() },
         ours("landfall backup (zstd)", "zstd"),
         ours("landfall backup --codec deflate", "deflate"),
-        Side { name: "pg_dump -Fc (gzip)", run: Box::new(dump), runs: Vec::new() },
+        BackupSide { name: "pg_dump -Fc (gzip)", run: Box::new(dump), runs: Vec::new() },
     ];
     for (name, codec) in [("fastavro, zstandard", "zstandard"), ("fastavro, no compression", "null")] {
         let Some(python) = python else { continue };
         let measured = move || {
             let mut command = Command::new(python);
-            command.arg(crate::workspace().join("benches/yardsticks/fastavro_tables.py")).arg("backup");
+            command.arg(crate::workspace_root().join("benches/yardsticks/fastavro_tables.py")).arg("backup");
             command.arg(folder.join("fastavro.avro")).arg(codec).env("DATABASE_URL", url);
             run(command, folder)
         };
-        sides.push(Side { name, run: Box::new(measured), runs: Vec::new() });
+        sides.push(BackupSide { name, run: Box::new(measured), runs: Vec::new() });
     }
     sides
 }

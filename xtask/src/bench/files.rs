@@ -10,17 +10,17 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use testbed::{Options, Postgres};
+use testbed::{Postgres, ServerOptions};
 
 use super::{
-    child::{Run, output, run},
+    child::{ProcessRun, run, run_for_output},
     landfall, machine,
     sqlite::remove_database,
 };
 
 /// How many files, and where to.
 #[derive(Debug, Args)]
-pub(crate) struct Files {
+pub(crate) struct FilesBench {
     /// Numbers of files, of two records each
     #[arg(long, value_delimiter = ',', default_value = "300,1200,4800,10000")]
     files: Vec<u64>,
@@ -37,28 +37,28 @@ const HEAD: &str = "\
 ";
 
 /// A database that files are loaded into.
-struct Place<'p> {
+struct LoadPlace<'p> {
     name: &'static str,
     target: String,
     /// Loads all files into the constrained table without Landfall.
-    yardstick: &'p dyn Fn(&Path) -> Result<Run>,
+    yardstick: &'p dyn Fn(&Path) -> Result<ProcessRun>,
 }
 
 /// Milliseconds for each file.
-struct Costs {
+struct FileCosts {
     yardstick: f64,
     new: f64,
     known: f64,
 }
 
-impl Files {
+impl FilesBench {
     /// Measures every number of files and gives the report.
-    pub(super) fn report(&self) -> Result<String> {
-        let binary = landfall::binary(self.bin.clone())?;
-        let server = Postgres::start_with(&Options::stock())?;
-        let folder = crate::workspace().join("target/bench/files");
-        let mut report = format!("{}\n\n{HEAD}", machine::facts(&["rustc", "sqlite3"]));
-        let mut fewest: [Option<Costs>; 2] = [None, None];
+    pub(super) fn run_bench(&self) -> Result<String> {
+        let binary = landfall::find_binary(self.bin.clone())?;
+        let server = Postgres::start_with(&ServerOptions::stock_settings())?;
+        let folder = crate::workspace_root().join("target/bench/files");
+        let mut report = format!("{}\n\n{HEAD}", machine::describe_machine(&["rustc", "sqlite3"]));
+        let mut fewest: [Option<FileCosts>; 2] = [None, None];
         for &count in &self.files {
             eprintln!("{count} files …");
             write_project(&folder, count)?;
@@ -68,17 +68,21 @@ impl Files {
             remove_database(&theirs)?;
             let [database, other] = [server.fresh_database()?, server.fresh_database()?];
             let places = [
-                Place {
+                LoadPlace {
                     name: "SQLite",
                     target: format!("sqlite:{}", own.display()),
-                    yardstick: &|folder| import(folder, &theirs),
+                    yardstick: &|folder| import_by_shell(folder, &theirs),
                 },
-                Place { name: "PostgreSQL", target: database.url(), yardstick: &|folder| copy(folder, &other.url()) },
+                LoadPlace {
+                    name: "PostgreSQL",
+                    target: database.url(),
+                    yardstick: &|folder| copy_by_psql(folder, &other.url()),
+                },
             ];
             for (place, fewest) in places.iter().zip(&mut fewest) {
-                let costs = measure(&binary, &folder, count, place)?;
-                let first = fewest.get_or_insert(Costs { ..costs });
-                let Costs { yardstick, new, known } = costs;
+                let costs = measure_files(&binary, &folder, count, place)?;
+                let first = fewest.get_or_insert(FileCosts { ..costs });
+                let FileCosts { yardstick, new, known } = costs;
                 writeln!(
                     report,
                     "| {} | {count} | {yardstick:.2} | {new:.2} | **{:.2}** | {:.2} | {known:.2} | {:.2} |",
@@ -114,10 +118,10 @@ fn write_project(folder: &Path, count: u64) -> Result<()> {
 }
 
 /// The costs of `count` files at `place`: the yardstick's, of files that are new, and of the same files again.
-fn measure(binary: &Path, folder: &Path, count: u64, place: &Place<'_>) -> Result<Costs> {
-    let each = |run: &Run| run.seconds * 1000.0 / count as f64;
+fn measure_files(binary: &Path, folder: &Path, count: u64, place: &LoadPlace<'_>) -> Result<FileCosts> {
+    let each = |run: &ProcessRun| run.seconds * 1000.0 / count as f64;
     let yardstick = (place.yardstick)(folder)?;
-    ensure!(yardstick.success, "the yardstick failed: {}", yardstick.errors());
+    ensure!(yardstick.success, "the yardstick failed: {}", yardstick.error_tail());
     fs::write(folder.join("landfall.yaml"), json!({"target": place.target}).to_string())?;
     let mut measured = Vec::new();
     for (state, read) in [("complete", 2), ("known", 0)] {
@@ -125,13 +129,13 @@ fn measure(binary: &Path, folder: &Path, count: u64, place: &Place<'_>) -> Resul
         command.args(["load", "--json", "--project"]).arg(folder);
         let load = run(command, folder)?;
         let document: Value = serde_json::from_slice(&fs::read(&load.stdout)?)
-            .with_context(|| format!("load printed no JSON document: {}", load.errors()))?;
+            .with_context(|| format!("load printed no JSON document: {}", load.error_tail()))?;
         let loads = document["loads"].as_array().context("the document has no `loads`")?;
         let right = loads.iter().filter(|load| load["state"] == state && load["read"] == read).count();
         ensure!(right as u64 == count, "{right} of {count} files are {state}");
         measured.push(each(&load));
     }
-    Ok(Costs { yardstick: each(&yardstick), new: measured[0], known: measured[1] })
+    Ok(FileCosts { yardstick: each(&yardstick), new: measured[0], known: measured[1] })
 }
 
 /// The data files, each in quotes as SQL has them.
@@ -144,7 +148,7 @@ fn quoted_files(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// All files by the shell of SQLite, a transaction for each.
-fn import(folder: &Path, database: &Path) -> Result<Run> {
+fn import_by_shell(folder: &Path, database: &Path) -> Result<ProcessRun> {
     let mut script = format!("PRAGMA journal_mode=WAL;\nPRAGMA synchronous=NORMAL;\n{TABLE};\n");
     for file in quoted_files(folder)? {
         writeln!(script, ".import --csv --skip 1 {file} readings")?;
@@ -156,8 +160,8 @@ fn import(folder: &Path, database: &Path) -> Result<Run> {
 }
 
 /// All files by psql, a transaction for each.
-fn copy(folder: &Path, url: &str) -> Result<Run> {
-    output(Command::new("psql").args(["--quiet", url, "-c", TABLE]))?;
+fn copy_by_psql(folder: &Path, url: &str) -> Result<ProcessRun> {
+    run_for_output(Command::new("psql").args(["--quiet", url, "-c", TABLE]))?;
     let mut script = String::new();
     for file in quoted_files(folder)? {
         writeln!(script, "\\copy readings FROM {file} (FORMAT csv, HEADER)")?;

@@ -11,19 +11,19 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::{
-    child::{Run, output, run},
-    ground::{Case, Project},
+    child::{ProcessRun, run, run_for_output},
+    ground::{BenchProject, LoadCase},
     sqlite::remove_database,
 };
-use crate::bench_data::Tally;
+use crate::bench_data::DataTally;
 
 /// The binary to measure: the one that is named, or a release build made now.
-pub(super) fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
+pub(super) fn find_binary(named: Option<PathBuf>) -> Result<PathBuf> {
     let binary = match named {
         Some(binary) => binary,
         None => {
             build()?;
-            crate::workspace().join("target/release/landfall")
+            crate::workspace_root().join("target/release/landfall")
         }
     };
     binary.canonicalize().with_context(|| format!("there is no binary {}", binary.display()))
@@ -32,43 +32,43 @@ pub(super) fn binary(named: Option<PathBuf>) -> Result<PathBuf> {
 fn build() -> Result<()> {
     eprintln!("building the release binary …");
     let arguments = ["build", "--release", "--locked", "--package", "landfall"];
-    output(Command::new("cargo").args(arguments).current_dir(crate::workspace())).map(drop)
+    run_for_output(Command::new("cargo").args(arguments).current_dir(crate::workspace_root())).map(drop)
 }
 
 /// The binary, as a loader.
 #[derive(Debug)]
-pub(super) struct Landfall {
+pub(super) struct LandfallLoader {
     binary: PathBuf,
 }
 
-impl Landfall {
+impl LandfallLoader {
     /// This binary.
     pub(super) const fn new(binary: PathBuf) -> Self {
         Self { binary }
     }
 
     /// Loads what the tables hold before. Not measured.
-    pub(super) fn prepare(&self, case: &Case, target: &str) -> Result<()> {
+    pub(super) fn load_before(&self, case: &LoadCase, target: &str) -> Result<()> {
         let Some(held) = &case.held else { return Ok(()) };
-        let run = run(self.loading(held, target)?, &held.folder)?;
-        assert_counts(&document(&run)?, held.tally)
+        let run = run(self.load_command(held, target)?, &held.folder)?;
+        assert_counts(&read_document(&run)?, held.tally)
     }
 
     /// A measured load of all tables, or of the employees alone where the parents are there before; with the document that
     /// it printed.
-    pub(super) fn load(&self, case: &Case, target: &str) -> Result<(Run, Value)> {
-        let mut command = self.loading(&case.project, target)?;
+    pub(super) fn measure_load(&self, case: &LoadCase, target: &str) -> Result<(ProcessRun, Value)> {
+        let mut command = self.load_command(&case.project, target)?;
         if case.held.is_some() {
             command.arg("hired_employees");
         }
         let run = run(command, &case.project.folder)?;
-        let document = document(&run)?;
+        let document = read_document(&run)?;
         assert_counts(&document, case.project.tally)?;
         Ok((run, document))
     }
 
     /// The command for a project with another target: one whose data package is that of `project`.
-    fn loading(&self, project: &Project, target: &str) -> Result<Command> {
+    fn load_command(&self, project: &BenchProject, target: &str) -> Result<Command> {
         let folder = project.folder.join("elsewhere");
         fs::create_dir_all(&folder)?;
         let configuration = json!({"target": target, "package": "../datapackage.yaml"});
@@ -80,32 +80,32 @@ impl Landfall {
 }
 
 /// A measured `landfall check` of all tables, against a database that does not exist: with one, each row is looked for in it.
-pub(super) fn check(binary: &Path, project: &Path, tally: Tally) -> Result<Run> {
+pub(super) fn measure_check(binary: &Path, project: &Path, tally: DataTally) -> Result<ProcessRun> {
     remove_database(&project.join("landfall.db"))?;
     let mut command = Command::new(binary);
     command.args(["check", "--json", "--project"]).arg(project);
     let run = run(command, project)?;
-    let rejects = lines(&run.stdout)?;
-    ensure!(rejects == tally.rejected, "check found {rejects} rejects of {}: {}", tally.rejected, run.errors());
-    ensure!(run.success || rejects > 0, "check failed: {}", run.errors());
+    let rejects = count_lines(&run.stdout)?;
+    ensure!(rejects == tally.rejected, "check found {rejects} rejects of {}: {}", tally.rejected, run.error_tail());
+    ensure!(run.success || rejects > 0, "check failed: {}", run.error_tail());
     Ok(run)
 }
 
-fn document(run: &Run) -> Result<Value> {
+fn read_document(run: &ProcessRun) -> Result<Value> {
     let text = fs::read(&run.stdout)?;
-    serde_json::from_slice(&text).with_context(|| format!("load printed no JSON document: {}", run.errors()))
+    serde_json::from_slice(&text).with_context(|| format!("load printed no JSON document: {}", run.error_tail()))
 }
 
-fn lines(file: &Path) -> Result<u64> {
+fn count_lines(file: &Path) -> Result<u64> {
     use std::io::BufRead as _;
     let reader = std::io::BufReader::new(fs::File::open(file)?);
     Ok(reader.split(b'\n').count() as u64)
 }
 
-fn assert_counts(document: &Value, tally: Tally) -> Result<()> {
+fn assert_counts(document: &Value, tally: DataTally) -> Result<()> {
     let loads = document["loads"].as_array().context("the document has no `loads`")?;
     let load = loads.iter().find(|load| load["table"] == "hired_employees").context("no load of hired_employees")?;
-    let Tally { read, inserted, unchanged, rejected, .. } = tally;
+    let DataTally { read, inserted, unchanged, rejected, .. } = tally;
     for (key, expected) in [("read", read), ("inserted", inserted), ("unchanged", unchanged), ("rejected", rejected)] {
         if load[key] != expected {
             bail!("{key} is {}, but the generator wrote {expected}", load[key]);
@@ -114,8 +114,8 @@ fn assert_counts(document: &Value, tally: Tally) -> Result<()> {
     Ok(())
 }
 
-/// The profile by stage as a table, where the document has one: `stages` is an object of seconds.
-pub(super) fn stages(document: &Value) -> Option<String> {
+/// The profile by stage as a table, where the document has one: `profile_stages` is an object of seconds.
+pub(super) fn profile_stages(document: &Value) -> Option<String> {
     let stages = document.get("stages")?.as_object()?;
     let total: f64 = stages.values().filter_map(Value::as_f64).sum();
     let mut table = String::from("| stage | seconds | share |\n|---|--:|--:|\n");
@@ -132,13 +132,13 @@ mod tests {
 
     #[test]
     fn stages_become_a_table() {
-        let table = stages(&json!({"stages": {"decode": 1.0, "write": 3.0}})).unwrap_or_default();
+        let table = profile_stages(&json!({"stages": {"decode": 1.0, "write": 3.0}})).unwrap_or_default();
         assert!(table.ends_with("| decode | 1.00 | 25% |\n| write | 3.00 | 75% |\n"), "{table}");
     }
 
     #[test]
     fn a_wrong_count_is_an_error() {
-        let tally = Tally { read: 3, inserted: 3, ..Tally::default() };
+        let tally = DataTally { read: 3, inserted: 3, ..DataTally::default() };
         let load =
             |read| json!({"table": "hired_employees", "read": read, "inserted": 3, "unchanged": 0, "rejected": 0});
         assert!(assert_counts(&json!({"loads": [load(3)]}), tally).is_ok());

@@ -3,11 +3,11 @@
 use std::{path::Path, process::Command};
 
 use anyhow::{Result, ensure};
-use testbed::{Database, Mariadb, Options};
+use testbed::{Mariadb, ServerOptions, TestDatabase};
 
 use super::{
-    child::{output, run},
-    ground::{Case, Ground, Yardstick},
+    child::{run, run_for_output},
+    ground::{DatabaseSystem, LoadCase, Yardstick},
 };
 
 const TABLES: &str = "
@@ -39,74 +39,76 @@ const SETTINGS: [&str; 8] = [
 
 /// A server of our own.
 #[derive(Debug)]
-pub(super) struct Server(Mariadb);
+pub(super) struct MariadbSystem(Mariadb);
 
-impl Server {
+impl MariadbSystem {
     /// Starts it, with nothing tuned.
-    pub(super) fn start() -> Result<Self> {
-        Ok(Self(Mariadb::start_with(&Options::stock().setting("local_infile", "ON"))?))
+    pub(super) fn start_server() -> Result<Self> {
+        Ok(Self(Mariadb::start_with(&ServerOptions::stock_settings().with_setting("local_infile", "ON"))?))
     }
 }
 
-impl Ground for Server {
-    type Database = Database;
+impl DatabaseSystem for MariadbSystem {
+    type Database = TestDatabase;
 
-    fn facts(&self) -> Result<String> {
+    fn describe_system(&self) -> Result<String> {
         let database = self.0.superuser("mysql");
-        let show =
-            |name: &str| -> Result<String> { Ok(database.sql(&format!("SELECT @@global.{name}"))?.trim().to_owned()) };
+        let show = |name: &str| -> Result<String> {
+            Ok(database.run_sql(&format!("SELECT @@global.{name}"))?.trim().to_owned())
+        };
         let settings = SETTINGS.iter().map(|name| Ok(format!("{name} {}", show(name)?))).collect::<Result<Vec<_>>>()?;
         Ok(format!("MariaDB {}, default settings: {}", show("version")?, settings.join(", ")))
     }
 
-    fn fresh(&self, _: &Case) -> Result<Database> {
+    fn create_database(&self, _: &LoadCase) -> Result<TestDatabase> {
         self.0.fresh_database()
     }
 
-    fn target(&self, database: &Database) -> String {
+    fn target_url(&self, database: &TestDatabase) -> String {
         database.url()
     }
 
-    fn settle(&self, _: &Database) -> Result<()> {
+    fn wait_until_idle(&self, _: &TestDatabase) -> Result<()> {
         Ok(())
     }
 
-    fn count(&self, database: &Database) -> Result<u64> {
-        Ok(database.sql("SELECT count(*) FROM hired_employees")?.trim().parse()?)
+    fn count_employees(&self, database: &TestDatabase) -> Result<u64> {
+        Ok(database.run_sql("SELECT count(*) FROM hired_employees")?.trim().parse()?)
     }
 
-    fn remove(&self, database: Database) -> Result<()> {
+    fn remove(&self, database: TestDatabase) -> Result<()> {
         self.0.drop_database(&database)
     }
 
-    fn yardsticks(&self, _: bool) -> Vec<Yardstick<Database>> {
+    fn list_yardsticks(&self, _: bool) -> Vec<Yardstick<TestDatabase>> {
         vec![Yardstick {
             name: "LOAD DATA LOCAL INFILE",
-            prepare: Box::new(prepare),
+            prepare: Box::new(prepare_tables),
             run: Box::new(|database, case| {
-                let client = client(database, "hired_employees", &case.project.file("hired_employees"), EMPLOYEES)?;
+                let client =
+                    load_command(database, "hired_employees", &case.project.csv_file("hired_employees"), EMPLOYEES)?;
                 let run = run(client, &case.project.folder)?;
-                ensure!(run.success, "mariadb failed: {}", run.errors());
+                ensure!(run.success, "mariadb failed: {}", run.error_tail());
                 Ok(run)
             }),
         }]
     }
 }
 
-fn prepare(database: &Database, case: &Case) -> Result<()> {
-    database.sql(TABLES)?;
+fn prepare_tables(database: &TestDatabase, case: &LoadCase) -> Result<()> {
+    database.run_sql(TABLES)?;
     for table in ["departments", "jobs"] {
-        output(&mut client(database, table, &case.project.file(table), "")?)?;
+        run_for_output(&mut load_command(database, table, &case.project.csv_file(table), "")?)?;
     }
     if let Some(held) = &case.held {
-        output(&mut client(database, "hired_employees", &held.file("hired_employees"), EMPLOYEES)?)?;
+        run_for_output(&mut load_command(database, "hired_employees", &held.csv_file("hired_employees"), EMPLOYEES)?)?;
     }
     Ok(())
 }
 
 /// The client program, about to load one file.
-fn client(database: &Database, table: &str, file: &Path, columns: &str) -> Result<Command> {
-    let mut client = database.client()?;
+fn load_command(database: &TestDatabase, table: &str, file: &Path, columns: &str) -> Result<Command> {
+    let mut client = database.client_command()?;
     client.arg("--execute").arg(format!(
         "LOAD DATA LOCAL INFILE '{}' INTO TABLE {table} CHARACTER SET utf8mb4 \
          FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n' {columns}",

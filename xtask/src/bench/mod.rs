@@ -26,28 +26,28 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::bench_data;
-use ground::Project;
+use ground::BenchProject;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
-pub(crate) enum What {
+pub(crate) enum BenchKind {
     /// `landfall load` against what the database system's own programs do
-    Load(load::Load),
+    Load(load::LoadBench),
     /// `landfall serve` against a service of FastAPI
-    Http(http::Http),
+    Http(http::HttpBench),
     /// Reports of `landfall serve` against psql
-    Reports(http::Reports),
+    Reports(http::ReportsBench),
     /// `landfall backup` against fastavro, `pg_dump` and COPY
-    Backup(backup::Backup),
+    Backup(backup::BackupBench),
     /// `landfall check` against the typed read of `DuckDB`
-    Check(Bench),
+    Check(BenchOptions),
     /// `landfall load` of many small files against the shells of SQLite and PostgreSQL
-    Files(files::Files),
+    Files(files::FilesBench),
 }
 
 /// How to measure.
 #[derive(Debug, Args)]
-pub(crate) struct Bench {
+pub(crate) struct BenchOptions {
     /// Numbers of employee records
     #[arg(long, value_delimiter = ',', default_value = "1000000,10000000")]
     rows: Vec<u64>,
@@ -62,42 +62,42 @@ pub(crate) struct Bench {
     bin: Option<PathBuf>,
 }
 
-impl What {
+impl BenchKind {
     /// Measures, and prints a report in Markdown.
     pub(crate) fn run(&self) -> Result<()> {
         let report = match self {
-            Self::Load(load) => load.report()?,
-            Self::Http(http) => http.report()?,
-            Self::Reports(reports) => reports.report()?,
-            Self::Backup(backup) => backup.report()?,
-            Self::Check(bench) => check::report(bench)?,
-            Self::Files(files) => files.report()?,
+            Self::Load(load) => load.run_bench()?,
+            Self::Http(http) => http.run_bench()?,
+            Self::Reports(reports) => reports.run_bench()?,
+            Self::Backup(backup) => backup.run_bench()?,
+            Self::Check(bench) => check::run_bench(bench)?,
+            Self::Files(files) => files.run_bench()?,
         };
         Ok(io::stdout().write_all(report.as_bytes())?)
     }
 }
 
-impl Bench {
+impl BenchOptions {
     /// Every number of rows with every share of dirt.
-    fn sizes(&self) -> impl Iterator<Item = (u64, f64)> {
+    fn sizes_and_dirt(&self) -> impl Iterator<Item = (u64, f64)> {
         self.rows.iter().flat_map(|&rows| self.dirty.iter().map(move |&dirty| (rows, dirty)))
     }
 
     /// Where data, databases and tools of the benches are kept.
     #[expect(clippy::unused_self, reason = "an option may move it")]
-    fn folder(&self) -> PathBuf {
-        crate::workspace().join("target/bench")
+    fn data_folder(&self) -> PathBuf {
+        crate::workspace_root().join("target/bench")
     }
 
     /// The project of this size, with ids from `after` + 1 upward. It is written once, and kept.
-    fn project(&self, rows: u64, dirty: f64, after: u64) -> Result<Project> {
+    fn prepare_project(&self, rows: u64, dirty: f64, after: u64) -> Result<BenchProject> {
         let after_name = if after > 0 { format!("-after-{after}") } else { String::new() };
-        let folder = self.folder().join(format!("{rows}-{dirty}{after_name}"));
-        if let Some(tally) = bench_data::tally(&folder) {
-            return Ok(Project { folder, tally });
+        let folder = self.data_folder().join(format!("{rows}-{dirty}{after_name}"));
+        if let Some(tally) = bench_data::read_tally(&folder) {
+            return Ok(BenchProject { folder, tally });
         }
         eprintln!("writing {rows} rows, {dirty}% dirty …");
         let tally = bench_data::write(&folder, rows, dirty, after)?;
-        Ok(Project { folder, tally })
+        Ok(BenchProject { folder, tally })
     }
 }

@@ -5,11 +5,11 @@ mod halves;
 use std::{path::Path, process::Command};
 
 use anyhow::{Result, ensure};
-use testbed::{Database, Options, Postgres};
+use testbed::{Postgres, ServerOptions, TestDatabase};
 
 use super::{
-    child::{Run, output, run_side_by_side},
-    ground::{Case, Ground, Yardstick},
+    child::{ProcessRun, run_for_output, run_side_by_side},
+    ground::{DatabaseSystem, LoadCase, Yardstick},
 };
 
 const PARENTS: &str = "
@@ -43,122 +43,135 @@ const SETTINGS: [&str; 9] = [
 
 /// A server of our own.
 #[derive(Debug)]
-pub(super) struct Server(Postgres);
+pub(super) struct PostgresSystem(Postgres);
 
-impl Server {
+impl PostgresSystem {
     /// Starts it, with nothing tuned.
-    pub(super) fn start() -> Result<Self> {
-        Ok(Self(Postgres::start_with(&Options::stock())?))
+    pub(super) fn start_server() -> Result<Self> {
+        Ok(Self(Postgres::start_with(&ServerOptions::stock_settings())?))
     }
 
     /// The database as the superuser sees it, who may have the server write files.
-    pub(super) fn superuser(&self, database: &Database) -> Database {
+    pub(super) fn as_superuser(&self, database: &TestDatabase) -> TestDatabase {
         self.0.superuser(database.name())
     }
 }
 
-impl Ground for Server {
-    type Database = Database;
+impl DatabaseSystem for PostgresSystem {
+    type Database = TestDatabase;
 
-    fn facts(&self) -> Result<String> {
+    fn describe_system(&self) -> Result<String> {
         let database = self.0.superuser("postgres");
-        let show = |name: &str| -> Result<String> { Ok(database.sql(&format!("SHOW {name}"))?.trim().to_owned()) };
+        let show = |name: &str| -> Result<String> { Ok(database.run_sql(&format!("SHOW {name}"))?.trim().to_owned()) };
         let version = format!("PostgreSQL {}", show("server_version")?);
         let settings = SETTINGS.iter().map(|name| Ok(format!("{name} {}", show(name)?))).collect::<Result<Vec<_>>>()?;
         Ok(format!("{version}, default settings: {}", settings.join(", ")))
     }
 
-    fn fresh(&self, _: &Case) -> Result<Database> {
+    fn create_database(&self, _: &LoadCase) -> Result<TestDatabase> {
         self.0.fresh_database()
     }
 
-    fn target(&self, database: &Database) -> String {
+    fn target_url(&self, database: &TestDatabase) -> String {
         database.url()
     }
 
-    fn settle(&self, database: &Database) -> Result<()> {
+    fn wait_until_idle(&self, database: &TestDatabase) -> Result<()> {
         let superuser = self.0.superuser(database.name());
-        ["VACUUM ANALYZE", "CHECKPOINT"].iter().try_for_each(|statement| superuser.sql(statement).map(drop))
+        ["VACUUM ANALYZE", "CHECKPOINT"].iter().try_for_each(|statement| superuser.run_sql(statement).map(drop))
     }
 
-    fn count(&self, database: &Database) -> Result<u64> {
-        Ok(database.sql("SELECT count(*) FROM hired_employees")?.trim().parse()?)
+    fn count_employees(&self, database: &TestDatabase) -> Result<u64> {
+        Ok(database.run_sql("SELECT count(*) FROM hired_employees")?.trim().parse()?)
     }
 
-    fn remove(&self, database: Database) -> Result<()> {
+    fn remove(&self, database: TestDatabase) -> Result<()> {
         self.0.drop_database(&database)
     }
 
-    fn yardsticks(&self, held: bool) -> Vec<Yardstick<Database>> {
-        if held { vec![two_copies()] } else { vec![copy(), two_copies(), copy_then_constraints()] }
+    fn list_yardsticks(&self, held: bool) -> Vec<Yardstick<TestDatabase>> {
+        if held {
+            vec![two_copies_yardstick()]
+        } else {
+            vec![copy_yardstick(), two_copies_yardstick(), copy_then_constraints()]
+        }
     }
 }
 
-fn copy() -> Yardstick<Database> {
+fn copy_yardstick() -> Yardstick<TestDatabase> {
     Yardstick {
         name: "psql \\copy",
-        prepare: Box::new(constrained),
+        prepare: Box::new(create_tables),
         run: Box::new(|database, case| {
-            run(case, vec![psql(database, &[&copy_of("hired_employees", &case.project.file("hired_employees"))])?])
+            run(
+                case,
+                vec![psql_command(
+                    database,
+                    &[&copy_statement("hired_employees", &case.project.csv_file("hired_employees"))],
+                )?],
+            )
         }),
     }
 }
 
-fn two_copies() -> Yardstick<Database> {
+fn two_copies_yardstick() -> Yardstick<TestDatabase> {
     Yardstick {
         name: "two psql \\copy",
         prepare: Box::new(|database, case| {
-            halves::of(&case.project)?;
-            constrained(database, case)
+            halves::split_employees(&case.project)?;
+            create_tables(database, case)
         }),
         run: Box::new(|database, case| {
-            let copy = |half| psql(database, &[&copy_of("hired_employees", half)]);
-            run(case, halves::of(&case.project)?.iter().map(|half| copy(half)).collect::<Result<_>>()?)
+            let copy = |half| psql_command(database, &[&copy_statement("hired_employees", half)]);
+            run(case, halves::split_employees(&case.project)?.iter().map(|half| copy(half)).collect::<Result<_>>()?)
         }),
     }
 }
 
-fn copy_then_constraints() -> Yardstick<Database> {
+fn copy_then_constraints() -> Yardstick<TestDatabase> {
     Yardstick {
         name: "\\copy into a heap, then constraints",
-        prepare: Box::new(|database, case| parents(database, case, HEAP)),
+        prepare: Box::new(|database, case| load_parents(database, case, HEAP)),
         run: Box::new(|database, case| {
-            let copy = copy_of("hired_employees", &case.project.file("hired_employees"));
+            let copy = copy_statement("hired_employees", &case.project.csv_file("hired_employees"));
             let [key, department, job] = CONSTRAINTS;
-            run(case, vec![psql(database, &[&copy, key, department, job])?])
+            run(case, vec![psql_command(database, &[&copy, key, department, job])?])
         }),
     }
 }
 
 /// Makes all tables with all constraints, with the parents and the rows held before.
-fn constrained(database: &Database, case: &Case) -> Result<()> {
-    parents(database, case, HEAP)?;
+fn create_tables(database: &TestDatabase, case: &LoadCase) -> Result<()> {
+    load_parents(database, case, HEAP)?;
     if let Some(held) = &case.held {
-        output(&mut psql(database, &[&copy_of("hired_employees", &held.file("hired_employees"))])?)?;
+        run_for_output(&mut psql_command(
+            database,
+            &[&copy_statement("hired_employees", &held.csv_file("hired_employees"))],
+        )?)?;
     }
-    CONSTRAINTS.iter().try_for_each(|constraint| database.sql(constraint).map(drop))
+    CONSTRAINTS.iter().try_for_each(|constraint| database.run_sql(constraint).map(drop))
 }
 
-fn parents(database: &Database, case: &Case, employees: &str) -> Result<()> {
-    database.sql(&format!("{PARENTS}{employees}"))?;
+fn load_parents(database: &TestDatabase, case: &LoadCase, employees: &str) -> Result<()> {
+    database.run_sql(&format!("{PARENTS}{employees}"))?;
     for table in ["departments", "jobs"] {
-        output(&mut psql(database, &[&copy_of(table, &case.project.file(table))])?)?;
+        run_for_output(&mut psql_command(database, &[&copy_statement(table, &case.project.csv_file(table))])?)?;
     }
     Ok(())
 }
 
-fn copy_of(table: &str, file: &Path) -> String {
+fn copy_statement(table: &str, file: &Path) -> String {
     format!("\\copy {table} FROM '{}' (FORMAT csv)", file.display())
 }
 
-fn psql(database: &Database, commands: &[&str]) -> Result<Command> {
-    let mut psql = database.client()?;
+fn psql_command(database: &TestDatabase, commands: &[&str]) -> Result<Command> {
+    let mut psql = database.client_command()?;
     psql.args(commands.iter().flat_map(|command| ["--command", command]));
     Ok(psql)
 }
 
-fn run(case: &Case, commands: Vec<Command>) -> Result<Run> {
+fn run(case: &LoadCase, commands: Vec<Command>) -> Result<ProcessRun> {
     let run = run_side_by_side(commands, &case.project.folder)?;
-    ensure!(run.success, "psql failed: {}", run.errors());
+    ensure!(run.success, "psql failed: {}", run.error_tail());
     Ok(run)
 }

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    child::{output, run},
-    ground::{Case, Ground, Project, Yardstick},
+    child::{run, run_for_output},
+    ground::{BenchProject, DatabaseSystem, LoadCase, Yardstick},
     machine,
 };
 
@@ -29,31 +29,31 @@ CREATE TABLE hired_employees (
 
 /// The SQLite that the shell has.
 #[derive(Debug)]
-pub(super) struct Sqlite;
+pub(super) struct SqliteSystem;
 
-impl Ground for Sqlite {
+impl DatabaseSystem for SqliteSystem {
     type Database = PathBuf;
 
-    fn facts(&self) -> Result<String> {
-        machine::version("sqlite3").context("there is no sqlite3: install the Debian package sqlite3")
+    fn describe_system(&self) -> Result<String> {
+        machine::tool_version("sqlite3").context("there is no sqlite3: install the Debian package sqlite3")
     }
 
-    fn fresh(&self, case: &Case) -> Result<PathBuf> {
+    fn create_database(&self, case: &LoadCase) -> Result<PathBuf> {
         let database = case.project.folder.join("bench.db");
         remove_database(&database)?;
         Ok(database)
     }
 
-    fn target(&self, database: &PathBuf) -> String {
+    fn target_url(&self, database: &PathBuf) -> String {
         format!("sqlite:{}", database.display())
     }
 
-    fn settle(&self, _: &PathBuf) -> Result<()> {
+    fn wait_until_idle(&self, _: &PathBuf) -> Result<()> {
         Ok(())
     }
 
-    fn count(&self, database: &PathBuf) -> Result<u64> {
-        let text = output(Command::new("sqlite3").arg(database).arg("SELECT count(*) FROM hired_employees"))?;
+    fn count_employees(&self, database: &PathBuf) -> Result<u64> {
+        let text = run_for_output(Command::new("sqlite3").arg(database).arg("SELECT count(*) FROM hired_employees"))?;
         Ok(text.trim().parse()?)
     }
 
@@ -61,35 +61,35 @@ impl Ground for Sqlite {
         remove_database(&database)
     }
 
-    fn yardsticks(&self, _: bool) -> Vec<Yardstick<PathBuf>> {
+    fn list_yardsticks(&self, _: bool) -> Vec<Yardstick<PathBuf>> {
         vec![Yardstick {
             name: "sqlite3 .import",
-            prepare: Box::new(|database, case| prepare(database, case)),
+            prepare: Box::new(|database, case| prepare_tables(database, case)),
             run: Box::new(|database, case| {
-                let run = run(shell(&case.project, database, "hired_employees"), &case.project.folder)?;
-                ensure!(run.success, "sqlite3 failed: {}", run.errors());
+                let run = run(import_command(&case.project, database, "hired_employees"), &case.project.folder)?;
+                ensure!(run.success, "sqlite3 failed: {}", run.error_tail());
                 Ok(run)
             }),
         }]
     }
 }
 
-fn prepare(database: &Path, case: &Case) -> Result<()> {
-    output(Command::new("sqlite3").arg(database).arg(TABLES))?;
+fn prepare_tables(database: &Path, case: &LoadCase) -> Result<()> {
+    run_for_output(Command::new("sqlite3").arg(database).arg(TABLES))?;
     for table in ["departments", "jobs"] {
-        output(&mut shell(&case.project, database, table))?;
+        run_for_output(&mut import_command(&case.project, database, table))?;
     }
     if let Some(held) = &case.held {
-        output(&mut shell(held, database, "hired_employees"))?;
+        run_for_output(&mut import_command(held, database, "hired_employees"))?;
     }
     Ok(())
 }
 
 /// The shell, about to import one file.
-fn shell(project: &Project, database: &Path, table: &str) -> Command {
+fn import_command(project: &BenchProject, database: &Path, table: &str) -> Command {
     let mut shell = Command::new("sqlite3");
     shell.arg(database).args(["PRAGMA foreign_keys=ON", ".mode csv"]).stderr(Stdio::inherit());
-    shell.arg(format!(".import '{}' {table}", project.file(table).display()));
+    shell.arg(format!(".import '{}' {table}", project.csv_file(table).display()));
     shell
 }
 

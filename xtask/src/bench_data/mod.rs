@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::hr::{DEPARTMENTS, jobs, numbered};
-use records::Maker;
+use crate::hr::{DEPARTMENTS, job_names, number_lines};
+use records::RecordMaker;
 
 const DICTIONARY: &str = include_str!("../../../examples/hr/datapackage.yaml");
 const CONFIGURATION: &str = "target: sqlite:landfall.db\npackage: datapackage.yaml\n";
@@ -22,7 +22,7 @@ const TALLY: &str = "tally.json";
 
 /// How much of what a file of employees holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Tally {
+pub(crate) struct DataTally {
     pub(crate) read: u64,
     pub(crate) inserted: u64,
     pub(crate) unchanged: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
 }
 
-impl Tally {
+impl DataTally {
     fn to_json(self) -> Value {
         let Self { read, inserted, unchanged, rejected, bytes } = self;
         json!({"read": read, "inserted": inserted, "unchanged": unchanged, "rejected": rejected, "bytes": bytes})
@@ -50,26 +50,26 @@ impl Tally {
 }
 
 /// The tally of the project in `folder`, where it is finished.
-pub(crate) fn tally(folder: &Path) -> Option<Tally> {
+pub(crate) fn read_tally(folder: &Path) -> Option<DataTally> {
     let text = fs::read(folder.join(TALLY)).ok()?;
-    Tally::from_json(&serde_json::from_slice(&text).ok()?)
+    DataTally::from_json(&serde_json::from_slice(&text).ok()?)
 }
 
 /// Writes a project with `rows` employee records of which `dirty` percent are bad or repeated, with ids from `after` + 1
 /// upward.
-pub(crate) fn write(folder: &Path, rows: u64, dirty: f64, after: u64) -> Result<Tally> {
+pub(crate) fn write(folder: &Path, rows: u64, dirty: f64, after: u64) -> Result<DataTally> {
     let data = folder.join("data");
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     fs::write(folder.join("landfall.yaml"), CONFIGURATION)?;
     fs::write(folder.join("datapackage.yaml"), DICTIONARY)?;
-    fs::write(data.join("departments.csv"), numbered(DEPARTMENTS.iter().copied(), "\n"))?;
-    fs::write(data.join("jobs.csv"), numbered(jobs().iter().map(String::as_str), "\n"))?;
-    let tally = write_employees(&data.join("hired_employees.csv"), Maker::new(rows, dirty, after))?;
+    fs::write(data.join("departments.csv"), number_lines(DEPARTMENTS.iter().copied(), "\n"))?;
+    fs::write(data.join("jobs.csv"), number_lines(job_names().iter().map(String::as_str), "\n"))?;
+    let tally = write_employees(&data.join("hired_employees.csv"), RecordMaker::new(rows, dirty, after))?;
     fs::write(folder.join(TALLY), tally.to_json().to_string())?;
     Ok(tally)
 }
 
-fn write_employees(path: &Path, mut maker: Maker) -> Result<Tally> {
+fn write_employees(path: &Path, mut maker: RecordMaker) -> Result<DataTally> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut bytes = 0;
@@ -78,5 +78,5 @@ fn write_employees(path: &Path, mut maker: Maker) -> Result<Tally> {
         out.write_all(line)?;
     }
     out.flush()?;
-    Ok(Tally { bytes, ..maker.tally() })
+    Ok(DataTally { bytes, ..maker.tally() })
 }

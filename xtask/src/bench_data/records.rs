@@ -2,37 +2,37 @@
 
 use std::fmt::{self, Write as _};
 
-use super::Tally;
+use super::DataTally;
 use crate::{
     hr::{DEPARTMENTS, JOB_COUNT},
-    names::Names,
+    names::PeopleNames,
     random::Random,
 };
 
 const SEED: u64 = 0xBEAC_0000;
 
 /// The kinds of oddities with their weights: mostly keys, types and missing values, as in life.
-const KINDS: [(Kind, usize); 16] = [
-    (Kind::UnknownDepartment, 150),
-    (Kind::UnknownJob, 150),
-    (Kind::OtherContent, 140),
-    (Kind::Repeated, 20),
-    (Kind::NoName, 60),
-    (Kind::NoDepartment, 90),
-    (Kind::BlankName, 30),
-    (Kind::Month13, 80),
-    (Kind::NoZone, 50),
-    (Kind::WordForJob, 90),
-    (Kind::MissingCell, 80),
-    (Kind::ExtraCell, 40),
-    (Kind::BlankLine, 10),
-    (Kind::BadUtf8, 5),
-    (Kind::TextAfterQuote, 5),
-    (Kind::Nul, 1),
+const KINDS: [(OddityKind, usize); 16] = [
+    (OddityKind::UnknownDepartment, 150),
+    (OddityKind::UnknownJob, 150),
+    (OddityKind::OtherContent, 140),
+    (OddityKind::Repeated, 20),
+    (OddityKind::NoName, 60),
+    (OddityKind::NoDepartment, 90),
+    (OddityKind::BlankName, 30),
+    (OddityKind::Month13, 80),
+    (OddityKind::NoZone, 50),
+    (OddityKind::WordForJob, 90),
+    (OddityKind::MissingCell, 80),
+    (OddityKind::ExtraCell, 40),
+    (OddityKind::BlankLine, 10),
+    (OddityKind::BadUtf8, 5),
+    (OddityKind::TextAfterQuote, 5),
+    (OddityKind::Nul, 1),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum OddityKind {
     UnknownDepartment,
     UnknownJob,
     OtherContent,
@@ -55,8 +55,8 @@ enum Kind {
 
 /// Makes one line after the other.
 #[derive(Debug)]
-pub(super) struct Maker {
-    people: People,
+pub(super) struct RecordMaker {
+    people: PeopleParts,
     rows: u64,
     /// The greatest id that another file holds.
     after: u64,
@@ -65,25 +65,25 @@ pub(super) struct Maker {
     line: Vec<u8>,
     /// The last plain record: what a repeated one repeats.
     plain: Vec<u8>,
-    tally: Tally,
+    tally: DataTally,
 }
 
-impl Maker {
+impl RecordMaker {
     /// For `rows` records of which `dirty` percent are odd, with ids from `after` + 1 upward.
     pub(super) fn new(rows: u64, dirty: f64, after: u64) -> Self {
         Self {
-            people: People::new(),
+            people: PeopleParts::new(),
             rows,
             after,
             odd_of: (dirty / 100.0 * 2f64.powi(32)) as u64,
             line: Vec::new(),
             plain: Vec::new(),
-            tally: Tally::default(),
+            tally: DataTally::default(),
         }
     }
 
     /// What was made so far (without the bytes).
-    pub(super) const fn tally(&self) -> Tally {
+    pub(super) const fn tally(&self) -> DataTally {
         self.tally
     }
 
@@ -96,20 +96,20 @@ impl Maker {
         self.line.clear();
         match self.kind() {
             None => self.push_plain(),
-            Some(kind) => self.push_odd(kind),
+            Some(kind) => self.push_oddity(kind),
         }
         Some(&self.line)
     }
 
     /// What is odd about the next record.
-    fn kind(&mut self) -> Option<Kind> {
+    fn kind(&mut self) -> Option<OddityKind> {
         let random = &mut self.people.random;
         if self.odd_of > 0 && self.tally.read == self.rows {
-            return Some(Kind::UnclosedQuote);
+            return Some(OddityKind::UnclosedQuote);
         }
         // The first record is plain: before it there is nothing to repeat.
         let odd = random.next() >> 32 < self.odd_of && !self.plain.is_empty();
-        odd.then(|| KINDS[random.weighted(&KINDS.map(|(_, weight)| weight))].0)
+        odd.then(|| KINDS[random.pick_weighted(&KINDS.map(|(_, weight)| weight))].0)
     }
 
     fn push_plain(&mut self) {
@@ -119,8 +119,8 @@ impl Maker {
         self.tally.inserted += 1;
     }
 
-    fn push_odd(&mut self, kind: Kind) {
-        if kind == Kind::Repeated {
+    fn push_oddity(&mut self, kind: OddityKind) {
+        if kind == OddityKind::Repeated {
             self.tally.unchanged += 1;
             return self.line.clone_from(&self.plain);
         }
@@ -132,26 +132,26 @@ impl Maker {
 
 /// Where people come from.
 #[derive(Debug)]
-struct People {
+struct PeopleParts {
     random: Random,
-    names: Names,
+    names: PeopleNames,
     days: Vec<String>,
 }
 
-impl People {
+impl PeopleParts {
     fn new() -> Self {
-        Self { random: Random::new(SEED), names: Names::new(), days: days() }
+        Self { random: Random::new(SEED), names: PeopleNames::new(), days: three_years_of_days() }
     }
 
-    fn next(&mut self, id: u64) -> Person<'_> {
+    fn next(&mut self, id: u64) -> PersonRecord<'_> {
         let random = &mut self.random;
-        let [first, last] = self.names.pick(random);
-        Person {
+        let [first, last] = self.names.pick_name(random);
+        PersonRecord {
             id,
             first,
             last,
             day: &self.days[random.below(self.days.len())],
-            clock: Clock(random.below(86_400) as u32),
+            clock: ClockTime(random.below(86_400) as u32),
             department: random.below(DEPARTMENTS.len()) + 1,
             job: random.below(JOB_COUNT) + 1,
         }
@@ -159,7 +159,7 @@ impl People {
 }
 
 /// Every day of three years, `YYYY-MM-DD`.
-fn days() -> Vec<String> {
+fn three_years_of_days() -> Vec<String> {
     const LENGTHS: [usize; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let months = (2020..=2022).flat_map(|year| (1..).zip(LENGTHS).map(move |(month, days)| (year, month, days)));
     months.flat_map(|(year, month, days)| (1..=days).map(move |day| format!("{year}-{month:02}-{day:02}"))).collect()
@@ -167,25 +167,25 @@ fn days() -> Vec<String> {
 
 /// What a record says.
 #[derive(Debug)]
-struct Person<'a> {
+struct PersonRecord<'a> {
     id: u64,
     first: &'a str,
     last: &'a str,
     /// `YYYY-MM-DD`.
     day: &'a str,
-    clock: Clock,
+    clock: ClockTime,
     department: usize,
     job: usize,
 }
 
-impl Person<'_> {
+impl PersonRecord<'_> {
     /// Writes the plain record, without a line end. By hand: `format!` would take most of the generator's time.
     fn write(&self, line: &mut Vec<u8>) {
         write_number(line, self.id);
         for part in [",", self.first, " ", self.last, ",", self.day] {
             line.extend_from_slice(part.as_bytes());
         }
-        line.extend_from_slice(&self.clock.text());
+        line.extend_from_slice(&self.clock.format_time());
         line.extend_from_slice(b"Z,");
         write_number(line, self.department as u64);
         line.push(b',');
@@ -193,26 +193,26 @@ impl Person<'_> {
     }
 
     /// The record written in an odd way, without a line end. `plain` is an earlier, plain record.
-    fn written_as(&self, kind: Kind, plain: &[u8]) -> Vec<u8> {
+    fn written_as(&self, kind: OddityKind, plain: &[u8]) -> Vec<u8> {
         let Self { id, first, last, day, clock, department, job } = self;
         let line = match kind {
-            Kind::UnknownDepartment => format!("{id},{first} {last},{day}{clock}Z,{},{job}", department + 100),
-            Kind::UnknownJob => format!("{id},{first} {last},{day}{clock}Z,{department},{}", job + 1000),
-            Kind::OtherContent => format!("{},Second {last},{day}{clock}Z,{department},{job}", id_of(plain)),
-            Kind::Repeated => String::from_utf8_lossy(plain).trim_end().to_owned(),
-            Kind::NoName => format!("{id},,{day}{clock}Z,{department},{job}"),
-            Kind::NoDepartment => format!("{id},{first} {last},{day}{clock}Z,,{job}"),
-            Kind::BlankName => format!("{id},  ,{day}{clock}Z,{department},{job}"),
-            Kind::Month13 => format!("{id},{first} {last},2021-13{}{clock}Z,{department},{job}", &day[7..]),
-            Kind::NoZone => format!("{id},{first} {last},{day}{clock},{department},{job}"),
-            Kind::WordForJob => format!("{id},{first} {last},{day}{clock}Z,{department},n/a"),
-            Kind::MissingCell => format!("{id},{first} {last},{day}{clock}Z,{department}"),
-            Kind::ExtraCell => format!("{id},{first} {last},{day}{clock}Z,{department},{job},see note"),
-            Kind::BlankLine => String::new(),
-            Kind::TextAfterQuote => format!("{id},\"{first}\" {last},{day}{clock}Z,{department},{job}"),
-            Kind::UnclosedQuote => format!("{id},\"{first} {last},{day}{clock}Z,{department},{job}"),
-            Kind::Nul => format!("{id},{first} {last},{day}\0{clock}Z,{department},{job}"),
-            Kind::BadUtf8 => return self.with_bad_utf8(),
+            OddityKind::UnknownDepartment => format!("{id},{first} {last},{day}{clock}Z,{},{job}", department + 100),
+            OddityKind::UnknownJob => format!("{id},{first} {last},{day}{clock}Z,{department},{}", job + 1000),
+            OddityKind::OtherContent => format!("{},Second {last},{day}{clock}Z,{department},{job}", record_id(plain)),
+            OddityKind::Repeated => String::from_utf8_lossy(plain).trim_end().to_owned(),
+            OddityKind::NoName => format!("{id},,{day}{clock}Z,{department},{job}"),
+            OddityKind::NoDepartment => format!("{id},{first} {last},{day}{clock}Z,,{job}"),
+            OddityKind::BlankName => format!("{id},  ,{day}{clock}Z,{department},{job}"),
+            OddityKind::Month13 => format!("{id},{first} {last},2021-13{}{clock}Z,{department},{job}", &day[7..]),
+            OddityKind::NoZone => format!("{id},{first} {last},{day}{clock},{department},{job}"),
+            OddityKind::WordForJob => format!("{id},{first} {last},{day}{clock}Z,{department},n/a"),
+            OddityKind::MissingCell => format!("{id},{first} {last},{day}{clock}Z,{department}"),
+            OddityKind::ExtraCell => format!("{id},{first} {last},{day}{clock}Z,{department},{job},see note"),
+            OddityKind::BlankLine => String::new(),
+            OddityKind::TextAfterQuote => format!("{id},\"{first}\" {last},{day}{clock}Z,{department},{job}"),
+            OddityKind::UnclosedQuote => format!("{id},\"{first} {last},{day}{clock}Z,{department},{job}"),
+            OddityKind::Nul => format!("{id},{first} {last},{day}\0{clock}Z,{department},{job}"),
+            OddityKind::BadUtf8 => return self.with_bad_utf8(),
         };
         line.into()
     }
@@ -226,26 +226,26 @@ impl Person<'_> {
 }
 
 /// The id of a plain record.
-fn id_of(plain: &[u8]) -> u64 {
+fn record_id(plain: &[u8]) -> u64 {
     plain.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |id, digit| id * 10 + u64::from(digit - b'0'))
 }
 
 /// A second of the day, counted from 0.
 #[derive(Debug, Clone, Copy)]
-struct Clock(u32);
+struct ClockTime(u32);
 
-impl Clock {
+impl ClockTime {
     /// `Thh:mm:ss`.
-    fn text(self) -> [u8; 9] {
+    fn format_time(self) -> [u8; 9] {
         let digits = |number: u32| [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
         let [[h, hh], [m, mm], [s, ss]] = [self.0 / 3600, self.0 / 60 % 60, self.0 % 60].map(digits);
         [b'T', h, hh, b':', m, mm, b':', s, ss]
     }
 }
 
-impl fmt::Display for Clock {
+impl fmt::Display for ClockTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text().iter().try_for_each(|&byte| f.write_char(char::from(byte)))
+        self.format_time().iter().try_for_each(|&byte| f.write_char(char::from(byte)))
     }
 }
 
@@ -266,8 +266,8 @@ fn write_number(line: &mut Vec<u8>, mut number: u64) {
 mod tests {
     use super::*;
 
-    fn lines(rows: u64, dirty: f64, after: u64) -> (Vec<Vec<u8>>, Tally) {
-        let mut maker = Maker::new(rows, dirty, after);
+    fn lines(rows: u64, dirty: f64, after: u64) -> (Vec<Vec<u8>>, DataTally) {
+        let mut maker = RecordMaker::new(rows, dirty, after);
         let lines = std::iter::from_fn(|| maker.next_line().map(<[u8]>::to_vec)).collect();
         (lines, maker.tally())
     }
@@ -275,8 +275,8 @@ mod tests {
     #[test]
     fn a_clean_file_has_ids_from_one_upward() {
         let (lines, tally) = lines(1_000, 0.0, 0);
-        assert_eq!(tally, Tally { read: 1_000, inserted: 1_000, ..Tally::default() });
-        assert!(lines.iter().zip(1..).all(|(line, id)| id_of(line) == id));
+        assert_eq!(tally, DataTally { read: 1_000, inserted: 1_000, ..DataTally::default() });
+        assert!(lines.iter().zip(1..).all(|(line, id)| record_id(line) == id));
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_ids_of_another_file_come_after() {
-        let ids: Vec<u64> = lines(3, 0.0, 1_000).0.iter().map(|line| id_of(line)).collect();
+        let ids: Vec<u64> = lines(3, 0.0, 1_000).0.iter().map(|line| record_id(line)).collect();
         assert_eq!(ids, [1_001, 1_002, 1_003]);
     }
 }

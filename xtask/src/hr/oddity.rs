@@ -1,10 +1,10 @@
 //! What the generator writes otherwise than plainly: flaws of every kind, and good records that look like flaws.
 
-use super::employee::{Employee, quoted};
+use super::employee::{Employee, quote_cell};
 
 /// What becomes of a record under the example's dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum ExpectedOutcome {
     /// It is a row.
     Inserted,
     /// It is a row that the table has already.
@@ -14,26 +14,26 @@ pub(crate) enum Outcome {
 }
 
 /// Writes a record for the first employee. The second is an earlier one, whose record is plain.
-type Write = fn(&Employee, &Employee) -> Vec<u8>;
+type WriteRecord = fn(&Employee, &Employee) -> Vec<u8>;
 
 /// A way to write a record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Oddity {
     pub(crate) what: &'static str,
-    pub(crate) outcome: Outcome,
-    pub(crate) write: Write,
+    pub(crate) outcome: ExpectedOutcome,
+    pub(crate) write: WriteRecord,
 }
 
-const fn good(what: &'static str, write: Write) -> Oddity {
-    Oddity { what, outcome: Outcome::Inserted, write }
+const fn good(what: &'static str, write: WriteRecord) -> Oddity {
+    Oddity { what, outcome: ExpectedOutcome::Inserted, write }
 }
 
-const fn same(what: &'static str, write: Write) -> Oddity {
-    Oddity { what, outcome: Outcome::Unchanged, write }
+const fn same(what: &'static str, write: WriteRecord) -> Oddity {
+    Oddity { what, outcome: ExpectedOutcome::Unchanged, write }
 }
 
-const fn bad(what: &'static str, errors: &'static str, write: Write) -> Oddity {
-    Oddity { what, outcome: Outcome::Rejected(errors), write }
+const fn bad(what: &'static str, errors: &'static str, write: WriteRecord) -> Oddity {
+    Oddity { what, outcome: ExpectedOutcome::Rejected(errors), write }
 }
 
 const ID: usize = 0;
@@ -44,12 +44,12 @@ const JOB: usize = 4;
 
 /// Good records that look odd.
 pub(crate) const TRICKY: [Oddity; 18] = [
-    good("a comma in quotes", |e, _| e.with(NAME, &quoted(&format!("{}, {}", e.last, e.first))).into()),
-    good("a line break in quotes", |e, _| e.with(NAME, &quoted(&format!("{}\n{}", e.first, e.last))).into()),
-    good("CR and LF in quotes", |e, _| e.with(NAME, &quoted(&format!("{}\r\n{}", e.first, e.last))).into()),
-    good("quotes in quotes", |e, _| e.with(NAME, &quoted(&format!("{} \"Knot\" {}", e.first, e.last))).into()),
-    good("every cell in quotes", |e, _| e.cells().map(|cell| quoted(&cell)).join(",").into()),
-    good("CRLF where other lines end in LF", |e, _| format!("{}\r", e.record()).into()),
+    good("a comma in quotes", |e, _| e.with(NAME, &quote_cell(&format!("{}, {}", e.last, e.first))).into()),
+    good("a line break in quotes", |e, _| e.with(NAME, &quote_cell(&format!("{}\n{}", e.first, e.last))).into()),
+    good("CR and LF in quotes", |e, _| e.with(NAME, &quote_cell(&format!("{}\r\n{}", e.first, e.last))).into()),
+    good("quotes in quotes", |e, _| e.with(NAME, &quote_cell(&format!("{} \"Knot\" {}", e.first, e.last))).into()),
+    good("every cell in quotes", |e, _| e.csv_cells().map(|cell| quote_cell(&cell)).join(",").into()),
+    good("CRLF where other lines end in LF", |e, _| format!("{}\r", e.csv_record()).into()),
     good("letters with marks", |e, _| e.with(NAME, &format!("Ōm{} Žý{}", e.first, e.last)).into()),
     good("a combining mark", |e, _| e.with(NAME, &format!("{}e\u{301} {}", e.first, e.last)).into()),
     good("another script", |e, _| e.with(NAME, "Ωμβρ Καλκυ").into()),
@@ -66,8 +66,10 @@ pub(crate) const TRICKY: [Oddity; 18] = [
 
 /// Records that say what an earlier one said.
 pub(crate) const REPEATS: [Oddity; 2] = [
-    same("the same line again", |_, earlier| earlier.record().into()),
-    same("the same row again, with quotes", |_, earlier| earlier.cells().map(|cell| quoted(&cell)).join(",").into()),
+    same("the same line again", |_, earlier| earlier.csv_record().into()),
+    same("the same row again, with quotes", |_, earlier| {
+        earlier.csv_cells().map(|cell| quote_cell(&cell)).join(",").into()
+    }),
 ];
 
 /// Records that break a rule.
@@ -99,28 +101,28 @@ pub(crate) const FLAWS: [Oddity; 41] = [
     bad("department 0", "foreign-key:department_id", |e, _| e.with(DEPARTMENT, "0").into()),
     bad("an unknown job", "foreign-key:job_id", |e, _| e.with(JOB, "1999").into()),
     bad("unknown department and job", "foreign-key:department_id foreign-key:job_id", |e, _| {
-        Employee { department: 77, job: 7777, ..e.clone() }.record().into()
+        Employee { department: 77, job: 7777, ..e.clone() }.csv_record().into()
     }),
     bad("an earlier id, another name", "primary-key:id", |e, earlier| {
-        Employee { first: e.last.clone(), last: e.first.clone(), ..earlier.clone() }.record().into()
+        Employee { first: e.last.clone(), last: e.first.clone(), ..earlier.clone() }.csv_record().into()
     }),
     bad("an earlier id, another second", "primary-key:id", |_, earlier| {
         earlier.with(DATETIME, "2021-11-11T11:11:11Z").into()
     }),
-    bad("one cell is missing", "missing-cell:job_id", |e, _| e.cells()[..JOB].join(",").into()),
+    bad("one cell is missing", "missing-cell:job_id", |e, _| e.csv_cells()[..JOB].join(",").into()),
     bad("two cells are missing", "missing-cell:department_id missing-cell:job_id", |e, _| {
-        e.cells()[..DEPARTMENT].join(",").into()
+        e.csv_cells()[..DEPARTMENT].join(",").into()
     }),
-    bad("semicolons for commas", "type-error:id missing-cell:job_id", |e, _| e.cells().join(";").into()),
-    bad("one cell more", "extra-cell", |e, _| format!("{},see note", e.record()).into()),
-    bad("an empty cell more", "extra-cell", |e, _| format!("{},", e.record()).into()),
+    bad("semicolons for commas", "type-error:id missing-cell:job_id", |e, _| e.csv_cells().join(";").into()),
+    bad("one cell more", "extra-cell", |e, _| format!("{},see note", e.csv_record()).into()),
+    bad("an empty cell more", "extra-cell", |e, _| format!("{},", e.csv_record()).into()),
     bad("a comma without quotes", "extra-cell type-error:datetime", |e, _| {
         e.with(NAME, &format!("{}, {}", e.last, e.first)).into()
     }),
     bad("a blank line", "blank-row", |_, _| Vec::new()),
     bad("only commas", "blank-row", |_, _| b",,,,".to_vec()),
-    bad("a byte that is never in UTF-8", "encoding-error", |e, _| with_bytes(e, b"\xFF")),
-    bad("a letter in Latin-1", "encoding-error", |e, _| with_bytes(e, b"\xE9")),
+    bad("a byte that is never in UTF-8", "encoding-error", |e, _| append_bytes(e, b"\xFF")),
+    bad("a letter in Latin-1", "encoding-error", |e, _| append_bytes(e, b"\xE9")),
     bad("text after a closing quote", "source-error:name", |e, _| {
         e.with(NAME, &format!("\"{}\" {}", e.first, e.last)).into()
     }),
@@ -136,7 +138,7 @@ pub(crate) const UNCLOSED: Oddity =
     bad("a quote that is never closed", "source-error:name", |e, _| e.with(NAME, &format!("\"{}", e.name())).into());
 
 /// The record with `bytes` at the end of the name.
-fn with_bytes(employee: &Employee, bytes: &[u8]) -> Vec<u8> {
-    let [id, name, rest @ ..] = employee.cells();
+fn append_bytes(employee: &Employee, bytes: &[u8]) -> Vec<u8> {
+    let [id, name, rest @ ..] = employee.csv_cells();
     [format!("{id},{name}").as_bytes(), bytes, b",", rest.join(",").as_bytes()].concat()
 }

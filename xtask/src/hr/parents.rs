@@ -59,7 +59,7 @@ const SPECIAL: [&str; 4] =
     ["e-Chart Maker", "Éclusier", "Cook, \"Sunday\" Shift", "Sworn Weigher and Measurer of Coal, Corn, Salt and Cider"];
 
 /// The jobs; their ids are their positions, counted from 1.
-pub(crate) fn jobs() -> Vec<String> {
+pub(crate) fn job_names() -> Vec<String> {
     let ranked = ROLES.iter().flat_map(|role| RANKS.iter().map(move |rank| format!("{rank}{role}")));
     ranked.take(JOB_COUNT - SPECIAL.len()).chain(SPECIAL.map(String::from)).collect()
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_engine::targets::{Access, Location, Memory, MemoryOptions, Target, open};
 use tempfile::TempDir;
-use testbed::{Database, Mariadb, Postgres};
+use testbed::{Mariadb, Postgres, TestDatabase};
 
 /// A database for one test, gone with it.
 pub(crate) struct Ground {
@@ -15,8 +15,8 @@ pub(crate) struct Ground {
 enum Place {
     Memory(Memory, MemoryOptions),
     Sqlite(PathBuf),
-    Postgres(Database),
-    Mysql(Database),
+    Postgres(TestDatabase),
+    Mysql(TestDatabase),
 }
 
 impl Ground {
@@ -99,7 +99,7 @@ impl Ground {
     pub(crate) fn sql(&self, statements: &str) {
         match &self.place {
             Place::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(statements).unwrap(),
-            Place::Postgres(database) | Place::Mysql(database) => drop(database.sql(statements).unwrap()),
+            Place::Postgres(database) | Place::Mysql(database) => drop(database.run_sql(statements).unwrap()),
             Place::Memory(..) => panic!("not a database that speaks SQL"),
         }
     }

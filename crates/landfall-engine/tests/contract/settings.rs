@@ -163,7 +163,10 @@ fn settings_of_mariadb_do_not_change_what_is_stored() {
     let set = MARIADB.map(|(name, value)| format!("{name} = {value}"));
     // The way of a server's owner: it runs for every ordinary user that connects.
     let init = format!("SET SESSION {}", set.join(", ")).replace('\'', "''");
-    server.superuser("mysql").sql(&format!("SET GLOBAL sql_select_limit = 5, GLOBAL init_connect = '{init}'")).unwrap();
+    server
+        .superuser("mysql")
+        .run_sql(&format!("SET GLOBAL sql_select_limit = 5, GLOBAL init_connect = '{init}'"))
+        .unwrap();
     let location = Location::parse(&database.url(), std::path::Path::new("/")).unwrap();
     assert_eq!(loaded(&|| open(&location, Access::Write).unwrap()), expected());
 }

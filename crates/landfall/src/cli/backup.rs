@@ -12,7 +12,7 @@ use landfall_engine::{
 use super::{Invocation, selection::require_tables};
 use crate::{
     cli::summary,
-    config::{Destination, Settings},
+    config::{BackupDestination, ProjectSettings},
     exit::Exit,
     output,
 };
@@ -22,14 +22,14 @@ use crate::{
 /// A set appears only when all of it was written, flushed and read back. Its manifest tells rows, bytes and digests of each table. Others
 /// may go on writing to the database meanwhile.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct BackupArgs {
     /// The tables; all where none is named.
     #[arg(value_name = "TABLE")]
     tables: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    place: BackupPlace,
     /// How files are compressed: zstd, deflate, snappy, bzip2, xz or none. [default: zstd, or what landfall.yaml says]
-    #[arg(long, value_name = "CODEC", value_parser = codecs(), hide_possible_values = true)]
+    #[arg(long, value_name = "CODEC", value_parser = codec_values(), hide_possible_values = true)]
     codec: Option<String>,
     /// Print the set as one JSON document.
     #[arg(long)]
@@ -38,39 +38,39 @@ pub(super) struct Args {
 
 /// Where backup sets lie.
 #[derive(Debug, clap::Args)]
-pub(super) struct Place {
+pub(super) struct BackupPlace {
     /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…. [default: backups in the project, or what
     /// landfall.yaml says]
-    #[arg(long = "to", visible_alias = "in", value_name = "URL", value_parser = Destination::parse)]
-    to: Option<Destination>,
+    #[arg(long = "to", visible_alias = "in", value_name = "URL", value_parser = BackupDestination::parse)]
+    to: Option<BackupDestination>,
 }
 
-impl Place {
+impl BackupPlace {
     /// The store, as typed, else as the project says.
-    pub(super) fn store(&self, settings: &Settings) -> Result<Box<dyn Store>> {
-        Ok(self.to.as_ref().unwrap_or(&settings.backup.to).store(&settings.storage)?)
+    pub(super) fn open_store(&self, settings: &ProjectSettings) -> Result<Box<dyn Store>> {
+        Ok(self.to.as_ref().unwrap_or(&settings.backup.to).open_store(&settings.storage)?)
     }
 }
 
-fn codecs() -> PossibleValuesParser {
+fn codec_values() -> PossibleValuesParser {
     PossibleValuesParser::new(Codec::ALL.map(Codec::name))
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
+pub(super) fn run(args: BackupArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
     require_tables(&args.tables, &settings.package)?;
-    let store = args.place.store(&settings)?;
+    let store = args.place.open_store(&settings)?;
     let codec = args.codec.as_deref().and_then(Codec::parse).unwrap_or(settings.backup.codec);
     let options = BackupOptions { tables: args.tables, codec, threads: Work::default().threads };
     let mut opened = invocation.open_with(settings, Access::Read)?;
-    let reporter = invocation.reporter();
+    let reporter = invocation.progress_reporter();
     let outcome = backup(&mut *opened.target, &opened.project, &*store, &options, &reporter);
-    reporter.clear();
+    reporter.clear_bar();
     let outcome = outcome?;
     if args.json {
-        output::print(&format!("{}\n", serde_json::to_string(&outcome)?))?;
+        output::print_result(&format!("{}\n", serde_json::to_string(&outcome)?))?;
     } else if !invocation.globals.quiet {
-        output::print(&summary::backed_up(&outcome))?;
+        output::print_result(&summary::summarize_backup(&outcome))?;
     }
     Ok(Exit::Done)
 }

@@ -13,13 +13,13 @@ use landfall_engine::{
 use super::{
     Invocation,
     load::mode_and_rule,
-    selection::{Cut, Selected},
+    selection::{SelectedSources, WorkArgs},
 };
 use crate::{
     cli::summary,
     exit::Exit,
     output,
-    progress::Reporter,
+    progress::ProgressReporter,
     typed::{TypedMode, TypedRule},
 };
 
@@ -28,9 +28,9 @@ use crate::{
 /// Every record that a load would reject is told with file, line, field, reason and value; keys are checked against what
 /// the database holds, and would hold where the load replaces or updates. Ends with code 1 where there is one.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CheckArgs {
     #[command(flatten)]
-    selected: Selected,
+    selected: SelectedSources,
     /// How the load would treat what the tables hold. [default: append]
     #[arg(long, value_enum, value_name = "MODE")]
     mode: Option<TypedMode>,
@@ -41,23 +41,24 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    cut: Cut,
+    cut: WorkArgs,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
+pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
     let (mode, on_conflict) = mode_and_rule(args.mode, args.on_conflict, &settings.load)?;
-    let options = LoadOptions { mode, on_conflict, work: args.cut.work(&settings.load), ..LoadOptions::default() };
-    let selections = args.selected.resolve(&settings.package)?;
+    let options =
+        LoadOptions { mode, on_conflict, work: args.cut.resolve_work(&settings.load), ..LoadOptions::default() };
+    let selections = args.selected.resolve_selections(&settings.package)?;
     let opened = invocation.open_with(settings, Access::Read)?;
-    let reporter = Reporter::beside_results(&invocation.globals);
-    let outcomes = output::to_stdout(|out| {
-        let mut visit = |record: RejectedRecord| write(&record, args.json, out).map_err(unwritable);
+    let reporter = ProgressReporter::beside_results(&invocation.globals);
+    let outcomes = output::write_stdout(|out| {
+        let mut visit = |record: RejectedRecord| write(&record, args.json, out).map_err(output_error);
         Ok(pipeline::check(&*opened.target, &opened.project, &selections, &options, &mut visit, &reporter)?)
     })?;
-    reporter.clear();
+    reporter.clear_bar();
     if !args.json && !invocation.globals.quiet {
-        output::print(&summary::checked(&outcomes))?;
+        output::print_result(&summary::summarize_check(&outcomes))?;
     }
     let rejected: u64 = outcomes.iter().map(|outcome| outcome.counts.rejected).sum();
     Ok(if rejected > 0 { Exit::Found } else { Exit::Done })
@@ -71,6 +72,6 @@ fn write(record: &RejectedRecord, json: bool, out: &mut dyn Write) -> std::io::R
     out.write_all(summary::reject_lines(record).as_bytes())
 }
 
-fn unwritable(cause: std::io::Error) -> Error {
+fn output_error(cause: std::io::Error) -> Error {
     Error::File { path: "standard output".into(), cause }
 }

@@ -10,27 +10,27 @@ use super::Invocation;
 use crate::{exit::Exit, failure};
 
 /// The exit code for `outcomes`; a load that was stopped is told. `atomic` says what was all or nothing, where something was.
-pub(super) fn end(outcomes: &[LoadOutcome], atomic: Option<&str>, invocation: &Invocation) -> Exit {
-    let exit = Exit::of_loads(outcomes);
+pub(super) fn end_loads(outcomes: &[LoadOutcome], atomic: Option<&str>, invocation: &Invocation) -> Exit {
+    let exit = Exit::from_loads(outcomes);
     let refused = outcomes.iter().find_map(|outcome| Some((&*outcome.table, outcome.refusal?)));
     let (message, exit) = match (exit, refused, atomic) {
-        (Exit::TooManyRejects, ..) => (format!("stopped: {}; what was read is kept", too_many(outcomes)), exit),
+        (Exit::TooManyRejects, ..) => (format!("stopped: {}; what was read is kept", describe_excess(outcomes)), exit),
         (Exit::RolledBack, Some((table, refusal)), _) => {
             let is_atomic = atomic.is_some() && refusal.rejects > 0;
             (refused_words(table, &refusal, is_atomic), if is_atomic { exit } else { Exit::LeavesLittle })
         }
         (Exit::RolledBack, None, Some(words)) => (format!("rolled back: {words}"), exit),
         (Exit::RolledBack, None, None) => {
-            (format!("stopped: {}; the tables were left as they were", too_many(outcomes)), Exit::TooManyRejects)
+            (format!("stopped: {}; the tables were left as they were", describe_excess(outcomes)), Exit::TooManyRejects)
         }
         _ => return exit,
     };
-    failure::tell(&message, exit, &invocation.globals);
+    failure::print_error(&message, exit, &invocation.globals);
     exit
 }
 
 /// Of what there is more than is allowed.
-fn too_many(outcomes: &[LoadOutcome]) -> &'static str {
+fn describe_excess(outcomes: &[LoadOutcome]) -> &'static str {
     if outcomes.iter().any(|outcome| outcome.max_reject_bytes.is_some()) {
         return "the rejects have more bytes than maxRejectBytes (in landfall.yaml, under load) allows";
     }
@@ -52,7 +52,7 @@ fn refused_words(table: &str, refusal: &Refusal, is_atomic: bool) -> String {
 }
 
 /// How a command ends that has also written files about it: why it failed comes before a file that could not be written.
-pub(super) fn end_with(ended: Result<Exit>, written: Result<()>) -> Result<Exit> {
+pub(super) fn combine_outcomes(ended: Result<Exit>, written: Result<()>) -> Result<Exit> {
     match (ended, written) {
         (Ok(Exit::Done), Err(unwritten)) => Err(unwritten),
         (ended, Err(unwritten)) => {

@@ -8,11 +8,11 @@ use landfall_engine::{
     escape_controls, init,
 };
 
-use super::{Invocation, backups::named};
+use super::{Invocation, backups::find_set};
 use crate::{
-    config::{Destination, PACKAGE_FILES, PROJECT_FILE, storage_of},
-    exit::{Exit, Fault},
-    output::{self, Replace},
+    config::{BackupDestination, PACKAGE_FILES, PROJECT_FILE, read_storage_settings},
+    exit::{CommandError, Exit},
+    output::{self, ReplaceFile},
 };
 
 /// Propose a project from a folder of CSV files, or bring one back from a backup set.
@@ -21,13 +21,13 @@ use crate::{
 /// run. Read them: they are a proposal. With --from-backup it writes datapackage.json with the tables as they were, and landfall.yaml
 /// where there is none; `landfall restore` then brings the rows back.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct InitArgs {
     /// The folder with the CSV files; the project's folder where none is named.
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…
-    #[arg(long, value_name = "URL", value_parser = Destination::parse)]
-    from_backup: Option<Destination>,
+    #[arg(long, value_name = "URL", value_parser = BackupDestination::parse)]
+    from_backup: Option<BackupDestination>,
     /// The set. [default: latest]
     #[arg(long, value_name = "ID", requires = "from_backup")]
     set: Option<String>,
@@ -36,20 +36,26 @@ pub(super) struct Args {
     force: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: InitArgs, invocation: &Invocation) -> Result<Exit> {
     let folder = args.folder.unwrap_or_else(|| invocation.globals.project.clone());
     if let Some(destination) = args.from_backup {
-        return from_backup(&folder, &destination, args.set.as_deref().unwrap_or("latest"), args.force, invocation);
+        return init_from_backup(
+            &folder,
+            &destination,
+            args.set.as_deref().unwrap_or("latest"),
+            args.force,
+            invocation,
+        );
     }
-    let replace = if args.force { Replace::Yes } else { refuse_existing(&folder)? };
+    let replace = if args.force { ReplaceFile::Yes } else { refuse_existing(&folder)? };
     let proposal = init::propose(&folder)?;
     for (name, text) in [(PACKAGE_FILES[0], &proposal.package_yaml), (PROJECT_FILE, &proposal.landfall_yaml)] {
-        output::to_file(&folder.join(name), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
+        output::write_file(&folder.join(name), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     if !invocation.globals.quiet {
         let notes: String = proposal.notes.iter().map(|note| format!("  {}\n", escape_controls(note))).collect();
         let folder = folder.display();
-        output::print(&format!(
+        output::print_result(&format!(
             "Wrote {folder}/{} and {folder}/{PROJECT_FILE}.\n{notes}Next: read them, then\n  \
              landfall check --project {folder}\n  landfall load --project {folder}\n",
             PACKAGE_FILES[0]
@@ -59,21 +65,23 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 }
 
 /// Looks at both files before either is written.
-fn refuse_existing(folder: &Path) -> Result<Replace, Fault> {
-    refuse_any(folder, PACKAGE_FILES.iter().copied().chain([PROJECT_FILE]))
+fn refuse_existing(folder: &Path) -> Result<ReplaceFile, CommandError> {
+    refuse_files(folder, PACKAGE_FILES.iter().copied().chain([PROJECT_FILE]))
 }
 
-fn refuse_any<'n>(folder: &Path, mut names: impl Iterator<Item = &'n str>) -> Result<Replace, Fault> {
+fn refuse_files<'n>(folder: &Path, mut names: impl Iterator<Item = &'n str>) -> Result<ReplaceFile, CommandError> {
     match names.find(|name| folder.join(name).exists()) {
-        Some(name) => Err(Fault::usage(format!("{} exists; --force replaces it", folder.join(name).display()))),
-        None => Ok(Replace::No),
+        Some(name) => {
+            Err(CommandError::usage_error(format!("{} exists; --force replaces it", folder.join(name).display())))
+        }
+        None => Ok(ReplaceFile::No),
     }
 }
 
 /// The data package of a set, and a configuration where there is none: what a restore needs.
-fn from_backup(
+fn init_from_backup(
     folder: &Path,
-    destination: &Destination,
+    destination: &BackupDestination,
     set: &str,
     force: bool,
     invocation: &Invocation,
@@ -82,16 +90,16 @@ fn from_backup(
     let others = &PACKAGE_FILES[..2];
     if let Some(other) = others.iter().map(|name| folder.join(name)).find(|path| force && path.exists()) {
         let words = format!("{} exists, and would be read instead of {PACKAGE}; move it away", other.display());
-        return Err(Fault::usage(words).into());
+        return Err(CommandError::usage_error(words).into());
     }
-    let replace = if force { Replace::Yes } else { refuse_any(folder, PACKAGE_FILES.into_iter())? };
-    let store = destination.store(&storage_of(folder, &|name| std::env::var(name).ok())?)?;
-    let set = named(&*store, set)?;
+    let replace = if force { ReplaceFile::Yes } else { refuse_files(folder, PACKAGE_FILES.into_iter())? };
+    let store = destination.open_store(&read_storage_settings(folder, &|name| std::env::var(name).ok())?)?;
+    let set = find_set(&*store, set)?;
     let manifest = store.manifest(&set)?;
     let Dictionary { package, notes } = dictionary(&manifest);
     let text = format!("{}\n", serde_json::to_string_pretty(&package)?);
     std::fs::create_dir_all(folder)?;
-    output::to_file(&folder.join(PACKAGE), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
+    output::write_file(&folder.join(PACKAGE), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     let project = folder.join(PROJECT_FILE);
     let mut wrote = format!("{}/{PACKAGE}", folder.display());
     if !project.exists() {
@@ -101,13 +109,13 @@ fn from_backup(
             "# Brought back from the backup set {set}, of {}\ntarget: sqlite:landfall.db\npackage: {PACKAGE}\nbackup:\n  to: {to}\n",
             escape_controls(&manifest.target)
         );
-        output::to_file(&project, Replace::No, |out| Ok(out.write_all(text.as_bytes())?))?;
+        output::write_file(&project, ReplaceFile::No, |out| Ok(out.write_all(text.as_bytes())?))?;
         wrote += &format!(" and {}", project.display());
     }
     if !invocation.globals.quiet {
         let notes: String = notes.iter().map(|note| format!("  {}\n", escape_controls(note))).collect();
         let tables: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
-        output::print(&format!(
+        output::print_result(&format!(
             "Wrote {wrote}, from the backup set {set}.\n{notes}Next: say in {PROJECT_FILE} where the rows go, then\n  landfall restore \
              {} --set {set} --project {}\n",
             tables.join(" "),

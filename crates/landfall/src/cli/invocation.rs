@@ -6,7 +6,7 @@ use landfall_engine::{
     targets::{self, Access, Target},
 };
 
-use crate::{config::Settings, globals::Globals, progress::Reporter};
+use crate::{config::ProjectSettings, globals::Globals, progress::ProgressReporter};
 
 /// One run of the program.
 #[derive(Debug)]
@@ -21,24 +21,24 @@ impl Invocation {
     }
 
     /// The project as it is declared.
-    pub(crate) fn settings(&self) -> Result<Settings> {
-        Settings::open(&self.globals.project, &|name| std::env::var(name).ok())
+    pub(crate) fn read_settings(&self) -> Result<ProjectSettings> {
+        ProjectSettings::open(&self.globals.project, &|name| std::env::var(name).ok())
     }
 
     /// The project with its database.
-    pub(crate) fn open(&self, access: Access) -> Result<Opened> {
-        self.open_with(self.settings()?, access)
+    pub(crate) fn open(&self, access: Access) -> Result<OpenProject> {
+        self.open_with(self.read_settings()?, access)
     }
 
-    /// The project of `settings` with its database.
-    pub(crate) fn open_with(&self, settings: Settings, access: Access) -> Result<Opened> {
+    /// The project of `read_settings` with its database.
+    pub(crate) fn open_with(&self, settings: ProjectSettings, access: Access) -> Result<OpenProject> {
         let target = targets::open(&settings.target, access)?;
         let project = Project { folder: settings.data_folder, package: settings.package };
-        Ok(Opened { project, target })
+        Ok(OpenProject { project, target })
     }
 
     /// The project with its database, to be written to only where `writes` says of it, opened to read, that a dry run does.
-    pub(crate) fn open_for_dry_run(&self, writes: impl FnOnce(&Opened) -> Result<bool>) -> Result<Opened> {
+    pub(crate) fn open_for_dry_run(&self, writes: impl FnOnce(&OpenProject) -> Result<bool>) -> Result<OpenProject> {
         let opened = self.open(Access::Read)?;
         if !writes(&opened)? {
             return Ok(opened);
@@ -48,35 +48,35 @@ impl Invocation {
     }
 
     /// Tells of progress in the way that suits where standard error goes.
-    pub(crate) fn reporter(&self) -> Reporter {
-        Reporter::new(&self.globals)
+    pub(crate) fn progress_reporter(&self) -> ProgressReporter {
+        ProgressReporter::new(&self.globals)
     }
 
     /// Tells something beside the results, unless nothing is to be told.
-    pub(crate) fn tell(&self, text: &str) {
+    pub(crate) fn print_note(&self, text: &str) {
         if !self.globals.quiet {
-            crate::output::note(text);
+            crate::output::print_note(text);
         }
     }
 
     /// The beginning of a command that the user may type next, such as `landfall --project hr`.
-    pub(crate) fn program(&self) -> String {
+    pub(crate) fn command_prefix(&self) -> String {
         let project = &self.globals.project;
         if project.as_os_str() == "." {
             return "landfall".into();
         }
-        format!("landfall --project {}", quoted(&project.display().to_string()))
+        format!("landfall --project {}", quote_for_shell(&project.display().to_string()))
     }
 }
 
 /// `text` as one word of a shell.
-fn quoted(text: &str) -> String {
+fn quote_for_shell(text: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "/._-+,@%:=~".contains(char);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// A project with its database.
-pub(crate) struct Opened {
+pub(crate) struct OpenProject {
     /// What the data is, and where.
     pub(crate) project: Project,
     /// The database.

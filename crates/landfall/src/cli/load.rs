@@ -12,12 +12,12 @@ use landfall_engine::{
 
 use super::{
     Invocation, ending,
-    selection::{Cut, Selected},
+    selection::{SelectedSources, WorkArgs},
 };
 use crate::{
     cli::summary,
     config::LoadDefaults,
-    exit::{Exit, Fault},
+    exit::{CommandError, Exit},
     output,
     typed::{TypedMode, TypedRule, parse_max_rejects},
 };
@@ -27,9 +27,9 @@ use crate::{
 /// Parents load before children. A record that breaks a rule goes to the quarantine with every reason. What the ledger
 /// knows already is not read again, and an interrupted load is resumed by the same command.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct LoadArgs {
     #[command(flatten)]
-    selected: Selected,
+    selected: SelectedSources,
     /// How to treat what the tables hold: append adds rows; upsert adds rows or gives the row of the same key the new
     /// content; replace leaves the source's rows and no others, in one step. [default: append]
     #[arg(long, value_enum, value_name = "MODE")]
@@ -59,13 +59,13 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    cut: Cut,
+    cut: WorkArgs,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
-    let options = options(&args, &settings.load)?;
-    let selections = args.selected.resolve(&settings.package)?;
+pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
+    let options = resolve_options(&args, &settings.load)?;
+    let selections = args.selected.resolve_selections(&settings.package)?;
     let mut opened = if options.dry_run {
         invocation.open_for_dry_run(|opened| {
             let positions = pipeline::positions_of(&opened.project, &selections)?;
@@ -74,23 +74,23 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     } else {
         invocation.open_with(settings, Access::Write)?
     };
-    let reporter = invocation.reporter();
+    let reporter = invocation.progress_reporter();
     let outcomes = match pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter) {
         Ok(outcomes) => outcomes,
         Err(error) => {
             // What is one step with what failed has not taken effect.
             let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
-            let finished = if whole { Vec::new() } else { reporter.finished() };
+            let finished = if whole { Vec::new() } else { reporter.finished_loads() };
             let written = write_receipt(&args, &finished, &*opened.target);
             if args.json {
                 summary::print_loads(&finished, &*opened.target, invocation, true)?;
             } else if !whole {
                 reporter.tell_finished();
             }
-            return ending::end_with(Err(error.into()), written);
+            return ending::combine_outcomes(Err(error.into()), written);
         }
     };
-    reporter.clear();
+    reporter.clear_bar();
     let written = write_receipt(&args, &outcomes, &*opened.target);
     if options.dry_run {
         summary::print_dry_run(&outcomes, invocation, args.json)?;
@@ -98,17 +98,17 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
     }
     let all_or_nothing = args.atomic.then_some("--atomic inserts all or nothing, and there are rejects");
-    ending::end_with(Ok(ending::end(&outcomes, all_or_nothing, invocation)), written)
+    ending::combine_outcomes(Ok(ending::end_loads(&outcomes, all_or_nothing, invocation)), written)
 }
 
 /// Writes what was acknowledged down, where that is asked for.
-fn write_receipt(args: &Args, outcomes: &[LoadOutcome], target: &dyn Target) -> Result<()> {
+fn write_receipt(args: &LoadArgs, outcomes: &[LoadOutcome], target: &dyn Target) -> Result<()> {
     let Some(path) = &args.receipt else { return Ok(()) };
     output::write_receipt(path, &Receipt::of_load(outcomes, target)?)
 }
 
 /// What is asked of the load: as typed, else as the project says.
-fn options(args: &Args, defaults: &LoadDefaults) -> Result<LoadOptions, Fault> {
+fn resolve_options(args: &LoadArgs, defaults: &LoadDefaults) -> Result<LoadOptions, CommandError> {
     let (mode, on_conflict) = mode_and_rule(args.mode, args.on_conflict, defaults)?;
     Ok(LoadOptions {
         mode,
@@ -120,7 +120,7 @@ fn options(args: &Args, defaults: &LoadDefaults) -> Result<LoadOptions, Fault> {
         allow_empty: args.allow_empty,
         force: args.force,
         dry_run: args.dry_run,
-        work: args.cut.work(defaults),
+        work: args.cut.resolve_work(defaults),
         ..LoadOptions::default()
     })
 }
@@ -130,12 +130,12 @@ pub(super) fn mode_and_rule(
     mode: Option<TypedMode>,
     rule: Option<TypedRule>,
     defaults: &LoadDefaults,
-) -> Result<(Mode, OnConflict), Fault> {
+) -> Result<(Mode, OnConflict), CommandError> {
     let mode = mode.map(Mode::from).or(defaults.mode).unwrap_or_default();
     let rule = match (mode, rule.map(OnConflict::from)) {
         (Mode::Upsert, None | Some(OnConflict::Update)) => OnConflict::Update,
         (Mode::Upsert, Some(rule)) => {
-            return Err(Fault::usage(format!(
+            return Err(CommandError::usage_error(format!(
                 "--on-conflict {} contradicts the mode upsert, which updates; leave it out, or take --mode append",
                 rule.as_str()
             )));

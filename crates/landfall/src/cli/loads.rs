@@ -14,8 +14,8 @@ use serde_json::json;
 
 use super::{Invocation, selection::require_tables};
 use crate::{
-    counts::equation,
-    exit::{Exit, Fault},
+    counts::format_equation,
+    exit::{CommandError, Exit},
     output,
 };
 
@@ -24,12 +24,12 @@ use crate::{
 /// The newest loads are shown, the last one at the end. Where there are older ones, that is said: a service writes an entry for each
 /// request for rows, so that the ledger may be long.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct LoadsArgs {
     /// Only loads into this table.
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
     /// Only loads in this state.
-    #[arg(long, value_name = "STATE", value_parser = states())]
+    #[arg(long, value_name = "STATE", value_parser = state_values())]
     state: Option<String>,
     /// Only loads of files (and retries), or of rows that were sent to a service.
     #[arg(long, value_enum, value_name = "SOURCE")]
@@ -52,15 +52,15 @@ enum SourceKind {
     Rows,
 }
 
-fn states() -> PossibleValuesParser {
+fn state_values() -> PossibleValuesParser {
     let states =
         [LoadState::Running, LoadState::Complete, LoadState::Stopped, LoadState::RolledBack, LoadState::Abandoned];
     PossibleValuesParser::new(states.map(LoadState::as_str))
 }
 
-impl Args {
+impl LoadsArgs {
     /// What is asked of the ledger, once the table is known to exist.
-    fn filter(&self, package: &Package) -> Result<LoadFilter, Fault> {
+    fn resolve_filter(&self, package: &Package) -> Result<LoadFilter, CommandError> {
         require_tables(&self.table, package)?;
         Ok(LoadFilter {
             table: self.table.clone(),
@@ -77,28 +77,30 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
-    let filter = args.filter(&settings.package)?;
+pub(super) fn run(args: LoadsArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
+    let filter = args.resolve_filter(&settings.package)?;
     let opened = invocation.open_with(settings, Access::Read)?;
-    let (loads, next) = newest(&*opened.target, filter, args.limit)?;
+    let (loads, next) = newest_loads(&*opened.target, filter, args.limit)?;
     if args.json {
-        output::print(&document(&loads, next))?;
+        output::print_result(&render_document(&loads, next))?;
         return Ok(Exit::Done);
     }
     if loads.is_empty() && args.is_filtered() {
-        output::note("No such loads.");
+        output::print_note("No such loads.");
         return Ok(Exit::Done);
     }
-    output::print(&listing(&loads, invocation))?;
+    output::print_result(&render_listing(&loads, invocation))?;
     if let Some(next) = next.filter(|_| !invocation.globals.quiet) {
-        output::note(&format!("There are older loads: ask for them with --before {next}, or for more with --limit N."));
+        output::print_note(&format!(
+            "There are older loads: ask for them with --before {next}, or for more with --limit N."
+        ));
     }
     Ok(Exit::Done)
 }
 
-/// The newest loads that `filter` wants, oldest first, and the one before which there are others.
-fn newest(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(Vec<LoadEntry>, Option<LoadId>)> {
+/// The newest loads that `resolve_filter` wants, oldest first, and the one before which there are others.
+fn newest_loads(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(Vec<LoadEntry>, Option<LoadId>)> {
     let mut loads = target.loads_of(&LoadFilter { limit: Some(limit + 1), ..filter })?;
     let more = loads.len() as u64 > limit;
     if more {
@@ -109,13 +111,13 @@ fn newest(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(Vec<Lo
     Ok((loads, next))
 }
 
-fn document(loads: &[LoadEntry], next: Option<LoadId>) -> String {
-    let loads: Vec<serde_json::Value> = loads.iter().map(entry).collect();
+fn render_document(loads: &[LoadEntry], next: Option<LoadId>) -> String {
+    let loads: Vec<serde_json::Value> = loads.iter().map(render_entry).collect();
     format!("{}\n", json!({ "loads": loads, "next": next }))
 }
 
 /// The entry with the keys of `load --json`, and those that only the ledger knows.
-fn entry(load: &LoadEntry) -> serde_json::Value {
+fn render_entry(load: &LoadEntry) -> serde_json::Value {
     json!({
         "load_id": load.id,
         "table": load.table,
@@ -137,16 +139,16 @@ fn entry(load: &LoadEntry) -> serde_json::Value {
     })
 }
 
-fn listing(loads: &[LoadEntry], invocation: &Invocation) -> String {
+fn render_listing(loads: &[LoadEntry], invocation: &Invocation) -> String {
     if loads.is_empty() {
-        return format!("Nothing was loaded yet: {} load\n", invocation.program());
+        return format!("Nothing was loaded yet: {} load\n", invocation.command_prefix());
     }
     loads.iter().fold(String::new(), |mut text, load| {
         let (table, source, state) = (escape_controls(&load.table), escape_controls(&load.source), load.state.as_str());
         let (mode, since) = (load.mode.as_str(), &load.started_at);
         // Writing to a string cannot fail.
         let _ = writeln!(text, "load {}  {since}  {state}  {table} ← {source}  ({mode})", load.id);
-        let _ = writeln!(text, "  {}", equation(load.counts));
+        let _ = writeln!(text, "  {}", format_equation(load.counts));
         text
     })
 }

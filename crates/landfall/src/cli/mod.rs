@@ -1,4 +1,4 @@
-//! The command line, in two steps: what was typed ([`Typed`], without side effects), and the commands, which resolve it
+//! The command line, in two steps: what was typed ([`CommandLine`], without side effects), and the commands, which resolve it
 //! against the project and run.
 
 mod backup;
@@ -45,12 +45,12 @@ use crate::{
 #[command(
     name = "landfall",
     version,
-    after_help = exit::help(),
+    after_help = exit::describe_exit_codes(),
     subcommand_required = true,
     arg_required_else_help = true,
     propagate_version = false
 )]
-pub(crate) struct Typed {
+pub(crate) struct CommandLine {
     /// Options of every command.
     #[command(flatten)]
     pub(crate) globals: Globals,
@@ -60,31 +60,31 @@ pub(crate) struct Typed {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Load(load::Args),
-    Check(check::Args),
-    Rejects(rejects::Args),
-    Loads(loads::Args),
-    Verify(verify::Args),
-    Backup(backup::Args),
-    Backups(backups::Args),
-    Restore(restore::Args),
-    Report(report::Args),
-    Serve(serve::Args),
-    Push(push::Args),
-    Token(token::Args),
-    Schema(schema::Args),
-    Init(init::Args),
-    Completions(completions::Args),
-    Man(man::Args),
+    Load(load::LoadArgs),
+    Check(check::CheckArgs),
+    Rejects(rejects::RejectsArgs),
+    Loads(loads::LoadsArgs),
+    Verify(verify::VerifyArgs),
+    Backup(backup::BackupArgs),
+    Backups(backups::BackupsArgs),
+    Restore(restore::RestoreArgs),
+    Report(report::ReportArgs),
+    Serve(serve::ServeArgs),
+    Push(push::PushArgs),
+    Token(token::TokenArgs),
+    Schema(schema::SchemaArgs),
+    Init(init::InitArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// What was typed, or how the program ends where that was asked for help or makes no sense.
-pub(crate) fn parse() -> Result<Typed, Exit> {
+pub(crate) fn parse() -> Result<CommandLine, Exit> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let early = Globals::glimpse(&arguments);
-    let command = Typed::command().color(early.color.for_clap());
-    let typed = command.try_get_matches_from(&arguments).and_then(|matches| Typed::from_arg_matches(&matches));
-    typed.map_err(|error| refuse(&without_secrets(error), &early))
+    let early = Globals::scan_arguments(&arguments);
+    let command = CommandLine::command().color(early.color.for_clap());
+    let typed = command.try_get_matches_from(&arguments).and_then(|matches| CommandLine::from_arg_matches(&matches));
+    typed.map_err(|error| print_usage_error(&without_secrets(error), &early))
 }
 
 /// A mistake without the passwords of URLs that were typed.
@@ -113,10 +113,10 @@ fn hide_secrets(typed: &str) -> Option<String> {
 }
 
 /// Help goes to standard output, a mistake to standard error.
-fn refuse(error: &clap::Error, early: &Globals) -> Exit {
+fn print_usage_error(error: &clap::Error, early: &Globals) -> Exit {
     if error.use_stderr() && early.log == LogFormat::Json {
         let message = error.to_string();
-        crate::failure::tell(message.trim_start_matches("error: ").trim_end(), Exit::Usage, early);
+        crate::failure::print_error(message.trim_start_matches("error: ").trim_end(), Exit::Usage, early);
     } else {
         // Where nobody reads, there is nobody to tell.
         let _ = error.print();
@@ -125,7 +125,7 @@ fn refuse(error: &clap::Error, early: &Globals) -> Exit {
 }
 
 /// Runs what was typed.
-pub(crate) fn dispatch(typed: Typed) -> Result<Exit> {
+pub(crate) fn dispatch_command(typed: CommandLine) -> Result<Exit> {
     let invocation = Invocation::new(typed.globals);
     match typed.command {
         Command::Load(args) => load::run(args, &invocation),

@@ -17,10 +17,10 @@ use ureq::http::{HeaderValue, Uri};
 use super::{Invocation, ending};
 use crate::{
     cli::summary::PushSummary,
-    counts::equation,
-    exit::{Exit, Fault},
+    counts::format_equation,
+    exit::{CommandError, Exit},
     failure, output,
-    push::{Client, Options, Pushed, in_csv, push, written},
+    push::{PushClient, PushOptions, PushOutcome, ask_file_form, push, render_csv},
     typed::TypedRule,
     web::is_loopback,
 };
@@ -39,12 +39,12 @@ const TOKEN: &str = "LANDFALL_TOKEN";
 /// Batches that are sent side by side commit in any order: where rows of one file name each other, clash, or update the same row,
 /// which of them is judged first is not certain; with --parallel 1 it is the order of the file.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct PushArgs {
     /// The file, plain or compressed (.gz, .zst); - is standard input, which is written to a temporary file first.
     #[arg(value_name = "FILE")]
     file: String,
     /// Where the service is, such as https://rows.example.com:8080.
-    #[arg(long, value_name = "URL", value_parser = service)]
+    #[arg(long, value_name = "URL", value_parser = parse_service)]
     to: Uri,
     /// The table.
     #[arg(long)]
@@ -91,7 +91,7 @@ pub(super) struct Args {
 }
 
 /// The address of a service.
-fn service(text: &str) -> Result<Uri, String> {
+fn parse_service(text: &str) -> Result<Uri, String> {
     // What was typed may have a password in it.
     let wrong = || "it is not the address of a service; write it like https://rows.example.com:8080".to_owned();
     let uri: Uri = text.parse().map_err(|_| wrong())?;
@@ -106,46 +106,46 @@ fn service(text: &str) -> Result<Uri, String> {
     Ok(uri)
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let source = source(&args.file)?;
+pub(super) fn run(args: PushArgs, invocation: &Invocation) -> Result<Exit> {
+    let source = find_source(&args.file)?;
     let (history, receipt, json) = (args.history.clone(), args.receipt.clone(), args.json);
-    let options = options(args)?;
-    let client = Client::new(&options)?;
-    let written = written(&client, &options)?;
-    let reporter = invocation.reporter();
+    let options = resolve_options(args)?;
+    let client = PushClient::new(&options)?;
+    let written = ask_file_form(&client, &options)?;
+    let reporter = invocation.progress_reporter();
     let pushed = push(&source, &written, &options, &client, &reporter)?;
-    reporter.clear();
+    reporter.clear_bar();
     let to = options.service.to_string();
     let summary = PushSummary { table: &options.table, source: &source.name, to: &to, pushed: &pushed };
     if json {
-        output::print(&summary.json()?)?;
+        output::print_result(&summary.render_json()?)?;
     } else if !invocation.globals.quiet && !pushed.entries.is_empty() {
-        output::print(&summary.text())?;
+        output::print_result(&summary.render_text())?;
     }
     let written = write_files(history.as_deref(), receipt.as_deref(), &pushed, &options.table, &source.name);
-    ending::end_with(end(pushed, options.atomic, invocation), written)
+    ending::combine_outcomes(end_push(pushed, options.atomic, invocation), written)
 }
 
 /// Writes down what became of each batch, and what was acknowledged, where that is asked for.
 fn write_files(
     history: Option<&Path>,
     receipt: Option<&Path>,
-    pushed: &Pushed,
+    pushed: &PushOutcome,
     table: &str,
     source: &str,
 ) -> Result<()> {
     if let Some(path) = receipt {
-        output::write_receipt(path, &acknowledged(pushed, table, source))?;
+        output::write_receipt(path, &build_receipt(pushed, table, source))?;
     }
     if let Some(path) = history {
-        let text = in_csv(&pushed.entries);
-        output::to_file(path, output::Replace::Yes, |out| Ok(out.write_all(text.as_bytes())?))?;
+        let text = render_csv(&pushed.entries);
+        output::write_file(path, output::ReplaceFile::Yes, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     Ok(())
 }
 
 /// The receipt of the batches that were answered; those that entered nothing in the ledger acknowledge nothing.
-fn acknowledged(pushed: &Pushed, table: &str, source: &str) -> Receipt {
+fn build_receipt(pushed: &PushOutcome, table: &str, source: &str) -> Receipt {
     let loads = pushed.entries.iter().filter_map(|entry| {
         let (load_id, counts) = (entry.load_id?, entry.counts?);
         Some(Acknowledged { load_id, table: table.to_owned(), source: source.to_owned(), counts })
@@ -154,37 +154,37 @@ fn acknowledged(pushed: &Pushed, table: &str, source: &str) -> Receipt {
 }
 
 /// How the command ends.
-fn end(pushed: Pushed, atomic: bool, invocation: &Invocation) -> Result<Exit> {
-    let Pushed { tally, entries, failure, .. } = pushed;
+fn end_push(pushed: PushOutcome, atomic: bool, invocation: &Invocation) -> Result<Exit> {
+    let PushOutcome { tally, entries, failure, .. } = pushed;
     if let Some(error) = failure {
         if tally.counts.read > 0 {
-            invocation.tell(&format!(
+            invocation.print_note(&format!(
                 "stopped; answered so far: {}. The same command goes on: what was answered is not done again.",
-                equation(tally.counts)
+                format_equation(tally.counts)
             ));
         }
         return Err(error);
     }
     if entries.is_empty() {
-        invocation.tell("There is no record in it.");
+        invocation.print_note("There is no record in it.");
     }
     let refused = entries.iter().filter(|entry| entry.counts.is_some_and(|counts| counts.rejected > 0)).count();
     if atomic && refused > 0 {
         let message = format!("rolled back: --atomic inserts all of a batch or nothing, and {refused} had rejects");
-        failure::tell(&message, Exit::RolledBack, &invocation.globals);
+        failure::print_error(&message, Exit::RolledBack, &invocation.globals);
         return Ok(Exit::RolledBack);
     }
     Ok(Exit::Done)
 }
 
-fn options(args: Args) -> Result<Options> {
+fn resolve_options(args: PushArgs) -> Result<PushOptions> {
     let token = args.token.or_else(|| std::env::var(TOKEN).ok()).filter(|token| !token.is_empty());
     if token.as_ref().is_some_and(|token| HeaderValue::from_str(token).is_err()) {
-        return Err(Fault::usage("the token has characters that no token has").into());
+        return Err(CommandError::usage_error("the token has characters that no token has").into());
     }
     let in_the_open = args.to.scheme_str() == Some("http") && !is_loopback(&args.to);
     if token.is_some() && in_the_open && !args.plain_http {
-        return Err(Fault::usage(format!(
+        return Err(CommandError::usage_error(format!(
             "{} is plain HTTP: everybody on the way could read the token; use https, or say --plain-http",
             args.to
         ))
@@ -195,7 +195,7 @@ fn options(args: Args) -> Result<Options> {
     } else {
         None
     };
-    Ok(Options {
+    Ok(PushOptions {
         service: args.to,
         table: args.table,
         token,
@@ -211,12 +211,12 @@ fn options(args: Args) -> Result<Options> {
 }
 
 /// The one source that `file` is.
-fn source(file: &str) -> Result<Source> {
+fn find_source(file: &str) -> Result<Source> {
     let here = Path::new(".");
     let mut sources = resolve(&SourcePath(file.into()), here, here)?;
     match (sources.len(), sources.pop()) {
         (1, Some(source)) => Ok(source),
-        (count, _) => bail!(Fault::usage(format!("{file} are {count} files; push them one by one"))),
+        (count, _) => bail!(CommandError::usage_error(format!("{file} are {count} files; push them one by one"))),
     }
 }
 
@@ -229,12 +229,12 @@ mod tests {
         for sound in
             ["http://localhost:8080", "https://rows.example.com", "https://example.com/rows/", "http://[::1]:1"]
         {
-            assert!(service(sound).is_ok(), "{sound}");
+            assert!(parse_service(sound).is_ok(), "{sound}");
         }
         for wrong in
             ["", "localhost:8080", "/x", "ftp://a", "http://", "https://me:secret@example.com", "http://a/?b=c"]
         {
-            let error = service(wrong).expect_err(wrong);
+            let error = parse_service(wrong).expect_err(wrong);
             assert!(!error.contains("secret"), "{wrong}: {error}");
         }
     }

@@ -13,14 +13,14 @@ use landfall_engine::{
 
 use super::Invocation;
 use crate::{
-    config::Report,
-    exit::{Exit, Fault},
-    output::{self, Replace},
+    config::DeclaredReport,
+    exit::{CommandError, Exit},
+    output::{self, ReplaceFile},
 };
 
 /// Run a report, or list the reports with their parameters.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ReportArgs {
     /// The report; all are listed where none is named.
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -47,32 +47,32 @@ enum TypedFormat {
     Json,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let format = format(&args)?;
-    let settings = invocation.settings()?;
+pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
+    let format = choose_format(&args)?;
+    let settings = invocation.read_settings()?;
     let Some(name) = &args.name else {
-        output::print(&listing(&settings.reports))?;
+        output::print_result(&render_listing(&settings.reports))?;
         return Ok(Exit::Done);
     };
-    let report = find(&settings.reports, name)?.definition(settings.target.kind())?;
+    let report = find(&settings.reports, name)?.read_definition(settings.target.kind())?;
     let values = report.bind(&args.parameters)?;
     let opened = invocation.open_with(settings, Access::Read)?;
-    output::to_file_or_stdout(args.out.as_ref(), Replace::Yes, |out| {
-        report.run(&*opened.target, &values, format, out).map_err(|error| at_fault(error, &report))
+    output::to_file_or_stdout(args.out.as_ref(), ReplaceFile::Yes, |out| {
+        report.run(&*opened.target, &values, format, out).map_err(|error| blame_project(error, &report))
     })?;
     Ok(Exit::Done)
 }
 
-fn format(args: &Args) -> Result<Format, Fault> {
+fn choose_format(args: &ReportArgs) -> Result<Format, CommandError> {
     match args.format {
         TypedFormat::Csv => Ok(Format::Csv { guard_formulas: args.guard_formulas }),
-        _ if args.guard_formulas => Err(Fault::usage("--guard-formulas is for --format csv")),
+        _ if args.guard_formulas => Err(CommandError::usage_error("--guard-formulas is for --format csv")),
         TypedFormat::Table => Ok(Format::Table),
         TypedFormat::Json => Ok(Format::Json),
     }
 }
 
-fn find<'a>(reports: &'a [Report], name: &str) -> Result<&'a Report, Fault> {
+fn find<'a>(reports: &'a [DeclaredReport], name: &str) -> Result<&'a DeclaredReport, CommandError> {
     reports.iter().find(|report| report.name == name).ok_or_else(|| {
         let names: Vec<&str> = reports.iter().map(|report| &*report.name).collect();
         let mend = match find_nearest(name, names.iter().copied()) {
@@ -80,21 +80,21 @@ fn find<'a>(reports: &'a [Report], name: &str) -> Result<&'a Report, Fault> {
             None if names.is_empty() => "landfall.yaml declares none".into(),
             None => format!("the reports are {}", names.join(", ")),
         };
-        Fault::usage(format!("there is no report {name:?}; {mend}"))
+        CommandError::usage_error(format!("there is no report {name:?}; {mend}"))
     })
 }
 
 /// SQL that the database refuses is the project's fault.
-fn at_fault(error: Error, report: &ReportDefinition) -> anyhow::Error {
+fn blame_project(error: Error, report: &ReportDefinition) -> anyhow::Error {
     let of_sql = match &error {
         Error::Usage(_) => true,
         Error::Target(error) => error.kind == TargetErrorKind::Statement,
         _ => false,
     };
-    if of_sql { Fault::project(format!("report {}: {error}", report.name)).into() } else { error.into() }
+    if of_sql { CommandError::project_error(format!("report {}: {error}", report.name)).into() } else { error.into() }
 }
 
-fn listing(reports: &[Report]) -> String {
+fn render_listing(reports: &[DeclaredReport]) -> String {
     if reports.is_empty() {
         return "landfall.yaml declares no reports.\n".into();
     }

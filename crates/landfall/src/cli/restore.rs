@@ -15,16 +15,16 @@ use serde_json::json;
 
 use super::{
     Invocation,
-    backup::Place,
-    backups::named,
+    backup::BackupPlace,
+    backups::find_set,
     ending,
-    invocation::Opened,
-    selection::{Cut, require_tables},
+    invocation::OpenProject,
+    selection::{WorkArgs, require_tables},
 };
 use crate::{
     cli::summary,
-    config::Settings,
-    exit::{Exit, Fault},
+    config::ProjectSettings,
+    exit::{CommandError, Exit},
     output,
     typed::{TypedMode, parse_max_rejects},
 };
@@ -34,12 +34,12 @@ use crate::{
 /// Every file is read to its end, and held against its manifest, before a table is touched. A restore is a load: every row passes the
 /// validator, what breaks a rule goes to the quarantine, and the ledger has its account.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RestoreArgs {
     /// The tables.
     #[arg(value_name = "TABLE", required = true)]
     tables: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    place: BackupPlace,
     /// The set, as `landfall backups list` shows it, or latest: the last one that has the tables.
     #[arg(long, value_name = "SET", default_value = "latest", conflicts_with_all = ["at", "from"])]
     set: String,
@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long)]
     with_dependents: bool,
     /// A field of the file and the field of the table that it becomes; may be given several times.
-    #[arg(long, value_name = "FILE_FIELD=FIELD", value_parser = pair)]
+    #[arg(long, value_name = "FILE_FIELD=FIELD", value_parser = parse_pair)]
     map: Vec<(String, String)>,
     /// Leave fields out that the file has and the table has not.
     #[arg(long)]
@@ -78,23 +78,23 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    cut: Cut,
+    cut: WorkArgs,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.into(), to.into())),
         _ => Err(format!("{text:?} is not a field of the file and a field of the table with = between them")),
     }
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
+pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
     require_tables(&args.tables, &settings.package)?;
-    let store = args.place.store(&settings)?;
+    let store = args.place.open_store(&settings)?;
     let from = match &args.from {
         Some(path) => From::File { name: path.display().to_string(), origin: Origin::File, path: path.clone() },
-        None => From::Set(chosen(&args, &*store)?),
+        None => From::Set(choose_set(&args, &*store)?),
     };
     let options = RestoreOptions {
         mode: args.mode.into(),
@@ -104,9 +104,9 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
         allow_empty: args.allow_empty,
         mapping: FieldMapping { renames: args.map.clone(), ignore_extra: args.ignore_extra, ..FieldMapping::default() },
         most_bytes: None,
-        work: args.cut.work(&settings.load),
+        work: args.cut.resolve_work(&settings.load),
     };
-    let reporter = invocation.reporter();
+    let reporter = invocation.progress_reporter();
     let (mut opened, restore) = open(&args, invocation, settings, &|opened| {
         Ok(Restore::prepare(&opened.project, &*store, &args.tables, &from, &options, &reporter)?)
     })?;
@@ -115,32 +115,36 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     } else {
         restore.run(&mut *opened.target, &opened.project, &reporter)
     };
-    reporter.clear();
+    reporter.clear_bar();
     let outcome = outcome?;
     if args.json {
         let document = json!({
-            "set": outcome.set, "location": outcome.location, "tables": outcome.tables, "loads": loads(&outcome),
+            "set": outcome.set, "location": outcome.location, "tables": outcome.tables, "loads": untimed_loads(&outcome),
             "dry_run": args.dry_run,
         });
-        output::print(&format!("{document}\n"))?;
+        output::print_result(&format!("{document}\n"))?;
     } else if args.dry_run {
-        output::print(&format!("{}{}", summary::restored(&outcome), summary::checked(&outcome.loads)))?;
+        output::print_result(&format!(
+            "{}{}",
+            summary::summarize_restore(&outcome),
+            summary::summarize_check(&outcome.loads)
+        ))?;
     } else {
         if !invocation.globals.quiet {
-            output::print(&summary::restored(&outcome))?;
+            output::print_result(&summary::summarize_restore(&outcome))?;
         }
         summary::print_loads(&outcome.loads, &*opened.target, invocation, false)?;
     }
-    Ok(ending::end(&outcome.loads, all_or_nothing(&args), invocation))
+    Ok(ending::end_loads(&outcome.loads, all_or_nothing(&args), invocation))
 }
 
 /// The project with its database, and what was found of the files.
 fn open(
-    args: &Args,
+    args: &RestoreArgs,
     invocation: &Invocation,
-    settings: Settings,
-    prepare: &dyn Fn(&Opened) -> Result<Restore>,
-) -> Result<(Opened, Restore)> {
+    settings: ProjectSettings,
+    prepare: &dyn Fn(&OpenProject) -> Result<Restore>,
+) -> Result<(OpenProject, Restore)> {
     let access = if args.dry_run { Access::Read } else { Access::Write };
     let opened = invocation.open_with(settings, access)?;
     let restore = prepare(&opened)?;
@@ -152,7 +156,7 @@ fn open(
 }
 
 /// Why one reject stops the restore, where it does.
-fn all_or_nothing(args: &Args) -> Option<&'static str> {
+fn all_or_nothing(args: &RestoreArgs) -> Option<&'static str> {
     match (args.atomic, args.mode, args.max_rejects) {
         (true, ..) => Some("--atomic restores all or nothing, and there are rejects"),
         (_, TypedMode::Replace, None) => {
@@ -163,14 +167,14 @@ fn all_or_nothing(args: &Args) -> Option<&'static str> {
 }
 
 /// The loads without how their time was spent.
-fn loads(outcome: &RestoreOutcome) -> Vec<LoadOutcome> {
+fn untimed_loads(outcome: &RestoreOutcome) -> Vec<LoadOutcome> {
     outcome.loads.iter().map(|load| LoadOutcome { stages: None, ..load.clone() }).collect()
 }
 
 /// The set that is asked for.
-fn chosen(args: &Args, store: &dyn Store) -> Result<SetId> {
+fn choose_set(args: &RestoreArgs, store: &dyn Store) -> Result<SetId> {
     if args.at.is_none() && args.set != "latest" {
-        return named(store, &args.set);
+        return find_set(store, &args.set);
     }
     let in_time = |set: &SetId| args.at.is_none_or(|at| set.time() <= at);
     for set in store.sets()?.into_iter().rev().filter(in_time) {
@@ -181,5 +185,6 @@ fn chosen(args: &Args, store: &dyn Store) -> Result<SetId> {
     }
     let when = args.at.map(|at| format!(" of {at} or before")).unwrap_or_default();
     let tables = args.tables.join(", ");
-    Err(Fault::source(format!("there is no sound backup set{when} with {tables} in {}", store.location())).into())
+    Err(CommandError::source_error(format!("there is no sound backup set{when} with {tables} in {}", store.location()))
+        .into())
 }

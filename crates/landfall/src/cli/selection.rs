@@ -4,11 +4,11 @@ use clap::Args;
 use landfall_core::schema::{Package, SourcePath};
 use landfall_engine::pipeline::{Selection, Work};
 
-use crate::{config::LoadDefaults, exit::Fault, typed::parse_size};
+use crate::{config::LoadDefaults, exit::CommandError, typed::parse_size};
 
 /// What to read into which table.
 #[derive(Debug, Args)]
-pub(super) struct Selected {
+pub(super) struct SelectedSources {
     /// The tables to read, parents first whatever the order; all tables where none is named. SOURCE is a file, a glob
     /// or - for standard input, plain or compressed (.gz, .zst), instead of the sources in the data package.
     #[arg(value_name = "TABLE[=SOURCE]", value_parser = parse)]
@@ -17,7 +17,7 @@ pub(super) struct Selected {
 
 /// How the work is cut.
 #[derive(Debug, Args)]
-pub(super) struct Cut {
+pub(super) struct WorkArgs {
     /// Threads that decode and validate; as many as there are cores by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -35,18 +35,18 @@ pub(super) struct Cut {
     max_rejected_record_bytes: Option<usize>,
 }
 
-impl Selected {
+impl SelectedSources {
     /// What to read, once its tables are known to exist.
-    pub(super) fn resolve(&self, package: &Package) -> Result<Vec<Selection>, Fault> {
+    pub(super) fn resolve_selections(&self, package: &Package) -> Result<Vec<Selection>, CommandError> {
         require_tables(self.selections.iter().map(|selection| &selection.table), package)?;
         Ok(self.selections.clone())
     }
 }
 
-impl Cut {
+impl WorkArgs {
     /// How the work is cut: as typed, else as the project says.
-    pub(super) fn work(&self, defaults: &LoadDefaults) -> Work {
-        let usual = defaults.work();
+    pub(super) fn resolve_work(&self, defaults: &LoadDefaults) -> Work {
+        let usual = defaults.default_work();
         Work {
             threads: self.threads.map_or(usual.threads, usize::from),
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
@@ -61,7 +61,10 @@ impl Cut {
 }
 
 /// Complains about the first of `names` that is no table of the data package.
-pub(super) fn require_tables<'n>(names: impl IntoIterator<Item = &'n String>, package: &Package) -> Result<(), Fault> {
+pub(super) fn require_tables<'n>(
+    names: impl IntoIterator<Item = &'n String>,
+    package: &Package,
+) -> Result<(), CommandError> {
     let is_known = |name: &str| package.resources.iter().any(|resource| *resource.name == *name);
     match names.into_iter().find(|name| !is_known(name)) {
         Some(name) => Err(unknown_table(name, package)),
@@ -70,12 +73,12 @@ pub(super) fn require_tables<'n>(names: impl IntoIterator<Item = &'n String>, pa
 }
 
 /// The complaint about a table that the data package does not have.
-fn unknown_table(name: &str, package: &Package) -> Fault {
+fn unknown_table(name: &str, package: &Package) -> CommandError {
     let names: Vec<&str> = package.resources.iter().map(|resource| &*resource.name).collect();
     let near = landfall_core::schema::document::find_nearest(name, names.iter().copied());
     let mend =
         near.map_or_else(|| format!("its tables are {}", names.join(", ")), |near| format!("did you mean {near}?"));
-    Fault::usage(format!("the data package has no table {name:?}; {mend}"))
+    CommandError::usage_error(format!("the data package has no table {name:?}; {mend}"))
 }
 
 fn parse(text: &str) -> Result<Selection, String> {

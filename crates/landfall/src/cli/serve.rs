@@ -11,8 +11,8 @@ use tokio::{
 
 use super::Invocation;
 use crate::{
-    config::address,
-    exit::{Exit, Fault},
+    config::parse_address,
+    exit::{CommandError, Exit},
     http::{self, Service, ServiceSettings},
 };
 
@@ -22,25 +22,25 @@ use crate::{
 /// /docs. Without any token (and without a provider of tokens: `api.oidc` in landfall.yaml) it listens on this machine alone, and lets everybody there do everything: make one with
 /// `landfall token create`. Once there was a token, it lets nobody in without one, until `landfall token open`. It ends with the signal TERM, INT or HUP, once requests under way are answered.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ServeArgs {
     /// Where to listen, such as 127.0.0.1:8080, 8080 or [::]:8080; port 0 is any that is free.
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     listen: Option<SocketAddr>,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
+pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
     let address = args.listen.unwrap_or(settings.api.listen);
     let project = Project { folder: settings.data_folder, package: settings.package };
     if settings.target == Location::Memory {
         let words =
             "a service needs a database that its threads share, and memory: is of one of them alone; set `target`";
-        return Err(Fault::project(words).into());
+        return Err(CommandError::project_error(words).into());
     }
     let tls = settings.api.tls.as_ref().map(|tls| http::acceptor(&tls.certificate, &tls.key)).transpose();
-    let tls = tls.map_err(|error| Fault::project(format!("{error:#}")))?;
+    let tls = tls.map_err(|error| CommandError::project_error(format!("{error:#}")))?;
     let oidc = settings.api.oidc.as_ref().map(http::Provider::open).transpose();
-    let oidc = oidc.map_err(|error| Fault::project(format!("api.oidc: {error:#}")))?;
+    let oidc = oidc.map_err(|error| CommandError::project_error(format!("api.oidc: {error:#}")))?;
     let takes_others = oidc.is_some();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let settings = ServiceSettings {
@@ -57,22 +57,23 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
     let (service, staff, tokens) = Service::open(settings, project, runtime.handle().clone())?;
     let is_guarded = tokens.is_closed() || takes_others;
     if !is_guarded && !address.ip().is_loopback() {
-        return Err(Fault::project(format!(
+        return Err(CommandError::project_error(format!(
             "there is no token, so that everybody who reaches {address} could do everything; make one with `{} token create \
              --role admin --name NAME`, or listen on 127.0.0.1",
-            invocation.program()
+            invocation.command_prefix()
         ))
         .into());
     }
     // The listener is there before the first word is said, so that whoever reads it can connect.
     let listener = {
         let _runtime = runtime.enter();
-        listen(address).map_err(|error| Fault::project(format!("cannot listen on {address}: {error}")))?
+        bind_listener(address)
+            .map_err(|error| CommandError::project_error(format!("cannot listen on {address}: {error}")))?
     };
     let address = listener.local_addr()?;
-    greet(invocation, &address, is_guarded, tls.is_some());
+    print_greeting(invocation, &address, is_guarded, tls.is_some());
     if tokens.is_empty() && tokens.is_closed() && !takes_others {
-        invocation.tell(
+        invocation.print_note(
             "all tokens are gone, so that nobody is let in; `landfall token create` makes one, `landfall token open` lets \
              everybody on this machine in",
         );
@@ -122,7 +123,7 @@ const SEND_BUFFER: u32 = 512 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn bind_listener(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A service that is started again may listen where the last one did.
     socket.set_reuseaddr(true)?;
@@ -132,11 +133,11 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn greet(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) {
+fn print_greeting(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) {
     let scheme = if speaks_tls { "https" } else { "http" };
-    invocation.tell(&format!("listening on {scheme}://{address} (its documentation: {scheme}://{address}/docs)"));
+    invocation.print_note(&format!("listening on {scheme}://{address} (its documentation: {scheme}://{address}/docs)"));
     if !is_guarded {
-        invocation.tell(
+        invocation.print_note(
             "there is no token: everybody on this machine may do everything, and nobody else can reach the service; \
              `landfall token create` makes one",
         );

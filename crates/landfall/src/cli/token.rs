@@ -12,21 +12,21 @@ use landfall_engine::{
 
 use super::{Invocation, selection::require_tables};
 use crate::{
-    exit::{Exit, Fault},
+    exit::{CommandError, Exit},
     output,
 };
 
 /// Make, list or revoke the tokens of the service.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct TokenArgs {
     #[command(subcommand)]
-    action: Action,
+    action: TokenAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum TokenAction {
     /// Make a token and print it: it is shown this once, and only its hash is kept.
-    Create(Create),
+    Create(CreateTokenArgs),
     /// List the tokens, without their secrets.
     List {
         /// Print them as one JSON document.
@@ -47,7 +47,7 @@ enum Action {
 }
 
 #[derive(Debug, clap::Args)]
-struct Create {
+struct CreateTokenArgs {
     /// What the token is for.
     #[arg(long)]
     name: String,
@@ -61,7 +61,7 @@ struct Create {
     #[arg(long = "report", value_name = "REPORT")]
     reports: Vec<String>,
     /// When it ends: after so long (90d, 12h, 30min), or at a time (2027-01-31T00:00:00Z). Without it, the token does not end.
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    #[arg(long, value_name = "WHEN", value_parser = parse_expiry)]
     expires: Option<Timestamp>,
 }
 
@@ -83,7 +83,7 @@ impl From<TypedRole> for Role {
 }
 
 /// A point in time in the future: a length from now, or a time.
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn parse_expiry(text: &str) -> Result<Timestamp, String> {
     let now = Timestamp::now();
     let after = |span: Span| now.to_zoned(TimeZone::UTC).checked_add(span).ok().map(|end| end.timestamp());
     let moment = text.parse().ok().or_else(|| text.parse::<Span>().ok().and_then(after));
@@ -92,21 +92,21 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     if moment > now { Ok(moment) } else { Err(format!("{text:?} is over")) }
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: TokenArgs, invocation: &Invocation) -> Result<Exit> {
     match args.action {
-        Action::Create(args) => make(args, invocation),
-        Action::List { json } => list(json, invocation),
-        Action::Revoke { id } => {
+        TokenAction::Create(args) => create_token(args, invocation),
+        TokenAction::List { json } => list_tokens(json, invocation),
+        TokenAction::Revoke { id } => {
             let mut opened = invocation.open(Access::Write)?;
             let token = revoke(&mut *opened.target, &id)?;
-            invocation.tell(&format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name)));
+            invocation.print_note(&format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name)));
             Ok(Exit::Done)
         }
-        Action::Open => open(invocation),
-        Action::RevokeLinks => {
+        TokenAction::Open => open(invocation),
+        TokenAction::RevokeLinks => {
             let mut opened = invocation.open(Access::Write)?;
             LinkKey::rotate(&mut *opened.target)?;
-            invocation.tell("all links to exported reports are of no more use");
+            invocation.print_note("all links to exported reports are of no more use");
             Ok(Exit::Done)
         }
     }
@@ -119,16 +119,16 @@ fn open(invocation: &Invocation) -> Result<Exit> {
     } else {
         "there was no token since the service was last open; nothing was changed"
     };
-    invocation.tell(words);
+    invocation.print_note(words);
     Ok(Exit::Done)
 }
 
-fn make(args: Create, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
+fn create_token(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
     require_tables(&args.tables, &settings.package)?;
     if let Some(report) = args.reports.iter().find(|name| !settings.reports.iter().any(|report| report.name == **name))
     {
-        return Err(Fault::usage(format!("landfall.yaml has no report {report:?}")).into());
+        return Err(CommandError::usage_error(format!("landfall.yaml has no report {report:?}")).into());
     }
     let mut opened = invocation.open_with(settings, Access::Write)?;
     let mut roles: Vec<Role> = args.roles.into_iter().map(Role::from).collect();
@@ -136,33 +136,34 @@ fn make(args: Create, invocation: &Invocation) -> Result<Exit> {
     roles.dedup();
     let new = NewToken { name: args.name, roles, tables: args.tables, reports: args.reports, expires_at: args.expires };
     let (token, text) = create(&mut *opened.target, new)?;
-    output::print(&format!("{text}\n"))?;
-    invocation.tell(&format!("this is token {}; keep it, since it is not shown again", token.id));
+    output::print_result(&format!("{text}\n"))?;
+    invocation.print_note(&format!("this is token {}; keep it, since it is not shown again", token.id));
     Ok(Exit::Done)
 }
 
-fn list(json: bool, invocation: &Invocation) -> Result<Exit> {
+fn list_tokens(json: bool, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(Access::Read)?;
     let tokens = Tokens::read(&*opened.target)?;
     if json {
         let tokens: Vec<&Token> = tokens.iter().collect();
-        output::print(&format!("{}\n", serde_json::to_string(&tokens)?))?;
+        output::print_result(&format!("{}\n", serde_json::to_string(&tokens)?))?;
         return Ok(Exit::Done);
     }
     if tokens.is_empty() {
-        output::print("There are no tokens.\n")?;
+        output::print_result("There are no tokens.\n")?;
     }
     if tokens.is_empty() && tokens.is_closed() {
-        invocation.tell("there were tokens, so that a service lets nobody in; `landfall token open` changes that");
+        invocation
+            .print_note("there were tokens, so that a service lets nobody in; `landfall token open` changes that");
     }
     for token in tokens.iter() {
-        output::print(&line(token))?;
+        output::print_result(&format_token(token))?;
     }
     Ok(Exit::Done)
 }
 
 /// `0123456789abcdef  writer  nightly import  tables: jobs  expires 2027-01-31T00:00:00Z`.
-fn line(token: &Token) -> String {
+fn format_token(token: &Token) -> String {
     let roles: Vec<&str> = token.roles.iter().map(|role| role.as_str()).collect();
     let mut line = format!("{}  {}  {}", token.id, roles.join(","), escape_controls(&token.name));
     for (what, names) in [("tables", &token.tables), ("reports", &token.reports)] {

@@ -12,7 +12,7 @@ use crate::{cli::summary, exit::Exit, output};
 ///
 /// A source of the data package that no complete load covers is named. Ends with code 1 if anything is wrong. Nothing is changed.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct VerifyArgs {
     /// Print the findings as one JSON document.
     #[arg(long)]
     json: bool,
@@ -21,19 +21,19 @@ pub(super) struct Args {
     receipt: Vec<PathBuf>,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: VerifyArgs, invocation: &Invocation) -> Result<Exit> {
     let receipts = args.receipt.iter().map(read_receipt).collect::<Result<Vec<_>>>()?;
     let opened = invocation.open(Access::Read)?;
-    let reporter = invocation.reporter();
+    let reporter = invocation.progress_reporter();
     let mut verification = verify::verify(&*opened.target, &opened.project, &reporter)?;
     for receipt in &receipts {
         verify::verify_receipt(&*opened.target, receipt, &mut verification)?;
     }
-    reporter.clear();
+    reporter.clear_bar();
     if args.json {
-        output::print(&format!("{}\n", serde_json::to_string(&verification)?))?;
+        output::print_result(&format!("{}\n", serde_json::to_string(&verification)?))?;
     } else {
-        output::print(&summary::verified(&verification))?;
+        output::print_result(&summary::summarize_verification(&verification))?;
     }
     Ok(if verification.findings.is_empty() { Exit::Done } else { Exit::Found })
 }

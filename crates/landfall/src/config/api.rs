@@ -9,14 +9,14 @@ use std::{
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader};
 
 use super::{
-    load_defaults::parsed,
-    oidc::{self, Oidc},
+    load_defaults::read_parsed,
+    oidc::{self, OidcConfig},
 };
 use crate::typed::parse_size;
 
 /// How the service runs.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Api {
+pub(crate) struct ApiConfig {
     /// Where it listens.
     pub(crate) listen: SocketAddr,
     /// The most rows of one request.
@@ -52,7 +52,7 @@ pub(crate) struct Api {
     /// The files that TLS needs; without them, the service speaks plain HTTP.
     pub(crate) tls: Option<TlsFiles>,
     /// Whose tokens are taken beside the service's own.
-    pub(crate) oidc: Option<Oidc>,
+    pub(crate) oidc: Option<OidcConfig>,
 }
 
 /// The files that TLS needs.
@@ -64,7 +64,7 @@ pub(crate) struct TlsFiles {
     pub(crate) key: PathBuf,
 }
 
-impl Default for Api {
+impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
@@ -89,35 +89,38 @@ impl Default for Api {
     }
 }
 
-pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Api {
-    let usual = Api::default();
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> ApiConfig {
+    let usual = ApiConfig::default();
     let Some(mut reader) = node.read_map("\"api\"", problems) else { return usual };
-    let api = Api {
-        listen: parsed(&mut reader, "listen", address).unwrap_or(usual.listen),
-        max_rows: parsed(&mut reader, "maxRows", rows).unwrap_or(usual.max_rows),
-        max_body: parsed(&mut reader, "maxBody", body).unwrap_or(usual.max_body),
-        max_upload: parsed(&mut reader, "maxUpload", parse_size).map_or(usual.max_upload, |size| size as u64),
-        upload_space: parsed(&mut reader, "uploadSpace", parse_size).map_or(usual.upload_space, |size| size as u64),
+    let api = ApiConfig {
+        listen: read_parsed(&mut reader, "listen", parse_address).unwrap_or(usual.listen),
+        max_rows: read_parsed(&mut reader, "maxRows", parse_row_limit).unwrap_or(usual.max_rows),
+        max_body: read_parsed(&mut reader, "maxBody", parse_body_limit).unwrap_or(usual.max_body),
+        max_upload: read_parsed(&mut reader, "maxUpload", parse_size).map_or(usual.max_upload, |size| size as u64),
+        upload_space: read_parsed(&mut reader, "uploadSpace", parse_size)
+            .map_or(usual.upload_space, |size| size as u64),
         upload_folder: reader.take_text("uploadFolder").map(|path| folder.join(path)),
         export_folder: reader.take_text("exportFolder").map(|path| folder.join(path)),
-        export_keep: parsed(&mut reader, "exportHours", hours).unwrap_or(usual.export_keep),
-        export_space: parsed(&mut reader, "exportSpace", parse_size).map_or(usual.export_space, |size| size as u64),
-        report_timeout: parsed(&mut reader, "reportTimeout", seconds).unwrap_or(usual.report_timeout),
-        answer_space: parsed(&mut reader, "answerSpace", parse_size).map_or(usual.answer_space, |size| size as u64),
-        body_timeout: parsed(&mut reader, "bodyTimeout", seconds).unwrap_or(usual.body_timeout),
-        idempotency_keep: parsed(&mut reader, "idempotencyHours", hours).unwrap_or(usual.idempotency_keep),
-        requests_per_second: parsed(&mut reader, "requestsPerSecond", count),
-        concurrent_requests: parsed(&mut reader, "concurrentRequests", count)
+        export_keep: read_parsed(&mut reader, "exportHours", parse_hours).unwrap_or(usual.export_keep),
+        export_space: read_parsed(&mut reader, "exportSpace", parse_size)
+            .map_or(usual.export_space, |size| size as u64),
+        report_timeout: read_parsed(&mut reader, "reportTimeout", parse_seconds).unwrap_or(usual.report_timeout),
+        answer_space: read_parsed(&mut reader, "answerSpace", parse_size)
+            .map_or(usual.answer_space, |size| size as u64),
+        body_timeout: read_parsed(&mut reader, "bodyTimeout", parse_seconds).unwrap_or(usual.body_timeout),
+        idempotency_keep: read_parsed(&mut reader, "idempotencyHours", parse_hours).unwrap_or(usual.idempotency_keep),
+        requests_per_second: read_parsed(&mut reader, "requestsPerSecond", parse_count),
+        concurrent_requests: read_parsed(&mut reader, "concurrentRequests", parse_count)
             .map_or(usual.concurrent_requests, |count| count as usize),
-        cors: origins(&mut reader),
-        tls: reader.take_value("tls").and_then(|node| tls(node, folder, problems)),
+        cors: read_origins(&mut reader),
+        tls: reader.take_value("tls").and_then(|node| read_tls(node, folder, problems)),
         oidc: reader.take_value("oidc").and_then(|node| oidc::read(node, folder, problems)),
     };
     reader.refuse_unknown();
     api
 }
 
-fn tls(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<TlsFiles> {
+fn read_tls(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<TlsFiles> {
     let mut reader = node.read_map("\"tls\"", problems)?;
     let mut file =
         |name| reader.require_value(name)?.read_text(&format!("\"{name}\""), problems).map(|path| folder.join(path));
@@ -127,7 +130,7 @@ fn tls(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Opt
 }
 
 /// Sites such as `https://example.com`, without a path.
-fn origins(reader: &mut MapReader<'_>) -> Vec<String> {
+fn read_origins(reader: &mut MapReader<'_>) -> Vec<String> {
     let problems = reader.problems();
     let nodes = reader.take_list("cors").unwrap_or_default();
     let origin = |node: &DocumentNode| {
@@ -147,7 +150,7 @@ fn origins(reader: &mut MapReader<'_>) -> Vec<String> {
 }
 
 /// Reads an address such as `127.0.0.1:8080`; a port alone is one of this machine's own.
-pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
     if let Ok(port) = port {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
@@ -158,28 +161,28 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     bare.as_deref().unwrap_or(text).parse().map_err(|_| wrong())
 }
 
-fn rows(text: &str) -> Result<usize, String> {
+fn parse_row_limit(text: &str) -> Result<usize, String> {
     let most = 100_000;
     let wrong = || format!("{text:?} is not a whole number from 1 to {most}");
     text.parse().ok().filter(|rows| (1..=most).contains(rows)).ok_or_else(wrong)
 }
 
-fn body(text: &str) -> Result<usize, String> {
+fn parse_body_limit(text: &str) -> Result<usize, String> {
     parse_size(text).and_then(|size| if size <= 256 << 20 { Ok(size) } else { Err("256MiB is the most".into()) })
 }
 
-fn hours(text: &str) -> Result<Duration, String> {
+fn parse_hours(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a number of hours from 1 to 8760");
     let hours: Option<u64> = text.parse().ok().filter(|hours| (1..=8760).contains(hours));
     hours.map(|hours| Duration::from_secs(hours * 3600)).ok_or_else(wrong)
 }
 
-fn count(text: &str) -> Result<u32, String> {
+fn parse_count(text: &str) -> Result<u32, String> {
     let wrong = || format!("{text:?} is not a whole number from 1 to 1000000");
     text.parse().ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(wrong)
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+fn parse_seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a number of seconds from 1 to 3600");
     let seconds = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(wrong)

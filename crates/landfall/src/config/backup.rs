@@ -5,13 +5,13 @@ use std::path::Path;
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader, find_nearest};
 use landfall_engine::{avro::Codec, backup::Keep};
 
-use super::{schedule::Schedule, storage::Destination};
+use super::{schedule::Schedule, storage::BackupDestination};
 
 /// Where backups go, when, and which are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Backup {
+pub(crate) struct BackupConfig {
     /// The place.
-    pub(crate) to: Destination,
+    pub(crate) to: BackupDestination,
     /// How files are compressed.
     pub(crate) codec: Codec,
     /// When the service makes one; without it, it makes none by itself.
@@ -20,31 +20,36 @@ pub(crate) struct Backup {
     pub(crate) keep: Keep,
 }
 
-impl Backup {
+impl BackupConfig {
     /// What holds where nothing is said: the folder `backups` of the project, at no time of its own.
-    pub(super) fn usual(folder: &Path) -> Self {
-        let to = Destination::Folder(folder.join("backups"));
+    pub(super) fn default_for(folder: &Path) -> Self {
+        let to = BackupDestination::Folder(folder.join("backups"));
         Self { to, codec: Codec::default(), schedule: None, keep: Keep::default() }
     }
 }
 
-pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Backup {
-    let usual = Backup::usual(folder);
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> BackupConfig {
+    let usual = BackupConfig::default_for(folder);
     let Some(mut reader) = node.read_map("\"backup\"", problems) else { return usual };
     let to = reader.take_value("to").and_then(|node| {
         let text = node.read_text("\"to\"", problems)?;
-        let to = Destination::parse(text)
+        let to = BackupDestination::parse(text)
             .map_err(|message| problems.report_problem(&node.place, format!("\"to\": {message}")));
-        to.ok().map(|to| to.within(folder))
+        to.ok().map(|to| to.relative_to(folder))
     });
-    let codec = reader.take_value("codec").and_then(|node| codec(node, problems));
-    let keep = reader.take_value("keep").map(|node| keep(node, problems));
-    let schedule = Schedule::take(&mut reader);
+    let codec = reader.take_value("codec").and_then(|node| read_codec(node, problems));
+    let keep = reader.take_value("keep").map(|node| read_retention(node, problems));
+    let schedule = Schedule::take_from(&mut reader);
     reader.refuse_unknown();
-    Backup { to: to.unwrap_or(usual.to), codec: codec.unwrap_or_default(), schedule, keep: keep.unwrap_or_default() }
+    BackupConfig {
+        to: to.unwrap_or(usual.to),
+        codec: codec.unwrap_or_default(),
+        schedule,
+        keep: keep.unwrap_or_default(),
+    }
 }
 
-fn codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Codec> {
+fn read_codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Codec> {
     let text = node.read_text("\"codec\"", problems)?;
     let found = Codec::parse(text);
     if found.is_none() {
@@ -58,14 +63,14 @@ fn codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Codec> {
     found
 }
 
-fn keep(node: &DocumentNode, problems: &DescriptorProblems) -> Keep {
+fn read_retention(node: &DocumentNode, problems: &DescriptorProblems) -> Keep {
     let Some(mut reader) = node.read_map("\"keep\"", problems) else { return Keep::default() };
     let keep = Keep {
-        last: count(&mut reader, "last"),
-        daily: count(&mut reader, "daily"),
-        weekly: count(&mut reader, "weekly"),
-        monthly: count(&mut reader, "monthly"),
-        yearly: count(&mut reader, "yearly"),
+        last: read_keep_count(&mut reader, "last"),
+        daily: read_keep_count(&mut reader, "daily"),
+        weekly: read_keep_count(&mut reader, "weekly"),
+        monthly: read_keep_count(&mut reader, "monthly"),
+        yearly: read_keep_count(&mut reader, "yearly"),
     };
     reader.refuse_unknown();
     if keep == (Keep { last: Some(0), ..Keep::default() }) {
@@ -74,8 +79,8 @@ fn keep(node: &DocumentNode, problems: &DescriptorProblems) -> Keep {
     keep
 }
 
-fn count(reader: &mut MapReader<'_>, name: &'static str) -> Option<u32> {
-    super::load_defaults::parsed(reader, name, |text| {
+fn read_keep_count(reader: &mut MapReader<'_>, name: &'static str) -> Option<u32> {
+    super::load_defaults::read_parsed(reader, name, |text| {
         text.parse().map_err(|_| format!("{text:?} is not a number of backups"))
     })
 }

@@ -6,21 +6,23 @@ use landfall_core::schema::document::{DescriptorProblems, DocumentNode, Document
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Fills the environment into all texts of a document. What is filled in is not looked at again.
-pub(super) fn fill_in(node: &mut DocumentNode, environment: Environment<'_>, problems: &DescriptorProblems) {
+pub(super) fn expand_document(node: &mut DocumentNode, environment: Environment<'_>, problems: &DescriptorProblems) {
     match &mut node.value {
         NodeValue::Text(text) if text.contains("${") => {
-            if let Some(filled) = expand(text, &node.place, environment, problems) {
+            if let Some(filled) = expand_variables(text, &node.place, environment, problems) {
                 *text = filled;
             }
         }
-        NodeValue::List(nodes) => nodes.iter_mut().for_each(|node| fill_in(node, environment, problems)),
-        NodeValue::Map(entries) => entries.iter_mut().for_each(|entry| fill_in(&mut entry.node, environment, problems)),
+        NodeValue::List(nodes) => nodes.iter_mut().for_each(|node| expand_document(node, environment, problems)),
+        NodeValue::Map(entries) => {
+            entries.iter_mut().for_each(|entry| expand_document(&mut entry.node, environment, problems))
+        }
         _ => {}
     }
 }
 
 /// `text` with the environment filled in; nothing and an error where a variable is missing.
-fn expand(
+fn expand_variables(
     text: &str,
     place: &DocumentPlace,
     environment: Environment<'_>,
@@ -34,14 +36,14 @@ fn expand(
             problems.report_problem(place, "\"${\" has no \"}\" after it");
             return None;
         };
-        out.push_str(&value_of(inside, place, environment, problems)?);
+        out.push_str(&look_up_variable(inside, place, environment, problems)?);
         rest = after;
     }
     out.push_str(rest);
     Some(out)
 }
 
-fn value_of(
+fn look_up_variable(
     inside: &str,
     place: &DocumentPlace,
     environment: Environment<'_>,
@@ -51,7 +53,7 @@ fn value_of(
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    if !is_name(name) {
+    if !is_variable_name(name) {
         let message = format!("\"${{{}}}\" does not name an environment variable", inside.escape_debug());
         problems.report_with_mend(place, message, "write ${NAME} or ${NAME:-default}");
         return None;
@@ -65,7 +67,7 @@ fn value_of(
     })
 }
 
-fn is_name(text: &str) -> bool {
+fn is_variable_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

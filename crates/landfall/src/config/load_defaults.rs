@@ -39,7 +39,7 @@ impl LoadDefaults {
     }
 
     /// How the work is cut.
-    pub(crate) fn work(&self) -> Work {
+    pub(crate) fn default_work(&self) -> Work {
         let usual = Work::default();
         Work {
             threads: self.threads.unwrap_or(usual.threads),
@@ -60,17 +60,17 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> LoadDe
     let mode_node = reader.take_value("mode");
     let rule_node = reader.take_value("onConflict");
     let defaults = LoadDefaults {
-        mode: mode_node.and_then(|node| choose::<TypedMode>(node, "\"mode\"", problems)).map(Mode::from),
+        mode: mode_node.and_then(|node| read_choice::<TypedMode>(node, "\"mode\"", problems)).map(Mode::from),
         on_conflict: rule_node
-            .and_then(|node| choose::<TypedRule>(node, "\"onConflict\"", problems))
+            .and_then(|node| read_choice::<TypedRule>(node, "\"onConflict\"", problems))
             .map(OnConflict::from),
-        max_rejects: parsed(&mut reader, "maxRejects", parse_max_rejects),
-        threads: parsed(&mut reader, "threads", positive).and_then(|count| usize::try_from(count).ok()),
-        chunk_records: parsed(&mut reader, "chunkRecords", positive),
-        max_record_bytes: parsed(&mut reader, "maxRecordBytes", parse_size),
-        max_reject_bytes: parsed(&mut reader, "maxRejectBytes", parse_size),
-        max_project_reject_bytes: parsed(&mut reader, "maxProjectRejectBytes", parse_size),
-        max_rejected_record_bytes: parsed(&mut reader, "maxRejectedRecordBytes", parse_size),
+        max_rejects: read_parsed(&mut reader, "maxRejects", parse_max_rejects),
+        threads: read_parsed(&mut reader, "threads", parse_positive).and_then(|count| usize::try_from(count).ok()),
+        chunk_records: read_parsed(&mut reader, "chunkRecords", parse_positive),
+        max_record_bytes: read_parsed(&mut reader, "maxRecordBytes", parse_size),
+        max_reject_bytes: read_parsed(&mut reader, "maxRejectBytes", parse_size),
+        max_project_reject_bytes: read_parsed(&mut reader, "maxProjectRejectBytes", parse_size),
+        max_rejected_record_bytes: read_parsed(&mut reader, "maxRejectedRecordBytes", parse_size),
     };
     if let (Some(Mode::Upsert), Some(OnConflict::Reject | OnConflict::Keep), Some(node)) =
         (defaults.mode, defaults.on_conflict, rule_node)
@@ -86,7 +86,7 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> LoadDe
 }
 
 /// The choice that a text names, by the names of the command line.
-fn choose<T: ValueEnum>(node: &DocumentNode, what: &str, problems: &DescriptorProblems) -> Option<T> {
+fn read_choice<T: ValueEnum>(node: &DocumentNode, what: &str, problems: &DescriptorProblems) -> Option<T> {
     let text = node.read_text(what, problems)?;
     if let Ok(choice) = T::from_str(text, false) {
         return Some(choice);
@@ -102,7 +102,7 @@ fn choose<T: ValueEnum>(node: &DocumentNode, what: &str, problems: &DescriptorPr
 }
 
 /// A number or text, read as on the command line.
-pub(super) fn parsed<T>(
+pub(super) fn read_parsed<T>(
     reader: &mut MapReader<'_>,
     name: &'static str,
     parse: fn(&str) -> Result<T, String>,
@@ -115,6 +115,6 @@ pub(super) fn parsed<T>(
     outcome.map_err(|message| reader.problems().report_problem(&node.place, format!("\"{name}\": {message}"))).ok()
 }
 
-fn positive(text: &str) -> Result<u64, String> {
+fn parse_positive(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a whole number, 1 or more"))
 }

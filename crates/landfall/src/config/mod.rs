@@ -22,17 +22,17 @@ use landfall_core::schema::{
 };
 use landfall_engine::{objects::ObjectSettings, targets::Location};
 
-pub(crate) use api::{Api, address};
-pub(crate) use backup::Backup;
+pub(crate) use api::{ApiConfig, parse_address};
+pub(crate) use backup::BackupConfig;
 pub(crate) use environment::Environment;
 pub(crate) use load_defaults::LoadDefaults;
-pub(crate) use oidc::{KeySource, Oidc, trusted_url};
+pub(crate) use oidc::{KeySource, OidcConfig, parse_trusted_url};
 pub(crate) use package::PACKAGE_FILES;
-pub(crate) use reports::{Refresh, Report};
+pub(crate) use reports::{DeclaredReport, RefreshRule};
 pub(crate) use schedule::Schedule;
-pub(crate) use storage::Destination;
+pub(crate) use storage::BackupDestination;
 
-use crate::exit::Fault;
+use crate::exit::CommandError;
 
 /// The file that says how a project runs.
 pub(crate) const PROJECT_FILE: &str = "landfall.yaml";
@@ -41,7 +41,7 @@ const DEFAULT_TARGET: &str = "sqlite:landfall.db";
 
 /// A project, read and found sound.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ProjectSettings {
     /// Where the rows go.
     pub(crate) target: Location,
     /// What the data is.
@@ -49,13 +49,13 @@ pub(crate) struct Settings {
     /// The folder of the data package, in which its sources are.
     pub(crate) data_folder: PathBuf,
     /// The reports, in the order of the file.
-    pub(crate) reports: Vec<Report>,
+    pub(crate) reports: Vec<DeclaredReport>,
     /// What is asked of a load where nothing is typed.
     pub(crate) load: LoadDefaults,
     /// How the service runs.
-    pub(crate) api: Api,
+    pub(crate) api: ApiConfig,
     /// Where backups go, when, and which are kept.
-    pub(crate) backup: Backup,
+    pub(crate) backup: BackupConfig,
     /// How object storage is reached.
     pub(crate) storage: ObjectSettings,
 }
@@ -65,37 +65,37 @@ pub(crate) struct Settings {
 struct ProjectFile {
     target: Option<String>,
     package: Option<String>,
-    reports: Vec<Report>,
+    reports: Vec<DeclaredReport>,
     load: LoadDefaults,
-    api: Api,
-    backup: Option<Backup>,
+    api: ApiConfig,
+    backup: Option<BackupConfig>,
     storage: ObjectSettings,
 }
 
-impl Settings {
+impl ProjectSettings {
     /// Reads the project in `folder`; `environment` tells the values of variables.
     ///
     /// # Errors
     /// A folder that is no project, and everything that is wrong in its files.
     pub(crate) fn open(folder: &Path, environment: Environment<'_>) -> Result<Self> {
         if !folder.is_dir() {
-            return Err(Fault::project(format!("there is no folder {}", folder.display())).into());
+            return Err(CommandError::project_error(format!("there is no folder {}", folder.display())).into());
         }
         let file = read_project_file(folder, environment)?;
         let descriptor = match &file {
             Some(ProjectFile { package: Some(path), .. }) => folder.join(path),
-            _ => package::find(folder).ok_or_else(|| no_package(folder, file.is_some()))?,
+            _ => package::find(folder).ok_or_else(|| missing_package_error(folder, file.is_some()))?,
         };
         let file = file.unwrap_or_default();
         let data_folder = descriptor.parent().unwrap_or(folder).to_path_buf();
         Ok(Self {
-            target: locate(file.target.as_deref().unwrap_or(DEFAULT_TARGET), folder)?,
+            target: parse_target(file.target.as_deref().unwrap_or(DEFAULT_TARGET), folder)?,
             package: package::read(&descriptor)?,
             data_folder,
             reports: file.reports,
             load: file.load,
             api: file.api,
-            backup: file.backup.unwrap_or_else(|| Backup::usual(folder)),
+            backup: file.backup.unwrap_or_else(|| BackupConfig::default_for(folder)),
             storage: file.storage,
         })
     }
@@ -105,24 +105,24 @@ impl Settings {
 ///
 /// # Errors
 /// Everything that is wrong in that file.
-pub(crate) fn storage_of(folder: &Path, environment: Environment<'_>) -> Result<ObjectSettings> {
+pub(crate) fn read_storage_settings(folder: &Path, environment: Environment<'_>) -> Result<ObjectSettings> {
     Ok(read_project_file(folder, environment)?.unwrap_or_default().storage)
 }
 
 /// An unknown target is the project's fault, not the command line's.
-fn locate(target: &str, folder: &Path) -> Result<Location, Fault> {
-    Location::parse(target, folder).map_err(|error| Fault::project(error.to_string()))
+fn parse_target(target: &str, folder: &Path) -> Result<Location, CommandError> {
+    Location::parse(target, folder).map_err(|error| CommandError::project_error(error.to_string()))
 }
 
-fn no_package(folder: &Path, has_file: bool) -> Fault {
+fn missing_package_error(folder: &Path, has_file: bool) -> CommandError {
     let folder = folder.display();
     let names = PACKAGE_FILES.join(", ");
     if has_file {
-        return Fault::project(format!(
+        return CommandError::project_error(format!(
             "{folder} has no data package ({names}); `package` in {PROJECT_FILE} may name another"
         ));
     }
-    Fault::project(format!(
+    CommandError::project_error(format!(
         "{folder} is no project: it has neither {PROJECT_FILE} nor a data package ({names}); name the project's folder \
          with --project, or make one from CSV files with `landfall init {folder}`"
     ))
@@ -136,9 +136,9 @@ fn read_project_file(folder: &Path, environment: Environment<'_>) -> Result<Opti
         return Ok(Some(ProjectFile::default()));
     }
     let problems = DescriptorProblems::new();
-    let mut root = parse_yaml(&text, &label(&path), &problems);
+    let mut root = parse_yaml(&text, &file_label(&path), &problems);
     if let Some(root) = &mut root {
-        environment::fill_in(root, environment, &problems);
+        environment::expand_document(root, environment, &problems);
     }
     let file = root.as_ref().and_then(|root| project_file(root, folder, &problems));
     Ok(Some(problems.into_result(file).map_err(landfall_engine::Error::from)?))
@@ -161,16 +161,16 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path, &error).into()),
+        Err(error) => Err(read_error(path, &error).into()),
     }
 }
 
 /// The name of a file in messages: without the `./` of the current folder.
-fn label(path: &Path) -> String {
+fn file_label(path: &Path) -> String {
     path.strip_prefix(".").unwrap_or(path).display().to_string()
 }
 
 /// A file of the project that cannot be read.
-fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::project(format!("cannot read {}: {error}", label(path)))
+fn read_error(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::project_error(format!("cannot read {}: {error}", file_label(path)))
 }

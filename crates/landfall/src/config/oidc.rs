@@ -10,7 +10,7 @@ use crate::web::is_loopback;
 
 /// Whose tokens the service takes beside its own: signed by a provider of OpenID Connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Oidc {
+pub(crate) struct OidcConfig {
     /// The provider, as its tokens name it.
     pub(crate) issuer: String,
     /// The services that tokens may be for: one of these must be named.
@@ -36,26 +36,27 @@ pub(crate) enum KeySource {
     File(PathBuf),
 }
 
-pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<Oidc> {
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<OidcConfig> {
     let mut reader = node.read_map("\"oidc\"", problems)?;
-    let issuer = reader.require_value("issuer").and_then(|node| Some((some_text(node, "issuer", problems)?, node)));
-    let audiences = reader.require_value("audience").and_then(|node| audiences(node, problems));
+    let issuer =
+        reader.require_value("issuer").and_then(|node| Some((read_nonempty_text(node, "issuer", problems)?, node)));
+    let audiences = reader.require_value("audience").and_then(|node| read_audiences(node, problems));
     let keys = match (reader.take_value("jwks"), issuer) {
-        (Some(node), _) => key_source(node, folder, problems),
-        (None, Some((issuer, node))) => discovered(issuer, node, problems),
+        (Some(node), _) => read_key_source(node, folder, problems),
+        (None, Some((issuer, node))) => discovered_key_source(issuer, node, problems),
         (None, None) => None,
     };
     let authority = reader.take_text("ca").map(|path| folder.join(path));
     let role_claim = match reader.take_value("roleClaim") {
-        Some(node) => some_text(node, "roleClaim", problems),
+        Some(node) => read_nonempty_text(node, "roleClaim", problems),
         None => Some("roles"),
     };
     let roles = match reader.take_value("roles") {
-        Some(node) => roles(node, problems),
+        Some(node) => read_roles(node, problems),
         None => Some(Role::ALL.map(|role| (role.as_str().to_owned(), role)).to_vec()),
     };
     reader.refuse_unknown();
-    Some(Oidc {
+    Some(OidcConfig {
         issuer: issuer?.0.to_owned(),
         audiences: audiences?,
         keys: keys?,
@@ -66,7 +67,7 @@ pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProb
 }
 
 /// A text that is not empty.
-fn some_text<'n>(node: &'n DocumentNode, name: &str, problems: &DescriptorProblems) -> Option<&'n str> {
+fn read_nonempty_text<'n>(node: &'n DocumentNode, name: &str, problems: &DescriptorProblems) -> Option<&'n str> {
     let text = node.read_text(&format!("\"{name}\""), problems)?;
     if text.trim().is_empty() {
         problems.report_problem(&node.place, format!("\"{name}\" must not be empty"));
@@ -76,9 +77,9 @@ fn some_text<'n>(node: &'n DocumentNode, name: &str, problems: &DescriptorProble
 }
 
 /// One name, or a list of some.
-fn audiences(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<String>> {
+fn read_audiences(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<String>> {
     let NodeValue::List(nodes) = &node.value else {
-        return Some(vec![some_text(node, "audience", problems)?.to_owned()]);
+        return Some(vec![read_nonempty_text(node, "audience", problems)?.to_owned()]);
     };
     if nodes.is_empty() {
         problems.report_with_mend(
@@ -88,15 +89,15 @@ fn audiences(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<S
         );
         return None;
     }
-    nodes.iter().map(|node| some_text(node, "audience", problems).map(str::to_owned)).collect()
+    nodes.iter().map(|node| read_nonempty_text(node, "audience", problems).map(str::to_owned)).collect()
 }
 
-fn key_source(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<KeySource> {
-    let text = some_text(node, "jwks", problems)?;
+fn read_key_source(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<KeySource> {
+    let text = read_nonempty_text(node, "jwks", problems)?;
     if !text.contains("://") {
         return Some(KeySource::File(folder.join(text)));
     }
-    let url = trusted_url(text);
+    let url = parse_trusted_url(text);
     if url.is_none() {
         let message = format!("\"jwks\" cannot be \"{}\"", text.escape_debug());
         problems.report_with_mend(&node.place, message, "write an address with https://, or a file");
@@ -104,8 +105,8 @@ fn key_source(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems)
     url.map(KeySource::Url)
 }
 
-fn discovered(issuer: &str, node: &DocumentNode, problems: &DescriptorProblems) -> Option<KeySource> {
-    let url = trusted_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')));
+fn discovered_key_source(issuer: &str, node: &DocumentNode, problems: &DescriptorProblems) -> Option<KeySource> {
+    let url = parse_trusted_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')));
     if url.is_none() {
         let message = format!("the keys of \"{}\" cannot be looked for there", issuer.escape_debug());
         problems.report_with_mend(
@@ -118,7 +119,7 @@ fn discovered(issuer: &str, node: &DocumentNode, problems: &DescriptorProblems) 
 }
 
 /// An address from which keys may come: who can change them on the way could make tokens.
-pub(crate) fn trusted_url(text: &str) -> Option<Uri> {
+pub(crate) fn parse_trusted_url(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
     let safe = match url.scheme_str()? {
         "https" => true,
@@ -130,7 +131,7 @@ pub(crate) fn trusted_url(text: &str) -> Option<Uri> {
 }
 
 /// `{their name: reader, another: admin}`.
-fn roles(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<(String, Role)>> {
+fn read_roles(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Vec<(String, Role)>> {
     let NodeValue::Map(entries) = &node.value else {
         problems.report_with_mend(&node.place, "\"roles\" must be a map of properties", "write {THEIR ROLE: reader}");
         return None;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use landfall_core::schema::Package;
 
-use super::{label, unreadable};
+use super::{file_label, read_error};
 
 /// The names under which a data package is found.
 pub(crate) const PACKAGE_FILES: [&str; 3] = ["datapackage.yaml", "datapackage.yml", "datapackage.json"];
@@ -20,10 +20,10 @@ pub(super) fn find(folder: &Path) -> Option<PathBuf> {
 
 /// Reads the data package at `path`, with the files that it refers to.
 pub(super) fn read(path: &Path) -> Result<Package> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| read_error(path, &error))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let load = move |name: &str| -> io::Result<String> { std::fs::read_to_string(folder.join(name)) };
-    let file = label(path);
+    let file = file_label(path);
     let json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
     let package =
         if json { Package::from_json_with(&text, &file, &load) } else { Package::from_yaml_with(&text, &file, &load) };

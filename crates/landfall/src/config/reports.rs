@@ -14,12 +14,12 @@ use landfall_engine::{
     targets::Kind,
 };
 
-use super::{PROJECT_FILE, schedule::Schedule, unreadable};
-use crate::exit::Fault;
+use super::{PROJECT_FILE, read_error, schedule::Schedule};
+use crate::exit::CommandError;
 
 /// A report as it is declared; its SQL is read when it is run.
 #[derive(Debug, Clone)]
-pub(crate) struct Report {
+pub(crate) struct DeclaredReport {
     /// The name by which it is asked for.
     pub(crate) name: String,
     /// A label for a person.
@@ -29,20 +29,20 @@ pub(crate) struct Report {
     /// What may be asked of it.
     pub(crate) parameters: Vec<Parameter>,
     /// When the service renews its stored result; without it, none is stored.
-    pub(crate) refresh: Option<Refresh>,
+    pub(crate) refresh: Option<RefreshRule>,
     sql: SqlFiles,
 }
 
 /// When a stored result is renewed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refresh {
+pub(crate) enum RefreshRule {
     /// After each load, and after rows that were sent.
     OnLoad,
     /// At these times.
     At(Schedule),
 }
 
-impl fmt::Display for Refresh {
+impl fmt::Display for RefreshRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OnLoad => f.write_str("on_load"),
@@ -51,10 +51,10 @@ impl fmt::Display for Refresh {
     }
 }
 
-fn refresh(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Refresh> {
+fn read_refresh(node: &DocumentNode, problems: &DescriptorProblems) -> Option<RefreshRule> {
     match &node.value {
-        NodeValue::Text(text) if text == "on_load" => Some(Refresh::OnLoad),
-        NodeValue::Map(_) => Schedule::read(node, "\"refresh\"", problems).map(Refresh::At),
+        NodeValue::Text(text) if text == "on_load" => Some(RefreshRule::OnLoad),
+        NodeValue::Map(_) => Schedule::read(node, "\"refresh\"", problems).map(RefreshRule::At),
         _ => {
             let mend = "write on_load, or a schedule such as {cron: \"0 6 * * *\", timezone: Europe/Berlin}";
             problems.report_with_mend(&node.place, "\"refresh\" says no time", mend);
@@ -72,17 +72,17 @@ struct SqlFiles {
 
 impl SqlFiles {
     /// The file for a database.
-    fn of(&self, kind: Kind) -> Option<&PathBuf> {
+    fn file_for(&self, kind: Kind) -> Option<&PathBuf> {
         let own = self.own.iter().find(|(own, _)| *own == kind).map(|(_, path)| path);
         own.or(self.default.as_ref())
     }
 }
 
-impl Report {
+impl DeclaredReport {
     /// The report with its SQL for the database `kind`.
-    pub(crate) fn definition(&self, kind: Kind) -> Result<ReportDefinition, Fault> {
-        let path = self.sql.of(kind).ok_or_else(|| self.without_sql(kind))?;
-        let sql = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    pub(crate) fn read_definition(&self, kind: Kind) -> Result<ReportDefinition, CommandError> {
+        let path = self.sql.file_for(kind).ok_or_else(|| self.missing_sql_error(kind))?;
+        let sql = std::fs::read_to_string(path).map_err(|error| read_error(path, &error))?;
         Ok(ReportDefinition {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -92,42 +92,42 @@ impl Report {
         })
     }
 
-    fn without_sql(&self, kind: Kind) -> Fault {
-        Fault::project(format!(
+    fn missing_sql_error(&self, kind: Kind) -> CommandError {
+        CommandError::project_error(format!(
             "report {} has no SQL for {kind}; in {PROJECT_FILE}, name a file as `default` or `{kind}` below its `sql`",
             self.name
         ))
     }
 }
 
-pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Vec<Report> {
+pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Vec<DeclaredReport> {
     let Some(reader) = node.read_map("\"reports\"", problems) else { return Vec::new() };
-    reader.entries().iter().filter_map(|entry| report(entry, folder, problems)).collect()
+    reader.entries().iter().filter_map(|entry| read_report(entry, folder, problems)).collect()
 }
 
-fn report(entry: &MapEntry, folder: &Path, problems: &DescriptorProblems) -> Option<Report> {
+fn read_report(entry: &MapEntry, folder: &Path, problems: &DescriptorProblems) -> Option<DeclaredReport> {
     let mut reader = entry.node.read_map("a report", problems)?;
     let (title, description) =
         (reader.take_text("title").map(String::from), reader.take_text("description").map(String::from));
-    let sql = reader.require_value("sql").and_then(|node| sql_files(node, folder, problems));
+    let sql = reader.require_value("sql").and_then(|node| read_sql_files(node, folder, problems));
     let parameters = reader.take_list("parameters").unwrap_or_default();
-    let parameters = parameters.iter().filter_map(|node| parameter(node, problems)).collect();
-    let refresh = reader.take_value("refresh").and_then(|node| refresh(node, problems));
+    let parameters = parameters.iter().filter_map(|node| read_parameter(node, problems)).collect();
+    let refresh = reader.take_value("refresh").and_then(|node| read_refresh(node, problems));
     reader.refuse_unknown();
-    Some(Report { name: entry.key.clone(), title, description, parameters, refresh, sql: sql? })
+    Some(DeclaredReport { name: entry.key.clone(), title, description, parameters, refresh, sql: sql? })
 }
 
 /// One path, or a map of paths: `default`, and one for each database that needs a text of its own.
-fn sql_files(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<SqlFiles> {
+fn read_sql_files(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<SqlFiles> {
     if !matches!(node.value, NodeValue::Map(_)) {
-        return Some(SqlFiles { default: Some(sql_path(node, folder, problems)?), own: Vec::new() });
+        return Some(SqlFiles { default: Some(read_sql_path(node, folder, problems)?), own: Vec::new() });
     }
     let mut reader = node.read_map("\"sql\"", problems)?;
     if reader.entries().is_empty() {
         let mend = "write a path such as reports/name.sql, or a map with `default`";
         problems.report_with_mend(&node.place, "\"sql\" names no file", mend);
     }
-    let mut take = |name| reader.take_value(name).map(|node| sql_path(node, folder, problems));
+    let mut take = |name| reader.take_value(name).map(|node| read_sql_path(node, folder, problems));
     let default = take("default");
     let own: Vec<_> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, take(kind.as_str())?))).collect();
     reader.refuse_unknown();
@@ -139,7 +139,7 @@ fn sql_files(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) 
 }
 
 /// The file of a report's SQL stays within the project.
-fn sql_path(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<PathBuf> {
+fn read_sql_path(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<PathBuf> {
     let text = node.read_text("\"sql\"", problems)?;
     let path = Path::new(text);
     let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
@@ -151,7 +151,7 @@ fn sql_path(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -
     Some(folder.join(path))
 }
 
-fn parameter(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Parameter> {
+fn read_parameter(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Parameter> {
     let field = Field::from_node(node, problems)?;
     let mut reader = node.read_map("a parameter", problems)?;
     let default = reader.take_value("default").and_then(|node| default_text(node, problems));

@@ -33,13 +33,13 @@ impl Schedule {
     pub(super) fn read(node: &DocumentNode, what: &str, problems: &DescriptorProblems) -> Option<Self> {
         let mut reader = node.read_map(what, problems)?;
         reader.require_value("cron");
-        let schedule = Self::take(&mut reader);
+        let schedule = Self::take_from(&mut reader);
         reader.refuse_unknown();
         schedule
     }
 
     /// Takes `cron` and `timezone` from a map; none where there is no `cron`, or it is wrong.
-    pub(super) fn take(reader: &mut MapReader<'_>) -> Option<Self> {
+    pub(super) fn take_from(reader: &mut MapReader<'_>) -> Option<Self> {
         let problems = reader.problems();
         let cron = reader.take_value("cron").and_then(|node| Some((node.read_text("\"cron\"", problems)?, node)));
         let zone = reader.take_value("timezone").map(|node| (node.read_text("\"timezone\"", problems), node));
@@ -79,16 +79,16 @@ impl Schedule {
     }
 
     /// The zone whose clock it goes by.
-    pub(crate) fn zone(&self) -> TimeZone {
+    pub(crate) fn time_zone(&self) -> TimeZone {
         self.zone.clone()
     }
 
-    /// The last time after `after` and until `until`, and how many there are; `after` where there is none. Of a long time not
+    /// The last time after `next_after` and until `until`, and how many there are; `next_after` where there is none. Of a long time not
     /// all are counted: a clock may have jumped by years.
     pub(crate) fn last_between(&self, after: Timestamp, until: Timestamp) -> (Timestamp, u64) {
         const COUNTED: u64 = 10_000;
         let (mut last, mut from, mut count) = (after, after, 0);
-        while let Some(next) = self.after(from).filter(|next| *next <= until) {
+        while let Some(next) = self.next_after(from).filter(|next| *next <= until) {
             (last, from, count) = (next, next, count + 1);
             if count == COUNTED {
                 let near = until.checked_sub(SignedDuration::from_hours(24 * 62)).unwrap_or(from);
@@ -99,7 +99,7 @@ impl Schedule {
     }
 
     /// The first time after `time`.
-    pub(crate) fn after(&self, time: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
         self.crontab.find_next(MakeTimestamp::from(time)).ok().map(|next| next.timestamp())
     }
 }
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn times_are_those_of_the_zone() {
         let next = |cron, zone, time: &str| {
-            Schedule::parse(cron, zone).unwrap().after(time.parse().unwrap()).unwrap().to_string()
+            Schedule::parse(cron, zone).unwrap().next_after(time.parse().unwrap()).unwrap().to_string()
         };
         assert_eq!(next("0 6 * * *", "UTC", "2026-03-28T06:00:00Z"), "2026-03-29T06:00:00Z");
         assert_eq!(next("0 6 * * *", "Europe/Berlin", "2026-03-28T06:00:00Z"), "2026-03-29T04:00:00Z");

@@ -11,12 +11,12 @@ use landfall_engine::{
 
 /// A folder, or a place in object storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Destination {
+pub(crate) enum BackupDestination {
     Folder(PathBuf),
     Objects(ObjectUrl),
 }
 
-impl Destination {
+impl BackupDestination {
     /// Reads a path, `file://…`, `s3://…`, `gs://…` or `az://…`; what is wrong with another text, as a sentence.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl Destination {
     }
 
     /// A relative folder is one of `folder`.
-    pub(super) fn within(self, folder: &Path) -> Self {
+    pub(super) fn relative_to(self, folder: &Path) -> Self {
         match self {
             Self::Folder(path) => Self::Folder(folder.join(path)),
             objects @ Self::Objects(_) => objects,
@@ -41,7 +41,7 @@ impl Destination {
     ///
     /// # Errors
     /// Settings or credentials that cannot be used.
-    pub(crate) fn store(&self, settings: &ObjectSettings) -> Result<Box<dyn Store>> {
+    pub(crate) fn open_store(&self, settings: &ObjectSettings) -> Result<Box<dyn Store>> {
         Ok(match self {
             Self::Folder(folder) => Box::new(LocalStore::new(folder)),
             Self::Objects(url) => Box::new(ObjectStore::open(url, settings)?),

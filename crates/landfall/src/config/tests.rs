@@ -6,7 +6,7 @@ use landfall_engine::{
     targets::{Kind, Location},
 };
 
-use super::{LoadDefaults, Settings};
+use super::{LoadDefaults, ProjectSettings};
 use crate::exit::Exit;
 
 const PACKAGE: &str = "resources: [{name: a, path: a.csv, schema: {fields: [{name: id, type: integer}]}}]";
@@ -21,17 +21,17 @@ fn environment(name: &str) -> Option<String> {
 }
 
 /// A project with a data package and `text` as its landfall.yaml.
-fn open(text: &str) -> Result<Settings, String> {
+fn open(text: &str) -> Result<ProjectSettings, String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("datapackage.yaml"), PACKAGE).unwrap();
     std::fs::write(folder.path().join("landfall.yaml"), text).unwrap();
-    Settings::open(folder.path(), &environment).map_err(|error| {
-        assert_eq!(Exit::of(&error), Exit::Project);
+    ProjectSettings::open(folder.path(), &environment).map_err(|error| {
+        assert_eq!(Exit::from_error(&error), Exit::Project);
         error.to_string().replace(&format!("{}/", folder.path().display()), "")
     })
 }
 
-fn file_of(settings: &Settings) -> String {
+fn file_of(settings: &ProjectSettings) -> String {
     let Location::Sqlite(path) = &settings.target else { panic!("not a file: {}", settings.target) };
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
@@ -40,7 +40,7 @@ fn file_of(settings: &Settings) -> String {
 fn a_data_package_alone_is_a_project() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("datapackage.yml"), PACKAGE).unwrap();
-    let settings = Settings::open(folder.path(), &environment).unwrap();
+    let settings = ProjectSettings::open(folder.path(), &environment).unwrap();
     assert_eq!(file_of(&settings), "landfall.db");
     assert_eq!(settings.load, LoadDefaults::default());
     assert_eq!(settings.package.resources.len(), 1);
@@ -118,9 +118,9 @@ fn a_report_has_one_sql_for_all_databases_or_one_of_its_own() {
     let text = "reports: {one: {sql: all.sql}, two: {sql: {default: all.sql, postgres: own.sql}}, \
                 three: {sql: {mysql: own.sql}}}\n";
     std::fs::write(folder.path().join("landfall.yaml"), text).unwrap();
-    let settings = Settings::open(folder.path(), &environment).unwrap();
+    let settings = ProjectSettings::open(folder.path(), &environment).unwrap();
     let sql = |kind: Kind| {
-        let definitions = settings.reports.iter().map(|report| report.definition(kind));
+        let definitions = settings.reports.iter().map(|report| report.read_definition(kind));
         definitions.map(|definition| definition.map_or_else(|error| error.to_string(), |it| it.sql)).collect::<Vec<_>>()
     };
     let none =

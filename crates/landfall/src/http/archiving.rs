@@ -24,11 +24,11 @@ use super::{
     service::Service,
     tasks::Live,
 };
-use crate::{config::Backup, typed::parse_max_rejects};
+use crate::{config::BackupConfig, typed::parse_max_rejects};
 
 /// Where backups go, and how.
 pub(crate) struct Backups {
-    pub(super) settings: Backup,
+    pub(super) settings: BackupConfig,
     pub(super) store: Arc<dyn Store>,
 }
 
@@ -69,7 +69,7 @@ fn told(outcome: &BackupOutcome) -> Value {
 
 fn prune(service: &Service, store: &dyn Store) {
     let settings = &service.backups.settings;
-    let zone = settings.schedule.as_ref().map_or(jiff::tz::TimeZone::UTC, |schedule| schedule.zone());
+    let zone = settings.schedule.as_ref().map_or(jiff::tz::TimeZone::UTC, |schedule| schedule.time_zone());
     let removed = store.sets().and_then(|sets| {
         let superfluous = settings.keep.superfluous(&sets, &zone);
         superfluous.iter().try_for_each(|set| store.remove(set)).map(|()| superfluous.len())
@@ -145,7 +145,7 @@ fn attempt(
             ..FieldMapping::default()
         },
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
-        work: service.load.work(),
+        work: service.load.default_work(),
     };
     let restore = Restore::prepare(project, store, &names, &from, &options, watch)?;
     if work.dry_run { restore.try_out(target, project, watch) } else { restore.run(target, project, watch) }

@@ -151,7 +151,7 @@ fn attempt(
         force: work.force,
         dry_run: work.dry_run,
         overrides: work.dialect.clone(),
-        work: service.load.work(),
+        work: service.load.default_work(),
         ..LoadOptions::default()
     };
     let source = Source::file(work.source.clone(), path).with_origin(Origin::Upload);

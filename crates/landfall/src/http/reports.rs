@@ -17,7 +17,7 @@ use super::{
     service::Service,
     values::respond,
 };
-use crate::config::Report;
+use crate::config::DeclaredReport;
 
 /// The reports that the caller may read.
 pub(super) async fn list(call: Call) -> Outcome {
@@ -29,7 +29,7 @@ pub(super) async fn list(call: Call) -> Outcome {
     Ok(respond(StatusCode::OK, &json!({ "reports": reports })))
 }
 
-fn described(report: &Report, results: &Results) -> Value {
+fn described(report: &DeclaredReport, results: &Results) -> Value {
     let parameter = |parameter: &Parameter| {
         let mut described = write_field(&parameter.field);
         described["default"] = json!(parameter.default);
@@ -44,7 +44,7 @@ fn described(report: &Report, results: &Results) -> Value {
 }
 
 /// The report that the path names, where the caller may read it, and what is asked of it.
-pub(super) fn asked(call: &Call) -> Outcome<(&Report, Query)> {
+pub(super) fn asked(call: &Call) -> Outcome<(&DeclaredReport, Query)> {
     let name = call.part("report");
     let report = call.service.reports.iter().find(|report| report.name == name);
     let report = report.filter(|_| call.caller.sees_report(name)).ok_or_else(|| Problem::not_found("report"))?;
@@ -53,10 +53,10 @@ pub(super) fn asked(call: &Call) -> Outcome<(&Report, Query)> {
     Ok((report, query))
 }
 
-impl Report {
+impl DeclaredReport {
     /// The report with its SQL, and the values of its parameters.
     pub(super) fn bound(&self, service: &Service, query: Query) -> Outcome<(ReportDefinition, Vec<(String, Scalar)>)> {
-        let definition = self.definition(service.kind).map_err(|fault| {
+        let definition = self.read_definition(service.kind).map_err(|fault| {
             tracing::error!(%fault, "a report cannot be run");
             Problem::new(Kind::INTERNAL, "the report cannot be run; the service's log says more")
         })?;

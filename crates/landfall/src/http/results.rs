@@ -26,7 +26,7 @@ use super::{
     reports::tag_of,
     service::Service,
 };
-use crate::config::{Refresh, Report, Schedule};
+use crate::config::{DeclaredReport, RefreshRule, Schedule};
 
 /// The kind of document that a result is.
 const KIND: &str = "result";
@@ -268,8 +268,8 @@ fn due(service: &Service) -> Vec<(String, Arc<Held>)> {
     let is_due = |held: &Held| {
         let report = service.reports.iter().find(|report| report.name == held.report);
         match report.and_then(|report| report.refresh.as_ref()) {
-            Some(Refresh::OnLoad) => held.generation < generation && held.rests_until < Instant::now(),
-            Some(Refresh::At(schedule)) => is_past(schedule, held.at, Timestamp::now()),
+            Some(RefreshRule::OnLoad) => held.generation < generation && held.rests_until < Instant::now(),
+            Some(RefreshRule::At(schedule)) => is_past(schedule, held.at, Timestamp::now()),
             None => false,
         }
     };
@@ -280,7 +280,7 @@ fn due(service: &Service) -> Vec<(String, Arc<Held>)> {
 /// Whether a result of `at` is to be renewed at `now`. One of a time to come was made by a clock that was ahead: it would stay until
 /// that time.
 fn is_past(schedule: &Schedule, at: Timestamp, now: Timestamp) -> bool {
-    at.duration_since(now) > CLOCKS || schedule.after(at).is_some_and(|next| next <= now)
+    at.duration_since(now) > CLOCKS || schedule.next_after(at).is_some_and(|next| next <= now)
 }
 
 async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()> {
@@ -289,7 +289,7 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
         return Ok(());
     };
     // Another service may have done it already.
-    if let Some(Refresh::At(schedule)) = &report.refresh {
+    if let Some(RefreshRule::At(schedule)) = &report.refresh {
         let wanted = name.clone();
         let found = service.desk.look(move |target| target.document(KIND, &wanted)).await?;
         let read = |body: Vec<u8>| Some((serde_json::from_slice::<Kept>(&body).ok()?, body.len()));
@@ -304,12 +304,12 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
 }
 
 /// A report with its SQL and the values of its parameters.
-type Question<'s> = (&'s Report, ReportDefinition, Vec<(String, Scalar)>);
+type Question<'s> = (&'s DeclaredReport, ReportDefinition, Vec<(String, Scalar)>);
 
 /// The question that was asked, as far as it can be asked now.
 fn question<'s>(service: &'s Service, report: &str, given: &[(String, String)]) -> Option<Question<'s>> {
     let report = service.reports.iter().find(|known| known.name == report)?;
-    let definition = report.definition(service.kind).ok()?;
+    let definition = report.read_definition(service.kind).ok()?;
     let values = definition.bind(given).ok()?;
     Some((report, definition, values))
 }

@@ -39,7 +39,7 @@ use super::{
     tasks::Tasks,
     uploads::Uploads,
 };
-use crate::config::{Api, Backup, LoadDefaults, Report};
+use crate::config::{ApiConfig, BackupConfig, DeclaredReport, LoadDefaults};
 
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
@@ -68,7 +68,7 @@ fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(A
     target.prepare(&project.tables())?;
     let rules = RowRules::new(&*target, Arc::new(project))?
         .with_reject_bytes(load.project_reject_bytes())
-        .with_rejected_record_bytes(load.work().rejected_record_bytes);
+        .with_rejected_record_bytes(load.default_work().rejected_record_bytes);
     let tokens = Tokens::read(&*target)?;
     if !tokens.is_empty() {
         close_access(&mut *target)?;
@@ -78,11 +78,11 @@ fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(A
 
 /// How the service runs.
 pub(crate) struct Settings {
-    pub(crate) api: Api,
+    pub(crate) api: ApiConfig,
     pub(crate) location: Location,
-    pub(crate) reports: Vec<Report>,
+    pub(crate) reports: Vec<DeclaredReport>,
     pub(crate) load: LoadDefaults,
-    pub(crate) backup: Backup,
+    pub(crate) backup: BackupConfig,
     /// How object storage is reached.
     pub(crate) storage: ObjectSettings,
     /// The project's folder.
@@ -95,9 +95,9 @@ pub(crate) struct Settings {
 
 /// What all requests share.
 pub(crate) struct Service {
-    pub(super) api: Api,
+    pub(super) api: ApiConfig,
     pub(super) rules: Arc<RowRules>,
-    pub(super) reports: Vec<Report>,
+    pub(super) reports: Vec<DeclaredReport>,
     pub(super) kind: landfall_engine::targets::Kind,
     pub(super) desk: Desk,
     pub(super) access: Access,
@@ -129,14 +129,14 @@ impl Service {
         let (rules, tokens) = prepared(&opener, project, &settings.load)?;
         let kind = opener.location.kind();
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
-        let Api { upload_folder, max_upload, upload_space, .. } = &settings.api;
+        let ApiConfig { upload_folder, max_upload, upload_space, .. } = &settings.api;
         let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));
         let tasks = Tasks::new(Uploads::new(folder, *max_upload, *upload_space));
-        let Api { export_folder, export_keep, export_space, .. } = &settings.api;
+        let ApiConfig { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
         let spools = Spools::new(folder.clone(), settings.api.answer_space);
         let exports = Exports::new(folder, *export_space, *export_keep);
-        let store = settings.backup.to.store(&settings.storage)?.into();
+        let store = settings.backup.to.open_store(&settings.storage)?.into();
         let service = Self {
             access: Access::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,

@@ -12,8 +12,8 @@ use landfall_engine::{
     source::{Input, Source},
 };
 
-use super::Written;
-use crate::exit::Fault;
+use super::FileForm;
+use crate::exit::CommandError;
 
 /// The most bytes of a batch that has more than one record: half of what a service takes where nothing else is set.
 const BATCH_BYTES: usize = 8 << 20;
@@ -26,7 +26,7 @@ const BLOCK_BYTES: usize = 128 << 10;
 
 /// Records of the source that go in one request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Batch {
+pub(super) struct PushBatch {
     /// The number of its first record, from 1.
     pub(super) first: u64,
     /// Bytes of the source before its first record.
@@ -42,25 +42,25 @@ pub(super) struct Batch {
     pub(super) consumed: u64,
 }
 
-impl Batch {
+impl PushBatch {
     /// The number of records.
-    pub(super) fn records(&self) -> usize {
+    pub(super) fn record_count(&self) -> usize {
         self.starts.len()
     }
 
     /// The body of its request.
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(super) fn request_body(&self) -> Vec<u8> {
         [&*self.header, &self.bytes].concat()
     }
 
     /// The line of the record at `row`, counted from 0.
-    pub(super) fn line(&self, row: u64) -> Option<u64> {
+    pub(super) fn line_of_row(&self, row: u64) -> Option<u64> {
         self.lines.get(usize::try_from(row).ok()?).copied()
     }
 
     /// The two halves of a batch with at least two records.
-    pub(super) fn halves(&self) -> Option<[Self; 2]> {
-        let half = self.records() / 2;
+    pub(super) fn split_in_half(&self) -> Option<[Self; 2]> {
+        let half = self.record_count() / 2;
         let at = *self.starts.get(half).filter(|_| half > 0)?;
         let left = Self {
             bytes: self.bytes[..at].to_vec(),
@@ -79,7 +79,7 @@ impl Batch {
         Some([left, right])
     }
 
-    fn add(&mut self, record: &[u8], line: u64) {
+    fn add_record(&mut self, record: &[u8], line: u64) {
         self.starts.push(self.bytes.len());
         self.lines.push(line);
         self.bytes.extend_from_slice(record);
@@ -87,7 +87,7 @@ impl Batch {
 }
 
 /// The batches of a source, in order.
-pub(super) struct Batches<'s> {
+pub(super) struct BatchReader<'s> {
     source: &'s Source,
     input: Input,
     cutter: Cutter,
@@ -101,24 +101,24 @@ pub(super) struct Batches<'s> {
     /// Records and lines before the next piece.
     records: u64,
     lines: u64,
-    building: Batch,
-    ready: VecDeque<Batch>,
+    building: PushBatch,
+    ready: VecDeque<PushBatch>,
     /// A record that cannot be sent: told once what stands before it was handed out.
-    fault: Option<Fault>,
+    fault: Option<CommandError>,
 }
 
-impl<'s> Batches<'s> {
-    /// Opens `source`, which is written as `written` says, for batches of at most `most` records.
+impl<'s> BatchReader<'s> {
+    /// Opens `source_error`, which is written as `written` says, for batches of at most `most` records.
     ///
     /// # Errors
     /// A source that cannot be opened, or is written so that its records mean something else in a batch.
-    pub(super) fn open(source: &'s Source, written: &Written, most: usize) -> Result<Self> {
+    pub(super) fn open(source: &'s Source, written: &FileForm, most: usize) -> Result<Self> {
         let header_end = match &written.dialect.header {
             HeaderRows::None => 0,
             HeaderRows::At(rows) => rows.iter().copied().max().unwrap_or(0),
         };
         if written.dialect.comment_rows.iter().any(|row| *row > header_end) {
-            return Err(Fault::source(format!(
+            return Err(CommandError::source_error(format!(
                 "{}: the table's dialect has commentRows behind the header, which would be other records in each batch; bring \
                  such a file in with `landfall load`",
                 source.name
@@ -138,7 +138,7 @@ impl<'s> Batches<'s> {
             header: None,
             records: 0,
             lines: 0,
-            building: Batch::default(),
+            building: PushBatch::default(),
             ready: VecDeque::new(),
             fault: None,
         })
@@ -148,7 +148,7 @@ impl<'s> Batches<'s> {
     ///
     /// # Errors
     /// A source that cannot be read on, a header that cannot be read, and a record that is too long to send.
-    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>> {
+    pub(super) fn next_batch(&mut self) -> Result<Option<PushBatch>> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(Some(batch));
@@ -157,7 +157,7 @@ impl<'s> Batches<'s> {
                 return Err(fault.into());
             }
             match self.cutter.next_piece() {
-                Some(piece) => self.take(piece)?,
+                Some(piece) => self.take_piece(piece)?,
                 None if self.cutter.is_finished() => {
                     self.start_data()?;
                     self.end_batch();
@@ -198,7 +198,7 @@ impl<'s> Batches<'s> {
         Ok(())
     }
 
-    fn take(&mut self, piece: Piece) -> Result<()> {
+    fn take_piece(&mut self, piece: Piece) -> Result<()> {
         self.start_data()?;
         let (offset, length) = (piece.offset(), usize::try_from(piece.len()).unwrap_or(usize::MAX));
         let before = usize::try_from(offset - self.held_from).unwrap_or(usize::MAX).min(self.held.len());
@@ -208,13 +208,13 @@ impl<'s> Batches<'s> {
         match piece {
             Piece::Block(block) => {
                 let records = self.decoder.decode_block(block);
-                self.add_all(&records, &bytes, offset);
+                self.add_records(&records, &bytes, offset);
                 self.lines += u64::from(records.line_end_count());
             }
             Piece::TooLong(record) if record.comment => self.lines += record.line_ends,
             Piece::TooLong(_) => {
                 self.end_batch();
-                self.fault = Some(Fault::source(format!(
+                self.fault = Some(CommandError::source_error(format!(
                     "{}:{}: record {} is longer than {} MiB, the most that is sent; what stands before it was sent. Bring the file \
                      in with `landfall load`, which keeps such a record in the quarantine",
                     self.source.name,
@@ -227,28 +227,28 @@ impl<'s> Batches<'s> {
         Ok(())
     }
 
-    fn add_all(&mut self, records: &Records, bytes: &[u8], offset: u64) {
+    fn add_records(&mut self, records: &Records, bytes: &[u8], offset: u64) {
         for at in 0..records.len() {
             let start = records.byte_offset(at);
             // With its line end, and the comments behind it.
             let end = if at + 1 < records.len() { records.byte_offset(at + 1) } else { bytes.len() };
             let record = &bytes[start..end];
-            let full = self.building.bytes.len() + record.len() > BATCH_BYTES && self.building.records() > 0;
-            if full || self.building.records() == self.most {
+            let full = self.building.bytes.len() + record.len() > BATCH_BYTES && self.building.record_count() > 0;
+            if full || self.building.record_count() == self.most {
                 self.end_batch();
             }
-            if self.building.records() == 0 {
+            if self.building.record_count() == 0 {
                 self.building.first = self.records + 1;
                 self.building.offset = offset + start as u64;
             }
-            self.building.add(record, self.lines + records.lines_before(at) as u64 + 1);
+            self.building.add_record(record, self.lines + records.lines_before(at) as u64 + 1);
             self.records += 1;
         }
     }
 
     fn end_batch(&mut self) {
         let mut batch = std::mem::take(&mut self.building);
-        if batch.records() > 0 {
+        if batch.record_count() > 0 {
             batch.header = self.header.clone().unwrap_or_default();
             batch.consumed = self.input.consumed();
             self.ready.push_back(batch);

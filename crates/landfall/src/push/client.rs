@@ -13,9 +13,9 @@ use ureq::{
     http::{Response, header},
 };
 
-use super::Options;
+use super::PushOptions;
 use crate::{
-    exit::{Exit, Fault},
+    exit::{CommandError, Exit},
     web,
 };
 
@@ -36,7 +36,7 @@ const ASK_BEYOND: usize = 256 << 10;
 const ANSWER_BYTES: u64 = 64 << 20;
 
 /// A service that rows are sent to.
-pub(crate) struct Client {
+pub(crate) struct PushClient {
     agent: Agent,
     /// The address of the table, with its name encoded.
     pub(super) table: String,
@@ -49,7 +49,7 @@ pub(crate) struct Client {
 }
 
 /// What was asked.
-pub(super) enum Asked<'r> {
+pub(super) enum ServiceRequest<'r> {
     /// What the service knows of the table.
     Table,
     /// That it take rows, under a key.
@@ -57,7 +57,7 @@ pub(super) enum Asked<'r> {
 }
 
 /// A whole answer.
-pub(super) struct Answer {
+pub(super) struct ServiceAnswer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     /// Whether the request had been answered before, and this is that answer once more.
@@ -65,16 +65,16 @@ pub(super) struct Answer {
 }
 
 /// What became of one attempt.
-enum Attempt {
-    Answered(Answer),
+enum RequestAttempt {
+    Answered(ServiceAnswer),
     /// It may succeed later.
-    Later(Trouble, Option<Duration>),
-    Never(Trouble),
+    Later(RequestFailure, Option<Duration>),
+    Never(RequestFailure),
 }
 
 /// Why there is no answer to work with.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct RequestFailure {
     pub(super) exit: Exit,
     pub(super) status: Option<u16>,
     /// The last word of the problem's type.
@@ -85,26 +85,26 @@ pub(super) struct Trouble {
 /// A problem, as the service writes it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Problem {
+struct ProblemDocument {
     r#type: String,
     title: String,
     detail: String,
 }
 
-impl Trouble {
-    fn lost(words: String) -> Self {
+impl RequestFailure {
+    fn connection_lost(words: String) -> Self {
         Self { exit: Exit::Lost, status: None, kind: String::new(), words }
     }
 
     /// Whether a body of fewer rows may be taken.
-    pub(super) fn is_too_much(&self) -> bool {
+    pub(super) fn is_body_too_large(&self) -> bool {
         self.status == Some(413) || self.kind == "too-many-rows"
     }
 
     /// What a refusal says.
-    fn of(answer: &Answer) -> Self {
+    fn from_answer(answer: &ServiceAnswer) -> Self {
         let status = answer.status;
-        let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let problem: ProblemDocument = serde_json::from_slice(&answer.body).unwrap_or_default();
         let kind = problem.r#type.rsplit(':').next().unwrap_or_default().to_owned();
         let words = match (&*problem.title, &*problem.detail) {
             ("", _) => format!("the answer was {status}, without a word of Landfall"),
@@ -121,26 +121,26 @@ impl Trouble {
     }
 
     /// The error with which the command ends, after `attempts`.
-    pub(super) fn told(&self, what: &str, attempts: u32) -> Fault {
+    pub(super) fn into_command_error(&self, what: &str, attempts: u32) -> CommandError {
         let tries = if attempts > 1 { format!(", {attempts} times") } else { String::new() };
-        Fault::ends(self.exit, format!("{what}{tries}: {}", self.words))
+        CommandError::with_exit(self.exit, format!("{what}{tries}: {}", self.words))
     }
 }
 
-impl Client {
+impl PushClient {
     /// What asks the service of `options`.
     ///
     /// # Errors
     /// Certificates that cannot be read.
-    pub(crate) fn new(options: &Options) -> Result<Self> {
+    pub(crate) fn new(options: &PushOptions) -> Result<Self> {
         let connections = options.parallel + 1;
-        let agent = web::agent(&options.service, options.authority.as_deref(), options.patience, connections)
-            .map_err(|error| Fault::usage(format!("{error:#}")))?;
+        let agent = web::build_agent(&options.service, options.authority.as_deref(), options.patience, connections)
+            .map_err(|error| CommandError::usage_error(format!("{error:#}")))?;
         let (rule, atomic) = (options.on_conflict.as_str(), options.atomic);
         let base = options.service.to_string();
         Ok(Self {
             agent,
-            table: format!("{}/v1/tables/{}", base.trim_end_matches('/'), encoded(&options.table)),
+            table: format!("{}/v1/tables/{}", base.trim_end_matches('/'), encode_path_part(&options.table)),
             query: format!("on_conflict={rule}&atomic={atomic}"),
             bearer: options.token.as_ref().map(|token| format!("Bearer {token}")),
             retries: options.retries,
@@ -149,16 +149,19 @@ impl Client {
     }
 
     /// Asks until there is an answer, patience ends, or nothing more is to be sent; how often it was asked.
-    pub(super) fn ask(&self, asked: &Asked<'_>) -> (u32, Result<Answer, Trouble>) {
+    pub(super) fn send_until_answered(
+        &self,
+        asked: &ServiceRequest<'_>,
+    ) -> (u32, Result<ServiceAnswer, RequestFailure>) {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.attempt(asked, attempts) {
-                Attempt::Answered(answer) => return (attempts, Ok(answer)),
-                Attempt::Never(trouble) => return (attempts, Err(trouble)),
-                Attempt::Later(trouble, _) if attempts > self.retries => return (attempts, Err(trouble)),
-                Attempt::Later(trouble, told) => {
-                    let wait = told.map_or_else(|| backoff(attempts), |told| told.min(LONGEST_ASKED));
+            match self.attempt_request(asked, attempts) {
+                RequestAttempt::Answered(answer) => return (attempts, Ok(answer)),
+                RequestAttempt::Never(trouble) => return (attempts, Err(trouble)),
+                RequestAttempt::Later(trouble, _) if attempts > self.retries => return (attempts, Err(trouble)),
+                RequestAttempt::Later(trouble, told) => {
+                    let wait = told.map_or_else(|| backoff_delay(attempts), |told| told.min(LONGEST_ASKED));
                     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                     if attempts == TOLD_AFTER {
                         tracing::warn!(
@@ -170,7 +173,7 @@ impl Client {
                     } else {
                         tracing::info!(attempts, wait_ms, reason = trouble.words, "a request is sent again");
                     }
-                    if !self.wait(wait) {
+                    if !self.wait_unless_stopped(wait) {
                         return (attempts, Err(trouble));
                     }
                 }
@@ -179,7 +182,7 @@ impl Client {
     }
 
     /// Waits; false where nothing more is to be sent.
-    fn wait(&self, length: Duration) -> bool {
+    fn wait_unless_stopped(&self, length: Duration) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < length {
             if self.stopped.load(Ordering::Relaxed) {
@@ -190,26 +193,27 @@ impl Client {
         true
     }
 
-    fn attempt(&self, asked: &Asked<'_>, attempt: u32) -> Attempt {
-        match self.send(asked, attempt).and_then(read) {
-            Ok((answer, retry_after)) => judged(answer, retry_after),
-            Err(error) if is_final(&error) => {
-                Attempt::Never(Trouble { exit: Exit::Target, ..Trouble::lost(error.to_string()) })
-            }
-            Err(error) => Attempt::Later(Trouble::lost(error.to_string()), None),
+    fn attempt_request(&self, asked: &ServiceRequest<'_>, attempt: u32) -> RequestAttempt {
+        match self.send_once(asked, attempt).and_then(read) {
+            Ok((answer, retry_after)) => judge_answer(answer, retry_after),
+            Err(error) if is_permanent(&error) => RequestAttempt::Never(RequestFailure {
+                exit: Exit::Target,
+                ..RequestFailure::connection_lost(error.to_string())
+            }),
+            Err(error) => RequestAttempt::Later(RequestFailure::connection_lost(error.to_string()), None),
         }
     }
 
-    fn send(&self, asked: &Asked<'_>, attempt: u32) -> Result<Response<ureq::Body>, ureq::Error> {
+    fn send_once(&self, asked: &ServiceRequest<'_>, attempt: u32) -> Result<Response<ureq::Body>, ureq::Error> {
         match asked {
-            Asked::Table => {
+            ServiceRequest::Table => {
                 let mut request = self.agent.get(format!("{}?counts=false", self.table));
                 if let Some(bearer) = &self.bearer {
                     request = request.header(header::AUTHORIZATION, bearer);
                 }
                 request.call()
             }
-            Asked::Rows { body, key } => {
+            ServiceRequest::Rows { body, key } => {
                 let mut request = self
                     .agent
                     .post(format!("{}/rows?{}", self.table, self.query))
@@ -228,28 +232,29 @@ impl Client {
 }
 
 /// An answer, and how long it asks to wait.
-fn read(mut response: Response<ureq::Body>) -> Result<(Answer, Option<Duration>), ureq::Error> {
+fn read(mut response: Response<ureq::Body>) -> Result<(ServiceAnswer, Option<Duration>), ureq::Error> {
     let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let replayed = text("idempotency-replayed") == Some("true");
     let retry_after = text("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec()?;
-    Ok((Answer { status, body, replayed }, retry_after))
+    Ok((ServiceAnswer { status, body, replayed }, retry_after))
 }
 
-fn judged(answer: Answer, retry_after: Option<Duration>) -> Attempt {
-    let is_problem = || serde_json::from_slice::<Problem>(&answer.body).is_ok_and(|problem| !problem.title.is_empty());
+fn judge_answer(answer: ServiceAnswer, retry_after: Option<Duration>) -> RequestAttempt {
+    let is_problem =
+        || serde_json::from_slice::<ProblemDocument>(&answer.body).is_ok_and(|problem| !problem.title.is_empty());
     match answer.status {
-        200 | 201 => Attempt::Answered(answer),
+        200 | 201 => RequestAttempt::Answered(answer),
         // All rows of a batch may have been rejected.
-        422 if !is_problem() => Attempt::Answered(answer),
-        408 | 409 | 429 | 502..=504 => Attempt::Later(Trouble::of(&answer), retry_after),
-        _ => Attempt::Never(Trouble::of(&answer)),
+        422 if !is_problem() => RequestAttempt::Answered(answer),
+        408 | 409 | 429 | 502..=504 => RequestAttempt::Later(RequestFailure::from_answer(&answer), retry_after),
+        _ => RequestAttempt::Never(RequestFailure::from_answer(&answer)),
     }
 }
 
 /// Whether the same request fails in the same way again: a certificate that is not trusted, for one.
-fn is_final(error: &ureq::Error) -> bool {
+fn is_permanent(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
         ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => false,
@@ -259,14 +264,14 @@ fn is_final(error: &ureq::Error) -> bool {
 }
 
 /// How long to wait after so many attempts: somewhat by chance, so that many clients do not come at once.
-fn backoff(attempts: u32) -> Duration {
+fn backoff_delay(attempts: u32) -> Duration {
     let whole = FIRST_WAIT.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST_WAIT);
     let chance = getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
     whole.mul_f64(0.5 + chance / 2.0)
 }
 
 /// `text` as one part of a path.
-fn encoded(text: &str) -> String {
+fn encode_path_part(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     let part = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(part).collect()
@@ -279,13 +284,13 @@ mod tests {
     #[test]
     fn waits_grow_up_to_the_longest() {
         for (attempts, most) in [(1, 200), (2, 400), (5, 3200), (9, 30_000), (500, 30_000)] {
-            let wait = backoff(attempts).as_millis();
+            let wait = backoff_delay(attempts).as_millis();
             assert!((most / 2..=most).contains(&wait), "{attempts}: {wait}");
         }
     }
 
     #[test]
     fn a_name_is_one_part_of_a_path() {
-        assert_eq!(encoded("a/b c-ä"), "a%2Fb%20c-%C3%A4");
+        assert_eq!(encode_path_part("a/b c-ä"), "a%2Fb%20c-%C3%A4");
     }
 }

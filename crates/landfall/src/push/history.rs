@@ -6,7 +6,7 @@ use landfall_engine::ledger::{Counts, LoadId};
 
 /// What became of one batch.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Entry {
+pub(crate) struct BatchEntry {
     /// The number of its first record, from 1.
     pub(crate) first: u64,
     /// The number of its records.
@@ -25,22 +25,22 @@ pub(crate) struct Entry {
     pub(crate) replayed: bool,
 }
 
-impl Entry {
+impl BatchEntry {
     /// The number of its last record.
-    pub(crate) fn last(&self) -> u64 {
+    pub(crate) fn last_record(&self) -> u64 {
         self.first + self.records.saturating_sub(1)
     }
 }
 
 /// All batches as CSV, in the order of the source.
-pub(crate) fn in_csv(entries: &[Entry]) -> String {
+pub(crate) fn render_csv(entries: &[BatchEntry]) -> String {
     let mut text =
         "first_record,records,attempts,status,load_id,inserted,updated,unchanged,rejected,milliseconds,replayed\n"
             .to_owned();
     for entry in entries {
-        let Entry { first, records, attempts, milliseconds, replayed, .. } = entry;
-        let (status, load) = (cell(entry.status), cell(entry.load_id));
-        let count = |of: fn(&Counts) -> u64| cell(entry.counts.as_ref().map(of));
+        let BatchEntry { first, records, attempts, milliseconds, replayed, .. } = entry;
+        let (status, load) = (format_cell(entry.status), format_cell(entry.load_id));
+        let count = |of: fn(&Counts) -> u64| format_cell(entry.counts.as_ref().map(of));
         let (inserted, updated) = (count(|counts| counts.inserted), count(|counts| counts.updated));
         let (unchanged, rejected) = (count(|counts| counts.unchanged), count(|counts| counts.rejected));
         // Writing to a string cannot fail.
@@ -52,6 +52,6 @@ pub(crate) fn in_csv(entries: &[Entry]) -> String {
     text
 }
 
-fn cell(value: Option<impl ToString>) -> String {
+fn format_cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }

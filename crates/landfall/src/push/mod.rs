@@ -15,15 +15,15 @@ use std::{path::PathBuf, time::Duration};
 use landfall_engine::ledger::OnConflict;
 use ureq::http::Uri;
 
-pub(crate) use client::Client;
-pub(crate) use history::{Entry, in_csv};
-pub(crate) use sending::{Pushed, push};
-pub(crate) use table::{Written, written};
-pub(crate) use tally::{Example, Tally};
+pub(crate) use client::PushClient;
+pub(crate) use history::{BatchEntry, render_csv};
+pub(crate) use sending::{PushOutcome, push};
+pub(crate) use table::{FileForm, ask_file_form};
+pub(crate) use tally::{PushTally, RejectExample};
 
 /// What is asked of a push.
 #[derive(Debug)]
-pub(crate) struct Options {
+pub(crate) struct PushOptions {
     /// Where the service is; its path has no slash at the end.
     pub(crate) service: Uri,
     /// The table.

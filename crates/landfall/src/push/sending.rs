@@ -17,20 +17,20 @@ use landfall_engine::{
 };
 
 use super::{
-    Client, Entry, Options, Tally, Written,
-    batches::{Batch, Batches},
-    client::{Answer, Asked, Trouble},
-    tally::RowsAnswer,
+    BatchEntry, FileForm, PushClient, PushOptions, PushTally,
+    batches::{BatchReader, PushBatch},
+    client::{RequestFailure, ServiceAnswer, ServiceRequest},
+    tally::BatchAnswer,
 };
-use crate::exit::{Exit, Fault};
+use crate::exit::{CommandError, Exit};
 
 /// What became of a push.
 #[derive(Debug)]
-pub(crate) struct Pushed {
+pub(crate) struct PushOutcome {
     /// What became of the records.
-    pub(crate) tally: Tally,
+    pub(crate) tally: PushTally,
     /// The batches, in the order of the source.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<BatchEntry>,
     /// How long it took.
     pub(crate) seconds: f64,
     /// Why it did not come to its end.
@@ -38,42 +38,42 @@ pub(crate) struct Pushed {
 }
 
 /// A push that runs.
-struct Push<'p, O> {
+struct PushRun<'p, O> {
     source: &'p Source,
-    client: &'p Client,
+    client: &'p PushClient,
     observer: &'p O,
     /// What makes a batch this table's, and this push's.
     scope: blake3::Hasher,
     total_bytes: u64,
-    state: Mutex<State>,
+    state: Mutex<PushState>,
 }
 
 #[derive(Default)]
-struct State {
-    tally: Tally,
-    entries: Vec<Entry>,
+struct PushState {
+    tally: PushTally,
+    entries: Vec<BatchEntry>,
     /// Bytes of the file up to the end of the batch that came farthest.
     consumed: u64,
     failure: Option<anyhow::Error>,
 }
 
-/// Sends `source` to the service of `client`. At most two batches more than there are threads are in memory.
+/// Sends `source_error` to the service of `client`. At most two batches more than there are threads are in memory.
 pub(crate) fn push<O: Observer + Sync>(
     source: &Source,
-    written: &Written,
-    options: &Options,
-    client: &Client,
+    written: &FileForm,
+    options: &PushOptions,
+    client: &PushClient,
     observer: &O,
-) -> Result<Pushed> {
+) -> Result<PushOutcome> {
     let begun = Instant::now();
     let before = source.stamp()?;
     observer.begins(&options.table, &source.name);
     let (digest, _) = digest_of(source, None)?;
-    let push = Push {
+    let push = PushRun {
         source,
         client,
         observer,
-        scope: scope(options, client, &digest),
+        scope: hash_scope(options, client, &digest),
         total_bytes: before.size,
         state: Mutex::default(),
     };
@@ -81,26 +81,26 @@ pub(crate) fn push<O: Observer + Sync>(
     let batches = Mutex::new(receiver);
     thread::scope(|scope| {
         for _ in 0..options.parallel {
-            scope.spawn(|| push.work(&batches));
+            scope.spawn(|| push.send_batches(&batches));
         }
-        if let Err(error) = push.cut(written, options.batch, &sender) {
-            push.fail(error);
+        if let Err(error) = push.cut_source(written, options.batch, &sender) {
+            push.stop_with(error);
         }
         drop(sender);
     });
     if source.stamp()? != before {
         let words =
             format!("{}: it was changed while it was read; push it again once nobody writes to it", source.name);
-        push.fail(Fault::source(words).into());
+        push.stop_with(CommandError::source_error(words).into());
     }
-    let State { tally, mut entries, failure, .. } = push.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let PushState { tally, mut entries, failure, .. } = push.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     entries.sort_by_key(|entry| entry.first);
-    Ok(Pushed { tally, entries, seconds: begun.elapsed().as_secs_f64(), failure })
+    Ok(PushOutcome { tally, entries, seconds: begun.elapsed().as_secs_f64(), failure })
 }
 
 /// The begin of each key: the same batch for another table, under other options, or of another file, is another request. A file
 /// whose content is known is the same, whatever its name: as for a load.
-fn scope(options: &Options, client: &Client, digest: &str) -> blake3::Hasher {
+fn hash_scope(options: &PushOptions, client: &PushClient, digest: &str) -> blake3::Hasher {
     let mut scope = blake3::Hasher::new();
     let salt = options.salt.map(|salt| salt.to_string()).unwrap_or_default();
     for part in ["landfall push 1", &options.table, &client.query, digest, &salt] {
@@ -110,8 +110,8 @@ fn scope(options: &Options, client: &Client, digest: &str) -> blake3::Hasher {
     scope
 }
 
-impl<O: Observer + Sync> Push<'_, O> {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<O: Observer + Sync> PushRun<'_, O> {
+    fn lock_state(&self) -> MutexGuard<'_, PushState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -120,13 +120,13 @@ impl<O: Observer + Sync> Push<'_, O> {
     }
 
     /// Keeps the first reason to stop.
-    fn fail(&self, error: anyhow::Error) {
-        self.state().failure.get_or_insert(error);
+    fn stop_with(&self, error: anyhow::Error) {
+        self.lock_state().failure.get_or_insert(error);
     }
 
     /// Cuts the source for those who send.
-    fn cut(&self, written: &Written, most: usize, sender: &SyncSender<Batch>) -> Result<()> {
-        let mut batches = Batches::open(self.source, written, most)?;
+    fn cut_source(&self, written: &FileForm, most: usize, sender: &SyncSender<PushBatch>) -> Result<()> {
+        let mut batches = BatchReader::open(self.source, written, most)?;
         while !self.is_stopped() {
             let Some(batch) = batches.next_batch()? else { return Ok(()) };
             if sender.send(batch).is_err() {
@@ -137,62 +137,67 @@ impl<O: Observer + Sync> Push<'_, O> {
     }
 
     /// Sends batches until there are no more.
-    fn work(&self, batches: &Mutex<Receiver<Batch>>) {
+    fn send_batches(&self, batches: &Mutex<Receiver<PushBatch>>) {
         loop {
             let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(batch) = batch else { return };
-            self.settle(&batch);
+            self.send_batch(&batch);
         }
     }
 
     /// Sends a batch until it is answered; in halves where it is too much for the service.
-    fn settle(&self, batch: &Batch) {
+    fn send_batch(&self, batch: &PushBatch) {
         if self.is_stopped() {
             return;
         }
-        let (begun, body) = (Instant::now(), batch.body());
-        let key = self.key(batch, &body);
-        let (attempts, answer) = self.client.ask(&Asked::Rows { body: &body, key: &key });
+        let (begun, body) = (Instant::now(), batch.request_body());
+        let key = self.batch_key(batch, &body);
+        let (attempts, answer) = self.client.send_until_answered(&ServiceRequest::Rows { body: &body, key: &key });
         drop(body);
         let trouble = match answer {
-            Ok(answer) => return self.answered(batch, attempts, begun, &answer),
+            Ok(answer) => return self.note_answer(batch, attempts, begun, &answer),
             Err(trouble) => trouble,
         };
-        if trouble.is_too_much()
-            && let Some(halves) = batch.halves()
+        if trouble.is_body_too_large()
+            && let Some(halves) = batch.split_in_half()
         {
-            return halves.iter().for_each(|half| self.settle(half));
+            return halves.iter().for_each(|half| self.send_batch(half));
         }
         self.client.stopped.store(true, Ordering::Relaxed);
-        self.refused(batch, attempts, begun, &trouble);
+        self.note_refusal(batch, attempts, begun, &trouble);
     }
 
     /// The key of a batch: the same records of the same source have the same.
-    fn key(&self, batch: &Batch, body: &[u8]) -> String {
+    fn batch_key(&self, batch: &PushBatch, body: &[u8]) -> String {
         let mut hasher = self.scope.clone();
         hasher.update(&batch.offset.to_le_bytes()).update(&batch.first.to_le_bytes()).update(body);
         format!("push-{}", hasher.finalize().to_hex())
     }
 
-    fn answered(&self, batch: &Batch, attempts: u32, begun: Instant, answer: &Answer) {
-        let entry = Entry { status: Some(answer.status), replayed: answer.replayed, ..entry(batch, attempts, begun) };
-        let told = match serde_json::from_slice::<RowsAnswer>(&answer.body) {
-            Ok(told) if told.counts.read == batch.records() as u64 && told.counts.conserved() => told,
+    fn note_answer(&self, batch: &PushBatch, attempts: u32, begun: Instant, answer: &ServiceAnswer) {
+        let entry =
+            BatchEntry { status: Some(answer.status), replayed: answer.replayed, ..new_entry(batch, attempts, begun) };
+        let told = match serde_json::from_slice::<BatchAnswer>(&answer.body) {
+            Ok(told) if told.counts.read == batch.record_count() as u64 && told.counts.conserved() => told,
             other => {
                 self.client.stopped.store(true, Ordering::Relaxed);
                 let words = match other {
-                    Ok(told) => format!("the service counts otherwise: {}", crate::counts::equation(told.counts)),
+                    Ok(told) => {
+                        format!("the service counts otherwise: {}", crate::counts::format_equation(told.counts))
+                    }
                     Err(error) => format!("the answer is not understood: {error}"),
                 };
-                let mut state = self.state();
+                let mut state = self.lock_state();
                 state.entries.push(entry);
-                state.failure.get_or_insert(Fault::ends(Exit::Target, format!("{}: {words}", self.name(batch))).into());
+                state.failure.get_or_insert(
+                    CommandError::with_exit(Exit::Target, format!("{}: {words}", self.name(batch))).into(),
+                );
                 return;
             }
         };
-        let mut state = self.state();
-        state.entries.push(Entry { load_id: told.load_id, counts: Some(told.counts), ..entry });
-        state.tally.add(batch, told);
+        let mut state = self.lock_state();
+        state.entries.push(BatchEntry { load_id: told.load_id, counts: Some(told.counts), ..entry });
+        state.tally.add_answer(batch, told);
         state.consumed = state.consumed.max(batch.consumed);
         let counts = state.tally.counts;
         self.observer.progress(Progress {
@@ -203,20 +208,26 @@ impl<O: Observer + Sync> Push<'_, O> {
         });
     }
 
-    fn refused(&self, batch: &Batch, attempts: u32, begun: Instant, trouble: &Trouble) {
-        let mut state = self.state();
-        state.entries.push(Entry { status: trouble.status, ..entry(batch, attempts, begun) });
-        state.failure.get_or_insert_with(|| trouble.told(&self.name(batch), attempts).into());
+    fn note_refusal(&self, batch: &PushBatch, attempts: u32, begun: Instant, trouble: &RequestFailure) {
+        let mut state = self.lock_state();
+        state.entries.push(BatchEntry { status: trouble.status, ..new_entry(batch, attempts, begun) });
+        state.failure.get_or_insert_with(|| trouble.into_command_error(&self.name(batch), attempts).into());
     }
 
     /// A batch in words.
-    fn name(&self, batch: &Batch) -> String {
-        let (first, last) = (batch.first, batch.first + batch.records() as u64 - 1);
+    fn name(&self, batch: &PushBatch) -> String {
+        let (first, last) = (batch.first, batch.first + batch.record_count() as u64 - 1);
         format!("{}, records {first} to {last}", self.source.name)
     }
 }
 
-fn entry(batch: &Batch, attempts: u32, begun: Instant) -> Entry {
+fn new_entry(batch: &PushBatch, attempts: u32, begun: Instant) -> BatchEntry {
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Entry { first: batch.first, records: batch.records() as u64, attempts, milliseconds, ..Entry::default() }
+    BatchEntry {
+        first: batch.first,
+        records: batch.record_count() as u64,
+        attempts,
+        milliseconds,
+        ..BatchEntry::default()
+    }
 }

@@ -9,14 +9,14 @@ use landfall_engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::batches::Batch;
+use super::batches::PushBatch;
 
 /// The examples of each reason.
 const EXAMPLES: usize = 3;
 
 /// The answer to a batch.
 #[derive(Debug, Deserialize)]
-pub(super) struct RowsAnswer {
+pub(super) struct BatchAnswer {
     pub(super) load_id: Option<LoadId>,
     #[serde(flatten)]
     pub(super) counts: Counts,
@@ -35,7 +35,7 @@ struct RowError {
 
 /// A rejected record.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Example {
+pub(crate) struct RejectExample {
     /// Its number in the source, from 1.
     pub(crate) record: u64,
     /// Its line in the source, from 1.
@@ -50,34 +50,34 @@ pub(crate) struct Example {
 
 /// What became of all records that were answered for.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct PushTally {
     /// The counts.
     pub(crate) counts: Counts,
     reasons: Reasons,
     /// The first records of each reason.
-    examples: BTreeMap<(ErrorCode, Option<String>), Vec<Example>>,
+    examples: BTreeMap<(ErrorCode, Option<String>), Vec<RejectExample>>,
 }
 
-impl Tally {
+impl PushTally {
     /// Adds the answer to `batch`.
-    pub(super) fn add(&mut self, batch: &Batch, answer: RowsAnswer) {
+    pub(super) fn add_answer(&mut self, batch: &PushBatch, answer: BatchAnswer) {
         self.counts += answer.counts;
         for error in answer.errors {
             let field: Option<Arc<str>> = error.field.as_deref().map(Arc::from);
             self.reasons.add(&[CellError::new(error.code, field, None, "")]);
-            let example = Example {
+            let example = RejectExample {
                 record: batch.first + error.row,
-                line: batch.line(error.row),
+                line: batch.line_of_row(error.row),
                 field: error.field,
                 code: error.code,
                 message: error.message,
             };
-            self.keep(example);
+            self.keep_example(example);
         }
     }
 
     /// Keeps the examples that stand first in the source, whatever the order of the answers.
-    fn keep(&mut self, example: Example) {
+    fn keep_example(&mut self, example: RejectExample) {
         let kept = self.examples.entry((example.code, example.field.clone())).or_default();
         let at = kept.partition_point(|other| other.record <= example.record);
         if at < EXAMPLES {
@@ -87,12 +87,12 @@ impl Tally {
     }
 
     /// Why records were rejected, the most frequent reason first.
-    pub(crate) fn reasons(&self) -> Vec<Reason> {
+    pub(crate) fn ranked_reasons(&self) -> Vec<Reason> {
         self.reasons.ranked()
     }
 
     /// The first records that were rejected for `reason`.
-    pub(crate) fn examples(&self, reason: &Reason) -> &[Example] {
+    pub(crate) fn examples_of(&self, reason: &Reason) -> &[RejectExample] {
         self.examples.get(&(reason.code, reason.field.clone())).map_or(&[], Vec::as_slice)
     }
 }

@@ -76,14 +76,14 @@ fn large_tables_go_in_parts() {
     // The server for Google's API lets nobody without a key of S3 send parts: those requests are the same as of S3.
     for kind in [Kind::S3, Kind::Azure] {
         let storage = shared(kind);
-        let mut site = Site::large(storage, &storage.endpoint(), "large");
+        let mut site = Site::large(storage, &storage.endpoint_url(), "large");
         let folder = tempfile::tempdir().unwrap();
         site.project.set("TMPDIR", &folder.path().display().to_string());
         let before = site.content("people");
         let set = site.backup(&["--codec", "none"]);
         assert!(set["tables"][0]["bytes"].as_u64().unwrap() > 17 << 20, "{set}");
         let asked_for_parts = if kind == Kind::Azure { "comp=blocklist" } else { "uploadId=" };
-        assert!(storage.log().contains(asked_for_parts), "{}", storage.log());
+        assert!(storage.read_log().contains(asked_for_parts), "{}", storage.read_log());
         site.run(&["backups", "verify"]).exits(0);
         site.project.database().execute_batch("UPDATE people SET age = age + 1").unwrap();
         site.run(&["restore", "people", "-q"]).exits(0);
@@ -95,15 +95,15 @@ fn large_tables_go_in_parts() {
 #[test]
 fn a_certificate_must_be_trusted() {
     let storage = testbed::ObjectStorage::start_with(Kind::S3, Tls::Required).unwrap();
-    let mut site = Site::at(super::support::Project::example(), &storage, &storage.endpoint(), "tls");
-    site.write_settings(&format!("endpoint: '{}', allow_private_addresses: true", storage.endpoint()));
+    let mut site = Site::at(super::support::Project::example(), &storage, &storage.endpoint_url(), "tls");
+    site.write_settings(&format!("endpoint: '{}', allow_private_addresses: true", storage.endpoint_url()));
     let certificates = storage.certificates().unwrap().clone();
     let mut trust = |authority: &std::path::Path| site.project.set("SSL_CERT_FILE", &authority.display().to_string());
     trust(&certificates.unrelated_authority());
     let error = site.run(&["backup"]).fails(5);
     assert!(error.contains("no connection with TLS") && error.contains("SSL_CERT_FILE"), "{error}");
     let mut trust = |authority: &std::path::Path| site.project.set("SSL_CERT_FILE", &authority.display().to_string());
-    trust(&certificates.authority());
+    trust(&certificates.authority_file());
     site.backup(&[]);
     site.run(&["backups", "verify"]).exits(0);
 }

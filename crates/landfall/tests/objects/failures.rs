@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use testbed::{ObjectStorageKind as Kind, Proxy, Rule};
+use testbed::{ObjectStorageKind as Kind, Proxy, ProxyRule};
 
 use super::{
     site::{Site, shared},
@@ -14,11 +14,11 @@ use super::{
 };
 
 /// Lets a rule fire, and nobody through afterwards, while `work` runs.
-fn cut_off<T>(proxy: &Proxy, rule: Rule, work: impl FnOnce() -> T) -> T {
-    let fired = proxy.fired();
+fn cut_off<T>(proxy: &Proxy, rule: ProxyRule, work: impl FnOnce() -> T) -> T {
+    let fired = proxy.times_fired();
     proxy.set_then_refuse(rule);
     let outcome = work();
-    assert_eq!(proxy.fired(), fired + 1, "the rule fires");
+    assert_eq!(proxy.times_fired(), fired + 1, "the rule fires");
     outcome
 }
 
@@ -31,34 +31,34 @@ fn connections_that_are_cut_are_made_again_and_those_that_stay_cut_fail() {
     let arguments = ["backup", "-q", "--codec", "none"];
     let middle = 9 << 20;
     // Once: nothing of it is seen.
-    for rule in [Rule::CutAfterFromClient(middle), Rule::CutAfterFromServer(middle)] {
-        let fired = proxy.fired();
+    for rule in [ProxyRule::CutAfterFromClient(middle), ProxyRule::CutAfterFromServer(middle)] {
+        let fired = proxy.times_fired();
         proxy.set(rule);
         site.run(&arguments).exits(0);
-        assert_eq!(proxy.fired(), fired + 1);
+        assert_eq!(proxy.times_fired(), fired + 1);
     }
-    proxy.set(Rule::CutAfterFromServer(middle));
+    proxy.set(ProxyRule::CutAfterFromServer(middle));
     site.run(&["backups", "verify", "latest"]).exits(0);
     let sets = site.sets();
     assert_eq!(sets.len(), 2);
     // For good: in mid-upload, while it is read back, and in mid-download.
-    for rule in [Rule::CutAfterFromClient(middle), Rule::CutAfterFromServer(middle)] {
+    for rule in [ProxyRule::CutAfterFromClient(middle), ProxyRule::CutAfterFromServer(middle)] {
         let run = cut_off(&proxy, rule, || site.run(&arguments)).exits(13);
         assert!(run.stderr.contains("error: ") && run.stderr.contains("people.avro"), "{}", run.stderr);
-        proxy.set(Rule::Pass);
+        proxy.set(ProxyRule::Pass);
         assert_eq!(site.sets(), sets);
     }
     site.project.database().execute_batch("UPDATE people SET age = age + 1").unwrap();
     let changed = site.content("people");
-    let restored = cut_off(&proxy, Rule::CutAfterFromServer(middle), || site.run(&["restore", "people"]));
+    let restored = cut_off(&proxy, ProxyRule::CutAfterFromServer(middle), || site.run(&["restore", "people"]));
     assert!(restored.fails(13).contains("127.0.0.1"));
     assert!(site.content("people") == changed);
-    proxy.set(Rule::Pass);
-    let verified = cut_off(&proxy, Rule::CutAfterFromServer(middle), || site.run(&["backups", "verify"]));
+    proxy.set(ProxyRule::Pass);
+    let verified = cut_off(&proxy, ProxyRule::CutAfterFromServer(middle), || site.run(&["backups", "verify"]));
     verified.fails(13);
-    proxy.set(Rule::Refuse);
+    proxy.set(ProxyRule::Refuse);
     site.run(&["backups", "list"]).fails(13);
-    proxy.set(Rule::Pass);
+    proxy.set(ProxyRule::Pass);
     site.run(&["backups", "verify"]).exits(0);
     site.run(&["restore", "people", "-q"]).exits(0);
     assert!(site.content("people") == before);
@@ -73,7 +73,7 @@ fn a_wrong_key_and_a_missing_bucket_are_told() {
         let url = site.url.replace("landfall-test", "no-such-bucket");
         let error = site.run(&["backup", "--to", &url]).fails(5);
         assert!(error.contains("there is no such bucket") && error.contains("no-such-bucket"), "{error}");
-        let (variable, value) = shared(kind).environment()[1].clone();
+        let (variable, value) = shared(kind).credential_variables()[1].clone();
         // A key that is one, and not this one.
         site.project.set(variable, &value.chars().rev().collect::<String>().replace('=', "A"));
         let error = site.run(&["backup"]).fails(5);
@@ -92,14 +92,14 @@ fn an_answer_that_is_lost_leaves_no_set_that_is_not_whole() {
     let proxy = Proxy::start(storage.port()).unwrap();
     let site = Site::at(Project::example(), storage, &storage.endpoint_at(proxy.port()), "unknown");
     // Asked again, the storage says that it has it.
-    let fired = proxy.fired();
-    proxy.set(Rule::swallow_answer("/manifest.json HTTP", 0));
+    let fired = proxy.times_fired();
+    proxy.set(ProxyRule::swallow_answer("/manifest.json HTTP", 0));
     site.run(&["backup", "-q"]).exits(0);
-    assert_eq!((proxy.fired(), site.sets().len()), (fired + 1, 1));
+    assert_eq!((proxy.times_fired(), site.sets().len()), (fired + 1, 1));
     // It cannot be asked again: the manifest is there, and cannot be taken back.
-    let rule = Rule::swallow_answer("/manifest.json HTTP", 0);
+    let rule = ProxyRule::swallow_answer("/manifest.json HTTP", 0);
     cut_off(&proxy, rule, || site.run(&["backup", "-q"])).exits(13);
-    proxy.set(Rule::Pass);
+    proxy.set(ProxyRule::Pass);
     assert_eq!(site.sets().len(), 2);
     let verified = site.run(&["backups", "verify", "--json"]).exits(0).json();
     for set in verified["sets"].as_array().unwrap() {

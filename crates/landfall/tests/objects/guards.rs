@@ -43,7 +43,7 @@ fn private_addresses_and_plain_http_are_for_those_who_allow_them() {
     }
     // What the environment says is held to the same.
     site.write_settings("allow_private_addresses: true");
-    site.project.set("AWS_ENDPOINT_URL", &storage.endpoint());
+    site.project.set("AWS_ENDPOINT_URL", &storage.endpoint_url());
     site.project.set("AWS_ALLOW_HTTP", "true");
     let error = site.run(&["backup"]).fails(5);
     assert!(error.contains("without TLS"), "{error}");
@@ -51,14 +51,14 @@ fn private_addresses_and_plain_http_are_for_those_who_allow_them() {
     site.write_settings("allow_http: true, allow_private_addresses: true");
     let error = site.run(&["backup"]).fails(5);
     assert!(error.contains("credentials"), "{error}");
-    site.project.set("AWS_ENDPOINT_URL", &storage.endpoint());
+    site.project.set("AWS_ENDPOINT_URL", &storage.endpoint_url());
     site.backup(&["jobs"]);
 }
 
 #[test]
 fn secrets_are_never_said() {
     let mut site = Site::example(Kind::S3, "secrets");
-    let secret = shared(Kind::S3).environment()[1].1.clone();
+    let secret = shared(Kind::S3).credential_variables()[1].1.clone();
     site.project.set("AWS_SESSION_TOKEN", "topsecret-session");
     for arguments in [
         &["backup", "-vvv", "--log", "json"][..],

@@ -15,7 +15,7 @@ fn a_killed_backup_leaves_no_set_that_is_not_whole() {
     for (kind, is_large) in [(Kind::S3, false), (Kind::S3, true), (Kind::Azure, false)] {
         let (storage, prefix) = (shared(kind), if is_large { "killed/large" } else { "killed/small" });
         let site =
-            if is_large { Site::large(storage, &storage.endpoint(), prefix) } else { Site::example(kind, prefix) };
+            if is_large { Site::large(storage, &storage.endpoint_url(), prefix) } else { Site::example(kind, prefix) };
         let tables = if is_large { 1 } else { 3 };
         let arguments = ["backup", "-q", "--codec", "none"];
         let wanted = digests(&site.backup(&arguments[2..]));

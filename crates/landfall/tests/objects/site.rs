@@ -28,13 +28,13 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `project`, loaded, with backups at `prefix` of a storage that is reached at `endpoint`.
+    /// `project`, loaded, with backups at `prefix` of a storage that is reached at `endpoint_url`.
     pub(crate) fn at(mut project: Project, storage: &ObjectStorage, endpoint: &str, prefix: &str) -> Self {
         project.run(&["load", "-q"]).exits(0);
-        for (name, value) in storage.environment() {
+        for (name, value) in storage.credential_variables() {
             project.set(name, &value);
         }
-        let url = storage.url(prefix);
+        let url = storage.object_url(prefix);
         let site = Self { project, url };
         site.write_settings(&format!("endpoint: '{endpoint}', allow_http: true, allow_private_addresses: true"));
         site
@@ -42,7 +42,7 @@ impl Site {
 
     /// The example on the shared server.
     pub(crate) fn example(kind: Kind, prefix: &str) -> Self {
-        Self::at(Project::example(), shared(kind), &shared(kind).endpoint(), prefix)
+        Self::at(Project::example(), shared(kind), &shared(kind).endpoint_url(), prefix)
     }
 
     /// The example with its backups in a folder.

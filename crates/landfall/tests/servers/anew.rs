@@ -65,9 +65,9 @@ fn a_table_made_anew_differs_in_nothing_that_anyone_sees() {
             assert_eq!(site.content("staff", STAFF[1].1), staff);
         }
         // What the old ones kept others from, the new ones do.
-        assert!(site.place.database().sql("DELETE FROM staff WHERE id = 1").is_err(), "{tables:?}");
-        assert!(site.place.database().sql("UPDATE staff SET team = 999").is_err(), "{tables:?}");
-        assert!(site.place.database().sql("INSERT INTO teams VALUES (1, 'twice')").is_err(), "{tables:?}");
+        assert!(site.place.database().run_sql("DELETE FROM staff WHERE id = 1").is_err(), "{tables:?}");
+        assert!(site.place.database().run_sql("UPDATE staff SET team = 999").is_err(), "{tables:?}");
+        assert!(site.place.database().run_sql("INSERT INTO teams VALUES (1, 'twice')").is_err(), "{tables:?}");
     }
 }
 
@@ -130,7 +130,7 @@ fn a_reader_who_does_not_end_makes_the_rows_replaced_where_they_stand() {
     let (before, staff, teams) = (seen(&site), site.content("staff", STAFF[1].1), site.content("teams", STAFF[0].1));
     site.place.run("UPDATE staff SET name = 'another' WHERE id > 1");
     let number = number_of(&site, "staff");
-    let mut reader = site.place.database().client().unwrap();
+    let mut reader = site.place.database().client_command().unwrap();
     let mut reader = reader.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = reader.stdin.take().unwrap();
     let mut output = BufReader::new(reader.stdout.take().unwrap()).lines();
@@ -154,7 +154,7 @@ fn a_reader_who_does_not_end_makes_the_rows_replaced_where_they_stand() {
 #[test]
 fn a_published_table_is_emptied_where_it_stands() {
     let site = site("DEFERRABLE");
-    site.place.superuser().sql("CREATE PUBLICATION everything FOR ALL TABLES").unwrap();
+    site.place.superuser().run_sql("CREATE PUBLICATION everything FOR ALL TABLES").unwrap();
     let number = number_of(&site, "staff");
     restore(&site, &["staff", "teams"]);
     assert_eq!(number_of(&site, "staff"), number);

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use serde_json::Value;
-use testbed::{Proxy, Rule};
+use testbed::{Proxy, ProxyRule};
 
 use super::{
     place::Kind,
@@ -249,11 +249,11 @@ fn a_database_that_goes_away_fails_the_backup_and_leaves_the_older_ones() {
         site.run(&["load", "-q"]).exits(0);
         let set = backup(&site, "sets");
         let proxy = Proxy::start(site.place.database().port()).unwrap();
-        site.aim(&proxy.url(site.place.database()));
+        site.aim(&proxy.proxy_url(site.place.database()));
         for (round, bytes) in (1..).zip([4_000, 20_000, 60_000, 90_000]) {
-            proxy.set(Rule::CutAfterFromServer(bytes));
+            proxy.set(ProxyRule::CutAfterFromServer(bytes));
             site.run(&["backup", "--to", "sets"]).fails(13);
-            assert_eq!(proxy.fired(), round, "{kind:?}: nothing was cut");
+            assert_eq!(proxy.times_fired(), round, "{kind:?}: nothing was cut");
             let sets = site.run(&["backups", "verify", "--json", "--in", "sets"]).exits(0).json();
             assert_eq!(sets["sets"].as_array().unwrap().len(), 1, "{kind:?}: {sets}");
             assert_eq!(sets["sets"][0]["set"], set["set"]);

@@ -1,6 +1,6 @@
 //! The server does what it was asked for, and its answer never comes: what became of it is settled from the ledger.
 
-use testbed::{Proxy, Rule};
+use testbed::{Proxy, ProxyRule};
 
 use super::{
     place::Kind,
@@ -35,10 +35,10 @@ fn swallow_each(kind: Kind, prepared: bool, pattern: &str, options: &[&str]) -> 
     while skip < MOST {
         let site = site(kind, prepared);
         let proxy = Proxy::start(site.place.database().port()).unwrap();
-        site.aim(&proxy.url(site.place.database()));
-        proxy.set(Rule::swallow_answer(pattern, skip));
+        site.aim(&proxy.proxy_url(site.place.database()));
+        proxy.set(ProxyRule::swallow_answer(pattern, skip));
         let run = site.run(&arguments);
-        let fired = proxy.fired() > 0;
+        let fired = proxy.times_fired() > 0;
         site.aim(&site.place.url);
         let what = format!("{kind:?} {options:?}: {pattern} number {skip}: {}", run.stderr);
         if run.code != 0 {

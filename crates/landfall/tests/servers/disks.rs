@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Mariadb, Options, Postgres};
+use testbed::{Mariadb, Postgres, ServerOptions};
 
 use super::{
     place::{Kind, Place},
@@ -23,7 +23,7 @@ fn a_full_disk_of_the_server_ends_with_8_and_leaves_whole_chunks() {
         let Some(disk) = SmallDisk::new(mebibytes, user) else { return };
         let server = match kind {
             Kind::Mariadb => (None, Some(Mariadb::start().unwrap())),
-            _ => (Some(Postgres::start_with(&Options::default()).unwrap()), None),
+            _ => (Some(Postgres::start_with(&ServerOptions::default()).unwrap()), None),
         };
         let database = match &server {
             (Some(postgres), _) => disk.postgres_database(postgres),

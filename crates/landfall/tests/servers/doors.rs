@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::OnceLock};
 
-use testbed::{Certificates, Database, Mariadb, Options, Postgres, Tls};
+use testbed::{Certificates, Mariadb, Postgres, ServerOptions, TestDatabase, Tls};
 
 use super::{
     place::{Kind, Place},
@@ -23,14 +23,14 @@ impl Guarded {
     fn of(kind: Kind, tls: Tls) -> &'static Self {
         static SERVERS: [OnceLock<Guarded>; 4] = [const { OnceLock::new() }; 4];
         let at = 2 * usize::from(kind == Kind::Mariadb) + usize::from(tls == Tls::WrongHost);
-        let options = Options::default().tls(tls);
+        let options = ServerOptions::default().with_tls(tls);
         SERVERS[at].get_or_init(|| match kind {
             Kind::Mariadb => Self::Mariadb(Mariadb::start_with(&options).unwrap()),
             _ => Self::Postgres(Postgres::start_with(&options).unwrap()),
         })
     }
 
-    fn database(&self) -> Database {
+    fn database(&self) -> TestDatabase {
         match self {
             Self::Postgres(server) => server.fresh_database().unwrap(),
             Self::Mariadb(server) => server.fresh_database().unwrap(),
@@ -58,7 +58,7 @@ fn certificate(site: &Site, from: &Path) -> String {
 }
 
 /// Loads with these parameters of the URL.
-fn load(site: &Site, database: &Database, parameters: &str) -> Run {
+fn load(site: &Site, database: &TestDatabase, parameters: &str) -> Run {
     site.aim(&format!("{}?{parameters}", database.url()));
     let run = site.run(&["load", "-v"]);
     assert!(!format!("{}{}", run.stdout, run.stderr).contains(database.password()), "the password is told");
@@ -71,9 +71,9 @@ fn a_protected_connection_is_checked_as_far_as_is_asked_for() {
         let server = Guarded::of(kind, Tls::Required);
         let database = server.database();
         let site = site(Place::on(kind, database.clone()));
-        let authority = certificate(&site, &server.certificates().authority());
+        let authority = certificate(&site, &server.certificates().authority_file());
         for host in ["localhost", "127.0.0.1"] {
-            let database = database.at_host(host);
+            let database = database.through_host(host);
             load(&site, &database, &format!("sslmode=verify-full&{authority}")).exits(0);
         }
         load(&site, &database, "sslmode=require").exits(0);
@@ -100,7 +100,7 @@ fn encrypted(kind: Kind) -> &'static str {
 fn a_server_with_the_certificate_of_a_stranger_is_refused() {
     for kind in Kind::DATABASES {
         let server = Guarded::of(kind, Tls::Required);
-        let database = server.database().at_host("localhost");
+        let database = server.database().through_host("localhost");
         let site = site(Place::on(kind, database.clone()));
         let stranger = certificate(&site, &server.certificates().unrelated_authority());
         let error = load(&site, &database, &format!("sslmode=verify-full&{stranger}")).fails(5);
@@ -121,9 +121,9 @@ fn a_server_with_the_certificate_of_a_stranger_is_refused() {
 fn a_server_with_the_certificate_of_another_host_is_refused() {
     for kind in Kind::DATABASES {
         let server = Guarded::of(kind, Tls::WrongHost);
-        let database = server.database().at_host("localhost");
+        let database = server.database().through_host("localhost");
         let site = site(Place::on(kind, database.clone()));
-        let authority = certificate(&site, &server.certificates().authority());
+        let authority = certificate(&site, &server.certificates().authority_file());
         let error = load(&site, &database, &format!("sslmode=verify-full&{authority}")).fails(5);
         let words = error.to_lowercase();
         assert!(

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testbed::{Database, Mariadb, Postgres, Proxy, Rule};
+use testbed::{Mariadb, Postgres, Proxy, ProxyRule, TestDatabase};
 
 use super::{
     place::{Kind, Place},
@@ -48,7 +48,7 @@ fn run(site: &Site, arguments: &[&str]) -> Run {
     run
 }
 
-/// `load` through `url` fails with `code` and one message, which is given without what is different each time.
+/// `load` through `proxy_url` fails with `code` and one message, which is given without what is different each time.
 #[track_caller]
 fn refused(site: &Site, url: &str, code: i32) -> String {
     site.aim(url);
@@ -98,8 +98,8 @@ fn a_wrong_password_or_database_or_place_is_told() {
             database.as_user(database.user(), "not-the-password").url(),
             database.as_user("nobody", "not-the-password").url(),
             database.url().replace(database.name(), "no_such_database"),
-            database.at_port(closed).url(),
-            database.at_host("no-such-host.invalid").url(),
+            database.through_port(closed).url(),
+            database.through_host("no-such-host.invalid").url(),
         ];
         let mut told = String::new();
         for url in urls {
@@ -115,12 +115,12 @@ fn a_wrong_password_or_database_or_place_is_told() {
 }
 
 /// A user of the database who may read, and write Landfall's own tables, but not `staff`.
-fn limited(site: &Site) -> Database {
+fn limited(site: &Site) -> TestDatabase {
     let (name, password) = (format!("limited_{}", site.place.database().name()), "limited-secret");
     let superuser = site.place.superuser();
     let database = site.place.database().name();
     superuser
-        .sql(&match site.place.kind {
+        .run_sql(&match site.place.kind {
             Kind::Mariadb => format!(
                 "CREATE USER {name}@'%' IDENTIFIED BY '{password}';
                  GRANT SELECT ON {database}.* TO {name}@'%';
@@ -172,7 +172,7 @@ fn a_database_in_which_no_table_may_be_made_is_told() {
         let superuser = site.place.superuser();
         let (database, user) = (site.place.database().name(), site.place.database().user());
         superuser
-            .sql(&match kind {
+            .run_sql(&match kind {
                 Kind::Mariadb => format!("REVOKE CREATE ON {database}.* FROM {user}@'%'"),
                 _ => {
                     format!("ALTER DATABASE {database} OWNER TO admin; GRANT CONNECT ON DATABASE {database} TO {user}")
@@ -191,7 +191,7 @@ struct Holder(Child);
 
 impl Holder {
     fn of(site: &Site, sql: &str) -> Self {
-        let mut client = site.place.database().client().unwrap();
+        let mut client = site.place.database().client_command().unwrap();
         let mut child = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         writeln!(child.stdin.as_mut().unwrap(), "{sql}; SELECT 'locked';").unwrap();
         if site.place.kind == Kind::Mariadb {
@@ -253,8 +253,8 @@ fn a_server_that_takes_connections_and_never_answers_is_told_in_time() {
     let told = each(|kind| {
         let site = fresh(kind);
         let proxy = Proxy::start(site.place.database().port()).unwrap();
-        proxy.set(Rule::Hang);
-        let error = refused(&site, &impatient(&proxy.url(site.place.database())), 13);
+        proxy.set(ProxyRule::Hang);
+        let error = refused(&site, &impatient(&proxy.proxy_url(site.place.database())), 13);
         drop(proxy);
         succeeds(&site);
         error.replace(&site.place.database().port().to_string(), "PORT")
@@ -284,19 +284,19 @@ fn a_server_that_stops_in_the_middle_of_a_load_is_told_in_time() {
             assert!(child.try_wait().unwrap().is_none(), "{kind:?}: it ended before the server was stopped");
         }
         if let Some(server) = &postgres {
-            server.pause().unwrap();
+            server.pause_server().unwrap();
         }
         if let Some(server) = &mariadb {
-            server.pause().unwrap();
+            server.pause_server().unwrap();
         }
         let begun = Instant::now();
         let run = Run::of(&child.wait_with_output().unwrap());
         assert!(begun.elapsed() < BOUND, "{kind:?}: {:?}", begun.elapsed());
         if let Some(server) = &postgres {
-            server.resume().unwrap();
+            server.resume_server().unwrap();
         }
         if let Some(server) = &mariadb {
-            server.resume().unwrap();
+            server.resume_server().unwrap();
         }
         let run = run.exits(13);
         assert!(run.stderr.contains("same command again"), "{kind:?}: {}", run.stderr);
@@ -336,14 +336,14 @@ fn a_server_with_no_connection_left_is_told() {
         let user = site.place.database().user().to_owned();
         site.place
             .superuser()
-            .sql(&limit.replace("USER@", &format!("{user}@")).replace("ROLE USER", &format!("ROLE {user}")))
+            .run_sql(&limit.replace("USER@", &format!("{user}@")).replace("ROLE USER", &format!("ROLE {user}")))
             .unwrap();
         let holder = Holder::of_one(&site);
         let error = refused(&site, &site.place.url, 5);
         drop(holder);
         site.place
             .superuser()
-            .sql(&unlimited.replace("USER@", &format!("{user}@")).replace("ROLE USER", &format!("ROLE {user}")))
+            .run_sql(&unlimited.replace("USER@", &format!("{user}@")).replace("ROLE USER", &format!("ROLE {user}")))
             .unwrap();
         succeeds(&site);
         error
@@ -354,7 +354,7 @@ fn a_server_with_no_connection_left_is_told() {
 impl Holder {
     /// A client that has the only connection.
     fn of_one(site: &Site) -> Self {
-        let mut client = site.place.database().client().unwrap();
+        let mut client = site.place.database().client_command().unwrap();
         let mut child = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.as_mut().unwrap().write_all(b"SELECT 1;\n").unwrap();
         if site.place.kind == Kind::Mariadb {

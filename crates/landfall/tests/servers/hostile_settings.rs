@@ -42,7 +42,7 @@ fn settings_of_a_server_do_not_change_what_is_loaded_backed_up_and_restored() {
     let postgres = Site::new(things::project(SEED, ROWS), Kind::Postgres);
     let name = postgres.place.database().name().to_owned();
     for statement in hostile::postgres_statements(&name) {
-        postgres.place.superuser().sql(&statement).unwrap();
+        postgres.place.superuser().run_sql(&statement).unwrap();
     }
     assert_eq!(lived_through(&postgres), wanted);
     let (_server, database) = hostile::mariadb();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testbed::{Mariadb, Postgres, Proxy, Rule};
+use testbed::{Mariadb, Postgres, Proxy, ProxyRule};
 
 use super::{
     place::{Kind, Place},
@@ -127,8 +127,8 @@ impl Own {
 
     fn kill(&self) {
         match self {
-            Self::Postgres(server) => server.kill9().unwrap(),
-            Self::Mariadb(server) => server.kill9().unwrap(),
+            Self::Postgres(server) => server.kill_server().unwrap(),
+            Self::Mariadb(server) => server.kill_server().unwrap(),
         }
     }
 
@@ -141,8 +141,8 @@ impl Own {
 
     fn restart(&self) {
         match self {
-            Self::Postgres(server) => server.restart().unwrap(),
-            Self::Mariadb(server) => server.restart().unwrap(),
+            Self::Postgres(server) => server.restart_server().unwrap(),
+            Self::Mariadb(server) => server.restart_server().unwrap(),
         }
     }
 }
@@ -269,11 +269,11 @@ fn strike(
         }
         Victim::Line => {
             let proxy = Proxy::start(site.place.database().port()).unwrap();
-            site.aim(&proxy.url(site.place.database()));
+            site.aim(&proxy.proxy_url(site.place.database()));
             proxy.set(if random.once_in(2) {
-                Rule::CutAfterFromClient(random.below(90_000))
+                ProxyRule::CutAfterFromClient(random.below(90_000))
             } else {
-                Rule::CutAfterFromServer(random.below(30_000))
+                ProxyRule::CutAfterFromServer(random.below(30_000))
             });
             let run = ended(started(site, arguments));
             site.aim(&site.place.url);

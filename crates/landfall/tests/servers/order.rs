@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use testbed::{Mariadb, Options, Postgres};
+use testbed::{Mariadb, Postgres, ServerOptions};
 
 use super::{
     cells::Form,
@@ -16,11 +16,12 @@ fn folding(kind: Kind) -> Place {
     static POSTGRES: OnceLock<Postgres> = OnceLock::new();
     static MARIADB: OnceLock<Mariadb> = OnceLock::new();
     if kind == Kind::Mariadb {
-        let options = Options::default().setting("collation_server", "utf8mb4_general_ci");
+        let options = ServerOptions::default().with_setting("collation_server", "utf8mb4_general_ci");
         let server = MARIADB.get_or_init(|| Mariadb::start_with(&options).unwrap());
         return Place::on(kind, server.fresh_database().unwrap());
     }
-    let server = POSTGRES.get_or_init(|| Postgres::start_with(&Options::default().icu_locale("en-US")).unwrap());
+    let server =
+        POSTGRES.get_or_init(|| Postgres::start_with(&ServerOptions::default().with_icu_locale("en-US")).unwrap());
     Place::on(kind, server.fresh_database().unwrap())
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::OnceLock};
 
 use rusqlite::types::Value;
-use testbed::{Database, Mariadb, PgBouncer, Postgres};
+use testbed::{Mariadb, PgBouncer, Postgres, TestDatabase};
 
 /// What the database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) fn pgbouncer() -> &'static PgBouncer {
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     /// The database on its server; none for SQLite.
-    server: Option<Database>,
+    server: Option<TestDatabase>,
     /// As `landfall.yaml` names it.
     pub(crate) url: String,
     /// Whether it is on a shared server.
@@ -54,23 +54,23 @@ impl Place {
             Kind::Postgres | Kind::Pooled => Postgres::shared().fresh_database().unwrap(),
             Kind::Mariadb => Mariadb::shared().fresh_database().unwrap(),
         };
-        let url = if kind == Kind::Pooled { pgbouncer().url(&server) } else { server.url() };
+        let url = if kind == Kind::Pooled { pgbouncer().pool_url(&server) } else { server.url() };
         Self { kind, server: Some(server), url, shared: true }
     }
 
     /// A database of a server that the test has started itself.
-    pub(crate) fn on(kind: Kind, database: Database) -> Self {
+    pub(crate) fn on(kind: Kind, database: TestDatabase) -> Self {
         Self { kind, url: database.url(), server: Some(database), shared: false }
     }
 
     /// The database on its server.
     #[track_caller]
-    pub(crate) fn database(&self) -> &Database {
+    pub(crate) fn database(&self) -> &TestDatabase {
         self.server.as_ref().expect("SQLite has no server")
     }
 
     /// The same database as the superuser of the shared server sees it.
-    pub(crate) fn superuser(&self) -> Database {
+    pub(crate) fn superuser(&self) -> TestDatabase {
         let name = self.database().name();
         match self.kind {
             Kind::Mariadb => Mariadb::shared().superuser(name),
@@ -119,7 +119,7 @@ impl Place {
             Kind::Mariadb => '\t',
             _ => '|',
         };
-        let printed = self.database().sql(sql).unwrap_or_else(|error| panic!("{error:#} in {sql}"));
+        let printed = self.database().run_sql(sql).unwrap_or_else(|error| panic!("{error:#} in {sql}"));
         printed.lines().map(|line| line.split(separator).map(str::to_owned).collect()).collect()
     }
 

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn pooled(project: Project, pool: u32) -> (PgBouncer, Site) {
     let pgbouncer = PgBouncer::start_with_pool(Postgres::shared(), pool).unwrap();
     let site = Site::at(project, Place::on(Kind::Pooled, Postgres::shared().fresh_database().unwrap()));
-    site.aim(&pgbouncer.url(site.place.database()));
+    site.aim(&pgbouncer.pool_url(site.place.database()));
     (pgbouncer, site)
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use testbed::{Mariadb, Postgres, Proxy, Rule};
+use testbed::{Mariadb, Postgres, Proxy, ProxyRule};
 
 use super::{
     place::{Kind, Place},
@@ -51,13 +51,13 @@ impl Mortal {
                 server.wait_until_recovered().unwrap();
                 // Numbers of transactions that were lost are used again at once.
                 let uses = "DO $$ BEGIN FOR i IN 1..30 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$";
-                while place.database().sql(uses).is_err() {
+                while place.database().run_sql(uses).is_err() {
                     sleep(Duration::from_millis(5));
                 }
             }
             Self::Mariadb(server) => {
-                server.kill9().unwrap();
-                server.restart().unwrap();
+                server.kill_server().unwrap();
+                server.restart_server().unwrap();
             }
         }
     }
@@ -155,15 +155,15 @@ fn swallow_each(kind: Kind, deed: &Deed) -> u32 {
 /// Runs the command through a line that swallows a COMMIT; whether that was so.
 fn run_beside_crash(site: &Site, deed: &Deed, skip: u32) -> (Run, bool) {
     let proxy = Proxy::start(site.place.database().port()).unwrap();
-    site.aim(&proxy.url(site.place.database()));
-    proxy.set(Rule::swallow_request("COMMIT", skip));
+    site.aim(&proxy.proxy_url(site.place.database()));
+    proxy.set(ProxyRule::swallow_request("COMMIT", skip));
     let mut child = site.command(deed.arguments);
     let child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let ended = std::sync::atomic::AtomicBool::new(false);
     let run = scope(|scope| {
         scope.spawn(|| {
             while !ended.load(std::sync::atomic::Ordering::Relaxed) {
-                if proxy.fired() > 0 {
+                if proxy.times_fired() > 0 {
                     return Mortal::of(site.place.kind).crash(&site.place);
                 }
                 sleep(Duration::from_millis(2));
@@ -174,7 +174,7 @@ fn run_beside_crash(site: &Site, deed: &Deed, skip: u32) -> (Run, bool) {
         run
     });
     site.aim(&site.place.url);
-    (run, proxy.fired() > 0)
+    (run, proxy.times_fired() > 0)
 }
 
 /// Server by server, since they are shared by these tests.

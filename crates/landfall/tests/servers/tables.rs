@@ -269,14 +269,14 @@ fn what_is_loaded_into_a_schema_without_rights_is_not_called_complete() {
     let site = Site::new(staff::project(), Kind::Postgres);
     site.place.run("CREATE SCHEMA theirs");
     let superuser = site.place.superuser();
-    superuser.sql("ALTER SCHEMA theirs OWNER TO admin").unwrap();
+    superuser.run_sql("ALTER SCHEMA theirs OWNER TO admin").unwrap();
     let owner = site.place.database().user();
-    superuser.sql(&format!("GRANT USAGE ON SCHEMA theirs TO {owner}")).unwrap();
+    superuser.run_sql(&format!("GRANT USAGE ON SCHEMA theirs TO {owner}")).unwrap();
     site.aim(&format!("{}?schema=theirs", site.place.url));
     let error = site.run(&["load"]).fails(5);
     assert!(error.contains("permission denied for schema theirs"), "{error}");
     assert!(site.run(&["loads"]).exits(0).stdout.contains("Nothing was loaded yet"));
-    superuser.sql(&format!("GRANT CREATE ON SCHEMA theirs TO {owner}")).unwrap();
+    superuser.run_sql(&format!("GRANT CREATE ON SCHEMA theirs TO {owner}")).unwrap();
     assert_eq!(site.run(&["load", "--json"]).exits(0).counts("teams")[1], 20);
     site.run(&["verify", "-q"]).exits(0);
 }

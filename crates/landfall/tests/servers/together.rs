@@ -195,7 +195,7 @@ fn rows_that_another_program_inserts_meanwhile_become_rejects_of_their_records()
             let ids = (0..20).map(|at| count.unsigned_abs() - (number * 20 + at) % count.unsigned_abs());
             let rows: Vec<String> = ids.map(|id| format!("({id}, 'intruder', 1, 1)")).collect();
             // Where the load was first, the other program has to live with it.
-            drop(database.sql(&format!("INSERT INTO staff (id, name, age, team) VALUES {}", rows.join(", "))));
+            drop(database.run_sql(&format!("INSERT INTO staff (id, name, age, team) VALUES {}", rows.join(", "))));
         };
         beside_until_done(&site, &["load", "staff"], &work);
         let intruders = site.place.number("SELECT count(*) FROM staff WHERE name = 'intruder'");
@@ -227,7 +227,7 @@ fn a_parent_that_another_program_deletes_meanwhile_is_not_named_by_any_row() {
             let work = |number: u64| {
                 let team = 21 + number % 3;
                 thread::sleep(Duration::from_millis(20));
-                drop(database.sql(&format!("DELETE FROM teams WHERE id = {team}")));
+                drop(database.run_sql(&format!("DELETE FROM teams WHERE id = {team}")));
             };
             beside_until_done(&site, &["load", "staff"], &work);
             let orphans = "SELECT count(*) FROM staff WHERE team NOT IN (SELECT id FROM teams)";

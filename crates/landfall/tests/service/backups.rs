@@ -66,11 +66,11 @@ on_every_database! { a_backup_is_made_listed_fetched_and_restored }
 fn backups_may_be_in_object_storage() {
     let storage = ObjectStorage::start(ObjectStorageKind::S3).unwrap();
     let served = Served::prepared(Kind::Sqlite, |project| {
-        for (name, value) in storage.environment() {
+        for (name, value) in storage.credential_variables() {
             project.set(name, &value);
         }
         let settings = project.read("landfall.yaml");
-        let (to, endpoint) = (storage.url("service"), storage.endpoint());
+        let (to, endpoint) = (storage.object_url("service"), storage.endpoint_url());
         let storage = format!("{{endpoint: '{endpoint}', allow_http: true, allow_private_addresses: true}}");
         project.write("landfall.yaml", format!("{settings}\nbackup: {{to: '{to}'}}\nstorage: {storage}\n"));
     });
@@ -89,7 +89,7 @@ fn backups_may_be_in_object_storage() {
     let task = served.post("/v1/tables/hired_employees/restore?wait=60", "").of(200);
     assert_eq!((&task["state"], &task["restore"]["set"]), (&json!("done"), &json!(name)), "{task}");
     assert_eq!(served.count("hired_employees"), rows);
-    storage.stop().unwrap();
+    storage.stop_server().unwrap();
     assert_eq!(served.get(&path).problem(), "storage");
     assert_eq!(served.get("/v1/backups").problem(), "storage");
     let task = served.post("/v1/backups?wait=60", "").of(200);
@@ -97,7 +97,7 @@ fn backups_may_be_in_object_storage() {
     assert!(!task.to_string().contains("127.0.0.1"), "{task}");
     let task = served.post("/v1/tables/hired_employees/restore?wait=60", "").of(200);
     assert_eq!(task["state"], "failed", "{task}");
-    storage.restart().unwrap();
+    storage.restart_server().unwrap();
     assert_eq!(served.get("/v1/backups").of(200)["backups"].as_array().unwrap().len(), 1);
     assert_eq!(digests(&backed_up(&served, "")), digests(&set));
     served.verifies();

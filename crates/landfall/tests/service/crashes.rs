@@ -59,8 +59,8 @@ impl Mortal {
                 server.wait_until_recovered().unwrap();
             }
             Self::Mariadb(server) => {
-                server.kill9().unwrap();
-                server.restart().unwrap();
+                server.kill_server().unwrap();
+                server.restart_server().unwrap();
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testbed::{Mariadb, Options, Postgres};
+use testbed::{Mariadb, Postgres, ServerOptions};
 
 use super::{
     asked::Answer,
@@ -120,7 +120,7 @@ fn a_full_disk_of_the_server_is_told(kind: Kind, disk: &SmallDisk, place: Place)
 #[test]
 fn a_full_disk_of_postgres_is_told_and_the_service_goes_on_once_there_is_room() {
     let Some(disk) = SmallDisk::new(16, "postgres") else { return };
-    let server = Postgres::start_with(&Options::default()).unwrap();
+    let server = Postgres::start_with(&ServerOptions::default()).unwrap();
     let place = Place::on(Kind::Postgres, disk.postgres_database(&server));
     a_full_disk_of_the_server_is_told(Kind::Postgres, &disk, place);
 }

@@ -122,7 +122,7 @@ fn who_leaves_stops_its_query(kind: Kind) {
             "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(1000)%' AND query NOT LIKE '%activity%'"
         }
     };
-    assert_eq!(served.place.superuser().sql(running).unwrap().trim(), "0");
+    assert_eq!(served.place.superuser().run_sql(running).unwrap().trim(), "0");
 }
 
 fn a_report_has_a_time_limit(kind: Kind) {
@@ -419,19 +419,26 @@ fn readiness_is_tried_and_told(kind: Kind) {
         }
         Kind::Mariadb => return,
         _ => {
-            let owner =
-                served.place.superuser().sql("SELECT tableowner FROM pg_tables WHERE tablename = 'things'").unwrap();
+            let owner = served
+                .place
+                .superuser()
+                .run_sql("SELECT tableowner FROM pg_tables WHERE tablename = 'things'")
+                .unwrap();
             for table in ["things", "landfall.documents"] {
-                served.place.superuser().sql(&format!("REVOKE INSERT ON {table} FROM \"{}\"", owner.trim())).unwrap();
+                served
+                    .place
+                    .superuser()
+                    .run_sql(&format!("REVOKE INSERT ON {table} FROM \"{}\"", owner.trim()))
+                    .unwrap();
                 becomes("denied", "database_write");
-                served.place.superuser().sql(&format!("GRANT INSERT ON {table} TO \"{}\"", owner.trim())).unwrap();
+                served.place.superuser().run_sql(&format!("GRANT INSERT ON {table} TO \"{}\"", owner.trim())).unwrap();
                 becomes("ok", "database_write");
             }
             let name = served.place.database().name().to_owned();
             served
                 .place
                 .superuser()
-                .sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"))
+                .run_sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"))
                 .unwrap();
             served.place.kill_connections();
             becomes("read-only", "database_write");
@@ -441,7 +448,7 @@ fn readiness_is_tried_and_told(kind: Kind) {
             served
                 .place
                 .superuser()
-                .sql(&format!(
+                .run_sql(&format!(
                     "SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only"
                 ))
                 .unwrap();

@@ -66,7 +66,7 @@ fn settings_of_a_server_do_not_change_rows_over_http() {
     assert!(wanted.0.len() > 1000, "{}", wanted.0.len());
     let place = Place::fresh(Kind::Postgres, std::path::Path::new(""));
     for statement in hostile::postgres_statements(place.database().name()) {
-        place.superuser().sql(&statement).unwrap();
+        place.superuser().run_sql(&statement).unwrap();
     }
     assert_eq!(lived_through(&Served::package_at(place, PACKAGE)), wanted);
     let (_server, database) = hostile::mariadb();

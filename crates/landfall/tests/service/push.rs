@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testbed::{Options, Postgres, Proxy, Rule, Tls};
+use testbed::{Postgres, Proxy, ProxyRule, ServerOptions, Tls};
 
 use super::{
     place::Kind,
@@ -142,27 +142,27 @@ fn what_a_network_does_changes_nothing() {
     let mut sent_again = 0;
     for (round, rule) in [
         // Of the question for the table, of a batch in its midst, and of an answer that was there.
-        Rule::Refuse,
-        Rule::CutAfterFromClient(5000),
-        Rule::CutAfterFromServer(900),
-        Rule::swallow_answer("POST", 2),
+        ProxyRule::Refuse,
+        ProxyRule::CutAfterFromClient(5000),
+        ProxyRule::CutAfterFromServer(900),
+        ProxyRule::swallow_answer("POST", 2),
     ]
     .into_iter()
     .enumerate()
     {
-        let refuses = rule == Rule::Refuse;
+        let refuses = rule == ProxyRule::Refuse;
         proxy.set(rule);
         let mut child = start(&served, &arguments(&url, &["--batch", "100", "--json", "--again"]));
         if refuses {
             std::thread::sleep(Duration::from_millis(300));
             assert_eq!(child.try_wait().unwrap(), None);
-            proxy.set(Rule::Pass);
+            proxy.set(ProxyRule::Pass);
         }
         let run = Run::of(&child.wait_with_output().unwrap()).exits(0);
         sent_again += pushed(&run)["retries"].as_u64().unwrap();
         assert_eq!(served.count("things"), (round as u64 + 1) * 2970, "round {round}: {}", run.stderr);
     }
-    assert!(sent_again >= 3 && proxy.fired() == 3, "{sent_again} {}", proxy.fired());
+    assert!(sent_again >= 3 && proxy.times_fired() == 3, "{sent_again} {}", proxy.times_fired());
     served.verifies();
 }
 
@@ -380,15 +380,15 @@ fn a_batch_can_be_all_or_nothing_and_a_clash_an_update() {
 
 #[test]
 fn a_certificate_must_be_trusted() {
-    let server = Postgres::start_with(&Options::default().tls(Tls::On)).unwrap();
+    let server = Postgres::start_with(&ServerOptions::default().with_tls(Tls::On)).unwrap();
     let certificates = server.certificates().unwrap();
-    let (certificate, key) = (certificates.server(), certificates.key());
+    let (certificate, key) = (certificates.server_file(), certificates.key_file());
     let served =
         things(&format!("api: {{tls: {{certificate: '{}', key: '{}'}}}}\n", certificate.display(), key.display()));
     served.project.write("t.csv", numbers(200));
     let url = format!("https://{}", served.address);
     let with = |ca: &str| served.run(&arguments(&url, &["--retries", "1", "--ca", ca]));
-    with(&certificates.authority().display().to_string()).exits(0);
+    with(&certificates.authority_file().display().to_string()).exits(0);
     assert_eq!(served.count("things"), 198);
     let other = with(&certificates.unrelated_authority().display().to_string()).fails(5);
     assert!(other.contains("certificate") && !other.contains("times"), "{other}");

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use testbed::{Options, Postgres, Tls};
+use testbed::{Postgres, ServerOptions, Tls};
 
 use super::{place::Kind, served::Served, support::Project};
 
@@ -62,17 +62,17 @@ fn pages_of_other_sites_are_let_in_only_where_that_is_set() {
 
 #[test]
 fn it_speaks_tls_with_the_certificates_that_are_set() {
-    let server = Postgres::start_with(&Options::default().tls(Tls::On)).unwrap();
+    let server = Postgres::start_with(&ServerOptions::default().with_tls(Tls::On)).unwrap();
     let certificates = server.certificates().unwrap();
     let api = format!(
         "api: {{tls: {{certificate: '{}', key: '{}'}}}}\n",
-        certificates.server().display(),
-        certificates.key().display()
+        certificates.server_file().display(),
+        certificates.key_file().display()
     );
     let served = Served::package(Kind::Sqlite, PACKAGE, &api);
     let mut client = Command::new("openssl");
     client.args(["s_client", "-quiet", "-verify_return_error", "-verify_hostname", "localhost", "-CAfile"]);
-    client.arg(certificates.authority()).args(["-connect", &served.address.to_string()]);
+    client.arg(certificates.authority_file()).args(["-connect", &served.address.to_string()]);
     let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     client
         .stdin

@@ -1,6 +1,6 @@
 //! Settings of servers that rewrite values or cut answers.
 
-use testbed::{Database, Mariadb, Options};
+use testbed::{Mariadb, ServerOptions, TestDatabase};
 
 /// What a database of PostgreSQL may set for whoever connects.
 pub(crate) const POSTGRES: [(&str, &str); 18] = [
@@ -37,8 +37,8 @@ pub(crate) fn postgres_statements(name: &str) -> Vec<String> {
 }
 
 /// A MariaDB server with these settings, and a database on it.
-pub(crate) fn mariadb() -> (Mariadb, Database) {
-    let server = Mariadb::start_with(&Options::default().setting("init_connect", MARIADB)).unwrap();
+pub(crate) fn mariadb() -> (Mariadb, TestDatabase) {
+    let server = Mariadb::start_with(&ServerOptions::default().with_setting("init_connect", MARIADB)).unwrap();
     let database = server.fresh_database().unwrap();
     (server, database)
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use testbed::{Database, Mariadb, Postgres};
+use testbed::{Mariadb, Postgres, TestDatabase};
 
 /// A small disk, mounted in a folder of its own; gone with its owner.
 pub(crate) struct SmallDisk {
@@ -57,21 +57,21 @@ impl SmallDisk {
     }
 
     /// A database on the disk, of a server that the test has started itself: PostgreSQL has tablespaces.
-    pub(crate) fn postgres_database(&self, server: &Postgres) -> Database {
+    pub(crate) fn postgres_database(&self, server: &Postgres) -> TestDatabase {
         let database = server.fresh_database().unwrap();
         let folder = self.folder.join("space");
         std::fs::create_dir(&folder).unwrap();
         std::os::unix::fs::chown(&folder, Some(owner("postgres")), None).unwrap();
         let superuser = server.superuser("postgres");
-        superuser.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", folder.display())).unwrap();
-        superuser.sql(&format!("ALTER DATABASE {} SET TABLESPACE small", database.name())).unwrap();
+        superuser.run_sql(&format!("CREATE TABLESPACE small LOCATION '{}'", folder.display())).unwrap();
+        superuser.run_sql(&format!("ALTER DATABASE {} SET TABLESPACE small", database.name())).unwrap();
         database
     }
 
     /// The same: MariaDB follows a link in place of a database's folder.
-    pub(crate) fn mariadb_database(&self, server: &Mariadb) -> Database {
+    pub(crate) fn mariadb_database(&self, server: &Mariadb) -> TestDatabase {
         let database = server.fresh_database().unwrap();
-        let data = server.superuser("mysql").sql("SELECT @@datadir").unwrap();
+        let data = server.superuser("mysql").run_sql("SELECT @@datadir").unwrap();
         let folder = Path::new(data.trim()).join(database.name());
         let moved = self.folder.join(database.name());
         std::fs::create_dir(&moved).unwrap();

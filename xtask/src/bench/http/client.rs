@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 /// What is asked of the clients.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Load {
+pub(super) struct HttpLoad {
     pub(super) clients: usize,
     pub(super) rows: u64,
     pub(super) time: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Load {
 
 /// What they measured.
 #[derive(Debug, Clone)]
-pub(super) struct Measured {
+pub(super) struct HttpMeasures {
     pub(super) rows_per_second: f64,
     pub(super) requests_per_second: f64,
     /// Milliseconds.
@@ -33,19 +33,19 @@ pub(super) struct Measured {
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Sends rows to the service at `address` for a while.
-pub(super) fn run(address: SocketAddr, load: Load) -> Result<Measured> {
+pub(super) fn run(address: SocketAddr, load: HttpLoad) -> Result<HttpMeasures> {
     let begun = Instant::now();
     let end = begun + load.time;
     let client = || -> Result<Vec<f64>> {
-        let mut connection = Connection::open(address)?;
+        let mut connection = HttpConnection::open(address)?;
         let mut times = Vec::new();
         let mut body = String::new();
         while Instant::now() < end {
             write_rows(&mut body, NEXT.fetch_add(load.rows, Ordering::Relaxed), load.rows);
             let sent = Instant::now();
-            let status = connection.post("/v1/tables/hired_employees/rows", &body)?;
+            let status = connection.post_body("/v1/tables/hired_employees/rows", &body)?;
             times.push(sent.elapsed().as_secs_f64() * 1000.0);
-            ensure!(status == 201, "the service answered {status}: {}", connection.text());
+            ensure!(status == 201, "the service answered {status}: {}", connection.answer_text());
         }
         Ok(times)
     };
@@ -63,7 +63,7 @@ pub(super) fn run(address: SocketAddr, load: Load) -> Result<Measured> {
     let requests = times.len();
     #[expect(clippy::cast_precision_loss, reason = "counts of a bench")]
     let (requests_per_second, rows) = (requests as f64 / seconds, load.rows as f64);
-    Ok(Measured {
+    Ok(HttpMeasures {
         rows_per_second: requests_per_second * rows,
         requests_per_second,
         p50: times[requests / 2],
@@ -91,12 +91,12 @@ fn write_rows(body: &mut String, first: u64, rows: u64) {
 }
 
 /// A connection that is kept open.
-pub(super) struct Connection {
+pub(super) struct HttpConnection {
     stream: TcpStream,
     answer: Vec<u8>,
 }
 
-impl Connection {
+impl HttpConnection {
     pub(super) fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -105,7 +105,7 @@ impl Connection {
     }
 
     /// Sends one request; the status of its answer, which has been read to its end.
-    pub(super) fn post(&mut self, path: &str, body: &str) -> Result<u16> {
+    pub(super) fn post_body(&mut self, path: &str, body: &str) -> Result<u16> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -113,16 +113,16 @@ impl Connection {
         let mut request = head.into_bytes();
         request.extend_from_slice(body.as_bytes());
         self.stream.write_all(&request)?;
-        self.answer()
+        self.read_answer()
     }
 
     /// Asks for `path`.
     pub(super) fn get(&mut self, path: &str) -> Result<u16> {
         self.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
-        self.answer()
+        self.read_answer()
     }
 
-    fn answer(&mut self) -> Result<u16> {
+    fn read_answer(&mut self) -> Result<u16> {
         self.answer.clear();
         let mut part = [0; 1 << 14];
         loop {
@@ -140,7 +140,7 @@ impl Connection {
     }
 
     /// The last answer, shortened.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn answer_text(&self) -> String {
         String::from_utf8_lossy(&self.answer).chars().take(1000).collect()
     }
 }

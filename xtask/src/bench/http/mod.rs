@@ -5,7 +5,7 @@ mod client;
 mod reports;
 mod service;
 
-pub(super) use reports::Reports;
+pub(super) use reports::ReportsBench;
 
 use std::{fs, time::Duration};
 
@@ -13,25 +13,25 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use self::{
-    client::{Connection, Load, Measured},
-    service::{PACKAGES, Service},
+    client::{HttpConnection, HttpLoad, HttpMeasures},
+    service::{PACKAGES, RunningService},
 };
 use super::{
-    Bench,
-    ground::{Case, Ground, Project},
-    landfall::binary,
+    BenchOptions,
+    ground::{BenchProject, DatabaseSystem, LoadCase},
+    landfall::find_binary,
     machine, mariadb, postgres,
-    python::python,
+    python::prepare_environment,
     series::Series,
     sqlite,
 };
 
 /// What is sent, and where.
 #[derive(Debug, Args)]
-pub(crate) struct Http {
+pub(crate) struct HttpBench {
     /// The database system; servers are started for the bench, with default settings
-    #[arg(long, value_enum, default_value_t = Target::Postgres)]
-    target: Target,
+    #[arg(long, value_enum, default_value_t = HttpTarget::Postgres)]
+    target: HttpTarget,
     /// Seconds of each run
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Http {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Target {
+enum HttpTarget {
     Sqlite,
     Postgres,
     Mysql,
@@ -67,70 +67,71 @@ const WAYS: [&str; 2] = ["executemany", "unnest"];
 
 /// All runs of one side.
 #[derive(Default)]
-struct Side {
-    batches: Vec<Measured>,
-    singles: Vec<Measured>,
+struct HttpSide {
+    batches: Vec<HttpMeasures>,
+    singles: Vec<HttpMeasures>,
     /// MiB at most, and with many connections open.
     peak: u64,
     open: u64,
 }
 
-impl Http {
+impl HttpBench {
     /// Measures, and gives the report.
-    pub(super) fn report(&self) -> Result<String> {
+    pub(super) fn run_bench(&self) -> Result<String> {
         match self.target {
-            Target::Sqlite => self.report_on(&sqlite::Sqlite),
-            Target::Postgres => self.report_on(&postgres::Server::start()?),
-            Target::Mysql => self.report_on(&mariadb::Server::start()?),
+            HttpTarget::Sqlite => self.run_bench_on(&sqlite::SqliteSystem),
+            HttpTarget::Postgres => self.run_bench_on(&postgres::PostgresSystem::start_server()?),
+            HttpTarget::Mysql => self.run_bench_on(&mariadb::MariadbSystem::start_server()?),
         }
     }
 
-    fn report_on<G: Ground>(&self, ground: &G) -> Result<String> {
-        let binary = binary(self.bin.clone())?;
-        let bench = Bench { rows: Vec::new(), dirty: Vec::new(), runs: self.runs, bin: self.bin.clone() };
-        let project = bench.project(1_000_000, 0.0, 0)?;
-        let python = (self.target == Target::Postgres && !self.ours_only)
-            .then(|| python(&bench.folder(), "fastapi", &PACKAGES))
+    fn run_bench_on<G: DatabaseSystem>(&self, ground: &G) -> Result<String> {
+        let binary = find_binary(self.bin.clone())?;
+        let bench = BenchOptions { rows: Vec::new(), dirty: Vec::new(), runs: self.runs, bin: self.bin.clone() };
+        let project = bench.prepare_project(1_000_000, 0.0, 0)?;
+        let python = (self.target == HttpTarget::Postgres && !self.ours_only)
+            .then(|| prepare_environment(&bench.data_folder(), "fastapi", &PACKAGES))
             .transpose()?;
-        let case = Case { project, held: None };
-        let (mut ours, mut theirs, mut copies) = (Side::default(), [Side::default(), Side::default()], Vec::new());
+        let case = LoadCase { project, held: None };
+        let (mut ours, mut theirs, mut copies) =
+            (HttpSide::default(), [HttpSide::default(), HttpSide::default()], Vec::new());
         for run in 1..=self.runs {
             eprintln!("run {run} of {}", self.runs);
-            let database = ground.fresh(&case)?;
-            let service = Service::landfall(&binary, &case.project.folder, &ground.target(&database))?;
-            self.measure(&service, &mut ours)?;
-            ours.open = ours.open.max(self.crowd(&service)?);
-            ours.peak = ours.peak.max(service.memory()?.1);
+            let database = ground.create_database(&case)?;
+            let service = RunningService::start_landfall(&binary, &case.project.folder, &ground.target_url(&database))?;
+            self.measure_service(&service, &mut ours)?;
+            ours.open = ours.open.max(self.open_crowd(&service)?);
+            ours.peak = ours.peak.max(service.memory_use()?.1);
             drop(service);
             ground.remove(database)?;
             let Some(python) = &python else { continue };
-            let database = ground.fresh(&case)?;
-            let copy = &ground.yardsticks(false)[1];
+            let database = ground.create_database(&case)?;
+            let copy = &ground.list_yardsticks(false)[1];
             (copy.prepare)(&database, &case)?;
-            ground.settle(&database)?;
+            ground.wait_until_idle(&database)?;
             copies.push(1e6 / (copy.run)(&database, &case)?.seconds);
             ground.remove(database)?;
             for (rows_by, side) in WAYS.iter().zip(&mut theirs) {
-                let database = ground.fresh(&case)?;
-                empty(ground, &database, &case)?;
+                let database = ground.create_database(&case)?;
+                create_empty_tables(ground, &database, &case)?;
                 let log = case.project.folder.join("yardstick.log");
-                let service = Service::yardstick(python, &ground.target(&database), rows_by, &log)?;
-                self.measure(&service, side)?;
+                let service = RunningService::start_yardstick(python, &ground.target_url(&database), rows_by, &log)?;
+                self.measure_service(&service, side)?;
                 drop(service);
                 ground.remove(database)?;
             }
         }
-        let facts = format!("{} · {}", machine::facts(&["rustc"]), ground.facts()?);
-        Ok(self.text(&facts, &ours, &theirs, &copies))
+        let facts = format!("{} · {}", machine::describe_machine(&["rustc"]), ground.describe_system()?);
+        Ok(self.render_report(&facts, &ours, &theirs, &copies))
     }
 
-    fn measure(&self, service: &Service, side: &mut Side) -> Result<()> {
+    fn measure_service(&self, service: &RunningService, side: &mut HttpSide) -> Result<()> {
         let time = Duration::from_secs(self.seconds);
-        let warm = Load { clients: 2, rows: 100, time: Duration::from_secs(1) };
+        let warm = HttpLoad { clients: 2, rows: 100, time: Duration::from_secs(1) };
         client::run(service.address, warm)?;
-        let batches = client::run(service.address, Load { clients: self.batch_clients, rows: 1000, time })?;
+        let batches = client::run(service.address, HttpLoad { clients: self.batch_clients, rows: 1000, time })?;
         eprintln!("  batches: {:.0} rows/s, p99 {:.0} ms", batches.rows_per_second, batches.p99);
-        let singles = client::run(service.address, Load { clients: self.single_clients, rows: 1, time })?;
+        let singles = client::run(service.address, HttpLoad { clients: self.single_clients, rows: 1, time })?;
         eprintln!("  single rows: {:.0} requests/s, p99 {:.1} ms", singles.requests_per_second, singles.p99);
         side.batches.push(batches);
         side.singles.push(singles);
@@ -138,18 +139,18 @@ impl Http {
     }
 
     /// Opens many connections, each of which asks once, and gives the memory that the service holds then.
-    fn crowd(&self, service: &Service) -> Result<u64> {
+    fn open_crowd(&self, service: &RunningService) -> Result<u64> {
         let mut connections = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
-            let mut connection = Connection::open(service.address)?;
+            let mut connection = HttpConnection::open(service.address)?;
             connection.get("/healthz")?;
             connections.push(connection);
         }
-        Ok(service.memory()?.0)
+        Ok(service.memory_use()?.0)
     }
 
-    fn text(&self, facts: &str, ours: &Side, theirs: &[Side; 2], copies: &[f64]) -> String {
-        let series = |side: &[Measured], of: fn(&Measured) -> f64| Series::new(side.iter().map(of).collect());
+    fn render_report(&self, facts: &str, ours: &HttpSide, theirs: &[HttpSide; 2], copies: &[f64]) -> String {
+        let series = |side: &[HttpMeasures], of: fn(&HttpMeasures) -> f64| Series::new(side.iter().map(of).collect());
         let mut text = format!(
             "{facts}\n\n{} clients with batches of 1,000 rows, {} clients with single rows, {} s each, median (least–greatest) of {} \
              runs\n\n| | rows/s in batches | p50 ms | p99 ms | single rows/s | p50 ms | p99 ms |\n|---|--:|--:|--:|--:|--:|--:|\n",
@@ -166,19 +167,19 @@ impl Http {
             let single = |of| series(&side.singles, of);
             text += &format!(
                 "| {name} | {} | {} | {} | {} | {} | {} |\n",
-                whole(&batch(|m| m.rows_per_second)),
+                format_series(&batch(|m| m.rows_per_second)),
                 batch(|m| m.p50),
                 batch(|m| m.p99),
-                whole(&single(|m| m.requests_per_second)),
+                format_series(&single(|m| m.requests_per_second)),
                 single(|m| m.p50),
                 single(|m| m.p99)
             );
         }
-        let rows = series(&ours.batches, |m| m.rows_per_second).median();
-        let requests = series(&ours.singles, |m| m.requests_per_second).median();
+        let rows = series(&ours.batches, |m| m.rows_per_second).median_value();
+        let requests = series(&ours.singles, |m| m.requests_per_second).median_value();
         for (way, side) in WAYS.iter().zip(theirs).filter(|(_, side)| !side.batches.is_empty()) {
-            let their_rows = series(&side.batches, |m| m.rows_per_second).median();
-            let their_requests = series(&side.singles, |m| m.requests_per_second).median();
+            let their_rows = series(&side.batches, |m| m.rows_per_second).median_value();
+            let their_requests = series(&side.singles, |m| m.requests_per_second).median_value();
             text += &format!(
                 "\nLandfall to FastAPI ({way}): **{:.2}** in batches, **{:.2}** with single rows\n",
                 rows / their_rows,
@@ -189,8 +190,8 @@ impl Http {
             let copies = Series::new(copies.to_vec());
             text += &format!(
                 "Two psql \\copy side by side: {} rows/s; Landfall in batches: **{:.2}** of that\n",
-                whole(&copies),
-                rows / copies.median()
+                format_series(&copies),
+                rows / copies.median_value()
             );
         }
         text + &format!(
@@ -201,19 +202,19 @@ impl Http {
 }
 
 /// A series of big numbers, without fractions.
-fn whole(series: &Series) -> String {
-    format!("{:.0}", series.median())
+fn format_series(series: &Series) -> String {
+    format!("{:.0}", series.median_value())
 }
 
 /// Makes the tables with their parents, and no employees.
-fn empty<G: Ground>(ground: &G, database: &G::Database, case: &Case) -> Result<()> {
+fn create_empty_tables<G: DatabaseSystem>(ground: &G, database: &G::Database, case: &LoadCase) -> Result<()> {
     let folder = case.project.folder.join("nobody");
     fs::create_dir_all(folder.join("data"))?;
     for table in ["departments", "jobs"] {
-        fs::copy(case.project.file(table), folder.join(format!("data/{table}.csv")))?;
+        fs::copy(case.project.csv_file(table), folder.join(format!("data/{table}.csv")))?;
     }
     fs::write(folder.join("data/hired_employees.csv"), "")?;
     fs::copy(case.project.folder.join("datapackage.yaml"), folder.join("datapackage.yaml"))?;
-    let nobody = Case { project: Project { folder, tally: case.project.tally }, held: None };
-    (ground.yardsticks(false)[0].prepare)(database, &nobody)
+    let nobody = LoadCase { project: BenchProject { folder, tally: case.project.tally }, held: None };
+    (ground.list_yardsticks(false)[0].prepare)(database, &nobody)
 }

@@ -3,41 +3,41 @@
 use anyhow::Result;
 use landfall_engine::{pipeline, targets::Access};
 
-use super::filter::Filter;
+use super::filter::FilterArgs;
 use crate::{
     cli::Invocation,
-    exit::{Exit, Fault},
+    exit::{CommandError, Exit},
 };
 
 /// Give rejects up, and say why.
 ///
 /// They stay in the quarantine as discarded, with the reason, and are not tried again: also not when their parents are loaded.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct DiscardArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// All open rejects.
     #[arg(long, conflicts_with_all = ["table", "load", "code", "field", "id"])]
     all: bool,
     /// Why.
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: String,
 }
 
-fn reason(text: &str) -> Result<String, String> {
+fn parse_reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() { Err("a reason is wanted".into()) } else { Ok(text.to_owned()) }
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: DiscardArgs, invocation: &Invocation) -> Result<Exit> {
     if args.filter.is_empty() && !args.all {
-        return Err(Fault::usage("say which: --id, --table, --load, --code, --field, or --all").into());
+        return Err(CommandError::usage_error("say which: --id, --table, --load, --code, --field, or --all").into());
     }
-    let settings = invocation.settings()?;
-    let filter = args.filter.resolve(&settings.package)?;
+    let settings = invocation.read_settings()?;
+    let filter = args.filter.resolve_filter(&settings.package)?;
     let mut opened = invocation.open_with(settings, Access::Write)?;
     let count = pipeline::discard(&mut *opened.target, &filter, &args.reason)?;
-    invocation.tell(&match count {
+    invocation.print_note(&match count {
         0 => "there is no such reject in the quarantine; nothing was changed".to_owned(),
         1 => "1 reject was discarded".to_owned(),
         count => format!("{count} rejects were discarded"),

@@ -5,21 +5,21 @@ use std::{io, path::PathBuf};
 use anyhow::Result;
 use landfall_engine::{pipeline, targets::Access};
 
-use super::filter::Filter;
+use super::filter::FilterArgs;
 use crate::{
     cli::Invocation,
-    counts::thousands,
+    counts::group_thousands,
     exit::Exit,
-    output::{self, Replace},
+    output::{self, ReplaceFile},
 };
 
 /// Write rejects as CSV in the source's own columns, with their reasons, to be mended.
 ///
 /// `landfall rejects retry --from FILE` then tries the mended records.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ExportArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// The file to write; standard output where none is named.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -31,17 +31,17 @@ pub(super) struct Args {
     guard_formulas: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
-    let filter = args.filter.resolve(&settings.package)?;
+pub(super) fn run(args: ExportArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
+    let filter = args.filter.resolve_filter(&settings.package)?;
     let opened = invocation.open_with(settings, Access::Read)?;
-    let replace = if args.force { Replace::Yes } else { Replace::No };
+    let replace = if args.force { ReplaceFile::Yes } else { ReplaceFile::No };
     let count = output::to_file_or_stdout(args.out.as_ref(), replace, |mut out: &mut dyn io::Write| {
         let export = if args.guard_formulas { pipeline::export_rejects_guarded } else { pipeline::export_rejects };
         Ok(export(&*opened.target, &opened.project, &filter, &mut out)?)
     })?;
     if !invocation.globals.quiet {
-        output::note(&format!("{} rejects exported.", thousands(count)));
+        output::print_note(&format!("{} rejects exported.", group_thousands(count)));
     }
     Ok(Exit::Done)
 }

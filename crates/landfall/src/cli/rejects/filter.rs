@@ -7,11 +7,11 @@ use landfall_engine::{
     quarantine::{RejectFilter, RejectId, RejectState},
 };
 
-use crate::{cli::selection::require_tables, exit::Fault};
+use crate::{cli::selection::require_tables, exit::CommandError};
 
 /// Which rejects are meant; all open ones where nothing is given.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub(super) struct Filter {
+pub(super) struct FilterArgs {
     /// Only rejects of this table.
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
@@ -19,7 +19,7 @@ pub(super) struct Filter {
     #[arg(long, value_name = "ID")]
     load: Option<LoadId>,
     /// Only rejects with an error of this code, such as type-error.
-    #[arg(long, value_name = "CODE", value_parser = codes(), hide_possible_values = true)]
+    #[arg(long, value_name = "CODE", value_parser = code_values(), hide_possible_values = true)]
     code: Option<String>,
     /// Only rejects with an error at this field.
     #[arg(long, value_name = "FIELD")]
@@ -31,7 +31,7 @@ pub(super) struct Filter {
 
 /// In which state rejects are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum State {
+pub(super) enum TypedState {
     /// In the quarantine.
     #[default]
     Open,
@@ -45,13 +45,13 @@ pub(super) enum State {
     Any,
 }
 
-fn codes() -> PossibleValuesParser {
+fn code_values() -> PossibleValuesParser {
     PossibleValuesParser::new(ErrorCode::ALL.map(ErrorCode::as_str))
 }
 
-impl Filter {
+impl FilterArgs {
     /// What is asked of the quarantine, once the table is known to exist.
-    pub(super) fn resolve(&self, package: &Package) -> Result<RejectFilter, Fault> {
+    pub(super) fn resolve_filter(&self, package: &Package) -> Result<RejectFilter, CommandError> {
         require_tables(&self.table, package)?;
         Ok(RejectFilter {
             table: self.table.clone(),
@@ -69,9 +69,9 @@ impl Filter {
     }
 }
 
-impl State {
+impl TypedState {
     /// `filter` for rejects in this state.
-    pub(super) fn of(self, filter: RejectFilter) -> RejectFilter {
+    pub(super) fn apply_to(self, filter: RejectFilter) -> RejectFilter {
         let state = match self {
             Self::Open | Self::Any => RejectState::Open,
             Self::Released => RejectState::Released,

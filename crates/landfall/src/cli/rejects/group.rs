@@ -3,43 +3,43 @@
 use anyhow::Result;
 use landfall_engine::{escape_controls, quarantine::RejectGroup, targets::Access};
 
-use super::filter::{Filter, State};
-use crate::{cli::Invocation, counts::thousands, exit::Exit, output};
+use super::filter::{FilterArgs, TypedState};
+use crate::{cli::Invocation, counts::group_thousands, exit::Exit, output};
 
 /// Count rejects by table, code and field, the most frequent cause first.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct GroupArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// Rejects in this state.
     #[arg(long, value_enum, default_value_t, value_name = "STATE")]
-    state: State,
+    state: TypedState,
     /// Print one line of JSON for each cause.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
-    let filter = args.state.of(args.filter.resolve(&settings.package)?);
+pub(super) fn run(args: GroupArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
+    let filter = args.state.apply_to(args.filter.resolve_filter(&settings.package)?);
     let opened = invocation.open_with(settings, Access::Read)?;
     let groups = opened.target.reject_groups(&filter)?;
-    let width = groups.iter().map(|group| place(group).chars().count()).max().unwrap_or_default();
-    output::to_stdout(|out| {
+    let width = groups.iter().map(|group| format_place(group).chars().count()).max().unwrap_or_default();
+    output::write_stdout(|out| {
         for group in &groups {
-            let line = if args.json { serde_json::to_string(group)? } else { line(group, width) };
+            let line = if args.json { serde_json::to_string(group)? } else { format_group(group, width) };
             writeln!(out, "{line}")?;
         }
         Ok(())
     })?;
     if groups.is_empty() && !args.json && !invocation.globals.quiet {
-        output::note("No rejects.");
+        output::print_note("No rejects.");
     }
     Ok(Exit::Done)
 }
 
-fn line(group: &RejectGroup, width: usize) -> String {
-    let place = place(group);
+fn format_group(group: &RejectGroup, width: usize) -> String {
+    let place = format_place(group);
     let blanks = " ".repeat(width.saturating_sub(place.chars().count()));
     let example = group
         .example
@@ -47,11 +47,11 @@ fn line(group: &RejectGroup, width: usize) -> String {
         .filter(|value| !value.is_empty())
         .map(|value| format!("such as \"{}\"", escape_controls(value)))
         .unwrap_or_default();
-    let text = format!("{:>9}  {:<16}  {place}{blanks}  {example}", thousands(group.count), group.code);
+    let text = format!("{:>9}  {:<16}  {place}{blanks}  {example}", group_thousands(group.count), group.code);
     text.trim_end().to_owned()
 }
 
-fn place(group: &RejectGroup) -> String {
+fn format_place(group: &RejectGroup) -> String {
     let field = group.field.as_ref().map(|field| format!(".{field}")).unwrap_or_default();
     escape_controls(&format!("{}{field}", group.table)).into_owned()
 }

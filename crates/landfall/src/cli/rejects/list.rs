@@ -10,7 +10,7 @@ use landfall_engine::{
 };
 use serde::Serialize;
 
-use super::filter::{Filter, State};
+use super::filter::{FilterArgs, TypedState};
 use crate::{
     cli::{Invocation, summary},
     exit::Exit,
@@ -19,12 +19,12 @@ use crate::{
 
 /// List rejects, with file, line, field, reason and value.
 #[derive(Debug, PartialEq, Eq, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ListArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// Rejects in this state.
     #[arg(long, value_enum, default_value_t, value_name = "STATE")]
-    state: State,
+    state: TypedState,
     /// At most this many.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -33,16 +33,16 @@ pub(super) struct Args {
     json: bool,
 }
 
-impl Args {
+impl ListArgs {
     /// Whether nothing was typed.
     pub(super) fn is_default(&self) -> bool {
-        self.filter.is_empty() && self.state == State::Open && self.limit.is_none() && !self.json
+        self.filter.is_empty() && self.state == TypedState::Open && self.limit.is_none() && !self.json
     }
 }
 
 /// A reject as JSON: the record with every reason, then what the quarantine knows of it.
 #[derive(Serialize)]
-struct Listed {
+struct ListedReject {
     #[serde(flatten)]
     record: RejectedRecord,
     id: RejectId,
@@ -50,15 +50,15 @@ struct Listed {
     state: RejectState,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
-    let filter = args.state.of(args.filter.resolve(&settings.package)?);
+pub(super) fn run(args: ListArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
+    let filter = args.state.apply_to(args.filter.resolve_filter(&settings.package)?);
     let opened = invocation.open_with(settings, Access::Read)?;
-    let listed = output::to_stdout(|out| {
-        each(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
+    let listed = output::write_stdout(|out| {
+        visit_rejects(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
     })?;
     if listed == 0 && !args.json && !invocation.globals.quiet {
-        output::note("No rejects.");
+        output::print_note("No rejects.");
     }
     Ok(Exit::Done)
 }
@@ -67,7 +67,7 @@ pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
 const PAGE: u64 = 64;
 
 /// Calls `visit` with every reject that `filter` wants, at most `limit`; how many there were.
-fn each(
+fn visit_rejects(
     target: &dyn Target,
     filter: &RejectFilter,
     limit: Option<u64>,
@@ -87,7 +87,10 @@ fn each(
 fn write(reject: Reject, json: bool, out: &mut dyn Write) -> Result<()> {
     let record = RejectedRecord::from(&reject);
     if json {
-        serde_json::to_writer(&mut *out, &Listed { record, id: reject.id, load_id: reject.load, state: reject.state })?;
+        serde_json::to_writer(
+            &mut *out,
+            &ListedReject { record, id: reject.id, load_id: reject.load, state: reject.state },
+        )?;
         out.write_all(b"\n")?;
         return Ok(());
     }

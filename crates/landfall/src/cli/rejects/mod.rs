@@ -12,44 +12,45 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::Invocation;
-use crate::exit::{Exit, Fault};
+use crate::exit::{CommandError, Exit};
 
 /// Look into the quarantine, mend rejects and try them again.
 ///
 /// Without a command, lists the rejects that are open.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(super) struct Args {
+pub(super) struct RejectsArgs {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<RejectsCommand>,
     #[command(flatten)]
-    list: list::Args,
+    list: list::ListArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    List(list::Args),
+enum RejectsCommand {
+    List(list::ListArgs),
     #[command(visible_alias = "groups")]
-    Group(group::Args),
-    Show(show::Args),
-    Export(export::Args),
-    Retry(retry::Args),
-    Discard(discard::Args),
+    Group(group::GroupArgs),
+    Show(show::ShowArgs),
+    Export(export::ExportArgs),
+    Retry(retry::RetryArgs),
+    Discard(discard::DiscardArgs),
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: RejectsArgs, invocation: &Invocation) -> Result<Exit> {
     if args.command.is_some() && !args.list.is_default() {
-        return Err(
-            Fault::usage("write the options after the name of the command: landfall rejects list --table …").into()
-        );
+        return Err(CommandError::usage_error(
+            "write the options after the name of the command: landfall rejects list --table …",
+        )
+        .into());
     }
     match args.command {
         None => list::run(args.list, invocation),
-        Some(Command::List(args)) => list::run(args, invocation),
-        Some(Command::Group(args)) => group::run(args, invocation),
-        Some(Command::Show(args)) => show::run(args, invocation),
-        Some(Command::Export(args)) => export::run(args, invocation),
-        Some(Command::Retry(args)) => retry::run(args, invocation),
-        Some(Command::Discard(args)) => discard::run(args, invocation),
+        Some(RejectsCommand::List(args)) => list::run(args, invocation),
+        Some(RejectsCommand::Group(args)) => group::run(args, invocation),
+        Some(RejectsCommand::Show(args)) => show::run(args, invocation),
+        Some(RejectsCommand::Export(args)) => export::run(args, invocation),
+        Some(RejectsCommand::Retry(args)) => retry::run(args, invocation),
+        Some(RejectsCommand::Discard(args)) => discard::run(args, invocation),
     }
 }

@@ -8,7 +8,7 @@ use landfall_engine::{
     targets::Access,
 };
 
-use super::filter::Filter;
+use super::filter::FilterArgs;
 use crate::{
     cli::{Invocation, summary},
     exit::Exit,
@@ -18,9 +18,9 @@ use crate::{
 ///
 /// What passes now is inserted and leaves the quarantine, with a trace of what was changed and when.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct RetryArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     /// The mended file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "code", "field", "id"])]
     from: Option<PathBuf>,
@@ -32,16 +32,16 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let settings = invocation.settings()?;
+pub(super) fn run(args: RetryArgs, invocation: &Invocation) -> Result<Exit> {
+    let settings = invocation.read_settings()?;
     let what = match args.from {
         Some(path) => Retry::Mended(MendedFile { path, table: None, allows_other_changes: args.allow_other_changes }),
-        None => Retry::Quarantine(args.filter.resolve(&settings.package)?),
+        None => Retry::Quarantine(args.filter.resolve_filter(&settings.package)?),
     };
     let mut opened = invocation.open_with(settings, Access::Write)?;
-    let reporter = invocation.reporter();
+    let reporter = invocation.progress_reporter();
     let outcomes = pipeline::retry(&mut *opened.target, &opened.project, &what, &reporter)?;
-    reporter.clear();
+    reporter.clear_bar();
     summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
-    Ok(Exit::of_loads(&outcomes))
+    Ok(Exit::from_loads(&outcomes))
 }

@@ -12,14 +12,14 @@ use landfall_engine::{
 use crate::{
     cli::Invocation,
     cli::summary,
-    counts::thousands,
-    exit::{Exit, Fault},
+    counts::group_thousands,
+    exit::{CommandError, Exit},
     output,
 };
 
 /// Show one reject: its raw record, every reason, and what was done to it.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ShowArgs {
     /// The reject's number, as `rejects list` tells it.
     #[arg(value_name = "ID")]
     id: RejectId,
@@ -28,29 +28,29 @@ pub(super) struct Args {
     raw: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: ShowArgs, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(Access::Read)?;
     let target = &*opened.target;
     let wanted = RejectFilter { id: Some(args.id), any_state: true, ..RejectFilter::default() };
     let Some(reject) = target.rejects(&wanted)?.pop() else {
-        return Err(Fault::usage(format!("there is no reject {} in the quarantine", args.id)).into());
+        return Err(CommandError::usage_error(format!("there is no reject {} in the quarantine", args.id)).into());
     };
     if args.raw {
         print_raw(target, args.id)?;
     } else {
-        output::print(&describe(&reject, &target.reject_events(args.id)?))?;
+        output::print_result(&describe_reject(&reject, &target.reject_events(args.id)?))?;
     }
     Ok(Exit::Done)
 }
 
 fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
-    output::to_stdout(|out| {
+    output::write_stdout(|out| {
         let unwritable = |cause| Error::File { path: "standard output".into(), cause };
         Ok(target.reject_raw(id, &mut |part| out.write_all(part).map_err(unwritable))?)
     })
 }
 
-fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
+fn describe_reject(reject: &Reject, events: &[RejectEvent]) -> String {
     let record = RejectedRecord::from(reject);
     let mut text = format!(
         "reject {} of load {} ({})\n{}: record {}, line {}, offset {}, {} bytes\n\n",
@@ -58,10 +58,10 @@ fn describe(reject: &Reject, events: &[RejectEvent]) -> String {
         reject.load,
         reject.state.as_str(),
         escape_controls(&reject.source),
-        thousands(reject.record),
-        thousands(reject.line),
-        thousands(reject.offset),
-        thousands(reject.length),
+        group_thousands(reject.record),
+        group_thousands(reject.line),
+        group_thousands(reject.offset),
+        group_thousands(reject.length),
     );
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  {}", escape_controls(&record.raw));

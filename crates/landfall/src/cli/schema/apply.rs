@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::summary,
-    cli::{Invocation, invocation::Opened},
+    cli::{Invocation, invocation::OpenProject},
     exit::Exit,
     failure, output,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// Shows the statements, then carries them out: tables, columns and keys are added, nothing is changed or taken away.
 /// What cannot be mended by adding is listed; where that stops loads, the command ends with code 12.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ApplyArgs {
     /// Only show what would be done.
     #[arg(long)]
     dry_run: bool,
@@ -25,40 +25,40 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
-    let Opened { project, target } = invocation.open(Access::Read)?;
+pub(super) fn run(args: ApplyArgs, invocation: &Invocation) -> Result<Exit> {
+    let OpenProject { project, target } = invocation.open(Access::Read)?;
     let (tables, location) = (project.tables_to_make(), target.location());
-    let (additions, mut remaining) = split(super::find_differences(&*target, &tables)?);
+    let (additions, mut remaining) = split_differences(super::find_differences(&*target, &tables)?);
     let statements: Vec<&str> = additions.iter().filter_map(|found| found.addition.as_deref()).collect();
     let tells = !args.json && !invocation.globals.quiet;
     if tells {
-        output::print(&summary::additions(&statements))?;
+        output::print_result(&summary::render_additions(&statements))?;
     }
     drop(target);
     if !args.dry_run && !additions.is_empty() {
-        remaining = carry_out(&additions, &tables, invocation)?;
+        remaining = add_missing(&additions, &tables, invocation)?;
     }
     if args.json {
         let document = json!({
             "target": location, "dry_run": args.dry_run, "statements": statements, "remaining": remaining,
         });
-        output::print(&format!("{document}\n"))?;
+        output::print_result(&format!("{document}\n"))?;
     } else if tells {
-        output::print(&summary::applied(statements.len(), &remaining, &location, args.dry_run))?;
+        output::print_result(&summary::summarize_apply(statements.len(), &remaining, &location, args.dry_run))?;
     }
-    Ok(end(&remaining, invocation))
+    Ok(end_apply(&remaining, invocation))
 }
 
 /// The differences that adding mends, and the others.
-fn split(differences: Vec<Difference>) -> (Vec<Difference>, Vec<Difference>) {
+fn split_differences(differences: Vec<Difference>) -> (Vec<Difference>, Vec<Difference>) {
     differences.into_iter().partition(|found| found.addition.is_some())
 }
 
 /// Carries out what was shown, but for what another process has added meanwhile; how the database differs then.
-fn carry_out(shown: &[Difference], tables: &[Table], invocation: &Invocation) -> Result<Vec<Difference>> {
+fn add_missing(shown: &[Difference], tables: &[Table], invocation: &Invocation) -> Result<Vec<Difference>> {
     let mut target = invocation.open(Access::Write)?.target;
     let still = |target: &dyn Target| -> Result<Vec<Difference>> {
-        let (additions, _) = split(super::find_differences(target, tables)?);
+        let (additions, _) = split_differences(super::find_differences(target, tables)?);
         Ok(additions.into_iter().filter(|found| shown.contains(found)).collect())
     };
     let mut additions = still(&*target)?;
@@ -74,11 +74,11 @@ fn carry_out(shown: &[Difference], tables: &[Table], invocation: &Invocation) ->
 }
 
 /// How the command ends; what stops loads is told on standard error too, where scripts and `--quiet` look.
-fn end(remaining: &[Difference], invocation: &Invocation) -> Exit {
+fn end_apply(remaining: &[Difference], invocation: &Invocation) -> Exit {
     let serious: Vec<Difference> = remaining.iter().filter(|found| !found.harmless).cloned().collect();
     if serious.is_empty() {
         return Exit::Done;
     }
-    failure::tell(&summary::unmended(&serious), Exit::Mismatch, &invocation.globals);
+    failure::print_error(&summary::describe_remaining(&serious), Exit::Mismatch, &invocation.globals);
     Exit::Mismatch
 }

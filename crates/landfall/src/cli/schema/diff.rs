@@ -14,20 +14,20 @@ use crate::{
 ///
 /// Ends with code 1 where it does, also where that stops no load. Nothing is altered.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct DiffArgs {
     /// Print the differences as one JSON document.
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: DiffArgs, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(Access::Read)?;
     let differences = super::find_differences(&*opened.target, &opened.project.tables_to_make())?;
     let location = opened.target.location();
-    output::print(&if args.json {
+    output::print_result(&if args.json {
         format!("{}\n", json!({ "target": location, "differences": differences }))
     } else {
-        summary::differences(&differences, &location)
+        summary::list_differences(&differences, &location)
     })?;
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Found })
 }

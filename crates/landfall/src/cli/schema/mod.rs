@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Invocation;
 use crate::{
     cli::summary,
-    exit::{Exit, Fault},
+    exit::{CommandError, Exit},
     output,
 };
 
@@ -21,40 +21,41 @@ use crate::{
 /// run, and behind them, as comments, how the database differs. Nothing is altered.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(super) struct Args {
+pub(super) struct SchemaArgs {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<SchemaCommand>,
     /// Print statements and differences as one JSON document.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Diff(diff::Args),
-    Apply(apply::Args),
+enum SchemaCommand {
+    Diff(diff::DiffArgs),
+    Apply(apply::ApplyArgs),
 }
 
-pub(super) fn run(args: Args, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(args: SchemaArgs, invocation: &Invocation) -> Result<Exit> {
     match args.command {
         Some(_) if args.json => {
-            Err(Fault::usage("write --json after the name of the command: landfall schema diff --json").into())
+            Err(CommandError::usage_error("write --json after the name of the command: landfall schema diff --json")
+                .into())
         }
-        Some(Command::Diff(args)) => diff::run(args, invocation),
-        Some(Command::Apply(args)) => apply::run(args, invocation),
-        None => show(args.json, invocation),
+        Some(SchemaCommand::Diff(args)) => diff::run(args, invocation),
+        Some(SchemaCommand::Apply(args)) => apply::run(args, invocation),
+        None => print_schema(args.json, invocation),
     }
 }
 
-fn show(as_json: bool, invocation: &Invocation) -> Result<Exit> {
+fn print_schema(as_json: bool, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(Access::Read)?;
     let (target, tables) = (&*opened.target, opened.project.tables_to_make());
     let (statements, differences) = (target.ddl(&tables)?, find_differences(target, &tables)?);
     let location = target.location();
-    output::print(&if as_json {
+    output::print_result(&if as_json {
         format!("{}\n", json!({ "target": location, "statements": statements, "differences": differences }))
     } else {
-        summary::schema(&statements, &differences, &location)
+        summary::render_schema(&statements, &differences, &location)
     })?;
     Ok(Exit::Done)
 }

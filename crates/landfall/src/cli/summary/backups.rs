@@ -7,13 +7,13 @@ use landfall_engine::{
     escape_controls,
 };
 
-use crate::counts::thousands;
+use crate::counts::group_thousands;
 
 /// What a backup wrote.
-pub(crate) fn backed_up(outcome: &BackupOutcome) -> String {
+pub(crate) fn summarize_backup(outcome: &BackupOutcome) -> String {
     let mut text = String::new();
     for table in &outcome.tables {
-        let (rows, bytes) = (thousands(table.rows), thousands(table.bytes));
+        let (rows, bytes) = (group_thousands(table.rows), group_thousands(table.bytes));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}: {rows} rows, {bytes} bytes, {:.1} s", escape_controls(&table.table), table.seconds);
     }
@@ -25,7 +25,7 @@ pub(crate) fn backed_up(outcome: &BackupOutcome) -> String {
 }
 
 /// What a restore found in its files.
-pub(crate) fn restored(outcome: &RestoreOutcome) -> String {
+pub(crate) fn summarize_restore(outcome: &RestoreOutcome) -> String {
     let mut text = String::new();
     for table in &outcome.tables {
         for (fields, words) in [
@@ -48,7 +48,7 @@ pub(crate) fn restored(outcome: &RestoreOutcome) -> String {
 }
 
 /// The sets of a store.
-pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, String>)]) -> String {
+pub(crate) fn list_backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, String>)]) -> String {
     let mut text = String::new();
     for (set, manifest) in sets {
         match manifest {
@@ -57,7 +57,8 @@ pub(crate) fn backup_sets(location: &str, sets: &[(&SetId, Result<Manifest, Stri
                 let bytes = manifest.tables.iter().map(|table| table.bytes).sum();
                 let tables: Vec<&str> = manifest.tables.iter().map(|table| &*table.table).collect();
                 let tables = escape_controls(&tables.join(", ")).to_string();
-                let _ = writeln!(text, "{set}  {} rows, {} bytes  {tables}", thousands(rows), thousands(bytes));
+                let _ =
+                    writeln!(text, "{set}  {} rows, {} bytes  {tables}", group_thousands(rows), group_thousands(bytes));
             }
             Err(error) => {
                 let _ = writeln!(text, "{set}  damaged: {error}");

@@ -11,7 +11,7 @@ use landfall_engine::{
 };
 
 use super::reasons;
-use crate::counts::{equation, thousands};
+use crate::counts::{format_equation, group_thousands};
 use crate::{cli::Invocation, output};
 
 /// Prints what became of `outcomes`.
@@ -22,31 +22,31 @@ pub(crate) fn print_loads(
     json: bool,
 ) -> Result<()> {
     if json {
-        return output::print(&format!("{}\n", document(outcomes)?));
+        return output::print_result(&format!("{}\n", render_document(outcomes)?));
     }
     if invocation.globals.quiet {
         return Ok(());
     }
-    let ledger = known(outcomes, target)?;
-    let advice = advice(outcomes, &invocation.program());
-    output::print(&format!("{}{advice}", tables(outcomes, &ledger)))
+    let ledger = find_known_loads(outcomes, target)?;
+    let advice = suggest_next_steps(outcomes, &invocation.command_prefix());
+    output::print_result(&format!("{}{advice}", summarize_tables(outcomes, &ledger)))
 }
 
 /// Prints what would become of `outcomes`: nothing was written.
 pub(crate) fn print_dry_run(outcomes: &[LoadOutcome], invocation: &Invocation, json: bool) -> Result<()> {
     if json {
-        let mut document = document(outcomes)?;
+        let mut document = render_document(outcomes)?;
         document["dry_run"] = true.into();
-        return output::print(&format!("{document}\n"));
+        return output::print_result(&format!("{document}\n"));
     }
     if invocation.globals.quiet {
         return Ok(());
     }
-    output::print(&format!("{}Dry run: nothing was written.\n", checked(outcomes)))
+    output::print_result(&format!("{}Dry run: nothing was written.\n", summarize_check(outcomes)))
 }
 
 /// The entries of the loads that the ledger knew: it may have millions of others.
-fn known(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec<LoadEntry>> {
+fn find_known_loads(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec<LoadEntry>> {
     let mut entries = Vec::new();
     for load in outcomes.iter().filter(|load| load.state == LoadState::Known) {
         entries.extend(target.loads_of(&LoadFilter { id: Some(load.load_id), ..LoadFilter::default() })?);
@@ -55,7 +55,7 @@ fn known(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec<LoadEntry>
 }
 
 /// `{"loads": […], "stages": {…}}`; the stages are summed over the loads.
-fn document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
+fn render_document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
     let mut stages: Option<Stages> = None;
     let mut loads = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
@@ -72,35 +72,35 @@ fn document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
 }
 
 /// What `check` found: as after a load, in the words of a check.
-pub(crate) fn checked(outcomes: &[LoadOutcome]) -> String {
+pub(crate) fn summarize_check(outcomes: &[LoadOutcome]) -> String {
     let mut text = String::new();
-    for loads in by_table(outcomes) {
-        let counts = sum(&loads);
+    for loads in group_by_table(outcomes) {
+        let counts = sum_counts(&loads);
         let passed = counts.read - counts.rejected;
         let _ = writeln!(
             text,
             "{}: {} read = {} would pass + {} would be rejected",
             escape_controls(&loads[0].table),
-            thousands(counts.read),
-            thousands(passed),
-            thousands(counts.rejected)
+            group_thousands(counts.read),
+            group_thousands(passed),
+            group_thousands(counts.rejected)
         );
-        text.push_str(&reasons::lines(&loads));
-        text.push_str(&consequences(&loads, "would be "));
+        text.push_str(&reasons::reason_lines(&loads));
+        text.push_str(&describe_consequences(&loads, "would be "));
     }
     text
 }
 
 /// What else became of the table and its rejects: rows that a replace removed, and rejects that were closed, with why. `would` says
 /// so of what is not done.
-fn consequences(loads: &[&LoadOutcome], would: &str) -> String {
+fn describe_consequences(loads: &[&LoadOutcome], would: &str) -> String {
     let mut text = String::new();
     let would_or = |was: &'static str| if would.is_empty() { was } else { would };
     for removed in loads.iter().filter_map(|load| load.removed) {
         let _ = writeln!(
             text,
             "  replaced: {} {}removed",
-            counted(removed, "row"),
+            count_noun(removed, "row"),
             would_or(if removed == 1 { "was " } else { "were " })
         );
     }
@@ -113,41 +113,41 @@ fn consequences(loads: &[&LoadOutcome], would: &str) -> String {
         (closed(|load| load.closed_rejects.same_source), "the replace has read their source again"),
     ] {
         if count > 0 {
-            let _ = writeln!(text, "  {} {}closed: {why}", counted(count, "earlier reject"), would);
+            let _ = writeln!(text, "  {} {}closed: {why}", count_noun(count, "earlier reject"), would);
         }
     }
     text
 }
 
 /// A count and its noun.
-fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+fn count_noun(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", group_thousands(count), if count == 1 { "" } else { "s" })
 }
 
-fn tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
-    let mut text: String = by_table(outcomes).iter().map(|loads| table(loads, ledger)).collect();
+fn summarize_tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
+    let mut text: String = group_by_table(outcomes).iter().map(|loads| summarize_table(loads, ledger)).collect();
     if outcomes.iter().all(|load| load.state == LoadState::Known) {
         text.push_str("Nothing new to read.\n");
-    } else if by_table(outcomes).len() > 1 {
+    } else if group_by_table(outcomes).len() > 1 {
         let all: Vec<&LoadOutcome> = outcomes.iter().collect();
-        let _ = writeln!(text, "all tables\n  {}", equation(sum(&all)));
+        let _ = writeln!(text, "all tables\n  {}", format_equation(sum_counts(&all)));
     }
     text
 }
 
 /// The loads of one table: the sources, the equation over them, and the reasons.
-fn table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
+fn summarize_table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
     let mut text = format!("{}\n", escape_controls(&loads[0].table));
     for load in loads {
-        let _ = writeln!(text, "  {}", source(load, ledger));
+        let _ = writeln!(text, "  {}", describe_source(load, ledger));
     }
     if loads.iter().any(|load| load.state != LoadState::Known) {
-        let _ = writeln!(text, "  {}", equation(sum(loads)));
+        let _ = writeln!(text, "  {}", format_equation(sum_counts(loads)));
     }
-    text + &reasons::lines(loads) + &consequences(loads, "")
+    text + &reasons::reason_lines(loads) + &describe_consequences(loads, "")
 }
 
-fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
+fn describe_source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
     let source = escape_controls(&load.source);
     let (id, seconds) = (load.load_id, load.seconds);
     let told = match load.state {
@@ -159,14 +159,14 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
         LoadState::Complete => String::new(),
         LoadState::Running => ", not finished: the same command goes on".into(),
         LoadState::Stopped if load.max_reject_bytes.is_some() => {
-            let most = thousands(load.max_reject_bytes.unwrap_or_default());
+            let most = group_thousands(load.max_reject_bytes.unwrap_or_default());
             format!(
                 ", stopped: its rejects have more than {most} bytes; see whether the dictionary fits the file, or raise \
                  maxRejectBytes in landfall.yaml, and run the same command again to go on"
             )
         }
         LoadState::Stopped if load.max_project_reject_bytes.is_some() => {
-            let most = thousands(load.max_project_reject_bytes.unwrap_or_default());
+            let most = group_thousands(load.max_project_reject_bytes.unwrap_or_default());
             format!(
                 ", stopped: all open rejects have more than {most} bytes; mend or discard some (landfall rejects), or raise \
                  maxProjectRejectBytes in landfall.yaml, and run the same command again to go on"
@@ -181,16 +181,16 @@ fn source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
     };
     let resumed = match load.resumed {
         0 => String::new(),
-        count => format!(", resumed after {} records", thousands(count)),
+        count => format!(", resumed after {} records", group_thousands(count)),
     };
     format!("{source}: load {id}, {seconds:.2} s{resumed}{told}")
 }
 
 /// What the user may do next, where something was rejected.
-fn advice(outcomes: &[LoadOutcome], program: &str) -> String {
-    let tables = by_table(outcomes);
+fn suggest_next_steps(outcomes: &[LoadOutcome], program: &str) -> String {
+    let tables = group_by_table(outcomes);
     let rejecting: Vec<&str> =
-        tables.iter().filter(|loads| sum(loads).rejected > 0).map(|loads| &*loads[0].table).collect();
+        tables.iter().filter(|loads| sum_counts(loads).rejected > 0).map(|loads| &*loads[0].table).collect();
     let Some(first) = rejecting.first() else { return String::new() };
     let mut text = format!(
         "\nNothing is lost: rejected records are in the quarantine, with every reason.\n  {program} rejects list\n  \
@@ -204,7 +204,7 @@ fn advice(outcomes: &[LoadOutcome], program: &str) -> String {
 }
 
 /// The outcomes by table, in the order in which the tables first occur.
-fn by_table(outcomes: &[LoadOutcome]) -> Vec<Vec<&LoadOutcome>> {
+fn group_by_table(outcomes: &[LoadOutcome]) -> Vec<Vec<&LoadOutcome>> {
     let mut tables: Vec<Vec<&LoadOutcome>> = Vec::new();
     for outcome in outcomes {
         match tables.iter_mut().find(|loads| loads[0].table == outcome.table) {
@@ -216,7 +216,7 @@ fn by_table(outcomes: &[LoadOutcome]) -> Vec<Vec<&LoadOutcome>> {
 }
 
 /// The sum over what was read now: a load that is known read nothing.
-fn sum(loads: &[&LoadOutcome]) -> Counts {
+fn sum_counts(loads: &[&LoadOutcome]) -> Counts {
     loads.iter().filter(|load| load.state != LoadState::Known).fold(Counts::default(), |mut sum, load| {
         sum += load.counts;
         sum

@@ -8,9 +8,9 @@ mod records;
 mod schema;
 mod verification;
 
-pub(crate) use backups::{backed_up, backup_sets, restored, verified_sets};
-pub(crate) use loads::{checked, print_dry_run, print_loads};
-pub(crate) use push::Summary as PushSummary;
+pub(crate) use backups::{list_backup_sets, summarize_backup, summarize_restore, verified_sets};
+pub(crate) use loads::{print_dry_run, print_loads, summarize_check};
+pub(crate) use push::PushSummary;
 pub(crate) use records::reject_lines;
-pub(crate) use schema::{additions, applied, differences, schema, unmended};
-pub(crate) use verification::verified;
+pub(crate) use schema::{describe_remaining, list_differences, render_additions, render_schema, summarize_apply};
+pub(crate) use verification::summarize_verification;

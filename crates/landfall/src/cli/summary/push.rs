@@ -9,8 +9,8 @@ use landfall_engine::{
 };
 use serde::Serialize;
 
-use crate::counts::{equation, thousands};
-use crate::push::{Entry, Example, Pushed};
+use crate::counts::{format_equation, group_thousands};
+use crate::push::{BatchEntry, PushOutcome, RejectExample};
 
 /// The most batches that are listed one by one; of more, the slowest are, and those that needed something.
 const LISTED: usize = 20;
@@ -20,7 +20,7 @@ const SLOWEST: usize = 5;
 
 /// A push, in the shape of a load where it is one.
 #[derive(Serialize)]
-struct Document<'p> {
+struct PushDocument<'p> {
     table: &'p str,
     source: &'p str,
     /// The service.
@@ -31,30 +31,30 @@ struct Document<'p> {
     seconds: f64,
     rows_per_second: u64,
     reasons: Vec<Reason>,
-    examples: Vec<&'p Example>,
+    examples: Vec<&'p RejectExample>,
     batches: usize,
     replayed: usize,
     retries: u64,
 }
 
-/// The push of `source` into `table` of the service `to`.
-pub(crate) struct Summary<'p> {
+/// The push of `source` into `render_table` of the service `to`.
+pub(crate) struct PushSummary<'p> {
     pub(crate) table: &'p str,
     pub(crate) source: &'p str,
     pub(crate) to: &'p str,
-    pub(crate) pushed: &'p Pushed,
+    pub(crate) pushed: &'p PushOutcome,
 }
 
-impl Summary<'_> {
-    fn state(&self) -> LoadState {
+impl PushSummary<'_> {
+    fn load_state(&self) -> LoadState {
         if self.pushed.failure.is_none() { LoadState::Complete } else { LoadState::Running }
     }
 
-    fn retries(&self) -> u64 {
+    fn retry_count(&self) -> u64 {
         self.pushed.entries.iter().map(|entry| u64::from(entry.attempts.saturating_sub(1))).sum()
     }
 
-    fn replayed(&self) -> usize {
+    fn replayed_count(&self) -> usize {
         self.pushed.entries.iter().filter(|entry| entry.replayed).count()
     }
 
@@ -65,7 +65,7 @@ impl Summary<'_> {
         clippy::cast_precision_loss,
         reason = "a rate is not exact"
     )]
-    fn rate(&self) -> u64 {
+    fn rows_per_second(&self) -> u64 {
         (self.pushed.tally.counts.read as f64 / self.pushed.seconds.max(0.001)) as u64
     }
 
@@ -73,28 +73,28 @@ impl Summary<'_> {
     ///
     /// # Errors
     /// None that could occur.
-    pub(crate) fn json(&self) -> serde_json::Result<String> {
-        let reasons = self.pushed.tally.reasons();
-        let document = Document {
+    pub(crate) fn render_json(&self) -> serde_json::Result<String> {
+        let reasons = self.pushed.tally.ranked_reasons();
+        let document = PushDocument {
             table: self.table,
             source: self.source,
             to: self.to,
-            state: self.state(),
+            state: self.load_state(),
             counts: self.pushed.tally.counts,
             seconds: self.pushed.seconds,
-            rows_per_second: self.rate(),
-            examples: reasons.iter().flat_map(|reason| self.pushed.tally.examples(reason)).collect(),
+            rows_per_second: self.rows_per_second(),
+            examples: reasons.iter().flat_map(|reason| self.pushed.tally.examples_of(reason)).collect(),
             reasons,
             batches: self.pushed.entries.len(),
-            replayed: self.replayed(),
-            retries: self.retries(),
+            replayed: self.replayed_count(),
+            retries: self.retry_count(),
         };
         Ok(format!("{}\n", serde_json::to_string(&serde_json::json!({ "loads": [document] }))?))
     }
 
     /// For a person.
-    pub(crate) fn text(&self) -> String {
-        let Pushed { tally, entries, seconds, .. } = self.pushed;
+    pub(crate) fn render_text(&self) -> String {
+        let PushOutcome { tally, entries, seconds, .. } = self.pushed;
         let mut text = format!(
             "{}\n  {} to {}: ",
             escape_controls(self.table),
@@ -105,33 +105,33 @@ impl Summary<'_> {
         let _ = writeln!(
             text,
             "{}, {} sent again, {} known before, {seconds:.2} s, {} rows/s",
-            counted(entries.len(), "batch", "batches"),
-            thousands(self.retries()),
-            thousands(self.replayed() as u64),
-            thousands(self.rate())
+            count_noun(entries.len(), "batch", "batches"),
+            group_thousands(self.retry_count()),
+            group_thousands(self.replayed_count() as u64),
+            group_thousands(self.rows_per_second())
         );
-        let _ = writeln!(text, "  {}", equation(tally.counts));
-        for reason in tally.reasons() {
+        let _ = writeln!(text, "  {}", format_equation(tally.counts));
+        for reason in tally.ranked_reasons() {
             let place =
                 reason.field.as_deref().map_or_else(|| "(record)".into(), |field| escape_controls(field).into_owned());
-            let _ = writeln!(text, "    {place}  {}  {}", reason.code, thousands(reason.count));
-            if let Some(example) = tally.examples(&reason).first() {
+            let _ = writeln!(text, "    {place}  {}  {}", reason.code, group_thousands(reason.count));
+            if let Some(example) = tally.examples_of(&reason).first() {
                 let line = example.line.map(|line| format!(", line {line}")).unwrap_or_default();
                 let _ = writeln!(text, "      record {}{line}: {}", example.record, escape_controls(&example.message));
             }
         }
-        text + &table(entries)
+        text + &render_table(entries)
     }
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(count as u64), if count == 1 { one } else { many })
+fn count_noun(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", group_thousands(count as u64), if count == 1 { one } else { many })
 }
 
 /// The batches, or those of many that one would look for.
-fn table(entries: &[Entry]) -> String {
+fn render_table(entries: &[BatchEntry]) -> String {
     let mut text = String::new();
-    let mut listed: Vec<&Entry> = entries.iter().collect();
+    let mut listed: Vec<&BatchEntry> = entries.iter().collect();
     if entries.len() > LISTED {
         listed.sort_by_key(|entry| std::cmp::Reverse(entry.milliseconds));
         let (slowest, rest) = listed.split_at(SLOWEST);
@@ -148,16 +148,16 @@ fn table(entries: &[Entry]) -> String {
             "records", "attempts", "status", "load", "inserted", "updated", "unchanged", "rejected", "ms"
         );
     }
-    listed.iter().for_each(|entry| text.push_str(&line(entry)));
+    listed.iter().for_each(|entry| text.push_str(&format_entry(entry)));
     text
 }
 
-fn line(entry: &Entry) -> String {
+fn format_entry(entry: &BatchEntry) -> String {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
     let count = |of: fn(&Counts) -> u64| or_dash(entry.counts.as_ref().map(|counts| of(counts).to_string()));
     format!(
         "  {:>23}  {:>8}  {:>6}  {:>8}  {:>8}  {:>7}  {:>9}  {:>8}  {:>6}{}\n",
-        format!("{}-{}", entry.first, entry.last()),
+        format!("{}-{}", entry.first, entry.last_record()),
         entry.attempts,
         or_dash(entry.status.map(|status| status.to_string())),
         or_dash(entry.load_id.map(|id| id.to_string())),

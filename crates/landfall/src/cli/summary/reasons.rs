@@ -7,33 +7,33 @@ use landfall_engine::{
     pipeline::{LoadOutcome, Reason},
 };
 
-use crate::counts::thousands;
+use crate::counts::group_thousands;
 
 /// The causes that are listed; the rest is counted.
 const SHOWN: usize = 24;
 
 /// One line for each cause in `loads`, the most frequent first, indented.
-pub(super) fn lines(loads: &[&LoadOutcome]) -> String {
-    let reasons = merged(loads);
-    let width = reasons.iter().take(SHOWN).map(|reason| place(reason).chars().count()).max().unwrap_or_default();
-    let mut text: String = reasons.iter().take(SHOWN).map(|reason| line(reason, width)).collect();
+pub(super) fn reason_lines(loads: &[&LoadOutcome]) -> String {
+    let reasons = merge_reasons(loads);
+    let width = reasons.iter().take(SHOWN).map(|reason| format_place(reason).chars().count()).max().unwrap_or_default();
+    let mut text: String = reasons.iter().take(SHOWN).map(|reason| format_reason(reason, width)).collect();
     if reasons.len() > SHOWN {
         text.push_str(&format!("    and {} more causes\n", reasons.len() - SHOWN));
     }
     text
 }
 
-fn line(reason: &Reason, width: usize) -> String {
-    let place = place(reason);
+fn format_reason(reason: &Reason, width: usize) -> String {
+    let place = format_place(reason);
     let blanks = " ".repeat(width.saturating_sub(place.chars().count()));
-    format!("    {place}{blanks}  {:<16} {:>9}\n", reason.code, thousands(reason.count))
+    format!("    {place}{blanks}  {:<16} {:>9}\n", reason.code, group_thousands(reason.count))
 }
 
-fn place(reason: &Reason) -> String {
+fn format_place(reason: &Reason) -> String {
     reason.field.as_deref().map_or_else(|| "(record)".into(), |field| escape_controls(field).into_owned())
 }
 
-fn merged(loads: &[&LoadOutcome]) -> Vec<Reason> {
+fn merge_reasons(loads: &[&LoadOutcome]) -> Vec<Reason> {
     let mut counts = BTreeMap::new();
     for reason in loads.iter().flat_map(|load| &load.reasons) {
         *counts.entry((reason.code, reason.field.clone())).or_insert(0) += reason.count;

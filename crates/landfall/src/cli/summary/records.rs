@@ -9,15 +9,15 @@ use landfall_engine::{escape_controls, quarantine::RejectedRecord};
 pub(crate) fn reject_lines(record: &RejectedRecord) -> String {
     record.errors.iter().fold(String::new(), |mut text, error| {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", line(record, error));
+        let _ = writeln!(text, "{}", format_record(record, error));
         text
     })
 }
 
-fn line(record: &RejectedRecord, error: &CellError) -> String {
+fn format_record(record: &RejectedRecord, error: &CellError) -> String {
     let place = error.field.as_ref().map_or_else(|| record.table.clone(), |field| format!("{}.{field}", record.table));
     let message = without_field(error);
-    let text = format!("{}:{}: {place}: {}: {message}{}", record.source, record.line, error.code, value_of(error));
+    let text = format!("{}:{}: {place}: {}: {message}{}", record.source, record.line, error.code, shown_value(error));
     escape_controls(&text).into_owned()
 }
 
@@ -28,7 +28,7 @@ fn without_field(error: &CellError) -> &str {
 }
 
 /// The value, where the message does not repeat it.
-fn value_of(error: &CellError) -> String {
+fn shown_value(error: &CellError) -> String {
     let repeated = |value: &&String| !value.is_empty() && !error.message.contains(value.as_str());
     error.value.as_ref().filter(repeated).map(|value| format!(" [{value}]")).unwrap_or_default()
 }

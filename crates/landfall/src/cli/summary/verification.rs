@@ -8,13 +8,13 @@ use landfall_engine::{
     verify::{Finding, FindingKind, Verification, VerifiedLoad, VerifiedTable},
 };
 
-use crate::counts::thousands;
+use crate::counts::group_thousands;
 
 /// What was counted, and the findings.
-pub(crate) fn verified(verification: &Verification) -> String {
-    let loads = verification.loads.iter().map(load);
-    let tables = verification.tables.iter().map(table);
-    let findings = verification.findings.iter().map(finding);
+pub(crate) fn summarize_verification(verification: &Verification) -> String {
+    let loads = verification.loads.iter().map(describe_load);
+    let tables = verification.tables.iter().map(describe_table);
+    let findings = verification.findings.iter().map(describe_finding);
     let mut text: String = loads.chain(tables).chain(findings).collect();
     let unread = verification.loads.iter().filter(|load| load.records.is_none()).count();
     // Writing to a string cannot fail.
@@ -32,48 +32,52 @@ pub(crate) fn verified(verification: &Verification) -> String {
 }
 
 /// `load 3  people ← people.csv: 5 in the source = 3 in the table + 2 in the quarantine`.
-fn load(load: &VerifiedLoad) -> String {
+fn describe_load(load: &VerifiedLoad) -> String {
     let (table, source) = (escape_controls(&load.table), escape_controls(&load.source));
-    let count = |name: &str, count: Option<u64>| count.map(|count| format!("{} {name}", thousands(count)));
+    let count = |name: &str, count: Option<u64>| count.map(|count| format!("{} {name}", group_thousands(count)));
     let changed = count("changed since", load.changed_since.filter(|count| *count > 0));
     let released = count("released", Some(load.released).filter(|count| *count > 0));
     let quarantined = count("in the quarantine", Some(load.in_quarantine));
-    let in_table = count("in the table", load.in_table).map(|found| found + &explained(load));
+    let in_table = count("in the table", load.in_table).map(|found| found + &explain_rows(load));
     let places = [in_table, changed, quarantined, released];
     let places = places.into_iter().flatten().collect::<Vec<_>>().join(" + ");
     let records = count("in the source = ", load.records).unwrap_or_default();
-    format!("load {}  {table} ← {source}: {records}{places}{}\n", load.load_id, note(load.note.as_deref()))
+    format!("load {}  {table} ← {source}: {records}{places}{}\n", load.load_id, format_note(load.note.as_deref()))
 }
 
 /// ` (3 inserted + 1 unchanged)`: why the table has fewer rows than records were found in it. Without that, the number of rows below
 /// would look like a loss.
-fn explained(load: &VerifiedLoad) -> String {
+fn explain_rows(load: &VerifiedLoad) -> String {
     let Counts { inserted, updated, unchanged, .. } = load.counts;
     if updated + unchanged == 0 || load.in_table != Some(inserted + updated + unchanged) {
         return String::new();
     }
     let parts = [(inserted, "inserted"), (updated, "updated"), (unchanged, "unchanged")];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
-    format!(" ({})", parts.map(|(count, name)| format!("{} {name}", thousands(*count))).collect::<Vec<_>>().join(" + "))
+    format!(
+        " ({})",
+        parts.map(|(count, name)| format!("{} {name}", group_thousands(*count))).collect::<Vec<_>>().join(" + ")
+    )
 }
 
-fn table(table: &VerifiedTable) -> String {
-    let (name, rows, inserted) = (escape_controls(&table.table), thousands(table.rows), thousands(table.inserted));
+fn describe_table(table: &VerifiedTable) -> String {
+    let (name, rows, inserted) =
+        (escape_controls(&table.table), group_thousands(table.rows), group_thousands(table.inserted));
     let requests = match table.requests {
         0 => String::new(),
         1 => " (1 of them a request for rows, which cannot be read again)".to_owned(),
-        count => format!(" ({} of them requests for rows, which cannot be read again)", thousands(count)),
+        count => format!(" ({} of them requests for rows, which cannot be read again)", group_thousands(count)),
     };
-    format!("table {name}: {rows} rows, {inserted} inserted by loads{requests}{}\n", note(table.note.as_deref()))
+    format!("table {name}: {rows} rows, {inserted} inserted by loads{requests}{}\n", format_note(table.note.as_deref()))
 }
 
-fn finding(finding: &Finding) -> String {
+fn describe_finding(finding: &Finding) -> String {
     let mark = if finding.kind == FindingKind::NotLoaded { ": " } else { " ← " };
     let source = finding.source.as_ref().map(|source| format!("{mark}{source}")).unwrap_or_default();
     let place = format!("{}{source}", finding.table);
     format!("WRONG  {}: {}\n", escape_controls(&place), escape_controls(&finding.message))
 }
 
-fn note(note: Option<&str>) -> String {
+fn format_note(note: Option<&str>) -> String {
     note.map(|note| format!(" ({})", escape_controls(note))).unwrap_or_default()
 }

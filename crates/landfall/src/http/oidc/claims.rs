@@ -3,7 +3,7 @@
 use landfall_engine::token::Role;
 use serde_json::{Map, Value};
 
-use crate::config::Oidc as Settings;
+use crate::config::OidcConfig as Settings;
 
 /// Holds the registered claims against their types (RFC 7519, 4.1); the name of one that has another. The library that verifies
 /// tokens takes a list of issuers where one of them fits, and more: a token that names two issuers is of neither.

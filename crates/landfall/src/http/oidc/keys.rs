@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::{signatures::is_taken, source};
-use crate::config::{KeySource, Oidc as Settings};
+use crate::config::{KeySource, OidcConfig as Settings};
 
 /// How often keys are asked for because a token names one that is not known: a token may name anything.
 const AGAIN: Duration = Duration::from_secs(60);

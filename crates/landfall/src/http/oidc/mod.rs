@@ -25,7 +25,7 @@ use super::{
     problem::{Kind, Outcome, Problem},
     service::Service,
 };
-use crate::config::Oidc as Settings;
+use crate::config::OidcConfig as Settings;
 
 /// How far the provider's clock and this one may differ, in seconds.
 const LEEWAY: u64 = 60;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use ureq::http::Uri;
 
 use crate::{
-    config::{KeySource, Oidc as Settings, trusted_url},
+    config::{KeySource, OidcConfig as Settings, parse_trusted_url},
     web,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn fetch(settings: &Settings) -> Result<Vec<u8>> {
             if told.issuer != settings.issuer {
                 bail!("{url} is of the issuer {:?}, and not of {:?}", told.issuer, settings.issuer);
             }
-            let keys = trusted_url(&told.jwks_uri).with_context(|| {
+            let keys = parse_trusted_url(&told.jwks_uri).with_context(|| {
                 format!("{url} names keys at {:?}, which is no address with https://", told.jwks_uri)
             })?;
             get(&keys, settings)
@@ -47,7 +47,7 @@ pub(super) fn fetch(settings: &Settings) -> Result<Vec<u8>> {
 }
 
 fn get(url: &Uri, settings: &Settings) -> Result<Vec<u8>> {
-    let agent = web::agent(url, settings.authority.as_deref(), PATIENCE, 1)?;
+    let agent = web::build_agent(url, settings.authority.as_deref(), PATIENCE, 1)?;
     let mut response = agent.get(url).call().with_context(|| format!("{url} does not answer"))?;
     if response.status() != 200 {
         bail!("{url} answered {}", response.status());

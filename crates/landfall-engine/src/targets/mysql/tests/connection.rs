@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Mariadb, Options, Tls};
+use testbed::{Mariadb, ServerOptions, Tls};
 
 use super::*;
 use crate::{error::TargetErrorKind as Kind, targets::Read};
@@ -15,7 +15,7 @@ fn what_stands_against_a_connection_is_told_without_the_password() {
     assert!(wrong.message.contains("MYSQL_PWD") && !wrong.message.contains("wr0ng"), "{}", wrong.message);
     let elsewhere = fault(open(&Mariadb::shared().superuser_url("elsewhere")));
     assert!(elsewhere.message.contains("CREATE DATABASE"), "{}", elsewhere.message);
-    let closed = fault(open(&database.at_port(1).url()));
+    let closed = fault(open(&database.through_port(1).url()));
     assert!(closed.message.contains("that the server is running"), "{}", closed.message);
     assert!(!closed.message.contains(database.password()), "{}", closed.message);
     assert_eq!(fault(open("mysql://ann@host.invalid/base")).kind, Kind::Unavailable);
@@ -23,7 +23,7 @@ fn what_stands_against_a_connection_is_told_without_the_password() {
 
 #[test]
 fn names_of_hosts_are_tried_at_all_their_addresses() {
-    let target = open(&fresh().at_host("localhost").url()).expect("connects");
+    let target = open(&fresh().through_host("localhost").url()).expect("connects");
     assert!(!target.has_table(&people()).expect("answers"));
 }
 
@@ -33,7 +33,7 @@ fn a_server_that_is_stopped_is_given_up() {
     let database = server.fresh_database().expect("a database");
     let url = format!("{}?answer_timeout=1&connect_timeout=1", database.url());
     let target = open(&url).expect("connects");
-    server.pause().expect("pauses");
+    server.pause_server().expect("pauses");
     let begun = Instant::now();
     let silent = fault(target.has_table(&people()));
     assert_eq!(silent.kind, Kind::Lost);
@@ -41,16 +41,16 @@ fn a_server_that_is_stopped_is_given_up() {
     let unreachable = fault(open(&url));
     assert!(unreachable.message.contains("in time"), "{}", unreachable.message);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    server.resume().expect("goes on");
+    server.resume_server().expect("goes on");
     assert!(!target.has_table(&people()).expect("another connection answers"));
 }
 
 #[test]
 fn protected_connections() {
-    let server = Mariadb::start_with(&Options::default().tls(Tls::Required)).expect("a server");
+    let server = Mariadb::start_with(&ServerOptions::default().with_tls(Tls::Required)).expect("a server");
     let certificates = server.certificates().expect("certificates");
-    let url = server.fresh_database().expect("a database").at_host("localhost").url();
-    let (right, wrong) = (certificates.authority(), certificates.unrelated_authority());
+    let url = server.fresh_database().expect("a database").through_host("localhost").url();
+    let (right, wrong) = (certificates.authority_file(), certificates.unrelated_authority());
     let with = |parameters: &str| open(&format!("{url}?{parameters}"));
     with("sslmode=require").expect("connects");
     with("").expect("prefers TLS");
@@ -64,9 +64,9 @@ fn protected_connections() {
 
 #[test]
 fn certificates_of_another_host_are_refused() {
-    let server = Mariadb::start_with(&Options::default().tls(Tls::WrongHost)).expect("a server");
-    let authority = server.certificates().expect("certificates").authority();
-    let url = server.fresh_database().expect("a database").at_host("localhost").url();
+    let server = Mariadb::start_with(&ServerOptions::default().with_tls(Tls::WrongHost)).expect("a server");
+    let authority = server.certificates().expect("certificates").authority_file();
+    let url = server.fresh_database().expect("a database").through_host("localhost").url();
     let other = fault(open(&format!("{url}?sslmode=verify-full&sslrootcert={}", authority.display())));
     assert!(other.message.contains("sslrootcert"), "{}", other.message);
     open(&format!("{url}?sslmode=require")).expect("does not look at the name");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Options, Proxy, Rule};
+use testbed::{Proxy, ProxyRule, ServerOptions};
 
 use super::*;
 use crate::{
@@ -44,7 +44,7 @@ fn a_row_that_cannot_stay_undoes_its_chunk_and_those_after_it() {
     let load = chunk(&mut *first, &table, LoadId::NONE, 0..100).expect("is sent");
     first.commit_later().expect("is under way");
     // The row comes in by another program after the pipeline looked.
-    database.sql("INSERT INTO people VALUES (150, 'other')").expect("inserts");
+    database.run_sql("INSERT INTO people VALUES (150, 'other')").expect("inserts");
     let mut second = ahead(&mut target);
     chunk(&mut *second, &table, load, 100..200).expect("is sent");
     second.commit_later().expect("is under way");
@@ -64,8 +64,8 @@ fn a_row_that_cannot_stay_undoes_its_chunk_and_those_after_it() {
 fn in_step_only_the_rows_that_cannot_stay_are_refused() {
     let database = fresh();
     let (mut target, table) = prepared(&database.url());
-    database.sql("INSERT INTO people VALUES (150, 'other'), (1000, 'name 170')").expect("inserts");
-    database.sql("ALTER TABLE people ADD CHECK (id <> 180)").expect("adds a rule");
+    database.run_sql("INSERT INTO people VALUES (150, 'other'), (1000, 'name 170')").expect("inserts");
+    database.run_sql("ALTER TABLE people ADD CHECK (id <> 180)").expect("adds a rule");
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     let batch = rows(&table, 100..200);
     let refused = transaction.insert(&table, &batch, &[0..60, 60..100]).expect("inserts the others");
@@ -78,16 +78,17 @@ fn in_step_only_the_rows_that_cannot_stay_are_refused() {
 
 #[test]
 fn a_commit_without_an_answer_stays_or_leaves_nothing() {
-    for (rule, committed) in [(Rule::swallow_answer("COMMIT", 0), true), (Rule::swallow_answer("LOAD DATA", 0), false)]
+    for (rule, committed) in
+        [(ProxyRule::swallow_answer("COMMIT", 0), true), (ProxyRule::swallow_answer("LOAD DATA", 0), false)]
     {
         let database = fresh();
         let proxy = Proxy::start(database.port()).expect("a proxy");
-        let (mut target, table) = prepared(&proxy.url(&database));
+        let (mut target, table) = prepared(&proxy.proxy_url(&database));
         let mut transaction = ahead(&mut target);
         proxy.set(rule);
         chunk(&mut *transaction, &table, LoadId::NONE, 0..100).expect("is sent");
         let outcome = transaction.commit();
-        assert_eq!(proxy.fired(), 1);
+        assert_eq!(proxy.times_fired(), 1);
         assert_eq!(outcome.is_ok(), committed, "{outcome:?}");
         let (count, loads) = (target.row_count(&table).expect("counts"), target.loads().expect("the ledger").len());
         assert_eq!((count, loads), if committed { (100, 1) } else { (0, 0) });
@@ -99,11 +100,11 @@ fn a_commit_without_an_answer_stays_or_leaves_nothing() {
 fn a_commit_of_documents_without_an_answer_stays() {
     let database = fresh();
     let proxy = Proxy::start(database.port()).expect("a proxy");
-    let (mut target, _) = prepared(&proxy.url(&database));
+    let (mut target, _) = prepared(&proxy.proxy_url(&database));
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     let document = NewDocument { kind: "note", name: "one".into(), body: b"{}".to_vec() };
     transaction.add_documents(&[document]).expect("adds");
-    proxy.set(Rule::swallow_answer("COMMIT", 0));
+    proxy.set(ProxyRule::swallow_answer("COMMIT", 0));
     transaction.commit().expect("the token says that it committed");
     assert!(target.document("note", "one").expect("answers").is_some());
 }
@@ -112,14 +113,14 @@ fn a_commit_of_documents_without_an_answer_stays() {
 fn a_commit_that_never_came_to_the_server_leaves_nothing() {
     let database = fresh();
     let proxy = Proxy::start(database.port()).expect("a proxy");
-    let (mut target, table) = prepared(&format!("{}?answer_timeout=5", proxy.url(&database)));
+    let (mut target, table) = prepared(&format!("{}?answer_timeout=5", proxy.proxy_url(&database)));
     let mut transaction = ahead(&mut target);
     chunk(&mut *transaction, &table, LoadId::NONE, 0..100).expect("is sent");
-    proxy.set(Rule::swallow_request("COMMIT", 0));
+    proxy.set(ProxyRule::swallow_request("COMMIT", 0));
     assert_eq!(fault(transaction.commit()).kind, Kind::Lost);
-    assert_eq!((proxy.fired(), target.row_count(&table).expect("counts")), (1, 0));
+    assert_eq!((proxy.times_fired(), target.row_count(&table).expect("counts")), (1, 0));
     let left = "SELECT count(*) FROM information_schema.innodb_trx";
-    assert_eq!(database.sql(left).unwrap_or_else(|_| "0\n".into()), "0\n", "its COMMIT cannot arrive later");
+    assert_eq!(database.run_sql(left).unwrap_or_else(|_| "0\n".into()), "0\n", "its COMMIT cannot arrive later");
 }
 
 #[test]
@@ -132,30 +133,30 @@ fn a_token_is_removed_by_the_next_transaction_of_its_connection() {
         transaction.commit().expect("commits");
     }
     let tokens = "SELECT count(*) FROM landfall_commits";
-    let left: u64 = database.sql(tokens).expect("answers").trim().parse().expect("a number");
+    let left: u64 = database.run_sql(tokens).expect("answers").trim().parse().expect("a number");
     assert!((1..=2).contains(&left), "{left}: one of each connection");
-    database.sql("UPDATE landfall_commits SET entered_at = now() - INTERVAL 2 DAY").expect("ages them");
+    database.run_sql("UPDATE landfall_commits SET entered_at = now() - INTERVAL 2 DAY").expect("ages them");
     drop(target);
     drop(open(&database.url()).expect("connects"));
-    assert_eq!(database.sql(tokens).expect("answers"), "0\n", "what ended connections left is removed");
+    assert_eq!(database.run_sql(tokens).expect("answers"), "0\n", "what ended connections left is removed");
 }
 
 #[test]
 fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
     let database = fresh();
     let proxy = Proxy::start(database.port()).expect("a proxy");
-    let (mut target, table) = prepared(&proxy.url(&database));
+    let (mut target, table) = prepared(&proxy.proxy_url(&database));
     let mut cut = 0;
     for step in 0..40 {
         let before = target.row_count(&table).expect("counts");
         let loads = target.loads().expect("the ledger").len() as u64;
-        proxy.set(Rule::CutAfterFromClient(step * 211));
+        proxy.set(ProxyRule::CutAfterFromClient(step * 211));
         let ids = step.cast_signed() * 100..step.cast_signed() * 100 + 100;
         let outcome = target.transaction(Fence::Pipeline, Pace::Ahead).and_then(|mut transaction| {
             chunk(&mut *transaction, &table, LoadId::NONE, ids)?;
             transaction.commit()
         });
-        proxy.set(Rule::Pass);
+        proxy.set(ProxyRule::Pass);
         cut += u64::from(outcome.is_err());
         let now = target.row_count(&table).expect("counts");
         let more = if outcome.is_ok() { 1 } else { 0 };
@@ -167,17 +168,17 @@ fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
 
 #[test]
 fn a_server_that_stops_in_the_middle_is_given_up() {
-    let server = Mariadb::start_with(&Options::default()).expect("a server");
+    let server = Mariadb::start_with(&ServerOptions::default()).expect("a server");
     let url = format!("{}?answer_timeout=1&connect_timeout=1", server.fresh_database().expect("a database").url());
     let (mut target, table) = prepared(&url);
     let mut transaction = ahead(&mut target);
     chunk(&mut *transaction, &table, LoadId::NONE, 0..10).expect("is sent");
-    server.pause().expect("pauses");
+    server.pause_server().expect("pauses");
     let begun = Instant::now();
     let fault = fault(transaction.commit());
     assert_eq!(fault.kind, Kind::Lost, "{}", fault.message);
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
-    server.resume().expect("goes on");
+    server.resume_server().expect("goes on");
     assert_eq!(target.row_count(&table).expect("counts"), 0);
 }
 
@@ -221,7 +222,7 @@ fn a_reader_does_not_stumble_over_landfalls_tables_that_are_half_made() {
     let database = fresh();
     open(&database.url()).expect("makes them");
     for made in ["reject_events", "reject_parts", "rejects", "loads"] {
-        database.sql(&format!("DELETE FROM landfall_migrations; DROP TABLE landfall_{made}")).expect("drops");
+        database.run_sql(&format!("DELETE FROM landfall_migrations; DROP TABLE landfall_{made}")).expect("drops");
         let settings = Settings::parse(&database.url(), Path::new("/")).expect("a URL");
         let reader = Mysql::open(settings, Access::Read).expect("opens");
         assert_eq!(reader.loads().expect("no loads"), []);

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use landfall_core::schema::{Package, TableSchema};
-use testbed::{Database, Mariadb};
+use testbed::{Mariadb, TestDatabase};
 
 use super::{Mysql, Settings};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     targets::{Access, Table, tables_of},
 };
 
-fn fresh() -> Database {
+fn fresh() -> TestDatabase {
     Mariadb::shared().fresh_database().expect("a database")
 }
 

@@ -60,7 +60,7 @@ fn texts_sent_as_a_file() {
 
 #[test]
 fn texts_sent_with_statements_where_the_server_forbids_files() {
-    let options = testbed::Options::default().setting("local_infile", "OFF");
+    let options = testbed::ServerOptions::default().with_setting("local_infile", "OFF");
     let server = Mariadb::start_with(&options).expect("a server");
     let target = open(&server.fresh_database().expect("a database").url()).expect("connects");
     assert!(!target.server.local_infile);

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Options, PgBouncer, Postgres, Proxy, Rule, Tls};
+use testbed::{PgBouncer, Postgres, Proxy, ProxyRule, ServerOptions, Tls};
 
 use super::{super::parameters::Parameters, ask, open, words};
 
-fn fresh() -> testbed::Database {
+fn fresh() -> testbed::TestDatabase {
     Postgres::shared().fresh_database().expect("a database")
 }
 
@@ -51,7 +51,7 @@ fn what_cannot_be_reached_is_told_without_the_password() {
     assert!(none.contains("asks for a password and there is none"), "{none}");
     let other = database.url().replace(database.name(), "elsewhere");
     assert!(words(open(&other)).contains("create the database first"), "{}", words(open(&other)));
-    let closed = words(open(&database.at_port(1).url()));
+    let closed = words(open(&database.through_port(1).url()));
     assert!(closed.contains("see that it runs there") && !closed.contains(database.password()), "{closed}");
     assert!(words(open("postgres://ann@host.invalid/base")).contains("host.invalid"));
 }
@@ -61,7 +61,7 @@ fn a_server_that_hangs_is_given_up() {
     let server = Postgres::start().expect("a server");
     let url = format!("{}?answer_timeout=1&connect_timeout=1", server.superuser_url("postgres"));
     let mut connection = open(&url).expect("connects");
-    server.pause().expect("pauses");
+    server.pause_server().expect("pauses");
     let start = Instant::now();
     let silent = words(connection.batch("SELECT 1"));
     assert!(silent.contains("did not answer for 1 seconds"), "{silent}");
@@ -69,7 +69,7 @@ fn a_server_that_hangs_is_given_up() {
     let unreachable = words(open(&url));
     assert!(unreachable.contains("did not answer for 1 seconds"), "{unreachable}");
     assert!(start.elapsed() < Duration::from_secs(10));
-    server.resume().expect("goes on");
+    server.resume_server().expect("goes on");
 }
 
 #[test]
@@ -95,18 +95,18 @@ fn a_connection_that_is_ended_says_so() {
 fn a_connection_that_is_cut_says_so() {
     let database = fresh();
     let proxy = Proxy::start(database.port()).expect("a proxy");
-    let mut connection = open(&proxy.url(&database)).expect("connects");
-    proxy.cut();
+    let mut connection = open(&proxy.proxy_url(&database)).expect("connects");
+    proxy.cut_connections();
     assert!(words(connection.batch("SELECT 1")).contains("lost"));
-    proxy.set(Rule::Pass);
-    open(&proxy.url(&database)).expect("connects again");
+    proxy.set(ProxyRule::Pass);
+    open(&proxy.proxy_url(&database)).expect("connects again");
 }
 
 #[test]
 fn through_pgbouncer() {
     let database = fresh();
     let bouncer = PgBouncer::start(Postgres::shared()).expect("a PgBouncer");
-    let mut connections: Vec<_> = (0..8).map(|_| open(&bouncer.url(&database)).expect("connects")).collect();
+    let mut connections: Vec<_> = (0..8).map(|_| open(&bouncer.pool_url(&database)).expect("connects")).collect();
     for round in 0..20 {
         for connection in &mut connections {
             let answer = ask(connection, "SELECT $1 + 1", &Parameters::default().integer(round)).expect("answers");
@@ -117,11 +117,11 @@ fn through_pgbouncer() {
 
 #[test]
 fn tls_as_sslmode_asks_for_it() {
-    let server = Postgres::start_with(&Options::default().tls(Tls::Required)).expect("a server");
+    let server = Postgres::start_with(&ServerOptions::default().with_tls(Tls::Required)).expect("a server");
     let certificates = server.certificates().expect("certificates");
-    let url = server.superuser("postgres").at_host("localhost").url();
+    let url = server.superuser("postgres").through_host("localhost").url();
     let with = |parameters: &str| open(&format!("{url}?{parameters}"));
-    let authority = certificates.authority().display().to_string();
+    let authority = certificates.authority_file().display().to_string();
     let unrelated = certificates.unrelated_authority().display().to_string();
     for parameters in [
         "sslmode=prefer",
@@ -150,8 +150,8 @@ fn tls_as_sslmode_asks_for_it() {
 
 #[test]
 fn a_certificate_of_another_host_is_good_for_verify_ca_alone() {
-    let server = Postgres::start_with(&Options::default().tls(Tls::WrongHost)).expect("a server");
-    let authority = server.certificates().expect("certificates").authority().display().to_string();
+    let server = Postgres::start_with(&ServerOptions::default().with_tls(Tls::WrongHost)).expect("a server");
+    let authority = server.certificates().expect("certificates").authority_file().display().to_string();
     let url = server.superuser_url("postgres");
     open(&format!("{url}?sslmode=verify-ca&sslrootcert={authority}")).expect("connects");
     let refused = words(open(&format!("{url}?sslmode=verify-full&sslrootcert={authority}")));

@@ -7,7 +7,7 @@ use landfall_core::{
     keys::Scalar,
     schema::{Constraints, Field, FieldType, ForeignKey, StringFormat, TableSchema},
 };
-use testbed::{Database, PgBouncer, Postgres as Server};
+use testbed::{PgBouncer, Postgres as Server, TestDatabase};
 
 use super::super::{Postgres, Settings};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     targets::{Access, Fence, Pace, Read, ReadBooks as _, RefusedRow, Table, Target},
 };
 
-pub(super) fn fresh() -> Database {
+pub(super) fn fresh() -> TestDatabase {
     Server::shared().fresh_database().expect("a database")
 }
 
@@ -128,14 +128,14 @@ fn a_table_is_built_unseen_over_many_chunks() {
         transaction.commit_later().expect("sends");
     }
     assert_eq!(target.row_count(&child).expect("counts"), 35_000);
-    assert!(database.sql("SELECT * FROM child").is_err(), "nobody sees it");
-    assert!(database.sql("DELETE FROM parent WHERE id = 3").is_err(), "its parents stay");
+    assert!(database.run_sql("SELECT * FROM child").is_err(), "nobody sees it");
+    assert!(database.run_sql("DELETE FROM parent WHERE id = 3").is_err(), "its parents stay");
     target.finish(&child).expect("finishes");
     assert!(target.finds(&child) && target.has_table(&child).expect("answers"));
-    assert_eq!(database.sql("SELECT count(*) FROM child").expect("answers"), "35000\n");
+    assert_eq!(database.run_sql("SELECT count(*) FROM child").expect("answers"), "35000\n");
     assert!(target.differences(&[parent, child]).expect("compares").is_empty());
     let heaps = "SELECT count(*) FROM pg_class WHERE relname LIKE 'building\\__%' AND relkind = 'r'";
-    assert_eq!(database.sql(heaps).expect("answers"), "0\n", "nothing is left beside it");
+    assert_eq!(database.run_sql(heaps).expect("answers"), "0\n", "nothing is left beside it");
 }
 
 #[test]
@@ -157,8 +157,9 @@ fn a_table_that_is_built_gets_a_key_when_it_is_searched() {
     transaction.commit().expect("commits");
     target.finish(&built).expect("finishes");
     assert!(target.differences(std::slice::from_ref(&built)).expect("compares").is_empty());
-    let names = database
-        .sql("SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'built'::regclass");
+    let names = database.run_sql(
+        "SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'built'::regclass",
+    );
     assert_eq!(names.expect("answers"), "built_name_id_key,built_pkey\n");
 }
 
@@ -188,15 +189,15 @@ fn a_table_that_is_built_was_given_its_key_by_two_processes_at_once() {
     let mut first = target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
     first.insert(&built, &batch, &all(&batch)).expect("sends");
     first.commit().expect("commits");
-    let heap = database.sql("SELECT 'landfall.building_' || building_id FROM landfall.building").expect("answers");
+    let heap = database.run_sql("SELECT 'landfall.building_' || building_id FROM landfall.building").expect("answers");
     let heap = heap.trim();
     let add = format!("BEGIN; ALTER TABLE {heap} ADD PRIMARY KEY (id); SELECT pg_sleep(1); COMMIT");
     thread::scope(|scope| {
-        let other = scope.spawn(|| database.sql(&add).expect("adds the key"));
+        let other = scope.spawn(|| database.run_sql(&add).expect("adds the key"));
         let held = format!(
             "SELECT count(*) FROM pg_locks WHERE relation = '{heap}'::regclass AND mode = 'AccessExclusiveLock' AND granted"
         );
-        while database.sql(&held).expect("answers") == "0\n" && !other.is_finished() {
+        while database.run_sql(&held).expect("answers") == "0\n" && !other.is_finished() {
             thread::sleep(Duration::from_millis(5));
         }
         assert!(!other.is_finished(), "the other process holds the table");
@@ -233,7 +234,7 @@ fn what_was_sent_ahead_and_cannot_stay_takes_what_followed_along() {
 fn rows_that_stand_against_constraints_are_told_and_the_others_stay() {
     let database = fresh();
     let (mut target, _, child) = family(&database.url());
-    database.sql("INSERT INTO child VALUES (3, 'there', 1), (5, 'there', 1)").expect("another program was first");
+    database.run_sql("INSERT INTO child VALUES (3, 'there', 1), (5, 'there', 1)").expect("another program was first");
     let refused = insert(&mut target, Fence::Database, &child, &rows(&child, 0..10, 2)).expect("inserts");
     assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [3, 5]);
     assert!(refused[0].message.contains("key id is held"), "{}", refused[0].message);
@@ -247,7 +248,7 @@ fn rows_that_stand_against_constraints_are_told_and_the_others_stay() {
 fn rows_that_a_check_of_the_users_stops_are_found_by_halving() {
     let database = fresh();
     let (mut target, _, child) = family(&database.url());
-    database.sql("ALTER TABLE child ADD CHECK (id % 100 <> 7)").expect("alters");
+    database.run_sql("ALTER TABLE child ADD CHECK (id % 100 <> 7)").expect("alters");
     let refused = insert(&mut target, Fence::Database, &child, &rows(&child, 0..300, 1)).expect("inserts");
     assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [7, 107, 207]);
     assert!(refused[0].message.contains("check constraint"), "{}", refused[0].message);
@@ -258,14 +259,14 @@ fn rows_that_a_check_of_the_users_stops_are_found_by_halving() {
 fn rows_are_updated_together_and_refused_one_by_one() {
     let database = fresh();
     let (mut target, parent, _) = family(&database.url());
-    database.sql("ALTER TABLE parent ADD CHECK (name <> 'n4')").expect_err("n4 is there");
-    database.sql("UPDATE parent SET name = 'old'; ALTER TABLE parent ADD CHECK (name <> 'n4')").expect("alters");
+    database.run_sql("ALTER TABLE parent ADD CHECK (name <> 'n4')").expect_err("n4 is there");
+    database.run_sql("UPDATE parent SET name = 'old'; ALTER TABLE parent ADD CHECK (name <> 'n4')").expect("alters");
     let mut transaction = target.transaction(Fence::Database, Pace::InStep).expect("begins");
     let batch = rows(&parent, 1..10, 0);
     let refused = transaction.update(&parent, &batch, &[0, 3, 8], &[1]).expect("updates");
     assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [3]);
     transaction.commit().expect("commits");
-    let names = database.sql("SELECT string_agg(name, ',' ORDER BY id) FROM parent").expect("answers");
+    let names = database.run_sql("SELECT string_agg(name, ',' ORDER BY id) FROM parent").expect("answers");
     assert_eq!(names, "n1,old,old,old,old,old,old,old,n9\n");
 }
 
@@ -294,7 +295,7 @@ fn parents_are_held_where_the_server_does_not_look() {
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     transaction.insert(&child, &batch, &all(&batch)).expect("inserts");
     transaction.hold_parents(&child, &parent, &[0], &[vec![Scalar::Integer(4)]]).expect("holds");
-    let locked = database.sql("SET lock_timeout = '300ms'; DELETE FROM parent WHERE id = 4");
+    let locked = database.run_sql("SET lock_timeout = '300ms'; DELETE FROM parent WHERE id = 4");
     assert!(locked.is_err(), "the parent is held");
     transaction.commit().expect("commits");
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
@@ -357,7 +358,7 @@ fn another_process_goes_on_with_a_table_or_finishes_it() {
     assert!(!third.build(&child, false).expect("finishes what another load began"));
     assert_eq!(kind(send(&mut second, 20..30)), TargetErrorKind::Again);
     send(&mut second, 20..30).expect("goes on in the finished table");
-    assert_eq!(database.sql("SELECT count(*) FROM t").expect("answers"), "30\n");
+    assert_eq!(database.run_sql("SELECT count(*) FROM t").expect("answers"), "30\n");
 }
 
 #[test]
@@ -378,7 +379,7 @@ fn a_locked_table_is_told_in_bounded_time() {
     let (mut target, parent, _) = family(&format!("{}?lock_timeout=1", database.url()));
     let locking = database.clone();
     let other = thread::spawn(move || {
-        locking.sql("BEGIN; LOCK TABLE parent; SELECT pg_sleep(4); COMMIT").expect("locks");
+        locking.run_sql("BEGIN; LOCK TABLE parent; SELECT pg_sleep(4); COMMIT").expect("locks");
     });
     thread::sleep(Duration::from_millis(800));
     let refused = insert(&mut target, Fence::Database, &parent, &rows(&parent, 50..51, 0));
@@ -402,7 +403,7 @@ fn processes_that_start_at_once_make_the_tables_once() {
 fn a_newer_database_is_refused() {
     let database = fresh();
     drop(target_at(&database.url()));
-    database.sql("INSERT INTO landfall.migrations VALUES (99, 'later')").expect("writes");
+    database.run_sql("INSERT INTO landfall.migrations VALUES (99, 'later')").expect("writes");
     let settings = Settings::parse(&database.url(), Path::new("/")).expect("a URL");
     for access in [Access::Write, Access::Read] {
         assert_eq!(kind(Postgres::open(&settings, access)), TargetErrorKind::NewerVersion);
@@ -416,7 +417,10 @@ fn reading_makes_nothing() {
     let target = Postgres::open(&settings, Access::Read).expect("opens");
     assert!(target.loads().expect("reads").is_empty());
     assert_eq!(target.row_count(&table("none", &[])).expect("counts"), 0);
-    assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'landfall'").expect("answers"), "0\n");
+    assert_eq!(
+        database.run_sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'landfall'").expect("answers"),
+        "0\n"
+    );
 }
 
 #[test]
@@ -434,7 +438,7 @@ fn odd_names_and_another_schema() {
     transaction.commit_later().expect("commits");
     target.finish(&child).expect("finishes");
     assert!(target.differences(&[parent, child]).expect("compares").is_empty());
-    assert_eq!(database.sql("SELECT count(*) FROM \"Mein \"\"Schema\"\"\".\"ORDER\"").expect("answers"), "3\n");
+    assert_eq!(database.run_sql("SELECT count(*) FROM \"Mein \"\"Schema\"\"\".\"ORDER\"").expect("answers"), "3\n");
 }
 
 #[test]
@@ -442,7 +446,7 @@ fn differences_are_listed_and_additions_carried_out() {
     let database = fresh();
     let (parent, child) = (table("parent", &[]), table("child", &["parent"]));
     database
-        .sql("CREATE TABLE parent (id integer PRIMARY KEY, name varchar(10), must text NOT NULL); CREATE TABLE child (id bigint NOT NULL)")
+        .run_sql("CREATE TABLE parent (id integer PRIMARY KEY, name varchar(10), must text NOT NULL); CREATE TABLE child (id bigint NOT NULL)")
         .expect("another program made them");
     let mut target = target_at(&database.url());
     let found = target.differences(&[parent.clone(), child.clone()]).expect("compares");
@@ -463,7 +467,7 @@ fn differences_are_listed_and_additions_carried_out() {
     );
     assert_eq!(of("child").len(), 4, "{:?}", of("child"));
     assert_eq!(kind(target.prepare(std::slice::from_ref(&parent))), TargetErrorKind::Mismatch);
-    database.sql("DROP TABLE parent").expect("drops");
+    database.run_sql("DROP TABLE parent").expect("drops");
     let found = target.differences(&[child.clone(), parent.clone()]).expect("compares");
     let additions: Vec<_> = found.into_iter().filter(|found| found.addition.is_some()).collect();
     let (keys, rest): (Vec<_>, Vec<_>) = additions.into_iter().partition(|found| found.message.contains("foreign key"));
@@ -479,7 +483,7 @@ fn what_the_user_may_not_do_is_told() {
     drop(target);
     let owner = Server::shared().superuser(database.name());
     owner
-        .sql(&format!("REVOKE ALL ON parent FROM \"{0}\"; ALTER TABLE parent OWNER TO admin", database.user()))
+        .run_sql(&format!("REVOKE ALL ON parent FROM \"{0}\"; ALTER TABLE parent OWNER TO admin", database.user()))
         .expect("revokes");
     let mut target = target_at(&database.url());
     let refused = insert(&mut target, Fence::Database, &parent, &rows(&parent, 50..51, 0));
@@ -489,7 +493,7 @@ fn what_the_user_may_not_do_is_told() {
 #[test]
 fn everything_through_pgbouncer() {
     let bouncer = PgBouncer::start_with_pool(Server::shared(), 3).expect("a PgBouncer");
-    let database = bouncer.database(&fresh());
+    let database = bouncer.through_pool(&fresh());
     let (mut target, parent, child) = family(&database.url());
     let built = table("built", &["parent"]);
     assert!(target.build(&built, false).expect("builds"));
