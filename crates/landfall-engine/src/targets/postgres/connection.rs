@@ -19,6 +19,7 @@ use super::{
     login,
     message::{Body, Inbox, Message, refusal},
     parameters::Parameters,
+    pipelined::Pipelined,
     settings::Settings,
     socket::{Socket, left_until},
     tls::TlsStream,
@@ -61,10 +62,11 @@ pub(super) struct Connection {
     /// What the server wants to hear from whoever stops a statement of this connection.
     pub(super) cancel_key: i32,
     /// `I` outside a transaction, `T` in one, `E` in one that failed.
-    status: u8,
+    pub(super) status: u8,
     /// Whether rows of a COPY are expected.
     pub(super) is_copying: bool,
     broken: bool,
+    pub(super) pipelined: Pipelined,
     /// The token of the last transaction that committed here; the next one removes it.
     pub(super) spent: Option<CommitToken>,
 }
@@ -99,6 +101,7 @@ impl Connection {
             status: b'I',
             is_copying: false,
             broken: false,
+            pipelined: Pipelined::new(),
             spent: None,
         };
         connection.socket().set_timeout(left_until(deadline)?)?;
@@ -158,12 +161,19 @@ impl Connection {
             self.batch("ROLLBACK")?;
             return Err(Failure::Unable("the transaction had failed before".into()));
         }
+        if self.pipelined.drop_ahead() {
+            self.status = b'I';
+            return Ok(());
+        }
         // Keys that wait for the end are checked now, for every row.
         self.patiently(|connection| connection.batch("COMMIT")).map(drop)
     }
 
     /// Ends whatever transaction is open, without a trace. A connection that cannot be brought in order is broken then.
     pub(super) fn roll_back(&mut self) {
+        if self.pipelined.drop_ahead() {
+            self.status = b'I';
+        }
         if !self.broken && self.status != b'I' {
             let _ = self.batch("ROLLBACK");
         }
@@ -239,7 +249,7 @@ impl Connection {
 
     /// Takes messages until the server is ready for the next statement. Its first refusal is the outcome.
     pub(super) fn until_ready(&mut self, take: &mut dyn FnMut(u8, &[u8]) -> Outcome<()>) -> Outcome<()> {
-        let mut refused = None;
+        let mut refused = self.take_answers_ahead()?;
         loop {
             let message = match self.receive() {
                 Ok(message) => message,
@@ -322,6 +332,25 @@ impl Connection {
         }
     }
 
+    /// Whether nothing has come that nobody waited for. What has come is kept for whoever reads next.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        if self.socket().set_nonblocking(true).is_err() {
+            return false;
+        }
+        let room = self.inbox.room();
+        let read = match &mut self.stream {
+            Stream::Plain(socket) => socket.read(room),
+            Stream::Tls(stream) => stream.read(room),
+        };
+        let blocks_again = self.socket().set_nonblocking(false).is_ok();
+        match read {
+            Ok(count) if count > 0 => self.inbox.filled(count),
+            Err(error) => return blocks_again && error.kind() == io::ErrorKind::WouldBlock,
+            Ok(_) => self.broken = true,
+        }
+        false
+    }
+
     /// Decides whether an answer that has not come since `start` is waited for any longer.
     fn wait_on(&mut self, start: Instant) -> Outcome<()> {
         let waited = start.elapsed();
@@ -342,7 +371,7 @@ impl Connection {
     pub(super) fn write(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Outcome<()> {
         let mut outbox = std::mem::take(&mut self.outbox);
         outbox.clear();
-        let sent = match write(&mut outbox) {
+        let sent = match self.pipelined.put_ahead(&mut outbox).and_then(|()| write(&mut outbox)) {
             Ok(()) => self.send(&outbox),
             Err(error) => Err(Failure::Unable(format!("the statement cannot be sent ({error})"))),
         };
@@ -400,6 +429,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.pipelined.drop_ahead();
         if !self.broken {
             // The server notices an end without it too; this only keeps its log clean.
             let _ = self.write(|outbox| {

@@ -13,6 +13,10 @@ impl Connection {
     /// Begins a `COPY … FROM STDIN`.
     pub(super) fn begin_copy(&mut self, sql: &str) -> Outcome<()> {
         self.write(|outbox| frontend::query(sql, outbox))?;
+        if let Some(failure) = self.take_answers_ahead()? {
+            self.until_ready(&mut |_, _| Ok(()))?;
+            return Err(failure);
+        }
         let message = self.receive()?;
         match message.tag {
             b'G' => {

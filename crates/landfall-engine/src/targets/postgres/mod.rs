@@ -22,6 +22,7 @@ mod numeric;
 mod own;
 mod parameters;
 mod password;
+mod pipelined;
 mod place;
 mod prepare;
 mod query;
@@ -53,7 +54,7 @@ use self::{
     building::Lock,
     connection::Connection,
     ddl::Place,
-    failure::Context as _,
+    failure::{Context as _, Outcome},
     lane::Lane,
     own::Own,
     place::Seat,
@@ -129,12 +130,16 @@ impl Postgres {
     }
 
     /// A connection with a transaction begun. One that was kept may be lost by now, and is replaced.
-    fn begun(&self, using: Use) -> Result<Connection> {
+    fn begun(&self, using: Use, beginning: Beginning) -> Result<Connection> {
         let doing = || format!("cannot use {}", self.session.settings);
-        if let Some(mut kept) = self.kept.borrow_mut().pop()
-            && self.session.begin(&mut kept, using).is_ok()
-        {
-            return Ok(kept);
+        if let Some(mut kept) = self.kept.borrow_mut().pop() {
+            let begun = match beginning {
+                Beginning::AtOnce => self.session.begin(&mut kept, using),
+                Beginning::WithNext => self.session.begin_with_next(&mut kept, using),
+            };
+            if begun.is_ok() {
+                return Ok(kept);
+            }
         }
         let mut connection = self.session.connect()?;
         self.session.begin(&mut connection, using).context(doing)?;
@@ -158,10 +163,12 @@ impl Postgres {
     fn within<R>(&self, using: Use, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
         let canceller = self.canceller.as_ref();
         canceller.map_or(Ok(()), |canceller| canceller.check())?;
-        let mut connection = self.begun(using)?;
+        // A statement that only reads does no harm, whatever the server says of its transaction; a report may do anything.
+        let beginning = if using == Use::Read { Beginning::WithNext } else { Beginning::AtOnce };
+        let mut connection = self.begun(using, beginning)?;
         let guard = canceller.map(|canceller| canceller.guard(Box::new(connection.stopper())));
         let outcome = work(&mut connection)
-            .and_then(|outcome| connection.commit().map(|()| outcome).context(|| "cannot commit".into()));
+            .and_then(|outcome| end(&mut connection, using).map(|()| outcome).context(|| "cannot commit".into()));
         drop(guard);
         connection.fail_copy();
         connection.roll_back();
@@ -198,6 +205,20 @@ impl Postgres {
     fn limits_of(&self, table: &Table) -> TargetLimits {
         limits::postgres(&table.schema, self.session.server.version >= INFINITIES_FROM)
     }
+}
+
+/// When a transaction begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// Before anything else.
+    AtOnce,
+    /// With its first statement, which saves a wait for the server.
+    WithNext,
+}
+
+/// Ends the transaction on `connection`, which lasts unless it only read.
+fn end(connection: &mut Connection, using: Use) -> Outcome<()> {
+    if using == Use::Read { connection.end_reading() } else { connection.commit() }
 }
 
 /// A name that no other process has.
@@ -287,7 +308,7 @@ impl Target for Postgres {
 
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
         self.settled()?;
-        let connection = self.begun(Use::Snapshot)?;
+        let connection = self.begun(Use::Snapshot, Beginning::AtOnce)?;
         snapshot::of(self, connection)
     }
 
@@ -315,7 +336,8 @@ impl Target for Postgres {
         while self.in_flight.borrow().len() >= MOST_LANES {
             self.settle_one()?;
         }
-        let mut worker = Worker::begin(&self.session, self.begun(Use::Write)?, pace)?;
+        // The first statement only enters a token, which nobody looks for if the transaction never began.
+        let mut worker = Worker::begin(&self.session, self.begun(Use::Write, Beginning::WithNext)?, pace)?;
         if let Some(claim) = &self.claim
             && let Err(error) = sql::jobs::hold(&Own::new(&self.session, &mut worker.connection), claim)
         {

@@ -111,12 +111,13 @@ pub(super) fn push_array(
 /// Runs `work`, which looks for rows by their keys: each through the key's index. Without statistics of a new table the
 /// server would rather read all of it.
 pub(super) fn by_index<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Outcome<R>) -> Outcome<R> {
-    connection
-        .batch("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off")?;
+    connection.set_with_next(
+        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off",
+    );
     let outcome = connection.patiently(work)?;
-    connection.batch(
+    connection.set_with_next(
         "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT",
-    )?;
+    );
     Ok(outcome)
 }
 

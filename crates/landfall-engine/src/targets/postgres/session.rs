@@ -132,17 +132,30 @@ impl Session {
     /// Begins a transaction. All settings are its own, since its connection may be another's the next moment; they make
     /// answers the same whatever the server, the database and the role are set to.
     pub(super) fn begin(&self, connection: &mut Connection, using: Use) -> Outcome<()> {
+        connection.batch(&self.beginning(using)).map(drop).map_err(read_only)
+    }
+
+    fn beginning(&self, using: Use) -> String {
         let lock_timeout = self.settings.lock_timeout.as_millis();
         let since = |version, setting| if self.server.version >= version { setting } else { "" };
-        let sql = format!(
+        format!(
             "BEGIN ISOLATION LEVEL {}; SET LOCAL lock_timeout = {lock_timeout}; {SETTINGS}{}{}{}{}",
             using.mode(),
             using.settings(),
             since(CHECKS_CLIENTS_FROM, "; SET LOCAL client_connection_check_interval = '5s'"),
             since(LIMITS_TRANSACTIONS_FROM, "; SET LOCAL transaction_timeout = 0"),
             if self.may_replicate { "; SET LOCAL session_replication_role = origin" } else { "" },
-        );
-        connection.batch(&sql).map(drop).map_err(read_only)
+        )
+    }
+
+    /// The same, together with the first statement if the connection was used just now. If the server refuses to begin, that statement
+    /// runs by itself: so it must be one that does no harm then, and the caller must stop at its error.
+    pub(super) fn begin_with_next(&self, connection: &mut Connection, using: Use) -> Outcome<()> {
+        if !connection.is_fresh() {
+            return self.begin(connection, using);
+        }
+        connection.begin_with_next(self.beginning(using));
+        Ok(())
     }
 
     /// Waits until no other process makes or alters tables, until the transaction ends.
@@ -168,7 +181,7 @@ impl Session {
 }
 
 /// A server in recovery has no transactions that write: it says so in other words than where one writes.
-fn read_only(failure: Failure) -> Failure {
+pub(super) fn read_only(failure: Failure) -> Failure {
     match failure {
         Failure::Refused(refusal) if refusal.code == NO_SUCH_FEATURE => {
             Failure::Refused(Box::new(Refusal { code: READ_ONLY.into(), ..*refusal }))

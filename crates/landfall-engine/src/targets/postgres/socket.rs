@@ -45,6 +45,15 @@ impl Socket {
         !matches!(self, Self::Tcp(_))
     }
 
+    /// Whether reads return at once from now on, even if there is nothing to read.
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+
     /// Bounds each read and each write from now on.
     pub(super) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
