@@ -59,8 +59,8 @@ fn a_database_of_before_learns_the_bytes_of_its_rejects(ground: &Ground) {
     drop(target);
     let own = ground.own();
     let is_mysql = ground.location().to_string().starts_with("mysql");
-    // The version after it.
-    let after = match own {
+    // The versions after it.
+    let mut after = match own {
         "landfall." => [
             "DROP INDEX landfall.loads_source, landfall.loads_size, landfall.loads_digest, landfall.loads_replace, \
              landfall.loads_resumable",
@@ -80,6 +80,8 @@ fn a_database_of_before_learns_the_bytes_of_its_rejects(ground: &Ground) {
         ]
         .to_vec(),
     };
+    let jobs = [format!("DROP TABLE {own}jobs"), format!("DROP TABLE {own}job_claims")];
+    after.extend(jobs.iter().map(String::as_str));
     let index = match own {
         "landfall." => "DROP INDEX landfall.rejects_state",
         _ if is_mysql => "DROP INDEX landfall_rejects_state ON landfall_rejects",
@@ -88,7 +90,7 @@ fn a_database_of_before_learns_the_bytes_of_its_rejects(ground: &Ground) {
     let column = format!("ALTER TABLE {own}rejects DROP COLUMN kept_bytes");
     let version = format!(
         "DELETE FROM {own}migrations
-         WHERE version >= (SELECT v FROM (SELECT max(version) - 1 AS v FROM {own}migrations) AS m)"
+         WHERE version >= (SELECT v FROM (SELECT max(version) - 2 AS v FROM {own}migrations) AS m)"
     );
     let mut ways = vec![[&after[..], &[index, &column, &version]].concat()];
     if is_mysql {
