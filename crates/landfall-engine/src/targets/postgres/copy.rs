@@ -14,7 +14,8 @@ impl Connection {
     pub(super) fn begin_copy(&mut self, sql: &str) -> Outcome<()> {
         self.write(|outbox| frontend::query(sql, outbox))?;
         if let Some(failure) = self.take_answers_ahead()? {
-            self.until_ready(&mut |_, _| Ok(()))?;
+            // The refusal of the COPY itself says only that the transaction had failed.
+            let _ = self.until_ready(&mut |_, _| Ok(()));
             return Err(failure);
         }
         let message = self.receive()?;

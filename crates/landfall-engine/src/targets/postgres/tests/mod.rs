@@ -3,6 +3,7 @@
 mod commits;
 mod connection;
 mod encode;
+mod pipelined;
 mod target;
 
 use std::{path::Path, sync::Arc};
