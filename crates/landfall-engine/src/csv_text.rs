@@ -1,26 +1,26 @@
 //! Writing CSV (RFC 4180, LF).
 
-/// A line of `cells`, with its line end.
-pub(crate) fn line<'c>(cells: impl IntoIterator<Item = &'c str>) -> String {
-    let mut text = self::cells(cells);
+/// A line of `join_cells`, with its line end.
+pub(crate) fn join_line<'c>(cells: impl IntoIterator<Item = &'c str>) -> String {
+    let mut text = self::join_cells(cells);
     text.push('\n');
     text
 }
 
-/// `cells`, joined by commas and quoted where that is needed.
-pub(crate) fn cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> String {
+/// `join_cells`, joined by commas and quoted where that is needed.
+pub(crate) fn join_cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> String {
     let mut text = String::new();
     for (at, cell) in cells.into_iter().enumerate() {
         if at > 0 {
             text.push(',');
         }
-        push_cell(&mut text, cell);
+        push_csv_cell(&mut text, cell);
     }
     text
 }
 
 /// Appends `cell`, quoted where it has a comma, a quote or a line end in it, or blanks around it.
-pub(crate) fn push_cell(text: &mut String, cell: &str) {
+pub(crate) fn push_csv_cell(text: &mut String, cell: &str) {
     let blank = cell.starts_with(' ') || cell.ends_with(' ');
     if blank || cell.contains([',', '"', '\n', '\r']) {
         text.push('"');
@@ -44,7 +44,7 @@ pub(crate) fn is_formula(cell: &str) -> bool {
 }
 
 /// `cell` as it is shown to people: what a spreadsheet may run as a formula has a `'` before it, which makes it text.
-pub(crate) fn guarded(cell: &str) -> String {
+pub(crate) fn guard_formula(cell: &str) -> String {
     if is_formula(cell) { format!("'{cell}") } else { cell.to_owned() }
 }
 
@@ -76,16 +76,16 @@ mod tests {
             "\0=1",
         ] {
             assert!(super::is_formula(formula), "{formula:?}");
-            assert_eq!(super::guarded(formula), format!("'{formula}"));
+            assert_eq!(super::guard_formula(formula), format!("'{formula}"));
         }
         for text in ["", "1", "a=1", "'=1", "x -1", "É", "(1)", "\"=1", "#N/A", "%x"] {
             assert!(!super::is_formula(text), "{text:?}");
-            assert_eq!(super::guarded(text), text);
+            assert_eq!(super::guard_formula(text), text);
         }
     }
 
     #[test]
     fn quotes_only_what_needs_it() {
-        assert_eq!(super::line(["a", "b,c", "d\"e", "", "é\n"]), "a,\"b,c\",\"d\"\"e\",,\"é\n\"\n");
+        assert_eq!(super::join_line(["a", "b,c", "d\"e", "", "é\n"]), "a,\"b,c\",\"d\"\"e\",,\"é\n\"\n");
     }
 }

@@ -50,7 +50,7 @@ pub struct DocumentFilter {
 impl DocumentFilter {
     /// All of a kind.
     #[must_use]
-    pub fn of(kind: &str) -> Self {
+    pub fn all_of_kind(kind: &str) -> Self {
         Self { kind: kind.to_owned(), names: None, after: None, last_first: false, limit: None }
     }
 }

@@ -50,12 +50,12 @@ pub enum Error {
 
 impl Error {
     /// A source that cannot be read.
-    pub fn source(source_name: impl Into<String>, reason: impl ToString) -> Self {
+    pub fn source_error(source_name: impl Into<String>, reason: impl ToString) -> Self {
         Self::Source { source_name: source_name.into(), reason: reason.to_string() }
     }
 
-    /// As who reads or writes a stream of bytes is told it; [`of_io`](Self::of_io) is the way back.
-    pub(crate) fn into_io(self) -> io::Error {
+    /// As who reads or writes a stream of bytes is told it; [`from_io_error`](Self::from_io_error) is the way back.
+    pub(crate) fn into_io_error(self) -> io::Error {
         let kind = match &self {
             Self::File { cause, .. } => cause.kind(),
             Self::Storage(StorageError { kind: StorageErrorKind::Full, .. }) => io::ErrorKind::StorageFull,
@@ -65,7 +65,7 @@ impl Error {
     }
 
     /// What a stream of bytes said of `path`: an error of ours within it stays what it is.
-    pub(crate) fn of_io(path: impl Into<PathBuf>, error: io::Error) -> Self {
+    pub(crate) fn from_io_error(path: impl Into<PathBuf>, error: io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(|cause| Self::File { path: path.into(), cause })
     }
 }

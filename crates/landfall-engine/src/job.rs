@@ -82,7 +82,7 @@ impl NewJob {
     /// # Errors
     /// A system that gives no random numbers.
     pub fn new(kind: &str, tables: Vec<String>, request: Value) -> Result<Self> {
-        Ok(Self { id: new_job_id()?, kind: kind.to_owned(), tables, request, created_at: timestamp::now() })
+        Ok(Self { id: new_job_id()?, kind: kind.to_owned(), tables, request, created_at: timestamp::now_utc() })
     }
 
     /// The job as it is stored at first.
@@ -252,7 +252,7 @@ impl JobEnd {
     pub fn apply(&self, entry: &mut JobEntry) {
         entry.state = self.state();
         entry.worker = None;
-        entry.ended_at = entry.state.is_final().then(timestamp::now);
+        entry.ended_at = entry.state.is_final().then(timestamp::now_utc);
         match self {
             Self::Done { outcome } | Self::Cancelled { outcome } => {
                 (entry.outcome, entry.problem) = (outcome.clone(), Value::Null);

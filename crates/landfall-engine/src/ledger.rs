@@ -248,18 +248,18 @@ pub struct LoadFilter {
 impl LoadFilter {
     /// The loads of sources into `table`: those that can be known again by their content.
     #[must_use]
-    pub fn of_sources(table: &str) -> Self {
+    pub fn loads_of_sources(table: &str) -> Self {
         Self { table: Some(table.to_owned()), rows: Some(false), ..Self::default() }
     }
 
     /// The loads into `table` of the source that is called `source`.
     #[must_use]
-    pub fn of_source(table: &str, source: &str) -> Self {
-        Self { source: Some(source.to_owned()), ..Self::of_sources(table) }
+    pub fn loads_of_source(table: &str, source: &str) -> Self {
+        Self { source: Some(source.to_owned()), ..Self::loads_of_sources(table) }
     }
 
     /// Whether it wants `entry`, the limit aside.
-    pub(crate) fn wants(&self, entry: &LoadEntry) -> bool {
+    pub(crate) fn wants_load(&self, entry: &LoadEntry) -> bool {
         self.id.is_none_or(|id| id == entry.id)
             && self.table.as_ref().is_none_or(|table| *table == entry.table)
             && self.source.as_ref().is_none_or(|source| *source == entry.source)
@@ -317,7 +317,7 @@ pub struct LoadEntry {
 impl LoadEntry {
     /// The entry of a load of `source` into `table` that begins now. It has no number before it is stored.
     pub(crate) fn new(table: &str, source: &str, mode: Mode, on_conflict: OnConflict) -> Self {
-        let now = timestamp::now();
+        let now = timestamp::now_utc();
         Self {
             id: LoadId::NONE,
             table: table.to_owned(),

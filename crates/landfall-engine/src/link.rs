@@ -31,7 +31,7 @@ impl LinkKey {
     pub fn open(target: &mut dyn Target) -> Result<Self> {
         match Self::read(target)? {
             Some(key) => Ok(key),
-            None => Self::rotate(target),
+            None => Self::replace_key(target),
         }
     }
 
@@ -39,8 +39,8 @@ impl LinkKey {
     ///
     /// # Errors
     /// Those of [`LinkKey::open`].
-    pub fn rotate(target: &mut dyn Target) -> Result<Self> {
-        let key: [u8; 32] = token::random()?;
+    pub fn replace_key(target: &mut dyn Target) -> Result<Self> {
+        let key: [u8; 32] = token::random_bytes()?;
         let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
         match transaction.document(KIND, NAME)? {
             Some(document) => drop(transaction.change_document(&document, Some(&key))?),
@@ -52,17 +52,17 @@ impl LinkKey {
 
     /// The signature over a method, a path and the second at which the link ends: keyed BLAKE3, in hexadecimal.
     #[must_use]
-    pub fn sign(&self, method: &str, path: &str, expires: i64) -> String {
-        self.mac(method, path, expires).to_hex().to_string()
+    pub fn sign_link(&self, method: &str, path: &str, expires: i64) -> String {
+        self.keyed_hash(method, path, expires).to_hex().to_string()
     }
 
     /// Whether `signature` is that of these. It is compared in constant time.
     #[must_use]
-    pub fn verifies(&self, method: &str, path: &str, expires: i64, signature: &str) -> bool {
-        blake3::Hash::from_hex(signature).is_ok_and(|given| given == self.mac(method, path, expires))
+    pub fn verify_signature(&self, method: &str, path: &str, expires: i64, signature: &str) -> bool {
+        blake3::Hash::from_hex(signature).is_ok_and(|given| given == self.keyed_hash(method, path, expires))
     }
 
-    fn mac(&self, method: &str, path: &str, expires: i64) -> blake3::Hash {
+    fn keyed_hash(&self, method: &str, path: &str, expires: i64) -> blake3::Hash {
         blake3::keyed_hash(&self.0, format!("{method}\n{path}\n{expires}").as_bytes())
     }
 }
@@ -78,12 +78,12 @@ mod tests {
     fn a_signature_is_of_one_method_path_and_end() {
         let mut target = Memory::default();
         let key = LinkKey::open(&mut target).unwrap();
-        let signature = key.sign("GET", "/a", 5);
-        assert!(LinkKey::open(&mut target).unwrap().verifies("GET", "/a", 5, &signature));
+        let signature = key.sign_link("GET", "/a", 5);
+        assert!(LinkKey::open(&mut target).unwrap().verify_signature("GET", "/a", 5, &signature));
         for (method, path, expires) in [("POST", "/a", 5), ("GET", "/b", 5), ("GET", "/a", 6)] {
-            assert!(!key.verifies(method, path, expires, &signature));
+            assert!(!key.verify_signature(method, path, expires, &signature));
         }
-        assert!(!key.verifies("GET", "/a", 5, "") && !key.verifies("GET", "/a", 5, &signature[1..]));
-        assert!(!LinkKey::rotate(&mut target).unwrap().verifies("GET", "/a", 5, &signature));
+        assert!(!key.verify_signature("GET", "/a", 5, "") && !key.verify_signature("GET", "/a", 5, &signature[1..]));
+        assert!(!LinkKey::replace_key(&mut target).unwrap().verify_signature("GET", "/a", 5, &signature));
     }
 }

@@ -6,7 +6,7 @@ use landfall_core::schema::{Package, Resource, SourcePath};
 
 use crate::{
     error::{Error, Result},
-    source::{Source, resolve},
+    source::{Source, resolve_sources},
     targets::{Table, tables_of},
 };
 
@@ -22,14 +22,14 @@ pub struct Project {
 impl Project {
     /// The tables in the order of the data package.
     #[must_use]
-    pub fn tables(&self) -> Vec<Table> {
+    pub fn target_tables(&self) -> Vec<Table> {
         tables_of(&self.package)
     }
 
     /// The tables in the order in which they can be made: those that others refer to come first.
     #[must_use]
     pub fn tables_to_make(&self) -> Vec<Table> {
-        let tables = self.tables();
+        let tables = self.target_tables();
         self.package.load_order().into_iter().flatten().map(|at| tables[at].clone()).collect()
     }
 
@@ -37,7 +37,7 @@ impl Project {
     ///
     /// # Errors
     /// No such resource; the message names those there are.
-    pub fn position(&self, name: &str) -> Result<usize> {
+    pub fn find_position(&self, name: &str) -> Result<usize> {
         let resources = &self.package.resources;
         resources.iter().position(|resource| &*resource.name == name).ok_or_else(|| {
             let known: Vec<&str> = resources.iter().map(|resource| &*resource.name).collect();
@@ -52,7 +52,7 @@ impl Project {
     pub fn declared_sources(&self, resource: &Resource) -> Result<Vec<Source>> {
         let mut sources = Vec::new();
         for path in &resource.paths {
-            sources.extend(resolve(path, &self.folder, &self.folder)?);
+            sources.extend(resolve_sources(path, &self.folder, &self.folder)?);
         }
         Ok(sources)
     }
@@ -62,6 +62,6 @@ impl Project {
     /// # Errors
     /// A file that does not exist.
     pub fn typed_sources(&self, path: &SourcePath) -> Result<Vec<Source>> {
-        resolve(path, Path::new("."), &self.folder)
+        resolve_sources(path, Path::new("."), &self.folder)
     }
 }

@@ -27,13 +27,13 @@ pub struct Receipt {
     /// When it was written, RFC 3339 in UTC.
     pub written_at: String,
     /// What was acknowledged.
-    pub loads: Vec<Acknowledged>,
+    pub loads: Vec<ReceiptLoad>,
 }
 
 /// An acknowledged load, or request for rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Acknowledged {
+pub struct ReceiptLoad {
     /// The number of its ledger entry.
     pub load_id: LoadId,
     /// The table.
@@ -47,25 +47,25 @@ pub struct Acknowledged {
 impl Receipt {
     /// The receipt of `command`.
     #[must_use]
-    pub fn new(command: &str, loads: Vec<Acknowledged>) -> Self {
-        Self { receipt: VERSION, command: command.to_owned(), written_at: timestamp::now(), loads }
+    pub fn new(command: &str, loads: Vec<ReceiptLoad>) -> Self {
+        Self { receipt: VERSION, command: command.to_owned(), written_at: timestamp::now_utc(), loads }
     }
 
     /// The receipt of a load. Content that the ledger knew already is acknowledged as the ledger has it.
     ///
     /// # Errors
     /// A target that cannot be read.
-    pub fn of_load(outcomes: &[LoadOutcome], read: &dyn Read) -> Result<Self> {
+    pub fn from_loads(outcomes: &[LoadOutcome], read: &dyn Read) -> Result<Self> {
         let mut loads = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             let mut counts = outcome.counts;
             if outcome.state == LoadState::Known
-                && let Some(entry) = entry(read, outcome.load_id)?
+                && let Some(entry) = find_entry(read, outcome.load_id)?
             {
                 counts = entry.counts;
             }
             let (table, source) = (outcome.table.clone(), outcome.source.clone());
-            loads.push(Acknowledged { load_id: outcome.load_id, table, source, counts });
+            loads.push(ReceiptLoad { load_id: outcome.load_id, table, source, counts });
         }
         Ok(Self::new("load", loads))
     }
@@ -76,10 +76,10 @@ impl Receipt {
     /// A text that is not a receipt of this version; `name` says where it stands.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
         let receipt: Self = serde_json::from_str(text)
-            .map_err(|error| Error::source(name, format!("it is not a receipt of Landfall: {error}")))?;
+            .map_err(|error| Error::source_error(name, format!("it is not a receipt of Landfall: {error}")))?;
         if receipt.receipt != VERSION {
             let message = format!("its form has the version {}, and this program reads {VERSION}", receipt.receipt);
-            return Err(Error::source(name, message));
+            return Err(Error::source_error(name, message));
         }
         Ok(receipt)
     }
@@ -89,9 +89,9 @@ impl Receipt {
 ///
 /// # Errors
 /// A target that cannot be read.
-pub fn find_discrepancy(read: &dyn Read, acknowledged: &Acknowledged) -> Result<Option<String>> {
-    let Acknowledged { load_id, table, counts, .. } = acknowledged;
-    let Some(entry) = entry(read, *load_id)? else {
+pub fn find_discrepancy(read: &dyn Read, acknowledged: &ReceiptLoad) -> Result<Option<String>> {
+    let ReceiptLoad { load_id, table, counts, .. } = acknowledged;
+    let Some(entry) = find_entry(read, *load_id)? else {
         return Ok(Some(format!("load {load_id} was acknowledged, and the ledger has no such load")));
     };
     if entry.table != *table {
@@ -102,18 +102,18 @@ pub fn find_discrepancy(read: &dyn Read, acknowledged: &Acknowledged) -> Result<
     if entry.counts != *counts {
         return Ok(Some(format!(
             "load {load_id} was acknowledged with {}, and the ledger says {}",
-            in_words(counts),
-            in_words(&entry.counts)
+            describe_counts(counts),
+            describe_counts(&entry.counts)
         )));
     }
     Ok(None)
 }
 
-fn entry(read: &dyn Read, id: LoadId) -> Result<Option<LoadEntry>> {
+fn find_entry(read: &dyn Read, id: LoadId) -> Result<Option<LoadEntry>> {
     Ok(read.loads_of(&LoadFilter { id: Some(id), ..LoadFilter::default() })?.pop())
 }
 
-fn in_words(counts: &Counts) -> String {
+fn describe_counts(counts: &Counts) -> String {
     let Counts { read, inserted, updated, unchanged, rejected } = counts;
     format!("{read} read = {inserted} inserted + {updated} updated + {unchanged} unchanged + {rejected} rejected")
 }

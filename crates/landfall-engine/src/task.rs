@@ -113,7 +113,7 @@ impl Task {
             problem: Value::Null,
             attempts: 0,
             is_cancelled: false,
-            created_at: timestamp::now(),
+            created_at: timestamp::now_utc(),
             started_at: None,
             ended_at: None,
         })
@@ -123,10 +123,10 @@ impl Task {
     pub fn enter(&mut self, state: TaskState) {
         if state == TaskState::Running {
             self.attempts += 1;
-            self.started_at.get_or_insert_with(timestamp::now);
+            self.started_at.get_or_insert_with(timestamp::now_utc);
         }
         self.state = state;
-        self.ended_at = state.is_end().then(timestamp::now);
+        self.ended_at = state.is_end().then(timestamp::now_utc);
     }
 
     /// The document that keeps it.
@@ -145,7 +145,7 @@ impl Task {
 /// # Errors
 /// A system that gives no random numbers.
 pub fn new_id() -> Result<String> {
-    let chance = u32::from_le_bytes(token::random()?);
+    let chance = u32::from_le_bytes(token::random_bytes()?);
     Ok(format!("{:014x}{chance:08x}", Timestamp::now().as_microsecond()))
 }
 
@@ -184,7 +184,7 @@ pub fn visit_tasks(
         after: filter.before.clone(),
         last_first: true,
         limit: Some(PAGE),
-        ..DocumentFilter::of(KIND)
+        ..DocumentFilter::all_of_kind(KIND)
     };
     let mut left = filter.limit;
     while left > 0 {
@@ -272,7 +272,7 @@ pub fn add(target: &mut dyn Target, task: &Task, with: Option<NewDocument>) -> R
 /// A target that cannot be written.
 pub fn forget(target: &mut dyn Target, before: Timestamp) -> Result<u64> {
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let count = transaction.forget_documents(KIND, &timestamp::of(before))?;
+    let count = transaction.forget_documents(KIND, &timestamp::format_utc(before))?;
     transaction.commit()?;
     Ok(count)
 }

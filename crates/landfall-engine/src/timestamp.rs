@@ -4,12 +4,12 @@ use jiff::{Timestamp, Unit};
 
 /// Now, RFC 3339 in UTC, to the second.
 #[must_use]
-pub(crate) fn now() -> String {
-    of(Timestamp::now())
+pub(crate) fn now_utc() -> String {
+    format_utc(Timestamp::now())
 }
 
 /// The same for another time.
 #[must_use]
-pub(crate) fn of(time: Timestamp) -> String {
+pub(crate) fn format_utc(time: Timestamp) -> String {
     time.round(Unit::Second).unwrap_or(time).to_string()
 }

@@ -80,7 +80,7 @@ pub struct Token {
 
 /// A token as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct StoredToken {
     #[serde(flatten)]
     token: Token,
     /// SHA-256 of the secret, in base64.
@@ -112,7 +112,7 @@ impl Token {
 
     /// Whether it has `role`, or is an admin's.
     #[must_use]
-    pub fn has(&self, role: Role) -> bool {
+    pub fn has_role(&self, role: Role) -> bool {
         self.roles.contains(&role) || self.roles.contains(&Role::Admin)
     }
 
@@ -138,7 +138,7 @@ impl Token {
 /// All tokens, as they were when they were read.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
-    all: Vec<Kept>,
+    all: Vec<StoredToken>,
     is_closed: bool,
 }
 
@@ -149,7 +149,11 @@ impl Tokens {
     /// A database that cannot be read.
     pub fn read(read: &dyn Read) -> Result<Self> {
         // The tokens first: whoever makes one closes the database in the same transaction.
-        let all = read.documents(&DocumentFilter::of(KIND))?.iter().map(kept).collect::<Result<Vec<_>>>()?;
+        let all = read
+            .documents(&DocumentFilter::all_of_kind(KIND))?
+            .iter()
+            .map(read_stored_token)
+            .collect::<Result<Vec<_>>>()?;
         let is_closed = !all.is_empty() || read.document(CLOSED, CLOSED)?.is_some();
         Ok(Self { all, is_closed })
     }
@@ -182,7 +186,7 @@ impl Tokens {
     }
 }
 
-fn kept(document: &Document) -> Result<Kept> {
+fn read_stored_token(document: &Document) -> Result<StoredToken> {
     serde_json::from_slice(&document.body).map_err(|_| {
         let message = format!("the token {:?} is not as Landfall keeps one; revoke it", document.name);
         TargetError::new(TargetErrorKind::Statement, message).into()
@@ -197,11 +201,11 @@ fn hash(secret: &str) -> String {
 ///
 /// # Errors
 /// A token without a role, or a database that cannot be written.
-pub fn create(target: &mut dyn Target, new: NewToken) -> Result<(Token, String)> {
+pub fn create_token(target: &mut dyn Target, new: NewToken) -> Result<(Token, String)> {
     if new.roles.is_empty() {
         return Err(Error::Usage("a token needs a role: reader, writer or admin".into()));
     }
-    let (id, secret) = (random::<8>()?, random::<32>()?);
+    let (id, secret) = (random_bytes::<8>()?, random_bytes::<32>()?);
     // The underscore parts the two; the public name has none.
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let secret = URL_SAFE_NO_PAD.encode(secret);
@@ -211,10 +215,10 @@ pub fn create(target: &mut dyn Target, new: NewToken) -> Result<(Token, String)>
         roles: new.roles,
         tables: new.tables,
         reports: new.reports,
-        created_at: timestamp::now(),
+        created_at: timestamp::now_utc(),
         expires_at: new.expires_at.map(|end| end.to_string()),
     };
-    let kept = Kept { token: token.clone(), hash: hash(&secret) };
+    let kept = StoredToken { token: token.clone(), hash: hash(&secret) };
     let body = serde_json::to_vec(&kept).unwrap_or_else(|error| unreachable!("a token is plain data: {error}"));
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     transaction.add_documents(&[NewDocument { kind: KIND, name: id.clone(), body }])?;
@@ -258,7 +262,7 @@ pub fn close_access(target: &mut dyn Target) -> Result<()> {
 pub fn open_access(target: &mut dyn Target) -> Result<bool> {
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let closed = transaction.document(CLOSED, CLOSED)?;
-    if !transaction.documents(&DocumentFilter { limit: Some(1), ..DocumentFilter::of(KIND) })?.is_empty() {
+    if !transaction.documents(&DocumentFilter { limit: Some(1), ..DocumentFilter::all_of_kind(KIND) })?.is_empty() {
         let reason = "there are tokens; revoke them first: `landfall token list` shows them";
         return Err(Error::Usage(reason.into()));
     }
@@ -274,7 +278,7 @@ pub fn open_access(target: &mut dyn Target) -> Result<bool> {
 ///
 /// # Errors
 /// No such token.
-pub fn revoke(target: &mut dyn Target, id: &str) -> Result<Token> {
+pub fn revoke_token(target: &mut dyn Target, id: &str) -> Result<Token> {
     let unknown = || Error::Usage(format!("there is no token {id:?}; `landfall token list` shows those there are"));
     let document = target.document(KIND, id)?.ok_or_else(unknown)?;
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
@@ -284,10 +288,10 @@ pub fn revoke(target: &mut dyn Target, id: &str) -> Result<Token> {
     // Also for a token that an older version made.
     note_closed(&mut *transaction)?;
     transaction.commit()?;
-    kept(&document).map(|kept| kept.token)
+    read_stored_token(&document).map(|kept| kept.token)
 }
 
-pub(crate) fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+pub(crate) fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| Error::Rule(format!("the system gives no random numbers: {error}")))?;
     Ok(bytes)
@@ -308,10 +312,10 @@ mod tests {
     #[test]
     fn a_token_is_found_by_its_text_and_nothing_near_it() {
         let mut target = Memory::default();
-        let (token, text) = create(&mut target, new(&[Role::Writer])).unwrap();
+        let (token, text) = create_token(&mut target, new(&[Role::Writer])).unwrap();
         let tokens = Tokens::read(&target).unwrap();
         assert_eq!(tokens.find(&text), Some(&token));
-        assert!(token.has(Role::Writer) && !token.has(Role::Reader) && !token.has(Role::Admin));
+        assert!(token.has_role(Role::Writer) && !token.has_role(Role::Reader) && !token.has_role(Role::Admin));
         assert_eq!(text.len(), PREFIX.len() + 16 + 1 + 43);
         for wrong in [&text[1..], &text[..text.len() - 1], &text.replace(&token.id, "0000000000000000"), "", PREFIX] {
             assert_eq!(tokens.find(wrong), None, "{wrong}");
@@ -325,14 +329,14 @@ mod tests {
     fn a_token_ends_when_it_expires_or_is_revoked() {
         let mut target = Memory::default();
         let expires_at = Some(Timestamp::now() - jiff::SignedDuration::from_secs(1));
-        let (_, text) = create(&mut target, NewToken { expires_at, ..new(&[Role::Reader]) }).unwrap();
+        let (_, text) = create_token(&mut target, NewToken { expires_at, ..new(&[Role::Reader]) }).unwrap();
         assert_eq!(Tokens::read(&target).unwrap().find(&text), None);
-        let (token, text) = create(&mut target, new(&[Role::Admin])).unwrap();
-        assert!(Tokens::read(&target).unwrap().find(&text).unwrap().has(Role::Reader));
-        assert_eq!(revoke(&mut target, &token.id).unwrap(), token);
+        let (token, text) = create_token(&mut target, new(&[Role::Admin])).unwrap();
+        assert!(Tokens::read(&target).unwrap().find(&text).unwrap().has_role(Role::Reader));
+        assert_eq!(revoke_token(&mut target, &token.id).unwrap(), token);
         assert_eq!(Tokens::read(&target).unwrap().find(&text), None);
-        assert!(revoke(&mut target, &token.id).is_err());
-        assert!(create(&mut target, new(&[])).is_err());
+        assert!(revoke_token(&mut target, &token.id).is_err());
+        assert!(create_token(&mut target, new(&[])).is_err());
     }
 
     /// A service let everybody in once its last token was revoked, and it was started again.
@@ -341,11 +345,11 @@ mod tests {
         let mut target = Memory::default();
         assert!(!Tokens::read(&target).unwrap().is_closed());
         assert!(!open_access(&mut target).unwrap());
-        let (token, _) = create(&mut target, new(&[Role::Admin])).unwrap();
-        let (other, _) = create(&mut target, new(&[Role::Reader])).unwrap();
+        let (token, _) = create_token(&mut target, new(&[Role::Admin])).unwrap();
+        let (other, _) = create_token(&mut target, new(&[Role::Reader])).unwrap();
         assert!(open_access(&mut target).is_err());
-        revoke(&mut target, &token.id).unwrap();
-        revoke(&mut target, &other.id).unwrap();
+        revoke_token(&mut target, &token.id).unwrap();
+        revoke_token(&mut target, &other.id).unwrap();
         assert!(Tokens::read(&target).unwrap().is_closed());
         assert!(open_access(&mut target).unwrap());
         assert!(!Tokens::read(&target).unwrap().is_closed());
@@ -354,7 +358,7 @@ mod tests {
     #[test]
     fn a_token_of_an_older_version_closes_too() {
         let mut target = Memory::default();
-        let (token, _) = create(&mut target, new(&[Role::Admin])).unwrap();
+        let (token, _) = create_token(&mut target, new(&[Role::Admin])).unwrap();
         let closed = target.document(CLOSED, CLOSED).unwrap().unwrap();
         let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
         transaction.change_document(&closed, None).unwrap();
@@ -373,7 +377,7 @@ mod tests {
     fn what_a_token_is_limited_to_is_all_that_it_sees() {
         let mut target = Memory::default();
         let limited = NewToken { tables: vec!["jobs".into()], ..new(&[Role::Reader]) };
-        let (token, _) = create(&mut target, limited).unwrap();
+        let (token, _) = create_token(&mut target, limited).unwrap();
         assert!(token.sees_table("jobs") && !token.sees_table("people") && !token.sees_report("hires"));
     }
 }

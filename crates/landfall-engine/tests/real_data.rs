@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use landfall_core::schema::Package;
 use landfall_engine::{
     Project,
-    pipeline::{LoadOptions, Silent, load},
+    pipeline::{LoadOptions, SilentObserver, load_tables},
     targets::{Access, Location, open},
 };
 
@@ -27,7 +27,7 @@ fn the_real_data_gives_the_expected_counts() {
     let project = Project { folder: folder.path().to_owned(), package };
     let location = Location::parse("sqlite:landfall.db", folder.path()).expect("a location");
     let mut target = open(&location, Access::Write).expect("a target");
-    let outcomes = load(&mut *target, &project, &[], &LoadOptions::default(), &Silent).expect("a load");
+    let outcomes = load_tables(&mut *target, &project, &[], &LoadOptions::default(), &SilentObserver).expect("a load");
     let counts: Vec<_> =
         outcomes.iter().map(|o| (o.table.as_str(), o.counts.read, o.counts.inserted, o.counts.rejected)).collect();
     assert_eq!(counts, [("departments", 12, 12, 0), ("jobs", 183, 183, 0), ("hired_employees", 1999, 1929, 70)]);

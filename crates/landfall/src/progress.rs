@@ -9,7 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use landfall_engine::{
     escape_controls,
-    pipeline::{LoadOutcome, Observer, Progress},
+    pipeline::{LoadOutcome, LoadProgress, Observer},
 };
 
 use crate::{
@@ -100,7 +100,7 @@ impl ProgressReporter {
         }
     }
 
-    fn tell_progress(&self, current: &CurrentSource, progress: Progress) {
+    fn tell_progress(&self, current: &CurrentSource, progress: LoadProgress) {
         let rate = ProgressRate::from_progress(progress, current.begun.elapsed());
         match &self.form {
             ProgressForm::Silent => {}
@@ -147,7 +147,7 @@ impl ProgressReporter {
 }
 
 impl Observer for ProgressReporter {
-    fn begins(&self, table: &str, source: &str) {
+    fn source_begins(&self, table: &str, source: &str) {
         let now = Instant::now();
         *lock_state(&self.current) =
             CurrentSource { table: table.into(), source: source.into(), begun: now, told: now };
@@ -161,7 +161,7 @@ impl Observer for ProgressReporter {
         }
     }
 
-    fn progress(&self, progress: Progress) {
+    fn report_progress(&self, progress: LoadProgress) {
         let mut current = lock_state(&self.current);
         if current.told.elapsed() >= self.form.interval() {
             current.told = Instant::now();
@@ -169,7 +169,7 @@ impl Observer for ProgressReporter {
         }
     }
 
-    fn ends(&self, outcome: &LoadOutcome) {
+    fn source_ends(&self, outcome: &LoadOutcome) {
         if let ProgressForm::Events = &self.form {
             tracing::info!(
                 table = outcome.table,
@@ -208,11 +208,11 @@ fn lock_state<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn format_progress(progress: Progress) -> String {
+fn format_progress(progress: LoadProgress) -> String {
     format!("{} records, {} rejects", group_thousands(progress.records), group_thousands(progress.rejected))
 }
 
-fn percent_done(progress: Progress) -> u64 {
+fn percent_done(progress: LoadProgress) -> u64 {
     progress.bytes.saturating_mul(100).checked_div(progress.total_bytes).unwrap_or(100)
 }
 
@@ -223,7 +223,7 @@ struct ProgressRate {
 }
 
 impl ProgressRate {
-    fn from_progress(progress: Progress, elapsed: Duration) -> Self {
+    fn from_progress(progress: LoadProgress, elapsed: Duration) -> Self {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let bytes_left = progress.total_bytes.saturating_sub(progress.bytes);
         let left = bytes_left.saturating_mul(millis).checked_div(progress.bytes).unwrap_or(0) / 1000;

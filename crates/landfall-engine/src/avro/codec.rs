@@ -6,11 +6,11 @@ use bzip2::write::BzEncoder;
 use flate2::{Compression, write::DeflateEncoder};
 use lzma_rust2::{XzOptions, XzWriter};
 
-use super::decompress::invalid;
+use super::decompress::invalid_file;
 
 /// A codec of the specification, by which blocks are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Codec {
+pub enum AvroCodec {
     /// Zstandard: quick and small.
     #[default]
     Zstd,
@@ -26,7 +26,7 @@ pub enum Codec {
     None,
 }
 
-impl Codec {
+impl AvroCodec {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Zstd, Self::Deflate, Self::Snappy, Self::Bzip2, Self::Xz, Self::None];
 
@@ -60,14 +60,14 @@ impl Codec {
     }
 
     /// The codec that the header of a file calls `name`; where it calls none, there is none.
-    pub(super) fn of_header(name: &[u8]) -> io::Result<Self> {
+    pub(super) fn from_header(name: &[u8]) -> io::Result<Self> {
         if name.is_empty() {
             return Ok(Self::None);
         }
         Self::ALL.into_iter().find(|codec| codec.in_header().as_bytes() == name).ok_or_else(|| {
             let name = String::from_utf8_lossy(&name[..name.len().min(40)]);
             let known = "null, deflate, snappy, bzip2, xz and zstandard are";
-            invalid(format!("its codec {name:?} is not known; {known}"))
+            invalid_file(format!("its codec {name:?} is not known; {known}"))
         })
     }
 
@@ -75,7 +75,7 @@ impl Codec {
     ///
     /// # Errors
     /// Those of the compressing library; none is known.
-    pub fn compress(self, plain: &[u8]) -> io::Result<Vec<u8>> {
+    pub fn compress_block(self, plain: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::None => Ok(plain.to_vec()),
             Self::Zstd => zstd::bulk::compress(plain, 1),

@@ -7,7 +7,7 @@ use bzip2::bufread::BzDecoder;
 use flate2::bufread::DeflateDecoder;
 use lzma_rust2::XzReader;
 
-use super::Codec;
+use super::AvroCodec;
 
 /// The most bytes of a block of snappy.
 const MOST_SNAPPY: usize = 64 << 20;
@@ -19,12 +19,12 @@ const MOST_XZ: u32 = 65 << 10;
 const MOST_WINDOW: u32 = 27;
 
 /// An error of the file, as a sentence.
-pub(super) fn invalid(reason: impl Into<String>) -> io::Error {
+pub(super) fn invalid_file(reason: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.into())
 }
 
 /// The content of a block.
-pub(super) enum Content<R: BufRead> {
+pub(super) enum BlockContent<R: BufRead> {
     Null(Take<R>),
     Deflate(Box<DeflateDecoder<Take<R>>>),
     Snappy(Take<R>, Cursor<Vec<u8>>),
@@ -33,19 +33,19 @@ pub(super) enum Content<R: BufRead> {
     Zstandard(Box<zstd::stream::read::Decoder<'static, Take<R>>>),
 }
 
-impl<R: BufRead> Content<R> {
+impl<R: BufRead> BlockContent<R> {
     /// The content of the block whose bytes in the file are `raw`.
-    pub(super) fn new(codec: Codec, raw: Take<R>) -> io::Result<Self> {
+    pub(super) fn new(codec: AvroCodec, raw: Take<R>) -> io::Result<Self> {
         Ok(match codec {
-            Codec::None => Self::Null(raw),
-            Codec::Deflate => Self::Deflate(Box::new(DeflateDecoder::new(raw))),
-            Codec::Snappy => {
-                let (raw, data) = unsnapped(raw)?;
+            AvroCodec::None => Self::Null(raw),
+            AvroCodec::Deflate => Self::Deflate(Box::new(DeflateDecoder::new(raw))),
+            AvroCodec::Snappy => {
+                let (raw, data) = decompress_snappy(raw)?;
                 Self::Snappy(raw, Cursor::new(data))
             }
-            Codec::Bzip2 => Self::Bzip2(Box::new(BzDecoder::new(raw))),
-            Codec::Xz => Self::Xz(Box::new(XzReader::new_mem_limit(raw, false, MOST_XZ))),
-            Codec::Zstd => {
+            AvroCodec::Bzip2 => Self::Bzip2(Box::new(BzDecoder::new(raw))),
+            AvroCodec::Xz => Self::Xz(Box::new(XzReader::new_mem_limit(raw, false, MOST_XZ))),
+            AvroCodec::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
                 decoder.window_log_max(MOST_WINDOW)?;
                 Self::Zstandard(Box::new(decoder))
@@ -54,7 +54,7 @@ impl<R: BufRead> Content<R> {
     }
 
     /// What is left of the block's bytes in the file.
-    pub(super) fn into_raw(self) -> Take<R> {
+    pub(super) fn into_rest(self) -> Take<R> {
         match self {
             Self::Null(raw) | Self::Snappy(raw, _) => raw,
             Self::Deflate(decoder) => decoder.into_inner(),
@@ -65,7 +65,7 @@ impl<R: BufRead> Content<R> {
     }
 }
 
-impl<R: BufRead> Read for Content<R> {
+impl<R: BufRead> Read for BlockContent<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Null(raw) => raw.read(buffer),
@@ -79,23 +79,26 @@ impl<R: BufRead> Read for Content<R> {
 }
 
 /// The content of a block of snappy, behind which stands its CRC-32.
-fn unsnapped<R: BufRead>(mut raw: Take<R>) -> io::Result<(Take<R>, Vec<u8>)> {
+fn decompress_snappy<R: BufRead>(mut raw: Take<R>) -> io::Result<(Take<R>, Vec<u8>)> {
     let most = snap::raw::max_compress_len(MOST_SNAPPY) as u64 + 4;
     if raw.limit() > most {
-        return Err(invalid(format!("its {} bytes of snappy are more than the {most} that are read", raw.limit())));
+        return Err(invalid_file(format!(
+            "its {} bytes of snappy are more than the {most} that are read",
+            raw.limit()
+        )));
     }
     let mut packed = Vec::new();
     raw.read_to_end(&mut packed)?;
     let Some((data, checksum)) = packed.split_last_chunk::<4>() else {
-        return Err(invalid("it is too short for snappy"));
+        return Err(invalid_file("it is too short for snappy"));
     };
-    let length = snap::raw::decompress_len(data).map_err(|error| invalid(error.to_string()))?;
+    let length = snap::raw::decompress_len(data).map_err(|error| invalid_file(error.to_string()))?;
     if length > MOST_SNAPPY {
-        return Err(invalid(format!("it has {length} bytes in snappy; at most {MOST_SNAPPY} are read")));
+        return Err(invalid_file(format!("it has {length} bytes in snappy; at most {MOST_SNAPPY} are read")));
     }
-    let data = snap::raw::Decoder::new().decompress_vec(data).map_err(|error| invalid(error.to_string()))?;
+    let data = snap::raw::Decoder::new().decompress_vec(data).map_err(|error| invalid_file(error.to_string()))?;
     if crc32fast::hash(&data) != u32::from_be_bytes(*checksum) {
-        return Err(invalid("its checksum is wrong: the file is damaged"));
+        return Err(invalid_file("its checksum is wrong: the file is damaged"));
     }
     Ok((raw, data))
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use landfall_core::avro::schema::AvroSchema;
 
-use super::{Codec, decompress::invalid};
+use super::{AvroCodec, decompress::invalid_file};
 
 /// The most bytes of a header.
 const MOST_HEADER: u64 = 16 << 20;
@@ -17,68 +17,68 @@ pub(super) const MAGIC: [u8; 4] = *b"Obj\x01";
 
 /// What stands at the head of a file.
 #[derive(Debug, Clone)]
-pub(super) struct Header {
+pub(super) struct AvroHeader {
     pub(super) schema: AvroSchema,
-    pub(super) codec: Codec,
+    pub(super) codec: AvroCodec,
     /// What stands behind each block.
     pub(super) sync: [u8; SYNC],
 }
 
-impl Header {
+impl AvroHeader {
     /// Reads the header at the start of a file.
     pub(super) fn read(input: &mut impl BufRead) -> io::Result<Self> {
         let mut input = input.take(MOST_HEADER);
-        let header = Self::within(&mut input);
+        let header = Self::read_from(&mut input);
         match header {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && input.limit() == 0 => {
-                Err(invalid(format!("its header has more than {MOST_HEADER} bytes")))
+                Err(invalid_file(format!("its header has more than {MOST_HEADER} bytes")))
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(invalid("it ends within its header: the file is not whole"))
+                Err(invalid_file("it ends within its header: the file is not whole"))
             }
             header => header,
         }
     }
 
-    fn within(input: &mut impl Read) -> io::Result<Self> {
+    fn read_from(input: &mut impl Read) -> io::Result<Self> {
         let mut magic = [0; 4];
         let known = input.read_exact(&mut magic).is_ok() && magic == MAGIC;
         if !known {
-            return Err(invalid("it is not an Avro file: it does not begin with the bytes Obj 1"));
+            return Err(invalid_file("it is not an Avro file: it does not begin with the bytes Obj 1"));
         }
-        let (mut schema, mut codec) = (None, Codec::None);
+        let (mut schema, mut codec) = (None, AvroCodec::None);
         loop {
-            let count = long(input)?;
+            let count = read_long(input)?;
             if count == 0 {
                 break;
             }
             if count < 0 {
-                long(input)?;
+                read_long(input)?;
             }
             for _ in 0..count.unsigned_abs() {
-                let (name, value) = (bytes(input)?, bytes(input)?);
+                let (name, value) = (read_bytes(input)?, read_bytes(input)?);
                 match name.as_slice() {
-                    b"avro.schema" => schema = Some(parsed(value)?),
-                    b"avro.codec" => codec = Codec::of_header(&value)?,
+                    b"avro.schema" => schema = Some(parse_schema(value)?),
+                    b"avro.codec" => codec = AvroCodec::from_header(&value)?,
                     _ => {}
                 }
             }
         }
-        let schema = schema.ok_or_else(|| invalid("its header has no schema (avro.schema)"))?;
+        let schema = schema.ok_or_else(|| invalid_file("its header has no schema (avro.schema)"))?;
         let mut sync = [0; SYNC];
         input.read_exact(&mut sync)?;
         Ok(Self { schema, codec, sync })
     }
 }
 
-fn parsed(text: Vec<u8>) -> io::Result<AvroSchema> {
-    let text = String::from_utf8(text).map_err(|_| invalid("its schema is not UTF-8"))?;
-    AvroSchema::parse(&text).map_err(|error| invalid(error.to_string()))
+fn parse_schema(text: Vec<u8>) -> io::Result<AvroSchema> {
+    let text = String::from_utf8(text).map_err(|_| invalid_file("its schema is not UTF-8"))?;
+    AvroSchema::parse(&text).map_err(|error| invalid_file(error.to_string()))
 }
 
 /// A number of bytes, and the bytes.
-fn bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
-    let length = u64::try_from(long(input)?).map_err(|_| invalid("its header has a negative length"))?;
+fn read_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let length = u64::try_from(read_long(input)?).map_err(|_| invalid_file("its header has a negative length"))?;
     let mut bytes = Vec::new();
     // What a length says is not reserved.
     if input.take(length).read_to_end(&mut bytes)? as u64 != length {
@@ -88,7 +88,7 @@ fn bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// A variable-length number.
-pub(super) fn long(input: &mut impl Read) -> io::Result<i64> {
+pub(super) fn read_long(input: &mut impl Read) -> io::Result<i64> {
     let mut value = 0;
     for at in 0..10 {
         let mut byte = [0];
@@ -101,5 +101,5 @@ pub(super) fn long(input: &mut impl Read) -> io::Result<i64> {
             return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
         }
     }
-    Err(invalid("it has a number of more than 64 bits"))
+    Err(invalid_file("it has a number of more than 64 bits"))
 }

@@ -9,7 +9,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use codec::Codec;
+pub use codec::AvroCodec;
 pub(crate) use header::SYNC;
-pub use reader::{AvroInput, Checked, check, read_schema};
+pub use reader::{AvroInput, CheckedFile, check_file, read_schema};
 pub(crate) use writer::ContainerWriter;

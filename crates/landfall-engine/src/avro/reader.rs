@@ -12,9 +12,9 @@ use std::{
 use landfall_core::avro::{resolve::RowMapping, schema::AvroSchema};
 
 use super::{
-    Codec,
-    decompress::{Content, invalid},
-    header::{Header, SYNC, long},
+    AvroCodec,
+    decompress::{BlockContent, invalid_file},
+    header::{AvroHeader, SYNC, read_long},
 };
 
 /// Bytes read at once.
@@ -28,12 +28,12 @@ const MOST_EMPTY: u64 = 1_000_000;
 /// # Errors
 /// A file that cannot be read, or is no Avro; the error says why.
 pub fn read_schema(file: impl Read) -> io::Result<AvroSchema> {
-    Header::read(&mut BufReader::new(file)).map(|header| header.schema)
+    AvroHeader::read(&mut BufReader::new(file)).map(|header| header.schema)
 }
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedFile {
     /// Its rows.
     pub rows: u64,
     /// The bytes of these as JSON, with their line ends.
@@ -44,18 +44,18 @@ pub struct Checked {
 ///
 /// # Errors
 /// The first reason why it cannot be read to its end, with the block and row at which it stands.
-pub fn check(file: File, reading: Arc<RowMapping>, most_bytes: Option<u64>) -> io::Result<Checked> {
-    let mut input = AvroInput::new(file, reading)?.at_most(most_bytes);
+pub fn check_file(file: File, reading: Arc<RowMapping>, most_bytes: Option<u64>) -> io::Result<CheckedFile> {
+    let mut input = AvroInput::new(file, reading)?.with_limit(most_bytes);
     let bytes = io::copy(&mut input, &mut io::sink())?;
-    Ok(Checked { rows: input.rows, bytes })
+    Ok(CheckedFile { rows: input.rows, bytes })
 }
 
 /// The rows of an Avro file as lines of JSON.
 pub struct AvroInput<R: BufRead = BufReader<File>> {
     reading: Arc<RowMapping>,
-    codec: Codec,
+    codec: AvroCodec,
     sync: [u8; SYNC],
-    place: Place<R>,
+    place: FilePlace<R>,
     /// Bytes of the block at hand: those from `from` to `to` are no rows yet.
     held: Vec<u8>,
     from: usize,
@@ -76,9 +76,9 @@ pub struct AvroInput<R: BufRead = BufReader<File>> {
     failed: Option<String>,
 }
 
-enum Place<R: BufRead> {
+enum FilePlace<R: BufRead> {
     Between(R),
-    Within(Content<R>),
+    Within(BlockContent<R>),
     Ended,
 }
 
@@ -88,21 +88,21 @@ impl AvroInput {
     /// # Errors
     /// A file that cannot be read, or has another schema.
     pub fn new(file: File, reading: Arc<RowMapping>) -> io::Result<Self> {
-        Self::over(BufReader::with_capacity(BUFFER, file), reading)
+        Self::new_over(BufReader::with_capacity(BUFFER, file), reading)
     }
 }
 
 impl<R: BufRead> AvroInput<R> {
-    pub(super) fn over(mut input: R, reading: Arc<RowMapping>) -> io::Result<Self> {
-        let Header { schema, codec, sync } = Header::read(&mut input)?;
+    pub(super) fn new_over(mut input: R, reading: Arc<RowMapping>) -> io::Result<Self> {
+        let AvroHeader { schema, codec, sync } = AvroHeader::read(&mut input)?;
         if schema != *reading.file_schema() {
-            return Err(invalid("it has another schema than before: it was changed"));
+            return Err(invalid_file("it has another schema than before: it was changed"));
         }
         Ok(Self {
             reading,
             codec,
             sync,
-            place: Place::Between(input),
+            place: FilePlace::Between(input),
             held: vec![0; BUFFER],
             from: 0,
             to: 0,
@@ -121,12 +121,12 @@ impl<R: BufRead> AvroInput<R> {
 
     /// The same, with a bound for the bytes that the blocks may be decompressed to.
     #[must_use]
-    pub fn at_most(self, most_bytes: Option<u64>) -> Self {
+    pub fn with_limit(self, most_bytes: Option<u64>) -> Self {
         Self { most_bytes, ..self }
     }
 
     /// Reads rows until there is a bufferful of lines, or the file ends.
-    fn fill(&mut self) -> io::Result<()> {
+    fn fill_lines(&mut self) -> io::Result<()> {
         self.lines.clear();
         self.served = 0;
         while self.lines.len() < BUFFER {
@@ -149,27 +149,27 @@ impl<R: BufRead> AvroInput<R> {
                 if taken == 0 {
                     self.empty += 1;
                     if self.empty > MOST_EMPTY {
-                        return Err(self.error(format!("more than {MOST_EMPTY} rows have no bytes")));
+                        return Err(self.file_error(format!("more than {MOST_EMPTY} rows have no bytes")));
                     }
                 }
                 Ok(())
             }
-            Ok(None) => self.read_on(),
+            Ok(None) => self.read_more_bytes(),
             Err(error) => {
                 self.row += 1;
-                Err(self.error(error))
+                Err(self.file_error(error))
             }
         }
     }
 
     /// Reads more bytes of a row that is not all there.
-    fn read_on(&mut self) -> io::Result<()> {
+    fn read_more_bytes(&mut self) -> io::Result<()> {
         self.held.copy_within(self.from..self.to, 0);
         (self.from, self.to) = (0, self.to - self.from);
         let most = self.reading.max_row_bytes();
         if self.to >= most {
             self.row += 1;
-            return Err(self.error(format!("it has more than {most} bytes")));
+            return Err(self.file_error(format!("it has more than {most} bytes")));
         }
         if self.to == self.held.len() {
             self.held.resize((self.to * 2).min(most), 0);
@@ -178,20 +178,20 @@ impl<R: BufRead> AvroInput<R> {
             return Ok(());
         }
         self.row += 1;
-        Err(if self.is_cut() {
-            self.error("the file ends within it: it is not whole")
+        Err(if self.is_cut_short() {
+            self.file_error("the file ends within it: it is not whole")
         } else {
-            self.error("it does not end within its block: the file is damaged")
+            self.file_error("it does not end within its block: the file is damaged")
         })
     }
 
     /// Reads the block on; how many bytes there were.
     fn read_content(&mut self) -> io::Result<usize> {
-        let Place::Within(content) = &mut self.place else { return Ok(0) };
+        let FilePlace::Within(content) = &mut self.place else { return Ok(0) };
         let read = loop {
             match content.read(&mut self.held[self.to..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.ended(error)),
+                Err(error) => return Err(self.block_error(error)),
                 Ok(read) => break read,
             }
         };
@@ -199,78 +199,78 @@ impl<R: BufRead> AvroInput<R> {
         self.bytes += read as u64;
         match self.most_bytes {
             Some(most) if self.bytes > most => {
-                Err(self.error(format!("the file is more than {most} bytes when it is decompressed")))
+                Err(self.file_error(format!("the file is more than {most} bytes when it is decompressed")))
             }
             _ => Ok(read),
         }
     }
 
     /// Whether the file ends before the block at hand.
-    fn is_cut(&mut self) -> bool {
-        match std::mem::replace(&mut self.place, Place::Ended) {
-            Place::Within(content) => content.into_raw().limit() > 0,
+    fn is_cut_short(&mut self) -> bool {
+        match std::mem::replace(&mut self.place, FilePlace::Ended) {
+            FilePlace::Within(content) => content.into_rest().limit() > 0,
             _ => false,
         }
     }
 
     /// Ends the block at hand, all rows of which are read, and begins the next; `false` at the end of the file.
     fn next_block(&mut self) -> io::Result<bool> {
-        self.end_block()?;
-        let Place::Between(input) = &mut self.place else { return Ok(false) };
+        self.finish_block()?;
+        let FilePlace::Between(input) = &mut self.place else { return Ok(false) };
         if input.fill_buf()?.is_empty() {
-            self.place = Place::Ended;
+            self.place = FilePlace::Ended;
             return Ok(false);
         }
         (self.block, self.row) = (self.block + 1, 0);
-        let head = long(input).and_then(|count| Ok((count, long(input)?)));
-        let (count, length) = head.map_err(|error| self.ended(error))?;
+        let head = read_long(input).and_then(|count| Ok((count, read_long(input)?)));
+        let (count, length) = head.map_err(|error| self.block_error(error))?;
         let (Ok(count), Ok(length)) = (u64::try_from(count), u64::try_from(length)) else {
-            return Err(self.error("it has a negative number of rows or bytes: the file is damaged"));
+            return Err(self.file_error("it has a negative number of rows or bytes: the file is damaged"));
         };
-        let Place::Between(input) = std::mem::replace(&mut self.place, Place::Ended) else { return Ok(false) };
-        let content = Content::new(self.codec, input.take(length)).map_err(|error| self.error(error))?;
-        self.place = Place::Within(content);
+        let FilePlace::Between(input) = std::mem::replace(&mut self.place, FilePlace::Ended) else { return Ok(false) };
+        let content = BlockContent::new(self.codec, input.take(length)).map_err(|error| self.file_error(error))?;
+        self.place = FilePlace::Within(content);
         (self.left, self.from, self.to) = (count, 0, 0);
         Ok(true)
     }
 
-    fn end_block(&mut self) -> io::Result<()> {
-        if !matches!(self.place, Place::Within(_)) {
+    fn finish_block(&mut self) -> io::Result<()> {
+        if !matches!(self.place, FilePlace::Within(_)) {
             return Ok(());
         }
         if self.from == self.to {
             (self.from, self.to) = (0, 0);
             self.read_content()?;
         }
-        let Place::Within(content) = std::mem::replace(&mut self.place, Place::Ended) else { return Ok(()) };
-        let raw = content.into_raw();
+        let FilePlace::Within(content) = std::mem::replace(&mut self.place, FilePlace::Ended) else { return Ok(()) };
+        let raw = content.into_rest();
         let (over, mut input) = (raw.limit(), raw.into_inner());
         if self.from < self.to || (over > 0 && !input.fill_buf()?.is_empty()) {
-            return Err(self.error("it has more bytes than its rows: the file is damaged"));
+            return Err(self.file_error("it has more bytes than its rows: the file is damaged"));
         }
         let mut sync = [0; SYNC];
-        input.read_exact(&mut sync).map_err(|error| self.ended(error))?;
+        input.read_exact(&mut sync).map_err(|error| self.block_error(error))?;
         if sync != self.sync {
-            return Err(self.error("behind it does not stand what ends a block: the file is damaged"));
+            return Err(self.file_error("behind it does not stand what ends a block: the file is damaged"));
         }
-        self.place = Place::Between(input);
+        self.place = FilePlace::Between(input);
         Ok(())
     }
 
-    /// The error for `error`, met in the block at hand.
-    fn ended(&mut self, error: io::Error) -> io::Error {
+    /// The error for `file_error`, met in the block at hand.
+    fn block_error(&mut self, error: io::Error) -> io::Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            self.error("the file ends within it: it is not whole")
+            self.file_error("the file ends within it: it is not whole")
         } else {
-            self.error(error)
+            self.file_error(error)
         }
     }
 
     /// An error with its place. Nothing can be read behind it.
-    fn error(&mut self, reason: impl fmt::Display) -> io::Error {
-        self.place = Place::Ended;
+    fn file_error(&mut self, reason: impl fmt::Display) -> io::Error {
+        self.place = FilePlace::Ended;
         let place = if self.row == 0 { String::new() } else { format!(", row {}", self.row) };
-        invalid(format!("block {}{place}: {reason}", self.block))
+        invalid_file(format!("block {}{place}: {reason}", self.block))
     }
 }
 
@@ -278,12 +278,12 @@ impl<R: BufRead> Read for AvroInput<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.served == self.lines.len() && self.failed.is_none() {
             // The rows before an error are read as well.
-            self.failed = self.fill().err().map(|error| error.to_string());
+            self.failed = self.fill_lines().err().map(|error| error.to_string());
         }
         if self.served == self.lines.len()
             && let Some(reason) = &self.failed
         {
-            return Err(invalid(reason.clone()));
+            return Err(invalid_file(reason.clone()));
         }
         let ready = &self.lines.as_bytes()[self.served..];
         let count = ready.len().min(buffer.len());

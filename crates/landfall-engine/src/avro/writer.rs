@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use landfall_core::avro::put_long;
 
 use super::{
-    Codec,
+    AvroCodec,
     header::{MAGIC, SYNC},
 };
 
@@ -17,7 +17,7 @@ pub(crate) struct ContainerWriter<W> {
 
 impl<W: Write> ContainerWriter<W> {
     /// Writes the header of a file with rows of `schema`. `sync` is a random mark.
-    pub(crate) fn new(mut out: W, schema: &str, codec: Codec, sync: [u8; SYNC]) -> io::Result<Self> {
+    pub(crate) fn new(mut out: W, schema: &str, codec: AvroCodec, sync: [u8; SYNC]) -> io::Result<Self> {
         let mut header = MAGIC.to_vec();
         let entries = [("avro.schema", schema), ("avro.codec", codec.in_header())];
         put_count(entries.len() as u64, &mut header);
@@ -32,7 +32,7 @@ impl<W: Write> ContainerWriter<W> {
     }
 
     /// Writes a block of `rows` rows, whose bytes are compressed already.
-    pub(crate) fn block(&mut self, rows: u64, compressed: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_block(&mut self, rows: u64, compressed: &[u8]) -> io::Result<()> {
         let mut head = Vec::with_capacity(20);
         put_count(rows, &mut head);
         put_count(compressed.len() as u64, &mut head);
@@ -42,7 +42,7 @@ impl<W: Write> ContainerWriter<W> {
     }
 
     /// What it was written to.
-    pub(crate) fn finish(self) -> W {
+    pub(crate) fn into_output(self) -> W {
         self.out
     }
 }

@@ -10,18 +10,18 @@ pub struct ContentDigest([u64; 4]);
 impl ContentDigest {
     /// Takes a row in.
     #[inline]
-    pub fn add_row(&mut self, bytes: &[u8]) {
+    pub fn add_row_bytes(&mut self, bytes: &[u8]) {
         let hash = blake3::hash(bytes);
         let mut words = [0; 4];
         for (word, part) in words.iter_mut().zip(hash.as_bytes().chunks_exact(8)) {
             *word = u64::from_le_bytes(part.try_into().unwrap_or_default());
         }
-        self.add(&Self(words));
+        self.add_digest(&Self(words));
     }
 
     /// Takes all rows of another digest in.
     #[inline]
-    pub fn add(&mut self, other: &Self) {
+    pub fn add_digest(&mut self, other: &Self) {
         let mut carry = false;
         for (word, more) in self.0.iter_mut().zip(other.0) {
             let (sum, over) = word.overflowing_add(more);
@@ -43,7 +43,7 @@ mod tests {
 
     fn of(rows: &[&[u8]]) -> ContentDigest {
         let mut digest = ContentDigest::default();
-        rows.iter().for_each(|row| digest.add_row(row));
+        rows.iter().for_each(|row| digest.add_row_bytes(row));
         digest
     }
 
@@ -53,7 +53,7 @@ mod tests {
         assert_ne!(of(&[b"a", b"a"]), of(&[b"a"]));
         assert_ne!(of(&[b"ab"]), of(&[b"a", b"b"]));
         let mut parts = of(&[b"a"]);
-        parts.add(&of(&[b"b", b"c"]));
+        parts.add_digest(&of(&[b"b", b"c"]));
         assert_eq!(parts, of(&[b"a", b"b", b"c"]));
         assert_eq!(of(&[]).to_hex(), "0".repeat(64));
     }
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn sums_carry() {
         let mut digest = ContentDigest([u64::MAX, u64::MAX, 0, u64::MAX]);
-        digest.add(&ContentDigest([1, 0, 0, 1]));
+        digest.add_digest(&ContentDigest([1, 0, 0, 1]));
         assert_eq!(digest, ContentDigest([0, 0, 1, 0]));
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{SetId, hex};
+use super::{SetId, encode_hex};
 
 /// The name of the file, which is written last: a folder without it is no set.
 pub const MANIFEST: &str = "manifest.json";
@@ -64,7 +64,7 @@ impl Manifest {
 
     /// The entry of the table called `name`.
     #[must_use]
-    pub fn table(&self, name: &str) -> Option<&TableEntry> {
+    pub fn find_table(&self, name: &str) -> Option<&TableEntry> {
         self.tables.iter().find(|entry| entry.table == name)
     }
 
@@ -74,7 +74,7 @@ impl Manifest {
     /// Those of the JSON library; none is known.
     pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         let mut document = serde_json::to_value(self)?;
-        document["seal"] = Value::String(seal(&document)?);
+        document["seal"] = Value::String(seal_document(&document)?);
         let mut bytes = serde_json::to_vec_pretty(&document)?;
         bytes.push(b'\n');
         Ok(bytes)
@@ -84,11 +84,11 @@ impl Manifest {
     ///
     /// # Errors
     /// A document that was changed, or that another version wrote.
-    pub fn of_bytes(bytes: &[u8]) -> Result<Self, String> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let mut document: Value =
             serde_json::from_slice(bytes).map_err(|error| format!("its manifest is damaged ({error})"))?;
         let said = document.as_object_mut().and_then(|members| members.shift_remove("seal"));
-        let seal = seal(&document).map_err(|error| error.to_string())?;
+        let seal = seal_document(&document).map_err(|error| error.to_string())?;
         let format = document.get("format").and_then(Value::as_u64);
         if format.is_some_and(|format| format > u64::from(FORMAT)) {
             return Err("a newer version of Landfall has written it; use that one".into());
@@ -103,8 +103,8 @@ impl Manifest {
     ///
     /// # Errors
     /// A document that was changed, that another version wrote, or that is another set's.
-    pub(super) fn of_set(set: &SetId, bytes: &[u8]) -> Result<Self, String> {
-        let manifest = Self::of_bytes(bytes)?;
+    pub(super) fn from_set_bytes(set: &SetId, bytes: &[u8]) -> Result<Self, String> {
+        let manifest = Self::from_bytes(bytes)?;
         if manifest.set == set.as_str() {
             return Ok(manifest);
         }
@@ -112,8 +112,8 @@ impl Manifest {
     }
 }
 
-fn seal(document: &Value) -> serde_json::Result<String> {
-    Ok(hex(&Sha256::digest(serde_json::to_vec(document)?)))
+fn seal_document(document: &Value) -> serde_json::Result<String> {
+    Ok(encode_hex(&Sha256::digest(serde_json::to_vec(document)?)))
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_manifest_comes_back() {
         let bytes = manifest().to_bytes().unwrap();
-        assert_eq!(Manifest::of_bytes(&bytes).unwrap(), manifest());
+        assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest());
     }
 
     #[test]
@@ -159,16 +159,16 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             // White space between the members says nothing.
-            if Manifest::of_bytes(&flipped).is_ok_and(|read| read != manifest()) {
+            if Manifest::from_bytes(&flipped).is_ok_and(|read| read != manifest()) {
                 panic!("bit {bit} of {}", String::from_utf8_lossy(&flipped));
             }
         }
-        assert!(Manifest::of_bytes(&bytes[..bytes.len() / 2]).is_err());
+        assert!(Manifest::from_bytes(&bytes[..bytes.len() / 2]).is_err());
     }
 
     #[test]
     fn a_newer_form_is_told_as_such() {
         let newer = Manifest { format: FORMAT + 1, ..manifest() }.to_bytes().unwrap();
-        assert!(Manifest::of_bytes(&newer).unwrap_err().contains("newer version"));
+        assert!(Manifest::from_bytes(&newer).unwrap_err().contains("newer version"));
     }
 }

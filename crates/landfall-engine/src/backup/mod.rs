@@ -21,17 +21,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::{
-    dictionary::{Dictionary, dictionary},
+    dictionary::{SetDictionary, restore_dictionary},
     digest::ContentDigest,
     manifest::{MANIFEST, Manifest, TableEntry},
-    restore::{From, Restore, RestoreOptions, RestoreOutcome, RestoredTable},
-    retention::Keep,
-    set::{SetId, file_of},
-    store::{Draft, DraftFile, LocalStore, ObjectStore, SetContent, SetFile, SetReader, Store},
-    verify::{VerifiedSet, examine, verify_set},
+    restore::{PreparedRestore, RestoreFrom, RestoreOptions, RestoreOutcome, RestoredTable},
+    retention::RetentionRules,
+    set::{SetId, set_file_name},
+    store::{BackupObjectStore, BackupStore, DraftFile, LocalStore, SetContent, SetDraft, SetFile, SetReader},
+    verify::{VerifiedSet, read_manifest, verify_set},
 };
 use crate::{
-    avro::Codec,
+    avro::AvroCodec,
     error::{Error, Result},
     pipeline::Observer,
     project::Project,
@@ -45,7 +45,7 @@ pub struct BackupOptions {
     /// The tables; all where there are none.
     pub tables: Vec<String>,
     /// How the files are compressed.
-    pub codec: Codec,
+    pub codec: AvroCodec,
     /// Threads that write and compress rows.
     pub threads: usize,
 }
@@ -85,10 +85,10 @@ pub struct BackedUpTable {
 /// # Errors
 /// A table that is not there, a target that cannot be read, a store that cannot be written: then there is no new set, and those
 /// that were there are as they were.
-pub fn backup(
+pub fn backup_tables(
     target: &mut dyn Target,
     project: &Project,
-    store: &dyn Store,
+    store: &dyn BackupStore,
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<BackupOutcome> {
@@ -101,11 +101,11 @@ fn write_set(
     snapshot: &mut dyn Snapshot,
     location: String,
     project: &Project,
-    store: &dyn Store,
+    store: &dyn BackupStore,
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<BackupOutcome> {
-    let wanted = wanted(project, &options.tables)?;
+    let wanted = select_tables(project, &options.tables)?;
     let started = Timestamp::now();
     let set = SetId::new(started)?;
     let (mut tables, mut missing) = (Vec::new(), Vec::new());
@@ -117,14 +117,14 @@ fn write_set(
         }
     }
     refuse_missing(&missing, tables.is_empty(), options)?;
-    let mut draft = store.draft(&set)?;
+    let mut draft = store.begin_draft(&set)?;
     let mut entries = Vec::new();
     for table in &tables {
         let begun = Instant::now();
-        let file = file_of(&table.name);
-        observer.begins(&table.name, &format!("{set}/{file}"));
-        let written = table::write(snapshot, table, draft.create(&file)?, options, observer)?;
-        draft.keep(&file, written.bytes, written.blake3)?;
+        let file = set_file_name(&table.name);
+        observer.source_begins(&table.name, &format!("{set}/{file}"));
+        let written = table::write(snapshot, table, draft.create_file(&file)?, options, observer)?;
+        draft.take_file(&file, written.bytes, written.blake3)?;
         entries.push(TableEntry {
             table: table.name.to_string(),
             file,
@@ -142,27 +142,27 @@ fn write_set(
         tool: format!("landfall {}", env!("CARGO_PKG_VERSION")),
         target: location,
         snapshot: snapshot.moment(),
-        started_at: timestamp::of(started),
-        ended_at: timestamp::now(),
+        started_at: timestamp::format_utc(started),
+        ended_at: timestamp::now_utc(),
         codec: options.codec.name().to_owned(),
         tables: entries,
     };
     let bytes = manifest.to_bytes().map_err(|error| Error::Usage(format!("cannot write the manifest: {error}")))?;
-    let location = draft.publish(&bytes)?;
+    let location = draft.publish_set(&bytes)?;
     Ok(BackupOutcome {
         set: set.to_string(),
         location,
-        tables: manifest.tables.into_iter().map(told).collect(),
+        tables: manifest.tables.into_iter().map(describe_table).collect(),
         missing,
     })
 }
 
-fn wanted(project: &Project, names: &[String]) -> Result<Vec<Table>> {
-    let tables = project.tables();
+fn select_tables(project: &Project, names: &[String]) -> Result<Vec<Table>> {
+    let tables = project.target_tables();
     if names.is_empty() {
         return Ok(tables);
     }
-    let mut positions: Vec<usize> = names.iter().map(|name| project.position(name)).collect::<Result<_>>()?;
+    let mut positions: Vec<usize> = names.iter().map(|name| project.find_position(name)).collect::<Result<_>>()?;
     positions.sort_unstable();
     positions.dedup();
     Ok(positions.into_iter().map(|at| tables[at].clone()).collect())
@@ -175,13 +175,13 @@ fn refuse_missing(missing: &[String], all: bool, options: &BackupOptions) -> Res
     Err(Error::Usage(format!("the database has no table {}: there is nothing to back up", missing.join(", "))))
 }
 
-fn told(entry: TableEntry) -> BackedUpTable {
+fn describe_table(entry: TableEntry) -> BackedUpTable {
     let TableEntry { table, rows, bytes, sha256, digest, seconds, .. } = entry;
     BackedUpTable { table, rows, bytes, sha256, digest, seconds }
 }
 
 /// Bytes as hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
+fn encode_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.

@@ -9,13 +9,13 @@ use landfall_core::{
 };
 use serde::Serialize;
 
-use super::{SetFile, SetId, Store, TableEntry, store::digest_of};
+use super::{BackupStore, SetFile, SetId, TableEntry, store::digest_content};
 use crate::{
-    avro::{check, read_schema},
+    avro::{check_file, read_schema},
     error::{Error, Result, TargetErrorKind},
     ledger::{Mode, OnConflict},
     origin::Origin,
-    pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, Work, can_dry_run, load_sources},
+    pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, WorkLimits, can_dry_run, load_sources},
     project::Project,
     source::Source,
     targets::Target,
@@ -23,7 +23,7 @@ use crate::{
 
 /// What is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum RestoreFrom {
     /// The tables of a set.
     Set(SetId),
     /// One table from a file.
@@ -65,7 +65,7 @@ pub struct RestoreOptions {
     /// The most bytes that a file may be when it is decompressed.
     pub most_bytes: Option<u64>,
     /// How the work is cut.
-    pub work: Work,
+    pub work: WorkLimits,
 }
 
 /// A restore that was done, or tried.
@@ -102,7 +102,7 @@ pub struct RestoredTable {
 
 /// The files of a restore, found sound.
 #[derive(Debug)]
-pub struct Restore {
+pub struct PreparedRestore {
     outcome: RestoreOutcome,
     sources: Vec<(usize, Source)>,
     /// Files that were fetched for it, and go with it.
@@ -110,21 +110,21 @@ pub struct Restore {
     options: LoadOptions,
 }
 
-impl Restore {
+impl PreparedRestore {
     /// Looks at everything that is to be restored into the tables called `names`: each file is read to its end, and held against
     /// its manifest. Nothing is touched.
     ///
     /// # Errors
     /// A table, set or file that is not there, a file that is damaged, or whose fields are not those of its table.
-    pub fn prepare(
+    pub fn prepare_restore(
         project: &Project,
-        store: &dyn Store,
+        store: &dyn BackupStore,
         names: &[String],
-        from: &From,
+        from: &RestoreFrom,
         options: &RestoreOptions,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        let mut positions: Vec<usize> = names.iter().map(|name| project.position(name)).collect::<Result<_>>()?;
+        let mut positions: Vec<usize> = names.iter().map(|name| project.find_position(name)).collect::<Result<_>>()?;
         positions.sort_unstable();
         positions.dedup();
         let mut restore = Self {
@@ -134,14 +134,14 @@ impl Restore {
             options: load_options(options),
         };
         match from {
-            From::Set(set) => restore.prepare_set(project, store, positions, set, options, observer)?,
-            From::File { name, origin, path } => {
+            RestoreFrom::Set(set) => restore.prepare_set(project, store, positions, set, options, observer)?,
+            RestoreFrom::File { name, origin, path } => {
                 let [position] = positions[..] else {
                     return Err(Error::Usage("one file is restored into one table: name just one".into()));
                 };
                 restore.outcome.location.clone_from(name);
                 let file = RestoredFile { name, origin: *origin, path, entry: None };
-                restore.add(project, position, &file, options, observer)?;
+                restore.prepare_file(project, position, &file, options, observer)?;
             }
         }
         Ok(restore)
@@ -150,41 +150,41 @@ impl Restore {
     fn prepare_set(
         &mut self,
         project: &Project,
-        store: &dyn Store,
+        store: &dyn BackupStore,
         mut positions: Vec<usize>,
         set: &SetId,
         options: &RestoreOptions,
         observer: &dyn Observer,
     ) -> Result<()> {
-        let manifest = store.manifest(set)?;
+        let manifest = store.read_manifest(set)?;
         let package = &project.package;
         if options.with_dependents {
             // Those that were named must be there; their dependents come as far as the set has them.
             let named = positions.len();
             positions = with_dependents(package, positions);
             let dependents = positions.split_off(named).into_iter();
-            positions.extend(dependents.filter(|&at| manifest.table(&package.resources[at].name).is_some()));
+            positions.extend(dependents.filter(|&at| manifest.find_table(&package.resources[at].name).is_some()));
         }
         self.outcome.set = Some(set.to_string());
         self.outcome.location = format!("{}/{set}", store.location());
         for position in positions {
             let name = &package.resources[position].name;
-            let Some(entry) = manifest.table(name) else {
+            let Some(entry) = manifest.find_table(name) else {
                 let has: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
                 let reason = format!("it has no table {:?}; it has {}", &**name, has.join(", "));
-                return Err(Error::source(format!("the backup set {set}"), reason));
+                return Err(Error::source_error(format!("the backup set {set}"), reason));
             };
-            let file = store.file(set, entry)?;
-            let source = Origin::backup_name(&set.to_string(), &super::file_of(name));
+            let file = store.fetch_file(set, entry)?;
+            let source = Origin::backup_name(&set.to_string(), &super::set_file_name(name));
             let found = RestoredFile { name: &source, origin: Origin::Backup, path: &file.path, entry: Some(entry) };
-            self.add(project, position, &found, options, observer)?;
+            self.prepare_file(project, position, &found, options, observer)?;
             self.fetched.push(file);
         }
         Ok(())
     }
 
     /// Looks at one file.
-    fn add(
+    fn prepare_file(
         &mut self,
         project: &Project,
         position: usize,
@@ -194,24 +194,24 @@ impl Restore {
     ) -> Result<()> {
         let &RestoredFile { name, origin, path, entry } = file;
         let resource = &project.package.resources[position];
-        observer.begins(&resource.name, name);
-        let failed = |error: std::io::Error| Error::source(name, error);
-        let (sha256, bytes) = File::open(path).and_then(|mut file| digest_of(&mut file)).map_err(failed)?;
+        observer.source_begins(&resource.name, name);
+        let failed = |error: std::io::Error| Error::source_error(name, error);
+        let (sha256, bytes) = File::open(path).and_then(|mut file| digest_content(&mut file)).map_err(failed)?;
         if entry.is_some_and(|entry| (&entry.sha256, entry.bytes) != (&sha256, bytes)) {
-            return Err(Error::source(name, "it is not what was written: take another set, nothing was touched"));
+            return Err(Error::source_error(name, "it is not what was written: take another set, nothing was touched"));
         }
         let open = || File::open(path);
         let schema = open().and_then(read_schema).map_err(failed)?;
         let mapping = FieldMapping { updates: options.mode == Mode::Upsert, ..options.mapping.clone() };
         let reading: Arc<RowMapping> = resolve_fields(&schema, &resource.schema, &mapping)
-            .map_err(|faults| Error::source(name, faults.join("; ")))?
+            .map_err(|faults| Error::source_error(name, faults.join("; ")))?
             // What a backup has written can be restored.
             .with_rows_of(if entry.is_some() { CutterLimits::MOST } else { options.work.record_bytes })
             .into();
         let rows = match entry {
             // Byte for byte it is the file that was written: nothing more is learned from its rows.
             Some(entry) => entry.rows,
-            None => open().and_then(|file| check(file, reading.clone(), options.most_bytes)).map_err(failed)?.rows,
+            None => open().and_then(|file| check_file(file, reading.clone(), options.most_bytes)).map_err(failed)?.rows,
         };
         self.outcome.tables.push(RestoredTable {
             table: resource.name.to_string(),
@@ -222,9 +222,9 @@ impl Restore {
             ignored: reading.ignored_fields().to_vec(),
             missing: reading.missing_fields().to_vec(),
         });
-        let source = Source::avro(name, path, reading);
+        let source = Source::from_avro(name, path, reading);
         let source = source.with_origin(origin);
-        self.sources.push((position, if entry.is_some() { source.verbatim() } else { source }));
+        self.sources.push((position, if entry.is_some() { source.as_verbatim() } else { source }));
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Restore {
         &self.outcome
     }
 
-    /// Whether [`try_out`](Self::try_out) needs a target that may be written.
+    /// Whether [`run_and_roll_back`](Self::run_and_roll_back) needs a target that may be written.
     ///
     /// # Errors
     /// A target that cannot be read.
@@ -247,7 +247,7 @@ impl Restore {
     ///
     /// # Errors
     /// Those of [`run`](Self::run).
-    pub fn try_out(
+    pub fn run_and_roll_back(
         mut self,
         target: &mut dyn Target,
         project: &Project,
@@ -268,7 +268,7 @@ impl Restore {
         observer: &dyn Observer,
     ) -> Result<RestoreOutcome> {
         let sources = std::mem::take(&mut self.sources);
-        let loads = load_sources(target, project, sources, &self.options, observer).map_err(with_mend)?;
+        let loads = load_sources(target, project, sources, &self.options, observer).map_err(suggest_parents)?;
         self.outcome.loads = loads;
         Ok(self.outcome)
     }
@@ -293,7 +293,7 @@ fn load_options(options: &RestoreOptions) -> LoadOptions {
 }
 
 /// Tables that would lose their parents can be restored with them.
-fn with_mend(error: Error) -> Error {
+fn suggest_parents(error: Error) -> Error {
     match error {
         Error::Target(mut error) if error.kind == TargetErrorKind::Constraint => {
             error.message = error

@@ -8,7 +8,7 @@ use super::SetId;
 
 /// How many sets are kept. A set is kept where one of the rules wants it; without any rule, all are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keep {
+pub struct RetentionRules {
     /// The last of all.
     pub last: Option<u32>,
     /// The last of each of so many days that have one.
@@ -22,13 +22,13 @@ pub struct Keep {
 }
 
 /// What a day, week, month or year is told by.
-type Period = fn(&Zoned) -> (i16, i16);
+type PeriodKey = fn(&Zoned) -> (i16, i16);
 
-impl Keep {
+impl RetentionRules {
     /// Those of `sets` that no rule wants; days are those of `zone`.
     #[must_use]
-    pub fn superfluous(&self, sets: &[SetId], zone: &TimeZone) -> Vec<SetId> {
-        let rules: [(Option<u32>, Period); 4] = [
+    pub fn find_superfluous(&self, sets: &[SetId], zone: &TimeZone) -> Vec<SetId> {
+        let rules: [(Option<u32>, PeriodKey); 4] = [
             (self.daily, |time| (time.year(), time.day_of_year())),
             (self.weekly, |time| {
                 let week = time.date().iso_week_date();
@@ -42,17 +42,18 @@ impl Keep {
         }
         let mut newest: Vec<&SetId> = sets.iter().collect();
         newest.sort_by(|one, other| other.cmp(one));
-        let mut kept: HashSet<&SetId> = newest.iter().copied().take(wide(self.last)).collect();
+        let mut kept: HashSet<&SetId> = newest.iter().copied().take(rule_count(self.last)).collect();
         for (rule, period) in rules {
             let mut periods = HashSet::new();
-            let last_ones = newest.iter().filter(|set| periods.insert(period(&set.time().to_zoned(zone.clone()))));
-            kept.extend(last_ones.take(wide(rule)));
+            let last_ones =
+                newest.iter().filter(|set| periods.insert(period(&set.started_at().to_zoned(zone.clone()))));
+            kept.extend(last_ones.take(rule_count(rule)));
         }
         sets.iter().filter(|set| !kept.contains(set)).cloned().collect()
     }
 }
 
-fn wide(rule: Option<u32>) -> usize {
+fn rule_count(rule: Option<u32>) -> usize {
     rule.map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
@@ -69,9 +70,9 @@ mod tests {
             .collect()
     }
 
-    fn kept(keep: Keep, times: &[&str]) -> Vec<String> {
+    fn kept(keep: RetentionRules, times: &[&str]) -> Vec<String> {
         let sets = sets(times);
-        let superfluous = keep.superfluous(&sets, &TimeZone::UTC);
+        let superfluous = keep.find_superfluous(&sets, &TimeZone::UTC);
         let kept = sets.iter().filter(|set| !superfluous.contains(set));
         kept.map(|set| set.as_str()[..15].to_owned()).collect()
     }
@@ -88,30 +89,30 @@ mod tests {
 
     #[test]
     fn each_rule_keeps_the_last_of_its_periods() {
-        let none = Keep::default();
+        let none = RetentionRules::default();
         assert_eq!(kept(none, &TIMES).len(), TIMES.len());
-        assert_eq!(kept(Keep { last: Some(2), ..none }, &TIMES), ["20260202T000000", "20260203T000000"]);
+        assert_eq!(kept(RetentionRules { last: Some(2), ..none }, &TIMES), ["20260202T000000", "20260203T000000"]);
         assert_eq!(
-            kept(Keep { daily: Some(3), ..none }, &TIMES),
+            kept(RetentionRules { daily: Some(3), ..none }, &TIMES),
             ["20260201T120000", "20260202T000000", "20260203T000000"]
         );
-        assert_eq!(kept(Keep { monthly: Some(2), ..none }, &TIMES), ["20260115T000000", "20260203T000000"]);
-        assert_eq!(kept(Keep { yearly: Some(9), ..none }, &TIMES), ["20251231T230000", "20260203T000000"]);
+        assert_eq!(kept(RetentionRules { monthly: Some(2), ..none }, &TIMES), ["20260115T000000", "20260203T000000"]);
+        assert_eq!(kept(RetentionRules { yearly: Some(9), ..none }, &TIMES), ["20251231T230000", "20260203T000000"]);
         // The first of January 2026 is a Thursday: its week has begun in December.
         assert_eq!(
-            kept(Keep { weekly: Some(9), ..none }, &TIMES),
+            kept(RetentionRules { weekly: Some(9), ..none }, &TIMES),
             ["20260101T010000", "20260115T000000", "20260201T120000", "20260203T000000"]
         );
-        let some = Keep { last: Some(1), daily: Some(2), monthly: Some(3), ..none };
+        let some = RetentionRules { last: Some(1), daily: Some(2), monthly: Some(3), ..none };
         assert_eq!(kept(some, &TIMES), ["20251231T230000", "20260115T000000", "20260202T000000", "20260203T000000"]);
     }
 
     #[test]
     fn days_are_those_of_the_zone() {
         let sets = sets(&["20251231T230000Z", "20260101T010000Z"]);
-        let keep = Keep { daily: Some(9), ..Keep::default() };
-        assert!(keep.superfluous(&sets, &TimeZone::UTC).is_empty());
+        let keep = RetentionRules { daily: Some(9), ..RetentionRules::default() };
+        assert!(keep.find_superfluous(&sets, &TimeZone::UTC).is_empty());
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(keep.superfluous(&sets, &berlin), sets[..1]);
+        assert_eq!(keep.find_superfluous(&sets, &berlin), sets[..1]);
     }
 }

@@ -42,13 +42,13 @@ impl SetId {
             22 => byte == b'Z',
             _ => byte.is_ascii_digit(),
         });
-        (is_random && is_time && of_text(time).is_some()).then(|| Self(name.to_owned()))
+        (is_random && is_time && parse_set_time(time).is_some()).then(|| Self(name.to_owned()))
     }
 
     /// When it began.
     #[must_use]
-    pub fn time(&self) -> Timestamp {
-        of_text(&self.0[..TIME - 1]).unwrap_or(Timestamp::UNIX_EPOCH)
+    pub fn started_at(&self) -> Timestamp {
+        parse_set_time(&self.0[..TIME - 1]).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The name.
@@ -58,7 +58,7 @@ impl SetId {
     }
 }
 
-fn of_text(time: &str) -> Option<Timestamp> {
+fn parse_set_time(time: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime(FORMAT, time).ok()?;
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
@@ -72,7 +72,7 @@ impl fmt::Display for SetId {
 /// The file of the table called `name`. Letters, digits, `_` and `-` of ASCII stand for themselves, every other byte is `%` and two
 /// hexadecimal digits.
 #[must_use]
-pub fn file_of(name: &str) -> String {
+pub fn set_file_name(name: &str) -> String {
     use fmt::Write as _;
     let mut out = String::with_capacity(name.len() + 5);
     for byte in name.bytes() {
@@ -99,7 +99,7 @@ mod tests {
         let set = SetId::new(time).unwrap();
         assert!(set.as_str().starts_with("20261122T040506.000789Z-"), "{set}");
         assert_eq!(SetId::parse(set.as_str()), Some(set.clone()));
-        assert_eq!(set.time(), time);
+        assert_eq!(set.started_at(), time);
         assert_ne!(SetId::new(time).unwrap(), set);
     }
 
@@ -135,7 +135,7 @@ mod tests {
             ("a b.c", "a%20b%2Ec.avro"),
             ("größe", "gr%C3%B6%C3%9Fe.avro"),
         ] {
-            assert_eq!(file_of(table), file);
+            assert_eq!(set_file_name(table), file);
         }
     }
 }

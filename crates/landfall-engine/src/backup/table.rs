@@ -18,11 +18,11 @@ use landfall_core::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{BackupOptions, ContentDigest, DraftFile, hex};
+use super::{BackupOptions, ContentDigest, DraftFile, encode_hex};
 use crate::{
-    avro::{Codec, ContainerWriter, SYNC},
+    avro::{AvroCodec, ContainerWriter, SYNC},
     error::{Error, Result, TargetError, TargetErrorKind},
-    pipeline::{Observer, Progress},
+    pipeline::{LoadProgress, Observer},
     targets::{Snapshot, Table},
 };
 
@@ -31,7 +31,7 @@ const BUFFER: usize = 1 << 20;
 
 /// A file that was written.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenFile {
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) sha256: String,
@@ -41,16 +41,16 @@ pub(super) struct Written {
 }
 
 /// A block on its way into the file.
-struct Block {
+struct EncodedBlock {
     rows: u64,
     compressed: Vec<u8>,
     digest: ContentDigest,
 }
 
 /// A batch on its way to a worker, and where its block goes.
-struct Job {
+struct EncodeTask {
     rows: RecordBatch,
-    answer: SyncSender<Result<Block>>,
+    answer: SyncSender<Result<EncodedBlock>>,
 }
 
 /// Writes all rows of `table` into `file`, and makes it last.
@@ -60,34 +60,35 @@ pub(super) fn write(
     file: Box<dyn DraftFile>,
     options: &BackupOptions,
     observer: &dyn Observer,
-) -> Result<Written> {
+) -> Result<WrittenFile> {
     let writer = RowWriter::new(&table.name, &table.schema, &number_forms(snapshot, table)?);
     let mut sync = [0; SYNC];
-    getrandom::fill(&mut sync).map_err(|error| unwritable(io::Error::other(error.to_string())))?;
-    let out = BufWriter::with_capacity(BUFFER, Hashing { file, sha256: Sha256::new(), blake3: blake3::Hasher::new() });
-    let container = ContainerWriter::new(out, writer.schema_json(), options.codec, sync).map_err(unwritable)?;
+    getrandom::fill(&mut sync).map_err(|error| write_error(io::Error::other(error.to_string())))?;
+    let out =
+        BufWriter::with_capacity(BUFFER, HashingFile { file, sha256: Sha256::new(), blake3: blake3::Hasher::new() });
+    let container = ContainerWriter::new(out, writer.schema_json(), options.codec, sync).map_err(write_error)?;
     let positions: Vec<usize> = (0..table.schema.fields.len()).collect();
     let threads = options.threads.max(1);
-    let (job_sender, jobs) = sync_channel::<Job>(threads);
+    let (job_sender, jobs) = sync_channel::<EncodeTask>(threads);
     let (answer_sender, answers) = sync_channel(threads + 2);
     let jobs = Mutex::new(jobs);
     let written = thread::scope(|scope| {
-        let file = scope.spawn(move || put_blocks(container, answers));
+        let file = scope.spawn(move || write_blocks(container, answers));
         for _ in 0..threads {
-            scope.spawn(|| work(&jobs, &writer, table, options.codec));
+            scope.spawn(|| encode_batches(&jobs, &writer, table, options.codec));
         }
         let mut rows = 0;
         let read = snapshot.rows(table, &positions, &mut |batch| {
             rows += batch.num_rows() as u64;
             let (answer, receiver) = sync_channel(1);
             // Where nobody listens any more, the file has an error to tell.
-            if answer_sender.send(receiver).is_err() || job_sender.send(Job { rows: batch, answer }).is_err() {
+            if answer_sender.send(receiver).is_err() || job_sender.send(EncodeTask { rows: batch, answer }).is_err() {
                 return Err(Error::Cancelled);
             }
             if observer.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            observer.progress(Progress { bytes: 0, total_bytes: 0, records: rows, rejected: 0 });
+            observer.report_progress(LoadProgress { bytes: 0, total_bytes: 0, records: rows, rejected: 0 });
             Ok(())
         });
         drop((answer_sender, job_sender));
@@ -102,7 +103,7 @@ pub(super) fn write(
 }
 
 /// Refuses a file that has not as many rows as the database counts: a setting of the server may cut what it hands over.
-fn check_count(snapshot: &mut dyn Snapshot, table: &Table, written: &Written) -> Result<()> {
+fn check_count(snapshot: &mut dyn Snapshot, table: &Table, written: &WrittenFile) -> Result<()> {
     let counted = snapshot.row_count(table)?;
     if counted == written.rows {
         return Ok(());
@@ -133,27 +134,28 @@ fn number_forms(snapshot: &mut dyn Snapshot, table: &Table) -> Result<Vec<Number
 }
 
 /// Writes and compresses batches until there are no more.
-fn work(jobs: &Mutex<Receiver<Job>>, writer: &RowWriter, table: &Table, codec: Codec) {
+fn encode_batches(jobs: &Mutex<Receiver<EncodeTask>>, writer: &RowWriter, table: &Table, codec: AvroCodec) {
     let (mut plain, mut ends) = (Vec::new(), Vec::new());
     loop {
         let job = match jobs.lock() {
             Ok(jobs) => jobs.recv(),
             Err(_) => return,
         };
-        let Ok(Job { rows, answer }) = job else { return };
+        let Ok(EncodeTask { rows, answer }) = job else { return };
         plain.clear();
         ends.clear();
-        let block = writer.write(&rows, &mut plain, &mut ends).map_err(|at| misplaced(table, &at)).and_then(|()| {
-            let mut digest = ContentDigest::default();
-            let mut start = 0;
-            for &end in &ends {
-                refuse_too_long(table, &plain[start..end])?;
-                digest.add_row(&plain[start..end]);
-                start = end;
-            }
-            let compressed = codec.compress(&plain).map_err(unwritable)?;
-            Ok(Block { rows: ends.len() as u64, compressed, digest })
-        });
+        let block =
+            writer.write(&rows, &mut plain, &mut ends).map_err(|at| misplaced_value(table, &at)).and_then(|()| {
+                let mut digest = ContentDigest::default();
+                let mut start = 0;
+                for &end in &ends {
+                    refuse_too_long(table, &plain[start..end])?;
+                    digest.add_row_bytes(&plain[start..end]);
+                    start = end;
+                }
+                let compressed = codec.compress_block(&plain).map_err(write_error)?;
+                Ok(EncodedBlock { rows: ends.len() as u64, compressed, digest })
+            });
         let _ = answer.send(block);
     }
 }
@@ -182,33 +184,39 @@ fn refuse_too_long(table: &Table, row: &[u8]) -> Result<()> {
 }
 
 /// Puts blocks into the file, in their order.
-fn put_blocks(
-    mut container: ContainerWriter<BufWriter<Hashing>>,
-    answers: Receiver<Receiver<Result<Block>>>,
-) -> Result<Written> {
+fn write_blocks(
+    mut container: ContainerWriter<BufWriter<HashingFile>>,
+    answers: Receiver<Receiver<Result<EncodedBlock>>>,
+) -> Result<WrittenFile> {
     let (mut rows, mut digest) = (0, ContentDigest::default());
     while let Ok(answer) = answers.recv() {
         // A worker that panicked tells it when it is joined.
         let Ok(block) = answer.recv() else { return Err(Error::Cancelled) };
         let block = block?;
-        container.block(block.rows, &block.compressed).map_err(unwritable)?;
+        container.write_block(block.rows, &block.compressed).map_err(write_error)?;
         rows += block.rows;
-        digest.add(&block.digest);
+        digest.add_digest(&block.digest);
     }
-    let hashing = container.finish().into_inner().map_err(|error| unwritable(error.into_error()))?;
-    let Hashing { file, sha256, blake3 } = hashing;
-    file.finish()?;
-    Ok(Written { rows, bytes: blake3.count(), sha256: hex(&sha256.finalize()), blake3: blake3.finalize(), digest })
+    let hashing = container.into_output().into_inner().map_err(|error| write_error(error.into_error()))?;
+    let HashingFile { file, sha256, blake3 } = hashing;
+    file.finish_file()?;
+    Ok(WrittenFile {
+        rows,
+        bytes: blake3.count(),
+        sha256: encode_hex(&sha256.finalize()),
+        blake3: blake3.finalize(),
+        digest,
+    })
 }
 
 /// A file, and the digest of what was written to it.
-struct Hashing {
+struct HashingFile {
     file: Box<dyn DraftFile>,
     sha256: Sha256,
     blake3: blake3::Hasher,
 }
 
-impl Write for Hashing {
+impl Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.sha256.update(&bytes[..written]);
@@ -221,12 +229,12 @@ impl Write for Hashing {
     }
 }
 
-fn unwritable(error: io::Error) -> Error {
-    Error::of_io("the backup", error)
+fn write_error(error: io::Error) -> Error {
+    Error::from_io_error("the backup", error)
 }
 
 /// The error for a value that the table's own dictionary has no place for.
-fn misplaced(table: &Table, at: &Unwritable) -> Error {
+fn misplaced_value(table: &Table, at: &Unwritable) -> Error {
     let field = &table.schema.fields[at.field];
     let message = format!(
         "the table {:?} has a row without a value in its field {:?}, which is required: another program has stored it; mend it in the \

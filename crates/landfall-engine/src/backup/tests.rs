@@ -10,7 +10,7 @@ use landfall_core::{avro::resolve::FieldMapping, schema::Package};
 use super::*;
 use crate::{
     ledger::Mode,
-    pipeline::{LoadOptions, Silent, Work, load},
+    pipeline::{LoadOptions, SilentObserver, WorkLimits, load_tables},
     targets::Memory,
 };
 
@@ -20,17 +20,17 @@ const PACKAGE: &str = "resources:
 ";
 
 /// A project with two tables, loaded and backed up.
-fn backed_up(folder: &Path, codec: Codec) -> (Project, LocalStore, PathBuf) {
+fn backed_up(folder: &Path, codec: AvroCodec) -> (Project, LocalStore, PathBuf) {
     for (table, count) in [("a", 40), ("b", 3)] {
         let lines: String = (0..count).map(|id| format!("{id},{table} {id}\n")).collect();
         fs::write(folder.join(format!("{table}.csv")), format!("id,text\n{lines}")).unwrap();
     }
     let project = Project { folder: folder.to_path_buf(), package: Package::from_yaml(PACKAGE, "the test").unwrap() };
     let mut target = Memory::default();
-    load(&mut target, &project, &[], &LoadOptions::default(), &Silent).unwrap();
+    load_tables(&mut target, &project, &[], &LoadOptions::default(), &SilentObserver).unwrap();
     let store = LocalStore::new(folder.join("sets"));
     let options = BackupOptions { tables: Vec::new(), codec, threads: 2 };
-    let outcome = backup(&mut target, &project, &store, &options, &Silent).unwrap();
+    let outcome = backup_tables(&mut target, &project, &store, &options, &SilentObserver).unwrap();
     (project, store, outcome.location.into())
 }
 
@@ -43,14 +43,21 @@ fn restore_options() -> RestoreOptions {
         allow_empty: false,
         mapping: FieldMapping::default(),
         most_bytes: None,
-        work: Work::default(),
+        work: WorkLimits::default(),
     }
 }
 
-fn prepared(project: &Project, store: &LocalStore) -> Result<Restore> {
+fn prepared(project: &Project, store: &LocalStore) -> Result<PreparedRestore> {
     let options = restore_options();
-    let set = store.sets()?.pop().ok_or_else(|| Error::Usage("no set".into()))?;
-    Restore::prepare(project, store, &["a".into(), "b".into()], &From::Set(set), &options, &Silent)
+    let set = store.list_sets()?.pop().ok_or_else(|| Error::Usage("no set".into()))?;
+    PreparedRestore::prepare_restore(
+        project,
+        store,
+        &["a".into(), "b".into()],
+        &RestoreFrom::Set(set),
+        &options,
+        &SilentObserver,
+    )
 }
 
 /// Numbers that look like chance, and are the same each time.
@@ -67,7 +74,7 @@ impl Chance {
 #[test]
 fn ten_thousand_damages_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    let (project, store, set) = backed_up(folder.path(), Codec::None);
+    let (project, store, set) = backed_up(folder.path(), AvroCodec::None);
     let mut chance = Chance(1);
     let files = ["a.avro", "b.avro", MANIFEST].map(|name| set.join(name));
     let whole: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
@@ -95,13 +102,13 @@ fn ten_thousand_damages_are_found() {
 
 #[test]
 fn a_digest_is_that_of_the_content_whatever_the_codec() {
-    let digests: Vec<Vec<String>> = Codec::ALL
+    let digests: Vec<Vec<String>> = AvroCodec::ALL
         .into_iter()
         .map(|codec| {
             let folder = tempfile::tempdir().unwrap();
             let (_, store, _) = backed_up(folder.path(), codec);
-            let set = store.sets().unwrap().pop().unwrap();
-            store.manifest(&set).unwrap().tables.into_iter().map(|entry| entry.digest).collect()
+            let set = store.list_sets().unwrap().pop().unwrap();
+            store.read_manifest(&set).unwrap().tables.into_iter().map(|entry| entry.digest).collect()
         })
         .collect();
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
@@ -113,10 +120,10 @@ fn a_table_that_the_database_has_not_is_no_backup() {
     let project =
         Project { folder: folder.path().to_path_buf(), package: Package::from_yaml(PACKAGE, "the test").unwrap() };
     let store = LocalStore::new(folder.path().join("sets"));
-    let options = BackupOptions { tables: Vec::new(), codec: Codec::default(), threads: 1 };
-    let error = backup(&mut Memory::default(), &project, &store, &options, &Silent).unwrap_err();
+    let options = BackupOptions { tables: Vec::new(), codec: AvroCodec::default(), threads: 1 };
+    let error = backup_tables(&mut Memory::default(), &project, &store, &options, &SilentObserver).unwrap_err();
     assert!(error.to_string().contains("nothing to back up"), "{error}");
-    assert!(store.sets().unwrap().is_empty());
+    assert!(store.list_sets().unwrap().is_empty());
 }
 
 /// Whatever tables and fields are called, what is verified is restored.
@@ -148,18 +155,20 @@ fn each_set_that_is_verified_can_be_restored_whatever_its_names_are() {
         let project =
             Project { folder: folder.path().to_path_buf(), package: Package::from_json(&package, "odd").unwrap() };
         let mut target = Memory::default();
-        load(&mut target, &project, &[], &LoadOptions::default(), &Silent).unwrap();
+        load_tables(&mut target, &project, &[], &LoadOptions::default(), &SilentObserver).unwrap();
         let store = LocalStore::new(folder.path().join("sets"));
-        let options = BackupOptions { tables: Vec::new(), codec: Codec::None, threads: 1 };
-        let first = backup(&mut target, &project, &store, &options, &Silent).unwrap();
-        let set = store.sets().unwrap().pop().unwrap();
+        let options = BackupOptions { tables: Vec::new(), codec: AvroCodec::None, threads: 1 };
+        let first = backup_tables(&mut target, &project, &store, &options, &SilentObserver).unwrap();
+        let set = store.list_sets().unwrap().pop().unwrap();
         assert_eq!(verify_set(&store, &set).unwrap().findings, Vec::<String>::new(), "{names:?}");
         let tables: Vec<String> = names.iter().take(3).map(ToString::to_string).collect();
         let how = restore_options();
-        let restore = Restore::prepare(&project, &store, &tables, &From::Set(set), &how, &Silent).unwrap();
+        let restore =
+            PreparedRestore::prepare_restore(&project, &store, &tables, &RestoreFrom::Set(set), &how, &SilentObserver)
+                .unwrap();
         let mut empty = Memory::default();
-        restore.run(&mut empty, &project, &Silent).unwrap();
-        let again = backup(&mut empty, &project, &store, &options, &Silent).unwrap();
+        restore.run(&mut empty, &project, &SilentObserver).unwrap();
+        let again = backup_tables(&mut empty, &project, &store, &options, &SilentObserver).unwrap();
         let digests =
             |outcome: &BackupOutcome| outcome.tables.iter().map(|table| table.digest.clone()).collect::<Vec<_>>();
         assert_eq!(digests(&first), digests(&again), "{names:?}");
@@ -203,21 +212,22 @@ impl Snapshot for Miscounting<'_> {
 #[test]
 fn a_backup_of_which_the_database_handed_over_too_few_rows_was_published() {
     let folder = tempfile::tempdir().unwrap();
-    let (project, store, _) = backed_up(folder.path(), Codec::None);
-    let before = store.sets().unwrap();
+    let (project, store, _) = backed_up(folder.path(), AvroCodec::None);
+    let before = store.list_sets().unwrap();
     let mut target = Memory::default();
-    load(&mut target, &project, &[], &LoadOptions::default(), &Silent).unwrap();
-    let options = BackupOptions { tables: Vec::new(), codec: Codec::None, threads: 1 };
+    load_tables(&mut target, &project, &[], &LoadOptions::default(), &SilentObserver).unwrap();
+    let options = BackupOptions { tables: Vec::new(), codec: AvroCodec::None, threads: 1 };
     for counted in [0, 1, 39] {
         let mut short = Miscounting { whole: target.snapshot().unwrap(), counted };
-        let error = write_set(&mut short, String::new(), &project, &store, &options, &Silent).unwrap_err().to_string();
+        let error =
+            write_set(&mut short, String::new(), &project, &store, &options, &SilentObserver).unwrap_err().to_string();
         let words =
             format!("the table \"a\" has 40 rows, and the database handed over {counted}; the backup was given up");
         assert!(error.contains(&words), "{error}");
-        assert_eq!(store.sets().unwrap(), before);
+        assert_eq!(store.list_sets().unwrap(), before);
         let folders = fs::read_dir(folder.path().join("sets")).unwrap().count();
         assert_eq!(folders, before.len(), "nothing of it is left");
     }
     let mut whole = Miscounting { whole: target.snapshot().unwrap(), counted: 40 };
-    write_set(&mut whole, String::new(), &project, &store, &options, &Silent).unwrap();
+    write_set(&mut whole, String::new(), &project, &store, &options, &SilentObserver).unwrap();
 }

@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use serde::Serialize;
 
-use super::{Manifest, SetId, Store, TableEntry, file_of, store::digest_of};
+use super::{BackupStore, Manifest, SetId, TableEntry, set_file_name, store::digest_content};
 use crate::{
     avro::read_schema,
     error::{Error, Result, StorageErrorKind},
@@ -28,9 +28,9 @@ pub struct VerifiedSet {
 ///
 /// # Errors
 /// A store that cannot be read. What is found to be wrong is not an error.
-pub fn verify_set(store: &dyn Store, set: &SetId) -> Result<VerifiedSet> {
+pub fn verify_set(store: &dyn BackupStore, set: &SetId) -> Result<VerifiedSet> {
     let mut found = VerifiedSet { set: set.to_string(), tables: Vec::new(), findings: Vec::new() };
-    let manifest = match examine(store, set)? {
+    let manifest = match read_manifest(store, set)? {
         Ok(manifest) => manifest,
         Err(finding) => {
             found.findings.push(finding);
@@ -38,10 +38,10 @@ pub fn verify_set(store: &dyn Store, set: &SetId) -> Result<VerifiedSet> {
         }
     };
     for entry in &manifest.tables {
-        match check(store, set, entry) {
+        match check_table_file(store, set, entry) {
             Ok(None) => found.tables.push(entry.table.clone()),
-            Ok(Some(wrong)) => found.findings.push(format!("{}: {wrong}", file_of(&entry.table))),
-            Err(error) => found.findings.push(finding(error)?),
+            Ok(Some(wrong)) => found.findings.push(format!("{}: {wrong}", set_file_name(&entry.table))),
+            Err(error) => found.findings.push(to_finding(error)?),
         }
     }
     Ok(found)
@@ -51,25 +51,25 @@ pub fn verify_set(store: &dyn Store, set: &SetId) -> Result<VerifiedSet> {
 ///
 /// # Errors
 /// A store that cannot be read.
-pub fn examine(store: &dyn Store, set: &SetId) -> Result<Result<Manifest, String>> {
-    store.manifest(set).map_or_else(|error| finding(error).map(Err), |manifest| Ok(Ok(manifest)))
+pub fn read_manifest(store: &dyn BackupStore, set: &SetId) -> Result<Result<Manifest, String>> {
+    store.read_manifest(set).map_or_else(|error| to_finding(error).map(Err), |manifest| Ok(Ok(manifest)))
 }
 
 /// Why the file of a table cannot be restored: it is not what was written, or its schema cannot be read.
-fn check(store: &dyn Store, set: &SetId, entry: &TableEntry) -> Result<Option<String>> {
+fn check_table_file(store: &dyn BackupStore, set: &SetId, entry: &TableEntry) -> Result<Option<String>> {
     let mut file = store.open(set, entry)?;
-    let failed = |error| Error::of_io(file_of(&entry.table), error);
+    let failed = |error| Error::from_io_error(set_file_name(&entry.table), error);
     let mut head = Vec::new();
     (&mut file.content).take(HEAD).read_to_end(&mut head).map_err(failed)?;
     let mut content = head.as_slice().chain(&mut file.content);
-    if digest_of(&mut content).map_err(failed)? != (entry.sha256.clone(), entry.bytes) {
+    if digest_content(&mut content).map_err(failed)? != (entry.sha256.clone(), entry.bytes) {
         return Ok(Some("it is not what was written".into()));
     }
     Ok(read_schema(head.as_slice()).err().map(|error| format!("it cannot be restored: {error}")))
 }
 
 /// What is found to be wrong; of a storage that does not answer nothing was found.
-fn finding(error: Error) -> Result<String> {
+fn to_finding(error: Error) -> Result<String> {
     match error {
         Error::Storage(error) if error.kind != StorageErrorKind::NotFound => Err(error.into()),
         error => Ok(error.to_string()),

@@ -8,16 +8,16 @@ use landfall_core::{
 };
 
 /// Judges the text of a value.
-type Look = fn(&str) -> bool;
+type CheckValue = fn(&str) -> bool;
 
 /// A type that a column may have.
 #[derive(Debug, Clone)]
-pub(super) struct Candidate {
+pub(super) struct TypeCandidate {
     pub(super) kind: FieldType,
     /// One such value, and the column is something else.
-    pub(super) taboo: Look,
+    pub(super) taboo: CheckValue,
     /// Without such a value, nothing speaks for this type.
-    pub(super) evidence: Look,
+    pub(super) evidence: CheckValue,
     /// Every value must be of the type: some others are not tolerated.
     pub(super) exact: bool,
     /// The candidate that takes day and month the other way round.
@@ -34,45 +34,45 @@ const TIMES: [&str; 3] = ["", " %H:%M", " %H:%M:%S"];
 const DATES: [&str; 5] = ["%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y"];
 
 /// The types that columns of a file with this dialect may have, the preferred ones first. Text comes after them all.
-pub(super) fn candidates(dialect: &Dialect) -> Vec<Candidate> {
+pub(super) fn list_candidates(dialect: &Dialect) -> Vec<TypeCandidate> {
     let mut all = vec![
-        Candidate {
+        TypeCandidate {
             taboo: is_no_integer,
-            ..plain(FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false })
+            ..plain_candidate(FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false })
         },
-        Candidate { taboo: is_no_number, ..plain(FieldType::Number(NumberFormat::default())) },
+        TypeCandidate { taboo: is_no_number, ..plain_candidate(FieldType::Number(NumberFormat::default())) },
     ];
     if dialect.delimiter != b',' {
         let format = NumberFormat { decimal_char: ",".into(), ..NumberFormat::default() };
-        let number = plain(FieldType::Number(format));
-        all.push(Candidate { taboo: is_no_number, evidence: has_decimal_comma, ..number });
+        let number = plain_candidate(FieldType::Number(format));
+        all.push(TypeCandidate { taboo: is_no_number, evidence: has_decimal_comma, ..number });
     }
-    all.push(plain(FieldType::Boolean(BooleanWords::default())));
-    all.push(plain(FieldType::Date(TemporalFormat::Default)));
+    all.push(plain_candidate(FieldType::Boolean(BooleanWords::default())));
+    all.push(plain_candidate(FieldType::Date(TemporalFormat::Default)));
     add_iso_datetimes(&mut all);
-    all.push(plain(FieldType::Time(TemporalFormat::Default)));
-    all.push(plain(FieldType::Time(TemporalFormat::Pattern("%H:%M".into()))));
-    all.extend(DATES.map(|pattern| plain(FieldType::Date(TemporalFormat::Pattern(pattern.into())))));
-    add_twins(&mut all);
-    let text = |format, taboo| Candidate { exact: true, taboo, ..plain(FieldType::String(format)) };
-    all.push(text(StringFormat::Uuid, never));
-    all.push(text(StringFormat::Email, never));
+    all.push(plain_candidate(FieldType::Time(TemporalFormat::Default)));
+    all.push(plain_candidate(FieldType::Time(TemporalFormat::Pattern("%H:%M".into()))));
+    all.extend(DATES.map(|pattern| plain_candidate(FieldType::Date(TemporalFormat::Pattern(pattern.into())))));
+    add_date_variants(&mut all);
+    let text = |format, taboo| TypeCandidate { exact: true, taboo, ..plain_candidate(FieldType::String(format)) };
+    all.push(text(StringFormat::Uuid, reject_all));
+    all.push(text(StringFormat::Email, reject_all));
     all.push(text(StringFormat::Uri, |value| !value.contains("://")));
     all
 }
 
-fn plain(kind: FieldType) -> Candidate {
-    Candidate { kind, taboo: never, evidence: |_| true, exact: false, twin: None, zoned: None }
+fn plain_candidate(kind: FieldType) -> TypeCandidate {
+    TypeCandidate { kind, taboo: reject_all, evidence: |_| true, exact: false, twin: None, zoned: None }
 }
 
-fn never(_: &str) -> bool {
+fn reject_all(_: &str) -> bool {
     false
 }
 
 /// The forms of ISO 8601, first with a zone in the values, then without.
-fn add_iso_datetimes(all: &mut Vec<Candidate>) {
+fn add_iso_datetimes(all: &mut Vec<TypeCandidate>) {
     let datetime = |format: &TemporalFormat, timezone: Option<&str>| {
-        plain(FieldType::Datetime {
+        plain_candidate(FieldType::Datetime {
             format: format.clone(),
             timezone: timezone.map(String::from),
             ambiguous: Default::default(),
@@ -81,12 +81,12 @@ fn add_iso_datetimes(all: &mut Vec<Candidate>) {
     for format in [TemporalFormat::Default, TemporalFormat::Any] {
         let zoned = all.len();
         all.push(datetime(&format, None));
-        all.push(Candidate { zoned: Some(zoned), ..datetime(&format, Some("UTC")) });
+        all.push(TypeCandidate { zoned: Some(zoned), ..datetime(&format, Some("UTC")) });
     }
 }
 
 /// Dates such as `03/04/2021`, day first and month first, with and without a time of day.
-fn add_twins(all: &mut Vec<Candidate>) {
+fn add_date_variants(all: &mut Vec<TypeCandidate>) {
     for time in TIMES {
         for between in BETWEEN {
             let first = all.len();
@@ -96,16 +96,16 @@ fn add_twins(all: &mut Vec<Candidate>) {
                     "" => FieldType::Date(format),
                     _ => FieldType::Datetime { format, timezone: Some("UTC".into()), ambiguous: Default::default() },
                 };
-                all.push(Candidate { twin: Some(twin), ..plain(kind) });
+                all.push(TypeCandidate { twin: Some(twin), ..plain_candidate(kind) });
             }
         }
     }
 }
 
-impl Candidate {
+impl TypeCandidate {
     /// A reader of single values.
-    pub(super) fn reader(&self) -> Option<ValueReader> {
-        ValueReader::new(&field("value", &self.kind, false)).ok()
+    pub(super) fn value_reader(&self) -> Option<ValueReader> {
+        ValueReader::new(&candidate_field("value", &self.kind, false)).ok()
     }
 
     /// Whether values have no zone of their own, and UTC is taken for granted.
@@ -115,7 +115,7 @@ impl Candidate {
 }
 
 /// A field whose empty cells are missing values.
-pub(super) fn field(name: &str, kind: &FieldType, required: bool) -> Field {
+pub(super) fn candidate_field(name: &str, kind: &FieldType, required: bool) -> Field {
     Field {
         name: name.into(),
         title: None,
@@ -154,9 +154,9 @@ mod tests {
 
     #[test]
     fn every_candidate_is_a_type_of_the_validator() {
-        let all = candidates(&Dialect { delimiter: b';', ..Dialect::default() });
+        let all = list_candidates(&Dialect { delimiter: b';', ..Dialect::default() });
         for (at, candidate) in all.iter().enumerate() {
-            assert!(candidate.reader().is_some(), "{:?}", candidate.kind);
+            assert!(candidate.value_reader().is_some(), "{:?}", candidate.kind);
             if let Some(twin) = candidate.twin {
                 assert_eq!(all[twin].twin, Some(at));
             }

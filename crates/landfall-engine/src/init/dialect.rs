@@ -2,7 +2,7 @@
 
 use landfall_core::schema::{Dialect, Encoding};
 
-use super::{encoding::Examined, sample::Sample};
+use super::{encoding::ExaminedFile, sample::RecordSample};
 
 /// The delimiters, the one that occurs least in text and numbers first.
 const DELIMITERS: [u8; 4] = *b"\t|;,";
@@ -15,19 +15,19 @@ const ONE_IN: usize = 50;
 
 /// A dialect and how well it fits.
 #[derive(Debug)]
-pub(super) struct Fit {
+pub(super) struct DialectFit {
     pub(super) dialect: Dialect,
-    pub(super) sample: Sample,
+    pub(super) sample: RecordSample,
     /// Cells of most records.
     pub(super) width: usize,
     /// The share of the records, in percent, that have that width.
     pub(super) share: usize,
 }
 
-impl Fit {
-    fn new(file: &Examined, dialect: Dialect, encoding: Encoding) -> Self {
-        let sample = Sample::new(&file.prefix, file.cut, &dialect, encoding).without_comments();
-        let (width, count) = sample.width();
+impl DialectFit {
+    fn new(file: &ExaminedFile, dialect: Dialect, encoding: Encoding) -> Self {
+        let sample = RecordSample::new(&file.prefix, file.cut, &dialect, encoding).without_comments();
+        let (width, count) = sample.common_width();
         let all = sample.records.len() + sample.faults;
         Self { dialect, sample, width, share: count * 100 / all.max(1) }
     }
@@ -39,26 +39,26 @@ impl Fit {
 }
 
 /// The dialect of a file.
-pub(super) fn find(file: &Examined) -> Fit {
-    let fits = quotes().into_iter().map(|quotes| best_delimiter(file, &quotes));
+pub(super) fn find(file: &ExaminedFile) -> DialectFit {
+    let fits = quote_dialects().into_iter().map(|quotes| best_delimiter(file, &quotes));
     let fit = fits
-        .reduce(|best, next| if is_better(&best, &next) { next } else { best })
-        .unwrap_or_else(|| Fit::new(file, Dialect::default(), file.encoding));
-    as_mysql(file, &fit).unwrap_or(fit)
+        .reduce(|best, next| if is_better_fit(&best, &next) { next } else { best })
+        .unwrap_or_else(|| DialectFit::new(file, Dialect::default(), file.encoding));
+    try_mysql_form(file, &fit).unwrap_or(fit)
 }
 
 /// The same file in MySQL's form, where cells are `\N` and nothing speaks against it.
-fn as_mysql(file: &Examined, fit: &Fit) -> Option<Fit> {
+fn try_mysql_form(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
     let escapes = Dialect { escape_char: Some(b'\\'), null_sequence: Some("\\N".into()), ..fit.dialect.clone() };
     let mysql = best_delimiter(file, &escapes);
     let plain = Dialect { escape_char: None, null_sequence: None, ..mysql.dialect.clone() };
-    let plain = Fit::new(file, plain, file.encoding);
+    let plain = DialectFit::new(file, plain, file.encoding);
     plain.sample.records.iter().flatten().find(|cell| *cell == "\\N")?;
     (mysql.sample.faults <= fit.sample.faults && mysql.share >= fit.share).then_some(mysql)
 }
 
 /// The ways of quoting, the usual one first.
-fn quotes() -> [Dialect; 4] {
+fn quote_dialects() -> [Dialect; 4] {
     let usual = Dialect::default();
     [
         usual.clone(),
@@ -70,11 +70,11 @@ fn quotes() -> [Dialect; 4] {
 
 /// Whether another way of quoting is clearly better than one that comes before it. A broken quote or two are mistakes in
 /// the data, which the load rejects.
-fn is_better(best: &Fit, next: &Fit) -> bool {
+fn is_better_fit(best: &DialectFit, next: &DialectFit) -> bool {
     let (faults, all) = (best.sample.faults, best.sample.records.len() + best.sample.faults);
     let better = next.is_table() && next.sample.faults < faults && next.share > best.share;
     match next.dialect.quote_char {
-        Some(b'\'') => next.is_table() && next.sample.faults == 0 && are_quoted(&best.sample),
+        Some(b'\'') => next.is_table() && next.sample.faults == 0 && has_quoted_cells(&best.sample),
         Some(_) => better,
         None => better && faults * ONE_IN > all,
     }
@@ -82,18 +82,18 @@ fn is_better(best: &Fit, next: &Fit) -> bool {
 
 /// Whether cells, cut without regard to apostrophes, look as if those were quotes: as many begin with one as end with one,
 /// and there are many.
-fn are_quoted(sample: &Sample) -> bool {
+fn has_quoted_cells(sample: &RecordSample) -> bool {
     let cells = || sample.records.iter().flatten();
     let begin = cells().filter(|cell| cell.starts_with('\'')).count();
     let end = cells().filter(|cell| cell.ends_with('\'')).count();
     begin == end && begin > 0 && begin * 2 >= sample.records.len()
 }
 
-fn best_delimiter(file: &Examined, quotes: &Dialect) -> Fit {
-    let fit = |delimiter: u8| Fit::new(file, Dialect { delimiter, ..quotes.clone() }, file.encoding);
-    let mut fits: Vec<Fit> = DELIMITERS.into_iter().map(fit).collect();
+fn best_delimiter(file: &ExaminedFile, quotes: &Dialect) -> DialectFit {
+    let fit = |delimiter: u8| DialectFit::new(file, Dialect { delimiter, ..quotes.clone() }, file.encoding);
+    let mut fits: Vec<DialectFit> = DELIMITERS.into_iter().map(fit).collect();
     let most = fits.iter().filter(|fit| fit.is_table()).map(|fit| fit.share).max();
-    let as_good = |fit: &Fit| most.is_some_and(|most| fit.is_table() && fit.share + AS_GOOD >= most);
+    let as_good = |fit: &DialectFit| most.is_some_and(|most| fit.is_table() && fit.share + AS_GOOD >= most);
     let few = fits.iter().all(|fit| fit.sample.records.len() < 3);
     let chosen = match few {
         true => (0..fits.len()).filter(|&at| as_good(&fits[at])).max_by_key(|&at| fits[at].width),
@@ -107,8 +107,13 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> (char, Option<u8>, Option<u8>, usize) {
-        let file =
-            Examined { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix: text.as_bytes().to_vec(), cut: false };
+        let file = ExaminedFile {
+            encoding: Encoding::Utf8,
+            ascii: true,
+            faults: 0,
+            prefix: text.as_bytes().to_vec(),
+            cut: false,
+        };
         let fit = find(&file);
         (char::from(fit.dialect.delimiter), fit.dialect.quote_char, fit.dialect.escape_char, fit.width)
     }

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, cast::AsArray as _, types::Int64Type};
 use arrow_schema::DataType;
 use landfall_core::{keys::IntegerSet, schema::FieldType};
 
-use super::records::{Place, Tally};
+use super::records::{PlaceTally, RecordPlace};
 
 /// The most hashes of all columns that are likely to be keys, of all others, and of one of these.
 const MANY: usize = 4_000_000;
@@ -21,19 +21,19 @@ const OTHER_PAGES: usize = 10_000;
 
 /// How much of a column is held.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct DistinctRoom {
     texts: usize,
     pages: usize,
 }
 
-impl Room {
+impl DistinctRoom {
     /// The room of a column that is one of so many which are likely to be keys.
-    pub(super) fn of_likely(columns: usize) -> Self {
+    pub(super) fn for_likely_key(columns: usize) -> Self {
         Self { texts: MANY / columns.max(1), pages: MANY_PAGES / columns.max(1) }
     }
 
     /// The room of another column, of so many.
-    pub(super) fn of_other(columns: usize) -> Self {
+    pub(super) fn for_other(columns: usize) -> Self {
         Self { texts: FEW.min(OTHERS / columns.max(1)), pages: OTHER_PAGES / columns.max(1) }
     }
 }
@@ -48,7 +48,7 @@ pub(super) enum KeyValue {
 }
 
 /// The value in `row` of a column of integers or text; none where it is missing.
-pub(super) fn value_at(column: &ArrayRef, row: usize) -> Option<KeyValue> {
+pub(super) fn key_value_at(column: &ArrayRef, row: usize) -> Option<KeyValue> {
     if column.is_null(row) {
         return None;
     }
@@ -70,17 +70,17 @@ pub(super) const fn may_be_key(kind: &FieldType) -> bool {
 
 /// The distinct values of a column.
 #[derive(Debug, Clone)]
-pub(super) struct Distinct {
-    seen: Seen,
-    room: Room,
+pub(super) struct DistinctValues {
+    seen: DistinctState,
+    room: DistinctRoom,
     /// Values, repeated ones too.
     pub(super) values: u64,
     /// Values that occurred before.
-    pub(super) repeated: Tally,
+    pub(super) repeated: PlaceTally,
 }
 
 #[derive(Debug, Clone)]
-enum Seen {
+enum DistinctState {
     Integers(IntegerSet),
     Texts(HashSet<u64>),
     /// Too many values are repeated: no key.
@@ -89,59 +89,59 @@ enum Seen {
     TooMany,
 }
 
-impl Distinct {
+impl DistinctValues {
     /// An empty set for values of `kind`, of which no more are held than `room` has place for.
-    pub(super) fn new(kind: &FieldType, room: Room) -> Self {
+    pub(super) fn new(kind: &FieldType, room: DistinctRoom) -> Self {
         let seen = match kind {
-            FieldType::Integer { .. } => Seen::Integers(IntegerSet::default()),
-            FieldType::String(_) => Seen::Texts(HashSet::new()),
-            _ => Seen::Repeated,
+            FieldType::Integer { .. } => DistinctState::Integers(IntegerSet::default()),
+            FieldType::String(_) => DistinctState::Texts(HashSet::new()),
+            _ => DistinctState::Repeated,
         };
-        Self { seen, room, values: 0, repeated: Tally::default() }
+        Self { seen, room, values: 0, repeated: PlaceTally::default() }
     }
 
     /// Adds the value at `place`.
-    pub(super) fn add(&mut self, value: KeyValue, place: Place) {
+    pub(super) fn add_value(&mut self, value: KeyValue, place: RecordPlace) {
         let new = match (&mut self.seen, value) {
-            (Seen::Integers(set), KeyValue::Integer(value)) => set.insert(value),
-            (Seen::Texts(set), KeyValue::Text(hash)) => set.insert(hash),
+            (DistinctState::Integers(set), KeyValue::Integer(value)) => set.insert(value),
+            (DistinctState::Texts(set), KeyValue::Text(hash)) => set.insert(hash),
             _ => return,
         };
         self.values += 1;
         if !new {
-            self.repeated.add(place);
+            self.repeated.add_place(place);
         }
-        self.bound();
+        self.enforce_bound();
     }
 
-    fn bound(&mut self) {
+    fn enforce_bound(&mut self) {
         let full = match &self.seen {
-            Seen::Integers(set) => set.page_count() > self.room.pages,
-            Seen::Texts(set) => set.len() > self.room.texts,
-            Seen::Repeated | Seen::TooMany => false,
+            DistinctState::Integers(set) => set.page_count() > self.room.pages,
+            DistinctState::Texts(set) => set.len() > self.room.texts,
+            DistinctState::Repeated | DistinctState::TooMany => false,
         };
         if full {
-            self.seen = Seen::TooMany;
+            self.seen = DistinctState::TooMany;
         } else if self.values > PATIENCE && self.repeated.count * 20 > self.values {
-            self.seen = Seen::Repeated;
+            self.seen = DistinctState::Repeated;
         }
     }
 
     /// Whether the values were too many to hold.
     pub(super) const fn is_unknown(&self) -> bool {
-        matches!(self.seen, Seen::TooMany)
+        matches!(self.seen, DistinctState::TooMany)
     }
 
     /// Whether all values are held.
     pub(super) const fn is_known(&self) -> bool {
-        matches!(self.seen, Seen::Integers(_) | Seen::Texts(_))
+        matches!(self.seen, DistinctState::Integers(_) | DistinctState::Texts(_))
     }
 
     /// Whether `value` is among those held.
-    pub(super) fn contains(&self, value: KeyValue) -> bool {
+    pub(super) fn contains_value(&self, value: KeyValue) -> bool {
         match (&self.seen, value) {
-            (Seen::Integers(set), KeyValue::Integer(value)) => set.contains(value),
-            (Seen::Texts(set), KeyValue::Text(hash)) => set.contains(&hash),
+            (DistinctState::Integers(set), KeyValue::Integer(value)) => set.contains(value),
+            (DistinctState::Texts(set), KeyValue::Text(hash)) => set.contains(&hash),
             _ => false,
         }
     }
@@ -149,9 +149,9 @@ impl Distinct {
     /// The number of values held.
     pub(super) fn len(&self) -> u64 {
         match &self.seen {
-            Seen::Integers(set) => set.len(),
-            Seen::Texts(set) => set.len() as u64,
-            Seen::Repeated | Seen::TooMany => 0,
+            DistinctState::Integers(set) => set.len(),
+            DistinctState::Texts(set) => set.len() as u64,
+            DistinctState::Repeated | DistinctState::TooMany => 0,
         }
     }
 }
@@ -162,28 +162,29 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place = Place { file: 0, line: 1 };
+    const PLACE: RecordPlace = RecordPlace { file: 0, line: 1 };
 
     #[test]
     fn memory_is_bounded() {
-        let mut texts = Distinct::new(&FieldType::String(StringFormat::Default), Room::of_other(200_000));
-        (0..20).for_each(|n| texts.add(KeyValue::Text(n), PLACE));
+        let mut texts =
+            DistinctValues::new(&FieldType::String(StringFormat::Default), DistinctRoom::for_other(200_000));
+        (0..20).for_each(|n| texts.add_value(KeyValue::Text(n), PLACE));
         assert!(texts.is_unknown() && texts.len() == 0);
-        let mut sparse = Distinct::new(
+        let mut sparse = DistinctValues::new(
             &FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false },
-            Room::of_likely(1),
+            DistinctRoom::for_likely_key(1),
         );
-        (0..50_000).for_each(|n| sparse.add(KeyValue::Integer(n << 20), PLACE));
+        (0..50_000).for_each(|n| sparse.add_value(KeyValue::Integer(n << 20), PLACE));
         assert!(sparse.is_unknown());
     }
 
     #[test]
     fn a_column_with_many_repeated_values_is_given_up() {
-        let mut values = Distinct::new(
+        let mut values = DistinctValues::new(
             &FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false },
-            Room::of_likely(1),
+            DistinctRoom::for_likely_key(1),
         );
-        (0..3000).for_each(|n| values.add(KeyValue::Integer(n % 7), PLACE));
+        (0..3000).for_each(|n| values.add_value(KeyValue::Integer(n % 7), PLACE));
         assert!(!values.is_known() && !values.is_unknown());
     }
 }

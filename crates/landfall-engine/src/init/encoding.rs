@@ -15,7 +15,7 @@ const SOUND_FOR_EACH_FAULT: u64 = 20;
 
 /// What is known of a file once all of its bytes were read.
 #[derive(Debug)]
-pub(super) struct Examined {
+pub(super) struct ExaminedFile {
     pub(super) encoding: Encoding,
     /// Every byte is ASCII, so that most encodings would do.
     pub(super) ascii: bool,
@@ -31,13 +31,13 @@ pub(super) struct Examined {
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn examine(source: &Source) -> Result<Examined> {
+pub(super) fn examine_file(source: &Source) -> Result<ExaminedFile> {
     let mut input = source.open()?;
-    let mut utf8 = Utf8::default();
+    let mut utf8 = Utf8Counter::default();
     let (mut prefix, mut bytes) = (Vec::new(), 0);
     let mut buffer = vec![0; BUFFER];
     loop {
-        let read = input.read(&mut buffer).map_err(|error| source.unreadable(&error))?;
+        let read = input.read(&mut buffer).map_err(|error| source.read_error(&error))?;
         if read == 0 {
             break;
         }
@@ -46,14 +46,14 @@ pub(super) fn examine(source: &Source) -> Result<Examined> {
         let room = PREFIX.saturating_sub(prefix.len()).min(read);
         prefix.extend_from_slice(&buffer[..room]);
     }
-    utf8.finish();
-    let encoding = utf16(&prefix).unwrap_or_else(|| utf8.encoding());
+    utf8.finish_count();
+    let encoding = detect_utf16(&prefix).unwrap_or_else(|| utf8.likely_encoding());
     let faults = if encoding == Encoding::Utf8 { utf8.faults } else { 0 };
-    Ok(Examined { encoding, ascii: utf8.is_ascii(), faults, cut: bytes > prefix.len(), prefix })
+    Ok(ExaminedFile { encoding, ascii: utf8.is_ascii(), faults, cut: bytes > prefix.len(), prefix })
 }
 
 /// UTF-16, where a byte order mark or the pattern of NUL bytes says so.
-fn utf16(prefix: &[u8]) -> Option<Encoding> {
+fn detect_utf16(prefix: &[u8]) -> Option<Encoding> {
     match prefix {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return Some(Encoding::Utf16),
         _ => {}
@@ -74,7 +74,7 @@ fn utf16(prefix: &[u8]) -> Option<Encoding> {
 
 /// Counts sound and malformed sequences of UTF-8 in a stream.
 #[derive(Debug, Default)]
-struct Utf8 {
+struct Utf8Counter {
     /// The beginning of a sequence that the next bytes may complete.
     rest: Vec<u8>,
     /// Characters beyond ASCII.
@@ -82,7 +82,7 @@ struct Utf8 {
     faults: u64,
 }
 
-impl Utf8 {
+impl Utf8Counter {
     fn read(&mut self, bytes: &[u8]) {
         if self.rest.is_empty() && bytes.is_ascii() {
             return;
@@ -93,7 +93,7 @@ impl Utf8 {
         while let Some(chunk) = chunks.next() {
             self.sound += chunk.valid().chars().filter(|character| !character.is_ascii()).count() as u64;
             let invalid = chunk.invalid();
-            if chunks.peek().is_none() && may_go_on(invalid) {
+            if chunks.peek().is_none() && may_be_cut_sequence(invalid) {
                 self.rest = invalid.to_vec();
             } else {
                 self.faults += u64::from(!invalid.is_empty());
@@ -101,7 +101,7 @@ impl Utf8 {
         }
     }
 
-    fn finish(&mut self) {
+    fn finish_count(&mut self) {
         self.faults += u64::from(!self.rest.is_empty());
     }
 
@@ -110,7 +110,7 @@ impl Utf8 {
     }
 
     /// UTF-8, also where a few records are broken; otherwise windows-1252, which reads almost any bytes.
-    fn encoding(&self) -> Encoding {
+    fn likely_encoding(&self) -> Encoding {
         if self.faults == 0 || self.sound >= SOUND_FOR_EACH_FAULT * self.faults {
             Encoding::Utf8
         } else {
@@ -120,12 +120,12 @@ impl Utf8 {
 }
 
 /// Whether more bytes could make `invalid`, the last bytes read, a sound sequence.
-fn may_go_on(invalid: &[u8]) -> bool {
+fn may_be_cut_sequence(invalid: &[u8]) -> bool {
     std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
 }
 
 /// The name of an encoding in a data package.
-pub(super) fn label(encoding: Encoding) -> &'static str {
+pub(super) fn encoding_name(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Utf8 => "utf-8",
         Encoding::Utf16 => "utf-16",
@@ -141,10 +141,10 @@ mod tests {
     use super::*;
 
     fn encoding_of(parts: &[&[u8]]) -> (&'static str, u64) {
-        let mut utf8 = Utf8::default();
+        let mut utf8 = Utf8Counter::default();
         parts.iter().for_each(|part| utf8.read(part));
-        utf8.finish();
-        (label(utf8.encoding()), utf8.faults)
+        utf8.finish_count();
+        (encoding_name(utf8.likely_encoding()), utf8.faults)
     }
 
     #[test]
@@ -160,10 +160,10 @@ mod tests {
     #[test]
     fn utf16_is_known_by_its_mark_or_its_nuls() {
         let units = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
-        assert_eq!(utf16(&units("\u{feff}id")), Some(Encoding::Utf16));
-        assert_eq!(utf16(&units("id,name\n1,日本語\n")), Some(Encoding::Utf16Le));
+        assert_eq!(detect_utf16(&units("\u{feff}id")), Some(Encoding::Utf16));
+        assert_eq!(detect_utf16(&units("id,name\n1,日本語\n")), Some(Encoding::Utf16Le));
         let swapped: Vec<u8> = units("id,name\n").as_chunks::<2>().0.iter().flat_map(|&[a, b]| [b, a]).collect();
-        assert_eq!(utf16(&swapped), Some(Encoding::Utf16Be));
-        assert_eq!(utf16(b"id,na\0me\n"), None);
+        assert_eq!(detect_utf16(&swapped), Some(Encoding::Utf16Be));
+        assert_eq!(detect_utf16(b"id,na\0me\n"), None);
     }
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     error::{Error, Result},
-    source::{Source, is_export},
+    source::{Source, is_reject_export},
 };
 
 /// Where files are looked for, relative to the project's folder.
@@ -15,7 +15,7 @@ const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
 
 /// A file that may be a table, or a part of one.
 #[derive(Debug, Clone)]
-pub(super) struct Candidate {
+pub(super) struct FileCandidate {
     /// Relative to the project's folder, as a data package writes it; `""` or `data/`.
     pub(super) folder: &'static str,
     /// The name without its endings.
@@ -26,10 +26,10 @@ pub(super) struct Candidate {
     pub(super) source: Source,
 }
 
-impl Candidate {
+impl FileCandidate {
     /// The path as a data package writes it.
-    pub(super) fn path(&self) -> String {
-        sheltered(format!("{}{}{}", self.folder, self.stem, self.ending))
+    pub(super) fn descriptor_path(&self) -> String {
+        as_relative_path(format!("{}{}{}", self.folder, self.stem, self.ending))
     }
 
     /// Whether the ending says that this is any text, and not necessarily a table.
@@ -39,7 +39,7 @@ impl Candidate {
 }
 
 /// A path that a data package takes for relative, whatever it begins with.
-pub(super) fn sheltered(path: String) -> String {
+pub(super) fn as_relative_path(path: String) -> String {
     let drive = path.as_bytes().get(1) == Some(&b':');
     if drive || path.starts_with(['~', '\\']) || path == "-" { format!("./{path}") } else { path }
 }
@@ -48,18 +48,18 @@ pub(super) fn sheltered(path: String) -> String {
 ///
 /// # Errors
 /// A folder that does not exist or cannot be read.
-pub(super) fn candidates(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Candidate>> {
+pub(super) fn find_candidates(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<FileCandidate>> {
     let mut found = Vec::new();
     for below in FOLDERS {
         let place = folder.join(below);
         if below.is_empty() || place.is_dir() {
-            found.extend(files_of(&place, if below.is_empty() { "" } else { "data/" }, notes)?);
+            found.extend(find_files(&place, if below.is_empty() { "" } else { "data/" }, notes)?);
         }
     }
     Ok(found)
 }
 
-fn files_of(place: &Path, prefix: &'static str, notes: &mut Vec<String>) -> Result<Vec<Candidate>> {
+fn find_files(place: &Path, prefix: &'static str, notes: &mut Vec<String>) -> Result<Vec<FileCandidate>> {
     let unreadable = |cause| Error::File { path: place.to_owned(), cause };
     let mut names = Vec::new();
     for entry in fs::read_dir(place).map_err(unreadable)? {
@@ -72,25 +72,25 @@ fn files_of(place: &Path, prefix: &'static str, notes: &mut Vec<String>) -> Resu
         }
     }
     names.sort();
-    Ok(names.into_iter().filter_map(|name| candidate(place, prefix, &name, notes)).collect())
+    Ok(names.into_iter().filter_map(|name| check_candidate(place, prefix, &name, notes)).collect())
 }
 
-fn candidate(place: &Path, folder: &'static str, name: &str, notes: &mut Vec<String>) -> Option<Candidate> {
-    let (stem, ending) = split(name)?;
+fn check_candidate(place: &Path, folder: &'static str, name: &str, notes: &mut Vec<String>) -> Option<FileCandidate> {
+    let (stem, ending) = split_name(name)?;
     if name.chars().any(char::is_control) {
         notes.push(format!("{folder}{} is left out: its name has a control character", name.escape_debug()));
         return None;
     }
-    let source = Source::file(format!("{folder}{name}"), place.join(name));
-    if is_export(source.path()) {
+    let source = Source::from_file(format!("{folder}{name}"), place.join(name));
+    if is_reject_export(source.file_path()) {
         notes.push(format!("{folder}{name} is left out: it is an export of rejects"));
         return None;
     }
-    Some(Candidate { folder, stem: stem.to_owned(), ending: ending.to_owned(), source })
+    Some(FileCandidate { folder, stem: stem.to_owned(), ending: ending.to_owned(), source })
 }
 
 /// The stem and the endings of a name of delimited text. Hidden files have none.
-fn split(name: &str) -> Option<(&str, &str)> {
+fn split_name(name: &str) -> Option<(&str, &str)> {
     let is_one_of = |ending: &str, known: &[&str]| known.iter().any(|known| ending.eq_ignore_ascii_case(known));
     let plain = match name.rsplit_once('.') {
         Some((rest, ending)) if is_one_of(ending, &COMPRESSIONS) => rest,
@@ -102,22 +102,22 @@ fn split(name: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{sheltered, split};
+    use super::{as_relative_path, split_name};
 
     #[test]
     fn endings_tell_delimited_text() {
-        assert_eq!(split("a.b.csv"), Some(("a.b", ".csv")));
-        assert_eq!(split("a.TSV.gz"), Some(("a", ".TSV.gz")));
-        assert_eq!(split("a.txt.zst"), Some(("a", ".txt.zst")));
+        assert_eq!(split_name("a.b.csv"), Some(("a.b", ".csv")));
+        assert_eq!(split_name("a.TSV.gz"), Some(("a", ".TSV.gz")));
+        assert_eq!(split_name("a.txt.zst"), Some(("a", ".txt.zst")));
         for name in ["a.gz", "csv", ".csv", ".a.csv", "a.json", "a.csv.zip"] {
-            assert_eq!(split(name), None, "{name}");
+            assert_eq!(split_name(name), None, "{name}");
         }
     }
 
     #[test]
     fn odd_beginnings_stay_relative() {
-        assert_eq!(sheltered("~a.csv".into()), "./~a.csv");
-        assert_eq!(sheltered("c:a.csv".into()), "./c:a.csv");
-        assert_eq!(sheltered("data/a.csv".into()), "data/a.csv");
+        assert_eq!(as_relative_path("~a.csv".into()), "./~a.csv");
+        assert_eq!(as_relative_path("c:a.csv".into()), "./c:a.csv");
+        assert_eq!(as_relative_path("data/a.csv".into()), "data/a.csv");
     }
 }

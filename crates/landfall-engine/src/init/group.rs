@@ -4,23 +4,23 @@ use landfall_core::schema::Encoding;
 
 use super::{
     dialect,
-    encoding::{self, examine},
-    folder::{Candidate, sheltered},
-    header::Header,
+    encoding::{self, examine_file},
+    folder::{FileCandidate, as_relative_path},
+    header::FirstRecord,
     names,
-    records::Form,
-    sample::Sample,
+    records::FileForm,
+    sample::RecordSample,
 };
 use crate::{error::Result, source::Source};
 
 /// A file, and how it is written.
 #[derive(Debug)]
-pub(super) struct Sniffed {
-    pub(super) file: Candidate,
-    pub(super) form: Form,
-    pub(super) header: Header,
+pub(super) struct SniffedFile {
+    pub(super) file: FileCandidate,
+    pub(super) form: FileForm,
+    pub(super) header: FirstRecord,
     pub(super) width: usize,
-    pub(super) sample: Sample,
+    pub(super) sample: RecordSample,
     ascii: bool,
     /// Places that are not valid in the encoding.
     pub(super) faults: u64,
@@ -28,7 +28,7 @@ pub(super) struct Sniffed {
 
 /// The files of one table.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct FileGroup {
     /// A name for it, not yet fit for a database.
     pub(super) stem: String,
     /// How a data package names the files.
@@ -36,7 +36,7 @@ pub(super) struct Group {
     /// The files themselves.
     pub(super) sources: Vec<Source>,
     /// The first file's sample, header and form stand for all.
-    pub(super) first: Sniffed,
+    pub(super) first: SniffedFile,
     /// Places that are not valid in the encoding.
     pub(super) faults: u64,
 }
@@ -45,52 +45,52 @@ pub(super) struct Group {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub(super) fn sniff(file: Candidate, notes: &mut Vec<String>) -> Result<Option<Sniffed>> {
-    let examined = examine(&file.source)?;
+pub(super) fn sniff_file(file: FileCandidate, notes: &mut Vec<String>) -> Result<Option<SniffedFile>> {
+    let examined = examine_file(&file.source)?;
     let fit = dialect::find(&examined);
     if fit.sample.records.is_empty() && !examined.cut {
-        notes.push(format!("{} is left out: it has no records", file.path()));
+        notes.push(format!("{} is left out: it has no records", file.descriptor_path()));
         return Ok(None);
     }
     if file.is_any_text() && !fit.is_table() {
-        notes.push(format!("{} is left out: its lines do not have the same number of columns", file.path()));
+        notes.push(format!("{} is left out: its lines do not have the same number of columns", file.descriptor_path()));
         return Ok(None);
     }
-    let header = Header::find(&fit);
+    let header = FirstRecord::find(&fit);
     let mut dialect = fit.dialect;
     header.set(&mut dialect, fit.sample.numbers.first().copied().unwrap_or(1));
-    let form = Form { dialect, encoding: examined.encoding };
+    let form = FileForm { dialect, encoding: examined.encoding };
     let (width, sample) = (fit.width.max(1), fit.sample);
-    Ok(Some(Sniffed { file, form, header, width, sample, ascii: examined.ascii, faults: examined.faults }))
+    Ok(Some(SniffedFile { file, form, header, width, sample, ascii: examined.ascii, faults: examined.faults }))
 }
 
 /// Puts the parts of tables together, in the order of the files.
-pub(super) fn group(files: Vec<Sniffed>) -> Vec<Group> {
+pub(super) fn group_files(files: Vec<SniffedFile>) -> Vec<FileGroup> {
     let every: Vec<(String, String)> =
-        files.iter().map(|sniffed| (sniffed.file.folder.to_owned(), name_of(&sniffed.file))).collect();
-    let mut groups: Vec<Vec<Sniffed>> = Vec::new();
+        files.iter().map(|sniffed| (sniffed.file.folder.to_owned(), file_title(&sniffed.file))).collect();
+    let mut groups: Vec<Vec<SniffedFile>> = Vec::new();
     for file in files {
-        match groups.iter_mut().find(|group| group.iter().all(|other| are_parts(other, &file))) {
+        match groups.iter_mut().find(|group| group.iter().all(|other| are_parts_of_one(other, &file))) {
             Some(group) => group.push(file),
             None => groups.push(vec![file]),
         }
     }
-    groups.into_iter().filter_map(|group| grouped(group, &every)).collect()
+    groups.into_iter().filter_map(|group| try_group(group, &every)).collect()
 }
 
-fn name_of(file: &Candidate) -> String {
+fn file_title(file: &FileCandidate) -> String {
     format!("{}{}", file.stem, file.ending)
 }
 
 /// `stem` without the number or date at its end; none where it has none.
-fn base(stem: &str) -> Option<&str> {
+fn base_name(stem: &str) -> Option<&str> {
     let counting = |character: char| character.is_ascii_digit() || matches!(character, '-' | '_' | '.' | ' ');
     let base = stem.trim_end_matches(counting);
     stem[base.len()..].contains(|character: char| character.is_ascii_digit()).then_some(base)
 }
 
-fn are_parts(one: &Sniffed, other: &Sniffed) -> bool {
-    let bases = (base(&one.file.stem), base(&other.file.stem));
+fn are_parts_of_one(one: &SniffedFile, other: &SniffedFile) -> bool {
+    let bases = (base_name(&one.file.stem), base_name(&other.file.stem));
     let same_base = bases.0.is_some() && bases.0 == bases.1;
     let encodings = one.ascii || other.ascii || one.form.encoding == other.form.encoding;
     let (first, second) = (&one.header, &other.header);
@@ -99,9 +99,9 @@ fn are_parts(one: &Sniffed, other: &Sniffed) -> bool {
     same_base && one.file.folder == other.file.folder && encodings && columns && one.form.dialect == other.form.dialect
 }
 
-fn grouped(mut files: Vec<Sniffed>, every: &[(String, String)]) -> Option<Group> {
-    let paths =
-        glob(&files, every).map_or_else(|| files.iter().map(|file| file.file.path()).collect(), |glob| vec![glob]);
+fn try_group(mut files: Vec<SniffedFile>, every: &[(String, String)]) -> Option<FileGroup> {
+    let paths = common_glob(&files, every)
+        .map_or_else(|| files.iter().map(|file| file.file.descriptor_path()).collect(), |glob| vec![glob]);
     let encoding = files.iter().find(|file| !file.ascii).map_or(Encoding::Utf8, |file| file.form.encoding);
     let sources = files.iter().map(|file| file.file.source.clone()).collect();
     let faults = files.iter().map(|file| file.faults).sum();
@@ -109,16 +109,16 @@ fn grouped(mut files: Vec<Sniffed>, every: &[(String, String)]) -> Option<Group>
     let fullest = (0..parts).max_by_key(|&at| (files[at].sample.records.len(), parts - at))?;
     let mut first = files.swap_remove(fullest);
     first.form.encoding = encoding;
-    let stem = if parts > 1 { base(&first.file.stem).unwrap_or_default() } else { &first.file.stem };
-    let stem = if names::snake(stem).is_empty() && parts > 1 { "data" } else { stem };
-    Some(Group { stem: stem.to_owned(), paths, sources, first, faults })
+    let stem = if parts > 1 { base_name(&first.file.stem).unwrap_or_default() } else { &first.file.stem };
+    let stem = if names::to_snake_case(stem).is_empty() && parts > 1 { "data" } else { stem };
+    Some(FileGroup { stem: stem.to_owned(), paths, sources, first, faults })
 }
 
 /// A pattern for the files, where it matches no other file of their folder.
-fn glob(files: &[Sniffed], every: &[(String, String)]) -> Option<String> {
+fn common_glob(files: &[SniffedFile], every: &[(String, String)]) -> Option<String> {
     let (first, rest) = files.split_first()?;
     let (folder, ending) = (first.file.folder, first.file.ending.as_str());
-    let base = base(&first.file.stem)?;
+    let base = base_name(&first.file.stem)?;
     let special = |character: char| "*?[]{}!\\".contains(character);
     if rest.is_empty() || base.contains(special) || rest.iter().any(|file| file.file.ending != ending) {
         return None;
@@ -132,25 +132,25 @@ fn glob(files: &[Sniffed], every: &[(String, String)]) -> Option<String> {
             && name.starts_with(&start)
             && name.ends_with(ending)
     });
-    (matched.count() == files.len()).then(|| sheltered(format!("{folder}{start}*{ending}")))
+    (matched.count() == files.len()).then(|| as_relative_path(format!("{folder}{start}*{ending}")))
 }
 
 /// The name of the encoding, for a data package.
-pub(super) fn encoding_label(form: &Form) -> &'static str {
-    encoding::label(form.encoding)
+pub(super) fn encoding_label(form: &FileForm) -> &'static str {
+    encoding::encoding_name(form.encoding)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::base;
+    use super::base_name;
 
     #[test]
     fn the_base_of_a_part_is_what_comes_before_its_number() {
-        assert_eq!(base("sales_2021-01"), Some("sales"));
-        assert_eq!(base("sales2021"), Some("sales"));
-        assert_eq!(base("part-00001"), Some("part"));
-        assert_eq!(base("2021"), Some(""));
-        assert_eq!(base("sales"), None);
-        assert_eq!(base("sales_"), None);
+        assert_eq!(base_name("sales_2021-01"), Some("sales"));
+        assert_eq!(base_name("sales2021"), Some("sales"));
+        assert_eq!(base_name("part-00001"), Some("part"));
+        assert_eq!(base_name("2021"), Some(""));
+        assert_eq!(base_name("sales"), None);
+        assert_eq!(base_name("sales_"), None);
     }
 }

@@ -7,11 +7,11 @@ use landfall_core::{
     validate::ValueReader,
 };
 
-use super::{candidate::candidates, dialect::Fit, names};
+use super::{candidate::list_candidates, dialect::DialectFit, names};
 
 /// What the first record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Header {
+pub(super) enum FirstRecord {
     /// The first record is data.
     None {
         /// It might also be a header.
@@ -62,7 +62,7 @@ const MOST_VALUES: usize = 60;
 
 /// What speaks for and against a header in the columns.
 #[derive(Debug, Default)]
-struct Votes {
+struct HeaderVotes {
     /// Columns of some type, save for the first cell.
     contrasts: usize,
     /// Columns whose first cell is of the same type as the others.
@@ -71,38 +71,39 @@ struct Votes {
     words: usize,
 }
 
-impl Header {
+impl FirstRecord {
     /// Looks at the first record of a file.
-    pub(super) fn find(fit: &Fit) -> Self {
+    pub(super) fn find(fit: &DialectFit) -> Self {
         let Some((first, rest)) = fit.sample.records.split_first() else { return Self::None { doubtful: false } };
         if !fit.sample.sound_start || first.len() != fit.width {
             return Self::None { doubtful: false };
         }
         let labels: Vec<String> = first.iter().map(|label| label.trim().to_owned()).collect();
-        let votes = votes(&labels, rest, &fit.dialect);
+        let votes = count_votes(&labels, rest, &fit.dialect);
         let distinct = are_distinct(&labels);
         if votes.likenesses > 0 {
             return Self::None { doubtful: false };
         }
-        let typical = labels.iter().any(|label| is_typical(label));
-        let alone = rest.is_empty() && distinct && labels.iter().all(|label| is_word(label)) && labels.len() > 1;
+        let typical = labels.iter().any(|label| is_typical_label(label));
+        let alone = rest.is_empty() && distinct && labels.iter().all(|label| is_short_word(label)) && labels.len() > 1;
         if votes.contrasts > 0 || (distinct && (typical || votes.words > 0)) || alone {
-            return Self::of(labels);
+            return Self::from_labels(labels);
         }
-        Self::None { doubtful: distinct && labels.iter().all(|label| is_word(label)) }
+        Self::None { doubtful: distinct && labels.iter().all(|label| is_short_word(label)) }
     }
 
-    fn of(labels: Vec<String>) -> Self {
-        if are_distinct(&labels) && labels.iter().all(|label| names::is_sound(label)) {
+    fn from_labels(labels: Vec<String>) -> Self {
+        if are_distinct(&labels) && labels.iter().all(|label| names::is_valid_name(label)) {
             return Self::Labels(labels);
         }
-        let mut distinct = names::Distinct::default();
-        let mended = labels.iter().enumerate().map(|(at, label)| distinct.take(&names::mended(label, at)));
+        let mut distinct = names::DistinctNames::default();
+        let mended =
+            labels.iter().enumerate().map(|(at, label)| distinct.take_name(&names::make_valid_name(label, at)));
         Self::Unusable(mended.collect())
     }
 
     /// The names of the fields of a file with `width` columns.
-    pub(super) fn names(&self, width: usize) -> Vec<String> {
+    pub(super) fn field_names(&self, width: usize) -> Vec<String> {
         match self {
             Self::None { .. } => (1..=width).map(|column| format!("column{column}")).collect(),
             Self::Labels(names) | Self::Unusable(names) => names.clone(),
@@ -130,20 +131,20 @@ fn are_distinct(labels: &[String]) -> bool {
     labels.iter().all(|label| seen.insert(fold_case(label)))
 }
 
-fn votes(labels: &[String], rest: &[Vec<String>], dialect: &Dialect) -> Votes {
+fn count_votes(labels: &[String], rest: &[Vec<String>], dialect: &Dialect) -> HeaderVotes {
     let readers: Vec<ValueReader> =
-        candidates(dialect).iter().filter_map(super::candidate::Candidate::reader).collect();
-    let mut votes = Votes::default();
+        list_candidates(dialect).iter().filter_map(super::candidate::TypeCandidate::value_reader).collect();
+    let mut votes = HeaderVotes::default();
     for (column, label) in labels.iter().enumerate() {
         let values = rest.iter().filter_map(|record| record.get(column)).map(String::as_str);
         let values: Vec<&str> = values.filter(|value| !value.is_empty()).take(MOST_VALUES).collect();
-        votes.count(label, &values, &readers);
+        votes.count_column(label, &values, &readers);
     }
     votes
 }
 
-impl Votes {
-    fn count(&mut self, label: &str, values: &[&str], readers: &[ValueReader]) {
+impl HeaderVotes {
+    fn count_column(&mut self, label: &str, values: &[&str], readers: &[ValueReader]) {
         let reads = |reader: &ValueReader, text: &str| reader.read(text).is_ok();
         let fits = |reader: &&ValueReader| {
             let read = values.iter().filter(|value| reads(reader, value)).count();
@@ -161,20 +162,20 @@ impl Votes {
 }
 
 /// Whether `label` labels columns more often than not.
-fn is_typical(label: &str) -> bool {
-    let name = names::snake(label);
+fn is_typical_label(label: &str) -> bool {
+    let name = names::to_snake_case(label);
     LABELS.contains(&name.as_str()) || name.ends_with("_id") || name.ends_with("_name") || name.ends_with("_at")
 }
 
 /// Whether `text` begins with a letter and is short.
-fn is_word(text: &str) -> bool {
+fn is_short_word(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic()) && text.len() <= names::MOST_BYTES && !text.contains('@')
 }
 
 /// Whether `text` is written as programs write names: `hired_at`.
 fn is_identifier(text: &str) -> bool {
     let part = |character: char| character.is_lowercase() || character.is_numeric() || character == '_';
-    is_word(text) && text.chars().all(part)
+    is_short_word(text) && text.chars().all(part)
 }
 
 #[cfg(test)]
@@ -182,15 +183,21 @@ mod tests {
     use landfall_core::schema::Encoding;
 
     use super::*;
-    use crate::init::{dialect, encoding::Examined};
+    use crate::init::{dialect, encoding::ExaminedFile};
 
-    fn found(text: &str) -> Header {
+    fn found(text: &str) -> FirstRecord {
         let prefix = text.as_bytes().to_vec();
-        Header::find(&dialect::find(&Examined { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix, cut: false }))
+        FirstRecord::find(&dialect::find(&ExaminedFile {
+            encoding: Encoding::Utf8,
+            ascii: true,
+            faults: 0,
+            prefix,
+            cut: false,
+        }))
     }
 
-    fn labels(names: &[&str]) -> Header {
-        Header::Labels(names.iter().map(ToString::to_string).collect())
+    fn labels(names: &[&str]) -> FirstRecord {
+        FirstRecord::Labels(names.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -203,10 +210,10 @@ mod tests {
 
     #[test]
     fn data_are_no_header() {
-        assert_eq!(found("1,Al\n2,Bo\n"), Header::None { doubtful: false });
-        assert_eq!(found("Sales,North\nRepair,South\n"), Header::None { doubtful: true });
-        assert_eq!(found("2020,2021\nx,y\n"), Header::None { doubtful: false });
-        assert_eq!(found("\n"), Header::None { doubtful: false });
+        assert_eq!(found("1,Al\n2,Bo\n"), FirstRecord::None { doubtful: false });
+        assert_eq!(found("Sales,North\nRepair,South\n"), FirstRecord::None { doubtful: true });
+        assert_eq!(found("2020,2021\nx,y\n"), FirstRecord::None { doubtful: false });
+        assert_eq!(found("\n"), FirstRecord::None { doubtful: false });
     }
 
     #[test]
@@ -214,8 +221,8 @@ mod tests {
         let names = ["id", "name", "name_2", "column4"].map(String::from).to_vec();
         assert_eq!(
             found("id,name,Name,\n1,a,b,c\n2,d,e,f\n"),
-            Header::Unusable(["id", "name", "Name_2", "column4"].map(String::from).to_vec())
+            FirstRecord::Unusable(["id", "name", "Name_2", "column4"].map(String::from).to_vec())
         );
-        assert_eq!(found("id,name,name,\n1,a,b,c\n2,d,e,f\n"), Header::Unusable(names));
+        assert_eq!(found("id,name,name,\n1,a,b,c\n2,d,e,f\n"), FirstRecord::Unusable(names));
     }
 }

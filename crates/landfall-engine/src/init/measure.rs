@@ -9,8 +9,8 @@ use landfall_core::{
 };
 
 use super::{
-    distinct::{Distinct, Room, may_be_key, value_at},
-    records::{Form, Located, Part, Tally, read},
+    distinct::{DistinctRoom, DistinctValues, key_value_at, may_be_key},
+    records::{FileForm, FilePart, LocatedRecords, PlaceTally, read},
 };
 use crate::{
     error::{Error, Result},
@@ -19,34 +19,34 @@ use crate::{
 
 /// What the schema makes of the data.
 #[derive(Debug, Default)]
-pub(super) struct Measured {
+pub(super) struct DataMeasures {
     pub(super) records: u64,
     /// Records that pass all rules but those of keys.
     pub(super) fine: u64,
     /// What is wrong with whole records.
-    pub(super) faults: BTreeMap<ErrorCode, Tally>,
-    pub(super) fields: Vec<FieldMeasured>,
+    pub(super) faults: BTreeMap<ErrorCode, PlaceTally>,
+    pub(super) fields: Vec<FieldMeasures>,
 }
 
 /// What the schema makes of a field.
 #[derive(Debug, Default)]
-pub(super) struct FieldMeasured {
+pub(super) struct FieldMeasures {
     /// Values that are not of the type.
-    pub(super) wrong: Tally,
+    pub(super) wrong: PlaceTally,
     /// Missing values, where the field is required.
-    pub(super) missing: Tally,
+    pub(super) missing: PlaceTally,
     /// The values of the records that pass, where they may be keys.
-    pub(super) values: Option<Distinct>,
+    pub(super) values: Option<DistinctValues>,
 }
 
 /// A validator for records whose columns are `fields`.
-pub(super) fn validator(fields: &[Field]) -> Result<Validator> {
+pub(super) fn build_validator(fields: &[Field]) -> Result<Validator> {
     let schema = Arc::new(TableSchema { fields: fields.to_vec(), ..TableSchema::default() });
     Validator::new(schema, ColumnMap::identity(fields.len())).map_err(|error| Error::Usage(error.to_string()))
 }
 
 /// The record of `row`.
-pub(super) fn record_of(validated: &ValidatedBlock, row: usize) -> usize {
+pub(super) fn record_of_row(validated: &ValidatedBlock, row: usize) -> usize {
     match &validated.row_records {
         RecordPositions::All => row,
         RecordPositions::Some(records) => records[row] as usize,
@@ -57,56 +57,69 @@ pub(super) fn record_of(validated: &ValidatedBlock, row: usize) -> usize {
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn measure(sources: &[Source], form: &Form, fields: &[Field], likely: &[bool]) -> Result<Measured> {
-    let validator = validator(fields)?;
+pub(super) fn measure_data(
+    sources: &[Source],
+    form: &FileForm,
+    fields: &[Field],
+    likely: &[bool],
+) -> Result<DataMeasures> {
+    let validator = build_validator(fields)?;
     let keys = likely.iter().filter(|likely| **likely).count();
     let others = fields.len();
-    let room = |at: usize| if likely.get(at) == Some(&true) { Room::of_likely(keys) } else { Room::of_other(others) };
-    let values = |(at, field): (usize, &Field)| may_be_key(&field.kind).then(|| Distinct::new(&field.kind, room(at)));
-    let empty = |values| FieldMeasured { values, ..FieldMeasured::default() };
+    let room = |at: usize| {
+        if likely.get(at) == Some(&true) { DistinctRoom::for_likely_key(keys) } else { DistinctRoom::for_other(others) }
+    };
+    let values =
+        |(at, field): (usize, &Field)| may_be_key(&field.kind).then(|| DistinctValues::new(&field.kind, room(at)));
+    let empty = |values| FieldMeasures { values, ..FieldMeasures::default() };
     let fields = fields.iter().enumerate().map(values).map(empty).collect();
-    let mut measured = Measured { fields, ..Measured::default() };
+    let mut measured = DataMeasures { fields, ..DataMeasures::default() };
     read(sources, form, likely.len(), &mut |part| match part {
-        Part::Block(block) => measured.block(&block, &validator),
-        Part::TooLong(place) => {
+        FilePart::Block(block) => measured.measure_block(&block, &validator),
+        FilePart::TooLong(place) => {
             measured.records += 1;
-            measured.faults.entry(ErrorCode::RecordTooLong).or_default().add(place);
+            measured.faults.entry(ErrorCode::RecordTooLong).or_default().add_place(place);
         }
     })?;
     Ok(measured)
 }
 
-impl Measured {
-    fn block(&mut self, block: &Located, validator: &Validator) {
+impl DataMeasures {
+    fn measure_block(&mut self, block: &LocatedRecords, validator: &Validator) {
         let validated = validator.validate_records(&block.records);
         self.records += block.records.len() as u64;
         self.fine += validated.rows.num_rows() as u64;
         for (column, field) in validated.rows.columns().iter().zip(&mut self.fields) {
             let Some(values) = &mut field.values else { continue };
             for row in 0..column.len() {
-                if let Some(value) = value_at(column, row) {
-                    values.add(value, block.place(record_of(&validated, row)));
+                if let Some(value) = key_value_at(column, row) {
+                    values.add_value(value, block.place_of(record_of_row(&validated, row)));
                 }
             }
         }
         let position = |name: &str| validator.row_schema().index_of(name).ok();
-        validated.rejects.iter().for_each(|reject| self.reject(reject, block, &position));
+        validated.rejects.iter().for_each(|reject| self.count_reject(reject, block, &position));
     }
 
-    fn reject(&mut self, reject: &RejectedRecord, block: &Located, position: &dyn Fn(&str) -> Option<usize>) {
-        let place = block.place(reject.record as usize);
+    fn count_reject(
+        &mut self,
+        reject: &RejectedRecord,
+        block: &LocatedRecords,
+        position: &dyn Fn(&str) -> Option<usize>,
+    ) {
+        let place = block.place_of(reject.record as usize);
         let mut whole: Vec<ErrorCode> = Vec::new();
         for error in &reject.errors {
             let field = error.field.as_deref().and_then(position);
             match (error.code, field) {
-                (ErrorCode::TypeError, Some(field)) => self.fields[field].wrong.add(place),
+                (ErrorCode::TypeError, Some(field)) => self.fields[field].wrong.add_place(place),
                 // Without a value, the cell itself is missing, which is an error of its own.
                 (ErrorCode::ConstraintError, _) if error.value.is_none() => {}
-                (ErrorCode::ConstraintError, Some(field)) => self.fields[field].missing.add(place),
+                (ErrorCode::ConstraintError, Some(field)) => self.fields[field].missing.add_place(place),
                 (code, _) if !whole.contains(&code) => whole.push(code),
                 _ => {}
             }
         }
-        whole.into_iter().for_each(|code| self.faults.entry(code).or_default().add(place));
+        whole.into_iter().for_each(|code| self.faults.entry(code).or_default().add_place(place));
     }
 }

@@ -36,13 +36,13 @@ use std::path::Path;
 use landfall_core::schema::{Field, Package};
 
 use self::{
-    choice::{Choice, choose},
-    foreign::Links,
-    group::Group,
-    header::Header,
-    key::Keys,
-    measure::{Measured, measure},
-    records::Form,
+    choice::{TypeChoice, choose_type},
+    foreign::TableLinks,
+    group::FileGroup,
+    header::FirstRecord,
+    key::KeyCandidates,
+    measure::{DataMeasures, measure_data},
+    records::FileForm,
 };
 use crate::{
     error::{Error, Result},
@@ -65,19 +65,19 @@ pub struct Proposal {
 
 /// A table, as far as it is known.
 #[derive(Debug)]
-struct Table {
+struct ProposedTable {
     name: String,
     /// How the data package names its files.
     paths: Vec<String>,
     sources: Vec<Source>,
-    form: Form,
-    header: Header,
+    form: FileForm,
+    header: FirstRecord,
     fields: Vec<Field>,
     /// What is to be said about each field.
     remarks: Vec<Vec<String>>,
-    measured: Measured,
-    keys: Keys,
-    links: Links,
+    measured: DataMeasures,
+    keys: KeyCandidates,
+    links: TableLinks,
     /// Places that are not valid in the encoding.
     encoding_faults: u64,
 }
@@ -86,58 +86,58 @@ struct Table {
 ///
 /// # Errors
 /// A folder that cannot be read, or that has no file to make a table of; the message says what was left out and why.
-pub fn propose(folder: &Path) -> Result<Proposal> {
+pub fn propose_project(folder: &Path) -> Result<Proposal> {
     let mut notes = Vec::new();
     let mut tables = Vec::new();
-    let mut distinct = names::Distinct::default();
-    for group in groups(folder, &mut notes)? {
-        let name = distinct.take(&names::table_name(&group.stem));
-        tables.push(table(group, name)?);
+    let mut distinct = names::DistinctNames::default();
+    for group in find_groups(folder, &mut notes)? {
+        let name = distinct.take_name(&names::table_name(&group.stem));
+        tables.push(propose_table(group, name)?);
     }
     if tables.is_empty() {
-        return Err(nothing(folder, &notes));
+        return Err(no_files_error(folder, &notes));
     }
     for child in 0..tables.len() {
         tables[child].links = foreign::find(&tables, child)?;
     }
-    notes.extend(tables.iter().flat_map(describe::notes));
-    let package_yaml = write::package(folder, &tables);
+    notes.extend(tables.iter().flat_map(describe::list_notes));
+    let package_yaml = write::write_package(folder, &tables);
     Package::from_yaml(&package_yaml, PACKAGE_FILE)?;
-    Ok(Proposal { package_yaml, landfall_yaml: write::project(&tables), notes })
+    Ok(Proposal { package_yaml, landfall_yaml: write::write_project(&tables), notes })
 }
 
-fn nothing(folder: &Path, notes: &[String]) -> Error {
+fn no_files_error(folder: &Path, notes: &[String]) -> Error {
     let looked = "files that end in .csv, .tsv or .txt (also .gz or .zst), in it or in its folder data";
     let reasons: String = notes.iter().map(|note| format!("; {note}")).collect();
     Error::Usage(format!("{} has no table: init looks for {looked}{reasons}", folder.display()))
 }
 
 /// The tables' files, without those that cannot be read.
-fn groups(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Group>> {
+fn find_groups(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<FileGroup>> {
     let mut files = Vec::new();
-    for file in folder::candidates(folder, notes)? {
-        match group::sniff(file, notes) {
+    for file in folder::find_candidates(folder, notes)? {
+        match group::sniff_file(file, notes) {
             Ok(sniffed) => files.extend(sniffed),
             Err(error) => notes.push(format!("left out: {error}")),
         }
     }
-    Ok(group::group(files))
+    Ok(group::group_files(files))
 }
 
-fn table(group: Group, name: String) -> Result<Table> {
-    let Group { paths, sources, first, faults, .. } = group;
-    let survey = survey::survey(&sources, &first.form, &first.sample, first.width)?;
-    let choices: Vec<Choice> = (0..first.width).map(|at| choose(&survey, at)).collect();
+fn propose_table(group: FileGroup, name: String) -> Result<ProposedTable> {
+    let FileGroup { paths, sources, first, faults, .. } = group;
+    let survey = survey::survey_columns(&sources, &first.form, &first.sample, first.width)?;
+    let choices: Vec<TypeChoice> = (0..first.width).map(|at| choose_type(&survey, at)).collect();
     let fields: Vec<Field> = first
         .header
-        .names(first.width)
+        .field_names(first.width)
         .iter()
         .zip(&choices)
-        .map(|(name, choice)| candidate::field(name, &choice.kind, choice.required))
+        .map(|(name, choice)| candidate::candidate_field(name, &choice.kind, choice.required))
         .collect();
-    let measured = measure(&sources, &first.form, &fields, &key::likely(&name, &fields))?;
+    let measured = measure_data(&sources, &first.form, &fields, &key::find_likely_keys(&name, &fields))?;
     let keys = key::find(&name, &fields, &survey.columns, &measured);
-    Ok(Table {
+    Ok(ProposedTable {
         name,
         paths,
         sources,
@@ -147,7 +147,7 @@ fn table(group: Group, name: String) -> Result<Table> {
         remarks: choices.into_iter().map(|choice| choice.remarks).collect(),
         measured,
         keys,
-        links: Links::default(),
+        links: TableLinks::default(),
         encoding_faults: faults,
     })
 }

@@ -15,17 +15,17 @@ const KEY_ENDINGS: [&str; 9] = ["id", "code", "key", "no", "nr", "number", "num"
 
 /// `stem` as the name of a table: lower case, everything but letters and digits an underscore.
 pub(super) fn table_name(stem: &str) -> String {
-    let name = snake(stem);
+    let name = to_snake_case(stem);
     let reserved = RESERVED.iter().any(|prefix| name.starts_with(prefix));
     match name.chars().next() {
         None => "table_1".into(),
-        Some(first) if first.is_ascii_digit() || reserved => cut(&format!("t_{name}"), MOST_BYTES).into(),
-        Some(_) => cut(&name, MOST_BYTES).into(),
+        Some(first) if first.is_ascii_digit() || reserved => cut_to_bytes(&format!("t_{name}"), MOST_BYTES).into(),
+        Some(_) => cut_to_bytes(&name, MOST_BYTES).into(),
     }
 }
 
 /// `text` in lower case with single underscores between its words; `hiredAt` has two words.
-pub(super) fn snake(text: &str) -> String {
+pub(super) fn to_snake_case(text: &str) -> String {
     let mut out = String::new();
     let mut previous = ' ';
     for character in text.chars() {
@@ -42,22 +42,22 @@ pub(super) fn snake(text: &str) -> String {
 }
 
 /// The first `bytes` bytes of `text`, or a few fewer.
-fn cut(text: &str, bytes: usize) -> &str {
+fn cut_to_bytes(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
 /// Names that differ from each other, also for a database that does not tell upper from lower case.
 #[derive(Debug, Default)]
-pub(super) struct Distinct {
+pub(super) struct DistinctNames {
     taken: HashSet<String>,
 }
 
-impl Distinct {
+impl DistinctNames {
     /// `name`, with a number where it is taken.
-    pub(super) fn take(&mut self, name: &str) -> String {
+    pub(super) fn take_name(&mut self, name: &str) -> String {
         let numbered = |n: u64| {
             let ending = if n == 1 { String::new() } else { format!("_{n}") };
-            format!("{}{ending}", cut(name, MOST_BYTES - ending.len()))
+            format!("{}{ending}", cut_to_bytes(name, MOST_BYTES - ending.len()))
         };
         let free = (1..).map(numbered).find(|name| self.taken.insert(fold_case(name)));
         free.unwrap_or_default()
@@ -65,21 +65,21 @@ impl Distinct {
 }
 
 /// Whether `label` can be the name of a field as it stands.
-pub(super) fn is_sound(label: &str) -> bool {
+pub(super) fn is_valid_name(label: &str) -> bool {
     !label.is_empty() && label.len() <= MOST_BYTES && !label.chars().any(char::is_control)
 }
 
 /// `label` made a sound name; that of its column, counted from 0, where nothing is left of it.
-pub(super) fn mended(label: &str, column: usize) -> String {
+pub(super) fn make_valid_name(label: &str, column: usize) -> String {
     let kept: String = label.chars().filter(|character| !character.is_control()).collect();
-    match cut(kept.trim(), MOST_BYTES).trim() {
+    match cut_to_bytes(kept.trim(), MOST_BYTES).trim() {
         "" => format!("column{}", column + 1),
         name => name.to_owned(),
     }
 }
 
 /// A plural English noun in the singular, as far as its ending tells.
-fn singular(word: &str) -> String {
+fn to_singular(word: &str) -> String {
     let ends = |ending: &str| word.strip_suffix(ending).filter(|stem| stem.len() > 1);
     if let Some(stem) = ends("ies") {
         return format!("{stem}y");
@@ -96,18 +96,18 @@ fn singular(word: &str) -> String {
 }
 
 /// What a field's name says that it refers to: `department_id` and `Department` name a `department`.
-fn subject(field: &str) -> String {
-    let name = snake(field);
+fn referred_noun(field: &str) -> String {
+    let name = to_snake_case(field);
     match name.rsplit_once('_') {
-        Some((rest, ending)) if KEY_ENDINGS.contains(&ending) => singular(rest),
-        _ => singular(name.strip_suffix("id").filter(|rest| rest.len() > 3).unwrap_or(&name)),
+        Some((rest, ending)) if KEY_ENDINGS.contains(&ending) => to_singular(rest),
+        _ => to_singular(name.strip_suffix("id").filter(|rest| rest.len() > 3).unwrap_or(&name)),
     }
 }
 
 /// Whether a field of this name is likely to refer to `table`: `department_id`, `home_department` and `departments` to
 /// `departments`.
 pub(super) fn refers_to(field: &str, table: &str) -> bool {
-    let (subject, table) = (subject(field), singular(&snake(table)));
+    let (subject, table) = (referred_noun(field), to_singular(&to_snake_case(table)));
     if table.is_empty() || subject.is_empty() || KEY_ENDINGS.contains(&subject.as_str()) {
         return false;
     }
@@ -116,21 +116,25 @@ pub(super) fn refers_to(field: &str, table: &str) -> bool {
 
 /// Whether a field of this name in `table` is likely to be its key: `id`, `code`, `department_id` in `departments`.
 pub(super) fn names_key_of(field: &str, table: &str) -> bool {
-    let name = snake(field);
+    let name = to_snake_case(field);
     let general = KEY_ENDINGS.contains(&name.as_str());
     let ending = name.rsplit('_').next().unwrap_or_default();
-    let own = ending != name && KEY_ENDINGS.contains(&ending) && subject(field) == singular(&snake(table));
-    general || own || name == format!("{}id", singular(&snake(table)))
+    let own =
+        ending != name && KEY_ENDINGS.contains(&ending) && referred_noun(field) == to_singular(&to_snake_case(table));
+    general || own || name == format!("{}id", to_singular(&to_snake_case(table)))
 }
 
 /// Whether a field of this name may hold the parent row of its own table.
 pub(super) fn names_parent(field: &str) -> bool {
-    matches!(snake(field).as_str(), "parent" | "parent_id" | "parentid" | "manager_id" | "reports_to" | "reports_to_id")
+    matches!(
+        to_snake_case(field).as_str(),
+        "parent" | "parent_id" | "parentid" | "manager_id" | "reports_to" | "reports_to_id"
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Distinct, mended, names_key_of, refers_to, singular, snake, table_name};
+    use super::{DistinctNames, make_valid_name, names_key_of, refers_to, table_name, to_singular, to_snake_case};
 
     #[test]
     fn tables_are_named_after_their_files() {
@@ -149,11 +153,11 @@ mod tests {
 
     #[test]
     fn names_become_distinct_and_sound() {
-        let mut names = Distinct::default();
-        let taken: Vec<String> = ["a", "A", "a"].iter().map(|name| names.take(name)).collect();
+        let mut names = DistinctNames::default();
+        let taken: Vec<String> = ["a", "A", "a"].iter().map(|name| names.take_name(name)).collect();
         assert_eq!(taken, ["a", "A_2", "a_3"]);
-        assert_eq!(mended(" \n ", 2), "column3");
-        assert_eq!(mended(&"x".repeat(70), 0).len(), 63);
+        assert_eq!(make_valid_name(" \n ", 2), "column3");
+        assert_eq!(make_valid_name(&"x".repeat(70), 0).len(), 63);
     }
 
     #[test]
@@ -161,9 +165,9 @@ mod tests {
         for (plural, one) in
             [("jobs", "job"), ("countries", "country"), ("boxes", "box"), ("status", "status"), ("classes", "class")]
         {
-            assert_eq!(singular(plural), one);
+            assert_eq!(to_singular(plural), one);
         }
-        assert_eq!(snake("departmentID"), "department_id");
+        assert_eq!(to_snake_case("departmentID"), "department_id");
     }
 
     #[test]

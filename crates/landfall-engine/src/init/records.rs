@@ -9,7 +9,7 @@ use landfall_core::{
 
 use crate::{
     error::Result,
-    source::{Input, Source},
+    source::{Source, SourceInput},
 };
 
 /// Bytes of a block: few, so that a type is given up after few values.
@@ -19,14 +19,14 @@ const VALUES: usize = 64 << 10;
 
 /// How a file is written.
 #[derive(Debug, Clone)]
-pub(super) struct Form {
+pub(super) struct FileForm {
     pub(super) dialect: Dialect,
     pub(super) encoding: Encoding,
 }
 
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RecordPlace {
     /// The file among those of its table.
     pub(super) file: usize,
     /// The line, counted from 1.
@@ -34,30 +34,30 @@ pub(super) struct Place {
 }
 
 /// The records of a block and where they stand.
-pub(super) struct Located {
+pub(super) struct LocatedRecords {
     pub(super) records: Records,
     file: usize,
     lines_before: u64,
 }
 
-impl Located {
+impl LocatedRecords {
     /// Where the record at `at` stands.
-    pub(super) fn place(&self, at: usize) -> Place {
-        Place { file: self.file, line: self.lines_before + self.records.lines_before(at) as u64 + 1 }
+    pub(super) fn place_of(&self, at: usize) -> RecordPlace {
+        RecordPlace { file: self.file, line: self.lines_before + self.records.lines_before(at) as u64 + 1 }
     }
 }
 
 /// A block, or the place of a record that is too long for a load.
-pub(super) enum Part {
-    Block(Box<Located>),
-    TooLong(Place),
+pub(super) enum FilePart {
+    Block(Box<LocatedRecords>),
+    TooLong(RecordPlace),
 }
 
 /// Hands the parts of all `sources` to `visit`, which reads each record as so many fields.
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn read(sources: &[Source], form: &Form, fields: usize, visit: &mut dyn FnMut(Part)) -> Result<()> {
+pub(super) fn read(sources: &[Source], form: &FileForm, fields: usize, visit: &mut dyn FnMut(FilePart)) -> Result<()> {
     // Each value may be an error of some hundred bytes.
     let block_records = (VALUES / fields.max(1)).clamp(16, CutterLimits::BLOCK_RECORDS);
     let limits = CutterLimits { block_bytes: BLOCK, block_records, ..CutterLimits::default() };
@@ -70,9 +70,9 @@ pub(super) fn read(sources: &[Source], form: &Form, fields: usize, visit: &mut d
 fn read_file(
     source: &Source,
     file: usize,
-    form: &Form,
+    form: &FileForm,
     limits: CutterLimits,
-    visit: &mut dyn FnMut(Part),
+    visit: &mut dyn FnMut(FilePart),
 ) -> Result<()> {
     let mut cutter = Cutter::new(&form.dialect, form.encoding, limits);
     let decoder = Decoder::new(&form.dialect, form.encoding);
@@ -81,34 +81,34 @@ fn read_file(
     loop {
         while let Some(piece) = cutter.next_piece() {
             let before = cutter.data_start().map_or(0, |start| start.line_ends) + lines;
-            lines += hand_over(piece, &decoder, Place { file, line: before }, visit);
+            lines += visit_piece(piece, &decoder, RecordPlace { file, line: before }, visit);
         }
         if cutter.is_finished() {
             return Ok(());
         }
-        fill(&mut input, &mut cutter).map_err(|error| source.unreadable(&error))?;
+        fill_cutter(&mut input, &mut cutter).map_err(|error| source.read_error(&error))?;
     }
 }
 
 /// Visits `piece`, which stands after the lines of `before`, and says how many lines it has.
-fn hand_over(piece: Piece, decoder: &Decoder, before: Place, visit: &mut dyn FnMut(Part)) -> u64 {
+fn visit_piece(piece: Piece, decoder: &Decoder, before: RecordPlace, visit: &mut dyn FnMut(FilePart)) -> u64 {
     match piece {
         Piece::Block(block) => {
             let records = decoder.decode_block(block);
             let lines = u64::from(records.line_end_count());
-            visit(Part::Block(Box::new(Located { records, file: before.file, lines_before: before.line })));
+            visit(FilePart::Block(Box::new(LocatedRecords { records, file: before.file, lines_before: before.line })));
             lines
         }
         Piece::TooLong(record) => {
             if !record.comment {
-                visit(Part::TooLong(Place { line: before.line + 1, ..before }));
+                visit(FilePart::TooLong(RecordPlace { line: before.line + 1, ..before }));
             }
             record.line_ends
         }
     }
 }
 
-fn fill(input: &mut Input, cutter: &mut Cutter) -> std::io::Result<()> {
+fn fill_cutter(input: &mut SourceInput, cutter: &mut Cutter) -> std::io::Result<()> {
     let read = input.read(cutter.input_space())?;
     if read == 0 {
         cutter.finish_input();
@@ -120,17 +120,17 @@ fn fill(input: &mut Input, cutter: &mut Cutter) -> std::io::Result<()> {
 
 /// How often something was seen, and where first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct PlaceTally {
     pub(super) count: u64,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<RecordPlace>,
 }
 
-impl Tally {
+impl PlaceTally {
     /// Places kept.
     const PLACES: usize = 3;
 
     /// Notes one more.
-    pub(super) fn add(&mut self, place: Place) {
+    pub(super) fn add_place(&mut self, place: RecordPlace) {
         self.count += 1;
         if self.places.len() < Self::PLACES {
             self.places.push(place);

@@ -10,7 +10,7 @@ const MOST_RECORDS: usize = 500;
 
 /// The first records of a file under some dialect.
 #[derive(Debug, Default)]
-pub(super) struct Sample {
+pub(super) struct RecordSample {
     /// The cells of each record that is not blank.
     pub(super) records: Vec<Vec<String>>,
     /// For each of them its number among all records of the file, blank ones too, from 1.
@@ -21,7 +21,7 @@ pub(super) struct Sample {
     pub(super) sound_start: bool,
 }
 
-impl Sample {
+impl RecordSample {
     /// Decodes `prefix`, the beginning of a file; where it is `cut`, the last record may lack its end and is left out.
     pub(super) fn new(prefix: &[u8], cut: bool, dialect: &Dialect, encoding: Encoding) -> Self {
         let dialect = Dialect { header: HeaderRows::None, ..dialect.clone() };
@@ -33,7 +33,7 @@ impl Sample {
                 let text = |text| if text == NULL_CELL { "" } else { text };
                 let cells = (0..records.cell_count(at)).filter_map(|column| records.cell_text(at, column).map(text));
                 seen += 1;
-                sample.add(cells.map(String::from).collect(), seen);
+                sample.add_record(cells.map(String::from).collect(), seen);
             }
         }
         if cut && sample.records.len() > 1 {
@@ -44,7 +44,7 @@ impl Sample {
         sample
     }
 
-    fn add(&mut self, cells: Vec<String>, number: u64) {
+    fn add_record(&mut self, cells: Vec<String>, number: u64) {
         if cells.is_empty() {
             self.faults += 1;
         } else if cells.iter().any(|cell| !cell.trim().is_empty()) {
@@ -56,7 +56,7 @@ impl Sample {
 
     /// How many records at the beginning look like comments: they begin with `#`, and have another number of cells than most records.
     /// A header such as `#id,name` is none.
-    fn comments(&self) -> usize {
+    fn comment_count(&self) -> usize {
         let lead = self.records.iter().take_while(|record| record[0].trim_start().starts_with('#')).count();
         let (width, _) = most_frequent(&self.records[lead..]);
         if width > 1 && self.records[..lead].iter().all(|record| record.len() != width) { lead } else { 0 }
@@ -64,14 +64,14 @@ impl Sample {
 
     /// Leaves out the records at the beginning that look like comments.
     pub(super) fn without_comments(mut self) -> Self {
-        let comments = self.comments();
+        let comments = self.comment_count();
         self.records.drain(..comments);
         self.numbers.drain(..comments);
         self
     }
 
     /// The number of cells that most records have, and how many records have it.
-    pub(super) fn width(&self) -> (usize, usize) {
+    pub(super) fn common_width(&self) -> (usize, usize) {
         most_frequent(&self.records)
     }
 }

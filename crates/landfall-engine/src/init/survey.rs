@@ -10,9 +10,9 @@ use landfall_core::{
 };
 
 use super::{
-    candidate::{Candidate, candidates, field, is_padded},
-    records::{Form, Located, Part, read},
-    sample::Sample,
+    candidate::{TypeCandidate, candidate_field, is_padded, list_candidates},
+    records::{FileForm, FilePart, LocatedRecords, read},
+    sample::RecordSample,
 };
 use crate::{
     error::{Error, Result},
@@ -30,7 +30,7 @@ const PATIENCE: u64 = 1000;
 
 /// What is known of a column.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Column {
+pub(super) struct ColumnSurvey {
     /// Cells that are empty.
     pub(super) empty: u64,
     /// Cells that are not.
@@ -40,12 +40,12 @@ pub(super) struct Column {
     /// Some value has white space in it.
     pub(super) spaced: bool,
     /// The types still in question, by their position in the list of candidates.
-    pub(super) live: Vec<Live>,
+    pub(super) live: Vec<LiveCandidate>,
 }
 
 /// A type in question.
 #[derive(Debug, Clone)]
-pub(super) struct Live {
+pub(super) struct LiveCandidate {
     /// Its position in the list of candidates.
     pub(super) candidate: usize,
     /// Values that are not of this type.
@@ -54,7 +54,7 @@ pub(super) struct Live {
     taboo: bool,
 }
 
-impl Live {
+impl LiveCandidate {
     /// Whether anything speaks for the type, and nothing rules it out.
     pub(super) const fn is_sound(&self) -> bool {
         self.evidence && !self.taboo
@@ -63,25 +63,30 @@ impl Live {
 
 /// What is known of the columns of a table.
 #[derive(Debug)]
-pub(super) struct Survey {
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) columns: Vec<Column>,
+pub(super) struct TableSurvey {
+    pub(super) candidates: Vec<TypeCandidate>,
+    pub(super) columns: Vec<ColumnSurvey>,
 }
 
 /// Reads all `sources` and finds out of which types their columns are.
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn survey(sources: &[Source], form: &Form, sample: &Sample, width: usize) -> Result<Survey> {
-    let mut survey = Survey::new(&form.dialect, sample, width);
-    let mut probe = survey.probe()?;
+pub(super) fn survey_columns(
+    sources: &[Source],
+    form: &FileForm,
+    sample: &RecordSample,
+    width: usize,
+) -> Result<TableSurvey> {
+    let mut survey = TableSurvey::new(&form.dialect, sample, width);
+    let mut probe = survey.build_probe()?;
     let mut failed = None;
     read(sources, form, probe.owners.len(), &mut |part| {
-        let Part::Block(block) = part else { return };
-        probe.look(&block, &mut survey.columns);
-        survey.look(&block);
-        if survey.give_up() {
-            match survey.probe() {
+        let FilePart::Block(block) = part else { return };
+        probe.count_misfits(&block, &mut survey.columns);
+        survey.look_at_block(&block);
+        if survey.drop_candidates() {
+            match survey.build_probe() {
                 Ok(next) => probe = next,
                 Err(error) => failed = Some(error),
             }
@@ -90,10 +95,10 @@ pub(super) fn survey(sources: &[Source], form: &Form, sample: &Sample, width: us
     failed.map_or(Ok(survey), Err)
 }
 
-impl Survey {
-    fn new(dialect: &Dialect, sample: &Sample, width: usize) -> Self {
-        let candidates = candidates(dialect);
-        let readers: Vec<_> = candidates.iter().map(Candidate::reader).collect();
+impl TableSurvey {
+    fn new(dialect: &Dialect, sample: &RecordSample, width: usize) -> Self {
+        let candidates = list_candidates(dialect);
+        let readers: Vec<_> = candidates.iter().map(TypeCandidate::value_reader).collect();
         let column = |at: usize| {
             let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).map(String::as_str);
             let values: Vec<&str> = values.filter(|value| !value.is_empty()).take(SAMPLED).collect();
@@ -101,11 +106,11 @@ impl Survey {
                 let read = |value: &&&str| reader.as_ref().is_some_and(|reader| reader.read(value).is_ok());
                 values.len() < LEAST_SAMPLED || values.iter().filter(read).count() * 2 >= values.len()
             };
-            let live = |(candidate, _)| Live { candidate, bad: 0, evidence: false, taboo: false };
+            let live = |(candidate, _)| LiveCandidate { candidate, bad: 0, evidence: false, taboo: false };
             let live = readers.iter().enumerate().filter(|(_, reader)| in_question(reader)).map(live).collect();
-            Column { live, ..Column::default() }
+            ColumnSurvey { live, ..ColumnSurvey::default() }
         };
-        let mut columns: Vec<Column> = (0..width).map(column).collect();
+        let mut columns: Vec<ColumnSurvey> = (0..width).map(column).collect();
         if columns.iter().map(|column| column.live.len()).sum::<usize>() > MOST_LIVE {
             columns.iter_mut().enumerate().for_each(|(at, column)| column.give_up_unseen(at, &readers, sample));
         }
@@ -113,17 +118,17 @@ impl Survey {
     }
 
     /// Looks at the forms of the values.
-    fn look(&mut self, block: &Located) {
+    fn look_at_block(&mut self, block: &LocatedRecords) {
         for record in whole_records(block, self.columns.len()) {
             let cells = (0..self.columns.len()).filter_map(|column| block.records.cell_text(record, column));
             for (cell, column) in cells.zip(&mut self.columns) {
-                column.look(cell, &self.candidates);
+                column.look_at_value(cell, &self.candidates);
             }
         }
     }
 
     /// Gives up types that most values are not of; whether there were any.
-    fn give_up(&mut self) -> bool {
+    fn drop_candidates(&mut self) -> bool {
         let mut any = false;
         for column in &mut self.columns {
             let (filled, before) = (column.filled, column.live.len());
@@ -134,12 +139,12 @@ impl Survey {
     }
 
     /// A validator that reads each column as all types in question.
-    fn probe(&self) -> Result<Probe> {
-        let mut probe = Probe { validator: None, owners: Vec::new(), width: self.columns.len() };
+    fn build_probe(&self) -> Result<TypeProbe> {
+        let mut probe = TypeProbe { validator: None, owners: Vec::new(), width: self.columns.len() };
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for (at, column) in self.columns.iter().enumerate() {
             for (position, live) in column.live.iter().enumerate() {
-                fields.push(field(&fields.len().to_string(), &self.candidates[live.candidate].kind, false));
+                fields.push(candidate_field(&fields.len().to_string(), &self.candidates[live.candidate].kind, false));
                 columns.push(Some(at));
                 probe.owners.push((at, position));
             }
@@ -152,20 +157,20 @@ impl Survey {
 }
 
 /// The records that have the right number of cells, not all of them empty.
-fn whole_records(block: &Located, width: usize) -> impl Iterator<Item = usize> {
+fn whole_records(block: &LocatedRecords, width: usize) -> impl Iterator<Item = usize> {
     let records = &block.records;
     let filled =
-        move |record: usize| (0..width).any(|column| !records.cell_text(record, column).is_none_or(is_missing));
+        move |record: usize| (0..width).any(|column| !records.cell_text(record, column).is_none_or(is_missing_cell));
     (0..records.len()).filter(move |&record| records.cell_count(record) == width && filled(record))
 }
 
-fn is_missing(cell: &str) -> bool {
+fn is_missing_cell(cell: &str) -> bool {
     cell.is_empty() || cell == NULL_CELL
 }
 
-impl Column {
+impl ColumnSurvey {
     /// Gives up the types that no value of the sample is of.
-    fn give_up_unseen(&mut self, at: usize, readers: &[Option<ValueReader>], sample: &Sample) {
+    fn give_up_unseen(&mut self, at: usize, readers: &[Option<ValueReader>], sample: &RecordSample) {
         let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).take(SAMPLED);
         let values: Vec<&String> = values.filter(|value| !value.is_empty()).collect();
         self.live.retain(|live| {
@@ -174,8 +179,8 @@ impl Column {
         });
     }
 
-    fn look(&mut self, cell: &str, candidates: &[Candidate]) {
-        if is_missing(cell) {
+    fn look_at_value(&mut self, cell: &str, candidates: &[TypeCandidate]) {
+        if is_missing_cell(cell) {
             self.empty += 1;
             return;
         }
@@ -191,15 +196,15 @@ impl Column {
 }
 
 /// Counts the values that are not of the types in question.
-struct Probe {
+struct TypeProbe {
     validator: Option<Validator>,
     /// For each field of the validator its column, and the position among the types in question there.
     owners: Vec<(usize, usize)>,
     width: usize,
 }
 
-impl Probe {
-    fn look(&self, block: &Located, columns: &mut [Column]) {
+impl TypeProbe {
+    fn count_misfits(&self, block: &LocatedRecords, columns: &mut [ColumnSurvey]) {
         let Some(validator) = self.validator.as_ref().filter(|_| !self.owners.is_empty()) else { return };
         for reject in validator.validate_records(&block.records).rejects {
             if block.records.cell_count(reject.record as usize) != self.width {

@@ -10,10 +10,10 @@ use std::{fs, path::Path};
 use landfall_core::schema::{Package, Resource};
 use tempfile::TempDir;
 
-use super::{Proposal, propose};
+use super::{Proposal, propose_project};
 use crate::{
     Project,
-    pipeline::{LoadOptions, LoadOutcome, Silent, load},
+    pipeline::{LoadOptions, LoadOutcome, SilentObserver, load_tables},
     targets::{Access, Location, open},
 };
 
@@ -29,7 +29,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn proposal(folder: &Path) -> (Proposal, Package) {
-    let proposal = propose(folder).expect("a proposal");
+    let proposal = propose_project(folder).expect("a proposal");
     let package = Package::from_yaml(&proposal.package_yaml, "datapackage.yaml").expect("a sound package");
     (proposal, package)
 }
@@ -46,7 +46,7 @@ fn loaded(folder: &Path, package: &Package) -> Vec<LoadOutcome> {
     let project = Project { folder: folder.to_owned(), package: package.clone() };
     let location = Location::parse("sqlite:landfall.db", folder).expect("a location");
     let mut target = open(&location, Access::Write).expect("a target");
-    load(&mut *target, &project, &[], &LoadOptions::default(), &Silent).expect("a load")
+    load_tables(&mut *target, &project, &[], &LoadOptions::default(), &SilentObserver).expect("a load")
 }
 
 /// The types of a resource's fields with their names: `id integer, name string`.

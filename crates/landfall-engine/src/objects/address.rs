@@ -14,7 +14,7 @@ const METADATA: [IpAddr; 5] = [
 const METADATA_NAME: &str = "metadata.google.internal";
 
 /// The address that a host of a URL is, where it is no name.
-pub(super) fn literal(host: &str) -> Option<IpAddr> {
+pub(super) fn literal_address(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()
 }
@@ -22,31 +22,31 @@ pub(super) fn literal(host: &str) -> Option<IpAddr> {
 /// Whether `host` is where a cloud tells credentials.
 pub(super) fn is_metadata_host(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
-    name.eq_ignore_ascii_case(METADATA_NAME) || literal(host).is_some_and(is_metadata)
+    name.eq_ignore_ascii_case(METADATA_NAME) || literal_address(host).is_some_and(is_metadata)
 }
 
 /// Whether `address` is where a cloud tells credentials.
 pub(super) fn is_metadata(address: IpAddr) -> bool {
-    METADATA.contains(&plain(address))
+    METADATA.contains(&embedded_ipv4(address))
 }
 
 /// Whether nobody may connect there, whatever is allowed: the address is none of one machine, or tells credentials.
-pub(super) fn is_never(address: IpAddr) -> bool {
-    let address = plain(address);
+pub(super) fn is_never_allowed(address: IpAddr) -> bool {
+    let address = embedded_ipv4(address);
     let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
     address.is_unspecified() || address.is_multicast() || is_broadcast || is_metadata(address)
 }
 
 /// Whether `address` is not one of the public internet: this machine, a network of one's own, or reserved.
 pub(super) fn is_private(address: IpAddr) -> bool {
-    match plain(address) {
+    match embedded_ipv4(address) {
         IpAddr::V4(address) => is_private_v4(address),
         IpAddr::V6(address) => is_private_v6(address),
     }
 }
 
 /// What an IPv6 address that carries an IPv4 address leads to.
-fn plain(address: IpAddr) -> IpAddr {
+fn embedded_ipv4(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let of = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
@@ -173,14 +173,14 @@ mod tests {
             "2a00:1450:4001::200e",
         ] {
             assert!(!is_private(of(address)), "{address}");
-            assert!(!is_never(of(address)), "{address}");
+            assert!(!is_never_allowed(of(address)), "{address}");
         }
     }
 
     #[test]
     fn where_credentials_are_told_nobody_else_goes() {
         for address in ["169.254.169.254", "169.254.170.2", "::ffff:169.254.170.23", "fd00:ec2::23", "fd00:ec2::254"] {
-            assert!(is_never(of(address)) && is_metadata(of(address)), "{address}");
+            assert!(is_never_allowed(of(address)) && is_metadata(of(address)), "{address}");
         }
         for host in ["169.254.169.254", "[fd00:ec2::23]", "metadata.google.internal", "Metadata.Google.Internal."] {
             assert!(is_metadata_host(host), "{host}");
@@ -189,10 +189,10 @@ mod tests {
             assert!(!is_metadata_host(host), "{host}");
         }
         for address in ["0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "ff02::1"] {
-            assert!(is_never(of(address)), "{address}");
+            assert!(is_never_allowed(of(address)), "{address}");
         }
         for address in ["127.0.0.1", "10.0.0.1", "::1", "fd12::1"] {
-            assert!(!is_never(of(address)), "{address}");
+            assert!(!is_never_allowed(of(address)), "{address}");
         }
     }
 }

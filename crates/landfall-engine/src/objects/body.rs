@@ -15,27 +15,27 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use object_store::client::{HttpError, HttpRequestBody};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::failure::Failure;
+use super::failure::RequestFailure;
 
 /// Bytes that are handed to the connection at once: so that it is seen how far it has come.
 const PIECE: usize = 64 << 10;
 
 /// The body of a request, handed over in pieces.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct RequestBody {
     body: HttpRequestBody,
     part: Bytes,
     /// Bytes that were taken.
     progress: Arc<AtomicU64>,
 }
 
-impl Sent {
+impl RequestBody {
     pub(super) fn new(body: HttpRequestBody, progress: Arc<AtomicU64>) -> Self {
         Self { body, part: Bytes::new(), progress }
     }
 }
 
-impl Body for Sent {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = HttpError;
 
@@ -69,7 +69,7 @@ impl Body for Sent {
 
 /// The body of an answer: each part of it must come in time.
 #[derive(Debug)]
-pub(super) struct Received {
+pub(super) struct AnswerBody {
     body: Incoming,
     host: String,
     patience: Duration,
@@ -78,13 +78,13 @@ pub(super) struct Received {
     waits: bool,
 }
 
-impl Received {
+impl AnswerBody {
     pub(super) fn new(body: Incoming, host: &str, patience: Duration) -> Self {
         Self { body, host: host.to_owned(), patience, limit: Box::pin(sleep(patience)), waits: false }
     }
 }
 
-impl Body for Received {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = HttpError;
 
@@ -94,7 +94,8 @@ impl Body for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.waits = false;
-            let lost = |error: hyper::Error| Failure::Cut(self.host.clone(), error.to_string()).into_error();
+            let lost =
+                |error: hyper::Error| RequestFailure::Cut(self.host.clone(), error.to_string()).into_http_error();
             return Poll::Ready(frame.map(|frame| frame.map_err(lost)));
         }
         if !self.waits {
@@ -103,7 +104,7 @@ impl Body for Received {
             self.limit.as_mut().reset(end);
         }
         ready!(self.limit.as_mut().poll(context));
-        Poll::Ready(Some(Err(Failure::Slow(self.host.clone()).into_error())))
+        Poll::Ready(Some(Err(RequestFailure::Slow(self.host.clone()).into_http_error())))
     }
 
     fn is_end_stream(&self) -> bool {

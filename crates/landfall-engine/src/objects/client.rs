@@ -37,8 +37,8 @@ use tower_service::Service;
 
 use super::{
     address,
-    body::{Received, Sent},
-    failure::{Failure, code},
+    body::{AnswerBody, RequestBody},
+    failure::{RequestFailure, find_code},
 };
 
 /// Bytes of an answer that is an error: what its code is looked for in.
@@ -46,7 +46,7 @@ const ERROR_BODY: usize = 64 << 10;
 
 /// How long is waited.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct ClientTimeouts {
     /// For a connection.
     pub(super) connect: Duration,
     /// For an answer to begin, once the storage takes no more of the request.
@@ -57,7 +57,7 @@ pub(super) struct Patience {
 
 /// Where may be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum NetworkReach {
     /// The internet.
     Public,
     /// Networks of one's own as well.
@@ -66,11 +66,11 @@ pub(super) enum Reach {
     Metadata,
 }
 
-impl Reach {
-    fn allows(self, address: IpAddr) -> bool {
+impl NetworkReach {
+    fn allows_address(self, address: IpAddr) -> bool {
         match self {
-            Self::Public => !address::is_private(address) && !address::is_never(address),
-            Self::Private => !address::is_never(address),
+            Self::Public => !address::is_private(address) && !address::is_never_allowed(address),
+            Self::Private => !address::is_never_allowed(address),
             Self::Metadata => address::is_metadata(address),
         }
     }
@@ -78,35 +78,39 @@ impl Reach {
 
 /// What gives the library of the protocols its client.
 #[derive(Debug, Clone)]
-pub(super) struct Connector(Arc<Client>);
+pub(super) struct ClientConnector(Arc<ObjectClient>);
 
-type Inner = legacy::Client<HttpsConnector<Tcp<Resolver>>, Sent>;
+type HyperClient = legacy::Client<HttpsConnector<Tcp<GuardedResolver>>, RequestBody>;
 
 /// The client.
-struct Client {
-    storage: Inner,
-    metadata: Inner,
-    reach: Reach,
+struct ObjectClient {
+    storage: HyperClient,
+    metadata: HyperClient,
+    reach: NetworkReach,
     allow_http: bool,
-    patience: Patience,
+    patience: ClientTimeouts,
 }
 
-impl Connector {
+impl ClientConnector {
     /// A client that goes as far as `reach` says.
     ///
     /// # Errors
     /// A machine that trusts no authority, where no http is allowed: nothing could be reached.
-    pub(super) fn new(reach: Reach, allow_http: bool, patience: Patience) -> io::Result<Self> {
-        let roots = roots();
+    pub(super) fn new(reach: NetworkReach, allow_http: bool, patience: ClientTimeouts) -> io::Result<Self> {
+        let roots = system_roots();
         if roots.is_empty() && !allow_http {
             return Err(io::Error::other("no certificate authority is known; SSL_CERT_FILE may name a file of them"));
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let tls = tls.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
-        let storage = inner(reach, tls.clone(), patience);
-        let metadata = inner(Reach::Metadata, tls, Patience { connect: patience.connect.min(METADATA), ..patience });
-        Ok(Self(Arc::new(Client { storage, metadata, reach, allow_http, patience })))
+        let storage = build_client(reach, tls.clone(), patience);
+        let metadata = build_client(
+            NetworkReach::Metadata,
+            tls,
+            ClientTimeouts { connect: patience.connect.min(METADATA), ..patience },
+        );
+        Ok(Self(Arc::new(ObjectClient { storage, metadata, reach, allow_http, patience })))
     }
 }
 
@@ -114,7 +118,7 @@ impl Connector {
 const METADATA: Duration = Duration::from_secs(2);
 
 /// The system's authorities, read once.
-fn roots() -> RootCertStore {
+fn system_roots() -> RootCertStore {
     static ROOTS: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     let mut roots = RootCertStore::empty();
     let known = ROOTS.get_or_init(|| rustls_native_certs::load_native_certs().certs);
@@ -122,8 +126,8 @@ fn roots() -> RootCertStore {
     roots
 }
 
-fn inner(reach: Reach, tls: ClientConfig, patience: Patience) -> Inner {
-    let mut tcp = Tcp::new_with_resolver(Resolver(reach));
+fn build_client(reach: NetworkReach, tls: ClientConfig, patience: ClientTimeouts) -> HyperClient {
+    let mut tcp = Tcp::new_with_resolver(GuardedResolver(reach));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(patience.connect));
@@ -135,13 +139,13 @@ fn inner(reach: Reach, tls: ClientConfig, patience: Patience) -> Inner {
         .build(connector.enable_http1().wrap_connector(tcp))
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for ObjectClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("reach", &self.reach).finish_non_exhaustive()
     }
 }
 
-impl HttpConnector for Connector {
+impl HttpConnector for ClientConnector {
     // What is allowed is not for the library to say: its own options come from the environment as well.
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
@@ -149,50 +153,51 @@ impl HttpConnector for Connector {
 }
 
 #[async_trait]
-impl HttpService for Connector {
+impl HttpService for ClientConnector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.0.ask(&host, request).await.map_err(Failure::into_error)
+        self.0.send_request(&host, request).await.map_err(RequestFailure::into_http_error)
     }
 }
 
-impl Client {
-    async fn ask(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, Failure> {
+impl ObjectClient {
+    async fn send_request(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, RequestFailure> {
         // An endpoint is never one of these (see `settings`), so that only a provider of credentials asks there.
         let is_metadata = address::is_metadata_host(host);
-        let (client, reach) = if is_metadata { (&self.metadata, Reach::Metadata) } else { (&self.storage, self.reach) };
+        let (client, reach) =
+            if is_metadata { (&self.metadata, NetworkReach::Metadata) } else { (&self.storage, self.reach) };
         if request.uri().scheme_str() != Some("https") && !self.allow_http && !is_metadata {
-            return Err(Failure::PlainHttp(host.to_owned()));
+            return Err(RequestFailure::PlainHttp(host.to_owned()));
         }
         // No resolver is asked for what is an address already.
-        if let Some(address) = address::literal(host).filter(|address| !reach.allows(*address)) {
-            return Err(Failure::Private(host.to_owned(), address));
+        if let Some(address) = address::literal_address(host).filter(|address| !reach.allows_address(*address)) {
+            return Err(RequestFailure::Private(host.to_owned(), address));
         }
         let progress = Arc::new(AtomicU64::new(0));
-        let request = request.map(|body| Sent::new(body, progress.clone()));
+        let request = request.map(|body| RequestBody::new(body, progress.clone()));
         let mut answer = std::pin::pin!(client.request(request));
         let mut seen = 0;
         let answer = loop {
             match timeout(self.patience.answer, &mut answer).await {
-                Ok(answer) => break answer.map_err(|error| failed(host, &error))?,
+                Ok(answer) => break answer.map_err(|error| classify_failure(host, &error))?,
                 // A large part may take long, as long as the storage takes some of it.
                 Err(_) if progress.load(Ordering::Relaxed) != seen => seen = progress.load(Ordering::Relaxed),
-                Err(_) => return Err(Failure::Slow(host.to_owned())),
+                Err(_) => return Err(RequestFailure::Slow(host.to_owned())),
             }
         };
         let status = answer.status();
-        let body = |body: Incoming| Received::new(body, host, self.patience.read);
+        let body = |body: Incoming| AnswerBody::new(body, host, self.patience.read);
         if is_metadata || status.is_success() || status.as_u16() == 304 {
             return Ok(answer.map(|received| HttpResponseBody::new(body(received))));
         }
         // Told here, since the library keeps the status of an answer to itself.
-        let code = start_of(body(answer.into_body()), self.patience.answer).await;
-        Err(Failure::Answer { host: host.to_owned(), status: status.as_u16(), code })
+        let code = read_error_code(body(answer.into_body()), self.patience.answer).await;
+        Err(RequestFailure::Answer { host: host.to_owned(), status: status.as_u16(), code })
     }
 }
 
 /// The code in the first bytes of a body, of what comes of them in time.
-async fn start_of(mut body: Received, patience: Duration) -> String {
+async fn read_error_code(mut body: AnswerBody, patience: Duration) -> String {
     let mut start = Vec::new();
     let read = async {
         while let Some(Ok(frame)) = body.frame().await {
@@ -204,34 +209,34 @@ async fn start_of(mut body: Received, patience: Duration) -> String {
     };
     // What has come by then will do.
     let _ = timeout(patience, read).await;
-    code(&start)
+    find_code(&start)
 }
 
 /// What the client says of a request that came to nothing.
-fn failed(host: &str, error: &legacy::Error) -> Failure {
+fn classify_failure(host: &str, error: &legacy::Error) -> RequestFailure {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     let mut said = String::new();
     let mut is_slow = false;
     while let Some(error) = next {
-        if let Some(failure) = error.downcast_ref::<Failure>() {
+        if let Some(failure) = error.downcast_ref::<RequestFailure>() {
             return failure.clone();
         }
-        if let Some(tls) = within::<rustls::Error>(error) {
-            return Failure::Tls(host.to_owned(), tls.to_string());
+        if let Some(tls) = find_cause::<rustls::Error>(error) {
+            return RequestFailure::Tls(host.to_owned(), tls.to_string());
         }
         is_slow |= error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
         said = error.to_string();
         next = error.source();
     }
     match (error.is_connect(), is_slow) {
-        (true, true) => Failure::Slow(host.to_owned()),
-        (true, false) => Failure::Unreachable(host.to_owned(), said),
-        (false, _) => Failure::Cut(host.to_owned(), said),
+        (true, true) => RequestFailure::Slow(host.to_owned()),
+        (true, false) => RequestFailure::Unreachable(host.to_owned(), said),
+        (false, _) => RequestFailure::Cut(host.to_owned(), said),
     }
 }
 
 /// The error that `error` is, or has within it: the cause of an operation's error is that of what is within, and not that itself.
-fn within<'e, T: StdError + 'static>(mut error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+fn find_cause<'e, T: StdError + 'static>(mut error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     loop {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
@@ -242,14 +247,14 @@ fn within<'e, T: StdError + 'static>(mut error: &'e (dyn StdError + 'static)) ->
 
 /// What resolves names, and lets no address through that may not be connected to.
 #[derive(Debug, Clone, Copy)]
-struct Resolver(Reach);
+struct GuardedResolver(NetworkReach);
 
-impl Service<Name> for Resolver {
+impl Service<Name> for GuardedResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Failure>> + Send>>;
+    type Error = RequestFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, RequestFailure>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RequestFailure>> {
         Poll::Ready(Ok(()))
     }
 
@@ -259,10 +264,10 @@ impl Service<Name> for Resolver {
             let host = name.as_str();
             let found = tokio::net::lookup_host((host, 0)).await;
             let found: Vec<SocketAddr> =
-                found.map_err(|error| Failure::NoSuchName(host.to_owned(), error.to_string()))?.collect();
+                found.map_err(|error| RequestFailure::NoSuchName(host.to_owned(), error.to_string()))?.collect();
             // A name that has one such address may have it next time.
-            match found.iter().find(|address| !reach.allows(address.ip())) {
-                Some(address) => Err(Failure::Private(host.to_owned(), address.ip())),
+            match found.iter().find(|address| !reach.allows_address(address.ip())) {
+                Some(address) => Err(RequestFailure::Private(host.to_owned(), address.ip())),
                 None => Ok(found.into_iter()),
             }
         })

@@ -5,12 +5,12 @@ use std::{error::Error as StdError, net::IpAddr};
 
 use object_store::client::{HttpError, HttpErrorKind};
 
-use super::{ObjectUrl, Provider, address};
+use super::{ObjectUrl, StorageProvider, address};
 use crate::error::{Error, StorageError, StorageErrorKind};
 
 /// Why a request came to nothing, as our client found it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum RequestFailure {
     #[error("{0} is to be asked over http, without TLS")]
     PlainHttp(String),
     #[error("{0} has the address {1}, which is not one of the internet")]
@@ -25,17 +25,17 @@ pub(super) enum Failure {
     Slow(String),
     #[error("the connection to {0} was lost ({1})")]
     Cut(String, String),
-    #[error("{host} answered {status}{}", of_code(code))]
+    #[error("{host} answered {status}{}", describe_code(code))]
     Answer { host: String, status: u16, code: String },
 }
 
-fn of_code(code: &str) -> String {
+fn describe_code(code: &str) -> String {
     if code.is_empty() { String::new() } else { format!(" ({code})") }
 }
 
-impl Failure {
+impl RequestFailure {
     /// As the protocol's library is told it: whether it may try again depends on the kind.
-    pub(super) fn into_error(self) -> HttpError {
+    pub(super) fn into_http_error(self) -> HttpError {
         let kind = match &self {
             // There is nothing to wait for.
             Self::PlainHttp(_) | Self::Private(..) | Self::Tls(..) => HttpErrorKind::Unknown,
@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// The failure among the causes of an error.
-    pub(super) fn of<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+    pub(super) fn find_in_causes<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(failure) = error.downcast_ref() {
@@ -84,7 +84,7 @@ impl Failure {
     }
 
     /// What to do, as the end of a sentence.
-    fn mend(&self, provider: Provider) -> String {
+    fn suggest_mend(&self, provider: StorageProvider) -> String {
         let credentials = || format!("its credentials come from the environment: {}", provider.variables());
         match self {
             Self::PlainHttp(_) => "take https, or say `allow_http: true` under `storage` in landfall.yaml".into(),
@@ -114,8 +114,8 @@ impl Failure {
     }
 
     /// As a person is told it, of the place `at`.
-    pub(super) fn told(&self, at: &str, provider: Provider) -> StorageError {
-        StorageError::new(self.kind(), format!("{at}: {self}; {}", self.mend(provider)))
+    pub(super) fn into_storage_error(&self, at: &str, provider: StorageProvider) -> StorageError {
+        StorageError::new(self.kind(), format!("{at}: {self}; {}", self.suggest_mend(provider)))
     }
 }
 
@@ -125,16 +125,16 @@ fn is_bucket_code(code: &str) -> bool {
 }
 
 /// The error of a library, told of the object or place called `name`.
-pub(super) fn told(error: &object_store::Error, url: &ObjectUrl, name: &str) -> Error {
+pub(super) fn describe_error(error: &object_store::Error, url: &ObjectUrl, name: &str) -> Error {
     let at = if name.is_empty() { url.to_string() } else { format!("{url}/{name}") };
-    if let Some(failure) = Failure::of(error) {
-        return failure.told(&at, url.provider()).into();
+    if let Some(failure) = RequestFailure::find_in_causes(error) {
+        return failure.into_storage_error(&at, url.provider()).into();
     }
     let kind = match error {
         object_store::Error::NotFound { .. } => StorageErrorKind::NotFound,
         _ => StorageErrorKind::Refused,
     };
-    let words = harmless(&error.to_string());
+    let words = strip_queries(&error.to_string());
     let mend = match error {
         object_store::Error::Generic { .. } => format!("; its credentials come from {}", url.provider().variables()),
         _ => String::new(),
@@ -143,7 +143,7 @@ pub(super) fn told(error: &object_store::Error, url: &ObjectUrl, name: &str) -> 
 }
 
 /// The code of an answer's body: `<Code>NoSuchKey</Code>`.
-pub(super) fn code(body: &[u8]) -> String {
+pub(super) fn find_code(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
     let is_code = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -151,7 +151,7 @@ pub(super) fn code(body: &[u8]) -> String {
 }
 
 /// A library's words, short, on one line, and without the queries of URLs, which may hold signatures.
-fn harmless(words: &str) -> String {
+fn strip_queries(words: &str) -> String {
     let mut out = String::new();
     for word in words.split_whitespace() {
         let whole = word.split_once('?').map_or(word, |(before, _)| before);
@@ -181,27 +181,31 @@ mod tests {
     #[test]
     fn only_the_code_of_an_answer_is_taken() {
         let body = b"<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code><StringToSign>secret</StringToSign></Error>";
-        assert_eq!(code(body), "SignatureDoesNotMatch");
-        assert_eq!(code(b"<Code>a secret</Code>"), "");
-        assert_eq!(code(b"<html>secret</html>"), "");
-        assert_eq!(code(b"<Code>open"), "");
+        assert_eq!(find_code(body), "SignatureDoesNotMatch");
+        assert_eq!(find_code(b"<Code>a secret</Code>"), "");
+        assert_eq!(find_code(b"<html>secret</html>"), "");
+        assert_eq!(find_code(b"<Code>open"), "");
     }
 
     #[test]
     fn words_of_others_lose_what_may_be_a_secret() {
-        let told = harmless("Error at https://name:secret@host/a?sig=secret&x=1 and\n\x1b[1mhttps://host/b?secret");
+        let told =
+            strip_queries("Error at https://name:secret@host/a?sig=secret&x=1 and\n\x1b[1mhttps://host/b?secret");
         assert_eq!(told, "Error at https://host/a and [1mhttps://host/b");
-        assert!(harmless(&"a ".repeat(1000)).chars().count() <= 301);
+        assert!(strip_queries(&"a ".repeat(1000)).chars().count() <= 301);
     }
 
     #[test]
     fn a_failure_is_found_among_causes_and_told() {
-        let failure =
-            Failure::Answer { host: "storage.example.com".into(), status: 403, code: "SignatureDoesNotMatch".into() };
-        let source = Box::new(failure.into_error());
+        let failure = RequestFailure::Answer {
+            host: "storage.example.com".into(),
+            status: 403,
+            code: "SignatureDoesNotMatch".into(),
+        };
+        let source = Box::new(failure.into_http_error());
         let error = object_store::Error::Generic { store: "S3", source };
         let url = ObjectUrl::parse("s3://bucket/a").unwrap();
-        let Error::Storage(error) = told(&error, &url, "b") else { panic!("{error}") };
+        let Error::Storage(error) = describe_error(&error, &url, "b") else { panic!("{error}") };
         assert_eq!(error.kind, StorageErrorKind::Refused);
         assert_eq!(
             error.message,
@@ -212,13 +216,13 @@ mod tests {
 
     #[test]
     fn what_may_succeed_later_is_told_apart() {
-        let answer = |status, code: &str| Failure::Answer { host: "h".into(), status, code: code.into() }.kind();
+        let answer = |status, code: &str| RequestFailure::Answer { host: "h".into(), status, code: code.into() }.kind();
         assert_eq!(answer(404, "NoSuchKey"), StorageErrorKind::NotFound);
         assert_eq!(answer(404, "NoSuchBucket"), StorageErrorKind::Refused);
         assert_eq!(answer(503, "SlowDown"), StorageErrorKind::Lost);
         assert_eq!(answer(507, ""), StorageErrorKind::Full);
         assert_eq!(answer(403, ""), StorageErrorKind::Refused);
-        assert_eq!(Failure::Slow("h".into()).kind(), StorageErrorKind::Lost);
-        assert_eq!(Failure::Slow("169.254.169.254".into()).kind(), StorageErrorKind::Refused);
+        assert_eq!(RequestFailure::Slow("h".into()).kind(), StorageErrorKind::Lost);
+        assert_eq!(RequestFailure::Slow("169.254.169.254".into()).kind(), StorageErrorKind::Refused);
     }
 }

@@ -28,16 +28,16 @@ use object_store::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::client::{Connector, Patience, Reach};
+use self::client::{ClientConnector, ClientTimeouts, NetworkReach};
 pub use self::{
-    settings::{Endpoint, ObjectSettings},
-    upload::Upload,
-    url::{ObjectUrl, Provider},
+    settings::{ObjectSettings, StorageEndpoint},
+    upload::ObjectUpload,
+    url::{ObjectUrl, StorageProvider},
 };
 use crate::error::{Error, Result, StorageError, StorageErrorKind};
 
-const PATIENCE: Patience =
-    Patience { connect: Duration::from_secs(10), answer: Duration::from_secs(20), read: Duration::from_secs(20) };
+const PATIENCE: ClientTimeouts =
+    ClientTimeouts { connect: Duration::from_secs(10), answer: Duration::from_secs(20), read: Duration::from_secs(20) };
 /// How often a request is tried again, and for how long: an answer that never comes is waited for once more.
 const RETRIES: usize = 5;
 const RETRYING: Duration = Duration::from_secs(40);
@@ -46,10 +46,10 @@ const RETRYING: Duration = Duration::from_secs(40);
 ///
 /// Dropping it ends what is under way.
 #[derive(Debug, Clone)]
-pub struct Objects(Arc<Inner>);
+pub struct ObjectPrefix(Arc<ObjectInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct ObjectInner {
     store: Box<dyn ObjectStore>,
     url: ObjectUrl,
     /// Always there, but for the last moment.
@@ -57,7 +57,7 @@ struct Inner {
     handle: Handle,
 }
 
-impl Drop for Inner {
+impl Drop for ObjectInner {
     fn drop(&mut self) {
         // Whoever drops it last may be asynchronous code, which must not wait.
         if let Some(runtime) = self.runtime.take() {
@@ -68,7 +68,7 @@ impl Drop for Inner {
 
 /// What is known of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
+pub struct ObjectMeta {
     /// Its name, below the place.
     pub name: String,
     /// Its bytes.
@@ -77,8 +77,8 @@ pub struct Object {
     pub modified: SystemTime,
 }
 
-impl Objects {
-    /// The objects below `url`. Credentials come from the environment, in the provider's usual variables; nothing is asked yet.
+impl ObjectPrefix {
+    /// The objects below `object_url`. Credentials come from the environment, in the provider's usual variables; nothing is asked yet.
     ///
     /// # Errors
     /// Settings that contradict each other, or credentials that cannot be read.
@@ -86,21 +86,21 @@ impl Objects {
         Self::open_with(url, settings, PATIENCE)
     }
 
-    fn open_with(url: &ObjectUrl, settings: &ObjectSettings, patience: Patience) -> Result<Self> {
+    fn open_with(url: &ObjectUrl, settings: &ObjectSettings, patience: ClientTimeouts) -> Result<Self> {
         let refused = |words: String| StorageError::new(StorageErrorKind::Refused, format!("{url}: {words}"));
-        let reach = if settings.allow_private_addresses { Reach::Private } else { Reach::Public };
+        let reach = if settings.allow_private_addresses { NetworkReach::Private } else { NetworkReach::Public };
         let connector =
-            Connector::new(reach, settings.allow_http, patience).map_err(|error| refused(error.to_string()))?;
+            ClientConnector::new(reach, settings.allow_http, patience).map_err(|error| refused(error.to_string()))?;
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("objects").enable_all().build();
         let runtime = runtime.map_err(|error| refused(format!("no thread can be started ({error})")))?;
         let handle = runtime.handle().clone();
-        let store = store(url, settings, connector)?;
-        Ok(Self(Arc::new(Inner { store, url: url.clone(), runtime: Some(runtime), handle })))
+        let store = build_store(url, settings, connector)?;
+        Ok(Self(Arc::new(ObjectInner { store, url: url.clone(), runtime: Some(runtime), handle })))
     }
 
     /// The place.
     #[must_use]
-    pub fn url(&self) -> &ObjectUrl {
+    pub fn object_url(&self) -> &ObjectUrl {
         &self.0.url
     }
 
@@ -108,14 +108,15 @@ impl Objects {
     ///
     /// # Errors
     /// A storage that does not answer, or refuses; those of `visit`.
-    pub fn list(&self, visit: &mut dyn FnMut(Object) -> Result<()>) -> Result<()> {
-        let prefix = Path::parse(self.url().prefix()).map_err(|error| self.0.told(&error.into(), ""))?;
+    pub fn list_objects(&self, visit: &mut dyn FnMut(ObjectMeta) -> Result<()>) -> Result<()> {
+        let prefix =
+            Path::parse(self.object_url().name_prefix()).map_err(|error| self.0.describe_error(&error.into(), ""))?;
         let mut found = self.0.store.list(Some(&prefix));
         while let Some(meta) = self.0.handle.block_on(found.next()) {
-            let meta = meta.map_err(|error| self.0.told(&error, ""))?;
+            let meta = meta.map_err(|error| self.0.describe_error(&error, ""))?;
             // The place itself may be an object too, which is not below it.
-            let Some(name) = below(meta.location.as_ref(), self.url().prefix()) else { continue };
-            visit(Object { name: name.to_owned(), bytes: meta.size, modified: meta.last_modified.into() })?;
+            let Some(name) = strip_prefix(meta.location.as_ref(), self.object_url().name_prefix()) else { continue };
+            visit(ObjectMeta { name: name.to_owned(), bytes: meta.size, modified: meta.last_modified.into() })?;
         }
         Ok(())
     }
@@ -125,24 +126,24 @@ impl Objects {
     ///
     /// # Errors
     /// An object that is not there, a storage that does not answer, or refuses.
-    pub fn read(&self, name: &str) -> Result<Download> {
-        let path = self.0.path(name)?;
+    pub fn read(&self, name: &str) -> Result<ObjectDownload> {
+        let path = self.0.object_path(name)?;
         let found = self.0.handle.block_on(self.0.store.get(&path));
-        let found = found.map_err(|error| self.0.told(&error, name))?;
+        let found = found.map_err(|error| self.0.describe_error(&error, name))?;
         let (bytes, stream) = (found.meta.size, found.into_stream());
-        Ok(Download { of: self.0.clone(), name: name.to_owned(), bytes, stream, part: Bytes::new() })
+        Ok(ObjectDownload { of: self.0.clone(), name: name.to_owned(), bytes, stream, part: Bytes::new() })
     }
 
     /// The whole of an object that has no more than `most` bytes.
     ///
     /// # Errors
     /// As for [`read`](Self::read), and an object that is larger.
-    pub fn read_all(&self, name: &str, most: u64) -> Result<Vec<u8>> {
+    pub fn read_whole(&self, name: &str, most: u64) -> Result<Vec<u8>> {
         let mut content = Vec::new();
         let read = self.read(name)?.take(most + 1).read_to_end(&mut content);
-        read.map_err(|error| Error::of_io(name, error))?;
+        read.map_err(|error| Error::from_io_error(name, error))?;
         if content.len() as u64 > most {
-            let words = format!("{}/{name}: it has more than {most} bytes, which is none of ours", self.url());
+            let words = format!("{}/{name}: it has more than {most} bytes, which is none of ours", self.object_url());
             return Err(StorageError::new(StorageErrorKind::Refused, words).into());
         }
         Ok(content)
@@ -152,61 +153,61 @@ impl Objects {
     ///
     /// # Errors
     /// A name that no object can have.
-    pub fn write(&self, name: &str) -> Result<Upload> {
-        Ok(Upload::new(self.0.clone(), self.0.path(name)?, name.to_owned()))
+    pub fn write(&self, name: &str) -> Result<ObjectUpload> {
+        Ok(ObjectUpload::new(self.0.clone(), self.0.object_path(name)?, name.to_owned()))
     }
 
     /// Writes an object in one request.
     ///
     /// # Errors
     /// A storage that does not answer, or refuses.
-    pub fn put(&self, name: &str, content: Vec<u8>) -> Result<()> {
-        let path = self.0.path(name)?;
+    pub fn put_object(&self, name: &str, content: Vec<u8>) -> Result<()> {
+        let path = self.0.object_path(name)?;
         let put = self.0.handle.block_on(self.0.store.put(&path, content.into()));
-        put.map(drop).map_err(|error| self.0.told(&error, name))
+        put.map(drop).map_err(|error| self.0.describe_error(&error, name))
     }
 
     /// Deletes an object. That it is not there is no error.
     ///
     /// # Errors
     /// A storage that does not answer, or refuses.
-    pub fn delete(&self, name: &str) -> Result<()> {
-        let path = self.0.path(name)?;
+    pub fn delete_object(&self, name: &str) -> Result<()> {
+        let path = self.0.object_path(name)?;
         let deleted = self.0.handle.block_on(self.0.store.delete(&path));
-        match deleted.map_err(|error| self.0.told(&error, name)) {
+        match deleted.map_err(|error| self.0.describe_error(&error, name)) {
             Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => Ok(()),
             deleted => deleted,
         }
     }
 }
 
-impl Inner {
-    fn path(&self, name: &str) -> Result<Path> {
-        let prefix = self.url.prefix();
+impl ObjectInner {
+    fn object_path(&self, name: &str) -> Result<Path> {
+        let prefix = self.url.name_prefix();
         let whole = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        Path::parse(&whole).map_err(|error| self.told(&error.into(), name))
+        Path::parse(&whole).map_err(|error| self.describe_error(&error.into(), name))
     }
 
-    fn told(&self, error: &object_store::Error, name: &str) -> Error {
-        failure::told(error, &self.url, name)
+    fn describe_error(&self, error: &object_store::Error, name: &str) -> Error {
+        failure::describe_error(error, &self.url, name)
     }
 }
 
-/// What of a name stands below `prefix`.
-fn below<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+/// What of a name stands below `name_prefix`.
+fn strip_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     if prefix.is_empty() { Some(name) } else { name.strip_prefix(prefix)?.strip_prefix('/') }
 }
 
 /// An object that is read.
-pub struct Download {
-    of: Arc<Inner>,
+pub struct ObjectDownload {
+    of: Arc<ObjectInner>,
     name: String,
     bytes: u64,
     stream: BoxStream<'static, object_store::Result<Bytes>>,
     part: Bytes,
 }
 
-impl Download {
+impl ObjectDownload {
     /// Bytes of the object.
     #[must_use]
     pub const fn size(&self) -> u64 {
@@ -214,12 +215,12 @@ impl Download {
     }
 }
 
-impl Read for Download {
+impl Read for ObjectDownload {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.part.is_empty() {
             match self.of.handle.block_on(self.stream.next()) {
                 Some(Ok(part)) => self.part = part,
-                Some(Err(error)) => return Err(self.of.told(&error, &self.name).into_io()),
+                Some(Err(error)) => return Err(self.of.describe_error(&error, &self.name).into_io_error()),
                 None => return Ok(0),
             }
         }
@@ -230,17 +231,17 @@ impl Read for Download {
 }
 
 /// The library's store of a place. An endpoint that the environment names is held to the same rules as one of the configuration.
-fn store(url: &ObjectUrl, settings: &ObjectSettings, connector: Connector) -> Result<Box<dyn ObjectStore>> {
-    let told = |error: object_store::Error| failure::told(&error, url, "");
+fn build_store(url: &ObjectUrl, settings: &ObjectSettings, connector: ClientConnector) -> Result<Box<dyn ObjectStore>> {
+    let told = |error: object_store::Error| failure::describe_error(&error, url, "");
     let retry = RetryConfig {
         backoff: BackoffConfig { max_backoff: Duration::from_secs(5), ..BackoffConfig::default() },
         max_retries: RETRIES,
         retry_timeout: RETRYING,
     };
-    let endpoint = settings.endpoint.as_ref().map(Endpoint::as_str);
+    let endpoint = settings.endpoint.as_ref().map(StorageEndpoint::as_str);
     Ok(match url.provider() {
-        Provider::S3 => {
-            let mut builder = AmazonS3Builder::from_env().with_bucket_name(url.bucket());
+        StorageProvider::S3 => {
+            let mut builder = AmazonS3Builder::from_env().with_bucket_name(url.bucket_name());
             if let Some(endpoint) = endpoint {
                 // The environment's own for S3 would come before the other.
                 builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
@@ -253,16 +254,16 @@ fn store(url: &ObjectUrl, settings: &ObjectSettings, connector: Connector) -> Re
             }
             Box::new(builder.with_retry(retry).with_http_connector(connector).build().map_err(told)?)
         }
-        Provider::Gs => {
-            let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket());
+        StorageProvider::Gs => {
+            let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(url.bucket_name());
             if let Some(endpoint) = endpoint {
                 builder = builder.with_config(GoogleConfigKey::BaseUrl, endpoint);
             }
             check_endpoint(url, builder.get_config_value(&GoogleConfigKey::BaseUrl), settings)?;
             Box::new(builder.with_retry(retry).with_http_connector(connector).build().map_err(told)?)
         }
-        Provider::Az => {
-            let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(url.bucket());
+        StorageProvider::Az => {
+            let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(url.bucket_name());
             if let Some(endpoint) = endpoint {
                 builder = builder.with_endpoint(endpoint.to_owned());
             }
@@ -278,9 +279,9 @@ fn check_endpoint(url: &ObjectUrl, endpoint: Option<String>, settings: &ObjectSe
         let words = format!("{url}: the storage's endpoint cannot be used: {words}");
         Err(StorageError::new(StorageErrorKind::Refused, words).into())
     };
-    match Endpoint::parse(&endpoint) {
+    match StorageEndpoint::parse(&endpoint) {
         Err(words) => refused(words),
-        Ok(endpoint) if endpoint.is_plain() && !settings.allow_http => refused(
+        Ok(endpoint) if endpoint.is_plain_http() && !settings.allow_http => refused(
             "it is http, without TLS; take https, or say `allow_http: true` under `storage` in landfall.yaml".into(),
         ),
         Ok(_) => Ok(()),

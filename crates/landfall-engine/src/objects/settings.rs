@@ -8,7 +8,7 @@ use super::address;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObjectSettings {
     /// The storage's own address, where it is not the provider's.
-    pub endpoint: Option<Endpoint>,
+    pub endpoint: Option<StorageEndpoint>,
     /// The region of the bucket (S3).
     pub region: Option<String>,
     /// Whether http without TLS may be spoken.
@@ -19,9 +19,9 @@ pub struct ObjectSettings {
 
 /// The address of a storage: `https://host[:port][/path]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(String);
+pub struct StorageEndpoint(String);
 
-impl Endpoint {
+impl StorageEndpoint {
     /// Reads an address; what is wrong with another text, as a sentence that does not repeat it.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Endpoint {
 
     /// Whether it is spoken to without TLS.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
+    pub fn is_plain_http(&self) -> bool {
         !self.0.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
     }
 }
@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn endpoints_are_addresses_and_nothing_else() {
-        let endpoint = Endpoint::parse("https://storage.example.com:9000/").unwrap();
-        assert_eq!((endpoint.as_str(), endpoint.is_plain()), ("https://storage.example.com:9000", false));
-        assert!(Endpoint::parse("http://127.0.0.1:10000/account").unwrap().is_plain());
-        assert!(Endpoint::parse("http://[::1]:9000").unwrap().is_plain());
+        let endpoint = StorageEndpoint::parse("https://storage.example.com:9000/").unwrap();
+        assert_eq!((endpoint.as_str(), endpoint.is_plain_http()), ("https://storage.example.com:9000", false));
+        assert!(StorageEndpoint::parse("http://127.0.0.1:10000/account").unwrap().is_plain_http());
+        assert!(StorageEndpoint::parse("http://[::1]:9000").unwrap().is_plain_http());
         for text in [
             "",
             "secret",
@@ -87,7 +87,7 @@ mod tests {
             "http://[fd00:ec2::23]/secret",
             "http://metadata.google.internal/secret",
         ] {
-            let error = Endpoint::parse(text).unwrap_err();
+            let error = StorageEndpoint::parse(text).unwrap_err();
             assert!(!error.contains("secret"), "{text}: {error}");
         }
     }

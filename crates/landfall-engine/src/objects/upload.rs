@@ -9,7 +9,7 @@ use std::{
 use object_store::{MultipartUpload, ObjectStoreExt as _, path::Path};
 use tokio::{task::JoinSet, time::timeout};
 
-use super::Inner;
+use super::ObjectInner;
 use crate::error::{Error, Result, StorageError, StorageErrorKind};
 
 /// Bytes of a part. All but the last are of one size, as some storages want it.
@@ -21,10 +21,10 @@ const UNDER_WAY: usize = 2;
 /// How long may be spent on taking back what was begun.
 const TIDYING: Duration = Duration::from_secs(10);
 
-/// An object that is written. Nobody sees it before it is [finished](Self::finish); dropped before, it is taken back.
+/// An object that is written. Nobody sees it before it is [finished](Self::finish_upload); dropped before, it is taken back.
 #[derive(Debug)]
-pub struct Upload {
-    of: Arc<Inner>,
+pub struct ObjectUpload {
+    of: Arc<ObjectInner>,
     path: Path,
     name: String,
     /// What waits for being a part.
@@ -38,8 +38,8 @@ pub struct Upload {
     ended: bool,
 }
 
-impl Upload {
-    pub(super) fn new(of: Arc<Inner>, path: Path, name: String) -> Self {
+impl ObjectUpload {
+    pub(super) fn new(of: Arc<ObjectInner>, path: Path, name: String) -> Self {
         let (part, under_way) = (Vec::new(), JoinSet::new());
         Self { of, path, name, part, parts: 0, upload: None, under_way, ended: false }
     }
@@ -48,40 +48,40 @@ impl Upload {
     ///
     /// # Errors
     /// A storage that does not answer, or refuses.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish_upload(mut self) -> Result<()> {
         if self.upload.is_none() {
             let part = std::mem::take(&mut self.part);
             let put = self.of.handle.block_on(self.of.store.put(&self.path, part.into()));
-            return put.map(drop).map_err(|error| self.told(&error));
+            return put.map(drop).map_err(|error| self.describe_error(&error));
         }
         if !self.part.is_empty() {
-            self.send()?;
+            self.send_part()?;
         }
-        while self.settle()? {}
+        while self.wait_for_part()? {}
         if let Some(upload) = &mut self.upload {
             let completed = self.of.handle.block_on(upload.complete());
-            completed.map_err(|error| self.of.told(&error, &self.name))?;
+            completed.map_err(|error| self.of.describe_error(&error, &self.name))?;
         }
         self.ended = true;
         Ok(())
     }
 
     /// Sends what was gathered.
-    fn send(&mut self) -> Result<()> {
+    fn send_part(&mut self) -> Result<()> {
         if self.parts == MOST_PARTS {
             let most = (PART as u64 * MOST_PARTS as u64) >> 30;
             let words = format!("{}/{}: no object may have more than {most} GiB", self.of.url, self.name);
             return Err(StorageError::new(StorageErrorKind::Full, words).into());
         }
         while self.under_way.len() >= UNDER_WAY {
-            self.settle()?;
+            self.wait_for_part()?;
         }
         let part = std::mem::take(&mut self.part);
         let upload = match &mut self.upload {
             Some(upload) => upload,
             none => {
                 let begun = self.of.handle.block_on(self.of.store.put_multipart(&self.path));
-                none.insert(begun.map_err(|error| self.of.told(&error, &self.name))?)
+                none.insert(begun.map_err(|error| self.of.describe_error(&error, &self.name))?)
             }
         };
         self.under_way.spawn_on(upload.put_part(part.into()), &self.of.handle);
@@ -90,23 +90,23 @@ impl Upload {
     }
 
     /// Waits for one part; whether there was one.
-    fn settle(&mut self) -> Result<bool> {
+    fn wait_for_part(&mut self) -> Result<bool> {
         match self.of.handle.block_on(self.under_way.join_next()) {
             None => Ok(false),
-            Some(Ok(sent)) => sent.map(|()| true).map_err(|error| self.told(&error)),
+            Some(Ok(sent)) => sent.map(|()| true).map_err(|error| self.describe_error(&error)),
             Some(Err(_)) => Err(Error::Cancelled),
         }
     }
 
-    fn told(&self, error: &object_store::Error) -> Error {
-        self.of.told(error, &self.name)
+    fn describe_error(&self, error: &object_store::Error) -> Error {
+        self.of.describe_error(error, &self.name)
     }
 }
 
-impl Write for Upload {
+impl Write for ObjectUpload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.part.len() == PART {
-            self.send().map_err(Error::into_io)?;
+            self.send_part().map_err(Error::into_io_error)?;
         }
         if self.part.capacity() == 0 && (self.upload.is_some() || bytes.len() >= PART) {
             self.part.reserve_exact(PART);
@@ -122,7 +122,7 @@ impl Write for Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for ObjectUpload {
     fn drop(&mut self) {
         let Some(upload) = self.upload.as_mut().filter(|_| !self.ended) else { return };
         let under_way = &mut self.under_way;

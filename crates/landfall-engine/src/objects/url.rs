@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Whose protocol a storage speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
+pub enum StorageProvider {
     /// Amazon S3, and everything that speaks like it.
     S3,
     /// Google Cloud Storage.
@@ -13,7 +13,7 @@ pub enum Provider {
     Az,
 }
 
-impl Provider {
+impl StorageProvider {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::S3, Self::Gs, Self::Az];
 
@@ -41,7 +41,7 @@ impl Provider {
 /// no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectUrl {
-    provider: Provider,
+    provider: StorageProvider,
     bucket: String,
     prefix: String,
 }
@@ -57,7 +57,7 @@ impl ObjectUrl {
     /// Another scheme, a name or password, a query, a fragment, and names that could mean another place to somebody else.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or("it has no scheme, such as s3://")?;
-        let provider = Provider::ALL.into_iter().find(|provider| provider.scheme() == scheme);
+        let provider = StorageProvider::ALL.into_iter().find(|provider| provider.scheme() == scheme);
         let provider = provider.ok_or("its scheme is not one of file://, s3://, gs:// and az://")?;
         if rest.contains(['?', '#']) {
             return Err("a place in object storage has no query and no fragment".into());
@@ -67,7 +67,7 @@ impl ObjectUrl {
             let words = "credentials do not stand in a URL: they come from the environment";
             return Err(format!("{words}, {}", provider.variables()));
         }
-        if !is_bucket(bucket) {
+        if !is_bucket_name(bucket) {
             return Err(
                 "a bucket is letters, digits, dots, hyphens and underscores; write the storage's own address as \
                         `endpoint` under `storage` in landfall.yaml"
@@ -86,24 +86,24 @@ impl ObjectUrl {
 
     /// Whose protocol is spoken.
     #[must_use]
-    pub const fn provider(&self) -> Provider {
+    pub const fn provider(&self) -> StorageProvider {
         self.provider
     }
 
     /// The bucket, or container.
     #[must_use]
-    pub fn bucket(&self) -> &str {
+    pub fn bucket_name(&self) -> &str {
         &self.bucket
     }
 
     /// What the names of all objects of the place begin with, without a slash at either end.
     #[must_use]
-    pub fn prefix(&self) -> &str {
+    pub fn name_prefix(&self) -> &str {
         &self.prefix
     }
 }
 
-fn is_bucket(name: &str) -> bool {
+fn is_bucket_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     (1..=222).contains(&name.len()) && name.bytes().all(plain) && !name.contains("..") && !name.starts_with('.')
 }
@@ -143,7 +143,10 @@ mod tests {
         }
         assert_eq!(ObjectUrl::parse("s3://bucket/").unwrap().to_string(), "s3://bucket");
         let place = ObjectUrl::parse("az://container/a/b/").unwrap();
-        assert_eq!((place.provider(), place.bucket(), place.prefix()), (Provider::Az, "container", "a/b"));
+        assert_eq!(
+            (place.provider(), place.bucket_name(), place.name_prefix()),
+            (StorageProvider::Az, "container", "a/b")
+        );
     }
 
     #[test]

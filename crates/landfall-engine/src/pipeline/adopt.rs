@@ -11,10 +11,10 @@ use std::{
 };
 
 use super::{
-    LoadOutcome, Reasons,
-    load::Session,
-    trial::{Bytes, Claim, Trial, Verdict, Wanted},
-    writer::{More, Writer},
+    LoadOutcome, ReasonCounts,
+    load::LoadSession,
+    trial::{KeyClaim, KeyNeeds, RecordBytes, RecordTrial, TrialVerdict},
+    writer::{ChunkWriter, MoreChunks},
 };
 use landfall_core::reject::{CellError, ErrorCode};
 
@@ -31,7 +31,11 @@ use crate::{
 const PAGE: u64 = 1000;
 
 /// The rejects that `filter` wants, page by page.
-pub(crate) fn pages(read: &dyn Read, filter: &RejectFilter, visit: &mut dyn FnMut(Reject) -> Result<()>) -> Result<()> {
+pub(crate) fn visit_rejects(
+    read: &dyn Read,
+    filter: &RejectFilter,
+    visit: &mut dyn FnMut(Reject) -> Result<()>,
+) -> Result<()> {
     let mut filter = RejectFilter { limit: Some(PAGE), ..filter.clone() };
     loop {
         let page = read.rejects(&filter)?;
@@ -42,9 +46,9 @@ pub(crate) fn pages(read: &dyn Read, filter: &RejectFilter, visit: &mut dyn FnMu
 }
 
 /// The numbers of the rejects that `filter` wants.
-pub(super) fn numbers(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<RejectId>> {
+pub(super) fn reject_ids(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<RejectId>> {
     let mut found = Vec::new();
-    pages(read, filter, &mut |reject| {
+    visit_rejects(read, filter, &mut |reject| {
         found.push(reject.id);
         Ok(())
     })?;
@@ -52,18 +56,18 @@ pub(super) fn numbers(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<Reje
 }
 
 /// One reject, as it stands.
-pub(super) fn one(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
+pub(super) fn find_reject(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
     Ok(read.rejects(&filter)?.pop())
 }
 
 /// One reject, as long as it is open: another process may have released it since it was looked for.
 pub(super) fn open(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
-    Ok(one(read, id)?.filter(|reject| reject.state == RejectState::Open))
+    Ok(find_reject(read, id)?.filter(|reject| reject.state == RejectState::Open))
 }
 
 /// All bytes of a reject; none where it is longer than a record may be, or the quarantine keeps only the first of them.
-pub(super) fn bytes_of(session: &Session<'_>, read: &dyn Read, reject: &Reject) -> Result<Option<Vec<u8>>> {
+pub(super) fn read_raw(session: &LoadSession<'_>, read: &dyn Read, reject: &Reject) -> Result<Option<Vec<u8>>> {
     if reject.length > session.options.work.record_bytes as u64 {
         return Ok(None);
     }
@@ -79,39 +83,39 @@ pub(super) fn bytes_of(session: &Session<'_>, read: &dyn Read, reject: &Reject) 
 }
 
 /// Tries a reject of the quarantine as it is; one that is too long still is.
-pub(super) fn try_raw(
-    session: &Session<'_>,
+pub(super) fn try_as_is(
+    session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
-    trial: &mut Trial<'_>,
+    trial: &mut RecordTrial<'_>,
     reject: &Reject,
-) -> Result<Verdict> {
-    match bytes_of(session, &*transaction, reject)? {
-        Some(bytes) => trial.record(transaction, reject.load, Bytes::Raw(&bytes)),
-        None => Ok(Verdict::Rejected(reject.errors.clone())),
+) -> Result<TrialVerdict> {
+    match read_raw(session, &*transaction, reject)? {
+        Some(bytes) => trial.try_record(transaction, reject.load, RecordBytes::Raw(&bytes)),
+        None => Ok(TrialVerdict::Rejected(reject.errors.clone())),
     }
 }
 
 /// The keys that will be claimed by the rejects of `family` that wait, were they all taken over together that can be.
 pub(super) fn claims_to_come(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     read: &dyn Read,
     family: &[usize],
     load: Option<LoadId>,
     on_conflict: OnConflict,
-) -> Result<HashSet<Claim>> {
+) -> Result<HashSet<KeyClaim>> {
     let names: Vec<Arc<str>> = family.iter().map(|&at| session.tables[at].name.clone()).collect();
-    let mut wanted: Vec<Wanted> = Vec::new();
+    let mut wanted: Vec<KeyNeeds> = Vec::new();
     for &position in family {
-        let mut trial = Trial::new(session, read, position, on_conflict);
+        let mut trial = RecordTrial::new(session, read, position, on_conflict);
         let filter = RejectFilter {
             table: Some(session.tables[position].name.to_string()),
             load,
             waiting: true,
             ..RejectFilter::default()
         };
-        pages(read, &filter, &mut |reject| {
-            if let Some(bytes) = bytes_of(session, read, &reject)? {
-                wanted.extend(trial.survey(read, reject.load, Bytes::Raw(&bytes), &names)?);
+        visit_rejects(read, &filter, &mut |reject| {
+            if let Some(bytes) = read_raw(session, read, &reject)? {
+                wanted.extend(trial.survey_record(read, reject.load, RecordBytes::Raw(&bytes), &names)?);
             }
             Ok(())
         })?;
@@ -120,8 +124,8 @@ pub(super) fn claims_to_come(
 }
 
 /// The claims of the largest set of records in which every need is a claim. The first of two equal claims counts.
-pub(super) fn greatest_fixpoint(wanted: Vec<Wanted>) -> HashSet<Claim> {
-    let mut holders: HashMap<&Claim, usize> = HashMap::new();
+pub(super) fn greatest_fixpoint(wanted: Vec<KeyNeeds>) -> HashSet<KeyClaim> {
+    let mut holders: HashMap<&KeyClaim, usize> = HashMap::new();
     let mut struck: Vec<usize> = Vec::new();
     for (at, record) in wanted.iter().enumerate() {
         if record.claims.iter().any(|claim| holders.contains_key(claim)) {
@@ -152,19 +156,19 @@ pub(super) fn greatest_fixpoint(wanted: Vec<Wanted>) -> HashSet<Claim> {
 /// Makes rows of the records of a load that only waited for a parent further down in the same source; they leave the
 /// quarantine without a trace. `told` hears of each.
 pub(super) fn settle_deferred(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
     table: &Table,
     entry: &LoadEntry,
-    told: &mut dyn FnMut(&Reject, &Verdict),
+    told: &mut dyn FnMut(&Reject, &TrialVerdict),
 ) -> Result<()> {
     let filter = RejectFilter { load: Some(entry.id), waiting: true, ..RejectFilter::default() };
-    let waiting = numbers(&*transaction, &filter)?;
+    let waiting = reject_ids(&*transaction, &filter)?;
     if waiting.is_empty() {
         return Ok(());
     }
-    let position = session.project.position(&table.name)?;
-    let mut trial = Trial::new(session, &*transaction, position, entry.on_conflict);
+    let position = session.project.find_position(&table.name)?;
+    let mut trial = RecordTrial::new(session, &*transaction, position, entry.on_conflict);
     trial.own = serde_json::from_str(&entry.layout).ok().map(|layout| (entry.id, layout));
     trial.pardoned = claims_to_come(session, &*transaction, &[position], Some(entry.id), entry.on_conflict)?;
     settle_in_turn(session, transaction, &mut trial, waiting, told)?;
@@ -175,23 +179,23 @@ pub(super) fn settle_deferred(
 /// Tries records until no more of them pass: a database that looks at foreign keys at once refuses a row whose parent comes
 /// further down.
 fn settle_in_turn(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
-    trial: &mut Trial<'_>,
+    trial: &mut RecordTrial<'_>,
     mut waiting: Vec<RejectId>,
-    told: &mut dyn FnMut(&Reject, &Verdict),
+    told: &mut dyn FnMut(&Reject, &TrialVerdict),
 ) -> Result<()> {
     loop {
         let mut refused = Vec::new();
         let tried = waiting.len();
         for id in waiting {
-            let Some(reject) = one(&*transaction, id)? else { continue };
-            let verdict = try_raw(session, transaction, trial, &reject)?;
+            let Some(reject) = find_reject(&*transaction, id)? else { continue };
+            let verdict = try_as_is(session, transaction, trial, &reject)?;
             match &verdict {
-                Verdict::Rejected(errors) if errors.iter().any(|error| error.code == ErrorCode::TargetError) => {
+                TrialVerdict::Rejected(errors) if errors.iter().any(|error| error.code == ErrorCode::TargetError) => {
                     refused.push(id);
                 }
-                Verdict::Rejected(_) => {}
+                TrialVerdict::Rejected(_) => {}
                 _ => transaction.withdraw(&[id])?,
             }
             told(&reject, &verdict);
@@ -206,8 +210,8 @@ fn settle_in_turn(
 /// Releases the rejects that waited for rows of the tables `grown`, after a command with `outcomes`: a load of its own
 /// for each table.
 pub(super) fn release_waiting(
-    session: &Session<'_>,
-    writer: &mut Writer<'_>,
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
     outcomes: &[LoadOutcome],
     mut grown: HashSet<String>,
 ) -> Result<Vec<LoadOutcome>> {
@@ -221,7 +225,7 @@ pub(super) fn release_waiting(
         if !circle && !family.iter().any(refers) {
             continue;
         }
-        let circular = circular(session, &family);
+        let circular = is_circular(session, &family);
         let pardoned = if circular {
             claims_to_come(session, writer.read(), &family, None, OnConflict::Reject)?
         } else {
@@ -247,7 +251,7 @@ pub(super) fn release_waiting(
 }
 
 /// Whether the tables of a family refer to themselves or to each other in a circle.
-pub(super) fn circular(session: &Session<'_>, family: &[usize]) -> bool {
+pub(super) fn is_circular(session: &LoadSession<'_>, family: &[usize]) -> bool {
     let own = |at: &usize| {
         let table = &session.tables[*at];
         table.schema.foreign_keys.iter().any(|key| key.parent == table.name)
@@ -257,11 +261,11 @@ pub(super) fn circular(session: &Session<'_>, family: &[usize]) -> bool {
 
 /// One transaction for all tables of a family, since their rows may need each other.
 fn release_family(
-    session: &Session<'_>,
-    writer: &mut Writer<'_>,
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
     family: &[usize],
     before_load: Option<LoadId>,
-    pardoned: &HashSet<Claim>,
+    pardoned: &HashSet<KeyClaim>,
 ) -> Result<Vec<LoadOutcome>> {
     let mut waiting = Vec::new();
     for &position in family {
@@ -271,75 +275,75 @@ fn release_family(
             continue;
         }
         let filter = RejectFilter { table, before_load, waiting: true, ..RejectFilter::default() };
-        waiting.push((position, numbers(writer.read(), &filter)?));
+        waiting.push((position, reject_ids(writer.read(), &filter)?));
     }
     if waiting.iter().all(|(_, numbers)| numbers.is_empty()) {
         return Ok(Vec::new());
     }
     // Rows that need each other come one after the other, so that the parents are held when all are there.
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+    writer.write_chunk(Fence::Pipeline, Pace::InStep, |transaction| {
         let mut outcomes = Vec::new();
         let mut trials = Vec::new();
         for (position, numbers) in waiting {
-            let mut trial = Trial::new(session, &*transaction, position, OnConflict::Reject);
+            let mut trial = RecordTrial::new(session, &*transaction, position, OnConflict::Reject);
             trial.pardoned.clone_from(pardoned);
-            outcomes.extend(release(session, transaction, &session.tables[position], &mut trial, &numbers)?);
+            outcomes.extend(release_passing(session, transaction, &session.tables[position], &mut trial, &numbers)?);
             trials.push(trial);
         }
         trials.iter_mut().try_for_each(|trial| trial.hold_parents(transaction))?;
-        Ok((outcomes, More::No))
+        Ok((outcomes, MoreChunks::No))
     })
 }
 
-/// Releases those of the rejects `numbers` that pass now; the outcome where there was one.
-fn release(
-    session: &Session<'_>,
+/// Releases those of the rejects `reject_ids` that pass now; the outcome where there was one.
+fn release_passing(
+    session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
     table: &Table,
-    trial: &mut Trial<'_>,
+    trial: &mut RecordTrial<'_>,
     numbers: &[RejectId],
 ) -> Result<Option<LoadOutcome>> {
     let started = Instant::now();
     let mut entry = LoadEntry::new(&table.name, QUARANTINE, Mode::Retry, OnConflict::Reject);
-    let mut reasons = Reasons::default();
+    let mut reasons = ReasonCounts::default();
     for &id in numbers {
         let Some(reject) = open(&*transaction, id)? else { continue };
-        let verdict = try_raw(session, transaction, trial, &reject)?;
+        let verdict = try_as_is(session, transaction, trial, &reject)?;
         // As long as a parent is missing it waits on, whatever else stands against it by now.
         let orphan = |errors: &[CellError]| errors.iter().any(|error| error.code == ErrorCode::ForeignKey);
-        if matches!(&verdict, Verdict::Rejected(errors) if orphan(errors)) {
+        if matches!(&verdict, TrialVerdict::Rejected(errors) if orphan(errors)) {
             continue;
         }
         if !entry.id.is_stored() {
             entry.id = transaction.add_load(&entry)?;
         }
-        settle(transaction, entry.id, &reject, &verdict, None, &mut entry.counts, &mut reasons)?;
+        record_verdict(transaction, entry.id, &reject, &verdict, None, &mut entry.counts, &mut reasons)?;
     }
     if !entry.id.is_stored() {
         return Ok(None);
     }
-    complete(transaction, &mut entry, started)?;
-    Ok(Some(outcome(&entry, &reasons)))
+    complete_retry(transaction, &mut entry, started)?;
+    Ok(Some(retry_outcome(&entry, &reasons)))
 }
 
 /// Notes in quarantine and counts what became of a reject that `load` tried.
-pub(super) fn settle(
+pub(super) fn record_verdict(
     transaction: &mut dyn Transaction,
     load: LoadId,
     reject: &Reject,
-    verdict: &Verdict,
+    verdict: &TrialVerdict,
     mended: Option<&[u8]>,
     counts: &mut Counts,
-    reasons: &mut Reasons,
+    reasons: &mut ReasonCounts,
 ) -> Result<()> {
     counts.read += 1;
     match verdict {
-        Verdict::Inserted => counts.inserted += 1,
-        Verdict::Updated => counts.updated += 1,
-        Verdict::Unchanged => counts.unchanged += 1,
-        Verdict::Rejected(errors) => {
+        TrialVerdict::Inserted => counts.inserted += 1,
+        TrialVerdict::Updated => counts.updated += 1,
+        TrialVerdict::Unchanged => counts.unchanged += 1,
+        TrialVerdict::Rejected(errors) => {
             counts.rejected += 1;
-            reasons.add(errors);
+            reasons.count_errors(errors);
             return transaction.retry_failed(reject.id, load, errors, mended);
         }
     }
@@ -347,14 +351,14 @@ pub(super) fn settle(
 }
 
 /// Brings the ledger's entry of a retry to its end.
-pub(super) fn complete(transaction: &mut dyn Transaction, entry: &mut LoadEntry, started: Instant) -> Result<()> {
+pub(super) fn complete_retry(transaction: &mut dyn Transaction, entry: &mut LoadEntry, started: Instant) -> Result<()> {
     entry.state = LoadState::Complete;
-    entry.changed_at = timestamp::now();
+    entry.changed_at = timestamp::now_utc();
     entry.seconds = started.elapsed().as_secs_f64();
     transaction.save_load(entry, 0)
 }
 
 /// The outcome of a retry.
-pub(super) fn outcome(entry: &LoadEntry, reasons: &Reasons) -> LoadOutcome {
-    LoadOutcome { reasons: reasons.ranked(), ..LoadOutcome::of(entry) }
+pub(super) fn retry_outcome(entry: &LoadEntry, reasons: &ReasonCounts) -> LoadOutcome {
+    LoadOutcome { reasons: reasons.ranked_reasons(), ..LoadOutcome::from_entry(entry) }
 }

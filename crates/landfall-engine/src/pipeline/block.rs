@@ -10,23 +10,23 @@ use landfall_core::{
 };
 
 use super::{
-    change::{RowChange, agrees},
-    key_errors::{clash, no_parent, refused},
-    keys::{Keys, Parents},
-    resolve::{Flow, Judge, record_of},
+    change::{RowChange, agrees_with_stored},
+    key_errors::{clash_error, missing_parent_error, refusal_error},
+    keys::{ParentKnowledge, TableKeys},
+    resolve::{LoadFlow, RowJudge, record_of_row},
 };
 use crate::{error::Result, ledger::OnConflict};
 
 /// The row that holds a key.
-struct Holder {
+struct KeyHolder {
     content: Vec<Scalar>,
     /// Which row of the block it is, where it was accepted and not yet handed over.
     pending: Option<usize>,
 }
 
 /// The state of one block.
-pub(super) struct Block<'a> {
-    keys: &'a mut Keys,
+pub(super) struct BlockResolver<'a> {
+    keys: &'a mut TableKeys,
     validated: &'a ValidatedBlock,
     on_conflict: OnConflict,
     /// The unique and foreign keys of the rows that passed.
@@ -42,8 +42,8 @@ pub(super) struct Block<'a> {
     pending: Vec<Range<usize>>,
 }
 
-impl<'a> Block<'a> {
-    pub(super) fn new(keys: &'a mut Keys, validated: &'a ValidatedBlock, on_conflict: OnConflict) -> Self {
+impl<'a> BlockResolver<'a> {
+    pub(super) fn new(keys: &'a mut TableKeys, validated: &'a ValidatedBlock, on_conflict: OnConflict) -> Self {
         let uniques = |rows: &'a RecordBatch| -> Vec<KeyColumns<'a>> {
             keys.uniques.iter().map(|unique| KeyColumns::new(rows, &unique.positions)).collect()
         };
@@ -65,15 +65,15 @@ impl<'a> Block<'a> {
         }
     }
 
-    pub(super) fn finish(mut self, flow: Flow, judge: &mut dyn Judge) -> Result<Flow> {
-        self.flush(judge)?;
+    pub(super) fn finish_block(mut self, flow: LoadFlow, judge: &mut dyn RowJudge) -> Result<LoadFlow> {
+        self.flush_accepted(judge)?;
         Ok(flow)
     }
 
     /// Hands over the rows accepted so far, so that the judge finds them.
-    fn flush(&mut self, judge: &mut dyn Judge) -> Result<()> {
+    fn flush_accepted(&mut self, judge: &mut dyn RowJudge) -> Result<()> {
         if !self.pending.is_empty() {
-            judge.accept(&self.keys.table, &self.validated.rows, &self.pending)?;
+            judge.accept_rows(&self.keys.table, &self.validated.rows, &self.pending)?;
             self.pending.clear();
         }
         Ok(())
@@ -81,16 +81,16 @@ impl<'a> Block<'a> {
 
     /// A row that passed the validator.
     #[inline]
-    pub(super) fn row(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
-        if self.is_plain(row) && !self.lacks(row) {
-            self.learn(row);
+    pub(super) fn resolve_row(&mut self, row: usize, judge: &mut dyn RowJudge) -> Result<LoadFlow> {
+        if self.is_plain(row) && !self.lacks_required(row) {
+            self.learn_row(row);
             match self.pending.last_mut() {
                 Some(range) if range.end == row => range.end += 1,
                 _ => self.pending.push(row..row + 1),
             }
-            return Ok(Flow::Continue);
+            return Ok(LoadFlow::Continue);
         }
-        self.suspect(row, judge)
+        self.resolve_suspect(row, judge)
     }
 
     /// Whether nothing can stand against a row: its parents are there, and its keys were never seen.
@@ -98,8 +98,8 @@ impl<'a> Block<'a> {
     fn is_plain(&self, row: usize) -> bool {
         let keys = &*self.keys;
         let parents = keys.foreigns.iter().zip(&self.foreigns).all(|(foreign, columns)| match &foreign.parents {
-            Parents::Other(set) => set.contains_parent(columns, row) == Membership::Yes,
-            Parents::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) == Membership::Yes,
+            ParentKnowledge::Other(set) => set.contains_parent(columns, row) == Membership::Yes,
+            ParentKnowledge::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) == Membership::Yes,
         });
         parents
             && keys
@@ -111,30 +111,30 @@ impl<'a> Block<'a> {
 
     /// Whether a row leaves out required fields, so that it may only change another.
     #[inline]
-    fn lacks(&self, row: usize) -> bool {
-        !self.validated.lacking.is_empty() && self.validated.find_lacking_reject(self.record(row)).is_some()
+    fn lacks_required(&self, row: usize) -> bool {
+        !self.validated.lacking.is_empty() && self.validated.find_lacking_reject(self.record_of(row)).is_some()
     }
 
-    fn record(&self, row: usize) -> u32 {
-        record_of(&self.validated.row_records, row)
+    fn record_of(&self, row: usize) -> u32 {
+        record_of_row(&self.validated.row_records, row)
     }
 
-    /// Whether a key of `row` may have occurred before.
-    fn is_seen(&self, columns: &[KeyColumns<'_>], row: usize) -> bool {
+    /// Whether a key of `resolve_row` may have occurred before.
+    fn may_be_seen(&self, columns: &[KeyColumns<'_>], row: usize) -> bool {
         let mut uniques = self.keys.uniques.iter().zip(columns);
         uniques.any(|(unique, columns)| unique.seen.contains_key(columns.row_key(row)) != Membership::No)
     }
 
     /// Notes the keys and parents of an accepted row.
     #[inline]
-    fn learn(&mut self, row: usize) {
+    fn learn_row(&mut self, row: usize) {
         if !self.keys.learns {
             return;
         }
-        self.claim(row);
+        self.claim_keys(row);
         for (foreign, columns) in self.keys.foreigns.iter_mut().zip(&self.foreigns) {
             if foreign.is_held {
-                foreign.touched.add(columns, row);
+                foreign.touched.note_parent(columns, row);
             }
         }
         if let Some(sketches) = &mut self.keys.sketches
@@ -146,7 +146,7 @@ impl<'a> Block<'a> {
 
     /// Whether the table has a row, accepted by this process, with the primary key `row_key` and another look than `sketch`. The look
     /// of rows that leave fields out tells nothing.
-    fn is_other(&self, key: RowKey, sketch: Option<&u8>) -> bool {
+    fn has_other_content(&self, key: RowKey, sketch: Option<&u8>) -> bool {
         if !self.validated.presence.is_whole() {
             return false;
         }
@@ -156,7 +156,7 @@ impl<'a> Block<'a> {
 
     /// Notes the keys of a row that is, or may become, one of the table's.
     #[inline]
-    fn claim(&mut self, row: usize) {
+    fn claim_keys(&mut self, row: usize) {
         for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.uniques) {
             unique.seen.insert(columns.row_key(row));
         }
@@ -164,31 +164,33 @@ impl<'a> Block<'a> {
 
     /// A row against which something may stand.
     #[cold]
-    fn suspect(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
-        if !judge.finds() && self.is_seen(&self.uniques, row) {
-            if self.is_other(self.uniques[0].row_key(row), self.sketches.get(row)) {
-                return self.other(row, judge);
+    fn resolve_suspect(&mut self, row: usize, judge: &mut dyn RowJudge) -> Result<LoadFlow> {
+        if !judge.can_find_rows() && self.may_be_seen(&self.uniques, row) {
+            if self.has_other_content(self.uniques[0].row_key(row), self.sketches.get(row)) {
+                return self.resolve_other(row, judge);
             }
             // Its parents may be missing: they are looked for when it is judged.
-            self.claim(row);
-            return judge.defer(record_of(&self.validated.row_records, row), Vec::new());
+            self.claim_keys(row);
+            return judge.defer_record(record_of_row(&self.validated.row_records, row), Vec::new());
         }
-        let (validated, record) = (self.validated, self.record(row));
+        let (validated, record) = (self.validated, self.record_of(row));
         let has_primary = self.keys.uniques.first().is_some_and(|unique| unique.primary);
         let mut errors = Vec::new();
         let mut conflict = false;
         let mut change = None;
         for at in 0..self.keys.uniques.len() {
-            let Some(Holder { content: found, pending }) = self.holder(at, row, change.as_ref(), judge)? else {
+            let Some(KeyHolder { content: found, pending }) = self.find_holder(at, row, change.as_ref(), judge)? else {
                 continue;
             };
             let unique = &self.keys.uniques[at];
-            if agrees(&validated.rows, row, &validated.presence, record, &found) && (unique.primary || !has_primary) {
+            if agrees_with_stored(&validated.rows, row, &validated.presence, record, &found)
+                && (unique.primary || !has_primary)
+            {
                 match pending {
-                    None => judge.unchanged(row),
-                    Some(other) => judge.repeats(row, other),
+                    None => judge.count_unchanged(row),
+                    Some(other) => judge.count_repeat(row, other),
                 }
-                return Ok(Flow::Continue);
+                return Ok(LoadFlow::Continue);
             }
             if unique.primary {
                 conflict = true;
@@ -198,139 +200,145 @@ impl<'a> Block<'a> {
             let own = conflict && !unique.primary && self.same_primary(&found, row);
             let settled = unique.primary && self.on_conflict != OnConflict::Reject;
             if !own && !settled {
-                errors.push(clash(unique.code(), &unique.name, &self.unique_values(at, row, change.as_ref())));
+                errors.push(clash_error(unique.code(), &unique.name, &self.unique_values(at, row, change.as_ref())));
             }
         }
         if let (None, Some(lacks)) = (&change, validated.find_lacking_reject(record)) {
             errors.splice(..0, lacks.errors.iter().cloned());
         }
         for at in 0..self.keys.foreigns.len() {
-            errors.extend(self.orphan(at, row, change.as_ref(), judge)?);
+            errors.extend(self.find_orphan_error(at, row, change.as_ref(), judge)?);
         }
-        self.decide(row, conflict, change, errors, judge)
+        self.decide_row(row, conflict, change, errors, judge)
     }
 
     /// A row whose primary key, the only unique one, is that of a row with other content.
-    fn other(&mut self, row: usize, judge: &mut dyn Judge) -> Result<Flow> {
+    fn resolve_other(&mut self, row: usize, judge: &mut dyn RowJudge) -> Result<LoadFlow> {
         let mut errors = Vec::new();
         if self.on_conflict == OnConflict::Reject {
             let unique = &self.keys.uniques[0];
-            errors.push(clash(unique.code(), &unique.name, &self.uniques[0].row_values(row)));
+            errors.push(clash_error(unique.code(), &unique.name, &self.uniques[0].row_values(row)));
         }
         for at in 0..self.keys.foreigns.len() {
-            errors.extend(self.orphan(at, row, None, judge)?);
+            errors.extend(self.find_orphan_error(at, row, None, judge)?);
         }
-        self.decide(row, true, None, errors, judge)
+        self.decide_row(row, true, None, errors, judge)
     }
 
-    fn decide(
+    fn decide_row(
         &mut self,
         row: usize,
         conflict: bool,
         change: Option<RowChange>,
         errors: Vec<CellError>,
-        judge: &mut dyn Judge,
-    ) -> Result<Flow> {
-        let record = self.record(row);
+        judge: &mut dyn RowJudge,
+    ) -> Result<LoadFlow> {
+        let record = self.record_of(row);
         if !errors.is_empty() {
-            return judge.reject(record, errors);
+            return judge.reject_record(record, errors);
         }
         if !conflict {
-            self.flush(judge)?;
-            self.learn(row);
-            judge.accept(&self.keys.table, &self.validated.rows, std::slice::from_ref(&(row..row + 1)))?;
-            return Ok(Flow::Continue);
+            self.flush_accepted(judge)?;
+            self.learn_row(row);
+            judge.accept_rows(&self.keys.table, &self.validated.rows, std::slice::from_ref(&(row..row + 1)))?;
+            return Ok(LoadFlow::Continue);
         }
         let Some(change) = change else {
-            judge.unchanged(row);
-            return Ok(Flow::Continue);
+            judge.count_unchanged(row);
+            return Ok(LoadFlow::Continue);
         };
         let keys: Vec<RowKey> =
-            self.keys.uniques.iter().map(|unique| RowKey::from_values(&change.values(&unique.positions))).collect();
-        if let Some(words) = judge.update(&self.keys.table, &self.validated.rows, row, change)? {
-            return judge.reject(record, vec![refused(&words)]);
+            self.keys.uniques.iter().map(|unique| RowKey::from_values(&change.values_at(&unique.positions))).collect();
+        if let Some(words) = judge.update_row(&self.keys.table, &self.validated.rows, row, change)? {
+            return judge.reject_record(record, vec![refusal_error(&words)]);
         }
-        self.learn(row);
+        self.learn_row(row);
         if self.keys.learns {
             self.keys.uniques.iter_mut().zip(keys).for_each(|(unique, key)| unique.seen.insert(key));
         }
-        Ok(Flow::Continue)
+        Ok(LoadFlow::Continue)
     }
 
-    /// The values of the unique key `at` that `row` has, or will have after `change`.
+    /// The values of the unique key `at` that `resolve_row` has, or will have after `change`.
     fn unique_values(&self, at: usize, row: usize, change: Option<&RowChange>) -> Vec<Scalar> {
         match change {
-            Some(change) => change.values(&self.keys.uniques[at].positions),
+            Some(change) => change.values_at(&self.keys.uniques[at].positions),
             None => self.uniques[at].row_values(row),
         }
     }
 
-    /// The row that holds already the unique key `at` that `row` has, or will have after `change`.
-    fn holder(
+    /// The row that holds already the unique key `at` that `resolve_row` has, or will have after `change`.
+    fn find_holder(
         &mut self,
         at: usize,
         row: usize,
         change: Option<&RowChange>,
-        judge: &mut dyn Judge,
-    ) -> Result<Option<Holder>> {
+        judge: &mut dyn RowJudge,
+    ) -> Result<Option<KeyHolder>> {
         let keys = &*self.keys;
         let unique = &keys.uniques[at];
         if let Some(change) = change
-            && !unique.positions.iter().all(|field| change.gives(&keys.table, *field))
+            && !unique.positions.iter().all(|field| change.gives_field(&keys.table, *field))
         {
             // Such a key was in no record: nobody has looked for it.
-            let values = change.values(&unique.positions);
+            let values = change.values_at(&unique.positions);
             if values.contains(&Scalar::Null) {
                 return Ok(None);
             }
             let found = judge.find_made(&keys.table, &unique.positions, &values)?;
-            return Ok(found.map(|content| Holder { content, pending: None }));
+            return Ok(found.map(|content| KeyHolder { content, pending: None }));
         }
         let key = self.uniques[at].row_key(row);
         if unique.seen.contains_key(key) == Membership::No {
             return Ok(None);
         }
-        self.find_own(at, key, &self.uniques[at].row_values(row), judge)
+        self.find_own_row(at, key, &self.uniques[at].row_values(row), judge)
     }
 
     /// The row of this table that holds the unique key `at` with `row_values`: where the judge finds it, or among the
     /// rows accepted and not yet handed over. Rows are only handed over where that is needed, since many at once are faster.
-    fn find_own(&mut self, at: usize, key: RowKey, values: &[Scalar], judge: &mut dyn Judge) -> Result<Option<Holder>> {
+    fn find_own_row(
+        &mut self,
+        at: usize,
+        key: RowKey,
+        values: &[Scalar],
+        judge: &mut dyn RowJudge,
+    ) -> Result<Option<KeyHolder>> {
         if self.on_conflict == OnConflict::Update {
-            self.flush(judge)?;
+            self.flush_accepted(judge)?;
         }
         // The judge is asked first: it may have to know that this key occurs again.
         let found = judge.find(&self.keys.table, &self.keys.uniques[at].positions, values)?;
         let held = |&row: &usize| self.uniques[at].row_key(row) == key && self.uniques[at].row_values(row) == values;
         let pending = || self.pending.iter().rev().flat_map(|range| range.clone().rev()).find(held);
-        Ok(found.map(|content| Holder { content, pending: None }).or_else(|| {
+        Ok(found.map(|content| KeyHolder { content, pending: None }).or_else(|| {
             let row = pending()?;
             let content = scalars_of_row(&self.validated.rows, row).into_iter().map(ScalarRef::to_owned).collect();
-            Some(Holder { content, pending: Some(row) })
+            Some(KeyHolder { content, pending: Some(row) })
         }))
     }
 
-    /// Whether `found` has the primary key of `row`.
+    /// Whether `found` has the primary key of `resolve_row`.
     fn same_primary(&self, found: &[Scalar], row: usize) -> bool {
         let positions = &self.keys.table.schema.primary_key;
         positions.iter().zip(self.uniques[0].row_values(row)).all(|(&position, value)| found[position] == value)
     }
 
-    /// The error where the parent that `row` names by the foreign key `at`, or will name after `change`, does not exist.
-    fn orphan(
+    /// The error where the parent that `resolve_row` names by the foreign key `at`, or will name after `change`, does not exist.
+    fn find_orphan_error(
         &mut self,
         at: usize,
         row: usize,
         change: Option<&RowChange>,
-        judge: &mut dyn Judge,
+        judge: &mut dyn RowJudge,
     ) -> Result<Option<CellError>> {
         if let Some(change) = change
-            && !self.keys.foreigns[at].positions.iter().all(|field| change.gives(&self.keys.table, *field))
+            && !self.keys.foreigns[at].positions.iter().all(|field| change.gives_field(&self.keys.table, *field))
         {
             return self.changed_orphan(at, change, judge);
         }
         let columns = self.foreigns[at].clone();
-        if let Parents::Own(unique) = self.keys.foreigns[at].parents
+        if let ParentKnowledge::Own(unique) = self.keys.foreigns[at].parents
             && columns.row_values(row) == self.uniques[unique].row_values(row)
         {
             return Ok(None);
@@ -339,14 +347,14 @@ impl<'a> Block<'a> {
     }
 
     /// The same for a foreign key of which some fields, or all, stay as they are.
-    fn changed_orphan(&self, at: usize, change: &RowChange, judge: &mut dyn Judge) -> Result<Option<CellError>> {
+    fn changed_orphan(&self, at: usize, change: &RowChange, judge: &mut dyn RowJudge) -> Result<Option<CellError>> {
         let foreign = &self.keys.foreigns[at];
-        let values = change.values(&foreign.positions);
+        let values = change.values_at(&foreign.positions);
         let stays = !foreign.positions.iter().any(|field| change.fields.contains(field));
         let is_met = stays
             || values.contains(&Scalar::Null)
             || judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some();
-        Ok((!is_met).then(|| no_parent(foreign, &values)))
+        Ok((!is_met).then(|| missing_parent_error(foreign, &values)))
     }
 
     fn missing_parent(
@@ -354,48 +362,54 @@ impl<'a> Block<'a> {
         at: usize,
         columns: &KeyColumns<'_>,
         row: usize,
-        judge: &mut dyn Judge,
+        judge: &mut dyn RowJudge,
     ) -> Result<Option<CellError>> {
         let known = match &self.keys.foreigns[at].parents {
-            Parents::Other(set) => set.contains_parent(columns, row),
-            Parents::Own(unique) => self.keys.uniques[*unique].seen.contains_parent(columns, row),
+            ParentKnowledge::Other(set) => set.contains_parent(columns, row),
+            ParentKnowledge::Own(unique) => self.keys.uniques[*unique].seen.contains_parent(columns, row),
         };
         if known == Membership::Yes {
             return Ok(None);
         }
-        if matches!(self.keys.foreigns[at].parents, Parents::Own(_)) {
+        if matches!(self.keys.foreigns[at].parents, ParentKnowledge::Own(_)) {
             // Rows accepted before are handed over first: the parent may be among them, and what the judge notes from
             // here on is of this row.
-            self.flush(judge)?;
+            self.flush_accepted(judge)?;
         }
-        if judge.pardons(&self.keys.foreigns[at], columns, row)? {
+        if judge.pardons_parent(&self.keys.foreigns[at], columns, row)? {
             return Ok(None);
         }
         let values = columns.row_values(row);
         let foreign = &mut self.keys.foreigns[at];
-        if !foreign.absent.contains(columns, row) {
+        if !foreign.absent.contains_parent(columns, row) {
             if judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some() {
                 return Ok(None);
             }
-            if matches!(foreign.parents, Parents::Other(_)) {
-                foreign.absent.add(columns, row);
+            if matches!(foreign.parents, ParentKnowledge::Other(_)) {
+                foreign.absent.note_absent(columns, row);
             }
         }
-        Ok(Some(no_parent(foreign, &values)))
+        Ok(Some(missing_parent_error(foreign, &values)))
     }
 
     /// A record that the validator rejected: clashes and missing parents are listed too, as far as its keys could be
     /// read.
-    pub(super) fn rejected(&mut self, at: usize, rejected: &mut RejectedRecord, judge: &mut dyn Judge) -> Result<Flow> {
+    pub(super) fn extend_reject(
+        &mut self,
+        at: usize,
+        rejected: &mut RejectedRecord,
+        judge: &mut dyn RowJudge,
+    ) -> Result<LoadFlow> {
         let mut errors = std::mem::take(&mut rejected.errors);
-        let seen = !judge.finds() && self.is_seen(&self.rejected_uniques, at);
-        let other = seen && self.is_other(self.rejected_uniques[0].row_key(at), self.rejected_sketches.get(at));
+        let seen = !judge.can_find_rows() && self.may_be_seen(&self.rejected_uniques, at);
+        let other =
+            seen && self.has_other_content(self.rejected_uniques[0].row_key(at), self.rejected_sketches.get(at));
         if seen && !other {
             // A later row with one of its keys must not be there before it is judged.
             for (unique, columns) in self.keys.uniques.iter_mut().zip(&self.rejected_uniques) {
                 unique.seen.insert(columns.row_key(at));
             }
-            return judge.defer(rejected.record, errors);
+            return judge.defer_record(rejected.record, errors);
         }
         for key in 0..self.keys.uniques.len() {
             let unique = &self.keys.uniques[key];
@@ -406,15 +420,15 @@ impl<'a> Block<'a> {
             if unique.seen.contains_key(wanted) != Membership::No {
                 let values = self.rejected_uniques[key].row_values(at);
                 if other {
-                    errors.push(clash(unique.code(), &unique.name, &values));
+                    errors.push(clash_error(unique.code(), &unique.name, &values));
                     continue;
                 }
-                let found = self.find_own(key, wanted, &values, judge)?;
+                let found = self.find_own_row(key, wanted, &values, judge)?;
                 let ValidatedBlock { rejected_rows: batch, presence, .. } = self.validated;
-                let same = |found: &Holder| agrees(batch, at, presence, rejected.record, &found.content);
+                let same = |found: &KeyHolder| agrees_with_stored(batch, at, presence, rejected.record, &found.content);
                 if found.as_ref().is_some_and(|found| !same(found)) {
                     let unique = &self.keys.uniques[key];
-                    errors.push(clash(unique.code(), &unique.name, &values));
+                    errors.push(clash_error(unique.code(), &unique.name, &values));
                 }
             }
         }
@@ -422,6 +436,6 @@ impl<'a> Block<'a> {
             let columns = self.rejected_foreigns[key].clone();
             errors.extend(self.missing_parent(key, &columns, at, judge)?);
         }
-        judge.reject(rejected.record, errors)
+        judge.reject_record(rejected.record, errors)
     }
 }

@@ -16,8 +16,8 @@ use landfall_core::{
 };
 
 use super::{
-    Stages,
-    opened::{CutPiece, Opened, RecordRules},
+    StageSeconds,
+    open_source::{CutPiece, OpenSource, RecordRules},
 };
 use crate::error::Result;
 
@@ -27,19 +27,19 @@ pub(super) struct ReadBlock {
     pub(super) offset: u64,
     /// Its length in bytes.
     pub(super) length: u64,
-    pub(super) content: Content,
+    pub(super) content: PieceContent,
     /// BLAKE3 of the first `digested` bytes of the source.
     pub(super) digest: blake3::Hash,
     pub(super) digested: u64,
     /// Bytes of the file read.
     pub(super) consumed: u64,
     /// Held until the block is dropped.
-    _lease: Option<Lease>,
+    _lease: Option<LongPieceLease>,
 }
 
 /// The right to hold a long piece. A record of 16 MiB costs several times as much on its way, so that only one of them is under way.
 #[derive(Debug)]
-struct Lease(Arc<LongPieces>);
+struct LongPieceLease(Arc<LongPieces>);
 
 /// Whether a long piece is under way.
 #[derive(Debug)]
@@ -52,17 +52,17 @@ struct LongPieces {
 
 impl LongPieces {
     /// Waits until no other long piece is under way.
-    fn lease(self: &Arc<Self>) -> Lease {
+    fn wait_for_lease(self: &Arc<Self>) -> LongPieceLease {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         while *taken {
             taken = self.given_back.wait(taken).unwrap_or_else(PoisonError::into_inner);
         }
         *taken = true;
-        Lease(self.clone())
+        LongPieceLease(self.clone())
     }
 }
 
-impl Drop for Lease {
+impl Drop for LongPieceLease {
     fn drop(&mut self) {
         *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
         self.0.given_back.notify_one();
@@ -70,7 +70,7 @@ impl Drop for Lease {
 }
 
 /// What a piece holds.
-pub(super) enum Content {
+pub(super) enum PieceContent {
     /// Records, read.
     Records(Box<(Records, ValidatedBlock)>),
     /// A record that is too long to hold.
@@ -81,28 +81,28 @@ impl ReadBlock {
     /// The number of line ends in it.
     pub(super) fn line_ends(&self) -> u64 {
         match &self.content {
-            Content::Records(read) => u64::from(read.0.line_end_count()),
-            Content::TooLong(record) => record.line_ends,
+            PieceContent::Records(read) => u64::from(read.0.line_end_count()),
+            PieceContent::TooLong(record) => record.line_ends,
         }
     }
 }
 
 /// Nanoseconds spent by the threads in each stage.
 #[derive(Debug, Default)]
-struct Clock {
+struct StageClock {
     read: AtomicU64,
     decode: AtomicU64,
     validate: AtomicU64,
 }
 
-impl Clock {
-    fn stages(&self) -> Stages {
+impl StageClock {
+    fn to_stages(&self) -> StageSeconds {
         let seconds = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Ordering::Relaxed)).as_secs_f64();
-        Stages {
+        StageSeconds {
             read: seconds(&self.read),
             decode: seconds(&self.decode),
             validate: seconds(&self.validate),
-            ..Stages::default()
+            ..StageSeconds::default()
         }
     }
 }
@@ -111,41 +111,41 @@ impl Clock {
 const LONG: usize = 1 << 20;
 
 /// Adds the time since `start` to `counter`.
-fn count(counter: &AtomicU64, start: Instant) {
+fn add_elapsed(counter: &AtomicU64, start: Instant) {
     let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     counter.fetch_add(nanos, Ordering::Relaxed);
 }
 
 /// A block on its way to a worker, and where its answer goes.
-struct Job {
+struct BlockTask {
     block: SourceBlock,
-    rest: Rest,
+    rest: PieceRest,
     answer: SyncSender<Result<ReadBlock>>,
 }
 
 /// What goes with a piece unchanged.
-struct Rest {
+struct PieceRest {
     offset: u64,
     length: u64,
     digest: blake3::Hash,
     digested: u64,
     consumed: u64,
-    lease: Option<Lease>,
+    lease: Option<LongPieceLease>,
 }
 
-impl Rest {
-    fn with(self, content: Content) -> ReadBlock {
+impl PieceRest {
+    fn with(self, content: PieceContent) -> ReadBlock {
         let Self { offset, length, digest, digested, consumed, lease } = self;
         ReadBlock { offset, length, content, digest, digested, consumed, _lease: lease }
     }
 }
 
 /// The blocks of a source, in order.
-pub(super) struct Blocks {
+pub(super) struct BlockStream {
     answers: Receiver<Receiver<Result<ReadBlock>>>,
 }
 
-impl Iterator for Blocks {
+impl Iterator for BlockStream {
     type Item = Result<ReadBlock>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -153,54 +153,54 @@ impl Iterator for Blocks {
     }
 }
 
-/// Reads `opened` with `threads` workers and hands its blocks to `consume`, which may stop early. With its
+/// Reads `open_source` with `threads` workers and hands its blocks to `consume`, which may stop early. With its
 /// outcome comes the time spent by the threads.
 ///
 /// Memory is bounded: no more blocks are under way than two for each worker, and two more; and of long ones only one.
 pub(super) fn read_blocks<R>(
-    opened: Opened,
+    opened: OpenSource,
     threads: usize,
-    consume: impl FnOnce(&mut Blocks) -> Result<R>,
-) -> Result<(R, Stages)> {
+    consume: impl FnOnce(&mut BlockStream) -> Result<R>,
+) -> Result<(R, StageSeconds)> {
     let threads = threads.max(1);
     let rules = opened.rules.clone();
-    let clock = Clock::default();
+    let clock = StageClock::default();
     let (job_sender, job_receiver) = sync_channel(threads);
     let (answer_sender, answers) = sync_channel(threads + 2);
     let jobs = Mutex::new(job_receiver);
     thread::scope(|scope| {
-        let reader = scope.spawn(|| cut(opened, job_sender, answer_sender, &rules, &clock));
+        let reader = scope.spawn(|| cut_source(opened, job_sender, answer_sender, &rules, &clock));
         for _ in 0..threads {
-            scope.spawn(|| work(&jobs, &rules, &clock));
+            scope.spawn(|| validate_blocks(&jobs, &rules, &clock));
         }
-        let mut blocks = Blocks { answers };
+        let mut blocks = BlockStream { answers };
         let consumed = consume(&mut blocks);
         drop(blocks);
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        consumed.map(|value| (value, clock.stages()))
+        consumed.map(|value| (value, clock.to_stages()))
     })
 }
 
 /// Cuts the source until its end, an error, or until nobody listens any more.
 ///
 /// Long pieces are read here, since only one of them is under way: what a thread has had, its share of the heap keeps.
-fn cut(
-    mut opened: Opened,
-    jobs: SyncSender<Job>,
+fn cut_source(
+    mut opened: OpenSource,
+    jobs: SyncSender<BlockTask>,
     answers: SyncSender<Receiver<Result<ReadBlock>>>,
     rules: &RecordRules,
-    clock: &Clock,
+    clock: &StageClock,
 ) {
     let most = LONG.max(opened.block_bytes.saturating_mul(2));
     let long = Arc::new(LongPieces { most, taken: Mutex::new(false), given_back: Condvar::new() });
     loop {
         let start = Instant::now();
         let piece = opened.next_piece();
-        count(&clock.read, start);
+        add_elapsed(&clock.read, start);
         let (answer, receiver) = sync_channel(1);
         let job = match piece {
             Ok(None) => return,
-            Ok(Some(piece)) => prepare(piece, &answer, &long),
+            Ok(Some(piece)) => prepare_task(piece, &answer, &long),
             Err(error) => {
                 let _ = answer.send(Err(error));
                 None
@@ -219,22 +219,22 @@ fn cut(
 }
 
 /// The job for a piece, or none where there is nothing to decode and the answer is given at once.
-fn prepare(piece: CutPiece, answer: &SyncSender<Result<ReadBlock>>, long: &Arc<LongPieces>) -> Option<Job> {
+fn prepare_task(piece: CutPiece, answer: &SyncSender<Result<ReadBlock>>, long: &Arc<LongPieces>) -> Option<BlockTask> {
     let CutPiece { piece, digest, digested, consumed } = piece;
     let is_long = matches!(&piece, Piece::Block(block) if block.len() > long.most);
-    let lease = is_long.then(|| long.lease());
-    let rest = Rest { offset: piece.offset(), length: piece.len(), digest, digested, consumed, lease };
+    let lease = is_long.then(|| long.wait_for_lease());
+    let rest = PieceRest { offset: piece.offset(), length: piece.len(), digest, digested, consumed, lease };
     match piece {
-        Piece::Block(block) => Some(Job { block, rest, answer: answer.clone() }),
+        Piece::Block(block) => Some(BlockTask { block, rest, answer: answer.clone() }),
         Piece::TooLong(record) => {
-            let _ = answer.send(Ok(rest.with(Content::TooLong(record))));
+            let _ = answer.send(Ok(rest.with(PieceContent::TooLong(record))));
             None
         }
     }
 }
 
 /// Decodes and validates blocks until there are no more.
-fn work(jobs: &Mutex<Receiver<Job>>, rules: &Arc<RecordRules>, clock: &Clock) {
+fn validate_blocks(jobs: &Mutex<Receiver<BlockTask>>, rules: &Arc<RecordRules>, clock: &StageClock) {
     loop {
         let job = match jobs.lock() {
             Ok(jobs) => jobs.recv(),
@@ -246,12 +246,12 @@ fn work(jobs: &Mutex<Receiver<Job>>, rules: &Arc<RecordRules>, clock: &Clock) {
 }
 
 /// Decodes and validates a block.
-fn read(Job { block, rest, answer }: Job, rules: &RecordRules, clock: &Clock) {
+fn read(BlockTask { block, rest, answer }: BlockTask, rules: &RecordRules, clock: &StageClock) {
     let start = Instant::now();
-    let records = rules.decoder.decode(block);
-    count(&clock.decode, start);
+    let records = rules.decoder.decode_block(block);
+    add_elapsed(&clock.decode, start);
     let start = Instant::now();
     let validated = rules.validator.validate_records(&records);
-    count(&clock.validate, start);
-    let _ = answer.send(Ok(rest.with(Content::Records(Box::new((records, validated))))));
+    add_elapsed(&clock.validate, start);
+    let _ = answer.send(Ok(rest.with(PieceContent::Records(Box::new((records, validated))))));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{ledger_questions::has_load_of_any, load::Session, plan::Step};
+use super::{ledger_questions::has_load_of_any, load::LoadSession, plan::LoadStep};
 use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter, Mode, OnConflict},
@@ -12,17 +12,17 @@ use crate::{
 
 /// The tables of a command that are still to be made.
 #[derive(Debug, Default)]
-pub(super) struct Building {
+pub(super) struct StagingPlan {
     /// Positions of those to build aside.
     aside: HashSet<usize>,
 }
 
-impl Building {
+impl StagingPlan {
     /// Whether all tables of `steps` would be built aside: nobody sees anything of them before they are whole, so that they need no
     /// transaction for all of it.
-    pub(super) fn makes_all(session: &Session<'_>, target: &dyn Target, steps: &[Step]) -> Result<bool> {
+    pub(super) fn stages_all(session: &LoadSession<'_>, target: &dyn Target, steps: &[LoadStep]) -> Result<bool> {
         for step in steps {
-            if !Self::is_made(session, target, step.position)? || is_of_others(session, target, step)? {
+            if !Self::is_staged(session, target, step.position)? || is_of_others(session, target, step)? {
                 return Ok(false);
             }
         }
@@ -30,21 +30,21 @@ impl Building {
     }
 
     /// Whether the table at `position` is built aside.
-    fn is_made(session: &Session<'_>, target: &dyn Target, position: usize) -> Result<bool> {
-        Ok(!is_searched(session, position) && target.can_build(&session.tables[position])?)
+    fn is_staged(session: &LoadSession<'_>, target: &dyn Target, position: usize) -> Result<bool> {
+        Ok(!needs_lookups(session, position) && target.can_build(&session.tables[position])?)
     }
 
     /// Plans for a command of `steps`; all tables that exist are checked, and those that need not wait are made.
-    pub(super) fn plan(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Self> {
+    pub(super) fn plan_tables(session: &LoadSession<'_>, target: &mut dyn Target, steps: &[LoadStep]) -> Result<Self> {
         let mut plan = Self::default();
         for step in steps {
-            if Self::is_made(session, target, step.position)? {
+            if Self::is_staged(session, target, step.position)? {
                 plan.aside.insert(step.position);
             }
         }
         let mut now = Vec::new();
         for (position, table) in session.tables.iter().enumerate() {
-            if target.has_table(table)? || !plan.waits(session, position) {
+            if target.has_table(table)? || !plan.waits_for_staging(session, position) {
                 now.push(table.clone());
             }
         }
@@ -53,15 +53,20 @@ impl Building {
     }
 
     /// Whether a table is built aside, or refers to one that is, however far away.
-    fn waits(&self, session: &Session<'_>, position: usize) -> bool {
-        ancestors(session, position).iter().any(|at| self.aside.contains(at))
+    fn waits_for_staging(&self, session: &LoadSession<'_>, position: usize) -> bool {
+        find_ancestors(session, position).iter().any(|at| self.aside.contains(at))
     }
 
     /// Makes the table of `step`, or begins to build it; the tables that it refers to are there afterwards.
-    pub(super) fn begin(&mut self, session: &Session<'_>, target: &mut dyn Target, step: &Step) -> Result<()> {
+    pub(super) fn begin_table(
+        &mut self,
+        session: &LoadSession<'_>,
+        target: &mut dyn Target,
+        step: &LoadStep,
+    ) -> Result<()> {
         let build = self.aside.contains(&step.position);
         let needed = |at: &usize| !build || *at != step.position;
-        let mut needed: Vec<usize> = ancestors(session, step.position).into_iter().filter(needed).collect();
+        let mut needed: Vec<usize> = find_ancestors(session, step.position).into_iter().filter(needed).collect();
         needed.sort_unstable();
         let tables: Vec<Table> = needed.iter().map(|&at| session.tables[at].clone()).collect();
         target.prepare(&tables)?;
@@ -75,26 +80,26 @@ impl Building {
 }
 
 /// Whether rows of the table at `position` must be looked for while it is loaded.
-pub(super) fn is_searched(session: &Session<'_>, position: usize) -> bool {
+pub(super) fn needs_lookups(session: &LoadSession<'_>, position: usize) -> bool {
     let options = session.options;
-    options.max_rejects.is_some() || options.on_conflict == OnConflict::Update || in_circle(session, position)
+    options.max_rejects.is_some() || options.on_conflict == OnConflict::Update || is_in_circle(session, position)
 }
 
 /// Whether the table of `step` is being built by an interrupted load that is not this one: its rows are not to be mixed with those
 /// of a replace.
-fn is_of_others(session: &Session<'_>, target: &dyn Target, step: &Step) -> Result<bool> {
+fn is_of_others(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep) -> Result<bool> {
     let table = &session.tables[step.position];
     if !target.is_aside(table)? {
         return Ok(false);
     }
-    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::of_sources(&table.name) };
+    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::loads_of_sources(&table.name) };
     let last = target.loads_of(&newest)?.pop();
     let own = |entry: &LoadEntry| step.sources.iter().any(|source| source.name == entry.source);
     Ok(!last.is_some_and(|entry| own(&entry) && (entry.mode == Mode::Replace || step.sources.len() > 1)))
 }
 
 /// The table at `position` and all that it refers to, directly or not.
-pub(super) fn ancestors(session: &Session<'_>, position: usize) -> HashSet<usize> {
+pub(super) fn find_ancestors(session: &LoadSession<'_>, position: usize) -> HashSet<usize> {
     let mut found = HashSet::from([position]);
     let mut open = vec![position];
     while let Some(at) = open.pop() {
@@ -107,7 +112,9 @@ pub(super) fn ancestors(session: &Session<'_>, position: usize) -> HashSet<usize
 }
 
 /// Whether a table refers to itself, directly or through others.
-pub(super) fn in_circle(session: &Session<'_>, position: usize) -> bool {
+pub(super) fn is_in_circle(session: &LoadSession<'_>, position: usize) -> bool {
     let refers = |at: usize| session.tables[at].schema.foreign_keys.iter().map(|key| key.parent.clone());
-    ancestors(session, position).into_iter().any(|at| refers(at).any(|parent| parent == session.tables[position].name))
+    find_ancestors(session, position)
+        .into_iter()
+        .any(|at| refers(at).any(|parent| parent == session.tables[position].name))
 }

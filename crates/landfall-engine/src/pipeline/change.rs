@@ -29,18 +29,24 @@ impl RowChange {
     }
 
     /// Whether the source's row tells what the field at `field` of `table` will be; the primary key is its own.
-    pub(super) fn gives(&self, table: &Table, field: usize) -> bool {
+    pub(super) fn gives_field(&self, table: &Table, field: usize) -> bool {
         self.fields.contains(&field) || table.schema.primary_key.contains(&field)
     }
 
     /// The values of the fields at `positions`.
-    pub(super) fn values(&self, positions: &[usize]) -> Vec<Scalar> {
+    pub(super) fn values_at(&self, positions: &[usize]) -> Vec<Scalar> {
         positions.iter().map(|&at| self.content[at].clone()).collect()
     }
 }
 
 /// Whether row `row` of `batch`, which is that of `record`, says nothing else than `held`.
-pub(super) fn agrees(batch: &RecordBatch, row: usize, presence: &FieldPresence, record: u32, held: &[Scalar]) -> bool {
+pub(super) fn agrees_with_stored(
+    batch: &RecordBatch,
+    row: usize,
+    presence: &FieldPresence,
+    record: u32,
+    held: &[Scalar],
+) -> bool {
     held.len() == batch.num_columns()
         && (held.iter().enumerate())
             .all(|(at, held)| !presence.has_field(record, at) || held.as_ref() == scalar_at(batch, at, row))
@@ -48,7 +54,7 @@ pub(super) fn agrees(batch: &RecordBatch, row: usize, presence: &FieldPresence, 
 
 /// Rows to update, as few groups as may be of rows that get values in the same fields. Where rows may clash by a unique key,
 /// their order counts, and only neighbours are grouped.
-pub(super) fn grouped(table: &Table, updates: Vec<(usize, Vec<usize>)>) -> Vec<(Vec<usize>, Vec<usize>)> {
+pub(super) fn group_updates(table: &Table, updates: Vec<(usize, Vec<usize>)>) -> Vec<(Vec<usize>, Vec<usize>)> {
     let any_order = table.schema.unique_keys.is_empty();
     let mut groups: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
     for (row, fields) in updates {

@@ -12,26 +12,26 @@ use landfall_core::{
 };
 
 use super::{
-    MaxRejects, Reasons,
-    blocks::{Content, ReadBlock},
-    judge::{Account, Became, BlockJudge},
-    keys::{Keys, Touched},
-    resolve::{Flow, resolve},
+    MaxRejects, ReasonCounts,
+    blocks::{PieceContent, ReadBlock},
+    judge::{BlockJudge, BlockLedger, RowFate},
+    keys::{TableKeys, TouchedParents},
+    resolve::{LoadFlow, resolve_keys},
 };
 use crate::{
     error::Result,
     ledger::{Counts, LoadId, OnConflict, Position},
-    quarantine::{NewReject, RawRecord, Reject, RejectId, cut_error, reject_size},
+    quarantine::{NewReject, RawRecord, Reject, RejectId, cut_record_error, reject_size},
     source::{Source, copy_range},
     targets::{Table, Transaction},
 };
 
 /// What has become of a load's records so far.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct LoadTally {
     pub(super) counts: Counts,
     pub(super) position: Position,
-    pub(super) reasons: Reasons,
+    pub(super) reasons: ReasonCounts,
     /// Rejects that may still become rows when the source ends: they are not too many before.
     pub(super) deferred: u64,
     /// Those of them whose key may have occurred before, in a table that cannot be searched yet.
@@ -44,7 +44,7 @@ pub(super) struct Tally {
 
 /// What a load is asked for, as far as its chunks need to know.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
+pub(super) struct ChunkRules {
     pub(super) on_conflict: OnConflict,
     pub(super) max_rejects: Option<MaxRejects>,
     /// The most bytes of the rejects.
@@ -56,65 +56,65 @@ pub(super) struct Rules {
 }
 
 /// Is told each reject.
-pub(super) type TellReject<'a> = &'a mut dyn FnMut(&NewReject) -> Result<()>;
+pub(super) type VisitReject<'a> = &'a mut dyn FnMut(&NewReject) -> Result<()>;
 
 /// The chunk of a load that is being written.
-pub(super) struct Chunk<'a> {
+pub(super) struct LoadChunk<'a> {
     pub(super) transaction: &'a mut dyn Transaction,
     pub(super) table: &'a Table,
     pub(super) source: &'a Source,
     pub(super) load: LoadId,
-    pub(super) rules: Rules,
-    pub(super) tally: &'a mut Tally,
+    pub(super) rules: ChunkRules,
+    pub(super) tally: &'a mut LoadTally,
     /// Rejects of the block at hand, to be written together.
     pub(super) rejects: Vec<NewReject>,
     /// Rejects are told here too, where they may have to be written again after a rollback.
-    pub(super) spill: Option<TellReject<'a>>,
+    pub(super) spill: Option<VisitReject<'a>>,
 }
 
-impl Chunk<'_> {
+impl LoadChunk<'_> {
     /// Takes in a block; whether to go on after it.
-    pub(super) fn take(&mut self, block: ReadBlock, keys: &mut Keys) -> Result<Flow> {
+    pub(super) fn take_block(&mut self, block: ReadBlock, keys: &mut TableKeys) -> Result<LoadFlow> {
         let line_ends = block.line_ends();
         let end = Position { offset: block.offset + block.length, lines: self.tally.position.lines + line_ends };
         let flow = match block.content {
-            Content::Records(read) => self.records(block.offset, end, &read.0, read.1, keys)?,
-            Content::TooLong(record) => self.too_long(&record)?,
+            PieceContent::Records(read) => self.take_records(block.offset, end, &read.0, read.1, keys)?,
+            PieceContent::TooLong(record) => self.take_too_long(&record)?,
         };
-        if flow == Flow::Continue {
+        if flow == LoadFlow::Continue {
             self.tally.position = end;
         }
         Ok(flow)
     }
 
-    fn records(
+    fn take_records(
         &mut self,
         offset: u64,
         end: Position,
         records: &Records,
         mut validated: ValidatedBlock,
-        keys: &mut Keys,
-    ) -> Result<Flow> {
+        keys: &mut TableKeys,
+    ) -> Result<LoadFlow> {
         let on_conflict = self.rules.on_conflict;
         if on_conflict == OnConflict::Update {
             validated = validated.admit_updates(&self.table.schema);
         }
         let rejected = std::mem::take(&mut validated.rejects);
         let before = self.tally.counts.read;
-        keys.foreigns.iter_mut().for_each(|foreign| foreign.absent.age());
+        keys.foreigns.iter_mut().for_each(|foreign| foreign.absent.expire_entries());
         let table = self.table;
         let mut account = BlockAccount { chunk: self, offset, records, before };
         let mut judge = BlockJudge::new(&mut account, table, &validated);
-        let flow = resolve(keys, &validated, rejected, on_conflict, &mut judge)?;
-        let (stopped, late) = judge.finish()?;
+        let flow = resolve_keys(keys, &validated, rejected, on_conflict, &mut judge)?;
+        let (stopped, late) = judge.finish_block()?;
         self.write_rejects()?;
         match stopped {
             None => self.tally.counts.read = before + records.len() as u64,
             Some(record) => self.stop_after(offset, end, records, before, record as usize),
         }
-        if late && flow == Flow::Continue && self.too_many() {
+        if late && flow == LoadFlow::Continue && self.has_too_many_rejects() {
             self.tally.position = end;
-            return Ok(Flow::Stop);
+            return Ok(LoadFlow::Stop);
         }
         Ok(flow)
     }
@@ -141,9 +141,9 @@ impl Chunk<'_> {
         }
     }
 
-    fn too_long(&mut self, record: &TooLong) -> Result<Flow> {
+    fn take_too_long(&mut self, record: &TooLong) -> Result<LoadFlow> {
         if record.comment {
-            return Ok(Flow::Continue);
+            return Ok(LoadFlow::Continue);
         }
         let reject = NewReject {
             record: self.tally.counts.read + 1,
@@ -154,18 +154,18 @@ impl Chunk<'_> {
             deferred: false,
         };
         self.tally.counts.read += 1;
-        self.reject(reject)?;
+        self.add_reject(reject)?;
         // The record is taken whole, so that a load stopped here goes on behind it.
-        Ok(if self.too_many() { self.stop_behind(record) } else { Flow::Continue })
+        Ok(if self.has_too_many_rejects() { self.stop_after_long(record) } else { LoadFlow::Continue })
     }
 
-    fn stop_behind(&mut self, record: &TooLong) -> Flow {
+    fn stop_after_long(&mut self, record: &TooLong) -> LoadFlow {
         self.tally.position =
             Position { offset: record.offset + record.len, lines: self.tally.position.lines + record.line_ends };
-        Flow::Stop
+        LoadFlow::Stop
     }
 
-    pub(super) fn reject(&mut self, reject: NewReject) -> Result<()> {
+    pub(super) fn add_reject(&mut self, reject: NewReject) -> Result<()> {
         let start = Instant::now();
         if let Some(spill) = &mut self.spill {
             spill(&reject)?;
@@ -176,7 +176,7 @@ impl Chunk<'_> {
         }
         self.tally.writing += start.elapsed();
         self.tally.counts.rejected += 1;
-        let later = reject.deferred || self.rules.defers && reject.waiting();
+        let later = reject.deferred || self.rules.defers && reject.waits_for_parent();
         self.tally.deferred += u64::from(later);
         if !later {
             self.tally.reject_bytes +=
@@ -184,7 +184,7 @@ impl Chunk<'_> {
         }
         self.tally.suspects += u64::from(reject.deferred);
         if !reject.deferred {
-            self.tally.reasons.add(&reject.errors);
+            self.tally.reasons.count_errors(&reject.errors);
         }
         if !matches!(reject.raw, RawRecord::Long(_)) {
             self.rejects.push(reject);
@@ -193,17 +193,17 @@ impl Chunk<'_> {
     }
 
     /// Whether there are more rejects than allowed.
-    pub(super) fn too_many(&self) -> bool {
+    pub(super) fn has_too_many_rejects(&self) -> bool {
         let counts = &self.tally.counts;
         let judged = counts.rejected - self.tally.deferred;
         self.tally.reject_bytes > self.rules.reject_bytes
-            || self.rules.max_rejects.is_some_and(|most| most.exceeded(judged, counts.read, false))
+            || self.rules.max_rejects.is_some_and(|most| most.is_exceeded(judged, counts.read, false))
     }
 }
 
 /// The account of one block of a chunk.
 struct BlockAccount<'c, 'a> {
-    chunk: &'c mut Chunk<'a>,
+    chunk: &'c mut LoadChunk<'a>,
     offset: u64,
     records: &'c Records,
     /// Records read before this block.
@@ -211,18 +211,18 @@ struct BlockAccount<'c, 'a> {
 }
 
 impl BlockAccount<'_, '_> {
-    fn count(&mut self, became: Became) -> &mut u64 {
+    fn count_of(&mut self, became: RowFate) -> &mut u64 {
         let counts = &mut self.chunk.tally.counts;
         match became {
-            Became::Inserted => &mut counts.inserted,
-            Became::Updated => &mut counts.updated,
-            Became::Unchanged => &mut counts.unchanged,
+            RowFate::Inserted => &mut counts.inserted,
+            RowFate::Updated => &mut counts.updated,
+            RowFate::Unchanged => &mut counts.unchanged,
         }
     }
 }
 
-impl Account for BlockAccount<'_, '_> {
-    fn transaction(&mut self) -> &mut dyn Transaction {
+impl BlockLedger for BlockAccount<'_, '_> {
+    fn open_transaction(&mut self) -> &mut dyn Transaction {
         self.chunk.transaction
     }
 
@@ -230,19 +230,19 @@ impl Account for BlockAccount<'_, '_> {
         self.chunk.transaction
     }
 
-    fn on_conflict(&self) -> OnConflict {
+    fn conflict_rule(&self) -> OnConflict {
         self.chunk.rules.on_conflict
     }
 
-    fn became(&mut self, became: Became, rows: &[Range<usize>]) {
-        *self.count(became) += rows.iter().map(Range::len).sum::<usize>() as u64;
+    fn count_rows(&mut self, became: RowFate, rows: &[Range<usize>]) {
+        *self.count_of(became) += rows.iter().map(Range::len).sum::<usize>() as u64;
     }
 
-    fn did_not_become(&mut self, became: Became, _row: usize) {
-        *self.count(became) -= 1;
+    fn did_not_become(&mut self, became: RowFate, _row: usize) {
+        *self.count_of(became) -= 1;
     }
 
-    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
+    fn set_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
         let at = record as usize;
         let reject = NewReject {
             record: self.before + u64::from(record) + 1,
@@ -255,14 +255,14 @@ impl Account for BlockAccount<'_, '_> {
         let reject = reject.with_at_most(self.chunk.rules.rejected_record_bytes);
         let read = &mut self.chunk.tally.counts.read;
         *read = reject.record.max(*read);
-        self.chunk.reject(reject)
+        self.chunk.add_reject(reject)
     }
 
-    fn too_many(&self) -> bool {
-        self.chunk.too_many()
+    fn has_too_many_rejects(&self) -> bool {
+        self.chunk.has_too_many_rejects()
     }
 
-    fn spent(&mut self, time: Duration) {
+    fn add_target_time(&mut self, time: Duration) {
         self.chunk.tally.writing += time;
     }
 }
@@ -276,7 +276,7 @@ pub(super) fn too_long_error(length: u64) -> CellError {
     CellError::new(ErrorCode::RecordTooLong, None, None, message)
 }
 
-/// Puts `reject` into the quarantine, with at most the first `most` of its bytes where they are read from the source.
+/// Puts `add_reject` into the quarantine, with at most the first `most` of its bytes where they are read from the source.
 pub(super) fn store_reject(
     transaction: &mut dyn Transaction,
     load: LoadId,
@@ -289,7 +289,7 @@ pub(super) fn store_reject(
     let mut reject = reject.clone();
     if length > most {
         let digest = digest_of_range(source, reject.offset, length)?;
-        reject.errors.push(cut_error(most, length, &digest));
+        reject.errors.push(cut_record_error(most, length, &digest));
     }
     let id = transaction.add_reject(load, table, &reject)?;
     let mut part = 0;
@@ -313,13 +313,13 @@ fn digest_of_range(source: &Source, offset: u64, length: u64) -> Result<blake3::
 
 /// Holds every parent that the chunk's rows name, in the chunk's transaction: the fence that replaces the database's own
 /// check of every row.
-pub(super) fn hold_parents(transaction: &mut dyn Transaction, keys: &mut Keys) -> Result<()> {
+pub(super) fn hold_parents(transaction: &mut dyn Transaction, keys: &mut TableKeys) -> Result<()> {
     for foreign in &mut keys.foreigns {
-        let Touched { values, .. } = &foreign.touched;
+        let TouchedParents { values, .. } = &foreign.touched;
         if !values.is_empty() {
             transaction.hold_parents(&keys.table, &foreign.parent, &foreign.parent_positions, values)?;
         }
-        foreign.touched.clear();
+        foreign.touched.forget_all();
     }
     Ok(())
 }

@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 
 use super::{
-    LoadOptions, LoadOutcome, Observer, Selection, Silent,
+    LoadOptions, LoadOutcome, Observer, Selection, SilentObserver,
     adopt::release_waiting,
-    building::Building,
+    building::StagingPlan,
     check::{WithoutRows, check_steps},
     keys::will_be_asked,
-    known::{Purpose, SOURCES_PER_QUESTION, known_small_sources},
-    layout::written,
-    load::{Session, known_outcome, load_source, records_of},
-    plan::{Step, ordered, plan},
+    knowledge::{LoadPurpose, SOURCES_PER_QUESTION, known_small_sources},
+    layout::apply_overrides,
+    load::{LoadSession, estimate_records, known_outcome, load_source},
+    one_transaction::{as_load_outcomes, can_roll_back, load_in_one_transaction},
+    plan::{LoadStep, order_sources, plan_steps},
     preflight::check_before,
-    resume::end_early,
-    whole::{as_of_load, as_one, can_roll_back},
-    writer::Writer,
+    resume::end_interrupted,
+    writer::ChunkWriter,
 };
 use crate::{
     error::{Error, Result},
@@ -33,21 +33,21 @@ use crate::{
 ///
 /// # Errors
 /// What stops a command; chunks that committed before stay, and the same command goes on behind them.
-pub fn load(
+pub fn load_tables(
     target: &mut dyn Target,
     project: &Project,
     selections: &[Selection],
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    let steps = plan(project, selections)?;
+    let steps = plan_steps(project, selections)?;
     run(target, project, &steps, options, observer)
 }
 
-/// Loads each source into the table at its position, parents before children, as [`load`] does.
+/// Loads each source into the table at its position, parents before children, as [`load_tables`] does.
 ///
 /// # Errors
-/// Those of [`load`].
+/// Those of [`load_tables`].
 pub fn load_sources(
     target: &mut dyn Target,
     project: &Project,
@@ -55,7 +55,7 @@ pub fn load_sources(
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    run(target, project, &ordered(project, sources), options, observer)
+    run(target, project, &order_sources(project, sources), options, observer)
 }
 
 /// The positions of the tables of `selections`; of all where there are none.
@@ -66,7 +66,7 @@ pub fn positions_of(project: &Project, selections: &[Selection]) -> Result<Vec<u
     if selections.is_empty() {
         return Ok((0..project.package.resources.len()).collect());
     }
-    selections.iter().map(|selection| project.position(&selection.table)).collect()
+    selections.iter().map(|selection| project.find_position(&selection.table)).collect()
 }
 
 /// Whether a dry run of loads into the tables at `positions` writes, and rolls that back: it needs a target that may be written. Where
@@ -75,9 +75,9 @@ pub fn positions_of(project: &Project, selections: &[Selection]) -> Result<Vec<u
 /// # Errors
 /// A target that cannot be read.
 pub fn can_dry_run(target: &dyn Target, project: &Project, positions: &[usize]) -> Result<bool> {
-    let tables = project.tables();
-    let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
-    let steps: Vec<Step> = positions.iter().map(|&position| Step { position, sources: Vec::new() }).collect();
+    let tables = project.target_tables();
+    let session = LoadSession { project, tables: &tables, options: &LoadOptions::default(), observer: &SilentObserver };
+    let steps: Vec<LoadStep> = positions.iter().map(|&position| LoadStep { position, sources: Vec::new() }).collect();
     can_roll_back(&session, target, &steps)
 }
 
@@ -85,10 +85,14 @@ pub fn can_dry_run(target: &dyn Target, project: &Project, positions: &[usize]) 
 ///
 /// # Errors
 /// A target that cannot be written.
-pub fn release(target: &mut dyn Target, project: &Project, outcomes: &[LoadOutcome]) -> Result<Vec<LoadOutcome>> {
-    let tables = project.tables();
-    let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
-    let released = release_waiting(&session, &mut Writer::Each(target), outcomes, grown(outcomes))?;
+pub fn release_after_loads(
+    target: &mut dyn Target,
+    project: &Project,
+    outcomes: &[LoadOutcome],
+) -> Result<Vec<LoadOutcome>> {
+    let tables = project.target_tables();
+    let session = LoadSession { project, tables: &tables, options: &LoadOptions::default(), observer: &SilentObserver };
+    let released = release_waiting(&session, &mut ChunkWriter::Each(target), outcomes, grown_tables(outcomes))?;
     target.settle()?;
     Ok(released)
 }
@@ -97,14 +101,14 @@ pub fn release(target: &mut dyn Target, project: &Project, outcomes: &[LoadOutco
 ///
 /// # Errors
 /// A target that cannot be written.
-pub fn stop(target: &mut dyn Target, project: &Project, table: &str, source: &str) -> Result<()> {
-    let tables = project.tables();
-    let session = Session { project, tables: &tables, options: &LoadOptions::default(), observer: &Silent };
-    let running = LoadFilter { state: Some(LoadState::Running), ..LoadFilter::of_source(table, source) };
+pub fn stop_load(target: &mut dyn Target, project: &Project, table: &str, source: &str) -> Result<()> {
+    let tables = project.target_tables();
+    let session = LoadSession { project, tables: &tables, options: &LoadOptions::default(), observer: &SilentObserver };
+    let running = LoadFilter { state: Some(LoadState::Running), ..LoadFilter::loads_of_source(table, source) };
     let entries = target.loads_of(&running)?;
-    let mut writer = Writer::Each(&mut *target);
+    let mut writer = ChunkWriter::Each(&mut *target);
     for entry in entries {
-        end_early(&session, &mut writer, entry, LoadState::Stopped)?;
+        end_interrupted(&session, &mut writer, entry, LoadState::Stopped)?;
     }
     drop(writer);
     target.settle()
@@ -113,25 +117,25 @@ pub fn stop(target: &mut dyn Target, project: &Project, table: &str, source: &st
 fn run(
     target: &mut dyn Target,
     project: &Project,
-    steps: &[Step],
+    steps: &[LoadStep],
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    let options = &effective(options)?;
-    let tables = project.tables();
-    let session = Session { project, tables: &tables, options, observer };
+    let options = &effective_options(options)?;
+    let tables = project.target_tables();
+    let session = LoadSession { project, tables: &tables, options, observer };
     check_before(&session, target, steps)?;
     if options.dry_run {
-        return dry_run(&session, target, steps);
+        return run_and_roll_back(&session, target, steps);
     }
-    let replaces = options.mode == Mode::Replace && !Building::makes_all(&session, target, steps)?;
+    let replaces = options.mode == Mode::Replace && !StagingPlan::stages_all(&session, target, steps)?;
     let mut outcomes = if options.atomic || replaces {
-        as_one(&session, target, steps)?
+        load_in_one_transaction(&session, target, steps)?
     } else {
         chunk_by_chunk(&session, target, steps)?
     };
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
-        outcomes.extend(release_waiting(&session, &mut Writer::Each(target), &outcomes, grown(&outcomes))?);
+        outcomes.extend(release_waiting(&session, &mut ChunkWriter::Each(target), &outcomes, grown_tables(&outcomes))?);
     }
     target.settle()?;
     Ok(outcomes)
@@ -139,25 +143,29 @@ fn run(
 
 /// The real run, rolled back. Where a table is not there yet, or would be made anew, its rows are held against nothing but the rules, and
 /// nothing is made.
-fn dry_run(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+fn run_and_roll_back(
+    session: &LoadSession<'_>,
+    target: &mut dyn Target,
+    steps: &[LoadStep],
+) -> Result<Vec<LoadOutcome>> {
     let unused = target.unused(session.tables)?;
     if unused.is_empty() && can_roll_back(session, &*target, steps)? {
-        return as_one(session, target, steps);
+        return load_in_one_transaction(session, target, steps);
     }
     let read = WithoutRows { read: &*target, names: unused.into_iter().map(|table| table.name).collect() };
     let outcomes = check_steps(&read, session.project, steps, session.options, &mut |_| Ok(()), session.observer)?;
-    as_of_load(session, &*target, outcomes)
+    as_load_outcomes(session, &*target, outcomes)
 }
 
 /// The tables that may have rows which others wait for. What the ledger knew already may have been loaded by a command
 /// that died before it released them.
-pub(super) fn grown(outcomes: &[LoadOutcome]) -> HashSet<String> {
+pub(super) fn grown_tables(outcomes: &[LoadOutcome]) -> HashSet<String> {
     let has_grown = |outcome: &&LoadOutcome| outcome.counts.inserted > 0 || matches!(outcome.state, LoadState::Known);
     outcomes.iter().filter(has_grown).map(|outcome| outcome.table.clone()).collect()
 }
 
 /// The options with what follows from the mode.
-fn effective(options: &LoadOptions) -> Result<LoadOptions> {
+fn effective_options(options: &LoadOptions) -> Result<LoadOptions> {
     let mut options = options.clone();
     match options.mode {
         Mode::Retry | Mode::Rows => {
@@ -172,11 +180,11 @@ fn effective(options: &LoadOptions) -> Result<LoadOptions> {
     Ok(options)
 }
 
-fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
+fn chunk_by_chunk(session: &LoadSession<'_>, target: &mut dyn Target, steps: &[LoadStep]) -> Result<Vec<LoadOutcome>> {
     let mut outcomes = Vec::new();
-    let mut plan = Building::plan(session, target, steps)?;
+    let mut plan = StagingPlan::plan_tables(session, target, steps)?;
     for step in steps {
-        plan.begin(session, target, step)?;
+        plan.begin_table(session, target, step)?;
         load_step(session, target, step, &mut outcomes)?;
         if outcomes.last().is_some_and(|outcome| outcome.state == LoadState::Stopped) {
             return Ok(outcomes);
@@ -189,12 +197,12 @@ fn chunk_by_chunk(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]
 
 /// Loads the sources of a step one after the other, until one stops.
 fn load_step(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
-    step: &Step,
+    step: &LoadStep,
     outcomes: &mut Vec<LoadOutcome>,
 ) -> Result<()> {
-    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
+    let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
     let mut mode = session.options.mode;
     for sources in step.sources.chunks(SOURCES_PER_QUESTION) {
         let mut known = vec![None; sources.len()];
@@ -204,7 +212,7 @@ fn load_step(
         for (source, known) in sources.iter().zip(known) {
             let outcome = match known {
                 Some(entry) => {
-                    session.observer.begins(&resource.name, &source.name);
+                    session.observer.source_begins(&resource.name, &source.name);
                     known_outcome(entry, source).1
                 }
                 None => load_new_source(session, target, step.position, source, mode)?,
@@ -222,7 +230,7 @@ fn load_step(
 
 /// Loads one source of a step.
 fn load_new_source(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
     position: usize,
     source: &Source,
@@ -230,15 +238,18 @@ fn load_new_source(
 ) -> Result<LoadOutcome> {
     let table = &session.tables[position];
     let purpose = match mode {
-        Mode::Replace if target.row_count_within(table, 1)? > 0 => Purpose::GoesOn,
-        Mode::Replace => Purpose::FillsEmpty,
-        _ => Purpose::Adds,
+        Mode::Replace if target.row_count_within(table, 1)? > 0 => LoadPurpose::GoesOn,
+        Mode::Replace => LoadPurpose::FillsEmpty,
+        _ => LoadPurpose::Adds,
     };
     // In a table without keys each record of a small source would be put aside first.
-    if purpose == Purpose::Adds && !target.finds(table) && will_be_asked(&*target, table, records_of(source)?)? {
+    if purpose == LoadPurpose::Adds
+        && !target.finds(table)
+        && will_be_asked(&*target, table, estimate_records(source)?)?
+    {
         target.finish(table)?;
     }
-    let mut writer = Writer::Each(target);
+    let mut writer = ChunkWriter::Each(target);
     let (_, mut outcome) = load_source(session, &mut writer, position, source, (mode, purpose), None)?;
     // A table that is being made had no rows before.
     outcome.removed = (mode == Mode::Replace && outcome.state != LoadState::Known).then_some(0);

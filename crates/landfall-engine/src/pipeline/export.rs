@@ -15,20 +15,20 @@ use landfall_core::{
 };
 
 use super::{
-    LoadOptions, Silent,
-    adopt::{bytes_of, pages},
-    layout::Layout,
-    load::Session,
-    mended::{MendedRow, OtherChanges, is_same_text},
-    null_cells::NullCells,
-    opened::RecordRules,
+    LoadOptions, SilentObserver,
+    adopt::{read_raw, visit_rejects},
+    layout::SourceLayout,
+    load::LoadSession,
+    mended_file::{MendedRow, UnaskedChanges, is_same_text},
+    null_cells::NullCellForm,
+    open_source::RecordRules,
 };
 use crate::{
     csv_text,
     error::{Error, Result},
     ledger::{LoadFilter, LoadId},
     project::Project,
-    quarantine::{Reject, RejectFilter, RejectedRecord},
+    quarantine::{Reject, RejectFilter, ShownReject},
     source::{EXPORT_COLUMNS, GUARDED_REJECT},
     targets::Read,
 };
@@ -40,7 +40,7 @@ use crate::{
 /// # Errors
 /// Rejects of several tables, or a file that cannot be written.
 pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter, out: &mut dyn Write) -> Result<u64> {
-    export(read, project, filter, Reader::Mender, out)
+    write_exports(read, project, filter, ExportReader::Mender, out)
 }
 
 /// As [`export_rejects`], for people who only read it: what a spreadsheet would run as a formula has a `'` before it. Such a file is
@@ -54,26 +54,26 @@ pub fn export_rejects_guarded(
     filter: &RejectFilter,
     out: &mut dyn Write,
 ) -> Result<u64> {
-    export(read, project, filter, Reader::Spreadsheet, out)
+    write_exports(read, project, filter, ExportReader::Spreadsheet, out)
 }
 
 /// Whom a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reader {
+enum ExportReader {
     /// Who mends it, and sends it back.
     Mender,
     /// People who only read it, in a spreadsheet.
     Spreadsheet,
 }
 
-impl Reader {
+impl ExportReader {
     /// The cells of a line as CSV.
-    fn line(self, cells: &[&str]) -> String {
+    fn format_line(self, cells: &[&str]) -> String {
         if self == Self::Mender {
-            return csv_text::line(cells.iter().copied());
+            return csv_text::join_line(cells.iter().copied());
         }
-        let guarded: Vec<String> = cells.iter().map(|cell| csv_text::guarded(cell)).collect();
-        csv_text::line(guarded.iter().map(String::as_str))
+        let guarded: Vec<String> = cells.iter().map(|cell| csv_text::guard_formula(cell)).collect();
+        csv_text::join_line(guarded.iter().map(String::as_str))
     }
 
     /// The columns behind the source's own.
@@ -86,41 +86,41 @@ impl Reader {
     }
 }
 
-fn export(
+fn write_exports(
     read: &dyn Read,
     project: &Project,
     filter: &RejectFilter,
-    reader: Reader,
+    reader: ExportReader,
     out: &mut dyn Write,
 ) -> Result<u64> {
-    let tables = project.tables();
+    let tables = project.target_tables();
     let options = LoadOptions::default();
-    let session = Session { project, tables: &tables, options: &options, observer: &Silent };
-    let mut exporters = Exporters { session: &session, all: Vec::new(), of_load: HashMap::new() };
-    pages(read, filter, &mut |reject| exporters.of(read, &reject).map(drop))?;
+    let session = LoadSession { project, tables: &tables, options: &options, observer: &SilentObserver };
+    let mut exporters = ExporterSet { session: &session, all: Vec::new(), of_load: HashMap::new() };
+    visit_rejects(read, filter, &mut |reject| exporters.exporter_for(read, &reject).map(drop))?;
     let by_fields = exporters.all.len() > 1;
     if let Some(exporter) = exporters.all.first() {
-        write(out, &exporter.header(by_fields, reader))?;
+        write(out, &exporter.header_line(by_fields, reader))?;
     }
     let mut count = 0;
-    pages(read, filter, &mut |reject| {
-        let at = exporters.of(read, &reject)?;
+    visit_rejects(read, filter, &mut |reject| {
+        let at = exporters.exporter_for(read, &reject)?;
         count += 1;
-        write(out, &exporters.all[at].line(read, &reject, by_fields, reader)?)
+        write(out, &exporters.all[at].reject_line(read, &reject, by_fields, reader)?)
     })?;
     Ok(count)
 }
 
 /// One exporter for each way in which the columns of sources lie.
-struct Exporters<'s> {
-    session: &'s Session<'s>,
-    all: Vec<Exporter<'s>>,
+struct ExporterSet<'s> {
+    session: &'s LoadSession<'s>,
+    all: Vec<LayoutExporter<'s>>,
     of_load: HashMap<LoadId, usize>,
 }
 
-impl Exporters<'_> {
+impl ExporterSet<'_> {
     /// The position of the exporter for `reject`.
-    fn of(&mut self, read: &dyn Read, reject: &Reject) -> Result<usize> {
+    fn exporter_for(&mut self, read: &dyn Read, reject: &Reject) -> Result<usize> {
         if let Some(first) = self.all.first().filter(|first| first.table != reject.table) {
             return Err(Error::Usage(format!(
                 "there are rejects of several tables ({:?}, {:?}); name one with --table",
@@ -130,11 +130,11 @@ impl Exporters<'_> {
         if let Some(at) = self.of_load.get(&reject.load) {
             return Ok(*at);
         }
-        let layout = layout_of(read, reject.load)?;
+        let layout = layout_of_load(read, reject.load)?;
         let at = match self.all.iter().position(|known| known.layout == layout) {
             Some(at) => at,
             None => {
-                self.all.push(Exporter::lying(self.session, reject, layout)?);
+                self.all.push(LayoutExporter::for_layout(self.session, reject, layout)?);
                 self.all.len() - 1
             }
         };
@@ -148,55 +148,55 @@ fn write(out: &mut dyn Write, line: &str) -> Result<()> {
 }
 
 /// Writes rejects of one table and layout.
-pub(super) struct Exporter<'s> {
-    session: &'s Session<'s>,
+pub(super) struct LayoutExporter<'s> {
+    session: &'s LoadSession<'s>,
     table: String,
-    layout: Layout,
+    layout: SourceLayout,
     labels: Vec<String>,
     rules: RecordRules,
-    nulls: NullCells,
+    nulls: NullCellForm,
 }
 
-impl<'s> Exporter<'s> {
+impl<'s> LayoutExporter<'s> {
     /// For rejects like `reject`.
-    pub(super) fn new(session: &'s Session<'s>, read: &dyn Read, reject: &Reject) -> Result<Self> {
-        Self::lying(session, reject, layout_of(read, reject.load)?)
+    pub(super) fn new(session: &'s LoadSession<'s>, read: &dyn Read, reject: &Reject) -> Result<Self> {
+        Self::for_layout(session, reject, layout_of_load(read, reject.load)?)
     }
 
-    fn lying(session: &'s Session<'s>, reject: &Reject, layout: Layout) -> Result<Self> {
-        let resource = &session.project.package.resources[session.project.position(&reject.table)?];
+    fn for_layout(session: &'s LoadSession<'s>, reject: &Reject, layout: SourceLayout) -> Result<Self> {
+        let resource = &session.project.package.resources[session.project.find_position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
         // Cells are only read here, whatever the target holds.
-        let written = layout.written(resource)?;
+        let written = layout.written_resource(resource)?;
         let rules = RecordRules::new(&written, &layout, &TargetLimits::default())?;
-        let nulls = NullCells::of(&written.dialect);
+        let nulls = NullCellForm::for_dialect(&written.dialect);
         Ok(Self { session, table: reject.table.clone(), layout, labels, rules, nulls })
     }
 
-    fn fields(&self) -> &[Field] {
+    fn table_fields(&self) -> &[Field] {
         let table = self.session.tables.iter().find(|table| *table.name == *self.table);
         table.map_or(&[], |table| &table.schema.fields)
     }
 
-    /// Whether `labels` are the names of the table's fields.
+    /// Whether `source_labels` are the names of the table's fields.
     pub(super) fn are_fields(&self, labels: &[String]) -> bool {
-        labels.iter().map(String::as_str).eq(self.fields().iter().map(|field| &*field.name))
+        labels.iter().map(String::as_str).eq(self.table_fields().iter().map(|field| &*field.name))
     }
 
-    /// A row of fields as one of the source, whose cells are `cells` otherwise.
-    pub(super) fn of_fields(&self, cells: &[String], row: MendedRow) -> Result<MendedRow, String> {
+    /// A row of fields as one of the source, whose cells are `join_cells` otherwise.
+    pub(super) fn to_source_row(&self, cells: &[String], row: MendedRow) -> Result<MendedRow, String> {
         let mut mended = cells.to_vec();
-        for ((field, column), cell) in self.fields().iter().zip(self.layout.map().columns).zip(row.cells) {
+        for ((field, column), cell) in self.table_fields().iter().zip(self.layout.column_map().columns).zip(row.cells) {
             match column {
                 Some(column) => mended[column] = cell,
                 None if cell.is_empty() => {}
-                None => return Err(self.without(&field.name)),
+                None => return Err(self.missing_text(&field.name)),
             }
         }
         Ok(MendedRow { cells: mended, ..row })
     }
 
-    fn without(&self, field: &str) -> String {
+    fn missing_text(&self, field: &str) -> String {
         format!(
             "the source of this reject has no column for the field {field:?}; its columns are {}",
             self.labels.join(", ")
@@ -207,17 +207,17 @@ impl<'s> Exporter<'s> {
     ///
     /// # Errors
     /// A field that is not there, or cannot be missing; or a record that cannot be cut into its cells, where not all are given.
-    pub(super) fn corrected(
+    pub(super) fn correct_record(
         &self,
         read: &dyn Read,
         reject: &Reject,
         values: &[(String, Option<String>)],
     ) -> Result<MendedRow> {
-        let (mut cells, extra, raw) = self.cells(read, reject)?;
-        let columns = self.layout.map().columns;
+        let (mut cells, extra, raw) = self.reject_cells(read, reject)?;
+        let columns = self.layout.column_map().columns;
         if !(extra.is_empty() && raw.is_empty()) {
             let named = |field: &Field| values.iter().any(|(name, _)| *name == *field.name);
-            let mut held = self.fields().iter().zip(&columns).filter(|(_, column)| column.is_some());
+            let mut held = self.table_fields().iter().zip(&columns).filter(|(_, column)| column.is_some());
             if let Some((field, _)) = held.find(|(field, _)| !named(field)) {
                 return Err(Error::Usage(format!(
                     "the record does not have the cells of its source's columns; give all of its fields, also {:?}",
@@ -226,63 +226,70 @@ impl<'s> Exporter<'s> {
             }
         }
         for (name, value) in values {
-            let at = self.fields().iter().position(|field| *field.name == **name);
+            let at = self.table_fields().iter().position(|field| *field.name == **name);
             let at = at.ok_or_else(|| Error::Usage(format!("the table has no field {name:?}")))?;
-            let column = columns[at].ok_or_else(|| Error::Usage(self.without(name)))?;
-            let missing = self.fields()[at].missing_values.first().map(String::as_str);
-            cells[column] = match (value, missing.or(self.nulls.missing())) {
-                (Some(value), _) => self.nulls.exported(value),
+            let column = columns[at].ok_or_else(|| Error::Usage(self.missing_text(name)))?;
+            let missing = self.table_fields()[at].missing_values.first().map(String::as_str);
+            cells[column] = match (value, missing.or(self.nulls.missing_text())) {
+                (Some(value), _) => self.nulls.export_cell(value),
                 (None, Some(missing)) => missing.to_owned(),
                 (None, None) => {
                     return Err(Error::Usage(format!("no text stands for a missing value of the field {name:?}")));
                 }
             };
         }
-        Ok(self.written(MendedRow { reject: reject.id, line: 0, cells, extra: String::new(), raw: String::new() }))
+        Ok(self.to_written_row(MendedRow {
+            reject: reject.id,
+            line: 0,
+            cells,
+            extra: String::new(),
+            raw: String::new(),
+        }))
     }
 
     /// `row`, whose cells are as in an export, as it is tried.
-    fn written(&self, row: MendedRow) -> MendedRow {
-        let cells = row.cells.iter().map(|cell| self.nulls.written(cell)).collect();
-        MendedRow { cells, extra: self.nulls.written(&row.extra), ..row }
+    fn to_written_row(&self, row: MendedRow) -> MendedRow {
+        let cells = row.cells.iter().map(|cell| self.nulls.to_record_cell(cell)).collect();
+        MendedRow { cells, extra: self.nulls.to_record_cell(&row.extra), ..row }
     }
 
     /// The labels of the source's columns.
-    pub(super) fn labels(&self) -> &[String] {
+    pub(super) fn source_labels(&self) -> &[String] {
         &self.labels
     }
 
-    fn header(&self, by_fields: bool, reader: Reader) -> String {
-        let fields = self.fields().iter().map(|field| &*field.name);
+    fn header_line(&self, by_fields: bool, reader: ExportReader) -> String {
+        let fields = self.table_fields().iter().map(|field| &*field.name);
         let labels = self.labels.iter().map(String::as_str);
         let own: Vec<&str> = if by_fields { fields.collect() } else { labels.collect() };
-        reader.line(&[&own[..], &reader.extra_columns()].concat())
+        reader.format_line(&[&own[..], &reader.extra_columns()].concat())
     }
 
     /// The cells of a reject in the source's columns, those beyond, and its bytes where it cannot be cut into cells.
-    pub(super) fn cells(&self, read: &dyn Read, reject: &Reject) -> Result<(Vec<String>, String, String)> {
+    pub(super) fn reject_cells(&self, read: &dyn Read, reject: &Reject) -> Result<(Vec<String>, String, String)> {
         let blank = || vec![String::new(); self.labels.len()];
-        let raw = || RejectedRecord::raw_text(&reject.raw, reject.length).0;
-        let Some(bytes) = bytes_of(self.session, read, reject)? else { return Ok((blank(), String::new(), raw())) };
+        let raw = || ShownReject::raw_text(&reject.raw, reject.length).0;
+        let Some(bytes) = read_raw(self.session, read, reject)? else { return Ok((blank(), String::new(), raw())) };
         let records = self.rules.decoder.decode_record(&bytes);
-        Ok(match self.split(&records) {
+        Ok(match self.split_record(&records) {
             Some((cells, extra)) => (cells, extra, String::new()),
             None => (blank(), String::new(), raw()),
         })
     }
 
     /// The cells of one record in the source's columns, and those beyond; none if it cannot be split.
-    fn split(&self, records: &Records) -> Option<(Vec<String>, String)> {
+    fn split_record(&self, records: &Records) -> Option<(Vec<String>, String)> {
         if records.len() != 1 || !records.record_faults().is_empty() {
             return None;
         }
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
         let cell = |column| if null(column) { Some("") } else { records.cell_text(0, column) };
         let cells = (0..records.cell_count(0)).filter_map(cell);
-        let mut cells: Vec<String> = cells.map(|text| self.nulls.exported(text)).collect();
+        let mut cells: Vec<String> = cells.map(|text| self.nulls.export_cell(text)).collect();
         let extra = cells.split_off(cells.len().min(self.labels.len()));
         cells.resize(self.labels.len(), String::new());
-        let extra = if extra.is_empty() { String::new() } else { csv_text::cells(extra.iter().map(String::as_str)) };
+        let extra =
+            if extra.is_empty() { String::new() } else { csv_text::join_cells(extra.iter().map(String::as_str)) };
         Some((cells, extra))
     }
 
@@ -291,63 +298,63 @@ impl<'s> Exporter<'s> {
     ///
     /// # Errors
     /// A row that cannot be understood, as the end of a sentence.
-    pub(super) fn mended(
+    pub(super) fn mend_row(
         &self,
         read: &dyn Read,
         reject: &Reject,
         row: MendedRow,
-        others: &mut OtherChanges,
+        others: &mut UnaskedChanges,
     ) -> Result<Result<Option<MendedRow>, String>> {
-        let (cells, extra, raw) = self.cells(read, reject)?;
+        let (cells, extra, raw) = self.reject_cells(read, reject)?;
         let changed: Vec<usize> = (0..cells.len()).filter(|&at| !is_same_text(&cells[at], &row.cells[at])).collect();
         let same_cells = changed.is_empty() && is_same_text(&extra, &row.extra);
         if !is_same_text(&raw, &row.raw) {
-            return if same_cells { self.split_raw(reject, row) } else { Ok(Err(both_changed(row.line))) };
+            return if same_cells { self.split_mended_raw(reject, row) } else { Ok(Err(both_changed(row.line))) };
         }
         if same_cells {
             return Ok(Ok(None));
         }
         if let Some(faulty) = self.faulty_columns(reject) {
             for at in changed.into_iter().filter(|at| !faulty.contains(at)) {
-                others.note(row.line, &self.labels[at], &cells[at], &row.cells[at]);
+                others.note_change(row.line, &self.labels[at], &cells[at], &row.cells[at]);
             }
         }
-        Ok(Ok(Some(self.written(row))))
+        Ok(Ok(Some(self.to_written_row(row))))
     }
 
     /// The columns that the errors of `reject` name; none if an error is about the whole record.
     fn faulty_columns(&self, reject: &Reject) -> Option<HashSet<usize>> {
-        let columns = self.layout.map().columns;
+        let columns = self.layout.column_map().columns;
         let of_field = |name: &str| {
-            let at = self.fields().iter().position(|field| *field.name == *name)?;
+            let at = self.table_fields().iter().position(|field| *field.name == *name)?;
             columns.get(at).copied().flatten()
         };
         reject.errors.iter().map(|error| of_field(error.field.as_deref()?)).collect()
     }
 
     /// The row whose record a person has mended as a whole: text in the dialect of its source.
-    fn split_raw(&self, reject: &Reject, row: MendedRow) -> Result<Result<Option<MendedRow>, String>> {
-        if RejectedRecord::raw_text(&reject.raw, reject.length).1 {
+    fn split_mended_raw(&self, reject: &Reject, row: MendedRow) -> Result<Result<Option<MendedRow>, String>> {
+        if ShownReject::raw_text(&reject.raw, reject.length).1 {
             return Ok(Err(format!(
                 "line {}: landfall_raw shows bytes that are no text, and cannot be mended; fill in the record's own columns",
                 row.line
             )));
         }
-        let position = self.session.project.position(&self.table)?;
-        let mut resource = self.layout.written(&self.session.project.package.resources[position])?;
+        let position = self.session.project.find_position(&self.table)?;
+        let mut resource = self.layout.written_resource(&self.session.project.package.resources[position])?;
         resource.encoding = Encoding::Utf8;
         let rules = RecordRules::new(&resource, &self.layout, &TargetLimits::default())?;
-        Ok(match self.split(&rules.decoder.decode_record(row.raw.as_bytes())) {
-            Some((cells, extra)) => Ok(Some(self.written(MendedRow { cells, extra, ..row }))),
+        Ok(match self.split_record(&rules.decoder.decode_record(row.raw.as_bytes())) {
+            Some((cells, extra)) => Ok(Some(self.to_written_row(MendedRow { cells, extra, ..row }))),
             None => Err(format!("line {}: landfall_raw still cannot be split into cells", row.line)),
         })
     }
 
-    fn line(&self, read: &dyn Read, reject: &Reject, by_fields: bool, reader: Reader) -> Result<String> {
-        let (mut cells, extra, raw) = self.cells(read, reject)?;
+    fn reject_line(&self, read: &dyn Read, reject: &Reject, by_fields: bool, reader: ExportReader) -> Result<String> {
+        let (mut cells, extra, raw) = self.reject_cells(read, reject)?;
         if by_fields {
             let cell = |column: Option<usize>| column.map(|column| cells[column].clone()).unwrap_or_default();
-            cells = self.layout.map().columns.into_iter().map(cell).collect();
+            cells = self.layout.column_map().columns.into_iter().map(cell).collect();
         }
         let reasons: Vec<String> = reject
             .errors
@@ -356,7 +363,7 @@ impl<'s> Exporter<'s> {
             .collect();
         let (id, line, reasons) = (reject.id.to_string(), reject.line.to_string(), reasons.join("; "));
         let known = [id.as_str(), &reject.source, &line, &extra, &raw, &reasons];
-        Ok(reader.line(&cells.iter().map(String::as_str).chain(known).collect::<Vec<_>>()))
+        Ok(reader.format_line(&cells.iter().map(String::as_str).chain(known).collect::<Vec<_>>()))
     }
 }
 
@@ -367,7 +374,7 @@ fn both_changed(line: u64) -> String {
 }
 
 /// How the columns of the sources of `load` lie.
-pub(super) fn layout_of(read: &dyn Read, load: LoadId) -> Result<Layout> {
+pub(super) fn layout_of_load(read: &dyn Read, load: LoadId) -> Result<SourceLayout> {
     let entry = read.loads_of(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
     entry.and_then(|entry| serde_json::from_str(&entry.layout).ok()).ok_or_else(|| {
         Error::Usage(format!(

@@ -14,12 +14,12 @@ use landfall_core::{
 };
 
 use super::{
-    change::{RowChange, agrees, grouped},
-    foreseen::{Foreseen, learn},
-    key_errors::{clash, refused},
-    keys::{Foreign, Keys},
-    resolve::{Flow, Judge, record_of},
-    trial::{Claim, claim},
+    change::{RowChange, agrees_with_stored, group_updates},
+    key_errors::{clash_error, refusal_error},
+    keys::{ForeignKeyState, TableKeys},
+    lookups::{BlockLookups, look_up_block},
+    resolve::{LoadFlow, RowJudge, record_of_row},
+    trial::{KeyClaim, key_claim},
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -29,7 +29,7 @@ use crate::{
 
 /// What becomes of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Became {
+pub(super) enum RowFate {
     /// It is in the table now.
     Inserted,
     /// The row with its key has its content now.
@@ -39,23 +39,23 @@ pub(super) enum Became {
 }
 
 /// Keeps count of what becomes of the records of a block, and knows the transaction that writes it.
-pub(super) trait Account {
+pub(super) trait BlockLedger {
     /// The transaction, to be written to.
-    fn transaction(&mut self) -> &mut dyn Transaction;
+    fn open_transaction(&mut self) -> &mut dyn Transaction;
     /// The transaction, to be read.
     fn read(&self) -> &dyn Transaction;
     /// What is done with a row whose key the table holds with other content.
-    fn on_conflict(&self) -> OnConflict;
+    fn conflict_rule(&self) -> OnConflict;
     /// Rows of the block became this.
-    fn became(&mut self, became: Became, rows: &[Range<usize>]);
+    fn count_rows(&mut self, became: RowFate, rows: &[Range<usize>]);
     /// A row that was counted so did not become that after all.
-    fn did_not_become(&mut self, became: Became, row: usize);
+    fn did_not_become(&mut self, became: RowFate, row: usize);
     /// A record is rejected, or put aside until rows can be looked for.
-    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()>;
+    fn set_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()>;
     /// Whether there are more rejects than allowed.
-    fn too_many(&self) -> bool;
+    fn has_too_many_rejects(&self) -> bool;
     /// Time was spent in the target.
-    fn spent(&mut self, time: Duration);
+    fn add_target_time(&mut self, time: Duration);
 }
 
 /// The judge of one block.
@@ -65,7 +65,7 @@ pub(super) struct BlockJudge<'c, A> {
     validated: &'c ValidatedBlock,
     /// The record after which to stop.
     stopped: Option<u32>,
-    foreseen: Foreseen<'c>,
+    foreseen: BlockLookups<'c>,
     /// Whether everything that can be asked for was foreseen before the block began.
     all_foreseen: bool,
     /// Whether rows were taken for new without a question.
@@ -77,17 +77,17 @@ pub(super) struct BlockJudge<'c, A> {
     /// Whether the database refused rows, whose records were rejected when later ones had been read.
     late: bool,
     /// Keys of parents that will be there before the commit.
-    pardoned: HashSet<Claim>,
+    pardoned: HashSet<KeyClaim>,
 }
 
-impl<'c, A: Account> BlockJudge<'c, A> {
+impl<'c, A: BlockLedger> BlockJudge<'c, A> {
     pub(super) fn new(account: &'c mut A, table: &'c Table, validated: &'c ValidatedBlock) -> Self {
         Self {
             account,
             table,
             validated,
             stopped: None,
-            foreseen: Foreseen::new(table, &validated.rows),
+            foreseen: BlockLookups::new(table, &validated.rows),
             all_foreseen: false,
             trusting: false,
             updates: Vec::new(),
@@ -98,17 +98,17 @@ impl<'c, A: Account> BlockJudge<'c, A> {
     }
 
     /// The same, for a block whose rows may name the parents `pardoned`.
-    pub(super) fn pardoning(self, pardoned: HashSet<Claim>) -> Self {
+    pub(super) fn with_pardons(self, pardoned: HashSet<KeyClaim>) -> Self {
         Self { pardoned, ..self }
     }
 
     /// Asks for the rows that hold the keys of the block, and for the parents that it names and that are not known; `keys` then
     /// know just those. With `trusting`, rows that passed are taken for new: the judge gives up where the database knows
     /// better ([`TargetErrorKind::Again`]).
-    pub(super) fn learn(&mut self, keys: &mut Keys, trusting: bool) -> Result<()> {
+    pub(super) fn learn_block(&mut self, keys: &mut TableKeys, trusting: bool) -> Result<()> {
         self.trusting = trusting;
         let (read, foreseen) = (self.account.read(), &mut self.foreseen);
-        learn(keys, self.validated, trusting, foreseen, &|table, positions, values| {
+        look_up_block(keys, self.validated, trusting, foreseen, &|table, positions, values| {
             read.find_all(table, positions, values)
         })?;
         self.all_foreseen = true;
@@ -117,28 +117,28 @@ impl<'c, A: Account> BlockJudge<'c, A> {
 
     /// Sends what is left. The record after which to stop, where there is one, and whether records were rejected after
     /// their turn.
-    pub(super) fn finish(mut self) -> Result<(Option<u32>, bool)> {
+    pub(super) fn finish_block(mut self) -> Result<(Option<u32>, bool)> {
         self.send_updates()?;
         Ok((self.stopped, self.late))
     }
 
     /// Runs `work` and counts its time as time spent in the target.
-    fn timed<T>(&mut self, work: impl FnOnce(&mut dyn Transaction) -> Result<T>) -> Result<T> {
+    fn time_target<T>(&mut self, work: impl FnOnce(&mut dyn Transaction) -> Result<T>) -> Result<T> {
         let start = Instant::now();
-        let outcome = work(self.account.transaction());
-        self.account.spent(start.elapsed());
+        let outcome = work(self.account.open_transaction());
+        self.account.add_target_time(start.elapsed());
         outcome
     }
 
     /// What became of a row that the database refused although nothing was known against it: another program was there
     /// first.
-    fn refused(&mut self, rows: &RecordBatch, row: usize, words: &str) -> Result<()> {
+    fn judge_refusal(&mut self, rows: &RecordBatch, row: usize, words: &str) -> Result<()> {
         let table = self.table;
         let schema = &table.schema;
-        let (validated, record) = (self.validated, record_of(&self.validated.row_records, row));
+        let (validated, record) = (self.validated, record_of_row(&self.validated.row_records, row));
         let content = scalars_of_row(rows, row);
         let mut change = None;
-        let on_conflict = self.account.on_conflict();
+        let on_conflict = self.account.conflict_rule();
         let mut errors = Vec::new();
         let mut conflict = false;
         let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, ErrorCode::PrimaryKey));
@@ -148,9 +148,11 @@ impl<'c, A: Account> BlockJudge<'c, A> {
             if values.contains(&Scalar::Null) {
                 continue;
             }
-            let Some(found) = self.timed(|transaction| transaction.find(table, positions, &values))? else { continue };
-            if agrees(rows, row, &validated.presence, record, &found) {
-                self.unchanged(row);
+            let Some(found) = self.time_target(|transaction| transaction.find(table, positions, &values))? else {
+                continue;
+            };
+            if agrees_with_stored(rows, row, &validated.presence, record, &found) {
+                self.count_unchanged(row);
                 return Ok(());
             }
             let is_primary = code == ErrorCode::PrimaryKey;
@@ -160,33 +162,33 @@ impl<'c, A: Account> BlockJudge<'c, A> {
             conflict |= is_primary && on_conflict != OnConflict::Reject;
             let own = schema.primary_key.iter().all(|&at| found[at].as_ref() == content[at]);
             if !(conflict && own) {
-                errors.push(clash(code, &schema.key_name(positions), &values));
+                errors.push(clash_error(code, &schema.key_name(positions), &values));
             }
         }
         match on_conflict {
             _ if !errors.is_empty() => {}
             OnConflict::Keep if conflict => {
-                self.unchanged(row);
+                self.count_unchanged(row);
                 return Ok(());
             }
-            _ => match change.map(|change| self.update(table, rows, row, change)).transpose()? {
+            _ => match change.map(|change| self.update_row(table, rows, row, change)).transpose()? {
                 Some(None) => return Ok(()),
-                Some(Some(words)) => errors.push(refused(&words)),
-                None => errors.push(refused(words)),
+                Some(Some(words)) => errors.push(refusal_error(&words)),
+                None => errors.push(refusal_error(words)),
             },
         }
         self.reject_late(row, errors)
     }
 
     /// The rows that count as unchanged since `row` is the same.
-    fn repeats_of(&self, row: usize) -> Vec<usize> {
+    fn repeats_of_row(&self, row: usize) -> Vec<usize> {
         self.repeats.iter().filter(|(_, other)| *other == row).map(|(repeat, _)| *repeat).collect()
     }
 
     /// Rejects the record of `row`, whose turn is over: later ones have been read, and the load cannot stop behind it.
     fn reject_late(&mut self, row: usize, errors: Vec<CellError>) -> Result<()> {
         self.late = true;
-        self.account.put_aside(record_of(&self.validated.row_records, row), errors, false)
+        self.account.set_aside(record_of_row(&self.validated.row_records, row), errors, false)
     }
 
     fn send_updates(&mut self) -> Result<()> {
@@ -195,48 +197,48 @@ impl<'c, A: Account> BlockJudge<'c, A> {
         }
         let updates = std::mem::take(&mut self.updates);
         let (table, rows) = (self.table, &self.validated.rows);
-        updates.iter().for_each(|(row, _)| self.account.became(Became::Updated, &one(*row)));
+        updates.iter().for_each(|(row, _)| self.account.count_rows(RowFate::Updated, &single_row(*row)));
         let mut refusals = Vec::new();
-        for (fields, updates) in grouped(table, updates) {
-            refusals.extend(self.timed(|transaction| transaction.update(table, rows, &updates, &fields))?);
+        for (fields, updates) in group_updates(table, updates) {
+            refusals.extend(self.time_target(|transaction| transaction.update(table, rows, &updates, &fields))?);
         }
         refusals.sort_by_key(|refused| refused.row);
-        refusals.iter().for_each(|refused| self.account.did_not_become(Became::Updated, refused.row));
+        refusals.iter().for_each(|refused| self.account.did_not_become(RowFate::Updated, refused.row));
         if !refusals.is_empty() {
-            self.foreseen.forget();
+            self.foreseen.forget_all();
         }
         for RefusedRow { row, message } in refusals {
-            self.reject_late(row, vec![refused(&message)])?;
+            self.reject_late(row, vec![refusal_error(&message)])?;
         }
         Ok(())
     }
 }
 
 /// One row, as a range.
-fn one(row: usize) -> [Range<usize>; 1] {
+fn single_row(row: usize) -> [Range<usize>; 1] {
     std::array::from_fn(|_| row..row + 1)
 }
 
-impl<A: Account> Judge for BlockJudge<'_, A> {
-    fn finds(&self) -> bool {
+impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
+    fn can_find_rows(&self) -> bool {
         self.account.read().finds(self.table)
     }
 
-    fn foresees(&self) -> bool {
+    fn wants_announcements(&self) -> bool {
         self.all_foreseen || self.account.read().is_remote()
     }
 
-    fn expect(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
         if self.all_foreseen {
             return Ok(());
         }
-        let found = self.timed(|transaction| transaction.find_all(table, positions, &values))?;
-        self.foreseen.add(table, positions, values, found);
+        let found = self.time_target(|transaction| transaction.find_all(table, positions, &values))?;
+        self.foreseen.add_lookup(table, positions, values, found);
         Ok(())
     }
 
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-        if self.foresees()
+        if self.wants_announcements()
             && let Some(answer) = self.foreseen.get(table, positions, values)
         {
             return Ok(answer);
@@ -244,46 +246,52 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
         if *table.name == *self.table.name {
             self.send_updates()?;
         }
-        self.timed(|transaction| transaction.find(table, positions, values))
+        self.time_target(|transaction| transaction.find(table, positions, values))
     }
 
     fn find_made(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.send_updates()?;
-        self.timed(|transaction| transaction.find(table, positions, values))
+        self.time_target(|transaction| transaction.find(table, positions, values))
     }
 
-    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+    fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.send_updates()?;
-        let refused = self.timed(|transaction| transaction.insert(table, rows, accepted))?;
+        let refused = self.time_target(|transaction| transaction.insert(table, rows, accepted))?;
         if self.trusting && !refused.is_empty() {
             let message = "rows that were taken for new are not; they are looked at one by one";
             return Err(TargetError::new(TargetErrorKind::Again, message).into());
         }
-        self.account.became(Became::Inserted, accepted);
-        refused.iter().for_each(|refused| self.account.did_not_become(Became::Inserted, refused.row));
-        if self.foresees() {
-            self.foreseen.accepted(accepted);
+        self.account.count_rows(RowFate::Inserted, accepted);
+        refused.iter().for_each(|refused| self.account.did_not_become(RowFate::Inserted, refused.row));
+        if self.wants_announcements() {
+            self.foreseen.note_accepted(accepted);
         }
         if !refused.is_empty() {
-            self.foreseen.forget();
+            self.foreseen.forget_all();
         }
         for RefusedRow { row, message } in refused {
-            self.refused(rows, row, &message)?;
-            for repeat in self.repeats_of(row) {
-                self.account.did_not_become(Became::Unchanged, repeat);
-                self.refused(rows, repeat, &message)?;
+            self.judge_refusal(rows, row, &message)?;
+            for repeat in self.repeats_of_row(row) {
+                self.account.did_not_become(RowFate::Unchanged, repeat);
+                self.judge_refusal(rows, repeat, &message)?;
             }
         }
         self.repeats.clear();
         Ok(())
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize, change: RowChange) -> Result<Option<String>> {
-        if !self.foresees() {
-            let refusals = self.timed(|transaction| transaction.update(table, rows, &[row], &change.fields))?;
+    fn update_row(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        row: usize,
+        change: RowChange,
+    ) -> Result<Option<String>> {
+        if !self.wants_announcements() {
+            let refusals = self.time_target(|transaction| transaction.update(table, rows, &[row], &change.fields))?;
             let words = refusals.into_iter().next().map(|refused| refused.message);
             if words.is_none() {
-                self.account.became(Became::Updated, &one(row));
+                self.account.count_rows(RowFate::Updated, &single_row(row));
             }
             return Ok(words);
         }
@@ -292,36 +300,36 @@ impl<A: Account> Judge for BlockJudge<'_, A> {
         if self.updates.iter().any(|(earlier, _)| columns.row_key(*earlier) == columns.row_key(row)) {
             self.send_updates()?;
         }
-        self.foreseen.updated(row, &values, &change);
+        self.foreseen.note_update(row, &values, &change);
         self.updates.push((row, change.fields));
         Ok(None)
     }
 
-    fn unchanged(&mut self, row: usize) {
-        self.account.became(Became::Unchanged, &one(row));
+    fn count_unchanged(&mut self, row: usize) {
+        self.account.count_rows(RowFate::Unchanged, &single_row(row));
     }
 
-    fn repeats(&mut self, row: usize, other: usize) {
+    fn count_repeat(&mut self, row: usize, other: usize) {
         self.repeats.push((row, other));
-        self.unchanged(row);
+        self.count_unchanged(row);
     }
 
-    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
-        let claim = || claim(&foreign.parent.name, &foreign.parent_positions, columns, row);
+    fn pardons_parent(&mut self, foreign: &ForeignKeyState, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        let claim = || key_claim(&foreign.parent.name, &foreign.parent_positions, columns, row);
         Ok(!self.pardoned.is_empty() && claim().is_some_and(|claim| self.pardoned.contains(&claim)))
     }
 
-    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
-        self.account.put_aside(record, errors, false)?;
-        if self.account.too_many() {
+    fn reject_record(&mut self, record: u32, errors: Vec<CellError>) -> Result<LoadFlow> {
+        self.account.set_aside(record, errors, false)?;
+        if self.account.has_too_many_rejects() {
             self.stopped = Some(record);
-            return Ok(Flow::Stop);
+            return Ok(LoadFlow::Stop);
         }
-        Ok(Flow::Continue)
+        Ok(LoadFlow::Continue)
     }
 
-    fn defer(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
-        self.account.put_aside(record, errors, true)?;
-        Ok(Flow::Continue)
+    fn defer_record(&mut self, record: u32, errors: Vec<CellError>) -> Result<LoadFlow> {
+        self.account.set_aside(record, errors, true)?;
+        Ok(LoadFlow::Continue)
     }
 }

@@ -28,11 +28,11 @@ const MOST_PARENTS: u64 = 20_000_000;
 
 /// The keys of one table.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct TableKeys {
     pub(super) table: Table,
     /// The primary key first, where there is one, then the unique keys.
-    pub(super) uniques: Vec<Unique>,
-    pub(super) foreigns: Vec<Foreign>,
+    pub(super) uniques: Vec<UniqueKeyState>,
+    pub(super) foreigns: Vec<ForeignKeyState>,
     /// Whether accepted rows' keys are added to what was seen.
     pub(super) learns: bool,
     /// What the rows accepted by this process look like, by their primary key, where that is one integer, the only unique key,
@@ -42,14 +42,14 @@ pub(super) struct Keys {
 
 /// A key whose values occur once.
 #[derive(Debug)]
-pub(super) struct Unique {
+pub(super) struct UniqueKeyState {
     pub(super) positions: Vec<usize>,
     pub(super) name: Arc<str>,
     pub(super) primary: bool,
     pub(super) seen: SeenKeys,
 }
 
-impl Unique {
+impl UniqueKeyState {
     /// The code of a clash.
     pub(super) const fn code(&self) -> ErrorCode {
         if self.primary { ErrorCode::PrimaryKey } else { ErrorCode::UniqueError }
@@ -58,23 +58,23 @@ impl Unique {
 
 /// A foreign key.
 #[derive(Debug)]
-pub(super) struct Foreign {
+pub(super) struct ForeignKeyState {
     pub(super) positions: Vec<usize>,
     pub(super) name: Arc<str>,
     pub(super) parent: Table,
     pub(super) parent_positions: Vec<usize>,
-    pub(super) parents: Parents,
+    pub(super) parents: ParentKnowledge,
     /// Whether the parents that rows name are held until the commit.
     pub(super) is_held: bool,
     /// Parents that the chunk's rows name, and that were there.
-    pub(super) touched: Touched,
+    pub(super) touched: TouchedParents,
     /// Parents that the database was asked for in vain of late.
-    pub(super) absent: Absent,
+    pub(super) absent: AbsentParents,
 }
 
 /// The parents of a foreign key.
 #[derive(Debug)]
-pub(super) enum Parents {
+pub(super) enum ParentKnowledge {
     /// Rows of another table, as they stood when the load began.
     Other(ParentSet),
     /// Rows of the same table: its unique key of this number.
@@ -83,17 +83,17 @@ pub(super) enum Parents {
 
 /// Distinct parents that records of a chunk name.
 #[derive(Debug, Default)]
-pub(super) struct Touched {
+pub(super) struct TouchedParents {
     prints: HashSet<u128>,
     integers: landfall_core::keys::IntegerSet,
     /// Their values.
     pub(super) values: Vec<Vec<Scalar>>,
 }
 
-impl Touched {
+impl TouchedParents {
     /// Notes the parent that `row` names.
     #[inline]
-    pub(super) fn add(&mut self, columns: &KeyColumns<'_>, row: usize) {
+    pub(super) fn note_parent(&mut self, columns: &KeyColumns<'_>, row: usize) {
         let new = match columns.row_key(row) {
             RowKey::Null => false,
             RowKey::Integer(value) => self.integers.insert(value),
@@ -105,7 +105,7 @@ impl Touched {
     }
 
     /// Whether the parent that `row` names is among them.
-    pub(super) fn contains(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
+    pub(super) fn contains_parent(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
         match columns.row_key(row) {
             RowKey::Null => false,
             RowKey::Integer(value) => self.integers.contains(value),
@@ -114,7 +114,7 @@ impl Touched {
     }
 
     /// Forgets all.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         *self = Self::default();
     }
 }
@@ -122,25 +122,25 @@ impl Touched {
 /// Parents that were not there when they were last asked for. Others may bring them meanwhile: so they are asked for again after
 /// a while.
 #[derive(Debug, Default)]
-pub(super) struct Absent {
-    parents: Touched,
+pub(super) struct AbsentParents {
+    parents: TouchedParents,
     since: Option<Instant>,
 }
 
-impl Absent {
+impl AbsentParents {
     /// Notes that the parent that `row` names is not there.
-    pub(super) fn add(&mut self, columns: &KeyColumns<'_>, row: usize) {
+    pub(super) fn note_absent(&mut self, columns: &KeyColumns<'_>, row: usize) {
         self.since.get_or_insert_with(Instant::now);
-        self.parents.add(columns, row);
+        self.parents.note_parent(columns, row);
     }
 
     /// Whether the parent that `row` names was not there of late.
-    pub(super) fn contains(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
-        self.parents.contains(columns, row)
+    pub(super) fn contains_parent(&self, columns: &KeyColumns<'_>, row: usize) -> bool {
+        self.parents.contains_parent(columns, row)
     }
 
     /// Forgets what was noted too long ago, or is too much.
-    pub(super) fn age(&mut self) {
+    pub(super) fn expire_entries(&mut self) {
         if self.since.is_some_and(|since| since.elapsed() > ABSENT) || self.parents.values.len() > MOST_ABSENT {
             *self = Self::default();
         }
@@ -158,41 +158,41 @@ pub(super) fn will_be_asked(read: &dyn Read, table: &Table, expected: u64) -> Re
     Ok(is_rather_asked(read.row_count_within(table, most)?, expected))
 }
 
-impl Keys {
+impl TableKeys {
     /// The keys of `table`, with what the target holds; about `expected` records are to come.
     pub(super) fn open(read: &dyn Read, table: &Table, tables: &[Table], expected: u64) -> Result<Self> {
         let held = read.row_count_within(table, expected.saturating_mul(ASK_FROM).saturating_add(1))?;
-        let mut uniques = uniques(table);
+        let mut uniques = unique_key_states(table);
         for unique in &mut uniques {
-            unique.seen = seen(read, table, &unique.positions, held, expected)?;
+            unique.seen = read_seen_keys(read, table, &unique.positions, held, expected)?;
         }
-        let mut foreigns = foreigns(table, tables, &uniques);
+        let mut foreigns = foreign_key_states(table, tables, &uniques);
         for foreign in &mut foreigns {
             // Rows of the same table can only vanish where others write at the same time.
-            foreign.is_held = matches!(foreign.parents, Parents::Other(_)) || read.is_remote();
-            if let Parents::Other(set) = &mut foreign.parents {
-                *set = parents(read, &foreign.parent, &foreign.parent_positions, expected)?;
+            foreign.is_held = matches!(foreign.parents, ParentKnowledge::Other(_)) || read.is_remote();
+            if let ParentKnowledge::Other(set) = &mut foreign.parents {
+                *set = read_parents(read, &foreign.parent, &foreign.parent_positions, expected)?;
             }
         }
         Ok(Self { table: table.clone(), uniques, foreigns, learns: true, sketches: None })
     }
 
     /// The keys of `table` without any knowledge: every key is asked for.
-    pub(super) fn unknown(table: &Table, tables: &[Table]) -> Self {
-        let mut uniques = uniques(table);
+    pub(super) fn without_knowledge(table: &Table, tables: &[Table]) -> Self {
+        let mut uniques = unique_key_states(table);
         uniques.iter_mut().for_each(|unique| unique.seen = SeenKeys::Unknown);
-        let foreigns = foreigns(table, tables, &uniques);
+        let foreigns = foreign_key_states(table, tables, &uniques);
         Self { table: table.clone(), uniques, foreigns, learns: false, sketches: None }
     }
 
     /// The keys of `table`, of which nothing is known yet; rows that come are noted.
-    pub(super) fn fresh(table: &Table, tables: &[Table], read: &dyn Read) -> Self {
-        let uniques = uniques(table);
-        let mut foreigns = foreigns(table, tables, &uniques);
+    pub(super) fn for_new_rows(table: &Table, tables: &[Table], read: &dyn Read) -> Self {
+        let uniques = unique_key_states(table);
+        let mut foreigns = foreign_key_states(table, tables, &uniques);
         let checked = read.checks_parents(table);
         for foreign in &mut foreigns {
-            foreign.is_held = !checked && (matches!(foreign.parents, Parents::Other(_)) || read.is_remote());
-            if let Parents::Other(set) = &mut foreign.parents {
+            foreign.is_held = !checked && (matches!(foreign.parents, ParentKnowledge::Other(_)) || read.is_remote());
+            if let ParentKnowledge::Other(set) = &mut foreign.parents {
                 *set = ParentSet::default();
             }
         }
@@ -201,10 +201,10 @@ impl Keys {
 
     /// Notes from here on what accepted rows look like, where that can be done. No row that was accepted may be refused later
     /// without the rows and rejects after it being undone too.
-    pub(super) fn sketch(&mut self) {
+    pub(super) fn start_sketches(&mut self) {
         if let [unique] = &self.uniques[..]
             && unique.primary
-            && is_integer(&self.table, &unique.positions)
+            && is_integer_key(&self.table, &unique.positions)
         {
             self.sketches = Some(RowSketches::default());
         }
@@ -212,33 +212,35 @@ impl Keys {
 
     /// Whether the table refers to itself.
     pub(super) fn refers_to_itself(&self) -> bool {
-        self.foreigns.iter().any(|foreign| matches!(foreign.parents, Parents::Own(_)))
+        self.foreigns.iter().any(|foreign| matches!(foreign.parents, ParentKnowledge::Own(_)))
     }
 }
 
 /// The unique keys of `table`, nothing seen.
-fn uniques(table: &Table) -> Vec<Unique> {
+fn unique_key_states(table: &Table) -> Vec<UniqueKeyState> {
     let schema = &table.schema;
     let primary = (!schema.primary_key.is_empty()).then_some((&schema.primary_key, true));
     primary
         .into_iter()
         .chain(schema.unique_keys.iter().map(|key| (key, false)))
-        .map(|(positions, primary)| Unique {
+        .map(|(positions, primary)| UniqueKeyState {
             positions: positions.clone(),
             name: schema.key_name(positions),
             primary,
-            seen: SeenKeys::new(is_integer(table, positions)),
+            seen: SeenKeys::new(is_integer_key(table, positions)),
         })
         .collect()
 }
 
-fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign> {
+fn foreign_key_states(table: &Table, tables: &[Table], uniques: &[UniqueKeyState]) -> Vec<ForeignKeyState> {
     let foreign = |key: &landfall_core::schema::ForeignKey| {
         let parent = tables.iter().find(|parent| parent.name == key.parent)?.clone();
         let mut parent_positions: Vec<usize> =
             key.parent_fields.iter().filter_map(|name| parent.schema.field_position(name)).collect();
         let mut fields = key.fields.clone();
-        let own = |unique: &Unique| parent.name == table.name && same_fields(&unique.positions, &parent_positions);
+        let own = |unique: &UniqueKeyState| {
+            parent.name == table.name && have_same_fields(&unique.positions, &parent_positions)
+        };
         let parents = match uniques.iter().position(own) {
             Some(at) => {
                 // A key may name its parent's fields in another order than the parent's own key.
@@ -246,42 +248,42 @@ fn foreigns(table: &Table, tables: &[Table], uniques: &[Unique]) -> Vec<Foreign>
                 let order: Vec<usize> = uniques[at].positions.iter().filter_map(place).collect();
                 fields = order.iter().map(|&place| key.fields[place]).collect();
                 parent_positions.clone_from(&uniques[at].positions);
-                Parents::Own(at)
+                ParentKnowledge::Own(at)
             }
-            None => Parents::Other(ParentSet::without_knowledge()),
+            None => ParentKnowledge::Other(ParentSet::without_knowledge()),
         };
         let name = table.schema.key_name(&fields);
-        Some(Foreign {
+        Some(ForeignKeyState {
             positions: fields,
             name,
             parent,
             parent_positions,
             parents,
             is_held: false,
-            touched: Touched::default(),
-            absent: Absent::default(),
+            touched: TouchedParents::default(),
+            absent: AbsentParents::default(),
         })
     };
     table.schema.foreign_keys.iter().filter_map(foreign).collect()
 }
 
 /// Whether two keys have the same fields, in whatever order.
-fn same_fields(one: &[usize], other: &[usize]) -> bool {
+fn have_same_fields(one: &[usize], other: &[usize]) -> bool {
     one.len() == other.len() && one.iter().all(|at| other.contains(at))
 }
 
 /// Whether a key is one integer.
-fn is_integer(table: &Table, positions: &[usize]) -> bool {
+fn is_integer_key(table: &Table, positions: &[usize]) -> bool {
     let kind = |at: &usize| &table.schema.fields[*at].kind;
     matches!(positions, [at] if matches!(kind(at), FieldType::Integer { .. } | FieldType::Year))
 }
 
 /// What `table` holds of the key at `positions`.
-fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected: u64) -> Result<SeenKeys> {
+fn read_seen_keys(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected: u64) -> Result<SeenKeys> {
     if is_rather_asked(held, expected) {
         return Ok(SeenKeys::Unknown);
     }
-    let mut seen = SeenKeys::new(is_integer(table, positions));
+    let mut seen = SeenKeys::new(is_integer_key(table, positions));
     if held > 0 {
         let all: Vec<usize> = (0..positions.len()).collect();
         read.scan(table, positions, &mut |batch| {
@@ -293,20 +295,20 @@ fn seen(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected
 }
 
 /// The keys of a parent table.
-pub(super) fn parents(read: &dyn Read, parent: &Table, positions: &[usize], expected: u64) -> Result<ParentSet> {
+pub(super) fn read_parents(read: &dyn Read, parent: &Table, positions: &[usize], expected: u64) -> Result<ParentSet> {
     let most = expected.saturating_mul(ASK_FROM).clamp(10_000, MOST_PARENTS);
     if read.row_count_within(parent, most + 1)? > most {
         return Ok(ParentSet::without_knowledge());
     }
-    fill(read, parent, positions, ParentSet::default())
+    fill_parents(read, parent, positions, ParentSet::default())
 }
 
 /// The keys of a parent table, however many there are.
-pub(super) fn all_parents(read: &dyn Read, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
-    fill(read, parent, positions, ParentSet::without_bound())
+pub(super) fn read_all_parents(read: &dyn Read, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
+    fill_parents(read, parent, positions, ParentSet::without_bound())
 }
 
-fn fill(read: &dyn Read, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
+fn fill_parents(read: &dyn Read, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
     let all: Vec<usize> = (0..positions.len()).collect();
     read.scan(parent, positions, &mut |batch| set.insert_rows(batch, &all))?;
     Ok(set)

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// How the columns of a source lie: what is needed, beside the dictionary, to read one of its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Layout {
+pub(super) struct SourceLayout {
     /// For each field its column.
     columns: Vec<Option<usize>>,
     /// The cells of a record.
@@ -32,15 +32,19 @@ pub(super) struct Layout {
     pub(super) overrides: DialectOverrides,
 }
 
-impl Layout {
+impl SourceLayout {
     /// The layout of a source with these `labels`, or with none where it has no header.
     ///
     /// # Errors
     /// Every way in which the header contradicts the schema, as one sentence.
-    pub(super) fn of(schema: &TableSchema, labels: Option<&[String]>, encoding: Encoding) -> Result<Self, String> {
+    pub(super) fn from_labels(
+        schema: &TableSchema,
+        labels: Option<&[String]>,
+        encoding: Encoding,
+    ) -> Result<Self, String> {
         let map = match labels {
             None => ColumnMap::identity(schema.fields.len()),
-            Some(labels) => ColumnMap { columns: columns(schema, labels)?, width: labels.len() },
+            Some(labels) => ColumnMap { columns: match_columns(schema, labels)?, width: labels.len() },
         };
         Ok(Self {
             columns: map.columns,
@@ -54,14 +58,14 @@ impl Layout {
     }
 
     /// The layout of JSON rows, whose cells are the fields of `schema`.
-    pub(super) fn of_json(schema: &TableSchema) -> Self {
+    pub(super) fn for_json_rows(schema: &TableSchema) -> Self {
         let ColumnMap { columns, width } = ColumnMap::identity(schema.fields.len());
         let overrides = DialectOverrides::default();
         Self { columns, width, big_endian: false, labels: None, json: true, verbatim: false, overrides }
     }
 
     /// The same for rows whose texts stand for themselves, where they do.
-    pub(super) fn verbatim(self, verbatim: bool) -> Self {
+    pub(super) fn with_verbatim(self, verbatim: bool) -> Self {
         Self { verbatim, ..self }
     }
 
@@ -69,12 +73,12 @@ impl Layout {
     ///
     /// # Errors
     /// A dialect that the resource, which has changed since, cannot take.
-    pub(super) fn written(&self, resource: &Resource) -> Result<Resource> {
-        written(&self.overrides, resource)
+    pub(super) fn written_resource(&self, resource: &Resource) -> Result<Resource> {
+        apply_overrides(&self.overrides, resource)
     }
 
     /// The same columns in a file that a person has mended: CSV, also where the records were JSON rows.
-    pub(super) fn mended(&self) -> Self {
+    pub(super) fn for_mended_file(&self) -> Self {
         Self { json: false, verbatim: false, overrides: DialectOverrides::default(), ..self.clone() }
     }
 
@@ -89,7 +93,7 @@ impl Layout {
     }
 
     /// The map for the validator.
-    pub(super) fn map(&self) -> ColumnMap {
+    pub(super) fn column_map(&self) -> ColumnMap {
         ColumnMap { columns: self.columns.clone(), width: self.width }
     }
 
@@ -113,29 +117,29 @@ impl Layout {
 }
 
 /// Whether `layout`, as the ledger keeps it, is that of JSON rows.
-pub(crate) fn is_of_json(layout: &str) -> bool {
-    serde_json::from_str(layout).is_ok_and(|layout: Layout| layout.is_json())
+pub(crate) fn is_json_layout(layout: &str) -> bool {
+    serde_json::from_str(layout).is_ok_and(|layout: SourceLayout| layout.is_json())
 }
 
 /// `resource` as a source is written that differs from it in `overrides`.
 ///
 /// # Errors
 /// A dialect that the resource cannot take.
-pub(super) fn written(overrides: &DialectOverrides, resource: &Resource) -> Result<Resource> {
+pub(super) fn apply_overrides(overrides: &DialectOverrides, resource: &Resource) -> Result<Resource> {
     let words =
         |reason| Error::Usage(format!("the dialect cannot be that of the table {:?}: {reason}", &*resource.name));
     overrides.apply_to(resource).map_err(words)
 }
 
 /// For each field the column whose label is its name, as `fieldsMatch` allows.
-fn columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>, String> {
+fn match_columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>, String> {
     let mut faults = labels_at_fault(labels);
     let names: Vec<&str> = schema.fields.iter().map(|field| &*field.name).collect();
     let columns: Vec<Option<usize>> = names.iter().map(|name| labels.iter().position(|label| label == name)).collect();
     let missing: Vec<&str> =
         names.iter().zip(&columns).filter(|(_, column)| column.is_none()).map(|(name, _)| *name).collect();
     let extra = labels.iter().filter(|label| !names.contains(&label.as_str()));
-    let extra: Vec<String> = extra.take(8).map(|label| told(label)).collect();
+    let extra: Vec<String> = extra.take(8).map(|label| shorten_label(label)).collect();
     match schema.fields_match {
         FieldsMatch::Exact if labels.iter().map(String::as_str).ne(names.iter().copied()) => {
             faults.extend(exact_faults(&names, labels));
@@ -156,7 +160,7 @@ fn columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>
 }
 
 /// A label as it is told: shortened where it is long.
-fn told(label: &str) -> String {
+fn shorten_label(label: &str) -> String {
     const MOST: usize = 60;
     if label.len() <= MOST {
         format!("{label:?}")
@@ -172,7 +176,7 @@ fn labels_at_fault(labels: &[String]) -> Vec<String> {
         if label.trim().is_empty() {
             faults.push(format!("blank-label: column {} has no label", at + 1));
         } else if labels[..at].contains(label) {
-            faults.push(format!("duplicate-label: {} occurs twice", told(label)));
+            faults.push(format!("duplicate-label: {} occurs twice", shorten_label(label)));
         }
     }
     faults
@@ -185,11 +189,16 @@ fn exact_faults(names: &[&str], labels: &[String]) -> Vec<String> {
         .zip(labels)
         .enumerate()
         .filter(|(_, (name, label))| label != name)
-        .map(|(at, (name, label))| format!("incorrect-label: column {} is {} and not {name:?}", at + 1, told(label)))
+        .map(|(at, (name, label))| {
+            format!("incorrect-label: column {} is {} and not {name:?}", at + 1, shorten_label(label))
+        })
         .collect();
     faults.extend(names.iter().skip(labels.len()).map(|name| format!("missing-label: it lacks {name:?}")));
     faults.extend(
-        labels.iter().skip(names.len()).map(|label| format!("extra-label: it has {} beside the fields", told(label))),
+        labels
+            .iter()
+            .skip(names.len())
+            .map(|label| format!("extra-label: it has {} beside the fields", shorten_label(label))),
     );
     faults.truncate(8);
     faults
@@ -199,7 +208,7 @@ fn exact_faults(names: &[&str], labels: &[String]) -> Vec<String> {
 mod tests {
     use landfall_core::schema::{Encoding, Field, FieldType, FieldsMatch, StringFormat, TableSchema};
 
-    use super::Layout;
+    use super::SourceLayout;
 
     fn layout(fields_match: FieldsMatch, labels: &[&str]) -> Result<Vec<Option<usize>>, String> {
         let field = |name: &str| Field {
@@ -212,7 +221,7 @@ mod tests {
         };
         let schema = TableSchema { fields: vec![field("a"), field("b")], fields_match, ..TableSchema::default() };
         let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
-        Layout::of(&schema, Some(&labels), Encoding::Utf8).map(|layout| layout.columns)
+        SourceLayout::from_labels(&schema, Some(&labels), Encoding::Utf8).map(|layout| layout.columns)
     }
 
     #[test]

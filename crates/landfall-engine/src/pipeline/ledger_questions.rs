@@ -14,20 +14,20 @@ pub(super) fn last_replace(read: &dyn Read, table: &str) -> Result<LoadId> {
         state: Some(LoadState::Complete),
         newest_first: true,
         limit: Some(1),
-        ..LoadFilter::of_sources(table)
+        ..LoadFilter::loads_of_sources(table)
     };
     Ok(read.loads_of(&last)?.pop().map_or(LoadId::NONE, |entry| entry.id))
 }
 
 /// The newest load into `table` of the source called `source`.
 pub(super) fn newest_load(read: &dyn Read, table: &str, source: &str) -> Result<Option<LoadEntry>> {
-    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::of_source(table, source) };
+    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::loads_of_source(table, source) };
     Ok(read.loads_of(&newest)?.pop())
 }
 
 /// Whether the ledger has a load into `table` of any of `sources`.
 pub(super) fn has_load_of_any(read: &dyn Read, table: &str, sources: &[Source]) -> Result<bool> {
-    let any = LoadFilter { limit: Some(1), ..LoadFilter::of_sources(table) };
+    let any = LoadFilter { limit: Some(1), ..LoadFilter::loads_of_sources(table) };
     if read.loads_of(&any)?.is_empty() {
         return Ok(false);
     }

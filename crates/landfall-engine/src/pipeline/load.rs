@@ -5,31 +5,31 @@ use std::time::Instant;
 use landfall_core::schema::Resource;
 
 use super::{
-    LoadOptions, LoadOutcome, Observer, Progress, Stages,
+    LoadOptions, LoadOutcome, LoadProgress, Observer, StageSeconds,
     adopt::settle_deferred,
-    blocks::{Blocks, ReadBlock, read_blocks},
-    chunk::{Chunk, Rules, Tally, hold_parents},
-    keys::Keys,
-    known::{Knowledge, Purpose, knowledge, refuse_race, refuse_twice},
-    layout::written,
-    opened::Opened,
+    blocks::{BlockStream, ReadBlock, read_blocks},
+    chunk::{ChunkRules, LoadChunk, LoadTally, hold_parents},
+    keys::TableKeys,
+    knowledge::{LoadPurpose, SourceKnowledge, look_up_source, refuse_race, refuse_twice},
+    layout::apply_overrides,
+    open_source::OpenSource,
     preflight::refuse_nothing,
     reject_bound::RejectBound,
-    resolve::Flow,
-    resume::{abandon, earlier_reasons, earlier_reject_bytes, judged, of_whole},
-    spill::Spill,
+    resolve::LoadFlow,
+    resume::{abandon_load, earlier_reasons, earlier_reject_bytes, judge_deferred, with_whole_digest},
+    spill::RejectSpill,
     suspects::settle_suspects,
-    trial::Verdict,
-    writer::{More, Writer},
+    trial::TrialVerdict,
+    writer::{ChunkWriter, MoreChunks},
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
     origin::Origin,
     project::Project,
-    quarantine::{ClosedRejects, Closing, RejectFilter},
+    quarantine::{ClosedRejects, ClosingRule, RejectFilter},
     rules_digest::RulesDigest,
-    source::{Source, Stamp},
+    source::{FileStamp, Source},
     targets::{Fence, Pace, Read, Table, Transaction},
     timestamp,
 };
@@ -37,13 +37,13 @@ use crate::{
 /// Bytes of a record, roughly: to guess how many there are.
 const RECORD_BYTES: u64 = 40;
 
-/// About how many records `source` has.
-pub(super) fn records_of(source: &Source) -> Result<u64> {
-    Ok(source.stamp()?.size / RECORD_BYTES + 1)
+/// About how many records `source_error` has.
+pub(super) fn estimate_records(source: &Source) -> Result<u64> {
+    Ok(source.read_stamp()?.size / RECORD_BYTES + 1)
 }
 
 /// What all loads of a command share.
-pub(super) struct Session<'s> {
+pub(super) struct LoadSession<'s> {
     pub(super) project: &'s Project,
     pub(super) tables: &'s [Table],
     pub(super) options: &'s LoadOptions,
@@ -53,37 +53,37 @@ pub(super) struct Session<'s> {
 /// How often a load goes on from the ledger after the target found that what was sent ahead cannot stay.
 const MOST_ATTEMPTS: usize = 4;
 
-/// Loads `source` into the table at `position`, through `writer`, by `mode`. Rejects are told to `spill` too, where it is given.
+/// Loads `source_error` into the table at `find_position`, through `writer`, by `mode`. Rejects are told to `spill` too, where it is given.
 pub(super) fn load_source(
-    session: &Session<'_>,
-    writer: &mut Writer<'_>,
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
     position: usize,
     source: &Source,
-    (mode, purpose): (Mode, Purpose),
-    mut spill: Option<&mut Spill>,
+    (mode, purpose): (Mode, LoadPurpose),
+    mut spill: Option<&mut RejectSpill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();
-    let resource = &written(&session.options.overrides, &session.project.package.resources[position])?;
-    session.observer.begins(&resource.name, &source.name);
+    let resource = &apply_overrides(&session.options.overrides, &session.project.package.resources[position])?;
+    session.observer.source_begins(&resource.name, &source.name);
     let mut pace = if writer.commits_each() { Pace::Ahead } else { Pace::InStep };
     let mut attempt = 1;
     let mut before = None;
     let (entry, outcome) = loop {
-        let (knowledge, known_to) = knowledge(writer.read(), resource, source, session.options, purpose)?;
+        let (knowledge, known_to) = look_up_source(writer.read(), resource, source, session.options, purpose)?;
         let entry = match knowledge {
-            Knowledge::Loaded(entry) => return Ok(known_outcome(*entry, source)),
-            Knowledge::Interrupted(entry) => judged(session, writer, *entry)?,
-            Knowledge::Changed(entry) => {
+            SourceKnowledge::Loaded(entry) => return Ok(known_outcome(*entry, source)),
+            SourceKnowledge::Interrupted(entry) => judge_deferred(session, writer, *entry)?,
+            SourceKnowledge::Changed(entry) => {
                 refuse_twice(resource, source, &entry)?;
-                abandon(session, writer, of_whole(*entry, source)?)?;
+                abandon_load(session, writer, with_whole_digest(*entry, source)?)?;
                 new_entry(session, resource, source, mode)
             }
-            Knowledge::New => new_entry(session, resource, source, mode),
+            SourceKnowledge::New => new_entry(session, resource, source, mode),
         };
         let before = *before.get_or_insert((entry.counts.read, entry.seconds));
-        let run = Run::new(session, writer.read(), resource, source, entry, pace, spill.as_deref_mut());
-        let run = run.map(|run| Run { known_to, resumed: before.0, spent: before.1, ..run });
-        match run.and_then(|run| run.finish(writer, started)) {
+        let run = LoadRun::new(session, writer.read(), resource, source, entry, pace, spill.as_deref_mut());
+        let run = run.map(|run| LoadRun { known_to, resumed: before.0, spent: before.1, ..run });
+        match run.and_then(|run| run.finish_load(writer, started)) {
             Err(Error::Target(error)) if can_go_on(error.kind) && writer.commits_each() && attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "the load goes on from the ledger, in step");
                 (pace, attempt) = (Pace::InStep, attempt + 1);
@@ -91,7 +91,7 @@ pub(super) fn load_source(
             outcome => break outcome?,
         }
     };
-    session.observer.ends(&outcome);
+    session.observer.source_ends(&outcome);
     Ok((entry, outcome))
 }
 
@@ -108,29 +108,29 @@ pub(super) fn known_outcome(entry: LoadEntry, source: &Source) -> (LoadEntry, Lo
         state: LoadState::Known,
         counts: Counts::default(),
         seconds: 0.0,
-        ..LoadOutcome::of(&entry)
+        ..LoadOutcome::from_entry(&entry)
     };
     (entry, outcome)
 }
 
-fn new_entry(session: &Session<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
+fn new_entry(session: &LoadSession<'_>, resource: &Resource, source: &Source, mode: Mode) -> LoadEntry {
     let entry = LoadEntry::new(&resource.name, &source.name, mode, session.options.on_conflict);
     let record_bytes = session.options.work.record_bytes as u64;
-    LoadEntry { origin: source.origin, rules: RulesDigest::of(resource).text, record_bytes, ..entry }
+    LoadEntry { origin: source.origin, rules: RulesDigest::from_resource(resource).text, record_bytes, ..entry }
 }
 
 /// A load under way.
-struct Run<'r, 's> {
-    session: &'r Session<'s>,
+struct LoadRun<'r, 's> {
+    session: &'r LoadSession<'s>,
     table: &'r Table,
     source: &'r Source,
-    stamp: Stamp,
+    stamp: FileStamp,
     entry: LoadEntry,
-    tally: Tally,
-    keys: Keys,
-    opened: Option<Opened>,
+    tally: LoadTally,
+    keys: TableKeys,
+    opened: Option<OpenSource>,
     pace: Pace,
-    spill: Option<&'r mut Spill>,
+    spill: Option<&'r mut RejectSpill>,
     /// The last entry of the ledger when it was read.
     known_to: LoadId,
     /// Records that an earlier command had read.
@@ -142,33 +142,33 @@ struct Run<'r, 's> {
     bound: RejectBound,
 }
 
-impl<'r, 's> Run<'r, 's> {
+impl<'r, 's> LoadRun<'r, 's> {
     fn new(
-        session: &'r Session<'s>,
+        session: &'r LoadSession<'s>,
         read: &dyn Read,
         resource: &Resource,
         source: &'r Source,
         mut entry: LoadEntry,
         pace: Pace,
-        spill: Option<&'r mut Spill>,
+        spill: Option<&'r mut RejectSpill>,
     ) -> Result<Self> {
-        let table = &session.tables[session.project.position(&resource.name)?];
-        let stamp = source.stamp()?;
+        let table = &session.tables[session.project.find_position(&resource.name)?];
+        let stamp = source.read_stamp()?;
         let mut opened =
-            Opened::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
+            OpenSource::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
         if !entry.id.is_stored() {
             entry.position = opened.start;
-            let (digest, digested) = opened.digest();
+            let (digest, digested) = opened.digest_so_far();
             (entry.digest, entry.digested) = (digest.to_hex().to_string(), digested);
         }
         opened.layout.overrides.clone_from(&session.options.overrides);
         entry.layout = serde_json::to_string(&opened.layout).unwrap_or_default();
-        let mut keys = Keys::open(read, table, session.tables, records_of(source)?)?;
+        let mut keys = TableKeys::open(read, table, session.tables, estimate_records(source)?)?;
         if pace == Pace::Ahead && !read.finds(table) {
             // What the database refuses later undoes all that came after.
-            keys.sketch();
+            keys.start_sketches();
         }
-        let mut tally = Tally { counts: entry.counts, position: entry.position, ..Tally::default() };
+        let mut tally = LoadTally { counts: entry.counts, position: entry.position, ..LoadTally::default() };
         if entry.id.is_stored() {
             tally.reasons = earlier_reasons(read, &entry)?;
             tally.reject_bytes = earlier_reject_bytes(read, &entry, &session.options.work)?;
@@ -197,31 +197,36 @@ impl<'r, 's> Run<'r, 's> {
         })
     }
 
-    fn finish(mut self, writer: &mut Writer<'_>, started: Instant) -> Result<(LoadEntry, LoadOutcome)> {
+    fn finish_load(mut self, writer: &mut ChunkWriter<'_>, started: Instant) -> Result<(LoadEntry, LoadOutcome)> {
         let Some(opened) = self.opened.take() else { unreachable!("a load is finished once") };
         let threads = self.session.options.work.threads.saturating_sub(1);
-        let (resolving, stages) = read_blocks(opened, threads, |blocks| self.chunks(writer, blocks, started))?;
+        let (resolving, stages) = read_blocks(opened, threads, |blocks| self.commit_chunks(writer, blocks, started))?;
         let writing = self.tally.writing.as_secs_f64();
-        let stages = Stages { keys: (resolving - writing).max(0.0), write: writing, ..stages };
+        let stages = StageSeconds { keys: (resolving - writing).max(0.0), write: writing, ..stages };
         let is_stopped = self.entry.state == LoadState::Stopped;
         let [max_reject_bytes, max_project_reject_bytes] =
             if is_stopped { self.bound.exceeded_by(self.tally.reject_bytes) } else { [None; 2] };
         let outcome = LoadOutcome {
             counts: self.tally.counts,
             seconds: started.elapsed().as_secs_f64(),
-            reasons: self.tally.reasons.ranked(),
+            reasons: self.tally.reasons.ranked_reasons(),
             resumed: self.resumed,
             closed_rejects: self.closed_rejects,
             max_reject_bytes,
             max_project_reject_bytes,
             stages: Some(stages),
-            ..LoadOutcome::of(&self.entry)
+            ..LoadOutcome::from_entry(&self.entry)
         };
         Ok((self.entry, outcome))
     }
 
     /// Commits chunk after chunk until the source ends or the load stops. The seconds spent on taking blocks in.
-    fn chunks(&mut self, writer: &mut Writer<'_>, blocks: &mut Blocks, started: Instant) -> Result<f64> {
+    fn commit_chunks(
+        &mut self,
+        writer: &mut ChunkWriter<'_>,
+        blocks: &mut BlockStream,
+        started: Instant,
+    ) -> Result<f64> {
         let fence = match self.session.options.on_conflict {
             OnConflict::Update => Fence::Database,
             _ => Fence::Pipeline,
@@ -235,21 +240,21 @@ impl<'r, 's> Run<'r, 's> {
             .session
             .options
             .max_rejects
-            .is_some_and(|most| most.exceeded(rejected - self.tally.deferred, read, false))
+            .is_some_and(|most| most.is_exceeded(rejected - self.tally.deferred, read, false))
         {
             return Ok(spent);
         }
         self.entry.state = LoadState::Running;
         while self.entry.state == LoadState::Running {
-            self.session.observer.pauses();
+            self.session.observer.chunk_ends();
             // The first block is waited for before the transaction begins, which locks others out.
             let first = blocks.next().transpose()?;
             let begun = Instant::now();
             let mut worked = Instant::now();
-            let waited = writer.chunk(fence, self.pace, |transaction| {
-                let waited = self.chunk(transaction, first, blocks, started)?;
+            let waited = writer.write_chunk(fence, self.pace, |transaction| {
+                let waited = self.write_chunk(transaction, first, blocks, started)?;
                 worked = Instant::now();
-                let more = if self.entry.state == LoadState::Running { More::Yes } else { More::No };
+                let more = if self.entry.state == LoadState::Running { MoreChunks::Yes } else { MoreChunks::No };
                 Ok((waited, more))
             })?;
             self.tally.writing += worked.elapsed();
@@ -259,14 +264,14 @@ impl<'r, 's> Run<'r, 's> {
     }
 
     /// One chunk. The seconds spent waiting for blocks.
-    fn chunk(
+    fn write_chunk(
         &mut self,
         transaction: &mut dyn Transaction,
         first: Option<ReadBlock>,
-        blocks: &mut Blocks,
+        blocks: &mut BlockStream,
         started: Instant,
     ) -> Result<f64> {
-        let was_at = self.begin(transaction)?;
+        let was_at = self.begin_load(transaction)?;
         let goal = self.tally.counts.read + self.session.options.work.chunk_records;
         let mut waited = 0.0;
         let mut next = first;
@@ -276,7 +281,7 @@ impl<'r, 's> Run<'r, 's> {
                 state = LoadState::Complete;
                 break;
             };
-            if self.take(transaction, block)? == Flow::Stop {
+            if self.take_block(transaction, block)? == LoadFlow::Stop {
                 state = LoadState::Stopped;
             } else if self.tally.counts.read >= goal {
                 break;
@@ -286,12 +291,12 @@ impl<'r, 's> Run<'r, 's> {
                 waited += waiting.elapsed().as_secs_f64();
             }
         }
-        self.end(transaction, state, was_at, started)?;
+        self.end_chunk(transaction, state, was_at, started)?;
         Ok(waited)
     }
 
     /// Enters the load in the ledger where it is new. The offset at which the ledger has it.
-    fn begin(&mut self, transaction: &mut dyn Transaction) -> Result<u64> {
+    fn begin_load(&mut self, transaction: &mut dyn Transaction) -> Result<u64> {
         if !self.entry.id.is_stored() {
             self.entry.id = transaction.add_load(&self.entry)?;
             refuse_race(&*transaction, &self.entry, self.known_to)?;
@@ -299,9 +304,9 @@ impl<'r, 's> Run<'r, 's> {
         Ok(self.entry.position.offset)
     }
 
-    fn take(&mut self, transaction: &mut dyn Transaction, block: ReadBlock) -> Result<Flow> {
+    fn take_block(&mut self, transaction: &mut dyn Transaction, block: ReadBlock) -> Result<LoadFlow> {
         let options = self.session.options;
-        let rules = Rules {
+        let rules = ChunkRules {
             on_conflict: options.on_conflict,
             max_rejects: options.max_rejects,
             reject_bytes: self.bound.most,
@@ -310,7 +315,7 @@ impl<'r, 's> Run<'r, 's> {
         };
         let load = self.entry.id;
         let mut tell = self.spill.as_mut().map(|spill| |reject: &_| spill.push(load, reject));
-        let mut chunk = Chunk {
+        let mut chunk = LoadChunk {
             transaction,
             table: self.table,
             source: self.source,
@@ -321,12 +326,12 @@ impl<'r, 's> Run<'r, 's> {
             spill: tell.as_mut().map(|tell| tell as _),
         };
         let (digest, digested, consumed) = (block.digest.to_hex().to_string(), block.digested, block.consumed);
-        let flow = chunk.take(block, &mut self.keys)?;
+        let flow = chunk.take_block(block, &mut self.keys)?;
         (self.entry.digest, self.entry.digested) = (digest, digested);
         if self.session.observer.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        self.session.observer.progress(Progress {
+        self.session.observer.report_progress(LoadProgress {
             bytes: consumed,
             total_bytes: self.stamp.size,
             records: self.tally.counts.read,
@@ -336,7 +341,7 @@ impl<'r, 's> Run<'r, 's> {
     }
 
     /// Brings the ledger up to date: the last thing before a chunk commits.
-    fn end(
+    fn end_chunk(
         &mut self,
         transaction: &mut dyn Transaction,
         mut state: LoadState,
@@ -355,7 +360,8 @@ impl<'r, 's> Run<'r, 's> {
                 self.settle_deferred(transaction)?;
             }
             let counts = self.tally.counts;
-            if self.session.options.max_rejects.is_some_and(|most| most.exceeded(counts.rejected, counts.read, true)) {
+            if self.session.options.max_rejects.is_some_and(|most| most.is_exceeded(counts.rejected, counts.read, true))
+            {
                 state = LoadState::Stopped;
             }
         }
@@ -364,7 +370,7 @@ impl<'r, 's> Run<'r, 's> {
         self.entry.state = state;
         self.entry.counts = self.tally.counts;
         self.entry.position = self.tally.position;
-        self.entry.changed_at = timestamp::now();
+        self.entry.changed_at = timestamp::now_utc();
         self.entry.seconds = self.spent + started.elapsed().as_secs_f64();
         transaction.save_load(&self.entry, was_at)?;
         if state == LoadState::Complete {
@@ -377,9 +383,9 @@ impl<'r, 's> Run<'r, 's> {
     /// Closes the rejects of earlier loads whose records were met again. Those of other sources stay open: nobody has mended them, and
     /// some wait for a parent. What comes through standard input under one name need not be one source.
     fn close_rejects(&mut self, transaction: &mut dyn Transaction) -> Result<()> {
-        self.closed_rejects.same_content = transaction.supersede(&self.entry, Closing::SameContent)?;
+        self.closed_rejects.same_content = transaction.supersede(&self.entry, ClosingRule::SameContent)?;
         if self.session.options.mode == Mode::Replace && self.entry.origin != Origin::StandardInput {
-            self.closed_rejects.same_source = transaction.supersede(&self.entry, Closing::SameSource)?;
+            self.closed_rejects.same_source = transaction.supersede(&self.entry, ClosingRule::SameSource)?;
         }
         Ok(())
     }
@@ -390,15 +396,15 @@ impl<'r, 's> Run<'r, 's> {
         let (load, spill) = (self.entry.id, &mut self.spill);
         settle_deferred(self.session, transaction, self.table, &self.entry, &mut |reject, verdict| {
             match verdict {
-                Verdict::Inserted => tally.counts.inserted += 1,
-                Verdict::Updated => tally.counts.updated += 1,
-                Verdict::Unchanged => tally.counts.unchanged += 1,
-                Verdict::Rejected(_) => return,
+                TrialVerdict::Inserted => tally.counts.inserted += 1,
+                TrialVerdict::Updated => tally.counts.updated += 1,
+                TrialVerdict::Unchanged => tally.counts.unchanged += 1,
+                TrialVerdict::Rejected(_) => return,
             }
             tally.counts.rejected -= 1;
             tally.reasons.remove(&reject.errors);
             if let Some(spill) = spill {
-                spill.withdraw(load, reject.record);
+                spill.withdraw_reject(load, reject.record);
             }
         })?;
         tally.deferred = 0;
@@ -407,10 +413,10 @@ impl<'r, 's> Run<'r, 's> {
 
     /// Refuses to complete a load of a source that was changed while it was read.
     fn check_unchanged(&self) -> Result<()> {
-        if self.source.stamp()? == self.stamp {
+        if self.source.read_stamp()? == self.stamp {
             return Ok(());
         }
-        Err(Error::source(
+        Err(Error::source_error(
             &self.source.name,
             "it was changed while it was read; run the same command again once it is whole",
         ))

@@ -4,13 +4,13 @@
 //! plan ─▶ known? ─▶ opened ─▶ blocks ─▶ resolve ─▶ chunk ─▶ target
 //! ```
 //!
-//! - `plan` says which sources go into which tables, parents first; `known` asks the ledger whether a source was loaded,
+//! - `plan` says which sources go into which tables, parents first; `knowledge` asks the ledger whether a source was loaded,
 //!   or a load of it interrupted.
-//! - `opened` reads the header and holds it against the schema (`layout`); `blocks` cuts, decodes and validates on threads
+//! - `open_source` reads the header and holds it against the schema (`layout`); `blocks` cuts, decodes and validates on threads
 //!   of their own and hands over blocks in order.
 //! - `resolve` decides what becomes of each record by its keys (`keys`), and tells a judge. The judge of a load is `chunk`,
 //!   which writes to a transaction of the target; that of a check writes nothing.
-//! - `load` is one source into one table; `command` is all of them, each chunk by itself, or `whole`, in one transaction; `replace`
+//! - `load_tables` is one source into one table; `command` is all of them, each chunk by itself, or `one_transaction`, in one transaction; `replace`
 //!   is what a replace does before and after; `adopt` makes rows of rejects whose parents arrived.
 
 mod adopt;
@@ -22,18 +22,18 @@ mod check;
 mod chunk;
 mod command;
 mod export;
-mod foreseen;
 mod judge;
-mod kept_answer;
 mod key_errors;
 mod keys;
-mod known;
+mod knowledge;
 mod layout;
 mod ledger_questions;
 mod load;
-mod mended;
+mod lookups;
+mod mended_file;
 mod null_cells;
-mod opened;
+mod one_transaction;
+mod open_source;
 mod options;
 mod outcome;
 mod plan;
@@ -46,25 +46,25 @@ mod resume;
 mod retry;
 mod rows;
 mod spill;
+mod stored_answer;
 mod suspects;
 mod trial;
-mod whole;
 mod writer;
 
-pub use check::check;
-pub use command::{can_dry_run, load, load_sources, positions_of, release, stop};
+pub use check::check_tables;
+pub use command::{can_dry_run, load_sources, load_tables, positions_of, release_after_loads, stop_load};
 pub use export::{export_rejects, export_rejects_guarded};
-pub use kept_answer::WriteAnswer;
-pub use options::{LoadOptions, MaxRejects, Selection, Work};
-pub use outcome::{LoadOutcome, Observer, Progress, Reason, Reasons, Silent, Stages};
-pub use replace::{Refusal, RefusalReason};
-pub use retry::{MendedFile, Retry, discard, discard_with, retry, retry_with};
+pub use options::{LoadOptions, MaxRejects, Selection, WorkLimits};
+pub use outcome::{LoadOutcome, LoadProgress, Observer, ReasonCounts, RejectReason, SilentObserver, StageSeconds};
+pub use replace::{ReplaceRefusal, ReplaceRefusalReason};
+pub use retry::{MendedFilePath, RetrySelection, discard_rejects, discard_with, retry_rejects, retry_with};
 pub use rows::{
     RequestKey, RowBatch, RowRules, RowsAnswer, RowsForm, RowsLoad, RowsOutcome, RowsReply, RowsRequest,
     answer_document, describe_row_limit, forget_answers, quarantine_full, read_rows, stored_answer, take_rows,
 };
+pub use stored_answer::WriteAnswer;
 
-pub(crate) use adopt::pages;
-pub(crate) use known::current;
-pub(crate) use layout::is_of_json;
-pub(crate) use recount::{Recount, recount};
+pub(crate) use adopt::visit_rejects;
+pub(crate) use knowledge::current_loads;
+pub(crate) use layout::is_json_layout;
+pub(crate) use recount::{RecountResult, recount_load};

@@ -10,17 +10,17 @@ const NULL: &str = "\\N";
 
 /// How the cells of a source are exported, and taken back.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct NullCells {
+pub(super) struct NullCellForm {
     is_mysql: bool,
 }
 
-impl NullCells {
-    pub(super) fn of(dialect: &Dialect) -> Self {
+impl NullCellForm {
+    pub(super) fn for_dialect(dialect: &Dialect) -> Self {
         Self { is_mysql: dialect.is_mysql() }
     }
 
     /// The text of a cell as it is exported.
-    pub(super) fn exported(self, text: &str) -> String {
+    pub(super) fn export_cell(self, text: &str) -> String {
         match text {
             NULL_CELL => NULL.to_owned(),
             text if self.is_mysql && looks_missing(text) => format!("\\{text}"),
@@ -29,12 +29,12 @@ impl NullCells {
     }
 
     /// The text for a missing value, where there is one in every field.
-    pub(super) fn missing(self) -> Option<&'static str> {
+    pub(super) fn missing_text(self) -> Option<&'static str> {
         self.is_mysql.then_some(NULL)
     }
 
-    /// A cell of an export as the record has it that is tried: see [`dialect`](Self::dialect).
-    pub(super) fn written(self, cell: &str) -> String {
+    /// A cell of an export as the record has it that is tried: see [`mended_dialect`](Self::mended_dialect).
+    pub(super) fn to_record_cell(self, cell: &str) -> String {
         if !self.is_mysql || cell == NULL {
             return cell.to_owned();
         }
@@ -42,8 +42,8 @@ impl NullCells {
         text.replace('\\', "\\\\")
     }
 
-    /// The dialect of a mended record: the default one, with the null sequence of the source's own `dialect`.
-    pub(super) fn dialect(dialect: &Dialect) -> Dialect {
+    /// The dialect of a mended record: the default one, with the null sequence of the source's own `mended_dialect`.
+    pub(super) fn mended_dialect(dialect: &Dialect) -> Dialect {
         let own = Dialect { null_sequence: dialect.null_sequence.clone(), ..Dialect::default() };
         if dialect.is_mysql() {
             return Dialect { escape_char: Some(ESCAPE), null_sequence: Some(NULL.to_owned()), ..own };
@@ -76,11 +76,11 @@ mod tests {
         fn what_is_exported_and_left_alone_is_tried_as_it_was(cells in prop::collection::vec(
             prop_oneof![Just(NULL_CELL.to_owned()), r"\\{0,4}N", r#"[\\Nn"', ;\t\r\na-cé=]{0,8}"#], 2..6
         )) {
-            let nulls = NullCells::of(&mysql());
-            let exported: Vec<String> = cells.iter().map(|cell| nulls.exported(cell)).collect();
-            let written: Vec<String> = exported.iter().map(|cell| nulls.written(cell)).collect();
-            let record = csv_text::cells(written.iter().map(String::as_str));
-            let records = Decoder::new(&NullCells::dialect(&mysql()), Encoding::Utf8).decode_record(record.as_bytes());
+            let nulls = NullCellForm::for_dialect(&mysql());
+            let exported: Vec<String> = cells.iter().map(|cell| nulls.export_cell(cell)).collect();
+            let written: Vec<String> = exported.iter().map(|cell| nulls.to_record_cell(cell)).collect();
+            let record = csv_text::join_cells(written.iter().map(String::as_str));
+            let records = Decoder::new(&NullCellForm::mended_dialect(&mysql()), Encoding::Utf8).decode_record(record.as_bytes());
             prop_assert!(records.record_faults().is_empty(), "{record:?}");
             let read: Vec<&str> = (0..records.cell_count(0)).filter_map(|column| records.cell_text(0, column)).collect();
             prop_assert_eq!(read, cells);
@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn other_sources_are_exported_as_they_are() {
-        let nulls = NullCells::of(&Dialect::default());
+        let nulls = NullCellForm::for_dialect(&Dialect::default());
         for cell in ["\\N", "\\\\N", "a\\b", ""] {
-            assert_eq!((nulls.exported(cell), nulls.written(cell)), (cell.to_owned(), cell.to_owned()));
+            assert_eq!((nulls.export_cell(cell), nulls.to_record_cell(cell)), (cell.to_owned(), cell.to_owned()));
         }
     }
 }

@@ -28,7 +28,7 @@ impl MaxRejects {
 
     /// Whether `rejected` of `read` records are too many; `end` where there are no more.
     #[must_use]
-    pub fn exceeded(self, rejected: u64, read: u64, end: bool) -> bool {
+    pub fn is_exceeded(self, rejected: u64, read: u64, end: bool) -> bool {
         match self {
             Self::Count(most) => rejected > most,
             #[expect(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
@@ -61,7 +61,7 @@ pub struct LoadOptions {
     /// In what the sources are written otherwise than declared.
     pub overrides: DialectOverrides,
     /// How the work is cut.
-    pub work: Work,
+    pub work: WorkLimits,
 }
 
 impl LoadOptions {
@@ -84,14 +84,14 @@ impl Default for LoadOptions {
             force_keyed: false,
             dry_run: false,
             overrides: DialectOverrides::default(),
-            work: Work::default(),
+            work: WorkLimits::default(),
         }
     }
 }
 
 /// How the work is cut: none of it changes the result (promise 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
+pub struct WorkLimits {
     /// Threads that decode and validate.
     pub threads: usize,
     /// Records that commit at once, at least.
@@ -109,7 +109,7 @@ pub struct Work {
     pub rejected_record_bytes: u64,
 }
 
-impl Work {
+impl WorkLimits {
     /// The most bytes of a record where nothing else is asked for.
     pub const RECORD_BYTES: usize = ledger::RECORD_BYTES;
     /// The most bytes of a load's rejects where nothing else is asked for.
@@ -118,7 +118,7 @@ impl Work {
     pub const PROJECT_REJECT_BYTES: u64 = 8 << 30;
 }
 
-impl Default for Work {
+impl Default for WorkLimits {
     /// As many threads as there are cores, chunks of 50,000 records, blocks of 512 KiB, records of at most 16 MiB, rejects of at
     /// most 1 GiB in a load and 8 GiB in all.
     fn default() -> Self {

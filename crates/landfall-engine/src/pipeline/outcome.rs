@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::Serialize;
 
-use super::replace::Refusal;
+use super::replace::ReplaceRefusal;
 use crate::{
     ledger::{Counts, LoadEntry, LoadId, LoadState},
     quarantine::ClosedRejects,
@@ -28,7 +28,7 @@ pub struct LoadOutcome {
     /// Time spent by this command, in seconds.
     pub seconds: f64,
     /// Why records were rejected, the most frequent reason first.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<RejectReason>,
     /// The records that an earlier, interrupted command had read already (they are part of `read`).
     #[serde(skip_serializing_if = "is_zero")]
     pub resumed: u64,
@@ -40,7 +40,7 @@ pub struct LoadOutcome {
     pub closed_rejects: ClosedRejects,
     /// Why a replace was stopped, although its rejects were not too many.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<ReplaceRefusal>,
     /// The most bytes that its rejects may have, where it stopped because they have more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_reject_bytes: Option<u64>,
@@ -49,13 +49,13 @@ pub struct LoadOutcome {
     pub max_project_reject_bytes: Option<u64>,
     /// Where the time went.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stages: Option<Stages>,
+    pub stages: Option<StageSeconds>,
 }
 
 impl LoadOutcome {
     /// The outcome that the ledger tells.
     #[must_use]
-    pub fn of(entry: &LoadEntry) -> Self {
+    pub fn from_entry(entry: &LoadEntry) -> Self {
         Self {
             load_id: entry.id,
             table: entry.table.clone(),
@@ -81,7 +81,7 @@ fn is_zero(count: &u64) -> bool {
 
 /// One cause of rejects, and how many errors there were of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reason {
+pub struct RejectReason {
     /// The error's code.
     pub code: ErrorCode,
     /// The error's field.
@@ -92,7 +92,7 @@ pub struct Reason {
 
 /// Seconds spent in each stage, summed over threads.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Stages {
+pub struct StageSeconds {
     /// Reading, hashing and cutting.
     pub read: f64,
     /// Cutting records into cells.
@@ -105,7 +105,7 @@ pub struct Stages {
     pub write: f64,
 }
 
-impl std::ops::AddAssign for Stages {
+impl std::ops::AddAssign for StageSeconds {
     fn add_assign(&mut self, other: Self) {
         self.read += other.read;
         self.decode += other.decode;
@@ -117,32 +117,32 @@ impl std::ops::AddAssign for Stages {
 
 /// Counts errors by cause. There are few causes and many errors, so that a list is faster than a map.
 #[derive(Debug, Clone, Default)]
-pub struct Reasons {
+pub struct ReasonCounts {
     counts: Vec<(ErrorCode, Option<Arc<str>>, u64)>,
 }
 
-impl Reasons {
+impl ReasonCounts {
     /// Counts `errors` of one record.
-    pub fn add(&mut self, errors: &[CellError]) {
+    pub fn count_errors(&mut self, errors: &[CellError]) {
         for error in errors {
-            *self.count(error.code, error.field.as_ref()) += 1;
+            *self.count_mut(error.code, error.field.as_ref()) += 1;
         }
     }
 
-    /// Counts `count` errors of one cause.
-    pub fn add_many(&mut self, code: ErrorCode, field: Option<&Arc<str>>, count: u64) {
-        *self.count(code, field) += count;
+    /// Counts `count_mut` errors of one cause.
+    pub fn add_count(&mut self, code: ErrorCode, field: Option<&Arc<str>>, count: u64) {
+        *self.count_mut(code, field) += count;
     }
 
     /// Takes away `errors` of one record that were counted.
     pub fn remove(&mut self, errors: &[CellError]) {
         for error in errors {
-            let count = self.count(error.code, error.field.as_ref());
+            let count = self.count_mut(error.code, error.field.as_ref());
             *count = count.saturating_sub(1);
         }
     }
 
-    fn count(&mut self, code: ErrorCode, field: Option<&Arc<str>>) -> &mut u64 {
+    fn count_mut(&mut self, code: ErrorCode, field: Option<&Arc<str>>) -> &mut u64 {
         let same = |known: &Option<Arc<str>>| match (known, field) {
             (Some(known), Some(field)) => Arc::ptr_eq(known, field) || known == field,
             (known, field) => known.is_none() && field.is_none(),
@@ -157,10 +157,10 @@ impl Reasons {
 
     /// The causes, the most frequent first.
     #[must_use]
-    pub fn ranked(&self) -> Vec<Reason> {
+    pub fn ranked_reasons(&self) -> Vec<RejectReason> {
         let mut counts: Vec<_> = self.counts.iter().filter(|(.., count)| *count > 0).collect();
         counts.sort_by_key(|(code, field, count)| (std::cmp::Reverse(*count), *code, field.clone()));
-        let reason = |(code, field, count): &(ErrorCode, Option<Arc<str>>, u64)| Reason {
+        let reason = |(code, field, count): &(ErrorCode, Option<Arc<str>>, u64)| RejectReason {
             code: *code,
             field: field.as_deref().map(str::to_owned),
             count: *count,
@@ -171,7 +171,7 @@ impl Reasons {
 
 /// How far a load or check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct LoadProgress {
     /// Bytes of the source's file read.
     pub bytes: u64,
     /// Bytes of the source's file.
@@ -185,21 +185,21 @@ pub struct Progress {
 /// Is told what happens while a command runs.
 pub trait Observer {
     /// A source is about to be read.
-    fn begins(&self, _table: &str, _source: &str) {}
+    fn source_begins(&self, _table: &str, _source: &str) {}
     /// Records were read.
-    fn progress(&self, _progress: Progress) {}
+    fn report_progress(&self, _progress: LoadProgress) {}
     /// Between two chunks: nothing is locked until it returns.
-    fn pauses(&self) {}
+    fn chunk_ends(&self) {}
     /// Whether to stop: what the chunk under way has done is undone, and the command ends with [`Error::Cancelled`](crate::Error).
     fn is_cancelled(&self) -> bool {
         false
     }
     /// A source was read.
-    fn ends(&self, _outcome: &LoadOutcome) {}
+    fn source_ends(&self, _outcome: &LoadOutcome) {}
 }
 
 /// An observer that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct SilentObserver;
 
-impl Observer for Silent {}
+impl Observer for SilentObserver {}

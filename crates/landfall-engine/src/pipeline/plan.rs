@@ -13,7 +13,7 @@ use crate::{
 
 /// One step: the sources of one table.
 #[derive(Debug, Clone)]
-pub(super) struct Step {
+pub(super) struct LoadStep {
     /// The position of the table in the data package.
     pub(super) position: usize,
     /// What is read into it, in order.
@@ -22,55 +22,58 @@ pub(super) struct Step {
 
 /// The steps for `selections` (all tables where there are none), parents before children. Every source is looked for
 /// before anything is read.
-pub(super) fn plan(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
-    let wanted = if selections.is_empty() { everything(project)? } else { selected(project, selections)? };
-    Ok(in_order(project, &wanted))
+pub(super) fn plan_steps(project: &Project, selections: &[Selection]) -> Result<Vec<LoadStep>> {
+    let wanted =
+        if selections.is_empty() { steps_for_all(project)? } else { steps_for_selections(project, selections)? };
+    Ok(order_steps(project, &wanted))
 }
 
 /// The steps for `sources`, each with the position of its table, parents before children.
-pub(super) fn ordered(project: &Project, sources: Vec<(usize, Source)>) -> Vec<Step> {
-    let mut wanted: Vec<Step> = Vec::new();
+pub(super) fn order_sources(project: &Project, sources: Vec<(usize, Source)>) -> Vec<LoadStep> {
+    let mut wanted: Vec<LoadStep> = Vec::new();
     for (position, source) in sources {
         match wanted.iter_mut().find(|step| step.position == position) {
             Some(step) => step.sources.push(source),
-            None => wanted.push(Step { position, sources: vec![source] }),
+            None => wanted.push(LoadStep { position, sources: vec![source] }),
         }
     }
-    in_order(project, &wanted)
+    order_steps(project, &wanted)
 }
 
-fn in_order(project: &Project, wanted: &[Step]) -> Vec<Step> {
+fn order_steps(project: &Project, wanted: &[LoadStep]) -> Vec<LoadStep> {
     let order = project.package.load_order().into_iter().flatten();
     order.filter_map(|position| wanted.iter().find(|step| step.position == position).cloned()).collect()
 }
 
-fn everything(project: &Project) -> Result<Vec<Step>> {
+fn steps_for_all(project: &Project) -> Result<Vec<LoadStep>> {
     let resources = project.package.resources.iter().enumerate();
-    resources.map(|(position, resource)| Ok(Step { position, sources: project.declared_sources(resource)? })).collect()
+    resources
+        .map(|(position, resource)| Ok(LoadStep { position, sources: project.declared_sources(resource)? }))
+        .collect()
 }
 
-fn selected(project: &Project, selections: &[Selection]) -> Result<Vec<Step>> {
+fn steps_for_selections(project: &Project, selections: &[Selection]) -> Result<Vec<LoadStep>> {
     let piped = |selection: &&Selection| selection.source.as_ref().is_some_and(|source| source.0 == STANDARD_INPUT);
     if selections.iter().filter(piped).count() > 1 {
         return Err(Error::Usage("standard input (-) can be the source of one table only".into()));
     }
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<LoadStep> = Vec::new();
     for selection in selections {
-        let position = project.position(&selection.table)?;
+        let position = project.find_position(&selection.table)?;
         let sources = match &selection.source {
             Some(path) => project.typed_sources(path)?,
             None => project.declared_sources(&project.package.resources[position])?,
         };
         match steps.iter_mut().find(|step| step.position == position) {
             Some(step) => step.sources.extend(sources),
-            None => steps.push(Step { position, sources }),
+            None => steps.push(LoadStep { position, sources }),
         }
     }
     Ok(steps)
 }
 
 /// The tables that refer to `parent`, itself left out.
-pub(super) fn children<'t>(package: &Package, tables: &'t [Table], parent: &Table) -> Vec<&'t Table> {
+pub(super) fn child_tables<'t>(package: &Package, tables: &'t [Table], parent: &Table) -> Vec<&'t Table> {
     let refers = |position: usize| {
         let resource = &package.resources[position];
         resource.name != parent.name && resource.schema.foreign_keys.iter().any(|key| key.parent == parent.name)

@@ -1,7 +1,7 @@
 //! What is looked at before anything is touched: that the target can take every table, and that the beginning of every source can be
 //! read. So a mistake further down leaves no table that is empty, and none that is loaded without those that belong to it.
 
-use super::{layout::written, load::Session, opened::Opened, plan::Step};
+use super::{layout::apply_overrides, load::LoadSession, open_source::OpenSource, plan::LoadStep};
 use crate::{
     error::{Error, Result},
     ledger::Mode,
@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// A table that the target cannot take, or that is there and differs from the dictionary; a source that cannot be opened or decompressed, or whose header contradicts the schema.
-pub(super) fn check_before(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<()> {
+pub(super) fn check_before(session: &LoadSession<'_>, target: &mut dyn Target, steps: &[LoadStep]) -> Result<()> {
     check_tables(session, target)?;
     let target = &*target;
     for step in steps {
@@ -30,7 +30,7 @@ pub(super) fn check_before(session: &Session<'_>, target: &mut dyn Target, steps
 
 /// Holds the tables that are there against the dictionary, and the others against what the target can take. What a load that kept nothing
 /// left of another dictionary is removed; a dry run takes it for not there.
-fn check_tables(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
+fn check_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()> {
     let tables = session.project.tables_to_make();
     let mut unused = Vec::new();
     if session.options.dry_run {
@@ -49,21 +49,21 @@ fn check_tables(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
     target.check_makable(&missing)
 }
 
-/// Reads the header and the first block of `source`.
-fn check_source(session: &Session<'_>, target: &dyn Target, step: &Step, source: &Source) -> Result<()> {
-    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
+/// Reads the header and the first block of `source_error`.
+fn check_source(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep, source: &Source) -> Result<()> {
+    let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
     let limits = target.limits(&session.tables[step.position]);
-    source.stamp()?;
-    Opened::new(source, &resource, &limits, session.options.work, 0)?.next_piece().map(drop)
+    source.read_stamp()?;
+    OpenSource::new(source, &resource, &limits, session.options.work, 0)?.next_piece().map(drop)
 }
 
 /// Refuses to replace a table by nothing at all, not even a header: a program that should have written the source has more likely
 /// failed.
-pub(super) fn refuse_nothing(session: &Session<'_>, table: &Table, source: &Source) -> Result<()> {
-    if source.stamp()?.size > 0 || session.options.allow_empty {
+pub(super) fn refuse_nothing(session: &LoadSession<'_>, table: &Table, source: &Source) -> Result<()> {
+    if source.read_stamp()?.size > 0 || session.options.allow_empty {
         return Ok(());
     }
-    Err(Error::source(
+    Err(Error::source_error(
         &source.name,
         format!(
             "it is empty, and a replace would leave the table {:?} empty. If that is meant, allow an empty table (--allow-empty)",

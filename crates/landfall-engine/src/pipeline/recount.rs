@@ -6,12 +6,12 @@ use landfall_core::{
 };
 
 use super::{
-    Observer, Progress,
-    blocks::{Content, read_blocks},
-    change::agrees,
-    opened::Opened,
-    options::Work,
-    resolve::record_of,
+    LoadProgress, Observer,
+    blocks::{PieceContent, read_blocks},
+    change::agrees_with_stored,
+    open_source::OpenSource,
+    options::WorkLimits,
+    resolve::record_of_row,
 };
 use crate::{
     error::Result,
@@ -23,7 +23,7 @@ use crate::{
 
 /// What was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Recount {
+pub(crate) struct RecountResult {
     /// Records of the source, as far as the load has read it.
     pub(crate) records: u64,
     /// Records that are rows of the table, with just their content.
@@ -41,7 +41,7 @@ pub(crate) struct Recount {
 ///
 /// # Errors
 /// A source or target that cannot be read.
-pub(crate) fn recount(
+pub(crate) fn recount_load(
     read: &dyn Read,
     project: &Project,
     position: usize,
@@ -49,15 +49,16 @@ pub(crate) fn recount(
     entry: &LoadEntry,
     quarantined: &IntegerSet,
     observer: &dyn Observer,
-) -> Result<Recount> {
+) -> Result<RecountResult> {
     let resource = &project.package.resources[position];
-    let table = &project.tables()[position];
-    observer.begins(&resource.name, &source.name);
-    let usual = Work::default();
-    let work = Work { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
-    let opened = Opened::new(source, resource, &read.limits(table), work, 0)?;
-    let total_bytes = source.stamp()?.size;
-    let mut search = Search { read, table, quarantined, lines: opened.start.lines, recount: Recount::default() };
+    let table = &project.target_tables()[position];
+    observer.source_begins(&resource.name, &source.name);
+    let usual = WorkLimits::default();
+    let work = WorkLimits { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
+    let opened = OpenSource::new(source, resource, &read.limits(table), work, 0)?;
+    let total_bytes = source.read_stamp()?.size;
+    let mut search =
+        RecordSearch { read, table, quarantined, lines: opened.start.lines, recount: RecountResult::default() };
     let end = entry.position.offset;
     read_blocks(opened, work.threads, |blocks| {
         for block in blocks {
@@ -67,21 +68,21 @@ pub(crate) fn recount(
             }
             let (line_ends, consumed) = (block.line_ends(), block.consumed);
             match block.content {
-                Content::Records(read) => {
+                PieceContent::Records(read) => {
                     let (read, mut validated) = *read;
                     if entry.on_conflict == OnConflict::Update {
                         validated = validated.admit_updates(&table.schema);
                     }
                     let within = |record: usize| block.offset + (read.byte_offset(record) as u64) < end;
                     let records = (0..read.len()).take_while(|&record| within(record)).count();
-                    search.block(records, &validated, &|record| read.lines_before(record) as u64)?;
+                    search.search_block(records, &validated, &|record| read.lines_before(record) as u64)?;
                 }
-                Content::TooLong(record) if !record.comment => search.rejected(0),
-                Content::TooLong(_) => {}
+                PieceContent::TooLong(record) if !record.comment => search.expect_reject(0),
+                PieceContent::TooLong(_) => {}
             }
             search.lines += line_ends;
-            let Recount { records, .. } = search.recount;
-            observer.progress(Progress { bytes: consumed, total_bytes, records, rejected: 0 });
+            let RecountResult { records, .. } = search.recount;
+            observer.report_progress(LoadProgress { bytes: consumed, total_bytes, records, rejected: 0 });
         }
         Ok(())
     })?;
@@ -89,39 +90,39 @@ pub(crate) fn recount(
 }
 
 /// The search for the records of one load.
-struct Search<'s> {
+struct RecordSearch<'s> {
     read: &'s dyn Read,
     table: &'s Table,
     quarantined: &'s IntegerSet,
     lines: u64,
-    recount: Recount,
+    recount: RecountResult,
 }
 
-impl Search<'_> {
+impl RecordSearch<'_> {
     /// The first `records` records of a block.
-    fn block(&mut self, records: usize, validated: &ValidatedBlock, line: &dyn Fn(usize) -> u64) -> Result<()> {
+    fn search_block(&mut self, records: usize, validated: &ValidatedBlock, line: &dyn Fn(usize) -> u64) -> Result<()> {
         let before = self.recount.records;
         let key = &self.table.schema.primary_key;
         let columns = KeyColumns::new(&validated.rows, key);
         let mut passed = vec![None; records];
         for row in 0..validated.rows.num_rows() {
-            if let Some(slot) = passed.get_mut(record_of(&validated.row_records, row) as usize) {
+            if let Some(slot) = passed.get_mut(record_of_row(&validated.row_records, row) as usize) {
                 *slot = Some(row);
             }
         }
-        let mut held = self.held(before, &passed, &columns)?.into_iter();
+        let mut held = self.search_rows(before, &passed, &columns)?.into_iter();
         for (record, row) in passed.into_iter().enumerate() {
             self.recount.records = before + record as u64;
             let at = u32::try_from(record).unwrap_or(u32::MAX);
             match row {
-                None => self.rejected(line(record)),
+                None => self.expect_reject(line(record)),
                 Some(_) if self.is_quarantined() => self.recount.records += 1,
-                Some(_) if key.is_empty() => self.found(),
+                Some(_) if key.is_empty() => self.count_found(),
                 Some(row) => match held.next().flatten() {
-                    None => self.lost(line(record)),
+                    None => self.note_lost(line(record)),
                     Some(held) => {
-                        if agrees(&validated.rows, row, &validated.presence, at, &held) {
-                            self.found();
+                        if agrees_with_stored(&validated.rows, row, &validated.presence, at, &held) {
+                            self.count_found();
                         } else {
                             self.recount.changed += 1;
                             self.recount.records += 1;
@@ -134,7 +135,7 @@ impl Search<'_> {
     }
 
     /// What the table holds of those rows of a block that are not in the quarantine, in their order: asked for at once.
-    fn held(
+    fn search_rows(
         &mut self,
         before: u64,
         passed: &[Option<usize>],
@@ -160,21 +161,21 @@ impl Search<'_> {
         self.quarantined.contains(i64::try_from(self.recount.records + 1).unwrap_or(i64::MAX))
     }
 
-    fn found(&mut self) {
+    fn count_found(&mut self) {
         self.recount.in_table += 1;
         self.recount.records += 1;
     }
 
     /// A record that cannot be a row: it must be in the quarantine.
-    fn rejected(&mut self, line: u64) {
+    fn expect_reject(&mut self, line: u64) {
         if self.is_quarantined() {
             self.recount.records += 1;
         } else {
-            self.lost(line);
+            self.note_lost(line);
         }
     }
 
-    fn lost(&mut self, line: u64) {
+    fn note_lost(&mut self, line: u64) {
         if self.recount.missing == 0 {
             self.recount.first_missing = self.lines + line + 1;
         }

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::{
     LoadOptions,
-    building::{in_circle, is_searched},
-    known::replaced,
-    layout::written,
-    load::Session,
-    plan::{Step, children},
-    resume::abandon,
-    writer::{More, Writer},
+    building::{is_in_circle, needs_lookups},
+    knowledge::find_replace_loads,
+    layout::apply_overrides,
+    load::LoadSession,
+    plan::{LoadStep, child_tables},
+    resume::abandon_load,
+    writer::{ChunkWriter, MoreChunks},
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
@@ -22,9 +22,9 @@ use crate::{
 
 /// Why a replace was stopped: it would remove rows, and leave little or nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Refusal {
+pub struct ReplaceRefusal {
     /// What would be left.
-    pub reason: RefusalReason,
+    pub reason: ReplaceRefusalReason,
     /// The rows that it would remove.
     pub removes: u64,
     /// The rows that the table would have.
@@ -33,10 +33,10 @@ pub struct Refusal {
     pub rejects: u64,
 }
 
-/// The kinds of [`Refusal`].
+/// The kinds of [`ReplaceRefusal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RefusalReason {
+pub enum ReplaceRefusalReason {
     /// The table would be empty.
     LeavesEmpty,
     /// There are rejects, and it is all or nothing.
@@ -45,15 +45,15 @@ pub enum RefusalReason {
     KeepsFewerThanRejects,
 }
 
-impl Refusal {
+impl ReplaceRefusal {
     /// The refusal of a replace that removes `removes` rows, and after which there are `keeps` rows and `rejects` rejects.
-    pub(super) fn of(options: &LoadOptions, removes: u64, keeps: u64, rejects: u64) -> Option<Self> {
+    pub(super) fn check_replace(options: &LoadOptions, removes: u64, keeps: u64, rejects: u64) -> Option<Self> {
         let reason = match keeps {
             _ if removes == 0 => return None,
-            0 if !options.allow_empty => RefusalReason::LeavesEmpty,
-            _ if options.atomic && rejects > 0 => RefusalReason::HasRejects,
+            0 if !options.allow_empty => ReplaceRefusalReason::LeavesEmpty,
+            _ if options.atomic && rejects > 0 => ReplaceRefusalReason::HasRejects,
             _ if keeps < rejects && !options.allow_empty && !options.allow_rejects => {
-                RefusalReason::KeepsFewerThanRejects
+                ReplaceRefusalReason::KeepsFewerThanRejects
             }
             _ => return None,
         };
@@ -61,18 +61,18 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ReplaceRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { removes, keeps, rejects, .. } = self;
         let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
         write!(f, "it would remove {} and ", rows(*removes))?;
         match self.reason {
-            RefusalReason::LeavesEmpty => write!(f, "leave the table empty")?,
-            RefusalReason::KeepsFewerThanRejects => write!(f, "keep only {}", rows(*keeps))?,
-            RefusalReason::HasRejects if rejects == &1 => {
+            ReplaceRefusalReason::LeavesEmpty => write!(f, "leave the table empty")?,
+            ReplaceRefusalReason::KeepsFewerThanRejects => write!(f, "keep only {}", rows(*keeps))?,
+            ReplaceRefusalReason::HasRejects if rejects == &1 => {
                 return write!(f, "put {keeps} in their place, and 1 record is rejected");
             }
-            RefusalReason::HasRejects => {
+            ReplaceRefusalReason::HasRejects => {
                 return write!(f, "put {keeps} in their place, and {rejects} records are rejected");
             }
         }
@@ -86,7 +86,7 @@ impl fmt::Display for Refusal {
 
 /// How the tables of a replace lost their rows.
 #[derive(Debug, Default)]
-pub(super) struct Emptied {
+pub(super) struct EmptiedTables {
     /// The rows that each table lost, in the order of the steps.
     pub(super) removed: Vec<u64>,
     /// Whether the tables are made anew, so that their rows cannot be looked for.
@@ -95,46 +95,50 @@ pub(super) struct Emptied {
 
 /// Empties the tables of a replace, or has them made anew where `may_make_anew`. Loads of them that were interrupted do not go on.
 pub(super) fn empty_tables(
-    session: &Session<'_>,
-    writer: &mut Writer<'_>,
-    steps: &[&Step],
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
+    steps: &[&LoadStep],
     may_make_anew: bool,
-) -> Result<Emptied> {
+) -> Result<EmptiedTables> {
     let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
     for table in &tables {
-        let interrupted = LoadFilter { resumable: true, ..LoadFilter::of_sources(&table.name) };
+        let interrupted = LoadFilter { resumable: true, ..LoadFilter::loads_of_sources(&table.name) };
         for entry in writer.read().loads_of(&interrupted)? {
-            abandon(session, writer, entry)?;
+            abandon_load(session, writer, entry)?;
         }
     }
-    let searched = !may_make_anew || steps.iter().any(|step| is_searched(session, step.position));
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+    let searched = !may_make_anew || steps.iter().any(|step| needs_lookups(session, step.position));
+    writer.write_chunk(Fence::Pipeline, Pace::InStep, |transaction| {
         if !searched && let Some(removed) = transaction.make_anew(&tables)? {
-            return Ok((Emptied { removed, anew: true }, More::No));
+            return Ok((EmptiedTables { removed, anew: true }, MoreChunks::No));
         }
         // Children first: a foreign key made by another program may not wait for the end of the transaction.
         let removed: Result<Vec<u64>> = tables.iter().rev().map(|table| transaction.clear(table)).collect();
         let removed = removed?.into_iter().rev().collect();
-        Ok((Emptied { removed, anew: false }, More::No))
+        Ok((EmptiedTables { removed, anew: false }, MoreChunks::No))
     })
 }
 
 /// The loads of a replace that the ledger knows: the table holds just the sources' content already.
-pub(super) fn known_replace(session: &Session<'_>, writer: &Writer<'_>, step: &Step) -> Result<Option<Vec<LoadEntry>>> {
-    let resource = written(&session.options.overrides, &session.project.package.resources[step.position])?;
-    replaced(writer.read(), &resource, &step.sources, session.options)
+pub(super) fn known_replace(
+    session: &LoadSession<'_>,
+    writer: &ChunkWriter<'_>,
+    step: &LoadStep,
+) -> Result<Option<Vec<LoadEntry>>> {
+    let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
+    find_replace_loads(writer.read(), &resource, &step.sources, session.options)
 }
 
 /// Refuses a replace of `steps`, of which `loaded` were read, that would take parents away from rows of other tables.
 pub(super) fn check_children(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     transaction: &dyn Transaction,
-    steps: &[Step],
-    loaded: &[&Step],
+    steps: &[LoadStep],
+    loaded: &[&LoadStep],
 ) -> Result<()> {
     let mut affected: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
     for step in steps {
-        for child in children(&session.project.package, session.tables, &session.tables[step.position]) {
+        for child in child_tables(&session.project.package, session.tables, &session.tables[step.position]) {
             if transaction.has_table(child)? {
                 affected.push(child);
             }
@@ -143,7 +147,7 @@ pub(super) fn check_children(
     affected.sort_by(|a, b| a.name.cmp(&b.name));
     affected.dedup_by(|a, b| a.name == b.name);
     // In a circle, rows of the first table may name rows of the last one that were there before.
-    let sound = loaded.iter().filter(|step| !in_circle(session, step.position));
+    let sound = loaded.iter().filter(|step| !is_in_circle(session, step.position));
     let sound: Vec<&Table> = sound.map(|step| &session.tables[step.position]).collect();
     let orphans = transaction.orphans(&affected, &sound)?;
     if orphans.is_empty() {
@@ -157,17 +161,17 @@ pub(super) fn check_children(
 
 #[cfg(test)]
 mod tests {
-    use super::{LoadOptions, Refusal, RefusalReason};
+    use super::{LoadOptions, ReplaceRefusal, ReplaceRefusalReason};
 
     #[test]
     fn a_replace_that_leaves_little_or_nothing_is_refused_unless_it_is_allowed() {
-        let (empty, few) = (Some(RefusalReason::LeavesEmpty), Some(RefusalReason::KeepsFewerThanRejects));
+        let (empty, few) = (Some(ReplaceRefusalReason::LeavesEmpty), Some(ReplaceRefusalReason::KeepsFewerThanRejects));
         for (removes, keeps, rejects, reason) in
             [(3, 0, 0, empty), (3, 0, 3, empty), (3, 1, 2, few), (3, 2, 2, None), (0, 0, 9, None), (0, 1, 9, None)]
         {
             let of = |allow_rejects, allow_empty| {
                 let options = LoadOptions { allow_rejects, allow_empty, ..LoadOptions::default() };
-                Refusal::of(&options, removes, keeps, rejects).map(|refusal| refusal.reason)
+                ReplaceRefusal::check_replace(&options, removes, keeps, rejects).map(|refusal| refusal.reason)
             };
             assert_eq!(of(false, false), reason, "{removes} {keeps} {rejects}");
             assert_eq!(
@@ -182,7 +186,9 @@ mod tests {
     #[test]
     fn a_refusal_says_how_many_rows_would_go() {
         let told = |removes, keeps, rejects| {
-            Refusal::of(&LoadOptions::default(), removes, keeps, rejects).expect("a refusal").to_string()
+            ReplaceRefusal::check_replace(&LoadOptions::default(), removes, keeps, rejects)
+                .expect("a refusal")
+                .to_string()
         };
         assert_eq!(told(3, 0, 0), "it would remove 3 rows and leave the table empty");
         assert_eq!(told(1, 0, 1), "it would remove 1 row and leave the table empty, since 1 record is rejected");

@@ -3,76 +3,80 @@
 use landfall_core::reject::ErrorCode;
 
 use super::{
-    Reasons, Work,
-    chunk::Tally,
-    load::Session,
+    ReasonCounts, WorkLimits,
+    chunk::LoadTally,
+    load::LoadSession,
     suspects::settle_suspects,
-    writer::{More, Writer},
+    writer::{ChunkWriter, MoreChunks},
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
     ledger::{LoadEntry, LoadState},
     quarantine::{Reject, RejectFilter, RejectState, reject_size},
-    source::{Source, digest_of},
+    source::{Source, digest_source},
     targets::{Fence, Pace, Read},
 };
 
 /// Notes that an interrupted load does not go on. What it had put aside is judged now.
-pub(super) fn abandon(session: &Session<'_>, writer: &mut Writer<'_>, entry: LoadEntry) -> Result<()> {
-    end_early(session, writer, entry, LoadState::Abandoned)
+pub(super) fn abandon_load(session: &LoadSession<'_>, writer: &mut ChunkWriter<'_>, entry: LoadEntry) -> Result<()> {
+    end_interrupted(session, writer, entry, LoadState::Abandoned)
 }
 
 /// Notes that an interrupted load is in `state` now. What it had put aside is judged.
-pub(super) fn end_early(
-    session: &Session<'_>,
-    writer: &mut Writer<'_>,
+pub(super) fn end_interrupted(
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
     entry: LoadEntry,
     state: LoadState,
 ) -> Result<()> {
-    let mut entry = judged(session, writer, entry)?;
+    let mut entry = judge_deferred(session, writer, entry)?;
     entry.state = state;
     let was_at = entry.position.offset;
-    writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
+    writer.write_chunk(Fence::Pipeline, Pace::InStep, |transaction| match transaction.save_load(&entry, was_at) {
         // It has ended meanwhile, or another process goes on with it.
-        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), More::No)),
-        outcome => outcome.map(|()| ((), More::No)),
+        Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(((), MoreChunks::No)),
+        outcome => outcome.map(|()| ((), MoreChunks::No)),
     })
 }
 
 /// The entry of an interrupted load with the digest of all of `source`, where it has read the beginning of just that: so
 /// that the load which reads it again supersedes its rejects, however far ahead it had read.
-pub(super) fn of_whole(mut entry: LoadEntry, source: &Source) -> Result<LoadEntry> {
-    if digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested) {
-        (entry.digest, entry.digested) = digest_of(source, None)?;
+pub(super) fn with_whole_digest(mut entry: LoadEntry, source: &Source) -> Result<LoadEntry> {
+    if digest_source(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested) {
+        (entry.digest, entry.digested) = digest_source(source, None)?;
     }
     Ok(entry)
 }
 
 /// Judges the records that an interrupted load had put aside, before any other can claim their keys.
-pub(super) fn judged(session: &Session<'_>, writer: &mut Writer<'_>, mut entry: LoadEntry) -> Result<LoadEntry> {
-    let table = &session.tables[session.project.position(&entry.table)?];
+pub(super) fn judge_deferred(
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
+    mut entry: LoadEntry,
+) -> Result<LoadEntry> {
+    let table = &session.tables[session.project.find_position(&entry.table)?];
     let filter = RejectFilter { load: Some(entry.id), state: Some(RejectState::Deferred), ..RejectFilter::default() };
     let suspects = writer.read().reject_count(&filter)?;
     if suspects > 0 {
-        writer.chunk(Fence::Pipeline, Pace::InStep, |transaction| {
-            let mut tally = Tally { counts: entry.counts, suspects, deferred: suspects, ..Tally::default() };
+        writer.write_chunk(Fence::Pipeline, Pace::InStep, |transaction| {
+            let mut tally = LoadTally { counts: entry.counts, suspects, deferred: suspects, ..LoadTally::default() };
             settle_suspects(session, transaction, table, &entry, &mut tally)?;
             entry.counts = tally.counts;
-            transaction.save_load(&entry, entry.position.offset).map(|()| ((), More::No))
+            transaction.save_load(&entry, entry.position.offset).map(|()| ((), MoreChunks::No))
         })?;
     }
     Ok(entry)
 }
 
 /// The reasons that earlier commands of an interrupted load had counted.
-pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reasons> {
-    let mut reasons = Reasons::default();
+pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<ReasonCounts> {
+    let mut reasons = ReasonCounts::default();
     // What is put aside is not judged yet.
     for state in [RejectState::Open, RejectState::Released, RejectState::Superseded] {
         let filter = RejectFilter { load: Some(entry.id), state: Some(state), ..RejectFilter::default() };
         for group in read.reject_groups(&filter)? {
             if let Some(code) = ErrorCode::parse(&group.code) {
-                reasons.add_many(code, group.field.map(Into::into).as_ref(), group.count);
+                reasons.add_count(code, group.field.map(Into::into).as_ref(), group.count);
             }
         }
     }
@@ -80,7 +84,7 @@ pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reas
 }
 
 /// The bytes of the rejects that `entry` has made so far; once they are more than `work` allows, it does not matter how many.
-pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, work: &Work) -> Result<u64> {
+pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, work: &WorkLimits) -> Result<u64> {
     const PAGE: u64 = 500;
     let mut bytes = 0;
     if entry.counts.rejected == 0 {

@@ -7,14 +7,17 @@ use std::{
 };
 
 use super::{
-    LoadOptions, LoadOutcome, Observer, Reasons,
-    adopt::{circular, claims_to_come, complete, numbers, one, open, outcome, pages, release_waiting, settle, try_raw},
-    export::Exporter,
-    kept_answer::{KeptAnswer, WriteAnswer},
-    load::Session,
-    mended::{MendedRow, OtherChanges, read_mended},
-    trial::{Bytes, Trial, Verdict},
-    writer::Writer,
+    LoadOptions, LoadOutcome, Observer, ReasonCounts,
+    adopt::{
+        claims_to_come, complete_retry, find_reject, is_circular, open, record_verdict, reject_ids, release_waiting,
+        retry_outcome, try_as_is, visit_rejects,
+    },
+    export::LayoutExporter,
+    load::LoadSession,
+    mended_file::{MendedRow, UnaskedChanges, read_mended},
+    stored_answer::{StoredAnswer, WriteAnswer},
+    trial::{RecordBytes, RecordTrial, TrialVerdict},
+    writer::ChunkWriter,
 };
 use crate::{
     document::NewDocument,
@@ -22,24 +25,24 @@ use crate::{
     ledger::{LoadEntry, Mode, OnConflict},
     origin::QUARANTINE,
     project::Project,
-    quarantine::{Reject, RejectFilter, RejectId, RejectState, is_waiting},
+    quarantine::{Reject, RejectFilter, RejectId, RejectState, lacks_only_parents},
     targets::{Fence, Pace, Target, Transaction},
 };
 
 /// What is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Retry {
+pub enum RetrySelection {
     /// The open rejects that the filter wants, as they are in the quarantine.
     Quarantine(RejectFilter),
     /// The rows of a file that was exported and mended.
-    Mended(MendedFile),
+    Mended(MendedFilePath),
     /// One open reject, with other values for some of its fields, as they would stand in its source; none for a missing one.
     Corrected(RejectId, Vec<(String, Option<String>)>),
 }
 
 /// A file of rejects that was exported and mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MendedFile {
+pub struct MendedFilePath {
     /// Where it is.
     pub path: PathBuf,
     /// The table that all of its rejects must be of, if there is one.
@@ -53,60 +56,60 @@ pub struct MendedFile {
 ///
 /// # Errors
 /// What stops a command; each table commits by itself.
-pub fn retry(
+pub fn retry_rejects(
     target: &mut dyn Target,
     project: &Project,
-    what: &Retry,
+    what: &RetrySelection,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
     retry_with(target, project, what, observer, &mut |_, _| Ok(None))
 }
 
-/// As [`retry`], with a document that is kept in the transaction of each table, where `answer` makes one of what was done so far. It is
+/// As [`retry_rejects`], with a document that is kept in the transaction of each table, where `answer` makes one of what was done so far. It is
 /// brought up to date after rejects that waited were released.
 ///
 /// # Errors
-/// Those of [`retry`]; [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there was such a document before.
+/// Those of [`retry_rejects`]; [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there was such a document before.
 pub fn retry_with(
     target: &mut dyn Target,
     project: &Project,
-    what: &Retry,
+    what: &RetrySelection,
     observer: &dyn Observer,
     answer: WriteAnswer<'_>,
 ) -> Result<Vec<LoadOutcome>> {
-    let tables = project.tables();
+    let tables = project.target_tables();
     target.remove_unused(&tables)?;
     target.prepare(&tables)?;
     let options = LoadOptions::default();
-    let session = Session { project, tables: &tables, options: &options, observer };
-    let mut answer = KeptAnswer::new(answer);
+    let session = LoadSession { project, tables: &tables, options: &options, observer };
+    let mut answer = StoredAnswer::new(answer);
     match what {
-        Retry::Quarantine(filter) => from_quarantine(&session, target, filter, &mut answer)?,
-        Retry::Mended(file) => from_file(&session, target, file, &mut answer)?,
-        Retry::Corrected(reject, values) => corrected(&session, target, *reject, values, &mut answer)?,
+        RetrySelection::Quarantine(filter) => from_quarantine(&session, target, filter, &mut answer)?,
+        RetrySelection::Mended(file) => retry_from_file(&session, target, file, &mut answer)?,
+        RetrySelection::Corrected(reject, values) => retry_corrected(&session, target, *reject, values, &mut answer)?,
     }
     // Any table: a retry that died may have brought parents of what is not tried by this one.
     let grown = tables.iter().map(|table| table.name.to_string()).collect();
-    let released = release_waiting(&session, &mut Writer::Each(target), answer.outcomes(), grown)?;
-    let outcomes = answer.finish(target, released)?;
+    let released = release_waiting(&session, &mut ChunkWriter::Each(target), answer.load_outcomes(), grown)?;
+    let outcomes = answer.finish_answer(target, released)?;
     target.settle()?;
     Ok(outcomes)
 }
 
 /// A record to try: its reject, and the row that mends it where there is one.
-struct Case {
+struct RetryCase {
     reject: RejectId,
     mended: Option<MendedRow>,
 }
 
 fn from_quarantine(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
     filter: &RejectFilter,
-    answer: &mut KeptAnswer<'_>,
+    answer: &mut StoredAnswer<'_>,
 ) -> Result<()> {
     if let Some(id) = filter.id
-        && one(&*target, id)?.is_none()
+        && find_reject(&*target, id)?.is_none()
     {
         return Err(Error::Usage(format!("there is no reject {id}")));
     }
@@ -117,37 +120,38 @@ fn from_quarantine(
                 continue;
             }
             let filter = RejectFilter { table: Some(name), ..filter.clone() };
-            let cases = numbers(&*target, &filter)?.into_iter().map(|reject| Case { reject, mended: None }).collect();
-            table(session, target, position, QUARANTINE, cases, answer)?;
+            let cases =
+                reject_ids(&*target, &filter)?.into_iter().map(|reject| RetryCase { reject, mended: None }).collect();
+            retry_table(session, target, position, QUARANTINE, cases, answer)?;
         }
     }
     Ok(())
 }
 
-fn corrected(
-    session: &Session<'_>,
+fn retry_corrected(
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
     reject: RejectId,
     values: &[(String, Option<String>)],
-    answer: &mut KeptAnswer<'_>,
+    answer: &mut StoredAnswer<'_>,
 ) -> Result<()> {
     let gone = || Error::Usage(format!("the reject {reject} is not in the quarantine"));
     let found = open(&*target, reject)?.ok_or_else(gone)?;
-    let row = Exporter::new(session, &*target, &found)?.corrected(&*target, &found, values)?;
-    let position = session.project.position(&found.table)?;
-    let cases = vec![Case { reject, mended: Some(row) }];
-    table(session, target, position, QUARANTINE, cases, answer)
+    let row = LayoutExporter::new(session, &*target, &found)?.correct_record(&*target, &found, values)?;
+    let position = session.project.find_position(&found.table)?;
+    let cases = vec![RetryCase { reject, mended: Some(row) }];
+    retry_table(session, target, position, QUARANTINE, cases, answer)
 }
 
 /// Gives the open rejects that `filter` wants up, for `reason`; how many. They stay in the quarantine, and are not tried again.
 ///
 /// # Errors
 /// A target that cannot be written.
-pub fn discard(target: &mut dyn Target, filter: &RejectFilter, reason: &str) -> Result<u64> {
+pub fn discard_rejects(target: &mut dyn Target, filter: &RejectFilter, reason: &str) -> Result<u64> {
     discard_with(target, filter, reason, |_| None)
 }
 
-/// As [`discard`], with a document that is kept in the same transaction, where `answer` makes one of how many there were.
+/// As [`discard_rejects`], with a document that is kept in the same transaction, where `answer` makes one of how many there were.
 ///
 /// # Errors
 /// A target that cannot be written; [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where there is such a document.
@@ -158,7 +162,7 @@ pub fn discard_with(
     answer: impl FnOnce(u64) -> Option<NewDocument>,
 ) -> Result<u64> {
     let mut wanted = Vec::new();
-    pages(&*target, filter, &mut |reject| {
+    visit_rejects(&*target, filter, &mut |reject| {
         wanted.push((reject.id, reject.load));
         Ok(())
     })?;
@@ -175,53 +179,55 @@ pub fn discard_with(
     Ok(count)
 }
 
-fn from_file(
-    session: &Session<'_>,
+fn retry_from_file(
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
-    MendedFile { path, table: only, allows_other_changes }: &MendedFile,
-    answer: &mut KeptAnswer<'_>,
+    MendedFilePath { path, table: only, allows_other_changes }: &MendedFilePath,
+    answer: &mut StoredAnswer<'_>,
 ) -> Result<()> {
     let (path, only) = (path.as_path(), only.as_deref());
-    let mut others = OtherChanges::default();
-    let mut cases: BTreeMap<usize, Vec<Case>> = BTreeMap::new();
+    let mut others = UnaskedChanges::default();
+    let mut cases: BTreeMap<usize, Vec<RetryCase>> = BTreeMap::new();
     let mut exporters = HashMap::new();
     let mut gone = 0_u64;
     let mut met = HashSet::new();
     read_mended(path, &mut |labels, row| {
         if !met.insert(row.reject) {
             let reason = format!("the reject {} occurs twice in it; one row can mend it", row.reject);
-            return Err(Error::source(path.display().to_string(), reason));
+            return Err(Error::source_error(path.display().to_string(), reason));
         }
-        let Some(reject) = one(&*target, row.reject)?.filter(|reject| reject.state == RejectState::Open) else {
+        let Some(reject) = find_reject(&*target, row.reject)?.filter(|reject| reject.state == RejectState::Open) else {
             gone += 1;
             return Ok(());
         };
         if only.is_some_and(|only| *only != *reject.table) {
             let reason = format!("the reject {} is not one of the table {:?}", row.reject, only.unwrap_or_default());
-            return Err(Error::source(path.display().to_string(), reason));
+            return Err(Error::source_error(path.display().to_string(), reason));
         }
         let exporter = match exporters.entry(reject.load) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Exporter::new(session, &*target, &reject)?)
+                entry.insert(LayoutExporter::new(session, &*target, &reject)?)
             }
         };
-        let row = if labels == exporter.labels() {
+        let row = if labels == exporter.source_labels() {
             row
         } else if exporter.are_fields(labels) {
-            let (cells, ..) = exporter.cells(&*target, &reject)?;
-            exporter.of_fields(&cells, row).map_err(|reason| Error::source(path.display().to_string(), reason))?
+            let (cells, ..) = exporter.reject_cells(&*target, &reject)?;
+            exporter
+                .to_source_row(&cells, row)
+                .map_err(|reason| Error::source_error(path.display().to_string(), reason))?
         } else {
             return Err(other_columns(path, labels, exporter));
         };
-        let mended = exporter.mended(&*target, &reject, row, &mut others)?;
-        let mended = mended.map_err(|reason| Error::source(path.display().to_string(), reason))?;
-        let position = session.project.position(&reject.table)?;
-        cases.entry(position).or_default().push(Case { reject: reject.id, mended });
+        let mended = exporter.mend_row(&*target, &reject, row, &mut others)?;
+        let mended = mended.map_err(|reason| Error::source_error(path.display().to_string(), reason))?;
+        let position = session.project.find_position(&reject.table)?;
+        cases.entry(position).or_default().push(RetryCase { reject: reject.id, mended });
         Ok(())
     })?;
     if !allows_other_changes {
-        others.refuse(&path.display().to_string())?;
+        others.refuse_changes(&path.display().to_string())?;
     }
     if gone > 0 {
         tracing::warn!(
@@ -233,76 +239,81 @@ fn from_file(
     for family in session.project.package.load_order() {
         for position in family {
             let cases = cases.remove(&position).unwrap_or_default();
-            table(session, target, position, &source, cases, answer)?;
+            retry_table(session, target, position, &source, cases, answer)?;
         }
     }
     Ok(())
 }
 
-fn other_columns(path: &std::path::Path, labels: &[String], exporter: &Exporter<'_>) -> Error {
-    let (labels, others) = (labels.join(", "), exporter.labels().join(", "));
-    Error::source(
+fn other_columns(path: &std::path::Path, labels: &[String], exporter: &LayoutExporter<'_>) -> Error {
+    let (labels, others) = (labels.join(", "), exporter.source_labels().join(", "));
+    Error::source_error(
         path.display().to_string(),
         format!("its columns are {labels}, and those of the rejects' source {others}"),
     )
 }
 
 /// Tries the cases of one table, in one transaction, which keeps the answer too.
-fn table(
-    session: &Session<'_>,
+fn retry_table(
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
     position: usize,
     source: &str,
-    cases: Vec<Case>,
-    answer: &mut KeptAnswer<'_>,
+    cases: Vec<RetryCase>,
+    answer: &mut StoredAnswer<'_>,
 ) -> Result<()> {
     if cases.is_empty() {
         return Ok(());
     }
     let started = Instant::now();
     let table = &session.tables[position];
-    session.observer.begins(&table.name, source);
-    let mut trial = Trial::new(session, &*target, position, OnConflict::Reject);
+    session.observer.source_begins(&table.name, source);
+    let mut trial = RecordTrial::new(session, &*target, position, OnConflict::Reject);
     // Rows of several tables that need each other are taken over together, at the end of the command.
-    if circular(session, &[position]) {
+    if is_circular(session, &[position]) {
         trial.pardoned = claims_to_come(session, &*target, &[position], None, OnConflict::Reject)?;
     }
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let mut entry = LoadEntry::new(&table.name, source, Mode::Retry, OnConflict::Reject);
     entry.id = transaction.add_load(&entry)?;
-    let mut attempt =
-        Attempt { session, transaction: &mut *transaction, trial, entry: &mut entry, reasons: Reasons::default() };
-    attempt.all(cases)?;
+    let mut attempt = TableRetry {
+        session,
+        transaction: &mut *transaction,
+        trial,
+        entry: &mut entry,
+        reasons: ReasonCounts::default(),
+    };
+    attempt.try_all_cases(cases)?;
     attempt.trial.hold_parents(attempt.transaction)?;
     let reasons = attempt.reasons;
-    complete(&mut *transaction, &mut entry, started)?;
-    let outcome = outcome(&entry, &reasons);
-    answer.keep(&mut *transaction, outcome.clone())?;
+    complete_retry(&mut *transaction, &mut entry, started)?;
+    let outcome = retry_outcome(&entry, &reasons);
+    answer.store_outcome(&mut *transaction, outcome.clone())?;
     transaction.commit()?;
-    session.observer.ends(&outcome);
+    session.observer.source_ends(&outcome);
     Ok(())
 }
 
 /// The cases of one table under way.
-struct Attempt<'a, 's> {
-    session: &'s Session<'s>,
+struct TableRetry<'a, 's> {
+    session: &'s LoadSession<'s>,
     transaction: &'a mut dyn Transaction,
-    trial: Trial<'s>,
+    trial: RecordTrial<'s>,
     entry: &'a mut LoadEntry,
-    reasons: Reasons,
+    reasons: ReasonCounts,
 }
 
-impl Attempt<'_, '_> {
+impl TableRetry<'_, '_> {
     /// Tries all cases; those that only lack a parent once more whenever others have passed.
-    fn all(&mut self, mut cases: Vec<Case>) -> Result<()> {
+    fn try_all_cases(&mut self, mut cases: Vec<RetryCase>) -> Result<()> {
         loop {
             let before = cases.len();
             let mut waiting = Vec::new();
             for case in cases {
                 let Some(reject) = open(&*self.transaction, case.reject)? else { continue };
                 match self.try_case(&reject, &case)? {
-                    Verdict::Rejected(errors) if is_waiting(&errors) => waiting.push(case),
-                    verdict => self.settle(&reject, &case, &verdict)?,
+                    TrialVerdict::Rejected(errors) if lacks_only_parents(&errors) => waiting.push(case),
+                    verdict => self.record_outcome(&reject, &case, &verdict)?,
                 }
             }
             cases = waiting;
@@ -313,21 +324,29 @@ impl Attempt<'_, '_> {
         for case in cases {
             let Some(reject) = open(&*self.transaction, case.reject)? else { continue };
             let verdict = self.try_case(&reject, &case)?;
-            self.settle(&reject, &case, &verdict)?;
+            self.record_outcome(&reject, &case, &verdict)?;
         }
         Ok(())
     }
 
-    fn try_case(&mut self, reject: &Reject, case: &Case) -> Result<Verdict> {
+    fn try_case(&mut self, reject: &Reject, case: &RetryCase) -> Result<TrialVerdict> {
         match &case.mended {
-            Some(row) => self.trial.record(self.transaction, reject.load, Bytes::Mended(&row.bytes())),
-            None => try_raw(self.session, self.transaction, &mut self.trial, reject),
+            Some(row) => self.trial.try_record(self.transaction, reject.load, RecordBytes::Mended(&row.record_bytes())),
+            None => try_as_is(self.session, self.transaction, &mut self.trial, reject),
         }
     }
 
-    fn settle(&mut self, reject: &Reject, case: &Case, verdict: &Verdict) -> Result<()> {
-        let mended = case.mended.as_ref().map(MendedRow::bytes);
+    fn record_outcome(&mut self, reject: &Reject, case: &RetryCase, verdict: &TrialVerdict) -> Result<()> {
+        let mended = case.mended.as_ref().map(MendedRow::record_bytes);
         let load = self.entry.id;
-        settle(self.transaction, load, reject, verdict, mended.as_deref(), &mut self.entry.counts, &mut self.reasons)
+        record_verdict(
+            self.transaction,
+            load,
+            reject,
+            verdict,
+            mended.as_deref(),
+            &mut self.entry.counts,
+            &mut self.reasons,
+        )
     }
 }

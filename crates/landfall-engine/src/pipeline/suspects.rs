@@ -15,16 +15,16 @@ use landfall_core::{
 };
 
 use super::{
-    adopt::bytes_of,
+    adopt::read_raw,
     change::RowChange,
-    chunk::Tally,
-    foreseen::Foreseen,
-    key_errors::refused,
-    keys::Keys,
-    layout::Layout,
-    load::Session,
-    opened::RecordRules,
-    resolve::{Flow, Judge, record_of, resolve},
+    chunk::LoadTally,
+    key_errors::refusal_error,
+    keys::TableKeys,
+    layout::SourceLayout,
+    load::LoadSession,
+    lookups::BlockLookups,
+    open_source::RecordRules,
+    resolve::{LoadFlow, RowJudge, record_of_row, resolve_keys},
 };
 use crate::{
     error::{Error, Result},
@@ -38,16 +38,16 @@ const PAGE: u64 = 20_000;
 
 /// Judges the records of the load `entry` that were put aside.
 pub(super) fn settle_suspects(
-    session: &Session<'_>,
+    session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
     table: &Table,
     entry: &LoadEntry,
-    tally: &mut Tally,
+    tally: &mut LoadTally,
 ) -> Result<()> {
-    let layout: Layout = serde_json::from_str(&entry.layout)
+    let layout: SourceLayout = serde_json::from_str(&entry.layout)
         .map_err(|error| Error::Usage(format!("the ledger does not say how the columns of a load lie: {error}")))?;
-    let resource = &session.project.package.resources[session.project.position(&table.name)?];
-    let rules = RecordRules::new(&layout.written(resource)?, &layout, &transaction.limits(table))?;
+    let resource = &session.project.package.resources[session.project.find_position(&table.name)?];
+    let rules = RecordRules::new(&layout.written_resource(resource)?, &layout, &transaction.limits(table))?;
     let mut filter = RejectFilter {
         load: Some(entry.id),
         state: Some(RejectState::Deferred),
@@ -58,30 +58,30 @@ pub(super) fn settle_suspects(
         let page = transaction.rejects(&filter)?;
         let Some(last) = page.last() else { break };
         filter.after = last.id;
-        settle_page(session, transaction, table, &rules, entry, &page, tally)?;
+        judge_page(session, transaction, table, &rules, entry, &page, tally)?;
     }
     tally.deferred -= tally.suspects;
     tally.suspects = 0;
     Ok(())
 }
 
-fn settle_page(
-    session: &Session<'_>,
+fn judge_page(
+    session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
     table: &Table,
     rules: &RecordRules,
     entry: &LoadEntry,
     page: &[Reject],
-    tally: &mut Tally,
+    tally: &mut LoadTally,
 ) -> Result<()> {
-    let records = records_of(session, transaction, rules, page)?;
+    let records = decode_page(session, transaction, rules, page)?;
     let mut first = 0;
     for records in records {
         let count = records.len();
         let mut validated = rules.validator.validate_records(&records);
         let rejected = std::mem::take(&mut validated.rejects);
-        let mut keys = Keys::unknown(table, session.tables);
-        let needs = keys.foreigns.iter().map(|foreign| Need {
+        let mut keys = TableKeys::without_knowledge(table, session.tables);
+        let needs = keys.foreigns.iter().map(|foreign| ForeignKeyNeed {
             fields: foreign.positions.clone(),
             parent: foreign.parent.clone(),
             parent_fields: foreign.parent_positions.clone(),
@@ -90,29 +90,29 @@ fn settle_page(
         let mut judge = SuspectJudge {
             page: &page[first..first + count],
             validated: &validated,
-            foreseen: Foreseen::new(table, &validated.rows),
-            verdicts: Verdicts::default(),
+            foreseen: BlockLookups::new(table, &validated.rows),
+            verdicts: PageVerdicts::default(),
             needs,
             transaction,
             tally,
         };
-        resolve(&mut keys, &validated, rejected, entry.on_conflict, &mut judge)?;
-        judge.finish()?;
+        resolve_keys(&mut keys, &validated, rejected, entry.on_conflict, &mut judge)?;
+        judge.write_verdicts()?;
         first += count;
     }
     Ok(())
 }
 
 /// The records of a page: together where their bytes can stand side by side, one by one otherwise.
-fn records_of(
-    session: &Session<'_>,
+fn decode_page(
+    session: &LoadSession<'_>,
     transaction: &dyn Transaction,
     rules: &RecordRules,
     page: &[Reject],
 ) -> Result<Vec<Records>> {
     let mut raws = Vec::with_capacity(page.len());
     for reject in page {
-        raws.push(bytes_of(session, transaction, reject)?.unwrap_or_default());
+        raws.push(read_raw(session, transaction, reject)?.unwrap_or_default());
     }
     if let Some(records) = rules.decoder.decode_records(&raws).filter(|records| records.len() == page.len()) {
         return Ok(vec![records]);
@@ -122,7 +122,7 @@ fn records_of(
 
 /// What became of the records of a page.
 #[derive(Debug, Default)]
-struct Verdicts {
+struct PageVerdicts {
     /// They are rejects no more.
     passed: Vec<RejectId>,
     /// They are, for these reasons.
@@ -130,7 +130,7 @@ struct Verdicts {
 }
 
 /// A foreign key: what a row needs.
-struct Need {
+struct ForeignKeyNeed {
     fields: Vec<usize>,
     parent: Table,
     parent_fields: Vec<usize>,
@@ -139,25 +139,25 @@ struct Need {
 struct SuspectJudge<'j> {
     page: &'j [Reject],
     validated: &'j ValidatedBlock,
-    foreseen: Foreseen<'j>,
-    verdicts: Verdicts,
-    needs: Vec<Need>,
+    foreseen: BlockLookups<'j>,
+    verdicts: PageVerdicts,
+    needs: Vec<ForeignKeyNeed>,
     transaction: &'j mut dyn Transaction,
-    tally: &'j mut Tally,
+    tally: &'j mut LoadTally,
 }
 
 impl SuspectJudge<'_> {
     /// Writes down what became of the records.
-    fn finish(self) -> Result<()> {
+    fn write_verdicts(self) -> Result<()> {
         self.tally.counts.rejected -= self.verdicts.passed.len() as u64;
         for (_, errors) in &self.verdicts.rejected {
-            self.tally.reasons.add(errors);
+            self.tally.reasons.count_errors(errors);
         }
         self.transaction.withdraw(&self.verdicts.passed)?;
         self.transaction.confirm(&self.verdicts.rejected)
     }
 
-    /// Holds the parents of the rows at `accepted`, as a chunk does.
+    /// Holds the parents of the rows at `note_accepted`, as a chunk does.
     fn hold_parents(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         for need in &self.needs {
             let columns = KeyColumns::new(rows, &need.fields);
@@ -174,20 +174,20 @@ impl SuspectJudge<'_> {
         Ok(())
     }
 
-    fn passed(&mut self, row: usize) {
-        let record = record_of(&self.validated.row_records, row) as usize;
+    fn count_passed(&mut self, row: usize) {
+        let record = record_of_row(&self.validated.row_records, row) as usize;
         self.verdicts.passed.push(self.page[record].id);
     }
 }
 
-impl Judge for SuspectJudge<'_> {
-    fn foresees(&self) -> bool {
+impl RowJudge for SuspectJudge<'_> {
+    fn wants_announcements(&self) -> bool {
         true
     }
 
-    fn expect(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
         let found = self.transaction.find_all(table, positions, &values)?;
-        self.foreseen.add(table, positions, values, found);
+        self.foreseen.add_lookup(table, positions, values, found);
         Ok(())
     }
 
@@ -198,39 +198,39 @@ impl Judge for SuspectJudge<'_> {
         }
     }
 
-    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+    fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.hold_parents(table, rows, accepted)?;
         let refusals = self.transaction.insert(table, rows, accepted)?;
-        self.foreseen.accepted(accepted);
+        self.foreseen.note_accepted(accepted);
         if !refusals.is_empty() {
-            self.foreseen.forget();
+            self.foreseen.forget_all();
         }
         for row in accepted.iter().cloned().flatten() {
             match refusals.iter().find(|refusal| refusal.row == row) {
                 Some(RefusedRow { message, .. }) => {
-                    let record = record_of(&self.validated.row_records, row);
-                    self.reject(record, vec![refused(message)])?;
+                    let record = record_of_row(&self.validated.row_records, row);
+                    self.reject_record(record, vec![refusal_error(message)])?;
                 }
                 None => {
                     self.tally.counts.inserted += 1;
-                    self.passed(row);
+                    self.count_passed(row);
                 }
             }
         }
         Ok(())
     }
 
-    fn update(&mut self, _: &Table, _: &RecordBatch, _row: usize, _: RowChange) -> Result<Option<String>> {
+    fn update_row(&mut self, _: &Table, _: &RecordBatch, _row: usize, _: RowChange) -> Result<Option<String>> {
         unreachable!("a table is not built aside by a load that updates rows")
     }
 
-    fn unchanged(&mut self, row: usize) {
+    fn count_unchanged(&mut self, row: usize) {
         self.tally.counts.unchanged += 1;
-        self.passed(row);
+        self.count_passed(row);
     }
 
-    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
+    fn reject_record(&mut self, record: u32, errors: Vec<CellError>) -> Result<LoadFlow> {
         self.verdicts.rejected.push((self.page[record as usize].id, errors));
-        Ok(Flow::Continue)
+        Ok(LoadFlow::Continue)
     }
 }

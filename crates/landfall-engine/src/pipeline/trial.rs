@@ -16,14 +16,14 @@ use landfall_core::{
 use super::{
     change::RowChange,
     chunk::hold_parents,
-    export::layout_of,
-    key_errors::refused,
-    keys::{Foreign, Keys},
-    layout::Layout,
-    load::Session,
-    null_cells::NullCells,
-    opened::RecordRules,
-    resolve::{Flow, Judge, resolve},
+    export::layout_of_load,
+    key_errors::refusal_error,
+    keys::{ForeignKeyState, TableKeys},
+    layout::SourceLayout,
+    load::LoadSession,
+    null_cells::NullCellForm,
+    open_source::RecordRules,
+    resolve::{LoadFlow, RowJudge, resolve_keys},
 };
 use crate::{
     error::Result,
@@ -33,7 +33,7 @@ use crate::{
 
 /// What became of a record that was tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum TrialVerdict {
     /// It is a row now.
     Inserted,
     /// The row with its key has its content now.
@@ -45,11 +45,11 @@ pub(super) enum Verdict {
 }
 
 /// A key of a table, by the table's position, the key's fields, and the fingerprint of the values.
-pub(super) type Claim = (Arc<str>, Vec<usize>, u128);
+pub(super) type KeyClaim = (Arc<str>, Vec<usize>, u128);
 
 /// The bytes of a record, and how they are to be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Bytes<'b> {
+pub(super) enum RecordBytes<'b> {
     /// As they stood in the source.
     Raw(&'b [u8]),
     /// As a person mended them: UTF-8 in the default dialect, the columns those of the source.
@@ -57,26 +57,26 @@ pub(super) enum Bytes<'b> {
 }
 
 /// Tries records of one table.
-pub(super) struct Trial<'s> {
-    session: &'s Session<'s>,
+pub(super) struct RecordTrial<'s> {
+    session: &'s LoadSession<'s>,
     position: usize,
     limits: TargetLimits,
-    keys: Keys,
+    keys: TableKeys,
     on_conflict: OnConflict,
     /// How the records of each load are read, raw and mended.
     rules: HashMap<LoadId, [Arc<RecordRules>; 2]>,
     /// The same by how the columns lie: loads have few different ways, and there may be many loads.
-    layouts: Vec<(Layout, [Arc<RecordRules>; 2])>,
+    layouts: Vec<(SourceLayout, [Arc<RecordRules>; 2])>,
     /// How the source of a load lies that the ledger cannot tell yet.
-    pub(super) own: Option<(LoadId, Layout)>,
+    pub(super) own: Option<(LoadId, SourceLayout)>,
     /// Keys that will be there before the commit.
-    pub(super) pardoned: HashSet<Claim>,
+    pub(super) pardoned: HashSet<KeyClaim>,
 }
 
-impl<'s> Trial<'s> {
+impl<'s> RecordTrial<'s> {
     /// For records of the table at `position`, which go to the target of `read`.
-    pub(super) fn new(session: &'s Session<'s>, read: &dyn Read, position: usize, on_conflict: OnConflict) -> Self {
-        let mut keys = Keys::unknown(&session.tables[position], session.tables);
+    pub(super) fn new(session: &'s LoadSession<'s>, read: &dyn Read, position: usize, on_conflict: OnConflict) -> Self {
+        let mut keys = TableKeys::without_knowledge(&session.tables[position], session.tables);
         keys.learns = true;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.is_held = true);
         let limits = read.limits(&session.tables[position]);
@@ -93,21 +93,21 @@ impl<'s> Trial<'s> {
         }
     }
 
-    fn rules(&mut self, read: &dyn Read, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
+    fn rules_of_load(&mut self, read: &dyn Read, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
         if !self.rules.contains_key(&load) {
             let own = self.own.as_ref().filter(|(own, _)| *own == load).map(|(_, layout)| layout.clone());
-            let layout = own.map_or_else(|| layout_of(read, load), Ok)?;
+            let layout = own.map_or_else(|| layout_of_load(read, load), Ok)?;
             if let Some(same) = self.layouts.iter().find(|(known, _)| *known == layout).map(|(_, rules)| rules.clone())
             {
                 return Ok(self.rules.entry(load).or_insert(same));
             }
             let resource = &self.session.project.package.resources[self.position];
-            let resource = &layout.written(resource)?;
+            let resource = &layout.written_resource(resource)?;
             let raw = RecordRules::new(resource, &layout, &self.limits)?;
             let mut mended = resource.clone();
-            mended.dialect = NullCells::dialect(&resource.dialect);
+            mended.dialect = NullCellForm::mended_dialect(&resource.dialect);
             mended.encoding = landfall_core::schema::Encoding::Utf8;
-            let mended = RecordRules::new(&mended, &layout.mended(), &self.limits)?;
+            let mended = RecordRules::new(&mended, &layout.for_mended_file(), &self.limits)?;
             let rules = [Arc::new(raw), Arc::new(mended)];
             self.layouts.push((layout, rules.clone()));
             self.rules.insert(load, rules);
@@ -116,19 +116,19 @@ impl<'s> Trial<'s> {
     }
 
     /// Tries a record of `load`; `transaction` is written to where it passes.
-    pub(super) fn record(
+    pub(super) fn try_record(
         &mut self,
         transaction: &mut dyn Transaction,
         load: LoadId,
-        bytes: Bytes<'_>,
-    ) -> Result<Verdict> {
-        let [raw, mended] = self.rules(&*transaction, load)?.clone();
+        bytes: RecordBytes<'_>,
+    ) -> Result<TrialVerdict> {
+        let [raw, mended] = self.rules_of_load(&*transaction, load)?.clone();
         let pardoned = std::mem::take(&mut self.pardoned);
         let mut judge = TrialJudge { transaction, verdict: None, pardoned: &pardoned };
-        let verdict = self.judge(&[raw, mended], bytes, &mut judge);
+        let verdict = self.judge_record(&[raw, mended], bytes, &mut judge);
         let verdict = verdict.map(|found| found.or(judge.verdict.take()));
         self.pardoned = pardoned;
-        Ok(verdict?.unwrap_or(Verdict::Unchanged))
+        Ok(verdict?.unwrap_or(TrialVerdict::Unchanged))
     }
 
     /// Holds the parents of all rows that passed: some of them came after the rows that name them.
@@ -138,47 +138,48 @@ impl<'s> Trial<'s> {
 
     /// What a record of `load` would claim and need, were its parents within `family` there; none where it would be
     /// rejected all the same. Nothing is written.
-    pub(super) fn survey(
+    pub(super) fn survey_record(
         &mut self,
         read: &dyn Read,
         load: LoadId,
-        bytes: Bytes<'_>,
+        bytes: RecordBytes<'_>,
         family: &[Arc<str>],
-    ) -> Result<Option<Wanted>> {
-        let rules = self.rules(read, load)?.clone();
-        let mut judge = Survey { read, family, wanted: Wanted::default(), accepted: false, uniques: self.uniques() };
-        let found = self.judge(&rules, bytes, &mut judge)?;
+    ) -> Result<Option<KeyNeeds>> {
+        let rules = self.rules_of_load(read, load)?.clone();
+        let mut judge =
+            NeedsJudge { read, family, wanted: KeyNeeds::default(), accepted: false, uniques: self.unique_keys() };
+        let found = self.judge_record(&rules, bytes, &mut judge)?;
         Ok((found.is_none() && judge.accepted).then_some(judge.wanted))
     }
 
-    fn uniques(&self) -> Vec<(Arc<str>, Vec<usize>)> {
+    fn unique_keys(&self) -> Vec<(Arc<str>, Vec<usize>)> {
         self.keys.uniques.iter().map(|unique| (self.keys.table.name.clone(), unique.positions.clone())).collect()
     }
 
-    /// Resolves the record's keys with `judge`; a verdict of its own where the bytes are not one record.
-    fn judge(
+    /// Resolves the record's keys with `judge_record`; a verdict of its own where the bytes are not one record.
+    fn judge_record(
         &mut self,
         rules: &[Arc<RecordRules>; 2],
-        bytes: Bytes<'_>,
-        judge: &mut dyn Judge,
-    ) -> Result<Option<Verdict>> {
+        bytes: RecordBytes<'_>,
+        judge: &mut dyn RowJudge,
+    ) -> Result<Option<TrialVerdict>> {
         let (bytes, which) = match bytes {
-            Bytes::Raw(bytes) => (bytes, 0),
-            Bytes::Mended(bytes) => (bytes, 1),
+            RecordBytes::Raw(bytes) => (bytes, 0),
+            RecordBytes::Mended(bytes) => (bytes, 1),
         };
         let rules = &rules[which];
         let records = rules.decoder.decode_record(bytes);
         if records.len() != 1 {
             let message = format!("these bytes are {} records; mend them into one", records.len());
             let error = CellError::new(ErrorCode::SourceError, None, None, message);
-            return Ok(Some(Verdict::Rejected(vec![error])));
+            return Ok(Some(TrialVerdict::Rejected(vec![error])));
         }
         let mut validated = rules.validator.validate_records(&records);
         if self.on_conflict == OnConflict::Update {
             validated = validated.admit_updates(&self.keys.table.schema);
         }
         let rejected = std::mem::take(&mut validated.rejects);
-        resolve(&mut self.keys, &validated, rejected, self.on_conflict, judge)?;
+        resolve_keys(&mut self.keys, &validated, rejected, self.on_conflict, judge)?;
         Ok(None)
     }
 }
@@ -186,99 +187,110 @@ impl<'s> Trial<'s> {
 /// Writes the record, where it passes.
 struct TrialJudge<'j> {
     transaction: &'j mut dyn Transaction,
-    verdict: Option<Verdict>,
-    pardoned: &'j HashSet<Claim>,
+    verdict: Option<TrialVerdict>,
+    pardoned: &'j HashSet<KeyClaim>,
 }
 
-impl Judge for TrialJudge<'_> {
+impl RowJudge for TrialJudge<'_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.transaction.find(table, positions, values)
     }
 
-    fn accept(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+    fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         let refusals = self.transaction.insert(table, rows, accepted)?;
         self.verdict = Some(match refusals.first() {
-            None => Verdict::Inserted,
-            Some(row) => Verdict::Rejected(vec![refused(&row.message)]),
+            None => TrialVerdict::Inserted,
+            Some(row) => TrialVerdict::Rejected(vec![refusal_error(&row.message)]),
         });
         Ok(())
     }
 
-    fn update(&mut self, table: &Table, rows: &RecordBatch, row: usize, change: RowChange) -> Result<Option<String>> {
+    fn update_row(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        row: usize,
+        change: RowChange,
+    ) -> Result<Option<String>> {
         let refusals = self.transaction.update(table, rows, &[row], &change.fields)?;
         let words = refusals.into_iter().next().map(|refused| refused.message);
         if words.is_none() {
-            self.verdict = Some(Verdict::Updated);
+            self.verdict = Some(TrialVerdict::Updated);
         }
         Ok(words)
     }
 
-    fn unchanged(&mut self, _row: usize) {
-        self.verdict = Some(Verdict::Unchanged);
+    fn count_unchanged(&mut self, _row: usize) {
+        self.verdict = Some(TrialVerdict::Unchanged);
     }
 
-    fn reject(&mut self, _record: u32, errors: Vec<CellError>) -> Result<Flow> {
-        self.verdict = Some(Verdict::Rejected(errors));
-        Ok(Flow::Continue)
+    fn reject_record(&mut self, _record: u32, errors: Vec<CellError>) -> Result<LoadFlow> {
+        self.verdict = Some(TrialVerdict::Rejected(errors));
+        Ok(LoadFlow::Continue)
     }
 
-    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
-        Ok(claim(&foreign.parent.name, &foreign.parent_positions, columns, row)
+    fn pardons_parent(&mut self, foreign: &ForeignKeyState, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        Ok(key_claim(&foreign.parent.name, &foreign.parent_positions, columns, row)
             .is_some_and(|claim| self.pardoned.contains(&claim)))
     }
 }
 
 /// The keys that a record claims, and those of parents that it needs.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) claims: Vec<Claim>,
-    pub(super) needs: Vec<Claim>,
+pub(super) struct KeyNeeds {
+    pub(super) claims: Vec<KeyClaim>,
+    pub(super) needs: Vec<KeyClaim>,
 }
 
 /// The claim of `row` by the key of `table` at `positions`.
-pub(super) fn claim(table: &Arc<str>, positions: &[usize], columns: &KeyColumns<'_>, row: usize) -> Option<Claim> {
+pub(super) fn key_claim(
+    table: &Arc<str>,
+    positions: &[usize],
+    columns: &KeyColumns<'_>,
+    row: usize,
+) -> Option<KeyClaim> {
     columns.row_fingerprint(row).map(|print| (table.clone(), positions.to_vec(), print))
 }
 
 /// Finds out what a record claims and needs.
-struct Survey<'j> {
+struct NeedsJudge<'j> {
     read: &'j dyn Read,
     family: &'j [Arc<str>],
-    wanted: Wanted,
+    wanted: KeyNeeds,
     accepted: bool,
     uniques: Vec<(Arc<str>, Vec<usize>)>,
 }
 
-impl Judge for Survey<'_> {
+impl RowJudge for NeedsJudge<'_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.read.find(table, positions, values)
     }
 
-    fn accept(&mut self, _table: &Table, rows: &RecordBatch, _accepted: &[Range<usize>]) -> Result<()> {
+    fn accept_rows(&mut self, _table: &Table, rows: &RecordBatch, _accepted: &[Range<usize>]) -> Result<()> {
         self.accepted = true;
         for (table, positions) in &self.uniques {
-            self.wanted.claims.extend(claim(table, positions, &KeyColumns::new(rows, positions), 0));
+            self.wanted.claims.extend(key_claim(table, positions, &KeyColumns::new(rows, positions), 0));
         }
         Ok(())
     }
 
-    fn update(&mut self, _: &Table, _: &RecordBatch, _row: usize, _: RowChange) -> Result<Option<String>> {
+    fn update_row(&mut self, _: &Table, _: &RecordBatch, _row: usize, _: RowChange) -> Result<Option<String>> {
         Ok(None)
     }
 
-    fn unchanged(&mut self, _row: usize) {}
+    fn count_unchanged(&mut self, _row: usize) {}
 
-    fn reject(&mut self, _record: u32, _errors: Vec<CellError>) -> Result<Flow> {
-        Ok(Flow::Continue)
+    fn reject_record(&mut self, _record: u32, _errors: Vec<CellError>) -> Result<LoadFlow> {
+        Ok(LoadFlow::Continue)
     }
 
-    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+    fn pardons_parent(&mut self, foreign: &ForeignKeyState, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
         if !self.family.contains(&foreign.parent.name) {
             return Ok(false);
         }
         let values = columns.row_values(row);
         if self.read.find(&foreign.parent, &foreign.parent_positions, &values)?.is_none() {
-            self.wanted.needs.extend(claim(&foreign.parent.name, &foreign.parent_positions, columns, row));
+            self.wanted.needs.extend(key_claim(&foreign.parent.name, &foreign.parent_positions, columns, row));
         }
         Ok(true)
     }

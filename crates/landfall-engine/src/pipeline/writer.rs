@@ -7,7 +7,7 @@ use crate::{
 
 /// Whether more chunks of the same load follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum More {
+pub(super) enum MoreChunks {
     /// At least one.
     Yes,
     /// None.
@@ -15,14 +15,14 @@ pub(super) enum More {
 }
 
 /// What chunks are written through.
-pub(super) enum Writer<'t> {
+pub(super) enum ChunkWriter<'t> {
     /// Each chunk commits by itself.
     Each(&'t mut dyn Target),
     /// All chunks are part of one transaction, which the caller commits.
     Whole(Box<dyn Transaction + 't>),
 }
 
-impl Writer<'_> {
+impl ChunkWriter<'_> {
     /// What is there to read.
     pub(super) fn read(&self) -> &dyn Read {
         match self {
@@ -33,19 +33,19 @@ impl Writer<'_> {
 
     /// Runs `work` as one chunk: what it wrote commits with its success, and leaves no trace with its error. Where `work`
     /// says that more is to come, the commit may still be under way when this returns.
-    pub(super) fn chunk<R>(
+    pub(super) fn write_chunk<R>(
         &mut self,
         fence: Fence,
         pace: Pace,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<(R, More)>,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<(R, MoreChunks)>,
     ) -> Result<R> {
         match self {
             Self::Each(target) => {
                 let mut transaction = target.transaction(fence, pace)?;
                 let (outcome, more) = work(&mut *transaction)?;
                 match more {
-                    More::Yes => transaction.commit_later()?,
-                    More::No => transaction.commit()?,
+                    MoreChunks::Yes => transaction.commit_later()?,
+                    MoreChunks::No => transaction.commit()?,
                 }
                 Ok(outcome)
             }

@@ -5,7 +5,7 @@ mod record;
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-pub use record::RejectedRecord;
+pub use record::ShownReject;
 
 use crate::ledger::{LoadEntry, LoadId, LoadState, RECORD_BYTES};
 
@@ -62,20 +62,20 @@ pub struct NewReject {
 impl NewReject {
     /// Whether nothing is wrong but that a parent row is missing: it is released by itself when the parent arrives.
     #[must_use]
-    pub fn waiting(&self) -> bool {
-        !self.deferred && is_waiting(&self.errors)
+    pub fn waits_for_parent(&self) -> bool {
+        !self.deferred && lacks_only_parents(&self.errors)
     }
 
     /// The same, with no more than its first `most` bytes, and with the length and digest of all of them among its errors. One that may
     /// still become a row by itself, since its parent is missing or its key not judged yet, has all of its bytes.
     #[must_use]
     pub fn with_at_most(mut self, most: u64) -> Self {
-        if self.raw.len() <= most || self.deferred || self.waiting() {
+        if self.raw.len() <= most || self.deferred || self.waits_for_parent() {
             return self;
         }
         if let RawRecord::Whole(mut bytes) = self.raw {
             let length = bytes.len() as u64;
-            self.errors.push(cut_error(most, length, &blake3::hash(&bytes)));
+            self.errors.push(cut_record_error(most, length, &blake3::hash(&bytes)));
             bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
             bytes.shrink_to_fit();
             self.raw = RawRecord::Head(bytes, length);
@@ -85,7 +85,7 @@ impl NewReject {
 
     /// About the bytes that it takes in the database: a short record may have a long list of reasons.
     #[must_use]
-    pub(crate) fn kept_bytes(&self) -> u64 {
+    pub(crate) fn stored_size(&self) -> u64 {
         let raw = match &self.raw {
             RawRecord::Whole(bytes) | RawRecord::Head(bytes, _) => bytes.len() as u64,
             RawRecord::Long(length) => (*length).min(RECORD_BYTES as u64),
@@ -112,13 +112,13 @@ pub(crate) fn reject_size(raw: u64, errors: &[CellError]) -> u64 {
 
 /// Whether `errors` say only that parent rows are missing.
 #[must_use]
-pub fn is_waiting(errors: &[CellError]) -> bool {
+pub fn lacks_only_parents(errors: &[CellError]) -> bool {
     !errors.is_empty() && errors.iter().all(|error| error.code == ErrorCode::ForeignKey)
 }
 
 /// The error that says how much of a record is kept.
 #[must_use]
-pub fn cut_error(kept: u64, length: u64, digest: &blake3::Hash) -> CellError {
+pub fn cut_record_error(kept: u64, length: u64, digest: &blake3::Hash) -> CellError {
     let message = format!(
         "the quarantine keeps the first {kept} of its {length} bytes (BLAKE3 of all: {digest}), so that it cannot be retried; correct its \
          source and load that again, or raise the limit (--max-rejected-record-bytes)"
@@ -149,7 +149,7 @@ impl RawRecord {
 
     /// Those that are at hand.
     #[must_use]
-    pub fn held(&self) -> &[u8] {
+    pub fn available_bytes(&self) -> &[u8] {
         match self {
             Self::Whole(bytes) | Self::Head(bytes, _) => bytes,
             Self::Long(_) => &[],
@@ -236,7 +236,7 @@ impl Reject {
 
 /// Which rejects of earlier loads a load closes: they were met again, and its own rejects stand for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closing {
+pub enum ClosingRule {
     /// Those of loads of the same content.
     SameContent,
     /// Those of loads of the same source with other content: a replace has read it again.
@@ -246,7 +246,7 @@ pub enum Closing {
     RolledBack,
 }
 
-impl Closing {
+impl ClosingRule {
     /// What is noted of a reject that is closed so.
     #[must_use]
     pub const fn action(self) -> &'static str {
@@ -257,7 +257,7 @@ impl Closing {
     }
 
     /// Whether the rejects of `earlier` are closed by `load`.
-    pub(crate) fn closes(self, load: &LoadEntry, earlier: &LoadEntry) -> bool {
+    pub(crate) fn closes_rejects(self, load: &LoadEntry, earlier: &LoadEntry) -> bool {
         let same = earlier.digest == load.digest;
         earlier.table == load.table
             && earlier.id < load.id

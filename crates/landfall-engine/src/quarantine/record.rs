@@ -7,7 +7,7 @@ use super::Reject;
 
 /// A rejected record, as `check` and `rejects list` show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RejectedRecord {
+pub struct ShownReject {
     /// The table.
     pub table: String,
     /// The source as the user knows it.
@@ -18,7 +18,7 @@ pub struct RejectedRecord {
     pub line: u64,
     /// The offset of its first byte, from 0.
     pub offset: u64,
-    /// Its bytes as text, shortened where there are more than [`RejectedRecord::RAW_LIMIT`].
+    /// Its bytes as text, shortened where there are more than [`ShownReject::RAW_LIMIT`].
     pub raw: String,
     /// Whether the bytes are not UTF-8 (or not all there): then each byte that is not is written `\xNN`, a backslash
     /// `\\`, and `…` stands for what was left out.
@@ -30,7 +30,7 @@ pub struct RejectedRecord {
     pub errors: Vec<CellError>,
 }
 
-impl RejectedRecord {
+impl ShownReject {
     /// The most bytes of a record that are shown; the quarantine has them all.
     pub const RAW_LIMIT: usize = 64 << 10;
 
@@ -40,12 +40,12 @@ impl RejectedRecord {
         let whole = raw.len() as u64 == length && raw.len() <= Self::RAW_LIMIT;
         match std::str::from_utf8(raw) {
             Ok(text) if whole => (text.to_owned(), false),
-            _ => (escaped(&raw[..raw.len().min(Self::RAW_LIMIT)], whole), true),
+            _ => (escape_bytes(&raw[..raw.len().min(Self::RAW_LIMIT)], whole), true),
         }
     }
 }
 
-impl From<&Reject> for RejectedRecord {
+impl From<&Reject> for ShownReject {
     fn from(reject: &Reject) -> Self {
         let (raw, raw_escaped) = Self::raw_text(&reject.raw, reject.length);
         Self {
@@ -63,7 +63,7 @@ impl From<&Reject> for RejectedRecord {
 }
 
 /// `bytes` as text: what is not UTF-8 as `\xNN`, a backslash doubled.
-fn escaped(bytes: &[u8], whole: bool) -> String {
+fn escape_bytes(bytes: &[u8], whole: bool) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(bytes.len() + 16);
     for chunk in bytes.utf8_chunks() {

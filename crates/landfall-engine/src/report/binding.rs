@@ -2,15 +2,15 @@
 
 use landfall_core::{keys::Scalar, reject::CellError, validate::ValueReader};
 
-use super::{Parameter, ReportDefinition};
+use super::{ReportDefinition, ReportParameter};
 use crate::error::{Error, Result};
 
-pub(super) fn bind(report: &ReportDefinition, given: &[(String, String)]) -> Result<Vec<(String, Scalar)>> {
+pub(super) fn bind_parameters(report: &ReportDefinition, given: &[(String, String)]) -> Result<Vec<(String, Scalar)>> {
     check_names(report, given)?;
     report
         .parameters
         .iter()
-        .map(|parameter| Ok((parameter.field.name.to_string(), value(report, parameter, given)?)))
+        .map(|parameter| Ok((parameter.field.name.to_string(), bind_value(report, parameter, given)?)))
         .collect()
 }
 
@@ -27,7 +27,7 @@ fn check_names(report: &ReportDefinition, given: &[(String, String)]) -> Result<
     Ok(())
 }
 
-fn value(report: &ReportDefinition, parameter: &Parameter, given: &[(String, String)]) -> Result<Scalar> {
+fn bind_value(report: &ReportDefinition, parameter: &ReportParameter, given: &[(String, String)]) -> Result<Scalar> {
     let name = &*parameter.field.name;
     let typed = given.iter().find(|(known, _)| known == name).map(|(_, text)| text);
     let Some(text) = typed.or(parameter.default.as_ref()) else {
@@ -42,18 +42,18 @@ fn value(report: &ReportDefinition, parameter: &Parameter, given: &[(String, Str
     let whose = if typed.is_some() { "parameter" } else { "the default of parameter" };
     let reader = ValueReader::new(&parameter.field)
         .map_err(|error| Error::Usage(format!("parameter {name} of report {}: {error}", report.name)))?;
-    reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", sentences(name, &errors))))
+    reader.read(text).map_err(|errors| Error::Usage(format!("{whose} {name}: {}", join_messages(name, &errors))))
 }
 
 /// Whether an empty text would only stand for a missing value, with which a report finds nothing. A parameter that may be missing says
 /// so: by its own `missingValues`, or by a default that is empty.
-fn is_left_empty(parameter: &Parameter, typed: Option<&String>) -> bool {
+fn is_left_empty(parameter: &ReportParameter, typed: Option<&String>) -> bool {
     let usual = *parameter.field.missing_values == [""];
     usual && typed.is_some_and(String::is_empty) && parameter.default.as_deref() != Some("")
 }
 
 /// The messages without their field: the parameter is named before them.
-fn sentences(name: &str, errors: &[CellError]) -> String {
+fn join_messages(name: &str, errors: &[CellError]) -> String {
     let field = format!("field {name:?}: ");
     let messages = errors.iter().map(|error| error.message.strip_prefix(&field).unwrap_or(&error.message));
     messages.collect::<Vec<_>>().join("; ")
@@ -61,7 +61,7 @@ fn sentences(name: &str, errors: &[CellError]) -> String {
 
 /// What can be given, as in `its parameters are: year (integer, default 2021)`.
 fn known_parameters(report: &ReportDefinition) -> String {
-    let described: Vec<String> = report.parameters.iter().map(Parameter::summary).collect();
+    let described: Vec<String> = report.parameters.iter().map(ReportParameter::describe_parameter).collect();
     match described.len() {
         0 => "it takes no parameters".into(),
         1 => format!("its parameter is {}", described[0]),
@@ -69,10 +69,10 @@ fn known_parameters(report: &ReportDefinition) -> String {
     }
 }
 
-impl Parameter {
+impl ReportParameter {
     /// Name, type and default, as in `year (integer, default 2021)`.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn describe_parameter(&self) -> String {
         let default = self.default.as_ref().map(|text| format!(", default {text}")).unwrap_or_default();
         format!("{} ({}{default})", self.field.name, self.field.kind.name())
     }

@@ -4,21 +4,21 @@
 
 use std::io::{self, Write};
 
-use super::unwritable;
+use super::output_error;
 use crate::{
-    csv_text::{is_formula, push_cell},
+    csv_text::{is_formula, push_csv_cell},
     error::Result,
     targets::{Cell, QueryRows},
 };
 
-pub(super) struct Writer<'a> {
+pub(super) struct CsvWriter<'a> {
     out: &'a mut dyn Write,
     guard_formulas: bool,
     line: String,
     rows: u64,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> CsvWriter<'a> {
     pub(super) fn new(out: &'a mut dyn Write, guard_formulas: bool) -> Self {
         Self { out, guard_formulas, line: String::new(), rows: 0 }
     }
@@ -46,28 +46,28 @@ impl<'a> Writer<'a> {
         if text.is_empty() {
             self.line.push_str("\"\"");
         } else if self.guard_formulas && is_formula(text) {
-            push_cell(&mut self.line, &format!("'{text}"));
+            push_csv_cell(&mut self.line, &format!("'{text}"));
         } else {
-            push_cell(&mut self.line, text);
+            push_csv_cell(&mut self.line, text);
         }
     }
 }
 
-impl QueryRows for Writer<'_> {
+impl QueryRows for CsvWriter<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
         let cells: Vec<Cell> = names.iter().cloned().map(Cell::Text).collect();
-        self.write_row(&cells).map_err(unwritable)
+        self.write_row(&cells).map_err(output_error)
     }
 
     fn row(&mut self, cells: &[Cell]) -> Result<()> {
         self.rows += 1;
-        self.write_row(cells).map_err(unwritable)
+        self.write_row(cells).map_err(output_error)
     }
 }
 
-impl super::Writer for Writer<'_> {
-    fn finish(self) -> Result<u64> {
-        self.out.flush().map_err(unwritable)?;
+impl super::ResultWriter for CsvWriter<'_> {
+    fn finish_output(self) -> Result<u64> {
+        self.out.flush().map_err(output_error)?;
         Ok(self.rows)
     }
 }

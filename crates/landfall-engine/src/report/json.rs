@@ -5,31 +5,31 @@ use std::{
     io::{self, Write},
 };
 
-use super::unwritable;
+use super::output_error;
 use crate::{
     error::{Error, Result},
     targets::{Cell, QueryRows},
 };
 
-pub(super) struct Writer<'a> {
+pub(super) struct JsonWriter<'a> {
     out: &'a mut dyn Write,
-    object: Object,
+    object: ObjectRows,
     rows: u64,
 }
 
 /// Writes rows as objects.
 #[derive(Debug, Default)]
-pub(super) struct Object {
+pub(super) struct ObjectRows {
     /// The names of the columns, as JSON.
     names: Vec<String>,
 }
 
-impl Object {
+impl ObjectRows {
     /// For columns with these names.
     ///
     /// # Errors
     /// Two columns of one name.
-    pub(super) fn of(names: &[String]) -> Result<Self> {
+    pub(super) fn for_columns(names: &[String]) -> Result<Self> {
         let mut seen = HashSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
             let mend = "name the columns apart with AS, or write the report as csv";
@@ -43,15 +43,15 @@ impl Object {
         out.write_all(b"{")?;
         for (at, (name, cell)) in self.names.iter().zip(cells).enumerate() {
             let comma = if at > 0 { "," } else { "" };
-            write!(out, "{comma}{name}:{}", json(cell))?;
+            write!(out, "{comma}{name}:{}", cell_to_json(cell))?;
         }
         out.write_all(b"}")
     }
 }
 
-impl<'a> Writer<'a> {
+impl<'a> JsonWriter<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
-        Self { out, object: Object::default(), rows: 0 }
+        Self { out, object: ObjectRows::default(), rows: 0 }
     }
 
     fn write_row(&mut self, cells: &[Cell]) -> io::Result<()> {
@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn json(cell: &Cell) -> serde_json::Value {
+fn cell_to_json(cell: &Cell) -> serde_json::Value {
     match cell {
         Cell::Null => serde_json::Value::Null,
         Cell::Integer(value) => (*value).into(),
@@ -71,23 +71,23 @@ fn json(cell: &Cell) -> serde_json::Value {
     }
 }
 
-impl QueryRows for Writer<'_> {
+impl QueryRows for JsonWriter<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
-        self.object = Object::of(names)?;
+        self.object = ObjectRows::for_columns(names)?;
         Ok(())
     }
 
     fn row(&mut self, cells: &[Cell]) -> Result<()> {
-        self.write_row(cells).map_err(unwritable)?;
+        self.write_row(cells).map_err(output_error)?;
         self.rows += 1;
         Ok(())
     }
 }
 
-impl super::Writer for Writer<'_> {
-    fn finish(self) -> Result<u64> {
+impl super::ResultWriter for JsonWriter<'_> {
+    fn finish_output(self) -> Result<u64> {
         let end: &[u8] = if self.rows == 0 { b"[]\n" } else { b"\n]\n" };
-        self.out.write_all(end).and_then(|()| self.out.flush()).map_err(unwritable)?;
+        self.out.write_all(end).and_then(|()| self.out.flush()).map_err(output_error)?;
         Ok(self.rows)
     }
 }

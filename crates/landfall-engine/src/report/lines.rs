@@ -2,40 +2,40 @@
 
 use std::io::Write;
 
-use super::{json::Object, unwritable};
+use super::{json::ObjectRows, output_error};
 use crate::{
     error::Result,
     targets::{Cell, QueryRows},
 };
 
-pub(super) struct Writer<'a> {
+pub(super) struct JsonLinesWriter<'a> {
     out: &'a mut dyn Write,
-    object: Object,
+    object: ObjectRows,
     rows: u64,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> JsonLinesWriter<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
-        Self { out, object: Object::default(), rows: 0 }
+        Self { out, object: ObjectRows::default(), rows: 0 }
     }
 }
 
-impl QueryRows for Writer<'_> {
+impl QueryRows for JsonLinesWriter<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
-        self.object = Object::of(names)?;
+        self.object = ObjectRows::for_columns(names)?;
         Ok(())
     }
 
     fn row(&mut self, cells: &[Cell]) -> Result<()> {
-        self.object.write(cells, self.out).and_then(|()| self.out.write_all(b"\n")).map_err(unwritable)?;
+        self.object.write(cells, self.out).and_then(|()| self.out.write_all(b"\n")).map_err(output_error)?;
         self.rows += 1;
         Ok(())
     }
 }
 
-impl super::Writer for Writer<'_> {
-    fn finish(self) -> Result<u64> {
-        self.out.flush().map_err(unwritable)?;
+impl super::ResultWriter for JsonLinesWriter<'_> {
+    fn finish_output(self) -> Result<u64> {
+        self.out.flush().map_err(output_error)?;
         Ok(self.rows)
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::unwritable;
+use super::output_error;
 use crate::{
     error::Result,
     escape_controls,
@@ -14,51 +14,51 @@ use crate::{
 
 /// The language of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) enum MarkupLanguage {
     Markdown,
     Html,
 }
 
-pub(super) struct Writer<'a> {
+pub(super) struct MarkupWriter<'a> {
     out: &'a mut dyn Write,
-    language: Language,
+    language: MarkupLanguage,
     title: String,
     rows: u64,
 }
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(out: &'a mut dyn Write, language: Language, title: &str) -> Self {
+impl<'a> MarkupWriter<'a> {
+    pub(super) fn new(out: &'a mut dyn Write, language: MarkupLanguage, title: &str) -> Self {
         Self { out, language, title: title.to_owned(), rows: 0 }
     }
 
-    fn head(&mut self, names: &[String]) -> io::Result<()> {
-        if self.language == Language::Markdown {
-            let cells: Vec<String> = names.iter().map(|name| markdown(name)).collect();
+    fn write_head(&mut self, names: &[String]) -> io::Result<()> {
+        if self.language == MarkupLanguage::Markdown {
+            let cells: Vec<String> = names.iter().map(|name| escape_markdown(name)).collect();
             let rule = vec!["---"; names.len()].join(" | ");
             return writeln!(self.out, "| {} |\n| {rule} |", cells.join(" | "));
         }
-        let title = html(&self.title);
+        let title = escape_html(&self.title);
         write!(
             self.out,
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\n"
         )?;
         write!(self.out, "<body><table><caption>{title}</caption>\n<thead><tr>")?;
-        names.iter().try_for_each(|name| write!(self.out, "<th>{}</th>", html(name)))?;
+        names.iter().try_for_each(|name| write!(self.out, "<th>{}</th>", escape_html(name)))?;
         writeln!(self.out, "</tr></thead>\n<tbody>")
     }
 
-    fn line(&mut self, cells: &[Cell]) -> io::Result<()> {
-        if self.language == Language::Markdown {
-            let cells: Vec<String> = cells.iter().map(|cell| markdown(&text(cell))).collect();
+    fn write_line(&mut self, cells: &[Cell]) -> io::Result<()> {
+        if self.language == MarkupLanguage::Markdown {
+            let cells: Vec<String> = cells.iter().map(|cell| escape_markdown(&cell_text(cell))).collect();
             return writeln!(self.out, "| {} |", cells.join(" | "));
         }
         write!(self.out, "<tr>")?;
-        cells.iter().try_for_each(|cell| write!(self.out, "<td>{}</td>", html(&text(cell))))?;
+        cells.iter().try_for_each(|cell| write!(self.out, "<td>{}</td>", escape_html(&cell_text(cell))))?;
         writeln!(self.out, "</tr>")
     }
 }
 
-fn text(cell: &Cell) -> Cow<'_, str> {
+fn cell_text(cell: &Cell) -> Cow<'_, str> {
     match cell {
         Cell::Null => Cow::Borrowed(""),
         Cell::Integer(value) => Cow::Owned(value.to_string()),
@@ -68,7 +68,7 @@ fn text(cell: &Cell) -> Cow<'_, str> {
 }
 
 /// A text in a cell of Markdown: nothing in it has a meaning there.
-fn markdown(text: &str) -> String {
+fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in escape_controls(text).chars() {
         if "\\`*_{}[]()<>#+-.!|~&".contains(char) && !char.is_alphanumeric() {
@@ -89,25 +89,25 @@ fn markdown(text: &str) -> String {
     out
 }
 
-fn html(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-impl QueryRows for Writer<'_> {
+impl QueryRows for MarkupWriter<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
-        self.head(names).map_err(unwritable)
+        self.write_head(names).map_err(output_error)
     }
 
     fn row(&mut self, cells: &[Cell]) -> Result<()> {
         self.rows += 1;
-        self.line(cells).map_err(unwritable)
+        self.write_line(cells).map_err(output_error)
     }
 }
 
-impl super::Writer for Writer<'_> {
-    fn finish(self) -> Result<u64> {
-        let end: &[u8] = if self.language == Language::Html { b"</tbody></table></body></html>\n" } else { b"" };
-        self.out.write_all(end).and_then(|()| self.out.flush()).map_err(unwritable)?;
+impl super::ResultWriter for MarkupWriter<'_> {
+    fn finish_output(self) -> Result<u64> {
+        let end: &[u8] = if self.language == MarkupLanguage::Html { b"</tbody></table></body></html>\n" } else { b"" };
+        self.out.write_all(end).and_then(|()| self.out.flush()).map_err(output_error)?;
         Ok(self.rows)
     }
 }

@@ -18,7 +18,7 @@ use std::{io::Write, path::PathBuf};
 use landfall_core::{keys::Scalar, schema::Field};
 
 pub use self::stored::StoredResult;
-use self::{markup::Language, stored::Collector};
+use self::{markup::MarkupLanguage, stored::ResultCollector};
 use crate::{
     error::{Error, Result},
     targets::{QueryRows, Target},
@@ -36,12 +36,12 @@ pub struct ReportDefinition {
     /// One SELECT; parameters are written `:name`.
     pub sql: String,
     /// What may be asked of it.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<ReportParameter>,
 }
 
 /// A parameter of a report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
+pub struct ReportParameter {
     /// Name, type and constraints, as in the data dictionary.
     pub field: Field,
     /// The value where none is given, in the field's lexical form.
@@ -50,7 +50,7 @@ pub struct Parameter {
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub enum ReportFormat {
     /// Aligned columns for a person; control characters are escaped.
     #[default]
     Table,
@@ -74,8 +74,8 @@ impl ReportDefinition {
     ///
     /// # Errors
     /// A name that is no parameter or is given twice, a parameter without a value, or a value that breaks a rule.
-    pub fn bind(&self, given: &[(String, String)]) -> Result<Vec<(String, Scalar)>> {
-        binding::bind(self, given)
+    pub fn bind_values(&self, given: &[(String, String)]) -> Result<Vec<(String, Scalar)>> {
+        binding::bind_parameters(self, given)
     }
 
     /// Runs the report with `values` and writes its result to `out`; the number of rows.
@@ -86,7 +86,7 @@ impl ReportDefinition {
         &self,
         target: &dyn Target,
         values: &[(String, Scalar)],
-        format: Format,
+        format: ReportFormat,
         out: &mut dyn Write,
     ) -> Result<u64> {
         self.write(&|rows| target.query(&self.sql, values, rows), format, out)
@@ -96,10 +96,15 @@ impl ReportDefinition {
     ///
     /// # Errors
     /// SQL that the target refuses, or a larger result.
-    pub fn collect(&self, target: &dyn Target, values: &[(String, Scalar)], most: usize) -> Result<StoredResult> {
-        let mut collector = Collector::new(most);
+    pub fn collect_result(
+        &self,
+        target: &dyn Target,
+        values: &[(String, Scalar)],
+        most: usize,
+    ) -> Result<StoredResult> {
+        let mut collector = ResultCollector::new(most);
         target.query(&self.sql, values, &mut collector)?;
-        Ok(collector.finish())
+        Ok(collector.into_result())
     }
 
     /// Writes the rows that `rows` hands over to `out`; how many there were.
@@ -109,36 +114,40 @@ impl ReportDefinition {
     pub fn write(
         &self,
         rows: &dyn Fn(&mut dyn QueryRows) -> Result<()>,
-        format: Format,
+        format: ReportFormat,
         out: &mut dyn Write,
     ) -> Result<u64> {
         match format {
-            Format::Table => write_with(rows, table::Writer::new(out)),
-            Format::Csv { guard_formulas } => write_with(rows, csv::Writer::new(out, guard_formulas)),
-            Format::Json => write_with(rows, json::Writer::new(out)),
-            Format::JsonLines => write_with(rows, lines::Writer::new(out)),
-            Format::Markdown => write_with(rows, markup::Writer::new(out, Language::Markdown, self.label())),
-            Format::Html => write_with(rows, markup::Writer::new(out, Language::Html, self.label())),
+            ReportFormat::Table => write_with(rows, table::TableWriter::new(out)),
+            ReportFormat::Csv { guard_formulas } => write_with(rows, csv::CsvWriter::new(out, guard_formulas)),
+            ReportFormat::Json => write_with(rows, json::JsonWriter::new(out)),
+            ReportFormat::JsonLines => write_with(rows, lines::JsonLinesWriter::new(out)),
+            ReportFormat::Markdown => {
+                write_with(rows, markup::MarkupWriter::new(out, MarkupLanguage::Markdown, self.report_label()))
+            }
+            ReportFormat::Html => {
+                write_with(rows, markup::MarkupWriter::new(out, MarkupLanguage::Html, self.report_label()))
+            }
         }
     }
 
-    fn label(&self) -> &str {
+    fn report_label(&self) -> &str {
         self.title.as_ref().unwrap_or(&self.name)
     }
 }
 
-fn write_with(rows: &dyn Fn(&mut dyn QueryRows) -> Result<()>, mut writer: impl Writer) -> Result<u64> {
+fn write_with(rows: &dyn Fn(&mut dyn QueryRows) -> Result<()>, mut writer: impl ResultWriter) -> Result<u64> {
     rows(&mut writer)?;
-    writer.finish()
+    writer.finish_output()
 }
 
 /// Writes a result in one format.
-trait Writer: QueryRows {
+trait ResultWriter: QueryRows {
     /// Ends the output; the number of rows.
-    fn finish(self) -> Result<u64>;
+    fn finish_output(self) -> Result<u64>;
 }
 
 /// The error for an output that cannot be written. The cause stays in the chain, so that a closed pipe can be told.
-fn unwritable(cause: std::io::Error) -> Error {
+fn output_error(cause: std::io::Error) -> Error {
     Error::File { path: PathBuf::from("the report's output"), cause }
 }

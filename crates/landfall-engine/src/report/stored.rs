@@ -11,13 +11,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StoredResult {
     columns: Vec<String>,
-    rows: Vec<Vec<Kept>>,
+    rows: Vec<Vec<StoredCell>>,
 }
 
 /// A value as it is kept: a floating-point number as its shortest text, which is read back as just that number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Kept {
+enum StoredCell {
     Null,
     Integer(i64),
     Text(String),
@@ -27,7 +27,7 @@ enum Kept {
 impl StoredResult {
     /// The number of rows.
     #[must_use]
-    pub fn rows(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.rows.len()
     }
 
@@ -35,53 +35,53 @@ impl StoredResult {
     ///
     /// # Errors
     /// Those of who takes them.
-    pub fn replay(&self, rows: &mut dyn QueryRows) -> Result<()> {
+    pub fn replay_rows(&self, rows: &mut dyn QueryRows) -> Result<()> {
         rows.columns(&self.columns)?;
         for row in &self.rows {
-            let cells: Vec<Cell> = row.iter().map(cell).collect();
+            let cells: Vec<Cell> = row.iter().map(restore_cell).collect();
             rows.row(&cells)?;
         }
         Ok(())
     }
 }
 
-fn cell(kept: &Kept) -> Cell {
+fn restore_cell(kept: &StoredCell) -> Cell {
     match kept {
-        Kept::Null => Cell::Null,
-        Kept::Integer(value) => Cell::Integer(*value),
-        Kept::Text(text) => Cell::Text(text.clone()),
-        Kept::Real { real } => real.parse().map_or_else(|_| Cell::Text(real.clone()), Cell::Real),
+        StoredCell::Null => Cell::Null,
+        StoredCell::Integer(value) => Cell::Integer(*value),
+        StoredCell::Text(text) => Cell::Text(text.clone()),
+        StoredCell::Real { real } => real.parse().map_or_else(|_| Cell::Text(real.clone()), Cell::Real),
     }
 }
 
-fn kept(cell: &Cell) -> Kept {
+fn store_cell(cell: &Cell) -> StoredCell {
     match cell {
-        Cell::Null => Kept::Null,
-        Cell::Integer(value) => Kept::Integer(*value),
-        Cell::Text(text) => Kept::Text(text.clone()),
-        Cell::Real(value) => Kept::Real { real: format!("{value:?}") },
+        Cell::Null => StoredCell::Null,
+        Cell::Integer(value) => StoredCell::Integer(*value),
+        Cell::Text(text) => StoredCell::Text(text.clone()),
+        Cell::Real(value) => StoredCell::Real { real: format!("{value:?}") },
     }
 }
 
 /// Collects a result of at most so many bytes, roughly.
 #[derive(Debug)]
-pub(super) struct Collector {
+pub(super) struct ResultCollector {
     result: StoredResult,
     bytes: usize,
     most: usize,
 }
 
-impl Collector {
+impl ResultCollector {
     pub(super) fn new(most: usize) -> Self {
         Self { result: StoredResult::default(), bytes: 0, most }
     }
 
-    pub(super) fn finish(self) -> StoredResult {
+    pub(super) fn into_result(self) -> StoredResult {
         self.result
     }
 }
 
-impl QueryRows for Collector {
+impl QueryRows for ResultCollector {
     fn columns(&mut self, names: &[String]) -> Result<()> {
         self.result.columns = names.to_vec();
         Ok(())
@@ -93,7 +93,7 @@ impl QueryRows for Collector {
         if self.bytes > self.most {
             return Err(Error::Usage(format!("the result has more than {} bytes", self.most)));
         }
-        self.result.rows.push(cells.iter().map(kept).collect());
+        self.result.rows.push(cells.iter().map(store_cell).collect());
         Ok(())
     }
 }
@@ -117,20 +117,20 @@ mod tests {
             Cell::Text("12".into()),
             Cell::Text(String::new()),
         ];
-        let mut collector = Collector::new(1000);
+        let mut collector = ResultCollector::new(1000);
         collector.columns(&["a".into()]).unwrap();
         collector.row(&cells).unwrap();
-        let text = serde_json::to_string(&collector.finish()).unwrap();
+        let text = serde_json::to_string(&collector.into_result()).unwrap();
         let again: StoredResult = serde_json::from_str(&text).unwrap();
-        let mut collected = Collector::new(1000);
-        again.replay(&mut collected).unwrap();
-        assert_eq!(again.rows[0].iter().map(cell).collect::<Vec<_>>(), cells);
-        assert_eq!(collected.finish(), again);
+        let mut collected = ResultCollector::new(1000);
+        again.replay_rows(&mut collected).unwrap();
+        assert_eq!(again.rows[0].iter().map(restore_cell).collect::<Vec<_>>(), cells);
+        assert_eq!(collected.into_result(), again);
     }
 
     #[test]
     fn a_result_that_is_too_large_is_not_kept() {
-        let mut collector = Collector::new(100);
+        let mut collector = ResultCollector::new(100);
         collector.row(&[Cell::Text("x".repeat(50))]).unwrap();
         assert!(collector.row(&[Cell::Text("x".repeat(50))]).is_err());
     }

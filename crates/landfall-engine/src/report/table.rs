@@ -2,26 +2,26 @@
 
 use std::io::{self, Write};
 
-use super::unwritable;
+use super::output_error;
 use crate::{
     error::Result,
     escape_controls,
     targets::{Cell, QueryRows},
 };
 
-pub(super) struct Writer<'a> {
+pub(super) struct TableWriter<'a> {
     out: &'a mut dyn Write,
-    columns: Vec<Column>,
+    columns: Vec<TableColumn>,
     rows: Vec<Vec<String>>,
 }
 
-struct Column {
+struct TableColumn {
     name: String,
     width: usize,
     numeric: bool,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> TableWriter<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
         Self { out, columns: Vec::new(), rows: Vec::new() }
     }
@@ -48,18 +48,18 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl QueryRows for Writer<'_> {
+impl QueryRows for TableWriter<'_> {
     fn columns(&mut self, names: &[String]) -> Result<()> {
         let column = |name: &String| {
             let name = escape_controls(name).into_owned();
-            Column { width: name.chars().count(), name, numeric: true }
+            TableColumn { width: name.chars().count(), name, numeric: true }
         };
         self.columns = names.iter().map(column).collect();
         Ok(())
     }
 
     fn row(&mut self, cells: &[Cell]) -> Result<()> {
-        let texts: Vec<String> = cells.iter().map(text).collect();
+        let texts: Vec<String> = cells.iter().map(cell_text).collect();
         for (column, (cell, text)) in self.columns.iter_mut().zip(cells.iter().zip(&texts)) {
             column.width = column.width.max(text.chars().count());
             column.numeric &= !matches!(cell, Cell::Text(_));
@@ -69,7 +69,7 @@ impl QueryRows for Writer<'_> {
     }
 }
 
-fn text(cell: &Cell) -> String {
+fn cell_text(cell: &Cell) -> String {
     match cell {
         Cell::Null => String::new(),
         Cell::Integer(value) => value.to_string(),
@@ -78,13 +78,13 @@ fn text(cell: &Cell) -> String {
     }
 }
 
-impl super::Writer for Writer<'_> {
-    fn finish(mut self) -> Result<u64> {
+impl super::ResultWriter for TableWriter<'_> {
+    fn finish_output(mut self) -> Result<u64> {
         let rows = self.rows.len() as u64;
         for column in self.columns.iter_mut().filter(|_| rows == 0) {
             column.numeric = false;
         }
-        self.write().map_err(unwritable)?;
+        self.write().map_err(output_error)?;
         Ok(rows)
     }
 }

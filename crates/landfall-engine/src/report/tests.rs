@@ -5,7 +5,7 @@ use landfall_core::{
     schema::{Constraints, Field, FieldType},
 };
 
-use super::{Format, Parameter, ReportDefinition};
+use super::{ReportDefinition, ReportFormat, ReportParameter};
 use crate::targets::{Access, Location, Target, open};
 
 fn target(folder: &std::path::Path) -> Box<dyn Target> {
@@ -16,7 +16,7 @@ fn report(sql: &str) -> ReportDefinition {
     ReportDefinition { name: "r".into(), title: None, description: None, sql: sql.into(), parameters: Vec::new() }
 }
 
-fn run(sql: &str, format: Format) -> String {
+fn run(sql: &str, format: ReportFormat) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut out = Vec::new();
     let rows = report(sql).run(&*target(folder.path()), &[], format, &mut out);
@@ -25,7 +25,7 @@ fn run(sql: &str, format: Format) -> String {
 
 const MIXED: &str = "SELECT 9223372036854775807 AS n, 'a,\"b\"' AS t, NULL AS z, 0.5 AS r \
                      UNION ALL SELECT -1, '=1+1', '', 1e300";
-const CSV: Format = Format::Csv { guard_formulas: false };
+const CSV: ReportFormat = ReportFormat::Csv { guard_formulas: false };
 
 #[test]
 fn csv_quotes_only_where_it_must() {
@@ -35,11 +35,13 @@ fn csv_quotes_only_where_it_must() {
 
 #[test]
 fn csv_for_people_guards_formulas_in_text_and_leaves_numbers() {
-    let csv = run(MIXED, Format::Csv { guard_formulas: true });
+    let csv = run(MIXED, ReportFormat::Csv { guard_formulas: true });
     assert!(csv.ends_with("-1,'=1+1,\"\",1e300\n"), "{csv}");
     // A line end, a blank or a full-width sign before went through.
-    let csv =
-        run("SELECT char(10) || '=1' AS a, ' =1' AS b, '＝1' AS c, 'x' AS d", Format::Csv { guard_formulas: true });
+    let csv = run(
+        "SELECT char(10) || '=1' AS a, ' =1' AS b, '＝1' AS c, 'x' AS d",
+        ReportFormat::Csv { guard_formulas: true },
+    );
     assert_eq!(csv, "a,b,c,d\n\"'\n=1\",' =1,'＝1,x\n");
 }
 
@@ -47,35 +49,35 @@ fn csv_for_people_guards_formulas_in_text_and_leaves_numbers() {
 fn json_keeps_every_digit_of_integers() {
     let expected = "[\n{\"n\":9223372036854775807,\"t\":\"a,\\\"b\\\"\",\"z\":null,\"r\":0.5},\n\
                     {\"n\":-1,\"t\":\"=1+1\",\"z\":\"\",\"r\":1e+300}\n]\n";
-    assert_eq!(run(MIXED, Format::Json), expected);
-    assert_eq!(run("SELECT 1 AS a WHERE 0", Format::Json), "[]\n");
+    assert_eq!(run(MIXED, ReportFormat::Json), expected);
+    assert_eq!(run("SELECT 1 AS a WHERE 0", ReportFormat::Json), "[]\n");
 }
 
 #[test]
 fn json_cannot_hold_two_columns_of_one_name() {
-    assert!(run("SELECT 1 AS a, 2 AS a", Format::Json).contains("two columns \"a\""));
+    assert!(run("SELECT 1 AS a, 2 AS a", ReportFormat::Json).contains("two columns \"a\""));
 }
 
 #[test]
 fn a_table_is_aligned_and_safe_for_terminals() {
     let expected = " n  t\n──  ─────────\n 1  \\u{1b}[2J\n20  b\n";
-    assert_eq!(run("SELECT 1 AS n, char(27) || '[2J' AS t UNION ALL SELECT 20, 'b'", Format::Table), expected);
+    assert_eq!(run("SELECT 1 AS n, char(27) || '[2J' AS t UNION ALL SELECT 20, 'b'", ReportFormat::Table), expected);
 }
 
 #[test]
 fn json_lines_are_objects() {
     assert_eq!(
-        run("SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, NULL", Format::JsonLines),
+        run("SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, NULL", ReportFormat::JsonLines),
         "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n"
     );
-    assert_eq!(run("SELECT 1 AS a WHERE 0", Format::JsonLines), "");
+    assert_eq!(run("SELECT 1 AS a WHERE 0", ReportFormat::JsonLines), "");
 }
 
 #[test]
 fn markup_has_no_meaning_in_a_cell() {
     let sql = "SELECT '<b>|*' AS \"a|b\", char(10) || 'x' AS c";
-    assert_eq!(run(sql, Format::Markdown), "| a\\|b | c |\n| --- | --- |\n| &lt;b&gt;\\|\\* | \\\\nx |\n");
-    let html = run(sql, Format::Html);
+    assert_eq!(run(sql, ReportFormat::Markdown), "| a\\|b | c |\n| --- | --- |\n| &lt;b&gt;\\|\\* | \\\\nx |\n");
+    let html = run(sql, ReportFormat::Html);
     assert!(html.contains("<th>a|b</th>") && html.contains("<td>&lt;b&gt;|*</td>"), "{html}");
 }
 
@@ -89,14 +91,14 @@ fn year(default: Option<&str>) -> ReportDefinition {
     let constraints = Constraints { minimum: Some("1".into()), ..Constraints::default() };
     let field =
         Field { name: "year".into(), title: None, description: None, kind, constraints, missing_values: Vec::new() };
-    let parameters = vec![Parameter { field, default: default.map(String::from) }];
+    let parameters = vec![ReportParameter { field, default: default.map(String::from) }];
     ReportDefinition { parameters, ..report("SELECT :year AS y") }
 }
 
 fn bind(report: &ReportDefinition, given: &[(&str, &str)]) -> Result<Vec<(String, Scalar)>, String> {
     let given: Vec<(String, String)> =
         given.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    report.bind(&given).map_err(|error| error.to_string())
+    report.bind_values(&given).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{hash, without_descriptions};
 const LATER: [&str; 2] = [", zero_decimals: false", ", ambiguous: Reject"];
 
 /// The digest of the rules of `resource` as version 0.1.0 wrote it.
-pub(super) fn digest(resource: &Resource) -> String {
+pub(super) fn legacy_digest(resource: &Resource) -> String {
     let Resource { schema, dialect, encoding, .. } = resource;
     let fields: Vec<Field> = schema.fields.iter().map(without_descriptions).collect();
     let keys = (&schema.primary_key, &schema.unique_keys, &schema.foreign_keys, schema.fields_match);

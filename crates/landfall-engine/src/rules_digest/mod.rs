@@ -27,15 +27,15 @@ const DIGITS: usize = 32;
 
 impl RulesDigest {
     /// The digest of the rules of `resource`: its fields, keys, dialect and encoding.
-    pub(crate) fn of(resource: &Resource) -> Self {
+    pub(crate) fn from_resource(resource: &Resource) -> Self {
         Self {
             text: format!("{VERSION}{}", hash(&canonical_rules(resource).to_string())),
-            legacy: legacy::digest(resource),
+            legacy: legacy::legacy_digest(resource),
         }
     }
 
     /// Whether a load whose ledger entry has the digest `stored` ran under these rules.
-    pub(crate) fn matches(&self, stored: &str) -> bool {
+    pub(crate) fn matches_stored(&self, stored: &str) -> bool {
         stored == self.text || stored == self.legacy
     }
 }
@@ -49,7 +49,7 @@ fn canonical_rules(resource: &Resource) -> Value {
     let Resource { schema, dialect, encoding, .. } = resource;
     let fields = schema.fields.iter().map(without_descriptions).collect();
     let schema = TableSchema { fields, ..schema.clone() };
-    sorted(json!({
+    sort_members(json!({
         "dialect": differing_properties(to_standard::write_dialect(dialect), &to_standard::write_dialect(&Dialect::default())),
         "encoding": to_standard::encoding_label(*encoding),
         "schema": to_standard::write_schema(&schema),
@@ -67,14 +67,14 @@ fn differing_properties(object: Value, default: &Value) -> Value {
 }
 
 /// `value` with the members of each object in the order of their names.
-fn sorted(value: Value) -> Value {
+fn sort_members(value: Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sort_members(value))).collect();
             members.sort_by(|one, other| one.0.cmp(&other.0));
             members.into_iter().collect::<Map<_, _>>().into()
         }
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Array(items) => items.into_iter().map(sort_members).collect(),
         other => other,
     }
 }

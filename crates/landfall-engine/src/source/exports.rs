@@ -14,7 +14,7 @@ const HEAD: u64 = 1 << 20;
 
 /// Whether the file at `path` is an export of rejects, whatever its name and the program that saved it last. A file that cannot
 /// be read is none: whoever loads it says why.
-pub(crate) fn is_export(path: &Path) -> bool {
+pub(crate) fn is_reject_export(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
     // A spreadsheet may have saved it as UTF-16.

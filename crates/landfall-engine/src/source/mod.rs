@@ -14,9 +14,9 @@ use std::{
 use landfall_core::{avro::resolve::RowMapping, decode::CutterLimits};
 use tempfile::TempPath;
 
-pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_export};
-pub use input::{Input, copy_range, digest_of};
-pub use resolve::resolve;
+pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_reject_export};
+pub use input::{SourceInput, copy_range, digest_source};
+pub use resolve::resolve_sources;
 
 use crate::{
     error::{Error, Result},
@@ -41,16 +41,16 @@ pub struct Source {
 
 /// What tells that a file was changed while it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     /// Bytes of the file (compressed, where it is).
     pub size: u64,
     modified: Option<SystemTime>,
 }
 
 impl Source {
-    /// The file at `path`, known as `name`.
+    /// The file at `file_path`, known as `name`.
     #[must_use]
-    pub fn file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+    pub fn from_file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         let (name, path) = (name.into(), path.into());
         Self { name, origin: Origin::File, path, avro: None, verbatim: false, _spooled: None }
     }
@@ -61,15 +61,15 @@ impl Source {
         Self { origin, ..self }
     }
 
-    /// The Avro file at `path`, known as `name`, whose rows are read as `reading` says.
+    /// The Avro file at `file_path`, known as `name`, whose rows are read as `reading` says.
     #[must_use]
-    pub fn avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<RowMapping>) -> Self {
-        Self { avro: Some(reading), ..Self::file(name, path) }
+    pub fn from_avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<RowMapping>) -> Self {
+        Self { avro: Some(reading), ..Self::from_file(name, path) }
     }
 
     /// The same, whose texts stand for themselves, also those that the dictionary has for missing values: it was written from rows.
     #[must_use]
-    pub fn verbatim(self) -> Self {
+    pub fn as_verbatim(self) -> Self {
         Self { verbatim: true, ..self }
     }
 
@@ -93,7 +93,7 @@ impl Source {
 
     /// The file.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn file_path(&self) -> &Path {
         &self.path
     }
 
@@ -101,29 +101,32 @@ impl Source {
     ///
     /// # Errors
     /// A file that cannot be opened or read.
-    pub fn open(&self) -> Result<Input> {
+    pub fn open(&self) -> Result<SourceInput> {
         let open = |file| match &self.avro {
-            Some(reading) => Input::avro(file, Arc::clone(reading)),
-            None => Input::new(file),
+            Some(reading) => SourceInput::from_avro(file, Arc::clone(reading)),
+            None => SourceInput::new(file),
         };
-        File::open(&self.path).and_then(open).map_err(|error| self.unreadable(&error))
+        File::open(&self.path).and_then(open).map_err(|error| self.read_error(&error))
     }
 
     /// The file's size and time of change.
     ///
     /// # Errors
     /// A file that is gone, or not a file.
-    pub fn stamp(&self) -> Result<Stamp> {
-        let data = std::fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?;
+    pub fn read_stamp(&self) -> Result<FileStamp> {
+        let data = std::fs::metadata(&self.path).map_err(|error| self.read_error(&error))?;
         if data.is_dir() {
-            return Err(Error::source(&self.name, "it is a folder; name its files, or a glob such as folder/*.csv"));
+            return Err(Error::source_error(
+                &self.name,
+                "it is a folder; name its files, or a glob such as folder/*.csv",
+            ));
         }
-        Ok(Stamp { size: data.len(), modified: data.modified().ok() })
+        Ok(FileStamp { size: data.len(), modified: data.modified().ok() })
     }
 
     /// The error for `error` of the system, met while reading this source.
     #[must_use]
-    pub fn unreadable(&self, error: &std::io::Error) -> Error {
-        Error::source(&self.name, error)
+    pub fn read_error(&self, error: &std::io::Error) -> Error {
+        Error::source_error(&self.name, error)
     }
 }

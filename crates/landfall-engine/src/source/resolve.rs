@@ -10,7 +10,7 @@ use globset::GlobBuilder;
 use landfall_core::schema::SourcePath;
 use tempfile::NamedTempFile;
 
-use super::{Source, exports::is_export};
+use super::{Source, exports::is_reject_export};
 use crate::{
     error::{Error, Result},
     origin::{Origin, STANDARD_INPUT},
@@ -22,38 +22,38 @@ use crate::{
 ///
 /// # Errors
 /// A glob that is malformed or matches nothing, or a file that does not exist.
-pub fn resolve(spec: &SourcePath, base: &Path, home: &Path) -> Result<Vec<Source>> {
+pub fn resolve_sources(spec: &SourcePath, base: &Path, home: &Path) -> Result<Vec<Source>> {
     if spec.0 == STANDARD_INPUT {
         return Ok(vec![standard_input()?]);
     }
     let path = base.join(&spec.0);
     if path.exists() || !spec.0.contains(['*', '?', '[', '{']) {
-        let source = Source::file(name_of(&path, home), path);
-        source.stamp()?;
-        if is_export(source.path()) {
+        let source = Source::from_file(display_name(&path, home), path);
+        source.read_stamp()?;
+        if is_reject_export(source.file_path()) {
             let reason = "it is an export of rejects, and not a source; `landfall rejects retry --from` takes it back";
-            return Err(Error::source(&source.name, reason));
+            return Err(Error::source_error(&source.name, reason));
         }
         return Ok(vec![source]);
     }
-    let files = without_exports(matching(&spec.0, base)?);
+    let files = without_exports(find_matches(&spec.0, base)?);
     if files.is_empty() {
-        return Err(Error::source(&spec.0, format!("no file matches in {}", base.display())));
+        return Err(Error::source_error(&spec.0, format!("no file matches in {}", base.display())));
     }
-    Ok(files.into_iter().map(|path| Source::file(name_of(&path, home), path)).collect())
+    Ok(files.into_iter().map(|path| Source::from_file(display_name(&path, home), path)).collect())
 }
 
 /// Takes exports of rejects out of `files`: their names often match the glob of the source that they came from.
 fn without_exports(files: Vec<PathBuf>) -> Vec<PathBuf> {
-    let (exports, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| is_export(path));
+    let (exports, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| is_reject_export(path));
     for path in exports {
         tracing::warn!(file = %path.display(), "an export of rejects matches the glob; it is not loaded");
     }
     files
 }
 
-/// `path` as the user knows it.
-fn name_of(path: &Path, base: &Path) -> String {
+/// `file_path` as the user knows it.
+fn display_name(path: &Path, base: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());
     path.strip_prefix(&base).unwrap_or(&path).to_string_lossy().into_owned()
@@ -66,14 +66,14 @@ fn standard_input() -> Result<Source> {
         file.flush()?;
         Ok(file)
     };
-    let failed = |error| Error::source(STANDARD_INPUT, format!("standard input: {error}"));
+    let failed = |error| Error::source_error(STANDARD_INPUT, format!("standard input: {error}"));
     let spooled = spool().map_err(failed)?.into_temp_path();
-    let file = Source::file(STANDARD_INPUT, spooled.to_path_buf()).with_origin(Origin::StandardInput);
+    let file = Source::from_file(STANDARD_INPUT, spooled.to_path_buf()).with_origin(Origin::StandardInput);
     Ok(Source { _spooled: Some(Arc::new(spooled)), ..file })
 }
 
 /// The files below the glob's fixed part that match it, sorted.
-fn matching(pattern: &str, base: &Path) -> Result<Vec<PathBuf>> {
+fn find_matches(pattern: &str, base: &Path) -> Result<Vec<PathBuf>> {
     let glob = GlobBuilder::new(pattern)
         .literal_separator(true)
         .build()
@@ -81,10 +81,10 @@ fn matching(pattern: &str, base: &Path) -> Result<Vec<PathBuf>> {
         .compile_matcher();
     let fixed: PathBuf = Path::new(pattern)
         .components()
-        .take_while(|part| !is_glob(part.as_os_str().to_string_lossy().as_ref()))
+        .take_while(|part| !is_glob_part(part.as_os_str().to_string_lossy().as_ref()))
         .collect();
     let mut found = Vec::new();
-    walk(&base.join(fixed), pattern.contains("**"), pattern.matches('/').count(), &mut |path| {
+    walk_files(&base.join(fixed), pattern.contains("**"), pattern.matches('/').count(), &mut |path| {
         let relative = path.strip_prefix(base).unwrap_or(path);
         if glob.is_match(relative) || glob.is_match(path) {
             found.push(path.to_owned());
@@ -94,19 +94,19 @@ fn matching(pattern: &str, base: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn is_glob(part: &str) -> bool {
+fn is_glob_part(part: &str) -> bool {
     part.contains(['*', '?', '[', '{'])
 }
 
 /// Hands every file below `folder` to `visit`; folders that cannot be read hold no file that could be.
-fn walk(folder: &Path, deep: bool, depth: usize, visit: &mut dyn FnMut(&Path)) {
+fn walk_files(folder: &Path, deep: bool, depth: usize, visit: &mut dyn FnMut(&Path)) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_file() {
             visit(&path);
         } else if path.is_dir() && (deep || depth > 0) {
-            walk(&path, deep, depth.saturating_sub(1), visit);
+            walk_files(&path, deep, depth.saturating_sub(1), visit);
         }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
 
     use landfall_core::schema::SourcePath;
 
-    use super::resolve;
+    use super::resolve_sources;
 
     #[test]
     fn a_glob_gives_its_files_in_order() {
@@ -125,7 +125,7 @@ mod tests {
         for name in ["b.csv", "a.csv", "c.txt"] {
             fs::write(folder.path().join(name), "1").expect("a file");
         }
-        let found = resolve(&SourcePath("*.csv".into()), folder.path(), folder.path()).expect("sources");
+        let found = resolve_sources(&SourcePath("*.csv".into()), folder.path(), folder.path()).expect("sources");
         assert_eq!(found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["a.csv", "b.csv"]);
     }
 
@@ -133,7 +133,8 @@ mod tests {
     fn what_does_not_exist_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().expect("a folder");
         for (spec, words) in [("none.csv", "none.csv"), ("*.csv", "no file matches"), (".", "it is a folder")] {
-            let error = resolve(&SourcePath(spec.into()), folder.path(), folder.path()).expect_err(spec).to_string();
+            let error =
+                resolve_sources(&SourcePath(spec.into()), folder.path(), folder.path()).expect_err(spec).to_string();
             assert!(error.contains(words), "{error}");
         }
     }

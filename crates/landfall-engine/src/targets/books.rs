@@ -12,7 +12,7 @@ use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::Result,
     ledger::{LoadEntry, LoadFilter, LoadId},
-    quarantine::{Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
+    quarantine::{ClosingRule, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
 };
 
 /// The books as they can be read, within a transaction or outside one.
@@ -30,7 +30,7 @@ pub trait ReadBooks {
 
     /// The document of `kind` called `name`.
     fn document(&self, kind: &str, name: &str) -> Result<Option<Document>> {
-        let filter = DocumentFilter { names: Some(vec![name.to_owned()]), ..DocumentFilter::of(kind) };
+        let filter = DocumentFilter { names: Some(vec![name.to_owned()]), ..DocumentFilter::all_of_kind(kind) };
         Ok(self.documents(&filter)?.pop())
     }
 
@@ -91,7 +91,7 @@ pub trait WriteBooks: ReadBooks {
     ) -> Result<()>;
 
     /// Marks open rejects of earlier loads into the same table as superseded by `load`: those that `closing` says. How many.
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64>;
+    fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64>;
 
     /// Stores new documents.
     ///
@@ -179,7 +179,7 @@ impl<T: WritesOwnTables> WriteBooks for T {
         self.own(|own| quarantine::retry_failed(own, reject, load, errors, mended))
     }
 
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
+    fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64> {
         self.own(|own| quarantine::supersede(own, load, closing))
     }
 

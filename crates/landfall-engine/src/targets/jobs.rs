@@ -124,6 +124,6 @@ impl<T: WritesOwnTables> WriteJobs for T {
     }
 
     fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {
-        self.own(|own| jobs::forget(own, &timestamp::of(ended_before)))
+        self.own(|own| jobs::forget(own, &timestamp::format_utc(ended_before)))
     }
 }

@@ -5,20 +5,20 @@ use std::collections::HashSet;
 
 use landfall_core::schema::Resource;
 
-use super::{Finding, FindingKind};
+use super::{FindingKind, VerifyFinding};
 use crate::{
     error::Result,
     ledger::{LoadEntry, LoadState, Mode},
     origin::Origin,
     project::Project,
-    source::{Source, digest_of, resolve},
+    source::{Source, digest_source, resolve_sources},
 };
 
 /// What the sources of a table lack.
 #[derive(Debug, Default)]
-pub(super) struct Coverage {
+pub(super) struct SourceCoverage {
     /// Sources that are there, and that no complete load covers.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<VerifyFinding>,
     /// Paths that name no file, and that no load has read, as sentences: a table that takes rows over HTTP alone may have one.
     pub(super) notes: Vec<String>,
 }
@@ -28,25 +28,25 @@ pub(super) struct Coverage {
 ///
 /// # Errors
 /// A source that is there and cannot be read.
-pub(super) fn cover(
+pub(super) fn check_coverage(
     project: &Project,
     resource: &Resource,
     ledger: &[LoadEntry],
     read_again: &HashSet<&str>,
-) -> Result<Coverage> {
+) -> Result<SourceCoverage> {
     let of_table: Vec<&LoadEntry> =
         ledger.iter().filter(|entry| entry.table == *resource.name && entry.mode != Mode::Retry).collect();
-    let mut coverage = Coverage::default();
-    if is_restored(&of_table) {
+    let mut coverage = SourceCoverage::default();
+    if began_with_restore(&of_table) {
         coverage.notes.push("it was restored from a backup, and its sources were not compared with that".to_owned());
         return Ok(coverage);
     }
     for path in &resource.paths {
-        match resolve(path, &project.folder, &project.folder) {
+        match resolve_sources(path, &project.folder, &project.folder) {
             Ok(sources) => {
                 for source in sources {
-                    if let Some(why) = uncovered(&source, &of_table, read_again.contains(&*source.name))? {
-                        coverage.findings.push(not_loaded(resource, &source.name, &why));
+                    if let Some(why) = explain_uncovered(&source, &of_table, read_again.contains(&*source.name))? {
+                        coverage.findings.push(not_loaded_finding(resource, &source.name, &why));
                     }
                 }
             }
@@ -58,17 +58,17 @@ pub(super) fn cover(
 }
 
 /// Whether the rows of a table, whose loads are `entries`, began with a backup: that holds what sources had brought before.
-fn is_restored(entries: &[&LoadEntry]) -> bool {
+fn began_with_restore(entries: &[&LoadEntry]) -> bool {
     let replaced = entries.iter().rev().find(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
     replaced.or(entries.first()).is_some_and(|entry| entry.origin == Origin::Backup)
 }
 
 /// Why no complete load covers `source`; none if one does. `unchanged` says that a complete load of its name was read again,
 /// and the source began with just the bytes that were read.
-fn uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -> Result<Option<String>> {
+fn explain_uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -> Result<Option<String>> {
     let named = || entries.iter().rev().filter(|entry| entry.source == source.name);
     let is_complete = |entry: &&&LoadEntry| entry.state == LoadState::Complete;
-    let size = source.stamp()?.size;
+    let size = source.read_stamp()?.size;
     let same_size = |entry: &LoadEntry| entry.digested == size;
     if unchanged && named().any(|entry| is_complete(&entry) && same_size(entry)) {
         return Ok(None);
@@ -78,7 +78,7 @@ fn uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -> Result
     let candidates: Vec<_> =
         entries.iter().filter(is_complete).filter(|entry| compressed || same_size(entry)).collect();
     if !candidates.is_empty() {
-        let (digest, _) = digest_of(source, None)?;
+        let (digest, _) = digest_source(source, None)?;
         if candidates.iter().any(|entry| entry.digest == digest) {
             return Ok(None);
         }
@@ -93,8 +93,8 @@ fn uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -> Result
     }))
 }
 
-fn not_loaded(resource: &Resource, source: &str, why: &str) -> Finding {
-    Finding {
+fn not_loaded_finding(resource: &Resource, source: &str, why: &str) -> VerifyFinding {
+    VerifyFinding {
         kind: FindingKind::NotLoaded,
         table: resource.name.to_string(),
         load_id: None,

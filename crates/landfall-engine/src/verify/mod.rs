@@ -10,18 +10,18 @@ use std::{collections::HashSet, path::PathBuf};
 use landfall_core::keys::IntegerSet;
 use serde::Serialize;
 
-use self::coverage::{Coverage, cover};
+use self::coverage::{SourceCoverage, check_coverage};
 
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     origin::Origin,
-    pipeline::{Observer, Recount, current, is_of_json, recount},
+    pipeline::{Observer, RecountResult, current_loads, is_json_layout, recount_load},
     project::Project,
     quarantine::{RejectFilter, RejectState},
     receipt::{Receipt, find_discrepancy},
     rules_digest::RulesDigest,
-    source::{Source, digest_of},
+    source::{Source, digest_source},
     targets::{Read, Table},
 };
 
@@ -33,7 +33,7 @@ pub struct Verification {
     /// One entry for each table.
     pub tables: Vec<VerifiedTable>,
     /// What is wrong.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<VerifyFinding>,
 }
 
 impl Verification {
@@ -58,7 +58,7 @@ pub enum FindingKind {
 
 /// What is wrong with a load or a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct VerifyFinding {
     /// In what way.
     pub kind: FindingKind,
     /// The table.
@@ -115,18 +115,18 @@ pub struct VerifiedTable {
 ///
 /// # Errors
 /// A target that cannot be read. What is found to be wrong is not an error.
-pub fn verify(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Result<Verification> {
+pub fn verify_tables(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Result<Verification> {
     let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
     let ledger = read.loads_of(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
-    for (position, table) in project.tables().iter().enumerate() {
-        let loads = current(&ledger, &table.name);
+    for (position, table) in project.target_tables().iter().enumerate() {
+        let loads = current_loads(&ledger, &table.name);
         let requests = verify_requests(read, table, &loads, &mut verification)?;
         let updates = requests.counts.updated > 0 || loads.iter().any(|entry| entry.counts.updated > 0);
         let aside = read.is_aside(table)?;
         for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
             let may_change = updates || entry.on_conflict == OnConflict::Keep;
-            let source = if aside { Err(ASIDE.to_owned()) } else { again(project, position, entry) };
-            let counting = Counting { position, source, may_change };
+            let source = if aside { Err(ASIDE.to_owned()) } else { reopen_source(project, position, entry) };
+            let counting = CountingRules { position, source, may_change };
             verify_load(read, project, counting, entry, observer, &mut verification)?;
         }
         verify_table(read, table, aside, (&loads, &ledger), requests, &mut verification)?;
@@ -140,7 +140,7 @@ fn verify_sources(project: &Project, position: usize, ledger: &[LoadEntry], foun
     let resource = &project.package.resources[position];
     let of_table = |load: &&VerifiedLoad| load.table == *resource.name && load.records.is_some();
     let read_again: HashSet<&str> = found.loads.iter().filter(of_table).map(|load| load.source.as_str()).collect();
-    let Coverage { findings, notes } = cover(project, resource, ledger, &read_again)?;
+    let SourceCoverage { findings, notes } = check_coverage(project, resource, ledger, &read_again)?;
     found.findings.extend(findings);
     if let Some(table) = found.tables.last_mut() {
         let notes: Vec<String> = table.note.take().into_iter().chain(notes).collect();
@@ -156,7 +156,7 @@ fn verify_sources(project: &Project, position: usize, ledger: &[LoadEntry], foun
 pub fn verify_receipt(read: &dyn Read, receipt: &Receipt, found: &mut Verification) -> Result<()> {
     for acknowledged in &receipt.loads {
         if let Some(message) = find_discrepancy(read, acknowledged)? {
-            found.findings.push(Finding {
+            found.findings.push(VerifyFinding {
                 kind: FindingKind::Receipt,
                 table: acknowledged.table.clone(),
                 load_id: Some(acknowledged.load_id),
@@ -168,9 +168,9 @@ pub fn verify_receipt(read: &dyn Read, receipt: &Receipt, found: &mut Verificati
     Ok(())
 }
 
-fn of_table(table: &Table, message: String) -> Finding {
+fn table_finding(table: &Table, message: String) -> VerifyFinding {
     let table = table.name.to_string();
-    Finding { kind: FindingKind::Discrepancy, table, load_id: None, source: None, message }
+    VerifyFinding { kind: FindingKind::Discrepancy, table, load_id: None, source: None, message }
 }
 
 /// Why rows of a table cannot be looked for that a load builds and has not finished.
@@ -182,7 +182,7 @@ fn verify_table(
     table: &Table,
     aside: bool,
     (loads, ledger): (&[LoadEntry], &[LoadEntry]),
-    requests: Requests,
+    requests: RowRequests,
     found: &mut Verification,
 ) -> Result<()> {
     let rows = read.row_count(table)?;
@@ -195,7 +195,7 @@ fn verify_table(
         note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
     } else if rows < inserted {
         let message = format!("the table has {rows} rows, and loads have inserted {inserted}: rows were deleted");
-        found.findings.push(of_table(table, message));
+        found.findings.push(table_finding(table, message));
     }
     let filter = RejectFilter {
         table: Some(table.name.to_string()),
@@ -210,7 +210,7 @@ fn verify_table(
         .sum();
     if released != retried {
         let message = format!("{released} of its rejects are marked as released, and retries have released {retried}");
-        found.findings.push(of_table(table, message));
+        found.findings.push(table_finding(table, message));
     }
     let (table, requests) = (table.name.to_string(), requests.count);
     found.tables.push(VerifiedTable { table, rows, inserted, requests, note });
@@ -219,7 +219,7 @@ fn verify_table(
 
 /// The requests for rows of a table: each is a load, and there may be very many.
 #[derive(Debug, Clone, Copy, Default)]
-struct Requests {
+struct RowRequests {
     count: u64,
     counts: Counts,
 }
@@ -229,7 +229,12 @@ const PAGE: u64 = 10_000;
 
 /// Adds up the requests for rows of `table` since it was last replaced by one of `loads`. Their rows cannot be read again; but
 /// their numbers must add up, and the quarantine must hold what they rejected.
-fn verify_requests(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &mut Verification) -> Result<Requests> {
+fn verify_requests(
+    read: &dyn Read,
+    table: &Table,
+    loads: &[LoadEntry],
+    found: &mut Verification,
+) -> Result<RowRequests> {
     let replaced = loads.first().filter(|first| first.mode == Mode::Replace).map_or(LoadId::NONE, |first| first.id);
     let mut filter = LoadFilter {
         table: Some(table.name.to_string()),
@@ -238,7 +243,7 @@ fn verify_requests(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &
         limit: Some(PAGE),
         ..LoadFilter::default()
     };
-    let mut requests = Requests::default();
+    let mut requests = RowRequests::default();
     loop {
         let page = read.loads_of(&filter)?;
         let Some(last) = page.last() else { return Ok(requests) };
@@ -251,9 +256,9 @@ fn verify_requests(read: &dyn Read, table: &Table, loads: &[LoadEntry], found: &
                 wrong.push("its numbers do not add up".to_owned());
             }
             if entry.counts.rejected > 0 && entry.state != LoadState::RolledBack {
-                wrong.extend(lost_rejects(&entry, quarantined(read, &entry)?.0.len()));
+                wrong.extend(lost_rejects(&entry, quarantined_records(read, &entry)?.0.len()));
             }
-            found.findings.extend(wrong.into_iter().map(|message| finding(&entry, message)));
+            found.findings.extend(wrong.into_iter().map(|message| load_finding(&entry, message)));
         }
     }
 }
@@ -264,13 +269,13 @@ fn lost_rejects(entry: &LoadEntry, held: u64) -> Option<String> {
     (held != said).then(|| format!("the quarantine holds {held} of its records, and it rejected {said}"))
 }
 
-fn finding(entry: &LoadEntry, message: String) -> Finding {
+fn load_finding(entry: &LoadEntry, message: String) -> VerifyFinding {
     let (table, source) = (entry.table.clone(), Some(entry.source.clone()));
-    Finding { kind: FindingKind::Discrepancy, table, load_id: Some(entry.id), source, message }
+    VerifyFinding { kind: FindingKind::Discrepancy, table, load_id: Some(entry.id), source, message }
 }
 
 /// How the records of a load are counted.
-struct Counting {
+struct CountingRules {
     /// The position of its table.
     position: usize,
     /// Its source, or why that is not read again.
@@ -282,12 +287,12 @@ struct Counting {
 fn verify_load(
     read: &dyn Read,
     project: &Project,
-    Counting { position, source, may_change }: Counting,
+    CountingRules { position, source, may_change }: CountingRules,
     entry: &LoadEntry,
     observer: &dyn Observer,
     found: &mut Verification,
 ) -> Result<()> {
-    let (quarantined, released) = quarantined(read, entry)?;
+    let (quarantined, released) = quarantined_records(read, entry)?;
     let mut load = VerifiedLoad {
         load_id: entry.id,
         table: entry.table.clone(),
@@ -308,7 +313,7 @@ fn verify_load(
         _ if entry.state == LoadState::RolledBack => {}
         Err(note) => load.note = Some(note),
         Ok(source) => {
-            let recount = recount(read, project, position, &source, entry, &quarantined, observer)?;
+            let recount = recount_load(read, project, position, &source, entry, &quarantined, observer)?;
             load.records = Some(recount.records);
             load.in_table = Some(recount.in_table);
             load.changed_since = Some(recount.changed);
@@ -316,19 +321,19 @@ fn verify_load(
                 load.note =
                     Some("it has not ended, and is counted as far as it has read: run the same command again".into());
             }
-            wrong.extend(differences(entry, &recount, may_change));
+            wrong.extend(count_differences(entry, &recount, may_change));
         }
     }
     if entry.state != LoadState::RolledBack {
         wrong.extend(lost_rejects(entry, quarantined.len()));
     }
-    found.findings.extend(wrong.into_iter().map(|message| finding(entry, message)));
+    found.findings.extend(wrong.into_iter().map(|message| load_finding(entry, message)));
     found.loads.push(load);
     Ok(())
 }
 
 /// `may_change` where a load may have given rows other content, or left that of the table.
-fn differences(entry: &LoadEntry, recount: &Recount, may_change: bool) -> Vec<String> {
+fn count_differences(entry: &LoadEntry, recount: &RecountResult, may_change: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     if recount.records != entry.counts.read {
         let (counted, said) = (recount.records, entry.counts.read);
@@ -350,22 +355,22 @@ fn differences(entry: &LoadEntry, recount: &Recount, may_change: bool) -> Vec<St
 }
 
 /// The source of `entry`, if it is still what it was; why not, otherwise.
-fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source, String> {
+fn reopen_source(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source, String> {
     match entry.origin {
         Origin::StandardInput => return Err("it was standard input, which cannot be read again".into()),
         Origin::Upload => return Err("it was uploaded, and is not kept".into()),
         Origin::Backup => return Err("it was restored from Avro, and is not read again".into()),
         Origin::File | Origin::Quarantine | Origin::Rows => {}
     }
-    if is_of_json(&entry.layout) {
+    if is_json_layout(&entry.layout) {
         return Err("it was restored from Avro, and is not read again".into());
     }
-    if !RulesDigest::of(&project.package.resources[position]).matches(&entry.rules) {
+    if !RulesDigest::from_resource(&project.package.resources[position]).matches_stored(&entry.rules) {
         return Err("the rules have changed since; its records were not looked for".into());
     }
     let path: PathBuf = project.folder.join(&entry.source);
-    let source = Source::file(entry.source.clone(), path);
-    match digest_of(&source, Some(entry.digested)) {
+    let source = Source::from_file(entry.source.clone(), path);
+    match digest_source(&source, Some(entry.digested)) {
         Err(_) => Err("the source is gone; its records were not looked for".into()),
         Ok(digest) if digest == (entry.digest.clone(), entry.digested) => Ok(source),
         Ok(_) => Err("the source has changed since; its records were not looked for".into()),
@@ -373,11 +378,11 @@ fn again(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source
 }
 
 /// The records of `entry` in the quarantine, in whatever state, and how many of them have left it as rows.
-fn quarantined(read: &dyn Read, entry: &LoadEntry) -> Result<(IntegerSet, u64)> {
+fn quarantined_records(read: &dyn Read, entry: &LoadEntry) -> Result<(IntegerSet, u64)> {
     let mut records = IntegerSet::default();
     let mut released = 0;
     let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };
-    crate::pipeline::pages(read, &filter, &mut |reject| {
+    crate::pipeline::visit_rejects(read, &filter, &mut |reject| {
         records.insert(i64::try_from(reject.record).unwrap_or(i64::MAX));
         released += u64::from(reject.state == RejectState::Released);
         Ok(())

@@ -24,7 +24,7 @@ fn a_document_is_kept_as_it_is(ground: &Ground) {
         assert_eq!(transaction.document("task", "Ä' \\1").unwrap().unwrap().body, bodies[1]);
     });
     let reader = ground.read();
-    let found = reader.documents(&DocumentFilter::of("task")).unwrap();
+    let found = reader.documents(&DocumentFilter::all_of_kind("task")).unwrap();
     assert_eq!(found.iter().map(|document| &document.body[..]).collect::<Vec<_>>(), bodies);
     assert!(found.iter().all(|document| document.version == 1 && document.kind == "task"));
     assert_eq!(reader.document("task", "ä' \\1").unwrap(), None, "names differ by their case");
@@ -35,12 +35,12 @@ fn many_are_added_found_and_paged(ground: &Ground) {
     let mut target = ground.open();
     let documents: Vec<_> = (0..300).map(|at| new(&format!("{at:03}"), b"x")).collect();
     within(&mut *target, |transaction| transaction.add_documents(&documents).unwrap());
-    let filter = DocumentFilter { after: Some("005".into()), limit: Some(3), ..DocumentFilter::of("task") };
+    let filter = DocumentFilter { after: Some("005".into()), limit: Some(3), ..DocumentFilter::all_of_kind("task") };
     assert_eq!(names(&target.documents(&filter).unwrap()), ["006", "007", "008"]);
     let filter = DocumentFilter { last_first: true, after: Some("005".into()), limit: Some(2), ..filter };
     assert_eq!(names(&target.documents(&filter).unwrap()), ["004", "003"]);
     let wanted: Vec<String> = (0..150).rev().map(|at| format!("{:03}", at * 3)).collect();
-    let filter = DocumentFilter { names: Some(wanted), ..DocumentFilter::of("task") };
+    let filter = DocumentFilter { names: Some(wanted), ..DocumentFilter::all_of_kind("task") };
     assert_eq!(target.documents(&filter).unwrap().len(), 100);
     assert_eq!(target.documents(&DocumentFilter { names: Some(Vec::new()), ..filter }).unwrap(), []);
 }
@@ -54,7 +54,7 @@ fn a_name_is_taken_once(ground: &Ground) {
         let error = transaction.add_documents(&[new("b", b"2"), new("a", b"2")]).unwrap_err();
         assert!(matches!(error, Error::Target(error) if error.kind == TargetErrorKind::Overtaken));
     }
-    assert_eq!(names(&target.documents(&DocumentFilter::of("task")).unwrap()), ["a"]);
+    assert_eq!(names(&target.documents(&DocumentFilter::all_of_kind("task")).unwrap()), ["a"]);
 }
 
 fn only_who_knows_the_version_changes_it(ground: &Ground) {
@@ -69,7 +69,7 @@ fn only_who_knows_the_version_changes_it(ground: &Ground) {
     let second = target.document("task", "a").unwrap().unwrap();
     assert_eq!((second.version, second.body.as_slice()), (2, &b"2"[..]));
     within(&mut *target, |transaction| assert!(transaction.change_document(&second, None).unwrap()));
-    assert_eq!(names(&target.documents(&DocumentFilter::of("task")).unwrap()), ["b"]);
+    assert_eq!(names(&target.documents(&DocumentFilter::all_of_kind("task")).unwrap()), ["b"]);
 }
 
 fn old_ones_are_forgotten_by_kind(ground: &Ground) {
@@ -79,7 +79,7 @@ fn old_ones_are_forgotten_by_kind(ground: &Ground) {
         assert_eq!(transaction.forget_documents("task", "2001-01-01T00:00:00Z").unwrap(), 0);
         assert_eq!(transaction.forget_documents("task", "2999-01-01T00:00:00Z").unwrap(), 1);
     });
-    assert_eq!(target.documents(&DocumentFilter::of("answer")).unwrap().len(), 1);
+    assert_eq!(target.documents(&DocumentFilter::all_of_kind("answer")).unwrap().len(), 1);
 }
 
 contract! {

@@ -339,7 +339,7 @@ fn tasks_of_an_older_version_become_jobs(ground: &Ground) {
     ground.sql(&format!("DROP TABLE {own}job_claims"));
 
     let mut target = ground.open();
-    assert_eq!(target.documents(&DocumentFilter::of("task")).unwrap(), []);
+    assert_eq!(target.documents(&DocumentFilter::all_of_kind("task")).unwrap(), []);
     let done = target.job("07").unwrap().unwrap();
     assert_eq!((done.state, done.attempt, &done.outcome), (JobState::Done, 1, &json!({"read": 1})));
     assert_eq!(done.ended_at.as_deref(), Some("2026-01-01T00:00:02Z"));

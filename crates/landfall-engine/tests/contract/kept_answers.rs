@@ -6,8 +6,8 @@ use landfall_engine::{
     Error, Project, TargetErrorKind,
     document::NewDocument,
     pipeline::{
-        LoadOutcome, Observer, Retry, RowsAnswer, Silent, answer_document, discard_with, retry, retry_with,
-        stored_answer,
+        LoadOutcome, Observer, RetrySelection, RowsAnswer, SilentObserver, answer_document, discard_with,
+        retry_rejects, retry_with, stored_answer,
     },
     quarantine::RejectFilter,
     targets::Target,
@@ -18,14 +18,14 @@ use crate::{ground::Ground, requests::Desk};
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A team that was rejected, and somebody who waits for it.
-fn desk_with_rejects(ground: &Ground) -> (Desk, Project, Retry) {
+fn desk_with_rejects(ground: &Ground) -> (Desk, Project, RetrySelection) {
     let mut desk = Desk::open(ground);
     desk.one(&[("teams", r#"[{"id":5}]"#)]);
     desk.one(&[("people", r#"[{"id":9,"team":5}]"#)]);
     assert_eq!(desk.open_rejects(), 2);
     let first = desk.target.rejects(&RejectFilter::default()).unwrap()[0].id;
-    let project = desk.rules.project().clone();
-    (desk, project, Retry::Corrected(first, vec![("name".into(), Some("e".into()))]))
+    let project = desk.rules.rules_project().clone();
+    (desk, project, RetrySelection::Corrected(first, vec![("name".into(), Some("e".into()))]))
 }
 
 fn answer(outcomes: &[LoadOutcome]) -> NewDocument {
@@ -42,7 +42,7 @@ fn kept(target: &dyn Target) -> Option<String> {
 fn the_answer_to_a_retry_tells_what_was_released_after_it(ground: &Ground) {
     let (mut desk, project, what) = desk_with_rejects(ground);
     let mut seen = Vec::new();
-    let outcomes = retry_with(&mut *desk.target, &project, &what, &Silent, &mut |read, outcomes| {
+    let outcomes = retry_with(&mut *desk.target, &project, &what, &SilentObserver, &mut |read, outcomes| {
         seen.push((outcomes.len(), read.document("answer", "key")?.is_some()));
         Ok(Some(answer(outcomes)))
     });
@@ -56,7 +56,7 @@ fn the_answer_to_a_retry_tells_what_was_released_after_it(ground: &Ground) {
 struct Mortal;
 
 impl Observer for Mortal {
-    fn ends(&self, _outcome: &LoadOutcome) {
+    fn source_ends(&self, _outcome: &LoadOutcome) {
         std::panic::resume_unwind(Box::new("killed"));
     }
 }
@@ -71,9 +71,10 @@ fn a_retry_that_dies_after_its_commit_has_left_its_answer(ground: &Ground) {
     assert_eq!(kept(&*desk.target).as_deref(), Some("1"));
     // What it did not come to is done by the next one, and nothing is doubled.
     assert_eq!((desk.rows("teams").len(), desk.rows("people").len(), desk.open_rejects()), (1, 0, 1));
-    let again = retry(&mut *desk.target, &project, &what, &Silent);
+    let again = retry_rejects(&mut *desk.target, &project, &what, &SilentObserver);
     assert!(matches!(again, Err(Error::Usage(_))), "{again:?}");
-    retry(&mut *desk.target, &project, &Retry::Quarantine(RejectFilter::default()), &Silent).unwrap();
+    retry_rejects(&mut *desk.target, &project, &RetrySelection::Quarantine(RejectFilter::default()), &SilentObserver)
+        .unwrap();
     assert_eq!((desk.rows("teams").len(), desk.rows("people").len(), desk.open_rejects()), (1, 1, 0));
 }
 
@@ -84,7 +85,8 @@ fn what_was_answered_before_has_no_second_effect(ground: &Ground) {
         Some(Error::Target(error)) => error.kind == TargetErrorKind::Overtaken,
         _ => false,
     };
-    let tried = retry_with(&mut *desk.target, &project, &what, &Silent, &mut |_, outcomes| Ok(Some(answer(outcomes))));
+    let tried =
+        retry_with(&mut *desk.target, &project, &what, &SilentObserver, &mut |_, outcomes| Ok(Some(answer(outcomes))));
     assert!(is_overtaken(tried.err()));
     let discarded = discard_with(&mut *desk.target, &RejectFilter::default(), "r", |_| Some(answer(&[])));
     assert!(is_overtaken(discarded.err()));
@@ -95,10 +97,10 @@ fn what_was_answered_before_has_no_second_effect(ground: &Ground) {
 /// Where there is nothing to try, the answer is kept all the same.
 fn a_retry_of_nothing_is_answered_once(ground: &Ground) {
     let mut desk = Desk::open(ground);
-    let project = desk.rules.project().clone();
-    let what = Retry::Quarantine(RejectFilter::default());
+    let project = desk.rules.rules_project().clone();
+    let what = RetrySelection::Quarantine(RejectFilter::default());
     let outcomes =
-        retry_with(&mut *desk.target, &project, &what, &Silent, &mut |_, outcomes| Ok(Some(answer(outcomes))));
+        retry_with(&mut *desk.target, &project, &what, &SilentObserver, &mut |_, outcomes| Ok(Some(answer(outcomes))));
     assert_eq!(outcomes.unwrap(), []);
     assert_eq!(kept(&*desk.target).as_deref(), Some("0"));
 }

@@ -4,7 +4,7 @@ use landfall_core::reject::{CellError, ErrorCode};
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadEntry, LoadId, LoadState, Mode},
-    quarantine::{Closing, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectId, RejectState},
+    quarantine::{ClosingRule, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectId, RejectState},
     targets::{Fence, Pace, Read, Table, Target},
 };
 
@@ -282,14 +282,14 @@ fn the_same_content_supersedes(ground: &Ground) {
     let last = end(&mut *target, loads[2], "people", "same", Mode::Append, LoadState::Complete);
     let different = LoadEntry { digest: "other".into(), ..last.clone() };
     within(&mut *target, |transaction| {
-        assert_eq!(transaction.supersede(&different, Closing::SameContent).unwrap(), 0);
-        assert_eq!(transaction.supersede(&last, Closing::RolledBack).unwrap(), 0, "none was rolled back");
+        assert_eq!(transaction.supersede(&different, ClosingRule::SameContent).unwrap(), 0);
+        assert_eq!(transaction.supersede(&last, ClosingRule::RolledBack).unwrap(), 0, "none was rolled back");
         assert_eq!(
-            transaction.supersede(&last, Closing::SameContent).unwrap(),
+            transaction.supersede(&last, ClosingRule::SameContent).unwrap(),
             3,
             "open ones of the same table before it"
         );
-        assert_eq!(transaction.supersede(&last, Closing::SameContent).unwrap(), 0);
+        assert_eq!(transaction.supersede(&last, ClosingRule::SameContent).unwrap(), 0);
     });
     let superseded = RejectFilter { state: Some(RejectState::Superseded), ..RejectFilter::default() };
     assert_eq!(wanted(&*target, &superseded), [1, 3, 4]);
@@ -321,8 +321,8 @@ fn a_replace_closed_rejects_of_other_sources(ground: &Ground) {
     let last = LoadEntry { id: loads[2], mode: Mode::Replace, digest: "new".into(), ..entry("people") };
     let other = LoadEntry { source: "other.csv".into(), ..last.clone() };
     within(&mut *target, |transaction| {
-        assert_eq!(transaction.supersede(&other, Closing::SameSource).unwrap(), 0);
-        assert_eq!(transaction.supersede(&last, Closing::SameSource).unwrap(), 4);
+        assert_eq!(transaction.supersede(&other, ClosingRule::SameSource).unwrap(), 0);
+        assert_eq!(transaction.supersede(&last, ClosingRule::SameSource).unwrap(), 4);
     });
     assert_eq!(wanted(&*target, &RejectFilter::default()), [6, 7, 8, 9, 10]);
     let first = ids(&*target)[0];
@@ -333,7 +333,7 @@ fn a_load_that_was_rolled_back_closes_only_rejects_of_others_that_were(ground: &
     let (mut target, loads) = three_loads(ground);
     end(&mut *target, loads[0], "people", "same", Mode::Append, LoadState::RolledBack);
     let last = LoadEntry { id: loads[2], digest: "same".into(), ..entry("people") };
-    within(&mut *target, |transaction| assert_eq!(transaction.supersede(&last, Closing::RolledBack).unwrap(), 4));
+    within(&mut *target, |transaction| assert_eq!(transaction.supersede(&last, ClosingRule::RolledBack).unwrap(), 4));
 }
 
 fn rejects_of_a_load_that_was_rolled_back_do_not_wait(ground: &Ground) {

@@ -6,10 +6,10 @@ use landfall_core::{keys::Scalar, reject::ErrorCode};
 use landfall_engine::{
     Project,
     ledger::{LoadFilter, LoadId, LoadState, Mode, OnConflict},
-    pipeline::{RequestKey, RowRules, RowsAnswer, RowsOutcome, RowsRequest, Silent, take_rows},
+    pipeline::{RequestKey, RowRules, RowsAnswer, RowsOutcome, RowsRequest, SilentObserver, take_rows},
     quarantine::{RejectFilter, RejectState},
     targets::Target,
-    verify::verify,
+    verify::verify_tables,
 };
 
 use crate::{
@@ -41,7 +41,7 @@ impl Desk {
         let package = package(&resources.map(|(name, schema)| resource(name, schema)).concat());
         let project = Arc::new(Project { folder: ".".into(), package });
         let mut target = ground.open();
-        target.prepare(&project.tables()).unwrap();
+        target.prepare(&project.target_tables()).unwrap();
         let rules = RowRules::new(&*target, project).unwrap();
         Self { target, rules }
     }
@@ -49,8 +49,8 @@ impl Desk {
     /// A request for rows, given as a table's name and its rows as JSON.
     fn request(&self, batches: &[(&str, &str)]) -> RowsRequest {
         let batch = |(table, rows): &(&str, &str)| {
-            let position = self.rules.project().position(table).unwrap();
-            self.rules.json(position, (*rows).to_owned(), 1000).unwrap()
+            let position = self.rules.rules_project().find_position(table).unwrap();
+            self.rules.read_json(position, (*rows).to_owned(), 1000).unwrap()
         };
         RowsRequest {
             batches: batches.iter().map(batch).collect(),
@@ -77,8 +77,8 @@ impl Desk {
     }
 
     pub(crate) fn rows(&self, table: &str) -> Vec<Row> {
-        let position = self.rules.project().position(table).unwrap();
-        content(&*self.target, &self.rules.tables()[position])
+        let position = self.rules.rules_project().find_position(table).unwrap();
+        content(&*self.target, &self.rules.rules_tables()[position])
     }
 
     pub(crate) fn open_rejects(&self) -> u64 {
@@ -118,7 +118,7 @@ fn rows_are_taken_and_the_rest_is_quarantined(ground: &Ground) {
     let rejects = desk.target.rejects(&RejectFilter::default()).unwrap();
     assert_eq!(rejects.len(), 4);
     assert_eq!((rejects[0].raw.as_slice(), rejects[0].record), (&br#"{"id":2}"#[..], 2));
-    assert!(verify(&*desk.target, desk.rules.project(), &Silent).unwrap().is_clean());
+    assert!(verify_tables(&*desk.target, desk.rules.rules_project(), &SilentObserver).unwrap().is_clean());
 }
 
 fn requests_that_share_a_transaction_have_answers_of_their_own(ground: &Ground) {
@@ -166,7 +166,7 @@ fn a_reject_is_released_when_its_parent_is_sent(ground: &Ground) {
     assert_eq!((desk.rows("people").len(), desk.open_rejects()), (1, 0));
     let released = RejectFilter { state: Some(RejectState::Released), ..RejectFilter::default() };
     assert_eq!(desk.target.reject_count(&released).unwrap(), 1);
-    assert!(verify(&*desk.target, desk.rules.project(), &Silent).unwrap().is_clean());
+    assert!(verify_tables(&*desk.target, desk.rules.rules_project(), &SilentObserver).unwrap().is_clean());
 }
 
 fn all_or_nothing_keeps_only_the_rejects(ground: &Ground) {
@@ -220,7 +220,7 @@ fn members_that_an_update_leaves_out_were_wiped(ground: &Ground) {
     assert_eq!(counts(&outcome), [[6, 1, 3, 2, 0]]);
     let number = |text: &str| Scalar::Number(text.into());
     assert_eq!(desk.rows("people"), [row![7, 1, (), number("6")], row![8, 1, (), number("2")]]);
-    assert!(verify(&*desk.target, desk.rules.project(), &Silent).unwrap().is_clean());
+    assert!(verify_tables(&*desk.target, desk.rules.rules_project(), &SilentObserver).unwrap().is_clean());
 }
 
 fn required_members_may_be_left_out_where_the_row_is_there(ground: &Ground) {
@@ -310,31 +310,32 @@ fn the_ledger_pages_and_tells_requests_from_sources(ground: &Ground) {
 
 fn csv_bodies_are_read_in_the_dialect_of_the_table(ground: &Ground) {
     let mut desk = Desk::open(ground);
-    let position = desk.rules.project().position("teams").unwrap();
+    let position = desk.rules.rules_project().find_position("teams").unwrap();
     let body = b"id,name\n1,a\n2,\"b\"\"\n3,c\nx,y,z\n";
-    let batch = desk.rules.csv(position, body, None).unwrap();
-    assert_eq!(batch.rows(), 4);
+    let batch = desk.rules.read_csv(position, body, None).unwrap();
+    assert_eq!(batch.row_count(), 4);
     let request = RowsRequest { batches: vec![batch], ..desk.request(&[]) };
     let outcome = desk.take(&[request]).remove(0);
     assert_eq!(counts(&outcome), [[4, 2, 0, 0, 2]]);
     assert_eq!(errors(&outcome)[0], "1 source-error -");
     let rejects = desk.target.rejects(&RejectFilter::default()).unwrap();
     assert_eq!((rejects[0].line, rejects[1].raw.as_slice()), (3, &b"x,y,z"[..]));
-    assert!(desk.rules.csv(position, b"id,nome\n", None).is_err());
+    assert!(desk.rules.read_csv(position, b"id,nome\n", None).is_err());
 }
 
 fn a_json_reject_is_tried_again_as_it_was(ground: &Ground) {
-    use landfall_engine::pipeline::{Retry, retry};
+    use landfall_engine::pipeline::{RetrySelection, retry_rejects};
     let mut desk = Desk::open(ground);
     desk.one(&[("people", r#"[{"id":1,"team":5,"pay":1.50}, {"id":2,"pay":"x"}]"#)]);
     // Another program brings the parent, so that nothing is released by itself.
-    let project = desk.rules.project().clone();
-    let position = project.position("teams").unwrap();
-    let table = desk.rules.tables()[position].clone();
+    let project = desk.rules.rules_project().clone();
+    let position = project.find_position("teams").unwrap();
+    let table = desk.rules.rules_tables()[position].clone();
     crate::tables::within(&mut *desk.target, |transaction| {
         assert_eq!(crate::tables::insert(transaction, &table, &[row![5, "e"]]), []);
     });
-    retry(&mut *desk.target, &project, &Retry::Quarantine(RejectFilter::default()), &Silent).unwrap();
+    retry_rejects(&mut *desk.target, &project, &RetrySelection::Quarantine(RejectFilter::default()), &SilentObserver)
+        .unwrap();
     assert_eq!((desk.rows("people").len(), desk.open_rejects()), (1, 1));
     let left = desk.target.rejects(&RejectFilter::default()).unwrap().pop().unwrap();
     assert_eq!((left.errors[0].code, left.raw.as_slice()), (ErrorCode::TypeError, &br#"{"id":2,"pay":"x"}"#[..]));
@@ -365,17 +366,17 @@ fn what_another_program_did_meanwhile_is_seen(ground: &Ground) {
         assert_eq!(counts(&desk.one(&[("people", &format!(r#"[{{"id":{id},"team":3}}]"#))])), [[1, 1, 0, 0, 0]]);
     }
     assert_eq!(counts(&desk.one(&[("people", r#"[{"id":139,"team":3},{"id":140,"team":3}]"#)])), [[2, 1, 0, 1, 0]]);
-    assert!(verify(&*desk.target, desk.rules.project(), &Silent).unwrap().is_clean());
+    assert!(verify_tables(&*desk.target, desk.rules.rules_project(), &SilentObserver).unwrap().is_clean());
 }
 
 fn a_parent_that_vanished_is_missed(ground: &Ground) {
     let mut desk = Desk::open(ground);
     desk.one(&[("teams", r#"[{"id":1,"name":"a"},{"id":2,"name":"b"}]"#)]);
     desk.one(&[("people", r#"[{"id":1,"team":1}]"#)]);
-    let position = desk.rules.project().position("teams").unwrap();
-    let table = desk.rules.tables()[position].clone();
+    let position = desk.rules.rules_project().find_position("teams").unwrap();
+    let table = desk.rules.rules_tables()[position].clone();
     desk.one(&[("people", r#"[{"id":2,"team":2}]"#)]);
-    let people = desk.rules.tables()[desk.rules.project().position("people").unwrap()].clone();
+    let people = desk.rules.rules_tables()[desk.rules.rules_project().find_position("people").unwrap()].clone();
     let mut other = ground.open();
     crate::tables::within(&mut *other, |transaction| {
         transaction.clear(&people).unwrap();
@@ -424,7 +425,7 @@ fn sharing_a_transaction_does_not_change_what_is_there(ground: &Ground) {
             assert_eq!(keys(&together), keys(&apart), "{table}, seed {seed}: {requests:?}");
         }
         for desk in [&together, &apart] {
-            let found = verify(&*desk.target, desk.rules.project(), &Silent).unwrap();
+            let found = verify_tables(&*desk.target, desk.rules.rules_project(), &SilentObserver).unwrap();
             assert!(found.is_clean(), "seed {seed}: {:?}", found.findings);
         }
     }

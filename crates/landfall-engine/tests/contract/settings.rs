@@ -4,9 +4,9 @@ use landfall_core::keys::Scalar;
 use landfall_engine::{
     Project,
     ledger::OnConflict,
-    pipeline::{LoadOptions, Selection, Silent, load},
+    pipeline::{LoadOptions, Selection, SilentObserver, load_tables},
     targets::{Access, Location, Target, open},
-    verify::verify,
+    verify::verify_tables,
 };
 use testbed::Mariadb;
 
@@ -120,14 +120,14 @@ fn loaded(open: &dyn Fn() -> Box<dyn Target>) -> Vec<Vec<Row>> {
     let options = LoadOptions { on_conflict: OnConflict::Update, ..LoadOptions::default() };
     for changed in [things.clone(), things.replace(",true,", ",false,")] {
         std::fs::write(folder.path().join("things.csv"), changed).unwrap();
-        let outcomes = load(&mut *open(), &project, &selections, &options, &Silent).unwrap();
+        let outcomes = load_tables(&mut *open(), &project, &selections, &options, &SilentObserver).unwrap();
         assert!(outcomes.iter().all(|outcome| outcome.counts.rejected == 0), "{outcomes:?}");
     }
     let mut target = open();
-    let found = verify(&*target, &project, &Silent).unwrap();
+    let found = verify_tables(&*target, &project, &SilentObserver).unwrap();
     assert!(found.findings.is_empty(), "{:?}", found.findings);
     let mut snapshot = target.snapshot().unwrap();
-    let tables = project.tables();
+    let tables = project.target_tables();
     let rows = tables.iter().map(|table| {
         let mut rows = Vec::new();
         let mut take = |batch| {

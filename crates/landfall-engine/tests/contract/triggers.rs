@@ -3,10 +3,10 @@
 use landfall_engine::{
     Project,
     ledger::OnConflict,
-    pipeline::{LoadOptions, LoadOutcome, Selection, Silent, load},
+    pipeline::{LoadOptions, LoadOutcome, Selection, SilentObserver, load_tables},
     quarantine::RejectFilter,
     targets::{RefusedRow, Table},
-    verify::verify,
+    verify::verify_tables,
 };
 
 use crate::{
@@ -110,9 +110,10 @@ fn loaded(ground: &Ground, csv: &str, on_conflict: OnConflict) -> [u64; 3] {
     let mut target = ground.open();
     let selections: [Selection; 0] = [];
     let options = LoadOptions { on_conflict, ..LoadOptions::default() };
-    let outcomes: Vec<LoadOutcome> = load(&mut *target, &project, &selections, &options, &Silent).unwrap();
+    let outcomes: Vec<LoadOutcome> =
+        load_tables(&mut *target, &project, &selections, &options, &SilentObserver).unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.counts.conserved()));
-    let found = verify(&*target, &project, &Silent).unwrap();
+    let found = verify_tables(&*target, &project, &SilentObserver).unwrap();
     assert!(found.findings.is_empty(), "{:?}", found.findings);
     let counts = outcomes[0].counts;
     [counts.inserted, counts.updated, counts.rejected]

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use landfall_engine::{
-    avro::Codec,
-    backup::{BackupOptions, Store, backup},
-    pipeline::Work,
+    avro::AvroCodec,
+    backup::{BackupOptions, BackupStore, backup_tables},
+    pipeline::WorkLimits,
     targets::Access,
 };
 
@@ -47,24 +47,24 @@ pub(super) struct BackupPlace {
 
 impl BackupPlace {
     /// The store, as typed, else as the project says.
-    pub(super) fn open_store(&self, settings: &ProjectSettings) -> Result<Box<dyn Store>> {
+    pub(super) fn open_store(&self, settings: &ProjectSettings) -> Result<Box<dyn BackupStore>> {
         Ok(self.to.as_ref().unwrap_or(&settings.backup.to).open_store(&settings.storage)?)
     }
 }
 
 fn codec_values() -> PossibleValuesParser {
-    PossibleValuesParser::new(Codec::ALL.map(Codec::name))
+    PossibleValuesParser::new(AvroCodec::ALL.map(AvroCodec::name))
 }
 
 pub(super) fn run(args: BackupArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     require_tables(&args.tables, &settings.package)?;
     let store = args.place.open_store(&settings)?;
-    let codec = args.codec.as_deref().and_then(Codec::parse).unwrap_or(settings.backup.codec);
-    let options = BackupOptions { tables: args.tables, codec, threads: Work::default().threads };
+    let codec = args.codec.as_deref().and_then(AvroCodec::parse).unwrap_or(settings.backup.codec);
+    let options = BackupOptions { tables: args.tables, codec, threads: WorkLimits::default().threads };
     let mut opened = invocation.open_with(settings, Access::Read)?;
     let reporter = invocation.progress_reporter();
-    let outcome = backup(&mut *opened.target, &opened.project, &*store, &options, &reporter);
+    let outcome = backup_tables(&mut *opened.target, &opened.project, &*store, &options, &reporter);
     reporter.clear_bar();
     let outcome = outcome?;
     if args.json {

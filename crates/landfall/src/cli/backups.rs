@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use jiff::tz::TimeZone;
-use landfall_engine::backup::{Keep, SetId, Store, examine, verify_set};
+use landfall_engine::backup::{BackupStore, RetentionRules, SetId, read_manifest, verify_set};
 use serde_json::json;
 
 use super::{Invocation, backup::BackupPlace};
@@ -78,23 +78,23 @@ pub(super) fn run(args: BackupsArgs, invocation: &Invocation) -> Result<Exit> {
         BackupsAction::List { place, json } => list_sets(&*place.open_store(&settings)?, json),
         BackupsAction::Verify { sets, place, json } => verify_sets(&*place.open_store(&settings)?, &sets, json),
         BackupsAction::Prune(prune) => {
-            let typed = Keep {
+            let typed = RetentionRules {
                 last: prune.keep_last,
                 daily: prune.keep_daily,
                 weekly: prune.keep_weekly,
                 monthly: prune.keep_monthly,
                 yearly: prune.keep_yearly,
             };
-            let keep = if typed == Keep::default() { settings.backup.keep } else { typed };
+            let keep = if typed == RetentionRules::default() { settings.backup.keep } else { typed };
             let zone = settings.backup.schedule.as_ref().map_or(TimeZone::UTC, |schedule| schedule.time_zone());
             remove(&prune, &*prune.place.open_store(&settings)?, keep, &zone, invocation)
         }
     }
 }
 
-fn list_sets(store: &dyn Store, json: bool) -> Result<Exit> {
-    let sets = store.sets()?;
-    let manifests: Vec<_> = sets.iter().map(|set| Ok((set, examine(store, set)?))).collect::<Result<_>>()?;
+fn list_sets(store: &dyn BackupStore, json: bool) -> Result<Exit> {
+    let sets = store.list_sets()?;
+    let manifests: Vec<_> = sets.iter().map(|set| Ok((set, read_manifest(store, set)?))).collect::<Result<_>>()?;
     if json {
         let told = manifests.iter().map(|(set, manifest)| match manifest {
             Ok(manifest) => serde_json::to_value(manifest),
@@ -109,9 +109,9 @@ fn list_sets(store: &dyn Store, json: bool) -> Result<Exit> {
 }
 
 /// The set that a person names: by its name, or as the latest.
-pub(super) fn find_set(store: &dyn Store, name: &str) -> Result<SetId> {
+pub(super) fn find_set(store: &dyn BackupStore, name: &str) -> Result<SetId> {
     if name == "latest" {
-        let last = store.sets()?.pop();
+        let last = store.list_sets()?.pop();
         return last.ok_or_else(|| {
             CommandError::usage_error(format!("there is no backup set in {}", store.location())).into()
         });
@@ -125,9 +125,9 @@ pub(super) fn find_set(store: &dyn Store, name: &str) -> Result<SetId> {
     })
 }
 
-fn verify_sets(store: &dyn Store, names: &[String], json: bool) -> Result<Exit> {
+fn verify_sets(store: &dyn BackupStore, names: &[String], json: bool) -> Result<Exit> {
     let sets = if names.is_empty() {
-        store.sets()?
+        store.list_sets()?
     } else {
         names.iter().map(|name| find_set(store, name)).collect::<Result<_>>()?
     };
@@ -141,14 +141,20 @@ fn verify_sets(store: &dyn Store, names: &[String], json: bool) -> Result<Exit> 
     Ok(if clean { Exit::Done } else { Exit::Found })
 }
 
-fn remove(args: &PruneArgs, store: &dyn Store, keep: Keep, zone: &TimeZone, invocation: &Invocation) -> Result<Exit> {
-    if keep == Keep::default() {
+fn remove(
+    args: &PruneArgs,
+    store: &dyn BackupStore,
+    keep: RetentionRules,
+    zone: &TimeZone,
+    invocation: &Invocation,
+) -> Result<Exit> {
+    if keep == RetentionRules::default() {
         let words =
             "nothing says which backups are kept: write `keep` under `backup` in landfall.yaml, or --keep-last N";
         return Err(CommandError::usage_error(words).into());
     }
-    let sets = store.sets()?;
-    let superfluous = keep.superfluous(&sets, zone);
+    let sets = store.list_sets()?;
+    let superfluous = keep.find_superfluous(&sets, zone);
     if superfluous.len() == sets.len() && !sets.is_empty() {
         return Err(CommandError::usage_error("this would remove every backup; keep one at least").into());
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use landfall_engine::{
     Error,
     pipeline::{self, LoadOptions},
-    quarantine::RejectedRecord,
+    quarantine::ShownReject,
     targets::Access,
 };
 
@@ -53,8 +53,8 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open_with(settings, Access::Read)?;
     let reporter = ProgressReporter::beside_results(&invocation.globals);
     let outcomes = output::write_stdout(|out| {
-        let mut visit = |record: RejectedRecord| write(&record, args.json, out).map_err(output_error);
-        Ok(pipeline::check(&*opened.target, &opened.project, &selections, &options, &mut visit, &reporter)?)
+        let mut visit = |record: ShownReject| write(&record, args.json, out).map_err(output_error);
+        Ok(pipeline::check_tables(&*opened.target, &opened.project, &selections, &options, &mut visit, &reporter)?)
     })?;
     reporter.clear_bar();
     if !args.json && !invocation.globals.quiet {
@@ -64,7 +64,7 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
     Ok(if rejected > 0 { Exit::Found } else { Exit::Done })
 }
 
-fn write(record: &RejectedRecord, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+fn write(record: &ShownReject, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
     if json {
         serde_json::to_writer(&mut *out, record)?;
         return out.write_all(b"\n");

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use landfall_engine::{
     escape_controls,
-    pipeline::{LoadOutcome, Refusal, RefusalReason},
+    pipeline::{LoadOutcome, ReplaceRefusal, ReplaceRefusalReason},
 };
 
 use super::Invocation;
@@ -41,10 +41,10 @@ fn describe_excess(outcomes: &[LoadOutcome]) -> &'static str {
 }
 
 /// What stopped a replace, and how it goes on.
-fn refused_words(table: &str, refusal: &Refusal, is_atomic: bool) -> String {
+fn refused_words(table: &str, refusal: &ReplaceRefusal, is_atomic: bool) -> String {
     let mend = match refusal.reason {
-        RefusalReason::LeavesEmpty if is_atomic => "add --max-rejects N and --allow-empty",
-        RefusalReason::LeavesEmpty => "add --allow-empty",
+        ReplaceRefusalReason::LeavesEmpty if is_atomic => "add --max-rejects N and --allow-empty",
+        ReplaceRefusalReason::LeavesEmpty => "add --allow-empty",
         _ => "add --max-rejects N",
     };
     let table = escape_controls(table);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use landfall_engine::{
-    backup::{Dictionary, dictionary},
+    backup::{SetDictionary, restore_dictionary},
     escape_controls, init,
 };
 
@@ -48,7 +48,7 @@ pub(super) fn run(args: InitArgs, invocation: &Invocation) -> Result<Exit> {
         );
     }
     let replace = if args.force { ReplaceFile::Yes } else { refuse_existing(&folder)? };
-    let proposal = init::propose(&folder)?;
+    let proposal = init::propose_project(&folder)?;
     for (name, text) in [(PACKAGE_FILES[0], &proposal.package_yaml), (PROJECT_FILE, &proposal.landfall_yaml)] {
         output::write_file(&folder.join(name), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
@@ -95,8 +95,8 @@ fn init_from_backup(
     let replace = if force { ReplaceFile::Yes } else { refuse_files(folder, PACKAGE_FILES.into_iter())? };
     let store = destination.open_store(&read_storage_settings(folder, &|name| std::env::var(name).ok())?)?;
     let set = find_set(&*store, set)?;
-    let manifest = store.manifest(&set)?;
-    let Dictionary { package, notes } = dictionary(&manifest);
+    let manifest = store.read_manifest(&set)?;
+    let SetDictionary { package, notes } = restore_dictionary(&manifest);
     let text = format!("{}\n", serde_json::to_string_pretty(&package)?);
     std::fs::create_dir_all(folder)?;
     output::write_file(&folder.join(PACKAGE), replace, |out| Ok(out.write_all(text.as_bytes())?))?;

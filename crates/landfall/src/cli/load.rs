@@ -75,7 +75,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
         invocation.open_with(settings, Access::Write)?
     };
     let reporter = invocation.progress_reporter();
-    let outcomes = match pipeline::load(&mut *opened.target, &opened.project, &selections, &options, &reporter) {
+    let outcomes = match pipeline::load_tables(&mut *opened.target, &opened.project, &selections, &options, &reporter) {
         Ok(outcomes) => outcomes,
         Err(error) => {
             // What is one step with what failed has not taken effect.
@@ -104,7 +104,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
 /// Writes what was acknowledged down, where that is asked for.
 fn write_receipt(args: &LoadArgs, outcomes: &[LoadOutcome], target: &dyn Target) -> Result<()> {
     let Some(path) = &args.receipt else { return Ok(()) };
-    output::write_receipt(path, &Receipt::of_load(outcomes, target)?)
+    output::write_receipt(path, &Receipt::from_loads(outcomes, target)?)
 }
 
 /// What is asked of the load: as typed, else as the project says.

@@ -9,8 +9,8 @@ use anyhow::{Result, bail};
 use landfall_core::schema::SourcePath;
 use landfall_engine::{
     ledger::OnConflict,
-    receipt::{Acknowledged, Receipt},
-    source::{Source, resolve},
+    receipt::{Receipt, ReceiptLoad},
+    source::{Source, resolve_sources},
 };
 use ureq::http::{HeaderValue, Uri};
 
@@ -148,7 +148,7 @@ fn write_files(
 fn build_receipt(pushed: &PushOutcome, table: &str, source: &str) -> Receipt {
     let loads = pushed.entries.iter().filter_map(|entry| {
         let (load_id, counts) = (entry.load_id?, entry.counts?);
-        Some(Acknowledged { load_id, table: table.to_owned(), source: source.to_owned(), counts })
+        Some(ReceiptLoad { load_id, table: table.to_owned(), source: source.to_owned(), counts })
     });
     Receipt::new("push", loads.collect())
 }
@@ -213,7 +213,7 @@ fn resolve_options(args: PushArgs) -> Result<PushOptions> {
 /// The one source that `file` is.
 fn find_source(file: &str) -> Result<Source> {
     let here = Path::new(".");
-    let mut sources = resolve(&SourcePath(file.into()), here, here)?;
+    let mut sources = resolve_sources(&SourcePath(file.into()), here, here)?;
     match (sources.len(), sources.pop()) {
         (1, Some(source)) => Ok(source),
         (count, _) => bail!(CommandError::usage_error(format!("{file} are {count} files; push them one by one"))),

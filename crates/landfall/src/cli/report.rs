@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use landfall_core::schema::document::find_nearest;
 use landfall_engine::{
     Error, TargetErrorKind, escape_controls,
-    report::{Format, ReportDefinition},
+    report::{ReportDefinition, ReportFormat},
     targets::Access,
 };
 
@@ -55,7 +55,7 @@ pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
         return Ok(Exit::Done);
     };
     let report = find(&settings.reports, name)?.read_definition(settings.target.kind())?;
-    let values = report.bind(&args.parameters)?;
+    let values = report.bind_values(&args.parameters)?;
     let opened = invocation.open_with(settings, Access::Read)?;
     output::to_file_or_stdout(args.out.as_ref(), ReplaceFile::Yes, |out| {
         report.run(&*opened.target, &values, format, out).map_err(|error| blame_project(error, &report))
@@ -63,12 +63,12 @@ pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn choose_format(args: &ReportArgs) -> Result<Format, CommandError> {
+fn choose_format(args: &ReportArgs) -> Result<ReportFormat, CommandError> {
     match args.format {
-        TypedFormat::Csv => Ok(Format::Csv { guard_formulas: args.guard_formulas }),
+        TypedFormat::Csv => Ok(ReportFormat::Csv { guard_formulas: args.guard_formulas }),
         _ if args.guard_formulas => Err(CommandError::usage_error("--guard-formulas is for --format csv")),
-        TypedFormat::Table => Ok(Format::Table),
-        TypedFormat::Json => Ok(Format::Json),
+        TypedFormat::Table => Ok(ReportFormat::Table),
+        TypedFormat::Json => Ok(ReportFormat::Json),
     }
 }
 
@@ -109,7 +109,7 @@ fn render_listing(reports: &[DeclaredReport]) -> String {
             let _ = writeln!(
                 text,
                 "  --param {}{}",
-                parameter.summary(),
+                parameter.describe_parameter(),
                 escape_controls(&description.unwrap_or_default())
             );
         }

@@ -6,7 +6,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 use landfall_core::avro::resolve::FieldMapping;
 use landfall_engine::{
-    backup::{From, Manifest, Restore, RestoreOptions, RestoreOutcome, SetId, Store, examine},
+    backup::{
+        BackupStore, Manifest, PreparedRestore, RestoreFrom, RestoreOptions, RestoreOutcome, SetId, read_manifest,
+    },
     origin::Origin,
     pipeline::{LoadOutcome, MaxRejects},
     targets::Access,
@@ -93,8 +95,8 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
     require_tables(&args.tables, &settings.package)?;
     let store = args.place.open_store(&settings)?;
     let from = match &args.from {
-        Some(path) => From::File { name: path.display().to_string(), origin: Origin::File, path: path.clone() },
-        None => From::Set(choose_set(&args, &*store)?),
+        Some(path) => RestoreFrom::File { name: path.display().to_string(), origin: Origin::File, path: path.clone() },
+        None => RestoreFrom::Set(choose_set(&args, &*store)?),
     };
     let options = RestoreOptions {
         mode: args.mode.into(),
@@ -108,10 +110,10 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
     };
     let reporter = invocation.progress_reporter();
     let (mut opened, restore) = open(&args, invocation, settings, &|opened| {
-        Ok(Restore::prepare(&opened.project, &*store, &args.tables, &from, &options, &reporter)?)
+        Ok(PreparedRestore::prepare_restore(&opened.project, &*store, &args.tables, &from, &options, &reporter)?)
     })?;
     let outcome = if args.dry_run {
-        restore.try_out(&mut *opened.target, &opened.project, &reporter)
+        restore.run_and_roll_back(&mut *opened.target, &opened.project, &reporter)
     } else {
         restore.run(&mut *opened.target, &opened.project, &reporter)
     };
@@ -143,8 +145,8 @@ fn open(
     args: &RestoreArgs,
     invocation: &Invocation,
     settings: ProjectSettings,
-    prepare: &dyn Fn(&OpenProject) -> Result<Restore>,
-) -> Result<(OpenProject, Restore)> {
+    prepare: &dyn Fn(&OpenProject) -> Result<PreparedRestore>,
+) -> Result<(OpenProject, PreparedRestore)> {
     let access = if args.dry_run { Access::Read } else { Access::Write };
     let opened = invocation.open_with(settings, access)?;
     let restore = prepare(&opened)?;
@@ -172,14 +174,14 @@ fn untimed_loads(outcome: &RestoreOutcome) -> Vec<LoadOutcome> {
 }
 
 /// The set that is asked for.
-fn choose_set(args: &RestoreArgs, store: &dyn Store) -> Result<SetId> {
+fn choose_set(args: &RestoreArgs, store: &dyn BackupStore) -> Result<SetId> {
     if args.at.is_none() && args.set != "latest" {
         return find_set(store, &args.set);
     }
-    let in_time = |set: &SetId| args.at.is_none_or(|at| set.time() <= at);
-    for set in store.sets()?.into_iter().rev().filter(in_time) {
-        let has_all = |manifest: Manifest| args.tables.iter().all(|table| manifest.table(table).is_some());
-        if examine(store, &set)?.is_ok_and(has_all) {
+    let in_time = |set: &SetId| args.at.is_none_or(|at| set.started_at() <= at);
+    for set in store.list_sets()?.into_iter().rev().filter(in_time) {
+        let has_all = |manifest: Manifest| args.tables.iter().all(|table| manifest.find_table(table).is_some());
+        if read_manifest(store, &set)?.is_ok_and(has_all) {
             return Ok(set);
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use landfall_core::schema::{Package, SourcePath};
-use landfall_engine::pipeline::{Selection, Work};
+use landfall_engine::pipeline::{Selection, WorkLimits};
 
 use crate::{config::LoadDefaults, exit::CommandError, typed::parse_size};
 
@@ -45,9 +45,9 @@ impl SelectedSources {
 
 impl WorkArgs {
     /// How the work is cut: as typed, else as the project says.
-    pub(super) fn resolve_work(&self, defaults: &LoadDefaults) -> Work {
+    pub(super) fn resolve_work(&self, defaults: &LoadDefaults) -> WorkLimits {
         let usual = defaults.default_work();
-        Work {
+        WorkLimits {
             threads: self.threads.map_or(usual.threads, usize::from),
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             block_bytes: self.block_bytes.unwrap_or(usual.block_bytes),

@@ -7,7 +7,7 @@ use landfall_engine::{
     escape_controls,
     link::LinkKey,
     targets::Access,
-    token::{NewToken, Role, Token, Tokens, create, open_access, revoke},
+    token::{NewToken, Role, Token, Tokens, create_token, open_access, revoke_token},
 };
 
 use super::{Invocation, selection::require_tables};
@@ -94,18 +94,18 @@ fn parse_expiry(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn run(args: TokenArgs, invocation: &Invocation) -> Result<Exit> {
     match args.action {
-        TokenAction::Create(args) => create_token(args, invocation),
+        TokenAction::Create(args) => run_create(args, invocation),
         TokenAction::List { json } => list_tokens(json, invocation),
         TokenAction::Revoke { id } => {
             let mut opened = invocation.open(Access::Write)?;
-            let token = revoke(&mut *opened.target, &id)?;
+            let token = revoke_token(&mut *opened.target, &id)?;
             invocation.print_note(&format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name)));
             Ok(Exit::Done)
         }
         TokenAction::Open => open(invocation),
         TokenAction::RevokeLinks => {
             let mut opened = invocation.open(Access::Write)?;
-            LinkKey::rotate(&mut *opened.target)?;
+            LinkKey::replace_key(&mut *opened.target)?;
             invocation.print_note("all links to exported reports are of no more use");
             Ok(Exit::Done)
         }
@@ -123,7 +123,7 @@ fn open(invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn create_token(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
+fn run_create(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     require_tables(&args.tables, &settings.package)?;
     if let Some(report) = args.reports.iter().find(|name| !settings.reports.iter().any(|report| report.name == **name))
@@ -135,7 +135,7 @@ fn create_token(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> 
     roles.sort_unstable();
     roles.dedup();
     let new = NewToken { name: args.name, roles, tables: args.tables, reports: args.reports, expires_at: args.expires };
-    let (token, text) = create(&mut *opened.target, new)?;
+    let (token, text) = create_token(&mut *opened.target, new)?;
     output::print_result(&format!("{text}\n"))?;
     invocation.print_note(&format!("this is token {}; keep it, since it is not shown again", token.id));
     Ok(Exit::Done)

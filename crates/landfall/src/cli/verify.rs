@@ -25,7 +25,7 @@ pub(super) fn run(args: VerifyArgs, invocation: &Invocation) -> Result<Exit> {
     let receipts = args.receipt.iter().map(read_receipt).collect::<Result<Vec<_>>>()?;
     let opened = invocation.open(Access::Read)?;
     let reporter = invocation.progress_reporter();
-    let mut verification = verify::verify(&*opened.target, &opened.project, &reporter)?;
+    let mut verification = verify::verify_tables(&*opened.target, &opened.project, &reporter)?;
     for receipt in &receipts {
         verify::verify_receipt(&*opened.target, receipt, &mut verification)?;
     }
@@ -40,6 +40,6 @@ pub(super) fn run(args: VerifyArgs, invocation: &Invocation) -> Result<Exit> {
 
 fn read_receipt(path: &PathBuf) -> Result<Receipt> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::source(&name, error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Error::source_error(&name, error))?;
     Ok(Receipt::parse(&text, &name)?)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader, find_nearest};
-use landfall_engine::{avro::Codec, backup::Keep};
+use landfall_engine::{avro::AvroCodec, backup::RetentionRules};
 
 use super::{schedule::Schedule, storage::BackupDestination};
 
@@ -13,18 +13,18 @@ pub(crate) struct BackupConfig {
     /// The place.
     pub(crate) to: BackupDestination,
     /// How files are compressed.
-    pub(crate) codec: Codec,
+    pub(crate) codec: AvroCodec,
     /// When the service makes one; without it, it makes none by itself.
     pub(crate) schedule: Option<Schedule>,
     /// Which sets are kept.
-    pub(crate) keep: Keep,
+    pub(crate) keep: RetentionRules,
 }
 
 impl BackupConfig {
     /// What holds where nothing is said: the folder `backups` of the project, at no time of its own.
     pub(super) fn default_for(folder: &Path) -> Self {
         let to = BackupDestination::Folder(folder.join("backups"));
-        Self { to, codec: Codec::default(), schedule: None, keep: Keep::default() }
+        Self { to, codec: AvroCodec::default(), schedule: None, keep: RetentionRules::default() }
     }
 }
 
@@ -49,11 +49,11 @@ pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProb
     }
 }
 
-fn read_codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Codec> {
+fn read_codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<AvroCodec> {
     let text = node.read_text("\"codec\"", problems)?;
-    let found = Codec::parse(text);
+    let found = AvroCodec::parse(text);
     if found.is_none() {
-        let names = Codec::ALL.map(Codec::name);
+        let names = AvroCodec::ALL.map(AvroCodec::name);
         let mend = match find_nearest(text, names.into_iter()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("write one of: {}", names.join(", ")),
@@ -63,9 +63,9 @@ fn read_codec(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Code
     found
 }
 
-fn read_retention(node: &DocumentNode, problems: &DescriptorProblems) -> Keep {
-    let Some(mut reader) = node.read_map("\"keep\"", problems) else { return Keep::default() };
-    let keep = Keep {
+fn read_retention(node: &DocumentNode, problems: &DescriptorProblems) -> RetentionRules {
+    let Some(mut reader) = node.read_map("\"keep\"", problems) else { return RetentionRules::default() };
+    let keep = RetentionRules {
         last: read_keep_count(&mut reader, "last"),
         daily: read_keep_count(&mut reader, "daily"),
         weekly: read_keep_count(&mut reader, "weekly"),
@@ -73,7 +73,7 @@ fn read_retention(node: &DocumentNode, problems: &DescriptorProblems) -> Keep {
         yearly: read_keep_count(&mut reader, "yearly"),
     };
     reader.refuse_unknown();
-    if keep == (Keep { last: Some(0), ..Keep::default() }) {
+    if keep == (RetentionRules { last: Some(0), ..RetentionRules::default() }) {
         problems.report_with_mend(&node.place, "\"keep\" would keep no backup at all", "write \"last: 1\" at least");
     }
     keep

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader, NodeValue, find_nearest};
 use landfall_engine::{
     ledger::{Mode, OnConflict},
-    pipeline::{MaxRejects, Work},
+    pipeline::{MaxRejects, WorkLimits},
 };
 
 use crate::typed::{TypedMode, TypedRule, parse_max_rejects, parse_size};
@@ -35,13 +35,13 @@ pub(crate) struct LoadDefaults {
 impl LoadDefaults {
     /// The most bytes of all open rejects.
     pub(crate) fn project_reject_bytes(&self) -> u64 {
-        self.max_project_reject_bytes.map_or(Work::PROJECT_REJECT_BYTES, |bytes| bytes as u64)
+        self.max_project_reject_bytes.map_or(WorkLimits::PROJECT_REJECT_BYTES, |bytes| bytes as u64)
     }
 
     /// How the work is cut.
-    pub(crate) fn default_work(&self) -> Work {
-        let usual = Work::default();
-        Work {
+    pub(crate) fn default_work(&self) -> WorkLimits {
+        let usual = WorkLimits::default();
+        WorkLimits {
             threads: self.threads.unwrap_or(usual.threads),
             chunk_records: self.chunk_records.unwrap_or(usual.chunk_records),
             record_bytes: self.max_record_bytes.unwrap_or(usual.record_bytes),

@@ -10,7 +10,7 @@ use landfall_core::schema::{
     document::{DescriptorProblems, DocumentNode, MapEntry, NodeValue},
 };
 use landfall_engine::{
-    report::{Parameter, ReportDefinition},
+    report::{ReportDefinition, ReportParameter},
     targets::Kind,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct DeclaredReport {
     /// What it tells.
     pub(crate) description: Option<String>,
     /// What may be asked of it.
-    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<ReportParameter>,
     /// When the service renews its stored result; without it, none is stored.
     pub(crate) refresh: Option<RefreshRule>,
     sql: SqlFiles,
@@ -151,11 +151,11 @@ fn read_sql_path(node: &DocumentNode, folder: &Path, problems: &DescriptorProble
     Some(folder.join(path))
 }
 
-fn read_parameter(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Parameter> {
+fn read_parameter(node: &DocumentNode, problems: &DescriptorProblems) -> Option<ReportParameter> {
     let field = Field::from_node(node, problems)?;
     let mut reader = node.read_map("a parameter", problems)?;
     let default = reader.take_value("default").and_then(|node| default_text(node, problems));
-    Some(Parameter { field, default })
+    Some(ReportParameter { field, default })
 }
 
 /// A default in the field's lexical form; numbers and truth values may stand without quotes.

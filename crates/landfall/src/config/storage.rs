@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode};
 use landfall_engine::{
     Result,
-    backup::{LocalStore, ObjectStore, Store},
-    objects::{Endpoint, ObjectSettings, ObjectUrl},
+    backup::{BackupObjectStore, BackupStore, LocalStore},
+    objects::{ObjectSettings, ObjectUrl, StorageEndpoint},
 };
 
 /// A folder, or a place in object storage.
@@ -41,10 +41,10 @@ impl BackupDestination {
     ///
     /// # Errors
     /// Settings or credentials that cannot be used.
-    pub(crate) fn open_store(&self, settings: &ObjectSettings) -> Result<Box<dyn Store>> {
+    pub(crate) fn open_store(&self, settings: &ObjectSettings) -> Result<Box<dyn BackupStore>> {
         Ok(match self {
             Self::Folder(folder) => Box::new(LocalStore::new(folder)),
-            Self::Objects(url) => Box::new(ObjectStore::open(url, settings)?),
+            Self::Objects(url) => Box::new(BackupObjectStore::open(url, settings)?),
         })
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Object
     let Some(mut reader) = node.read_map("\"storage\"", problems) else { return ObjectSettings::default() };
     let endpoint_node = reader.take_value("endpoint");
     let endpoint = endpoint_node.and_then(|node| {
-        let endpoint = Endpoint::parse(node.read_text("\"endpoint\"", problems)?);
+        let endpoint = StorageEndpoint::parse(node.read_text("\"endpoint\"", problems)?);
         endpoint.map_err(|message| problems.report_problem(&node.place, format!("\"endpoint\": {message}"))).ok()
     });
     let region = reader.take_text("region").map(String::from);
@@ -61,7 +61,7 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Object
     let allow_private_addresses = reader.take_flag("allow_private_addresses").unwrap_or_default();
     reader.refuse_unknown();
     if let (Some(endpoint), Some(node)) = (&endpoint, endpoint_node)
-        && endpoint.is_plain()
+        && endpoint.is_plain_http()
         && !allow_http
     {
         let mend = "take https, or say \"allow_http: true\" as well";

@@ -141,7 +141,8 @@ fn a_database_that_there_is_not_is_pointed_at() {
 fn parameters_of_a_report_are_fields_with_a_default() {
     let parameter = "{name: year, type: integer, default: 2021, constraints: {minimum: 1}}";
     let settings = open(&format!("reports: {{a: {{sql: a.sql, parameters: [{parameter}]}}}}\n")).unwrap();
-    let summaries: Vec<String> = settings.reports[0].parameters.iter().map(|parameter| parameter.summary()).collect();
+    let summaries: Vec<String> =
+        settings.reports[0].parameters.iter().map(|parameter| parameter.describe_parameter()).collect();
     assert_eq!(summaries, ["year (integer, default 2021)"]);
     let wrong = "reports: {a: {sql: a.sql, parameters: [{name: year, type: intger}]}}\n";
     assert!(open(wrong).unwrap_err().contains("landfall.yaml:1:"));

@@ -43,7 +43,7 @@ impl Caller {
     pub(super) fn has(&self, role: Role) -> bool {
         match self {
             Self::Anybody => true,
-            Self::Bearer(token) => token.has(role),
+            Self::Bearer(token) => token.has_role(role),
         }
     }
 

@@ -5,9 +5,10 @@ use std::{path::Path, sync::Arc};
 use landfall_core::avro::resolve::FieldMapping;
 use landfall_engine::{
     Error, Result,
-    avro::Codec,
+    avro::AvroCodec,
     backup::{
-        BackupOptions, BackupOutcome, From, Restore, RestoreOptions, RestoreOutcome, SetId, Store, backup, examine,
+        BackupOptions, BackupOutcome, BackupStore, PreparedRestore, RestoreFrom, RestoreOptions, RestoreOutcome, SetId,
+        backup_tables, read_manifest,
     },
     origin::Origin,
     pipeline::LoadOutcome,
@@ -29,7 +30,7 @@ use crate::{config::BackupConfig, typed::parse_max_rejects};
 /// Where backups go, and how.
 pub(crate) struct Backups {
     pub(super) settings: BackupConfig,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn BackupStore>,
 }
 
 /// Makes a backup. One that the schedule wanted is followed by removing those that no rule keeps.
@@ -44,11 +45,12 @@ pub(super) fn make(
     let store = &*service.backups.store;
     let options = BackupOptions {
         tables: work.tables.clone(),
-        codec: work.codec.as_deref().and_then(Codec::parse).unwrap_or(service.backups.settings.codec),
+        codec: work.codec.as_deref().and_then(AvroCodec::parse).unwrap_or(service.backups.settings.codec),
         // The requests that come meanwhile need processors too.
         threads: 1,
     };
-    let made = watched(service, task, live, || backup(target, service.rules.project(), store, &options, &watch));
+    let made =
+        watched(service, task, live, || backup_tables(target, service.rules.rules_project(), store, &options, &watch));
     service.metrics.backup(made.is_ok());
     let ended = match made {
         Ok(outcome) => {
@@ -67,11 +69,11 @@ fn told(outcome: &BackupOutcome) -> Value {
     json!({"backup": {"set": outcome.set, "tables": outcome.tables, "missing": outcome.missing}})
 }
 
-fn prune(service: &Service, store: &dyn Store) {
+fn prune(service: &Service, store: &dyn BackupStore) {
     let settings = &service.backups.settings;
     let zone = settings.schedule.as_ref().map_or(jiff::tz::TimeZone::UTC, |schedule| schedule.time_zone());
-    let removed = store.sets().and_then(|sets| {
-        let superfluous = settings.keep.superfluous(&sets, &zone);
+    let removed = store.list_sets().and_then(|sets| {
+        let superfluous = settings.keep.find_superfluous(&sets, &zone);
         superfluous.iter().try_for_each(|set| store.remove(set)).map(|()| superfluous.len())
     });
     match removed {
@@ -126,12 +128,14 @@ fn attempt(
     path: &Path,
     watch: &Watch<'_>,
 ) -> Result<RestoreOutcome> {
-    let project = service.rules.project();
+    let project = service.rules.rules_project();
     let store = &*service.backups.store;
     let names = [work.table.clone()];
     let from = match (&work.set, &work.source) {
-        (None, Some(source)) => From::File { name: source.clone(), origin: Origin::Upload, path: path.to_path_buf() },
-        (set, _) => From::Set(chosen(store, set.as_deref().unwrap_or("latest"), &work.table)?),
+        (None, Some(source)) => {
+            RestoreFrom::File { name: source.clone(), origin: Origin::Upload, path: path.to_path_buf() }
+        }
+        (set, _) => RestoreFrom::Set(chosen(store, set.as_deref().unwrap_or("latest"), &work.table)?),
     };
     let options = RestoreOptions {
         mode: work.mode,
@@ -147,18 +151,18 @@ fn attempt(
         most_bytes: Some(service.api.max_upload).filter(|_| work.source.is_some()),
         work: service.load.default_work(),
     };
-    let restore = Restore::prepare(project, store, &names, &from, &options, watch)?;
-    if work.dry_run { restore.try_out(target, project, watch) } else { restore.run(target, project, watch) }
+    let restore = PreparedRestore::prepare_restore(project, store, &names, &from, &options, watch)?;
+    if work.dry_run { restore.run_and_roll_back(target, project, watch) } else { restore.run(target, project, watch) }
 }
 
 /// The set of that name; the last one that has the table.
-fn chosen(store: &dyn Store, name: &str, table: &str) -> Result<SetId> {
-    let none = || Error::source("the backups", "there is no such set");
+fn chosen(store: &dyn BackupStore, name: &str, table: &str) -> Result<SetId> {
+    let none = || Error::source_error("the backups", "there is no such set");
     if name != "latest" {
         return SetId::parse(name).ok_or_else(none);
     }
-    for set in store.sets()?.into_iter().rev() {
-        if examine(store, &set)?.is_ok_and(|manifest| manifest.table(table).is_some()) {
+    for set in store.list_sets()?.into_iter().rev() {
+        if read_manifest(store, &set)?.is_ok_and(|manifest| manifest.find_table(table).is_some()) {
             return Ok(set);
         }
     }

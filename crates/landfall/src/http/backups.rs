@@ -8,8 +8,8 @@ use axum::{
 };
 use landfall_engine::{
     Error,
-    avro::Codec,
-    backup::{Manifest, SetContent, SetId, SetReader, examine},
+    avro::AvroCodec,
+    backup::{Manifest, SetContent, SetId, SetReader, read_manifest},
     ledger::Mode,
     origin::Origin,
     task::{Task, new_id},
@@ -104,9 +104,9 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         work.tables = names(&call.service, &work).into_iter().filter(|name| call.caller.sees_table(name)).collect();
     }
     if let Some(codec) = &work.codec
-        && Codec::parse(codec).is_none()
+        && AvroCodec::parse(codec).is_none()
     {
-        let names = Codec::ALL.map(Codec::name).join(", ");
+        let names = AvroCodec::ALL.map(AvroCodec::name).join(", ");
         return Err(Problem::new(Kind::WRONG_SHAPE, format!("codec is one of {names}")));
     }
     let digest = blake3::hash(&body.bytes).to_hex();
@@ -119,13 +119,13 @@ pub(super) async fn create(mut call: Call) -> Outcome {
 }
 
 fn sees_all(call: &Call) -> bool {
-    call.service.rules.tables().iter().all(|table| call.caller.sees_table(&table.name))
+    call.service.rules.rules_tables().iter().all(|table| call.caller.sees_table(&table.name))
 }
 
 /// The tables that a backup is of.
 pub(super) fn names(service: &Service, work: &BackupWork) -> Vec<String> {
     if work.tables.is_empty() {
-        return service.rules.tables().iter().map(|table| table.name.to_string()).collect();
+        return service.rules.rules_tables().iter().map(|table| table.name.to_string()).collect();
     }
     work.tables.clone()
 }
@@ -152,13 +152,13 @@ pub(super) async fn list(call: Call) -> Outcome {
     let store = call.service.backups.store.clone();
     let caller = call.caller.clone();
     let listed = blocking(move || {
-        let mut sets = store.sets()?;
+        let mut sets = store.list_sets()?;
         sets.retain(|set| before.as_ref().is_none_or(|before| set.as_str() < before.as_str()));
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = sets.len() > wanted;
         let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
         let told: Result<Vec<Value>, Error> =
-            page.iter().map(|set| Ok(told(set, examine(&*store, set)?, &caller))).collect();
+            page.iter().map(|set| Ok(told(set, read_manifest(&*store, set)?, &caller))).collect();
         Ok((told?, page.last().filter(|_| more).map(ToString::to_string)))
     });
     let (sets, next) = listed.await?;
@@ -195,7 +195,7 @@ pub(super) async fn file(call: Call) -> Outcome {
     let table = table.ok_or_else(gone)?.to_owned();
     let store = call.service.backups.store.clone();
     let opened = blocking(move || {
-        let found = store.manifest(&set).and_then(|manifest| match manifest.table(&table) {
+        let found = store.read_manifest(&set).and_then(|manifest| match manifest.find_table(&table) {
             Some(entry) => store.open(&set, entry).map(|file| Some((file, entry.sha256.clone()))),
             None => Ok(None),
         });
@@ -205,7 +205,7 @@ pub(super) async fn file(call: Call) -> Outcome {
         }
     });
     let (SetReader { bytes, content }, tag) = opened.await?.ok_or_else(gone)?;
-    let skip = |content: &mut Box<dyn SetContent>, bytes| content.skip(bytes);
+    let skip = |content: &mut Box<dyn SetContent>, bytes| content.skip_bytes(bytes);
     let fetched = Fetched { content, length: bytes, tag, skip };
     let mut response = respond_file(&call.method, &call.headers, fetched, "application/avro");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
@@ -218,7 +218,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
     let mut query = call.query()?;
     let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mut work = RestoreWork {
-        table: call.service.rules.tables()[position].name.to_string(),
+        table: call.service.rules.rules_tables()[position].name.to_string(),
         set: query.take("set")?,
         source: None,
         bytes: 0,

@@ -80,7 +80,7 @@ impl Call {
 
     /// The position of a table, where the caller may touch it. One that it may not touch does not exist for it.
     pub(super) fn table_called(&self, name: &str) -> Outcome<usize> {
-        let tables = self.service.rules.tables();
+        let tables = self.service.rules.rules_tables();
         let found = tables.iter().position(|table| *table.name == *name);
         found.filter(|_| self.caller.sees_table(name)).ok_or_else(|| Problem::not_found("table"))
     }

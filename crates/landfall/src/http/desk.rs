@@ -346,5 +346,5 @@ fn gather(first: &Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 }
 
 fn rows_of(request: &RowsRequest) -> usize {
-    request.batches.iter().map(landfall_engine::pipeline::RowBatch::rows).sum()
+    request.batches.iter().map(landfall_engine::pipeline::RowBatch::row_count).sum()
 }

@@ -14,7 +14,7 @@ use landfall_core::keys::Scalar;
 use landfall_engine::{
     Error,
     link::LinkKey,
-    report::{Format, ReportDefinition},
+    report::{ReportDefinition, ReportFormat},
     task::new_id,
 };
 use serde_json::json;
@@ -158,7 +158,7 @@ async fn write_export(
     let written = call.service.desk.report(caller, limit, move |target| {
         let write = || {
             let mut file = exports.create(&part).map_err(unwritable)?;
-            let rows = definition.run(target, &values, Format::Csv { guard_formulas }, &mut file)?;
+            let rows = definition.run(target, &values, ReportFormat::Csv { guard_formulas }, &mut file)?;
             file.finish().and_then(|()| fs::rename(&part, &whole)).map_err(unwritable)?;
             Ok((rows, file.written))
         };
@@ -174,7 +174,7 @@ async fn write_export(
     let no_space = || Problem::new(Kind::NO_SPACE, "there is no space left for exports; nothing was kept").after(60);
     let (rows, bytes) = written.await?.ok_or_else(no_space)?;
     let key = call.service.desk.write(|target| LinkKey::open(target)).await?;
-    let url = format!("{path}?expires={expires}&signature={}", key.sign("GET", &path, expires));
+    let url = format!("{path}?expires={expires}&signature={}", key.sign_link("GET", &path, expires));
     let expires_at = Timestamp::from_second(expires).map(|end| end.to_string()).unwrap_or_default();
     let mut response = respond(
         StatusCode::CREATED,
@@ -208,7 +208,7 @@ pub(super) async fn fetch(call: Call) -> Outcome {
     let key = call.service.desk.look(|target| LinkKey::read(target)).await?.ok_or_else(wrong)?;
     // What is signed is the path as it was given; nothing else is looked for on the disk.
     let (id, name) = (call.part("export"), call.part("file"));
-    if !key.verifies("GET", &format!("/v1/exports/{id}/{name}"), expires, &signature) {
+    if !key.verify_signature("GET", &format!("/v1/exports/{id}/{name}"), expires, &signature) {
         return Err(wrong());
     }
     let gone = || Problem::new(Kind::GONE, "the link has ended; ask for another export");

@@ -91,7 +91,7 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
             dialect.set(name, &text).map_err(|reason| Problem::parameter(format!("the parameter {reason}")))?;
         }
     }
-    let resource = &call.service.rules.project().package.resources[position];
+    let resource = &call.service.rules.rules_project().package.resources[position];
     let contradicts = |reason| Problem::new(Kind::CONTRADICTION, format!("in this dialect, {reason}"));
     dialect.apply_to(resource).map_err(contradicts)?;
     Ok(FileWork {

@@ -54,7 +54,7 @@ pub(super) async fn accept_rows(
     work: RowsWork,
     bytes: Vec<u8>,
 ) -> Outcome {
-    let tables = call.service.rules.tables();
+    let tables = call.service.rules.rules_tables();
     let names = batches.iter().map(|batch| tables[batch.position()].name.to_string()).collect();
     let task = Task::new(KIND, names, json!(work))?;
     let uploads = call.service.tasks.uploads.clone();
@@ -73,7 +73,7 @@ pub(super) async fn take(
     bytes: Vec<u8>,
 ) -> Outcome<(StatusCode, Value)> {
     let rules = &service.rules;
-    let position_of = |name: &str| rules.tables().iter().position(|table| *table.name == *name);
+    let position_of = |name: &str| rules.rules_tables().iter().position(|table| *table.name == *name);
     let table = match &work.table {
         Some(name) => Some(position_of(name).ok_or_else(|| Problem::not_found("table"))?),
         None => None,

@@ -14,7 +14,7 @@ use landfall_engine::{
     Error, Result, TargetErrorKind,
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
     origin::Origin,
-    pipeline::{self, LoadOptions, LoadOutcome, Observer, Progress, RefusalReason},
+    pipeline::{self, LoadOptions, LoadOutcome, LoadProgress, Observer, ReplaceRefusalReason},
     source::Source,
     targets::Target,
     task::{self, Task, TaskState},
@@ -50,11 +50,11 @@ impl<'w> Watch<'w> {
 }
 
 impl Observer for Watch<'_> {
-    fn progress(&self, progress: Progress) {
+    fn report_progress(&self, progress: LoadProgress) {
         self.live.note(progress);
     }
 
-    fn pauses(&self) {
+    fn chunk_ends(&self) {
         // A database in a file has one writer at a time: who waits for it goes first.
         let begun = Instant::now();
         while self.desk.under_way() > 0 && begun.elapsed() < COURTESY {
@@ -83,7 +83,7 @@ pub(super) fn load(
             End::As(TaskState::Cancelled, Value::Null, Value::Null)
         }
         Err(Error::Cancelled) if live.is_cancelled() => {
-            let stopped = pipeline::stop(target, service.rules.project(), &work.table, &work.source);
+            let stopped = pipeline::stop_load(target, service.rules.rules_project(), &work.table, &work.source);
             let outcome = partial(target, work);
             match stopped {
                 Ok(()) => End::As(TaskState::Cancelled, outcome, Value::Null),
@@ -131,13 +131,13 @@ fn attempt(
     path: &Path,
     live: &Arc<Live>,
 ) -> Result<Vec<LoadOutcome>> {
-    let project = service.rules.project();
+    let project = service.rules.rules_project();
     // A process that did this before may have died just after its last commit.
     if !work.dry_run
         && let Some(outcome) = find_done(target, task, work)?
     {
         let mut outcomes = vec![outcome];
-        outcomes.extend(pipeline::release(target, project, &outcomes)?);
+        outcomes.extend(pipeline::release_after_loads(target, project, &outcomes)?);
         return Ok(outcomes);
     }
     let max_rejects = work.max_rejects.as_deref().and_then(|text| parse_max_rejects(text).ok());
@@ -154,8 +154,8 @@ fn attempt(
         work: service.load.default_work(),
         ..LoadOptions::default()
     };
-    let source = Source::file(work.source.clone(), path).with_origin(Origin::Upload);
-    let position = project.position(&work.table)?;
+    let source = Source::from_file(work.source.clone(), path).with_origin(Origin::Upload);
+    let position = project.find_position(&work.table)?;
     let watch = Watch::new(service, live);
     watched(service, task, live, || pipeline::load_sources(target, project, vec![(position, source)], &options, &watch))
 }
@@ -207,15 +207,16 @@ fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<LoadId>
 /// The load of just this source that has ended since the task was first begun, as an outcome.
 fn find_done(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<Option<LoadOutcome>> {
     let mark = mark(target, task, work)?;
-    let of_task = LoadFilter { after: mark, ..LoadFilter::of_source(&work.table, &work.source) };
+    let of_task = LoadFilter { after: mark, ..LoadFilter::loads_of_source(&work.table, &work.source) };
     let ended = |entry: &LoadEntry| matches!(entry.state, LoadState::Complete | LoadState::RolledBack);
     let entry = target.loads_of(&of_task)?.into_iter().find(ended);
-    Ok(entry.as_ref().map(LoadOutcome::of))
+    Ok(entry.as_ref().map(LoadOutcome::from_entry))
 }
 
 /// What the ledger knows of a load that did not come to its end.
 fn partial(target: &dyn Target, work: &FileWork) -> Value {
-    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::of_source(&work.table, &work.source) };
+    let newest =
+        LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::loads_of_source(&work.table, &work.source) };
     let entry = target.loads_of(&newest).unwrap_or_default().pop();
     entry.map_or(Value::Null, |entry| {
         let counts = entry.counts;
@@ -279,7 +280,7 @@ pub(super) fn stopped(outcomes: &[LoadOutcome], dry_run: bool) -> Option<Problem
     let detail = match refusal {
         Some(refusal) => {
             let mend = match refusal.reason {
-                RefusalReason::LeavesEmpty => "allow_empty=true",
+                ReplaceRefusalReason::LeavesEmpty => "allow_empty=true",
                 _ => "max_rejects",
             };
             format!("the replace was stopped: {refusal}. Nothing was changed. If that is meant, send it with {mend}")

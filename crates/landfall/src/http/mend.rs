@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write as _};
 use axum::{http::StatusCode, response::Response};
 use landfall_engine::{
     Error,
-    pipeline::{LoadOutcome, MendedFile, Retry, Silent, discard_with, retry_with},
+    pipeline::{LoadOutcome, MendedFilePath, RetrySelection, SilentObserver, discard_with, retry_with},
     quarantine::{RejectFilter, RejectId, RejectState},
     targets::Read,
 };
@@ -58,7 +58,8 @@ pub(super) async fn retry_table(mut call: Call) -> Outcome {
 }
 
 async fn retried(call: &Call, filter: RejectFilter, key: Option<RequestName>) -> Outcome<Option<Response>> {
-    try_again(call, Retry::Quarantine(filter), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
+    try_again(call, RetrySelection::Quarantine(filter), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads }))))
+        .await
 }
 
 async fn refuse_body(call: &mut Call) -> Outcome<()> {
@@ -72,7 +73,7 @@ async fn refuse_body(call: &mut Call) -> Outcome<()> {
 /// in the transaction of the retry; none where an answer was there before.
 async fn try_again(
     call: &Call,
-    what: Retry,
+    what: RetrySelection,
     key: Option<RequestName>,
     answer: impl Fn(&dyn Read, Vec<Value>) -> landfall_engine::Result<(StatusCode, Value)> + Send + 'static,
 ) -> Outcome<Option<Response>> {
@@ -85,7 +86,7 @@ async fn try_again(
             told = (status, body.to_string());
             Ok(key.clone().map(|key| document_of_answer(key, status, &told.1)))
         };
-        match retry_with(target, rules.project(), &what, &Silent, &mut write) {
+        match retry_with(target, rules.rules_project(), &what, &SilentObserver, &mut write) {
             Err(Error::Usage(reason) | Error::Source { reason, .. }) => Ok(Some(Err(reason))),
             outcomes => Ok(unless_overtaken(outcomes)?.map(|outcomes| Ok((outcomes, told)))),
         }
@@ -127,7 +128,7 @@ async fn correct_reject(
     key: Option<RequestName>,
 ) -> Outcome<Option<Response>> {
     open(call).await?;
-    try_again(call, Retry::Corrected(id, values), key, move |read, loads| {
+    try_again(call, RetrySelection::Corrected(id, values), key, move |read, loads| {
         let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
         let reject = read.rejects(&filter)?.pop();
         let status = match reject.as_ref().map(|reject| reject.state) {
@@ -256,6 +257,6 @@ async fn import_file(
         unstored(())
     })?;
     let table = Some(call.part("table").to_owned());
-    let file = MendedFile { path: file.path().to_owned(), table, allows_other_changes };
-    try_again(call, Retry::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
+    let file = MendedFilePath { path: file.path().to_owned(), table, allows_other_changes };
+    try_again(call, RetrySelection::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
 }

@@ -123,8 +123,8 @@ async fn look(service: &Arc<Service>) -> Findings {
     let (seen, told) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
     let (tables, writes) = (seen.clone(), told.clone());
     let probe = desk.probe(move |target| {
-        note(&tables, find_tables(&*target, rules.tables()))?;
-        note(&writes, write(target, rules.tables()))
+        note(&tables, find_tables(&*target, rules.rules_tables()))?;
+        note(&writes, write(target, rules.rules_tables()))
     });
     let read = desk.look(|target| target.document(KIND, "-").map(drop));
     let (read, _) = tokio::join!(timeout(PATIENCE, read), timeout(PATIENCE, probe));

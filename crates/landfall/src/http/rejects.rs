@@ -7,7 +7,7 @@ use landfall_core::reject::ErrorCode;
 use landfall_engine::{
     Error,
     pipeline::{export_rejects, export_rejects_guarded},
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectState, RejectedRecord},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectState, ShownReject},
     targets::Target,
 };
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ pub(super) async fn export(call: Call) -> Outcome {
     let rules = call.service.rules.clone();
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
-        export(target, rules.project(), &filter, &mut out)?;
+        export(target, rules.rules_project(), &filter, &mut out)?;
         out.finish()
     });
     let mut response = written.await?.respond();
@@ -161,7 +161,7 @@ pub(super) async fn export(call: Call) -> Outcome {
 }
 
 pub(super) fn of_reject(reject: &Reject) -> Value {
-    let mut value = json!(RejectedRecord::from(reject));
+    let mut value = json!(ShownReject::from(reject));
     value["reject_id"] = json!(reject.id);
     value["load_id"] = json!(reject.load);
     value["state"] = reject.state.as_str().into();

@@ -6,7 +6,7 @@ use axum::{
     response::Response,
 };
 use landfall_core::{keys::Scalar, schema::to_standard::write_field};
-use landfall_engine::report::{Format, Parameter, ReportDefinition};
+use landfall_engine::report::{ReportDefinition, ReportFormat, ReportParameter};
 use serde_json::{Value, json};
 
 use super::{
@@ -30,7 +30,7 @@ pub(super) async fn list(call: Call) -> Outcome {
 }
 
 fn described(report: &DeclaredReport, results: &Results) -> Value {
-    let parameter = |parameter: &Parameter| {
+    let parameter = |parameter: &ReportParameter| {
         let mut described = write_field(&parameter.field);
         described["default"] = json!(parameter.default);
         described
@@ -60,7 +60,7 @@ impl DeclaredReport {
             tracing::error!(%fault, "a report cannot be run");
             Problem::new(Kind::INTERNAL, "the report cannot be run; the service's log says more")
         })?;
-        let values = definition.bind(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
+        let values = definition.bind_values(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
         Ok((definition, values))
     }
 }
@@ -100,7 +100,7 @@ pub(super) fn tag_of(body: &[u8]) -> String {
 }
 
 /// A whole answer, with its tag; none where the client has just this.
-fn tagged(headers: &HeaderMap, format: Format, tag: &str, respond: impl FnOnce() -> Response) -> Response {
+fn tagged(headers: &HeaderMap, format: ReportFormat, tag: &str, respond: impl FnOnce() -> Response) -> Response {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
@@ -121,19 +121,19 @@ fn tagged(headers: &HeaderMap, format: Format, tag: &str, respond: impl FnOnce()
     response
 }
 
-const fn media(format: Format) -> HeaderValue {
+const fn media(format: ReportFormat) -> HeaderValue {
     HeaderValue::from_static(match format {
-        Format::Json => "application/json",
-        Format::JsonLines => "application/x-ndjson",
-        Format::Csv { .. } => "text/csv; charset=utf-8",
-        Format::Markdown => "text/markdown; charset=utf-8",
-        Format::Html => "text/html; charset=utf-8",
-        Format::Table => "text/plain; charset=utf-8",
+        ReportFormat::Json => "application/json",
+        ReportFormat::JsonLines => "application/x-ndjson",
+        ReportFormat::Csv { .. } => "text/csv; charset=utf-8",
+        ReportFormat::Markdown => "text/markdown; charset=utf-8",
+        ReportFormat::Html => "text/html; charset=utf-8",
+        ReportFormat::Table => "text/plain; charset=utf-8",
     })
 }
 
 /// The format that is asked for: by name, else by what the client accepts, else JSON.
-fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outcome<Format> {
+fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outcome<ReportFormat> {
     let guard_formulas = match guard {
         None => false,
         Some("true") => true,
@@ -141,18 +141,18 @@ fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outc
         Some(_) => return Err(Problem::parameter("the parameter guard_formulas must be true or false")),
     };
     let of_name = |name: &str| match name {
-        "json" => Some(Format::Json),
-        "ndjson" => Some(Format::JsonLines),
-        "csv" => Some(Format::Csv { guard_formulas }),
-        "markdown" => Some(Format::Markdown),
-        "html" => Some(Format::Html),
+        "json" => Some(ReportFormat::Json),
+        "ndjson" => Some(ReportFormat::JsonLines),
+        "csv" => Some(ReportFormat::Csv { guard_formulas }),
+        "markdown" => Some(ReportFormat::Markdown),
+        "html" => Some(ReportFormat::Html),
         _ => None,
     };
     if let Some(name) = named {
         return of_name(name).ok_or_else(|| Problem::parameter("the format is json, ndjson, csv, markdown or html"));
     }
-    let Some(accepted) = headers.get(header::ACCEPT) else { return Ok(Format::Json) };
-    let mut best: Option<(f32, Format)> = None;
+    let Some(accepted) = headers.get(header::ACCEPT) else { return Ok(ReportFormat::Json) };
+    let mut best: Option<(f32, ReportFormat)> = None;
     for range in accepted.to_str().unwrap_or_default().split(',') {
         let mut parts = range.split(';').map(str::trim);
         let name = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {

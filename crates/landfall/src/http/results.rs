@@ -14,7 +14,7 @@ use landfall_engine::{
     Result,
     document::{DocumentFilter, NewDocument},
     ledger::{LoadFilter, LoadId, LoadState},
-    report::{Format, ReportDefinition, StoredResult},
+    report::{ReportDefinition, ReportFormat, StoredResult},
     targets::{Fence, Pace, Target},
 };
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ pub(super) struct Held {
     bytes: usize,
     used: Mutex<Instant>,
     /// Written in the formats that were asked for of late, with their tags.
-    written: Mutex<Vec<(Format, Bytes, String)>>,
+    written: Mutex<Vec<(ReportFormat, Bytes, String)>>,
 }
 
 /// Formats of a result that are kept as they were written.
@@ -75,12 +75,12 @@ const FORMATS: usize = 2;
 
 impl Held {
     /// The result in a format, and its tag.
-    pub(super) fn written(&self, definition: &ReportDefinition, format: Format) -> Result<(Bytes, String)> {
+    pub(super) fn written(&self, definition: &ReportDefinition, format: ReportFormat) -> Result<(Bytes, String)> {
         if let Some((_, body, tag)) = locked(&self.written).iter().find(|(known, ..)| *known == format) {
             return Ok((body.clone(), tag.clone()));
         }
         let mut body = Vec::new();
-        definition.write(&|rows| self.result.replay(rows), format, &mut body)?;
+        definition.write(&|rows| self.result.replay_rows(rows), format, &mut body)?;
         let tag = tag_of(&body);
         let body = Bytes::from(body);
         let mut written = locked(&self.written);
@@ -195,10 +195,11 @@ async fn renew(
     let (generation, at, begun) = (service.results.generation(), Timestamp::now(), Instant::now());
     let report = definition.name.clone();
     let limit = service.api.report_timeout;
-    let collected = service.desk.report(caller, limit, move |target| match definition.collect(target, &values, MOST) {
-        Err(landfall_engine::Error::Usage(_)) => Ok(None),
-        collected => collected.map(Some),
-    });
+    let collected =
+        service.desk.report(caller, limit, move |target| match definition.collect_result(target, &values, MOST) {
+            Err(landfall_engine::Error::Usage(_)) => Ok(None),
+            collected => collected.map(Some),
+        });
     let Some(result) = collected.await? else { return Ok(None) };
     let kept = Kept { report, given, at, result };
     let body = serde_json::to_vec(&kept).unwrap_or_default();
@@ -310,7 +311,7 @@ type Question<'s> = (&'s DeclaredReport, ReportDefinition, Vec<(String, Scalar)>
 fn question<'s>(service: &'s Service, report: &str, given: &[(String, String)]) -> Option<Question<'s>> {
     let report = service.reports.iter().find(|known| known.name == report)?;
     let definition = report.read_definition(service.kind).ok()?;
-    let values = definition.bind(given).ok()?;
+    let values = definition.bind_values(given).ok()?;
     Some((report, definition, values))
 }
 
@@ -325,7 +326,7 @@ fn keep(service: &Service, name: String, kept: Kept, bytes: usize) {
 
 /// Takes up what an earlier process has stored, as far as it answers a question of now.
 async fn load(service: &Arc<Service>) -> Outcome<()> {
-    let found = service.desk.look(|target| target.documents(&DocumentFilter::of(KIND))).await?;
+    let found = service.desk.look(|target| target.documents(&DocumentFilter::all_of_kind(KIND))).await?;
     for document in found {
         let Ok(kept) = serde_json::from_slice::<Kept>(&document.body) else { continue };
         let same = question(service, &kept.report, &kept.given)

@@ -48,7 +48,7 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     let later = is_preferred(&call).then(|| body.bytes.clone());
     let (service, caller, most) = (call.service.clone(), call.caller.clone(), call.service.api.max_rows);
     let batches = off_the_loop(body.bytes, move |bytes| {
-        let tables = service.rules.tables();
+        let tables = service.rules.rules_tables();
         let position_of = |name: &str| {
             let found = tables.iter().position(|table| *table.name == *name);
             found.filter(|_| caller.sees_table(name))
@@ -56,12 +56,12 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
         Ok(read_rows(&service.rules, table, form, bytes, most, &position_of)?)
     });
     let batches = batches.await?;
-    if batches.iter().all(|batch| batch.rows() == 0) {
+    if batches.iter().all(|batch| batch.row_count() == 0) {
         return Err(Problem::new(Kind::NO_ROWS, describe_row_limit("there is no row", most)));
     }
     let in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
     if let Some(bytes) = later {
-        let name = |position: usize| call.service.rules.tables()[position].name.to_string();
+        let name = |position: usize| call.service.rules.rules_tables()[position].name.to_string();
         let Asked { on_conflict, atomic, dry_run } = asked;
         let work = RowsWork { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
         return accept_rows(&call, key.zip(in_flight), &batches, work, bytes).await;

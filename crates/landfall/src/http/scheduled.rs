@@ -67,7 +67,7 @@ async fn look(service: &Service, schedule: &Schedule, after: &mut Option<Timesta
 /// The last time until `now` that a service has come to; `now`, where there is none. Later ones are of a clock that was wrong: they
 /// are forgotten, since a backup will be due when it is that time.
 async fn find_last_time(service: &Service, now: Timestamp) -> Outcome<Timestamp> {
-    let latest = DocumentFilter { last_first: true, limit: Some(LATEST), ..DocumentFilter::of(KIND) };
+    let latest = DocumentFilter { last_first: true, limit: Some(LATEST), ..DocumentFilter::all_of_kind(KIND) };
     service
         .desk
         .write(move |target| {

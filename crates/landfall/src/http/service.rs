@@ -64,8 +64,8 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
 fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
-    target.remove_unused(&project.tables())?;
-    target.prepare(&project.tables())?;
+    target.remove_unused(&project.target_tables())?;
+    target.prepare(&project.target_tables())?;
     let rules = RowRules::new(&*target, Arc::new(project))?
         .with_reject_bytes(load.project_reject_bytes())
         .with_rejected_record_bytes(load.default_work().rejected_record_bytes);

@@ -34,7 +34,7 @@ pub(super) async fn list(call: Call) -> Outcome {
     let mut query = call.query()?;
     let counts = query.flag("counts")?;
     query.finish(&["counts"])?;
-    let resources = &call.service.rules.project().package.resources;
+    let resources = &call.service.rules.rules_project().package.resources;
     let positions: Vec<usize> =
         (0..resources.len()).filter(|&at| call.caller.sees_table(&resources[at].name)).collect();
     let rows = if counts { counted(&call, positions.clone()).await? } else { Vec::new() };
@@ -56,7 +56,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     let counts = query.flag_or("counts", true)?;
     query.finish(&["counts"])?;
     let rows = if counts { counted(&call, vec![position]).await? } else { Vec::new() };
-    let resource = &call.service.rules.project().package.resources[position];
+    let resource = &call.service.rules.rules_project().package.resources[position];
     let mut table = summary(resource);
     if let Some(count) = rows.first() {
         table["rows"] = json!(count);
@@ -72,7 +72,7 @@ fn summary(resource: &Resource) -> Value {
 }
 
 async fn counted(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
-    let tables = call.service.rules.tables();
+    let tables = call.service.rules.rules_tables();
     let tables: Vec<Table> = positions.iter().map(|&at| tables[at].clone()).collect();
     let counted = call.read(move |target| {
         tables.iter().map(|table| there(target, table, target.row_count(table)?, |count| *count == 0)).collect()
@@ -105,7 +105,7 @@ fn gone() -> Problem {
 /// The rows of a table, in the order of its primary key.
 pub(super) async fn rows(call: Call) -> Outcome {
     let position = call.table()?;
-    let table = call.service.rules.tables()[position].clone();
+    let table = call.service.rules.rules_tables()[position].clone();
     let mut query = call.query()?;
     let limit = query.limit(USUAL, MOST)?;
     let fields = fields(&table, query.take("fields")?)?;

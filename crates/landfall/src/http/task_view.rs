@@ -51,7 +51,7 @@ fn hide_words(problem: &mut Value, service: &Service, caller: &Caller) {
             !detail[..at].ends_with(is_part) && !behind.starts_with(is_part)
         })
     };
-    let tables = service.rules.tables();
+    let tables = service.rules.rules_tables();
     if tables.iter().any(|table| !caller.sees_table(&table.name) && names(&table.name)) {
         problem["detail"] =
             "another table is in the way, which this token does not see; a token for all tables shows more".into();

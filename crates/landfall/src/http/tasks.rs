@@ -18,7 +18,7 @@ use axum::{
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
-    pipeline::Progress,
+    pipeline::LoadProgress,
     targets::Target,
     task::{self, Task, TaskFilter, TaskState},
 };
@@ -65,17 +65,17 @@ pub(crate) struct Tasks {
 /// A task that this process does.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    progress: Mutex<Progress>,
+    progress: Mutex<LoadProgress>,
     is_cancelled: AtomicBool,
 }
 
 impl Live {
-    pub(super) fn note(&self, progress: Progress) {
+    pub(super) fn note(&self, progress: LoadProgress) {
         *locked(&self.progress) = progress;
     }
 
     pub(super) fn progress(&self) -> Value {
-        let Progress { bytes, total_bytes, records, rejected } = *locked(&self.progress);
+        let LoadProgress { bytes, total_bytes, records, rejected } = *locked(&self.progress);
         json!({"bytes": bytes, "total_bytes": total_bytes, "records": records, "rejected": rejected})
     }
 
@@ -231,7 +231,7 @@ pub(super) async fn list(call: Call) -> Outcome {
         }
         None if call.caller.is_unlimited() => None,
         None => {
-            let names = call.service.rules.tables().iter().map(|table| table.name.to_string());
+            let names = call.service.rules.rules_tables().iter().map(|table| table.name.to_string());
             Some(names.filter(|name| call.caller.sees_table(name)).collect())
         }
     };

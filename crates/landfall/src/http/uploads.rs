@@ -136,7 +136,7 @@ impl Uploads {
     fn check_size(&self, path: &Path, file: &mut File) -> Outcome<()> {
         let mut magic = [0; 4];
         let known = file.rewind().and_then(|()| file.read(&mut magic)).map_err(|error| self.failed(&error))?;
-        let source = Source::file("the file", path);
+        let source = Source::from_file("the file", path);
         let mut input = source.open().map_err(|_| lost())?;
         if !input.is_compressed() || known == 0 {
             return Ok(());
@@ -226,7 +226,7 @@ struct Reserved<'u> {
 }
 
 impl Reserved<'_> {
-    /// Takes space for more bytes of `file`.
+    /// Takes space for more bytes of `from_file`.
     fn more(&mut self, file: &File, bytes: u64) -> Outcome<()> {
         self.bytes += bytes;
         if self.bytes <= self.reserved {

@@ -9,7 +9,7 @@ use landfall_core::{
 };
 use landfall_engine::{
     Error,
-    source::{Input, Source},
+    source::{Source, SourceInput},
 };
 
 use super::FileForm;
@@ -89,7 +89,7 @@ impl PushBatch {
 /// The batches of a source, in order.
 pub(super) struct BatchReader<'s> {
     source: &'s Source,
-    input: Input,
+    input: SourceInput,
     cutter: Cutter,
     decoder: Decoder,
     has_header: bool,
@@ -163,7 +163,7 @@ impl<'s> BatchReader<'s> {
                     self.end_batch();
                     return Ok(self.ready.pop_front());
                 }
-                None => self.read_more().map_err(|error| self.source.unreadable(&error))?,
+                None => self.read_more().map_err(|error| self.source.read_error(&error))?,
             }
         }
     }
@@ -184,7 +184,7 @@ impl<'s> BatchReader<'s> {
         if self.header.is_some() {
             return Ok(());
         }
-        let wrong = |reason: &str| Error::source(&self.source.name, reason);
+        let wrong = |reason: &str| Error::source_error(&self.source.name, reason);
         if self.cutter.header_fault().is_some() {
             return Err(wrong("its header cannot be read in the dialect and the encoding of the table").into());
         }
@@ -250,7 +250,7 @@ impl<'s> BatchReader<'s> {
         let mut batch = std::mem::take(&mut self.building);
         if batch.record_count() > 0 {
             batch.header = self.header.clone().unwrap_or_default();
-            batch.consumed = self.input.consumed();
+            batch.consumed = self.input.consumed_bytes();
             self.ready.push_back(batch);
         }
     }

@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::Result;
 use landfall_engine::{
-    pipeline::{Observer, Progress},
-    source::{Source, digest_of},
+    pipeline::{LoadProgress, Observer},
+    source::{Source, digest_source},
 };
 
 use super::{
@@ -66,9 +66,9 @@ pub(crate) fn push<O: Observer + Sync>(
     observer: &O,
 ) -> Result<PushOutcome> {
     let begun = Instant::now();
-    let before = source.stamp()?;
-    observer.begins(&options.table, &source.name);
-    let (digest, _) = digest_of(source, None)?;
+    let before = source.read_stamp()?;
+    observer.source_begins(&options.table, &source.name);
+    let (digest, _) = digest_source(source, None)?;
     let push = PushRun {
         source,
         client,
@@ -88,7 +88,7 @@ pub(crate) fn push<O: Observer + Sync>(
         }
         drop(sender);
     });
-    if source.stamp()? != before {
+    if source.read_stamp()? != before {
         let words =
             format!("{}: it was changed while it was read; push it again once nobody writes to it", source.name);
         push.stop_with(CommandError::source_error(words).into());
@@ -200,7 +200,7 @@ impl<O: Observer + Sync> PushRun<'_, O> {
         state.tally.add_answer(batch, told);
         state.consumed = state.consumed.max(batch.consumed);
         let counts = state.tally.counts;
-        self.observer.progress(Progress {
+        self.observer.report_progress(LoadProgress {
             bytes: state.consumed,
             total_bytes: self.total_bytes,
             records: counts.read,

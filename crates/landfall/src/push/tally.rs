@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use landfall_core::reject::{CellError, ErrorCode};
 use landfall_engine::{
     ledger::{Counts, LoadId},
-    pipeline::{Reason, Reasons},
+    pipeline::{ReasonCounts, RejectReason},
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub(crate) struct RejectExample {
 pub(crate) struct PushTally {
     /// The counts.
     pub(crate) counts: Counts,
-    reasons: Reasons,
+    reasons: ReasonCounts,
     /// The first records of each reason.
     examples: BTreeMap<(ErrorCode, Option<String>), Vec<RejectExample>>,
 }
@@ -64,7 +64,7 @@ impl PushTally {
         self.counts += answer.counts;
         for error in answer.errors {
             let field: Option<Arc<str>> = error.field.as_deref().map(Arc::from);
-            self.reasons.add(&[CellError::new(error.code, field, None, "")]);
+            self.reasons.count_errors(&[CellError::new(error.code, field, None, "")]);
             let example = RejectExample {
                 record: batch.first + error.row,
                 line: batch.line_of_row(error.row),
@@ -87,12 +87,12 @@ impl PushTally {
     }
 
     /// Why records were rejected, the most frequent reason first.
-    pub(crate) fn ranked_reasons(&self) -> Vec<Reason> {
-        self.reasons.ranked()
+    pub(crate) fn ranked_reasons(&self) -> Vec<RejectReason> {
+        self.reasons.ranked_reasons()
     }
 
     /// The first records that were rejected for `reason`.
-    pub(crate) fn examples_of(&self, reason: &Reason) -> &[RejectExample] {
+    pub(crate) fn examples_of(&self, reason: &RejectReason) -> &[RejectExample] {
         self.examples.get(&(reason.code, reason.field.clone())).map_or(&[], Vec::as_slice)
     }
 }

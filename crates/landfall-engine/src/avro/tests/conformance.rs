@@ -12,7 +12,7 @@ use landfall_core::{
 };
 
 use super::{
-    super::{check, read_schema},
+    super::{check_file, read_schema},
     *,
 };
 
@@ -40,7 +40,7 @@ fn rows(path: &Path, fields: &str) -> Vec<String> {
     let (reading, table) = resolved(path, fields).unwrap();
     let mut text = String::new();
     AvroInput::new(File::open(path).unwrap(), reading.clone()).unwrap().read_to_string(&mut text).unwrap();
-    let checked = check(File::open(path).unwrap(), reading, None).unwrap();
+    let checked = check_file(File::open(path).unwrap(), reading, None).unwrap();
     assert_eq!(checked.bytes, text.len() as u64);
     let records = JsonDecoder::new(&table).decode_lines(text.clone(), usize::MAX).unwrap();
     let map = ColumnMap::identity(table.fields.len());
@@ -251,7 +251,7 @@ fn the_challenge_of_the_example_is_read() {
         ("hired_employees", hired, 1929),
     ] {
         let (reading, _) = resolved(&folder.join(name).with_extension("avro"), fields).unwrap();
-        let checked = check(File::open(folder.join(name).with_extension("avro")).unwrap(), reading, None).unwrap();
+        let checked = check_file(File::open(folder.join(name).with_extension("avro")).unwrap(), reading, None).unwrap();
         assert_eq!(checked.rows, count, "{name}");
     }
 }

@@ -44,7 +44,7 @@ fn a_file_that_is_cut_or_changed_is_told_with_its_place() {
 #[test]
 fn an_error_stays() {
     let file = [header(PAIR, "null"), block(2, &pairs(0..1))].concat();
-    let mut input = AvroInput::over(&file[..], reading(PAIR, PAIR_FIELDS)).unwrap();
+    let mut input = AvroInput::new_over(&file[..], reading(PAIR, PAIR_FIELDS)).unwrap();
     let mut text = String::new();
     assert!(input.read_to_string(&mut text).is_err());
     assert!(input.read(&mut [0; 10]).is_err());
@@ -67,7 +67,7 @@ fn a_bomb_is_stopped_at_the_bound() {
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::Write::write_all(&mut encoder, &pair(1, "aaaaaaa").repeat(rows)).unwrap();
     let file = [header(PAIR, "deflate"), block(rows as i64, &encoder.finish().unwrap())].concat();
-    let mut input = AvroInput::over(&file[..], reading.clone()).unwrap().at_most(Some(1 << 20));
+    let mut input = AvroInput::new_over(&file[..], reading.clone()).unwrap().with_limit(Some(1 << 20));
     let error = std::io::copy(&mut input, &mut std::io::sink()).unwrap_err().to_string();
     assert!(error.ends_with("the file is more than 1048576 bytes when it is decompressed"), "{error}");
     let claims = [snap_claim(u64::from(u32::MAX)), snap_claim(65 << 20)];

@@ -7,11 +7,11 @@ use super::*;
 use crate::{
     Project,
     ledger::LoadState,
-    pipeline::{LoadOptions, LoadOutcome, Retry, Silent, Work, load_sources, retry},
+    pipeline::{LoadOptions, LoadOutcome, RetrySelection, SilentObserver, WorkLimits, load_sources, retry_rejects},
     quarantine::RejectFilter,
-    source::{Source, copy_range, digest_of},
+    source::{Source, copy_range, digest_source},
     targets::{Access, Location, Target, open},
-    verify::verify,
+    verify::verify_tables,
 };
 
 const SCHEMA: &str = r#"{"type":"record","name":"R","fields":[
@@ -52,7 +52,7 @@ fn file(folder: &Path) -> Source {
     let package = Package::from_yaml(PACKAGE, "test").unwrap();
     let schema = super::super::read_schema(std::fs::File::open(&path).unwrap()).unwrap();
     let reading = resolve_fields(&schema, &package.resources[0].schema, &FieldMapping::default()).unwrap();
-    Source::avro("t.avro", path, Arc::new(reading))
+    Source::from_avro("t.avro", path, Arc::new(reading))
 }
 
 struct Ground {
@@ -74,7 +74,7 @@ fn grounds() -> [Ground; 2] {
 impl Ground {
     fn load(&mut self, source: &Source, options: &LoadOptions) -> LoadOutcome {
         let source = (0, source.clone());
-        load_sources(&mut *self.target, &self.project, vec![source], options, &Silent).unwrap().remove(0)
+        load_sources(&mut *self.target, &self.project, vec![source], options, &SilentObserver).unwrap().remove(0)
     }
 
     fn rejects(&self) -> Vec<crate::quarantine::Reject> {
@@ -84,7 +84,7 @@ impl Ground {
 
 /// Small blocks and chunks, so that there are many.
 fn small() -> LoadOptions {
-    let work = Work { block_bytes: 1000, chunk_records: 250, ..Work::default() };
+    let work = WorkLimits { block_bytes: 1000, chunk_records: 250, ..WorkLimits::default() };
     LoadOptions { work, ..LoadOptions::default() }
 }
 
@@ -116,7 +116,7 @@ fn every_row_is_accounted_for() {
             Ok(())
         });
         assert!(copied.is_ok() && part == rejects[0].raw);
-        let table = &ground.project.tables()[0];
+        let table = &ground.project.target_tables()[0];
         let key = [vec![landfall_core::validate::Value::Integer(1)]];
         let found = ground.target.find_all(table, &[0], &key).unwrap().remove(0).unwrap();
         let minute = landfall_core::validate::Value::Datetime(60_000_000);
@@ -133,7 +133,7 @@ fn a_file_that_was_loaded_is_known_and_is_not_verified_as_csv() {
         ground.load(&source, &LoadOptions::default());
         let again = ground.load(&source, &small());
         assert_eq!(again.state, LoadState::Known);
-        let verified = verify(&*ground.target, &ground.project, &Silent).unwrap();
+        let verified = verify_tables(&*ground.target, &ground.project, &SilentObserver).unwrap();
         assert!(verified.is_clean(), "{:?}", verified.findings);
         assert_eq!(verified.loads[0].note.as_deref(), Some("it was restored from Avro, and is not read again"));
     }
@@ -144,14 +144,15 @@ fn the_stream_is_the_same_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let source = file(folder.path());
     let checked =
-        super::super::check(std::fs::File::open(source.path()).unwrap(), reading_of(&source), Some(1 << 20)).unwrap();
-    let (digest, bytes) = digest_of(&source, None).unwrap();
+        super::super::check_file(std::fs::File::open(source.file_path()).unwrap(), reading_of(&source), Some(1 << 20))
+            .unwrap();
+    let (digest, bytes) = digest_source(&source, None).unwrap();
     assert_eq!((checked.rows, checked.bytes), (3000, bytes));
-    assert_eq!(digest_of(&source, Some(bytes)).unwrap().0, digest);
+    assert_eq!(digest_source(&source, Some(bytes)).unwrap().0, digest);
 }
 
 fn reading_of(source: &Source) -> Arc<RowMapping> {
-    let schema = super::super::read_schema(std::fs::File::open(source.path()).unwrap()).unwrap();
+    let schema = super::super::read_schema(std::fs::File::open(source.file_path()).unwrap()).unwrap();
     let package = Package::from_yaml(PACKAGE, "test").unwrap();
     Arc::new(resolve_fields(&schema, &package.resources[0].schema, &FieldMapping::default()).unwrap())
 }
@@ -163,11 +164,13 @@ fn rejects_are_tried_again_from_what_was_kept_of_them() {
         ground.load(&source, &small());
         let loose = PACKAGE.replace("maxLength: 8", "maxLength: 80");
         ground.project.package = Package::from_yaml(&loose, "test").unwrap();
-        let what = Retry::Quarantine(RejectFilter::default());
-        let outcome = retry(&mut *ground.target, &ground.project, &what, &Silent).unwrap().remove(0);
+        let what = RetrySelection::Quarantine(RejectFilter::default());
+        let outcome = retry_rejects(&mut *ground.target, &ground.project, &what, &SilentObserver).unwrap().remove(0);
         assert_eq!((outcome.counts.read, outcome.counts.inserted, outcome.counts.rejected), (4, 1, 3));
-        let corrected = Retry::Corrected(ground.rejects()[0].id, vec![("at".into(), Some("01/01/1970 00:01".into()))]);
-        let outcome = retry(&mut *ground.target, &ground.project, &corrected, &Silent).unwrap().remove(0);
+        let corrected =
+            RetrySelection::Corrected(ground.rejects()[0].id, vec![("at".into(), Some("01/01/1970 00:01".into()))]);
+        let outcome =
+            retry_rejects(&mut *ground.target, &ground.project, &corrected, &SilentObserver).unwrap().remove(0);
         assert_eq!(outcome.counts.inserted, 1);
     }
 }
@@ -177,13 +180,14 @@ fn rejects_are_tried_again_from_what_was_kept_of_them() {
 fn a_load_goes_on_where_the_file_was_damaged() {
     for mut ground in grounds() {
         let source = file(ground.folder.path());
-        let whole = std::fs::read(source.path()).unwrap();
-        std::fs::write(source.path(), &whole[..whole.len() - 20_000]).unwrap();
+        let whole = std::fs::read(source.file_path()).unwrap();
+        std::fs::write(source.file_path(), &whole[..whole.len() - 20_000]).unwrap();
         let cut = (0, source.clone());
-        let error = load_sources(&mut *ground.target, &ground.project, vec![cut], &small(), &Silent).unwrap_err();
+        let error =
+            load_sources(&mut *ground.target, &ground.project, vec![cut], &small(), &SilentObserver).unwrap_err();
         assert!(error.to_string().starts_with("cannot read t.avro: block "), "{error}");
-        let before = ground.target.row_count(&ground.project.tables()[0]);
-        std::fs::write(source.path(), &whole).unwrap();
+        let before = ground.target.row_count(&ground.project.target_tables()[0]);
+        std::fs::write(source.file_path(), &whole).unwrap();
         let outcome = ground.load(&source, &small());
         assert_eq!((outcome.counts.read, outcome.counts.inserted), (3000, 2996));
         assert!(outcome.resumed > 1000, "{} {before:?}", outcome.resumed);

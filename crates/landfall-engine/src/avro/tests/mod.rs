@@ -71,7 +71,7 @@ fn reading(schema: &str, fields: &str) -> Arc<RowMapping> {
 /// The lines of a file, or why it cannot be read to its end; with those before.
 fn lines(bytes: &[u8], reading: &Arc<RowMapping>) -> (String, Option<String>) {
     let mut text = Vec::new();
-    let input = AvroInput::over(BufReader::with_capacity(7, bytes), Arc::clone(reading));
+    let input = AvroInput::new_over(BufReader::with_capacity(7, bytes), Arc::clone(reading));
     let error = input.and_then(|mut input| input.read_to_end(&mut text)).err();
     (String::from_utf8(text).unwrap(), error.map(|error| error.to_string()))
 }

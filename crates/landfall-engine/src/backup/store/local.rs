@@ -7,9 +7,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Draft, DraftFile, SetFile, SetReader, Store, each_part};
+use super::{BackupStore, DraftFile, SetDraft, SetFile, SetReader, visit_parts};
 use crate::{
-    backup::{MANIFEST, Manifest, SetId, TableEntry, file_of},
+    backup::{MANIFEST, Manifest, SetId, TableEntry, set_file_name},
     error::{Error, Result},
 };
 
@@ -34,12 +34,12 @@ impl LocalStore {
         Self { folder: std::path::absolute(&folder).unwrap_or(folder) }
     }
 
-    fn path(&self, set: &SetId) -> PathBuf {
+    fn set_path(&self, set: &SetId) -> PathBuf {
         self.folder.join(set.as_str())
     }
 
     /// Removes drafts whose process has died.
-    fn sweep(&self) {
+    fn remove_dead_drafts(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -68,7 +68,7 @@ fn is_abandoned(draft: &Path) -> bool {
     }
 }
 
-fn failed(path: &Path, cause: io::Error) -> Error {
+fn storage_error(path: &Path, cause: io::Error) -> Error {
     Error::File { path: path.to_path_buf(), cause }
 }
 
@@ -77,34 +77,34 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-impl Store for LocalStore {
+impl BackupStore for LocalStore {
     fn location(&self) -> String {
         self.folder.display().to_string()
     }
 
-    fn draft(&self, set: &SetId) -> Result<Box<dyn Draft + '_>> {
-        fs::create_dir_all(&self.folder).map_err(|cause| failed(&self.folder, cause))?;
-        self.sweep();
+    fn begin_draft(&self, set: &SetId) -> Result<Box<dyn SetDraft + '_>> {
+        fs::create_dir_all(&self.folder).map_err(|cause| storage_error(&self.folder, cause))?;
+        self.remove_dead_drafts();
         let folder = self.folder.join(format!(".{set}{PARTIAL}"));
-        fs::create_dir(&folder).map_err(|cause| failed(&folder, cause))?;
+        fs::create_dir(&folder).map_err(|cause| storage_error(&folder, cause))?;
         let locked = || {
             let lock = File::create_new(folder.join(LOCK))?;
             lock.lock()?;
             Ok(lock)
         };
-        let lock = locked().map_err(|cause| failed(&folder, cause))?;
+        let lock = locked().map_err(|cause| storage_error(&folder, cause))?;
         Ok(Box::new(LocalDraft { store: self, set: set.clone(), folder, _lock: lock, published: false }))
     }
 
-    fn sets(&self) -> Result<Vec<SetId>> {
+    fn list_sets(&self) -> Result<Vec<SetId>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(&self.folder, error)),
+            Err(error) => return Err(storage_error(&self.folder, error)),
         };
         let mut sets = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|cause| failed(&self.folder, cause))?;
+            let entry = entry.map_err(|cause| storage_error(&self.folder, cause))?;
             // What is not a folder itself, a link for instance, is not ours.
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
@@ -116,46 +116,49 @@ impl Store for LocalStore {
         Ok(sets)
     }
 
-    fn manifest(&self, set: &SetId) -> Result<Manifest> {
-        let path = self.path(set).join(MANIFEST);
-        let is_ours = is_itself(&self.path(set), fs::FileType::is_dir) && is_itself(&path, fs::FileType::is_file);
+    fn read_manifest(&self, set: &SetId) -> Result<Manifest> {
+        let path = self.set_path(set).join(MANIFEST);
+        let is_ours = is_no_link(&self.set_path(set), fs::FileType::is_dir) && is_no_link(&path, fs::FileType::is_file);
         if !is_ours {
-            return Err(Error::source(set.as_str(), format!("there is no such backup set in {}", self.location())));
+            return Err(Error::source_error(
+                set.as_str(),
+                format!("there is no such backup set in {}", self.location()),
+            ));
         }
-        let bytes = fs::read(&path).map_err(|cause| Error::source(path.display().to_string(), cause))?;
-        Manifest::of_set(set, &bytes).map_err(|reason| Error::source(path.display().to_string(), reason))
+        let bytes = fs::read(&path).map_err(|cause| Error::source_error(path.display().to_string(), cause))?;
+        Manifest::from_set_bytes(set, &bytes).map_err(|reason| Error::source_error(path.display().to_string(), reason))
     }
 
     fn open(&self, set: &SetId, entry: &TableEntry) -> Result<SetReader> {
-        let path = self.file(set, entry)?.path;
+        let path = self.fetch_file(set, entry)?.path;
         let open = || {
             let file = File::open(&path)?;
             Ok((file.metadata()?.len(), file))
         };
-        let (bytes, file) = open().map_err(|cause| failed(&path, cause))?;
+        let (bytes, file) = open().map_err(|cause| storage_error(&path, cause))?;
         Ok(SetReader { bytes, content: Box::new(file) })
     }
 
-    fn file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
+    fn fetch_file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
         // Not the name that the manifest gives: one of ours.
-        let path = self.path(set).join(file_of(&entry.table));
-        if !is_itself(&path, fs::FileType::is_file) {
-            return Err(Error::source(path.display().to_string(), "the file of the table is not there"));
+        let path = self.set_path(set).join(set_file_name(&entry.table));
+        if !is_no_link(&path, fs::FileType::is_file) {
+            return Err(Error::source_error(path.display().to_string(), "the file of the table is not there"));
         }
         Ok(SetFile::of(path))
     }
 
     fn remove(&self, set: &SetId) -> Result<()> {
-        let path = self.path(set);
+        let path = self.set_path(set);
         let aside = self.folder.join(format!(".{set}{PARTIAL}"));
-        fs::rename(&path, &aside).map_err(|cause| failed(&path, cause))?;
-        sync_folder(&self.folder).map_err(|cause| failed(&self.folder, cause))?;
-        fs::remove_dir_all(&aside).map_err(|cause| failed(&aside, cause))
+        fs::rename(&path, &aside).map_err(|cause| storage_error(&path, cause))?;
+        sync_folder(&self.folder).map_err(|cause| storage_error(&self.folder, cause))?;
+        fs::remove_dir_all(&aside).map_err(|cause| storage_error(&aside, cause))
     }
 }
 
-/// Whether `path` is of a kind itself, and no link to it.
-fn is_itself(path: &Path, is: fn(&fs::FileType) -> bool) -> bool {
+/// Whether `set_path` is of a kind itself, and no link to it.
+fn is_no_link(path: &Path, is: fn(&fs::FileType) -> bool) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| is(&data.file_type()))
 }
 
@@ -168,32 +171,32 @@ struct LocalDraft<'s> {
     published: bool,
 }
 
-impl Draft for LocalDraft<'_> {
-    fn create(&mut self, file: &str) -> Result<Box<dyn DraftFile>> {
+impl SetDraft for LocalDraft<'_> {
+    fn create_file(&mut self, file: &str) -> Result<Box<dyn DraftFile>> {
         let path = self.folder.join(file);
-        let file = File::create_new(&path).map_err(|cause| failed(&path, cause))?;
+        let file = File::create_new(&path).map_err(|cause| storage_error(&path, cause))?;
         Ok(Box::new(LocalFile { file, path }))
     }
 
-    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
+    fn take_file(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
         let path = self.folder.join(file);
         let mut hasher = blake3::Hasher::new();
         let read = File::open(&path).and_then(|mut file| {
-            each_part(&mut file, |part| {
+            visit_parts(&mut file, |part| {
                 hasher.update(part);
             })
         });
-        read.map_err(|cause| failed(&path, cause))?;
+        read.map_err(|cause| storage_error(&path, cause))?;
         if (hasher.count(), hasher.finalize()) == (bytes, blake3) {
             return Ok(());
         }
         let words = "what was read back is not what was written; see that the disk is sound";
-        Err(failed(&path, io::Error::new(io::ErrorKind::InvalidData, words)))
+        Err(storage_error(&path, io::Error::new(io::ErrorKind::InvalidData, words)))
     }
 
-    fn publish(mut self: Box<Self>, manifest: &[u8]) -> Result<String> {
+    fn publish_set(mut self: Box<Self>, manifest: &[u8]) -> Result<String> {
         let path = self.folder.join(MANIFEST);
-        let whole = self.store.path(&self.set);
+        let whole = self.store.set_path(&self.set);
         let write = || {
             let mut file = File::create_new(&path)?;
             io::Write::write_all(&mut file, manifest)?;
@@ -202,7 +205,7 @@ impl Draft for LocalDraft<'_> {
             fs::rename(&self.folder, &whole)?;
             sync_folder(&self.store.folder)
         };
-        write().map_err(|cause| failed(&whole, cause))?;
+        write().map_err(|cause| storage_error(&whole, cause))?;
         self.published = true;
         // Locked to the end, so that nobody took it for abandoned; where it stays, it does no harm.
         let _ = fs::remove_file(whole.join(LOCK));
@@ -227,8 +230,8 @@ impl Write for LocalFile {
 }
 
 impl DraftFile for LocalFile {
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.file.sync_all().map_err(|cause| failed(&self.path, cause))
+    fn finish_file(self: Box<Self>) -> Result<()> {
+        self.file.sync_all().map_err(|cause| storage_error(&self.path, cause))
     }
 }
 

@@ -12,12 +12,12 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
-pub use self::{local::LocalStore, object::ObjectStore};
-use super::{Manifest, SetId, TableEntry, hex};
-use crate::{error::Result, objects::Download};
+pub use self::{local::LocalStore, object::BackupObjectStore};
+use super::{Manifest, SetId, TableEntry, encode_hex};
+use crate::{error::Result, objects::ObjectDownload};
 
 /// Where backup sets lie.
-pub trait Store: Send + Sync {
+pub trait BackupStore: Send + Sync {
     /// Where that is, as the user wrote it, without secrets.
     fn location(&self) -> String;
 
@@ -25,19 +25,19 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// A store that cannot be written.
-    fn draft(&self, set: &SetId) -> Result<Box<dyn Draft + '_>>;
+    fn begin_draft(&self, set: &SetId) -> Result<Box<dyn SetDraft + '_>>;
 
     /// The sets that are whole, oldest first.
     ///
     /// # Errors
     /// A store that cannot be read.
-    fn sets(&self) -> Result<Vec<SetId>>;
+    fn list_sets(&self) -> Result<Vec<SetId>>;
 
     /// What a set says of itself.
     ///
     /// # Errors
     /// A set that is not there, or whose manifest is damaged.
-    fn manifest(&self, set: &SetId) -> Result<Manifest>;
+    fn read_manifest(&self, set: &SetId) -> Result<Manifest>;
 
     /// The file of a table, to be read from its beginning. It is not held against the manifest.
     ///
@@ -49,7 +49,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// A file that is not there; no space for it on this machine, where it is elsewhere.
-    fn file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile>;
+    fn fetch_file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile>;
 
     /// Removes a set.
     ///
@@ -59,24 +59,24 @@ pub trait Store: Send + Sync {
 }
 
 /// A set in the making. Dropped before it is published, it leaves nothing that looks like a set.
-pub trait Draft {
+pub trait SetDraft {
     /// A new file, to be written.
     ///
     /// # Errors
     /// A store that cannot be written.
-    fn create(&mut self, file: &str) -> Result<Box<dyn DraftFile>>;
+    fn create_file(&mut self, file: &str) -> Result<Box<dyn DraftFile>>;
 
     /// Takes a file in that was finished: reads it back, and holds it against what was written.
     ///
     /// # Errors
     /// A file that differs, or cannot be read.
-    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()>;
+    fn take_file(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()>;
 
     /// Makes the set visible, in one step; where it is.
     ///
     /// # Errors
     /// A store that cannot be written.
-    fn publish(self: Box<Self>, manifest: &[u8]) -> Result<String>;
+    fn publish_set(self: Box<Self>, manifest: &[u8]) -> Result<String>;
 }
 
 /// A file of a draft.
@@ -85,7 +85,7 @@ pub trait DraftFile: Write + Send {
     ///
     /// # Errors
     /// A store that cannot be written.
-    fn finish(self: Box<Self>) -> Result<()>;
+    fn finish_file(self: Box<Self>) -> Result<()>;
 }
 
 /// A file of a set, read from its beginning.
@@ -102,17 +102,17 @@ pub trait SetContent: Read + Send {
     ///
     /// # Errors
     /// A store that cannot be read.
-    fn skip(&mut self, bytes: u64) -> io::Result<()>;
+    fn skip_bytes(&mut self, bytes: u64) -> io::Result<()>;
 }
 
 impl SetContent for File {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+    fn skip_bytes(&mut self, bytes: u64) -> io::Result<()> {
         self.seek_relative(i64::try_from(bytes).unwrap_or(i64::MAX))
     }
 }
 
-impl SetContent for Download {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+impl SetContent for ObjectDownload {
+    fn skip_bytes(&mut self, bytes: u64) -> io::Result<()> {
         io::copy(&mut self.take(bytes), &mut io::sink()).map(drop)
     }
 }
@@ -133,23 +133,23 @@ impl SetFile {
     }
 
     /// One that was fetched, and is removed afterwards.
-    fn fetched(file: TempPath) -> Self {
+    fn from_download(file: TempPath) -> Self {
         Self { path: file.to_path_buf(), _fetched: Some(file) }
     }
 }
 
 /// SHA-256 of what is read, and its bytes.
-pub(super) fn digest_of(content: &mut dyn Read) -> io::Result<(String, u64)> {
+pub(super) fn digest_content(content: &mut dyn Read) -> io::Result<(String, u64)> {
     let (mut sha256, mut bytes) = (Sha256::new(), 0);
-    each_part(content, |part| {
+    visit_parts(content, |part| {
         sha256.update(part);
         bytes += part.len() as u64;
     })?;
-    Ok((hex(&sha256.finalize()), bytes))
+    Ok((encode_hex(&sha256.finalize()), bytes))
 }
 
 /// Reads to the end, part by part.
-fn each_part(content: &mut dyn Read, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+fn visit_parts(content: &mut dyn Read, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match content.read(&mut buffer) {

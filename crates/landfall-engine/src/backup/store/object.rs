@@ -7,11 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Draft, DraftFile, SetFile, SetReader, Store, each_part};
+use super::{BackupStore, DraftFile, SetDraft, SetFile, SetReader, visit_parts};
 use crate::{
-    backup::{MANIFEST, Manifest, SetId, TableEntry, file_of},
+    backup::{MANIFEST, Manifest, SetId, TableEntry, set_file_name},
     error::{Error, Result, StorageError, StorageErrorKind},
-    objects::{Object, ObjectSettings, ObjectUrl, Objects, Upload},
+    objects::{ObjectMeta, ObjectPrefix, ObjectSettings, ObjectUpload, ObjectUrl},
 };
 
 /// How long what has no manifest is left alone, by its name's time and by its objects': a backup may last.
@@ -21,23 +21,23 @@ const LARGEST_MANIFEST: u64 = 256 << 20;
 
 /// Sets below a place in object storage.
 #[derive(Debug, Clone)]
-pub struct ObjectStore {
-    objects: Objects,
+pub struct BackupObjectStore {
+    objects: ObjectPrefix,
 }
 
-impl ObjectStore {
-    /// The sets below `url`.
+impl BackupObjectStore {
+    /// The sets below `object_url`.
     ///
     /// # Errors
     /// Settings or credentials that cannot be used. Nothing is asked yet.
     pub fn open(url: &ObjectUrl, settings: &ObjectSettings) -> Result<Self> {
-        Ok(Self { objects: Objects::open(url, settings)? })
+        Ok(Self { objects: ObjectPrefix::open(url, settings)? })
     }
 
     /// The objects of each set, whole or not.
-    fn found(&self) -> Result<HashMap<SetId, Vec<Object>>> {
-        let mut found: HashMap<SetId, Vec<Object>> = HashMap::new();
-        self.objects.list(&mut |object| {
+    fn find_objects(&self) -> Result<HashMap<SetId, Vec<ObjectMeta>>> {
+        let mut found: HashMap<SetId, Vec<ObjectMeta>> = HashMap::new();
+        self.objects.list_objects(&mut |object| {
             // What is called otherwise is not ours.
             if let Some((set, name)) = object.name.split_once('/')
                 && let Some(set) = SetId::parse(set)
@@ -54,80 +54,86 @@ impl ObjectStore {
     ///
     /// # Errors
     /// A storage that cannot be asked at all.
-    fn sweep(&self) -> Result<()> {
-        let left = abandoned(self.found()?, SystemTime::now());
-        if let Err(error) = left.iter().try_for_each(|object| self.objects.delete(&object.name)) {
+    fn remove_dead_drafts(&self) -> Result<()> {
+        let left = find_abandoned(self.find_objects()?, SystemTime::now());
+        if let Err(error) = left.iter().try_for_each(|object| self.objects.delete_object(&object.name)) {
             tracing::warn!(%error, "what interrupted backups left cannot be removed");
         }
         Ok(())
     }
 
-    fn at(&self, set: &SetId) -> String {
-        format!("{}/{set}", self.objects.url())
+    fn set_prefix(&self, set: &SetId) -> String {
+        format!("{}/{set}", self.objects.object_url())
     }
 }
 
 /// The objects of drafts whose process must have died: long ago the set began, and long ago the last object was written.
-fn abandoned(found: HashMap<SetId, Vec<Object>>, now: SystemTime) -> Vec<Object> {
+fn find_abandoned(found: HashMap<SetId, Vec<ObjectMeta>>, now: SystemTime) -> Vec<ObjectMeta> {
     let is_old = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age > ABANDONED);
     let drafts = found.into_iter().filter(|(set, objects)| {
         !objects.iter().any(|object| is_manifest(set, object))
-            && is_old(set.time().into())
+            && is_old(set.started_at().into())
             && objects.iter().all(|object| is_old(object.modified))
     });
     drafts.flat_map(|(_, objects)| objects).collect()
 }
 
-fn is_manifest(set: &SetId, object: &Object) -> bool {
+fn is_manifest(set: &SetId, object: &ObjectMeta) -> bool {
     object.name.strip_prefix(set.as_str()) == Some("/manifest.json")
 }
 
-impl Store for ObjectStore {
+impl BackupStore for BackupObjectStore {
     fn location(&self) -> String {
-        self.objects.url().to_string()
+        self.objects.object_url().to_string()
     }
 
-    fn draft(&self, set: &SetId) -> Result<Box<dyn Draft + '_>> {
-        self.sweep()?;
-        Ok(Box::new(ObjectDraft { store: self, set: set.clone(), put: Vec::new(), state: State::Writing }))
+    fn begin_draft(&self, set: &SetId) -> Result<Box<dyn SetDraft + '_>> {
+        self.remove_dead_drafts()?;
+        Ok(Box::new(ObjectDraft { store: self, set: set.clone(), put: Vec::new(), state: DraftState::Writing }))
     }
 
-    fn sets(&self) -> Result<Vec<SetId>> {
-        let found = self.found()?.into_iter();
-        let is_whole = |(set, objects): &(SetId, Vec<Object>)| objects.iter().any(|object| is_manifest(set, object));
+    fn list_sets(&self) -> Result<Vec<SetId>> {
+        let found = self.find_objects()?.into_iter();
+        let is_whole =
+            |(set, objects): &(SetId, Vec<ObjectMeta>)| objects.iter().any(|object| is_manifest(set, object));
         let mut sets: Vec<SetId> = found.filter(is_whole).map(|(set, _)| set).collect();
         sets.sort();
         Ok(sets)
     }
 
-    fn manifest(&self, set: &SetId) -> Result<Manifest> {
+    fn read_manifest(&self, set: &SetId) -> Result<Manifest> {
         let name = format!("{set}/{MANIFEST}");
-        let bytes = match self.objects.read_all(&name, LARGEST_MANIFEST) {
+        let bytes = match self.objects.read_whole(&name, LARGEST_MANIFEST) {
             Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => {
-                return Err(Error::source(set.as_str(), format!("there is no such backup set in {}", self.location())));
+                return Err(Error::source_error(
+                    set.as_str(),
+                    format!("there is no such backup set in {}", self.location()),
+                ));
             }
             read => read?,
         };
-        Manifest::of_set(set, &bytes).map_err(|reason| Error::source(format!("{}/{MANIFEST}", self.at(set)), reason))
+        Manifest::from_set_bytes(set, &bytes)
+            .map_err(|reason| Error::source_error(format!("{}/{MANIFEST}", self.set_prefix(set)), reason))
     }
 
     fn open(&self, set: &SetId, entry: &TableEntry) -> Result<SetReader> {
         // Not the name that the manifest gives: one of ours.
-        let file = file_of(&entry.table);
+        let file = set_file_name(&entry.table);
         match self.objects.read(&format!("{set}/{file}")) {
-            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => {
-                Err(Error::source(format!("{}/{file}", self.at(set)), "the file of the table is not there"))
-            }
+            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => Err(Error::source_error(
+                format!("{}/{file}", self.set_prefix(set)),
+                "the file of the table is not there",
+            )),
             read => read.map(|content| SetReader { bytes: content.size(), content: Box::new(content) }),
         }
     }
 
-    fn file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
+    fn fetch_file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
         let found = self.open(set, entry)?;
-        let at = format!("{}/{}", self.at(set), file_of(&entry.table));
+        let at = format!("{}/{}", self.set_prefix(set), set_file_name(&entry.table));
         if found.bytes != entry.bytes {
             // Not fetched: another may be of any size.
-            return Err(Error::source(at, "it is not what was written: take another set, nothing was touched"));
+            return Err(Error::source_error(at, "it is not what was written: take another set, nothing was touched"));
         }
         let folder = std::env::temp_dir();
         let unwritable = |cause: io::Error| {
@@ -141,34 +147,34 @@ impl Store for ObjectStore {
         let mut content = found.content.take(entry.bytes);
         let mut buffer = vec![0; 1 << 20];
         loop {
-            let read = content.read(&mut buffer).map_err(|error| Error::of_io(&at, error))?;
+            let read = content.read(&mut buffer).map_err(|error| Error::from_io_error(&at, error))?;
             if read == 0 {
                 break;
             }
             file.write_all(&buffer[..read]).map_err(unwritable)?;
         }
-        Ok(SetFile::fetched(file.into_temp_path()))
+        Ok(SetFile::from_download(file.into_temp_path()))
     }
 
     fn remove(&self, set: &SetId) -> Result<()> {
         // From here on it is none.
-        self.objects.delete(&format!("{set}/{MANIFEST}"))?;
-        let rest = self.found()?.remove(set).unwrap_or_default();
-        rest.iter().try_for_each(|object| self.objects.delete(&object.name))
+        self.objects.delete_object(&format!("{set}/{MANIFEST}"))?;
+        let rest = self.find_objects()?.remove(set).unwrap_or_default();
+        rest.iter().try_for_each(|object| self.objects.delete_object(&object.name))
     }
 }
 
 /// A set in the making: objects without a manifest.
 struct ObjectDraft<'s> {
-    store: &'s ObjectStore,
+    store: &'s BackupObjectStore,
     set: SetId,
     /// Names of the objects that were begun.
     put: Vec<String>,
-    state: State,
+    state: DraftState,
 }
 
 /// How far a draft has come.
-enum State {
+enum DraftState {
     Writing,
     /// The manifest was sent, and nobody knows whether it has arrived.
     Unknown,
@@ -181,21 +187,21 @@ impl ObjectDraft<'_> {
     }
 }
 
-impl Draft for ObjectDraft<'_> {
-    fn create(&mut self, file: &str) -> Result<Box<dyn DraftFile>> {
+impl SetDraft for ObjectDraft<'_> {
+    fn create_file(&mut self, file: &str) -> Result<Box<dyn DraftFile>> {
         let name = self.name(file);
         self.put.push(name.clone());
         Ok(Box::new(ObjectFile(self.store.objects.write(&name)?)))
     }
 
-    fn keep(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
+    fn take_file(&mut self, file: &str, bytes: u64, blake3: blake3::Hash) -> Result<()> {
         let name = self.name(file);
         let mut content = self.store.objects.read(&name)?;
         let mut hasher = blake3::Hasher::new();
-        each_part(&mut content, |part| {
+        visit_parts(&mut content, |part| {
             hasher.update(part);
         })
-        .map_err(|error| Error::of_io(&name, error))?;
+        .map_err(|error| Error::from_io_error(&name, error))?;
         if (hasher.count(), hasher.finalize()) == (bytes, blake3) {
             return Ok(());
         }
@@ -203,21 +209,21 @@ impl Draft for ObjectDraft<'_> {
         Err(StorageError::new(StorageErrorKind::Refused, words).into())
     }
 
-    fn publish(mut self: Box<Self>, manifest: &[u8]) -> Result<String> {
-        self.state = State::Unknown;
-        self.store.objects.put(&self.name(MANIFEST), manifest.to_vec())?;
-        self.state = State::Published;
-        Ok(self.store.at(&self.set))
+    fn publish_set(mut self: Box<Self>, manifest: &[u8]) -> Result<String> {
+        self.state = DraftState::Unknown;
+        self.store.objects.put_object(&self.name(MANIFEST), manifest.to_vec())?;
+        self.state = DraftState::Published;
+        Ok(self.store.set_prefix(&self.set))
     }
 }
 
 impl Drop for ObjectDraft<'_> {
     fn drop(&mut self) {
         let gone = match self.state {
-            State::Published => return,
-            State::Writing => self.put.iter().try_for_each(|name| self.store.objects.delete(name)),
+            DraftState::Published => return,
+            DraftState::Writing => self.put.iter().try_for_each(|name| self.store.objects.delete_object(name)),
             // The rest stays: should the manifest appear yet, its set is whole. Otherwise a later backup clears it away.
-            State::Unknown => self.store.objects.delete(&self.name(MANIFEST)),
+            DraftState::Unknown => self.store.objects.delete_object(&self.name(MANIFEST)),
         };
         if let Err(error) = gone {
             tracing::warn!(%error, "what a failed backup left cannot be removed now; a later backup does");
@@ -226,7 +232,7 @@ impl Drop for ObjectDraft<'_> {
 }
 
 /// A file of a draft.
-struct ObjectFile(Upload);
+struct ObjectFile(ObjectUpload);
 
 impl Write for ObjectFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -239,8 +245,8 @@ impl Write for ObjectFile {
 }
 
 impl DraftFile for ObjectFile {
-    fn finish(self: Box<Self>) -> Result<()> {
-        self.0.finish()
+    fn finish_file(self: Box<Self>) -> Result<()> {
+        self.0.finish_upload()
     }
 }
 
@@ -255,14 +261,14 @@ mod tests {
 
     fn left(days_since_set: u64, objects: &[(&str, u64)]) -> Vec<String> {
         let set = SetId::parse(SET).unwrap();
-        let now = SystemTime::from(set.time()) + Duration::from_secs(days_since_set * DAY);
-        let object = |(name, days): &(&str, u64)| Object {
+        let now = SystemTime::from(set.started_at()) + Duration::from_secs(days_since_set * DAY);
+        let object = |(name, days): &(&str, u64)| ObjectMeta {
             name: format!("{SET}/{name}"),
             bytes: 1,
             modified: now - Duration::from_secs(days * DAY),
         };
         let found = HashMap::from([(set, objects.iter().map(object).collect())]);
-        abandoned(found, now).into_iter().map(|object| object.name).collect()
+        find_abandoned(found, now).into_iter().map(|object| object.name).collect()
     }
 
     #[test]

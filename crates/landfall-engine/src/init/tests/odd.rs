@@ -6,10 +6,10 @@ use flate2::{Compression, write::GzEncoder};
 use landfall_core::schema::SourcePath;
 
 use super::{folder, loaded, proposal, table, types};
-use crate::init::propose;
+use crate::init::propose_project;
 
 fn refusal(folder: &Path) -> String {
-    propose(folder).expect_err("no table").to_string()
+    propose_project(folder).expect_err("no table").to_string()
 }
 
 #[test]

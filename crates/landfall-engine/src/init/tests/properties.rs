@@ -55,7 +55,7 @@ proptest! {
     #[test]
     fn what_was_counted_as_fine_is_accepted(text in text()) {
         let folder = folder(&[("items.csv", text.as_bytes())]);
-        let Ok(_) = crate::init::propose(folder.path()) else { return Ok(()) };
+        let Ok(_) = crate::init::propose_project(folder.path()) else { return Ok(()) };
         let (proposal, package) = proposal(folder.path());
         let yaml = proposal.package_yaml;
         let fine = accepted(&package.resources[0], text.as_bytes());
@@ -68,7 +68,7 @@ proptest! {
     #[test]
     fn any_bytes_give_a_sound_proposal_or_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let folder = folder(&[("items.csv", &bytes)]);
-        if crate::init::propose(folder.path()).is_ok() {
+        if crate::init::propose_project(folder.path()).is_ok() {
             proposal(folder.path());
         }
     }

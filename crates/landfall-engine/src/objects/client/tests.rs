@@ -12,19 +12,22 @@ use object_store::client::{HttpErrorKind, HttpRequestBody};
 
 use super::*;
 
-const PATIENCE: Patience =
-    Patience { connect: Duration::from_secs(5), answer: Duration::from_millis(200), read: Duration::from_millis(200) };
+const PATIENCE: ClientTimeouts = ClientTimeouts {
+    connect: Duration::from_secs(5),
+    answer: Duration::from_millis(200),
+    read: Duration::from_millis(200),
+};
 
 /// Asks a server that treats its first connection so; the outcome, with the body where there is one.
 fn asked(
-    reach: Reach,
+    reach: NetworkReach,
     body: usize,
     serve: impl FnOnce(TcpStream) + Send + 'static,
 ) -> Result<Result<Vec<u8>, HttpError>, HttpError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/a", listener.local_addr().unwrap());
     thread::spawn(move || serve(listener.accept().unwrap().0));
-    let connector = Connector::new(reach, true, PATIENCE).unwrap();
+    let connector = ClientConnector::new(reach, true, PATIENCE).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let request = Request::put(url).body(HttpRequestBody::from(vec![7; body])).unwrap();
@@ -33,8 +36,8 @@ fn asked(
     })
 }
 
-fn failure(error: &HttpError) -> Failure {
-    Failure::of(error).unwrap().clone()
+fn failure(error: &HttpError) -> RequestFailure {
+    RequestFailure::find_in_causes(error).unwrap().clone()
 }
 
 /// Reads the head of a request.
@@ -49,12 +52,12 @@ fn head(client: &mut TcpStream) {
 #[test]
 fn an_answer_that_does_not_come_is_not_waited_for() {
     let begun = Instant::now();
-    let error = asked(Reach::Private, 0, |client| {
+    let error = asked(NetworkReach::Private, 0, |client| {
         sleep(Duration::from_secs(20));
         drop(client);
     })
     .unwrap_err();
-    assert_eq!(failure(&error), Failure::Slow("127.0.0.1".into()));
+    assert_eq!(failure(&error), RequestFailure::Slow("127.0.0.1".into()));
     assert_eq!(error.kind(), HttpErrorKind::Timeout);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -64,7 +67,7 @@ fn an_answer_that_does_not_come_is_not_waited_for() {
 fn a_slow_upload_is_waited_for() {
     const BODY: usize = 24 << 20;
     let begun = Instant::now();
-    let answer = asked(Reach::Private, BODY, |mut client| {
+    let answer = asked(NetworkReach::Private, BODY, |mut client| {
         head(&mut client);
         let (mut read, mut buffer) = (0, vec![0; 1 << 20]);
         while read < BODY {
@@ -80,7 +83,7 @@ fn a_slow_upload_is_waited_for() {
 #[test]
 fn a_body_that_stops_or_is_cut_is_an_error() {
     for (stays, wanted) in [(true, HttpErrorKind::Timeout), (false, HttpErrorKind::Interrupted)] {
-        let answer = asked(Reach::Private, 0, move |mut client| {
+        let answer = asked(NetworkReach::Private, 0, move |mut client| {
             head(&mut client);
             client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345").unwrap();
             if stays {
@@ -90,7 +93,8 @@ fn a_body_that_stops_or_is_cut_is_an_error() {
         // The library hands an error of a body on as one of its own, with ours within.
         let error = answer.unwrap().unwrap_err();
         match (failure(&error), wanted) {
-            (Failure::Slow(_), HttpErrorKind::Timeout) | (Failure::Cut(..), HttpErrorKind::Interrupted) => {}
+            (RequestFailure::Slow(_), HttpErrorKind::Timeout)
+            | (RequestFailure::Cut(..), HttpErrorKind::Interrupted) => {}
             (other, _) => panic!("{other:?}, where it {}", if stays { "stops" } else { "is cut" }),
         }
     }
@@ -110,31 +114,31 @@ fn redirects_are_not_followed_and_errors_are_told_by_their_code() {
         // A body that never ends is not waited for.
         ("404 No\r\nContent-Length: 9000\r\n\r\n<Code>NoSuchKey</Code>", 404, "NoSuchKey", HttpErrorKind::Unknown),
     ] {
-        let error = asked(Reach::Private, 0, move |mut client| {
+        let error = asked(NetworkReach::Private, 0, move |mut client| {
             head(&mut client);
             client.write_all(format!("HTTP/1.1 {answer}\r\n\r\n").as_bytes()).unwrap();
             sleep(Duration::from_secs(20));
         })
         .unwrap_err();
-        assert_eq!(failure(&error), Failure::Answer { host: "127.0.0.1".into(), status, code: code.into() });
+        assert_eq!(failure(&error), RequestFailure::Answer { host: "127.0.0.1".into(), status, code: code.into() });
         assert_eq!(error.kind(), kind, "{status}");
     }
 }
 
 #[test]
 fn a_private_address_is_not_connected_to() {
-    let error = asked(Reach::Public, 0, |_| panic!("it was")).unwrap_err();
-    assert_eq!(failure(&error), Failure::Private("127.0.0.1".into(), "127.0.0.1".parse().unwrap()));
+    let error = asked(NetworkReach::Public, 0, |_| panic!("it was")).unwrap_err();
+    assert_eq!(failure(&error), RequestFailure::Private("127.0.0.1".into(), "127.0.0.1".parse().unwrap()));
 }
 
 /// A name is judged by what it resolves to.
 #[test]
 fn a_name_of_a_private_address_is_refused() {
-    let connector = Connector::new(Reach::Public, true, PATIENCE).unwrap();
+    let connector = ClientConnector::new(NetworkReach::Public, true, PATIENCE).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for host in ["localhost", "127.1", "0x7f.1", "017700000001"] {
         let request = Request::get(format!("http://{host}:9/")).body(HttpRequestBody::empty()).unwrap();
         let error = runtime.block_on(connector.call(request)).unwrap_err();
-        assert!(matches!(failure(&error), Failure::Private(..)), "{host}: {error}");
+        assert!(matches!(failure(&error), RequestFailure::Private(..)), "{host}: {error}");
     }
 }

@@ -10,57 +10,57 @@ use landfall_core::{
 };
 
 use super::{
-    Reading, TableCheck, Visit,
-    pass::{Need, Pass, Suspects, Waiting},
+    SourceCounts, TableCheck, VisitRejected,
+    pass::{CheckPass, OwnParentNeed, SuspectKeys, WaitingRow},
 };
 use crate::{
     error::Result,
     pipeline::{
         change::RowChange,
-        keys::{Foreign, Parents},
-        resolve::{Flow, Judge},
-        trial::claim,
+        keys::{ForeignKeyState, ParentKnowledge},
+        resolve::{LoadFlow, RowJudge},
+        trial::key_claim,
     },
-    quarantine::RejectedRecord,
+    quarantine::ShownReject,
     targets::Table,
 };
 
 /// Judges the records of one block, and writes nothing.
 pub(super) struct CheckJudge<'j, 'p, 'r> {
     pub(super) check: &'j TableCheck<'j>,
-    pub(super) state: &'j mut Pass<'p>,
-    pub(super) reading: &'j mut Reading<'r>,
+    pub(super) state: &'j mut CheckPass<'p>,
+    pub(super) reading: &'j mut SourceCounts<'r>,
     pub(super) records: &'j Records,
     pub(super) offset: u64,
-    pub(super) visit: Visit<'j>,
+    pub(super) visit: VisitRejected<'j>,
     /// What the row at hand needs of its own table.
-    pub(super) needs: Vec<Need>,
+    pub(super) needs: Vec<OwnParentNeed>,
     /// What the target holds of the keys of this block, as far as it was asked beforehand.
-    pub(super) asked: Asked,
+    pub(super) asked: TargetAnswers,
 }
 
 /// Answers of a target: nothing is written, so that they stay true.
 #[derive(Debug, Default)]
-pub(super) struct Asked(Vec<(Table, Vec<usize>, Suspects)>);
+pub(super) struct TargetAnswers(Vec<(Table, Vec<usize>, SuspectKeys)>);
 
-impl Asked {
-    fn answer(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<&Option<Vec<Scalar>>> {
-        let about = |(known, at, _): &&(Table, Vec<usize>, Suspects)| known.name == table.name && at == positions;
+impl TargetAnswers {
+    fn find_answer(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<&Option<Vec<Scalar>>> {
+        let about = |(known, at, _): &&(Table, Vec<usize>, SuspectKeys)| known.name == table.name && at == positions;
         self.0.iter().filter(about).find_map(|(.., answers)| answers.get(values))
     }
 }
 
 impl CheckJudge<'_, '_, '_> {
     /// The row of `table` that the target holds with these values.
-    fn stored(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-        match self.asked.answer(table, positions, values) {
+    fn find_stored(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        match self.asked.find_answer(table, positions, values) {
             Some(answer) => Ok(answer.clone()),
             None => self.check.read.find(table, positions, values),
         }
     }
 
     /// The row that holds a unique key of the table checked.
-    fn holder(
+    fn find_holder(
         &mut self,
         at: usize,
         table: &Table,
@@ -73,7 +73,7 @@ impl CheckJudge<'_, '_, '_> {
             return Ok(Some(row.clone()));
         }
         if self.state.stored[at].contains_key(RowKey::from_values(values)) != Membership::No
-            && let Some(row) = self.stored(table, positions, values)?
+            && let Some(row) = self.find_stored(table, positions, values)?
         {
             return Ok(Some(row));
         }
@@ -87,14 +87,14 @@ impl CheckJudge<'_, '_, '_> {
     fn keep_changed(&mut self, change: &RowChange) {
         let uniques = unique_positions(self.state.table);
         for (positions, suspects) in uniques.iter().zip(&mut self.state.suspects) {
-            if let Some(claimed) = suspects.get_mut(&change.values(positions)) {
+            if let Some(claimed) = suspects.get_mut(&change.values_at(positions)) {
                 *claimed = Some(change.content.clone());
             }
         }
     }
 
     /// Keeps the rows whose keys may occur again.
-    fn keep(&mut self, rows: &RecordBatch, range: &Range<usize>) {
+    fn keep_rows(&mut self, rows: &RecordBatch, range: &Range<usize>) {
         let uniques = unique_positions(self.state.table);
         for (positions, suspects) in uniques.iter().zip(&mut self.state.suspects) {
             if suspects.is_empty() {
@@ -116,12 +116,12 @@ fn unique_positions(table: &Table) -> Vec<Vec<usize>> {
     primary.into_iter().chain(table.schema.unique_keys.iter().cloned()).collect()
 }
 
-impl Judge for CheckJudge<'_, '_, '_> {
-    fn foresees(&self) -> bool {
+impl RowJudge for CheckJudge<'_, '_, '_> {
+    fn wants_announcements(&self) -> bool {
         self.check.read.is_remote()
     }
 
-    fn expect(&mut self, table: &Table, positions: &[usize], mut values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, table: &Table, positions: &[usize], mut values: Vec<Vec<Scalar>>) -> Result<()> {
         let own = table.name == self.state.table.name;
         let unique = unique_positions(self.state.table).iter().position(|unique| own && unique == positions);
         if let Some(at) = unique {
@@ -135,17 +135,17 @@ impl Judge for CheckJudge<'_, '_, '_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         let own = table.name == self.state.table.name;
         match unique_positions(self.state.table).iter().position(|unique| own && unique == positions) {
-            Some(at) => self.holder(at, table, positions, values),
-            None => self.stored(table, positions, values),
+            Some(at) => self.find_holder(at, table, positions, values),
+            None => self.find_stored(table, positions, values),
         }
     }
 
-    fn accept(&mut self, _table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+    fn accept_rows(&mut self, _table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         let needs = std::mem::take(&mut self.needs);
         for range in accepted {
             self.reading.counts.inserted += range.len() as u64;
             if self.state.settled.is_some() {
-                self.keep(rows, range);
+                self.keep_rows(rows, range);
             }
             if needs.is_empty() {
                 for (positions, set) in &mut self.state.parents {
@@ -158,14 +158,14 @@ impl Judge for CheckJudge<'_, '_, '_> {
             let table = self.state.table;
             let claims = unique_positions(table)
                 .iter()
-                .filter_map(|positions| claim(&table.name, positions, &KeyColumns::new(rows, positions), row))
+                .filter_map(|positions| key_claim(&table.name, positions, &KeyColumns::new(rows, positions), row))
                 .collect();
-            self.state.waiting.push(Waiting { claims, needs });
+            self.state.waiting.push(WaitingRow { claims, needs });
         }
         Ok(())
     }
 
-    fn update(&mut self, _: &Table, _: &RecordBatch, _row: usize, change: RowChange) -> Result<Option<String>> {
+    fn update_row(&mut self, _: &Table, _: &RecordBatch, _row: usize, change: RowChange) -> Result<Option<String>> {
         self.reading.counts.updated += 1;
         if self.state.settled.is_some() {
             self.keep_changed(&change);
@@ -173,20 +173,20 @@ impl Judge for CheckJudge<'_, '_, '_> {
         Ok(None)
     }
 
-    fn unchanged(&mut self, _row: usize) {
+    fn count_unchanged(&mut self, _row: usize) {
         self.needs.clear();
         self.reading.counts.unchanged += 1;
     }
 
-    fn reject(&mut self, record: u32, errors: Vec<CellError>) -> Result<Flow> {
+    fn reject_record(&mut self, record: u32, errors: Vec<CellError>) -> Result<LoadFlow> {
         self.needs.clear();
         let at = record as usize;
         let raw = self.records.raw_bytes(at);
         let raw_length = raw.len() as u64;
-        let (raw, raw_escaped) = RejectedRecord::raw_text(raw, raw_length);
+        let (raw, raw_escaped) = ShownReject::raw_text(raw, raw_length);
         self.reading.counts.rejected += 1;
-        self.reading.reasons.add(&errors);
-        (self.visit)(RejectedRecord {
+        self.reading.reasons.count_errors(&errors);
+        (self.visit)(ShownReject {
             table: self.state.table.name.to_string(),
             source: self.reading.source.name.clone(),
             record: self.reading.counts.read + u64::from(record) + 1,
@@ -197,16 +197,16 @@ impl Judge for CheckJudge<'_, '_, '_> {
             raw_length,
             errors,
         })?;
-        Ok(Flow::Continue)
+        Ok(LoadFlow::Continue)
     }
 
-    fn pardons(&mut self, foreign: &Foreign, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
-        if !matches!(foreign.parents, Parents::Own(_)) {
+    fn pardons_parent(&mut self, foreign: &ForeignKeyState, columns: &KeyColumns<'_>, row: usize) -> Result<bool> {
+        if !matches!(foreign.parents, ParentKnowledge::Own(_)) {
             return Ok(false);
         }
         let values = columns.row_values(row);
         let positions = &foreign.parent_positions;
-        let claim = claim(&foreign.parent.name, positions, columns, row);
+        let claim = key_claim(&foreign.parent.name, positions, columns, row);
         match (&self.state.settled, claim) {
             (Some(settled), claim) => {
                 let of = |(known, set): &(Vec<usize>, ParentSet)| {
@@ -215,7 +215,7 @@ impl Judge for CheckJudge<'_, '_, '_> {
                 Ok(settled.accepted.iter().any(of) || claim.is_some_and(|claim| settled.claims.contains(&claim)))
             }
             (None, Some(claim)) => {
-                self.needs.push(Need { claim, values });
+                self.needs.push(OwnParentNeed { claim, values });
                 Ok(true)
             }
             (None, None) => Ok(true),

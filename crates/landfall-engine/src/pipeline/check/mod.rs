@@ -14,22 +14,22 @@ use landfall_core::keys::ParentSet;
 
 pub(super) use self::without_rows::WithoutRows;
 use self::{
-    judge::{Asked, CheckJudge},
-    pass::Pass,
+    judge::{CheckJudge, TargetAnswers},
+    pass::CheckPass,
 };
 use super::{
-    LoadOptions, LoadOutcome, Observer, Progress, Reasons, Selection, Stages,
-    blocks::{Content, ReadBlock, read_blocks},
-    keys::{Keys, Parents},
-    opened::Opened,
-    plan::{Step, plan},
-    resolve::resolve,
+    LoadOptions, LoadOutcome, LoadProgress, Observer, ReasonCounts, Selection, StageSeconds,
+    blocks::{PieceContent, ReadBlock, read_blocks},
+    keys::{ParentKnowledge, TableKeys},
+    open_source::OpenSource,
+    plan::{LoadStep, plan_steps},
+    resolve::resolve_keys,
 };
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadState, Mode, OnConflict},
     project::Project,
-    quarantine::RejectedRecord,
+    quarantine::ShownReject,
     source::{Source, copy_range},
     targets::{Read, Table},
 };
@@ -38,31 +38,31 @@ use crate::{
 const HELD_BYTES: usize = 32 << 20;
 
 /// Is told each rejected record.
-type Visit<'v> = &'v mut dyn FnMut(RejectedRecord) -> Result<()>;
+type VisitRejected<'v> = &'v mut dyn FnMut(ShownReject) -> Result<()>;
 
 /// Validates the tables of `selections`, or all, as a load would, against what `read` holds, and writes nothing. Each
 /// rejected record is handed to `visit`, in the order of tables, sources and records; one outcome for each source.
 ///
 /// # Errors
 /// A source that cannot be read, or whose header contradicts the schema.
-pub fn check(
+pub fn check_tables(
     read: &dyn Read,
     project: &Project,
     selections: &[Selection],
     options: &LoadOptions,
-    visit: Visit<'_>,
+    visit: VisitRejected<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    check_steps(read, project, &plan(project, selections)?, options, visit, observer)
+    check_steps(read, project, &plan_steps(project, selections)?, options, visit, observer)
 }
 
-/// Validates the sources of `steps`, as [`check`] does. Tables that are to be replaced count as empty.
+/// Validates the sources of `steps`, as [`check_tables`] does. Tables that are to be replaced count as empty.
 pub(super) fn check_steps(
     read: &dyn Read,
     project: &Project,
-    steps: &[Step],
+    steps: &[LoadStep],
     options: &LoadOptions,
-    visit: Visit<'_>,
+    visit: VisitRejected<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
     if options.mode != Mode::Replace {
@@ -75,13 +75,13 @@ pub(super) fn check_steps(
 fn run(
     read: &dyn Read,
     project: &Project,
-    steps: &[Step],
+    steps: &[LoadStep],
     options: &LoadOptions,
-    visit: Visit<'_>,
+    visit: VisitRejected<'_>,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
-    let tables = project.tables();
-    let mut held = Held::default();
+    let tables = project.target_tables();
+    let mut held = ReferredKeys::default();
     let mut outcomes = Vec::new();
     for step in steps {
         let check = TableCheck { read, project, tables: &tables, step, options, observer };
@@ -92,47 +92,47 @@ fn run(
 
 /// The keys of tables that were checked, as foreign keys of others refer to them: what the target holds, and what would
 /// be loaded.
-type Held = HashMap<(Arc<str>, Vec<usize>), ParentSet>;
+type ReferredKeys = HashMap<(Arc<str>, Vec<usize>), ParentSet>;
 
 /// The check of one table.
 struct TableCheck<'c> {
     read: &'c dyn Read,
     project: &'c Project,
     tables: &'c [Table],
-    step: &'c Step,
+    step: &'c LoadStep,
     options: &'c LoadOptions,
     observer: &'c dyn Observer,
 }
 
 impl TableCheck<'_> {
-    fn table(&self) -> &Table {
+    fn checked_table(&self) -> &Table {
         &self.tables[self.step.position]
     }
 
-    fn run(&self, held: &mut Held, visit: Visit<'_>) -> Result<Vec<LoadOutcome>> {
-        let keys = self.keys(held)?;
-        let mut state = Pass::first(self, keys)?;
-        let mut buffer = Buffer::default();
-        let mut outcomes = self.pass(&mut state, &mut |record| {
+    fn run(&self, held: &mut ReferredKeys, visit: VisitRejected<'_>) -> Result<Vec<LoadOutcome>> {
+        let keys = self.read_keys(held)?;
+        let mut state = CheckPass::first_pass(self, keys)?;
+        let mut buffer = RejectBuffer::default();
+        let mut outcomes = self.run_pass(&mut state, &mut |record| {
             buffer.push(record);
             Ok(())
         })?;
         if state.needs_second() || buffer.overflown {
-            state = state.second(self, self.keys(held)?)?;
-            outcomes = self.pass(&mut state, visit)?;
+            state = state.second_pass(self, self.read_keys(held)?)?;
+            outcomes = self.run_pass(&mut state, visit)?;
         } else {
             buffer.records.into_iter().try_for_each(visit)?;
         }
-        held.extend(state.parents.into_iter().map(|(at, set)| ((self.table().name.clone(), at), set)));
+        held.extend(state.parents.into_iter().map(|(at, set)| ((self.checked_table().name.clone(), at), set)));
         Ok(outcomes)
     }
 
     /// The keys of the table as the target holds them, with the parents that were checked before.
-    fn keys(&self, held: &Held) -> Result<Keys> {
-        let mut keys = Keys::open(self.read, self.table(), self.tables, u64::MAX)?;
+    fn read_keys(&self, held: &ReferredKeys) -> Result<TableKeys> {
+        let mut keys = TableKeys::open(self.read, self.checked_table(), self.tables, u64::MAX)?;
         for foreign in &mut keys.foreigns {
             let checked = held.get(&(foreign.parent.name.clone(), foreign.parent_positions.clone()));
-            if let (Parents::Other(set), Some(checked)) = (&mut foreign.parents, checked) {
+            if let (ParentKnowledge::Other(set), Some(checked)) = (&mut foreign.parents, checked) {
                 set.clone_from(checked);
             }
         }
@@ -140,14 +140,17 @@ impl TableCheck<'_> {
     }
 
     /// The keys of this table that foreign keys refer to, as the target holds them.
-    fn referred(&self) -> Result<Vec<(Vec<usize>, ParentSet)>> {
+    fn read_referred_keys(&self) -> Result<Vec<(Vec<usize>, ParentSet)>> {
         let mut found: Vec<(Vec<usize>, ParentSet)> = Vec::new();
         for child in self.tables {
-            for key in child.schema.foreign_keys.iter().filter(|key| key.parent == self.table().name) {
-                let positions: Vec<usize> =
-                    key.parent_fields.iter().filter_map(|name| self.table().schema.field_position(name)).collect();
+            for key in child.schema.foreign_keys.iter().filter(|key| key.parent == self.checked_table().name) {
+                let positions: Vec<usize> = key
+                    .parent_fields
+                    .iter()
+                    .filter_map(|name| self.checked_table().schema.field_position(name))
+                    .collect();
                 if found.iter().all(|(known, _)| *known != positions) {
-                    let set = super::keys::all_parents(self.read, self.table(), &positions)?;
+                    let set = super::keys::read_all_parents(self.read, self.checked_table(), &positions)?;
                     found.push((positions, set));
                 }
             }
@@ -156,28 +159,37 @@ impl TableCheck<'_> {
     }
 
     /// Reads all sources of the table.
-    fn pass(&self, state: &mut Pass<'_>, visit: Visit<'_>) -> Result<Vec<LoadOutcome>> {
-        self.step.sources.iter().map(|source| self.source(source, state, visit)).collect()
+    fn run_pass(&self, state: &mut CheckPass<'_>, visit: VisitRejected<'_>) -> Result<Vec<LoadOutcome>> {
+        self.step.sources.iter().map(|source| self.check_source(source, state, visit)).collect()
     }
 
-    fn source(&self, source: &Source, state: &mut Pass<'_>, visit: Visit<'_>) -> Result<LoadOutcome> {
+    fn check_source(
+        &self,
+        source: &Source,
+        state: &mut CheckPass<'_>,
+        visit: VisitRejected<'_>,
+    ) -> Result<LoadOutcome> {
         let started = Instant::now();
         let resource = &self.project.package.resources[self.step.position];
-        self.observer.begins(&resource.name, &source.name);
-        let opened = Opened::new(source, resource, &self.read.limits(self.table()), self.options.work, 0)?;
-        let total_bytes = source.stamp()?.size;
-        let mut reading =
-            Reading { source, lines: opened.start.lines, counts: Counts::default(), reasons: Reasons::default() };
+        self.observer.source_begins(&resource.name, &source.name);
+        let opened = OpenSource::new(source, resource, &self.read.limits(self.checked_table()), self.options.work, 0)?;
+        let total_bytes = source.read_stamp()?.size;
+        let mut reading = SourceCounts {
+            source,
+            lines: opened.start.lines,
+            counts: Counts::default(),
+            reasons: ReasonCounts::default(),
+        };
         let (keys_seconds, stages) = read_blocks(opened, self.options.work.threads, |blocks| {
             let mut seconds = 0.0;
             for block in blocks {
                 let block = block?;
                 let begun = Instant::now();
                 let consumed = block.consumed;
-                self.block(block, state, &mut reading, visit)?;
+                self.check_block(block, state, &mut reading, visit)?;
                 seconds += begun.elapsed().as_secs_f64();
                 let Counts { read, rejected, .. } = reading.counts;
-                self.observer.progress(Progress { bytes: consumed, total_bytes, records: read, rejected });
+                self.observer.report_progress(LoadProgress { bytes: consumed, total_bytes, records: read, rejected });
             }
             Ok(seconds)
         })?;
@@ -186,21 +198,27 @@ impl TableCheck<'_> {
             state: LoadState::Complete,
             counts: reading.counts,
             seconds: started.elapsed().as_secs_f64(),
-            reasons: reading.reasons.ranked(),
-            stages: Some(Stages { keys: keys_seconds, ..stages }),
-            ..LoadOutcome::of(&entry)
+            reasons: reading.reasons.ranked_reasons(),
+            stages: Some(StageSeconds { keys: keys_seconds, ..stages }),
+            ..LoadOutcome::from_entry(&entry)
         };
-        self.observer.ends(&outcome);
+        self.observer.source_ends(&outcome);
         Ok(outcome)
     }
 
-    fn block(&self, block: ReadBlock, state: &mut Pass<'_>, reading: &mut Reading<'_>, visit: Visit<'_>) -> Result<()> {
+    fn check_block(
+        &self,
+        block: ReadBlock,
+        state: &mut CheckPass<'_>,
+        reading: &mut SourceCounts<'_>,
+        visit: VisitRejected<'_>,
+    ) -> Result<()> {
         let line_ends = block.line_ends();
         match block.content {
-            Content::Records(read) => {
+            PieceContent::Records(read) => {
                 let (records, mut validated) = *read;
                 if self.options.on_conflict == OnConflict::Update {
-                    validated = validated.admit_updates(&self.table().schema);
+                    validated = validated.admit_updates(&self.checked_table().schema);
                 }
                 let rejected = std::mem::take(&mut validated.rejects);
                 let mut keys = state.keys.take();
@@ -213,25 +231,25 @@ impl TableCheck<'_> {
                         offset: block.offset,
                         visit,
                         needs: Vec::new(),
-                        asked: Asked::default(),
+                        asked: TargetAnswers::default(),
                     };
-                    resolve(keys, &validated, rejected, self.options.on_conflict, &mut judge)?;
+                    resolve_keys(keys, &validated, rejected, self.options.on_conflict, &mut judge)?;
                 }
                 state.keys = keys;
                 reading.counts.read += records.len() as u64;
             }
-            Content::TooLong(record) if record.comment => {}
-            Content::TooLong(record) => {
+            PieceContent::TooLong(record) if record.comment => {}
+            PieceContent::TooLong(record) => {
                 let mut raw = Vec::new();
                 copy_range(reading.source, record.offset, record.raw_len().min(4096), 4096, &mut |bytes| {
                     raw.extend_from_slice(bytes);
                     Ok(())
                 })?;
                 let errors = vec![super::chunk::too_long_error(record.raw_len())];
-                let (raw, raw_escaped) = RejectedRecord::raw_text(&raw, record.raw_len());
-                reading.reasons.add(&errors);
-                visit(RejectedRecord {
-                    table: self.table().name.to_string(),
+                let (raw, raw_escaped) = ShownReject::raw_text(&raw, record.raw_len());
+                reading.reasons.count_errors(&errors);
+                visit(ShownReject {
+                    table: self.checked_table().name.to_string(),
                     source: reading.source.name.clone(),
                     record: reading.counts.read + 1,
                     line: reading.lines + 1,
@@ -251,23 +269,23 @@ impl TableCheck<'_> {
 }
 
 /// What has become of a source's records so far.
-struct Reading<'r> {
+struct SourceCounts<'r> {
     source: &'r Source,
     lines: u64,
     counts: Counts,
-    reasons: Reasons,
+    reasons: ReasonCounts,
 }
 
 /// Rejects held back, as far as they fit.
 #[derive(Default)]
-struct Buffer {
-    records: Vec<RejectedRecord>,
+struct RejectBuffer {
+    records: Vec<ShownReject>,
     bytes: usize,
     overflown: bool,
 }
 
-impl Buffer {
-    fn push(&mut self, record: RejectedRecord) {
+impl RejectBuffer {
+    fn push(&mut self, record: ShownReject) {
         self.bytes += 200 + record.raw.len() + record.errors.len() * 200;
         self.overflown |= self.bytes > HELD_BYTES;
         if self.overflown {

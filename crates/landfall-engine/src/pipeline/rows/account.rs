@@ -6,8 +6,8 @@ use landfall_core::{reject::CellError, validate::ValidatedBlock};
 
 use super::{
     super::{
-        judge::{Account, Became},
-        resolve::record_of,
+        judge::{BlockLedger, RowFate},
+        resolve::record_of_row,
     },
     rules::RowPart,
 };
@@ -20,7 +20,7 @@ use crate::{
 
 /// Rows of one request within the merged ones.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stretch<'g> {
+pub(super) struct RequestRows<'g> {
     /// To which of the accounts they are booked.
     pub(super) slot: usize,
     /// The position of the first of them among the merged records.
@@ -30,13 +30,13 @@ pub(super) struct Stretch<'g> {
 
 /// What becomes of the rows of one slot: one table's of one request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Slot {
+pub(super) struct RowsSlot {
     pub(super) counts: Counts,
     /// Its rejects, in record order; `record` counts from 1.
     pub(super) rejects: Vec<NewReject>,
 }
 
-impl Slot {
+impl RowsSlot {
     /// Lets its rejects keep at most `most` bytes of their records each.
     pub(super) fn bound_rejects(&mut self, most: u64) {
         self.rejects = std::mem::take(&mut self.rejects).into_iter().map(|reject| reject.with_at_most(most)).collect();
@@ -44,30 +44,30 @@ impl Slot {
 
     /// About the bytes that its rejects take.
     pub(super) fn reject_bytes(&self) -> u64 {
-        self.rejects.iter().map(NewReject::kept_bytes).sum()
+        self.rejects.iter().map(NewReject::stored_size).sum()
     }
 }
 
 /// The account of merged rows.
-pub(super) struct Merged<'g> {
+pub(super) struct MergedAccount<'g> {
     pub(super) transaction: &'g mut dyn Transaction,
     pub(super) on_conflict: OnConflict,
     pub(super) validated: &'g ValidatedBlock,
     /// In the order of their first records.
-    pub(super) stretches: &'g [Stretch<'g>],
-    pub(super) slots: &'g mut [Slot],
+    pub(super) stretches: &'g [RequestRows<'g>],
+    pub(super) slots: &'g mut [RowsSlot],
 }
 
-impl<'g> Merged<'g> {
+impl<'g> MergedAccount<'g> {
     /// The reject that was made of `record`.
-    pub(super) fn reject_of(&self, record: u32) -> Option<&NewReject> {
-        let (slot, number) = self.place(record);
+    pub(super) fn find_reject(&self, record: u32) -> Option<&NewReject> {
+        let (slot, number) = self.slot_of(record);
         self.slots[slot].rejects.iter().find(|reject| reject.record == number)
     }
 
     /// Takes the reject that was made of `record` back: it is judged once more.
-    pub(super) fn take_back(&mut self, record: u32) {
-        let (slot, number) = self.place(record);
+    pub(super) fn withdraw_reject(&mut self, record: u32) {
+        let (slot, number) = self.slot_of(record);
         let slot = &mut self.slots[slot];
         let before = slot.rejects.len();
         slot.rejects.retain(|reject| reject.record != number);
@@ -75,29 +75,29 @@ impl<'g> Merged<'g> {
     }
 
     /// The slot of `record`, and its number there, from 1.
-    fn place(&self, record: u32) -> (usize, u64) {
-        let Stretch { slot, first, part } = self.stretch(record);
+    fn slot_of(&self, record: u32) -> (usize, u64) {
+        let RequestRows { slot, first, part } = self.request_rows(record);
         (slot, part.rows_before + u64::from(record - first) + 1)
     }
 
-    fn stretch(&self, record: u32) -> Stretch<'g> {
+    fn request_rows(&self, record: u32) -> RequestRows<'g> {
         let behind = self.stretches.partition_point(|stretch| stretch.first <= record);
         self.stretches[behind.saturating_sub(1)]
     }
 
-    fn count(&mut self, became: Became, row: usize) -> &mut u64 {
-        let slot = self.stretch(record_of(&self.validated.row_records, row)).slot;
+    fn count_mut(&mut self, became: RowFate, row: usize) -> &mut u64 {
+        let slot = self.request_rows(record_of_row(&self.validated.row_records, row)).slot;
         let counts = &mut self.slots[slot].counts;
         match became {
-            Became::Inserted => &mut counts.inserted,
-            Became::Updated => &mut counts.updated,
-            Became::Unchanged => &mut counts.unchanged,
+            RowFate::Inserted => &mut counts.inserted,
+            RowFate::Updated => &mut counts.updated,
+            RowFate::Unchanged => &mut counts.unchanged,
         }
     }
 }
 
-impl Account for Merged<'_> {
-    fn transaction(&mut self) -> &mut dyn Transaction {
+impl BlockLedger for MergedAccount<'_> {
+    fn open_transaction(&mut self) -> &mut dyn Transaction {
         self.transaction
     }
 
@@ -105,20 +105,20 @@ impl Account for Merged<'_> {
         self.transaction
     }
 
-    fn on_conflict(&self) -> OnConflict {
+    fn conflict_rule(&self) -> OnConflict {
         self.on_conflict
     }
 
-    fn became(&mut self, became: Became, rows: &[Range<usize>]) {
-        rows.iter().cloned().flatten().for_each(|row| *self.count(became, row) += 1);
+    fn count_rows(&mut self, became: RowFate, rows: &[Range<usize>]) {
+        rows.iter().cloned().flatten().for_each(|row| *self.count_mut(became, row) += 1);
     }
 
-    fn did_not_become(&mut self, became: Became, row: usize) {
-        *self.count(became, row) -= 1;
+    fn did_not_become(&mut self, became: RowFate, row: usize) {
+        *self.count_mut(became, row) -= 1;
     }
 
-    fn put_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
-        let Stretch { slot, first, part } = self.stretch(record);
+    fn set_aside(&mut self, record: u32, errors: Vec<CellError>, deferred: bool) -> Result<()> {
+        let RequestRows { slot, first, part } = self.request_rows(record);
         let at = (record - first) as usize;
         let reject = NewReject {
             record: part.rows_before + at as u64 + 1,
@@ -136,9 +136,9 @@ impl Account for Merged<'_> {
         Ok(())
     }
 
-    fn too_many(&self) -> bool {
+    fn has_too_many_rejects(&self) -> bool {
         false
     }
 
-    fn spent(&mut self, _time: Duration) {}
+    fn add_target_time(&mut self, _time: Duration) {}
 }

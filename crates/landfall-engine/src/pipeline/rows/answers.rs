@@ -16,7 +16,7 @@ use crate::{
 pub(super) const KIND: &str = "answer";
 
 /// Writes the answer to a request.
-type Render = Box<dyn Fn(&RowsOutcome) -> Vec<u8> + Send + Sync>;
+type RenderAnswer = Box<dyn Fn(&RowsOutcome) -> Vec<u8> + Send + Sync>;
 
 /// The key of a request that is to have one effect, however often it is sent.
 pub struct RequestKey {
@@ -25,7 +25,7 @@ pub struct RequestKey {
     /// What was asked, as a digest of 64 characters: another request must not have the same key.
     pub digest: String,
     /// Writes the answer that is stored.
-    pub render: Render,
+    pub render: RenderAnswer,
 }
 
 impl fmt::Debug for RequestKey {
@@ -55,29 +55,32 @@ pub fn forget_answers(target: &mut dyn Target, kept: Duration) -> Result<u64> {
     let kept = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
     let Ok(before) = Timestamp::now().checked_sub(kept) else { return Ok(0) };
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let count = transaction.forget_documents(KIND, &timestamp::of(before))?;
+    let count = transaction.forget_documents(KIND, &timestamp::format_utc(before))?;
     transaction.commit()?;
     Ok(count)
 }
 
 /// For each of `requests` the answer that is stored under its key.
-pub(super) fn stored(transaction: &dyn Transaction, requests: &[&RowsRequest]) -> Result<Vec<Option<RowsAnswer>>> {
+pub(super) fn find_stored_answers(
+    transaction: &dyn Transaction,
+    requests: &[&RowsRequest],
+) -> Result<Vec<Option<RowsAnswer>>> {
     let names: Vec<String> =
         requests.iter().filter_map(|request| request.key.as_ref()).map(|key| key.name.clone()).collect();
     if names.is_empty() {
         return Ok(vec![None; requests.len()]);
     }
-    let found = transaction.documents(&DocumentFilter { names: Some(names), ..DocumentFilter::of(KIND) })?;
+    let found = transaction.documents(&DocumentFilter { names: Some(names), ..DocumentFilter::all_of_kind(KIND) })?;
     let answer = |request: &&RowsRequest| {
         let key = request.key.as_ref()?;
         let document = found.iter().find(|document| document.name == key.name)?;
-        Some(answered(document, &key.digest))
+        Some(read_answer(document, &key.digest))
     };
     Ok(requests.iter().map(answer).collect())
 }
 
 /// The document that keeps the answer to `request`.
-pub(super) fn document(request: &RowsRequest, outcome: &RowsOutcome) -> Option<NewDocument> {
+pub(super) fn new_answer_document(request: &RowsRequest, outcome: &RowsOutcome) -> Option<NewDocument> {
     let key = request.key.as_ref()?;
     Some(answer_document(key.name.clone(), &key.digest, &(key.render)(outcome)))
 }
@@ -93,10 +96,10 @@ pub fn answer_document(name: String, digest: &str, answer: &[u8]) -> NewDocument
 /// # Errors
 /// A target that cannot be read.
 pub fn stored_answer(read: &dyn Read, name: &str, digest: &str) -> Result<Option<RowsAnswer>> {
-    Ok(read.document(KIND, name)?.map(|document| answered(&document, digest)))
+    Ok(read.document(KIND, name)?.map(|document| read_answer(&document, digest)))
 }
 
-fn answered(document: &Document, digest: &str) -> RowsAnswer {
+fn read_answer(document: &Document, digest: &str) -> RowsAnswer {
     let same = document.body.strip_prefix(digest.as_bytes());
     same.map_or(RowsAnswer::OtherRequest, |answer| RowsAnswer::Repeated(answer.to_vec()))
 }

@@ -51,9 +51,9 @@ pub fn read_rows(
     }
     for (position, range) in wanted {
         let batch = rules
-            .json(position, text[range].to_owned(), left)
+            .read_json(position, text[range].to_owned(), left)
             .map_err(|error| describe_error_of_several(&error, most))?;
-        left -= batch.rows();
+        left -= batch.row_count();
         batches.push(batch);
     }
     Ok(batches)
@@ -82,15 +82,15 @@ fn read_batch(
 ) -> Result<RowBatch, PublicError> {
     let describe = |error: JsonError| describe_json_error(&error);
     let batch = match form {
-        RowsForm::Json => rules.json(position, read_text(bytes)?, most).map_err(describe)?,
-        RowsForm::JsonLines => rules.json_lines(position, read_text(bytes)?, most).map_err(describe)?,
-        RowsForm::Csv => rules.csv(position, &bytes, None).map_err(|error| match error {
+        RowsForm::Json => rules.read_json(position, read_text(bytes)?, most).map_err(describe)?,
+        RowsForm::JsonLines => rules.read_json_lines(position, read_text(bytes)?, most).map_err(describe)?,
+        RowsForm::Csv => rules.read_csv(position, &bytes, None).map_err(|error| match error {
             Error::Source { reason, .. } => PublicError::new(PublicErrorCode::WrongShape, reason),
             other => other.into(),
         })?,
     };
-    if batch.rows() > most {
-        let detail = describe_row_limit(&format!("there are {} rows", batch.rows()), most);
+    if batch.row_count() > most {
+        let detail = describe_row_limit(&format!("there are {} rows", batch.row_count()), most);
         return Err(PublicError::new(PublicErrorCode::TooManyRows, detail));
     }
     Ok(batch)

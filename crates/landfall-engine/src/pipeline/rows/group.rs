@@ -12,18 +12,18 @@ use landfall_core::{
 
 use super::{
     super::{
-        LoadOptions, LoadOutcome, Silent,
+        LoadOptions, LoadOutcome, SilentObserver,
         adopt::release_waiting,
         chunk::hold_parents,
         judge::BlockJudge,
-        keys::Keys,
-        load::Session,
-        resolve::{record_of, resolve},
-        writer::Writer,
+        keys::TableKeys,
+        load::LoadSession,
+        resolve::{record_of_row, resolve_keys},
+        writer::ChunkWriter,
     },
     RowsLoad, RowsOutcome, RowsRequest,
-    account::{Merged, Slot, Stretch},
-    answers::{RowsAnswer, document, stored},
+    account::{MergedAccount, RequestRows, RowsSlot},
+    answers::{RowsAnswer, find_stored_answers, new_answer_document},
     own_parents::settle_own_parents,
     rules::{RowPart, RowRules},
 };
@@ -67,12 +67,12 @@ fn take_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsReques
         match attempt_group(target, rules, requests, attempt == 1) {
             Err(Error::Target(error)) if in_the_way(error.kind) && attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "requests for rows are begun anew");
-                positions(requests).for_each(|position| rules.trust.lose(position));
+                table_positions(requests).for_each(|position| rules.trust.lose_trust(position));
                 attempt += 1;
             }
             Err(error) => return Err(error),
             Ok(answers) => {
-                release(target, rules, &answers);
+                release_after_rows(target, rules, &answers);
                 return Ok(answers);
             }
         }
@@ -80,7 +80,7 @@ fn take_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsReques
 }
 
 /// The positions of the tables that have rows in `requests`.
-fn positions<'r>(requests: &'r [&RowsRequest]) -> impl Iterator<Item = usize> + 'r {
+fn table_positions<'r>(requests: &'r [&RowsRequest]) -> impl Iterator<Item = usize> + 'r {
     requests.iter().flat_map(|request| request.batches.iter().map(|batch| batch.position))
 }
 
@@ -103,46 +103,46 @@ fn attempt_group(
         _ => Fence::Pipeline,
     };
     let mut transaction = target.transaction(fence, Pace::InStep)?;
-    let mut answers = stored(&*transaction, requests)?;
+    let mut answers = find_stored_answers(&*transaction, requests)?;
     let open: Vec<&RowsRequest> =
         requests.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(request, _)| *request).collect();
     if open.is_empty() {
         return Ok(answers.into_iter().flatten().collect());
     }
     let begun = Instant::now();
-    let slots = Slots::of(&open);
-    let mut booked = vec![Slot::default(); slots.0.len()];
-    for position in slots.tables(rules) {
-        let trusting = may_trust && rules.trust.is_given(position);
-        let taking = Taking { rules, position, slots: &slots, on_conflict: requests[0].on_conflict, trusting };
+    let slots = RequestSlots::from_requests(&open);
+    let mut booked = vec![RowsSlot::default(); slots.0.len()];
+    for position in slots.ordered_tables(rules) {
+        let trusting = may_trust && rules.trust.is_trusted(position);
+        let taking = TableTaking { rules, position, slots: &slots, on_conflict: requests[0].on_conflict, trusting };
         taking.run(&mut *transaction, &mut booked)?;
-        rules.trust.regain(position);
+        rules.trust.note_close_look(position);
     }
     let rolled_back = open[0].atomic && booked.iter().any(|slot| slot.counts.rejected > 0);
     if rolled_back {
         drop(transaction);
-        booked.iter_mut().for_each(roll_back);
+        booked.iter_mut().for_each(roll_back_slot);
         transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
         // Meanwhile another process may have answered.
-        if let Some(answer) = stored(&*transaction, &open)?.pop().flatten() {
+        if let Some(answer) = find_stored_answers(&*transaction, &open)?.pop().flatten() {
             return Ok(vec![answer]);
         }
     }
     booked.iter_mut().for_each(|slot| slot.bound_rejects(rules.rejected_record_bytes));
     let dry_run = open[0].dry_run;
-    let bytes: u64 = booked.iter().map(Slot::reject_bytes).sum();
-    if !dry_run && bytes > 0 && !rules.room.has(&*transaction, bytes)? {
+    let bytes: u64 = booked.iter().map(RowsSlot::reject_bytes).sum();
+    if !dry_run && bytes > 0 && !rules.room.has_room(&*transaction, bytes)? {
         drop(transaction);
         return take_sound_ones(target, rules, requests, &slots.requests_with_rejects(&booked));
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let outcomes = enter(&mut *transaction, rules, &slots, &open, booked, rolled_back, seconds)?;
+    let outcomes = enter_loads(&mut *transaction, rules, &slots, &open, booked, rolled_back, seconds)?;
     let documents: Vec<NewDocument> =
-        open.iter().zip(&outcomes).filter_map(|(request, outcome)| document(request, outcome)).collect();
+        open.iter().zip(&outcomes).filter_map(|(request, outcome)| new_answer_document(request, outcome)).collect();
     if !dry_run {
         transaction.add_documents(&documents)?;
         transaction.commit()?;
-        rules.room.take(bytes);
+        rules.room.take_room(bytes);
     }
     let mut outcomes = outcomes.into_iter();
     for answer in &mut answers {
@@ -161,7 +161,7 @@ fn take_sound_ones(
     refused: &[&RowsRequest],
 ) -> Result<Vec<RowsAnswer>> {
     // What was learned of their rows is not true.
-    positions(requests).for_each(|position| rules.trust.lose(position));
+    table_positions(requests).for_each(|position| rules.trust.lose_trust(position));
     let is_refused = |request: &RowsRequest| refused.iter().any(|other| std::ptr::eq(*other, request));
     let rest: Vec<&RowsRequest> = requests.iter().copied().filter(|request| !is_refused(request)).collect();
     let taken = if rest.is_empty() { Vec::new() } else { attempt_group(target, rules, &rest, false)? };
@@ -173,10 +173,10 @@ fn take_sound_ones(
 }
 
 /// For each batch of each request its request and its place among its batches.
-struct Slots<'r>(Vec<(usize, &'r RowsRequest, usize)>);
+struct RequestSlots<'r>(Vec<(usize, &'r RowsRequest, usize)>);
 
-impl<'r> Slots<'r> {
-    fn of(requests: &[&'r RowsRequest]) -> Self {
+impl<'r> RequestSlots<'r> {
+    fn from_requests(requests: &[&'r RowsRequest]) -> Self {
         let of_request = |(at, request): (usize, &&'r RowsRequest)| {
             (0..request.batches.len()).map(|batch| (at, *request, batch)).collect::<Vec<_>>()
         };
@@ -184,25 +184,25 @@ impl<'r> Slots<'r> {
     }
 
     /// The requests that have rejects.
-    fn requests_with_rejects(&self, booked: &[Slot]) -> Vec<&'r RowsRequest> {
+    fn requests_with_rejects(&self, booked: &[RowsSlot]) -> Vec<&'r RowsRequest> {
         let with_rejects = self.0.iter().zip(booked).filter(|(_, slot)| !slot.rejects.is_empty());
         with_rejects.map(|((_, request, _), _)| *request).collect()
     }
 
-    fn position(&self, slot: usize) -> usize {
+    fn table_of_slot(&self, slot: usize) -> usize {
         let (_, request, batch) = self.0[slot];
         request.batches[batch].position
     }
 
     /// The positions of the tables that have rows, parents first.
-    fn tables(&self, rules: &RowRules) -> Vec<usize> {
-        let wanted: HashSet<usize> = (0..self.0.len()).map(|slot| self.position(slot)).collect();
+    fn ordered_tables(&self, rules: &RowRules) -> Vec<usize> {
+        let wanted: HashSet<usize> = (0..self.0.len()).map(|slot| self.table_of_slot(slot)).collect();
         rules.project.package.load_order().into_iter().flatten().filter(|position| wanted.contains(position)).collect()
     }
 
-    /// The parts of the rows for the table at `position`, each with its slot.
-    fn parts(&self, position: usize) -> Vec<(usize, &'r RowPart)> {
-        let slots = (0..self.0.len()).filter(|&slot| self.position(slot) == position);
+    /// The parts of the rows for the table at `table_of_slot`, each with its slot.
+    fn parts_of_table(&self, position: usize) -> Vec<(usize, &'r RowPart)> {
+        let slots = (0..self.0.len()).filter(|&slot| self.table_of_slot(slot) == position);
         let parts = slots.flat_map(|slot| {
             let (_, request, batch) = self.0[slot];
             request.batches[batch].parts.iter().map(move |part| (slot, part))
@@ -212,23 +212,23 @@ impl<'r> Slots<'r> {
 }
 
 /// The rows for one table, on their way in.
-struct Taking<'t> {
+struct TableTaking<'t> {
     rules: &'t RowRules,
     position: usize,
-    slots: &'t Slots<'t>,
+    slots: &'t RequestSlots<'t>,
     on_conflict: OnConflict,
     /// Whether rows are taken for new without a question.
     trusting: bool,
 }
 
-impl Taking<'_> {
-    fn run(&self, transaction: &mut dyn Transaction, booked: &mut [Slot]) -> Result<()> {
+impl TableTaking<'_> {
+    fn run(&self, transaction: &mut dyn Transaction, booked: &mut [RowsSlot]) -> Result<()> {
         let &Self { rules, position, slots, on_conflict, trusting } = self;
-        let parts = slots.parts(position);
+        let parts = slots.parts_of_table(position);
         for (slot, part) in &parts {
             booked[*slot].counts.read += part.records.len() as u64;
         }
-        let Some((mut validated, stretches)) = merged(&parts) else { return Ok(()) };
+        let Some((mut validated, stretches)) = merge_parts(&parts) else { return Ok(()) };
         let table = &rules.tables[position];
         if on_conflict == OnConflict::Update {
             validated = validated.admit_updates(&table.schema);
@@ -236,33 +236,33 @@ impl Taking<'_> {
         // A row that may only change another is none to be taken for new.
         let trusting = trusting && validated.lacking.is_empty();
         let rejected = std::mem::take(&mut validated.rejects);
-        let mut keys = Keys::fresh(table, &rules.tables, &*transaction);
+        let mut keys = TableKeys::for_new_rows(table, &rules.tables, &*transaction);
         if trusting {
-            rules.trust.lend(position, &mut keys);
+            rules.trust.lend_parents(position, &mut keys);
         }
         let mut account =
-            Merged { transaction, on_conflict, validated: &validated, stretches: &stretches, slots: booked };
+            MergedAccount { transaction, on_conflict, validated: &validated, stretches: &stretches, slots: booked };
         let mut judge = BlockJudge::new(&mut account, table, &validated);
-        judge.learn(&mut keys, trusting)?;
-        resolve(&mut keys, &validated, rejected, on_conflict, &mut judge)?;
-        judge.finish()?;
+        judge.learn_block(&mut keys, trusting)?;
+        resolve_keys(&mut keys, &validated, rejected, on_conflict, &mut judge)?;
+        judge.finish_block()?;
         if keys.refers_to_itself() {
             settle_own_parents(&mut account, table, &mut keys, &rules.tables)?;
         }
         hold_parents(account.transaction, &mut keys)?;
-        rules.trust.take_back(position, &mut keys);
+        rules.trust.take_back_parents(position, &mut keys);
         Ok(())
     }
 }
 
 /// The parts as one block, and where each part begins. None where there are none.
-fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(ValidatedBlock, Vec<Stretch<'g>>)> {
+fn merge_parts<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(ValidatedBlock, Vec<RequestRows<'g>>)> {
     let (mut stretches, mut rejected, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     let mut first = 0_u32;
     for (slot, part) in parts {
-        stretches.push(Stretch { slot: *slot, first, part });
+        stretches.push(RequestRows { slot: *slot, first, part });
         let rows = part.validated.rows.num_rows();
-        positions.extend((0..rows).map(|row| first + record_of(&part.validated.row_records, row)));
+        positions.extend((0..rows).map(|row| first + record_of_row(&part.validated.row_records, row)));
         let moved =
             |reject: &RejectedRecord| RejectedRecord { record: first + reject.record, errors: reject.errors.clone() };
         rejected.extend(part.validated.rejects.iter().map(moved));
@@ -287,46 +287,47 @@ fn merged<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(ValidatedBlock, Vec<Str
 }
 
 /// What is booked of rows that were taken back.
-fn roll_back(slot: &mut Slot) {
+fn roll_back_slot(slot: &mut RowsSlot) {
     slot.counts = Counts { read: slot.counts.read, rejected: slot.counts.read, ..Counts::default() };
 }
 
 /// Enters the loads in the ledger and their rejects in the quarantine; the outcome of each request.
-fn enter(
+fn enter_loads(
     transaction: &mut dyn Transaction,
     rules: &RowRules,
-    slots: &Slots<'_>,
+    slots: &RequestSlots<'_>,
     requests: &[&RowsRequest],
-    booked: Vec<Slot>,
+    booked: Vec<RowsSlot>,
     rolled_back: bool,
     seconds: f64,
 ) -> Result<Vec<RowsOutcome>> {
     let dry_run = requests[0].dry_run;
-    let entries: Vec<LoadEntry> =
-        (0..booked.len()).map(|slot| entry(rules, slots, slot, booked[slot].counts, rolled_back, seconds)).collect();
+    let entries: Vec<LoadEntry> = (0..booked.len())
+        .map(|slot| new_entry(rules, slots, slot, booked[slot].counts, rolled_back, seconds))
+        .collect();
     let numbers = if dry_run { Vec::new() } else { transaction.add_ended_loads(&entries)? };
     let mut outcomes: BTreeMap<usize, RowsOutcome> = BTreeMap::new();
-    for (slot, Slot { counts, rejects }) in booked.into_iter().enumerate() {
+    for (slot, RowsSlot { counts, rejects }) in booked.into_iter().enumerate() {
         let load = numbers.get(slot).copied();
-        let table = &rules.tables[slots.position(slot)];
+        let table = &rules.tables[slots.table_of_slot(slot)];
         if let Some(load) = load.filter(|_| !rejects.is_empty()) {
             transaction.add_rejects(load, table, &rejects)?;
         }
         let outcome = outcomes.entry(slots.0[slot].0);
         let outcome = outcome.or_insert_with(|| RowsOutcome { loads: Vec::new(), rolled_back });
-        outcome.loads.push(RowsLoad { load, table: table.name.to_string(), counts, errors: errors(rejects) });
+        outcome.loads.push(RowsLoad { load, table: table.name.to_string(), counts, errors: cell_errors(rejects) });
     }
     Ok(outcomes.into_values().collect())
 }
 
-fn errors(rejects: Vec<NewReject>) -> Vec<(u64, landfall_core::reject::CellError)> {
+fn cell_errors(rejects: Vec<NewReject>) -> Vec<(u64, landfall_core::reject::CellError)> {
     let of_reject = |reject: NewReject| reject.errors.into_iter().map(move |error| (reject.record - 1, error));
     rejects.into_iter().flat_map(of_reject).collect()
 }
 
-fn entry(
+fn new_entry(
     rules: &RowRules,
-    slots: &Slots<'_>,
+    slots: &RequestSlots<'_>,
     slot: usize,
     counts: Counts,
     rolled_back: bool,
@@ -336,7 +337,7 @@ fn entry(
     let batch = &request.batches[batch];
     let entry = LoadEntry::new(&rules.tables[batch.position].name, &request.source, Mode::Rows, request.on_conflict);
     LoadEntry {
-        rules: rules.digest(batch.position).to_owned(),
+        rules: rules.rules_digest(batch.position).to_owned(),
         layout: batch.layout.to_string(),
         state: if rolled_back { LoadState::RolledBack } else { LoadState::Complete },
         counts,
@@ -348,7 +349,7 @@ fn entry(
 
 /// Releases rejects that waited for the rows that came. The rows are there whatever becomes of that: the next load or request
 /// tries again.
-fn release(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
+fn release_after_rows(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
     let project = &*rules.project;
     let has_children = |table: &Table| {
         let refers = |other: &Table| other.schema.foreign_keys.iter().any(|key| key.parent == table.name);
@@ -361,7 +362,7 @@ fn release(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
             let table = rules.tables.iter().find(|table| *table.name == *load.table);
             if let (Some(number), true) = (load.load, table.is_some_and(has_children)) {
                 grown.insert(load.table.clone());
-                outcomes.push(loaded(number, load));
+                outcomes.push(load_outcome(number, load));
             }
         }
     }
@@ -369,13 +370,13 @@ fn release(target: &mut dyn Target, rules: &RowRules, answers: &[RowsAnswer]) {
         return;
     }
     let options = LoadOptions::default();
-    let session = Session { project, tables: &rules.tables, options: &options, observer: &Silent };
-    if let Err(error) = release_waiting(&session, &mut Writer::Each(target), &outcomes, grown) {
+    let session = LoadSession { project, tables: &rules.tables, options: &options, observer: &SilentObserver };
+    if let Err(error) = release_waiting(&session, &mut ChunkWriter::Each(target), &outcomes, grown) {
         tracing::warn!(%error, "rejects whose parents came were not released; the next load tries again");
     }
 }
 
-fn loaded(load_id: LoadId, load: &RowsLoad) -> LoadOutcome {
+fn load_outcome(load_id: LoadId, load: &RowsLoad) -> LoadOutcome {
     let entry = LoadEntry::new(&load.table, "", Mode::Rows, OnConflict::Reject);
-    LoadOutcome::of(&LoadEntry { id: load_id, state: LoadState::Complete, counts: load.counts, ..entry })
+    LoadOutcome::from_entry(&LoadEntry { id: load_id, state: LoadState::Complete, counts: load.counts, ..entry })
 }

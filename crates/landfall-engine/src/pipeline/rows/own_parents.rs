@@ -14,35 +14,36 @@ use super::{
     super::{
         adopt::greatest_fixpoint,
         judge::BlockJudge,
-        keys::{Keys, Parents},
-        resolve::{record_of, resolve},
-        trial::{Wanted, claim},
+        keys::{ParentKnowledge, TableKeys},
+        resolve::{record_of_row, resolve_keys},
+        trial::{KeyNeeds, key_claim},
     },
-    account::Merged,
+    account::MergedAccount,
 };
 use crate::{error::Result, quarantine::NewReject, targets::Table};
 
 /// Takes over the rejected rows of `account` that only lack parents which are among them.
 pub(super) fn settle_own_parents(
-    account: &mut Merged<'_>,
+    account: &mut MergedAccount<'_>,
     table: &Table,
-    keys: &mut Keys,
+    keys: &mut TableKeys,
     tables: &[Table],
 ) -> Result<()> {
-    let candidates = candidates(account);
+    let candidates = find_candidates(account);
     if candidates.is_empty() {
         return Ok(());
     }
     let rows = &account.validated.rows;
     let pardoned =
-        greatest_fixpoint(candidates.iter().filter_map(|&(row, _)| wanted(rows, row, table, keys)).collect());
+        greatest_fixpoint(candidates.iter().filter_map(|&(row, _)| needs_of_row(rows, row, table, keys)).collect());
     if pardoned.is_empty() {
         return Ok(());
     }
     let met = |row: usize| {
         let uniques = keys.uniques.iter();
-        let mut claims = uniques
-            .filter_map(|unique| claim(&table.name, &unique.positions, &KeyColumns::new(rows, &unique.positions), row));
+        let mut claims = uniques.filter_map(|unique| {
+            key_claim(&table.name, &unique.positions, &KeyColumns::new(rows, &unique.positions), row)
+        });
         claims.any(|claim| pardoned.contains(&claim))
     };
     let settled: Vec<(usize, u32)> = candidates.into_iter().filter(|&(row, _)| met(row)).collect();
@@ -55,45 +56,49 @@ pub(super) fn settle_own_parents(
         presence: account.validated.presence.clone(),
         lacking: account.validated.lacking.clone(),
     };
-    settled.iter().for_each(|(_, record)| account.take_back(*record));
-    let mut again = Merged {
+    settled.iter().for_each(|(_, record)| account.withdraw_reject(*record));
+    let mut again = MergedAccount {
         transaction: &mut *account.transaction,
         on_conflict: account.on_conflict,
         validated: &validated,
         stretches: account.stretches,
         slots: &mut *account.slots,
     };
-    let mut fresh = Keys::fresh(table, tables, &*again.transaction);
+    let mut fresh = TableKeys::for_new_rows(table, tables, &*again.transaction);
     let on_conflict = again.on_conflict;
-    let mut judge = BlockJudge::new(&mut again, table, &validated).pardoning(pardoned);
-    judge.learn(&mut fresh, false)?;
-    resolve(&mut fresh, &validated, Vec::new(), on_conflict, &mut judge)?;
-    judge.finish()?;
+    let mut judge = BlockJudge::new(&mut again, table, &validated).with_pardons(pardoned);
+    judge.learn_block(&mut fresh, false)?;
+    resolve_keys(&mut fresh, &validated, Vec::new(), on_conflict, &mut judge)?;
+    judge.finish_block()?;
     super::super::chunk::hold_parents(again.transaction, &mut fresh)
 }
 
 /// The rows, with their records, that were rejected since parents are missing.
-fn candidates(account: &Merged<'_>) -> Vec<(usize, u32)> {
-    let waits = |record: u32| account.reject_of(record).is_some_and(NewReject::waiting);
+fn find_candidates(account: &MergedAccount<'_>) -> Vec<(usize, u32)> {
+    let waits = |record: u32| account.find_reject(record).is_some_and(NewReject::waits_for_parent);
     let rows = 0..account.validated.rows.num_rows();
-    rows.map(|row| (row, record_of(&account.validated.row_records, row))).filter(|(_, record)| waits(*record)).collect()
+    rows.map(|row| (row, record_of_row(&account.validated.row_records, row)))
+        .filter(|(_, record)| waits(*record))
+        .collect()
 }
 
 /// What `row` claims and needs; none where it lacks a parent of another table.
-fn wanted(rows: &RecordBatch, row: usize, table: &Table, keys: &Keys) -> Option<Wanted> {
-    let mut wanted = Wanted::default();
+fn needs_of_row(rows: &RecordBatch, row: usize, table: &Table, keys: &TableKeys) -> Option<KeyNeeds> {
+    let mut wanted = KeyNeeds::default();
     for unique in &keys.uniques {
         let columns = KeyColumns::new(rows, &unique.positions);
-        wanted.claims.extend(claim(&table.name, &unique.positions, &columns, row));
+        wanted.claims.extend(key_claim(&table.name, &unique.positions, &columns, row));
     }
     for foreign in &keys.foreigns {
         let columns = KeyColumns::new(rows, &foreign.positions);
         let there = |answer| answer == landfall_core::keys::Membership::Yes;
         match &foreign.parents {
-            Parents::Other(set) if there(set.contains_parent(&columns, row)) => {}
-            Parents::Other(_) => return None,
-            Parents::Own(at) if there(keys.uniques[*at].seen.contains_parent(&columns, row)) => {}
-            Parents::Own(_) => wanted.needs.extend(claim(&table.name, &foreign.parent_positions, &columns, row)),
+            ParentKnowledge::Other(set) if there(set.contains_parent(&columns, row)) => {}
+            ParentKnowledge::Other(_) => return None,
+            ParentKnowledge::Own(at) if there(keys.uniques[*at].seen.contains_parent(&columns, row)) => {}
+            ParentKnowledge::Own(_) => {
+                wanted.needs.extend(key_claim(&table.name, &foreign.parent_positions, &columns, row))
+            }
         }
     }
     Some(wanted)

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::Work;
+use super::super::WorkLimits;
 use crate::{error::Result, targets::Read};
 
 /// How long a sum is relied on while it leaves room: other processes add to it, too.
@@ -23,7 +23,7 @@ pub(super) struct RejectRoom {
 
 impl Default for RejectRoom {
     fn default() -> Self {
-        Self::of(Work::PROJECT_REJECT_BYTES)
+        Self::of(WorkLimits::PROJECT_REJECT_BYTES)
     }
 }
 
@@ -33,7 +33,7 @@ impl RejectRoom {
     }
 
     /// Whether there is room for `more` bytes.
-    pub(super) fn has(&self, read: &dyn Read, more: u64) -> Result<bool> {
+    pub(super) fn has_room(&self, read: &dyn Read, more: u64) -> Result<bool> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |sum: u64| sum.saturating_add(more) <= self.most;
         if let Some((sum, at)) = *known
@@ -47,7 +47,7 @@ impl RejectRoom {
     }
 
     /// Notes that `more` bytes were added.
-    pub(super) fn take(&self, more: u64) {
+    pub(super) fn take_room(&self, more: u64) {
         if let Some((sum, _)) = &mut *self.known.lock().unwrap_or_else(PoisonError::into_inner) {
             *sum = sum.saturating_add(more);
         }

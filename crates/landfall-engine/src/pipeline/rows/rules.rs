@@ -12,9 +12,9 @@ use landfall_core::{
 };
 
 use super::{
-    super::{Work, layout::Layout, opened::RecordRules},
+    super::{WorkLimits, layout::SourceLayout, open_source::RecordRules},
     room::RejectRoom,
-    trust::Trust,
+    trust::RowTrust,
 };
 use crate::{
     error::{Error, Result},
@@ -49,7 +49,7 @@ pub(super) struct RowPart {
 impl RowBatch {
     /// The number of rows.
     #[must_use]
-    pub fn rows(&self) -> usize {
+    pub fn row_count(&self) -> usize {
         self.parts.iter().map(|part| part.records.len()).sum()
     }
 
@@ -66,7 +66,7 @@ pub struct RowRules {
     pub(super) project: Arc<Project>,
     pub(super) tables: Vec<Table>,
     each: Vec<TableRules>,
-    pub(super) trust: Trust,
+    pub(super) trust: RowTrust,
     pub(super) room: RejectRoom,
     /// The most bytes that a reject keeps of its record.
     pub(super) rejected_record_bytes: u64,
@@ -82,37 +82,37 @@ struct TableRules {
     /// The rules as a digest.
     digest: String,
     /// The rules for the columns of the last CSV body, which are nearly always those of the next one.
-    csv: Mutex<Option<(Layout, Arc<RecordRules>)>>,
+    csv: Mutex<Option<(SourceLayout, Arc<RecordRules>)>>,
 }
 
 impl RowRules {
-    /// The rules of `project` for rows that go to the target of `read`.
+    /// The rules of `rules_project` for rows that go to the target of `read`.
     ///
     /// # Errors
     /// A rule that cannot be applied.
     pub fn new(read: &dyn Read, project: Arc<Project>) -> Result<Self> {
-        let tables = project.tables();
+        let tables = project.target_tables();
         let each = project.package.resources.iter().zip(&tables).map(|(resource, table)| {
             let limits = read.limits(table);
-            let layout = Layout::of_json(&resource.schema);
+            let layout = SourceLayout::for_json_rows(&resource.schema);
             Ok(TableRules {
                 json: Arc::new(RecordRules::new(resource, &layout, &limits)?),
                 decoder: JsonDecoder::new(&resource.schema),
-                json_layout: written(&layout),
-                digest: RulesDigest::of(resource).text,
+                json_layout: layout_json(&layout),
+                digest: RulesDigest::from_resource(resource).text,
                 limits,
                 csv: Mutex::new(None),
             })
         });
         let each = each.collect::<Result<_>>()?;
-        let trust = Trust::new(&tables);
+        let trust = RowTrust::new(&tables);
         Ok(Self {
             project,
             tables,
             each,
             trust,
             room: RejectRoom::default(),
-            rejected_record_bytes: Work::default().rejected_record_bytes,
+            rejected_record_bytes: WorkLimits::default().rejected_record_bytes,
         })
     }
 
@@ -130,17 +130,17 @@ impl RowRules {
 
     /// The project.
     #[must_use]
-    pub fn project(&self) -> &Project {
+    pub fn rules_project(&self) -> &Project {
         &self.project
     }
 
     /// The tables, in the order of the data package.
     #[must_use]
-    pub fn tables(&self) -> &[Table] {
+    pub fn rules_tables(&self) -> &[Table] {
         &self.tables
     }
 
-    pub(super) fn digest(&self, position: usize) -> &str {
+    pub(super) fn rules_digest(&self, position: usize) -> &str {
         &self.each[position].digest
     }
 
@@ -148,7 +148,7 @@ impl RowRules {
     ///
     /// # Errors
     /// A text that is not JSON, is no array, or has more rows.
-    pub fn json(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
+    pub fn read_json(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
         let records = self.each[position].decoder.decode_array(text, most)?;
         Ok(self.batch_of_json(position, records))
     }
@@ -157,7 +157,7 @@ impl RowRules {
     ///
     /// # Errors
     /// More rows.
-    pub fn json_lines(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
+    pub fn read_json_lines(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
         let records = self.each[position].decoder.decode_lines(text, most)?;
         Ok(self.batch_of_json(position, records))
     }
@@ -176,7 +176,7 @@ impl RowRules {
     ///
     /// # Errors
     /// A header that cannot be read or contradicts the dictionary.
-    pub fn csv(&self, position: usize, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
+    pub fn read_csv(&self, position: usize, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
         let resource = &self.project.package.resources[position];
         let dialect = dialect.unwrap_or(&resource.dialect);
         let limits = CutterLimits {
@@ -186,20 +186,22 @@ impl RowRules {
         };
         let decoded = decode_all(dialect, resource.encoding, limits, body);
         if let Some(fault) = decoded.header_fault {
-            return Err(Error::source("the body", super::super::opened::header_words(&fault)));
+            return Err(Error::source_error("the body", super::super::open_source::header_words(&fault)));
         }
         let encoding = match resource.encoding {
             Encoding::Utf16 if body.starts_with(&[0xfe, 0xff]) => Encoding::Utf16Be,
             Encoding::Utf16 => Encoding::Utf16Le,
             other => other,
         };
-        let layout = Layout::of(&resource.schema, decoded.header.as_deref(), encoding)
-            .map_err(|faults| Error::source("the body", format!("its header is not that of the table: {faults}")))?;
-        let rules = self.rules_of(position, &layout)?;
+        let layout =
+            SourceLayout::from_labels(&resource.schema, decoded.header.as_deref(), encoding).map_err(|faults| {
+                Error::source_error("the body", format!("its header is not that of the table: {faults}"))
+            })?;
+        let rules = self.rules_for_layout(position, &layout)?;
         let (mut parts, mut rows_before) = (Vec::new(), 0);
         for part in decoded.parts {
             let Ok(records) = part.records else {
-                return Err(Error::source("the body", "it has a record that is too long"));
+                return Err(Error::source_error("the body", "it has a record that is too long"));
             };
             let validated = rules.validator.validate_records(&records);
             let count = records.len() as u64;
@@ -207,10 +209,10 @@ impl RowRules {
             parts.push(RowPart { records, validated, rows_before, offset, lines_before });
             rows_before += count;
         }
-        Ok(RowBatch { position, layout: written(&layout), parts, bytes: body.len() as u64 })
+        Ok(RowBatch { position, layout: layout_json(&layout), parts, bytes: body.len() as u64 })
     }
 
-    fn rules_of(&self, position: usize, layout: &Layout) -> Result<Arc<RecordRules>> {
+    fn rules_for_layout(&self, position: usize, layout: &SourceLayout) -> Result<Arc<RecordRules>> {
         let known = &self.each[position].csv;
         if let Some((held, rules)) = &*known.lock().unwrap_or_else(PoisonError::into_inner)
             && held == layout
@@ -224,6 +226,6 @@ impl RowRules {
     }
 }
 
-fn written(layout: &Layout) -> Arc<str> {
+fn layout_json(layout: &SourceLayout) -> Arc<str> {
     serde_json::to_string(layout).unwrap_or_default().into()
 }

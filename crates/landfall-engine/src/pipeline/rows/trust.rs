@@ -8,7 +8,7 @@ use std::sync::{
 
 use landfall_core::keys::ParentSet;
 
-use super::super::keys::{Keys, Parents};
+use super::super::keys::{ParentKnowledge, TableKeys};
 use crate::targets::Table;
 
 /// Groups that are looked at closely after trust was disappointed.
@@ -16,55 +16,55 @@ const CAUTIOUS: u32 = 32;
 
 /// What is taken for granted, table by table.
 #[derive(Debug)]
-pub(super) struct Trust(Vec<OfTable>);
+pub(super) struct RowTrust(Vec<TableTrust>);
 
 #[derive(Debug)]
-struct OfTable {
+struct TableTrust {
     /// Groups that are still to be looked at closely.
     cautious: AtomicU32,
     /// The parents that were there, for each foreign key.
     parents: Mutex<Vec<ParentSet>>,
 }
 
-impl Trust {
+impl RowTrust {
     pub(super) fn new(tables: &[Table]) -> Self {
-        let of_table = |_: &Table| OfTable { cautious: AtomicU32::new(0), parents: Mutex::new(Vec::new()) };
+        let of_table = |_: &Table| TableTrust { cautious: AtomicU32::new(0), parents: Mutex::new(Vec::new()) };
         Self(tables.iter().map(of_table).collect())
     }
 
     /// Whether rows of the table at `position` may be taken for new.
-    pub(super) fn is_given(&self, position: usize) -> bool {
+    pub(super) fn is_trusted(&self, position: usize) -> bool {
         self.0[position].cautious.load(Ordering::Relaxed) == 0
     }
 
     /// Notes that a group was looked at closely.
-    pub(super) fn regain(&self, position: usize) {
+    pub(super) fn note_close_look(&self, position: usize) {
         let less = |left: u32| left.checked_sub(1);
         // Where there is nothing to regain, nothing changes.
         let _ = self.0[position].cautious.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Trust was disappointed: groups are looked at closely for a while, and no parent is known any more.
-    pub(super) fn lose(&self, position: usize) {
+    pub(super) fn lose_trust(&self, position: usize) {
         self.0[position].cautious.store(CAUTIOUS, Ordering::Relaxed);
         self.0[position].parents.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Tells `keys` the parents that were there.
-    pub(super) fn lend(&self, position: usize, keys: &mut Keys) {
+    pub(super) fn lend_parents(&self, position: usize, keys: &mut TableKeys) {
         let mut known = self.0[position].parents.lock().unwrap_or_else(PoisonError::into_inner);
         for (foreign, known) in keys.foreigns.iter_mut().zip(known.drain(..)) {
-            if let Parents::Other(set) = &mut foreign.parents {
+            if let ParentKnowledge::Other(set) = &mut foreign.parents {
                 *set = known;
             }
         }
     }
 
     /// Takes from `keys` the parents that were there.
-    pub(super) fn take_back(&self, position: usize, keys: &mut Keys) {
+    pub(super) fn take_back_parents(&self, position: usize, keys: &mut TableKeys) {
         let sets = keys.foreigns.iter_mut().map(|foreign| match &mut foreign.parents {
-            Parents::Other(set) => std::mem::take(set),
-            Parents::Own(_) => ParentSet::default(),
+            ParentKnowledge::Other(set) => std::mem::take(set),
+            ParentKnowledge::Own(_) => ParentSet::default(),
         });
         *self.0[position].parents.lock().unwrap_or_else(PoisonError::into_inner) = sets.collect();
     }

@@ -71,7 +71,7 @@ impl Jobs {
         let MemoryJob { entry, due_at } = due.min_by_key(|job| (job.due_at, job.entry.id.clone()))?;
         *due_at = in_time(lease);
         (entry.state, entry.attempt, entry.worker) = (JobState::Running, entry.attempt + 1, Some(worker.to_owned()));
-        entry.started_at.get_or_insert_with(timestamp::now);
+        entry.started_at.get_or_insert_with(timestamp::now_utc);
         Some(entry.clone())
     }
 
@@ -111,7 +111,7 @@ impl Jobs {
             entry.is_cancelled = true;
         }
         if entry.state == JobState::Pending && entry.attempt == 0 {
-            (entry.state, entry.ended_at, *due_at) = (JobState::Cancelled, Some(timestamp::now()), None);
+            (entry.state, entry.ended_at, *due_at) = (JobState::Cancelled, Some(timestamp::now_utc()), None);
         }
         Some(entry.clone())
     }

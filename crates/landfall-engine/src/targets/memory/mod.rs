@@ -155,7 +155,7 @@ impl View<'_> {
     }
 
     fn loads(&self, filter: &LoadFilter) -> Vec<LoadEntry> {
-        let wanted = self.state.loads.iter().filter(|entry| filter.wants(entry)).cloned();
+        let wanted = self.state.loads.iter().filter(|entry| filter.wants_load(entry)).cloned();
         limited(wanted.collect(), filter.newest_first, filter.limit)
     }
 

@@ -11,7 +11,8 @@ use crate::{
     error::TargetError,
     ledger::{LoadEntry, LoadId, LoadState},
     quarantine::{
-        Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+        ClosingRule, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
+        lacks_only_parents,
     },
     targets::{Table, released_already},
     timestamp,
@@ -57,11 +58,13 @@ impl Quarantine {
                 errors: new.errors.clone(),
                 state: new.state(),
             },
-            waiting: new.waiting(),
+            waiting: new.waits_for_parent(),
             parts: BTreeMap::new(),
-            bytes: new.kept_bytes(),
+            bytes: new.stored_size(),
         };
-        (0..).zip(new.raw.held().chunks(Reject::RAW_LIMIT)).for_each(|(part, bytes)| kept.append(part, bytes));
+        (0..)
+            .zip(new.raw.available_bytes().chunks(Reject::RAW_LIMIT))
+            .for_each(|(part, bytes)| kept.append(part, bytes));
         self.rejects.insert(self.last, Arc::new(kept));
         self.last
     }
@@ -99,7 +102,7 @@ impl Quarantine {
             self.change(*reject, |kept| {
                 kept.reject.state = RejectState::Open;
                 kept.reject.errors.clone_from(errors);
-                kept.waiting = is_waiting(errors);
+                kept.waiting = lacks_only_parents(errors);
             });
         }
     }
@@ -110,14 +113,14 @@ impl Quarantine {
                 return;
             }
             kept.reject.errors = errors.to_vec();
-            kept.waiting = mended.is_none() && is_waiting(errors);
+            kept.waiting = mended.is_none() && lacks_only_parents(errors);
         });
         self.note(reject, load, "retried", mended);
     }
 
     /// Marks those open rejects of earlier loads as superseded by `load` that `closing` says; `loads` is the ledger.
-    pub(super) fn supersede(&mut self, load: &LoadEntry, closing: Closing, loads: &[LoadEntry]) -> u64 {
-        let earlier = |entry: &&LoadEntry| closing.closes(load, entry);
+    pub(super) fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule, loads: &[LoadEntry]) -> u64 {
+        let earlier = |entry: &&LoadEntry| closing.closes_rejects(load, entry);
         let earlier: HashSet<LoadId> = loads.iter().filter(earlier).map(|entry| entry.id).collect();
         let stale = |kept: &&Arc<Kept>| kept.reject.state == RejectState::Open && earlier.contains(&kept.reject.load);
         let stale: Vec<RejectId> = self.rejects.values().filter(stale).map(|kept| kept.reject.id).collect();
@@ -136,7 +139,7 @@ impl Quarantine {
 
     fn note(&mut self, reject: RejectId, load: LoadId, action: &str, mended: Option<&[u8]>) {
         let mended = mended.map(<[u8]>::to_vec);
-        self.events.push(RejectEvent { reject, load, action: action.into(), mended, at: timestamp::now() });
+        self.events.push(RejectEvent { reject, load, action: action.into(), mended, at: timestamp::now_utc() });
     }
 
     /// The rejects that `filter` wants, without its limit; `loads` is the ledger.

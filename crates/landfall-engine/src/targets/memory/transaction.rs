@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     job::{JobClaim, JobEnd, JobEntry, NewJob},
     ledger::{LoadEntry, LoadId},
-    quarantine::{Closing, NewReject, RejectId},
+    quarantine::{ClosingRule, NewReject, RejectId},
     targets::{WriteBooks, WriteJobs, parent_gone},
     timestamp,
 };
@@ -169,7 +169,7 @@ impl WriteBooks for MemoryTransaction {
         Ok(())
     }
 
-    fn supersede(&mut self, load: &LoadEntry, closing: Closing) -> Result<u64> {
+    fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64> {
         let loads = self.state.loads.clone();
         Ok(Arc::make_mut(&mut self.state.quarantine).supersede(load, closing, &loads))
     }
@@ -178,7 +178,7 @@ impl WriteBooks for MemoryTransaction {
         let held = Arc::make_mut(&mut self.state.documents);
         for NewDocument { kind, name, body } in documents {
             let (kind, name, body) = ((*kind).to_owned(), name.clone(), body.clone());
-            let document = Document { kind, name, version: 1, body, changed_at: timestamp::now() };
+            let document = Document { kind, name, version: 1, body, changed_at: timestamp::now_utc() };
             let key = (document.kind.clone(), document.name.clone());
             if held.insert(key, document).is_some() {
                 let message = "there is a document of this kind and name already";
@@ -197,7 +197,7 @@ impl WriteBooks for MemoryTransaction {
         match body {
             None => drop(held.remove(&key)),
             Some(body) => {
-                (found.version, found.changed_at) = (found.version + 1, timestamp::now());
+                (found.version, found.changed_at) = (found.version + 1, timestamp::now_utc());
                 body.clone_into(&mut found.body);
             }
         }
@@ -238,7 +238,7 @@ impl WriteJobs for MemoryTransaction {
     }
 
     fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {
-        Ok(Arc::make_mut(&mut self.state.jobs).forget(&timestamp::of(ended_before)))
+        Ok(Arc::make_mut(&mut self.state.jobs).forget(&timestamp::format_utc(ended_before)))
     }
 }
 

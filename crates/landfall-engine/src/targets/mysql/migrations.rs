@@ -164,7 +164,7 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
             if at == VERSION_OF_JOBS {
                 jobs::adopt_tasks(&Own::new(connection))?;
             }
-            let noted = vec![Value::UInt(at as u64), Value::Bytes(timestamp::now().into_bytes())];
+            let noted = vec![Value::UInt(at as u64), Value::Bytes(timestamp::now_utc().into_bytes())];
             connection.execute("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;
         }
         Ok(())

@@ -22,7 +22,7 @@ pub(super) fn begin(target: &Mysql, mut connection: Connection) -> Result<Box<dy
     // The level is that of the next transaction alone.
     connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").context(doing)?;
     connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").context(doing)?;
-    let moment = format!("InnoDB, consistent snapshot of {}", timestamp::now());
+    let moment = format!("InnoDB, consistent snapshot of {}", timestamp::now_utc());
     Ok(Box::new(MysqlSnapshot { target, connection: Some(connection), moment }))
 }
 

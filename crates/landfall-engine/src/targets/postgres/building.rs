@@ -110,7 +110,7 @@ pub(super) fn begin(session: &Session, connection: &mut Connection, table: &Tabl
         "INSERT INTO {} (table_name, owner, began_at) VALUES ($1, $2, $3) RETURNING building_id",
         session.own("building")
     );
-    let values = Parameters::default().text(&table.name).text(owner).text(&timestamp::now());
+    let values = Parameters::default().text(&table.name).text(owner).text(&timestamp::now_utc());
     let mut number = 0;
     connection.query(&sql, &values, Format::Binary, &mut |_, row| {
         number = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadId,
-    quarantine::{NewReject, Reject, RejectId, is_waiting},
+    quarantine::{NewReject, Reject, RejectId, lacks_only_parents},
     targets::{
         Table,
         sql::{self, EachRow, Parameter, Row, Spelling, Stored, jobs, quarantine},
@@ -188,7 +188,7 @@ fn apply(session: &Session, connection: &mut Connection, from: Option<usize>) ->
             jobs::adopt_tasks(&Own::new(session, connection)).map_err(Failure::Taker)?;
         }
         let sql = format!("INSERT INTO {} VALUES ($1, $2)", session.own("migrations"));
-        connection.execute(&sql, &Parameters::default().integer(at as i64).text(&timestamp::now()))?;
+        connection.execute(&sql, &Parameters::default().integer(at as i64).text(&timestamp::now_utc()))?;
     }
     Ok(())
 }
@@ -372,7 +372,9 @@ fn confirm(session: &Session, connection: &mut Connection, rejects: &[(RejectId,
         push_array(&mut values, oid::TEXT, some.len(), &mut |at, out| {
             bytes(out, quarantine::json(&some[at].1).as_bytes())
         });
-        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(is_waiting(&some[at].1).into(), out));
+        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| {
+            number(lacks_only_parents(&some[at].1).into(), out)
+        });
         by_index(connection, |connection| connection.execute(&sql, &values)).context(|| DOING.into())?;
     }
     Ok(())

@@ -74,7 +74,7 @@ fn document(row: &mut Row) -> Result<Document> {
 /// # Errors
 /// [`TargetErrorKind::Overtaken`] where there is one of the same kind and name.
 pub(in crate::targets) fn add(connection: &dyn Connection, documents: &[NewDocument]) -> Result<()> {
-    let now = timestamp::now();
+    let now = timestamp::now_utc();
     let spelling = connection.spelling();
     let mut rest = documents;
     while !rest.is_empty() {
@@ -134,7 +134,7 @@ pub(in crate::targets) fn change(
             connection.execute(&format!("DELETE FROM {table} WHERE kind = ? AND name = ? AND version = ?"), &which)?
         }
         Some(body) => {
-            let now = timestamp::now();
+            let now = timestamp::now_utc();
             let mut values = vec![Parameter::Bytes(Some(body)), Parameter::Text(&now)];
             values.extend(which);
             let sql = format!(

@@ -187,7 +187,7 @@ pub(in crate::targets) fn take(
     if connection.execute(&sql, &[next, id.as_str().into(), attempt.into()])? == 0 {
         return Ok(None);
     }
-    let now = timestamp::now();
+    let now = timestamp::now_utc();
     let sql = format!(
         "UPDATE {} SET state = ?, attempt = ?, worker = ?, due_at = {} + ?, started_at = coalesce(started_at, ?) WHERE job_id = ?",
         spelling.own("jobs"),
@@ -317,7 +317,7 @@ pub(in crate::targets) fn cancel(connection: &dyn Connection, id: &str) -> Resul
     let sql = format!(
         "UPDATE {table} SET state = ?, due_at = NULL, ended_at = ? WHERE job_id = ? AND state = ? AND attempt = 0"
     );
-    let now = timestamp::now();
+    let now = timestamp::now_utc();
     connection.execute(&sql, &[cancelled.into(), now.as_str().into(), id.into(), pending.into()])?;
     find(connection, id)
 }
@@ -342,7 +342,7 @@ pub(in crate::targets) fn forget(connection: &dyn Connection, ended_before: &str
 /// Makes jobs of the documents of tasks, as versions before 0.2 had them. It can be repeated: a document goes with its job's coming,
 /// or after it on a database whose migrations are not one transaction.
 pub(in crate::targets) fn adopt_tasks(connection: &dyn Connection) -> Result<()> {
-    let page = DocumentFilter { limit: Some(TASKS_AT_ONCE), ..DocumentFilter::of(TASK) };
+    let page = DocumentFilter { limit: Some(TASKS_AT_ONCE), ..DocumentFilter::all_of_kind(TASK) };
     loop {
         let tasks = documents::documents(connection, &page)?;
         for task in &tasks {

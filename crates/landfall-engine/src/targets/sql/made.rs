@@ -36,7 +36,7 @@ pub(in crate::targets) fn is_as_made(connection: &dyn Connection, table: &str, t
 }
 
 fn filter(table: &str) -> DocumentFilter {
-    DocumentFilter { names: Some(vec![table.to_owned()]), ..DocumentFilter::of(KIND) }
+    DocumentFilter { names: Some(vec![table.to_owned()]), ..DocumentFilter::all_of_kind(KIND) }
 }
 
 fn digest(traits: &str) -> Vec<u8> {

@@ -7,7 +7,8 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadId},
     quarantine::{
-        Closing, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState, is_waiting,
+        ClosingRule, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
+        lacks_only_parents,
     },
     targets::{Table, released_already},
     timestamp,
@@ -48,15 +49,15 @@ pub(in crate::targets) fn values<'p>(
         reject.raw.len().into(),
         Parameter::Bytes(Some(head(reject))),
         errors.into(),
-        reject.waiting().into(),
+        reject.waits_for_parent().into(),
         reject.state().as_str().into(),
-        reject.kept_bytes().into(),
+        reject.stored_size().into(),
     ]
 }
 
 /// The bytes of a reject that stand in its own row.
 fn head(reject: &NewReject) -> &[u8] {
-    let bytes = reject.raw.held();
+    let bytes = reject.raw.available_bytes();
     &bytes[..bytes.len().min(Reject::RAW_LIMIT)]
 }
 
@@ -71,7 +72,7 @@ pub(in crate::targets) fn add(
     let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", connection.spelling().own("rejects"), COLUMNS.join(", "));
     let errors = json(&reject.errors);
     let id = connection.insert_numbered(&sql, &values(load, table, reject, &errors), "reject_id")?.into();
-    for (part, bytes) in (1..).zip(reject.raw.held()[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
+    for (part, bytes) in (1..).zip(reject.raw.available_bytes()[head(reject).len()..].chunks(Reject::RAW_LIMIT)) {
         append_raw(connection, id, part, bytes)?;
     }
     Ok(id)
@@ -327,7 +328,7 @@ fn note(
         "INSERT INTO {} (reject_id, load_id, action, mended, happened_at) VALUES (?, ?, ?, ?, ?)",
         connection.spelling().own("reject_events")
     );
-    let now = timestamp::now();
+    let now = timestamp::now_utc();
     let values = [reject.into(), load.into(), action.into(), Parameter::Bytes(mended), now.as_str().into()];
     connection.execute(&sql, &values).map(drop)
 }
@@ -394,7 +395,7 @@ pub(in crate::targets) fn confirm(connection: &dyn Connection, rejects: &[(Rejec
         let ids = some.iter().map(|(id, _)| Parameter::from(*id));
         let mut values: Vec<Parameter<'_>> = Vec::with_capacity(some.len() * 5);
         ids.clone().zip(&errors).for_each(|(id, errors)| values.extend([id, errors.as_str().into()]));
-        ids.clone().zip(some).for_each(|(id, (_, errors))| values.extend([id, is_waiting(errors).into()]));
+        ids.clone().zip(some).for_each(|(id, (_, errors))| values.extend([id, lacks_only_parents(errors).into()]));
         values.extend(ids);
         connection.execute(&sql, &values)?;
     }
@@ -409,7 +410,7 @@ pub(in crate::targets) fn retry_failed(
     errors: &[CellError],
     mended: Option<&[u8]>,
 ) -> Result<()> {
-    let waiting = mended.is_none() && is_waiting(errors);
+    let waiting = mended.is_none() && lacks_only_parents(errors);
     let sql = format!(
         "UPDATE {} SET errors = ?, waiting = ? WHERE reject_id = ? AND state = 'open'",
         connection.spelling().own("rejects")
@@ -419,15 +420,19 @@ pub(in crate::targets) fn retry_failed(
 }
 
 /// Marks those open rejects of earlier loads as superseded by `load` that `closing` says.
-pub(in crate::targets) fn supersede(connection: &dyn Connection, load: &LoadEntry, closing: Closing) -> Result<u64> {
+pub(in crate::targets) fn supersede(
+    connection: &dyn Connection,
+    load: &LoadEntry,
+    closing: ClosingRule,
+) -> Result<u64> {
     let spelling = connection.spelling();
     let mut values: Vec<Parameter<'_>> = vec![load.table.as_str().into(), load.id.into(), load.digest.as_str().into()];
     let which = match closing {
-        Closing::SameContent => "source_digest = ?",
-        Closing::SameSource => &format!("source_digest <> ? AND {}", spelling.source_is),
-        Closing::RolledBack => "source_digest = ? AND state = 'rolled-back'",
+        ClosingRule::SameContent => "source_digest = ?",
+        ClosingRule::SameSource => &format!("source_digest <> ? AND {}", spelling.source_is),
+        ClosingRule::RolledBack => "source_digest = ? AND state = 'rolled-back'",
     };
-    if closing == Closing::SameSource {
+    if closing == ClosingRule::SameSource {
         values.extend(spelling.source_values(&load.source));
     }
     // Requests for rows have no digest, and the indexes leave them out.
@@ -453,7 +458,7 @@ pub(in crate::targets) fn supersede(connection: &dyn Connection, load: &LoadEntr
         spelling.own("reject_events"),
         closing.action()
     );
-    let now = timestamp::now();
+    let now = timestamp::now_utc();
     let mut noted: Vec<Parameter<'_>> = vec![load.id.into(), now.as_str().into()];
     noted.extend(&values);
     connection.execute(&note, &noted)?;

@@ -142,7 +142,7 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
             jobs::adopt_tasks(&Own(&transaction))?;
         }
         transaction
-            .execute("INSERT INTO landfall_migrations VALUES (?, ?)", params![at, timestamp::now()])
+            .execute("INSERT INTO landfall_migrations VALUES (?, ?)", params![at, timestamp::now_utc()])
             .context(doing)?;
     }
     transaction.commit().context(doing)

@@ -23,7 +23,7 @@ pub(super) fn begin<'c>(connection: &'c mut Connection, location: &str) -> Resul
     // The first thing that is read fixes the moment.
     let version: i64 = transaction.query_row("PRAGMA schema_version", [], |row| row.get(0)).context(doing)?;
     transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).context(doing)?;
-    let moment = format!("SQLite, read transaction of {}, schema version {version}", timestamp::now());
+    let moment = format!("SQLite, read transaction of {}, schema version {version}", timestamp::now_utc());
     Ok(Box::new(SqliteSnapshot { transaction, moment }))
 }
 

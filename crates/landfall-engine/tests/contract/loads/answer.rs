@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use landfall_engine::{
     Error, Project,
     ledger::{LoadEntry, LoadId, LoadState},
-    pipeline::{LoadOutcome, Silent},
+    pipeline::{LoadOutcome, SilentObserver},
     quarantine::RejectFilter,
     targets::Read,
-    verify::{FindingKind, verify},
+    verify::{FindingKind, verify_tables},
 };
 
 use crate::tables::content;
@@ -46,7 +46,7 @@ impl Answer {
             Err(error) => vec![error.to_string()],
         };
         let mut rows = Vec::new();
-        for table in project.tables() {
+        for table in project.target_tables() {
             rows.extend(content(read, &table).iter().map(|row| format!("{}: {}", table.name, shown(row))));
         }
         Self { said, rows, rejects: rejects(read, &ranks), ledger: loads.iter().map(|e| entry(e, &ranks)).collect() }
@@ -144,7 +144,7 @@ fn entry(entry: &LoadEntry, ranks: &Ranks) -> String {
 
 /// Promise 1, counted afresh in sources, tables and quarantine. Not every source is loaded, nor to its end.
 pub(super) fn verified(read: &dyn Read, project: &Project, what: &str) {
-    let found = verify(read, project, &Silent).unwrap();
+    let found = verify_tables(read, project, &SilentObserver).unwrap();
     let wrong: Vec<_> = found.findings.iter().filter(|finding| finding.kind != FindingKind::NotLoaded).collect();
     assert!(wrong.is_empty(), "{what}: {wrong:?}");
 }

@@ -6,7 +6,7 @@ use landfall_core::schema::SourcePath;
 use landfall_engine::{
     Error, Project, TargetErrorKind,
     ledger::LoadState,
-    pipeline::{LoadOptions, LoadOutcome, Selection, Silent, Work, load},
+    pipeline::{LoadOptions, LoadOutcome, Selection, SilentObserver, WorkLimits, load_tables},
     quarantine::RejectFilter,
 };
 
@@ -43,7 +43,7 @@ fn run(ground: &Ground, project: &Project, tables: &[&str], options: &LoadOption
         Selection { table: table.split('.').next().unwrap().into(), source: Some(SourcePath(path)) }
     };
     let selections: Vec<Selection> = tables.iter().map(selection).collect();
-    load(&mut *ground.open(), project, &selections, options, &Silent)
+    load_tables(&mut *ground.open(), project, &selections, options, &SilentObserver)
 }
 
 #[track_caller]
@@ -62,7 +62,7 @@ fn load_mended(ground: &Ground, files: &Files) {
     // Members that waited for their teams are released.
     let fine = |outcome: &LoadOutcome| matches!(outcome.state, LoadState::Complete | LoadState::Known);
     assert!(outcomes.iter().all(fine), "{outcomes:?}");
-    let (target, tables) = (ground.open(), project.tables());
+    let (target, tables) = (ground.open(), project.target_tables());
     assert_eq!(content(&*target, &tables[0]), [row![1, "one"], row![2, "two"]]);
     assert_eq!(content(&*target, &tables[1]), [row![7, 1], row![8, 2]]);
     assert_eq!(target.reject_count(&RejectFilter::default()).unwrap(), 0);
@@ -94,7 +94,8 @@ fn a_table_whose_source_broke_before_anything_was_kept_is_made_anew(ground: &Gro
     }
     let packed = packed.finish().unwrap();
     std::fs::write(files.path().join("teams.csv.gz"), &packed[..packed.len() - 100]).unwrap();
-    let options = LoadOptions { work: Work { block_bytes: 16 << 10, ..Work::default() }, ..LoadOptions::default() };
+    let options =
+        LoadOptions { work: WorkLimits { block_bytes: 16 << 10, ..WorkLimits::default() }, ..LoadOptions::default() };
     let error = run(ground, &files.project, &["teams.csv.gz", "members"], &options).unwrap_err().to_string();
     assert!(error.contains("teams.csv.gz"), "{error}");
     load_mended(ground, &files);
@@ -107,7 +108,7 @@ fn a_dry_run_tells_what_the_mended_rules_would_do(ground: &Ground) {
     let outcomes = run(ground, &mended(&files), &["teams", "members"], &options).unwrap();
     assert_eq!(outcomes.iter().map(|outcome| outcome.counts.inserted).collect::<Vec<_>>(), [2, 2]);
     let target = ground.open();
-    assert_eq!(target.differences(&files.project.tables()[..1]).unwrap(), [], "nothing was altered");
+    assert_eq!(target.differences(&files.project.target_tables()[..1]).unwrap(), [], "nothing was altered");
     load_mended(ground, &files);
 }
 
@@ -127,7 +128,7 @@ fn a_table_with_rows_is_not_made_anew(ground: &Ground) {
     files.write("teams.csv", "id,title\n1,one\n2,2\n");
     run(ground, &files.project, &["teams"], &LoadOptions::default()).unwrap();
     fails(run(ground, &mended(&files), &["teams"], &LoadOptions::default()));
-    assert_eq!(content(&*ground.open(), &files.project.tables()[0]), [row![2, 2]]);
+    assert_eq!(content(&*ground.open(), &files.project.target_tables()[0]), [row![2, 2]]);
 }
 
 fn a_parent_of_a_table_with_rows_is_not_made_anew(ground: &Ground) {
@@ -135,7 +136,7 @@ fn a_parent_of_a_table_with_rows_is_not_made_anew(ground: &Ground) {
     files.write("members.csv", "id,team\n7,\n");
     run(ground, &files.project, &["teams", "members"], &LoadOptions::default()).unwrap();
     fails(run(ground, &mended(&files), &["teams"], &LoadOptions::default()));
-    assert_eq!(content(&*ground.open(), &files.project.tables()[1]), [row![7, ()]]);
+    assert_eq!(content(&*ground.open(), &files.project.target_tables()[1]), [row![7, ()]]);
 }
 
 /// What somebody may do to a table, as a statement.
@@ -172,7 +173,7 @@ fn a_table_that_somebody_changed_is_not_made_anew(ground: &Ground) {
             matches!(&outcome, Err(Error::Target(error)) if error.kind == TargetErrorKind::Mismatch),
             "{change}: {outcome:?}"
         );
-        assert_eq!(ground.open().unused(&mended(&files).tables()).unwrap().len(), 0, "{change}");
+        assert_eq!(ground.open().unused(&mended(&files).target_tables()).unwrap().len(), 0, "{change}");
     }
 }
 
@@ -180,7 +181,7 @@ fn a_table_that_somebody_else_made_is_not_made_anew(ground: &Ground) {
     ground.sql("CREATE TABLE teams (id bigint NOT NULL PRIMARY KEY, title bigint)");
     let files = files(MISTAKEN);
     fails(run(ground, &mended(&files), &["teams"], &LoadOptions::default()));
-    assert!(ground.open().has_table(&files.project.tables()[0]).unwrap());
+    assert!(ground.open().has_table(&files.project.target_tables()[0]).unwrap());
 }
 
 contract! {

@@ -6,7 +6,7 @@ use landfall_core::{keys::Scalar, schema::SourcePath};
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadState, OnConflict},
-    pipeline::{LoadOptions, LoadOutcome, Selection, Silent, load},
+    pipeline::{LoadOptions, LoadOutcome, Selection, SilentObserver, load_tables},
 };
 
 use super::{
@@ -22,7 +22,13 @@ fn run(ground: &Ground, files: &Files, name: &str, options: &LoadOptions) -> Vec
     let path = files.path().join(name).to_string_lossy().into_owned();
     let selection = Selection { table: "people".into(), source: Some(SourcePath(path)) };
     for _ in 0..50 {
-        match load(&mut *ground.open(), &files.project, std::slice::from_ref(&selection), options, &Silent) {
+        match load_tables(
+            &mut *ground.open(),
+            &files.project,
+            std::slice::from_ref(&selection),
+            options,
+            &SilentObserver,
+        ) {
             Ok(outcomes) => return outcomes,
             Err(Error::Target(error))
                 if matches!(
@@ -56,9 +62,9 @@ fn started(seed: u64, ground: &Ground) -> (Random, Files, [LoadOptions; 2]) {
     let (email, boss) = (seed.is_multiple_of(2), seed.is_multiple_of(3));
     let shape = Shape { identity: Identity::Integer, email, seat: false, team: true, boss, day: false, partial: false };
     let files = Files::new(&shape, &mut random);
-    ground.open().prepare(&files.project.tables()).unwrap();
+    ground.open().prepare(&files.project.target_tables()).unwrap();
     let teams = Selection { table: "teams".into(), source: None };
-    load(&mut *ground.open(), &files.project, &[teams], &LoadOptions::default(), &Silent).unwrap();
+    load_tables(&mut *ground.open(), &files.project, &[teams], &LoadOptions::default(), &SilentObserver).unwrap();
     let on_conflict = random.pick(&[OnConflict::Reject, OnConflict::Keep]);
     let options = [cut(&mut random), cut(&mut random)];
     (random, files, options.map(|work| LoadOptions { work, on_conflict, ..LoadOptions::default() }))
@@ -70,7 +76,7 @@ fn two_loads_of_one_file_are_one(ground: &Ground) {
         let (_, files, options) = started(seed, &ground);
         both(&ground, &files, ["people-1.csv"; 2], &options);
         let teams = Selection { table: "teams".into(), source: None };
-        load(&mut *plain.open(), &files.project, &[teams], &LoadOptions::default(), &Silent).unwrap();
+        load_tables(&mut *plain.open(), &files.project, &[teams], &LoadOptions::default(), &SilentObserver).unwrap();
         run(
             &plain,
             &files,
@@ -91,7 +97,7 @@ fn two_loads_with_clashing_keys_lose_nothing(ground: &Ground) {
         assert!(outcomes.iter().flatten().all(|outcome| outcome.state != LoadState::Running), "seed {seed}");
         let ledger = ground.open().loads().unwrap();
         assert!(ledger.iter().all(|entry| entry.counts.conserved()), "seed {seed}: {ledger:?}");
-        let rows = content(&*ground.open(), &files.project.tables()[1]);
+        let rows = content(&*ground.open(), &files.project.target_tables()[1]);
         let mut keys: Vec<&Scalar> = rows.iter().map(|row| &row[0]).collect();
         keys.dedup();
         assert_eq!(keys.len(), rows.len(), "seed {seed}: a key twice");

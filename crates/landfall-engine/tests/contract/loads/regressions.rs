@@ -4,7 +4,7 @@ use landfall_core::keys::Scalar;
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadState, Mode, OnConflict},
-    pipeline::{LoadOptions, LoadOutcome, MaxRejects, Selection, Silent, Work, load},
+    pipeline::{LoadOptions, LoadOutcome, MaxRejects, Selection, SilentObserver, WorkLimits, load_tables},
     quarantine::{Reject, RejectFilter, RejectState},
     targets::{Interference, MemoryOptions},
 };
@@ -33,7 +33,7 @@ fn people(records: &str) -> Files {
 
 /// Small chunks, so that much happens between them.
 fn small() -> LoadOptions {
-    let work = Work { threads: 1, chunk_records: 1, block_bytes: 16, ..Work::default() };
+    let work = WorkLimits { threads: 1, chunk_records: 1, block_bytes: 16, ..WorkLimits::default() };
     LoadOptions { work, ..LoadOptions::default() }
 }
 
@@ -44,7 +44,7 @@ fn run_all(ground: &Ground, files: &Files, tables: &[&str], options: &LoadOption
         Selection { table: (*table).into(), source: Some(landfall_core::schema::SourcePath(path)) }
     };
     let selections: Vec<Selection> = tables.iter().map(selection).collect();
-    load(&mut *ground.open(), &files.project, &selections, options, &Silent)
+    load_tables(&mut *ground.open(), &files.project, &selections, options, &SilentObserver)
 }
 
 fn run(ground: &Ground, files: &Files, table: &str, options: &LoadOptions) -> Result<Vec<LoadOutcome>, Error> {
@@ -66,7 +66,7 @@ fn alike(files: &Files, ways: MemoryOptions, options: &LoadOptions) -> Ground {
     while let Err(Error::Target(error)) = run_all(&ground, files, &both, options) {
         assert_eq!(error.kind, TargetErrorKind::Lost, "{}", error.message);
     }
-    run_all(&plain, files, &both, &LoadOptions { work: Work::default(), ..options.clone() }).unwrap();
+    run_all(&plain, files, &both, &LoadOptions { work: WorkLimits::default(), ..options.clone() }).unwrap();
     let answer = |ground: &Ground| Answer::of(&*ground.open(), &files.project, &Ok(Vec::new()));
     answer(&ground).compare(&answer(&plain), "the same in the end");
     verified(&*ground.open(), &files.project, "the same in the end");
@@ -165,7 +165,7 @@ fn a_row_of_another_program_was_a_clash_although_rows_were_to_be_kept_or_updated
         let ground = rivals(std::slice::from_ref(&other));
         let options = LoadOptions { on_conflict, ..LoadOptions::default() };
         assert_eq!(counts(&ground, &files, &options), expected, "{on_conflict:?}");
-        let people = &files.project.tables()[1];
+        let people = &files.project.target_tables()[1];
         let held = ground.open().find(people, &[0], &row![2]).unwrap().unwrap();
         assert_eq!(held[1], Scalar::Text(mail.into()), "{on_conflict:?}");
     }
@@ -226,7 +226,7 @@ fn bosses() -> Files {
 #[test]
 fn a_row_whose_boss_stands_in_the_next_file_waited_for_another_command() {
     let (files, ground) = (bosses(), Ground::memory());
-    load(&mut *ground.open(), &files.project, &[], &LoadOptions::default(), &Silent).unwrap();
+    load_tables(&mut *ground.open(), &files.project, &[], &LoadOptions::default(), &SilentObserver).unwrap();
     let states: Vec<RejectState> = rejects(&ground).iter().map(|reject| reject.state).collect();
     assert_eq!(states, [RejectState::Released; 2], "the person, and the note that names it");
 }

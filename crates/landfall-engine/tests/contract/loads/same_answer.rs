@@ -4,7 +4,10 @@ use landfall_core::schema::SourcePath;
 use landfall_engine::{
     Error,
     ledger::{Mode, OnConflict},
-    pipeline::{LoadOptions, LoadOutcome, MaxRejects, Retry, Selection, Silent, Work, load, retry},
+    pipeline::{
+        LoadOptions, LoadOutcome, MaxRejects, RetrySelection, Selection, SilentObserver, WorkLimits, load_tables,
+        retry_rejects,
+    },
     quarantine::RejectFilter,
     targets::Target,
 };
@@ -25,13 +28,29 @@ pub(super) enum Command {
 
 impl Command {
     /// Runs it, with the work cut in its own way.
-    pub(super) fn run(&self, target: &mut dyn Target, files: &Files, work: Work) -> Result<Vec<LoadOutcome>, Error> {
+    pub(super) fn run(
+        &self,
+        target: &mut dyn Target,
+        files: &Files,
+        work: WorkLimits,
+    ) -> Result<Vec<LoadOutcome>, Error> {
         match self {
             Self::Load(selections, options) => {
-                let work = Work { record_bytes: options.work.record_bytes, ..work };
-                load(target, &files.project, selections, &LoadOptions { work, ..options.clone() }, &Silent)
+                let work = WorkLimits { record_bytes: options.work.record_bytes, ..work };
+                load_tables(
+                    target,
+                    &files.project,
+                    selections,
+                    &LoadOptions { work, ..options.clone() },
+                    &SilentObserver,
+                )
             }
-            Self::Retry => retry(target, &files.project, &Retry::Quarantine(RejectFilter::default()), &Silent),
+            Self::Retry => retry_rejects(
+                target,
+                &files.project,
+                &RetrySelection::Quarantine(RejectFilter::default()),
+                &SilentObserver,
+            ),
         }
     }
 }
@@ -51,17 +70,22 @@ fn options(random: &mut Random) -> LoadOptions {
         atomic: random.once_in(8),
         max_rejects: random.pick(&most),
         force: random.once_in(8),
-        work: Work { record_bytes, ..Work::default() },
+        work: WorkLimits { record_bytes, ..WorkLimits::default() },
         allow_empty: random.once_in(2),
         ..LoadOptions::default()
     }
 }
 
 /// How the work is cut.
-pub(super) fn cut(random: &mut Random) -> Work {
+pub(super) fn cut(random: &mut Random) -> WorkLimits {
     let chunk_records = random.pick(&[1, 2, 7, 20, 100, 100_000]);
     let block_bytes = random.pick(&[64, 200, 1_000, 8_192]);
-    Work { threads: 1 + usize::try_from(random.below(3)).unwrap(), chunk_records, block_bytes, ..Work::default() }
+    WorkLimits {
+        threads: 1 + usize::try_from(random.below(3)).unwrap(),
+        chunk_records,
+        block_bytes,
+        ..WorkLimits::default()
+    }
 }
 
 /// The commands of a seed, with the files that they need.
@@ -108,7 +132,7 @@ fn all_give_the_same_answer(ground: &Ground) {
             let mut target = ground.open();
             let outcome = command.run(&mut *target, &files, cut(&mut random));
             let mut oracle = plain.open();
-            let expected = command.run(&mut *oracle, &files, Work { threads: 1, ..Work::default() });
+            let expected = command.run(&mut *oracle, &files, WorkLimits { threads: 1, ..WorkLimits::default() });
             let expected = Answer::of(&*oracle, &files.project, &expected);
             Answer::of(&*target, &files.project, &outcome).compare(&expected, &what);
             verified(&*target, &files.project, &what);

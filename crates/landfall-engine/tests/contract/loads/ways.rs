@@ -7,7 +7,7 @@ use landfall_core::keys::Scalar;
 use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadId, LoadState, Mode, OnConflict},
-    pipeline::{LoadOptions, LoadOutcome, Work},
+    pipeline::{LoadOptions, LoadOutcome, WorkLimits},
     targets::{Fence, Interference, MemoryOptions, Pace, Read, Target},
 };
 
@@ -76,7 +76,7 @@ fn disturbed(seed: u64, kind: TargetErrorKind) {
     for (at, command) in commands.iter().enumerate() {
         let what = format!("{what}, command {at} {command:?}");
         let (outcome, runs) = insist(command, &mut || ground.open(), &files, &mut random);
-        let expected = command.run(&mut *plain.open(), &files, Work::default());
+        let expected = command.run(&mut *plain.open(), &files, WorkLimits::default());
         let mut expected = Answer::of(&*plain.open(), &files.project, &expected);
         let mut answer = Answer::of(&*ground.open(), &files.project, &outcome);
         if runs > 1 {
@@ -124,8 +124,8 @@ fn usual(random: &mut Random) -> (Shape, Files, Command) {
 /// The rows of `table` after the command on a plain database.
 fn rows_after(command: &Command, files: &Files, table: &str) -> Vec<Row> {
     let plain = Ground::memory();
-    command.run(&mut *plain.open(), files, Work::default()).unwrap();
-    let tables = files.project.tables();
+    command.run(&mut *plain.open(), files, WorkLimits::default()).unwrap();
+    let tables = files.project.target_tables();
     content(&*plain.open(), tables.iter().find(|known| &*known.name == table).unwrap())
 }
 
@@ -139,7 +139,7 @@ fn rival(row: &Row, random: &mut Random) -> Row {
 }
 
 fn insert(target: &mut dyn Target, files: &Files, rows: &[Row]) {
-    let tables = files.project.tables();
+    let tables = files.project.target_tables();
     target.prepare(&tables).unwrap();
     let people = tables.iter().find(|table| &*table.name == "people").unwrap();
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
@@ -173,7 +173,7 @@ fn rows_of_another_program_count_as_if_they_had_been_there() {
         let what = format!("seed {seed}, {command:?}, {options:?}");
         let (ground, plain) = (Ground::in_memory(options), Ground::memory());
         insert(&mut *plain.open(), &files, &rivals);
-        let expected = command.run(&mut *plain.open(), &files, Work::default()).unwrap();
+        let expected = command.run(&mut *plain.open(), &files, WorkLimits::default()).unwrap();
         let outcomes = command.run(&mut *ground.open(), &files, cut(&mut random)).unwrap();
         let counts = |outcomes: &[LoadOutcome]| outcomes.iter().map(|outcome| outcome.counts).collect::<Vec<_>>();
         verified(&*ground.open(), &files.project, &what);
@@ -207,17 +207,17 @@ fn parents_that_vanish_make_rejects_of_the_rows_that_name_them() {
         let ways = MemoryOptions { interferences: vec![deletion], ..way(&mut random) };
         let what = format!("seed {seed}, {people:?}, {ways:?}, without the team {gone}");
         let (ground, plain) = (Ground::in_memory(ways), Ground::memory());
-        teams.run(&mut *ground.open(), &files, Work::default()).unwrap();
+        teams.run(&mut *ground.open(), &files, WorkLimits::default()).unwrap();
         let outcomes =
             people.run(&mut *ground.open(), &files, cut(&mut random)).unwrap_or_else(|error| panic!("{what}: {error}"));
         let met = Answer::of(&*ground.open(), &files.project, &Ok(Vec::new())).rows;
         let mut left = "id,name\n".to_owned();
-        for team in content(&*ground.open(), &files.project.tables()[2]) {
+        for team in content(&*ground.open(), &files.project.target_tables()[2]) {
             let _ = writeln!(left, "{},{}", team[0], team[1]);
         }
         files.write("teams.csv", &left);
-        teams.run(&mut *plain.open(), &files, Work::default()).unwrap();
-        let expected = people.run(&mut *plain.open(), &files, Work::default()).unwrap();
+        teams.run(&mut *plain.open(), &files, WorkLimits::default()).unwrap();
+        let expected = people.run(&mut *plain.open(), &files, WorkLimits::default()).unwrap();
         let counts = |outcomes: &[LoadOutcome]| outcomes.iter().map(|outcome| outcome.counts).collect::<Vec<_>>();
         assert_eq!(counts(&outcomes), counts(&expected), "{what}");
         let own = |rows: Vec<String>| rows.into_iter().filter(|row| row.starts_with("people")).collect::<Vec<_>>();

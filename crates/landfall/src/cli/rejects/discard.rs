@@ -36,7 +36,7 @@ pub(super) fn run(args: DiscardArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let filter = args.filter.resolve_filter(&settings.package)?;
     let mut opened = invocation.open_with(settings, Access::Write)?;
-    let count = pipeline::discard(&mut *opened.target, &filter, &args.reason)?;
+    let count = pipeline::discard_rejects(&mut *opened.target, &filter, &args.reason)?;
     invocation.print_note(&match count {
         0 => "there is no such reject in the quarantine; nothing was changed".to_owned(),
         1 => "1 reject was discarded".to_owned(),

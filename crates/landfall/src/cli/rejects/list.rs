@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use landfall_engine::{
     ledger::LoadId,
-    quarantine::{Reject, RejectFilter, RejectId, RejectState, RejectedRecord},
+    quarantine::{Reject, RejectFilter, RejectId, RejectState, ShownReject},
     targets::{Access, Target},
 };
 use serde::Serialize;
@@ -44,7 +44,7 @@ impl ListArgs {
 #[derive(Serialize)]
 struct ListedReject {
     #[serde(flatten)]
-    record: RejectedRecord,
+    record: ShownReject,
     id: RejectId,
     load_id: LoadId,
     state: RejectState,
@@ -85,7 +85,7 @@ fn visit_rejects(
 }
 
 fn write(reject: Reject, json: bool, out: &mut dyn Write) -> Result<()> {
-    let record = RejectedRecord::from(&reject);
+    let record = ShownReject::from(&reject);
     if json {
         serde_json::to_writer(
             &mut *out,

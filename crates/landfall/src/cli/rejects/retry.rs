@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use landfall_engine::{
-    pipeline::{self, MendedFile, Retry},
+    pipeline::{self, MendedFilePath, RetrySelection},
     targets::Access,
 };
 
@@ -35,12 +35,14 @@ pub(super) struct RetryArgs {
 pub(super) fn run(args: RetryArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let what = match args.from {
-        Some(path) => Retry::Mended(MendedFile { path, table: None, allows_other_changes: args.allow_other_changes }),
-        None => Retry::Quarantine(args.filter.resolve_filter(&settings.package)?),
+        Some(path) => {
+            RetrySelection::Mended(MendedFilePath { path, table: None, allows_other_changes: args.allow_other_changes })
+        }
+        None => RetrySelection::Quarantine(args.filter.resolve_filter(&settings.package)?),
     };
     let mut opened = invocation.open_with(settings, Access::Write)?;
     let reporter = invocation.progress_reporter();
-    let outcomes = pipeline::retry(&mut *opened.target, &opened.project, &what, &reporter)?;
+    let outcomes = pipeline::retry_rejects(&mut *opened.target, &opened.project, &what, &reporter)?;
     reporter.clear_bar();
     summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
     Ok(Exit::from_loads(&outcomes))

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use landfall_engine::{
     Error, escape_controls,
-    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, RejectedRecord},
+    quarantine::{Reject, RejectEvent, RejectFilter, RejectId, ShownReject},
     targets::{Access, Target},
 };
 
@@ -51,7 +51,7 @@ fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
 }
 
 fn describe_reject(reject: &Reject, events: &[RejectEvent]) -> String {
-    let record = RejectedRecord::from(reject);
+    let record = ShownReject::from(reject);
     let mut text = format!(
         "reject {} of load {} ({})\n{}: record {}, line {}, offset {}, {} bytes\n\n",
         reject.id,

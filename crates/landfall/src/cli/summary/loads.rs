@@ -6,7 +6,7 @@ use anyhow::Result;
 use landfall_engine::{
     escape_controls,
     ledger::{Counts, LoadEntry, LoadFilter, LoadState},
-    pipeline::{LoadOutcome, Stages},
+    pipeline::{LoadOutcome, StageSeconds},
     targets::Target,
 };
 
@@ -56,7 +56,7 @@ fn find_known_loads(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec
 
 /// `{"loads": […], "stages": {…}}`; the stages are summed over the loads.
 fn render_document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
-    let mut stages: Option<Stages> = None;
+    let mut stages: Option<StageSeconds> = None;
     let mut loads = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         if let Some(spent) = outcome.stages {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use landfall_engine::{
     escape_controls,
     ledger::{Counts, LoadState},
-    pipeline::Reason,
+    pipeline::RejectReason,
 };
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ struct PushDocument<'p> {
     counts: Counts,
     seconds: f64,
     rows_per_second: u64,
-    reasons: Vec<Reason>,
+    reasons: Vec<RejectReason>,
     examples: Vec<&'p RejectExample>,
     batches: usize,
     replayed: usize,

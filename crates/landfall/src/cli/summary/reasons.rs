@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use landfall_engine::{
     escape_controls,
-    pipeline::{LoadOutcome, Reason},
+    pipeline::{LoadOutcome, RejectReason},
 };
 
 use crate::counts::group_thousands;
@@ -23,23 +23,23 @@ pub(super) fn reason_lines(loads: &[&LoadOutcome]) -> String {
     text
 }
 
-fn format_reason(reason: &Reason, width: usize) -> String {
+fn format_reason(reason: &RejectReason, width: usize) -> String {
     let place = format_place(reason);
     let blanks = " ".repeat(width.saturating_sub(place.chars().count()));
     format!("    {place}{blanks}  {:<16} {:>9}\n", reason.code, group_thousands(reason.count))
 }
 
-fn format_place(reason: &Reason) -> String {
+fn format_place(reason: &RejectReason) -> String {
     reason.field.as_deref().map_or_else(|| "(record)".into(), |field| escape_controls(field).into_owned())
 }
 
-fn merge_reasons(loads: &[&LoadOutcome]) -> Vec<Reason> {
+fn merge_reasons(loads: &[&LoadOutcome]) -> Vec<RejectReason> {
     let mut counts = BTreeMap::new();
     for reason in loads.iter().flat_map(|load| &load.reasons) {
         *counts.entry((reason.code, reason.field.clone())).or_insert(0) += reason.count;
     }
-    let mut reasons: Vec<Reason> =
-        counts.into_iter().map(|((code, field), count)| Reason { code, field, count }).collect();
+    let mut reasons: Vec<RejectReason> =
+        counts.into_iter().map(|((code, field), count)| RejectReason { code, field, count }).collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
     reasons
 }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use landfall_core::reject::CellError;
-use landfall_engine::{escape_controls, quarantine::RejectedRecord};
+use landfall_engine::{escape_controls, quarantine::ShownReject};
 
 /// `source:line: table.field: code: message [value]`, a line for each reason of the record.
-pub(crate) fn reject_lines(record: &RejectedRecord) -> String {
+pub(crate) fn reject_lines(record: &ShownReject) -> String {
     record.errors.iter().fold(String::new(), |mut text, error| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", format_record(record, error));
@@ -14,7 +14,7 @@ pub(crate) fn reject_lines(record: &RejectedRecord) -> String {
     })
 }
 
-fn format_record(record: &RejectedRecord, error: &CellError) -> String {
+fn format_record(record: &ShownReject, error: &CellError) -> String {
     let place = error.field.as_ref().map_or_else(|| record.table.clone(), |field| format!("{}.{field}", record.table));
     let message = without_field(error);
     let text = format!("{}:{}: {place}: {}: {message}{}", record.source, record.line, error.code, shown_value(error));
@@ -39,10 +39,10 @@ mod tests {
 
     use super::*;
 
-    fn record(message: &str, value: Option<&str>) -> RejectedRecord {
+    fn record(message: &str, value: Option<&str>) -> ShownReject {
         let errors = vec![CellError::new(ErrorCode::TypeError, Some("id".into()), value, message)];
         let (table, source, raw) = ("jobs".into(), "jobs.csv".into(), String::new());
-        RejectedRecord { table, source, record: 1, line: 2, offset: 3, raw, raw_escaped: false, raw_length: 0, errors }
+        ShownReject { table, source, record: 1, line: 2, offset: 3, raw, raw_escaped: false, raw_length: 0, errors }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use landfall_engine::{
     escape_controls,
     ledger::Counts,
-    verify::{Finding, FindingKind, Verification, VerifiedLoad, VerifiedTable},
+    verify::{FindingKind, Verification, VerifiedLoad, VerifiedTable, VerifyFinding},
 };
 
 use crate::counts::group_thousands;
@@ -71,7 +71,7 @@ fn describe_table(table: &VerifiedTable) -> String {
     format!("table {name}: {rows} rows, {inserted} inserted by loads{requests}{}\n", format_note(table.note.as_deref()))
 }
 
-fn describe_finding(finding: &Finding) -> String {
+fn describe_finding(finding: &VerifyFinding) -> String {
     let mark = if finding.kind == FindingKind::NotLoaded { ": " } else { " ← " };
     let source = finding.source.as_ref().map(|source| format!("{mark}{source}")).unwrap_or_default();
     let place = format!("{}{source}", finding.table);

@@ -15,16 +15,16 @@ use landfall_core::{
 
 use super::{
     change::RowChange,
-    keys::{Keys, Parents},
-    resolve::Judge,
+    keys::{ParentKnowledge, TableKeys},
+    resolve::RowJudge,
 };
 use crate::{error::Result, targets::Table};
 
 /// The rows that hold the keys of one block.
-pub(super) struct Foreseen<'b> {
+pub(super) struct BlockLookups<'b> {
     table: &'b Table,
     rows: &'b RecordBatch,
-    answers: Vec<Answers>,
+    answers: Vec<KeyLookup>,
     /// Rows of the block that are in the table now, in the order in which they were accepted.
     accepted: Vec<Range<usize>>,
     /// Those of them whose content a later row of the block has replaced.
@@ -36,20 +36,20 @@ pub(super) struct Foreseen<'b> {
 }
 
 /// The rows of one table by one key.
-struct Answers {
+struct KeyLookup {
     table: Table,
     positions: Vec<usize>,
     rows: HashMap<Vec<Scalar>, Option<Vec<Scalar>>>,
 }
 
-impl<'b> Foreseen<'b> {
+impl<'b> BlockLookups<'b> {
     pub(super) fn new(table: &'b Table, rows: &'b RecordBatch) -> Self {
         let (answers, accepted, changed) = (Vec::new(), Vec::new(), Vec::new());
         Self { table, rows, answers, accepted, replaced: HashSet::new(), changed, forgotten: false }
     }
 
     /// Notes the answer to a question.
-    pub(super) fn add(
+    pub(super) fn add_lookup(
         &mut self,
         table: &Table,
         positions: &[usize],
@@ -57,9 +57,9 @@ impl<'b> Foreseen<'b> {
         found: Vec<Option<Vec<Scalar>>>,
     ) {
         let answered = values.into_iter().zip(found);
-        match self.answers.iter_mut().find(|answers| answers.is_about(table, positions)) {
+        match self.answers.iter_mut().find(|answers| answers.answers_key(table, positions)) {
             Some(answers) => answers.rows.extend(answered),
-            None => self.answers.push(Answers {
+            None => self.answers.push(KeyLookup {
                 table: table.clone(),
                 positions: positions.to_vec(),
                 rows: answered.collect(),
@@ -72,13 +72,13 @@ impl<'b> Foreseen<'b> {
         if self.forgotten {
             return None;
         }
-        let answers = self.answers.iter().find(|answers| answers.is_about(table, positions));
+        let answers = self.answers.iter().find(|answers| answers.answers_key(table, positions));
         if let Some(answer) = answers.and_then(|answers| answers.rows.get(values)) {
             return Some(answer.clone());
         }
         // What was not asked for was in no row of this table before the block.
         (table.name == self.table.name).then(|| {
-            let accepted = self.among_accepted(positions, values).map(|row| self.content(row));
+            let accepted = self.among_accepted(positions, values).map(|row| self.row_content(row));
             accepted.or_else(|| self.among_changed(positions, values).map(|at| self.changed[at].clone()))
         })
     }
@@ -90,7 +90,7 @@ impl<'b> Foreseen<'b> {
     }
 
     /// Forgets what was known, since another program has written meanwhile: from here on each question is asked.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         self.forgotten = true;
     }
 
@@ -104,12 +104,12 @@ impl<'b> Foreseen<'b> {
         self.accepted.iter().rev().flat_map(|range| range.clone().rev()).find(held)
     }
 
-    fn content(&self, row: usize) -> Vec<Scalar> {
+    fn row_content(&self, row: usize) -> Vec<Scalar> {
         scalars_of_row(self.rows, row).into_iter().map(ScalarRef::to_owned).collect()
     }
 
     /// Notes that the rows at `ranges` are in the table now.
-    pub(super) fn accepted(&mut self, ranges: &[Range<usize>]) {
+    pub(super) fn note_accepted(&mut self, ranges: &[Range<usize>]) {
         let own = self.table.name.clone();
         for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
             let columns = KeyColumns::new(self.rows, &answers.positions);
@@ -123,7 +123,7 @@ impl<'b> Foreseen<'b> {
     }
 
     /// Notes that the row with the primary key `row_values` has become what `change` says, by row `row` of the block.
-    pub(super) fn updated(&mut self, row: usize, values: &[Scalar], change: &RowChange) {
+    pub(super) fn note_update(&mut self, row: usize, values: &[Scalar], change: &RowChange) {
         let primary = &self.table.schema.primary_key;
         let held = self.get(self.table, primary, values).flatten();
         self.replaced.extend(self.among_accepted(primary, values));
@@ -141,7 +141,7 @@ impl<'b> Foreseen<'b> {
             }
             answers.rows.insert(of(content), Some(content.clone()));
         }
-        if self.content(row) == *content {
+        if self.row_content(row) == *content {
             self.accepted.push(row..row + 1);
         } else {
             self.changed.push(content.clone());
@@ -149,92 +149,92 @@ impl<'b> Foreseen<'b> {
     }
 }
 
-impl Answers {
-    fn is_about(&self, table: &Table, positions: &[usize]) -> bool {
+impl KeyLookup {
+    fn answers_key(&self, table: &Table, positions: &[usize]) -> bool {
         self.table.name == table.name && self.positions == positions
     }
 }
 
 /// Tells the judge which keys of a block may be asked for, so that it can look for all of them at once.
-pub(super) fn foresee(keys: &Keys, validated: &ValidatedBlock, judge: &mut dyn Judge) -> Result<()> {
-    if !judge.foresees() {
+pub(super) fn announce_keys(keys: &TableKeys, validated: &ValidatedBlock, judge: &mut dyn RowJudge) -> Result<()> {
+    if !judge.wants_announcements() {
         return Ok(());
     }
-    let uniques = if judge.finds() { &keys.uniques[..] } else { &[] };
+    let uniques = if judge.can_find_rows() { &keys.uniques[..] } else { &[] };
     for unique in uniques {
         let wanted = |columns: &KeyColumns<'_>, row| unique.seen.contains_key(columns.row_key(row)) != Membership::No;
-        let values = distinct(&whole(validated), &unique.positions, &wanted);
+        let values = distinct_values(&all_rows_and_rejects(validated), &unique.positions, &wanted);
         if !values.is_empty() {
-            judge.expect(&keys.table, &unique.positions, values)?;
+            judge.expect_values(&keys.table, &unique.positions, values)?;
         }
     }
     for foreign in &keys.foreigns {
         let wanted = |columns: &KeyColumns<'_>, row| match &foreign.parents {
-            Parents::Other(set) => {
-                set.contains_parent(columns, row) != Membership::Yes && !foreign.absent.contains(columns, row)
+            ParentKnowledge::Other(set) => {
+                set.contains_parent(columns, row) != Membership::Yes && !foreign.absent.contains_parent(columns, row)
             }
-            Parents::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) != Membership::Yes,
+            ParentKnowledge::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) != Membership::Yes,
         };
-        let values = distinct(&whole(validated), &foreign.positions, &wanted);
+        let values = distinct_values(&all_rows_and_rejects(validated), &foreign.positions, &wanted);
         if !values.is_empty() {
-            judge.expect(&foreign.parent, &foreign.parent_positions, values)?;
+            judge.expect_values(&foreign.parent, &foreign.parent_positions, values)?;
         }
     }
     Ok(())
 }
 
 /// Asks for rows by their values.
-type Ask<'a> = &'a dyn Fn(&Table, &[usize], &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
+type AskRows<'a> = &'a dyn Fn(&Table, &[usize], &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
 
 /// Asks for every row that holds a key of the block and for every parent that it names, so that `keys`, of which nothing is
 /// known, know just those. With `trusting`, the rows that passed are taken for new, which the database will see to, and known
 /// parents for being there.
-pub(super) fn learn(
-    keys: &mut Keys,
+pub(super) fn look_up_block(
+    keys: &mut TableKeys,
     validated: &ValidatedBlock,
     trusting: bool,
-    foreseen: &mut Foreseen<'_>,
-    ask: Ask<'_>,
+    foreseen: &mut BlockLookups<'_>,
+    ask: AskRows<'_>,
 ) -> Result<()> {
-    let Keys { table, uniques, foreigns, .. } = keys;
+    let TableKeys { table, uniques, foreigns, .. } = keys;
     let passed = if trusting { 0 } else { validated.rows.num_rows() };
     let all = [(&validated.rows, passed), (&validated.rejected_rows, validated.rejected_rows.num_rows())];
     for unique in &mut *uniques {
-        let values = distinct(&all, &unique.positions, &|_, _| true);
+        let values = distinct_values(&all, &unique.positions, &|_, _| true);
         let found = ask(table, &unique.positions, &values)?;
         for (values, _) in values.iter().zip(&found).filter(|(_, found)| found.is_some()) {
             unique.seen.insert(RowKey::from_values(values));
         }
-        foreseen.add(table, &unique.positions, values, found);
+        foreseen.add_lookup(table, &unique.positions, values, found);
     }
     for foreign in foreigns {
         let unknown = |columns: &KeyColumns<'_>, row| match &foreign.parents {
-            Parents::Other(set) => set.contains_parent(columns, row) != Membership::Yes,
-            Parents::Own(_) => true,
+            ParentKnowledge::Other(set) => set.contains_parent(columns, row) != Membership::Yes,
+            ParentKnowledge::Own(_) => true,
         };
-        let values = distinct(&whole(validated), &foreign.positions, &unknown);
+        let values = distinct_values(&all_rows_and_rejects(validated), &foreign.positions, &unknown);
         let found = ask(&foreign.parent, &foreign.parent_positions, &values)?;
         let there = values.iter().zip(&found).filter(|(_, found)| found.is_some()).map(|(values, _)| values);
         match &mut foreign.parents {
-            Parents::Other(set) => there.for_each(|values| set.insert_values(values)),
-            Parents::Own(at) => there.for_each(|values| uniques[*at].seen.insert(RowKey::from_values(values))),
+            ParentKnowledge::Other(set) => there.for_each(|values| set.insert_values(values)),
+            ParentKnowledge::Own(at) => there.for_each(|values| uniques[*at].seen.insert(RowKey::from_values(values))),
         }
-        foreseen.add(&foreign.parent, &foreign.parent_positions, values, found);
+        foreseen.add_lookup(&foreign.parent, &foreign.parent_positions, values, found);
     }
     Ok(())
 }
 
 /// Some batches, and how many rows of each count.
-type Batches<'b> = [(&'b RecordBatch, usize); 2];
+type CountedBatches<'b> = [(&'b RecordBatch, usize); 2];
 
 /// All rows and rejected records.
-fn whole(validated: &ValidatedBlock) -> Batches<'_> {
+fn all_rows_and_rejects(validated: &ValidatedBlock) -> CountedBatches<'_> {
     [&validated.rows, &validated.rejected_rows].map(|batch| (batch, batch.num_rows()))
 }
 
 /// The distinct values of the fields at `positions`, of those rows and rejected records that are `wanted`.
-fn distinct(
-    batches: &Batches<'_>,
+fn distinct_values(
+    batches: &CountedBatches<'_>,
     positions: &[usize],
     wanted: &dyn Fn(&KeyColumns<'_>, usize) -> bool,
 ) -> Vec<Vec<Scalar>> {

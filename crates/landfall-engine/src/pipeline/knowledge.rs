@@ -10,12 +10,12 @@ use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
     rules_digest::RulesDigest,
-    source::{Source, digest_of},
+    source::{Source, digest_source},
     targets::Read,
 };
 
 /// What the ledger knows.
-pub(super) enum Knowledge {
+pub(super) enum SourceKnowledge {
     /// Nothing: the source is read from its start.
     New,
     /// Its content was loaded.
@@ -28,7 +28,7 @@ pub(super) enum Knowledge {
 
 /// What a load finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum LoadPurpose {
     /// The table with the rows that it has.
     Adds,
     /// A table without rows: it was emptied, or is new.
@@ -37,57 +37,57 @@ pub(super) enum Purpose {
     GoesOn,
 }
 
-/// What the ledger of `read` knows of `source` for the table of `resource`, and the number of the newest load of a source of that name.
-pub(super) fn knowledge(
+/// What the ledger of `read` knows of `source_error` for the table of `resource`, and the number of the newest load of a source of that name.
+pub(super) fn look_up_source(
     read: &dyn Read,
     resource: &Resource,
     source: &Source,
     options: &LoadOptions,
-    purpose: Purpose,
-) -> Result<(Knowledge, LoadId)> {
-    if purpose == Purpose::FillsEmpty {
+    purpose: LoadPurpose,
+) -> Result<(SourceKnowledge, LoadId)> {
+    if purpose == LoadPurpose::FillsEmpty {
         // Whatever was loaded before.
         let newest = newest_load(read, &resource.name, &source.name)?;
-        return Ok((Knowledge::New, newest.map_or(LoadId::NONE, |entry| entry.id)));
+        return Ok((SourceKnowledge::New, newest.map_or(LoadId::NONE, |entry| entry.id)));
     }
     let of_source = newest_first(read, resource, source)?;
     let known_to = of_source.first().map_or(LoadId::NONE, |entry| entry.id);
     let mut complete = Vec::new();
-    if purpose == Purpose::GoesOn || !is_forced(resource, options) {
+    if purpose == LoadPurpose::GoesOn || !is_forced_again(resource, options) {
         complete = complete_loads(read, resource, source)?;
     }
     // Most often the source is new, and nothing more need be asked.
     if of_source.is_empty() && complete.is_empty() {
-        return Ok((Knowledge::New, known_to));
+        return Ok((SourceKnowledge::New, known_to));
     }
     let since = last_replace(read, &resource.name)?;
-    let rules = RulesDigest::of(resource);
+    let rules = RulesDigest::from_resource(resource);
     complete.retain(|entry| entry.id >= since);
-    if let Some(entry) = complete.iter().find(|entry| is_alike(entry, &rules, options)) {
-        return Ok((Knowledge::Loaded(Box::new(entry.clone())), known_to));
+    if let Some(entry) = complete.iter().find(|entry| decides_alike(entry, &rules, options)) {
+        return Ok((SourceKnowledge::Loaded(Box::new(entry.clone())), known_to));
     }
-    if is_keyless(resource) && !complete.is_empty() {
+    if has_no_key(resource) && !complete.is_empty() {
         // Rejects that were released later may be of whichever load.
-        let retries = LoadFilter { mode: Some(Mode::Retry), since, ..LoadFilter::of_sources(&resource.name) };
+        let retries = LoadFilter { mode: Some(Mode::Retry), since, ..LoadFilter::loads_of_sources(&resource.name) };
         let was_released = read.loads_of(&retries)?.iter().any(|entry| entry.counts.inserted > 0);
         if let Some(entry) = complete.iter().find(|entry| entry.counts.inserted > 0 || was_released) {
-            return Err(doubled(source, entry));
+            return Err(doubled_content_error(source, entry));
         }
     }
     let interrupted = |entry: &LoadEntry| entry.id >= since && entry.state.is_resumable();
-    let Some(entry) = of_source.into_iter().find(interrupted) else { return Ok((Knowledge::New, known_to)) };
+    let Some(entry) = of_source.into_iter().find(interrupted) else { return Ok((SourceKnowledge::New, known_to)) };
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
-        && is_alike(&entry, &rules, options)
+        && decides_alike(&entry, &rules, options)
         && entry.record_bytes == options.work.record_bytes as u64
-        && digest_of(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
+        && digest_source(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
     let entry = Box::new(entry);
-    Ok((if same { Knowledge::Interrupted(entry) } else { Knowledge::Changed(entry) }, known_to))
+    Ok((if same { SourceKnowledge::Interrupted(entry) } else { SourceKnowledge::Changed(entry) }, known_to))
 }
 
 /// Whether content is loaded again that was loaded before.
-fn is_forced(resource: &Resource, options: &LoadOptions) -> bool {
-    options.force || options.force_keyed && !is_keyless(resource)
+fn is_forced_again(resource: &Resource, options: &LoadOptions) -> bool {
+    options.force || options.force_keyed && !has_no_key(resource)
 }
 
 /// Sources that are read for their digest without a question before: no longer than a question takes.
@@ -105,30 +105,30 @@ pub(super) fn known_small_sources(
     options: &LoadOptions,
 ) -> Result<Vec<Option<LoadEntry>>> {
     let mut known = vec![None; sources.len()];
-    if is_forced(resource, options) || sources.len() < 2 {
+    if is_forced_again(resource, options) || sources.len() < 2 {
         return Ok(known);
     }
     let mut digests: Vec<Option<String>> = Vec::with_capacity(sources.len());
     for source in sources {
-        digests.push(if source.stamp()?.size <= SMALL { Some(digest_of(source, None)?.0) } else { None });
+        digests.push(if source.read_stamp()?.size <= SMALL { Some(digest_source(source, None)?.0) } else { None });
     }
     let since = last_replace(read, &resource.name)?;
     let filter = LoadFilter {
         state: Some(LoadState::Complete),
         since,
         digests: Some(digests.iter().flatten().cloned().collect()),
-        ..LoadFilter::of_sources(&resource.name)
+        ..LoadFilter::loads_of_sources(&resource.name)
     };
     if filter.digests.as_ref().is_none_or(Vec::is_empty) {
         return Ok(known);
     }
-    let rules = RulesDigest::of(resource);
-    let keyless = is_keyless(resource);
+    let rules = RulesDigest::from_resource(resource);
+    let keyless = has_no_key(resource);
     for entry in read.loads_of(&filter)? {
         let is_of = |at: &usize| {
             digests[*at].as_ref() == Some(&entry.digest) && (!keyless || sources[*at].name == entry.source)
         };
-        if entry.mode != Mode::Retry && is_alike(&entry, &rules, options) {
+        if entry.mode != Mode::Retry && decides_alike(&entry, &rules, options) {
             for at in (0..sources.len()).filter(is_of) {
                 known[at].get_or_insert_with(|| entry.clone());
             }
@@ -143,7 +143,7 @@ pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> 
     if entry.mode == Mode::Replace {
         return Ok(());
     }
-    let since = LoadFilter { after: known, ..LoadFilter::of_source(&entry.table, &entry.source) };
+    let since = LoadFilter { after: known, ..LoadFilter::loads_of_source(&entry.table, &entry.source) };
     let races =
         |other: &LoadEntry| other.mode != Mode::Retry && other.id != entry.id && other.state != LoadState::RolledBack;
     if !read.loads_of(&since)?.iter().any(races) {
@@ -157,12 +157,12 @@ pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> 
 }
 
 /// Whether a load by `rules` with `options` would decide as `entry` did.
-fn is_alike(entry: &LoadEntry, rules: &RulesDigest, options: &LoadOptions) -> bool {
-    rules.matches(&entry.rules) && entry.on_conflict == options.on_conflict
+fn decides_alike(entry: &LoadEntry, rules: &RulesDigest, options: &LoadOptions) -> bool {
+    rules.matches_stored(&entry.rules) && entry.on_conflict == options.on_conflict
 }
 
 /// The loads of `table` that its rows come from: those since it was last replaced.
-pub(crate) fn current(entries: &[LoadEntry], table: &str) -> Vec<LoadEntry> {
+pub(crate) fn current_loads(entries: &[LoadEntry], table: &str) -> Vec<LoadEntry> {
     let mut entries: Vec<LoadEntry> = entries.iter().filter(|entry| entry.table == table).cloned().collect();
     let replaced = entries.iter().rposition(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
     entries.split_off(replaced.unwrap_or(0))
@@ -171,7 +171,7 @@ pub(crate) fn current(entries: &[LoadEntry], table: &str) -> Vec<LoadEntry> {
 /// The loads of a source of this name, the newest first. One question for all: another process may end one of them between two, which
 /// would then look as if nobody had loaded the source.
 fn newest_first(read: &dyn Read, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
-    read.loads_of(&LoadFilter { newest_first: true, ..LoadFilter::of_source(&resource.name, &source.name) })
+    read.loads_of(&LoadFilter { newest_first: true, ..LoadFilter::loads_of_source(&resource.name, &source.name) })
 }
 
 /// The complete loads of the same content, oldest first.
@@ -179,10 +179,10 @@ fn complete_loads(read: &dyn Read, resource: &Resource, source: &Source) -> Resu
     let mut alike = LoadFilter {
         state: Some(LoadState::Complete),
         // Two files with the same bytes are two lots of rows, where no key says that they are the same.
-        source: is_keyless(resource).then(|| source.name.clone()),
-        ..LoadFilter::of_sources(&resource.name)
+        source: has_no_key(resource).then(|| source.name.clone()),
+        ..LoadFilter::loads_of_sources(&resource.name)
     };
-    let size = source.stamp()?.size;
+    let size = source.read_stamp()?.size;
     if size > SMALL {
         // How many bytes a compressed file gives is only known once it is read.
         let digested = (!source.open()?.is_compressed()).then_some(size);
@@ -191,14 +191,14 @@ fn complete_loads(read: &dyn Read, resource: &Resource, source: &Source) -> Resu
         }
     }
     // Without the size: a database might look through all loads of that size instead.
-    alike.digests = Some(vec![digest_of(source, None)?.0]);
+    alike.digests = Some(vec![digest_source(source, None)?.0]);
     let mut found = read.loads_of(&alike)?;
     found.retain(|entry| entry.mode != Mode::Retry);
     Ok(found)
 }
 
 /// The loads of the last replace, where it was one of just `sources` as they are now, and nothing was loaded since.
-pub(super) fn replaced(
+pub(super) fn find_replace_loads(
     read: &dyn Read,
     resource: &Resource,
     sources: &[Source],
@@ -207,17 +207,17 @@ pub(super) fn replaced(
     let since = last_replace(read, &resource.name)?;
     // One more than would do tells that there are too many.
     let limit = Some(sources.len() as u64 + 1);
-    let entries = read.loads_of(&LoadFilter { since, limit, ..LoadFilter::of_sources(&resource.name) })?;
-    let rules = RulesDigest::of(resource);
+    let entries = read.loads_of(&LoadFilter { since, limit, ..LoadFilter::loads_of_sources(&resource.name) })?;
+    let rules = RulesDigest::from_resource(resource);
     let alike = |entry: &LoadEntry| {
-        entry.state == LoadState::Complete && entry.mode != Mode::Retry && is_alike(entry, &rules, options)
+        entry.state == LoadState::Complete && entry.mode != Mode::Retry && decides_alike(entry, &rules, options)
     };
     let replaced = entries.first().is_some_and(|entry| entry.mode == Mode::Replace);
     if options.force || !replaced || entries.len() != sources.len() || !entries.iter().all(alike) {
         return Ok(None);
     }
     for (entry, source) in entries.iter().zip(sources) {
-        if digest_of(source, None)? != (entry.digest.clone(), entry.digested) {
+        if digest_source(source, None)? != (entry.digest.clone(), entry.digested) {
             return Ok(None);
         }
     }
@@ -226,8 +226,8 @@ pub(super) fn replaced(
 
 /// The error where a table without keys would be given rows twice.
 pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEntry) -> Result<()> {
-    if is_keyless(resource) && entry.counts.inserted > 0 {
-        return Err(Error::source(
+    if has_no_key(resource) && entry.counts.inserted > 0 {
+        return Err(Error::source_error(
             &source.name,
             format!(
                 "load {} of it was interrupted after {} rows, and the source or the rules have changed since; the \
@@ -241,8 +241,8 @@ pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEnt
 }
 
 /// The error where content that was loaded by other rules would be added to a table without keys once more.
-fn doubled(source: &Source, entry: &LoadEntry) -> Error {
-    Error::source(
+fn doubled_content_error(source: &Source, entry: &LoadEntry) -> Error {
+    Error::source_error(
         &source.name,
         format!(
             "load {} has read just this content by other rules, and the table {:?} has no key by which its rows would be \
@@ -253,6 +253,6 @@ fn doubled(source: &Source, entry: &LoadEntry) -> Error {
 }
 
 /// Whether rows of a table cannot be known again.
-fn is_keyless(resource: &Resource) -> bool {
+fn has_no_key(resource: &Resource) -> bool {
     resource.schema.primary_key.is_empty() && resource.schema.unique_keys.is_empty()
 }

@@ -11,23 +11,23 @@ use landfall_core::{
     validate::{TargetLimits, Validator},
 };
 
-use super::{Work, layout::Layout};
+use super::{WorkLimits, layout::SourceLayout};
 use crate::{
     error::{Error, Result},
     ledger::Position,
-    source::{Input, Source},
+    source::{Source, SourceInput},
 };
 
 /// A source that is open: its bytes are cut from the first data record on.
-pub(super) struct Opened {
-    input: Input,
+pub(super) struct OpenSource {
+    input: SourceInput,
     cutter: Cutter,
     hasher: blake3::Hasher,
     source: Source,
     /// The first piece, where reading the header brought it along.
     first: Option<Piece>,
     /// How its columns lie.
-    pub(super) layout: Layout,
+    pub(super) layout: SourceLayout,
     /// Cuts and reads its records.
     pub(super) rules: Arc<RecordRules>,
     /// Where the data begin.
@@ -54,7 +54,7 @@ pub(super) enum RecordDecoder {
 
 impl RecordDecoder {
     /// The records of a block of a source; of JSON rows, those of an Avro file.
-    pub(super) fn decode(&self, block: SourceBlock) -> Records {
+    pub(super) fn decode_block(&self, block: SourceBlock) -> Records {
         match self {
             Self::Csv(decoder) => decoder.decode_block(block),
             Self::Json(decoder) => decoder.decode_block(block),
@@ -80,10 +80,13 @@ impl RecordDecoder {
 
 impl RecordRules {
     /// The rules of `resource` for records that lie as `layout` says, and go to a target with `limits`.
-    pub(super) fn new(resource: &Resource, layout: &Layout, limits: &TargetLimits) -> Result<Self> {
+    pub(super) fn new(resource: &Resource, layout: &SourceLayout, limits: &TargetLimits) -> Result<Self> {
         let encoding = layout.encoding(resource.encoding);
-        let validator = Validator::with_limits(Arc::new(schema_for(resource, layout)), layout.map(), limits)
-            .map_err(|error| Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name)))?;
+        let validator =
+            Validator::with_limits(Arc::new(schema_for_layout(resource, layout)), layout.column_map(), limits)
+                .map_err(|error| {
+                    Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name))
+                })?;
         let decoder = if layout.is_json() {
             RecordDecoder::Json(JsonDecoder::new(&resource.schema))
         } else {
@@ -95,7 +98,7 @@ impl RecordRules {
 
 /// The schema of `resource`, with the dialect's null sequence as a text for a missing value; without any such text where records that lie
 /// as `layout` says have none.
-fn schema_for(resource: &Resource, layout: &Layout) -> TableSchema {
+fn schema_for_layout(resource: &Resource, layout: &SourceLayout) -> TableSchema {
     let mut schema = resource.schema.clone();
     if layout.is_verbatim() {
         schema.fields.iter_mut().for_each(|field| field.missing_values.clear());
@@ -119,8 +122,8 @@ pub(super) struct CutPiece {
     pub(super) consumed: u64,
 }
 
-impl Opened {
-    /// Opens `source` and reads its header; what stands before the offset `from`, the end of a record, is left out.
+impl OpenSource {
+    /// Opens `source_error` and reads its header; what stands before the offset `from`, the end of a record, is left out.
     ///
     /// # Errors
     /// A source that cannot be read, or whose header contradicts the schema.
@@ -128,7 +131,7 @@ impl Opened {
         source: &Source,
         resource: &Resource,
         limits: &TargetLimits,
-        work: Work,
+        work: WorkLimits,
         from: u64,
     ) -> Result<Self> {
         let sizes = CutterLimits {
@@ -136,19 +139,19 @@ impl Opened {
             record_bytes: source.record_bytes(work.record_bytes),
             block_records: records_of_a_block(resource.schema.fields.len()),
         };
-        let mut cutter = cutter_of(source, resource, sizes);
+        let mut cutter = new_cutter(source, resource, sizes);
         cutter.skip_to(from);
         let mut input = source.open()?;
         let mut hasher = blake3::Hasher::new();
         let mut first = cutter.next_piece();
         while first.is_none() && !cutter.is_finished() && cutter.data_start().is_none() {
-            read_more(&mut input, &mut cutter, &mut hasher).map_err(|error| source.unreadable(&error))?;
+            read_into_cutter(&mut input, &mut cutter, &mut hasher).map_err(|error| source.read_error(&error))?;
             first = cutter.next_piece();
         }
         if let Some(fault) = cutter.header_fault() {
-            return Err(Error::source(&source.name, header_words(fault)));
+            return Err(Error::source_error(&source.name, header_words(fault)));
         }
-        let layout = layout_of(source, resource, &cutter)?;
+        let layout = find_layout(source, resource, &cutter)?;
         let start = cutter
             .data_start()
             .map_or(Position::default(), |start| Position { offset: start.offset, lines: start.line_ends });
@@ -165,18 +168,18 @@ impl Opened {
         loop {
             if let Some(piece) = self.first.take().or_else(|| self.cutter.next_piece()) {
                 let (digest, digested) = (self.hasher.finalize(), self.hasher.count());
-                return Ok(Some(CutPiece { piece, digest, digested, consumed: self.input.consumed() }));
+                return Ok(Some(CutPiece { piece, digest, digested, consumed: self.input.consumed_bytes() }));
             }
             if self.cutter.is_finished() {
                 return Ok(None);
             }
-            read_more(&mut self.input, &mut self.cutter, &mut self.hasher)
-                .map_err(|error| self.source.unreadable(&error))?;
+            read_into_cutter(&mut self.input, &mut self.cutter, &mut self.hasher)
+                .map_err(|error| self.source.read_error(&error))?;
         }
     }
 
     /// BLAKE3 of what was read so far, and how many bytes that is.
-    pub(super) fn digest(&self) -> (blake3::Hash, u64) {
+    pub(super) fn digest_so_far(&self) -> (blake3::Hash, u64) {
         (self.hasher.finalize(), self.hasher.count())
     }
 }
@@ -187,7 +190,7 @@ fn records_of_a_block(fields: usize) -> usize {
     (VALUES / fields.max(1)).clamp(32, CutterLimits::BLOCK_RECORDS)
 }
 
-fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
+fn read_into_cutter(input: &mut SourceInput, cutter: &mut Cutter, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
     let space = cutter.input_space();
     let read = input.read(space)?;
     if read == 0 {
@@ -199,8 +202,8 @@ fn read_more(input: &mut Input, cutter: &mut Cutter, hasher: &mut blake3::Hasher
     Ok(())
 }
 
-/// Cuts the bytes of `source` into records.
-fn cutter_of(source: &Source, resource: &Resource, limits: CutterLimits) -> Cutter {
+/// Cuts the bytes of `source_error` into records.
+fn new_cutter(source: &Source, resource: &Resource, limits: CutterLimits) -> Cutter {
     if !source.is_json() {
         return Cutter::new(&resource.dialect, resource.encoding, limits);
     }
@@ -208,17 +211,20 @@ fn cutter_of(source: &Source, resource: &Resource, limits: CutterLimits) -> Cutt
     Cutter::new(&lines, Encoding::Utf8, limits)
 }
 
-/// How the columns of `source` lie, whose header was read.
-fn layout_of(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<Layout> {
+/// How the columns of `source_error` lie, whose header was read.
+fn find_layout(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<SourceLayout> {
     if source.is_json() {
-        return Ok(Layout::of_json(&resource.schema).verbatim(source.is_verbatim()));
+        return Ok(SourceLayout::for_json_rows(&resource.schema).with_verbatim(source.is_verbatim()));
     }
     let encoding = match cutter.encoding() {
         Encoding::Utf16 => Encoding::Utf16Le,
         other => other,
     };
-    Layout::of(&resource.schema, cutter.header_labels(), encoding).map_err(|faults| {
-        Error::source(&source.name, format!("its header is not that of the table {:?}: {faults}", &*resource.name))
+    SourceLayout::from_labels(&resource.schema, cutter.header_labels(), encoding).map_err(|faults| {
+        Error::source_error(
+            &source.name,
+            format!("its header is not that of the table {:?}: {faults}", &*resource.name),
+        )
     })
 }
 

@@ -5,33 +5,33 @@ use std::collections::HashSet;
 use landfall_core::reject::ErrorCode;
 
 use super::{
-    LoadOptions, LoadOutcome, Reason,
+    LoadOptions, LoadOutcome, RejectReason,
     adopt::release_waiting,
-    building::{ancestors, in_circle},
+    building::{find_ancestors, is_in_circle},
     chunk::store_reject,
-    command::{following, grown},
-    known::Purpose,
-    load::{Session, load_source},
-    plan::Step,
-    replace::{Emptied, Refusal, check_children, empty_tables, known_replace},
-    spill::Spill,
-    writer::Writer,
+    command::{following, grown_tables},
+    knowledge::LoadPurpose,
+    load::{LoadSession, load_source},
+    plan::LoadStep,
+    replace::{EmptiedTables, ReplaceRefusal, check_children, empty_tables, known_replace},
+    spill::RejectSpill,
+    writer::ChunkWriter,
 };
 use crate::{
     error::Result,
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
-    quarantine::{ClosedRejects, Closing, RejectFilter},
-    source::{Source, digest_of},
+    quarantine::{ClosedRejects, ClosingRule, RejectFilter},
+    source::{Source, digest_source},
     targets::{Fence, Pace, Read, Target},
 };
 
 /// A load with its ledger entry and its source.
-type Loaded = (LoadEntry, LoadOutcome, Source);
+type LoadedSource = (LoadEntry, LoadOutcome, Source);
 
 /// Whether a dry run of `steps` can be a real one that is rolled back: the tables are there, and none need be made.
-pub(super) fn can_roll_back(session: &Session<'_>, read: &dyn Read, steps: &[Step]) -> Result<bool> {
+pub(super) fn can_roll_back(session: &LoadSession<'_>, read: &dyn Read, steps: &[LoadStep]) -> Result<bool> {
     for step in steps {
-        for at in ancestors(session, step.position) {
+        for at in find_ancestors(session, step.position) {
             if !read.has_table(&session.tables[at])? {
                 return Ok(false);
             }
@@ -41,27 +41,31 @@ pub(super) fn can_roll_back(session: &Session<'_>, read: &dyn Read, steps: &[Ste
 }
 
 /// All of it in one transaction.
-pub(super) fn as_one(session: &Session<'_>, target: &mut dyn Target, steps: &[Step]) -> Result<Vec<LoadOutcome>> {
-    prepare(session, target)?;
-    let mut spill = Spill::new()?;
-    let mut ended = attempt(session, target, steps, &mut spill, true)?;
-    if matches!(ended, Ended::Stopped { anew: true, .. }) {
+pub(super) fn load_in_one_transaction(
+    session: &LoadSession<'_>,
+    target: &mut dyn Target,
+    steps: &[LoadStep],
+) -> Result<Vec<LoadOutcome>> {
+    prepare_tables(session, target)?;
+    let mut spill = RejectSpill::new()?;
+    let mut ended = attempt_loads(session, target, steps, &mut spill, true)?;
+    if matches!(ended, TransactionEnd::Stopped { anew: true, .. }) {
         // While tables are made anew, records whose keys may have occurred before are judged late: their reasons stand in the
         // quarantine of the transaction alone, which is gone.
-        spill = Spill::new()?;
-        ended = attempt(session, target, steps, &mut spill, false)?;
+        spill = RejectSpill::new()?;
+        ended = attempt_loads(session, target, steps, &mut spill, false)?;
     }
     match ended {
-        Ended::Done(outcomes) => Ok(outcomes),
-        Ended::Stopped { loads, .. } if session.options.dry_run => {
-            Ok(loads.into_iter().map(|(_, outcome, _)| undone(without_number(outcome))).collect())
+        TransactionEnd::Done(outcomes) => Ok(outcomes),
+        TransactionEnd::Stopped { loads, .. } if session.options.dry_run => {
+            Ok(loads.into_iter().map(|(_, outcome, _)| undo_outcome(without_number(outcome))).collect())
         }
-        Ended::Stopped { loads, .. } => roll_back(session, target, loads, spill),
+        TransactionEnd::Stopped { loads, .. } => write_rolled_back(session, target, loads, spill),
     }
 }
 
 /// Makes the tables that are missing; in a dry run those that are needed are there.
-fn prepare(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
+fn prepare_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()> {
     if !session.options.dry_run {
         return target.prepare(session.tables);
     }
@@ -69,66 +73,66 @@ fn prepare(session: &Session<'_>, target: &mut dyn Target) -> Result<()> {
 }
 
 /// How loads in one transaction ended.
-enum Ended {
+enum TransactionEnd {
     /// All of them were read; they were committed, unless it was a dry run.
     Done(Vec<LoadOutcome>),
     /// Nothing of them was kept.
     Stopped {
-        loads: Vec<Loaded>,
+        loads: Vec<LoadedSource>,
         /// Whether tables were made anew.
         anew: bool,
     },
 }
 
 /// Loads through one transaction, and commits it where nothing stands against that.
-fn attempt(
-    session: &Session<'_>,
+fn attempt_loads(
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
-    steps: &[Step],
-    spill: &mut Spill,
+    steps: &[LoadStep],
+    spill: &mut RejectSpill,
     may_make_anew: bool,
-) -> Result<Ended> {
+) -> Result<TransactionEnd> {
     let options = session.options;
     let fence = if options.on_conflict == OnConflict::Update { Fence::Database } else { Fence::Pipeline };
-    let mut writer = Writer::Whole(target.transaction(fence, Pace::InStep)?);
+    let mut writer = ChunkWriter::Whole(target.transaction(fence, Pace::InStep)?);
     let replaces = options.mode == Mode::Replace;
     let known = |step| if replaces { known_replace(session, &writer, step) } else { Ok(None) };
     let known: Vec<_> = steps.iter().map(known).collect::<Result<_>>()?;
-    let loaded: Vec<&Step> =
+    let loaded: Vec<&LoadStep> =
         steps.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(step, _)| step).collect();
     let emptied = match replaces {
         true => empty_tables(session, &mut writer, &loaded, may_make_anew)?,
-        false => Emptied::default(),
+        false => EmptiedTables::default(),
     };
     let (mut loads, stopped) = load_steps(session, &mut writer, steps, known, spill)?;
     note_removed(session, &mut loads, &loaded, &emptied);
     let mut outcomes: Vec<LoadOutcome> = loads.iter().map(|(_, outcome, _)| outcome.clone()).collect();
     let takes_over = replaces && options.on_conflict != OnConflict::Update;
-    if takes_over && !stopped && loaded.iter().any(|step| in_circle(session, step.position)) {
+    if takes_over && !stopped && loaded.iter().any(|step| is_in_circle(session, step.position)) {
         // Rows that name each other wait for each other, and nobody is to see the tables without them.
-        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
+        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown_tables(&outcomes))?);
     }
     if stopped || is_refused(session.options, writer.read(), &mut outcomes, loads.len())? {
         loads.iter_mut().zip(outcomes).for_each(|((_, outcome, _), judged)| outcome.refusal = judged.refusal);
-        return Ok(Ended::Stopped { loads, anew: emptied.anew });
+        return Ok(TransactionEnd::Stopped { loads, anew: emptied.anew });
     }
-    end(session, writer, steps, &loaded, outcomes).map(Ended::Done)
+    end_loads(session, writer, steps, &loaded, outcomes).map(TransactionEnd::Done)
 }
 
 /// Commits what was loaded, where no rows of other tables would lose their parents. A dry run releases what waited, as it would be
 /// after the commit, and lets go of all.
-fn end(
-    session: &Session<'_>,
-    mut writer: Writer<'_>,
-    steps: &[Step],
-    loaded: &[&Step],
+fn end_loads(
+    session: &LoadSession<'_>,
+    mut writer: ChunkWriter<'_>,
+    steps: &[LoadStep],
+    loaded: &[&LoadStep],
     mut outcomes: Vec<LoadOutcome>,
 ) -> Result<Vec<LoadOutcome>> {
     let dry_run = session.options.dry_run;
     if dry_run {
-        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown(&outcomes))?);
+        outcomes.extend(release_waiting(session, &mut writer, &outcomes, grown_tables(&outcomes))?);
     }
-    let Writer::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
+    let ChunkWriter::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
     if session.options.mode == Mode::Replace {
         check_children(session, &*transaction, steps, loaded)?;
     }
@@ -141,22 +145,22 @@ fn end(
 
 /// Loads the sources of all steps; whether one of them stopped for its rejects, so that nothing of them stays.
 fn load_steps(
-    session: &Session<'_>,
-    writer: &mut Writer<'_>,
-    steps: &[Step],
+    session: &LoadSession<'_>,
+    writer: &mut ChunkWriter<'_>,
+    steps: &[LoadStep],
     known: Vec<Option<Vec<LoadEntry>>>,
-    spill: &mut Spill,
-) -> Result<(Vec<Loaded>, bool)> {
-    let mut loads: Vec<Loaded> = Vec::new();
+    spill: &mut RejectSpill,
+) -> Result<(Vec<LoadedSource>, bool)> {
+    let mut loads: Vec<LoadedSource> = Vec::new();
     let mut stopped = false;
     for (step, known) in steps.iter().zip(known) {
         if let Some(entries) = known {
-            loads.extend(as_known(session, step, entries));
+            loads.extend(known_outcomes(session, step, entries));
             continue;
         }
         let mut mode = session.options.mode;
         for source in &step.sources {
-            let purpose = if mode == Mode::Replace { Purpose::FillsEmpty } else { Purpose::Adds };
+            let purpose = if mode == Mode::Replace { LoadPurpose::FillsEmpty } else { LoadPurpose::Adds };
             let (entry, outcome) = load_source(session, writer, step.position, source, (mode, purpose), Some(spill))?;
             mode = following(mode);
             let stops = outcome.state == LoadState::Stopped;
@@ -172,17 +176,21 @@ fn load_steps(
 }
 
 /// The outcomes of loads that the ledger knows.
-fn as_known(session: &Session<'_>, step: &Step, entries: Vec<LoadEntry>) -> impl Iterator<Item = Loaded> {
+fn known_outcomes(
+    session: &LoadSession<'_>,
+    step: &LoadStep,
+    entries: Vec<LoadEntry>,
+) -> impl Iterator<Item = LoadedSource> {
     let name = &session.project.package.resources[step.position].name;
     entries.into_iter().zip(&step.sources).map(|(entry, source)| {
-        session.observer.begins(name, &source.name);
+        session.observer.source_begins(name, &source.name);
         let (entry, outcome) = super::load::known_outcome(entry, source);
         (entry, outcome, source.clone())
     })
 }
 
 /// Notes with the first load of each table how many rows it took out of it.
-fn note_removed(session: &Session<'_>, loads: &mut [Loaded], loaded: &[&Step], emptied: &Emptied) {
+fn note_removed(session: &LoadSession<'_>, loads: &mut [LoadedSource], loaded: &[&LoadStep], emptied: &EmptiedTables) {
     for (step, removed) in loaded.iter().zip(&emptied.removed) {
         let name = &session.tables[step.position].name;
         if let Some((_, outcome, _)) = loads.iter_mut().find(|(_, outcome, _)| *outcome.table == **name) {
@@ -210,15 +218,15 @@ fn is_refused(options: &LoadOptions, read: &dyn Read, outcomes: &mut [LoadOutcom
         let kept = outcomes.iter().filter(of_table).map(|outcome| outcome.counts.inserted).sum();
         let rejected =
             outcomes.iter().zip(&rejects).filter(|(outcome, _)| of_table(outcome)).map(|(_, count)| count).sum();
-        outcomes[at].refusal = Refusal::of(options, removed, kept, rejected);
+        outcomes[at].refusal = ReplaceRefusal::check_replace(options, removed, kept, rejected);
         refused |= outcomes[at].refusal.is_some();
     }
     Ok(refused)
 }
 
 /// The outcomes of a check as those of a load by the same options would be, into tables some of which are not there yet.
-pub(super) fn as_of_load(
-    session: &Session<'_>,
+pub(super) fn as_load_outcomes(
+    session: &LoadSession<'_>,
     read: &dyn Read,
     outcomes: Vec<LoadOutcome>,
 ) -> Result<Vec<LoadOutcome>> {
@@ -226,19 +234,19 @@ pub(super) fn as_of_load(
     let mut met = HashSet::new();
     let mut stopped = false;
     for outcome in &mut outcomes {
-        let table = &session.tables[session.project.position(&outcome.table)?];
+        let table = &session.tables[session.project.find_position(&outcome.table)?];
         if options.mode == Mode::Replace && met.insert(outcome.table.clone()) {
             outcome.removed = Some(read.row_count(table)?);
         }
         let Counts { read, rejected, .. } = outcome.counts;
-        if options.max_rejects.is_some_and(|most| most.exceeded(rejected, read, true)) {
+        if options.max_rejects.is_some_and(|most| most.is_exceeded(rejected, read, true)) {
             (outcome.state, stopped) = (LoadState::Stopped, true);
         }
     }
     let own = outcomes.len();
     let refused = is_refused(options, read, &mut outcomes, own)?;
     if (stopped || refused) && options.takes_effect_at_once() {
-        outcomes = outcomes.into_iter().map(undone).collect();
+        outcomes = outcomes.into_iter().map(undo_outcome).collect();
     }
     Ok(outcomes)
 }
@@ -252,13 +260,13 @@ fn without_number(outcome: LoadOutcome) -> LoadOutcome {
 }
 
 /// The outcome of a load of which nothing was kept: every record counts as rejected.
-fn undone(mut outcome: LoadOutcome) -> LoadOutcome {
+fn undo_outcome(mut outcome: LoadOutcome) -> LoadOutcome {
     if outcome.state == LoadState::Known {
         return outcome;
     }
     let Counts { read, rejected: own, .. } = outcome.counts;
     if read > own {
-        outcome.reasons.push(Reason { code: ErrorCode::RolledBack, field: None, count: read - own });
+        outcome.reasons.push(RejectReason { code: ErrorCode::RolledBack, field: None, count: read - own });
     }
     outcome.state = LoadState::RolledBack;
     outcome.counts = Counts { read, rejected: read, ..Counts::default() };
@@ -267,11 +275,11 @@ fn undone(mut outcome: LoadOutcome) -> LoadOutcome {
 }
 
 /// Writes the ledger and the rejects of loads that were rolled back.
-fn roll_back(
-    session: &Session<'_>,
+fn write_rolled_back(
+    session: &LoadSession<'_>,
     target: &mut dyn Target,
-    loads: Vec<Loaded>,
-    spill: Spill,
+    loads: Vec<LoadedSource>,
+    spill: RejectSpill,
 ) -> Result<Vec<LoadOutcome>> {
     let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
     let mut outcomes = Vec::new();
@@ -284,24 +292,24 @@ fn roll_back(
         let whole = outcome.state == LoadState::Complete;
         if !whole {
             // How far ahead of the record at which it stopped a source was read is by chance.
-            (entry.digest, entry.digested) = digest_of(&source, None)?;
+            (entry.digest, entry.digested) = digest_source(&source, None)?;
         }
-        let mut outcome = undone(outcome);
+        let mut outcome = undo_outcome(outcome);
         (entry.state, entry.counts) = (outcome.state, outcome.counts);
         let was = entry.id;
         entry.id = transaction.add_load(&entry)?;
         outcome.load_id = entry.id;
         // One that stopped has not met all the records that an earlier load rejected.
         if whole {
-            outcome.closed_rejects.same_content = transaction.supersede(&entry, Closing::RolledBack)?;
+            outcome.closed_rejects.same_content = transaction.supersede(&entry, ClosingRule::RolledBack)?;
         }
         numbers.push((was, entry.id, entry.table.clone(), source));
         outcomes.push(outcome);
     }
     let most = session.options.work.rejected_record_bytes;
-    spill.drain(&mut |load, reject| {
+    spill.drain_rejects(&mut |load, reject| {
         let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
-        let table = &session.tables[session.project.position(table)?];
+        let table = &session.tables[session.project.find_position(table)?];
         store_reject(&mut *transaction, *number, table, source, reject, most).map(drop)
     })?;
     transaction.commit()?;

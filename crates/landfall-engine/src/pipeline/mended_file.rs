@@ -39,8 +39,8 @@ pub(super) struct MendedRow {
 
 impl MendedRow {
     /// The record as CSV in the default dialect.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        let mut text = csv_text::cells(self.cells.iter().map(String::as_str));
+    pub(super) fn record_bytes(&self) -> Vec<u8> {
+        let mut text = csv_text::join_cells(self.cells.iter().map(String::as_str));
         if !self.extra.is_empty() {
             text.push(',');
             text.push_str(&self.extra);
@@ -55,8 +55,8 @@ impl MendedRow {
 /// A file that is not an export of rejects, or not the text that its header says.
 pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRow) -> Result<()>) -> Result<()> {
     let name = path.display().to_string();
-    let source = Source::file(name.clone(), path);
-    let (dialect, encoding) = form_of(&source)?;
+    let source = Source::from_file(name.clone(), path);
+    let (dialect, encoding) = find_file_form(&source)?;
     let mut input = source.open()?;
     let mut cutter = Cutter::new(&dialect, encoding, Default::default());
     let decoder = Decoder::new(&dialect, encoding);
@@ -65,29 +65,29 @@ pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRo
         while let Some(piece) = cutter.next_piece() {
             let labels = cutter.header_labels().unwrap_or_default().to_vec();
             let Piece::Block(block) = piece else {
-                return Err(Error::source(&name, "it has a record that is too long"));
+                return Err(Error::source_error(&name, "it has a record that is too long"));
             };
             let records = decoder.decode_block(block);
             refuse_faults(&name, &records, line)?;
             for record in 0..records.len() {
-                let row = mended_row(&name, &labels, &records, record, line)?;
+                let row = read_mended_row(&name, &labels, &records, record, line)?;
                 visit(&labels[..labels.len() - EXPORT_COLUMNS.len()], row)?;
             }
             line += records.line_end_count();
         }
         if cutter.is_finished() {
             // Even if it has no row.
-            return own_columns(&name, cutter.header_labels().unwrap_or_default()).map(drop);
+            return count_source_columns(&name, cutter.header_labels().unwrap_or_default()).map(drop);
         }
-        let read = input.read(cutter.input_space()).map_err(|error| source.unreadable(&error))?;
+        let read = input.read(cutter.input_space()).map_err(|error| source.read_error(&error))?;
         if read == 0 { cutter.finish_input() } else { cutter.mark_filled(read) }
     }
 }
 
 /// How a file is written: what its header says when it is read with one delimiter after the other.
-fn form_of(source: &Source) -> Result<(Dialect, Encoding)> {
+fn find_file_form(source: &Source) -> Result<(Dialect, Encoding)> {
     let mut head = Vec::new();
-    source.open()?.take(HEAD).read_to_end(&mut head).map_err(|error| source.unreadable(&error))?;
+    source.open()?.take(HEAD).read_to_end(&mut head).map_err(|error| source.read_error(&error))?;
     let encoding = match head.as_slice() {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Encoding::Utf16,
         _ => Encoding::Utf8,
@@ -102,7 +102,7 @@ fn form_of(source: &Source) -> Result<(Dialect, Encoding)> {
         }
         cutter.finish_input();
         cutter.next_piece();
-        if own_columns(&source.name, cutter.header_labels().unwrap_or_default()).is_ok() {
+        if count_source_columns(&source.name, cutter.header_labels().unwrap_or_default()).is_ok() {
             return Ok((dialect, encoding));
         }
     }
@@ -115,11 +115,11 @@ fn not_an_export(name: &str, head: &[u8]) -> Error {
     if has(GUARDED_REJECT) {
         let reason =
             "it was exported for people, with ' before some cells (guard_formulas); export it without that to mend it";
-        return Error::source(name, reason);
+        return Error::source_error(name, reason);
     }
     if !EXPORT_COLUMNS.iter().any(|column| has(column)) {
         let reason = format!("it is not an export of rejects: its last columns must be {}", EXPORT_COLUMNS.join(", "));
-        return Error::source(name, reason);
+        return Error::source_error(name, reason);
     }
     let reason = match EXPORT_COLUMNS.iter().find(|column| !has(column)) {
         Some(column) => format!("its column {column} is missing; put it back as it was exported"),
@@ -129,7 +129,7 @@ fn not_an_export(name: &str, head: &[u8]) -> Error {
             EXPORT_COLUMNS.join(", ")
         ),
     };
-    Error::source(name, reason)
+    Error::source_error(name, reason)
 }
 
 /// Refuses records that are not the text that the file should be.
@@ -143,25 +143,28 @@ fn refuse_faults(name: &str, records: &Records, line: u32) -> Result<()> {
         ),
         _ => format!("line {line} has a quote in a wrong place; nothing was tried"),
     };
-    Err(Error::source(name, reason))
+    Err(Error::source_error(name, reason))
 }
 
 /// How many columns of an export are those of its source.
-fn own_columns(name: &str, labels: &[String]) -> Result<usize> {
+fn count_source_columns(name: &str, labels: &[String]) -> Result<usize> {
     let own = labels.len().checked_sub(EXPORT_COLUMNS.len()).filter(|&own| labels[own..] == EXPORT_COLUMNS);
     own.ok_or_else(|| not_an_export(name, labels.join(",").as_bytes()))
 }
 
-fn mended_row(name: &str, labels: &[String], records: &Records, record: usize, line: u32) -> Result<MendedRow> {
+fn read_mended_row(name: &str, labels: &[String], records: &Records, record: usize, line: u32) -> Result<MendedRow> {
     let line = u64::from(line) + records.lines_before(record) as u64 + 1;
-    let own = own_columns(name, labels)?;
+    let own = count_source_columns(name, labels)?;
     let cell = |column: usize| records.cell_text(record, column).unwrap_or_default().to_owned();
     let reject = cell(own).parse().map_err(|_| {
-        Error::source(name, format!("line {line}: landfall_reject is not the number of a reject: {:?}", cell(own)))
+        Error::source_error(
+            name,
+            format!("line {line}: landfall_reject is not the number of a reject: {:?}", cell(own)),
+        )
     })?;
     if records.cell_count(record) != labels.len() {
         let reason = format!("line {line} has {} cells and not {}", records.cell_count(record), labels.len());
-        return Err(Error::source(name, reason));
+        return Err(Error::source_error(name, reason));
     }
     Ok(MendedRow { reject, line, cells: (0..own).map(cell).collect(), extra: cell(own + 3), raw: cell(own + 4) })
 }
@@ -169,20 +172,20 @@ fn mended_row(name: &str, labels: &[String], records: &Records, record: usize, l
 /// Cells that were changed although they had no error. A spreadsheet does that by itself: it takes zeros from the front of numbers,
 /// writes long ones with an exponent, rewrites dates, and reads texts in another encoding.
 #[derive(Debug, Default)]
-pub(super) struct OtherChanges {
+pub(super) struct UnaskedChanges {
     count: u64,
     first: Option<String>,
 }
 
-impl OtherChanges {
+impl UnaskedChanges {
     /// Notes that the cell of `column` at `lines_before` was changed.
-    pub(super) fn note(&mut self, line: u64, column: &str, before: &str, after: &str) {
+    pub(super) fn note_change(&mut self, line: u64, column: &str, before: &str, after: &str) {
         self.count += 1;
-        self.first.get_or_insert_with(|| format!("line {line}, {column:?}, {}", describe(before, after)));
+        self.first.get_or_insert_with(|| format!("line {line}, {column:?}, {}", describe_change(before, after)));
     }
 
     /// Refuses them, if there are any.
-    pub(super) fn refuse(&self, name: &str) -> Result<()> {
+    pub(super) fn refuse_changes(&self, name: &str) -> Result<()> {
         let Some(first) = &self.first else { return Ok(()) };
         let cells = if self.count == 1 {
             "1 cell that had no error was".into()
@@ -193,12 +196,12 @@ impl OtherChanges {
             "{cells} changed, the first at {first}. If a spreadsheet did that, export again and mend only what is wrong; if it \
              is meant, allow other changes (--allow-other-changes). Nothing was tried"
         );
-        Err(Error::source(name, reason))
+        Err(Error::source_error(name, reason))
     }
 }
 
 /// In what way a cell was changed, without its values.
-fn describe(before: &str, after: &str) -> &'static str {
+fn describe_change(before: &str, after: &str) -> &'static str {
     let bare = |text: &str| text.trim_start_matches('0').to_owned();
     if before.starts_with('0') && bare(before) == bare(after) {
         "which lost zeros at its front"
