@@ -7,7 +7,7 @@ pub(crate) fn join_line<'c>(cells: impl IntoIterator<Item = &'c str>) -> String 
     text
 }
 
-/// `join_cells`, joined by commas and quoted where that is needed.
+/// `cells`, joined by commas and quoted where that is needed.
 pub(crate) fn join_cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> String {
     let mut text = String::new();
     for (at, cell) in cells.into_iter().enumerate() {

@@ -4,7 +4,7 @@
 use crate::{
     document::NewDocument,
     error::Result,
-    targets::{Fence, Pace, Read, Target},
+    targets::{Fence, Pace, Target, TargetRead},
     token,
 };
 
@@ -20,8 +20,8 @@ impl LinkKey {
     ///
     /// # Errors
     /// A database that cannot be read.
-    pub fn read(read: &dyn Read) -> Result<Option<Self>> {
-        Ok(read.document(KIND, NAME)?.and_then(|document| document.body.try_into().ok()).map(Self))
+    pub fn read(read: &dyn TargetRead) -> Result<Option<Self>> {
+        Ok(read.find_document(KIND, NAME)?.and_then(|document| document.body.try_into().ok()).map(Self))
     }
 
     /// The key, which is made where there is none.
@@ -41,12 +41,12 @@ impl LinkKey {
     /// Those of [`LinkKey::open`].
     pub fn replace_key(target: &mut dyn Target) -> Result<Self> {
         let key: [u8; 32] = token::random_bytes()?;
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-        match transaction.document(KIND, NAME)? {
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+        match transaction.find_document(KIND, NAME)? {
             Some(document) => drop(transaction.change_document(&document, Some(&key))?),
             None => transaction.add_documents(&[NewDocument { kind: KIND, name: NAME.into(), body: key.to_vec() }])?,
         }
-        transaction.commit()?;
+        transaction.commit_now()?;
         Ok(Self(key))
     }
 

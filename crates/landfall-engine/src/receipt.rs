@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState},
     pipeline::LoadOutcome,
-    targets::Read,
+    targets::TargetRead,
     timestamp,
 };
 
@@ -55,7 +55,7 @@ impl Receipt {
     ///
     /// # Errors
     /// A target that cannot be read.
-    pub fn from_loads(outcomes: &[LoadOutcome], read: &dyn Read) -> Result<Self> {
+    pub fn from_loads(outcomes: &[LoadOutcome], read: &dyn TargetRead) -> Result<Self> {
         let mut loads = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             let mut counts = outcome.counts;
@@ -89,7 +89,7 @@ impl Receipt {
 ///
 /// # Errors
 /// A target that cannot be read.
-pub fn find_discrepancy(read: &dyn Read, acknowledged: &ReceiptLoad) -> Result<Option<String>> {
+pub fn find_discrepancy(read: &dyn TargetRead, acknowledged: &ReceiptLoad) -> Result<Option<String>> {
     let ReceiptLoad { load_id, table, counts, .. } = acknowledged;
     let Some(entry) = find_entry(read, *load_id)? else {
         return Ok(Some(format!("load {load_id} was acknowledged, and the ledger has no such load")));
@@ -109,8 +109,8 @@ pub fn find_discrepancy(read: &dyn Read, acknowledged: &ReceiptLoad) -> Result<O
     Ok(None)
 }
 
-fn find_entry(read: &dyn Read, id: LoadId) -> Result<Option<LoadEntry>> {
-    Ok(read.loads_of(&LoadFilter { id: Some(id), ..LoadFilter::default() })?.pop())
+fn find_entry(read: &dyn TargetRead, id: LoadId) -> Result<Option<LoadEntry>> {
+    Ok(read.find_loads(&LoadFilter { id: Some(id), ..LoadFilter::default() })?.pop())
 }
 
 fn describe_counts(counts: &Counts) -> String {

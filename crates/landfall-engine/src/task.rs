@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Result, TargetError, TargetErrorKind},
-    targets::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Target, TargetRead, Transaction},
     timestamp, token,
 };
 
@@ -175,7 +175,7 @@ impl TaskFilter {
 /// # Errors
 /// A target that cannot be read, and those of `visit`.
 pub fn visit_tasks(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     filter: &TaskFilter,
     visit: &mut dyn FnMut(Task) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
@@ -188,7 +188,7 @@ pub fn visit_tasks(
     };
     let mut left = filter.limit;
     while left > 0 {
-        let documents = read.documents(&page)?;
+        let documents = read.find_documents(&page)?;
         let is_last = (documents.len() as u64) < PAGE;
         page.after = documents.last().map(|last| last.name.clone());
         for document in documents {
@@ -213,8 +213,8 @@ pub fn visit_tasks(
 ///
 /// # Errors
 /// A target that cannot be read.
-pub fn task(read: &dyn Read, id: &str) -> Result<Option<Task>> {
-    read.document(KIND, id)?.as_ref().map(kept).transpose()
+pub fn task(read: &dyn TargetRead, id: &str) -> Result<Option<Task>> {
+    read.find_document(KIND, id)?.as_ref().map(kept).transpose()
 }
 
 /// Changes the task `id` as `change` does, which sees it as it is now and says whether it wants to change it. The task as it
@@ -237,8 +237,8 @@ pub fn change_with(
     answer: &mut dyn FnMut(&Task) -> Option<NewDocument>,
 ) -> Result<Option<Task>> {
     loop {
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-        let Some(document) = transaction.document(KIND, id)? else { return Ok(None) };
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+        let Some(document) = transaction.find_document(KIND, id)? else { return Ok(None) };
         let mut task = kept(&document)?;
         let changes = change(&mut task);
         let answer = answer(&task);
@@ -250,7 +250,7 @@ pub fn change_with(
             continue;
         }
         transaction.add_documents(answer.as_slice())?;
-        transaction.commit()?;
+        transaction.commit_now()?;
         return Ok(Some(task));
     }
 }
@@ -260,10 +260,10 @@ pub fn change_with(
 /// # Errors
 /// A target that cannot be written.
 pub fn add(target: &mut dyn Target, task: &Task, with: Option<NewDocument>) -> Result<()> {
-    let mut transaction: Box<dyn Transaction> = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction: Box<dyn Transaction> = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let documents: Vec<NewDocument> = std::iter::once(task.document()).chain(with).collect();
     transaction.add_documents(&documents)?;
-    transaction.commit()
+    transaction.commit_now()
 }
 
 /// Forgets the tasks that nothing has happened to since `before`; how many.
@@ -271,9 +271,9 @@ pub fn add(target: &mut dyn Target, task: &Task, with: Option<NewDocument>) -> R
 /// # Errors
 /// A target that cannot be written.
 pub fn forget(target: &mut dyn Target, before: Timestamp) -> Result<u64> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let count = transaction.forget_documents(KIND, &timestamp::format_utc(before))?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok(count)
 }
 
@@ -362,9 +362,9 @@ mod tests {
         let answer = |_: &Task| Some(NewDocument { kind: "answer", name: "key".into(), body: b"1".to_vec() });
         // A change that is none is answered for, too.
         let same = change_with(&mut target, &task.id, &|_| false, &mut |_| None).unwrap();
-        assert_eq!((same, target.document("answer", "key").unwrap()), (Some(task.clone()), None));
+        assert_eq!((same, target.find_document("answer", "key").unwrap()), (Some(task.clone()), None));
         let changed = change_with(&mut target, &task.id, &cancel, &mut { answer }).unwrap().unwrap();
-        assert!(changed.is_cancelled && target.document("answer", "key").unwrap().is_some());
+        assert!(changed.is_cancelled && target.find_document("answer", "key").unwrap().is_some());
         let other = added(&mut target, "a");
         let overtaken = change_with(&mut target, &other.id, &cancel, &mut { answer });
         let kind = |error| if let crate::Error::Target(error) = error { Some(error.kind) } else { None };

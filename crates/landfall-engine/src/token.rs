@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::{Error, Result, TargetError, TargetErrorKind},
-    targets::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Target, TargetRead, Transaction},
     timestamp,
 };
 
@@ -147,14 +147,14 @@ impl Tokens {
     ///
     /// # Errors
     /// A database that cannot be read.
-    pub fn read(read: &dyn Read) -> Result<Self> {
+    pub fn read(read: &dyn TargetRead) -> Result<Self> {
         // The tokens first: whoever makes one closes the database in the same transaction.
         let all = read
-            .documents(&DocumentFilter::all_of_kind(KIND))?
+            .find_documents(&DocumentFilter::all_of_kind(KIND))?
             .iter()
             .map(read_stored_token)
             .collect::<Result<Vec<_>>>()?;
-        let is_closed = !all.is_empty() || read.document(CLOSED, CLOSED)?.is_some();
+        let is_closed = !all.is_empty() || read.find_document(CLOSED, CLOSED)?.is_some();
         Ok(Self { all, is_closed })
     }
 
@@ -220,17 +220,17 @@ pub fn create_token(target: &mut dyn Target, new: NewToken) -> Result<(Token, St
     };
     let kept = StoredToken { token: token.clone(), hash: hash(&secret) };
     let body = serde_json::to_vec(&kept).unwrap_or_else(|error| unreachable!("a token is plain data: {error}"));
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     transaction.add_documents(&[NewDocument { kind: KIND, name: id.clone(), body }])?;
     note_closed(&mut *transaction)?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok((token, format!("{PREFIX}{id}_{secret}")))
 }
 
 /// Notes that there is, or was, a token. What is noted already is written once more, so that [`open_access`] notices a token
 /// that is made at the same time.
 fn note_closed(transaction: &mut dyn Transaction) -> Result<()> {
-    match transaction.document(CLOSED, CLOSED)? {
+    match transaction.find_document(CLOSED, CLOSED)? {
         Some(document) if transaction.change_document(&document, Some(&document.body))? => Ok(()),
         Some(_) => Err(at_the_same_time()),
         None => transaction.add_documents(&[NewDocument { kind: CLOSED, name: CLOSED.into(), body: Vec::new() }]),
@@ -247,12 +247,12 @@ fn at_the_same_time() -> Error {
 /// # Errors
 /// A database that cannot be written.
 pub fn close_access(target: &mut dyn Target) -> Result<()> {
-    if target.document(CLOSED, CLOSED)?.is_some() {
+    if target.find_document(CLOSED, CLOSED)?.is_some() {
         return Ok(());
     }
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     note_closed(&mut *transaction)?;
-    transaction.commit()
+    transaction.commit_now()
 }
 
 /// Lets everybody on the machine of a service in again, after there were tokens; whether it was closed.
@@ -260,9 +260,10 @@ pub fn close_access(target: &mut dyn Target) -> Result<()> {
 /// # Errors
 /// Tokens that are still there, also expired ones.
 pub fn open_access(target: &mut dyn Target) -> Result<bool> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let closed = transaction.document(CLOSED, CLOSED)?;
-    if !transaction.documents(&DocumentFilter { limit: Some(1), ..DocumentFilter::all_of_kind(KIND) })?.is_empty() {
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+    let closed = transaction.find_document(CLOSED, CLOSED)?;
+    if !transaction.find_documents(&DocumentFilter { limit: Some(1), ..DocumentFilter::all_of_kind(KIND) })?.is_empty()
+    {
         let reason = "there are tokens; revoke them first: `landfall token list` shows them";
         return Err(Error::Usage(reason.into()));
     }
@@ -270,7 +271,7 @@ pub fn open_access(target: &mut dyn Target) -> Result<bool> {
     if !transaction.change_document(&closed, None)? {
         return Err(at_the_same_time());
     }
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok(true)
 }
 
@@ -280,14 +281,14 @@ pub fn open_access(target: &mut dyn Target) -> Result<bool> {
 /// No such token.
 pub fn revoke_token(target: &mut dyn Target, id: &str) -> Result<Token> {
     let unknown = || Error::Usage(format!("there is no token {id:?}; `landfall token list` shows those there are"));
-    let document = target.document(KIND, id)?.ok_or_else(unknown)?;
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let document = target.find_document(KIND, id)?.ok_or_else(unknown)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     if !transaction.change_document(&document, None)? {
         return Err(unknown());
     }
     // Also for a token that an older version made.
     note_closed(&mut *transaction)?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     read_stored_token(&document).map(|kept| kept.token)
 }
 
@@ -320,7 +321,7 @@ mod tests {
         for wrong in [&text[1..], &text[..text.len() - 1], &text.replace(&token.id, "0000000000000000"), "", PREFIX] {
             assert_eq!(tokens.find(wrong), None, "{wrong}");
         }
-        let document = target.document(KIND, &token.id).unwrap().unwrap();
+        let document = target.find_document(KIND, &token.id).unwrap().unwrap();
         let secret = text.rsplit_once('_').unwrap().1;
         assert!(!String::from_utf8(document.body).unwrap().contains(secret));
     }
@@ -359,17 +360,17 @@ mod tests {
     fn a_token_of_an_older_version_closes_too() {
         let mut target = Memory::default();
         let (token, _) = create_token(&mut target, new(&[Role::Admin])).unwrap();
-        let closed = target.document(CLOSED, CLOSED).unwrap().unwrap();
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+        let closed = target.find_document(CLOSED, CLOSED).unwrap().unwrap();
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
         transaction.change_document(&closed, None).unwrap();
-        transaction.commit().unwrap();
+        transaction.commit_now().unwrap();
         assert!(Tokens::read(&target).unwrap().is_closed());
         close_access(&mut target).unwrap();
         close_access(&mut target).unwrap();
-        let document = target.document(KIND, &token.id).unwrap().unwrap();
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+        let document = target.find_document(KIND, &token.id).unwrap().unwrap();
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
         transaction.change_document(&document, None).unwrap();
-        transaction.commit().unwrap();
+        transaction.commit_now().unwrap();
         assert!(Tokens::read(&target).unwrap().is_closed());
     }
 

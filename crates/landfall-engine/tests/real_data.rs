@@ -6,7 +6,7 @@ use landfall_core::schema::Package;
 use landfall_engine::{
     Project,
     pipeline::{LoadOptions, SilentObserver, load_tables},
-    targets::{Access, Location, open},
+    targets::{Location, TargetAccess, open},
 };
 
 #[test]
@@ -26,7 +26,7 @@ fn the_real_data_gives_the_expected_counts() {
     let package = Package::from_yaml(&text, "datapackage.yaml").expect("a data package");
     let project = Project { folder: folder.path().to_owned(), package };
     let location = Location::parse("sqlite:landfall.db", folder.path()).expect("a location");
-    let mut target = open(&location, Access::Write).expect("a target");
+    let mut target = open(&location, TargetAccess::Write).expect("a target");
     let outcomes = load_tables(&mut *target, &project, &[], &LoadOptions::default(), &SilentObserver).expect("a load");
     let counts: Vec<_> =
         outcomes.iter().map(|o| (o.table.as_str(), o.counts.read, o.counts.inserted, o.counts.rejected)).collect();

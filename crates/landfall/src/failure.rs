@@ -18,7 +18,7 @@ pub(crate) fn report_error(error: &anyhow::Error, globals: &Globals) -> Exit {
     exit
 }
 
-/// Tells `join_causes`, with which the command ends.
+/// Tells `message`, with which the command ends.
 pub(crate) fn print_error(message: &str, exit: Exit, globals: &Globals) {
     let line = match globals.log {
         LogFormat::Json => render_json(message, exit),

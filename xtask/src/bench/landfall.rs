@@ -114,7 +114,7 @@ fn assert_counts(document: &Value, tally: DataTally) -> Result<()> {
     Ok(())
 }
 
-/// The profile by stage as a table, where the document has one: `profile_stages` is an object of seconds.
+/// The profile by stage as a table, where the document has one: `stages` is an object of seconds.
 pub(super) fn profile_stages(document: &Value) -> Option<String> {
     let stages = document.get("stages")?.as_object()?;
     let total: f64 = stages.values().filter_map(Value::as_f64).sum();

@@ -34,7 +34,7 @@ impl RowMapping {
     /// See [`Self::LINE_FEED`].
     pub const CARRIAGE_RETURN: u8 = 0x1f;
 
-    /// Appends the row at the start of `read_bytes` to `out`, as a JSON object with a line end behind it, and tells the number of its
+    /// Appends the row at the start of `bytes` to `out`, as a JSON object with a line end behind it, and tells the number of its
     /// bytes. None where they are not all there; `out` is then as it was.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ impl RowMapping {
     }
 }
 
-/// How rows by `file_schema` are read into `table`.
+/// How rows by `schema` are read into `table`.
 ///
 /// # Errors
 /// Every reason why they cannot be, each as a sentence that says what to do.

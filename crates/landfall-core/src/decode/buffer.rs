@@ -39,7 +39,7 @@ impl InputBuffer {
         if self.stand_ins.is_some() { 2 } else { 1 }
     }
 
-    /// Room for bytes after those held, so that there can be `as_units` in all: at least one byte.
+    /// Room for bytes after those held, so that there can be `units` in all: at least one byte.
     pub(super) fn reserve_space(&mut self, units: usize) -> &mut [u8] {
         let wanted = units * self.unit_width();
         if self.start > 0 && self.start + wanted > self.bytes.len() {
@@ -91,12 +91,12 @@ impl InputBuffer {
         &self.bytes[self.start..self.filled]
     }
 
-    /// The length of the first `as_units` in bytes of the source.
+    /// The length of the first `units` in bytes of the source.
     pub(super) fn source_length(&self, units: usize) -> usize {
         (units * self.unit_width()).min(self.filled - self.start)
     }
 
-    /// Lets go of the first `as_units`.
+    /// Lets go of the first `units`.
     pub(super) fn drop_front(&mut self, units: usize) {
         self.start += self.source_length(units);
         if let Some(stand_ins) = &mut self.stand_ins {
@@ -104,7 +104,7 @@ impl InputBuffer {
         }
     }
 
-    /// Hands out the first `as_units` as they stand in the source, with as little copying as can be.
+    /// Hands out the first `units` as they stand in the source, with as little copying as can be.
     pub(super) fn take_units(&mut self, units: usize) -> Vec<u8> {
         let end = self.start + self.source_length(units);
         // Copied where the rest is the greater part, or the room is far more than the block needs.

@@ -421,7 +421,7 @@ impl Cutter {
         self.dialect.comment_rows.contains(&row)
     }
 
-    /// Whether `as_units` from here is where a skip ends.
+    /// Whether `units` from here is where a skip ends.
     fn reaches_skip(&self, units: usize) -> bool {
         self.offset < self.skip_to && self.offset + self.buffer.source_length(units) as u64 >= self.skip_to
     }

@@ -52,7 +52,7 @@ impl Terminator {
         }
     }
 
-    /// Whether a line ends at `match_at`. `last` says that the input ends where `bytes` end.
+    /// Whether a line ends at `at`. `last` says that the input ends where `bytes` end.
     #[inline]
     pub(super) fn match_at(&self, bytes: &[u8], at: usize, last: bool) -> LineEnd {
         match self {
@@ -111,7 +111,7 @@ impl Terminator {
         Err(end + usize::from(after == 1 && bytes.get(end) == Some(&b'\n')))
     }
 
-    /// Whether a cut at `match_at` would go through the middle of a CRLF.
+    /// Whether a cut at `at` would go through the middle of a CRLF.
     pub(super) fn splits_crlf(&self, bytes: &[u8], at: usize) -> bool {
         matches!(self, Self::Any) && at > 0 && bytes[at - 1] == b'\r' && bytes.get(at) == Some(&b'\n')
     }

@@ -154,7 +154,7 @@ impl<'a> RecordScanner<'a> {
         }
     }
 
-    /// The cell at `match_at` and the delimiter or LF that ends it, where nothing is special about it: what nearly all cells
+    /// The cell at `at` and the delimiter or LF that ends it, where nothing is special about it: what nearly all cells
     /// are. Otherwise the machine stays where it stands. It must say the same as [`Self::accept_cell`].
     #[inline]
     fn scan_simple_cell(&mut self, at: usize) -> Option<(ScannedCell, usize)> {

@@ -142,7 +142,7 @@ impl BitmapPage {
     }
 }
 
-/// Adds `low` to sorted `sorted_values`; whether it was new. Ascending values are appended.
+/// Adds `low` to sorted `values`; whether it was new. Ascending values are appended.
 fn insert_sorted(values: &mut Vec<u16>, low: u16) -> bool {
     if values.last().is_none_or(|&last| last < low) {
         values.push(low);

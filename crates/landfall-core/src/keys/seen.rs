@@ -36,7 +36,7 @@ impl SeenKeys {
         if integer { Self::Integers(IntegerSet::default()) } else { Self::Hashes(HashFilter::default()) }
     }
 
-    /// Whether `row_key` was seen. A key with a missing value never was.
+    /// Whether `key` was seen. A key with a missing value never was.
     #[inline]
     #[must_use]
     pub fn contains_key(&self, key: RowKey) -> Membership {
@@ -71,7 +71,7 @@ impl SeenKeys {
         }
     }
 
-    /// Adds `row_key`.
+    /// Adds `key`.
     #[inline]
     pub fn insert(&mut self, key: RowKey) {
         match (&mut *self, key) {

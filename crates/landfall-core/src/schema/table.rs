@@ -28,7 +28,7 @@ impl TableSchema {
         self.fields.iter().position(|field| &*field.name == name)
     }
 
-    /// Whether the field at `field_position` is part of a key: primary, unique or foreign.
+    /// Whether the field at `position` is part of a key: primary, unique or foreign.
     #[must_use]
     pub fn is_in_key(&self, position: usize) -> bool {
         let foreign = self.foreign_keys.iter().map(|key| &key.fields);

@@ -16,7 +16,7 @@ pub(super) struct CellBlock<'a> {
 }
 
 impl<'a> CellBlock<'a> {
-    /// The block of `records`, whose source has `cell_count` columns.
+    /// The block of `records`, whose source has `width` columns.
     pub(super) fn new(records: &'a Records, width: usize) -> Self {
         let uniform = width > 0 && records.uniform_width() == Some(width);
         // One look at the whole text is cheaper than one at each cell.

@@ -292,7 +292,7 @@ pub fn arrow_field(field: &Field, data_type: DataType) -> ArrowField {
     ArrowField::new(&*field.name, data_type, true).with_metadata(metadata)
 }
 
-/// The errors sorted by record and field. A record in `find_record_errors` has that error only.
+/// The errors sorted by record and field. A record in `whole` has that error only.
 fn collect_rejects(mut found: Vec<FoundError>, whole: RecordErrors) -> Vec<RejectedRecord> {
     if !whole.is_empty() {
         found.retain(|found| !whole.contains_key(&found.record));

@@ -22,7 +22,7 @@ pub(super) struct NumberReader {
 }
 
 impl NumberReader {
-    /// A reader of numbers of `format`; where they are `write_reduced`, equal numbers are stored as equal texts.
+    /// A reader of numbers of `format`; where they are `reduced`, equal numbers are stored as equal texts.
     pub(super) fn new(format: NumberFormat, reduced: bool) -> Self {
         let standard = format == NumberFormat::default();
         Self { format, standard, reduced }

@@ -98,7 +98,7 @@ impl ValidatedBlock {
         self
     }
 
-    /// Makes rows of the rejects that `find_lacking_reject` marks.
+    /// Makes rows of the rejects that `lacks` marks.
     fn admit_rejects(&mut self, lacks: &[bool]) {
         let passed = self.rows.num_rows();
         let mut rows: Vec<(u32, usize)> = (0..passed).map(|row| (self.row_records.record_at(row), row)).collect();

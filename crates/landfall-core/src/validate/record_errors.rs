@@ -134,7 +134,7 @@ impl RecordInspector<'_> {
         }
     }
 
-    /// Notes absent and superfluous cells of the records that are not in `find_record_errors`.
+    /// Notes absent and superfluous cells of the records that are not in `whole`.
     pub(super) fn note_width_errors(&self, whole: &RecordErrors, found: &mut Vec<FoundError>) {
         if self.block.records.is_json() {
             return self.note_extra_members(found);

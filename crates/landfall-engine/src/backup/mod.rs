@@ -93,7 +93,7 @@ pub fn backup_tables(
     observer: &dyn Observer,
 ) -> Result<BackupOutcome> {
     let location = target.location();
-    write_set(&mut *target.snapshot()?, location, project, store, options, observer)
+    write_set(&mut *target.take_snapshot()?, location, project, store, options, observer)
 }
 
 /// Writes what `snapshot` of the database at `location` has into a new set.
@@ -141,7 +141,7 @@ fn write_set(
         set: set.to_string(),
         tool: format!("landfall {}", env!("CARGO_PKG_VERSION")),
         target: location,
-        snapshot: snapshot.moment(),
+        snapshot: snapshot.describe_moment(),
         started_at: timestamp::format_utc(started),
         ended_at: timestamp::now_utc(),
         codec: options.codec.name().to_owned(),

@@ -78,7 +78,7 @@ pub(super) fn write(
             scope.spawn(|| encode_batches(&jobs, &writer, table, options.codec));
         }
         let mut rows = 0;
-        let read = snapshot.rows(table, &positions, &mut |batch| {
+        let read = snapshot.visit_rows(table, &positions, &mut |batch| {
             rows += batch.num_rows() as u64;
             let (answer, receiver) = sync_channel(1);
             // Where nobody listens any more, the file has an error to tell.
@@ -122,7 +122,7 @@ fn number_forms(snapshot: &mut dyn Snapshot, table: &Table) -> Result<Vec<Number
     let positions: Vec<usize> = (0..table.schema.fields.len()).filter(is_number).collect();
     let mut spans = vec![NumberSpan::default(); positions.len()];
     if !positions.is_empty() {
-        snapshot.rows(table, &positions, &mut |batch| {
+        snapshot.visit_rows(table, &positions, &mut |batch| {
             for (span, column) in spans.iter_mut().zip(batch.columns()) {
                 let column = column.as_string::<i32>();
                 (0..column.len()).filter(|&row| column.is_valid(row)).for_each(|row| span.widen(column.value(row)));

@@ -182,8 +182,8 @@ struct Miscounting<'s> {
 }
 
 impl Snapshot for Miscounting<'_> {
-    fn moment(&self) -> String {
-        self.whole.moment()
+    fn describe_moment(&self) -> String {
+        self.whole.describe_moment()
     }
 
     fn has_table(&mut self, table: &Table) -> Result<bool> {
@@ -194,14 +194,14 @@ impl Snapshot for Miscounting<'_> {
         self.whole.row_count(table)
     }
 
-    fn rows(
+    fn visit_rows(
         &mut self,
         table: &Table,
         positions: &[usize],
         visit: &mut dyn FnMut(arrow_array::RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let mut left = usize::try_from(self.counted).unwrap();
-        self.whole.rows(table, positions, &mut |batch| {
+        self.whole.visit_rows(table, positions, &mut |batch| {
             let some = batch.num_rows().min(left);
             left -= some;
             visit(batch.slice(0, some))
@@ -218,7 +218,7 @@ fn a_backup_of_which_the_database_handed_over_too_few_rows_was_published() {
     load_tables(&mut target, &project, &[], &LoadOptions::default(), &SilentObserver).unwrap();
     let options = BackupOptions { tables: Vec::new(), codec: AvroCodec::None, threads: 1 };
     for counted in [0, 1, 39] {
-        let mut short = Miscounting { whole: target.snapshot().unwrap(), counted };
+        let mut short = Miscounting { whole: target.take_snapshot().unwrap(), counted };
         let error =
             write_set(&mut short, String::new(), &project, &store, &options, &SilentObserver).unwrap_err().to_string();
         let words =
@@ -228,6 +228,6 @@ fn a_backup_of_which_the_database_handed_over_too_few_rows_was_published() {
         let folders = fs::read_dir(folder.path().join("sets")).unwrap().count();
         assert_eq!(folders, before.len(), "nothing of it is left");
     }
-    let mut whole = Miscounting { whole: target.snapshot().unwrap(), counted: 40 };
+    let mut whole = Miscounting { whole: target.take_snapshot().unwrap(), counted: 40 };
     write_set(&mut whole, String::new(), &project, &store, &options, &SilentObserver).unwrap();
 }

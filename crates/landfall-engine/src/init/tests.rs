@@ -14,7 +14,7 @@ use super::{Proposal, propose_project};
 use crate::{
     Project,
     pipeline::{LoadOptions, LoadOutcome, SilentObserver, load_tables},
-    targets::{Access, Location, open},
+    targets::{Location, TargetAccess, open},
 };
 
 /// A folder with these files.
@@ -45,7 +45,7 @@ fn table(text: &str) -> (String, Resource) {
 fn loaded(folder: &Path, package: &Package) -> Vec<LoadOutcome> {
     let project = Project { folder: folder.to_owned(), package: package.clone() };
     let location = Location::parse("sqlite:landfall.db", folder).expect("a location");
-    let mut target = open(&location, Access::Write).expect("a target");
+    let mut target = open(&location, TargetAccess::Write).expect("a target");
     load_tables(&mut *target, &project, &[], &LoadOptions::default(), &SilentObserver).expect("a load")
 }
 

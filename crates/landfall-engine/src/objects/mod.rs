@@ -78,7 +78,7 @@ pub struct ObjectMeta {
 }
 
 impl ObjectPrefix {
-    /// The objects below `object_url`. Credentials come from the environment, in the provider's usual variables; nothing is asked yet.
+    /// The objects below `url`. Credentials come from the environment, in the provider's usual variables; nothing is asked yet.
     ///
     /// # Errors
     /// Settings that contradict each other, or credentials that cannot be read.
@@ -193,7 +193,7 @@ impl ObjectInner {
     }
 }
 
-/// What of a name stands below `name_prefix`.
+/// What of a name stands below `prefix`.
 fn strip_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     if prefix.is_empty() { Some(name) } else { name.strip_prefix(prefix)?.strip_prefix('/') }
 }

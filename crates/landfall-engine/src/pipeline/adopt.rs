@@ -23,7 +23,7 @@ use crate::{
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     origin::QUARANTINE,
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
-    targets::{Fence, Pace, Read, Table, Transaction},
+    targets::{Fence, Pace, Table, TargetRead, Transaction},
     timestamp,
 };
 
@@ -32,13 +32,13 @@ const PAGE: u64 = 1000;
 
 /// The rejects that `filter` wants, page by page.
 pub(crate) fn visit_rejects(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     filter: &RejectFilter,
     visit: &mut dyn FnMut(Reject) -> Result<()>,
 ) -> Result<()> {
     let mut filter = RejectFilter { limit: Some(PAGE), ..filter.clone() };
     loop {
-        let page = read.rejects(&filter)?;
+        let page = read.find_rejects(&filter)?;
         let Some(last) = page.last() else { return Ok(()) };
         filter.after = last.id;
         page.into_iter().try_for_each(&mut *visit)?;
@@ -46,7 +46,7 @@ pub(crate) fn visit_rejects(
 }
 
 /// The numbers of the rejects that `filter` wants.
-pub(super) fn reject_ids(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<RejectId>> {
+pub(super) fn reject_ids(read: &dyn TargetRead, filter: &RejectFilter) -> Result<Vec<RejectId>> {
     let mut found = Vec::new();
     visit_rejects(read, filter, &mut |reject| {
         found.push(reject.id);
@@ -56,18 +56,18 @@ pub(super) fn reject_ids(read: &dyn Read, filter: &RejectFilter) -> Result<Vec<R
 }
 
 /// One reject, as it stands.
-pub(super) fn find_reject(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
+pub(super) fn find_reject(read: &dyn TargetRead, id: RejectId) -> Result<Option<Reject>> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
-    Ok(read.rejects(&filter)?.pop())
+    Ok(read.find_rejects(&filter)?.pop())
 }
 
 /// One reject, as long as it is open: another process may have released it since it was looked for.
-pub(super) fn open(read: &dyn Read, id: RejectId) -> Result<Option<Reject>> {
+pub(super) fn open(read: &dyn TargetRead, id: RejectId) -> Result<Option<Reject>> {
     Ok(find_reject(read, id)?.filter(|reject| reject.state == RejectState::Open))
 }
 
 /// All bytes of a reject; none where it is longer than a record may be, or the quarantine keeps only the first of them.
-pub(super) fn read_raw(session: &LoadSession<'_>, read: &dyn Read, reject: &Reject) -> Result<Option<Vec<u8>>> {
+pub(super) fn read_raw(session: &LoadSession<'_>, read: &dyn TargetRead, reject: &Reject) -> Result<Option<Vec<u8>>> {
     if reject.length > session.options.work.record_bytes as u64 {
         return Ok(None);
     }
@@ -75,7 +75,7 @@ pub(super) fn read_raw(session: &LoadSession<'_>, read: &dyn Read, reject: &Reje
         return Ok(Some(reject.raw.clone()));
     }
     let mut bytes = Vec::new();
-    read.reject_raw(reject.id, &mut |part| {
+    read.read_reject_bytes(reject.id, &mut |part| {
         bytes.extend_from_slice(part);
         Ok(())
     })?;
@@ -98,7 +98,7 @@ pub(super) fn try_as_is(
 /// The keys that will be claimed by the rejects of `family` that wait, were they all taken over together that can be.
 pub(super) fn claims_to_come(
     session: &LoadSession<'_>,
-    read: &dyn Read,
+    read: &dyn TargetRead,
     family: &[usize],
     load: Option<LoadId>,
     on_conflict: OnConflict,
@@ -196,7 +196,7 @@ fn settle_in_turn(
                     refused.push(id);
                 }
                 TrialVerdict::Rejected(_) => {}
-                _ => transaction.withdraw(&[id])?,
+                _ => transaction.withdraw_rejects(&[id])?,
             }
             told(&reject, &verdict);
         }
@@ -271,7 +271,7 @@ fn release_family(
     for &position in family {
         let table = Some(session.tables[position].name.to_string());
         let earlier = LoadFilter { table: table.clone(), before: before_load, limit: Some(1), ..LoadFilter::default() };
-        if writer.read().loads_of(&earlier)?.is_empty() {
+        if writer.read().find_loads(&earlier)?.is_empty() {
             continue;
         }
         let filter = RejectFilter { table, before_load, waiting: true, ..RejectFilter::default() };
@@ -295,7 +295,7 @@ fn release_family(
     })
 }
 
-/// Releases those of the rejects `reject_ids` that pass now; the outcome where there was one.
+/// Releases those of the rejects `numbers` that pass now; the outcome where there was one.
 fn release_passing(
     session: &LoadSession<'_>,
     transaction: &mut dyn Transaction,
@@ -347,7 +347,7 @@ pub(super) fn record_verdict(
             return transaction.retry_failed(reject.id, load, errors, mended);
         }
     }
-    transaction.release(reject.id, load, mended)
+    transaction.release_reject(reject.id, load, mended)
 }
 
 /// Brings the ledger's entry of a retry to its end.

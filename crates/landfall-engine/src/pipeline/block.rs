@@ -119,7 +119,7 @@ impl<'a> BlockResolver<'a> {
         record_of_row(&self.validated.row_records, row)
     }
 
-    /// Whether a key of `resolve_row` may have occurred before.
+    /// Whether a key of `row` may have occurred before.
     fn may_be_seen(&self, columns: &[KeyColumns<'_>], row: usize) -> bool {
         let mut uniques = self.keys.uniques.iter().zip(columns);
         uniques.any(|(unique, columns)| unique.seen.contains_key(columns.row_key(row)) != Membership::No)
@@ -144,7 +144,7 @@ impl<'a> BlockResolver<'a> {
         }
     }
 
-    /// Whether the table has a row, accepted by this process, with the primary key `row_key` and another look than `sketch`. The look
+    /// Whether the table has a row, accepted by this process, with the primary key `key` and another look than `sketch`. The look
     /// of rows that leave fields out tells nothing.
     fn has_other_content(&self, key: RowKey, sketch: Option<&u8>) -> bool {
         if !self.validated.presence.is_whole() {
@@ -259,7 +259,7 @@ impl<'a> BlockResolver<'a> {
         Ok(LoadFlow::Continue)
     }
 
-    /// The values of the unique key `at` that `resolve_row` has, or will have after `change`.
+    /// The values of the unique key `at` that `row` has, or will have after `change`.
     fn unique_values(&self, at: usize, row: usize, change: Option<&RowChange>) -> Vec<Scalar> {
         match change {
             Some(change) => change.values_at(&self.keys.uniques[at].positions),
@@ -267,7 +267,7 @@ impl<'a> BlockResolver<'a> {
         }
     }
 
-    /// The row that holds already the unique key `at` that `resolve_row` has, or will have after `change`.
+    /// The row that holds already the unique key `at` that `row` has, or will have after `change`.
     fn find_holder(
         &mut self,
         at: usize,
@@ -318,13 +318,13 @@ impl<'a> BlockResolver<'a> {
         }))
     }
 
-    /// Whether `found` has the primary key of `resolve_row`.
+    /// Whether `found` has the primary key of `row`.
     fn same_primary(&self, found: &[Scalar], row: usize) -> bool {
         let positions = &self.keys.table.schema.primary_key;
         positions.iter().zip(self.uniques[0].row_values(row)).all(|(&position, value)| found[position] == value)
     }
 
-    /// The error where the parent that `resolve_row` names by the foreign key `at`, or will name after `change`, does not exist.
+    /// The error where the parent that `row` names by the foreign key `at`, or will name after `change`, does not exist.
     fn find_orphan_error(
         &mut self,
         at: usize,

@@ -153,7 +153,7 @@ impl Iterator for BlockStream {
     }
 }
 
-/// Reads `open_source` with `threads` workers and hands its blocks to `consume`, which may stop early. With its
+/// Reads `opened` with `threads` workers and hands its blocks to `consume`, which may stop early. With its
 /// outcome comes the time spent by the threads.
 ///
 /// Memory is bounded: no more blocks are under way than two for each worker, and two more; and of long ones only one.

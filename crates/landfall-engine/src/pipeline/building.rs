@@ -31,7 +31,7 @@ impl StagingPlan {
 
     /// Whether the table at `position` is built aside.
     fn is_staged(session: &LoadSession<'_>, target: &dyn Target, position: usize) -> Result<bool> {
-        Ok(!needs_lookups(session, position) && target.can_build(&session.tables[position])?)
+        Ok(!needs_lookups(session, position) && target.can_stage(&session.tables[position])?)
     }
 
     /// Plans for a command of `steps`; all tables that exist are checked, and those that need not wait are made.
@@ -48,7 +48,7 @@ impl StagingPlan {
                 now.push(table.clone());
             }
         }
-        target.prepare(&now)?;
+        target.prepare_tables(&now)?;
         Ok(plan)
     }
 
@@ -69,11 +69,11 @@ impl StagingPlan {
         let mut needed: Vec<usize> = find_ancestors(session, step.position).into_iter().filter(needed).collect();
         needed.sort_unstable();
         let tables: Vec<Table> = needed.iter().map(|&at| session.tables[at].clone()).collect();
-        target.prepare(&tables)?;
+        target.prepare_tables(&tables)?;
         if build {
             let table = &session.tables[step.position];
             let resumes = has_load_of_any(&*target, &table.name, &step.sources)?;
-            target.build(table, resumes)?;
+            target.begin_staging(table, resumes)?;
         }
         Ok(())
     }
@@ -89,11 +89,11 @@ pub(super) fn needs_lookups(session: &LoadSession<'_>, position: usize) -> bool 
 /// of a replace.
 fn is_of_others(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep) -> Result<bool> {
     let table = &session.tables[step.position];
-    if !target.is_aside(table)? {
+    if !target.is_staged(table)? {
         return Ok(false);
     }
     let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::loads_of_sources(&table.name) };
-    let last = target.loads_of(&newest)?.pop();
+    let last = target.find_loads(&newest)?.pop();
     let own = |entry: &LoadEntry| step.sources.iter().any(|source| source.name == entry.source);
     Ok(!last.is_some_and(|entry| own(&entry) && (entry.mode == Mode::Replace || step.sources.len() > 1)))
 }

@@ -294,14 +294,14 @@ pub(super) fn store_reject(
     let id = transaction.add_reject(load, table, &reject)?;
     let mut part = 0;
     copy_range(source, reject.offset, length.min(most), Reject::RAW_LIMIT, &mut |bytes| {
-        transaction.append_raw(id, part, bytes)?;
+        transaction.append_reject_bytes(id, part, bytes)?;
         part += 1;
         Ok(())
     })?;
     Ok(id)
 }
 
-/// BLAKE3 of `length` bytes of `source`, from `byte_offset` on.
+/// BLAKE3 of `length` bytes of `source`, from `offset` on.
 fn digest_of_range(source: &Source, offset: u64, length: u64) -> Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new();
     copy_range(source, offset, length, Reject::RAW_LIMIT, &mut |bytes| {

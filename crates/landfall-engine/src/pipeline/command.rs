@@ -93,7 +93,7 @@ pub fn release_after_loads(
     let tables = project.target_tables();
     let session = LoadSession { project, tables: &tables, options: &LoadOptions::default(), observer: &SilentObserver };
     let released = release_waiting(&session, &mut ChunkWriter::Each(target), outcomes, grown_tables(outcomes))?;
-    target.settle()?;
+    target.flush_commits()?;
     Ok(released)
 }
 
@@ -105,13 +105,13 @@ pub fn stop_load(target: &mut dyn Target, project: &Project, table: &str, source
     let tables = project.target_tables();
     let session = LoadSession { project, tables: &tables, options: &LoadOptions::default(), observer: &SilentObserver };
     let running = LoadFilter { state: Some(LoadState::Running), ..LoadFilter::loads_of_source(table, source) };
-    let entries = target.loads_of(&running)?;
+    let entries = target.find_loads(&running)?;
     let mut writer = ChunkWriter::Each(&mut *target);
     for entry in entries {
         end_interrupted(&session, &mut writer, entry, LoadState::Stopped)?;
     }
     drop(writer);
-    target.settle()
+    target.flush_commits()
 }
 
 fn run(
@@ -137,7 +137,7 @@ fn run(
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
         outcomes.extend(release_waiting(&session, &mut ChunkWriter::Each(target), &outcomes, grown_tables(&outcomes))?);
     }
-    target.settle()?;
+    target.flush_commits()?;
     Ok(outcomes)
 }
 
@@ -148,7 +148,7 @@ fn run_and_roll_back(
     target: &mut dyn Target,
     steps: &[LoadStep],
 ) -> Result<Vec<LoadOutcome>> {
-    let unused = target.unused(session.tables)?;
+    let unused = target.find_remakable(session.tables)?;
     if unused.is_empty() && can_roll_back(session, &*target, steps)? {
         return load_in_one_transaction(session, target, steps);
     }
@@ -189,9 +189,9 @@ fn chunk_by_chunk(session: &LoadSession<'_>, target: &mut dyn Target, steps: &[L
         if outcomes.last().is_some_and(|outcome| outcome.state == LoadState::Stopped) {
             return Ok(outcomes);
         }
-        target.finish(&session.tables[step.position])?;
+        target.finish_staging(&session.tables[step.position])?;
     }
-    target.prepare(session.tables)?;
+    target.prepare_tables(session.tables)?;
     Ok(outcomes)
 }
 
@@ -244,10 +244,10 @@ fn load_new_source(
     };
     // In a table without keys each record of a small source would be put aside first.
     if purpose == LoadPurpose::Adds
-        && !target.finds(table)
+        && !target.can_find_rows(table)
         && will_be_asked(&*target, table, estimate_records(source)?)?
     {
-        target.finish(table)?;
+        target.finish_staging(table)?;
     }
     let mut writer = ChunkWriter::Each(target);
     let (_, mut outcome) = load_source(session, &mut writer, position, source, (mode, purpose), None)?;

@@ -30,7 +30,7 @@ use crate::{
     project::Project,
     quarantine::{Reject, RejectFilter, ShownReject},
     source::{EXPORT_COLUMNS, GUARDED_REJECT},
-    targets::Read,
+    targets::TargetRead,
 };
 
 /// Writes the rejects that `filter` wants to `out` as CSV (UTF-8, LF, RFC 4180), in the columns of their source and
@@ -39,7 +39,12 @@ use crate::{
 ///
 /// # Errors
 /// Rejects of several tables, or a file that cannot be written.
-pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter, out: &mut dyn Write) -> Result<u64> {
+pub fn export_rejects(
+    read: &dyn TargetRead,
+    project: &Project,
+    filter: &RejectFilter,
+    out: &mut dyn Write,
+) -> Result<u64> {
     write_exports(read, project, filter, ExportReader::Mender, out)
 }
 
@@ -49,7 +54,7 @@ pub fn export_rejects(read: &dyn Read, project: &Project, filter: &RejectFilter,
 /// # Errors
 /// Rejects of several tables, or a file that cannot be written.
 pub fn export_rejects_guarded(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     filter: &RejectFilter,
     out: &mut dyn Write,
@@ -87,7 +92,7 @@ impl ExportReader {
 }
 
 fn write_exports(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     filter: &RejectFilter,
     reader: ExportReader,
@@ -120,7 +125,7 @@ struct ExporterSet<'s> {
 
 impl ExporterSet<'_> {
     /// The position of the exporter for `reject`.
-    fn exporter_for(&mut self, read: &dyn Read, reject: &Reject) -> Result<usize> {
+    fn exporter_for(&mut self, read: &dyn TargetRead, reject: &Reject) -> Result<usize> {
         if let Some(first) = self.all.first().filter(|first| first.table != reject.table) {
             return Err(Error::Usage(format!(
                 "there are rejects of several tables ({:?}, {:?}); name one with --table",
@@ -159,7 +164,7 @@ pub(super) struct LayoutExporter<'s> {
 
 impl<'s> LayoutExporter<'s> {
     /// For rejects like `reject`.
-    pub(super) fn new(session: &'s LoadSession<'s>, read: &dyn Read, reject: &Reject) -> Result<Self> {
+    pub(super) fn new(session: &'s LoadSession<'s>, read: &dyn TargetRead, reject: &Reject) -> Result<Self> {
         Self::for_layout(session, reject, layout_of_load(read, reject.load)?)
     }
 
@@ -178,12 +183,12 @@ impl<'s> LayoutExporter<'s> {
         table.map_or(&[], |table| &table.schema.fields)
     }
 
-    /// Whether `source_labels` are the names of the table's fields.
+    /// Whether `labels` are the names of the table's fields.
     pub(super) fn are_fields(&self, labels: &[String]) -> bool {
         labels.iter().map(String::as_str).eq(self.table_fields().iter().map(|field| &*field.name))
     }
 
-    /// A row of fields as one of the source, whose cells are `join_cells` otherwise.
+    /// A row of fields as one of the source, whose cells are `cells` otherwise.
     pub(super) fn to_source_row(&self, cells: &[String], row: MendedRow) -> Result<MendedRow, String> {
         let mut mended = cells.to_vec();
         for ((field, column), cell) in self.table_fields().iter().zip(self.layout.column_map().columns).zip(row.cells) {
@@ -209,7 +214,7 @@ impl<'s> LayoutExporter<'s> {
     /// A field that is not there, or cannot be missing; or a record that cannot be cut into its cells, where not all are given.
     pub(super) fn correct_record(
         &self,
-        read: &dyn Read,
+        read: &dyn TargetRead,
         reject: &Reject,
         values: &[(String, Option<String>)],
     ) -> Result<MendedRow> {
@@ -266,7 +271,7 @@ impl<'s> LayoutExporter<'s> {
     }
 
     /// The cells of a reject in the source's columns, those beyond, and its bytes where it cannot be cut into cells.
-    pub(super) fn reject_cells(&self, read: &dyn Read, reject: &Reject) -> Result<(Vec<String>, String, String)> {
+    pub(super) fn reject_cells(&self, read: &dyn TargetRead, reject: &Reject) -> Result<(Vec<String>, String, String)> {
         let blank = || vec![String::new(); self.labels.len()];
         let raw = || ShownReject::raw_text(&reject.raw, reject.length).0;
         let Some(bytes) = read_raw(self.session, read, reject)? else { return Ok((blank(), String::new(), raw())) };
@@ -300,7 +305,7 @@ impl<'s> LayoutExporter<'s> {
     /// A row that cannot be understood, as the end of a sentence.
     pub(super) fn mend_row(
         &self,
-        read: &dyn Read,
+        read: &dyn TargetRead,
         reject: &Reject,
         row: MendedRow,
         others: &mut UnaskedChanges,
@@ -350,7 +355,13 @@ impl<'s> LayoutExporter<'s> {
         })
     }
 
-    fn reject_line(&self, read: &dyn Read, reject: &Reject, by_fields: bool, reader: ExportReader) -> Result<String> {
+    fn reject_line(
+        &self,
+        read: &dyn TargetRead,
+        reject: &Reject,
+        by_fields: bool,
+        reader: ExportReader,
+    ) -> Result<String> {
         let (mut cells, extra, raw) = self.reject_cells(read, reject)?;
         if by_fields {
             let cell = |column: Option<usize>| column.map(|column| cells[column].clone()).unwrap_or_default();
@@ -374,8 +385,8 @@ fn both_changed(line: u64) -> String {
 }
 
 /// How the columns of the sources of `load` lie.
-pub(super) fn layout_of_load(read: &dyn Read, load: LoadId) -> Result<SourceLayout> {
-    let entry = read.loads_of(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
+pub(super) fn layout_of_load(read: &dyn TargetRead, load: LoadId) -> Result<SourceLayout> {
+    let entry = read.find_loads(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
     entry.and_then(|entry| serde_json::from_str(&entry.layout).ok()).ok_or_else(|| {
         Error::Usage(format!(
             "the ledger does not say how the columns of load {load} lie; its rejects cannot be read again"

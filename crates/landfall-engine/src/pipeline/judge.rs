@@ -109,7 +109,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
         self.trusting = trusting;
         let (read, foreseen) = (self.account.read(), &mut self.foreseen);
         look_up_block(keys, self.validated, trusting, foreseen, &|table, positions, values| {
-            read.find_all(table, positions, values)
+            read.find_rows(table, positions, values)
         })?;
         self.all_foreseen = true;
         Ok(())
@@ -148,7 +148,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
             if values.contains(&Scalar::Null) {
                 continue;
             }
-            let Some(found) = self.time_target(|transaction| transaction.find(table, positions, &values))? else {
+            let Some(found) = self.time_target(|transaction| transaction.find_row(table, positions, &values))? else {
                 continue;
             };
             if agrees_with_stored(rows, row, &validated.presence, record, &found) {
@@ -200,7 +200,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
         updates.iter().for_each(|(row, _)| self.account.count_rows(RowFate::Updated, &single_row(*row)));
         let mut refusals = Vec::new();
         for (fields, updates) in group_updates(table, updates) {
-            refusals.extend(self.time_target(|transaction| transaction.update(table, rows, &updates, &fields))?);
+            refusals.extend(self.time_target(|transaction| transaction.update_rows(table, rows, &updates, &fields))?);
         }
         refusals.sort_by_key(|refused| refused.row);
         refusals.iter().for_each(|refused| self.account.did_not_become(RowFate::Updated, refused.row));
@@ -221,7 +221,7 @@ fn single_row(row: usize) -> [Range<usize>; 1] {
 
 impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
     fn can_find_rows(&self) -> bool {
-        self.account.read().finds(self.table)
+        self.account.read().can_find_rows(self.table)
     }
 
     fn wants_announcements(&self) -> bool {
@@ -232,7 +232,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         if self.all_foreseen {
             return Ok(());
         }
-        let found = self.time_target(|transaction| transaction.find_all(table, positions, &values))?;
+        let found = self.time_target(|transaction| transaction.find_rows(table, positions, &values))?;
         self.foreseen.add_lookup(table, positions, values, found);
         Ok(())
     }
@@ -246,17 +246,17 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         if *table.name == *self.table.name {
             self.send_updates()?;
         }
-        self.time_target(|transaction| transaction.find(table, positions, values))
+        self.time_target(|transaction| transaction.find_row(table, positions, values))
     }
 
     fn find_made(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.send_updates()?;
-        self.time_target(|transaction| transaction.find(table, positions, values))
+        self.time_target(|transaction| transaction.find_row(table, positions, values))
     }
 
     fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.send_updates()?;
-        let refused = self.time_target(|transaction| transaction.insert(table, rows, accepted))?;
+        let refused = self.time_target(|transaction| transaction.insert_rows(table, rows, accepted))?;
         if self.trusting && !refused.is_empty() {
             let message = "rows that were taken for new are not; they are looked at one by one";
             return Err(TargetError::new(TargetErrorKind::Again, message).into());
@@ -288,7 +288,8 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         change: RowChange,
     ) -> Result<Option<String>> {
         if !self.wants_announcements() {
-            let refusals = self.time_target(|transaction| transaction.update(table, rows, &[row], &change.fields))?;
+            let refusals =
+                self.time_target(|transaction| transaction.update_rows(table, rows, &[row], &change.fields))?;
             let words = refusals.into_iter().next().map(|refused| refused.message);
             if words.is_none() {
                 self.account.count_rows(RowFate::Updated, &single_row(row));

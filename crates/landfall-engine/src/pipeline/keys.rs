@@ -14,7 +14,7 @@ use landfall_core::{
 
 use crate::{
     error::Result,
-    targets::{Read, Table},
+    targets::{Table, TargetRead},
 };
 
 /// A table with more rows than this many times the records to come is not read for its keys, but asked for each.
@@ -153,14 +153,14 @@ fn is_rather_asked(held: u64, expected: u64) -> bool {
 }
 
 /// Whether the rows of `table` will be looked for by the keys of about `expected` records.
-pub(super) fn will_be_asked(read: &dyn Read, table: &Table, expected: u64) -> Result<bool> {
+pub(super) fn will_be_asked(read: &dyn TargetRead, table: &Table, expected: u64) -> Result<bool> {
     let most = expected.saturating_mul(ASK_FROM).saturating_add(1);
     Ok(is_rather_asked(read.row_count_within(table, most)?, expected))
 }
 
 impl TableKeys {
     /// The keys of `table`, with what the target holds; about `expected` records are to come.
-    pub(super) fn open(read: &dyn Read, table: &Table, tables: &[Table], expected: u64) -> Result<Self> {
+    pub(super) fn open(read: &dyn TargetRead, table: &Table, tables: &[Table], expected: u64) -> Result<Self> {
         let held = read.row_count_within(table, expected.saturating_mul(ASK_FROM).saturating_add(1))?;
         let mut uniques = unique_key_states(table);
         for unique in &mut uniques {
@@ -186,7 +186,7 @@ impl TableKeys {
     }
 
     /// The keys of `table`, of which nothing is known yet; rows that come are noted.
-    pub(super) fn for_new_rows(table: &Table, tables: &[Table], read: &dyn Read) -> Self {
+    pub(super) fn for_new_rows(table: &Table, tables: &[Table], read: &dyn TargetRead) -> Self {
         let uniques = unique_key_states(table);
         let mut foreigns = foreign_key_states(table, tables, &uniques);
         let checked = read.checks_parents(table);
@@ -279,14 +279,20 @@ fn is_integer_key(table: &Table, positions: &[usize]) -> bool {
 }
 
 /// What `table` holds of the key at `positions`.
-fn read_seen_keys(read: &dyn Read, table: &Table, positions: &[usize], held: u64, expected: u64) -> Result<SeenKeys> {
+fn read_seen_keys(
+    read: &dyn TargetRead,
+    table: &Table,
+    positions: &[usize],
+    held: u64,
+    expected: u64,
+) -> Result<SeenKeys> {
     if is_rather_asked(held, expected) {
         return Ok(SeenKeys::Unknown);
     }
     let mut seen = SeenKeys::new(is_integer_key(table, positions));
     if held > 0 {
         let all: Vec<usize> = (0..positions.len()).collect();
-        read.scan(table, positions, &mut |batch| {
+        read.scan_rows(table, positions, &mut |batch| {
             let columns = KeyColumns::new(batch, &all);
             (0..batch.num_rows()).for_each(|row| seen.insert(columns.row_key(row)));
         })?;
@@ -295,7 +301,12 @@ fn read_seen_keys(read: &dyn Read, table: &Table, positions: &[usize], held: u64
 }
 
 /// The keys of a parent table.
-pub(super) fn read_parents(read: &dyn Read, parent: &Table, positions: &[usize], expected: u64) -> Result<ParentSet> {
+pub(super) fn read_parents(
+    read: &dyn TargetRead,
+    parent: &Table,
+    positions: &[usize],
+    expected: u64,
+) -> Result<ParentSet> {
     let most = expected.saturating_mul(ASK_FROM).clamp(10_000, MOST_PARENTS);
     if read.row_count_within(parent, most + 1)? > most {
         return Ok(ParentSet::without_knowledge());
@@ -304,12 +315,12 @@ pub(super) fn read_parents(read: &dyn Read, parent: &Table, positions: &[usize],
 }
 
 /// The keys of a parent table, however many there are.
-pub(super) fn read_all_parents(read: &dyn Read, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
+pub(super) fn read_all_parents(read: &dyn TargetRead, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
     fill_parents(read, parent, positions, ParentSet::without_bound())
 }
 
-fn fill_parents(read: &dyn Read, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
+fn fill_parents(read: &dyn TargetRead, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
     let all: Vec<usize> = (0..positions.len()).collect();
-    read.scan(parent, positions, &mut |batch| set.insert_rows(batch, &all))?;
+    read.scan_rows(parent, positions, &mut |batch| set.insert_rows(batch, &all))?;
     Ok(set)
 }

@@ -11,7 +11,7 @@ use crate::{
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
     rules_digest::RulesDigest,
     source::{Source, digest_source},
-    targets::Read,
+    targets::TargetRead,
 };
 
 /// What the ledger knows.
@@ -37,9 +37,9 @@ pub(super) enum LoadPurpose {
     GoesOn,
 }
 
-/// What the ledger of `read` knows of `source_error` for the table of `resource`, and the number of the newest load of a source of that name.
+/// What the ledger of `read` knows of `source` for the table of `resource`, and the number of the newest load of a source of that name.
 pub(super) fn look_up_source(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     resource: &Resource,
     source: &Source,
     options: &LoadOptions,
@@ -69,7 +69,7 @@ pub(super) fn look_up_source(
     if has_no_key(resource) && !complete.is_empty() {
         // Rejects that were released later may be of whichever load.
         let retries = LoadFilter { mode: Some(Mode::Retry), since, ..LoadFilter::loads_of_sources(&resource.name) };
-        let was_released = read.loads_of(&retries)?.iter().any(|entry| entry.counts.inserted > 0);
+        let was_released = read.find_loads(&retries)?.iter().any(|entry| entry.counts.inserted > 0);
         if let Some(entry) = complete.iter().find(|entry| entry.counts.inserted > 0 || was_released) {
             return Err(doubled_content_error(source, entry));
         }
@@ -99,7 +99,7 @@ pub(super) const SOURCES_PER_QUESTION: usize = 256;
 /// For each of `sources` that is small the load of its content by the same rules, where there was one: one question for all of them,
 /// since each takes longer than to read a small file.
 pub(super) fn known_small_sources(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     resource: &Resource,
     sources: &[Source],
     options: &LoadOptions,
@@ -124,7 +124,7 @@ pub(super) fn known_small_sources(
     }
     let rules = RulesDigest::from_resource(resource);
     let keyless = has_no_key(resource);
-    for entry in read.loads_of(&filter)? {
+    for entry in read.find_loads(&filter)? {
         let is_of = |at: &usize| {
             digests[*at].as_ref() == Some(&entry.digest) && (!keyless || sources[*at].name == entry.source)
         };
@@ -139,14 +139,14 @@ pub(super) fn known_small_sources(
 
 /// Refuses to go on with `entry`, which has just been entered in the ledger, where another process has entered a load of the
 /// same source since the ledger was read up to the entry `known`: its rows would come twice.
-pub(super) fn refuse_race(read: &dyn Read, entry: &LoadEntry, known: LoadId) -> Result<()> {
+pub(super) fn refuse_race(read: &dyn TargetRead, entry: &LoadEntry, known: LoadId) -> Result<()> {
     if entry.mode == Mode::Replace {
         return Ok(());
     }
     let since = LoadFilter { after: known, ..LoadFilter::loads_of_source(&entry.table, &entry.source) };
     let races =
         |other: &LoadEntry| other.mode != Mode::Retry && other.id != entry.id && other.state != LoadState::RolledBack;
-    if !read.loads_of(&since)?.iter().any(races) {
+    if !read.find_loads(&since)?.iter().any(races) {
         return Ok(());
     }
     let message = format!(
@@ -170,12 +170,12 @@ pub(crate) fn current_loads(entries: &[LoadEntry], table: &str) -> Vec<LoadEntry
 
 /// The loads of a source of this name, the newest first. One question for all: another process may end one of them between two, which
 /// would then look as if nobody had loaded the source.
-fn newest_first(read: &dyn Read, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
-    read.loads_of(&LoadFilter { newest_first: true, ..LoadFilter::loads_of_source(&resource.name, &source.name) })
+fn newest_first(read: &dyn TargetRead, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
+    read.find_loads(&LoadFilter { newest_first: true, ..LoadFilter::loads_of_source(&resource.name, &source.name) })
 }
 
 /// The complete loads of the same content, oldest first.
-fn complete_loads(read: &dyn Read, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
+fn complete_loads(read: &dyn TargetRead, resource: &Resource, source: &Source) -> Result<Vec<LoadEntry>> {
     let mut alike = LoadFilter {
         state: Some(LoadState::Complete),
         // Two files with the same bytes are two lots of rows, where no key says that they are the same.
@@ -186,20 +186,20 @@ fn complete_loads(read: &dyn Read, resource: &Resource, source: &Source) -> Resu
     if size > SMALL {
         // How many bytes a compressed file gives is only known once it is read.
         let digested = (!source.open()?.is_compressed()).then_some(size);
-        if read.loads_of(&LoadFilter { digested, limit: Some(1), ..alike.clone() })?.is_empty() {
+        if read.find_loads(&LoadFilter { digested, limit: Some(1), ..alike.clone() })?.is_empty() {
             return Ok(Vec::new());
         }
     }
     // Without the size: a database might look through all loads of that size instead.
     alike.digests = Some(vec![digest_source(source, None)?.0]);
-    let mut found = read.loads_of(&alike)?;
+    let mut found = read.find_loads(&alike)?;
     found.retain(|entry| entry.mode != Mode::Retry);
     Ok(found)
 }
 
 /// The loads of the last replace, where it was one of just `sources` as they are now, and nothing was loaded since.
 pub(super) fn find_replace_loads(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     resource: &Resource,
     sources: &[Source],
     options: &LoadOptions,
@@ -207,7 +207,7 @@ pub(super) fn find_replace_loads(
     let since = last_replace(read, &resource.name)?;
     // One more than would do tells that there are too many.
     let limit = Some(sources.len() as u64 + 1);
-    let entries = read.loads_of(&LoadFilter { since, limit, ..LoadFilter::loads_of_sources(&resource.name) })?;
+    let entries = read.find_loads(&LoadFilter { since, limit, ..LoadFilter::loads_of_sources(&resource.name) })?;
     let rules = RulesDigest::from_resource(resource);
     let alike = |entry: &LoadEntry| {
         entry.state == LoadState::Complete && entry.mode != Mode::Retry && decides_alike(entry, &rules, options)

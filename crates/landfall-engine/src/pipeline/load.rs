@@ -30,14 +30,14 @@ use crate::{
     quarantine::{ClosedRejects, ClosingRule, RejectFilter},
     rules_digest::RulesDigest,
     source::{FileStamp, Source},
-    targets::{Fence, Pace, Read, Table, Transaction},
+    targets::{Fence, Pace, Table, TargetRead, Transaction},
     timestamp,
 };
 
 /// Bytes of a record, roughly: to guess how many there are.
 const RECORD_BYTES: u64 = 40;
 
-/// About how many records `source_error` has.
+/// About how many records `source` has.
 pub(super) fn estimate_records(source: &Source) -> Result<u64> {
     Ok(source.read_stamp()?.size / RECORD_BYTES + 1)
 }
@@ -53,7 +53,7 @@ pub(super) struct LoadSession<'s> {
 /// How often a load goes on from the ledger after the target found that what was sent ahead cannot stay.
 const MOST_ATTEMPTS: usize = 4;
 
-/// Loads `source_error` into the table at `find_position`, through `writer`, by `mode`. Rejects are told to `spill` too, where it is given.
+/// Loads `source` into the table at `position`, through `writer`, by `mode`. Rejects are told to `spill` too, where it is given.
 pub(super) fn load_source(
     session: &LoadSession<'_>,
     writer: &mut ChunkWriter<'_>,
@@ -145,7 +145,7 @@ struct LoadRun<'r, 's> {
 impl<'r, 's> LoadRun<'r, 's> {
     fn new(
         session: &'r LoadSession<'s>,
-        read: &dyn Read,
+        read: &dyn TargetRead,
         resource: &Resource,
         source: &'r Source,
         mut entry: LoadEntry,
@@ -155,7 +155,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         let table = &session.tables[session.project.find_position(&resource.name)?];
         let stamp = source.read_stamp()?;
         let mut opened =
-            OpenSource::new(source, resource, &read.limits(table), session.options.work, entry.position.offset)?;
+            OpenSource::new(source, resource, &read.table_limits(table), session.options.work, entry.position.offset)?;
         if !entry.id.is_stored() {
             entry.position = opened.start;
             let (digest, digested) = opened.digest_so_far();
@@ -164,7 +164,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         opened.layout.overrides.clone_from(&session.options.overrides);
         entry.layout = serde_json::to_string(&opened.layout).unwrap_or_default();
         let mut keys = TableKeys::open(read, table, session.tables, estimate_records(source)?)?;
-        if pace == Pace::Ahead && !read.finds(table) {
+        if pace == Pace::Ahead && !read.can_find_rows(table) {
             // What the database refuses later undoes all that came after.
             keys.start_sketches();
         }
@@ -383,9 +383,9 @@ impl<'r, 's> LoadRun<'r, 's> {
     /// Closes the rejects of earlier loads whose records were met again. Those of other sources stay open: nobody has mended them, and
     /// some wait for a parent. What comes through standard input under one name need not be one source.
     fn close_rejects(&mut self, transaction: &mut dyn Transaction) -> Result<()> {
-        self.closed_rejects.same_content = transaction.supersede(&self.entry, ClosingRule::SameContent)?;
+        self.closed_rejects.same_content = transaction.supersede_rejects(&self.entry, ClosingRule::SameContent)?;
         if self.session.options.mode == Mode::Replace && self.entry.origin != Origin::StandardInput {
-            self.closed_rejects.same_source = transaction.supersede(&self.entry, ClosingRule::SameSource)?;
+            self.closed_rejects.same_source = transaction.supersede_rejects(&self.entry, ClosingRule::SameSource)?;
         }
         Ok(())
     }

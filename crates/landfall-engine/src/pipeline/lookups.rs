@@ -67,7 +67,7 @@ impl<'b> BlockLookups<'b> {
         }
     }
 
-    /// The row of `table` whose fields at `positions` have `row_values`; none where that is not known without asking.
+    /// The row of `table` whose fields at `positions` have `values`; none where that is not known without asking.
     pub(super) fn get(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<Option<Vec<Scalar>>> {
         if self.forgotten {
             return None;
@@ -122,7 +122,7 @@ impl<'b> BlockLookups<'b> {
         self.accepted.extend_from_slice(ranges);
     }
 
-    /// Notes that the row with the primary key `row_values` has become what `change` says, by row `row` of the block.
+    /// Notes that the row with the primary key `values` has become what `change` says, by row `row` of the block.
     pub(super) fn note_update(&mut self, row: usize, values: &[Scalar], change: &RowChange) {
         let primary = &self.table.schema.primary_key;
         let held = self.get(self.table, primary, values).flatten();

@@ -178,7 +178,7 @@ pub(super) struct UnaskedChanges {
 }
 
 impl UnaskedChanges {
-    /// Notes that the cell of `column` at `lines_before` was changed.
+    /// Notes that the cell of `column` at `line` was changed.
     pub(super) fn note_change(&mut self, line: u64, column: &str, before: &str, after: &str) {
         self.count += 1;
         self.first.get_or_insert_with(|| format!("line {line}, {column:?}, {}", describe_change(before, after)));

@@ -42,7 +42,7 @@ impl NullCellForm {
         text.replace('\\', "\\\\")
     }
 
-    /// The dialect of a mended record: the default one, with the null sequence of the source's own `mended_dialect`.
+    /// The dialect of a mended record: the default one, with the null sequence of the source's own `dialect`.
     pub(super) fn mended_dialect(dialect: &Dialect) -> Dialect {
         let own = Dialect { null_sequence: dialect.null_sequence.clone(), ..Dialect::default() };
         if dialect.is_mysql() {

@@ -22,14 +22,14 @@ use crate::{
     ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
     quarantine::{ClosedRejects, ClosingRule, RejectFilter},
     source::{Source, digest_source},
-    targets::{Fence, Pace, Read, Target},
+    targets::{Fence, Pace, Target, TargetRead},
 };
 
 /// A load with its ledger entry and its source.
 type LoadedSource = (LoadEntry, LoadOutcome, Source);
 
 /// Whether a dry run of `steps` can be a real one that is rolled back: the tables are there, and none need be made.
-pub(super) fn can_roll_back(session: &LoadSession<'_>, read: &dyn Read, steps: &[LoadStep]) -> Result<bool> {
+pub(super) fn can_roll_back(session: &LoadSession<'_>, read: &dyn TargetRead, steps: &[LoadStep]) -> Result<bool> {
     for step in steps {
         for at in find_ancestors(session, step.position) {
             if !read.has_table(&session.tables[at])? {
@@ -67,7 +67,7 @@ pub(super) fn load_in_one_transaction(
 /// Makes the tables that are missing; in a dry run those that are needed are there.
 fn prepare_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()> {
     if !session.options.dry_run {
-        return target.prepare(session.tables);
+        return target.prepare_tables(session.tables);
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ fn attempt_loads(
 ) -> Result<TransactionEnd> {
     let options = session.options;
     let fence = if options.on_conflict == OnConflict::Update { Fence::Database } else { Fence::Pipeline };
-    let mut writer = ChunkWriter::Whole(target.transaction(fence, Pace::InStep)?);
+    let mut writer = ChunkWriter::Whole(target.begin_transaction(fence, Pace::InStep)?);
     let replaces = options.mode == Mode::Replace;
     let known = |step| if replaces { known_replace(session, &writer, step) } else { Ok(None) };
     let known: Vec<_> = steps.iter().map(known).collect::<Result<_>>()?;
@@ -139,7 +139,7 @@ fn end_loads(
     if dry_run {
         return Ok(outcomes.into_iter().map(without_number).collect());
     }
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok(outcomes)
 }
 
@@ -201,7 +201,7 @@ fn note_removed(session: &LoadSession<'_>, loads: &mut [LoadedSource], loaded: &
 
 /// Whether the first `own` of `outcomes` may not take effect: there are rejects, and it is all or nothing; or a replace would leave
 /// little or nothing, which is noted with its load. The others are of what was released since.
-fn is_refused(options: &LoadOptions, read: &dyn Read, outcomes: &mut [LoadOutcome], own: usize) -> Result<bool> {
+fn is_refused(options: &LoadOptions, read: &dyn TargetRead, outcomes: &mut [LoadOutcome], own: usize) -> Result<bool> {
     let mut rejects = Vec::with_capacity(own);
     for outcome in &outcomes[..own] {
         let filter = RejectFilter { load: Some(outcome.load_id), ..RejectFilter::default() };
@@ -227,7 +227,7 @@ fn is_refused(options: &LoadOptions, read: &dyn Read, outcomes: &mut [LoadOutcom
 /// The outcomes of a check as those of a load by the same options would be, into tables some of which are not there yet.
 pub(super) fn as_load_outcomes(
     session: &LoadSession<'_>,
-    read: &dyn Read,
+    read: &dyn TargetRead,
     outcomes: Vec<LoadOutcome>,
 ) -> Result<Vec<LoadOutcome>> {
     let (options, mut outcomes) = (session.options, outcomes);
@@ -281,7 +281,7 @@ fn write_rolled_back(
     loads: Vec<LoadedSource>,
     spill: RejectSpill,
 ) -> Result<Vec<LoadOutcome>> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let mut outcomes = Vec::new();
     let mut numbers = Vec::new();
     for (mut entry, outcome, source) in loads {
@@ -301,7 +301,7 @@ fn write_rolled_back(
         outcome.load_id = entry.id;
         // One that stopped has not met all the records that an earlier load rejected.
         if whole {
-            outcome.closed_rejects.same_content = transaction.supersede(&entry, ClosingRule::RolledBack)?;
+            outcome.closed_rejects.same_content = transaction.supersede_rejects(&entry, ClosingRule::RolledBack)?;
         }
         numbers.push((was, entry.id, entry.table.clone(), source));
         outcomes.push(outcome);
@@ -312,6 +312,6 @@ fn write_rolled_back(
         let table = &session.tables[session.project.find_position(table)?];
         store_reject(&mut *transaction, *number, table, source, reject, most).map(drop)
     })?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok(outcomes)
 }

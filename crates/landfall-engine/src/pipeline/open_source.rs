@@ -202,7 +202,7 @@ fn read_into_cutter(input: &mut SourceInput, cutter: &mut Cutter, hasher: &mut b
     Ok(())
 }
 
-/// Cuts the bytes of `source_error` into records.
+/// Cuts the bytes of `source` into records.
 fn new_cutter(source: &Source, resource: &Resource, limits: CutterLimits) -> Cutter {
     if !source.is_json() {
         return Cutter::new(&resource.dialect, resource.encoding, limits);

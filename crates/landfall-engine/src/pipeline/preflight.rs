@@ -34,9 +34,9 @@ fn check_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()
     let tables = session.project.tables_to_make();
     let mut unused = Vec::new();
     if session.options.dry_run {
-        unused = target.unused(&tables)?;
+        unused = target.find_remakable(&tables)?;
     } else {
-        target.remove_unused(&tables)?;
+        target.drop_remakable(&tables)?;
     }
     let (mut present, mut missing) = (Vec::new(), Vec::new());
     for table in tables {
@@ -45,14 +45,14 @@ fn check_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()
         of_its_kind.push(table);
     }
     // Of tables that are all there, none is made.
-    target.prepare(&present)?;
+    target.prepare_tables(&present)?;
     target.check_makable(&missing)
 }
 
-/// Reads the header and the first block of `source_error`.
+/// Reads the header and the first block of `source`.
 fn check_source(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep, source: &Source) -> Result<()> {
     let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
-    let limits = target.limits(&session.tables[step.position]);
+    let limits = target.table_limits(&session.tables[step.position]);
     source.read_stamp()?;
     OpenSource::new(source, &resource, &limits, session.options.work, 0)?.next_piece().map(drop)
 }

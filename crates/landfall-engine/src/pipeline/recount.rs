@@ -18,7 +18,7 @@ use crate::{
     ledger::{LoadEntry, OnConflict},
     project::Project,
     source::Source,
-    targets::{Read, Table},
+    targets::{Table, TargetRead},
 };
 
 /// What was counted.
@@ -42,7 +42,7 @@ pub(crate) struct RecountResult {
 /// # Errors
 /// A source or target that cannot be read.
 pub(crate) fn recount_load(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     position: usize,
     source: &Source,
@@ -55,7 +55,7 @@ pub(crate) fn recount_load(
     observer.source_begins(&resource.name, &source.name);
     let usual = WorkLimits::default();
     let work = WorkLimits { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
-    let opened = OpenSource::new(source, resource, &read.limits(table), work, 0)?;
+    let opened = OpenSource::new(source, resource, &read.table_limits(table), work, 0)?;
     let total_bytes = source.read_stamp()?.size;
     let mut search =
         RecordSearch { read, table, quarantined, lines: opened.start.lines, recount: RecountResult::default() };
@@ -91,7 +91,7 @@ pub(crate) fn recount_load(
 
 /// The search for the records of one load.
 struct RecordSearch<'s> {
-    read: &'s dyn Read,
+    read: &'s dyn TargetRead,
     table: &'s Table,
     quarantined: &'s IntegerSet,
     lines: u64,
@@ -154,7 +154,7 @@ impl RecordSearch<'_> {
                 values.push(columns.row_values(*row));
             }
         }
-        self.read.find_all(self.table, key, &values)
+        self.read.find_rows(self.table, key, &values)
     }
 
     fn is_quarantined(&self) -> bool {

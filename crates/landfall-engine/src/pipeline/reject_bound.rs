@@ -1,7 +1,7 @@
 //! How many bytes the rejects of a load may have.
 
 use super::WorkLimits;
-use crate::{error::Result, targets::Read};
+use crate::{error::Result, targets::TargetRead};
 
 /// The bound of a load's rejects: its own, and what is left of that of the project.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,7 @@ pub(super) struct RejectBound {
 
 impl RejectBound {
     /// The bound of a load whose rejects have `own` bytes so far. What others add while it runs is not looked at again.
-    pub(super) fn find(read: &dyn Read, work: &WorkLimits, own: u64) -> Result<Self> {
+    pub(super) fn find(read: &dyn TargetRead, work: &WorkLimits, own: u64) -> Result<Self> {
         let (of_load, of_project) = (work.reject_bytes, work.project_reject_bytes);
         let left = of_project.saturating_sub(read.open_reject_bytes()?);
         Ok(Self { of_load, of_project, most: of_load.min(own.saturating_add(left)) })

@@ -103,17 +103,17 @@ pub(super) fn empty_tables(
     let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
     for table in &tables {
         let interrupted = LoadFilter { resumable: true, ..LoadFilter::loads_of_sources(&table.name) };
-        for entry in writer.read().loads_of(&interrupted)? {
+        for entry in writer.read().find_loads(&interrupted)? {
             abandon_load(session, writer, entry)?;
         }
     }
     let searched = !may_make_anew || steps.iter().any(|step| needs_lookups(session, step.position));
     writer.write_chunk(Fence::Pipeline, Pace::InStep, |transaction| {
-        if !searched && let Some(removed) = transaction.make_anew(&tables)? {
+        if !searched && let Some(removed) = transaction.begin_replacement(&tables)? {
             return Ok((EmptiedTables { removed, anew: true }, MoreChunks::No));
         }
         // Children first: a foreign key made by another program may not wait for the end of the transaction.
-        let removed: Result<Vec<u64>> = tables.iter().rev().map(|table| transaction.clear(table)).collect();
+        let removed: Result<Vec<u64>> = tables.iter().rev().map(|table| transaction.delete_rows(table)).collect();
         let removed = removed?.into_iter().rev().collect();
         Ok((EmptiedTables { removed, anew: false }, MoreChunks::No))
     })
@@ -149,7 +149,7 @@ pub(super) fn check_children(
     // In a circle, rows of the first table may name rows of the last one that were there before.
     let sound = loaded.iter().filter(|step| !is_in_circle(session, step.position));
     let sound: Vec<&Table> = sound.map(|step| &session.tables[step.position]).collect();
-    let orphans = transaction.orphans(&affected, &sound)?;
+    let orphans = transaction.find_orphans(&affected, &sound)?;
     if orphans.is_empty() {
         return Ok(());
     }

@@ -81,7 +81,7 @@ pub(super) trait RowJudge {
     }
 }
 
-/// The record of row `resolve_row` of the rows that passed.
+/// The record of row `row` of the rows that passed.
 pub(super) fn record_of_row(positions: &RecordPositions, row: usize) -> u32 {
     positions.record_at(row)
 }

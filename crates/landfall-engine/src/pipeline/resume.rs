@@ -14,7 +14,7 @@ use crate::{
     ledger::{LoadEntry, LoadState},
     quarantine::{Reject, RejectFilter, RejectState, reject_size},
     source::{Source, digest_source},
-    targets::{Fence, Pace, Read},
+    targets::{Fence, Pace, TargetRead},
 };
 
 /// Notes that an interrupted load does not go on. What it had put aside is judged now.
@@ -69,7 +69,7 @@ pub(super) fn judge_deferred(
 }
 
 /// The reasons that earlier commands of an interrupted load had counted.
-pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<ReasonCounts> {
+pub(super) fn earlier_reasons(read: &dyn TargetRead, entry: &LoadEntry) -> Result<ReasonCounts> {
     let mut reasons = ReasonCounts::default();
     // What is put aside is not judged yet.
     for state in [RejectState::Open, RejectState::Released, RejectState::Superseded] {
@@ -84,7 +84,7 @@ pub(super) fn earlier_reasons(read: &dyn Read, entry: &LoadEntry) -> Result<Reas
 }
 
 /// The bytes of the rejects that `entry` has made so far; once they are more than `work` allows, it does not matter how many.
-pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, work: &WorkLimits) -> Result<u64> {
+pub(super) fn earlier_reject_bytes(read: &dyn TargetRead, entry: &LoadEntry, work: &WorkLimits) -> Result<u64> {
     const PAGE: u64 = 500;
     let mut bytes = 0;
     if entry.counts.rejected == 0 {
@@ -92,7 +92,7 @@ pub(super) fn earlier_reject_bytes(read: &dyn Read, entry: &LoadEntry, work: &Wo
     }
     let mut page = RejectFilter { load: Some(entry.id), any_state: true, limit: Some(PAGE), ..RejectFilter::default() };
     loop {
-        let found = read.rejects(&page)?;
+        let found = read.find_rejects(&page)?;
         let judged = found.iter().filter(|reject| reject.state != RejectState::Deferred);
         // The length is that of the whole record, of which only the beginning may be stored.
         let size = |reject: &Reject| reject_size(reject.length.min(work.rejected_record_bytes), &reject.errors);

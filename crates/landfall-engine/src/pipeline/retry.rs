@@ -78,8 +78,8 @@ pub fn retry_with(
     answer: WriteAnswer<'_>,
 ) -> Result<Vec<LoadOutcome>> {
     let tables = project.target_tables();
-    target.remove_unused(&tables)?;
-    target.prepare(&tables)?;
+    target.drop_remakable(&tables)?;
+    target.prepare_tables(&tables)?;
     let options = LoadOptions::default();
     let session = LoadSession { project, tables: &tables, options: &options, observer };
     let mut answer = StoredAnswer::new(answer);
@@ -92,7 +92,7 @@ pub fn retry_with(
     let grown = tables.iter().map(|table| table.name.to_string()).collect();
     let released = release_waiting(&session, &mut ChunkWriter::Each(target), answer.load_outcomes(), grown)?;
     let outcomes = answer.finish_answer(target, released)?;
-    target.settle()?;
+    target.flush_commits()?;
     Ok(outcomes)
 }
 
@@ -166,16 +166,16 @@ pub fn discard_with(
         wanted.push((reject.id, reject.load));
         Ok(())
     })?;
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let mut count = 0;
     for (reject, load) in wanted {
-        count += u64::from(transaction.discard(reject, load, reason)?);
+        count += u64::from(transaction.discard_reject(reject, load, reason)?);
     }
     if let Some(document) = answer(count) {
         transaction.add_documents(&[document])?;
     }
-    transaction.commit()?;
-    target.settle()?;
+    transaction.commit_now()?;
+    target.flush_commits()?;
     Ok(count)
 }
 
@@ -273,7 +273,7 @@ fn retry_table(
     if is_circular(session, &[position]) {
         trial.pardoned = claims_to_come(session, &*target, &[position], None, OnConflict::Reject)?;
     }
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let mut entry = LoadEntry::new(&table.name, source, Mode::Retry, OnConflict::Reject);
     entry.id = transaction.add_load(&entry)?;
     let mut attempt = TableRetry {
@@ -289,7 +289,7 @@ fn retry_table(
     complete_retry(&mut *transaction, &mut entry, started)?;
     let outcome = retry_outcome(&entry, &reasons);
     answer.store_outcome(&mut *transaction, outcome.clone())?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     session.observer.source_ends(&outcome);
     Ok(())
 }

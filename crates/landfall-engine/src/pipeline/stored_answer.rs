@@ -4,11 +4,11 @@ use super::LoadOutcome;
 use crate::{
     document::NewDocument,
     error::Result,
-    targets::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Target, TargetRead, Transaction},
 };
 
 /// Writes the answer for what was done so far, as a document where it is to be kept.
-pub type WriteAnswer<'a> = &'a mut dyn FnMut(&dyn Read, &[LoadOutcome]) -> Result<Option<NewDocument>>;
+pub type WriteAnswer<'a> = &'a mut dyn FnMut(&dyn TargetRead, &[LoadOutcome]) -> Result<Option<NewDocument>>;
 
 /// The outcomes of a command, and the answer that tells of them.
 ///
@@ -52,9 +52,9 @@ impl<'a> StoredAnswer<'a> {
         }
         self.outcomes.extend(released);
         if let Some(document) = (self.write)(&*target, &self.outcomes)? {
-            let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+            let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
             self.store_document(&mut *transaction, document)?;
-            transaction.commit()?;
+            transaction.commit_now()?;
         }
         Ok(self.outcomes)
     }
@@ -63,7 +63,7 @@ impl<'a> StoredAnswer<'a> {
         if !std::mem::replace(&mut self.is_added, true) {
             return transaction.add_documents(&[new]);
         }
-        if let Some(document) = transaction.document(new.kind, &new.name)? {
+        if let Some(document) = transaction.find_document(new.kind, &new.name)? {
             transaction.change_document(&document, Some(&new.body))?;
         }
         Ok(())

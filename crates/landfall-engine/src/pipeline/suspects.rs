@@ -47,7 +47,7 @@ pub(super) fn settle_suspects(
     let layout: SourceLayout = serde_json::from_str(&entry.layout)
         .map_err(|error| Error::Usage(format!("the ledger does not say how the columns of a load lie: {error}")))?;
     let resource = &session.project.package.resources[session.project.find_position(&table.name)?];
-    let rules = RecordRules::new(&layout.written_resource(resource)?, &layout, &transaction.limits(table))?;
+    let rules = RecordRules::new(&layout.written_resource(resource)?, &layout, &transaction.table_limits(table))?;
     let mut filter = RejectFilter {
         load: Some(entry.id),
         state: Some(RejectState::Deferred),
@@ -55,7 +55,7 @@ pub(super) fn settle_suspects(
         ..RejectFilter::default()
     };
     loop {
-        let page = transaction.rejects(&filter)?;
+        let page = transaction.find_rejects(&filter)?;
         let Some(last) = page.last() else { break };
         filter.after = last.id;
         judge_page(session, transaction, table, &rules, entry, &page, tally)?;
@@ -153,11 +153,11 @@ impl SuspectJudge<'_> {
         for (_, errors) in &self.verdicts.rejected {
             self.tally.reasons.count_errors(errors);
         }
-        self.transaction.withdraw(&self.verdicts.passed)?;
-        self.transaction.confirm(&self.verdicts.rejected)
+        self.transaction.withdraw_rejects(&self.verdicts.passed)?;
+        self.transaction.confirm_rejects(&self.verdicts.rejected)
     }
 
-    /// Holds the parents of the rows at `note_accepted`, as a chunk does.
+    /// Holds the parents of the rows at `accepted`, as a chunk does.
     fn hold_parents(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         for need in &self.needs {
             let columns = KeyColumns::new(rows, &need.fields);
@@ -186,7 +186,7 @@ impl RowJudge for SuspectJudge<'_> {
     }
 
     fn expect_values(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
-        let found = self.transaction.find_all(table, positions, &values)?;
+        let found = self.transaction.find_rows(table, positions, &values)?;
         self.foreseen.add_lookup(table, positions, values, found);
         Ok(())
     }
@@ -194,13 +194,13 @@ impl RowJudge for SuspectJudge<'_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         match self.foreseen.get(table, positions, values) {
             Some(answer) => Ok(answer),
-            None => self.transaction.find(table, positions, values),
+            None => self.transaction.find_row(table, positions, values),
         }
     }
 
     fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
         self.hold_parents(table, rows, accepted)?;
-        let refusals = self.transaction.insert(table, rows, accepted)?;
+        let refusals = self.transaction.insert_rows(table, rows, accepted)?;
         self.foreseen.note_accepted(accepted);
         if !refusals.is_empty() {
             self.foreseen.forget_all();

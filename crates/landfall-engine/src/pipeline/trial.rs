@@ -28,7 +28,7 @@ use super::{
 use crate::{
     error::Result,
     ledger::{LoadId, OnConflict},
-    targets::{Read, Table, Transaction},
+    targets::{Table, TargetRead, Transaction},
 };
 
 /// What became of a record that was tried.
@@ -75,11 +75,16 @@ pub(super) struct RecordTrial<'s> {
 
 impl<'s> RecordTrial<'s> {
     /// For records of the table at `position`, which go to the target of `read`.
-    pub(super) fn new(session: &'s LoadSession<'s>, read: &dyn Read, position: usize, on_conflict: OnConflict) -> Self {
+    pub(super) fn new(
+        session: &'s LoadSession<'s>,
+        read: &dyn TargetRead,
+        position: usize,
+        on_conflict: OnConflict,
+    ) -> Self {
         let mut keys = TableKeys::without_knowledge(&session.tables[position], session.tables);
         keys.learns = true;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.is_held = true);
-        let limits = read.limits(&session.tables[position]);
+        let limits = read.table_limits(&session.tables[position]);
         Self {
             session,
             position,
@@ -93,7 +98,7 @@ impl<'s> RecordTrial<'s> {
         }
     }
 
-    fn rules_of_load(&mut self, read: &dyn Read, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
+    fn rules_of_load(&mut self, read: &dyn TargetRead, load: LoadId) -> Result<&[Arc<RecordRules>; 2]> {
         if !self.rules.contains_key(&load) {
             let own = self.own.as_ref().filter(|(own, _)| *own == load).map(|(_, layout)| layout.clone());
             let layout = own.map_or_else(|| layout_of_load(read, load), Ok)?;
@@ -140,7 +145,7 @@ impl<'s> RecordTrial<'s> {
     /// rejected all the same. Nothing is written.
     pub(super) fn survey_record(
         &mut self,
-        read: &dyn Read,
+        read: &dyn TargetRead,
         load: LoadId,
         bytes: RecordBytes<'_>,
         family: &[Arc<str>],
@@ -156,7 +161,7 @@ impl<'s> RecordTrial<'s> {
         self.keys.uniques.iter().map(|unique| (self.keys.table.name.clone(), unique.positions.clone())).collect()
     }
 
-    /// Resolves the record's keys with `judge_record`; a verdict of its own where the bytes are not one record.
+    /// Resolves the record's keys with `judge`; a verdict of its own where the bytes are not one record.
     fn judge_record(
         &mut self,
         rules: &[Arc<RecordRules>; 2],
@@ -193,11 +198,11 @@ struct TrialJudge<'j> {
 
 impl RowJudge for TrialJudge<'_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-        self.transaction.find(table, positions, values)
+        self.transaction.find_row(table, positions, values)
     }
 
     fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
-        let refusals = self.transaction.insert(table, rows, accepted)?;
+        let refusals = self.transaction.insert_rows(table, rows, accepted)?;
         self.verdict = Some(match refusals.first() {
             None => TrialVerdict::Inserted,
             Some(row) => TrialVerdict::Rejected(vec![refusal_error(&row.message)]),
@@ -212,7 +217,7 @@ impl RowJudge for TrialJudge<'_> {
         row: usize,
         change: RowChange,
     ) -> Result<Option<String>> {
-        let refusals = self.transaction.update(table, rows, &[row], &change.fields)?;
+        let refusals = self.transaction.update_rows(table, rows, &[row], &change.fields)?;
         let words = refusals.into_iter().next().map(|refused| refused.message);
         if words.is_none() {
             self.verdict = Some(TrialVerdict::Updated);
@@ -254,7 +259,7 @@ pub(super) fn key_claim(
 
 /// Finds out what a record claims and needs.
 struct NeedsJudge<'j> {
-    read: &'j dyn Read,
+    read: &'j dyn TargetRead,
     family: &'j [Arc<str>],
     wanted: KeyNeeds,
     accepted: bool,
@@ -263,7 +268,7 @@ struct NeedsJudge<'j> {
 
 impl RowJudge for NeedsJudge<'_> {
     fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-        self.read.find(table, positions, values)
+        self.read.find_row(table, positions, values)
     }
 
     fn accept_rows(&mut self, _table: &Table, rows: &RecordBatch, _accepted: &[Range<usize>]) -> Result<()> {
@@ -289,7 +294,7 @@ impl RowJudge for NeedsJudge<'_> {
             return Ok(false);
         }
         let values = columns.row_values(row);
-        if self.read.find(&foreign.parent, &foreign.parent_positions, &values)?.is_none() {
+        if self.read.find_row(&foreign.parent, &foreign.parent_positions, &values)?.is_none() {
             self.wanted.needs.extend(key_claim(&foreign.parent.name, &foreign.parent_positions, columns, row));
         }
         Ok(true)

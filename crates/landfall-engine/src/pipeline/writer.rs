@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    targets::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Target, TargetRead, Transaction},
 };
 
 /// Whether more chunks of the same load follow.
@@ -24,7 +24,7 @@ pub(super) enum ChunkWriter<'t> {
 
 impl ChunkWriter<'_> {
     /// What is there to read.
-    pub(super) fn read(&self) -> &dyn Read {
+    pub(super) fn read(&self) -> &dyn TargetRead {
         match self {
             Self::Each(target) => &**target,
             Self::Whole(transaction) => &**transaction,
@@ -41,11 +41,11 @@ impl ChunkWriter<'_> {
     ) -> Result<R> {
         match self {
             Self::Each(target) => {
-                let mut transaction = target.transaction(fence, pace)?;
+                let mut transaction = target.begin_transaction(fence, pace)?;
                 let (outcome, more) = work(&mut *transaction)?;
                 match more {
                     MoreChunks::Yes => transaction.commit_later()?,
-                    MoreChunks::No => transaction.commit()?,
+                    MoreChunks::No => transaction.commit_now()?,
                 }
                 Ok(outcome)
             }

@@ -54,12 +54,12 @@ impl<'a> CsvWriter<'a> {
 }
 
 impl QueryRows for CsvWriter<'_> {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         let cells: Vec<Cell> = names.iter().cloned().map(Cell::Text).collect();
         self.write_row(&cells).map_err(output_error)
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         self.rows += 1;
         self.write_row(cells).map_err(output_error)
     }

@@ -72,12 +72,12 @@ fn cell_to_json(cell: &Cell) -> serde_json::Value {
 }
 
 impl QueryRows for JsonWriter<'_> {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         self.object = ObjectRows::for_columns(names)?;
         Ok(())
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         self.write_row(cells).map_err(output_error)?;
         self.rows += 1;
         Ok(())

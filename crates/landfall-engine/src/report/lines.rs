@@ -21,12 +21,12 @@ impl<'a> JsonLinesWriter<'a> {
 }
 
 impl QueryRows for JsonLinesWriter<'_> {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         self.object = ObjectRows::for_columns(names)?;
         Ok(())
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         self.object.write(cells, self.out).and_then(|()| self.out.write_all(b"\n")).map_err(output_error)?;
         self.rows += 1;
         Ok(())

@@ -94,11 +94,11 @@ fn escape_html(text: &str) -> String {
 }
 
 impl QueryRows for MarkupWriter<'_> {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         self.write_head(names).map_err(output_error)
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         self.rows += 1;
         self.write_line(cells).map_err(output_error)
     }

@@ -89,7 +89,7 @@ impl ReportDefinition {
         format: ReportFormat,
         out: &mut dyn Write,
     ) -> Result<u64> {
-        self.write(&|rows| target.query(&self.sql, values, rows), format, out)
+        self.write(&|rows| target.run_query(&self.sql, values, rows), format, out)
     }
 
     /// Runs the report with `values`, to keep its result; at most about `most` bytes.
@@ -103,7 +103,7 @@ impl ReportDefinition {
         most: usize,
     ) -> Result<StoredResult> {
         let mut collector = ResultCollector::new(most);
-        target.query(&self.sql, values, &mut collector)?;
+        target.run_query(&self.sql, values, &mut collector)?;
         Ok(collector.into_result())
     }
 

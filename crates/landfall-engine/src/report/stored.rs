@@ -36,10 +36,10 @@ impl StoredResult {
     /// # Errors
     /// Those of who takes them.
     pub fn replay_rows(&self, rows: &mut dyn QueryRows) -> Result<()> {
-        rows.columns(&self.columns)?;
+        rows.take_columns(&self.columns)?;
         for row in &self.rows {
             let cells: Vec<Cell> = row.iter().map(restore_cell).collect();
-            rows.row(&cells)?;
+            rows.take_row(&cells)?;
         }
         Ok(())
     }
@@ -82,12 +82,12 @@ impl ResultCollector {
 }
 
 impl QueryRows for ResultCollector {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         self.result.columns = names.to_vec();
         Ok(())
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         let bytes = |cell: &Cell| if let Cell::Text(text) = cell { text.len() + 8 } else { 16 };
         self.bytes += cells.iter().map(bytes).sum::<usize>();
         if self.bytes > self.most {
@@ -118,8 +118,8 @@ mod tests {
             Cell::Text(String::new()),
         ];
         let mut collector = ResultCollector::new(1000);
-        collector.columns(&["a".into()]).unwrap();
-        collector.row(&cells).unwrap();
+        collector.take_columns(&["a".into()]).unwrap();
+        collector.take_row(&cells).unwrap();
         let text = serde_json::to_string(&collector.into_result()).unwrap();
         let again: StoredResult = serde_json::from_str(&text).unwrap();
         let mut collected = ResultCollector::new(1000);
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_result_that_is_too_large_is_not_kept() {
         let mut collector = ResultCollector::new(100);
-        collector.row(&[Cell::Text("x".repeat(50))]).unwrap();
-        assert!(collector.row(&[Cell::Text("x".repeat(50))]).is_err());
+        collector.take_row(&[Cell::Text("x".repeat(50))]).unwrap();
+        assert!(collector.take_row(&[Cell::Text("x".repeat(50))]).is_err());
     }
 }

@@ -49,7 +49,7 @@ impl<'a> TableWriter<'a> {
 }
 
 impl QueryRows for TableWriter<'_> {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         let column = |name: &String| {
             let name = escape_controls(name).into_owned();
             TableColumn { width: name.chars().count(), name, numeric: true }
@@ -58,7 +58,7 @@ impl QueryRows for TableWriter<'_> {
         Ok(())
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         let texts: Vec<String> = cells.iter().map(cell_text).collect();
         for (column, (cell, text)) in self.columns.iter_mut().zip(cells.iter().zip(&texts)) {
             column.width = column.width.max(text.chars().count());

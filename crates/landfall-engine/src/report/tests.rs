@@ -6,10 +6,10 @@ use landfall_core::{
 };
 
 use super::{ReportDefinition, ReportFormat, ReportParameter};
-use crate::targets::{Access, Location, Target, open};
+use crate::targets::{Location, Target, TargetAccess, open};
 
 fn target(folder: &std::path::Path) -> Box<dyn Target> {
-    open(&Location::Sqlite(folder.join("a.db")), Access::Write).unwrap()
+    open(&Location::Sqlite(folder.join("a.db")), TargetAccess::Write).unwrap()
 }
 
 fn report(sql: &str) -> ReportDefinition {

@@ -48,7 +48,7 @@ pub struct FileStamp {
 }
 
 impl Source {
-    /// The file at `file_path`, known as `name`.
+    /// The file at `path`, known as `name`.
     #[must_use]
     pub fn from_file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         let (name, path) = (name.into(), path.into());
@@ -61,7 +61,7 @@ impl Source {
         Self { origin, ..self }
     }
 
-    /// The Avro file at `file_path`, known as `name`, whose rows are read as `reading` says.
+    /// The Avro file at `path`, known as `name`, whose rows are read as `reading` says.
     #[must_use]
     pub fn from_avro(name: impl Into<String>, path: impl Into<PathBuf>, reading: Arc<RowMapping>) -> Self {
         Self { avro: Some(reading), ..Self::from_file(name, path) }

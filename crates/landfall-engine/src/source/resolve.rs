@@ -52,7 +52,7 @@ fn without_exports(files: Vec<PathBuf>) -> Vec<PathBuf> {
     files
 }
 
-/// `file_path` as the user knows it.
+/// `path` as the user knows it.
 fn display_name(path: &Path, base: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());

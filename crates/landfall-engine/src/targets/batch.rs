@@ -16,10 +16,10 @@ use super::Table;
 use crate::error::{Result, TargetError, TargetErrorKind};
 
 /// Takes batches.
-pub(super) type EachBatch<'v> = &'v mut dyn FnMut(RecordBatch) -> Result<()>;
+pub(super) type VisitBatch<'v> = &'v mut dyn FnMut(RecordBatch) -> Result<()>;
 
 /// Hands batches to one who only looks at them.
-pub(super) fn shown(visit: &mut dyn FnMut(&RecordBatch)) -> impl FnMut(RecordBatch) -> Result<()> {
+pub(super) fn visit_only(visit: &mut dyn FnMut(&RecordBatch)) -> impl FnMut(RecordBatch) -> Result<()> {
     |batch| {
         visit(&batch);
         Ok(())
@@ -33,7 +33,7 @@ const BYTES: usize = 4 << 20;
 
 /// What becomes of a value that is not of its field's type, as another program may have stored it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(super) enum OnForeignValue {
     /// It is taken for a missing one: it equals no value of ours.
     Missing,
     /// Nothing may be missed: it is an error.
@@ -44,14 +44,14 @@ pub(super) enum Foreign {
 pub(super) struct BatchBuilder<'t> {
     table: &'t Table,
     positions: &'t [usize],
-    columns: Vec<Column>,
+    columns: Vec<ColumnBuilder>,
     schema: SchemaRef,
-    foreign: Foreign,
+    foreign: OnForeignValue,
     rows: usize,
     bytes: usize,
 }
 
-enum Column {
+enum ColumnBuilder {
     Integer(Int64Builder),
     Boolean(BooleanBuilder),
     Date(Date32Builder),
@@ -63,10 +63,11 @@ enum Column {
 
 impl<'t> BatchBuilder<'t> {
     /// Batches of the fields at `positions` of `table`.
-    pub(super) fn new(table: &'t Table, positions: &'t [usize], foreign: Foreign) -> Self {
-        let mut columns: Vec<Column> = positions.iter().map(|&at| Column::of(&table.schema.fields[at].kind)).collect();
-        let field = |(column, &at): (&mut Column, &usize)| {
-            arrow_field(&table.schema.fields[at], column.finish().data_type().clone())
+    pub(super) fn new(table: &'t Table, positions: &'t [usize], foreign: OnForeignValue) -> Self {
+        let mut columns: Vec<ColumnBuilder> =
+            positions.iter().map(|&at| ColumnBuilder::for_type(&table.schema.fields[at].kind)).collect();
+        let field = |(column, &at): (&mut ColumnBuilder, &usize)| {
+            arrow_field(&table.schema.fields[at], column.finish_column().data_type().clone())
         };
         let fields: Vec<ArrowField> = columns.iter_mut().zip(positions).map(field).collect();
         Self { table, positions, columns, schema: Arc::new(Schema::new(fields)), foreign, rows: 0, bytes: 0 }
@@ -84,11 +85,11 @@ impl<'t> BatchBuilder<'t> {
         // No text of ours begins with NUL: so targets mark what they cannot make sense of.
         let is_foreign =
             !self.columns[at].push(value) || matches!(value, ScalarRef::Text(text) if text.starts_with('\0'));
-        if is_foreign && self.foreign == Foreign::Refused { Err(self.refusal(at)) } else { Ok(()) }
+        if is_foreign && self.foreign == OnForeignValue::Refused { Err(self.foreign_value_error(at)) } else { Ok(()) }
     }
 
     #[cold]
-    fn refusal(&self, at: usize) -> crate::Error {
+    fn foreign_value_error(&self, at: usize) -> crate::Error {
         let field = &self.table.schema.fields[self.positions[at]];
         let message = format!(
             "the table {:?} holds something in its field {:?} that is no {}: another program has stored it; mend it in the database",
@@ -101,19 +102,19 @@ impl<'t> BatchBuilder<'t> {
 
     /// Ends the row under way; whether the batch is full.
     #[inline]
-    pub(super) fn end_row(&mut self) -> bool {
+    pub(super) fn finish_row(&mut self) -> bool {
         self.rows += 1;
         self.rows >= ROWS || self.bytes >= BYTES
     }
 
     /// Hands the rows so far to `visit`, where there are any.
-    pub(super) fn hand_over(&mut self, visit: EachBatch<'_>) -> Result<()> {
+    pub(super) fn hand_over_batch(&mut self, visit: VisitBatch<'_>) -> Result<()> {
         if self.rows == 0 {
             return Ok(());
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
-        let columns = self.columns.iter_mut().map(Column::finish).collect();
+        let columns = self.columns.iter_mut().map(ColumnBuilder::finish_column).collect();
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(|error| {
             let message = format!("cannot read the table {:?}: {error}", &*self.table.name);
             crate::Error::from(TargetError::new(TargetErrorKind::Mismatch, message))
@@ -122,8 +123,8 @@ impl<'t> BatchBuilder<'t> {
     }
 }
 
-impl Column {
-    fn of(kind: &FieldType) -> Self {
+impl ColumnBuilder {
+    fn for_type(kind: &FieldType) -> Self {
         match kind {
             FieldType::Integer { .. } | FieldType::Year => Self::Integer(Int64Builder::new()),
             FieldType::Boolean(_) => Self::Boolean(BooleanBuilder::new()),
@@ -147,14 +148,14 @@ impl Column {
                 column.append_value(text);
             }
             (column, value) => {
-                column.push_null();
+                column.push_null_value();
                 return matches!(value, ScalarRef::Null);
             }
         }
         true
     }
 
-    fn push_null(&mut self) {
+    fn push_null_value(&mut self) {
         match self {
             Self::Integer(column) => column.append_null(),
             Self::Boolean(column) => column.append_null(),
@@ -165,7 +166,7 @@ impl Column {
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    fn finish_column(&mut self) -> ArrayRef {
         match self {
             Self::Integer(column) => Arc::new(column.finish()),
             Self::Boolean(column) => Arc::new(column.finish()),

@@ -18,24 +18,24 @@ use crate::{
 /// The books as they can be read, within a transaction or outside one.
 pub trait ReadBooks {
     /// The ledger: the entries of the loads that `filter` wants, in the order of their numbers.
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>>;
+    fn find_loads(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>>;
 
     /// The entries of all loads, oldest first. There may be very many: of each request for rows there is one.
-    fn loads(&self) -> Result<Vec<LoadEntry>> {
-        self.loads_of(&LoadFilter::default())
+    fn all_loads(&self) -> Result<Vec<LoadEntry>> {
+        self.find_loads(&LoadFilter::default())
     }
 
     /// The documents that `filter` wants, in the order of their names.
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
+    fn find_documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>>;
 
     /// The document of `kind` called `name`.
-    fn document(&self, kind: &str, name: &str) -> Result<Option<Document>> {
+    fn find_document(&self, kind: &str, name: &str) -> Result<Option<Document>> {
         let filter = DocumentFilter { names: Some(vec![name.to_owned()]), ..DocumentFilter::all_of_kind(kind) };
-        Ok(self.documents(&filter)?.pop())
+        Ok(self.find_documents(&filter)?.pop())
     }
 
     /// The rejects that `filter` wants, in the order of their numbers.
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>>;
+    fn find_rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>>;
 
     /// The number of rejects that `filter` wants, at most its limit.
     fn reject_count(&self, filter: &RejectFilter) -> Result<u64>;
@@ -47,7 +47,7 @@ pub trait ReadBooks {
     fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>>;
 
     /// All bytes of a reject, handed to `visit` part by part.
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
+    fn read_reject_bytes(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 
     /// What was done to a reject of late, oldest first.
     fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>>;
@@ -63,23 +63,23 @@ pub trait WriteBooks: ReadBooks {
     fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId>;
 
     /// Appends further bytes to the raw record of a reject.
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()>;
+    fn append_reject_bytes(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()>;
 
     /// Marks an open reject as released by `load`; `mended` are its bytes where a person changed them.
     ///
     /// # Errors
     /// [`TargetErrorKind::Overtaken`](crate::TargetErrorKind) where it is not open: another process was there first.
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
+    fn release_reject(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()>;
 
     /// Marks a reject of `load` as discarded, for `reason`; whether it was open.
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool>;
+    fn discard_reject(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool>;
 
     /// Takes rejects out of the quarantine without a trace: their records were only deferred, and are rows of the load
     /// that deferred them.
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()>;
+    fn withdraw_rejects(&mut self, rejects: &[RejectId]) -> Result<()>;
 
     /// Turns deferred rejects into open ones, with these errors.
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
+    fn confirm_rejects(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
 
     /// Notes that a reject was tried by `load` and failed again, now with `errors`.
     fn retry_failed(
@@ -91,7 +91,7 @@ pub trait WriteBooks: ReadBooks {
     ) -> Result<()>;
 
     /// Marks open rejects of earlier loads into the same table as superseded by `load`: those that `closing` says. How many.
-    fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64>;
+    fn supersede_rejects(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64>;
 
     /// Stores new documents.
     ///
@@ -107,66 +107,66 @@ pub trait WriteBooks: ReadBooks {
 }
 
 impl<T: OwnTables> ReadBooks for T {
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-        self.own(|own| ledger::loads(own, filter))
+    fn find_loads(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+        self.with_own_tables(|own| ledger::find_loads(own, filter))
     }
 
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-        self.own(|own| documents::documents(own, filter))
+    fn find_documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+        self.with_own_tables(|own| documents::find_documents(own, filter))
     }
 
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-        self.own(|own| quarantine::rejects(own, filter))
+    fn find_rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.with_own_tables(|own| quarantine::find_rejects(own, filter))
     }
 
     fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
-        self.own(|own| quarantine::count(own, filter))
+        self.with_own_tables(|own| quarantine::count_rejects(own, filter))
     }
 
     fn open_reject_bytes(&self) -> Result<u64> {
-        self.own(|own| quarantine::open_bytes(own))
+        self.with_own_tables(|own| quarantine::open_bytes(own))
     }
 
     fn reject_groups(&self, filter: &RejectFilter) -> Result<Vec<RejectGroup>> {
-        self.own(|own| quarantine::groups(own, filter))
+        self.with_own_tables(|own| quarantine::group_rejects(own, filter))
     }
 
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.own(|own| quarantine::raw(own, reject, visit))
+    fn read_reject_bytes(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.with_own_tables(|own| quarantine::read_reject_bytes(own, reject, visit))
     }
 
     fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
-        self.own(|own| quarantine::events(own, reject))
+        self.with_own_tables(|own| quarantine::list_events(own, reject))
     }
 }
 
 impl<T: WritesOwnTables> WriteBooks for T {
     fn add_ended_loads(&mut self, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
-        self.own(|own| ledger::add_all(own, entries))
+        self.with_own_tables(|own| ledger::add_loads(own, entries))
     }
 
     fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        self.own(|own| quarantine::add(own, load, table, reject))
+        self.with_own_tables(|own| quarantine::add_reject(own, load, table, reject))
     }
 
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        self.own(|own| quarantine::append_raw(own, reject, part, bytes))
+    fn append_reject_bytes(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
+        self.with_own_tables(|own| quarantine::append_reject_bytes(own, reject, part, bytes))
     }
 
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        self.own(|own| quarantine::release(own, reject, load, mended))
+    fn release_reject(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
+        self.with_own_tables(|own| quarantine::release_reject(own, reject, load, mended))
     }
 
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
-        self.own(|own| quarantine::discard(own, reject, load, reason))
+    fn discard_reject(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        self.with_own_tables(|own| quarantine::discard_reject(own, reject, load, reason))
     }
 
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
-        self.own(|own| quarantine::withdraw(own, rejects))
+    fn withdraw_rejects(&mut self, rejects: &[RejectId]) -> Result<()> {
+        self.with_own_tables(|own| quarantine::withdraw_rejects(own, rejects))
     }
 
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        self.own(|own| own.confirm_rejects(rejects))
+    fn confirm_rejects(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        self.with_own_tables(|own| own.confirm_rejects(rejects))
     }
 
     fn retry_failed(
@@ -176,22 +176,22 @@ impl<T: WritesOwnTables> WriteBooks for T {
         errors: &[CellError],
         mended: Option<&[u8]>,
     ) -> Result<()> {
-        self.own(|own| quarantine::retry_failed(own, reject, load, errors, mended))
+        self.with_own_tables(|own| quarantine::retry_failed(own, reject, load, errors, mended))
     }
 
-    fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64> {
-        self.own(|own| quarantine::supersede(own, load, closing))
+    fn supersede_rejects(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64> {
+        self.with_own_tables(|own| quarantine::supersede_rejects(own, load, closing))
     }
 
     fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
-        self.own(|own| documents::add(own, documents))
+        self.with_own_tables(|own| documents::add_documents(own, documents))
     }
 
     fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
-        self.own(|own| documents::change(own, document, body))
+        self.with_own_tables(|own| documents::change_document(own, document, body))
     }
 
     fn forget_documents(&mut self, kind: &str, before: &str) -> Result<u64> {
-        self.own(|own| documents::forget(own, kind, before))
+        self.with_own_tables(|own| documents::forget_documents(own, kind, before))
     }
 }

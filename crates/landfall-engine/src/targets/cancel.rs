@@ -11,18 +11,18 @@ use std::{
 use crate::error::{Error, TargetError, TargetErrorKind};
 
 /// How a database is told to stop a statement.
-type Stop = Box<dyn Fn() + Send>;
+type StopStatement = Box<dyn Fn() + Send>;
 
 /// Stops the reading statements of the target that was given it, from any thread.
 #[derive(Default)]
 pub struct Canceller {
     is_cancelled: AtomicBool,
     /// Stops the statement that runs now.
-    statement: Mutex<Option<Stop>>,
+    statement: Mutex<Option<StopStatement>>,
 }
 
 impl Canceller {
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Whether [`cancel_statement`](Self::cancel_statement) was called.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
@@ -30,8 +30,8 @@ impl Canceller {
 
     /// Whether a statement runs that can be stopped.
     #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.statement().is_some()
+    pub fn is_statement_running(&self) -> bool {
+        self.lock_statement().is_some()
     }
 
     /// Lets no further statement begin.
@@ -42,28 +42,28 @@ impl Canceller {
     /// Stops the statement that runs now, and lets no further one begin. A server is asked over a connection of its own, so
     /// that this may wait. A database takes no notice of it where the statement has not quite begun: call it again until
     /// the work has ended.
-    pub fn cancel(&self) {
+    pub fn cancel_statement(&self) {
         self.refuse_more();
-        if let Some(stop) = &*self.statement() {
+        if let Some(stop) = &*self.lock_statement() {
             stop();
         }
     }
 
     /// Notes that `stop` stops the statement that runs until the guard is dropped.
-    pub(super) fn guard(self: &Arc<Self>, stop: Stop) -> CancelGuard {
-        *self.statement() = Some(stop);
+    pub(super) fn guard_statement(self: &Arc<Self>, stop: StopStatement) -> CancelGuard {
+        *self.lock_statement() = Some(stop);
         CancelGuard(self.clone())
     }
 
     /// An error where no statement may begin any more.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check_not_cancelled(&self) -> Result<(), Error> {
         if self.is_cancelled() {
             return Err(TargetError::new(TargetErrorKind::Locked, "the statement was cancelled").into());
         }
         Ok(())
     }
 
-    fn statement(&self) -> MutexGuard<'_, Option<Stop>> {
+    fn lock_statement(&self) -> MutexGuard<'_, Option<StopStatement>> {
         self.statement.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,7 +81,7 @@ pub(super) struct CancelGuard(Arc<Canceller>);
 
 impl Drop for CancelGuard {
     fn drop(&mut self) {
-        *self.0.statement() = None;
+        *self.0.lock_statement() = None;
     }
 }
 
@@ -96,14 +96,14 @@ mod tests {
         let canceller = Arc::new(Canceller::default());
         let stopped = Arc::new(AtomicUsize::new(0));
         let counted = stopped.clone();
-        let guard = canceller.guard(Box::new(move || {
+        let guard = canceller.guard_statement(Box::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
         }));
-        assert!(canceller.is_running() && canceller.check().is_ok());
-        canceller.cancel();
+        assert!(canceller.is_statement_running() && canceller.check_not_cancelled().is_ok());
+        canceller.cancel_statement();
         drop(guard);
-        canceller.cancel();
+        canceller.cancel_statement();
         assert_eq!(stopped.load(Ordering::Relaxed), 1);
-        assert!(!canceller.is_running() && canceller.check().is_err());
+        assert!(!canceller.is_statement_running() && canceller.check_not_cancelled().is_err());
     }
 }

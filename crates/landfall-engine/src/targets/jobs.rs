@@ -17,10 +17,10 @@ use crate::{
 /// The jobs as they can be read, within a transaction or outside one.
 pub trait ReadJobs {
     /// A page of jobs, the newest first.
-    fn jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>>;
+    fn list_jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>>;
 
     /// The job called `id`.
-    fn job(&self, id: &str) -> Result<Option<JobEntry>>;
+    fn find_job(&self, id: &str) -> Result<Option<JobEntry>>;
 
     /// How long it takes until a job may be taken, by the database's clock: zero if one is due. None if no job waits or runs.
     fn next_job_due(&self) -> Result<Option<Duration>>;
@@ -35,7 +35,7 @@ pub trait ReadJobs {
         let mut page = JobPage { state: filter.state, before: filter.before.clone(), limit: JOBS_AT_ONCE };
         let mut left = filter.limit;
         while left > 0 {
-            let entries = self.jobs(&page)?;
+            let entries = self.list_jobs(&page)?;
             let is_last = (entries.len() as u64) < JOBS_AT_ONCE;
             page.before = entries.last().map(|last| last.id.clone());
             for entry in entries {
@@ -85,45 +85,45 @@ pub trait WriteJobs: ReadJobs {
 }
 
 impl<T: OwnTables> ReadJobs for T {
-    fn jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>> {
-        self.own(|own| jobs::list(own, page))
+    fn list_jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>> {
+        self.with_own_tables(|own| jobs::list_jobs(own, page))
     }
 
-    fn job(&self, id: &str) -> Result<Option<JobEntry>> {
-        self.own(|own| jobs::find(own, id))
+    fn find_job(&self, id: &str) -> Result<Option<JobEntry>> {
+        self.with_own_tables(|own| jobs::find(own, id))
     }
 
     fn next_job_due(&self) -> Result<Option<Duration>> {
-        self.own(|own| jobs::next_due(own))
+        self.with_own_tables(|own| jobs::next_job_due(own))
     }
 }
 
 impl<T: WritesOwnTables> WriteJobs for T {
     fn add_jobs(&mut self, jobs: &[NewJob]) -> Result<()> {
-        self.own(|own| jobs::add(own, jobs))
+        self.with_own_tables(|own| jobs::add_jobs(own, jobs))
     }
 
     fn take_job(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<JobEntry>> {
-        self.own(|own| jobs::take(own, kinds, worker, lease))
+        self.with_own_tables(|own| jobs::take_job(own, kinds, worker, lease))
     }
 
     fn renew_lease(&mut self, claim: &JobClaim, lease: Duration) -> Result<Option<bool>> {
-        self.own(|own| jobs::renew(own, claim, lease))
+        self.with_own_tables(|own| jobs::renew_lease(own, claim, lease))
     }
 
     fn note_request(&mut self, claim: &JobClaim, request: &Value) -> Result<bool> {
-        self.own(|own| jobs::note_request(own, claim, request))
+        self.with_own_tables(|own| jobs::note_request(own, claim, request))
     }
 
     fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> Result<bool> {
-        self.own(|own| jobs::end(own, claim, end))
+        self.with_own_tables(|own| jobs::end_job(own, claim, end))
     }
 
     fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
-        self.own(|own| jobs::cancel(own, id))
+        self.with_own_tables(|own| jobs::cancel_job(own, id))
     }
 
     fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {
-        self.own(|own| jobs::forget(own, &timestamp::format_utc(ended_before)))
+        self.with_own_tables(|own| jobs::forget_jobs(own, &timestamp::format_utc(ended_before)))
     }
 }

@@ -4,7 +4,7 @@ use super::Location;
 
 /// Which database a target is: what of a project differs between databases is chosen by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum TargetKind {
     /// SQLite, embedded.
     Sqlite,
     /// PostgreSQL.
@@ -13,7 +13,7 @@ pub enum Kind {
     Mysql,
 }
 
-impl Kind {
+impl TargetKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
 
@@ -28,7 +28,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for TargetKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
     }
@@ -37,12 +37,12 @@ impl std::fmt::Display for Kind {
 impl Location {
     /// Which database it is.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> TargetKind {
         match self {
             // Memory runs no SQL: what is chosen by the kind of database is never used there.
-            Self::Sqlite(_) | Self::Memory => Kind::Sqlite,
-            Self::Postgres(_) => Kind::Postgres,
-            Self::Mysql(_) => Kind::Mysql,
+            Self::Sqlite(_) | Self::Memory => TargetKind::Sqlite,
+            Self::Postgres(_) => TargetKind::Postgres,
+            Self::Mysql(_) => TargetKind::Mysql,
         }
     }
 }

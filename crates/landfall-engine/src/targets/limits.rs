@@ -27,7 +27,7 @@ const POSTGRES_OTHER: usize = 8;
 /// What PostgreSQL can hold of the rows of a table with `schema`. Its dates and datetimes (from 4713 BC) are more than the
 /// validator's, which end with the years 1 and 9999. `infinity` tells whether its numbers have one (from version 14).
 #[must_use]
-pub fn postgres(schema: &TableSchema, infinity: bool) -> TargetLimits {
+pub fn postgres_limits(schema: &TableSchema, infinity: bool) -> TargetLimits {
     let (before, after) = POSTGRES_DIGITS;
     let limit = |fields: &Vec<usize>| {
         let taken: usize = fields.iter().map(|&at| postgres_overhead(&schema.fields[at].kind)).sum();
@@ -69,9 +69,9 @@ const MYSQL_OTHER: usize = 8;
 /// guarantee"): <https://dev.mysql.com/doc/refman/8.4/en/datetime.html>, <https://mariadb.com/kb/en/datetime/>. Every time of
 /// day is held. Texts outside of keys have no limit beyond that of a record: they are LONGTEXT.
 #[must_use]
-pub fn mysql(schema: &TableSchema) -> TargetLimits {
+pub fn mysql_limits(schema: &TableSchema) -> TargetLimits {
     let (before, after) = MYSQL_DIGITS;
-    let (first, last) = (days(1000, 1, 1), days(9999, 12, 31));
+    let (first, last) = (days_since_1970(1000, 1, 1), days_since_1970(9999, 12, 31));
     let start_of = |day: i32| i64::from(day) * 86_400_000_000;
     let characters = mysql_key_characters(schema).into_iter().enumerate().filter_map(|(at, most)| Some((at, most?)));
     TargetLimits {
@@ -145,7 +145,7 @@ fn max_length(schema: &TableSchema, at: usize) -> Option<usize> {
 }
 
 /// The days from 1970-01-01 to a date.
-fn days(year: i16, month: i8, day: i8) -> i32 {
+fn days_since_1970(year: i16, month: i8, day: i8) -> i32 {
     date(year, month, day).since(date(1970, 1, 1)).map_or(0, |span| span.get_days())
 }
 
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn mysql_holds_the_years_1000_to_9999() {
-        let limits = mysql(&schema("{name: a, type: date}", ""));
+        let limits = mysql_limits(&schema("{name: a, type: date}", ""));
         let text = |micros: i64| {
             let mut text = String::new();
             landfall_core::validate::render::datetime_text(micros, &mut text);
@@ -194,7 +194,7 @@ mod tests {
         let fields = "{name: a, type: string, constraints: {maxLength: 10}}, {name: b, type: string}";
         let schema = schema(fields, "primaryKey: [a, b]");
         assert_eq!(mysql_key_characters(&schema), [Some(10), Some(758)]);
-        assert_eq!(mysql(&schema).characters, [(1, 758)]);
+        assert_eq!(mysql_limits(&schema).characters, [(1, 758)]);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
             "{name: a, type: string}, {name: i, type: integer}, {name: n, type: number}",
             "primaryKey: [a], uniqueKeys: [[a, i, n]]",
         );
-        let bytes: Vec<usize> = postgres(&schema, true).keys.iter().map(|key| key.bytes).collect();
+        let bytes: Vec<usize> = postgres_limits(&schema, true).keys.iter().map(|key| key.bytes).collect();
         assert_eq!(bytes, [2681, 2657]);
     }
 }

@@ -34,10 +34,10 @@ use serde::Serialize;
 pub use books::{ReadBooks, WriteBooks};
 pub use cancel::Canceller;
 pub use jobs::{ReadJobs, WriteJobs};
-pub use kind::Kind;
+pub use kind::TargetKind;
 pub use memory::{Interference, Memory, MemoryOptions};
-pub use open::{Access, Location, open};
-pub use page::{Comparison, Condition, RowFilter, VisitRow, is_comparable};
+pub use open::{Location, TargetAccess, open};
+pub use page::{ComparisonOperator, RowCondition, RowFilter, VisitPageRow, is_comparable};
 pub use snapshot::Snapshot;
 
 use crate::{
@@ -125,14 +125,14 @@ pub enum Cell {
 /// Takes the result of a query, row by row.
 pub trait QueryRows {
     /// The names of the columns; called once, before the first row.
-    fn columns(&mut self, names: &[String]) -> Result<()>;
+    fn take_columns(&mut self, names: &[String]) -> Result<()>;
 
     /// A row, with a cell for each column.
-    fn row(&mut self, cells: &[Cell]) -> Result<()>;
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()>;
 }
 
 /// The error where a row that others name is gone.
-fn parent_gone(parent: &Table) -> TargetError {
+fn parent_gone_error(parent: &Table) -> TargetError {
     let message = format!(
         "a row of {:?} that the loaded rows name was deleted while they were loaded; run the same command again",
         &*parent.name
@@ -141,7 +141,7 @@ fn parent_gone(parent: &Table) -> TargetError {
 }
 
 /// The error where rows stay in a table that is to be emptied.
-fn not_emptied(table: &Table) -> crate::Error {
+fn not_emptied_error(table: &Table) -> crate::Error {
     let message = format!(
         "the table {:?} cannot be emptied: a trigger, a rule or a policy of the database keeps rows in it; nothing was changed",
         &*table.name
@@ -150,18 +150,18 @@ fn not_emptied(table: &Table) -> crate::Error {
 }
 
 /// The error where a reject that is to be released is not open any more.
-fn released_already(reject: RejectId) -> TargetError {
+fn already_released_error(reject: RejectId) -> TargetError {
     let message = format!("another process has released the reject {reject} meanwhile; nothing was changed");
     TargetError::new(TargetErrorKind::Overtaken, message)
 }
 
 /// What can be read from a target, within a transaction or outside one.
-pub trait Read: ReadBooks {
+pub trait TargetRead: ReadBooks {
     /// Whether `table` exists.
     fn has_table(&self, table: &Table) -> Result<bool>;
 
     /// The number of rows of `table`; 0 where it does not exist. Of a table that is being built aside, this and
-    /// [`scan`](Self::scan) tell the handle that builds it the rows so far.
+    /// [`scan_rows`](Self::scan_rows) tell the handle that builds it the rows so far.
     fn row_count(&self, table: &Table) -> Result<u64> {
         self.row_count_within(table, u64::MAX)
     }
@@ -170,7 +170,7 @@ pub trait Read: ReadBooks {
     fn row_count_within(&self, table: &Table, most: u64) -> Result<u64>;
 
     /// What the database cannot hold of the rows of `table`.
-    fn limits(&self, _table: &Table) -> TargetLimits {
+    fn table_limits(&self, _table: &Table) -> TargetLimits {
         TargetLimits::default()
     }
 
@@ -181,12 +181,12 @@ pub trait Read: ReadBooks {
 
     /// Whether the rows of `table` can be looked for by their keys now. A table that is being built aside has no index
     /// before it is finished.
-    fn finds(&self, _table: &Table) -> bool {
+    fn can_find_rows(&self, _table: &Table) -> bool {
         true
     }
 
     /// Whether a load that has not ended builds `table` aside, in this process or another, so that its rows are out of sight.
-    fn is_aside(&self, _table: &Table) -> Result<bool> {
+    fn is_staged(&self, _table: &Table) -> Result<bool> {
         Ok(false)
     }
 
@@ -198,32 +198,33 @@ pub trait Read: ReadBooks {
 
     /// For each of `values` the row of `table` whose fields at `positions` have them, with all its fields; none where
     /// there is no such row or no such table. However many values there are, the database is asked a few times at most.
-    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
+    fn find_rows(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>])
+    -> Result<Vec<Option<Vec<Scalar>>>>;
 
     /// The row of `table` whose fields at `positions` have `values`.
-    fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-        Ok(self.find_all(table, positions, &[values.to_vec()])?.pop().flatten())
+    fn find_row(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+        Ok(self.find_rows(table, positions, &[values.to_vec()])?.pop().flatten())
     }
 
     /// Hands the rows of `table` that `filter` wants to `visit`, with all fields, in the order of the primary key, until it wants no
     /// more; none where there is no such table. Fields of conditions are comparable (see [`is_comparable`]).
-    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()>;
+    fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()>;
 
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
-    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
+    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
 }
 
 /// A write transaction. Dropped without a commit, it leaves no trace.
-pub trait Transaction: Read + WriteBooks + WriteJobs {
+pub trait Transaction: TargetRead + WriteBooks + WriteJobs {
     /// Inserts the rows of `rows` at `selected` into `table`. Rows that a constraint of the database stops are returned,
     /// and the others stay. With [`Pace::Ahead`] the rows may be under way when this returns.
-    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
+    fn insert_rows(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>>;
 
     /// Gives the rows of `table` that have the primary keys of the rows of `rows` at `selected` the content of those
     /// rows in the fields at `fields`, in this order; their other fields are not touched. No two of them have the same
     /// primary key. Those that a constraint of the database stops are returned, and so are those whose row is not there; the
     /// others stay.
-    fn update(
+    fn update_rows(
         &mut self,
         table: &Table,
         rows: &RecordBatch,
@@ -243,27 +244,27 @@ pub trait Transaction: Read + WriteBooks + WriteJobs {
         positions: &[usize],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
-        if self.find_all(parent, positions, values)?.iter().any(Option::is_none) {
-            return Err(parent_gone(parent).into());
+        if self.find_rows(parent, positions, values)?.iter().any(Option::is_none) {
+            return Err(parent_gone_error(parent).into());
         }
         Ok(())
     }
 
     /// Begins to make `tables` anew where the target can: their rows go to tables without keys that nobody sees, and that take the place
     /// of the old ones when this transaction commits. Nobody else writes to them meanwhile. The numbers of the rows that each of them
-    /// loses so; then its rows cannot be looked for while they are inserted (see [`finds`](Read::finds)). With none, nothing has happened.
-    fn make_anew(&mut self, _tables: &[&Table]) -> Result<Option<Vec<u64>>> {
+    /// loses so; then its rows cannot be looked for while they are inserted (see [`can_find_rows`](Read::can_find_rows)). With none, nothing has happened.
+    fn begin_replacement(&mut self, _tables: &[&Table]) -> Result<Option<Vec<u64>>> {
         Ok(None)
     }
 
     /// Takes all rows out of `table`, and returns how many; refuses to where the database would delete or alter rows of other tables
     /// with them. Until this transaction ends, no other one can do so: it waits, or says so.
-    fn clear(&mut self, table: &Table) -> Result<u64>;
+    fn delete_rows(&mut self, table: &Table) -> Result<u64>;
 
     /// Every row that names a parent which does not exist, as sentences, at most ten; `tables` are those to check.
     /// Of those that are also in `sound` this transaction has inserted every row, and held all parents that the dictionary names: a
     /// target need not look for these again.
-    fn orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>>;
+    fn find_orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>>;
 
     /// Stores `entry` as a new load and returns its number. Until this transaction ends, no other one can do so for the same
     /// table and source: it waits, or says so.
@@ -284,17 +285,17 @@ pub trait Transaction: Read + WriteBooks + WriteJobs {
     /// # Errors
     /// Nothing of the transaction stays. Where the connection was lost and it cannot be known at once what became of it,
     /// the target finds out from the ledger before it answers.
-    fn commit(self: Box<Self>) -> Result<()>;
+    fn commit_now(self: Box<Self>) -> Result<()>;
 
-    /// Like [`commit`](Self::commit), but the work may still be under way when this returns. Transactions commit in their
+    /// Like [`commit_now`](Self::commit_now), but the work may still be under way when this returns. Transactions commit in their
     /// order; one that fails takes those after it along, and its error is that of the next call on the target.
     fn commit_later(self: Box<Self>) -> Result<()> {
-        self.commit()
+        self.commit_now()
     }
 }
 
 /// A database that rows go to.
-pub trait Target: Read + ReadJobs {
+pub trait Target: TargetRead + ReadJobs {
     /// Where it is, as the user wrote it, without secrets.
     fn location(&self) -> String;
 
@@ -304,41 +305,41 @@ pub trait Target: Read + ReadJobs {
     ///
     /// # Errors
     /// A table that differs from the dictionary, or a name or type that the database cannot take.
-    fn prepare(&mut self, tables: &[Table]) -> Result<()>;
+    fn prepare_tables(&mut self, tables: &[Table]) -> Result<()>;
 
-    /// Finds out whether the database can take `tables`, in the order of [`ddl`](Self::ddl). Nothing is made.
+    /// Finds out whether the database can take `tables`, in the order of [`table_statements`](Self::table_statements). Nothing is made.
     ///
     /// # Errors
     /// A name or type that it cannot take.
     fn check_makable(&self, tables: &[Table]) -> Result<()> {
-        self.ddl(tables).map(drop)
+        self.table_statements(tables).map(drop)
     }
 
     /// Whether `table` may be built aside: it does not exist. One that exists may be in use, also where it is empty.
-    fn can_build(&self, _table: &Table) -> Result<bool> {
+    fn can_stage(&self, _table: &Table) -> Result<bool> {
         Ok(false)
     }
 
     /// Begins to build `table` aside where that can be done, or goes on with it: rows are inserted without keys or
-    /// indexes, and nobody sees them before [`finish`](Self::finish). `resumes` says that a load of this command has
+    /// indexes, and nobody sees them before [`finish_staging`](Self::finish_staging). `resumes` says that a load of this command has
     /// begun the table earlier. Whether it is being built aside now; otherwise it is there, whole.
-    fn build(&mut self, table: &Table, _resumes: bool) -> Result<bool> {
-        self.prepare(std::slice::from_ref(table)).map(|()| false)
+    fn begin_staging(&mut self, table: &Table, _resumes: bool) -> Result<bool> {
+        self.prepare_tables(std::slice::from_ref(table)).map(|()| false)
     }
 
     /// Gives a table that is being built its keys and its place, in one step. Nothing happens to one that is not.
     ///
     /// # Errors
     /// What stands against its keys; it goes on being built then.
-    fn finish(&mut self, _table: &Table) -> Result<()> {
+    fn finish_staging(&mut self, _table: &Table) -> Result<()> {
         Ok(())
     }
 
     /// Begins a write transaction.
-    fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>>;
+    fn begin_transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>>;
 
     /// The tables as they are now, while others go on writing.
-    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>>;
+    fn take_snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>>;
 
     /// From here on a commit that has returned would survive a loss of power.
     fn commit_durably(&mut self) -> Result<()> {
@@ -346,18 +347,18 @@ pub trait Target: Read + ReadJobs {
     }
 
     /// Returns once everything committed would survive a loss of power.
-    fn settle(&mut self) -> Result<()>;
+    fn flush_commits(&mut self) -> Result<()>;
 
     /// The statements that would make `tables` in an empty database, in an order in which they run, each without a
     /// semicolon at its end. Tables that others refer to come first in `tables`, unless they refer to each other.
     ///
     /// # Errors
     /// A name or type that the database cannot take.
-    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>>;
+    fn table_statements(&self, tables: &[Table]) -> Result<Vec<String>>;
 
-    /// How the database differs from `tables`, in an order in which the additions run; `tables` as in [`ddl`](Self::ddl).
+    /// How the database differs from `tables`, in an order in which the additions run; `tables` as in [`table_statements`](Self::table_statements).
     /// Nothing is altered.
-    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>>;
+    fn find_differences(&self, tables: &[Table]) -> Result<Vec<Difference>>;
 
     /// Carries out the additions of `differences`, in one transaction where the database can. One that another process
     /// has carried out meanwhile is an error.
@@ -365,25 +366,25 @@ pub trait Target: Read + ReadJobs {
 
     /// Those of `tables` that differ from the dictionary and can be made anew without a loss, with those that refer to them: Landfall has
     /// made them, they have no rows, and nobody has changed them since. A load that kept nothing leaves such tables.
-    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>>;
+    fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>>;
 
-    /// Removes the tables that [`unused`](Self::unused) tells. Those that others use at this moment stay.
-    fn remove_unused(&mut self, tables: &[Table]) -> Result<()>;
+    /// Removes the tables that [`find_remakable`](Self::find_remakable) tells. Those that others use at this moment stay.
+    fn drop_remakable(&mut self, tables: &[Table]) -> Result<()>;
 
     /// Whether the database lets its user insert rows into `table`, which exists. Nothing is inserted.
-    fn may_insert(&self, _table: &Table) -> Result<bool> {
+    fn may_insert_rows(&self, _table: &Table) -> Result<bool> {
         Ok(true)
     }
 
     /// From here on, each write transaction of this handle holds `claim` until it ends; none, if it works for no job. So a worker that
-    /// lost its job commits nothing more: [`transaction`](Self::transaction) fails with
+    /// lost its job commits nothing more: [`begin_transaction`](Self::begin_transaction) fails with
     /// [`TargetErrorKind::ClaimLost`](crate::TargetErrorKind).
     fn commit_under(&mut self, claim: Option<JobClaim>);
 
     /// From here on `canceller` can stop what is read outside of transactions; nobody can where there is none.
-    fn cancel_with(&mut self, _canceller: Option<&Arc<Canceller>>) {}
+    fn set_canceller(&mut self, _canceller: Option<&Arc<Canceller>>) {}
 
     /// Runs a query that only reads, with values for its named parameters (`:name`), and hands its columns and rows to
     /// `rows`.
-    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()>;
+    fn run_query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()>;
 }

@@ -19,11 +19,11 @@ pub enum Location {
     /// `sqlite:PATH`, a file; a relative path is relative to the project's folder.
     Sqlite(PathBuf),
     /// `postgres://USER@HOST/DATABASE`, or `postgresql://…`, with the parameters of libpq and a few of Landfall's own.
-    Postgres(Box<postgres::Settings>),
+    Postgres(Box<postgres::PostgresSettings>),
     /// `memory:`, for trials: a database that is empty when it is opened, and gone when the program ends.
     Memory,
     /// `mysql://USER@HOST/DATABASE` or `mariadb://…`, a server.
-    Mysql(Box<mysql::Settings>),
+    Mysql(Box<mysql::MysqlSettings>),
 }
 
 impl Location {
@@ -37,16 +37,16 @@ impl Location {
                 Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
             Some(("memory", "")) => Ok(Self::Memory),
-            Some(("postgres" | "postgresql", _)) => postgres::Settings::parse(text, base)
+            Some(("postgres" | "postgresql", _)) => postgres::PostgresSettings::parse(text, base)
                 .map(|settings| Self::Postgres(Box::new(settings)))
-                .map_err(|fault| unusable(text, fault)),
-            Some(("mysql" | "mariadb", _)) => mysql::Settings::parse(text, base)
+                .map_err(|fault| invalid_url_error(text, fault)),
+            Some(("mysql" | "mariadb", _)) => mysql::MysqlSettings::parse(text, base)
                 .map(|settings| Self::Mysql(Box::new(settings)))
-                .map_err(|fault| unusable(text, fault)),
+                .map_err(|fault| invalid_url_error(text, fault)),
             _ => Err(Error::Usage(format!(
                 "{} is not one that Landfall knows; write sqlite:landfall.db (a file in the project's folder), \
                  postgres://USER@HOST/DATABASE, mysql://USER@HOST/DATABASE, or memory: to try things out",
-                shown(text)
+                mask_target(text)
             ))),
         }
     }
@@ -57,29 +57,29 @@ const ENCODE: &str =
     "in a user or password, write @ as %40, ? as %3F, & as %26, # as %23, / as %2F, % as %25 and a blank as %20";
 
 /// The error for a URL with this `fault`. What follows a `?` may be the rest of a password: then no word of the fault is told.
-fn unusable(text: &str, fault: String) -> Error {
+fn invalid_url_error(text: &str, fault: String) -> Error {
     let (_, query) = text.split_once('?').unwrap_or((text, ""));
     let hides = query.contains('@') || query.to_ascii_lowercase().contains("password=");
     let fault = if hides { format!("its parameters cannot be read; {ENCODE}") } else { fault };
-    Error::Usage(format!("{} cannot be used: {fault}", shown(text)))
+    Error::Usage(format!("{} cannot be used: {fault}", mask_target(text)))
 }
 
 /// A target that cannot be read, without what may be a secret in it: of a URL, the scheme and what stands between its last `@` and
 /// its parameters; of anything else nothing, unless it is a plain name.
-fn shown(text: &str) -> String {
+fn mask_target(text: &str) -> String {
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
     // An @ further on ends the login, or is part of a password: what stands before it may be one too.
     let place = if query.contains('@') { place.split_once('@').map_or(place, |(login, _)| login) } else { place };
     match (place.split_once("://"), place.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) if is_plain(scheme) => format!("target \"{scheme}://…@{place}\""),
-        (Some((scheme, _)), None) if is_plain(scheme) => format!("target \"{scheme}://…\""),
-        _ if is_plain(text) => format!("target {text:?}"),
+        (Some((scheme, _)), Some((_, place))) if is_plain_name(scheme) => format!("target \"{scheme}://…@{place}\""),
+        (Some((scheme, _)), None) if is_plain_name(scheme) => format!("target \"{scheme}://…\""),
+        _ if is_plain_name(text) => format!("target {text:?}"),
         _ => "the target".into(),
     }
 }
 
 /// Whether `text` may be a name of a file or a scheme, and has none of the marks by which logins are written.
-fn is_plain(text: &str) -> bool {
+fn is_plain_name(text: &str) -> bool {
     !text.contains(['@', ':', '=', '?', '&', '#']) && !text.contains("//")
 }
 
@@ -96,7 +96,7 @@ impl fmt::Display for Location {
 
 /// What is wanted of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum TargetAccess {
     /// To write; a database that does not exist is made.
     Write,
     /// Only to read; a database that does not exist is an empty one, and is not made.
@@ -107,7 +107,7 @@ pub enum Access {
 ///
 /// # Errors
 /// A database that cannot be opened, is locked, or was made by a newer version.
-pub fn open(location: &Location, access: Access) -> Result<Box<dyn Target>> {
+pub fn open(location: &Location, access: TargetAccess) -> Result<Box<dyn Target>> {
     match location {
         Location::Sqlite(path) => Ok(Box::new(Sqlite::open(path, access)?)),
         Location::Postgres(settings) => Ok(Box::new(Postgres::open(settings, access)?)),

@@ -9,7 +9,7 @@ use crate::error::Result;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RowFilter {
     /// All of these hold.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<RowCondition>,
     /// Only rows whose primary key comes after this one.
     pub after: Option<Vec<Scalar>>,
     /// At most this many.
@@ -17,22 +17,22 @@ pub struct RowFilter {
 }
 
 /// Takes the rows of a page one by one, and says whether it wants more: few rows may be many bytes.
-pub type VisitRow<'v> = &'v mut dyn FnMut(Vec<Scalar>) -> Result<bool>;
+pub type VisitPageRow<'v> = &'v mut dyn FnMut(Vec<Scalar>) -> Result<bool>;
 
 /// What a field of a row must be.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Condition {
+pub struct RowCondition {
     /// The field's position.
     pub position: usize,
     /// How it compares.
-    pub comparison: Comparison,
+    pub comparison: ComparisonOperator,
     /// With what; NULL is only equal or not equal to.
     pub value: Scalar,
 }
 
 /// How a field compares with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub enum ComparisonOperator {
     /// It is the same.
     Equal,
     /// It is another one, or missing.
@@ -47,7 +47,7 @@ pub enum Comparison {
     AtLeast,
 }
 
-impl Comparison {
+impl ComparisonOperator {
     const fn operator(self) -> &'static str {
         match self {
             Self::Equal => "=",
@@ -75,7 +75,7 @@ pub const fn is_comparable(kind: &FieldType) -> bool {
 }
 
 /// How a database writes what a page is made of.
-pub(super) struct Words<'w> {
+pub(super) struct PageSyntax<'w> {
     /// A column, by the field's position, as it is compared and ordered.
     pub(super) column: &'w dyn Fn(usize) -> String,
     /// The mark of a parameter, counted from 1, for a field.
@@ -83,18 +83,18 @@ pub(super) struct Words<'w> {
 }
 
 /// What follows the table's name, and the values of its parameters with the positions of their fields.
-pub(super) fn sql(table: &Table, filter: &RowFilter, words: &Words<'_>) -> (String, Vec<(usize, Scalar)>) {
+pub(super) fn page_sql(table: &Table, filter: &RowFilter, words: &PageSyntax<'_>) -> (String, Vec<(usize, Scalar)>) {
     let (mut parts, mut values) = (Vec::new(), Vec::new());
     let bind = |position: usize, value: &Scalar, values: &mut Vec<(usize, Scalar)>| {
         values.push((position, value.clone()));
         (words.mark)(values.len(), position)
     };
-    for Condition { position, comparison, value } in &filter.conditions {
+    for RowCondition { position, comparison, value } in &filter.conditions {
         let column = (words.column)(*position);
         parts.push(match (comparison, value) {
-            (Comparison::NotEqual, Scalar::Null) => format!("{column} IS NOT NULL"),
+            (ComparisonOperator::NotEqual, Scalar::Null) => format!("{column} IS NOT NULL"),
             (_, Scalar::Null) => format!("{column} IS NULL"),
-            (Comparison::NotEqual, value) => {
+            (ComparisonOperator::NotEqual, value) => {
                 format!("({column} IS NULL OR {column} <> {})", bind(*position, value, &mut values))
             }
             (comparison, value) => {

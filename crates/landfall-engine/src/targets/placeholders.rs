@@ -9,7 +9,7 @@
 
 /// A query with positional parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Positional {
+pub struct PositionalQuery {
     /// The text.
     pub sql: String,
     /// The names of the parameters, in the order of their positions.
@@ -19,12 +19,12 @@ pub struct Positional {
 /// `sql` for PostgreSQL: each name has a number, `$1` and so on; a name that occurs again has the same number.
 /// Lexical rules: <https://www.postgresql.org/docs/current/sql-syntax-lexical.html>.
 #[must_use]
-pub fn numbered(sql: &str) -> Positional {
-    let mut result = Positional { sql: String::with_capacity(sql.len()), names: Vec::new() };
-    for piece in pieces(sql, Rules::Postgres) {
+pub fn number_parameters(sql: &str) -> PositionalQuery {
+    let mut result = PositionalQuery { sql: String::with_capacity(sql.len()), names: Vec::new() };
+    for piece in cut_at_parameters(sql, LexicalRules::Postgres) {
         match piece {
-            Piece::Text(text) => result.sql.push_str(text),
-            Piece::Name(name) => {
+            QueryPiece::Text(text) => result.sql.push_str(text),
+            QueryPiece::Name(name) => {
                 let at = result.names.iter().position(|known| known == name).unwrap_or_else(|| {
                     result.names.push(name.to_owned());
                     result.names.len() - 1
@@ -41,12 +41,12 @@ pub fn numbered(sql: &str) -> Positional {
 /// `sql` for MySQL and MariaDB: a `?` for each parameter; the names in the order in which they occur, some perhaps several
 /// times. Lexical rules: <https://dev.mysql.com/doc/refman/8.4/en/language-structure.html>.
 #[must_use]
-pub fn marked(sql: &str) -> Positional {
-    let mut result = Positional { sql: String::with_capacity(sql.len()), names: Vec::new() };
-    for piece in pieces(sql, Rules::Mysql) {
+pub fn mark_parameters(sql: &str) -> PositionalQuery {
+    let mut result = PositionalQuery { sql: String::with_capacity(sql.len()), names: Vec::new() };
+    for piece in cut_at_parameters(sql, LexicalRules::Mysql) {
         match piece {
-            Piece::Text(text) => result.sql.push_str(text),
-            Piece::Name(name) => {
+            QueryPiece::Text(text) => result.sql.push_str(text),
+            QueryPiece::Name(name) => {
                 result.names.push(name.to_owned());
                 result.sql.push('?');
             }
@@ -57,87 +57,87 @@ pub fn marked(sql: &str) -> Positional {
 
 /// Whose lexical rules hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rules {
+enum LexicalRules {
     Postgres,
     Mysql,
 }
 
 /// A part of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece<'a> {
+enum QueryPiece<'a> {
     Text(&'a str),
     /// A parameter, without its colon.
     Name(&'a str),
 }
 
 /// The query cut at its parameters: joined again, with the colons, the pieces are `sql`.
-fn pieces(sql: &str, rules: Rules) -> Vec<Piece<'_>> {
-    let scanner = Scanner { bytes: sql.as_bytes(), rules };
+fn cut_at_parameters(sql: &str, rules: LexicalRules) -> Vec<QueryPiece<'_>> {
+    let scanner = TokenScanner { bytes: sql.as_bytes(), rules };
     let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
     while at < sql.len() {
-        if let Some(end) = scanner.parameter(at) {
-            pieces.extend([Piece::Text(&sql[start..at]), Piece::Name(&sql[at + 1..end])]);
+        if let Some(end) = scanner.parameter_end(at) {
+            pieces.extend([QueryPiece::Text(&sql[start..at]), QueryPiece::Name(&sql[at + 1..end])]);
             (start, at) = (end, end);
         } else {
-            at = scanner.token(at);
+            at = scanner.token_end(at);
         }
     }
-    pieces.push(Piece::Text(&sql[start..]));
+    pieces.push(QueryPiece::Text(&sql[start..]));
     pieces
 }
 
 /// Finds the ends of tokens. Every end is the end of the text or next to an ASCII byte, so that no character is cut.
-struct Scanner<'a> {
+struct TokenScanner<'a> {
     bytes: &'a [u8],
-    rules: Rules,
+    rules: LexicalRules,
 }
 
-impl Scanner<'_> {
-    fn byte(&self, at: usize) -> Option<u8> {
+impl TokenScanner<'_> {
+    fn byte_at(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
     /// The end of the parameter at `at`, if there is one.
-    fn parameter(&self, at: usize) -> Option<usize> {
-        let first = self.byte(at + 1).filter(|_| self.bytes[at] == b':')?;
-        (is_word(first) && !first.is_ascii_digit() && first != b'$').then(|| self.word(at + 1))
+    fn parameter_end(&self, at: usize) -> Option<usize> {
+        let first = self.byte_at(at + 1).filter(|_| self.bytes[at] == b':')?;
+        (is_word(first) && !first.is_ascii_digit() && first != b'$').then(|| self.word_end(at + 1))
     }
 
     /// The end of the token at `at`.
-    fn token(&self, at: usize) -> usize {
-        let mysql = self.rules == Rules::Mysql;
-        match (self.bytes[at], self.byte(at + 1)) {
+    fn token_end(&self, at: usize) -> usize {
+        let mysql = self.rules == LexicalRules::Mysql;
+        match (self.bytes[at], self.byte_at(at + 1)) {
             (b':', Some(b':' | b'=')) => at + 2,
-            (b'\'', _) => self.quoted(at, mysql),
-            (b'"', _) => self.quoted(at, false),
-            (b'`', _) if mysql => self.quoted(at, false),
-            (b'#', _) if mysql => self.line(at),
-            (b'-', Some(b'-')) if !mysql || self.byte(at + 2).is_none_or(|byte| byte <= b' ') => self.line(at),
-            (b'/', Some(b'*')) => self.comment(at),
-            (b'$', _) if !mysql => self.dollars(at).unwrap_or(at + 1),
+            (b'\'', _) => self.quoted_end(at, mysql),
+            (b'"', _) => self.quoted_end(at, false),
+            (b'`', _) if mysql => self.quoted_end(at, false),
+            (b'#', _) if mysql => self.line_end(at),
+            (b'-', Some(b'-')) if !mysql || self.byte_at(at + 2).is_none_or(|byte| byte <= b' ') => self.line_end(at),
+            (b'/', Some(b'*')) => self.comment_end(at),
+            (b'$', _) if !mysql => self.dollar_quote_end(at).unwrap_or(at + 1),
             // With E before it, a string of PostgreSQL has escapes.
-            (b'e' | b'E', Some(b'\'')) if !mysql => self.quoted(at + 1, true),
-            (byte, _) if is_word(byte) => self.word(at),
+            (b'e' | b'E', Some(b'\'')) if !mysql => self.quoted_end(at + 1, true),
+            (byte, _) if is_word(byte) => self.word_end(at),
             _ => at + 1,
         }
     }
 
-    fn word(&self, at: usize) -> usize {
+    fn word_end(&self, at: usize) -> usize {
         at + self.bytes[at..].iter().take_while(|byte| is_word(**byte)).count()
     }
 
-    fn line(&self, at: usize) -> usize {
+    fn line_end(&self, at: usize) -> usize {
         at + self.bytes[at..].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count()
     }
 
     /// The end of what begins with a quote at `at`. A doubled quote needs no care: it ends one and begins the next.
-    fn quoted(&self, at: usize, escapes: bool) -> usize {
+    fn quoted_end(&self, at: usize, escapes: bool) -> usize {
         let mut end = at + 1;
-        while let Some(byte) = self.byte(end) {
+        while let Some(byte) = self.byte_at(end) {
             end += 1;
             if byte == self.bytes[at] {
                 // In a string with escapes the next begins with escapes too.
-                if !escapes || self.byte(end) != Some(byte) {
+                if !escapes || self.byte_at(end) != Some(byte) {
                     return end;
                 }
                 end += 1;
@@ -150,12 +150,12 @@ impl Scanner<'_> {
     }
 
     /// The end of a comment; in PostgreSQL others may stand within it.
-    fn comment(&self, at: usize) -> usize {
+    fn comment_end(&self, at: usize) -> usize {
         let (mut depth, mut end) = (1u32, at + 2);
         while depth > 0 && end < self.bytes.len() {
-            match (self.bytes[end], self.byte(end + 1)) {
+            match (self.bytes[end], self.byte_at(end + 1)) {
                 (b'*', Some(b'/')) => (depth, end) = (depth - 1, end + 2),
-                (b'/', Some(b'*')) if self.rules == Rules::Postgres => (depth, end) = (depth + 1, end + 2),
+                (b'/', Some(b'*')) if self.rules == LexicalRules::Postgres => (depth, end) = (depth + 1, end + 2),
                 _ => end += 1,
             }
         }
@@ -163,10 +163,10 @@ impl Scanner<'_> {
     }
 
     /// The end of a string between two `$tag$`, if one begins at `at`.
-    fn dollars(&self, at: usize) -> Option<usize> {
+    fn dollar_quote_end(&self, at: usize) -> Option<usize> {
         let tag = self.bytes[at + 1..].iter().take_while(|byte| is_word(**byte) && **byte != b'$').count();
         let starts = at + 1 + tag;
-        if self.byte(starts) != Some(b'$') || self.bytes[at + 1].is_ascii_digit() {
+        if self.byte_at(starts) != Some(b'$') || self.bytes[at + 1].is_ascii_digit() {
             return None;
         }
         let quote = &self.bytes[at..=starts];

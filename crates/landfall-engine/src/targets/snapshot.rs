@@ -8,7 +8,7 @@ use crate::error::Result;
 /// The tables as they were at one moment, while others go on writing: what a backup reads.
 pub trait Snapshot {
     /// Which moment that is, in the database's own terms.
-    fn moment(&self) -> String;
+    fn describe_moment(&self) -> String;
 
     /// Whether `table` was there.
     fn has_table(&mut self, table: &Table) -> Result<bool>;
@@ -21,7 +21,7 @@ pub trait Snapshot {
     ///
     /// # Errors
     /// A value that its field cannot hold: another program has stored it. Nothing is left out.
-    fn rows(
+    fn visit_rows(
         &mut self,
         table: &Table,
         positions: &[usize],

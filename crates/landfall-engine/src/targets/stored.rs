@@ -12,7 +12,7 @@ use super::{RefusedRow, Table};
 pub(super) const SKIPPED: &str = "a trigger or a rule of its table skipped it, so that it is not stored";
 
 /// What is said of a row whose `field` has another value in the table than was sent.
-fn altered(field: &str) -> String {
+fn altered_value_message(field: &str) -> String {
     format!("a trigger or a rule of its table gave the field {field:?} another value than was sent")
 }
 
@@ -29,7 +29,7 @@ pub(super) fn altered_field<'t>(
 }
 
 /// What stands against row `row` of `rows`, of which the table holds `found` now; only the fields at `fields` were sent.
-pub(super) fn objection(
+pub(super) fn check_stored_row(
     table: &Table,
     rows: &RecordBatch,
     row: usize,
@@ -37,12 +37,12 @@ pub(super) fn objection(
     found: Option<&[Scalar]>,
 ) -> Option<String> {
     let Some(found) = found else { return Some(SKIPPED.to_owned()) };
-    altered_field(table, rows, row, fields, found).map(altered)
+    altered_field(table, rows, row, fields, found).map(altered_value_message)
 }
 
 /// Those of the rows of `rows` at `selected` that are not in the table as they were sent; `found` are the rows that it holds by
 /// their primary keys.
-pub(super) fn refusals(
+pub(super) fn find_altered_rows(
     table: &Table,
     rows: &RecordBatch,
     selected: &[usize],
@@ -50,7 +50,7 @@ pub(super) fn refusals(
     found: &[Option<Vec<Scalar>>],
 ) -> Vec<RefusedRow> {
     let refused = |(&row, found): (&usize, &Option<Vec<Scalar>>)| {
-        let message = objection(table, rows, row, fields, found.as_deref())?;
+        let message = check_stored_row(table, rows, row, fields, found.as_deref())?;
         Some(RefusedRow { row, message })
     };
     selected.iter().zip(found).filter_map(refused).collect()
@@ -66,7 +66,7 @@ pub(super) struct Census {
 
 impl Census {
     /// Counts the row `row` of `batch`.
-    pub(super) fn add(&mut self, batch: &RecordBatch, row: usize) {
+    pub(super) fn add_row(&mut self, batch: &RecordBatch, row: usize) {
         let mut hasher = DefaultHasher::new();
         scalars_of_row(batch, row).iter().for_each(|value| value.hash(&mut hasher));
         self.rows += 1;
@@ -74,12 +74,12 @@ impl Census {
     }
 
     /// Counts all rows of `batch`.
-    pub(super) fn add_all(&mut self, batch: &RecordBatch) {
-        (0..batch.num_rows()).for_each(|row| self.add(batch, row));
+    pub(super) fn add_batch(&mut self, batch: &RecordBatch) {
+        (0..batch.num_rows()).for_each(|row| self.add_row(batch, row));
     }
 
     /// What is said where the table, of which this was the census before `sent` was sent, has the census `now`.
-    pub(super) fn objection(mut self, sent: &Self, now: &Self) -> Option<String> {
+    pub(super) fn compare_with(mut self, sent: &Self, now: &Self) -> Option<String> {
         self.rows += sent.rows;
         self.sum = self.sum.wrapping_add(sent.sum);
         (self != *now).then(|| if now.rows < self.rows { SKIPPED.to_owned() } else { altered_rows() })

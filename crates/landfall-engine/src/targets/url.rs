@@ -9,9 +9,9 @@ use landfall_core::schema::document::find_nearest;
 
 /// The parts of a URL, decoded; what it does not have is empty.
 #[derive(PartialEq, Eq)]
-pub(super) struct Url {
+pub(super) struct TargetUrl {
     pub(super) user: String,
-    pub(super) password: Option<Secret>,
+    pub(super) password: Option<UrlSecret>,
     pub(super) host: String,
     pub(super) port: String,
     pub(super) database: String,
@@ -19,7 +19,7 @@ pub(super) struct Url {
     pub(super) parameters: Vec<(String, String)>,
 }
 
-impl Url {
+impl TargetUrl {
     /// Cuts `text`, which begins with one of `schemes` (each with its `://`), or says what is wrong with it.
     pub(super) fn parse(text: &str, schemes: &[&str]) -> Result<Self, String> {
         let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
@@ -35,36 +35,39 @@ impl Url {
             Some((user, password)) => (user, Some(password)),
             None => (login, None),
         };
-        let (host, port) = place_of(place)?;
+        let (host, port) = split_host_and_port(place)?;
         Ok(Self {
-            user: decoded(user, "user")?,
-            password: password.map(|password| decoded(password, "password").map(Secret)).transpose()?,
-            host: decoded(host, "host")?,
+            user: percent_decode(user, "user")?,
+            password: password.map(|password| percent_decode(password, "password").map(UrlSecret)).transpose()?,
+            host: percent_decode(host, "host")?,
             port: port.to_owned(),
-            database: decoded(database, "database")?,
-            parameters: parameters(query)?,
+            database: percent_decode(database, "database")?,
+            parameters: parse_parameters(query)?,
         })
     }
 
     /// The URL as it may be shown: with the scheme `scheme`, and without a password.
-    pub(super) fn shown(&self, scheme: &str) -> String {
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { encoded(&self.host).replace('/', "%2F") };
-        let user = if self.user.is_empty() { String::new() } else { format!("{}@", encoded(&self.user)) };
-        let port = if self.port.is_empty() { String::new() } else { format!(":{}", encoded(&self.port)) };
+    pub(super) fn masked_text(&self, scheme: &str) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            percent_encode(&self.host).replace('/', "%2F")
+        };
+        let user = if self.user.is_empty() { String::new() } else { format!("{}@", percent_encode(&self.user)) };
+        let port = if self.port.is_empty() { String::new() } else { format!(":{}", percent_encode(&self.port)) };
         let parameters: Vec<String> = self
             .parameters
             .iter()
             .filter(|(name, _)| name != "password")
-            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+            .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
             .collect();
         let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
-        format!("{scheme}{user}{host}{port}/{}{query}", encoded(&self.database))
+        format!("{scheme}{user}{host}{port}/{}{query}", percent_encode(&self.database))
     }
 }
 
 /// Host and port of `host:port`, where the host may be an IPv6 address in brackets.
-fn place_of(place: &str) -> Result<(&str, &str), String> {
+fn split_host_and_port(place: &str) -> Result<(&str, &str), String> {
     if place.contains(',') {
         return Err("it names several hosts; name one".into());
     }
@@ -79,20 +82,20 @@ fn place_of(place: &str) -> Result<(&str, &str), String> {
     }
 }
 
-fn parameters(query: &str) -> Result<Vec<(String, String)>, String> {
+fn parse_parameters(query: &str) -> Result<Vec<(String, String)>, String> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').ok_or("a parameter has no value; write name=value")?;
-            let name = decoded(name, "parameters")?;
-            let value = decoded(value, &format!("parameter {name}"))?;
+            let name = percent_decode(name, "parameters")?;
+            let value = percent_decode(value, &format!("parameter {name}"))?;
             Ok((name, value))
         })
         .collect()
 }
 
 /// `text` with each `%xx` replaced by the byte that it stands for.
-fn decoded(text: &str, part: &str) -> Result<String, String> {
+fn percent_decode(text: &str, part: &str) -> Result<String, String> {
     let fault = || format!("its {part} has a % that two hexadecimal digits do not follow; a % itself is written %25");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -112,7 +115,7 @@ fn decoded(text: &str, part: &str) -> Result<String, String> {
 }
 
 /// `text` as it is written in a URL: everything but unreserved characters is encoded.
-fn encoded(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     use std::fmt::Write;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -128,9 +131,9 @@ fn encoded(text: &str) -> String {
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(pub(super) String);
+pub(super) struct UrlSecret(pub(super) String);
 
-impl Secret {
+impl UrlSecret {
     /// The password in the file at `path`: its first line.
     ///
     /// # Errors
@@ -145,7 +148,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for UrlSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
@@ -186,7 +189,7 @@ impl SslMode {
 }
 
 /// The port written as `text`; `usual` where there is none.
-pub(super) fn port(text: &str, usual: u16) -> Result<u16, String> {
+pub(super) fn parse_port(text: &str, usual: u16) -> Result<u16, String> {
     if text.is_empty() {
         return Ok(usual);
     }
@@ -194,7 +197,7 @@ pub(super) fn port(text: &str, usual: u16) -> Result<u16, String> {
 }
 
 /// The seconds of the parameter `name`.
-pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, String> {
+pub(super) fn parse_seconds(name: &str, text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
         Ok(0) | Err(_) => Err(format!("{name}={text} is not a number of seconds from 1")),
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
@@ -215,12 +218,12 @@ mod tests {
 
     const SCHEMES: [&str; 2] = ["db://", "database://"];
 
-    fn parsed(text: &str) -> Url {
-        Url::parse(text, &SCHEMES).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+    fn parsed(text: &str) -> TargetUrl {
+        TargetUrl::parse(text, &SCHEMES).unwrap_or_else(|fault| panic!("{text}: {fault}"))
     }
 
-    fn password(url: &Url) -> Option<&str> {
-        url.password.as_ref().map(|Secret(text)| text.as_str())
+    fn password(url: &TargetUrl) -> Option<&str> {
+        url.password.as_ref().map(|UrlSecret(text)| text.as_str())
     }
 
     #[test]
@@ -272,7 +275,7 @@ mod tests {
             ("db://[::1]x/base", "text follows"),
             ("db://host/base?secret", "has no value"),
         ] {
-            let said = Url::parse(text, &SCHEMES).err().unwrap_or_else(|| panic!("{text} passed"));
+            let said = TargetUrl::parse(text, &SCHEMES).err().unwrap_or_else(|| panic!("{text} passed"));
             assert!(said.contains(fault) && !said.contains("secret"), "{text}: {said}");
         }
     }
@@ -280,8 +283,8 @@ mod tests {
     #[test]
     fn what_is_shown_has_no_password_and_is_read_as_the_same() {
         let url = parsed("database://ann%40x:s3cret@[::1]:7/h%C3%A4fen?password=s3cret&x=a%26b");
-        assert_eq!(url.shown("db://"), "db://ann%40x@[::1]:7/h%C3%A4fen?x=a%26b");
-        assert_eq!(parsed(&url.shown("db://")).shown("db://"), url.shown("db://"));
+        assert_eq!(url.masked_text("db://"), "db://ann%40x@[::1]:7/h%C3%A4fen?x=a%26b");
+        assert_eq!(parsed(&url.masked_text("db://")).masked_text("db://"), url.masked_text("db://"));
         assert_eq!(format!("{:?}", url.password), "Some(…)");
     }
 
@@ -289,19 +292,19 @@ mod tests {
     fn a_password_file_is_its_first_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("password");
-        assert!(Secret::from_file(&path).expect_err("no file").contains("cannot be read"));
+        assert!(UrlSecret::from_file(&path).expect_err("no file").contains("cannot be read"));
         fs::write(&path, "\n").expect("writes");
-        assert!(Secret::from_file(&path).expect_err("empty").contains("is empty"));
+        assert!(UrlSecret::from_file(&path).expect_err("empty").contains("is empty"));
         fs::write(&path, "pw \r\nrest").expect("writes");
-        assert_eq!(Secret::from_file(&path), Ok(Secret("pw ".into())));
+        assert_eq!(UrlSecret::from_file(&path), Ok(UrlSecret("pw ".into())));
     }
 
     #[test]
     fn values_of_parameters() {
-        assert_eq!((port("", 7), port("80", 7)), (Ok(7), Ok(80)));
-        assert!(port("0", 7).is_err() && port("99999", 7).is_err() && port("x", 7).is_err());
-        assert_eq!(seconds("connect_timeout", "3"), Ok(Duration::from_secs(3)));
-        assert!(seconds("connect_timeout", "0").is_err());
+        assert_eq!((parse_port("", 7), parse_port("80", 7)), (Ok(7), Ok(80)));
+        assert!(parse_port("0", 7).is_err() && parse_port("99999", 7).is_err() && parse_port("x", 7).is_err());
+        assert_eq!(parse_seconds("connect_timeout", "3"), Ok(Duration::from_secs(3)));
+        assert!(parse_seconds("connect_timeout", "0").is_err());
         assert_eq!(SslMode::parse("verify-full"), Ok(SslMode::VerifyFull));
         assert!(SslMode::parse("verify").expect_err("no mode").contains("verify-ca and verify-full"));
         assert!(unknown_parameter("sslmod", &["schema", "sslmode"]).ends_with("did you mean sslmode?"));
@@ -311,12 +314,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn what_is_encoded_is_decoded(text in "[^\0]*") {
-            proptest::prop_assert_eq!(decoded(&encoded(&text), "text"), Ok(text));
+            proptest::prop_assert_eq!(percent_decode(&percent_encode(&text), "text"), Ok(text));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "db://[a:@/?%&=\\[\\],0-9é]*") {
-            let _ = Url::parse(&text, &SCHEMES);
+            let _ = TargetUrl::parse(&text, &SCHEMES);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     receipt::{Receipt, find_discrepancy},
     rules_digest::RulesDigest,
     source::{Source, digest_source},
-    targets::{Read, Table},
+    targets::{Table, TargetRead},
 };
 
 /// What a verification found.
@@ -115,14 +115,14 @@ pub struct VerifiedTable {
 ///
 /// # Errors
 /// A target that cannot be read. What is found to be wrong is not an error.
-pub fn verify_tables(read: &dyn Read, project: &Project, observer: &dyn Observer) -> Result<Verification> {
+pub fn verify_tables(read: &dyn TargetRead, project: &Project, observer: &dyn Observer) -> Result<Verification> {
     let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
-    let ledger = read.loads_of(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
+    let ledger = read.find_loads(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
     for (position, table) in project.target_tables().iter().enumerate() {
         let loads = current_loads(&ledger, &table.name);
         let requests = verify_requests(read, table, &loads, &mut verification)?;
         let updates = requests.counts.updated > 0 || loads.iter().any(|entry| entry.counts.updated > 0);
-        let aside = read.is_aside(table)?;
+        let aside = read.is_staged(table)?;
         for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
             let may_change = updates || entry.on_conflict == OnConflict::Keep;
             let source = if aside { Err(ASIDE.to_owned()) } else { reopen_source(project, position, entry) };
@@ -153,7 +153,7 @@ fn verify_sources(project: &Project, position: usize, ledger: &[LoadEntry], foun
 ///
 /// # Errors
 /// A target that cannot be read.
-pub fn verify_receipt(read: &dyn Read, receipt: &Receipt, found: &mut Verification) -> Result<()> {
+pub fn verify_receipt(read: &dyn TargetRead, receipt: &Receipt, found: &mut Verification) -> Result<()> {
     for acknowledged in &receipt.loads {
         if let Some(message) = find_discrepancy(read, acknowledged)? {
             found.findings.push(VerifyFinding {
@@ -178,7 +178,7 @@ const ASIDE: &str =
     "its load was interrupted, or goes on now: its rows come into sight when the same command has ended";
 
 fn verify_table(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     table: &Table,
     aside: bool,
     (loads, ledger): (&[LoadEntry], &[LoadEntry]),
@@ -230,7 +230,7 @@ const PAGE: u64 = 10_000;
 /// Adds up the requests for rows of `table` since it was last replaced by one of `loads`. Their rows cannot be read again; but
 /// their numbers must add up, and the quarantine must hold what they rejected.
 fn verify_requests(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     table: &Table,
     loads: &[LoadEntry],
     found: &mut Verification,
@@ -245,7 +245,7 @@ fn verify_requests(
     };
     let mut requests = RowRequests::default();
     loop {
-        let page = read.loads_of(&filter)?;
+        let page = read.find_loads(&filter)?;
         let Some(last) = page.last() else { return Ok(requests) };
         filter.after = last.id;
         for entry in page {
@@ -285,7 +285,7 @@ struct CountingRules {
 }
 
 fn verify_load(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     CountingRules { position, source, may_change }: CountingRules,
     entry: &LoadEntry,
@@ -378,7 +378,7 @@ fn reopen_source(project: &Project, position: usize, entry: &LoadEntry) -> Resul
 }
 
 /// The records of `entry` in the quarantine, in whatever state, and how many of them have left it as rows.
-fn quarantined_records(read: &dyn Read, entry: &LoadEntry) -> Result<(IntegerSet, u64)> {
+fn quarantined_records(read: &dyn TargetRead, entry: &LoadEntry) -> Result<(IntegerSet, u64)> {
     let mut records = IntegerSet::default();
     let mut released = 0;
     let filter = RejectFilter { load: Some(entry.id), any_state: true, ..RejectFilter::default() };

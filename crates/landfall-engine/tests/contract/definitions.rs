@@ -12,14 +12,14 @@ fn tables_are_made_once(ground: &Ground) {
     let mut target = ground.open();
     assert!(!target.has_table(&people).unwrap());
     assert_eq!(target.row_count(&people).unwrap(), 0);
-    assert_eq!(target.find(&people, &[0], &row![1]).unwrap(), None);
+    assert_eq!(target.find_row(&people, &[0], &row![1]).unwrap(), None);
     assert!(content(&*target, &people).is_empty());
-    target.prepare(std::slice::from_ref(&people)).unwrap();
-    assert!(target.has_table(&people).unwrap() && target.finds(&people));
+    target.prepare_tables(std::slice::from_ref(&people)).unwrap();
+    assert!(target.has_table(&people).unwrap() && target.can_find_rows(&people));
     within(&mut *target, |transaction| insert(transaction, &people, &[row![1, "a", ()]]));
-    target.prepare(std::slice::from_ref(&people)).unwrap();
+    target.prepare_tables(std::slice::from_ref(&people)).unwrap();
     let mut other = ground.open();
-    other.prepare(std::slice::from_ref(&people)).unwrap();
+    other.prepare_tables(std::slice::from_ref(&people)).unwrap();
     assert_eq!(content(&*other, &people), [row![1, "a", ()]]);
 }
 
@@ -32,7 +32,7 @@ fn children_may_be_given_before_their_parents(ground: &Ground) {
 fn parents_may_exist_already(ground: &Ground) {
     let (teams, members) = teams_and_members();
     let mut target = prepared(ground, &[teams]);
-    target.prepare(std::slice::from_ref(&members)).unwrap();
+    target.prepare_tables(std::slice::from_ref(&members)).unwrap();
     assert!(target.has_table(&members).unwrap());
 }
 
@@ -59,7 +59,7 @@ fn tables_may_refer_to_each_other_in_a_circle(ground: &Ground) {
     let (a, b, c) = (resource("a", &schema("b")), resource("b", &schema("c")), resource("c", &schema("a")));
     let circle = tables(&format!("{a}{b}{c}"));
     let mut target = prepared(ground, &circle);
-    target.prepare(&circle).unwrap();
+    target.prepare_tables(&circle).unwrap();
     within(&mut *target, |transaction| {
         for table in &circle {
             assert_eq!(insert(transaction, table, &[row![1, 1]]), []);
@@ -92,18 +92,18 @@ fn a_table_that_differs_is_refused_and_untouched(ground: &Ground) {
     for (schema, word) in [(more, "extra"), (other, "note"), (key, "primary key")] {
         let differing = table("people", schema);
         // Nothing is made beside it either.
-        mismatch(target.prepare(&[fresh.clone(), differing.clone()]), word);
+        mismatch(target.prepare_tables(&[fresh.clone(), differing.clone()]), word);
         assert!(!target.has_table(&fresh).unwrap(), "{word}");
-        let found = target.differences(&[differing]).unwrap();
+        let found = target.find_differences(&[differing]).unwrap();
         assert!(found.iter().any(|difference| !difference.harmless && difference.message.contains(word)), "{found:?}");
     }
     assert_eq!(content(&*target, &people), [row![1, "a", "b"]]);
-    assert_eq!(target.differences(&[people]).unwrap(), []);
+    assert_eq!(target.find_differences(&[people]).unwrap(), []);
 }
 
 fn what_does_not_exist_is_a_harmless_difference(ground: &Ground) {
     let target = ground.open();
-    let found = target.differences(&[people()]).unwrap();
+    let found = target.find_differences(&[people()]).unwrap();
     assert!(matches!(&found[..], [only] if only.harmless && &*only.table == "people"), "{found:?}");
     assert!(!target.has_table(&people()).unwrap(), "nothing is altered by looking");
 }
@@ -126,13 +126,13 @@ fn squeezed(statements: &[String]) -> String {
 fn the_statements_make_the_tables(ground: &Ground) {
     let (teams, members) = teams_and_members();
     let both = [teams, members];
-    let statements = ground.open().ddl(&both).unwrap();
+    let statements = ground.open().table_statements(&both).unwrap();
     let text = squeezed(&statements);
     assert!(text.contains("CREATE TABLE") && text.contains("FOREIGN KEY"), "{text}");
     statements.iter().for_each(|statement| ground.sql(statement));
     let mut target = ground.open();
-    assert_eq!(target.differences(&both).unwrap(), []);
-    target.prepare(&both).unwrap();
+    assert_eq!(target.find_differences(&both).unwrap(), []);
+    target.prepare_tables(&both).unwrap();
 }
 
 fn missing_tables_and_columns_are_added(ground: &Ground) {
@@ -145,16 +145,16 @@ fn missing_tables_and_columns_are_added(ground: &Ground) {
          {name: extra, type: integer}], primaryKey: id, uniqueKeys: [[name]]}",
     );
     let fresh = table("fresh", "{fields: [{name: id, type: integer}], primaryKey: id}");
-    let found = target.differences(&[wider.clone(), fresh.clone()]).unwrap();
+    let found = target.find_differences(&[wider.clone(), fresh.clone()]).unwrap();
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|difference| difference.addition.is_some()), "{found:?}");
     target.add_missing(&found).unwrap();
     let mut other = ground.open();
-    assert_eq!(other.differences(&[wider.clone(), fresh.clone()]).unwrap(), []);
-    other.prepare(&[wider.clone(), fresh]).unwrap();
+    assert_eq!(other.find_differences(&[wider.clone(), fresh.clone()]).unwrap(), []);
+    other.prepare_tables(&[wider.clone(), fresh]).unwrap();
     assert_eq!(content(&*other, &wider), [row![1, "a", "b", ()]]);
     within(&mut *other, |transaction| insert(transaction, &wider, &[row![2, "c", (), 7]]));
-    assert_eq!(other.find(&wider, &[0], &row![2]).unwrap(), Some(row![2, "c", (), 7]));
+    assert_eq!(other.find_row(&wider, &[0], &row![2]).unwrap(), Some(row![2, "c", (), 7]));
 }
 
 contract_in_sql! {

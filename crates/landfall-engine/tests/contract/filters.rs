@@ -12,7 +12,7 @@ use crate::{
 fn every_filter(ground: &Ground) {
     let (mut target, loads) = three_loads(ground);
     let ids = ids(&*target);
-    within(&mut *target, |transaction| transaction.release(ids[2], loads[2], None).unwrap());
+    within(&mut *target, |transaction| transaction.release_reject(ids[2], loads[2], None).unwrap());
     let none = RejectFilter::default;
     let filters: Vec<(RejectFilter, &[u64])> = vec![
         (none(), &[1, 2, 4, 6, 7, 8, 9, 10]),
@@ -43,7 +43,7 @@ fn every_filter(ground: &Ground) {
     }
     let page = |after, limit| {
         let filter = RejectFilter { after, limit: Some(limit), ..none() };
-        records(&target.rejects(&filter).unwrap())
+        records(&target.find_rejects(&filter).unwrap())
     };
     let first = RejectId::default();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_engine::targets::{Access, Location, Memory, MemoryOptions, Target, open};
+use landfall_engine::targets::{Location, Memory, MemoryOptions, Target, TargetAccess, open};
 use tempfile::TempDir;
 use testbed::{Mariadb, Postgres, TestDatabase};
 
@@ -69,17 +69,17 @@ impl Ground {
 
     /// A handle that may write, as a command opens one.
     pub(crate) fn open(&self) -> Box<dyn Target> {
-        self.handle(Access::Write)
+        self.handle(TargetAccess::Write)
     }
 
     /// A handle that only reads.
     pub(crate) fn read(&self) -> Box<dyn Target> {
-        self.handle(Access::Read)
+        self.handle(TargetAccess::Read)
     }
 
-    fn handle(&self, access: Access) -> Box<dyn Target> {
+    fn handle(&self, access: TargetAccess) -> Box<dyn Target> {
         match &self.place {
-            Place::Memory(memory, _) => Box::new(memory.again()),
+            Place::Memory(memory, _) => Box::new(memory.another_handle()),
             Place::Sqlite(_) | Place::Postgres(_) | Place::Mysql(_) => open(&self.location(), access).unwrap(),
         }
     }

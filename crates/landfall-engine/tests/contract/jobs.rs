@@ -30,9 +30,9 @@ fn add(target: &mut dyn Target, kind: &str, table: &str) -> String {
 }
 
 fn try_take(target: &mut dyn Target, worker: &str, lease: Duration) -> Result<Option<JobEntry>, Error> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let entry = transaction.take_job(&["load", "backup"], worker, lease)?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok(entry)
 }
 
@@ -76,7 +76,7 @@ fn a_job_is_taken_once_and_ends(ground: &Ground) {
     assert_eq!(target.next_job_due().unwrap(), None);
     let id = add(&mut *target, "load", "people");
     assert_eq!(target.next_job_due().unwrap(), Some(Duration::ZERO));
-    let stored = target.job(&id).unwrap().unwrap();
+    let stored = target.find_job(&id).unwrap().unwrap();
     assert_eq!((stored.state, stored.attempt, stored.worker), (JobState::Pending, 0, None));
     assert_eq!(stored.request, json!({"text": "ä€😀\0'\\"}));
 
@@ -93,7 +93,7 @@ fn a_job_is_taken_once_and_ends(ground: &Ground) {
     assert!(end(&mut *target, &claim, &JobEnd::Done { outcome: json!({"rows": 7}) }));
     assert!(!end(&mut *target, &claim, &JobEnd::Done { outcome: Value::Null }), "it has ended already");
     assert_eq!(renew(&mut *target, &claim, LONG), None);
-    let ended = ground.open().job(&id).unwrap().unwrap();
+    let ended = ground.open().find_job(&id).unwrap().unwrap();
     assert_eq!((ended.state, ended.worker, ended.request), (JobState::Done, None, json!(1)));
     assert_eq!(ended.outcome, json!({"rows": 7}));
     assert!(ended.ended_at.is_some());
@@ -124,12 +124,12 @@ fn a_worker_that_lost_its_job_commits_nothing_more(ground: &Ground) {
     let taken = take_soon(&mut *other, "other");
     assert_eq!((taken.attempt, taken.worker.as_deref()), (2, Some("other")));
     for pace in [Pace::Ahead, Pace::InStep] {
-        assert_eq!(kind_of(slow.transaction(Fence::Pipeline, pace)), Some(TargetErrorKind::ClaimLost));
+        assert_eq!(kind_of(slow.begin_transaction(Fence::Pipeline, pace)), Some(TargetErrorKind::ClaimLost));
     }
     slow.commit_under(None);
     assert_eq!(renew(&mut *slow, &claim, LONG), None);
     assert!(!end(&mut *slow, &claim, &JobEnd::Failed { outcome: Value::Null, problem: json!("late") }));
-    assert_eq!(other.job(&taken.id).unwrap().unwrap(), taken, "the late one changed nothing");
+    assert_eq!(other.find_job(&taken.id).unwrap().unwrap(), taken, "the late one changed nothing");
 
     other.commit_under(Some(taken.claim()));
     within(&mut *other, |transaction| insert(transaction, &people, &[row![2, "two", ()]]));
@@ -143,13 +143,13 @@ fn a_transaction_under_way_keeps_the_job(ground: &Ground) {
     add(&mut *slow, "load", "people");
     let claim = take(&mut *slow, "slow", OVER).unwrap().claim();
     slow.commit_under(Some(claim.clone()));
-    let mut transaction = slow.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let mut transaction = slow.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     insert(&mut *transaction, &people, &[row![1, "one", ()]]);
     thread::sleep(Duration::from_millis(20));
     // Where one writes at a time, the other worker does not even come to look.
     let taken = try_take(&mut *ground.open(), "other", LONG);
     assert!(matches!(&taken, Ok(None)) || kind_of(taken) == Some(TargetErrorKind::Locked));
-    transaction.commit().unwrap();
+    transaction.commit_now().unwrap();
     slow.commit_under(None);
     assert_eq!(renew(&mut *slow, &claim, OVER), Some(false), "it is still the worker's");
     assert_eq!(take_soon(&mut *ground.open(), "other").attempt, 2);
@@ -161,12 +161,12 @@ fn a_lease_is_renewed_while_a_chunk_is_under_way(ground: &Ground) {
     let id = add(&mut *worker, "load", "people");
     let claim = take(&mut *worker, "w", LONG).unwrap().claim();
     worker.commit_under(Some(claim.clone()));
-    let transaction = worker.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let transaction = worker.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     let mut other = ground.open();
     assert_eq!(renew(&mut *other, &claim, LONG), Some(false));
     within(&mut *other, |transaction| drop(transaction.cancel_job(&id).unwrap()));
     assert_eq!(renew(&mut *other, &claim, LONG), Some(true));
-    transaction.commit().unwrap();
+    transaction.commit_now().unwrap();
 }
 
 fn a_job_that_was_never_begun_is_cancelled_at_once(ground: &Ground) {
@@ -244,7 +244,7 @@ fn a_name_is_taken_once(ground: &Ground) {
     let mut target = ground.open();
     let job = NewJob::new("load", Vec::new(), Value::Null).unwrap();
     within(&mut *target, |transaction| transaction.add_jobs(std::slice::from_ref(&job)).unwrap());
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     assert_eq!(kind_of(transaction.add_jobs(&[job])), Some(TargetErrorKind::Overtaken));
 }
 
@@ -259,8 +259,8 @@ fn ended_jobs_are_forgotten_and_others_stay(ground: &Ground) {
         assert_eq!(transaction.forget_jobs(later).unwrap(), [ends.as_str()]);
         assert_eq!(transaction.forget_jobs(later).unwrap(), [""; 0]);
     });
-    assert_eq!(target.job(&ends).unwrap(), None);
-    assert!(target.job(&stays).unwrap().is_some());
+    assert_eq!(target.find_job(&ends).unwrap(), None);
+    assert!(target.find_job(&stays).unwrap().is_some());
 }
 
 fn each_job_is_taken_by_one_of_several_workers(ground: &Ground) {
@@ -339,8 +339,8 @@ fn tasks_of_an_older_version_become_jobs(ground: &Ground) {
     ground.sql(&format!("DROP TABLE {own}job_claims"));
 
     let mut target = ground.open();
-    assert_eq!(target.documents(&DocumentFilter::all_of_kind("task")).unwrap(), []);
-    let done = target.job("07").unwrap().unwrap();
+    assert_eq!(target.find_documents(&DocumentFilter::all_of_kind("task")).unwrap(), []);
+    let done = target.find_job("07").unwrap().unwrap();
     assert_eq!((done.state, done.attempt, &done.outcome), (JobState::Done, 1, &json!({"read": 1})));
     assert_eq!(done.ended_at.as_deref(), Some("2026-01-01T00:00:02Z"));
     let taken: Vec<(String, u32)> =

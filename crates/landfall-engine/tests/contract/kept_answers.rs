@@ -23,7 +23,7 @@ fn desk_with_rejects(ground: &Ground) -> (Desk, Project, RetrySelection) {
     desk.one(&[("teams", r#"[{"id":5}]"#)]);
     desk.one(&[("people", r#"[{"id":9,"team":5}]"#)]);
     assert_eq!(desk.open_rejects(), 2);
-    let first = desk.target.rejects(&RejectFilter::default()).unwrap()[0].id;
+    let first = desk.target.find_rejects(&RejectFilter::default()).unwrap()[0].id;
     let project = desk.rules.rules_project().clone();
     (desk, project, RetrySelection::Corrected(first, vec![("name".into(), Some("e".into()))]))
 }
@@ -43,7 +43,7 @@ fn the_answer_to_a_retry_tells_what_was_released_after_it(ground: &Ground) {
     let (mut desk, project, what) = desk_with_rejects(ground);
     let mut seen = Vec::new();
     let outcomes = retry_with(&mut *desk.target, &project, &what, &SilentObserver, &mut |read, outcomes| {
-        seen.push((outcomes.len(), read.document("answer", "key")?.is_some()));
+        seen.push((outcomes.len(), read.find_document("answer", "key")?.is_some()));
         Ok(Some(answer(outcomes)))
     });
     assert_eq!(outcomes.unwrap().len(), 2);

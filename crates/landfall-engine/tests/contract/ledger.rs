@@ -50,7 +50,7 @@ pub(crate) fn advanced(entry: &LoadEntry, offset: u64) -> LoadEntry {
 
 fn entries_come_back_as_they_went_in(ground: &Ground) {
     let mut target = prepared(ground, &[]);
-    assert_eq!(target.loads().unwrap(), []);
+    assert_eq!(target.all_loads().unwrap(), []);
     let mut expected = Vec::new();
     let modes = [Mode::Append, Mode::Upsert, Mode::Replace, Mode::Retry];
     let rules = [OnConflict::Reject, OnConflict::Update, OnConflict::Keep];
@@ -62,15 +62,15 @@ fn entries_come_back_as_they_went_in(ground: &Ground) {
         expected.push(entry);
     }
     assert!(expected.windows(2).all(|pair| pair[0].id < pair[1].id) && expected[0].id.is_stored(), "numbers ascend");
-    assert_eq!(target.loads().unwrap(), expected);
-    assert_eq!(ground.read().loads().unwrap(), expected);
+    assert_eq!(target.all_loads().unwrap(), expected);
+    assert_eq!(ground.read().all_loads().unwrap(), expected);
 }
 
 fn several_loads_of_one_transaction_have_their_own_numbers(ground: &Ground) {
     let mut target = prepared(ground, &[]);
     let ids = within(&mut *target, |transaction| {
         let ids: Vec<_> = (0..3).map(|_| transaction.add_load(&entry("people")).unwrap()).collect();
-        assert_eq!(transaction.loads().unwrap().len(), 3);
+        assert_eq!(transaction.all_loads().unwrap().len(), 3);
         ids
     });
     assert!(ids[0] < ids[1] && ids[1] < ids[2], "{ids:?}");
@@ -90,10 +90,10 @@ fn progress_is_written_over(ground: &Ground) {
         entry = LoadEntry { state, ..advanced(&entry, offset) };
         within(&mut *target, |transaction| {
             transaction.save_load(&entry, was_at).unwrap();
-            assert_eq!(transaction.loads().unwrap()[0], entry);
+            assert_eq!(transaction.all_loads().unwrap()[0], entry);
         });
     }
-    let loads = target.loads().unwrap();
+    let loads = target.all_loads().unwrap();
     assert_eq!(loads[0], entry);
     assert_eq!((loads[1].id, loads[1].position.offset), (other, 0), "others are left alone");
 }
@@ -110,7 +110,7 @@ fn what_does_not_change_is_left_alone(ground: &Ground) {
         ..advanced(&entry, 10)
     };
     within(&mut *target, |transaction| transaction.save_load(&meddled, 0).unwrap());
-    assert_eq!(target.loads().unwrap(), [advanced(&entry, 10)]);
+    assert_eq!(target.all_loads().unwrap(), [advanced(&entry, 10)]);
 }
 
 fn a_load_that_stands_elsewhere_is_overtaken(ground: &Ground) {
@@ -134,7 +134,7 @@ fn a_load_that_stands_elsewhere_is_overtaken(ground: &Ground) {
         within(&mut *target, |transaction| transaction.save_load(&end, 0).unwrap());
         within(&mut *target, |transaction| overtaken(transaction.save_load(&advanced(&entry, 20), 0)));
     }
-    assert_eq!(target.loads().unwrap()[0], advanced(&entry, 10));
+    assert_eq!(target.all_loads().unwrap()[0], advanced(&entry, 10));
 }
 
 contract! {

@@ -14,7 +14,7 @@ use crate::{
 
 /// A chunk ahead of the database: `rows`, and the ledger's entry from `was_at` on.
 fn chunk(target: &mut dyn Target, rows: &[Row], entry: &LoadEntry, was_at: u64) -> Result<(), Error> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead)?;
     insert(&mut *transaction, &people(), rows);
     transaction.save_load(entry, was_at)?;
     transaction.commit_later()
@@ -36,22 +36,22 @@ fn chunks_commit_in_their_order(ground: &Ground) {
         at = next;
         let reader = ground.read();
         // The ledger first: a chunk may commit between the two questions.
-        let offset = reader.loads().unwrap()[0].position.offset;
+        let offset = reader.all_loads().unwrap()[0].position.offset;
         let rows = reader.row_count(&people).unwrap();
         assert!(rows * 10 >= offset && offset <= at.position.offset, "rows and ledger commit together");
     }
-    target.settle().unwrap();
+    target.flush_commits().unwrap();
     assert_eq!(target.row_count(&people).unwrap(), 20);
-    assert_eq!(target.loads().unwrap()[0].position, at.position);
+    assert_eq!(target.all_loads().unwrap()[0].position, at.position);
 }
 
 fn a_chunk_sees_those_before_it(ground: &Ground) {
     let people = people();
     let mut target = prepared(ground, std::slice::from_ref(&people));
     for number in 0..5i64 {
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead).unwrap();
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).unwrap();
         let asked: Vec<Row> = (0..5i64).map(|id| row![id]).collect();
-        let found = transaction.find_all(&people, &[0], &asked).unwrap();
+        let found = transaction.find_rows(&people, &[0], &asked).unwrap();
         let seen = found.iter().filter(|row| row.is_some()).count();
         assert_eq!(seen, usize::try_from(number).unwrap());
         insert(&mut *transaction, &people, &[row![number, format!("{number}").as_str(), ()]]);
@@ -67,22 +67,23 @@ fn what_cannot_stay_is_told_in_the_end(ground: &Ground) {
     let at = started(&mut *target);
     let (one, two, three) = (advanced(&at, 10), advanced(&at, 20), advanced(&at, 30));
     chunk(&mut *target, &[row![2, "b", ()]], &one, 0).unwrap();
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead).unwrap();
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).unwrap();
     let refused = insert(&mut *transaction, &people, &[row![3, "c", ()], row![1, "clash", ()]]);
     transaction.save_load(&two, 10).unwrap();
-    let told = [transaction.commit_later(), chunk(&mut *target, &[row![4, "d", ()]], &three, 20), target.settle()];
+    let told =
+        [transaction.commit_later(), chunk(&mut *target, &[row![4, "d", ()]], &three, 20), target.flush_commits()];
     if refused.is_empty() {
         let error = told.into_iter().find_map(Result::err).expect("the clash is told");
         assert!(matches!(&error, Error::Target(error) if error.kind == TargetErrorKind::Again), "{error:?}");
         assert_eq!(content(&*target, &people), [row![1, "a", ()], row![2, "b", ()]]);
-        assert_eq!(target.loads().unwrap()[0].position.offset, 10);
+        assert_eq!(target.all_loads().unwrap()[0].position.offset, 10);
     } else {
         // A target that answers each step is free to do so.
         told.into_iter().for_each(|told| told.unwrap());
         assert_eq!((refused[0].row, target.row_count(&people).unwrap()), (1, 4));
     }
     within(&mut *target, |transaction| insert(transaction, &people, &[row![9, "later", ()]]));
-    assert!(target.find(&people, &[0], &row![9]).unwrap().is_some(), "the handle is of use afterwards");
+    assert!(target.find_row(&people, &[0], &row![9]).unwrap().is_some(), "the handle is of use afterwards");
 }
 
 fn being_overtaken_is_told_in_the_end(ground: &Ground) {
@@ -91,10 +92,11 @@ fn being_overtaken_is_told_in_the_end(ground: &Ground) {
     let at = started(&mut *target);
     let (one, two) = (advanced(&at, 10), advanced(&at, 20));
     within(&mut *ground.open(), |transaction| transaction.save_load(&advanced(&at, 5), 0).unwrap());
-    let told = [chunk(&mut *target, &[row![1, "a", ()]], &one, 0), chunk(&mut *target, &[], &two, 10), target.settle()];
+    let told =
+        [chunk(&mut *target, &[row![1, "a", ()]], &one, 0), chunk(&mut *target, &[], &two, 10), target.flush_commits()];
     let error = told.into_iter().find_map(Result::err).expect("it is told");
     assert!(matches!(&error, Error::Target(error) if error.kind == TargetErrorKind::Overtaken), "{error:?}");
-    assert_eq!((target.row_count(&people).unwrap(), target.loads().unwrap()[0].position.offset), (0, 5));
+    assert_eq!((target.row_count(&people).unwrap(), target.all_loads().unwrap()[0].position.offset), (0, 5));
 }
 
 fn the_last_commit_waits_for_those_before(ground: &Ground) {
@@ -103,12 +105,12 @@ fn the_last_commit_waits_for_those_before(ground: &Ground) {
     let at = started(&mut *target);
     let (one, two) = (advanced(&at, 10), advanced(&at, 20));
     chunk(&mut *target, &[row![1, "a", ()]], &one, 0).unwrap();
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::Ahead).unwrap();
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).unwrap();
     insert(&mut *transaction, &people, &[row![2, "b", ()]]);
     transaction.save_load(&two, 10).unwrap();
-    transaction.commit().unwrap();
+    transaction.commit_now().unwrap();
     let reader = ground.read();
-    assert_eq!((reader.row_count(&people).unwrap(), reader.loads().unwrap()[0].position.offset), (2, 20));
+    assert_eq!((reader.row_count(&people).unwrap(), reader.all_loads().unwrap()[0].position.offset), (2, 20));
 }
 
 contract! {
@@ -122,15 +124,15 @@ contract! {
 #[test]
 fn in_memory_commits_are_really_under_way() {
     let mut target = Memory::with(MemoryOptions { ahead: 2, ..MemoryOptions::default() });
-    let reader = target.again();
-    target.prepare(&[people()]).unwrap();
+    let reader = target.another_handle();
+    target.prepare_tables(&[people()]).unwrap();
     let mut at = started(&mut target);
     let mut rows = Vec::new();
     for number in 0..4 {
         let next = advanced(&at, 10);
         chunk(&mut target, &[row![number, format!("{number}").as_str(), ()]], &next, at.position.offset).unwrap();
         at = next;
-        rows.push(landfall_engine::targets::Read::row_count(&reader, &people()).unwrap());
+        rows.push(landfall_engine::targets::TargetRead::row_count(&reader, &people()).unwrap());
     }
     assert_eq!(rows, [0, 0, 0, 1], "others see what has come to its end");
 }
@@ -139,26 +141,26 @@ fn in_memory_commits_are_really_under_way() {
 fn in_memory_a_failing_commit_takes_those_after_it_along() {
     let failing_commits = vec![(3, TargetErrorKind::Again)];
     let mut target = Memory::with(MemoryOptions { ahead: 4, failing_commits, ..MemoryOptions::default() });
-    target.prepare(&[people()]).unwrap();
+    target.prepare_tables(&[people()]).unwrap();
     let mut at = started(&mut target);
     for number in 0..4 {
         let next = advanced(&at, 10);
         chunk(&mut target, &[row![number, format!("{number}").as_str(), ()]], &next, at.position.offset).unwrap();
         at = next;
     }
-    assert!(matches!(target.settle(), Err(Error::Target(error)) if error.kind == TargetErrorKind::Again));
+    assert!(matches!(target.flush_commits(), Err(Error::Target(error)) if error.kind == TargetErrorKind::Again));
     assert_eq!(content(&target, &people()), [row![0, "0", ()]]);
-    target.settle().unwrap();
+    target.flush_commits().unwrap();
 }
 
 /// Drops what was begun: a transaction is of no use any more once it is dropped.
 #[test]
 fn in_memory_one_writes_at_a_time() {
     let mut one = Memory::default();
-    let mut two = one.again();
-    let transaction = one.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let mut two = one.another_handle();
+    let transaction = one.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     let refused = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| two.transaction(Fence::Pipeline, Pace::InStep).map(drop));
+        let waiting = scope.spawn(|| two.begin_transaction(Fence::Pipeline, Pace::InStep).map(drop));
         std::thread::sleep(std::time::Duration::from_millis(100));
         drop::<Box<dyn Transaction + '_>>(transaction);
         waiting.join().unwrap()

@@ -1,7 +1,7 @@
 //! Pages of a table's rows.
 
 use landfall_core::keys::Scalar;
-use landfall_engine::targets::{Comparison, Condition, RowFilter, Table, Target};
+use landfall_engine::targets::{ComparisonOperator, RowCondition, RowFilter, Table, Target};
 
 use crate::{
     ground::Ground,
@@ -25,7 +25,7 @@ fn filled(ground: &Ground) -> (Table, Box<dyn Target>) {
 
 fn page(target: &dyn Target, table: &Table, filter: &RowFilter) -> Vec<Row> {
     let mut found = Vec::new();
-    let visited = target.page(table, filter, &mut |row| {
+    let visited = target.read_page(table, filter, &mut |row| {
         found.push(row);
         Ok(true)
     });
@@ -60,8 +60,8 @@ fn pages_follow_each_other_in_the_order_of_the_key(ground: &Ground) {
 
 fn conditions_compare_values_and_not_their_texts(ground: &Ground) {
     let (events, target) = filled(ground);
-    let count = |conditions: &[(usize, Comparison, Scalar)]| {
-        let condition = |(position, comparison, value): &(usize, Comparison, Scalar)| Condition {
+    let count = |conditions: &[(usize, ComparisonOperator, Scalar)]| {
+        let condition = |(position, comparison, value): &(usize, ComparisonOperator, Scalar)| RowCondition {
             position: *position,
             comparison: *comparison,
             value: value.clone(),
@@ -70,7 +70,7 @@ fn conditions_compare_values_and_not_their_texts(ground: &Ground) {
         let filter = RowFilter { conditions, limit: 100, ..RowFilter::default() };
         page(&*target, &events, &filter).len()
     };
-    use Comparison::{AtLeast, AtMost, Equal, Greater, Less, NotEqual};
+    use ComparisonOperator::{AtLeast, AtMost, Equal, Greater, Less, NotEqual};
     let text = |text: &str| Scalar::Text(text.into());
     assert_eq!(count(&[(0, Equal, text("a"))]), 10);
     assert_eq!(count(&[(0, Greater, text("Z"))]), 20);
@@ -97,7 +97,7 @@ fn who_wants_no_more_rows_is_given_none(ground: &Ground) {
     let filter = RowFilter { limit: 1000, ..RowFilter::default() };
     for most in [1, 99, 100, 101, 250] {
         let mut seen = Vec::new();
-        let visited = target.page(&wide, &filter, &mut |row| {
+        let visited = target.read_page(&wide, &filter, &mut |row| {
             seen.push(row);
             Ok(seen.len() < most)
         });
@@ -106,7 +106,7 @@ fn who_wants_no_more_rows_is_given_none(ground: &Ground) {
         // The connection goes on as if nothing had been left.
         assert_eq!(page(&*target, &wide, &filter).len(), 1000);
     }
-    let failed = target.page(&wide, &filter, &mut |_| Err(landfall_engine::Error::Usage("no".into())));
+    let failed = target.read_page(&wide, &filter, &mut |_| Err(landfall_engine::Error::Usage("no".into())));
     assert!(matches!(failed, Err(landfall_engine::Error::Usage(_))));
     assert_eq!(page(&*target, &wide, &filter).len(), 1000);
 }

@@ -37,7 +37,7 @@ fn a_parent_that_is_gone_is_an_error(ground: &Ground) {
     let (teams, members) = teams_and_members();
     let mut target = prepared(ground, &[teams.clone(), members.clone()]);
     within(&mut *target, |transaction| insert(transaction, &teams, &[row![1, "one"], row![2, "two"]]));
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     insert(&mut *transaction, &members, &[row![1, 3]]);
     let outcome = transaction.hold_parents(&members, &teams, &[0], &[row![1], row![3], row![2]]);
     match outcome {
@@ -62,16 +62,16 @@ fn a_parent_that_is_held_stays(ground: &Ground) {
         let other = scope.spawn(move || -> Result<(), Error> {
             holds.recv().unwrap();
             let mut target = ground.open();
-            let mut transaction = target.transaction(Fence::Database, Pace::InStep)?;
-            transaction.clear(&parents)?;
-            transaction.commit()
+            let mut transaction = target.begin_transaction(Fence::Database, Pace::InStep)?;
+            transaction.delete_rows(&parents)?;
+            transaction.commit_now()
         });
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
         transaction.hold_parents(&members, &teams, &[0], &[row![1]]).unwrap();
         held.send(()).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!(insert(&mut *transaction, &members, &[row![5, 1]]), []);
-        transaction.commit().unwrap();
+        transaction.commit_now().unwrap();
         other.join().unwrap()
     });
     assert!(deleted.is_err(), "the row is named by now");

@@ -5,7 +5,7 @@ use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadEntry, LoadId, LoadState, Mode},
     quarantine::{ClosingRule, NewReject, RawRecord, Reject, RejectEvent, RejectFilter, RejectId, RejectState},
-    targets::{Fence, Pace, Read, Table, Target},
+    targets::{Fence, Pace, Table, Target, TargetRead},
 };
 
 use crate::{
@@ -44,8 +44,8 @@ pub(crate) fn records(rejects: &[Reject]) -> Vec<u64> {
     rejects.iter().map(|reject| reject.record).collect()
 }
 
-pub(crate) fn wanted(read: &dyn Read, filter: &RejectFilter) -> Vec<u64> {
-    let found = read.rejects(filter).unwrap();
+pub(crate) fn wanted(read: &dyn TargetRead, filter: &RejectFilter) -> Vec<u64> {
+    let found = read.find_rejects(filter).unwrap();
     assert_eq!(read.reject_count(&RejectFilter { limit: None, ..filter.clone() }).unwrap(), found.len() as u64);
     for limit in [0, 1, 1000] {
         let count = read.reject_count(&RejectFilter { limit: Some(limit), ..filter.clone() }).unwrap();
@@ -54,8 +54,8 @@ pub(crate) fn wanted(read: &dyn Read, filter: &RejectFilter) -> Vec<u64> {
     records(&found)
 }
 
-pub(crate) fn ids(read: &dyn Read) -> Vec<RejectId> {
-    read.rejects(&any()).unwrap().iter().map(|reject| reject.id).collect()
+pub(crate) fn ids(read: &dyn TargetRead) -> Vec<RejectId> {
+    read.find_rejects(&any()).unwrap().iter().map(|reject| reject.id).collect()
 }
 
 fn rejects_come_back_as_they_went_in(ground: &Ground) {
@@ -78,7 +78,7 @@ fn rejects_come_back_as_they_went_in(ground: &Ground) {
             transaction.add_reject(load, &table, reject).unwrap();
         }
     });
-    let found = target.rejects(&any()).unwrap();
+    let found = target.find_rejects(&any()).unwrap();
     assert!(found.windows(2).all(|pair| pair[0].id < pair[1].id), "in the order in which they were added");
     for (new, found) in rejects.iter().zip(&found) {
         let RawRecord::Whole(raw) = &new.raw else { panic!("a whole record") };
@@ -100,9 +100,9 @@ fn rejects_come_back_as_they_went_in(ground: &Ground) {
     assert_eq!(found.len(), rejects.len());
 }
 
-fn bytes_of(read: &dyn Read, reject: RejectId) -> Vec<u8> {
+fn bytes_of(read: &dyn TargetRead, reject: RejectId) -> Vec<u8> {
     let mut bytes = Vec::new();
-    read.reject_raw(reject, &mut |part| {
+    read.read_reject_bytes(reject, &mut |part| {
         assert!(part.len() <= Reject::RAW_LIMIT);
         bytes.extend_from_slice(part);
         Ok(())
@@ -125,17 +125,17 @@ fn long_records_are_kept_in_parts(ground: &Ground) {
         transaction.add_reject(load, &table, &rejects[2]).unwrap();
         let id = transaction.add_reject(load, &table, &long).unwrap();
         for (part, bytes) in (0..).zip(bytes(Reject::RAW_LIMIT + 10).chunks(Reject::RAW_LIMIT)) {
-            transaction.append_raw(id, part, bytes).unwrap();
+            transaction.append_reject_bytes(id, part, bytes).unwrap();
         }
     });
-    let found = target.rejects(&any()).unwrap();
+    let found = target.find_rejects(&any()).unwrap();
     let expected = lengths.into_iter().chain([lengths[2], Reject::RAW_LIMIT + 10]);
     for (length, reject) in expected.zip(&found) {
         assert_eq!(reject.length, length as u64);
         assert!(reject.raw == bytes(length)[..length.min(Reject::RAW_LIMIT)], "the head of {length} bytes");
         assert!(bytes_of(&*target, reject.id) == bytes(length), "all {length} bytes");
     }
-    within(&mut *target, |transaction| transaction.withdraw(&ids(transaction)).unwrap());
+    within(&mut *target, |transaction| transaction.withdraw_rejects(&ids(transaction)).unwrap());
     assert_eq!(bytes_of(&*target, found[2].id), b"");
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn three_loads(ground: &Ground) -> (Box<dyn Target>, [LoadId; 3]) {
 }
 
 /// The actions noted of a reject, with their load and the mended bytes.
-fn events(read: &dyn Read, reject: RejectId) -> Vec<(String, LoadId, Option<Vec<u8>>)> {
+fn events(read: &dyn TargetRead, reject: RejectId) -> Vec<(String, LoadId, Option<Vec<u8>>)> {
     let events = read.reject_events(reject).unwrap();
     assert!(events.iter().all(|event| event.reject == reject && event.at.ends_with('Z')), "{events:?}");
     events.into_iter().map(|event| (event.action, event.load, event.mended)).collect()
@@ -182,9 +182,9 @@ fn released_rejects_leave_a_trace(ground: &Ground) {
     let ids = ids(&*target);
     let mended = b"mended \0\xff".as_slice();
     within(&mut *target, |transaction| {
-        transaction.release(ids[1], loads[2], None).unwrap();
-        transaction.release(ids[3], loads[2], Some(mended)).unwrap();
-        transaction.release(ids[5], loads[2], Some(b"")).unwrap();
+        transaction.release_reject(ids[1], loads[2], None).unwrap();
+        transaction.release_reject(ids[3], loads[2], Some(mended)).unwrap();
+        transaction.release_reject(ids[5], loads[2], Some(b"")).unwrap();
     });
     let released = RejectFilter { state: Some(RejectState::Released), ..RejectFilter::default() };
     assert_eq!(wanted(&*target, &released), [2, 4, 6]);
@@ -199,9 +199,9 @@ fn released_rejects_leave_a_trace(ground: &Ground) {
 fn a_reject_is_released_once(ground: &Ground) {
     let (mut target, loads) = three_loads(ground);
     let ids = ids(&*target);
-    within(&mut *target, |transaction| transaction.release(ids[1], loads[2], None).unwrap());
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep).unwrap();
-    match transaction.release(ids[1], loads[2], None) {
+    within(&mut *target, |transaction| transaction.release_reject(ids[1], loads[2], None).unwrap());
+    let mut transaction = target.begin_transaction(Fence::Database, Pace::InStep).unwrap();
+    match transaction.release_reject(ids[1], loads[2], None) {
         Err(Error::Target(error)) => assert_eq!(error.kind, TargetErrorKind::Overtaken),
         other => panic!("{other:?}"),
     }
@@ -220,7 +220,7 @@ fn failed_retries_leave_a_trace(ground: &Ground) {
         transaction.retry_failed(ids[3], loads[2], &orphan, Some(b"mended")).unwrap();
         transaction.retry_failed(ids[0], loads[1], &orphan, None).unwrap();
     });
-    let found = target.rejects(&any()).unwrap();
+    let found = target.find_rejects(&any()).unwrap();
     assert_eq!(
         (&found[0].errors[..], &found[1].errors[..], &found[3].errors[..]),
         (&orphan[..], &other[..], &orphan[..])
@@ -236,8 +236,8 @@ fn withdrawn_rejects_leave_none(ground: &Ground) {
     let (mut target, _) = three_loads(ground);
     let ids = ids(&*target);
     within(&mut *target, |transaction| {
-        transaction.withdraw(&[]).unwrap();
-        transaction.withdraw(&[ids[4], ids[0], ids[9]]).unwrap();
+        transaction.withdraw_rejects(&[]).unwrap();
+        transaction.withdraw_rejects(&[ids[4], ids[0], ids[9]]).unwrap();
     });
     assert_eq!(wanted(&*target, &any()), [2, 3, 4, 6, 7, 8, 9]);
 }
@@ -253,11 +253,11 @@ fn many_are_withdrawn_and_confirmed(ground: &Ground) {
     let errors = |at: usize| vec![error(code(at), Some("id"), Some(&format!("{at} 'quoted'")))];
     let confirmed: Vec<(RejectId, Vec<CellError>)> = (0..1_500).map(|at| (ids[at], errors(at))).collect();
     within(&mut *target, |transaction| {
-        transaction.confirm(&[]).unwrap();
-        transaction.confirm(&confirmed).unwrap();
-        transaction.withdraw(&ids[1_500..]).unwrap();
+        transaction.confirm_rejects(&[]).unwrap();
+        transaction.confirm_rejects(&confirmed).unwrap();
+        transaction.withdraw_rejects(&ids[1_500..]).unwrap();
     });
-    let found = target.rejects(&any()).unwrap();
+    let found = target.find_rejects(&any()).unwrap();
     assert_eq!(found.len(), 1_500);
     for (at, reject) in found.iter().enumerate() {
         assert_eq!((reject.id, reject.state, &reject.errors), (ids[at], RejectState::Open, &errors(at)));
@@ -276,20 +276,20 @@ fn end(target: &mut dyn Target, id: LoadId, table: &str, digest: &str, mode: Mod
 fn the_same_content_supersedes(ground: &Ground) {
     let (mut target, loads) = three_loads(ground);
     let ids = ids(&*target);
-    within(&mut *target, |transaction| transaction.release(ids[1], loads[1], None).unwrap());
+    within(&mut *target, |transaction| transaction.release_reject(ids[1], loads[1], None).unwrap());
     end(&mut *target, loads[0], "people", "same", Mode::Append, LoadState::Complete);
     end(&mut *target, loads[1], "places", "same", Mode::Append, LoadState::Complete);
     let last = end(&mut *target, loads[2], "people", "same", Mode::Append, LoadState::Complete);
     let different = LoadEntry { digest: "other".into(), ..last.clone() };
     within(&mut *target, |transaction| {
-        assert_eq!(transaction.supersede(&different, ClosingRule::SameContent).unwrap(), 0);
-        assert_eq!(transaction.supersede(&last, ClosingRule::RolledBack).unwrap(), 0, "none was rolled back");
+        assert_eq!(transaction.supersede_rejects(&different, ClosingRule::SameContent).unwrap(), 0);
+        assert_eq!(transaction.supersede_rejects(&last, ClosingRule::RolledBack).unwrap(), 0, "none was rolled back");
         assert_eq!(
-            transaction.supersede(&last, ClosingRule::SameContent).unwrap(),
+            transaction.supersede_rejects(&last, ClosingRule::SameContent).unwrap(),
             3,
             "open ones of the same table before it"
         );
-        assert_eq!(transaction.supersede(&last, ClosingRule::SameContent).unwrap(), 0);
+        assert_eq!(transaction.supersede_rejects(&last, ClosingRule::SameContent).unwrap(), 0);
     });
     let superseded = RejectFilter { state: Some(RejectState::Superseded), ..RejectFilter::default() };
     assert_eq!(wanted(&*target, &superseded), [1, 3, 4]);
@@ -321,8 +321,8 @@ fn a_replace_closed_rejects_of_other_sources(ground: &Ground) {
     let last = LoadEntry { id: loads[2], mode: Mode::Replace, digest: "new".into(), ..entry("people") };
     let other = LoadEntry { source: "other.csv".into(), ..last.clone() };
     within(&mut *target, |transaction| {
-        assert_eq!(transaction.supersede(&other, ClosingRule::SameSource).unwrap(), 0);
-        assert_eq!(transaction.supersede(&last, ClosingRule::SameSource).unwrap(), 4);
+        assert_eq!(transaction.supersede_rejects(&other, ClosingRule::SameSource).unwrap(), 0);
+        assert_eq!(transaction.supersede_rejects(&last, ClosingRule::SameSource).unwrap(), 4);
     });
     assert_eq!(wanted(&*target, &RejectFilter::default()), [6, 7, 8, 9, 10]);
     let first = ids(&*target)[0];
@@ -333,7 +333,9 @@ fn a_load_that_was_rolled_back_closes_only_rejects_of_others_that_were(ground: &
     let (mut target, loads) = three_loads(ground);
     end(&mut *target, loads[0], "people", "same", Mode::Append, LoadState::RolledBack);
     let last = LoadEntry { id: loads[2], digest: "same".into(), ..entry("people") };
-    within(&mut *target, |transaction| assert_eq!(transaction.supersede(&last, ClosingRule::RolledBack).unwrap(), 4));
+    within(&mut *target, |transaction| {
+        assert_eq!(transaction.supersede_rejects(&last, ClosingRule::RolledBack).unwrap(), 4)
+    });
 }
 
 fn rejects_of_a_load_that_was_rolled_back_do_not_wait(ground: &Ground) {
@@ -352,7 +354,7 @@ fn a_transaction_reads_what_it_wrote(ground: &Ground) {
         let id = transaction.add_reject(load, &table, &reject(2, &[ErrorCode::ForeignKey])).unwrap();
         assert_eq!(wanted(transaction, &RejectFilter::default()), [1, 2]);
         assert_eq!(transaction.reject_groups(&any()).unwrap().len(), 2);
-        transaction.release(id, load, None).unwrap();
+        transaction.release_reject(id, load, None).unwrap();
         assert_eq!(transaction.reject_events(id).unwrap().len(), 1);
         assert_eq!(wanted(transaction, &RejectFilter::default()), [1]);
         assert_eq!(bytes_of(transaction, id), b"2,\"a\nb\"\0\x7f\r");

@@ -19,13 +19,13 @@ struct Kept {
 }
 
 impl QueryRows for Kept {
-    fn columns(&mut self, names: &[String]) -> Result<()> {
+    fn take_columns(&mut self, names: &[String]) -> Result<()> {
         assert!(self.columns.is_empty() && self.rows.is_empty(), "once, and first");
         self.columns = names.to_vec();
         Ok(())
     }
 
-    fn row(&mut self, cells: &[Cell]) -> Result<()> {
+    fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
         self.rows.push(cells.to_vec());
         Ok(())
     }
@@ -35,7 +35,7 @@ fn asked(target: &dyn Target, sql: &str, parameters: &[(&str, Scalar)]) -> Resul
     let parameters: Vec<(String, Scalar)> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let mut kept = Kept::default();
-    target.query(sql, &parameters, &mut kept).map(|()| kept)
+    target.run_query(sql, &parameters, &mut kept).map(|()| kept)
 }
 
 fn texts(kept: &Kept) -> Vec<String> {
@@ -136,8 +136,11 @@ contract_in_sql! {
 #[test]
 fn in_memory_there_is_no_sql() {
     let mut memory = Memory::default();
-    let refused =
-        [asked(&memory, "SELECT 1", &[]).map(drop), memory.ddl(&[people()]).map(drop), memory.add_missing(&[])];
+    let refused = [
+        asked(&memory, "SELECT 1", &[]).map(drop),
+        memory.table_statements(&[people()]).map(drop),
+        memory.add_missing(&[]),
+    ];
     for refused in refused {
         assert!(matches!(&refused, Err(Error::Usage(message)) if message.contains("memory:")), "{refused:?}");
     }

@@ -46,7 +46,7 @@ fn patiently<R>(mut work: impl FnMut() -> Result<R, Error>) -> R {
 fn databases_are_opened_at_once(ground: &Ground) {
     at_once(|_| {
         let target = ground.open();
-        assert_eq!(target.loads().unwrap(), []);
+        assert_eq!(target.all_loads().unwrap(), []);
     });
 }
 
@@ -56,10 +56,10 @@ fn tables_are_made_at_once(ground: &Ground) {
     drop(ground.open());
     at_once(|_| {
         let mut target = ground.open();
-        patiently(|| target.prepare(&both));
+        patiently(|| target.prepare_tables(&both));
         assert!(target.has_table(&both[0]).unwrap());
     });
-    assert_eq!(ground.open().differences(&both).unwrap(), []);
+    assert_eq!(ground.open().find_differences(&both).unwrap(), []);
 }
 
 /// Each row is inserted by one of them, and refused to the others.
@@ -73,10 +73,10 @@ fn equal_keys_are_inserted_once(ground: &Ground) {
             let rows: Vec<Row> =
                 (0..10).map(|at| chunk * 10 + at).map(|id| row![id, format!("{id}").as_str(), ()]).collect();
             inserted += patiently(|| {
-                let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+                let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
                 let batch = crate::tables::batch(&people, &rows);
-                let refused = transaction.insert(&people, &batch, std::slice::from_ref(&(0..10)))?.len();
-                transaction.commit()?;
+                let refused = transaction.insert_rows(&people, &batch, std::slice::from_ref(&(0..10)))?.len();
+                transaction.commit_now()?;
                 Ok(10 - refused)
             });
             thread::sleep(std::time::Duration::from_millis(u64::try_from(number).unwrap()));
@@ -96,13 +96,13 @@ fn one_goes_on_with_a_load(ground: &Ground) {
     let outcomes = at_once(|number| {
         let mut target = ground.open();
         patiently(|| {
-            let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+            let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
             let next = advanced(&at, 10 + u64::try_from(number).unwrap());
             match transaction.save_load(&next, 0) {
                 Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => return Ok(false),
                 outcome => outcome?,
             }
-            match transaction.commit() {
+            match transaction.commit_now() {
                 Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(false),
                 outcome => outcome.map(|()| true),
             }
@@ -116,14 +116,14 @@ fn loads_have_their_own_numbers(ground: &Ground) {
     let mut ids = at_once(|_| {
         let mut target = ground.open();
         patiently(|| {
-            let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+            let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
             let id = transaction.add_load(&entry("people"))?;
-            transaction.commit().map(|()| id)
+            transaction.commit_now().map(|()| id)
         })
     });
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!((ids.len(), ground.open().loads().unwrap().len()), (4, 4));
+    assert_eq!((ids.len(), ground.open().all_loads().unwrap().len()), (4, 4));
 }
 
 fn one_sees_what_the_other_has_committed(ground: &Ground) {

@@ -4,7 +4,7 @@ use landfall_core::reject::ErrorCode;
 use landfall_engine::{
     ledger::LoadId,
     quarantine::{NewReject, RawRecord, Reject, RejectId},
-    targets::{Access, Read, Target, open},
+    targets::{Target, TargetAccess, TargetRead, open},
 };
 
 use crate::{
@@ -23,14 +23,14 @@ fn add_rejects(target: &mut dyn Target) -> LoadId {
         transaction.add_reject(number, &table, &large).unwrap();
         let long = transaction.add_reject(number, &table, &long).unwrap();
         (0..).zip(vec![b'y'; 200_000].chunks(Reject::RAW_LIMIT)).for_each(|(part, bytes)| {
-            transaction.append_raw(long, part, bytes).unwrap();
+            transaction.append_reject_bytes(long, part, bytes).unwrap();
         });
     });
     number
 }
 
 #[track_caller]
-fn assert_about(read: &dyn Read, bytes: u64) {
+fn assert_about(read: &dyn TargetRead, bytes: u64) {
     let sum = read.open_reject_bytes().unwrap();
     assert!((bytes..bytes + 2000).contains(&sum), "{sum} and not about {bytes}");
 }
@@ -40,12 +40,12 @@ fn bytes_are_of_all_rejects_that_are_open(ground: &Ground) {
     assert_eq!(target.open_reject_bytes().unwrap(), 0);
     let number = add_rejects(&mut *target);
     assert_about(&*target, 300_000);
-    let ids: Vec<RejectId> = target.rejects(&any()).unwrap().iter().map(|reject| reject.id).collect();
+    let ids: Vec<RejectId> = target.find_rejects(&any()).unwrap().iter().map(|reject| reject.id).collect();
     within(&mut *target, |transaction| {
-        transaction.release(ids[1], number, None).unwrap();
+        transaction.release_reject(ids[1], number, None).unwrap();
         assert_about(&*transaction, 200_000);
     });
-    within(&mut *target, |transaction| assert!(transaction.discard(ids[2], number, "r").unwrap()));
+    within(&mut *target, |transaction| assert!(transaction.discard_reject(ids[2], number, "r").unwrap()));
     assert_about(&*target, 0);
     assert!(target.open_reject_bytes().unwrap() > 50);
 }
@@ -99,10 +99,10 @@ fn a_database_of_before_learns_the_bytes_of_its_rejects(ground: &Ground) {
     for way in ways {
         way.iter().for_each(|statement| ground.sql(statement));
         // Whoever only reads is not in need of it.
-        assert_eq!(open(&ground.location(), Access::Read).unwrap().rejects(&any()).unwrap().len(), 3);
-        let target = open(&ground.location(), Access::Write).unwrap();
+        assert_eq!(open(&ground.location(), TargetAccess::Read).unwrap().find_rejects(&any()).unwrap().len(), 3);
+        let target = open(&ground.location(), TargetAccess::Write).unwrap();
         assert_about(&*target, 300_000);
-        assert_eq!(target.rejects(&any()).unwrap().len(), 3);
+        assert_eq!(target.find_rejects(&any()).unwrap().len(), 3);
     }
 }
 

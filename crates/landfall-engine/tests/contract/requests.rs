@@ -41,7 +41,7 @@ impl Desk {
         let package = package(&resources.map(|(name, schema)| resource(name, schema)).concat());
         let project = Arc::new(Project { folder: ".".into(), package });
         let mut target = ground.open();
-        target.prepare(&project.target_tables()).unwrap();
+        target.prepare_tables(&project.target_tables()).unwrap();
         let rules = RowRules::new(&*target, project).unwrap();
         Self { target, rules }
     }
@@ -113,9 +113,9 @@ fn rows_are_taken_and_the_rest_is_quarantined(ground: &Ground) {
         ["1 constraint-error name", "2 primary-key id", "4 unique-error name", "5 type-error id", "5 extra-cell -"];
     assert_eq!(errors(&outcome), expected);
     assert_eq!(desk.rows("teams"), [row![1, "a"]]);
-    let entry = desk.target.loads().unwrap().pop().unwrap();
+    let entry = desk.target.all_loads().unwrap().pop().unwrap();
     assert_eq!((entry.mode, entry.state, Some(entry.id)), (Mode::Rows, LoadState::Complete, outcome.loads[0].load));
-    let rejects = desk.target.rejects(&RejectFilter::default()).unwrap();
+    let rejects = desk.target.find_rejects(&RejectFilter::default()).unwrap();
     assert_eq!(rejects.len(), 4);
     assert_eq!((rejects[0].raw.as_slice(), rejects[0].record), (&br#"{"id":2}"#[..], 2));
     assert!(verify_tables(&*desk.target, desk.rules.rules_project(), &SilentObserver).unwrap().is_clean());
@@ -136,7 +136,7 @@ fn requests_that_share_a_transaction_have_answers_of_their_own(ground: &Ground) 
     let mut loads: Vec<_> = outcomes.iter().map(|outcome| outcome.loads[0].load.unwrap()).collect();
     loads.dedup();
     assert_eq!(loads.len(), 4);
-    let reject = desk.target.rejects(&RejectFilter::default()).unwrap().pop().unwrap();
+    let reject = desk.target.find_rejects(&RejectFilter::default()).unwrap().pop().unwrap();
     assert_eq!(Some(reject.load), outcomes[1].loads[0].load);
 }
 
@@ -178,7 +178,7 @@ fn all_or_nothing_keeps_only_the_rejects(ground: &Ground) {
     assert_eq!(counts(&outcome), [[2, 0, 0, 0, 2], [1, 0, 0, 0, 1]]);
     assert_eq!(errors(&outcome), ["1 constraint-error name"]);
     assert_eq!((desk.rows("teams").len(), desk.rows("people").len(), desk.open_rejects()), (0, 0, 1));
-    assert!(desk.target.loads().unwrap().iter().all(|entry| entry.state == LoadState::RolledBack));
+    assert!(desk.target.all_loads().unwrap().iter().all(|entry| entry.state == LoadState::RolledBack));
     let request = RowsRequest { atomic: true, ..desk.request(&[("teams", r#"[{"id":1,"name":"a"}]"#)]) };
     assert_eq!(counts(&desk.take(&[request]).remove(0)), [[1, 1, 0, 0, 0]]);
 }
@@ -190,7 +190,7 @@ fn a_trial_leaves_no_trace(ground: &Ground) {
     let outcome = desk.take(&[request]).remove(0);
     assert_eq!((counts(&outcome), outcome.loads[0].load), (vec![[2, 1, 0, 0, 1]], None));
     assert_eq!(errors(&outcome), ["1 primary-key id"]);
-    assert_eq!((desk.rows("teams").len(), desk.open_rejects(), desk.target.loads().unwrap().len()), (0, 0, 0));
+    assert_eq!((desk.rows("teams").len(), desk.open_rejects(), desk.target.all_loads().unwrap().len()), (0, 0, 0));
 }
 
 fn conflicts_go_by_the_rule_that_is_asked_for(ground: &Ground) {
@@ -275,7 +275,7 @@ fn one_key_has_one_effect(ground: &Ground) {
     assert_eq!(answers[0], RowsAnswer::Repeated(text.into_bytes()));
     assert_eq!(answers[1], RowsAnswer::OtherRequest);
     assert!(matches!(answers[2], RowsAnswer::Done(_)));
-    assert_eq!((desk.rows("teams").len(), desk.open_rejects(), desk.target.loads().unwrap().len()), (2, 1, 2));
+    assert_eq!((desk.rows("teams").len(), desk.open_rejects(), desk.target.all_loads().unwrap().len()), (2, 1, 2));
 }
 
 fn a_key_of_a_request_that_is_all_or_nothing(ground: &Ground) {
@@ -284,7 +284,7 @@ fn a_key_of_a_request_that_is_all_or_nothing(ground: &Ground) {
         let request = RowsRequest { atomic: true, ..keyed(&desk, "k", 'a', r#"[{"id":1,"name":"a"},{"id":2}]"#) };
         take_rows(&mut *desk.target, &desk.rules, &[request]).unwrap();
     }
-    assert_eq!((desk.rows("teams").len(), desk.open_rejects(), desk.target.loads().unwrap().len()), (0, 1, 1));
+    assert_eq!((desk.rows("teams").len(), desk.open_rejects(), desk.target.all_loads().unwrap().len()), (0, 1, 1));
 }
 
 fn the_ledger_pages_and_tells_requests_from_sources(ground: &Ground) {
@@ -295,7 +295,7 @@ fn the_ledger_pages_and_tells_requests_from_sources(ground: &Ground) {
     let numbers: Vec<_> = outcomes.iter().map(|outcome| outcome.loads[0].load.unwrap()).collect();
     assert!(numbers.is_sorted());
     let of = |filter: LoadFilter| -> Vec<LoadId> {
-        desk.target.loads_of(&filter).unwrap().iter().map(|entry| entry.id).collect()
+        desk.target.find_loads(&filter).unwrap().iter().map(|entry| entry.id).collect()
     };
     let rows = LoadFilter { rows: Some(true), ..LoadFilter::default() };
     assert_eq!(of(rows.clone()), numbers);
@@ -318,7 +318,7 @@ fn csv_bodies_are_read_in_the_dialect_of_the_table(ground: &Ground) {
     let outcome = desk.take(&[request]).remove(0);
     assert_eq!(counts(&outcome), [[4, 2, 0, 0, 2]]);
     assert_eq!(errors(&outcome)[0], "1 source-error -");
-    let rejects = desk.target.rejects(&RejectFilter::default()).unwrap();
+    let rejects = desk.target.find_rejects(&RejectFilter::default()).unwrap();
     assert_eq!((rejects[0].line, rejects[1].raw.as_slice()), (3, &b"x,y,z"[..]));
     assert!(desk.rules.read_csv(position, b"id,nome\n", None).is_err());
 }
@@ -337,7 +337,7 @@ fn a_json_reject_is_tried_again_as_it_was(ground: &Ground) {
     retry_rejects(&mut *desk.target, &project, &RetrySelection::Quarantine(RejectFilter::default()), &SilentObserver)
         .unwrap();
     assert_eq!((desk.rows("people").len(), desk.open_rejects()), (1, 1));
-    let left = desk.target.rejects(&RejectFilter::default()).unwrap().pop().unwrap();
+    let left = desk.target.find_rejects(&RejectFilter::default()).unwrap().pop().unwrap();
     assert_eq!((left.errors[0].code, left.raw.as_slice()), (ErrorCode::TypeError, &br#"{"id":2,"pay":"x"}"#[..]));
     let mut csv = Vec::new();
     landfall_engine::pipeline::export_rejects(&*desk.target, &project, &RejectFilter::default(), &mut csv).unwrap();
@@ -379,8 +379,8 @@ fn a_parent_that_vanished_is_missed(ground: &Ground) {
     let people = desk.rules.rules_tables()[desk.rules.rules_project().find_position("people").unwrap()].clone();
     let mut other = ground.open();
     crate::tables::within(&mut *other, |transaction| {
-        transaction.clear(&people).unwrap();
-        transaction.clear(&table).unwrap();
+        transaction.delete_rows(&people).unwrap();
+        transaction.delete_rows(&table).unwrap();
     });
     let outcome = desk.one(&[("people", r#"[{"id":7,"team":2},{"id":8}]"#)]);
     assert_eq!((counts(&outcome), errors(&outcome)), (vec![[2, 1, 0, 0, 1]], vec!["0 foreign-key team".into()]));

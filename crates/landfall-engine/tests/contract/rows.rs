@@ -23,22 +23,22 @@ fn round_trip(ground: &Ground, table: &Table, values: &[Scalar]) {
     let rows: Vec<Row> = (0i64..).zip(values).map(|(id, value)| row![id, value.clone()]).collect();
     assert_eq!(within(&mut *target, |transaction| insert(transaction, table, &rows)), []);
     let keys: Vec<Row> = rows.iter().map(|row| row[..1].to_vec()).collect();
-    let found: Vec<Row> = target.find_all(table, &[0], &keys).unwrap().into_iter().flatten().collect();
+    let found: Vec<Row> = target.find_rows(table, &[0], &keys).unwrap().into_iter().flatten().collect();
     assert_eq!(found, rows, "found by key");
     let mut sorted = rows.clone();
     sorted.sort_by_key(|row| format!("{row:?}"));
     assert_eq!(by_number(content(&*target, table)), by_number(sorted), "scanned");
     let mut backed_up = Vec::new();
-    let mut snapshot = target.snapshot().unwrap();
+    let mut snapshot = target.take_snapshot().unwrap();
     let mut visit = |batch| {
         backed_up.extend(rows_of(&batch));
         Ok(())
     };
-    snapshot.rows(table, &all(table), &mut visit).unwrap();
+    snapshot.visit_rows(table, &all(table), &mut visit).unwrap();
     drop(snapshot);
     assert_eq!(by_number(backed_up), rows, "of a snapshot");
     for row in rows.iter().filter(|row| row[1] != Scalar::Null) {
-        let found = target.find(table, &[1], &row[1..]).unwrap().unwrap_or_else(|| panic!("{row:?} is not found"));
+        let found = target.find_row(table, &[1], &row[1..]).unwrap().unwrap_or_else(|| panic!("{row:?} is not found"));
         assert_eq!(found[1], row[1], "found by value");
     }
     updated(&mut *target, table, &rows);
@@ -51,8 +51,9 @@ fn updated(target: &mut dyn landfall_engine::targets::Target, table: &Table, row
         row[1] = rows[(at + rows.len() - 1) % rows.len()][1].clone();
     }
     let everything: Vec<usize> = (0..turned.len()).collect();
-    let refused =
-        within(target, |transaction| transaction.update(table, &batch(table, &turned), &everything, &[1]).unwrap());
+    let refused = within(target, |transaction| {
+        transaction.update_rows(table, &batch(table, &turned), &everything, &[1]).unwrap()
+    });
     assert_eq!(refused, []);
     assert_eq!(by_number(content(target, table)), turned, "updated");
 }
@@ -98,7 +99,7 @@ fn numbers(ground: &Ground) {
         "18446744073709551616.5",
         "3.14159265358979323846264338327950288419716939937510",
     ];
-    let limits = ground.open().limits(&table).numbers;
+    let limits = ground.open().table_limits(&table).numbers;
     let fits = |text: &&str| limits.is_none_or(|limits| fits(&limits, text));
     let values: Vec<Scalar> = texts.iter().copied().filter(fits).map(|text| Scalar::Number(text.into())).collect();
     assert!(values.len() >= 10, "{values:?}");
@@ -172,7 +173,7 @@ fn texts(ground: &Ground) {
 
 /// The first and last value that the target can hold, or those of the calendar.
 fn limits(ground: &Ground, table: &Table) -> TargetLimits {
-    ground.open().limits(table)
+    ground.open().table_limits(table)
 }
 
 fn dates(ground: &Ground) {
@@ -219,17 +220,17 @@ fn rows_come_in_any_selection(ground: &Ground) {
     let rows: Vec<Row> = (0..5_000).map(|id| row![id, format!("{id}").as_str()]).collect();
     let batch = batch(&table, &rows);
     within(&mut *target, |transaction| {
-        assert_eq!(transaction.insert(&table, &batch, &[]).unwrap(), []);
-        assert_eq!(transaction.insert(&table, &batch, &[3..4, 10..10, 100..4_999]).unwrap(), []);
+        assert_eq!(transaction.insert_rows(&table, &batch, &[]).unwrap(), []);
+        assert_eq!(transaction.insert_rows(&table, &batch, &[3..4, 10..10, 100..4_999]).unwrap(), []);
         assert_eq!(transaction.row_count(&table).unwrap(), 4_900);
         let asked: Vec<Row> = (0..5_000).map(|id| row![id]).collect();
-        let found = transaction.find_all(&table, &[0], &asked).unwrap();
+        let found = transaction.find_rows(&table, &[0], &asked).unwrap();
         let expected = |id: usize| (id == 3 || (100..4_999).contains(&id)).then(|| rows[id].clone());
         assert_eq!(found, (0..5_000).map(expected).collect::<Vec<_>>());
     });
     assert_eq!(target.row_count(&table).unwrap(), 4_900);
-    assert_eq!(target.find_all(&table, &[0], &[]).unwrap(), Vec::<Option<Row>>::new());
-    let twice = target.find_all(&table, &[0], &[row![3], row![4], row![3]]).unwrap();
+    assert_eq!(target.find_rows(&table, &[0], &[]).unwrap(), Vec::<Option<Row>>::new());
+    let twice = target.find_rows(&table, &[0], &[row![3], row![4], row![3]]).unwrap();
     assert_eq!(twice, [Some(rows[3].clone()), None, Some(rows[3].clone())]);
 }
 
@@ -247,7 +248,7 @@ fn a_scan_gives_the_fields_asked_for(ground: &Ground) {
     within(&mut *target, |transaction| insert(transaction, &table, &[row![1, "a", "n"], row![2, "b", ()]]));
     let mut met = Vec::new();
     target
-        .scan(&table, &[2, 0], &mut |batch| {
+        .scan_rows(&table, &[2, 0], &mut |batch| {
             let names: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
             assert_eq!(names, ["note", "id"]);
             met.push(batch.num_rows());

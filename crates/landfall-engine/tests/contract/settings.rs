@@ -5,7 +5,7 @@ use landfall_engine::{
     Project,
     ledger::OnConflict,
     pipeline::{LoadOptions, Selection, SilentObserver, load_tables},
-    targets::{Access, Location, Target, open},
+    targets::{Location, Target, TargetAccess, open},
     verify::verify_tables,
 };
 use testbed::Mariadb;
@@ -126,7 +126,7 @@ fn loaded(open: &dyn Fn() -> Box<dyn Target>) -> Vec<Vec<Row>> {
     let mut target = open();
     let found = verify_tables(&*target, &project, &SilentObserver).unwrap();
     assert!(found.findings.is_empty(), "{:?}", found.findings);
-    let mut snapshot = target.snapshot().unwrap();
+    let mut snapshot = target.take_snapshot().unwrap();
     let tables = project.target_tables();
     let rows = tables.iter().map(|table| {
         let mut rows = Vec::new();
@@ -134,7 +134,7 @@ fn loaded(open: &dyn Fn() -> Box<dyn Target>) -> Vec<Vec<Row>> {
             rows.extend(rows_of(&batch));
             Ok(())
         };
-        snapshot.rows(table, &all(table), &mut take).unwrap();
+        snapshot.visit_rows(table, &all(table), &mut take).unwrap();
         assert_eq!(snapshot.row_count(table).unwrap(), rows.len() as u64);
         rows.sort_by_key(|row| format!("{row:?}"));
         rows
@@ -168,7 +168,7 @@ fn settings_of_mariadb_do_not_change_what_is_stored() {
         .run_sql(&format!("SET GLOBAL sql_select_limit = 5, GLOBAL init_connect = '{init}'"))
         .unwrap();
     let location = Location::parse(&database.url(), std::path::Path::new("/")).unwrap();
-    assert_eq!(loaded(&|| open(&location, Access::Write).unwrap()), expected());
+    assert_eq!(loaded(&|| open(&location, TargetAccess::Write).unwrap()), expected());
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn the_number_0_became_another_in_a_column_that_counts_by_itself() {
     let rows = [row![-1, 1], row![0, 2], row![1, 3]];
     assert_eq!(within(&mut *target, |transaction| insert(transaction, &counted, &rows)), []);
     assert_eq!(content(&*target, &counted), [row![-1, 1], row![0, 2], row![1, 3]]);
-    assert_eq!(target.find(&counted, &[0], &[Scalar::Integer(0)]).unwrap(), Some(row![0, 2]));
+    assert_eq!(target.find_row(&counted, &[0], &[Scalar::Integer(0)]).unwrap(), Some(row![0, 2]));
 }
 
 #[test]
@@ -198,11 +198,11 @@ fn rows_that_a_policy_hides_were_left_out_without_a_word() {
             assert!(error.contains("row-level security"), "{error}");
         };
         told(target.row_count(&people).unwrap_err());
-        told(target.find_all(&people, &[0], &[row![2]]).unwrap_err());
-        let mut snapshot = target.snapshot().unwrap();
-        told(snapshot.rows(&people, &all(&people), &mut |_| Ok(())).unwrap_err());
+        told(target.find_rows(&people, &[0], &[row![2]]).unwrap_err());
+        let mut snapshot = target.take_snapshot().unwrap();
+        told(snapshot.visit_rows(&people, &all(&people), &mut |_| Ok(())).unwrap_err());
     }
-    let error = ground.open().prepare(std::slice::from_ref(&people)).unwrap_err().to_string();
+    let error = ground.open().prepare_tables(std::slice::from_ref(&people)).unwrap_err().to_string();
     assert!(error.contains("BYPASSRLS"), "{error}");
     // Its owner sees all where the policy is not forced.
     ground.sql("ALTER TABLE people NO FORCE ROW LEVEL SECURITY");

@@ -12,7 +12,7 @@ use landfall_core::{
     schema::Package,
     validate::{ColumnMap, Validator},
 };
-use landfall_engine::targets::{Fence, Pace, Read, RefusedRow, Table, Target, Transaction, tables_of};
+use landfall_engine::targets::{Fence, Pace, RefusedRow, Table, Target, TargetRead, Transaction, tables_of};
 
 /// The values of a row.
 pub(crate) type Row = Vec<Scalar>;
@@ -147,30 +147,30 @@ pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<Row> {
 }
 
 /// All rows of `table`, in the order of their text.
-pub(crate) fn content(read: &dyn Read, table: &Table) -> Vec<Row> {
+pub(crate) fn content(read: &dyn TargetRead, table: &Table) -> Vec<Row> {
     let mut rows = Vec::new();
-    read.scan(table, &all(table), &mut |batch| rows.extend(rows_of(batch))).unwrap();
+    read.scan_rows(table, &all(table), &mut |batch| rows.extend(rows_of(batch))).unwrap();
     rows.sort_by_key(|row| format!("{row:?}"));
     rows
 }
 
 /// Runs `work` in a transaction that is in step, and commits it.
 pub(crate) fn within<R>(target: &mut dyn Target, work: impl FnOnce(&mut dyn Transaction) -> R) -> R {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     let outcome = work(&mut *transaction);
-    transaction.commit().unwrap();
+    transaction.commit_now().unwrap();
     outcome
 }
 
 /// Inserts all `rows`.
 pub(crate) fn insert(transaction: &mut dyn Transaction, table: &Table, rows: &[Row]) -> Vec<RefusedRow> {
     let everything: Range<usize> = 0..rows.len();
-    transaction.insert(table, &batch(table, rows), &[everything]).unwrap()
+    transaction.insert_rows(table, &batch(table, rows), &[everything]).unwrap()
 }
 
 /// Makes `tables` in a database, and gives a handle.
 pub(crate) fn prepared(ground: &crate::ground::Ground, tables: &[Table]) -> Box<dyn Target> {
     let mut target = ground.open();
-    target.prepare(tables).unwrap();
+    target.prepare_tables(tables).unwrap();
     target
 }

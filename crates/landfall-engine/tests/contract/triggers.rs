@@ -72,7 +72,8 @@ fn refused_and_the_others_stay(ground: &Ground, people: &Table, deed: Deed) {
     let is_told = |refused: &RefusedRow| skips && ground.dialect() == "mysql" || refused.message.contains(word);
     assert!(refused.iter().all(is_told), "{refused:?}");
     let new = batch(people, &[row![1, "a", "z"], row![3, "c", "bad"], row![5, "f", "y"]]);
-    let refused = within(&mut *target, |transaction| transaction.update(people, &new, &[0, 1, 2], &[1, 2]).unwrap());
+    let refused =
+        within(&mut *target, |transaction| transaction.update_rows(people, &new, &[0, 1, 2], &[1, 2]).unwrap());
     assert_eq!(positions(&refused), [1], "{refused:?}");
     assert_eq!(content(&*target, people), [row![1, "a", "z"], row![3, "c", ()], row![5, "f", "y"]]);
 }
@@ -130,7 +131,7 @@ fn a_load_into_a_table_with_triggers_tells_what_is_there(ground: &Ground) {
         assert_eq!(loaded(&ground, csv, OnConflict::Update), [0, 1, 2]);
         let expected: [Row; 2] = [row![1, "a", "x"], row![3, "e", "y"]];
         assert_eq!(content(&*target, &people()), expected);
-        let rejects = target.rejects(&RejectFilter::default()).unwrap();
+        let rejects = target.find_rejects(&RejectFilter::default()).unwrap();
         assert!(rejects.iter().all(|reject| reject.errors[0].code.as_str() == "target-error"), "{rejects:?}");
     }
 }
@@ -151,9 +152,10 @@ fn a_table_that_a_trigger_keeps_full_is_not_replaced(ground: &Ground) {
         // A trigger can only refuse there.
         _ => return,
     });
-    let mut transaction =
-        target.transaction(landfall_engine::targets::Fence::Pipeline, landfall_engine::targets::Pace::InStep).unwrap();
-    let error = transaction.clear(&people).unwrap_err().to_string();
+    let mut transaction = target
+        .begin_transaction(landfall_engine::targets::Fence::Pipeline, landfall_engine::targets::Pace::InStep)
+        .unwrap();
+    let error = transaction.delete_rows(&people).unwrap_err().to_string();
     assert!(error.contains("keeps rows in it"), "{error}");
     drop(transaction);
     assert_eq!(target.row_count(&people).unwrap(), 2);

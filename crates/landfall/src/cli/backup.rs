@@ -6,7 +6,7 @@ use landfall_engine::{
     avro::AvroCodec,
     backup::{BackupOptions, BackupStore, backup_tables},
     pipeline::WorkLimits,
-    targets::Access,
+    targets::TargetAccess,
 };
 
 use super::{Invocation, selection::require_tables};
@@ -62,7 +62,7 @@ pub(super) fn run(args: BackupArgs, invocation: &Invocation) -> Result<Exit> {
     let store = args.place.open_store(&settings)?;
     let codec = args.codec.as_deref().and_then(AvroCodec::parse).unwrap_or(settings.backup.codec);
     let options = BackupOptions { tables: args.tables, codec, threads: WorkLimits::default().threads };
-    let mut opened = invocation.open_with(settings, Access::Read)?;
+    let mut opened = invocation.open_with(settings, TargetAccess::Read)?;
     let reporter = invocation.progress_reporter();
     let outcome = backup_tables(&mut *opened.target, &opened.project, &*store, &options, &reporter);
     reporter.clear_bar();

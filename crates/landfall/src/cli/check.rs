@@ -7,7 +7,7 @@ use landfall_engine::{
     Error,
     pipeline::{self, LoadOptions},
     quarantine::ShownReject,
-    targets::Access,
+    targets::TargetAccess,
 };
 
 use super::{
@@ -50,7 +50,7 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
     let options =
         LoadOptions { mode, on_conflict, work: args.cut.resolve_work(&settings.load), ..LoadOptions::default() };
     let selections = args.selected.resolve_selections(&settings.package)?;
-    let opened = invocation.open_with(settings, Access::Read)?;
+    let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let reporter = ProgressReporter::beside_results(&invocation.globals);
     let outcomes = output::write_stdout(|out| {
         let mut visit = |record: ShownReject| write(&record, args.json, out).map_err(output_error);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use landfall_engine::{
     Project,
-    targets::{self, Access, Target},
+    targets::{self, Target, TargetAccess},
 };
 
 use crate::{config::ProjectSettings, globals::Globals, progress::ProgressReporter};
@@ -26,12 +26,12 @@ impl Invocation {
     }
 
     /// The project with its database.
-    pub(crate) fn open(&self, access: Access) -> Result<OpenProject> {
+    pub(crate) fn open(&self, access: TargetAccess) -> Result<OpenProject> {
         self.open_with(self.read_settings()?, access)
     }
 
-    /// The project of `read_settings` with its database.
-    pub(crate) fn open_with(&self, settings: ProjectSettings, access: Access) -> Result<OpenProject> {
+    /// The project of `settings` with its database.
+    pub(crate) fn open_with(&self, settings: ProjectSettings, access: TargetAccess) -> Result<OpenProject> {
         let target = targets::open(&settings.target, access)?;
         let project = Project { folder: settings.data_folder, package: settings.package };
         Ok(OpenProject { project, target })
@@ -39,12 +39,12 @@ impl Invocation {
 
     /// The project with its database, to be written to only where `writes` says of it, opened to read, that a dry run does.
     pub(crate) fn open_for_dry_run(&self, writes: impl FnOnce(&OpenProject) -> Result<bool>) -> Result<OpenProject> {
-        let opened = self.open(Access::Read)?;
+        let opened = self.open(TargetAccess::Read)?;
         if !writes(&opened)? {
             return Ok(opened);
         }
         drop(opened);
-        self.open(Access::Write)
+        self.open(TargetAccess::Write)
     }
 
     /// Tells of progress in the way that suits where standard error goes.

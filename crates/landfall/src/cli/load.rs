@@ -7,7 +7,7 @@ use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::{self, LoadOptions, LoadOutcome, MaxRejects},
     receipt::Receipt,
-    targets::{Access, Target},
+    targets::{Target, TargetAccess},
 };
 
 use super::{
@@ -72,7 +72,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
             Ok(pipeline::can_dry_run(&*opened.target, &opened.project, &positions)?)
         })?
     } else {
-        invocation.open_with(settings, Access::Write)?
+        invocation.open_with(settings, TargetAccess::Write)?
     };
     let reporter = invocation.progress_reporter();
     let outcomes = match pipeline::load_tables(&mut *opened.target, &opened.project, &selections, &options, &reporter) {

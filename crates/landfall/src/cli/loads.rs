@@ -8,7 +8,7 @@ use landfall_core::schema::Package;
 use landfall_engine::{
     escape_controls,
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
-    targets::{Access, Target},
+    targets::{Target, TargetAccess},
 };
 use serde_json::json;
 
@@ -80,7 +80,7 @@ impl LoadsArgs {
 pub(super) fn run(args: LoadsArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let filter = args.resolve_filter(&settings.package)?;
-    let opened = invocation.open_with(settings, Access::Read)?;
+    let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let (loads, next) = newest_loads(&*opened.target, filter, args.limit)?;
     if args.json {
         output::print_result(&render_document(&loads, next))?;
@@ -99,9 +99,9 @@ pub(super) fn run(args: LoadsArgs, invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The newest loads that `resolve_filter` wants, oldest first, and the one before which there are others.
+/// The newest loads that `filter` wants, oldest first, and the one before which there are others.
 fn newest_loads(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(Vec<LoadEntry>, Option<LoadId>)> {
-    let mut loads = target.loads_of(&LoadFilter { limit: Some(limit + 1), ..filter })?;
+    let mut loads = target.find_loads(&LoadFilter { limit: Some(limit + 1), ..filter })?;
     let more = loads.len() as u64 > limit;
     if more {
         loads.pop();

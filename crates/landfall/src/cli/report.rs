@@ -8,7 +8,7 @@ use landfall_core::schema::document::find_nearest;
 use landfall_engine::{
     Error, TargetErrorKind, escape_controls,
     report::{ReportDefinition, ReportFormat},
-    targets::Access,
+    targets::TargetAccess,
 };
 
 use super::Invocation;
@@ -56,7 +56,7 @@ pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
     };
     let report = find(&settings.reports, name)?.read_definition(settings.target.kind())?;
     let values = report.bind_values(&args.parameters)?;
-    let opened = invocation.open_with(settings, Access::Read)?;
+    let opened = invocation.open_with(settings, TargetAccess::Read)?;
     output::to_file_or_stdout(args.out.as_ref(), ReplaceFile::Yes, |out| {
         report.run(&*opened.target, &values, format, out).map_err(|error| blame_project(error, &report))
     })?;

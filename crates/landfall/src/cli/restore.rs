@@ -11,7 +11,7 @@ use landfall_engine::{
     },
     origin::Origin,
     pipeline::{LoadOutcome, MaxRejects},
-    targets::Access,
+    targets::TargetAccess,
 };
 use serde_json::json;
 
@@ -147,14 +147,14 @@ fn open(
     settings: ProjectSettings,
     prepare: &dyn Fn(&OpenProject) -> Result<PreparedRestore>,
 ) -> Result<(OpenProject, PreparedRestore)> {
-    let access = if args.dry_run { Access::Read } else { Access::Write };
+    let access = if args.dry_run { TargetAccess::Read } else { TargetAccess::Write };
     let opened = invocation.open_with(settings, access)?;
     let restore = prepare(&opened)?;
     if !args.dry_run || !restore.tries_by_writing(&*opened.target, &opened.project)? {
         return Ok((opened, restore));
     }
     drop(opened);
-    Ok((invocation.open(Access::Write)?, restore))
+    Ok((invocation.open(TargetAccess::Write)?, restore))
 }
 
 /// Why one reject stops the restore, where it does.

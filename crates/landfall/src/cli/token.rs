@@ -6,7 +6,7 @@ use jiff::{Span, Timestamp, tz::TimeZone};
 use landfall_engine::{
     escape_controls,
     link::LinkKey,
-    targets::Access,
+    targets::TargetAccess,
     token::{NewToken, Role, Token, Tokens, create_token, open_access, revoke_token},
 };
 
@@ -97,14 +97,14 @@ pub(super) fn run(args: TokenArgs, invocation: &Invocation) -> Result<Exit> {
         TokenAction::Create(args) => run_create(args, invocation),
         TokenAction::List { json } => list_tokens(json, invocation),
         TokenAction::Revoke { id } => {
-            let mut opened = invocation.open(Access::Write)?;
+            let mut opened = invocation.open(TargetAccess::Write)?;
             let token = revoke_token(&mut *opened.target, &id)?;
             invocation.print_note(&format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name)));
             Ok(Exit::Done)
         }
         TokenAction::Open => open(invocation),
         TokenAction::RevokeLinks => {
-            let mut opened = invocation.open(Access::Write)?;
+            let mut opened = invocation.open(TargetAccess::Write)?;
             LinkKey::replace_key(&mut *opened.target)?;
             invocation.print_note("all links to exported reports are of no more use");
             Ok(Exit::Done)
@@ -113,7 +113,7 @@ pub(super) fn run(args: TokenArgs, invocation: &Invocation) -> Result<Exit> {
 }
 
 fn open(invocation: &Invocation) -> Result<Exit> {
-    let mut opened = invocation.open(Access::Write)?;
+    let mut opened = invocation.open(TargetAccess::Write)?;
     let words = if open_access(&mut *opened.target)? {
         "a service on 127.0.0.1 now lets everybody on its machine do everything; `landfall token create` closes it again"
     } else {
@@ -130,7 +130,7 @@ fn run_create(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
     {
         return Err(CommandError::usage_error(format!("landfall.yaml has no report {report:?}")).into());
     }
-    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let mut opened = invocation.open_with(settings, TargetAccess::Write)?;
     let mut roles: Vec<Role> = args.roles.into_iter().map(Role::from).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -142,7 +142,7 @@ fn run_create(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
 }
 
 fn list_tokens(json: bool, invocation: &Invocation) -> Result<Exit> {
-    let opened = invocation.open(Access::Read)?;
+    let opened = invocation.open(TargetAccess::Read)?;
     let tokens = Tokens::read(&*opened.target)?;
     if json {
         let tokens: Vec<&Token> = tokens.iter().collect();

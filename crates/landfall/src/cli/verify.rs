@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use landfall_engine::{Error, receipt::Receipt, targets::Access, verify};
+use landfall_engine::{Error, receipt::Receipt, targets::TargetAccess, verify};
 
 use super::Invocation;
 use crate::{cli::summary, exit::Exit, output};
@@ -23,7 +23,7 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn run(args: VerifyArgs, invocation: &Invocation) -> Result<Exit> {
     let receipts = args.receipt.iter().map(read_receipt).collect::<Result<Vec<_>>>()?;
-    let opened = invocation.open(Access::Read)?;
+    let opened = invocation.open(TargetAccess::Read)?;
     let reporter = invocation.progress_reporter();
     let mut verification = verify::verify_tables(&*opened.target, &opened.project, &reporter)?;
     for receipt in &receipts {

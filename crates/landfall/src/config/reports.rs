@@ -11,7 +11,7 @@ use landfall_core::schema::{
 };
 use landfall_engine::{
     report::{ReportDefinition, ReportParameter},
-    targets::Kind,
+    targets::TargetKind,
 };
 
 use super::{PROJECT_FILE, read_error, schedule::Schedule};
@@ -67,12 +67,12 @@ fn read_refresh(node: &DocumentNode, problems: &DescriptorProblems) -> Option<Re
 #[derive(Debug, Clone, Default)]
 struct SqlFiles {
     default: Option<PathBuf>,
-    own: Vec<(Kind, PathBuf)>,
+    own: Vec<(TargetKind, PathBuf)>,
 }
 
 impl SqlFiles {
     /// The file for a database.
-    fn file_for(&self, kind: Kind) -> Option<&PathBuf> {
+    fn file_for(&self, kind: TargetKind) -> Option<&PathBuf> {
         let own = self.own.iter().find(|(own, _)| *own == kind).map(|(_, path)| path);
         own.or(self.default.as_ref())
     }
@@ -80,7 +80,7 @@ impl SqlFiles {
 
 impl DeclaredReport {
     /// The report with its SQL for the database `kind`.
-    pub(crate) fn read_definition(&self, kind: Kind) -> Result<ReportDefinition, CommandError> {
+    pub(crate) fn read_definition(&self, kind: TargetKind) -> Result<ReportDefinition, CommandError> {
         let path = self.sql.file_for(kind).ok_or_else(|| self.missing_sql_error(kind))?;
         let sql = std::fs::read_to_string(path).map_err(|error| read_error(path, &error))?;
         Ok(ReportDefinition {
@@ -92,7 +92,7 @@ impl DeclaredReport {
         })
     }
 
-    fn missing_sql_error(&self, kind: Kind) -> CommandError {
+    fn missing_sql_error(&self, kind: TargetKind) -> CommandError {
         CommandError::project_error(format!(
             "report {} has no SQL for {kind}; in {PROJECT_FILE}, name a file as `default` or `{kind}` below its `sql`",
             self.name
@@ -129,7 +129,7 @@ fn read_sql_files(node: &DocumentNode, folder: &Path, problems: &DescriptorProbl
     }
     let mut take = |name| reader.take_value(name).map(|node| read_sql_path(node, folder, problems));
     let default = take("default");
-    let own: Vec<_> = Kind::ALL.into_iter().filter_map(|kind| Some((kind, take(kind.as_str())?))).collect();
+    let own: Vec<_> = TargetKind::ALL.into_iter().filter_map(|kind| Some((kind, take(kind.as_str())?))).collect();
     reader.refuse_unknown();
     // A path that is wrong has been complained about.
     Some(SqlFiles {

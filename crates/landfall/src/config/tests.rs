@@ -3,7 +3,7 @@
 use landfall_engine::{
     ledger::{Mode, OnConflict},
     pipeline::MaxRejects,
-    targets::{Kind, Location},
+    targets::{Location, TargetKind},
 };
 
 use super::{LoadDefaults, ProjectSettings};
@@ -119,15 +119,15 @@ fn a_report_has_one_sql_for_all_databases_or_one_of_its_own() {
                 three: {sql: {mysql: own.sql}}}\n";
     std::fs::write(folder.path().join("landfall.yaml"), text).unwrap();
     let settings = ProjectSettings::open(folder.path(), &environment).unwrap();
-    let sql = |kind: Kind| {
+    let sql = |kind: TargetKind| {
         let definitions = settings.reports.iter().map(|report| report.read_definition(kind));
         definitions.map(|definition| definition.map_or_else(|error| error.to_string(), |it| it.sql)).collect::<Vec<_>>()
     };
     let none =
         "report three has no SQL for sqlite; in landfall.yaml, name a file as `default` or `sqlite` below its `sql`";
-    assert_eq!(sql(Kind::Sqlite), ["SELECT 'all'", "SELECT 'all'", none]);
-    assert_eq!(sql(Kind::Postgres), ["SELECT 'all'", "SELECT 'own'", &none.replace("sqlite", "postgres")]);
-    assert_eq!(sql(Kind::Mysql), ["SELECT 'all'", "SELECT 'all'", "SELECT 'own'"]);
+    assert_eq!(sql(TargetKind::Sqlite), ["SELECT 'all'", "SELECT 'all'", none]);
+    assert_eq!(sql(TargetKind::Postgres), ["SELECT 'all'", "SELECT 'own'", &none.replace("sqlite", "postgres")]);
+    assert_eq!(sql(TargetKind::Mysql), ["SELECT 'all'", "SELECT 'all'", "SELECT 'own'"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::{
 use landfall_engine::{
     Error, Result,
     pipeline::{RowRules, RowsAnswer, RowsRequest, take_rows},
-    targets::{Access, Location, Target},
+    targets::{Location, Target, TargetAccess},
 };
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
@@ -89,7 +89,7 @@ impl Desk {
         let (jobs, taken) = mpsc::channel(WRITES_WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
         let under_way = Arc::new(AtomicUsize::new(0));
-        let reader = Opener { access: Access::Read, ..writer.clone() };
+        let reader = Opener { access: TargetAccess::Read, ..writer.clone() };
         let mut threads = Vec::new();
         let taken = Arc::new(Mutex::new(taken));
         for _ in 0..writers(&writer.location) {

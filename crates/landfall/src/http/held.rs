@@ -9,7 +9,7 @@ use std::{
 
 use landfall_engine::{
     Error, Result, TargetErrorKind,
-    targets::{Access, Canceller, Location, Target, open},
+    targets::{Canceller, Location, Target, TargetAccess, open},
 };
 
 use super::desk::Work;
@@ -18,14 +18,14 @@ use super::desk::Work;
 #[derive(Clone)]
 pub(crate) struct Opener {
     pub(crate) location: Location,
-    pub(crate) access: Access,
+    pub(crate) access: TargetAccess,
 }
 
 impl Opener {
     /// Opens the target.
     pub(crate) fn open(&self) -> Result<Box<dyn Target>> {
         let mut target = open(&self.location, self.access)?;
-        if self.access == Access::Write {
+        if self.access == TargetAccess::Write {
             target.commit_durably()?;
         }
         Ok(target)
@@ -65,7 +65,7 @@ impl Held {
 
     /// The same; `canceller` can stop it.
     pub(super) fn run_cancellable(&mut self, work: Work, canceller: &Arc<Canceller>) {
-        let prepared = self.get().map(|target| target.cancel_with(Some(canceller)));
+        let prepared = self.get().map(|target| target.set_canceller(Some(canceller)));
         match prepared {
             Ok(()) => self.run(work),
             Err(error) => drop(work(Err(error))),
@@ -74,7 +74,7 @@ impl Held {
         if canceller.is_cancelled() {
             self.target = None;
         } else if let Some(target) = &mut self.target {
-            target.cancel_with(None);
+            target.set_canceller(None);
         }
     }
 }

@@ -194,7 +194,7 @@ fn mark(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<LoadId>
         return Ok(mark.into());
     }
     let filter = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::default() };
-    let mark = target.loads_of(&filter)?.first().map_or(LoadId::NONE, |entry| entry.id);
+    let mark = target.find_loads(&filter)?.first().map_or(LoadId::NONE, |entry| entry.id);
     let noted = |task: &mut Task| {
         task.request["ledger"] = json!(mark);
         true
@@ -209,7 +209,7 @@ fn find_done(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<Op
     let mark = mark(target, task, work)?;
     let of_task = LoadFilter { after: mark, ..LoadFilter::loads_of_source(&work.table, &work.source) };
     let ended = |entry: &LoadEntry| matches!(entry.state, LoadState::Complete | LoadState::RolledBack);
-    let entry = target.loads_of(&of_task)?.into_iter().find(ended);
+    let entry = target.find_loads(&of_task)?.into_iter().find(ended);
     Ok(entry.as_ref().map(LoadOutcome::from_entry))
 }
 
@@ -217,7 +217,7 @@ fn find_done(target: &mut dyn Target, task: &Task, work: &FileWork) -> Result<Op
 fn partial(target: &dyn Target, work: &FileWork) -> Value {
     let newest =
         LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::loads_of_source(&work.table, &work.source) };
-    let entry = target.loads_of(&newest).unwrap_or_default().pop();
+    let entry = target.find_loads(&newest).unwrap_or_default().pop();
     entry.map_or(Value::Null, |entry| {
         let counts = entry.counts;
         json!({

@@ -33,7 +33,7 @@ pub(super) async fn list(call: Call) -> Outcome {
         ..LoadFilter::default()
     };
     query.finish(&["table", "state", "source", "before", "limit"])?;
-    let found = call.read(move |target| target.loads_of(&filter)).await?;
+    let found = call.read(move |target| target.find_loads(&filter)).await?;
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|entry| entry.id);
     let loads: Vec<Value> = found.iter().map(of_entry).collect();
     Ok(respond(StatusCode::OK, &json!({"loads": loads, "next": next})))
@@ -43,7 +43,7 @@ pub(super) async fn list(call: Call) -> Outcome {
 pub(super) async fn one(call: Call) -> Outcome {
     call.query()?.finish(&[])?;
     let filter = LoadFilter { id: Some(call.number("load", "load")?), ..LoadFilter::default() };
-    let found = call.read(move |target| target.loads_of(&filter)).await?;
+    let found = call.read(move |target| target.find_loads(&filter)).await?;
     let entry = found.first().filter(|entry| call.caller.sees_table(&entry.table));
     let entry = entry.ok_or_else(|| Problem::not_found("load"))?;
     Ok(respond(StatusCode::OK, &of_entry(entry)))

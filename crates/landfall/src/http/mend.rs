@@ -7,7 +7,7 @@ use landfall_engine::{
     Error,
     pipeline::{LoadOutcome, MendedFilePath, RetrySelection, SilentObserver, discard_with, retry_with},
     quarantine::{RejectFilter, RejectId, RejectState},
-    targets::Read,
+    targets::TargetRead,
 };
 use serde_json::{Value, json, value::RawValue};
 
@@ -75,12 +75,12 @@ async fn try_again(
     call: &Call,
     what: RetrySelection,
     key: Option<RequestName>,
-    answer: impl Fn(&dyn Read, Vec<Value>) -> landfall_engine::Result<(StatusCode, Value)> + Send + 'static,
+    answer: impl Fn(&dyn TargetRead, Vec<Value>) -> landfall_engine::Result<(StatusCode, Value)> + Send + 'static,
 ) -> Outcome<Option<Response>> {
     let (rules, caller) = (call.service.rules.clone(), call.caller.clone());
     let tried = call.service.desk.write(move |target| {
         let mut told = (StatusCode::OK, String::new());
-        let mut write = |read: &dyn Read, outcomes: &[LoadOutcome]| {
+        let mut write = |read: &dyn TargetRead, outcomes: &[LoadOutcome]| {
             let seen = outcomes.iter().filter(|outcome| caller.sees_table(&outcome.table));
             let (status, body) = answer(read, seen.map(of_outcome).collect())?;
             told = (status, body.to_string());
@@ -130,7 +130,7 @@ async fn correct_reject(
     open(call).await?;
     try_again(call, RetrySelection::Corrected(id, values), key, move |read, loads| {
         let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
-        let reject = read.rejects(&filter)?.pop();
+        let reject = read.find_rejects(&filter)?.pop();
         let status = match reject.as_ref().map(|reject| reject.state) {
             Some(RejectState::Released) => StatusCode::OK,
             _ => StatusCode::UNPROCESSABLE_ENTITY,

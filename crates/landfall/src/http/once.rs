@@ -127,8 +127,8 @@ pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<
 
 /// Keeps an answer; whether none was kept under its key before.
 fn store_answer(target: &mut dyn Target, document: NewDocument) -> landfall_engine::Result<bool> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    let added = transaction.add_documents(&[document]).and_then(|()| transaction.commit());
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+    let added = transaction.add_documents(&[document]).and_then(|()| transaction.commit_now());
     was_first(added)
 }
 

@@ -169,9 +169,9 @@ impl Drop for StopsWhenDropped {
 /// Stops a request until its thread has given its ticket up.
 async fn stop(ticket: Arc<Ticket>) {
     while Arc::strong_count(&ticket) > 1 {
-        if ticket.canceller.is_running() {
+        if ticket.canceller.is_statement_running() {
             let canceller = ticket.canceller.clone();
-            let _ = tokio::task::spawn_blocking(move || canceller.cancel()).await;
+            let _ = tokio::task::spawn_blocking(move || canceller.cancel_statement()).await;
         }
         sleep(STOP_AGAIN).await;
     }

@@ -126,7 +126,7 @@ async fn look(service: &Arc<Service>) -> Findings {
         note(&tables, find_tables(&*target, rules.rules_tables()))?;
         note(&writes, write(target, rules.rules_tables()))
     });
-    let read = desk.look(|target| target.document(KIND, "-").map(drop));
+    let read = desk.look(|target| target.find_document(KIND, "-").map(drop));
     let (read, _) = tokio::join!(timeout(PATIENCE, read), timeout(PATIENCE, probe));
     let read = if matches!(read, Ok(Ok(()))) { Finding::Sound } else { Finding::Unavailable };
     let of = |finding: &Mutex<Option<Finding>>| *finding.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,14 +161,14 @@ fn write(target: &mut dyn Target, tables: &[Table]) -> Result<Finding> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let name = format!("{}-{now}", std::process::id());
     let probe = NewDocument { kind: KIND, name: name.clone(), body: b"{}".to_vec() };
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     transaction.add_documents(std::slice::from_ref(&probe))?;
-    if let Some(document) = transaction.document(KIND, &name)? {
+    if let Some(document) = transaction.find_document(KIND, &name)? {
         transaction.change_document(&document, None)?;
     }
-    transaction.commit()?;
+    transaction.commit_now()?;
     for table in tables {
-        if !target.may_insert(table)? {
+        if !target.may_insert_rows(table)? {
             tracing::error!(table = &*table.name, "the database does not let the service insert into the table");
             return Ok(Finding::Denied);
         }

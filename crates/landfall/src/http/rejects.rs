@@ -77,7 +77,7 @@ fn write_rejects(
     loop {
         let wanted = left.min(AT_ONCE);
         page.limit = Some(wanted);
-        let found = target.rejects(&page)?;
+        let found = target.find_rejects(&page)?;
         for reject in &found {
             let comma = if left < limit { "," } else { "" };
             write!(out, "{comma}{}", of_reject(reject)).map_err(unwritable)?;
@@ -106,7 +106,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     let (reject, events) = call
         .read(move |target| {
             Ok((
-                target.rejects(&RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() })?.pop(),
+                target.find_rejects(&RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() })?.pop(),
                 target.reject_events(id)?,
             ))
         })
@@ -120,7 +120,7 @@ pub(super) async fn one(call: Call) -> Outcome {
 
 pub(super) async fn found(call: &Call, id: RejectId) -> Outcome<Reject> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
-    let found = call.read(move |target| target.rejects(&filter)).await?.pop();
+    let found = call.read(move |target| target.find_rejects(&filter)).await?.pop();
     found.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn raw(call: Call) -> Outcome {
     found(&call, id).await?;
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
-        target.reject_raw(id, &mut |part| out.write_all(part).map_err(unwritable))?;
+        target.read_reject_bytes(id, &mut |part| out.write_all(part).map_err(unwritable))?;
         out.finish()
     });
     let mut response = written.await?.respond();

@@ -225,12 +225,12 @@ async fn renew(
 }
 
 fn store(target: &mut dyn Target, new: NewDocument) -> Result<()> {
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
-    match transaction.document(KIND, &new.name)? {
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+    match transaction.find_document(KIND, &new.name)? {
         Some(document) => drop(transaction.change_document(&document, Some(&new.body))?),
         None => transaction.add_documents(&[new])?,
     }
-    transaction.commit()
+    transaction.commit_now()
 }
 
 /// Renews results, as long as the service runs.
@@ -292,7 +292,7 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
     // Another service may have done it already.
     if let Some(RefreshRule::At(schedule)) = &report.refresh {
         let wanted = name.clone();
-        let found = service.desk.look(move |target| target.document(KIND, &wanted)).await?;
+        let found = service.desk.look(move |target| target.find_document(KIND, &wanted)).await?;
         let read = |body: Vec<u8>| Some((serde_json::from_slice::<Kept>(&body).ok()?, body.len()));
         let kept = found.and_then(|document| read(document.body));
         let is_new = |kept: &Kept| !is_past(schedule, kept.at, Timestamp::now());
@@ -326,7 +326,7 @@ fn keep(service: &Service, name: String, kept: Kept, bytes: usize) {
 
 /// Takes up what an earlier process has stored, as far as it answers a question of now.
 async fn load(service: &Arc<Service>) -> Outcome<()> {
-    let found = service.desk.look(|target| target.documents(&DocumentFilter::all_of_kind(KIND))).await?;
+    let found = service.desk.look(|target| target.find_documents(&DocumentFilter::all_of_kind(KIND))).await?;
     for document in found {
         let Ok(kept) = serde_json::from_slice::<Kept>(&document.body) else { continue };
         let same = question(service, &kept.report, &kept.given)
@@ -335,9 +335,9 @@ async fn load(service: &Arc<Service>) -> Outcome<()> {
             keep(service, document.name, kept, document.body.len());
         } else if !same {
             let forgotten = service.desk.write(move |target| {
-                let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+                let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
                 transaction.change_document(&document, None)?;
-                transaction.commit()
+                transaction.commit_now()
             });
             forgotten.await?;
         }
@@ -359,14 +359,14 @@ impl Ledger {
         let (last, followed) = (self.last, self.running.keys().copied().collect::<Vec<_>>());
         let seen = service.desk.look(move |target| {
             let newest = LoadFilter { newest_first: true, limit: Some(1), after: last, ..LoadFilter::default() };
-            let newest = target.loads_of(&newest)?.first().map(|entry| entry.id);
+            let newest = target.find_loads(&newest)?.first().map(|entry| entry.id);
             let mut running = BTreeMap::new();
             if newest.is_some() {
                 let begun = LoadFilter { state: Some(LoadState::Running), after: last, ..LoadFilter::default() };
-                running.extend(target.loads_of(&begun)?.iter().map(|entry| (entry.id, entry.counts.read)));
+                running.extend(target.find_loads(&begun)?.iter().map(|entry| (entry.id, entry.counts.read)));
             }
             for id in followed {
-                let entry = target.loads_of(&LoadFilter { id: Some(id), ..LoadFilter::default() })?.pop();
+                let entry = target.find_loads(&LoadFilter { id: Some(id), ..LoadFilter::default() })?.pop();
                 if let Some(entry) = entry.filter(|entry| entry.state == LoadState::Running) {
                     running.insert(id, entry.counts.read);
                 }

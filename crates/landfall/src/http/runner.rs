@@ -12,7 +12,7 @@ use std::{
 
 use landfall_engine::{
     Result,
-    targets::{Access, Location, Target, open},
+    targets::{Location, Target, TargetAccess, open},
     task::{self, Task, TaskState},
 };
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ impl Runner {
 
     /// Does the task of an upload, where there is one to do.
     fn take(&mut self, service: &Arc<Service>, found: &Found) -> Result<()> {
-        let mut target = open(&self.location, Access::Write)?;
+        let mut target = open(&self.location, TargetAccess::Write)?;
         let begun = task::change(&mut *target, &found.id, &|task| {
             let may = !task.state.is_end();
             if may {
@@ -136,7 +136,8 @@ impl Runner {
         let noted = task::change(target, &found.id, &change);
         // The connection may be what was lost.
         let noted = noted.or_else(|_| {
-            open(&self.location, Access::Write).and_then(|mut target| task::change(&mut *target, &found.id, &change))
+            open(&self.location, TargetAccess::Write)
+                .and_then(|mut target| task::change(&mut *target, &found.id, &change))
         });
         if state == TaskState::Pending {
             self.pause(&found.id);

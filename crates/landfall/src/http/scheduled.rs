@@ -72,7 +72,7 @@ async fn find_last_time(service: &Service, now: Timestamp) -> Outcome<Timestamp>
         .desk
         .write(move |target| {
             loop {
-                let found = target.documents(&latest)?;
+                let found = target.find_documents(&latest)?;
                 let (wrong, times) = split_wrong_times(&found, now);
                 if !wrong.is_empty() {
                     forget_times(target, &wrong)?;
@@ -86,9 +86,9 @@ async fn find_last_time(service: &Service, now: Timestamp) -> Outcome<Timestamp>
                 }
                 // From now on, what is missed is known.
                 let begun = NewDocument { kind: KIND, name: now.to_string(), body: Vec::new() };
-                let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+                let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
                 transaction.add_documents(std::slice::from_ref(&begun))?;
-                transaction.commit()?;
+                transaction.commit_now()?;
                 return Ok(now);
             }
         })
@@ -109,12 +109,12 @@ fn forget_times(target: &mut dyn Target, wrong: &[Document]) -> Result<(), Error
         latest = wrong[0].name,
         "backups were made by a clock that was ahead; the schedule goes by the time of now"
     );
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     for document in wrong {
         // Another service may have forgotten it already.
         transaction.change_document(document, None)?;
     }
-    transaction.commit()
+    transaction.commit_now()
 }
 
 /// Has a backup made where a time has come since `last`; the last time that has come.

@@ -14,7 +14,7 @@ use landfall_engine::{
     Project, Result,
     objects::ObjectSettings,
     pipeline::{RowRules, forget_answers},
-    targets::{Access as Open, Location},
+    targets::{Location, TargetAccess as Open},
     task,
     token::{Tokens, close_access},
 };
@@ -64,8 +64,8 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
 fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
-    target.remove_unused(&project.target_tables())?;
-    target.prepare(&project.target_tables())?;
+    target.drop_remakable(&project.target_tables())?;
+    target.prepare_tables(&project.target_tables())?;
     let rules = RowRules::new(&*target, Arc::new(project))?
         .with_reject_bytes(load.project_reject_bytes())
         .with_rejected_record_bytes(load.default_work().rejected_record_bytes);
@@ -98,7 +98,7 @@ pub(crate) struct Service {
     pub(super) api: ApiConfig,
     pub(super) rules: Arc<RowRules>,
     pub(super) reports: Vec<DeclaredReport>,
-    pub(super) kind: landfall_engine::targets::Kind,
+    pub(super) kind: landfall_engine::targets::TargetKind,
     pub(super) desk: Desk,
     pub(super) access: Access,
     pub(super) oidc: Option<Provider>,

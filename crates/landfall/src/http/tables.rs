@@ -13,7 +13,7 @@ use landfall_core::{
 };
 use landfall_engine::{
     Error,
-    targets::{Comparison, Condition, RowFilter, Table, Target, is_comparable},
+    targets::{ComparisonOperator, RowCondition, RowFilter, Table, Target, is_comparable},
 };
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ pub(super) async fn rows(call: Call) -> Outcome {
             last: None,
             end: End::All,
         };
-        target.page(&asked, &filter, &mut |row| page.take(row))?;
+        target.read_page(&asked, &filter, &mut |row| page.take(row))?;
         let (rows, end) = (page.rows, page.end);
         Ok((there(target, &asked, page.finish()?, |_| rows == 0)?, end))
     });
@@ -236,7 +236,7 @@ fn position(table: &Table, name: &str) -> Outcome<usize> {
 }
 
 /// The conditions: `field=value`, or `field[gte]=value` with another comparison.
-fn conditions(table: &Table, query: Query) -> Outcome<Vec<Condition>> {
+fn conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
     let condition = |(name, text): (String, String)| {
         let (field, how) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
             Some((field, how)) if table.schema.field_position(&name).is_none() => (field, how),
@@ -244,12 +244,12 @@ fn conditions(table: &Table, query: Query) -> Outcome<Vec<Condition>> {
         };
         let position = position(table, field)?;
         let comparison = match how {
-            "eq" => Comparison::Equal,
-            "ne" => Comparison::NotEqual,
-            "lt" => Comparison::Less,
-            "lte" => Comparison::AtMost,
-            "gt" => Comparison::Greater,
-            "gte" => Comparison::AtLeast,
+            "eq" => ComparisonOperator::Equal,
+            "ne" => ComparisonOperator::NotEqual,
+            "lt" => ComparisonOperator::Less,
+            "lte" => ComparisonOperator::AtMost,
+            "gt" => ComparisonOperator::Greater,
+            "gte" => ComparisonOperator::AtLeast,
             "missing" => return missing(position, &text),
             _ => {
                 let detail = "a field is compared with eq, ne, lt, lte, gt, gte or missing, as in id[gte]=5";
@@ -260,19 +260,19 @@ fn conditions(table: &Table, query: Query) -> Outcome<Vec<Condition>> {
             let kind = table.schema.fields[position].kind.name();
             return Err(Problem::parameter(format!("{field}: fields of the type {kind} cannot be compared here")));
         }
-        Ok(Condition { position, comparison, value: value(table, position, &text)? })
+        Ok(RowCondition { position, comparison, value: value(table, position, &text)? })
     };
     query.rest().into_iter().map(condition).collect()
 }
 
 /// `field[missing]=true`.
-fn missing(position: usize, text: &str) -> Outcome<Condition> {
+fn missing(position: usize, text: &str) -> Outcome<RowCondition> {
     let comparison = match text {
-        "true" => Comparison::Equal,
-        "false" => Comparison::NotEqual,
+        "true" => ComparisonOperator::Equal,
+        "false" => ComparisonOperator::NotEqual,
         _ => return Err(Problem::parameter("missing is true or false")),
     };
-    Ok(Condition { position, comparison, value: Scalar::Null })
+    Ok(RowCondition { position, comparison, value: Scalar::Null })
 }
 
 /// A value of a field, read by its type. Its constraints are for what is stored, not for what is asked.

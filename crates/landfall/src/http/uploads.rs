@@ -226,7 +226,7 @@ struct Reserved<'u> {
 }
 
 impl Reserved<'_> {
-    /// Takes space for more bytes of `from_file`.
+    /// Takes space for more bytes of `file`.
     fn more(&mut self, file: &File, bytes: u64) -> Outcome<()> {
         self.bytes += bytes;
         if self.bytes <= self.reserved {

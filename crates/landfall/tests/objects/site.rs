@@ -28,7 +28,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `project`, loaded, with backups at `prefix` of a storage that is reached at `endpoint_url`.
+    /// `project`, loaded, with backups at `prefix` of a storage that is reached at `endpoint`.
     pub(crate) fn at(mut project: Project, storage: &ObjectStorage, endpoint: &str, prefix: &str) -> Self {
         project.run(&["load", "-q"]).exits(0);
         for (name, value) in storage.credential_variables() {

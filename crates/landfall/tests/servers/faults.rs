@@ -48,7 +48,7 @@ fn run(site: &Site, arguments: &[&str]) -> Run {
     run
 }
 
-/// `load` through `proxy_url` fails with `code` and one message, which is given without what is different each time.
+/// `load` through `url` fails with `code` and one message, which is given without what is different each time.
 #[track_caller]
 fn refused(site: &Site, url: &str, code: i32) -> String {
     site.aim(url);

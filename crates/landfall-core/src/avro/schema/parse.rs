@@ -118,7 +118,7 @@ impl SchemaParser {
         }
     }
 
-    /// The name that `parse_object` defines, and the namespace of what it holds.
+    /// The name that `object` defines, and the namespace of what it holds.
     fn define_name(&mut self, object: &Map<String, Value>, space: &str) -> ParseResult<(String, String)> {
         let Some(name) = text_member(object, "name").filter(|name| !name.is_empty()) else {
             return fail_parse("the Avro schema has a record, enum or fixed without a name");
@@ -224,7 +224,7 @@ fn primitive_type(name: &str) -> Option<AvroType> {
     })
 }
 
-/// The logical type that `parse_object` gives to `kind`, where it is one and well-formed.
+/// The logical type that `object` gives to `kind`, where it is one and well-formed.
 fn logical_type(kind: AvroType, object: &Map<String, Value>) -> AvroType {
     let stamp = |unit, local| AvroType::Timestamp { unit, local };
     match (text_member(object, "logicalType").unwrap_or_default(), &kind) {

@@ -68,7 +68,7 @@ pub(super) fn read_name_nodes<'a>(
     }
 }
 
-/// The position of the field `read_text`. Without any field, the fields themselves were wrong, which is reported already.
+/// The position of the field `text`. Without any field, the fields themselves were wrong, which is reported already.
 pub(super) fn find_field(
     text: &str,
     node: &DocumentNode,

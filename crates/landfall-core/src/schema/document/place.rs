@@ -20,13 +20,13 @@ impl DocumentSource {
         DocumentPlace { source: Arc::clone(self), line, column: PlaceColumn::OfByte(at), width: width.max(1) }
     }
 
-    /// The place at `line_text` and `column_number`, both counted from 1.
+    /// The place at `line` and `column`, both counted from 1.
     pub(super) fn place_of(self: &Arc<Self>, line: usize, column: usize, width: usize) -> DocumentPlace {
         let column = PlaceColumn::Counted(column.max(1));
         DocumentPlace { source: Arc::clone(self), line: line.max(1), column, width: width.max(1) }
     }
 
-    /// The byte at which `line_text` starts.
+    /// The byte at which `line` starts.
     pub(super) fn line_start(&self, line: usize) -> usize {
         let known = self.line_starts.get(line.saturating_sub(1));
         known.copied().unwrap_or(self.text.len())

@@ -294,7 +294,7 @@ impl ParsedParts {
         }
     }
 
-    /// `day_number`, where month and day of the month say the same.
+    /// `day`, where month and day of the month say the same.
     fn check_day_agrees(&self, day: i32) -> Result<i32, CellFault> {
         if checked_day_of(self.year, self.month, self.day)? == day {
             Ok(day)

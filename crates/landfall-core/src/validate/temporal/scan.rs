@@ -59,7 +59,7 @@ impl<'a> TextScanner<'a> {
         spaces
     }
 
-    /// Takes `take_word` (ASCII, any case).
+    /// Takes `word` (ASCII, any case).
     pub(super) fn take_word(&mut self, word: &str) -> bool {
         let found = self.rest.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
         if found {

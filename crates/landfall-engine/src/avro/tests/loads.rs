@@ -10,7 +10,7 @@ use crate::{
     pipeline::{LoadOptions, LoadOutcome, RetrySelection, SilentObserver, WorkLimits, load_sources, retry_rejects},
     quarantine::RejectFilter,
     source::{Source, copy_range, digest_source},
-    targets::{Access, Location, Target, open},
+    targets::{Location, Target, TargetAccess, open},
     verify::verify_tables,
 };
 
@@ -66,7 +66,7 @@ fn grounds() -> [Ground; 2] {
         let folder = tempfile::tempdir().unwrap();
         let project =
             Project { folder: folder.path().to_owned(), package: Package::from_yaml(PACKAGE, "test").unwrap() };
-        let target = open(&Location::parse(place, folder.path()).unwrap(), Access::Write).unwrap();
+        let target = open(&Location::parse(place, folder.path()).unwrap(), TargetAccess::Write).unwrap();
         Ground { folder, project, target }
     })
 }
@@ -78,7 +78,7 @@ impl Ground {
     }
 
     fn rejects(&self) -> Vec<crate::quarantine::Reject> {
-        self.target.rejects(&RejectFilter::default()).unwrap()
+        self.target.find_rejects(&RejectFilter::default()).unwrap()
     }
 }
 
@@ -118,7 +118,7 @@ fn every_row_is_accounted_for() {
         assert!(copied.is_ok() && part == rejects[0].raw);
         let table = &ground.project.target_tables()[0];
         let key = [vec![landfall_core::validate::Value::Integer(1)]];
-        let found = ground.target.find_all(table, &[0], &key).unwrap().remove(0).unwrap();
+        let found = ground.target.find_rows(table, &[0], &key).unwrap().remove(0).unwrap();
         let minute = landfall_core::validate::Value::Datetime(60_000_000);
         let [tag, extra] =
             ["é\"\n", "{ \"a\" :\r\n [1] }"].map(|text| landfall_core::validate::Value::Text(text.to_owned()));

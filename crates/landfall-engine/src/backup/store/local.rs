@@ -157,7 +157,7 @@ impl BackupStore for LocalStore {
     }
 }
 
-/// Whether `set_path` is of a kind itself, and no link to it.
+/// Whether `path` is of a kind itself, and no link to it.
 fn is_no_link(path: &Path, is: fn(&fs::FileType) -> bool) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| is(&data.file_type()))
 }

@@ -26,7 +26,7 @@ pub struct BackupObjectStore {
 }
 
 impl BackupObjectStore {
-    /// The sets below `object_url`.
+    /// The sets below `url`.
     ///
     /// # Errors
     /// Settings or credentials that cannot be used. Nothing is asked yet.

@@ -55,7 +55,7 @@ impl CheckJudge<'_, '_, '_> {
     fn find_stored(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         match self.asked.find_answer(table, positions, values) {
             Some(answer) => Ok(answer.clone()),
-            None => self.check.read.find(table, positions, values),
+            None => self.check.read.find_row(table, positions, values),
         }
     }
 
@@ -127,7 +127,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
         if let Some(at) = unique {
             values.retain(|values| self.state.stored[at].contains_key(RowKey::from_values(values)) != Membership::No);
         }
-        let found = self.check.read.find_all(table, positions, &values)?;
+        let found = self.check.read.find_rows(table, positions, &values)?;
         self.asked.0.push((table.clone(), positions.to_vec(), values.into_iter().zip(found).collect()));
         Ok(())
     }

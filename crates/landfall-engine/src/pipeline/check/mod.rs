@@ -31,7 +31,7 @@ use crate::{
     project::Project,
     quarantine::ShownReject,
     source::{Source, copy_range},
-    targets::{Read, Table},
+    targets::{Table, TargetRead},
 };
 
 /// Bytes of rejects kept until it is known whether the sources must be read a second time.
@@ -46,7 +46,7 @@ type VisitRejected<'v> = &'v mut dyn FnMut(ShownReject) -> Result<()>;
 /// # Errors
 /// A source that cannot be read, or whose header contradicts the schema.
 pub fn check_tables(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     selections: &[Selection],
     options: &LoadOptions,
@@ -58,7 +58,7 @@ pub fn check_tables(
 
 /// Validates the sources of `steps`, as [`check_tables`] does. Tables that are to be replaced count as empty.
 pub(super) fn check_steps(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     steps: &[LoadStep],
     options: &LoadOptions,
@@ -73,7 +73,7 @@ pub(super) fn check_steps(
 }
 
 fn run(
-    read: &dyn Read,
+    read: &dyn TargetRead,
     project: &Project,
     steps: &[LoadStep],
     options: &LoadOptions,
@@ -96,7 +96,7 @@ type ReferredKeys = HashMap<(Arc<str>, Vec<usize>), ParentSet>;
 
 /// The check of one table.
 struct TableCheck<'c> {
-    read: &'c dyn Read,
+    read: &'c dyn TargetRead,
     project: &'c Project,
     tables: &'c [Table],
     step: &'c LoadStep,
@@ -172,7 +172,8 @@ impl TableCheck<'_> {
         let started = Instant::now();
         let resource = &self.project.package.resources[self.step.position];
         self.observer.source_begins(&resource.name, &source.name);
-        let opened = OpenSource::new(source, resource, &self.read.limits(self.checked_table()), self.options.work, 0)?;
+        let opened =
+            OpenSource::new(source, resource, &self.read.table_limits(self.checked_table()), self.options.work, 0)?;
         let total_bytes = source.read_stamp()?.size;
         let mut reading = SourceCounts {
             source,

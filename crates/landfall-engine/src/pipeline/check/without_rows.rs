@@ -10,12 +10,12 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadFilter},
     quarantine::{Reject, RejectEvent, RejectFilter, RejectGroup, RejectId},
-    targets::{Read, ReadBooks, RowFilter, Table, VisitRow},
+    targets::{ReadBooks, RowFilter, Table, TargetRead, VisitPageRow},
 };
 
 /// What `read` holds, but for the rows of the tables called `names`.
 pub(in crate::pipeline) struct WithoutRows<'r> {
-    pub(in crate::pipeline) read: &'r dyn Read,
+    pub(in crate::pipeline) read: &'r dyn TargetRead,
     pub(in crate::pipeline) names: HashSet<Arc<str>>,
 }
 
@@ -26,16 +26,16 @@ impl WithoutRows<'_> {
 }
 
 impl ReadBooks for WithoutRows<'_> {
-    fn loads_of(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
-        self.read.loads_of(filter)
+    fn find_loads(&self, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+        self.read.find_loads(filter)
     }
 
-    fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
-        self.read.documents(filter)
+    fn find_documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>> {
+        self.read.find_documents(filter)
     }
 
-    fn rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
-        self.read.rejects(filter)
+    fn find_rejects(&self, filter: &RejectFilter) -> Result<Vec<Reject>> {
+        self.read.find_rejects(filter)
     }
 
     fn reject_count(&self, filter: &RejectFilter) -> Result<u64> {
@@ -50,8 +50,8 @@ impl ReadBooks for WithoutRows<'_> {
         self.read.reject_groups(filter)
     }
 
-    fn reject_raw(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.read.reject_raw(reject, visit)
+    fn read_reject_bytes(&self, reject: RejectId, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.read.read_reject_bytes(reject, visit)
     }
 
     fn reject_events(&self, reject: RejectId) -> Result<Vec<RejectEvent>> {
@@ -59,7 +59,7 @@ impl ReadBooks for WithoutRows<'_> {
     }
 }
 
-impl Read for WithoutRows<'_> {
+impl TargetRead for WithoutRows<'_> {
     fn has_table(&self, table: &Table) -> Result<bool> {
         self.read.has_table(table)
     }
@@ -68,23 +68,28 @@ impl Read for WithoutRows<'_> {
         if self.has_rows(table) { self.read.row_count_within(table, most) } else { Ok(0) }
     }
 
-    fn limits(&self, table: &Table) -> TargetLimits {
-        self.read.limits(table)
+    fn table_limits(&self, table: &Table) -> TargetLimits {
+        self.read.table_limits(table)
     }
 
     fn is_remote(&self) -> bool {
         self.read.is_remote()
     }
 
-    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
-        if self.has_rows(table) { self.read.find_all(table, positions, values) } else { Ok(vec![None; values.len()]) }
+    fn find_rows(
+        &self,
+        table: &Table,
+        positions: &[usize],
+        values: &[Vec<Scalar>],
+    ) -> Result<Vec<Option<Vec<Scalar>>>> {
+        if self.has_rows(table) { self.read.find_rows(table, positions, values) } else { Ok(vec![None; values.len()]) }
     }
 
-    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
-        if self.has_rows(table) { self.read.page(table, filter, visit) } else { Ok(()) }
+    fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
+        if self.has_rows(table) { self.read.read_page(table, filter, visit) } else { Ok(()) }
     }
 
-    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        if self.has_rows(table) { self.read.scan(table, positions, visit) } else { Ok(()) }
+    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        if self.has_rows(table) { self.read.scan_rows(table, positions, visit) } else { Ok(()) }
     }
 }

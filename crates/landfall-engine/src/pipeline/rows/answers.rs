@@ -8,7 +8,7 @@ use super::{RowsOutcome, RowsRequest};
 use crate::{
     document::{Document, DocumentFilter, NewDocument},
     error::Result,
-    targets::{Fence, Pace, Read, Target, Transaction},
+    targets::{Fence, Pace, Target, TargetRead, Transaction},
     timestamp,
 };
 
@@ -54,9 +54,9 @@ pub enum RowsAnswer {
 pub fn forget_answers(target: &mut dyn Target, kept: Duration) -> Result<u64> {
     let kept = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
     let Ok(before) = Timestamp::now().checked_sub(kept) else { return Ok(0) };
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let count = transaction.forget_documents(KIND, &timestamp::format_utc(before))?;
-    transaction.commit()?;
+    transaction.commit_now()?;
     Ok(count)
 }
 
@@ -70,7 +70,8 @@ pub(super) fn find_stored_answers(
     if names.is_empty() {
         return Ok(vec![None; requests.len()]);
     }
-    let found = transaction.documents(&DocumentFilter { names: Some(names), ..DocumentFilter::all_of_kind(KIND) })?;
+    let found =
+        transaction.find_documents(&DocumentFilter { names: Some(names), ..DocumentFilter::all_of_kind(KIND) })?;
     let answer = |request: &&RowsRequest| {
         let key = request.key.as_ref()?;
         let document = found.iter().find(|document| document.name == key.name)?;
@@ -95,8 +96,8 @@ pub fn answer_document(name: String, digest: &str, answer: &[u8]) -> NewDocument
 ///
 /// # Errors
 /// A target that cannot be read.
-pub fn stored_answer(read: &dyn Read, name: &str, digest: &str) -> Result<Option<RowsAnswer>> {
-    Ok(read.document(KIND, name)?.map(|document| read_answer(&document, digest)))
+pub fn stored_answer(read: &dyn TargetRead, name: &str, digest: &str) -> Result<Option<RowsAnswer>> {
+    Ok(read.find_document(KIND, name)?.map(|document| read_answer(&document, digest)))
 }
 
 fn read_answer(document: &Document, digest: &str) -> RowsAnswer {

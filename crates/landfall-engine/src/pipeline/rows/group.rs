@@ -102,7 +102,7 @@ fn attempt_group(
         OnConflict::Update => Fence::Database,
         _ => Fence::Pipeline,
     };
-    let mut transaction = target.transaction(fence, Pace::InStep)?;
+    let mut transaction = target.begin_transaction(fence, Pace::InStep)?;
     let mut answers = find_stored_answers(&*transaction, requests)?;
     let open: Vec<&RowsRequest> =
         requests.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(request, _)| *request).collect();
@@ -122,7 +122,7 @@ fn attempt_group(
     if rolled_back {
         drop(transaction);
         booked.iter_mut().for_each(roll_back_slot);
-        transaction = target.transaction(Fence::Pipeline, Pace::InStep)?;
+        transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
         // Meanwhile another process may have answered.
         if let Some(answer) = find_stored_answers(&*transaction, &open)?.pop().flatten() {
             return Ok(vec![answer]);
@@ -141,7 +141,7 @@ fn attempt_group(
         open.iter().zip(&outcomes).filter_map(|(request, outcome)| new_answer_document(request, outcome)).collect();
     if !dry_run {
         transaction.add_documents(&documents)?;
-        transaction.commit()?;
+        transaction.commit_now()?;
         rules.room.take_room(bytes);
     }
     let mut outcomes = outcomes.into_iter();

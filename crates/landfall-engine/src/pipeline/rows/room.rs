@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::super::WorkLimits;
-use crate::{error::Result, targets::Read};
+use crate::{error::Result, targets::TargetRead};
 
 /// How long a sum is relied on while it leaves room: other processes add to it, too.
 const HOLDS: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ impl RejectRoom {
     }
 
     /// Whether there is room for `more` bytes.
-    pub(super) fn has_room(&self, read: &dyn Read, more: u64) -> Result<bool> {
+    pub(super) fn has_room(&self, read: &dyn TargetRead, more: u64) -> Result<bool> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |sum: u64| sum.saturating_add(more) <= self.most;
         if let Some((sum, at)) = *known

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     project::Project,
     rules_digest::RulesDigest,
-    targets::{Read, Table},
+    targets::{Table, TargetRead},
 };
 
 /// Rows for one table, cut into cells and validated.
@@ -86,14 +86,14 @@ struct TableRules {
 }
 
 impl RowRules {
-    /// The rules of `rules_project` for rows that go to the target of `read`.
+    /// The rules of `project` for rows that go to the target of `read`.
     ///
     /// # Errors
     /// A rule that cannot be applied.
-    pub fn new(read: &dyn Read, project: Arc<Project>) -> Result<Self> {
+    pub fn new(read: &dyn TargetRead, project: Arc<Project>) -> Result<Self> {
         let tables = project.target_tables();
         let each = project.package.resources.iter().zip(&tables).map(|(resource, table)| {
-            let limits = read.limits(table);
+            let limits = read.table_limits(table);
             let layout = SourceLayout::for_json_rows(&resource.schema);
             Ok(TableRules {
                 json: Arc::new(RecordRules::new(resource, &layout, &limits)?),

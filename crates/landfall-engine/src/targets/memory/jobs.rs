@@ -15,7 +15,7 @@ use crate::{
 
 /// All jobs by their names.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Jobs {
+pub(super) struct JobStore {
     entries: BTreeMap<String, MemoryJob>,
 }
 
@@ -26,16 +26,16 @@ struct MemoryJob {
     due_at: Option<u128>,
 }
 
-fn now() -> u128 {
+fn now_millis() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
-fn in_time(time: Duration) -> Option<u128> {
-    Some(now() + time.as_millis())
+fn millis_from_now(time: Duration) -> Option<u128> {
+    Some(now_millis() + time.as_millis())
 }
 
-impl Jobs {
-    pub(super) fn list(&self, page: &JobPage) -> Vec<JobEntry> {
+impl JobStore {
+    pub(super) fn list_jobs(&self, page: &JobPage) -> Vec<JobEntry> {
         let entries = self.entries.values().rev().map(|job| &job.entry);
         let of_state = entries.filter(|entry| page.state.is_none_or(|state| state == entry.state));
         let wanted = of_state.filter(|entry| page.before.as_ref().is_none_or(|before| entry.id < *before));
@@ -46,14 +46,14 @@ impl Jobs {
         self.entries.get(id).map(|job| job.entry.clone())
     }
 
-    pub(super) fn next_due(&self) -> Option<Duration> {
+    pub(super) fn next_job_due(&self) -> Option<Duration> {
         let first = self.entries.values().filter_map(|job| job.due_at).min()?;
-        Some(Duration::from_millis(u64::try_from(first.saturating_sub(now())).unwrap_or(u64::MAX)))
+        Some(Duration::from_millis(u64::try_from(first.saturating_sub(now_millis())).unwrap_or(u64::MAX)))
     }
 
-    pub(super) fn add(&mut self, jobs: &[NewJob]) -> Result<()> {
+    pub(super) fn add_jobs(&mut self, jobs: &[NewJob]) -> Result<()> {
         for job in jobs {
-            let added = MemoryJob { entry: job.to_entry(), due_at: Some(now()) };
+            let added = MemoryJob { entry: job.to_entry(), due_at: Some(now_millis()) };
             if self.entries.insert(job.id.clone(), added).is_some() {
                 let message = "there is a job of this name already";
                 return Err(TargetError::new(TargetErrorKind::Overtaken, message).into());
@@ -62,50 +62,50 @@ impl Jobs {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Option<JobEntry> {
-        let now = now();
+    pub(super) fn take_job(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Option<JobEntry> {
+        let now = now_millis();
         let is_due = |job: &&mut MemoryJob| {
             job.due_at.is_some_and(|due_at| due_at <= now) && kinds.contains(&job.entry.kind.as_str())
         };
         let due = self.entries.values_mut().filter(is_due);
         let MemoryJob { entry, due_at } = due.min_by_key(|job| (job.due_at, job.entry.id.clone()))?;
-        *due_at = in_time(lease);
+        *due_at = millis_from_now(lease);
         (entry.state, entry.attempt, entry.worker) = (JobState::Running, entry.attempt + 1, Some(worker.to_owned()));
         entry.started_at.get_or_insert_with(timestamp::now_utc);
         Some(entry.clone())
     }
 
-    fn claimed(&mut self, claim: &JobClaim) -> Option<&mut MemoryJob> {
+    fn find_claimed(&mut self, claim: &JobClaim) -> Option<&mut MemoryJob> {
         let job = self.entries.get_mut(&claim.job)?;
         (job.entry.state == JobState::Running && job.entry.attempt == claim.attempt).then_some(job)
     }
 
-    pub(super) fn renew(&mut self, claim: &JobClaim, lease: Duration) -> Option<bool> {
-        let job = self.claimed(claim)?;
-        job.due_at = in_time(lease);
+    pub(super) fn renew_lease(&mut self, claim: &JobClaim, lease: Duration) -> Option<bool> {
+        let job = self.find_claimed(claim)?;
+        job.due_at = millis_from_now(lease);
         Some(job.entry.is_cancelled)
     }
 
     /// # Errors
     /// [`TargetErrorKind::ClaimLost`] if another worker has taken the job.
-    pub(super) fn check(&self, claim: &JobClaim) -> Result<()> {
+    pub(super) fn check_claim(&self, claim: &JobClaim) -> Result<()> {
         let is_held = self.entries.get(&claim.job).is_some_and(|job| job.entry.attempt == claim.attempt);
         if is_held { Ok(()) } else { Err(claim.lost().into()) }
     }
 
     pub(super) fn note_request(&mut self, claim: &JobClaim, request: &Value) -> bool {
-        let job = self.claimed(claim);
+        let job = self.find_claimed(claim);
         job.map(|job| job.entry.request = request.clone()).is_some()
     }
 
-    pub(super) fn end(&mut self, claim: &JobClaim, end: &JobEnd) -> bool {
-        let Some(job) = self.claimed(claim) else { return false };
+    pub(super) fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> bool {
+        let Some(job) = self.find_claimed(claim) else { return false };
         end.apply(&mut job.entry);
-        job.due_at = end.pause().and_then(in_time);
+        job.due_at = end.pause().and_then(millis_from_now);
         true
     }
 
-    pub(super) fn cancel(&mut self, id: &str) -> Option<JobEntry> {
+    pub(super) fn cancel_job(&mut self, id: &str) -> Option<JobEntry> {
         let MemoryJob { entry, due_at } = self.entries.get_mut(id)?;
         if !entry.state.is_final() {
             entry.is_cancelled = true;
@@ -116,7 +116,7 @@ impl Jobs {
         Some(entry.clone())
     }
 
-    pub(super) fn forget(&mut self, ended_before: &str) -> Vec<String> {
+    pub(super) fn forget_jobs(&mut self, ended_before: &str) -> Vec<String> {
         let has_ended = |job: &MemoryJob| job.entry.ended_at.as_deref().is_some_and(|ended_at| ended_at < ended_before);
         let names: Vec<String> =
             self.entries.iter().filter(|(_, job)| has_ended(job)).map(|(id, _)| id.clone()).collect();

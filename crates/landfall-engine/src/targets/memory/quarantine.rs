@@ -14,25 +14,25 @@ use crate::{
         ClosingRule, NewReject, Reject, RejectEvent, RejectFilter, RejectGroup, RejectId, RejectState,
         lacks_only_parents,
     },
-    targets::{Table, released_already},
+    targets::{Table, already_released_error},
     timestamp,
 };
 
 /// All rejects, by their numbers, and their events.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Quarantine {
-    rejects: BTreeMap<RejectId, Arc<Kept>>,
+pub(super) struct MemoryQuarantine {
+    rejects: BTreeMap<RejectId, Arc<QuarantinedReject>>,
     events: Vec<RejectEvent>,
     /// The number given last.
     last: RejectId,
 }
 
 /// A table, a code and a field.
-type Cause<'q> = (&'q str, &'q str, Option<&'q str>);
+type RejectCause<'q> = (&'q str, &'q str, Option<&'q str>);
 
 /// A reject with what a listing leaves out.
 #[derive(Debug, Clone)]
-struct Kept {
+struct QuarantinedReject {
     reject: Reject,
     waiting: bool,
     /// The bytes behind the first [`Reject::RAW_LIMIT`], by their part.
@@ -41,10 +41,10 @@ struct Kept {
     bytes: u64,
 }
 
-impl Quarantine {
-    pub(super) fn add(&mut self, load: &LoadEntry, table: &Table, new: &NewReject) -> RejectId {
+impl MemoryQuarantine {
+    pub(super) fn add_reject(&mut self, load: &LoadEntry, table: &Table, new: &NewReject) -> RejectId {
         self.last = (i64::from(self.last) + 1).into();
-        let mut kept = Kept {
+        let mut kept = QuarantinedReject {
             reject: Reject {
                 id: self.last,
                 load: load.id,
@@ -64,42 +64,47 @@ impl Quarantine {
         };
         (0..)
             .zip(new.raw.available_bytes().chunks(Reject::RAW_LIMIT))
-            .for_each(|(part, bytes)| kept.append(part, bytes));
+            .for_each(|(part, bytes)| kept.append_bytes(part, bytes));
         self.rejects.insert(self.last, Arc::new(kept));
         self.last
     }
 
-    pub(super) fn append(&mut self, reject: RejectId, part: u64, bytes: &[u8]) {
-        self.change(reject, |kept| kept.append(part, bytes));
+    pub(super) fn append_bytes(&mut self, reject: RejectId, part: u64, bytes: &[u8]) {
+        self.change_reject(reject, |kept| kept.append_bytes(part, bytes));
     }
 
-    pub(super) fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<(), TargetError> {
+    pub(super) fn release_reject(
+        &mut self,
+        reject: RejectId,
+        load: LoadId,
+        mended: Option<&[u8]>,
+    ) -> Result<(), TargetError> {
         if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
-            return Err(released_already(reject));
+            return Err(already_released_error(reject));
         }
-        self.change(reject, |kept| kept.leave(RejectState::Released));
-        self.note(reject, load, "released", mended);
+        self.change_reject(reject, |kept| kept.set_state(RejectState::Released));
+        self.note_event(reject, load, "released", mended);
         Ok(())
     }
 
-    pub(super) fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> bool {
+    pub(super) fn discard_reject(&mut self, reject: RejectId, load: LoadId, reason: &str) -> bool {
         if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
             return false;
         }
-        self.change(reject, |kept| kept.leave(RejectState::Discarded));
-        self.note(reject, load, "discarded", Some(reason.as_bytes()));
+        self.change_reject(reject, |kept| kept.set_state(RejectState::Discarded));
+        self.note_event(reject, load, "discarded", Some(reason.as_bytes()));
         true
     }
 
-    pub(super) fn withdraw(&mut self, rejects: &[RejectId]) {
+    pub(super) fn withdraw_rejects(&mut self, rejects: &[RejectId]) {
         for reject in rejects {
             self.rejects.remove(reject);
         }
     }
 
-    pub(super) fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) {
+    pub(super) fn confirm_rejects(&mut self, rejects: &[(RejectId, Vec<CellError>)]) {
         for (reject, errors) in rejects {
-            self.change(*reject, |kept| {
+            self.change_reject(*reject, |kept| {
                 kept.reject.state = RejectState::Open;
                 kept.reject.errors.clone_from(errors);
                 kept.waiting = lacks_only_parents(errors);
@@ -108,47 +113,51 @@ impl Quarantine {
     }
 
     pub(super) fn retry_failed(&mut self, reject: RejectId, load: LoadId, errors: &[CellError], mended: Option<&[u8]>) {
-        self.change(reject, |kept| {
+        self.change_reject(reject, |kept| {
             if kept.reject.state != RejectState::Open {
                 return;
             }
             kept.reject.errors = errors.to_vec();
             kept.waiting = mended.is_none() && lacks_only_parents(errors);
         });
-        self.note(reject, load, "retried", mended);
+        self.note_event(reject, load, "retried", mended);
     }
 
     /// Marks those open rejects of earlier loads as superseded by `load` that `closing` says; `loads` is the ledger.
-    pub(super) fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule, loads: &[LoadEntry]) -> u64 {
+    pub(super) fn supersede_rejects(&mut self, load: &LoadEntry, closing: ClosingRule, loads: &[LoadEntry]) -> u64 {
         let earlier = |entry: &&LoadEntry| closing.closes_rejects(load, entry);
         let earlier: HashSet<LoadId> = loads.iter().filter(earlier).map(|entry| entry.id).collect();
-        let stale = |kept: &&Arc<Kept>| kept.reject.state == RejectState::Open && earlier.contains(&kept.reject.load);
+        let stale = |kept: &&Arc<QuarantinedReject>| {
+            kept.reject.state == RejectState::Open && earlier.contains(&kept.reject.load)
+        };
         let stale: Vec<RejectId> = self.rejects.values().filter(stale).map(|kept| kept.reject.id).collect();
         for &reject in &stale {
-            self.change(reject, |kept| kept.leave(RejectState::Superseded));
-            self.note(reject, load.id, closing.action(), None);
+            self.change_reject(reject, |kept| kept.set_state(RejectState::Superseded));
+            self.note_event(reject, load.id, closing.action(), None);
         }
         stale.len() as u64
     }
 
-    fn change(&mut self, reject: RejectId, change: impl FnOnce(&mut Kept)) {
+    fn change_reject(&mut self, reject: RejectId, change: impl FnOnce(&mut QuarantinedReject)) {
         if let Some(kept) = self.rejects.get_mut(&reject) {
             change(Arc::make_mut(kept));
         }
     }
 
-    fn note(&mut self, reject: RejectId, load: LoadId, action: &str, mended: Option<&[u8]>) {
+    fn note_event(&mut self, reject: RejectId, load: LoadId, action: &str, mended: Option<&[u8]>) {
         let mended = mended.map(<[u8]>::to_vec);
         self.events.push(RejectEvent { reject, load, action: action.into(), mended, at: timestamp::now_utc() });
     }
 
     /// The rejects that `filter` wants, without its limit; `loads` is the ledger.
-    pub(super) fn wanted<'q>(
+    pub(super) fn select_rejects<'q>(
         &'q self,
         filter: &'q RejectFilter,
         loads: &'q [LoadEntry],
     ) -> impl Iterator<Item = &'q Reject> {
-        let wanted = move |kept: &&Arc<Kept>| kept.is_wanted(filter) && (!filter.waiting || kept.waits(loads));
+        let wanted = move |kept: &&Arc<QuarantinedReject>| {
+            kept.is_wanted(filter) && (!filter.waiting || kept.waits_for_parent(loads))
+        };
         self.rejects.values().filter(wanted).map(|kept| &kept.reject)
     }
 
@@ -159,17 +168,17 @@ impl Quarantine {
     }
 
     /// The rejects that `filter` wants by cause, the largest group first.
-    pub(super) fn groups(&self, filter: &RejectFilter, loads: &[LoadEntry]) -> Vec<RejectGroup> {
-        let mut members: BTreeMap<Cause<'_>, HashSet<RejectId>> = BTreeMap::new();
-        let mut values: BTreeMap<Cause<'_>, Vec<&str>> = BTreeMap::new();
-        for reject in self.wanted(filter, loads) {
+    pub(super) fn group_rejects(&self, filter: &RejectFilter, loads: &[LoadEntry]) -> Vec<RejectGroup> {
+        let mut members: BTreeMap<RejectCause<'_>, HashSet<RejectId>> = BTreeMap::new();
+        let mut values: BTreeMap<RejectCause<'_>, Vec<&str>> = BTreeMap::new();
+        for reject in self.select_rejects(filter, loads) {
             for error in &reject.errors {
                 let cause = (reject.table.as_str(), error.code.as_str(), error.field.as_deref());
                 members.entry(cause).or_default().insert(reject.id);
                 values.entry(cause).or_default().extend(error.value.as_deref());
             }
         }
-        let group = |(cause, members): (Cause<'_>, HashSet<RejectId>)| RejectGroup {
+        let group = |(cause, members): (RejectCause<'_>, HashSet<RejectId>)| RejectGroup {
             table: cause.0.to_owned(),
             code: cause.1.to_owned(),
             field: cause.2.map(str::to_owned),
@@ -182,12 +191,12 @@ impl Quarantine {
     }
 
     /// All bytes of a reject, part by part.
-    pub(super) fn raw(&self, reject: RejectId) -> Vec<Vec<u8>> {
+    pub(super) fn raw_parts(&self, reject: RejectId) -> Vec<Vec<u8>> {
         let Some(kept) = self.rejects.get(&reject) else { return Vec::new() };
         std::iter::once(kept.reject.raw.clone()).chain(kept.parts.values().cloned()).collect()
     }
 
-    pub(super) fn events(&self, reject: RejectId) -> Vec<RejectEvent> {
+    pub(super) fn list_events(&self, reject: RejectId) -> Vec<RejectEvent> {
         let mut found: Vec<RejectEvent> = self.events.iter().filter(|event| event.reject == reject).cloned().collect();
         found.drain(..found.len().saturating_sub(RejectEvent::MOST));
         found.iter_mut().filter_map(|event| event.mended.as_mut()).for_each(|b| b.truncate(RejectEvent::MENDED_LIMIT));
@@ -195,8 +204,8 @@ impl Quarantine {
     }
 }
 
-impl Kept {
-    fn append(&mut self, part: u64, bytes: &[u8]) {
+impl QuarantinedReject {
+    fn append_bytes(&mut self, part: u64, bytes: &[u8]) {
         if part == 0 {
             self.reject.raw = bytes.to_vec();
         } else {
@@ -204,7 +213,7 @@ impl Kept {
         }
     }
 
-    fn leave(&mut self, state: RejectState) {
+    fn set_state(&mut self, state: RejectState) {
         self.reject.state = state;
         self.waiting = false;
     }
@@ -226,7 +235,7 @@ impl Kept {
     }
 
     /// Whether it waits for a parent, and its load was not rolled back.
-    fn waits(&self, loads: &[LoadEntry]) -> bool {
+    fn waits_for_parent(&self, loads: &[LoadEntry]) -> bool {
         let rolled_back = |entry: &LoadEntry| entry.id == self.reject.load && entry.state == LoadState::RolledBack;
         self.waiting && !loads.iter().any(rolled_back)
     }

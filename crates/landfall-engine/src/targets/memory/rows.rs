@@ -10,14 +10,14 @@ use landfall_core::keys::Scalar;
 use super::Table;
 
 /// The values of a row, one for each field.
-pub(super) type Row = Arc<[Scalar]>;
+pub(super) type MemoryRow = Arc<[Scalar]>;
 
 /// The rows of a table in the order in which they were inserted.
 #[derive(Debug, Clone)]
-pub(super) struct Rows {
+pub(super) struct MemoryRows {
     /// The table as it was made.
     pub(super) table: Table,
-    rows: BTreeMap<u64, Row>,
+    rows: BTreeMap<u64, MemoryRow>,
     /// The keys; none while the table is built aside.
     keys: Vec<UniqueKey>,
 }
@@ -30,12 +30,12 @@ struct UniqueKey {
 }
 
 /// The values of `row` at `positions`; none where one of them is missing.
-pub(super) fn key_of(row: &[Scalar], positions: &[usize]) -> Option<Vec<Scalar>> {
+pub(super) fn key_values(row: &[Scalar], positions: &[usize]) -> Option<Vec<Scalar>> {
     let values: Vec<Scalar> = positions.iter().map(|&at| row[at].clone()).collect();
     (!values.contains(&Scalar::Null)).then_some(values)
 }
 
-impl Rows {
+impl MemoryRows {
     /// An empty table with its keys.
     pub(super) fn new(table: &Table) -> Self {
         let keys = unique_keys(table).map(|positions| UniqueKey { positions, holders: HashMap::new() }).collect();
@@ -61,40 +61,41 @@ impl Rows {
     }
 
     /// All rows, oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Row> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &MemoryRow> {
         self.rows.values()
     }
 
     /// Adds a row; the constraint that stands against it otherwise.
-    pub(super) fn insert(&mut self, row: Row) -> Result<(), String> {
-        self.check(&row, None)?;
+    pub(super) fn insert(&mut self, row: MemoryRow) -> Result<(), String> {
+        self.check_row(&row, None)?;
         let at = self.rows.last_key_value().map_or(0, |(last, _)| last + 1);
-        self.put(at, row);
+        self.put_row(at, row);
         Ok(())
     }
 
     /// Gives the row with the primary key of `row` its content in the fields at `fields`; what stands against that otherwise.
-    pub(super) fn update(&mut self, row: &Row, fields: &[usize]) -> Result<(), String> {
-        let holder = self.keys.first().and_then(|key| key.holders.get(&key_of(row, &key.positions)?));
+    pub(super) fn update_row(&mut self, row: &MemoryRow, fields: &[usize]) -> Result<(), String> {
+        let holder = self.keys.first().and_then(|key| key.holders.get(&key_values(row, &key.positions)?));
         let Some(&at) = holder else { return Err("no row has its primary key any more".into()) };
         let mut content = self.rows[&at].to_vec();
         fields.iter().for_each(|&field| content[field] = row[field].clone());
-        let row: Row = content.into();
-        self.check(&row, Some(at))?;
+        let row: MemoryRow = content.into();
+        self.check_row(&row, Some(at))?;
         self.remove(at);
-        self.put(at, row);
+        self.put_row(at, row);
         Ok(())
     }
 
     /// Takes out the rows whose fields at `positions` have `values`.
-    pub(super) fn delete(&mut self, positions: &[usize], values: &[Scalar]) {
-        let named = |(&at, row): (&u64, &Row)| (key_of(row, positions).as_deref() == Some(values)).then_some(at);
+    pub(super) fn delete_rows(&mut self, positions: &[usize], values: &[Scalar]) {
+        let named =
+            |(&at, row): (&u64, &MemoryRow)| (key_values(row, positions).as_deref() == Some(values)).then_some(at);
         let doomed: Vec<u64> = self.rows.iter().filter_map(named).collect();
         doomed.into_iter().for_each(|at| self.remove(at));
     }
 
     /// Takes out all rows.
-    pub(super) fn clear(&mut self) -> u64 {
+    pub(super) fn delete_all(&mut self) -> u64 {
         let removed = self.rows.len() as u64;
         self.rows.clear();
         self.keys.iter_mut().for_each(|key| key.holders.clear());
@@ -102,13 +103,13 @@ impl Rows {
     }
 
     /// For each of `values` the row whose fields at `positions` have them.
-    pub(super) fn find_all(&self, positions: &[usize], values: &[Vec<Scalar>]) -> Vec<Option<&Row>> {
+    pub(super) fn find_rows(&self, positions: &[usize], values: &[Vec<Scalar>]) -> Vec<Option<&MemoryRow>> {
         if let Some(key) = self.keys.iter().find(|key| key.positions == positions) {
             return values.iter().map(|values| key.holders.get(values).map(|at| &self.rows[at])).collect();
         }
-        let mut first: HashMap<Vec<Scalar>, &Row> = HashMap::new();
+        let mut first: HashMap<Vec<Scalar>, &MemoryRow> = HashMap::new();
         for row in self.rows.values() {
-            if let Some(key) = key_of(row, positions) {
+            if let Some(key) = key_values(row, positions) {
                 first.entry(key).or_insert(row);
             }
         }
@@ -116,16 +117,16 @@ impl Rows {
     }
 
     /// Whether a row of the table has a key of `row`.
-    pub(super) fn clashes(&self, row: &[Scalar], other: &[Scalar]) -> bool {
+    pub(super) fn has_clash(&self, row: &[Scalar], other: &[Scalar]) -> bool {
         let shares = |key: &UniqueKey| {
-            let values = key_of(row, &key.positions);
-            values.is_some() && values == key_of(other, &key.positions)
+            let values = key_values(row, &key.positions);
+            values.is_some() && values == key_values(other, &key.positions)
         };
         self.keys.iter().any(shares)
     }
 
     /// What stands against `row`, which is to take the place `own` where it replaces another.
-    fn check(&self, row: &[Scalar], own: Option<u64>) -> Result<(), String> {
+    fn check_row(&self, row: &[Scalar], own: Option<u64>) -> Result<(), String> {
         let name = &self.table.name;
         for (field, value) in self.table.schema.fields.iter().zip(row) {
             if field.constraints.required && *value == Scalar::Null {
@@ -133,7 +134,7 @@ impl Rows {
             }
         }
         for key in &self.keys {
-            let holder = key_of(row, &key.positions).and_then(|values| key.holders.get(&values));
+            let holder = key_values(row, &key.positions).and_then(|values| key.holders.get(&values));
             if holder.is_some_and(|holder| Some(*holder) != own) {
                 let fields = self.table.schema.key_name(&key.positions);
                 return Err(format!("another row of the table {name:?} has the same key ({fields})"));
@@ -142,9 +143,9 @@ impl Rows {
         Ok(())
     }
 
-    fn put(&mut self, at: u64, row: Row) {
+    fn put_row(&mut self, at: u64, row: MemoryRow) {
         for key in &mut self.keys {
-            key.holders.extend(key_of(&row, &key.positions).map(|values| (values, at)));
+            key.holders.extend(key_values(&row, &key.positions).map(|values| (values, at)));
         }
         self.rows.insert(at, row);
     }
@@ -152,7 +153,7 @@ impl Rows {
     fn remove(&mut self, at: u64) {
         let Some(row) = self.rows.remove(&at) else { return };
         for key in &mut self.keys {
-            if let Some(values) = key_of(&row, &key.positions) {
+            if let Some(values) = key_values(&row, &key.positions) {
                 key.holders.remove(&values);
             }
         }

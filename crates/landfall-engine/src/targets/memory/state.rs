@@ -12,51 +12,51 @@ use landfall_core::{
 
 use super::{
     Difference, Table,
-    jobs::Jobs,
-    mismatch,
-    quarantine::Quarantine,
-    rows::{Rows, key_of},
+    jobs::JobStore,
+    mismatch_error,
+    quarantine::MemoryQuarantine,
+    rows::{MemoryRows, key_values},
 };
 use crate::{
     document::Document,
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
-    targets::sql::made::{self, Tables},
+    targets::sql::made::{self, TableCatalogue},
 };
 
 /// Tables, ledger and quarantine.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
-    tables: BTreeMap<Arc<str>, Arc<Rows>>,
-    aside: BTreeMap<Arc<str>, Arc<Aside>>,
+pub(super) struct MemoryState {
+    tables: BTreeMap<Arc<str>, Arc<MemoryRows>>,
+    aside: BTreeMap<Arc<str>, Arc<StagedTable>>,
     pub(super) loads: Arc<Vec<LoadEntry>>,
     pub(super) documents: Arc<BTreeMap<(String, String), Document>>,
-    pub(super) jobs: Arc<Jobs>,
-    pub(super) quarantine: Arc<Quarantine>,
+    pub(super) jobs: Arc<JobStore>,
+    pub(super) quarantine: Arc<MemoryQuarantine>,
 }
 
 /// A table that is being built, and the parents that its rows name.
 #[derive(Debug, Clone)]
-struct Aside {
-    rows: Rows,
-    held: HashSet<Held>,
+struct StagedTable {
+    rows: MemoryRows,
+    held: HashSet<RequiredRow>,
 }
 
 /// A row that must stay: its table, and the values of its fields at these positions.
-type Held = (Arc<str>, Vec<usize>, Vec<Scalar>);
+type RequiredRow = (Arc<str>, Vec<usize>, Vec<Scalar>);
 
-impl State {
-    pub(super) fn rows(&self, table: &str) -> Option<&Rows> {
+impl MemoryState {
+    pub(super) fn find_rows(&self, table: &str) -> Option<&MemoryRows> {
         self.tables.get(table).map(|rows| &**rows)
     }
 
     /// The rows of a table that is being built.
-    pub(super) fn rows_aside(&self, table: &str) -> Option<&Rows> {
+    pub(super) fn find_staged_rows(&self, table: &str) -> Option<&MemoryRows> {
         self.aside.get(table).map(|aside| &aside.rows)
     }
 
     /// The rows of a table, whole or being built, to be changed.
-    pub(super) fn rows_mut(&mut self, table: &Table) -> Result<&mut Rows> {
+    pub(super) fn table_rows_mut(&mut self, table: &Table) -> Result<&mut MemoryRows> {
         if let Some(aside) = self.aside.get_mut(&table.name) {
             return Ok(&mut Arc::make_mut(aside).rows);
         }
@@ -66,21 +66,21 @@ impl State {
     }
 
     /// Makes or finishes the tables that are not there, and checks those that are.
-    pub(super) fn prepare(&mut self, tables: &[Table]) -> Result<()> {
+    pub(super) fn prepare_tables(&mut self, tables: &[Table]) -> Result<()> {
         for table in tables {
             if self.aside.contains_key(&table.name) {
-                self.finish(table)?;
+                self.finish_staging(table)?;
             }
-            match self.rows(&table.name) {
-                Some(rows) => check(&rows.table, table)?,
-                None => drop(self.tables.insert(table.name.clone(), Arc::new(Rows::new(table)))),
+            match self.find_rows(&table.name) {
+                Some(rows) => check_table(&rows.table, table)?,
+                None => drop(self.tables.insert(table.name.clone(), Arc::new(MemoryRows::new(table)))),
             }
         }
         Ok(())
     }
 
     /// Does `change` to the rows of a table that is there.
-    pub(super) fn change(&mut self, table: &str, change: impl FnOnce(&mut Rows)) {
+    pub(super) fn change_rows(&mut self, table: &str, change: impl FnOnce(&mut MemoryRows)) {
         if let Some(rows) = self.tables.get_mut(table) {
             change(Arc::make_mut(rows));
         }
@@ -88,20 +88,20 @@ impl State {
 
     /// Begins to build a table, or goes on with it.
     pub(super) fn build(&mut self, table: &Table) -> Result<()> {
-        let aside = || Arc::new(Aside { rows: Rows::without_keys(table), held: HashSet::new() });
-        check(&self.aside.entry(table.name.clone()).or_insert_with(aside).rows.table, table)
+        let aside = || Arc::new(StagedTable { rows: MemoryRows::without_keys(table), held: HashSet::new() });
+        check_table(&self.aside.entry(table.name.clone()).or_insert_with(aside).rows.table, table)
     }
 
     /// Gives a table that is being built its keys and its place.
-    pub(super) fn finish(&mut self, table: &Table) -> Result<()> {
+    pub(super) fn finish_staging(&mut self, table: &Table) -> Result<()> {
         let Some(aside) = self.aside.get(&table.name) else { return Ok(()) };
         let keyed = aside.rows.with_keys();
-        let rows = keyed.map_err(|words| constraint(format!("cannot finish {:?}: {words}", &*table.name)))?;
+        let rows = keyed.map_err(|words| constraint_error(format!("cannot finish {:?}: {words}", &*table.name)))?;
         let mut whole = self.clone();
         whole.aside.remove(&table.name);
         whole.tables.insert(table.name.clone(), Arc::new(rows));
-        if let Some(words) = whole.orphans(&[table]).into_iter().next() {
-            return Err(constraint(words));
+        if let Some(words) = whole.find_orphans(&[table]).into_iter().next() {
+            return Err(constraint_error(words));
         }
         *self = whole;
         Ok(())
@@ -110,27 +110,29 @@ impl State {
     /// Removes those of `tables` that can be made anew without a loss, also where they are still being built.
     pub(super) fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
         for table in tables {
-            let is_unused = |aside: &Arc<Aside>| aside.rows.len() == 0 && !compare(&aside.rows.table, table).is_empty();
+            let is_unused = |aside: &Arc<StagedTable>| {
+                aside.rows.len() == 0 && !compare_tables(&aside.rows.table, table).is_empty()
+            };
             if self.aside.get(&table.name).is_some_and(is_unused) {
                 self.aside.remove(&table.name);
             }
         }
-        for table in made::unused(self, tables)? {
+        for table in made::find_remakable(self, tables)? {
             self.tables.remove(&table.name);
         }
         Ok(())
     }
 
     /// How the tables differ from `tables`.
-    pub(super) fn differences(&self, tables: &[Table]) -> Vec<Difference> {
+    pub(super) fn find_differences(&self, tables: &[Table]) -> Vec<Difference> {
         let mut found = Vec::new();
         for table in tables {
             let difference =
                 |message, harmless| Difference { table: table.name.clone(), message, addition: None, harmless };
-            match self.rows(&table.name) {
+            match self.find_rows(&table.name) {
                 None => found.push(difference("does not exist".to_owned(), true)),
                 Some(rows) => {
-                    found.extend(compare(&rows.table, table).into_iter().map(|words| difference(words, false)))
+                    found.extend(compare_tables(&rows.table, table).into_iter().map(|words| difference(words, false)))
                 }
             }
         }
@@ -138,7 +140,13 @@ impl State {
     }
 
     /// Sees to it that parents of a table that is being built stay until it is finished.
-    pub(super) fn hold(&mut self, child: &Table, parent: &Table, positions: &[usize], values: &[Vec<Scalar>]) {
+    pub(super) fn require_parents(
+        &mut self,
+        child: &Table,
+        parent: &Table,
+        positions: &[usize],
+        values: &[Vec<Scalar>],
+    ) {
         if let Some(aside) = self.aside.get_mut(&child.name) {
             let held = values.iter().map(|values| (parent.name.clone(), positions.to_vec(), values.clone()));
             Arc::make_mut(aside).held.extend(held);
@@ -146,13 +154,13 @@ impl State {
     }
 
     /// Rows of `tables` that name a parent which does not exist, as sentences.
-    pub(super) fn orphans(&self, tables: &[&Table]) -> Vec<String> {
+    pub(super) fn find_orphans(&self, tables: &[&Table]) -> Vec<String> {
         let mut found = Vec::new();
         for table in tables {
-            let Some(rows) = self.rows(&table.name) else { continue };
+            let Some(rows) = self.find_rows(&table.name) else { continue };
             let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
             for key in &table.schema.foreign_keys {
-                *counts.entry(&key.parent).or_default() += self.orphans_of(rows, key);
+                *counts.entry(&key.parent).or_default() += self.count_orphans(rows, key);
             }
             for (parent, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
                 found.push(format!("{count} rows of {:?} name rows of {parent:?} that would be gone", &*table.name));
@@ -162,16 +170,16 @@ impl State {
         found
     }
 
-    fn orphans_of(&self, rows: &Rows, key: &ForeignKey) -> u64 {
-        let named: Vec<Vec<Scalar>> = rows.iter().filter_map(|row| key_of(row, &key.fields)).collect();
-        let Some(parents) = self.rows(&key.parent) else { return named.len() as u64 };
+    fn count_orphans(&self, rows: &MemoryRows, key: &ForeignKey) -> u64 {
+        let named: Vec<Vec<Scalar>> = rows.iter().filter_map(|row| key_values(row, &key.fields)).collect();
+        let Some(parents) = self.find_rows(&key.parent) else { return named.len() as u64 };
         let schema = &parents.table.schema;
         let positions: Vec<usize> = key.parent_fields.iter().filter_map(|name| schema.field_position(name)).collect();
-        parents.find_all(&positions, &named).iter().filter(|parent| parent.is_none()).count() as u64
+        parents.find_rows(&positions, &named).iter().filter(|parent| parent.is_none()).count() as u64
     }
 
     /// What stands against committing this state after `before`; `fenced` where every foreign key is to be checked.
-    pub(super) fn violation(&self, before: &Self, fenced: bool) -> Option<TargetError> {
+    pub(super) fn find_violation(&self, before: &Self, fenced: bool) -> Option<TargetError> {
         let changed = |name: &Arc<str>| match (self.tables.get(name), before.tables.get(name)) {
             (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
             (now, then) => now.is_some() != then.is_some(),
@@ -179,26 +187,26 @@ impl State {
         let affected =
             |table: &&Table| changed(&table.name) || table.schema.foreign_keys.iter().any(|key| changed(&key.parent));
         let tables: Vec<&Table> = self.tables.values().map(|rows| &rows.table).filter(affected).collect();
-        let orphans = if fenced { self.orphans(&tables) } else { Vec::new() };
-        let words = orphans.into_iter().next().or_else(|| self.unheld(&changed))?;
+        let orphans = if fenced { self.find_orphans(&tables) } else { Vec::new() };
+        let words = orphans.into_iter().next().or_else(|| self.find_missing_parent(&changed))?;
         Some(TargetError::new(TargetErrorKind::Constraint, words))
     }
 
     /// A parent that a table being built needs, and that is gone.
-    fn unheld(&self, changed: &dyn Fn(&Arc<str>) -> bool) -> Option<String> {
-        let gone = |(parent, positions, values): &Held| {
-            let found = |rows: &Rows| rows.find_all(positions, std::slice::from_ref(values))[0].is_some();
-            changed(parent) && !self.rows(parent).is_some_and(found)
+    fn find_missing_parent(&self, changed: &dyn Fn(&Arc<str>) -> bool) -> Option<String> {
+        let gone = |(parent, positions, values): &RequiredRow| {
+            let found = |rows: &MemoryRows| rows.find_rows(positions, std::slice::from_ref(values))[0].is_some();
+            changed(parent) && !self.find_rows(parent).is_some_and(found)
         };
         let (name, _) = self.aside.iter().find(|(_, aside)| aside.held.iter().any(gone))?;
         Some(format!("rows of {name:?}, which is being built, name a row that would be gone"))
     }
 }
 
-impl Tables for State {
+impl TableCatalogue for MemoryState {
     fn empty_differs(&mut self, table: &Table) -> Result<Option<bool>> {
-        let rows = self.rows(&table.name).filter(|rows| rows.len() == 0);
-        Ok(rows.map(|rows| !compare(&rows.table, table).is_empty()))
+        let rows = self.find_rows(&table.name).filter(|rows| rows.len() == 0);
+        Ok(rows.map(|rows| !compare_tables(&rows.table, table).is_empty()))
     }
 
     /// Nobody else makes or changes tables here.
@@ -206,19 +214,20 @@ impl Tables for State {
         Ok(true)
     }
 
-    fn referring(&mut self, table: &Table) -> Result<Vec<String>> {
-        let refers = |rows: &&Arc<Rows>| rows.table.schema.foreign_keys.iter().any(|key| key.parent == table.name);
+    fn referring_tables(&mut self, table: &Table) -> Result<Vec<String>> {
+        let refers =
+            |rows: &&Arc<MemoryRows>| rows.table.schema.foreign_keys.iter().any(|key| key.parent == table.name);
         Ok(self.tables.values().filter(refers).map(|rows| rows.table.name.to_string()).collect())
     }
 }
 
 /// Checks a table that exists against the dictionary.
-fn check(existing: &Table, wanted: &Table) -> Result<()> {
-    let found = compare(existing, wanted);
+fn check_table(existing: &Table, wanted: &Table) -> Result<()> {
+    let found = compare_tables(existing, wanted);
     if found.is_empty() {
         return Ok(());
     }
-    Err(mismatch(format!(
+    Err(mismatch_error(format!(
         "the table {:?} exists and differs from the data package: it {}. Nothing was altered: rename the table, or mend \
          the data package",
         &*wanted.name,
@@ -227,7 +236,7 @@ fn check(existing: &Table, wanted: &Table) -> Result<()> {
 }
 
 /// How a table that exists differs from the dictionary.
-fn compare(existing: &Table, wanted: &Table) -> Vec<String> {
+fn compare_tables(existing: &Table, wanted: &Table) -> Vec<String> {
     let mut found = Vec::new();
     let (is, wants) = (&existing.schema, &wanted.schema);
     for field in &wants.fields {
@@ -259,6 +268,6 @@ fn kind(field: &Field) -> &'static str {
 }
 
 /// The error of a constraint that stands against a whole step.
-pub(super) fn constraint(words: impl Into<String>) -> crate::Error {
+pub(super) fn constraint_error(words: impl Into<String>) -> crate::Error {
     TargetError::new(TargetErrorKind::Constraint, words).into()
 }

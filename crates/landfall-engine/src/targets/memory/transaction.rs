@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::{
     Fence, Interference, Pace, RefusedRow, Table, Transaction,
-    database::{Handle, Shared, UnderWay},
-    rows::Row,
-    state::State,
+    database::{HandleNumber, PendingCommit, SharedDatabase},
+    rows::MemoryRow,
+    state::MemoryState,
 };
 use crate::{
     document::{Document, NewDocument},
@@ -22,21 +22,21 @@ use crate::{
     job::{JobClaim, JobEnd, JobEntry, NewJob},
     ledger::{LoadEntry, LoadId},
     quarantine::{ClosingRule, NewReject, RejectId},
-    targets::{WriteBooks, WriteJobs, parent_gone},
+    targets::{WriteBooks, WriteJobs, parent_gone_error},
     timestamp,
 };
 
 /// A write transaction of an in-memory database.
 pub(super) struct MemoryTransaction {
-    pub(super) shared: Arc<Shared>,
-    pub(super) owner: Handle,
+    pub(super) shared: Arc<SharedDatabase>,
+    pub(super) owner: HandleNumber,
     pub(super) pace: Pace,
     pub(super) fence: Fence,
     pub(super) remote: bool,
     /// The tables that the handle is building.
     pub(super) building: HashSet<Arc<str>>,
-    pub(super) before: State,
-    pub(super) state: State,
+    pub(super) before: MemoryState,
+    pub(super) state: MemoryState,
     /// What stands against the commit: with [`Pace::Ahead`] it is told then.
     pub(super) failure: Option<TargetError>,
     pub(super) meanwhile: Vec<Interference>,
@@ -44,57 +44,57 @@ pub(super) struct MemoryTransaction {
 
 impl Drop for MemoryTransaction {
     fn drop(&mut self) {
-        let mut database = self.shared.lock();
-        self.meanwhile.iter().for_each(|deed| database.committed.apply(deed));
+        let mut database = self.shared.lock_database();
+        self.meanwhile.iter().for_each(|deed| database.committed.apply_interference(deed));
         drop(database);
-        self.shared.end();
+        self.shared.end_write();
     }
 }
 
 impl MemoryTransaction {
     /// Notes or tells that `table` has something against row `row`.
-    fn refuse(&mut self, refused: &mut Vec<RefusedRow>, row: usize, message: String) {
+    fn refuse_row(&mut self, refused: &mut Vec<RefusedRow>, row: usize, message: String) {
         match self.pace {
             Pace::InStep => refused.push(RefusedRow { row, message }),
-            Pace::Ahead => self.fail(TargetErrorKind::Again, message),
+            Pace::Ahead => self.fail_with(TargetErrorKind::Again, message),
         }
     }
 
-    fn fail(&mut self, kind: TargetErrorKind, message: String) {
+    fn fail_with(&mut self, kind: TargetErrorKind, message: String) {
         self.failure.get_or_insert(TargetError::new(kind, message));
     }
 
     /// Lets another program act, where `meant` picks its deed. In step it is seen at once; ahead it is noticed when the
     /// transaction commits.
-    fn disturb(&mut self, meant: impl Fn(&Self, &Interference) -> bool) {
+    fn let_interfere(&mut self, meant: impl Fn(&Self, &Interference) -> bool) {
         let shared = self.shared.clone();
-        let mut database = shared.lock();
-        let deeds = database.deeds(|deed| meant(self, deed));
+        let mut database = shared.lock_database();
+        let deeds = database.take_interferences(|deed| meant(self, deed));
         for deed in deeds {
             if self.pace == Pace::InStep {
                 [&mut database.committed, &mut self.before, &mut self.state]
                     .into_iter()
-                    .for_each(|state| state.apply(&deed));
+                    .for_each(|state| state.apply_interference(&deed));
             } else {
-                self.fail(TargetErrorKind::Again, "another program was there first".into());
+                self.fail_with(TargetErrorKind::Again, "another program was there first".into());
                 self.meanwhile.push(deed);
             }
         }
     }
 
-    fn entry(&self, load: LoadId) -> Result<&LoadEntry> {
+    fn find_entry(&self, load: LoadId) -> Result<&LoadEntry> {
         let found = self.state.loads.iter().find(|entry| entry.id == load);
         found.ok_or_else(|| TargetError::new(TargetErrorKind::Statement, format!("there is no load {load}")).into())
     }
 
     /// What is to be committed, and what stands against it.
-    fn checked(&mut self) -> UnderWay {
-        let violation = self.state.violation(&self.before, self.fence == Fence::Database);
+    fn check_commit(&mut self) -> PendingCommit {
+        let violation = self.state.find_violation(&self.before, self.fence == Fence::Database);
         let kind = |error: TargetError| match self.pace {
             Pace::Ahead => TargetError::new(TargetErrorKind::Again, error.message),
             Pace::InStep => error,
         };
-        UnderWay {
+        PendingCommit {
             owner: self.owner,
             state: std::mem::take(&mut self.state),
             failure: self.failure.take().or(violation.map(kind)),
@@ -103,12 +103,12 @@ impl MemoryTransaction {
     }
 }
 
-fn owned(rows: &RecordBatch, row: usize) -> Row {
+fn owned_row(rows: &RecordBatch, row: usize) -> MemoryRow {
     scalars_of_row(rows, row).into_iter().map(ScalarRef::to_owned).collect()
 }
 
 /// Writes how far a load has come into what the ledger has of it.
-fn go_on(held: &mut LoadEntry, entry: &LoadEntry) {
+fn update_progress(held: &mut LoadEntry, entry: &LoadEntry) {
     let LoadEntry { table, source, origin, mode, on_conflict, record_bytes, rules, layout, started_at, .. } =
         std::mem::replace(held, entry.clone());
     *held = LoadEntry {
@@ -131,30 +131,30 @@ impl WriteBooks for MemoryTransaction {
     }
 
     fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> Result<RejectId> {
-        let entry = self.entry(load)?.clone();
-        Ok(Arc::make_mut(&mut self.state.quarantine).add(&entry, table, reject))
+        let entry = self.find_entry(load)?.clone();
+        Ok(Arc::make_mut(&mut self.state.quarantine).add_reject(&entry, table, reject))
     }
 
-    fn append_raw(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).append(reject, part, bytes);
+    fn append_reject_bytes(&mut self, reject: RejectId, part: u64, bytes: &[u8]) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).append_bytes(reject, part, bytes);
         Ok(())
     }
 
-    fn release(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
-        Ok(Arc::make_mut(&mut self.state.quarantine).release(reject, load, mended)?)
+    fn release_reject(&mut self, reject: RejectId, load: LoadId, mended: Option<&[u8]>) -> Result<()> {
+        Ok(Arc::make_mut(&mut self.state.quarantine).release_reject(reject, load, mended)?)
     }
 
-    fn discard(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
-        Ok(Arc::make_mut(&mut self.state.quarantine).discard(reject, load, reason))
+    fn discard_reject(&mut self, reject: RejectId, load: LoadId, reason: &str) -> Result<bool> {
+        Ok(Arc::make_mut(&mut self.state.quarantine).discard_reject(reject, load, reason))
     }
 
-    fn withdraw(&mut self, rejects: &[RejectId]) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).withdraw(rejects);
+    fn withdraw_rejects(&mut self, rejects: &[RejectId]) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).withdraw_rejects(rejects);
         Ok(())
     }
 
-    fn confirm(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        Arc::make_mut(&mut self.state.quarantine).confirm(rejects);
+    fn confirm_rejects(&mut self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+        Arc::make_mut(&mut self.state.quarantine).confirm_rejects(rejects);
         Ok(())
     }
 
@@ -169,9 +169,9 @@ impl WriteBooks for MemoryTransaction {
         Ok(())
     }
 
-    fn supersede(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64> {
+    fn supersede_rejects(&mut self, load: &LoadEntry, closing: ClosingRule) -> Result<u64> {
         let loads = self.state.loads.clone();
-        Ok(Arc::make_mut(&mut self.state.quarantine).supersede(load, closing, &loads))
+        Ok(Arc::make_mut(&mut self.state.quarantine).supersede_rejects(load, closing, &loads))
     }
 
     fn add_documents(&mut self, documents: &[NewDocument]) -> Result<()> {
@@ -214,15 +214,15 @@ impl WriteBooks for MemoryTransaction {
 
 impl WriteJobs for MemoryTransaction {
     fn add_jobs(&mut self, jobs: &[NewJob]) -> Result<()> {
-        Arc::make_mut(&mut self.state.jobs).add(jobs)
+        Arc::make_mut(&mut self.state.jobs).add_jobs(jobs)
     }
 
     fn take_job(&mut self, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<JobEntry>> {
-        Ok(Arc::make_mut(&mut self.state.jobs).take(kinds, worker, lease))
+        Ok(Arc::make_mut(&mut self.state.jobs).take_job(kinds, worker, lease))
     }
 
     fn renew_lease(&mut self, claim: &JobClaim, lease: Duration) -> Result<Option<bool>> {
-        Ok(Arc::make_mut(&mut self.state.jobs).renew(claim, lease))
+        Ok(Arc::make_mut(&mut self.state.jobs).renew_lease(claim, lease))
     }
 
     fn note_request(&mut self, claim: &JobClaim, request: &Value) -> Result<bool> {
@@ -230,36 +230,36 @@ impl WriteJobs for MemoryTransaction {
     }
 
     fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> Result<bool> {
-        Ok(Arc::make_mut(&mut self.state.jobs).end(claim, end))
+        Ok(Arc::make_mut(&mut self.state.jobs).end_job(claim, end))
     }
 
     fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
-        Ok(Arc::make_mut(&mut self.state.jobs).cancel(id))
+        Ok(Arc::make_mut(&mut self.state.jobs).cancel_job(id))
     }
 
     fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {
-        Ok(Arc::make_mut(&mut self.state.jobs).forget(&timestamp::format_utc(ended_before)))
+        Ok(Arc::make_mut(&mut self.state.jobs).forget_jobs(&timestamp::format_utc(ended_before)))
     }
 }
 
 impl Transaction for MemoryTransaction {
-    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
+    fn insert_rows(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
         let mut refused = Vec::new();
         for at in selected.iter().cloned().flatten() {
-            let row = owned(rows, at);
-            self.disturb(|own, deed| {
-                let held = own.state.rows(&table.name);
+            let row = owned_row(rows, at);
+            self.let_interfere(|own, deed| {
+                let held = own.state.find_rows(&table.name);
                 matches!(deed, Interference::Insert { table: other, row: rival }
-                    if **other == *table.name && held.is_some_and(|held| held.clashes(&row, rival)))
+                    if **other == *table.name && held.is_some_and(|held| held.has_clash(&row, rival)))
             });
-            if let Err(words) = self.state.rows_mut(table)?.insert(row) {
-                self.refuse(&mut refused, at, words);
+            if let Err(words) = self.state.table_rows_mut(table)?.insert(row) {
+                self.refuse_row(&mut refused, at, words);
             }
         }
         Ok(refused)
     }
 
-    fn update(
+    fn update_rows(
         &mut self,
         table: &Table,
         rows: &RecordBatch,
@@ -268,8 +268,8 @@ impl Transaction for MemoryTransaction {
     ) -> Result<Vec<RefusedRow>> {
         let mut refused = Vec::new();
         for &at in selected {
-            if let Err(words) = self.state.rows_mut(table)?.update(&owned(rows, at), fields) {
-                self.refuse(&mut refused, at, words);
+            if let Err(words) = self.state.table_rows_mut(table)?.update_row(&owned_row(rows, at), fields) {
+                self.refuse_row(&mut refused, at, words);
             }
         }
         Ok(refused)
@@ -282,28 +282,28 @@ impl Transaction for MemoryTransaction {
         positions: &[usize],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
-        self.disturb(|_, deed| {
+        self.let_interfere(|_, deed| {
             matches!(deed, Interference::Delete { table, positions: at, values: of }
                 if **table == *parent.name && at == positions && values.contains(of))
         });
-        let found = self.state.rows(&parent.name).map(|rows| rows.find_all(positions, values));
+        let found = self.state.find_rows(&parent.name).map(|rows| rows.find_rows(positions, values));
         if found.is_none_or(|found| found.contains(&None)) {
-            let gone = parent_gone(parent);
+            let gone = parent_gone_error(parent);
             match self.pace {
                 Pace::InStep => return Err(gone.into()),
-                Pace::Ahead => self.fail(TargetErrorKind::Again, gone.message),
+                Pace::Ahead => self.fail_with(TargetErrorKind::Again, gone.message),
             }
         }
-        self.state.hold(child, parent, positions, values);
+        self.state.require_parents(child, parent, positions, values);
         Ok(())
     }
 
-    fn clear(&mut self, table: &Table) -> Result<u64> {
-        Ok(self.state.rows_mut(table)?.clear())
+    fn delete_rows(&mut self, table: &Table) -> Result<u64> {
+        Ok(self.state.table_rows_mut(table)?.delete_all())
     }
 
-    fn orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
-        Ok(self.state.orphans(tables))
+    fn find_orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
+        Ok(self.state.find_orphans(tables))
     }
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
@@ -319,7 +319,7 @@ impl Transaction for MemoryTransaction {
             .iter_mut()
             .find(|held| held.id == entry.id && held.position.offset == was_at && held.state.is_resumable());
         if let Some(held) = held {
-            go_on(held, entry);
+            update_progress(held, entry);
             return Ok(());
         }
         let message = format!(
@@ -328,7 +328,7 @@ impl Transaction for MemoryTransaction {
         );
         match self.pace {
             Pace::InStep => return Err(TargetError::new(TargetErrorKind::Overtaken, message).into()),
-            Pace::Ahead => self.fail(TargetErrorKind::Overtaken, message),
+            Pace::Ahead => self.fail_with(TargetErrorKind::Overtaken, message),
         }
         Ok(())
     }
@@ -337,26 +337,26 @@ impl Transaction for MemoryTransaction {
         rejects.iter().try_for_each(|reject| self.add_reject(load, table, reject).map(drop))
     }
 
-    fn commit(mut self: Box<Self>) -> Result<()> {
-        let commit = self.checked();
+    fn commit_now(mut self: Box<Self>) -> Result<()> {
+        let commit = self.check_commit();
         let owner = self.owner;
-        let mut database = self.shared.lock();
-        database.land(0);
-        let told = database.tell(owner);
-        let outcome = told.and_then(|()| database.commit(commit.state, commit.failure).map_err(Error::from));
+        let mut database = self.shared.lock_database();
+        database.finish_commits(0);
+        let told = database.report_failure(owner);
+        let outcome = told.and_then(|()| database.commit_now(commit.state, commit.failure).map_err(Error::from));
         if outcome.is_err() {
-            commit.meanwhile.iter().for_each(|deed| database.committed.apply(deed));
+            commit.meanwhile.iter().for_each(|deed| database.committed.apply_interference(deed));
         }
         outcome
     }
 
     fn commit_later(mut self: Box<Self>) -> Result<()> {
         if self.pace == Pace::InStep {
-            return self.commit();
+            return self.commit_now();
         }
-        let commit = self.checked();
-        let mut database = self.shared.lock();
-        database.send(commit);
+        let commit = self.check_commit();
+        let mut database = self.shared.lock_database();
+        database.commit_later(commit);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use landfall_core::{
     validate::{NumberLimits, TargetLimits},
 };
 
-use super::{Table, mismatch, server::Server};
+use super::{Table, mismatch_error, server::MysqlServer};
 use crate::error::Result;
 
 /// The most bytes of a key (InnoDB, pages of 16 KiB, row format DYNAMIC).
@@ -50,7 +50,7 @@ pub(super) fn check_keys(table: &Table) -> Result<()> {
     let mut texts = fields.filter(|(_, field)| field.kind.is_text());
     match texts.find(|(at, _)| key_characters(&table.schema, *at) == Some(0)) {
         None => Ok(()),
-        Some((_, field)) => Err(mismatch(format!(
+        Some((_, field)) => Err(mismatch_error(format!(
             "the keys that the field {:?} of the table {:?} is part of are longer than MySQL can hold, {KEY_BYTES} bytes; \
              declare a smaller maxLength for their texts (a character takes {CHARACTER_BYTES} bytes)",
             &*field.name, &*table.name
@@ -60,7 +60,7 @@ pub(super) fn check_keys(table: &Table) -> Result<()> {
 
 /// How many characters the text field at `at` may have, where there is a limit: by its keys, or by the dictionary.
 pub(super) fn most_characters(schema: &TableSchema, at: usize) -> Option<usize> {
-    key_characters(schema, at).or_else(|| declared(&schema.fields[at]))
+    key_characters(schema, at).or_else(|| declared_characters(&schema.fields[at]))
 }
 
 /// How many characters the text field at `at` may have because it is part of a key; none where it is in no key, and 0 where
@@ -69,22 +69,22 @@ fn key_characters(schema: &TableSchema, at: usize) -> Option<usize> {
     let foreign = schema.foreign_keys.iter().map(|key| &key.fields);
     let primary = std::iter::once(&schema.primary_key);
     let keys = primary.chain(&schema.unique_keys).chain(foreign).filter(|key| key.contains(&at));
-    keys.map(|key| share(schema, key, at)).min()
+    keys.map(|key| key_share(schema, key, at)).min()
 }
 
 /// The characters of the field at `at` in `key`: those that it declares, else its share of what the others leave.
-fn share(schema: &TableSchema, key: &[usize], at: usize) -> usize {
+fn key_share(schema: &TableSchema, key: &[usize], at: usize) -> usize {
     let fields = || key.iter().map(|&at| &schema.fields[at]);
-    let declared: usize = fields().filter_map(declared).fold(0, usize::saturating_add);
+    let declared: usize = fields().filter_map(declared_characters).fold(0, usize::saturating_add);
     let fixed: usize = fields().map(|field| fixed_bytes(&field.kind)).sum();
     let rest = (KEY_BYTES.saturating_sub(fixed) / CHARACTER_BYTES).checked_sub(declared);
     let Some(rest) = rest else { return 0 };
-    let open = fields().filter(|field| field.kind.is_text() && self::declared(field).is_none()).count();
-    self::declared(&schema.fields[at]).unwrap_or_else(|| rest / open.max(1))
+    let open = fields().filter(|field| field.kind.is_text() && self::declared_characters(field).is_none()).count();
+    self::declared_characters(&schema.fields[at]).unwrap_or_else(|| rest / open.max(1))
 }
 
 /// The characters that a text of `field` may have by the dictionary. `maxLength` of other types counts something else.
-fn declared(field: &Field) -> Option<usize> {
+fn declared_characters(field: &Field) -> Option<usize> {
     match field.kind {
         FieldType::String(_) => {
             field.constraints.max_length.map(|most| usize::try_from(most).unwrap_or(usize::MAX).max(1))
@@ -107,7 +107,7 @@ const fn fixed_bytes(kind: &FieldType) -> usize {
 }
 
 /// What the database can hold of the rows of `table`.
-pub(super) fn limits(server: &Server, table: &Table) -> TargetLimits {
+pub(super) fn server_limits(server: &MysqlServer, table: &Table) -> TargetLimits {
     let schema = &table.schema;
     let characters = (0..schema.fields.len()).filter(|&at| schema.fields[at].kind.is_text());
     let (before, after) = NUMBER_DIGITS;

@@ -14,10 +14,10 @@ use mysql::{
 
 use super::{
     super::url::SslMode,
-    failure::{Context as _, failure, is_lost},
-    server::Server,
-    session::session,
-    settings::Settings,
+    failure::{MysqlContext as _, is_connection_lost, mysql_error},
+    server::MysqlServer,
+    session::session_statements,
+    settings::MysqlSettings,
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
@@ -30,12 +30,12 @@ const UNASKED: Duration = Duration::from_secs(1);
 const STATEMENTS: usize = 64;
 
 /// Takes the rows of a query, with the descriptions of their columns.
-pub(super) type EachRow<'v> = &'v mut dyn FnMut(&[Column], Vec<Value>) -> Result<()>;
+pub(super) type VisitMysqlRow<'v> = &'v mut dyn FnMut(&[Column], Vec<Value>) -> Result<()>;
 
 /// A connection with its session set up.
-pub(super) struct Connection {
+pub(super) struct MysqlConnection {
     conn: Conn,
-    pub(super) server: Server,
+    pub(super) server: MysqlServer,
     lost: bool,
     /// The token of the last transaction that committed here; the next one removes it.
     pub(super) spent: Option<CommitToken>,
@@ -43,17 +43,17 @@ pub(super) struct Connection {
     used: Instant,
 }
 
-impl Connection {
+impl MysqlConnection {
     /// Connects, and sets up the session.
     ///
     /// # Errors
     /// A server that cannot be reached, does not let the user in, or is too old.
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &MysqlSettings) -> Result<Self> {
         let doing = || format!("cannot connect to {settings}");
-        let mut conn = connect(settings)?;
-        let server = Server::of(&mut conn).context(doing)?;
-        server.refuse_old().map_err(|said| unavailable(format!("{}: {said}", doing())))?;
-        for statement in session(&server) {
+        let mut conn = connect_in_time(settings)?;
+        let server = MysqlServer::ask_server(&mut conn).context(doing)?;
+        server.refuse_old().map_err(|said| unavailable_error(format!("{}: {said}", doing())))?;
+        for statement in session_statements(&server) {
             conn.query_drop(statement).context(doing)?;
         }
         Ok(Self { conn, server, lost: false, spent: None, used: Instant::now() })
@@ -62,8 +62,8 @@ impl Connection {
     /// One more connection. The server was there before: where it cannot be reached now, it was lost.
     ///
     /// # Errors
-    /// As [`Connection::open`].
-    pub(super) fn open_another(settings: &Settings) -> Result<Self> {
+    /// As [`MysqlConnection::open`].
+    pub(super) fn open_another(settings: &MysqlSettings) -> Result<Self> {
         Self::open(settings).map_err(|error| match error {
             Error::Target(TargetError { kind: TargetErrorKind::Unavailable, message, .. }) => {
                 let message = format!("{message}; then run the same command again");
@@ -76,18 +76,18 @@ impl Connection {
 
 /// Connects within the time that the settings give. A server that is stopped takes connections and never says a word, and
 /// looking up a name has no limit of its own: so the wait is for another thread.
-fn connect(settings: &Settings) -> Result<Conn> {
+fn connect_in_time(settings: &MysqlSettings) -> Result<Conn> {
     let wanted = settings.clone();
     let (tell, told) = mpsc::sync_channel(1);
-    let password = settings.password().map_err(unavailable)?;
+    let password = settings.find_password().map_err(unavailable_error)?;
     check_authority(settings)?;
-    let options = move |tls: bool| options(&wanted, password.as_ref().map(|secret| secret.0.as_str()), tls);
+    let options = move |tls: bool| connection_options(&wanted, password.as_ref().map(|secret| secret.0.as_str()), tls);
     let (mode, host, socket) = (settings.ssl_mode, settings.host.clone(), settings.socket.is_some());
     thread::spawn(move || {
-        let first = any_family(&options(mode != SslMode::Disable), &host, socket);
+        let first = connect_any_family(&options(mode != SslMode::Disable), &host, socket);
         let outcome = match first {
             Err(Mysql::DriverError(DriverError::TlsNotSupported)) if mode == SslMode::Prefer => {
-                any_family(&options(false), &host, socket)
+                connect_any_family(&options(false), &host, socket)
             }
             other => other,
         };
@@ -96,16 +96,16 @@ fn connect(settings: &Settings) -> Result<Conn> {
     });
     let doing = format!("cannot connect to {settings}");
     match told.recv_timeout(settings.connect_timeout) {
-        Ok(outcome) => outcome.map_err(|error| failure(&error, &doing)),
-        Err(_) => Err(failure(&Mysql::DriverError(DriverError::ConnectTimeout), &doing)),
+        Ok(outcome) => outcome.map_err(|error| mysql_error(&error, &doing)),
+        Err(_) => Err(mysql_error(&Mysql::DriverError(DriverError::ConnectTimeout), &doing)),
     }
 }
 
 /// Refuses a file of authorities that cannot be read: the driver's words would not say which file.
-fn check_authority(settings: &Settings) -> Result<()> {
+fn check_authority(settings: &MysqlSettings) -> Result<()> {
     let Some(path) = &settings.ssl_root_cert else { return Ok(()) };
     let faulty =
-        |said: String| unavailable(format!("cannot connect to {settings}: the file {} {said}", path.display()));
+        |said: String| unavailable_error(format!("cannot connect to {settings}: the file {} {said}", path.display()));
     let text = std::fs::read(path).map_err(|error| faulty(format!("of sslrootcert cannot be read: {error}")))?;
     if memchr::memmem::find(&text, b"-----BEGIN CERTIFICATE-----").is_some() {
         return Ok(());
@@ -113,13 +113,13 @@ fn check_authority(settings: &Settings) -> Result<()> {
     Err(faulty("of sslrootcert holds no certificate in the form PEM (-----BEGIN CERTIFICATE-----)".into()))
 }
 
-fn unavailable(message: String) -> Error {
+fn unavailable_error(message: String) -> Error {
     TargetError::new(TargetErrorKind::Unavailable, message).into()
 }
 
 /// Tries the addresses of version 4, then those of version 6. The driver tries all addresses of a name only where it is
 /// told from which address of its own to go out.
-fn any_family(options: &OptsBuilder, host: &str, socket: bool) -> mysql::Result<Conn> {
+fn connect_any_family(options: &OptsBuilder, host: &str, socket: bool) -> mysql::Result<Conn> {
     let from = |ip: IpAddr| Conn::new(Opts::from(options.clone().bind_address(Some(SocketAddr::new(ip, 0)))));
     if socket {
         return Conn::new(Opts::from(options.clone()));
@@ -137,7 +137,7 @@ fn any_family(options: &OptsBuilder, host: &str, socket: bool) -> mysql::Result<
     }
 }
 
-fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilder {
+fn connection_options(settings: &MysqlSettings, password: Option<&str>, tls: bool) -> OptsBuilder {
     let tls = tls.then(|| {
         let checked = settings.ssl_mode == SslMode::VerifyFull;
         SslOpts::default()
@@ -163,13 +163,13 @@ fn options(settings: &Settings, password: Option<&str>, tls: bool) -> OptsBuilde
         .connect_attrs(Some([("program_name", "landfall")].into()))
 }
 
-impl Connection {
+impl MysqlConnection {
     /// What stops the statement that the connection runs. The server is asked over a connection of its own.
-    pub(super) fn stopper(&self, settings: &Arc<Settings>) -> impl Fn() + Send + 'static {
-        let (settings, id) = (settings.clone(), self.number());
+    pub(super) fn statement_stopper(&self, settings: &Arc<MysqlSettings>) -> impl Fn() + Send + 'static {
+        let (settings, id) = (settings.clone(), self.connection_number());
         move || {
             // A server that is not there runs nothing.
-            let _ = connect(&settings).map(|mut other| other.query_drop(format!("KILL QUERY {id}")));
+            let _ = connect_in_time(&settings).map(|mut other| other.query_drop(format!("KILL QUERY {id}")));
         }
     }
 
@@ -177,12 +177,12 @@ impl Connection {
     pub(super) const LOCK_SECONDS: u32 = 10;
 
     /// Lets statements wait so many seconds for locks on rows.
-    pub(super) fn wait_for_locks(&mut self, seconds: u32) -> mysql::Result<Done> {
+    pub(super) fn wait_for_locks(&mut self, seconds: u32) -> mysql::Result<StatementResult> {
         self.run(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}"))
     }
 
     /// The server's number for this connection.
-    pub(super) fn number(&self) -> u32 {
+    pub(super) fn connection_number(&self) -> u32 {
         self.conn.connection_id()
     }
 
@@ -195,33 +195,33 @@ impl Connection {
     pub(super) fn is_alive(&mut self) -> bool {
         if !self.lost && self.used.elapsed() > UNASKED {
             let outcome = self.conn.ping();
-            let _ = self.noted(outcome);
+            let _ = self.note_outcome(outcome);
         }
         !self.lost
     }
 
     /// Runs a statement with values for its `?`.
-    pub(super) fn execute(&mut self, sql: &str, values: Vec<Value>) -> mysql::Result<Done> {
-        let outcome = self.conn.exec_iter(sql, Params::Positional(values)).map(|result| Done {
+    pub(super) fn execute_statement(&mut self, sql: &str, values: Vec<Value>) -> mysql::Result<StatementResult> {
+        let outcome = self.conn.exec_iter(sql, Params::Positional(values)).map(|result| StatementResult {
             rows: result.affected_rows(),
             id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()),
             warnings: result.warnings(),
         });
-        self.noted(outcome)
+        self.note_outcome(outcome)
     }
 
     /// Runs a statement as it stands: one that cannot be prepared, or is wanted once.
-    pub(super) fn run(&mut self, sql: &str) -> mysql::Result<Done> {
-        let outcome = self.conn.query_iter(sql).map(|result| Done {
+    pub(super) fn run(&mut self, sql: &str) -> mysql::Result<StatementResult> {
+        let outcome = self.conn.query_iter(sql).map(|result| StatementResult {
             rows: result.affected_rows(),
             id: result.last_insert_id().and_then(|id| i64::try_from(id).ok()),
             warnings: result.warnings(),
         });
-        self.noted(outcome)
+        self.note_outcome(outcome)
     }
 
     /// Runs `LOAD DATA LOCAL`, for which `handler` sends the file.
-    pub(super) fn send(&mut self, sql: &str, handler: LocalInfileHandler) -> mysql::Result<Done> {
+    pub(super) fn send_rows(&mut self, sql: &str, handler: LocalInfileHandler) -> mysql::Result<StatementResult> {
         self.conn.set_local_infile_handler(Some(handler));
         let outcome = self.run(sql);
         self.conn.set_local_infile_handler(None);
@@ -229,21 +229,26 @@ impl Connection {
     }
 
     /// Runs a query and hands its rows to `visit`, each with the columns' descriptions.
-    pub(super) fn rows(
+    pub(super) fn query_rows(
         &mut self,
         sql: &str,
         values: Vec<Value>,
         doing: &dyn Fn() -> String,
-        visit: EachRow<'_>,
+        visit: VisitMysqlRow<'_>,
     ) -> Result<()> {
-        let outcome = visited(&mut self.conn, sql, values, visit);
-        self.noted(outcome).context(doing)?
+        let outcome = visit_rows(&mut self.conn, sql, values, visit);
+        self.note_outcome(outcome).context(doing)?
     }
 
     /// All rows of a query that has few.
-    pub(super) fn all(&mut self, sql: &str, values: Vec<Value>, doing: &dyn Fn() -> String) -> Result<Vec<Vec<Value>>> {
+    pub(super) fn query_all(
+        &mut self,
+        sql: &str,
+        values: Vec<Value>,
+        doing: &dyn Fn() -> String,
+    ) -> Result<Vec<Vec<Value>>> {
         let mut found = Vec::new();
-        self.rows(sql, values, doing, &mut |_, row| {
+        self.query_rows(sql, values, doing, &mut |_, row| {
             found.push(row);
             Ok(())
         })?;
@@ -251,27 +256,27 @@ impl Connection {
     }
 
     /// The warnings of the last statement: number and message.
-    pub(super) fn warnings(&mut self, doing: &dyn Fn() -> String) -> Result<Vec<(u16, String)>> {
+    pub(super) fn read_warnings(&mut self, doing: &dyn Fn() -> String) -> Result<Vec<(u16, String)>> {
         let outcome = self.conn.query::<(String, u16, String), _>("SHOW WARNINGS LIMIT 16");
-        let found = self.noted(outcome).context(doing)?;
+        let found = self.note_outcome(outcome).context(doing)?;
         Ok(found.into_iter().map(|(_, code, message)| (code, message)).collect())
     }
 
     /// Prepares a statement, or finds it prepared.
-    pub(super) fn prepare(&mut self, sql: &str) -> mysql::Result<Statement> {
+    pub(super) fn prepare_statement(&mut self, sql: &str) -> mysql::Result<Statement> {
         let outcome = self.conn.prep(sql);
-        self.noted(outcome)
+        self.note_outcome(outcome)
     }
 
-    fn noted<T>(&mut self, outcome: mysql::Result<T>) -> mysql::Result<T> {
-        self.lost |= outcome.as_ref().is_err_and(is_lost);
+    fn note_outcome<T>(&mut self, outcome: mysql::Result<T>) -> mysql::Result<T> {
+        self.lost |= outcome.as_ref().is_err_and(is_connection_lost);
         self.used = Instant::now();
         outcome
     }
 }
 
 /// Hands the rows of a query to `visit`; what it said, where the server has nothing to say itself.
-fn visited(conn: &mut Conn, sql: &str, values: Vec<Value>, visit: EachRow<'_>) -> mysql::Result<Result<()>> {
+fn visit_rows(conn: &mut Conn, sql: &str, values: Vec<Value>, visit: VisitMysqlRow<'_>) -> mysql::Result<Result<()>> {
     for row in conn.exec_iter(sql, Params::Positional(values))? {
         let row = row?;
         let columns = row.columns();
@@ -284,7 +289,7 @@ fn visited(conn: &mut Conn, sql: &str, values: Vec<Value>, visit: EachRow<'_>) -
 
 /// What a statement did.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Done {
+pub(super) struct StatementResult {
     /// Rows that it found and changed, or made.
     pub(super) rows: u64,
     /// The number that the server gave a new row.

@@ -9,48 +9,51 @@ use landfall_core::schema::ForeignKey;
 use super::{
     Difference, Table,
     columns::{check_keys, sql_type},
-    connection::Connection,
-    existing::{Found, MysqlDialect, read},
-    failure::Context as _,
+    connection::MysqlConnection,
+    existing::{MysqlDialect, MysqlObject, read},
+    failure::MysqlContext as _,
     lock::with_lock,
-    names::{self, key_name, names, quoted},
+    names::{self, key_name, quote_name, quoted_names},
     rows::has_table,
-    server::Server,
+    server::MysqlServer,
     unused,
 };
 use crate::{
     error::Result,
-    targets::sql::compare::{compare, has_other_foreign_key, missing, not_a_table, refuse},
+    targets::sql::compare::{compare_table, has_other_foreign_key, missing_table, not_a_table, refuse_differences},
 };
 
 /// Makes or checks all `tables`. Whether one of them has a foreign key that is not in the dictionary.
-pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+pub(super) fn prepare_tables(connection: &mut MysqlConnection, tables: &[Table]) -> Result<bool> {
     check_names_and_keys(connection, tables)?;
-    let checked = check(connection, tables)?;
+    let checked = check_tables(connection, tables)?;
     if checked.missing.is_empty() {
         return Ok(checked.other_foreign_keys);
     }
     with_lock(connection, |connection| {
-        let checked = check(connection, tables)?;
-        unchecked(connection, |connection| {
+        let checked = check_tables(connection, tables)?;
+        without_key_checks(connection, |connection| {
             checked.missing.iter().try_for_each(|table| {
                 let statement = create_table(&connection.server, table, tables);
                 connection.run(&statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
             })
         })?;
-        checked.missing.iter().try_for_each(|table| unused::note(connection, &table.name))?;
+        checked.missing.iter().try_for_each(|table| unused::note_made_table(connection, &table.name))?;
         Ok(checked.other_foreign_keys)
     })
 }
 
 /// Refuses what the database cannot take, before anything is made.
-pub(super) fn check_names_and_keys(connection: &Connection, tables: &[Table]) -> Result<()> {
-    names::check(&connection.server, tables)?;
+pub(super) fn check_names_and_keys(connection: &MysqlConnection, tables: &[Table]) -> Result<()> {
+    names::check_names(&connection.server, tables)?;
     tables.iter().try_for_each(check_keys)
 }
 
 /// Runs `work` while the server does not check foreign keys.
-pub(super) fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+pub(super) fn without_key_checks<R>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> Result<R>,
+) -> Result<R> {
     let doing = || "cannot set up the session".to_owned();
     connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
     let outcome = work(connection);
@@ -60,7 +63,7 @@ pub(super) fn unchecked<R>(connection: &mut Connection, work: impl FnOnce(&mut C
 
 /// What came of checking tables.
 #[derive(Default)]
-struct Checked<'t> {
+struct MysqlCheckedTables<'t> {
     /// Those that do not exist.
     missing: Vec<&'t Table>,
     /// Whether one that exists has a foreign key that is not in the dictionary.
@@ -68,15 +71,15 @@ struct Checked<'t> {
 }
 
 /// Checks those of `tables` that exist against the dictionary; nothing is altered.
-fn check<'t>(connection: &mut Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
-    let mut checked = Checked::default();
+fn check_tables<'t>(connection: &mut MysqlConnection, tables: &'t [Table]) -> Result<MysqlCheckedTables<'t>> {
+    let mut checked = MysqlCheckedTables::default();
     for table in tables {
         match read(connection, table)? {
-            Found::Nothing => checked.missing.push(table),
-            Found::Other(what) => refuse(table, &[not_a_table(table, &what)])?,
-            Found::Table(existing) => {
+            MysqlObject::Nothing => checked.missing.push(table),
+            MysqlObject::Other(what) => refuse_differences(table, &[not_a_table(table, &what)])?,
+            MysqlObject::Table(existing) => {
                 let dialect = MysqlDialect { server: &connection.server, tables };
-                refuse(table, &compare(table, &existing, &dialect))?;
+                refuse_differences(table, &compare_table(table, &existing, &dialect))?;
                 checked.other_foreign_keys |= has_other_foreign_key(table, &existing, &dialect);
             }
         }
@@ -85,15 +88,15 @@ fn check<'t>(connection: &mut Connection, tables: &'t [Table]) -> Result<Checked
 }
 
 /// How the database differs from `tables`.
-pub(super) fn differences(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+pub(super) fn find_differences(connection: &mut MysqlConnection, tables: &[Table]) -> Result<Vec<Difference>> {
     check_names_and_keys(connection, tables)?;
     let mut found = Vec::new();
     for table in tables {
         match read(connection, table)? {
-            Found::Nothing => found.push(missing(table, create_table(&connection.server, table, tables))),
-            Found::Other(what) => found.push(not_a_table(table, &what)),
-            Found::Table(existing) => {
-                found.extend(compare(table, &existing, &MysqlDialect { server: &connection.server, tables }));
+            MysqlObject::Nothing => found.push(missing_table(table, create_table(&connection.server, table, tables))),
+            MysqlObject::Other(what) => found.push(not_a_table(table, &what)),
+            MysqlObject::Table(existing) => {
+                found.extend(compare_table(table, &existing, &MysqlDialect { server: &connection.server, tables }));
             }
         }
     }
@@ -101,7 +104,7 @@ pub(super) fn differences(connection: &mut Connection, tables: &[Table]) -> Resu
 }
 
 /// Carries out the additions of `differences`, one after the other: each commits by itself.
-pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference]) -> Result<()> {
+pub(super) fn add_missing(connection: &mut MysqlConnection, differences: &[Difference]) -> Result<()> {
     let additions = differences.iter().filter_map(|found| Some((&found.table, found.addition.as_ref()?)));
     with_lock(connection, |connection| {
         let mut own = Vec::new();
@@ -112,38 +115,38 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
         }
         let (tables, others): (Vec<_>, Vec<_>) =
             additions.partition(|(_, statement)| statement.starts_with("CREATE TABLE"));
-        unchecked(connection, |connection| run_all(connection, &tables))?;
+        without_key_checks(connection, |connection| run_additions(connection, &tables))?;
         // With the server's check on, so that rows which stand against a new key are found.
-        run_all(connection, &others)?;
-        own.into_iter().try_for_each(|table| unused::note(connection, table))
+        run_additions(connection, &others)?;
+        own.into_iter().try_for_each(|table| unused::note_made_table(connection, table))
     })
 }
 
-fn run_all(connection: &mut Connection, additions: &[(&std::sync::Arc<str>, &String)]) -> Result<()> {
+fn run_additions(connection: &mut MysqlConnection, additions: &[(&std::sync::Arc<str>, &String)]) -> Result<()> {
     additions.iter().try_for_each(|(table, statement)| {
         connection.run(statement).map(drop).context(|| format!("cannot alter the table {table:?}"))
     })
 }
 
 /// The statement that makes `table`, which is one of `tables`.
-pub(super) fn create_table(server: &Server, table: &Table, tables: &[Table]) -> String {
+pub(super) fn create_table(server: &MysqlServer, table: &Table, tables: &[Table]) -> String {
     let schema = &table.schema;
-    let mut parts: Vec<String> = (0..schema.fields.len()).map(|at| column(server, table, at)).collect();
+    let mut parts: Vec<String> = (0..schema.fields.len()).map(|at| column_definition(server, table, at)).collect();
     if !schema.primary_key.is_empty() {
-        parts.push(format!("PRIMARY KEY ({})", names(table, &schema.primary_key)));
+        parts.push(format!("PRIMARY KEY ({})", quoted_names(table, &schema.primary_key)));
     }
-    parts.extend(schema.unique_keys.iter().map(|key| unique_key(table, key)));
-    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key(table, key, tables)));
+    parts.extend(schema.unique_keys.iter().map(|key| unique_key_definition(table, key)));
+    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key_definition(table, key, tables)));
     format!(
         "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {}",
-        quoted(&table.name),
+        quote_name(&table.name),
         parts.join(",\n  "),
         server.collation()
     )
 }
 
 /// The column for the field at `at`. Those of the primary key are required in any case.
-pub(super) fn column(server: &Server, table: &Table, at: usize) -> String {
+pub(super) fn column_definition(server: &MysqlServer, table: &Table, at: usize) -> String {
     let field = &table.schema.fields[at];
     let required = field.constraints.required || table.schema.primary_key.contains(&at);
     let required = if required { "NOT NULL" } else { "NULL" };
@@ -152,34 +155,34 @@ pub(super) fn column(server: &Server, table: &Table, at: usize) -> String {
     } else {
         String::new()
     };
-    format!("{} {}{collation} {required}", quoted(&field.name), sql_type(table, at))
+    format!("{} {}{collation} {required}", quote_name(&field.name), sql_type(table, at))
 }
 
 /// The part of a statement that adds a unique key.
-pub(super) fn unique_key(table: &Table, key: &[usize]) -> String {
-    format!("UNIQUE KEY {} ({})", quoted(&name_of("uk", table, key)), names(table, key))
+pub(super) fn unique_key_definition(table: &Table, key: &[usize]) -> String {
+    format!("UNIQUE KEY {} ({})", quote_name(&constraint_name("uk", table, key)), quoted_names(table, key))
 }
 
 /// The part of a statement that adds a foreign key. Its fields stand in the order of the parent's key, as InnoDB wants it.
-pub(super) fn foreign_key(table: &Table, key: &ForeignKey, tables: &[Table]) -> String {
+pub(super) fn foreign_key_definition(table: &Table, key: &ForeignKey, tables: &[Table]) -> String {
     let mut pairs: Vec<(usize, &str)> =
         key.fields.iter().copied().zip(key.parent_fields.iter().map(|name| &**name)).collect();
-    if let Some(order) = parent_key(key, tables) {
+    if let Some(order) = parent_key_fields(key, tables) {
         pairs.sort_by_key(|(_, name)| order.iter().position(|parent| parent == name));
     }
     let (fields, parents): (Vec<usize>, Vec<&str>) = pairs.into_iter().unzip();
-    let parents: Vec<String> = parents.into_iter().map(quoted).collect();
+    let parents: Vec<String> = parents.into_iter().map(quote_name).collect();
     format!(
         "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
-        quoted(&name_of("fk", table, &key.fields)),
-        names(table, &fields),
-        quoted(&key.parent),
+        quote_name(&constraint_name("fk", table, &key.fields)),
+        quoted_names(table, &fields),
+        quote_name(&key.parent),
         parents.join(", ")
     )
 }
 
 /// The fields of the parent's key that `key` names, in that key's own order.
-fn parent_key<'t>(key: &ForeignKey, tables: &'t [Table]) -> Option<Vec<&'t str>> {
+fn parent_key_fields<'t>(key: &ForeignKey, tables: &'t [Table]) -> Option<Vec<&'t str>> {
     let parent = tables.iter().find(|table| table.name == key.parent)?;
     let schema = &parent.schema;
     std::iter::once(&schema.primary_key)
@@ -190,7 +193,7 @@ fn parent_key<'t>(key: &ForeignKey, tables: &'t [Table]) -> Option<Vec<&'t str>>
         })
 }
 
-fn name_of(kind: &str, table: &Table, fields: &[usize]) -> String {
+fn constraint_name(kind: &str, table: &Table, fields: &[usize]) -> String {
     let fields: Vec<&str> = fields.iter().map(|&at| &*table.schema.fields[at].name).collect();
     key_name(kind, &table.name, &fields)
 }

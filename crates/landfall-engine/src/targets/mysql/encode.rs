@@ -19,8 +19,9 @@ pub(super) const FORM: &str =
     "CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ENCLOSED BY '' ESCAPED BY x'5C' LINES TERMINATED BY x'0A'";
 
 /// Adds the rows of `rows` at `selected` to `out`.
-pub(super) fn encode(rows: &RecordBatch, selected: &[Range<usize>], out: &mut String) {
-    let columns: Vec<Column<'_>> = rows.columns().iter().map(|column| Column::new(column.as_ref())).collect();
+pub(super) fn encode_rows(rows: &RecordBatch, selected: &[Range<usize>], out: &mut String) {
+    let columns: Vec<EncodingColumn<'_>> =
+        rows.columns().iter().map(|column| EncodingColumn::new(column.as_ref())).collect();
     for row in selected.iter().cloned().flatten() {
         let mut between = "";
         for column in &columns {
@@ -33,7 +34,7 @@ pub(super) fn encode(rows: &RecordBatch, selected: &[Range<usize>], out: &mut St
 }
 
 /// A column that knows how to write its values.
-enum Column<'a> {
+enum EncodingColumn<'a> {
     Integers(&'a Int64Array),
     Booleans(&'a BooleanArray),
     Dates(&'a Date32Array),
@@ -43,7 +44,7 @@ enum Column<'a> {
     Texts(&'a StringArray, bool),
 }
 
-impl<'a> Column<'a> {
+impl<'a> EncodingColumn<'a> {
     fn new(column: &'a dyn Array) -> Self {
         let any = column.as_any();
         match column.data_type() {
@@ -53,7 +54,7 @@ impl<'a> Column<'a> {
             DataType::Time64(TimeUnit::Microsecond) => any.downcast_ref().map(Self::Times),
             DataType::Timestamp(TimeUnit::Microsecond, _) => any.downcast_ref().map(Self::Datetimes),
             DataType::Utf8 => {
-                any.downcast_ref().map(|texts: &StringArray| Self::Texts(texts, is_marked(texts.value_data())))
+                any.downcast_ref().map(|texts: &StringArray| Self::Texts(texts, needs_escape(texts.value_data())))
             }
             _ => None,
         }
@@ -64,7 +65,7 @@ impl<'a> Column<'a> {
     fn write(&self, row: usize, out: &mut String) {
         match self {
             Self::Texts(column, false) if column.is_valid(row) => out.push_str(column.value(row)),
-            Self::Texts(column, true) if column.is_valid(row) => escaped(column.value(row), out),
+            Self::Texts(column, true) if column.is_valid(row) => push_escaped(column.value(row), out),
             Self::Integers(column) if column.is_valid(row) => render::integer_text(column.value(row), out),
             Self::Booleans(column) if column.is_valid(row) => out.push(if column.value(row) { '1' } else { '0' }),
             Self::Dates(column) if column.is_valid(row) => render::push_date(column.value(row), out),
@@ -80,12 +81,12 @@ impl<'a> Column<'a> {
 }
 
 /// Whether `bytes` have one that needs a backslash.
-fn is_marked(bytes: &[u8]) -> bool {
+fn needs_escape(bytes: &[u8]) -> bool {
     memchr3(b'\\', b'\t', b'\n', bytes).is_some() || memchr_iter(0, bytes).next().is_some()
 }
 
 /// Writes `text` with a backslash before what needs one.
-fn escaped(text: &str, out: &mut String) {
+fn push_escaped(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '\t', '\n', '\0']) {
         out.push_str(&rest[..at]);
@@ -118,7 +119,7 @@ mod tests {
         let named = columns.into_iter().enumerate().map(|(at, column)| (format!("c{at}"), column, true));
         let rows = RecordBatch::try_from_iter_with_nullable(named).expect("a batch");
         let mut out = String::new();
-        encode(&rows, selected, &mut out);
+        encode_rows(&rows, selected, &mut out);
         out
     }
 

@@ -11,30 +11,32 @@ use mysql::{DriverError, Error as Mysql, MySqlError};
 use crate::error::{Error, Result, TargetError, TargetErrorKind as Kind};
 
 /// Adds what was being done to an error of the server.
-pub(super) trait Context<T> {
+pub(super) trait MysqlContext<T> {
     /// The outcome, with `doing` at the head of the error's message.
     fn context(self, doing: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T> Context<T> for mysql::Result<T> {
+impl<T> MysqlContext<T> for mysql::Result<T> {
     fn context(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| failure(&error, &doing()))
+        self.map_err(|error| mysql_error(&error, &doing()))
     }
 }
 
 /// The error for `error`, which happened when `doing` what it says.
-pub(super) fn failure(error: &Mysql, doing: &str) -> Error {
+pub(super) fn mysql_error(error: &Mysql, doing: &str) -> Error {
     let (kind, said, mend) = match error {
         Mysql::MySqlError(error) => {
-            let (kind, mend) = kind_of(error);
-            (kind, format!("{} (error {})", words(error), error.code), mend)
+            let (kind, mend) = classify_error(error);
+            (kind, format!("{} (error {})", server_message(error), error.code), mend)
         }
         Mysql::DriverError(error) => driver_words(error),
-        Mysql::TlsError(error) => unprotected(&error.to_string()),
+        Mysql::TlsError(error) => tls_failure(&error.to_string()),
         // What the other side sent is not what TLS allows, or its certificate is not.
-        Mysql::IoError(error) if error.kind() == ErrorKind::InvalidData => unprotected(&error.to_string()),
-        Mysql::CodecError(error) if io_cause(error).is_some_and(|cause| cause.kind() == ErrorKind::InvalidData) => {
-            unprotected(&io_cause(error).map_or_else(String::new, ToString::to_string))
+        Mysql::IoError(error) if error.kind() == ErrorKind::InvalidData => tls_failure(&error.to_string()),
+        Mysql::CodecError(error)
+            if find_io_cause(error).is_some_and(|cause| cause.kind() == ErrorKind::InvalidData) =>
+        {
+            tls_failure(&find_io_cause(error).map_or_else(String::new, ToString::to_string))
         }
         // To try it once more would end alike.
         Mysql::CodecError(error) if error.to_string().contains("larger than max_allowed_packet") => {
@@ -46,7 +48,7 @@ pub(super) fn failure(error: &Mysql, doing: &str) -> Error {
     TargetError::new(kind, format!("{doing}: {said}{mend}")).into()
 }
 
-fn unprotected(said: &str) -> (Kind, String, &'static str) {
+fn tls_failure(said: &str) -> (Kind, String, &'static str) {
     (
         Kind::Unavailable,
         format!("no protected connection could be made: {said}"),
@@ -54,14 +56,14 @@ fn unprotected(said: &str) -> (Kind, String, &'static str) {
     )
 }
 
-fn io_cause(broken: &dyn std::error::Error) -> Option<&Io> {
+fn find_io_cause(broken: &dyn std::error::Error) -> Option<&Io> {
     broken.source().and_then(|cause| cause.downcast_ref())
 }
 
 const LOST: &str = "nothing half done was kept: check the server, then run the same command again to go on";
 const GRANT: &str = "ask the database's administrator for the permission";
 
-fn kind_of(error: &MySqlError) -> (Kind, &'static str) {
+fn classify_error(error: &MySqlError) -> (Kind, &'static str) {
     match error.code {
         _ if is_row_fault(error) => (Kind::Constraint, ""),
         1045 | 1698 => (
@@ -113,7 +115,7 @@ pub(super) fn is_constraint(error: &Mysql) -> bool {
 }
 
 /// Whether the connection cannot be used any more, and the outcome of what was asked is not known.
-pub(super) fn is_lost(error: &Mysql) -> bool {
+pub(super) fn is_connection_lost(error: &Mysql) -> bool {
     match error {
         Mysql::MySqlError(error) => matches!(error.code, 1053 | 1152 | 1158..=1161 | 1927 | 4031),
         Mysql::FromValueError(_) | Mysql::FromRowError(_) | Mysql::UrlError(_) => false,
@@ -128,25 +130,25 @@ pub(super) fn forbids_local(error: &Mysql) -> bool {
 }
 
 /// Whether the table that was asked does not exist.
-pub(super) fn is_no_table(error: &Mysql) -> bool {
+pub(super) fn is_missing_table(error: &Mysql) -> bool {
     matches!(error, Mysql::MySqlError(error) if error.code == 1146)
 }
 
 /// The words of a constraint that stopped a row, for its reject; none where `error` is of another kind.
-pub(super) fn refusal(error: &Mysql) -> Option<String> {
+pub(super) fn refusal_message(error: &Mysql) -> Option<String> {
     match error {
-        Mysql::MySqlError(error) if is_row_fault(error) => Some(words(error)),
+        Mysql::MySqlError(error) if is_row_fault(error) => Some(server_message(error)),
         _ => None,
     }
 }
 
 /// The server's words without the values of cells.
-fn words(error: &MySqlError) -> String {
-    row_words(error.code, &error.message)
+fn server_message(error: &MySqlError) -> String {
+    mask_row_values(error.code, &error.message)
 }
 
 /// What `message` with the number `code` says, without the values of cells: also for a warning.
-pub(super) fn row_words(code: u16, message: &str) -> String {
+pub(super) fn mask_row_values(code: u16, message: &str) -> String {
     match code {
         // The value comes first and may hold anything; the key's name is the last that is quoted.
         1062 | 1586 | 1859 => match message.rsplit_once("for key '") {
@@ -206,7 +208,7 @@ const REACH: &str = "check host and port of the target, and that the server is r
 fn transport_words(error: &Mysql) -> String {
     let cause = match error {
         Mysql::IoError(cause) => Some(cause),
-        Mysql::CodecError(broken) => io_cause(broken),
+        Mysql::CodecError(broken) => find_io_cause(broken),
         Mysql::FromValueError(_) | Mysql::FromRowError(_) => {
             return "the server's answer has not the form asked for".into();
         }
@@ -231,7 +233,7 @@ mod tests {
     }
 
     fn told(error: &Mysql) -> (Kind, String) {
-        match failure(error, "cannot do it") {
+        match mysql_error(error, "cannot do it") {
             Error::Target(error) => (error.kind, error.message),
             other => panic!("{other}"),
         }
@@ -255,7 +257,7 @@ mod tests {
     #[test]
     fn a_duplicate_names_its_key() {
         let error = server(1062, "Duplicate entry '7' for key 'orders.PRIMARY'");
-        assert_eq!(refusal(&error).as_deref(), Some("another row has the same key orders.PRIMARY"));
+        assert_eq!(refusal_message(&error).as_deref(), Some("another row has the same key orders.PRIMARY"));
         assert!(is_constraint(&error));
     }
 
@@ -263,7 +265,7 @@ mod tests {
     fn a_foreign_key_is_named() {
         let message = "Cannot add or update a child row: a foreign key constraint fails (`db`.`t`, CONSTRAINT `fk_t_a` \
                        FOREIGN KEY (`a`) REFERENCES `p` (`id`))";
-        assert_eq!(refusal(&server(1452, message)).as_deref(), Some("the foreign key fk_t_a does not hold"));
+        assert_eq!(refusal_message(&server(1452, message)).as_deref(), Some("the foreign key fk_t_a does not hold"));
     }
 
     #[test]
@@ -287,8 +289,11 @@ mod tests {
     #[test]
     fn a_silent_server_is_lost() {
         let silent = Mysql::IoError(ErrorKind::WouldBlock.into());
-        assert!(is_lost(&silent) && told(&silent).1.contains("stopped answering"));
-        assert!(is_lost(&Mysql::server_disconnected()) && told(&Mysql::server_disconnected()).1.contains("closed"));
-        assert!(!is_lost(&server(1062, "Duplicate entry")));
+        assert!(is_connection_lost(&silent) && told(&silent).1.contains("stopped answering"));
+        assert!(
+            is_connection_lost(&Mysql::server_disconnected())
+                && told(&Mysql::server_disconnected()).1.contains("closed")
+        );
+        assert!(!is_connection_lost(&server(1062, "Duplicate entry")));
     }
 }

@@ -3,7 +3,7 @@
 
 use mysql::Value;
 
-use super::{connection::Connection, failure::Context as _};
+use super::{connection::MysqlConnection, failure::MysqlContext as _};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
@@ -13,11 +13,14 @@ use crate::{
 const SECONDS: i64 = 30;
 
 /// Runs `work` while no other process of Landfall defines anything in this database.
-pub(super) fn with_lock<R>(connection: &mut Connection, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+pub(super) fn with_lock<R>(
+    connection: &mut MysqlConnection,
+    work: impl FnOnce(&mut MysqlConnection) -> Result<R>,
+) -> Result<R> {
     let doing = || "cannot lock the database's tables against other processes of Landfall".to_owned();
     // The server takes 64 characters; a database's name may have as many by itself.
     let asked = "SELECT GET_LOCK(concat('landfall.', left(sha2(database(), 256), 40)), ?)";
-    let got = connection.all(asked, vec![Value::Int(SECONDS)], &doing)?;
+    let got = connection.query_all(asked, vec![Value::Int(SECONDS)], &doing)?;
     if !matches!(got.first().map(Vec::as_slice), Some([Value::Int(1)])) {
         let message = format!("{}: one of them has held it for {SECONDS} s; try again when it has finished", doing());
         return Err(TargetError::new(TargetErrorKind::Locked, message).into());
@@ -35,20 +38,20 @@ pub(super) fn with_lock<R>(connection: &mut Connection, work: impl FnOnce(&mut C
 const ROWS_SECONDS: i64 = 10;
 
 /// Waits until no other process begins to load the same source into the same table.
-pub(super) fn lock_source(connection: &mut Connection, entry: &LoadEntry) -> Result<()> {
+pub(super) fn lock_source(connection: &mut MysqlConnection, entry: &LoadEntry) -> Result<()> {
     let doing = || format!("cannot begin to load {} into the table {:?}", entry.source, entry.table);
-    lock(connection, &format!("{:?} {:?}", entry.table, entry.source), &doing)
+    take_lock(connection, &format!("{:?} {:?}", entry.table, entry.source), &doing)
 }
 
 /// Waits until no other process replaces the rows of `table`: each would overlook those of the other, which then stay.
-pub(super) fn lock_table(connection: &mut Connection, table: &str) -> Result<()> {
-    lock(connection, &format!("{table:?}"), &|| format!("cannot empty the table {table:?}"))
+pub(super) fn lock_table(connection: &mut MysqlConnection, table: &str) -> Result<()> {
+    take_lock(connection, &format!("{table:?}"), &|| format!("cannot empty the table {table:?}"))
 }
 
 /// Takes the lock called `name` until the transaction ends.
-fn lock(connection: &mut Connection, name: &str, doing: &dyn Fn() -> String) -> Result<()> {
+fn take_lock(connection: &mut MysqlConnection, name: &str, doing: &dyn Fn() -> String) -> Result<()> {
     let asked = "SELECT GET_LOCK(concat('landfall.', left(sha2(concat(database(), '\n', ?), 256), 40)), ?)";
-    let got = connection.all(asked, vec![Value::from(name), Value::Int(ROWS_SECONDS)], doing)?;
+    let got = connection.query_all(asked, vec![Value::from(name), Value::Int(ROWS_SECONDS)], doing)?;
     if matches!(got.first().map(Vec::as_slice), Some([Value::Int(1)])) {
         return Ok(());
     }
@@ -60,6 +63,6 @@ fn lock(connection: &mut Connection, name: &str, doing: &dyn Fn() -> String) -> 
 }
 
 /// Lets go of all locks of a transaction that has ended.
-pub(super) fn unlock_all(connection: &mut Connection) -> mysql::Result<()> {
+pub(super) fn unlock_all(connection: &mut MysqlConnection) -> mysql::Result<()> {
     connection.run("DO RELEASE_ALL_LOCKS()").map(drop)
 }

@@ -7,7 +7,8 @@
 use mysql::{Error as Mysql, Value};
 
 use super::{
-    commits::remove_stale, connection::Connection, failure::Context as _, lock::with_lock, own::Own, rows::has_table,
+    commits::remove_stale, connection::MysqlConnection, failure::MysqlContext as _, lock::with_lock,
+    own::MysqlOwnConnection, rows::has_table,
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -138,8 +139,8 @@ const VERSION_OF_JOBS: usize = 6;
 const THERE: [u16; 2] = [1060, 1061];
 
 /// Brings Landfall's own tables to this version.
-pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
-    if version(connection, location)? == newest() {
+pub(super) fn apply_migrations(connection: &mut MysqlConnection, location: &str) -> Result<()> {
+    if schema_version(connection, location)? == newest() {
         // Whoever may not write now still reads.
         if let Err(error) = remove_stale(connection) {
             tracing::debug!(%error, "tokens of ended connections were not removed");
@@ -149,11 +150,11 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
     }
     let doing = || format!("cannot make Landfall's tables in the database {location}");
     with_lock(connection, |connection| {
-        let form = form(connection);
+        let form = table_form(connection);
         let versions = "CREATE TABLE IF NOT EXISTS landfall_migrations
             (version BIGINT NOT NULL PRIMARY KEY, applied_at VARCHAR(64) NOT NULL) {form}";
         connection.run(&versions.replace("{form}", &form)).context(doing)?;
-        let from = version(connection, location)?;
+        let from = schema_version(connection, location)?;
         for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
             for statement in *statements {
                 match connection.run(&statement.replace("{form}", &form)) {
@@ -162,22 +163,22 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
                 }
             }
             if at == VERSION_OF_JOBS {
-                jobs::adopt_tasks(&Own::new(connection))?;
+                jobs::adopt_tasks(&MysqlOwnConnection::new(connection))?;
             }
             let noted = vec![Value::UInt(at as u64), Value::Bytes(timestamp::now_utc().into_bytes())];
-            connection.execute("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;
+            connection.execute_statement("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;
         }
         Ok(())
     })
 }
 
-fn form(connection: &Connection) -> String {
+fn table_form(connection: &MysqlConnection) -> String {
     format!("ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {}", connection.server.collation())
 }
 
 /// Refuses a database that a newer version of Landfall made.
-pub(super) fn refuse_newer(connection: &mut Connection, location: &str) -> Result<()> {
-    version(connection, location).map(drop)
+pub(super) fn refuse_newer(connection: &mut MysqlConnection, location: &str) -> Result<()> {
+    schema_version(connection, location).map(drop)
 }
 
 const fn newest() -> usize {
@@ -185,12 +186,13 @@ const fn newest() -> usize {
 }
 
 /// The version of the database; 0 where Landfall never wrote to it.
-fn version(connection: &mut Connection, location: &str) -> Result<usize> {
+fn schema_version(connection: &mut MysqlConnection, location: &str) -> Result<usize> {
     let doing = || format!("cannot read the database {location}");
     if !has_table(connection, "landfall_migrations")? {
         return Ok(0);
     }
-    let found = connection.all("SELECT coalesce(max(version), 0) FROM landfall_migrations", Vec::new(), &doing)?;
+    let found =
+        connection.query_all("SELECT coalesce(max(version), 0) FROM landfall_migrations", Vec::new(), &doing)?;
     let version = match found.first().map(Vec::as_slice) {
         Some([Value::Int(version)]) => usize::try_from(*version).unwrap_or_default(),
         _ => 0,

@@ -37,19 +37,19 @@ use std::{cell::RefCell, collections::VecDeque, ops::Range, sync::Arc};
 use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, validate::TargetLimits};
 
-pub(super) use self::settings::Settings;
+pub(super) use self::settings::MysqlSettings;
 use self::{
-    connection::Connection,
-    lane::Flight,
-    own::Own,
-    server::Server,
-    work::{Failed, Work},
-    writing::{UnderWay, Writing, find_under_way},
+    connection::MysqlConnection,
+    lane::CommitFlight,
+    own::MysqlOwnConnection,
+    server::MysqlServer,
+    work::{FailedWork, MysqlWork},
+    writing::{MysqlTransaction, PendingRows, find_under_way},
 };
 use super::{
-    Access, Canceller, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction, VisitRow,
-    batch::{Foreign, shown},
+    Canceller, Cell, Difference, Fence, Pace, QueryRows, RefusedRow, RowFilter, Snapshot, Table, Target, TargetAccess,
+    TargetRead, Transaction, VisitPageRow,
+    batch::{OnForeignValue, visit_only},
     sql::{self, OwnTables, WritesOwnTables},
 };
 use crate::{
@@ -64,14 +64,14 @@ const LANES: usize = 2;
 
 /// A MySQL or MariaDB database.
 pub(crate) struct Mysql {
-    settings: Arc<Settings>,
-    server: Server,
+    settings: Arc<MysqlSettings>,
+    server: MysqlServer,
     /// Whether a table has a foreign key that is not in the dictionary.
     other_foreign_keys: bool,
     /// Connections that nothing is done on.
-    idle: RefCell<Vec<Connection>>,
+    idle: RefCell<Vec<MysqlConnection>>,
     /// Chunks that commit by themselves, in their order, with their rows.
-    flights: RefCell<VecDeque<(Flight, UnderWay)>>,
+    flights: RefCell<VecDeque<(CommitFlight, PendingRows)>>,
     /// Stops what is read.
     canceller: Option<Arc<Canceller>>,
     /// The job that it works for.
@@ -83,12 +83,12 @@ impl Mysql {
     ///
     /// # Errors
     /// A server that cannot be reached or does not let the user in, and a database that a newer version made.
-    pub(crate) fn open(settings: Settings, access: Access) -> Result<Self> {
+    pub(crate) fn open(settings: MysqlSettings, access: TargetAccess) -> Result<Self> {
         let location = settings.to_string();
-        let mut connection = Connection::open(&settings)?;
+        let mut connection = MysqlConnection::open(&settings)?;
         match access {
-            Access::Write => migrations::apply(&mut connection, &location)?,
-            Access::Read => migrations::refuse_newer(&mut connection, &location)?,
+            TargetAccess::Write => migrations::apply_migrations(&mut connection, &location)?,
+            TargetAccess::Read => migrations::refuse_newer(&mut connection, &location)?,
         }
         Ok(Self {
             settings: Arc::new(settings),
@@ -102,68 +102,69 @@ impl Mysql {
     }
 
     /// A connection that nothing is done on.
-    fn take(&self) -> Result<Connection> {
+    fn take_connection(&self) -> Result<MysqlConnection> {
         while let Some(mut connection) = self.idle.borrow_mut().pop() {
             if connection.is_alive() {
                 return Ok(connection);
             }
         }
-        Connection::open_another(&self.settings)
+        MysqlConnection::open_another(&self.settings)
     }
 
-    fn give_back(&self, connection: Option<Connection>) {
+    fn return_connection(&self, connection: Option<MysqlConnection>) {
         self.idle.borrow_mut().extend(connection.filter(|connection| !connection.is_lost()));
     }
 
     /// Runs `ask` on a connection that nothing is done on.
-    fn with<R>(&self, ask: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+    fn with<R>(&self, ask: impl FnOnce(&mut MysqlConnection) -> Result<R>) -> Result<R> {
         let canceller = self.canceller.as_ref();
-        canceller.map_or(Ok(()), |canceller| canceller.check())?;
-        let mut connection = self.take()?;
-        let guard = canceller.map(|canceller| canceller.guard(Box::new(connection.stopper(&self.settings))));
+        canceller.map_or(Ok(()), |canceller| canceller.check_not_cancelled())?;
+        let mut connection = self.take_connection()?;
+        let guard = canceller
+            .map(|canceller| canceller.guard_statement(Box::new(connection.statement_stopper(&self.settings))));
         let outcome = ask(&mut connection);
         drop(guard);
-        self.give_back(Some(connection));
+        self.return_connection(Some(connection));
         outcome
     }
 
     /// Runs `ask` once all chunks have committed.
-    fn ask<R>(&self, ask: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
-        self.land_all()?;
+    fn ask_after_commits<R>(&self, ask: impl FnOnce(&mut MysqlConnection) -> Result<R>) -> Result<R> {
+        self.finish_all_commits()?;
         self.with(ask)
     }
 
     /// Takes in how a transaction ended.
-    fn ended(&self, outcome: Result<Connection, Failed>) -> Result<()> {
+    fn note_end(&self, outcome: Result<MysqlConnection, FailedWork>) -> Result<()> {
         match outcome {
             Ok(connection) => {
-                self.give_back(Some(connection));
+                self.return_connection(Some(connection));
                 Ok(())
             }
-            Err(Failed { connection, error }) => {
-                self.give_back(connection.map(|connection| *connection));
+            Err(FailedWork { connection, error }) => {
+                self.return_connection(connection.map(|connection| *connection));
                 Err(error)
             }
         }
     }
 
     /// Waits until all chunks have committed; the error of the first that did not.
-    fn land_all(&self) -> Result<()> {
+    fn finish_all_commits(&self) -> Result<()> {
         let mut outcome = Ok(());
-        while let Some(landed) = self.land_first() {
+        while let Some(landed) = self.finish_first_commit() {
             // Those after one that failed failed with it.
             outcome = outcome.and(landed);
         }
         outcome
     }
 
-    fn land_first(&self) -> Option<Result<()>> {
+    fn finish_first_commit(&self) -> Option<Result<()>> {
         let (flight, _) = self.flights.borrow_mut().pop_front()?;
-        Some(self.ended(flight.land()))
+        Some(self.note_end(flight.wait_for_end()))
     }
 
     /// Waits until there is room for another chunk.
-    fn make_room(&self) -> Result<()> {
+    fn wait_for_room(&self) -> Result<()> {
         loop {
             let flights = self.flights.borrow();
             let ready = flights.len() >= LANES || flights.front().is_some_and(|(flight, _)| flight.is_finished());
@@ -171,18 +172,18 @@ impl Mysql {
             if !ready {
                 return Ok(());
             }
-            if let Some(Err(error)) = self.land_first() {
+            if let Some(Err(error)) = self.finish_first_commit() {
                 // They failed with it.
-                let _ = self.land_all();
+                let _ = self.finish_all_commits();
                 return Err(error);
             }
         }
     }
 
     /// Rows that have `values`, of those that are not yet known to be committed.
-    fn under_way(
+    fn find_pending_rows(
         &self,
-        own: &UnderWay,
+        own: &PendingRows,
         table: &Table,
         positions: &[usize],
         values: &[Vec<Scalar>],
@@ -196,7 +197,7 @@ impl Mysql {
 impl Drop for Mysql {
     fn drop(&mut self) {
         // Nobody hears their errors any more, but what is under way is brought to its end.
-        let _ = self.land_all();
+        let _ = self.finish_all_commits();
     }
 }
 
@@ -204,65 +205,72 @@ impl Drop for Mysql {
 /// `$find` for keys.
 macro_rules! read_through {
     ($type:ty, $ask:ident, $connection:ident => $own:expr) => {
-        impl Read for $type {
+        impl TargetRead for $type {
             fn is_remote(&self) -> bool {
                 true
             }
-            fn limits(&self, table: &Table) -> TargetLimits {
-                columns::limits(self.server(), table)
+            fn table_limits(&self, table: &Table) -> TargetLimits {
+                columns::server_limits(self.server(), table)
             }
             fn has_table(&self, table: &Table) -> Result<bool> {
-                self.beside(|connection| rows::has_table(connection, &table.name))
+                self.ask_beside(|connection| rows::has_table(connection, &table.name))
             }
             fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
                 self.$ask(|$connection| rows::row_count($own, table, most))
             }
-            fn find_all(
+            fn find_rows(
                 &self,
                 table: &Table,
                 positions: &[usize],
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
-                self.look_for(table, positions, values)
+                self.look_for_rows(table, positions, values)
             }
-            fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
-                self.$ask(|$connection| rows::page($own, table, filter, visit))
+            fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
+                self.$ask(|$connection| rows::read_page($own, table, filter, visit))
             }
-            fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-                self.$ask(|$connection| rows::scan($own, table, (positions, Foreign::Missing), &mut shown(visit)))
+            fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+                self.$ask(|$connection| {
+                    rows::scan_rows($own, table, (positions, OnForeignValue::Missing), &mut visit_only(visit))
+                })
             }
         }
     };
 }
 
-read_through!(Mysql, ask, connection => connection);
-read_through!(Writing<'_>, in_step, work => &mut work.connection);
+read_through!(Mysql, ask_after_commits, connection => connection);
+read_through!(MysqlTransaction<'_>, ask_in_step, work => &mut work.connection);
 
 impl OwnTables for Mysql {
-    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
-        self.ask(|connection| work(&Own::new(connection)))
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
+        self.ask_after_commits(|connection| work(&MysqlOwnConnection::new(connection)))
     }
 }
 
-impl OwnTables for Writing<'_> {
-    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
-        self.in_step(|lane| work(&Own::new(&mut lane.connection)))
+impl OwnTables for MysqlTransaction<'_> {
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
+        self.ask_in_step(|lane| work(&MysqlOwnConnection::new(&mut lane.connection)))
     }
 }
 
-impl WritesOwnTables for Writing<'_> {}
+impl WritesOwnTables for MysqlTransaction<'_> {}
 
 impl Mysql {
-    const fn server(&self) -> &Server {
+    const fn server(&self) -> &MysqlServer {
         &self.server
     }
 
-    fn beside<R>(&self, ask: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
-        self.ask(ask)
+    fn ask_beside<R>(&self, ask: impl FnOnce(&mut MysqlConnection) -> Result<R>) -> Result<R> {
+        self.ask_after_commits(ask)
     }
 
-    fn look_for(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
-        self.ask(|connection| rows::find_all(connection, table, positions, values))
+    fn look_for_rows(
+        &self,
+        table: &Table,
+        positions: &[usize],
+        values: &[Vec<Scalar>],
+    ) -> Result<Vec<Option<Vec<Scalar>>>> {
+        self.ask_after_commits(|connection| rows::find_rows(connection, table, positions, values))
     }
 }
 
@@ -271,103 +279,103 @@ impl Target for Mysql {
         self.settings.to_string()
     }
 
-    fn prepare(&mut self, tables: &[Table]) -> Result<()> {
-        self.other_foreign_keys |= self.ask(|connection| ddl::prepare(connection, tables))?;
+    fn prepare_tables(&mut self, tables: &[Table]) -> Result<()> {
+        self.other_foreign_keys |= self.ask_after_commits(|connection| ddl::prepare_tables(connection, tables))?;
         Ok(())
     }
 
-    fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+    fn begin_transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
         // A foreign key that the dictionary does not know only the server can check.
         let fence = if self.other_foreign_keys { Fence::Database } else { fence };
         // Where the server looks for each parent, chunks at once would wait for each other's rows.
         let pace = if fence == Fence::Database { Pace::InStep } else { pace };
         match pace {
-            Pace::Ahead => self.make_room()?,
-            Pace::InStep => self.land_all()?,
+            Pace::Ahead => self.wait_for_room()?,
+            Pace::InStep => self.finish_all_commits()?,
         }
-        let connection = match self.take() {
+        let connection = match self.take_connection() {
             Ok(connection) => connection,
             // The server may have as many connections as it allows: one of ours will be free.
             Err(error) if self.flights.borrow().is_empty() => return Err(error),
             Err(_) => {
-                self.land_all()?;
-                self.take()?
+                self.finish_all_commits()?;
+                self.take_connection()?
             }
         };
-        let mut work = Work::begin(connection, self.settings.clone(), fence)?;
+        let mut work = MysqlWork::begin_work(connection, self.settings.clone(), fence)?;
         if let Some(claim) = &self.claim
-            && let Err(error) = sql::jobs::hold(&Own::new(&mut work.connection), claim)
+            && let Err(error) = sql::jobs::lock_claim(&MysqlOwnConnection::new(&mut work.connection), claim)
         {
-            self.give_back(work.roll_back());
+            self.return_connection(work.roll_back());
             return Err(error);
         }
-        Ok(Box::new(Writing::new(self, work, pace)))
+        Ok(Box::new(MysqlTransaction::new(self, work, pace)))
     }
 
-    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
-        self.land_all()?;
-        let connection = self.take()?;
-        snapshot::begin(self, connection)
+    fn take_snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        self.finish_all_commits()?;
+        let connection = self.take_connection()?;
+        snapshot::begin_snapshot(self, connection)
     }
 
-    fn settle(&mut self) -> Result<()> {
+    fn flush_commits(&mut self) -> Result<()> {
         // How a commit is kept is the server's own affair (innodb_flush_log_at_trx_commit).
-        self.land_all()
+        self.finish_all_commits()
     }
 
-    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>> {
-        self.ask(|connection| {
+    fn table_statements(&self, tables: &[Table]) -> Result<Vec<String>> {
+        self.ask_after_commits(|connection| {
             ddl::check_names_and_keys(connection, tables)?;
             Ok(tables.iter().map(|table| ddl::create_table(&connection.server, table, tables)).collect())
         })
     }
 
-    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
-        self.ask(|connection| ddl::differences(connection, tables))
+    fn find_differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
+        self.ask_after_commits(|connection| ddl::find_differences(connection, tables))
     }
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
-        self.ask(|connection| ddl::add_missing(connection, differences))
+        self.ask_after_commits(|connection| ddl::add_missing(connection, differences))
     }
 
-    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        self.ask(|connection| unused::unused(connection, tables))
+    fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        self.ask_after_commits(|connection| unused::find_remakable(connection, tables))
     }
 
-    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
-        self.ask(|connection| unused::remove(connection, tables))
+    fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {
+        self.ask_after_commits(|connection| unused::remove(connection, tables))
     }
 
-    fn may_insert(&self, table: &Table) -> Result<bool> {
-        self.ask(|connection| rows::may_insert(connection, table))
+    fn may_insert_rows(&self, table: &Table) -> Result<bool> {
+        self.ask_after_commits(|connection| rows::may_insert_rows(connection, table))
     }
 
     fn commit_under(&mut self, claim: Option<JobClaim>) {
         self.claim = claim;
     }
 
-    fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {
+    fn set_canceller(&mut self, canceller: Option<&Arc<Canceller>>) {
         self.canceller = canceller.cloned();
     }
 
-    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
-        self.ask(|connection| query::query(connection, sql, parameters, rows))
+    fn run_query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
+        self.ask_after_commits(|connection| query::run_query(connection, sql, parameters, rows))
     }
 }
 
-impl Transaction for Writing<'_> {
-    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
-        self.send(table, rows, selected)
+impl Transaction for MysqlTransaction<'_> {
+    fn insert_rows(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
+        self.send_rows(table, rows, selected)
     }
 
-    fn update(
+    fn update_rows(
         &mut self,
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
         fields: &[usize],
     ) -> Result<Vec<RefusedRow>> {
-        self.in_step(|work| refusals::update(work, table, (rows, selected), fields))
+        self.ask_in_step(|work| refusals::update_rows(work, table, (rows, selected), fields))
     }
 
     fn hold_parents(
@@ -377,40 +385,40 @@ impl Transaction for Writing<'_> {
         positions: &[usize],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
-        self.hold(parent, positions, values)
+        self.lock_parents(parent, positions, values)
     }
 
-    fn clear(&mut self, table: &Table) -> Result<u64> {
-        self.in_step(|work| work.clear(table))
+    fn delete_rows(&mut self, table: &Table) -> Result<u64> {
+        self.ask_in_step(|work| work.delete_rows(table))
     }
 
-    fn orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
-        self.in_step(|work| rows::orphans(&mut work.connection, tables, sound))
+    fn find_orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
+        self.ask_in_step(|work| rows::find_orphans(&mut work.connection, tables, sound))
     }
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
-        self.enter(entry)
+        self.enter_load(entry)
     }
 
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
-        self.save(entry, was_at)
+        self.put_off_save(entry, was_at)
     }
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
-        self.reject(load, table, rejects)
+        self.store_rejects(load, table, rejects)
     }
 
-    fn commit(self: Box<Self>) -> Result<()> {
-        self.end()?;
-        self.target().land_all()
+    fn commit_now(self: Box<Self>) -> Result<()> {
+        self.end_later()?;
+        self.target().finish_all_commits()
     }
 
     fn commit_later(self: Box<Self>) -> Result<()> {
-        self.end()
+        self.end_later()
     }
 }
 
 /// A mismatch between the dictionary and the database.
-fn mismatch(message: impl Into<String>) -> crate::Error {
+fn mismatch_error(message: impl Into<String>) -> crate::Error {
     TargetError::new(TargetErrorKind::Mismatch, message).into()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Table, mismatch, server::Server};
+use super::{Table, mismatch_error, server::MysqlServer};
 use crate::error::Result;
 
 /// The most characters of a name.
@@ -11,19 +11,19 @@ const LONGEST: usize = 64;
 const DIGEST: usize = 8;
 
 /// The name of a table or column, quoted: with the one quote that means a name in every session.
-pub(super) fn quoted(name: &str) -> String {
+pub(super) fn quote_name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
 /// The fields of `table` at `positions`, quoted and joined.
-pub(super) fn names(table: &Table, positions: &[usize]) -> String {
-    let names: Vec<String> = positions.iter().map(|&at| quoted(&table.schema.fields[at].name)).collect();
+pub(super) fn quoted_names(table: &Table, positions: &[usize]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema.fields[at].name)).collect();
     names.join(", ")
 }
 
 /// All fields of `table`, quoted and joined.
-pub(super) fn all_names(table: &Table) -> String {
-    names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+pub(super) fn quoted_field_names(table: &Table) -> String {
+    quoted_names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
 }
 
 /// The name of a key of the table called `table`: readable, and the same each time. Its end is a digest of `table`, `kind`
@@ -41,13 +41,13 @@ pub(super) fn key_name(kind: &str, table: &str, fields: &[&str]) -> String {
 }
 
 /// Refuses names that the server cannot keep apart, or not keep at all.
-pub(super) fn check(server: &Server, tables: &[Table]) -> Result<()> {
+pub(super) fn check_names(server: &MysqlServer, tables: &[Table]) -> Result<()> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for table in tables {
         check_name("table", &table.name)?;
-        let folded = if server.folds_table_names { folded(&table.name) } else { table.name.to_string() };
+        let folded = if server.folds_table_names { fold_name(&table.name) } else { table.name.to_string() };
         if let Some(other) = seen.insert(folded, &table.name).filter(|other| *other != &*table.name) {
-            return Err(mismatch(format!(
+            return Err(mismatch_error(format!(
                 "this server takes the tables {other:?} and {:?} for one, since it does not look at the case of their \
                  names (lower_case_table_names); rename one of them",
                 &*table.name
@@ -62,8 +62,8 @@ fn check_columns(table: &Table) -> Result<()> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for field in &table.schema.fields {
         check_name("column", &field.name)?;
-        if let Some(other) = seen.insert(folded(&field.name), &field.name) {
-            return Err(mismatch(format!(
+        if let Some(other) = seen.insert(fold_name(&field.name), &field.name) {
+            return Err(mismatch_error(format!(
                 "MySQL takes the columns {other:?} and {:?} of the table {:?} for one, since it does not look at the case \
                  of their names; rename one of them",
                 &*field.name, &*table.name
@@ -86,11 +86,11 @@ fn check_name(what: &str, name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(mismatch(format!("the {what} {name:?} cannot be made: MySQL takes no {fault}; rename it")))
+    Err(mismatch_error(format!("the {what} {name:?} cannot be made: MySQL takes no {fault}; rename it")))
 }
 
 /// A name as the server compares it.
-pub(super) fn folded(name: &str) -> String {
+pub(super) fn fold_name(name: &str) -> String {
     name.to_lowercase()
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use landfall_core::schema::{Constraints, Field, FieldType, TableSchema};
 
     use super::*;
-    use crate::targets::mysql::server::Flavour;
+    use crate::targets::mysql::server::ServerFamily;
 
     fn table(name: &str, columns: &[&str]) -> Table {
         let field = |name: &&str| Field {
@@ -116,9 +116,9 @@ mod tests {
         Table { name: name.into(), schema: Arc::new(schema) }
     }
 
-    fn server(folds_table_names: bool) -> Server {
-        Server {
-            flavour: Flavour::Mariadb,
+    fn server(folds_table_names: bool) -> MysqlServer {
+        MysqlServer {
+            flavour: ServerFamily::Mariadb,
             version: (10, 11),
             named: String::new(),
             folds_table_names,
@@ -130,27 +130,27 @@ mod tests {
 
     #[test]
     fn keywords_and_quotes_are_quoted() {
-        assert_eq!(quoted("select"), "`select`");
-        assert_eq!(quoted("a\"b `c`"), "`a\"b ``c```");
+        assert_eq!(quote_name("select"), "`select`");
+        assert_eq!(quote_name("a\"b `c`"), "`a\"b ``c```");
     }
 
     #[test]
     fn names_that_fold_together_are_refused() {
-        let said = |tables: &[Table], folds| check(&server(folds), tables).expect_err("refused").to_string();
+        let said = |tables: &[Table], folds| check_names(&server(folds), tables).expect_err("refused").to_string();
         assert!(said(&[table("t", &["Name", "name"])], false).contains("\"Name\" and \"name\""));
         assert!(said(&[table("t", &["Ä", "ä"])], false).contains("for one"));
         let two = [table("Dept", &["a"]), table("dept", &["a"])];
         assert!(said(&two, true).contains("lower_case_table_names"));
-        assert!(check(&server(false), &two).is_ok());
-        assert!(check(&server(false), &[table("t", &["a", "á"])]).is_ok());
+        assert!(check_names(&server(false), &two).is_ok());
+        assert!(check_names(&server(false), &[table("t", &["a", "á"])]).is_ok());
     }
 
     #[test]
     fn names_that_would_be_cut_are_refused() {
         let fits = "é".repeat(64);
-        assert!(check(&server(false), &[table(&fits, &[&fits])]).is_ok());
+        assert!(check_names(&server(false), &[table(&fits, &[&fits])]).is_ok());
         for name in [&*"x".repeat(65), "clef 𝄞", "blank ", ""] {
-            let said = check(&server(false), &[table("t", &[name])]).expect_err("refused").to_string();
+            let said = check_names(&server(false), &[table("t", &[name])]).expect_err("refused").to_string();
             assert!(said.contains("rename it"), "{said}");
         }
     }

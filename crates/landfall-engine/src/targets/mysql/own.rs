@@ -4,14 +4,14 @@ use std::{cell::RefCell, sync::LazyLock};
 
 use mysql::{Column, Value, consts::ColumnType};
 
-use super::{connection::Connection, failure::Context as _, rows::has_table, server::Flavour};
+use super::{connection::MysqlConnection, failure::MysqlContext as _, rows::has_table, server::ServerFamily};
 use crate::{
     error::Result,
     ledger::LoadId,
     quarantine::{NewReject, Reject, RejectId},
     targets::{
         Table,
-        sql::{self, EachRow, Parameter, Row, Spelling, Stored, quarantine},
+        sql::{self, OwnRow, SqlParameter, SqlSpelling, StoredValue, VisitOwnRow, quarantine},
     },
 };
 use landfall_core::reject::CellError;
@@ -38,11 +38,11 @@ macro_rules! errors {
     };
 }
 
-static MYSQL: LazyLock<Spelling> = LazyLock::new(|| spelling(errors!("utf8mb4_0900_bin")));
-static MARIADB: LazyLock<Spelling> = LazyLock::new(|| spelling(errors!("utf8mb4_nopad_bin")));
+static MYSQL: LazyLock<SqlSpelling> = LazyLock::new(|| mysql_spelling(errors!("utf8mb4_0900_bin")));
+static MARIADB: LazyLock<SqlSpelling> = LazyLock::new(|| mysql_spelling(errors!("utf8mb4_nopad_bin")));
 
-fn spelling(errors: &'static str) -> Spelling {
-    Spelling {
+fn mysql_spelling(errors: &'static str) -> SqlSpelling {
+    SqlSpelling {
         own: "landfall_".into(),
         or_nothing: "",
         integer: "SIGNED",
@@ -61,19 +61,19 @@ fn spelling(errors: &'static str) -> Spelling {
 const LAST: &str = "landfall_reject_events";
 
 /// A connection that speaks for Landfall's own tables.
-pub(super) struct Own<'c>(RefCell<&'c mut Connection>);
+pub(super) struct MysqlOwnConnection<'c>(RefCell<&'c mut MysqlConnection>);
 
-impl<'c> Own<'c> {
-    pub(super) const fn new(connection: &'c mut Connection) -> Self {
+impl<'c> MysqlOwnConnection<'c> {
+    pub(super) const fn new(connection: &'c mut MysqlConnection) -> Self {
         Self(RefCell::new(connection))
     }
 }
 
-impl sql::Connection for Own<'_> {
-    fn spelling(&self) -> &Spelling {
+impl sql::SqlConnection for MysqlOwnConnection<'_> {
+    fn sql_spelling(&self) -> &SqlSpelling {
         match self.0.borrow().server.flavour {
-            Flavour::Mysql => &MYSQL,
-            Flavour::Mariadb => &MARIADB,
+            ServerFamily::Mysql => &MYSQL,
+            ServerFamily::Mariadb => &MARIADB,
         }
     }
 
@@ -82,30 +82,40 @@ impl sql::Connection for Own<'_> {
     }
 
     fn has_own_table(&self, table: &str) -> Result<bool> {
-        has_table(&mut self.0.borrow_mut(), &MYSQL.own(table))
+        has_table(&mut self.0.borrow_mut(), &MYSQL.own_table(table))
     }
 
     fn has_own_column(&self, table: &str, column: &str) -> Result<bool> {
         let sql = "SELECT 1 FROM information_schema.columns
             WHERE table_schema = database() AND table_name = ? AND column_name = ?";
         let mut found = false;
-        self.query(sql, &[MYSQL.own(table).as_str().into(), column.into()], &mut |_| {
+        self.query_rows(sql, &[MYSQL.own_table(table).as_str().into(), column.into()], &mut |_| {
             found = true;
             Ok(())
         })?;
         Ok(found)
     }
 
-    fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {
-        self.0.borrow_mut().execute(sql, bound(parameters)).map(|done| done.rows).context(|| DOING.into())
+    fn execute_statement(&self, sql: &str, parameters: &[SqlParameter<'_>]) -> Result<u64> {
+        self.0
+            .borrow_mut()
+            .execute_statement(sql, bound_values(parameters))
+            .map(|done| done.rows)
+            .context(|| DOING.into())
     }
 
-    fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], _id: &str) -> Result<i64> {
-        let done = self.0.borrow_mut().execute(sql, bound(parameters)).context(|| DOING.into())?;
+    fn insert_numbered(&self, sql: &str, parameters: &[SqlParameter<'_>], _id: &str) -> Result<i64> {
+        let done = self.0.borrow_mut().execute_statement(sql, bound_values(parameters)).context(|| DOING.into())?;
         Ok(done.id.unwrap_or_default())
     }
 
-    fn insert_all_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str, count: usize) -> Result<Vec<i64>> {
+    fn insert_all_numbered(
+        &self,
+        sql: &str,
+        parameters: &[SqlParameter<'_>],
+        id: &str,
+        count: usize,
+    ) -> Result<Vec<i64>> {
         let first = self.insert_numbered(sql, parameters, id)?;
         // How far apart the numbers of one statement are is a setting of the server (for servers that copy each other).
         let step = self.0.borrow().server.number_step;
@@ -113,43 +123,45 @@ impl sql::Connection for Own<'_> {
     }
 
     fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        quarantine::confirm(self, rejects)
+        quarantine::confirm_rejects(self, rejects)
     }
 
-    fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {
-        self.0.borrow_mut().rows(sql, bound(parameters), &|| DOING.into(), &mut |columns, values| {
-            visit(&mut Row::new(columns.iter().zip(values).map(|(column, value)| stored(column, value)).collect()))
+    fn query_rows(&self, sql: &str, parameters: &[SqlParameter<'_>], visit: VisitOwnRow<'_>) -> Result<()> {
+        self.0.borrow_mut().query_rows(sql, bound_values(parameters), &|| DOING.into(), &mut |columns, values| {
+            visit(&mut OwnRow::new(
+                columns.iter().zip(values).map(|(column, value)| to_stored_value(column, value)).collect(),
+            ))
         })
     }
 }
 
-fn bound(parameters: &[Parameter<'_>]) -> Vec<Value> {
+fn bound_values(parameters: &[SqlParameter<'_>]) -> Vec<Value> {
     let each = parameters.iter().map(|parameter| match *parameter {
-        Parameter::Integer(value) => Value::Int(value),
-        Parameter::Real(value) => Value::Double(value),
-        Parameter::Text(text) => Value::Bytes(text.as_bytes().to_vec()),
-        Parameter::Bytes(Some(bytes)) => Value::Bytes(bytes.to_vec()),
-        Parameter::Bytes(None) => Value::NULL,
+        SqlParameter::Integer(value) => Value::Int(value),
+        SqlParameter::Real(value) => Value::Double(value),
+        SqlParameter::Text(text) => Value::Bytes(text.as_bytes().to_vec()),
+        SqlParameter::Bytes(Some(bytes)) => Value::Bytes(bytes.to_vec()),
+        SqlParameter::Bytes(None) => Value::NULL,
     });
     each.collect()
 }
 
-fn stored(column: &Column, value: Value) -> Stored {
+fn to_stored_value(column: &Column, value: Value) -> StoredValue {
     match value {
-        Value::NULL => Stored::Null,
-        Value::Int(value) => Stored::Integer(value),
-        Value::UInt(value) => Stored::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
-        Value::Float(value) => Stored::Real(value.into()),
-        Value::Double(value) => Stored::Real(value),
-        Value::Bytes(bytes) if is_bytes(column) => Stored::Bytes(bytes),
-        Value::Bytes(bytes) => Stored::Text(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::NULL => StoredValue::Null,
+        Value::Int(value) => StoredValue::Integer(value),
+        Value::UInt(value) => StoredValue::Integer(i64::try_from(value).unwrap_or(i64::MAX)),
+        Value::Float(value) => StoredValue::Real(value.into()),
+        Value::Double(value) => StoredValue::Real(value),
+        Value::Bytes(bytes) if is_binary_column(column) => StoredValue::Bytes(bytes),
+        Value::Bytes(bytes) => StoredValue::Text(String::from_utf8_lossy(&bytes).into_owned()),
         // None of these tables has such a column.
-        Value::Date(..) | Value::Time(..) => Stored::Text(String::new()),
+        Value::Date(..) | Value::Time(..) => StoredValue::Text(String::new()),
     }
 }
 
 /// Whether a column holds bytes that are no text.
-pub(super) fn is_bytes(column: &Column) -> bool {
+pub(super) fn is_binary_column(column: &Column) -> bool {
     let may_be = matches!(
         column.column_type(),
         ColumnType::MYSQL_TYPE_BLOB
@@ -169,7 +181,7 @@ const BYTES_PER_STATEMENT: usize = 1 << 19;
 
 /// Adds rejects, many with each statement.
 pub(super) fn add_rejects(
-    connection: &mut Connection,
+    connection: &mut MysqlConnection,
     load: LoadId,
     table: &Table,
     rejects: &[NewReject],
@@ -180,22 +192,27 @@ pub(super) fn add_rejects(
         let size = usize::try_from(reject.raw.len()).unwrap_or(usize::MAX);
         if size > Reject::RAW_LIMIT {
             // Its parts need its number; those before it have lower ones.
-            add_group(connection, load, table, &mut group)?;
-            quarantine::add(&Own::new(connection), load, table, reject)?;
+            add_reject_group(connection, load, table, &mut group)?;
+            quarantine::add_reject(&MysqlOwnConnection::new(connection), load, table, reject)?;
             bytes = 0;
             continue;
         }
         group.push(reject);
         bytes += size;
         if group.len() == REJECTS_PER_STATEMENT || bytes > BYTES_PER_STATEMENT {
-            add_group(connection, load, table, &mut group)?;
+            add_reject_group(connection, load, table, &mut group)?;
             bytes = 0;
         }
     }
-    add_group(connection, load, table, &mut group)
+    add_reject_group(connection, load, table, &mut group)
 }
 
-fn add_group(connection: &mut Connection, load: LoadId, table: &Table, group: &mut Vec<&NewReject>) -> Result<()> {
+fn add_reject_group(
+    connection: &mut MysqlConnection,
+    load: LoadId,
+    table: &Table,
+    group: &mut Vec<&NewReject>,
+) -> Result<()> {
     // Few different texts of statements, so that they stay prepared.
     while !group.is_empty() {
         let count = if group.len() == REJECTS_PER_STATEMENT { group.len() } else { 1 << group.len().ilog2() };
@@ -203,11 +220,11 @@ fn add_group(connection: &mut Connection, load: LoadId, table: &Table, group: &m
         let (columns, rows) = (quarantine::COLUMNS.join(", "), vec![row; count].join(", "));
         let sql = format!("INSERT INTO landfall_rejects ({columns}) VALUES {rows}");
         let values = group.drain(..count).flat_map(|reject| {
-            let errors = quarantine::json(&reject.errors);
-            bound(&quarantine::values(load, table, reject, &errors))
+            let errors = quarantine::errors_json(&reject.errors);
+            bound_values(&quarantine::reject_values(load, table, reject, &errors))
         });
         let values = values.collect();
-        connection.execute(&sql, values).context(|| DOING.into())?;
+        connection.execute_statement(&sql, values).context(|| DOING.into())?;
     }
     Ok(())
 }

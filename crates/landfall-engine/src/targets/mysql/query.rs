@@ -5,18 +5,18 @@ use mysql::{Column, Value, consts::ColumnType};
 
 use super::{
     Cell, QueryRows,
-    connection::Connection,
-    failure::Context as _,
-    own::is_bytes,
-    stored::{bound, scalar, without_padding},
+    connection::MysqlConnection,
+    failure::MysqlContext as _,
+    own::is_binary_column,
+    stored::{bind_value, read_scalar, without_padding},
 };
 use crate::error::{Error, Result};
 
 const DOING: &str = "cannot run the query";
 
 /// Runs `sql` and hands its columns and rows to `result`.
-pub(super) fn query(
-    connection: &mut Connection,
+pub(super) fn run_query(
+    connection: &mut MysqlConnection,
     sql: &str,
     parameters: &[(String, Scalar)],
     result: &mut dyn QueryRows,
@@ -30,35 +30,35 @@ pub(super) fn query(
 }
 
 fn read(
-    connection: &mut Connection,
+    connection: &mut MysqlConnection,
     sql: &str,
     parameters: &[(String, Scalar)],
     result: &mut dyn QueryRows,
 ) -> Result<()> {
-    let (sql, names) = positional(sql);
-    let values = names.iter().map(|name| value_of(name, parameters)).collect::<Result<Vec<_>>>()?;
-    let statement = connection.prepare(&sql).context(|| DOING.into())?;
+    let (sql, names) = to_positional(sql);
+    let values = names.iter().map(|name| parameter_value(name, parameters)).collect::<Result<Vec<_>>>()?;
+    let statement = connection.prepare_statement(&sql).context(|| DOING.into())?;
     let columns = statement.columns();
     if columns.is_empty() {
         return Err(Error::Usage("a report's SQL may only read: write one SELECT".into()));
     }
-    result.columns(&columns.iter().map(|column| column.name_str().into_owned()).collect::<Vec<_>>())?;
+    result.take_columns(&columns.iter().map(|column| column.name_str().into_owned()).collect::<Vec<_>>())?;
     let mut cells = Vec::with_capacity(columns.len());
-    connection.rows(&sql, values, &|| DOING.into(), &mut |columns, row| {
+    connection.query_rows(&sql, values, &|| DOING.into(), &mut |columns, row| {
         cells.clear();
-        cells.extend(columns.iter().zip(row).map(|(column, value)| cell(column, value)));
-        result.row(&cells)
+        cells.extend(columns.iter().zip(row).map(|(column, value)| result_cell(column, value)));
+        result.take_row(&cells)
     })
 }
 
-fn value_of(name: &str, parameters: &[(String, Scalar)]) -> Result<Value> {
+fn parameter_value(name: &str, parameters: &[(String, Scalar)]) -> Result<Value> {
     let value = parameters.iter().find(|(known, _)| known == name);
     let unknown = || Error::Usage(format!("the query uses the parameter :{name}, which is not declared"));
-    value.map(|(_, value)| bound(value.as_ref())).ok_or_else(unknown)
+    value.map(|(_, value)| bind_value(value.as_ref())).ok_or_else(unknown)
 }
 
 /// `sql` with `?` in the place of each `:name`, and the names in their order. What stands in quotes or in a comment stays.
-fn positional(sql: &str) -> (String, Vec<String>) {
+fn to_positional(sql: &str) -> (String, Vec<String>) {
     let (mut out, mut names) = (String::with_capacity(sql.len()), Vec::new());
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
@@ -68,7 +68,7 @@ fn positional(sql: &str) -> (String, Vec<String>) {
             '-' if rest.starts_with("-- ") || rest.starts_with("--\n") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
             ':' => {
-                let name = name_at(&rest[1..]);
+                let name = parameter_name_at(&rest[1..]);
                 if !name.is_empty() {
                     names.push(name.to_owned());
                     out.push('?');
@@ -86,7 +86,7 @@ fn positional(sql: &str) -> (String, Vec<String>) {
 }
 
 /// The name at the head of `text`; empty where there is none.
-fn name_at(text: &str) -> &str {
+fn parameter_name_at(text: &str) -> &str {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return "";
     }
@@ -95,7 +95,7 @@ fn name_at(text: &str) -> &str {
 }
 
 /// A value as every database shows it.
-fn cell(column: &Column, value: Value) -> Cell {
+fn result_cell(column: &Column, value: Value) -> Cell {
     let kind = column.column_type();
     match value {
         Value::NULL => Cell::Null,
@@ -103,23 +103,23 @@ fn cell(column: &Column, value: Value) -> Cell {
         Value::UInt(value) => i64::try_from(value).map_or_else(|_| Cell::Text(value.to_string()), Cell::Integer),
         Value::Float(value) => Cell::Real(value.into()),
         Value::Double(value) => Cell::Real(value),
-        Value::Bytes(bytes) if is_bytes(column) => Cell::Text(hexadecimal(&bytes)),
+        Value::Bytes(bytes) if is_binary_column(column) => Cell::Text(hex_literal(&bytes)),
         Value::Bytes(bytes) => {
-            let text = String::from_utf8(bytes).unwrap_or_else(|error| hexadecimal(error.as_bytes()));
+            let text = String::from_utf8(bytes).unwrap_or_else(|error| hex_literal(error.as_bytes()));
             if matches!(kind, ColumnType::MYSQL_TYPE_NEWDECIMAL | ColumnType::MYSQL_TYPE_DECIMAL) {
-                return decimal(column, text);
+                return decimal_cell(column, text);
             }
             Cell::Text(text)
         }
         Value::Date(year, month, day, ..) if kind == ColumnType::MYSQL_TYPE_DATE => {
             Cell::Text(format!("{year:04}-{month:02}-{day:02}"))
         }
-        time => temporal(time),
+        time => temporal_cell(time),
     }
 }
 
 /// A decimal without padding. The sum of integers is one without a fraction, and shown as the integer that it is.
-fn decimal(column: &Column, text: String) -> Cell {
+fn decimal_cell(column: &Column, text: String) -> Cell {
     if column.decimals() == 0
         && let Ok(whole) = text.parse()
     {
@@ -128,10 +128,10 @@ fn decimal(column: &Column, text: String) -> Cell {
     Cell::Text(without_padding(text))
 }
 
-fn temporal(value: Value) -> Cell {
+fn temporal_cell(value: Value) -> Cell {
     let mut text = String::new();
     let any = FieldType::Datetime { format: Default::default(), timezone: None, ambiguous: Default::default() };
-    match scalar(&any, value) {
+    match read_scalar(&any, value) {
         Scalar::Datetime(micros) => render::datetime_text(micros, &mut text),
         Scalar::Time(micros) => render::push_time(micros, &mut text),
         other => text = other.as_ref().to_string().trim_start_matches('\0').to_owned(),
@@ -140,7 +140,7 @@ fn temporal(value: Value) -> Cell {
 }
 
 /// Bytes that are not text, as SQL writes them: `X'00FF'`.
-fn hexadecimal(bytes: &[u8]) -> String {
+fn hex_literal(bytes: &[u8]) -> String {
     let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
     format!("X'{digits}'")
 }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn parameters_are_found_outside_of_quotes_and_comments() {
-        let (sql, names) = positional(
+        let (sql, names) = to_positional(
             "SELECT ':a', \":b\", `:c`, 'it''s :d' -- :e\n, :year /* :f */, x # :g\n FROM t WHERE y = :jahr_ä AND z > :year",
         );
         assert_eq!(names, ["year", "jahr_ä", "year"]);
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn what_is_no_parameter_stays() {
         for sql in ["SELECT 1 : 2", "SELECT a:=1", "SELECT 'open :x", "a - - b --c", "SELECT ':"] {
-            assert_eq!(positional(sql), (sql.to_owned(), Vec::new()), "{sql}");
+            assert_eq!(to_positional(sql), (sql.to_owned(), Vec::new()), "{sql}");
         }
     }
 }

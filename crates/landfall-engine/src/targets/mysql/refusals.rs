@@ -11,19 +11,19 @@ use mysql::Value;
 
 use super::{
     Fence, RefusedRow, Table,
-    failure::{Context as _, failure, is_constraint, refusal, row_words},
-    load_data::Trouble,
-    names::quoted,
-    rows::find_all,
-    stored::bound,
-    triggers::{Objection, altered},
-    work::Work,
+    failure::{MysqlContext as _, is_constraint, mask_row_values, mysql_error, refusal_message},
+    load_data::SendTrouble,
+    names::quote_name,
+    rows::find_rows,
+    stored::bind_value,
+    triggers::{RowsObjection, find_altered_rows},
+    work::MysqlWork,
 };
 use crate::error::Result;
 
 /// Inserts the rows of `batch` at `selected`; those that the database stops are returned.
 pub(super) fn insert(
-    work: &mut Work,
+    work: &mut MysqlWork,
     table: &Table,
     batch: &RecordBatch,
     selected: &[Range<usize>],
@@ -32,30 +32,30 @@ pub(super) fn insert(
         return Ok(Vec::new());
     }
     let rows: Vec<usize> = selected.iter().cloned().flatten().collect();
-    let mut refused = match work.attempt(table, batch, selected)? {
+    let mut refused = match work.try_insert(table, batch, selected)? {
         None => return Ok(Vec::new()),
-        Some(Objection::Rows(refused)) => refused,
-        Some(Objection::Words(_)) => taken_keys(work, table, batch, &rows)?,
+        Some(RowsObjection::Rows(refused)) => refused,
+        Some(RowsObjection::Words(_)) => taken_keys(work, table, batch, &rows)?,
     };
     let taken: HashSet<usize> = refused.iter().map(|refused| refused.row).collect();
     let rest: Vec<usize> = rows.into_iter().filter(|row| !taken.contains(row)).collect();
     if work.fence == Fence::Database {
-        work.with_parents_later(table, batch, &rest, |work| divide(work, table, batch, &rest, &mut refused))?;
+        work.with_parents_later(table, batch, &rest, |work| insert_by_halves(work, table, batch, &rest, &mut refused))?;
     } else {
-        divide(work, table, batch, &rest, &mut refused)?;
+        insert_by_halves(work, table, batch, &rest, &mut refused)?;
     }
     refused.sort_by_key(|refused| refused.row);
     Ok(refused)
 }
 
 /// The rows whose keys the table holds already: another program was there first.
-fn taken_keys(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize]) -> Result<Vec<RefusedRow>> {
+fn taken_keys(work: &mut MysqlWork, table: &Table, batch: &RecordBatch, rows: &[usize]) -> Result<Vec<RefusedRow>> {
     let schema = &table.schema;
     let (mut refused, mut taken) = (Vec::new(), HashSet::new());
     for key in std::iter::once(&schema.primary_key).chain(&schema.unique_keys).filter(|key| !key.is_empty()) {
         let columns = KeyColumns::new(batch, key);
         let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
-        let found = find_all(&mut work.connection, table, key, &values)?;
+        let found = find_rows(&mut work.connection, table, key, &values)?;
         for (&row, _) in rows.iter().zip(found).filter(|(_, found)| found.is_some()) {
             if taken.insert(row) {
                 let message = format!("another row has the same key ({})", schema.key_name(key));
@@ -67,8 +67,8 @@ fn taken_keys(work: &mut Work, table: &Table, batch: &RecordBatch, rows: &[usize
 }
 
 /// Inserts `rows`, halves of them where there is trouble, and so on down to one.
-fn divide(
-    work: &mut Work,
+fn insert_by_halves(
+    work: &mut MysqlWork,
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
@@ -77,27 +77,27 @@ fn divide(
     if rows.is_empty() {
         return Ok(());
     }
-    let message = match work.attempt(table, batch, &ranges(rows))? {
+    let message = match work.try_insert(table, batch, &to_ranges(rows))? {
         None => return Ok(()),
-        Some(Objection::Rows(others)) => {
+        Some(RowsObjection::Rows(others)) => {
             let out: HashSet<usize> = others.iter().map(|refused| refused.row).collect();
             let rest: Vec<usize> = rows.iter().copied().filter(|row| !out.contains(row)).collect();
             refused.extend(others);
-            return divide(work, table, batch, &rest, refused);
+            return insert_by_halves(work, table, batch, &rest, refused);
         }
-        Some(Objection::Words(message)) => message,
+        Some(RowsObjection::Words(message)) => message,
     };
     if let [row] = rows {
         refused.push(RefusedRow { row: *row, message });
         return Ok(());
     }
     let (first, second) = rows.split_at(rows.len() / 2);
-    divide(work, table, batch, first, refused)?;
-    divide(work, table, batch, second, refused)
+    insert_by_halves(work, table, batch, first, refused)?;
+    insert_by_halves(work, table, batch, second, refused)
 }
 
 /// Rows as ranges; they ascend.
-fn ranges(rows: &[usize]) -> Vec<Range<usize>> {
+fn to_ranges(rows: &[usize]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for &row in rows {
         match ranges.last_mut() {
@@ -113,8 +113,8 @@ const ROWS_PER_UPDATE: usize = 128;
 
 /// Gives the rows of `table` with the primary keys of the rows of `batch` at `selected` their content in `fields`; those that
 /// the database stops are returned.
-pub(super) fn update(
-    work: &mut Work,
+pub(super) fn update_rows(
+    work: &mut MysqlWork,
     table: &Table,
     (batch, selected): (&RecordBatch, &[usize]),
     fields: &[usize],
@@ -140,28 +140,28 @@ pub(super) fn update(
 
 /// Updates rows with one statement, all or none; what the server had against that.
 fn update_together(
-    work: &mut Work,
+    work: &mut MysqlWork,
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
     fields: &[usize],
-) -> Result<Trouble> {
+) -> Result<SendTrouble> {
     let doing = || format!("cannot update the table {:?}", &*table.name);
     work.connection.run("SAVEPOINT landfall_rows").context(doing)?;
     let sent: Vec<usize> = table.schema.primary_key.iter().chain(fields).copied().collect();
-    let values = rows.iter().flat_map(|&row| sent.iter().map(move |&at| bound(scalar_at(batch, at, row))));
+    let values = rows.iter().flat_map(|&row| sent.iter().map(move |&at| bind_value(scalar_at(batch, at, row))));
     let values: Vec<Value> = values.collect();
     let statement = update_statement(table, work.connection.server.collation(), rows.len(), fields);
-    let trouble = match work.connection.execute(&statement, values) {
+    let trouble = match work.connection.execute_statement(&statement, values) {
         Ok(done) if done.warnings == 0 && done.rows == rows.len() as u64 => None,
         Ok(done) if done.warnings == 0 => Some("no row has its primary key any more".into()),
         Ok(_) => {
-            let warnings = work.connection.warnings(&doing)?;
-            let words = warnings.into_iter().next().map(|(code, message)| row_words(code, &message));
+            let warnings = work.connection.read_warnings(&doing)?;
+            let words = warnings.into_iter().next().map(|(code, message)| mask_row_values(code, &message));
             Some(words.unwrap_or_else(|| "a value would be changed".into()))
         }
-        Err(error) if is_constraint(&error) => refusal(&error),
-        Err(error) => return Err(failure(&error, &doing())),
+        Err(error) if is_constraint(&error) => refusal_message(&error),
+        Err(error) => return Err(mysql_error(&error, &doing())),
     };
     let trouble = match trouble {
         None if work.is_watched(table)? => altered_words(work, table, batch, rows, fields)?,
@@ -175,15 +175,15 @@ fn update_together(
 
 /// What stands against rows that were updated, where a trigger altered one of them.
 fn altered_words(
-    work: &mut Work,
+    work: &mut MysqlWork,
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
     fields: &[usize],
-) -> Result<Trouble> {
-    Ok(altered(&mut work.connection, table, batch, rows, fields)?.map(|objection| match objection {
-        Objection::Words(words) => words,
-        Objection::Rows(refused) => refused.into_iter().map(|refused| refused.message).take(1).collect(),
+) -> Result<SendTrouble> {
+    Ok(find_altered_rows(&mut work.connection, table, batch, rows, fields)?.map(|objection| match objection {
+        RowsObjection::Words(words) => words,
+        RowsObjection::Rows(refused) => refused.into_iter().map(|refused| refused.message).take(1).collect(),
     }))
 }
 
@@ -192,25 +192,25 @@ fn altered_words(
 fn update_statement(table: &Table, collation: &str, count: usize, fields: &[usize]) -> String {
     let schema = &table.schema;
     let sent: Vec<usize> = schema.primary_key.iter().chain(fields).copied().collect();
-    let values: Vec<String> = sent.iter().map(|&at| typed_value(&schema.fields[at].kind, collation)).collect();
+    let values: Vec<String> = sent.iter().map(|&at| typed_placeholder(&schema.fields[at].kind, collation)).collect();
     let named: Vec<String> = sent.iter().zip(&values).map(|(at, value)| format!("{value} AS c{at}")).collect();
     let first = format!("SELECT {}", named.join(", "));
     let other = format!(" UNION ALL SELECT {}", values.join(", "));
-    let column = |at: usize| format!("t.{}", quoted(&schema.fields[at].name));
+    let column = |at: usize| format!("t.{}", quote_name(&schema.fields[at].name));
     let key: Vec<String> = schema.primary_key.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
     // Where there is nothing but the key, it is set to what it is.
     let others = if fields.is_empty() { &schema.primary_key } else { fields };
     let set: Vec<String> = others.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
     format!(
         "UPDATE {} AS t JOIN ({first}{}) AS n ON {} SET {}",
-        quoted(&table.name),
+        quote_name(&table.name),
         other.repeat(count - 1),
         key.join(" AND "),
         set.join(", ")
     )
 }
 
-fn typed_value(kind: &FieldType, collation: &str) -> String {
+fn typed_placeholder(kind: &FieldType, collation: &str) -> String {
     match kind {
         FieldType::Integer { .. } | FieldType::Year | FieldType::Boolean(_) => "CAST(? AS SIGNED)".into(),
         FieldType::Number(_) => "CAST(? AS DECIMAL(65,30))".into(),

@@ -7,18 +7,18 @@ use mysql::Value;
 
 use super::{
     Table,
-    connection::Connection,
-    existing::texts,
-    failure::{Context as _, failure, is_no_table},
-    names::{all_names, folded, names, quoted},
-    stored::{bound, scalar},
+    connection::MysqlConnection,
+    existing::row_texts,
+    failure::{MysqlContext as _, is_missing_table, mysql_error},
+    names::{fold_name, quote_name, quoted_field_names, quoted_names},
+    stored::{bind_value, read_scalar},
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
     targets::{
-        RowFilter, VisitRow,
-        batch::{BatchBuilder, EachBatch, Foreign},
-        page::{self, Words},
+        RowFilter, VisitPageRow,
+        batch::{BatchBuilder, OnForeignValue, VisitBatch},
+        page::{self, PageSyntax},
         sql,
     },
 };
@@ -30,30 +30,31 @@ const KEYS_PER_QUESTION: [usize; 4] = [1, 8, 64, 512];
 const ROWS_PER_DELETE: u64 = 50_000;
 
 /// Whether the database has a table called `name`.
-pub(super) fn has_table(connection: &mut Connection, name: &str) -> Result<bool> {
+pub(super) fn has_table(connection: &mut MysqlConnection, name: &str) -> Result<bool> {
     let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND table_name = ?";
     let doing = || "cannot read the database's schema".to_owned();
     let folds = connection.server.folds_table_names;
-    let found = connection.all(sql, vec![Value::Bytes(name.as_bytes().to_vec())], &doing)?;
+    let found = connection.query_all(sql, vec![Value::Bytes(name.as_bytes().to_vec())], &doing)?;
     // The server's own comparison of names may be wider than that of its tables.
     Ok(found.iter().flatten().any(|value| match value {
         Value::Bytes(found) => {
-            found == name.as_bytes() || folds && folded(&String::from_utf8_lossy(found)) == folded(name)
+            found == name.as_bytes() || folds && fold_name(&String::from_utf8_lossy(found)) == fold_name(name)
         }
         _ => false,
     }))
 }
 
 /// The number of rows of `table`; 0 where it does not exist.
-pub(super) fn row_count(connection: &mut Connection, table: &Table, most: u64) -> Result<u64> {
+pub(super) fn row_count(connection: &mut MysqlConnection, table: &Table, most: u64) -> Result<u64> {
     if !has_table(connection, &table.name)? {
         return Ok(0);
     }
-    let found = connection.all(&sql::count_rows(quoted(&table.name), most), Vec::new(), &|| reading(table))?;
-    Ok(found.first().map_or(0, |row| count(row.first())))
+    let found = connection
+        .query_all(&sql::count_rows(quote_name(&table.name), most), Vec::new(), &|| read_description(table))?;
+    Ok(found.first().map_or(0, |row| count_value(row.first())))
 }
 
-fn count(value: Option<&Value>) -> u64 {
+fn count_value(value: Option<&Value>) -> u64 {
     match value {
         Some(Value::Int(count)) => u64::try_from(*count).unwrap_or_default(),
         Some(Value::UInt(count)) => *count,
@@ -62,20 +63,24 @@ fn count(value: Option<&Value>) -> u64 {
 }
 
 /// For each of `values` the row of `table` whose fields at `positions` have them.
-pub(super) fn find_all(
-    connection: &mut Connection,
+pub(super) fn find_rows(
+    connection: &mut MysqlConnection,
     table: &Table,
     positions: &[usize],
     values: &[Vec<Scalar>],
 ) -> Result<Vec<Option<Vec<Scalar>>>> {
     let mut found = vec![None; values.len()];
-    let wanted = wanted(values);
+    let wanted = positions_by_key(values);
     let keys: Vec<&[Scalar]> = wanted.keys().copied().collect();
-    let question =
-        Question { table: &table.name, fields: &fields(table, positions), what: &all_names(table), tail: "" };
-    let asked = question.ask(connection, &keys, &mut |row| {
+    let question = KeyQuestion {
+        table: &table.name,
+        fields: &field_names(table, positions),
+        what: &quoted_field_names(table),
+        tail: "",
+    };
+    let asked = question.ask_for_keys(connection, &keys, &mut |row| {
         let kinds = table.schema.fields.iter().map(|field| &field.kind);
-        let row: Vec<Scalar> = kinds.zip(row).map(|(kind, value)| scalar(kind, value)).collect();
+        let row: Vec<Scalar> = kinds.zip(row).map(|(kind, value)| read_scalar(kind, value)).collect();
         let key: Vec<Scalar> = positions.iter().map(|&at| row[at].clone()).collect();
         for &at in wanted.get(key.as_slice()).into_iter().flatten() {
             found[at] = Some(row.clone());
@@ -83,13 +88,13 @@ pub(super) fn find_all(
     });
     match asked {
         Ok(()) => Ok(found),
-        Err(Asked::NoTable) => Ok(found),
-        Err(Asked::Failed(error)) => Err(error),
+        Err(QuestionError::NoTable) => Ok(found),
+        Err(QuestionError::Failed(error)) => Err(error),
     }
 }
 
 /// The places of each key among `values`. A key with a missing value is none: SQL compares no such key with any other.
-fn wanted(values: &[Vec<Scalar>]) -> HashMap<&[Scalar], Vec<usize>> {
+fn positions_by_key(values: &[Vec<Scalar>]) -> HashMap<&[Scalar], Vec<usize>> {
     let mut wanted: HashMap<&[Scalar], Vec<usize>> = HashMap::with_capacity(values.len());
     for (at, key) in values.iter().enumerate().filter(|(_, key)| !key.contains(&Scalar::Null)) {
         wanted.entry(key).or_default().push(at);
@@ -98,37 +103,37 @@ fn wanted(values: &[Vec<Scalar>]) -> HashMap<&[Scalar], Vec<usize>> {
 }
 
 /// The names of the fields at `positions`.
-pub(super) fn fields<'t>(table: &'t Table, positions: &[usize]) -> Vec<&'t str> {
+pub(super) fn field_names<'t>(table: &'t Table, positions: &[usize]) -> Vec<&'t str> {
     positions.iter().map(|&at| &*table.schema.fields[at].name).collect()
 }
 
 /// Whether every row of the table called `table` whose `fields` have one of `values` is there; those that are cannot be
 /// deleted, or given another key, before the transaction ends.
-pub(super) fn hold(
-    connection: &mut Connection,
+pub(super) fn lock_parents(
+    connection: &mut MysqlConnection,
     table: &str,
     fields: &[&str],
     values: impl IntoIterator<Item = impl AsRef<[Scalar]>>,
 ) -> Result<bool> {
     let values: Vec<_> = values.into_iter().collect();
     let keys: Vec<&[Scalar]> = values.iter().map(AsRef::as_ref).filter(|key| !key.contains(&Scalar::Null)).collect();
-    let question = Question { table, fields, what: "1", tail: " LOCK IN SHARE MODE" };
+    let question = KeyQuestion { table, fields, what: "1", tail: " LOCK IN SHARE MODE" };
     let mut held = 0;
-    match question.ask(connection, &keys, &mut |_| held += 1) {
+    match question.ask_for_keys(connection, &keys, &mut |_| held += 1) {
         Ok(()) => Ok(held == keys.len()),
-        Err(Asked::NoTable) => Ok(keys.is_empty()),
-        Err(Asked::Failed(error)) => Err(error),
+        Err(QuestionError::NoTable) => Ok(keys.is_empty()),
+        Err(QuestionError::Failed(error)) => Err(error),
     }
 }
 
 /// Why there was no answer.
-enum Asked {
+enum QuestionError {
     NoTable,
     Failed(crate::Error),
 }
 
 /// A question for the rows of a table that have certain keys.
-struct Question<'q> {
+struct KeyQuestion<'q> {
     table: &'q str,
     /// The fields of the key.
     fields: &'q [&'q str],
@@ -138,14 +143,14 @@ struct Question<'q> {
     tail: &'q str,
 }
 
-impl Question<'_> {
+impl KeyQuestion<'_> {
     /// Asks for `keys`, with few statements. The keys differ from each other.
-    fn ask(
+    fn ask_for_keys(
         &self,
-        connection: &mut Connection,
+        connection: &mut MysqlConnection,
         keys: &[&[Scalar]],
         visit: &mut dyn FnMut(Vec<Value>),
-    ) -> Result<(), Asked> {
+    ) -> Result<(), QuestionError> {
         let doing = || format!("cannot read the table {:?}", self.table);
         let mut rest = keys;
         while let Some(first) = rest.first() {
@@ -155,39 +160,39 @@ impl Question<'_> {
             rest = after;
             // A question is filled up with its first key.
             let padded = some.iter().chain(std::iter::repeat_n(first, size - some.len()));
-            let values = padded.flat_map(|key| key.iter().map(|value| bound(value.as_ref()))).collect();
-            let sql = self.sql(size);
-            match connection.prepare(&sql) {
-                Err(error) if is_no_table(&error) => return Err(Asked::NoTable),
-                Err(error) => return Err(Asked::Failed(failure(&error, &doing()))),
+            let values = padded.flat_map(|key| key.iter().map(|value| bind_value(value.as_ref()))).collect();
+            let sql = self.question_sql(size);
+            match connection.prepare_statement(&sql) {
+                Err(error) if is_missing_table(&error) => return Err(QuestionError::NoTable),
+                Err(error) => return Err(QuestionError::Failed(mysql_error(&error, &doing()))),
                 Ok(_) => {}
             }
-            let asked = connection.rows(&sql, values, &doing, &mut |_, row| {
+            let asked = connection.query_rows(&sql, values, &doing, &mut |_, row| {
                 visit(row);
                 Ok(())
             });
-            asked.map_err(Asked::Failed)?;
+            asked.map_err(QuestionError::Failed)?;
         }
         Ok(())
     }
 
     /// The question for `size` keys. Both servers look up each of them in an index.
-    fn sql(&self, size: usize) -> String {
+    fn question_sql(&self, size: usize) -> String {
         let condition = if let [field] = self.fields {
-            format!("{} IN ({})", quoted(field), vec!["?"; size].join(", "))
+            format!("{} IN ({})", quote_name(field), vec!["?"; size].join(", "))
         } else {
-            let each: Vec<String> = self.fields.iter().map(|field| format!("{} = ?", quoted(field))).collect();
+            let each: Vec<String> = self.fields.iter().map(|field| format!("{} = ?", quote_name(field))).collect();
             vec![format!("({})", each.join(" AND ")); size].join(" OR ")
         };
-        format!("SELECT {} FROM {} WHERE {condition}{}", self.what, quoted(self.table), self.tail)
+        format!("SELECT {} FROM {} WHERE {condition}{}", self.what, quote_name(self.table), self.tail)
     }
 }
 
 /// Whether the user may insert rows into `table`. The server looks at that when a statement is prepared.
-pub(super) fn may_insert(connection: &mut Connection, table: &Table) -> Result<bool> {
+pub(super) fn may_insert_rows(connection: &mut MysqlConnection, table: &Table) -> Result<bool> {
     let marks = vec!["?"; table.schema.fields.len()].join(", ");
-    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(&table.name), all_names(table));
-    match connection.prepare(&sql).context(|| reading(table)) {
+    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quote_name(&table.name), quoted_field_names(table));
+    match connection.prepare_statement(&sql).context(|| read_description(table)) {
         Ok(_) => Ok(true),
         Err(Error::Target(error)) if error.kind == TargetErrorKind::Denied => Ok(false),
         Err(error) => Err(error),
@@ -196,53 +201,59 @@ pub(super) fn may_insert(connection: &mut Connection, table: &Table) -> Result<b
 
 /// Hands the rows of `table` that `filter` wants to `visit`. The driver takes what the server still sends when `visit` wants no
 /// more, and forgets it.
-pub(super) fn page(connection: &mut Connection, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+pub(super) fn read_page(
+    connection: &mut MysqlConnection,
+    table: &Table,
+    filter: &RowFilter,
+    visit: VisitPageRow<'_>,
+) -> Result<()> {
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
-    let column = |at: usize| quoted(&table.schema.fields[at].name);
-    let words = Words { column: &column, mark: &|_, _| "?".to_owned() };
-    let (tail, values) = page::sql(table, filter, &words);
-    let sql = format!("SELECT {} FROM {}{tail}", all_names(table), quoted(&table.name));
-    let values = values.iter().map(|(_, value)| bound(value.as_ref())).collect();
+    let column = |at: usize| quote_name(&table.schema.fields[at].name);
+    let words = PageSyntax { column: &column, mark: &|_, _| "?".to_owned() };
+    let (tail, values) = page::page_sql(table, filter, &words);
+    let sql = format!("SELECT {} FROM {}{tail}", quoted_field_names(table), quote_name(&table.name));
+    let values = values.iter().map(|(_, value)| bind_value(value.as_ref())).collect();
     let mut wants_more = true;
-    connection.rows(&sql, values, &|| reading(table), &mut |_, row| {
+    connection.query_rows(&sql, values, &|| read_description(table), &mut |_, row| {
         if wants_more {
             let kinds = table.schema.fields.iter().map(|field| &field.kind);
-            wants_more = visit(kinds.zip(row).map(|(kind, value)| scalar(kind, value)).collect())?;
+            wants_more = visit(kinds.zip(row).map(|(kind, value)| read_scalar(kind, value)).collect())?;
         }
         Ok(())
     })
 }
 
 /// The fields at `positions` of every row, in batches.
-pub(super) fn scan(
-    connection: &mut Connection,
+pub(super) fn scan_rows(
+    connection: &mut MysqlConnection,
     table: &Table,
-    (positions, foreign): (&[usize], Foreign),
-    visit: EachBatch<'_>,
+    (positions, foreign): (&[usize], OnForeignValue),
+    visit: VisitBatch<'_>,
 ) -> Result<()> {
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
-    let sql = format!("SELECT {} FROM {}", names(table, positions), quoted(&table.name));
+    let sql = format!("SELECT {} FROM {}", quoted_names(table, positions), quote_name(&table.name));
     let mut batch = BatchBuilder::new(table, positions, foreign);
-    connection.rows(&sql, Vec::new(), &|| reading(table), &mut |_, row| {
+    connection.query_rows(&sql, Vec::new(), &|| read_description(table), &mut |_, row| {
         for (column, (value, &at)) in row.into_iter().zip(positions).enumerate() {
-            batch.push(column, scalar(&table.schema.fields[at].kind, value).as_ref())?;
+            batch.push(column, read_scalar(&table.schema.fields[at].kind, value).as_ref())?;
         }
-        if batch.end_row() { batch.hand_over(visit) } else { Ok(()) }
+        if batch.finish_row() { batch.hand_over_batch(visit) } else { Ok(()) }
     })?;
-    batch.hand_over(visit)
+    batch.hand_over_batch(visit)
 }
 
 /// Takes all rows out of `table`, within the transaction: `TRUNCATE` would commit.
-pub(super) fn clear(connection: &mut Connection, table: &Table) -> Result<u64> {
-    let sql = format!("DELETE FROM {} LIMIT {ROWS_PER_DELETE}", quoted(&table.name));
+pub(super) fn delete_rows(connection: &mut MysqlConnection, table: &Table) -> Result<u64> {
+    let sql = format!("DELETE FROM {} LIMIT {ROWS_PER_DELETE}", quote_name(&table.name));
     let mut removed = 0;
     loop {
-        let done =
-            connection.execute(&sql, Vec::new()).context(|| format!("cannot empty the table {:?}", &*table.name))?;
+        let done = connection
+            .execute_statement(&sql, Vec::new())
+            .context(|| format!("cannot empty the table {:?}", &*table.name))?;
         removed += done.rows;
         if done.rows < ROWS_PER_DELETE {
             return Ok(removed);
@@ -252,7 +263,7 @@ pub(super) fn clear(connection: &mut Connection, table: &Table) -> Result<u64> {
 
 /// A foreign key between two tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reference {
+struct ForeignReference {
     child: String,
     parent: String,
     /// Each field of the child with that of the parent which it names, sorted.
@@ -261,29 +272,33 @@ struct Reference {
 
 /// Rows that name a parent which does not exist, as sentences, at most ten: by the foreign keys of `tables`, and by those
 /// that the database has from or to them and the dictionary does not know.
-pub(super) fn orphans(connection: &mut Connection, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
+pub(super) fn find_orphans(
+    connection: &mut MysqlConnection,
+    tables: &[&Table],
+    sound: &[&Table],
+) -> Result<Vec<String>> {
     if tables.is_empty() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    let held: Vec<Reference> = sound.iter().flat_map(|table| declared(table)).collect();
-    let references = references(connection, tables)?.into_iter().filter(|reference| !held.contains(reference));
-    for Reference { child, parent, pairs } in references.collect::<Vec<_>>() {
-        let named = |side: &str, name: &str| format!("{side}.{}", quoted(name));
+    let held: Vec<ForeignReference> = sound.iter().flat_map(|table| declared_references(table)).collect();
+    let references = all_references(connection, tables)?.into_iter().filter(|reference| !held.contains(reference));
+    for ForeignReference { child, parent, pairs } in references.collect::<Vec<_>>() {
+        let named = |side: &str, name: &str| format!("{side}.{}", quote_name(name));
         let joined: Vec<String> =
             pairs.iter().map(|(own, other)| format!("{} = {}", named("c", own), named("p", other))).collect();
         let given: Vec<String> = pairs.iter().map(|(own, _)| format!("{} IS NOT NULL", named("c", own))).collect();
         let sql = format!(
             "SELECT count(*) FROM {} AS c LEFT JOIN {} AS p ON {} WHERE {} AND {} IS NULL",
-            quoted(&child),
-            quoted(&parent),
+            quote_name(&child),
+            quote_name(&parent),
             joined.join(" AND "),
             given.join(" AND "),
             named("p", &pairs[0].1)
         );
         let doing = || format!("cannot check the foreign keys of the table {child:?}");
-        let rows = connection.all(&sql, Vec::new(), &doing)?;
-        let count = rows.first().map_or(0, |row| count(row.first()));
+        let rows = connection.query_all(&sql, Vec::new(), &doing)?;
+        let count = rows.first().map_or(0, |row| count_value(row.first()));
         if count > 0 {
             found.push(format!("{count} rows of {child:?} name rows of {parent:?} that would be gone"));
         }
@@ -293,18 +308,18 @@ pub(super) fn orphans(connection: &mut Connection, tables: &[&Table], sound: &[&
 }
 
 /// The foreign keys that the dictionary gives `table`.
-fn declared(table: &Table) -> impl Iterator<Item = Reference> {
+fn declared_references(table: &Table) -> impl Iterator<Item = ForeignReference> {
     table.schema.foreign_keys.iter().map(|key| {
         let own = key.fields.iter().map(|&at| table.schema.fields[at].name.to_string());
         let mut pairs: Vec<_> = own.zip(key.parent_fields.iter().map(ToString::to_string)).collect();
         pairs.sort();
-        Reference { child: table.name.to_string(), parent: key.parent.to_string(), pairs }
+        ForeignReference { child: table.name.to_string(), parent: key.parent.to_string(), pairs }
     })
 }
 
 /// The foreign keys of `tables`, and those of the database from or to them.
-fn references(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<Reference>> {
-    let mut all: Vec<Reference> = tables.iter().flat_map(|table| declared(table)).collect();
+fn all_references(connection: &mut MysqlConnection, tables: &[&Table]) -> Result<Vec<ForeignReference>> {
+    let mut all: Vec<ForeignReference> = tables.iter().flat_map(|table| declared_references(table)).collect();
     let doing = || "cannot read the database's foreign keys".to_owned();
     let marks = vec!["?"; tables.len()].join(", ");
     let sql = format!(
@@ -315,11 +330,11 @@ fn references(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<Refe
          ORDER BY table_name, constraint_name, ordinal_position"
     );
     let names = tables.iter().chain(tables).map(|table| Value::Bytes(table.name.as_bytes().to_vec()));
-    let mut others: Vec<Reference> = Vec::new();
-    for row in connection.all(&sql, names.collect(), &doing)? {
-        let [first, child, parent, own, other] = <[String; 5]>::try_from(texts(row)).unwrap_or_default();
+    let mut others: Vec<ForeignReference> = Vec::new();
+    for row in connection.query_all(&sql, names.collect(), &doing)? {
+        let [first, child, parent, own, other] = <[String; 5]>::try_from(row_texts(row)).unwrap_or_default();
         if first == "1" {
-            others.push(Reference { child, parent, pairs: Vec::new() });
+            others.push(ForeignReference { child, parent, pairs: Vec::new() });
         }
         if let Some(last) = others.last_mut() {
             last.pairs.push((own, other));
@@ -327,7 +342,7 @@ fn references(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<Refe
         }
     }
     all.extend(others);
-    let mut once: Vec<Reference> = Vec::new();
+    let mut once: Vec<ForeignReference> = Vec::new();
     for reference in all {
         if !once.contains(&reference) {
             once.push(reference);
@@ -336,6 +351,6 @@ fn references(connection: &mut Connection, tables: &[&Table]) -> Result<Vec<Refe
     Ok(once)
 }
 
-fn reading(table: &Table) -> String {
+fn read_description(table: &Table) -> String {
     format!("cannot read the table {:?}", &*table.name)
 }

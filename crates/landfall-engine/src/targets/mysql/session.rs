@@ -2,8 +2,8 @@
 //! is given a value here: `DEFAULT` would be the server's.
 
 use super::{
-    connection::Connection,
-    server::{Flavour, Server},
+    connection::MysqlConnection,
+    server::{MysqlServer, ServerFamily},
 };
 
 /// Seconds that the server waits in the middle of a statement for a client that waits for its source.
@@ -26,7 +26,7 @@ const MODES: &str = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL
 ///   came in between is found and told as such; and inserts do not lock the gaps between rows, so that two connections fill
 ///   one table without waiting for each other.
 /// - Text is compared byte for byte, in literals too.
-pub(super) fn session(server: &Server) -> [String; 4] {
+pub(super) fn session_statements(server: &MysqlServer) -> [String; 4] {
     [
         format!("SET NAMES utf8mb4 COLLATE {}", server.collation()),
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".into(),
@@ -36,7 +36,7 @@ pub(super) fn session(server: &Server) -> [String; 4] {
 }
 
 fn of_all_servers() -> String {
-    let locks = Connection::LOCK_SECONDS;
+    let locks = MysqlConnection::LOCK_SECONDS;
     format!(
         "time_zone = '+00:00', autocommit = 1, completion_type = 0, foreign_key_checks = 1, unique_checks = 1, \
          sql_safe_updates = 0, sql_select_limit = {ALL_ROWS}, sql_big_selects = 1, max_join_size = {ALL_ROWS}, \
@@ -48,10 +48,10 @@ fn of_all_servers() -> String {
     )
 }
 
-const fn of_flavour(flavour: Flavour) -> &'static str {
+const fn of_flavour(flavour: ServerFamily) -> &'static str {
     match flavour {
-        Flavour::Mysql => "max_execution_time = 0",
-        Flavour::Mariadb => {
+        ServerFamily::Mysql => "max_execution_time = 0",
+        ServerFamily::Mariadb => {
             "max_statement_time = 0, old_mode = '', check_constraint_checks = 1, sql_if_exists = 0, \
              idle_transaction_timeout = 0, idle_write_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
         }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::super::url::{Secret, SslMode, Url, port, seconds, unknown_parameter};
+use super::super::url::{SslMode, TargetUrl, UrlSecret, parse_port, parse_seconds, unknown_parameter};
 
 /// The schemes of a URL; both mean the same, since the server itself says what it is.
 const SCHEMES: [&str; 2] = ["mysql://", "mariadb://"];
@@ -23,9 +23,9 @@ const PARAMETERS: [&str; 8] =
 
 /// How to reach a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct MysqlSettings {
     pub(super) user: String,
-    password: Option<Secret>,
+    password: Option<UrlSecret>,
     password_file: Option<PathBuf>,
     /// A name or an address.
     pub(super) host: String,
@@ -43,21 +43,21 @@ pub struct Settings {
     shown: String,
 }
 
-impl Settings {
+impl MysqlSettings {
     /// Reads a URL; relative paths in it are taken from `base`.
     ///
     /// # Errors
     /// What is wrong with the URL, as a sentence without its password.
     pub(crate) fn parse(text: &str, base: &Path) -> Result<Self, String> {
-        let url = Url::parse(text, &SCHEMES)?;
+        let url = TargetUrl::parse(text, &SCHEMES)?;
         let scheme = SCHEMES.into_iter().find(|scheme| text.starts_with(scheme)).unwrap_or(SCHEMES[0]);
         let mut settings = Self {
-            shown: url.shown(scheme),
-            password: url.password.filter(|Secret(text)| !text.is_empty()),
+            shown: url.masked_text(scheme),
+            password: url.password.filter(|UrlSecret(text)| !text.is_empty()),
             password_file: None,
             user: if url.user.is_empty() { env::var("USER").unwrap_or_default() } else { url.user },
             host: if url.host.is_empty() { "localhost".into() } else { url.host },
-            port: port(&url.port, PORT)?,
+            port: parse_port(&url.port, PORT)?,
             socket: None,
             database: url.database,
             ssl_mode: SslMode::default(),
@@ -68,15 +68,15 @@ impl Settings {
         for (name, value) in url.parameters {
             settings.set(&name, &value, base)?;
         }
-        settings.checked()
+        settings.check_settings()
     }
 
     fn set(&mut self, name: &str, value: &str, base: &Path) -> Result<(), String> {
         match name {
-            "sslmode" | "ssl-mode" => self.ssl_mode = ssl_mode(name, value)?,
+            "sslmode" | "ssl-mode" => self.ssl_mode = parse_ssl_mode(name, value)?,
             "sslrootcert" | "ssl-ca" => self.ssl_root_cert = (value != "system").then(|| base.join(value)),
-            "connect_timeout" => self.connect_timeout = seconds(name, value)?,
-            "answer_timeout" => self.answer_timeout = seconds(name, value)?,
+            "connect_timeout" => self.connect_timeout = parse_seconds(name, value)?,
+            "answer_timeout" => self.answer_timeout = parse_seconds(name, value)?,
             "password_file" => self.password_file = Some(base.join(value)),
             "socket" => self.socket = Some(base.join(value)),
             unknown => return Err(unknown_parameter(unknown, &PARAMETERS)),
@@ -84,7 +84,7 @@ impl Settings {
         Ok(())
     }
 
-    fn checked(self) -> Result<Self, String> {
+    fn check_settings(self) -> Result<Self, String> {
         if self.user.is_empty() {
             return Err("it names no user; write mysql://USER@HOST/DATABASE".into());
         }
@@ -107,16 +107,16 @@ impl Settings {
     ///
     /// # Errors
     /// A `password_file` that cannot be read.
-    pub(super) fn password(&self) -> Result<Option<Secret>, String> {
+    pub(super) fn find_password(&self) -> Result<Option<UrlSecret>, String> {
         match (&self.password, &self.password_file) {
             (Some(password), _) => Ok(Some(password.clone())),
-            (None, Some(path)) => Secret::from_file(path).map(Some),
-            (None, None) => Ok(env::var("MYSQL_PWD").ok().filter(|text| !text.is_empty()).map(Secret)),
+            (None, Some(path)) => UrlSecret::from_file(path).map(Some),
+            (None, None) => Ok(env::var("MYSQL_PWD").ok().filter(|text| !text.is_empty()).map(UrlSecret)),
         }
     }
 }
 
-impl fmt::Display for Settings {
+impl fmt::Display for MysqlSettings {
     /// The URL, without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -124,7 +124,7 @@ impl fmt::Display for Settings {
 }
 
 /// The mode of `name=text`, in libpq's words or in those of MySQL's own programs (`VERIFY_IDENTITY`).
-fn ssl_mode(name: &str, text: &str) -> Result<SslMode, String> {
+fn parse_ssl_mode(name: &str, text: &str) -> Result<SslMode, String> {
     const MYSQL: [(&str, SslMode); 5] = [
         ("DISABLED", SslMode::Disable),
         ("PREFERRED", SslMode::Prefer),
@@ -142,8 +142,8 @@ fn ssl_mode(name: &str, text: &str) -> Result<SslMode, String> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Settings {
-        Settings::parse(text, Path::new("/project")).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+    fn parsed(text: &str) -> MysqlSettings {
+        MysqlSettings::parse(text, Path::new("/project")).unwrap_or_else(|fault| panic!("{text}: {fault}"))
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
             let settings = parsed(text);
             let printed = format!("{settings} {settings:?}");
             assert!(!printed.contains("s3cret"), "{printed}");
-            assert_eq!(settings.password(), Ok(Some(Secret("s3cret".into()))));
+            assert_eq!(settings.find_password(), Ok(Some(UrlSecret("s3cret".into()))));
         }
     }
 
@@ -200,9 +200,9 @@ mod tests {
     fn the_url_comes_before_a_file() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("pw"), "from file\n").expect("writes");
-        let password = |text: &str| Settings::parse(text, folder.path()).expect("settings").password();
-        assert_eq!(password("mysql://a:url@h/b?password_file=pw"), Ok(Some(Secret("url".into()))));
-        assert_eq!(password("mysql://a@h/b?password_file=pw"), Ok(Some(Secret("from file".into()))));
+        let password = |text: &str| MysqlSettings::parse(text, folder.path()).expect("settings").find_password();
+        assert_eq!(password("mysql://a:url@h/b?password_file=pw"), Ok(Some(UrlSecret("url".into()))));
+        assert_eq!(password("mysql://a@h/b?password_file=pw"), Ok(Some(UrlSecret("from file".into()))));
         assert!(password("mysql://a@h/b?password_file=other").is_err());
     }
 
@@ -218,7 +218,7 @@ mod tests {
             ("mysql://a@h", "names no database"),
             ("postgres://a@h/b", "does not begin with mysql:// or mariadb://"),
         ] {
-            let fault = Settings::parse(text, Path::new("/")).err().unwrap_or_else(|| panic!("{text} passed"));
+            let fault = MysqlSettings::parse(text, Path::new("/")).err().unwrap_or_else(|| panic!("{text} passed"));
             assert!(fault.contains(said), "{text}: {fault}");
         }
     }

@@ -1,11 +1,11 @@
 //! All tables as they were at one moment: a consistent read of InnoDB.
 
-use super::{Mysql, connection::Connection, failure::Context as _, rows};
+use super::{Mysql, connection::MysqlConnection, failure::MysqlContext as _, rows};
 use crate::{
     error::Result,
     targets::{
         Snapshot, Table,
-        batch::{EachBatch, Foreign},
+        batch::{OnForeignValue, VisitBatch},
     },
     timestamp,
 };
@@ -13,11 +13,11 @@ use crate::{
 /// A transaction that only reads, and sees what was committed when it began.
 struct MysqlSnapshot<'t> {
     target: &'t Mysql,
-    connection: Option<Connection>,
+    connection: Option<MysqlConnection>,
     moment: String,
 }
 
-pub(super) fn begin(target: &Mysql, mut connection: Connection) -> Result<Box<dyn Snapshot + '_>> {
+pub(super) fn begin_snapshot(target: &Mysql, mut connection: MysqlConnection) -> Result<Box<dyn Snapshot + '_>> {
     let doing = || format!("cannot read {}", target.settings);
     // The level is that of the next transaction alone.
     connection.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").context(doing)?;
@@ -27,7 +27,7 @@ pub(super) fn begin(target: &Mysql, mut connection: Connection) -> Result<Box<dy
 }
 
 impl Snapshot for MysqlSnapshot<'_> {
-    fn moment(&self) -> String {
+    fn describe_moment(&self) -> String {
         self.moment.clone()
     }
 
@@ -39,16 +39,16 @@ impl Snapshot for MysqlSnapshot<'_> {
         self.with(|connection| rows::row_count(connection, table, u64::MAX))
     }
 
-    fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
-        self.with(|connection| rows::scan(connection, table, (positions, Foreign::Refused), visit))
+    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+        self.with(|connection| rows::scan_rows(connection, table, (positions, OnForeignValue::Refused), visit))
     }
 }
 
 impl MysqlSnapshot<'_> {
-    fn with<R>(&mut self, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+    fn with<R>(&mut self, work: impl FnOnce(&mut MysqlConnection) -> Result<R>) -> Result<R> {
         match &mut self.connection {
             Some(connection) => work(connection),
-            None => Err(super::mismatch("the snapshot has ended")),
+            None => Err(super::mismatch_error("the snapshot has ended")),
         }
     }
 }
@@ -58,7 +58,7 @@ impl Drop for MysqlSnapshot<'_> {
         if let Some(mut connection) = self.connection.take()
             && connection.run("ROLLBACK").is_ok()
         {
-            self.target.give_back(Some(connection));
+            self.target.return_connection(Some(connection));
         }
     }
 }

@@ -11,15 +11,15 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
 /// A value as it is bound to a statement.
-pub(super) fn bound(value: ScalarRef<'_>) -> Value {
+pub(super) fn bind_value(value: ScalarRef<'_>) -> Value {
     match value {
         ScalarRef::Null => Value::NULL,
         ScalarRef::Integer(value) => Value::Int(value),
         ScalarRef::Boolean(value) => Value::Int(value.into()),
         ScalarRef::Text(text) | ScalarRef::Number(text) => Value::Bytes(text.as_bytes().to_vec()),
-        ScalarRef::Date(days) => datetime(i64::from(days).saturating_mul(DAY)),
-        ScalarRef::Datetime(micros) => datetime(micros),
-        ScalarRef::Time(micros) => time(micros),
+        ScalarRef::Date(days) => datetime_value(i64::from(days).saturating_mul(DAY)),
+        ScalarRef::Datetime(micros) => datetime_value(micros),
+        ScalarRef::Time(micros) => time_value(micros),
     }
 }
 
@@ -29,7 +29,7 @@ const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0)
 /// A point in time, given in microseconds since 1970 in UTC. Beyond the years that the protocol can say it is NULL, which
 /// equals nothing: no row of the table has it. The library's timestamps end a day before its calendar does, so this is one
 /// of the calendar.
-fn datetime(micros: i64) -> Value {
+fn datetime_value(micros: i64) -> Value {
     let Ok(civil) = EPOCH.checked_add(SignedDuration::from_micros(micros)) else { return Value::NULL };
     let Ok(year) = u16::try_from(civil.year()) else { return Value::NULL };
     let part = |number: i8| number.unsigned_abs();
@@ -38,7 +38,7 @@ fn datetime(micros: i64) -> Value {
     Value::Date(year, month, day, part(civil.hour()), part(civil.minute()), part(civil.second()), micros)
 }
 
-fn time(micros: i64) -> Value {
+fn time_value(micros: i64) -> Value {
     // Less than a day, so that each part fits.
     let part = |number: i64| u8::try_from(number).unwrap_or_default();
     let seconds = micros.rem_euclid(DAY) / SECOND;
@@ -48,7 +48,7 @@ fn time(micros: i64) -> Value {
 
 /// The value of a field of type `kind` that is stored as `value`; as text where another program stored what the field
 /// cannot hold, so that it equals no row of ours.
-pub(super) fn scalar(kind: &FieldType, value: Value) -> Scalar {
+pub(super) fn read_scalar(kind: &FieldType, value: Value) -> Scalar {
     match (kind, value) {
         (_, Value::NULL) => Scalar::Null,
         (FieldType::Boolean(_), Value::Int(value)) => Scalar::Boolean(value != 0),
@@ -59,11 +59,11 @@ pub(super) fn scalar(kind: &FieldType, value: Value) -> Scalar {
         }
         (_, Value::Float(value)) => Scalar::Text(value.to_string()),
         (_, Value::Double(value)) => Scalar::Text(value.to_string()),
-        (FieldType::Number(_), Value::Bytes(digits)) => Scalar::Number(without_padding(text(digits))),
-        (_, Value::Bytes(bytes)) => Scalar::Text(text(bytes)),
+        (FieldType::Number(_), Value::Bytes(digits)) => Scalar::Number(without_padding(read_text(digits))),
+        (_, Value::Bytes(bytes)) => Scalar::Text(read_text(bytes)),
         (kind, Value::Date(year, month, day, hour, minute, second, micros)) => {
             let days = [month, day, hour, minute, second];
-            point(kind, year, days, micros).unwrap_or_else(|| Scalar::Text(format!("\0{year}-{month}-{day}")))
+            read_point(kind, year, days, micros).unwrap_or_else(|| Scalar::Text(format!("\0{year}-{month}-{day}")))
         }
         (_, Value::Time(negative, days, hours, minutes, seconds, micros)) => {
             let seconds =
@@ -74,7 +74,7 @@ pub(super) fn scalar(kind: &FieldType, value: Value) -> Scalar {
     }
 }
 
-fn point(kind: &FieldType, year: u16, [month, day, hour, minute, second]: [u8; 5], micros: u32) -> Option<Scalar> {
+fn read_point(kind: &FieldType, year: u16, [month, day, hour, minute, second]: [u8; 5], micros: u32) -> Option<Scalar> {
     let signed = |number: u8| i8::try_from(number).ok();
     let date = civil::Date::new(i16::try_from(year).ok()?, signed(month)?, signed(day)?).ok()?;
     if matches!(kind, FieldType::Date(_)) {
@@ -87,7 +87,7 @@ fn point(kind: &FieldType, year: u16, [month, day, hour, minute, second]: [u8; 5
 }
 
 /// Text as it is stored. No row of ours has a NUL, so what is not UTF-8 equals none.
-fn text(bytes: Vec<u8>) -> String {
+fn read_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| format!("\0{:?}", error.into_bytes()))
 }
 
@@ -111,7 +111,7 @@ mod tests {
         for (stored, shown) in [("1.500", "1.5"), ("100", "100"), ("100.000", "100"), ("0.000", "0"), ("-0.10", "-0.1")]
         {
             assert_eq!(without_padding(stored.into()), shown);
-            let read = scalar(&FieldType::Number(NumberFormat::default()), Value::Bytes(stored.into()));
+            let read = read_scalar(&FieldType::Number(NumberFormat::default()), Value::Bytes(stored.into()));
             assert_eq!(read, Scalar::Number(shown.into()));
         }
     }
@@ -120,25 +120,25 @@ mod tests {
     fn what_no_field_holds_equals_nothing_of_ours() {
         let date = FieldType::Date(TemporalFormat::Default);
         assert!(
-            matches!(scalar(&date, Value::Date(2021, 0, 0, 0, 0, 0, 0)), Scalar::Text(text) if text.starts_with('\0'))
+            matches!(read_scalar(&date, Value::Date(2021, 0, 0, 0, 0, 0, 0)), Scalar::Text(text) if text.starts_with('\0'))
         );
         assert!(
-            matches!(scalar(&FieldType::Any, Value::Bytes(vec![0xff])), Scalar::Text(text) if text.starts_with('\0'))
+            matches!(read_scalar(&FieldType::Any, Value::Bytes(vec![0xff])), Scalar::Text(text) if text.starts_with('\0'))
         );
-        assert_eq!(bound(ScalarRef::Datetime(i64::MIN)), Value::NULL);
+        assert_eq!(bind_value(ScalarRef::Datetime(i64::MIN)), Value::NULL);
     }
 
     proptest! {
         #[test]
         fn points_in_time_come_back(micros in -62_135_596_800_000_000i64..253_402_300_800_000_000) {
             let datetime = FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() };
-            prop_assert_eq!(scalar(&datetime, bound(ScalarRef::Datetime(micros))), Scalar::Datetime(micros));
+            prop_assert_eq!(read_scalar(&datetime, bind_value(ScalarRef::Datetime(micros))), Scalar::Datetime(micros));
             let day = i32::try_from(micros.div_euclid(DAY)).expect("a day");
             let date = FieldType::Date(TemporalFormat::Default);
-            prop_assert_eq!(scalar(&date, bound(ScalarRef::Date(day))), Scalar::Date(day));
+            prop_assert_eq!(read_scalar(&date, bind_value(ScalarRef::Date(day))), Scalar::Date(day));
             let time = FieldType::Time(TemporalFormat::Default);
             let within = micros.rem_euclid(DAY);
-            prop_assert_eq!(scalar(&time, bound(ScalarRef::Time(within))), Scalar::Time(within));
+            prop_assert_eq!(read_scalar(&time, bind_value(ScalarRef::Time(within))), Scalar::Time(within));
         }
     }
 }

@@ -6,21 +6,21 @@ use mysql::Value;
 
 use super::{
     Table,
-    connection::Connection,
-    rows::{find_all, scan},
+    connection::MysqlConnection,
+    rows::{find_rows, scan_rows},
 };
 use crate::{
     error::Result,
     targets::{
         RefusedRow,
-        batch::Foreign,
+        batch::OnForeignValue,
         stored::{self, Census},
     },
 };
 
 /// What stands against rows that were written together.
 #[derive(Debug)]
-pub(super) enum Objection {
+pub(super) enum RowsObjection {
     /// What the server said of one of them.
     Words(String),
     /// These were not stored as they were sent.
@@ -37,43 +37,44 @@ const TRIGGERS: &str = "SELECT 1 FROM information_schema.triggers
      WHERE event_object_schema = database() AND event_object_table = ? LIMIT 1";
 
 /// Whether a trigger may alter rows of `table`: there is one, or the user could not see it.
-pub(super) fn may_alter(connection: &mut Connection, table: &Table) -> Result<bool> {
+pub(super) fn may_alter(connection: &mut MysqlConnection, table: &Table) -> Result<bool> {
     let named = vec![Value::Bytes(table.name.as_bytes().to_vec())];
-    Ok(!sees(connection, &table.name)? || !connection.all(TRIGGERS, named, &|| looking(&table.name))?.is_empty())
+    Ok(!sees_triggers(connection, &table.name)?
+        || !connection.query_all(TRIGGERS, named, &|| look_description(&table.name))?.is_empty())
 }
 
 /// Whether the user may see the triggers of the table called `name`.
-pub(super) fn sees(connection: &mut Connection, name: &str) -> Result<bool> {
+pub(super) fn sees_triggers(connection: &mut MysqlConnection, name: &str) -> Result<bool> {
     let named = vec![Value::Bytes(name.as_bytes().to_vec())];
-    Ok(!connection.all(SEES, named, &|| looking(name))?.is_empty())
+    Ok(!connection.query_all(SEES, named, &|| look_description(name))?.is_empty())
 }
 
-fn looking(name: &str) -> String {
+fn look_description(name: &str) -> String {
     format!("cannot look for the triggers of the table {name:?}")
 }
 
 /// Those of `rows` that are not in the table as they were sent; only the fields at `fields` were.
-pub(super) fn altered(
-    connection: &mut Connection,
+pub(super) fn find_altered_rows(
+    connection: &mut MysqlConnection,
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
     fields: &[usize],
-) -> Result<Option<Objection>> {
+) -> Result<Option<RowsObjection>> {
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
     let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
-    let found = find_all(connection, table, key, &values)?;
-    let refused = stored::refusals(table, batch, rows, fields, &found);
-    Ok((!refused.is_empty()).then_some(Objection::Rows(refused)))
+    let found = find_rows(connection, table, key, &values)?;
+    let refused = stored::find_altered_rows(table, batch, rows, fields, &found);
+    Ok((!refused.is_empty()).then_some(RowsObjection::Rows(refused)))
 }
 
 /// What a table without a primary key holds.
-pub(super) fn census(connection: &mut Connection, table: &Table) -> Result<Census> {
+pub(super) fn take_census(connection: &mut MysqlConnection, table: &Table) -> Result<Census> {
     let every: Vec<usize> = (0..table.schema.fields.len()).collect();
     let mut census = Census::default();
-    scan(connection, table, (&every, Foreign::Missing), &mut |batch| {
-        census.add_all(&batch);
+    scan_rows(connection, table, (&every, OnForeignValue::Missing), &mut |batch| {
+        census.add_batch(&batch);
         Ok(())
     })?;
     Ok(census)
@@ -81,14 +82,14 @@ pub(super) fn census(connection: &mut Connection, table: &Table) -> Result<Censu
 
 /// What stands against `rows` where not just they came to the table since `before`.
 pub(super) fn census_objection(
-    connection: &mut Connection,
+    connection: &mut MysqlConnection,
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
     before: Census,
-) -> Result<Option<Objection>> {
-    let now = census(connection, table)?;
+) -> Result<Option<RowsObjection>> {
+    let now = take_census(connection, table)?;
     let mut sent = Census::default();
-    rows.iter().for_each(|&row| sent.add(batch, row));
-    Ok(before.objection(&sent, &now).map(Objection::Words))
+    rows.iter().for_each(|&row| sent.add_row(batch, row));
+    Ok(before.compare_with(&sent, &now).map(RowsObjection::Words))
 }

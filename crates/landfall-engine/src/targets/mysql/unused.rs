@@ -4,20 +4,20 @@ use mysql::Value;
 
 use super::{
     Table,
-    connection::Connection,
-    ddl::unchecked,
-    existing::{Found, MysqlDialect, read, texts},
-    failure::Context as _,
+    connection::MysqlConnection,
+    ddl::without_key_checks,
+    existing::{MysqlDialect, MysqlObject, read, row_texts},
+    failure::MysqlContext as _,
     lock::with_lock,
-    names::quoted,
-    own::Own,
+    names::quote_name,
+    own::MysqlOwnConnection,
     triggers,
 };
 use crate::{
     error::Result,
     targets::sql::{
-        compare::compare,
-        made::{self, Tables},
+        compare::compare_table,
+        made::{self, TableCatalogue},
     },
 };
 
@@ -30,45 +30,46 @@ const REFERRING: &str = "SELECT DISTINCT CASE WHEN table_schema = database() THE
          ELSE concat(table_schema, '.', table_name) END
      FROM information_schema.key_column_usage WHERE referenced_table_schema = database() AND referenced_table_name = ?";
 
-struct Catalogue<'c> {
-    connection: &'c mut Connection,
+struct MysqlCatalogue<'c> {
+    connection: &'c mut MysqlConnection,
     tables: &'c [Table],
 }
 
-impl Tables for Catalogue<'_> {
+impl TableCatalogue for MysqlCatalogue<'_> {
     fn empty_differs(&mut self, table: &Table) -> Result<Option<bool>> {
-        let Found::Table(existing) = read(self.connection, table)? else { return Ok(None) };
+        let MysqlObject::Table(existing) = read(self.connection, table)? else { return Ok(None) };
         let dialect = MysqlDialect { server: &self.connection.server, tables: self.tables };
-        Ok((!existing.has_rows).then(|| !compare(table, &existing, &dialect).is_empty()))
+        Ok((!existing.has_rows).then(|| !compare_table(table, &existing, &dialect).is_empty()))
     }
 
     /// A trigger that the user cannot see may be there, and would be lost.
     fn is_as_made(&mut self, table: &Table) -> Result<bool> {
-        Ok(triggers::sees(self.connection, &table.name)? && is_as_made(self.connection, &table.name)?)
+        Ok(triggers::sees_triggers(self.connection, &table.name)? && is_as_made(self.connection, &table.name)?)
     }
 
-    fn referring(&mut self, table: &Table) -> Result<Vec<String>> {
-        let found = self.connection.all(REFERRING, vec![text(&table.name)], &|| reading(&table.name))?;
-        Ok(found.into_iter().flat_map(texts).collect())
+    fn referring_tables(&mut self, table: &Table) -> Result<Vec<String>> {
+        let found =
+            self.connection.query_all(REFERRING, vec![text_value(&table.name)], &|| read_description(&table.name))?;
+        Ok(found.into_iter().flat_map(row_texts).collect())
     }
 }
 
 /// Those of `tables` that can be made anew.
-pub(super) fn unused(connection: &mut Connection, tables: &[Table]) -> Result<Vec<Table>> {
-    made::unused(&mut Catalogue { connection, tables }, tables)
+pub(super) fn find_remakable(connection: &mut MysqlConnection, tables: &[Table]) -> Result<Vec<Table>> {
+    made::find_remakable(&mut MysqlCatalogue { connection, tables }, tables)
 }
 
 /// Removes those of `tables` that can be made anew.
-pub(super) fn remove(connection: &mut Connection, tables: &[Table]) -> Result<()> {
-    if unused(connection, tables)?.is_empty() {
+pub(super) fn remove(connection: &mut MysqlConnection, tables: &[Table]) -> Result<()> {
+    if find_remakable(connection, tables)?.is_empty() {
         return Ok(());
     }
     with_lock(connection, |connection| {
-        let unused = unused(connection, tables)?;
+        let unused = find_remakable(connection, tables)?;
         if unused.is_empty() {
             return Ok(());
         }
-        let names: Vec<String> = unused.iter().map(|table| quoted(&table.name)).collect();
+        let names: Vec<String> = unused.iter().map(|table| quote_name(&table.name)).collect();
         // A user without the right to lock tables keeps them: rows that come meanwhile would be lost.
         let locks: Vec<String> = names.iter().map(|name| format!("{name} WRITE")).collect();
         if let Err(error) = connection.run(&format!("LOCK TABLES {}", locks.join(", "))) {
@@ -84,42 +85,42 @@ pub(super) fn remove(connection: &mut Connection, tables: &[Table]) -> Result<()
 const DOING: &str = "cannot make empty tables anew";
 
 /// Removes the tables called `names`, which nobody else uses now, where they are all without rows.
-fn remove_locked(connection: &mut Connection, names: &[String]) -> Result<()> {
+fn remove_locked(connection: &mut MysqlConnection, names: &[String]) -> Result<()> {
     for name in names {
         let any = format!("SELECT 1 FROM {name} LIMIT 1");
-        if !connection.all(&any, Vec::new(), &|| DOING.into())?.is_empty() {
+        if !connection.query_all(&any, Vec::new(), &|| DOING.into())?.is_empty() {
             return Ok(());
         }
     }
-    unchecked(connection, |connection| {
+    without_key_checks(connection, |connection| {
         connection.run(&format!("DROP TABLE {}", names.join(", "))).map(drop).context(|| DOING.into())
     })
 }
 
 /// Notes that Landfall has made the table called `name`.
-pub(super) fn note(connection: &mut Connection, name: &str) -> Result<()> {
-    let traits = traits(connection, name)?;
-    made::note(&Own::new(connection), name, &traits)
+pub(super) fn note_made_table(connection: &mut MysqlConnection, name: &str) -> Result<()> {
+    let traits = table_traits(connection, name)?;
+    made::note_made_table(&MysqlOwnConnection::new(connection), name, &traits)
 }
 
 /// Whether the table called `name` is as Landfall has made it.
-pub(super) fn is_as_made(connection: &mut Connection, name: &str) -> Result<bool> {
-    let traits = traits(connection, name)?;
-    made::is_as_made(&Own::new(connection), name, &traits)
+pub(super) fn is_as_made(connection: &mut MysqlConnection, name: &str) -> Result<bool> {
+    let traits = table_traits(connection, name)?;
+    made::is_as_made(&MysqlOwnConnection::new(connection), name, &traits)
 }
 
 /// All that the catalogue says of a table.
-fn traits(connection: &mut Connection, name: &str) -> Result<String> {
-    let doing = || reading(name);
-    let mut found = connection.all(&format!("SHOW CREATE TABLE {}", quoted(name)), Vec::new(), &doing)?;
-    found.extend(connection.all(BESIDE, vec![text(name), text(name)], &doing)?);
-    Ok(found.into_iter().flat_map(texts).collect::<Vec<_>>().join("\n"))
+fn table_traits(connection: &mut MysqlConnection, name: &str) -> Result<String> {
+    let doing = || read_description(name);
+    let mut found = connection.query_all(&format!("SHOW CREATE TABLE {}", quote_name(name)), Vec::new(), &doing)?;
+    found.extend(connection.query_all(BESIDE, vec![text_value(name), text_value(name)], &doing)?);
+    Ok(found.into_iter().flat_map(row_texts).collect::<Vec<_>>().join("\n"))
 }
 
-fn reading(name: &str) -> String {
+fn read_description(name: &str) -> String {
     format!("cannot read the definition of the table {name:?}")
 }
 
-fn text(name: &str) -> Value {
+fn text_value(name: &str) -> Value {
     Value::Bytes(name.as_bytes().to_vec())
 }

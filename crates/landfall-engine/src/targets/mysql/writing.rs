@@ -12,12 +12,12 @@ use landfall_core::keys::{KeyColumns, RowKey, Scalar, scalars_of_row};
 
 use super::{
     Mysql, Pace, RefusedRow, Table,
-    connection::Connection,
-    lane::{Closing, Flight, Stream},
-    load_data::Rows,
+    connection::MysqlConnection,
+    lane::{CommitFlight, LastStep, RowStream},
+    load_data::RowsToSend,
     refusals, rows,
-    server::Server,
-    work::Work,
+    server::MysqlServer,
+    work::MysqlWork,
 };
 use crate::{
     error::Result,
@@ -29,34 +29,34 @@ use crate::{
 const REJECT_BYTES: u64 = 16 << 20;
 
 /// Rows under way, with their table.
-pub(super) type UnderWay = Vec<(Arc<str>, Rows)>;
+pub(super) type PendingRows = Vec<(Arc<str>, RowsToSend)>;
 
 /// A write transaction.
-pub(super) struct Writing<'t> {
+pub(super) struct MysqlTransaction<'t> {
     target: &'t Mysql,
-    state: RefCell<State>,
+    state: RefCell<WriteState>,
 }
 
 /// How far it has come.
-enum State {
+enum WriteState {
     /// Nothing was sent yet.
-    Begun(Box<Work>),
+    Begun(Box<MysqlWork>),
     /// Rows are being sent.
-    Streaming { stream: Stream, closings: Vec<Closing>, under_way: UnderWay },
+    Streaming { stream: RowStream, closings: Vec<LastStep>, under_way: PendingRows },
     /// Nothing is sent, and what ends it is known in part.
-    Closing { work: Box<Work>, closings: Vec<Closing> },
+    Closing { work: Box<MysqlWork>, closings: Vec<LastStep> },
     /// All before it is committed, and each step is answered.
-    InStep(Box<Work>),
+    InStep(Box<MysqlWork>),
     /// It has ended.
     Gone,
 }
 
-impl<'t> Writing<'t> {
-    pub(super) fn new(target: &'t Mysql, work: Work, pace: Pace) -> Self {
+impl<'t> MysqlTransaction<'t> {
+    pub(super) fn new(target: &'t Mysql, work: MysqlWork, pace: Pace) -> Self {
         let work = Box::new(work);
         let state = match pace {
-            Pace::Ahead => State::Begun(work),
-            Pace::InStep => State::InStep(work),
+            Pace::Ahead => WriteState::Begun(work),
+            Pace::InStep => WriteState::InStep(work),
         };
         Self { target, state: RefCell::new(state) }
     }
@@ -65,41 +65,41 @@ impl<'t> Writing<'t> {
         self.target
     }
 
-    pub(super) const fn server(&self) -> &Server {
+    pub(super) const fn server(&self) -> &MysqlServer {
         &self.target.server
     }
 
     /// Runs `ask` on the transaction's own connection, once nothing is under way.
-    pub(super) fn in_step<R>(&self, ask: impl FnOnce(&mut Work) -> Result<R>) -> Result<R> {
+    pub(super) fn ask_in_step<R>(&self, ask: impl FnOnce(&mut MysqlWork) -> Result<R>) -> Result<R> {
         let mut state = self.state.borrow_mut();
-        if !matches!(*state, State::InStep(_)) {
-            let (mut work, outcome, closings) = settled(state.take());
-            *state = State::Gone;
-            let outcome = outcome.and_then(|()| self.target.land_all());
+        if !matches!(*state, WriteState::InStep(_)) {
+            let (mut work, outcome, closings) = finish_sending(state.take_state());
+            *state = WriteState::Gone;
+            let outcome = outcome.and_then(|()| self.target.finish_all_commits());
             let outcome = outcome.and_then(|()| closings.into_iter().try_for_each(|closing| closing.run(&mut work)));
-            *state = State::InStep(work);
+            *state = WriteState::InStep(work);
             outcome?;
         }
-        let State::InStep(work) = &mut *state else { unreachable!("it was just put there") };
+        let WriteState::InStep(work) = &mut *state else { unreachable!("it was just put there") };
         ask(work)
     }
 
     /// Runs `ask` on the transaction's own connection where that is free, else on another.
-    pub(super) fn beside<R>(&self, ask: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+    pub(super) fn ask_beside<R>(&self, ask: impl FnOnce(&mut MysqlConnection) -> Result<R>) -> Result<R> {
         match &mut *self.state.borrow_mut() {
-            State::InStep(work) => ask(&mut work.connection),
+            WriteState::InStep(work) => ask(&mut work.connection),
             _ => self.target.with(ask),
         }
     }
 
-    pub(super) fn enter(&self, entry: &LoadEntry) -> Result<LoadId> {
-        if let State::Begun(work) = &mut *self.state.borrow_mut() {
+    pub(super) fn enter_load(&self, entry: &LoadEntry) -> Result<LoadId> {
+        if let WriteState::Begun(work) = &mut *self.state.borrow_mut() {
             return work.add_load(entry);
         }
-        self.in_step(|work| work.add_load(entry))
+        self.ask_in_step(|work| work.add_load(entry))
     }
 
-    pub(super) fn send(
+    pub(super) fn send_rows(
         &self,
         table: &Table,
         batch: &RecordBatch,
@@ -109,53 +109,57 @@ impl<'t> Writing<'t> {
             return Ok(Vec::new());
         }
         if self.is_watched(table)? {
-            return self.in_step(|work| refusals::insert(work, table, batch, selected));
+            return self.ask_in_step(|work| refusals::insert(work, table, batch, selected));
         }
         self.begin_stream(table);
-        if let State::Streaming { stream, under_way, .. } = &mut *self.state.borrow_mut()
+        if let WriteState::Streaming { stream, under_way, .. } = &mut *self.state.borrow_mut()
             && *stream.table.name == *table.name
         {
-            let rows = Rows { batch: batch.clone(), selected: selected.to_vec() };
+            let rows = RowsToSend { batch: batch.clone(), selected: selected.to_vec() };
             under_way.push((table.name.clone(), rows.clone()));
             // Where the thread has given up, what ends the transaction tells why.
-            stream.send(rows);
+            stream.send_rows(rows);
             return Ok(Vec::new());
         }
-        self.in_step(|work| refusals::insert(work, table, batch, selected))
+        self.ask_in_step(|work| refusals::insert(work, table, batch, selected))
     }
 
     /// Whether rows of `table` must be read back. While rows are being sent that is known of theirs.
     fn is_watched(&self, table: &Table) -> Result<bool> {
         match &mut *self.state.borrow_mut() {
-            State::Begun(work) | State::Closing { work, .. } | State::InStep(work) => work.is_watched(table),
-            State::Streaming { .. } | State::Gone => Ok(false),
+            WriteState::Begun(work) | WriteState::Closing { work, .. } | WriteState::InStep(work) => {
+                work.is_watched(table)
+            }
+            WriteState::Streaming { .. } | WriteState::Gone => Ok(false),
         }
     }
 
     fn begin_stream(&self, table: &Table) {
         let mut state = self.state.borrow_mut();
-        *state = match state.take() {
-            State::Begun(work) => begun(*work, table, Vec::new()),
-            State::Closing { work, closings } => begun(*work, table, closings),
+        *state = match state.take_state() {
+            WriteState::Begun(work) => begin_sending(*work, table, Vec::new()),
+            WriteState::Closing { work, closings } => begin_sending(*work, table, closings),
             other => other,
         };
     }
 
     /// Rows are looked for among those under way, and then by another connection.
-    pub(super) fn look_for(
+    pub(super) fn look_for_rows(
         &self,
         table: &Table,
         positions: &[usize],
         values: &[Vec<Scalar>],
     ) -> Result<Vec<Option<Vec<Scalar>>>> {
         let mut found = match &mut *self.state.borrow_mut() {
-            State::InStep(work) => return rows::find_all(&mut work.connection, table, positions, values),
-            State::Streaming { under_way, .. } => self.target.under_way(under_way, table, positions, values),
-            _ => self.target.under_way(&Vec::new(), table, positions, values),
+            WriteState::InStep(work) => return rows::find_rows(&mut work.connection, table, positions, values),
+            WriteState::Streaming { under_way, .. } => {
+                self.target.find_pending_rows(under_way, table, positions, values)
+            }
+            _ => self.target.find_pending_rows(&Vec::new(), table, positions, values),
         };
         let open: Vec<usize> = (0..values.len()).filter(|&at| found[at].is_none()).collect();
         let wanted: Vec<Vec<Scalar>> = open.iter().map(|&at| values[at].clone()).collect();
-        let answers = self.target.with(|connection| rows::find_all(connection, table, positions, &wanted))?;
+        let answers = self.target.with(|connection| rows::find_rows(connection, table, positions, &wanted))?;
         for (at, answer) in open.into_iter().zip(answers) {
             found[at] = answer;
         }
@@ -163,104 +167,106 @@ impl<'t> Writing<'t> {
     }
 
     /// Puts off what can wait for the transaction's end.
-    fn later(&self, closing: Closing) -> Result<()> {
+    fn put_off(&self, closing: LastStep) -> Result<()> {
         let mut state = self.state.borrow_mut();
         match &mut *state {
-            State::InStep(work) => closing.run(work),
-            State::Streaming { closings, .. } | State::Closing { closings, .. } => {
+            WriteState::InStep(work) => closing.run(work),
+            WriteState::Streaming { closings, .. } | WriteState::Closing { closings, .. } => {
                 closings.push(closing);
                 Ok(())
             }
-            State::Begun(_) => {
-                if let State::Begun(work) = state.take() {
-                    *state = State::Closing { work, closings: vec![closing] };
+            WriteState::Begun(_) => {
+                if let WriteState::Begun(work) = state.take_state() {
+                    *state = WriteState::Closing { work, closings: vec![closing] };
                 }
                 Ok(())
             }
-            State::Gone => unreachable!("a transaction ends once"),
+            WriteState::Gone => unreachable!("a transaction ends once"),
         }
     }
 
-    pub(super) fn reject(&self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
+    pub(super) fn store_rejects(&self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
         if rejects.is_empty() {
             return Ok(());
         }
-        self.later(Closing::Rejects { load, table: table.clone(), rejects: rejects.to_vec() })?;
-        if self.waiting_bytes() > REJECT_BYTES { self.in_step(|_| Ok(())) } else { Ok(()) }
+        self.put_off(LastStep::Rejects { load, table: table.clone(), rejects: rejects.to_vec() })?;
+        if self.waiting_bytes() > REJECT_BYTES { self.ask_in_step(|_| Ok(())) } else { Ok(()) }
     }
 
     /// Bytes of rejects that wait for the transaction's end.
     fn waiting_bytes(&self) -> u64 {
         let state = self.state.borrow();
-        let (State::Streaming { closings, .. } | State::Closing { closings, .. }) = &*state else { return 0 };
+        let (WriteState::Streaming { closings, .. } | WriteState::Closing { closings, .. }) = &*state else { return 0 };
         let bytes = closings.iter().flat_map(|closing| match closing {
-            Closing::Rejects { rejects, .. } => rejects.as_slice(),
+            LastStep::Rejects { rejects, .. } => rejects.as_slice(),
             _ => &[],
         });
         bytes.map(|reject| reject.raw.len()).sum()
     }
 
-    pub(super) fn hold(&self, parent: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<()> {
-        self.later(Closing::Hold { parent: parent.clone(), positions: positions.to_vec(), values: values.to_vec() })
+    pub(super) fn lock_parents(&self, parent: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<()> {
+        self.put_off(LastStep::Hold { parent: parent.clone(), positions: positions.to_vec(), values: values.to_vec() })
     }
 
-    pub(super) fn save(&self, entry: &LoadEntry, was_at: u64) -> Result<()> {
-        self.later(Closing::Save { entry: Box::new(entry.clone()), was_at })
+    pub(super) fn put_off_save(&self, entry: &LoadEntry, was_at: u64) -> Result<()> {
+        self.put_off(LastStep::Save { entry: Box::new(entry.clone()), was_at })
     }
 
     /// Lets the transaction end by itself.
-    pub(super) fn end(&self) -> Result<()> {
-        let state = self.state.borrow_mut().take();
+    pub(super) fn end_later(&self) -> Result<()> {
+        let state = self.state.borrow_mut().take_state();
         let mut flights = self.target.flights.borrow_mut();
         let earlier = flights.back_mut().map(|(flight, _)| flight);
         let flight = match state {
-            State::Begun(work) => (Flight::of(*work, Vec::new(), earlier), Vec::new()),
-            State::Closing { work, closings } => (Flight::of(*work, closings, earlier), Vec::new()),
-            State::Streaming { stream, closings, under_way } => (stream.end(closings, earlier), under_way),
-            State::InStep(work) => return self.target.ended(work.commit()),
-            State::Gone => unreachable!("a transaction ends once"),
+            WriteState::Begun(work) => (CommitFlight::without_rows(*work, Vec::new(), earlier), Vec::new()),
+            WriteState::Closing { work, closings } => {
+                (CommitFlight::without_rows(*work, closings, earlier), Vec::new())
+            }
+            WriteState::Streaming { stream, closings, under_way } => (stream.end_stream(closings, earlier), under_way),
+            WriteState::InStep(work) => return self.target.note_end(work.commit_now()),
+            WriteState::Gone => unreachable!("a transaction ends once"),
         };
         flights.push_back(flight);
         Ok(())
     }
 }
 
-fn begun(work: Work, table: &Table, closings: Vec<Closing>) -> State {
-    State::Streaming { stream: Stream::begin(work, table), closings, under_way: Vec::new() }
+fn begin_sending(work: MysqlWork, table: &Table, closings: Vec<LastStep>) -> WriteState {
+    WriteState::Streaming { stream: RowStream::begin_stream(work, table), closings, under_way: Vec::new() }
 }
 
 /// A transaction of which nothing is under way, what was wrong, and what was put off.
-fn settled(state: State) -> (Box<Work>, Result<()>, Vec<Closing>) {
+fn finish_sending(state: WriteState) -> (Box<MysqlWork>, Result<()>, Vec<LastStep>) {
     match state {
-        State::Begun(work) | State::InStep(work) => (work, Ok(()), Vec::new()),
-        State::Closing { work, closings } => (work, Ok(()), closings),
-        State::Streaming { stream, closings, .. } => {
-            let (work, outcome) = stream.settle();
+        WriteState::Begun(work) | WriteState::InStep(work) => (work, Ok(()), Vec::new()),
+        WriteState::Closing { work, closings } => (work, Ok(()), closings),
+        WriteState::Streaming { stream, closings, .. } => {
+            let (work, outcome) = stream.finish_stream();
             (Box::new(work), outcome, closings)
         }
-        State::Gone => unreachable!("a transaction ends once"),
+        WriteState::Gone => unreachable!("a transaction ends once"),
     }
 }
 
-impl State {
-    fn take(&mut self) -> Self {
+impl WriteState {
+    fn take_state(&mut self) -> Self {
         std::mem::replace(self, Self::Gone)
     }
 }
 
-impl Drop for Writing<'_> {
+impl Drop for MysqlTransaction<'_> {
     fn drop(&mut self) {
-        let state = self.state.get_mut().take();
-        if !matches!(state, State::Gone) {
-            let (work, ..) = settled(state);
-            self.target.give_back(work.roll_back());
+        let state = self.state.get_mut().take_state();
+        if !matches!(state, WriteState::Gone) {
+            let (work, ..) = finish_sending(state);
+            self.target.return_connection(work.roll_back());
         }
     }
 }
 
 /// The rows among `under_way` that have `row_values` in the fields at `positions`.
 pub(super) fn find_under_way<'u>(
-    under_way: impl Iterator<Item = &'u (Arc<str>, Rows)>,
+    under_way: impl Iterator<Item = &'u (Arc<str>, RowsToSend)>,
     table: &Table,
     positions: &[usize],
     values: &[Vec<Scalar>],

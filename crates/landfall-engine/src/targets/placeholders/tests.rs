@@ -6,7 +6,7 @@ use super::*;
 
 /// Text for PostgreSQL and MySQL, and their names.
 fn both(sql: &str) -> [(String, String); 2] {
-    [numbered(sql), marked(sql)].map(|positional| (positional.sql, positional.names.join(",")))
+    [number_parameters(sql), mark_parameters(sql)].map(|positional| (positional.sql, positional.names.join(",")))
 }
 
 #[track_caller]
@@ -81,10 +81,10 @@ fn what_never_ends_goes_to_the_end() {
 }
 
 /// The pieces of `sql` put together again.
-fn joined(sql: &str, rules: Rules) -> String {
-    pieces(sql, rules).iter().fold(String::new(), |text, piece| match piece {
-        Piece::Text(piece) => text + piece,
-        Piece::Name(name) => text + ":" + name,
+fn joined(sql: &str, rules: LexicalRules) -> String {
+    cut_at_parameters(sql, rules).iter().fold(String::new(), |text, piece| match piece {
+        QueryPiece::Text(piece) => text + piece,
+        QueryPiece::Name(name) => text + ":" + name,
     })
 }
 
@@ -99,7 +99,7 @@ proptest! {
     #[test]
     fn any_text_comes_back_byte_for_byte(sql in "([-'\"`$:#/*\\\\e\n a1ä]|:[a-c]|\\$t\\$|--|/\\*|\\*/){0,40}", other: String) {
         for text in [&sql, &other] {
-            for rules in [Rules::Postgres, Rules::Mysql] {
+            for rules in [LexicalRules::Postgres, LexicalRules::Mysql] {
                 prop_assert_eq!(&joined(text, rules), text);
             }
         }
@@ -107,8 +107,8 @@ proptest! {
 
     #[test]
     fn text_without_colons_is_left_alone(sql in "[^:]{0,60}") {
-        prop_assert_eq!(numbered(&sql).sql, sql.clone());
-        prop_assert_eq!(marked(&sql).sql, sql);
+        prop_assert_eq!(number_parameters(&sql).sql, sql.clone());
+        prop_assert_eq!(mark_parameters(&sql).sql, sql);
     }
 
     /// Where the rules agree, the names are those that SQLite's own parser finds.
@@ -120,12 +120,12 @@ proptest! {
     ) {
         let sql = parts.join(" ,\t");
         let mut distinct: Vec<String> = Vec::new();
-        for name in marked(&sql).names {
+        for name in mark_parameters(&sql).names {
             if !distinct.contains(&name) {
                 distinct.push(name);
             }
         }
-        prop_assert_eq!(&numbered(&sql).names, &known_to_sqlite(&sql), "{}", &sql);
-        prop_assert_eq!(distinct, numbered(&sql).names);
+        prop_assert_eq!(&number_parameters(&sql).names, &known_to_sqlite(&sql), "{}", &sql);
+        prop_assert_eq!(distinct, number_parameters(&sql).names);
     }
 }

@@ -5,26 +5,26 @@
 //! makes it goes that way. One with a view upon it, a trigger or an index of somebody's is emptied where it stands.
 
 use super::{
-    building::{build, missing_keys, move_to},
-    connection::{Connection, Format},
-    ddl::{Place, add_foreign_keys, all_names, create_heap},
-    failure::{Context as _, Outcome},
-    parameters::Parameters,
+    building::{build, missing_keys, move_heap},
+    connection::{PostgresConnection, ValueFormat},
+    ddl::{RelationPlace, add_foreign_keys, create_heap_statement, quoted_field_names},
+    failure::{PostgresContext as _, PostgresResult},
+    parameters::BoundParameters,
     rows,
-    session::Session,
+    session::PostgresSession,
     untouched::{is_untouched, privileges_of},
-    worker::Worker,
+    worker::LaneWorker,
 };
 use crate::{error::Result, targets::Table};
 
 /// A table that is made anew.
 #[derive(Debug)]
-pub(super) struct Anew {
+pub(super) struct Replacement {
     pub(super) table: Table,
     /// Where its new rows go.
-    pub(super) heap: Place,
+    pub(super) heap: RelationPlace,
     /// Where it stands, and will stand.
-    place: Place,
+    place: RelationPlace,
     /// The rows that it had.
     pub(super) removed: u64,
 }
@@ -44,62 +44,71 @@ const REFERRING: &str = "SELECT pg_catalog.quote_ident(m.nspname) || '.' || pg_c
      ORDER BY 1, 2";
 
 /// Begins to make `tables` anew, which nobody else writes to from here on; none where one of them has to be emptied where it stands.
-pub(super) fn begin(session: &Session, connection: &mut Connection, tables: &[&Table]) -> Result<Option<Vec<Anew>>> {
+pub(super) fn begin_replacement(
+    session: &PostgresSession,
+    connection: &mut PostgresConnection,
+    tables: &[&Table],
+) -> Result<Option<Vec<Replacement>>> {
     let doing = || "cannot make tables anew".to_owned();
-    connection.batch("SAVEPOINT landfall_anew").context(doing)?;
-    match attempt(session, connection, tables) {
+    connection.run_batch("SAVEPOINT landfall_anew").context(doing)?;
+    match try_replacement(session, connection, tables) {
         Ok(Some(anew)) => {
-            connection.batch("RELEASE SAVEPOINT landfall_anew").context(doing)?;
+            connection.run_batch("RELEASE SAVEPOINT landfall_anew").context(doing)?;
             Ok(Some(anew))
         }
-        Err(failure) if failure.code().is_none() => Err(failure.told(&doing())),
+        Err(failure) if failure.sql_state().is_none() => Err(failure.into_error(&doing())),
         Ok(None) | Err(_) => {
-            connection.batch("ROLLBACK TO SAVEPOINT landfall_anew").context(doing)?;
+            connection.run_batch("ROLLBACK TO SAVEPOINT landfall_anew").context(doing)?;
             Ok(None)
         }
     }
 }
 
-fn attempt(session: &Session, connection: &mut Connection, tables: &[&Table]) -> Outcome<Option<Vec<Anew>>> {
+fn try_replacement(
+    session: &PostgresSession,
+    connection: &mut PostgresConnection,
+    tables: &[&Table],
+) -> PostgresResult<Option<Vec<Replacement>>> {
     let schema = &session.settings.schema;
     // Who replicates tables knows them by more than their names.
-    let is_published = connection.execute("SELECT FROM pg_catalog.pg_publication", &Parameters::default())? > 0;
-    if is_published || referring(connection, schema, tables)?.iter().any(|key| !key.comes_back) {
+    let is_published =
+        connection.execute_statement("SELECT FROM pg_catalog.pg_publication", &BoundParameters::default())? > 0;
+    if is_published || find_referring(connection, schema, tables)?.iter().any(|key| !key.comes_back) {
         return Ok(None);
     }
     let mut anew = Vec::new();
     for (at, table) in tables.iter().enumerate() {
-        let place = Place::new(schema, &table.name);
+        let place = RelationPlace::new(schema, &table.name);
         // Rows of another process that is about to commit would be overlooked, and lost.
-        connection.batch(&format!("LOCK TABLE {place} IN SHARE ROW EXCLUSIVE MODE"))?;
+        connection.run_batch(&format!("LOCK TABLE {place} IN SHARE ROW EXCLUSIVE MODE"))?;
         let privileges = privileges_of(connection, &place)?;
         if !is_untouched(connection, table, &place, &privileges)? {
             return Ok(None);
         }
         // Nobody else sees it before it has another name.
-        let heap = Place::new(&session.own, &format!("anew_{}_{at}", std::process::id()));
-        connection.batch(&create_heap(table, &heap))?;
-        let removed = rows::count(connection, &place, u64::MAX)?;
-        anew.push(Anew { table: (*table).clone(), heap, place, removed });
+        let heap = RelationPlace::new(&session.own, &format!("anew_{}_{at}", std::process::id()));
+        connection.run_batch(&create_heap_statement(table, &heap))?;
+        let removed = rows::count_rows(connection, &place, u64::MAX)?;
+        anew.push(Replacement { table: (*table).clone(), heap, place, removed });
     }
     Ok(Some(anew))
 }
 
 /// Gives the new tables their keys, and puts them in the place of the old ones; where somebody reads those for too long, the new rows.
-pub(super) fn finish(worker: &mut Worker, anew: &[Anew]) -> Outcome<()> {
+pub(super) fn finish_replacement(worker: &mut LaneWorker, anew: &[Replacement]) -> PostgresResult<()> {
     let connection = &mut worker.connection;
     // What takes long comes first: readers wait from the lock on.
-    for Anew { table, heap, .. } in anew {
+    for Replacement { table, heap, .. } in anew {
         let missing = missing_keys(connection, table, heap, heap)?;
         build(connection, &missing)?;
     }
     let places: Vec<String> = anew.iter().map(|anew| anew.place.to_string()).collect();
     let places = places.join(", ");
-    connection.batch("SAVEPOINT landfall_anew")?;
-    match connection.batch(&format!("LOCK TABLE {places} IN ACCESS EXCLUSIVE MODE")) {
-        Ok(_) => swap(connection, &worker.session.settings.schema, anew, &places),
-        Err(failure) if failure.code() == Some(LOCK_NOT_AVAILABLE) => {
-            connection.batch("ROLLBACK TO SAVEPOINT landfall_anew")?;
+    connection.run_batch("SAVEPOINT landfall_anew")?;
+    match connection.run_batch(&format!("LOCK TABLE {places} IN ACCESS EXCLUSIVE MODE")) {
+        Ok(_) => swap_tables(connection, &worker.session.settings.schema, anew, &places),
+        Err(failure) if failure.sql_state() == Some(LOCK_NOT_AVAILABLE) => {
+            connection.run_batch("ROLLBACK TO SAVEPOINT landfall_anew")?;
             tracing::info!(tables = places, "others read the tables; their rows are replaced where they stand");
             replace_rows(worker, anew)
         }
@@ -111,36 +120,41 @@ pub(super) fn finish(worker: &mut Worker, anew: &[Anew]) -> Outcome<()> {
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Takes the rows of the old tables out, and those of the new ones over. Readers need not wait for that.
-fn replace_rows(worker: &mut Worker, anew: &[Anew]) -> Outcome<()> {
+fn replace_rows(worker: &mut LaneWorker, anew: &[Replacement]) -> PostgresResult<()> {
     worker.check_keys(true)?;
     worker.defer_keys()?;
-    worker.connection.patiently(|connection| {
-        for Anew { place, .. } in anew.iter().rev() {
-            connection.batch(&format!("DELETE FROM {place}"))?;
+    worker.connection.without_timeout(|connection| {
+        for Replacement { place, .. } in anew.iter().rev() {
+            connection.run_batch(&format!("DELETE FROM {place}"))?;
         }
-        for Anew { table, heap, place, .. } in anew {
-            let names = all_names(table);
+        for Replacement { table, heap, place, .. } in anew {
+            let names = quoted_field_names(table);
             connection
-                .batch(&format!("INSERT INTO {place} ({names}) SELECT {names} FROM {heap}; DROP TABLE {heap}"))?;
+                .run_batch(&format!("INSERT INTO {place} ({names}) SELECT {names} FROM {heap}; DROP TABLE {heap}"))?;
         }
         Ok(())
     })
 }
 
 /// Puts the new tables in the place of the old ones, which are locked.
-fn swap(connection: &mut Connection, schema: &str, anew: &[Anew], places: &str) -> Outcome<()> {
+fn swap_tables(
+    connection: &mut PostgresConnection,
+    schema: &str,
+    anew: &[Replacement],
+    places: &str,
+) -> PostgresResult<()> {
     let tables: Vec<&Table> = anew.iter().map(|anew| &anew.table).collect();
-    let referring = referring(connection, schema, &tables)?;
-    for Referring { table, name, .. } in &referring {
-        connection.batch(&format!("ALTER TABLE {table} DROP CONSTRAINT {name}"))?;
+    let referring = find_referring(connection, schema, &tables)?;
+    for ReferringKey { table, name, .. } in &referring {
+        connection.run_batch(&format!("ALTER TABLE {table} DROP CONSTRAINT {name}"))?;
     }
     let mut privileges = Vec::new();
-    for Anew { place, .. } in anew {
-        privileges.extend(privileges_of(connection, place)?.iter().map(|privilege| privilege.grant(place)));
+    for Replacement { place, .. } in anew {
+        privileges.extend(privileges_of(connection, place)?.iter().map(|privilege| privilege.grant_statement(place)));
     }
-    connection.batch(&format!("DROP TABLE {places} RESTRICT"))?;
-    for Anew { table, heap, place, .. } in anew {
-        let statements = move_to(connection, table, heap, place)?;
+    connection.run_batch(&format!("DROP TABLE {places} RESTRICT"))?;
+    for Replacement { table, heap, place, .. } in anew {
+        let statements = move_heap(connection, table, heap, place)?;
         build(connection, &statements)?;
     }
     let own = anew.iter().flat_map(|anew| add_foreign_keys(&anew.table, &anew.place, schema, false));
@@ -150,7 +164,7 @@ fn swap(connection: &mut Connection, schema: &str, anew: &[Anew], places: &str) 
 }
 
 /// A foreign key of another table.
-struct Referring {
+struct ReferringKey {
     table: String,
     name: String,
     words: String,
@@ -158,14 +172,18 @@ struct Referring {
     comes_back: bool,
 }
 
-fn referring(connection: &mut Connection, schema: &str, tables: &[&Table]) -> Outcome<Vec<Referring>> {
+fn find_referring(
+    connection: &mut PostgresConnection,
+    schema: &str,
+    tables: &[&Table],
+) -> PostgresResult<Vec<ReferringKey>> {
     let names: Vec<String> =
         tables.iter().map(|table| format!("\"{}\"", table.name.replace('\\', r"\\").replace('"', "\\\""))).collect();
-    let parameters = Parameters::default().text(schema).text(&format!("{{{}}}", names.join(",")));
+    let parameters = BoundParameters::default().with_text(schema).with_text(&format!("{{{}}}", names.join(",")));
     let mut found = Vec::new();
-    connection.query(REFERRING, &parameters, Format::Text, &mut |_, row| {
+    connection.run_query(REFERRING, &parameters, ValueFormat::Text, &mut |_, row| {
         let text = |at: usize| String::from_utf8_lossy(row.get(at).copied().flatten().unwrap_or_default()).into_owned();
-        found.push(Referring { table: text(0), name: text(1), words: text(2), comes_back: text(3) == "true" });
+        found.push(ReferringKey { table: text(0), name: text(1), words: text(2), comes_back: text(3) == "true" });
         Ok(())
     })?;
     Ok(found)

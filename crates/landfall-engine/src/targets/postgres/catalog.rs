@@ -1,35 +1,35 @@
 //! The tables that exist, read from `pg_catalog`.
 
 use super::{
-    connection::{Connection, Format},
-    ddl::Place,
-    failure::Outcome,
-    message::garbled,
-    parameters::Parameters,
+    connection::{PostgresConnection, ValueFormat},
+    ddl::RelationPlace,
+    failure::PostgresResult,
+    message::protocol_failure,
+    parameters::BoundParameters,
 };
 use crate::targets::{
     Table,
     sql::{
-        existing::{Existing, ExistingColumn, ExistingForeignKey},
+        existing::{ExistingColumn, ExistingForeignKey, ExistingTable},
         followers::Follower,
     },
 };
 
 /// What stands at a place.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum PlacedObject {
     /// Nothing.
     Nothing,
     /// A table.
-    Table(Box<Standing>),
+    Table(Box<ExistingRelation>),
     /// Something that takes no rows: what it is, such as `a view`.
     Other(&'static str),
 }
 
 /// A table as it stands.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
-    pub(super) existing: Existing,
+pub(super) struct ExistingRelation {
+    pub(super) existing: ExistingTable,
     /// Whether rows set off triggers of the user's, or a unique key is checked at the end of the transaction: then the
     /// server's triggers must run.
     pub(super) has_triggers: bool,
@@ -39,9 +39,9 @@ pub(super) struct Standing {
     pub(super) is_filtered: bool,
 }
 
-impl Standing {
+impl ExistingRelation {
     /// Whether it has a primary or unique key of the fields of `table` at `positions`.
-    pub(super) fn has_key(&self, table: &Table, positions: &[usize]) -> bool {
+    pub(super) fn has_key_over(&self, table: &Table, positions: &[usize]) -> bool {
         let keys = self.existing.unique_keys.iter().chain([&self.existing.primary_key]);
         let is = |key: &Vec<String>| {
             key.len() == positions.len()
@@ -113,121 +113,151 @@ const WATCHED: &str = "SELECT EXISTS (
      )";
 
 /// Whether a trigger or a rule may skip or alter the rows of the table at `place`.
-pub(super) fn is_watched(connection: &mut Connection, place: &Place) -> Outcome<bool> {
+pub(super) fn is_watched(connection: &mut PostgresConnection, place: &RelationPlace) -> PostgresResult<bool> {
     let mut found = false;
-    each(connection, WATCHED, &Parameters::default().text(&place.to_string()), &mut |row| {
-        found = flag(row, 0);
+    visit_rows(connection, WATCHED, &BoundParameters::default().with_text(&place.to_string()), &mut |row| {
+        found = flag_value(row, 0);
         Ok(())
     })?;
     Ok(found)
 }
 
 /// What stands at `place`.
-pub(super) fn read(connection: &mut Connection, place: &Place) -> Outcome<Found> {
-    let named = Parameters::default().text(&place.schema).text(&place.name);
+pub(super) fn read(connection: &mut PostgresConnection, place: &RelationPlace) -> PostgresResult<PlacedObject> {
+    let named = BoundParameters::default().with_text(&place.schema).with_text(&place.name);
     let mut found = None;
-    each(connection, RELATION, &named, &mut |row| {
-        found = Some((text(row, 0)?.parse().unwrap_or(0), text(row, 1)?, [2, 3, 4].map(|at| flag(row, at))));
+    visit_rows(connection, RELATION, &named, &mut |row| {
+        found = Some((
+            text_value(row, 0)?.parse().unwrap_or(0),
+            text_value(row, 1)?,
+            [2, 3, 4].map(|at| flag_value(row, at)),
+        ));
         Ok(())
     })?;
-    let Some((number, kind, [has_triggers, may_lock, is_filtered])) = found else { return Ok(Found::Nothing) };
+    let Some((number, kind, [has_triggers, may_lock, is_filtered])) = found else { return Ok(PlacedObject::Nothing) };
     Ok(match kind.as_str() {
         "r" | "p" => {
             // Of rows that the role may not see the server tells nothing.
-            let existing = if is_filtered { Existing::default() } else { existing(connection, number, place)? };
-            Found::Table(Box::new(Standing { existing, has_triggers, may_lock, is_filtered }))
+            let existing =
+                if is_filtered { ExistingTable::default() } else { read_existing(connection, number, place)? };
+            PlacedObject::Table(Box::new(ExistingRelation { existing, has_triggers, may_lock, is_filtered }))
         }
-        "v" | "m" => Found::Other("a view"),
-        "f" => Found::Other("a foreign table"),
-        "i" | "I" => Found::Other("an index"),
-        "S" => Found::Other("a sequence"),
-        _ => Found::Other("a type"),
+        "v" | "m" => PlacedObject::Other("a view"),
+        "f" => PlacedObject::Other("a foreign table"),
+        "i" | "I" => PlacedObject::Other("an index"),
+        "S" => PlacedObject::Other("a sequence"),
+        _ => PlacedObject::Other("a type"),
     })
 }
 
-fn existing(connection: &mut Connection, number: i64, place: &Place) -> Outcome<Existing> {
-    let mut table = Existing { name: place.name.clone(), ..Existing::default() };
-    let this = Parameters::default().integer(number);
+fn read_existing(
+    connection: &mut PostgresConnection,
+    number: i64,
+    place: &RelationPlace,
+) -> PostgresResult<ExistingTable> {
+    let mut table = ExistingTable { name: place.name.clone(), ..ExistingTable::default() };
+    let this = BoundParameters::default().with_integer(number);
     read_columns(connection, &this, &mut table)?;
     read_uniques(connection, &this, &mut table)?;
     read_references(connection, &this, place, &mut table)?;
-    each(connection, &format!("SELECT EXISTS (SELECT FROM {place})"), &Parameters::default(), &mut |row| {
-        table.has_rows = flag(row, 0);
+    visit_rows(connection, &format!("SELECT EXISTS (SELECT FROM {place})"), &BoundParameters::default(), &mut |row| {
+        table.has_rows = flag_value(row, 0);
         Ok(())
     })?;
     Ok(table)
 }
 
-fn read_columns(connection: &mut Connection, this: &Parameters, table: &mut Existing) -> Outcome<()> {
-    each(connection, COLUMNS, this, &mut |row| {
+fn read_columns(
+    connection: &mut PostgresConnection,
+    this: &BoundParameters,
+    table: &mut ExistingTable,
+) -> PostgresResult<()> {
+    visit_rows(connection, COLUMNS, this, &mut |row| {
         table.columns.push(ExistingColumn {
-            name: text(row, 0)?,
-            sql_type: text(row, 1)?,
-            collation: text(row, 2).ok(),
-            required: flag(row, 3),
-            filled: flag(row, 4),
-            computed: flag(row, 5),
+            name: text_value(row, 0)?,
+            sql_type: text_value(row, 1)?,
+            collation: text_value(row, 2).ok(),
+            required: flag_value(row, 3),
+            filled: flag_value(row, 4),
+            computed: flag_value(row, 5),
         });
         Ok(())
     })
 }
 
-fn read_uniques(connection: &mut Connection, this: &Parameters, table: &mut Existing) -> Outcome<()> {
+fn read_uniques(
+    connection: &mut PostgresConnection,
+    this: &BoundParameters,
+    table: &mut ExistingTable,
+) -> PostgresResult<()> {
     let mut last = String::new();
-    each(connection, UNIQUES, this, &mut |row| {
-        let is_new = std::mem::replace(&mut last, text(row, 0)?) != last;
-        let column = text(row, 2)?;
-        if flag(row, 1) {
+    visit_rows(connection, UNIQUES, this, &mut |row| {
+        let is_new = std::mem::replace(&mut last, text_value(row, 0)?) != last;
+        let column = text_value(row, 2)?;
+        if flag_value(row, 1) {
             table.primary_key.push(column);
             return Ok(());
         }
         if is_new {
             table.unique_keys.push(Vec::new());
         }
-        table.unique_keys.last_mut().ok_or_else(garbled)?.push(column);
+        table.unique_keys.last_mut().ok_or_else(protocol_failure)?.push(column);
         Ok(())
     })
 }
 
-fn read_references(connection: &mut Connection, this: &Parameters, place: &Place, table: &mut Existing) -> Outcome<()> {
+fn read_references(
+    connection: &mut PostgresConnection,
+    this: &BoundParameters,
+    place: &RelationPlace,
+    table: &mut ExistingTable,
+) -> PostgresResult<()> {
     let mut last = String::new();
-    each(connection, REFERENCES, this, &mut |row| {
-        if std::mem::replace(&mut last, text(row, 0)?) != last {
-            let (schema, name) = (text(row, 2)?, text(row, 3)?);
+    visit_rows(connection, REFERENCES, this, &mut |row| {
+        if std::mem::replace(&mut last, text_value(row, 0)?) != last {
+            let (schema, name) = (text_value(row, 2)?, text_value(row, 3)?);
             // A parent in another schema is none of the dictionary's.
             let parent = if schema == place.schema { name } else { format!("{schema}.{name}") };
             table.foreign_keys.push(ExistingForeignKey { parent, ..ExistingForeignKey::default() });
         }
-        let key = table.foreign_keys.last_mut().ok_or_else(garbled)?;
-        key.fields.push(text(row, 1)?);
-        key.parent_fields.push(text(row, 4)?);
+        let key = table.foreign_keys.last_mut().ok_or_else(protocol_failure)?;
+        key.fields.push(text_value(row, 1)?);
+        key.parent_fields.push(text_value(row, 4)?);
         Ok(())
     })
 }
 
 /// Takes the values of a row.
-type TakeValues<'t> = &'t mut dyn FnMut(&[Option<&[u8]>]) -> Outcome<()>;
+type VisitValues<'t> = &'t mut dyn FnMut(&[Option<&[u8]>]) -> PostgresResult<()>;
 
-fn each(connection: &mut Connection, sql: &str, parameters: &Parameters, take: TakeValues<'_>) -> Outcome<()> {
-    connection.query(sql, parameters, Format::Text, &mut |_, row| take(row)).map(drop)
+fn visit_rows(
+    connection: &mut PostgresConnection,
+    sql: &str,
+    parameters: &BoundParameters,
+    take: VisitValues<'_>,
+) -> PostgresResult<()> {
+    connection.run_query(sql, parameters, ValueFormat::Text, &mut |_, row| take(row)).map(drop)
 }
 
 /// The other tables whose rows the server deletes or alters with those of the table at `place`.
-pub(super) fn followers(connection: &mut Connection, place: &Place) -> Outcome<Vec<Follower>> {
+pub(super) fn find_followers(
+    connection: &mut PostgresConnection,
+    place: &RelationPlace,
+) -> PostgresResult<Vec<Follower>> {
     let mut found = Vec::new();
-    let parameters = Parameters::default().text(&place.schema).text(&place.name);
-    each(connection, FOLLOWERS, &parameters, &mut |row| {
-        found.push(Follower { name: text(row, 0)?, action: text(row, 1)? });
+    let parameters = BoundParameters::default().with_text(&place.schema).with_text(&place.name);
+    visit_rows(connection, FOLLOWERS, &parameters, &mut |row| {
+        found.push(Follower { name: text_value(row, 0)?, action: text_value(row, 1)? });
         Ok(())
     })?;
     Ok(found)
 }
 
-fn text(row: &[Option<&[u8]>], at: usize) -> Outcome<String> {
-    let bytes = row.get(at).copied().flatten().ok_or_else(garbled)?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| garbled())
+fn text_value(row: &[Option<&[u8]>], at: usize) -> PostgresResult<String> {
+    let bytes = row.get(at).copied().flatten().ok_or_else(protocol_failure)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| protocol_failure())
 }
 
-fn flag(row: &[Option<&[u8]>], at: usize) -> bool {
+fn flag_value(row: &[Option<&[u8]>], at: usize) -> bool {
     row.get(at).copied().flatten() == Some(b"t")
 }

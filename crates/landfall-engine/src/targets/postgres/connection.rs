@@ -12,16 +12,16 @@ use std::{
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-pub(super) use super::answer::{Column, Format, TakeRow, TakeWanted};
+pub(super) use super::answer::{AnswerColumn, ValueFormat, VisitAnswerRow, VisitWantedRow};
 use super::{
-    answer::{columns_of, rows_of, values_of},
-    failure::{Failure, Outcome},
+    answer::{parse_columns, parse_row_count, parse_values},
+    failure::{PostgresFailure, PostgresResult},
     login,
-    message::{Body, Inbox, Message, refusal},
-    parameters::Parameters,
+    message::{BodyReader, MessageInbox, ServerMessage, parse_refusal},
+    parameters::BoundParameters,
     pipelined::Pipelined,
-    settings::Settings,
-    socket::{Socket, left_until},
+    settings::PostgresSettings,
+    socket::{TimedSocket, time_until},
     tls::TlsStream,
 };
 use crate::targets::sql::commits::CommitToken;
@@ -34,7 +34,7 @@ const ROWS_AT_ONCE: i32 = 100;
 
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum AnswerTimeout {
     /// As long as the settings say.
     Ordinary,
     /// As long as the server answers on another connection: for statements that read or build whole tables.
@@ -43,22 +43,22 @@ pub(super) enum Patience {
 
 /// The bytes below a connection.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum ServerStream {
     /// As they are.
-    Plain(Socket),
+    Plain(TimedSocket),
     /// Within TLS.
     Tls(Box<TlsStream>),
 }
 
 /// A connection to a server.
 #[derive(Debug)]
-pub(super) struct Connection {
-    stream: Stream,
-    inbox: Inbox,
+pub(super) struct PostgresConnection {
+    stream: ServerStream,
+    inbox: MessageInbox,
     outbox: BytesMut,
-    settings: Arc<Settings>,
-    patience: Patience,
-    pub(super) server: Server,
+    settings: Arc<PostgresSettings>,
+    patience: AnswerTimeout,
+    pub(super) server: ServerFacts,
     /// What the server wants to hear from whoever stops a statement of this connection.
     pub(super) cancel_key: i32,
     /// `I` outside a transaction, `T` in one, `E` in one that failed.
@@ -73,7 +73,7 @@ pub(super) struct Connection {
 
 /// What a server tells about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Server {
+pub(super) struct ServerFacts {
     /// The major version.
     pub(super) version: u32,
     /// The encoding of the database.
@@ -82,21 +82,22 @@ pub(super) struct Server {
     pub(super) process: i32,
 }
 
-impl Connection {
+impl PostgresConnection {
     /// Connects and logs in.
     ///
     /// # Errors
     /// A server that is not there, refuses, or is not one that Landfall works with.
-    pub(super) fn open(settings: &Arc<Settings>) -> Outcome<Self> {
+    pub(super) fn open(settings: &Arc<PostgresSettings>) -> PostgresResult<Self> {
         let deadline = Instant::now() + settings.connect_timeout;
-        let stream = login::stream(settings, deadline).map_err(|error| login::unreachable(settings, error))?;
+        let stream =
+            login::open_stream(settings, deadline).map_err(|error| login::unreachable_failure(settings, error))?;
         let mut connection = Self {
             stream,
-            inbox: Inbox::default(),
+            inbox: MessageInbox::default(),
             outbox: BytesMut::new(),
             settings: settings.clone(),
-            patience: Patience::Ordinary,
-            server: Server::default(),
+            patience: AnswerTimeout::Ordinary,
+            server: ServerFacts::default(),
             cancel_key: 0,
             status: b'I',
             is_copying: false,
@@ -104,19 +105,19 @@ impl Connection {
             pipelined: Pipelined::new(),
             spent: None,
         };
-        connection.socket().set_timeout(left_until(deadline)?)?;
+        connection.base_socket().set_timeout(time_until(deadline)?)?;
         login::log_in(&mut connection, settings).map_err(|failure| match failure {
-            Failure::Lost(error) => login::unreachable(settings, error),
-            Failure::Silent(_) => login::unreachable(settings, io::ErrorKind::TimedOut.into()),
+            PostgresFailure::Lost(error) => login::unreachable_failure(settings, error),
+            PostgresFailure::Silent(_) => login::unreachable_failure(settings, io::ErrorKind::TimedOut.into()),
             other => other,
         })?;
-        connection.socket().set_timeout(settings.answer_timeout)?;
+        connection.base_socket().set_timeout(settings.answer_timeout)?;
         Ok(connection)
     }
 
     /// What stops the statement that the connection runs. The server is asked over a connection of its own, and has passed
     /// that on when this returns.
-    pub(super) fn stopper(&self) -> impl Fn() + Send + 'static {
+    pub(super) fn statement_stopper(&self) -> impl Fn() + Send + 'static {
         let (settings, process, key) = (self.settings.clone(), self.server.process, self.cancel_key);
         move || {
             // A server that is not there runs nothing.
@@ -135,20 +136,20 @@ impl Connection {
     }
 
     /// Runs `work`, which may take long.
-    pub(super) fn patiently<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
-        let before = std::mem::replace(&mut self.patience, Patience::Long);
+    pub(super) fn without_timeout<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.patience, AnswerTimeout::Long);
         let outcome = work(self);
         self.patience = before;
         outcome
     }
 
     /// Runs statements without parameters; the rows that the last of them touched.
-    pub(super) fn batch(&mut self, sql: &str) -> Outcome<u64> {
+    pub(super) fn run_batch(&mut self, sql: &str) -> PostgresResult<u64> {
         self.write(|outbox| frontend::query(sql, outbox))?;
         let mut touched = 0;
-        self.until_ready(&mut |message, body| {
+        self.read_until_ready(&mut |message, body| {
             if message == b'C' {
-                touched = rows_of(Body(body).text()?.as_str());
+                touched = parse_row_count(BodyReader(body).read_text()?.as_str());
             }
             Ok(())
         })?;
@@ -156,17 +157,17 @@ impl Connection {
     }
 
     /// Commits; a transaction that failed before cannot.
-    pub(super) fn commit(&mut self) -> Outcome<()> {
+    pub(super) fn commit_transaction(&mut self) -> PostgresResult<()> {
         if self.status == b'E' {
-            self.batch("ROLLBACK")?;
-            return Err(Failure::Unable("the transaction had failed before".into()));
+            self.run_batch("ROLLBACK")?;
+            return Err(PostgresFailure::Unable("the transaction had failed before".into()));
         }
         if self.pipelined.drop_ahead() {
             self.status = b'I';
             return Ok(());
         }
         // Keys that wait for the end are checked now, for every row.
-        self.patiently(|connection| connection.batch("COMMIT")).map(drop)
+        self.without_timeout(|connection| connection.run_batch("COMMIT")).map(drop)
     }
 
     /// Ends whatever transaction is open, without a trace. A connection that cannot be brought in order is broken then.
@@ -175,37 +176,37 @@ impl Connection {
             self.status = b'I';
         }
         if !self.broken && self.status != b'I' {
-            let _ = self.batch("ROLLBACK");
+            let _ = self.run_batch("ROLLBACK");
         }
     }
 
     /// Runs one statement; the rows that it touched.
-    pub(super) fn execute(&mut self, sql: &str, parameters: &Parameters) -> Outcome<u64> {
-        self.query(sql, parameters, Format::Text, &mut |_, _| Ok(())).map(|(_, touched)| touched)
+    pub(super) fn execute_statement(&mut self, sql: &str, parameters: &BoundParameters) -> PostgresResult<u64> {
+        self.run_query(sql, parameters, ValueFormat::Text, &mut |_, _| Ok(())).map(|(_, touched)| touched)
     }
 
     /// Runs one statement and hands its rows to `take`; its columns, and the rows that it touched.
-    pub(super) fn query(
+    pub(super) fn run_query(
         &mut self,
         sql: &str,
-        parameters: &Parameters,
-        format: Format,
-        take: TakeRow<'_>,
-    ) -> Outcome<(Vec<Column>, u64)> {
+        parameters: &BoundParameters,
+        format: ValueFormat,
+        take: VisitAnswerRow<'_>,
+    ) -> PostgresResult<(Vec<AnswerColumn>, u64)> {
         self.write(|outbox| {
-            frontend::parse("", sql, parameters.kinds().iter().copied(), outbox)?;
-            parameters.bind(format == Format::Binary, outbox)?;
+            frontend::parse("", sql, parameters.type_oids().iter().copied(), outbox)?;
+            parameters.write_bind(format == ValueFormat::Binary, outbox)?;
             frontend::describe(b'P', "", outbox)?;
             frontend::execute("", 0, outbox)?;
             frontend::sync(outbox);
             Ok(())
         })?;
         let (mut columns, mut touched) = (Vec::new(), 0);
-        self.until_ready(&mut |message, body| {
+        self.read_until_ready(&mut |message, body| {
             match message {
-                b'T' => columns = columns_of(Body(body))?,
-                b'D' => take(&columns, &values_of(Body(body))?)?,
-                b'C' => touched = rows_of(Body(body).text()?.as_str()),
+                b'T' => columns = parse_columns(BodyReader(body))?,
+                b'D' => take(&columns, &parse_values(BodyReader(body))?)?,
+                b'C' => touched = parse_row_count(BodyReader(body).read_text()?.as_str()),
                 _ => {}
             }
             Ok(())
@@ -215,16 +216,16 @@ impl Connection {
 
     /// Runs one statement within a transaction and hands its rows to `take`, until that wants no more. The server makes some rows
     /// at a time, so that it does not send all those that nobody wants.
-    pub(super) fn query_while(
+    pub(super) fn run_query_while(
         &mut self,
         sql: &str,
-        parameters: &Parameters,
-        format: Format,
-        take: TakeWanted<'_>,
-    ) -> Outcome<()> {
+        parameters: &BoundParameters,
+        format: ValueFormat,
+        take: VisitWantedRow<'_>,
+    ) -> PostgresResult<()> {
         self.write(|outbox| {
-            frontend::parse("", sql, parameters.kinds().iter().copied(), outbox)?;
-            parameters.bind(format == Format::Binary, outbox)
+            frontend::parse("", sql, parameters.type_oids().iter().copied(), outbox)?;
+            parameters.write_bind(format == ValueFormat::Binary, outbox)
         })?;
         let (mut wants_more, mut has_more) = (true, true);
         while wants_more && has_more {
@@ -235,9 +236,9 @@ impl Connection {
                 frontend::sync(outbox);
                 Ok(())
             })?;
-            self.until_ready(&mut |message, body| {
+            self.read_until_ready(&mut |message, body| {
                 match message {
-                    b'D' if wants_more => wants_more = take(&values_of(Body(body))?)?,
+                    b'D' if wants_more => wants_more = take(&parse_values(BodyReader(body))?)?,
                     b's' => has_more = true,
                     _ => {}
                 }
@@ -248,24 +249,27 @@ impl Connection {
     }
 
     /// Takes messages until the server is ready for the next statement. Its first refusal is the outcome.
-    pub(super) fn until_ready(&mut self, take: &mut dyn FnMut(u8, &[u8]) -> Outcome<()>) -> Outcome<()> {
+    pub(super) fn read_until_ready(
+        &mut self,
+        take: &mut dyn FnMut(u8, &[u8]) -> PostgresResult<()>,
+    ) -> PostgresResult<()> {
         let mut refused = self.take_answers_ahead()?;
         loop {
-            let message = match self.receive() {
+            let message = match self.receive_message() {
                 Ok(message) => message,
                 Err(lost) => return Err(refused.unwrap_or(lost)),
             };
-            let body = self.inbox.body(&message);
+            let body = self.inbox.message_body(&message);
             match message.tag {
                 b'Z' => {
                     self.status = body.first().copied().unwrap_or(b'I');
                     self.is_copying = false;
                     return refused.map_or(Ok(()), Err);
                 }
-                b'E' => refused = refused.or(Some(refusal(body))),
+                b'E' => refused = refused.or(Some(parse_refusal(body))),
                 tag if refused.is_none() => {
                     if let Err(failure) = take(tag, body) {
-                        return Err(self.breaks(failure));
+                        return Err(self.mark_broken(failure));
                     }
                 }
                 _ => {}
@@ -274,15 +278,15 @@ impl Connection {
     }
 
     /// The next message that is not told unasked.
-    pub(super) fn receive(&mut self) -> Outcome<Message> {
+    pub(super) fn receive_message(&mut self) -> PostgresResult<ServerMessage> {
         loop {
             let next = match self.inbox.next() {
                 Ok(next) => next,
-                Err(failure) => return Err(self.breaks(failure)),
+                Err(failure) => return Err(self.mark_broken(failure)),
             };
             match next {
-                None => self.fill()?,
-                Some(message) if message.tag == b'S' => self.note(&message)?,
+                None => self.fill_inbox()?,
+                Some(message) if message.tag == b'S' => self.note_server_fact(&message)?,
                 // Notices and notifications.
                 Some(message) if matches!(message.tag, b'N' | b'A') => {}
                 Some(message) => return Ok(message),
@@ -291,14 +295,14 @@ impl Connection {
     }
 
     /// The body of a message just received.
-    pub(super) fn body(&self, message: &Message) -> &[u8] {
-        self.inbox.body(message)
+    pub(super) fn message_body(&self, message: &ServerMessage) -> &[u8] {
+        self.inbox.message_body(message)
     }
 
     /// Notes what the server tells about itself.
-    fn note(&mut self, message: &Message) -> Outcome<()> {
-        let mut body = Body(self.inbox.body(message));
-        let (name, value) = (body.text()?, body.text()?);
+    fn note_server_fact(&mut self, message: &ServerMessage) -> PostgresResult<()> {
+        let mut body = BodyReader(self.inbox.message_body(message));
+        let (name, value) = (body.read_text()?, body.read_text()?);
         match name.as_str() {
             "server_version" => {
                 let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
@@ -311,38 +315,38 @@ impl Connection {
     }
 
     /// Reads what the stream has next.
-    fn fill(&mut self) -> Outcome<()> {
+    fn fill_inbox(&mut self) -> PostgresResult<()> {
         let start = Instant::now();
         loop {
-            let room = self.inbox.room();
+            let room = self.inbox.reserve_room();
             let read = match &mut self.stream {
-                Stream::Plain(socket) => socket.read(room),
-                Stream::Tls(stream) => stream.read(room),
+                ServerStream::Plain(socket) => socket.read(room),
+                ServerStream::Tls(stream) => stream.read(room),
             };
             match read {
-                Ok(0) => return Err(self.breaks(Failure::Lost(io::ErrorKind::UnexpectedEof.into()))),
+                Ok(0) => return Err(self.mark_broken(PostgresFailure::Lost(io::ErrorKind::UnexpectedEof.into()))),
                 Ok(count) => {
                     self.inbox.filled(count);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) => self.wait_on(start)?,
-                Err(error) => return Err(self.breaks(Failure::Lost(error))),
+                Err(error) if is_timeout_error(&error) => self.decide_wait(start)?,
+                Err(error) => return Err(self.mark_broken(PostgresFailure::Lost(error))),
             }
         }
     }
 
     /// Whether nothing has come that nobody waited for. What has come is kept for whoever reads next.
     pub(super) fn is_quiet(&mut self) -> bool {
-        if self.socket().set_nonblocking(true).is_err() {
+        if self.base_socket().set_nonblocking(true).is_err() {
             return false;
         }
-        let room = self.inbox.room();
+        let room = self.inbox.reserve_room();
         let read = match &mut self.stream {
-            Stream::Plain(socket) => socket.read(room),
-            Stream::Tls(stream) => stream.read(room),
+            ServerStream::Plain(socket) => socket.read(room),
+            ServerStream::Tls(stream) => stream.read(room),
         };
-        let blocks_again = self.socket().set_nonblocking(false).is_ok();
+        let blocks_again = self.base_socket().set_nonblocking(false).is_ok();
         match read {
             Ok(count) if count > 0 => self.inbox.filled(count),
             Err(error) => return blocks_again && error.kind() == io::ErrorKind::WouldBlock,
@@ -352,82 +356,84 @@ impl Connection {
     }
 
     /// Decides whether an answer that has not come since `start` is waited for any longer.
-    fn wait_on(&mut self, start: Instant) -> Outcome<()> {
+    fn decide_wait(&mut self, start: Instant) -> PostgresResult<()> {
         let waited = start.elapsed();
-        let works = self.patience == Patience::Long
+        let works = self.patience == AnswerTimeout::Long
             && waited < LONG_TIMEOUT
-            && Self::open(&self.settings).and_then(|mut other| other.works(self.server.process)).unwrap_or(false);
-        if works { Ok(()) } else { Err(self.breaks(Failure::Silent(waited))) }
+            && Self::open(&self.settings)
+                .and_then(|mut other| other.is_process_working(self.server.process))
+                .unwrap_or(false);
+        if works { Ok(()) } else { Err(self.mark_broken(PostgresFailure::Silent(waited))) }
     }
 
     /// Whether the server's process may still work on a statement. One that waits for its client never got the statement, or its
     /// answer was lost on the way. A pooler tells numbers that no process has.
-    fn works(&mut self, process: i32) -> Outcome<bool> {
+    fn is_process_working(&mut self, process: i32) -> PostgresResult<bool> {
         let sql = format!("SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND state LIKE 'idle%'");
-        self.execute(&sql, &Parameters::default()).map(|idle| idle == 0)
+        self.execute_statement(&sql, &BoundParameters::default()).map(|idle| idle == 0)
     }
 
     /// Sends messages that `write` puts into the outbox.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Outcome<()> {
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> PostgresResult<()> {
         let mut outbox = std::mem::take(&mut self.outbox);
         outbox.clear();
         let sent = match self.pipelined.put_ahead(&mut outbox).and_then(|()| write(&mut outbox)) {
-            Ok(()) => self.send(&outbox),
-            Err(error) => Err(Failure::Unable(format!("the statement cannot be sent ({error})"))),
+            Ok(()) => self.send_bytes(&outbox),
+            Err(error) => Err(PostgresFailure::Unable(format!("the statement cannot be sent ({error})"))),
         };
         self.outbox = outbox;
         sent
     }
 
     /// Sends whole messages.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> PostgresResult<()> {
         if self.broken {
-            return Err(Failure::Lost(io::ErrorKind::NotConnected.into()));
+            return Err(PostgresFailure::Lost(io::ErrorKind::NotConnected.into()));
         }
         let sent = match &mut self.stream {
-            Stream::Plain(socket) => socket.write_all(bytes),
-            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            ServerStream::Plain(socket) => socket.write_all(bytes),
+            ServerStream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         };
-        sent.map_err(|error| self.unsent(error))
+        sent.map_err(|error| self.explain_unsent(error))
     }
 
     /// What the server said before it stopped taking bytes, where it said something.
-    fn unsent(&mut self, error: io::Error) -> Failure {
-        if is_timeout(&error) {
-            return self.breaks(Failure::Silent(self.settings.answer_timeout));
+    fn explain_unsent(&mut self, error: io::Error) -> PostgresFailure {
+        if is_timeout_error(&error) {
+            return self.mark_broken(PostgresFailure::Silent(self.settings.answer_timeout));
         }
-        while let Ok(message) = self.receive() {
+        while let Ok(message) = self.receive_message() {
             if message.tag == b'E' {
-                let words = refusal(self.inbox.body(&message));
-                return self.breaks(words);
+                let words = parse_refusal(self.inbox.message_body(&message));
+                return self.mark_broken(words);
             }
         }
-        self.breaks(Failure::Lost(error))
+        self.mark_broken(PostgresFailure::Lost(error))
     }
 
     /// Notes that the connection cannot be used any more.
-    pub(super) fn breaks(&mut self, failure: Failure) -> Failure {
+    pub(super) fn mark_broken(&mut self, failure: PostgresFailure) -> PostgresFailure {
         self.broken = true;
         failure
     }
 
-    fn socket(&self) -> &Socket {
+    fn base_socket(&self) -> &TimedSocket {
         match &self.stream {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => &stream.sock,
+            ServerStream::Plain(socket) => socket,
+            ServerStream::Tls(stream) => &stream.sock,
         }
     }
 
     /// The TLS below, where there is one.
-    pub(super) fn tls(&self) -> Option<&TlsStream> {
+    pub(super) fn tls_stream(&self) -> Option<&TlsStream> {
         match &self.stream {
-            Stream::Plain(_) => None,
-            Stream::Tls(stream) => Some(stream),
+            ServerStream::Plain(_) => None,
+            ServerStream::Tls(stream) => Some(stream),
         }
     }
 }
 
-impl Drop for Connection {
+impl Drop for PostgresConnection {
     fn drop(&mut self) {
         self.pipelined.drop_ahead();
         if !self.broken {
@@ -440,6 +446,6 @@ impl Drop for Connection {
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
+fn is_timeout_error(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

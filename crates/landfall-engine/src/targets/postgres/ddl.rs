@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use landfall_core::schema::{Field, FieldType, ForeignKey};
 
-use super::mismatch;
+use super::mismatch_error;
 use crate::{error::Result, targets::Table};
 
 /// The most bytes of a name: a longer one is cut without a word (`NAMEDATALEN` less one).
@@ -15,31 +15,31 @@ const MOST_COLUMNS: usize = 1600;
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
 /// The name of a table or column, quoted.
-pub(super) fn quoted(name: &str) -> String {
+pub(super) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A text, quoted.
-pub(super) fn literal(text: &str) -> String {
+pub(super) fn quote_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A relation in a schema, quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RelationPlace {
     pub(super) schema: String,
     pub(super) name: String,
 }
 
-impl Place {
+impl RelationPlace {
     pub(super) fn new(schema: &str, name: &str) -> Self {
         Self { schema: schema.to_owned(), name: name.to_owned() }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RelationPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", quoted(&self.schema), quoted(&self.name))
+        write!(f, "{}.{}", quote_name(&self.schema), quote_name(&self.name))
     }
 }
 
@@ -57,71 +57,78 @@ pub(super) const fn sql_type(kind: &FieldType) -> &'static str {
 }
 
 /// A column as it is declared. Text is ordered by its bytes, whatever the database's collation.
-pub(super) fn column(field: &Field, required: bool) -> String {
+pub(super) fn column_definition(field: &Field, required: bool) -> String {
     let name = sql_type(&field.kind);
     let collation = if name == "text" { " COLLATE \"C\"" } else { "" };
     let required = if required { " NOT NULL" } else { "" };
-    format!("{} {name}{collation}{required}", quoted(&field.name))
+    format!("{} {name}{collation}{required}", quote_name(&field.name))
 }
 
 /// The statement that makes `table` at `place` without keys.
-pub(super) fn create_heap(table: &Table, place: &Place) -> String {
+pub(super) fn create_heap_statement(table: &Table, place: &RelationPlace) -> String {
     let schema = &table.schema;
     let required = |at: usize| schema.fields[at].constraints.required || schema.primary_key.contains(&at);
     let columns: Vec<String> =
-        schema.fields.iter().enumerate().map(|(at, field)| column(field, required(at))).collect();
+        schema.fields.iter().enumerate().map(|(at, field)| column_definition(field, required(at))).collect();
     format!("CREATE TABLE {place} (\n  {}\n)", columns.join(",\n  "))
 }
 
 /// The statements that give `table` at `place` its primary and unique keys.
-pub(super) fn add_keys(table: &Table, place: &Place) -> Vec<String> {
-    keys(table).map(|key| add_key(table, place, key)).collect()
+pub(super) fn add_key_statements(table: &Table, place: &RelationPlace) -> Vec<String> {
+    unique_keys(table).map(|key| add_key_statement(table, place, key)).collect()
 }
 
 /// The primary key, where there is one, and the unique keys.
-pub(super) fn keys(table: &Table) -> impl Iterator<Item = &Vec<usize>> {
+pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = &Vec<usize>> {
     let primary = std::iter::once(&table.schema.primary_key).filter(|key| !key.is_empty());
     primary.chain(&table.schema.unique_keys)
 }
 
 /// The statement that adds one of the keys.
-pub(super) fn add_key(table: &Table, place: &Place, key: &[usize]) -> String {
+pub(super) fn add_key_statement(table: &Table, place: &RelationPlace, key: &[usize]) -> String {
     let kind = if key == table.schema.primary_key { "PRIMARY KEY" } else { "UNIQUE" };
-    format!("ALTER TABLE {place} ADD {kind} ({})", names(table, key))
+    format!("ALTER TABLE {place} ADD {kind} ({})", quoted_names(table, key))
 }
 
 /// The statements that give `table` at `place` its foreign keys, to tables of `schema`.
-pub(super) fn add_foreign_keys(table: &Table, place: &Place, schema: &str, circular: bool) -> Vec<String> {
+pub(super) fn add_foreign_keys(table: &Table, place: &RelationPlace, schema: &str, circular: bool) -> Vec<String> {
     table.schema.foreign_keys.iter().map(|key| add_foreign_key(table, place, key, schema, circular)).collect()
 }
 
 /// A foreign key. Every one is deferrable, so that a parent table can be replaced in one transaction; those of tables that
 /// name each other in a circle are checked at its end, so that rows may come in any order.
-pub(super) fn add_foreign_key(table: &Table, place: &Place, key: &ForeignKey, schema: &str, circular: bool) -> String {
-    let parents: Vec<String> = key.parent_fields.iter().map(|name| quoted(name)).collect();
+pub(super) fn add_foreign_key(
+    table: &Table,
+    place: &RelationPlace,
+    key: &ForeignKey,
+    schema: &str,
+    circular: bool,
+) -> String {
+    let parents: Vec<String> = key.parent_fields.iter().map(|name| quote_name(name)).collect();
     let initially = if circular { "DEFERRED" } else { "IMMEDIATE" };
     format!(
         "ALTER TABLE {place} ADD FOREIGN KEY ({}) REFERENCES {} ({}) DEFERRABLE INITIALLY {initially}",
-        names(table, &key.fields),
-        Place::new(schema, &key.parent),
+        quoted_names(table, &key.fields),
+        RelationPlace::new(schema, &key.parent),
         parents.join(", ")
     )
 }
 
 /// All statements that make `tables` in an empty schema.
-pub(super) fn create_all(tables: &[Table], schema: &str) -> Result<Vec<String>> {
+pub(super) fn create_statements(tables: &[Table], schema: &str) -> Result<Vec<String>> {
     tables.iter().try_for_each(check_names)?;
-    let place = |table: &Table| Place::new(schema, &table.name);
-    let whole =
-        |table: &Table| std::iter::once(create_heap(table, &place(table))).chain(add_keys(table, &place(table)));
-    let keys = |table: &Table| add_foreign_keys(table, &place(table), schema, in_circle(table, tables));
+    let place = |table: &Table| RelationPlace::new(schema, &table.name);
+    let whole = |table: &Table| {
+        std::iter::once(create_heap_statement(table, &place(table))).chain(add_key_statements(table, &place(table)))
+    };
+    let keys = |table: &Table| add_foreign_keys(table, &place(table), schema, is_in_circle(table, tables));
     let mut statements: Vec<String> = tables.iter().flat_map(whole).collect();
     statements.extend(tables.iter().flat_map(keys));
     Ok(statements)
 }
 
 /// Whether `table` refers to itself, directly or through others of `tables`.
-pub(super) fn in_circle(table: &Table, tables: &[Table]) -> bool {
+pub(super) fn is_in_circle(table: &Table, tables: &[Table]) -> bool {
     let mut met = HashSet::new();
     let mut open = vec![table];
     while let Some(at) = open.pop() {
@@ -136,14 +143,14 @@ pub(super) fn in_circle(table: &Table, tables: &[Table]) -> bool {
 }
 
 /// The fields at `positions`, quoted and joined.
-pub(super) fn names(table: &Table, positions: &[usize]) -> String {
-    let names: Vec<String> = positions.iter().map(|&at| quoted(&table.schema.fields[at].name)).collect();
+pub(super) fn quoted_names(table: &Table, positions: &[usize]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema.fields[at].name)).collect();
     names.join(", ")
 }
 
 /// All fields, quoted and joined.
-pub(super) fn all_names(table: &Table) -> String {
-    names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+pub(super) fn quoted_field_names(table: &Table) -> String {
+    quoted_names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
 }
 
 /// Refuses names that the server would cut short or has for itself, and tables that are too wide.
@@ -151,7 +158,7 @@ pub(super) fn check_names(table: &Table) -> Result<()> {
     let fields = &table.schema.fields;
     if fields.len() > MOST_COLUMNS {
         let message = format!("has {} fields; PostgreSQL holds at most {MOST_COLUMNS}", fields.len());
-        return Err(mismatch(format!("the table {:?} {message}", &*table.name)));
+        return Err(mismatch_error(format!("the table {:?} {message}", &*table.name)));
     }
     check_name("the table", &table.name)?;
     let whose = format!("in the table {:?} the field", &*table.name);
@@ -159,7 +166,7 @@ pub(super) fn check_names(table: &Table) -> Result<()> {
         check_name(&whose, &field.name)?;
         if SYSTEM_COLUMNS.contains(&&*field.name) {
             let message = "has the name of a system column of PostgreSQL; give it another";
-            return Err(mismatch(format!("{whose} {:?} {message}", &*field.name)));
+            return Err(mismatch_error(format!("{whose} {:?} {message}", &*field.name)));
         }
     }
     Ok(())
@@ -173,7 +180,7 @@ pub(super) fn check_name(whose: &str, name: &str) -> Result<()> {
         _ if name.len() > MOST_NAME_BYTES => "has a name of more than 63 bytes, which PostgreSQL would cut short",
         _ => return Ok(()),
     };
-    Err(mismatch(format!("{whose} {name:?} {fault}; give it another")))
+    Err(mismatch_error(format!("{whose} {name:?} {fault}; give it another")))
 }
 
 #[cfg(test)]
@@ -216,7 +223,7 @@ mod tests {
 
     #[test]
     fn statements() {
-        let made = create_all(&[table("a b", &["p"]), table("p", &[])], "s").expect("sound").join(";\n");
+        let made = create_statements(&[table("a b", &["p"]), table("p", &[])], "s").expect("sound").join(";\n");
         assert_eq!(
             made,
             r#"CREATE TABLE "s"."a b" (
@@ -240,9 +247,11 @@ ALTER TABLE "s"."a b" ADD FOREIGN KEY ("p_id") REFERENCES "s"."p" ("id") DEFERRA
     fn circles() {
         let tables =
             [table("a", &["b"]), table("b", &["c"]), table("c", &["b"]), table("d", &["d"]), table("e", &["a"])];
-        let found: Vec<bool> = tables.iter().map(|table| in_circle(table, &tables)).collect();
+        let found: Vec<bool> = tables.iter().map(|table| is_in_circle(table, &tables)).collect();
         assert_eq!(found, [false, true, true, true, false]);
-        assert!(add_foreign_keys(&tables[3], &Place::new("s", "d"), "s", true)[0].ends_with("INITIALLY DEFERRED"));
+        assert!(
+            add_foreign_keys(&tables[3], &RelationPlace::new("s", "d"), "s", true)[0].ends_with("INITIALLY DEFERRED")
+        );
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use landfall_core::schema::ForeignKey;
 
 use super::{
-    catalog::{FOLDS, Standing},
-    ddl::{self, Place, add_foreign_key, in_circle, names, sql_type},
+    catalog::{ExistingRelation, FOLDS},
+    ddl::{self, RelationPlace, add_foreign_key, is_in_circle, quoted_names, sql_type},
 };
 use crate::targets::{
     Difference, Table,
     sql::{
-        compare::{compare, has_other_foreign_key},
-        existing::{Dialect, ExistingColumn, Fit},
+        compare::{compare_table, has_other_foreign_key},
+        existing::{ColumnFit, ExistingColumn, SqlDialect},
     },
 };
 
@@ -23,31 +23,31 @@ pub(super) struct PostgresDialect<'t> {
 
 impl PostgresDialect<'_> {
     /// How `standing` differs from `table`.
-    pub(super) fn compare(&self, table: &Table, standing: &Standing) -> Vec<Difference> {
-        compare(table, &standing.existing, self)
+    pub(super) fn compare_relation(&self, table: &Table, standing: &ExistingRelation) -> Vec<Difference> {
+        compare_table(table, &standing.existing, self)
     }
 
     /// Whether only the server itself can check what rows of `table` need.
-    pub(super) fn must_check(&self, table: &Table, standing: &Standing) -> bool {
+    pub(super) fn needs_server_check(&self, table: &Table, standing: &ExistingRelation) -> bool {
         standing.has_triggers || has_other_foreign_key(table, &standing.existing, self)
     }
 
     /// Whether the heap of a table that is being built has the dictionary's columns.
-    pub(super) fn has_columns(&self, table: &Table, standing: &Standing) -> bool {
+    pub(super) fn has_columns(&self, table: &Table, standing: &ExistingRelation) -> bool {
         let columns = &standing.existing.columns;
         let alike = |(at, column): (usize, &ExistingColumn)| {
-            column.name == *table.schema.fields[at].name && self.fit(table, at, column) == Fit::Same
+            column.name == *table.schema.fields[at].name && self.column_fit(table, at, column) == ColumnFit::Same
         };
         columns.len() == table.schema.fields.len() && columns.iter().enumerate().all(alike)
     }
 
-    fn place(&self, table: &Table) -> Place {
-        Place::new(self.schema, &table.name)
+    fn table_place(&self, table: &Table) -> RelationPlace {
+        RelationPlace::new(self.schema, &table.name)
     }
 }
 
-impl Dialect for PostgresDialect<'_> {
-    fn same_name(&self, a: &str, b: &str) -> bool {
+impl SqlDialect for PostgresDialect<'_> {
+    fn are_same_column(&self, a: &str, b: &str) -> bool {
         a == b
     }
 
@@ -66,36 +66,36 @@ impl Dialect for PostgresDialect<'_> {
 
     /// Rows are sent in binary, so that the type must be the very one; without a length, `varchar` is another name of
     /// `text`.
-    fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
         match (column.sql_type.as_str(), sql_type(&table.schema.fields[at].kind)) {
-            (is, wanted) if is == wanted => Fit::Same,
-            ("character varying", "text") => Fit::Alike,
-            _ => Fit::Other,
+            (is, wanted) if is == wanted => ColumnFit::Same,
+            ("character varying", "text") => ColumnFit::Alike,
+            _ => ColumnFit::Other,
         }
     }
 
     /// Under most collations only equal bytes are equal, and only the order is another.
-    fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+    fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
         let folds = column.collation.as_ref().is_some_and(|collation| collation.ends_with(FOLDS));
-        if folds && table.schema.is_in_key(at) { Fit::Other } else { Fit::Alike }
+        if folds && table.schema.is_in_key(at) { ColumnFit::Other } else { ColumnFit::Alike }
     }
 
     fn add_column(&self, table: &Table, at: usize) -> Option<String> {
         let field = &table.schema.fields[at];
-        let column = ddl::column(field, field.constraints.required);
-        Some(format!("ALTER TABLE {} ADD COLUMN {column}", self.place(table)))
+        let column = ddl::column_definition(field, field.constraints.required);
+        Some(format!("ALTER TABLE {} ADD COLUMN {column}", self.table_place(table)))
     }
 
     fn add_primary_key(&self, table: &Table) -> Option<String> {
-        let key = names(table, &table.schema.primary_key);
-        Some(format!("ALTER TABLE {} ADD PRIMARY KEY ({key})", self.place(table)))
+        let key = quoted_names(table, &table.schema.primary_key);
+        Some(format!("ALTER TABLE {} ADD PRIMARY KEY ({key})", self.table_place(table)))
     }
 
     fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
-        Some(format!("ALTER TABLE {} ADD UNIQUE ({})", self.place(table), names(table, key)))
+        Some(format!("ALTER TABLE {} ADD UNIQUE ({})", self.table_place(table), quoted_names(table, key)))
     }
 
     fn add_foreign_key(&self, table: &Table, key: &ForeignKey) -> Option<String> {
-        Some(add_foreign_key(table, &self.place(table), key, self.schema, in_circle(table, self.tables)))
+        Some(add_foreign_key(table, &self.table_place(table), key, self.schema, is_in_circle(table, self.tables)))
     }
 }

@@ -13,9 +13,9 @@ use arrow_schema::{DataType, TimeUnit};
 use landfall_core::schema::FieldType;
 
 use super::{
-    failure::Outcome,
+    failure::PostgresResult,
     numeric,
-    parameters::sized,
+    parameters::push_sized,
     value::{EPOCH_DAYS, EPOCH_MICROS},
 };
 use crate::targets::Table;
@@ -30,17 +30,17 @@ const SIGNATURE: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = [0xff, 0xff];
 
 /// Takes whole `CopyData` messages.
-pub(super) type Send<'a> = &'a mut dyn FnMut(&[u8]) -> Outcome<()>;
+pub(super) type SendMessages<'a> = &'a mut dyn FnMut(&[u8]) -> PostgresResult<()>;
 
 /// Rows on their way to the server, message by message.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(super) struct CopyEncoder {
     message: Vec<u8>,
     /// Rows so far, of those that came as batches.
     pub(super) count: u64,
 }
 
-impl Copy {
+impl CopyEncoder {
     /// A COPY without rows as yet.
     pub(super) fn new() -> Self {
         let mut message = Vec::with_capacity(MESSAGE_BYTES + (64 << 10));
@@ -50,48 +50,48 @@ impl Copy {
     }
 
     /// Adds the rows of `batch`, of the fields of `table`, at `selected`.
-    pub(super) fn rows(
+    pub(super) fn encode_rows(
         &mut self,
         table: &Table,
         batch: &RecordBatch,
         selected: &[Range<usize>],
-        send: Send<'_>,
-    ) -> Outcome<()> {
-        let columns = columns(table, batch);
+        send: SendMessages<'_>,
+    ) -> PostgresResult<()> {
+        let columns = encoding_columns(table, batch);
         for row in selected.iter().cloned().flatten() {
-            self.row(&columns, row);
+            self.encode_row(&columns, row);
             self.count += 1;
             if self.message.len() >= MESSAGE_BYTES {
-                self.flush(send)?;
+                self.flush_message(send)?;
             }
         }
         Ok(())
     }
 
     /// Adds rows that are in this form already.
-    pub(super) fn encoded(&mut self, rows: &[u8], send: Send<'_>) -> Outcome<()> {
+    pub(super) fn append_encoded(&mut self, rows: &[u8], send: SendMessages<'_>) -> PostgresResult<()> {
         for part in rows.chunks(MESSAGE_BYTES) {
             self.message.extend_from_slice(part);
-            self.flush(send)?;
+            self.flush_message(send)?;
         }
         Ok(())
     }
 
     /// Adds the end.
-    pub(super) fn finish(mut self, send: Send<'_>) -> Outcome<()> {
+    pub(super) fn finish_copy(mut self, send: SendMessages<'_>) -> PostgresResult<()> {
         self.message.extend_from_slice(&TRAILER);
-        self.flush(send)
+        self.flush_message(send)
     }
 
     #[inline]
-    fn row(&mut self, columns: &[Column<'_>], row: usize) {
+    fn encode_row(&mut self, columns: &[CopyColumn<'_>], row: usize) {
         // PostgreSQL's tables have at most 1,600 columns.
         let count = u16::try_from(columns.len()).unwrap_or(u16::MAX);
         self.message.extend_from_slice(&count.to_be_bytes());
         columns.iter().for_each(|column| column.write(row, &mut self.message));
     }
 
-    fn flush(&mut self, send: Send<'_>) -> Outcome<()> {
+    fn flush_message(&mut self, send: SendMessages<'_>) -> PostgresResult<()> {
         // The length counts itself, and not the kind.
         let length = u32::try_from(self.message.len() - 1).unwrap_or(u32::MAX);
         self.message[1..HEAD].copy_from_slice(&length.to_be_bytes());
@@ -101,13 +101,13 @@ impl Copy {
     }
 }
 
-fn columns<'b>(table: &Table, batch: &'b RecordBatch) -> Vec<Column<'b>> {
+fn encoding_columns<'b>(table: &Table, batch: &'b RecordBatch) -> Vec<CopyColumn<'b>> {
     let fields = table.schema.fields.iter();
-    fields.zip(batch.columns()).map(|(field, column)| Column::new(&field.kind, column.as_ref())).collect()
+    fields.zip(batch.columns()).map(|(field, column)| CopyColumn::new(&field.kind, column.as_ref())).collect()
 }
 
 /// A column that knows how to write its values.
-enum Column<'a> {
+enum CopyColumn<'a> {
     Integers(&'a Int64Array),
     Booleans(&'a BooleanArray),
     Texts(&'a StringArray),
@@ -119,7 +119,7 @@ enum Column<'a> {
 
 const NULL: [u8; 4] = [0xff; 4];
 
-impl<'a> Column<'a> {
+impl<'a> CopyColumn<'a> {
     fn new(kind: &FieldType, column: &'a dyn Array) -> Self {
         let any = column.as_any();
         match column.data_type() {
@@ -137,7 +137,7 @@ impl<'a> Column<'a> {
     #[inline]
     fn write(&self, row: usize, out: &mut Vec<u8>) {
         match self {
-            Self::Integers(column) if column.is_valid(row) => eight(column.value(row), out),
+            Self::Integers(column) if column.is_valid(row) => push_i64(column.value(row), out),
             Self::Texts(column) if column.is_valid(row) => {
                 let text = column.value(row);
                 // A record is at most a few MiB.
@@ -145,9 +145,9 @@ impl<'a> Column<'a> {
                 out.extend_from_slice(text.as_bytes());
             }
             Self::Datetimes(column) if column.is_valid(row) => {
-                eight(column.value(row).wrapping_sub(EPOCH_MICROS), out);
+                push_i64(column.value(row).wrapping_sub(EPOCH_MICROS), out);
             }
-            Self::Times(column) if column.is_valid(row) => eight(column.value(row), out),
+            Self::Times(column) if column.is_valid(row) => push_i64(column.value(row), out),
             Self::Dates(column) if column.is_valid(row) => {
                 let mut sized = [0, 0, 0, 4, 0, 0, 0, 0];
                 sized[4..].copy_from_slice(&column.value(row).wrapping_sub(EPOCH_DAYS).to_be_bytes());
@@ -156,7 +156,7 @@ impl<'a> Column<'a> {
             Self::Booleans(column) if column.is_valid(row) => {
                 out.extend_from_slice(&[0, 0, 0, 1, u8::from(column.value(row))]);
             }
-            Self::Numbers(column) if column.is_valid(row) => sized(out, |out| {
+            Self::Numbers(column) if column.is_valid(row) => push_sized(out, |out| {
                 numeric::write(column.value(row), out);
                 true
             }),
@@ -166,7 +166,7 @@ impl<'a> Column<'a> {
 }
 
 #[inline]
-fn eight(value: i64, out: &mut Vec<u8>) {
+fn push_i64(value: i64, out: &mut Vec<u8>) {
     let mut sized = [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     sized[4..].copy_from_slice(&value.to_be_bytes());
     out.extend_from_slice(&sized);

@@ -8,13 +8,13 @@ use std::{io, time::Duration};
 use crate::error::{Error, Result, TargetError, TargetErrorKind as Kind};
 
 /// The outcome of talking to a server.
-pub(super) type Outcome<T> = std::result::Result<T, Failure>;
+pub(super) type PostgresResult<T> = std::result::Result<T, PostgresFailure>;
 
 /// Why a server did not do what it was asked for.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum PostgresFailure {
     /// It refused.
-    Refused(Box<Refusal>),
+    Refused(Box<ServerRefusal>),
     /// The connection was lost.
     Lost(io::Error),
     /// It did not answer for this long.
@@ -31,7 +31,7 @@ pub(super) enum Failure {
 
 /// A server's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ServerRefusal {
     /// The SQLSTATE, five characters.
     pub(super) code: String,
     /// The server's words.
@@ -40,9 +40,9 @@ pub(super) struct Refusal {
     pub(super) constraint: Option<String>,
 }
 
-impl Refusal {
+impl ServerRefusal {
     /// The server's words, without values of rows.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn refusal_message(&self) -> String {
         // Data exceptions and errors raised by functions quote what they stumble over; a division by zero does not.
         if (self.code.starts_with("22") && self.code != "22012") || self.code.starts_with("P0") {
             return format!("the server refused a value or a trigger did (SQLSTATE {})", self.code);
@@ -51,13 +51,13 @@ impl Refusal {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for PostgresFailure {
     fn from(error: io::Error) -> Self {
         Self::Lost(error)
     }
 }
 
-impl Failure {
+impl PostgresFailure {
     /// Whether a constraint, or a trigger of the user's, stopped a row.
     pub(super) fn is_about_a_row(&self) -> bool {
         // 54000: a value that is too long for an index of the user's.
@@ -70,7 +70,7 @@ impl Failure {
     }
 
     /// Whether it tells nothing of what became of the statement: the server may have carried it out all the same.
-    pub(super) fn leaves_open(&self) -> bool {
+    pub(super) fn leaves_outcome_open(&self) -> bool {
         let ended = |code: &str| ["08", "57P"].iter().any(|class| code.starts_with(class));
         match self {
             Self::Lost(_) | Self::Silent(_) => true,
@@ -80,7 +80,7 @@ impl Failure {
     }
 
     /// The SQLSTATE, where the server said one.
-    pub(super) fn code(&self) -> Option<&str> {
+    pub(super) fn sql_state(&self) -> Option<&str> {
         match self {
             Self::Refused(refusal) => Some(&refusal.code),
             _ => None,
@@ -88,12 +88,12 @@ impl Failure {
     }
 
     /// The error for this failure, which happened when `doing` what it says.
-    pub(super) fn told(self, doing: &str) -> Error {
+    pub(super) fn into_error(self, doing: &str) -> Error {
         let (kind, said, mend) = match self {
             Self::Taker(error) => return error,
             Self::Refused(refusal) => {
-                let (kind, mend) = kind_of(&refusal.code);
-                (kind, refusal.words(), mend)
+                let (kind, mend) = classify_sql_state(&refusal.code);
+                (kind, refusal.refusal_message(), mend)
             }
             Self::Lost(error) => (
                 Kind::Lost,
@@ -115,19 +115,19 @@ impl Failure {
 }
 
 /// Adds what was being done to a failure.
-pub(super) trait Context<T> {
+pub(super) trait PostgresContext<T> {
     /// The outcome, with `doing` at the head of the error's message.
     fn context(self, doing: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T> Context<T> for Outcome<T> {
+impl<T> PostgresContext<T> for PostgresResult<T> {
     fn context(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|failure| failure.told(&doing()))
+        self.map_err(|failure| failure.into_error(&doing()))
     }
 }
 
 /// The kind of a SQLSTATE, and what to do.
-fn kind_of(code: &str) -> (Kind, &'static str) {
+fn classify_sql_state(code: &str) -> (Kind, &'static str) {
     match code {
         "28P01" => (Kind::Denied, "mend the user or the password of the target"),
         "28000" => (Kind::Denied, "mend the user of the target, or let it in with pg_hba.conf"),
@@ -166,12 +166,16 @@ fn kind_of(code: &str) -> (Kind, &'static str) {
 mod tests {
     use super::*;
 
-    fn refusal(code: &str, message: &str) -> Failure {
-        Failure::Refused(Box::new(Refusal { code: code.into(), message: message.into(), constraint: None }))
+    fn refusal(code: &str, message: &str) -> PostgresFailure {
+        PostgresFailure::Refused(Box::new(ServerRefusal {
+            code: code.into(),
+            message: message.into(),
+            constraint: None,
+        }))
     }
 
-    fn told(failure: Failure) -> (Kind, String) {
-        match failure.told("cannot load") {
+    fn told(failure: PostgresFailure) -> (Kind, String) {
+        match failure.into_error("cannot load") {
             Error::Target(error) => (error.kind, error.message),
             other => panic!("{other}"),
         }
@@ -207,9 +211,9 @@ mod tests {
 
     #[test]
     fn lost_and_silent_say_what_to_do() {
-        let lost = told(Failure::Lost(io::ErrorKind::ConnectionReset.into())).1;
+        let lost = told(PostgresFailure::Lost(io::ErrorKind::ConnectionReset.into())).1;
         assert!(lost.contains("lost") && lost.contains("run the same command again"), "{lost}");
-        let silent = told(Failure::Silent(Duration::from_secs(60))).1;
+        let silent = told(PostgresFailure::Silent(Duration::from_secs(60))).1;
         assert!(silent.contains("60 seconds"), "{silent}");
     }
 }

@@ -14,19 +14,19 @@ use landfall_core::{
 };
 
 use super::{
-    ddl::{Place, quoted},
-    failure::{Failure, Outcome},
-    lane::inserting,
-    parameters::Parameters,
-    rows::{by_index, exist, fields_at, find_all, push_array, scan},
+    ddl::{RelationPlace, quote_name},
+    failure::{PostgresFailure, PostgresResult},
+    lane::insert_description,
+    parameters::BoundParameters,
+    rows::{fields_at, find_existing, find_rows, push_key_array, scan_rows, with_index_scans},
     value,
-    worker::{Destination, Worker},
+    worker::{LaneWorker, RowDestination},
 };
 use crate::{
     error::Result,
     targets::{
         RefusedRow, Table,
-        batch::Foreign,
+        batch::OnForeignValue,
         stored::{self, Census},
     },
 };
@@ -38,70 +38,70 @@ const ATTEMPTS: usize = 3;
 
 /// Inserts the rows at `selected`; those that a constraint stops are returned.
 pub(super) fn insert(
-    worker: &mut Worker,
-    destination: &Arc<Destination>,
+    worker: &mut LaneWorker,
+    destination: &Arc<RowDestination>,
     batch: &RecordBatch,
     selected: &[Range<usize>],
 ) -> Result<Vec<RefusedRow>> {
     let mut refused = Vec::new();
     let mut selected = selected.to_vec();
     for _ in 0..ATTEMPTS {
-        let opposed = match attempt(worker, destination, batch, &selected)? {
+        let opposed = match try_insert(worker, destination, batch, &selected)? {
             None => return Ok(refused),
-            Some(Objection::Rows(rows)) => rows,
-            Some(Objection::Failure(_)) => opposed(worker, destination, batch, &selected)
-                .map_err(|failure| worker.told(failure, &inserting(&destination.table.name)))?,
+            Some(InsertObjection::Rows(rows)) => rows,
+            Some(InsertObjection::Failure(_)) => find_opposed_rows(worker, destination, batch, &selected)
+                .map_err(|failure| worker.row_error(failure, &insert_description(&destination.table.name)))?,
         };
         if opposed.is_empty() {
             break;
         }
-        selected = without(&selected, &opposed);
+        selected = remove_refused(&selected, &opposed);
         refused.extend(opposed);
     }
     let rows: Vec<usize> = selected.into_iter().flatten().collect();
-    halve(&rows, &mut |rows| attempt(worker, destination, batch, &ranges(rows)), &mut refused)?;
+    try_by_halves(&rows, &mut |rows| try_insert(worker, destination, batch, &to_ranges(rows)), &mut refused)?;
     Ok(refused)
 }
 
 /// What stands against rows that were written together.
-enum Objection {
+enum InsertObjection {
     /// What the database said of one of them.
-    Failure(Failure),
+    Failure(PostgresFailure),
     /// These were not stored as they were sent.
     Rows(Vec<RefusedRow>),
 }
 
-impl Objection {
+impl InsertObjection {
     /// The words for the only row.
-    fn words(self) -> String {
+    fn into_message(self) -> String {
         match self {
-            Self::Failure(Failure::Refused(refusal)) => refusal.message,
-            Self::Failure(Failure::Row(said)) => said,
-            Self::Failure(other) => other.told("refused").to_string(),
+            Self::Failure(PostgresFailure::Refused(refusal)) => refusal.message,
+            Self::Failure(PostgresFailure::Row(said)) => said,
+            Self::Failure(other) => other.into_error("refused").to_string(),
             Self::Rows(rows) => rows.into_iter().map(|refused| refused.message).collect(),
         }
     }
 }
 
 /// Inserts rows within a savepoint; what the database said where a row was stopped, and with it all of them.
-fn attempt(
-    worker: &mut Worker,
-    destination: &Arc<Destination>,
+fn try_insert(
+    worker: &mut LaneWorker,
+    destination: &Arc<RowDestination>,
     batch: &RecordBatch,
     selected: &[Range<usize>],
-) -> Result<Option<Objection>> {
-    let doing = || inserting(&destination.table.name);
+) -> Result<Option<InsertObjection>> {
+    let doing = || insert_description(&destination.table.name);
     within_savepoint(worker, &doing, |worker| {
         let is_keyless = destination.table.schema.primary_key.is_empty();
-        let before = (destination.watched && is_keyless).then(|| census(worker, destination)).transpose()?;
-        worker.stream(destination, batch, selected)?;
+        let before = (destination.watched && is_keyless).then(|| take_census(worker, destination)).transpose()?;
+        worker.stream_rows(destination, batch, selected)?;
         worker.end_rows()?;
         let rows: Vec<usize> = selected.iter().cloned().flatten().collect();
         match before {
             Some(before) => check_census(worker, destination, batch, &rows, before).map(|()| Vec::new()),
             None if destination.watched => {
                 let fields: Vec<usize> = (0..batch.num_columns()).collect();
-                altered(worker, destination, batch, &rows, &fields)
+                find_altered_rows(worker, destination, batch, &rows, &fields)
             }
             None => Ok(Vec::new()),
         }
@@ -109,74 +109,74 @@ fn attempt(
 }
 
 /// Those of `rows` that are not in the table as they were sent; only the fields at `fields` were.
-fn altered(
-    worker: &mut Worker,
-    destination: &Destination,
+fn find_altered_rows(
+    worker: &mut LaneWorker,
+    destination: &RowDestination,
     batch: &RecordBatch,
     rows: &[usize],
     fields: &[usize],
-) -> Outcome<Vec<RefusedRow>> {
-    let Destination { table, seat, .. } = destination;
+) -> PostgresResult<Vec<RefusedRow>> {
+    let RowDestination { table, seat, .. } = destination;
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
     let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
-    let found = find_all(&mut worker.connection, table, &seat.place, key, &values)?;
-    Ok(stored::refusals(table, batch, rows, fields, &found))
+    let found = find_rows(&mut worker.connection, table, &seat.place, key, &values)?;
+    Ok(stored::find_altered_rows(table, batch, rows, fields, &found))
 }
 
 /// What a table without a primary key holds.
-fn census(worker: &mut Worker, Destination { table, seat, .. }: &Destination) -> Outcome<Census> {
+fn take_census(worker: &mut LaneWorker, RowDestination { table, seat, .. }: &RowDestination) -> PostgresResult<Census> {
     let every: Vec<usize> = (0..table.schema.fields.len()).collect();
     let mut census = Census::default();
     let mut add = |batch: RecordBatch| {
-        census.add_all(&batch);
+        census.add_batch(&batch);
         Ok(())
     };
-    scan(&mut worker.connection, table, &seat.place, (&every, Foreign::Missing), &mut add)?;
+    scan_rows(&mut worker.connection, table, &seat.place, (&every, OnForeignValue::Missing), &mut add)?;
     Ok(census)
 }
 
 /// Fails where not just `rows` came to the table since `before`.
 fn check_census(
-    worker: &mut Worker,
-    destination: &Destination,
+    worker: &mut LaneWorker,
+    destination: &RowDestination,
     batch: &RecordBatch,
     rows: &[usize],
     before: Census,
-) -> Outcome<()> {
-    let now = census(worker, destination)?;
+) -> PostgresResult<()> {
+    let now = take_census(worker, destination)?;
     let mut sent = Census::default();
-    rows.iter().for_each(|&row| sent.add(batch, row));
-    before.objection(&sent, &now).map_or(Ok(()), |said| Err(Failure::Row(said)))
+    rows.iter().for_each(|&row| sent.add_row(batch, row));
+    before.compare_with(&sent, &now).map_or(Ok(()), |said| Err(PostgresFailure::Row(said)))
 }
 
 /// Runs `work` within a savepoint; what stands against a row, of which no trace is left then. `work` gives the rows that were not
 /// stored as they were sent.
 fn within_savepoint(
-    worker: &mut Worker,
+    worker: &mut LaneWorker,
     doing: &dyn Fn() -> String,
-    work: impl FnOnce(&mut Worker) -> Outcome<Vec<RefusedRow>>,
-) -> Result<Option<Objection>> {
-    let told = |worker: &Worker, failure| worker.told(failure, &doing());
-    worker.connection.batch("SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
+    work: impl FnOnce(&mut LaneWorker) -> PostgresResult<Vec<RefusedRow>>,
+) -> Result<Option<InsertObjection>> {
+    let told = |worker: &LaneWorker, failure| worker.row_error(failure, &doing());
+    worker.connection.run_batch("SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
     let objection = match work(worker) {
         Ok(rows) if rows.is_empty() => {
-            worker.connection.batch("RELEASE SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
+            worker.connection.run_batch("RELEASE SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
             return Ok(None);
         }
-        Ok(rows) => Objection::Rows(rows),
-        Err(failure) if failure.is_about_a_row() => Objection::Failure(failure),
+        Ok(rows) => InsertObjection::Rows(rows),
+        Err(failure) if failure.is_about_a_row() => InsertObjection::Failure(failure),
         Err(failure) => return Err(told(worker, failure)),
     };
-    let undone = worker.connection.batch("ROLLBACK TO SAVEPOINT landfall");
+    let undone = worker.connection.run_batch("ROLLBACK TO SAVEPOINT landfall");
     undone.map_err(|failure| told(worker, failure))?;
     Ok(Some(objection))
 }
 
 /// Tries rows together, and by halves where that fails; those that fail alone are refused.
-fn halve(
+fn try_by_halves(
     rows: &[usize],
-    attempt: &mut dyn FnMut(&[usize]) -> Result<Option<Objection>>,
+    attempt: &mut dyn FnMut(&[usize]) -> Result<Option<InsertObjection>>,
     refused: &mut Vec<RefusedRow>,
 ) -> Result<()> {
     if rows.is_empty() {
@@ -185,68 +185,68 @@ fn halve(
     match (attempt(rows)?, rows) {
         (None, _) => Ok(()),
         (Some(objection), &[row]) => {
-            refused.push(RefusedRow { row, message: objection.words() });
+            refused.push(RefusedRow { row, message: objection.into_message() });
             Ok(())
         }
-        (Some(Objection::Rows(objected)), _) => {
+        (Some(InsertObjection::Rows(objected)), _) => {
             let out: HashSet<usize> = objected.iter().map(|refused| refused.row).collect();
             let rest: Vec<usize> = rows.iter().copied().filter(|row| !out.contains(row)).collect();
             refused.extend(objected);
-            halve(&rest, attempt, refused)
+            try_by_halves(&rest, attempt, refused)
         }
         (Some(_), _) => {
             let (first, second) = rows.split_at(rows.len() / 2);
-            halve(first, attempt, refused)?;
-            halve(second, attempt, refused)
+            try_by_halves(first, attempt, refused)?;
+            try_by_halves(second, attempt, refused)
         }
     }
 }
 
 /// The rows against which a key or a missing parent stands.
-fn opposed(
-    worker: &mut Worker,
-    destination: &Destination,
+fn find_opposed_rows(
+    worker: &mut LaneWorker,
+    destination: &RowDestination,
     batch: &RecordBatch,
     selected: &[Range<usize>],
-) -> Outcome<Vec<RefusedRow>> {
-    let Destination { table, seat, unchecked, .. } = destination;
+) -> PostgresResult<Vec<RefusedRow>> {
+    let RowDestination { table, seat, unchecked, .. } = destination;
     let schema = &table.schema;
-    let mut opposed = Opposed { batch, selected, refused: Vec::new(), met: HashSet::new() };
+    let mut opposed = OpposedRows { batch, selected, refused: Vec::new(), met: HashSet::new() };
     for key in std::iter::once(&schema.primary_key).chain(&schema.unique_keys).filter(|key| !key.is_empty()) {
         let held = |found: bool| found.then(|| format!("the key {} is held already", schema.key_name(key)));
-        opposed.ask(worker, &seat.place, &fields_at(table, key), key, &held)?;
+        opposed.ask_for_rows(worker, &seat.place, &fields_at(table, key), key, &held)?;
     }
     for key in schema.foreign_keys.iter().filter(|key| !unchecked && key.parent != table.name) {
-        let place = Place::new(&worker.session.settings.schema, &key.parent);
+        let place = RelationPlace::new(&worker.session.settings.schema, &key.parent);
         let kinds = key.fields.iter().map(|&at| &schema.fields[at].kind);
         let fields: Vec<_> = key.parent_fields.iter().map(|name| &**name).zip(kinds).collect();
         let missing = |found: bool| {
             let name = schema.key_name(&key.fields);
             (!found).then(|| format!("{name} names no row of the table {:?}", &*key.parent))
         };
-        opposed.ask(worker, &place, &fields, &key.fields, &missing)?;
+        opposed.ask_for_rows(worker, &place, &fields, &key.fields, &missing)?;
     }
     Ok(opposed.refused)
 }
 
-struct Opposed<'o> {
+struct OpposedRows<'o> {
     batch: &'o RecordBatch,
     selected: &'o [Range<usize>],
     refused: Vec<RefusedRow>,
     met: HashSet<usize>,
 }
 
-impl Opposed<'_> {
+impl OpposedRows<'_> {
     /// Looks for rows at `place` that have in `fields` the values which the rows at hand have in `own`; `judge` says what
     /// is wrong where one is found or not.
-    fn ask(
+    fn ask_for_rows(
         &mut self,
-        worker: &mut Worker,
-        place: &Place,
+        worker: &mut LaneWorker,
+        place: &RelationPlace,
         fields: &[(&str, &FieldType)],
         own: &[usize],
         judge: &dyn Fn(bool) -> Option<String>,
-    ) -> Outcome<()> {
+    ) -> PostgresResult<()> {
         let columns = KeyColumns::new(self.batch, own);
         let rows: Vec<usize> = self
             .selected
@@ -256,7 +256,7 @@ impl Opposed<'_> {
             .filter(|&row| !columns.row_values(row).contains(&Scalar::Null))
             .collect();
         let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
-        let found = exist(&mut worker.connection, place, fields, &values)?;
+        let found = find_existing(&mut worker.connection, place, fields, &values)?;
         for (row, found) in rows.into_iter().zip(found) {
             if let Some(message) = judge(found)
                 && self.met.insert(row)
@@ -268,14 +268,14 @@ impl Opposed<'_> {
     }
 }
 
-fn without(selected: &[Range<usize>], refused: &[RefusedRow]) -> Vec<Range<usize>> {
+fn remove_refused(selected: &[Range<usize>], refused: &[RefusedRow]) -> Vec<Range<usize>> {
     let out: HashSet<usize> = refused.iter().map(|refused| refused.row).collect();
     let rows: Vec<usize> = selected.iter().cloned().flatten().filter(|row| !out.contains(row)).collect();
-    ranges(&rows)
+    to_ranges(&rows)
 }
 
 /// Rows in order as ranges.
-fn ranges(rows: &[usize]) -> Vec<Range<usize>> {
+fn to_ranges(rows: &[usize]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for &row in rows {
         match ranges.last_mut() {
@@ -288,13 +288,13 @@ fn ranges(rows: &[usize]) -> Vec<Range<usize>> {
 
 /// Gives the rows with the primary keys of those at `selected` their content in `fields`; those that a constraint stops are
 /// returned.
-pub(super) fn update(
-    worker: &mut Worker,
-    destination: &Destination,
+pub(super) fn update_rows(
+    worker: &mut LaneWorker,
+    destination: &RowDestination,
     (batch, selected): (&RecordBatch, &[usize]),
     fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
-    let Destination { table, seat, .. } = destination;
+    let RowDestination { table, seat, .. } = destination;
     let mut refused = Vec::new();
     if fields.is_empty() {
         return Ok(refused);
@@ -303,22 +303,24 @@ pub(super) fn update(
     let sent: Vec<usize> = table.schema.primary_key.iter().chain(fields).copied().collect();
     let doing = || format!("cannot update the table {:?}", &*table.name);
     worker
-        .ready_for(destination)
+        .prepare_destination(destination)
         .and_then(|()| worker.check_keys(true))
-        .map_err(|failure| worker.told(failure, &doing()))?;
-    let absent = absent(worker, destination, batch, selected).map_err(|failure| worker.told(failure, &doing()))?;
+        .map_err(|failure| worker.row_error(failure, &doing()))?;
+    let absent = find_absent_rows(worker, destination, batch, selected)
+        .map_err(|failure| worker.row_error(failure, &doing()))?;
     let present: Vec<usize> = selected.iter().copied().filter(|row| !absent.contains(row)).collect();
     let mut attempt = |rows: &[usize]| {
         within_savepoint(worker, &doing, |worker| {
-            let new = columns(table, &sent, batch, rows);
-            let updated = by_index(&mut worker.connection, |connection| connection.execute(&sql, &new))?;
+            let new = gather_columns(table, &sent, batch, rows);
+            let updated =
+                with_index_scans(&mut worker.connection, |connection| connection.execute_statement(&sql, &new))?;
             if destination.watched {
-                return altered(worker, destination, batch, rows, fields);
+                return find_altered_rows(worker, destination, batch, rows, fields);
             }
-            if updated == rows.len() as u64 { Ok(Vec::new()) } else { Err(Failure::Row(GONE.to_owned())) }
+            if updated == rows.len() as u64 { Ok(Vec::new()) } else { Err(PostgresFailure::Row(GONE.to_owned())) }
         })
     };
-    halve(&present, &mut attempt, &mut refused)?;
+    try_by_halves(&present, &mut attempt, &mut refused)?;
     let gone = |row| RefusedRow { row, message: GONE.to_owned() };
     refused.extend(absent.into_iter().map(gone));
     refused.sort_unstable_by_key(|refused| refused.row);
@@ -326,24 +328,24 @@ pub(super) fn update(
 }
 
 /// The rows at `selected` whose primary key no row of the table has.
-fn absent(
-    worker: &mut Worker,
-    destination: &Destination,
+fn find_absent_rows(
+    worker: &mut LaneWorker,
+    destination: &RowDestination,
     batch: &RecordBatch,
     selected: &[usize],
-) -> Outcome<Vec<usize>> {
-    let Destination { table, seat, .. } = destination;
+) -> PostgresResult<Vec<usize>> {
+    let RowDestination { table, seat, .. } = destination;
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
     let values: Vec<Vec<Scalar>> = selected.iter().map(|&row| columns.row_values(row)).collect();
-    let found = exist(&mut worker.connection, &seat.place, &fields_at(table, key), &values)?;
+    let found = find_existing(&mut worker.connection, &seat.place, &fields_at(table, key), &values)?;
     Ok(selected.iter().zip(found).filter(|(_, found)| !found).map(|(&row, _)| row).collect())
 }
 
 /// The statement that updates the fields at `fields` of many rows. Its arrays are those of the primary key, and then theirs.
-fn update_statement(table: &Table, place: &Place, fields: &[usize]) -> String {
+fn update_statement(table: &Table, place: &RelationPlace, fields: &[usize]) -> String {
     let key = &table.schema.primary_key;
-    let name = |at: usize| quoted(&table.schema.fields[at].name);
+    let name = |at: usize| quote_name(&table.schema.fields[at].name);
     let set: Vec<String> = fields.iter().map(|&at| format!("{} = s.s{at}", name(at))).collect();
     let matches: Vec<String> = key.iter().map(|&at| format!("t.{} = s.s{at}", name(at))).collect();
     let arrays: Vec<String> = (1..=key.len() + fields.len()).map(|at| format!("pg_catalog.unnest(${at})")).collect();
@@ -358,12 +360,12 @@ fn update_statement(table: &Table, place: &Place, fields: &[usize]) -> String {
 }
 
 /// The columns at `sent` of `rows`, as arrays.
-fn columns(table: &Table, sent: &[usize], batch: &RecordBatch, rows: &[usize]) -> Parameters {
-    let mut parameters = Parameters::default();
+fn gather_columns(table: &Table, sent: &[usize], batch: &RecordBatch, rows: &[usize]) -> BoundParameters {
+    let mut parameters = BoundParameters::default();
     for &at in sent {
         let field = &table.schema.fields[at];
         let is_null = |row: usize| batch.column(at).is_null(row);
-        push_array(&mut parameters, value::oid_of(&field.kind), rows.len(), &mut |row, out| {
+        push_key_array(&mut parameters, value::oid_of(&field.kind), rows.len(), &mut |row, out| {
             !is_null(rows[row]) && value::write(scalar_at(batch, at, rows[row]), out)
         });
     }

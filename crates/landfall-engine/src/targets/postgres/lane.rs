@@ -12,8 +12,8 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    connection::Connection,
-    worker::{Destination, Later, Worker},
+    connection::PostgresConnection,
+    worker::{DeferredWrite, LaneWorker, RowDestination},
 };
 use crate::error::{Error, Result, TargetError, TargetErrorKind};
 
@@ -21,46 +21,46 @@ use crate::error::{Error, Result, TargetError, TargetErrorKind};
 const MOST_WAITING: usize = 4;
 
 /// What a worker is sent while it is away.
-enum Job {
-    Rows(Arc<Destination>, RecordBatch, Vec<Range<usize>>),
-    Later(Later),
-    Commit { after: Option<Arc<Outcome>> },
+enum LaneTask {
+    Rows(Arc<RowDestination>, RecordBatch, Vec<Range<usize>>),
+    Later(DeferredWrite),
+    Commit { after: Option<Arc<CommitOutcome>> },
 }
 
 /// Where a worker is.
-enum Whereabouts {
-    Here(Box<Worker>),
-    Away(SyncSender<Job>, JoinHandle<Ended>),
+enum WorkerState {
+    Here(Box<LaneWorker>),
+    Away(SyncSender<LaneTask>, JoinHandle<LaneResult>),
     /// It is done for: it committed, or failed.
     Gone,
 }
 
 /// What a thread gives back.
-enum Ended {
+enum LaneResult {
     /// The transaction goes on.
-    Open(Box<Worker>),
+    Open(Box<LaneWorker>),
     /// It has committed, and this is its connection.
-    Committed(Option<Connection>),
+    Committed(Option<PostgresConnection>),
     /// It failed, and left no trace.
-    Failed(Error, Option<Connection>),
+    Failed(Error, Option<PostgresConnection>),
 }
 
 /// How a transaction that commits while the pipeline goes on has ended.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct CommitOutcome {
     committed: Mutex<Option<bool>>,
     told: Condvar,
 }
 
-impl Outcome {
-    fn tell(&self, committed: bool) {
+impl CommitOutcome {
+    fn report_end(&self, committed: bool) {
         let mut outcome = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         *outcome = outcome.or(Some(committed));
         self.told.notify_all();
     }
 
     /// Waits for the end; whether it was a commit.
-    fn wait(&self) -> bool {
+    fn wait_for_end(&self) -> bool {
         let outcome = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.told.wait_while(outcome, |outcome| outcome.is_none());
         outcome.unwrap_or_else(PoisonError::into_inner).unwrap_or(false)
@@ -68,53 +68,53 @@ impl Outcome {
 }
 
 /// Tells that a transaction did not commit, unless it was told that it did: also where its thread ends in a panic.
-struct Telling(Option<Arc<Outcome>>);
+struct OutcomeReporter(Option<Arc<CommitOutcome>>);
 
-impl Drop for Telling {
+impl Drop for OutcomeReporter {
     fn drop(&mut self) {
         if let Some(outcome) = &self.0 {
-            outcome.tell(false);
+            outcome.report_end(false);
         }
     }
 }
 
 /// A lane.
-pub(super) struct Lane {
-    worker: Whereabouts,
-    outcome: Arc<Outcome>,
+pub(super) struct CommitLane {
+    worker: WorkerState,
+    outcome: Arc<CommitOutcome>,
 }
 
-impl Lane {
-    pub(super) fn new(worker: Worker) -> Self {
-        Self { worker: Whereabouts::Here(Box::new(worker)), outcome: Arc::default() }
+impl CommitLane {
+    pub(super) fn new(worker: LaneWorker) -> Self {
+        Self { worker: WorkerState::Here(Box::new(worker)), outcome: Arc::default() }
     }
 
     /// The worker, once it has done what it was sent.
     ///
     /// # Errors
     /// What it met; the lane is done for then.
-    pub(super) fn here(&mut self) -> Result<&mut Worker> {
-        if let Whereabouts::Away(..) = self.worker {
-            let Whereabouts::Away(jobs, thread) = std::mem::replace(&mut self.worker, Whereabouts::Gone) else {
+    pub(super) fn wait_for_worker(&mut self) -> Result<&mut LaneWorker> {
+        if let WorkerState::Away(..) = self.worker {
+            let WorkerState::Away(jobs, thread) = std::mem::replace(&mut self.worker, WorkerState::Gone) else {
                 unreachable!("it was away a moment ago")
             };
             drop(jobs);
-            match joined(thread) {
-                Ended::Open(worker) => self.worker = Whereabouts::Here(worker),
-                Ended::Failed(error, _) => return Err(error),
-                Ended::Committed(_) => {}
+            match join_thread(thread) {
+                LaneResult::Open(worker) => self.worker = WorkerState::Here(worker),
+                LaneResult::Failed(error, _) => return Err(error),
+                LaneResult::Committed(_) => {}
             }
         }
         match &mut self.worker {
-            Whereabouts::Here(worker) => Ok(worker),
-            _ => Err(gone()),
+            WorkerState::Here(worker) => Ok(worker),
+            _ => Err(lost_thread_error()),
         }
     }
 
     /// The worker, where it is here and its connection can be asked something.
-    pub(super) fn free(&mut self) -> Option<&mut Worker> {
+    pub(super) fn idle_worker(&mut self) -> Option<&mut LaneWorker> {
         match &mut self.worker {
-            Whereabouts::Here(worker) if worker.is_free() => Some(worker),
+            WorkerState::Here(worker) if worker.is_free() => Some(worker),
             _ => None,
         }
     }
@@ -122,144 +122,146 @@ impl Lane {
     /// Sends rows on their way.
     pub(super) fn send_rows(
         &mut self,
-        destination: &Arc<Destination>,
+        destination: &Arc<RowDestination>,
         batch: &RecordBatch,
         selected: &[Range<usize>],
     ) -> Result<()> {
-        self.send(Job::Rows(destination.clone(), batch.clone(), selected.to_vec()))
+        self.send_task(LaneTask::Rows(destination.clone(), batch.clone(), selected.to_vec()))
     }
 
     /// Sends what has to come after the rows.
-    pub(super) fn send_later(&mut self, later: Later) -> Result<()> {
+    pub(super) fn send_later(&mut self, later: DeferredWrite) -> Result<()> {
         match &mut self.worker {
-            Whereabouts::Here(worker) => {
-                worker.put_off(later);
+            WorkerState::Here(worker) => {
+                worker.defer_write(later);
                 Ok(())
             }
-            _ => self.send(Job::Later(later)),
+            _ => self.send_task(LaneTask::Later(later)),
         }
     }
 
     /// Lets the transaction commit once the one before has, without waiting for it.
     pub(super) fn send_commit(&mut self, after: Option<&Self>) -> Result<()> {
         let after = after.map(|lane| lane.outcome.clone());
-        self.send(Job::Commit { after })
+        self.send_task(LaneTask::Commit { after })
     }
 
-    fn send(&mut self, job: Job) -> Result<()> {
-        if let Whereabouts::Here(_) = self.worker {
-            let Whereabouts::Here(worker) = std::mem::replace(&mut self.worker, Whereabouts::Gone) else {
+    fn send_task(&mut self, job: LaneTask) -> Result<()> {
+        if let WorkerState::Here(_) = self.worker {
+            let WorkerState::Here(worker) = std::mem::replace(&mut self.worker, WorkerState::Gone) else {
                 unreachable!("it was here a moment ago")
             };
             let (jobs, waiting) = sync_channel(MOST_WAITING);
-            let telling = Telling(Some(self.outcome.clone()));
-            let thread =
-                thread::Builder::new().name("postgres".into()).spawn(move || work(worker, &waiting, telling)).map_err(
-                    |error| TargetError::new(TargetErrorKind::Unavailable, format!("cannot start a thread: {error}")),
-                )?;
-            self.worker = Whereabouts::Away(jobs, thread);
+            let telling = OutcomeReporter(Some(self.outcome.clone()));
+            let thread = thread::Builder::new()
+                .name("postgres".into())
+                .spawn(move || run_tasks(worker, &waiting, telling))
+                .map_err(|error| {
+                    TargetError::new(TargetErrorKind::Unavailable, format!("cannot start a thread: {error}"))
+                })?;
+            self.worker = WorkerState::Away(jobs, thread);
         }
         let sent = match &self.worker {
-            Whereabouts::Away(jobs, _) => jobs.send(job).is_ok(),
+            WorkerState::Away(jobs, _) => jobs.send(job).is_ok(),
             _ => false,
         };
         // A worker that takes no more has failed, and says why.
-        if sent { Ok(()) } else { self.here().map(drop).and(Err(gone())) }
+        if sent { Ok(()) } else { self.wait_for_worker().map(drop).and(Err(lost_thread_error())) }
     }
 
     /// Waits for a transaction that was sent to commit; its connection.
-    pub(super) fn committed(mut self) -> Result<Option<Connection>> {
-        match std::mem::replace(&mut self.worker, Whereabouts::Gone) {
-            Whereabouts::Away(jobs, thread) => {
+    pub(super) fn wait_for_commit(mut self) -> Result<Option<PostgresConnection>> {
+        match std::mem::replace(&mut self.worker, WorkerState::Gone) {
+            WorkerState::Away(jobs, thread) => {
                 drop(jobs);
-                match joined(thread) {
-                    Ended::Committed(connection) => Ok(connection),
-                    Ended::Failed(error, _) => Err(error),
-                    Ended::Open(worker) => {
-                        worker.undo();
-                        Err(gone())
+                match join_thread(thread) {
+                    LaneResult::Committed(connection) => Ok(connection),
+                    LaneResult::Failed(error, _) => Err(error),
+                    LaneResult::Open(worker) => {
+                        worker.roll_back();
+                        Err(lost_thread_error())
                     }
                 }
             }
-            _ => Err(gone()),
+            _ => Err(lost_thread_error()),
         }
     }
 
     /// Takes the worker out to commit it here.
-    pub(super) fn into_worker(mut self) -> Result<Worker> {
-        self.here()?;
-        match std::mem::replace(&mut self.worker, Whereabouts::Gone) {
-            Whereabouts::Here(worker) => Ok(*worker),
-            _ => Err(gone()),
+    pub(super) fn into_worker(mut self) -> Result<LaneWorker> {
+        self.wait_for_worker()?;
+        match std::mem::replace(&mut self.worker, WorkerState::Gone) {
+            WorkerState::Here(worker) => Ok(*worker),
+            _ => Err(lost_thread_error()),
         }
     }
 
     /// Gives the transaction up; the connection, where it is still good.
-    pub(super) fn undo(self) -> Option<Connection> {
+    pub(super) fn roll_back(self) -> Option<PostgresConnection> {
         match self.worker {
-            Whereabouts::Here(worker) => worker.undo(),
-            Whereabouts::Away(jobs, thread) => {
+            WorkerState::Here(worker) => worker.roll_back(),
+            WorkerState::Away(jobs, thread) => {
                 drop(jobs);
-                match joined(thread) {
-                    Ended::Open(worker) => worker.undo(),
-                    Ended::Failed(_, connection) | Ended::Committed(connection) => connection,
+                match join_thread(thread) {
+                    LaneResult::Open(worker) => worker.roll_back(),
+                    LaneResult::Failed(_, connection) | LaneResult::Committed(connection) => connection,
                 }
             }
-            Whereabouts::Gone => None,
+            WorkerState::Gone => None,
         }
     }
 }
 
-fn joined(thread: JoinHandle<Ended>) -> Ended {
-    thread.join().unwrap_or_else(|_| Ended::Failed(gone(), None))
+fn join_thread(thread: JoinHandle<LaneResult>) -> LaneResult {
+    thread.join().unwrap_or_else(|_| LaneResult::Failed(lost_thread_error(), None))
 }
 
-fn gone() -> Error {
+fn lost_thread_error() -> Error {
     TargetError::new(TargetErrorKind::Statement, "the transaction has ended already").into()
 }
 
 /// Does jobs until there are no more.
-fn work(mut worker: Box<Worker>, jobs: &Receiver<Job>, mut telling: Telling) -> Ended {
+fn run_tasks(mut worker: Box<LaneWorker>, jobs: &Receiver<LaneTask>, mut telling: OutcomeReporter) -> LaneResult {
     for job in jobs {
         let done = match job {
-            Job::Rows(destination, batch, selected) => worker
-                .stream(&destination, &batch, &selected)
-                .map_err(|failure| worker.told(failure, &inserting(&destination.table.name))),
-            Job::Later(later) => {
-                worker.put_off(later);
+            LaneTask::Rows(destination, batch, selected) => worker
+                .stream_rows(&destination, &batch, &selected)
+                .map_err(|failure| worker.row_error(failure, &insert_description(&destination.table.name))),
+            LaneTask::Later(later) => {
+                worker.defer_write(later);
                 Ok(())
             }
-            Job::Commit { after } => return commit(worker, after.as_deref(), &telling),
+            LaneTask::Commit { after } => return commit_after(worker, after.as_deref(), &telling),
         };
         if let Err(error) = done {
-            return Ended::Failed(error, worker.undo());
+            return LaneResult::Failed(error, worker.roll_back());
         }
     }
     telling.0 = None;
-    Ended::Open(worker)
+    LaneResult::Open(worker)
 }
 
-pub(super) fn inserting(table: &str) -> String {
+pub(super) fn insert_description(table: &str) -> String {
     format!("cannot insert into the table {table:?}")
 }
 
-fn commit(mut worker: Box<Worker>, after: Option<&Outcome>, telling: &Telling) -> Ended {
+fn commit_after(mut worker: Box<LaneWorker>, after: Option<&CommitOutcome>, telling: &OutcomeReporter) -> LaneResult {
     if let Err(failure) = worker.end_rows() {
-        let error = worker.told(failure, "cannot insert rows");
-        return Ended::Failed(error, worker.undo());
+        let error = worker.row_error(failure, "cannot insert rows");
+        return LaneResult::Failed(error, worker.roll_back());
     }
-    if after.is_some_and(|before| !before.wait()) {
-        return Ended::Failed(gone(), worker.undo());
+    if after.is_some_and(|before| !before.wait_for_end()) {
+        return LaneResult::Failed(lost_thread_error(), worker.roll_back());
     }
-    if let Err(error) = worker.catch_up() {
-        return Ended::Failed(error, worker.undo());
+    if let Err(error) = worker.write_deferred() {
+        return LaneResult::Failed(error, worker.roll_back());
     }
-    let (committed, connection) = worker.commit();
+    let (committed, connection) = worker.commit_now();
     match committed {
         Ok(()) => {
-            telling.0.iter().for_each(|outcome| outcome.tell(true));
-            Ended::Committed(connection)
+            telling.0.iter().for_each(|outcome| outcome.report_end(true));
+            LaneResult::Committed(connection)
         }
-        Err(error) => Ended::Failed(error, connection),
+        Err(error) => LaneResult::Failed(error, connection),
     }
 }

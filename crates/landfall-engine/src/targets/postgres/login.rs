@@ -15,11 +15,11 @@ use postgres_protocol::{
 };
 
 use super::{
-    connection::{Connection, Stream},
-    failure::{Failure, Outcome},
-    message::{Body, garbled, refusal},
-    settings::{Settings, SslMode},
-    socket::{Socket, left_until},
+    connection::{PostgresConnection, ServerStream},
+    failure::{PostgresFailure, PostgresResult},
+    message::{BodyReader, parse_refusal, protocol_failure},
+    settings::{PostgresSettings, PostgresSslMode},
+    socket::{TimedSocket, time_until},
     tls,
 };
 
@@ -27,12 +27,12 @@ use super::{
 const OLDEST: u32 = 13;
 
 /// The stream to the server of `settings`, with TLS where they ask for it.
-pub(super) fn stream(settings: &Settings, deadline: Instant) -> io::Result<Stream> {
-    let mut socket = Socket::connect(settings, deadline)?;
-    socket.set_timeout(left_until(deadline)?)?;
+pub(super) fn open_stream(settings: &PostgresSettings, deadline: Instant) -> io::Result<ServerStream> {
+    let mut socket = TimedSocket::connect_by_deadline(settings, deadline)?;
+    socket.set_timeout(time_until(deadline)?)?;
     // As in libpq, a socket of this machine needs no TLS.
-    if settings.ssl_mode == SslMode::Disable || socket.is_local() {
-        return Ok(Stream::Plain(socket));
+    if settings.ssl_mode == PostgresSslMode::Disable || socket.is_local() {
+        return Ok(ServerStream::Plain(socket));
     }
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
@@ -40,8 +40,8 @@ pub(super) fn stream(settings: &Settings, deadline: Instant) -> io::Result<Strea
     let mut answer = [0];
     socket.read_exact(&mut answer)?;
     match answer[0] {
-        b'S' => tls::handshake(socket, settings).map(|stream| Stream::Tls(Box::new(stream))),
-        b'N' if settings.ssl_mode == SslMode::Prefer => Ok(Stream::Plain(socket)),
+        b'S' => tls::start_tls(socket, settings).map(|stream| ServerStream::Tls(Box::new(stream))),
+        b'N' if settings.ssl_mode == PostgresSslMode::Prefer => Ok(ServerStream::Plain(socket)),
         b'N' => {
             Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not offer TLS, which sslmode asks for"))
         }
@@ -50,7 +50,7 @@ pub(super) fn stream(settings: &Settings, deadline: Instant) -> io::Result<Strea
 }
 
 /// The failure where no connection comes about.
-pub(super) fn unreachable(settings: &Settings, error: io::Error) -> Failure {
+pub(super) fn unreachable_failure(settings: &PostgresSettings, error: io::Error) -> PostgresFailure {
     let why = match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
             format!(
@@ -73,8 +73,8 @@ pub(super) fn unreachable(settings: &Settings, error: io::Error) -> Failure {
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::ConnectionReset => Failure::Mute(sentence),
-        _ => Failure::Unable(sentence),
+        | io::ErrorKind::ConnectionReset => PostgresFailure::Mute(sentence),
+        _ => PostgresFailure::Unable(sentence),
     }
 }
 
@@ -82,20 +82,20 @@ pub(super) fn unreachable(settings: &Settings, error: io::Error) -> Failure {
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the server to stop what `process` runs. It closes the connection once it has passed that on.
-pub(super) fn request_cancel(settings: &Settings, process: i32, key: i32) -> io::Result<()> {
-    let mut stream = stream(settings, Instant::now() + CANCEL_TIMEOUT.min(settings.connect_timeout))?;
+pub(super) fn request_cancel(settings: &PostgresSettings, process: i32, key: i32) -> io::Result<()> {
+    let mut stream = open_stream(settings, Instant::now() + CANCEL_TIMEOUT.min(settings.connect_timeout))?;
     let mut request = BytesMut::new();
     frontend::cancel_request(process, key, &mut request);
     let mut end = [0];
     match &mut stream {
-        Stream::Plain(socket) => socket.write_all(&request).and_then(|()| socket.read(&mut end)),
-        Stream::Tls(tls) => tls.write_all(&request).and_then(|()| tls.flush()).and_then(|()| tls.read(&mut end)),
+        ServerStream::Plain(socket) => socket.write_all(&request).and_then(|()| socket.read(&mut end)),
+        ServerStream::Tls(tls) => tls.write_all(&request).and_then(|()| tls.flush()).and_then(|()| tls.read(&mut end)),
     }
     .map(drop)
 }
 
 /// Says who one is and proves it.
-pub(super) fn log_in(connection: &mut Connection, settings: &Settings) -> Outcome<()> {
+pub(super) fn log_in(connection: &mut PostgresConnection, settings: &PostgresSettings) -> PostgresResult<()> {
     let parameters = [
         ("user", settings.user.as_str()),
         ("database", &settings.database),
@@ -103,45 +103,45 @@ pub(super) fn log_in(connection: &mut Connection, settings: &Settings) -> Outcom
         ("client_encoding", "UTF8"),
     ];
     connection.write(|outbox| frontend::startup_message(parameters, outbox))?;
-    while !prove(connection, settings)? {}
+    while !answer_challenge(connection, settings)? {}
     let (mut process, mut key) = (0, 0);
-    connection.until_ready(&mut |tag, body| {
+    connection.read_until_ready(&mut |tag, body| {
         if tag == b'K' {
-            let mut body = Body(body);
-            (process, key) = (body.i32()?, body.i32()?);
+            let mut body = BodyReader(body);
+            (process, key) = (body.read_i32()?, body.read_i32()?);
         }
         Ok(())
     })?;
     (connection.server.process, connection.cancel_key) = (process, key);
-    check(connection)
+    check_server(connection)
 }
 
 /// Answers one question about who one is; whether it was the last.
-fn prove(connection: &mut Connection, settings: &Settings) -> Outcome<bool> {
-    let message = connection.receive()?;
-    let mut body = Body(connection.body(&message));
+fn answer_challenge(connection: &mut PostgresConnection, settings: &PostgresSettings) -> PostgresResult<bool> {
+    let message = connection.receive_message()?;
+    let mut body = BodyReader(connection.message_body(&message));
     match message.tag {
-        b'E' => return Err(refusal(body.0)),
+        b'E' => return Err(parse_refusal(body.0)),
         b'R' => {}
-        _ => return Err(garbled()),
+        _ => return Err(protocol_failure()),
     }
-    match body.i32()? {
+    match body.read_i32()? {
         0 => return Ok(true),
         3 => {
-            let password = password(settings)?;
+            let password = required_password(settings)?;
             connection.write(|outbox| frontend::password_message(password.as_bytes(), outbox))?;
         }
         5 => {
-            let salt: [u8; 4] = body.bytes(4)?.try_into().map_err(|_| garbled())?;
-            let proof = md5_hash(settings.user.as_bytes(), password(settings)?.as_bytes(), salt);
+            let salt: [u8; 4] = body.read_bytes(4)?.try_into().map_err(|_| protocol_failure())?;
+            let proof = md5_hash(settings.user.as_bytes(), required_password(settings)?.as_bytes(), salt);
             connection.write(|outbox| frontend::password_message(proof.as_bytes(), outbox))?;
         }
         10 => {
-            let mechanisms = mechanisms(body)?;
-            scram(connection, settings, &mechanisms)?;
+            let mechanisms = sasl_mechanisms(body)?;
+            authenticate_scram(connection, settings, &mechanisms)?;
         }
         _ => {
-            return Err(Failure::Unable(
+            return Err(PostgresFailure::Unable(
                 "the server asks for a proof other than a password; change its pg_hba.conf to scram-sha-256".into(),
             ));
         }
@@ -149,17 +149,17 @@ fn prove(connection: &mut Connection, settings: &Settings) -> Outcome<bool> {
     Ok(false)
 }
 
-fn password(settings: &Settings) -> Outcome<String> {
+fn required_password(settings: &PostgresSettings) -> PostgresResult<String> {
     let missing = "the server asks for a password and there is none: write it in a file that password_file=FILE names, \
                    in ~/.pgpass or in PGPASSWORD";
-    let password = settings.password().map_err(Failure::Unable)?;
-    password.map(|secret| secret.0).ok_or_else(|| Failure::Unable(missing.into()))
+    let password = settings.find_password().map_err(PostgresFailure::Unable)?;
+    password.map(|secret| secret.0).ok_or_else(|| PostgresFailure::Unable(missing.into()))
 }
 
-fn mechanisms(mut body: Body<'_>) -> Outcome<Vec<String>> {
+fn sasl_mechanisms(mut body: BodyReader<'_>) -> PostgresResult<Vec<String>> {
     let mut names = Vec::new();
     loop {
-        match body.text()? {
+        match body.read_text()? {
             name if name.is_empty() => return Ok(names),
             name => names.push(name),
         }
@@ -168,48 +168,54 @@ fn mechanisms(mut body: Body<'_>) -> Outcome<Vec<String>> {
 
 /// SCRAM (RFC 5802, RFC 7677), bound to the TLS below where the server can do that: so that nobody in between can pass the
 /// proof on.
-fn scram(connection: &mut Connection, settings: &Settings, mechanisms: &[String]) -> Outcome<()> {
+fn authenticate_scram(
+    connection: &mut PostgresConnection,
+    settings: &PostgresSettings,
+    mechanisms: &[String],
+) -> PostgresResult<()> {
     let offers = |name: &str| mechanisms.iter().any(|offered| offered == name);
-    let end_point = connection.tls().and_then(tls::end_point);
+    let end_point = connection.tls_stream().and_then(tls::channel_binding);
     let (mechanism, binding) = match end_point {
         Some(digest) if offers(SCRAM_SHA_256_PLUS) => {
             (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(digest))
         }
         Some(_) if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
         None if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unsupported()),
-        _ => return Err(Failure::Unable("the server offers no kind of SCRAM that Landfall knows".into())),
+        _ => return Err(PostgresFailure::Unable("the server offers no kind of SCRAM that Landfall knows".into())),
     };
-    let mut exchange = ScramSha256::new(password(settings)?.as_bytes(), binding);
+    let mut exchange = ScramSha256::new(required_password(settings)?.as_bytes(), binding);
     connection.write(|outbox| frontend::sasl_initial_response(mechanism, exchange.message(), outbox))?;
-    let challenge = sasl(connection, 11)?;
-    exchange.update(&challenge).map_err(|_| garbled())?;
+    let challenge = receive_sasl(connection, 11)?;
+    exchange.update(&challenge).map_err(|_| protocol_failure())?;
     connection.write(|outbox| frontend::sasl_response(exchange.message(), outbox))?;
-    let proof = sasl(connection, 12)?;
-    exchange.finish(&proof).map_err(|_| Failure::Unable("the server cannot prove that it knows the password".into()))
+    let proof = receive_sasl(connection, 12)?;
+    exchange
+        .finish(&proof)
+        .map_err(|_| PostgresFailure::Unable("the server cannot prove that it knows the password".into()))
 }
 
 /// The data of the SASL message of `kind`, which comes next.
-fn sasl(connection: &mut Connection, kind: i32) -> Outcome<Vec<u8>> {
-    let message = connection.receive()?;
-    let mut body = Body(connection.body(&message));
+fn receive_sasl(connection: &mut PostgresConnection, kind: i32) -> PostgresResult<Vec<u8>> {
+    let message = connection.receive_message()?;
+    let mut body = BodyReader(connection.message_body(&message));
     match message.tag {
-        b'E' => Err(refusal(body.0)),
-        b'R' if body.i32()? == kind => Ok(body.0.to_vec()),
-        _ => Err(garbled()),
+        b'E' => Err(parse_refusal(body.0)),
+        b'R' if body.read_i32()? == kind => Ok(body.0.to_vec()),
+        _ => Err(protocol_failure()),
     }
 }
 
 /// Refuses a server with which rows could be lost.
-fn check(connection: &Connection) -> Outcome<()> {
+fn check_server(connection: &PostgresConnection) -> PostgresResult<()> {
     let server = &connection.server;
     if server.version < OLDEST {
-        return Err(Failure::Unable(format!(
+        return Err(PostgresFailure::Unable(format!(
             "the server is PostgreSQL {}; Landfall works with {OLDEST} and later",
             server.version
         )));
     }
     if server.encoding != "UTF8" {
-        return Err(Failure::Unable(format!(
+        return Err(PostgresFailure::Unable(format!(
             "the database's encoding is {}, which cannot hold every text; create one with ENCODING 'UTF8' TEMPLATE \
              template0",
             server.encoding

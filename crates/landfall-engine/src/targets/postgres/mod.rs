@@ -49,23 +49,23 @@ use std::{
 use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, validate::TargetLimits};
 
-pub(super) use self::settings::Settings;
+pub(super) use self::settings::PostgresSettings;
 use self::{
-    building::Lock,
-    connection::Connection,
-    ddl::Place,
-    failure::{Context as _, Outcome},
-    lane::Lane,
-    own::Own,
-    place::Seat,
-    session::{Session, Use},
+    building::HeapLock,
+    connection::PostgresConnection,
+    ddl::RelationPlace,
+    failure::{PostgresContext as _, PostgresResult},
+    lane::CommitLane,
+    own::PostgresOwnConnection,
+    place::TableSeat,
+    session::{PostgresSession, TransactionUse},
     transaction::PostgresTransaction,
-    worker::Worker,
+    worker::LaneWorker,
 };
 use super::{
-    Access, Canceller, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction, VisitRow,
-    batch::{Foreign, shown},
+    Canceller, Difference, Fence, Pace, QueryRows, RefusedRow, RowFilter, Snapshot, Table, Target, TargetAccess,
+    TargetRead, Transaction, VisitPageRow,
+    batch::{OnForeignValue, visit_only},
     limits,
     sql::{self, OwnTables},
 };
@@ -84,15 +84,15 @@ const INFINITIES_FROM: u32 = 14;
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
-    session: Arc<Session>,
+    session: Arc<PostgresSession>,
     /// Connections outside a transaction.
-    kept: RefCell<Vec<Connection>>,
+    kept: RefCell<Vec<PostgresConnection>>,
     /// Transactions that commit while the pipeline goes on, oldest first.
-    in_flight: RefCell<VecDeque<Lane>>,
+    in_flight: RefCell<VecDeque<CommitLane>>,
     /// The tables that they have written to.
     recent: RefCell<HashSet<Arc<str>>>,
     /// Where tables are.
-    seats: RefCell<HashMap<Arc<str>, Arc<Seat>>>,
+    seats: RefCell<HashMap<Arc<str>, Arc<TableSeat>>>,
     /// Whether Landfall's own tables are there.
     has_own: Flag<bool>,
     /// Whether they are of this version, so that nobody need ask what they have.
@@ -106,15 +106,15 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Opens the database of `settings`. With [`Access::Read`], Landfall's own tables are not made where they are missing.
-    pub(crate) fn open(settings: &Settings, access: Access) -> Result<Self> {
+    /// Opens the database of `settings`. With [`TargetAccess::TargetRead`], Landfall's own tables are not made where they are missing.
+    pub(crate) fn open(settings: &PostgresSettings, access: TargetAccess) -> Result<Self> {
         let settings = Arc::new(settings.clone());
-        let mut connection = Connection::open(&settings).context(|| format!("cannot open {settings}"))?;
-        let session = Session::new(&settings, &mut connection)?;
-        if access == Access::Write {
-            own::migrate(&session, &mut connection)?;
+        let mut connection = PostgresConnection::open(&settings).context(|| format!("cannot open {settings}"))?;
+        let session = PostgresSession::new(&settings, &mut connection)?;
+        if access == TargetAccess::Write {
+            own::migrate_tables(&session, &mut connection)?;
         }
-        let has_own = access == Access::Write || own::version(&session, &mut connection)?.is_some();
+        let has_own = access == TargetAccess::Write || own::schema_version(&session, &mut connection)?.is_some();
         Ok(Self {
             session: Arc::new(session),
             kept: RefCell::new(vec![connection]),
@@ -122,79 +122,83 @@ impl Postgres {
             recent: RefCell::default(),
             seats: RefCell::default(),
             has_own: Flag::new(has_own),
-            is_current: access == Access::Write,
-            owner: owner(),
+            is_current: access == TargetAccess::Write,
+            owner: process_owner_name(),
             canceller: None,
             claim: None,
         })
     }
 
     /// A connection with a transaction begun. One that was kept may be lost by now, and is replaced.
-    fn begun(&self, using: Use, beginning: Beginning) -> Result<Connection> {
+    fn begin_on_connection(&self, using: TransactionUse, beginning: Beginning) -> Result<PostgresConnection> {
         let doing = || format!("cannot use {}", self.session.settings);
         if let Some(mut kept) = self.kept.borrow_mut().pop() {
             let begun = match beginning {
-                Beginning::AtOnce => self.session.begin(&mut kept, using),
+                Beginning::AtOnce => self.session.begin_transaction(&mut kept, using),
                 Beginning::WithNext => self.session.begin_with_next(&mut kept, using),
             };
             if begun.is_ok() {
                 return Ok(kept);
             }
         }
-        let mut connection = self.session.connect()?;
-        self.session.begin(&mut connection, using).context(doing)?;
+        let mut connection = self.session.open_connection()?;
+        self.session.begin_transaction(&mut connection, using).context(doing)?;
         Ok(connection)
     }
 
     /// Keeps a connection for later, where it is good.
-    fn keep(&self, connection: Option<Connection>) {
+    fn keep_connection(&self, connection: Option<PostgresConnection>) {
         let mut kept = self.kept.borrow_mut();
         if kept.len() < MOST_KEPT {
-            kept.extend(connection.filter(Connection::is_idle));
+            kept.extend(connection.filter(PostgresConnection::is_idle));
         }
     }
 
     /// Runs `work` in a transaction that only reads.
-    fn reading<R>(&self, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
-        self.within(Use::Read, work)
+    fn read_in_transaction<R>(&self, work: impl FnOnce(&mut PostgresConnection) -> Result<R>) -> Result<R> {
+        self.run_in_transaction(TransactionUse::Read, work)
     }
 
     /// Runs `work` in a transaction of its own.
-    fn within<R>(&self, using: Use, work: impl FnOnce(&mut Connection) -> Result<R>) -> Result<R> {
+    fn run_in_transaction<R>(
+        &self,
+        using: TransactionUse,
+        work: impl FnOnce(&mut PostgresConnection) -> Result<R>,
+    ) -> Result<R> {
         let canceller = self.canceller.as_ref();
-        canceller.map_or(Ok(()), |canceller| canceller.check())?;
+        canceller.map_or(Ok(()), |canceller| canceller.check_not_cancelled())?;
         // A statement that only reads does no harm, whatever the server says of its transaction; a report may do anything.
-        let beginning = if using == Use::Read { Beginning::WithNext } else { Beginning::AtOnce };
-        let mut connection = self.begun(using, beginning)?;
-        let guard = canceller.map(|canceller| canceller.guard(Box::new(connection.stopper())));
+        let beginning = if using == TransactionUse::Read { Beginning::WithNext } else { Beginning::AtOnce };
+        let mut connection = self.begin_on_connection(using, beginning)?;
+        let guard = canceller.map(|canceller| canceller.guard_statement(Box::new(connection.statement_stopper())));
         let outcome = work(&mut connection)
             .and_then(|outcome| end(&mut connection, using).map(|()| outcome).context(|| "cannot commit".into()));
         drop(guard);
         connection.fail_copy();
         connection.roll_back();
-        self.keep(Some(connection));
+        self.keep_connection(Some(connection));
         outcome
     }
 
     /// Waits until all transactions that were sent to commit have.
-    fn settled(&self) -> Result<()> {
-        while self.settle_one()? {}
+    fn finish_commits(&self) -> Result<()> {
+        while self.finish_oldest_commit()? {}
         Ok(())
     }
 
     /// Waits for the oldest transaction under way; whether there was one. Where it failed, those after it fail too.
-    fn settle_one(&self) -> Result<bool> {
+    fn finish_oldest_commit(&self) -> Result<bool> {
         let Some(lane) = self.in_flight.borrow_mut().pop_front() else {
             self.recent.borrow_mut().clear();
             return Ok(false);
         };
-        match lane.committed() {
-            Ok(connection) => self.keep(connection),
+        match lane.wait_for_commit() {
+            Ok(connection) => self.keep_connection(connection),
             Err(error) => {
                 for lane in self.in_flight.take() {
-                    self.keep(lane.undo());
+                    self.keep_connection(lane.roll_back());
                 }
-                self.forget();
+                self.forget_seats();
                 return Err(error);
             }
         }
@@ -202,8 +206,8 @@ impl Postgres {
     }
 
     /// What the server cannot hold of the rows of `table`.
-    fn limits_of(&self, table: &Table) -> TargetLimits {
-        limits::postgres(&table.schema, self.session.server.version >= INFINITIES_FROM)
+    fn server_limits(&self, table: &Table) -> TargetLimits {
+        limits::postgres_limits(&table.schema, self.session.server.version >= INFINITIES_FROM)
     }
 }
 
@@ -217,81 +221,92 @@ enum Beginning {
 }
 
 /// Ends the transaction on `connection`, which lasts unless it only read.
-fn end(connection: &mut Connection, using: Use) -> Outcome<()> {
-    if using == Use::Read { connection.end_reading() } else { connection.commit() }
+fn end(connection: &mut PostgresConnection, using: TransactionUse) -> PostgresResult<()> {
+    if using == TransactionUse::Read { connection.end_reading() } else { connection.commit_transaction() }
 }
 
 /// A name that no other process has.
-fn owner() -> String {
+fn process_owner_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}-{}", std::process::id(), now.as_nanos())
 }
 
 /// A mismatch between the dictionary and the database.
-fn mismatch(message: impl Into<String>) -> crate::Error {
+fn mismatch_error(message: impl Into<String>) -> crate::Error {
     TargetError::new(TargetErrorKind::Mismatch, message).into()
 }
 
-fn reading(table: &Table) -> String {
+fn read_description(table: &Table) -> String {
     format!("cannot read the table {:?}", &*table.name)
 }
 
-impl Read for Postgres {
+impl TargetRead for Postgres {
     fn has_table(&self, table: &Table) -> Result<bool> {
-        self.settled()?;
-        Ok(self.seat(table)?.is_some_and(|seat| seat.heap.is_none()))
+        self.finish_commits()?;
+        Ok(self.table_seat(table)?.is_some_and(|seat| seat.heap.is_none()))
     }
 
     fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
-        self.settled()?;
-        let Some(seat) = self.seat(table)? else { return Ok(0) };
-        self.read_table(table, &seat, |connection| rows::count(connection, &seat.place, most))
+        self.finish_commits()?;
+        let Some(seat) = self.table_seat(table)? else { return Ok(0) };
+        self.read_table(table, &seat, |connection| rows::count_rows(connection, &seat.place, most))
     }
 
-    fn limits(&self, table: &Table) -> TargetLimits {
-        self.limits_of(table)
+    fn table_limits(&self, table: &Table) -> TargetLimits {
+        self.server_limits(table)
     }
 
     fn is_remote(&self) -> bool {
         true
     }
 
-    fn finds(&self, table: &Table) -> bool {
-        !self.seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.is_bare))
+    fn can_find_rows(&self, table: &Table) -> bool {
+        !self.table_seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.is_bare))
     }
 
-    fn is_aside(&self, table: &Table) -> Result<bool> {
-        self.settled()?;
-        self.reading(|connection| self.is_building(connection, table))
+    fn is_staged(&self, table: &Table) -> Result<bool> {
+        self.finish_commits()?;
+        self.read_in_transaction(|connection| self.is_building(connection, table))
     }
 
-    fn find_all(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>> {
-        self.settled()?;
-        let Some(seat) = self.seat(table)? else { return Ok(vec![None; values.len()]) };
-        self.read_table(table, &seat, |connection| rows::find_all(connection, table, &seat.place, positions, values))
+    fn find_rows(
+        &self,
+        table: &Table,
+        positions: &[usize],
+        values: &[Vec<Scalar>],
+    ) -> Result<Vec<Option<Vec<Scalar>>>> {
+        self.finish_commits()?;
+        let Some(seat) = self.table_seat(table)? else { return Ok(vec![None; values.len()]) };
+        self.read_table(table, &seat, |connection| rows::find_rows(connection, table, &seat.place, positions, values))
     }
 
-    fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
-        self.settled()?;
-        let Some(seat) = self.seat(table)? else { return Ok(()) };
-        self.read_table(table, &seat, |connection| rows::page(connection, table, &seat.place, filter, visit))
+    fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
+        self.finish_commits()?;
+        let Some(seat) = self.table_seat(table)? else { return Ok(()) };
+        self.read_table(table, &seat, |connection| rows::read_page(connection, table, &seat.place, filter, visit))
     }
 
-    fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        self.settled()?;
-        let Some(seat) = self.seat(table)? else { return Ok(()) };
+    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+        self.finish_commits()?;
+        let Some(seat) = self.table_seat(table)? else { return Ok(()) };
         self.read_table(table, &seat, |connection| {
-            rows::scan(connection, table, &seat.place, (positions, Foreign::Missing), &mut shown(visit))
+            rows::scan_rows(
+                connection,
+                table,
+                &seat.place,
+                (positions, OnForeignValue::Missing),
+                &mut visit_only(visit),
+            )
         })
     }
 }
 
 impl OwnTables for Postgres {
-    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
-        self.settled()?;
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
+        self.finish_commits()?;
         let is_there = self.has_own.get();
-        self.reading(|connection| {
-            work(&Own {
+        self.read_in_transaction(|connection| {
+            work(&PostgresOwnConnection {
                 session: &self.session,
                 connection: RefCell::new(connection),
                 is_there,
@@ -306,87 +321,96 @@ impl Target for Postgres {
         self.session.settings.to_string()
     }
 
-    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
-        self.settled()?;
-        let connection = self.begun(Use::Snapshot, Beginning::AtOnce)?;
-        snapshot::of(self, connection)
+    fn take_snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        self.finish_commits()?;
+        let connection = self.begin_on_connection(TransactionUse::Snapshot, Beginning::AtOnce)?;
+        snapshot::begin_snapshot(self, connection)
     }
 
-    fn prepare(&mut self, tables: &[Table]) -> Result<()> {
-        prepare::prepare(self, tables)
+    fn prepare_tables(&mut self, tables: &[Table]) -> Result<()> {
+        prepare::prepare_tables(self, tables)
     }
 
-    fn can_build(&self, table: &Table) -> Result<bool> {
+    fn can_stage(&self, table: &Table) -> Result<bool> {
         Ok(!self.has_table(table)?)
     }
 
-    fn build(&mut self, table: &Table, resumes: bool) -> Result<bool> {
+    fn begin_staging(&mut self, table: &Table, resumes: bool) -> Result<bool> {
         prepare::build(self, table, resumes)
     }
 
-    fn finish(&mut self, table: &Table) -> Result<()> {
-        prepare::finish(self, table)
+    fn finish_staging(&mut self, table: &Table) -> Result<()> {
+        prepare::finish_table(self, table)
     }
 
-    fn transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+    fn begin_transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
         // A pooler has few connections for all: a process that holds one while it waits for another could wait for one
         // that does the same.
         let pace = if self.session.is_pooled { Pace::InStep } else { pace };
-        while pace == Pace::InStep && self.settle_one()? {}
+        while pace == Pace::InStep && self.finish_oldest_commit()? {}
         while self.in_flight.borrow().len() >= MOST_LANES {
-            self.settle_one()?;
+            self.finish_oldest_commit()?;
         }
         // The first statement only enters a token, which nobody looks for if the transaction never began.
-        let mut worker = Worker::begin(&self.session, self.begun(Use::Write, Beginning::WithNext)?, pace)?;
+        let mut worker = LaneWorker::begin_work(
+            &self.session,
+            self.begin_on_connection(TransactionUse::Write, Beginning::WithNext)?,
+            pace,
+        )?;
         if let Some(claim) = &self.claim
-            && let Err(error) = sql::jobs::hold(&Own::new(&self.session, &mut worker.connection), claim)
+            && let Err(error) =
+                sql::jobs::lock_claim(&PostgresOwnConnection::new(&self.session, &mut worker.connection), claim)
         {
-            self.keep(worker.undo());
+            self.keep_connection(worker.roll_back());
             return Err(error);
         }
-        Ok(Box::new(PostgresTransaction::new(self, Lane::new(worker), fence, pace)))
+        Ok(Box::new(PostgresTransaction::new(self, CommitLane::new(worker), fence, pace)))
     }
 
-    fn settle(&mut self) -> Result<()> {
-        self.settled()
+    fn flush_commits(&mut self) -> Result<()> {
+        self.finish_commits()
     }
 
-    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>> {
-        ddl::create_all(tables, &self.session.settings.schema)
+    fn table_statements(&self, tables: &[Table]) -> Result<Vec<String>> {
+        ddl::create_statements(tables, &self.session.settings.schema)
     }
 
-    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
-        prepare::differences(self, tables)
+    fn find_differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
+        prepare::find_differences(self, tables)
     }
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         prepare::add_missing(self, differences)
     }
 
-    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        unused::unused(self, tables)
+    fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        unused::find_remakable(self, tables)
     }
 
-    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+    fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {
         unused::remove(self, tables)
     }
 
-    fn may_insert(&self, table: &Table) -> Result<bool> {
-        let place = self.place(&table.name);
-        self.reading(|connection| rows::may_insert(connection, &place).context(|| reading(table)))
+    fn may_insert_rows(&self, table: &Table) -> Result<bool> {
+        let place = self.table_place(&table.name);
+        self.read_in_transaction(|connection| {
+            rows::may_insert_rows(connection, &place).context(|| read_description(table))
+        })
     }
 
     fn commit_under(&mut self, claim: Option<JobClaim>) {
         self.claim = claim;
     }
 
-    fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {
+    fn set_canceller(&mut self, canceller: Option<&Arc<Canceller>>) {
         self.canceller = canceller.cloned();
     }
 
-    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
-        self.settled()?;
-        self.within(Use::Report, |connection| query::query(&self.session, connection, sql, parameters, rows))
+    fn run_query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
+        self.finish_commits()?;
+        self.run_in_transaction(TransactionUse::Report, |connection| {
+            query::run_query(&self.session, connection, sql, parameters, rows)
+        })
     }
 }
 
@@ -394,7 +418,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         for lane in self.in_flight.take() {
             // Whoever wants to know how it ended asks before.
-            lane.undo();
+            lane.roll_back();
         }
     }
 }

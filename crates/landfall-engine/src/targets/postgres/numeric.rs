@@ -13,7 +13,7 @@ const MINUS_INFINITY: u16 = 0xf000;
 const PER_DIGIT: i64 = 4;
 
 /// A finite number: its digits, and where the point is among them.
-struct Parts<'t> {
+struct NumericParts<'t> {
     negative: bool,
     whole: &'t [u8],
     fraction: &'t [u8],
@@ -24,19 +24,19 @@ struct Parts<'t> {
 /// Writes the binary form of `text`, a canonical number that fits.
 pub(super) fn write(text: &str, out: &mut Vec<u8>) {
     match text {
-        "NaN" => header(out, 0, 0, NAN, 0),
-        "INF" => header(out, 0, 0, INFINITY, 0),
-        "-INF" => header(out, 0, 0, MINUS_INFINITY, 0),
-        _ => parts(text).unwrap_or_else(|| unreachable!("a canonical number")).write(out),
+        "NaN" => push_header(out, 0, 0, NAN, 0),
+        "INF" => push_header(out, 0, 0, INFINITY, 0),
+        "-INF" => push_header(out, 0, 0, MINUS_INFINITY, 0),
+        _ => split_number(text).unwrap_or_else(|| unreachable!("a canonical number")).write(out),
     }
 }
 
-fn header(out: &mut Vec<u8>, digits: u16, weight: i16, sign: u16, decimals: u16) {
+fn push_header(out: &mut Vec<u8>, digits: u16, weight: i16, sign: u16, decimals: u16) {
     let weight = weight.to_be_bytes();
     out.extend_from_slice([digits.to_be_bytes(), weight, sign.to_be_bytes(), decimals.to_be_bytes()].as_flattened());
 }
 
-fn parts(text: &str) -> Option<Parts<'_>> {
+fn split_number(text: &str) -> Option<NumericParts<'_>> {
     let digits = text.strip_prefix('-');
     let (negative, digits) = (digits.is_some(), digits.unwrap_or(text));
     let (mantissa, exponent) = match digits.split_once('E') {
@@ -47,46 +47,46 @@ fn parts(text: &str) -> Option<Parts<'_>> {
     let (whole, fraction) = (whole.as_bytes(), fraction.as_bytes());
     let sound = !whole.is_empty() && whole.iter().chain(fraction).all(u8::is_ascii_digit);
     let point = i64::try_from(whole.len()).ok()?.checked_add(exponent)?;
-    sound.then_some(Parts { negative, whole, fraction, point })
+    sound.then_some(NumericParts { negative, whole, fraction, point })
 }
 
-impl Parts<'_> {
+impl NumericParts<'_> {
     fn len(&self) -> i64 {
         i64::try_from(self.whole.len() + self.fraction.len()).unwrap_or(i64::MAX)
     }
 
-    fn decimals(&self) -> i64 {
+    fn decimal_count(&self) -> i64 {
         self.len().saturating_sub(self.point).max(0)
     }
 
     /// The decimal digit at `at`, counted from the first; 0 beyond the ends.
-    fn digit(&self, at: i64) -> u16 {
+    fn digit_at(&self, at: i64) -> u16 {
         let Ok(at) = usize::try_from(at) else { return 0 };
         let byte = self.whole.get(at).or_else(|| self.fraction.get(at - self.whole.len().min(at)));
         byte.map_or(0, |byte| u16::from(byte - b'0'))
     }
 
     /// The digit of base 10000 whose first decimal digit is at `at`.
-    fn group(&self, at: i64) -> u16 {
-        (at..at + PER_DIGIT).fold(0, |sum, at| sum * 10 + self.digit(at))
+    fn group_at(&self, at: i64) -> u16 {
+        (at..at + PER_DIGIT).fold(0, |sum, at| sum * 10 + self.digit_at(at))
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         let mut leading = self.whole.iter().chain(self.fraction);
-        let decimals = u16::try_from(self.decimals()).unwrap_or(u16::MAX);
+        let decimals = u16::try_from(self.decimal_count()).unwrap_or(u16::MAX);
         let Some(first) = leading.position(|&byte| byte != b'0') else {
-            return header(out, 0, 0, POSITIVE, decimals);
+            return push_header(out, 0, 0, POSITIVE, decimals);
         };
         let first = i64::try_from(first).unwrap_or(i64::MAX);
         // The point is between two digits of base 10000, and the first of them holds the first decimal digit.
         let weight = (self.point - first - 1).div_euclid(PER_DIGIT);
         let start = out.len();
         let sign = if self.negative { NEGATIVE } else { POSITIVE };
-        header(out, 0, i16::try_from(weight).unwrap_or(i16::MAX), sign, decimals);
+        push_header(out, 0, i16::try_from(weight).unwrap_or(i16::MAX), sign, decimals);
         let mut at = self.point - (weight + 1) * PER_DIGIT;
         let (mut count, mut kept, mut end) = (0_u16, 0_u16, out.len());
         while at < self.len() {
-            let digit = self.group(at);
+            let digit = self.group_at(at);
             out.extend_from_slice(&digit.to_be_bytes());
             count += 1;
             if digit != 0 {

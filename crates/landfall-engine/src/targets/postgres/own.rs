@@ -6,14 +6,14 @@ use landfall_core::reject::CellError;
 
 use super::{
     commits::remove_stale,
-    connection::{Connection, Format},
-    ddl::quoted,
-    encode::Copy,
-    failure::{Context as _, Failure, Outcome},
-    message::garbled,
-    parameters::{Parameters, bytes, oid, sized},
-    rows::{by_index, push_array},
-    session::{Session, Use},
+    connection::{PostgresConnection, ValueFormat},
+    ddl::quote_name,
+    encode::CopyEncoder,
+    failure::{PostgresContext as _, PostgresFailure, PostgresResult},
+    message::protocol_failure,
+    parameters::{BoundParameters, oid, push_bytes, push_sized},
+    rows::{push_key_array, with_index_scans},
+    session::{PostgresSession, TransactionUse},
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -21,7 +21,7 @@ use crate::{
     quarantine::{NewReject, Reject, RejectId, lacks_only_parents},
     targets::{
         Table,
-        sql::{self, EachRow, Parameter, Row, Spelling, Stored, jobs, quarantine},
+        sql::{self, OwnRow, SqlParameter, SqlSpelling, StoredValue, VisitOwnRow, jobs, quarantine},
     },
     timestamp,
 };
@@ -155,8 +155,8 @@ const MIGRATIONS: &[&str] = &[
 const VERSION_OF_JOBS: usize = 6;
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: one waits for the other.
-pub(super) fn migrate(session: &Session, connection: &mut Connection) -> Result<()> {
-    if version(session, connection)? == Some(MIGRATIONS.len()) {
+pub(super) fn migrate_tables(session: &PostgresSession, connection: &mut PostgresConnection) -> Result<()> {
+    if schema_version(session, connection)? == Some(MIGRATIONS.len()) {
         // Whoever may not write now still reads.
         if let Err(failure) = remove_stale(session, connection) {
             tracing::debug!(?failure, "tokens of ended connections were not removed");
@@ -164,40 +164,50 @@ pub(super) fn migrate(session: &Session, connection: &mut Connection) -> Result<
         return Ok(());
     }
     let doing = || format!("cannot make Landfall's tables in {}", session.settings);
-    session.begin(connection, Use::Write).and_then(|()| session.lock(connection)).context(doing)?;
-    let applied = version(session, connection).and_then(|from| {
-        apply(session, connection, from).context(doing)?;
-        connection.commit().context(doing)
+    session
+        .begin_transaction(connection, TransactionUse::Write)
+        .and_then(|()| session.lock_schema(connection))
+        .context(doing)?;
+    let applied = schema_version(session, connection).and_then(|from| {
+        apply_migrations(session, connection, from).context(doing)?;
+        connection.commit_transaction().context(doing)
     });
     connection.roll_back();
     applied
 }
 
-fn apply(session: &Session, connection: &mut Connection, from: Option<usize>) -> Outcome<()> {
+fn apply_migrations(
+    session: &PostgresSession,
+    connection: &mut PostgresConnection,
+    from: Option<usize>,
+) -> PostgresResult<()> {
     if from.is_none() {
-        make_schema(connection, &session.own)?;
+        create_schema(connection, &session.own)?;
         let sql = format!(
             "CREATE TABLE {} (version bigint PRIMARY KEY, applied_at text NOT NULL)",
-            session.own("migrations")
+            session.own_table("migrations")
         );
-        connection.batch(&sql)?;
+        connection.run_batch(&sql)?;
     }
     for (at, statements) in (1..).zip(MIGRATIONS).skip(from.unwrap_or(0)) {
-        connection.batch(&statements.replace("own.", &session.spelling.own))?;
+        connection.run_batch(&statements.replace("own.", &session.spelling.own))?;
         if at == VERSION_OF_JOBS {
-            jobs::adopt_tasks(&Own::new(session, connection)).map_err(Failure::Taker)?;
+            jobs::adopt_tasks(&PostgresOwnConnection::new(session, connection)).map_err(PostgresFailure::Taker)?;
         }
-        let sql = format!("INSERT INTO {} VALUES ($1, $2)", session.own("migrations"));
-        connection.execute(&sql, &Parameters::default().integer(at as i64).text(&timestamp::now_utc()))?;
+        let sql = format!("INSERT INTO {} VALUES ($1, $2)", session.own_table("migrations"));
+        connection.execute_statement(
+            &sql,
+            &BoundParameters::default().with_integer(at as i64).with_text(&timestamp::now_utc()),
+        )?;
     }
     Ok(())
 }
 
 /// Makes a schema that does not exist: to ask for one that does would want a right that need not be there.
-pub(super) fn make_schema(connection: &mut Connection, name: &str) -> Outcome<()> {
+pub(super) fn create_schema(connection: &mut PostgresConnection, name: &str) -> PostgresResult<()> {
     let sql = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1";
-    if connection.execute(sql, &Parameters::default().text(name))? == 0 {
-        connection.batch(&format!("CREATE SCHEMA {}", quoted(name)))?;
+    if connection.execute_statement(sql, &BoundParameters::default().with_text(name))? == 0 {
+        connection.run_batch(&format!("CREATE SCHEMA {}", quote_name(name)))?;
     }
     Ok(())
 }
@@ -206,20 +216,20 @@ pub(super) fn make_schema(connection: &mut Connection, name: &str) -> Outcome<()
 ///
 /// # Errors
 /// A newer version than this program knows.
-pub(super) fn version(session: &Session, connection: &mut Connection) -> Result<Option<usize>> {
+pub(super) fn schema_version(session: &PostgresSession, connection: &mut PostgresConnection) -> Result<Option<usize>> {
     let doing = || format!("cannot read {}", session.settings);
-    let there = connection.execute(
+    let there = connection.execute_statement(
         "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
          WHERE n.nspname = $1 AND c.relname = 'migrations'",
-        &Parameters::default().text(&session.own),
+        &BoundParameters::default().with_text(&session.own),
     );
     if there.context(doing)? == 0 {
         return Ok(None);
     }
     let mut version = 0;
-    let sql = format!("SELECT coalesce(max(version), 0) FROM {}", session.own("migrations"));
-    let asked = connection.query(&sql, &Parameters::default(), Format::Binary, &mut |_, row| {
-        version = row.first().copied().flatten().and_then(integer).ok_or_else(garbled)?;
+    let sql = format!("SELECT coalesce(max(version), 0) FROM {}", session.own_table("migrations"));
+    let asked = connection.run_query(&sql, &BoundParameters::default(), ValueFormat::Binary, &mut |_, row| {
+        version = row.first().copied().flatten().and_then(parse_integer).ok_or_else(protocol_failure)?;
         Ok(())
     });
     asked.context(doing)?;
@@ -237,28 +247,28 @@ pub(super) fn version(session: &Session, connection: &mut Connection) -> Result<
 }
 
 /// An `int8` in binary.
-pub(super) fn integer(bytes: &[u8]) -> Option<i64> {
+pub(super) fn parse_integer(bytes: &[u8]) -> Option<i64> {
     bytes.try_into().ok().map(i64::from_be_bytes)
 }
 
 /// A connection that speaks for Landfall's own tables, within a transaction.
-pub(super) struct Own<'c> {
-    pub(super) session: &'c Session,
-    pub(super) connection: RefCell<&'c mut Connection>,
+pub(super) struct PostgresOwnConnection<'c> {
+    pub(super) session: &'c PostgresSession,
+    pub(super) connection: RefCell<&'c mut PostgresConnection>,
     pub(super) is_there: bool,
     /// Whether they are of this version, since this process writes to them.
     pub(super) is_current: bool,
 }
 
-impl<'c> Own<'c> {
+impl<'c> PostgresOwnConnection<'c> {
     /// Of a database that has the tables.
-    pub(super) fn new(session: &'c Session, connection: &'c mut Connection) -> Self {
+    pub(super) fn new(session: &'c PostgresSession, connection: &'c mut PostgresConnection) -> Self {
         Self { session, connection: RefCell::new(connection), is_there: true, is_current: true }
     }
 }
 
-impl sql::Connection for Own<'_> {
-    fn spelling(&self) -> &Spelling {
+impl sql::SqlConnection for PostgresOwnConnection<'_> {
+    fn sql_spelling(&self) -> &SqlSpelling {
         &self.session.spelling
     }
 
@@ -272,7 +282,7 @@ impl sql::Connection for Own<'_> {
         }
         let sql = "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = ? AND c.relname = ?";
-        Ok(self.execute(sql, &[self.session.own.as_str().into(), table.into()])? > 0)
+        Ok(self.execute_statement(sql, &[self.session.own.as_str().into(), table.into()])? > 0)
     }
 
     fn has_own_column(&self, table: &str, column: &str) -> Result<bool> {
@@ -282,47 +292,61 @@ impl sql::Connection for Own<'_> {
         let sql = "SELECT FROM pg_catalog.pg_attribute AS a
              JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = ? AND c.relname = ? AND a.attname = ?";
-        Ok(self.execute(sql, &[self.session.own.as_str().into(), table.into(), column.into()])? > 0)
+        Ok(self.execute_statement(sql, &[self.session.own.as_str().into(), table.into(), column.into()])? > 0)
     }
 
-    fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {
-        self.connection.borrow_mut().execute(&numbered(sql), &bound(parameters)).context(|| DOING.into())
+    fn execute_statement(&self, sql: &str, parameters: &[SqlParameter<'_>]) -> Result<u64> {
+        self.connection
+            .borrow_mut()
+            .execute_statement(&number_parameters(sql), &bind_values(parameters))
+            .context(|| DOING.into())
     }
 
-    fn insert_all_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str, count: usize) -> Result<Vec<i64>> {
+    fn insert_all_numbered(
+        &self,
+        sql: &str,
+        parameters: &[SqlParameter<'_>],
+        id: &str,
+        count: usize,
+    ) -> Result<Vec<i64>> {
         let mut numbers = Vec::with_capacity(count);
-        self.query(&format!("{sql} RETURNING {id}"), parameters, &mut |row| {
-            numbers.push(row.integer()?);
+        self.query_rows(&format!("{sql} RETURNING {id}"), parameters, &mut |row| {
+            numbers.push(row.take_integer()?);
             Ok(())
         })?;
         Ok(numbers)
     }
 
-    fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str) -> Result<i64> {
+    fn insert_numbered(&self, sql: &str, parameters: &[SqlParameter<'_>], id: &str) -> Result<i64> {
         let mut number = 0;
-        self.query(&format!("{sql} RETURNING {id}"), parameters, &mut |row| {
-            number = row.integer()?;
+        self.query_rows(&format!("{sql} RETURNING {id}"), parameters, &mut |row| {
+            number = row.take_integer()?;
             Ok(())
         })?;
         Ok(number)
     }
 
     fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        confirm(self.session, &mut self.connection.borrow_mut(), rejects)
+        confirm_rejects(self.session, &mut self.connection.borrow_mut(), rejects)
     }
 
-    fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {
+    fn query_rows(&self, sql: &str, parameters: &[SqlParameter<'_>], visit: VisitOwnRow<'_>) -> Result<()> {
         let mut connection = self.connection.borrow_mut();
-        let asked = connection.query(&numbered(sql), &bound(parameters), Format::Binary, &mut |columns, values| {
-            let stored = columns.iter().zip(values).map(|(column, value)| stored(column.kind, *value));
-            visit(&mut Row::new(stored.collect::<Outcome<_>>()?)).map_err(Failure::Taker)
-        });
+        let asked = connection.run_query(
+            &number_parameters(sql),
+            &bind_values(parameters),
+            ValueFormat::Binary,
+            &mut |columns, values| {
+                let stored = columns.iter().zip(values).map(|(column, value)| to_stored_value(column.kind, *value));
+                visit(&mut OwnRow::new(stored.collect::<PostgresResult<_>>()?)).map_err(PostgresFailure::Taker)
+            },
+        );
         asked.map(drop).context(|| DOING.into())
     }
 }
 
 /// The shared statements have `?` for each parameter and no other question mark; PostgreSQL has `$1` and so on.
-fn numbered(sql: &str) -> String {
+fn number_parameters(sql: &str) -> String {
     let mut parts = sql.split('?');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for (number, part) in (1..).zip(parts) {
@@ -331,58 +355,63 @@ fn numbered(sql: &str) -> String {
     text
 }
 
-fn bound(values: &[Parameter<'_>]) -> Parameters {
-    let mut parameters = Parameters::default();
+fn bind_values(values: &[SqlParameter<'_>]) -> BoundParameters {
+    let mut parameters = BoundParameters::default();
     for value in values {
         match *value {
-            Parameter::Integer(value) => parameters.push(oid::INT8, |out| bytes(out, &value.to_be_bytes())),
-            Parameter::Real(value) => parameters.push(oid::FLOAT8, |out| bytes(out, &value.to_be_bytes())),
-            Parameter::Text(text) => parameters.push(oid::TEXT, |out| bytes(out, text.as_bytes())),
-            Parameter::Bytes(value) => {
-                parameters.push(oid::BYTEA, |out| value.is_some_and(|value| bytes(out, value)));
+            SqlParameter::Integer(value) => parameters.push(oid::INT8, |out| push_bytes(out, &value.to_be_bytes())),
+            SqlParameter::Real(value) => parameters.push(oid::FLOAT8, |out| push_bytes(out, &value.to_be_bytes())),
+            SqlParameter::Text(text) => parameters.push(oid::TEXT, |out| push_bytes(out, text.as_bytes())),
+            SqlParameter::Bytes(value) => {
+                parameters.push(oid::BYTEA, |out| value.is_some_and(|value| push_bytes(out, value)));
             }
         }
     }
     parameters
 }
 
-fn stored(kind: u32, value: Option<&[u8]>) -> Outcome<Stored> {
-    let Some(value) = value else { return Ok(Stored::Null) };
+fn to_stored_value(kind: u32, value: Option<&[u8]>) -> PostgresResult<StoredValue> {
+    let Some(value) = value else { return Ok(StoredValue::Null) };
     Ok(match kind {
-        oid::INT8 => Stored::Integer(integer(value).ok_or_else(garbled)?),
-        oid::FLOAT8 => Stored::Real(f64::from_be_bytes(value.try_into().map_err(|_| garbled())?)),
-        oid::BYTEA => Stored::Bytes(value.to_vec()),
-        _ => Stored::Text(String::from_utf8(value.to_vec()).map_err(|_| garbled())?),
+        oid::INT8 => StoredValue::Integer(parse_integer(value).ok_or_else(protocol_failure)?),
+        oid::FLOAT8 => StoredValue::Real(f64::from_be_bytes(value.try_into().map_err(|_| protocol_failure())?)),
+        oid::BYTEA => StoredValue::Bytes(value.to_vec()),
+        _ => StoredValue::Text(String::from_utf8(value.to_vec()).map_err(|_| protocol_failure())?),
     })
 }
 
 /// Turns deferred rejects into open ones with their errors. The shared statement takes time with the square of their number
 /// here.
-fn confirm(session: &Session, connection: &mut Connection, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
+fn confirm_rejects(
+    session: &PostgresSession,
+    connection: &mut PostgresConnection,
+    rejects: &[(RejectId, Vec<CellError>)],
+) -> Result<()> {
     let sql = format!(
         "UPDATE {} AS r SET state = 'open', errors = c.errors, waiting = c.waiting
          FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS c (id, errors, waiting)
          WHERE r.reject_id = c.id",
-        session.own("rejects")
+        session.own_table("rejects")
     );
     for some in rejects.chunks(REJECTS_PER_STATEMENT) {
-        let mut values = Parameters::default();
-        let number = |value: i64, out: &mut Vec<u8>| bytes(out, &value.to_be_bytes());
-        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(some[at].0.into(), out));
-        push_array(&mut values, oid::TEXT, some.len(), &mut |at, out| {
-            bytes(out, quarantine::json(&some[at].1).as_bytes())
+        let mut values = BoundParameters::default();
+        let number = |value: i64, out: &mut Vec<u8>| push_bytes(out, &value.to_be_bytes());
+        push_key_array(&mut values, oid::INT8, some.len(), &mut |at, out| number(some[at].0.into(), out));
+        push_key_array(&mut values, oid::TEXT, some.len(), &mut |at, out| {
+            push_bytes(out, quarantine::errors_json(&some[at].1).as_bytes())
         });
-        push_array(&mut values, oid::INT8, some.len(), &mut |at, out| {
+        push_key_array(&mut values, oid::INT8, some.len(), &mut |at, out| {
             number(lacks_only_parents(&some[at].1).into(), out)
         });
-        by_index(connection, |connection| connection.execute(&sql, &values)).context(|| DOING.into())?;
+        with_index_scans(connection, |connection| connection.execute_statement(&sql, &values))
+            .context(|| DOING.into())?;
     }
     Ok(())
 }
 
 /// Rejects on their way, in the form of COPY. Those that do not fit into one row wait apart.
 #[derive(Debug, Default)]
-pub(super) struct Rejects {
+pub(super) struct RejectCopy {
     rows: Vec<u8>,
 }
 
@@ -392,21 +421,21 @@ const REJECTS_PER_STATEMENT: usize = 5000;
 /// Rejects of more bytes than this are not kept for later.
 const MOST_BYTES: usize = 8 << 20;
 
-impl Rejects {
+impl RejectCopy {
     /// Adds `reject`; whether it could be added: one that is too long for a row has to be stored by itself.
-    pub(super) fn add(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> bool {
+    pub(super) fn add_reject(&mut self, load: LoadId, table: &Table, reject: &NewReject) -> bool {
         if reject.raw.len() > Reject::RAW_LIMIT as u64 {
             return false;
         }
-        let errors = quarantine::json(&reject.errors);
-        let values = quarantine::values(load, table, reject, &errors);
+        let errors = quarantine::errors_json(&reject.errors);
+        let values = quarantine::reject_values(load, table, reject, &errors);
         self.rows.extend_from_slice(&(quarantine::COLUMNS.len() as u16).to_be_bytes());
         for value in values {
-            sized(&mut self.rows, |out| match value {
-                Parameter::Integer(value) => bytes(out, &value.to_be_bytes()),
-                Parameter::Real(value) => bytes(out, &value.to_be_bytes()),
-                Parameter::Text(text) => bytes(out, text.as_bytes()),
-                Parameter::Bytes(value) => value.is_some_and(|value| bytes(out, value)),
+            push_sized(&mut self.rows, |out| match value {
+                SqlParameter::Integer(value) => push_bytes(out, &value.to_be_bytes()),
+                SqlParameter::Real(value) => push_bytes(out, &value.to_be_bytes()),
+                SqlParameter::Text(text) => push_bytes(out, text.as_bytes()),
+                SqlParameter::Bytes(value) => value.is_some_and(|value| push_bytes(out, value)),
             });
         }
         true
@@ -418,16 +447,21 @@ impl Rejects {
     }
 
     /// Sends them.
-    pub(super) fn send(&mut self, session: &Session, connection: &mut Connection) -> Outcome<()> {
+    pub(super) fn send_rejects(
+        &mut self,
+        session: &PostgresSession,
+        connection: &mut PostgresConnection,
+    ) -> PostgresResult<()> {
         if self.rows.is_empty() {
             return Ok(());
         }
         let columns = quarantine::COLUMNS.join(", ");
-        connection.begin_copy(&format!("COPY {} ({columns}) FROM STDIN (FORMAT binary)", session.own("rejects")))?;
-        let mut copy = Copy::new();
+        connection
+            .begin_copy(&format!("COPY {} ({columns}) FROM STDIN (FORMAT binary)", session.own_table("rejects")))?;
+        let mut copy = CopyEncoder::new();
         let mut send = |message: &[u8]| connection.send_copy(message);
-        copy.encoded(&self.rows, &mut send)?;
-        copy.finish(&mut send)?;
+        copy.append_encoded(&self.rows, &mut send)?;
+        copy.finish_copy(&mut send)?;
         connection.end_copy()?;
         self.rows.clear();
         Ok(())

@@ -38,14 +38,14 @@ pub(super) mod oid {
 
 /// Values for `$1`, `$2` and so on.
 #[derive(Debug, Default)]
-pub(super) struct Parameters {
+pub(super) struct BoundParameters {
     kinds: Vec<Oid>,
     /// Each value after its length, as the protocol has it.
     values: Vec<u8>,
     are_text: bool,
 }
 
-impl Parameters {
+impl BoundParameters {
     /// For values that are written as text, not in binary.
     pub(super) fn as_text() -> Self {
         Self { are_text: true, ..Self::default() }
@@ -54,28 +54,28 @@ impl Parameters {
     /// Adds a value of type `kind` that `write` writes; SQL's NULL where it says `false`.
     pub(super) fn push(&mut self, kind: Oid, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         self.kinds.push(kind);
-        sized(&mut self.values, write);
+        push_sized(&mut self.values, write);
     }
 
     /// Adds an integer.
-    pub(super) fn integer(mut self, value: i64) -> Self {
-        self.push(oid::INT8, |out| bytes(out, &value.to_be_bytes()));
+    pub(super) fn with_integer(mut self, value: i64) -> Self {
+        self.push(oid::INT8, |out| push_bytes(out, &value.to_be_bytes()));
         self
     }
 
     /// Adds a text.
-    pub(super) fn text(mut self, value: &str) -> Self {
-        self.push(oid::TEXT, |out| bytes(out, value.as_bytes()));
+    pub(super) fn with_text(mut self, value: &str) -> Self {
+        self.push(oid::TEXT, |out| push_bytes(out, value.as_bytes()));
         self
     }
 
     /// The types.
-    pub(super) fn kinds(&self) -> &[Oid] {
+    pub(super) fn type_oids(&self) -> &[Oid] {
         &self.kinds
     }
 
     /// Writes the message that gives the unnamed statement these values; its answer is to be `binary` or text.
-    pub(super) fn bind(&self, binary: bool, out: &mut BytesMut) -> io::Result<()> {
+    pub(super) fn write_bind(&self, binary: bool, out: &mut BytesMut) -> io::Result<()> {
         let count = u16::try_from(self.kinds.len()).map_err(|_| io::Error::other("too many parameters"))?;
         let length = 2 + 4 + 2 + self.values.len() + 4 + 4;
         out.put_u8(b'B');
@@ -91,13 +91,13 @@ impl Parameters {
 }
 
 /// Writes `value`; there is one.
-pub(super) fn bytes(out: &mut Vec<u8>, value: &[u8]) -> bool {
+pub(super) fn push_bytes(out: &mut Vec<u8>, value: &[u8]) -> bool {
     out.extend_from_slice(value);
     true
 }
 
 /// Writes a value after its length; −1 for SQL's NULL, where `write` says `false`.
-pub(super) fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+pub(super) fn push_sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
     let start = out.len();
     out.extend_from_slice(&[0xff; 4]);
     if write(out) {
@@ -108,7 +108,7 @@ pub(super) fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> bool)
 }
 
 /// Writes an array of `count` values of type `kind`, which `write` writes one by one, each with its length.
-pub(super) fn array(out: &mut Vec<u8>, kind: Oid, count: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+pub(super) fn push_array(out: &mut Vec<u8>, kind: Oid, count: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes();
     let dimensions = [1_u32.to_be_bytes(), 1_u32.to_be_bytes(), kind.to_be_bytes(), number(count), 1_u32.to_be_bytes()];
     out.extend_from_slice(dimensions.as_flattened());

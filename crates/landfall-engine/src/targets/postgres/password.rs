@@ -7,9 +7,9 @@ use std::{
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(pub(super) String);
+pub(super) struct PasswordSecret(pub(super) String);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for PasswordSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
@@ -17,7 +17,7 @@ impl fmt::Debug for Secret {
 
 /// What a line of a password file must match.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Login<'a> {
+pub(super) struct LoginKey<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) database: &'a str,
@@ -28,17 +28,17 @@ pub(super) struct Login<'a> {
 ///
 /// # Errors
 /// A file that cannot be read or is empty: a password that was asked for is not passed over.
-pub(super) fn from_file(path: &Path) -> Result<Secret, String> {
+pub(super) fn read_password_file(path: &Path) -> Result<PasswordSecret, String> {
     let text = fs::read_to_string(path)
         .map_err(|error| format!("the password file {} cannot be read: {error}", path.display()))?;
     match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(Secret(line.to_owned())),
+        Some(line) if !line.is_empty() => Ok(PasswordSecret(line.to_owned())),
         _ => Err(format!("the password file {} is empty", path.display())),
     }
 }
 
 /// The password for `login` in the file that libpq would read: `passfile`, else `PGPASSFILE`, else `~/.pgpass`.
-pub(super) fn from_passfile(passfile: Option<&Path>, login: Login<'_>) -> Option<Secret> {
+pub(super) fn from_passfile(passfile: Option<&Path>, login: LoginKey<'_>) -> Option<PasswordSecret> {
     let path = match passfile {
         Some(path) => path.to_owned(),
         None => env::var_os("PGPASSFILE").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".pgpass")))?,
@@ -51,7 +51,7 @@ pub(super) fn from_passfile(passfile: Option<&Path>, login: Login<'_>) -> Option
         );
         return None;
     }
-    fs::read_to_string(path).ok()?.lines().find_map(|line| password_of(line, login))
+    fs::read_to_string(path).ok()?.lines().find_map(|line| match_password_line(line, login))
 }
 
 /// Whether somebody but the owner may read the file at `path`.
@@ -68,26 +68,27 @@ fn is_open_to_others(_path: &Path) -> bool {
 
 /// The password of `line`, `host:port:database:user:password`, where it is for `login`. A field `*` matches anything;
 /// `\:` and `\\` are a colon and a backslash.
-fn password_of(line: &str, login: Login<'_>) -> Option<Secret> {
+fn match_password_line(line: &str, login: LoginKey<'_>) -> Option<PasswordSecret> {
     if line.starts_with('#') {
         return None;
     }
-    let (fields, password) = cut(line)?;
+    let (fields, password) = split_password_line(line)?;
     let port = login.port.to_string();
     // A socket in the file system is `localhost` for libpq where its folder is the usual one.
-    let host_matches = matches(&fields[0], login.host) || (login.host.starts_with('/') && fields[0] == "localhost");
+    let host_matches =
+        matches_field(&fields[0], login.host) || (login.host.starts_with('/') && fields[0] == "localhost");
     let rest = [&port, login.database, login.user];
-    let all = host_matches && fields[1..].iter().zip(rest).all(|(field, wanted)| matches(field, wanted));
-    all.then_some(Secret(password))
+    let all = host_matches && fields[1..].iter().zip(rest).all(|(field, wanted)| matches_field(field, wanted));
+    all.then_some(PasswordSecret(password))
 }
 
-fn matches(field: &str, wanted: &str) -> bool {
+fn matches_field(field: &str, wanted: &str) -> bool {
     field == "*" || field == wanted
 }
 
 /// The four fields of a line and its password, without their backslashes. The password ends at the line's end, or at the
 /// next colon, as libpq has it.
-fn cut(line: &str) -> Option<([String; 4], String)> {
+fn split_password_line(line: &str) -> Option<([String; 4], String)> {
     let mut fields = vec![String::new()];
     let mut chars = line.chars();
     while let Some(char) = chars.next() {
@@ -107,10 +108,10 @@ fn cut(line: &str) -> Option<([String; 4], String)> {
 mod tests {
     use super::*;
 
-    const LOGIN: Login<'_> = Login { host: "db", port: 5432, database: "staff", user: "ann" };
+    const LOGIN: LoginKey<'_> = LoginKey { host: "db", port: 5432, database: "staff", user: "ann" };
 
     fn of(line: &str) -> Option<String> {
-        password_of(line, LOGIN).map(|Secret(password)| password)
+        match_password_line(line, LOGIN).map(|PasswordSecret(password)| password)
     }
 
     #[test]
@@ -133,10 +134,10 @@ mod tests {
     #[test]
     fn backslashes_keep_colons_and_backslashes() {
         assert_eq!(of(r"*:*:*:*:a\:b\\c").as_deref(), Some(r"a:b\c"));
-        let login = Login { user: "a:b", ..LOGIN };
-        assert_eq!(password_of(r"*:*:*:a\:b:pw", login), Some(Secret("pw".into())));
+        let login = LoginKey { user: "a:b", ..LOGIN };
+        assert_eq!(match_password_line(r"*:*:*:a\:b:pw", login), Some(PasswordSecret("pw".into())));
         assert_eq!(
-            password_of(r"*:*:*:\*:pw", LOGIN).map(|_| ()),
+            match_password_line(r"*:*:*:\*:pw", LOGIN).map(|_| ()),
             Some(()),
             "libpq too takes the star after unescaping"
         );
@@ -144,15 +145,15 @@ mod tests {
 
     #[test]
     fn sockets_are_localhost_or_their_folder() {
-        let login = Login { host: "/run/postgresql", ..LOGIN };
-        assert!(password_of("localhost:*:*:*:pw", login).is_some());
-        assert!(password_of("/run/postgresql:*:*:*:pw", login).is_some());
-        assert!(password_of("db:*:*:*:pw", login).is_none());
+        let login = LoginKey { host: "/run/postgresql", ..LOGIN };
+        assert!(match_password_line("localhost:*:*:*:pw", login).is_some());
+        assert!(match_password_line("/run/postgresql:*:*:*:pw", login).is_some());
+        assert!(match_password_line("db:*:*:*:pw", login).is_none());
     }
 
     #[test]
     fn a_secret_is_not_shown() {
-        assert_eq!(format!("{:?}", Secret("pw".into())), "…");
+        assert_eq!(format!("{:?}", PasswordSecret("pw".into())), "…");
     }
 
     #[cfg(unix)]
@@ -165,17 +166,17 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("permissions");
         assert_eq!(from_passfile(Some(&path), LOGIN), None);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("permissions");
-        assert_eq!(from_passfile(Some(&path), LOGIN), Some(Secret("first".into())));
+        assert_eq!(from_passfile(Some(&path), LOGIN), Some(PasswordSecret("first".into())));
     }
 
     #[test]
     fn a_password_file_is_its_first_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("password");
-        assert!(from_file(&path).expect_err("no file").contains("cannot be read"));
+        assert!(read_password_file(&path).expect_err("no file").contains("cannot be read"));
         fs::write(&path, "\n").expect("writes");
-        assert!(from_file(&path).expect_err("empty").contains("is empty"));
+        assert!(read_password_file(&path).expect_err("empty").contains("is empty"));
         fs::write(&path, "pw \r\nrest").expect("writes");
-        assert_eq!(from_file(&path), Ok(Secret("pw ".into())));
+        assert_eq!(read_password_file(&path), Ok(PasswordSecret("pw ".into())));
     }
 }

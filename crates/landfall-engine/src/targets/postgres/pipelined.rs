@@ -2,7 +2,7 @@
 //!
 //! What begins a transaction, or only sets something for the next statement, is sent with that statement. What ends a transaction
 //! that only read is sent at once, and its answer is taken with the next one. What must change together: each message sent that way
-//! owes one `ReadyForQuery`, which [`Connection::take_answers_ahead`] takes before the answer to anything else.
+//! owes one `ReadyForQuery`, which [`PostgresConnection::take_answers_ahead`] takes before the answer to anything else.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use super::{
-    connection::Connection,
-    failure::{Failure, Outcome},
-    message::refusal,
-    session::read_only,
+    connection::PostgresConnection,
+    failure::{PostgresFailure, PostgresResult},
+    message::parse_refusal,
+    session::explain_read_only,
 };
 
 /// How long a connection may have been unused, so that nobody needs to ask the server whether it still knows it. A firewall forgets
@@ -57,7 +57,7 @@ impl Pipelined {
     }
 }
 
-impl Connection {
+impl PostgresConnection {
     /// Begins a transaction with `sql`, which is sent with its first statement. A failure of it is the failure of that statement.
     pub(super) fn begin_with_next(&mut self, sql: String) {
         (self.pipelined.ahead, self.pipelined.begins) = (sql, true);
@@ -73,9 +73,9 @@ impl Connection {
     }
 
     /// Ends a transaction that only read; nobody waits for the answer. The server may still be about to release its locks.
-    pub(super) fn end_reading(&mut self) -> Outcome<()> {
+    pub(super) fn end_reading(&mut self) -> PostgresResult<()> {
         if self.status != b'T' {
-            return self.commit();
+            return self.commit_transaction();
         }
         self.status = b'I';
         if self.pipelined.drop_ahead() {
@@ -96,14 +96,14 @@ impl Connection {
     }
 
     /// Takes the answers to what was sent before the last message; the first refusal among them.
-    pub(super) fn take_answers_ahead(&mut self) -> Outcome<Option<Failure>> {
+    pub(super) fn take_answers_ahead(&mut self) -> PostgresResult<Option<PostgresFailure>> {
         let mut refused = None;
         while self.pipelined.unanswered > 0 {
-            let message = self.receive()?;
+            let message = self.receive_message()?;
             match message.tag {
                 // Its status is that of before the last message, whose own answer follows; a COMMIT ends its transaction in any case.
                 b'Z' => self.pipelined.unanswered -= 1,
-                b'E' => refused = refused.or(Some(read_only(refusal(self.body(&message))))),
+                b'E' => refused = refused.or(Some(explain_read_only(parse_refusal(self.message_body(&message))))),
                 _ => {}
             }
         }

@@ -3,75 +3,80 @@
 use landfall_core::keys::Scalar;
 
 use super::{
-    connection::{Column, Connection, Format},
-    ddl::quoted,
-    failure::{Context as _, Failure, Outcome},
-    parameters::{Parameters, bytes, oid},
-    session::Session,
+    connection::{AnswerColumn, PostgresConnection, ValueFormat},
+    ddl::quote_name,
+    failure::{PostgresContext as _, PostgresFailure, PostgresResult},
+    parameters::{BoundParameters, oid, push_bytes},
+    session::PostgresSession,
 };
 use crate::{
     error::{Error, Result},
     targets::{
         Cell, QueryRows,
-        placeholders::{Positional, numbered},
+        placeholders::{PositionalQuery, number_parameters},
     },
 };
 
 /// Runs `sql` in the tables' schema, in a transaction that reads and has begun, and hands its columns and rows to `result`.
-pub(super) fn query(
-    session: &Session,
-    connection: &mut Connection,
+pub(super) fn run_query(
+    session: &PostgresSession,
+    connection: &mut PostgresConnection,
     sql: &str,
     parameters: &[(String, Scalar)],
     result: &mut dyn QueryRows,
 ) -> Result<()> {
     let doing = || "cannot run the query".to_owned();
-    let Positional { sql, names } = numbered(sql);
-    let values = bind(&names, parameters)?;
-    let path = format!("SET LOCAL search_path = {}, public", quoted(&session.settings.schema));
-    connection.batch(&path).context(doing)?;
+    let PositionalQuery { sql, names } = number_parameters(sql);
+    let values = bind_parameters(&names, parameters)?;
+    let path = format!("SET LOCAL search_path = {}, public", quote_name(&session.settings.schema));
+    connection.run_batch(&path).context(doing)?;
     let answered = run(connection, &sql, &values, result);
-    if matches!(&answered, Err(failure) if failure.code() == Some("25006")) {
+    if matches!(&answered, Err(failure) if failure.sql_state() == Some("25006")) {
         connection.roll_back();
-        return Err(only_reads());
+        return Err(read_only_error());
     }
     // Whoever has begun this transaction ends it: to end it twice is a warning in the server's log.
     answered.context(doing)
 }
 
-fn only_reads() -> Error {
+fn read_only_error() -> Error {
     Error::Usage("a report's SQL may only read: write one SELECT".into())
 }
 
-fn run(connection: &mut Connection, sql: &str, values: &Parameters, result: &mut dyn QueryRows) -> Outcome<()> {
+fn run(
+    connection: &mut PostgresConnection,
+    sql: &str,
+    values: &BoundParameters,
+    result: &mut dyn QueryRows,
+) -> PostgresResult<()> {
     let mut begun = false;
     let mut cells = Vec::new();
-    let (columns, _) = connection.patiently(|connection| {
-        connection.query(sql, values, Format::Text, &mut |columns, row| {
+    let (columns, _) = connection.without_timeout(|connection| {
+        connection.run_query(sql, values, ValueFormat::Text, &mut |columns, row| {
             if !begun {
-                begin(columns, result)?;
+                begin_result(columns, result)?;
                 begun = true;
             }
             cells.clear();
-            cells.extend(columns.iter().zip(row).map(|(column, value)| cell(column, *value)));
-            result.row(&cells).map_err(Failure::Taker)
+            cells.extend(columns.iter().zip(row).map(|(column, value)| result_cell(column, *value)));
+            result.take_row(&cells).map_err(PostgresFailure::Taker)
         })
     })?;
     match columns.is_empty() {
         // It is no query, but may have ended the transaction, or set something.
-        true => Err(Failure::Taker(only_reads())),
+        true => Err(PostgresFailure::Taker(read_only_error())),
         false if begun => Ok(()),
-        false => begin(&columns, result),
+        false => begin_result(&columns, result),
     }
 }
 
-fn begin(columns: &[Column], result: &mut dyn QueryRows) -> Outcome<()> {
+fn begin_result(columns: &[AnswerColumn], result: &mut dyn QueryRows) -> PostgresResult<()> {
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    result.columns(&names).map_err(Failure::Taker)
+    result.take_columns(&names).map_err(PostgresFailure::Taker)
 }
 
-fn bind(names: &[String], values: &[(String, Scalar)]) -> Result<Parameters> {
-    let mut parameters = Parameters::as_text();
+fn bind_parameters(names: &[String], values: &[(String, Scalar)]) -> Result<BoundParameters> {
+    let mut parameters = BoundParameters::as_text();
     for name in names {
         let Some((_, value)) = values.iter().find(|(known, _)| known == name) else {
             return Err(Error::Usage(format!("the query uses the parameter :{name}, which is not declared")));
@@ -87,13 +92,13 @@ fn bind(names: &[String], values: &[(String, Scalar)]) -> Result<Parameters> {
             Scalar::Text(_) | Scalar::Null => 0,
         };
         parameters
-            .push(kind, |out| !matches!(value, Scalar::Null) && bytes(out, value.as_ref().to_string().as_bytes()));
+            .push(kind, |out| !matches!(value, Scalar::Null) && push_bytes(out, value.as_ref().to_string().as_bytes()));
     }
     Ok(parameters)
 }
 
 /// A value in the form that it has on every database: truth values are 0 and 1, points in time RFC 3339 in UTC.
-fn cell(column: &Column, value: Option<&[u8]>) -> Cell {
+fn result_cell(column: &AnswerColumn, value: Option<&[u8]>) -> Cell {
     let Some(value) = value else { return Cell::Null };
     let text = String::from_utf8_lossy(value);
     match column.kind {
@@ -105,7 +110,7 @@ fn cell(column: &Column, value: Option<&[u8]>) -> Cell {
             text.parse().map_or_else(|_| Cell::Text(super::numeric::read(&text).to_owned()), Cell::Integer)
         }
         oid::NUMERIC => Cell::Text(super::numeric::read(&text).to_owned()),
-        oid::TIMESTAMPTZ => Cell::Text(zulu(&text)),
+        oid::TIMESTAMPTZ => Cell::Text(to_utc_text(&text)),
         oid::TIME => Cell::Text(with_micros(&text)),
         oid::BYTEA => Cell::Text(format!("X'{}'", text.trim_start_matches("\\x").to_uppercase())),
         _ => Cell::Text(text.into_owned()),
@@ -113,7 +118,7 @@ fn cell(column: &Column, value: Option<&[u8]>) -> Cell {
 }
 
 /// `2021-11-07 02:48:42.5+00` as `2021-11-07T02:48:42.500000Z`.
-fn zulu(text: &str) -> String {
+fn to_utc_text(text: &str) -> String {
     match text.strip_suffix("+00") {
         Some(local) => format!("{}Z", with_micros(&local.replacen(' ', "T", 1))),
         // An infinity, or a year before the first.
@@ -135,9 +140,9 @@ mod tests {
 
     #[test]
     fn points_in_time_are_those_of_every_database() {
-        assert_eq!(zulu("2021-11-07 02:48:42+00"), "2021-11-07T02:48:42Z");
-        assert_eq!(zulu("2021-11-07 02:48:42.5+00"), "2021-11-07T02:48:42.500000Z");
-        assert_eq!(zulu("infinity"), "infinity");
+        assert_eq!(to_utc_text("2021-11-07 02:48:42+00"), "2021-11-07T02:48:42Z");
+        assert_eq!(to_utc_text("2021-11-07 02:48:42.5+00"), "2021-11-07T02:48:42.500000Z");
+        assert_eq!(to_utc_text("infinity"), "infinity");
         assert_eq!(with_micros("23:59:59.000001"), "23:59:59.000001");
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    connection::{Connection, Format, Server},
-    ddl::{check_name, literal},
-    failure::{Context as _, Failure, Outcome, Refusal},
-    parameters::Parameters,
-    settings::Settings,
+    connection::{PostgresConnection, ServerFacts, ValueFormat},
+    ddl::{check_name, quote_literal},
+    failure::{PostgresContext as _, PostgresFailure, PostgresResult, ServerRefusal},
+    parameters::BoundParameters,
+    settings::PostgresSettings,
 };
-use crate::{error::Result, ledger::LoadEntry, targets::sql::Spelling};
+use crate::{error::Result, ledger::LoadEntry, targets::sql::SqlSpelling};
 
 /// SQLSTATEs of a server that does not offer what was asked for, and of one that is not to be written.
 const NO_SUCH_FEATURE: &str = "0A000";
@@ -25,12 +25,12 @@ const GRANTS_SETTINGS_FROM: u32 = 15;
 
 /// What all connections of a target have in common.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) settings: Arc<Settings>,
+pub(super) struct PostgresSession {
+    pub(super) settings: Arc<PostgresSettings>,
     /// The schema of Landfall's own tables.
     pub(super) own: String,
-    pub(super) spelling: Spelling,
-    pub(super) server: Server,
+    pub(super) spelling: SqlSpelling,
+    pub(super) server: ServerFacts,
     /// Whether triggers can be switched off for a transaction.
     pub(super) may_replicate: bool,
     /// Whether a pooler such as `PgBouncer` stands between.
@@ -39,7 +39,7 @@ pub(super) struct Session {
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum TransactionUse {
     /// It writes.
     Write,
     /// It only reads.
@@ -50,7 +50,7 @@ pub(super) enum Use {
     Report,
 }
 
-impl Use {
+impl TransactionUse {
     const fn mode(self) -> &'static str {
         match self {
             // An owner who freezes a database by default_transaction_read_only means it: no READ WRITE here.
@@ -92,9 +92,9 @@ const SETTINGS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_trans
     SELECT pg_catalog.set_config('search_path', \
         'pg_catalog, ' || coalesce(nullif(pg_catalog.current_setting('search_path'), ''), 'pg_catalog'), true)";
 
-impl Session {
+impl PostgresSession {
     /// What is known of the server behind `connection`.
-    pub(super) fn new(settings: &Arc<Settings>, connection: &mut Connection) -> Result<Self> {
+    pub(super) fn new(settings: &Arc<PostgresSettings>, connection: &mut PostgresConnection) -> Result<Self> {
         check_name("the schema", &settings.schema)?;
         let own = match settings.schema.as_str() {
             USUAL_SCHEMA => "landfall".to_owned(),
@@ -103,39 +103,50 @@ impl Session {
         check_name("Landfall's own schema", &own)?;
         let server = connection.server.clone();
         let asking = || "cannot ask the server".to_owned();
-        connection.batch(ASKING).context(asking)?;
+        connection.run_batch(ASKING).context(asking)?;
         let may_replicate = may_replicate(connection, server.version).context(asking)?;
         if !may_replicate {
             refuse_replica(connection)?;
         }
-        let is_pooled = is_pooled(connection, server.process).context(asking)?;
-        connection.commit().context(asking)?;
-        Ok(Self { settings: settings.clone(), spelling: spelling(&own), own, server, may_replicate, is_pooled })
+        let is_pooled = is_pooled_connection(connection, server.process).context(asking)?;
+        connection.commit_transaction().context(asking)?;
+        Ok(Self {
+            settings: settings.clone(),
+            spelling: postgres_spelling(&own),
+            own,
+            server,
+            may_replicate,
+            is_pooled,
+        })
     }
 
     /// One more connection. The server was there before: where it cannot be reached now, it was lost.
-    pub(super) fn connect(&self) -> Result<Connection> {
-        let opened = Connection::open(&self.settings).map_err(|failure| match failure {
-            Failure::Unable(sentence) => Failure::Mute(sentence),
+    pub(super) fn open_connection(&self) -> Result<PostgresConnection> {
+        let opened = PostgresConnection::open(&self.settings).map_err(|failure| match failure {
+            PostgresFailure::Unable(sentence) => PostgresFailure::Mute(sentence),
             other => other,
         });
         let mut connection = opened.context(|| format!("cannot open {}", self.settings))?;
         if !self.may_replicate {
             let asking = || "cannot ask the server".to_owned();
-            connection.batch(ASKING).context(asking)?;
+            connection.run_batch(ASKING).context(asking)?;
             refuse_replica(&mut connection)?;
-            connection.commit().context(asking)?;
+            connection.commit_transaction().context(asking)?;
         }
         Ok(connection)
     }
 
     /// Begins a transaction. All settings are its own, since its connection may be another's the next moment; they make
     /// answers the same whatever the server, the database and the role are set to.
-    pub(super) fn begin(&self, connection: &mut Connection, using: Use) -> Outcome<()> {
-        connection.batch(&self.beginning(using)).map(drop).map_err(read_only)
+    pub(super) fn begin_transaction(
+        &self,
+        connection: &mut PostgresConnection,
+        using: TransactionUse,
+    ) -> PostgresResult<()> {
+        connection.run_batch(&self.beginning(using)).map(drop).map_err(explain_read_only)
     }
 
-    fn beginning(&self, using: Use) -> String {
+    fn beginning(&self, using: TransactionUse) -> String {
         let lock_timeout = self.settings.lock_timeout.as_millis();
         let since = |version, setting| if self.server.version >= version { setting } else { "" };
         format!(
@@ -150,49 +161,57 @@ impl Session {
 
     /// The same, together with the first statement if the connection was used just now. If the server refuses to begin, that statement
     /// runs by itself: so it must be one that does no harm then, and the caller must stop at its error.
-    pub(super) fn begin_with_next(&self, connection: &mut Connection, using: Use) -> Outcome<()> {
+    pub(super) fn begin_with_next(
+        &self,
+        connection: &mut PostgresConnection,
+        using: TransactionUse,
+    ) -> PostgresResult<()> {
         if !connection.is_fresh() {
-            return self.begin(connection, using);
+            return self.begin_transaction(connection, using);
         }
         connection.begin_with_next(self.beginning(using));
         Ok(())
     }
 
     /// Waits until no other process makes or alters tables, until the transaction ends.
-    pub(super) fn lock(&self, connection: &mut Connection) -> Outcome<()> {
+    pub(super) fn lock_schema(&self, connection: &mut PostgresConnection) -> PostgresResult<()> {
         // The number says whose lock it is; the second, of which schema.
-        let sql =
-            format!("SELECT pg_catalog.pg_advisory_xact_lock(1279348294, pg_catalog.hashtext({}))", literal(&self.own));
-        connection.batch(&sql).map(drop)
+        let sql = format!(
+            "SELECT pg_catalog.pg_advisory_xact_lock(1279348294, pg_catalog.hashtext({}))",
+            quote_literal(&self.own)
+        );
+        connection.run_batch(&sql).map(drop)
     }
 
     /// Waits until no other process begins to load the same source into the same table, until the transaction ends.
-    pub(super) fn lock_source(&self, connection: &mut Connection, entry: &LoadEntry) -> Outcome<()> {
+    pub(super) fn lock_source(&self, connection: &mut PostgresConnection, entry: &LoadEntry) -> PostgresResult<()> {
         let source = format!("{} {:?} {:?}", self.own, entry.table, entry.source);
-        let sql =
-            format!("SELECT pg_catalog.pg_advisory_xact_lock(1279348295, pg_catalog.hashtext({}))", literal(&source));
-        connection.batch(&sql).map(drop)
+        let sql = format!(
+            "SELECT pg_catalog.pg_advisory_xact_lock(1279348295, pg_catalog.hashtext({}))",
+            quote_literal(&source)
+        );
+        connection.run_batch(&sql).map(drop)
     }
 
     /// The name of one of Landfall's own tables.
-    pub(super) fn own(&self, table: &str) -> String {
-        self.spelling.own(table)
+    pub(super) fn own_table(&self, table: &str) -> String {
+        self.spelling.own_table(table)
     }
 }
 
 /// A server in recovery has no transactions that write: it says so in other words than where one writes.
-pub(super) fn read_only(failure: Failure) -> Failure {
+pub(super) fn explain_read_only(failure: PostgresFailure) -> PostgresFailure {
     match failure {
-        Failure::Refused(refusal) if refusal.code == NO_SUCH_FEATURE => {
-            Failure::Refused(Box::new(Refusal { code: READ_ONLY.into(), ..*refusal }))
+        PostgresFailure::Refused(refusal) if refusal.code == NO_SUCH_FEATURE => {
+            PostgresFailure::Refused(Box::new(ServerRefusal { code: READ_ONLY.into(), ..*refusal }))
         }
         other => other,
     }
 }
 
-fn spelling(own: &str) -> Spelling {
-    Spelling {
-        own: format!("{}.", super::ddl::quoted(own)),
+fn postgres_spelling(own: &str) -> SqlSpelling {
+    SqlSpelling {
+        own: format!("{}.", super::ddl::quote_name(own)),
         or_nothing: " ON CONFLICT DO NOTHING",
         integer: "bigint",
         // An entry of an index has its bounds, and a name has none.
@@ -209,20 +228,21 @@ fn spelling(own: &str) -> Spelling {
 }
 
 /// Refuses a connection on which the server checks no foreign keys, and the role may not switch that back.
-fn refuse_replica(connection: &mut Connection) -> Result<()> {
+fn refuse_replica(connection: &mut PostgresConnection) -> Result<()> {
     let sql = "SELECT WHERE pg_catalog.current_setting('session_replication_role') = 'replica'";
-    let found = connection.execute(sql, &Parameters::default()).context(|| "cannot ask the server".into())?;
+    let found =
+        connection.execute_statement(sql, &BoundParameters::default()).context(|| "cannot ask the server".into())?;
     if found == 0 {
         return Ok(());
     }
-    Err(super::mismatch(
+    Err(super::mismatch_error(
         "the server's session_replication_role is replica, so that foreign keys are not checked and triggers do not run; set it \
          to origin for the target's user: ALTER ROLE … SET session_replication_role = origin",
     ))
 }
 
 /// Whether the role may say that a transaction applies what is known to be sound, so that triggers need not run.
-fn may_replicate(connection: &mut Connection, version: u32) -> Outcome<bool> {
+fn may_replicate(connection: &mut PostgresConnection, version: u32) -> PostgresResult<bool> {
     let granted = if version >= GRANTS_SETTINGS_FROM {
         " OR pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
     } else {
@@ -230,7 +250,7 @@ fn may_replicate(connection: &mut Connection, version: u32) -> Outcome<bool> {
     };
     let sql = format!("SELECT rolsuper{granted} FROM pg_catalog.pg_roles WHERE rolname = current_user");
     let mut may = false;
-    connection.query(&sql, &Parameters::default(), Format::Text, &mut |_, row| {
+    connection.run_query(&sql, &BoundParameters::default(), ValueFormat::Text, &mut |_, row| {
         may = row.first().copied().flatten() == Some(b"t");
         Ok(())
     })?;
@@ -239,7 +259,7 @@ fn may_replicate(connection: &mut Connection, version: u32) -> Outcome<bool> {
 
 /// Whether the server's process is another than the one that was told when the connection began: a pooler tells a number of
 /// its own.
-fn is_pooled(connection: &mut Connection, told: i32) -> Outcome<bool> {
+fn is_pooled_connection(connection: &mut PostgresConnection, told: i32) -> PostgresResult<bool> {
     let sql = format!("SELECT WHERE pg_catalog.pg_backend_pid() <> {told}");
-    connection.execute(&sql, &Parameters::default()).map(|rows| rows > 0)
+    connection.execute_statement(&sql, &BoundParameters::default()).map(|rows| rows > 0)
 }

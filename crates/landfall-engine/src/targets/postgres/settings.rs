@@ -9,8 +9,8 @@ use std::{
 use landfall_core::schema::document::find_nearest;
 
 use super::{
-    password::{Login, Secret, from_file, from_passfile},
-    url::{Url, encoded},
+    password::{LoginKey, PasswordSecret, from_passfile, read_password_file},
+    url::{PostgresUrl, percent_encode},
 };
 
 /// How long a connection may take to come about where the URL does not say.
@@ -44,7 +44,7 @@ const PARAMETERS: [&str; 14] = [
 
 /// How much the connection is protected, as libpq has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum SslMode {
+pub(super) enum PostgresSslMode {
     /// Without TLS.
     Disable,
     /// With TLS where the server offers it.
@@ -58,7 +58,7 @@ pub(super) enum SslMode {
     VerifyFull,
 }
 
-impl SslMode {
+impl PostgresSslMode {
     const NAMES: [(&'static str, Self); 5] = [
         ("disable", Self::Disable),
         ("prefer", Self::Prefer),
@@ -70,14 +70,14 @@ impl SslMode {
 
 /// How to reach a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct PostgresSettings {
     pub(super) user: String,
-    password: Option<Secret>,
+    password: Option<PasswordSecret>,
     /// A name, an address, or the folder of a socket, which begins with `/`.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) database: String,
-    pub(super) ssl_mode: SslMode,
+    pub(super) ssl_mode: PostgresSslMode,
     pub(super) ssl_root_cert: Option<PathBuf>,
     /// The schema of the package's tables.
     pub(super) schema: String,
@@ -91,22 +91,22 @@ pub struct Settings {
     shown: String,
 }
 
-impl Settings {
+impl PostgresSettings {
     /// Reads a URL; relative paths in it are taken from `base`.
     ///
     /// # Errors
     /// What is wrong with the URL, as a sentence without its password.
     pub(crate) fn parse(text: &str, base: &Path) -> Result<Self, String> {
-        let url = Url::parse(text)?;
-        let shown = shown(&url);
-        let user = first_of([url.user, env_text("PGUSER"), env_text("USER")]);
+        let url = PostgresUrl::parse(text)?;
+        let shown = masked_url(&url);
+        let user = first_nonempty([url.user, env_text("PGUSER"), env_text("USER")]);
         let mut settings = Self {
-            password: url.password.filter(|password| !password.is_empty()).map(Secret),
+            password: url.password.filter(|password| !password.is_empty()).map(PasswordSecret),
             host: url.host,
-            port: port(&url.port)?,
+            port: parse_port(&url.port)?,
             database: url.database,
             user,
-            ssl_mode: SslMode::default(),
+            ssl_mode: PostgresSslMode::default(),
             ssl_root_cert: None,
             schema: "public".into(),
             connect_timeout: CONNECT_TIMEOUT,
@@ -120,24 +120,24 @@ impl Settings {
         for (name, value) in url.parameters {
             settings.set(&name, value, base)?;
         }
-        settings.completed()
+        settings.complete_settings()
     }
 
     fn set(&mut self, name: &str, value: String, base: &Path) -> Result<(), String> {
         match name {
-            "sslmode" => self.ssl_mode = ssl_mode(&value)?,
+            "sslmode" => self.ssl_mode = parse_ssl_mode(&value)?,
             "sslrootcert" => self.ssl_root_cert = (value != "system").then(|| base.join(value)),
             "schema" => self.schema = value,
-            "connect_timeout" => self.connect_timeout = seconds(name, &value)?,
-            "answer_timeout" => self.answer_timeout = seconds(name, &value)?,
-            "lock_timeout" => self.lock_timeout = seconds(name, &value)?,
+            "connect_timeout" => self.connect_timeout = parse_seconds(name, &value)?,
+            "answer_timeout" => self.answer_timeout = parse_seconds(name, &value)?,
+            "lock_timeout" => self.lock_timeout = parse_seconds(name, &value)?,
             "application_name" => self.application_name = value,
             "passfile" => self.passfile = Some(base.join(value)),
             "password_file" => self.password_file = Some(base.join(value)),
             "host" => self.host = value,
-            "port" => self.port = port(&value)?,
+            "port" => self.port = parse_port(&value)?,
             "user" => self.user = value,
-            "password" => self.password = Some(Secret(value)),
+            "password" => self.password = Some(PasswordSecret(value)),
             "dbname" => self.database = value,
             unknown => return Err(unknown_parameter(unknown)),
         }
@@ -145,7 +145,7 @@ impl Settings {
     }
 
     /// Fills in what the URL leaves to others, and checks the whole.
-    fn completed(mut self) -> Result<Self, String> {
+    fn complete_settings(mut self) -> Result<Self, String> {
         if self.host.is_empty() {
             self.host = if Path::new(SOCKETS).is_dir() { SOCKETS.into() } else { "localhost".into() };
         }
@@ -170,23 +170,23 @@ impl Settings {
     ///
     /// # Errors
     /// A `password_file` that cannot be read.
-    pub(super) fn password(&self) -> Result<Option<Secret>, String> {
+    pub(super) fn find_password(&self) -> Result<Option<PasswordSecret>, String> {
         if let Some(password) = &self.password {
             return Ok(Some(password.clone()));
         }
         if let Some(path) = &self.password_file {
-            return from_file(path).map(Some);
+            return read_password_file(path).map(Some);
         }
         let from_environment = env_text("PGPASSWORD");
         if !from_environment.is_empty() {
-            return Ok(Some(Secret(from_environment)));
+            return Ok(Some(PasswordSecret(from_environment)));
         }
-        let login = Login { host: &self.host, port: self.port, database: &self.database, user: &self.user };
+        let login = LoginKey { host: &self.host, port: self.port, database: &self.database, user: &self.user };
         Ok(from_passfile(self.passfile.as_deref(), login))
     }
 }
 
-impl fmt::Display for Settings {
+impl fmt::Display for PostgresSettings {
     /// The URL, without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -194,21 +194,22 @@ impl fmt::Display for Settings {
 }
 
 /// The URL without its password.
-fn shown(url: &Url) -> String {
-    let host = if url.host.contains(':') { format!("[{}]", url.host) } else { encoded(&url.host).replace('/', "%2F") };
-    let user = if url.user.is_empty() { String::new() } else { format!("{}@", encoded(&url.user)) };
-    let port = if url.port.is_empty() { String::new() } else { format!(":{}", encoded(&url.port)) };
+fn masked_url(url: &PostgresUrl) -> String {
+    let host =
+        if url.host.contains(':') { format!("[{}]", url.host) } else { percent_encode(&url.host).replace('/', "%2F") };
+    let user = if url.user.is_empty() { String::new() } else { format!("{}@", percent_encode(&url.user)) };
+    let port = if url.port.is_empty() { String::new() } else { format!(":{}", percent_encode(&url.port)) };
     let parameters: Vec<String> = url
         .parameters
         .iter()
         .filter(|(name, _)| name != "password")
-        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
         .collect();
     let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
-    format!("postgres://{user}{host}{port}/{}{query}", encoded(&url.database))
+    format!("postgres://{user}{host}{port}/{}{query}", percent_encode(&url.database))
 }
 
-fn first_of(texts: [String; 3]) -> String {
+fn first_nonempty(texts: [String; 3]) -> String {
     texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
@@ -216,22 +217,22 @@ fn env_text(name: &str) -> String {
     env::var(name).unwrap_or_default()
 }
 
-fn port(text: &str) -> Result<u16, String> {
+fn parse_port(text: &str) -> Result<u16, String> {
     if text.is_empty() {
         return Ok(PORT);
     }
     text.parse().ok().filter(|&port| port > 0).ok_or_else(|| "its port is not a number from 1 to 65535".into())
 }
 
-fn ssl_mode(text: &str) -> Result<SslMode, String> {
-    SslMode::NAMES
+fn parse_ssl_mode(text: &str) -> Result<PostgresSslMode, String> {
+    PostgresSslMode::NAMES
         .iter()
         .find(|(name, _)| *name == text)
         .map(|&(_, mode)| mode)
         .ok_or_else(|| format!("sslmode={text} is not one of disable, prefer, require, verify-ca and verify-full"))
 }
 
-fn seconds(name: &str, text: &str) -> Result<Duration, String> {
+fn parse_seconds(name: &str, text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
         Ok(0) | Err(_) => Err(format!("{name}={text} is not a number of seconds from 1")),
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
@@ -249,12 +250,12 @@ fn unknown_parameter(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Settings {
-        Settings::parse(text, Path::new("/project")).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+    fn parsed(text: &str) -> PostgresSettings {
+        PostgresSettings::parse(text, Path::new("/project")).unwrap_or_else(|fault| panic!("{text}: {fault}"))
     }
 
     fn fault(text: &str) -> String {
-        Settings::parse(text, Path::new("/project")).err().unwrap_or_else(|| panic!("{text} passed"))
+        PostgresSettings::parse(text, Path::new("/project")).err().unwrap_or_else(|| panic!("{text} passed"))
     }
 
     #[test]
@@ -265,7 +266,7 @@ mod tests {
         );
         assert_eq!((settings.user.as_str(), settings.host.as_str(), settings.port), ("ann", "db", 6432));
         assert_eq!((settings.database.as_str(), settings.schema.as_str()), ("staff", "My Schema"));
-        assert_eq!(settings.ssl_mode, SslMode::VerifyFull);
+        assert_eq!(settings.ssl_mode, PostgresSslMode::VerifyFull);
         assert_eq!(settings.ssl_root_cert.as_deref(), Some(Path::new("/project/ca.pem")));
         let timeouts = [settings.connect_timeout, settings.answer_timeout, settings.lock_timeout];
         assert_eq!(timeouts, [3, 5, 2].map(Duration::from_secs));
@@ -278,7 +279,7 @@ mod tests {
     fn defaults_are_those_of_libpq() {
         let settings = parsed("postgres://ann@db");
         assert_eq!((settings.port, settings.database.as_str(), settings.schema.as_str()), (5432, "ann", "public"));
-        assert_eq!(settings.ssl_mode, SslMode::Prefer);
+        assert_eq!(settings.ssl_mode, PostgresSslMode::Prefer);
     }
 
     #[test]
@@ -286,7 +287,7 @@ mod tests {
         let settings = parsed("postgres:///?host=/tmp/sockets&port=7000&user=ann&dbname=staff&password=pw");
         assert_eq!((settings.host.as_str(), settings.port), ("/tmp/sockets", 7000));
         assert_eq!((settings.user.as_str(), settings.database.as_str()), ("ann", "staff"));
-        assert_eq!(settings.password(), Ok(Some(Secret("pw".into()))));
+        assert_eq!(settings.find_password(), Ok(Some(PasswordSecret("pw".into()))));
     }
 
     #[test]
@@ -299,7 +300,7 @@ mod tests {
             let settings = parsed(text);
             let printed = format!("{settings} {settings:?}");
             assert!(!printed.contains("s3cret"), "{printed}");
-            assert_eq!(settings.password(), Ok(Some(Secret("s3cret".into()))));
+            assert_eq!(settings.find_password(), Ok(Some(PasswordSecret("s3cret".into()))));
         }
     }
 
@@ -319,9 +320,9 @@ mod tests {
     fn the_url_comes_before_a_file() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("pw"), "from file\n").expect("writes");
-        let password = |text: &str| Settings::parse(text, folder.path()).expect("settings").password();
-        assert_eq!(password("postgres://a:url@h/?password_file=pw"), Ok(Some(Secret("url".into()))));
-        assert_eq!(password("postgres://a@h/?password_file=pw"), Ok(Some(Secret("from file".into()))));
+        let password = |text: &str| PostgresSettings::parse(text, folder.path()).expect("settings").find_password();
+        assert_eq!(password("postgres://a:url@h/?password_file=pw"), Ok(Some(PasswordSecret("url".into()))));
+        assert_eq!(password("postgres://a@h/?password_file=pw"), Ok(Some(PasswordSecret("from file".into()))));
         assert!(password("postgres://a@h/?password_file=other").is_err());
     }
 

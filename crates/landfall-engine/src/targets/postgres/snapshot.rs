@@ -2,33 +2,33 @@
 
 use super::{
     Postgres,
-    connection::{Connection, Format},
-    failure::Context as _,
-    parameters::Parameters,
-    reading, rows,
+    connection::{PostgresConnection, ValueFormat},
+    failure::PostgresContext as _,
+    parameters::BoundParameters,
+    read_description, rows,
 };
 use crate::{
     error::Result,
     targets::{
         Snapshot, Table,
-        batch::{EachBatch, Foreign},
+        batch::{OnForeignValue, VisitBatch},
     },
 };
 
 struct PostgresSnapshot<'t> {
     target: &'t Postgres,
-    connection: Option<Connection>,
+    connection: Option<PostgresConnection>,
     moment: String,
 }
 
 /// The snapshot of a transaction that has just begun.
-pub(super) fn of(target: &Postgres, mut connection: Connection) -> Result<Box<dyn Snapshot + '_>> {
+pub(super) fn begin_snapshot(target: &Postgres, mut connection: PostgresConnection) -> Result<Box<dyn Snapshot + '_>> {
     let mut name = String::new();
     // The first statement fixes the moment.
-    let asked = connection.query(
+    let asked = connection.run_query(
         "SELECT txid_current_snapshot()::text",
-        &Parameters::default(),
-        Format::Text,
+        &BoundParameters::default(),
+        ValueFormat::Text,
         &mut |_, row| {
             name = String::from_utf8_lossy(row.first().copied().flatten().unwrap_or_default()).into_owned();
             Ok(())
@@ -40,31 +40,32 @@ pub(super) fn of(target: &Postgres, mut connection: Connection) -> Result<Box<dy
 }
 
 impl PostgresSnapshot<'_> {
-    fn connection(&mut self) -> Result<&mut Connection> {
-        self.connection.as_mut().ok_or_else(|| super::mismatch("the snapshot has ended"))
+    fn snapshot_connection(&mut self) -> Result<&mut PostgresConnection> {
+        self.connection.as_mut().ok_or_else(|| super::mismatch_error("the snapshot has ended"))
     }
 }
 
 impl Snapshot for PostgresSnapshot<'_> {
-    fn moment(&self) -> String {
+    fn describe_moment(&self) -> String {
         self.moment.clone()
     }
 
     fn has_table(&mut self, table: &Table) -> Result<bool> {
         let target = self.target;
-        let seat = target.find_seat(self.connection()?, table)?;
+        let seat = target.find_seat(self.snapshot_connection()?, table)?;
         Ok(seat.is_some_and(|seat| seat.heap.is_none()))
     }
 
     fn row_count(&mut self, table: &Table) -> Result<u64> {
-        let place = self.target.place(&table.name);
-        rows::count(self.connection()?, &place, u64::MAX).context(|| reading(table))
+        let place = self.target.table_place(&table.name);
+        rows::count_rows(self.snapshot_connection()?, &place, u64::MAX).context(|| read_description(table))
     }
 
-    fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
-        let place = self.target.place(&table.name);
-        let read = rows::scan(self.connection()?, table, &place, (positions, Foreign::Refused), visit);
-        read.context(|| reading(table))
+    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+        let place = self.target.table_place(&table.name);
+        let read =
+            rows::scan_rows(self.snapshot_connection()?, table, &place, (positions, OnForeignValue::Refused), visit);
+        read.context(|| read_description(table))
     }
 }
 
@@ -72,6 +73,6 @@ impl Drop for PostgresSnapshot<'_> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         connection.roll_back();
-        self.target.keep(Some(connection));
+        self.target.keep_connection(Some(connection));
     }
 }

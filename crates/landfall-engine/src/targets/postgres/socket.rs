@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::settings::Settings;
+use super::settings::PostgresSettings;
 
 /// A socket that blocks, but never for longer than its time-outs.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(super) enum TimedSocket {
     /// TCP.
     Tcp(TcpStream),
     /// A socket of the file system.
@@ -18,9 +18,9 @@ pub(super) enum Socket {
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Socket {
+impl TimedSocket {
     /// Connects to the server of `settings`, each of its addresses in turn, before `deadline`.
-    pub(super) fn connect(settings: &Settings, deadline: Instant) -> io::Result<Self> {
+    pub(super) fn connect_by_deadline(settings: &PostgresSettings, deadline: Instant) -> io::Result<Self> {
         #[cfg(unix)]
         if settings.host.starts_with('/') {
             // Such a socket is there at once or not at all.
@@ -29,7 +29,7 @@ impl Socket {
         }
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for address in (settings.host.as_str(), settings.port).to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left_until(deadline)?) {
+            match TcpStream::connect_timeout(&address, time_until(deadline)?) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
                     return Ok(Self::Tcp(stream));
@@ -71,14 +71,14 @@ impl Socket {
 }
 
 /// The time left until `deadline`; an error where it has passed.
-pub(super) fn left_until(deadline: Instant) -> io::Result<Duration> {
+pub(super) fn time_until(deadline: Instant) -> io::Result<Duration> {
     match deadline.checked_duration_since(Instant::now()) {
         Some(left) if !left.is_zero() => Ok(left),
         _ => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
-impl Read for Socket {
+impl Read for TimedSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
@@ -88,7 +88,7 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+impl Write for TimedSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),

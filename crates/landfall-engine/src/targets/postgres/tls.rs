@@ -20,20 +20,20 @@ use rustls::{
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{
-    settings::{Settings, SslMode},
-    socket::Socket,
+    settings::{PostgresSettings, PostgresSslMode},
+    socket::TimedSocket,
 };
 
 /// A socket with TLS.
-pub(super) type TlsStream = StreamOwned<ClientConnection, Socket>;
+pub(super) type TlsStream = StreamOwned<ClientConnection, TimedSocket>;
 
 /// Speaks TLS over `socket`.
 ///
 /// # Errors
 /// A certificate that is not what `settings` ask for, as an error of `InvalidData`; a handshake that fails.
-pub(super) fn handshake(mut socket: Socket, settings: &Settings) -> io::Result<TlsStream> {
+pub(super) fn start_tls(mut socket: TimedSocket, settings: &PostgresSettings) -> io::Result<TlsStream> {
     let mut connection =
-        ClientConnection::new(Arc::new(config(settings)?), server_name(settings)?).map_err(io::Error::other)?;
+        ClientConnection::new(Arc::new(tls_config(settings)?), server_name(settings)?).map_err(io::Error::other)?;
     while connection.is_handshaking() {
         connection.complete_io(&mut socket)?;
     }
@@ -41,21 +41,22 @@ pub(super) fn handshake(mut socket: Socket, settings: &Settings) -> io::Result<T
 }
 
 /// Only IP addresses and DNS names can be in a certificate; any other host is only good without its name.
-fn server_name(settings: &Settings) -> io::Result<ServerName<'static>> {
+fn server_name(settings: &PostgresSettings) -> io::Result<ServerName<'static>> {
     match ServerName::try_from(settings.host.clone()) {
         Ok(name) => Ok(name),
-        Err(_) if settings.ssl_mode != SslMode::VerifyFull => Ok(IpAddr::from([0, 0, 0, 0]).into()),
-        Err(_) => Err(refused("the host is not a name that a certificate can have")),
+        Err(_) if settings.ssl_mode != PostgresSslMode::VerifyFull => Ok(IpAddr::from([0, 0, 0, 0]).into()),
+        Err(_) => Err(tls_refusal("the host is not a name that a certificate can have")),
     }
 }
 
-fn refused(words: impl Into<String>) -> io::Error {
+fn tls_refusal(words: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, words.into())
 }
 
-fn config(settings: &Settings) -> io::Result<ClientConfig> {
+fn tls_config(settings: &PostgresSettings) -> io::Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Verifier { trusted: trusted(settings)?, provider: provider.clone(), mode: settings.ssl_mode };
+    let verifier =
+        ModeVerifier { trusted: trusted_roots(settings)?, provider: provider.clone(), mode: settings.ssl_mode };
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(config
         .map_err(io::Error::other)?
@@ -66,38 +67,39 @@ fn config(settings: &Settings) -> io::Result<ClientConfig> {
 
 /// The authorities that a certificate must come from; none where it is not looked at. A file makes `require` look at it,
 /// as in libpq.
-fn trusted(settings: &Settings) -> io::Result<Option<Trusted>> {
+fn trusted_roots(settings: &PostgresSettings) -> io::Result<Option<TrustedRoots>> {
     match (settings.ssl_mode, &settings.ssl_root_cert) {
-        (SslMode::Disable | SslMode::Prefer, _) | (SslMode::Require, None) => Ok(None),
+        (PostgresSslMode::Disable | PostgresSslMode::Prefer, _) | (PostgresSslMode::Require, None) => Ok(None),
         (_, Some(path)) => {
-            let unreadable = |error: String| refused(format!("sslrootcert {} cannot be read: {error}", path.display()));
+            let unreadable =
+                |error: String| tls_refusal(format!("sslrootcert {} cannot be read: {error}", path.display()));
             let pem = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
             let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            Trusted::new(certificates.map_err(|error| unreadable(error.to_string()))?).map(Some)
+            TrustedRoots::new(certificates.map_err(|error| unreadable(error.to_string()))?).map(Some)
         }
         (_, None) => system_roots().map(Some),
     }
 }
 
 /// The system's authorities, read once.
-fn system_roots() -> io::Result<Trusted> {
+fn system_roots() -> io::Result<TrustedRoots> {
     static ROOTS: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
-    Trusted::new(ROOTS.get_or_init(|| rustls_native_certs::load_native_certs().certs).clone())
+    TrustedRoots::new(ROOTS.get_or_init(|| rustls_native_certs::load_native_certs().certs).clone())
 }
 
 /// Certificates that are trusted.
 #[derive(Debug)]
-struct Trusted {
+struct TrustedRoots {
     roots: RootCertStore,
     certificates: Vec<CertificateDer<'static>>,
 }
 
-impl Trusted {
+impl TrustedRoots {
     fn new(certificates: Vec<CertificateDer<'static>>) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates.iter().cloned());
         if roots.is_empty() {
-            return Err(refused("no certificate authority is known; name a file with sslrootcert=FILE"));
+            return Err(tls_refusal("no certificate authority is known; name a file with sslrootcert=FILE"));
         }
         Ok(Self { roots, certificates })
     }
@@ -105,13 +107,13 @@ impl Trusted {
 
 /// Looks at a certificate as far as the mode asks for it. That the server holds the certificate's key is always checked.
 #[derive(Debug)]
-struct Verifier {
-    trusted: Option<Trusted>,
+struct ModeVerifier {
+    trusted: Option<TrustedRoots>,
     provider: Arc<CryptoProvider>,
-    mode: SslMode,
+    mode: PostgresSslMode,
 }
 
-impl ServerCertVerifier for Verifier {
+impl ServerCertVerifier for ModeVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -131,7 +133,7 @@ impl ServerCertVerifier for Verifier {
                 if trusted.certificates.iter().any(|known| known == end_entity) => {}
             Err(error) => return Err(error),
         }
-        if self.mode == SslMode::VerifyFull {
+        if self.mode == PostgresSslMode::VerifyFull {
             verify_server_name(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
@@ -162,9 +164,9 @@ impl ServerCertVerifier for Verifier {
 
 /// The channel binding `tls-server-end-point` (RFC 5929): the digest of the server's certificate by the hash function of
 /// its signature; none where that is not one of the SHA-2 family or older.
-pub(super) fn end_point(stream: &TlsStream) -> Option<Vec<u8>> {
+pub(super) fn channel_binding(stream: &TlsStream) -> Option<Vec<u8>> {
     let certificate = stream.conn.peer_certificates()?.first()?;
-    digest_of(certificate)
+    certificate_digest(certificate)
 }
 
 /// Object identifiers of signature algorithms, by the hash that they use. Those with MD5 and SHA-1 stand for SHA-256.
@@ -179,7 +181,7 @@ const SHA384: [&[u8]; 2] =
 const SHA512: [&[u8]; 2] =
     [&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d], &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04]];
 
-fn digest_of(certificate: &[u8]) -> Option<Vec<u8>> {
+fn certificate_digest(certificate: &[u8]) -> Option<Vec<u8>> {
     let algorithm = signature_algorithm(certificate)?;
     match algorithm {
         _ if SHA256.contains(&algorithm) => Some(Sha256::digest(certificate).to_vec()),
@@ -192,14 +194,14 @@ fn digest_of(certificate: &[u8]) -> Option<Vec<u8>> {
 /// The object identifier of the algorithm that signs a certificate: `Certificate ::= SEQUENCE { tbsCertificate,
 /// signatureAlgorithm SEQUENCE { algorithm OBJECT IDENTIFIER, … }, … }` (RFC 5280).
 fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
-    let (content, _) = der(certificate, 0x30)?;
-    let (_, after) = der(content, 0x30)?;
-    let (algorithm, _) = der(after, 0x30)?;
-    der(algorithm, 0x06).map(|(identifier, _)| identifier)
+    let (content, _) = read_der_element(certificate, 0x30)?;
+    let (_, after) = read_der_element(content, 0x30)?;
+    let (algorithm, _) = read_der_element(after, 0x30)?;
+    read_der_element(algorithm, 0x06).map(|(identifier, _)| identifier)
 }
 
 /// The content of the DER element at the head of `bytes`, which has `tag`, and what follows it.
-fn der(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+fn read_der_element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, length], rest) = bytes.split_first_chunk::<2>()?;
     if found != tag {
         return None;
@@ -234,9 +236,9 @@ mod tests {
     #[test]
     fn the_digest_is_that_of_the_signature() {
         for (algorithm, length) in [(SHA256[0], 32), (SHA256[3], 32), (SHA384[1], 48), (SHA512[0], 64)] {
-            assert_eq!(digest_of(&certificate(algorithm, 900)).map(|digest| digest.len()), Some(length));
+            assert_eq!(certificate_digest(&certificate(algorithm, 900)).map(|digest| digest.len()), Some(length));
         }
-        assert_eq!(digest_of(&certificate(&[0x2b, 0x65, 0x70], 900)), None, "Ed25519 has none");
+        assert_eq!(certificate_digest(&certificate(&[0x2b, 0x65, 0x70], 900)), None, "Ed25519 has none");
     }
 
     proptest::proptest! {

@@ -5,12 +5,12 @@
 //! the catalogue says of the two is compared.
 
 use super::{
-    Place,
-    connection::{Connection, Format},
-    ddl::{add_foreign_keys, add_keys, create_heap},
-    failure::Outcome,
-    parameters::Parameters,
-    session::Session,
+    RelationPlace,
+    connection::{PostgresConnection, ValueFormat},
+    ddl::{add_foreign_keys, add_key_statements, create_heap_statement},
+    failure::PostgresResult,
+    parameters::BoundParameters,
+    session::PostgresSession,
 };
 use crate::targets::Table;
 
@@ -58,61 +58,67 @@ const TRAITS: &str = "WITH t AS (
 
 /// Takes the table `table` away, which exists, where it is empty and just as Landfall makes it, and nobody uses it now: within a
 /// transaction that makes it anew. Whether it did.
-pub(super) fn take_away(session: &Session, connection: &mut Connection, table: &Table) -> Outcome<bool> {
-    let place = Place::new(&session.settings.schema, &table.name);
-    connection.batch("SAVEPOINT landfall_untouched")?;
-    let outcome = lock(connection, &place).and_then(|locked| {
-        let is_empty = |connection: &mut Connection| {
-            connection.execute(&format!("SELECT FROM {place} LIMIT 1"), &Parameters::default()).map(|rows| rows == 0)
+pub(super) fn drop_untouched(
+    session: &PostgresSession,
+    connection: &mut PostgresConnection,
+    table: &Table,
+) -> PostgresResult<bool> {
+    let place = RelationPlace::new(&session.settings.schema, &table.name);
+    connection.run_batch("SAVEPOINT landfall_untouched")?;
+    let outcome = lock_unused_table(connection, &place).and_then(|locked| {
+        let is_empty = |connection: &mut PostgresConnection| {
+            connection
+                .execute_statement(&format!("SELECT FROM {place} LIMIT 1"), &BoundParameters::default())
+                .map(|rows| rows == 0)
         };
         Ok(locked && is_empty(connection)? && is_untouched(connection, table, &place, &[])?)
     });
     // Taking away fails where the server knows of more that needs the table.
     let outcome = match outcome {
-        Ok(true) => connection.batch(&format!("DROP TABLE {place} RESTRICT")).map(|_| true),
+        Ok(true) => connection.run_batch(&format!("DROP TABLE {place} RESTRICT")).map(|_| true),
         other => other,
     };
     match outcome {
-        Ok(true) => connection.batch("RELEASE SAVEPOINT landfall_untouched").map(|_| true),
-        Err(failure) if failure.code().is_none() => Err(failure),
-        Ok(false) | Err(_) => connection.batch("ROLLBACK TO SAVEPOINT landfall_untouched").map(|_| false),
+        Ok(true) => connection.run_batch("RELEASE SAVEPOINT landfall_untouched").map(|_| true),
+        Err(failure) if failure.sql_state().is_none() => Err(failure),
+        Ok(false) | Err(_) => connection.run_batch("ROLLBACK TO SAVEPOINT landfall_untouched").map(|_| false),
     }
 }
 
 /// Locks the table at `place` against all others, where nobody uses it now.
-fn lock(connection: &mut Connection, place: &Place) -> Outcome<bool> {
-    match connection.batch(&format!("LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE NOWAIT")) {
+fn lock_unused_table(connection: &mut PostgresConnection, place: &RelationPlace) -> PostgresResult<bool> {
+    match connection.run_batch(&format!("LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE NOWAIT")) {
         Ok(_) => Ok(true),
-        Err(failure) if failure.code().is_some() => Ok(false),
+        Err(failure) if failure.sql_state().is_some() => Ok(false),
         Err(failure) => Err(failure),
     }
 }
 
 /// Whether the table at `place` is as Landfall makes it, but for its rows, the foreign keys of other tables to it, and `privileges`.
 pub(super) fn is_untouched(
-    connection: &mut Connection,
+    connection: &mut PostgresConnection,
     table: &Table,
-    place: &Place,
-    privileges: &[Privilege],
-) -> Outcome<bool> {
+    place: &RelationPlace,
+    privileges: &[TablePrivilege],
+) -> PostgresResult<bool> {
     // In the same schema, since that may give its tables privileges.
-    let twin = Place::new(&place.schema, &format!("landfall_twin_{}", std::process::id()));
-    connection.batch("SAVEPOINT landfall_twin")?;
-    let mut statements = vec![create_heap(table, &twin)];
-    statements.extend(add_keys(table, &twin));
+    let twin = RelationPlace::new(&place.schema, &format!("landfall_twin_{}", std::process::id()));
+    connection.run_batch("SAVEPOINT landfall_twin")?;
+    let mut statements = vec![create_heap_statement(table, &twin)];
+    statements.extend(add_key_statements(table, &twin));
     statements.extend(add_foreign_keys(table, &twin, &place.schema, false));
-    statements.extend(privileges.iter().map(|privilege| privilege.grant(&twin)));
-    statements.iter().try_for_each(|statement| connection.batch(statement).map(drop))?;
-    let same = traits(connection, place)? == traits(connection, &twin)?;
-    connection.batch("ROLLBACK TO SAVEPOINT landfall_twin")?;
+    statements.extend(privileges.iter().map(|privilege| privilege.grant_statement(&twin)));
+    statements.iter().try_for_each(|statement| connection.run_batch(statement).map(drop))?;
+    let same = table_traits(connection, place)? == table_traits(connection, &twin)?;
+    connection.run_batch("ROLLBACK TO SAVEPOINT landfall_twin")?;
     Ok(same)
 }
 
 /// All that the catalogue says of the table at `place`, line by line.
-pub(super) fn traits(connection: &mut Connection, place: &Place) -> Outcome<Vec<Vec<u8>>> {
+pub(super) fn table_traits(connection: &mut PostgresConnection, place: &RelationPlace) -> PostgresResult<Vec<Vec<u8>>> {
     let mut found = Vec::new();
-    let parameters = Parameters::default().text(&place.schema).text(&place.name);
-    connection.query(TRAITS, &parameters, Format::Text, &mut |_, row| {
+    let parameters = BoundParameters::default().with_text(&place.schema).with_text(&place.name);
+    connection.run_query(TRAITS, &parameters, ValueFormat::Text, &mut |_, row| {
         found.push(row.iter().map(|value| value.unwrap_or_default()).collect::<Vec<_>>().join(&b' '));
         Ok(())
     })?;
@@ -121,16 +127,16 @@ pub(super) fn traits(connection: &mut Connection, place: &Place) -> Outcome<Vec<
 
 /// What somebody may do with a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Privilege {
+pub(super) struct TablePrivilege {
     what: String,
     /// As a statement has it.
     whom: String,
     may_grant: bool,
 }
 
-impl Privilege {
+impl TablePrivilege {
     /// The statement that gives it.
-    pub(super) fn grant(&self, place: &Place) -> String {
+    pub(super) fn grant_statement(&self, place: &RelationPlace) -> String {
         let option = if self.may_grant { " WITH GRANT OPTION" } else { "" };
         format!("GRANT {} ON {place} TO {}{option}", self.what, self.whom)
     }
@@ -138,32 +144,42 @@ impl Privilege {
 
 /// The privileges that the schema of `place` gives to the tables that are made in it, as this role has set them up: one that was made
 /// in another schema needs to be given them.
-pub(super) fn usual_privileges(connection: &mut Connection, place: &Place) -> Outcome<Vec<String>> {
+pub(super) fn usual_privileges(
+    connection: &mut PostgresConnection,
+    place: &RelationPlace,
+) -> PostgresResult<Vec<String>> {
     let from = "pg_catalog.pg_default_acl AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.defaclnamespace
          CROSS JOIN LATERAL pg_catalog.aclexplode(d.defaclacl) AS x
          WHERE n.nspname = $1 AND d.defaclobjtype = 'r' AND pg_catalog.pg_get_userbyid(d.defaclrole) = current_user";
-    let usual = privileges(connection, from, &Parameters::default().text(&place.schema))?;
-    Ok(usual.iter().map(|privilege| privilege.grant(place)).collect())
+    let usual = read_privileges(connection, from, &BoundParameters::default().with_text(&place.schema))?;
+    Ok(usual.iter().map(|privilege| privilege.grant_statement(place)).collect())
 }
 
 /// The privileges that this role has given for the table at `place`.
-pub(super) fn privileges_of(connection: &mut Connection, place: &Place) -> Outcome<Vec<Privilege>> {
+pub(super) fn privileges_of(
+    connection: &mut PostgresConnection,
+    place: &RelationPlace,
+) -> PostgresResult<Vec<TablePrivilege>> {
     let from = "pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS x
          WHERE n.nspname = $1 AND c.relname = $2 AND pg_catalog.pg_get_userbyid(x.grantor) = current_user
              AND x.grantee <> x.grantor";
-    privileges(connection, from, &Parameters::default().text(&place.schema).text(&place.name))
+    read_privileges(connection, from, &BoundParameters::default().with_text(&place.schema).with_text(&place.name))
 }
 
-fn privileges(connection: &mut Connection, from: &str, parameters: &Parameters) -> Outcome<Vec<Privilege>> {
+fn read_privileges(
+    connection: &mut PostgresConnection,
+    from: &str,
+    parameters: &BoundParameters,
+) -> PostgresResult<Vec<TablePrivilege>> {
     let sql = format!(
         "SELECT x.privilege_type, CASE WHEN x.grantee = 0 THEN 'PUBLIC'
              ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END, x.is_grantable::text FROM {from}"
     );
     let mut found = Vec::new();
-    connection.query(&sql, parameters, Format::Text, &mut |_, row| {
+    connection.run_query(&sql, parameters, ValueFormat::Text, &mut |_, row| {
         let text = |at: usize| String::from_utf8_lossy(row.get(at).copied().flatten().unwrap_or_default()).into_owned();
-        found.push(Privilege { what: text(0), whom: text(1), may_grant: text(2) == "true" });
+        found.push(TablePrivilege { what: text(0), whom: text(1), may_grant: text(2) == "true" });
         Ok(())
     })?;
     Ok(found)

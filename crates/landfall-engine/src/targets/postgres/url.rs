@@ -4,7 +4,7 @@
 
 /// The parts of a URL, decoded; what it does not have is empty.
 #[derive(PartialEq, Eq)]
-pub(super) struct Url {
+pub(super) struct PostgresUrl {
     pub(super) user: String,
     pub(super) password: Option<String>,
     pub(super) host: String,
@@ -14,7 +14,7 @@ pub(super) struct Url {
     pub(super) parameters: Vec<(String, String)>,
 }
 
-impl Url {
+impl PostgresUrl {
     /// Cuts `text`, or says what is wrong with it, without a word of it that may be secret.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme));
@@ -30,20 +30,20 @@ impl Url {
             Some((user, password)) => (user, Some(password)),
             None => (login, None),
         };
-        let (host, port) = place_of(place)?;
+        let (host, port) = split_host_and_port(place)?;
         Ok(Self {
-            user: decoded(user, "user")?,
-            password: password.map(|password| decoded(password, "password")).transpose()?,
-            host: decoded(host, "host")?,
+            user: percent_decode(user, "user")?,
+            password: password.map(|password| percent_decode(password, "password")).transpose()?,
+            host: percent_decode(host, "host")?,
             port: port.to_owned(),
-            database: decoded(database, "database")?,
-            parameters: parameters(query)?,
+            database: percent_decode(database, "database")?,
+            parameters: parse_parameters(query)?,
         })
     }
 }
 
 /// Host and port of `host:port`, where the host may be an IPv6 address in brackets.
-fn place_of(place: &str) -> Result<(&str, &str), String> {
+fn split_host_and_port(place: &str) -> Result<(&str, &str), String> {
     if place.contains(',') {
         return Err("it names several hosts; name one".into());
     }
@@ -58,20 +58,20 @@ fn place_of(place: &str) -> Result<(&str, &str), String> {
     }
 }
 
-fn parameters(query: &str) -> Result<Vec<(String, String)>, String> {
+fn parse_parameters(query: &str) -> Result<Vec<(String, String)>, String> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').ok_or("a parameter has no value; write name=value")?;
-            let name = decoded(name, "parameters")?;
-            let value = decoded(value, &format!("parameter {name}"))?;
+            let name = percent_decode(name, "parameters")?;
+            let value = percent_decode(value, &format!("parameter {name}"))?;
             Ok((name, value))
         })
         .collect()
 }
 
 /// `text` with each `%xx` replaced by the byte that it stands for.
-fn decoded(text: &str, part: &str) -> Result<String, String> {
+fn percent_decode(text: &str, part: &str) -> Result<String, String> {
     let fault = || format!("its {part} has a % that two hexadecimal digits do not follow; a % itself is written %25");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -91,7 +91,7 @@ fn decoded(text: &str, part: &str) -> Result<String, String> {
 }
 
 /// `text` as it is written in a URL: everything but unreserved characters is encoded.
-pub(super) fn encoded(text: &str) -> String {
+pub(super) fn percent_encode(text: &str) -> String {
     use std::fmt::Write;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -109,8 +109,8 @@ pub(super) fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Url {
-        Url::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"))
+    fn parsed(text: &str) -> PostgresUrl {
+        PostgresUrl::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"))
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
             ("postgres://[::1]x/base", "text follows"),
             ("postgres://host/base?secret", "has no value"),
         ] {
-            let said = Url::parse(text).err().unwrap_or_else(|| panic!("{text} passed"));
+            let said = PostgresUrl::parse(text).err().unwrap_or_else(|| panic!("{text} passed"));
             assert!(said.contains(fault) && !said.contains("secret"), "{text}: {said}");
         }
     }
@@ -170,12 +170,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn what_is_encoded_is_decoded(text in "[^\0]*") {
-            proptest::prop_assert_eq!(decoded(&encoded(&text), "text"), Ok(text));
+            proptest::prop_assert_eq!(percent_decode(&percent_encode(&text), "text"), Ok(text));
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "postgres://[a:@/?%&=\\[\\],0-9é]*") {
-            let _ = Url::parse(&text);
+            let _ = PostgresUrl::parse(&text);
         }
     }
 }

@@ -7,7 +7,7 @@ use landfall_core::{
 
 use super::{
     numeric,
-    parameters::{Oid, bytes, oid},
+    parameters::{Oid, oid, push_bytes},
 };
 
 /// Days from 1970-01-01 to 2000-01-01, PostgreSQL's day 0.
@@ -32,16 +32,16 @@ pub(super) const fn oid_of(kind: &FieldType) -> Oid {
 pub(super) fn write(value: ScalarRef<'_>, out: &mut Vec<u8>) -> bool {
     match value {
         ScalarRef::Null => false,
-        ScalarRef::Integer(value) => bytes(out, &value.to_be_bytes()),
-        ScalarRef::Boolean(value) => bytes(out, &[u8::from(value)]),
-        ScalarRef::Date(day) => bytes(out, &day.wrapping_sub(EPOCH_DAYS).to_be_bytes()),
-        ScalarRef::Time(micros) => bytes(out, &micros.to_be_bytes()),
-        ScalarRef::Datetime(micros) => bytes(out, &micros.wrapping_sub(EPOCH_MICROS).to_be_bytes()),
+        ScalarRef::Integer(value) => push_bytes(out, &value.to_be_bytes()),
+        ScalarRef::Boolean(value) => push_bytes(out, &[u8::from(value)]),
+        ScalarRef::Date(day) => push_bytes(out, &day.wrapping_sub(EPOCH_DAYS).to_be_bytes()),
+        ScalarRef::Time(micros) => push_bytes(out, &micros.to_be_bytes()),
+        ScalarRef::Datetime(micros) => push_bytes(out, &micros.wrapping_sub(EPOCH_MICROS).to_be_bytes()),
         ScalarRef::Number(text) => {
             numeric::write(text, out);
             true
         }
-        ScalarRef::Text(text) => bytes(out, text.as_bytes()),
+        ScalarRef::Text(text) => push_bytes(out, text.as_bytes()),
     }
 }
 
@@ -51,14 +51,14 @@ pub(super) const UNKNOWN: ScalarRef<'static> = ScalarRef::Text("\0");
 /// The value that the server sent as `sent` for a field of type `kind`; a number is sent as its text. None where another program
 /// stored what the field cannot hold.
 #[inline]
-pub(super) fn view<'s>(kind: &FieldType, sent: Option<&'s [u8]>) -> Option<ScalarRef<'s>> {
+pub(super) fn value_view<'s>(kind: &FieldType, sent: Option<&'s [u8]>) -> Option<ScalarRef<'s>> {
     let Some(sent) = sent else { return Some(ScalarRef::Null) };
     match oid_of(kind) {
         oid::INT8 => sent.try_into().ok().map(|value| ScalarRef::Integer(i64::from_be_bytes(value))),
         oid::BOOL => sent.first().map(|&byte| ScalarRef::Boolean(byte != 0)),
-        oid::DATE => sent.try_into().ok().and_then(|value| date(i32::from_be_bytes(value))),
+        oid::DATE => sent.try_into().ok().and_then(|value| date_scalar(i32::from_be_bytes(value))),
         oid::TIME => sent.try_into().ok().map(|value| ScalarRef::Time(i64::from_be_bytes(value))),
-        oid::TIMESTAMPTZ => sent.try_into().ok().and_then(|value| datetime(i64::from_be_bytes(value))),
+        oid::TIMESTAMPTZ => sent.try_into().ok().and_then(|value| datetime_scalar(i64::from_be_bytes(value))),
         oid::NUMERIC => std::str::from_utf8(sent).ok().map(|text| ScalarRef::Number(numeric::read(text))),
         _ => std::str::from_utf8(sent).ok().map(ScalarRef::Text),
     }
@@ -66,18 +66,18 @@ pub(super) fn view<'s>(kind: &FieldType, sent: Option<&'s [u8]>) -> Option<Scala
 
 /// The same; what the field cannot hold is a text that equals no value of ours.
 pub(super) fn read(kind: &FieldType, sent: Option<&[u8]>) -> Scalar {
-    match view(kind, sent) {
+    match value_view(kind, sent) {
         Some(value) => value.to_owned(),
         None => Scalar::Text(format!("\0{:?}", sent.unwrap_or_default())),
     }
 }
 
 /// None for the infinities, and for what is beyond the numbers of Landfall.
-fn date<'s>(day: i32) -> Option<ScalarRef<'s>> {
+fn date_scalar<'s>(day: i32) -> Option<ScalarRef<'s>> {
     (day != i32::MAX && day != i32::MIN).then(|| day.checked_add(EPOCH_DAYS).map(ScalarRef::Date))?
 }
 
-fn datetime<'s>(micros: i64) -> Option<ScalarRef<'s>> {
+fn datetime_scalar<'s>(micros: i64) -> Option<ScalarRef<'s>> {
     (micros != i64::MAX && micros != i64::MIN).then(|| micros.checked_add(EPOCH_MICROS).map(ScalarRef::Datetime))?
 }
 

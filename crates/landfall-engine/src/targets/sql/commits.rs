@@ -28,7 +28,7 @@ impl CommitToken {
     ///
     /// # Errors
     /// A system without random bytes.
-    pub(in crate::targets) fn random() -> Result<Self> {
+    pub(in crate::targets) fn new_random() -> Result<Self> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes).map_err(|error| {
             TargetError::new(TargetErrorKind::Unavailable, format!("the system has no random bytes: {error}"))
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn tokens_differ_and_are_digits_only() {
-        let (one, other) = (CommitToken::random().expect("random"), CommitToken::random().expect("random"));
+        let (one, other) = (CommitToken::new_random().expect("random"), CommitToken::new_random().expect("random"));
         assert_ne!(one, other);
         assert_eq!(one.as_str().len(), 2 * BYTES);
         assert!(one.as_str().bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()));

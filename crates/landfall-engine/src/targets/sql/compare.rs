@@ -5,7 +5,7 @@ mod tests;
 
 use landfall_core::schema::{Field, ForeignKey};
 
-use super::existing::{Dialect, Existing, ExistingColumn, ExistingForeignKey, Fit};
+use super::existing::{ColumnFit, ExistingColumn, ExistingForeignKey, ExistingTable, SqlDialect};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     targets::{Difference, Table},
@@ -13,38 +13,46 @@ use crate::{
 
 /// How the table that `existing` describes differs from `table`. Columns come before keys, so that additions can be
 /// carried out in this order.
-pub(in crate::targets) fn compare(table: &Table, existing: &Existing, dialect: &dyn Dialect) -> Vec<Difference> {
-    let mut comparison = Comparison { table, existing, dialect, found: Vec::new() };
+pub(in crate::targets) fn compare_table(
+    table: &Table,
+    existing: &ExistingTable,
+    dialect: &dyn SqlDialect,
+) -> Vec<Difference> {
+    let mut comparison = TableComparison { table, existing, dialect, found: Vec::new() };
     comparison.name();
-    comparison.fields();
+    comparison.compare_fields();
     comparison.other_columns();
-    comparison.primary_key();
-    comparison.unique_keys();
+    comparison.compare_primary_key();
+    comparison.compare_unique_keys();
     comparison.foreign_keys();
     comparison.found
 }
 
 /// That `table` does not exist, and the statement that makes it.
-pub(in crate::targets) fn missing(table: &Table, addition: String) -> Difference {
-    difference(table, "does not exist".into(), Some(addition), true)
+pub(in crate::targets) fn missing_table(table: &Table, addition: String) -> Difference {
+    new_difference(table, "does not exist".into(), Some(addition), true)
 }
 
 /// That something else has the name of `table`: `what` it is, such as `a view`.
 pub(in crate::targets) fn not_a_table(table: &Table, what: &str) -> Difference {
-    difference(table, format!("is {what} and not a table"), None, false)
+    new_difference(table, format!("is {what} and not a table"), None, false)
 }
 
 /// Whether `existing` has a foreign key that is not in the dictionary, so that only the database can check it.
-pub(in crate::targets) fn has_other_foreign_key(table: &Table, existing: &Existing, dialect: &dyn Dialect) -> bool {
-    let comparison = Comparison { table, existing, dialect, found: Vec::new() };
-    existing.foreign_keys.iter().any(|key| !comparison.is_declared(key))
+pub(in crate::targets) fn has_other_foreign_key(
+    table: &Table,
+    existing: &ExistingTable,
+    dialect: &dyn SqlDialect,
+) -> bool {
+    let comparison = TableComparison { table, existing, dialect, found: Vec::new() };
+    existing.foreign_keys.iter().any(|key| !comparison.is_declared_key(key))
 }
 
 /// Refuses a table whose `differences` stop loads.
 ///
 /// # Errors
 /// What stops them, and what to do.
-pub(in crate::targets) fn refuse(table: &Table, differences: &[Difference]) -> Result<()> {
+pub(in crate::targets) fn refuse_differences(table: &Table, differences: &[Difference]) -> Result<()> {
     let serious: Vec<&Difference> = differences.iter().filter(|found| !found.harmless).collect();
     if serious.is_empty() {
         return Ok(());
@@ -63,38 +71,38 @@ pub(in crate::targets) fn refuse(table: &Table, differences: &[Difference]) -> R
     Err(TargetError::new(TargetErrorKind::Mismatch, message).into())
 }
 
-fn difference(table: &Table, message: String, addition: Option<String>, harmless: bool) -> Difference {
+fn new_difference(table: &Table, message: String, addition: Option<String>, harmless: bool) -> Difference {
     Difference { table: table.name.clone(), message, addition, harmless }
 }
 
-struct Comparison<'c> {
+struct TableComparison<'c> {
     table: &'c Table,
-    existing: &'c Existing,
-    dialect: &'c dyn Dialect,
+    existing: &'c ExistingTable,
+    dialect: &'c dyn SqlDialect,
     found: Vec<Difference>,
 }
 
-impl<'c> Comparison<'c> {
+impl<'c> TableComparison<'c> {
     /// Something that stops loads until it is added or mended.
-    fn serious(&mut self, message: String, addition: Option<String>) {
-        self.found.push(difference(self.table, message, addition, false));
+    fn add_serious(&mut self, message: String, addition: Option<String>) {
+        self.found.push(new_difference(self.table, message, addition, false));
     }
 
     /// Something with which rows can be loaded all the same.
-    fn harmless(&mut self, message: String, addition: Option<String>) {
-        self.found.push(difference(self.table, message, addition, true));
+    fn add_harmless(&mut self, message: String, addition: Option<String>) {
+        self.found.push(new_difference(self.table, message, addition, true));
     }
 
     fn name(&mut self) {
         let name = &self.existing.name;
         if **name != *self.table.name {
-            self.harmless(format!("is called {name:?} there, which the database takes as the same name"), None);
+            self.add_harmless(format!("is called {name:?} there, which the database takes as the same name"), None);
         }
     }
 
-    fn fields(&mut self) {
+    fn compare_fields(&mut self) {
         for (at, field) in self.table.schema.fields.iter().enumerate() {
-            match self.column(&field.name) {
+            match self.find_column(&field.name) {
                 None => self.missing_column(at, field),
                 Some(column) => self.present_column(at, field, column),
             }
@@ -104,54 +112,54 @@ impl<'c> Comparison<'c> {
     fn missing_column(&mut self, at: usize, field: &Field) {
         let name = &*field.name;
         if field.constraints.required && self.existing.has_rows {
-            return self.serious(format!("has no column {name:?}, which is required, and already has rows"), None);
+            return self.add_serious(format!("has no column {name:?}, which is required, and already has rows"), None);
         }
         let in_key = self.table.schema.primary_key.contains(&at);
         let addition = if in_key { None } else { self.dialect.add_column(self.table, at) };
-        self.serious(format!("has no column {name:?}"), addition);
+        self.add_serious(format!("has no column {name:?}"), addition);
     }
 
     fn present_column(&mut self, at: usize, field: &Field, column: &ExistingColumn) {
         let name = &*field.name;
         if column.computed {
-            return self.serious(format!("computes the column {name:?} itself, so that it takes no values"), None);
+            return self.add_serious(format!("computes the column {name:?} itself, so that it takes no values"), None);
         }
         if column.name != name {
             let theirs = &column.name;
-            self.harmless(format!("has {name:?} as {theirs:?}, which the database takes as the same name"), None);
+            self.add_harmless(format!("has {name:?} as {theirs:?}, which the database takes as the same name"), None);
         }
-        self.type_of(at, name, column);
-        self.collation(at, name, column);
+        self.compare_type(at, name, column);
+        self.compare_collation(at, name, column);
         if field.constraints.required && !column.required {
-            self.harmless(
+            self.add_harmless(
                 format!("lets {name:?} be empty, which the data package does not: Landfall sees to it"),
                 None,
             );
         } else if column.required && !field.constraints.required {
             let message = format!("requires {name:?}, which the data package does not: rows without it are rejected");
-            self.harmless(message, None);
+            self.add_harmless(message, None);
         }
     }
 
-    fn type_of(&mut self, at: usize, name: &str, column: &ExistingColumn) {
-        let fit = self.dialect.fit(self.table, at, column);
+    fn compare_type(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+        let fit = self.dialect.column_fit(self.table, at, column);
         let words =
             format!("has the column {name:?} as {} and not {}", column.sql_type, self.dialect.sql_type(self.table, at));
-        self.fits(fit, words);
+        self.note_misfit(fit, words);
     }
 
-    fn collation(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+    fn compare_collation(&mut self, at: usize, name: &str, column: &ExistingColumn) {
         let Some(collation) = &column.collation else { return };
         let fit = self.dialect.fit_of_collation(self.table, at, column);
-        self.fits(fit, format!("compares the column {name:?} by {collation} and not byte by byte"));
+        self.note_misfit(fit, format!("compares the column {name:?} by {collation} and not byte by byte"));
     }
 
     /// Notes `words` where a column does not fit.
-    fn fits(&mut self, fit: Fit, words: String) {
+    fn note_misfit(&mut self, fit: ColumnFit, words: String) {
         match fit {
-            Fit::Same => {}
-            Fit::Alike => self.harmless(format!("{words}, which holds the same values"), None),
-            Fit::Other => self.serious(words, None),
+            ColumnFit::Same => {}
+            ColumnFit::Alike => self.add_harmless(format!("{words}, which holds the same values"), None),
+            ColumnFit::Other => self.add_serious(words, None),
         }
     }
 
@@ -159,53 +167,54 @@ impl<'c> Comparison<'c> {
     fn other_columns(&mut self) {
         for column in &self.existing.columns {
             let name = &column.name;
-            if self.table.schema.fields.iter().any(|field| self.dialect.same_name(&field.name, name)) {
+            if self.table.schema.fields.iter().any(|field| self.dialect.are_same_column(&field.name, name)) {
                 continue;
             }
             if column.required && !column.filled && !column.computed {
-                self.serious(
+                self.add_serious(
                     format!("asks for a value of the column {name:?}, which is not in the data package"),
                     None,
                 );
             } else {
                 let message =
                     format!("has the column {name:?}, which is not in the data package: loads leave it alone");
-                self.harmless(message, None);
+                self.add_harmless(message, None);
             }
         }
     }
 
-    fn primary_key(&mut self) {
+    fn compare_primary_key(&mut self) {
         let (schema, existing) = (&self.table.schema, self.existing);
         let (is, wanted) = (&existing.primary_key, &schema.primary_key);
         if self.same_columns(wanted, is) {
             return;
         }
         let kept = wanted.is_empty() || existing.unique_keys.iter().any(|key| self.same_columns(wanted, key));
-        let tolerable = self.is_filled(is) || schema.unique_keys.iter().any(|key| self.same_columns(key, is));
+        let tolerable =
+            self.is_filled_by_database(is) || schema.unique_keys.iter().any(|key| self.same_columns(key, is));
         let addition = if is.is_empty() { self.dialect.add_primary_key(self.table) } else { None };
-        let message = key_words(is, &self.names(wanted));
-        if kept && tolerable { self.harmless(message, addition) } else { self.serious(message, addition) }
+        let message = describe_key(is, &self.field_names(wanted));
+        if kept && tolerable { self.add_harmless(message, addition) } else { self.add_serious(message, addition) }
     }
 
     /// A key that the database lacks. The pipeline checks it too, which may be enough.
-    fn missing_key(&mut self, words: String, addition: Option<String>, needed: bool) {
+    fn add_missing_key(&mut self, words: String, addition: Option<String>, needed: bool) {
         if needed {
-            self.serious(words, addition);
+            self.add_serious(words, addition);
         } else {
-            self.harmless(format!("{words}: Landfall checks it"), addition);
+            self.add_harmless(format!("{words}: Landfall checks it"), addition);
         }
     }
 
-    fn unique_keys(&mut self) {
+    fn compare_unique_keys(&mut self) {
         let (schema, existing) = (&self.table.schema, self.existing);
         for wanted in &schema.unique_keys {
             let has = |key: &Vec<String>| self.same_columns(wanted, key);
             if !existing.unique_keys.iter().chain([&existing.primary_key]).any(has) {
-                let names = self.names(wanted).join(", ");
+                let names = self.field_names(wanted).join(", ");
                 let addition = self.dialect.add_unique_key(self.table, wanted);
                 let needed = self.dialect.needs_unique_key(self.table, wanted);
-                self.missing_key(format!("has no unique key ({names})"), addition, needed);
+                self.add_missing_key(format!("has no unique key ({names})"), addition, needed);
             }
         }
         for key in &existing.unique_keys {
@@ -215,7 +224,7 @@ impl<'c> Comparison<'c> {
                 let message = format!(
                     "has the unique key ({names}), which is not in the data package: rows that break it are rejected"
                 );
-                self.harmless(message, None);
+                self.add_harmless(message, None);
             }
         }
     }
@@ -226,72 +235,72 @@ impl<'c> Comparison<'c> {
             if present || self.comes_with_its_column(wanted) {
                 continue;
             }
-            let words = foreign_words(&self.names(&wanted.fields), &wanted.parent, &wanted.parent_fields);
+            let words = foreign_words(&self.field_names(&wanted.fields), &wanted.parent, &wanted.parent_fields);
             let addition = self.dialect.add_foreign_key(self.table, wanted);
             let needed = self.dialect.needs_foreign_key(wanted);
-            self.missing_key(format!("has no foreign key {words}"), addition, needed);
+            self.add_missing_key(format!("has no foreign key {words}"), addition, needed);
         }
         for key in &self.existing.foreign_keys {
-            if !self.is_declared(key) {
+            if !self.is_declared_key(key) {
                 let words = foreign_words(&key.fields, &key.parent, &key.parent_fields);
                 let message = format!(
                     "has the foreign key {words}, which is not in the data package: rows that break it are rejected"
                 );
-                self.harmless(message, None);
+                self.add_harmless(message, None);
             }
         }
     }
 
     /// Whether the foreign key is made together with a column that is still to be added.
     fn comes_with_its_column(&self, key: &ForeignKey) -> bool {
-        let missing = |at: &usize| self.column(&self.table.schema.fields[*at].name).is_none();
+        let missing = |at: &usize| self.find_column(&self.table.schema.fields[*at].name).is_none();
         key.fields.iter().all(missing) && self.dialect.comes_with_its_column(key)
     }
 
     /// Whether the dictionary has the foreign key `key` of the database.
-    fn is_declared(&self, key: &ExistingForeignKey) -> bool {
+    fn is_declared_key(&self, key: &ExistingForeignKey) -> bool {
         self.table.schema.foreign_keys.iter().any(|wanted| self.same_foreign_key(wanted, key))
     }
 
     /// The column called `name`: by the very name first, since another may differ in case alone.
-    fn column(&self, name: &str) -> Option<&'c ExistingColumn> {
+    fn find_column(&self, name: &str) -> Option<&'c ExistingColumn> {
         let columns = &self.existing.columns;
         let exact = columns.iter().find(|column| column.name == name);
-        exact.or_else(|| columns.iter().find(|column| self.dialect.same_name(&column.name, name)))
+        exact.or_else(|| columns.iter().find(|column| self.dialect.are_same_column(&column.name, name)))
     }
 
     /// Whether the database fills in every column of a key, or there is none.
-    fn is_filled(&self, key: &[String]) -> bool {
+    fn is_filled_by_database(&self, key: &[String]) -> bool {
         key.iter().all(|name| {
-            let declared = self.table.schema.fields.iter().any(|field| self.dialect.same_name(&field.name, name));
-            !declared && self.column(name).is_some_and(|column| column.filled || column.computed)
+            let declared = self.table.schema.fields.iter().any(|field| self.dialect.are_same_column(&field.name, name));
+            !declared && self.find_column(name).is_some_and(|column| column.filled || column.computed)
         })
     }
 
     /// Whether the fields at `positions` are `columns`, in whatever order.
     fn same_columns(&self, positions: &[usize], columns: &[String]) -> bool {
-        let has = |name: &str| columns.iter().any(|column| self.dialect.same_name(column, name));
+        let has = |name: &str| columns.iter().any(|column| self.dialect.are_same_column(column, name));
         positions.len() == columns.len() && positions.iter().all(|&at| has(&self.table.schema.fields[at].name))
     }
 
     fn same_foreign_key(&self, wanted: &ForeignKey, key: &ExistingForeignKey) -> bool {
         let pairs: Vec<(&String, &String)> = key.fields.iter().zip(&key.parent_fields).collect();
-        let same = |a: &str, b: &str| self.dialect.same_name(a, b);
+        let same = |a: &str, b: &str| self.dialect.are_same_column(a, b);
         let has = |(&at, parent): (&usize, &std::sync::Arc<str>)| {
             let field = &self.table.schema.fields[at].name;
             pairs.iter().any(|(mine, theirs)| same(mine, field) && same(theirs, parent))
         };
-        self.dialect.same_table(&key.parent, &wanted.parent)
+        self.dialect.are_same_table(&key.parent, &wanted.parent)
             && pairs.len() == wanted.fields.len()
             && wanted.fields.iter().zip(&wanted.parent_fields).all(has)
     }
 
-    fn names(&self, positions: &[usize]) -> Vec<String> {
+    fn field_names(&self, positions: &[usize]) -> Vec<String> {
         positions.iter().map(|&at| self.table.schema.fields[at].name.to_string()).collect()
     }
 }
 
-fn key_words(is: &[String], wanted: &[String]) -> String {
+fn describe_key(is: &[String], wanted: &[String]) -> String {
     match (is.join(", "), wanted.join(", ")) {
         (is, wanted) if is.is_empty() => format!("has no primary key, and the data package has ({wanted})"),
         (is, wanted) if wanted.is_empty() => format!("has the primary key ({is}), and the data package has none"),

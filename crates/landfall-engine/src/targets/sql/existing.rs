@@ -1,6 +1,6 @@
 //! A table that exists, as a database's catalogue tells it.
 //!
-//! Each database reads its own catalogue into [`Existing`], and says through [`Dialect`] what its types hold and how
+//! Each database reads its own catalogue into [`ExistingTable`], and says through [`SqlDialect`] what its types hold and how
 //! something is added. How that is held against the dictionary is the same for all: see `compare`.
 
 use landfall_core::schema::ForeignKey;
@@ -9,7 +9,7 @@ use crate::targets::Table;
 
 /// A table that exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::targets) struct Existing {
+pub(in crate::targets) struct ExistingTable {
     /// Its name, as the database has it.
     pub(in crate::targets) name: String,
     /// The columns, in their order.
@@ -55,7 +55,7 @@ pub(in crate::targets) struct ExistingForeignKey {
 
 /// How well a column holds a field's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::targets) enum Fit {
+pub(in crate::targets) enum ColumnFit {
     /// It is of the type that Landfall makes.
     Same,
     /// It differs, and still gives back every value as it went in.
@@ -65,13 +65,13 @@ pub(in crate::targets) enum Fit {
 }
 
 /// What databases do differently.
-pub(in crate::targets) trait Dialect {
+pub(in crate::targets) trait SqlDialect {
     /// Whether the database takes two names of columns as one.
-    fn same_name(&self, a: &str, b: &str) -> bool;
+    fn are_same_column(&self, a: &str, b: &str) -> bool;
 
     /// Whether the database takes two names of tables as one.
-    fn same_table(&self, a: &str, b: &str) -> bool {
-        self.same_name(a, b)
+    fn are_same_table(&self, a: &str, b: &str) -> bool {
+        self.are_same_column(a, b)
     }
 
     /// Whether loads need the database's own unique key beside the pipeline's check: where others may write between check
@@ -85,12 +85,12 @@ pub(in crate::targets) trait Dialect {
     fn sql_type(&self, table: &Table, at: usize) -> String;
 
     /// How well `column` holds the values of the field at `at`.
-    fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit;
+    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit;
 
     /// How well `column`, which does not compare texts byte by byte, does for the field at `at`. In a key it takes texts
     /// that differ as one.
-    fn fit_of_collation(&self, table: &Table, at: usize, _column: &ExistingColumn) -> Fit {
-        if table.schema.is_in_key(at) { Fit::Other } else { Fit::Alike }
+    fn fit_of_collation(&self, table: &Table, at: usize, _column: &ExistingColumn) -> ColumnFit {
+        if table.schema.is_in_key(at) { ColumnFit::Other } else { ColumnFit::Alike }
     }
 
     /// The statement that adds the column of the field at `at`, which is in no primary key, and is not required where
@@ -106,7 +106,7 @@ pub(in crate::targets) trait Dialect {
     /// The statement that adds a foreign key; none where the database cannot.
     fn add_foreign_key(&self, table: &Table, key: &ForeignKey) -> Option<String>;
 
-    /// Whether a foreign key comes with a column of its own that [`Dialect::add_column`] adds.
+    /// Whether a foreign key comes with a column of its own that [`SqlDialect::add_column`] adds.
     fn comes_with_its_column(&self, _key: &ForeignKey) -> bool {
         false
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Connection, Parameter, Row, documents};
+use super::{OwnRow, SqlConnection, SqlParameter, documents};
 use crate::{
     document::DocumentFilter,
     error::{Result, TargetError, TargetErrorKind},
@@ -32,7 +32,7 @@ const TASKS_AT_ONCE: u64 = 16;
 
 /// What no condition and no order needs of a job.
 #[derive(Debug, Serialize, Deserialize)]
-struct Body {
+struct JobBody {
     tables: Vec<String>,
     request: Value,
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -41,15 +41,15 @@ struct Body {
     problem: Value,
 }
 
-fn body_of(entry: &JobEntry) -> Vec<u8> {
+fn job_body(entry: &JobEntry) -> Vec<u8> {
     let JobEntry { tables, request, outcome, problem, .. } = entry.clone();
-    let body = Body { tables, request, outcome, problem };
+    let body = JobBody { tables, request, outcome, problem };
     serde_json::to_vec(&body).unwrap_or_else(|error| unreachable!("a job is plain data: {error}"))
 }
 
 /// A page of jobs, the newest first.
-pub(in crate::targets) fn list(connection: &dyn Connection, page: &JobPage) -> Result<Vec<JobEntry>> {
-    let (mut conditions, mut values): (Vec<&str>, Vec<Parameter<'_>>) = (Vec::new(), Vec::new());
+pub(in crate::targets) fn list_jobs(connection: &dyn SqlConnection, page: &JobPage) -> Result<Vec<JobEntry>> {
+    let (mut conditions, mut values): (Vec<&str>, Vec<SqlParameter<'_>>) = (Vec::new(), Vec::new());
     if let Some(state) = page.state {
         conditions.push("j.state = ?");
         values.push(state.as_str().into());
@@ -63,31 +63,31 @@ pub(in crate::targets) fn list(connection: &dyn Connection, page: &JobPage) -> R
 }
 
 /// The job called `id`.
-pub(in crate::targets) fn find(connection: &dyn Connection, id: &str) -> Result<Option<JobEntry>> {
+pub(in crate::targets) fn find(connection: &dyn SqlConnection, id: &str) -> Result<Option<JobEntry>> {
     Ok(read(connection, "WHERE j.job_id = ?", &[id.into()])?.pop())
 }
 
-fn read(connection: &dyn Connection, condition: &str, values: &[Parameter<'_>]) -> Result<Vec<JobEntry>> {
+fn read(connection: &dyn SqlConnection, condition: &str, values: &[SqlParameter<'_>]) -> Result<Vec<JobEntry>> {
     let mut found = Vec::new();
     if !connection.has_own_table("jobs")? {
         return Ok(found);
     }
-    let sql = format!("SELECT {COLUMNS} FROM {} AS j {condition}", connection.spelling().own("jobs"));
-    connection.query(&sql, values, &mut |row| {
+    let sql = format!("SELECT {COLUMNS} FROM {} AS j {condition}", connection.sql_spelling().own_table("jobs"));
+    connection.query_rows(&sql, values, &mut |row| {
         found.push(read_entry(row)?);
         Ok(())
     })?;
     Ok(found)
 }
 
-fn read_entry(row: &mut Row) -> Result<JobEntry> {
-    let (id, kind, state) = (row.text()?, row.text()?, row.word(JobState::parse)?);
+fn read_entry(row: &mut OwnRow) -> Result<JobEntry> {
+    let (id, kind, state) = (row.take_text()?, row.take_text()?, row.take_word(JobState::parse)?);
     let (attempt, handed_back) = (read_small(row)?, read_small(row)?);
-    let is_cancelled = row.integer()? != 0;
+    let is_cancelled = row.take_integer()? != 0;
     let (worker, created_at, started_at, ended_at) =
-        (row.optional_text()?, row.text()?, row.optional_text()?, row.optional_text()?);
-    let Body { tables, request, outcome, problem } =
-        serde_json::from_slice(&row.bytes()?).map_err(|error| damaged(&id, &error))?;
+        (row.optional_text()?, row.take_text()?, row.optional_text()?, row.optional_text()?);
+    let JobBody { tables, request, outcome, problem } =
+        serde_json::from_slice(&row.take_bytes()?).map_err(|error| damaged_job_error(&id, &error))?;
     Ok(JobEntry {
         id,
         kind,
@@ -106,30 +106,30 @@ fn read_entry(row: &mut Row) -> Result<JobEntry> {
     })
 }
 
-fn read_small(row: &mut Row) -> Result<u32> {
-    Ok(u32::try_from(row.count()?).unwrap_or(u32::MAX))
+fn read_small(row: &mut OwnRow) -> Result<u32> {
+    Ok(u32::try_from(row.take_count()?).unwrap_or(u32::MAX))
 }
 
-fn damaged(id: &str, error: &serde_json::Error) -> TargetError {
+fn damaged_job_error(id: &str, error: &serde_json::Error) -> TargetError {
     let message = format!("the job {id:?} is not as Landfall stores one: {error}; another program has changed it");
     TargetError::new(TargetErrorKind::Statement, message)
 }
 
 /// How long it takes until a job may be taken, by the database's clock; none if no job waits or runs.
-pub(in crate::targets) fn next_due(connection: &dyn Connection) -> Result<Option<Duration>> {
+pub(in crate::targets) fn next_job_due(connection: &dyn SqlConnection) -> Result<Option<Duration>> {
     if !connection.has_own_table("jobs")? {
         return Ok(None);
     }
-    let spelling = connection.spelling();
+    let spelling = connection.sql_spelling();
     let sql = format!(
         "SELECT CAST(j.due_at - {} AS {}) FROM {} AS j WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT 1",
         spelling.now,
         spelling.integer,
-        spelling.own("jobs")
+        spelling.own_table("jobs")
     );
     let mut due = None;
-    connection.query(&sql, &[], &mut |row| {
-        due = Some(Duration::from_millis(u64::try_from(row.integer()?).unwrap_or(0)));
+    connection.query_rows(&sql, &[], &mut |row| {
+        due = Some(Duration::from_millis(u64::try_from(row.take_integer()?).unwrap_or(0)));
         Ok(())
     })?;
     Ok(due)
@@ -139,24 +139,24 @@ pub(in crate::targets) fn next_due(connection: &dyn Connection) -> Result<Option
 ///
 /// # Errors
 /// [`TargetErrorKind::Overtaken`] if there is one of the same name.
-pub(in crate::targets) fn add(connection: &dyn Connection, jobs: &[NewJob]) -> Result<()> {
+pub(in crate::targets) fn add_jobs(connection: &dyn SqlConnection, jobs: &[NewJob]) -> Result<()> {
     jobs.iter().try_for_each(|job| insert(connection, &job.to_entry()))
 }
 
-fn insert(connection: &dyn Connection, entry: &JobEntry) -> Result<()> {
-    let spelling = connection.spelling();
+fn insert(connection: &dyn SqlConnection, entry: &JobEntry) -> Result<()> {
+    let spelling = connection.sql_spelling();
     let optional = |value: &Option<String>| if value.is_some() { "?" } else { "NULL" };
     let due = if entry.state.is_final() { "NULL" } else { spelling.now };
     let sql = format!(
         "INSERT INTO {} (job_id, kind, state, attempt, handed_back, is_cancelled, due_at, created_at, body, started_at, ended_at)
          VALUES (?, ?, ?, ?, ?, ?, {due}, ?, ?, {}, {}){}",
-        spelling.own("jobs"),
+        spelling.own_table("jobs"),
         optional(&entry.started_at),
         optional(&entry.ended_at),
         spelling.or_nothing
     );
-    let body = body_of(entry);
-    let mut values: Vec<Parameter<'_>> = vec![
+    let body = job_body(entry);
+    let mut values: Vec<SqlParameter<'_>> = vec![
         entry.id.as_str().into(),
         entry.kind.as_str().into(),
         entry.state.as_str().into(),
@@ -164,88 +164,91 @@ fn insert(connection: &dyn Connection, entry: &JobEntry) -> Result<()> {
         u64::from(entry.handed_back).into(),
         entry.is_cancelled.into(),
         entry.created_at.as_str().into(),
-        Parameter::Bytes(Some(&body)),
+        SqlParameter::Bytes(Some(&body)),
     ];
-    values
-        .extend([&entry.started_at, &entry.ended_at].into_iter().flatten().map(|text| Parameter::from(text.as_str())));
+    values.extend(
+        [&entry.started_at, &entry.ended_at].into_iter().flatten().map(|text| SqlParameter::from(text.as_str())),
+    );
     documents::insert_once(connection, &sql, &values, 1)?;
-    let sql = format!("INSERT INTO {} (job_id, attempt) VALUES (?, ?)", spelling.own("job_claims"));
-    connection.execute(&sql, &[entry.id.as_str().into(), u64::from(entry.attempt).into()]).map(drop)
+    let sql = format!("INSERT INTO {} (job_id, attempt) VALUES (?, ?)", spelling.own_table("job_claims"));
+    connection.execute_statement(&sql, &[entry.id.as_str().into(), u64::from(entry.attempt).into()]).map(drop)
 }
 
 /// Takes the job of one of `kinds` that was due first: one that waits, or whose worker let its lease run out.
-pub(in crate::targets) fn take(
-    connection: &dyn Connection,
+pub(in crate::targets) fn take_job(
+    connection: &dyn SqlConnection,
     kinds: &[&str],
     worker: &str,
     lease: Duration,
 ) -> Result<Option<JobEntry>> {
     let Some((id, attempt)) = find_due(connection, kinds)? else { return Ok(None) };
-    let spelling = connection.spelling();
-    let sql = format!("UPDATE {} SET attempt = ? WHERE job_id = ? AND attempt = ?", spelling.own("job_claims"));
-    let next = Parameter::from(attempt + 1);
-    if connection.execute(&sql, &[next, id.as_str().into(), attempt.into()])? == 0 {
+    let spelling = connection.sql_spelling();
+    let sql = format!("UPDATE {} SET attempt = ? WHERE job_id = ? AND attempt = ?", spelling.own_table("job_claims"));
+    let next = SqlParameter::from(attempt + 1);
+    if connection.execute_statement(&sql, &[next, id.as_str().into(), attempt.into()])? == 0 {
         return Ok(None);
     }
     let now = timestamp::now_utc();
     let sql = format!(
         "UPDATE {} SET state = ?, attempt = ?, worker = ?, due_at = {} + ?, started_at = coalesce(started_at, ?) WHERE job_id = ?",
-        spelling.own("jobs"),
+        spelling.own_table("jobs"),
         spelling.now
     );
     let running = JobState::Running.as_str().into();
-    connection
-        .execute(&sql, &[running, next, worker.into(), millis(lease), now.as_str().into(), id.as_str().into()])?;
+    connection.execute_statement(
+        &sql,
+        &[running, next, worker.into(), millis_parameter(lease), now.as_str().into(), id.as_str().into()],
+    )?;
     find(connection, &id)
 }
 
 /// Name and attempt of the job that was due first and that no transaction holds.
-fn find_due(connection: &dyn Connection, kinds: &[&str]) -> Result<Option<(String, u64)>> {
-    let spelling = connection.spelling();
+fn find_due(connection: &dyn SqlConnection, kinds: &[&str]) -> Result<Option<(String, u64)>> {
+    let spelling = connection.sql_spelling();
     let sql = format!(
         "SELECT j.job_id, c.attempt FROM {} AS j JOIN {} AS c ON c.job_id = j.job_id
          WHERE j.due_at <= {} AND j.kind IN ({}) ORDER BY j.due_at, j.job_id LIMIT 1{}",
-        spelling.own("jobs"),
-        spelling.own("job_claims"),
+        spelling.own_table("jobs"),
+        spelling.own_table("job_claims"),
         spelling.now,
         vec!["?"; kinds.len()].join(", "),
         spelling.for_update_if_free
     );
-    let values: Vec<Parameter<'_>> = kinds.iter().map(|kind| Parameter::from(*kind)).collect();
+    let values: Vec<SqlParameter<'_>> = kinds.iter().map(|kind| SqlParameter::from(*kind)).collect();
     let mut due = None;
-    connection.query(&sql, &values, &mut |row| {
-        due = Some((row.text()?, row.count()?));
+    connection.query_rows(&sql, &values, &mut |row| {
+        due = Some((row.take_text()?, row.take_count()?));
         Ok(())
     })?;
     Ok(due)
 }
 
-fn millis(time: Duration) -> Parameter<'static> {
-    Parameter::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+fn millis_parameter(time: Duration) -> SqlParameter<'static> {
+    SqlParameter::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Which row of `jobs` a claim is about, as the end of a statement with the parameters of [`claimed`].
+/// Which row of `jobs` a claim is about, as the end of a statement with the parameters of [`claim_parameters`].
 const CLAIMED: &str = "WHERE job_id = ? AND attempt = ? AND state = ?";
 
-fn claimed(claim: &JobClaim) -> [Parameter<'_>; 3] {
+fn claim_parameters(claim: &JobClaim) -> [SqlParameter<'_>; 3] {
     [claim.job.as_str().into(), u64::from(claim.attempt).into(), JobState::Running.as_str().into()]
 }
 
 /// Gives a claim a new lease: whether somebody wants the job to end. None if the claim is lost.
-pub(in crate::targets) fn renew(
-    connection: &dyn Connection,
+pub(in crate::targets) fn renew_lease(
+    connection: &dyn SqlConnection,
     claim: &JobClaim,
     lease: Duration,
 ) -> Result<Option<bool>> {
-    let spelling = connection.spelling();
-    let sql = format!("UPDATE {} SET due_at = {} + ? {CLAIMED}", spelling.own("jobs"), spelling.now);
-    let [job, attempt, state] = claimed(claim);
-    connection.execute(&sql, &[millis(lease), job, attempt, state])?;
+    let spelling = connection.sql_spelling();
+    let sql = format!("UPDATE {} SET due_at = {} + ? {CLAIMED}", spelling.own_table("jobs"), spelling.now);
+    let [job, attempt, state] = claim_parameters(claim);
+    connection.execute_statement(&sql, &[millis_parameter(lease), job, attempt, state])?;
     // A database may count only rows that it changed, so the row itself says whether the claim is good.
     let mut is_cancelled = None;
-    let sql = format!("SELECT is_cancelled FROM {} {CLAIMED}", spelling.own("jobs"));
-    connection.query(&sql, &[job, attempt, state], &mut |row| {
-        is_cancelled = Some(row.integer()? != 0);
+    let sql = format!("SELECT is_cancelled FROM {} {CLAIMED}", spelling.own_table("jobs"));
+    connection.query_rows(&sql, &[job, attempt, state], &mut |row| {
+        is_cancelled = Some(row.take_integer()? != 0);
         Ok(())
     })?;
     Ok(is_cancelled)
@@ -255,15 +258,15 @@ pub(in crate::targets) fn renew(
 ///
 /// # Errors
 /// [`TargetErrorKind::ClaimLost`] if another worker has taken it.
-pub(in crate::targets) fn hold(connection: &dyn Connection, claim: &JobClaim) -> Result<()> {
-    let spelling = connection.spelling();
+pub(in crate::targets) fn lock_claim(connection: &dyn SqlConnection, claim: &JobClaim) -> Result<()> {
+    let spelling = connection.sql_spelling();
     let sql = format!(
         "SELECT attempt FROM {} WHERE job_id = ? AND attempt = ?{}",
-        spelling.own("job_claims"),
+        spelling.own_table("job_claims"),
         spelling.for_share
     );
     let mut is_held = false;
-    connection.query(&sql, &[claim.job.as_str().into(), u64::from(claim.attempt).into()], &mut |_| {
+    connection.query_rows(&sql, &[claim.job.as_str().into(), u64::from(claim.attempt).into()], &mut |_| {
         is_held = true;
         Ok(())
     })?;
@@ -271,83 +274,87 @@ pub(in crate::targets) fn hold(connection: &dyn Connection, claim: &JobClaim) ->
 }
 
 /// The job of a claim that is not lost.
-fn find_claimed(connection: &dyn Connection, claim: &JobClaim) -> Result<Option<JobEntry>> {
+fn find_claimed(connection: &dyn SqlConnection, claim: &JobClaim) -> Result<Option<JobEntry>> {
     let entry = find(connection, &claim.job)?;
     Ok(entry.filter(|entry| entry.state == JobState::Running && entry.attempt == claim.attempt))
 }
 
 /// Gives the job of a claim another request; whether the claim was good.
-pub(in crate::targets) fn note_request(connection: &dyn Connection, claim: &JobClaim, request: &Value) -> Result<bool> {
+pub(in crate::targets) fn note_request(
+    connection: &dyn SqlConnection,
+    claim: &JobClaim,
+    request: &Value,
+) -> Result<bool> {
     let Some(mut entry) = find_claimed(connection, claim)? else { return Ok(false) };
     entry.request = request.clone();
-    let body = body_of(&entry);
-    let [job, attempt, state] = claimed(claim);
-    let sql = format!("UPDATE {} SET body = ? {CLAIMED}", connection.spelling().own("jobs"));
-    connection.execute(&sql, &[Parameter::Bytes(Some(&body)), job, attempt, state])?;
+    let body = job_body(&entry);
+    let [job, attempt, state] = claim_parameters(claim);
+    let sql = format!("UPDATE {} SET body = ? {CLAIMED}", connection.sql_spelling().own_table("jobs"));
+    connection.execute_statement(&sql, &[SqlParameter::Bytes(Some(&body)), job, attempt, state])?;
     Ok(true)
 }
 
 /// Ends the attempt of a claim; whether the claim was good.
-pub(in crate::targets) fn end(connection: &dyn Connection, claim: &JobClaim, end: &JobEnd) -> Result<bool> {
+pub(in crate::targets) fn end_job(connection: &dyn SqlConnection, claim: &JobClaim, end: &JobEnd) -> Result<bool> {
     let Some(mut entry) = find_claimed(connection, claim)? else { return Ok(false) };
     end.apply(&mut entry);
-    let spelling = connection.spelling();
+    let spelling = connection.sql_spelling();
     let due = end.pause().map_or_else(|| "NULL".to_owned(), |_| format!("{} + ?", spelling.now));
     let ended_at = if entry.ended_at.is_some() { "?" } else { "NULL" };
     let sql = format!(
         "UPDATE {} SET state = ?, handed_back = ?, worker = NULL, body = ?, due_at = {due}, ended_at = {ended_at} {CLAIMED}",
-        spelling.own("jobs")
+        spelling.own_table("jobs")
     );
-    let body = body_of(&entry);
-    let mut values: Vec<Parameter<'_>> =
-        vec![entry.state.as_str().into(), u64::from(entry.handed_back).into(), Parameter::Bytes(Some(&body))];
-    values.extend(end.pause().map(millis));
-    values.extend(entry.ended_at.as_deref().map(Parameter::from));
-    values.extend(claimed(claim));
-    Ok(connection.execute(&sql, &values)? == 1)
+    let body = job_body(&entry);
+    let mut values: Vec<SqlParameter<'_>> =
+        vec![entry.state.as_str().into(), u64::from(entry.handed_back).into(), SqlParameter::Bytes(Some(&body))];
+    values.extend(end.pause().map(millis_parameter));
+    values.extend(entry.ended_at.as_deref().map(SqlParameter::from));
+    values.extend(claim_parameters(claim));
+    Ok(connection.execute_statement(&sql, &values)? == 1)
 }
 
 /// Notes that somebody wants a job to end. One that was never begun ends at once. The job as it is afterwards.
-pub(in crate::targets) fn cancel(connection: &dyn Connection, id: &str) -> Result<Option<JobEntry>> {
-    let table = connection.spelling().own("jobs");
+pub(in crate::targets) fn cancel_job(connection: &dyn SqlConnection, id: &str) -> Result<Option<JobEntry>> {
+    let table = connection.sql_spelling().own_table("jobs");
     let sql = format!("UPDATE {table} SET is_cancelled = 1 WHERE job_id = ? AND state IN (?, ?)");
     let (pending, running, cancelled) =
         (JobState::Pending.as_str(), JobState::Running.as_str(), JobState::Cancelled.as_str());
-    connection.execute(&sql, &[id.into(), pending.into(), running.into()])?;
+    connection.execute_statement(&sql, &[id.into(), pending.into(), running.into()])?;
     let sql = format!(
         "UPDATE {table} SET state = ?, due_at = NULL, ended_at = ? WHERE job_id = ? AND state = ? AND attempt = 0"
     );
     let now = timestamp::now_utc();
-    connection.execute(&sql, &[cancelled.into(), now.as_str().into(), id.into(), pending.into()])?;
+    connection.execute_statement(&sql, &[cancelled.into(), now.as_str().into(), id.into(), pending.into()])?;
     find(connection, id)
 }
 
 /// Takes the jobs away that ended before a time; their names.
-pub(in crate::targets) fn forget(connection: &dyn Connection, ended_before: &str) -> Result<Vec<String>> {
-    let spelling = connection.spelling();
-    let (jobs, claims) = (spelling.own("jobs"), spelling.own("job_claims"));
+pub(in crate::targets) fn forget_jobs(connection: &dyn SqlConnection, ended_before: &str) -> Result<Vec<String>> {
+    let spelling = connection.sql_spelling();
+    let (jobs, claims) = (spelling.own_table("jobs"), spelling.own_table("job_claims"));
     let mut names = Vec::new();
     let sql = format!("SELECT job_id FROM {jobs} WHERE ended_at < ? ORDER BY ended_at LIMIT {FORGOTTEN_AT_ONCE}");
-    connection.query(&sql, &[ended_before.into()], &mut |row| {
-        names.push(row.text()?);
+    connection.query_rows(&sql, &[ended_before.into()], &mut |row| {
+        names.push(row.take_text()?);
         Ok(())
     })?;
     for name in &names {
-        connection.execute(&format!("DELETE FROM {claims} WHERE job_id = ?"), &[name.as_str().into()])?;
-        connection.execute(&format!("DELETE FROM {jobs} WHERE job_id = ?"), &[name.as_str().into()])?;
+        connection.execute_statement(&format!("DELETE FROM {claims} WHERE job_id = ?"), &[name.as_str().into()])?;
+        connection.execute_statement(&format!("DELETE FROM {jobs} WHERE job_id = ?"), &[name.as_str().into()])?;
     }
     Ok(names)
 }
 
 /// Makes jobs of the documents of tasks, as versions before 0.2 had them. It can be repeated: a document goes with its job's coming,
 /// or after it on a database whose migrations are not one transaction.
-pub(in crate::targets) fn adopt_tasks(connection: &dyn Connection) -> Result<()> {
+pub(in crate::targets) fn adopt_tasks(connection: &dyn SqlConnection) -> Result<()> {
     let page = DocumentFilter { limit: Some(TASKS_AT_ONCE), ..DocumentFilter::all_of_kind(TASK) };
     loop {
-        let tasks = documents::documents(connection, &page)?;
+        let tasks = documents::find_documents(connection, &page)?;
         for task in &tasks {
             let mut entry: JobEntry =
-                serde_json::from_slice(&task.body).map_err(|error| damaged(&task.name, &error))?;
+                serde_json::from_slice(&task.body).map_err(|error| damaged_job_error(&task.name, &error))?;
             if entry.state == JobState::Running {
                 // Its process ended before this version began: whoever looks first goes on with it.
                 entry.state = JobState::Pending;
@@ -355,7 +362,7 @@ pub(in crate::targets) fn adopt_tasks(connection: &dyn Connection) -> Result<()>
             if find(connection, &entry.id)?.is_none() {
                 insert(connection, &entry)?;
             }
-            documents::change(connection, task, None)?;
+            documents::change_document(connection, task, None)?;
         }
         if tasks.is_empty() {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The ledger's table.
 
-use super::{Connection, Parameter, Row, Spelling};
+use super::{OwnRow, SqlConnection, SqlParameter, SqlSpelling};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict, Position, origin_of_earlier_entry},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The entries that `filter` wants.
-pub(in crate::targets) fn loads(connection: &dyn Connection, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
+pub(in crate::targets) fn find_loads(connection: &dyn SqlConnection, filter: &LoadFilter) -> Result<Vec<LoadEntry>> {
     let mut found = Vec::new();
     // A database that an older version has made, and that is only read, has no such column.
     let origin = match connection.has_own_column("loads", "origin")? {
@@ -16,7 +16,7 @@ pub(in crate::targets) fn loads(connection: &dyn Connection, filter: &LoadFilter
         false if connection.has_own_tables()? => "NULL",
         false => return Ok(found),
     };
-    let (condition, values) = condition(filter, connection.spelling());
+    let (condition, values) = filter_condition(filter, connection.sql_spelling());
     let order = if filter.newest_first { " DESC" } else { "" };
     let limit = filter.limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
     let sql = format!(
@@ -24,10 +24,10 @@ pub(in crate::targets) fn loads(connection: &dyn Connection, filter: &LoadFilter
                 rows_updated, rows_unchanged, records_rejected, source_offset, source_lines, source_digest,
                 source_digested, started_at, changed_at, seconds, record_bytes, {origin}
          FROM {} WHERE {condition} ORDER BY load_id{order}{limit}",
-        connection.spelling().own("loads")
+        connection.sql_spelling().own_table("loads")
     );
-    connection.query(&sql, &values, &mut |row| {
-        found.push(entry(row)?);
+    connection.query_rows(&sql, &values, &mut |row| {
+        found.push(read_entry(row)?);
         Ok(())
     })?;
     Ok(found)
@@ -35,16 +35,16 @@ pub(in crate::targets) fn loads(connection: &dyn Connection, filter: &LoadFilter
 
 /// The condition and parameters for `filter`. What the conditions of partial indexes are about stands in the text, as those say it: a
 /// database could not use them otherwise, or would plan the statement afresh for each parameter.
-fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Parameter<'f>>) {
+fn filter_condition<'f>(filter: &'f LoadFilter, spelling: &SqlSpelling) -> (String, Vec<SqlParameter<'f>>) {
     let mut parts = vec!["load_id > ?".to_owned()];
     let mut values = vec![filter.after.into()];
-    let text = |text: &'f Option<String>| text.as_deref().map(Parameter::from);
+    let text = |text: &'f Option<String>| text.as_deref().map(SqlParameter::from);
     let compared = [
-        ("load_id = ?", filter.id.map(Parameter::from)),
+        ("load_id = ?", filter.id.map(SqlParameter::from)),
         ("load_id >= ?", filter.since.is_stored().then(|| filter.since.into())),
-        ("load_id < ?", filter.before.map(Parameter::from)),
+        ("load_id < ?", filter.before.map(SqlParameter::from)),
         ("table_name = ?", text(&filter.table)),
-        ("source_digested = ?", filter.digested.map(Parameter::from)),
+        ("source_digested = ?", filter.digested.map(SqlParameter::from)),
     ];
     for (part, value) in compared.into_iter().filter_map(|(part, value)| Some((part, value?))) {
         parts.push(part.to_owned());
@@ -52,7 +52,7 @@ fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Pa
     }
     if let Some(digests) = &filter.digests {
         parts.push(format!("source_digest IN ({})", vec!["?"; digests.len()].join(", ")));
-        values.extend(digests.iter().map(|digest| Parameter::from(digest.as_str())));
+        values.extend(digests.iter().map(|digest| SqlParameter::from(digest.as_str())));
     }
     if let Some(source) = &filter.source {
         parts.push(spelling.source_is.to_owned());
@@ -65,31 +65,31 @@ fn condition<'f>(filter: &'f LoadFilter, spelling: &Spelling) -> (String, Vec<Pa
     (parts.join(" AND "), values)
 }
 
-fn entry(row: &mut Row) -> Result<LoadEntry> {
+fn read_entry(row: &mut OwnRow) -> Result<LoadEntry> {
     let mut entry = LoadEntry {
-        id: row.integer()?.into(),
-        table: row.text()?,
-        source: row.text()?,
+        id: row.take_integer()?.into(),
+        table: row.take_text()?,
+        source: row.take_text()?,
         origin: Origin::File,
-        mode: row.word(Mode::parse)?,
-        on_conflict: row.word(OnConflict::parse)?,
-        rules: row.text()?,
-        layout: row.text()?,
-        state: row.word(LoadState::parse)?,
+        mode: row.take_word(Mode::parse)?,
+        on_conflict: row.take_word(OnConflict::parse)?,
+        rules: row.take_text()?,
+        layout: row.take_text()?,
+        state: row.take_word(LoadState::parse)?,
         counts: Counts {
-            read: row.count()?,
-            inserted: row.count()?,
-            updated: row.count()?,
-            unchanged: row.count()?,
-            rejected: row.count()?,
+            read: row.take_count()?,
+            inserted: row.take_count()?,
+            updated: row.take_count()?,
+            unchanged: row.take_count()?,
+            rejected: row.take_count()?,
         },
-        position: Position { offset: row.count()?, lines: row.count()? },
-        digest: row.text()?,
-        digested: row.count()?,
-        started_at: row.text()?,
-        changed_at: row.text()?,
-        seconds: row.real()?,
-        record_bytes: row.count()?,
+        position: Position { offset: row.take_count()?, lines: row.take_count()? },
+        digest: row.take_text()?,
+        digested: row.take_count()?,
+        started_at: row.take_text()?,
+        changed_at: row.take_text()?,
+        seconds: row.take_real()?,
+        record_bytes: row.take_count()?,
     };
     let told = row.optional_text()?;
     entry.origin =
@@ -97,23 +97,23 @@ fn entry(row: &mut Row) -> Result<LoadEntry> {
     Ok(entry)
 }
 
-/// The columns of a new entry, in the order of [`values`].
+/// The columns of a new entry, in the order of [`entry_values`].
 const COLUMNS: &str = "table_name, source, mode, on_conflict, rules, layout, record_bytes, started_at, state,
     records_read, rows_inserted, rows_updated, rows_unchanged, records_rejected, source_offset, source_lines,
     source_digest, source_digested, changed_at, seconds, origin";
 const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Adds a load and returns its number.
-pub(in crate::targets) fn add(connection: &dyn Connection, entry: &LoadEntry) -> Result<LoadId> {
-    let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {MARKS}", connection.spelling().own("loads"));
-    Ok(connection.insert_numbered(&sql, &values(entry), "load_id")?.into())
+pub(in crate::targets) fn add_load(connection: &dyn SqlConnection, entry: &LoadEntry) -> Result<LoadId> {
+    let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {MARKS}", connection.sql_spelling().own_table("loads"));
+    Ok(connection.insert_numbered(&sql, &entry_values(entry), "load_id")?.into())
 }
 
 /// Loads added by one statement. Few different texts of statements, so that they stay prepared.
 const LOADS_PER_STATEMENT: usize = 64;
 
 /// Adds loads and returns their numbers, in the same order.
-pub(in crate::targets) fn add_all(connection: &dyn Connection, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
+pub(in crate::targets) fn add_loads(connection: &dyn SqlConnection, entries: &[LoadEntry]) -> Result<Vec<LoadId>> {
     let mut numbers = Vec::with_capacity(entries.len());
     let mut rest = entries;
     while !rest.is_empty() {
@@ -121,16 +121,16 @@ pub(in crate::targets) fn add_all(connection: &dyn Connection, entries: &[LoadEn
         let (group, later) = rest.split_at(count);
         rest = later;
         let marks = vec![MARKS; count].join(", ");
-        let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {marks}", connection.spelling().own("loads"));
-        let values: Vec<Parameter<'_>> = group.iter().flat_map(values).collect();
+        let sql = format!("INSERT INTO {} ({COLUMNS}) VALUES {marks}", connection.sql_spelling().own_table("loads"));
+        let values: Vec<SqlParameter<'_>> = group.iter().flat_map(entry_values).collect();
         let ids = connection.insert_all_numbered(&sql, &values, "load_id", count)?;
         numbers.extend(ids.into_iter().map(LoadId::from));
     }
     Ok(numbers)
 }
 
-fn values(entry: &LoadEntry) -> Vec<Parameter<'_>> {
-    let mut values: Vec<Parameter<'_>> = vec![
+fn entry_values(entry: &LoadEntry) -> Vec<SqlParameter<'_>> {
+    let mut values: Vec<SqlParameter<'_>> = vec![
         entry.table.as_str().into(),
         entry.source.as_str().into(),
         entry.mode.as_str().into(),
@@ -140,13 +140,13 @@ fn values(entry: &LoadEntry) -> Vec<Parameter<'_>> {
         entry.record_bytes.into(),
         entry.started_at.as_str().into(),
     ];
-    values.extend(progress(entry));
+    values.extend(progress_values(entry));
     values.push(entry.origin.as_str().into());
     values
 }
 
 /// What changes while a load goes on.
-fn progress(entry: &LoadEntry) -> [Parameter<'_>; 12] {
+fn progress_values(entry: &LoadEntry) -> [SqlParameter<'_>; 12] {
     [
         entry.state.as_str().into(),
         entry.counts.read.into(),
@@ -159,7 +159,7 @@ fn progress(entry: &LoadEntry) -> [Parameter<'_>; 12] {
         entry.digest.as_str().into(),
         entry.digested.into(),
         entry.changed_at.as_str().into(),
-        Parameter::Real(entry.seconds),
+        SqlParameter::Real(entry.seconds),
     ]
 }
 
@@ -167,17 +167,17 @@ fn progress(entry: &LoadEntry) -> [Parameter<'_>; 12] {
 ///
 /// # Errors
 /// [`TargetErrorKind::Overtaken`] where it stands elsewhere.
-pub(in crate::targets) fn save(connection: &dyn Connection, entry: &LoadEntry, was_at: u64) -> Result<()> {
+pub(in crate::targets) fn save_load(connection: &dyn SqlConnection, entry: &LoadEntry, was_at: u64) -> Result<()> {
     let sql = format!(
         "UPDATE {} SET state = ?, records_read = ?, rows_inserted = ?, rows_updated = ?, rows_unchanged = ?,
              records_rejected = ?, source_offset = ?, source_lines = ?, source_digest = ?, source_digested = ?,
              changed_at = ?, seconds = ?
          WHERE load_id = ? AND source_offset = ? AND state IN ('running', 'stopped')",
-        connection.spelling().own("loads")
+        connection.sql_spelling().own_table("loads")
     );
-    let mut values = progress(entry).to_vec();
-    values.extend([Parameter::from(entry.id), was_at.into()]);
-    if connection.execute(&sql, &values)? == 1 {
+    let mut values = progress_values(entry).to_vec();
+    values.extend([SqlParameter::from(entry.id), was_at.into()]);
+    if connection.execute_statement(&sql, &values)? == 1 {
         return Ok(());
     }
     let message = format!(

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::{Connection, documents};
+use super::{SqlConnection, documents};
 use crate::{
     document::{DocumentFilter, NewDocument},
     error::Result,
@@ -17,34 +17,34 @@ use crate::{
 const KIND: &str = "made-table";
 
 /// Notes that Landfall has made `table`, of which the catalogue says `traits`.
-pub(in crate::targets) fn note(connection: &dyn Connection, table: &str, traits: &str) -> Result<()> {
+pub(in crate::targets) fn note_made_table(connection: &dyn SqlConnection, table: &str, traits: &str) -> Result<()> {
     // One that is not noted is left as it is.
     if table.len() > NewDocument::NAME_LIMIT {
         return Ok(());
     }
-    let body = digest(traits);
-    match documents::documents(connection, &filter(table))?.pop() {
-        Some(document) => documents::change(connection, &document, Some(&body)).map(drop),
-        None => documents::add(connection, &[NewDocument { kind: KIND, name: table.to_owned(), body }]),
+    let body = traits_digest(traits);
+    match documents::find_documents(connection, &made_filter(table))?.pop() {
+        Some(document) => documents::change_document(connection, &document, Some(&body)).map(drop),
+        None => documents::add_documents(connection, &[NewDocument { kind: KIND, name: table.to_owned(), body }]),
     }
 }
 
 /// Whether Landfall has made `table`, of which the catalogue says `traits`, and nobody has changed it since.
-pub(in crate::targets) fn is_as_made(connection: &dyn Connection, table: &str, traits: &str) -> Result<bool> {
-    let noted = documents::documents(connection, &filter(table))?.pop();
-    Ok(noted.is_some_and(|document| document.body == digest(traits)))
+pub(in crate::targets) fn is_as_made(connection: &dyn SqlConnection, table: &str, traits: &str) -> Result<bool> {
+    let noted = documents::find_documents(connection, &made_filter(table))?.pop();
+    Ok(noted.is_some_and(|document| document.body == traits_digest(traits)))
 }
 
-fn filter(table: &str) -> DocumentFilter {
+fn made_filter(table: &str) -> DocumentFilter {
     DocumentFilter { names: Some(vec![table.to_owned()]), ..DocumentFilter::all_of_kind(KIND) }
 }
 
-fn digest(traits: &str) -> Vec<u8> {
+fn traits_digest(traits: &str) -> Vec<u8> {
     blake3::hash(traits.as_bytes()).to_hex().as_bytes().to_vec()
 }
 
 /// What a database tells of its tables.
-pub(in crate::targets) trait Tables {
+pub(in crate::targets) trait TableCatalogue {
     /// Whether `table` differs from the dictionary; none where it does not exist, or has rows.
     fn empty_differs(&mut self, table: &Table) -> Result<Option<bool>>;
 
@@ -52,11 +52,11 @@ pub(in crate::targets) trait Tables {
     fn is_as_made(&mut self, table: &Table) -> Result<bool>;
 
     /// The names of the tables with a foreign key to `table`.
-    fn referring(&mut self, table: &Table) -> Result<Vec<String>>;
+    fn referring_tables(&mut self, table: &Table) -> Result<Vec<String>>;
 }
 
 /// Those of `tables` that differ from the dictionary and can be made anew without a loss, with those that refer to them.
-pub(in crate::targets) fn unused(database: &mut dyn Tables, tables: &[Table]) -> Result<Vec<Table>> {
+pub(in crate::targets) fn find_remakable(database: &mut dyn TableCatalogue, tables: &[Table]) -> Result<Vec<Table>> {
     let mut empty = Vec::new();
     for table in tables {
         empty.extend(database.empty_differs(table)?.map(|differs| (table, differs)));
@@ -67,21 +67,21 @@ pub(in crate::targets) fn unused(database: &mut dyn Tables, tables: &[Table]) ->
     let mut candidates = Vec::new();
     for (table, differs) in empty {
         if database.is_as_made(table)? {
-            candidates.push(Candidate { table, differs, referring: database.referring(table)? });
+            candidates.push(RemakeCandidate { table, differs, referring: database.referring_tables(table)? });
         }
     }
-    Ok(choose(&candidates))
+    Ok(choose_remakable(&candidates))
 }
 
 /// A table that can be made anew, as far as it alone is concerned.
-struct Candidate<'t> {
+struct RemakeCandidate<'t> {
     table: &'t Table,
     differs: bool,
     referring: Vec<String>,
 }
 
 /// The candidates that differ, and those that refer to them; without those to which a table refers that stays.
-fn choose(candidates: &[Candidate<'_>]) -> Vec<Table> {
+fn choose_remakable(candidates: &[RemakeCandidate<'_>]) -> Vec<Table> {
     let differ = candidates.iter().filter(|candidate| candidate.differs);
     let mut chosen: HashSet<&str> = differ.map(|candidate| &*candidate.table.name).collect();
     loop {
@@ -97,7 +97,7 @@ fn choose(candidates: &[Candidate<'_>]) -> Vec<Table> {
         chosen.extend(more);
     }
     loop {
-        let is_held = |candidate: &&Candidate<'_>| {
+        let is_held = |candidate: &&RemakeCandidate<'_>| {
             let stays = |child: &String| !chosen.contains(child.as_str());
             chosen.contains(&*candidate.table.name) && candidate.referring.iter().any(stays)
         };
@@ -107,6 +107,6 @@ fn choose(candidates: &[Candidate<'_>]) -> Vec<Table> {
         }
         chosen.retain(|name| !held.contains(name));
     }
-    let is_chosen = |candidate: &&Candidate<'_>| chosen.contains(&*candidate.table.name);
+    let is_chosen = |candidate: &&RemakeCandidate<'_>| chosen.contains(&*candidate.table.name);
     candidates.iter().filter(is_chosen).map(|candidate| candidate.table.clone()).collect()
 }

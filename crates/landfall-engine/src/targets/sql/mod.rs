@@ -1,7 +1,7 @@
 //! What targets that speak SQL share: the ledger's and the quarantine's statements, over a small face of a connection.
 //!
 //! The statements are written once, with `?` for each parameter. What the databases do not spell alike stands in
-//! [`Spelling`].
+//! [`SqlSpelling`].
 
 pub(super) mod commits;
 pub(super) mod compare;
@@ -23,39 +23,39 @@ use crate::{
 
 /// A value bound to a statement.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Parameter<'p> {
+pub(super) enum SqlParameter<'p> {
     Integer(i64),
     Real(f64),
     Text(&'p str),
     Bytes(Option<&'p [u8]>),
 }
 
-impl From<u64> for Parameter<'_> {
+impl From<u64> for SqlParameter<'_> {
     /// Counts, lines and offsets; none comes near the end of what the database holds.
     fn from(value: u64) -> Self {
         Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
     }
 }
 
-impl From<LoadId> for Parameter<'_> {
+impl From<LoadId> for SqlParameter<'_> {
     fn from(load: LoadId) -> Self {
         Self::Integer(load.into())
     }
 }
 
-impl From<RejectId> for Parameter<'_> {
+impl From<RejectId> for SqlParameter<'_> {
     fn from(reject: RejectId) -> Self {
         Self::Integer(reject.into())
     }
 }
 
-impl From<bool> for Parameter<'_> {
+impl From<bool> for SqlParameter<'_> {
     fn from(value: bool) -> Self {
         Self::Integer(i64::from(value))
     }
 }
 
-impl<'p> From<&'p str> for Parameter<'p> {
+impl<'p> From<&'p str> for SqlParameter<'p> {
     fn from(value: &'p str) -> Self {
         Self::Text(value)
     }
@@ -63,7 +63,7 @@ impl<'p> From<&'p str> for Parameter<'p> {
 
 /// A value of a row that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Stored {
+pub(super) enum StoredValue {
     Null,
     Integer(i64),
     Real(f64),
@@ -73,7 +73,7 @@ pub(super) enum Stored {
 
 /// What databases spell differently.
 #[derive(Debug, Clone)]
-pub(super) struct Spelling {
+pub(super) struct SqlSpelling {
     /// What stands before the names of Landfall's own tables: `landfall_`, or a schema with its dot.
     pub(super) own: String,
     /// What stands behind an `INSERT` that leaves out rows whose key is taken; empty where that is an error.
@@ -96,15 +96,15 @@ pub(super) struct Spelling {
     pub(super) value: &'static str,
 }
 
-impl Spelling {
+impl SqlSpelling {
     /// The name of one of Landfall's own tables.
-    pub(super) fn own(&self, table: &str) -> String {
+    pub(super) fn own_table(&self, table: &str) -> String {
         format!("{}{table}", self.own)
     }
 
     /// The parameters of [`source_is`](Self::source_is).
-    pub(super) fn source_values<'s>(&self, source: &'s str) -> impl Iterator<Item = Parameter<'s>> {
-        std::iter::repeat_n(Parameter::from(source), self.source_is.matches('?').count())
+    pub(super) fn source_values<'s>(&self, source: &'s str) -> impl Iterator<Item = SqlParameter<'s>> {
+        std::iter::repeat_n(SqlParameter::from(source), self.source_is.matches('?').count())
     }
 }
 
@@ -117,11 +117,11 @@ pub(super) fn count_rows(place: impl std::fmt::Display, most: u64) -> String {
 }
 
 /// Takes the rows of a query.
-pub(super) type EachRow<'v> = &'v mut dyn FnMut(&mut Row) -> Result<()>;
+pub(super) type VisitOwnRow<'v> = &'v mut dyn FnMut(&mut OwnRow) -> Result<()>;
 
 /// One connection, within a transaction or outside one.
-pub(super) trait Connection {
-    fn spelling(&self) -> &Spelling;
+pub(super) trait SqlConnection {
+    fn sql_spelling(&self) -> &SqlSpelling;
 
     /// Whether Landfall's own tables are there: a database that was only read has none.
     fn has_own_tables(&self) -> Result<bool>;
@@ -134,25 +134,31 @@ pub(super) trait Connection {
     fn has_own_column(&self, table: &str, column: &str) -> Result<bool>;
 
     /// Runs a statement; the number of rows that it found and changed or made.
-    fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64>;
+    fn execute_statement(&self, sql: &str, parameters: &[SqlParameter<'_>]) -> Result<u64>;
 
     /// Runs an `INSERT` of one row, and gives the number that the database gave its column `id`.
-    fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str) -> Result<i64>;
+    fn insert_numbered(&self, sql: &str, parameters: &[SqlParameter<'_>], id: &str) -> Result<i64>;
 
     /// Runs an `INSERT` of `count` rows, and gives the numbers that the database gave their column `id`, in their order.
-    fn insert_all_numbered(&self, sql: &str, parameters: &[Parameter<'_>], id: &str, count: usize) -> Result<Vec<i64>>;
+    fn insert_all_numbered(
+        &self,
+        sql: &str,
+        parameters: &[SqlParameter<'_>],
+        id: &str,
+        count: usize,
+    ) -> Result<Vec<i64>>;
 
     /// Turns deferred rejects into open ones, with these errors: [`quarantine::confirm`], unless the database has a faster way.
     fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
 
     /// Runs a query and hands its rows to `visit`.
-    fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()>;
+    fn query_rows(&self, sql: &str, parameters: &[SqlParameter<'_>], visit: VisitOwnRow<'_>) -> Result<()>;
 }
 
 /// Whatever reaches Landfall's own tables: a database, or a transaction on one. It has the books then (see `books`).
 pub(super) trait OwnTables {
     /// Runs `work` on a connection that sees them.
-    fn own<R>(&self, work: impl FnOnce(&dyn Connection) -> Result<R>) -> Result<R>;
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn SqlConnection) -> Result<R>) -> Result<R>;
 }
 
 /// A transaction that may change them.
@@ -160,77 +166,77 @@ pub(super) trait WritesOwnTables: OwnTables {}
 
 /// A row of one of Landfall's own tables; its values are taken in their order.
 #[derive(Debug)]
-pub(super) struct Row {
-    values: std::vec::IntoIter<Stored>,
+pub(super) struct OwnRow {
+    values: std::vec::IntoIter<StoredValue>,
 }
 
-impl Row {
-    pub(super) fn new(values: Vec<Stored>) -> Self {
+impl OwnRow {
+    pub(super) fn new(values: Vec<StoredValue>) -> Self {
         Self { values: values.into_iter() }
     }
 
-    fn next(&mut self) -> Stored {
-        self.values.next().unwrap_or(Stored::Null)
+    fn next(&mut self) -> StoredValue {
+        self.values.next().unwrap_or(StoredValue::Null)
     }
 
-    pub(super) fn integer(&mut self) -> Result<i64> {
+    pub(super) fn take_integer(&mut self) -> Result<i64> {
         match self.next() {
-            Stored::Integer(value) => Ok(value),
-            other => Err(foreign(&other)),
+            StoredValue::Integer(value) => Ok(value),
+            other => Err(foreign_value_error(&other)),
         }
     }
 
-    pub(super) fn count(&mut self) -> Result<u64> {
-        let value = self.integer()?;
-        u64::try_from(value).map_err(|_| foreign(&Stored::Integer(value)))
+    pub(super) fn take_count(&mut self) -> Result<u64> {
+        let value = self.take_integer()?;
+        u64::try_from(value).map_err(|_| foreign_value_error(&StoredValue::Integer(value)))
     }
 
-    pub(super) fn real(&mut self) -> Result<f64> {
+    pub(super) fn take_real(&mut self) -> Result<f64> {
         match self.next() {
-            Stored::Real(value) => Ok(value),
-            other => Err(foreign(&other)),
+            StoredValue::Real(value) => Ok(value),
+            other => Err(foreign_value_error(&other)),
         }
     }
 
-    pub(super) fn text(&mut self) -> Result<String> {
-        self.optional_text()?.ok_or_else(|| foreign(&Stored::Null))
+    pub(super) fn take_text(&mut self) -> Result<String> {
+        self.optional_text()?.ok_or_else(|| foreign_value_error(&StoredValue::Null))
     }
 
     pub(super) fn optional_text(&mut self) -> Result<Option<String>> {
         match self.next() {
-            Stored::Null => Ok(None),
-            Stored::Text(value) => Ok(Some(value)),
-            other => Err(foreign(&other)),
+            StoredValue::Null => Ok(None),
+            StoredValue::Text(value) => Ok(Some(value)),
+            other => Err(foreign_value_error(&other)),
         }
     }
 
     pub(super) fn optional_bytes(&mut self) -> Result<Option<Vec<u8>>> {
         match self.next() {
-            Stored::Null => Ok(None),
-            Stored::Bytes(value) => Ok(Some(value)),
-            other => Err(foreign(&other)),
+            StoredValue::Null => Ok(None),
+            StoredValue::Bytes(value) => Ok(Some(value)),
+            other => Err(foreign_value_error(&other)),
         }
     }
 
-    pub(super) fn bytes(&mut self) -> Result<Vec<u8>> {
-        self.optional_bytes()?.ok_or_else(|| foreign(&Stored::Null))
+    pub(super) fn take_bytes(&mut self) -> Result<Vec<u8>> {
+        self.optional_bytes()?.ok_or_else(|| foreign_value_error(&StoredValue::Null))
     }
 
     /// One of a few words.
-    pub(super) fn word<T>(&mut self, parse: fn(&str) -> Option<T>) -> Result<T> {
-        let text = self.text()?;
-        parse(&text).ok_or_else(|| foreign(&Stored::Text(text)))
+    pub(super) fn take_word<T>(&mut self, parse: fn(&str) -> Option<T>) -> Result<T> {
+        let text = self.take_text()?;
+        parse(&text).ok_or_else(|| foreign_value_error(&StoredValue::Text(text)))
     }
 }
 
 /// The error for a value that this program does not put there.
-pub(super) fn foreign(value: &Stored) -> Error {
+pub(super) fn foreign_value_error(value: &StoredValue) -> Error {
     let what = match value {
-        Stored::Null => "NULL",
-        Stored::Integer(_) => "an integer",
-        Stored::Real(_) => "a floating-point number",
-        Stored::Text(_) => "another text",
-        Stored::Bytes(_) => "bytes",
+        StoredValue::Null => "NULL",
+        StoredValue::Integer(_) => "an integer",
+        StoredValue::Real(_) => "a floating-point number",
+        StoredValue::Text(_) => "another text",
+        StoredValue::Bytes(_) => "bytes",
     };
     let message = format!(
         "one of Landfall's own tables holds {what} where Landfall never puts that; another program has changed it"

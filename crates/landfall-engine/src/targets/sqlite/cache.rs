@@ -19,7 +19,7 @@ pub(super) struct CacheSize {
 
 impl CacheSize {
     /// Brings the cache of `connection` to the size that goes with `rows`.
-    pub(super) fn fit(&self, connection: &Connection, rows: &RecordBatch) -> rusqlite::Result<()> {
+    pub(super) fn fit_to_rows(&self, connection: &Connection, rows: &RecordBatch) -> rusqlite::Result<()> {
         let is_long = rows.get_array_memory_size() > LONG;
         match self.usual.get() {
             None if is_long => {

@@ -4,20 +4,20 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{
     Table,
-    failure::{Context as _, failure},
-    quoted,
+    failure::{SqliteContext as _, sqlite_error},
+    quote_name,
 };
 use crate::{
     error::Result,
-    targets::sql::existing::{Existing, ExistingColumn, ExistingForeignKey},
+    targets::sql::existing::{ExistingColumn, ExistingForeignKey, ExistingTable},
 };
 
 /// What has the name of a table.
-pub(super) enum Found {
+pub(super) enum SqliteObject {
     /// Nothing.
     Nothing,
     /// A table.
-    Table(Existing),
+    Table(ExistingTable),
     /// Something that takes no rows: what it is, such as `a view`.
     Other(&'static str),
 }
@@ -26,9 +26,9 @@ pub(super) enum Found {
 const BINARY: &str = "BINARY";
 
 /// What `connection` has by the name of `table`.
-pub(super) fn read(connection: &Connection, table: &Table) -> Result<Found> {
-    look(connection, &table.name)
-        .map_err(|error| failure(&error, &format!("cannot read the columns of the table {:?}", &*table.name)))
+pub(super) fn read(connection: &Connection, table: &Table) -> Result<SqliteObject> {
+    look_up_object(connection, &table.name)
+        .map_err(|error| sqlite_error(&error, &format!("cannot read the columns of the table {:?}", &*table.name)))
 }
 
 /// The names that tables, views and indexes of the database have; a new one needs another.
@@ -39,7 +39,7 @@ pub(super) fn taken_names(connection: &Connection) -> Result<Vec<String>> {
     names.collect::<rusqlite::Result<_>>().context(doing)
 }
 
-fn look(connection: &Connection, name: &str) -> rusqlite::Result<Found> {
+fn look_up_object(connection: &Connection, name: &str) -> rusqlite::Result<SqliteObject> {
     let found: Option<(String, String)> = connection
         .prepare_cached(
             "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view', 'index') AND name = ? COLLATE NOCASE",
@@ -47,29 +47,29 @@ fn look(connection: &Connection, name: &str) -> rusqlite::Result<Found> {
         .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(match found {
-        None => Found::Nothing,
-        Some((kind, name)) if kind == "table" => Found::Table(existing(connection, name)?),
-        Some((kind, _)) => Found::Other(if kind == "view" { "a view" } else { "an index" }),
+        None => SqliteObject::Nothing,
+        Some((kind, name)) if kind == "table" => SqliteObject::Table(read_existing(connection, name)?),
+        Some((kind, _)) => SqliteObject::Other(if kind == "view" { "a view" } else { "an index" }),
     })
 }
 
-fn existing(connection: &Connection, name: String) -> rusqlite::Result<Existing> {
-    let has_rows = connection.prepare(&format!("SELECT 1 FROM {}", quoted(&name)))?.exists([])?;
-    let mut columns = columns(connection, &name)?;
-    let primary_key = primary_key(connection, &name)?;
+fn read_existing(connection: &Connection, name: String) -> rusqlite::Result<ExistingTable> {
+    let has_rows = connection.prepare(&format!("SELECT 1 FROM {}", quote_name(&name)))?.exists([])?;
+    let mut columns = read_columns(connection, &name)?;
+    let primary_key = read_primary_key(connection, &name)?;
     if let [key] = primary_key.as_slice()
         && has_row_numbers(connection, &name)?
-        && let Some(column) = columns.iter_mut().find(|column| column.name == *key && is_integer(column))
+        && let Some(column) = columns.iter_mut().find(|column| column.name == *key && is_integer_column(column))
     {
         // SQLite's row number under another name: never NULL, and counted on where it is not given.
         (column.required, column.filled) = (true, true);
     }
-    let unique_keys = unique_keys(connection, &name)?;
+    let unique_keys = read_unique_keys(connection, &name)?;
     let foreign_keys = foreign_keys(connection, &name)?;
-    Ok(Existing { name, columns, primary_key, unique_keys, foreign_keys, has_rows })
+    Ok(ExistingTable { name, columns, primary_key, unique_keys, foreign_keys, has_rows })
 }
 
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ExistingColumn>> {
+fn read_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ExistingColumn>> {
     let mut statement = connection.prepare_cached(
         "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, hidden > 1 FROM pragma_table_xinfo(?) WHERE hidden <> 1",
     )?;
@@ -91,7 +91,7 @@ fn with_collation(
     Ok(column)
 }
 
-fn is_integer(column: &ExistingColumn) -> bool {
+fn is_integer_column(column: &ExistingColumn) -> bool {
     column.sql_type.eq_ignore_ascii_case("INTEGER")
 }
 
@@ -100,13 +100,13 @@ fn has_row_numbers(connection: &Connection, table: &str) -> rusqlite::Result<boo
     connection.prepare_cached("SELECT 1 FROM pragma_table_list(?) WHERE schema = 'main' AND NOT wr")?.exists([table])
 }
 
-fn primary_key(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    names(connection, "SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk", table)
+fn read_primary_key(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    query_names(connection, "SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk", table)
 }
 
 /// The keys whose every column is a column of the table and is compared byte by byte, beside the primary key.
-fn unique_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
-    let indexes = names(
+fn read_unique_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
+    let indexes = query_names(
         connection,
         "SELECT name FROM pragma_index_list(?) WHERE \"unique\" AND NOT partial AND origin <> 'pk' ORDER BY seq DESC",
         table,
@@ -146,11 +146,11 @@ fn foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Ex
 /// A foreign key that names no columns of its parent means the parent's primary key.
 fn with_parent_fields(connection: &Connection, mut key: ExistingForeignKey) -> rusqlite::Result<ExistingForeignKey> {
     if key.parent_fields.is_empty() {
-        key.parent_fields = primary_key(connection, &key.parent)?;
+        key.parent_fields = read_primary_key(connection, &key.parent)?;
     }
     Ok(key)
 }
 
-fn names(connection: &Connection, sql: &str, table: &str) -> rusqlite::Result<Vec<String>> {
+fn query_names(connection: &Connection, sql: &str, table: &str) -> rusqlite::Result<Vec<String>> {
     connection.prepare_cached(sql)?.query_map([table], |row| row.get(0))?.collect()
 }

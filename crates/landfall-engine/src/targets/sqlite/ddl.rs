@@ -7,17 +7,17 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
     Difference, Table,
-    catalogue::{self, Found},
-    failure::Context as _,
-    mismatch, quoted,
+    catalogue::{self, SqliteObject},
+    failure::SqliteContext as _,
+    mismatch_error, quote_name,
     rows::has_table,
     unused,
 };
 use crate::{
     error::Result,
     targets::sql::{
-        compare::{compare, has_other_foreign_key, missing, not_a_table, refuse},
-        existing::{Dialect, ExistingColumn, Fit},
+        compare::{compare_table, has_other_foreign_key, missing_table, not_a_table, refuse_differences},
+        existing::{ColumnFit, ExistingColumn, SqlDialect},
     },
 };
 
@@ -25,18 +25,18 @@ use crate::{
 const MOST_COLUMNS: usize = 2000;
 
 /// Makes or checks all `tables` in one transaction. Whether one of them has a foreign key that is not in the dictionary.
-pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
-    let checked = check(connection, tables)?;
+pub(super) fn prepare_tables(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    let checked = check_tables(connection, tables)?;
     if checked.missing.is_empty() {
         return Ok(checked.other_foreign_keys);
     }
     let doing = || "cannot make the tables of the data package".to_owned();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
-    let checked = check(&transaction, tables)?;
+    let checked = check_tables(&transaction, tables)?;
     for table in checked.missing {
         let statement = create_table(table)?;
         transaction.execute_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
-        unused::note(&transaction, &table.name)?;
+        unused::note_made_table(&transaction, &table.name)?;
     }
     transaction.commit().context(doing)?;
     Ok(checked.other_foreign_keys)
@@ -44,7 +44,7 @@ pub(super) fn prepare(connection: &mut Connection, tables: &[Table]) -> Result<b
 
 /// What came of checking tables.
 #[derive(Default)]
-struct Checked<'t> {
+struct SqliteCheckedTables<'t> {
     /// Those that do not exist.
     missing: Vec<&'t Table>,
     /// Whether one that exists has a foreign key that is not in the dictionary.
@@ -52,15 +52,15 @@ struct Checked<'t> {
 }
 
 /// Checks those of `tables` that exist against the dictionary; nothing is altered.
-fn check<'t>(connection: &Connection, tables: &'t [Table]) -> Result<Checked<'t>> {
-    let mut checked = Checked::default();
+fn check_tables<'t>(connection: &Connection, tables: &'t [Table]) -> Result<SqliteCheckedTables<'t>> {
+    let mut checked = SqliteCheckedTables::default();
     let dialect = SqliteDialect { tables, taken: Vec::new() };
     for table in tables {
         match catalogue::read(connection, table)? {
-            Found::Nothing => checked.missing.push(table),
-            Found::Other(what) => refuse(table, &[not_a_table(table, what)])?,
-            Found::Table(existing) => {
-                refuse(table, &compare(table, &existing, &dialect))?;
+            SqliteObject::Nothing => checked.missing.push(table),
+            SqliteObject::Other(what) => refuse_differences(table, &[not_a_table(table, what)])?,
+            SqliteObject::Table(existing) => {
+                refuse_differences(table, &compare_table(table, &existing, &dialect))?;
                 checked.other_foreign_keys |= has_other_foreign_key(table, &existing, &dialect);
             }
         }
@@ -72,24 +72,24 @@ fn check<'t>(connection: &Connection, tables: &'t [Table]) -> Result<Checked<'t>
 pub(super) fn create_table(table: &Table) -> Result<String> {
     let schema = &table.schema;
     if schema.fields.len() > MOST_COLUMNS {
-        return Err(mismatch(format!(
+        return Err(mismatch_error(format!(
             "the table {:?} has {} fields; SQLite holds at most {MOST_COLUMNS}",
             &*table.name,
             schema.fields.len()
         )));
     }
-    let mut parts: Vec<String> = schema.fields.iter().map(column).collect();
+    let mut parts: Vec<String> = schema.fields.iter().map(column_definition).collect();
     if !schema.primary_key.is_empty() {
-        parts.push(format!("PRIMARY KEY ({})", names(table, &schema.primary_key)));
+        parts.push(format!("PRIMARY KEY ({})", quoted_names(table, &schema.primary_key)));
     }
-    parts.extend(schema.unique_keys.iter().map(|key| format!("UNIQUE ({})", names(table, key))));
-    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key(table, key)));
-    Ok(format!("CREATE TABLE {} (\n  {}\n) STRICT", quoted(&table.name), parts.join(",\n  ")))
+    parts.extend(schema.unique_keys.iter().map(|key| format!("UNIQUE ({})", quoted_names(table, key))));
+    parts.extend(schema.foreign_keys.iter().map(|key| foreign_key_definition(table, key)));
+    Ok(format!("CREATE TABLE {} (\n  {}\n) STRICT", quote_name(&table.name), parts.join(",\n  ")))
 }
 
-fn column(field: &Field) -> String {
+fn column_definition(field: &Field) -> String {
     let required = if field.constraints.required { " NOT NULL" } else { "" };
-    format!("{} {}{required}", quoted(&field.name), sql_type(&field.kind))
+    format!("{} {}{required}", quote_name(&field.name), sql_type(&field.kind))
 }
 
 /// The STRICT type of a field: INTEGER or TEXT, so that nothing is ever stored as a float.
@@ -101,31 +101,31 @@ pub(super) const fn sql_type(kind: &FieldType) -> &'static str {
 }
 
 /// A foreign key of a table.
-fn foreign_key(table: &Table, key: &ForeignKey) -> String {
-    format!("FOREIGN KEY ({}) {}", names(table, &key.fields), references(key))
+fn foreign_key_definition(table: &Table, key: &ForeignKey) -> String {
+    format!("FOREIGN KEY ({}) {}", quoted_names(table, &key.fields), references_clause(key))
 }
 
 /// What a foreign key refers to. It is checked at the end of the transaction, so that rows may name each other.
-fn references(key: &ForeignKey) -> String {
-    let parents: Vec<String> = key.parent_fields.iter().map(|name| quoted(name)).collect();
-    format!("REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED", quoted(&key.parent), parents.join(", "))
+fn references_clause(key: &ForeignKey) -> String {
+    let parents: Vec<String> = key.parent_fields.iter().map(|name| quote_name(name)).collect();
+    format!("REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED", quote_name(&key.parent), parents.join(", "))
 }
 
 /// The fields at `positions`, quoted and joined.
-pub(super) fn names(table: &Table, positions: &[usize]) -> String {
-    let names: Vec<String> = positions.iter().map(|&at| quoted(&table.schema.fields[at].name)).collect();
+pub(super) fn quoted_names(table: &Table, positions: &[usize]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema.fields[at].name)).collect();
     names.join(", ")
 }
 
 /// How the database differs from `tables`.
-pub(super) fn differences(connection: &Connection, tables: &[Table]) -> Result<Vec<Difference>> {
+pub(super) fn find_differences(connection: &Connection, tables: &[Table]) -> Result<Vec<Difference>> {
     let dialect = SqliteDialect { tables, taken: catalogue::taken_names(connection)? };
     let mut found = Vec::new();
     for table in tables {
         match catalogue::read(connection, table)? {
-            Found::Nothing => found.push(missing(table, create_table(table)?)),
-            Found::Other(what) => found.push(not_a_table(table, what)),
-            Found::Table(existing) => found.extend(compare(table, &existing, &dialect)),
+            SqliteObject::Nothing => found.push(missing_table(table, create_table(table)?)),
+            SqliteObject::Other(what) => found.push(not_a_table(table, what)),
+            SqliteObject::Table(existing) => found.extend(compare_table(table, &existing, &dialect)),
         }
     }
     Ok(found)
@@ -145,7 +145,7 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
         let Some(statement) = addition else { continue };
         transaction.execute_batch(statement).context(|| format!("cannot alter the table {table:?}"))?;
     }
-    own.into_iter().try_for_each(|table| unused::note(&transaction, table))?;
+    own.into_iter().try_for_each(|table| unused::note_made_table(&transaction, table))?;
     transaction.commit().context(doing)
 }
 
@@ -157,9 +157,9 @@ pub(super) struct SqliteDialect<'t> {
     pub(super) taken: Vec<String>,
 }
 
-impl Dialect for SqliteDialect<'_> {
+impl SqlDialect for SqliteDialect<'_> {
     /// SQLite folds the letters of ASCII, in quoted names too.
-    fn same_name(&self, a: &str, b: &str) -> bool {
+    fn are_same_column(&self, a: &str, b: &str) -> bool {
         a.eq_ignore_ascii_case(b)
     }
 
@@ -167,7 +167,7 @@ impl Dialect for SqliteDialect<'_> {
     /// to columns that are no key.
     fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool {
         let mut foreign_keys = self.tables.iter().flat_map(|table| &table.schema.foreign_keys);
-        foreign_keys.any(|foreign| foreign.parent == table.name && same_fields(table, key, &foreign.parent_fields))
+        foreign_keys.any(|foreign| foreign.parent == table.name && have_same_fields(table, key, &foreign.parent_fields))
     }
 
     fn needs_foreign_key(&self, _key: &ForeignKey) -> bool {
@@ -178,19 +178,23 @@ impl Dialect for SqliteDialect<'_> {
         sql_type(&table.schema.fields[at].kind).into()
     }
 
-    fn fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> Fit {
+    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
         let kind = &table.schema.fields[at].kind;
         if column.sql_type.eq_ignore_ascii_case(sql_type(kind)) {
-            return Fit::Same;
+            return ColumnFit::Same;
         }
-        if keeps(affinity(&column.sql_type), kind) { Fit::Alike } else { Fit::Other }
+        if keeps_values(column_affinity(&column.sql_type), kind) { ColumnFit::Alike } else { ColumnFit::Other }
     }
 
     fn add_column(&self, table: &Table, at: usize) -> Option<String> {
         let own = |key: &&ForeignKey| key.fields == [at];
         let parents: String =
-            table.schema.foreign_keys.iter().filter(own).map(|key| format!(" {}", references(key))).collect();
-        Some(format!("ALTER TABLE {} ADD COLUMN {}{parents}", quoted(&table.name), column(&table.schema.fields[at])))
+            table.schema.foreign_keys.iter().filter(own).map(|key| format!(" {}", references_clause(key))).collect();
+        Some(format!(
+            "ALTER TABLE {} ADD COLUMN {}{parents}",
+            quote_name(&table.name),
+            column_definition(&table.schema.fields[at])
+        ))
     }
 
     fn add_primary_key(&self, _table: &Table) -> Option<String> {
@@ -200,7 +204,12 @@ impl Dialect for SqliteDialect<'_> {
     fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
         let fields: Vec<&str> = key.iter().map(|&at| &*table.schema.fields[at].name).collect();
         let name = self.free_name(&format!("{}_{}_key", table.name, fields.join("_")));
-        Some(format!("CREATE UNIQUE INDEX {} ON {} ({})", quoted(&name), quoted(&table.name), names(table, key)))
+        Some(format!(
+            "CREATE UNIQUE INDEX {} ON {} ({})",
+            quote_name(&name),
+            quote_name(&table.name),
+            quoted_names(table, key)
+        ))
     }
 
     fn add_foreign_key(&self, _table: &Table, _key: &ForeignKey) -> Option<String> {
@@ -213,7 +222,7 @@ impl Dialect for SqliteDialect<'_> {
 }
 
 /// Whether the fields of `table` at `positions` are those called `names`, in whatever order.
-fn same_fields(table: &Table, positions: &[usize], names: &[Arc<str>]) -> bool {
+fn have_same_fields(table: &Table, positions: &[usize], names: &[Arc<str>]) -> bool {
     positions.len() == names.len() && positions.iter().all(|&at| names.contains(&table.schema.fields[at].name))
 }
 
@@ -239,7 +248,7 @@ enum Affinity {
     Real,
 }
 
-fn affinity(declared: &str) -> Affinity {
+fn column_affinity(declared: &str) -> Affinity {
     let declared = declared.to_ascii_uppercase();
     let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
     match () {
@@ -252,7 +261,7 @@ fn affinity(declared: &str) -> Affinity {
 }
 
 /// Whether a column gives back every value of a field of this type as it went in.
-fn keeps(affinity: Affinity, kind: &FieldType) -> bool {
+fn keeps_values(affinity: Affinity, kind: &FieldType) -> bool {
     let is_integer = sql_type(kind) == "INTEGER";
     match affinity {
         Affinity::Integer => is_integer,

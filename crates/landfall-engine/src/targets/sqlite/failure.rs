@@ -5,20 +5,20 @@ use rusqlite::{Error as Sqlite, ErrorCode};
 use crate::error::{Error, Result, TargetError, TargetErrorKind as Kind};
 
 /// Adds what was being done to an error of SQLite.
-pub(super) trait Context<T> {
+pub(super) trait SqliteContext<T> {
     /// The outcome, with `doing` at the head of the error's message.
     fn context(self, doing: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T> Context<T> for rusqlite::Result<T> {
+impl<T> SqliteContext<T> for rusqlite::Result<T> {
     fn context(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| failure(&error, &doing()))
+        self.map_err(|error| sqlite_error(&error, &doing()))
     }
 }
 
 /// The error for `error` of SQLite, which happened when `doing` what it says.
-pub(super) fn failure(error: &Sqlite, doing: &str) -> Error {
-    let (kind, mend) = kind_of(error);
+pub(super) fn sqlite_error(error: &Sqlite, doing: &str) -> Error {
+    let (kind, mend) = classify_error(error);
     let said = match error {
         Sqlite::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
@@ -27,7 +27,7 @@ pub(super) fn failure(error: &Sqlite, doing: &str) -> Error {
     TargetError::new(kind, format!("{doing}: {said}{mend}")).into()
 }
 
-fn kind_of(error: &Sqlite) -> (Kind, &'static str) {
+fn classify_error(error: &Sqlite) -> (Kind, &'static str) {
     let Sqlite::SqliteFailure(code, _) = error else { return (Kind::Statement, "") };
     match code.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
@@ -52,5 +52,5 @@ fn kind_of(error: &Sqlite) -> (Kind, &'static str) {
 
 /// Whether `error` says that a constraint stopped a statement.
 pub(super) fn is_constraint(error: &Sqlite) -> bool {
-    kind_of(error).0 == Kind::Constraint
+    classify_error(error).0 == Kind::Constraint
 }

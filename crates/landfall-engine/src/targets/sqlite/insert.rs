@@ -15,15 +15,15 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::{
     RefusedRow, Table,
-    ddl::names,
-    failure::{Context as _, failure, is_constraint},
-    quoted, rows,
-    statements::Statements,
-    stored::Bound,
+    ddl::quoted_names,
+    failure::{SqliteContext as _, is_constraint, sqlite_error},
+    quote_name, rows,
+    statements::StatementCache,
+    stored::BoundValue,
 };
 use crate::{
     error::Result,
-    targets::stored::{SKIPPED, objection},
+    targets::stored::{SKIPPED, check_stored_row},
 };
 
 /// What is said of a row that is to be updated, and is not there.
@@ -37,35 +37,35 @@ const SHRINK: usize = 4;
 /// Inserts the rows of `rows` at `selected` into `table`; the rows that a constraint stops are returned.
 pub(super) fn insert(
     connection: &Connection,
-    texts: &Statements,
+    texts: &StatementCache,
     table: &Table,
     rows: &RecordBatch,
     selected: &[Range<usize>],
 ) -> Result<Vec<RefusedRow>> {
-    texts.cache.fit(connection, rows).context(|| inserting(table))?;
+    texts.cache.fit_to_rows(connection, rows).context(|| insert_description(table))?;
     let selected: Vec<usize> = selected.iter().cloned().flatten().collect();
-    let columns = rows.columns().iter().map(|column| Column::new(column.as_ref(), &selected)).collect();
-    let mut insertion = Insertion { connection, texts, table, columns, selected, refused: Vec::new() };
-    if has_triggers(connection, table).context(|| inserting(table))? {
-        insertion.watched(rows)?;
+    let columns = rows.columns().iter().map(|column| BindingColumn::new(column.as_ref(), &selected)).collect();
+    let mut insertion = SqliteInsertion { connection, texts, table, columns, selected, refused: Vec::new() };
+    if has_triggers(connection, table).context(|| insert_description(table))? {
+        insertion.insert_watched(rows)?;
     } else {
-        insertion.all()?;
+        insertion.insert_all()?;
     }
     Ok(insertion.refused)
 }
 
 /// An insertion under way. Rows are counted in the order in which they were selected.
-struct Insertion<'i> {
+struct SqliteInsertion<'i> {
     connection: &'i Connection,
-    texts: &'i Statements,
+    texts: &'i StatementCache,
     table: &'i Table,
-    columns: Vec<Column<'i>>,
+    columns: Vec<BindingColumn<'i>>,
     selected: Vec<usize>,
     refused: Vec<RefusedRow>,
 }
 
-impl Insertion<'_> {
-    fn all(&mut self) -> Result<()> {
+impl SqliteInsertion<'_> {
+    fn insert_all(&mut self) -> Result<()> {
         let count = self.selected.len();
         let mut per_statement = (VALUES_PER_STATEMENT / self.columns.len().max(1)).max(1);
         let mut first = 0;
@@ -73,11 +73,13 @@ impl Insertion<'_> {
             while per_statement > count - first {
                 per_statement = (per_statement / SHRINK).max(1);
             }
-            let mut statement =
-                self.texts.insert(self.connection, self.table, per_statement).context(|| inserting(self.table))?;
+            let mut statement = self
+                .texts
+                .insert(self.connection, self.table, per_statement)
+                .context(|| insert_description(self.table))?;
             while first + per_statement <= count {
-                if self.execute(&mut statement, first, per_statement)?.is_some() {
-                    self.one_by_one(first..first + per_statement)?;
+                if self.execute_insert(&mut statement, first, per_statement)?.is_some() {
+                    self.insert_one_by_one(first..first + per_statement)?;
                 }
                 first += per_statement;
             }
@@ -88,10 +90,11 @@ impl Insertion<'_> {
     }
 
     /// Inserts rows with a statement each, and notes those that a constraint stops.
-    fn one_by_one(&mut self, rows: Range<usize>) -> Result<()> {
-        let mut statement = self.texts.insert(self.connection, self.table, 1).context(|| inserting(self.table))?;
+    fn insert_one_by_one(&mut self, rows: Range<usize>) -> Result<()> {
+        let mut statement =
+            self.texts.insert(self.connection, self.table, 1).context(|| insert_description(self.table))?;
         for at in rows {
-            if let Some(message) = self.execute(&mut statement, at, 1)? {
+            if let Some(message) = self.execute_insert(&mut statement, at, 1)? {
                 self.refused.push(RefusedRow { row: self.selected[at], message });
             }
         }
@@ -100,14 +103,17 @@ impl Insertion<'_> {
     }
 
     /// Inserts rows one by one, and looks at each whether it is stored as it was sent.
-    fn watched(&mut self, rows: &RecordBatch) -> Result<()> {
-        let reader = Reader::new(self.connection, self.texts, self.table)?;
-        let mut statement = self.texts.insert(self.connection, self.table, 1).context(|| inserting(self.table))?;
+    fn insert_watched(&mut self, rows: &RecordBatch) -> Result<()> {
+        let reader = WrittenRowReader::new(self.connection, self.texts, self.table)?;
+        let mut statement =
+            self.texts.insert(self.connection, self.table, 1).context(|| insert_description(self.table))?;
         let every: Vec<usize> = (0..self.columns.len()).collect();
         for at in 0..self.selected.len() {
             let row = self.selected[at];
-            let refused = attempt(self.connection, || match self.execute(&mut statement, at, 1)? {
-                None => Ok(objection(self.table, rows, row, &every, reader.inserted(rows, row)?.as_deref())),
+            let refused = attempt_row(self.connection, || match self.execute_insert(&mut statement, at, 1)? {
+                None => {
+                    Ok(check_stored_row(self.table, rows, row, &every, reader.read_inserted(rows, row)?.as_deref()))
+                }
                 some => Ok(some),
             })?;
             self.refused.extend(refused.map(|message| RefusedRow { row, message }));
@@ -117,21 +123,26 @@ impl Insertion<'_> {
 
     /// Inserts `count` rows from `first` with one statement; the database's words where a constraint stopped it, and
     /// with it all of them.
-    fn execute(&self, statement: &mut CachedStatement<'_>, first: usize, count: usize) -> Result<Option<String>> {
-        self.bind(statement, first, count).context(|| inserting(self.table))?;
+    fn execute_insert(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        first: usize,
+        count: usize,
+    ) -> Result<Option<String>> {
+        self.bind_rows(statement, first, count).context(|| insert_description(self.table))?;
         match statement.raw_execute() {
             Ok(stored) if stored == count => Ok(None),
             Ok(_) => Ok(Some(SKIPPED.to_owned())),
             Err(error) if is_constraint(&error) => Ok(Some(error.to_string())),
-            Err(error) => Err(failure(&error, &inserting(self.table))),
+            Err(error) => Err(sqlite_error(&error, &insert_description(self.table))),
         }
     }
 
-    fn bind(&self, statement: &mut CachedStatement<'_>, first: usize, count: usize) -> rusqlite::Result<()> {
+    fn bind_rows(&self, statement: &mut CachedStatement<'_>, first: usize, count: usize) -> rusqlite::Result<()> {
         let mut parameter = 1;
         for at in first..first + count {
             for column in &self.columns {
-                column.bind(statement, parameter, at, self.selected[at])?;
+                column.bind_value(statement, parameter, at, self.selected[at])?;
                 parameter += 1;
             }
         }
@@ -146,7 +157,7 @@ fn has_triggers(connection: &Connection, table: &Table) -> rusqlite::Result<bool
 }
 
 /// Runs `work` on a row, and leaves no trace of it where something stands against the row.
-fn attempt(connection: &Connection, work: impl FnOnce() -> Result<Option<String>>) -> Result<Option<String>> {
+fn attempt_row(connection: &Connection, work: impl FnOnce() -> Result<Option<String>>) -> Result<Option<String>> {
     let run = |sql: &str| connection.execute_batch(sql).context(|| "cannot write a row".into());
     run("SAVEPOINT landfall_row")?;
     let refused = work()?;
@@ -158,47 +169,47 @@ fn attempt(connection: &Connection, work: impl FnOnce() -> Result<Option<String>
 }
 
 /// Reads rows that were just written.
-struct Reader<'r> {
+struct WrittenRowReader<'r> {
     connection: &'r Connection,
-    texts: &'r Statements,
+    texts: &'r StatementCache,
     table: &'r Table,
     /// Finds a row by its number, in a table without a primary key.
     by_number: Option<String>,
 }
 
-impl<'r> Reader<'r> {
-    fn new(connection: &'r Connection, texts: &'r Statements, table: &'r Table) -> Result<Self> {
+impl<'r> WrittenRowReader<'r> {
+    fn new(connection: &'r Connection, texts: &'r StatementCache, table: &'r Table) -> Result<Self> {
         let is_free = |name: &&str| table.schema.fields.iter().all(|field| !field.name.eq_ignore_ascii_case(name));
         let number = ["rowid", "_rowid_", "oid"].into_iter().find(is_free).unwrap_or("rowid");
         let by_number = table.schema.primary_key.is_empty().then(|| {
             let every: Vec<usize> = (0..table.schema.fields.len()).collect();
-            format!("SELECT {} FROM {} WHERE {number} = ?", names(table, &every), quoted(&table.name))
+            format!("SELECT {} FROM {} WHERE {number} = ?", quoted_names(table, &every), quote_name(&table.name))
         });
         Ok(Self { connection, texts, table, by_number })
     }
 
     /// What the table holds of row `row` of `rows`, the last that was inserted.
-    fn inserted(&self, rows: &RecordBatch, row: usize) -> Result<Option<Vec<Scalar>>> {
+    fn read_inserted(&self, rows: &RecordBatch, row: usize) -> Result<Option<Vec<Scalar>>> {
         match &self.by_number {
-            None => self.keyed(rows, row),
+            None => self.read_by_key(rows, row),
             Some(sql) => rows::find_by_number(self.connection, self.table, sql, self.connection.last_insert_rowid()),
         }
     }
 
     /// What the table holds of the row with the primary key of row `row` of `rows`.
-    fn keyed(&self, rows: &RecordBatch, row: usize) -> Result<Option<Vec<Scalar>>> {
+    fn read_by_key(&self, rows: &RecordBatch, row: usize) -> Result<Option<Vec<Scalar>>> {
         let key = &self.table.schema.primary_key;
         let values = KeyColumns::new(rows, key).row_values(row);
         rows::find(self.connection, self.texts, self.table, key, &values)
     }
 }
 
-fn inserting(table: &Table) -> String {
+fn insert_description(table: &Table) -> String {
     format!("cannot insert into the table {:?}", &*table.name)
 }
 
 /// A column that knows how to bind its values.
-enum Column<'a> {
+enum BindingColumn<'a> {
     Integers(&'a Int64Array),
     Booleans(&'a BooleanArray),
     Texts(&'a StringArray),
@@ -210,7 +221,7 @@ enum Column<'a> {
     },
 }
 
-impl<'a> Column<'a> {
+impl<'a> BindingColumn<'a> {
     fn new(column: &'a dyn Array, selected: &[usize]) -> Self {
         let any = column.as_any();
         match column.data_type() {
@@ -219,18 +230,18 @@ impl<'a> Column<'a> {
             DataType::Utf8 => any.downcast_ref().map(Self::Texts),
             DataType::Date32 => any
                 .downcast_ref::<Date32Array>()
-                .map(|dates| Self::rendered(column, selected, |row, out| render::push_date(dates.value(row), out))),
+                .map(|dates| Self::new_rendered(column, selected, |row, out| render::push_date(dates.value(row), out))),
             DataType::Time64(TimeUnit::Microsecond) => any
                 .downcast_ref::<Time64MicrosecondArray>()
-                .map(|times| Self::rendered(column, selected, |row, out| render::push_time(times.value(row), out))),
-            _ => any
-                .downcast_ref::<TimestampMicrosecondArray>()
-                .map(|times| Self::rendered(column, selected, |row, out| render::datetime_text(times.value(row), out))),
+                .map(|times| Self::new_rendered(column, selected, |row, out| render::push_time(times.value(row), out))),
+            _ => any.downcast_ref::<TimestampMicrosecondArray>().map(|times| {
+                Self::new_rendered(column, selected, |row, out| render::datetime_text(times.value(row), out))
+            }),
         }
         .unwrap_or_else(|| unreachable!("the validator makes no column of type {}", column.data_type()))
     }
 
-    fn rendered(column: &'a dyn Array, selected: &[usize], write: impl Fn(usize, &mut String)) -> Self {
+    fn new_rendered(column: &'a dyn Array, selected: &[usize], write: impl Fn(usize, &mut String)) -> Self {
         let mut text = String::with_capacity(selected.len() * 20);
         let mut ends = Vec::with_capacity(selected.len());
         for &row in selected {
@@ -243,7 +254,7 @@ impl<'a> Column<'a> {
     }
 
     #[inline]
-    fn bind(
+    fn bind_value(
         &self,
         statement: &mut CachedStatement<'_>,
         parameter: usize,
@@ -269,42 +280,44 @@ impl<'a> Column<'a> {
 
 /// Gives the rows with the primary keys of the rows of `rows` at `selected` those rows' content in `fields`; the rows that a
 /// constraint stops are returned.
-pub(super) fn update(
+pub(super) fn update_rows(
     connection: &Connection,
-    texts: &Statements,
+    texts: &StatementCache,
     table: &Table,
     (rows, selected): (&RecordBatch, &[usize]),
     fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
     let doing = || format!("cannot update the table {:?}", &*table.name);
-    texts.cache.fit(connection, rows).context(doing)?;
+    texts.cache.fit_to_rows(connection, rows).context(doing)?;
     let key = &table.schema.primary_key;
     // Where there is nothing but the key, it is set to what it is.
     let others = if fields.is_empty() { key.as_slice() } else { fields };
     let list = |positions: &[usize], joint: &str| -> String {
         let each: Vec<String> =
-            positions.iter().map(|&at| format!("{} = ?", quoted(&table.schema.fields[at].name))).collect();
+            positions.iter().map(|&at| format!("{} = ?", quote_name(&table.schema.fields[at].name))).collect();
         each.join(joint)
     };
     let sql =
-        format!("UPDATE OR ABORT {} SET {} WHERE {}", quoted(&table.name), list(others, ", "), list(key, " AND "));
+        format!("UPDATE OR ABORT {} SET {} WHERE {}", quote_name(&table.name), list(others, ", "), list(key, " AND "));
     let mut statement = connection.prepare_cached(&sql).context(doing)?;
     let mut refused = Vec::new();
     let watched = has_triggers(connection, table).context(doing)?;
-    let reader = Reader::new(connection, texts, table)?;
+    let reader = WrittenRowReader::new(connection, texts, table)?;
     for &row in selected {
         let mut execute = || {
-            let values = others.iter().chain(key).map(|&at| Bound(scalar_at(rows, at, row)));
+            let values = others.iter().chain(key).map(|&at| BoundValue(scalar_at(rows, at, row)));
             match statement.execute(rusqlite::params_from_iter(values)) {
-                Ok(0) if !watched || reader.keyed(rows, row)?.is_none() => Ok(Some(GONE.to_owned())),
+                Ok(0) if !watched || reader.read_by_key(rows, row)?.is_none() => Ok(Some(GONE.to_owned())),
                 Ok(0) => Ok(Some(SKIPPED.to_owned())),
-                Ok(_) if watched => Ok(objection(table, rows, row, fields, reader.keyed(rows, row)?.as_deref())),
+                Ok(_) if watched => {
+                    Ok(check_stored_row(table, rows, row, fields, reader.read_by_key(rows, row)?.as_deref()))
+                }
                 Ok(_) => Ok(None),
                 Err(error) if is_constraint(&error) => Ok(Some(error.to_string())),
-                Err(error) => Err(failure(&error, &doing())),
+                Err(error) => Err(sqlite_error(&error, &doing())),
             }
         };
-        let message = if watched { attempt(connection, execute)? } else { execute()? };
+        let message = if watched { attempt_row(connection, execute)? } else { execute()? };
         refused.extend(message.map(|message| RefusedRow { row, message }));
     }
     Ok(refused)

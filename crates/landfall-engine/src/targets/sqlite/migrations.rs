@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{failure::Context as _, own::Own};
+use super::{failure::SqliteContext as _, own::SqliteOwnConnection};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     targets::sql::jobs,
@@ -122,8 +122,8 @@ const VERSION_OF_JOBS: usize = 6;
 
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the
 /// statements are one write transaction.
-pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
-    if version(connection, location)? == newest() {
+pub(super) fn apply_migrations(connection: &mut Connection, location: &str) -> Result<()> {
+    if schema_version(connection, location)? == newest() {
         return Ok(());
     }
     let doing = || format!("cannot make Landfall's tables in the database {location}");
@@ -135,11 +135,11 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
              ) STRICT",
         )
         .context(doing)?;
-    let from = version(&transaction, location)?;
+    let from = schema_version(&transaction, location)?;
     for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
         transaction.execute_batch(statements).context(doing)?;
         if at == VERSION_OF_JOBS {
-            jobs::adopt_tasks(&Own(&transaction))?;
+            jobs::adopt_tasks(&SqliteOwnConnection(&transaction))?;
         }
         transaction
             .execute("INSERT INTO landfall_migrations VALUES (?, ?)", params![at, timestamp::now_utc()])
@@ -150,7 +150,7 @@ pub(super) fn apply(connection: &mut Connection, location: &str) -> Result<()> {
 
 /// Refuses a database that a newer version of Landfall made.
 pub(super) fn refuse_newer(connection: &Connection, location: &str) -> Result<()> {
-    version(connection, location).map(drop)
+    schema_version(connection, location).map(drop)
 }
 
 const fn newest() -> usize {
@@ -158,7 +158,7 @@ const fn newest() -> usize {
 }
 
 /// The version of the database; 0 where Landfall never wrote to it.
-fn version(connection: &Connection, location: &str) -> Result<usize> {
+fn schema_version(connection: &Connection, location: &str) -> Result<usize> {
     let doing = || format!("cannot read the database {location}");
     if !super::rows::has_table(connection, "landfall_migrations")? {
         return Ok(0);

@@ -28,14 +28,14 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 use self::{
-    failure::{Context as _, failure},
-    own::Own,
-    statements::Statements,
+    failure::{SqliteContext as _, sqlite_error},
+    own::SqliteOwnConnection,
+    statements::StatementCache,
 };
 use super::{
-    Access, Canceller, Cell, Difference, Fence, Pace, QueryRows, Read, RefusedRow, RowFilter, Snapshot, Table, Target,
-    Transaction, VisitRow,
-    batch::{Foreign, shown},
+    Canceller, Cell, Difference, Fence, Pace, QueryRows, RefusedRow, RowFilter, Snapshot, Table, Target, TargetAccess,
+    TargetRead, Transaction, VisitPageRow,
+    batch::{OnForeignValue, visit_only},
     cancel::CancelGuard,
     sql::{self, OwnTables, WritesOwnTables, ledger},
 };
@@ -64,7 +64,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Sqlite {
     connection: Connection,
     location: String,
-    statements: Statements,
+    statements: StatementCache,
     /// Lets another thread stop what runs.
     cancel_guard: Option<CancelGuard>,
     /// The file that was opened: its device and number.
@@ -76,20 +76,20 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database file at `path`, or makes it. With [`Access::Read`], a file that does not exist is taken for
+    /// Opens the database file at `path`, or makes it. With [`TargetAccess::TargetRead`], a file that does not exist is taken for
     /// an empty database and not made.
-    pub(crate) fn open(path: &Path, access: Access) -> Result<Self> {
+    pub(crate) fn open(path: &Path, access: TargetAccess) -> Result<Self> {
         let location = format!("sqlite:{}", path.display());
         let connection = match access {
-            Access::Read if !path.exists() => Connection::open_in_memory(),
-            Access::Read => Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY)),
-            Access::Write => Connection::open_with_flags(
+            TargetAccess::Read if !path.exists() => Connection::open_in_memory(),
+            TargetAccess::Read => Connection::open_with_flags(path, connection_flags(OpenFlags::SQLITE_OPEN_READ_ONLY)),
+            TargetAccess::Write => Connection::open_with_flags(
                 path,
-                flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE),
+                connection_flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE),
             ),
         }
         .context(|| format!("cannot open the database {location}"))?;
-        let statements = Statements::default();
+        let statements = StatementCache::default();
         let mut target = Self {
             connection,
             location,
@@ -99,26 +99,26 @@ impl Sqlite {
             other_foreign_keys: false,
             claim: None,
         };
-        target.configure(access).context(|| format!("cannot use the database {}", target.location))?;
-        if access == Access::Write {
-            migrations::apply(&mut target.connection, &target.location)?;
-            target.file = number_of(path);
+        target.configure_connection(access).context(|| format!("cannot use the database {}", target.location))?;
+        if access == TargetAccess::Write {
+            migrations::apply_migrations(&mut target.connection, &target.location)?;
+            target.file = file_identity(path);
         } else {
             migrations::refuse_newer(&target.connection, &target.location)?;
         }
         Ok(target)
     }
 
-    fn configure(&mut self, access: Access) -> rusqlite::Result<()> {
+    fn configure_connection(&mut self, access: TargetAccess) -> rusqlite::Result<()> {
         self.connection.busy_timeout(LOCK_TIMEOUT)?;
         self.connection.set_prepared_statement_cache_capacity(64);
         // A column that is gone would otherwise be read as a text: its own name.
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        let cache = if access == Access::Write { WRITERS_CACHE } else { READERS_CACHE };
+        let cache = if access == TargetAccess::Write { WRITERS_CACHE } else { READERS_CACHE };
         self.connection.pragma_update(None, "cache_size", -cache)?;
-        if access == Access::Write {
+        if access == TargetAccess::Write {
             self.connection.pragma_update(None, "page_size", 8192)?;
-            self.log_ahead()?;
+            self.switch_to_wal()?;
             self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Sqlite {
 
     /// Switches to the write-ahead log. SQLite does not wait for a lock here: of two processes that open a new database at
     /// once, one is refused at once, and has to ask again.
-    fn log_ahead(&self) -> rusqlite::Result<()> {
+    fn switch_to_wal(&self) -> rusqlite::Result<()> {
         let asked = Instant::now();
         loop {
             match self.connection.pragma_update(None, "journal_mode", "WAL") {
@@ -142,13 +142,13 @@ impl Sqlite {
 }
 
 /// What tells a file from another one of the same name.
-fn number_of(path: &Path) -> Option<(u64, u64)> {
+fn file_identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     path.metadata().ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// The connection is used by one thread at a time, so SQLite need not lock it.
-fn flags(access: OpenFlags) -> OpenFlags {
+fn connection_flags(access: OpenFlags) -> OpenFlags {
     access | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
@@ -156,20 +156,20 @@ impl Sqlite {
     /// Refuses to write to a file that nobody can open any more: it was removed, or another one has its name.
     fn refuse_lost_file(&self) -> Result<()> {
         let path = self.location.strip_prefix("sqlite:").map(Path::new);
-        if self.file.is_none() || path.is_none_or(|path| number_of(path) == self.file) {
+        if self.file.is_none() || path.is_none_or(|path| file_identity(path) == self.file) {
             return Ok(());
         }
         let message = format!("the file of the database {} was removed or replaced while it was open", self.location);
         Err(TargetError::new(TargetErrorKind::Lost, message).into())
     }
 
-    fn statements(&self) -> &Statements {
+    fn statement_texts(&self) -> &StatementCache {
         &self.statements
     }
 }
 
 impl SqliteTransaction<'_> {
-    fn statements(&self) -> &Statements {
+    fn statement_texts(&self) -> &StatementCache {
         self.statements
     }
 }
@@ -177,35 +177,35 @@ impl SqliteTransaction<'_> {
 /// A write transaction of a SQLite database.
 struct SqliteTransaction<'c> {
     transaction: rusqlite::Transaction<'c>,
-    statements: &'c Statements,
+    statements: &'c StatementCache,
 }
 
 /// The reading methods, over whatever gives a connection.
 macro_rules! read_through {
     ($type:ty, $field:ident) => {
-        impl Read for $type {
+        impl TargetRead for $type {
             fn has_table(&self, table: &Table) -> Result<bool> {
                 rows::has_table(&self.$field, &table.name)
             }
             fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
                 rows::row_count(&self.$field, table, most)
             }
-            fn find_all(
+            fn find_rows(
                 &self,
                 table: &Table,
                 positions: &[usize],
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
-                values.iter().map(|values| self.find(table, positions, values)).collect()
+                values.iter().map(|values| self.find_row(table, positions, values)).collect()
             }
-            fn find(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
-                rows::find(&self.$field, self.statements(), table, positions, values)
+            fn find_row(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+                rows::find(&self.$field, self.statement_texts(), table, positions, values)
             }
-            fn page(&self, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
-                rows::page(&self.$field, table, filter, visit)
+            fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
+                rows::read_page(&self.$field, table, filter, visit)
             }
-            fn scan(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-                rows::scan(&self.$field, table, (positions, Foreign::Missing), &mut shown(visit))
+            fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+                rows::scan_rows(&self.$field, table, (positions, OnForeignValue::Missing), &mut visit_only(visit))
             }
         }
     };
@@ -215,14 +215,14 @@ read_through!(Sqlite, connection);
 read_through!(SqliteTransaction<'_>, transaction);
 
 impl OwnTables for Sqlite {
-    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
-        work(&Own(&self.connection))
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
+        work(&SqliteOwnConnection(&self.connection))
     }
 }
 
 impl OwnTables for SqliteTransaction<'_> {
-    fn own<R>(&self, work: impl FnOnce(&dyn sql::Connection) -> Result<R>) -> Result<R> {
-        work(&Own(&self.transaction))
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
+        work(&SqliteOwnConnection(&self.transaction))
     }
 }
 
@@ -233,12 +233,12 @@ impl Target for Sqlite {
         self.location.clone()
     }
 
-    fn prepare(&mut self, tables: &[Table]) -> Result<()> {
-        self.other_foreign_keys |= ddl::prepare(&mut self.connection, tables)?;
+    fn prepare_tables(&mut self, tables: &[Table]) -> Result<()> {
+        self.other_foreign_keys |= ddl::prepare_tables(&mut self.connection, tables)?;
         Ok(())
     }
 
-    fn transaction(&mut self, fence: Fence, _pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+    fn begin_transaction(&mut self, fence: Fence, _pace: Pace) -> Result<Box<dyn Transaction + '_>> {
         self.refuse_lost_file()?;
         let checks = fence == Fence::Database || self.other_foreign_keys;
         self.connection
@@ -247,15 +247,15 @@ impl Target for Sqlite {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| failure(&error, &format!("cannot write to the database {}", self.location)))?;
+            .map_err(|error| sqlite_error(&error, &format!("cannot write to the database {}", self.location)))?;
         if let Some(claim) = &self.claim {
-            sql::jobs::hold(&Own(&transaction), claim)?;
+            sql::jobs::lock_claim(&SqliteOwnConnection(&transaction), claim)?;
         }
         Ok(Box::new(SqliteTransaction { transaction, statements: &self.statements }))
     }
 
-    fn snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
-        snapshot::begin(&mut self.connection, &self.location)
+    fn take_snapshot(&mut self) -> Result<Box<dyn Snapshot + '_>> {
+        snapshot::begin_snapshot(&mut self.connection, &self.location)
     }
 
     fn commit_durably(&mut self) -> Result<()> {
@@ -265,29 +265,29 @@ impl Target for Sqlite {
             .context(|| format!("cannot use the database {}", self.location))
     }
 
-    fn settle(&mut self) -> Result<()> {
+    fn flush_commits(&mut self) -> Result<()> {
         self.connection
             .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
             .context(|| format!("cannot flush the database {}", self.location))
     }
 
-    fn ddl(&self, tables: &[Table]) -> Result<Vec<String>> {
+    fn table_statements(&self, tables: &[Table]) -> Result<Vec<String>> {
         tables.iter().map(ddl::create_table).collect()
     }
 
-    fn differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
-        ddl::differences(&self.connection, tables)
+    fn find_differences(&self, tables: &[Table]) -> Result<Vec<Difference>> {
+        ddl::find_differences(&self.connection, tables)
     }
 
     fn add_missing(&mut self, differences: &[Difference]) -> Result<()> {
         ddl::add_missing(&mut self.connection, differences)
     }
 
-    fn unused(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        unused::unused(&self.connection, tables)
+    fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
+        unused::find_remakable(&self.connection, tables)
     }
 
-    fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
+    fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {
         unused::remove(&mut self.connection, tables)
     }
 
@@ -295,64 +295,64 @@ impl Target for Sqlite {
         self.claim = claim;
     }
 
-    fn cancel_with(&mut self, canceller: Option<&Arc<Canceller>>) {
+    fn set_canceller(&mut self, canceller: Option<&Arc<Canceller>>) {
         // The old one goes first: its end must not take the new one along.
         self.cancel_guard = None;
         let handle = self.connection.get_interrupt_handle();
-        self.cancel_guard = canceller.map(|canceller| canceller.guard(Box::new(move || handle.interrupt())));
+        self.cancel_guard = canceller.map(|canceller| canceller.guard_statement(Box::new(move || handle.interrupt())));
     }
 
-    fn query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
-        query::query(&self.connection, sql, parameters, rows)
+    fn run_query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
+        query::run_query(&self.connection, sql, parameters, rows)
     }
 }
 
 impl Transaction for SqliteTransaction<'_> {
-    fn insert(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
+    fn insert_rows(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
         insert::insert(&self.transaction, self.statements, table, rows, selected)
     }
 
-    fn update(
+    fn update_rows(
         &mut self,
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
         fields: &[usize],
     ) -> Result<Vec<RefusedRow>> {
-        insert::update(&self.transaction, self.statements, table, (rows, selected), fields)
+        insert::update_rows(&self.transaction, self.statements, table, (rows, selected), fields)
     }
 
-    fn clear(&mut self, table: &Table) -> Result<u64> {
-        rows::clear(&self.transaction, table)
+    fn delete_rows(&mut self, table: &Table) -> Result<u64> {
+        rows::delete_rows(&self.transaction, table)
     }
 
-    fn orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
-        rows::orphans(&self.transaction, tables)
+    fn find_orphans(&self, tables: &[&Table], _sound: &[&Table]) -> Result<Vec<String>> {
+        rows::find_orphans(&self.transaction, tables)
     }
 
     fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
-        ledger::add(&Own(&self.transaction), entry)
+        ledger::add_load(&SqliteOwnConnection(&self.transaction), entry)
     }
 
     fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
-        ledger::save(&Own(&self.transaction), entry, was_at)
+        ledger::save_load(&SqliteOwnConnection(&self.transaction), entry, was_at)
     }
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
         own::add_rejects(&self.transaction, load, table, rejects)
     }
 
-    fn commit(self: Box<Self>) -> Result<()> {
+    fn commit_now(self: Box<Self>) -> Result<()> {
         self.transaction.commit().context(|| "cannot commit".into())
     }
 }
 
 /// The name of a table or column, quoted for SQLite.
-fn quoted(name: &str) -> String {
+fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A mismatch between the dictionary and the database.
-fn mismatch(message: impl Into<String>) -> crate::Error {
+fn mismatch_error(message: impl Into<String>) -> crate::Error {
     TargetError::new(TargetErrorKind::Mismatch, message).into()
 }

@@ -7,21 +7,21 @@ use rusqlite::{
     types::{ToSqlOutput, Value, ValueRef},
 };
 
-use super::failure::Context as _;
+use super::failure::SqliteContext as _;
 use crate::{
     error::Result,
     ledger::LoadId,
     quarantine::{NewReject, Reject, RejectId},
     targets::{
         Table,
-        sql::{self, EachRow, Parameter, Row, Spelling, Stored, quarantine},
+        sql::{self, OwnRow, SqlParameter, SqlSpelling, StoredValue, VisitOwnRow, quarantine},
     },
 };
 use landfall_core::reject::CellError;
 
 const DOING: &str = "cannot read or write Landfall's own tables";
 
-static SPELLING: LazyLock<Spelling> = LazyLock::new(|| Spelling {
+static SPELLING: LazyLock<SqlSpelling> = LazyLock::new(|| SqlSpelling {
     own: "landfall_".into(),
     or_nothing: " ON CONFLICT DO NOTHING",
     integer: "INTEGER",
@@ -36,10 +36,10 @@ static SPELLING: LazyLock<Spelling> = LazyLock::new(|| Spelling {
 });
 
 /// A connection that speaks for Landfall's own tables.
-pub(super) struct Own<'c>(pub(super) &'c Connection);
+pub(super) struct SqliteOwnConnection<'c>(pub(super) &'c Connection);
 
-impl sql::Connection for Own<'_> {
-    fn spelling(&self) -> &Spelling {
+impl sql::SqlConnection for SqliteOwnConnection<'_> {
+    fn sql_spelling(&self) -> &SqlSpelling {
         &SPELLING
     }
 
@@ -48,73 +48,73 @@ impl sql::Connection for Own<'_> {
     }
 
     fn has_own_table(&self, table: &str) -> Result<bool> {
-        super::rows::has_table(self.0, &SPELLING.own(table))
+        super::rows::has_table(self.0, &SPELLING.own_table(table))
     }
 
     fn has_own_column(&self, table: &str, column: &str) -> Result<bool> {
         self.0
             .prepare_cached("SELECT 1 FROM pragma_table_info(?) WHERE name = ?")
-            .and_then(|mut statement| statement.exists([&*SPELLING.own(table), column]))
+            .and_then(|mut statement| statement.exists([&*SPELLING.own_table(table), column]))
             .context(|| DOING.into())
     }
 
-    fn execute(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<u64> {
+    fn execute_statement(&self, sql: &str, parameters: &[SqlParameter<'_>]) -> Result<u64> {
         let mut statement = self.0.prepare_cached(sql).context(|| DOING.into())?;
         statement.execute(params_from_iter(parameters)).map(|count| count as u64).context(|| DOING.into())
     }
 
-    fn insert_numbered(&self, sql: &str, parameters: &[Parameter<'_>], _id: &str) -> Result<i64> {
-        self.execute(sql, parameters)?;
+    fn insert_numbered(&self, sql: &str, parameters: &[SqlParameter<'_>], _id: &str) -> Result<i64> {
+        self.execute_statement(sql, parameters)?;
         Ok(self.0.last_insert_rowid())
     }
 
     fn insert_all_numbered(
         &self,
         sql: &str,
-        parameters: &[Parameter<'_>],
+        parameters: &[SqlParameter<'_>],
         _id: &str,
         count: usize,
     ) -> Result<Vec<i64>> {
-        self.execute(sql, parameters)?;
+        self.execute_statement(sql, parameters)?;
         // The numbers of rows that one statement inserts follow each other: nobody else writes meanwhile.
         let last = self.0.last_insert_rowid();
         Ok((0..i64::try_from(count).unwrap_or(0)).rev().map(|before| last - before).collect())
     }
 
     fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()> {
-        quarantine::confirm(self, rejects)
+        quarantine::confirm_rejects(self, rejects)
     }
 
-    fn query(&self, sql: &str, parameters: &[Parameter<'_>], visit: EachRow<'_>) -> Result<()> {
+    fn query_rows(&self, sql: &str, parameters: &[SqlParameter<'_>], visit: VisitOwnRow<'_>) -> Result<()> {
         let mut statement = self.0.prepare_cached(sql).context(|| DOING.into())?;
         let columns = statement.column_count();
         let mut rows = statement.query(params_from_iter(parameters)).context(|| DOING.into())?;
         while let Some(row) = rows.next().context(|| DOING.into())? {
-            let values = (0..columns).map(|at| row.get_ref(at).map(stored));
-            visit(&mut Row::new(values.collect::<rusqlite::Result<_>>().context(|| DOING.into())?))?;
+            let values = (0..columns).map(|at| row.get_ref(at).map(to_stored_value));
+            visit(&mut OwnRow::new(values.collect::<rusqlite::Result<_>>().context(|| DOING.into())?))?;
         }
         Ok(())
     }
 }
 
-fn stored(value: ValueRef<'_>) -> Stored {
+fn to_stored_value(value: ValueRef<'_>) -> StoredValue {
     match value {
-        ValueRef::Null => Stored::Null,
-        ValueRef::Integer(value) => Stored::Integer(value),
-        ValueRef::Real(value) => Stored::Real(value),
-        ValueRef::Text(bytes) => Stored::Text(String::from_utf8_lossy(bytes).into_owned()),
-        ValueRef::Blob(bytes) => Stored::Bytes(bytes.to_vec()),
+        ValueRef::Null => StoredValue::Null,
+        ValueRef::Integer(value) => StoredValue::Integer(value),
+        ValueRef::Real(value) => StoredValue::Real(value),
+        ValueRef::Text(bytes) => StoredValue::Text(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Blob(bytes) => StoredValue::Bytes(bytes.to_vec()),
     }
 }
 
-impl ToSql for Parameter<'_> {
+impl ToSql for SqlParameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match *self {
-            Parameter::Integer(value) => ToSqlOutput::Owned(Value::Integer(value)),
-            Parameter::Real(value) => ToSqlOutput::Owned(Value::Real(value)),
-            Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Parameter::Bytes(Some(bytes)) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
-            Parameter::Bytes(None) => ToSqlOutput::Owned(Value::Null),
+            SqlParameter::Integer(value) => ToSqlOutput::Owned(Value::Integer(value)),
+            SqlParameter::Real(value) => ToSqlOutput::Owned(Value::Real(value)),
+            SqlParameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            SqlParameter::Bytes(Some(bytes)) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            SqlParameter::Bytes(None) => ToSqlOutput::Owned(Value::Null),
         })
     }
 }
@@ -129,7 +129,8 @@ pub(super) fn add_rejects(connection: &Connection, load: LoadId, table: &Table, 
     let rows = vec![row; REJECTS_PER_STATEMENT].join(", ");
     let sql = format!("INSERT INTO landfall_rejects ({columns}) VALUES {rows}");
     let (groups, rest) = rejects.as_chunks::<REJECTS_PER_STATEMENT>();
-    let one = |reject: &NewReject| quarantine::add(&Own(connection), load, table, reject).map(drop);
+    let one =
+        |reject: &NewReject| quarantine::add_reject(&SqliteOwnConnection(connection), load, table, reject).map(drop);
     if !groups.is_empty() {
         let mut statement = connection.prepare_cached(&sql).context(|| DOING.into())?;
         for group in groups {
@@ -138,8 +139,8 @@ pub(super) fn add_rejects(connection: &Connection, load: LoadId, table: &Table, 
                 continue;
             }
             for (at, reject) in group.iter().enumerate() {
-                let errors = quarantine::json(&reject.errors);
-                for (column, value) in quarantine::values(load, table, reject, &errors).iter().enumerate() {
+                let errors = quarantine::errors_json(&reject.errors);
+                for (column, value) in quarantine::reject_values(load, table, reject, &errors).iter().enumerate() {
                     let parameter = at * quarantine::COLUMNS.len() + column + 1;
                     statement.raw_bind_parameter(parameter, value).context(|| DOING.into())?;
                 }

@@ -5,19 +5,19 @@ use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::{
     Table,
-    ddl::names,
-    failure::{Context as _, failure},
-    quoted,
-    statements::Statements,
-    stored::{Bound, scalar, stored_text},
+    ddl::quoted_names,
+    failure::{SqliteContext as _, sqlite_error},
+    quote_name,
+    statements::StatementCache,
+    stored::{BoundValue, read_scalar, stored_text},
 };
 use crate::{
     error::Result,
     targets::{
-        RowFilter, VisitRow,
-        batch::{BatchBuilder, EachBatch, Foreign},
-        not_emptied,
-        page::{self, Words},
+        RowFilter, VisitPageRow,
+        batch::{BatchBuilder, OnForeignValue, VisitBatch},
+        not_emptied_error,
+        page::{self, PageSyntax},
         sql::{
             self,
             followers::{Follower, refuse_followers},
@@ -38,13 +38,15 @@ pub(super) fn row_count(connection: &Connection, table: &Table, most: u64) -> Re
     if !has_table(connection, &table.name)? {
         return Ok(0);
     }
-    connection.query_row(&sql::count_rows(quoted(&table.name), most), [], |row| row.get(0)).context(|| reading(table))
+    connection
+        .query_row(&sql::count_rows(quote_name(&table.name), most), [], |row| row.get(0))
+        .context(|| read_description(table))
 }
 
 /// The row whose fields at `positions` have `values`.
 pub(super) fn find(
     connection: &Connection,
-    statements: &Statements,
+    statements: &StatementCache,
     table: &Table,
     positions: &[usize],
     values: &[Scalar],
@@ -53,10 +55,13 @@ pub(super) fn find(
     let mut statement = match statements.find(connection, table, positions) {
         Ok(statement) => statement,
         Err(_) if !has_table(connection, &table.name)? => return Ok(None),
-        Err(error) => return Err(failure(&error, &reading(table))),
+        Err(error) => return Err(sqlite_error(&error, &read_description(table))),
     };
-    let bound = values.iter().map(|value| Bound(value.as_ref()));
-    statement.query_row(params_from_iter(bound), |row| read_row(table, &all, row)).optional().context(|| reading(table))
+    let bound = values.iter().map(|value| BoundValue(value.as_ref()));
+    statement
+        .query_row(params_from_iter(bound), |row| read_row(table, &all, row))
+        .optional()
+        .context(|| read_description(table))
 }
 
 /// The row that `sql` finds by its number.
@@ -67,59 +72,64 @@ pub(super) fn find_by_number(
     number: i64,
 ) -> Result<Option<Vec<Scalar>>> {
     let all: Vec<usize> = (0..table.schema.fields.len()).collect();
-    let mut statement = connection.prepare_cached(sql).context(|| reading(table))?;
-    statement.query_row([number], |row| read_row(table, &all, row)).optional().context(|| reading(table))
+    let mut statement = connection.prepare_cached(sql).context(|| read_description(table))?;
+    statement.query_row([number], |row| read_row(table, &all, row)).optional().context(|| read_description(table))
 }
 
 /// The fields at `positions` of every row, in batches.
-pub(super) fn scan(
+pub(super) fn scan_rows(
     connection: &Connection,
     table: &Table,
-    (positions, foreign): (&[usize], Foreign),
-    visit: EachBatch<'_>,
+    (positions, foreign): (&[usize], OnForeignValue),
+    visit: VisitBatch<'_>,
 ) -> Result<()> {
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
-    let sql = format!("SELECT {} FROM {}", names(table, positions), quoted(&table.name));
-    let mut statement = connection.prepare(&sql).context(|| reading(table))?;
-    let mut rows = statement.query([]).context(|| reading(table))?;
+    let sql = format!("SELECT {} FROM {}", quoted_names(table, positions), quote_name(&table.name));
+    let mut statement = connection.prepare(&sql).context(|| read_description(table))?;
+    let mut rows = statement.query([]).context(|| read_description(table))?;
     let mut batch = BatchBuilder::new(table, positions, foreign);
-    while let Some(row) = rows.next().context(|| reading(table))? {
+    while let Some(row) = rows.next().context(|| read_description(table))? {
         for (column, &at) in positions.iter().enumerate() {
-            let value = row.get_ref(column).context(|| reading(table))?;
+            let value = row.get_ref(column).context(|| read_description(table))?;
             let kind = &table.schema.fields[at].kind;
             match stored_text(kind, value) {
                 Some(text) => batch.push(column, text)?,
-                None => batch.push(column, scalar(kind, value).as_ref())?,
+                None => batch.push(column, read_scalar(kind, value).as_ref())?,
             }
         }
-        if batch.end_row() {
-            batch.hand_over(visit)?;
+        if batch.finish_row() {
+            batch.hand_over_batch(visit)?;
         }
     }
-    batch.hand_over(visit)
+    batch.hand_over_batch(visit)
 }
 
 /// Hands the rows that `filter` wants to `visit`.
-pub(super) fn page(connection: &Connection, table: &Table, filter: &RowFilter, visit: VisitRow<'_>) -> Result<()> {
+pub(super) fn read_page(
+    connection: &Connection,
+    table: &Table,
+    filter: &RowFilter,
+    visit: VisitPageRow<'_>,
+) -> Result<()> {
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
-    let column = |at: usize| quoted(&table.schema.fields[at].name);
+    let column = |at: usize| quote_name(&table.schema.fields[at].name);
     let is_datetime = |at: usize| matches!(table.schema.fields[at].kind, FieldType::Datetime { .. });
     // A fraction of a second comes before the Z at the end, and sorts before it.
     let bare = |at: usize, text: String| if is_datetime(at) { format!("rtrim({text}, 'Z')") } else { text };
     let (compared, mark) = (|at| bare(at, column(at)), |number: usize, at: usize| bare(at, format!("?{number}")));
-    let words = Words { column: &compared, mark: &mark };
-    let (tail, values) = page::sql(table, filter, &words);
+    let words = PageSyntax { column: &compared, mark: &mark };
+    let (tail, values) = page::page_sql(table, filter, &words);
     let all: Vec<usize> = (0..table.schema.fields.len()).collect();
-    let sql = format!("SELECT {} FROM {}{tail}", names(table, &all), quoted(&table.name));
-    let mut statement = connection.prepare_cached(&sql).context(|| reading(table))?;
-    let bound = values.iter().map(|(_, value)| Bound(value.as_ref()));
-    let mut rows = statement.query(params_from_iter(bound)).context(|| reading(table))?;
-    while let Some(row) = rows.next().context(|| reading(table))? {
-        if !visit(read_row(table, &all, row).context(|| reading(table))?)? {
+    let sql = format!("SELECT {} FROM {}{tail}", quoted_names(table, &all), quote_name(&table.name));
+    let mut statement = connection.prepare_cached(&sql).context(|| read_description(table))?;
+    let bound = values.iter().map(|(_, value)| BoundValue(value.as_ref()));
+    let mut rows = statement.query(params_from_iter(bound)).context(|| read_description(table))?;
+    while let Some(row) = rows.next().context(|| read_description(table))? {
+        if !visit(read_row(table, &all, row).context(|| read_description(table))?)? {
             return Ok(());
         }
     }
@@ -130,35 +140,35 @@ fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusq
     positions
         .iter()
         .enumerate()
-        .map(|(column, &at)| Ok(scalar(&table.schema.fields[at].kind, row.get_ref(column)?)))
+        .map(|(column, &at)| Ok(read_scalar(&table.schema.fields[at].kind, row.get_ref(column)?)))
         .collect()
 }
 
 /// Takes all rows out of `table`.
-pub(super) fn clear(connection: &Connection, table: &Table) -> Result<u64> {
+pub(super) fn delete_rows(connection: &Connection, table: &Table) -> Result<u64> {
     let doing = || format!("cannot empty the table {:?}", &*table.name);
-    refuse_followers(table, followers(connection, table).context(doing)?, |sql| {
+    refuse_followers(table, find_followers(connection, table).context(doing)?, |sql| {
         connection.prepare(sql).and_then(|mut statement| statement.exists([])).context(doing)
     })?;
-    let removed = connection.execute(&format!("DELETE FROM {}", quoted(&table.name)), []).context(doing)?;
-    if row_count(connection, table, 1)? > 0 { Err(not_emptied(table)) } else { Ok(removed as u64) }
+    let removed = connection.execute(&format!("DELETE FROM {}", quote_name(&table.name)), []).context(doing)?;
+    if row_count(connection, table, 1)? > 0 { Err(not_emptied_error(table)) } else { Ok(removed as u64) }
 }
 
 /// The other tables whose rows SQLite deletes or alters with those of `table`.
-fn followers(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<Follower>> {
+fn find_followers(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<Follower>> {
     let mut statement = connection.prepare(
         "SELECT DISTINCT m.name, k.on_delete FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS k
          WHERE m.type = 'table' AND lower(k.\"table\") = lower(?1) AND lower(m.name) <> lower(?1)
              AND k.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT')",
     )?;
     let rows = statement.query_map([&*table.name], |row| {
-        Ok(Follower { name: quoted(&row.get::<_, String>(0)?), action: row.get(1)? })
+        Ok(Follower { name: quote_name(&row.get::<_, String>(0)?), action: row.get(1)? })
     })?;
     rows.collect()
 }
 
 /// Rows of `tables` that name a parent which does not exist, as sentences, at most ten.
-pub(super) fn orphans(connection: &Connection, tables: &[&Table]) -> Result<Vec<String>> {
+pub(super) fn find_orphans(connection: &Connection, tables: &[&Table]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for table in tables {
         let doing = || format!("cannot check the foreign keys of the table {:?}", &*table.name);
@@ -177,6 +187,6 @@ pub(super) fn orphans(connection: &Connection, tables: &[&Table]) -> Result<Vec<
     Ok(found)
 }
 
-fn reading(table: &Table) -> String {
+fn read_description(table: &Table) -> String {
     format!("cannot read the table {:?}", &*table.name)
 }

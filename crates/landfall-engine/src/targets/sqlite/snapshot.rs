@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::{failure::Context as _, rows};
+use super::{failure::SqliteContext as _, rows};
 use crate::{
     error::Result,
     targets::{
         Snapshot, Table,
-        batch::{EachBatch, Foreign},
+        batch::{OnForeignValue, VisitBatch},
     },
     timestamp,
 };
@@ -17,7 +17,7 @@ struct SqliteSnapshot<'c> {
     moment: String,
 }
 
-pub(super) fn begin<'c>(connection: &'c mut Connection, location: &str) -> Result<Box<dyn Snapshot + 'c>> {
+pub(super) fn begin_snapshot<'c>(connection: &'c mut Connection, location: &str) -> Result<Box<dyn Snapshot + 'c>> {
     let doing = || format!("cannot read the database {location}");
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred).context(doing)?;
     // The first thing that is read fixes the moment.
@@ -28,7 +28,7 @@ pub(super) fn begin<'c>(connection: &'c mut Connection, location: &str) -> Resul
 }
 
 impl Snapshot for SqliteSnapshot<'_> {
-    fn moment(&self) -> String {
+    fn describe_moment(&self) -> String {
         self.moment.clone()
     }
 
@@ -40,7 +40,7 @@ impl Snapshot for SqliteSnapshot<'_> {
         rows::row_count(&self.transaction, table, u64::MAX)
     }
 
-    fn rows(&mut self, table: &Table, positions: &[usize], visit: EachBatch<'_>) -> Result<()> {
-        rows::scan(&self.transaction, table, (positions, Foreign::Refused), visit)
+    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+        rows::scan_rows(&self.transaction, table, (positions, OnForeignValue::Refused), visit)
     }
 }

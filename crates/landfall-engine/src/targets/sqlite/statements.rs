@@ -4,24 +4,24 @@ use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use rusqlite::{CachedStatement, Connection};
 
-use super::{Table, cache::CacheSize, ddl::names, quoted};
+use super::{Table, cache::CacheSize, ddl::quoted_names, quote_name};
 
 /// The texts of statements, by table and purpose, and the cache that goes with what they write.
 #[derive(Debug, Default)]
-pub(super) struct Statements {
-    texts: RefCell<HashMap<Purpose, Arc<str>>>,
+pub(super) struct StatementCache {
+    texts: RefCell<HashMap<StatementPurpose, Arc<str>>>,
     pub(super) cache: CacheSize,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Purpose {
+enum StatementPurpose {
     /// To insert this many rows.
     Insert(Arc<str>, usize),
     /// To find the row with values of the fields at these positions.
     Find(Arc<str>, Vec<usize>),
 }
 
-impl Statements {
+impl StatementCache {
     /// The statement that inserts `rows` rows into `table`.
     pub(super) fn insert<'c>(
         &self,
@@ -29,8 +29,8 @@ impl Statements {
         table: &Table,
         rows: usize,
     ) -> rusqlite::Result<CachedStatement<'c>> {
-        let purpose = Purpose::Insert(table.name.clone(), rows);
-        connection.prepare_cached(&self.text(purpose, || insert(table, rows)))
+        let purpose = StatementPurpose::Insert(table.name.clone(), rows);
+        connection.prepare_cached(&self.statement_text(purpose, || insert(table, rows)))
     }
 
     /// The statement that finds the row of `table` whose fields at `positions` have the values bound.
@@ -40,11 +40,11 @@ impl Statements {
         table: &Table,
         positions: &[usize],
     ) -> rusqlite::Result<CachedStatement<'c>> {
-        let purpose = Purpose::Find(table.name.clone(), positions.to_vec());
-        connection.prepare_cached(&self.text(purpose, || find(table, positions)))
+        let purpose = StatementPurpose::Find(table.name.clone(), positions.to_vec());
+        connection.prepare_cached(&self.statement_text(purpose, || find(table, positions)))
     }
 
-    fn text(&self, purpose: Purpose, write: impl FnOnce() -> String) -> Arc<str> {
+    fn statement_text(&self, purpose: StatementPurpose, write: impl FnOnce() -> String) -> Arc<str> {
         self.texts.borrow_mut().entry(purpose).or_insert_with(|| write().into()).clone()
     }
 }
@@ -53,15 +53,15 @@ impl Statements {
 fn insert(table: &Table, rows: usize) -> String {
     let row = format!("({})", vec!["?"; table.schema.fields.len()].join(", "));
     let rows = vec![row.as_str(); rows].join(", ");
-    format!("INSERT OR ABORT INTO {} ({}) VALUES {rows}", quoted(&table.name), all_names(table))
+    format!("INSERT OR ABORT INTO {} ({}) VALUES {rows}", quote_name(&table.name), quoted_field_names(table))
 }
 
 fn find(table: &Table, positions: &[usize]) -> String {
     let conditions: Vec<String> =
-        positions.iter().map(|&at| format!("{} = ?", quoted(&table.schema.fields[at].name))).collect();
-    format!("SELECT {} FROM {} WHERE {}", all_names(table), quoted(&table.name), conditions.join(" AND "))
+        positions.iter().map(|&at| format!("{} = ?", quote_name(&table.schema.fields[at].name))).collect();
+    format!("SELECT {} FROM {} WHERE {}", quoted_field_names(table), quote_name(&table.name), conditions.join(" AND "))
 }
 
-fn all_names(table: &Table) -> String {
-    names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+fn quoted_field_names(table: &Table) -> String {
+    quoted_names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
 }

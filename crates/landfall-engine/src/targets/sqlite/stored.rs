@@ -9,9 +9,9 @@ use landfall_core::{
 use rusqlite::{ToSql, types::ToSqlOutput, types::Value, types::ValueRef};
 
 /// A value as it is bound to a statement.
-pub(super) struct Bound<'a>(pub(super) ScalarRef<'a>);
+pub(super) struct BoundValue<'a>(pub(super) ScalarRef<'a>);
 
-impl ToSql for Bound<'_> {
+impl ToSql for BoundValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let rendered = |write: &dyn Fn(&mut String)| {
             let mut text = String::new();
@@ -32,8 +32,8 @@ impl ToSql for Bound<'_> {
 
 /// The value of a field of type `kind` that is stored as `value`; as text where another program stored what the field
 /// cannot hold, so that it equals no row of ours.
-pub(super) fn scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
-    match (any_scalar(kind, value), kind) {
+pub(super) fn read_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
+    match (read_any_scalar(kind, value), kind) {
         (Scalar::Text(text), FieldType::Number(_)) => Scalar::Number(text),
         (value, _) => value,
     }
@@ -46,21 +46,21 @@ pub(super) fn stored_text<'v>(kind: &FieldType, value: ValueRef<'v>) -> Option<S
     std::str::from_utf8(bytes).ok().filter(|_| kind.is_text()).map(ScalarRef::Text)
 }
 
-fn any_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
+fn read_any_scalar(kind: &FieldType, value: ValueRef<'_>) -> Scalar {
     match value {
         ValueRef::Null => Scalar::Null,
         ValueRef::Integer(value) if matches!(kind, FieldType::Boolean(_)) => Scalar::Boolean(value != 0),
         ValueRef::Integer(value) => Scalar::Integer(value),
         ValueRef::Real(value) => Scalar::Text(value.to_string()),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => temporal(kind, text).unwrap_or_else(|| Scalar::Text(text.to_owned())),
+            Ok(text) => parse_temporal(kind, text).unwrap_or_else(|| Scalar::Text(text.to_owned())),
             // No row of ours has a NUL in it, so this equals none.
             Err(_) => Scalar::Text(format!("\0{bytes:?}")),
         },
     }
 }
 
-fn temporal(kind: &FieldType, text: &str) -> Option<Scalar> {
+fn parse_temporal(kind: &FieldType, text: &str) -> Option<Scalar> {
     match kind {
         FieldType::Datetime { .. } => {
             // A timestamp of the library ends a day before the calendar does.

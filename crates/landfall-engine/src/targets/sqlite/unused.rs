@@ -4,17 +4,17 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
     Table,
-    catalogue::{self, Found},
+    catalogue::{self, SqliteObject},
     ddl::SqliteDialect,
-    failure::Context as _,
-    own::Own,
-    quoted,
+    failure::SqliteContext as _,
+    own::SqliteOwnConnection,
+    quote_name,
 };
 use crate::{
     error::Result,
     targets::sql::{
-        compare::compare,
-        made::{self, Tables},
+        compare::compare_table,
+        made::{self, TableCatalogue},
     },
 };
 
@@ -24,15 +24,17 @@ const TRAITS: &str = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FRO
 const REFERRING: &str = "SELECT DISTINCT s.name FROM sqlite_schema AS s JOIN pragma_foreign_key_list(s.name) AS k
      WHERE s.type = 'table' AND k.\"table\" = ? COLLATE NOCASE";
 
-struct Catalogue<'c> {
+struct SqliteCatalogue<'c> {
     connection: &'c Connection,
     dialect: SqliteDialect<'c>,
 }
 
-impl Tables for Catalogue<'_> {
+impl TableCatalogue for SqliteCatalogue<'_> {
     fn empty_differs(&mut self, table: &Table) -> Result<Option<bool>> {
         Ok(match catalogue::read(self.connection, table)? {
-            Found::Table(existing) if !existing.has_rows => Some(!compare(table, &existing, &self.dialect).is_empty()),
+            SqliteObject::Table(existing) if !existing.has_rows => {
+                Some(!compare_table(table, &existing, &self.dialect).is_empty())
+            }
             _ => None,
         })
     }
@@ -41,45 +43,45 @@ impl Tables for Catalogue<'_> {
         is_as_made(self.connection, &table.name)
     }
 
-    fn referring(&mut self, table: &Table) -> Result<Vec<String>> {
-        texts(self.connection, REFERRING, &table.name)
+    fn referring_tables(&mut self, table: &Table) -> Result<Vec<String>> {
+        query_texts(self.connection, REFERRING, &table.name)
     }
 }
 
 /// Those of `tables` that can be made anew.
-pub(super) fn unused(connection: &Connection, tables: &[Table]) -> Result<Vec<Table>> {
+pub(super) fn find_remakable(connection: &Connection, tables: &[Table]) -> Result<Vec<Table>> {
     let dialect = SqliteDialect { tables, taken: Vec::new() };
-    made::unused(&mut Catalogue { connection, dialect }, tables)
+    made::find_remakable(&mut SqliteCatalogue { connection, dialect }, tables)
 }
 
 /// Removes those of `tables` that can be made anew.
 pub(super) fn remove(connection: &mut Connection, tables: &[Table]) -> Result<()> {
-    if unused(connection, tables)?.is_empty() {
+    if find_remakable(connection, tables)?.is_empty() {
         return Ok(());
     }
     let doing = || "cannot make empty tables anew".to_owned();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
-    for table in unused(&transaction, tables)? {
-        transaction.execute_batch(&format!("DROP TABLE {}", quoted(&table.name))).context(doing)?;
+    for table in find_remakable(&transaction, tables)? {
+        transaction.execute_batch(&format!("DROP TABLE {}", quote_name(&table.name))).context(doing)?;
     }
     transaction.commit().context(doing)
 }
 
 /// Notes that Landfall has made the table called `name`.
-pub(super) fn note(connection: &Connection, name: &str) -> Result<()> {
-    made::note(&Own(connection), name, &traits(connection, name)?)
+pub(super) fn note_made_table(connection: &Connection, name: &str) -> Result<()> {
+    made::note_made_table(&SqliteOwnConnection(connection), name, &table_traits(connection, name)?)
 }
 
 /// Whether the table called `name` is as Landfall has made it.
 pub(super) fn is_as_made(connection: &Connection, name: &str) -> Result<bool> {
-    made::is_as_made(&Own(connection), name, &traits(connection, name)?)
+    made::is_as_made(&SqliteOwnConnection(connection), name, &table_traits(connection, name)?)
 }
 
-fn traits(connection: &Connection, name: &str) -> Result<String> {
-    Ok(texts(connection, TRAITS, name)?.join("\n"))
+fn table_traits(connection: &Connection, name: &str) -> Result<String> {
+    Ok(query_texts(connection, TRAITS, name)?.join("\n"))
 }
 
-fn texts(connection: &Connection, sql: &str, name: &str) -> Result<Vec<String>> {
+fn query_texts(connection: &Connection, sql: &str, name: &str) -> Result<Vec<String>> {
     let doing = || format!("cannot read the definition of the table {name:?}");
     let mut statement = connection.prepare_cached(sql).context(doing)?;
     let rows = statement.query_map([name], |row| row.get(0)).context(doing)?;

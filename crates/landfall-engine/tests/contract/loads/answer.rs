@@ -7,7 +7,7 @@ use landfall_engine::{
     ledger::{LoadEntry, LoadId, LoadState},
     pipeline::{LoadOutcome, SilentObserver},
     quarantine::RejectFilter,
-    targets::Read,
+    targets::TargetRead,
     verify::{FindingKind, verify_tables},
 };
 
@@ -37,8 +37,8 @@ impl Ranks {
 
 impl Answer {
     /// What `read` holds of `project` after a command with this outcome.
-    pub(super) fn of(read: &dyn Read, project: &Project, outcome: &Result<Vec<LoadOutcome>, Error>) -> Self {
-        let loads = read.loads().unwrap();
+    pub(super) fn of(read: &dyn TargetRead, project: &Project, outcome: &Result<Vec<LoadOutcome>, Error>) -> Self {
+        let loads = read.all_loads().unwrap();
         let ranks = Ranks::of(&loads);
         let said = match outcome {
             Ok(outcomes) => outcomes.iter().map(|outcome| told(outcome, &ranks)).collect(),
@@ -94,13 +94,13 @@ fn told(outcome: &LoadOutcome, ranks: &Ranks) -> String {
     format!("{load} {table} {source} {state:?} {counts:?} resumed {resumed} because {}", reasons.join(" "))
 }
 
-fn rejects(read: &dyn Read, ranks: &Ranks) -> Vec<String> {
+fn rejects(read: &dyn TargetRead, ranks: &Ranks) -> Vec<String> {
     let filter = RejectFilter { any_state: true, ..RejectFilter::default() };
-    let mut found = read.rejects(&filter).unwrap();
+    let mut found = read.find_rejects(&filter).unwrap();
     found.sort_by_key(|reject| (reject.load, reject.record, reject.id));
     let line = |reject: &landfall_engine::quarantine::Reject| {
         let mut bytes = Vec::new();
-        read.reject_raw(reject.id, &mut |part| {
+        read.read_reject_bytes(reject.id, &mut |part| {
             bytes.extend_from_slice(part);
             Ok(())
         })
@@ -143,7 +143,7 @@ fn entry(entry: &LoadEntry, ranks: &Ranks) -> String {
 }
 
 /// Promise 1, counted afresh in sources, tables and quarantine. Not every source is loaded, nor to its end.
-pub(super) fn verified(read: &dyn Read, project: &Project, what: &str) {
+pub(super) fn verified(read: &dyn TargetRead, project: &Project, what: &str) {
     let found = verify_tables(read, project, &SilentObserver).unwrap();
     let wrong: Vec<_> = found.findings.iter().filter(|finding| finding.kind != FindingKind::NotLoaded).collect();
     assert!(wrong.is_empty(), "{what}: {wrong:?}");

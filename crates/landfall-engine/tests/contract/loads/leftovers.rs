@@ -66,7 +66,7 @@ fn load_mended(ground: &Ground, files: &Files) {
     assert_eq!(content(&*target, &tables[0]), [row![1, "one"], row![2, "two"]]);
     assert_eq!(content(&*target, &tables[1]), [row![7, 1], row![8, 2]]);
     assert_eq!(target.reject_count(&RejectFilter::default()).unwrap(), 0);
-    let serious: Vec<_> = target.differences(&tables).unwrap();
+    let serious: Vec<_> = target.find_differences(&tables).unwrap();
     assert!(serious.is_empty(), "{serious:?}");
 }
 
@@ -108,7 +108,7 @@ fn a_dry_run_tells_what_the_mended_rules_would_do(ground: &Ground) {
     let outcomes = run(ground, &mended(&files), &["teams", "members"], &options).unwrap();
     assert_eq!(outcomes.iter().map(|outcome| outcome.counts.inserted).collect::<Vec<_>>(), [2, 2]);
     let target = ground.open();
-    assert_eq!(target.differences(&files.project.target_tables()[..1]).unwrap(), [], "nothing was altered");
+    assert_eq!(target.find_differences(&files.project.target_tables()[..1]).unwrap(), [], "nothing was altered");
     load_mended(ground, &files);
 }
 
@@ -173,7 +173,7 @@ fn a_table_that_somebody_changed_is_not_made_anew(ground: &Ground) {
             matches!(&outcome, Err(Error::Target(error)) if error.kind == TargetErrorKind::Mismatch),
             "{change}: {outcome:?}"
         );
-        assert_eq!(ground.open().unused(&mended(&files).target_tables()).unwrap().len(), 0, "{change}");
+        assert_eq!(ground.open().find_remakable(&mended(&files).target_tables()).unwrap().len(), 0, "{change}");
     }
 }
 

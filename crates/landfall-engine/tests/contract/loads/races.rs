@@ -62,7 +62,7 @@ fn started(seed: u64, ground: &Ground) -> (Random, Files, [LoadOptions; 2]) {
     let (email, boss) = (seed.is_multiple_of(2), seed.is_multiple_of(3));
     let shape = Shape { identity: Identity::Integer, email, seat: false, team: true, boss, day: false, partial: false };
     let files = Files::new(&shape, &mut random);
-    ground.open().prepare(&files.project.target_tables()).unwrap();
+    ground.open().prepare_tables(&files.project.target_tables()).unwrap();
     let teams = Selection { table: "teams".into(), source: None };
     load_tables(&mut *ground.open(), &files.project, &[teams], &LoadOptions::default(), &SilentObserver).unwrap();
     let on_conflict = random.pick(&[OnConflict::Reject, OnConflict::Keep]);
@@ -95,7 +95,7 @@ fn two_loads_with_clashing_keys_lose_nothing(ground: &Ground) {
         let (_, files, options) = started(seed, &ground);
         let outcomes = both(&ground, &files, ["people-1.csv", "people-2.csv"], &options);
         assert!(outcomes.iter().flatten().all(|outcome| outcome.state != LoadState::Running), "seed {seed}");
-        let ledger = ground.open().loads().unwrap();
+        let ledger = ground.open().all_loads().unwrap();
         assert!(ledger.iter().all(|entry| entry.counts.conserved()), "seed {seed}: {ledger:?}");
         let rows = content(&*ground.open(), &files.project.target_tables()[1]);
         let mut keys: Vec<&Scalar> = rows.iter().map(|row| &row[0]).collect();

@@ -52,7 +52,7 @@ fn run(ground: &Ground, files: &Files, table: &str, options: &LoadOptions) -> Re
 }
 
 fn rejects(ground: &Ground) -> Vec<Reject> {
-    ground.open().rejects(&RejectFilter { any_state: true, ..RejectFilter::default() }).unwrap()
+    ground.open().find_rejects(&RejectFilter { any_state: true, ..RejectFilter::default() }).unwrap()
 }
 
 fn codes(reject: &Reject) -> Vec<&'static str> {
@@ -166,7 +166,7 @@ fn a_row_of_another_program_was_a_clash_although_rows_were_to_be_kept_or_updated
         let options = LoadOptions { on_conflict, ..LoadOptions::default() };
         assert_eq!(counts(&ground, &files, &options), expected, "{on_conflict:?}");
         let people = &files.project.target_tables()[1];
-        let held = ground.open().find(people, &[0], &row![2]).unwrap().unwrap();
+        let held = ground.open().find_row(people, &[0], &row![2]).unwrap().unwrap();
         assert_eq!(held[1], Scalar::Text(mail.into()), "{on_conflict:?}");
     }
 }

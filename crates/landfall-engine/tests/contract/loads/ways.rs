@@ -8,7 +8,7 @@ use landfall_engine::{
     Error, TargetErrorKind,
     ledger::{LoadId, LoadState, Mode, OnConflict},
     pipeline::{LoadOptions, LoadOutcome, WorkLimits},
-    targets::{Fence, Interference, MemoryOptions, Pace, Read, Target},
+    targets::{Fence, Interference, MemoryOptions, Pace, Target, TargetRead},
 };
 
 use super::{
@@ -140,18 +140,18 @@ fn rival(row: &Row, random: &mut Random) -> Row {
 
 fn insert(target: &mut dyn Target, files: &Files, rows: &[Row]) {
     let tables = files.project.target_tables();
-    target.prepare(&tables).unwrap();
+    target.prepare_tables(&tables).unwrap();
     let people = tables.iter().find(|table| &*table.name == "people").unwrap();
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).unwrap();
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     let everything = 0..rows.len();
-    assert_eq!(transaction.insert(people, &batch(people, rows), &[everything]).unwrap(), []);
-    transaction.commit().unwrap();
+    assert_eq!(transaction.insert_rows(people, &batch(people, rows), &[everything]).unwrap(), []);
+    transaction.commit_now().unwrap();
 }
 
 /// Which record of which load was rejected, without the reasons.
-fn rejected(read: &dyn Read) -> Vec<(LoadId, u64)> {
+fn rejected(read: &dyn TargetRead) -> Vec<(LoadId, u64)> {
     let filter = landfall_engine::quarantine::RejectFilter { any_state: true, ..Default::default() };
-    let rejects = read.rejects(&filter).unwrap();
+    let rejects = read.find_rejects(&filter).unwrap();
     let mut found: Vec<_> = rejects.iter().map(|reject| (reject.load, reject.record)).collect();
     found.sort_unstable();
     found

@@ -1,7 +1,7 @@
 //! `landfall rejects discard`.
 
 use anyhow::Result;
-use landfall_engine::{pipeline, targets::Access};
+use landfall_engine::{pipeline, targets::TargetAccess};
 
 use super::filter::FilterArgs;
 use crate::{
@@ -35,7 +35,7 @@ pub(super) fn run(args: DiscardArgs, invocation: &Invocation) -> Result<Exit> {
     }
     let settings = invocation.read_settings()?;
     let filter = args.filter.resolve_filter(&settings.package)?;
-    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let mut opened = invocation.open_with(settings, TargetAccess::Write)?;
     let count = pipeline::discard_rejects(&mut *opened.target, &filter, &args.reason)?;
     invocation.print_note(&match count {
         0 => "there is no such reject in the quarantine; nothing was changed".to_owned(),

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use anyhow::Result;
-use landfall_engine::{pipeline, targets::Access};
+use landfall_engine::{pipeline, targets::TargetAccess};
 
 use super::filter::FilterArgs;
 use crate::{
@@ -34,7 +34,7 @@ pub(super) struct ExportArgs {
 pub(super) fn run(args: ExportArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let filter = args.filter.resolve_filter(&settings.package)?;
-    let opened = invocation.open_with(settings, Access::Read)?;
+    let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let replace = if args.force { ReplaceFile::Yes } else { ReplaceFile::No };
     let count = output::to_file_or_stdout(args.out.as_ref(), replace, |mut out: &mut dyn io::Write| {
         let export = if args.guard_formulas { pipeline::export_rejects_guarded } else { pipeline::export_rejects };

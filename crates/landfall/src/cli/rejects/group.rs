@@ -1,7 +1,7 @@
 //! `landfall rejects group`.
 
 use anyhow::Result;
-use landfall_engine::{escape_controls, quarantine::RejectGroup, targets::Access};
+use landfall_engine::{escape_controls, quarantine::RejectGroup, targets::TargetAccess};
 
 use super::filter::{FilterArgs, TypedState};
 use crate::{cli::Invocation, counts::group_thousands, exit::Exit, output};
@@ -22,7 +22,7 @@ pub(super) struct GroupArgs {
 pub(super) fn run(args: GroupArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let filter = args.state.apply_to(args.filter.resolve_filter(&settings.package)?);
-    let opened = invocation.open_with(settings, Access::Read)?;
+    let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let groups = opened.target.reject_groups(&filter)?;
     let width = groups.iter().map(|group| format_place(group).chars().count()).max().unwrap_or_default();
     output::write_stdout(|out| {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use landfall_engine::{
     ledger::LoadId,
     quarantine::{Reject, RejectFilter, RejectId, RejectState, ShownReject},
-    targets::{Access, Target},
+    targets::{Target, TargetAccess},
 };
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ struct ListedReject {
 pub(super) fn run(args: ListArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let filter = args.state.apply_to(args.filter.resolve_filter(&settings.package)?);
-    let opened = invocation.open_with(settings, Access::Read)?;
+    let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let listed = output::write_stdout(|out| {
         visit_rejects(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
     })?;
@@ -76,7 +76,7 @@ fn visit_rejects(
     let (mut seen, mut after) = (0, RejectId::default());
     loop {
         let page = limit.map_or(PAGE, |limit| PAGE.min(limit - seen));
-        let rejects = target.rejects(&RejectFilter { after, limit: Some(page), ..filter.clone() })?;
+        let rejects = target.find_rejects(&RejectFilter { after, limit: Some(page), ..filter.clone() })?;
         let Some(last) = rejects.last() else { return Ok(seen) };
         after = last.id;
         seen += rejects.len() as u64;

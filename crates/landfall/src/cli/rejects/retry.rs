@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use landfall_engine::{
     pipeline::{self, MendedFilePath, RetrySelection},
-    targets::Access,
+    targets::TargetAccess,
 };
 
 use super::filter::FilterArgs;
@@ -40,7 +40,7 @@ pub(super) fn run(args: RetryArgs, invocation: &Invocation) -> Result<Exit> {
         }
         None => RetrySelection::Quarantine(args.filter.resolve_filter(&settings.package)?),
     };
-    let mut opened = invocation.open_with(settings, Access::Write)?;
+    let mut opened = invocation.open_with(settings, TargetAccess::Write)?;
     let reporter = invocation.progress_reporter();
     let outcomes = pipeline::retry_rejects(&mut *opened.target, &opened.project, &what, &reporter)?;
     reporter.clear_bar();

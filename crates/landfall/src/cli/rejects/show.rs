@@ -6,7 +6,7 @@ use anyhow::Result;
 use landfall_engine::{
     Error, escape_controls,
     quarantine::{Reject, RejectEvent, RejectFilter, RejectId, ShownReject},
-    targets::{Access, Target},
+    targets::{Target, TargetAccess},
 };
 
 use crate::{
@@ -29,10 +29,10 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn run(args: ShowArgs, invocation: &Invocation) -> Result<Exit> {
-    let opened = invocation.open(Access::Read)?;
+    let opened = invocation.open(TargetAccess::Read)?;
     let target = &*opened.target;
     let wanted = RejectFilter { id: Some(args.id), any_state: true, ..RejectFilter::default() };
-    let Some(reject) = target.rejects(&wanted)?.pop() else {
+    let Some(reject) = target.find_rejects(&wanted)?.pop() else {
         return Err(CommandError::usage_error(format!("there is no reject {} in the quarantine", args.id)).into());
     };
     if args.raw {
@@ -46,7 +46,7 @@ pub(super) fn run(args: ShowArgs, invocation: &Invocation) -> Result<Exit> {
 fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
     output::write_stdout(|out| {
         let unwritable = |cause| Error::File { path: "standard output".into(), cause };
-        Ok(target.reject_raw(id, &mut |part| out.write_all(part).map_err(unwritable))?)
+        Ok(target.read_reject_bytes(id, &mut |part| out.write_all(part).map_err(unwritable))?)
     })
 }
 

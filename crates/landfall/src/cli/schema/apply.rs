@@ -1,7 +1,7 @@
 //! `landfall schema apply`.
 
 use anyhow::Result;
-use landfall_engine::targets::{Access, Difference, Table, Target};
+use landfall_engine::targets::{Difference, Table, Target, TargetAccess};
 use serde_json::json;
 
 use crate::{
@@ -26,7 +26,7 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) fn run(args: ApplyArgs, invocation: &Invocation) -> Result<Exit> {
-    let OpenProject { project, target } = invocation.open(Access::Read)?;
+    let OpenProject { project, target } = invocation.open(TargetAccess::Read)?;
     let (tables, location) = (project.tables_to_make(), target.location());
     let (additions, mut remaining) = split_differences(super::find_differences(&*target, &tables)?);
     let statements: Vec<&str> = additions.iter().filter_map(|found| found.addition.as_deref()).collect();
@@ -56,7 +56,7 @@ fn split_differences(differences: Vec<Difference>) -> (Vec<Difference>, Vec<Diff
 
 /// Carries out what was shown, but for what another process has added meanwhile; how the database differs then.
 fn add_missing(shown: &[Difference], tables: &[Table], invocation: &Invocation) -> Result<Vec<Difference>> {
-    let mut target = invocation.open(Access::Write)?.target;
+    let mut target = invocation.open(TargetAccess::Write)?.target;
     let still = |target: &dyn Target| -> Result<Vec<Difference>> {
         let (additions, _) = split_differences(super::find_differences(target, tables)?);
         Ok(additions.into_iter().filter(|found| shown.contains(found)).collect())
@@ -69,7 +69,7 @@ fn add_missing(shown: &[Difference], tables: &[Table], invocation: &Invocation) 
         }
         additions = left;
     }
-    target.settle()?;
+    target.flush_commits()?;
     super::find_differences(&*target, tables)
 }
 

@@ -1,7 +1,7 @@
 //! `landfall schema diff`.
 
 use anyhow::Result;
-use landfall_engine::targets::Access;
+use landfall_engine::targets::TargetAccess;
 use serde_json::json;
 
 use crate::{
@@ -21,7 +21,7 @@ pub(super) struct DiffArgs {
 }
 
 pub(super) fn run(args: DiffArgs, invocation: &Invocation) -> Result<Exit> {
-    let opened = invocation.open(Access::Read)?;
+    let opened = invocation.open(TargetAccess::Read)?;
     let differences = super::find_differences(&*opened.target, &opened.project.tables_to_make())?;
     let location = opened.target.location();
     output::print_result(&if args.json {

@@ -5,7 +5,7 @@ mod diff;
 
 use anyhow::Result;
 use clap::Subcommand;
-use landfall_engine::targets::{Access, Difference, Table, Target};
+use landfall_engine::targets::{Difference, Table, Target, TargetAccess};
 use serde_json::json;
 
 use super::Invocation;
@@ -48,9 +48,9 @@ pub(super) fn run(args: SchemaArgs, invocation: &Invocation) -> Result<Exit> {
 }
 
 fn print_schema(as_json: bool, invocation: &Invocation) -> Result<Exit> {
-    let opened = invocation.open(Access::Read)?;
+    let opened = invocation.open(TargetAccess::Read)?;
     let (target, tables) = (&*opened.target, opened.project.tables_to_make());
-    let (statements, differences) = (target.ddl(&tables)?, find_differences(target, &tables)?);
+    let (statements, differences) = (target.table_statements(&tables)?, find_differences(target, &tables)?);
     let location = target.location();
     output::print_result(&if as_json {
         format!("{}\n", json!({ "target": location, "statements": statements, "differences": differences }))
@@ -62,8 +62,8 @@ fn print_schema(as_json: bool, invocation: &Invocation) -> Result<Exit> {
 
 /// How the database of `target` differs from `tables`. Empty tables that the next load makes anew need no mending.
 fn find_differences(target: &dyn Target, tables: &[Table]) -> Result<Vec<Difference>> {
-    let unused = target.unused(tables)?;
-    let mut differences = target.differences(tables)?;
+    let unused = target.find_remakable(tables)?;
+    let mut differences = target.find_differences(tables)?;
     differences.retain(|found| unused.iter().all(|table| table.name != found.table));
     differences.extend(unused.into_iter().map(|table| Difference {
         table: table.name,

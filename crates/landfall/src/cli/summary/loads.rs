@@ -49,7 +49,7 @@ pub(crate) fn print_dry_run(outcomes: &[LoadOutcome], invocation: &Invocation, j
 fn find_known_loads(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec<LoadEntry>> {
     let mut entries = Vec::new();
     for load in outcomes.iter().filter(|load| load.state == LoadState::Known) {
-        entries.extend(target.loads_of(&LoadFilter { id: Some(load.load_id), ..LoadFilter::default() })?);
+        entries.extend(target.find_loads(&LoadFilter { id: Some(load.load_id), ..LoadFilter::default() })?);
     }
     Ok(entries)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use testbed::{Mariadb, ServerOptions, Tls};
 
 use super::*;
-use crate::{error::TargetErrorKind as Kind, targets::Read};
+use crate::{error::TargetErrorKind as Kind, targets::TargetRead};
 
 #[test]
 fn what_stands_against_a_connection_is_told_without_the_password() {

@@ -9,7 +9,7 @@ use crate::{
     document::NewDocument,
     error::TargetErrorKind as Kind,
     ledger::{LoadId, LoadState},
-    targets::{Fence, Pace, Read, ReadBooks as _, Target, Transaction},
+    targets::{Fence, Pace, ReadBooks as _, Target, TargetRead, Transaction},
 };
 
 /// Begins a chunk of a load that is new where `load` is 0.
@@ -18,7 +18,7 @@ fn chunk(transaction: &mut dyn Transaction, table: &Table, load: LoadId, ids: st
     entry.id = if load.is_stored() { load } else { transaction.add_load(&entry)? };
     let batch = rows(table, ids.clone());
     let all = 0..batch.num_rows();
-    transaction.insert(table, &batch, std::slice::from_ref(&all))?;
+    transaction.insert_rows(table, &batch, std::slice::from_ref(&all))?;
     let was_at = if load.is_stored() { ids.start.unsigned_abs() } else { 0 };
     entry.position.offset = ids.end.unsigned_abs();
     transaction.save_load(&entry, was_at)?;
@@ -26,13 +26,13 @@ fn chunk(transaction: &mut dyn Transaction, table: &Table, load: LoadId, ids: st
 }
 
 fn ahead<'t>(target: &'t mut Mysql) -> Box<dyn Transaction + 't> {
-    target.transaction(Fence::Pipeline, Pace::Ahead).expect("begins")
+    target.begin_transaction(Fence::Pipeline, Pace::Ahead).expect("begins")
 }
 
 fn prepared(url: &str) -> (Mysql, Table) {
     let mut target = open(url).expect("connects");
     let table = people();
-    target.prepare(std::slice::from_ref(&table)).expect("makes the table");
+    target.prepare_tables(std::slice::from_ref(&table)).expect("makes the table");
     (target, table)
 }
 
@@ -49,14 +49,14 @@ fn a_row_that_cannot_stay_undoes_its_chunk_and_those_after_it() {
     chunk(&mut *second, &table, load, 100..200).expect("is sent");
     second.commit_later().expect("is under way");
     let mut third = ahead(&mut target);
-    let found = third.find(&table, &[0], &[landfall_core::keys::Scalar::Integer(170)]).expect("answers");
+    let found = third.find_row(&table, &[0], &[landfall_core::keys::Scalar::Integer(170)]).expect("answers");
     assert!(found.is_some(), "rows under way are found");
     chunk(&mut *third, &table, load, 200..300).expect("is sent");
-    let fault = fault(third.commit());
+    let fault = fault(third.commit_now());
     assert_eq!(fault.kind, Kind::Again, "{}", fault.message);
     assert!(fault.message.contains("another row has the same key PRIMARY"), "{}", fault.message);
     assert_eq!(target.row_count(&table).expect("counts"), 101);
-    let loads = target.loads().expect("the ledger");
+    let loads = target.all_loads().expect("the ledger");
     assert_eq!((loads.len(), loads[0].position.offset), (1, 100));
 }
 
@@ -66,10 +66,10 @@ fn in_step_only_the_rows_that_cannot_stay_are_refused() {
     let (mut target, table) = prepared(&database.url());
     database.run_sql("INSERT INTO people VALUES (150, 'other'), (1000, 'name 170')").expect("inserts");
     database.run_sql("ALTER TABLE people ADD CHECK (id <> 180)").expect("adds a rule");
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     let batch = rows(&table, 100..200);
-    let refused = transaction.insert(&table, &batch, &[0..60, 60..100]).expect("inserts the others");
-    transaction.commit().expect("commits");
+    let refused = transaction.insert_rows(&table, &batch, &[0..60, 60..100]).expect("inserts the others");
+    transaction.commit_now().expect("commits");
     assert_eq!(refused.iter().map(|row| row.row).collect::<Vec<_>>(), [50, 70, 80]);
     assert!(refused[0].message.contains("(id)") && refused[1].message.contains("(name)"), "{refused:?}");
     assert!(refused.iter().all(|row| !row.message.contains("name 1")), "no value of a cell: {refused:?}");
@@ -87,10 +87,10 @@ fn a_commit_without_an_answer_stays_or_leaves_nothing() {
         let mut transaction = ahead(&mut target);
         proxy.set(rule);
         chunk(&mut *transaction, &table, LoadId::NONE, 0..100).expect("is sent");
-        let outcome = transaction.commit();
+        let outcome = transaction.commit_now();
         assert_eq!(proxy.times_fired(), 1);
         assert_eq!(outcome.is_ok(), committed, "{outcome:?}");
-        let (count, loads) = (target.row_count(&table).expect("counts"), target.loads().expect("the ledger").len());
+        let (count, loads) = (target.row_count(&table).expect("counts"), target.all_loads().expect("the ledger").len());
         assert_eq!((count, loads), if committed { (100, 1) } else { (0, 0) });
     }
 }
@@ -101,12 +101,12 @@ fn a_commit_of_documents_without_an_answer_stays() {
     let database = fresh();
     let proxy = Proxy::start(database.port()).expect("a proxy");
     let (mut target, _) = prepared(&proxy.proxy_url(&database));
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     let document = NewDocument { kind: "note", name: "one".into(), body: b"{}".to_vec() };
     transaction.add_documents(&[document]).expect("adds");
     proxy.set(ProxyRule::swallow_answer("COMMIT", 0));
-    transaction.commit().expect("the token says that it committed");
-    assert!(target.document("note", "one").expect("answers").is_some());
+    transaction.commit_now().expect("the token says that it committed");
+    assert!(target.find_document("note", "one").expect("answers").is_some());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_commit_that_never_came_to_the_server_leaves_nothing() {
     let mut transaction = ahead(&mut target);
     chunk(&mut *transaction, &table, LoadId::NONE, 0..100).expect("is sent");
     proxy.set(ProxyRule::swallow_request("COMMIT", 0));
-    assert_eq!(fault(transaction.commit()).kind, Kind::Lost);
+    assert_eq!(fault(transaction.commit_now()).kind, Kind::Lost);
     assert_eq!((proxy.times_fired(), target.row_count(&table).expect("counts")), (1, 0));
     let left = "SELECT count(*) FROM information_schema.innodb_trx";
     assert_eq!(database.run_sql(left).unwrap_or_else(|_| "0\n".into()), "0\n", "its COMMIT cannot arrive later");
@@ -128,9 +128,9 @@ fn a_token_is_removed_by_the_next_transaction_of_its_connection() {
     let database = fresh();
     let (mut target, table) = prepared(&database.url());
     for first in (0..500).step_by(100) {
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
         chunk(&mut *transaction, &table, LoadId::NONE, first..first + 100).expect("is sent");
-        transaction.commit().expect("commits");
+        transaction.commit_now().expect("commits");
     }
     let tokens = "SELECT count(*) FROM landfall_commits";
     let left: u64 = database.run_sql(tokens).expect("answers").trim().parse().expect("a number");
@@ -149,19 +149,19 @@ fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
     let mut cut = 0;
     for step in 0..40 {
         let before = target.row_count(&table).expect("counts");
-        let loads = target.loads().expect("the ledger").len() as u64;
+        let loads = target.all_loads().expect("the ledger").len() as u64;
         proxy.set(ProxyRule::CutAfterFromClient(step * 211));
         let ids = step.cast_signed() * 100..step.cast_signed() * 100 + 100;
-        let outcome = target.transaction(Fence::Pipeline, Pace::Ahead).and_then(|mut transaction| {
+        let outcome = target.begin_transaction(Fence::Pipeline, Pace::Ahead).and_then(|mut transaction| {
             chunk(&mut *transaction, &table, LoadId::NONE, ids)?;
-            transaction.commit()
+            transaction.commit_now()
         });
         proxy.set(ProxyRule::Pass);
         cut += u64::from(outcome.is_err());
         let now = target.row_count(&table).expect("counts");
         let more = if outcome.is_ok() { 1 } else { 0 };
         assert_eq!(now - before, more * 100, "step {step}: {outcome:?}");
-        assert_eq!(target.loads().expect("the ledger").len() as u64 - loads, more, "step {step}");
+        assert_eq!(target.all_loads().expect("the ledger").len() as u64 - loads, more, "step {step}");
     }
     assert!((2..40).contains(&cut), "{cut}");
 }
@@ -175,7 +175,7 @@ fn a_server_that_stops_in_the_middle_is_given_up() {
     chunk(&mut *transaction, &table, LoadId::NONE, 0..10).expect("is sent");
     server.pause_server().expect("pauses");
     let begun = Instant::now();
-    let fault = fault(transaction.commit());
+    let fault = fault(transaction.commit_now());
     assert_eq!(fault.kind, Kind::Lost, "{}", fault.message);
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     server.resume_server().expect("goes on");
@@ -187,18 +187,18 @@ fn a_table_that_another_program_has_locked_is_told() {
     let database = fresh();
     let (target, table) = prepared(&database.url());
     let mut other = open(&database.url()).expect("connects");
-    let mut holding = other.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let mut holding = other.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     chunk(&mut *holding, &table, LoadId::NONE, 0..10).expect("is sent");
     let mut target = target;
     let begun = Instant::now();
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     let batch = rows(&table, 5..6);
     let all = 0..1;
-    let fault = fault(transaction.insert(&table, &batch, std::slice::from_ref(&all)));
+    let fault = fault(transaction.insert_rows(&table, &batch, std::slice::from_ref(&all)));
     assert_eq!(fault.kind, Kind::Locked, "{}", fault.message);
     assert!((5..40).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     drop(transaction);
-    holding.commit().expect("commits");
+    holding.commit_now().expect("commits");
     assert_eq!(target.row_count(&table).expect("counts"), 10);
 }
 
@@ -207,11 +207,11 @@ fn sessions_are_left_as_they_were() {
     let (mut target, table) = prepared(&fresh().url());
     let mut transaction = ahead(&mut target);
     chunk(&mut *transaction, &table, LoadId::NONE, 0..10).expect("is sent");
-    transaction.commit().expect("commits");
-    assert_eq!(target.loads().expect("the ledger")[0].state, LoadState::Running);
+    transaction.commit_now().expect("commits");
+    assert_eq!(target.all_loads().expect("the ledger")[0].state, LoadState::Running);
     for connection in target.idle.borrow_mut().iter_mut() {
         let asked = "SELECT @@foreign_key_checks, @@unique_checks, @@autocommit";
-        let answer = connection.all(asked, Vec::new(), &String::new).expect("answers");
+        let answer = connection.query_all(asked, Vec::new(), &String::new).expect("answers");
         assert_eq!(answer, [vec![mysql::Value::Int(1); 3]]);
     }
 }
@@ -223,11 +223,11 @@ fn a_reader_does_not_stumble_over_landfalls_tables_that_are_half_made() {
     open(&database.url()).expect("makes them");
     for made in ["reject_events", "reject_parts", "rejects", "loads"] {
         database.run_sql(&format!("DELETE FROM landfall_migrations; DROP TABLE landfall_{made}")).expect("drops");
-        let settings = Settings::parse(&database.url(), Path::new("/")).expect("a URL");
-        let reader = Mysql::open(settings, Access::Read).expect("opens");
-        assert_eq!(reader.loads().expect("no loads"), []);
+        let settings = MysqlSettings::parse(&database.url(), Path::new("/")).expect("a URL");
+        let reader = Mysql::open(settings, TargetAccess::Read).expect("opens");
+        assert_eq!(reader.all_loads().expect("no loads"), []);
         assert_eq!(reader.reject_count(&crate::quarantine::RejectFilter::default()).expect("no rejects"), 0);
     }
     let whole = open(&database.url()).expect("makes the rest");
-    assert_eq!(whole.loads().expect("no loads"), []);
+    assert_eq!(whole.all_loads().expect("no loads"), []);
 }

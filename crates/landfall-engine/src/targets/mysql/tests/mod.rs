@@ -10,11 +10,11 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use landfall_core::schema::{Package, TableSchema};
 use testbed::{Mariadb, TestDatabase};
 
-use super::{Mysql, Settings};
+use super::{Mysql, MysqlSettings};
 use crate::{
     error::{Error, Result, TargetError},
     ledger::{LoadEntry, Mode, OnConflict},
-    targets::{Access, Table, tables_of},
+    targets::{Table, TargetAccess, tables_of},
 };
 
 fn fresh() -> TestDatabase {
@@ -22,7 +22,7 @@ fn fresh() -> TestDatabase {
 }
 
 fn open(url: &str) -> Result<Mysql> {
-    Mysql::open(Settings::parse(url, Path::new("/")).expect("a URL"), Access::Write)
+    Mysql::open(MysqlSettings::parse(url, Path::new("/")).expect("a URL"), TargetAccess::Write)
 }
 
 /// The error that something ended with.

@@ -4,7 +4,7 @@ use landfall_core::keys::{Scalar, scalars_of_row};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::*;
-use crate::targets::{Fence, Pace, Read, Target};
+use crate::targets::{Fence, Pace, Target, TargetRead};
 
 const EVERYTHING: &str = "{fields: [{name: id, type: integer}, {name: text, type: string}, {name: key, type: string}],
     primaryKey: id, uniqueKeys: [[key]]}";
@@ -24,7 +24,7 @@ fn text() -> impl Strategy<Value = String> {
 fn round_trips(target: Mysql) {
     let target = std::cell::RefCell::new(target);
     let table = table("everything", EVERYTHING);
-    target.borrow_mut().prepare(std::slice::from_ref(&table)).expect("makes the table");
+    target.borrow_mut().prepare_tables(std::slice::from_ref(&table)).expect("makes the table");
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() });
     let texts = proptest::collection::vec(proptest::option::of(text()), 1..20);
@@ -37,16 +37,16 @@ fn round_trips(target: Mysql) {
             vec![Arc::new(ids), Arc::new(StringArray::from(texts)), Arc::new(StringArray::from(keys))],
         );
         let mut target = target.borrow_mut();
-        let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
-        transaction.clear(&table).expect("empties");
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+        transaction.delete_rows(&table).expect("empties");
         let all = 0..rows.num_rows();
-        let refused = transaction.insert(&table, &rows, std::slice::from_ref(&all)).expect("inserts");
+        let refused = transaction.insert_rows(&table, &rows, std::slice::from_ref(&all)).expect("inserts");
         prop_assert_eq!(refused, []);
-        transaction.commit().expect("commits");
+        transaction.commit_now().expect("commits");
         for at in 0..rows.num_rows() {
             let wanted: Vec<Scalar> = scalars_of_row(&rows, at).into_iter().map(|value| value.to_owned()).collect();
-            prop_assert_eq!(target.find(&table, &[0], &wanted[..1]).expect("answers"), Some(wanted.clone()));
-            prop_assert_eq!(target.find(&table, &[2], &wanted[2..]).expect("answers"), Some(wanted));
+            prop_assert_eq!(target.find_row(&table, &[0], &wanted[..1]).expect("answers"), Some(wanted.clone()));
+            prop_assert_eq!(target.find_row(&table, &[2], &wanted[2..]).expect("answers"), Some(wanted));
         }
         Ok(())
     });
@@ -71,12 +71,12 @@ fn texts_sent_with_statements_where_the_server_forbids_files() {
 fn keys_that_end_with_blanks_or_differ_in_case_are_keys_of_their_own() {
     let mut target = open(&fresh().url()).expect("connects");
     let table = table("keys", "{fields: [{name: key, type: string}], primaryKey: key}");
-    target.prepare(std::slice::from_ref(&table)).expect("makes the table");
+    target.prepare_tables(std::slice::from_ref(&table)).expect("makes the table");
     let keys = ["a", "a ", "A", "ä", "á", "", " ", "ss", "ß"];
     let rows = batch(&table.schema, vec![Arc::new(StringArray::from(keys.to_vec()))]);
-    let mut transaction = target.transaction(Fence::Pipeline, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     let all = 0..keys.len();
-    assert_eq!(transaction.insert(&table, &rows, std::slice::from_ref(&all)).expect("inserts"), []);
-    transaction.commit().expect("commits");
+    assert_eq!(transaction.insert_rows(&table, &rows, std::slice::from_ref(&all)).expect("inserts"), []);
+    transaction.commit_now().expect("commits");
     assert_eq!(target.row_count(&table).expect("counts"), keys.len() as u64);
 }

@@ -10,7 +10,7 @@ use testbed::{Postgres as Server, Proxy, ProxyRule, TestDatabase};
 use super::target::{all, family, fresh, insert, kind, rows, target_at};
 use crate::{
     TargetErrorKind,
-    targets::{Fence, Pace, Read as _, Target as _},
+    targets::{Fence, Pace, Target as _, TargetRead as _},
 };
 
 /// A proxy before `database`, and the URL of a target that gives up after a few seconds.
@@ -27,11 +27,11 @@ fn a_commit_whose_answer_never_came_stays() {
     drop(target);
     let (proxy, url) = behind_proxy(&database);
     target = target_at(&url);
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Database, Pace::InStep).expect("begins");
     let batch = rows(&parent, 20..30, 0);
-    transaction.insert(&parent, &batch, &all(&batch)).expect("inserts");
+    transaction.insert_rows(&parent, &batch, &all(&batch)).expect("inserts");
     proxy.set(ProxyRule::swallow_answer("COMMIT", 0));
-    transaction.commit().expect("the server says that it committed");
+    transaction.commit_now().expect("the server says that it committed");
     assert_eq!(proxy.times_fired(), 1);
     assert_eq!(target.row_count(&parent).expect("counts"), 19);
 }
@@ -42,11 +42,11 @@ fn a_commit_that_never_came_to_the_server_leaves_nothing() {
     let (_, parent, _) = family(&database.url());
     let (proxy, url) = behind_proxy(&database);
     let mut target = target_at(&url);
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Database, Pace::InStep).expect("begins");
     let batch = rows(&parent, 20..30, 0);
-    transaction.insert(&parent, &batch, &all(&batch)).expect("inserts");
+    transaction.insert_rows(&parent, &batch, &all(&batch)).expect("inserts");
     proxy.set(ProxyRule::swallow_request("COMMIT", 0));
-    assert_eq!(kind(transaction.commit()), TargetErrorKind::Lost);
+    assert_eq!(kind(transaction.commit_now()), TargetErrorKind::Lost);
     assert_eq!((proxy.times_fired(), target.row_count(&parent).expect("connects again")), (1, 9));
     let left = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
     assert_eq!(database.run_sql(left).expect("answers"), "0\n", "its COMMIT cannot arrive later");
@@ -61,9 +61,9 @@ fn a_number_that_was_reused_after_a_crash_is_no_witness() {
     let (_, parent, _) = family(&database.url());
     let (proxy, url) = behind_proxy(&database);
     let mut target = target_at(&url);
-    let mut transaction = target.transaction(Fence::Database, Pace::InStep).expect("begins");
+    let mut transaction = target.begin_transaction(Fence::Database, Pace::InStep).expect("begins");
     let batch = rows(&parent, 20..30, 0);
-    transaction.insert(&parent, &batch, &all(&batch)).expect("inserts");
+    transaction.insert_rows(&parent, &batch, &all(&batch)).expect("inserts");
     let number =
         database.run_sql("SELECT backend_xid FROM pg_stat_activity WHERE backend_xid IS NOT NULL").expect("answers");
     let number = number.lines().next().expect("a transaction is under way").to_owned();
@@ -76,7 +76,7 @@ fn a_number_that_was_reused_after_a_crash_is_no_witness() {
             assert!(server.kill9_backend(&database).expect("is found"));
             use_numbers(&database);
         });
-        transaction.commit()
+        transaction.commit_now()
     });
     let status = database.run_sql(&format!("SELECT pg_xact_status('{number}'::xid8)")).expect("answers");
     assert_eq!(status, "committed\n", "the number was used again");

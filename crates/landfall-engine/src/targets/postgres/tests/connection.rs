@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testbed::{PgBouncer, Postgres, Proxy, ProxyRule, ServerOptions, Tls};
 
-use super::{super::parameters::Parameters, ask, open, words};
+use super::{super::parameters::BoundParameters, ask, open, words};
 
 fn fresh() -> testbed::TestDatabase {
     Postgres::shared().fresh_database().expect("a database")
@@ -13,24 +13,29 @@ fn fresh() -> testbed::TestDatabase {
 #[test]
 fn questions_with_values() {
     let mut connection = open(&fresh().url()).expect("connects");
-    let values = Parameters::default().integer(-7).text("Straße 'x'");
+    let values = BoundParameters::default().with_integer(-7).with_text("Straße 'x'");
     assert_eq!(ask(&mut connection, "SELECT $1 * 2, $2, NULL", &values).expect("answers"), "-14|Straße 'x'|NULL\n");
-    let none = Parameters::default();
+    let none = BoundParameters::default();
     assert_eq!(ask(&mut connection, "SELECT n FROM generate_series(1, 3) AS n", &none).expect("answers"), "1\n2\n3\n");
-    assert_eq!(connection.batch("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").expect("runs"), 2);
-    assert_eq!(connection.execute("DELETE FROM t WHERE a = $1", &Parameters::default().integer(2)).expect("runs"), 1);
+    assert_eq!(connection.run_batch("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)").expect("runs"), 2);
+    assert_eq!(
+        connection
+            .execute_statement("DELETE FROM t WHERE a = $1", &BoundParameters::default().with_integer(2))
+            .expect("runs"),
+        1
+    );
 }
 
 #[test]
 fn a_refusal_leaves_the_connection_in_order() {
     let mut connection = open(&fresh().url()).expect("connects");
-    let none = Parameters::default();
+    let none = BoundParameters::default();
     assert!(words(ask(&mut connection, "SELEKT 1", &none)).contains("syntax error"));
     assert!(words(connection.begin_copy("COPY nowhere FROM STDIN")).contains("does not exist"));
-    connection.batch("BEGIN").expect("begins");
+    connection.run_batch("BEGIN").expect("begins");
     assert!(!connection.is_idle());
-    assert!(words(connection.batch("SELECT 1 / 0")).contains("division by zero"));
-    connection.batch("ROLLBACK").expect("rolls back");
+    assert!(words(connection.run_batch("SELECT 1 / 0")).contains("division by zero"));
+    connection.run_batch("ROLLBACK").expect("rolls back");
     assert!(connection.is_idle());
     assert_eq!(ask(&mut connection, "SELECT 1", &none).expect("answers"), "1\n");
 }
@@ -63,7 +68,7 @@ fn a_server_that_hangs_is_given_up() {
     let mut connection = open(&url).expect("connects");
     server.pause_server().expect("pauses");
     let start = Instant::now();
-    let silent = words(connection.batch("SELECT 1"));
+    let silent = words(connection.run_batch("SELECT 1"));
     assert!(silent.contains("did not answer for 1 seconds"), "{silent}");
     assert!(connection.is_broken());
     let unreachable = words(open(&url));
@@ -76,8 +81,8 @@ fn a_server_that_hangs_is_given_up() {
 fn long_statements_are_waited_for_while_the_server_lives() {
     let url = format!("{}?answer_timeout=1", Postgres::shared().superuser_url("postgres"));
     let mut connection = open(&url).expect("connects");
-    connection.patiently(|connection| connection.batch("SELECT pg_sleep(2.5)")).expect("is waited for");
-    assert!(words(connection.batch("SELECT pg_sleep(2.5)")).contains("did not answer"));
+    connection.without_timeout(|connection| connection.run_batch("SELECT pg_sleep(2.5)")).expect("is waited for");
+    assert!(words(connection.run_batch("SELECT pg_sleep(2.5)")).contains("did not answer"));
 }
 
 #[test]
@@ -85,10 +90,10 @@ fn a_connection_that_is_ended_says_so() {
     let database = fresh();
     let mut connection = open(&database.url()).expect("connects");
     Postgres::shared().kill_backends(&database).expect("ends it");
-    let ended = words(connection.batch("SELECT 1"));
+    let ended = words(connection.run_batch("SELECT 1"));
     assert!(ended.contains("run the same command again"), "{ended}");
     assert!(connection.is_broken());
-    assert!(words(connection.batch("SELECT 1")).contains("lost"));
+    assert!(words(connection.run_batch("SELECT 1")).contains("lost"));
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn a_connection_that_is_cut_says_so() {
     let proxy = Proxy::start(database.port()).expect("a proxy");
     let mut connection = open(&proxy.proxy_url(&database)).expect("connects");
     proxy.cut_connections();
-    assert!(words(connection.batch("SELECT 1")).contains("lost"));
+    assert!(words(connection.run_batch("SELECT 1")).contains("lost"));
     proxy.set(ProxyRule::Pass);
     open(&proxy.proxy_url(&database)).expect("connects again");
 }
@@ -109,7 +114,8 @@ fn through_pgbouncer() {
     let mut connections: Vec<_> = (0..8).map(|_| open(&bouncer.pool_url(&database)).expect("connects")).collect();
     for round in 0..20 {
         for connection in &mut connections {
-            let answer = ask(connection, "SELECT $1 + 1", &Parameters::default().integer(round)).expect("answers");
+            let answer =
+                ask(connection, "SELECT $1 + 1", &BoundParameters::default().with_integer(round)).expect("answers");
             assert_eq!(answer, format!("{}\n", round + 1));
         }
     }
@@ -132,7 +138,7 @@ fn tls_as_sslmode_asks_for_it() {
     ] {
         let mut connection = with(parameters).unwrap_or_else(|failure| panic!("{parameters}: {failure:?}"));
         let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-        assert_eq!(ask(&mut connection, sql, &Parameters::default()).expect("answers"), "t\n", "{parameters}");
+        assert_eq!(ask(&mut connection, sql, &BoundParameters::default()).expect("answers"), "t\n", "{parameters}");
     }
     for parameters in [
         "sslmode=disable",
@@ -143,7 +149,7 @@ fn tls_as_sslmode_asks_for_it() {
         "sslmode=verify-ca&sslrootcert=/nowhere.pem",
     ] {
         let refused = with(parameters).err().unwrap_or_else(|| panic!("{parameters} passed"));
-        let refused = refused.told("cannot connect").to_string();
+        let refused = refused.into_error("cannot connect").to_string();
         assert!(!refused.contains(server.superuser("postgres").password()), "{refused}");
     }
 }

@@ -12,7 +12,7 @@ use landfall_core::schema::{
 use testbed::Postgres;
 
 use super::{
-    super::{encode::Copy, parameters::Parameters},
+    super::{encode::CopyEncoder, parameters::BoundParameters},
     ask, open,
 };
 use crate::targets::Table;
@@ -94,16 +94,16 @@ fn every_type_arrives_as_it_was() {
     let database = Postgres::shared().fresh_database().expect("a database");
     let mut connection = open(&database.url()).expect("connects");
     connection
-        .batch("CREATE TABLE t (i bigint, n numeric, s text, b boolean, d date, t time, z timestamptz)")
+        .run_batch("CREATE TABLE t (i bigint, n numeric, s text, b boolean, d date, t time, z timestamptz)")
         .expect("makes the table");
     connection.begin_copy("COPY t FROM STDIN (FORMAT binary)").expect("begins");
-    let mut copy = Copy::new();
+    let mut copy = CopyEncoder::new();
     let mut send = |message: &[u8]| connection.send_copy(message);
-    copy.rows(&table, &batch, &[0..2, 2..3], &mut send).expect("takes the rows");
-    copy.finish(&mut send).expect("ends");
+    copy.encode_rows(&table, &batch, &[0..2, 2..3], &mut send).expect("takes the rows");
+    copy.finish_copy(&mut send).expect("ends");
     assert_eq!(connection.end_copy().expect("answers"), 3);
-    connection.batch("SET timezone = 'UTC'").expect("sets");
-    let rows = ask(&mut connection, "SELECT * FROM t", &Parameters::default()).expect("answers");
+    connection.run_batch("SET timezone = 'UTC'").expect("sets");
+    let rows = ask(&mut connection, "SELECT * FROM t", &BoundParameters::default()).expect("answers");
     let expected = format!(
         "-9223372036854775808|-12345.6780|Straße\t\n\\N|t|1970-01-01|00:00:00.000001|2021-11-07 02:48:42.000001+00\n\
          NULL|NULL|NULL|NULL|NULL|NULL|NULL\n\
@@ -119,19 +119,19 @@ fn many_messages_make_one_copy() {
     let database = Postgres::shared().fresh_database().expect("a database");
     let mut connection = open(&database.url()).expect("connects");
     connection
-        .batch("CREATE TABLE t (i bigint, n numeric, s text, b boolean, d date, t time, z timestamptz)")
+        .run_batch("CREATE TABLE t (i bigint, n numeric, s text, b boolean, d date, t time, z timestamptz)")
         .expect("makes");
     connection.begin_copy("COPY t FROM STDIN (FORMAT binary)").expect("begins");
-    let mut copy = Copy::new();
+    let mut copy = CopyEncoder::new();
     let mut messages = 0;
     let mut send = |message: &[u8]| {
         messages += 1;
         connection.send_copy(message)
     };
     for _ in 0..10_000 {
-        copy.rows(&table, &batch, &[0..1, 1..3], &mut send).expect("takes the rows");
+        copy.encode_rows(&table, &batch, &[0..1, 1..3], &mut send).expect("takes the rows");
     }
-    copy.finish(&mut send).expect("ends");
+    copy.finish_copy(&mut send).expect("ends");
     assert!(messages > 4, "{messages}");
     assert_eq!(connection.end_copy().expect("answers"), 30_000);
 }

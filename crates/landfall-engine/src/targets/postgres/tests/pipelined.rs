@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 use testbed::Postgres as Server;
 
 use super::{
-    super::{connection::Connection, parameters::Parameters},
+    super::{connection::PostgresConnection, parameters::BoundParameters},
     ask, open,
     target::{fresh, target_at},
     words,
 };
 use crate::targets::{ReadBooks as _, ReadJobs as _};
 
-fn connected() -> Connection {
+fn connected() -> PostgresConnection {
     open(&fresh().url()).expect("connects")
 }
 
-const NONE: fn() -> Parameters = Parameters::default;
+const NONE: fn() -> BoundParameters = BoundParameters::default;
 
 #[test]
 fn a_transaction_begins_with_its_first_statement_and_ends_unanswered() {
@@ -41,7 +41,7 @@ fn a_transaction_begins_with_its_first_statement_and_ends_unanswered() {
 #[test]
 fn a_transaction_in_which_nothing_was_done_is_never_begun() {
     let mut connection = connected();
-    for end in [Connection::end_reading, Connection::commit] {
+    for end in [PostgresConnection::end_reading, PostgresConnection::commit_transaction] {
         connection.begin_with_next("BEGIN; no SQL at all".into());
         end(&mut connection).expect("ends");
         assert!(connection.is_idle());
@@ -60,12 +60,12 @@ fn a_refusal_of_what_went_ahead_is_the_refusal_of_the_statement() {
     connection.roll_back();
     assert!(connection.is_idle());
 
-    connection.batch("BEGIN").expect("begins");
+    connection.run_batch("BEGIN").expect("begins");
     connection.set_with_next("SET LOCAL nothing = 1");
     assert!(words(connection.begin_copy("COPY (SELECT 1) TO STDOUT")).contains("nothing"));
     connection.roll_back();
 
-    connection.batch("BEGIN; CREATE TEMPORARY TABLE t (a int)").expect("begins");
+    connection.run_batch("BEGIN; CREATE TEMPORARY TABLE t (a int)").expect("begins");
     connection.set_with_next("SET LOCAL work_mem = '1MB'");
     connection.begin_copy("COPY t FROM STDIN").expect("begins to copy");
     assert_eq!(connection.end_copy().expect("ends"), 0);
@@ -80,7 +80,7 @@ fn a_refusal_of_what_went_ahead_is_the_refusal_of_the_statement() {
 fn a_connection_that_the_server_has_closed_is_not_begun_upon() {
     let database = fresh();
     let target = target_at(&database.url());
-    assert_eq!(target.loads().expect("reads"), []);
+    assert_eq!(target.all_loads().expect("reads"), []);
     let owner = Server::shared().superuser(database.name());
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = \
                  current_database()";
@@ -91,7 +91,7 @@ fn a_connection_that_the_server_has_closed_is_not_begun_upon() {
         while Instant::now() < gone {
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert_eq!(target.loads().unwrap_or_else(|error| panic!("round {round}: {error}")), []);
+        assert_eq!(target.all_loads().unwrap_or_else(|error| panic!("round {round}: {error}")), []);
         assert_eq!(target.next_job_due().expect("reads"), None);
     }
 }
