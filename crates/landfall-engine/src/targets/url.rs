@@ -162,7 +162,7 @@ pub(super) enum SslMode {
     /// With TLS where the server offers it.
     #[default]
     Prefer,
-    /// With TLS; the server's certificate is not looked at.
+    /// With TLS; the server's certificate is not checked, unless a file with its authority is given.
     Require,
     /// With TLS, and a certificate of a known authority.
     VerifyCa,
@@ -178,6 +178,15 @@ impl SslMode {
         ("verify-ca", Self::VerifyCa),
         ("verify-full", Self::VerifyFull),
     ];
+
+    /// Whether the server's certificate must come from a known authority, if a file with authorities is given or not.
+    pub(super) const fn checks_authority(self, has_file: bool) -> bool {
+        match self {
+            Self::Disable | Self::Prefer => false,
+            Self::Require => has_file,
+            Self::VerifyCa | Self::VerifyFull => true,
+        }
+    }
 
     /// The mode written as `text`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {

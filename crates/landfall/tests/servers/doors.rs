@@ -103,8 +103,10 @@ fn a_server_with_the_certificate_of_a_stranger_is_refused() {
         let database = server.database().through_host("localhost");
         let site = site(Place::on(kind, database.clone()));
         let stranger = certificate(&site, &server.certificates().unrelated_authority());
-        let error = load(&site, &database, &format!("sslmode=verify-full&{stranger}")).fails(5);
-        assert!(error.to_lowercase().contains("certificate"), "{kind:?}: {error}");
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let error = load(&site, &database, &format!("sslmode={mode}&{stranger}")).fails(5);
+            assert!(error.to_lowercase().contains("certificate"), "{kind:?} {mode}: {error}");
+        }
         // Without a file, only the public authorities are known, and none of them signed this.
         let error = load(&site, &database, "sslmode=verify-full").fails(5);
         assert!(error.to_lowercase().contains("certificate"), "{kind:?}: {error}");

@@ -1,7 +1,9 @@
 //! A connection to the server, with the session settings that every promise rests on.
 
 use std::{
+    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -11,9 +13,10 @@ use mysql::{
     Column, Conn, DriverError, Error as Mysql, LocalInfileHandler, Opts, OptsBuilder, Params, SslOpts, Statement,
     Value, consts::CapabilityFlags, prelude::Queryable as _,
 };
+use tempfile::NamedTempFile;
 
 use super::{
-    super::url::SslMode,
+    super::{authorities::TrustedAuthorities, url::SslMode},
     failure::{MysqlContext as _, is_connection_lost, mysql_error},
     server::MysqlServer,
     session::session_statements,
@@ -80,8 +83,13 @@ fn connect_in_time(settings: &MysqlSettings) -> Result<Conn> {
     let wanted = settings.clone();
     let (tell, told) = mpsc::sync_channel(1);
     let password = settings.find_password().map_err(unavailable_error)?;
-    check_authority(settings)?;
-    let options = move |tls: bool| connection_options(&wanted, password.as_ref().map(|secret| secret.0.as_str()), tls);
+    let authorities = write_authorities(settings)?;
+    // The file goes when this does.
+    let options = move |tls: bool| {
+        let authorities = authorities.as_ref().map(|file| file.path().to_owned());
+        let password = password.as_ref().map(|secret| secret.0.as_str());
+        connection_options(&wanted, password, tls.then(|| tls_options(&wanted, authorities)))
+    };
     let (mode, host, socket) = (settings.ssl_mode, settings.host.clone(), settings.socket.is_some());
     thread::spawn(move || {
         let first = connect_any_family(&options(mode != SslMode::Disable), &host, socket);
@@ -101,16 +109,19 @@ fn connect_in_time(settings: &MysqlSettings) -> Result<Conn> {
     }
 }
 
-/// Refuses a file of authorities that cannot be read: the driver's words would not say which file.
-fn check_authority(settings: &MysqlSettings) -> Result<()> {
-    let Some(path) = &settings.ssl_root_cert else { return Ok(()) };
-    let faulty =
-        |said: String| unavailable_error(format!("cannot connect to {settings}: the file {} {said}", path.display()));
-    let text = std::fs::read(path).map_err(|error| faulty(format!("of sslrootcert cannot be read: {error}")))?;
-    if memchr::memmem::find(&text, b"-----BEGIN CERTIFICATE-----").is_some() {
-        return Ok(());
-    }
-    Err(faulty("of sslrootcert holds no certificate in the form PEM (-----BEGIN CERTIFICATE-----)".into()))
+/// Writes the authorities that the server is checked against to a file for the driver, which trusts no others; none if the server's
+/// certificate is not checked.
+fn write_authorities(settings: &MysqlSettings) -> Result<Option<NamedTempFile>> {
+    let faulty = |said: String| unavailable_error(format!("cannot connect to {settings}: {said}"));
+    let found = TrustedAuthorities::find(settings.ssl_mode, settings.ssl_root_cert.as_deref()).map_err(faulty)?;
+    let write = |authorities: TrustedAuthorities| {
+        let mut file = NamedTempFile::new()?;
+        file.write_all(authorities.to_pem().as_bytes())?;
+        Ok(file)
+    };
+    let unwritable =
+        |error: io::Error| faulty(format!("the authorities cannot be written to a temporary file: {error}"));
+    found.map(write).transpose().map_err(unwritable)
 }
 
 fn unavailable_error(message: String) -> Error {
@@ -137,14 +148,15 @@ fn connect_any_family(options: &OptsBuilder, host: &str, socket: bool) -> mysql:
     }
 }
 
-fn connection_options(settings: &MysqlSettings, password: Option<&str>, tls: bool) -> OptsBuilder {
-    let tls = tls.then(|| {
-        let checked = settings.ssl_mode == SslMode::VerifyFull;
-        SslOpts::default()
-            .with_root_cert_path(settings.ssl_root_cert.clone())
-            .with_danger_accept_invalid_certs(!checked)
-            .with_danger_skip_domain_validation(!checked)
-    });
+/// TLS as `sslmode` asks for it: without authorities, nothing of the certificate is checked.
+fn tls_options(settings: &MysqlSettings, authorities: Option<PathBuf>) -> SslOpts {
+    SslOpts::default()
+        .with_danger_accept_invalid_certs(authorities.is_none())
+        .with_danger_skip_domain_validation(settings.ssl_mode != SslMode::VerifyFull)
+        .with_root_cert_path(authorities)
+}
+
+fn connection_options(settings: &MysqlSettings, password: Option<&str>, tls: Option<SslOpts>) -> OptsBuilder {
     OptsBuilder::new()
         .ip_or_hostname(Some(settings.host.clone()))
         .tcp_port(settings.port)

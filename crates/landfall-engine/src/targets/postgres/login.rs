@@ -15,10 +15,11 @@ use postgres_protocol::{
 };
 
 use super::{
+    super::url::SslMode,
     connection::{PostgresConnection, ServerStream},
     failure::{PostgresFailure, PostgresResult},
     message::{BodyReader, parse_refusal, protocol_failure},
-    settings::{PostgresSettings, PostgresSslMode},
+    settings::PostgresSettings,
     socket::{TimedSocket, time_until},
     tls,
 };
@@ -31,7 +32,7 @@ pub(super) fn open_stream(settings: &PostgresSettings, deadline: Instant) -> io:
     let mut socket = TimedSocket::connect_by_deadline(settings, deadline)?;
     socket.set_timeout(time_until(deadline)?)?;
     // As in libpq, a socket of this machine needs no TLS.
-    if settings.ssl_mode == PostgresSslMode::Disable || socket.is_local() {
+    if settings.ssl_mode == SslMode::Disable || socket.is_local() {
         return Ok(ServerStream::Plain(socket));
     }
     let mut request = BytesMut::new();
@@ -41,7 +42,7 @@ pub(super) fn open_stream(settings: &PostgresSettings, deadline: Instant) -> io:
     socket.read_exact(&mut answer)?;
     match answer[0] {
         b'S' => tls::start_tls(socket, settings).map(|stream| ServerStream::Tls(Box::new(stream))),
-        b'N' if settings.ssl_mode == PostgresSslMode::Prefer => Ok(ServerStream::Plain(socket)),
+        b'N' if settings.ssl_mode == SslMode::Prefer => Ok(ServerStream::Plain(socket)),
         b'N' => {
             Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not offer TLS, which sslmode asks for"))
         }

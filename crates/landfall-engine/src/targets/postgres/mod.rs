@@ -35,7 +35,6 @@ mod tls;
 mod transaction;
 mod untouched;
 mod unused;
-mod url;
 mod value;
 mod worker;
 

@@ -1,19 +1,11 @@
-//! Where a password comes from: the URL, a file, the environment, `~/.pgpass`.
+//! The password in libpq's own file, `~/.pgpass`.
 
 use std::{
-    env, fmt, fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct PasswordSecret(pub(super) String);
-
-impl fmt::Debug for PasswordSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
-}
+use super::super::url::UrlSecret;
 
 /// What a line of a password file must match.
 #[derive(Debug, Clone, Copy)]
@@ -24,21 +16,8 @@ pub(super) struct LoginKey<'a> {
     pub(super) user: &'a str,
 }
 
-/// The password in the file at `path`: its first line.
-///
-/// # Errors
-/// A file that cannot be read or is empty: a password that was asked for is not passed over.
-pub(super) fn read_password_file(path: &Path) -> Result<PasswordSecret, String> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("the password file {} cannot be read: {error}", path.display()))?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(PasswordSecret(line.to_owned())),
-        _ => Err(format!("the password file {} is empty", path.display())),
-    }
-}
-
 /// The password for `login` in the file that libpq would read: `passfile`, else `PGPASSFILE`, else `~/.pgpass`.
-pub(super) fn from_passfile(passfile: Option<&Path>, login: LoginKey<'_>) -> Option<PasswordSecret> {
+pub(super) fn from_passfile(passfile: Option<&Path>, login: LoginKey<'_>) -> Option<UrlSecret> {
     let path = match passfile {
         Some(path) => path.to_owned(),
         None => env::var_os("PGPASSFILE").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".pgpass")))?,
@@ -68,7 +47,7 @@ fn is_open_to_others(_path: &Path) -> bool {
 
 /// The password of `line`, `host:port:database:user:password`, where it is for `login`. A field `*` matches anything;
 /// `\:` and `\\` are a colon and a backslash.
-fn match_password_line(line: &str, login: LoginKey<'_>) -> Option<PasswordSecret> {
+fn match_password_line(line: &str, login: LoginKey<'_>) -> Option<UrlSecret> {
     if line.starts_with('#') {
         return None;
     }
@@ -79,7 +58,7 @@ fn match_password_line(line: &str, login: LoginKey<'_>) -> Option<PasswordSecret
         matches_field(&fields[0], login.host) || (login.host.starts_with('/') && fields[0] == "localhost");
     let rest = [&port, login.database, login.user];
     let all = host_matches && fields[1..].iter().zip(rest).all(|(field, wanted)| matches_field(field, wanted));
-    all.then_some(PasswordSecret(password))
+    all.then_some(UrlSecret(password))
 }
 
 fn matches_field(field: &str, wanted: &str) -> bool {
@@ -111,7 +90,7 @@ mod tests {
     const LOGIN: LoginKey<'_> = LoginKey { host: "db", port: 5432, database: "staff", user: "ann" };
 
     fn of(line: &str) -> Option<String> {
-        match_password_line(line, LOGIN).map(|PasswordSecret(password)| password)
+        match_password_line(line, LOGIN).map(|UrlSecret(password)| password)
     }
 
     #[test]
@@ -135,7 +114,7 @@ mod tests {
     fn backslashes_keep_colons_and_backslashes() {
         assert_eq!(of(r"*:*:*:*:a\:b\\c").as_deref(), Some(r"a:b\c"));
         let login = LoginKey { user: "a:b", ..LOGIN };
-        assert_eq!(match_password_line(r"*:*:*:a\:b:pw", login), Some(PasswordSecret("pw".into())));
+        assert_eq!(match_password_line(r"*:*:*:a\:b:pw", login), Some(UrlSecret("pw".into())));
         assert_eq!(
             match_password_line(r"*:*:*:\*:pw", LOGIN).map(|_| ()),
             Some(()),
@@ -151,11 +130,6 @@ mod tests {
         assert!(match_password_line("db:*:*:*:pw", login).is_none());
     }
 
-    #[test]
-    fn a_secret_is_not_shown() {
-        assert_eq!(format!("{:?}", PasswordSecret("pw".into())), "…");
-    }
-
     #[cfg(unix)]
     #[test]
     fn a_passfile_that_others_may_read_is_passed_over() {
@@ -166,17 +140,6 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("permissions");
         assert_eq!(from_passfile(Some(&path), LOGIN), None);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("permissions");
-        assert_eq!(from_passfile(Some(&path), LOGIN), Some(PasswordSecret("first".into())));
-    }
-
-    #[test]
-    fn a_password_file_is_its_first_line() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("password");
-        assert!(read_password_file(&path).expect_err("no file").contains("cannot be read"));
-        fs::write(&path, "\n").expect("writes");
-        assert!(read_password_file(&path).expect_err("empty").contains("is empty"));
-        fs::write(&path, "pw \r\nrest").expect("writes");
-        assert_eq!(read_password_file(&path), Ok(PasswordSecret("pw ".into())));
+        assert_eq!(from_passfile(Some(&path), LOGIN), Some(UrlSecret("first".into())));
     }
 }

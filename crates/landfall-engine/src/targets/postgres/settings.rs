@@ -6,11 +6,9 @@ use std::{
     time::Duration,
 };
 
-use landfall_core::schema::document::find_nearest;
-
 use super::{
-    password::{LoginKey, PasswordSecret, from_passfile, read_password_file},
-    url::{PostgresUrl, percent_encode},
+    super::url::{SslMode, TargetUrl, UrlSecret, parse_port, parse_seconds, unknown_parameter},
+    password::{LoginKey, from_passfile},
 };
 
 /// How long a connection may take to come about where the URL does not say.
@@ -19,6 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a statement may wait for a lock of another program, where the URL does not say.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 const PORT: u16 = 5432;
 /// Where Debian and its kin keep the server's socket.
 const SOCKETS: &str = "/var/run/postgresql";
@@ -42,42 +41,16 @@ const PARAMETERS: [&str; 14] = [
     "dbname",
 ];
 
-/// How much the connection is protected, as libpq has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum PostgresSslMode {
-    /// Without TLS.
-    Disable,
-    /// With TLS where the server offers it.
-    #[default]
-    Prefer,
-    /// With TLS; the server's certificate is not looked at, unless a file with its authority is given.
-    Require,
-    /// With TLS, and a certificate of a known authority.
-    VerifyCa,
-    /// With TLS, and a certificate of a known authority for the host's name.
-    VerifyFull,
-}
-
-impl PostgresSslMode {
-    const NAMES: [(&'static str, Self); 5] = [
-        ("disable", Self::Disable),
-        ("prefer", Self::Prefer),
-        ("require", Self::Require),
-        ("verify-ca", Self::VerifyCa),
-        ("verify-full", Self::VerifyFull),
-    ];
-}
-
 /// How to reach a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresSettings {
     pub(super) user: String,
-    password: Option<PasswordSecret>,
+    password: Option<UrlSecret>,
     /// A name, an address, or the folder of a socket, which begins with `/`.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) database: String,
-    pub(super) ssl_mode: PostgresSslMode,
+    pub(super) ssl_mode: SslMode,
     pub(super) ssl_root_cert: Option<PathBuf>,
     /// The schema of the package's tables.
     pub(super) schema: String,
@@ -97,16 +70,16 @@ impl PostgresSettings {
     /// # Errors
     /// What is wrong with the URL, as a sentence without its password.
     pub(crate) fn parse(text: &str, base: &Path) -> Result<Self, String> {
-        let url = PostgresUrl::parse(text)?;
-        let shown = masked_url(&url);
+        let url = TargetUrl::parse(text, &SCHEMES)?;
+        let shown = url.masked_text(SCHEMES[0]);
         let user = first_nonempty([url.user, env_text("PGUSER"), env_text("USER")]);
         let mut settings = Self {
-            password: url.password.filter(|password| !password.is_empty()).map(PasswordSecret),
+            password: url.password.filter(|UrlSecret(password)| !password.is_empty()),
             host: url.host,
-            port: parse_port(&url.port)?,
+            port: parse_port(&url.port, PORT)?,
             database: url.database,
             user,
-            ssl_mode: PostgresSslMode::default(),
+            ssl_mode: SslMode::default(),
             ssl_root_cert: None,
             schema: "public".into(),
             connect_timeout: CONNECT_TIMEOUT,
@@ -125,7 +98,7 @@ impl PostgresSettings {
 
     fn set(&mut self, name: &str, value: String, base: &Path) -> Result<(), String> {
         match name {
-            "sslmode" => self.ssl_mode = parse_ssl_mode(&value)?,
+            "sslmode" => self.ssl_mode = SslMode::parse(&value)?,
             "sslrootcert" => self.ssl_root_cert = (value != "system").then(|| base.join(value)),
             "schema" => self.schema = value,
             "connect_timeout" => self.connect_timeout = parse_seconds(name, &value)?,
@@ -135,11 +108,11 @@ impl PostgresSettings {
             "passfile" => self.passfile = Some(base.join(value)),
             "password_file" => self.password_file = Some(base.join(value)),
             "host" => self.host = value,
-            "port" => self.port = parse_port(&value)?,
+            "port" => self.port = parse_port(&value, PORT)?,
             "user" => self.user = value,
-            "password" => self.password = Some(PasswordSecret(value)),
+            "password" => self.password = Some(UrlSecret(value)),
             "dbname" => self.database = value,
-            unknown => return Err(unknown_parameter(unknown)),
+            unknown => return Err(unknown_parameter(unknown, &PARAMETERS)),
         }
         Ok(())
     }
@@ -170,16 +143,16 @@ impl PostgresSettings {
     ///
     /// # Errors
     /// A `password_file` that cannot be read.
-    pub(super) fn find_password(&self) -> Result<Option<PasswordSecret>, String> {
+    pub(super) fn find_password(&self) -> Result<Option<UrlSecret>, String> {
         if let Some(password) = &self.password {
             return Ok(Some(password.clone()));
         }
         if let Some(path) = &self.password_file {
-            return read_password_file(path).map(Some);
+            return UrlSecret::from_file(path).map(Some);
         }
         let from_environment = env_text("PGPASSWORD");
         if !from_environment.is_empty() {
-            return Ok(Some(PasswordSecret(from_environment)));
+            return Ok(Some(UrlSecret(from_environment)));
         }
         let login = LoginKey { host: &self.host, port: self.port, database: &self.database, user: &self.user };
         Ok(from_passfile(self.passfile.as_deref(), login))
@@ -193,57 +166,12 @@ impl fmt::Display for PostgresSettings {
     }
 }
 
-/// The URL without its password.
-fn masked_url(url: &PostgresUrl) -> String {
-    let host =
-        if url.host.contains(':') { format!("[{}]", url.host) } else { percent_encode(&url.host).replace('/', "%2F") };
-    let user = if url.user.is_empty() { String::new() } else { format!("{}@", percent_encode(&url.user)) };
-    let port = if url.port.is_empty() { String::new() } else { format!(":{}", percent_encode(&url.port)) };
-    let parameters: Vec<String> = url
-        .parameters
-        .iter()
-        .filter(|(name, _)| name != "password")
-        .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
-        .collect();
-    let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
-    format!("postgres://{user}{host}{port}/{}{query}", percent_encode(&url.database))
-}
-
 fn first_nonempty(texts: [String; 3]) -> String {
     texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 fn env_text(name: &str) -> String {
     env::var(name).unwrap_or_default()
-}
-
-fn parse_port(text: &str) -> Result<u16, String> {
-    if text.is_empty() {
-        return Ok(PORT);
-    }
-    text.parse().ok().filter(|&port| port > 0).ok_or_else(|| "its port is not a number from 1 to 65535".into())
-}
-
-fn parse_ssl_mode(text: &str) -> Result<PostgresSslMode, String> {
-    PostgresSslMode::NAMES
-        .iter()
-        .find(|(name, _)| *name == text)
-        .map(|&(_, mode)| mode)
-        .ok_or_else(|| format!("sslmode={text} is not one of disable, prefer, require, verify-ca and verify-full"))
-}
-
-fn parse_seconds(name: &str, text: &str) -> Result<Duration, String> {
-    match text.parse::<u32>() {
-        Ok(0) | Err(_) => Err(format!("{name}={text} is not a number of seconds from 1")),
-        Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
-    }
-}
-
-fn unknown_parameter(name: &str) -> String {
-    match find_nearest(name, PARAMETERS.into_iter()) {
-        Some(near) => format!("its parameter {name} is not known; did you mean {near}?"),
-        None => format!("its parameter {name} is not known; known are {}", PARAMETERS.join(", ")),
-    }
 }
 
 #[cfg(test)]
@@ -266,7 +194,7 @@ mod tests {
         );
         assert_eq!((settings.user.as_str(), settings.host.as_str(), settings.port), ("ann", "db", 6432));
         assert_eq!((settings.database.as_str(), settings.schema.as_str()), ("staff", "My Schema"));
-        assert_eq!(settings.ssl_mode, PostgresSslMode::VerifyFull);
+        assert_eq!(settings.ssl_mode, SslMode::VerifyFull);
         assert_eq!(settings.ssl_root_cert.as_deref(), Some(Path::new("/project/ca.pem")));
         let timeouts = [settings.connect_timeout, settings.answer_timeout, settings.lock_timeout];
         assert_eq!(timeouts, [3, 5, 2].map(Duration::from_secs));
@@ -279,7 +207,7 @@ mod tests {
     fn defaults_are_those_of_libpq() {
         let settings = parsed("postgres://ann@db");
         assert_eq!((settings.port, settings.database.as_str(), settings.schema.as_str()), (5432, "ann", "public"));
-        assert_eq!(settings.ssl_mode, PostgresSslMode::Prefer);
+        assert_eq!(settings.ssl_mode, SslMode::Prefer);
     }
 
     #[test]
@@ -287,7 +215,7 @@ mod tests {
         let settings = parsed("postgres:///?host=/tmp/sockets&port=7000&user=ann&dbname=staff&password=pw");
         assert_eq!((settings.host.as_str(), settings.port), ("/tmp/sockets", 7000));
         assert_eq!((settings.user.as_str(), settings.database.as_str()), ("ann", "staff"));
-        assert_eq!(settings.find_password(), Ok(Some(PasswordSecret("pw".into()))));
+        assert_eq!(settings.find_password(), Ok(Some(UrlSecret("pw".into()))));
     }
 
     #[test]
@@ -300,7 +228,7 @@ mod tests {
             let settings = parsed(text);
             let printed = format!("{settings} {settings:?}");
             assert!(!printed.contains("s3cret"), "{printed}");
-            assert_eq!(settings.find_password(), Ok(Some(PasswordSecret("s3cret".into()))));
+            assert_eq!(settings.find_password(), Ok(Some(UrlSecret("s3cret".into()))));
         }
     }
 
@@ -321,8 +249,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("pw"), "from file\n").expect("writes");
         let password = |text: &str| PostgresSettings::parse(text, folder.path()).expect("settings").find_password();
-        assert_eq!(password("postgres://a:url@h/?password_file=pw"), Ok(Some(PasswordSecret("url".into()))));
-        assert_eq!(password("postgres://a@h/?password_file=pw"), Ok(Some(PasswordSecret("from file".into()))));
+        assert_eq!(password("postgres://a:url@h/?password_file=pw"), Ok(Some(UrlSecret("url".into()))));
+        assert_eq!(password("postgres://a@h/?password_file=pw"), Ok(Some(UrlSecret("from file".into()))));
         assert!(password("postgres://a@h/?password_file=other").is_err());
     }
 

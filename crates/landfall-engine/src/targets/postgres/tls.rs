@@ -1,26 +1,23 @@
 //! TLS as `sslmode` asks for it, through rustls.
 
-use std::{
-    fs, io,
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{io, net::IpAddr, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+    StreamOwned,
     client::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor, verify_server_name,
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _},
+    pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::{
-    settings::{PostgresSettings, PostgresSslMode},
+    super::{authorities::TrustedAuthorities, url::SslMode},
+    settings::PostgresSettings,
     socket::TimedSocket,
 };
 
@@ -44,7 +41,7 @@ pub(super) fn start_tls(mut socket: TimedSocket, settings: &PostgresSettings) ->
 fn server_name(settings: &PostgresSettings) -> io::Result<ServerName<'static>> {
     match ServerName::try_from(settings.host.clone()) {
         Ok(name) => Ok(name),
-        Err(_) if settings.ssl_mode != PostgresSslMode::VerifyFull => Ok(IpAddr::from([0, 0, 0, 0]).into()),
+        Err(_) if settings.ssl_mode != SslMode::VerifyFull => Ok(IpAddr::from([0, 0, 0, 0]).into()),
         Err(_) => Err(tls_refusal("the host is not a name that a certificate can have")),
     }
 }
@@ -55,8 +52,9 @@ fn tls_refusal(words: impl Into<String>) -> io::Error {
 
 fn tls_config(settings: &PostgresSettings) -> io::Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let verifier =
-        ModeVerifier { trusted: trusted_roots(settings)?, provider: provider.clone(), mode: settings.ssl_mode };
+    let trusted =
+        TrustedAuthorities::find(settings.ssl_mode, settings.ssl_root_cert.as_deref()).map_err(tls_refusal)?;
+    let verifier = ModeVerifier { trusted, provider: provider.clone(), mode: settings.ssl_mode };
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(config
         .map_err(io::Error::other)?
@@ -65,52 +63,12 @@ fn tls_config(settings: &PostgresSettings) -> io::Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// The authorities that a certificate must come from; none where it is not looked at. A file makes `require` look at it,
-/// as in libpq.
-fn trusted_roots(settings: &PostgresSettings) -> io::Result<Option<TrustedRoots>> {
-    match (settings.ssl_mode, &settings.ssl_root_cert) {
-        (PostgresSslMode::Disable | PostgresSslMode::Prefer, _) | (PostgresSslMode::Require, None) => Ok(None),
-        (_, Some(path)) => {
-            let unreadable =
-                |error: String| tls_refusal(format!("sslrootcert {} cannot be read: {error}", path.display()));
-            let pem = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-            let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            TrustedRoots::new(certificates.map_err(|error| unreadable(error.to_string()))?).map(Some)
-        }
-        (_, None) => system_roots().map(Some),
-    }
-}
-
-/// The system's authorities, read once.
-fn system_roots() -> io::Result<TrustedRoots> {
-    static ROOTS: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
-    TrustedRoots::new(ROOTS.get_or_init(|| rustls_native_certs::load_native_certs().certs).clone())
-}
-
-/// Certificates that are trusted.
-#[derive(Debug)]
-struct TrustedRoots {
-    roots: RootCertStore,
-    certificates: Vec<CertificateDer<'static>>,
-}
-
-impl TrustedRoots {
-    fn new(certificates: Vec<CertificateDer<'static>>) -> io::Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(certificates.iter().cloned());
-        if roots.is_empty() {
-            return Err(tls_refusal("no certificate authority is known; name a file with sslrootcert=FILE"));
-        }
-        Ok(Self { roots, certificates })
-    }
-}
-
 /// Looks at a certificate as far as the mode asks for it. That the server holds the certificate's key is always checked.
 #[derive(Debug)]
 struct ModeVerifier {
-    trusted: Option<TrustedRoots>,
+    trusted: Option<TrustedAuthorities>,
     provider: Arc<CryptoProvider>,
-    mode: PostgresSslMode,
+    mode: SslMode,
 }
 
 impl ServerCertVerifier for ModeVerifier {
@@ -133,7 +91,7 @@ impl ServerCertVerifier for ModeVerifier {
                 if trusted.certificates.iter().any(|known| known == end_entity) => {}
             Err(error) => return Err(error),
         }
-        if self.mode == PostgresSslMode::VerifyFull {
+        if self.mode == SslMode::VerifyFull {
             verify_server_name(&certificate, server_name)?;
         }
         Ok(ServerCertVerified::assertion())

@@ -54,9 +54,12 @@ fn protected_connections() {
     let with = |parameters: &str| open(&format!("{url}?{parameters}"));
     with("sslmode=require").expect("connects");
     with("").expect("prefers TLS");
-    with(&format!("sslmode=verify-full&sslrootcert={}", right.display())).expect("knows the authority");
-    let other = fault(with(&format!("sslmode=verify-full&sslrootcert={}", wrong.display())));
-    assert!(other.message.contains("sslrootcert"), "{}", other.message);
+    for mode in ["require", "verify-ca", "verify-full"] {
+        with(&format!("sslmode={mode}&sslrootcert={}", right.display())).expect("knows the authority");
+        let other = fault(with(&format!("sslmode={mode}&sslrootcert={}", wrong.display())));
+        assert!(other.message.contains("sslrootcert"), "{mode}: {}", other.message);
+    }
+    assert!(fault(with("sslmode=verify-ca")).message.contains("sslrootcert"), "an authority that nobody knows");
     assert!(fault(with("sslmode=verify-full")).message.contains("sslrootcert"), "an authority that nobody knows");
     let plain = fault(with("sslmode=disable"));
     assert!(plain.message.contains("sslmode=require"), "{}", plain.message);
@@ -70,6 +73,9 @@ fn certificates_of_another_host_are_refused() {
     let other = fault(open(&format!("{url}?sslmode=verify-full&sslrootcert={}", authority.display())));
     assert!(other.message.contains("sslrootcert"), "{}", other.message);
     open(&format!("{url}?sslmode=require")).expect("does not look at the name");
+    for mode in ["require", "verify-ca"] {
+        open(&format!("{url}?sslmode={mode}&sslrootcert={}", authority.display())).expect("does not look at the name");
+    }
 }
 
 #[test]
