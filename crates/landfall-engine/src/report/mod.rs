@@ -1,9 +1,10 @@
-//! Reports: named queries with typed parameters, run against a target and written as a table, CSV or JSON.
+//! Reports: named queries with typed parameters, run against a target and written in one of several formats.
 //!
 //! Rows go from the database to the output one by one; only a table, which needs to know its widths, is collected first.
 
 mod binding;
 mod csv;
+mod format;
 mod json;
 mod lines;
 mod markup;
@@ -17,7 +18,7 @@ use std::{io::Write, path::PathBuf};
 
 use landfall_core::{keys::Scalar, schema::Field};
 
-pub use self::stored::StoredResult;
+pub use self::{format::ReportFormat, stored::StoredResult};
 use self::{markup::MarkupLanguage, stored::ResultCollector};
 use crate::{
     error::{Error, Result},
@@ -46,27 +47,6 @@ pub struct ReportParameter {
     pub field: Field,
     /// The value where none is given, in the field's lexical form.
     pub default: Option<String>,
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReportFormat {
-    /// Aligned columns for a person; control characters are escaped.
-    #[default]
-    Table,
-    /// RFC 4180 with a header row and LF at the end of lines.
-    Csv {
-        /// Put `'` before texts that a spreadsheet would run as a formula.
-        guard_formulas: bool,
-    },
-    /// An array of objects.
-    Json,
-    /// An object on each line.
-    JsonLines,
-    /// A table of Markdown.
-    Markdown,
-    /// A page of HTML with a table.
-    Html,
 }
 
 impl ReportDefinition {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::Result;
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use landfall_core::schema::document::find_nearest;
 use landfall_engine::{
     Error, TargetErrorKind, escape_controls,
@@ -27,9 +27,9 @@ pub(super) struct ReportArgs {
     /// The value of a parameter, such as year=2021; may be given several times.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter, requires = "name")]
     parameters: Vec<(String, String)>,
-    /// The form of the result.
-    #[arg(long, value_enum, default_value_t, value_name = "FORM", requires = "name")]
-    format: TypedFormat,
+    /// The format of the result.
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = name_formats(), requires = "name")]
+    format: ReportFormat,
     /// In csv, put ' before texts that a spreadsheet would run as a formula: those that begin with = + - @ (also in full width), a
     /// blank, a tab or a line end.
     #[arg(long, requires = "name")]
@@ -37,14 +37,6 @@ pub(super) struct ReportArgs {
     /// Write the result to this file, which appears when it is whole.
     #[arg(long, value_name = "FILE", requires = "name")]
     out: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum TypedFormat {
-    #[default]
-    Table,
-    Csv,
-    Json,
 }
 
 pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
@@ -63,12 +55,17 @@ pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// The names of all formats.
+fn name_formats() -> impl TypedValueParser<Value = ReportFormat> {
+    let names = PossibleValuesParser::new(ReportFormat::ALL.map(ReportFormat::as_str));
+    names.map(|name| ReportFormat::parse(&name).unwrap_or_default())
+}
+
 fn choose_format(args: &ReportArgs) -> Result<ReportFormat, CommandError> {
     match args.format {
-        TypedFormat::Csv => Ok(ReportFormat::Csv { guard_formulas: args.guard_formulas }),
+        ReportFormat::Csv { .. } => Ok(args.format.with_guard(args.guard_formulas)),
         _ if args.guard_formulas => Err(CommandError::usage_error("--guard-formulas is for --format csv")),
-        TypedFormat::Table => Ok(ReportFormat::Table),
-        TypedFormat::Json => Ok(ReportFormat::Json),
+        other => Ok(other),
     }
 }
 

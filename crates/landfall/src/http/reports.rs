@@ -123,12 +123,11 @@ fn tagged(headers: &HeaderMap, format: ReportFormat, tag: &str, respond: impl Fn
 
 const fn media(format: ReportFormat) -> HeaderValue {
     HeaderValue::from_static(match format {
-        ReportFormat::Json => "application/json",
-        ReportFormat::JsonLines => "application/x-ndjson",
+        ReportFormat::Table => "text/plain; charset=utf-8",
         ReportFormat::Csv { .. } => "text/csv; charset=utf-8",
         ReportFormat::Markdown => "text/markdown; charset=utf-8",
         ReportFormat::Html => "text/html; charset=utf-8",
-        ReportFormat::Table => "text/plain; charset=utf-8",
+        ReportFormat::Json | ReportFormat::JsonLines => format.media_type(),
     })
 }
 
@@ -140,34 +139,36 @@ fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outc
         Some("false") => false,
         Some(_) => return Err(Problem::parameter("the parameter guard_formulas must be true or false")),
     };
-    let of_name = |name: &str| match name {
-        "json" => Some(ReportFormat::Json),
-        "ndjson" => Some(ReportFormat::JsonLines),
-        "csv" => Some(ReportFormat::Csv { guard_formulas }),
-        "markdown" => Some(ReportFormat::Markdown),
-        "html" => Some(ReportFormat::Html),
-        _ => None,
-    };
     if let Some(name) = named {
-        return of_name(name).ok_or_else(|| Problem::parameter("the format is json, ndjson, csv, markdown or html"));
+        let format = ReportFormat::STREAMED.into_iter().find(|format| format.as_str() == name);
+        let names = ReportFormat::STREAMED.map(ReportFormat::as_str).join(", ");
+        return format
+            .map(|format| format.with_guard(guard_formulas))
+            .ok_or_else(|| Problem::parameter(format!("the format is one of {names}")));
     }
     let Some(accepted) = headers.get(header::ACCEPT) else { return Ok(ReportFormat::Json) };
     let mut best: Option<(f32, ReportFormat)> = None;
     for range in accepted.to_str().unwrap_or_default().split(',') {
         let mut parts = range.split(';').map(str::trim);
-        let name = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            "*/*" | "application/*" | "application/json" => "json",
-            "application/x-ndjson" | "application/ndjson" => "ndjson",
-            "text/csv" => "csv",
-            "text/markdown" => "markdown",
-            "text/html" | "text/*" => "html",
-            _ => continue,
-        };
+        let Some(format) = accepted_format(&parts.next().unwrap_or_default().to_ascii_lowercase()) else { continue };
         let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|text| text.parse().ok()).unwrap_or(1.0);
         if weight > 0.0 && best.is_none_or(|(known, _)| weight > known) {
-            best = of_name(name).map(|format| (weight, format));
+            best = Some((weight, format.with_guard(guard_formulas)));
         }
     }
-    let none = || Problem::new(Kind::NOT_ACCEPTABLE, "reports are given as JSON, NDJSON, CSV, Markdown and HTML");
+    let none = || {
+        let types = ReportFormat::STREAMED.map(ReportFormat::media_type).join(", ");
+        Problem::new(Kind::NOT_ACCEPTABLE, format!("the media types of a report are {types}"))
+    };
     best.map(|(_, format)| format).ok_or_else(none)
+}
+
+/// The format for a range of media types of `Accept`, in small letters.
+fn accepted_format(range: &str) -> Option<ReportFormat> {
+    match range {
+        "*/*" | "application/*" => Some(ReportFormat::Json),
+        "text/*" => Some(ReportFormat::Html),
+        "application/ndjson" => Some(ReportFormat::JsonLines),
+        media_type => ReportFormat::STREAMED.into_iter().find(|format| format.media_type() == media_type),
+    }
 }

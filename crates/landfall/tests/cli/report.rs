@@ -42,7 +42,7 @@ fn a_value_never_becomes_sql() {
 }
 
 #[test]
-fn the_three_forms() {
+fn the_formats() {
     let project = Project::people("1,Ann,30\n2,=Bob,\n");
     project.write("landfall.yaml", "reports: {r: {sql: r.sql}}\n");
     project.write("r.sql", "SELECT id, name, age FROM people ORDER BY id");
@@ -53,6 +53,10 @@ fn the_three_forms() {
     assert_eq!(run(&["--format", "csv", "--guard-formulas"]), "id,name,age\n1,Ann,30\n2,'=Bob,\n");
     let json = "[\n{\"id\":1,\"name\":\"Ann\",\"age\":30},\n{\"id\":2,\"name\":\"=Bob\",\"age\":null}\n]\n";
     assert_eq!(run(&["--format", "json"]), json);
+    let lines = "{\"id\":1,\"name\":\"Ann\",\"age\":30}\n{\"id\":2,\"name\":\"=Bob\",\"age\":null}\n";
+    assert_eq!(run(&["--format", "ndjson"]), lines);
+    assert!(run(&["--format", "markdown"]).starts_with("| id | name | age |\n| --- |"));
+    assert!(run(&["--format", "html"]).starts_with("<!DOCTYPE html>"));
     assert_eq!(run(&["--format", "json", "--out", "r.json"]), "");
     assert_eq!(project.read("r.json"), json);
 }

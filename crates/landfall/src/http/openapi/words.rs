@@ -3,6 +3,7 @@
 use landfall_core::reject::ErrorCode;
 use landfall_engine::{
     ledger::{LoadState, OnConflict},
+    report::ReportFormat,
     task::TaskState,
 };
 use serde_json::{Value, json};
@@ -273,17 +274,16 @@ fn discard(summary: &'static str) -> Words {
 }
 
 fn report() -> Words {
-    let formats = ["json", "ndjson", "csv", "markdown", "html"];
-    let array = json!({"type": "array", "items": {"type": "object"}});
-    let text = || json!({"type": "string"});
+    let formats = ReportFormat::STREAMED.map(ReportFormat::as_str);
+    let answer = |format: ReportFormat| {
+        let schema = match format {
+            ReportFormat::Json => json!({"type": "array", "items": {"type": "object"}}),
+            _ => json!({"type": "string"}),
+        };
+        (200, format.media_type(), schema)
+    };
     Words {
-        answers: vec![
-            (200, "application/json", array),
-            (200, "application/x-ndjson", text()),
-            (200, "text/csv", text()),
-            (200, "text/markdown", text()),
-            (200, "text/html", text()),
-        ],
+        answers: ReportFormat::STREAMED.into_iter().map(answer).collect(),
         problems: vec![406, 504],
         ..Words::new("reports", "Run a report", json!({}))
     }
