@@ -42,7 +42,7 @@ impl std::str::FromStr for RejectId {
 }
 
 /// A rejected record on its way into the quarantine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReject {
     /// Data records before it in its source, plus one.
     pub record: u64,
@@ -55,7 +55,6 @@ pub struct NewReject {
     /// Every reason.
     pub errors: Vec<CellError>,
     /// Whether it cannot be judged before the table is finished: its key may have occurred before.
-    #[serde(default)]
     pub deferred: bool,
 }
 
@@ -127,7 +126,7 @@ pub fn cut_record_error(kept: u64, length: u64, digest: &blake3::Hash) -> CellEr
 }
 
 /// The bytes of a rejected record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawRecord {
     /// All of them.
     Whole(Vec<u8>),
