@@ -37,6 +37,18 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The system did not do what was needed, and no file of the project is at fault: a stream, a temporary file or a thread.
+    #[error("cannot {doing}: {cause}")]
+    System {
+        /// What was to be done, as `write the report`.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A mistake of Landfall's own, or a machine that lacks what every machine has.
+    #[error("{0}")]
+    Internal(String),
     /// The observer wanted it no longer. What committed before stays, and the ledger knows how far it came.
     #[error("it was cancelled; what was loaded before stays, and the same load goes on from there")]
     Cancelled,
@@ -54,10 +66,19 @@ impl Error {
         Self::Source { source_name: source_name.into(), reason: reason.to_string() }
     }
 
+    /// Whether no space is left on the disk.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::File { cause, .. } | Self::System { cause, .. } => cause.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
     /// As who reads or writes a stream of bytes is told it; [`from_io_error`](Self::from_io_error) is the way back.
     pub(crate) fn into_io_error(self) -> io::Error {
         let kind = match &self {
-            Self::File { cause, .. } => cause.kind(),
+            Self::File { cause, .. } | Self::System { cause, .. } => cause.kind(),
             Self::Storage(StorageError { kind: StorageErrorKind::Full, .. }) => io::ErrorKind::StorageFull,
             _ => io::ErrorKind::Other,
         };
@@ -103,12 +124,14 @@ impl StorageError {
 
 /// What a target says when it cannot do its work.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{message}{}{}", if remedy.is_some() { "; " } else { "" }, remedy.unwrap_or_default())]
 pub struct TargetError {
     /// The kind, by which a caller decides.
     pub kind: TargetErrorKind,
-    /// What happened, where, and what to do.
+    /// What happened and where; what to do too, if that is the same for each command.
     pub message: String,
+    /// What to do, if that differs between commands: a caller that knows more sets its own.
+    pub remedy: Option<&'static str>,
 }
 
 /// The kinds of [`TargetError`].
@@ -146,8 +169,13 @@ pub enum TargetErrorKind {
 }
 
 impl TargetError {
+    /// The ledger or the quarantine does not have what Landfall writes there: somebody else changed it, or the database is damaged.
+    pub(crate) fn damaged_books(message: impl Into<String>) -> Self {
+        Self::new(TargetErrorKind::Unavailable, message)
+    }
+
     /// An error of `kind`.
     pub fn new(kind: TargetErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), remedy: None }
     }
 }

@@ -83,7 +83,7 @@ impl PublicError {
                 let described = Self::new(PublicErrorCode::Storage, detail);
                 if storage.kind == StorageErrorKind::Lost { described.with_retry_after(5) } else { described }
             }
-            Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
+            full if full.is_disk_full() => {
                 let detail = "the service has no space left for this answer; take those that are under way first, or ask for less";
                 Self::new(PublicErrorCode::NoSpace, detail).with_retry_after(10)
             }

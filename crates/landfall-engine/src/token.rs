@@ -294,7 +294,8 @@ pub fn revoke_token(target: &mut dyn Target, id: &str) -> Result<Token> {
 
 pub(crate) fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Rule(format!("the system gives no random numbers: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::Internal(format!("the system gives no random numbers: {error}")))?;
     Ok(bytes)
 }
 

@@ -100,7 +100,7 @@ impl Exit {
     fn from_engine_error(error: &Error) -> Self {
         match error {
             Error::Usage(_) => Self::Usage,
-            Error::Package(_) | Error::Rule(_) | Error::File { .. } => Self::Project,
+            Error::Package(_) | Error::Rule(_) | Error::File { .. } | Error::System { .. } => Self::Project,
             Error::Source { .. } => Self::Source,
             Error::Target(error) => Self::of_target(error.kind),
             Error::Storage(error) => match error.kind {

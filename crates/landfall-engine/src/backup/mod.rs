@@ -147,7 +147,7 @@ fn write_set(
         codec: options.codec.name().to_owned(),
         tables: entries,
     };
-    let bytes = manifest.to_bytes().map_err(|error| Error::Usage(format!("cannot write the manifest: {error}")))?;
+    let bytes = manifest.to_bytes().map_err(|error| Error::Internal(format!("cannot write the manifest: {error}")))?;
     let location = draft.publish_set(&bytes)?;
     Ok(BackupOutcome {
         set: set.to_string(),

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{BackupStore, SetFile, SetId, TableEntry, store::digest_content};
 use crate::{
     avro::{check_file, read_schema},
-    error::{Error, Result, TargetErrorKind},
+    error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{Mode, OnConflict},
     origin::Origin,
     pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, WorkLimits, can_dry_run, load_sources},
@@ -295,11 +295,8 @@ fn load_options(options: &RestoreOptions) -> LoadOptions {
 /// Tables that would lose their parents can be restored with them.
 fn suggest_parents(error: Error) -> Error {
     match error {
-        Error::Target(mut error) if error.kind == TargetErrorKind::Constraint => {
-            error.message = error
-                .message
-                .replace("; replace those tables with them", "; restore them too, or take --with-dependents");
-            Error::Target(error)
+        Error::Target(error) if error.kind == TargetErrorKind::Constraint && error.remedy.is_some() => {
+            Error::Target(TargetError { remedy: Some("restore them too, or take --with-dependents"), ..error })
         }
         other => other,
     }

@@ -24,7 +24,7 @@ impl SetId {
     pub(super) fn new(now: Timestamp) -> Result<Self> {
         let mut random = [0; RANDOM / 2];
         getrandom::fill(&mut random)
-            .map_err(|error| Error::Usage(format!("the system has no random bytes: {error}")))?;
+            .map_err(|error| Error::Internal(format!("the system has no random bytes: {error}")))?;
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self(format!("{}-{hex}", now.to_zoned(TimeZone::UTC).strftime(FORMAT))))
     }

@@ -42,7 +42,7 @@ pub(super) struct FieldMeasures {
 /// A validator for records whose columns are `fields`.
 pub(super) fn build_validator(fields: &[Field]) -> Result<Validator> {
     let schema = Arc::new(TableSchema { fields: fields.to_vec(), ..TableSchema::default() });
-    Validator::new(schema, ColumnMap::identity(fields.len())).map_err(|error| Error::Usage(error.to_string()))
+    Validator::new(schema, ColumnMap::identity(fields.len())).map_err(|error| Error::Rule(error.to_string()))
 }
 
 /// The record of `row`.

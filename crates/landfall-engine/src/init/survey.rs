@@ -151,7 +151,7 @@ impl TableSurvey {
         }
         let schema = Arc::new(TableSchema { fields, ..TableSchema::default() });
         let validator = Validator::new(schema, ColumnMap { columns, width: probe.width });
-        probe.validator = Some(validator.map_err(|error| Error::Usage(error.to_string()))?);
+        probe.validator = Some(validator.map_err(|error| Error::Rule(error.to_string()))?);
         Ok(probe)
     }
 }

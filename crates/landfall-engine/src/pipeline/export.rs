@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     csv_text,
-    error::{Error, Result},
+    error::{Error, Result, TargetError},
     ledger::{LoadFilter, LoadId},
     project::Project,
     quarantine::{Reject, RejectFilter, ShownReject},
@@ -149,7 +149,7 @@ impl ExporterSet<'_> {
 }
 
 fn write(out: &mut dyn Write, line: &str) -> Result<()> {
-    out.write_all(line.as_bytes()).map_err(|cause| Error::File { path: "the export".into(), cause })
+    out.write_all(line.as_bytes()).map_err(|cause| Error::System { doing: "write the export", cause })
 }
 
 /// Writes rejects of one table and layout.
@@ -388,8 +388,8 @@ fn both_changed(line: u64) -> String {
 pub(super) fn layout_of_load(read: &dyn TargetRead, load: LoadId) -> Result<SourceLayout> {
     let entry = read.find_loads(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
     entry.and_then(|entry| serde_json::from_str(&entry.layout).ok()).ok_or_else(|| {
-        Error::Usage(format!(
-            "the ledger does not say how the columns of load {load} lie; its rejects cannot be read again"
-        ))
+        let message =
+            format!("the ledger does not say how the columns of load {load} lie; its rejects cannot be read again");
+        TargetError::damaged_books(message).into()
     })
 }

@@ -153,10 +153,9 @@ pub(super) fn check_children(
     if orphans.is_empty() {
         return Ok(());
     }
-    Err(Error::Target(TargetError::new(
-        TargetErrorKind::Constraint,
-        format!("the tables were left as they were, since {}; replace those tables with them", orphans.join(", and ")),
-    )))
+    let message = format!("the tables were left as they were, since {}", orphans.join(", and "));
+    let remedy = Some("replace those tables with them");
+    Err(Error::Target(TargetError { remedy, ..TargetError::new(TargetErrorKind::Constraint, message) }))
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl RejectSpill {
 }
 
 fn spill_error(cause: io::Error) -> Error {
-    Error::File { path: std::env::temp_dir(), cause }
+    Error::System { doing: "write rejects to a temporary file and read them (TMPDIR names another folder)", cause }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::{
     resolve::{LoadFlow, RowJudge, record_of_row, resolve_keys},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Result, TargetError},
     ledger::LoadEntry,
     quarantine::{Reject, RejectFilter, RejectId, RejectState},
     targets::{RefusedRow, Table, Transaction},
@@ -45,7 +45,8 @@ pub(super) fn settle_suspects(
     tally: &mut LoadTally,
 ) -> Result<()> {
     let layout: SourceLayout = serde_json::from_str(&entry.layout)
-        .map_err(|error| Error::Usage(format!("the ledger does not say how the columns of a load lie: {error}")))?;
+        .map_err(|error| format!("the ledger does not say how the columns of load {} lie: {error}", entry.id))
+        .map_err(TargetError::damaged_books)?;
     let resource = &session.project.package.resources[session.project.find_position(&table.name)?];
     let rules = RecordRules::new(&layout.written_resource(resource)?, &layout, &transaction.table_limits(table))?;
     let mut filter = RejectFilter {

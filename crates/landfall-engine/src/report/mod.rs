@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{io::Write, path::PathBuf};
+use std::io::Write;
 
 use landfall_core::{keys::Scalar, schema::Field};
 
@@ -129,5 +129,5 @@ trait ResultWriter: QueryRows {
 
 /// The error for an output that cannot be written. The cause stays in the chain, so that a closed pipe can be told.
 fn output_error(cause: std::io::Error) -> Error {
-    Error::File { path: PathBuf::from("the report's output"), cause }
+    Error::System { doing: "write the report", cause }
 }

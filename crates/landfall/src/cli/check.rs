@@ -73,5 +73,5 @@ fn write(record: &ShownReject, json: bool, out: &mut dyn Write) -> std::io::Resu
 }
 
 fn output_error(cause: std::io::Error) -> Error {
-    Error::File { path: "standard output".into(), cause }
+    Error::System { doing: "write to standard output", cause }
 }

@@ -1,6 +1,6 @@
 //! `/v1/backups` and `/v1/tables/{table}/restore`: backups are made and restored as tasks.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Body,
@@ -276,7 +276,6 @@ fn pairs(text: &str) -> Option<Vec<(String, String)>> {
 /// Runs what waits for the disk.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Outcome<T> {
     let done = tokio::task::spawn_blocking(work).await;
-    let done =
-        done.unwrap_or_else(|error| Err(Error::File { path: "a backup".into(), cause: io::Error::other(error) }));
+    let done = done.unwrap_or_else(|error| Err(Error::Internal(format!("a thread of the service failed: {error}"))));
     Ok(done?)
 }

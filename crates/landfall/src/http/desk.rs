@@ -319,7 +319,7 @@ impl Writing {
         if taken.as_ref().map_or(true, |taken| taken.as_ref().err().is_some_and(breaks)) {
             self.held.target = None;
         }
-        taken.unwrap_or_else(|_| Err(Error::Rule("the writer panicked over a request".into())))
+        taken.unwrap_or_else(|_| Err(Error::Internal("the writer panicked over a request".into())))
     }
 }
 

@@ -162,12 +162,12 @@ async fn write_export(
             file.finish().and_then(|()| fs::rename(&part, &whole)).map_err(unwritable)?;
             Ok((rows, file.written))
         };
-        let written = write();
+        let written: Result<(u64, u64), Error> = write();
         if written.is_err() {
             let _ = fs::remove_file(&part);
         }
         match written {
-            Err(Error::File { cause, .. }) if cause.kind() == io::ErrorKind::StorageFull => Ok(None),
+            Err(error) if error.is_disk_full() => Ok(None),
             written => written.map(Some),
         }
     });
@@ -187,7 +187,7 @@ async fn write_export(
 }
 
 fn unwritable(cause: io::Error) -> Error {
-    Error::File { path: "an export".into(), cause }
+    Error::System { doing: "write the export", cause }
 }
 
 /// A name for the file that stays within its folder, wherever it is saved.

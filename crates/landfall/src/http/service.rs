@@ -58,7 +58,7 @@ const EXPORTS: &str = ".landfall/exports";
 const TASKS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
-    landfall_engine::Error::File { path: "a thread of the service".into(), cause }
+    landfall_engine::Error::System { doing: "start a thread of the service", cause }
 }
 
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.

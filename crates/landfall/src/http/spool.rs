@@ -258,7 +258,7 @@ impl<R: Read> Read for Guarded<R> {
 
 /// The error for an answer that cannot be written.
 pub(super) fn unwritable(cause: io::Error) -> Error {
-    Error::File { path: "an answer".into(), cause }
+    Error::System { doing: "write the answer to a temporary file", cause }
 }
 
 #[cfg(test)]

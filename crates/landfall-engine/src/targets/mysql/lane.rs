@@ -197,7 +197,7 @@ fn close(mut work: MysqlWork, ending: LaneEnding) -> Result<MysqlConnection, Fai
 /// Two chunks at once may wait for each other; one after the other, they do not.
 fn locked_again(error: Error) -> Error {
     match error {
-        Error::Target(TargetError { kind: TargetErrorKind::Locked, message }) => start_again_error(&message),
+        Error::Target(TargetError { kind: TargetErrorKind::Locked, message, .. }) => start_again_error(&message),
         other => other,
     }
 }

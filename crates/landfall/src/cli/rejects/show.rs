@@ -45,7 +45,7 @@ pub(super) fn run(args: ShowArgs, invocation: &Invocation) -> Result<Exit> {
 
 fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
     output::write_stdout(|out| {
-        let unwritable = |cause| Error::File { path: "standard output".into(), cause };
+        let unwritable = |cause| Error::System { doing: "write to standard output", cause };
         Ok(target.read_reject_bytes(id, &mut |part| out.write_all(part).map_err(unwritable))?)
     })
 }
