@@ -1,5 +1,7 @@
 //! A whole source at once: for small inputs and tests.
 
+use std::convert::Infallible;
+
 use super::{
     block::{Piece, TooLong},
     cutter::Cutter,
@@ -42,21 +44,17 @@ pub fn decode_all(dialect: &Dialect, encoding: Encoding, limits: CutterLimits, s
     let mut parts = Vec::new();
     let mut lines = 0;
     let mut rest = source;
-    loop {
-        while let Some(piece) = cutter.next_piece() {
-            let before = cutter.data_start().map_or(0, |start| start.line_ends);
-            let (part, line_ends) = decode_piece(piece, &decoder, before + lines);
-            parts.push(part);
-            lines += line_ends;
-        }
-        if cutter.is_finished() {
-            break;
-        }
-        let taken = cutter.feed_bytes(rest);
-        rest = &rest[taken..];
-        if rest.is_empty() {
-            cutter.finish_input();
-        }
+    let mut read = |space: &mut [u8]| {
+        let (taken, left) = rest.split_at(rest.len().min(space.len()));
+        space[..taken.len()].copy_from_slice(taken);
+        rest = left;
+        Ok::<usize, Infallible>(taken.len())
+    };
+    while let Ok(Some(piece)) = cutter.read_piece(&mut read) {
+        let before = cutter.data_start().map_or(0, |start| start.line_ends);
+        let (part, line_ends) = decode_piece(piece, &decoder, before + lines);
+        parts.push(part);
+        lines += line_ends;
     }
     DecodedSource {
         header: cutter.header_labels().map(<[_]>::to_vec),

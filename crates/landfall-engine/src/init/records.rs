@@ -7,10 +7,7 @@ use landfall_core::{
     schema::{Dialect, Encoding},
 };
 
-use crate::{
-    error::Result,
-    source::{Source, SourceInput},
-};
+use crate::{error::Result, source::Source};
 
 /// Bytes of a block: few, so that a type is given up after few values.
 const BLOCK: usize = 128 << 10;
@@ -78,16 +75,11 @@ fn read_file(
     let decoder = Decoder::new(&form.dialect, form.encoding);
     let mut input = source.open()?;
     let mut lines = 0;
-    loop {
-        while let Some(piece) = cutter.next_piece() {
-            let before = cutter.data_start().map_or(0, |start| start.line_ends) + lines;
-            lines += visit_piece(piece, &decoder, RecordPlace { file, line: before }, visit);
-        }
-        if cutter.is_finished() {
-            return Ok(());
-        }
-        fill_cutter(&mut input, &mut cutter).map_err(|error| source.read_error(&error))?;
+    while let Some(piece) = cutter.read_piece(|space| input.read(space)).map_err(|error| source.read_error(&error))? {
+        let before = cutter.data_start().map_or(0, |start| start.line_ends) + lines;
+        lines += visit_piece(piece, &decoder, RecordPlace { file, line: before }, visit);
     }
+    Ok(())
 }
 
 /// Visits `piece`, which stands after the lines of `before`, and says how many lines it has.
@@ -106,16 +98,6 @@ fn visit_piece(piece: Piece, decoder: &Decoder, before: RecordPlace, visit: &mut
             record.line_ends
         }
     }
-}
-
-fn fill_cutter(input: &mut SourceInput, cutter: &mut Cutter) -> std::io::Result<()> {
-    let read = input.read(cutter.input_space())?;
-    if read == 0 {
-        cutter.finish_input();
-    } else {
-        cutter.mark_filled(read);
-    }
-    Ok(())
 }
 
 /// How often something was seen, and where first.

@@ -61,27 +61,22 @@ pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRo
     let mut cutter = Cutter::new(&dialect, encoding, Default::default());
     let decoder = Decoder::new(&dialect, encoding);
     let mut line = 1;
-    loop {
-        while let Some(piece) = cutter.next_piece() {
-            let labels = cutter.header_labels().unwrap_or_default().to_vec();
-            let Piece::Block(block) = piece else {
-                return Err(Error::source_error(&name, "it has a record that is too long"));
-            };
-            let records = decoder.decode_block(block);
-            refuse_faults(&name, &records, line)?;
-            for record in 0..records.len() {
-                let row = read_mended_row(&name, &labels, &records, record, line)?;
-                visit(&labels[..labels.len() - EXPORT_COLUMNS.len()], row)?;
-            }
-            line += records.line_end_count();
+    let unreadable = |error| source.read_error(&error);
+    while let Some(piece) = cutter.read_piece(|space| input.read(space)).map_err(unreadable)? {
+        let labels = cutter.header_labels().unwrap_or_default().to_vec();
+        let Piece::Block(block) = piece else {
+            return Err(Error::source_error(&name, "it has a record that is too long"));
+        };
+        let records = decoder.decode_block(block);
+        refuse_faults(&name, &records, line)?;
+        for record in 0..records.len() {
+            let row = read_mended_row(&name, &labels, &records, record, line)?;
+            visit(&labels[..labels.len() - EXPORT_COLUMNS.len()], row)?;
         }
-        if cutter.is_finished() {
-            // Even if it has no row.
-            return count_source_columns(&name, cutter.header_labels().unwrap_or_default()).map(drop);
-        }
-        let read = input.read(cutter.input_space()).map_err(|error| source.read_error(&error))?;
-        if read == 0 { cutter.finish_input() } else { cutter.mark_filled(read) }
+        line += records.line_end_count();
     }
+    // Even if it has no row.
+    count_source_columns(&name, cutter.header_labels().unwrap_or_default()).map(drop)
 }
 
 /// How a file is written: what its header says when it is read with one delimiter after the other.

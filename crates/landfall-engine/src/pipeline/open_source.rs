@@ -145,7 +145,9 @@ impl OpenSource {
         let mut hasher = blake3::Hasher::new();
         let mut first = cutter.next_piece();
         while first.is_none() && !cutter.is_finished() && cutter.data_start().is_none() {
-            read_into_cutter(&mut input, &mut cutter, &mut hasher).map_err(|error| source.read_error(&error))?;
+            cutter
+                .fill_with(|space| read_hashed(&mut input, &mut hasher, space))
+                .map_err(|error| source.read_error(&error))?;
             first = cutter.next_piece();
         }
         if let Some(fault) = cutter.header_fault() {
@@ -165,17 +167,13 @@ impl OpenSource {
     /// # Errors
     /// A source that cannot be read on.
     pub(super) fn next_piece(&mut self) -> Result<Option<CutPiece>> {
-        loop {
-            if let Some(piece) = self.first.take().or_else(|| self.cutter.next_piece()) {
-                let (digest, digested) = (self.hasher.finalize(), self.hasher.count());
-                return Ok(Some(CutPiece { piece, digest, digested, consumed: self.input.consumed_bytes() }));
-            }
-            if self.cutter.is_finished() {
-                return Ok(None);
-            }
-            read_into_cutter(&mut self.input, &mut self.cutter, &mut self.hasher)
-                .map_err(|error| self.source.read_error(&error))?;
-        }
+        let mut read = |space: &mut [u8]| read_hashed(&mut self.input, &mut self.hasher, space);
+        let piece = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.cutter.read_piece(&mut read).map_err(|error| self.source.read_error(&error))?,
+        };
+        let (digest, digested) = self.digest_so_far();
+        Ok(piece.map(|piece| CutPiece { piece, digest, digested, consumed: self.input.consumed_bytes() }))
     }
 
     /// BLAKE3 of what was read so far, and how many bytes that is.
@@ -190,16 +188,11 @@ fn records_of_a_block(fields: usize) -> usize {
     (VALUES / fields.max(1)).clamp(32, CutterLimits::BLOCK_RECORDS)
 }
 
-fn read_into_cutter(input: &mut SourceInput, cutter: &mut Cutter, hasher: &mut blake3::Hasher) -> std::io::Result<()> {
-    let space = cutter.input_space();
+/// Reads into `space`, and makes what was read a part of the source's digest.
+fn read_hashed(input: &mut SourceInput, hasher: &mut blake3::Hasher, space: &mut [u8]) -> std::io::Result<usize> {
     let read = input.read(space)?;
-    if read == 0 {
-        cutter.finish_input();
-    } else {
-        hasher.update(&space[..read]);
-        cutter.mark_filled(read);
-    }
-    Ok(())
+    hasher.update(&space[..read]);
+    Ok(read)
 }
 
 /// Cuts the bytes of `source` into records.

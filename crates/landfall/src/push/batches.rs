@@ -169,14 +169,11 @@ impl<'s> BatchReader<'s> {
     }
 
     fn read_more(&mut self) -> std::io::Result<()> {
-        let space = self.cutter.input_space();
-        let read = self.input.read(space)?;
-        self.held.extend_from_slice(&space[..read]);
-        match read {
-            0 => self.cutter.finish_input(),
-            read => self.cutter.mark_filled(read),
-        }
-        Ok(())
+        self.cutter.fill_with(|space| {
+            let read = self.input.read(space)?;
+            self.held.extend_from_slice(&space[..read]);
+            Ok(read)
+        })
     }
 
     /// Keeps what stands before the data, once.

@@ -2,11 +2,14 @@
 //!
 //! It is sequential and does no I/O. Where it cuts depends on the bytes alone: it only acts when it holds as many as it
 //! wants (`want`) or when there are no more, so the sizes of reads cannot matter. A block without quotes and escapes
-//! is cut at its last line end; any other is read by the state machine (`scan_block`, `judge_record`), and what only the cutter can
+//! is cut at its last line end; any other is read by the state machine (`blocks`, `judge_record`), and what only the cutter can
 //! know (which records are malformed, because of what follows them) goes with the block as marks.
 
+mod blocks;
+mod too_long;
+
 use super::{
-    block::{Piece, RecordMark, RecordMarkKind, SourceBlock, TooLong},
+    block::{Piece, TooLong},
     buffer::InputBuffer,
     decoder::Decoder,
     header::{DataStart, HeaderCollector, HeaderFault},
@@ -21,25 +24,15 @@ use crate::schema::{Dialect, Encoding};
 /// Cuts a source into pieces of whole records.
 ///
 /// ```
-/// use landfall_core::{decode::{Cutter, Limits, Piece}, schema::{Dialect, Encoding}};
+/// use landfall_core::{decode::{Cutter, CutterLimits}, schema::{Dialect, Encoding}};
 ///
-/// let mut cutter = Cutter::new(&Dialect::default(), Encoding::Utf8, Limits::default());
+/// let mut cutter = Cutter::new(&Dialect::default(), Encoding::Utf8, CutterLimits::default());
 /// let mut input: &[u8] = b"id,name\n1,Al\n2,Bo\n";
 /// let mut pieces = Vec::new();
-/// loop {
-///     while let Some(piece) = cutter.next_piece() {
-///         pieces.push(piece);
-///     }
-///     let read = std::io::Read::read(&mut input, cutter.space())?;
-///     if read > 0 {
-///         cutter.filled(read);
-///     } else if cutter.is_finished() {
-///         break;
-///     } else {
-///         cutter.finish();
-///     }
+/// while let Some(piece) = cutter.read_piece(|space| std::io::Read::read(&mut input, space))? {
+///     pieces.push(piece);
 /// }
-/// assert_eq!(cutter.header(), Some(&["id".to_string(), "name".to_string()][..]));
+/// assert_eq!(cutter.header_labels(), Some(&["id".to_string(), "name".to_string()][..]));
 /// assert_eq!((pieces[0].offset(), pieces[0].len()), (8, 10));
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -186,6 +179,33 @@ impl Cutter {
         None
     }
 
+    /// Reads the source on by one call of `read`, which fills a part of the space that it is given and says how many bytes; none at the end
+    /// of the source.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn fill_with<E>(&mut self, read: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
+        match read(self.input_space())? {
+            0 => self.finish_input(),
+            filled => self.mark_filled(filled),
+        }
+        Ok(())
+    }
+
+    /// The next piece of the source that `read` reads, as [`Self::fill_with`] says; none at its end.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn read_piece<E>(&mut self, mut read: impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<Option<Piece>, E> {
+        loop {
+            match self.next_piece() {
+                Some(piece) => return Ok(Some(piece)),
+                None if self.finished => return Ok(None),
+                None => self.fill_with(&mut read)?,
+            }
+        }
+    }
+
     fn take_step(&mut self) -> CutterStep {
         match self.stage {
             CutterStage::Mark => self.read_mark(),
@@ -256,146 +276,6 @@ impl Cutter {
         if self.finished && far >= held { CutterStep::Done } else { CutterStep::Again }
     }
 
-    fn cut_piece(&mut self) -> CutterStep {
-        if self.buffer.as_units().is_empty() {
-            self.want = self.limits.block_bytes;
-            return if self.finished { CutterStep::Done } else { CutterStep::Again };
-        }
-        match self.find_plain_end() {
-            Some(end) => self.emit_block(end, None),
-            None => self.scan_block(),
-        }
-    }
-
-    /// Where to cut a block that the state machine need not read.
-    fn find_plain_end(&self) -> Option<usize> {
-        let units = self.buffer.as_units();
-        let window = &units[..units.len().min(self.limits.block_bytes)];
-        if self.counts_rows() || !self.rules.is_plain(window) {
-            return None;
-        }
-        let most = self.rules.terminator.count_lines_up_to(window, self.limits.block_records).err();
-        if most.is_none() && self.finished && window.len() == units.len() {
-            return Some(window.len());
-        }
-        // A CR that is the last byte may have its LF to come.
-        let lone_cr = || memchr::memrchr(b'\r', &window[..window.len() - 1]).map(|at| at + 1);
-        most.or_else(|| memchr::memrchr(b'\n', window).map(|at| at + 1)).or_else(lone_cr)
-    }
-
-    /// Cuts a block by reading its records.
-    fn scan_block(&mut self) -> CutterStep {
-        let mut scanner = self.start_scanner();
-        let (mut at, mut rows, mut marks) = (0, self.rows, Vec::new());
-        let leaps = !self.counts_rows();
-        let mut left = self.limits.block_records;
-        let verdict = loop {
-            if leaps && let Some((end, lines)) = self.find_stretch_end(&mut scanner, at, left) {
-                scanner.seek_record(end);
-                (at, left) = (end, left.saturating_sub(lines));
-                if at == scanner.bytes.len() || left == 0 {
-                    break RecordVerdict::More;
-                }
-            }
-            let verdict = scanner.judge_record(at, self.limits.record_bytes, &mut IgnoredCells);
-            let Some((end, next)) = verdict.record_ends() else { break verdict };
-            rows += 1;
-            left -= 1;
-            marks.extend(self.classify_record(verdict, rows).map(|kind| RecordMark { start: at, end, next, kind }));
-            at = next;
-            let full = at >= self.limits.block_bytes || left == 0;
-            if full || at == scanner.bytes.len() || self.reaches_skip(at) {
-                break RecordVerdict::More;
-            }
-        };
-        match verdict {
-            _ if at > 0 => {
-                self.rows = rows;
-                self.emit_block(at, Some(marks))
-            }
-            RecordVerdict::TooLong => self.start_too_long(true, None),
-            _ => self.widen_window(),
-        }
-    }
-
-    /// Where a stretch of at most `most` records from `at` ends that the state machine need not read, and how many they are. None of
-    /// them is longer than allowed.
-    fn find_stretch_end(&self, scanner: &mut RecordScanner<'_>, at: usize, most: usize) -> Option<(usize, usize)> {
-        let stop = (at + self.limits.record_bytes).min(self.limits.block_bytes).min(scanner.bytes.len());
-        let end = scanner.find_plain_stretch(at, stop.saturating_sub(1))?;
-        let records = &scanner.bytes[at..end];
-        match self.rules.terminator.count_lines_up_to(records, most) {
-            Ok(lines) => Some((end, lines)),
-            Err(length) => Some((at + length, most)),
-        }
-    }
-
-    /// What the decoder must be told about a record.
-    fn classify_record(&self, verdict: RecordVerdict, row: u64) -> Option<RecordMarkKind> {
-        match verdict {
-            _ if self.is_comment_row(row) => Some(RecordMarkKind::Comment),
-            RecordVerdict::Malformed { fault, .. } => Some(RecordMarkKind::Fault(fault)),
-            _ => None,
-        }
-    }
-
-    fn emit_block(&mut self, units: usize, marks: Option<Vec<RecordMark>>) -> CutterStep {
-        let bytes = self.buffer.take_units(units);
-        let block = SourceBlock { offset: self.offset, bytes, encoding: self.encoding, marks };
-        self.offset += block.len() as u64;
-        self.want = self.limits.block_bytes;
-        CutterStep::Piece(Piece::Block(block))
-    }
-
-    /// Starts to pass by the record at hand: its bytes are not kept. Its end is the first line end that is not wholly
-    /// within the limit.
-    fn start_too_long(&mut self, record: bool, header: Option<DataStart>) -> CutterStep {
-        let units = self.buffer.as_units();
-        let comment = self.rules.is_comment(units, 0) || self.is_comment_row(self.rows + 1);
-        let within = (self.limits.record_bytes + 1).saturating_sub(self.rules.terminator.max_length());
-        let within =
-            within.min(units.len()) + usize::from(self.rules.terminator.splits_crlf(units, within.min(units.len())));
-        let line_ends = self.rules.terminator.count_line_ends(&units[..within]) as u64;
-        if header.is_some() && record && !comment {
-            self.header.note_fault(HeaderFault::TooLong);
-        }
-        self.rows += 1;
-        let len = self.buffer.source_length(within) as u64;
-        self.stage =
-            CutterStage::TooLong(TooLong { offset: self.offset, len, terminator_len: 0, line_ends, comment }, header);
-        self.consume_units(within);
-        CutterStep::Again
-    }
-
-    fn pass_too_long(&mut self, mut record: TooLong, header: Option<DataStart>) -> CutterStep {
-        let units = self.buffer.as_units();
-        let terminator = self.rules.terminator.find(units, 0, self.finished);
-        let found = terminator.map(|(_, next)| next);
-        let kept = self.rules.terminator.max_length() - 1;
-        let passed = match found {
-            Some(next) => next,
-            None if self.finished => units.len(),
-            None => units.len().saturating_sub(kept),
-        };
-        record.len += self.buffer.source_length(passed) as u64;
-        record.line_ends += u64::from(found.is_some());
-        if let Some((at, next)) = terminator {
-            record.terminator_len = (self.buffer.source_length(next) - self.buffer.source_length(at)) as u64;
-        }
-        self.consume_units(passed);
-        self.want = self.buffer.as_units().len().min(kept) + self.limits.block_bytes;
-        if found.is_none() && !self.finished {
-            self.stage = CutterStage::TooLong(record, header);
-            return CutterStep::Again;
-        }
-        let Some(start) = header else {
-            self.stage = CutterStage::Data;
-            return CutterStep::Piece(Piece::TooLong(record));
-        };
-        self.stage = CutterStage::Header(DataStart { line_ends: start.line_ends + record.line_ends, ..start });
-        CutterStep::Again
-    }
-
     fn start_scanner(&self) -> RecordScanner<'_> {
         RecordScanner::new(&self.rules, self.buffer.as_units(), self.finished)
     }
@@ -419,10 +299,5 @@ impl Cutter {
 
     fn is_comment_row(&self, row: u64) -> bool {
         self.dialect.comment_rows.contains(&row)
-    }
-
-    /// Whether `units` from here is where a skip ends.
-    fn reaches_skip(&self, units: usize) -> bool {
-        self.offset < self.skip_to && self.offset + self.buffer.source_length(units) as u64 >= self.skip_to
     }
 }
