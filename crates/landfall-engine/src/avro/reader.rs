@@ -51,7 +51,7 @@ pub fn check_file(file: File, reading: Arc<RowMapping>, most_bytes: Option<u64>)
 }
 
 /// The rows of an Avro file as lines of JSON.
-pub struct AvroInput<R: BufRead = BufReader<File>> {
+pub struct AvroInput<R: BufRead> {
     reading: Arc<RowMapping>,
     codec: AvroCodec,
     sync: [u8; SYNC],
@@ -82,12 +82,12 @@ enum FilePlace<R: BufRead> {
     Ended,
 }
 
-impl AvroInput {
+impl<R: Read> AvroInput<BufReader<R>> {
     /// The rows of `file`, which has the schema of `reading`.
     ///
     /// # Errors
     /// A file that cannot be read, or has another schema.
-    pub fn new(file: File, reading: Arc<RowMapping>) -> io::Result<Self> {
+    pub fn new(file: R, reading: Arc<RowMapping>) -> io::Result<Self> {
         Self::new_over(BufReader::with_capacity(BUFFER, file), reading)
     }
 }

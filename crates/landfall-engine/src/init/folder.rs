@@ -81,8 +81,9 @@ fn check_candidate(place: &Path, folder: &'static str, name: &str, notes: &mut V
         notes.push(format!("{folder}{} is left out: its name has a control character", name.escape_debug()));
         return None;
     }
-    let source = Source::from_file(format!("{folder}{name}"), place.join(name));
-    if is_reject_export(source.file_path()) {
+    let path = place.join(name);
+    let source = Source::from_file(format!("{folder}{name}"), &path);
+    if is_reject_export(&path) {
         notes.push(format!("{folder}{name} is left out: it is an export of rejects"));
         return None;
     }

@@ -93,6 +93,10 @@ fn is_forced_again(resource: &Resource, options: &LoadOptions) -> bool {
 /// Sources that are read for their digest without a question before: no longer than a question takes.
 const SMALL: u64 = 64 << 10;
 
+fn is_small(source: &Source) -> Result<bool> {
+    Ok(source.read_stamp()?.size.is_some_and(|size| size <= SMALL))
+}
+
 /// Sources of one question.
 pub(super) const SOURCES_PER_QUESTION: usize = 256;
 
@@ -110,7 +114,7 @@ pub(super) fn known_small_sources(
     }
     let mut digests: Vec<Option<String>> = Vec::with_capacity(sources.len());
     for source in sources {
-        digests.push(if source.read_stamp()?.size <= SMALL { Some(digest_source(source, None)?.0) } else { None });
+        digests.push(if is_small(source)? { Some(digest_source(source, None)?.0) } else { None });
     }
     let since = last_replace(read, &resource.name)?;
     let filter = LoadFilter {
@@ -182,10 +186,9 @@ fn complete_loads(read: &dyn TargetRead, resource: &Resource, source: &Source) -
         source: has_no_key(resource).then(|| source.name.clone()),
         ..LoadFilter::loads_of_sources(&resource.name)
     };
-    let size = source.read_stamp()?.size;
-    if size > SMALL {
+    if !is_small(source)? {
         // How many bytes a compressed file gives is only known once it is read.
-        let digested = (!source.open()?.is_compressed()).then_some(size);
+        let digested = if source.open()?.is_compressed() { None } else { source.read_stamp()?.size };
         if read.find_loads(&LoadFilter { digested, limit: Some(1), ..alike.clone() })?.is_empty() {
             return Ok(Vec::new());
         }

@@ -24,12 +24,12 @@ use super::{
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},
-    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode, OnConflict},
+    ledger::{Counts, LoadEntry, LoadId, LoadState, Mode},
     origin::Origin,
     project::Project,
     quarantine::{ClosedRejects, ClosingRule, RejectFilter},
     rules_digest::RulesDigest,
-    source::{FileStamp, Source},
+    source::{ContentStamp, Source},
     targets::{Fence, Pace, Table, TargetRead, Transaction},
     timestamp,
 };
@@ -39,7 +39,7 @@ const RECORD_BYTES: u64 = 40;
 
 /// About how many records `source` has.
 pub(super) fn estimate_records(source: &Source) -> Result<u64> {
-    Ok(source.read_stamp()?.size / RECORD_BYTES + 1)
+    Ok(source.read_stamp()?.size.unwrap_or_default() / RECORD_BYTES + 1)
 }
 
 /// What all loads of a command share.
@@ -124,7 +124,7 @@ struct LoadRun<'r, 's> {
     session: &'r LoadSession<'s>,
     table: &'r Table,
     source: &'r Source,
-    stamp: FileStamp,
+    stamp: ContentStamp,
     entry: LoadEntry,
     tally: LoadTally,
     keys: TableKeys,
@@ -333,7 +333,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         }
         self.session.observer.report_progress(LoadProgress {
             bytes: consumed,
-            total_bytes: self.stamp.size,
+            total_bytes: self.stamp.size.unwrap_or_default(),
             records: self.tally.counts.read,
             rejected: self.tally.counts.rejected,
         });

@@ -174,7 +174,7 @@ impl ReasonCounts {
 pub struct LoadProgress {
     /// Bytes of the source's file read.
     pub bytes: u64,
-    /// Bytes of the source's file.
+    /// Bytes of the source's file; 0 if it is not known how many.
     pub total_bytes: u64,
     /// Records read.
     pub records: u64,

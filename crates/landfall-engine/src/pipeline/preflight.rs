@@ -60,7 +60,7 @@ fn check_source(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep,
 /// Refuses to replace a table by nothing at all, not even a header: a program that should have written the source has more likely
 /// failed.
 pub(super) fn refuse_nothing(session: &LoadSession<'_>, table: &Table, source: &Source) -> Result<()> {
-    if source.read_stamp()?.size > 0 || session.options.allow_empty {
+    if source.read_stamp()?.size != Some(0) || session.options.allow_empty {
         return Ok(());
     }
     Err(Error::source_error(

@@ -56,7 +56,7 @@ pub(crate) fn recount_load(
     let usual = WorkLimits::default();
     let work = WorkLimits { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };
     let opened = OpenSource::new(source, resource, &read.table_limits(table), work, 0)?;
-    let total_bytes = source.read_stamp()?.size;
+    let total_bytes = source.read_stamp()?.size.unwrap_or_default();
     let mut search =
         RecordSearch { read, table, quarantined, lines: opened.start.lines, recount: RecountResult::default() };
     let end = entry.position.offset;

@@ -73,7 +73,8 @@ impl RejectSpill {
 
     /// Adds a reject of `load`.
     pub(super) fn push(&mut self, load: LoadId, reject: &NewReject) -> Result<()> {
-        serde_json::to_writer(&mut self.file, &SpillEntry::describe(load, reject)).map_err(|error| spill_error(error.into()))?;
+        serde_json::to_writer(&mut self.file, &SpillEntry::describe(load, reject))
+            .map_err(|error| spill_error(error.into()))?;
         self.file.write_all(b"\n").and_then(|()| self.file.write_all(reject.raw.available_bytes())).map_err(spill_error)
     }
 

@@ -1,9 +1,11 @@
-//! The bytes of a source, decompressed where it is compressed, and as JSON rows where it is Avro.
+//! The bytes of a source, decompressed where they are compressed, and as JSON rows where they are Avro.
 
 use std::{
-    fs::File,
-    io::{self, BufReader, Read, Seek as _, SeekFrom},
-    sync::Arc,
+    io::{self, BufReader, Cursor, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -17,61 +19,71 @@ const BUFFER: usize = 256 * 1024;
 
 /// The bytes of an open source.
 pub struct SourceInput {
-    bytes: InputBytes,
-    /// A second handle to the file, to tell how far reading has come.
-    file: File,
-}
-
-enum InputBytes {
-    Plain(File),
-    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
-    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<File>>>),
-    Avro(Box<AvroInput>),
+    bytes: Box<dyn Read + Send>,
+    is_compressed: bool,
+    /// How many bytes of the content were read.
+    consumed: Arc<AtomicU64>,
 }
 
 impl SourceInput {
-    /// Reads `file`, which is decompressed where its first bytes are those of gzip or Zstandard.
-    pub(super) fn new(mut file: File) -> io::Result<Self> {
+    /// Reads `content`, which is decompressed where its first bytes are those of gzip or Zstandard.
+    pub(super) fn decompress(content: Box<dyn Read + Send>) -> io::Result<Self> {
+        let (mut content, consumed) = CountedBytes::start_count(content);
         let mut magic = [0; 4];
-        let known = read_up_to(&mut file, &mut magic)?;
-        file.seek(SeekFrom::Start(0))?;
-        let clone = file.try_clone()?;
-        let bytes = match &magic[..known] {
-            [0x1f, 0x8b, ..] => InputBytes::Gzip(Box::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file)))),
-            [0x28, 0xb5, 0x2f, 0xfd] => InputBytes::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(
-                BufReader::with_capacity(BUFFER, file),
-            )?)),
-            _ => InputBytes::Plain(file),
+        let known = read_up_to(&mut content, &mut magic)?;
+        let content = Cursor::new(magic).take(known as u64).chain(content);
+        let buffered = |content| BufReader::with_capacity(BUFFER, content);
+        let (bytes, is_compressed): (Box<dyn Read + Send>, bool) = match &magic[..known] {
+            [0x1f, 0x8b, ..] => (Box::new(MultiGzDecoder::new(buffered(content))), true),
+            [0x28, 0xb5, 0x2f, 0xfd] => (Box::new(zstd::stream::read::Decoder::with_buffer(buffered(content))?), true),
+            _ => (Box::new(content), false),
         };
-        Ok(Self { bytes, file: clone })
+        Ok(Self { bytes, is_compressed, consumed })
     }
 
-    /// Reads the rows of `file`, which is Avro, as JSON.
-    pub(super) fn from_avro(file: File, reading: Arc<RowMapping>) -> io::Result<Self> {
-        let clone = file.try_clone()?;
-        Ok(Self { bytes: InputBytes::Avro(Box::new(AvroInput::new(file, reading)?)), file: clone })
+    /// Reads the rows of `content`, which is Avro, as JSON.
+    pub(super) fn from_avro(content: Box<dyn Read + Send>, mapping: Arc<RowMapping>) -> io::Result<Self> {
+        let (content, consumed) = CountedBytes::start_count(content);
+        Ok(Self { bytes: Box::new(AvroInput::new(content, mapping)?), is_compressed: true, consumed })
     }
 
     /// Whether the source is compressed, or Avro: its size then says nothing about its content.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
-        !matches!(self.bytes, InputBytes::Plain(_))
+        self.is_compressed
     }
 
-    /// How many bytes of the file (compressed, where it is) were read.
-    pub fn consumed_bytes(&mut self) -> u64 {
-        self.file.stream_position().unwrap_or(0)
+    /// How many bytes of the content (compressed, where it is) were read.
+    #[must_use]
+    pub fn consumed_bytes(&self) -> u64 {
+        self.consumed.load(Ordering::Relaxed)
     }
 }
 
 impl Read for SourceInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.bytes {
-            InputBytes::Plain(file) => file.read(buffer),
-            InputBytes::Gzip(stream) => stream.read(buffer),
-            InputBytes::Zstd(stream) => stream.read(buffer),
-            InputBytes::Avro(stream) => stream.read(buffer),
-        }
+        self.bytes.read(buffer)
+    }
+}
+
+/// Counts the bytes that are read, for whoever holds the counter.
+struct CountedBytes {
+    bytes: Box<dyn Read + Send>,
+    count: Arc<AtomicU64>,
+}
+
+impl CountedBytes {
+    fn start_count(bytes: Box<dyn Read + Send>) -> (Self, Arc<AtomicU64>) {
+        let count = Arc::new(AtomicU64::new(0));
+        (Self { bytes, count: Arc::clone(&count) }, count)
+    }
+}
+
+impl Read for CountedBytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.count.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 }
 
@@ -115,13 +127,83 @@ pub fn copy_range(
     visit: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut input = source.open()?;
-    io::copy(&mut (&mut input).take(offset), &mut io::sink()).map_err(|error| source.read_error(&error))?;
+    if input.is_compressed() {
+        io::copy(&mut (&mut input).take(offset), &mut io::sink()).map_err(|error| source.read_error(&error))?;
+    } else {
+        input.bytes = source.content.open_at(offset).map_err(|error| source.read_error(&error))?;
+    }
     let mut range = input.take(length);
     let mut buffer = vec![0; part];
     loop {
         match read_up_to(&mut range, &mut buffer).map_err(|error| source.read_error(&error))? {
             0 => return Ok(()),
             n => visit(&buffer[..n])?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::{super::content::ContentStamp, *};
+    use crate::{origin::Origin, source::SourceContent};
+
+    /// Bytes that come in small pieces, as over a network, and whose number is not known before.
+    #[derive(Debug)]
+    struct Pieces(Vec<u8>);
+
+    impl SourceContent for Pieces {
+        fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+            let rest = self.0.get(usize::try_from(offset).expect("small")..).unwrap_or_default();
+            let pieces: Vec<Cursor<Vec<u8>>> = rest.chunks(3).map(|piece| Cursor::new(piece.to_vec())).collect();
+            let empty: Box<dyn Read + Send> = Box::new(io::empty());
+            Ok(pieces.into_iter().fold(empty, |before, piece| Box::new(before.chain(piece))))
+        }
+
+        fn read_stamp(&self) -> io::Result<ContentStamp> {
+            Ok(ContentStamp { size: None, version: String::new() })
+        }
+    }
+
+    fn source(bytes: &[u8]) -> Source {
+        Source::new("pieces", Origin::File, Arc::new(Pieces(bytes.to_vec())))
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        out.write_all(bytes).expect("is compressed");
+        out.finish().expect("is compressed")
+    }
+
+    #[test]
+    fn content_of_any_kind_is_read_decompressed_and_counted() {
+        let text: Vec<u8> = (0..2000_u32).flat_map(|number| format!("{number}\n").into_bytes()).collect();
+        let zstd = zstd::encode_all(&text[..], 1).expect("is compressed");
+        for (stored, is_compressed) in [(text.clone(), false), (gzip(&text), true), (zstd, true)] {
+            let source = source(&stored);
+            let mut input = source.open().expect("opens");
+            let mut read = Vec::new();
+            input.read_to_end(&mut read).expect("reads");
+            assert_eq!((read == text, input.is_compressed()), (true, is_compressed));
+            assert_eq!(input.consumed_bytes(), stored.len() as u64);
+            let mut range = Vec::new();
+            let keep = &mut |part: &[u8]| {
+                range.extend_from_slice(part);
+                Ok(())
+            };
+            copy_range(&source, 100, 50, 7, keep).expect("reads");
+            assert_eq!(range, text[100..150]);
+            assert_eq!(digest_source(&source, None).expect("reads").1, text.len() as u64);
+        }
+    }
+
+    #[test]
+    fn content_may_be_shorter_than_the_marks_of_compression() {
+        for bytes in [&b""[..], b"\x1f", b"a\n"] {
+            let mut read = Vec::new();
+            source(bytes).open().expect("opens").read_to_end(&mut read).expect("reads");
+            assert_eq!(read, bytes);
         }
     }
 }

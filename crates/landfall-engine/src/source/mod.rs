@@ -1,19 +1,16 @@
-//! Sources: files, globs and standard input, plain or compressed, read as one stream of bytes.
+//! Sources: files, globs, standard input and other [`SourceContent`], plain or compressed, read as one stream of bytes.
 
+mod content;
 mod exports;
 mod input;
 mod resolve;
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use landfall_core::{avro::resolve::RowMapping, decode::CutterLimits};
-use tempfile::TempPath;
 
+use content::FileContent;
+pub use content::{ContentStamp, SourceContent};
 pub(crate) use exports::{EXPORT_COLUMNS, GUARDED_REJECT, is_reject_export};
 pub use input::{SourceInput, copy_range, digest_source};
 pub use resolve::resolve_sources;
@@ -30,29 +27,24 @@ pub struct Source {
     pub name: String,
     /// Where its bytes come from.
     pub origin: Origin,
-    path: PathBuf,
+    content: Arc<dyn SourceContent>,
     /// How its rows are read, where it is an Avro file: its bytes are then those of the rows as JSON.
     avro: Option<Arc<RowMapping>>,
     /// Whether a text of it is never a missing value.
     verbatim: bool,
-    /// Keeps the file that standard input was written to until the last clone is gone.
-    _spooled: Option<Arc<TempPath>>,
-}
-
-/// What tells that a file was changed while it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileStamp {
-    /// Bytes of the file (compressed, where it is).
-    pub size: u64,
-    modified: Option<SystemTime>,
 }
 
 impl Source {
+    /// The bytes of `content`, which come from `origin`, known as `name`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, origin: Origin, content: Arc<dyn SourceContent>) -> Self {
+        Self { name: name.into(), origin, content, avro: None, verbatim: false }
+    }
+
     /// The file at `path`, known as `name`.
     #[must_use]
     pub fn from_file(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        let (name, path) = (name.into(), path.into());
-        Self { name, origin: Origin::File, path, avro: None, verbatim: false, _spooled: None }
+        Self::new(name, Origin::File, FileContent::new(path.into()))
     }
 
     /// The same, which comes from elsewhere.
@@ -91,37 +83,24 @@ impl Source {
         self.avro.is_some()
     }
 
-    /// The file.
-    #[must_use]
-    pub fn file_path(&self) -> &Path {
-        &self.path
-    }
-
     /// Opens the source at its first byte.
     ///
     /// # Errors
     /// A file that cannot be opened or read.
     pub fn open(&self) -> Result<SourceInput> {
-        let open = |file| match &self.avro {
-            Some(reading) => SourceInput::from_avro(file, Arc::clone(reading)),
-            None => SourceInput::new(file),
+        let open = |content| match &self.avro {
+            Some(mapping) => SourceInput::from_avro(content, Arc::clone(mapping)),
+            None => SourceInput::decompress(content),
         };
-        File::open(&self.path).and_then(open).map_err(|error| self.read_error(&error))
+        self.content.open_at(0).and_then(open).map_err(|error| self.read_error(&error))
     }
 
-    /// The file's size and time of change.
+    /// The state of the source's content.
     ///
     /// # Errors
     /// A file that is gone, or not a file.
-    pub fn read_stamp(&self) -> Result<FileStamp> {
-        let data = std::fs::metadata(&self.path).map_err(|error| self.read_error(&error))?;
-        if data.is_dir() {
-            return Err(Error::source_error(
-                &self.name,
-                "it is a folder; name its files, or a glob such as folder/*.csv",
-            ));
-        }
-        Ok(FileStamp { size: data.len(), modified: data.modified().ok() })
+    pub fn read_stamp(&self) -> Result<ContentStamp> {
+        self.content.read_stamp().map_err(|error| self.read_error(&error))
     }
 
     /// The error for `error` of the system, met while reading this source.

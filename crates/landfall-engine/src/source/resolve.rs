@@ -3,14 +3,13 @@
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use globset::GlobBuilder;
 use landfall_core::schema::SourcePath;
 use tempfile::NamedTempFile;
 
-use super::{Source, exports::is_reject_export};
+use super::{Source, content::FileContent, exports::is_reject_export};
 use crate::{
     error::{Error, Result},
     origin::{Origin, STANDARD_INPUT},
@@ -28,9 +27,9 @@ pub fn resolve_sources(spec: &SourcePath, base: &Path, home: &Path) -> Result<Ve
     }
     let path = base.join(&spec.0);
     if path.exists() || !spec.0.contains(['*', '?', '[', '{']) {
-        let source = Source::from_file(display_name(&path, home), path);
+        let source = Source::from_file(display_name(&path, home), &path);
         source.read_stamp()?;
-        if is_reject_export(source.file_path()) {
+        if is_reject_export(&path) {
             let reason = "it is an export of rejects, and not a source; `landfall rejects retry --from` takes it back";
             return Err(Error::source_error(&source.name, reason));
         }
@@ -68,8 +67,7 @@ fn standard_input() -> Result<Source> {
     };
     let failed = |error| Error::source_error(STANDARD_INPUT, format!("standard input: {error}"));
     let spooled = spool().map_err(failed)?.into_temp_path();
-    let file = Source::from_file(STANDARD_INPUT, spooled.to_path_buf()).with_origin(Origin::StandardInput);
-    Ok(Source { _spooled: Some(Arc::new(spooled)), ..file })
+    Ok(Source::new(STANDARD_INPUT, Origin::StandardInput, FileContent::from_spooled(spooled)))
 }
 
 /// The files below the glob's fixed part that match it, sorted.

@@ -69,14 +69,14 @@ fn explain_uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -
     let named = || entries.iter().rev().filter(|entry| entry.source == source.name);
     let is_complete = |entry: &&&LoadEntry| entry.state == LoadState::Complete;
     let size = source.read_stamp()?.size;
-    let same_size = |entry: &LoadEntry| entry.digested == size;
+    let same_size = |entry: &LoadEntry| size == Some(entry.digested);
     if unchanged && named().any(|entry| is_complete(&entry) && same_size(entry)) {
         return Ok(None);
     }
     // The same content under another name is the same source, as it is for a load.
     let compressed = source.open()?.is_compressed();
     let candidates: Vec<_> =
-        entries.iter().filter(is_complete).filter(|entry| compressed || same_size(entry)).collect();
+        entries.iter().filter(is_complete).filter(|entry| compressed || size.is_none() || same_size(entry)).collect();
     if !candidates.is_empty() {
         let (digest, _) = digest_source(source, None)?;
         if candidates.iter().any(|entry| entry.digest == digest) {

@@ -74,7 +74,7 @@ pub(crate) fn push<O: Observer + Sync>(
         client,
         observer,
         scope: hash_scope(options, client, &digest),
-        total_bytes: before.size,
+        total_bytes: before.size.unwrap_or_default(),
         state: Mutex::default(),
     };
     let (sender, receiver) = sync_channel(1);

@@ -174,7 +174,7 @@ impl TableCheck<'_> {
         self.observer.source_begins(&resource.name, &source.name);
         let opened =
             OpenSource::new(source, resource, &self.read.table_limits(self.checked_table()), self.options.work, 0)?;
-        let total_bytes = source.read_stamp()?.size;
+        let total_bytes = source.read_stamp()?.size.unwrap_or_default();
         let mut reading = SourceCounts {
             source,
             lines: opened.start.lines,
