@@ -13,7 +13,7 @@ use super::{BackupStore, SetFile, SetId, TableEntry, store::digest_content};
 use crate::{
     avro::{check_file, read_schema},
     error::{Error, Result, TargetError, TargetErrorKind},
-    ledger::{Mode, OnConflict},
+    ledger::Mode,
     origin::Origin,
     pipeline::{LoadOptions, LoadOutcome, MaxRejects, Observer, WorkLimits, can_dry_run, load_sources},
     project::Project,
@@ -279,7 +279,7 @@ fn load_options(options: &RestoreOptions) -> LoadOptions {
     let replaces = options.mode == Mode::Replace;
     LoadOptions {
         mode: options.mode,
-        on_conflict: if options.mode == Mode::Upsert { OnConflict::Update } else { OnConflict::Reject },
+        on_conflict: options.mode.choose_conflict_rule(None, None).unwrap_or_default(),
         atomic: options.atomic || replaces && options.max_rejects.is_none(),
         max_rejects: options.max_rejects,
         allow_rejects: options.max_rejects.is_some(),

@@ -171,11 +171,13 @@ fn effective_options(options: &LoadOptions) -> Result<LoadOptions> {
         Mode::Retry | Mode::Rows => {
             return Err(Error::Usage(format!("a load of a source cannot have the mode {}", options.mode.as_str())));
         }
-        Mode::Upsert if options.on_conflict == OnConflict::Keep => {
-            return Err(Error::Usage("mode upsert updates conflicting rows; it cannot also keep them".into()));
+        Mode::Append | Mode::Replace | Mode::Upsert => {
+            // The default of the options says nothing.
+            let requested = Some(options.on_conflict).filter(|rule| *rule != OnConflict::default());
+            let contradiction =
+                || Error::Usage("mode upsert updates conflicting rows; it cannot also keep them".into());
+            options.on_conflict = options.mode.choose_conflict_rule(requested, None).ok_or_else(contradiction)?;
         }
-        Mode::Upsert => options.on_conflict = OnConflict::Update,
-        Mode::Append | Mode::Replace => {}
     }
     Ok(options)
 }

@@ -166,9 +166,9 @@ fn decides_alike(entry: &LoadEntry, rules: &RulesDigest, options: &LoadOptions) 
 }
 
 /// The loads of `table` that its rows come from: those since it was last replaced.
-pub(crate) fn current_loads(entries: &[LoadEntry], table: &str) -> Vec<LoadEntry> {
-    let mut entries: Vec<LoadEntry> = entries.iter().filter(|entry| entry.table == table).cloned().collect();
-    let replaced = entries.iter().rposition(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
+pub(crate) fn current_loads<'e>(entries: &'e [LoadEntry], table: &str) -> Vec<&'e LoadEntry> {
+    let mut entries: Vec<&LoadEntry> = entries.iter().filter(|entry| entry.table == table).collect();
+    let replaced = entries.iter().rposition(|entry| entry.is_complete_replace());
     entries.split_off(replaced.unwrap_or(0))
 }
 

@@ -227,10 +227,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         blocks: &mut BlockStream,
         started: Instant,
     ) -> Result<f64> {
-        let fence = match self.session.options.on_conflict {
-            OnConflict::Update => Fence::Database,
-            _ => Fence::Pipeline,
-        };
+        let fence = Fence::for_conflicts(self.session.options.on_conflict);
         let mut spent = 0.0;
         if self.tally.reject_bytes > self.bound.most {
             return Ok(spent);

@@ -93,8 +93,8 @@ fn attempt_loads(
     may_make_anew: bool,
 ) -> Result<TransactionEnd> {
     let options = session.options;
-    let fence = if options.on_conflict == OnConflict::Update { Fence::Database } else { Fence::Pipeline };
-    let mut writer = ChunkWriter::Whole(target.begin_transaction(fence, Pace::InStep)?);
+    let mut writer =
+        ChunkWriter::Whole(target.begin_transaction(Fence::for_conflicts(options.on_conflict), Pace::InStep)?);
     let replaces = options.mode == Mode::Replace;
     let known = |step| if replaces { known_replace(session, &writer, step) } else { Ok(None) };
     let known: Vec<_> = steps.iter().map(known).collect::<Result<_>>()?;

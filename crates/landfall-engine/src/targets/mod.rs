@@ -44,7 +44,7 @@ pub use snapshot::Snapshot;
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     job::JobClaim,
-    ledger::{LoadEntry, LoadId},
+    ledger::{LoadEntry, LoadId, OnConflict},
     quarantine::{NewReject, RejectId},
 };
 
@@ -97,6 +97,18 @@ pub enum Fence {
     /// The pipeline has checked the foreign keys, and asks the database for each distinct parent within the
     /// transaction; the database need not look a second time for every row.
     Pipeline,
+}
+
+impl Fence {
+    /// The fence of a transaction that treats conflicting rows by `rule`. An update may change what other rows refer to, and only the
+    /// database knows all of these.
+    #[must_use]
+    pub const fn for_conflicts(rule: OnConflict) -> Self {
+        match rule {
+            OnConflict::Update => Self::Database,
+            OnConflict::Reject | OnConflict::Keep => Self::Pipeline,
+        }
+    }
 }
 
 /// How closely a transaction is followed.

@@ -59,7 +59,7 @@ pub(super) fn check_coverage(
 
 /// Whether the rows of a table, whose loads are `entries`, began with a backup: that holds what sources had brought before.
 fn began_with_restore(entries: &[&LoadEntry]) -> bool {
-    let replaced = entries.iter().rev().find(|entry| entry.mode == Mode::Replace && entry.state == LoadState::Complete);
+    let replaced = entries.iter().rev().find(|entry| entry.is_complete_replace());
     replaced.or(entries.first()).is_some_and(|entry| entry.origin == Origin::Backup)
 }
 

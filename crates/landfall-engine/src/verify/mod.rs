@@ -181,7 +181,7 @@ fn verify_table(
     read: &dyn TargetRead,
     table: &Table,
     aside: bool,
-    (loads, ledger): (&[LoadEntry], &[LoadEntry]),
+    (loads, ledger): (&[&LoadEntry], &[LoadEntry]),
     requests: RowRequests,
     found: &mut Verification,
 ) -> Result<()> {
@@ -232,7 +232,7 @@ const PAGE: u64 = 10_000;
 fn verify_requests(
     read: &dyn TargetRead,
     table: &Table,
-    loads: &[LoadEntry],
+    loads: &[&LoadEntry],
     found: &mut Verification,
 ) -> Result<RowRequests> {
     let replaced = loads.first().filter(|first| first.mode == Mode::Replace).map_or(LoadId::NONE, |first| first.id);

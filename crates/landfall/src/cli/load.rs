@@ -132,15 +132,13 @@ pub(super) fn mode_and_rule(
     defaults: &LoadDefaults,
 ) -> Result<(Mode, OnConflict), CommandError> {
     let mode = mode.map(Mode::from).or(defaults.mode).unwrap_or_default();
-    let rule = match (mode, rule.map(OnConflict::from)) {
-        (Mode::Upsert, None | Some(OnConflict::Update)) => OnConflict::Update,
-        (Mode::Upsert, Some(rule)) => {
-            return Err(CommandError::usage_error(format!(
-                "--on-conflict {} contradicts the mode upsert, which updates; leave it out, or take --mode append",
-                rule.as_str()
-            )));
-        }
-        (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
+    let requested = rule.map(OnConflict::from);
+    let contradiction = || {
+        CommandError::usage_error(format!(
+            "--on-conflict {} contradicts the mode upsert, which updates; leave it out, or take --mode append",
+            requested.unwrap_or_default().as_str()
+        ))
     };
+    let rule = mode.choose_conflict_rule(requested, defaults.on_conflict).ok_or_else(contradiction)?;
     Ok((mode, rule))
 }

@@ -112,31 +112,8 @@ fn newest_loads(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(
 }
 
 fn render_document(loads: &[LoadEntry], next: Option<LoadId>) -> String {
-    let loads: Vec<serde_json::Value> = loads.iter().map(render_entry).collect();
+    let loads: Vec<serde_json::Value> = loads.iter().map(LoadEntry::to_json).collect();
     format!("{}\n", json!({ "loads": loads, "next": next }))
-}
-
-/// The entry with the keys of `load --json`, and those that only the ledger knows.
-fn render_entry(load: &LoadEntry) -> serde_json::Value {
-    json!({
-        "load_id": load.id,
-        "table": load.table,
-        "source": load.source,
-        "state": load.state,
-        "read": load.counts.read,
-        "inserted": load.counts.inserted,
-        "updated": load.counts.updated,
-        "unchanged": load.counts.unchanged,
-        "rejected": load.counts.rejected,
-        "seconds": load.seconds,
-        "origin": load.origin,
-        "mode": load.mode,
-        "on_conflict": load.on_conflict,
-        "offset": load.position.offset,
-        "digest": load.digest,
-        "started_at": load.started_at,
-        "changed_at": load.changed_at,
-    })
 }
 
 fn render_listing(loads: &[LoadEntry], invocation: &Invocation) -> String {

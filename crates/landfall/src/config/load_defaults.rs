@@ -72,9 +72,8 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> LoadDe
         max_project_reject_bytes: read_parsed(&mut reader, "maxProjectRejectBytes", parse_size),
         max_rejected_record_bytes: read_parsed(&mut reader, "maxRejectedRecordBytes", parse_size),
     };
-    if let (Some(Mode::Upsert), Some(OnConflict::Reject | OnConflict::Keep), Some(node)) =
-        (defaults.mode, defaults.on_conflict, rule_node)
-    {
+    let contradicts = |mode: Mode| mode.choose_conflict_rule(defaults.on_conflict, None).is_none();
+    if let Some(node) = rule_node.filter(|_| defaults.mode.is_some_and(contradicts)) {
         problems.report_with_mend(
             &node.place,
             "this contradicts the mode upsert, which updates",

@@ -76,14 +76,10 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
     let loads = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mode = query.parsed("mode", "append, upsert or replace", loads)?.or(defaults.mode).unwrap_or_default();
     let rule = query.parsed("on_conflict", "reject, update or keep", OnConflict::parse)?;
-    let on_conflict = match (mode, rule) {
-        (Mode::Upsert, None | Some(OnConflict::Update)) => OnConflict::Update,
-        (Mode::Upsert, Some(_)) => {
-            let detail = "the mode upsert updates; leave on_conflict out, or take the mode append";
-            return Err(Problem::new(Kind::CONTRADICTION, detail));
-        }
-        (_, rule) => rule.or(defaults.on_conflict).unwrap_or_default(),
-    };
+    let on_conflict = mode.choose_conflict_rule(rule, defaults.on_conflict).ok_or_else(|| {
+        let detail = "the mode upsert updates; leave on_conflict out, or take the mode append";
+        Problem::new(Kind::CONTRADICTION, detail)
+    })?;
     let max_rejects = query.max_rejects()?;
     let mut dialect = DialectOverrides::default();
     for name in DialectOverrides::NAMES {

@@ -35,7 +35,7 @@ pub(super) async fn list(call: Call) -> Outcome {
     query.finish(&["table", "state", "source", "before", "limit"])?;
     let found = call.read(move |target| target.find_loads(&filter)).await?;
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|entry| entry.id);
-    let loads: Vec<Value> = found.iter().map(of_entry).collect();
+    let loads: Vec<Value> = found.iter().map(LoadEntry::to_json).collect();
     Ok(respond(StatusCode::OK, &json!({"loads": loads, "next": next})))
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     let found = call.read(move |target| target.find_loads(&filter)).await?;
     let entry = found.first().filter(|entry| call.caller.sees_table(&entry.table));
     let entry = entry.ok_or_else(|| Problem::not_found("load"))?;
-    Ok(respond(StatusCode::OK, &of_entry(entry)))
+    Ok(respond(StatusCode::OK, &entry.to_json()))
 }
 
 /// The table that is asked for. A caller that is limited to some must name one of them.
@@ -59,15 +59,4 @@ pub(super) fn one_table(call: &Call, named: Option<String>) -> Outcome<Option<St
         None if call.caller.is_unlimited() => Ok(None),
         None => Err(Problem::parameter("this token is limited to some tables; name one with table=")),
     }
-}
-
-fn of_entry(entry: &LoadEntry) -> Value {
-    let counts = entry.counts;
-    json!({
-        "load_id": entry.id, "table": entry.table, "source": entry.source, "origin": entry.origin,
-        "mode": entry.mode,
-        "on_conflict": entry.on_conflict, "state": entry.state, "read": counts.read, "inserted": counts.inserted,
-        "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
-        "started_at": entry.started_at, "changed_at": entry.changed_at, "seconds": entry.seconds,
-    })
 }

@@ -98,11 +98,9 @@ async fn try_again(
 }
 
 fn of_outcome(outcome: &LoadOutcome) -> Value {
-    json!({
-        "load_id": outcome.load_id, "table": outcome.table, "read": outcome.counts.read,
-        "inserted": outcome.counts.inserted, "updated": outcome.counts.updated,
-        "unchanged": outcome.counts.unchanged, "rejected": outcome.counts.rejected, "reasons": outcome.reasons,
-    })
+    let mut value = outcome.counts.append_to(json!({"load_id": outcome.load_id, "table": outcome.table}));
+    value["reasons"] = json!(outcome.reasons);
+    value
 }
 
 /// Tries one reject with other values for some of its fields.

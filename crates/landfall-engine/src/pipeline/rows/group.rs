@@ -98,10 +98,7 @@ fn attempt_group(
     requests: &[&RowsRequest],
     may_trust: bool,
 ) -> Result<Vec<RowsAnswer>> {
-    let fence = match requests[0].on_conflict {
-        OnConflict::Update => Fence::Database,
-        _ => Fence::Pipeline,
-    };
+    let fence = Fence::for_conflicts(requests[0].on_conflict);
     let mut transaction = target.begin_transaction(fence, Pace::InStep)?;
     let mut answers = find_stored_answers(&*transaction, requests)?;
     let open: Vec<&RowsRequest> =

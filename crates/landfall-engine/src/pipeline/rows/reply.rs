@@ -62,9 +62,7 @@ pub fn quarantine_full() -> PublicError {
 }
 
 fn render_loads(loads: &[RowsLoad], sum: Counts) -> Value {
-    let mut body = json!({
-        "read": sum.read, "inserted": sum.inserted, "updated": sum.updated, "unchanged": sum.unchanged, "rejected": sum.rejected,
-    });
+    let mut body = sum.append_to(json!({}));
     let errors = |load: &RowsLoad| -> Vec<Value> {
         load.errors.iter().map(|(row, error)| render_error(Some(&load.table), *row, error)).collect()
     };
@@ -75,11 +73,9 @@ fn render_loads(loads: &[RowsLoad], sum: Counts) -> Value {
 
 fn render_load(load: &RowsLoad) -> Value {
     let RowsLoad { load, counts, errors, .. } = load;
-    json!({
-        "load_id": load, "read": counts.read, "inserted": counts.inserted, "updated": counts.updated,
-        "unchanged": counts.unchanged, "rejected": counts.rejected,
-        "errors": errors.iter().map(|(row, error)| render_error(None, *row, error)).collect::<Vec<_>>(),
-    })
+    let mut value = counts.append_to(json!({"load_id": load}));
+    value["errors"] = errors.iter().map(|(row, error)| render_error(None, *row, error)).collect();
+    value
 }
 
 fn render_error(table: Option<&str>, row: u64, error: &CellError) -> Value {

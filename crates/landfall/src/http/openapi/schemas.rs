@@ -117,6 +117,7 @@ fn of_loads() -> Value {
             "load_id": {"type": "integer"}, "table": text(), "source": text(),
             "origin": {"type": "string", "enum": Origin::ALL.map(Origin::as_str)}, "mode": {"type": "string", "enum": modes},
             "on_conflict": text(), "state": text(), "started_at": text(), "changed_at": text(), "seconds": {"type": "number"},
+            "offset": count(), "digest": text(),
         })),
         "Loads": object(json!({"loads": list("Load"), "next": maybe("integer")})),
         "Task": {

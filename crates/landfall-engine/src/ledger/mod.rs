@@ -1,6 +1,13 @@
 //! The ledger: what is known of every load.
 
+mod filter;
+mod mode;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use filter::LoadFilter;
+pub use mode::{Mode, OnConflict};
 
 use crate::{
     origin::{self, Origin},
@@ -123,6 +130,24 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// `object` with the counts behind its members: so they stand in every answer and document.
+    #[must_use]
+    pub fn append_to(self, mut object: Value) -> Value {
+        let Self { read, inserted, updated, unchanged, rejected } = self;
+        for (name, count) in [
+            ("read", read),
+            ("inserted", inserted),
+            ("updated", updated),
+            ("unchanged", unchanged),
+            ("rejected", rejected),
+        ] {
+            object[name] = count.into();
+        }
+        object
+    }
+}
+
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.read += other.read;
@@ -140,139 +165,6 @@ pub struct Position {
     pub offset: u64,
     /// Line ends before the next record.
     pub lines: u64,
-}
-
-/// What a load does with a row whose key the table holds with other content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnConflict {
-    /// The record is rejected.
-    #[default]
-    Reject,
-    /// The table's row is given the new content.
-    Update,
-    /// The table's row is kept; the record counts as unchanged.
-    Keep,
-}
-
-impl OnConflict {
-    /// The rule as it is written in the ledger and on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reject => "reject",
-            Self::Update => "update",
-            Self::Keep => "keep",
-        }
-    }
-
-    /// The rule written as `text`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Reject, Self::Update, Self::Keep].into_iter().find(|rule| rule.as_str() == text)
-    }
-}
-
-/// How a load treats what the table holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Rows are added.
-    #[default]
-    Append,
-    /// Rows are added, or replace the row with their key.
-    Upsert,
-    /// The table holds the source's rows and no others afterwards.
-    Replace,
-    /// Rejects of the quarantine are tried again.
-    Retry,
-    /// Rows that were sent to the service, by themselves.
-    Rows,
-}
-
-impl Mode {
-    /// The mode as it is written in the ledger and on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Append => "append",
-            Self::Upsert => "upsert",
-            Self::Replace => "replace",
-            Self::Retry => "retry",
-            Self::Rows => "rows",
-        }
-    }
-
-    /// The mode written as `text`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Append, Self::Upsert, Self::Replace, Self::Retry, Self::Rows]
-            .into_iter()
-            .find(|mode| mode.as_str() == text)
-    }
-}
-
-/// Which loads are wanted; nothing given means all, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LoadFilter {
-    /// This one.
-    pub id: Option<LoadId>,
-    /// Into this table.
-    pub table: Option<String>,
-    /// Of the source that is called so.
-    pub source: Option<String>,
-    /// Whose digest covers so many bytes.
-    pub digested: Option<u64>,
-    /// Whose digest is one of these.
-    pub digests: Option<Vec<String>>,
-    /// With this mode.
-    pub mode: Option<Mode>,
-    /// In this state.
-    pub state: Option<LoadState>,
-    /// Only those that the same command would resume.
-    pub resumable: bool,
-    /// Loads of rows that were sent to the service: only those, or all but those.
-    pub rows: Option<bool>,
-    /// Only those with a greater number: to page.
-    pub after: LoadId,
-    /// This one, and those after it.
-    pub since: LoadId,
-    /// Only those with a smaller number.
-    pub before: Option<LoadId>,
-    /// The newest first.
-    pub newest_first: bool,
-    /// At most this many.
-    pub limit: Option<u64>,
-}
-
-impl LoadFilter {
-    /// The loads of sources into `table`: those that can be known again by their content.
-    #[must_use]
-    pub fn loads_of_sources(table: &str) -> Self {
-        Self { table: Some(table.to_owned()), rows: Some(false), ..Self::default() }
-    }
-
-    /// The loads into `table` of the source that is called `source`.
-    #[must_use]
-    pub fn loads_of_source(table: &str, source: &str) -> Self {
-        Self { source: Some(source.to_owned()), ..Self::loads_of_sources(table) }
-    }
-
-    /// Whether it wants `entry`, the limit aside.
-    pub(crate) fn wants_load(&self, entry: &LoadEntry) -> bool {
-        self.id.is_none_or(|id| id == entry.id)
-            && self.table.as_ref().is_none_or(|table| *table == entry.table)
-            && self.source.as_ref().is_none_or(|source| *source == entry.source)
-            && self.digested.is_none_or(|digested| digested == entry.digested)
-            && self.digests.as_ref().is_none_or(|digests| digests.contains(&entry.digest))
-            && self.mode.is_none_or(|mode| mode == entry.mode)
-            && self.state.is_none_or(|state| state == entry.state)
-            && (!self.resumable || entry.state.is_resumable())
-            && self.rows.is_none_or(|rows| rows == (entry.mode == Mode::Rows))
-            && entry.id > self.after
-            && entry.id >= self.since
-            && self.before.is_none_or(|before| entry.id < before)
-    }
 }
 
 /// The ledger's entry of one load: one source read into one table.
@@ -315,6 +207,29 @@ pub struct LoadEntry {
 }
 
 impl LoadEntry {
+    /// The entry as JSON, as the command and the service show it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut json = self.counts.append_to(json!({
+            "load_id": self.id, "table": self.table, "source": self.source, "state": self.state,
+        }));
+        json["seconds"] = json!(self.seconds);
+        json["origin"] = json!(self.origin);
+        json["mode"] = json!(self.mode);
+        json["on_conflict"] = json!(self.on_conflict);
+        json["offset"] = json!(self.position.offset);
+        json["digest"] = json!(self.digest);
+        json["started_at"] = json!(self.started_at);
+        json["changed_at"] = json!(self.changed_at);
+        json
+    }
+
+    /// Whether it replaced what its table had: the rows of the table come from it and the loads after it.
+    #[must_use]
+    pub fn is_complete_replace(&self) -> bool {
+        self.mode == Mode::Replace && self.state == LoadState::Complete
+    }
+
     /// The entry of a load of `source` into `table` that begins now. It has no number before it is stored.
     pub(crate) fn new(table: &str, source: &str, mode: Mode, on_conflict: OnConflict) -> Self {
         let now = timestamp::now_utc();
