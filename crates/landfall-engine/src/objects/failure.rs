@@ -87,9 +87,9 @@ impl RequestFailure {
     fn suggest_mend(&self, provider: StorageProvider) -> String {
         let credentials = || format!("its credentials come from the environment: {}", provider.variables());
         match self {
-            Self::PlainHttp(_) => "take https, or say `allow_http: true` under `storage` in landfall.yaml".into(),
+            Self::PlainHttp(_) => "take https, or say `allowHttp: true` under `storage` in landfall.yaml".into(),
             Self::Private(..) => {
-                "where that is your own storage, say `allow_private_addresses: true` under `storage` in landfall.yaml".into()
+                "where that is your own storage, say `allowPrivateAddresses: true` under `storage` in landfall.yaml".into()
             }
             Self::NoSuchName(host, _) | Self::Unreachable(host, _) | Self::Slow(host)
                 if address::is_metadata_host(host) =>

@@ -282,7 +282,7 @@ fn check_endpoint(url: &ObjectUrl, endpoint: Option<String>, settings: &ObjectSe
     match StorageEndpoint::parse(&endpoint) {
         Err(words) => refused(words),
         Ok(endpoint) if endpoint.is_plain_http() && !settings.allow_http => refused(
-            "it is http, without TLS; take https, or say `allow_http: true` under `storage` in landfall.yaml".into(),
+            "it is http, without TLS; take https, or say `allowHttp: true` under `storage` in landfall.yaml".into(),
         ),
         Ok(_) => Ok(()),
     }

@@ -57,14 +57,18 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Object
         endpoint.map_err(|message| problems.report_problem(&node.place, format!("\"endpoint\": {message}"))).ok()
     });
     let region = reader.take_text("region").map(String::from);
-    let allow_http = reader.take_flag("allow_http").unwrap_or_default();
-    let allow_private_addresses = reader.take_flag("allow_private_addresses").unwrap_or_default();
+    // The names with underscores are those of version 0.1.0.
+    let (http, earlier_http) = (reader.take_flag("allowHttp"), reader.take_flag("allow_http"));
+    let allow_http = http.or(earlier_http).unwrap_or_default();
+    let (private, earlier_private) =
+        (reader.take_flag("allowPrivateAddresses"), reader.take_flag("allow_private_addresses"));
+    let allow_private_addresses = private.or(earlier_private).unwrap_or_default();
     reader.refuse_unknown();
     if let (Some(endpoint), Some(node)) = (&endpoint, endpoint_node)
         && endpoint.is_plain_http()
         && !allow_http
     {
-        let mend = "take https, or say \"allow_http: true\" as well";
+        let mend = "take https, or say \"allowHttp: true\" as well";
         problems.report_with_mend(&node.place, "\"endpoint\" is http, without TLS", mend);
     }
     ObjectSettings { endpoint, region, allow_http, allow_private_addresses }

@@ -10,31 +10,31 @@ fn private_addresses_and_plain_http_are_for_those_who_allow_them() {
     let mut site = Site::example(Kind::S3, "guarded");
     let port = storage.port();
     for (settings, code, words) in [
-        (format!("endpoint: 'http://127.0.0.1:{port}', allow_http: true"), 5, "has the address 127.0.0.1"),
-        (format!("endpoint: 'http://localhost:{port}', allow_http: true"), 5, "localhost has the address"),
-        (format!("endpoint: 'http://[::ffff:127.0.0.1]:{port}', allow_http: true"), 5, "allow_private_addresses: true"),
+        (format!("endpoint: 'http://127.0.0.1:{port}', allowHttp: true"), 5, "has the address 127.0.0.1"),
+        (format!("endpoint: 'http://localhost:{port}', allowHttp: true"), 5, "localhost has the address"),
+        (format!("endpoint: 'http://[::ffff:127.0.0.1]:{port}', allowHttp: true"), 5, "allowPrivateAddresses: true"),
         // An old way to write 127.0.0.1, which a resolver knows.
-        (format!("endpoint: 'http://2130706433:{port}', allow_http: true"), 5, "has the address 127.0.0.1"),
-        (format!("endpoint: 'http://127.0.0.1:{port}', allow_private_addresses: true"), 3, "is http, without TLS"),
+        (format!("endpoint: 'http://2130706433:{port}', allowHttp: true"), 5, "has the address 127.0.0.1"),
+        (format!("endpoint: 'http://127.0.0.1:{port}', allowPrivateAddresses: true"), 3, "is http, without TLS"),
         (
-            "endpoint: 'http://169.254.169.254', allow_http: true, allow_private_addresses: true".into(),
+            "endpoint: 'http://169.254.169.254', allowHttp: true, allowPrivateAddresses: true".into(),
             3,
             "credentials",
         ),
         (
-            "endpoint: 'http://[::ffff:169.254.169.254]', allow_http: true, allow_private_addresses: true".into(),
+            "endpoint: 'http://[::ffff:169.254.169.254]', allowHttp: true, allowPrivateAddresses: true".into(),
             3,
             "credentials",
         ),
         (
-            "endpoint: 'http://0.0.0.0', allow_http: true, allow_private_addresses: true".into(),
+            "endpoint: 'http://0.0.0.0', allowHttp: true, allowPrivateAddresses: true".into(),
             5,
             "has the address 0.0.0.0",
         ),
         ("endpoint: 'https://name:password@host'".into(), 3, "credentials do not stand in a URL"),
         ("endpoint: 'no address'".into(), 3, "https://storage.example.com"),
         ("endpont: 'https://host'".into(), 3, "endpoint"),
-        ("allow_http: perhaps".into(), 3, "allow_http"),
+        ("allowHttp: perhaps".into(), 3, "allowHttp"),
         ("endpoint: 'https://no-such-host.invalid'".into(), 13, "no-such-host.invalid does not resolve"),
     ] {
         site.write_settings(&settings);
@@ -42,13 +42,13 @@ fn private_addresses_and_plain_http_are_for_those_who_allow_them() {
         assert!(error.contains(words) && !error.contains("password"), "{settings}: {error}");
     }
     // What the environment says is held to the same.
-    site.write_settings("allow_private_addresses: true");
+    site.write_settings("allowPrivateAddresses: true");
     site.project.set("AWS_ENDPOINT_URL", &storage.endpoint_url());
     site.project.set("AWS_ALLOW_HTTP", "true");
     let error = site.run(&["backup"]).fails(5);
     assert!(error.contains("without TLS"), "{error}");
     site.project.set("AWS_ENDPOINT_URL", "http://169.254.169.254");
-    site.write_settings("allow_http: true, allow_private_addresses: true");
+    site.write_settings("allowHttp: true, allowPrivateAddresses: true");
     let error = site.run(&["backup"]).fails(5);
     assert!(error.contains("credentials"), "{error}");
     site.project.set("AWS_ENDPOINT_URL", &storage.endpoint_url());

@@ -71,7 +71,7 @@ fn backups_may_be_in_object_storage() {
         }
         let settings = project.read("landfall.yaml");
         let (to, endpoint) = (storage.object_url("service"), storage.endpoint_url());
-        let storage = format!("{{endpoint: '{endpoint}', allow_http: true, allow_private_addresses: true}}");
+        let storage = format!("{{endpoint: '{endpoint}', allowHttp: true, allowPrivateAddresses: true}}");
         project.write("landfall.yaml", format!("{settings}\nbackup: {{to: '{to}'}}\nstorage: {storage}\n"));
     });
     served.run(&["load", "-q"]).exits(0);
