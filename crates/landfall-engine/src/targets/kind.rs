@@ -11,10 +11,12 @@ pub enum TargetKind {
     Postgres,
     /// MySQL and MariaDB.
     Mysql,
+    /// Memory, which runs no SQL: nothing of a project is meant for it alone.
+    Memory,
 }
 
 impl TargetKind {
-    /// All kinds.
+    /// The kinds that a project may have an SQL text of its own for.
     pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
 
     /// The name by which a project's files call it.
@@ -24,6 +26,7 @@ impl TargetKind {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::Memory => "memory",
         }
     }
 }
@@ -39,8 +42,8 @@ impl Location {
     #[must_use]
     pub const fn kind(&self) -> TargetKind {
         match self {
-            // Memory runs no SQL: what is chosen by the kind of database is never used there.
-            Self::Sqlite(_) | Self::Memory => TargetKind::Sqlite,
+            Self::Memory => TargetKind::Memory,
+            Self::Sqlite(_) => TargetKind::Sqlite,
             Self::Postgres(_) => TargetKind::Postgres,
             Self::Mysql(_) => TargetKind::Mysql,
         }

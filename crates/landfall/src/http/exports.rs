@@ -130,7 +130,7 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     let (definition, values, guard_formulas) = {
         let (report, mut query) = asked(&call)?;
         let guard = query.parsed("guard_formulas", "true or false", |text| text.parse().ok())?;
-        let (definition, values) = report.bound(&call.service, query)?;
+        let (definition, values) = report.bound(&call.service, query).await?;
         (definition, values, guard.unwrap_or(true))
     };
     if !call.body(0).await?.bytes.is_empty() {

@@ -55,13 +55,24 @@ pub(super) fn asked(call: &Call) -> Outcome<(&DeclaredReport, Query)> {
 
 impl DeclaredReport {
     /// The report with its SQL, and the values of its parameters.
-    pub(super) fn bound(&self, service: &Service, query: Query) -> Outcome<(ReportDefinition, Vec<(String, Scalar)>)> {
-        let definition = self.read_definition(service.kind).map_err(|fault| {
-            tracing::error!(%fault, "a report cannot be run");
+    pub(super) async fn bound(
+        &self,
+        service: &Service,
+        query: Query,
+    ) -> Outcome<(ReportDefinition, Vec<(String, Scalar)>)> {
+        let definition = self.load_definition(service).await.map_err(|fault| {
+            tracing::error!(fault, "a report cannot be run");
             Problem::new(Kind::INTERNAL, "the report cannot be run; the service's log says more")
         })?;
         let values = definition.bind_values(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
         Ok((definition, values))
+    }
+
+    /// The report with its SQL, which is read anew each time: it may have been changed. A disk may take long, so another thread waits for it.
+    pub(super) async fn load_definition(&self, service: &Service) -> Result<ReportDefinition, String> {
+        let (report, kind) = (self.clone(), service.kind);
+        let read = tokio::task::spawn_blocking(move || report.read_definition(kind)).await;
+        read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
 
@@ -71,7 +82,7 @@ pub(super) async fn one(call: Call) -> Outcome {
     let guard = query.take("guard_formulas")?;
     let format = format(query.take("format")?.as_deref(), guard.as_deref(), &call.headers)?;
     let given = query.pairs().to_vec();
-    let (definition, values) = report.bound(&call.service, query)?;
+    let (definition, values) = report.bound(&call.service, query).await?;
     if report.refresh.is_some()
         && let Some(held) = result(&call.service, call.caller.name(), &definition, &values, given).await?
     {

@@ -285,7 +285,7 @@ fn is_past(schedule: &Schedule, at: Timestamp, now: Timestamp) -> bool {
 }
 
 async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()> {
-    let Some((report, definition, values)) = question(service, &held.report, &held.given) else {
+    let Some((report, definition, values)) = question(service, &held.report, &held.given).await else {
         locked(&service.results.held).remove(&name);
         return Ok(());
     };
@@ -308,9 +308,9 @@ async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()>
 type Question<'s> = (&'s DeclaredReport, ReportDefinition, Vec<(String, Scalar)>);
 
 /// The question that was asked, as far as it can be asked now.
-fn question<'s>(service: &'s Service, report: &str, given: &[(String, String)]) -> Option<Question<'s>> {
+async fn question<'s>(service: &'s Service, report: &str, given: &[(String, String)]) -> Option<Question<'s>> {
     let report = service.reports.iter().find(|known| known.name == report)?;
-    let definition = report.read_definition(service.kind).ok()?;
+    let definition = report.load_definition(service).await.ok()?;
     let values = definition.bind_values(given).ok()?;
     Some((report, definition, values))
 }
@@ -330,6 +330,7 @@ async fn load(service: &Arc<Service>) -> Outcome<()> {
     for document in found {
         let Ok(kept) = serde_json::from_slice::<Kept>(&document.body) else { continue };
         let same = question(service, &kept.report, &kept.given)
+            .await
             .is_some_and(|(_, definition, values)| name_of(&definition, &values) == document.name);
         if same && service.results.get(&document.name).is_none() {
             keep(service, document.name, kept, document.body.len());

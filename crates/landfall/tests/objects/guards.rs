@@ -16,11 +16,7 @@ fn private_addresses_and_plain_http_are_for_those_who_allow_them() {
         // An old way to write 127.0.0.1, which a resolver knows.
         (format!("endpoint: 'http://2130706433:{port}', allowHttp: true"), 5, "has the address 127.0.0.1"),
         (format!("endpoint: 'http://127.0.0.1:{port}', allowPrivateAddresses: true"), 3, "is http, without TLS"),
-        (
-            "endpoint: 'http://169.254.169.254', allowHttp: true, allowPrivateAddresses: true".into(),
-            3,
-            "credentials",
-        ),
+        ("endpoint: 'http://169.254.169.254', allowHttp: true, allowPrivateAddresses: true".into(), 3, "credentials"),
         (
             "endpoint: 'http://[::ffff:169.254.169.254]', allowHttp: true, allowPrivateAddresses: true".into(),
             3,
