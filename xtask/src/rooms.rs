@@ -13,7 +13,7 @@ const ENGINE: CrateRooms = CrateRooms {
     order: &[
         &["error"],
         &["public_error"],
-        &["timestamp", "csv_text", "rules_digest", "document", "origin"],
+        &["timestamp", "csv_text", "rules_digest", "document", "origin", "folder_space"],
         &["job"],
         &["ledger"],
         &["quarantine"],
@@ -22,7 +22,8 @@ const ENGINE: CrateRooms = CrateRooms {
         &["project"],
         &["pipeline"],
         &["receipt", "report", "init", "token"],
-        &["verify", "backup", "task", "link"],
+        &["verify", "backup", "link"],
+        &["jobs"],
     ],
 };
 

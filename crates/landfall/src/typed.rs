@@ -1,10 +1,9 @@
 //! Values as people type them, on the command line, in landfall.yaml and in the queries of requests.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
-use landfall_engine::{
-    ledger::{Mode, OnConflict},
-    pipeline::MaxRejects,
-};
+use landfall_engine::ledger::{Mode, OnConflict};
 
 /// The mode of a load, as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,19 +41,6 @@ impl From<TypedRule> for OnConflict {
     }
 }
 
-/// Reads a number of rejects, or a share of the records in percent.
-pub(crate) fn parse_max_rejects(text: &str) -> Result<MaxRejects, String> {
-    let wrong = || format!("{text:?} is neither a number of records nor a share such as 5%");
-    match text.strip_suffix('%') {
-        Some(share) => {
-            let plain = share.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-            let share: f64 = share.trim().parse().map_err(|_| wrong())?;
-            (plain && share <= 100.0).then_some(MaxRejects::Percent(share)).ok_or_else(wrong)
-        }
-        None => text.parse().map(MaxRejects::Count).map_err(|_| wrong()),
-    }
-}
-
 const UNITS: [(&str, usize); 9] = [
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
@@ -77,18 +63,21 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     number.checked_mul(factor).filter(|size| *size > 0).ok_or_else(wrong)
 }
 
+const TIME_UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 24 * 3600), ("", 1)];
+
+/// Reads a time such as `15s`, `10m`, `12h` or `30d`; at least one second, at most ten years.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a time; write seconds, or a number with s, m, h or d, such as 15s or 30d");
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = TIME_UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor);
+    let seconds = factor.zip(number.parse().ok()).and_then(|(factor, number): (u64, u64)| number.checked_mul(factor));
+    seconds.filter(|seconds| (1..=3653 * 24 * 3600).contains(seconds)).map(Duration::from_secs).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn too_many_rejects_are_a_number_or_a_share() {
-        assert_eq!(parse_max_rejects("0"), Ok(MaxRejects::Count(0)));
-        assert_eq!(parse_max_rejects("2.5%"), Ok(MaxRejects::Percent(2.5)));
-        for wrong in ["", "%", "-1", "1e1%", "101%", "nan%", "many"] {
-            assert!(parse_max_rejects(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn sizes_have_units() {
@@ -96,6 +85,15 @@ mod tests {
         assert_eq!(parse_size("4096"), Ok(4096));
         for wrong in ["", "MiB", "0", "-1", "1.5MiB", "99999999999999999999", "18446744073709551615KiB", "1 furlong"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        let seconds = |text| parse_duration(text).map(|time| time.as_secs());
+        assert_eq!(["15s", "10m", "12h", "30d", "7"].map(seconds), [15, 600, 43_200, 2_592_000, 7].map(Ok));
+        for wrong in ["", "s", "0s", "-1s", "1.5h", "1w", "99999999999999999999s", "4000d"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -12,7 +12,7 @@ mod upload;
 mod url;
 
 use std::{
-    io::{self, Read},
+    io::{self, Read, Write as _},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -26,6 +26,7 @@ use object_store::{
     gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
     path::Path,
 };
+use tempfile::TempPath;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use self::client::{ClientConnector, ClientTimeouts, NetworkReach};
@@ -149,6 +150,14 @@ impl ObjectPrefix {
         Ok(content)
     }
 
+    /// A copy of an object in a temporary file, whose name begins with `prefix`; it goes with what is given back.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read); no space on this machine.
+    pub fn download_object(&self, name: &str, prefix: &str) -> Result<TempPath> {
+        self.read(name)?.save_copy(prefix)
+    }
+
     /// A new object called `name`, to be written. Nobody sees it before it is finished.
     ///
     /// # Errors
@@ -212,6 +221,34 @@ impl ObjectDownload {
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.bytes
+    }
+}
+
+impl ObjectDownload {
+    /// Writes what is left of it to a temporary file, whose name begins with `prefix`.
+    ///
+    /// # Errors
+    /// A storage that does not answer; no space on this machine.
+    pub fn save_copy(mut self, prefix: &str) -> Result<TempPath> {
+        let folder = std::env::temp_dir();
+        let (at, bytes) = (format!("{}/{}", self.of.url, self.name), self.bytes);
+        let unwritable = |cause: io::Error| {
+            let words = format!("{at} ({bytes} bytes) cannot be copied here: {cause}; TMPDIR names another folder");
+            Error::File { path: folder.clone(), cause: io::Error::new(cause.kind(), words) }
+        };
+        let mut file = tempfile::Builder::new().prefix(prefix).tempfile_in(&folder).map_err(unwritable)?;
+        let mut buffer = vec![0; 1 << 20];
+        let mut left = bytes;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let read = self.read(&mut buffer[..most]).map_err(|error| Error::from_io_error(&at, error))?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&buffer[..read]).map_err(unwritable)?;
+            left -= read as u64;
+        }
+        Ok(file.into_temp_path())
     }
 }
 

@@ -26,6 +26,22 @@ impl MaxRejects {
     /// Records before a percentage is looked at.
     const LEAST: u64 = 1000;
 
+    /// Reads a number of rejects, or a share of the records in percent.
+    ///
+    /// # Errors
+    /// What is wrong with another text, as a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is neither a number of records nor a share such as 5%");
+        match text.strip_suffix('%') {
+            Some(share) => {
+                let plain = share.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+                let share: f64 = share.trim().parse().map_err(|_| wrong())?;
+                (plain && share <= 100.0).then_some(Self::Percent(share)).ok_or_else(wrong)
+            }
+            None => text.parse().map(Self::Count).map_err(|_| wrong()),
+        }
+    }
+
     /// Whether `rejected` of `read` records are too many; `end` where there are no more.
     #[must_use]
     pub fn is_exceeded(self, rejected: u64, read: u64, end: bool) -> bool {
@@ -131,6 +147,20 @@ impl Default for WorkLimits {
             reject_bytes: Self::REJECT_BYTES,
             project_reject_bytes: Self::PROJECT_REJECT_BYTES,
             rejected_record_bytes: Self::RECORD_BYTES as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_rejects_are_a_number_or_a_share() {
+        assert_eq!(MaxRejects::parse("0"), Ok(MaxRejects::Count(0)));
+        assert_eq!(MaxRejects::parse("2.5%"), Ok(MaxRejects::Percent(2.5)));
+        for wrong in ["", "%", "-1", "1e1%", "101%", "nan%", "many"] {
+            assert!(MaxRejects::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

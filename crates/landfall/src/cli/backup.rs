@@ -12,7 +12,7 @@ use landfall_engine::{
 use super::{Invocation, selection::require_tables};
 use crate::{
     cli::summary,
-    config::{BackupDestination, ProjectSettings},
+    config::{FileDestination, ProjectSettings},
     exit::Exit,
     output,
 };
@@ -41,8 +41,8 @@ pub(super) struct BackupArgs {
 pub(super) struct BackupPlace {
     /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…. [default: backups in the project, or what
     /// landfall.yaml says]
-    #[arg(long = "to", visible_alias = "in", value_name = "URL", value_parser = BackupDestination::parse)]
-    to: Option<BackupDestination>,
+    #[arg(long = "to", visible_alias = "in", value_name = "URL", value_parser = FileDestination::parse)]
+    to: Option<FileDestination>,
 }
 
 impl BackupPlace {

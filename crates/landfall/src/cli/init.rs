@@ -10,7 +10,7 @@ use landfall_engine::{
 
 use super::{Invocation, backups::find_set};
 use crate::{
-    config::{BackupDestination, PACKAGE_FILES, PROJECT_FILE, read_storage_settings},
+    config::{FileDestination, PACKAGE_FILES, PROJECT_FILE, read_storage_settings},
     exit::{CommandError, Exit},
     output::{self, ReplaceFile},
 };
@@ -26,8 +26,8 @@ pub(super) struct InitArgs {
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…
-    #[arg(long, value_name = "URL", value_parser = BackupDestination::parse)]
-    from_backup: Option<BackupDestination>,
+    #[arg(long, value_name = "URL", value_parser = FileDestination::parse)]
+    from_backup: Option<FileDestination>,
     /// The set. [default: latest]
     #[arg(long, value_name = "ID", requires = "from_backup")]
     set: Option<String>,
@@ -81,7 +81,7 @@ fn refuse_files<'n>(folder: &Path, mut names: impl Iterator<Item = &'n str>) -> 
 /// The data package of a set, and a configuration where there is none: what a restore needs.
 fn init_from_backup(
     folder: &Path,
-    destination: &BackupDestination,
+    destination: &FileDestination,
     set: &str,
     force: bool,
     invocation: &Invocation,

@@ -19,7 +19,7 @@ use crate::{
     config::LoadDefaults,
     exit::{CommandError, Exit},
     output,
-    typed::{TypedMode, TypedRule, parse_max_rejects},
+    typed::{TypedMode, TypedRule},
 };
 
 /// Load tables from their CSV files.
@@ -41,7 +41,7 @@ pub(super) struct LoadArgs {
     #[arg(long)]
     atomic: bool,
     /// Stop a load that has more rejects than N, or than P percent of its records.
-    #[arg(long, value_name = "N|P%", value_parser = parse_max_rejects)]
+    #[arg(long, value_name = "N|P%", value_parser = MaxRejects::parse)]
     max_rejects: Option<MaxRejects>,
     /// Let a replace leave a table empty, or keep fewer rows than it rejects.
     #[arg(long)]

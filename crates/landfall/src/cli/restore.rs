@@ -28,7 +28,7 @@ use crate::{
     config::ProjectSettings,
     exit::{CommandError, Exit},
     output,
-    typed::{TypedMode, parse_max_rejects},
+    typed::TypedMode,
 };
 
 /// Restore tables from a backup set, or one table from any Avro file.
@@ -68,7 +68,7 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     atomic: bool,
     /// Stop a restore that has more rejects in a file than N, or than P percent of its rows.
-    #[arg(long, value_name = "N|P%", value_parser = parse_max_rejects)]
+    #[arg(long, value_name = "N|P%", value_parser = MaxRejects::parse)]
     max_rejects: Option<MaxRejects>,
     /// Let a replace leave a table empty, or keep fewer rows than it rejects.
     #[arg(long)]

@@ -48,13 +48,14 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
         location: settings.target,
         reports: settings.reports,
         load: settings.load,
+        jobs: settings.jobs,
         backup: settings.backup,
         storage: settings.storage,
         folder: invocation.globals.project.clone(),
         oidc,
         address,
     };
-    let (service, staff, tokens) = Service::open(settings, project, runtime.handle().clone())?;
+    let (service, staff, tokens) = Service::open(settings, project)?;
     let is_guarded = tokens.is_closed() || takes_others;
     if !is_guarded && !address.ip().is_loopback() {
         return Err(CommandError::project_error(format!(

@@ -11,6 +11,7 @@ use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReade
 use super::{
     load_defaults::read_parsed,
     oidc::{self, OidcConfig},
+    storage::FileDestination,
 };
 use crate::typed::parse_size;
 
@@ -28,7 +29,7 @@ pub(crate) struct ApiConfig {
     /// The most bytes of all uploads that wait to be loaded.
     pub(crate) upload_space: u64,
     /// Where they lie.
-    pub(crate) upload_folder: Option<PathBuf>,
+    pub(crate) uploads: Option<FileDestination>,
     /// Where the files of exported reports lie.
     pub(crate) export_folder: Option<PathBuf>,
     /// How long their links hold.
@@ -72,7 +73,7 @@ impl Default for ApiConfig {
             max_body: 16 << 20,
             max_upload: 1 << 30,
             upload_space: 16 << 30,
-            upload_folder: None,
+            uploads: None,
             export_folder: None,
             export_keep: Duration::from_secs(24 * 3600),
             export_space: 4 << 30,
@@ -99,7 +100,7 @@ pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProb
         max_upload: read_parsed(&mut reader, "maxUpload", parse_size).map_or(usual.max_upload, |size| size as u64),
         upload_space: read_parsed(&mut reader, "uploadSpace", parse_size)
             .map_or(usual.upload_space, |size| size as u64),
-        upload_folder: reader.take_text("uploadFolder").map(|path| folder.join(path)),
+        uploads: read_uploads(&mut reader, folder),
         export_folder: reader.take_text("exportFolder").map(|path| folder.join(path)),
         export_keep: read_parsed(&mut reader, "exportHours", parse_hours).unwrap_or(usual.export_keep),
         export_space: read_parsed(&mut reader, "exportSpace", parse_size)
@@ -118,6 +119,21 @@ pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProb
     };
     reader.refuse_unknown();
     api
+}
+
+/// Where uploads lie: a folder or a place in object storage, or a folder under the name of earlier versions.
+fn read_uploads(reader: &mut MapReader<'_>, folder: &Path) -> Option<FileDestination> {
+    let problems = reader.problems();
+    let earlier = reader.take_text("uploadFolder").map(|path| FileDestination::Folder(folder.join(path)));
+    let Some(node) = reader.take_value("uploads") else { return earlier };
+    if earlier.is_some() {
+        let mend = "leave uploadFolder out";
+        problems.report_with_mend(&node.place, "\"uploads\" and \"uploadFolder\" say the same", mend);
+    }
+    let text = node.read_text("\"uploads\"", problems)?;
+    let destination = FileDestination::parse(text);
+    let report = |message| problems.report_problem(&node.place, format!("\"uploads\": {message}"));
+    destination.map_err(report).ok().map(|destination| destination.relative_to(folder))
 }
 
 fn read_tls(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<TlsFiles> {

@@ -5,13 +5,13 @@ use std::path::Path;
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader, find_nearest};
 use landfall_engine::{avro::AvroCodec, backup::RetentionRules};
 
-use super::{schedule::Schedule, storage::BackupDestination};
+use super::{schedule::Schedule, storage::FileDestination};
 
 /// Where backups go, when, and which are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackupConfig {
     /// The place.
-    pub(crate) to: BackupDestination,
+    pub(crate) to: FileDestination,
     /// How files are compressed.
     pub(crate) codec: AvroCodec,
     /// When the service makes one; without it, it makes none by itself.
@@ -23,7 +23,7 @@ pub(crate) struct BackupConfig {
 impl BackupConfig {
     /// What holds where nothing is said: the folder `backups` of the project, at no time of its own.
     pub(super) fn default_for(folder: &Path) -> Self {
-        let to = BackupDestination::Folder(folder.join("backups"));
+        let to = FileDestination::Folder(folder.join("backups"));
         Self { to, codec: AvroCodec::default(), schedule: None, keep: RetentionRules::default() }
     }
 }
@@ -33,7 +33,7 @@ pub(super) fn read(node: &DocumentNode, folder: &Path, problems: &DescriptorProb
     let Some(mut reader) = node.read_map("\"backup\"", problems) else { return usual };
     let to = reader.take_value("to").and_then(|node| {
         let text = node.read_text("\"to\"", problems)?;
-        let to = BackupDestination::parse(text)
+        let to = FileDestination::parse(text)
             .map_err(|message| problems.report_problem(&node.place, format!("\"to\": {message}")));
         to.ok().map(|to| to.relative_to(folder))
     });

@@ -7,7 +7,7 @@ use landfall_engine::{
     pipeline::{MaxRejects, WorkLimits},
 };
 
-use crate::typed::{TypedMode, TypedRule, parse_max_rejects, parse_size};
+use crate::typed::{TypedMode, TypedRule, parse_size};
 
 /// What is asked of a load where nothing is typed.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,7 +64,7 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> LoadDe
         on_conflict: rule_node
             .and_then(|node| read_choice::<TypedRule>(node, "\"onConflict\"", problems))
             .map(OnConflict::from),
-        max_rejects: read_parsed(&mut reader, "maxRejects", parse_max_rejects),
+        max_rejects: read_parsed(&mut reader, "maxRejects", MaxRejects::parse),
         threads: read_parsed(&mut reader, "threads", parse_positive).and_then(|count| usize::try_from(count).ok()),
         chunk_records: read_parsed(&mut reader, "chunkRecords", parse_positive),
         max_record_bytes: read_parsed(&mut reader, "maxRecordBytes", parse_size),

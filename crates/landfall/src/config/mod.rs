@@ -3,6 +3,7 @@
 mod api;
 mod backup;
 mod environment;
+mod jobs;
 mod load_defaults;
 mod oidc;
 mod package;
@@ -25,12 +26,13 @@ use landfall_engine::{objects::ObjectSettings, targets::Location};
 pub(crate) use api::{ApiConfig, parse_address};
 pub(crate) use backup::BackupConfig;
 pub(crate) use environment::Environment;
+pub(crate) use jobs::JobConfig;
 pub(crate) use load_defaults::LoadDefaults;
 pub(crate) use oidc::{KeySource, OidcConfig, parse_trusted_url};
 pub(crate) use package::PACKAGE_FILES;
 pub(crate) use reports::{DeclaredReport, RefreshRule};
 pub(crate) use schedule::Schedule;
-pub(crate) use storage::BackupDestination;
+pub(crate) use storage::FileDestination;
 
 use crate::exit::CommandError;
 
@@ -52,6 +54,8 @@ pub(crate) struct ProjectSettings {
     pub(crate) reports: Vec<DeclaredReport>,
     /// What is asked of a load where nothing is typed.
     pub(crate) load: LoadDefaults,
+    /// How jobs are done.
+    pub(crate) jobs: JobConfig,
     /// How the service runs.
     pub(crate) api: ApiConfig,
     /// Where backups go, when, and which are kept.
@@ -67,6 +71,7 @@ struct ProjectFile {
     package: Option<String>,
     reports: Vec<DeclaredReport>,
     load: LoadDefaults,
+    jobs: JobConfig,
     api: ApiConfig,
     backup: Option<BackupConfig>,
     storage: ObjectSettings,
@@ -94,6 +99,7 @@ impl ProjectSettings {
             data_folder,
             reports: file.reports,
             load: file.load,
+            jobs: file.jobs,
             api: file.api,
             backup: file.backup.unwrap_or_else(|| BackupConfig::default_for(folder)),
             storage: file.storage,
@@ -150,11 +156,12 @@ fn project_file(root: &DocumentNode, folder: &Path, problems: &DescriptorProblem
     let package = reader.take_text("package").map(String::from);
     let reports = reader.take_value("reports").map(|node| reports::read(node, folder, problems)).unwrap_or_default();
     let load = reader.take_value("load").map(|node| load_defaults::read(node, problems)).unwrap_or_default();
+    let jobs = reader.take_value("jobs").map(|node| jobs::read(node, problems)).unwrap_or_default();
     let api = reader.take_value("api").map(|node| api::read(node, folder, problems)).unwrap_or_default();
     let backup = reader.take_value("backup").map(|node| backup::read(node, folder, problems));
     let storage = reader.take_value("storage").map(|node| storage::read(node, problems)).unwrap_or_default();
     reader.refuse_unknown();
-    Some(ProjectFile { target, package, reports, load, api, backup, storage })
+    Some(ProjectFile { target, package, reports, load, jobs, api, backup, storage })
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

@@ -5,6 +5,7 @@ use std::fmt;
 use cronexpr::{Crontab, MakeTimestamp};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use landfall_core::schema::document::{DescriptorProblems, DocumentNode, MapReader};
+use landfall_engine::jobs::Timetable;
 
 /// When something is done by itself.
 #[derive(Clone)]
@@ -83,9 +84,15 @@ impl Schedule {
         self.zone.clone()
     }
 
-    /// The last time after `next_after` and until `until`, and how many there are; `next_after` where there is none. Of a long time not
-    /// all are counted: a clock may have jumped by years.
-    pub(crate) fn last_between(&self, after: Timestamp, until: Timestamp) -> (Timestamp, u64) {
+    /// The first time after `time`.
+    pub(crate) fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
+        self.crontab.find_next(MakeTimestamp::from(time)).ok().map(|next| next.timestamp())
+    }
+}
+
+impl Timetable for Schedule {
+    /// Of a long time not all are counted: a clock may have jumped by years.
+    fn last_between(&self, after: Timestamp, until: Timestamp) -> (Timestamp, u64) {
         const COUNTED: u64 = 10_000;
         let (mut last, mut from, mut count) = (after, after, 0);
         while let Some(next) = self.next_after(from).filter(|next| *next <= until) {
@@ -96,11 +103,6 @@ impl Schedule {
             }
         }
         (last, count)
-    }
-
-    /// The first time after `time`.
-    pub(crate) fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
-        self.crontab.find_next(MakeTimestamp::from(time)).ok().map(|next| next.timestamp())
     }
 }
 

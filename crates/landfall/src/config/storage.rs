@@ -11,12 +11,12 @@ use landfall_engine::{
 
 /// A folder, or a place in object storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BackupDestination {
+pub(crate) enum FileDestination {
     Folder(PathBuf),
     Objects(ObjectUrl),
 }
 
-impl BackupDestination {
+impl FileDestination {
     /// Reads a path, `file://…`, `s3://…`, `gs://…` or `az://…`; what is wrong with another text, as a sentence.
     ///
     /// # Errors

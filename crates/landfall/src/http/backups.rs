@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
-};
+use axum::http::{HeaderValue, StatusCode, header};
 use landfall_engine::{
     Error,
     avro::AvroCodec,
     backup::{Manifest, SetContent, SetId, SetReader, read_manifest},
+    job::{NewJob, new_job_id},
+    jobs::{Job as _, MakeBackup, RestoreTable},
     ledger::Mode,
     origin::Origin,
-    task::{Task, new_id},
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -24,15 +21,10 @@ use super::{
     once::KeyOfUpload,
     problem::{Kind, Outcome, Problem},
     ranges::{Fetched, respond_file},
-    service::Service,
     tasks::accept,
-    uploads::Incoming,
+    uploads::{IfEmpty, Incoming},
     values::respond,
 };
-
-/// What tasks of these kinds are called.
-pub(super) const BACKUP: &str = "backup";
-pub(super) const RESTORE: &str = "restore";
 
 /// What a restore is asked for by.
 const RESTORE_PARAMETERS: [&str; 10] = [
@@ -52,43 +44,6 @@ const RESTORE_PARAMETERS: [&str; 10] = [
 const USUAL: u64 = 100;
 const MOST: u64 = 1000;
 
-/// A backup that is to be made.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BackupWork {
-    /// The tables; all where there are none.
-    #[serde(default)]
-    pub(super) tables: Vec<String>,
-    #[serde(default)]
-    pub(super) codec: Option<String>,
-    /// When the schedule wanted it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) scheduled_at: Option<String>,
-}
-
-/// A table that is to be restored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct RestoreWork {
-    pub(super) table: String,
-    /// The set; none where a file was sent.
-    pub(super) set: Option<String>,
-    /// The name of the file in the ledger, where one was sent.
-    pub(super) source: Option<String>,
-    pub(super) bytes: u64,
-    pub(super) mode: Mode,
-    pub(super) with_dependents: bool,
-    pub(super) ignore_extra: bool,
-    pub(super) renames: Vec<(String, String)>,
-    #[serde(default)]
-    pub(super) atomic: bool,
-    #[serde(default)]
-    pub(super) max_rejects: Option<String>,
-    #[serde(default)]
-    pub(super) allow_empty: bool,
-    #[serde(default)]
-    pub(super) dry_run: bool,
-}
-
 /// Has a backup made.
 pub(super) async fn create(mut call: Call) -> Outcome {
     let mut query = call.query()?;
@@ -96,12 +51,14 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     query.finish(&["wait"])?;
     let key = KeyOfUpload::enter(&call)?;
     let body = call.body(1 << 20).await?;
-    let mut work = if body.bytes.is_empty() { BackupWork::default() } else { read(&body.bytes)? };
+    let mut work = if body.bytes.is_empty() { MakeBackup::default() } else { read(&body.bytes)? };
     for table in &work.tables {
         call.table_called(table)?;
     }
+    let project = call.service.rules.rules_project();
     if work.tables.is_empty() && !sees_all(&call) {
-        work.tables = names(&call.service, &work).into_iter().filter(|name| call.caller.sees_table(name)).collect();
+        let names = work.table_names(project).into_iter();
+        work.tables = names.filter(|name| call.caller.sees_table(name)).collect();
     }
     if let Some(codec) = &work.codec
         && AvroCodec::parse(codec).is_none()
@@ -111,32 +68,21 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     }
     let digest = blake3::hash(&body.bytes).to_hex();
     let key = key.map(|key| key.of_digest(&call, &digest));
-    let task = Task::new(BACKUP, names(&call.service, &work), json!(work))?;
-    let uploads = call.service.tasks.uploads.clone();
-    // A task lasts as long as its file, and this one has nothing to be sent.
-    let upload = uploads.receive(task.id.clone(), Incoming::Body(Body::empty()), call.service.pause()).await?;
-    accept(&call, task, upload, key, wait).await
+    let job = NewJob::new(MakeBackup::KIND, work.table_names(project), json!(work))?;
+    accept(&call, job, key, wait).await
 }
 
 fn sees_all(call: &Call) -> bool {
     call.service.rules.rules_tables().iter().all(|table| call.caller.sees_table(&table.name))
 }
 
-/// The tables that a backup is of.
-pub(super) fn names(service: &Service, work: &BackupWork) -> Vec<String> {
-    if work.tables.is_empty() {
-        return service.rules.rules_tables().iter().map(|table| table.name.to_string()).collect();
-    }
-    work.tables.clone()
-}
-
-fn read(bytes: &[u8]) -> Outcome<BackupWork> {
+fn read(bytes: &[u8]) -> Outcome<MakeBackup> {
     let wrong = |error| {
         let detail =
             format!("a body such as {{\"tables\": [\"jobs\"], \"codec\": \"zstd\"}} is expected, or none: {error}");
         Problem::new(Kind::WRONG_SHAPE, detail)
     };
-    let work: BackupWork = serde_json::from_slice(bytes).map_err(wrong)?;
+    let work: MakeBackup = serde_json::from_slice(bytes).map_err(wrong)?;
     if work.scheduled_at.is_some() {
         return Err(Problem::new(Kind::WRONG_SHAPE, "scheduled_at is the service's own to say"));
     }
@@ -217,7 +163,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
     let position = call.table()?;
     let mut query = call.query()?;
     let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
-    let mut work = RestoreWork {
+    let mut work = RestoreTable {
         table: call.service.rules.rules_tables()[position].name.to_string(),
         set: query.take("set")?,
         source: None,
@@ -245,23 +191,23 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
     }
     let key = KeyOfUpload::enter(&call)?;
     let _receiver = call.service.receivers.take(call.caller.name(), 1).await;
-    let (id, pause) = (new_id()?, call.service.pause());
-    let uploads = call.service.tasks.uploads.clone();
-    let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause).await?;
+    let (id, pause) = (new_job_id()?, call.service.pause());
+    let uploads = call.service.jobs.uploads.clone();
+    let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause, IfEmpty::Drop).await?;
     let digest = upload.digest.clone();
     if upload.bytes == 0 {
         work.set.get_or_insert_with(|| "latest".into());
     } else if work.set.is_some() {
-        uploads.remove(&upload.path);
+        uploads.remove(upload.id).await;
         let detail = "a set is named and a file is sent; do one of the two";
         return Err(Problem::new(Kind::CONTRADICTION, detail));
     } else {
         (work.bytes, work.source) = (upload.bytes, Some(Origin::upload_name(&digest)));
     }
     let key = key.map(|key| key.of_digest(&call, &digest));
-    let mut task = Task::new(RESTORE, vec![work.table.clone()], json!(work))?;
-    task.id.clone_from(&upload.id);
-    accept(&call, task, upload, key, wait).await
+    let mut job = NewJob::new(RestoreTable::KIND, vec![work.table.clone()], json!(work))?;
+    job.id = upload.id;
+    accept(&call, job, key, wait).await
 }
 
 fn pairs(text: &str) -> Option<Vec<(String, String)>> {

@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use landfall_core::keys::Scalar;
 use landfall_engine::{
     Error,
+    folder_space::FolderSpace,
+    job::new_job_id,
     link::LinkKey,
     report::{ReportDefinition, ReportFormat},
-    task::new_id,
 };
 use serde_json::json;
 
@@ -25,7 +26,6 @@ use super::{
     problem::{Kind, Outcome, Problem},
     ranges::{Fetched, respond_file},
     reports::asked,
-    space::Space,
     values::respond,
 };
 
@@ -41,7 +41,7 @@ const UNFINISHED: &str = "part";
 #[derive(Debug, Clone)]
 pub(super) struct Exports {
     /// The folder, and the bytes of all exports.
-    space: Space,
+    space: FolderSpace,
     /// How long a link holds.
     pub(super) keep: Duration,
 }
@@ -54,7 +54,7 @@ fn end_of(path: &Path) -> Option<i64> {
 impl Exports {
     /// The exports in `folder`, which is made when it is needed.
     pub(super) const fn new(folder: PathBuf, space: u64, keep: Duration) -> Self {
-        Self { space: Space::new(folder, space, |path| end_of(path).is_some()), keep }
+        Self { space: FolderSpace::new(folder, space, |path| end_of(path).is_some()), keep }
     }
 
     fn path(&self, expires: i64, id: &str, ending: &str) -> PathBuf {
@@ -96,7 +96,7 @@ fn is_abandoned(path: &Path) -> bool {
 /// A file that takes its space before it is written to.
 struct Bounded {
     file: BufWriter<File>,
-    space: Space,
+    space: FolderSpace,
     reserved: u64,
     written: u64,
 }
@@ -148,7 +148,7 @@ async fn write_export(
 ) -> Outcome {
     let report = definition.name.clone();
     let exports = call.service.exports.clone();
-    let id = new_id()?;
+    let id = new_job_id()?;
     let expires = Timestamp::now().as_second() + i64::try_from(exports.keep.as_secs()).unwrap_or(i64::MAX / 2);
     let name = file_name(&report);
     let path = format!("/v1/exports/{id}/{name}");

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use landfall_core::schema::DialectOverrides;
 use landfall_engine::{
+    job::{NewJob, new_job_id},
+    jobs::{Job as _, LoadFile},
     ledger::{Mode, OnConflict},
     origin::Origin,
-    task::{Task, new_id},
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -19,36 +19,11 @@ use super::{
     problem::{Kind, Outcome, Problem},
     query::Query,
     tasks::accept,
-    uploads::{Incoming, Upload, of_form},
+    uploads::{IfEmpty, Incoming, Upload, of_form},
 };
-
-/// What a task of this kind is called.
-pub(super) const KIND: &str = "file";
 
 /// How long a request may wait for its task.
 const MOST_WAIT: u64 = 300;
-
-/// What is to be done with an upload.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct FileWork {
-    pub(super) table: String,
-    /// The name that its sender gave it.
-    pub(super) file: Option<String>,
-    pub(super) bytes: u64,
-    /// The name of the source in the ledger: the same for the same bytes.
-    pub(super) source: String,
-    pub(super) mode: Mode,
-    pub(super) on_conflict: OnConflict,
-    pub(super) atomic: bool,
-    pub(super) force: bool,
-    pub(super) max_rejects: Option<String>,
-    #[serde(default)]
-    pub(super) allow_empty: bool,
-    #[serde(default)]
-    pub(super) dry_run: bool,
-    #[serde(default)]
-    pub(super) dialect: DialectOverrides,
-}
 
 /// Receives a file for a table.
 pub(super) async fn into_table(mut call: Call) -> Outcome {
@@ -65,13 +40,13 @@ pub(super) async fn into_table(mut call: Call) -> Outcome {
     work.bytes = upload.bytes;
     work.source = Origin::upload_name(&upload.digest);
     let key = key.map(|key| key.of_digest(&call, &upload.digest));
-    let mut task = Task::new(KIND, vec![work.table.clone()], json!(work))?;
-    task.id.clone_from(&upload.id);
-    accept(&call, task, upload, key, wait).await
+    let mut job = NewJob::new(LoadFile::KIND, vec![work.table.clone()], json!(work))?;
+    job.id = upload.id;
+    accept(&call, job, key, wait).await
 }
 
 /// What is asked for: as given, else as the project says.
-fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> {
+fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<LoadFile> {
     let defaults = &call.service.load;
     let loads = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mode = query.parsed("mode", "append, upsert or replace", loads)?.or(defaults.mode).unwrap_or_default();
@@ -90,7 +65,7 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
     let resource = &call.service.rules.rules_project().package.resources[position];
     let contradicts = |reason| Problem::new(Kind::CONTRADICTION, format!("in this dialect, {reason}"));
     dialect.apply_to(resource).map_err(contradicts)?;
-    Ok(FileWork {
+    Ok(LoadFile {
         table: resource.name.to_string(),
         file: query.take("name")?.map(|name| shortened(&name)),
         bytes: 0,
@@ -103,6 +78,7 @@ fn wanted(call: &Call, position: usize, query: &mut Query) -> Outcome<FileWork> 
         allow_empty: query.flag("allow_empty")?,
         dry_run: query.flag("dry_run")?,
         dialect,
+        ledger: None,
     })
 }
 
@@ -120,11 +96,11 @@ pub(super) fn wait(query: &mut Query) -> Outcome<Duration> {
 }
 
 /// Stores the body, or the one file of the form that it is.
-async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
+async fn received(call: &mut Call, work: &mut LoadFile) -> Outcome<Upload> {
     let _receiver = call.service.receivers.take(call.caller.name(), 1).await;
-    let id = new_id()?;
+    let id = new_job_id()?;
     let pause = call.service.pause();
-    let uploads = call.service.tasks.uploads.clone();
+    let uploads = call.service.jobs.uploads.clone();
     let encoding = call.header("content-encoding")?.unwrap_or("identity").to_ascii_lowercase();
     // Compressed files are known by their first bytes.
     if !["identity", "gzip", "x-gzip", "zstd"].contains(&encoding.as_str()) {
@@ -138,7 +114,7 @@ async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
                           --data-binary @FILE), or as multipart/form-data (with curl: -F file=@FILE)";
             return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, detail));
         }
-        return uploads.receive(id, Incoming::Body(call.take_body()), pause).await;
+        return uploads.receive(id, Incoming::Body(call.take_body()), pause, IfEmpty::Store).await;
     }
     let written = call.header("content-type")?.unwrap_or_default();
     let boundary = multer::parse_boundary(written).map_err(|error| of_form(&error))?;
@@ -153,12 +129,12 @@ async fn received(call: &mut Call, work: &mut FileWork) -> Outcome<Upload> {
         }
         if let Some(upload) = stored {
             let upload: Upload = upload;
-            uploads.remove(&upload.path);
+            uploads.remove(upload.id).await;
             return Err(Problem::new(Kind::WRONG_SHAPE, "the form holds several files; send one in each request"));
         }
         let name = field.file_name().map(shortened);
         work.file = work.file.take().or(name);
-        stored = Some(uploads.receive(id.clone(), Incoming::Field(Box::new(field)), pause).await?);
+        stored = Some(uploads.receive(id.clone(), Incoming::Field(Box::new(field)), pause, IfEmpty::Store).await?);
     }
     stored.ok_or_else(|| Problem::new(Kind::WRONG_SHAPE, "the form holds no file"))
 }

@@ -38,7 +38,7 @@ pub(super) async fn readyz(call: Call) -> Outcome {
 /// What was counted.
 pub(super) async fn metrics(call: Call) -> Outcome {
     let sees = |table: &str| call.caller.sees_table(table);
-    let text = call.service.metrics.text(&call.service.desk, call.service.tasks.under_way(), &sees);
+    let text = call.service.metrics.text(&call.service.desk, call.service.jobs.control.count_active(), &sees);
     let mut response = Response::new(text.into());
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, media);

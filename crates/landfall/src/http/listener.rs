@@ -25,7 +25,6 @@ use super::{
     refusals::Refusals,
     results::refresh,
     route::router,
-    scheduled,
     service::Service,
     steady::Steady,
 };
@@ -54,7 +53,6 @@ pub(crate) async fn serve(
     let router = router(&service);
     tokio::spawn(Service::forget_answers(Arc::downgrade(&service)));
     tokio::spawn(refresh(Arc::downgrade(&service)));
-    tokio::spawn(scheduled::run(Arc::downgrade(&service)));
     tokio::spawn(Provider::keep_fresh(Arc::downgrade(&service)));
     let connections = Connections::new(connections_that_fit());
     let (stopping, stopped) = watch::channel(false);
@@ -96,7 +94,7 @@ pub(crate) async fn serve(
     while !connections.are_closed() && ended.elapsed() < GRACE {
         sleep(Duration::from_millis(20)).await;
     }
-    service.tasks.stop();
+    service.jobs.control.stop();
     drop(router);
     drop(service);
     // What was handed over is finished, also where its client is gone.

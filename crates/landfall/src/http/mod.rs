@@ -5,7 +5,6 @@
 //! to the `desk`: the threads that own targets. Everything here is asynchronous, and nothing behind the desk is.
 
 mod access;
-mod archiving;
 mod backups;
 mod body;
 mod call;
@@ -18,10 +17,10 @@ mod form;
 mod framing;
 mod health;
 mod held;
+mod job_hooks;
 mod later;
 mod limits;
 mod listener;
-mod loading;
 mod loads;
 mod mend;
 mod metrics;
@@ -40,13 +39,10 @@ mod reports;
 mod results;
 mod route;
 mod rows;
-mod runner;
-mod scheduled;
 mod sent;
 mod service;
 mod shares;
 mod sites;
-mod space;
 mod spool;
 mod steady;
 mod tables;

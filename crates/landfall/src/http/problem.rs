@@ -129,11 +129,6 @@ impl Problem {
         self
     }
 
-    /// Whether the same may succeed later without anybody's doing.
-    pub(super) fn comes_back(&self) -> bool {
-        self.retry_after.is_some()
-    }
-
     /// The problem as it is told.
     pub(super) fn body(&self) -> Value {
         let mut body = Map::new();

@@ -1,7 +1,8 @@
 //! The query of a request: each parameter is known, given once, and text that every database takes.
 
+use landfall_engine::pipeline::MaxRejects;
+
 use super::problem::{Outcome, Problem};
-use crate::typed::parse_max_rejects;
 
 /// The parameters of a request that were not taken yet.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Query {
     pub(super) fn max_rejects(&mut self) -> Outcome<Option<String>> {
         let text = self.take("max_rejects")?;
         if let Some(text) = &text {
-            parse_max_rejects(text).map_err(|reason| Problem::parameter(format!("max_rejects: {reason}")))?;
+            MaxRejects::parse(text).map_err(|reason| Problem::parameter(format!("max_rejects: {reason}")))?;
         }
         Ok(text)
     }

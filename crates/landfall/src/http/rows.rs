@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use landfall_engine::{
+    jobs::TakeRows,
     ledger::OnConflict,
     pipeline::{
         RequestKey, RowBatch, RowsAnswer, RowsForm, RowsReply, RowsRequest, describe_row_limit, quarantine_full,
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
-    later::{RowsWork, accept_rows, is_preferred},
+    later::{accept_rows, is_preferred},
     once::InFlight,
     problem::{Kind, Outcome, Problem},
     values::{of_text, respond},
@@ -63,7 +64,7 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     if let Some(bytes) = later {
         let name = |position: usize| call.service.rules.rules_tables()[position].name.to_string();
         let Asked { on_conflict, atomic, dry_run } = asked;
-        let work = RowsWork { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
+        let work = TakeRows { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
         return accept_rows(&call, key.zip(in_flight), &batches, work, bytes).await;
     }
     let answer = take(&call, asked, batches, key, table.is_some()).await;

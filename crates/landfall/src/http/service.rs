@@ -9,37 +9,33 @@ use std::{
 };
 
 use axum::http::HeaderMap;
-use jiff::{SignedDuration, Timestamp};
 use landfall_engine::{
     Project, Result,
+    jobs::BackupSettings,
     objects::ObjectSettings,
     pipeline::{RowRules, forget_answers},
     targets::{Location, TargetAccess as Open},
-    task,
     token::{Tokens, close_access},
 };
-use tokio::{runtime::Handle, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     access::{Access, Caller},
-    archiving::Backups,
     body::Memory,
     desk::{Desk, Staff},
     exports::Exports,
     held::Opener,
+    job_hooks::{self, Jobs},
     limits::Limits,
     metrics::Metrics,
     oidc::Provider,
     problem::Outcome,
     ready::Readiness,
     results::Results,
-    runner,
     shares::Shares,
     spool::Spools,
-    tasks::Tasks,
-    uploads::Uploads,
 };
-use crate::config::{ApiConfig, BackupConfig, DeclaredReport, LoadDefaults};
+use crate::config::{ApiConfig, BackupConfig, DeclaredReport, JobConfig, LoadDefaults};
 
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
@@ -50,12 +46,8 @@ const RECEIVERS: usize = 128;
 /// How often old answers are looked for.
 const FORGETTING: Duration = Duration::from_secs(600);
 
-/// Where uploads and exports lie, in the project's folder, if it is not said otherwise.
-const UPLOADS: &str = ".landfall/uploads";
+/// Where exports lie, in the project's folder, if it is not said otherwise.
 const EXPORTS: &str = ".landfall/exports";
-
-/// How long tasks are remembered.
-const TASKS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
     landfall_engine::Error::System { doing: "start a thread of the service", cause }
@@ -82,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) location: Location,
     pub(crate) reports: Vec<DeclaredReport>,
     pub(crate) load: LoadDefaults,
+    pub(crate) jobs: JobConfig,
     pub(crate) backup: BackupConfig,
     /// How object storage is reached.
     pub(crate) storage: ObjectSettings,
@@ -111,32 +104,28 @@ pub(crate) struct Service {
     pub(super) in_flight: Mutex<HashSet<String>>,
     /// What is asked of loads.
     pub(super) load: LoadDefaults,
-    pub(super) tasks: Tasks,
+    pub(super) jobs: Jobs,
     pub(super) exports: Exports,
     pub(super) spools: Spools,
-    pub(super) backups: Backups,
+    pub(super) backups: BackupSettings,
     pub(super) results: Results,
     pub(super) readiness: Readiness,
-    /// For threads that wait for what is asynchronous.
-    pub(super) handle: Handle,
 }
 
 impl Service {
     /// Opens the database, makes the tables that are missing, and starts the threads; with the tokens that there are.
-    pub(crate) fn open(settings: Settings, project: Project, handle: Handle) -> Result<(Arc<Self>, Staff, Tokens)> {
+    pub(crate) fn open(settings: Settings, project: Project) -> Result<(Arc<Self>, Staff, Tokens)> {
         let location = settings.location.clone();
         let opener = Opener { location: settings.location, access: Open::Write };
         let (rules, tokens) = prepared(&opener, project, &settings.load)?;
         let kind = opener.location.kind();
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
-        let ApiConfig { upload_folder, max_upload, upload_space, .. } = &settings.api;
-        let folder = upload_folder.clone().unwrap_or_else(|| settings.folder.join(UPLOADS));
-        let tasks = Tasks::new(Uploads::new(folder, *max_upload, *upload_space));
+        let jobs = Jobs::new(job_hooks::open_uploads(&settings.api, &settings.folder, &settings.storage)?);
         let ApiConfig { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
         let spools = Spools::new(folder.clone(), settings.api.answer_space);
         let exports = Exports::new(folder, *export_space, *export_keep);
-        let store = settings.backup.to.open_store(&settings.storage)?.into();
+        let backups = job_hooks::open_backups(&settings.backup, &settings.storage)?;
         let service = Self {
             access: Access::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
@@ -151,16 +140,16 @@ impl Service {
             desk,
             in_flight: Mutex::new(HashSet::new()),
             load: settings.load,
-            tasks,
+            jobs,
             exports,
             spools,
-            backups: Backups { settings: settings.backup, store },
+            backups,
             results: Results::default(),
             readiness: Readiness::default(),
-            handle,
         };
         let service = Arc::new(service);
-        staff.join(runner::start(&service, &location).map_err(no_thread)?);
+        let workers = job_hooks::start(&service, &location, &service.load, &settings.jobs);
+        staff.join(workers.map_err(no_thread)?);
         Ok((service, staff, tokens))
     }
 
@@ -174,7 +163,6 @@ impl Service {
         loop {
             {
                 let Some(service) = service.upgrade() else { return };
-                service.forget_tasks().await;
                 let exports = service.exports.clone();
                 // What cannot be removed now is looked at again.
                 let _ = tokio::task::spawn_blocking(move || exports.sweep()).await;
@@ -185,14 +173,6 @@ impl Service {
                 }
             }
             sleep(FORGETTING).await;
-        }
-    }
-
-    /// Forgets tasks that ended long ago, as long as the service runs.
-    async fn forget_tasks(&self) {
-        let Ok(before) = Timestamp::now().checked_sub(TASKS_KEPT) else { return };
-        if let Ok(count @ 1..) = self.desk.write(move |target| task::forget(target, before)).await {
-            tracing::info!(count, "tasks were kept long enough, and are forgotten");
         }
     }
 

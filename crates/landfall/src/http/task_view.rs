@@ -1,19 +1,18 @@
 //! A task as a caller is told it.
 
-use landfall_engine::task::{Task, TaskState};
+use landfall_engine::{
+    job::{JobEntry, JobState},
+    jobs::ActiveJob,
+    pipeline::LoadProgress,
+};
 use serde_json::{Value, json};
 
-use super::{
-    access::Caller,
-    problem::render_stored_problem,
-    service::Service,
-    tasks::{Live, place},
-};
+use super::{access::Caller, problem::render_stored_problem, service::Service, tasks::place};
 
 /// A task as `caller` is told it: without tables that it may not see, also where the task has reached into them.
-pub(super) fn describe_task(service: &Service, caller: &Caller, task: Task) -> Value {
-    let live = service.tasks.live(&task.id);
-    let mut told = describe_all(task, live.as_deref());
+pub(super) fn describe_task(service: &Service, caller: &Caller, task: JobEntry) -> Value {
+    let active = service.jobs.control.find(&task.id);
+    let mut told = describe_all(task, active.as_deref());
     if !caller.is_unlimited() {
         hide_tables(&mut told, &|table| caller.sees_table(table));
         hide_words(&mut told["problem"], service, caller);
@@ -59,17 +58,17 @@ fn hide_words(problem: &mut Value, service: &Service, caller: &Caller) {
 }
 
 /// All of a task.
-fn describe_all(task: Task, live: Option<&Live>) -> Value {
+fn describe_all(task: JobEntry, active: Option<&ActiveJob>) -> Value {
     let of_request = |name: &str| task.request.get(name).cloned().unwrap_or_default();
     let mut told = json!({
         "task_id": task.id, "kind": task.kind, "state": task.state, "tables": task.tables, "file": of_request("file"),
         "bytes": of_request("bytes"), "created_at": task.created_at, "started_at": task.started_at, "ended_at": task.ended_at,
-        "attempts": task.attempts, "problem": render_stored_problem(task.problem),
+        "attempts": task.attempt, "worker": task.worker, "problem": render_stored_problem(task.problem),
     });
     if of_request("dry_run") == true {
         told["dry_run"] = true.into();
     }
-    let progress = live.filter(|_| task.state == TaskState::Running).map(Live::progress);
+    let progress = active.filter(|_| task.state == JobState::Running).map(describe_progress);
     told["progress"] = progress.unwrap_or_default();
     let load = task.outcome.get("load_id").and_then(Value::as_i64);
     // It may be large.
@@ -83,4 +82,9 @@ fn describe_all(task: Task, live: Option<&Live>) -> Value {
         told["links"]["rejects"] = format!("/v1/rejects?load={load}").into();
     }
     told
+}
+
+fn describe_progress(active: &ActiveJob) -> Value {
+    let LoadProgress { bytes, total_bytes, records, rejected } = active.progress();
+    json!({"bytes": bytes, "total_bytes": total_bytes, "records": records, "rejected": rejected})
 }

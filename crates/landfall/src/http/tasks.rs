@@ -1,13 +1,9 @@
 //! `/v1/tasks`: work that goes on after its request was answered.
 
 use std::{
-    collections::HashMap,
     io::{self, Write as _},
     ops::ControlFlow,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,15 +14,12 @@ use axum::{
 };
 use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
-    pipeline::LoadProgress,
-    targets::Target,
-    task::{self, Task, TaskFilter, TaskState},
+    document::NewDocument,
+    job::{JobEntry, JobFilter, JobState, NewJob},
+    targets::{Fence, Pace, Target},
 };
 use serde_json::{Value, json};
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     access::Caller,
@@ -38,7 +31,6 @@ use super::{
     service::Service,
     spool::{PAGE_BYTES, Spool, unwritable},
     task_view::describe_task,
-    uploads::{Upload, Uploads},
     values::{of_text, respond},
 };
 
@@ -50,129 +42,21 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// How often who watches a task is sent something, so that the connection is known to be alive.
 const BEAT: Duration = Duration::from_secs(15);
 
-/// What the process knows of tasks.
-pub(crate) struct Tasks {
-    pub(super) uploads: Uploads,
-    /// Those that this process does.
-    live: Mutex<HashMap<String, Arc<Live>>>,
-    /// Whether there may be something to do, for the threads that do it.
-    wanted: (Mutex<bool>, Condvar),
-    stopping: AtomicBool,
-    /// Told whenever a task that this process does comes to its end.
-    ended: Notify,
-}
-
-/// A task that this process does.
-#[derive(Debug, Default)]
-pub(super) struct Live {
-    progress: Mutex<LoadProgress>,
-    is_cancelled: AtomicBool,
-}
-
-impl Live {
-    pub(super) fn note(&self, progress: LoadProgress) {
-        *locked(&self.progress) = progress;
-    }
-
-    pub(super) fn progress(&self) -> Value {
-        let LoadProgress { bytes, total_bytes, records, rejected } = *locked(&self.progress);
-        json!({"bytes": bytes, "total_bytes": total_bytes, "records": records, "rejected": rejected})
-    }
-
-    pub(super) fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Tasks {
-    pub(super) fn new(uploads: Uploads) -> Self {
-        Self {
-            uploads,
-            live: Mutex::default(),
-            wanted: (Mutex::new(true), Condvar::new()),
-            stopping: AtomicBool::new(false),
-            ended: Notify::new(),
-        }
-    }
-
-    /// Lets the threads look for something to do.
-    pub(super) fn wake(&self) {
-        *locked(&self.wanted.0) = true;
-        self.wanted.1.notify_all();
-    }
-
-    /// Waits until there may be something to do, for at most `patience`.
-    pub(super) fn wait(&self, patience: Duration) {
-        let (wanted, bell) = &self.wanted;
-        let until = |wanted: &mut bool| !*wanted && !self.is_stopping();
-        let waited = bell.wait_timeout_while(locked(wanted), patience, until);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
-    }
-
-    /// Hands back what is being done: it is taken up again by the next process.
-    pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        self.wake();
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn begin(&self, id: &str) -> Arc<Live> {
-        locked(&self.live).entry(id.to_owned()).or_default().clone()
-    }
-
-    pub(super) fn end(&self, id: &str) {
-        locked(&self.live).remove(id);
-        self.ended.notify_waiters();
-    }
-
-    pub(super) fn live(&self, id: &str) -> Option<Arc<Live>> {
-        locked(&self.live).get(id).cloned()
-    }
-
-    /// How many this process does.
-    pub(super) fn under_way(&self) -> usize {
-        locked(&self.live).len()
-    }
-}
-
-/// Takes a task on whose upload has come: stores it, with the answer under the request's key, and tells of it. `in_flight` is that key
-/// while the request is under way.
-pub(super) async fn accept(
-    call: &Call,
-    task: Task,
-    upload: Upload,
-    key: Option<(RequestName, InFlight)>,
-    wait: Duration,
-) -> Outcome {
-    let tasks = &call.service.tasks;
+/// Takes a job on whose upload has come, if it has one: stores it, with the answer under the request's key, and answers. `key` holds
+/// that key while the request is under way.
+pub(super) async fn accept(call: &Call, job: NewJob, key: Option<(RequestName, InFlight)>, wait: Duration) -> Outcome {
     let (key, in_flight) = key.unzip();
-    match store_task(call, task.clone(), key).await {
-        Ok(None) => {}
-        Ok(Some(known)) => {
-            tasks.uploads.remove(&upload.path);
-            return Ok(known);
-        }
-        Err(problem) => {
-            tasks.uploads.remove(&upload.path);
-            return Err(problem);
-        }
+    let stored = store_job(call, job.clone(), key).await;
+    if !matches!(stored, Ok(None)) {
+        call.service.jobs.uploads.remove(job.id.clone()).await;
+    }
+    if let Some(known) = stored? {
+        return Ok(known);
     }
     drop(in_flight);
-    drop(upload);
-    tasks.wake();
-    let task = wait_for_end(call, task, wait).await?;
-    let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    call.service.jobs.control.wake();
+    let task = wait_for_end(call, job.to_entry(), wait).await?;
+    let status = if task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let place = place(&task.id);
     let mut response = respond(status, &describe_task(&call.service, &call.caller, task));
     if let Ok(place) = HeaderValue::from_str(&place) {
@@ -181,27 +65,34 @@ pub(super) async fn accept(
     Ok(response)
 }
 
-/// Stores a task with the answer under its request's key; or the answer that is kept there already.
-async fn store_task(call: &Call, task: Task, key: Option<RequestName>) -> Outcome<Option<Response>> {
+/// Stores a job with the answer under its request's key; or the answer that is stored there already.
+async fn store_job(call: &Call, job: NewJob, key: Option<RequestName>) -> Outcome<Option<Response>> {
     let Some(key) = key else {
-        call.service.desk.write(move |target| task::add(target, &task, None)).await?;
+        call.service.desk.write(move |target| add_job(target, job, None)).await?;
         return Ok(None);
     };
     if let Some(known) = find_answer(&call.service, &key).await? {
         return Ok(Some(known));
     }
-    let body = describe_task(&call.service, &call.caller, task.clone()).to_string();
+    let body = describe_task(&call.service, &call.caller, job.to_entry()).to_string();
     let answer = document_of_answer(key.clone(), StatusCode::ACCEPTED, &body);
-    let stored = call.service.desk.write(move |target| was_first(task::add(target, &task, Some(answer))));
+    let stored = call.service.desk.write(move |target| was_first(add_job(target, job, Some(answer))));
     if stored.await? { Ok(None) } else { find_answer(&call.service, &key).await }
 }
 
+fn add_job(target: &mut dyn Target, job: NewJob, answer: Option<NewDocument>) -> landfall_engine::Result<()> {
+    let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+    transaction.add_jobs(&[job])?;
+    transaction.add_documents(answer.as_slice())?;
+    transaction.commit_now()
+}
+
 /// The task as it is once it has ended, or after `wait`.
-async fn wait_for_end(call: &Call, mut task: Task, wait: Duration) -> Outcome<Task> {
+async fn wait_for_end(call: &Call, mut task: JobEntry, wait: Duration) -> Outcome<JobEntry> {
     let begun = Instant::now();
-    while !task.state.is_end() && begun.elapsed() < wait {
+    while !task.state.is_final() && begun.elapsed() < wait {
         let left = wait.saturating_sub(begun.elapsed()).min(GLANCE);
-        let _ = timeout(left, call.service.tasks.ended.notified()).await;
+        let _ = timeout(left, call.service.jobs.ended.notified()).await;
         task = find(&call.service, task.id).await?.ok_or_else(|| Problem::not_found("task"))?;
     }
     Ok(task)
@@ -212,15 +103,15 @@ pub(super) fn place(id: &str) -> String {
     format!("/v1/tasks/{id}")
 }
 
-async fn find(service: &Service, id: String) -> Outcome<Option<Task>> {
-    service.desk.look(move |target| task::task(target, &id)).await
+async fn find(service: &Service, id: String) -> Outcome<Option<JobEntry>> {
+    service.desk.look(move |target| target.find_job(&id)).await
 }
 
 /// The tasks that the caller may see, the newest first.
 pub(super) async fn list(call: Call) -> Outcome {
     let mut query = call.query()?;
     let limit = query.limit(USUAL, MOST)?;
-    let state = query.parsed("state", "the state of a task, such as running", TaskState::parse)?;
+    let state = query.parsed("state", "the state of a task, such as running", JobState::parse)?;
     let table = query.take("table")?;
     let before = query.take("before")?;
     query.finish(&["state", "table", "before", "limit"])?;
@@ -235,7 +126,7 @@ pub(super) async fn list(call: Call) -> Outcome {
             Some(names.filter(|name| call.caller.sees_table(name)).collect())
         }
     };
-    let filter = TaskFilter { state, before, tables, limit: usize::try_from(limit).unwrap_or(usize::MAX) };
+    let filter = JobFilter { state, before, tables, limit: usize::try_from(limit).unwrap_or(usize::MAX) };
     let (service, caller) = (call.service.clone(), call.caller.clone());
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
@@ -250,13 +141,13 @@ pub(super) async fn list(call: Call) -> Outcome {
 /// Writes the tasks that `filter` wants as a page, fewer than it wants where they are many bytes.
 fn write_tasks(
     target: &dyn Target,
-    filter: &TaskFilter,
-    describe: &dyn Fn(Task) -> Value,
+    filter: &JobFilter,
+    describe: &dyn Fn(JobEntry) -> Value,
     out: &mut Spool,
 ) -> landfall_engine::Result<()> {
     out.write_all(b"{\"tasks\":[").map_err(unwritable)?;
     let (mut count, mut next) = (0, None);
-    task::visit_tasks(target, filter, &mut |task| {
+    target.visit_jobs(filter, &mut |task| {
         let comma = if count > 0 { "," } else { "" };
         let id = task.id.clone();
         write!(out, "{comma}{}", describe(task)).map_err(unwritable)?;
@@ -271,9 +162,9 @@ fn write_tasks(
 }
 
 /// The task that the path names, where the caller may see it.
-async fn named(call: &Call) -> Outcome<Task> {
+async fn named(call: &Call) -> Outcome<JobEntry> {
     let task = find(&call.service, call.part("task").to_owned()).await?;
-    let seen = |task: &Task| {
+    let seen = |task: &JobEntry| {
         let all = task.tables.iter().all(|table| call.caller.sees_table(table));
         all && (call.caller.is_unlimited() || !task.tables.is_empty())
     };
@@ -294,42 +185,35 @@ pub(super) async fn cancel(call: Call) -> Outcome {
     once_within(&call, b"", async |key| cancel_task(&call, id, key).await).await
 }
 
-/// Marks a task as cancelled, and keeps the answer under `key` with that; none where an answer was there before.
+/// Marks a task as cancelled, and stores the answer under `key` with that; none if an answer was there before.
 async fn cancel_task(call: &Call, id: String, key: Option<RequestName>) -> Outcome<Option<Response>> {
     let (service, caller) = (call.service.clone(), call.caller.clone());
-    let changed = call.service.desk.write(move |target| {
-        let mut told = None;
-        let changed = task::change_with(target, &id, &mark_cancelled, &mut |task| {
-            if matches!(task.state, TaskState::Done | TaskState::Failed) {
-                return None;
-            }
-            let status = if task.state.is_end() { StatusCode::OK } else { StatusCode::ACCEPTED };
-            let body = describe_task(&service, &caller, task.clone()).to_string();
-            let document = key.clone().map(|key| document_of_answer(key, status, &body));
-            told = Some((status, body));
-            document
-        });
-        unless_overtaken(changed).map(|changed| changed.map(|task| (task, told)))
+    let cancelled = call.service.desk.write(move |target| {
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+        let Some(task) = transaction.cancel_job(&id)? else { return Ok(Some(Err(None))) };
+        if matches!(task.state, JobState::Done | JobState::Failed) {
+            return Ok(Some(Err(Some(task.state))));
+        }
+        let status = if task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let body = describe_task(&service, &caller, task).to_string();
+        let document = key.map(|key| document_of_answer(key, status, &body));
+        let stored = transaction.add_documents(document.as_slice()).and_then(|()| transaction.commit_now());
+        Ok(unless_overtaken(stored)?.map(|()| Ok((id, status, body))))
     });
-    let Some((task, told)) = changed.await? else { return Ok(None) };
-    let task = task.ok_or_else(|| Problem::not_found("task"))?;
-    let tasks = &call.service.tasks;
-    if let Some(live) = tasks.live(&task.id) {
-        live.cancel();
+    let (id, status, body) = match cancelled.await? {
+        None => return Ok(None),
+        Some(Err(None)) => return Err(Problem::not_found("task")),
+        Some(Err(Some(state))) => {
+            return Err(Problem::new(Kind::CONFLICT, format!("the task is {} already", state.as_str())));
+        }
+        Some(Ok(answer)) => answer,
+    };
+    let control = &call.service.jobs.control;
+    if let Some(active) = control.find(&id) {
+        active.cancel();
     }
-    tasks.wake();
-    let ended = || Problem::new(Kind::CONFLICT, format!("the task is {} already", task.state.as_str()));
-    let (status, body) = told.ok_or_else(ended)?;
+    control.wake();
     Ok(Some(of_text(status, body)))
-}
-
-fn mark_cancelled(task: &mut Task) -> bool {
-    let may = !task.state.is_end() && !task.is_cancelled;
-    task.is_cancelled |= may;
-    if may && task.state == TaskState::Pending && task.attempts == 0 {
-        task.enter(TaskState::Cancelled);
-    }
-    may
 }
 
 /// What becomes of a task, as server-sent events.
@@ -346,12 +230,12 @@ pub(super) async fn events(call: Call) -> Outcome {
 }
 
 /// Sends an event whenever the task has changed, until it ends or nobody listens.
-async fn tell(service: Arc<Service>, caller: Caller, mut task: Task, parts: mpsc::Sender<io::Result<Bytes>>) {
+async fn tell(service: Arc<Service>, caller: Caller, mut task: JobEntry, parts: mpsc::Sender<io::Result<Bytes>>) {
     let mut told = Value::Null;
     let mut spoken = Instant::now();
     loop {
         let now = describe_task(&service, &caller, task.clone());
-        let ends = task.state.is_end();
+        let ends = task.state.is_final();
         let part = if now != told {
             Some(format!("event: {}\ndata: {now}\n\n", if ends { "end" } else { "task" }))
         } else if spoken.elapsed() > BEAT {
@@ -365,10 +249,10 @@ async fn tell(service: Arc<Service>, caller: Caller, mut task: Task, parts: mpsc
             }
             (told, spoken) = (now, Instant::now());
         }
-        if ends || service.tasks.is_stopping() {
+        if ends || service.jobs.control.is_stopping() {
             return;
         }
-        let _ = timeout(GLANCE / 2, service.tasks.ended.notified()).await;
+        let _ = timeout(GLANCE / 2, service.jobs.ended.notified()).await;
         match find(&service, task.id.clone()).await {
             Ok(Some(found)) => task = found,
             Ok(None) => return,

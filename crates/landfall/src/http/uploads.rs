@@ -1,20 +1,13 @@
-//! The folder where uploads lie until they are loaded: bounded in size, and safe from a crash.
-//!
-//! An upload is received into `ID.part` and becomes `ID.upload` once all of it is on the disk. Whoever works on a file holds a
-//! lock on it, which the system takes back when the process dies: so a file without a lock is free to be taken up by any
-//! process that shares the folder, and a part without one belongs to nobody.
+//! Uploads on their way in: the body of a request, or the file of a form, becomes the upload of a job.
 
-use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
-use landfall_engine::source::Source;
+use landfall_engine::{
+    PublicError,
+    jobs::uploads::{UploadStorage, content_too_large},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -23,61 +16,53 @@ use tokio::{
 use super::{
     body::broken_off,
     problem::{Kind, Outcome, Problem},
-    space::Space,
 };
 
 /// Parts of a body that wait to be written.
 const WAITING: usize = 16;
-/// How old a part must be to be one that nobody receives any more, if it is not locked.
-const FRESH: Duration = Duration::from_secs(60);
-/// What the names of uploads end in.
-const WHOLE: &str = "upload";
-const PART: &str = "part";
 
-/// The folder.
+/// Where uploads go.
 #[derive(Debug, Clone)]
 pub(super) struct Uploads {
+    pub(super) storage: Arc<dyn UploadStorage>,
     /// The most bytes of one file, also when it is decompressed.
-    most: u64,
-    /// The folder, and the bytes of all files.
-    space: Space,
+    pub(super) most: u64,
 }
 
-/// An upload that lies in the folder, and is locked.
+/// An upload that was received.
 #[derive(Debug)]
 pub(super) struct Upload {
+    /// The name of its job.
     pub(super) id: String,
-    pub(super) path: PathBuf,
     /// Bytes of the file.
     pub(super) bytes: u64,
     /// BLAKE3 of its bytes.
     pub(super) digest: String,
-    _lock: File,
 }
 
-/// A file that was found in the folder, and is locked now.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) id: String,
-    pub(super) path: PathBuf,
-    _lock: File,
+/// Whether an upload without bytes is stored too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfEmpty {
+    Store,
+    Drop,
 }
 
 impl Uploads {
-    /// The uploads in `folder`, which is made when it is needed.
-    pub(super) const fn new(folder: PathBuf, most: u64, space: u64) -> Self {
-        let counts = |path: &Path| path.extension().is_some_and(|ending| ending == WHOLE || ending == PART);
-        Self { most, space: Space::new(folder, space, counts) }
-    }
-
-    /// Receives `body` as the upload `id`; between two of its parts at most `pause` may pass.
-    pub(super) async fn receive(&self, id: String, body: Incoming<'_>, pause: Duration) -> Outcome<Upload> {
+    /// Receives `body` as the upload of the job `id`; between two of its parts at most `pause` may pass. If the request ends before
+    /// its job is stored, nobody wants the upload: housekeeping removes it.
+    pub(super) async fn receive(
+        &self,
+        id: String,
+        body: Incoming<'_>,
+        pause: Duration,
+        if_empty: IfEmpty,
+    ) -> Outcome<Upload> {
         let (parts, taken) = mpsc::channel(WAITING);
-        let (told, hears) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let uploads = self.clone();
         tokio::task::spawn_blocking(move || {
-            // Where the receiver is gone, there is nobody to tell, and the file goes with the answer.
-            let _ = told.send(uploads.write(id, taken));
+            // If the receiver is gone, nobody waits for the answer.
+            let _ = answer.send(uploads.write(id, taken, if_empty));
         });
         let sent = forward(body, &parts, pause, self.most).await;
         let whole = sent.is_ok();
@@ -85,173 +70,44 @@ impl Uploads {
             let _ = parts.send(None).await;
         }
         drop(parts);
-        let written = hears.await.map_err(|_| lost())?;
+        let written = answered.await.map_err(|_| lost())?;
         match (sent, written) {
             (Ok(()), Ok(Some(upload))) => Ok(upload),
-            (_, Err(problem)) | (Err(Some(problem)), _) => Err(problem),
+            (_, Err(error)) => Err(error.into()),
+            (Err(Some(problem)), _) => Err(problem),
             _ => Err(lost()),
         }
     }
 
     /// Writes what comes until its end, which is told by `None`. Without that end, nothing is left of it.
-    fn write(&self, id: String, mut parts: mpsc::Receiver<Option<Bytes>>) -> Outcome<Option<Upload>> {
-        let path = self.path(&id, PART);
-        let mut file = self.create(&path).map_err(|error| self.failed(&error))?;
-        let mut reserved = Reserved { uploads: self, bytes: 0, reserved: 0, path: Some(path.clone()) };
-        let mut hasher = blake3::Hasher::new();
+    fn write(
+        &self,
+        id: String,
+        mut parts: mpsc::Receiver<Option<Bytes>>,
+        if_empty: IfEmpty,
+    ) -> Result<Option<Upload>, PublicError> {
+        let mut draft = self.storage.begin(&id)?;
         loop {
             match parts.blocking_recv() {
                 None => return Ok(None),
                 Some(None) => break,
-                Some(Some(part)) => {
-                    reserved.more(&file, part.len() as u64)?;
-                    hasher.update(&part);
-                    file.write_all(&part).map_err(|error| self.failed(&error))?;
-                }
+                Some(Some(part)) => draft.write(&part)?,
             }
         }
-        // What was taken ahead is given back.
-        file.set_len(reserved.bytes).map_err(|error| self.failed(&error))?;
-        self.check_size(&path, &mut file)?;
-        let finish = || {
-            file.sync_all()?;
-            let whole = self.path(&id, WHOLE);
-            fs::rename(&path, &whole)?;
-            File::open(self.space.folder())?.sync_all()?;
-            Ok(whole)
-        };
-        let whole = finish().map_err(|error| self.failed(&error))?;
-        let bytes = reserved.keep();
-        Ok(Some(Upload { id, path: whole, bytes, digest: hasher.finalize().to_hex()[..32].to_owned(), _lock: file }))
-    }
-
-    fn create(&self, path: &Path) -> io::Result<File> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.space.folder())?;
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        file.try_lock().map_err(io::Error::from)?;
-        Ok(file)
-    }
-
-    /// Refuses a compressed file that is damaged, or is too large when it is decompressed.
-    fn check_size(&self, path: &Path, file: &mut File) -> Outcome<()> {
-        let mut magic = [0; 4];
-        let known = file.rewind().and_then(|()| file.read(&mut magic)).map_err(|error| self.failed(&error))?;
-        let source = Source::from_file("the file", path);
-        let mut input = source.open().map_err(|_| lost())?;
-        if !input.is_compressed() || known == 0 {
-            return Ok(());
+        draft.finish(self.most)?;
+        let (bytes, digest) = (draft.bytes(), draft.digest());
+        if bytes > 0 || if_empty == IfEmpty::Store {
+            self.storage.store(draft)?;
         }
-        let mut limited = (&mut input).take(self.most + 1);
-        match io::copy(&mut limited, &mut io::sink()) {
-            Ok(size) if size > self.most => Err(too_large(self.most)),
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let detail = format!("the file cannot be decompressed: {error}");
-                Err(Problem::new(Kind::WRONG_SHAPE, detail))
-            }
-        }
+        Ok(Some(Upload { id, bytes, digest }))
     }
 
-    /// The uploads that are whole and that nobody works on, the oldest first; each is locked when its turn comes, so that others
-    /// may do those behind it meanwhile. Parts that nobody writes any more are removed.
-    pub(super) fn free(&self) -> impl Iterator<Item = Found> {
-        let mut paths = self.space.files();
-        paths.sort();
-        paths.into_iter().filter_map(|path| {
-            // Its receiver may be just about to lock it.
-            if path.extension()? == PART && age(&path) < FRESH {
-                return None;
-            }
-            let lock = File::open(&path).ok()?;
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return None,
-                Err(TryLockError::Error(error)) => {
-                    tracing::warn!(%error, "the file system of the uploads has no locks, so that none is loaded");
-                    return None;
-                }
-            }
-            let id = path.file_stem()?.to_str()?.to_owned();
-            if path.extension()? == PART {
-                self.remove(&path);
-                return None;
-            }
-            // Another process may have removed it just before it was locked.
-            path.exists().then_some(Found { id, path, _lock: lock })
-        })
-    }
-
-    /// Removes the file at `path`.
-    pub(super) fn remove(&self, path: &Path) {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "an upload cannot be removed");
-            }
-            _ => {}
-        }
-    }
-
-    fn path(&self, id: &str, ending: &str) -> PathBuf {
-        self.space.folder().join(format!("{id}.{ending}"))
-    }
-
-    fn failed(&self, error: &io::Error) -> Problem {
-        tracing::error!(%error, folder = %self.space.folder().display(), "an upload cannot be stored");
-        if error.kind() == io::ErrorKind::StorageFull {
-            return Problem::new(
-                Kind::NO_SPACE,
-                "the service has no space left for uploads; nothing of this one was kept",
-            )
-            .after(60);
-        }
-        Problem::new(Kind::INTERNAL, "the upload cannot be stored; the service's log says more")
-    }
-}
-
-/// How long ago the file at `path` was written to.
-fn age(path: &Path) -> Duration {
-    let written = fs::metadata(path).and_then(|data| data.modified());
-    written.ok().and_then(|written| written.elapsed().ok()).unwrap_or_default()
-}
-
-/// The space that an upload takes while it is received.
-struct Reserved<'u> {
-    uploads: &'u Uploads,
-    /// Bytes that have come.
-    bytes: u64,
-    /// Bytes for which there is space.
-    reserved: u64,
-    /// What is removed if it does not come to its end.
-    path: Option<PathBuf>,
-}
-
-impl Reserved<'_> {
-    /// Takes space for more bytes of `file`.
-    fn more(&mut self, file: &File, bytes: u64) -> Outcome<()> {
-        self.bytes += bytes;
-        if self.bytes <= self.reserved {
-            return Ok(());
-        }
-        self.reserved = self.uploads.space.reserve(file, self.bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => {
-                let detail = "uploads that wait to be loaded take all the space that they may have; nothing of this one was kept";
-                Problem::new(Kind::NO_SPACE, detail).after(60)
-            }
-            _ => self.uploads.failed(&error),
-        })?;
-        Ok(())
-    }
-
-    fn keep(mut self) -> u64 {
-        self.path = None;
-        self.bytes
-    }
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            self.uploads.remove(path);
+    /// Removes the upload of the job `id`, which was not stored.
+    pub(super) async fn remove(&self, id: String) {
+        let storage = self.storage.clone();
+        let removed = tokio::task::spawn_blocking(move || storage.remove(&id)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%error, "an upload cannot be removed now; it is later");
         }
     }
 }
@@ -286,7 +142,7 @@ pub(super) fn of_form(error: &multer::Error) -> Problem {
     }
 }
 
-/// Hands the parts of a body over. Where nobody takes them, it is for whoever should have to say why.
+/// Hands the parts of a body over. If nobody takes them, whoever should have says why.
 async fn forward(
     mut body: Incoming<'_>,
     parts: &mpsc::Sender<Option<Bytes>>,
@@ -300,15 +156,10 @@ async fn forward(
         let Some(part) = next? else { return Ok(()) };
         received += part.len() as u64;
         if received > most {
-            return Err(Some(too_large(most)));
+            return Err(Some(content_too_large(most).into()));
         }
         parts.send(Some(part)).await.map_err(|_| None)?;
     }
-}
-
-fn too_large(most: u64) -> Problem {
-    let detail = format!("the file is larger than {most} bytes, the most that is taken here (also when decompressed)");
-    Problem::new(Kind::TOO_LARGE, detail)
 }
 
 fn lost() -> Problem {

@@ -33,7 +33,7 @@ impl Served {
         ended_at(self.address, task)
     }
 
-    fn uploads(&self) -> Vec<String> {
+    pub(crate) fn uploads(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.project.path().join(".landfall/uploads")) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }
@@ -299,10 +299,8 @@ fn uploads_are_bounded() {
     assert!(bomb.len() < 20_000);
     assert_eq!(served.upload(PEOPLE, &[], &bomb).problem(), "content-too-large");
     assert_eq!(served.uploads(), Vec::<String>::new());
-    // Nobody takes these up.
+    // It takes space as long as its request may yet store its job.
     let folder = served.project.path().join(".landfall/uploads");
-    let held = std::fs::File::create(folder.join("0.upload")).unwrap();
-    held.lock().unwrap();
     std::fs::write(folder.join("0.upload"), vec![0; 20_000]).unwrap();
     let mut stream = connect(served.address).unwrap();
     let mut asked = request("POST", PEOPLE, &[], &people(5000));
@@ -317,18 +315,17 @@ fn uploads_are_bounded() {
 
 #[test]
 fn the_space_of_all_uploads_is_bounded() {
-    let served = Served::package(Kind::Sqlite, NOTES, "api: {uploadSpace: 100kB}\n");
+    let served = Served::package(Kind::Sqlite, NOTES, "api: {uploadSpace: 100kB}\njobs: {keep: 10s}\n");
     served.upload(&format!("{PEOPLE}?wait=30"), &[], &people(10)).of(200);
     // As another process would store it.
     let path = served.project.path().join(".landfall/uploads/0.upload");
-    let held = std::fs::File::create(&path).unwrap();
-    held.lock().unwrap();
     std::fs::write(&path, vec![0; 90_000]).unwrap();
     let answer = served.upload(PEOPLE, &[], &people(5000));
     assert_eq!((answer.problem().as_str(), answer.header("retry-after")), ("no-space", Some("60")));
     served.upload(&format!("{PEOPLE}?wait=30"), &[], &people(20)).of(200);
-    // A file that no task is about is removed once nobody holds it.
-    drop(held);
+    // A file that no task is about is removed once no request can be about to store the task.
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3 * 3600)).unwrap();
     let begun = Instant::now();
     while path.exists() {
         assert!(begun.elapsed() < Duration::from_secs(20));

@@ -26,6 +26,7 @@ mod greedy;
 mod hostile;
 mod hostile_settings;
 mod issuer;
+mod jobs;
 mod kept;
 mod kills;
 mod limited;

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     process::{Child, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use super::{
@@ -18,6 +19,7 @@ pub(crate) struct Served {
     pub(crate) place: Place,
     child: Option<Child>,
     pub(crate) address: SocketAddr,
+    pub(crate) log: Log,
     /// The token that requests are sent with.
     pub(crate) token: Option<String>,
 }
@@ -35,7 +37,7 @@ impl Served {
         let place = Place::fresh(kind, project.path());
         let file = project.read("landfall.yaml");
         let kept: String = file.split_inclusive('\n').filter(|line| !line.starts_with("target:")).collect();
-        project.write("landfall.yaml", format!("target: \"{}\"\n{kept}", place.url));
+        project.write("landfall.yaml", settings_of(&place, &kept));
         Self::of(project, place)
     }
 
@@ -44,7 +46,7 @@ impl Served {
         let project = Project::empty();
         let place = Place::fresh(kind, project.path());
         project.write("datapackage.yaml", package);
-        project.write("landfall.yaml", format!("target: \"{}\"\n{more}", place.url));
+        project.write("landfall.yaml", settings_of(&place, more));
         Self::of(project, place)
     }
 
@@ -52,21 +54,21 @@ impl Served {
     pub(crate) fn package_at(place: Place, package: &str) -> Self {
         let project = Project::empty();
         project.write("datapackage.yaml", package);
-        project.write("landfall.yaml", format!("target: \"{}\"\n", place.url));
+        project.write("landfall.yaml", settings_of(&place, ""));
         Self::of(project, place)
     }
 
     fn of(project: Project, place: Place) -> Self {
-        let mut served =
-            Self { project, place, child: None, address: SocketAddr::from(([127, 0, 0, 1], 0)), token: None };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut served = Self { project, place, child: None, address, log: Log::default(), token: None };
         served.start();
         served
     }
 
     /// Another service of the same project and database.
     pub(crate) fn beside(&self) -> Beside {
-        let (child, address) = started(&self.project, "127.0.0.1:0");
-        Beside { child, address }
+        let (child, address, log) = started(&self.project, "127.0.0.1:0");
+        Beside { child, address, log }
     }
 
     /// Starts the service.
@@ -80,8 +82,13 @@ impl Served {
     }
 
     fn start_at(&mut self, address: &str) {
-        let (child, address) = started(&self.project, address);
-        (self.child, self.address) = (Some(child), address);
+        let (child, address, log) = started(&self.project, address);
+        (self.child, self.address, self.log) = (Some(child), address, log);
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// Its address, as a program is told it.
@@ -163,11 +170,21 @@ impl Served {
     }
 }
 
+/// `landfall.yaml` of a service: after a kill, another worker soon takes its jobs.
+fn settings_of(place: &Place, more: &str) -> String {
+    let jobs = if more.contains("jobs:") { "" } else { "jobs: {lease: 2s}\n" };
+    format!("target: \"{}\"\n{jobs}{more}", place.url)
+}
+
 /// A second service of a project.
 pub(crate) struct Beside {
     child: Child,
     pub(crate) address: SocketAddr,
+    pub(crate) log: Log,
 }
+
+/// What a service writes after its first words.
+pub(crate) type Log = Arc<Mutex<String>>;
 
 impl Drop for Beside {
     fn drop(&mut self) {
@@ -176,8 +193,8 @@ impl Drop for Beside {
     }
 }
 
-/// Starts a service at `address`; its process, and where it listens.
-fn started(project: &Project, address: &str) -> (Child, SocketAddr) {
+/// Starts a service at `address`; its process, where it listens, and what it writes.
+fn started(project: &Project, address: &str) -> (Child, SocketAddr, Log) {
     let mut command = project.command(&["serve", "--listen", address]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut words = BufReader::new(child.stderr.take().unwrap());
@@ -187,9 +204,16 @@ fn started(project: &Project, address: &str) -> (Child, SocketAddr) {
     let line = line.lines().last().unwrap_or_default();
     let address = line.split("://").nth(1).and_then(|text| text.split(' ').next());
     let address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line}"));
-    // It goes on to speak where nobody listens.
-    std::thread::spawn(move || std::io::copy(&mut words, &mut std::io::sink()));
-    (child, address)
+    let log = Log::default();
+    let written = log.clone();
+    std::thread::spawn(move || {
+        for line in words.lines().map_while(Result::ok) {
+            let mut written = written.lock().unwrap();
+            written.push_str(&line);
+            written.push('\n');
+        }
+    });
+    (child, address, log)
 }
 
 impl Drop for Served {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read as _, Write},
+    io::{self, Write},
     time::{Duration, SystemTime},
 };
 
@@ -11,7 +11,7 @@ use super::{BackupStore, DraftFile, SetDraft, SetFile, SetReader, visit_parts};
 use crate::{
     backup::{MANIFEST, Manifest, SetId, TableEntry, set_file_name},
     error::{Error, Result, StorageError, StorageErrorKind},
-    objects::{ObjectMeta, ObjectPrefix, ObjectSettings, ObjectUpload, ObjectUrl},
+    objects::{ObjectDownload, ObjectMeta, ObjectPrefix, ObjectSettings, ObjectUpload, ObjectUrl},
 };
 
 /// How long what has no manifest is left alone, by its name's time and by its objects': a backup may last.
@@ -60,6 +60,19 @@ impl BackupObjectStore {
             tracing::warn!(%error, "what interrupted backups left cannot be removed");
         }
         Ok(())
+    }
+
+    /// The file of a table.
+    fn read_file(&self, set: &SetId, entry: &TableEntry) -> Result<ObjectDownload> {
+        // Not the name that the manifest gives: one of ours.
+        let file = set_file_name(&entry.table);
+        match self.objects.read(&format!("{set}/{file}")) {
+            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => Err(Error::source_error(
+                format!("{}/{file}", self.set_prefix(set)),
+                "the file of the table is not there",
+            )),
+            read => read,
+        }
     }
 
     fn set_prefix(&self, set: &SetId) -> String {
@@ -117,43 +130,17 @@ impl BackupStore for BackupObjectStore {
     }
 
     fn open(&self, set: &SetId, entry: &TableEntry) -> Result<SetReader> {
-        // Not the name that the manifest gives: one of ours.
-        let file = set_file_name(&entry.table);
-        match self.objects.read(&format!("{set}/{file}")) {
-            Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => Err(Error::source_error(
-                format!("{}/{file}", self.set_prefix(set)),
-                "the file of the table is not there",
-            )),
-            read => read.map(|content| SetReader { bytes: content.size(), content: Box::new(content) }),
-        }
+        self.read_file(set, entry).map(|content| SetReader { bytes: content.size(), content: Box::new(content) })
     }
 
     fn fetch_file(&self, set: &SetId, entry: &TableEntry) -> Result<SetFile> {
-        let found = self.open(set, entry)?;
-        let at = format!("{}/{}", self.set_prefix(set), set_file_name(&entry.table));
-        if found.bytes != entry.bytes {
+        let content = self.read_file(set, entry)?;
+        if content.size() != entry.bytes {
             // Not fetched: another may be of any size.
+            let at = format!("{}/{}", self.set_prefix(set), set_file_name(&entry.table));
             return Err(Error::source_error(at, "it is not what was written: take another set, nothing was touched"));
         }
-        let folder = std::env::temp_dir();
-        let unwritable = |cause: io::Error| {
-            let words = format!(
-                "{at} ({} bytes) cannot be put here to be restored from: {cause}; TMPDIR names another folder",
-                entry.bytes
-            );
-            Error::File { path: folder.clone(), cause: io::Error::new(cause.kind(), words) }
-        };
-        let mut file = tempfile::Builder::new().prefix("landfall-restore-").tempfile_in(&folder).map_err(unwritable)?;
-        let mut content = found.content.take(entry.bytes);
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read = content.read(&mut buffer).map_err(|error| Error::from_io_error(&at, error))?;
-            if read == 0 {
-                break;
-            }
-            file.write_all(&buffer[..read]).map_err(unwritable)?;
-        }
-        Ok(SetFile::from_download(file.into_temp_path()))
+        content.save_copy("landfall-restore-").map(SetFile::from_download)
     }
 
     fn remove(&self, set: &SetId) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The shapes of bodies.
 
 use landfall_core::reject::ErrorCode;
-use landfall_engine::{ledger::Mode, origin::Origin, task::TaskState};
+use landfall_engine::{job::JobState, ledger::Mode, origin::Origin};
 use serde_json::{Value, json};
 
 use super::reference;
@@ -123,9 +123,10 @@ fn of_loads() -> Value {
         "Task": {
             "type": "object",
             "properties": {
-                "task_id": text(), "kind": text(), "state": {"type": "string", "enum": TaskState::ALL.map(TaskState::as_str)},
+                "task_id": text(), "kind": text(), "state": {"type": "string", "enum": JobState::ALL.map(JobState::as_str)},
                 "tables": {"type": "array", "items": text()}, "file": maybe("string"), "bytes": maybe("integer"),
                 "created_at": text(), "started_at": maybe("string"), "ended_at": maybe("string"), "attempts": count(),
+                "worker": {"type": ["string", "null"], "description": "Machine and process that do it"},
                 "problem": {"oneOf": [{"type": "null"}, reference("Problem")]}, "progress": maybe("object"),
                 "dry_run": {"type": "boolean", "description": "Nothing of what is told was kept"},
                 "load_id": maybe("integer"), "load_state": text(), "read": count(), "inserted": count(), "updated": count(),

@@ -2,9 +2,9 @@
 
 use landfall_core::reject::ErrorCode;
 use landfall_engine::{
+    job::JobState,
     ledger::{LoadState, OnConflict},
     report::ReportFormat,
-    task::TaskState,
 };
 use serde_json::{Value, json};
 
@@ -133,7 +133,7 @@ pub(super) fn words(route: &Route) -> Words {
                 parameter(
                     "state",
                     "In this state",
-                    json!({"type": "string", "enum": TaskState::ALL.map(TaskState::as_str)}),
+                    json!({"type": "string", "enum": JobState::ALL.map(JobState::as_str)}),
                 ),
                 parameter("before", "Only tasks made before this one: `next` of the page before", text()),
                 limit(1000),

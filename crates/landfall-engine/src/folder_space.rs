@@ -1,5 +1,5 @@
 //! Space in a folder that several processes may share. It is taken before anything is written: the length of a file that is being
-//! written is what it has taken, so that every process sees it, and whoever dies leaves only a file that is removed later.
+//! written is what it has taken, so every process sees it. A process that dies leaves only a file that is removed later.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ const MOST_AHEAD: u64 = 8 << 20;
 
 /// The space of a folder.
 #[derive(Debug, Clone)]
-pub(super) struct Space {
+pub struct FolderSpace {
     folder: PathBuf,
     /// The most bytes of all its files.
     most: u64,
@@ -21,17 +21,22 @@ pub(super) struct Space {
     counts: fn(&Path) -> bool,
 }
 
-impl Space {
-    pub(super) const fn new(folder: PathBuf, most: u64, counts: fn(&Path) -> bool) -> Self {
+impl FolderSpace {
+    /// The space of `folder`, whose files that `counts` counts may have `most` bytes together.
+    #[must_use]
+    pub const fn new(folder: PathBuf, most: u64, counts: fn(&Path) -> bool) -> Self {
         Self { folder, most, counts }
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The files that count, of whichever process.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| (self.counts)(path)).collect()
     }
@@ -40,7 +45,7 @@ impl Space {
     ///
     /// # Errors
     /// [`io::ErrorKind::StorageFull`] where there is not so much space.
-    pub(super) fn reserve(&self, file: &File, length: u64) -> io::Result<u64> {
+    pub fn reserve(&self, file: &File, length: u64) -> io::Result<u64> {
         // One at a time looks and takes, among all processes. The lock ends with the handle.
         let folder = File::open(&self.folder)?;
         folder.lock()?;
@@ -70,7 +75,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let most = 10 << 20;
         let space =
-            Space::new(folder.path().to_owned(), most, |path| path.extension().is_some_and(|end| end == "part"));
+            FolderSpace::new(folder.path().to_owned(), most, |path| path.extension().is_some_and(|end| end == "part"));
         let write = |at: usize| {
             let mut file = File::create(folder.path().join(format!("{at}.part"))).unwrap();
             let (mut reserved, mut written) = (0, 0);

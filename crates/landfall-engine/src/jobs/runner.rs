@@ -1,0 +1,210 @@
+//! The worker threads: each takes the job that is due first, runs it on a target of its own, and ends it.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use serde_json::json;
+
+use super::{
+    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch, KINDS, context::fail,
+    housekeeping::Housekeeper, lease::LeaseKeeper,
+};
+use crate::{
+    error::{Error, Result},
+    job::{JobEnd, JobEntry},
+    ledger::{LoadFilter, LoadId},
+    public_error::{PublicError, PublicErrorCode},
+    targets::{Fence, Location, Pace, Target, TargetAccess, Transaction, open},
+};
+
+/// How often it is looked for jobs that another process has added.
+const LOOKING: Duration = Duration::from_secs(2);
+/// The shortest pause before it is looked again: a job may be due that another worker is about to end.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// The pause after the database could not be used.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How the workers of a process run.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// The database.
+    pub location: Location,
+    /// The name of the process among all workers, for people.
+    pub worker: String,
+    /// Jobs at once.
+    pub threads: usize,
+    /// How long a job belongs to a worker that says nothing.
+    pub lease: Duration,
+}
+
+/// Starts the workers, and the threads that renew their leases and keep the house. They end after [`JobControl::stop`].
+///
+/// # Errors
+/// A system that starts no thread.
+pub fn start_workers(
+    settings: &WorkerSettings,
+    resources: &Arc<JobResources>,
+    control: &Arc<JobControl>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let is_alive = Arc::new(());
+    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
+    let keeper = LeaseKeeper {
+        location: settings.location.clone(),
+        control: control.clone(),
+        lease: settings.lease,
+        workers: Arc::downgrade(&is_alive),
+    };
+    let housekeeper = Housekeeper::new(settings.location.clone(), resources.clone(), control.clone());
+    let mut threads =
+        vec![spawn("leases", Box::new(|| keeper.run()))?, spawn("housekeeping", Box::new(|| housekeeper.run()))?];
+    for _ in 0..settings.threads {
+        let (settings, resources, control) = (settings.clone(), resources.clone(), control.clone());
+        let is_alive = is_alive.clone();
+        // A target stays on the thread that opened it.
+        let run = move || Worker { settings, resources, control, target: None, _is_alive: is_alive }.run();
+        threads.push(spawn("jobs", Box::new(run))?);
+    }
+    Ok(threads)
+}
+
+/// A worker thread.
+struct Worker {
+    settings: WorkerSettings,
+    resources: Arc<JobResources>,
+    control: Arc<JobControl>,
+    /// Opened when it is needed, and again after its connection was lost.
+    target: Option<Box<dyn Target>>,
+    _is_alive: Arc<()>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while !self.control.is_stopping() {
+            match self.take() {
+                Ok(Ok(entry)) => self.work(&entry),
+                Ok(Err(pause)) => self.control.wait(pause),
+                Err(error) => {
+                    tracing::warn!(%error, "the jobs cannot be looked at now");
+                    self.target = None;
+                    self.control.wait(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn target(&mut self) -> Result<&mut dyn Target> {
+        let target = match self.target.take() {
+            Some(target) => target,
+            None => {
+                let mut target = open(&self.settings.location, TargetAccess::Write)?;
+                target.commit_durably()?;
+                target
+            }
+        };
+        Ok(&mut **self.target.insert(target))
+    }
+
+    /// Takes the job that is due first; or how long to wait until one may be due.
+    fn take(&mut self) -> Result<Result<JobEntry, Duration>> {
+        let (worker, lease) = (self.settings.worker.clone(), self.settings.lease);
+        let target = self.target()?;
+        // Only read at first: a write lock is taken where there is a reason.
+        match target.next_job_due()? {
+            Some(Duration::ZERO) => {}
+            due => return Ok(Err(due.map_or(LOOKING, |due| due.clamp(SHORTEST, LOOKING)))),
+        }
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+        let Some(mut entry) = transaction.take_job(&names, &worker, lease)? else { return Ok(Err(SHORTEST * 4)) };
+        note_ledger(&mut *transaction, &mut entry)?;
+        transaction.commit_now()?;
+        Ok(Ok(entry))
+    }
+
+    fn work(&mut self, entry: &JobEntry) {
+        let active = self.control.begin(entry.claim(), entry.is_cancelled);
+        tracing::info!(job = entry.id, kind = entry.kind, attempt = entry.attempt, "a job begins");
+        let end = self.act(entry, &active);
+        if !active.is_lost() {
+            self.end(entry, &active, &end);
+        }
+        self.control.end(&active);
+        self.resources.hooks.note_end();
+    }
+
+    fn act(&mut self, entry: &JobEntry, active: &ActiveJob) -> JobEnd {
+        let (resources, control) = (self.resources.clone(), self.control.clone());
+        let watch = JobWatch::new(active, &control, &*resources.hooks);
+        let Some(kind) = JobKind::find(&entry.kind) else { return JobEnd::HandedBack };
+        let Ok(target) = self.target() else { return JobEnd::HandedBack };
+        target.commit_under(Some(active.claim.clone()));
+        // A panic within must not end the thread: others' jobs wait for it.
+        let acted = catch_unwind(AssertUnwindSafe(|| {
+            (kind.run)(&mut JobContext { target, entry, resources: &resources, watch: &watch })
+        }));
+        match acted {
+            Ok(end) => {
+                if let Ok(target) = self.target() {
+                    target.commit_under(None);
+                }
+                end
+            }
+            Err(_) => {
+                self.target = None;
+                let detail = "the task failed by a mistake of the service; its log says more";
+                fail(&PublicError::new(PublicErrorCode::Internal, detail))
+            }
+        }
+    }
+
+    /// Ends the attempt. If the database cannot be used, the lease runs out, and the next worker finds what was done.
+    fn end(&mut self, entry: &JobEntry, active: &ActiveJob, end: &JobEnd) {
+        let ended = self.try_end(active, end).or_else(|error| {
+            // The connection may be what was lost.
+            tracing::debug!(%error, "the end of a job is written over another connection");
+            self.target = None;
+            self.try_end(active, end)
+        });
+        match ended {
+            Ok(true) if end.state().is_final() => {
+                tracing::info!(job = entry.id, state = end.state().as_str(), "a job has ended");
+                if let Err(error) = self.resources.uploads.remove(&entry.id) {
+                    tracing::warn!(%error, job = entry.id, "an upload cannot be removed now; it is later");
+                }
+            }
+            Ok(true) => {}
+            Ok(false) => active.lose(),
+            Err(error) => {
+                tracing::warn!(%error, job = entry.id, "the end of a job cannot be written now; it is taken again");
+                self.target = None;
+            }
+        }
+    }
+
+    fn try_end(&mut self, active: &ActiveJob, end: &JobEnd) -> Result<bool> {
+        let mut transaction = self.target()?.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+        let is_ended = transaction.end_job(&active.claim, end)?;
+        transaction.commit_now()?;
+        Ok(is_ended)
+    }
+}
+
+/// Notes the last load of the ledger in the request of a job that was taken for the first time, in the same transaction. So a load of its
+/// source behind that is the work of an attempt that died before it could end the job.
+fn note_ledger(transaction: &mut dyn Transaction, entry: &mut JobEntry) -> Result<()> {
+    let is_wanted = JobKind::find(&entry.kind).is_some_and(|kind| kind.notes_ledger);
+    if !is_wanted || entry.request.get("ledger").is_some() {
+        return Ok(());
+    }
+    let newest = LoadFilter { newest_first: true, limit: Some(1), ..LoadFilter::default() };
+    entry.request["ledger"] = json!(transaction.find_loads(&newest)?.first().map_or(LoadId::NONE, |load| load.id));
+    if transaction.note_request(&entry.claim(), &entry.request)? {
+        return Ok(());
+    }
+    Err(Error::Target(entry.claim().lost()))
+}

@@ -1,0 +1,41 @@
+//! `jobs` in `landfall.yaml`: how the work is done that goes on after its request was answered.
+
+use std::time::Duration;
+
+use landfall_core::schema::document::{DescriptorProblems, DocumentNode};
+
+use super::load_defaults::read_parsed;
+use crate::typed::parse_duration;
+
+/// How jobs are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JobConfig {
+    /// How long a job belongs to a worker that says nothing.
+    pub(crate) lease: Duration,
+    /// How long ended jobs are kept.
+    pub(crate) keep: Duration,
+}
+
+impl Default for JobConfig {
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(15), keep: Duration::from_secs(30 * 24 * 3600) }
+    }
+}
+
+pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> JobConfig {
+    let usual = JobConfig::default();
+    let Some(mut reader) = node.read_map("\"jobs\"", problems) else { return usual };
+    let settings = JobConfig {
+        lease: read_parsed(&mut reader, "lease", parse_lease).unwrap_or(usual.lease),
+        keep: read_parsed(&mut reader, "keep", parse_duration).unwrap_or(usual.keep),
+    };
+    reader.refuse_unknown();
+    settings
+}
+
+/// A shorter lease would run out while a worker waits for a lock, and a longer one keeps others waiting after a crash.
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(3600);
+    let wrong = || format!("{text:?} is not a time from 1s to 1h");
+    parse_duration(text).and_then(|lease| allowed.contains(&lease).then_some(lease).ok_or_else(wrong))
+}
