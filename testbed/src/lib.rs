@@ -6,7 +6,7 @@
 //! use testbed::Postgres;
 //! let database = Postgres::shared().fresh_database()?;
 //! println!("{}", database.url()); // postgres://…@127.0.0.1:…/…
-//! assert_eq!(database.sql("SELECT 1 + 1")?, "2\n");
+//! assert_eq!(database.run_sql("SELECT 1 + 1")?, "2\n");
 //! # Ok(())
 //! # }
 //! ```

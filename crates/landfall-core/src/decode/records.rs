@@ -80,7 +80,7 @@ pub enum RecordFault {
         /// The column of the cell, counted from 0.
         column: u32,
     },
-    /// It has more cells than a record may have ([`Limits::MOST_CELLS`](super::Limits::MOST_CELLS)).
+    /// It has more cells than a record may have ([`CutterLimits::MOST_CELLS`](super::Limits::MOST_CELLS)).
     TooManyCells,
     /// The record is not text in the declared encoding; the offset of the first bad byte within the record.
     Encoding {

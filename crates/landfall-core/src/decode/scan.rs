@@ -8,8 +8,8 @@
 //!   change the meaning (CR before LF, a quote before a quote, an escape before anything, half a custom terminator),
 //!   it says [`ScanOutcome::Cut`] unless `last` tells that no byte follows. `Terminator::match_at` does the same for line ends.
 //! - Every byte that the machine looks at must be among the needles of `ScanRules`.
-//! - `ScanRules::is_plain` and `plain::cut` are the shortcut for blocks where no byte has two meanings, `RecordScanner::find_plain_stretch` and
-//!   `plain::extend` that for a part of a block: what they accept must come out as this machine would have it.
+//! - `ScanRules::is_plain` and `plain::cut_plain_text` are the shortcut for blocks where no byte has two meanings, `RecordScanner::find_plain_stretch` and
+//!   `plain::add_plain_cells` that for a part of a block: what they accept must come out as this machine would have it.
 //! - Where a broken record ends, and that the time for finding it stays linear, is in `judge`.
 
 use super::{events::NeedleEvents, lines::LineEnd, rules::ScanRules};

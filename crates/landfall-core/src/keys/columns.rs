@@ -1,4 +1,8 @@
 //! The keys of the rows of a batch.
+//!
+//! To be changed together: [`KeyColumns::row_key`] with [`RowKey::from_values`], and [`KeyColumns::row_fingerprint`] with
+//! `fingerprint_values`. One side reads rows of a batch, the other reads values that a database gave. If they disagree about one value, a
+//! key that the table holds counts as new, and a parent that is there counts as missing.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -54,6 +58,7 @@ impl<'a> KeyColumns<'a> {
     #[must_use]
     pub fn new(batch: &'a RecordBatch, positions: &[usize]) -> Self {
         let columns: Vec<KeyColumn<'_>> = positions.iter().map(|&at| KeyColumn::new(batch, at)).collect();
+        // `RowKey::from_values` tells an integer key by its one value, and must come to the same.
         let integers = match columns[..] {
             [column] => column.values.as_any().downcast_ref::<Int64Array>(),
             _ => None,
@@ -111,6 +116,7 @@ fn hash<'v>(values: impl Iterator<Item = ScalarRef<'v>>, seed: u64) -> Option<u6
     let mut hasher = FixedState::with_seed(seed).build_hasher();
     for value in values {
         match value {
+            // SQL compares a key that lacks a value with no other key, whatever its other values are.
             ScalarRef::Null => return None,
             value => value.hash(&mut hasher),
         }

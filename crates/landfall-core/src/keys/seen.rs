@@ -56,6 +56,7 @@ impl SeenKeys {
                     Membership::No
                 }
             }
+            // What is not known is never "no": a wrong "perhaps" costs a question, a wrong "no" a row that stands twice.
             (Self::Unknown, _) | (Self::Integers(_), RowKey::Hash(_)) => Membership::Perhaps,
         }
     }
@@ -92,6 +93,7 @@ impl SeenKeys {
         let Self::Integers(set) = &*self else { return };
         if set.len() < SPARSE_PAGE * set.page_count() as u64 {
             let mut filter = HashFilter::default();
+            // All keys move: a filter that lacks one would say "no" to a key that the table holds.
             set.iter().for_each(|value| filter.insert(hash_of(RowKey::Integer(value))));
             *self = Self::Hashes(filter);
         }

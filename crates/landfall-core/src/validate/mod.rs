@@ -40,7 +40,7 @@
 //! content and one key, since databases that have a decimal type return other digits than were put in. The column is known
 //! by the metadata of its Arrow field ([`TYPE_KEY`] is `number`), so a batch of rows, also one that was read from a database,
 //! is made with [`arrow_field`]. A number keeps the digits that it was written with, the zeros at its end included; only in
-//! the fields of a key (primary, unique or foreign) is it stored with one text for each value ([`decimal::reduced`]), so
+//! the fields of a key (primary, unique or foreign) is it stored with one text for each value ([`decimal::write_reduced`]), so
 //! that the keys of a database which holds numbers as text agree with ours.
 
 mod boolean;
@@ -116,7 +116,7 @@ pub struct ValidatedBlock {
     /// Which fields the records have.
     pub presence: FieldPresence,
     /// Records among the rows that leave out required fields, with what stands against them as new rows, in order. There are
-    /// none before [`for_updates`](Self::for_updates).
+    /// none before [`admit_updates`](Self::for_updates).
     pub lacking: Vec<RejectedRecord>,
 }
 

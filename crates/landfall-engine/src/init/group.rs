@@ -8,7 +8,7 @@ use super::{
     folder::{FileCandidate, as_relative_path},
     header::FirstRecord,
     names,
-    records::FileForm,
+    records::SniffedForm,
     sample::RecordSample,
 };
 use crate::{error::Result, source::Source};
@@ -17,7 +17,7 @@ use crate::{error::Result, source::Source};
 #[derive(Debug)]
 pub(super) struct SniffedFile {
     pub(super) file: FileCandidate,
-    pub(super) form: FileForm,
+    pub(super) form: SniffedForm,
     pub(super) header: FirstRecord,
     pub(super) width: usize,
     pub(super) sample: RecordSample,
@@ -59,7 +59,7 @@ pub(super) fn sniff_file(file: FileCandidate, notes: &mut Vec<String>) -> Result
     let header = FirstRecord::find(&fit);
     let mut dialect = fit.dialect;
     header.set(&mut dialect, fit.sample.numbers.first().copied().unwrap_or(1));
-    let form = FileForm { dialect, encoding: examined.encoding };
+    let form = SniffedForm { dialect, encoding: examined.encoding };
     let (width, sample) = (fit.width.max(1), fit.sample);
     Ok(Some(SniffedFile { file, form, header, width, sample, ascii: examined.ascii, faults: examined.faults }))
 }
@@ -136,7 +136,7 @@ fn common_glob(files: &[SniffedFile], every: &[(String, String)]) -> Option<Stri
 }
 
 /// The name of the encoding, for a data package.
-pub(super) fn encoding_label(form: &FileForm) -> &'static str {
+pub(super) fn encoding_label(form: &SniffedForm) -> &'static str {
     encoding::encoding_name(form.encoding)
 }
 

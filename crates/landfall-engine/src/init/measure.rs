@@ -10,7 +10,7 @@ use landfall_core::{
 
 use super::{
     distinct::{DistinctRoom, DistinctValues, key_value_at, may_be_key},
-    records::{FileForm, FilePart, LocatedRecords, PlaceTally, read},
+    records::{FilePart, LocatedRecords, PlaceTally, SniffedForm, read},
 };
 use crate::{
     error::{Error, Result},
@@ -59,7 +59,7 @@ pub(super) fn record_of_row(validated: &ValidatedBlock, row: usize) -> usize {
 /// A source that cannot be read.
 pub(super) fn measure_data(
     sources: &[Source],
-    form: &FileForm,
+    form: &SniffedForm,
     fields: &[Field],
     likely: &[bool],
 ) -> Result<DataMeasures> {

@@ -42,7 +42,7 @@ use self::{
     header::FirstRecord,
     key::KeyCandidates,
     measure::{DataMeasures, measure_data},
-    records::FileForm,
+    records::SniffedForm,
 };
 use crate::{
     error::{Error, Result},
@@ -70,7 +70,7 @@ struct ProposedTable {
     /// How the data package names its files.
     paths: Vec<String>,
     sources: Vec<Source>,
-    form: FileForm,
+    form: SniffedForm,
     header: FirstRecord,
     fields: Vec<Field>,
     /// What is to be said about each field.

@@ -16,7 +16,7 @@ const VALUES: usize = 64 << 10;
 
 /// How a file is written.
 #[derive(Debug, Clone)]
-pub(super) struct FileForm {
+pub(super) struct SniffedForm {
     pub(super) dialect: Dialect,
     pub(super) encoding: Encoding,
 }
@@ -54,7 +54,12 @@ pub(super) enum FilePart {
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn read(sources: &[Source], form: &FileForm, fields: usize, visit: &mut dyn FnMut(FilePart)) -> Result<()> {
+pub(super) fn read(
+    sources: &[Source],
+    form: &SniffedForm,
+    fields: usize,
+    visit: &mut dyn FnMut(FilePart),
+) -> Result<()> {
     // Each value may be an error of some hundred bytes.
     let block_records = (VALUES / fields.max(1)).clamp(16, CutterLimits::BLOCK_RECORDS);
     let limits = CutterLimits { block_bytes: BLOCK, block_records, ..CutterLimits::default() };
@@ -67,7 +72,7 @@ pub(super) fn read(sources: &[Source], form: &FileForm, fields: usize, visit: &m
 fn read_file(
     source: &Source,
     file: usize,
-    form: &FileForm,
+    form: &SniffedForm,
     limits: CutterLimits,
     visit: &mut dyn FnMut(FilePart),
 ) -> Result<()> {

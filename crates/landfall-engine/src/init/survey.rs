@@ -11,7 +11,7 @@ use landfall_core::{
 
 use super::{
     candidate::{TypeCandidate, candidate_field, is_padded, list_candidates},
-    records::{FileForm, FilePart, LocatedRecords, read},
+    records::{FilePart, LocatedRecords, SniffedForm, read},
     sample::RecordSample,
 };
 use crate::{
@@ -74,7 +74,7 @@ pub(super) struct TableSurvey {
 /// A source that cannot be read.
 pub(super) fn survey_columns(
     sources: &[Source],
-    form: &FileForm,
+    form: &SniffedForm,
     sample: &RecordSample,
     width: usize,
 ) -> Result<TableSurvey> {

@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use object_store::client::{HttpError, HttpRequestBody};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::failure::RequestFailure;
+use super::failure::ObjectFailure;
 
 /// Bytes that are handed to the connection at once: so that it is seen how far it has come.
 const PIECE: usize = 64 << 10;
@@ -69,7 +69,7 @@ impl Body for RequestBody {
 
 /// The body of an answer: each part of it must come in time.
 #[derive(Debug)]
-pub(super) struct AnswerBody {
+pub(super) struct ObjectBody {
     body: Incoming,
     host: String,
     patience: Duration,
@@ -78,13 +78,13 @@ pub(super) struct AnswerBody {
     waits: bool,
 }
 
-impl AnswerBody {
+impl ObjectBody {
     pub(super) fn new(body: Incoming, host: &str, patience: Duration) -> Self {
         Self { body, host: host.to_owned(), patience, limit: Box::pin(sleep(patience)), waits: false }
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ObjectBody {
     type Data = Bytes;
     type Error = HttpError;
 
@@ -94,8 +94,7 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.waits = false;
-            let lost =
-                |error: hyper::Error| RequestFailure::Cut(self.host.clone(), error.to_string()).into_http_error();
+            let lost = |error: hyper::Error| ObjectFailure::Cut(self.host.clone(), error.to_string()).into_http_error();
             return Poll::Ready(frame.map(|frame| frame.map_err(lost)));
         }
         if !self.waits {
@@ -104,7 +103,7 @@ impl Body for AnswerBody {
             self.limit.as_mut().reset(end);
         }
         ready!(self.limit.as_mut().poll(context));
-        Poll::Ready(Some(Err(RequestFailure::Slow(self.host.clone()).into_http_error())))
+        Poll::Ready(Some(Err(ObjectFailure::Slow(self.host.clone()).into_http_error())))
     }
 
     fn is_end_stream(&self) -> bool {

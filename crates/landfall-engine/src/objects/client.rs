@@ -37,8 +37,8 @@ use tower_service::Service;
 
 use super::{
     address,
-    body::{AnswerBody, RequestBody},
-    failure::{RequestFailure, find_code},
+    body::{ObjectBody, RequestBody},
+    failure::{ObjectFailure, find_code},
 };
 
 /// Bytes of an answer that is an error: what its code is looked for in.
@@ -156,22 +156,22 @@ impl HttpConnector for ClientConnector {
 impl HttpService for ClientConnector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.0.send_request(&host, request).await.map_err(RequestFailure::into_http_error)
+        self.0.send_request(&host, request).await.map_err(ObjectFailure::into_http_error)
     }
 }
 
 impl ObjectClient {
-    async fn send_request(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, RequestFailure> {
+    async fn send_request(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, ObjectFailure> {
         // An endpoint is never one of these (see `settings`), so that only a provider of credentials asks there.
         let is_metadata = address::is_metadata_host(host);
         let (client, reach) =
             if is_metadata { (&self.metadata, NetworkReach::Metadata) } else { (&self.storage, self.reach) };
         if request.uri().scheme_str() != Some("https") && !self.allow_http && !is_metadata {
-            return Err(RequestFailure::PlainHttp(host.to_owned()));
+            return Err(ObjectFailure::PlainHttp(host.to_owned()));
         }
         // No resolver is asked for what is an address already.
         if let Some(address) = address::literal_address(host).filter(|address| !reach.allows_address(*address)) {
-            return Err(RequestFailure::Private(host.to_owned(), address));
+            return Err(ObjectFailure::Private(host.to_owned(), address));
         }
         let progress = Arc::new(AtomicU64::new(0));
         let request = request.map(|body| RequestBody::new(body, progress.clone()));
@@ -182,22 +182,22 @@ impl ObjectClient {
                 Ok(answer) => break answer.map_err(|error| classify_failure(host, &error))?,
                 // A large part may take long, as long as the storage takes some of it.
                 Err(_) if progress.load(Ordering::Relaxed) != seen => seen = progress.load(Ordering::Relaxed),
-                Err(_) => return Err(RequestFailure::Slow(host.to_owned())),
+                Err(_) => return Err(ObjectFailure::Slow(host.to_owned())),
             }
         };
         let status = answer.status();
-        let body = |body: Incoming| AnswerBody::new(body, host, self.patience.read);
+        let body = |body: Incoming| ObjectBody::new(body, host, self.patience.read);
         if is_metadata || status.is_success() || status.as_u16() == 304 {
             return Ok(answer.map(|received| HttpResponseBody::new(body(received))));
         }
         // Told here, since the library keeps the status of an answer to itself.
         let code = read_error_code(body(answer.into_body()), self.patience.answer).await;
-        Err(RequestFailure::Answer { host: host.to_owned(), status: status.as_u16(), code })
+        Err(ObjectFailure::Answer { host: host.to_owned(), status: status.as_u16(), code })
     }
 }
 
 /// The code in the first bytes of a body, of what comes of them in time.
-async fn read_error_code(mut body: AnswerBody, patience: Duration) -> String {
+async fn read_error_code(mut body: ObjectBody, patience: Duration) -> String {
     let mut start = Vec::new();
     let read = async {
         while let Some(Ok(frame)) = body.frame().await {
@@ -213,25 +213,25 @@ async fn read_error_code(mut body: AnswerBody, patience: Duration) -> String {
 }
 
 /// What the client says of a request that came to nothing.
-fn classify_failure(host: &str, error: &legacy::Error) -> RequestFailure {
+fn classify_failure(host: &str, error: &legacy::Error) -> ObjectFailure {
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     let mut said = String::new();
     let mut is_slow = false;
     while let Some(error) = next {
-        if let Some(failure) = error.downcast_ref::<RequestFailure>() {
+        if let Some(failure) = error.downcast_ref::<ObjectFailure>() {
             return failure.clone();
         }
         if let Some(tls) = find_cause::<rustls::Error>(error) {
-            return RequestFailure::Tls(host.to_owned(), tls.to_string());
+            return ObjectFailure::Tls(host.to_owned(), tls.to_string());
         }
         is_slow |= error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut);
         said = error.to_string();
         next = error.source();
     }
     match (error.is_connect(), is_slow) {
-        (true, true) => RequestFailure::Slow(host.to_owned()),
-        (true, false) => RequestFailure::Unreachable(host.to_owned(), said),
-        (false, _) => RequestFailure::Cut(host.to_owned(), said),
+        (true, true) => ObjectFailure::Slow(host.to_owned()),
+        (true, false) => ObjectFailure::Unreachable(host.to_owned(), said),
+        (false, _) => ObjectFailure::Cut(host.to_owned(), said),
     }
 }
 
@@ -251,10 +251,10 @@ struct GuardedResolver(NetworkReach);
 
 impl Service<Name> for GuardedResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = RequestFailure;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, RequestFailure>> + Send>>;
+    type Error = ObjectFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ObjectFailure>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RequestFailure>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ObjectFailure>> {
         Poll::Ready(Ok(()))
     }
 
@@ -264,10 +264,10 @@ impl Service<Name> for GuardedResolver {
             let host = name.as_str();
             let found = tokio::net::lookup_host((host, 0)).await;
             let found: Vec<SocketAddr> =
-                found.map_err(|error| RequestFailure::NoSuchName(host.to_owned(), error.to_string()))?.collect();
+                found.map_err(|error| ObjectFailure::NoSuchName(host.to_owned(), error.to_string()))?.collect();
             // A name that has one such address may have it next time.
             match found.iter().find(|address| !reach.allows_address(address.ip())) {
-                Some(address) => Err(RequestFailure::Private(host.to_owned(), address.ip())),
+                Some(address) => Err(ObjectFailure::Private(host.to_owned(), address.ip())),
                 None => Ok(found.into_iter()),
             }
         })

@@ -10,7 +10,7 @@ use crate::error::{Error, StorageError, StorageErrorKind};
 
 /// Why a request came to nothing, as our client found it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RequestFailure {
+pub(super) enum ObjectFailure {
     #[error("{0} is to be asked over http, without TLS")]
     PlainHttp(String),
     #[error("{0} has the address {1}, which is not one of the internet")]
@@ -33,7 +33,7 @@ fn describe_code(code: &str) -> String {
     if code.is_empty() { String::new() } else { format!(" ({code})") }
 }
 
-impl RequestFailure {
+impl ObjectFailure {
     /// As the protocol's library is told it: whether it may try again depends on the kind.
     pub(super) fn into_http_error(self) -> HttpError {
         let kind = match &self {
@@ -127,7 +127,7 @@ fn is_bucket_code(code: &str) -> bool {
 /// The error of a library, told of the object or place called `name`.
 pub(super) fn describe_error(error: &object_store::Error, url: &ObjectUrl, name: &str) -> Error {
     let at = if name.is_empty() { url.to_string() } else { format!("{url}/{name}") };
-    if let Some(failure) = RequestFailure::find_in_causes(error) {
+    if let Some(failure) = ObjectFailure::find_in_causes(error) {
         return failure.into_storage_error(&at, url.provider()).into();
     }
     let kind = match error {
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_found_among_causes_and_told() {
-        let failure = RequestFailure::Answer {
+        let failure = ObjectFailure::Answer {
             host: "storage.example.com".into(),
             status: 403,
             code: "SignatureDoesNotMatch".into(),
@@ -216,13 +216,13 @@ mod tests {
 
     #[test]
     fn what_may_succeed_later_is_told_apart() {
-        let answer = |status, code: &str| RequestFailure::Answer { host: "h".into(), status, code: code.into() }.kind();
+        let answer = |status, code: &str| ObjectFailure::Answer { host: "h".into(), status, code: code.into() }.kind();
         assert_eq!(answer(404, "NoSuchKey"), StorageErrorKind::NotFound);
         assert_eq!(answer(404, "NoSuchBucket"), StorageErrorKind::Refused);
         assert_eq!(answer(503, "SlowDown"), StorageErrorKind::Lost);
         assert_eq!(answer(507, ""), StorageErrorKind::Full);
         assert_eq!(answer(403, ""), StorageErrorKind::Refused);
-        assert_eq!(RequestFailure::Slow("h".into()).kind(), StorageErrorKind::Lost);
-        assert_eq!(RequestFailure::Slow("169.254.169.254".into()).kind(), StorageErrorKind::Refused);
+        assert_eq!(ObjectFailure::Slow("h".into()).kind(), StorageErrorKind::Lost);
+        assert_eq!(ObjectFailure::Slow("169.254.169.254".into()).kind(), StorageErrorKind::Refused);
     }
 }

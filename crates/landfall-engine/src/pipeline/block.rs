@@ -1,4 +1,10 @@
 //! The state of one block while its keys are resolved.
+//!
+//! To be changed together:
+//! - `is_plain` decides for most rows. It may say yes only if the long way (`resolve_suspect`) would accept the row without an error.
+//! - An accepted row is noted in three places: in the keys seen (`learn_row`), among the rows to hand over (`pending`), and by the judge that
+//!   gets them. If one of them lacks it, the next row with its key does not find it.
+//! - Rows are decided in the order of their records. A row that is deferred claims its keys first, so that later rows with them are deferred too.
 
 use std::ops::Range;
 
@@ -83,6 +89,7 @@ impl<'a> BlockResolver<'a> {
     #[inline]
     pub(super) fn resolve_row(&mut self, row: usize, judge: &mut dyn RowJudge) -> Result<LoadFlow> {
         if self.is_plain(row) && !self.lacks_required(row) {
+            // Before the next row is looked at: of two equal keys in one block, the second must meet the first.
             self.learn_row(row);
             match self.pending.last_mut() {
                 Some(range) if range.end == row => range.end += 1,
@@ -178,6 +185,7 @@ impl<'a> BlockResolver<'a> {
         let mut errors = Vec::new();
         let mut conflict = false;
         let mut change = None;
+        // All keys and parents are looked at, although one error decides: a reject lists every reason (promise 5).
         for at in 0..self.keys.uniques.len() {
             let Some(KeyHolder { content: found, pending }) = self.find_holder(at, row, change.as_ref(), judge)? else {
                 continue;

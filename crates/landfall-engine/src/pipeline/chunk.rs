@@ -1,4 +1,7 @@
 //! One chunk of a load: what is told to the target within a transaction.
+//!
+//! To be changed together: counts, rejects and position are those of the same records. A load that stops within a block sets its position
+//! behind the record at which it stopped, and counts none after it. Otherwise the next command leaves records out or takes them twice.
 
 use std::{
     ops::Range,

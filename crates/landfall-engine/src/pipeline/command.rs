@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection, SilentObserver,
     adopt::release_waiting,
-    building::StagingPlan,
     check::{WithoutRows, check_steps},
     keys::will_be_asked,
     knowledge::{LoadPurpose, SOURCES_PER_QUESTION, known_small_sources},
@@ -15,6 +14,7 @@ use super::{
     plan::{LoadStep, order_sources, plan_steps},
     preflight::check_before,
     resume::end_interrupted,
+    staging::StagingPlan,
     writer::ChunkWriter,
 };
 use crate::{

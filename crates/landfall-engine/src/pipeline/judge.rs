@@ -1,4 +1,8 @@
 //! Judges the records of one block of a load, and writes what becomes of them.
+//!
+//! A row is counted when it is decided, but the database may still refuse it, because another program was there first. Then `judge_refusal`
+//! takes the counts back: of the row, and of the rows that count as unchanged because they repeat it. So each place that counts needs its
+//! counterpart in `did_not_become`, or the equation breaks (promise 1).
 
 use std::{
     collections::HashSet,

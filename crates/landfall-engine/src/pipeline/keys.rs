@@ -1,4 +1,7 @@
 //! The keys of a table while records are read into it: what was seen, and which parents there are.
+//!
+//! To be changed together: a row is inserted without a question if `seen` says "no" to its keys. So `seen` holds what the table held when it was
+//! read, and each key that was accepted or deferred since. A parent that is taken for there goes into `touched`, which the fence asks for.
 
 use std::{
     collections::HashSet,

@@ -296,6 +296,7 @@ impl<'r, 's> LoadRun<'r, 's> {
     fn begin_load(&mut self, transaction: &mut dyn Transaction) -> Result<u64> {
         if !self.entry.id.is_stored() {
             self.entry.id = transaction.add_load(&self.entry)?;
+            // From the entry on, nobody else enters a load of this source. So what the ledger says now stays true until the commit.
             refuse_race(&*transaction, &self.entry, self.known_to)?;
         }
         Ok(self.entry.position.offset)
@@ -363,12 +364,14 @@ impl<'r, 's> LoadRun<'r, 's> {
             }
         }
         let writing = Instant::now();
+        // The fence: parents that were there when rows were judged must still be there. It comes after the deferred rows, which name parents too.
         hold_parents(transaction, &mut self.keys)?;
         self.entry.state = state;
         self.entry.counts = self.tally.counts;
         self.entry.position = self.tally.position;
         self.entry.changed_at = timestamp::now_utc();
         self.entry.seconds = self.spent + started.elapsed().as_secs_f64();
+        // `was_at` makes it a condition: another Landfall process that loads this source finds another offset, and one of the two stops.
         transaction.save_load(&self.entry, was_at)?;
         if state == LoadState::Complete {
             self.close_rejects(transaction)?;

@@ -1,6 +1,10 @@
 //! What a target that is asked over a network was asked beforehand: the rows that hold a block's keys.
 //!
 //! The answers are those of before the block, and are kept true while its rows are accepted and updates made.
+//!
+//! To be changed together: whatever changes rows of the table within the block goes through `note_accepted` or `note_update`. `get` takes
+//! silence for "no such row". It may, since `look_up_block` asks for every key of the block, those of rejected records included; for rows that
+//! are trusted to be new, the database's own keys check it. A key that is left out there would count as free.
 
 use std::{
     collections::{HashMap, HashSet},

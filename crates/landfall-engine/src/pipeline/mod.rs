@@ -1,7 +1,7 @@
 //! The page to read first: how records come from sources to targets. The only place that knows both ends.
 //!
 //! ```text
-//! plan ─▶ known? ─▶ opened ─▶ blocks ─▶ resolve ─▶ chunk ─▶ target
+//! plan ─▶ knowledge ─▶ open_source ─▶ blocks ─▶ resolve ─▶ chunk ─▶ target
 //! ```
 //!
 //! - `plan` says which sources go into which tables, parents first; `knowledge` asks the ledger whether a source was loaded,
@@ -10,13 +10,12 @@
 //!   of their own and hands over blocks in order.
 //! - `resolve` decides what becomes of each record by its keys (`keys`), and tells a judge. The judge of a load is `chunk`,
 //!   which writes to a transaction of the target; that of a check writes nothing.
-//! - `load_tables` is one source into one table; `command` is all of them, each chunk by itself, or `one_transaction`, in one transaction; `replace`
+//! - `load` is one source into one table; `command` is all of them, each chunk by itself, or `one_transaction`, in one transaction; `replace`
 //!   is what a replace does before and after; `adopt` makes rows of rejects whose parents arrived.
 
 mod adopt;
 mod block;
 mod blocks;
-mod building;
 mod change;
 mod check;
 mod chunk;
@@ -46,6 +45,7 @@ mod resume;
 mod retry;
 mod rows;
 mod spill;
+mod staging;
 mod stored_answer;
 mod suspects;
 mod trial;

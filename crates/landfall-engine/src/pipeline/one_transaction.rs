@@ -7,7 +7,6 @@ use landfall_core::reject::ErrorCode;
 use super::{
     LoadOptions, LoadOutcome, RejectReason,
     adopt::release_waiting,
-    building::{find_ancestors, is_in_circle},
     chunk::store_reject,
     command::{following, grown_tables},
     knowledge::LoadPurpose,
@@ -15,6 +14,7 @@ use super::{
     plan::LoadStep,
     replace::{EmptiedTables, ReplaceRefusal, check_children, empty_tables, known_replace},
     spill::RejectSpill,
+    staging::{find_ancestors, is_in_circle},
     writer::ChunkWriter,
 };
 use crate::{

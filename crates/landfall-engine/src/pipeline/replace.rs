@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::{
     LoadOptions,
-    building::{is_in_circle, needs_lookups},
     knowledge::find_replace_loads,
     layout::apply_overrides,
     load::LoadSession,
     plan::{LoadStep, child_tables},
     resume::abandon_load,
+    staging::{is_in_circle, needs_lookups},
     writer::{ChunkWriter, MoreChunks},
 };
 use crate::{

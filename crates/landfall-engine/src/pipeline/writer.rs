@@ -1,4 +1,7 @@
 //! How a load's chunks commit: each by itself, or all of them at the end.
+//!
+//! With `MoreChunks::Yes` a chunk may commit while the next one is made. Its error then comes with a later chunk, and the load goes on
+//! from the ledger. So nothing outside of the transactions counts as done before a chunk with `MoreChunks::No` has returned.
 
 use crate::{
     error::Result,

@@ -8,7 +8,7 @@ mod format;
 mod json;
 mod lines;
 mod markup;
-mod stored;
+mod stored_result;
 mod table;
 
 #[cfg(test)]
@@ -18,8 +18,8 @@ use std::io::Write;
 
 use landfall_core::{keys::Scalar, schema::Field};
 
-pub use self::{format::ReportFormat, stored::StoredResult};
-use self::{markup::MarkupLanguage, stored::ResultCollector};
+pub use self::{format::ReportFormat, stored_result::StoredResult};
+use self::{markup::MarkupLanguage, stored_result::ResultCollector};
 use crate::{
     error::{Error, Result},
     targets::{QueryRows, Target},

@@ -44,14 +44,14 @@ pub(super) enum OnForeignValue {
 pub(super) struct BatchBuilder<'t> {
     table: &'t Table,
     positions: &'t [usize],
-    columns: Vec<ColumnBuilder>,
+    columns: Vec<ArrowColumnBuilder>,
     schema: SchemaRef,
     foreign: OnForeignValue,
     rows: usize,
     bytes: usize,
 }
 
-enum ColumnBuilder {
+enum ArrowColumnBuilder {
     Integer(Int64Builder),
     Boolean(BooleanBuilder),
     Date(Date32Builder),
@@ -64,9 +64,9 @@ enum ColumnBuilder {
 impl<'t> BatchBuilder<'t> {
     /// Batches of the fields at `positions` of `table`.
     pub(super) fn new(table: &'t Table, positions: &'t [usize], foreign: OnForeignValue) -> Self {
-        let mut columns: Vec<ColumnBuilder> =
-            positions.iter().map(|&at| ColumnBuilder::for_type(&table.schema.fields[at].kind)).collect();
-        let field = |(column, &at): (&mut ColumnBuilder, &usize)| {
+        let mut columns: Vec<ArrowColumnBuilder> =
+            positions.iter().map(|&at| ArrowColumnBuilder::for_type(&table.schema.fields[at].kind)).collect();
+        let field = |(column, &at): (&mut ArrowColumnBuilder, &usize)| {
             arrow_field(&table.schema.fields[at], column.finish_column().data_type().clone())
         };
         let fields: Vec<ArrowField> = columns.iter_mut().zip(positions).map(field).collect();
@@ -114,7 +114,7 @@ impl<'t> BatchBuilder<'t> {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
-        let columns = self.columns.iter_mut().map(ColumnBuilder::finish_column).collect();
+        let columns = self.columns.iter_mut().map(ArrowColumnBuilder::finish_column).collect();
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(|error| {
             let message = format!("cannot read the table {:?}: {error}", &*self.table.name);
             crate::Error::from(TargetError::new(TargetErrorKind::Mismatch, message))
@@ -123,7 +123,7 @@ impl<'t> BatchBuilder<'t> {
     }
 }
 
-impl ColumnBuilder {
+impl ArrowColumnBuilder {
     fn for_type(kind: &FieldType) -> Self {
         match kind {
             FieldType::Integer { .. } | FieldType::Year => Self::Integer(Int64Builder::new()),

@@ -3,6 +3,7 @@
 //! A target is a database that holds the tables of a package, and beside them the ledger and the quarantine: so that a
 //! chunk's rows, its rejects and its ledger entry commit in one transaction (promise 2).
 
+mod altered_rows;
 mod authorities;
 mod batch;
 mod books;
@@ -19,7 +20,6 @@ mod postgres;
 mod snapshot;
 mod sql;
 mod sqlite;
-mod stored;
 mod url;
 
 use std::{ops::Range, sync::Arc};

@@ -2,7 +2,7 @@
 //!
 //! It is sequential and does no I/O. Where it cuts depends on the bytes alone: it only acts when it holds as many as it
 //! wants (`want`) or when there are no more, so the sizes of reads cannot matter. A block without quotes and escapes
-//! is cut at its last line end; any other is read by the state machine (`blocks`, `judge_record`), and what only the cutter can
+//! is cut at its last line end; any other is read by the state machine (`scan`, `judge`), and what only the cutter can
 //! know (which records are malformed, because of what follows them) goes with the block as marks.
 
 mod blocks;

@@ -36,8 +36,8 @@ fn asked(
     })
 }
 
-fn failure(error: &HttpError) -> RequestFailure {
-    RequestFailure::find_in_causes(error).unwrap().clone()
+fn failure(error: &HttpError) -> ObjectFailure {
+    ObjectFailure::find_in_causes(error).unwrap().clone()
 }
 
 /// Reads the head of a request.
@@ -57,7 +57,7 @@ fn an_answer_that_does_not_come_is_not_waited_for() {
         drop(client);
     })
     .unwrap_err();
-    assert_eq!(failure(&error), RequestFailure::Slow("127.0.0.1".into()));
+    assert_eq!(failure(&error), ObjectFailure::Slow("127.0.0.1".into()));
     assert_eq!(error.kind(), HttpErrorKind::Timeout);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
@@ -93,8 +93,8 @@ fn a_body_that_stops_or_is_cut_is_an_error() {
         // The library hands an error of a body on as one of its own, with ours within.
         let error = answer.unwrap().unwrap_err();
         match (failure(&error), wanted) {
-            (RequestFailure::Slow(_), HttpErrorKind::Timeout)
-            | (RequestFailure::Cut(..), HttpErrorKind::Interrupted) => {}
+            (ObjectFailure::Slow(_), HttpErrorKind::Timeout) | (ObjectFailure::Cut(..), HttpErrorKind::Interrupted) => {
+            }
             (other, _) => panic!("{other:?}, where it {}", if stays { "stops" } else { "is cut" }),
         }
     }
@@ -120,7 +120,7 @@ fn redirects_are_not_followed_and_errors_are_told_by_their_code() {
             sleep(Duration::from_secs(20));
         })
         .unwrap_err();
-        assert_eq!(failure(&error), RequestFailure::Answer { host: "127.0.0.1".into(), status, code: code.into() });
+        assert_eq!(failure(&error), ObjectFailure::Answer { host: "127.0.0.1".into(), status, code: code.into() });
         assert_eq!(error.kind(), kind, "{status}");
     }
 }
@@ -128,7 +128,7 @@ fn redirects_are_not_followed_and_errors_are_told_by_their_code() {
 #[test]
 fn a_private_address_is_not_connected_to() {
     let error = asked(NetworkReach::Public, 0, |_| panic!("it was")).unwrap_err();
-    assert_eq!(failure(&error), RequestFailure::Private("127.0.0.1".into(), "127.0.0.1".parse().unwrap()));
+    assert_eq!(failure(&error), ObjectFailure::Private("127.0.0.1".into(), "127.0.0.1".parse().unwrap()));
 }
 
 /// A name is judged by what it resolves to.
@@ -139,6 +139,6 @@ fn a_name_of_a_private_address_is_refused() {
     for host in ["localhost", "127.1", "0x7f.1", "017700000001"] {
         let request = Request::get(format!("http://{host}:9/")).body(HttpRequestBody::empty()).unwrap();
         let error = runtime.block_on(connector.call(request)).unwrap_err();
-        assert!(matches!(failure(&error), RequestFailure::Private(..)), "{host}: {error}");
+        assert!(matches!(failure(&error), ObjectFailure::Private(..)), "{host}: {error}");
     }
 }

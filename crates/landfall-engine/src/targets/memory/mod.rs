@@ -30,7 +30,7 @@ use super::{
     ComparisonOperator, Difference, Fence, Pace, QueryRows, ReadBooks, ReadJobs, RefusedRow, RowCondition, RowFilter,
     Snapshot, Table, Target, TargetRead, Transaction, VisitPageRow,
     batch::{BatchBuilder, OnForeignValue, VisitBatch, visit_only},
-    sql::made,
+    sql::made_tables,
 };
 use crate::{
     document::{Document, DocumentFilter},
@@ -423,7 +423,7 @@ impl Target for Memory {
     }
 
     fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        made::find_remakable(&mut self.committed_state()?, tables)
+        made_tables::find_remakable(&mut self.committed_state()?, tables)
     }
 
     fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {

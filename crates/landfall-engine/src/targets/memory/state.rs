@@ -21,7 +21,7 @@ use crate::{
     document::Document,
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
-    targets::sql::made::{self, TableCatalogue},
+    targets::sql::made_tables::{self, TableCatalogue},
 };
 
 /// Tables, ledger and quarantine.
@@ -117,7 +117,7 @@ impl MemoryState {
                 self.aside.remove(&table.name);
             }
         }
-        for table in made::find_remakable(self, tables)? {
+        for table in made_tables::find_remakable(self, tables)? {
             self.tables.remove(&table.name);
         }
         Ok(())

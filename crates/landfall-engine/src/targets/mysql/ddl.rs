@@ -10,13 +10,13 @@ use super::{
     Difference, Table,
     columns::{check_keys, sql_type},
     connection::MysqlConnection,
-    existing::{MysqlDialect, MysqlObject, read},
+    existing_table::{MysqlDialect, MysqlObject, read},
     failure::MysqlContext as _,
     lock::with_lock,
     names::{self, key_name, quote_name, quoted_names},
+    remakable,
     rows::has_table,
     server::MysqlServer,
-    unused,
 };
 use crate::{
     error::Result,
@@ -38,7 +38,7 @@ pub(super) fn prepare_tables(connection: &mut MysqlConnection, tables: &[Table])
                 connection.run(&statement).map(drop).context(|| format!("cannot make the table {:?}", &*table.name))
             })
         })?;
-        checked.missing.iter().try_for_each(|table| unused::note_made_table(connection, &table.name))?;
+        checked.missing.iter().try_for_each(|table| remakable::note_made_table(connection, &table.name))?;
         Ok(checked.other_foreign_keys)
     })
 }
@@ -109,7 +109,7 @@ pub(super) fn add_missing(connection: &mut MysqlConnection, differences: &[Diffe
     with_lock(connection, |connection| {
         let mut own = Vec::new();
         for (table, _) in additions.clone() {
-            if !has_table(connection, table)? || unused::is_as_made(connection, table)? {
+            if !has_table(connection, table)? || remakable::is_as_made(connection, table)? {
                 own.push(table);
             }
         }
@@ -118,7 +118,7 @@ pub(super) fn add_missing(connection: &mut MysqlConnection, differences: &[Diffe
         without_key_checks(connection, |connection| run_additions(connection, &tables))?;
         // With the server's check on, so that rows which stand against a new key are found.
         run_additions(connection, &others)?;
-        own.into_iter().try_for_each(|table| unused::note_made_table(connection, table))
+        own.into_iter().try_for_each(|table| remakable::note_made_table(connection, table))
     })
 }
 

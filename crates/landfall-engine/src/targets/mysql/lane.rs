@@ -18,7 +18,7 @@ use super::{
     Table,
     connection::MysqlConnection,
     load_data::{RowsToSend, send_rows},
-    own::add_rejects,
+    own_tables::add_rejects,
     work::{FailedWork, MysqlWork, start_again_error},
 };
 use crate::{

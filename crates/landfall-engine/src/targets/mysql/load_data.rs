@@ -20,7 +20,7 @@ use super::{
     encode::{FORM, encode_rows},
     failure::{forbids_local, is_constraint, mask_row_values, mysql_error, refusal_message},
     names::{quote_name, quoted_field_names},
-    stored::bind_value,
+    values::bind_value,
 };
 use crate::error::Result;
 

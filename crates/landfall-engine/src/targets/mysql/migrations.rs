@@ -8,7 +8,7 @@ use mysql::{Error as Mysql, Value};
 
 use super::{
     commits::remove_stale, connection::MysqlConnection, failure::MysqlContext as _, lock::with_lock,
-    own::MysqlOwnConnection, rows::has_table,
+    own_tables::MysqlOwnConnection, rows::has_table,
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},

@@ -2,35 +2,35 @@
 //!
 //! The driver blocks, and a connection does one thing at a time. So a chunk that runs ahead has a connection and a thread of
 //! its own ([`lane`]), at most two at once, while rows are looked for on another. What the pipeline then hears is in the
-//! order in which it asked ([`writing`]).
+//! order in which it asked ([`transaction`]).
 
 mod columns;
 mod commits;
 mod connection;
 mod ddl;
 mod encode;
-mod existing;
+mod existing_table;
 mod failure;
 mod lane;
 mod load_data;
 mod lock;
 mod migrations;
 mod names;
-mod own;
+mod own_tables;
 mod query;
 mod refusals;
+mod remakable;
 mod rows;
 mod server;
 mod session;
 mod settings;
 mod snapshot;
-mod stored;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod triggers;
-mod unused;
+mod values;
 mod work;
-mod writing;
 
 use std::{cell::RefCell, collections::VecDeque, ops::Range, sync::Arc};
 
@@ -41,10 +41,10 @@ pub(super) use self::settings::MysqlSettings;
 use self::{
     connection::MysqlConnection,
     lane::CommitFlight,
-    own::MysqlOwnConnection,
+    own_tables::MysqlOwnConnection,
     server::MysqlServer,
+    transaction::{MysqlTransaction, PendingRows, find_under_way},
     work::{FailedWork, MysqlWork},
-    writing::{MysqlTransaction, PendingRows, find_under_way},
 };
 use super::{
     Canceller, Cell, Difference, Fence, Pace, QueryRows, RefusedRow, RowFilter, Snapshot, Table, Target, TargetAccess,
@@ -339,11 +339,11 @@ impl Target for Mysql {
     }
 
     fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        self.ask_after_commits(|connection| unused::find_remakable(connection, tables))
+        self.ask_after_commits(|connection| remakable::find_remakable(connection, tables))
     }
 
     fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {
-        self.ask_after_commits(|connection| unused::remove(connection, tables))
+        self.ask_after_commits(|connection| remakable::remove(connection, tables))
     }
 
     fn may_insert_rows(&self, table: &Table) -> Result<bool> {

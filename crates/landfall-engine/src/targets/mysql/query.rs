@@ -7,8 +7,8 @@ use super::{
     Cell, QueryRows,
     connection::MysqlConnection,
     failure::MysqlContext as _,
-    own::is_binary_column,
-    stored::{bind_value, read_scalar, without_padding},
+    own_tables::is_binary_column,
+    values::{bind_value, read_scalar, without_padding},
 };
 use crate::error::{Error, Result};
 

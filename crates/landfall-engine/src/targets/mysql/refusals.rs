@@ -15,8 +15,8 @@ use super::{
     load_data::SendTrouble,
     names::quote_name,
     rows::find_rows,
-    stored::bind_value,
     triggers::{RowsObjection, find_altered_rows},
+    values::bind_value,
     work::MysqlWork,
 };
 use crate::error::Result;

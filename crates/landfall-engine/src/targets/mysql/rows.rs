@@ -8,10 +8,10 @@ use mysql::Value;
 use super::{
     Table,
     connection::MysqlConnection,
-    existing::row_texts,
+    existing_table::row_texts,
     failure::{MysqlContext as _, is_missing_table, mysql_error},
     names::{fold_name, quote_name, quoted_field_names, quoted_names},
-    stored::{bind_value, read_scalar},
+    values::{bind_value, read_scalar},
 };
 use crate::{
     error::{Error, Result, TargetErrorKind},

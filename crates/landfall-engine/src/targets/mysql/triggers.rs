@@ -13,8 +13,8 @@ use crate::{
     error::Result,
     targets::{
         RefusedRow,
+        altered_rows::{self, Census},
         batch::OnForeignValue,
-        stored::{self, Census},
     },
 };
 
@@ -65,7 +65,7 @@ pub(super) fn find_altered_rows(
     let columns = KeyColumns::new(batch, key);
     let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
     let found = find_rows(connection, table, key, &values)?;
-    let refused = stored::find_altered_rows(table, batch, rows, fields, &found);
+    let refused = altered_rows::find_altered_rows(table, batch, rows, fields, &found);
     Ok((!refused.is_empty()).then_some(RowsObjection::Rows(refused)))
 }
 

@@ -1,4 +1,7 @@
 //! A transaction under way, on a connection of its own.
+//!
+//! To be changed together: every way out of a transaction unlocks what it locked, and gives the session its check of foreign keys back. The
+//! server keeps both beyond COMMIT and ROLLBACK, and the connection is used again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,7 +20,7 @@ use super::{
     failure::{MysqlContext as _, is_connection_lost, mysql_error},
     load_data::{RowsToSend, send_rows},
     lock::{lock_source, lock_table, unlock_all},
-    own::MysqlOwnConnection,
+    own_tables::MysqlOwnConnection,
     rows,
     settings::MysqlSettings,
     triggers::{self, RowsObjection, census_objection, find_altered_rows, take_census},

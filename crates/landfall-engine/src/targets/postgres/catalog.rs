@@ -10,7 +10,7 @@ use super::{
 use crate::targets::{
     Table,
     sql::{
-        existing::{ExistingColumn, ExistingForeignKey, ExistingTable},
+        existing_table::{ExistingColumn, ExistingForeignKey, ExistingTable},
         followers::Follower,
     },
 };

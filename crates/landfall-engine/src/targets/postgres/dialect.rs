@@ -10,7 +10,7 @@ use crate::targets::{
     Difference, Table,
     sql::{
         compare::{compare_table, has_other_foreign_key},
-        existing::{ColumnFit, ExistingColumn, SqlDialect},
+        existing_table::{ColumnFit, ExistingColumn, SqlDialect},
     },
 };
 

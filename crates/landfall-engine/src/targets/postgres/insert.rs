@@ -26,8 +26,8 @@ use crate::{
     error::Result,
     targets::{
         RefusedRow, Table,
+        altered_rows::{self, Census},
         batch::OnForeignValue,
-        stored::{self, Census},
     },
 };
 
@@ -121,7 +121,7 @@ fn find_altered_rows(
     let columns = KeyColumns::new(batch, key);
     let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
     let found = find_rows(&mut worker.connection, table, &seat.place, key, &values)?;
-    Ok(stored::find_altered_rows(table, batch, rows, fields, &found))
+    Ok(altered_rows::find_altered_rows(table, batch, rows, fields, &found))
 }
 
 /// What a table without a primary key holds.

@@ -1,4 +1,9 @@
 //! A lane: a worker that is here, or streams rows on a thread of its own while the pipeline goes on.
+//!
+//! To be changed together:
+//! - The order of a transaction: its rows, the end of the transaction before, what was deferred (rejects, held parents, the ledger entry), its
+//!   commit. So the ledger never says more than is committed, and the numbers of rejects ascend as their records do.
+//! - Every way out of a thread reports the outcome, a panic included ([`OutcomeReporter`]). If one stays silent, the next lane waits for ever.
 
 use std::{
     ops::Range,
@@ -237,6 +242,7 @@ fn run_tasks(mut worker: Box<LaneWorker>, jobs: &Receiver<LaneTask>, mut telling
             return LaneResult::Failed(error, worker.roll_back());
         }
     }
+    // The transaction goes on with its worker. Its end is reported by the thread that takes it up next.
     telling.0 = None;
     LaneResult::Open(worker)
 }
@@ -246,10 +252,12 @@ pub(super) fn insert_description(table: &str) -> String {
 }
 
 fn commit_after(mut worker: Box<LaneWorker>, after: Option<&CommitOutcome>, telling: &OutcomeReporter) -> LaneResult {
+    // Before the wait: the server takes these rows in while the transaction before commits, and that time is what lanes save.
     if let Err(failure) = worker.end_rows() {
         let error = worker.row_error(failure, "cannot insert rows");
         return LaneResult::Failed(error, worker.roll_back());
     }
+    // Behind a transaction that failed, a commit would leave a gap in the ledger. The load goes on from the ledger instead.
     if after.is_some_and(|before| !before.wait_for_end()) {
         return LaneResult::Failed(lost_thread_error(), worker.roll_back());
     }

@@ -3,9 +3,7 @@
 //! The client is our own, over the protocol crate of the rust-postgres project: it blocks, bounds every wait, and names no
 //! statement on the server, so that PgBouncer may give each transaction another connection.
 
-mod anew;
 mod answer;
-mod building;
 mod catalog;
 mod commits;
 mod connection;
@@ -19,22 +17,24 @@ mod lane;
 mod login;
 mod message;
 mod numeric;
-mod own;
+mod own_tables;
 mod parameters;
 mod password;
 mod pipelined;
-mod place;
 mod prepare;
 mod query;
+mod remakable;
+mod replacement;
 mod rows;
 mod session;
 mod settings;
 mod snapshot;
 mod socket;
+mod staging_heap;
+mod table_seat;
 mod tls;
 mod transaction;
-mod untouched;
-mod unused;
+mod untouched_table;
 mod value;
 mod worker;
 
@@ -50,14 +50,14 @@ use landfall_core::{keys::Scalar, validate::TargetLimits};
 
 pub(super) use self::settings::PostgresSettings;
 use self::{
-    building::HeapLock,
     connection::PostgresConnection,
     ddl::RelationPlace,
     failure::{PostgresContext as _, PostgresResult},
     lane::CommitLane,
-    own::PostgresOwnConnection,
-    place::TableSeat,
+    own_tables::PostgresOwnConnection,
     session::{PostgresSession, TransactionUse},
+    staging_heap::HeapLock,
+    table_seat::TableSeat,
     transaction::PostgresTransaction,
     worker::LaneWorker,
 };
@@ -105,15 +105,15 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Opens the database of `settings`. With [`TargetAccess::TargetRead`], Landfall's own tables are not made where they are missing.
+    /// Opens the database of `settings`. With [`TargetAccess::Read`], Landfall's own tables are not made where they are missing.
     pub(crate) fn open(settings: &PostgresSettings, access: TargetAccess) -> Result<Self> {
         let settings = Arc::new(settings.clone());
         let mut connection = PostgresConnection::open(&settings).context(|| format!("cannot open {settings}"))?;
         let session = PostgresSession::new(&settings, &mut connection)?;
         if access == TargetAccess::Write {
-            own::migrate_tables(&session, &mut connection)?;
+            own_tables::migrate_tables(&session, &mut connection)?;
         }
-        let has_own = access == TargetAccess::Write || own::schema_version(&session, &mut connection)?.is_some();
+        let has_own = access == TargetAccess::Write || own_tables::schema_version(&session, &mut connection)?.is_some();
         Ok(Self {
             session: Arc::new(session),
             kept: RefCell::new(vec![connection]),
@@ -383,11 +383,11 @@ impl Target for Postgres {
     }
 
     fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        unused::find_remakable(self, tables)
+        remakable::find_remakable(self, tables)
     }
 
     fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {
-        unused::remove(self, tables)
+        remakable::remove(self, tables)
     }
 
     fn may_insert_rows(&self, table: &Table) -> Result<bool> {

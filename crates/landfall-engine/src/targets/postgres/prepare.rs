@@ -4,18 +4,18 @@ use landfall_core::schema::ForeignKey;
 
 use super::{
     Difference, HeapLock, Postgres, RelationPlace, Table, TableSeat,
-    building::{self, StagingHeap},
     catalog::{self, PlacedObject},
     connection::PostgresConnection,
     ddl::{self, add_foreign_keys, add_key_statements, create_heap_statement, is_in_circle},
     dialect::PostgresDialect,
     failure::{PostgresContext as _, PostgresFailure, PostgresResult, ServerRefusal},
-    own::create_schema,
+    own_tables::create_schema,
     parameters::BoundParameters,
-    place::refuse_filtered,
+    remakable,
     session::{PostgresSession, TransactionUse},
-    untouched::drop_untouched,
-    unused,
+    staging_heap::{self, StagingHeap},
+    table_seat::refuse_filtered,
+    untouched_table::drop_untouched,
 };
 use crate::{
     error::Result,
@@ -60,7 +60,7 @@ pub(super) fn is_any_staged(
 ) -> Result<bool> {
     for table in tables {
         let doing = || format!("cannot look for the table {:?}", &*table.name);
-        if building::find(session, connection, &table.name, HeapLock::None).context(doing)?.is_some() {
+        if staging_heap::find(session, connection, &table.name, HeapLock::None).context(doing)?.is_some() {
             return Ok(true);
         }
     }
@@ -116,7 +116,7 @@ fn make_missing(session: &PostgresSession, connection: &mut PostgresConnection, 
             connection.run_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
         }
     }
-    made.iter().try_for_each(|(table, _)| unused::note_made_table(session, connection, &table.name))
+    made.iter().try_for_each(|(table, _)| remakable::note_made_table(session, connection, &table.name))
 }
 
 /// The heap in which `table` is being built. Whoever finishes it holds its row until then: so this comes before the look
@@ -127,7 +127,7 @@ fn find_heap(
     table: &Table,
 ) -> Result<Option<StagingHeap>> {
     let doing = || format!("cannot look for the table {:?}", &*table.name);
-    building::find(session, connection, &table.name, HeapLock::Alone).context(doing)
+    staging_heap::find(session, connection, &table.name, HeapLock::Alone).context(doing)
 }
 
 /// Takes an empty table away that another program has made while a load built it aside: the rows of that load are in the heap.
@@ -154,9 +154,9 @@ fn finish_heap(
     table: &Table,
     heap: &StagingHeap,
 ) -> Result<()> {
-    building::finish_heap(session, connection, table, heap)
+    staging_heap::finish_heap(session, connection, table, heap)
         .context(|| format!("cannot finish the table {:?}", &*table.name))?;
-    unused::note_made_table(session, connection, &table.name)
+    remakable::note_made_table(session, connection, &table.name)
 }
 
 /// Begins to build `table` aside, or goes on with it. Whether it is being built now.
@@ -204,9 +204,9 @@ fn build_within(
         drop_empty_table(session, connection, table, heap)?;
     }
     match heap {
-        None => building::begin_heap(session, connection, table, owner).context(doing).map(Some),
+        None => staging_heap::begin_heap(session, connection, table, owner).context(doing).map(Some),
         Some(heap) if resumes || heap.is_empty(session, connection).context(doing)? => {
-            building::take_over_heap(session, connection, table, heap, owner).map(Some)
+            staging_heap::take_over_heap(session, connection, table, heap, owner).map(Some)
         }
         // Another load fills it, or began to. Its rows stay, and this load adds to the finished table.
         Some(heap) => finish_heap(session, connection, table, &heap).map(|()| None),
@@ -288,7 +288,7 @@ pub(super) fn add_missing(target: &mut Postgres, differences: &[Difference]) -> 
         for Difference { table, addition, .. } in differences {
             let place = RelationPlace::new(&session.settings.schema, table);
             let is_missing = matches!(catalog::read(connection, &place).context(doing)?, PlacedObject::Nothing);
-            if addition.is_some() && (is_missing || unused::is_as_made(session, connection, table)?) {
+            if addition.is_some() && (is_missing || remakable::is_as_made(session, connection, table)?) {
                 own.push(table);
             }
         }
@@ -297,6 +297,6 @@ pub(super) fn add_missing(target: &mut Postgres, differences: &[Difference]) -> 
             let altering = || format!("cannot alter the table {table:?}");
             connection.without_timeout(|connection| connection.run_batch(statement)).context(altering)?;
         }
-        own.into_iter().try_for_each(|table| unused::note_made_table(session, connection, table))
+        own.into_iter().try_for_each(|table| remakable::note_made_table(session, connection, table))
     })
 }

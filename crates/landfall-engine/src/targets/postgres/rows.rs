@@ -10,7 +10,7 @@ use super::{
     ddl::{RelationPlace, quote_literal, quote_name},
     failure::{PostgresFailure, PostgresResult},
     message::protocol_failure,
-    own::parse_integer,
+    own_tables::parse_integer,
     parameters::{BoundParameters, Oid, oid, push_array, push_sized},
     value,
 };

@@ -8,16 +8,16 @@ use arrow_array::RecordBatch;
 use landfall_core::keys::Scalar;
 
 use super::{
-    Fence, Pace, Postgres, RefusedRow, RelationPlace, Table, TableSeat, Transaction,
-    anew::{self, Replacement},
-    building, catalog,
+    Fence, Pace, Postgres, RefusedRow, RelationPlace, Table, TableSeat, Transaction, catalog,
     connection::PostgresConnection,
     failure::PostgresContext as _,
     insert,
     lane::CommitLane,
-    own::{PostgresOwnConnection, RejectCopy},
+    own_tables::{PostgresOwnConnection, RejectCopy},
     parameters::BoundParameters,
-    read_description, rows,
+    read_description,
+    replacement::{self, Replacement},
+    rows, staging_heap,
     worker::{DeferredWrite, HeldParents, LaneWorker, RowDestination},
 };
 use crate::{
@@ -105,7 +105,7 @@ impl<'t> PostgresTransaction<'t> {
     fn index(&self, table: &Table, positions: &[usize]) -> Result<()> {
         match self.table_seat(table)? {
             Some(seat) if seat.is_bare => self.with(|worker| {
-                building::index(&mut worker.connection, table, &seat.place, positions)
+                staging_heap::index(&mut worker.connection, table, &seat.place, positions)
                     .context(|| read_description(table))
             }),
             _ => Ok(()),
@@ -247,7 +247,8 @@ impl Transaction for PostgresTransaction<'_> {
         if self.fence != Fence::Pipeline || self.pace != Pace::InStep {
             return Ok(None);
         }
-        let anew = self.with(|worker| anew::begin_replacement(&worker.session, &mut worker.connection, tables))?;
+        let anew =
+            self.with(|worker| replacement::begin_replacement(&worker.session, &mut worker.connection, tables))?;
         let Some(anew) = anew.filter(|anew| !anew.is_empty()) else { return Ok(None) };
         let removed = anew.iter().map(|anew| anew.removed).collect();
         self.anew.extend(anew);
@@ -331,7 +332,7 @@ impl Transaction for PostgresTransaction<'_> {
             if self.anew.is_empty() {
                 return Ok(());
             }
-            let finished = anew::finish_replacement(worker, &self.anew);
+            let finished = replacement::finish_replacement(worker, &self.anew);
             finished
                 .map_err(|failure| worker.row_error(failure, "cannot put the new tables in the place of the old ones"))
         })?;

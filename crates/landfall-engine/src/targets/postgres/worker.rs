@@ -6,27 +6,28 @@ use arrow_array::RecordBatch;
 use landfall_core::keys::Scalar;
 
 use super::{
-    building,
     commits::{self, PostgresWitness},
     connection::PostgresConnection,
     ddl::quoted_field_names,
     encode::CopyEncoder,
     failure::{PostgresContext as _, PostgresFailure, PostgresResult},
-    own::{PostgresOwnConnection, RejectCopy},
-    place::TableSeat,
+    own_tables::{PostgresOwnConnection, RejectCopy},
     rows,
     session::PostgresSession,
+    staging_heap,
+    table_seat::TableSeat,
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
     targets::{
-        Pace, Table, parent_gone_error,
+        Pace, Table,
+        altered_rows::SKIPPED,
+        parent_gone_error,
         sql::{
             commits::{Fate, unknown_outcome},
             ledger,
         },
-        stored::SKIPPED,
     },
 };
 
@@ -75,7 +76,7 @@ pub(super) struct LaneWorker {
     unchecked: bool,
     /// Whether keys are checked at the end.
     defers_keys: bool,
-    /// The table whose row of `building` is held.
+    /// The table whose row of `staging_heap` is held.
     held: Option<String>,
     /// Whether the pipeline goes on without waiting.
     pace: Pace,
@@ -137,7 +138,8 @@ impl LaneWorker {
         if let Some(heap) = &seat.heap
             && self.held.as_deref() != Some(&*table.name)
         {
-            building::lock_heap(&self.session, &mut self.connection, &table.name, heap)?;
+            // Until the commit, so that nobody finishes this table or takes it over beneath the rows.
+            staging_heap::lock_heap(&self.session, &mut self.connection, &table.name, heap)?;
             self.held = Some(table.name.to_string());
         }
         if *deferred {
@@ -213,7 +215,7 @@ impl LaneWorker {
         let connection = &mut self.connection;
         let all_there = match &child.seat.heap {
             Some(heap) => {
-                building::hold_parents(&self.session, connection, &child.table, heap, parent, positions, values)
+                staging_heap::hold_parents(&self.session, connection, &child.table, heap, parent, positions, values)
             }
             None if seat.may_lock => rows::lock_parents(connection, parent, &seat.place, positions, values),
             // The server's own check locks them when it comes to it.

@@ -5,7 +5,7 @@ mod tests;
 
 use landfall_core::schema::{Field, ForeignKey};
 
-use super::existing::{ColumnFit, ExistingColumn, ExistingForeignKey, ExistingTable, SqlDialect};
+use super::existing_table::{ColumnFit, ExistingColumn, ExistingForeignKey, ExistingTable, SqlDialect};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     targets::{Difference, Table},

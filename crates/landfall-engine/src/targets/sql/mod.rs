@@ -6,11 +6,11 @@
 pub(super) mod commits;
 pub(super) mod compare;
 pub(super) mod documents;
-pub(super) mod existing;
+pub(super) mod existing_table;
 pub(super) mod followers;
 pub(super) mod jobs;
 pub(super) mod ledger;
-pub(super) mod made;
+pub(super) mod made_tables;
 pub(super) mod quarantine;
 
 use landfall_core::reject::CellError;
@@ -148,7 +148,7 @@ pub(super) trait SqlConnection {
         count: usize,
     ) -> Result<Vec<i64>>;
 
-    /// Turns deferred rejects into open ones, with these errors: [`quarantine::confirm`], unless the database has a faster way.
+    /// Turns deferred rejects into open ones, with these errors: [`quarantine::confirm_rejects`], unless the database has a faster way.
     fn confirm_rejects(&self, rejects: &[(RejectId, Vec<CellError>)]) -> Result<()>;
 
     /// Runs a query and hands its rows to `visit`.

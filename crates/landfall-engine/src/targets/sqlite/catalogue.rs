@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    targets::sql::existing::{ExistingColumn, ExistingForeignKey, ExistingTable},
+    targets::sql::existing_table::{ExistingColumn, ExistingForeignKey, ExistingTable},
 };
 
 /// What has the name of a table.

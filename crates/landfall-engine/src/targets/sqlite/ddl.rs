@@ -9,15 +9,14 @@ use super::{
     Difference, Table,
     catalogue::{self, SqliteObject},
     failure::SqliteContext as _,
-    mismatch_error, quote_name,
+    mismatch_error, quote_name, remakable,
     rows::has_table,
-    unused,
 };
 use crate::{
     error::Result,
     targets::sql::{
         compare::{compare_table, has_other_foreign_key, missing_table, not_a_table, refuse_differences},
-        existing::{ColumnFit, ExistingColumn, SqlDialect},
+        existing_table::{ColumnFit, ExistingColumn, SqlDialect},
     },
 };
 
@@ -36,7 +35,7 @@ pub(super) fn prepare_tables(connection: &mut Connection, tables: &[Table]) -> R
     for table in checked.missing {
         let statement = create_table(table)?;
         transaction.execute_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
-        unused::note_made_table(&transaction, &table.name)?;
+        remakable::note_made_table(&transaction, &table.name)?;
     }
     transaction.commit().context(doing)?;
     Ok(checked.other_foreign_keys)
@@ -137,7 +136,7 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
     let mut own = Vec::new();
     for Difference { table, addition, .. } in differences {
-        if addition.is_some() && (!has_table(&transaction, table)? || unused::is_as_made(&transaction, table)?) {
+        if addition.is_some() && (!has_table(&transaction, table)? || remakable::is_as_made(&transaction, table)?) {
             own.push(table);
         }
     }
@@ -145,7 +144,7 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
         let Some(statement) = addition else { continue };
         transaction.execute_batch(statement).context(|| format!("cannot alter the table {table:?}"))?;
     }
-    own.into_iter().try_for_each(|table| unused::note_made_table(&transaction, table))?;
+    own.into_iter().try_for_each(|table| remakable::note_made_table(&transaction, table))?;
     transaction.commit().context(doing)
 }
 

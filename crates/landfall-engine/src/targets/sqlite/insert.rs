@@ -19,11 +19,11 @@ use super::{
     failure::{SqliteContext as _, is_constraint, sqlite_error},
     quote_name, rows,
     statements::StatementCache,
-    stored::BoundValue,
+    values::BoundValue,
 };
 use crate::{
     error::Result,
-    targets::stored::{SKIPPED, check_stored_row},
+    targets::altered_rows::{SKIPPED, check_stored_row},
 };
 
 /// What is said of a row that is to be updated, and is not there.

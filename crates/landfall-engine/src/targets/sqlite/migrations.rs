@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{failure::SqliteContext as _, own::SqliteOwnConnection};
+use super::{failure::SqliteContext as _, own_tables::SqliteOwnConnection};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     targets::sql::jobs,

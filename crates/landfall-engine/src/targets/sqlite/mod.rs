@@ -9,13 +9,13 @@ mod ddl;
 mod failure;
 mod insert;
 mod migrations;
-mod own;
+mod own_tables;
 mod query;
+mod remakable;
 mod rows;
 mod snapshot;
 mod statements;
-mod stored;
-mod unused;
+mod values;
 
 use std::{
     ops::Range,
@@ -29,7 +29,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::Db
 
 use self::{
     failure::{SqliteContext as _, sqlite_error},
-    own::SqliteOwnConnection,
+    own_tables::SqliteOwnConnection,
     statements::StatementCache,
 };
 use super::{
@@ -76,7 +76,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database file at `path`, or makes it. With [`TargetAccess::TargetRead`], a file that does not exist is taken for
+    /// Opens the database file at `path`, or makes it. With [`TargetAccess::Read`], a file that does not exist is taken for
     /// an empty database and not made.
     pub(crate) fn open(path: &Path, access: TargetAccess) -> Result<Self> {
         let location = format!("sqlite:{}", path.display());
@@ -284,11 +284,11 @@ impl Target for Sqlite {
     }
 
     fn find_remakable(&self, tables: &[Table]) -> Result<Vec<Table>> {
-        unused::find_remakable(&self.connection, tables)
+        remakable::find_remakable(&self.connection, tables)
     }
 
     fn drop_remakable(&mut self, tables: &[Table]) -> Result<()> {
-        unused::remove(&mut self.connection, tables)
+        remakable::remove(&mut self.connection, tables)
     }
 
     fn commit_under(&mut self, claim: Option<JobClaim>) {
@@ -339,7 +339,7 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
-        own::add_rejects(&self.transaction, load, table, rejects)
+        own_tables::add_rejects(&self.transaction, load, table, rejects)
     }
 
     fn commit_now(self: Box<Self>) -> Result<()> {

@@ -3,7 +3,7 @@
 use landfall_core::keys::Scalar;
 use rusqlite::{Connection, Statement, types::ValueRef};
 
-use super::{Cell, QueryRows, failure::SqliteContext as _, stored::BoundValue};
+use super::{Cell, QueryRows, failure::SqliteContext as _, values::BoundValue};
 use crate::error::{Error, Result};
 
 /// Runs `sql` and hands its columns and rows to `result`.

@@ -9,7 +9,7 @@ use super::{
     failure::{SqliteContext as _, sqlite_error},
     quote_name,
     statements::StatementCache,
-    stored::{BoundValue, read_scalar, stored_text},
+    values::{BoundValue, read_scalar, stored_text},
 };
 use crate::{
     error::Result,

@@ -15,11 +15,11 @@ use super::{
     dialect::PostgresDialect,
     failure::{PostgresContext as _, PostgresFailure, PostgresResult},
     message::protocol_failure,
-    own::parse_integer,
+    own_tables::parse_integer,
     parameters::BoundParameters,
     rows::{KeyArrays, fields_at},
     session::PostgresSession,
-    untouched::usual_privileges,
+    untouched_table::usual_privileges,
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},

@@ -7,14 +7,14 @@ use super::{
     catalogue::{self, SqliteObject},
     ddl::SqliteDialect,
     failure::SqliteContext as _,
-    own::SqliteOwnConnection,
+    own_tables::SqliteOwnConnection,
     quote_name,
 };
 use crate::{
     error::Result,
     targets::sql::{
         compare::compare_table,
-        made::{self, TableCatalogue},
+        made_tables::{self, TableCatalogue},
     },
 };
 
@@ -51,7 +51,7 @@ impl TableCatalogue for SqliteCatalogue<'_> {
 /// Those of `tables` that can be made anew.
 pub(super) fn find_remakable(connection: &Connection, tables: &[Table]) -> Result<Vec<Table>> {
     let dialect = SqliteDialect { tables, taken: Vec::new() };
-    made::find_remakable(&mut SqliteCatalogue { connection, dialect }, tables)
+    made_tables::find_remakable(&mut SqliteCatalogue { connection, dialect }, tables)
 }
 
 /// Removes those of `tables` that can be made anew.
@@ -69,12 +69,12 @@ pub(super) fn remove(connection: &mut Connection, tables: &[Table]) -> Result<()
 
 /// Notes that Landfall has made the table called `name`.
 pub(super) fn note_made_table(connection: &Connection, name: &str) -> Result<()> {
-    made::note_made_table(&SqliteOwnConnection(connection), name, &table_traits(connection, name)?)
+    made_tables::note_made_table(&SqliteOwnConnection(connection), name, &table_traits(connection, name)?)
 }
 
 /// Whether the table called `name` is as Landfall has made it.
 pub(super) fn is_as_made(connection: &Connection, name: &str) -> Result<bool> {
-    made::is_as_made(&SqliteOwnConnection(connection), name, &table_traits(connection, name)?)
+    made_tables::is_as_made(&SqliteOwnConnection(connection), name, &table_traits(connection, name)?)
 }
 
 fn table_traits(connection: &Connection, name: &str) -> Result<String> {

@@ -6,18 +6,18 @@ use super::{
     Table,
     connection::MysqlConnection,
     ddl::without_key_checks,
-    existing::{MysqlDialect, MysqlObject, read, row_texts},
+    existing_table::{MysqlDialect, MysqlObject, read, row_texts},
     failure::MysqlContext as _,
     lock::with_lock,
     names::quote_name,
-    own::MysqlOwnConnection,
+    own_tables::MysqlOwnConnection,
     triggers,
 };
 use crate::{
     error::Result,
     targets::sql::{
         compare::compare_table,
-        made::{self, TableCatalogue},
+        made_tables::{self, TableCatalogue},
     },
 };
 
@@ -56,7 +56,7 @@ impl TableCatalogue for MysqlCatalogue<'_> {
 
 /// Those of `tables` that can be made anew.
 pub(super) fn find_remakable(connection: &mut MysqlConnection, tables: &[Table]) -> Result<Vec<Table>> {
-    made::find_remakable(&mut MysqlCatalogue { connection, tables }, tables)
+    made_tables::find_remakable(&mut MysqlCatalogue { connection, tables }, tables)
 }
 
 /// Removes those of `tables` that can be made anew.
@@ -100,13 +100,13 @@ fn remove_locked(connection: &mut MysqlConnection, names: &[String]) -> Result<(
 /// Notes that Landfall has made the table called `name`.
 pub(super) fn note_made_table(connection: &mut MysqlConnection, name: &str) -> Result<()> {
     let traits = table_traits(connection, name)?;
-    made::note_made_table(&MysqlOwnConnection::new(connection), name, &traits)
+    made_tables::note_made_table(&MysqlOwnConnection::new(connection), name, &traits)
 }
 
 /// Whether the table called `name` is as Landfall has made it.
 pub(super) fn is_as_made(connection: &mut MysqlConnection, name: &str) -> Result<bool> {
     let traits = table_traits(connection, name)?;
-    made::is_as_made(&MysqlOwnConnection::new(connection), name, &traits)
+    made_tables::is_as_made(&MysqlOwnConnection::new(connection), name, &traits)
 }
 
 /// All that the catalogue says of a table.

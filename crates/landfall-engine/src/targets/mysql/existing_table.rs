@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    targets::sql::existing::{ColumnFit, ExistingColumn, ExistingForeignKey, ExistingTable, SqlDialect},
+    targets::sql::existing_table::{ColumnFit, ExistingColumn, ExistingForeignKey, ExistingTable, SqlDialect},
 };
 
 /// What has the name of a table.

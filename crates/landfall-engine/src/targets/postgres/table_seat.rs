@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{
     Postgres,
-    building::{self, HeapLock, StagingHeap},
     catalog::{self, ExistingRelation, PlacedObject},
     connection::PostgresConnection,
     ddl::RelationPlace,
     dialect::PostgresDialect,
     failure::{PostgresContext as _, PostgresFailure, PostgresResult},
     read_description,
+    staging_heap::{self, HeapLock, StagingHeap},
 };
 use crate::{
     error::{Error, Result, TargetError, TargetErrorKind},
@@ -115,7 +115,7 @@ impl Postgres {
             return Ok(None);
         }
         // What another process builds is not there yet.
-        let heap = building::find(&self.session, connection, &table.name, HeapLock::None).context(doing)?;
+        let heap = staging_heap::find(&self.session, connection, &table.name, HeapLock::None).context(doing)?;
         let own = heap.filter(|heap| heap.is_owned_by(&self.owner));
         Ok(own.map(|heap| TableSeat::staged_table(heap.heap_place(&self.session), heap)))
     }
@@ -124,7 +124,7 @@ impl Postgres {
     pub(super) fn is_building(&self, connection: &mut PostgresConnection, table: &Table) -> Result<bool> {
         let doing = || format!("cannot look for the table {:?}", &*table.name);
         Ok(self.has_own.get()
-            && building::find(&self.session, connection, &table.name, HeapLock::None).context(doing)?.is_some())
+            && staging_heap::find(&self.session, connection, &table.name, HeapLock::None).context(doing)?.is_some())
     }
 
     pub(super) fn note_seat(&self, table: &Table, seat: TableSeat) -> Arc<TableSeat> {

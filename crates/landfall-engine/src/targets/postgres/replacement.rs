@@ -5,14 +5,14 @@
 //! makes it goes that way. One with a view upon it, a trigger or an index of somebody's is emptied where it stands.
 
 use super::{
-    building::{build, missing_keys, move_heap},
     connection::{PostgresConnection, ValueFormat},
     ddl::{RelationPlace, add_foreign_keys, create_heap_statement, quoted_field_names},
     failure::{PostgresContext as _, PostgresResult},
     parameters::BoundParameters,
     rows,
     session::PostgresSession,
-    untouched::{is_untouched, privileges_of},
+    staging_heap::{build, missing_keys, move_heap},
+    untouched_table::{is_untouched, privileges_of},
     worker::LaneWorker,
 };
 use crate::{error::Result, targets::Table};

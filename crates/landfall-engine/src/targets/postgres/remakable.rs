@@ -2,20 +2,20 @@
 
 use super::{
     HeapLock, Postgres, RelationPlace, Table,
-    building::{self, StagingHeap},
     catalog::{self, PlacedObject},
     connection::{PostgresConnection, ValueFormat},
     dialect::PostgresDialect,
     failure::{PostgresContext as _, PostgresResult},
-    own::PostgresOwnConnection,
+    own_tables::PostgresOwnConnection,
     parameters::BoundParameters,
     prepare::is_any_staged,
     session::{PostgresSession, TransactionUse},
-    untouched::table_traits,
+    staging_heap::{self, StagingHeap},
+    untouched_table::table_traits,
 };
 use crate::{
     error::Result,
-    targets::sql::made::{self, TableCatalogue},
+    targets::sql::made_tables::{self, TableCatalogue},
 };
 
 const DOING: &str = "cannot make empty tables anew";
@@ -72,7 +72,7 @@ pub(super) fn find_remakable(target: &Postgres, tables: &[Table]) -> Result<Vec<
     target.finish_commits()?;
     let (session, has_own) = (&target.session, target.has_own.get());
     target.read_in_transaction(|connection| {
-        made::find_remakable(&mut PostgresCatalogue { session, connection, tables, has_own }, tables)
+        made_tables::find_remakable(&mut PostgresCatalogue { session, connection, tables, has_own }, tables)
     })
 }
 
@@ -90,7 +90,7 @@ pub(super) fn remove(target: &mut Postgres, tables: &[Table]) -> Result<()> {
         let session = &target.session;
         session.lock_schema(connection).context(|| DOING.into())?;
         let unused =
-            made::find_remakable(&mut PostgresCatalogue { session, connection, tables, has_own: true }, tables)?;
+            made_tables::find_remakable(&mut PostgresCatalogue { session, connection, tables, has_own: true }, tables)?;
         for heap in find_stale_heaps(session, connection, tables, &unused)? {
             heap.remove(session, connection).context(|| DOING.into())?;
         }
@@ -113,7 +113,7 @@ fn find_stale_heaps(
     let mut stale = Vec::new();
     for table in tables {
         let doing = || format!("cannot look for the table {:?}", &*table.name);
-        let Some(heap) = building::find(session, connection, &table.name, HeapLock::Alone).context(doing)? else {
+        let Some(heap) = staging_heap::find(session, connection, &table.name, HeapLock::Alone).context(doing)? else {
             continue;
         };
         let found = catalog::read(connection, &heap.heap_place(session)).context(doing)?;
@@ -171,7 +171,7 @@ pub(super) fn note_made_table(
     name: &str,
 ) -> Result<()> {
     let traits = named_table_traits(session, connection, name)?;
-    made::note_made_table(&PostgresOwnConnection::new(session, connection), name, &traits)
+    made_tables::note_made_table(&PostgresOwnConnection::new(session, connection), name, &traits)
 }
 
 /// Whether the table called `name` is as Landfall has made it.
@@ -183,7 +183,7 @@ pub(super) fn is_as_made(session: &PostgresSession, connection: &mut PostgresCon
         is_there: true,
         is_current: false,
     };
-    made::is_as_made(&own, name, &traits)
+    made_tables::is_as_made(&own, name, &traits)
 }
 
 /// All that the catalogue says of the table called `name`.
