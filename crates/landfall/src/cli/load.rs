@@ -11,7 +11,7 @@ use landfall_engine::{
 };
 
 use super::{
-    Invocation, ending,
+    Invocation, load_result,
     selection::{SelectedSources, WorkArgs},
 };
 use crate::{
@@ -87,7 +87,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
             } else if !whole {
                 reporter.tell_finished();
             }
-            return ending::combine_outcomes(Err(error.into()), written);
+            return load_result::combine_outcomes(Err(error.into()), written);
         }
     };
     reporter.clear_bar();
@@ -98,7 +98,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
         summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
     }
     let all_or_nothing = args.atomic.then_some("--atomic inserts all or nothing, and there are rejects");
-    ending::combine_outcomes(Ok(ending::end_loads(&outcomes, all_or_nothing, invocation)), written)
+    load_result::combine_outcomes(Ok(load_result::end_loads(&outcomes, all_or_nothing, invocation)), written)
 }
 
 /// Writes what was acknowledged down, where that is asked for.

@@ -14,7 +14,7 @@ use landfall_engine::{
 };
 use ureq::http::{HeaderValue, Uri};
 
-use super::{Invocation, ending};
+use super::{Invocation, load_result};
 use crate::{
     cli::summary::PushSummary,
     counts::format_equation,
@@ -123,7 +123,7 @@ pub(super) fn run(args: PushArgs, invocation: &Invocation) -> Result<Exit> {
         output::print_result(&summary.render_text())?;
     }
     let written = write_files(history.as_deref(), receipt.as_deref(), &pushed, &options.table, &source.name);
-    ending::combine_outcomes(end_push(pushed, options.atomic, invocation), written)
+    load_result::combine_outcomes(end_push(pushed, options.atomic, invocation), written)
 }
 
 /// Writes down what became of each batch, and what was acknowledged, where that is asked for.

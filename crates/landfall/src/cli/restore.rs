@@ -19,8 +19,8 @@ use super::{
     Invocation,
     backup::BackupPlace,
     backups::find_set,
-    ending,
     invocation::OpenProject,
+    load_result,
     selection::{WorkArgs, require_tables},
 };
 use crate::{
@@ -137,7 +137,7 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
         }
         summary::print_loads(&outcome.loads, &*opened.target, invocation, false)?;
     }
-    Ok(ending::end_loads(&outcome.loads, all_or_nothing(&args), invocation))
+    Ok(load_result::end_loads(&outcome.loads, all_or_nothing(&args), invocation))
 }
 
 /// The project with its database, and what was found of the files.

@@ -37,9 +37,9 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
             "a service needs a database that its threads share, and memory: is of one of them alone; set `target`";
         return Err(CommandError::project_error(words).into());
     }
-    let tls = settings.api.tls.as_ref().map(|tls| http::acceptor(&tls.certificate, &tls.key)).transpose();
+    let tls = settings.api.tls.as_ref().map(|tls| http::tls_acceptor(&tls.certificate, &tls.key)).transpose();
     let tls = tls.map_err(|error| CommandError::project_error(format!("{error:#}")))?;
-    let oidc = settings.api.oidc.as_ref().map(http::Provider::open).transpose();
+    let oidc = settings.api.oidc.as_ref().map(http::OidcProvider::open).transpose();
     let oidc = oidc.map_err(|error| CommandError::project_error(format!("api.oidc: {error:#}")))?;
     let takes_others = oidc.is_some();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::{
     desk::Desk,
-    oidc::Provider,
+    oidc::OidcProvider,
     problem::{Kind, Outcome, Problem},
     sites::refuse_other_sites,
 };
@@ -24,14 +24,14 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// Who asks.
 #[derive(Debug, Clone)]
-pub(crate) enum Caller {
+pub(crate) enum RequestCaller {
     /// There was no token yet, or access was opened again, so that everybody on this machine may do everything.
     Anybody,
     /// The bearer of a token: of the service's own, or of a provider's, which is taken for one.
     Bearer(Arc<Token>),
 }
 
-impl Caller {
+impl RequestCaller {
     /// The name under which what a caller asks for is kept apart from what others ask for.
     pub(super) fn name(&self) -> &str {
         match self {
@@ -40,7 +40,7 @@ impl Caller {
         }
     }
 
-    pub(super) fn has(&self, role: Role) -> bool {
+    pub(super) fn has_role(&self, role: Role) -> bool {
         match self {
             Self::Anybody => true,
             Self::Bearer(token) => token.has_role(role),
@@ -72,8 +72,8 @@ impl Caller {
 
 /// What is known of the tokens.
 #[derive(Debug)]
-pub(crate) struct Access {
-    known: RwLock<Known>,
+pub(crate) struct TokenAccess {
+    known: RwLock<KnownTokens>,
     /// One at a time looks for new ones.
     looking: Mutex<()>,
     /// Whether everybody may be let in where the database is open: the service is only reachable from this machine.
@@ -83,49 +83,49 @@ pub(crate) struct Access {
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownTokens {
     tokens: Arc<Tokens>,
     at: Instant,
 }
 
-impl Access {
+impl TokenAccess {
     pub(crate) fn new(tokens: Tokens, open_without_tokens: bool) -> Self {
         let is_noted = AtomicBool::new(!tokens.is_empty());
-        let known = Known { tokens: Arc::new(tokens), at: Instant::now() };
+        let known = KnownTokens { tokens: Arc::new(tokens), at: Instant::now() };
         Self { known: RwLock::new(known), looking: Mutex::new(()), may_be_open: open_without_tokens, is_noted }
     }
 
     /// Whether `tokens` let everybody in. Once there was a token they do not, until `landfall token open`.
-    fn is_open(&self, tokens: &Tokens) -> bool {
+    fn is_open_to_all(&self, tokens: &Tokens) -> bool {
         self.may_be_open && !tokens.is_closed()
     }
 
-    fn known(&self) -> Known {
+    fn known_tokens(&self) -> KnownTokens {
         self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    async fn tokens(&self, desk: &Desk) -> Outcome<Arc<Tokens>> {
-        let known = self.known();
+    async fn current_tokens(&self, desk: &Desk) -> Outcome<Arc<Tokens>> {
+        let known = self.known_tokens();
         if known.at.elapsed() < FRESH {
             return Ok(known.tokens);
         }
         let _looking = self.looking.lock().await;
-        let known = self.known();
+        let known = self.known_tokens();
         if known.at.elapsed() < FRESH {
             return Ok(known.tokens);
         }
-        let tokens = Arc::new(desk.look(|target| Tokens::read(target)).await?);
-        if self.is_open(&known.tokens) && !self.is_open(&tokens) {
+        let tokens = Arc::new(desk.read_briefly(|target| Tokens::read(target)).await?);
+        if self.is_open_to_all(&known.tokens) && !self.is_open_to_all(&tokens) {
             tracing::info!("there is a token now: from here on, each request needs one");
         }
-        self.note(desk, &tokens).await;
-        let fresh = Known { tokens: tokens.clone(), at: Instant::now() };
+        self.note_tokens(desk, &tokens).await;
+        let fresh = KnownTokens { tokens: tokens.clone(), at: Instant::now() };
         *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
         Ok(tokens)
     }
 
     /// Sees to it that the database tells of its tokens, also once they are gone.
-    async fn note(&self, desk: &Desk, tokens: &Tokens) {
+    async fn note_tokens(&self, desk: &Desk, tokens: &Tokens) {
         if tokens.is_empty() || self.is_noted.load(Ordering::Relaxed) {
             return;
         }
@@ -137,17 +137,17 @@ impl Access {
     }
 
     /// Who asks, by the token in the header, or in the query where a route allows that; one of `provider`, or one of the service's own.
-    pub(super) async fn caller(
+    pub(super) async fn identify_caller(
         &self,
         desk: &Desk,
-        provider: Option<&Provider>,
+        provider: Option<&OidcProvider>,
         headers: &HeaderMap,
         in_query: Option<&str>,
-    ) -> Outcome<Caller> {
-        let tokens = self.tokens(desk).await?;
-        if self.is_open(&tokens) {
+    ) -> Outcome<RequestCaller> {
+        let tokens = self.current_tokens(desk).await?;
+        if self.is_open_to_all(&tokens) {
             refuse_other_sites(headers)?;
-            return Ok(Caller::Anybody);
+            return Ok(RequestCaller::Anybody);
         }
         let wrong = |detail: &str| Problem::new(Kind::UNAUTHORIZED, detail);
         let bearer = headers.get(header::AUTHORIZATION).map(|value| {
@@ -159,17 +159,17 @@ impl Access {
             (Some(Some(token)), _) | (None, Some(token)) => token,
             (None, None) => return Err(wrong("send a token: Authorization: Bearer TOKEN")),
         };
-        if let Some(provider) = provider.filter(|_| Provider::is_jwt(token)) {
-            return Ok(Caller::Bearer(Arc::new(provider.token(token).await?)));
+        if let Some(provider) = provider.filter(|_| OidcProvider::is_jwt(token)) {
+            return Ok(RequestCaller::Bearer(Arc::new(provider.verify_token(token).await?)));
         }
         let found = tokens.find(token).ok_or_else(|| wrong("the token is unknown, was revoked, or has expired"))?;
-        Ok(Caller::Bearer(Arc::new(found.clone())))
+        Ok(RequestCaller::Bearer(Arc::new(found.clone())))
     }
 }
 
 /// Refuses a caller who has none of `roles`.
-pub(super) fn allow(caller: &Caller, roles: &[Role], method: &Method) -> Outcome<()> {
-    if roles.iter().any(|role| caller.has(*role)) {
+pub(super) fn require_role(caller: &RequestCaller, roles: &[Role], method: &Method) -> Outcome<()> {
+    if roles.iter().any(|role| caller.has_role(*role)) {
         return Ok(());
     }
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();

@@ -15,15 +15,15 @@ use landfall_engine::{
 use serde_json::{Value, json};
 
 use super::{
-    access::Caller,
+    access::RequestCaller,
     call::Call,
     files::wait,
-    once::KeyOfUpload,
+    once::UploadKey,
     problem::{Kind, Outcome, Problem},
-    ranges::{Fetched, respond_file},
+    ranges::{FetchableFile, respond_file},
     tasks::accept,
     uploads::{IfEmpty, Incoming},
-    values::respond,
+    values::respond_json,
 };
 
 /// What a restore is asked for by.
@@ -46,11 +46,11 @@ const MOST: u64 = 1000;
 
 /// Has a backup made.
 pub(super) async fn create(mut call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let wait = wait(&mut query)?;
     query.finish(&["wait"])?;
-    let key = KeyOfUpload::enter(&call)?;
-    let body = call.body(1 << 20).await?;
+    let key = UploadKey::enter_key(&call)?;
+    let body = call.read_body(1 << 20).await?;
     let mut work = if body.bytes.is_empty() { MakeBackup::default() } else { read(&body.bytes)? };
     for table in &work.tables {
         call.table_called(table)?;
@@ -67,7 +67,7 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         return Err(Problem::new(Kind::WRONG_SHAPE, format!("codec is one of {names}")));
     }
     let digest = blake3::hash(&body.bytes).to_hex();
-    let key = key.map(|key| key.of_digest(&call, &digest));
+    let key = key.map(|key| key.with_digest(&call, &digest));
     let job = NewJob::new(MakeBackup::KIND, work.table_names(project), json!(work))?;
     accept(&call, job, key, wait).await
 }
@@ -91,7 +91,7 @@ fn read(bytes: &[u8]) -> Outcome<MakeBackup> {
 
 /// The sets, the newest first.
 pub(super) async fn list(call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let limit = query.limit(USUAL, MOST)?;
     let before = query.take("before")?;
     query.finish(&["limit", "before"])?;
@@ -108,10 +108,10 @@ pub(super) async fn list(call: Call) -> Outcome {
         Ok((told?, page.last().filter(|_| more).map(ToString::to_string)))
     });
     let (sets, next) = listed.await?;
-    Ok(respond(StatusCode::OK, &json!({"backups": sets, "next": next})))
+    Ok(respond_json(StatusCode::OK, &json!({"backups": sets, "next": next})))
 }
 
-fn told(set: &SetId, manifest: Result<Manifest, String>, caller: &Caller) -> Value {
+fn told(set: &SetId, manifest: Result<Manifest, String>, caller: &RequestCaller) -> Value {
     let Ok(manifest) = manifest else {
         return json!({"set": set.as_str(), "sound": false, "tables": []});
     };
@@ -134,10 +134,10 @@ fn told(set: &SetId, manifest: Result<Manifest, String>, caller: &Caller) -> Val
 
 /// The file of a table.
 pub(super) async fn file(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
+    call.query_parameters()?.finish(&[])?;
     let gone = || Problem::not_found("backup");
-    let set = SetId::parse(call.part("set")).ok_or_else(gone)?;
-    let table = call.part("file").strip_suffix(".avro").filter(|table| call.caller.sees_table(table));
+    let set = SetId::parse(call.path_part("set")).ok_or_else(gone)?;
+    let table = call.path_part("file").strip_suffix(".avro").filter(|table| call.caller.sees_table(table));
     let table = table.ok_or_else(gone)?.to_owned();
     let store = call.service.backups.store.clone();
     let opened = blocking(move || {
@@ -152,7 +152,7 @@ pub(super) async fn file(call: Call) -> Outcome {
     });
     let (SetReader { bytes, content }, tag) = opened.await?.ok_or_else(gone)?;
     let skip = |content: &mut Box<dyn SetContent>, bytes| content.skip_bytes(bytes);
-    let fetched = Fetched { content, length: bytes, tag, skip };
+    let fetched = FetchableFile { content, length: bytes, tag, skip };
     let mut response = respond_file(&call.method, &call.headers, fetched, "application/avro");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
@@ -160,8 +160,8 @@ pub(super) async fn file(call: Call) -> Outcome {
 
 /// Has a table restored: from a set, or from the Avro file that is sent.
 pub(super) async fn restore(mut call: Call) -> Outcome {
-    let position = call.table()?;
-    let mut query = call.query()?;
+    let position = call.named_table()?;
+    let mut query = call.query_parameters()?;
     let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mut work = RestoreTable {
         table: call.service.rules.rules_tables()[position].name.to_string(),
@@ -189,8 +189,8 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
         let detail = "this token is for some tables alone; with_dependents may touch others";
         return Err(Problem::new(Kind::FORBIDDEN, detail));
     }
-    let key = KeyOfUpload::enter(&call)?;
-    let _receiver = call.service.receivers.take(call.caller.name(), 1).await;
+    let key = UploadKey::enter_key(&call)?;
+    let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
     let (id, pause) = (new_job_id()?, call.service.pause());
     let uploads = call.service.jobs.uploads.clone();
     let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause, IfEmpty::Drop).await?;
@@ -204,7 +204,7 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
     } else {
         (work.bytes, work.source) = (upload.bytes, Some(Origin::upload_name(&digest)));
     }
-    let key = key.map(|key| key.of_digest(&call, &digest));
+    let key = key.map(|key| key.with_digest(&call, &digest));
     let mut job = NewJob::new(RestoreTable::KIND, vec![work.table.clone()], json!(work))?;
     job.id = upload.id;
     accept(&call, job, key, wait).await

@@ -20,8 +20,8 @@ use tokio::time::timeout;
 
 use super::{
     problem::{Kind, Outcome, Problem},
-    shares::{Share, Shares},
-    steady::Patience,
+    shares::{ShareStock, StockShare},
+    steady::StallTimer,
 };
 
 /// A piece of memory that bodies are counted in.
@@ -40,27 +40,27 @@ const LEFT_TO_OTHERS: usize = 16 << 20;
 
 /// The memory for bodies, all together.
 #[derive(Debug, Clone)]
-pub(super) struct Memory(Arc<Shares>);
+pub(super) struct BodyMemory(Arc<ShareStock>);
 
 /// A body that was read, with the memory that it holds.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct ReadBody {
     pub(super) bytes: Vec<u8>,
-    _memory: Vec<Share>,
+    _memory: Vec<StockShare>,
 }
 
-impl Memory {
+impl BodyMemory {
     /// Memory of `usual` bytes, or as much as bodies of at most `most` bytes need.
     pub(super) fn new(usual: usize, most: usize) -> Self {
         let total = usual.max(most + LEFT_TO_OTHERS);
         let share = (total / 2).max(most);
         // Pieces are rounded up.
-        Self(Arc::new(Shares::new((total + SLACK).div_ceil(UNIT), (share + SLACK).div_ceil(UNIT))))
+        Self(Arc::new(ShareStock::new((total + SLACK).div_ceil(UNIT), (share + SLACK).div_ceil(UNIT))))
     }
 
-    async fn take(&self, caller: &str, bytes: usize) -> Outcome<Share> {
+    async fn take_memory(&self, caller: &str, bytes: usize) -> Outcome<StockShare> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        match timeout(PATIENCE, self.0.take(caller, units)).await {
+        match timeout(PATIENCE, self.0.take_share(caller, units)).await {
             Ok(Some(share)) => Ok(share),
             _ => Err(Problem::busy("the service holds too many bodies at once; nothing of this one was taken")),
         }
@@ -68,44 +68,50 @@ impl Memory {
 
     /// Reads a body of `caller` of at most `most` bytes. Memory is taken for what has come, and not for what is announced: so a
     /// body that does not come keeps nobody else waiting.
-    pub(super) async fn read(&self, caller: &str, headers: &HeaderMap, mut body: Body, most: usize) -> Outcome<Held> {
-        let announced = announced(headers)?;
+    pub(super) async fn read(
+        &self,
+        caller: &str,
+        headers: &HeaderMap,
+        mut body: Body,
+        most: usize,
+    ) -> Outcome<ReadBody> {
+        let announced = announced_length(headers)?;
         if announced.is_some_and(|length| length > most as u64) {
-            return Err(too_large(most));
+            return Err(too_large_problem(most));
         }
         let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
         let (mut memory, mut taken, mut bytes) = (Vec::new(), 0, Vec::new());
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|error| broken_body_problem(&error))?.into_data() else { continue };
             let length = bytes.len() + data.len();
             if length > most {
-                return Err(too_large(most));
+                return Err(too_large_problem(most));
             }
             if length > taken {
                 let more = (length - taken).max((taken / 2).max(GROWTH).min(expected.min(most).saturating_sub(taken)));
-                memory.push(self.take(caller, more).await?);
+                memory.push(self.take_memory(caller, more).await?);
                 taken += more;
                 bytes.reserve_exact(taken - bytes.len());
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Held { bytes, _memory: memory })
+        Ok(ReadBody { bytes, _memory: memory })
     }
 }
 
 /// A body that must come fast enough, whoever reads it.
 pub(super) struct PacedBody {
     body: Body,
-    patience: Patience,
+    patience: StallTimer,
 }
 
 impl PacedBody {
     /// `body` may keep the service waiting for `limit` until a further step of it has come.
-    pub(super) fn wrap(body: Body, limit: Duration) -> Body {
+    pub(super) fn wrap_body(body: Body, limit: Duration) -> Body {
         if body.is_end_stream() {
             return body;
         }
-        Body::new(Self { body, patience: Patience::new(limit) })
+        Body::new(Self { body, patience: StallTimer::new(limit) })
     }
 }
 
@@ -118,11 +124,11 @@ impl HttpBody for PacedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            ready!(self.patience.poll_end(context));
+            ready!(self.patience.poll_stall(context));
             return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
         };
         if let Some(Ok(frame)) = &frame {
-            self.patience.went(frame.data_ref().map_or(0, Bytes::len));
+            self.patience.note_progress(frame.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
@@ -137,7 +143,7 @@ impl HttpBody for PacedBody {
 }
 
 /// The problem of a body that did not come to its end.
-pub(super) fn broken_off(error: &(dyn StdError + 'static)) -> Problem {
+pub(super) fn broken_body_problem(error: &(dyn StdError + 'static)) -> Problem {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
@@ -152,13 +158,13 @@ pub(super) fn broken_off(error: &(dyn StdError + 'static)) -> Problem {
 }
 
 /// The length that a request announces.
-fn announced(headers: &HeaderMap) -> Outcome<Option<u64>> {
+fn announced_length(headers: &HeaderMap) -> Outcome<Option<u64>> {
     let Some(value) = headers.get(axum::http::header::CONTENT_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
     length.map(Some).ok_or_else(|| Problem::new(Kind::BAD_HEADER, "Content-Length is not a number"))
 }
 
-fn too_large(most: usize) -> Problem {
+fn too_large_problem(most: usize) -> Problem {
     Problem::new(Kind::TOO_LARGE, format!("the body is larger than {most} bytes, the most that is taken here"))
 }
 

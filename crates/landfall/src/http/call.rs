@@ -15,18 +15,18 @@ use axum::{
 use landfall_engine::targets::Target;
 
 use super::{
-    access::Caller,
-    body::{Held, PacedBody},
+    access::RequestCaller,
+    body::{PacedBody, ReadBody},
     problem::{Kind, Outcome, Problem},
     query::Query,
     service::Service,
-    spool::Spool,
+    spool::AnswerSpool,
 };
 
 /// One request.
 pub(super) struct Call {
     pub(super) service: Arc<Service>,
-    pub(super) caller: Caller,
+    pub(super) caller: RequestCaller,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
@@ -48,7 +48,7 @@ impl FromRequest<Arc<Service>> for Call {
             return Err(Problem::not_found("resource"));
         }
         let named = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = parts.extensions.get::<RequestCaller>().cloned();
         let caller = caller.ok_or_else(|| Problem::new(Kind::UNAUTHORIZED, "nobody asks"))?;
         Ok(Self {
             service: service.clone(),
@@ -56,7 +56,7 @@ impl FromRequest<Arc<Service>> for Call {
             method: parts.method,
             uri: parts.uri,
             headers: parts.headers,
-            body: Mutex::new(PacedBody::wrap(body, service.pause())),
+            body: Mutex::new(PacedBody::wrap_body(body, service.pause())),
             parts: named,
         })
     }
@@ -64,18 +64,18 @@ impl FromRequest<Arc<Service>> for Call {
 
 impl Call {
     /// The part of the path that is called `name`.
-    pub(super) fn part(&self, name: &str) -> &str {
+    pub(super) fn path_part(&self, name: &str) -> &str {
         self.parts.get(name).map_or("", String::as_str)
     }
 
     /// The number in the part of the path that is called `name`.
-    pub(super) fn number<I: FromStr>(&self, name: &str, what: &str) -> Outcome<I> {
-        self.part(name).parse().ok().ok_or_else(|| Problem::not_found(what))
+    pub(super) fn path_number<I: FromStr>(&self, name: &str, what: &str) -> Outcome<I> {
+        self.path_part(name).parse().ok().ok_or_else(|| Problem::not_found(what))
     }
 
     /// The position of the table that the path names, where the caller may touch it.
-    pub(super) fn table(&self) -> Outcome<usize> {
-        self.table_called(self.part("table"))
+    pub(super) fn named_table(&self) -> Outcome<usize> {
+        self.table_called(self.path_part("table"))
     }
 
     /// The position of a table, where the caller may touch it. One that it may not touch does not exist for it.
@@ -86,12 +86,12 @@ impl Call {
     }
 
     /// The parameters of the query. A token among them has been looked at.
-    pub(super) fn query(&self) -> Outcome<Query> {
+    pub(super) fn query_parameters(&self) -> Outcome<Query> {
         Query::parse(self.uri.query())
     }
 
     /// A header that is text.
-    pub(super) fn header(&self, name: &str) -> Outcome<Option<&str>> {
+    pub(super) fn text_header(&self, name: &str) -> Outcome<Option<&str>> {
         let Some(value) = self.headers.get(name) else { return Ok(None) };
         let text = value.to_str().map_err(|_| Problem::new(Kind::BAD_HEADER, format!("{name} is not plain text")))?;
         if self.headers.get_all(name).iter().count() > 1 {
@@ -109,8 +109,8 @@ impl Call {
     }
 
     /// Begins an answer that may be large.
-    pub(super) fn begin_answer(&self) -> Spool {
-        self.service.spools.begin(self.caller.name())
+    pub(super) fn begin_answer(&self) -> AnswerSpool {
+        self.service.spools.begin_spool(self.caller.name())
     }
 
     /// The body, to be read part by part.
@@ -119,7 +119,7 @@ impl Call {
     }
 
     /// The body, read to its end; at most `most` bytes.
-    pub(super) async fn body(&mut self, most: usize) -> Outcome<Held> {
+    pub(super) async fn read_body(&mut self, most: usize) -> Outcome<ReadBody> {
         let body = self.take_body();
         self.service.memory.read(self.caller.name(), &self.headers, body, most).await
     }

@@ -45,7 +45,7 @@ pub(super) fn connections_that_fit() -> usize {
     }
     let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let most = fitting(limit.unwrap_or(usize::MAX), open);
+    let most = fitting_connections(limit.unwrap_or(usize::MAX), open);
     if most < MOST {
         tracing::warn!(
             connections = most,
@@ -58,23 +58,23 @@ pub(super) fn connections_that_fit() -> usize {
 
 /// How many connections fit into `limit` where `open` descriptors are in use. Each may need a second one, for a file that is
 /// sent over it.
-fn fitting(limit: usize, open: usize) -> usize {
+fn fitting_connections(limit: usize, open: usize) -> usize {
     (limit.saturating_sub(open + RESERVE) / 2).clamp(LEAST, MOST)
 }
 
 /// The open connections.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(super) struct OpenConnections {
     places: Arc<Semaphore>,
     most: usize,
-    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    open: Mutex<HashMap<u64, Arc<OpenConnection>>>,
     next: AtomicU64,
 }
 
 /// One open connection.
 #[derive(Debug)]
-struct Connection {
-    usage: Mutex<Use>,
+struct OpenConnection {
+    usage: Mutex<ConnectionUse>,
     /// Whether it was asked to make way.
     leaves: AtomicBool,
     asked: Notify,
@@ -82,7 +82,7 @@ struct Connection {
 
 /// Whether a connection is in use.
 #[derive(Debug)]
-struct Use {
+struct ConnectionUse {
     requests: usize,
     /// When it is idle, unless there is a request under way.
     idle_at: Instant,
@@ -90,22 +90,22 @@ struct Use {
 
 /// A place that a connection has. It is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    connections: Arc<Connections>,
-    connection: Arc<Connection>,
+pub(super) struct ConnectionPlace {
+    connections: Arc<OpenConnections>,
+    connection: Arc<OpenConnection>,
     number: u64,
     _permit: OwnedSemaphorePermit,
 }
 
 /// A request under way, until its answer has been handed over.
 #[derive(Debug)]
-pub(super) struct InUse(Arc<Connection>);
+pub(super) struct RequestInUse(Arc<OpenConnection>);
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Connections {
+impl OpenConnections {
     /// At most so many.
     pub(super) fn new(most: usize) -> Arc<Self> {
         let (places, open) = (Arc::new(Semaphore::new(most)), Mutex::default());
@@ -118,7 +118,7 @@ impl Connections {
     }
 
     /// A place for a connection. Where all are taken, the one that is idle for longest makes way; where none is idle, this waits.
-    pub(super) async fn place(self: &Arc<Self>) -> Place {
+    pub(super) async fn take_place(self: &Arc<Self>) -> ConnectionPlace {
         let permit = loop {
             if let Ok(permit) = self.places.clone().try_acquire_owned() {
                 break permit;
@@ -129,17 +129,17 @@ impl Connections {
             }
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let usage = Mutex::new(Use { requests: 0, idle_at: Instant::now() + SILENT });
-        let connection = Arc::new(Connection { usage, leaves: AtomicBool::new(false), asked: Notify::new() });
-        locked(&self.open).insert(number, connection.clone());
-        Place { connections: self.clone(), connection, number, _permit: permit }
+        let usage = Mutex::new(ConnectionUse { requests: 0, idle_at: Instant::now() + SILENT });
+        let connection = Arc::new(OpenConnection { usage, leaves: AtomicBool::new(false), asked: Notify::new() });
+        lock_mutex(&self.open).insert(number, connection.clone());
+        ConnectionPlace { connections: self.clone(), connection, number, _permit: permit }
     }
 
     /// Asks the connection that is idle for longest to make way.
     pub(super) fn close_idlest(&self) {
-        let (open, now) = (locked(&self.open), Instant::now());
-        let idle_at = |connection: &&Arc<Connection>| locked(&connection.usage).idle_at;
-        let idle = |connection: &&Arc<Connection>| {
+        let (open, now) = (lock_mutex(&self.open), Instant::now());
+        let idle_at = |connection: &&Arc<OpenConnection>| lock_mutex(&connection.usage).idle_at;
+        let idle = |connection: &&Arc<OpenConnection>| {
             !connection.leaves.load(Ordering::Relaxed) && connection.is_idle() && idle_at(connection) <= now
         };
         let idlest = open.values().filter(idle).min_by_key(idle_at);
@@ -150,17 +150,17 @@ impl Connections {
     }
 }
 
-impl Connection {
+impl OpenConnection {
     fn is_idle(&self) -> bool {
-        locked(&self.usage).requests == 0
+        lock_mutex(&self.usage).requests == 0
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// A request begins.
-    pub(super) fn begin(&self) -> InUse {
-        locked(&self.connection.usage).requests += 1;
-        InUse(self.connection.clone())
+    pub(super) fn begin_request(&self) -> RequestInUse {
+        lock_mutex(&self.connection.usage).requests += 1;
+        RequestInUse(self.connection.clone())
     }
 
     /// Whether no request is under way.
@@ -174,27 +174,27 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
-        locked(&self.connections.open).remove(&self.number);
+        lock_mutex(&self.connections.open).remove(&self.number);
     }
 }
 
-impl Drop for InUse {
+impl Drop for RequestInUse {
     fn drop(&mut self) {
-        let mut usage = locked(&self.0.usage);
+        let mut usage = lock_mutex(&self.0.usage);
         usage.requests = usage.requests.saturating_sub(1);
         usage.idle_at = Instant::now() + IDLE;
     }
 }
 
 /// The body of an answer, which keeps its connection in use.
-pub(super) struct AnswerBody {
+pub(super) struct CountedBody {
     pub(super) body: Body,
-    pub(super) _in_use: InUse,
+    pub(super) _in_use: RequestInUse,
 }
 
-impl HttpBody for AnswerBody {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -220,21 +220,21 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_to_the_database() {
-        assert_eq!(fitting(64, 12), 6);
-        assert_eq!(fitting(20, 12), LEAST);
-        assert_eq!(fitting(1024, 24), 480);
-        assert_eq!(fitting(1 << 20, 24), MOST);
-        assert_eq!(fitting(usize::MAX, 0), MOST);
+        assert_eq!(fitting_connections(64, 12), 6);
+        assert_eq!(fitting_connections(20, 12), LEAST);
+        assert_eq!(fitting_connections(1024, 24), 480);
+        assert_eq!(fitting_connections(1 << 20, 24), MOST);
+        assert_eq!(fitting_connections(usize::MAX, 0), MOST);
     }
 
     #[tokio::test]
     async fn the_connection_that_is_idle_for_longest_makes_way() {
-        let connections = Connections::new(2);
-        let (busy, idle) = (connections.place().await, connections.place().await);
-        let in_use = busy.begin();
+        let connections = OpenConnections::new(2);
+        let (busy, idle) = (connections.take_place().await, connections.take_place().await);
+        let in_use = busy.begin_request();
         let waiting = tokio::spawn({
             let connections = connections.clone();
-            async move { connections.place().await }
+            async move { connections.take_place().await }
         });
         idle.asked_to_leave().await;
         assert!(!waiting.is_finished() && !busy.is_idle() && idle.is_idle());

@@ -22,9 +22,9 @@ use tokio::sync::{
 };
 
 use super::{
-    held::{Held, Opener, breaks},
+    held::{ReusedTarget, TargetOpener, breaks_connection},
     problem::{Kind, Outcome, Problem},
-    readers::Readers,
+    readers::ReaderPool,
 };
 
 /// Requests that wait for the writer.
@@ -41,41 +41,41 @@ const READERS: (usize, usize) = (4, 3);
 const REPORTERS: (usize, usize) = (4, 2);
 
 /// Work for a thread that owns a target, or the reason why it has none; whether that target is of no more use.
-pub(super) type Work = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
+pub(super) type TargetWork = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
 
 /// What the writer is asked for.
-enum Job {
+enum WriterTask {
     Rows(RowsRequest, oneshot::Sender<Result<RowsAnswer, Arc<Error>>>),
-    Work(Work),
+    Work(TargetWork),
 }
 
-impl Staff {
+impl DeskThreads {
     /// Takes on more threads.
-    pub(super) fn join(&mut self, threads: Vec<JoinHandle<()>>) {
+    pub(super) fn add_threads(&mut self, threads: Vec<JoinHandle<()>>) {
         self.0.extend(threads);
     }
 }
 
 /// Where requests are handed over.
 pub(crate) struct Desk {
-    writer: mpsc::Sender<Job>,
+    writer: mpsc::Sender<WriterTask>,
     /// What every request needs: tokens, keys, the ledger's state.
-    control: Readers,
-    reader: Readers,
-    reporter: Readers,
+    control: ReaderPool,
+    reader: ReaderPool,
+    reporter: ReaderPool,
     /// What tries whether the service can write, and waits for nobody.
-    prober: Readers,
+    prober: ReaderPool,
     waiting: Arc<AtomicUsize>,
     /// Those that wait, and those that are being done.
     under_way: Arc<AtomicUsize>,
 }
 
 /// The threads, to be waited for when the service ends.
-pub(crate) struct Staff(Vec<JoinHandle<()>>);
+pub(crate) struct DeskThreads(Vec<JoinHandle<()>>);
 
-impl Staff {
+impl DeskThreads {
     /// Waits until everything that was handed over is done. The desk must be gone.
-    pub(crate) fn finish(self) {
+    pub(crate) fn wait_for_threads(self) {
         for thread in self.0 {
             // What it was doing when it panicked has been told.
             let _ = thread.join();
@@ -85,34 +85,35 @@ impl Staff {
 
 impl Desk {
     /// Starts the threads. The writer's target has been opened, so that a service which cannot write does not start.
-    pub(crate) fn open(writer: Opener, rules: &Arc<RowRules>) -> std::io::Result<(Self, Staff)> {
+    pub(crate) fn open(writer: TargetOpener, rules: &Arc<RowRules>) -> std::io::Result<(Self, DeskThreads)> {
         let (jobs, taken) = mpsc::channel(WRITES_WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
         let under_way = Arc::new(AtomicUsize::new(0));
-        let reader = Opener { access: TargetAccess::Read, ..writer.clone() };
+        let reader = TargetOpener { access: TargetAccess::Read, ..writer.clone() };
         let mut threads = Vec::new();
         let taken = Arc::new(Mutex::new(taken));
         for _ in 0..writers(&writer.location) {
             let (opener, jobs) = (writer.clone(), taken.clone());
             let (rules, waiting, under_way) = (rules.clone(), waiting.clone(), under_way.clone());
-            let write =
-                move || Writing { held: Held::new(opener), rules, waiting, under_way, gathers: false }.run(&jobs);
+            let write = move || {
+                WriterThread { held: ReusedTarget::new(opener), rules, waiting, under_way, gathers: false }.run(&jobs)
+            };
             threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
         }
-        let prober = Readers::start("prober", &writer, (1, 1), &mut threads)?;
-        let control = Readers::start("control", &reader, CONTROLLERS, &mut threads)?;
-        let reporter = Readers::start("reporter", &reader, REPORTERS, &mut threads)?;
-        let reader = Readers::start("reader", &reader, READERS, &mut threads)?;
-        Ok((Self { writer: jobs, control, reader, reporter, prober, waiting, under_way }, Staff(threads)))
+        let prober = ReaderPool::start_pool("prober", &writer, (1, 1), &mut threads)?;
+        let control = ReaderPool::start_pool("control", &reader, CONTROLLERS, &mut threads)?;
+        let reporter = ReaderPool::start_pool("reporter", &reader, REPORTERS, &mut threads)?;
+        let reader = ReaderPool::start_pool("reader", &reader, READERS, &mut threads)?;
+        Ok((Self { writer: jobs, control, reader, reporter, prober, waiting, under_way }, DeskThreads(threads)))
     }
 
     /// Takes rows in.
-    pub(crate) async fn take(&self, request: RowsRequest) -> Outcome<RowsAnswer> {
+    pub(crate) async fn take_rows(&self, request: RowsRequest) -> Outcome<RowsAnswer> {
         let (answer, answered) = oneshot::channel();
-        self.hand_over(Job::Rows(request, answer))?;
+        self.hand_over(WriterTask::Rows(request, answer))?;
         match answered.await {
             Ok(outcome) => outcome.map_err(|error| Problem::of_engine(&error)),
-            Err(_) => Err(gone()),
+            Err(_) => Err(lost_thread_problem()),
         }
     }
 
@@ -121,13 +122,13 @@ impl Desk {
         &self,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
-        let (work, answered) = wrapped(work);
-        self.hand_over(Job::Work(work))?;
-        answered.await.map_err(|_| gone())?.map_err(Problem::from)
+        let (work, answered) = wrap_work(work);
+        self.hand_over(WriterTask::Work(work))?;
+        answered.await.map_err(|_| lost_thread_problem())?.map_err(Problem::from)
     }
 
     /// Runs `work`, which is short and which others wait for, on a target that only reads.
-    pub(crate) async fn look<R: Send + 'static>(
+    pub(crate) async fn read_briefly<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
@@ -135,7 +136,7 @@ impl Desk {
     }
 
     /// Runs `work`, which tries whether the service can write, on a target of its own.
-    pub(crate) async fn probe<R: Send + 'static>(
+    pub(crate) async fn probe_writing<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
@@ -152,7 +153,7 @@ impl Desk {
     }
 
     /// Runs a report for a caller on a target that only reads, for at most `limit`. Who gives up waiting stops it.
-    pub(crate) async fn report<R: Send + 'static>(
+    pub(crate) async fn run_report<R: Send + 'static>(
         &self,
         caller: &str,
         limit: Duration,
@@ -161,41 +162,41 @@ impl Desk {
         self.reporter.read_within(caller, limit, work).await
     }
 
-    fn hand_over(&self, job: Job) -> Outcome<()> {
+    fn hand_over(&self, job: WriterTask) -> Outcome<()> {
         // Before it is sent: whoever takes it counts it off.
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.under_way.fetch_add(1, Ordering::Relaxed);
         self.writer.try_send(job).map_err(|error| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.under_way.fetch_sub(1, Ordering::Relaxed);
-            refused(&error)
+            refused_problem(&error)
         })
     }
 
     /// Requests that the writer has not done yet.
-    pub(super) fn under_way(&self) -> usize {
+    pub(super) fn pending_requests(&self) -> usize {
         self.under_way.load(Ordering::Relaxed)
     }
 
     /// Threads that read just now.
-    pub(super) fn reading(&self) -> usize {
-        self.control.busy() + self.reader.busy() + self.reporter.busy()
+    pub(super) fn reading_threads(&self) -> usize {
+        self.control.busy_threads() + self.reader.busy_threads() + self.reporter.busy_threads()
     }
 
     /// Requests that wait for the writer.
-    pub(crate) fn waiting(&self) -> usize {
+    pub(crate) fn waiting_requests(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 }
 
 /// `work` for a thread, and where its outcome will be.
-pub(super) fn wrapped<R: Send + 'static>(
+pub(super) fn wrap_work<R: Send + 'static>(
     work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
-) -> (Work, oneshot::Receiver<Result<R>>) {
+) -> (TargetWork, oneshot::Receiver<Result<R>>) {
     let (answer, answered) = oneshot::channel();
-    let work: Work = Box::new(move |target| {
+    let work: TargetWork = Box::new(move |target| {
         let outcome = target.and_then(work);
-        let broken = outcome.as_ref().err().is_some_and(breaks);
+        let broken = outcome.as_ref().err().is_some_and(breaks_connection);
         // Where nobody waits for the answer any more, there is nobody to tell.
         drop(answer.send(outcome));
         broken
@@ -203,7 +204,7 @@ pub(super) fn wrapped<R: Send + 'static>(
     (work, answered)
 }
 
-pub(super) fn refused<T>(error: &TrySendError<T>) -> Problem {
+pub(super) fn refused_problem<T>(error: &TrySendError<T>) -> Problem {
     if matches!(error, TrySendError::Closed(_)) {
         return Problem::new(Kind::STOPPING, "the service is being stopped; nothing of the request was done").after(5);
     }
@@ -211,7 +212,7 @@ pub(super) fn refused<T>(error: &TrySendError<T>) -> Problem {
 }
 
 /// The thread has given up on a request.
-pub(super) fn gone() -> Problem {
+pub(super) fn lost_thread_problem() -> Problem {
     Problem::new(
         Kind::INTERNAL,
         "the service lost this request; what became of it can be learned by sending it again under the same Idempotency-Key",
@@ -227,8 +228,8 @@ const fn writers(location: &Location) -> usize {
 }
 
 /// A thread that writes.
-struct Writing {
-    held: Held,
+struct WriterThread {
+    held: ReusedTarget,
     rules: Arc<RowRules>,
     waiting: Arc<AtomicUsize>,
     under_way: Arc<AtomicUsize>,
@@ -241,12 +242,12 @@ const GATHERING: Duration = Duration::from_micros(300);
 /// Requests with more rows than this are not kept waiting.
 const SMALL: usize = 50;
 
-fn is_small(job: &Job) -> bool {
-    matches!(job, Job::Rows(request, _) if rows_of(request) <= SMALL)
+fn is_small_task(job: &WriterTask) -> bool {
+    matches!(job, WriterTask::Rows(request, _) if count_rows(request) <= SMALL)
 }
 
-impl Writing {
-    fn run(mut self, jobs: &Mutex<mpsc::Receiver<Job>>) {
+impl WriterThread {
+    fn run(mut self, jobs: &Mutex<mpsc::Receiver<WriterTask>>) {
         let mut next = None;
         loop {
             let (job, more) = match next.take() {
@@ -256,10 +257,10 @@ impl Writing {
                     let Some(job) = jobs.blocking_recv() else { return };
                     // Where several requests came together before, more are on their way: a transaction for all of them
                     // costs little more than one for the first.
-                    if self.gathers && is_small(&job) {
+                    if self.gathers && is_small_task(&job) {
                         thread::sleep(GATHERING);
                     }
-                    let more = gather(&job, &mut jobs);
+                    let more = gather_group(&job, &mut jobs);
                     self.gathers = !more.is_empty();
                     (job, more)
                 }
@@ -268,15 +269,15 @@ impl Writing {
             for job in std::iter::once(job).chain(more) {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 match job {
-                    Job::Rows(request, answer) => {
+                    WriterTask::Rows(request, answer) => {
                         requests.push(request);
                         answers.push(answer);
                     }
-                    Job::Work(work) if requests.is_empty() => {
+                    WriterTask::Work(work) if requests.is_empty() => {
                         self.held.run(work);
                         self.under_way.fetch_sub(1, Ordering::Relaxed);
                     }
-                    work @ Job::Work(_) => {
+                    work @ WriterTask::Work(_) => {
                         self.waiting.fetch_add(1, Ordering::Relaxed);
                         next = Some(work);
                     }
@@ -284,23 +285,27 @@ impl Writing {
             }
             if !requests.is_empty() {
                 let count = requests.len();
-                self.rows(requests, answers);
+                self.write_rows(requests, answers);
                 self.under_way.fetch_sub(count, Ordering::Relaxed);
             }
         }
     }
 
-    fn rows(&mut self, requests: Vec<RowsRequest>, answers: Vec<oneshot::Sender<Result<RowsAnswer, Arc<Error>>>>) {
-        match self.attempt(&requests) {
+    fn write_rows(
+        &mut self,
+        requests: Vec<RowsRequest>,
+        answers: Vec<oneshot::Sender<Result<RowsAnswer, Arc<Error>>>>,
+    ) {
+        match self.try_write(&requests) {
             Ok(taken) => {
                 for (answer, taken) in answers.into_iter().zip(taken) {
                     drop(answer.send(Ok(taken)));
                 }
             }
             // One of them may be at fault: the others need not suffer for it.
-            Err(error) if requests.len() > 1 && !breaks(&error) => {
+            Err(error) if requests.len() > 1 && !breaks_connection(&error) => {
                 for (request, answer) in requests.iter().zip(answers) {
-                    let taken = self.attempt(std::slice::from_ref(request));
+                    let taken = self.try_write(std::slice::from_ref(request));
                     drop(answer.send(taken.map(|mut taken| taken.remove(0)).map_err(Arc::new)));
                 }
             }
@@ -311,12 +316,12 @@ impl Writing {
         }
     }
 
-    fn attempt(&mut self, requests: &[RowsRequest]) -> Result<Vec<RowsAnswer>> {
+    fn try_write(&mut self, requests: &[RowsRequest]) -> Result<Vec<RowsAnswer>> {
         let rules = self.rules.clone();
         let target = self.held.get()?;
         // A panic within must not end the thread: the others' requests wait for it.
         let taken = catch_unwind(AssertUnwindSafe(|| take_rows(target, &rules, requests)));
-        if taken.as_ref().map_or(true, |taken| taken.as_ref().err().is_some_and(breaks)) {
+        if taken.as_ref().map_or(true, |taken| taken.as_ref().err().is_some_and(breaks_connection)) {
             self.held.target = None;
         }
         taken.unwrap_or_else(|_| Err(Error::Internal("the writer panicked over a request".into())))
@@ -324,18 +329,18 @@ impl Writing {
 }
 
 /// The requests that wait behind `first` and can share its transaction; at most one job of another kind ends them.
-fn gather(first: &Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+fn gather_group(first: &WriterTask, jobs: &mut mpsc::Receiver<WriterTask>) -> Vec<WriterTask> {
     let mut more = Vec::new();
-    let Job::Rows(request, _) = first else { return more };
-    let mut rows = rows_of(request);
+    let WriterTask::Rows(request, _) = first else { return more };
+    let mut rows = count_rows(request);
     while more.len() + 1 < GROUP_REQUESTS && rows < GROUP_ROWS {
         let Ok(job) = jobs.try_recv() else { break };
         let ends = match &job {
-            Job::Rows(request, _) => {
-                rows += rows_of(request);
+            WriterTask::Rows(request, _) => {
+                rows += count_rows(request);
                 false
             }
-            Job::Work(_) => true,
+            WriterTask::Work(_) => true,
         };
         more.push(job);
         if ends {
@@ -345,6 +350,6 @@ fn gather(first: &Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     more
 }
 
-fn rows_of(request: &RowsRequest) -> usize {
+fn count_rows(request: &RowsRequest) -> usize {
     request.batches.iter().map(landfall_engine::pipeline::RowBatch::row_count).sum()
 }

@@ -57,16 +57,16 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// Leads who only knows the service's address to the documentation.
-pub(super) async fn root(_call: Call) -> Outcome {
-    Ok(elsewhere("/docs"))
+pub(super) async fn redirect_root(_call: Call) -> Outcome {
+    Ok(redirect_to("/docs"))
 }
 
 /// Leads to the page.
-pub(super) async fn page(_call: Call) -> Outcome {
-    Ok(elsewhere("/docs/index.html"))
+pub(super) async fn redirect_page(_call: Call) -> Outcome {
+    Ok(redirect_to("/docs/index.html"))
 }
 
-fn elsewhere(path: &'static str) -> Response {
+fn redirect_to(path: &'static str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(path));
@@ -74,8 +74,8 @@ fn elsewhere(path: &'static str) -> Response {
 }
 
 /// A file of the page.
-pub(super) async fn file(call: Call) -> Outcome {
-    let (body, media) = match call.part("file") {
+pub(super) async fn serve_file(call: Call) -> Outcome {
+    let (body, media) = match call.path_part("file") {
         "index.html" => (Body::from(PAGE), "text/html; charset=utf-8"),
         "swagger-initializer.js" => (Body::from(START), "text/javascript; charset=utf-8"),
         name => {

@@ -24,9 +24,9 @@ use super::{
     call::Call,
     once::once_afterwards,
     problem::{Kind, Outcome, Problem},
-    ranges::{Fetched, respond_file},
-    reports::asked,
-    values::respond,
+    ranges::{FetchableFile, respond_file},
+    reports::named_report,
+    values::respond_json,
 };
 
 /// Bytes that are written at once.
@@ -128,12 +128,12 @@ impl Write for Bounded {
 /// Runs a report into a file, and makes the link to it.
 pub(super) async fn create(mut call: Call) -> Outcome {
     let (definition, values, guard_formulas) = {
-        let (report, mut query) = asked(&call)?;
+        let (report, mut query) = named_report(&call)?;
         let guard = query.parsed("guard_formulas", "true or false", |text| text.parse().ok())?;
-        let (definition, values) = report.bound(&call.service, query).await?;
+        let (definition, values) = report.bind_query(&call.service, query).await?;
         (definition, values, guard.unwrap_or(true))
     };
-    if !call.body(0).await?.bytes.is_empty() {
+    if !call.read_body(0).await?.bytes.is_empty() {
         let detail = "what is asked of the report stands in the query; no body is taken here";
         return Err(Problem::new(Kind::WRONG_SHAPE, detail));
     }
@@ -155,7 +155,7 @@ async fn write_export(
     let part = exports.path(expires, &id, UNFINISHED);
     let whole = exports.path(expires, &id, "csv");
     let (caller, limit) = (call.caller.name(), call.service.api.report_timeout);
-    let written = call.service.desk.report(caller, limit, move |target| {
+    let written = call.service.desk.run_report(caller, limit, move |target| {
         let write = || {
             let mut file = exports.create(&part).map_err(unwritable)?;
             let rows = definition.run(target, &values, ReportFormat::Csv { guard_formulas }, &mut file)?;
@@ -176,7 +176,7 @@ async fn write_export(
     let key = call.service.desk.write(|target| LinkKey::open(target)).await?;
     let url = format!("{path}?expires={expires}&signature={}", key.sign_link("GET", &path, expires));
     let expires_at = Timestamp::from_second(expires).map(|end| end.to_string()).unwrap_or_default();
-    let mut response = respond(
+    let mut response = respond_json(
         StatusCode::CREATED,
         &json!({"export_id": id, "report": report, "url": url, "expires_at": expires_at, "rows": rows, "bytes": bytes}),
     );
@@ -198,16 +198,16 @@ fn file_name(report: &str) -> String {
 
 /// The file behind a link.
 pub(super) async fn fetch(call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let expires: Option<i64> =
         query.parsed("expires", "the end of the link, as it was given", |text| text.parse().ok())?;
     let signature = query.take("signature")?;
     query.finish(&["expires", "signature"])?;
     let wrong = || Problem::new(Kind::NOT_FOUND, "the link is not one that was given, or was taken back");
     let (Some(expires), Some(signature)) = (expires, signature) else { return Err(wrong()) };
-    let key = call.service.desk.look(|target| LinkKey::read(target)).await?.ok_or_else(wrong)?;
+    let key = call.service.desk.read_briefly(|target| LinkKey::read(target)).await?.ok_or_else(wrong)?;
     // What is signed is the path as it was given; nothing else is looked for on the disk.
-    let (id, name) = (call.part("export"), call.part("file"));
+    let (id, name) = (call.path_part("export"), call.path_part("file"));
     if !key.verify_signature("GET", &format!("/v1/exports/{id}/{name}"), expires, &signature) {
         return Err(wrong());
     }
@@ -223,7 +223,7 @@ pub(super) async fn fetch(call: Call) -> Outcome {
     // An export is written once.
     let tag = blake3::hash(id.as_bytes()).to_hex()[..32].to_owned();
     let skip = |file: &mut File, bytes| file.seek_relative(i64::try_from(bytes).unwrap_or(i64::MAX));
-    let fetched = Fetched { content: file, length, tag, skip };
+    let fetched = FetchableFile { content: file, length, tag, skip };
     let mut response = respond_file(&call.method, &call.headers, fetched, "text/csv; charset=utf-8");
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);

@@ -15,7 +15,7 @@ use super::{
     body::media_type,
     call::Call,
     form::{FormBound, FormStream},
-    once::KeyOfUpload,
+    once::UploadKey,
     problem::{Kind, Outcome, Problem},
     query::Query,
     tasks::accept,
@@ -27,19 +27,19 @@ const MOST_WAIT: u64 = 300;
 
 /// Receives a file for a table.
 pub(super) async fn into_table(mut call: Call) -> Outcome {
-    let position = call.table()?;
-    let mut query = call.query()?;
+    let position = call.named_table()?;
+    let mut query = call.query_parameters()?;
     let mut work = wanted(&call, position, &mut query)?;
     let wait = wait(&mut query)?;
     let mut known =
         vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "dry_run", "name", "wait"];
     known.extend(DialectOverrides::NAMES);
     query.finish(&known)?;
-    let key = KeyOfUpload::enter(&call)?;
+    let key = UploadKey::enter_key(&call)?;
     let upload = received(&mut call, &mut work).await?;
     work.bytes = upload.bytes;
     work.source = Origin::upload_name(&upload.digest);
-    let key = key.map(|key| key.of_digest(&call, &upload.digest));
+    let key = key.map(|key| key.with_digest(&call, &upload.digest));
     let mut job = NewJob::new(LoadFile::KIND, vec![work.table.clone()], json!(work))?;
     job.id = upload.id;
     accept(&call, job, key, wait).await
@@ -97,11 +97,11 @@ pub(super) fn wait(query: &mut Query) -> Outcome<Duration> {
 
 /// Stores the body, or the one file of the form that it is.
 async fn received(call: &mut Call, work: &mut LoadFile) -> Outcome<Upload> {
-    let _receiver = call.service.receivers.take(call.caller.name(), 1).await;
+    let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
     let id = new_job_id()?;
     let pause = call.service.pause();
     let uploads = call.service.jobs.uploads.clone();
-    let encoding = call.header("content-encoding")?.unwrap_or("identity").to_ascii_lowercase();
+    let encoding = call.text_header("content-encoding")?.unwrap_or("identity").to_ascii_lowercase();
     // Compressed files are known by their first bytes.
     if !["identity", "gzip", "x-gzip", "zstd"].contains(&encoding.as_str()) {
         let detail = "a file is taken as it is, or compressed with gzip or Zstandard";
@@ -116,7 +116,7 @@ async fn received(call: &mut Call, work: &mut LoadFile) -> Outcome<Upload> {
         }
         return uploads.receive(id, Incoming::Body(call.take_body()), pause, IfEmpty::Store).await;
     }
-    let written = call.header("content-type")?.unwrap_or_default();
+    let written = call.text_header("content-type")?.unwrap_or_default();
     let boundary = multer::parse_boundary(written).map_err(|error| of_form(&error))?;
     let stream = FormStream::new(call.take_body());
     let bound = stream.bound.clone();

@@ -26,10 +26,10 @@ const BYTES: usize = 64 << 10;
 
 /// What may be read of a form now.
 #[derive(Debug, Clone)]
-pub(super) struct FormBound(Arc<Left>);
+pub(super) struct FormBound(Arc<FormBudget>);
 
 #[derive(Debug)]
-struct Left {
+struct FormBudget {
     bytes: AtomicUsize,
     /// Whether more was wanted.
     is_exceeded: AtomicBool,
@@ -42,7 +42,7 @@ impl FormBound {
         let mut next = pin!(form.next_field());
         let field = std::future::poll_fn(|context| match next.as_mut().poll(context) {
             // Nothing would wake it.
-            Poll::Pending if self.0.is_exceeded.load(Ordering::Relaxed) => Poll::Ready(Err(too_large())),
+            Poll::Pending if self.0.is_exceeded.load(Ordering::Relaxed) => Poll::Ready(Err(too_large_problem())),
             next => next.map_err(|error| of_form(&error)),
         });
         let field = field.await?;
@@ -52,7 +52,7 @@ impl FormBound {
     }
 }
 
-fn too_large() -> Problem {
+fn too_large_problem() -> Problem {
     let detail = format!("the form has more than {BYTES} bytes before a file, and in the headers of its part");
     Problem::new(Kind::TOO_LARGE, detail)
 }
@@ -65,7 +65,7 @@ pub(super) struct FormStream {
 
 impl FormStream {
     pub(super) fn new(body: Body) -> Self {
-        let left = Left { bytes: AtomicUsize::new(BYTES), is_exceeded: AtomicBool::new(false) };
+        let left = FormBudget { bytes: AtomicUsize::new(BYTES), is_exceeded: AtomicBool::new(false) };
         Self { body: body.into_data_stream(), bound: FormBound(Arc::new(left)) }
     }
 }

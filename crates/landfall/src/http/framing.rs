@@ -13,9 +13,9 @@ const SIZE_DIGITS: usize = 15;
 
 /// What the next bytes of a connection are.
 #[derive(Debug)]
-enum State {
+enum FramingState {
     /// The head of a request, or what may stand before it.
-    Head(Head),
+    Head(HeadFacts),
     /// So many bytes of a body.
     Body(u64),
     /// The line before a chunk, which tells its size.
@@ -28,7 +28,7 @@ enum State {
 
 /// What is known of a head so far.
 #[derive(Debug, Default)]
-struct Head {
+struct HeadFacts {
     lines: usize,
     length: Option<u64>,
     is_chunked: bool,
@@ -37,7 +37,7 @@ struct Head {
 /// Follows the bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Framing {
-    state: State,
+    state: FramingState,
     /// The line under way, as far as it is looked at.
     line: Vec<u8>,
     /// Its last byte.
@@ -46,7 +46,7 @@ pub(super) struct Framing {
 
 /// A place in the bytes where the connection stops being sound HTTP/1.1.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unsound {
+pub(super) struct UnsoundAt {
     pub(super) at: usize,
     /// Whether it is in a head, so that the library still answers.
     pub(super) in_head: bool,
@@ -54,32 +54,32 @@ pub(super) struct Unsound {
 
 impl Framing {
     pub(super) fn new() -> Self {
-        Self { state: State::Head(Head::default()), line: Vec::new(), last: 0 }
+        Self { state: FramingState::Head(HeadFacts::default()), line: Vec::new(), last: 0 }
     }
 
     /// Whether a part of a body is still to come.
     pub(super) const fn is_within_body(&self) -> bool {
-        !matches!(self.state, State::Head(_))
+        !matches!(self.state, FramingState::Head(_))
     }
 
     /// Follows further bytes.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<(), Unsound> {
+    pub(super) fn follow_bytes(&mut self, bytes: &[u8]) -> Result<(), UnsoundAt> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             at += match &mut self.state {
-                State::Body(left) | State::Chunk(left) => {
+                FramingState::Body(left) | FramingState::Chunk(left) => {
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     *left -= taken as u64;
                     if *left == 0 {
                         self.state = match self.state {
-                            State::Chunk(_) => State::Size,
-                            _ => State::Head(Head::default()),
+                            FramingState::Chunk(_) => FramingState::Size,
+                            _ => FramingState::Head(HeadFacts::default()),
                         };
                     }
                     taken
                 }
-                _ => self.take_line(rest).map_err(|in_head| Unsound { at: at + end_of_line(rest) - 1, in_head })?,
+                _ => self.take_line(rest).map_err(|in_head| UnsoundAt { at: at + find_line_end(rest) - 1, in_head })?,
             };
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Framing {
 
     /// Takes bytes of a line; how many. An error tells whether the line is one of a head.
     fn take_line(&mut self, rest: &[u8]) -> Result<usize, bool> {
-        let taken = end_of_line(rest);
+        let taken = find_line_end(rest);
         let before = if taken > 1 { rest[taken - 2] } else { self.last };
         self.last = rest[taken - 1];
         let room = LINE.saturating_sub(self.line.len());
@@ -95,25 +95,25 @@ impl Framing {
         if self.last != b'\n' {
             return Ok(taken);
         }
-        let in_head = matches!(self.state, State::Head(_));
+        let in_head = matches!(self.state, FramingState::Head(_));
         let mut line = mem::take(&mut self.line);
         // A line that is cut may be sound, but is none that matters here.
         let is_cut = taken > room;
         let text = line.strip_suffix(b"\r\n").unwrap_or(&line);
-        let ended = if before == b'\r' { self.end_line(text, is_cut) } else { None };
+        let ended = if before == b'\r' { self.finish_line(text, is_cut) } else { None };
         line.clear();
         self.line = line;
         ended.map(|()| taken).ok_or(in_head)
     }
 
     /// The end of a line; none where it is not sound.
-    fn end_line(&mut self, line: &[u8], is_cut: bool) -> Option<()> {
+    fn finish_line(&mut self, line: &[u8], is_cut: bool) -> Option<()> {
         match &mut self.state {
             // Empty lines before a request are heads that nothing follows.
-            State::Head(head) if line.is_empty() => self.state = head.body(),
-            State::Head(head) => head.line(line, is_cut)?,
-            State::Size => self.state = size_of(line).filter(|_| !is_cut)?,
-            State::Trailers if line.is_empty() => self.state = State::Head(Head::default()),
+            FramingState::Head(head) if line.is_empty() => self.state = head.body(),
+            FramingState::Head(head) => head.read_line(line, is_cut)?,
+            FramingState::Size => self.state = parse_chunk_size(line).filter(|_| !is_cut)?,
+            FramingState::Trailers if line.is_empty() => self.state = FramingState::Head(HeadFacts::default()),
             _ => {}
         }
         Some(())
@@ -121,24 +121,24 @@ impl Framing {
 }
 
 /// The bytes up to the end of the line under way, or all.
-fn end_of_line(bytes: &[u8]) -> usize {
+fn find_line_end(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1)
 }
 
 /// What follows the line before a chunk: its size in hexadecimal digits, and perhaps extensions.
-fn size_of(line: &[u8]) -> Option<State> {
+fn parse_chunk_size(line: &[u8]) -> Option<FramingState> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let behind = line[digits..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
     let sound = (1..=SIZE_DIGITS).contains(&digits) && behind.is_none_or(|byte| *byte == b';');
     let text = std::str::from_utf8(&line[..digits]).ok().filter(|_| sound)?;
     let size = u64::from_str_radix(text, 16).ok()?;
     // With the end of its line.
-    Some(if size == 0 { State::Trailers } else { State::Chunk(size + 2) })
+    Some(if size == 0 { FramingState::Trailers } else { FramingState::Chunk(size + 2) })
 }
 
-impl Head {
+impl HeadFacts {
     /// A line of the head; none where it is not sound.
-    fn line(&mut self, line: &[u8], is_cut: bool) -> Option<()> {
+    fn read_line(&mut self, line: &[u8], is_cut: bool) -> Option<()> {
         self.lines += 1;
         if self.lines == 1 {
             return Some(());
@@ -151,7 +151,7 @@ impl Head {
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             let is_first = self.length.is_none() && !self.is_chunked && !is_cut;
-            self.length = Some(length_of(value).filter(|_| is_first)?);
+            self.length = Some(parse_length(value).filter(|_| is_first)?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             let is_first = self.length.is_none() && !self.is_chunked && !is_cut;
             self.is_chunked = is_first && value.eq_ignore_ascii_case(b"chunked");
@@ -161,17 +161,17 @@ impl Head {
     }
 
     /// What follows the head.
-    const fn body(&self) -> State {
+    const fn body(&self) -> FramingState {
         match self.length {
-            Some(length @ 1..) => State::Body(length),
-            None if self.is_chunked => State::Size,
-            _ => State::Head(Self { lines: 0, length: None, is_chunked: false }),
+            Some(length @ 1..) => FramingState::Body(length),
+            None if self.is_chunked => FramingState::Size,
+            _ => FramingState::Head(Self { lines: 0, length: None, is_chunked: false }),
         }
     }
 }
 
 /// A length: digits and nothing else, not even a list of the same.
-fn length_of(value: &[u8]) -> Option<u64> {
+fn parse_length(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?;
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -185,9 +185,10 @@ mod tests {
     /// Whether `bytes` are sound, however they are cut, and what is left of a body.
     fn followed(bytes: &str) -> Result<bool, bool> {
         let mut whole = Framing::new();
-        let result = whole.advance(bytes.as_bytes()).map(|()| whole.is_within_body()).map_err(|fault| fault.in_head);
+        let result =
+            whole.follow_bytes(bytes.as_bytes()).map(|()| whole.is_within_body()).map_err(|fault| fault.in_head);
         let mut cut = Framing::new();
-        let pieces = bytes.as_bytes().chunks(1).try_for_each(|byte| cut.advance(byte));
+        let pieces = bytes.as_bytes().chunks(1).try_for_each(|byte| cut.follow_bytes(byte));
         assert_eq!(pieces.map(|()| cut.is_within_body()).map_err(|fault| fault.in_head), result, "{bytes:?}");
         result
     }
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn the_place_is_that_of_the_line_end() {
         let mut framing = Framing::new();
-        framing.advance(b"GET / HTTP/1.1\r\n").unwrap();
-        assert_eq!(framing.advance(b"X: y\nGET"), Err(Unsound { at: 4, in_head: true }));
+        framing.follow_bytes(b"GET / HTTP/1.1\r\n").unwrap();
+        assert_eq!(framing.follow_bytes(b"X: y\nGET"), Err(UnsoundAt { at: 4, in_head: true }));
     }
 }

@@ -8,22 +8,22 @@ use serde_json::json;
 
 use super::{
     call::Call,
-    oidc::{Provider, State},
+    oidc::{KeysState, OidcProvider},
     problem::Outcome,
-    ready::{Findings, findings},
-    values::respond,
+    ready::{CheckResults, current_results},
+    values::respond_json,
 };
 
 /// The process is there.
 pub(super) async fn healthz(_call: Call) -> Outcome {
-    Ok(respond(StatusCode::OK, &json!({"status": "ok"})))
+    Ok(respond_json(StatusCode::OK, &json!({"status": "ok"})))
 }
 
 /// The process can do its work.
 pub(super) async fn readyz(call: Call) -> Outcome {
-    let Findings { read, write, tables, .. } = findings(&call.service).await;
-    let keys = call.service.oidc.as_ref().map(Provider::state);
-    let ready = [read, write, tables].iter().all(|finding| finding.is_sound()) && keys != Some(State::Unavailable);
+    let CheckResults { read, write, tables, .. } = current_results(&call.service).await;
+    let keys = call.service.oidc.as_ref().map(OidcProvider::keys_state);
+    let ready = [read, write, tables].iter().all(|finding| finding.is_sound()) && keys != Some(KeysState::Unavailable);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = json!({
         "status": if ready { "ready" } else { "unavailable" },
@@ -32,13 +32,13 @@ pub(super) async fn readyz(call: Call) -> Outcome {
     if let Some(keys) = keys {
         body["checks"]["oidc_keys"] = keys.as_str().into();
     }
-    Ok(respond(status, &body))
+    Ok(respond_json(status, &body))
 }
 
 /// What was counted.
 pub(super) async fn metrics(call: Call) -> Outcome {
     let sees = |table: &str| call.caller.sees_table(table);
-    let text = call.service.metrics.text(&call.service.desk, call.service.jobs.control.count_active(), &sees);
+    let text = call.service.metrics.render_text(&call.service.desk, call.service.jobs.control.count_active(), &sees);
     let mut response = Response::new(text.into());
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, media);

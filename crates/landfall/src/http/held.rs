@@ -12,16 +12,16 @@ use landfall_engine::{
     targets::{Canceller, Location, Target, TargetAccess, open},
 };
 
-use super::desk::Work;
+use super::desk::TargetWork;
 
 /// How a target is opened.
 #[derive(Clone)]
-pub(crate) struct Opener {
+pub(crate) struct TargetOpener {
     pub(crate) location: Location,
     pub(crate) access: TargetAccess,
 }
 
-impl Opener {
+impl TargetOpener {
     /// Opens the target.
     pub(crate) fn open(&self) -> Result<Box<dyn Target>> {
         let mut target = open(&self.location, self.access)?;
@@ -33,16 +33,16 @@ impl Opener {
 }
 
 /// A target that is opened when it is needed, and anew after its connection was lost.
-pub(super) struct Held {
-    opener: Opener,
+pub(super) struct ReusedTarget {
+    opener: TargetOpener,
     pub(super) target: Option<Box<dyn Target>>,
 }
 
 /// How long a thread waits before it tries to open a target again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-impl Held {
-    pub(super) const fn new(opener: Opener) -> Self {
+impl ReusedTarget {
+    pub(super) const fn new(opener: TargetOpener) -> Self {
         Self { opener, target: None }
     }
 
@@ -55,7 +55,7 @@ impl Held {
     }
 
     /// Runs `work` on the target. After a panic, or where the connection broke, the next work gets another.
-    pub(super) fn run(&mut self, work: Work) {
+    pub(super) fn run(&mut self, work: TargetWork) {
         let target = self.get();
         let broken = catch_unwind(AssertUnwindSafe(|| work(target))).unwrap_or(true);
         if broken {
@@ -64,7 +64,7 @@ impl Held {
     }
 
     /// The same; `canceller` can stop it.
-    pub(super) fn run_cancellable(&mut self, work: Work, canceller: &Arc<Canceller>) {
+    pub(super) fn run_cancellable(&mut self, work: TargetWork, canceller: &Arc<Canceller>) {
         let prepared = self.get().map(|target| target.set_canceller(Some(canceller)));
         match prepared {
             Ok(()) => self.run(work),
@@ -80,7 +80,7 @@ impl Held {
 }
 
 /// Whether a connection may be of no more use after `error`.
-pub(super) fn breaks(error: &Error) -> bool {
+pub(super) fn breaks_connection(error: &Error) -> bool {
     let Error::Target(error) = error else { return false };
     matches!(error.kind, TargetErrorKind::Lost | TargetErrorKind::Unavailable | TargetErrorKind::Denied)
 }

@@ -102,19 +102,19 @@ struct Hooks(Weak<Service>);
 impl JobHooks for Hooks {
     fn note_load(&self, outcome: &LoadOutcome) {
         if let Some(service) = self.0.upgrade() {
-            service.metrics.load(outcome);
+            service.metrics.count_load(outcome);
         }
     }
 
     fn note_rows(&self, outcome: &RowsOutcome) {
         if let Some(service) = self.0.upgrade() {
-            service.metrics.rows(outcome);
+            service.metrics.count_rows(outcome);
         }
     }
 
     fn note_backup(&self, is_made: bool) {
         if let Some(service) = self.0.upgrade() {
-            service.metrics.backup(is_made);
+            service.metrics.count_backup(is_made);
         }
     }
 
@@ -125,6 +125,6 @@ impl JobHooks for Hooks {
     }
 
     fn has_waiting_writers(&self) -> bool {
-        self.0.upgrade().is_some_and(|service| service.desk.under_way() > 0)
+        self.0.upgrade().is_some_and(|service| service.desk.pending_requests() > 0)
     }
 }

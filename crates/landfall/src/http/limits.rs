@@ -13,20 +13,20 @@ const REMEMBERED: usize = 10_000;
 
 /// What callers may ask for.
 #[derive(Debug, Clone)]
-pub(super) struct Limits(Arc<Inner>);
+pub(super) struct CallerLimits(Arc<LimitsInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct LimitsInner {
     /// Requests a second, and as many at a stroke.
     rate: Option<u32>,
     /// Requests at once.
     concurrent: usize,
-    callers: Mutex<HashMap<String, Caller>>,
+    callers: Mutex<HashMap<String, CallerUse>>,
 }
 
 /// What a caller has asked for of late.
 #[derive(Debug)]
-struct Caller {
+struct CallerUse {
     /// Requests that it may send now.
     left: f64,
     at: Instant,
@@ -35,28 +35,28 @@ struct Caller {
 
 /// A request under way; it ends with this value.
 #[derive(Debug)]
-pub(super) struct UnderWay {
-    limits: Limits,
+pub(super) struct RequestUnderWay {
+    limits: CallerLimits,
     caller: String,
 }
 
-impl Limits {
+impl CallerLimits {
     pub(super) fn new(rate: Option<u32>, concurrent: usize) -> Self {
-        Self(Arc::new(Inner { rate, concurrent, callers: Mutex::new(HashMap::new()) }))
+        Self(Arc::new(LimitsInner { rate, concurrent, callers: Mutex::new(HashMap::new()) }))
     }
 
-    fn callers(&self) -> MutexGuard<'_, HashMap<String, Caller>> {
+    fn lock_callers(&self) -> MutexGuard<'_, HashMap<String, CallerUse>> {
         self.0.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets a request of `caller` through, or says when to come again.
-    pub(super) fn enter(&self, caller: &str) -> Outcome<UnderWay> {
-        let mut callers = self.callers();
+    pub(super) fn admit_request(&self, caller: &str) -> Outcome<RequestUnderWay> {
+        let mut callers = self.lock_callers();
         if callers.len() > REMEMBERED {
             callers.retain(|_, caller| caller.under_way > 0);
         }
         let burst = f64::from(self.0.rate.unwrap_or(1));
-        let fresh = || Caller { left: burst, at: Instant::now(), under_way: 0 };
+        let fresh = || CallerUse { left: burst, at: Instant::now(), under_way: 0 };
         let held = callers.entry(caller.to_owned()).or_insert_with(fresh);
         if held.under_way >= self.0.concurrent {
             let detail = format!("this token has {} requests under way, the most at once", held.under_way);
@@ -72,13 +72,13 @@ impl Limits {
             held.left -= 1.0;
         }
         held.under_way += 1;
-        Ok(UnderWay { limits: self.clone(), caller: caller.to_owned() })
+        Ok(RequestUnderWay { limits: self.clone(), caller: caller.to_owned() })
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RequestUnderWay {
     fn drop(&mut self) {
-        if let Some(held) = self.limits.callers().get_mut(&self.caller) {
+        if let Some(held) = self.limits.lock_callers().get_mut(&self.caller) {
             held.under_way = held.under_way.saturating_sub(1);
         }
     }
@@ -90,19 +90,19 @@ mod tests {
 
     #[test]
     fn each_caller_has_limits_of_its_own() {
-        let limits = Limits::new(None, 2);
-        let held: Vec<_> = (0..2).map(|_| limits.enter("a").expect("within the limit")).collect();
-        assert!(limits.enter("a").is_err());
-        assert!(limits.enter("b").is_ok());
+        let limits = CallerLimits::new(None, 2);
+        let held: Vec<_> = (0..2).map(|_| limits.admit_request("a").expect("within the limit")).collect();
+        assert!(limits.admit_request("a").is_err());
+        assert!(limits.admit_request("b").is_ok());
         drop(held);
-        assert!(limits.enter("a").is_ok());
+        assert!(limits.admit_request("a").is_ok());
     }
 
     #[test]
     fn a_rate_is_a_stroke_and_then_so_many_a_second() {
-        let limits = Limits::new(Some(3), 100);
-        assert_eq!((0..10).filter(|_| limits.enter("a").is_ok()).count(), 3);
+        let limits = CallerLimits::new(Some(3), 100);
+        assert_eq!((0..10).filter(|_| limits.admit_request("a").is_ok()).count(), 3);
         std::thread::sleep(std::time::Duration::from_millis(400));
-        assert!(limits.enter("a").is_ok());
+        assert!(limits.admit_request("a").is_ok());
     }
 }

@@ -19,14 +19,14 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::{
-    connections::{AnswerBody, Connections, Place, connections_that_fit},
-    desk::Staff,
-    oidc::Provider,
-    refusals::Refusals,
-    results::refresh,
-    route::router,
+    connections::{ConnectionPlace, CountedBody, OpenConnections, connections_that_fit},
+    desk::DeskThreads,
+    oidc::OidcProvider,
+    refusals::RefusalStream,
+    results::refresh_results,
+    route::build_router,
     service::Service,
-    steady::Steady,
+    steady::SteadyStream,
 };
 
 /// How long a connection may be silent between two requests, or take for a request's head.
@@ -46,22 +46,22 @@ const FAREWELL: Duration = Duration::from_millis(50);
 pub(crate) async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
-    staff: Staff,
+    staff: DeskThreads,
     tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let router = router(&service);
+    let router = build_router(&service);
     tokio::spawn(Service::forget_answers(Arc::downgrade(&service)));
-    tokio::spawn(refresh(Arc::downgrade(&service)));
-    tokio::spawn(Provider::keep_fresh(Arc::downgrade(&service)));
-    let connections = Connections::new(connections_that_fit());
+    tokio::spawn(refresh_results(Arc::downgrade(&service)));
+    tokio::spawn(OidcProvider::keep_fresh(Arc::downgrade(&service)));
+    let connections = OpenConnections::new(connections_that_fit());
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     loop {
         let accepted = async {
             match listener.accept().await {
                 // It is there already: should no place come free, others wait to be accepted.
-                Ok((stream, _)) => Ok((connections.place().await, stream)),
+                Ok((stream, _)) => Ok((connections.take_place().await, stream)),
                 Err(error) => Err(error),
             }
         };
@@ -98,7 +98,7 @@ pub(crate) async fn serve(
     drop(router);
     drop(service);
     // What was handed over is finished, also where its client is gone.
-    let waited = tokio::task::spawn_blocking(move || staff.finish());
+    let waited = tokio::task::spawn_blocking(move || staff.wait_for_threads());
     let _ = timeout(GRACE, waited).await;
 }
 
@@ -108,11 +108,11 @@ async fn greeted(
     tls: Option<TlsAcceptor>,
     router: Router,
     stopped: watch::Receiver<bool>,
-    (place, stall_limit): (Arc<Place>, Duration),
+    (place, stall_limit): (Arc<ConnectionPlace>, Duration),
 ) {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
-    let stream = Steady::new(stream, stall_limit);
+    let stream = SteadyStream::new(stream, stall_limit);
     let Some(tls) = tls else { return connection(stream, router, stopped, place).await };
     let greeting = timeout(HEAD_TIMEOUT, tls.accept(stream));
     let greeting = tokio::select! {
@@ -131,17 +131,17 @@ async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
     mut stopped: watch::Receiver<bool>,
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
 ) {
-    let stream = Refusals::new(stream);
-    let notice = stream.notice();
+    let stream = RefusalStream::new(stream);
+    let notice = stream.request_notifier();
     let occupied = place.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
         notice(request.version());
-        let (router, in_use) = (router.clone(), occupied.begin());
+        let (router, in_use) = (router.clone(), occupied.begin_request());
         async move {
             let answer = router.oneshot(request).await;
-            answer.map(|answer| answer.map(|body| AnswerBody { body, _in_use: in_use }))
+            answer.map(|answer| answer.map(|body| CountedBody { body, _in_use: in_use }))
         }
     });
     let mut server = http1::Builder::new();
@@ -171,7 +171,7 @@ async fn connection(
 }
 
 /// Ends a connection that makes way: at once, or after a request that has come in the same moment.
-async fn make_way<E>(connection: impl Future<Output = Result<(), E>>, place: &Place) -> Result<(), E> {
+async fn make_way<E>(connection: impl Future<Output = Result<(), E>>, place: &ConnectionPlace) -> Result<(), E> {
     tokio::pin!(connection);
     loop {
         match timeout(FAREWELL, connection.as_mut()).await {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     call::Call,
     problem::{Outcome, Problem},
-    values::respond,
+    values::respond_json,
 };
 
 const USUAL: u64 = 100;
@@ -15,7 +15,7 @@ const MOST: u64 = 1000;
 
 /// The loads that the caller may see, the newest first.
 pub(super) async fn list(call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let number = "the number of a load";
     let table = query.take("table")?;
     let limit = query.limit(USUAL, MOST)?;
@@ -36,17 +36,17 @@ pub(super) async fn list(call: Call) -> Outcome {
     let found = call.read(move |target| target.find_loads(&filter)).await?;
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|entry| entry.id);
     let loads: Vec<Value> = found.iter().map(LoadEntry::to_json).collect();
-    Ok(respond(StatusCode::OK, &json!({"loads": loads, "next": next})))
+    Ok(respond_json(StatusCode::OK, &json!({"loads": loads, "next": next})))
 }
 
 /// One load.
 pub(super) async fn one(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let filter = LoadFilter { id: Some(call.number("load", "load")?), ..LoadFilter::default() };
+    call.query_parameters()?.finish(&[])?;
+    let filter = LoadFilter { id: Some(call.path_number("load", "load")?), ..LoadFilter::default() };
     let found = call.read(move |target| target.find_loads(&filter)).await?;
     let entry = found.first().filter(|entry| call.caller.sees_table(&entry.table));
     let entry = entry.ok_or_else(|| Problem::not_found("load"))?;
-    Ok(respond(StatusCode::OK, &entry.to_json()))
+    Ok(respond_json(StatusCode::OK, &entry.to_json()))
 }
 
 /// The table that is asked for. A caller that is limited to some must name one of them.

@@ -16,9 +16,9 @@ use super::{
     call::Call,
     once::{document_of_answer, once_within, unless_overtaken},
     problem::{Kind, Outcome, Problem},
-    rejects::{filter_within, found, of_reject},
+    rejects::{filter_within, find_reject, reject_json},
     rows::RequestName,
-    values::{of_text, respond},
+    values::{respond_json, respond_text},
 };
 
 /// The most characters of a reason.
@@ -28,8 +28,8 @@ const SMALL: usize = 1 << 20;
 
 /// The open reject that the path names.
 async fn open(call: &Call) -> Outcome<RejectId> {
-    let id = call.number("reject", "reject")?;
-    match found(call, id).await?.state {
+    let id = call.path_number("reject", "reject")?;
+    match find_reject(call, id).await?.state {
         RejectState::Open => Ok(id),
         _ => Err(Problem::new(Kind::CONFLICT, "the reject has left the quarantine")),
     }
@@ -37,33 +37,33 @@ async fn open(call: &Call) -> Outcome<RejectId> {
 
 /// Tries one reject again.
 pub(super) async fn retry_one(mut call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let id = call.number("reject", "reject")?;
-    found(&call, id).await?;
+    call.query_parameters()?.finish(&[])?;
+    let id = call.path_number("reject", "reject")?;
+    find_reject(&call, id).await?;
     refuse_body(&mut call).await?;
     once_within(&call, b"", async |key| {
         let id = open(&call).await?;
-        retried(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, key).await
+        retry_filter(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, key).await
     })
     .await
 }
 
 /// Tries the rejects of a table again.
 pub(super) async fn retry_table(mut call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
     refuse_body(&mut call).await?;
-    once_within(&call, b"", async |key| retried(&call, filter, key).await).await
+    once_within(&call, b"", async |key| retry_filter(&call, filter, key).await).await
 }
 
-async fn retried(call: &Call, filter: RejectFilter, key: Option<RequestName>) -> Outcome<Option<Response>> {
+async fn retry_filter(call: &Call, filter: RejectFilter, key: Option<RequestName>) -> Outcome<Option<Response>> {
     try_again(call, RetrySelection::Quarantine(filter), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads }))))
         .await
 }
 
 async fn refuse_body(call: &mut Call) -> Outcome<()> {
-    if call.body(0).await?.bytes.is_empty() {
+    if call.read_body(0).await?.bytes.is_empty() {
         return Ok(());
     }
     Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"))
@@ -82,7 +82,7 @@ async fn try_again(
         let mut told = (StatusCode::OK, String::new());
         let mut write = |read: &dyn TargetRead, outcomes: &[LoadOutcome]| {
             let seen = outcomes.iter().filter(|outcome| caller.sees_table(&outcome.table));
-            let (status, body) = answer(read, seen.map(of_outcome).collect())?;
+            let (status, body) = answer(read, seen.map(outcome_json).collect())?;
             told = (status, body.to_string());
             Ok(key.clone().map(|key| document_of_answer(key, status, &told.1)))
         };
@@ -93,29 +93,29 @@ async fn try_again(
     });
     let Some(tried) = tried.await? else { return Ok(None) };
     let (outcomes, (status, body)) = tried.map_err(|reason| Problem::new(Kind::WRONG_SHAPE, reason))?;
-    outcomes.iter().for_each(|outcome| call.service.metrics.load(outcome));
-    Ok(Some(of_text(status, body)))
+    outcomes.iter().for_each(|outcome| call.service.metrics.count_load(outcome));
+    Ok(Some(respond_text(status, body)))
 }
 
-fn of_outcome(outcome: &LoadOutcome) -> Value {
+fn outcome_json(outcome: &LoadOutcome) -> Value {
     let mut value = outcome.counts.append_to(json!({"load_id": outcome.load_id, "table": outcome.table}));
     value["reasons"] = json!(outcome.reasons);
     value
 }
 
 /// Tries one reject with other values for some of its fields.
-pub(super) async fn correct(mut call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let id = call.number("reject", "reject")?;
-    found(&call, id).await?;
-    let (members, body) = object(&mut call).await?;
+pub(super) async fn correct_one(mut call: Call) -> Outcome {
+    call.query_parameters()?.finish(&[])?;
+    let id = call.path_number("reject", "reject")?;
+    find_reject(&call, id).await?;
+    let (members, body) = read_object(&mut call).await?;
     if members.is_empty() {
         return Err(Problem::new(
             Kind::WRONG_SHAPE,
             "there is no field in the body; send those that are to be changed",
         ));
     }
-    let values = members.into_iter().map(|(name, raw)| (name, as_cell(&raw))).collect();
+    let values = members.into_iter().map(|(name, raw)| (name, to_cell(&raw))).collect();
     once_within(&call, &body, async |key| correct_reject(&call, id, values, key).await).await
 }
 
@@ -133,19 +133,19 @@ async fn correct_reject(
             Some(RejectState::Released) => StatusCode::OK,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        Ok((status, json!({"reject": reject.as_ref().map(of_reject), "loads": loads})))
+        Ok((status, json!({"reject": reject.as_ref().map(reject_json), "loads": loads})))
     })
     .await
 }
 
 /// The members of the JSON object that the body is, each as it is written, and the body.
-async fn object(call: &mut Call) -> Outcome<(BTreeMap<String, Box<RawValue>>, Vec<u8>)> {
+async fn read_object(call: &mut Call) -> Outcome<(BTreeMap<String, Box<RawValue>>, Vec<u8>)> {
     refuse_other_encodings(&call.headers)?;
     let kind = media_type(&call.headers);
     if kind.is_some_and(|kind| kind != "application/json" && kind != "application/merge-patch+json") {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "a JSON object is expected here"));
     }
-    let body = call.body(SMALL).await?.bytes;
+    let body = call.read_body(SMALL).await?.bytes;
     // A byte order mark is ignored, as in rows.
     let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
     let members = serde_json::from_slice(json).map_err(|error| {
@@ -158,7 +158,7 @@ async fn object(call: &mut Call) -> Outcome<(BTreeMap<String, Box<RawValue>>, Ve
 }
 
 /// A value as it would stand in a source; none for a missing one. Numbers keep their digits.
-fn as_cell(raw: &RawValue) -> Option<String> {
+fn to_cell(raw: &RawValue) -> Option<String> {
     match serde_json::from_str(raw.get()) {
         Ok(Value::Null) => None,
         Ok(Value::String(text)) => Some(text),
@@ -168,28 +168,28 @@ fn as_cell(raw: &RawValue) -> Option<String> {
 
 /// Gives one reject up.
 pub(super) async fn discard_one(mut call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let id = call.number("reject", "reject")?;
-    found(&call, id).await?;
-    let (reason, body) = reason(&mut call).await?;
+    call.query_parameters()?.finish(&[])?;
+    let id = call.path_number("reject", "reject")?;
+    find_reject(&call, id).await?;
+    let (reason, body) = read_reason(&mut call).await?;
     once_within(&call, &body, async |key| {
         let id = open(&call).await?;
-        discarded(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, reason, key).await
+        discard_filter(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, reason, key).await
     })
     .await
 }
 
 /// Gives rejects of a table up.
 pub(super) async fn discard_table(mut call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
     query.finish(&["load", "code", "field"])?;
-    let (reason, body) = reason(&mut call).await?;
-    once_within(&call, &body, async |key| discarded(&call, filter, reason, key).await).await
+    let (reason, body) = read_reason(&mut call).await?;
+    once_within(&call, &body, async |key| discard_filter(&call, filter, reason, key).await).await
 }
 
-async fn reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
-    let (mut members, body) = object(call).await?;
+async fn read_reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
+    let (mut members, body) = read_object(call).await?;
     let reason = members.remove("reason").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
     let is_text = |text: &String| !text.trim().is_empty() && text.chars().count() <= REASON && !text.contains('\0');
     let sound = reason.filter(|text| is_text(text) && members.is_empty());
@@ -202,7 +202,7 @@ async fn reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
 }
 
 /// Gives rejects up, and keeps the answer under `key` with that; none where an answer was there before.
-async fn discarded(
+async fn discard_filter(
     call: &Call,
     filter: RejectFilter,
     reason: String,
@@ -213,20 +213,20 @@ async fn discarded(
         let answer = |count| key.map(|key| document_of_answer(key, StatusCode::OK, &told(count).to_string()));
         unless_overtaken(discard_with(target, &filter, &reason, answer))
     });
-    Ok(count.await?.map(|count| respond(StatusCode::OK, &told(count))))
+    Ok(count.await?.map(|count| respond_json(StatusCode::OK, &told(count))))
 }
 
 /// Takes the rejects of a table back, as a person mended them in the file that was exported.
-pub(super) async fn import(mut call: Call) -> Outcome {
-    call.table()?;
-    let mut query = call.query()?;
+pub(super) async fn import_rejects(mut call: Call) -> Outcome {
+    call.named_table()?;
+    let mut query = call.query_parameters()?;
     let allows_other_changes = query.flag("allow_other_changes")?;
     query.finish(&["allow_other_changes"])?;
     refuse_other_encodings(&call.headers)?;
     if media_type(&call.headers).is_some_and(|kind| kind != "text/csv") {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "send the mended file as text/csv"));
     }
-    let body = call.body(call.service.api.max_body).await?;
+    let body = call.read_body(call.service.api.max_body).await?;
     if body.bytes.is_empty() {
         return Err(Problem::new(
             Kind::WRONG_SHAPE,
@@ -254,7 +254,7 @@ async fn import_file(
         tracing::error!(%error, "a mended file cannot be stored");
         unstored(())
     })?;
-    let table = Some(call.part("table").to_owned());
+    let table = Some(call.path_part("table").to_owned());
     let file = MendedFilePath { path: file.path().to_owned(), table, allows_other_changes };
     try_again(call, RetrySelection::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
 }

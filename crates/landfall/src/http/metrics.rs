@@ -21,33 +21,33 @@ use super::desk::Desk;
 
 /// A table and what became of its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Rows {
+struct RowsLabels {
     table: String,
     outcome: &'static str,
 }
 
 /// A table and the code of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Rejects {
+struct RejectLabels {
     table: String,
     code: &'static str,
 }
 
 /// How a backup ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Backups {
+struct BackupLabels {
     outcome: &'static str,
 }
 
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTable {
+struct TableLabels {
     table: String,
 }
 
 /// A route, by the path as it is declared, so that no value gets into a label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Requests {
+struct RequestLabels {
     method: String,
     route: String,
     status: u16,
@@ -55,27 +55,27 @@ struct Requests {
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRoute {
+struct RouteLabels {
     route: String,
 }
 
 /// What is counted.
-pub(crate) struct Metrics {
+pub(crate) struct ServiceMetrics {
     registry: Registry,
-    rows: Family<Rows, Counter>,
-    rejects: Family<Rejects, Counter>,
-    loads: Family<OfTable, Counter>,
-    requests: Family<Requests, Counter>,
-    seconds: Family<OfRoute, Histogram, fn() -> Histogram>,
+    rows: Family<RowsLabels, Counter>,
+    rejects: Family<RejectLabels, Counter>,
+    loads: Family<TableLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     pub(super) connections: Gauge,
     waiting: Gauge,
     readers: Gauge,
     tasks: Gauge,
-    backups: Family<Backups, Counter>,
+    backups: Family<BackupLabels, Counter>,
     backed_up: Gauge,
 }
 
-impl Metrics {
+impl ServiceMetrics {
     pub(super) fn new() -> Self {
         let latency: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
         let metrics = Self {
@@ -92,10 +92,10 @@ impl Metrics {
             backups: Family::default(),
             backed_up: Gauge::default(),
         };
-        metrics.registered()
+        metrics.register_all()
     }
 
-    fn registered(mut self) -> Self {
+    fn register_all(mut self) -> Self {
         let Self {
             registry,
             rows,
@@ -126,37 +126,37 @@ impl Metrics {
     }
 
     /// Counts what became of rows.
-    pub(super) fn rows(&self, outcome: &RowsOutcome) {
+    pub(super) fn count_rows(&self, outcome: &RowsOutcome) {
         for load in &outcome.loads {
-            self.counts(&load.table, load.counts);
+            self.add_counts(&load.table, load.counts);
             for (_, error) in &load.errors {
-                let labels = Rejects { table: load.table.clone(), code: error.code.as_str() };
+                let labels = RejectLabels { table: load.table.clone(), code: error.code.as_str() };
                 self.rejects.get_or_create(&labels).inc();
             }
-            self.loads.get_or_create(&OfTable { table: load.table.clone() }).inc();
+            self.loads.get_or_create(&TableLabels { table: load.table.clone() }).inc();
         }
     }
 
     /// Counts a backup.
-    pub(super) fn backup(&self, is_made: bool) {
+    pub(super) fn count_backup(&self, is_made: bool) {
         let outcome = if is_made { "made" } else { "failed" };
-        self.backups.get_or_create(&Backups { outcome }).inc();
+        self.backups.get_or_create(&BackupLabels { outcome }).inc();
         if is_made {
             self.backed_up.set(jiff::Timestamp::now().as_second());
         }
     }
 
     /// Counts a load.
-    pub(super) fn load(&self, load: &LoadOutcome) {
-        self.counts(&load.table, load.counts);
+    pub(super) fn count_load(&self, load: &LoadOutcome) {
+        self.add_counts(&load.table, load.counts);
         for reason in &load.reasons {
-            let labels = Rejects { table: load.table.clone(), code: reason.code.as_str() };
+            let labels = RejectLabels { table: load.table.clone(), code: reason.code.as_str() };
             self.rejects.get_or_create(&labels).inc_by(reason.count);
         }
-        self.loads.get_or_create(&OfTable { table: load.table.clone() }).inc();
+        self.loads.get_or_create(&TableLabels { table: load.table.clone() }).inc();
     }
 
-    fn counts(&self, table: &str, counts: Counts) {
+    fn add_counts(&self, table: &str, counts: Counts) {
         let outcomes = [
             ("inserted", counts.inserted),
             ("updated", counts.updated),
@@ -164,20 +164,21 @@ impl Metrics {
             ("rejected", counts.rejected),
         ];
         for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
-            self.rows.get_or_create(&Rows { table: table.to_owned(), outcome }).inc_by(count);
+            self.rows.get_or_create(&RowsLabels { table: table.to_owned(), outcome }).inc_by(count);
         }
     }
 
     /// Counts an answer.
-    pub(super) fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+    pub(super) fn count_request(&self, method: &str, route: &str, status: u16, seconds: f64) {
         let (method, route) = (method.to_owned(), route.to_owned());
-        self.seconds.get_or_create(&OfRoute { route: route.clone() }).observe(seconds);
-        self.requests.get_or_create(&Requests { method, route, status }).inc();
+        self.seconds.get_or_create(&RouteLabels { route: route.clone() }).observe(seconds);
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     }
 
     /// Everything as text, but for the numbers of tables that `sees` does not see.
-    pub(super) fn text(&self, desk: &Desk, tasks: usize, sees: &dyn Fn(&str) -> bool) -> String {
-        let gauges = [(&self.waiting, desk.waiting()), (&self.readers, desk.reading()), (&self.tasks, tasks)];
+    pub(super) fn render_text(&self, desk: &Desk, tasks: usize, sees: &dyn Fn(&str) -> bool) -> String {
+        let gauges =
+            [(&self.waiting, desk.waiting_requests()), (&self.readers, desk.reading_threads()), (&self.tasks, tasks)];
         for (gauge, value) in gauges {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
@@ -191,11 +192,11 @@ impl Metrics {
 
 /// The lines of `text` that are of no table, or of one that `sees` sees.
 fn filter_tables(text: &str, sees: &dyn Fn(&str) -> bool) -> String {
-    text.split_inclusive('\n').filter(|line| table_of(line).is_none_or(|table| sees(&table))).collect()
+    text.split_inclusive('\n').filter(|line| table_label(line).is_none_or(|table| sees(&table))).collect()
 }
 
 /// The table that a line of the text is of: its first label.
-fn table_of(line: &str) -> Option<String> {
+fn table_label(line: &str) -> Option<String> {
     let (_, label) = line.split_once("{table=\"").filter(|_| !line.starts_with('#'))?;
     let mut table = String::new();
     let mut chars = label.chars();
@@ -215,15 +216,15 @@ mod tests {
     /// A token that is limited to a table saw the numbers of the others.
     #[test]
     fn lines_of_tables_that_are_not_seen_are_left_out() {
-        let metrics = Metrics::new();
+        let metrics = ServiceMetrics::new();
         for table in ["jobs", "a \"b\" \\ \n{table=\"jobs\"}", "jobs2"] {
-            metrics.counts(table, Counts { inserted: 1, rejected: 2, ..Counts::default() });
-            metrics.loads.get_or_create(&OfTable { table: table.to_owned() }).inc();
+            metrics.add_counts(table, Counts { inserted: 1, rejected: 2, ..Counts::default() });
+            metrics.loads.get_or_create(&TableLabels { table: table.to_owned() }).inc();
         }
-        metrics.request("GET", "/v1/tables/{table}", 200, 0.1);
+        metrics.count_request("GET", "/v1/tables/{table}", 200, 0.1);
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap_or_default();
-        let named = |text: &str| text.lines().filter(|line| table_of(line).is_some()).count();
+        let named = |text: &str| text.lines().filter(|line| table_label(line).is_some()).count();
         assert_eq!(named(&text), 9);
         assert_eq!(filter_tables(&text, &|_| true), text);
         let only = filter_tables(&text, &|table| table == "jobs");

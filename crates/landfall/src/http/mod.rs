@@ -53,6 +53,6 @@ mod uploads;
 mod values;
 
 pub(crate) use listener::serve;
-pub(crate) use oidc::Provider;
+pub(crate) use oidc::OidcProvider;
 pub(crate) use service::{Service, Settings as ServiceSettings};
-pub(crate) use tls::acceptor;
+pub(crate) use tls::tls_acceptor;

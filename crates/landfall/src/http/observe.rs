@@ -21,7 +21,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Watches one request.
-pub(super) async fn observe(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe_request(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
     let trace = trace_id(request.headers());
@@ -34,7 +34,7 @@ pub(super) async fn observe(State(service): State<Arc<Service>>, request: Reques
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let mut response = next.run(request).await;
     let (status, seconds) = (response.status().as_u16(), begun.elapsed().as_secs_f64());
-    service.metrics.request(&method, &route, status, seconds);
+    service.metrics.count_request(&method, &route, status, seconds);
     tracing::info!(
         request_id = %id.to_str().unwrap_or_default(),
         trace_id = trace.as_deref().unwrap_or_default(),
@@ -44,7 +44,7 @@ pub(super) async fn observe(State(service): State<Arc<Service>>, request: Reques
         duration_ms = seconds * 1000.0,
         "request"
     );
-    decorate(response.headers_mut(), id);
+    add_headers(response.headers_mut(), id);
     response
 }
 
@@ -73,7 +73,7 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
     (sound && trace.bytes().any(|byte| byte != b'0')).then(|| trace.to_ascii_lowercase())
 }
 
-fn decorate(headers: &mut HeaderMap, id: HeaderValue) {
+fn add_headers(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -30,7 +30,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// Enters the key `name`, as [`RequestName::of`] gives it; refuses it where another request has it.
-    pub(super) fn enter(service: &Arc<Service>, name: &str) -> Outcome<Self> {
+    pub(super) fn enter_key(service: &Arc<Service>, name: &str) -> Outcome<Self> {
         let mut keys = service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !keys.insert(name.to_owned()) {
             let detail = "a request with this Idempotency-Key is under way; ask again for its answer";
@@ -48,17 +48,17 @@ impl Drop for InFlight {
 }
 
 /// The key of a request whose body may be long in coming: it is entered before, so that copies need not send theirs.
-pub(super) struct KeyOfUpload(InFlight);
+pub(super) struct UploadKey(InFlight);
 
-impl KeyOfUpload {
+impl UploadKey {
     /// Enters the key of `call`, where it has one.
-    pub(super) fn enter(call: &Call) -> Outcome<Option<Self>> {
+    pub(super) fn enter_key(call: &Call) -> Outcome<Option<Self>> {
         let name = RequestName::of(call)?;
-        name.map(|name| InFlight::enter(&call.service, &name).map(Self)).transpose()
+        name.map(|name| InFlight::enter_key(&call.service, &name).map(Self)).transpose()
     }
 
     /// The key, now that it is known what was sent.
-    pub(super) fn of_digest(self, call: &Call, digest: &str) -> (RequestName, InFlight) {
+    pub(super) fn with_digest(self, call: &Call, digest: &str) -> (RequestName, InFlight) {
         (RequestName::new(self.0.name.clone(), call, digest.as_bytes()), self.0)
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn document_of_answer(key: RequestName, status: StatusCode, body: &st
 /// The answer that is kept under `key`, where there is one.
 pub(super) async fn find_answer(service: &Service, key: &RequestName) -> Outcome<Option<Response>> {
     let RequestName { name, digest } = key.clone();
-    let stored = service.desk.look(move |target| stored_answer(target, &name, &digest)).await?;
+    let stored = service.desk.read_briefly(move |target| stored_answer(target, &name, &digest)).await?;
     stored.map(repeated).transpose()
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn once_within<W: Future<Output = Outcome<Option<Response>>>>(
     work: impl FnOnce(Option<RequestName>) -> W,
 ) -> Outcome {
     let key = RequestName::of(call)?.map(|name| RequestName::new(name, call, body));
-    let _in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
+    let _in_flight = key.as_ref().map(|key| InFlight::enter_key(&call.service, &key.name)).transpose()?;
     if let Some(key) = &key
         && let Some(known) = find_answer(&call.service, key).await?
     {
@@ -129,11 +129,11 @@ pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<
 fn store_answer(target: &mut dyn Target, document: NewDocument) -> landfall_engine::Result<bool> {
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let added = transaction.add_documents(&[document]).and_then(|()| transaction.commit_now());
-    was_first(added)
+    is_first_answer(added)
 }
 
 /// Whether what was kept with an answer is the first under its key.
-pub(super) fn was_first(added: landfall_engine::Result<()>) -> landfall_engine::Result<bool> {
+pub(super) fn is_first_answer(added: landfall_engine::Result<()>) -> landfall_engine::Result<bool> {
     unless_overtaken(added).map(|first| first.is_some())
 }
 

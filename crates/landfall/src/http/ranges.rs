@@ -9,12 +9,12 @@ use axum::{
 
 use super::{
     problem::{Kind, Problem},
-    sent::body_of,
+    sent::stream_body,
 };
 
 /// What is wanted of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum RequestedRange {
     Whole,
     /// From the first byte on, so many.
     Part {
@@ -26,7 +26,7 @@ enum Wanted {
 }
 
 /// A file that can be fetched.
-pub(super) struct Fetched<R> {
+pub(super) struct FetchableFile<R> {
     pub(super) content: R,
     pub(super) length: u64,
     /// What tells this content from any other, without quotes.
@@ -39,19 +39,19 @@ pub(super) struct Fetched<R> {
 pub(super) fn respond_file<R: Read + Send + 'static>(
     method: &Method,
     headers: &HeaderMap,
-    file: Fetched<R>,
+    file: FetchableFile<R>,
     media: &'static str,
 ) -> Response {
-    let Fetched { content, length, tag, skip } = file;
+    let FetchableFile { content, length, tag, skip } = file;
     let tag = format!("\"{tag}\"");
     // Other methods know no parts.
-    let wanted = if *method == Method::GET { wanted(headers, length, &tag) } else { Wanted::Whole };
+    let wanted = if *method == Method::GET { requested_range(headers, length, &tag) } else { RequestedRange::Whole };
     let (status, first, count) = match wanted {
-        Wanted::Whole => (StatusCode::OK, 0, length),
-        Wanted::Part { first, length } => (StatusCode::PARTIAL_CONTENT, first, length),
-        Wanted::Nothing => return unsatisfiable(length),
+        RequestedRange::Whole => (StatusCode::OK, 0, length),
+        RequestedRange::Part { first, length } => (StatusCode::PARTIAL_CONTENT, first, length),
+        RequestedRange::Nothing => return unsatisfiable_range(length),
     };
-    let mut response = Response::new(body_of(Skipped { content, skip: Some(skip), first }.take(count)));
+    let mut response = Response::new(stream_body(SkippedFile { content, skip: Some(skip), first }.take(count)));
     *response.status_mut() = status;
     let answered = response.headers_mut();
     answered.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
@@ -66,7 +66,7 @@ pub(super) fn respond_file<R: Read + Send + 'static>(
     response
 }
 
-fn unsatisfiable(length: u64) -> Response {
+fn unsatisfiable_range(length: u64) -> Response {
     let detail = format!("the file has {length} bytes, and none of those that are asked for");
     let mut response = Problem::new(Kind::RANGE, detail).into_response();
     let range = HeaderValue::from_str(&format!("bytes */{length}"));
@@ -76,20 +76,20 @@ fn unsatisfiable(length: u64) -> Response {
 
 /// What is wanted of a file of `length` bytes. A header that is not understood, or asks for several parts, is not regarded: the
 /// whole file is an answer to it.
-fn wanted(headers: &HeaderMap, length: u64, tag: &str) -> Wanted {
+fn requested_range(headers: &HeaderMap, length: u64, tag: &str) -> RequestedRange {
     let only = |name| {
         let mut values = headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none()).and_then(|value: &HeaderValue| value.to_str().ok())
     };
-    let Some(range) = only(header::RANGE) else { return Wanted::Whole };
+    let Some(range) = only(header::RANGE) else { return RequestedRange::Whole };
     // The rest of another content must not be put behind what is there. A date is none of ours.
     if headers.contains_key(header::IF_RANGE) && only(header::IF_RANGE) != Some(tag) {
-        return Wanted::Whole;
+        return RequestedRange::Whole;
     }
-    parse(range, length).unwrap_or(Wanted::Whole)
+    parse(range, length).unwrap_or(RequestedRange::Whole)
 }
 
-fn parse(range: &str, length: u64) -> Option<Wanted> {
+fn parse(range: &str, length: u64) -> Option<RequestedRange> {
     let (unit, range) = range.split_once('=')?;
     let (first, last) = range.trim().split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
     let number = |text: &str| {
@@ -99,7 +99,11 @@ fn parse(range: &str, length: u64) -> Option<Wanted> {
     };
     if first.is_empty() {
         let count = number(last)?.min(length);
-        return Some(if count == 0 { Wanted::Nothing } else { Wanted::Part { first: length - count, length: count } });
+        return Some(if count == 0 {
+            RequestedRange::Nothing
+        } else {
+            RequestedRange::Part { first: length - count, length: count }
+        });
     }
     let first = number(first)?;
     let last = if last.is_empty() { u64::MAX } else { number(last)? };
@@ -107,19 +111,19 @@ fn parse(range: &str, length: u64) -> Option<Wanted> {
         return None;
     }
     if first >= length {
-        return Some(Wanted::Nothing);
+        return Some(RequestedRange::Nothing);
     }
-    Some(Wanted::Part { first, length: last.min(length - 1) - first + 1 })
+    Some(RequestedRange::Part { first, length: last.min(length - 1) - first + 1 })
 }
 
 /// A file without its first bytes; they are left out by the thread that reads.
-struct Skipped<R> {
+struct SkippedFile<R> {
     content: R,
     skip: Option<fn(&mut R, u64) -> io::Result<()>>,
     first: u64,
 }
 
-impl<R: Read> Read for Skipped<R> {
+impl<R: Read> Read for SkippedFile<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(skip) = self.skip.take().filter(|_| self.first > 0) {
             skip(&mut self.content, self.first)?;
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn ranges_are_read_as_the_standard_says() {
-        let part = |first, length| Some(Wanted::Part { first, length });
+        let part = |first, length| Some(RequestedRange::Part { first, length });
         for (range, expected) in [
             ("bytes=0-0", part(0, 1)),
             ("bytes=2-4", part(2, 3)),
@@ -143,9 +147,9 @@ mod tests {
             ("bytes=3-99999999999999999999999", part(3, 7)),
             ("bytes=-3", part(7, 3)),
             ("bytes=-99", part(0, 10)),
-            ("bytes=-0", Some(Wanted::Nothing)),
-            ("bytes=10-", Some(Wanted::Nothing)),
-            ("bytes=99999999999999999999999-", Some(Wanted::Nothing)),
+            ("bytes=-0", Some(RequestedRange::Nothing)),
+            ("bytes=10-", Some(RequestedRange::Nothing)),
+            ("bytes=99999999999999999999999-", Some(RequestedRange::Nothing)),
             ("bytes=4-2", None),
             ("bytes=1-2,5-6", None),
             ("bytes=a-b", None),
@@ -156,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(parse(range, 10), expected, "{range}");
         }
-        assert_eq!(parse("bytes=0-", 0), Some(Wanted::Nothing));
-        assert_eq!(parse("bytes=-1", 0), Some(Wanted::Nothing));
+        assert_eq!(parse("bytes=0-", 0), Some(RequestedRange::Nothing));
+        assert_eq!(parse("bytes=-1", 0), Some(RequestedRange::Nothing));
     }
 }

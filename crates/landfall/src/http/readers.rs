@@ -22,10 +22,10 @@ use tokio::{
 };
 
 use super::{
-    desk::{Work, gone, refused, wrapped},
-    held::{Held, Opener},
+    desk::{TargetWork, lost_thread_problem, refused_problem, wrap_work},
+    held::{ReusedTarget, TargetOpener},
     problem::{Kind, Outcome, Problem},
-    shares::{Share, Shares},
+    shares::{ShareStock, StockShare},
 };
 
 /// Requests that wait for a thread.
@@ -34,30 +34,30 @@ const WAITING: usize = 1024;
 const STOP_AGAIN: Duration = Duration::from_millis(100);
 
 /// A request for a thread.
-struct Reading {
-    work: Work,
-    ticket: Arc<Ticket>,
+struct ReadRequest {
+    work: TargetWork,
+    ticket: Arc<ReadTicket>,
 }
 
 /// What is known of a request by whoever asked and by the thread that reads.
 #[derive(Default)]
-struct Ticket {
+struct ReadTicket {
     canceller: Arc<Canceller>,
     begun: Notify,
 }
 
 /// A pool of threads that read.
-pub(super) struct Readers {
-    queue: mpsc::Sender<Reading>,
+pub(super) struct ReaderPool {
+    queue: mpsc::Sender<ReadRequest>,
     busy: Arc<AtomicUsize>,
-    threads: Shares,
+    threads: ShareStock,
 }
 
-impl Readers {
+impl ReaderPool {
     /// Starts `threads` threads, of which one caller has at most `share` at once.
-    pub(super) fn start(
+    pub(super) fn start_pool(
         name: &str,
-        opener: &Opener,
+        opener: &TargetOpener,
         (threads, share): (usize, usize),
         staff: &mut Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
@@ -68,11 +68,11 @@ impl Readers {
             let run = move || read(&taken, opener, &busy);
             staff.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
         }
-        Ok(Self { queue, busy, threads: Shares::new(threads, share) })
+        Ok(Self { queue, busy, threads: ShareStock::new(threads, share) })
     }
 
     /// Threads that read just now.
-    pub(super) fn busy(&self) -> usize {
+    pub(super) fn busy_threads(&self) -> usize {
         self.busy.load(Ordering::Relaxed)
     }
 
@@ -81,7 +81,7 @@ impl Readers {
         &self,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
-        self.ask(work, Arc::default()).await
+        self.queue_read(work, Arc::default()).await
     }
 
     /// Runs `work` for a caller, as soon as that has less than its share of the threads.
@@ -90,8 +90,8 @@ impl Readers {
         caller: &str,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
-        let place = self.threads.take(caller, 1).await;
-        self.ask(holding(place, work), Arc::default()).await
+        let place = self.threads.take_share(caller, 1).await;
+        self.queue_read(holding_place(place, work), Arc::default()).await
     }
 
     /// The same, for work that may last at most `limit`, and waits at most as long for its turn.
@@ -102,37 +102,38 @@ impl Readers {
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
         let waits = || Problem::busy("other reports take all the time that there is; nothing of this one was run");
-        let place = timeout(limit, self.threads.take(caller, 1)).await.map_err(|_| waits())?;
-        let ticket = Arc::new(Ticket::default());
-        let mut asked = pin!(self.ask(holding(place, work), ticket.clone()));
+        let place = timeout(limit, self.threads.take_share(caller, 1)).await.map_err(|_| waits())?;
+        let ticket = Arc::new(ReadTicket::default());
+        let mut asked = pin!(self.queue_read(holding_place(place, work), ticket.clone()));
         tokio::select! {
             outcome = &mut asked => return outcome,
             () = ticket.begun.notified() => {}
             () = sleep(limit) => return Err(waits()),
         }
-        timeout(limit, asked).await.unwrap_or_else(|_| Err(too_long(limit)))
+        timeout(limit, asked).await.unwrap_or_else(|_| Err(timeout_problem(limit)))
     }
 
-    fn ask<R: Send + 'static>(
+    fn queue_read<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
-        ticket: Arc<Ticket>,
+        ticket: Arc<ReadTicket>,
     ) -> impl Future<Output = Outcome<R>> {
-        let (work, answered) = wrapped(work);
-        let sent = self.queue.try_send(Reading { work, ticket: ticket.clone() }).map_err(|error| refused(&error));
+        let (work, answered) = wrap_work(work);
+        let sent =
+            self.queue.try_send(ReadRequest { work, ticket: ticket.clone() }).map_err(|error| refused_problem(&error));
         async move {
             sent?;
             let waiting = StopsWhenDropped(Some(ticket));
             let answer = answered.await;
-            waiting.finish();
-            answer.map_err(|_| gone())?.map_err(Problem::from)
+            waiting.keep_result();
+            answer.map_err(|_| lost_thread_problem())?.map_err(Problem::from)
         }
     }
 }
 
 /// `work` that gives its caller's place back when it has ended: also where nobody waits for it any more.
-fn holding<R>(
-    place: Option<Share>,
+fn holding_place<R>(
+    place: Option<StockShare>,
     work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
 ) -> impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static {
     move |target: &mut dyn Target| {
@@ -141,17 +142,17 @@ fn holding<R>(
     }
 }
 
-fn too_long(limit: Duration) -> Problem {
+fn timeout_problem(limit: Duration) -> Problem {
     let seconds = limit.as_secs();
     let detail = format!("the report ran for {seconds} seconds, the most that it may take here, and was stopped");
     Problem::new(Kind::REPORT_TIMEOUT, detail)
 }
 
 /// Stops the work of a request whose answer nobody waits for any more.
-struct StopsWhenDropped(Option<Arc<Ticket>>);
+struct StopsWhenDropped(Option<Arc<ReadTicket>>);
 
 impl StopsWhenDropped {
-    fn finish(mut self) {
+    fn keep_result(mut self) {
         self.0 = None;
     }
 }
@@ -161,13 +162,13 @@ impl Drop for StopsWhenDropped {
         let Some(ticket) = self.0.take() else { return };
         ticket.canceller.refuse_more();
         if let Ok(handle) = tokio::runtime::Handle::try_current() {
-            handle.spawn(stop(ticket));
+            handle.spawn(stop_request(ticket));
         }
     }
 }
 
 /// Stops a request until its thread has given its ticket up.
-async fn stop(ticket: Arc<Ticket>) {
+async fn stop_request(ticket: Arc<ReadTicket>) {
     while Arc::strong_count(&ticket) > 1 {
         if ticket.canceller.is_statement_running() {
             let canceller = ticket.canceller.clone();
@@ -178,11 +179,11 @@ async fn stop(ticket: Arc<Ticket>) {
 }
 
 /// A thread that reads.
-fn read(queue: &Mutex<mpsc::Receiver<Reading>>, opener: Opener, busy: &AtomicUsize) {
-    let mut held = Held::new(opener);
+fn read(queue: &Mutex<mpsc::Receiver<ReadRequest>>, opener: TargetOpener, busy: &AtomicUsize) {
+    let mut held = ReusedTarget::new(opener);
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(Reading { work, ticket }) = next else { return };
+        let Some(ReadRequest { work, ticket }) = next else { return };
         if ticket.canceller.is_cancelled() {
             continue;
         }

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a check finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum CheckResult {
     /// It works.
     Sound,
     /// Another transaction has the database, which happens while files are loaded.
@@ -46,7 +46,7 @@ pub(super) enum Finding {
     Unavailable,
 }
 
-impl Finding {
+impl CheckResult {
     /// The word that a check is told by.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -78,17 +78,17 @@ impl Finding {
 
 /// What was found of the database.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Findings {
+pub(super) struct CheckResults {
     at: Instant,
-    pub(super) read: Finding,
-    pub(super) write: Finding,
-    pub(super) tables: Finding,
+    pub(super) read: CheckResult,
+    pub(super) write: CheckResult,
+    pub(super) tables: CheckResult,
 }
 
 /// What is known of the database.
 #[derive(Debug)]
 pub(super) struct Readiness {
-    known: watch::Sender<Option<Findings>>,
+    known: watch::Sender<Option<CheckResults>>,
     is_looking: AtomicBool,
 }
 
@@ -99,45 +99,45 @@ impl Default for Readiness {
 }
 
 /// What is found of the database now, or was a moment ago.
-pub(super) async fn findings(service: &Arc<Service>) -> Findings {
+pub(super) async fn current_results(service: &Arc<Service>) -> CheckResults {
     let readiness = &service.readiness;
-    let is_fresh = |known: &Option<Findings>| known.is_some_and(|known| known.at.elapsed() < FRESH);
+    let is_fresh = |known: &Option<CheckResults>| known.is_some_and(|known| known.at.elapsed() < FRESH);
     let mut known = readiness.known.subscribe();
     if !is_fresh(&known.borrow()) && !readiness.is_looking.swap(true, Ordering::Relaxed) {
         let service = service.clone();
         tokio::spawn(async move {
-            let found = look(&service).await;
+            let found = check_database(&service).await;
             service.readiness.known.send_replace(Some(found));
             service.readiness.is_looking.store(false, Ordering::Relaxed);
         });
     }
     let _ = timeout(WAIT, known.wait_for(is_fresh)).await;
     let last = known.borrow().filter(|known| known.at.elapsed() < HOLDS);
-    let none = Finding::Unavailable;
-    last.unwrap_or_else(|| Findings { at: Instant::now(), read: none, write: none, tables: none })
+    let none = CheckResult::Unavailable;
+    last.unwrap_or_else(|| CheckResults { at: Instant::now(), read: none, write: none, tables: none })
 }
 
-async fn look(service: &Arc<Service>) -> Findings {
+async fn check_database(service: &Arc<Service>) -> CheckResults {
     let desk = &service.desk;
     let rules = service.rules.clone();
     let (seen, told) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
     let (tables, writes) = (seen.clone(), told.clone());
-    let probe = desk.probe(move |target| {
-        note(&tables, find_tables(&*target, rules.rules_tables()))?;
-        note(&writes, write(target, rules.rules_tables()))
+    let probe = desk.probe_writing(move |target| {
+        note_result(&tables, find_tables(&*target, rules.rules_tables()))?;
+        note_result(&writes, write(target, rules.rules_tables()))
     });
-    let read = desk.look(|target| target.find_document(KIND, "-").map(drop));
+    let read = desk.read_briefly(|target| target.find_document(KIND, "-").map(drop));
     let (read, _) = tokio::join!(timeout(PATIENCE, read), timeout(PATIENCE, probe));
-    let read = if matches!(read, Ok(Ok(()))) { Finding::Sound } else { Finding::Unavailable };
-    let of = |finding: &Mutex<Option<Finding>>| *finding.lock().unwrap_or_else(PoisonError::into_inner);
-    let tables = of(&seen).unwrap_or(Finding::Unavailable);
-    let write = of(&told).unwrap_or(if tables.is_sound() { Finding::Unavailable } else { tables });
-    Findings { at: Instant::now(), read, write, tables }
+    let read = if matches!(read, Ok(Ok(()))) { CheckResult::Sound } else { CheckResult::Unavailable };
+    let of = |finding: &Mutex<Option<CheckResult>>| *finding.lock().unwrap_or_else(PoisonError::into_inner);
+    let tables = of(&seen).unwrap_or(CheckResult::Unavailable);
+    let write = of(&told).unwrap_or(if tables.is_sound() { CheckResult::Unavailable } else { tables });
+    CheckResults { at: Instant::now(), read, write, tables }
 }
 
 /// Notes what became of a check. Its error goes on, so that a connection that was lost is not used again.
-fn note(noted: &Mutex<Option<Finding>>, outcome: Result<Finding>) -> Result<()> {
-    let finding = outcome.as_ref().map_or_else(Finding::of, |finding| *finding);
+fn note_result(noted: &Mutex<Option<CheckResult>>, outcome: Result<CheckResult>) -> Result<()> {
+    let finding = outcome.as_ref().map_or_else(CheckResult::of, |finding| *finding);
     if let Err(error) = &outcome {
         tracing::error!(%error, finding = finding.as_str(), "the service is not ready");
     }
@@ -146,18 +146,18 @@ fn note(noted: &Mutex<Option<Finding>>, outcome: Result<Finding>) -> Result<()> 
 }
 
 /// Whether all tables are there.
-fn find_tables(target: &dyn Target, tables: &[Table]) -> Result<Finding> {
+fn find_tables(target: &dyn Target, tables: &[Table]) -> Result<CheckResult> {
     for table in tables {
         if !target.has_table(table)? {
             tracing::error!(table = &*table.name, "the table is not in the database any more");
-            return Ok(Finding::Unavailable);
+            return Ok(CheckResult::Unavailable);
         }
     }
-    Ok(Finding::Sound)
+    Ok(CheckResult::Sound)
 }
 
 /// Writes a document and takes it away again, and sees whether rows may be inserted into all tables.
-fn write(target: &mut dyn Target, tables: &[Table]) -> Result<Finding> {
+fn write(target: &mut dyn Target, tables: &[Table]) -> Result<CheckResult> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let name = format!("{}-{now}", std::process::id());
     let probe = NewDocument { kind: KIND, name: name.clone(), body: b"{}".to_vec() };
@@ -170,8 +170,8 @@ fn write(target: &mut dyn Target, tables: &[Table]) -> Result<Finding> {
     for table in tables {
         if !target.may_insert_rows(table)? {
             tracing::error!(table = &*table.name, "the database does not let the service insert into the table");
-            return Ok(Finding::Denied);
+            return Ok(CheckResult::Denied);
         }
     }
-    Ok(Finding::Sound)
+    Ok(CheckResult::Sound)
 }

@@ -51,15 +51,15 @@ const REST: u64 = 64 << 10;
 
 /// Lets a request through where its head is sound. Where its body was not read to its end, and is a large one, the client learns
 /// that the connection ends with the answer.
-pub(super) async fn sound(request: Request, next: Next) -> Response {
+pub(super) async fn refuse_unsound(request: Request, next: Next) -> Response {
     let size = request.body().size_hint();
     let has_large_body = !request.body().is_end_stream() && size.exact().is_none_or(|bytes| bytes > REST);
     let has_ended = Arc::new(AtomicBool::new(!has_large_body));
-    let mut response = match check(&request) {
+    let mut response = match check_head(&request) {
         Err(problem) => problem.into_response(),
         Ok(()) if !has_large_body => next.run(request).await,
         Ok(()) => {
-            let watched = |body| Body::new(Watched { body, has_ended: has_ended.clone() });
+            let watched = |body| Body::new(WatchedBody { body, has_ended: has_ended.clone() });
             next.run(request.map(watched)).await
         }
     };
@@ -70,12 +70,12 @@ pub(super) async fn sound(request: Request, next: Next) -> Response {
 }
 
 /// A body of which it is known afterwards whether it was read to its end.
-struct Watched {
+struct WatchedBody {
     body: Body,
     has_ended: Arc<AtomicBool>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for WatchedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -99,7 +99,7 @@ impl HttpBody for Watched {
     }
 }
 
-fn check(request: &Request) -> Outcome<()> {
+fn check_head(request: &Request) -> Outcome<()> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES {
         let detail =
@@ -155,13 +155,13 @@ fn is_host(text: &str) -> bool {
 }
 
 /// A connection on which the library's own refusals get their bodies.
-pub(super) struct Refusals<S> {
+pub(super) struct RefusalStream<S> {
     stream: S,
     /// Whether all that was written is flushed: then the next bytes begin an answer, or a part of one.
     flushed: bool,
     /// Whether the next bytes may also be a part of an answer without a mark of its own: so it is in HTTP/1.0.
     is_bare: Arc<AtomicBool>,
-    instead: Option<Instead>,
+    instead: Option<ReplacementAnswer>,
     /// Where requests begin and end.
     framing: Framing,
     /// Whether they do not any more: then nothing more is read.
@@ -173,14 +173,14 @@ pub(super) struct Refusals<S> {
 }
 
 /// What is written instead of the library's answer.
-struct Instead {
+struct ReplacementAnswer {
     bytes: Vec<u8>,
     written: usize,
     /// The bytes of the answer that it stands for.
     length: usize,
 }
 
-impl<S> Refusals<S> {
+impl<S> RefusalStream<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
@@ -195,7 +195,7 @@ impl<S> Refusals<S> {
     }
 
     /// To be called with each request of the connection.
-    pub(super) fn notice(&self) -> impl Fn(Version) + Clone + use<S> {
+    pub(super) fn request_notifier(&self) -> impl Fn(Version) + Clone + use<S> {
         let is_bare = self.is_bare.clone();
         move |version| {
             if version != Version::HTTP_11 {
@@ -205,9 +205,9 @@ impl<S> Refusals<S> {
     }
 }
 
-impl Instead {
+impl ReplacementAnswer {
     /// The answer to write where `bytes` are a refusal of the library: all answers of the service have further headers.
-    fn of(bytes: &[u8]) -> Option<Self> {
+    fn from_refusal(bytes: &[u8]) -> Option<Self> {
         let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
         let first = lines.next()?;
@@ -243,7 +243,7 @@ impl Instead {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Refusals<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for RefusalStream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.is_unsound {
@@ -251,7 +251,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Refusals<S> {
         }
         let before = into.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, into))?;
-        if let Err(unsound) = this.framing.advance(&into.filled()[before..]) {
+        if let Err(unsound) = this.framing.follow_bytes(&into.filled()[before..]) {
             this.is_unsound = true;
             let at = before + unsound.at;
             // A head gets a byte that the library refuses wherever it stands; a body ends too early.
@@ -262,11 +262,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Refusals<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Refusals<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RefusalStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if mem::replace(&mut this.flushed, false) && !this.is_bare.load(Ordering::Relaxed) {
-            this.instead = Instead::of(bytes);
+            this.instead = ReplacementAnswer::from_refusal(bytes);
         }
         let Some(instead) = &mut this.instead else { return Pin::new(&mut this.stream).poll_write(context, bytes) };
         while instead.written < instead.bytes.len() {
@@ -318,7 +318,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Refusals<S> {
         while *left > 0 && until.as_mut().poll(context).is_pending() {
             let mut part = ReadBuf::new(&mut space);
             let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut part));
-            let followed = read.is_ok() && !part.filled().is_empty() && this.framing.advance(part.filled()).is_ok();
+            let followed =
+                read.is_ok() && !part.filled().is_empty() && this.framing.follow_bytes(part.filled()).is_ok();
             if !followed || !(this.has_refused || this.framing.is_within_body()) {
                 break;
             }

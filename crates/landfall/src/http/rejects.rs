@@ -17,8 +17,8 @@ use super::{
     loads::one_table,
     problem::{Outcome, Problem},
     query::Query,
-    spool::{PAGE_BYTES, Spool, unwritable},
-    values::respond,
+    spool::{AnswerSpool, PAGE_BYTES, write_error},
+    values::respond_json,
 };
 
 const USUAL: u64 = 100;
@@ -31,7 +31,7 @@ const AT_ONCE: u64 = 20;
 /// What rejects are asked for by.
 const PARAMETERS: [&str; 5] = ["table", "load", "code", "field", "state"];
 
-fn filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
+fn read_filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
     let table = query.take("table")?;
     Ok(RejectFilter {
         table: one_table(call, table)?,
@@ -44,24 +44,24 @@ fn filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
 }
 
 /// Rejects, by their numbers.
-pub(super) async fn list(call: Call) -> Outcome {
-    let mut query = call.query()?;
+pub(super) async fn list_rejects(call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
     let limit = query.limit(USUAL, MOST)?;
     let after =
         query.parsed("after", "the number of a reject", |text| text.parse::<i64>().ok().filter(|id| *id >= 0))?;
-    let filter = filter(&call, &mut query)?;
+    let filter = read_filter(&call, &mut query)?;
     query.finish(&[&PARAMETERS[..], &["limit", "after"]].concat())?;
     let page = RejectFilter { after: after.unwrap_or(0).into(), limit: Some(limit), ..filter.clone() };
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
-        out.write_all(b"{\"rejects\":[").map_err(unwritable)?;
+        out.write_all(b"{\"rejects\":[").map_err(write_error)?;
         let next = json!(write_rejects(target, page, limit, &mut out)?);
         let count = target.reject_count(&RejectFilter { limit: Some(COUNTED), ..filter })?;
         let tail = format!("],\"count\":{count},\"count_is_exact\":{},\"next\":{next}}}", count < COUNTED);
-        out.write_all(tail.as_bytes()).map_err(unwritable)?;
-        out.finish()
+        out.write_all(tail.as_bytes()).map_err(write_error)?;
+        out.finish_answer()
     });
-    let mut response = written.await?.respond();
+    let mut response = written.await?.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
@@ -71,7 +71,7 @@ fn write_rejects(
     target: &dyn Target,
     mut page: RejectFilter,
     limit: u64,
-    out: &mut Spool,
+    out: &mut AnswerSpool,
 ) -> Result<Option<RejectId>, Error> {
     let mut left = limit;
     loop {
@@ -80,7 +80,7 @@ fn write_rejects(
         let found = target.find_rejects(&page)?;
         for reject in &found {
             let comma = if left < limit { "," } else { "" };
-            write!(out, "{comma}{}", of_reject(reject)).map_err(unwritable)?;
+            write!(out, "{comma}{}", reject_json(reject)).map_err(write_error)?;
             (left, page.after) = (left - 1, reject.id);
         }
         let ends = (found.len() as u64) < wanted;
@@ -91,18 +91,18 @@ fn write_rejects(
 }
 
 /// Rejects by cause.
-pub(super) async fn groups(call: Call) -> Outcome {
-    let mut query = call.query()?;
-    let filter = filter(&call, &mut query)?;
+pub(super) async fn list_groups(call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
+    let filter = read_filter(&call, &mut query)?;
     query.finish(&PARAMETERS)?;
     let groups = call.read(move |target| target.reject_groups(&filter)).await?;
-    Ok(respond(StatusCode::OK, &json!({ "groups": groups })))
+    Ok(respond_json(StatusCode::OK, &json!({ "groups": groups })))
 }
 
 /// One reject, with what was done to it.
-pub(super) async fn one(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let id = call.number("reject", "reject")?;
+pub(super) async fn show_reject(call: Call) -> Outcome {
+    call.query_parameters()?.finish(&[])?;
+    let id = call.path_number("reject", "reject")?;
     let (reject, events) = call
         .read(move |target| {
             Ok((
@@ -113,28 +113,28 @@ pub(super) async fn one(call: Call) -> Outcome {
         .await?;
     let reject =
         reject.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))?;
-    let mut body = of_reject(&reject);
-    body["events"] = events.iter().map(of_event).collect();
-    Ok(respond(StatusCode::OK, &body))
+    let mut body = reject_json(&reject);
+    body["events"] = events.iter().map(event_json).collect();
+    Ok(respond_json(StatusCode::OK, &body))
 }
 
-pub(super) async fn found(call: &Call, id: RejectId) -> Outcome<Reject> {
+pub(super) async fn find_reject(call: &Call, id: RejectId) -> Outcome<Reject> {
     let filter = RejectFilter { id: Some(id), any_state: true, ..RejectFilter::default() };
     let found = call.read(move |target| target.find_rejects(&filter)).await?.pop();
     found.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))
 }
 
 /// The bytes of a reject, as they were sent or stood in the source.
-pub(super) async fn raw(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
-    let id = call.number("reject", "reject")?;
-    found(&call, id).await?;
+pub(super) async fn show_raw(call: Call) -> Outcome {
+    call.query_parameters()?.finish(&[])?;
+    let id = call.path_number("reject", "reject")?;
+    find_reject(&call, id).await?;
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
-        target.read_reject_bytes(id, &mut |part| out.write_all(part).map_err(unwritable))?;
-        out.finish()
+        target.read_reject_bytes(id, &mut |part| out.write_all(part).map_err(write_error))?;
+        out.finish_answer()
     });
-    let mut response = written.await?.respond();
+    let mut response = written.await?.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
@@ -142,8 +142,8 @@ pub(super) async fn raw(call: Call) -> Outcome {
 }
 
 /// The open rejects of a table as CSV, in the columns of their source, to be mended and sent back.
-pub(super) async fn export(call: Call) -> Outcome {
-    let mut query = call.query()?;
+pub(super) async fn export_table(call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
     let export = if query.flag("guard_formulas")? { export_rejects_guarded } else { export_rejects };
     query.finish(&["load", "code", "field", "guard_formulas"])?;
@@ -151,16 +151,16 @@ pub(super) async fn export(call: Call) -> Outcome {
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
         export(target, rules.rules_project(), &filter, &mut out)?;
-        out.finish()
+        out.finish_answer()
     });
-    let mut response = written.await?.respond();
+    let mut response = written.await?.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"rejects.csv\""));
     Ok(response)
 }
 
-pub(super) fn of_reject(reject: &Reject) -> Value {
+pub(super) fn reject_json(reject: &Reject) -> Value {
     let mut value = json!(ShownReject::from(reject));
     value["reject_id"] = json!(reject.id);
     value["load_id"] = json!(reject.load);
@@ -168,7 +168,7 @@ pub(super) fn of_reject(reject: &Reject) -> Value {
     value
 }
 
-fn of_event(event: &RejectEvent) -> Value {
+fn event_json(event: &RejectEvent) -> Value {
     let mut value = json!({"action": event.action, "load_id": event.load, "at": event.at});
     if let Some(reason) = event.mended.as_deref().filter(|_| event.action == "discarded") {
         value["reason"] = String::from_utf8_lossy(reason).into();
@@ -178,9 +178,9 @@ fn of_event(event: &RejectEvent) -> Value {
 
 /// Which rejects of one table are meant.
 pub(super) fn filter_within(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
-    call.table()?;
+    call.named_table()?;
     Ok(RejectFilter {
-        table: Some(call.part("table").to_owned()),
+        table: Some(call.path_part("table").to_owned()),
         load: query.parsed("load", "the number of a load", |text| text.parse().ok())?,
         code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
         field: query.take("field")?,

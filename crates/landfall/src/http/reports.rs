@@ -13,23 +13,23 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     query::Query,
-    results::{Results, result},
+    results::{ResultCache, stored_result},
     service::Service,
-    values::respond,
+    values::respond_json,
 };
 use crate::config::DeclaredReport;
 
 /// The reports that the caller may read.
-pub(super) async fn list(call: Call) -> Outcome {
-    let mut query = call.query()?;
+pub(super) async fn list_reports(call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
     query.take("token")?;
     query.finish(&[])?;
     let seen = call.service.reports.iter().filter(|report| call.caller.sees_report(&report.name));
-    let reports: Vec<Value> = seen.map(|report| described(report, &call.service.results)).collect();
-    Ok(respond(StatusCode::OK, &json!({ "reports": reports })))
+    let reports: Vec<Value> = seen.map(|report| describe_report(report, &call.service.results)).collect();
+    Ok(respond_json(StatusCode::OK, &json!({ "reports": reports })))
 }
 
-fn described(report: &DeclaredReport, results: &Results) -> Value {
+fn describe_report(report: &DeclaredReport, results: &ResultCache) -> Value {
     let parameter = |parameter: &ReportParameter| {
         let mut described = write_field(&parameter.field);
         described["default"] = json!(parameter.default);
@@ -39,23 +39,23 @@ fn described(report: &DeclaredReport, results: &Results) -> Value {
         "name": report.name, "title": report.title, "description": report.description,
         "parameters": report.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "refresh": report.refresh.as_ref().map(ToString::to_string),
-        "refreshed_at": results.oldest(&report.name).map(|at| at.to_string()),
+        "refreshed_at": results.oldest_of(&report.name).map(|at| at.to_string()),
     })
 }
 
 /// The report that the path names, where the caller may read it, and what is asked of it.
-pub(super) fn asked(call: &Call) -> Outcome<(&DeclaredReport, Query)> {
-    let name = call.part("report");
+pub(super) fn named_report(call: &Call) -> Outcome<(&DeclaredReport, Query)> {
+    let name = call.path_part("report");
     let report = call.service.reports.iter().find(|report| report.name == name);
     let report = report.filter(|_| call.caller.sees_report(name)).ok_or_else(|| Problem::not_found("report"))?;
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     query.take("token")?;
     Ok((report, query))
 }
 
 impl DeclaredReport {
     /// The report with its SQL, and the values of its parameters.
-    pub(super) async fn bound(
+    pub(super) async fn bind_query(
         &self,
         service: &Service,
         query: Query,
@@ -77,17 +77,17 @@ impl DeclaredReport {
 }
 
 /// One report, run, or its stored result.
-pub(super) async fn one(call: Call) -> Outcome {
-    let (report, mut query) = asked(&call)?;
+pub(super) async fn show_report(call: Call) -> Outcome {
+    let (report, mut query) = named_report(&call)?;
     let guard = query.take("guard_formulas")?;
-    let format = format(query.take("format")?.as_deref(), guard.as_deref(), &call.headers)?;
+    let format = choose_format(query.take("format")?.as_deref(), guard.as_deref(), &call.headers)?;
     let given = query.pairs().to_vec();
-    let (definition, values) = report.bound(&call.service, query).await?;
+    let (definition, values) = report.bind_query(&call.service, query).await?;
     if report.refresh.is_some()
-        && let Some(held) = result(&call.service, call.caller.name(), &definition, &values, given).await?
+        && let Some(held) = stored_result(&call.service, call.caller.name(), &definition, &values, given).await?
     {
-        let (body, tag) = held.written(&definition, format)?;
-        let mut response = tagged(&call.headers, format, &tag, || Response::new(Body::from(body)));
+        let (body, tag) = held.render_result(&definition, format)?;
+        let mut response = respond_with_tag(&call.headers, format, &tag, || Response::new(Body::from(body)));
         let at = held.at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         if let Ok(at) = HeaderValue::from_str(&at) {
             response.headers_mut().insert(header::LAST_MODIFIED, at);
@@ -96,22 +96,27 @@ pub(super) async fn one(call: Call) -> Outcome {
     }
     let (caller, limit, mut out) = (call.caller.name(), call.service.api.report_timeout, call.begin_answer());
     // Written to its end first: a client may take it as slowly as it likes, and nobody takes a part of it for the whole.
-    let written = call.service.desk.report(caller, limit, move |target| {
+    let written = call.service.desk.run_report(caller, limit, move |target| {
         definition.run(target, &values, format, &mut out)?;
-        out.finish()
+        out.finish_answer()
     });
     let spooled = written.await?;
     let tag = spooled.tag.clone();
-    Ok(tagged(&call.headers, format, &tag, || spooled.respond()))
+    Ok(respond_with_tag(&call.headers, format, &tag, || spooled.into_response()))
 }
 
 /// The tag of an answer: a digest of its bytes.
-pub(super) fn tag_of(body: &[u8]) -> String {
+pub(super) fn entity_tag(body: &[u8]) -> String {
     format!("\"{}\"", &blake3::hash(body).to_hex()[..32])
 }
 
 /// A whole answer, with its tag; none where the client has just this.
-fn tagged(headers: &HeaderMap, format: ReportFormat, tag: &str, respond: impl FnOnce() -> Response) -> Response {
+fn respond_with_tag(
+    headers: &HeaderMap,
+    format: ReportFormat,
+    tag: &str,
+    respond: impl FnOnce() -> Response,
+) -> Response {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
@@ -143,7 +148,7 @@ const fn media(format: ReportFormat) -> HeaderValue {
 }
 
 /// The format that is asked for: by name, else by what the client accepts, else JSON.
-fn format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outcome<ReportFormat> {
+fn choose_format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) -> Outcome<ReportFormat> {
     let guard_formulas = match guard {
         None => false,
         Some("true") => true,

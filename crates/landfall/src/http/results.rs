@@ -1,4 +1,4 @@
-//! Results that are kept: reports with `refresh` are answered from a stored result, which is renewed after loads or on a schedule.
+//! Results that are kept: reports with `refresh_results` are answered from a stored result, which is renewed after loads or on a schedule.
 //! The results are documents of the target, so that they outlive the process, and all services give the same.
 
 use std::{
@@ -23,7 +23,7 @@ use tokio::{sync::Mutex as Turn, time::sleep};
 
 use super::{
     problem::{Outcome, Problem},
-    reports::tag_of,
+    reports::entity_tag,
     service::Service,
 };
 use crate::config::{DeclaredReport, RefreshRule, Schedule};
@@ -45,7 +45,7 @@ const REFRESHER: &str = "(refresh)";
 
 /// A result as the database keeps it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct StoredReport {
     report: String,
     /// The parameters as they were asked for.
     given: Vec<(String, String)>,
@@ -55,7 +55,7 @@ struct Kept {
 
 /// A result that is kept.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct CachedResult {
     pub(super) at: Timestamp,
     result: StoredResult,
     report: String,
@@ -73,17 +73,17 @@ pub(super) struct Held {
 /// Formats of a result that are kept as they were written.
 const FORMATS: usize = 2;
 
-impl Held {
+impl CachedResult {
     /// The result in a format, and its tag.
-    pub(super) fn written(&self, definition: &ReportDefinition, format: ReportFormat) -> Result<(Bytes, String)> {
-        if let Some((_, body, tag)) = locked(&self.written).iter().find(|(known, ..)| *known == format) {
+    pub(super) fn render_result(&self, definition: &ReportDefinition, format: ReportFormat) -> Result<(Bytes, String)> {
+        if let Some((_, body, tag)) = lock_mutex(&self.written).iter().find(|(known, ..)| *known == format) {
             return Ok((body.clone(), tag.clone()));
         }
         let mut body = Vec::new();
         definition.write(&|rows| self.result.replay_rows(rows), format, &mut body)?;
-        let tag = tag_of(&body);
+        let tag = entity_tag(&body);
         let body = Bytes::from(body);
-        let mut written = locked(&self.written);
+        let mut written = lock_mutex(&self.written);
         written.truncate(FORMATS - 1);
         written.insert(0, (format, body.clone(), tag.clone()));
         Ok((body, tag))
@@ -92,20 +92,20 @@ impl Held {
 
 /// The results that are kept.
 #[derive(Debug, Default)]
-pub(super) struct Results {
-    held: Mutex<HashMap<String, Arc<Held>>>,
+pub(super) struct ResultCache {
+    held: Mutex<HashMap<String, Arc<CachedResult>>>,
     /// How often the ledger has changed.
     generation: std::sync::atomic::AtomicU64,
     /// One at a time runs a report that is not kept yet, so that many who ask the same at once do not all run it.
     turns: Mutex<HashMap<String, Weak<Turn<()>>>>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name of a result: the same question to the same SQL.
-fn name_of(definition: &ReportDefinition, values: &[(String, Scalar)]) -> String {
+fn result_name(definition: &ReportDefinition, values: &[(String, Scalar)]) -> String {
     let values: Vec<(&str, Value)> = values.iter().map(|(name, value)| (&**name, parameter_value(value))).collect();
     let question = json!([definition.name, definition.sql, values]).to_string();
     blake3::hash(question.as_bytes()).to_hex()[..32].to_owned()
@@ -125,27 +125,28 @@ fn parameter_value(value: &Scalar) -> Value {
     }
 }
 
-impl Results {
-    fn get(&self, name: &str) -> Option<Arc<Held>> {
-        let held = locked(&self.held).get(name).cloned()?;
-        *locked(&held.used) = Instant::now();
+impl ResultCache {
+    fn get(&self, name: &str) -> Option<Arc<CachedResult>> {
+        let held = lock_mutex(&self.held).get(name).cloned()?;
+        *lock_mutex(&held.used) = Instant::now();
         Some(held)
     }
 
     /// Keeps `held`, and forgets what was not asked for longest where there is too much.
-    fn put(&self, name: String, held: Arc<Held>) {
-        let mut all = locked(&self.held);
+    fn cache_result(&self, name: String, held: Arc<CachedResult>) {
+        let mut all = lock_mutex(&self.held);
         all.insert(name.clone(), held);
         while all.values().map(|held| held.bytes).sum::<usize>() > MOST_TOGETHER {
-            let oldest = all.iter().filter(|(other, _)| **other != name).min_by_key(|(_, held)| *locked(&held.used));
+            let oldest =
+                all.iter().filter(|(other, _)| **other != name).min_by_key(|(_, held)| *lock_mutex(&held.used));
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
             all.remove(&oldest);
         }
     }
 
     /// The turn to run the report of the result `name`.
-    fn turn(&self, name: &str) -> Arc<Turn<()>> {
-        let mut turns = locked(&self.turns);
+    fn turn_for(&self, name: &str) -> Arc<Turn<()>> {
+        let mut turns = lock_mutex(&self.turns);
         turns.retain(|_, turn| turn.strong_count() > 0);
         let turn = turns.get(name).and_then(Weak::upgrade).unwrap_or_default();
         turns.insert(name.to_owned(), Arc::downgrade(&turn));
@@ -157,54 +158,54 @@ impl Results {
     }
 
     /// When the results of `report` are of: the oldest.
-    pub(super) fn oldest(&self, report: &str) -> Option<Timestamp> {
-        locked(&self.held).values().filter(|held| held.report == report).map(|held| held.at).min()
+    pub(super) fn oldest_of(&self, report: &str) -> Option<Timestamp> {
+        lock_mutex(&self.held).values().filter(|held| held.report == report).map(|held| held.at).min()
     }
 }
 
 /// The stored result of a report; none where it is too large to be kept.
-pub(super) async fn result(
+pub(super) async fn stored_result(
     service: &Arc<Service>,
     caller: &str,
     definition: &ReportDefinition,
     values: &[(String, Scalar)],
     given: Vec<(String, String)>,
-) -> Outcome<Option<Arc<Held>>> {
+) -> Outcome<Option<Arc<CachedResult>>> {
     let results = &service.results;
-    let name = name_of(definition, values);
+    let name = result_name(definition, values);
     if let Some(held) = results.get(&name) {
         return Ok(Some(held));
     }
-    let turn = results.turn(&name);
+    let turn = results.turn_for(&name);
     let _turn = turn.lock().await;
     if let Some(held) = results.get(&name) {
         return Ok(Some(held));
     }
-    renew(service, caller, name, definition.clone(), values.to_vec(), given).await
+    renew_result(service, caller, name, definition.clone(), values.to_vec(), given).await
 }
 
 /// Runs a report and keeps its result.
-async fn renew(
+async fn renew_result(
     service: &Arc<Service>,
     caller: &str,
     name: String,
     definition: ReportDefinition,
     values: Vec<(String, Scalar)>,
     given: Vec<(String, String)>,
-) -> Outcome<Option<Arc<Held>>> {
+) -> Outcome<Option<Arc<CachedResult>>> {
     let (generation, at, begun) = (service.results.generation(), Timestamp::now(), Instant::now());
     let report = definition.name.clone();
     let limit = service.api.report_timeout;
     let collected =
-        service.desk.report(caller, limit, move |target| match definition.collect_result(target, &values, MOST) {
+        service.desk.run_report(caller, limit, move |target| match definition.collect_result(target, &values, MOST) {
             Err(landfall_engine::Error::Usage(_)) => Ok(None),
             collected => collected.map(Some),
         });
     let Some(result) = collected.await? else { return Ok(None) };
-    let kept = Kept { report, given, at, result };
+    let kept = StoredReport { report, given, at, result };
     let body = serde_json::to_vec(&kept).unwrap_or_default();
-    let Kept { report, given, at, result } = kept;
-    let held = Arc::new(Held {
+    let StoredReport { report, given, at, result } = kept;
+    let held = Arc::new(CachedResult {
         at,
         result,
         report,
@@ -217,14 +218,14 @@ async fn renew(
     });
     let document = NewDocument { kind: KIND, name: name.clone(), body };
     // An answer is an answer, also where it cannot be kept for the next process.
-    if let Err(problem) = service.desk.write(move |target| store(target, document)).await {
+    if let Err(problem) = service.desk.write(move |target| store_document(target, document)).await {
         tracing::warn!(?problem, "a result cannot be stored");
     }
-    service.results.put(name, held.clone());
+    service.results.cache_result(name, held.clone());
     Ok(Some(held))
 }
 
-fn store(target: &mut dyn Target, new: NewDocument) -> Result<()> {
+fn store_document(target: &mut dyn Target, new: NewDocument) -> Result<()> {
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     match transaction.find_document(KIND, &new.name)? {
         Some(document) => drop(transaction.change_document(&document, Some(&new.body))?),
@@ -234,8 +235,8 @@ fn store(target: &mut dyn Target, new: NewDocument) -> Result<()> {
 }
 
 /// Renews results, as long as the service runs.
-pub(super) async fn refresh(service: Weak<Service>) {
-    let mut ledger = Ledger::default();
+pub(super) async fn refresh_results(service: Weak<Service>) {
+    let mut ledger = LedgerWatch::default();
     let mut known = false;
     loop {
         {
@@ -244,13 +245,13 @@ pub(super) async fn refresh(service: Weak<Service>) {
                 return;
             }
             if !known {
-                known = load(&service).await.is_ok();
+                known = load_stored(&service).await.is_ok();
             }
-            if ledger.look(&service).await {
+            if ledger.has_changed(&service).await {
                 service.results.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
-            for (name, held) in due(&service) {
-                if let Err(problem) = again(&service, name, &held).await {
+            for (name, held) in due_results(&service) {
+                if let Err(problem) = renew_again(&service, name, &held).await {
                     tracing::warn!(
                         ?problem,
                         report = held.report,
@@ -264,76 +265,80 @@ pub(super) async fn refresh(service: Weak<Service>) {
 }
 
 /// The results that are to be renewed now.
-fn due(service: &Service) -> Vec<(String, Arc<Held>)> {
+fn due_results(service: &Service) -> Vec<(String, Arc<CachedResult>)> {
     let generation = service.results.generation();
-    let is_due = |held: &Held| {
+    let is_due = |held: &CachedResult| {
         let report = service.reports.iter().find(|report| report.name == held.report);
         match report.and_then(|report| report.refresh.as_ref()) {
             Some(RefreshRule::OnLoad) => held.generation < generation && held.rests_until < Instant::now(),
-            Some(RefreshRule::At(schedule)) => is_past(schedule, held.at, Timestamp::now()),
+            Some(RefreshRule::At(schedule)) => is_due(schedule, held.at, Timestamp::now()),
             None => false,
         }
     };
-    let all = locked(&service.results.held);
+    let all = lock_mutex(&service.results.held);
     all.iter().filter(|(_, held)| is_due(held)).map(|(name, held)| (name.clone(), held.clone())).collect()
 }
 
 /// Whether a result of `at` is to be renewed at `now`. One of a time to come was made by a clock that was ahead: it would stay until
 /// that time.
-fn is_past(schedule: &Schedule, at: Timestamp, now: Timestamp) -> bool {
+fn is_due(schedule: &Schedule, at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) > CLOCKS || schedule.next_after(at).is_some_and(|next| next <= now)
 }
 
-async fn again(service: &Arc<Service>, name: String, held: &Held) -> Outcome<()> {
-    let Some((report, definition, values)) = question(service, &held.report, &held.given).await else {
-        locked(&service.results.held).remove(&name);
+async fn renew_again(service: &Arc<Service>, name: String, held: &CachedResult) -> Outcome<()> {
+    let Some((report, definition, values)) = restore_question(service, &held.report, &held.given).await else {
+        lock_mutex(&service.results.held).remove(&name);
         return Ok(());
     };
     // Another service may have done it already.
     if let Some(RefreshRule::At(schedule)) = &report.refresh {
         let wanted = name.clone();
-        let found = service.desk.look(move |target| target.find_document(KIND, &wanted)).await?;
-        let read = |body: Vec<u8>| Some((serde_json::from_slice::<Kept>(&body).ok()?, body.len()));
+        let found = service.desk.read_briefly(move |target| target.find_document(KIND, &wanted)).await?;
+        let read = |body: Vec<u8>| Some((serde_json::from_slice::<StoredReport>(&body).ok()?, body.len()));
         let kept = found.and_then(|document| read(document.body));
-        let is_new = |kept: &Kept| !is_past(schedule, kept.at, Timestamp::now());
+        let is_new = |kept: &StoredReport| !is_due(schedule, kept.at, Timestamp::now());
         if let Some((kept, bytes)) = kept.filter(|(kept, _)| is_new(kept)) {
-            keep(service, name, kept, bytes);
+            cache_stored(service, name, kept, bytes);
             return Ok(());
         }
     }
-    renew(service, REFRESHER, name, definition, values, held.given.clone()).await.map(drop)
+    renew_result(service, REFRESHER, name, definition, values, held.given.clone()).await.map(drop)
 }
 
 /// A report with its SQL and the values of its parameters.
-type Question<'s> = (&'s DeclaredReport, ReportDefinition, Vec<(String, Scalar)>);
+type ReportQuestion<'s> = (&'s DeclaredReport, ReportDefinition, Vec<(String, Scalar)>);
 
 /// The question that was asked, as far as it can be asked now.
-async fn question<'s>(service: &'s Service, report: &str, given: &[(String, String)]) -> Option<Question<'s>> {
+async fn restore_question<'s>(
+    service: &'s Service,
+    report: &str,
+    given: &[(String, String)],
+) -> Option<ReportQuestion<'s>> {
     let report = service.reports.iter().find(|known| known.name == report)?;
     let definition = report.load_definition(service).await.ok()?;
     let values = definition.bind_values(given).ok()?;
     Some((report, definition, values))
 }
 
-fn keep(service: &Service, name: String, kept: Kept, bytes: usize) {
-    let Kept { report, given, at, result } = kept;
+fn cache_stored(service: &Service, name: String, kept: StoredReport, bytes: usize) {
+    let StoredReport { report, given, at, result } = kept;
     let (rests_until, used) = (Instant::now(), Mutex::new(Instant::now()));
     // Of no state of the ledger that is known: it is renewed when the ledger is looked at.
     let written = Mutex::default();
-    let held = Held { at, result, report, given, generation: 0, rests_until, bytes, used, written };
-    service.results.put(name, Arc::new(held));
+    let held = CachedResult { at, result, report, given, generation: 0, rests_until, bytes, used, written };
+    service.results.cache_result(name, Arc::new(held));
 }
 
 /// Takes up what an earlier process has stored, as far as it answers a question of now.
-async fn load(service: &Arc<Service>) -> Outcome<()> {
-    let found = service.desk.look(|target| target.find_documents(&DocumentFilter::all_of_kind(KIND))).await?;
+async fn load_stored(service: &Arc<Service>) -> Outcome<()> {
+    let found = service.desk.read_briefly(|target| target.find_documents(&DocumentFilter::all_of_kind(KIND))).await?;
     for document in found {
-        let Ok(kept) = serde_json::from_slice::<Kept>(&document.body) else { continue };
-        let same = question(service, &kept.report, &kept.given)
+        let Ok(kept) = serde_json::from_slice::<StoredReport>(&document.body) else { continue };
+        let same = restore_question(service, &kept.report, &kept.given)
             .await
-            .is_some_and(|(_, definition, values)| name_of(&definition, &values) == document.name);
+            .is_some_and(|(_, definition, values)| result_name(&definition, &values) == document.name);
         if same && service.results.get(&document.name).is_none() {
-            keep(service, document.name, kept, document.body.len());
+            cache_stored(service, document.name, kept, document.body.len());
         } else if !same {
             let forgotten = service.desk.write(move |target| {
                 let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
@@ -348,17 +353,17 @@ async fn load(service: &Arc<Service>) -> Outcome<()> {
 
 /// What was seen of the ledger: its last entry, and the loads that were running.
 #[derive(Debug, Default)]
-struct Ledger {
+struct LedgerWatch {
     last: LoadId,
     running: BTreeMap<LoadId, u64>,
 }
 
-impl Ledger {
+impl LedgerWatch {
     /// Whether the ledger has changed since it was looked at before. Loads that run are followed until they end; of those that
     /// began since, the newest tells of all.
-    async fn look(&mut self, service: &Service) -> bool {
+    async fn has_changed(&mut self, service: &Service) -> bool {
         let (last, followed) = (self.last, self.running.keys().copied().collect::<Vec<_>>());
-        let seen = service.desk.look(move |target| {
+        let seen = service.desk.read_briefly(move |target| {
             let newest = LoadFilter { newest_first: true, limit: Some(1), after: last, ..LoadFilter::default() };
             let newest = target.find_loads(&newest)?.first().map(|entry| entry.id);
             let mut running = BTreeMap::new();

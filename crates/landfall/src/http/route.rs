@@ -14,11 +14,11 @@ use landfall_engine::token::Role;
 use tower_http::cors::CorsLayer;
 
 use super::{
-    access::{Caller, allow},
+    access::{RequestCaller, require_role},
     backups,
     call::Call,
     docs, exports, files, health,
-    limits::UnderWay,
+    limits::RequestUnderWay,
     loads, mend, observe, openapi,
     problem::{Kind, Problem},
     query::Query,
@@ -32,13 +32,13 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     /// The path, with its parts in braces.
     pub(crate) path: &'static str,
-    pub(crate) who: Who,
+    pub(crate) who: RouteAccess,
     handler: fn() -> MethodRouter<Arc<Service>>,
 }
 
 /// Who may take a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum RouteAccess {
     /// Everybody: it tells nothing of the data.
     Everybody,
     /// Whoever has a token.
@@ -49,11 +49,11 @@ pub(crate) enum Who {
     HasInQuery(&'static [Role]),
 }
 
-const READ: Who = Who::Has(&[Role::Reader]);
-const REPORT: Who = Who::HasInQuery(&[Role::Reader]);
-const WRITE: Who = Who::Has(&[Role::Writer]);
-const ADMIN: Who = Who::Has(&[Role::Admin]);
-const EITHER: Who = Who::Has(&[Role::Reader, Role::Writer]);
+const READ: RouteAccess = RouteAccess::Has(&[Role::Reader]);
+const REPORT: RouteAccess = RouteAccess::HasInQuery(&[Role::Reader]);
+const WRITE: RouteAccess = RouteAccess::Has(&[Role::Writer]);
+const ADMIN: RouteAccess = RouteAccess::Has(&[Role::Admin]);
+const EITHER: RouteAccess = RouteAccess::Has(&[Role::Reader, Role::Writer]);
 
 macro_rules! routes {
     ($($method:ident $how:ident $path:literal $who:expr, $handler:path;)+) => {
@@ -68,31 +68,31 @@ macro_rules! routes {
 }
 
 routes! {
-    GET get "/healthz" Who::Everybody, health::healthz;
-    GET get "/readyz" Who::Everybody, health::readyz;
-    GET get "/metrics" Who::Known, health::metrics;
-    GET get "/openapi.json" Who::Everybody, openapi::document;
-    GET get "/" Who::Everybody, docs::root;
-    GET get "/docs" Who::Everybody, docs::page;
-    GET get "/docs/{file}" Who::Everybody, docs::file;
-    GET get "/v1/tables" EITHER, tables::list;
-    GET get "/v1/tables/{table}" EITHER, tables::one;
-    GET get "/v1/tables/{table}/rows" READ, tables::rows;
+    GET get "/healthz" RouteAccess::Everybody, health::healthz;
+    GET get "/readyz" RouteAccess::Everybody, health::readyz;
+    GET get "/metrics" RouteAccess::Known, health::metrics;
+    GET get "/openapi.json" RouteAccess::Everybody, openapi::openapi_document;
+    GET get "/" RouteAccess::Everybody, docs::redirect_root;
+    GET get "/docs" RouteAccess::Everybody, docs::redirect_page;
+    GET get "/docs/{file}" RouteAccess::Everybody, docs::serve_file;
+    GET get "/v1/tables" EITHER, tables::list_tables;
+    GET get "/v1/tables/{table}" EITHER, tables::show_table;
+    GET get "/v1/tables/{table}/rows" READ, tables::list_rows;
     POST post "/v1/tables/{table}/rows" WRITE, rows::into_table;
     POST post "/v1/rows" WRITE, rows::into_tables;
     GET get "/v1/loads" EITHER, loads::list;
     GET get "/v1/loads/{load}" EITHER, loads::one;
-    GET get "/v1/rejects" WRITE, rejects::list;
-    GET get "/v1/rejects/groups" WRITE, rejects::groups;
-    GET get "/v1/rejects/{reject}" WRITE, rejects::one;
-    GET get "/v1/rejects/{reject}/raw" WRITE, rejects::raw;
+    GET get "/v1/rejects" WRITE, rejects::list_rejects;
+    GET get "/v1/rejects/groups" WRITE, rejects::list_groups;
+    GET get "/v1/rejects/{reject}" WRITE, rejects::show_reject;
+    GET get "/v1/rejects/{reject}/raw" WRITE, rejects::show_raw;
     POST post "/v1/rejects/{reject}/retry" WRITE, mend::retry_one;
     POST post "/v1/tables/{table}/rejects/retry" WRITE, mend::retry_table;
-    PATCH patch "/v1/rejects/{reject}" WRITE, mend::correct;
+    PATCH patch "/v1/rejects/{reject}" WRITE, mend::correct_one;
     POST post "/v1/rejects/{reject}/discard" ADMIN, mend::discard_one;
     POST post "/v1/tables/{table}/rejects/discard" ADMIN, mend::discard_table;
-    GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export;
-    POST post "/v1/tables/{table}/rejects.csv" WRITE, mend::import;
+    GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export_table;
+    POST post "/v1/tables/{table}/rejects.csv" WRITE, mend::import_rejects;
     POST post "/v1/tables/{table}/files" WRITE, files::into_table;
     POST post "/v1/tables/{table}/restore" ADMIN, backups::restore;
     POST post "/v1/backups" ADMIN, backups::create;
@@ -102,17 +102,17 @@ routes! {
     GET get "/v1/tasks/{task}" WRITE, tasks::one;
     DELETE delete "/v1/tasks/{task}" WRITE, tasks::cancel;
     GET get "/v1/tasks/{task}/events" WRITE, tasks::events;
-    GET get "/v1/reports" REPORT, reports::list;
-    GET get "/v1/reports/{report}" REPORT, reports::one;
+    GET get "/v1/reports" REPORT, reports::list_reports;
+    GET get "/v1/reports/{report}" REPORT, reports::show_report;
     POST post "/v1/reports/{report}/exports" READ, exports::create;
-    GET get "/v1/exports/{export}/{file}" Who::Everybody, exports::fetch;
+    GET get "/v1/exports/{export}/{file}" RouteAccess::Everybody, exports::fetch;
 }
 
 /// The router over all routes.
-pub(super) fn router(service: &Arc<Service>) -> Router {
+pub(super) fn build_router(service: &Arc<Service>) -> Router {
     let mut router = Router::new();
     for route in ROUTES {
-        let guarded = (route.handler)().layer(from_fn_with_state((service.clone(), route.who), guard));
+        let guarded = (route.handler)().layer(from_fn_with_state((service.clone(), route.who), guard_route));
         router = router.route(route.path, guarded);
     }
     let nowhere = || async { Problem::not_found("resource") };
@@ -121,8 +121,8 @@ pub(super) fn router(service: &Arc<Service>) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(other)
         .layer(cross_origin(service))
-        .layer(from_fn(refusals::sound))
-        .layer(from_fn_with_state(service.clone(), observe::observe))
+        .layer(from_fn(refusals::refuse_unsound))
+        .layer(from_fn_with_state(service.clone(), observe::observe_request))
         .with_state(service.clone())
 }
 
@@ -179,9 +179,13 @@ const SENT_HEADERS: [&str; 15] = [
 ];
 
 /// Lets a request through where its caller may take the route.
-async fn guard(State((service, who)): State<(Arc<Service>, Who)>, mut request: Request, next: Next) -> Response {
+async fn guard_route(
+    State((service, who)): State<(Arc<Service>, RouteAccess)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let (method, query) = (request.method().clone(), request.uri().query().map(str::to_owned));
-    match admitted(&service, who, &method, query.as_deref(), request.headers().clone()).await {
+    match admit_caller(&service, who, &method, query.as_deref(), request.headers().clone()).await {
         Ok((caller, under_way)) => {
             request.extensions_mut().insert(caller);
             let response = next.run(request).await;
@@ -192,30 +196,30 @@ async fn guard(State((service, who)): State<(Arc<Service>, Who)>, mut request: R
     }
 }
 
-async fn admitted(
+async fn admit_caller(
     service: &Service,
-    who: Who,
+    who: RouteAccess,
     method: &Method,
     query: Option<&str>,
     headers: HeaderMap,
-) -> Result<(Caller, Option<UnderWay>), Problem> {
+) -> Result<(RequestCaller, Option<RequestUnderWay>), Problem> {
     let headers = &headers;
     let caller = match who {
         // What tells nothing of the data is not counted: whoever watches the service asks for it.
-        Who::Everybody => return Ok((Caller::Anybody, None)),
-        Who::Known => service.caller(headers, None).await?,
-        Who::Has(roles) => {
+        RouteAccess::Everybody => return Ok((RequestCaller::Anybody, None)),
+        RouteAccess::Known => service.caller(headers, None).await?,
+        RouteAccess::Has(roles) => {
             let caller = service.caller(headers, None).await?;
-            allow(&caller, roles, method)?;
+            require_role(&caller, roles, method)?;
             caller
         }
-        Who::HasInQuery(roles) => {
+        RouteAccess::HasInQuery(roles) => {
             let token = Query::parse(query)?.take("token")?;
             let caller = service.caller(headers, token.as_deref()).await?;
-            allow(&caller, roles, method)?;
+            require_role(&caller, roles, method)?;
             caller
         }
     };
-    let under_way = service.limits.enter(caller.name())?;
+    let under_way = service.limits.admit_request(caller.name())?;
     Ok((caller, Some(under_way)))
 }

@@ -17,7 +17,7 @@ use super::{
     later::{accept_rows, is_preferred},
     once::InFlight,
     problem::{Kind, Outcome, Problem},
-    values::{of_text, respond},
+    values::{respond_json, respond_text},
 };
 
 /// Bodies up to this many bytes are read where the request is; longer ones on threads that may block.
@@ -28,7 +28,7 @@ const KEY_BYTES: usize = 255;
 
 /// Rows for one table.
 pub(super) async fn into_table(call: Call) -> Outcome {
-    let position = call.table()?;
+    let position = call.named_table()?;
     into(call, Some(position)).await
 }
 
@@ -44,7 +44,7 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     if table.is_none() && form != RowsForm::Json {
         return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "rows for several tables are sent as application/json"));
     }
-    let body = call.body(call.service.api.max_body).await?;
+    let body = call.read_body(call.service.api.max_body).await?;
     let key = key.filter(|_| !asked.dry_run).map(|name| RequestName::new(name, &call, &body.bytes));
     let later = is_preferred(&call).then(|| body.bytes.clone());
     let (service, caller, most) = (call.service.clone(), call.caller.clone(), call.service.api.max_rows);
@@ -60,7 +60,7 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     if batches.iter().all(|batch| batch.row_count() == 0) {
         return Err(Problem::new(Kind::NO_ROWS, describe_row_limit("there is no row", most)));
     }
-    let in_flight = key.as_ref().map(|key| InFlight::enter(&call.service, &key.name)).transpose()?;
+    let in_flight = key.as_ref().map(|key| InFlight::enter_key(&call.service, &key.name)).transpose()?;
     if let Some(bytes) = later {
         let name = |position: usize| call.service.rules.rules_tables()[position].name.to_string();
         let Asked { on_conflict, atomic, dry_run } = asked;
@@ -82,7 +82,7 @@ pub(super) struct Asked {
 
 impl Asked {
     fn of(call: &Call) -> Outcome<Self> {
-        let mut query = call.query()?;
+        let mut query = call.query_parameters()?;
         let asked = Self {
             on_conflict: query.parsed("on_conflict", "reject, update or keep", OnConflict::parse)?.unwrap_or_default(),
             atomic: query.flag("atomic")?,
@@ -130,7 +130,7 @@ impl RequestName {
 
 /// The Idempotency-Key, with or without the quotes that its standard asks for.
 fn key(call: &Call) -> Outcome<Option<String>> {
-    let Some(text) = call.header("idempotency-key")? else { return Ok(None) };
+    let Some(text) = call.text_header("idempotency-key")? else { return Ok(None) };
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let is_sound = bare.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'~'));
     if bare.is_empty() || bare.len() > KEY_BYTES || !is_sound {
@@ -184,13 +184,13 @@ async fn off_the_loop<R: Send + 'static>(
 /// Hands the rows over and answers.
 async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> Outcome {
     let request = asked.request(batches, key, single);
-    match call.service.desk.take(request).await? {
+    match call.service.desk.take_rows(request).await? {
         RowsAnswer::Done(outcome) => {
             if !asked.dry_run {
-                call.service.metrics.rows(&outcome);
+                call.service.metrics.count_rows(&outcome);
             }
             let RowsReply { status, body } = RowsReply::new(&outcome, single, asked.dry_run);
-            Ok(respond(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), &body))
+            Ok(respond_json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), &body))
         }
         other => repeated(other),
     }
@@ -208,7 +208,7 @@ pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
     let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
     let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let place = place_of(status, body).and_then(|place| HeaderValue::from_str(&place).ok());
-    let mut response = of_text(status, body.to_vec());
+    let mut response = respond_text(status, body.to_vec());
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
     Ok(response)

@@ -17,9 +17,9 @@ const PART: usize = 64 << 10;
 const AHEAD: usize = 2;
 
 /// Parts of a body as they come; an error cuts it off.
-pub(super) struct Sent(pub(super) mpsc::Receiver<io::Result<Bytes>>);
+pub(super) struct SentBody(pub(super) mpsc::Receiver<io::Result<Bytes>>);
 
-impl futures_core::Stream for Sent {
+impl futures_core::Stream for SentBody {
     type Item = io::Result<Frame<Bytes>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -29,14 +29,14 @@ impl futures_core::Stream for Sent {
 
 /// A body of what `content` holds, which is read as the client takes it. How slow that may be is the connection's affair: it drops
 /// the body, and with it the content.
-pub(super) fn body_of(content: impl Read + Send + 'static) -> Body {
+pub(super) fn stream_body(content: impl Read + Send + 'static) -> Body {
     let (parts, sent) = mpsc::channel(AHEAD);
-    tokio::spawn(send(content, parts));
-    Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent))))
+    tokio::spawn(send_parts(content, parts));
+    Body::new(UnsyncBoxBody::new(StreamBody::new(SentBody(sent))))
 }
 
 /// Sends `content` part by part, until nobody takes it any more.
-async fn send(mut content: impl Read + Send + 'static, parts: mpsc::Sender<io::Result<Bytes>>) {
+async fn send_parts(mut content: impl Read + Send + 'static, parts: mpsc::Sender<io::Result<Bytes>>) {
     while let Ok(place) = parts.reserve().await {
         let read = tokio::task::spawn_blocking(move || {
             let mut part = vec![0; PART];

@@ -20,20 +20,20 @@ use landfall_engine::{
 use tokio::time::sleep;
 
 use super::{
-    access::{Access, Caller},
-    body::Memory,
-    desk::{Desk, Staff},
+    access::{RequestCaller, TokenAccess},
+    body::BodyMemory,
+    desk::{Desk, DeskThreads},
     exports::Exports,
-    held::Opener,
+    held::TargetOpener,
     job_hooks::{self, Jobs},
-    limits::Limits,
-    metrics::Metrics,
-    oidc::Provider,
+    limits::CallerLimits,
+    metrics::ServiceMetrics,
+    oidc::OidcProvider,
     problem::Outcome,
     ready::Readiness,
-    results::Results,
-    shares::Shares,
-    spool::Spools,
+    results::ResultCache,
+    shares::ShareStock,
+    spool::SpoolSpace,
 };
 use crate::config::{ApiConfig, BackupConfig, DeclaredReport, JobConfig, LoadDefaults};
 
@@ -54,7 +54,7 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 }
 
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
-fn prepared(opener: &Opener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
+fn prepared(opener: &TargetOpener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
     target.drop_remakable(&project.target_tables())?;
     target.prepare_tables(&project.target_tables())?;
@@ -81,7 +81,7 @@ pub(crate) struct Settings {
     /// The project's folder.
     pub(crate) folder: PathBuf,
     /// Whose tokens it takes beside its own.
-    pub(crate) oidc: Option<Provider>,
+    pub(crate) oidc: Option<OidcProvider>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -93,46 +93,46 @@ pub(crate) struct Service {
     pub(super) reports: Vec<DeclaredReport>,
     pub(super) kind: landfall_engine::targets::TargetKind,
     pub(super) desk: Desk,
-    pub(super) access: Access,
-    pub(super) oidc: Option<Provider>,
-    pub(super) memory: Memory,
+    pub(super) access: TokenAccess,
+    pub(super) oidc: Option<OidcProvider>,
+    pub(super) memory: BodyMemory,
     /// Uploads that are received at once.
-    pub(super) receivers: Shares,
-    pub(super) metrics: Metrics,
-    pub(super) limits: Limits,
+    pub(super) receivers: ShareStock,
+    pub(super) metrics: ServiceMetrics,
+    pub(super) limits: CallerLimits,
     /// The Idempotency-Keys of requests that are under way.
     pub(super) in_flight: Mutex<HashSet<String>>,
     /// What is asked of loads.
     pub(super) load: LoadDefaults,
     pub(super) jobs: Jobs,
     pub(super) exports: Exports,
-    pub(super) spools: Spools,
+    pub(super) spools: SpoolSpace,
     pub(super) backups: BackupSettings,
-    pub(super) results: Results,
+    pub(super) results: ResultCache,
     pub(super) readiness: Readiness,
 }
 
 impl Service {
     /// Opens the database, makes the tables that are missing, and starts the threads; with the tokens that there are.
-    pub(crate) fn open(settings: Settings, project: Project) -> Result<(Arc<Self>, Staff, Tokens)> {
+    pub(crate) fn open(settings: Settings, project: Project) -> Result<(Arc<Self>, DeskThreads, Tokens)> {
         let location = settings.location.clone();
-        let opener = Opener { location: settings.location, access: Open::Write };
+        let opener = TargetOpener { location: settings.location, access: Open::Write };
         let (rules, tokens) = prepared(&opener, project, &settings.load)?;
         let kind = opener.location.kind();
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
         let jobs = Jobs::new(job_hooks::open_uploads(&settings.api, &settings.folder, &settings.storage)?);
         let ApiConfig { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
-        let spools = Spools::new(folder.clone(), settings.api.answer_space);
+        let spools = SpoolSpace::new(folder.clone(), settings.api.answer_space);
         let exports = Exports::new(folder, *export_space, *export_keep);
         let backups = job_hooks::open_backups(&settings.backup, &settings.storage)?;
         let service = Self {
-            access: Access::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
+            access: TokenAccess::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
-            memory: Memory::new(BODIES, settings.api.max_body),
-            receivers: Shares::new(RECEIVERS, RECEIVERS / 2),
-            metrics: Metrics::new(),
-            limits: Limits::new(settings.api.requests_per_second, settings.api.concurrent_requests),
+            memory: BodyMemory::new(BODIES, settings.api.max_body),
+            receivers: ShareStock::new(RECEIVERS, RECEIVERS / 2),
+            metrics: ServiceMetrics::new(),
+            limits: CallerLimits::new(settings.api.requests_per_second, settings.api.concurrent_requests),
             api: settings.api,
             rules,
             reports: settings.reports,
@@ -144,18 +144,18 @@ impl Service {
             exports,
             spools,
             backups,
-            results: Results::default(),
+            results: ResultCache::default(),
             readiness: Readiness::default(),
         };
         let service = Arc::new(service);
         let workers = job_hooks::start(&service, &location, &service.load, &settings.jobs);
-        staff.join(workers.map_err(no_thread)?);
+        staff.add_threads(workers.map_err(no_thread)?);
         Ok((service, staff, tokens))
     }
 
     /// Who asks, by the token in the header, or in the query where a route allows that.
-    pub(super) async fn caller(&self, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<Caller> {
-        self.access.caller(&self.desk, self.oidc.as_ref(), headers, in_query).await
+    pub(super) async fn caller(&self, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<RequestCaller> {
+        self.access.identify_caller(&self.desk, self.oidc.as_ref(), headers, in_query).await
     }
 
     /// Forgets answers that were kept long enough, as long as the service runs.

@@ -12,7 +12,7 @@ const REMEMBERED: usize = 1000;
 
 /// A stock of equal pieces.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(super) struct ShareStock {
     all: Arc<Semaphore>,
     total: usize,
     /// The most pieces of one caller.
@@ -22,25 +22,25 @@ pub(super) struct Shares {
 
 /// Some pieces; they go back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct StockShare {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
-impl Shares {
+impl ShareStock {
     /// A stock of `total` pieces, of which one caller has at most `share`. Where nobody has a token, all are one caller.
     pub(super) fn new(total: usize, share: usize) -> Self {
         Self { all: Arc::new(Semaphore::new(total)), total, share, callers: Mutex::default() }
     }
 
     /// Takes `count` pieces for `caller`, once there are so many; nothing where that can never be.
-    pub(super) async fn take(&self, caller: &str, count: u32) -> Option<Share> {
-        let own = self.of(caller).acquire_many_owned(count).await.ok()?;
+    pub(super) async fn take_share(&self, caller: &str, count: u32) -> Option<StockShare> {
+        let own = self.caller_semaphore(caller).acquire_many_owned(count).await.ok()?;
         let all = self.all.clone().acquire_many_owned(count).await.ok()?;
-        Some(Share { _own: own, _all: all })
+        Some(StockShare { _own: own, _all: all })
     }
 
-    fn of(&self, caller: &str) -> Arc<Semaphore> {
+    fn caller_semaphore(&self, caller: &str) -> Arc<Semaphore> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         if callers.len() > REMEMBERED {
             callers.retain(|_, own| own.strong_count() > 0);
@@ -67,15 +67,15 @@ mod tests {
     #[test]
     fn one_caller_leaves_something_to_others() {
         Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-            let shares = Shares::new(4, 3);
+            let shares = ShareStock::new(4, 3);
             let soon = Duration::from_millis(50);
-            let first = shares.take("a", 3).await.unwrap();
-            assert!(timeout(soon, shares.take("a", 1)).await.is_err());
-            let other = shares.take("b", 1).await.unwrap();
-            assert!(timeout(soon, shares.take("b", 1)).await.is_err());
+            let first = shares.take_share("a", 3).await.unwrap();
+            assert!(timeout(soon, shares.take_share("a", 1)).await.is_err());
+            let other = shares.take_share("b", 1).await.unwrap();
+            assert!(timeout(soon, shares.take_share("b", 1)).await.is_err());
             drop((first, other));
-            assert!(timeout(soon, shares.take("", 4)).await.is_ok());
-            assert!(timeout(soon, shares.take("a", 3)).await.is_ok());
+            assert!(timeout(soon, shares.take_share("", 4)).await.is_ok());
+            assert!(timeout(soon, shares.take_share("a", 3)).await.is_ok());
         });
     }
 }

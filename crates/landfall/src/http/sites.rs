@@ -12,9 +12,9 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// a page of another site. It holds for reading too: a report is work, and tells of the data.
 pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Outcome<()> {
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
-    let comes_from_here = origins(headers).all(|origin| is_origin(origin, host.unwrap_or_default()));
+    let comes_from_here = request_origins(headers).all(|origin| is_own_origin(origin, host.unwrap_or_default()));
     let related = |value: &str| matches!(value.trim(), "same-origin" | "none");
-    if host.is_none_or(is_loopback) && comes_from_here && values(headers, &FETCH_SITE).all(related) {
+    if host.is_none_or(is_loopback_host) && comes_from_here && header_values(headers, &FETCH_SITE).all(related) {
         return Ok(());
     }
     Err(Problem::new(
@@ -25,23 +25,24 @@ pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Outcome<()> {
 }
 
 /// The values of all headers called `name`. What is no text is a value that fits nothing.
-fn values<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+fn header_values<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// The origins that a request names: a redirect may have added some to those of the first page.
-fn origins(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    values(headers, &header::ORIGIN).flat_map(|value| value.split([' ', ',']).filter(|origin| !origin.is_empty()))
+fn request_origins(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    header_values(headers, &header::ORIGIN)
+        .flat_map(|value| value.split([' ', ',']).filter(|origin| !origin.is_empty()))
 }
 
 /// Whether `origin` is the service's own, which was asked for as `host`.
-fn is_origin(origin: &str, host: &str) -> bool {
+fn is_own_origin(origin: &str, host: &str) -> bool {
     let bare = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
     bare.is_some_and(|(_, name)| !name.is_empty() && name.eq_ignore_ascii_case(host))
 }
 
 /// Whether `host` is a name of this machine, with or without a port.
-fn is_loopback(host: &str) -> bool {
+fn is_loopback_host(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

@@ -17,7 +17,7 @@ use axum::{
 };
 use landfall_engine::Error;
 
-use super::sent::body_of;
+use super::sent::stream_body;
 
 /// An answer up to this many bytes stays in memory without being counted.
 const SMALL: usize = 16 << 10;
@@ -32,47 +32,47 @@ const STEP: u64 = 1 << 20;
 
 /// The space for answers that are being sent.
 #[derive(Debug, Clone)]
-pub(super) struct Spools(Arc<Inner>);
+pub(super) struct SpoolSpace(Arc<SpoolInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct SpoolInner {
     folder: PathBuf,
     /// The most bytes of all files.
     space: u64,
-    taken: Mutex<Taken>,
+    taken: Mutex<TakenSpace>,
 }
 
 /// What is taken now.
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenSpace {
     memory: u64,
     disk: u64,
     /// The bytes on the disk of each caller.
     of: HashMap<String, u64>,
 }
 
-impl Spools {
+impl SpoolSpace {
     /// Files lie in `folder`, which is made when it is needed, and have at most `space` bytes together.
     pub(super) fn new(folder: PathBuf, space: u64) -> Self {
-        Self(Arc::new(Inner { folder, space, taken: Mutex::default() }))
+        Self(Arc::new(SpoolInner { folder, space, taken: Mutex::default() }))
     }
 
     /// Begins an answer to `caller`.
-    pub(super) fn begin(&self, caller: &str) -> Spool {
-        let reserved = Reserved { spools: self.clone(), caller: caller.to_owned(), memory: 0, disk: 0 };
-        Spool { memory: Vec::new(), file: None, length: 0, hasher: blake3::Hasher::new(), reserved }
+    pub(super) fn begin_spool(&self, caller: &str) -> AnswerSpool {
+        let reserved = ReservedSpace { spools: self.clone(), caller: caller.to_owned(), memory: 0, disk: 0 };
+        AnswerSpool { memory: Vec::new(), file: None, length: 0, hasher: blake3::Hasher::new(), reserved }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn lock_taken(&self) -> MutexGuard<'_, TakenSpace> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The most bytes on the disk of one caller: half, so that nobody takes all. Where nobody has a token, all are one caller.
-    fn share(&self, caller: &str) -> u64 {
+    fn caller_share(&self, caller: &str) -> u64 {
         if caller.is_empty() { self.0.space } else { self.0.space / 2 }
     }
 
-    fn create(&self) -> io::Result<File> {
+    fn create_file(&self) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0.folder)?;
         tempfile::tempfile_in(&self.0.folder)
     }
@@ -80,17 +80,17 @@ impl Spools {
 
 /// The space that an answer takes until it is sent or given up.
 #[derive(Debug)]
-struct Reserved {
-    spools: Spools,
+struct ReservedSpace {
+    spools: SpoolSpace,
     caller: String,
     memory: u64,
     disk: u64,
 }
 
-impl Reserved {
+impl ReservedSpace {
     /// Takes more memory; whether there was some left.
-    fn more_memory(&mut self, bytes: u64) -> bool {
-        let mut taken = self.spools.taken();
+    fn reserve_memory(&mut self, bytes: u64) -> bool {
+        let mut taken = self.spools.lock_taken();
         if taken.memory + bytes > MEMORY {
             return false;
         }
@@ -100,16 +100,16 @@ impl Reserved {
     }
 
     fn give_memory_back(&mut self) {
-        self.spools.taken().memory -= std::mem::take(&mut self.memory);
+        self.spools.lock_taken().memory -= std::mem::take(&mut self.memory);
     }
 
     /// Takes so much of the disk that `length` bytes have room.
-    fn reach(&mut self, length: u64) -> io::Result<()> {
+    fn reserve_disk(&mut self, length: u64) -> io::Result<()> {
         if length <= self.disk {
             return Ok(());
         }
-        let (share, space) = (self.spools.share(&self.caller), self.spools.0.space);
-        let mut taken = self.spools.taken();
+        let (share, space) = (self.spools.caller_share(&self.caller), self.spools.0.space);
+        let mut taken = self.spools.lock_taken();
         let own = taken.of.get(&self.caller).copied().unwrap_or(0);
         let left = (space - taken.disk.min(space)).min(share - own.min(share));
         let needed = length - self.disk;
@@ -124,9 +124,9 @@ impl Reserved {
     }
 }
 
-impl Drop for Reserved {
+impl Drop for ReservedSpace {
     fn drop(&mut self) {
-        let mut taken = self.spools.taken();
+        let mut taken = self.spools.lock_taken();
         taken.memory -= self.memory;
         taken.disk -= self.disk;
         if self.disk > 0
@@ -141,29 +141,29 @@ impl Drop for Reserved {
 }
 
 /// An answer that is being written.
-pub(super) struct Spool {
+pub(super) struct AnswerSpool {
     memory: Vec<u8>,
     file: Option<File>,
     length: u64,
     hasher: blake3::Hasher,
-    reserved: Reserved,
+    reserved: ReservedSpace,
 }
 
-impl Spool {
+impl AnswerSpool {
     /// Bytes so far.
     pub(super) const fn length(&self) -> u64 {
         self.length
     }
 
     /// Ends the answer.
-    pub(super) fn finish(mut self) -> landfall_engine::Result<Spooled> {
-        self.end().map_err(unwritable)?;
+    pub(super) fn finish_answer(mut self) -> landfall_engine::Result<SpooledAnswer> {
+        self.flush_file().map_err(write_error)?;
         let tag = format!("\"{}\"", &self.hasher.finalize().to_hex()[..32]);
-        let content = self.file.map_or(Content::Memory(self.memory.into()), Content::File);
-        Ok(Spooled { content, length: self.length, tag, reserved: self.reserved })
+        let content = self.file.map_or(SpoolContent::Memory(self.memory.into()), SpoolContent::File);
+        Ok(SpooledAnswer { content, length: self.length, tag, reserved: self.reserved })
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn flush_file(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             self.write_out()?;
         }
@@ -173,9 +173,9 @@ impl Spool {
     /// Writes what is in memory to the file.
     fn write_out(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(self.reserved.spools.create()?);
+            self.file = Some(self.reserved.spools.create_file()?);
         }
-        self.reserved.reach(self.length)?;
+        self.reserved.reserve_disk(self.length)?;
         if let Some(file) = &mut self.file {
             file.write_all(&self.memory)?;
         }
@@ -186,22 +186,22 @@ impl Spool {
     }
 
     /// Whether so many bytes may stay in memory for now.
-    fn fits(&mut self) -> bool {
+    fn fits_in_memory(&mut self) -> bool {
         let bytes = self.memory.len();
         if self.file.is_some() {
             return bytes < 4 * SMALL;
         }
         let counted = usize::try_from(self.reserved.memory).unwrap_or(usize::MAX).saturating_add(SMALL);
-        bytes <= counted || bytes <= MOST_IN_MEMORY && self.reserved.more_memory(bytes as u64)
+        bytes <= counted || bytes <= MOST_IN_MEMORY && self.reserved.reserve_memory(bytes as u64)
     }
 }
 
-impl Write for Spool {
+impl Write for AnswerSpool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.memory.extend_from_slice(bytes);
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
-        if !self.fits() {
+        if !self.fits_in_memory() {
             self.write_out()?;
         }
         Ok(bytes.len())
@@ -213,26 +213,26 @@ impl Write for Spool {
 }
 
 /// An answer that is whole.
-pub(super) struct Spooled {
-    content: Content,
+pub(super) struct SpooledAnswer {
+    content: SpoolContent,
     length: u64,
     /// A digest of its bytes, as an `ETag`.
     pub(super) tag: String,
-    reserved: Reserved,
+    reserved: ReservedSpace,
 }
 
-enum Content {
+enum SpoolContent {
     Memory(Bytes),
     File(File),
 }
 
-impl Spooled {
+impl SpooledAnswer {
     /// The answer with its length; the space is free again once it is sent.
-    pub(super) fn respond(self) -> Response {
+    pub(super) fn into_response(self) -> Response {
         let body = match self.content {
-            Content::Memory(bytes) if self.reserved.memory == 0 => Body::from(bytes),
-            Content::Memory(bytes) => guarded(Cursor::new(bytes), self.reserved),
-            Content::File(file) => guarded(file, self.reserved),
+            SpoolContent::Memory(bytes) if self.reserved.memory == 0 => Body::from(bytes),
+            SpoolContent::Memory(bytes) => guard_body(Cursor::new(bytes), self.reserved),
+            SpoolContent::File(file) => guard_body(file, self.reserved),
         };
         let mut response = Response::new(body);
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(self.length));
@@ -240,24 +240,24 @@ impl Spooled {
     }
 }
 
-fn guarded(content: impl Read + Send + 'static, reserved: Reserved) -> Body {
-    body_of(Guarded { content, _reserved: reserved })
+fn guard_body(content: impl Read + Send + 'static, reserved: ReservedSpace) -> Body {
+    stream_body(GuardedContent { content, _reserved: reserved })
 }
 
 /// What is read, with the space that it takes.
-struct Guarded<R> {
+struct GuardedContent<R> {
     content: R,
-    _reserved: Reserved,
+    _reserved: ReservedSpace,
 }
 
-impl<R: Read> Read for Guarded<R> {
+impl<R: Read> Read for GuardedContent<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.content.read(buffer)
     }
 }
 
 /// The error for an answer that cannot be written.
-pub(super) fn unwritable(cause: io::Error) -> Error {
+pub(super) fn write_error(cause: io::Error) -> Error {
     Error::System { doing: "write the answer to a temporary file", cause }
 }
 
@@ -267,16 +267,16 @@ mod tests {
 
     use super::*;
 
-    fn spools(space: u64) -> (tempfile::TempDir, Spools) {
+    fn spools(space: u64) -> (tempfile::TempDir, SpoolSpace) {
         let folder = tempfile::tempdir().unwrap();
-        let spools = Spools::new(folder.path().join("answers"), space);
+        let spools = SpoolSpace::new(folder.path().join("answers"), space);
         (folder, spools)
     }
 
-    fn content(spooled: &mut Spooled) -> Vec<u8> {
+    fn content(spooled: &mut SpooledAnswer) -> Vec<u8> {
         match &mut spooled.content {
-            Content::Memory(bytes) => bytes.to_vec(),
-            Content::File(file) => {
+            SpoolContent::Memory(bytes) => bytes.to_vec(),
+            SpoolContent::File(file) => {
                 let mut bytes = Vec::new();
                 file.read_to_end(&mut bytes).unwrap();
                 bytes
@@ -289,13 +289,13 @@ mod tests {
         let (_folder, spools) = spools(64 << 20);
         for length in [0, 5, SMALL, SMALL + 1, MOST_IN_MEMORY, MOST_IN_MEMORY + 1, 5 << 20] {
             let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-            let mut spool = spools.begin("a");
+            let mut spool = spools.begin_spool("a");
             bytes.chunks(1000).for_each(|part| spool.write_all(part).unwrap());
-            let mut spooled = spool.finish().unwrap();
+            let mut spooled = spool.finish_answer().unwrap();
             assert_eq!(spooled.length, length as u64);
             assert!(content(&mut spooled) == bytes, "{length}");
         }
-        let taken = spools.taken();
+        let taken = spools.lock_taken();
         assert_eq!((taken.memory, taken.disk, taken.of.len()), (0, 0, 0));
     }
 
@@ -303,7 +303,7 @@ mod tests {
     fn no_caller_takes_all_the_space() {
         let (_folder, spools) = spools(8 << 20);
         let fill = |caller: &str| {
-            let mut spool = spools.begin(caller);
+            let mut spool = spools.begin_spool(caller);
             let mut written = 0;
             while spool.write_all(&[7; 64 << 10]).is_ok() {
                 written += 64 << 10;

@@ -18,7 +18,7 @@ const STEP: usize = 64 << 10;
 
 /// How long the other side of a connection keeps the service waiting. What it did quickly before gives it no credit.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct StallTimer {
     limit: Duration,
     /// How long it has done so since it last did a whole step.
     waited: Duration,
@@ -30,14 +30,14 @@ pub(super) struct Patience {
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
+impl StallTimer {
     /// The other side may keep the service waiting for `limit` until a further step is done.
     pub(super) const fn new(limit: Duration) -> Self {
         Self { limit, waited: Duration::ZERO, waits_since: None, bytes: 0, alarm: None }
     }
 
     /// Notes that `bytes` went over the line.
-    pub(super) fn went(&mut self, bytes: usize) {
+    pub(super) fn note_progress(&mut self, bytes: usize) {
         if let Some(since) = self.waits_since.take() {
             self.waited += since.elapsed();
         }
@@ -48,7 +48,7 @@ impl Patience {
     }
 
     /// Notes that nothing goes over the line now; ready where that has lasted too long.
-    pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let end = *self.waits_since.get_or_insert_with(Instant::now) + self.limit.saturating_sub(self.waited);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
         if alarm.deadline() != end {
@@ -59,33 +59,33 @@ impl Patience {
 }
 
 /// A stream to a client.
-pub(super) struct Steady<S> {
+pub(super) struct SteadyStream<S> {
     stream: S,
-    patience: Patience,
+    patience: StallTimer,
 }
 
-impl<S> Steady<S> {
+impl<S> SteadyStream<S> {
     /// A client may keep the service waiting for `limit` until it takes a further step.
     pub(super) const fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, patience: Patience::new(limit) }
+        Self { stream, patience: StallTimer::new(limit) }
     }
 
-    fn note(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn note_write(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
-                self.patience.went(bytes);
+                self.patience.note_progress(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(error) => Poll::Ready(error),
             Poll::Pending => {
-                ready!(self.patience.poll_end(context));
+                ready!(self.patience.poll_stall(context));
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes the answer too slowly")))
             }
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Steady<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for SteadyStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -95,10 +95,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Steady<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Steady<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for SteadyStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note(written, context)
+        self.note_write(written, context)
     }
 
     fn poll_write_vectored(
@@ -107,7 +107,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Steady<S> {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.note(written, context)
+        self.note_write(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -145,7 +145,7 @@ mod tests {
         let limit = Duration::from_millis(300);
         let (slow, all) = within(async {
             let (ours, mut theirs) = duplex(STEP);
-            let mut steady = Steady::new(ours, limit);
+            let mut steady = SteadyStream::new(ours, limit);
             let taken = tokio::spawn(async move {
                 let mut part = vec![0; STEP / 2];
                 for _ in 0..12 {
@@ -175,7 +175,7 @@ mod tests {
                     }
                 }
             });
-            Steady::new(ours, limit).write_all(&vec![0; 2 * STEP]).await
+            SteadyStream::new(ours, limit).write_all(&vec![0; 2 * STEP]).await
         });
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }

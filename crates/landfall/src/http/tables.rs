@@ -21,8 +21,8 @@ use super::{
     call::Call,
     problem::{Kind, Outcome, Problem},
     query::Query,
-    spool::{PAGE_BYTES, Spool, Spooled, unwritable},
-    values::{push_text, push_value, respond, text_of},
+    spool::{AnswerSpool, PAGE_BYTES, SpooledAnswer, write_error},
+    values::{push_text, push_value, respond_json, value_text},
 };
 
 /// Rows of a page, where nothing else is asked for, and at most.
@@ -30,59 +30,59 @@ const USUAL: u64 = 100;
 const MOST: u64 = 10_000;
 
 /// The tables that the caller may touch.
-pub(super) async fn list(call: Call) -> Outcome {
-    let mut query = call.query()?;
+pub(super) async fn list_tables(call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
     let counts = query.flag("counts")?;
     query.finish(&["counts"])?;
     let resources = &call.service.rules.rules_project().package.resources;
     let positions: Vec<usize> =
         (0..resources.len()).filter(|&at| call.caller.sees_table(&resources[at].name)).collect();
-    let rows = if counts { counted(&call, positions.clone()).await? } else { Vec::new() };
+    let rows = if counts { count_rows(&call, positions.clone()).await? } else { Vec::new() };
     let table = |(place, &at): (usize, &usize)| {
-        let mut table = summary(&resources[at]);
+        let mut table = table_summary(&resources[at]);
         if let Some(count) = rows.get(place) {
             table["rows"] = json!(count);
         }
         table
     };
     let tables: Vec<Value> = positions.iter().enumerate().map(table).collect();
-    Ok(respond(StatusCode::OK, &json!({ "tables": tables })))
+    Ok(respond_json(StatusCode::OK, &json!({ "tables": tables })))
 }
 
 /// One table: how its files are written, its schema, and how many rows it holds.
-pub(super) async fn one(call: Call) -> Outcome {
-    let position = call.table()?;
-    let mut query = call.query()?;
+pub(super) async fn show_table(call: Call) -> Outcome {
+    let position = call.named_table()?;
+    let mut query = call.query_parameters()?;
     let counts = query.flag_or("counts", true)?;
     query.finish(&["counts"])?;
-    let rows = if counts { counted(&call, vec![position]).await? } else { Vec::new() };
+    let rows = if counts { count_rows(&call, vec![position]).await? } else { Vec::new() };
     let resource = &call.service.rules.rules_project().package.resources[position];
-    let mut table = summary(resource);
+    let mut table = table_summary(resource);
     if let Some(count) = rows.first() {
         table["rows"] = json!(count);
     }
     table["dialect"] = write_dialect(&resource.dialect);
     table["encoding"] = json!(encoding_label(resource.encoding));
     table["schema"] = write_schema(&resource.schema);
-    Ok(respond(StatusCode::OK, &table))
+    Ok(respond_json(StatusCode::OK, &table))
 }
 
-fn summary(resource: &Resource) -> Value {
+fn table_summary(resource: &Resource) -> Value {
     json!({"name": &*resource.name})
 }
 
-async fn counted(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
+async fn count_rows(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
     let tables = call.service.rules.rules_tables();
     let tables: Vec<Table> = positions.iter().map(|&at| tables[at].clone()).collect();
     let counted = call.read(move |target| {
-        tables.iter().map(|table| there(target, table, target.row_count(table)?, |count| *count == 0)).collect()
+        tables.iter().map(|table| read_existing(target, table, target.row_count(table)?, |count| *count == 0)).collect()
     });
     let counted: Vec<Option<u64>> = counted.await?;
-    counted.into_iter().map(|count| count.ok_or_else(gone)).collect()
+    counted.into_iter().map(|count| count.ok_or_else(gone_problem)).collect()
 }
 
 /// What was read of `table`; none where it is nothing because the table is gone. The service has made all tables when it started.
-fn there<T>(
+fn read_existing<T>(
     target: &dyn Target,
     table: &Table,
     read: T,
@@ -95,7 +95,7 @@ fn there<T>(
     Ok(None)
 }
 
-fn gone() -> Problem {
+fn gone_problem() -> Problem {
     Problem::new(
         Kind::DATABASE,
         "the table is not in the database any more; it must be brought back, or the service be started again",
@@ -103,18 +103,18 @@ fn gone() -> Problem {
 }
 
 /// The rows of a table, in the order of its primary key.
-pub(super) async fn rows(call: Call) -> Outcome {
-    let position = call.table()?;
+pub(super) async fn list_rows(call: Call) -> Outcome {
+    let position = call.named_table()?;
     let table = call.service.rules.rules_tables()[position].clone();
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let limit = query.limit(USUAL, MOST)?;
-    let fields = fields(&table, query.take("fields")?)?;
-    let after = query.take("after")?.map(|text| key_of(&table, &text)).transpose()?;
-    let conditions = conditions(&table, query)?;
+    let fields = requested_fields(&table, query.take("fields")?)?;
+    let after = query.take("after")?.map(|text| parse_key(&table, &text)).transpose()?;
+    let conditions = read_conditions(&table, query)?;
     let filter = RowFilter { conditions, after, limit: limit + 1 };
     let (asked, out) = (table.clone(), call.begin_answer());
     let written = call.read(move |target| {
-        let mut page = Page {
+        let mut page = RowsPage {
             table: &asked,
             fields: &fields,
             limit,
@@ -122,26 +122,26 @@ pub(super) async fn rows(call: Call) -> Outcome {
             text: String::new(),
             rows: 0,
             last: None,
-            end: End::All,
+            end: PageEnd::All,
         };
-        target.read_page(&asked, &filter, &mut |row| page.take(row))?;
+        target.read_page(&asked, &filter, &mut |row| page.take_row(row))?;
         let (rows, end) = (page.rows, page.end);
-        Ok((there(target, &asked, page.finish()?, |_| rows == 0)?, end))
+        Ok((read_existing(target, &asked, page.finish_page()?, |_| rows == 0)?, end))
     });
     let (written, end) = written.await?;
-    if matches!(end, End::Bytes) && table.schema.primary_key.is_empty() {
+    if matches!(end, PageEnd::Bytes) && table.schema.primary_key.is_empty() {
         let detail =
             "these rows are more than 8 MiB, and without a primary key there is no next page; ask for fewer with limit";
         return Err(Problem::parameter(detail));
     }
-    let mut response = written.ok_or_else(gone)?.respond();
+    let mut response = written.ok_or_else(gone_problem)?.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
 
 /// Why a page ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+enum PageEnd {
     /// There are no more rows.
     All,
     /// There are more rows than were asked for.
@@ -151,48 +151,48 @@ enum End {
 }
 
 /// A page that is being written.
-struct Page<'p> {
+struct RowsPage<'p> {
     table: &'p Table,
     fields: &'p [usize],
     limit: u64,
-    out: Spool,
+    out: AnswerSpool,
     text: String,
     rows: u64,
     /// The key of the last row, where there is one.
     last: Option<String>,
-    end: End,
+    end: PageEnd,
 }
 
-impl Page<'_> {
+impl RowsPage<'_> {
     /// Takes the next row; whether there is room for more.
-    fn take(&mut self, row: Vec<Scalar>) -> Result<bool, Error> {
+    fn take_row(&mut self, row: Vec<Scalar>) -> Result<bool, Error> {
         if self.rows == self.limit || self.out.length() >= PAGE_BYTES {
-            self.end = if self.rows == self.limit { End::Rows } else { End::Bytes };
+            self.end = if self.rows == self.limit { PageEnd::Rows } else { PageEnd::Bytes };
             return Ok(false);
         }
         self.text.push_str(if self.rows > 0 { "," } else { "{\"rows\":[" });
         push_row(&mut self.text, self.table, self.fields, &row);
         self.rows += 1;
         if !self.table.schema.primary_key.is_empty() {
-            self.last = Some(text_of_key(self.table, &row));
+            self.last = Some(key_text(self.table, &row));
         }
         self.write()?;
         Ok(true)
     }
 
-    fn finish(mut self) -> Result<Spooled, Error> {
+    fn finish_page(mut self) -> Result<SpooledAnswer, Error> {
         self.text.push_str(if self.rows > 0 { "],\"next\":" } else { "{\"rows\":[],\"next\":" });
-        match self.last.take().filter(|_| !matches!(self.end, End::All)) {
+        match self.last.take().filter(|_| !matches!(self.end, PageEnd::All)) {
             Some(next) => push_text(&mut self.text, &next),
             None => self.text.push_str("null"),
         }
         self.text.push('}');
         self.write()?;
-        self.out.finish()
+        self.out.finish_answer()
     }
 
     fn write(&mut self) -> Result<(), Error> {
-        self.out.write_all(self.text.as_bytes()).map_err(unwritable)?;
+        self.out.write_all(self.text.as_bytes()).map_err(write_error)?;
         // The room of one wide row is not kept for all the others.
         self.text = String::new();
         Ok(())
@@ -214,11 +214,11 @@ fn push_row(out: &mut String, table: &Table, fields: &[usize], row: &[Scalar]) {
 }
 
 /// The positions of the fields that are asked for; all where none are named.
-fn fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
+fn requested_fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
     let Some(named) = named else { return Ok((0..table.schema.fields.len()).collect()) };
     let mut positions = Vec::new();
     for name in named.split(',') {
-        let at = position(table, name)?;
+        let at = field_position(table, name)?;
         if positions.contains(&at) {
             return Err(Problem::parameter(format!("fields names {name} twice; an object has each member once")));
         }
@@ -227,7 +227,7 @@ fn fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
     Ok(positions)
 }
 
-fn position(table: &Table, name: &str) -> Outcome<usize> {
+fn field_position(table: &Table, name: &str) -> Outcome<usize> {
     table.schema.field_position(name).ok_or_else(|| {
         let names: Vec<&str> = table.schema.fields.iter().map(|field| &*field.name).take(50).collect();
         let name: String = name.chars().take(80).collect();
@@ -236,13 +236,13 @@ fn position(table: &Table, name: &str) -> Outcome<usize> {
 }
 
 /// The conditions: `field=value`, or `field[gte]=value` with another comparison.
-fn conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
+fn read_conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
     let condition = |(name, text): (String, String)| {
         let (field, how) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
             Some((field, how)) if table.schema.field_position(&name).is_none() => (field, how),
             _ => (&*name, "eq"),
         };
-        let position = position(table, field)?;
+        let position = field_position(table, field)?;
         let comparison = match how {
             "eq" => ComparisonOperator::Equal,
             "ne" => ComparisonOperator::NotEqual,
@@ -250,7 +250,7 @@ fn conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
             "lte" => ComparisonOperator::AtMost,
             "gt" => ComparisonOperator::Greater,
             "gte" => ComparisonOperator::AtLeast,
-            "missing" => return missing(position, &text),
+            "missing" => return missing_condition(position, &text),
             _ => {
                 let detail = "a field is compared with eq, ne, lt, lte, gt, gte or missing, as in id[gte]=5";
                 return Err(Problem::parameter(detail));
@@ -260,13 +260,13 @@ fn conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
             let kind = table.schema.fields[position].kind.name();
             return Err(Problem::parameter(format!("{field}: fields of the type {kind} cannot be compared here")));
         }
-        Ok(RowCondition { position, comparison, value: value(table, position, &text)? })
+        Ok(RowCondition { position, comparison, value: read_value(table, position, &text)? })
     };
     query.rest().into_iter().map(condition).collect()
 }
 
 /// `field[missing]=true`.
-fn missing(position: usize, text: &str) -> Outcome<RowCondition> {
+fn missing_condition(position: usize, text: &str) -> Outcome<RowCondition> {
     let comparison = match text {
         "true" => ComparisonOperator::Equal,
         "false" => ComparisonOperator::NotEqual,
@@ -276,7 +276,7 @@ fn missing(position: usize, text: &str) -> Outcome<RowCondition> {
 }
 
 /// A value of a field, read by its type. Its constraints are for what is stored, not for what is asked.
-fn value(table: &Table, position: usize, text: &str) -> Outcome<Scalar> {
+fn read_value(table: &Table, position: usize, text: &str) -> Outcome<Scalar> {
     let field = &table.schema.fields[position];
     let bare = Field { constraints: Constraints::default(), missing_values: Vec::new(), ..field.clone() };
     let reader = ValueReader::new(&bare).map_err(|error| Problem::parameter(error.to_string()))?;
@@ -287,7 +287,7 @@ fn value(table: &Table, position: usize, text: &str) -> Outcome<Scalar> {
 }
 
 /// The key that a page begins behind: the text of its value, or, where it has several fields, a JSON array of their texts.
-fn key_of(table: &Table, text: &str) -> Outcome<Vec<Scalar>> {
+fn parse_key(table: &Table, text: &str) -> Outcome<Vec<Scalar>> {
     let key = &table.schema.primary_key;
     let texts: Vec<String> = match key.len() {
         0 => {
@@ -302,11 +302,11 @@ fn key_of(table: &Table, text: &str) -> Outcome<Vec<Scalar>> {
             })?
         }
     };
-    key.iter().zip(&texts).map(|(&at, text)| value(table, at, text)).collect()
+    key.iter().zip(&texts).map(|(&at, text)| read_value(table, at, text)).collect()
 }
 
-fn text_of_key(table: &Table, row: &[Scalar]) -> String {
-    let texts: Vec<String> = table.schema.primary_key.iter().map(|&at| text_of(&row[at])).collect();
+fn key_text(table: &Table, row: &[Scalar]) -> String {
+    let texts: Vec<String> = table.schema.primary_key.iter().map(|&at| value_text(&row[at])).collect();
     match &texts[..] {
         [text] => text.clone(),
         texts => json!(texts).to_string(),

@@ -7,10 +7,10 @@ use landfall_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{access::Caller, problem::render_stored_problem, service::Service, tasks::place};
+use super::{access::RequestCaller, problem::render_stored_problem, service::Service, tasks::place};
 
 /// A task as `caller` is told it: without tables that it may not see, also where the task has reached into them.
-pub(super) fn describe_task(service: &Service, caller: &Caller, task: JobEntry) -> Value {
+pub(super) fn describe_task(service: &Service, caller: &RequestCaller, task: JobEntry) -> Value {
     let active = service.jobs.control.find(&task.id);
     let mut told = describe_all(task, active.as_deref());
     if !caller.is_unlimited() {
@@ -41,7 +41,7 @@ fn hide_tables(told: &mut Value, sees: &dyn Fn(&str) -> bool) {
 }
 
 /// Replaces the words of a problem that name a table which is not seen: foreign keys reach into others.
-fn hide_words(problem: &mut Value, service: &Service, caller: &Caller) {
+fn hide_words(problem: &mut Value, service: &Service, caller: &RequestCaller) {
     let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default();
     let is_part = |char: char| char.is_alphanumeric() || char == '_';
     let names = |table: &str| {

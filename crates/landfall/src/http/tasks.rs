@@ -22,16 +22,16 @@ use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    access::Caller,
+    access::RequestCaller,
     call::Call,
-    once::{InFlight, document_of_answer, find_answer, once_within, unless_overtaken, was_first},
+    once::{InFlight, document_of_answer, find_answer, is_first_answer, once_within, unless_overtaken},
     problem::{Kind, Outcome, Problem},
     rows::RequestName,
-    sent::Sent,
+    sent::SentBody,
     service::Service,
-    spool::{PAGE_BYTES, Spool, unwritable},
+    spool::{AnswerSpool, PAGE_BYTES, write_error},
     task_view::describe_task,
-    values::{of_text, respond},
+    values::{respond_json, respond_text},
 };
 
 /// Tasks of a page.
@@ -58,7 +58,7 @@ pub(super) async fn accept(call: &Call, job: NewJob, key: Option<(RequestName, I
     let task = wait_for_end(call, job.to_entry(), wait).await?;
     let status = if task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let place = place(&task.id);
-    let mut response = respond(status, &describe_task(&call.service, &call.caller, task));
+    let mut response = respond_json(status, &describe_task(&call.service, &call.caller, task));
     if let Ok(place) = HeaderValue::from_str(&place) {
         response.headers_mut().insert(header::LOCATION, place);
     }
@@ -76,7 +76,7 @@ async fn store_job(call: &Call, job: NewJob, key: Option<RequestName>) -> Outcom
     }
     let body = describe_task(&call.service, &call.caller, job.to_entry()).to_string();
     let answer = document_of_answer(key.clone(), StatusCode::ACCEPTED, &body);
-    let stored = call.service.desk.write(move |target| was_first(add_job(target, job, Some(answer))));
+    let stored = call.service.desk.write(move |target| is_first_answer(add_job(target, job, Some(answer))));
     if stored.await? { Ok(None) } else { find_answer(&call.service, &key).await }
 }
 
@@ -104,12 +104,12 @@ pub(super) fn place(id: &str) -> String {
 }
 
 async fn find(service: &Service, id: String) -> Outcome<Option<JobEntry>> {
-    service.desk.look(move |target| target.find_job(&id)).await
+    service.desk.read_briefly(move |target| target.find_job(&id)).await
 }
 
 /// The tasks that the caller may see, the newest first.
 pub(super) async fn list(call: Call) -> Outcome {
-    let mut query = call.query()?;
+    let mut query = call.query_parameters()?;
     let limit = query.limit(USUAL, MOST)?;
     let state = query.parsed("state", "the state of a task, such as running", JobState::parse)?;
     let table = query.take("table")?;
@@ -131,9 +131,9 @@ pub(super) async fn list(call: Call) -> Outcome {
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
         write_tasks(target, &filter, &|task| describe_task(&service, &caller, task), &mut out)?;
-        out.finish()
+        out.finish_answer()
     });
-    let mut response = written.await?.respond();
+    let mut response = written.await?.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
@@ -143,14 +143,14 @@ fn write_tasks(
     target: &dyn Target,
     filter: &JobFilter,
     describe: &dyn Fn(JobEntry) -> Value,
-    out: &mut Spool,
+    out: &mut AnswerSpool,
 ) -> landfall_engine::Result<()> {
-    out.write_all(b"{\"tasks\":[").map_err(unwritable)?;
+    out.write_all(b"{\"tasks\":[").map_err(write_error)?;
     let (mut count, mut next) = (0, None);
     target.visit_jobs(filter, &mut |task| {
         let comma = if count > 0 { "," } else { "" };
         let id = task.id.clone();
-        write!(out, "{comma}{}", describe(task)).map_err(unwritable)?;
+        write!(out, "{comma}{}", describe(task)).map_err(write_error)?;
         count += 1;
         if count < filter.limit && out.length() < PAGE_BYTES {
             return Ok(ControlFlow::Continue(()));
@@ -158,12 +158,12 @@ fn write_tasks(
         next = Some(id);
         Ok(ControlFlow::Break(()))
     })?;
-    write!(out, "],\"next\":{}}}", json!(next)).map_err(unwritable)
+    write!(out, "],\"next\":{}}}", json!(next)).map_err(write_error)
 }
 
 /// The task that the path names, where the caller may see it.
 async fn named(call: &Call) -> Outcome<JobEntry> {
-    let task = find(&call.service, call.part("task").to_owned()).await?;
+    let task = find(&call.service, call.path_part("task").to_owned()).await?;
     let seen = |task: &JobEntry| {
         let all = task.tables.iter().all(|table| call.caller.sees_table(table));
         all && (call.caller.is_unlimited() || !task.tables.is_empty())
@@ -173,14 +173,14 @@ async fn named(call: &Call) -> Outcome<JobEntry> {
 
 /// One task.
 pub(super) async fn one(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
+    call.query_parameters()?.finish(&[])?;
     let task = named(&call).await?;
-    Ok(respond(StatusCode::OK, &describe_task(&call.service, &call.caller, task)))
+    Ok(respond_json(StatusCode::OK, &describe_task(&call.service, &call.caller, task)))
 }
 
 /// Ends a task: one that waits at once, one that runs as soon as the chunk under way is undone.
 pub(super) async fn cancel(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
+    call.query_parameters()?.finish(&[])?;
     let id = named(&call).await?.id;
     once_within(&call, b"", async |key| cancel_task(&call, id, key).await).await
 }
@@ -213,16 +213,16 @@ async fn cancel_task(call: &Call, id: String, key: Option<RequestName>) -> Outco
         active.cancel();
     }
     control.wake();
-    Ok(Some(of_text(status, body)))
+    Ok(Some(respond_text(status, body)))
 }
 
 /// What becomes of a task, as server-sent events.
 pub(super) async fn events(call: Call) -> Outcome {
-    call.query()?.finish(&[])?;
+    call.query_parameters()?.finish(&[])?;
     let task = named(&call).await?;
     let (parts, sent) = mpsc::channel(4);
     tokio::spawn(tell(call.service.clone(), call.caller.clone(), task, parts));
-    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(Sent(sent)))));
+    let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(SentBody(sent)))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -230,7 +230,12 @@ pub(super) async fn events(call: Call) -> Outcome {
 }
 
 /// Sends an event whenever the task has changed, until it ends or nobody listens.
-async fn tell(service: Arc<Service>, caller: Caller, mut task: JobEntry, parts: mpsc::Sender<io::Result<Bytes>>) {
+async fn tell(
+    service: Arc<Service>,
+    caller: RequestCaller,
+    mut task: JobEntry,
+    parts: mpsc::Sender<io::Result<Bytes>>,
+) {
     let mut told = Value::Null;
     let mut spoken = Instant::now();
     loop {

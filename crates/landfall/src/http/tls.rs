@@ -13,7 +13,7 @@ use tokio_rustls::{
 };
 
 /// What speaks TLS with the certificates (PEM, the server's own first) and the key in these files.
-pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+pub(crate) fn tls_acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     let reading = |path: &Path| format!("api.tls: cannot use {}", path.display());
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).with_context(|| reading(certificate))?;

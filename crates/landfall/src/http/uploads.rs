@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    body::broken_off,
+    body::broken_body_problem,
     problem::{Kind, Outcome, Problem},
 };
 
@@ -125,7 +125,7 @@ impl Incoming<'_> {
         match self {
             Self::Body(body) => loop {
                 let Some(frame) = body.frame().await else { return Ok(None) };
-                if let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() {
+                if let Ok(data) = frame.map_err(|error| broken_body_problem(&error))?.into_data() {
                     return Ok(Some(data));
                 }
             },
@@ -137,7 +137,7 @@ impl Incoming<'_> {
 /// A form that cannot be read.
 pub(super) fn of_form(error: &multer::Error) -> Problem {
     match error {
-        multer::Error::StreamReadFailed(cause) => broken_off(&**cause),
+        multer::Error::StreamReadFailed(cause) => broken_body_problem(&**cause),
         _ => Problem::new(Kind::WRONG_SHAPE, format!("the form cannot be read: {error}")),
     }
 }

@@ -13,12 +13,12 @@ use landfall_core::{
 use serde_json::Value;
 
 /// An answer in JSON.
-pub(super) fn respond(status: StatusCode, body: &Value) -> Response {
-    of_text(status, body.to_string())
+pub(super) fn respond_json(status: StatusCode, body: &Value) -> Response {
+    respond_text(status, body.to_string())
 }
 
 /// An answer whose JSON is written already.
-pub(super) fn of_text(status: StatusCode, body: impl Into<Body>) -> Response {
+pub(super) fn respond_text(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -34,16 +34,16 @@ pub(super) fn push_value(out: &mut String, kind: &FieldType, value: &Scalar) {
         // JSON has no such numbers.
         Scalar::Number(text) if matches!(text.as_str(), "NaN" | "INF" | "-INF") => push_text(out, text),
         Scalar::Number(text) => out.push_str(text),
-        Scalar::Date(days) => quoted(out, |out| push_date(*days, out)),
-        Scalar::Time(micros) => quoted(out, |out| push_time(*micros, out)),
-        Scalar::Datetime(micros) => quoted(out, |out| datetime_text(*micros, out)),
-        Scalar::Text(text) if is_json(kind) && is_sound(text) => out.push_str(text),
+        Scalar::Date(days) => push_quoted(out, |out| push_date(*days, out)),
+        Scalar::Time(micros) => push_quoted(out, |out| push_time(*micros, out)),
+        Scalar::Datetime(micros) => push_quoted(out, |out| datetime_text(*micros, out)),
+        Scalar::Text(text) if is_json(kind) && is_valid_json(text) => out.push_str(text),
         Scalar::Text(text) => push_text(out, text),
     }
 }
 
 /// The text of a value, as it may be asked for again.
-pub(super) fn text_of(value: &Scalar) -> String {
+pub(super) fn value_text(value: &Scalar) -> String {
     let mut out = String::new();
     match value {
         Scalar::Null => {}
@@ -62,7 +62,7 @@ pub(super) fn push_text(out: &mut String, text: &str) {
     out.push_str(&Value::from(text).to_string());
 }
 
-fn quoted(out: &mut String, write: impl FnOnce(&mut String)) {
+fn push_quoted(out: &mut String, write: impl FnOnce(&mut String)) {
     out.push('"');
     write(out);
     out.push('"');
@@ -77,6 +77,6 @@ const fn is_json(kind: &FieldType) -> bool {
 }
 
 /// Another program may have stored what is no JSON.
-fn is_sound(text: &str) -> bool {
+fn is_valid_json(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

@@ -1,12 +1,12 @@
 //! A file becomes requests to a service. Each has one effect, however often it is sent: so what was interrupted is started again.
 //!
-//! `batches` cuts the source, `client` sends one request until it is answered, `sending` does so for many at once, and `history`
+//! `batches` cuts the source, `client` sends one request until it is answered, `push_run` does so for many at once, and `history`
 //! and `tally` know what became of them.
 
 mod batches;
 mod client;
 mod history;
-mod sending;
+mod push_run;
 mod table;
 mod tally;
 
@@ -17,7 +17,7 @@ use ureq::http::Uri;
 
 pub(crate) use client::PushClient;
 pub(crate) use history::{BatchEntry, render_csv};
-pub(crate) use sending::{PushOutcome, push};
+pub(crate) use push_run::{PushOutcome, push};
 pub(crate) use table::{FileForm, ask_file_form};
 pub(crate) use tally::{PushTally, RejectExample};
 

@@ -10,7 +10,7 @@ use crate::config::OidcConfig as Settings;
 pub(super) fn check_types(claims: &Map<String, Value>) -> Result<(), &'static str> {
     let is_sound = |name: &str, value: &Value| match name {
         "aud" => value.is_string() || value.as_array().is_some_and(|all| is_list_of_texts(all)),
-        "exp" | "nbf" | "iat" => is_time(value),
+        "exp" | "nbf" | "iat" => is_numeric_date(value),
         _ => value.is_string(),
     };
     let wrong = |name: &&str| claims.get(*name).is_some_and(|value| !is_sound(name, value));
@@ -22,13 +22,13 @@ fn is_list_of_texts(values: &[Value]) -> bool {
 }
 
 /// Whether a value is a number of seconds. One far away, or before 1970, is none that a provider gives.
-fn is_time(value: &Value) -> bool {
+fn is_numeric_date(value: &Value) -> bool {
     value.as_f64().is_some_and(|seconds| (0.0..1e12).contains(&seconds))
 }
 
 /// The roles of here that `claims` name, each once.
-pub(super) fn roles(claims: &Map<String, Value>, settings: &Settings) -> Vec<Role> {
-    let named: Vec<&str> = match claim(claims, &settings.role_claim) {
+pub(super) fn claimed_roles(claims: &Map<String, Value>, settings: &Settings) -> Vec<Role> {
+    let named: Vec<&str> = match find_claim(claims, &settings.role_claim) {
         Some(Value::String(text)) => text.split_whitespace().collect(),
         Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
@@ -41,7 +41,7 @@ pub(super) fn roles(claims: &Map<String, Value>, settings: &Settings) -> Vec<Rol
 }
 
 /// The claim of this name, or, where there is none, that at this path with dots.
-fn claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+fn find_claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
     if let Some(value) = claims.get(name) {
         return Some(value);
     }
@@ -66,7 +66,7 @@ mod tests {
             roles: roles.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect(),
         };
         let Value::Object(claims) = claims else { panic!("no claims") };
-        super::roles(&claims, &settings)
+        super::claimed_roles(&claims, &settings)
     }
 
     /// A token with a list of issuers was taken where ours was among them.

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::{signatures::is_taken, source};
+use super::{signatures::is_supported, source};
 use crate::config::{KeySource, OidcConfig as Settings};
 
 /// How often keys are asked for because a token names one that is not known: a token may name anything.
@@ -23,22 +23,22 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// The keys of a provider, as they were last read.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct ProviderKeys {
     settings: Settings,
-    held: RwLock<Held>,
+    held: RwLock<HeldKeys>,
     /// When they were last asked for because of a token. Who holds this asks, and the others wait for what comes of it.
     asked: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldKeys {
     set: Arc<KeySet>,
-    state: State,
+    state: KeysState,
 }
 
 /// How far the keys can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum KeysState {
     /// They are those that the provider told when it was last asked.
     Fresh,
     /// The provider could not be asked the last time; they are those of before.
@@ -47,7 +47,7 @@ pub(crate) enum State {
     Unavailable,
 }
 
-impl State {
+impl KeysState {
     /// The state as `/readyz` tells it.
     pub(in crate::http) const fn as_str(self) -> &'static str {
         match self {
@@ -67,9 +67,9 @@ impl State {
     }
 }
 
-impl Keys {
+impl ProviderKeys {
     pub(super) fn new(settings: &Settings) -> Self {
-        let held = RwLock::new(Held { set: Arc::default(), state: State::Unavailable });
+        let held = RwLock::new(HeldKeys { set: Arc::default(), state: KeysState::Unavailable });
         Self { settings: settings.clone(), held, asked: Mutex::new(None) }
     }
 
@@ -81,18 +81,18 @@ impl Keys {
         match (self.read(), &self.settings.keys) {
             (Err(error), KeySource::File(_)) => Err(error),
             (outcome, _) => {
-                self.keep(outcome);
+                self.note_outcome(outcome);
                 Ok(())
             }
         }
     }
 
     /// Those that are known.
-    pub(super) fn known(&self) -> Arc<KeySet> {
+    pub(super) fn known_keys(&self) -> Arc<KeySet> {
         self.held.read().unwrap_or_else(PoisonError::into_inner).set.clone()
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn keys_state(&self) -> KeysState {
         self.held.read().unwrap_or_else(PoisonError::into_inner).state
     }
 
@@ -101,35 +101,35 @@ impl Keys {
         let mut asked = self.asked.lock().await;
         if asked.is_none_or(|at| at.elapsed() >= AGAIN) {
             *asked = Some(Instant::now());
-            self.refresh().await;
+            self.refresh_keys().await;
         }
-        self.known()
+        self.known_keys()
     }
 
     /// Asks for them, on a thread that may wait.
-    pub(super) async fn refresh(self: &Arc<Self>) {
+    pub(super) async fn refresh_keys(self: &Arc<Self>) {
         let keys = self.clone();
-        if tokio::task::spawn_blocking(move || keys.keep(keys.read())).await.is_err() {
+        if tokio::task::spawn_blocking(move || keys.note_outcome(keys.read())).await.is_err() {
             tracing::error!("the provider's keys could not be read: a mistake of the service");
         }
     }
 
     fn read(&self) -> Result<KeySet> {
-        let text = source::fetch(&self.settings)?;
+        let text = source::fetch_keys(&self.settings)?;
         KeySet::parse(&text).context("what is there is no JWKS to verify tokens with")
     }
 
     /// Keeps what was read; what could not be read leaves what there was.
-    fn keep(&self, outcome: Result<KeySet>) {
+    fn note_outcome(&self, outcome: Result<KeySet>) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(set) => {
                 tracing::info!(keys = set.0.len(), "the provider's keys were read");
-                *held = Held { set: Arc::new(set), state: State::Fresh };
+                *held = HeldKeys { set: Arc::new(set), state: KeysState::Fresh };
             }
             Err(error) => {
-                if held.state == State::Fresh {
-                    held.state = State::Stale;
+                if held.state == KeysState::Fresh {
+                    held.state = KeysState::Stale;
                 }
                 let error = format!("{error:#}");
                 tracing::warn!(
@@ -144,11 +144,11 @@ impl Keys {
 
 /// Some keys.
 #[derive(Debug, Default)]
-pub(super) struct KeySet(Vec<Key>);
+pub(super) struct KeySet(Vec<VerifyingKey>);
 
 /// A key that verifies tokens.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(super) struct VerifyingKey {
     kid: Option<String>,
     /// The algorithms that it is for.
     algorithms: Vec<Algorithm>,
@@ -157,15 +157,15 @@ pub(super) struct Key {
 
 /// A JWKS (RFC 7517). What is not understood of it is left out, as the standard wants it.
 #[derive(Deserialize)]
-struct Document {
+struct JwksDocument {
     keys: Vec<Value>,
 }
 
 impl KeySet {
     /// Reads a JWKS.
     fn parse(text: &[u8]) -> Result<Self> {
-        let document: Document = serde_json::from_slice(text)?;
-        let keys: Vec<Key> = document.keys.into_iter().filter_map(Key::read).collect();
+        let document: JwksDocument = serde_json::from_slice(text)?;
+        let keys: Vec<VerifyingKey> = document.keys.into_iter().filter_map(VerifyingKey::read).collect();
         if keys.is_empty() {
             bail!("none of its keys is of RSA, P-256, P-384 or Ed25519, for signatures");
         }
@@ -173,15 +173,15 @@ impl KeySet {
     }
 
     /// The keys that may have signed a token: of this name, where it tells one, and for this algorithm.
-    pub(super) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
-        let fits = move |key: &&Key| {
+    pub(super) fn fitting_keys(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
+        let fits = move |key: &&VerifyingKey| {
             key.algorithms.contains(&algorithm) && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
         };
         self.0.iter().filter(fits)
     }
 }
 
-impl Key {
+impl VerifyingKey {
     /// The key that a JWK is; none where it is not for the signatures that are taken here.
     fn read(value: Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
@@ -199,7 +199,7 @@ impl Key {
             let named = Algorithm::from_str(&named.to_string()).ok()?;
             algorithms.retain(|algorithm| *algorithm == named);
         }
-        let sound = for_signatures && algorithms.iter().any(|algorithm| is_taken(*algorithm));
+        let sound = for_signatures && algorithms.iter().any(|algorithm| is_supported(*algorithm));
         let key = DecodingKey::from_jwk(&jwk).ok().filter(|_| sound)?;
         Some(Self { kid: jwk.common.key_id, algorithms, key })
     }
@@ -256,7 +256,7 @@ mod tests {
             (Some("a"), Algorithm::HS256, 0),
             (None, Algorithm::ES256, 2),
         ] {
-            assert_eq!(set.fitting(kid, algorithm).count(), count, "{kid:?} {algorithm:?}");
+            assert_eq!(set.fitting_keys(kid, algorithm).count(), count, "{kid:?} {algorithm:?}");
         }
     }
 }

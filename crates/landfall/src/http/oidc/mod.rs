@@ -19,8 +19,8 @@ use landfall_engine::token::Token;
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
-use self::keys::Keys;
-pub(super) use self::keys::State;
+pub(super) use self::keys::KeysState;
+use self::keys::ProviderKeys;
 use super::{
     problem::{Kind, Outcome, Problem},
     service::Service,
@@ -35,19 +35,19 @@ const TRIED: usize = 8;
 
 /// The provider whose tokens are taken.
 #[derive(Debug)]
-pub(crate) struct Provider {
+pub(crate) struct OidcProvider {
     settings: Settings,
-    keys: Arc<Keys>,
+    keys: Arc<ProviderKeys>,
 }
 
-impl Provider {
+impl OidcProvider {
     /// Reads the provider's keys for the first time. A provider that does not answer is asked again later.
     ///
     /// # Errors
     /// Keys in a file that cannot be read.
     pub(crate) fn open(settings: &Settings) -> Result<Self> {
-        signatures::install();
-        let keys = Arc::new(Keys::new(settings));
+        signatures::install_verifiers();
+        let keys = Arc::new(ProviderKeys::new(settings));
         keys.open()?;
         Ok(Self { settings: settings.clone(), keys })
     }
@@ -58,48 +58,48 @@ impl Provider {
     }
 
     /// How far the keys can be relied on.
-    pub(super) fn state(&self) -> State {
-        self.keys.state()
+    pub(super) fn keys_state(&self) -> KeysState {
+        self.keys.keys_state()
     }
 
     /// Who asks with this token: as if it were one of the service's own.
-    pub(super) async fn token(&self, text: &str) -> Outcome<Token> {
-        let unreadable = |_| refused("it is no JWT, or its algorithm is not taken here");
+    pub(super) async fn verify_token(&self, text: &str) -> Outcome<Token> {
+        let unreadable = |_| refused_problem("it is no JWT, or its algorithm is not taken here");
         let header = decode_header(text).map_err(unreadable)?;
         if header.crit.is_some() {
-            return Err(refused("it asks for something that is not understood here (crit)"));
+            return Err(refused_problem("it asks for something that is not understood here (crit)"));
         }
-        if !signatures::is_taken(header.alg) {
-            return Err(refused("its algorithm is not taken here"));
+        if !signatures::is_supported(header.alg) {
+            return Err(refused_problem("its algorithm is not taken here"));
         }
         let kid = header.kid.as_deref();
-        let mut keys = self.keys.known();
-        if keys.fitting(kid, header.alg).next().is_none() {
+        let mut keys = self.keys.known_keys();
+        if keys.fitting_keys(kid, header.alg).next().is_none() {
             keys = self.keys.ask_again().await;
         }
         let mut wrong = None;
-        for key in keys.fitting(kid, header.alg).take(TRIED) {
-            match decode::<Map<String, Value>>(text, &key.key, &self.validation(header.alg)) {
+        for key in keys.fitting_keys(kid, header.alg).take(TRIED) {
+            match decode::<Map<String, Value>>(text, &key.key, &self.token_validation(header.alg)) {
                 Ok(data) => {
                     claims::check_types(&data.claims).map_err(|claim| {
-                        refused(&format!("its claim {claim} is not of the type that the standard says"))
+                        refused_problem(&format!("its claim {claim} is not of the type that the standard says"))
                     })?;
-                    return self.known(&data.claims);
+                    return self.check_claims(&data.claims);
                 }
                 Err(error) => wrong = Some(error),
             }
         }
         Err(match wrong {
-            Some(error) => refused(reason(&error)),
-            None if self.state() == State::Unavailable => {
+            Some(error) => refused_problem(refusal_reason(&error)),
+            None if self.keys_state() == KeysState::Unavailable => {
                 Problem::busy("the keys of the provider whose tokens are taken here are not known yet")
             }
-            None => refused("the provider has no such key"),
+            None => refused_problem("the provider has no such key"),
         })
     }
 
     /// What a token must be: of the provider, for this service, and of now.
-    fn validation(&self, algorithm: Algorithm) -> Validation {
+    fn token_validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -109,10 +109,10 @@ impl Provider {
         validation
     }
 
-    fn known(&self, claims: &Map<String, Value>) -> Outcome<Token> {
+    fn check_claims(&self, claims: &Map<String, Value>) -> Outcome<Token> {
         let subject = claims.get("sub").and_then(Value::as_str).filter(|subject| !subject.is_empty());
-        let subject = subject.ok_or_else(|| refused("its claim sub is empty"))?;
-        let roles = claims::roles(claims, &self.settings);
+        let subject = subject.ok_or_else(|| refused_problem("its claim sub is empty"))?;
+        let roles = claims::claimed_roles(claims, &self.settings);
         if roles.is_empty() {
             let claim = &self.settings.role_claim;
             return Err(Problem::new(
@@ -121,7 +121,7 @@ impl Provider {
             ));
         }
         Ok(Token {
-            id: self.name_of(subject),
+            id: self.subject_name(subject),
             name: subject.to_owned(),
             roles,
             tables: Vec::new(),
@@ -132,7 +132,7 @@ impl Provider {
     }
 
     /// The name of a subject: each token of it has the same, and none of the service's own can have it (theirs have no colon).
-    fn name_of(&self, subject: &str) -> String {
+    fn subject_name(&self, subject: &str) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(self.settings.issuer.len() as u64).to_le_bytes());
         hasher.update(self.settings.issuer.as_bytes()).update(subject.as_bytes());
@@ -142,29 +142,29 @@ impl Provider {
     /// Asks for the keys now and then, as long as the service runs.
     pub(super) async fn keep_fresh(service: Weak<Service>) {
         loop {
-            let Some(pause) = service.upgrade().and_then(|service| Some(service.oidc.as_ref()?.pause())) else {
+            let Some(pause) = service.upgrade().and_then(|service| Some(service.oidc.as_ref()?.refresh_pause())) else {
                 return;
             };
             sleep(pause).await;
             let Some(keys) = service.upgrade().and_then(|service| Some(service.oidc.as_ref()?.keys.clone())) else {
                 return;
             };
-            keys.refresh().await;
+            keys.refresh_keys().await;
         }
     }
 
-    fn pause(&self) -> Duration {
-        self.state().pause()
+    fn refresh_pause(&self) -> Duration {
+        self.keys_state().pause()
     }
 }
 
 /// A token that is not taken.
-fn refused(reason: &str) -> Problem {
+fn refused_problem(reason: &str) -> Problem {
     Problem::new(Kind::UNAUTHORIZED, format!("the token is refused: {reason}"))
 }
 
 /// Why a token is not taken, as the end of a sentence.
-fn reason(error: &Error) -> &'static str {
+fn refusal_reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired",
         ErrorKind::ImmatureSignature => "it is not valid yet",

@@ -16,33 +16,34 @@ use ring::signature::{
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
     verifier_factory: |algorithm, key| {
-        let how = How::of(*algorithm).ok_or(ErrorKind::UnsupportedAlgorithm)?;
-        let verifier: Box<dyn JwtVerifier> = Box::new(Verifier { algorithm: *algorithm, how, key: key.clone() });
+        let how = SignatureKind::for_algorithm(*algorithm).ok_or(ErrorKind::UnsupportedAlgorithm)?;
+        let verifier: Box<dyn JwtVerifier> =
+            Box::new(SignatureVerifier { algorithm: *algorithm, how, key: key.clone() });
         Ok(verifier)
     },
     key_utils: KeyUtils::new_unimplemented(),
 };
 
 /// Makes this the way in which signatures are verified.
-pub(super) fn install() {
+pub(super) fn install_verifiers() {
     // It is this one already where it has been installed before.
     let _ = PROVIDER.install_default();
 }
 
 /// Whether signatures of this algorithm are taken.
-pub(super) fn is_taken(algorithm: Algorithm) -> bool {
-    How::of(algorithm).is_some()
+pub(super) fn is_supported(algorithm: Algorithm) -> bool {
+    SignatureKind::for_algorithm(algorithm).is_some()
 }
 
 /// How an algorithm verifies.
 #[derive(Clone, Copy)]
-enum How {
+enum SignatureKind {
     Rsa(&'static RsaParameters),
     Other(&'static dyn VerificationAlgorithm),
 }
 
-impl How {
-    fn of(algorithm: Algorithm) -> Option<Self> {
+impl SignatureKind {
+    fn for_algorithm(algorithm: Algorithm) -> Option<Self> {
         Some(match algorithm {
             Algorithm::RS256 => Self::Rsa(&RSA_PKCS1_2048_8192_SHA256),
             Algorithm::RS384 => Self::Rsa(&RSA_PKCS1_2048_8192_SHA384),
@@ -58,25 +59,27 @@ impl How {
     }
 }
 
-struct Verifier {
+struct SignatureVerifier {
     algorithm: Algorithm,
-    how: How,
+    how: SignatureKind,
     key: DecodingKey,
 }
 
-impl JwtVerifier for Verifier {
+impl JwtVerifier for SignatureVerifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 }
 
-impl signature::Verifier<Vec<u8>> for Verifier {
+impl signature::Verifier<Vec<u8>> for SignatureVerifier {
     fn verify(&self, message: &[u8], given: &Vec<u8>) -> Result<(), signature::Error> {
         let sound = match (self.how, self.key.kind()) {
-            (How::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
-                RsaPublicKeyComponents { n: bare(n), e: bare(e) }.verify(parameters, message, given).is_ok()
+            (SignatureKind::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                RsaPublicKeyComponents { n: strip_zeros(n), e: strip_zeros(e) }
+                    .verify(parameters, message, given)
+                    .is_ok()
             }
-            (How::Other(algorithm), DecodingKeyKind::SecretOrDer(key)) => {
+            (SignatureKind::Other(algorithm), DecodingKeyKind::SecretOrDer(key)) => {
                 UnparsedPublicKey::new(algorithm, key).verify(message, given).is_ok()
             }
             _ => false,
@@ -86,7 +89,7 @@ impl signature::Verifier<Vec<u8>> for Verifier {
 }
 
 /// A number without zeros before it, which some providers write.
-fn bare(number: &[u8]) -> &[u8] {
+fn strip_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
 }

@@ -28,7 +28,7 @@ struct Discovery {
 ///
 /// # Errors
 /// A file that cannot be read, an address that does not answer, and a provider that says it is another one.
-pub(super) fn fetch(settings: &Settings) -> Result<Vec<u8>> {
+pub(super) fn fetch_keys(settings: &Settings) -> Result<Vec<u8>> {
     match &settings.keys {
         KeySource::File(path) => std::fs::read(path).with_context(|| format!("cannot read {}", path.display())),
         KeySource::Url(url) => get(url, settings),

@@ -4,19 +4,19 @@ use landfall_engine::ledger::Mode;
 use serde_json::{Value, json};
 
 use super::{
-    reference,
+    schema_reference,
     words::{DRY_RUN, Words, flag, parameter, task, wait},
 };
 
-fn text(name: &str, description: &str) -> Value {
+fn text_parameter(name: &str, description: &str) -> Value {
     parameter(name, description, json!({"type": "string"}))
 }
 
-pub(super) fn words(method: &str, path: &str) -> Words {
+pub(super) fn backup_words(method: &str, path: &str) -> Words {
     match (method, path) {
         ("POST", "/v1/backups") => Words {
             answers: task(),
-                body: Some(json!({"required": false, "content": {"application/json": {"schema": reference("WantedBackup")}}})),
+                body: Some(json!({"required": false, "content": {"application/json": {"schema": schema_reference("WantedBackup")}}})),
             problems: vec![404, 408, 409, 413, 415, 422, 507],
             ..Words::new("backups", "Make a backup, as a task", json!({}))
         }
@@ -24,9 +24,9 @@ pub(super) fn words(method: &str, path: &str) -> Words {
         .says("All tables of a backup are from one moment, and others may go on writing. Without a body, all tables are backed up."),
         ("GET", "/v1/backups") => {
             let limit = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
-            Words::new("backups", "The backup sets, the newest first", reference("Backups")).query([
+            Words::new("backups", "The backup sets, the newest first", schema_reference("Backups")).query([
                 parameter("limit", "At most this many", limit),
-                text("before", "Only sets before this one: `next` of the page before"),
+                text_parameter("before", "Only sets before this one: `next` of the page before"),
             ])
         }
         ("GET", "/v1/backups/{set}/{file}") => Words {
@@ -34,12 +34,12 @@ pub(super) fn words(method: &str, path: &str) -> Words {
             problems: vec![416],
             ..Words::new("backups", "The Avro file of a table: its name is TABLE.avro", json!({}))
         },
-        ("POST", "/v1/tables/{table}/restore") => restore(),
+        ("POST", "/v1/tables/{table}/restore") => restore_words(),
         _ => Words::new("service", "", json!({})),
     }
 }
 
-fn restore() -> Words {
+fn restore_words() -> Words {
     let modes = [Mode::Replace, Mode::Append, Mode::Upsert].map(Mode::as_str);
     let file = json!({"schema": {"type": "string", "format": "binary"}});
     Words {

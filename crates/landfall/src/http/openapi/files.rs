@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::words::{DRY_RUN, Words, flag, parameter, task, wait};
 
-pub(super) fn words() -> Words {
+pub(super) fn file_words() -> Words {
     let file = json!({"schema": {"type": "string", "format": "binary"}});
     let form = json!({"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}});
     let modes = [Mode::Append, Mode::Upsert, Mode::Replace].map(Mode::as_str);

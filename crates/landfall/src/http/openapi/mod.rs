@@ -18,23 +18,23 @@ use self::{
 use super::{
     call::Call,
     problem::{Kind, Outcome},
-    route::{ROUTES, Route, Who},
-    values::of_text,
+    route::{ROUTES, Route, RouteAccess},
+    values::respond_text,
 };
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| written().to_string());
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| build_document().to_string());
 
 /// The document.
-pub(super) async fn document(_call: Call) -> Outcome {
-    Ok(of_text(StatusCode::OK, DOCUMENT.clone()))
+pub(super) async fn openapi_document(_call: Call) -> Outcome {
+    Ok(respond_text(StatusCode::OK, DOCUMENT.clone()))
 }
 
 /// The document, made from the list of routes.
-pub(crate) fn written() -> Value {
+pub(crate) fn build_document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES.iter().filter(|route| route.path != "/" && !route.path.starts_with("/docs")) {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_lowercase()] = operation(route);
+        path[route.method.as_str().to_lowercase()] = build_operation(route);
     }
     json!({
         "openapi": "3.1.0",
@@ -63,16 +63,17 @@ fn is_spooled(path: &str) -> bool {
         .any(|end| path.ends_with(end))
 }
 
-fn operation(route: &Route) -> Value {
+fn build_operation(route: &Route) -> Value {
     let mut words = words(route);
     let mut responses: Map<String, Value> = Map::new();
     for (status, media, schema) in &words.answers {
-        let response =
-            responses.entry(status.to_string()).or_insert_with(|| json!({"description": said(*status), "content": {}}));
+        let response = responses
+            .entry(status.to_string())
+            .or_insert_with(|| json!({"description": describe_status(*status), "content": {}}));
         response["content"][media] = json!({ "schema": schema });
     }
     let mut problems = vec![400, 500, 503];
-    if route.who != Who::Everybody {
+    if route.who != RouteAccess::Everybody {
         problems.extend([401, 403, 429]);
     }
     if route.path.contains('{') {
@@ -94,19 +95,20 @@ fn operation(route: &Route) -> Value {
         problems.clear();
     }
     for status in problems {
-        let response =
-            responses.entry(status.to_string()).or_insert_with(|| json!({"description": said(status), "content": {}}));
-        response["content"]["application/problem+json"] = json!({"schema": reference("Problem")});
+        let response = responses
+            .entry(status.to_string())
+            .or_insert_with(|| json!({"description": describe_status(status), "content": {}}));
+        response["content"]["application/problem+json"] = json!({"schema": schema_reference("Problem")});
     }
     if route.path.starts_with("/v1/reports/") {
         responses.insert("304".into(), json!({"description": "The client has just this"}));
     }
-    let mut parameters: Vec<Value> = parts(route.path);
+    let mut parameters: Vec<Value> = path_parameters(route.path);
     parameters.extend(words.query.into_iter().map(without_nul));
     parameters.extend(words.headers);
     let mut operation = json!({
         "operationId": name(route), "summary": words.summary, "tags": [words.tag],
-        "parameters": parameters, "responses": responses, "security": security(route.who),
+        "parameters": parameters, "responses": responses, "security": route_security(route.who),
     });
     if let Some(description) = words.description {
         operation["description"] = description.into();
@@ -126,7 +128,7 @@ fn without_nul(mut parameter: Value) -> Value {
     parameter
 }
 
-fn said(status: u16) -> String {
+fn describe_status(status: u16) -> String {
     match status {
         200 => "Done".into(),
         201 => "All rows passed".into(),
@@ -139,15 +141,15 @@ fn said(status: u16) -> String {
     }
 }
 
-fn reference(name: &str) -> Value {
+fn schema_reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-fn security(who: Who) -> Value {
+fn route_security(who: RouteAccess) -> Value {
     match who {
-        Who::Everybody => json!([]),
-        Who::Known | Who::Has(_) => json!([{"bearer": []}]),
-        Who::HasInQuery(_) => json!([{"bearer": []}, {"query": []}]),
+        RouteAccess::Everybody => json!([]),
+        RouteAccess::Known | RouteAccess::Has(_) => json!([{"bearer": []}]),
+        RouteAccess::HasInQuery(_) => json!([{"bearer": []}, {"query": []}]),
     }
 }
 
@@ -158,7 +160,7 @@ fn name(route: &Route) -> String {
 }
 
 /// The parameters in a path.
-fn parts(path: &str) -> Vec<Value> {
+fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let part = |name: &str| {
         let schema = match name {

@@ -4,7 +4,7 @@ use landfall_core::reject::ErrorCode;
 use landfall_engine::{job::JobState, ledger::Mode, origin::Origin};
 use serde_json::{Value, json};
 
-use super::reference;
+use super::schema_reference;
 
 /// All shapes, by name.
 pub(super) fn schemas() -> Value {
@@ -44,7 +44,7 @@ fn maybe(kind: &str) -> Value {
 }
 
 fn list(name: &str) -> Value {
-    json!({"type": "array", "items": reference(name)})
+    json!({"type": "array", "items": schema_reference(name)})
 }
 
 fn row_error(table: bool) -> Value {
@@ -105,7 +105,7 @@ fn of_tables() -> Value {
         "RowsAnswer": counts(json!({"load_id": maybe("integer"), "errors": list("RowError")})),
         "RowsOfTablesAnswer": counts(json!({
             "errors": list("RowErrorOfTable"),
-            "tables": {"type": "object", "additionalProperties": reference("RowsAnswer")},
+            "tables": {"type": "object", "additionalProperties": schema_reference("RowsAnswer")},
         })),
     })
 }
@@ -127,7 +127,7 @@ fn of_loads() -> Value {
                 "tables": {"type": "array", "items": text()}, "file": maybe("string"), "bytes": maybe("integer"),
                 "created_at": text(), "started_at": maybe("string"), "ended_at": maybe("string"), "attempts": count(),
                 "worker": {"type": ["string", "null"], "description": "Machine and process that do it"},
-                "problem": {"oneOf": [{"type": "null"}, reference("Problem")]}, "progress": maybe("object"),
+                "problem": {"oneOf": [{"type": "null"}, schema_reference("Problem")]}, "progress": maybe("object"),
                 "dry_run": {"type": "boolean", "description": "Nothing of what is told was kept"},
                 "load_id": maybe("integer"), "load_state": text(), "read": count(), "inserted": count(), "updated": count(),
                 "unchanged": count(), "rejected": count(), "seconds": {"type": "number"},
@@ -181,7 +181,7 @@ fn of_rejects() -> Value {
         "RejectGroups": object(json!({"groups": {"type": "array", "items": object(json!({
             "table": text(), "code": text(), "field": maybe("string"), "count": count(), "example": maybe("string"),
         }))}})),
-        "Corrected": object(json!({"reject": reference("Reject"), "loads": {"type": "array", "items": {"type": "object"}}})),
+        "Corrected": object(json!({"reject": schema_reference("Reject"), "loads": {"type": "array", "items": {"type": "object"}}})),
         "Retried": object(json!({"loads": {"type": "array", "items": counts(json!({
             "load_id": {"type": "integer"}, "table": text(), "reasons": {"type": "array", "items": {"type": "object"}},
         }))}})),

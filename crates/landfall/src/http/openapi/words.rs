@@ -8,7 +8,7 @@ use landfall_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{super::route::Route, reference};
+use super::{super::route::Route, schema_reference};
 
 /// What one route says of itself.
 pub(super) struct Words {
@@ -88,11 +88,11 @@ pub(super) fn words(route: &Route) -> Words {
         )
     };
     match (route.method.as_str(), route.path) {
-        ("GET", "/healthz") => Words::new("service", "Whether the process is there", reference("Health")),
+        ("GET", "/healthz") => Words::new("service", "Whether the process is there", schema_reference("Health")),
         ("GET", "/readyz") => Words {
             answers: vec![
-                (200, "application/json", reference("Readiness")),
-                (503, "application/json", reference("Readiness")),
+                (200, "application/json", schema_reference("Readiness")),
+                (503, "application/json", schema_reference("Readiness")),
             ],
             ..Words::new("service", "Whether the service can do its work", json!({}))
         },
@@ -103,14 +103,14 @@ pub(super) fn words(route: &Route) -> Words {
         ("GET", "/openapi.json") => Words::new("service", "This document", json!({"type": "object"})),
         ("GET", "/v1/tables") => {
             let counts = flag("counts", "Count the rows of each table");
-            Words::new("tables", "The tables", reference("Tables")).query([counts])
+            Words::new("tables", "The tables", schema_reference("Tables")).query([counts])
         }
         ("GET", "/v1/tables/{table}") => {
             let counts = parameter("counts", "Count its rows", json!({"type": "boolean", "default": true}));
             Words::new(
                 "tables",
                 "A table: how its files are written, its schema and its number of rows",
-                reference("Table"),
+                schema_reference("Table"),
             )
             .query([counts])
         }
@@ -118,7 +118,7 @@ pub(super) fn words(route: &Route) -> Words {
             let fields = parameter("fields", "Only these fields, separated by commas", json!({"type": "string"}));
             let after =
                 parameter("after", "The page behind this one: `next` of the page before", json!({"type": "string"}));
-            Words::new("tables", "Rows, in the order of the primary key", reference("Page"))
+            Words::new("tables", "Rows, in the order of the primary key", schema_reference("Page"))
                 .query([limit(10_000), after, fields])
                 .says(PAGE)
         }
@@ -126,8 +126,8 @@ pub(super) fn words(route: &Route) -> Words {
         ("POST", "/v1/rows") => {
             rows("Send rows for several tables, in one transaction", "RowsOfTables", "RowsOfTablesAnswer", false)
         }
-        ("POST", "/v1/tables/{table}/files") => super::files::words(),
-        ("GET", "/v1/tasks") => Words::new("tasks", "The tasks, the newest first", reference("Tasks"))
+        ("POST", "/v1/tables/{table}/files") => super::files::file_words(),
+        ("GET", "/v1/tasks") => Words::new("tasks", "The tasks, the newest first", schema_reference("Tasks"))
             .query([
                 table(),
                 parameter(
@@ -139,9 +139,12 @@ pub(super) fn words(route: &Route) -> Words {
                 limit(1000),
             ])
             .says(PAGE),
-        ("GET", "/v1/tasks/{task}") => Words::new("tasks", "A task", reference("Task")),
+        ("GET", "/v1/tasks/{task}") => Words::new("tasks", "A task", schema_reference("Task")),
         ("DELETE", "/v1/tasks/{task}") => Words {
-            answers: vec![(200, "application/json", reference("Task")), (202, "application/json", reference("Task"))],
+            answers: vec![
+                (200, "application/json", schema_reference("Task")),
+                (202, "application/json", schema_reference("Task")),
+            ],
             problems: vec![409],
             ..Words::new("tasks", "Cancel a task", json!({}))
         }
@@ -159,7 +162,7 @@ pub(super) fn words(route: &Route) -> Words {
                 LoadState::Abandoned,
             ];
             let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            Words::new("loads", "The ledger, the newest load first", reference("Loads")).query([
+            Words::new("loads", "The ledger, the newest load first", schema_reference("Loads")).query([
                 table(),
                 parameter("state", "In this state", json!({"type": "string", "enum": states})),
                 parameter(
@@ -171,8 +174,8 @@ pub(super) fn words(route: &Route) -> Words {
                 limit(1000),
             ])
         }
-        ("GET", "/v1/loads/{load}") => Words::new("loads", "A load", reference("Load")),
-        ("GET", "/v1/rejects") => Words::new("rejects", "Rejects, by their numbers", reference("Rejects"))
+        ("GET", "/v1/loads/{load}") => Words::new("loads", "A load", schema_reference("Load")),
+        ("GET", "/v1/rejects") => Words::new("rejects", "Rejects, by their numbers", schema_reference("Rejects"))
             .query([table(), state(), limit(1000)])
             .query([parameter(
                 "after",
@@ -181,11 +184,11 @@ pub(super) fn words(route: &Route) -> Words {
             )])
             .query(rejects())
             .says(PAGE),
-        ("GET", "/v1/rejects/groups") => Words::new("rejects", "Rejects by cause", reference("RejectGroups"))
+        ("GET", "/v1/rejects/groups") => Words::new("rejects", "Rejects by cause", schema_reference("RejectGroups"))
             .query([table(), state()])
             .query(rejects()),
         ("GET", "/v1/rejects/{reject}") => {
-            Words::new("rejects", "A reject, with what was done to it", reference("Reject"))
+            Words::new("rejects", "A reject, with what was done to it", schema_reference("Reject"))
         }
         ("GET", "/v1/rejects/{reject}/raw") => Words {
             answers: vec![(200, "application/octet-stream", json!({}))],
@@ -193,11 +196,11 @@ pub(super) fn words(route: &Route) -> Words {
         },
         ("POST", "/v1/rejects/{reject}/retry") => Words {
             problems: vec![409],
-            ..Words::new("rejects", "Try a reject again, by the rules of now", reference("Retried"))
+            ..Words::new("rejects", "Try a reject again, by the rules of now", schema_reference("Retried"))
         },
         ("POST", "/v1/tables/{table}/rejects/retry") => Words {
             problems: vec![409],
-            ..Words::new("rejects", "Try the rejects of a table again", reference("Retried")).query(rejects())
+            ..Words::new("rejects", "Try the rejects of a table again", schema_reference("Retried")).query(rejects())
         },
         ("GET", "/v1/tables/{table}/rejects.csv") => Words {
             answers: vec![(200, "text/csv", text())],
@@ -214,8 +217,8 @@ pub(super) fn words(route: &Route) -> Words {
                 "description": "Fields with the values that they should have, as they would stand in the source; null for a missing one",
             }}}})),
             answers: vec![
-                (200, "application/json", reference("Corrected")),
-                (422, "application/json", reference("Corrected")),
+                (200, "application/json", schema_reference("Corrected")),
+                (422, "application/json", schema_reference("Corrected")),
             ],
             problems: vec![408, 409, 413, 415, 422],
             ..Words::new("rejects", "Mend a reject, and try it again", json!({}))
@@ -225,13 +228,15 @@ pub(super) fn words(route: &Route) -> Words {
         ("POST", "/v1/tables/{table}/rejects.csv") => Words {
             body: Some(json!({"required": true, "content": {"text/csv": {"schema": text()}}})),
             problems: vec![408, 413, 415, 422],
-            ..Words::new("rejects", "Send the file of a table's rejects back, mended", reference("Retried"))
+            ..Words::new("rejects", "Send the file of a table's rejects back, mended", schema_reference("Retried"))
         }
         .query([flag("allow_other_changes", "Take in changes of cells that had no error, too")]),
-        ("GET", "/v1/reports") => Words::new("reports", "The reports, with their parameters", reference("Reports")),
+        ("GET", "/v1/reports") => {
+            Words::new("reports", "The reports, with their parameters", schema_reference("Reports"))
+        }
         ("GET", "/v1/reports/{report}") => report(),
         ("POST", "/v1/reports/{report}/exports") => Words {
-            answers: vec![(201, "application/json", reference("Export"))],
+            answers: vec![(201, "application/json", schema_reference("Export"))],
             problems: vec![422, 504, 507],
             ..Words::new(
                 "reports",
@@ -254,7 +259,7 @@ pub(super) fn words(route: &Route) -> Words {
             parameter("expires", "As the link has it", json!({"type": "integer", "minimum": 1, "maximum": i64::MAX})),
             parameter("signature", "As the link has it", text()),
         ]),
-        (method, path) => super::backups::words(method, path),
+        (method, path) => super::backups::backup_words(method, path),
     }
 }
 
@@ -297,7 +302,7 @@ fn report() -> Words {
 fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Words {
     let rules: Vec<&str> =
         [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].iter().map(|rule| rule.as_str()).collect();
-    let mut content = json!({"application/json": {"schema": reference(schema)}});
+    let mut content = json!({"application/json": {"schema": schema_reference(schema)}});
     if single {
         content["application/x-ndjson"] = json!({"schema": {"type": "string"}});
         content["text/csv"] = json!({"schema": {"type": "string"}});
@@ -305,10 +310,10 @@ fn rows(summary: &'static str, schema: &str, answer: &str, single: bool) -> Word
     Words {
         body: Some(json!({"required": true, "content": content})),
         answers: vec![
-            (202, "application/json", reference("Task")),
-            (201, "application/json", reference(answer)),
-            (200, "application/json", reference(answer)),
-            (422, "application/json", reference(answer)),
+            (202, "application/json", schema_reference("Task")),
+            (201, "application/json", schema_reference(answer)),
+            (200, "application/json", schema_reference(answer)),
+            (422, "application/json", schema_reference(answer)),
         ],
         problems: vec![408, 409, 413, 415, 422, 507],
         ..Words::new("rows", summary, json!({}))
@@ -343,7 +348,7 @@ pub(super) const DRY_RUN: &str =
 
 /// The answers of a request that is taken on as a task.
 pub(super) fn task() -> Vec<(u16, &'static str, Value)> {
-    vec![(202, "application/json", reference("Task")), (200, "application/json", reference("Task"))]
+    vec![(202, "application/json", schema_reference("Task")), (200, "application/json", schema_reference("Task"))]
 }
 
 /// How long the answer of a task may take.
