@@ -46,14 +46,14 @@ pub(crate) enum Exit {
 
 /// All codes with their meaning, for `--help` and the man page.
 const MEANINGS: [(Exit, &str); 16] = [
-    (Exit::Done, "done (records in the quarantine are no failure)"),
-    (Exit::Found, "check found bad records, verify or backups verify a discrepancy, or schema diff a difference"),
-    (Exit::Usage, "the command line makes no sense"),
-    (Exit::Project, "landfall.yaml, the data package or a report is at fault"),
+    (Exit::Done, "done (rejects in the quarantine are no failure)"),
+    (Exit::Found, "check found bad records, verify or backups verify found a discrepancy, or schema diff a difference"),
+    (Exit::Usage, "the command line is wrong"),
+    (Exit::Project, "landfall.yaml, the data package or a report has an error"),
     (Exit::Source, "a source cannot be read, or its header contradicts the data package"),
     (Exit::Target, "the database, service or storage cannot be used, denies this user, or refused the request"),
-    (Exit::Locked, "another program holds the database's lock, or goes on with the same load"),
-    (Exit::ReadOnly, "the database may not be written"),
+    (Exit::Locked, "another program holds the database's lock, or continues the same load"),
+    (Exit::ReadOnly, "the database is read-only"),
     (Exit::DiskFull, "no space is left"),
     (Exit::NewerVersion, "the database was made by a newer version of Landfall"),
     (Exit::TooManyRejects, "a load was stopped: rejects exceed --max-rejects, maxRejectBytes or maxProjectRejectBytes"),
@@ -64,7 +64,7 @@ const MEANINGS: [(Exit, &str); 16] = [
     (Exit::Mismatch, "a table of the database is not what the data package says"),
     (Exit::Lost, "the database, service or storage did not answer in time, or the connection to it was lost"),
     (Exit::LeavesLittle, "a replace was stopped: it would leave a table empty, or with fewer rows than rejects"),
-    (Exit::Internal, "a mistake of Landfall's own"),
+    (Exit::Internal, "an error in Landfall itself"),
 ];
 
 impl Exit {

@@ -11,13 +11,13 @@ pub(crate) struct Globals {
     /// The folder of the project.
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     pub(crate) project: PathBuf,
-    /// Tell only errors, and what was asked for as data: no progress and no summary.
+    /// Print only errors and requested data: no progress, no summary.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Log more; twice for still more.
+    /// More logging (-vv for debug).
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// The form of errors, progress and log on standard error.
+    /// The format of errors, progress and log on standard error.
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) log: LogFormat,
     /// When to use colors.
@@ -31,7 +31,7 @@ pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -17,18 +17,18 @@ use crate::{
     output,
 };
 
-/// Back tables up to Avro: a new set of files, all from one moment.
+/// Back up tables to Avro: a new set of files, all from one moment.
 ///
-/// A set appears only when all of it was written, flushed and read back. Its manifest tells rows, bytes and digests of each table. Others
-/// may go on writing to the database meanwhile.
+/// A set appears only after all of it was written, flushed and read back. Its manifest lists rows, bytes and digests of each table. Other
+/// programs may write to the database meanwhile.
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupArgs {
-    /// The tables; all where none is named.
+    /// The tables; all of them if none is named.
     #[arg(value_name = "TABLE")]
     tables: Vec<String>,
     #[command(flatten)]
     place: BackupPlace,
-    /// How files are compressed: zstd, deflate, snappy, bzip2, xz or none. [default: zstd, or what landfall.yaml says]
+    /// The compression of the files: zstd, deflate, snappy, bzip2, xz or none. [default: as in landfall.yaml, else zstd]
     #[arg(long, value_name = "CODEC", value_parser = codec_values(), hide_possible_values = true)]
     codec: Option<String>,
     /// Print the set as one JSON document.
@@ -39,8 +39,8 @@ pub(super) struct BackupArgs {
 /// Where backup sets lie.
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupPlace {
-    /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…. [default: backups in the project, or what
-    /// landfall.yaml says]
+    /// The folder or storage of the backup sets: a path, s3://BUCKET[/PREFIX], gs://… or az://…. [default: as in landfall.yaml, else
+    /// the folder backups]
     #[arg(long = "to", visible_alias = "in", value_name = "URL", value_parser = FileDestination::parse)]
     to: Option<FileDestination>,
 }

@@ -22,26 +22,26 @@ pub(super) struct BackupsArgs {
 
 #[derive(Debug, Subcommand)]
 enum BackupsAction {
-    /// List the sets, the last one at the end.
+    /// List the sets, the newest last.
     List {
         #[command(flatten)]
         place: BackupPlace,
-        /// Print them as one JSON document, with their manifests.
+        /// Print the sets and their manifests as one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// Read sets again and hold every byte against their manifests; ends with code 1 where one differs.
+    /// Read sets again and compare every byte with their manifests; ends with code 1 if one differs.
     Verify {
-        /// The sets, or latest; all where none is named.
+        /// The sets, or latest; all of them if none is named.
         #[arg(value_name = "SET")]
         sets: Vec<String>,
         #[command(flatten)]
         place: BackupPlace,
-        /// Print what was found as one JSON document.
+        /// Print the findings as one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// Remove the sets that no rule keeps. The rules are those of landfall.yaml, unless some are typed.
+    /// Remove the sets that no rule keeps. Options replace the rules of landfall.yaml.
     Prune(PruneArgs),
 }
 
@@ -64,10 +64,10 @@ struct PruneArgs {
     /// Keep the last set of each of the last N years that have one.
     #[arg(long, value_name = "N")]
     keep_yearly: Option<u32>,
-    /// Tell what would be removed, and remove nothing.
+    /// Show what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Print what was kept and removed as one JSON document.
+    /// Print the kept and removed sets as one JSON document.
     #[arg(long)]
     json: bool,
 }

@@ -25,16 +25,16 @@ use crate::{
 
 /// Validate CSV files and write nothing.
 ///
-/// Every record that a load would reject is told with file, line, field, reason and value; keys are checked against what
-/// the database holds, and would hold where the load replaces or updates. Ends with code 1 where there is one.
+/// Lists every record that a load would reject, with file, line, field, reason and value. Keys are also checked against the rows in the
+/// database. Ends with code 1 if there is such a record.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     selected: SelectedSources,
-    /// How the load would treat what the tables hold. [default: append]
+    /// How the load would treat existing rows. [default: append]
     #[arg(long, value_enum, value_name = "MODE")]
     mode: Option<TypedMode>,
-    /// What the load would do with a row whose key is there with other content. [default: reject]
+    /// What the load would do with a row whose key exists with other content. [default: reject]
     #[arg(long, value_enum, value_name = "RULE")]
     on_conflict: Option<TypedRule>,
     /// Print one line of JSON for each rejected record.

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use super::CommandLine;
 use crate::{exit::Exit, output};
 
-/// Print completions for a shell.
+/// Print the completions of a shell.
 ///
 /// For bash: landfall completions bash > ~/.local/share/bash-completion/completions/landfall
 #[derive(Debug, clap::Args)]

@@ -15,23 +15,23 @@ use crate::{
     output::{self, ReplaceFile},
 };
 
-/// Propose a project from a folder of CSV files, or bring one back from a backup set.
+/// Propose a project for a folder of CSV files, or write one from a backup set.
 ///
 /// Writes datapackage.yaml (dialect, header, types, keys that the data supports) and landfall.yaml, commented and ready to
-/// run. Read them: they are a proposal. With --from-backup it writes datapackage.json with the tables as they were, and landfall.yaml
-/// where there is none; `landfall restore` then brings the rows back.
+/// run. They are a proposal: read them. With --from-backup, it writes datapackage.json with the tables of the set, and landfall.yaml if
+/// there is none. `landfall restore` then restores the rows.
 #[derive(Debug, clap::Args)]
 pub(super) struct InitArgs {
-    /// The folder with the CSV files; the project's folder where none is named.
+    /// The folder with the CSV files; the project's folder if none is named.
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Where the backup sets are: a folder, or s3://BUCKET[/PREFIX], gs://… or az://…
+    /// The folder or storage of the backup sets: a path, s3://BUCKET[/PREFIX], gs://… or az://…
     #[arg(long, value_name = "URL", value_parser = FileDestination::parse)]
     from_backup: Option<FileDestination>,
     /// The set. [default: latest]
     #[arg(long, value_name = "ID", requires = "from_backup")]
     set: Option<String>,
-    /// Replace files that exist.
+    /// Overwrite existing files.
     #[arg(long)]
     force: bool,
 }

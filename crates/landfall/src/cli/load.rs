@@ -24,35 +24,35 @@ use crate::{
 
 /// Load tables from their CSV files.
 ///
-/// Parents load before children. A record that breaks a rule goes to the quarantine with every reason. What the ledger
-/// knows already is not read again, and an interrupted load is resumed by the same command.
+/// Parents load before children. A record that breaks a rule goes to the quarantine, with every reason. A source that was loaded before
+/// is not loaded again. If a load was interrupted, the same command resumes it.
 #[derive(Debug, clap::Args)]
 pub(super) struct LoadArgs {
     #[command(flatten)]
     selected: SelectedSources,
-    /// How to treat what the tables hold: append adds rows; upsert adds rows or gives the row of the same key the new
-    /// content; replace leaves the source's rows and no others, in one step. [default: append]
+    /// How to treat existing rows: append adds rows; upsert adds rows and updates those with the same key; replace leaves only
+    /// the source's rows, in one step. [default: append]
     #[arg(long, value_enum, value_name = "MODE")]
     mode: Option<TypedMode>,
-    /// What to do with a row whose key is there with other content. [default: reject]
+    /// What to do with a row whose key exists with other content. [default: reject]
     #[arg(long, value_enum, value_name = "RULE")]
     on_conflict: Option<TypedRule>,
-    /// All of it or nothing: one reject, and no row is inserted.
+    /// All or nothing: if there is one reject, no row is inserted.
     #[arg(long)]
     atomic: bool,
-    /// Stop a load that has more rejects than N, or than P percent of its records.
+    /// Stop the load if it has more than N rejects, or more than P percent of its records.
     #[arg(long, value_name = "N|P%", value_parser = MaxRejects::parse)]
     max_rejects: Option<MaxRejects>,
-    /// Let a replace leave a table empty, or keep fewer rows than it rejects.
+    /// Allow a replace that leaves a table empty, or with fewer rows than rejects.
     #[arg(long)]
     allow_empty: bool,
-    /// Read a source again although the ledger knows its content.
+    /// Load a source again even if the same content was loaded before.
     #[arg(long)]
     force: bool,
-    /// Do everything in one transaction, and roll it back at the end.
+    /// Dry run: do everything in one transaction, and roll it back at the end.
     #[arg(long, conflicts_with = "receipt")]
     dry_run: bool,
-    /// Write what was acknowledged to this file; `verify --receipt` holds it against the database later.
+    /// Write a receipt of the acknowledged rows to this file; `verify --receipt` compares it with the database.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// Print the summary as one JSON document.

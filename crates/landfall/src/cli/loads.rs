@@ -19,10 +19,10 @@ use crate::{
     output,
 };
 
-/// Show the ledger: loads, and what became of their records.
+/// Show the ledger: the loads and their counts.
 ///
-/// The newest loads are shown, the last one at the end. Where there are older ones, that is said: a service writes an entry for each
-/// request for rows, so that the ledger may be long.
+/// Shows the newest loads, the newest last, and says if there are older ones. A service writes an entry for each request with rows, so
+/// the ledger may be long.
 #[derive(Debug, clap::Args)]
 pub(super) struct LoadsArgs {
     /// Only loads into this table.
@@ -31,16 +31,16 @@ pub(super) struct LoadsArgs {
     /// Only loads in this state.
     #[arg(long, value_name = "STATE", value_parser = state_values())]
     state: Option<String>,
-    /// Only loads of files (and retries), or of rows that were sent to a service.
+    /// Only loads of files (and retries), or of rows sent to a service.
     #[arg(long, value_enum, value_name = "SOURCE")]
     source: Option<SourceKind>,
-    /// Only loads before this one, which is not shown.
+    /// Only loads before this one.
     #[arg(long, value_name = "ID")]
     before: Option<LoadId>,
-    /// At most this many: the newest of them.
+    /// At most this many, the newest of them.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
-    /// Print one JSON document. Its `next` is the --before that older loads are asked for with, and null where there are none.
+    /// Print one JSON document. Its `next` is the --before of the next older page, or null.
     #[arg(long)]
     json: bool,
 }

@@ -12,10 +12,10 @@ use crate::{
     output,
 };
 
-/// Print the manual page, or write the pages of all commands.
+/// Print the manual page, or write the pages of all commands to a folder.
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// The folder to write the pages of all commands to.
+    /// The folder for the pages of all commands.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

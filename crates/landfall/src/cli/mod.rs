@@ -37,10 +37,10 @@ use crate::{
     globals::{Globals, LogFormat},
 };
 
-/// CSV files become a SQL database under declared rules, with every row accounted for.
+/// Load CSV files into a SQL database under declared rules, with every row accounted for.
 ///
-/// A project is a folder with landfall.yaml (how it runs: target, reports) and a data package (datapackage.yaml: what the
-/// data is: tables, types, rules, keys). `landfall init` proposes both from a folder of CSV files.
+/// A project is a folder with two files. landfall.yaml says how it runs (target, reports). datapackage.yaml says what the data is
+/// (tables, types, rules, keys). `landfall init` proposes both for a folder of CSV files.
 #[derive(Debug, Parser)]
 #[command(
     name = "landfall",

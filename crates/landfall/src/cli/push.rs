@@ -28,61 +28,62 @@ use crate::{
 /// The variable that holds the token where none is typed.
 const TOKEN: &str = "LANDFALL_TOKEN";
 
-/// Send a CSV file to a service, in batches that each take effect once.
+/// Send a CSV file to a service, in batches that take effect exactly once.
 ///
-/// The file goes to a running `landfall serve` as it is, in the dialect and the encoding that the service tells of the table; a
-/// project is not needed here. A batch is one request, and one transaction there. It is sent under an Idempotency-Key made of
-/// the table, the options, the file's content and the batch's place in it: so it is sent again where the connection or the service fails, and the same command goes on
-/// after an interruption without doing anything twice, as long as the service keeps its answers (idempotencyHours) and the token
-/// is the same. With another --batch the batches are others.
+/// The file goes to a running `landfall serve` unchanged, in the dialect and encoding that the service declares for the table. No
+/// project is needed here. A batch is one request, and one transaction of the service.
 ///
-/// Batches that are sent side by side commit in any order: where rows of one file name each other, clash, or update the same row,
-/// which of them is judged first is not certain; with --parallel 1 it is the order of the file.
+/// Each batch has an Idempotency-Key made of the table, the options, the file's content and the batch's place in it. If the connection
+/// or the service fails, the batch is sent again. After an interruption, the same command goes on, and nothing is doubled. This holds
+/// as long as the service keeps its answers (idempotencyHours), and token and --batch are the same.
+///
+/// Parallel batches commit in any order. If rows of the file name each other, clash, or update the same row, use --parallel 1: then
+/// they commit in the order of the file.
 #[derive(Debug, clap::Args)]
 pub(super) struct PushArgs {
-    /// The file, plain or compressed (.gz, .zst); - is standard input, which is written to a temporary file first.
+    /// The file, plain or compressed (.gz, .zst). If it is -, standard input is written to a temporary file first.
     #[arg(value_name = "FILE")]
     file: String,
-    /// Where the service is, such as https://rows.example.com:8080.
+    /// The address of the service, such as https://rows.example.com:8080.
     #[arg(long, value_name = "URL", value_parser = parse_service)]
     to: Uri,
     /// The table.
     #[arg(long)]
     table: String,
-    /// The most records of a batch.
+    /// Records in a batch, at most.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=1000))]
     batch: u16,
-    /// Batches that are under way at once.
+    /// Batches that are sent at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     parallel: u16,
-    /// The token; better kept in the variable LANDFALL_TOKEN, since other users of this machine may see what is typed.
+    /// The token. Prefer the variable LANDFALL_TOKEN: other users of this machine may see what you type.
     #[arg(long)]
     token: Option<String>,
-    /// Send the token to another machine although http: lets everybody on the way read it.
+    /// Send the token to another machine over http:, where everybody on the way can read it.
     #[arg(long)]
     plain_http: bool,
-    /// The certificates that are trusted in place of the system's, in PEM.
+    /// Trust these certificates (PEM) instead of the system's.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// What to do with a row whose key is there with other content.
+    /// What to do with a row whose key exists with other content.
     #[arg(long, value_enum, value_name = "RULE", default_value = "reject")]
     on_conflict: TypedRule,
-    /// All of a batch or nothing of it: one reject, and no row of the batch is inserted.
+    /// All or nothing for each batch: if it has one reject, none of its rows is inserted.
     #[arg(long)]
     atomic: bool,
-    /// Send everything under new keys, also what was sent before; where that is interrupted, nobody knows what was done.
+    /// Resend everything, ignoring earlier progress. If that is interrupted, the same rows may be sent twice.
     #[arg(long)]
     again: bool,
-    /// How often a batch is sent again where the connection or the service fails, at growing intervals.
+    /// How often a batch is sent again if the connection or the service fails, at growing intervals.
     #[arg(long, value_name = "N", default_value_t = 10)]
     retries: u32,
-    /// How long an answer is waited for.
+    /// How long to wait for an answer.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
-    /// Write what became of each batch to this file, as CSV.
+    /// Write the outcome of each batch to this file, as CSV.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// Write what was acknowledged to this file; `landfall verify --receipt`, run beside the service, holds it against the database.
+    /// Write a receipt of the acknowledged rows to this file; `landfall verify --receipt` compares it with the database.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// Print the summary as one JSON document.

@@ -21,20 +21,20 @@ use crate::{
 /// Run a report, or list the reports with their parameters.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
-    /// The report; all are listed where none is named.
+    /// The report; without it, the reports are listed.
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// The value of a parameter, such as year=2021; may be given several times.
+    /// The value of a parameter, such as year=2021; may be repeated.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter, requires = "name")]
     parameters: Vec<(String, String)>,
     /// The format of the result.
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = name_formats(), requires = "name")]
     format: ReportFormat,
     /// In csv, put ' before texts that a spreadsheet would run as a formula: those that begin with = + - @ (also in full width), a
-    /// blank, a tab or a line end.
+    /// space, a tab or a line end.
     #[arg(long, requires = "name")]
     guard_formulas: bool,
-    /// Write the result to this file, which appears when it is whole.
+    /// Write the result to this file. The file appears once it is complete.
     #[arg(long, value_name = "FILE", requires = "name")]
     out: Option<PathBuf>,
 }

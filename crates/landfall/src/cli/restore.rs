@@ -33,8 +33,8 @@ use crate::{
 
 /// Restore tables from a backup set, or one table from any Avro file.
 ///
-/// Every file is read to its end, and held against its manifest, before a table is touched. A restore is a load: every row passes the
-/// validator, what breaks a rule goes to the quarantine, and the ledger has its account.
+/// Reads every file to its end and compares it with the manifest before it changes a table. A restore is a load: every row passes the
+/// validator, rows that break a rule go to the quarantine, and the ledger has an entry.
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
     /// The tables.
@@ -42,38 +42,38 @@ pub(super) struct RestoreArgs {
     tables: Vec<String>,
     #[command(flatten)]
     place: BackupPlace,
-    /// The set, as `landfall backups list` shows it, or latest: the last one that has the tables.
+    /// The set, as in `landfall backups list`, or latest: the newest one that has the tables.
     #[arg(long, value_name = "SET", default_value = "latest", conflicts_with_all = ["at", "from"])]
     set: String,
-    /// The last set that began at this time or before, such as 2026-11-30T00:00:00Z.
+    /// The newest set that began at this time or before, such as 2026-11-30T00:00:00Z.
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     at: Option<Timestamp>,
-    /// An Avro file, of whichever program, instead of a set.
+    /// An Avro file of any program, instead of a set.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// How to treat what the tables hold: replace leaves the rows of the backup and no others, in one step; append adds rows; upsert adds
-    /// rows or gives the row of the same key the backup's content.
+    /// How to treat existing rows: replace leaves only the rows of the backup, in one step; append adds rows; upsert adds rows and
+    /// updates those with the same key.
     #[arg(long, value_enum, value_name = "MODE", default_value_t = TypedMode::Replace)]
     mode: TypedMode,
-    /// Restore the tables too that refer to those named, from the same set.
+    /// Also restore the tables that refer to these, from the same set.
     #[arg(long)]
     with_dependents: bool,
-    /// A field of the file and the field of the table that it becomes; may be given several times.
+    /// A field of the file and the field of the table that it becomes; may be repeated.
     #[arg(long, value_name = "FILE_FIELD=FIELD", value_parser = parse_pair)]
     map: Vec<(String, String)>,
-    /// Leave fields out that the file has and the table has not.
+    /// Ignore fields of the file that the table does not have.
     #[arg(long)]
     ignore_extra: bool,
-    /// All of it or nothing: one reject, and no row is restored. A restore that replaces is so unless --max-rejects is given.
+    /// All or nothing: if there is one reject, no row is restored. This is the default of --mode replace, unless --max-rejects is given.
     #[arg(long)]
     atomic: bool,
-    /// Stop a restore that has more rejects in a file than N, or than P percent of its rows.
+    /// Stop the restore if a file has more than N rejects, or more than P percent of its rows.
     #[arg(long, value_name = "N|P%", value_parser = MaxRejects::parse)]
     max_rejects: Option<MaxRejects>,
-    /// Let a replace leave a table empty, or keep fewer rows than it rejects.
+    /// Allow a replace that leaves a table empty, or with fewer rows than rejects.
     #[arg(long)]
     allow_empty: bool,
-    /// Do everything in one transaction, and roll it back at the end.
+    /// Dry run: do everything in one transaction, and roll it back at the end.
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as one JSON document.

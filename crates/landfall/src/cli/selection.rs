@@ -9,8 +9,8 @@ use crate::{config::LoadDefaults, exit::CommandError, typed::parse_size};
 /// What to read into which table.
 #[derive(Debug, Args)]
 pub(super) struct SelectedSources {
-    /// The tables to read, parents first whatever the order; all tables where none is named. SOURCE is a file, a glob
-    /// or - for standard input, plain or compressed (.gz, .zst), instead of the sources in the data package.
+    /// The tables to read; all of them if none is named. Parents are read first. SOURCE replaces the sources of the data package: a
+    /// file, a glob or - for standard input, plain or compressed (.gz, .zst).
     #[arg(value_name = "TABLE[=SOURCE]", value_parser = parse)]
     selections: Vec<Selection>,
 }
@@ -18,19 +18,19 @@ pub(super) struct SelectedSources {
 /// How the work is cut.
 #[derive(Debug, Args)]
 pub(super) struct WorkArgs {
-    /// Threads that decode and validate; as many as there are cores by default.
+    /// Threads that decode and validate. [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Records that commit at once, at least. No choice changes what is accepted.
+    /// Records in a transaction, at least. It does not change which records are accepted.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     chunk_records: Option<u64>,
     /// Bytes that are decoded at once.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, hide = true)]
     block_bytes: Option<usize>,
-    /// The most bytes of a record, such as 16MiB; a longer one is rejected.
+    /// Bytes of a record at most, such as 16MiB; a longer one is rejected.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_record_bytes: Option<usize>,
-    /// The most bytes of a rejected record that are kept, beside its length and digest.
+    /// Bytes of a rejected record that are stored at most, beside its length and digest.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_rejected_record_bytes: Option<usize>,
 }

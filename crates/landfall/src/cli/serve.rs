@@ -18,12 +18,15 @@ use crate::{
 
 /// Take rows over HTTP under the same rules, and answer reports.
 ///
-/// The service makes the tables that are missing, takes 1 to 1,000 rows in a request, and serves the reports. It documents itself at
-/// /docs. Without any token (and without a provider of tokens: `api.oidc` in landfall.yaml) it listens on this machine alone, and lets everybody there do everything: make one with
-/// `landfall token create`. Once there was a token, it lets nobody in without one, until `landfall token open`. It ends with the signal TERM, INT or HUP, once requests under way are answered.
+/// The service creates missing tables, takes 1 to 1,000 rows in a request, and serves the reports. Its own documentation is at /docs.
+///
+/// Without tokens (and without `api.oidc` in landfall.yaml), it listens on this machine only, and everybody there may do everything.
+/// Create a token with `landfall token create`. After that, nobody gets in without one, until `landfall token open`.
+///
+/// The service ends on the signal TERM, INT or HUP, after it has answered open requests.
 #[derive(Debug, clap::Args)]
 pub(super) struct ServeArgs {
-    /// Where to listen, such as 127.0.0.1:8080, 8080 or [::]:8080; port 0 is any that is free.
+    /// The address to listen on, such as 127.0.0.1:8080, 8080 or [::]:8080. Port 0 stands for any free port.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     listen: Option<SocketAddr>,
 }

@@ -16,7 +16,7 @@ use crate::{
     output,
 };
 
-/// Make, list or revoke the tokens of the service.
+/// Create, list or revoke the tokens of the service.
 #[derive(Debug, clap::Args)]
 pub(super) struct TokenArgs {
     #[command(subcommand)]
@@ -25,42 +25,42 @@ pub(super) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokenAction {
-    /// Make a token and print it: it is shown this once, and only its hash is kept.
+    /// Create a token and print it. It is shown only now; the database stores its hash.
     Create(CreateTokenArgs),
     /// List the tokens, without their secrets.
     List {
-        /// Print them as one JSON document.
+        /// Print the tokens as one JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// Take a token away, by its number. A service that runs refuses it after two seconds.
+    /// Revoke a token by its number. A running service refuses it within two seconds.
     Revoke {
-        /// The token's number, as `landfall token list` shows it.
+        /// The token's number, as in `landfall token list`.
         #[arg(value_name = "ID")]
         id: String,
     },
-    /// Let everybody on the service's machine in again, after the last token was revoked. Without this, a service whose tokens are
-    /// gone lets nobody in. It is refused while there are tokens.
+    /// Allow access without a token from the service's own machine again, after the last token was revoked. It is refused while there
+    /// are tokens.
     Open,
-    /// Take all links to exported reports away: the service signs with another key from now on.
+    /// Revoke all links to exported reports: the service signs with a new key from now on.
     RevokeLinks,
 }
 
 #[derive(Debug, clap::Args)]
 struct CreateTokenArgs {
-    /// What the token is for.
+    /// A note on what the token is for.
     #[arg(long)]
     name: String,
-    /// What it may do: reader (reports and tables), writer (rows, rejects), admin (everything); may be given several times.
+    /// What it may do: reader (reports and tables), writer (rows, rejects), admin (everything); may be repeated.
     #[arg(long = "role", value_enum, required = true)]
     roles: Vec<TypedRole>,
-    /// The only tables that it may touch; may be given several times.
+    /// Limit the token to this table; may be repeated.
     #[arg(long = "table", value_name = "TABLE")]
     tables: Vec<String>,
-    /// The only reports that it may read; may be given several times.
+    /// Limit the token to this report; may be repeated.
     #[arg(long = "report", value_name = "REPORT")]
     reports: Vec<String>,
-    /// When it ends: after so long (90d, 12h, 30min), or at a time (2027-01-31T00:00:00Z). Without it, the token does not end.
+    /// When the token expires: after a time (90d, 12h, 30min), or at a time (2027-01-31T00:00:00Z). [default: never]
     #[arg(long, value_name = "WHEN", value_parser = parse_expiry)]
     expires: Option<Timestamp>,
 }

@@ -8,15 +8,15 @@ use landfall_engine::{Error, receipt::Receipt, targets::TargetAccess, verify};
 use super::Invocation;
 use crate::{cli::summary, exit::Exit, output};
 
-/// Count sources and database afresh, and compare them with the ledger.
+/// Count sources and database again, and compare them with the ledger.
 ///
-/// A source of the data package that no complete load covers is named. Ends with code 1 if anything is wrong. Nothing is changed.
+/// Names each source of the data package that no complete load covers. Ends with code 1 if anything is wrong. Changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
     /// Print the findings as one JSON document.
     #[arg(long)]
     json: bool,
-    /// Hold a receipt of load or push against the ledger as well; may be given several times.
+    /// Also compare a receipt of load or push with the ledger; may be repeated.
     #[arg(long, value_name = "FILE")]
     receipt: Vec<PathBuf>,
 }

@@ -9,9 +9,9 @@ use crate::{
     exit::{CommandError, Exit},
 };
 
-/// Give rejects up, and say why.
+/// Discard rejects, with a reason.
 ///
-/// They stay in the quarantine as discarded, with the reason, and are not tried again: also not when their parents are loaded.
+/// They stay in the quarantine as discarded, and are not tried again, not even when their parents are loaded.
 #[derive(Debug, clap::Args)]
 pub(super) struct DiscardArgs {
     #[command(flatten)]
@@ -19,7 +19,7 @@ pub(super) struct DiscardArgs {
     /// All open rejects.
     #[arg(long, conflicts_with_all = ["table", "load", "code", "field", "id"])]
     all: bool,
-    /// Why.
+    /// The reason.
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: String,
 }

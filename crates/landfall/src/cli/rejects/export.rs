@@ -13,20 +13,20 @@ use crate::{
     output::{self, ReplaceFile},
 };
 
-/// Write rejects as CSV in the source's own columns, with their reasons, to be mended.
+/// Write rejects as CSV, in the columns of their source and with their reasons, so that people can mend them.
 ///
 /// `landfall rejects retry --from FILE` then tries the mended records.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportArgs {
     #[command(flatten)]
     filter: FilterArgs,
-    /// The file to write; standard output where none is named.
+    /// The file to write. [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace the file where it exists.
+    /// Overwrite an existing file.
     #[arg(long)]
     force: bool,
-    /// Put ' before cells that a spreadsheet would run as a formula, for people who only read the file: it cannot be mended.
+    /// Put ' before cells that a spreadsheet would run as a formula. Such a file is for reading only: it cannot be retried.
     #[arg(long)]
     guard_formulas: bool,
 }

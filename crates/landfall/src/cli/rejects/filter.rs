@@ -35,11 +35,11 @@ pub(super) enum TypedState {
     /// In the quarantine.
     #[default]
     Open,
-    /// Passed when they were tried again.
+    /// Passed in a retry.
     Released,
     /// The same content was loaded again.
     Superseded,
-    /// Given up.
+    /// Discarded.
     Discarded,
     /// All of them.
     Any,

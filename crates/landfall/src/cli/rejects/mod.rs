@@ -14,9 +14,9 @@ use clap::Subcommand;
 use super::Invocation;
 use crate::exit::{CommandError, Exit};
 
-/// Look into the quarantine, mend rejects and try them again.
+/// List the quarantine, mend rejects and try them again.
 ///
-/// Without a command, lists the rejects that are open.
+/// Without a command, lists the open rejects.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct RejectsArgs {

@@ -14,9 +14,9 @@ use crate::{
     exit::Exit,
 };
 
-/// Try rejects again, from the quarantine or from an exported file that a person has mended.
+/// Try rejects again, from the quarantine or from an exported file that a person mended.
 ///
-/// What passes now is inserted and leaves the quarantine, with a trace of what was changed and when.
+/// A record that passes now is inserted and leaves the quarantine, with a trace of what was changed and when.
 #[derive(Debug, clap::Args)]
 pub(super) struct RetryArgs {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub(super) struct RetryArgs {
     /// The mended file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["table", "load", "code", "field", "id"])]
     from: Option<PathBuf>,
-    /// Take in changes of cells that had no error, too: refused by default, since spreadsheets change cells by themselves.
+    /// Also accept changes to cells that had no error. They are refused by default, since spreadsheets change cells by themselves.
     #[arg(long, requires = "from")]
     allow_other_changes: bool,
     /// Print the summary as one JSON document.

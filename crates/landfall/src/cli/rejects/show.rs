@@ -17,13 +17,13 @@ use crate::{
     output,
 };
 
-/// Show one reject: its raw record, every reason, and what was done to it.
+/// Show one reject: its raw record, every reason, and its history.
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// The reject's number, as `rejects list` tells it.
+    /// The reject's number, as in `rejects list`.
     #[arg(value_name = "ID")]
     id: RejectId,
-    /// Print the record's bytes as they stood in the source, and nothing else.
+    /// Print only the record's bytes as they are in the source.
     #[arg(long)]
     raw: bool,
 }

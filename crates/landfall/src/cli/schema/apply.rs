@@ -11,16 +11,16 @@ use crate::{
     failure, output,
 };
 
-/// Add to the database what the data package has and the database lacks.
+/// Add missing tables, columns and keys to the database.
 ///
-/// Shows the statements, then carries them out: tables, columns and keys are added, nothing is changed or taken away.
-/// What cannot be mended by adding is listed; where that stops loads, the command ends with code 12.
+/// Shows the statements, then runs them. Nothing that exists is changed or removed. Other differences are listed; if they stop loads,
+/// the command ends with code 12.
 #[derive(Debug, clap::Args)]
 pub(super) struct ApplyArgs {
-    /// Only show what would be done.
+    /// Show the statements, and run none.
     #[arg(long)]
     dry_run: bool,
-    /// Print statements, and what remains, as one JSON document.
+    /// Print the statements and the remaining differences as one JSON document.
     #[arg(long)]
     json: bool,
 }

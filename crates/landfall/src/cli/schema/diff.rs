@@ -12,7 +12,7 @@ use crate::{
 
 /// List how the database differs from the data package.
 ///
-/// Ends with code 1 where it does, also where that stops no load. Nothing is altered.
+/// Ends with code 1 if it differs, even if that stops no load. Changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct DiffArgs {
     /// Print the differences as one JSON document.

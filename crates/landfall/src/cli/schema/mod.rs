@@ -17,8 +17,8 @@ use crate::{
 
 /// Show the tables as SQL, and how the database differs from the data package.
 ///
-/// Without a command, prints the statements that make the tables, in the SQL of the target and in an order in which they
-/// run, and behind them, as comments, how the database differs. Nothing is altered.
+/// Without a command, prints the statements that create the tables, in the SQL of the target and in the order in which they run. The
+/// differences follow as comments. Changes nothing.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct SchemaArgs {
