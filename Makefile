@@ -12,6 +12,7 @@ SERVERS := '/usr/lib/postgresql/*/bin/postgres:postgresql' psql:postgresql-clien
 TOOLS := target/tools
 SCHEMATHESIS := $(TOOLS)/schemathesis/bin/st
 READERS := $(TOOLS)/readers/bin/fastavro
+REFERENCE := $(TOOLS)/frictionless/bin/frictionless
 VERSITYGW := $(TOOLS)/versitygw/versitygw
 AZURITE := $(TOOLS)/azurite/node_modules/.bin/azurite-blob
 
@@ -24,7 +25,7 @@ help: ## List the targets
 test: needs format lint tests ## Install what the tests need, and run them all
 	@echo "make test: everything passed"
 
-needs: $(SCHEMATHESIS) $(READERS) $(VERSITYGW) $(AZURITE)
+needs: $(SCHEMATHESIS) $(READERS) $(REFERENCE) $(VERSITYGW) $(AZURITE)
 	@./.ci/needs cc:build-essential sqlite3:sqlite3 curl:curl rustup:rustfmt rustup:clippy $(SERVERS)
 
 # What makes requests from the OpenAPI document, in a Python environment of its own.
@@ -40,6 +41,13 @@ $(READERS):
 	python3 -m venv $(TOOLS)/readers
 	$(TOOLS)/readers/bin/python -m pip install --quiet \
 		fastavro==1.13.1 avro==1.12.2 backports.zstd==1.8.0 zstandard==0.25.0 cramjam==2.14.0 python-snappy==0.7.3
+	@touch $@
+
+# The reference validator of the Data Package standard.
+$(REFERENCE):
+	@./.ci/needs python3:python3 python-venv
+	python3 -m venv $(TOOLS)/frictionless
+	$(TOOLS)/frictionless/bin/python -m pip install --quiet frictionless==5.21.0
 	@touch $@
 
 # Object storage for tests: one that speaks as S3 does and verifies signatures, and one that speaks as Azure Blob Storage does.

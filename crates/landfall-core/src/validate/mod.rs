@@ -33,7 +33,8 @@
 //! line end after the match. Bounds of durations are supported where the order does not depend on the calendar.
 //!
 //! **Records:** of an overlong record ten superfluous cells are listed and the others are counted in one more `extra-cell`;
-//! the `missing-cell` errors of a very short record are bounded by its length. A required field that the source lacks is one
+//! the `missing-cell` errors of a very short record are bounded by its length, and one
+//! for a required field is not followed by a `constraint-error`. A required field that the source lacks is one
 //! `constraint-error` for each record, where the reference validator has one `missing-label` for the source.
 //!
 //! **Numbers** are exact decimals, as text in a `Utf8` column. They are compared and hashed by value: `1.0` and `1.00` are one

@@ -156,6 +156,7 @@ impl RecordInspector<'_> {
         }
     }
 
+    /// Notes the cells that a short record lacks. That a field is required is no second reason: its cell is missing, and no value.
     fn missing_cells(&self, record: u32, width: usize, found: &mut Vec<FoundError>) {
         let absent = self.map.width - width;
         let most = MISSING_LISTED + self.block.records.raw_bytes(record as usize).len();
@@ -163,9 +164,6 @@ impl RecordInspector<'_> {
         for column in (width..self.map.width).take(most) {
             let field = self.field_of[column];
             let position = field.and_then(|at| u32::try_from(at).ok()).unwrap_or(FoundError::AFTER_FIELDS);
-            if let Some(error) = field.and_then(|at| self.columns[at].required_error(None)) {
-                found.push(FoundError { record, field: position, error });
-            }
             let (name, message) = match field.map(|at| &self.fields[at].name) {
                 Some(name) => {
                     (Some(name.clone()), format!("field {}: {has}; the field's cell is missing", quote_shortened(name)))

@@ -27,6 +27,7 @@ mod promise_5_every_reason;
 mod promise_6_same_answer;
 mod promise_7_look_before_you_touch;
 mod readers;
+mod reference;
 mod regressions;
 mod rejects;
 mod replaces;
