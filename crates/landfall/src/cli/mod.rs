@@ -82,9 +82,24 @@ enum Command {
 pub(crate) fn parse() -> Result<CommandLine, Exit> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let early = Globals::scan_arguments(&arguments);
-    let command = CommandLine::command().color(early.color.for_clap());
+    let command = command_with_short_help().color(early.color.for_clap());
     let typed = command.try_get_matches_from(&arguments).and_then(|matches| CommandLine::from_arg_matches(&matches));
     typed.map_err(|error| print_usage_error(&without_secrets(error), &early))
+}
+
+/// The end of each command's help.
+const COMMON_OPTIONS: &str = "Common options: --project, --quiet, --verbose, --log, --color (see `landfall --help`)";
+
+/// The command line, whose options of every command are listed only once: in the help of `landfall` itself.
+fn command_with_short_help() -> clap::Command {
+    fn hide_globals(command: clap::Command) -> clap::Command {
+        let command = command.mut_args(|option| if option.is_global_set() { option.hide(true) } else { option });
+        command.after_help(COMMON_OPTIONS).mut_subcommands(hide_globals)
+    }
+    let mut command = CommandLine::command();
+    // Subcommands have these options only then.
+    command.build();
+    command.mut_subcommands(hide_globals)
 }
 
 /// A mistake without the passwords of URLs that were typed.
