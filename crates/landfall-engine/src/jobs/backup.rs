@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{BackupSettings, Job, JobContext, context::fail};
+use super::{BackupSettings, Job, JobContext, context::fail_job};
 use crate::{
     avro::AvroCodec,
     backup::{BackupOptions, backup_tables},
@@ -100,10 +100,10 @@ pub(super) fn end_after(context: &JobContext<'_>, error: &Error) -> JobEnd {
         return JobEnd::Cancelled { outcome: Value::Null };
     }
     tracing::error!(%error, job = context.entry.id, kind = context.entry.kind, "a job has failed");
-    fail(&describe(error))
+    fail_job(&describe_error(error))
 }
 
-fn describe(error: &Error) -> PublicError {
+fn describe_error(error: &Error) -> PublicError {
     match error {
         Error::Source { reason, .. } => PublicError::new(PublicErrorCode::WrongShape, reason.clone()),
         Error::Usage(reason) => PublicError::new(PublicErrorCode::Conflict, reason.clone()),

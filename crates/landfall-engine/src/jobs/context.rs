@@ -96,21 +96,21 @@ impl<'c> JobContext<'c> {
     /// # Errors
     /// The end of the job if it cannot be read.
     pub fn fetch_upload(&self) -> Result<FetchedUpload, JobEnd> {
-        match self.resources.uploads.fetch(&self.entry.id) {
+        match self.resources.uploads.fetch_upload(&self.entry.id) {
             Ok(Some(upload)) => Ok(upload),
             Ok(None) => {
                 tracing::error!(job = self.entry.id, "the upload of a job is gone");
                 let detail = "what was sent is not there any more; send it again";
-                Err(fail(&PublicError::new(PublicErrorCode::Internal, detail)))
+                Err(fail_job(&PublicError::new(PublicErrorCode::Internal, detail)))
             }
             // Storage comes back, and a full disk does too.
-            Err(error) => Err(self.retry(&PublicError::describe(&error))),
+            Err(error) => Err(self.retry_later(&PublicError::describe(&error))),
         }
     }
 
     /// The end of an attempt that is tried again later.
     #[must_use]
-    pub fn retry(&self, problem: &PublicError) -> JobEnd {
+    pub fn retry_later(&self, problem: &PublicError) -> JobEnd {
         if self.is_handed_back() {
             return JobEnd::HandedBack;
         }
@@ -126,10 +126,10 @@ impl<'c> JobContext<'c> {
         match error {
             Error::Cancelled if !self.is_cancelled() => Some(JobEnd::HandedBack),
             Error::Target(error) if error.kind == TargetErrorKind::ClaimLost => {
-                self.watch.active.lose();
+                self.watch.active.lose_claim();
                 Some(JobEnd::HandedBack)
             }
-            Error::Target(target) if comes_back(target.kind) => Some(self.retry(&PublicError::describe(error))),
+            Error::Target(target) if comes_back(target.kind) => Some(self.retry_later(&PublicError::describe(error))),
             _ => None,
         }
     }
@@ -142,7 +142,7 @@ const fn comes_back(kind: TargetErrorKind) -> bool {
 }
 
 /// The end of a job that cannot be done and has no result.
-pub(super) fn fail(problem: &PublicError) -> JobEnd {
+pub(super) fn fail_job(problem: &PublicError) -> JobEnd {
     JobEnd::Failed { outcome: Value::Null, problem: to_json(problem) }
 }
 

@@ -32,24 +32,24 @@ pub struct ActiveJob {
     is_lost: AtomicBool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ActiveJob {
     /// How far it is.
     #[must_use]
-    pub fn progress(&self) -> LoadProgress {
-        *lock(&self.progress)
+    pub fn load_progress(&self) -> LoadProgress {
+        *lock_mutex(&self.progress)
     }
 
     /// Has the work end as soon as it can, since somebody wants that.
-    pub fn cancel(&self) {
+    pub fn cancel_work(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn set_progress(&self, progress: LoadProgress) {
-        *lock(&self.progress) = progress;
+        *lock_mutex(&self.progress) = progress;
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -57,7 +57,7 @@ impl ActiveJob {
     }
 
     /// Has the work end, since another worker has the job.
-    pub(super) fn lose(&self) {
+    pub(super) fn lose_claim(&self) {
         if !self.is_lost.swap(true, Ordering::Relaxed) {
             tracing::warn!(job = self.claim.job, attempt = self.claim.attempt, "another worker has taken over a job");
         }
@@ -70,22 +70,22 @@ impl ActiveJob {
 
 impl JobControl {
     /// Has the workers look for a job that is due.
-    pub fn wake(&self) {
-        *lock(&self.is_due) = true;
+    pub fn wake_workers(&self) {
+        *lock_mutex(&self.is_due) = true;
         self.bell.notify_all();
     }
 
     /// Waits until a job may be due, for at most `limit`.
-    pub(super) fn wait(&self, limit: Duration) {
+    pub(super) fn wait_for_job(&self, limit: Duration) {
         let sleeps = |is_due: &mut bool| !*is_due && !self.is_stopping();
-        let waited = self.bell.wait_timeout_while(lock(&self.is_due), limit, sleeps);
+        let waited = self.bell.wait_timeout_while(lock_mutex(&self.is_due), limit, sleeps);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
     /// Has the workers give their jobs back and end.
-    pub fn stop(&self) {
+    pub fn stop_workers(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-        self.wake();
+        self.wake_workers();
     }
 
     /// Whether the workers are to end.
@@ -95,19 +95,19 @@ impl JobControl {
 
     /// The job `id`, if this process does it.
     pub fn find(&self, id: &str) -> Option<Arc<ActiveJob>> {
-        lock(&self.active).get(id).cloned()
+        lock_mutex(&self.active).get(id).cloned()
     }
 
     /// How many jobs this process does.
     pub fn count_active(&self) -> usize {
-        lock(&self.active).len()
+        lock_mutex(&self.active).len()
     }
 
     pub(super) fn all_active(&self) -> Vec<Arc<ActiveJob>> {
-        lock(&self.active).values().cloned().collect()
+        lock_mutex(&self.active).values().cloned().collect()
     }
 
-    pub(super) fn begin(&self, claim: JobClaim, is_cancelled: bool) -> Arc<ActiveJob> {
+    pub(super) fn begin_job(&self, claim: JobClaim, is_cancelled: bool) -> Arc<ActiveJob> {
         let id = claim.job.clone();
         let active = Arc::new(ActiveJob {
             claim,
@@ -115,12 +115,12 @@ impl JobControl {
             is_cancelled: AtomicBool::new(is_cancelled),
             is_lost: AtomicBool::new(false),
         });
-        lock(&self.active).insert(id, active.clone());
+        lock_mutex(&self.active).insert(id, active.clone());
         active
     }
 
-    pub(super) fn end(&self, active: &ActiveJob) {
-        let mut all = lock(&self.active);
+    pub(super) fn end_job(&self, active: &ActiveJob) {
+        let mut all = lock_mutex(&self.active);
         // Another worker of this process may have it by now.
         if all.get(&active.claim.job).is_some_and(|other| other.claim == active.claim) {
             all.remove(&active.claim.job);

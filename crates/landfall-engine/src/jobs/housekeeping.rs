@@ -45,7 +45,7 @@ impl Housekeeper {
                 pause = PAUSE;
             }
             if Instant::now() >= forgets_at {
-                if let Err(error) = self.forget() {
+                if let Err(error) = self.forget_old_jobs() {
                     tracing::warn!(%error, "old jobs and uploads cannot be forgotten now");
                 }
                 forgets_at = Instant::now() + interval;
@@ -75,13 +75,13 @@ impl Housekeeper {
         let project = self.resources.rules.rules_project();
         let Some(schedule) = &mut self.schedule else { return Ok(()) };
         if schedule.request_backup(&mut *target, project, now)? {
-            self.control.wake();
+            self.control.wake_workers();
         }
         Ok(())
     }
 
     /// Forgets jobs that ended long ago, with their uploads, and the uploads of no job.
-    fn forget(&self) -> Result<()> {
+    fn forget_old_jobs(&self) -> Result<()> {
         let mut target = self.open()?;
         let uploads = &*self.resources.uploads;
         let keep = SignedDuration::try_from(self.resources.keep).unwrap_or(SignedDuration::MAX);

@@ -38,7 +38,7 @@ impl LeaseKeeper {
             }
             renewed = Instant::now();
             self.control.is_renewing.store(true, Ordering::Relaxed);
-            if let Err(error) = self.renew(&mut target, &active) {
+            if let Err(error) = self.renew_lease(&mut target, &active) {
                 tracing::warn!(%error, "the leases of jobs cannot be renewed now");
                 target = None;
             }
@@ -46,7 +46,7 @@ impl LeaseKeeper {
         }
     }
 
-    fn renew(&self, target: &mut Option<Box<dyn Target>>, active: &[Arc<ActiveJob>]) -> Result<()> {
+    fn renew_lease(&self, target: &mut Option<Box<dyn Target>>, active: &[Arc<ActiveJob>]) -> Result<()> {
         let target = match target {
             Some(target) => target,
             None => target.insert(open(&self.location, TargetAccess::Write)?),
@@ -59,10 +59,10 @@ impl LeaseKeeper {
         transaction.commit_now()?;
         for (job, outcome) in renewed {
             match outcome {
-                Some(true) => job.cancel(),
+                Some(true) => job.cancel_work(),
                 Some(false) => {}
                 // It may also have ended just before.
-                None if self.control.find(&job.claim.job).is_some() => job.lose(),
+                None if self.control.find(&job.claim.job).is_some() => job.lose_claim(),
                 None => {}
             }
         }

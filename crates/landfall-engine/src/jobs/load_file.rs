@@ -59,7 +59,7 @@ impl Job for LoadFile {
     const NOTES_LEDGER: bool = true;
 
     fn run(&self, context: &mut JobContext<'_>) -> JobEnd {
-        match self.load(context) {
+        match self.load_upload(context) {
             Ok(Ok(outcomes)) => self.end_with(context, &outcomes),
             Ok(Err(end)) => end,
             Err(error) => self.end_after(context, &error),
@@ -68,7 +68,7 @@ impl Job for LoadFile {
 }
 
 impl LoadFile {
-    fn load(&self, context: &mut JobContext<'_>) -> Result<Result<Vec<LoadOutcome>, JobEnd>> {
+    fn load_upload(&self, context: &mut JobContext<'_>) -> Result<Result<Vec<LoadOutcome>, JobEnd>> {
         let project = context.project();
         // An attempt that died just after its last commit has done it, and its upload may be gone.
         if !self.dry_run
@@ -82,13 +82,13 @@ impl LoadFile {
             Ok(upload) => upload,
             Err(end) => return Ok(Err(end)),
         };
-        let source = Source::from_file(self.source.clone(), upload.path()).with_origin(Origin::Upload);
+        let source = Source::from_file(self.source.clone(), upload.file_path()).with_origin(Origin::Upload);
         let sources = vec![(project.find_position(&self.table)?, source)];
-        let options = self.options(context);
+        let options = self.load_options(context);
         pipeline::load_sources(context.target, project, sources, &options, context.watch).map(Ok)
     }
 
-    fn options(&self, context: &JobContext<'_>) -> LoadOptions {
+    fn load_options(&self, context: &JobContext<'_>) -> LoadOptions {
         let max_rejects = self.max_rejects.as_deref().and_then(|text| MaxRejects::parse(text).ok());
         LoadOptions {
             mode: self.mode,
@@ -139,7 +139,7 @@ impl LoadFile {
         if !matches!(error, Error::Cancelled) {
             tracing::warn!(%error, job = context.entry.id, "a load has failed");
             let outcome = if self.dry_run { Value::Null } else { self.find_partial(context) };
-            return JobEnd::Failed { outcome, problem: to_json(&self.describe(error)) };
+            return JobEnd::Failed { outcome, problem: to_json(&self.describe_error(error)) };
         }
         // A dry run leaves nothing that would have to be ended.
         if self.dry_run {
@@ -149,7 +149,7 @@ impl LoadFile {
         match pipeline::stop_load(context.target, project, &self.table, &self.source) {
             Ok(()) => JobEnd::Cancelled { outcome: self.find_partial(context) },
             Err(error) => {
-                context.end_after_outage(&error).unwrap_or_else(|| context.retry(&PublicError::describe(&error)))
+                context.end_after_outage(&error).unwrap_or_else(|| context.retry_later(&PublicError::describe(&error)))
             }
         }
     }
@@ -163,7 +163,7 @@ impl LoadFile {
     }
 
     /// What stopped the load, by the name that the sender gave the file.
-    fn describe(&self, error: &Error) -> PublicError {
+    fn describe_error(&self, error: &Error) -> PublicError {
         match error {
             Error::Source { reason, .. } => {
                 let name = self.file.as_deref().unwrap_or("the file");

@@ -95,7 +95,7 @@ fn run_request<J: Job>(context: &mut JobContext<'_>) -> JobEnd {
         Err(error) => {
             tracing::error!(%error, job = context.entry.id, "a job is not one that this version knows");
             let detail = "this version of the service does not know such a task";
-            context::fail(&PublicError::new(PublicErrorCode::Internal, detail))
+            context::fail_job(&PublicError::new(PublicErrorCode::Internal, detail))
         }
     }
 }

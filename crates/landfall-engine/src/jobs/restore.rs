@@ -61,7 +61,7 @@ impl Job for RestoreTable {
         if context.is_cancelled() {
             return JobEnd::Cancelled { outcome: Value::Null };
         }
-        match self.restore(context) {
+        match self.restore_upload(context) {
             Ok(Ok(outcome)) => self.end_with(context, &outcome),
             Ok(Err(end)) => end,
             Err(error) => end_after(context, &error),
@@ -70,7 +70,7 @@ impl Job for RestoreTable {
 }
 
 impl RestoreTable {
-    fn restore(&self, context: &mut JobContext<'_>) -> Result<Result<RestoreOutcome, JobEnd>> {
+    fn restore_upload(&self, context: &mut JobContext<'_>) -> Result<Result<RestoreOutcome, JobEnd>> {
         let (project, watch) = (context.project(), context.watch);
         let store = &*context.resources.backups.store;
         // It is there until the restore has ended.
@@ -80,12 +80,13 @@ impl RestoreTable {
         };
         let from = match (&upload, &self.source) {
             (Some(upload), Some(source)) => {
-                RestoreFrom::File { name: source.clone(), origin: Origin::Upload, path: upload.path().to_owned() }
+                RestoreFrom::File { name: source.clone(), origin: Origin::Upload, path: upload.file_path().to_owned() }
             }
             _ => RestoreFrom::Set(find_set(store, self.set.as_deref().unwrap_or("latest"), &self.table)?),
         };
         let names = [self.table.clone()];
-        let restore = PreparedRestore::prepare_restore(project, store, &names, &from, &self.options(context), watch)?;
+        let restore =
+            PreparedRestore::prepare_restore(project, store, &names, &from, &self.restore_options(context), watch)?;
         let target = &mut *context.target;
         if self.dry_run {
             restore.run_and_roll_back(target, project, watch)
@@ -95,7 +96,7 @@ impl RestoreTable {
         .map(Ok)
     }
 
-    fn options(&self, context: &JobContext<'_>) -> RestoreOptions {
+    fn restore_options(&self, context: &JobContext<'_>) -> RestoreOptions {
         RestoreOptions {
             mode: self.mode,
             with_dependents: self.with_dependents,

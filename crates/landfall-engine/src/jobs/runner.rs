@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch, KINDS, context::fail,
+    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch, KINDS, context::fail_job,
     housekeeping::Housekeeper, lease::LeaseKeeper,
 };
 use crate::{
@@ -66,14 +66,14 @@ pub fn start_workers(
         let (settings, resources, control) = (settings.clone(), resources.clone(), control.clone());
         let is_alive = is_alive.clone();
         // A target stays on the thread that opened it.
-        let run = move || Worker { settings, resources, control, target: None, _is_alive: is_alive }.run();
+        let run = move || JobWorker { settings, resources, control, target: None, _is_alive: is_alive }.run();
         threads.push(spawn("jobs", Box::new(run))?);
     }
     Ok(threads)
 }
 
 /// A worker thread.
-struct Worker {
+struct JobWorker {
     settings: WorkerSettings,
     resources: Arc<JobResources>,
     control: Arc<JobControl>,
@@ -82,22 +82,22 @@ struct Worker {
     _is_alive: Arc<()>,
 }
 
-impl Worker {
+impl JobWorker {
     fn run(mut self) {
         while !self.control.is_stopping() {
-            match self.take() {
-                Ok(Ok(entry)) => self.work(&entry),
-                Ok(Err(pause)) => self.control.wait(pause),
+            match self.take_job() {
+                Ok(Ok(entry)) => self.work_until_stopped(&entry),
+                Ok(Err(pause)) => self.control.wait_for_job(pause),
                 Err(error) => {
                     tracing::warn!(%error, "the jobs cannot be looked at now");
                     self.target = None;
-                    self.control.wait(PAUSE);
+                    self.control.wait_for_job(PAUSE);
                 }
             }
         }
     }
 
-    fn target(&mut self) -> Result<&mut dyn Target> {
+    fn open_target(&mut self) -> Result<&mut dyn Target> {
         let target = match self.target.take() {
             Some(target) => target,
             None => {
@@ -110,9 +110,9 @@ impl Worker {
     }
 
     /// Takes the job that is due first; or how long to wait until one may be due.
-    fn take(&mut self) -> Result<Result<JobEntry, Duration>> {
+    fn take_job(&mut self) -> Result<Result<JobEntry, Duration>> {
         let (worker, lease) = (self.settings.worker.clone(), self.settings.lease);
-        let target = self.target()?;
+        let target = self.open_target()?;
         // Only read at first: a write lock is taken where there is a reason.
         match target.next_job_due()? {
             Some(Duration::ZERO) => {}
@@ -126,22 +126,22 @@ impl Worker {
         Ok(Ok(entry))
     }
 
-    fn work(&mut self, entry: &JobEntry) {
-        let active = self.control.begin(entry.claim(), entry.is_cancelled);
+    fn work_until_stopped(&mut self, entry: &JobEntry) {
+        let active = self.control.begin_job(entry.claim(), entry.is_cancelled);
         tracing::info!(job = entry.id, kind = entry.kind, attempt = entry.attempt, "a job begins");
-        let end = self.act(entry, &active);
+        let end = self.run_job(entry, &active);
         if !active.is_lost() {
-            self.end(entry, &active, &end);
+            self.end_attempt(entry, &active, &end);
         }
-        self.control.end(&active);
+        self.control.end_job(&active);
         self.resources.hooks.note_end();
     }
 
-    fn act(&mut self, entry: &JobEntry, active: &ActiveJob) -> JobEnd {
+    fn run_job(&mut self, entry: &JobEntry, active: &ActiveJob) -> JobEnd {
         let (resources, control) = (self.resources.clone(), self.control.clone());
         let watch = JobWatch::new(active, &control, &*resources.hooks);
         let Some(kind) = JobKind::find(&entry.kind) else { return JobEnd::HandedBack };
-        let Ok(target) = self.target() else { return JobEnd::HandedBack };
+        let Ok(target) = self.open_target() else { return JobEnd::HandedBack };
         target.commit_under(Some(active.claim.clone()));
         // A panic within must not end the thread: others' jobs wait for it.
         let acted = catch_unwind(AssertUnwindSafe(|| {
@@ -149,7 +149,7 @@ impl Worker {
         }));
         match acted {
             Ok(end) => {
-                if let Ok(target) = self.target() {
+                if let Ok(target) = self.open_target() {
                     target.commit_under(None);
                 }
                 end
@@ -157,13 +157,13 @@ impl Worker {
             Err(_) => {
                 self.target = None;
                 let detail = "the task failed by a mistake of the service; its log says more";
-                fail(&PublicError::new(PublicErrorCode::Internal, detail))
+                fail_job(&PublicError::new(PublicErrorCode::Internal, detail))
             }
         }
     }
 
     /// Ends the attempt. If the database cannot be used, the lease runs out, and the next worker finds what was done.
-    fn end(&mut self, entry: &JobEntry, active: &ActiveJob, end: &JobEnd) {
+    fn end_attempt(&mut self, entry: &JobEntry, active: &ActiveJob, end: &JobEnd) {
         let ended = self.try_end(active, end).or_else(|error| {
             // The connection may be what was lost.
             tracing::debug!(%error, "the end of a job is written over another connection");
@@ -178,7 +178,7 @@ impl Worker {
                 }
             }
             Ok(true) => {}
-            Ok(false) => active.lose(),
+            Ok(false) => active.lose_claim(),
             Err(error) => {
                 tracing::warn!(%error, job = entry.id, "the end of a job cannot be written now; it is taken again");
                 self.target = None;
@@ -187,7 +187,7 @@ impl Worker {
     }
 
     fn try_end(&mut self, active: &ActiveJob, end: &JobEnd) -> Result<bool> {
-        let mut transaction = self.target()?.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+        let mut transaction = self.open_target()?.begin_transaction(Fence::Pipeline, Pace::InStep)?;
         let is_ended = transaction.end_job(&active.claim, end)?;
         transaction.commit_now()?;
         Ok(is_ended)

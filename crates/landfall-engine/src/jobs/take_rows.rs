@@ -5,7 +5,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Job, JobContext, context::fail};
+use super::{Job, JobContext, context::fail_job};
 use crate::{
     error::{Error, Result},
     job::JobEnd,
@@ -37,12 +37,12 @@ impl Job for TakeRows {
     const KIND: &'static str = "rows";
 
     fn run(&self, context: &mut JobContext<'_>) -> JobEnd {
-        match self.take(context) {
+        match self.take_rows(context) {
             Ok(Ok(reply)) => JobEnd::Done { outcome: json!({"status": reply.status, "answer": reply.body}) },
             Ok(Err(end)) => end,
             Err(error) => context.end_after_outage(&error).unwrap_or_else(|| {
                 let problem = PublicError::describe(&error);
-                if problem.retry_after.is_some() { context.retry(&problem) } else { fail(&problem) }
+                if problem.retry_after.is_some() { context.retry_later(&problem) } else { fail_job(&problem) }
             }),
         }
     }
@@ -51,7 +51,7 @@ impl Job for TakeRows {
 impl TakeRows {
     /// The answer that the request would have had. It is stored with the rows under a key of the job, so the job has one effect
     /// however often it is run.
-    fn take(&self, context: &mut JobContext<'_>) -> Result<Result<RowsReply, JobEnd>> {
+    fn take_rows(&self, context: &mut JobContext<'_>) -> Result<Result<RowsReply, JobEnd>> {
         // Other versions knew the job by this name too.
         let name = blake3::hash(format!("task\0{}", context.entry.id).as_bytes()).to_hex().to_string();
         if let Some(RowsAnswer::Repeated(stored)) = stored_answer(&*context.target, &name, &name)? {
@@ -73,7 +73,7 @@ impl TakeRows {
                 Ok(RowsReply::new(&outcome, self.table.is_some(), self.dry_run))
             }
             Some(RowsAnswer::Repeated(stored)) => read_reply(&stored),
-            Some(RowsAnswer::QuarantineFull) => Err(context.retry(&quarantine_full())),
+            Some(RowsAnswer::QuarantineFull) => Err(context.retry_later(&quarantine_full())),
             Some(RowsAnswer::OtherRequest) | None => Err(fail_internally("another task has this name")),
         })
     }
@@ -82,16 +82,16 @@ impl TakeRows {
         let rules = &context.resources.rules;
         let position_of = |name: &str| rules.rules_tables().iter().position(|table| *table.name == *name);
         let table = match self.table.as_deref().map(position_of) {
-            Some(None) => return Err(fail(&PublicError::new(PublicErrorCode::NotFound, "there is no such table"))),
+            Some(None) => return Err(fail_job(&PublicError::new(PublicErrorCode::NotFound, "there is no such table"))),
             found => found.flatten(),
         };
         let upload = context.fetch_upload()?;
-        let bytes = fs::read(upload.path()).map_err(|cause| {
-            let path = upload.path().to_owned();
-            context.retry(&PublicError::describe(&Error::File { path, cause }))
+        let bytes = fs::read(upload.file_path()).map_err(|cause| {
+            let path = upload.file_path().to_owned();
+            context.retry_later(&PublicError::describe(&Error::File { path, cause }))
         })?;
         let batches =
-            read_rows(rules, table, self.form, bytes, usize::MAX, &position_of).map_err(|error| fail(&error))?;
+            read_rows(rules, table, self.form, bytes, usize::MAX, &position_of).map_err(|error| fail_job(&error))?;
         let (single, dry_run) = (table.is_some(), self.dry_run);
         let render = Box::new(move |outcome: &_| RowsReply::new(outcome, single, dry_run).to_bytes());
         let key = Some(RequestKey { digest: name.clone(), name, render });
@@ -105,5 +105,5 @@ fn read_reply(stored: &[u8]) -> Result<RowsReply, JobEnd> {
 }
 
 fn fail_internally(detail: &str) -> JobEnd {
-    fail(&PublicError::new(PublicErrorCode::Internal, detail))
+    fail_job(&PublicError::new(PublicErrorCode::Internal, detail))
 }

@@ -84,7 +84,7 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
     }
     runtime.block_on(async {
         let stop = await_stop_signal()?;
-        http::serve(listener, service, staff, tls, stop).await;
+        http::serve_until(listener, service, staff, tls, stop).await;
         Ok::<_, anyhow::Error>(())
     })?;
     // What still runs by then has had its time.

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::{
     desk::Desk,
     oidc::OidcProvider,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     sites::refuse_other_sites,
 };
 
@@ -132,7 +132,7 @@ impl TokenAccess {
         match desk.write(|target| close_access(target)).await {
             Ok(()) => self.is_noted.store(true, Ordering::Relaxed),
             // It is tried again with the next look at the tokens.
-            Err(problem) => tracing::warn!(problem = problem.detail(), "it cannot be noted that there are tokens"),
+            Err(problem) => tracing::warn!(problem = problem.detail_text(), "it cannot be noted that there are tokens"),
         }
     }
 
@@ -149,7 +149,7 @@ impl TokenAccess {
             refuse_other_sites(headers)?;
             return Ok(RequestCaller::Anybody);
         }
-        let wrong = |detail: &str| Problem::new(Kind::UNAUTHORIZED, detail);
+        let wrong = |detail: &str| Problem::new(ProblemKind::UNAUTHORIZED, detail);
         let bearer = headers.get(header::AUTHORIZATION).map(|value| {
             let text = value.to_str().ok().and_then(|text| text.split_once(' '));
             text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim())
@@ -173,5 +173,5 @@ pub(super) fn require_role(caller: &RequestCaller, roles: &[Role], method: &Meth
         return Ok(());
     }
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    Err(Problem::new(Kind::FORBIDDEN, format!("{method} here needs the role {}", names.join(" or "))))
+    Err(Problem::new(ProblemKind::FORBIDDEN, format!("{method} here needs the role {}", names.join(" or "))))
 }

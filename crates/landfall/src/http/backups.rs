@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use super::{
     access::RequestCaller,
     call::Call,
-    files::wait,
+    files::read_wait,
     once::UploadKey,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     ranges::{FetchableFile, respond_file},
-    tasks::accept,
-    uploads::{IfEmpty, Incoming},
+    tasks::accept_upload,
+    uploads::{IfEmpty, IncomingFile},
     values::respond_json,
 };
 
@@ -45,10 +45,10 @@ const USUAL: u64 = 100;
 const MOST: u64 = 1000;
 
 /// Has a backup made.
-pub(super) async fn create(mut call: Call) -> Outcome {
+pub(super) async fn create_backup(mut call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
-    let wait = wait(&mut query)?;
-    query.finish(&["wait"])?;
+    let wait = read_wait(&mut query)?;
+    query.refuse_remaining(&["wait"])?;
     let key = UploadKey::enter_key(&call)?;
     let body = call.read_body(1 << 20).await?;
     let mut work = if body.bytes.is_empty() { MakeBackup::default() } else { read(&body.bytes)? };
@@ -64,12 +64,12 @@ pub(super) async fn create(mut call: Call) -> Outcome {
         && AvroCodec::parse(codec).is_none()
     {
         let names = AvroCodec::ALL.map(AvroCodec::name).join(", ");
-        return Err(Problem::new(Kind::WRONG_SHAPE, format!("codec is one of {names}")));
+        return Err(Problem::new(ProblemKind::WRONG_SHAPE, format!("codec is one of {names}")));
     }
     let digest = blake3::hash(&body.bytes).to_hex();
     let key = key.map(|key| key.with_digest(&call, &digest));
     let job = NewJob::new(MakeBackup::KIND, work.table_names(project), json!(work))?;
-    accept(&call, job, key, wait).await
+    accept_upload(&call, job, key, wait).await
 }
 
 fn sees_all(call: &Call) -> bool {
@@ -80,38 +80,38 @@ fn read(bytes: &[u8]) -> Outcome<MakeBackup> {
     let wrong = |error| {
         let detail =
             format!("a body such as {{\"tables\": [\"jobs\"], \"codec\": \"zstd\"}} is expected, or none: {error}");
-        Problem::new(Kind::WRONG_SHAPE, detail)
+        Problem::new(ProblemKind::WRONG_SHAPE, detail)
     };
     let work: MakeBackup = serde_json::from_slice(bytes).map_err(wrong)?;
     if work.scheduled_at.is_some() {
-        return Err(Problem::new(Kind::WRONG_SHAPE, "scheduled_at is the service's own to say"));
+        return Err(Problem::new(ProblemKind::WRONG_SHAPE, "scheduled_at is the service's own to say"));
     }
     Ok(work)
 }
 
 /// The sets, the newest first.
-pub(super) async fn list(call: Call) -> Outcome {
+pub(super) async fn list_backups(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
-    let limit = query.limit(USUAL, MOST)?;
-    let before = query.take("before")?;
-    query.finish(&["limit", "before"])?;
+    let limit = query.take_limit(USUAL, MOST)?;
+    let before = query.take_value("before")?;
+    query.refuse_remaining(&["limit", "before"])?;
     let store = call.service.backups.store.clone();
     let caller = call.caller.clone();
-    let listed = blocking(move || {
+    let listed = run_blocking(move || {
         let mut sets = store.list_sets()?;
         sets.retain(|set| before.as_ref().is_none_or(|before| set.as_str() < before.as_str()));
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = sets.len() > wanted;
         let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
         let told: Result<Vec<Value>, Error> =
-            page.iter().map(|set| Ok(told(set, read_manifest(&*store, set)?, &caller))).collect();
+            page.iter().map(|set| Ok(describe_set(set, read_manifest(&*store, set)?, &caller))).collect();
         Ok((told?, page.last().filter(|_| more).map(ToString::to_string)))
     });
     let (sets, next) = listed.await?;
     Ok(respond_json(StatusCode::OK, &json!({"backups": sets, "next": next})))
 }
 
-fn told(set: &SetId, manifest: Result<Manifest, String>, caller: &RequestCaller) -> Value {
+fn describe_set(set: &SetId, manifest: Result<Manifest, String>, caller: &RequestCaller) -> Value {
     let Ok(manifest) = manifest else {
         return json!({"set": set.as_str(), "sound": false, "tables": []});
     };
@@ -133,14 +133,14 @@ fn told(set: &SetId, manifest: Result<Manifest, String>, caller: &RequestCaller)
 }
 
 /// The file of a table.
-pub(super) async fn file(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+pub(super) async fn serve_table_file(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
     let gone = || Problem::not_found("backup");
     let set = SetId::parse(call.path_part("set")).ok_or_else(gone)?;
     let table = call.path_part("file").strip_suffix(".avro").filter(|table| call.caller.sees_table(table));
     let table = table.ok_or_else(gone)?.to_owned();
     let store = call.service.backups.store.clone();
-    let opened = blocking(move || {
+    let opened = run_blocking(move || {
         let found = store.read_manifest(&set).and_then(|manifest| match manifest.find_table(&table) {
             Some(entry) => store.open(&set, entry).map(|file| Some((file, entry.sha256.clone()))),
             None => Ok(None),
@@ -159,26 +159,26 @@ pub(super) async fn file(call: Call) -> Outcome {
 }
 
 /// Has a table restored: from a set, or from the Avro file that is sent.
-pub(super) async fn restore(mut call: Call) -> Outcome {
+pub(super) async fn restore_table(mut call: Call) -> Outcome {
     let position = call.named_table()?;
     let mut query = call.query_parameters()?;
     let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mut work = RestoreTable {
         table: call.service.rules.rules_tables()[position].name.to_string(),
-        set: query.take("set")?,
+        set: query.take_value("set")?,
         source: None,
         bytes: 0,
-        mode: query.parsed("mode", "replace, append or upsert", modes)?.unwrap_or(Mode::Replace),
-        with_dependents: query.flag("with_dependents")?,
-        ignore_extra: query.flag("ignore_extra")?,
-        renames: query.parsed("map", "pairs such as theirs=ours,other=own", pairs)?.unwrap_or_default(),
-        atomic: query.flag("atomic")?,
-        max_rejects: query.max_rejects()?,
-        allow_empty: query.flag("allow_empty")?,
-        dry_run: query.flag("dry_run")?,
+        mode: query.take_parsed("mode", "replace, append or upsert", modes)?.unwrap_or(Mode::Replace),
+        with_dependents: query.take_flag("with_dependents")?,
+        ignore_extra: query.take_flag("ignore_extra")?,
+        renames: query.take_parsed("map", "pairs such as theirs=ours,other=own", parse_pairs)?.unwrap_or_default(),
+        atomic: query.take_flag("atomic")?,
+        max_rejects: query.take_max_rejects()?,
+        allow_empty: query.take_flag("allow_empty")?,
+        dry_run: query.take_flag("dry_run")?,
     };
-    let wait: Duration = wait(&mut query)?;
-    query.finish(&RESTORE_PARAMETERS)?;
+    let wait: Duration = read_wait(&mut query)?;
+    query.refuse_remaining(&RESTORE_PARAMETERS)?;
     if let Some(set) = &work.set
         && set != "latest"
         && SetId::parse(set).is_none()
@@ -187,30 +187,30 @@ pub(super) async fn restore(mut call: Call) -> Outcome {
     }
     if work.with_dependents && !sees_all(&call) {
         let detail = "this token is for some tables alone; with_dependents may touch others";
-        return Err(Problem::new(Kind::FORBIDDEN, detail));
+        return Err(Problem::new(ProblemKind::FORBIDDEN, detail));
     }
     let key = UploadKey::enter_key(&call)?;
     let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
     let (id, pause) = (new_job_id()?, call.service.pause());
     let uploads = call.service.jobs.uploads.clone();
-    let upload = uploads.receive(id, Incoming::Body(call.take_body()), pause, IfEmpty::Drop).await?;
+    let upload = uploads.receive_upload(id, IncomingFile::Body(call.take_body()), pause, IfEmpty::Drop).await?;
     let digest = upload.digest.clone();
     if upload.bytes == 0 {
         work.set.get_or_insert_with(|| "latest".into());
     } else if work.set.is_some() {
         uploads.remove(upload.id).await;
         let detail = "a set is named and a file is sent; do one of the two";
-        return Err(Problem::new(Kind::CONTRADICTION, detail));
+        return Err(Problem::new(ProblemKind::CONTRADICTION, detail));
     } else {
         (work.bytes, work.source) = (upload.bytes, Some(Origin::upload_name(&digest)));
     }
     let key = key.map(|key| key.with_digest(&call, &digest));
     let mut job = NewJob::new(RestoreTable::KIND, vec![work.table.clone()], json!(work))?;
     job.id = upload.id;
-    accept(&call, job, key, wait).await
+    accept_upload(&call, job, key, wait).await
 }
 
-fn pairs(text: &str) -> Option<Vec<(String, String)>> {
+fn parse_pairs(text: &str) -> Option<Vec<(String, String)>> {
     text.split(',')
         .map(|pair| match pair.split_once('=') {
             Some((from, to)) if !from.is_empty() && !to.is_empty() => Some((from.to_owned(), to.to_owned())),
@@ -220,7 +220,7 @@ fn pairs(text: &str) -> Option<Vec<(String, String)>> {
 }
 
 /// Runs what waits for the disk.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Outcome<T> {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Outcome<T> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.unwrap_or_else(|error| Err(Error::Internal(format!("a thread of the service failed: {error}"))));
     Ok(done?)

@@ -19,9 +19,9 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::timeout;
 
 use super::{
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     shares::{ShareStock, StockShare},
-    steady::StallTimer,
+    stall_timer::StallTimer,
 };
 
 /// A piece of memory that bodies are counted in.
@@ -62,7 +62,7 @@ impl BodyMemory {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         match timeout(PATIENCE, self.0.take_share(caller, units)).await {
             Ok(Some(share)) => Ok(share),
-            _ => Err(Problem::busy("the service holds too many bodies at once; nothing of this one was taken")),
+            _ => Err(Problem::too_busy("the service holds too many bodies at once; nothing of this one was taken")),
         }
     }
 
@@ -148,29 +148,29 @@ pub(super) fn broken_body_problem(error: &(dyn StdError + 'static)) -> Problem {
     while let Some(error) = cause {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             return Problem::new(
-                Kind::TIMEOUT,
+                ProblemKind::TIMEOUT,
                 "the body came too slowly; api.bodyTimeout says how long 64 KiB may take",
             );
         }
         cause = error.source();
     }
-    Problem::new(Kind::BAD_HEADER, "the body ends before its announced length")
+    Problem::new(ProblemKind::BAD_HEADER, "the body ends before its announced length")
 }
 
 /// The length that a request announces.
 fn announced_length(headers: &HeaderMap) -> Outcome<Option<u64>> {
     let Some(value) = headers.get(axum::http::header::CONTENT_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
-    length.map(Some).ok_or_else(|| Problem::new(Kind::BAD_HEADER, "Content-Length is not a number"))
+    length.map(Some).ok_or_else(|| Problem::new(ProblemKind::BAD_HEADER, "Content-Length is not a number"))
 }
 
 fn too_large_problem(most: usize) -> Problem {
-    Problem::new(Kind::TOO_LARGE, format!("the body is larger than {most} bytes, the most that is taken here"))
+    Problem::new(ProblemKind::TOO_LARGE, format!("the body is larger than {most} bytes, the most that is taken here"))
 }
 
 /// Refuses a body that is written otherwise than in UTF-8, or compressed.
 pub(super) fn refuse_other_encodings(headers: &HeaderMap) -> Outcome<()> {
-    let unsupported = |detail: &str| Err(Problem::new(Kind::UNSUPPORTED_MEDIA, detail));
+    let unsupported = |detail: &str| Err(Problem::new(ProblemKind::UNSUPPORTED_MEDIA, detail));
     let encoding = headers.get(axum::http::header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         return unsupported("a body is taken as it is; no Content-Encoding is understood here");

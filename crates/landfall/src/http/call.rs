@@ -17,8 +17,8 @@ use landfall_engine::targets::Target;
 use super::{
     access::RequestCaller,
     body::{PacedBody, ReadBody},
-    problem::{Kind, Outcome, Problem},
-    query::Query,
+    problem::{Outcome, Problem, ProblemKind},
+    query::QueryParameters,
     service::Service,
     spool::AnswerSpool,
 };
@@ -49,7 +49,7 @@ impl FromRequest<Arc<Service>> for Call {
         }
         let named = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let caller = parts.extensions.get::<RequestCaller>().cloned();
-        let caller = caller.ok_or_else(|| Problem::new(Kind::UNAUTHORIZED, "nobody asks"))?;
+        let caller = caller.ok_or_else(|| Problem::new(ProblemKind::UNAUTHORIZED, "nobody asks"))?;
         Ok(Self {
             service: service.clone(),
             caller,
@@ -86,16 +86,17 @@ impl Call {
     }
 
     /// The parameters of the query. A token among them has been looked at.
-    pub(super) fn query_parameters(&self) -> Outcome<Query> {
-        Query::parse(self.uri.query())
+    pub(super) fn query_parameters(&self) -> Outcome<QueryParameters> {
+        QueryParameters::parse(self.uri.query())
     }
 
     /// A header that is text.
     pub(super) fn text_header(&self, name: &str) -> Outcome<Option<&str>> {
         let Some(value) = self.headers.get(name) else { return Ok(None) };
-        let text = value.to_str().map_err(|_| Problem::new(Kind::BAD_HEADER, format!("{name} is not plain text")))?;
+        let text =
+            value.to_str().map_err(|_| Problem::new(ProblemKind::BAD_HEADER, format!("{name} is not plain text")))?;
         if self.headers.get_all(name).iter().count() > 1 {
-            return Err(Problem::new(Kind::BAD_HEADER, format!("{name} is given twice")));
+            return Err(Problem::new(ProblemKind::BAD_HEADER, format!("{name} is given twice")));
         }
         Ok(Some(text))
     }

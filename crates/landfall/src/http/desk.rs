@@ -22,9 +22,9 @@ use tokio::sync::{
 };
 
 use super::{
-    held::{ReusedTarget, TargetOpener, breaks_connection},
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     readers::ReaderPool,
+    reused_target::{ReusedTarget, TargetOpener, breaks_connection},
 };
 
 /// Requests that wait for the writer.
@@ -112,7 +112,7 @@ impl Desk {
         let (answer, answered) = oneshot::channel();
         self.hand_over(WriterTask::Rows(request, answer))?;
         match answered.await {
-            Ok(outcome) => outcome.map_err(|error| Problem::of_engine(&error)),
+            Ok(outcome) => outcome.map_err(|error| Problem::from_engine(&error)),
             Err(_) => Err(lost_thread_problem()),
         }
     }
@@ -206,15 +206,16 @@ pub(super) fn wrap_work<R: Send + 'static>(
 
 pub(super) fn refused_problem<T>(error: &TrySendError<T>) -> Problem {
     if matches!(error, TrySendError::Closed(_)) {
-        return Problem::new(Kind::STOPPING, "the service is being stopped; nothing of the request was done").after(5);
+        return Problem::new(ProblemKind::STOPPING, "the service is being stopped; nothing of the request was done")
+            .retry_after(5);
     }
-    Problem::busy("too many requests are waiting; nothing of this one was done")
+    Problem::too_busy("too many requests are waiting; nothing of this one was done")
 }
 
 /// The thread has given up on a request.
 pub(super) fn lost_thread_problem() -> Problem {
     Problem::new(
-        Kind::INTERNAL,
+        ProblemKind::INTERNAL,
         "the service lost this request; what became of it can be learned by sending it again under the same Idempotency-Key",
     )
 }

@@ -13,7 +13,7 @@ use zip::ZipArchive;
 
 use super::{
     call::Call,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
 };
 
 /// What the page may load: its own files, and styles that it makes itself.
@@ -82,7 +82,10 @@ pub(super) async fn serve_file(call: Call) -> Outcome {
             let (name, media) =
                 FILES.into_iter().find(|(known, _)| *known == name).ok_or_else(|| Problem::not_found("file"))?;
             let bytes = read_archived(name);
-            (bytes.map(Body::from).ok_or_else(|| Problem::new(Kind::INTERNAL, "the page cannot be made"))?, media)
+            (
+                bytes.map(Body::from).ok_or_else(|| Problem::new(ProblemKind::INTERNAL, "the page cannot be made"))?,
+                media,
+            )
         }
     };
     let mut response = Response::new(body);

@@ -23,7 +23,7 @@ use serde_json::json;
 use super::{
     call::Call,
     once::once_afterwards,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     ranges::{FetchableFile, respond_file},
     reports::named_report,
     values::respond_json,
@@ -39,7 +39,7 @@ const UNFINISHED: &str = "part";
 
 /// The folder of exports.
 #[derive(Debug, Clone)]
-pub(super) struct Exports {
+pub(super) struct ExportFolder {
     /// The folder, and the bytes of all exports.
     space: FolderSpace,
     /// How long a link holds.
@@ -47,24 +47,24 @@ pub(super) struct Exports {
 }
 
 /// When the link to the file at `path` ends, where it is an export.
-fn end_of(path: &Path) -> Option<i64> {
+fn link_expiry(path: &Path) -> Option<i64> {
     path.file_name()?.to_str()?.split('-').next()?.parse().ok()
 }
 
-impl Exports {
+impl ExportFolder {
     /// The exports in `folder`, which is made when it is needed.
     pub(super) const fn new(folder: PathBuf, space: u64, keep: Duration) -> Self {
-        Self { space: FolderSpace::new(folder, space, |path| end_of(path).is_some()), keep }
+        Self { space: FolderSpace::new(folder, space, |path| link_expiry(path).is_some()), keep }
     }
 
-    fn path(&self, expires: i64, id: &str, ending: &str) -> PathBuf {
+    fn export_path(&self, expires: i64, id: &str, ending: &str) -> PathBuf {
         self.space.folder().join(format!("{expires}-{id}.{ending}"))
     }
 
     /// Removes the files whose links have ended, and those that were not written to their end.
-    pub(super) fn sweep(&self) {
+    pub(super) fn remove_expired(&self) {
         let now = Timestamp::now().as_second();
-        let is_over = |path: &PathBuf| end_of(path).is_some_and(|end| end <= now) || is_abandoned(path);
+        let is_over = |path: &PathBuf| link_expiry(path).is_some_and(|end| end <= now) || is_abandoned(path);
         for path in self.space.files().into_iter().filter(is_over) {
             if let Err(error) = fs::remove_file(&path) {
                 tracing::warn!(%error, "an export whose link has ended cannot be removed");
@@ -73,12 +73,17 @@ impl Exports {
     }
 
     /// Opens a file to be written.
-    fn create(&self, path: &Path) -> io::Result<Bounded> {
+    fn create_file(&self, path: &Path) -> io::Result<BoundedFile> {
         DirBuilder::new().recursive(true).mode(0o700).create(self.space.folder())?;
-        self.sweep();
+        self.remove_expired();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.try_lock().map_err(io::Error::from)?;
-        Ok(Bounded { file: BufWriter::with_capacity(PART, file), space: self.space.clone(), reserved: 0, written: 0 })
+        Ok(BoundedFile {
+            file: BufWriter::with_capacity(PART, file),
+            space: self.space.clone(),
+            reserved: 0,
+            written: 0,
+        })
     }
 }
 
@@ -94,23 +99,23 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 /// A file that takes its space before it is written to.
-struct Bounded {
+struct BoundedFile {
     file: BufWriter<File>,
     space: FolderSpace,
     reserved: u64,
     written: u64,
 }
 
-impl Bounded {
+impl BoundedFile {
     /// Makes what was written last, and gives back what was taken ahead.
-    fn finish(&mut self) -> io::Result<()> {
+    fn finish_file(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().set_len(self.written)?;
         self.file.get_ref().sync_all()
     }
 }
 
-impl Write for Bounded {
+impl Write for BoundedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.written += bytes.len() as u64;
         if self.written > self.reserved {
@@ -126,16 +131,16 @@ impl Write for Bounded {
 }
 
 /// Runs a report into a file, and makes the link to it.
-pub(super) async fn create(mut call: Call) -> Outcome {
+pub(super) async fn create_export(mut call: Call) -> Outcome {
     let (definition, values, guard_formulas) = {
         let (report, mut query) = named_report(&call)?;
-        let guard = query.parsed("guard_formulas", "true or false", |text| text.parse().ok())?;
+        let guard = query.take_parsed("guard_formulas", "true or false", |text| text.parse().ok())?;
         let (definition, values) = report.bind_query(&call.service, query).await?;
         (definition, values, guard.unwrap_or(true))
     };
     if !call.read_body(0).await?.bytes.is_empty() {
         let detail = "what is asked of the report stands in the query; no body is taken here";
-        return Err(Problem::new(Kind::WRONG_SHAPE, detail));
+        return Err(Problem::new(ProblemKind::WRONG_SHAPE, detail));
     }
     once_afterwards(&call, b"", write_export(&call, definition, values, guard_formulas)).await
 }
@@ -152,14 +157,14 @@ async fn write_export(
     let expires = Timestamp::now().as_second() + i64::try_from(exports.keep.as_secs()).unwrap_or(i64::MAX / 2);
     let name = file_name(&report);
     let path = format!("/v1/exports/{id}/{name}");
-    let part = exports.path(expires, &id, UNFINISHED);
-    let whole = exports.path(expires, &id, "csv");
+    let part = exports.export_path(expires, &id, UNFINISHED);
+    let whole = exports.export_path(expires, &id, "csv");
     let (caller, limit) = (call.caller.name(), call.service.api.report_timeout);
     let written = call.service.desk.run_report(caller, limit, move |target| {
         let write = || {
-            let mut file = exports.create(&part).map_err(unwritable)?;
+            let mut file = exports.create_file(&part).map_err(write_error)?;
             let rows = definition.run(target, &values, ReportFormat::Csv { guard_formulas }, &mut file)?;
-            file.finish().and_then(|()| fs::rename(&part, &whole)).map_err(unwritable)?;
+            file.finish_file().and_then(|()| fs::rename(&part, &whole)).map_err(write_error)?;
             Ok((rows, file.written))
         };
         let written: Result<(u64, u64), Error> = write();
@@ -171,7 +176,8 @@ async fn write_export(
             written => written.map(Some),
         }
     });
-    let no_space = || Problem::new(Kind::NO_SPACE, "there is no space left for exports; nothing was kept").after(60);
+    let no_space =
+        || Problem::new(ProblemKind::NO_SPACE, "there is no space left for exports; nothing was kept").retry_after(60);
     let (rows, bytes) = written.await?.ok_or_else(no_space)?;
     let key = call.service.desk.write(|target| LinkKey::open(target)).await?;
     let url = format!("{path}?expires={expires}&signature={}", key.sign_link("GET", &path, expires));
@@ -186,7 +192,7 @@ async fn write_export(
     Ok(response)
 }
 
-fn unwritable(cause: io::Error) -> Error {
+fn write_error(cause: io::Error) -> Error {
     Error::System { doing: "write the export", cause }
 }
 
@@ -197,13 +203,13 @@ fn file_name(report: &str) -> String {
 }
 
 /// The file behind a link.
-pub(super) async fn fetch(call: Call) -> Outcome {
+pub(super) async fn fetch_export(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let expires: Option<i64> =
-        query.parsed("expires", "the end of the link, as it was given", |text| text.parse().ok())?;
-    let signature = query.take("signature")?;
-    query.finish(&["expires", "signature"])?;
-    let wrong = || Problem::new(Kind::NOT_FOUND, "the link is not one that was given, or was taken back");
+        query.take_parsed("expires", "the end of the link, as it was given", |text| text.parse().ok())?;
+    let signature = query.take_value("signature")?;
+    query.refuse_remaining(&["expires", "signature"])?;
+    let wrong = || Problem::new(ProblemKind::NOT_FOUND, "the link is not one that was given, or was taken back");
     let (Some(expires), Some(signature)) = (expires, signature) else { return Err(wrong()) };
     let key = call.service.desk.read_briefly(|target| LinkKey::read(target)).await?.ok_or_else(wrong)?;
     // What is signed is the path as it was given; nothing else is looked for on the disk.
@@ -211,11 +217,11 @@ pub(super) async fn fetch(call: Call) -> Outcome {
     if !key.verify_signature("GET", &format!("/v1/exports/{id}/{name}"), expires, &signature) {
         return Err(wrong());
     }
-    let gone = || Problem::new(Kind::GONE, "the link has ended; ask for another export");
+    let gone = || Problem::new(ProblemKind::GONE, "the link has ended; ask for another export");
     if expires <= Timestamp::now().as_second() {
         return Err(gone());
     }
-    let path = call.service.exports.path(expires, id, "csv");
+    let path = call.service.exports.export_path(expires, id, "csv");
     let opened =
         tokio::task::spawn_blocking(move || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file))));
     let opened = opened.await.unwrap_or_else(|error| Err(io::Error::other(error)));

@@ -16,8 +16,8 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use futures_core::Stream;
 
 use super::{
-    problem::{Kind, Outcome, Problem},
-    uploads::of_form,
+    problem::{Outcome, Problem, ProblemKind},
+    uploads::form_problem,
 };
 
 /// The most bytes before a file: a preamble, or what is left of the part before, and the headers of the file's part. The last piece
@@ -43,7 +43,7 @@ impl FormBound {
         let field = std::future::poll_fn(|context| match next.as_mut().poll(context) {
             // Nothing would wake it.
             Poll::Pending if self.0.is_exceeded.load(Ordering::Relaxed) => Poll::Ready(Err(too_large_problem())),
-            next => next.map_err(|error| of_form(&error)),
+            next => next.map_err(|error| form_problem(&error)),
         });
         let field = field.await?;
         self.0.is_exceeded.store(false, Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl FormBound {
 
 fn too_large_problem() -> Problem {
     let detail = format!("the form has more than {BYTES} bytes before a file, and in the headers of its part");
-    Problem::new(Kind::TOO_LARGE, detail)
+    Problem::new(ProblemKind::TOO_LARGE, detail)
 }
 
 /// The bytes of a form, as far as they may be read now.

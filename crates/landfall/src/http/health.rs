@@ -36,7 +36,7 @@ pub(super) async fn readyz(call: Call) -> Outcome {
 }
 
 /// What was counted.
-pub(super) async fn metrics(call: Call) -> Outcome {
+pub(super) async fn show_metrics(call: Call) -> Outcome {
     let sees = |table: &str| call.caller.sees_table(table);
     let text = call.service.metrics.render_text(&call.service.desk, call.service.jobs.control.count_active(), &sees);
     let mut response = Response::new(text.into());

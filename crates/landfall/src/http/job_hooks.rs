@@ -64,7 +64,7 @@ pub(super) fn open_backups(backup: &BackupConfig, storage: &ObjectSettings) -> R
 }
 
 /// Starts the workers of the service.
-pub(super) fn start(
+pub(super) fn start_service_workers(
     service: &Arc<Service>,
     location: &Location,
     load: &LoadDefaults,

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::problem::{Kind, Outcome, Problem};
+use super::problem::{Outcome, Problem, ProblemKind};
 
 /// The callers that are remembered before those that have been quiet are forgotten.
 const REMEMBERED: usize = 10_000;
@@ -60,14 +60,14 @@ impl CallerLimits {
         let held = callers.entry(caller.to_owned()).or_insert_with(fresh);
         if held.under_way >= self.0.concurrent {
             let detail = format!("this token has {} requests under way, the most at once", held.under_way);
-            return Err(Problem::new(Kind::TOO_MANY_REQUESTS, detail).after(1));
+            return Err(Problem::new(ProblemKind::TOO_MANY_REQUESTS, detail).retry_after(1));
         }
         if let Some(rate) = self.0.rate {
             held.left = (held.left + held.at.elapsed().as_secs_f64() * f64::from(rate)).min(burst);
             held.at = Instant::now();
             if held.left < 1.0 {
                 let detail = format!("this token may send {rate} requests a second");
-                return Err(Problem::new(Kind::TOO_MANY_REQUESTS, detail).after(1));
+                return Err(Problem::new(ProblemKind::TOO_MANY_REQUESTS, detail).retry_after(1));
             }
             held.left -= 1.0;
         }

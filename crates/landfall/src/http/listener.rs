@@ -26,7 +26,7 @@ use super::{
     results::refresh_results,
     route::build_router,
     service::Service,
-    steady::SteadyStream,
+    stall_timer::SteadyStream,
 };
 
 /// How long a connection may be silent between two requests, or take for a request's head.
@@ -42,8 +42,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection that makes way for another may take to say so.
 const FAREWELL: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` is done; then finishes what is under way.
-pub(crate) async fn serve(
+/// Serves until `stop_workers` is done; then finishes what is under way.
+pub(crate) async fn serve_until(
     listener: TcpListener,
     service: Arc<Service>,
     staff: DeskThreads,
@@ -73,7 +73,7 @@ pub(crate) async fn serve(
                     tokio::spawn(async move {
                         service.metrics.connections.inc();
                         let limit = service.stall_limit();
-                        greeted(stream, tls, router, stopped, (Arc::new(place), limit)).await;
+                        serve_greeted(stream, tls, router, stopped, (Arc::new(place), limit)).await;
                         service.metrics.connections.dec();
                     });
                 }
@@ -94,7 +94,7 @@ pub(crate) async fn serve(
     while !connections.are_closed() && ended.elapsed() < GRACE {
         sleep(Duration::from_millis(20)).await;
     }
-    service.jobs.control.stop();
+    service.jobs.control.stop_workers();
     drop(router);
     drop(service);
     // What was handed over is finished, also where its client is gone.
@@ -103,7 +103,7 @@ pub(crate) async fn serve(
 }
 
 /// One connection, from its first byte.
-async fn greeted(
+async fn serve_greeted(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     router: Router,
@@ -113,21 +113,21 @@ async fn greeted(
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);
     let stream = SteadyStream::new(stream, stall_limit);
-    let Some(tls) = tls else { return connection(stream, router, stopped, place).await };
+    let Some(tls) = tls else { return serve_connection(stream, router, stopped, place).await };
     let greeting = timeout(HEAD_TIMEOUT, tls.accept(stream));
     let greeting = tokio::select! {
         greeting = greeting => greeting,
         () = place.asked_to_leave() => return,
     };
     match greeting {
-        Ok(Ok(stream)) => connection(stream, router, stopped, place).await,
+        Ok(Ok(stream)) => serve_connection(stream, router, stopped, place).await,
         Ok(Err(error)) => tracing::debug!(%error, "a client did not speak TLS"),
         Err(_) => tracing::debug!("a client took too long to speak TLS"),
     }
 }
 
 /// One connection.
-async fn connection(
+async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
     mut stopped: watch::Receiver<bool>,
@@ -162,7 +162,7 @@ async fn connection(
         }
         () = place.asked_to_leave() => {
             connection.as_mut().graceful_shutdown();
-            make_way(connection, &place).await
+            end_idle_connection(connection, &place).await
         }
     };
     if let Err(error) = ended {
@@ -171,7 +171,10 @@ async fn connection(
 }
 
 /// Ends a connection that makes way: at once, or after a request that has come in the same moment.
-async fn make_way<E>(connection: impl Future<Output = Result<(), E>>, place: &ConnectionPlace) -> Result<(), E> {
+async fn end_idle_connection<E>(
+    connection: impl Future<Output = Result<(), E>>,
+    place: &ConnectionPlace,
+) -> Result<(), E> {
     tokio::pin!(connection);
     loop {
         match timeout(FAREWELL, connection.as_mut()).await {

@@ -14,25 +14,25 @@ const USUAL: u64 = 100;
 const MOST: u64 = 1000;
 
 /// The loads that the caller may see, the newest first.
-pub(super) async fn list(call: Call) -> Outcome {
+pub(super) async fn list_loads(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let number = "the number of a load";
-    let table = query.take("table")?;
-    let limit = query.limit(USUAL, MOST)?;
+    let table = query.take_value("table")?;
+    let limit = query.take_limit(USUAL, MOST)?;
     let filter = LoadFilter {
         table: Some(one_table(&call, table)?).flatten(),
-        state: query.parsed("state", "the state of a load, such as complete", LoadState::parse)?,
-        rows: query.parsed("source", "rows or files", |text| match text {
+        state: query.take_parsed("state", "the state of a load, such as complete", LoadState::parse)?,
+        rows: query.take_parsed("source", "rows or files", |text| match text {
             "rows" => Some(true),
             "files" => Some(false),
             _ => None,
         })?,
-        before: query.parsed("before", number, |text| text.parse().ok())?,
+        before: query.take_parsed("before", number, |text| text.parse().ok())?,
         newest_first: true,
         limit: Some(limit),
         ..LoadFilter::default()
     };
-    query.finish(&["table", "state", "source", "before", "limit"])?;
+    query.refuse_remaining(&["table", "state", "source", "before", "limit"])?;
     let found = call.read(move |target| target.find_loads(&filter)).await?;
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|entry| entry.id);
     let loads: Vec<Value> = found.iter().map(LoadEntry::to_json).collect();
@@ -40,8 +40,8 @@ pub(super) async fn list(call: Call) -> Outcome {
 }
 
 /// One load.
-pub(super) async fn one(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+pub(super) async fn show_load(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
     let filter = LoadFilter { id: Some(call.path_number("load", "load")?), ..LoadFilter::default() };
     let found = call.read(move |target| target.find_loads(&filter)).await?;
     let entry = found.first().filter(|entry| call.caller.sees_table(&entry.table));
@@ -57,6 +57,6 @@ pub(super) fn one_table(call: &Call, named: Option<String>) -> Outcome<Option<St
             Ok(Some(name))
         }
         None if call.caller.is_unlimited() => Ok(None),
-        None => Err(Problem::parameter("this token is limited to some tables; name one with table=")),
+        None => Err(Problem::wrong_parameter("this token is limited to some tables; name one with table=")),
     }
 }

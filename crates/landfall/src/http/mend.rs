@@ -15,7 +15,7 @@ use super::{
     body::{media_type, refuse_other_encodings},
     call::Call,
     once::{document_of_answer, once_within, unless_overtaken},
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     rejects::{filter_within, find_reject, reject_json},
     rows::RequestName,
     values::{respond_json, respond_text},
@@ -31,13 +31,13 @@ async fn open(call: &Call) -> Outcome<RejectId> {
     let id = call.path_number("reject", "reject")?;
     match find_reject(call, id).await?.state {
         RejectState::Open => Ok(id),
-        _ => Err(Problem::new(Kind::CONFLICT, "the reject has left the quarantine")),
+        _ => Err(Problem::new(ProblemKind::CONFLICT, "the reject has left the quarantine")),
     }
 }
 
 /// Tries one reject again.
 pub(super) async fn retry_one(mut call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+    call.query_parameters()?.refuse_remaining(&[])?;
     let id = call.path_number("reject", "reject")?;
     find_reject(&call, id).await?;
     refuse_body(&mut call).await?;
@@ -52,7 +52,7 @@ pub(super) async fn retry_one(mut call: Call) -> Outcome {
 pub(super) async fn retry_table(mut call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
-    query.finish(&["load", "code", "field"])?;
+    query.refuse_remaining(&["load", "code", "field"])?;
     refuse_body(&mut call).await?;
     once_within(&call, b"", async |key| retry_filter(&call, filter, key).await).await
 }
@@ -66,7 +66,7 @@ async fn refuse_body(call: &mut Call) -> Outcome<()> {
     if call.read_body(0).await?.bytes.is_empty() {
         return Ok(());
     }
-    Err(Problem::new(Kind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"))
+    Err(Problem::new(ProblemKind::WRONG_SHAPE, "rejects are tried as they are; no body is taken here"))
 }
 
 /// Tries rejects again, and counts what became of them. The answer, which `answer` makes of the loads as they are told, is kept under `key`
@@ -92,7 +92,7 @@ async fn try_again(
         }
     });
     let Some(tried) = tried.await? else { return Ok(None) };
-    let (outcomes, (status, body)) = tried.map_err(|reason| Problem::new(Kind::WRONG_SHAPE, reason))?;
+    let (outcomes, (status, body)) = tried.map_err(|reason| Problem::new(ProblemKind::WRONG_SHAPE, reason))?;
     outcomes.iter().for_each(|outcome| call.service.metrics.count_load(outcome));
     Ok(Some(respond_text(status, body)))
 }
@@ -105,13 +105,13 @@ fn outcome_json(outcome: &LoadOutcome) -> Value {
 
 /// Tries one reject with other values for some of its fields.
 pub(super) async fn correct_one(mut call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+    call.query_parameters()?.refuse_remaining(&[])?;
     let id = call.path_number("reject", "reject")?;
     find_reject(&call, id).await?;
     let (members, body) = read_object(&mut call).await?;
     if members.is_empty() {
         return Err(Problem::new(
-            Kind::WRONG_SHAPE,
+            ProblemKind::WRONG_SHAPE,
             "there is no field in the body; send those that are to be changed",
         ));
     }
@@ -143,16 +143,16 @@ async fn read_object(call: &mut Call) -> Outcome<(BTreeMap<String, Box<RawValue>
     refuse_other_encodings(&call.headers)?;
     let kind = media_type(&call.headers);
     if kind.is_some_and(|kind| kind != "application/json" && kind != "application/merge-patch+json") {
-        return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "a JSON object is expected here"));
+        return Err(Problem::new(ProblemKind::UNSUPPORTED_MEDIA, "a JSON object is expected here"));
     }
     let body = call.read_body(SMALL).await?.bytes;
     // A byte order mark is ignored, as in rows.
     let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
     let members = serde_json::from_slice(json).map_err(|error| {
         if error.is_data() {
-            return Problem::new(Kind::WRONG_SHAPE, "a JSON object is expected here");
+            return Problem::new(ProblemKind::WRONG_SHAPE, "a JSON object is expected here");
         }
-        Problem::new(Kind::NOT_JSON, format!("the body is not JSON: {error}"))
+        Problem::new(ProblemKind::NOT_JSON, format!("the body is not JSON: {error}"))
     })?;
     Ok((members, body))
 }
@@ -168,7 +168,7 @@ fn to_cell(raw: &RawValue) -> Option<String> {
 
 /// Gives one reject up.
 pub(super) async fn discard_one(mut call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+    call.query_parameters()?.refuse_remaining(&[])?;
     let id = call.path_number("reject", "reject")?;
     find_reject(&call, id).await?;
     let (reason, body) = read_reason(&mut call).await?;
@@ -183,7 +183,7 @@ pub(super) async fn discard_one(mut call: Call) -> Outcome {
 pub(super) async fn discard_table(mut call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
-    query.finish(&["load", "code", "field"])?;
+    query.refuse_remaining(&["load", "code", "field"])?;
     let (reason, body) = read_reason(&mut call).await?;
     once_within(&call, &body, async |key| discard_filter(&call, filter, reason, key).await).await
 }
@@ -196,7 +196,7 @@ async fn read_reason(call: &mut Call) -> Outcome<(String, Vec<u8>)> {
     let wrong = || {
         let detail =
             format!("send {{\"reason\": \"…\"}}, with 1 to {REASON} characters that say why the rejects are given up");
-        Problem::new(Kind::WRONG_SHAPE, detail)
+        Problem::new(ProblemKind::WRONG_SHAPE, detail)
     };
     Ok((sound.ok_or_else(wrong)?, body))
 }
@@ -220,16 +220,16 @@ async fn discard_filter(
 pub(super) async fn import_rejects(mut call: Call) -> Outcome {
     call.named_table()?;
     let mut query = call.query_parameters()?;
-    let allows_other_changes = query.flag("allow_other_changes")?;
-    query.finish(&["allow_other_changes"])?;
+    let allows_other_changes = query.take_flag("allow_other_changes")?;
+    query.refuse_remaining(&["allow_other_changes"])?;
     refuse_other_encodings(&call.headers)?;
     if media_type(&call.headers).is_some_and(|kind| kind != "text/csv") {
-        return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "send the mended file as text/csv"));
+        return Err(Problem::new(ProblemKind::UNSUPPORTED_MEDIA, "send the mended file as text/csv"));
     }
     let body = call.read_body(call.service.api.max_body).await?;
     if body.bytes.is_empty() {
         return Err(Problem::new(
-            Kind::WRONG_SHAPE,
+            ProblemKind::WRONG_SHAPE,
             "the body is empty; send the mended file (with curl: --data-binary @FILE)",
         ));
     }
@@ -249,7 +249,7 @@ async fn import_file(
         file.flush()?;
         Ok::<_, std::io::Error>(file)
     });
-    let unstored = |_| Problem::new(Kind::INTERNAL, "the file cannot be stored; the service's log says more");
+    let unstored = |_| Problem::new(ProblemKind::INTERNAL, "the file cannot be stored; the service's log says more");
     let file = stored.await.map_err(|_| unstored(()))?.map_err(|error| {
         tracing::error!(%error, "a mended file cannot be stored");
         unstored(())

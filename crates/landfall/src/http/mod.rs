@@ -4,6 +4,7 @@
 //! routes with the roles that may take them: what is not on it does not exist) and its handler, which hands work for the database
 //! to the `desk`: the threads that own targets. Everything here is asynchronous, and nothing behind the desk is.
 
+mod accepted_rows;
 mod access;
 mod backups;
 mod body;
@@ -16,9 +17,7 @@ mod files;
 mod form;
 mod framing;
 mod health;
-mod held;
 mod job_hooks;
-mod later;
 mod limits;
 mod listener;
 mod loads;
@@ -37,14 +36,15 @@ mod refusals;
 mod rejects;
 mod reports;
 mod results;
+mod reused_target;
 mod route;
 mod rows;
-mod sent;
 mod service;
 mod shares;
 mod sites;
 mod spool;
-mod steady;
+mod stall_timer;
+mod streamed_body;
 mod tables;
 mod task_view;
 mod tasks;
@@ -52,7 +52,7 @@ mod tls;
 mod uploads;
 mod values;
 
-pub(crate) use listener::serve;
+pub(crate) use listener::serve_until;
 pub(crate) use oidc::OidcProvider;
 pub(crate) use service::{Service, Settings as ServiceSettings};
 pub(crate) use tls::tls_acceptor;

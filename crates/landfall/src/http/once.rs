@@ -17,8 +17,8 @@ use landfall_engine::{
 
 use super::{
     call::Call,
-    problem::{Kind, Outcome, Problem},
-    rows::{RequestName, repeated},
+    problem::{Outcome, Problem, ProblemKind},
+    rows::{RequestName, repeat_answer},
     service::Service,
 };
 
@@ -29,12 +29,12 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Enters the key `name`, as [`RequestName::of`] gives it; refuses it where another request has it.
+    /// Enters the key `name`, as [`RequestName::from_call`] gives it; refuses it where another request has it.
     pub(super) fn enter_key(service: &Arc<Service>, name: &str) -> Outcome<Self> {
         let mut keys = service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !keys.insert(name.to_owned()) {
             let detail = "a request with this Idempotency-Key is under way; ask again for its answer";
-            return Err(Problem::new(Kind::IN_FLIGHT, detail).after(1));
+            return Err(Problem::new(ProblemKind::IN_FLIGHT, detail).retry_after(1));
         }
         Ok(Self { service: service.clone(), name: name.to_owned() })
     }
@@ -53,7 +53,7 @@ pub(super) struct UploadKey(InFlight);
 impl UploadKey {
     /// Enters the key of `call`, where it has one.
     pub(super) fn enter_key(call: &Call) -> Outcome<Option<Self>> {
-        let name = RequestName::of(call)?;
+        let name = RequestName::from_call(call)?;
         name.map(|name| InFlight::enter_key(&call.service, &name).map(Self)).transpose()
     }
 
@@ -73,7 +73,7 @@ pub(super) fn document_of_answer(key: RequestName, status: StatusCode, body: &st
 pub(super) async fn find_answer(service: &Service, key: &RequestName) -> Outcome<Option<Response>> {
     let RequestName { name, digest } = key.clone();
     let stored = service.desk.read_briefly(move |target| stored_answer(target, &name, &digest)).await?;
-    stored.map(repeated).transpose()
+    stored.map(repeat_answer).transpose()
 }
 
 /// Answers with what `work` gives, or with what is kept under the request's key: `body` is what was sent. `work` is told the key, and keeps
@@ -84,7 +84,7 @@ pub(super) async fn once_within<W: Future<Output = Outcome<Option<Response>>>>(
     body: &[u8],
     work: impl FnOnce(Option<RequestName>) -> W,
 ) -> Outcome {
-    let key = RequestName::of(call)?.map(|name| RequestName::new(name, call, body));
+    let key = RequestName::from_call(call)?.map(|name| RequestName::new(name, call, body));
     let _in_flight = key.as_ref().map(|key| InFlight::enter_key(&call.service, &key.name)).transpose()?;
     if let Some(key) = &key
         && let Some(known) = find_answer(&call.service, key).await?
@@ -93,7 +93,7 @@ pub(super) async fn once_within<W: Future<Output = Outcome<Option<Response>>>>(
     }
     let overtaken = || {
         let detail = "another request was there first; nothing of this one was done";
-        Problem::new(Kind::CONFLICT, detail).after(1)
+        Problem::new(ProblemKind::CONFLICT, detail).retry_after(1)
     };
     match (work(key.clone()).await?, key) {
         (Some(response), _) => Ok(response),
@@ -107,7 +107,7 @@ pub(super) async fn once_within<W: Future<Output = Outcome<Option<Response>>>>(
 pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<Output = Outcome>) -> Outcome {
     once_within(call, body, async |key| {
         let (head, body) = work.await?.into_parts();
-        let lost = |_| Problem::new(Kind::INTERNAL, "the answer was lost; send the same request again");
+        let lost = |_| Problem::new(ProblemKind::INTERNAL, "the answer was lost; send the same request again");
         let body = to_bytes(body, usize::MAX).await.map_err(lost)?;
         if let Some(key) = key {
             let document = document_of_answer(key, head.status, &String::from_utf8_lossy(&body));
@@ -116,7 +116,7 @@ pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<
                 Ok(false) => return Ok(None),
                 // What was asked for is done: an error would say that it is not.
                 Err(problem) => {
-                    tracing::warn!(problem = problem.detail(), "an answer under an Idempotency-Key is not kept")
+                    tracing::warn!(problem = problem.detail_text(), "an answer under an Idempotency-Key is not kept")
                 }
             }
         }

@@ -15,7 +15,7 @@ pub(super) type Outcome<T = Response> = Result<T, Problem>;
 /// An error as the client is told it.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    kind: Kind,
+    kind: ProblemKind,
     detail: String,
     /// Bytes of the body before the place at fault.
     offset: Option<u64>,
@@ -25,7 +25,7 @@ pub(crate) struct Problem {
 
 /// The kinds of problem: what a program can tell from one. They do not change between versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct ProblemKind {
     /// The last part of the problem's `type`.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
@@ -34,7 +34,7 @@ pub(crate) struct Kind {
 
 macro_rules! kinds {
     ($($constant:ident = $status:literal $name:literal $title:literal;)+) => {
-        impl Kind {
+        impl ProblemKind {
             $(pub(crate) const $constant: Self = Self { name: $name, title: $title, status: $status };)+
             /// All kinds, for the documentation.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$constant),+];
@@ -78,7 +78,7 @@ kinds! {
     NO_SPACE = 507 "no-space" "No space is left for files";
 }
 
-impl Kind {
+impl ProblemKind {
     /// The kind of problem that a code of the engine is.
     const fn of_code(code: PublicErrorCode) -> Self {
         match code {
@@ -99,38 +99,38 @@ impl Kind {
 }
 
 impl Problem {
-    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), offset: None, retry_after: None }
     }
 
     /// The sentence.
-    pub(super) fn detail(&self) -> &str {
+    pub(super) fn detail_text(&self) -> &str {
         &self.detail
     }
 
     /// A parameter that is wrong.
-    pub(super) fn parameter(detail: impl Into<String>) -> Self {
-        Self::new(Kind::BAD_PARAMETER, detail)
+    pub(super) fn wrong_parameter(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::BAD_PARAMETER, detail)
     }
 
     /// What was asked for does not exist, or is not for this token to see.
     pub(super) fn not_found(what: &str) -> Self {
-        Self::new(Kind::NOT_FOUND, format!("there is no such {what}"))
+        Self::new(ProblemKind::NOT_FOUND, format!("there is no such {what}"))
     }
 
     /// The service has too much to do.
-    pub(super) fn busy(detail: impl Into<String>) -> Self {
-        Self::new(Kind::BUSY, detail).after(1)
+    pub(super) fn too_busy(detail: impl Into<String>) -> Self {
+        Self::new(ProblemKind::BUSY, detail).retry_after(1)
     }
 
     /// The same request may succeed after `seconds`.
-    pub(super) fn after(mut self, seconds: u32) -> Self {
+    pub(super) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
     /// The problem as it is told.
-    pub(super) fn body(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let mut body = Map::new();
         body.insert("type".into(), json!(format!("urn:landfall:problem:{}", self.kind.name)));
         body.insert("title".into(), json!(self.kind.title));
@@ -141,7 +141,7 @@ impl Problem {
     }
 
     /// What stopped the engine's work, as a client may know it.
-    pub(crate) fn of_engine(error: &Error) -> Self {
+    pub(crate) fn from_engine(error: &Error) -> Self {
         PublicError::describe(error).into()
     }
 }
@@ -149,28 +149,28 @@ impl Problem {
 impl From<PublicError> for Problem {
     fn from(error: PublicError) -> Self {
         let PublicError { code, detail, offset, retry_after } = error;
-        Self { kind: Kind::of_code(code), detail, offset, retry_after }
+        Self { kind: ProblemKind::of_code(code), detail, offset, retry_after }
     }
 }
 
 /// The problem of a job, as it is stored, as a client sees it. Older versions stored what the client saw.
 pub(super) fn render_stored_problem(stored: Value) -> Value {
     match PublicError::deserialize(&stored) {
-        Ok(error) => Problem::from(error).body(),
+        Ok(error) => Problem::from(error).to_json(),
         Err(_) => stored,
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self::of_engine(&error)
+        Self::from_engine(&error)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::new(Body::from(self.body().to_string()));
+        let mut response = Response::new(Body::from(self.to_json().to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -210,13 +210,13 @@ mod tests {
             WrongShape,
         ];
         for code in codes {
-            assert_eq!(json!(code), json!(Kind::of_code(code).name));
+            assert_eq!(json!(code), json!(ProblemKind::of_code(code).name));
         }
     }
 
     #[test]
     fn a_stored_problem_is_shown_whatever_version_stored_it() {
-        let shown = Problem::new(Kind::CONFLICT, "no").body();
+        let shown = Problem::new(ProblemKind::CONFLICT, "no").to_json();
         assert_eq!(render_stored_problem(json!(PublicError::new(PublicErrorCode::Conflict, "no"))), shown);
         assert_eq!(render_stored_problem(shown.clone()), shown);
         assert_eq!(render_stored_problem(Value::Null), Value::Null);

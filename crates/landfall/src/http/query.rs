@@ -6,14 +6,14 @@ use super::problem::{Outcome, Problem};
 
 /// The parameters of a request that were not taken yet.
 #[derive(Debug)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct QueryParameters(Vec<(String, String)>);
 
-impl Query {
+impl QueryParameters {
     /// The parameters of `text`, as it stands behind the `?`.
     pub(super) fn parse(text: Option<&str>) -> Outcome<Self> {
         let text = text.unwrap_or_default();
         if !is_encoded(text) {
-            return Err(Problem::parameter("the query is not UTF-8, encoded with %XX"));
+            return Err(Problem::wrong_parameter("the query is not UTF-8, encoded with %XX"));
         }
         let pairs = form_urlencoded::parse(text.as_bytes());
         let pairs: Vec<_> = pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
@@ -21,51 +21,51 @@ impl Query {
         // is looked for: one with such a character is a token that nobody has.
         let has_nul = |(name, value): &(String, String)| name.contains('\0') || name != "token" && value.contains('\0');
         if pairs.iter().any(has_nul) {
-            return Err(Problem::parameter("a parameter has the character NUL (%00) in it; no value here has"));
+            return Err(Problem::wrong_parameter("a parameter has the character NUL (%00) in it; no value here has"));
         }
         Ok(Self(pairs))
     }
 
     /// Takes the parameter `name`, where it is given.
-    pub(super) fn take(&mut self, name: &str) -> Outcome<Option<String>> {
+    pub(super) fn take_value(&mut self, name: &str) -> Outcome<Option<String>> {
         let mut found = self.0.extract_if(.., |(given, _)| given == name).map(|(_, value)| value);
         let (first, second) = (found.next(), found.next());
         drop(found);
         match (first, second) {
-            (_, Some(_)) => Err(Problem::parameter(format!("the parameter {name} is given twice"))),
+            (_, Some(_)) => Err(Problem::wrong_parameter(format!("the parameter {name} is given twice"))),
             (value, None) => Ok(value),
         }
     }
 
     /// Takes a parameter that `parse` reads; `expected` says what it must be.
-    pub(super) fn parsed<T>(
+    pub(super) fn take_parsed<T>(
         &mut self,
         name: &str,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Outcome<Option<T>> {
-        let Some(text) = self.take(name)? else { return Ok(None) };
-        let wrong = || Problem::parameter(format!("the parameter {name} must be {expected}"));
+        let Some(text) = self.take_value(name)? else { return Ok(None) };
+        let wrong = || Problem::wrong_parameter(format!("the parameter {name} must be {expected}"));
         parse(&text).ok_or_else(wrong).map(Some)
     }
 
     /// Takes a number of rejects, or a share of the records, as it is written.
-    pub(super) fn max_rejects(&mut self) -> Outcome<Option<String>> {
-        let text = self.take("max_rejects")?;
+    pub(super) fn take_max_rejects(&mut self) -> Outcome<Option<String>> {
+        let text = self.take_value("max_rejects")?;
         if let Some(text) = &text {
-            MaxRejects::parse(text).map_err(|reason| Problem::parameter(format!("max_rejects: {reason}")))?;
+            MaxRejects::parse(text).map_err(|reason| Problem::wrong_parameter(format!("max_rejects: {reason}")))?;
         }
         Ok(text)
     }
 
     /// Takes `true` or `false`; false where it is not given.
-    pub(super) fn flag(&mut self, name: &str) -> Outcome<bool> {
-        self.flag_or(name, false)
+    pub(super) fn take_flag(&mut self, name: &str) -> Outcome<bool> {
+        self.take_flag_or(name, false)
     }
 
     /// Takes `true` or `false`; `usual` where it is not given.
-    pub(super) fn flag_or(&mut self, name: &str, usual: bool) -> Outcome<bool> {
-        let flag = self.parsed(name, "true or false", |text| match text {
+    pub(super) fn take_flag_or(&mut self, name: &str, usual: bool) -> Outcome<bool> {
+        let flag = self.take_parsed(name, "true or false", |text| match text {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
@@ -74,30 +74,30 @@ impl Query {
     }
 
     /// Takes the size of a page.
-    pub(super) fn limit(&mut self, usual: u64, most: u64) -> Outcome<u64> {
+    pub(super) fn take_limit(&mut self, usual: u64, most: u64) -> Outcome<u64> {
         let expected = format!("a whole number from 1 to {most}");
         let limit =
-            self.parsed("limit", &expected, |text| text.parse().ok().filter(|limit| (1..=most).contains(limit)))?;
+            self.take_parsed("limit", &expected, |text| text.parse().ok().filter(|limit| (1..=most).contains(limit)))?;
         Ok(limit.unwrap_or(usual))
     }
 
     /// What is left, in order.
-    pub(super) fn pairs(&self) -> &[(String, String)] {
+    pub(super) fn remaining_pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
     /// All that is left, in order.
-    pub(super) fn rest(self) -> Vec<(String, String)> {
+    pub(super) fn into_remaining(self) -> Vec<(String, String)> {
         self.0
     }
 
     /// Refuses what nobody has taken.
-    pub(super) fn finish(self, known: &[&str]) -> Outcome<()> {
+    pub(super) fn refuse_remaining(self, known: &[&str]) -> Outcome<()> {
         let Some((name, _)) = self.0.first() else { return Ok(()) };
         let known =
             if known.is_empty() { "there are none".to_owned() } else { format!("known are {}", known.join(", ")) };
         let name: String = name.chars().take(80).collect();
-        Err(Problem::parameter(format!("there is no parameter {name:?} here; {known}")))
+        Err(Problem::wrong_parameter(format!("there is no parameter {name:?} here; {known}")))
     }
 }
 

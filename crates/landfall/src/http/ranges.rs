@@ -8,8 +8,8 @@ use axum::{
 };
 
 use super::{
-    problem::{Kind, Problem},
-    sent::stream_body,
+    problem::{Problem, ProblemKind},
+    streamed_body::stream_body,
 };
 
 /// What is wanted of a file.
@@ -68,7 +68,7 @@ pub(super) fn respond_file<R: Read + Send + 'static>(
 
 fn unsatisfiable_range(length: u64) -> Response {
     let detail = format!("the file has {length} bytes, and none of those that are asked for");
-    let mut response = Problem::new(Kind::RANGE, detail).into_response();
+    let mut response = Problem::new(ProblemKind::RANGE, detail).into_response();
     let range = HeaderValue::from_str(&format!("bytes */{length}"));
     response.headers_mut().extend(range.map(|range| (header::CONTENT_RANGE, range)));
     response

@@ -23,8 +23,8 @@ use tokio::{
 
 use super::{
     desk::{TargetWork, lost_thread_problem, refused_problem, wrap_work},
-    held::{ReusedTarget, TargetOpener},
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
+    reused_target::{ReusedTarget, TargetOpener},
     shares::{ShareStock, StockShare},
 };
 
@@ -101,7 +101,7 @@ impl ReaderPool {
         limit: Duration,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
-        let waits = || Problem::busy("other reports take all the time that there is; nothing of this one was run");
+        let waits = || Problem::too_busy("other reports take all the time that there is; nothing of this one was run");
         let place = timeout(limit, self.threads.take_share(caller, 1)).await.map_err(|_| waits())?;
         let ticket = Arc::new(ReadTicket::default());
         let mut asked = pin!(self.queue_read(holding_place(place, work), ticket.clone()));
@@ -145,7 +145,7 @@ fn holding_place<R>(
 fn timeout_problem(limit: Duration) -> Problem {
     let seconds = limit.as_secs();
     let detail = format!("the report ran for {seconds} seconds, the most that it may take here, and was stopped");
-    Problem::new(Kind::REPORT_TIMEOUT, detail)
+    Problem::new(ProblemKind::REPORT_TIMEOUT, detail)
 }
 
 /// Stops the work of a request whose answer nobody waits for any more.

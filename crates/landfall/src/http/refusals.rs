@@ -32,7 +32,7 @@ use tokio::{
 use super::{
     framing::Framing,
     listener::HEAD_BYTES,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
 };
 
 /// The most bytes of a request's target. It must be less than the library takes for a head.
@@ -104,27 +104,27 @@ fn check_head(request: &Request) -> Outcome<()> {
     if target > TARGET_BYTES {
         let detail =
             format!("the path and query have {target} bytes, and {TARGET_BYTES} are taken; ask for less at once");
-        return Err(Problem::new(Kind::URI_TOO_LONG, detail));
+        return Err(Problem::new(ProblemKind::URI_TOO_LONG, detail));
     }
     // The library reads so many bytes at once that its own limit holds only roughly.
     let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let head = target + headers.sum::<usize>();
     if head > HEAD_BYTES {
         let detail = format!("the first line and the headers have {head} bytes, and {HEAD_BYTES} are taken");
-        return Err(Problem::new(Kind::HEAD_TOO_LARGE, detail));
+        return Err(Problem::new(ProblemKind::HEAD_TOO_LARGE, detail));
     }
     check_host(request)?;
     let is_given_twice = |name: &&&str| request.headers().get_all(**name).iter().nth(1).is_some();
     match SINGLE.iter().find(is_given_twice) {
         None => Ok(()),
-        Some(name) => Err(Problem::new(Kind::BAD_HEADER, format!("{name} is given twice"))),
+        Some(name) => Err(Problem::new(ProblemKind::BAD_HEADER, format!("{name} is given twice"))),
     }
 }
 
 /// RFC 9112, 3.2: there is one Host, and it is a name or address with or without a port. A target with a host of its own must
 /// name the same, since the two would be read by different programs.
 fn check_host(request: &Request) -> Outcome<()> {
-    let wrong = |detail: &str| Err(Problem::new(Kind::BAD_HEADER, detail));
+    let wrong = |detail: &str| Err(Problem::new(ProblemKind::BAD_HEADER, detail));
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) if request.version() == Version::HTTP_11 => {
@@ -213,17 +213,18 @@ impl ReplacementAnswer {
         let first = lines.next()?;
         let (kind, detail) = match first.strip_prefix("HTTP/1.1 ")?.get(..3)? {
             "400" => (
-                Kind::BAD_REQUEST,
+                ProblemKind::BAD_REQUEST,
                 "the first line or a header of the request is not sound HTTP/1.1 (a method, a path in ASCII, lines that end in \
                  CRLF, one Content-Length, or Transfer-Encoding: chunked and nothing else); nothing of it was done",
             ),
-            "414" => (Kind::URI_TOO_LONG, "the path and query are too long; ask for less at once"),
-            "431" => {
-                (Kind::HEAD_TOO_LARGE, "the request has too many headers, or too long ones; nothing of it was done")
-            }
+            "414" => (ProblemKind::URI_TOO_LONG, "the path and query are too long; ask for less at once"),
+            "431" => (
+                ProblemKind::HEAD_TOO_LARGE,
+                "the request has too many headers, or too long ones; nothing of it was done",
+            ),
             _ => return None,
         };
-        let body = Problem::new(kind, detail).body().to_string();
+        let body = Problem::new(kind, detail).to_json().to_string();
         let mut answer = format!("{first}\r\n");
         for line in lines {
             match line.split_once(':')?.0 {

@@ -16,7 +16,7 @@ use super::{
     call::Call,
     loads::one_table,
     problem::{Outcome, Problem},
-    query::Query,
+    query::QueryParameters,
     spool::{AnswerSpool, PAGE_BYTES, write_error},
     values::respond_json,
 };
@@ -31,14 +31,14 @@ const AT_ONCE: u64 = 20;
 /// What rejects are asked for by.
 const PARAMETERS: [&str; 5] = ["table", "load", "code", "field", "state"];
 
-fn read_filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
-    let table = query.take("table")?;
+fn read_filter(call: &Call, query: &mut QueryParameters) -> Outcome<RejectFilter> {
+    let table = query.take_value("table")?;
     Ok(RejectFilter {
         table: one_table(call, table)?,
-        load: query.parsed("load", "the number of a load", |text| text.parse().ok())?,
-        code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
-        field: query.take("field")?,
-        state: query.parsed("state", "open, released, superseded or discarded", RejectState::parse)?,
+        load: query.take_parsed("load", "the number of a load", |text| text.parse().ok())?,
+        code: query.take_parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
+        field: query.take_value("field")?,
+        state: query.take_parsed("state", "open, released, superseded or discarded", RejectState::parse)?,
         ..RejectFilter::default()
     })
 }
@@ -46,11 +46,11 @@ fn read_filter(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
 /// Rejects, by their numbers.
 pub(super) async fn list_rejects(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
-    let limit = query.limit(USUAL, MOST)?;
+    let limit = query.take_limit(USUAL, MOST)?;
     let after =
-        query.parsed("after", "the number of a reject", |text| text.parse::<i64>().ok().filter(|id| *id >= 0))?;
+        query.take_parsed("after", "the number of a reject", |text| text.parse::<i64>().ok().filter(|id| *id >= 0))?;
     let filter = read_filter(&call, &mut query)?;
-    query.finish(&[&PARAMETERS[..], &["limit", "after"]].concat())?;
+    query.refuse_remaining(&[&PARAMETERS[..], &["limit", "after"]].concat())?;
     let page = RejectFilter { after: after.unwrap_or(0).into(), limit: Some(limit), ..filter.clone() };
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
@@ -94,14 +94,14 @@ fn write_rejects(
 pub(super) async fn list_groups(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let filter = read_filter(&call, &mut query)?;
-    query.finish(&PARAMETERS)?;
+    query.refuse_remaining(&PARAMETERS)?;
     let groups = call.read(move |target| target.reject_groups(&filter)).await?;
     Ok(respond_json(StatusCode::OK, &json!({ "groups": groups })))
 }
 
 /// One reject, with what was done to it.
 pub(super) async fn show_reject(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+    call.query_parameters()?.refuse_remaining(&[])?;
     let id = call.path_number("reject", "reject")?;
     let (reject, events) = call
         .read(move |target| {
@@ -126,7 +126,7 @@ pub(super) async fn find_reject(call: &Call, id: RejectId) -> Outcome<Reject> {
 
 /// The bytes of a reject, as they were sent or stood in the source.
 pub(super) async fn show_raw(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
+    call.query_parameters()?.refuse_remaining(&[])?;
     let id = call.path_number("reject", "reject")?;
     find_reject(&call, id).await?;
     let mut out = call.begin_answer();
@@ -145,8 +145,8 @@ pub(super) async fn show_raw(call: Call) -> Outcome {
 pub(super) async fn export_table(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
-    let export = if query.flag("guard_formulas")? { export_rejects_guarded } else { export_rejects };
-    query.finish(&["load", "code", "field", "guard_formulas"])?;
+    let export = if query.take_flag("guard_formulas")? { export_rejects_guarded } else { export_rejects };
+    query.refuse_remaining(&["load", "code", "field", "guard_formulas"])?;
     let rules = call.service.rules.clone();
     let mut out = call.begin_answer();
     let written = call.read(move |target| {
@@ -177,13 +177,13 @@ fn event_json(event: &RejectEvent) -> Value {
 }
 
 /// Which rejects of one table are meant.
-pub(super) fn filter_within(call: &Call, query: &mut Query) -> Outcome<RejectFilter> {
+pub(super) fn filter_within(call: &Call, query: &mut QueryParameters) -> Outcome<RejectFilter> {
     call.named_table()?;
     Ok(RejectFilter {
         table: Some(call.path_part("table").to_owned()),
-        load: query.parsed("load", "the number of a load", |text| text.parse().ok())?,
-        code: query.parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
-        field: query.take("field")?,
+        load: query.take_parsed("load", "the number of a load", |text| text.parse().ok())?,
+        code: query.take_parsed("code", "the code of an error, such as type-error", ErrorCode::parse)?,
+        field: query.take_value("field")?,
         ..RejectFilter::default()
     })
 }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{
     call::Call,
-    problem::{Kind, Outcome, Problem},
-    query::Query,
+    problem::{Outcome, Problem, ProblemKind},
+    query::QueryParameters,
     results::{ResultCache, stored_result},
     service::Service,
     values::respond_json,
@@ -22,8 +22,8 @@ use crate::config::DeclaredReport;
 /// The reports that the caller may read.
 pub(super) async fn list_reports(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
-    query.take("token")?;
-    query.finish(&[])?;
+    query.take_value("token")?;
+    query.refuse_remaining(&[])?;
     let seen = call.service.reports.iter().filter(|report| call.caller.sees_report(&report.name));
     let reports: Vec<Value> = seen.map(|report| describe_report(report, &call.service.results)).collect();
     Ok(respond_json(StatusCode::OK, &json!({ "reports": reports })))
@@ -44,12 +44,12 @@ fn describe_report(report: &DeclaredReport, results: &ResultCache) -> Value {
 }
 
 /// The report that the path names, where the caller may read it, and what is asked of it.
-pub(super) fn named_report(call: &Call) -> Outcome<(&DeclaredReport, Query)> {
+pub(super) fn named_report(call: &Call) -> Outcome<(&DeclaredReport, QueryParameters)> {
     let name = call.path_part("report");
     let report = call.service.reports.iter().find(|report| report.name == name);
     let report = report.filter(|_| call.caller.sees_report(name)).ok_or_else(|| Problem::not_found("report"))?;
     let mut query = call.query_parameters()?;
-    query.take("token")?;
+    query.take_value("token")?;
     Ok((report, query))
 }
 
@@ -58,13 +58,15 @@ impl DeclaredReport {
     pub(super) async fn bind_query(
         &self,
         service: &Service,
-        query: Query,
+        query: QueryParameters,
     ) -> Outcome<(ReportDefinition, Vec<(String, Scalar)>)> {
         let definition = self.load_definition(service).await.map_err(|fault| {
             tracing::error!(fault, "a report cannot be run");
-            Problem::new(Kind::INTERNAL, "the report cannot be run; the service's log says more")
+            Problem::new(ProblemKind::INTERNAL, "the report cannot be run; the service's log says more")
         })?;
-        let values = definition.bind_values(&query.rest()).map_err(|error| Problem::parameter(error.to_string()))?;
+        let values = definition
+            .bind_values(&query.into_remaining())
+            .map_err(|error| Problem::wrong_parameter(error.to_string()))?;
         Ok((definition, values))
     }
 
@@ -79,9 +81,9 @@ impl DeclaredReport {
 /// One report, run, or its stored result.
 pub(super) async fn show_report(call: Call) -> Outcome {
     let (report, mut query) = named_report(&call)?;
-    let guard = query.take("guard_formulas")?;
-    let format = choose_format(query.take("format")?.as_deref(), guard.as_deref(), &call.headers)?;
-    let given = query.pairs().to_vec();
+    let guard = query.take_value("guard_formulas")?;
+    let format = choose_format(query.take_value("format")?.as_deref(), guard.as_deref(), &call.headers)?;
+    let given = query.remaining_pairs().to_vec();
     let (definition, values) = report.bind_query(&call.service, query).await?;
     if report.refresh.is_some()
         && let Some(held) = stored_result(&call.service, call.caller.name(), &definition, &values, given).await?
@@ -153,14 +155,14 @@ fn choose_format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) 
         None => false,
         Some("true") => true,
         Some("false") => false,
-        Some(_) => return Err(Problem::parameter("the parameter guard_formulas must be true or false")),
+        Some(_) => return Err(Problem::wrong_parameter("the parameter guard_formulas must be true or false")),
     };
     if let Some(name) = named {
         let format = ReportFormat::STREAMED.into_iter().find(|format| format.as_str() == name);
         let names = ReportFormat::STREAMED.map(ReportFormat::as_str).join(", ");
         return format
             .map(|format| format.with_guard(guard_formulas))
-            .ok_or_else(|| Problem::parameter(format!("the format is one of {names}")));
+            .ok_or_else(|| Problem::wrong_parameter(format!("the format is one of {names}")));
     }
     let Some(accepted) = headers.get(header::ACCEPT) else { return Ok(ReportFormat::Json) };
     let mut best: Option<(f32, ReportFormat)> = None;
@@ -174,7 +176,7 @@ fn choose_format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) 
     }
     let none = || {
         let types = ReportFormat::STREAMED.map(ReportFormat::media_type).join(", ");
-        Problem::new(Kind::NOT_ACCEPTABLE, format!("the media types of a report are {types}"))
+        Problem::new(ProblemKind::NOT_ACCEPTABLE, format!("the media types of a report are {types}"))
     };
     best.map(|(_, format)| format).ok_or_else(none)
 }

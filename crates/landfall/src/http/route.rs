@@ -20,8 +20,8 @@ use super::{
     docs, exports, files, health,
     limits::RequestUnderWay,
     loads, mend, observe, openapi,
-    problem::{Kind, Problem},
-    query::Query,
+    problem::{Problem, ProblemKind},
+    query::QueryParameters,
     refusals, rejects, reports, rows,
     service::Service,
     tables, tasks,
@@ -70,7 +70,7 @@ macro_rules! routes {
 routes! {
     GET get "/healthz" RouteAccess::Everybody, health::healthz;
     GET get "/readyz" RouteAccess::Everybody, health::readyz;
-    GET get "/metrics" RouteAccess::Known, health::metrics;
+    GET get "/metrics" RouteAccess::Known, health::show_metrics;
     GET get "/openapi.json" RouteAccess::Everybody, openapi::openapi_document;
     GET get "/" RouteAccess::Everybody, docs::redirect_root;
     GET get "/docs" RouteAccess::Everybody, docs::redirect_page;
@@ -80,8 +80,8 @@ routes! {
     GET get "/v1/tables/{table}/rows" READ, tables::list_rows;
     POST post "/v1/tables/{table}/rows" WRITE, rows::into_table;
     POST post "/v1/rows" WRITE, rows::into_tables;
-    GET get "/v1/loads" EITHER, loads::list;
-    GET get "/v1/loads/{load}" EITHER, loads::one;
+    GET get "/v1/loads" EITHER, loads::list_loads;
+    GET get "/v1/loads/{load}" EITHER, loads::show_load;
     GET get "/v1/rejects" WRITE, rejects::list_rejects;
     GET get "/v1/rejects/groups" WRITE, rejects::list_groups;
     GET get "/v1/rejects/{reject}" WRITE, rejects::show_reject;
@@ -94,18 +94,18 @@ routes! {
     GET get "/v1/tables/{table}/rejects.csv" WRITE, rejects::export_table;
     POST post "/v1/tables/{table}/rejects.csv" WRITE, mend::import_rejects;
     POST post "/v1/tables/{table}/files" WRITE, files::into_table;
-    POST post "/v1/tables/{table}/restore" ADMIN, backups::restore;
-    POST post "/v1/backups" ADMIN, backups::create;
-    GET get "/v1/backups" ADMIN, backups::list;
-    GET get "/v1/backups/{set}/{file}" ADMIN, backups::file;
-    GET get "/v1/tasks" WRITE, tasks::list;
-    GET get "/v1/tasks/{task}" WRITE, tasks::one;
-    DELETE delete "/v1/tasks/{task}" WRITE, tasks::cancel;
-    GET get "/v1/tasks/{task}/events" WRITE, tasks::events;
+    POST post "/v1/tables/{table}/restore" ADMIN, backups::restore_table;
+    POST post "/v1/backups" ADMIN, backups::create_backup;
+    GET get "/v1/backups" ADMIN, backups::list_backups;
+    GET get "/v1/backups/{set}/{file}" ADMIN, backups::serve_table_file;
+    GET get "/v1/tasks" WRITE, tasks::list_tasks;
+    GET get "/v1/tasks/{task}" WRITE, tasks::show_task;
+    DELETE delete "/v1/tasks/{task}" WRITE, tasks::cancel_task;
+    GET get "/v1/tasks/{task}/events" WRITE, tasks::stream_events;
     GET get "/v1/reports" REPORT, reports::list_reports;
     GET get "/v1/reports/{report}" REPORT, reports::show_report;
-    POST post "/v1/reports/{report}/exports" READ, exports::create;
-    GET get "/v1/exports/{export}/{file}" RouteAccess::Everybody, exports::fetch;
+    POST post "/v1/reports/{report}/exports" READ, exports::create_export;
+    GET get "/v1/exports/{export}/{file}" RouteAccess::Everybody, exports::fetch_export;
 }
 
 /// The router over all routes.
@@ -116,7 +116,8 @@ pub(super) fn build_router(service: &Arc<Service>) -> Router {
         router = router.route(route.path, guarded);
     }
     let nowhere = || async { Problem::not_found("resource") };
-    let other = || async { Problem::new(Kind::METHOD_NOT_ALLOWED, "this resource has other methods; see Allow") };
+    let other =
+        || async { Problem::new(ProblemKind::METHOD_NOT_ALLOWED, "this resource has other methods; see Allow") };
     router
         .fallback(nowhere)
         .method_not_allowed_fallback(other)
@@ -207,15 +208,15 @@ async fn admit_caller(
     let caller = match who {
         // What tells nothing of the data is not counted: whoever watches the service asks for it.
         RouteAccess::Everybody => return Ok((RequestCaller::Anybody, None)),
-        RouteAccess::Known => service.caller(headers, None).await?,
+        RouteAccess::Known => service.identify_caller(headers, None).await?,
         RouteAccess::Has(roles) => {
-            let caller = service.caller(headers, None).await?;
+            let caller = service.identify_caller(headers, None).await?;
             require_role(&caller, roles, method)?;
             caller
         }
         RouteAccess::HasInQuery(roles) => {
-            let token = Query::parse(query)?.take("token")?;
-            let caller = service.caller(headers, token.as_deref()).await?;
+            let token = QueryParameters::parse(query)?.take_value("token")?;
+            let caller = service.identify_caller(headers, token.as_deref()).await?;
             require_role(&caller, roles, method)?;
             caller
         }

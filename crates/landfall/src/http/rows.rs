@@ -12,11 +12,11 @@ use landfall_engine::{
 use serde_json::Value;
 
 use super::{
+    accepted_rows::{accept_rows, is_preferred},
     body::{media_type, refuse_other_encodings},
     call::Call,
-    later::{accept_rows, is_preferred},
     once::InFlight,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     values::{respond_json, respond_text},
 };
 
@@ -38,11 +38,14 @@ pub(super) async fn into_tables(call: Call) -> Outcome {
 }
 
 async fn into(mut call: Call, table: Option<usize>) -> Outcome {
-    let asked = Asked::of(&call)?;
-    let key = RequestName::of(&call)?;
-    let form = form(&call)?;
+    let asked = RowsOptions::from_call(&call)?;
+    let key = RequestName::from_call(&call)?;
+    let form = rows_form(&call)?;
     if table.is_none() && form != RowsForm::Json {
-        return Err(Problem::new(Kind::UNSUPPORTED_MEDIA, "rows for several tables are sent as application/json"));
+        return Err(Problem::new(
+            ProblemKind::UNSUPPORTED_MEDIA,
+            "rows for several tables are sent as application/json",
+        ));
     }
     let body = call.read_body(call.service.api.max_body).await?;
     let key = key.filter(|_| !asked.dry_run).map(|name| RequestName::new(name, &call, &body.bytes));
@@ -58,42 +61,44 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     });
     let batches = batches.await?;
     if batches.iter().all(|batch| batch.row_count() == 0) {
-        return Err(Problem::new(Kind::NO_ROWS, describe_row_limit("there is no row", most)));
+        return Err(Problem::new(ProblemKind::NO_ROWS, describe_row_limit("there is no row", most)));
     }
     let in_flight = key.as_ref().map(|key| InFlight::enter_key(&call.service, &key.name)).transpose()?;
     if let Some(bytes) = later {
         let name = |position: usize| call.service.rules.rules_tables()[position].name.to_string();
-        let Asked { on_conflict, atomic, dry_run } = asked;
+        let RowsOptions { on_conflict, atomic, dry_run } = asked;
         let work = TakeRows { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
         return accept_rows(&call, key.zip(in_flight), &batches, work, bytes).await;
     }
-    let answer = take(&call, asked, batches, key, table.is_some()).await;
+    let answer = take_rows(&call, asked, batches, key, table.is_some()).await;
     drop(in_flight);
     answer
 }
 
 /// What is asked of rows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct RowsOptions {
     pub(super) on_conflict: OnConflict,
     pub(super) atomic: bool,
     pub(super) dry_run: bool,
 }
 
-impl Asked {
-    fn of(call: &Call) -> Outcome<Self> {
+impl RowsOptions {
+    fn from_call(call: &Call) -> Outcome<Self> {
         let mut query = call.query_parameters()?;
         let asked = Self {
-            on_conflict: query.parsed("on_conflict", "reject, update or keep", OnConflict::parse)?.unwrap_or_default(),
-            atomic: query.flag("atomic")?,
-            dry_run: query.flag("dry_run")?,
+            on_conflict: query
+                .take_parsed("on_conflict", "reject, update or keep", OnConflict::parse)?
+                .unwrap_or_default(),
+            atomic: query.take_flag("atomic")?,
+            dry_run: query.take_flag("dry_run")?,
         };
-        query.finish(&["on_conflict", "atomic", "dry_run"])?;
+        query.refuse_remaining(&["on_conflict", "atomic", "dry_run"])?;
         Ok(asked)
     }
 
     /// The request for the desk; `single` where the rows are of one table.
-    pub(super) fn request(self, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> RowsRequest {
+    pub(super) fn to_request(self, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> RowsRequest {
         let Self { on_conflict, atomic, dry_run } = self;
         let key = key.map(|RequestName { name, digest }| RequestKey {
             name,
@@ -115,33 +120,33 @@ pub(super) struct RequestName {
 
 impl RequestName {
     /// The name, where the request has an Idempotency-Key.
-    pub(super) fn of(call: &Call) -> Outcome<Option<String>> {
+    pub(super) fn from_call(call: &Call) -> Outcome<Option<String>> {
         let name = |key: String| {
             let name = [call.caller.name(), &key].join("\0");
             blake3::hash(name.as_bytes()).to_hex().to_string()
         };
-        Ok(key(call)?.map(name))
+        Ok(idempotency_key(call)?.map(name))
     }
 
     pub(super) fn new(name: String, call: &Call, body: &[u8]) -> Self {
-        Self { name, digest: digest(call, body) }
+        Self { name, digest: request_digest(call, body) }
     }
 }
 
 /// The Idempotency-Key, with or without the quotes that its standard asks for.
-fn key(call: &Call) -> Outcome<Option<String>> {
+fn idempotency_key(call: &Call) -> Outcome<Option<String>> {
     let Some(text) = call.text_header("idempotency-key")? else { return Ok(None) };
     let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let is_sound = bare.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'~'));
     if bare.is_empty() || bare.len() > KEY_BYTES || !is_sound {
         let detail =
             format!("the Idempotency-Key must have 1 to {KEY_BYTES} characters of ASCII, and none of them a quote");
-        return Err(Problem::new(Kind::BAD_HEADER, detail));
+        return Err(Problem::new(ProblemKind::BAD_HEADER, detail));
     }
     Ok(Some(bare.to_owned()))
 }
 
-fn form(call: &Call) -> Outcome<RowsForm> {
+fn rows_form(call: &Call) -> Outcome<RowsForm> {
     refuse_other_encodings(&call.headers)?;
     match media_type(&call.headers).as_deref() {
         None | Some("application/json") => Ok(RowsForm::Json),
@@ -152,13 +157,13 @@ fn form(call: &Call) -> Outcome<RowsForm> {
         Some(_) => {
             let detail = "rows are sent with the Content-Type application/json, application/x-ndjson or text/csv (with curl: \
                           --json)";
-            Err(Problem::new(Kind::UNSUPPORTED_MEDIA, detail))
+            Err(Problem::new(ProblemKind::UNSUPPORTED_MEDIA, detail))
         }
     }
 }
 
 /// What is asked, as a digest: another request under the same key is a mistake.
-fn digest(call: &Call, body: &[u8]) -> String {
+fn request_digest(call: &Call, body: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
     let media_type = media_type(&call.headers).unwrap_or_default();
     for part in [call.method.as_str(), call.uri.path(), call.uri.query().unwrap_or_default(), &media_type] {
@@ -178,12 +183,18 @@ async fn off_the_loop<R: Send + 'static>(
         return work(bytes);
     }
     let done = tokio::task::spawn_blocking(move || work(bytes)).await;
-    done.unwrap_or_else(|_| Err(Problem::new(Kind::INTERNAL, "the service could not read the body")))
+    done.unwrap_or_else(|_| Err(Problem::new(ProblemKind::INTERNAL, "the service could not read the body")))
 }
 
 /// Hands the rows over and answers.
-async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<RequestName>, single: bool) -> Outcome {
-    let request = asked.request(batches, key, single);
+async fn take_rows(
+    call: &Call,
+    asked: RowsOptions,
+    batches: Vec<RowBatch>,
+    key: Option<RequestName>,
+    single: bool,
+) -> Outcome {
+    let request = asked.to_request(batches, key, single);
     match call.service.desk.take_rows(request).await? {
         RowsAnswer::Done(outcome) => {
             if !asked.dry_run {
@@ -192,22 +203,22 @@ async fn take(call: &Call, asked: Asked, batches: Vec<RowBatch>, key: Option<Req
             let RowsReply { status, body } = RowsReply::new(&outcome, single, asked.dry_run);
             Ok(respond_json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), &body))
         }
-        other => repeated(other),
+        other => repeat_answer(other),
     }
 }
 
 /// The answer to a request that was sent before, under the same key.
-pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
+pub(super) fn repeat_answer(answer: RowsAnswer) -> Outcome {
     if answer == RowsAnswer::QuarantineFull {
         return Err(quarantine_full().into());
     }
     let RowsAnswer::Repeated(stored) = answer else {
         let detail = "another request had this Idempotency-Key; give each request a key of its own";
-        return Err(Problem::new(Kind::KEY_REUSED, detail));
+        return Err(Problem::new(ProblemKind::KEY_REUSED, detail));
     };
     let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
     let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let place = place_of(status, body).and_then(|place| HeaderValue::from_str(&place).ok());
+    let place = location_of_answer(status, body).and_then(|place| HeaderValue::from_str(&place).ok());
     let mut response = respond_text(status, body.to_vec());
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
@@ -215,7 +226,7 @@ pub(super) fn repeated(answer: RowsAnswer) -> Outcome {
 }
 
 /// Where that is which an answer tells to have been made: a task, or an export.
-fn place_of(status: StatusCode, body: &[u8]) -> Option<String> {
+fn location_of_answer(status: StatusCode, body: &[u8]) -> Option<String> {
     let body: Value = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
         .then(|| serde_json::from_slice(body).ok())
         .flatten()?;

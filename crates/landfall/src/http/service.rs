@@ -23,8 +23,7 @@ use super::{
     access::{RequestCaller, TokenAccess},
     body::BodyMemory,
     desk::{Desk, DeskThreads},
-    exports::Exports,
-    held::TargetOpener,
+    exports::ExportFolder,
     job_hooks::{self, Jobs},
     limits::CallerLimits,
     metrics::ServiceMetrics,
@@ -32,6 +31,7 @@ use super::{
     problem::Outcome,
     ready::Readiness,
     results::ResultCache,
+    reused_target::TargetOpener,
     shares::ShareStock,
     spool::SpoolSpace,
 };
@@ -54,7 +54,7 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 }
 
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
-fn prepared(opener: &TargetOpener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
+fn prepare_target(opener: &TargetOpener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
     target.drop_remakable(&project.target_tables())?;
     target.prepare_tables(&project.target_tables())?;
@@ -105,7 +105,7 @@ pub(crate) struct Service {
     /// What is asked of loads.
     pub(super) load: LoadDefaults,
     pub(super) jobs: Jobs,
-    pub(super) exports: Exports,
+    pub(super) exports: ExportFolder,
     pub(super) spools: SpoolSpace,
     pub(super) backups: BackupSettings,
     pub(super) results: ResultCache,
@@ -117,14 +117,14 @@ impl Service {
     pub(crate) fn open(settings: Settings, project: Project) -> Result<(Arc<Self>, DeskThreads, Tokens)> {
         let location = settings.location.clone();
         let opener = TargetOpener { location: settings.location, access: Open::Write };
-        let (rules, tokens) = prepared(&opener, project, &settings.load)?;
+        let (rules, tokens) = prepare_target(&opener, project, &settings.load)?;
         let kind = opener.location.kind();
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
         let jobs = Jobs::new(job_hooks::open_uploads(&settings.api, &settings.folder, &settings.storage)?);
         let ApiConfig { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
         let spools = SpoolSpace::new(folder.clone(), settings.api.answer_space);
-        let exports = Exports::new(folder, *export_space, *export_keep);
+        let exports = ExportFolder::new(folder, *export_space, *export_keep);
         let backups = job_hooks::open_backups(&settings.backup, &settings.storage)?;
         let service = Self {
             access: TokenAccess::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
@@ -148,13 +148,13 @@ impl Service {
             readiness: Readiness::default(),
         };
         let service = Arc::new(service);
-        let workers = job_hooks::start(&service, &location, &service.load, &settings.jobs);
+        let workers = job_hooks::start_service_workers(&service, &location, &service.load, &settings.jobs);
         staff.add_threads(workers.map_err(no_thread)?);
         Ok((service, staff, tokens))
     }
 
     /// Who asks, by the token in the header, or in the query where a route allows that.
-    pub(super) async fn caller(&self, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<RequestCaller> {
+    pub(super) async fn identify_caller(&self, headers: &HeaderMap, in_query: Option<&str>) -> Outcome<RequestCaller> {
         self.access.identify_caller(&self.desk, self.oidc.as_ref(), headers, in_query).await
     }
 
@@ -165,7 +165,7 @@ impl Service {
                 let Some(service) = service.upgrade() else { return };
                 let exports = service.exports.clone();
                 // What cannot be removed now is looked at again.
-                let _ = tokio::task::spawn_blocking(move || exports.sweep()).await;
+                let _ = tokio::task::spawn_blocking(move || exports.remove_expired()).await;
                 let kept = service.api.idempotency_keep;
                 let forgotten = service.desk.write(move |target| forget_answers(target, kept)).await;
                 if let Ok(count @ 1..) = forgotten {

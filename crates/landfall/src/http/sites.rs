@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-use super::problem::{Kind, Outcome, Problem};
+use super::problem::{Outcome, Problem, ProblemKind};
 
 /// Where a browser says how the page that asks and the service are related (W3C Fetch Metadata).
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -18,7 +18,7 @@ pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Outcome<()> {
         return Ok(());
     }
     Err(Problem::new(
-        Kind::FORBIDDEN,
+        ProblemKind::FORBIDDEN,
         "without a token, the service answers only to localhost, and to no page of another site; make one with `landfall \
          token create`",
     ))

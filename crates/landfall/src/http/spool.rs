@@ -17,7 +17,7 @@ use axum::{
 };
 use landfall_engine::Error;
 
-use super::sent::stream_body;
+use super::streamed_body::stream_body;
 
 /// An answer up to this many bytes stays in memory without being counted.
 const SMALL: usize = 16 << 10;

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use super::{
     call::Call,
-    problem::{Kind, Outcome, Problem},
-    query::Query,
+    problem::{Outcome, Problem, ProblemKind},
+    query::QueryParameters,
     spool::{AnswerSpool, PAGE_BYTES, SpooledAnswer, write_error},
     values::{push_text, push_value, respond_json, value_text},
 };
@@ -32,8 +32,8 @@ const MOST: u64 = 10_000;
 /// The tables that the caller may touch.
 pub(super) async fn list_tables(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
-    let counts = query.flag("counts")?;
-    query.finish(&["counts"])?;
+    let counts = query.take_flag("counts")?;
+    query.refuse_remaining(&["counts"])?;
     let resources = &call.service.rules.rules_project().package.resources;
     let positions: Vec<usize> =
         (0..resources.len()).filter(|&at| call.caller.sees_table(&resources[at].name)).collect();
@@ -53,8 +53,8 @@ pub(super) async fn list_tables(call: Call) -> Outcome {
 pub(super) async fn show_table(call: Call) -> Outcome {
     let position = call.named_table()?;
     let mut query = call.query_parameters()?;
-    let counts = query.flag_or("counts", true)?;
-    query.finish(&["counts"])?;
+    let counts = query.take_flag_or("counts", true)?;
+    query.refuse_remaining(&["counts"])?;
     let rows = if counts { count_rows(&call, vec![position]).await? } else { Vec::new() };
     let resource = &call.service.rules.rules_project().package.resources[position];
     let mut table = table_summary(resource);
@@ -97,7 +97,7 @@ fn read_existing<T>(
 
 fn gone_problem() -> Problem {
     Problem::new(
-        Kind::DATABASE,
+        ProblemKind::DATABASE,
         "the table is not in the database any more; it must be brought back, or the service be started again",
     )
 }
@@ -107,9 +107,9 @@ pub(super) async fn list_rows(call: Call) -> Outcome {
     let position = call.named_table()?;
     let table = call.service.rules.rules_tables()[position].clone();
     let mut query = call.query_parameters()?;
-    let limit = query.limit(USUAL, MOST)?;
-    let fields = requested_fields(&table, query.take("fields")?)?;
-    let after = query.take("after")?.map(|text| parse_key(&table, &text)).transpose()?;
+    let limit = query.take_limit(USUAL, MOST)?;
+    let fields = requested_fields(&table, query.take_value("fields")?)?;
+    let after = query.take_value("after")?.map(|text| parse_key(&table, &text)).transpose()?;
     let conditions = read_conditions(&table, query)?;
     let filter = RowFilter { conditions, after, limit: limit + 1 };
     let (asked, out) = (table.clone(), call.begin_answer());
@@ -132,7 +132,7 @@ pub(super) async fn list_rows(call: Call) -> Outcome {
     if matches!(end, PageEnd::Bytes) && table.schema.primary_key.is_empty() {
         let detail =
             "these rows are more than 8 MiB, and without a primary key there is no next page; ask for fewer with limit";
-        return Err(Problem::parameter(detail));
+        return Err(Problem::wrong_parameter(detail));
     }
     let mut response = written.ok_or_else(gone_problem)?.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -220,7 +220,7 @@ fn requested_fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>>
     for name in named.split(',') {
         let at = field_position(table, name)?;
         if positions.contains(&at) {
-            return Err(Problem::parameter(format!("fields names {name} twice; an object has each member once")));
+            return Err(Problem::wrong_parameter(format!("fields names {name} twice; an object has each member once")));
         }
         positions.push(at);
     }
@@ -231,12 +231,15 @@ fn field_position(table: &Table, name: &str) -> Outcome<usize> {
     table.schema.field_position(name).ok_or_else(|| {
         let names: Vec<&str> = table.schema.fields.iter().map(|field| &*field.name).take(50).collect();
         let name: String = name.chars().take(80).collect();
-        Problem::parameter(format!("there is no parameter or field {name:?} here; the fields are {}", names.join(", ")))
+        Problem::wrong_parameter(format!(
+            "there is no parameter or field {name:?} here; the fields are {}",
+            names.join(", ")
+        ))
     })
 }
 
 /// The conditions: `field=value`, or `field[gte]=value` with another comparison.
-fn read_conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
+fn read_conditions(table: &Table, query: QueryParameters) -> Outcome<Vec<RowCondition>> {
     let condition = |(name, text): (String, String)| {
         let (field, how) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
             Some((field, how)) if table.schema.field_position(&name).is_none() => (field, how),
@@ -253,16 +256,18 @@ fn read_conditions(table: &Table, query: Query) -> Outcome<Vec<RowCondition>> {
             "missing" => return missing_condition(position, &text),
             _ => {
                 let detail = "a field is compared with eq, ne, lt, lte, gt, gte or missing, as in id[gte]=5";
-                return Err(Problem::parameter(detail));
+                return Err(Problem::wrong_parameter(detail));
             }
         };
         if !is_comparable(&table.schema.fields[position].kind) {
             let kind = table.schema.fields[position].kind.name();
-            return Err(Problem::parameter(format!("{field}: fields of the type {kind} cannot be compared here")));
+            return Err(Problem::wrong_parameter(format!(
+                "{field}: fields of the type {kind} cannot be compared here"
+            )));
         }
         Ok(RowCondition { position, comparison, value: read_value(table, position, &text)? })
     };
-    query.rest().into_iter().map(condition).collect()
+    query.into_remaining().into_iter().map(condition).collect()
 }
 
 /// `field[missing]=true`.
@@ -270,7 +275,7 @@ fn missing_condition(position: usize, text: &str) -> Outcome<RowCondition> {
     let comparison = match text {
         "true" => ComparisonOperator::Equal,
         "false" => ComparisonOperator::NotEqual,
-        _ => return Err(Problem::parameter("missing is true or false")),
+        _ => return Err(Problem::wrong_parameter("missing is true or false")),
     };
     Ok(RowCondition { position, comparison, value: Scalar::Null })
 }
@@ -279,10 +284,10 @@ fn missing_condition(position: usize, text: &str) -> Outcome<RowCondition> {
 fn read_value(table: &Table, position: usize, text: &str) -> Outcome<Scalar> {
     let field = &table.schema.fields[position];
     let bare = Field { constraints: Constraints::default(), missing_values: Vec::new(), ..field.clone() };
-    let reader = ValueReader::new(&bare).map_err(|error| Problem::parameter(error.to_string()))?;
+    let reader = ValueReader::new(&bare).map_err(|error| Problem::wrong_parameter(error.to_string()))?;
     reader.read(text).map_err(|errors| {
         let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
-        Problem::parameter(messages.join("; "))
+        Problem::wrong_parameter(messages.join("; "))
     })
 }
 
@@ -291,12 +296,14 @@ fn parse_key(table: &Table, text: &str) -> Outcome<Vec<Scalar>> {
     let key = &table.schema.primary_key;
     let texts: Vec<String> = match key.len() {
         0 => {
-            return Err(Problem::parameter("this table has no primary key, so that its rows have no order to page by"));
+            return Err(Problem::wrong_parameter(
+                "this table has no primary key, so that its rows have no order to page by",
+            ));
         }
         1 => vec![text.to_owned()],
         count => {
             serde_json::from_str(text).ok().filter(|texts: &Vec<String>| texts.len() == count).ok_or_else(|| {
-                Problem::parameter(format!(
+                Problem::wrong_parameter(format!(
                     "after must be a JSON array of the {count} texts of a key, as next gives it"
                 ))
             })?

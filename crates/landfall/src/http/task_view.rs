@@ -7,7 +7,7 @@ use landfall_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{access::RequestCaller, problem::render_stored_problem, service::Service, tasks::place};
+use super::{access::RequestCaller, problem::render_stored_problem, service::Service, tasks::task_location};
 
 /// A task as `caller` is told it: without tables that it may not see, also where the task has reached into them.
 pub(super) fn describe_task(service: &Service, caller: &RequestCaller, task: JobEntry) -> Value {
@@ -75,7 +75,7 @@ fn describe_all(task: JobEntry, active: Option<&ActiveJob>) -> Value {
     if let Value::Object(outcome) = task.outcome {
         outcome.into_iter().for_each(|(name, value)| told[name] = value);
     }
-    let own = place(&task.id);
+    let own = task_location(&task.id);
     told["links"] = json!({"self": own, "events": format!("{own}/events")});
     if let Some(load) = load {
         told["links"]["load"] = format!("/v1/loads/{load}").into();
@@ -85,6 +85,6 @@ fn describe_all(task: JobEntry, active: Option<&ActiveJob>) -> Value {
 }
 
 fn describe_progress(active: &ActiveJob) -> Value {
-    let LoadProgress { bytes, total_bytes, records, rejected } = active.progress();
+    let LoadProgress { bytes, total_bytes, records, rejected } = active.load_progress();
     json!({"bytes": bytes, "total_bytes": total_bytes, "records": records, "rejected": rejected})
 }

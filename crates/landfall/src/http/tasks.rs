@@ -25,11 +25,11 @@ use super::{
     access::RequestCaller,
     call::Call,
     once::{InFlight, document_of_answer, find_answer, is_first_answer, once_within, unless_overtaken},
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     rows::RequestName,
-    sent::SentBody,
     service::Service,
     spool::{AnswerSpool, PAGE_BYTES, write_error},
+    streamed_body::SentBody,
     task_view::describe_task,
     values::{respond_json, respond_text},
 };
@@ -44,7 +44,12 @@ const BEAT: Duration = Duration::from_secs(15);
 
 /// Takes a job on whose upload has come, if it has one: stores it, with the answer under the request's key, and answers. `key` holds
 /// that key while the request is under way.
-pub(super) async fn accept(call: &Call, job: NewJob, key: Option<(RequestName, InFlight)>, wait: Duration) -> Outcome {
+pub(super) async fn accept_upload(
+    call: &Call,
+    job: NewJob,
+    key: Option<(RequestName, InFlight)>,
+    wait: Duration,
+) -> Outcome {
     let (key, in_flight) = key.unzip();
     let stored = store_job(call, job.clone(), key).await;
     if !matches!(stored, Ok(None)) {
@@ -54,10 +59,10 @@ pub(super) async fn accept(call: &Call, job: NewJob, key: Option<(RequestName, I
         return Ok(known);
     }
     drop(in_flight);
-    call.service.jobs.control.wake();
+    call.service.jobs.control.wake_workers();
     let task = wait_for_end(call, job.to_entry(), wait).await?;
     let status = if task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let place = place(&task.id);
+    let place = task_location(&task.id);
     let mut response = respond_json(status, &describe_task(&call.service, &call.caller, task));
     if let Ok(place) = HeaderValue::from_str(&place) {
         response.headers_mut().insert(header::LOCATION, place);
@@ -99,7 +104,7 @@ async fn wait_for_end(call: &Call, mut task: JobEntry, wait: Duration) -> Outcom
 }
 
 /// Where the task `id` is asked for.
-pub(super) fn place(id: &str) -> String {
+pub(super) fn task_location(id: &str) -> String {
     format!("/v1/tasks/{id}")
 }
 
@@ -108,13 +113,13 @@ async fn find(service: &Service, id: String) -> Outcome<Option<JobEntry>> {
 }
 
 /// The tasks that the caller may see, the newest first.
-pub(super) async fn list(call: Call) -> Outcome {
+pub(super) async fn list_tasks(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
-    let limit = query.limit(USUAL, MOST)?;
-    let state = query.parsed("state", "the state of a task, such as running", JobState::parse)?;
-    let table = query.take("table")?;
-    let before = query.take("before")?;
-    query.finish(&["state", "table", "before", "limit"])?;
+    let limit = query.take_limit(USUAL, MOST)?;
+    let state = query.take_parsed("state", "the state of a task, such as running", JobState::parse)?;
+    let table = query.take_value("table")?;
+    let before = query.take_value("before")?;
+    query.refuse_remaining(&["state", "table", "before", "limit"])?;
     let tables = match table {
         Some(name) => {
             call.table_called(&name)?;
@@ -162,7 +167,7 @@ fn write_tasks(
 }
 
 /// The task that the path names, where the caller may see it.
-async fn named(call: &Call) -> Outcome<JobEntry> {
+async fn named_task(call: &Call) -> Outcome<JobEntry> {
     let task = find(&call.service, call.path_part("task").to_owned()).await?;
     let seen = |task: &JobEntry| {
         let all = task.tables.iter().all(|table| call.caller.sees_table(table));
@@ -172,21 +177,21 @@ async fn named(call: &Call) -> Outcome<JobEntry> {
 }
 
 /// One task.
-pub(super) async fn one(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
-    let task = named(&call).await?;
+pub(super) async fn show_task(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
+    let task = named_task(&call).await?;
     Ok(respond_json(StatusCode::OK, &describe_task(&call.service, &call.caller, task)))
 }
 
 /// Ends a task: one that waits at once, one that runs as soon as the chunk under way is undone.
-pub(super) async fn cancel(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
-    let id = named(&call).await?.id;
-    once_within(&call, b"", async |key| cancel_task(&call, id, key).await).await
+pub(super) async fn cancel_task(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
+    let id = named_task(&call).await?.id;
+    once_within(&call, b"", async |key| mark_cancelled(&call, id, key).await).await
 }
 
 /// Marks a task as cancelled, and stores the answer under `key` with that; none if an answer was there before.
-async fn cancel_task(call: &Call, id: String, key: Option<RequestName>) -> Outcome<Option<Response>> {
+async fn mark_cancelled(call: &Call, id: String, key: Option<RequestName>) -> Outcome<Option<Response>> {
     let (service, caller) = (call.service.clone(), call.caller.clone());
     let cancelled = call.service.desk.write(move |target| {
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
@@ -204,24 +209,24 @@ async fn cancel_task(call: &Call, id: String, key: Option<RequestName>) -> Outco
         None => return Ok(None),
         Some(Err(None)) => return Err(Problem::not_found("task")),
         Some(Err(Some(state))) => {
-            return Err(Problem::new(Kind::CONFLICT, format!("the task is {} already", state.as_str())));
+            return Err(Problem::new(ProblemKind::CONFLICT, format!("the task is {} already", state.as_str())));
         }
         Some(Ok(answer)) => answer,
     };
     let control = &call.service.jobs.control;
     if let Some(active) = control.find(&id) {
-        active.cancel();
+        active.cancel_work();
     }
-    control.wake();
+    control.wake_workers();
     Ok(Some(respond_text(status, body)))
 }
 
 /// What becomes of a task, as server-sent events.
-pub(super) async fn events(call: Call) -> Outcome {
-    call.query_parameters()?.finish(&[])?;
-    let task = named(&call).await?;
+pub(super) async fn stream_events(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
+    let task = named_task(&call).await?;
     let (parts, sent) = mpsc::channel(4);
-    tokio::spawn(tell(call.service.clone(), call.caller.clone(), task, parts));
+    tokio::spawn(send_events(call.service.clone(), call.caller.clone(), task, parts));
     let mut response = Response::new(Body::new(UnsyncBoxBody::new(StreamBody::new(SentBody(sent)))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -230,7 +235,7 @@ pub(super) async fn events(call: Call) -> Outcome {
 }
 
 /// Sends an event whenever the task has changed, until it ends or nobody listens.
-async fn tell(
+async fn send_events(
     service: Arc<Service>,
     caller: RequestCaller,
     mut task: JobEntry,

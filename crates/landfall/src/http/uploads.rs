@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     body::broken_body_problem,
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
 };
 
 /// Parts of a body that wait to be written.
@@ -50,10 +50,10 @@ pub(super) enum IfEmpty {
 impl Uploads {
     /// Receives `body` as the upload of the job `id`; between two of its parts at most `pause` may pass. If the request ends before
     /// its job is stored, nobody wants the upload: housekeeping removes it.
-    pub(super) async fn receive(
+    pub(super) async fn receive_upload(
         &self,
         id: String,
-        body: Incoming<'_>,
+        body: IncomingFile<'_>,
         pause: Duration,
         if_empty: IfEmpty,
     ) -> Outcome<Upload> {
@@ -64,18 +64,18 @@ impl Uploads {
             // If the receiver is gone, nobody waits for the answer.
             let _ = answer.send(uploads.write(id, taken, if_empty));
         });
-        let sent = forward(body, &parts, pause, self.most).await;
+        let sent = forward_parts(body, &parts, pause, self.most).await;
         let whole = sent.is_ok();
         if whole {
             let _ = parts.send(None).await;
         }
         drop(parts);
-        let written = answered.await.map_err(|_| lost())?;
+        let written = answered.await.map_err(|_| lost_upload_problem())?;
         match (sent, written) {
             (Ok(()), Ok(Some(upload))) => Ok(upload),
             (_, Err(error)) => Err(error.into()),
             (Err(Some(problem)), _) => Err(problem),
-            _ => Err(lost()),
+            _ => Err(lost_upload_problem()),
         }
     }
 
@@ -86,7 +86,7 @@ impl Uploads {
         mut parts: mpsc::Receiver<Option<Bytes>>,
         if_empty: IfEmpty,
     ) -> Result<Option<Upload>, PublicError> {
-        let mut draft = self.storage.begin(&id)?;
+        let mut draft = self.storage.begin_upload(&id)?;
         loop {
             match parts.blocking_recv() {
                 None => return Ok(None),
@@ -94,10 +94,10 @@ impl Uploads {
                 Some(Some(part)) => draft.write(&part)?,
             }
         }
-        draft.finish(self.most)?;
-        let (bytes, digest) = (draft.bytes(), draft.digest());
+        draft.finish_draft(self.most)?;
+        let (bytes, digest) = (draft.bytes(), draft.content_digest());
         if bytes > 0 || if_empty == IfEmpty::Store {
-            self.storage.store(draft)?;
+            self.storage.store_upload(draft)?;
         }
         Ok(Some(Upload { id, bytes, digest }))
     }
@@ -113,14 +113,14 @@ impl Uploads {
 }
 
 /// What a file comes in.
-pub(super) enum Incoming<'b> {
+pub(super) enum IncomingFile<'b> {
     /// The body is the file.
     Body(Body),
     /// The file is a part of a form.
     Field(Box<multer::Field<'b>>),
 }
 
-impl Incoming<'_> {
+impl IncomingFile<'_> {
     async fn next(&mut self) -> Outcome<Option<Bytes>> {
         match self {
             Self::Body(body) => loop {
@@ -129,22 +129,22 @@ impl Incoming<'_> {
                     return Ok(Some(data));
                 }
             },
-            Self::Field(field) => field.chunk().await.map_err(|error| of_form(&error)),
+            Self::Field(field) => field.chunk().await.map_err(|error| form_problem(&error)),
         }
     }
 }
 
 /// A form that cannot be read.
-pub(super) fn of_form(error: &multer::Error) -> Problem {
+pub(super) fn form_problem(error: &multer::Error) -> Problem {
     match error {
         multer::Error::StreamReadFailed(cause) => broken_body_problem(&**cause),
-        _ => Problem::new(Kind::WRONG_SHAPE, format!("the form cannot be read: {error}")),
+        _ => Problem::new(ProblemKind::WRONG_SHAPE, format!("the form cannot be read: {error}")),
     }
 }
 
 /// Hands the parts of a body over. If nobody takes them, whoever should have says why.
-async fn forward(
-    mut body: Incoming<'_>,
+async fn forward_parts(
+    mut body: IncomingFile<'_>,
     parts: &mpsc::Sender<Option<Bytes>>,
     pause: Duration,
     most: u64,
@@ -152,7 +152,7 @@ async fn forward(
     let mut received = 0;
     loop {
         let next = timeout(pause, body.next()).await;
-        let next = next.map_err(|_| Problem::new(Kind::TIMEOUT, "no further part of the body came in time"))?;
+        let next = next.map_err(|_| Problem::new(ProblemKind::TIMEOUT, "no further part of the body came in time"))?;
         let Some(part) = next? else { return Ok(()) };
         received += part.len() as u64;
         if received > most {
@@ -162,6 +162,6 @@ async fn forward(
     }
 }
 
-fn lost() -> Problem {
-    Problem::new(Kind::INTERNAL, "the upload was lost; send it again")
+fn lost_upload_problem() -> Problem {
+    Problem::new(ProblemKind::INTERNAL, "the upload was lost; send it again")
 }

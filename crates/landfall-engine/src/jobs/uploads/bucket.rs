@@ -48,22 +48,22 @@ fn name_of(id: &str) -> String {
 }
 
 impl UploadStorage for UploadBucket {
-    fn begin(&self, id: &str) -> Result<UploadDraft, PublicError> {
-        self.received.begin(id)
+    fn begin_upload(&self, id: &str) -> Result<UploadDraft, PublicError> {
+        self.received.begin_upload(id)
     }
 
-    fn store(&self, mut draft: UploadDraft) -> Result<(), PublicError> {
+    fn store_upload(&self, mut draft: UploadDraft) -> Result<(), PublicError> {
         self.check_space(draft.bytes())?;
-        let mut object = self.objects.write(&name_of(draft.id()))?;
-        let file = draft.rewind().map_err(|error| describe_write(&error))?;
+        let mut object = self.objects.write(&name_of(draft.job_id()))?;
+        let file = draft.rewind_file().map_err(|error| describe_write(&error))?;
         io::copy(file, &mut object).map_err(|error| Error::from_io_error("an upload", error))?;
         object.finish_upload()?;
         Ok(())
     }
 
-    fn fetch(&self, id: &str) -> Result<Option<FetchedUpload>> {
+    fn fetch_upload(&self, id: &str) -> Result<Option<FetchedUpload>> {
         // One that was stored before the project named a bucket.
-        if let Some(local) = self.received.fetch(id)? {
+        if let Some(local) = self.received.fetch_upload(id)? {
             return Ok(Some(local));
         }
         match self.objects.download_object(&name_of(id), "landfall-upload-") {
@@ -78,8 +78,8 @@ impl UploadStorage for UploadBucket {
         self.objects.delete_object(&name_of(id))
     }
 
-    fn list(&self) -> Result<Vec<UploadEntry>> {
-        let mut entries = self.received.list()?;
+    fn list_uploads(&self) -> Result<Vec<UploadEntry>> {
+        let mut entries = self.received.list_uploads()?;
         let now = SystemTime::now();
         self.objects.list_objects(&mut |object| {
             // What is called otherwise is not ours.

@@ -39,7 +39,7 @@ impl UploadDraft {
 
     /// The name of its job.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub fn job_id(&self) -> &str {
         &self.id
     }
 
@@ -51,7 +51,7 @@ impl UploadDraft {
 
     /// BLAKE3 of what has come, 32 hexadecimal digits.
     #[must_use]
-    pub fn digest(&self) -> String {
+    pub fn content_digest(&self) -> String {
         self.hasher.finalize().to_hex()[..32].to_owned()
     }
 
@@ -73,9 +73,9 @@ impl UploadDraft {
     ///
     /// # Errors
     /// Such a file; one that cannot be read back.
-    pub fn finish(&mut self, most: u64) -> Result<(), PublicError> {
+    pub fn finish_draft(&mut self, most: u64) -> Result<(), PublicError> {
         self.file.set_len(self.bytes).map_err(|error| describe_write(&error))?;
-        let source = Source::from_file("the file", self.path());
+        let source = Source::from_file("the file", self.file_path());
         let mut input = source.open().map_err(|error| PublicError::describe(&error))?;
         if self.bytes == 0 || !input.is_compressed() {
             return Ok(());
@@ -98,10 +98,10 @@ impl UploadDraft {
     }
 
     /// Makes the file last under another name.
-    pub(super) fn rename(mut self, path: &Path) -> Result<(), PublicError> {
+    pub(super) fn rename_file(mut self, path: &Path) -> Result<(), PublicError> {
         let rename = || {
             self.file.sync_all()?;
-            fs::rename(self.path(), path)?;
+            fs::rename(self.file_path(), path)?;
             File::open(self.space.folder())?.sync_all()
         };
         rename().map_err(|error| describe_write(&error))?;
@@ -110,12 +110,12 @@ impl UploadDraft {
     }
 
     /// The file from its beginning.
-    pub(super) fn rewind(&mut self) -> io::Result<&mut File> {
+    pub(super) fn rewind_file(&mut self) -> io::Result<&mut File> {
         self.file.rewind()?;
         Ok(&mut self.file)
     }
 
-    fn path(&self) -> &Path {
+    fn file_path(&self) -> &Path {
         self.path.as_deref().unwrap_or(Path::new(""))
     }
 }

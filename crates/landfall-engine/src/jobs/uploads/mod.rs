@@ -36,19 +36,19 @@ pub trait UploadStorage: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// A folder that cannot be written.
-    fn begin(&self, id: &str) -> Result<UploadDraft, PublicError>;
+    fn begin_upload(&self, id: &str) -> Result<UploadDraft, PublicError>;
 
     /// Makes an upload that is whole last.
     ///
     /// # Errors
     /// A storage that cannot be written, or has no room.
-    fn store(&self, draft: UploadDraft) -> Result<(), PublicError>;
+    fn store_upload(&self, draft: UploadDraft) -> Result<(), PublicError>;
 
     /// The upload of the job `id` as a file on this machine, for as long as what is given back lives. None if there is none.
     ///
     /// # Errors
     /// A storage that cannot be read; no space for a copy on this machine.
-    fn fetch(&self, id: &str) -> Result<Option<FetchedUpload>>;
+    fn fetch_upload(&self, id: &str) -> Result<Option<FetchedUpload>>;
 
     /// Removes the upload of the job `id`. That there is none is no error.
     ///
@@ -60,7 +60,7 @@ pub trait UploadStorage: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// A storage that cannot be read.
-    fn list(&self) -> Result<Vec<UploadEntry>>;
+    fn list_uploads(&self) -> Result<Vec<UploadEntry>>;
 }
 
 /// An upload on this machine.
@@ -74,7 +74,7 @@ pub struct FetchedUpload {
 impl FetchedUpload {
     /// The file.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn file_path(&self) -> &Path {
         &self.path
     }
 }
@@ -97,7 +97,7 @@ pub struct UploadEntry {
 /// A storage or a database that cannot be read.
 pub fn remove_orphans(storage: &dyn UploadStorage, jobs: &dyn ReadJobs) -> Result<u64> {
     let mut count = 0;
-    for entry in storage.list()?.into_iter().filter(|entry| entry.age > ORPHAN_AGE) {
+    for entry in storage.list_uploads()?.into_iter().filter(|entry| entry.age > ORPHAN_AGE) {
         if entry.is_stored && jobs.find_job(&entry.id)?.is_some_and(|job| !job.state.is_final()) {
             continue;
         }

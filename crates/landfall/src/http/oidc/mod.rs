@@ -22,7 +22,7 @@ use tokio::time::sleep;
 pub(super) use self::keys::KeysState;
 use self::keys::ProviderKeys;
 use super::{
-    problem::{Kind, Outcome, Problem},
+    problem::{Outcome, Problem, ProblemKind},
     service::Service,
 };
 use crate::config::OidcConfig as Settings;
@@ -92,7 +92,7 @@ impl OidcProvider {
         Err(match wrong {
             Some(error) => refused_problem(refusal_reason(&error)),
             None if self.keys_state() == KeysState::Unavailable => {
-                Problem::busy("the keys of the provider whose tokens are taken here are not known yet")
+                Problem::too_busy("the keys of the provider whose tokens are taken here are not known yet")
             }
             None => refused_problem("the provider has no such key"),
         })
@@ -116,7 +116,7 @@ impl OidcProvider {
         if roles.is_empty() {
             let claim = &self.settings.role_claim;
             return Err(Problem::new(
-                Kind::FORBIDDEN,
+                ProblemKind::FORBIDDEN,
                 format!("the claim {claim} of the token names no role that there is here"),
             ));
         }
@@ -160,7 +160,7 @@ impl OidcProvider {
 
 /// A token that is not taken.
 fn refused_problem(reason: &str) -> Problem {
-    Problem::new(Kind::UNAUTHORIZED, format!("the token is refused: {reason}"))
+    Problem::new(ProblemKind::UNAUTHORIZED, format!("the token is refused: {reason}"))
 }
 
 /// Why a token is not taken, as the end of a sentence.

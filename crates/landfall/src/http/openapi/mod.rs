@@ -12,12 +12,12 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use self::{
-    schemas::schemas,
-    words::{idempotency_key, words},
+    schemas::all_schemas,
+    words::{idempotency_key, route_words},
 };
 use super::{
     call::Call,
-    problem::{Kind, Outcome},
+    problem::{Outcome, ProblemKind},
     route::{ROUTES, Route, RouteAccess},
     values::respond_text,
 };
@@ -46,7 +46,7 @@ pub(crate) fn build_document() -> Value {
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas(), "securitySchemes": {
+        "components": {"schemas": all_schemas(), "securitySchemes": {
             "bearer": {
                 "type": "http", "scheme": "bearer",
                 "description": "A token of the service's own, or a JWT of the OpenID Connect provider that is configured",
@@ -64,7 +64,7 @@ fn is_spooled(path: &str) -> bool {
 }
 
 fn build_operation(route: &Route) -> Value {
-    let mut words = words(route);
+    let mut words = route_words(route);
     let mut responses: Map<String, Value> = Map::new();
     for (status, media, schema) in &words.answers {
         let response = responses
@@ -135,7 +135,7 @@ fn describe_status(status: u16) -> String {
         202 => "Taken on as a task".into(),
         206 => "A part of the file".into(),
         _ => {
-            let titles = Kind::ALL.iter().filter(|kind| kind.status == status).map(|kind| kind.title);
+            let titles = ProblemKind::ALL.iter().filter(|kind| kind.status == status).map(|kind| kind.title);
             titles.collect::<Vec<_>>().join("; ")
         }
     }

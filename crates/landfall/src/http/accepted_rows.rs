@@ -15,8 +15,8 @@ use super::{
     once::InFlight,
     problem::Outcome,
     rows::RequestName,
-    tasks::accept,
-    uploads::{IfEmpty, Incoming},
+    tasks::accept_upload,
+    uploads::{IfEmpty, IncomingFile},
 };
 
 /// Whether the client does not want to wait.
@@ -36,9 +36,9 @@ pub(super) async fn accept_rows(
     let tables = call.service.rules.rules_tables();
     let names = batches.iter().map(|batch| tables[batch.position()].name.to_string()).collect();
     let mut job = NewJob::new(TakeRows::KIND, names, json!(work))?;
-    let (body, pause) = (Incoming::Body(Body::from(bytes)), call.service.pause());
-    job.id = call.service.jobs.uploads.receive(job.id, body, pause, IfEmpty::Store).await?.id;
-    let mut response = accept(call, job, key, Duration::ZERO).await?;
+    let (body, pause) = (IncomingFile::Body(Body::from(bytes)), call.service.pause());
+    job.id = call.service.jobs.uploads.receive_upload(job.id, body, pause, IfEmpty::Store).await?.id;
+    let mut response = accept_upload(call, job, key, Duration::ZERO).await?;
     response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
     Ok(response)
 }
