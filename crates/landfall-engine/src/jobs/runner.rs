@@ -26,8 +26,9 @@ use crate::{
 const LOOKING: Duration = Duration::from_secs(2);
 /// The shortest pause before it is looked again: a job may be due that another worker is about to end.
 const SHORTEST: Duration = Duration::from_millis(50);
-/// The pause after the database could not be used.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pause after the database could not be used: at first, and at most, since each try is told in the log.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How the workers of a process run.
 #[derive(Debug, Clone)]
@@ -84,14 +85,21 @@ struct JobWorker {
 
 impl JobWorker {
     fn run(mut self) {
+        let mut outage = FIRST_PAUSE;
         while !self.control.is_stopping() {
             match self.take_job() {
-                Ok(Ok(entry)) => self.work_until_stopped(&entry),
-                Ok(Err(pause)) => self.control.wait_for_job(pause),
+                Ok(taken) => {
+                    outage = FIRST_PAUSE;
+                    match taken {
+                        Ok(entry) => self.work_until_stopped(&entry),
+                        Err(pause) => self.control.wait_for_job(pause),
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the jobs cannot be looked at now");
                     self.target = None;
-                    self.control.wait_for_job(PAUSE);
+                    self.control.wait_for_job(outage);
+                    outage = (outage * 2).min(LONGEST_PAUSE);
                 }
             }
         }
