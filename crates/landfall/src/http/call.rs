@@ -16,11 +16,11 @@ use landfall_engine::targets::Target;
 
 use super::{
     access::RequestCaller,
-    body::{PacedBody, ReadBody},
     problem::{Outcome, Problem, ProblemKind},
     query::QueryParameters,
+    server::body::{PacedBody, ReadBody},
+    server::spool::AnswerSpool,
     service::Service,
-    spool::AnswerSpool,
 };
 
 /// One request.

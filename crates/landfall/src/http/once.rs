@@ -18,7 +18,7 @@ use landfall_engine::{
 use super::{
     call::Call,
     problem::{Outcome, Problem, ProblemKind},
-    rows::{RequestName, repeat_answer},
+    resources::rows::{RequestName, repeat_answer},
     service::Service,
 };
 

@@ -22,10 +22,10 @@ use tokio::{
 };
 
 use super::{
+    access::shares::{ShareStock, StockShare},
     desk::{TargetWork, lost_thread_problem, refused_problem, wrap_work},
     problem::{Outcome, Problem, ProblemKind},
     reused_target::{ReusedTarget, TargetOpener},
-    shares::{ShareStock, StockShare},
 };
 
 /// Requests that wait for a thread.

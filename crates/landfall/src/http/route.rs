@@ -15,16 +15,26 @@ use tower_http::cors::CorsLayer;
 
 use super::{
     access::{RequestCaller, require_role},
-    backups,
     call::Call,
-    docs, exports, files, health,
-    limits::RequestUnderWay,
-    loads, mend, observe, openapi,
+    openapi,
     problem::{Problem, ProblemKind},
     query::QueryParameters,
-    refusals, rejects, reports, rows,
+    resources::backups,
+    resources::docs,
+    resources::exports,
+    resources::files,
+    resources::health,
+    resources::loads,
+    resources::mend,
+    resources::rejects,
+    resources::reports,
+    resources::rows,
+    resources::tables,
+    resources::tasks,
+    server::limits::RequestUnderWay,
+    server::observe,
+    server::refusals,
     service::Service,
-    tables, tasks,
 };
 
 /// A route.

@@ -20,20 +20,20 @@ use landfall_engine::{
 use tokio::time::sleep;
 
 use super::{
+    access::oidc::OidcProvider,
+    access::shares::ShareStock,
     access::{RequestCaller, TokenAccess},
-    body::BodyMemory,
     desk::{Desk, DeskThreads},
-    exports::ExportFolder,
     job_hooks::{self, Jobs},
-    limits::CallerLimits,
-    metrics::ServiceMetrics,
-    oidc::OidcProvider,
     problem::Outcome,
-    ready::Readiness,
-    results::ResultCache,
+    resources::exports::ExportFolder,
+    resources::results::ResultCache,
     reused_target::TargetOpener,
-    shares::ShareStock,
-    spool::SpoolSpace,
+    server::body::BodyMemory,
+    server::limits::CallerLimits,
+    server::metrics::ServiceMetrics,
+    server::ready::Readiness,
+    server::spool::SpoolSpace,
 };
 use crate::config::{ApiConfig, BackupConfig, DeclaredReport, JobConfig, LoadDefaults};
 

@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use super::{
-    body::broken_body_problem,
     problem::{Outcome, Problem, ProblemKind},
+    server::body::broken_body_problem,
 };
 
 /// Parts of a body that wait to be written.

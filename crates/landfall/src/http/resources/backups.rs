@@ -1,0 +1,227 @@
+//! `/v1/backups` and `/v1/tables/{table}/restore`: backups are made and restored as tasks.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use landfall_engine::{
+    Error,
+    avro::AvroCodec,
+    backup::{Manifest, SetContent, SetId, SetReader, read_manifest},
+    job::{NewJob, new_job_id},
+    jobs::{Job as _, MakeBackup, RestoreTable},
+    ledger::Mode,
+    origin::Origin,
+};
+use serde_json::{Value, json};
+
+use crate::http::{
+    access::RequestCaller,
+    call::Call,
+    once::UploadKey,
+    problem::{Outcome, Problem, ProblemKind},
+    resources::files::read_wait,
+    resources::tasks::accept_upload,
+    server::ranges::{FetchableFile, respond_file},
+    uploads::{IfEmpty, IncomingFile},
+    values::respond_json,
+};
+
+/// What a restore is asked for by.
+const RESTORE_PARAMETERS: [&str; 10] = [
+    "set",
+    "mode",
+    "with_dependents",
+    "ignore_extra",
+    "map",
+    "atomic",
+    "max_rejects",
+    "allow_empty",
+    "dry_run",
+    "wait",
+];
+
+/// Sets of a page.
+const USUAL: u64 = 100;
+const MOST: u64 = 1000;
+
+/// Has a backup made.
+pub(in crate::http) async fn create_backup(mut call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
+    let wait = read_wait(&mut query)?;
+    query.refuse_remaining(&["wait"])?;
+    let key = UploadKey::enter_key(&call)?;
+    let body = call.read_body(1 << 20).await?;
+    let mut work = if body.bytes.is_empty() { MakeBackup::default() } else { read(&body.bytes)? };
+    for table in &work.tables {
+        call.table_called(table)?;
+    }
+    let project = call.service.rules.rules_project();
+    if work.tables.is_empty() && !sees_all(&call) {
+        let names = work.table_names(project).into_iter();
+        work.tables = names.filter(|name| call.caller.sees_table(name)).collect();
+    }
+    if let Some(codec) = &work.codec
+        && AvroCodec::parse(codec).is_none()
+    {
+        let names = AvroCodec::ALL.map(AvroCodec::name).join(", ");
+        return Err(Problem::new(ProblemKind::WRONG_SHAPE, format!("codec is one of {names}")));
+    }
+    let digest = blake3::hash(&body.bytes).to_hex();
+    let key = key.map(|key| key.with_digest(&call, &digest));
+    let job = NewJob::new(MakeBackup::KIND, work.table_names(project), json!(work))?;
+    accept_upload(&call, job, key, wait).await
+}
+
+fn sees_all(call: &Call) -> bool {
+    call.service.rules.rules_tables().iter().all(|table| call.caller.sees_table(&table.name))
+}
+
+fn read(bytes: &[u8]) -> Outcome<MakeBackup> {
+    let wrong = |error| {
+        let detail =
+            format!("a body such as {{\"tables\": [\"jobs\"], \"codec\": \"zstd\"}} is expected, or none: {error}");
+        Problem::new(ProblemKind::WRONG_SHAPE, detail)
+    };
+    let work: MakeBackup = serde_json::from_slice(bytes).map_err(wrong)?;
+    if work.scheduled_at.is_some() {
+        return Err(Problem::new(ProblemKind::WRONG_SHAPE, "scheduled_at is the service's own to say"));
+    }
+    Ok(work)
+}
+
+/// The sets, the newest first.
+pub(in crate::http) async fn list_backups(call: Call) -> Outcome {
+    let mut query = call.query_parameters()?;
+    let limit = query.take_limit(USUAL, MOST)?;
+    let before = query.take_value("before")?;
+    query.refuse_remaining(&["limit", "before"])?;
+    let store = call.service.backups.store.clone();
+    let caller = call.caller.clone();
+    let listed = run_blocking(move || {
+        let mut sets = store.list_sets()?;
+        sets.retain(|set| before.as_ref().is_none_or(|before| set.as_str() < before.as_str()));
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = sets.len() > wanted;
+        let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
+        let told: Result<Vec<Value>, Error> =
+            page.iter().map(|set| Ok(describe_set(set, read_manifest(&*store, set)?, &caller))).collect();
+        Ok((told?, page.last().filter(|_| more).map(ToString::to_string)))
+    });
+    let (sets, next) = listed.await?;
+    Ok(respond_json(StatusCode::OK, &json!({"backups": sets, "next": next})))
+}
+
+fn describe_set(set: &SetId, manifest: Result<Manifest, String>, caller: &RequestCaller) -> Value {
+    let Ok(manifest) = manifest else {
+        return json!({"set": set.as_str(), "sound": false, "tables": []});
+    };
+    let tables: Vec<Value> = manifest
+        .tables
+        .iter()
+        .filter(|entry| caller.sees_table(&entry.table))
+        .map(|entry| {
+            json!({
+                "table": entry.table, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256,
+                "digest": entry.digest, "seconds": entry.seconds,
+            })
+        })
+        .collect();
+    json!({
+        "set": set.as_str(), "sound": true, "started_at": manifest.started_at, "ended_at": manifest.ended_at,
+        "snapshot": manifest.snapshot, "codec": manifest.codec, "tables": tables,
+    })
+}
+
+/// The file of a table.
+pub(in crate::http) async fn serve_table_file(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
+    let gone = || Problem::not_found("backup");
+    let set = SetId::parse(call.path_part("set")).ok_or_else(gone)?;
+    let table = call.path_part("file").strip_suffix(".avro").filter(|table| call.caller.sees_table(table));
+    let table = table.ok_or_else(gone)?.to_owned();
+    let store = call.service.backups.store.clone();
+    let opened = run_blocking(move || {
+        let found = store.read_manifest(&set).and_then(|manifest| match manifest.find_table(&table) {
+            Some(entry) => store.open(&set, entry).map(|file| Some((file, entry.sha256.clone()))),
+            None => Ok(None),
+        });
+        match found {
+            Err(Error::Source { .. }) => Ok(None),
+            found => found,
+        }
+    });
+    let (SetReader { bytes, content }, tag) = opened.await?.ok_or_else(gone)?;
+    let skip = |content: &mut Box<dyn SetContent>, bytes| content.skip_bytes(bytes);
+    let fetched = FetchableFile { content, length: bytes, tag, skip };
+    let mut response = respond_file(&call.method, &call.headers, fetched, "application/avro");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    Ok(response)
+}
+
+/// Has a table restored: from a set, or from the Avro file that is sent.
+pub(in crate::http) async fn restore_table(mut call: Call) -> Outcome {
+    let position = call.named_table()?;
+    let mut query = call.query_parameters()?;
+    let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
+    let mut work = RestoreTable {
+        table: call.service.rules.rules_tables()[position].name.to_string(),
+        set: query.take_value("set")?,
+        source: None,
+        bytes: 0,
+        mode: query.take_parsed("mode", "replace, append or upsert", modes)?.unwrap_or(Mode::Replace),
+        with_dependents: query.take_flag("with_dependents")?,
+        ignore_extra: query.take_flag("ignore_extra")?,
+        renames: query.take_parsed("map", "pairs such as theirs=ours,other=own", parse_pairs)?.unwrap_or_default(),
+        atomic: query.take_flag("atomic")?,
+        max_rejects: query.take_max_rejects()?,
+        allow_empty: query.take_flag("allow_empty")?,
+        dry_run: query.take_flag("dry_run")?,
+    };
+    let wait: Duration = read_wait(&mut query)?;
+    query.refuse_remaining(&RESTORE_PARAMETERS)?;
+    if let Some(set) = &work.set
+        && set != "latest"
+        && SetId::parse(set).is_none()
+    {
+        return Err(Problem::not_found("backup set"));
+    }
+    if work.with_dependents && !sees_all(&call) {
+        let detail = "this token is for some tables alone; with_dependents may touch others";
+        return Err(Problem::new(ProblemKind::FORBIDDEN, detail));
+    }
+    let key = UploadKey::enter_key(&call)?;
+    let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
+    let (id, pause) = (new_job_id()?, call.service.pause());
+    let uploads = call.service.jobs.uploads.clone();
+    let upload = uploads.receive_upload(id, IncomingFile::Body(call.take_body()), pause, IfEmpty::Drop).await?;
+    let digest = upload.digest.clone();
+    if upload.bytes == 0 {
+        work.set.get_or_insert_with(|| "latest".into());
+    } else if work.set.is_some() {
+        uploads.remove(upload.id).await;
+        let detail = "a set is named and a file is sent; do one of the two";
+        return Err(Problem::new(ProblemKind::CONTRADICTION, detail));
+    } else {
+        (work.bytes, work.source) = (upload.bytes, Some(Origin::upload_name(&digest)));
+    }
+    let key = key.map(|key| key.with_digest(&call, &digest));
+    let mut job = NewJob::new(RestoreTable::KIND, vec![work.table.clone()], json!(work))?;
+    job.id = upload.id;
+    accept_upload(&call, job, key, wait).await
+}
+
+fn parse_pairs(text: &str) -> Option<Vec<(String, String)>> {
+    text.split(',')
+        .map(|pair| match pair.split_once('=') {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => Some((from.to_owned(), to.to_owned())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Runs what waits for the disk.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Outcome<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let done = done.unwrap_or_else(|error| Err(Error::Internal(format!("a thread of the service failed: {error}"))));
+    Ok(done?)
+}

@@ -1,0 +1,154 @@
+//! `POST /v1/tables/{table}/files`: a CSV file is stored, and loaded as a task.
+
+use std::time::Duration;
+
+use landfall_core::schema::DialectOverrides;
+use landfall_engine::{
+    job::{NewJob, new_job_id},
+    jobs::{Job as _, LoadFile},
+    ledger::{Mode, OnConflict},
+    origin::Origin,
+};
+use serde_json::json;
+
+use crate::http::{
+    call::Call,
+    once::UploadKey,
+    problem::{Outcome, Problem, ProblemKind},
+    query::QueryParameters,
+    resources::tasks::accept_upload,
+    server::body::media_type,
+    server::form::{FormBound, FormStream},
+    uploads::{IfEmpty, IncomingFile, Upload, form_problem},
+};
+
+/// How long a request may wait for its task.
+const MOST_WAIT: u64 = 300;
+
+/// Receives a file for a table.
+pub(in crate::http) async fn into_table(mut call: Call) -> Outcome {
+    let position = call.named_table()?;
+    let mut query = call.query_parameters()?;
+    let mut work = read_request(&call, position, &mut query)?;
+    let wait = read_wait(&mut query)?;
+    let mut known =
+        vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "dry_run", "name", "wait"];
+    known.extend(DialectOverrides::NAMES);
+    query.refuse_remaining(&known)?;
+    let key = UploadKey::enter_key(&call)?;
+    let upload = receive_upload(&mut call, &mut work).await?;
+    work.bytes = upload.bytes;
+    work.source = Origin::upload_name(&upload.digest);
+    let key = key.map(|key| key.with_digest(&call, &upload.digest));
+    let mut job = NewJob::new(LoadFile::KIND, vec![work.table.clone()], json!(work))?;
+    job.id = upload.id;
+    accept_upload(&call, job, key, wait).await
+}
+
+/// What is asked for: as given, else as the project says.
+fn read_request(call: &Call, position: usize, query: &mut QueryParameters) -> Outcome<LoadFile> {
+    let defaults = &call.service.load;
+    let loads = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
+    let mode = query.take_parsed("mode", "append, upsert or replace", loads)?.or(defaults.mode).unwrap_or_default();
+    let rule = query.take_parsed("on_conflict", "reject, update or keep", OnConflict::parse)?;
+    let on_conflict = mode.choose_conflict_rule(rule, defaults.on_conflict).ok_or_else(|| {
+        let detail = "the mode upsert updates; leave on_conflict out, or take the mode append";
+        Problem::new(ProblemKind::CONTRADICTION, detail)
+    })?;
+    let max_rejects = query.take_max_rejects()?;
+    let mut dialect = DialectOverrides::default();
+    for name in DialectOverrides::NAMES {
+        if let Some(text) = query.take_value(name)? {
+            dialect.set(name, &text).map_err(|reason| Problem::wrong_parameter(format!("the parameter {reason}")))?;
+        }
+    }
+    let resource = &call.service.rules.rules_project().package.resources[position];
+    let contradicts = |reason| Problem::new(ProblemKind::CONTRADICTION, format!("in this dialect, {reason}"));
+    dialect.apply_to(resource).map_err(contradicts)?;
+    Ok(LoadFile {
+        table: resource.name.to_string(),
+        file: query.take_value("name")?.map(|name| shorten_name(&name)),
+        bytes: 0,
+        source: String::new(),
+        mode,
+        on_conflict,
+        atomic: query.take_flag("atomic")?,
+        force: query.take_flag("force")?,
+        max_rejects,
+        allow_empty: query.take_flag("allow_empty")?,
+        dry_run: query.take_flag("dry_run")?,
+        dialect,
+        ledger: None,
+    })
+}
+
+/// A name as it is kept: what a person reads, and no path.
+fn shorten_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    last.chars().filter(|char| !char.is_control()).take(200).collect()
+}
+
+/// How long the request wants to wait.
+pub(in crate::http) fn read_wait(query: &mut QueryParameters) -> Outcome<Duration> {
+    let expected = format!("a number of seconds from 0 to {MOST_WAIT}");
+    let seconds = query.take_parsed("wait", &expected, |text| text.parse().ok().filter(|wait| *wait <= MOST_WAIT))?;
+    Ok(Duration::from_secs(seconds.unwrap_or(0)))
+}
+
+/// Stores the body, or the one file of the form that it is.
+async fn receive_upload(call: &mut Call, work: &mut LoadFile) -> Outcome<Upload> {
+    let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
+    let id = new_job_id()?;
+    let pause = call.service.pause();
+    let uploads = call.service.jobs.uploads.clone();
+    let encoding = call.text_header("content-encoding")?.unwrap_or("identity").to_ascii_lowercase();
+    // Compressed files are known by their first bytes.
+    if !["identity", "gzip", "x-gzip", "zstd"].contains(&encoding.as_str()) {
+        let detail = "a file is taken as it is, or compressed with gzip or Zstandard";
+        return Err(Problem::new(ProblemKind::UNSUPPORTED_MEDIA, detail));
+    }
+    let kind = media_type(&call.headers).unwrap_or_default();
+    if kind != "multipart/form-data" {
+        if kind.contains("json") || kind.starts_with("multipart/") || kind == "application/x-www-form-urlencoded" {
+            let detail = "a file is sent as it is (text/csv, application/gzip, application/octet-stream, with curl: \
+                          --data-binary @FILE), or as multipart/form-data (with curl: -F file=@FILE)";
+            return Err(Problem::new(ProblemKind::UNSUPPORTED_MEDIA, detail));
+        }
+        return uploads.receive_upload(id, IncomingFile::Body(call.take_body()), pause, IfEmpty::Store).await;
+    }
+    let written = call.text_header("content-type")?.unwrap_or_default();
+    let boundary = multer::parse_boundary(written).map_err(|error| form_problem(&error))?;
+    let stream = FormStream::new(call.take_body());
+    let bound = stream.bound.clone();
+    let mut form = multer::Multipart::new(stream, boundary);
+    let mut stored = None;
+    while let Some(field) = next_field(&mut form, &bound, pause).await? {
+        if field.file_name().is_none() && field.name() != Some("file") {
+            let detail = "the form may hold one file and nothing else; what is asked of it stands in the query";
+            return Err(Problem::new(ProblemKind::WRONG_SHAPE, detail));
+        }
+        if let Some(upload) = stored {
+            let upload: Upload = upload;
+            uploads.remove(upload.id).await;
+            return Err(Problem::new(
+                ProblemKind::WRONG_SHAPE,
+                "the form holds several files; send one in each request",
+            ));
+        }
+        let name = field.file_name().map(shorten_name);
+        work.file = work.file.take().or(name);
+        stored = Some(
+            uploads.receive_upload(id.clone(), IncomingFile::Field(Box::new(field)), pause, IfEmpty::Store).await?,
+        );
+    }
+    stored.ok_or_else(|| Problem::new(ProblemKind::WRONG_SHAPE, "the form holds no file"))
+}
+
+async fn next_field<'f>(
+    form: &mut multer::Multipart<'f>,
+    bound: &FormBound,
+    pause: Duration,
+) -> Outcome<Option<multer::Field<'f>>> {
+    let next = tokio::time::timeout(pause, bound.next_field(form)).await;
+    next.map_err(|_| Problem::new(ProblemKind::TIMEOUT, "no further part of the body came in time"))?
+}
