@@ -1,7 +1,7 @@
 //! The service: rows and questions over HTTP, under the same rules as files.
 //!
-//! A request goes through `listener` (connections and their limits), `observe` (numbers, log, metrics), `route` (the list of all
-//! routes with the roles that may take them: what is not on it does not exist) and its handler, which hands work for the database
+//! A request goes through `listener` (connections and their limits), `observe` (numbers, log, metrics), `router` (the lists of all
+//! resources, with the roles that may take each route: what is on none does not exist) and its handler, which hands work for the database
 //! to the `desk`: the threads that own targets. Everything here is asynchronous, and nothing behind the desk is.
 
 mod access;
@@ -16,6 +16,7 @@ mod readers;
 mod resources;
 mod reused_target;
 mod route;
+mod router;
 mod server;
 mod service;
 mod uploads;

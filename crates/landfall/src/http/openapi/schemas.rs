@@ -4,7 +4,7 @@ use landfall_core::reject::ErrorCode;
 use landfall_engine::{job::JobState, ledger::Mode, origin::Origin};
 use serde_json::{Value, json};
 
-use super::schema_reference;
+use super::operation::schema_reference;
 
 /// All shapes, by name.
 pub(super) fn all_schemas() -> Value {

@@ -18,12 +18,25 @@ use crate::http::{
     access::RequestCaller,
     call::Call,
     once::UploadKey,
+    openapi::operation::{
+        DRY_RUN_NOTE, Operation, flag_parameter, limit_parameter, max_rejects_parameter, query_parameter,
+        schema_reference, task_answers, text_parameter, wait_parameter,
+    },
     problem::{Outcome, Problem, ProblemKind},
     resources::files::read_wait,
     resources::tasks::accept_upload,
+    route::{ADMIN, Route, routes},
     server::ranges::{FetchableFile, respond_file},
     uploads::{IfEmpty, IncomingFile},
     values::respond_json,
+};
+
+/// The routes of backups.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    POST post "/v1/tables/{table}/restore" ADMIN, restore_table, Some(restore_table_operation);
+    POST post "/v1/backups" ADMIN, create_backup, Some(create_backup_operation);
+    GET get "/v1/backups" ADMIN, list_backups, Some(list_backups_operation);
+    GET get "/v1/backups/{set}/{file}" ADMIN, serve_table_file, Some(serve_table_file_operation);
 };
 
 /// What a restore is asked for by.
@@ -224,4 +237,69 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error>
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.unwrap_or_else(|error| Err(Error::Internal(format!("a thread of the service failed: {error}"))));
     Ok(done?)
+}
+
+fn create_backup_operation() -> Operation {
+    let content = json!({"application/json": {"schema": schema_reference("WantedBackup")}});
+    Operation {
+        answers: task_answers(),
+        body: Some(json!({"required": false, "content": content})),
+        problems: vec![404, 408, 409, 413, 415, 422, 507],
+        ..Operation::new("backups", "Make a backup, as a task", json!({}))
+    }
+    .with_query([wait_parameter()])
+    .with_description(
+        "All tables of a backup are from one moment, and others may write meanwhile. Without a body, all tables are backed up.",
+    )
+}
+
+fn list_backups_operation() -> Operation {
+    Operation::new("backups", "The backup sets, the newest first", schema_reference("Backups")).with_query([
+        limit_parameter(1000),
+        text_parameter("before", "Only sets before this one: `next` of the page before"),
+    ])
+}
+
+fn serve_table_file_operation() -> Operation {
+    let bytes = || json!({"type": "string", "format": "binary"});
+    Operation {
+        answers: [200, 206].map(|status| (status, "application/avro", bytes())).into(),
+        problems: vec![416],
+        ..Operation::new("backups", "The Avro file of a table: its name is TABLE.avro", json!({}))
+    }
+}
+
+fn restore_table_operation() -> Operation {
+    let file = json!({"schema": {"type": "string", "format": "binary"}});
+    let summary = "Restore a table, as a task: from a backup set, or from the Avro file in the body";
+    Operation {
+        answers: task_answers(),
+        body: Some(json!({"required": false, "content": {"application/octet-stream": file}})),
+        problems: vec![408, 409, 413, 422, 507],
+        ..Operation::new("backups", summary, json!({}))
+    }
+    .with_query(restore_parameters())
+    .with_description(
+        "The whole file is read before the table changes. Every row must pass the rules of the table. If one does not, a replace \
+         stops, unless max_rejects allows it, and the row goes to the quarantine.",
+    )
+}
+
+fn restore_parameters() -> [Value; 10] {
+    let modes = [Mode::Replace, Mode::Append, Mode::Upsert].map(Mode::as_str);
+    let set = json!({"type": "string", "pattern": "^(latest|[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{8})$"});
+    let map = json!({"type": "string", "pattern": "^[^=,\\u0000]+=[^=,\\u0000]+(,[^=,\\u0000]+=[^=,\\u0000]+)*$"});
+    let mode = json!({"type": "string", "enum": modes, "default": "replace"});
+    [
+        query_parameter("set", "The set, or latest: the newest one that has the table", set),
+        query_parameter("mode", "How to treat existing rows", mode),
+        flag_parameter("with_dependents", "Also restore the tables that refer to this one"),
+        flag_parameter("ignore_extra", "Ignore fields of the file that the table does not have"),
+        query_parameter("map", "Pairs of a field of the file and its field of the table: theirs=ours,other=own", map),
+        flag_parameter("atomic", "All or nothing. This is the default of a replace, unless max_rejects is given"),
+        max_rejects_parameter(),
+        flag_parameter("allow_empty", "Allow a replace that leaves the table empty, or with fewer rows than rejects"),
+        flag_parameter("dry_run", DRY_RUN_NOTE),
+        wait_parameter(),
+    ]
 }

@@ -8,12 +8,23 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
+use serde_json::json;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED as ARCHIVE;
 use zip::ZipArchive;
 
 use crate::http::{
     call::Call,
+    openapi::{document::openapi_document, operation::Operation},
     problem::{Outcome, Problem, ProblemKind},
+    route::{Route, RouteAccess, routes},
+};
+
+/// The routes of the documentation. Only the document itself is a part of the API.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/openapi.json" RouteAccess::Everybody, openapi_document, Some(openapi_document_operation);
+    GET get "/" RouteAccess::Everybody, redirect_root, None;
+    GET get "/docs" RouteAccess::Everybody, redirect_page, None;
+    GET get "/docs/{file}" RouteAccess::Everybody, serve_file, None;
 };
 
 /// What the page may load: its own files, and styles that it makes itself.
@@ -103,6 +114,10 @@ fn read_archived(name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     archive.by_name(&path).ok()?.read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+fn openapi_document_operation() -> Operation {
+    Operation::new("service", "This document", json!({"type": "object"}))
 }
 
 #[cfg(test)]

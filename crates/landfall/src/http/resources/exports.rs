@@ -23,10 +23,18 @@ use serde_json::json;
 use crate::http::{
     call::Call,
     once::once_afterwards,
+    openapi::operation::{Operation, number_parameter, query_parameter, schema_reference, text_parameter},
     problem::{Outcome, Problem, ProblemKind},
     resources::reports::named_report,
+    route::{READ, Route, RouteAccess, routes},
     server::ranges::{FetchableFile, respond_file},
     values::respond_json,
+};
+
+/// The routes of exported reports.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    POST post "/v1/reports/{report}/exports" READ, create_export, Some(create_export_operation);
+    GET get "/v1/exports/{export}/{file}" RouteAccess::Everybody, fetch_export, Some(fetch_export_operation);
 };
 
 /// Bytes that are written at once.
@@ -235,4 +243,25 @@ pub(in crate::http) async fn fetch_export(call: Call) -> Outcome {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
     }
     Ok(response)
+}
+
+fn create_export_operation() -> Operation {
+    let guard = "Put ' before texts that a spreadsheet would run as a formula";
+    let summary = "Run a report into a CSV file, and get a link to it that needs no token and expires";
+    Operation {
+        answers: vec![(201, "application/json", schema_reference("Export"))],
+        problems: vec![422, 504, 507],
+        ..Operation::new("reports", summary, json!({}))
+    }
+    .with_query([query_parameter("guard_formulas", guard, json!({"type": "boolean", "default": true}))])
+    .with_description("A report also takes its own parameters, as `/v1/reports` lists them.")
+}
+
+fn fetch_export_operation() -> Operation {
+    Operation {
+        answers: [200, 206].map(|status| (status, "text/csv", json!({"type": "string"}))).into(),
+        problems: vec![410, 416],
+        ..Operation::new("reports", "The file of a link", json!({}))
+    }
+    .with_query([number_parameter("expires", "As in the link"), text_parameter("signature", "As in the link")])
 }

@@ -9,17 +9,27 @@ use landfall_engine::{
     ledger::{Mode, OnConflict},
     origin::Origin,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::{
     call::Call,
     once::UploadKey,
+    openapi::operation::{
+        CONFLICT_NOTE, DRY_RUN_NOTE, Operation, flag_parameter, max_rejects_parameter, query_parameter, task_answers,
+        text_parameter, wait_parameter,
+    },
     problem::{Outcome, Problem, ProblemKind},
     query::QueryParameters,
     resources::tasks::accept_upload,
+    route::{Route, WRITE, routes},
     server::body::media_type,
     server::form::{FormBound, FormStream},
     uploads::{IfEmpty, IncomingFile, Upload, form_problem},
+};
+
+/// The route that files are sent to.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    POST post "/v1/tables/{table}/files" WRITE, into_table, Some(into_table_operation);
 };
 
 /// How long a request may wait for its task.
@@ -151,4 +161,49 @@ async fn next_field<'f>(
 ) -> Outcome<Option<multer::Field<'f>>> {
     let next = tokio::time::timeout(pause, bound.next_field(form)).await;
     next.map_err(|_| Problem::new(ProblemKind::TIMEOUT, "no further part of the body came in time"))?
+}
+
+fn into_table_operation() -> Operation {
+    let file = json!({"schema": {"type": "string", "format": "binary"}});
+    let form = json!({"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}});
+    Operation {
+        body: Some(json!({"required": true, "content": {
+            "text/csv": file, "application/gzip": file, "application/octet-stream": file, "multipart/form-data": form,
+        }})),
+        answers: task_answers(),
+        problems: vec![408, 409, 413, 415, 422, 507],
+        ..Operation::new("rows", "Send a CSV file, plain or compressed, to be loaded as a task", json!({}))
+    }
+    .with_query(load_parameters())
+    .with_query(DialectOverrides::NAMES.map(dialect_parameter))
+}
+
+fn load_parameters() -> [Value; 9] {
+    let modes = [Mode::Append, Mode::Upsert, Mode::Replace].map(Mode::as_str);
+    let rules = [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].map(OnConflict::as_str);
+    [
+        query_parameter("mode", "How to treat existing rows", json!({"type": "string", "enum": modes})),
+        query_parameter("on_conflict", CONFLICT_NOTE, json!({"type": "string", "enum": rules})),
+        flag_parameter("atomic", "All or nothing: if one record is rejected, none is inserted"),
+        flag_parameter("force", "Load the file even if the same content was loaded before"),
+        max_rejects_parameter(),
+        flag_parameter("allow_empty", "Allow a replace that leaves the table empty, or with fewer rows than rejects"),
+        flag_parameter("dry_run", DRY_RUN_NOTE),
+        text_parameter("name", "The name of the file, shown with the task"),
+        wait_parameter(),
+    ]
+}
+
+fn dialect_parameter(name: &str) -> Value {
+    let character = |least: usize| json!({"type": "string", "pattern": "^[!-~]*$", "minLength": least, "maxLength": 1});
+    let schema = match name {
+        "doubleQuote" | "skipInitialSpace" | "header" => json!({"type": "boolean"}),
+        "delimiter" => character(1),
+        "quoteChar" | "escapeChar" | "commentChar" => character(0),
+        "encoding" => {
+            json!({"type": "string", "enum": ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15"]})
+        }
+        _ => json!({"type": "string"}),
+    };
+    query_parameter(name, "As in a Table Dialect, if the file differs from the table's own dialect", schema)
 }

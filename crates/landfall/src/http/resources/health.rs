@@ -9,9 +9,18 @@ use serde_json::json;
 use crate::http::{
     access::oidc::{KeysState, OidcProvider},
     call::Call,
+    openapi::operation::{Operation, schema_reference},
     problem::Outcome,
+    route::{Route, RouteAccess, routes},
     server::ready::{CheckResults, current_results},
     values::respond_json,
+};
+
+/// The routes of the service itself.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/healthz" RouteAccess::Everybody, healthz, Some(healthz_operation);
+    GET get "/readyz" RouteAccess::Everybody, readyz, Some(readyz_operation);
+    GET get "/metrics" RouteAccess::Known, show_metrics, Some(show_metrics_operation);
 };
 
 /// The process is there.
@@ -43,4 +52,20 @@ pub(in crate::http) async fn show_metrics(call: Call) -> Outcome {
     let media = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     Ok(response)
+}
+
+fn healthz_operation() -> Operation {
+    Operation::new("service", "Whether the process is alive", schema_reference("Health"))
+}
+
+fn readyz_operation() -> Operation {
+    let answers = [200, 503].map(|status| (status, "application/json", schema_reference("Readiness")));
+    Operation { answers: answers.into(), ..Operation::new("service", "Whether the service can do its work", json!({})) }
+}
+
+fn show_metrics_operation() -> Operation {
+    Operation {
+        answers: vec![(200, "application/openmetrics-text", json!({"type": "string"}))],
+        ..Operation::new("service", "Metrics for Prometheus", json!({}))
+    }
 }

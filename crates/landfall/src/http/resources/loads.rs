@@ -6,8 +6,18 @@ use serde_json::{Value, json};
 
 use crate::http::{
     call::Call,
+    openapi::operation::{
+        Operation, limit_parameter, number_parameter, query_parameter, schema_reference, text_parameter,
+    },
     problem::{Outcome, Problem},
+    route::{EITHER, Route, routes},
     values::respond_json,
+};
+
+/// The routes of the ledger.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/v1/loads" EITHER, list_loads, Some(list_loads_operation);
+    GET get "/v1/loads/{load}" EITHER, show_load, Some(show_load_operation);
 };
 
 const USUAL: u64 = 100;
@@ -59,4 +69,26 @@ pub(in crate::http) fn one_table(call: &Call, named: Option<String>) -> Outcome<
         None if call.caller.is_unlimited() => Ok(None),
         None => Err(Problem::wrong_parameter("this token is limited to some tables; name one with table=")),
     }
+}
+
+fn list_loads_operation() -> Operation {
+    let states =
+        [LoadState::Running, LoadState::Complete, LoadState::Stopped, LoadState::RolledBack, LoadState::Abandoned];
+    let states = states.map(LoadState::as_str);
+    let sources = json!({"type": "string", "enum": ["rows", "files"]});
+    Operation {
+        problems: vec![404],
+        ..Operation::new("loads", "The ledger, the newest load first", schema_reference("Loads"))
+    }
+    .with_query([
+        text_parameter("table", "Of this table"),
+        query_parameter("state", "In this state", json!({"type": "string", "enum": states})),
+        query_parameter("source", "Of rows that were sent, or of files", sources),
+        number_parameter("before", "Only loads before this one: `next` of the page before"),
+        limit_parameter(MOST),
+    ])
+}
+
+fn show_load_operation() -> Operation {
+    Operation::new("loads", "A load", schema_reference("Load"))
 }

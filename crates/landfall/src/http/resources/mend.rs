@@ -14,11 +14,24 @@ use serde_json::{Value, json, value::RawValue};
 use crate::http::{
     call::Call,
     once::{document_of_answer, once_within, unless_overtaken},
+    openapi::operation::{Operation, flag_parameter, schema_reference},
     problem::{Outcome, Problem, ProblemKind},
+    resources::rejects::reject_parameters,
     resources::rejects::{filter_within, find_reject, reject_json},
     resources::rows::RequestName,
+    route::{ADMIN, Route, WRITE, routes},
     server::body::{media_type, refuse_other_encodings},
     values::{respond_json, respond_text},
+};
+
+/// The routes that change rejects.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    POST post "/v1/rejects/{reject}/retry" WRITE, retry_one, Some(retry_one_operation);
+    POST post "/v1/tables/{table}/rejects/retry" WRITE, retry_table, Some(retry_table_operation);
+    PATCH patch "/v1/rejects/{reject}" WRITE, correct_one, Some(correct_one_operation);
+    POST post "/v1/rejects/{reject}/discard" ADMIN, discard_one, Some(discard_one_operation);
+    POST post "/v1/tables/{table}/rejects/discard" ADMIN, discard_table, Some(discard_table_operation);
+    POST post "/v1/tables/{table}/rejects.csv" WRITE, import_rejects, Some(import_rejects_operation);
 };
 
 /// The most characters of a reason.
@@ -257,4 +270,61 @@ async fn import_file(
     let table = Some(call.path_part("table").to_owned());
     let file = MendedFilePath { path: file.path().to_owned(), table, allows_other_changes };
     try_again(call, RetrySelection::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
+}
+
+fn retry_one_operation() -> Operation {
+    retry_operation("Try a reject again, by today's rules")
+}
+
+fn retry_table_operation() -> Operation {
+    retry_operation("Try the rejects of a table again").with_query(reject_parameters())
+}
+
+fn retry_operation(summary: &'static str) -> Operation {
+    Operation { problems: vec![409], ..Operation::new("rejects", summary, schema_reference("Retried")) }
+}
+
+fn correct_one_operation() -> Operation {
+    let schema = json!({
+        "type": "object", "minProperties": 1,
+        "description": "Fields with their corrected values, as they would be written in the source; null for a missing one",
+    });
+    Operation {
+        body: Some(json!({"required": true, "content": {"application/json": {"schema": schema}}})),
+        answers: [200, 422].map(|status| (status, "application/json", schema_reference("Corrected"))).into(),
+        problems: vec![408, 409, 413, 415, 422],
+        ..Operation::new("rejects", "Mend a reject, and try it again", json!({}))
+    }
+}
+
+fn discard_one_operation() -> Operation {
+    discard_operation("Discard a reject")
+}
+
+fn discard_table_operation() -> Operation {
+    discard_operation("Discard rejects of a table").with_query(reject_parameters())
+}
+
+fn discard_operation(summary: &'static str) -> Operation {
+    let reason = json!({"type": "string", "minLength": 1, "maxLength": REASON, "pattern": "[^ \t\r\n]"});
+    let schema = json!({
+        "type": "object", "properties": {"reason": reason}, "required": ["reason"], "additionalProperties": false,
+    });
+    let discarded =
+        json!({"type": "object", "properties": {"discarded": {"type": "integer"}}, "required": ["discarded"]});
+    Operation {
+        body: Some(json!({"required": true, "content": {"application/json": {"schema": schema}}})),
+        problems: vec![408, 409, 413, 415, 422],
+        ..Operation::new("rejects", summary, discarded)
+    }
+    .with_description("They stay in the quarantine as discarded, with the reason, and are not tried again.")
+}
+
+fn import_rejects_operation() -> Operation {
+    Operation {
+        body: Some(json!({"required": true, "content": {"text/csv": {"schema": {"type": "string"}}}})),
+        problems: vec![408, 413, 415, 422],
+        ..Operation::new("rejects", "Send the mended file of a table's rejects", schema_reference("Retried"))
+    }
+    .with_query([flag_parameter("allow_other_changes", "Also accept changes to cells that had no error")])
 }

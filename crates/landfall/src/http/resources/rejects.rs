@@ -14,11 +14,25 @@ use serde_json::{Value, json};
 
 use crate::http::{
     call::Call,
+    openapi::operation::{
+        Operation, PAGE_NOTE, flag_parameter, limit_parameter, number_parameter, query_parameter, schema_reference,
+        text_parameter,
+    },
     problem::{Outcome, Problem},
     query::QueryParameters,
     resources::loads::one_table,
+    route::{Route, WRITE, routes},
     server::spool::{AnswerSpool, PAGE_BYTES, write_error},
     values::respond_json,
+};
+
+/// The routes that read the quarantine.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/v1/rejects" WRITE, list_rejects, Some(list_rejects_operation);
+    GET get "/v1/rejects/groups" WRITE, list_groups, Some(list_groups_operation);
+    GET get "/v1/rejects/{reject}" WRITE, show_reject, Some(show_reject_operation);
+    GET get "/v1/rejects/{reject}/raw" WRITE, show_raw, Some(show_raw_operation);
+    GET get "/v1/tables/{table}/rejects.csv" WRITE, export_table, Some(export_table_operation);
 };
 
 const USUAL: u64 = 100;
@@ -186,4 +200,59 @@ pub(in crate::http) fn filter_within(call: &Call, query: &mut QueryParameters) -
         field: query.take_value("field")?,
         ..RejectFilter::default()
     })
+}
+
+/// The parameters by which rejects of a table are chosen.
+pub(in crate::http) fn reject_parameters() -> [Value; 3] {
+    let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    [
+        number_parameter("load", "Of this load"),
+        query_parameter("code", "With an error of this code", json!({"type": "string", "enum": codes})),
+        text_parameter("field", "With an error at this field"),
+    ]
+}
+
+fn table_and_state() -> [Value; 2] {
+    let states = json!({"type": "string", "enum": ["open", "released", "superseded", "discarded"]});
+    [text_parameter("table", "Of this table"), query_parameter("state", "In this state", states)]
+}
+
+fn list_rejects_operation() -> Operation {
+    let after = json!({"type": "integer", "minimum": 0, "maximum": i64::MAX});
+    Operation {
+        problems: vec![404],
+        ..Operation::new("rejects", "Rejects, in the order of their numbers", schema_reference("Rejects"))
+    }
+    .with_query(table_and_state())
+    .with_query([limit_parameter(MOST), query_parameter("after", "Only rejects after this one", after)])
+    .with_query(reject_parameters())
+    .with_description(PAGE_NOTE)
+}
+
+fn list_groups_operation() -> Operation {
+    Operation { problems: vec![404], ..Operation::new("rejects", "Rejects by cause", schema_reference("RejectGroups")) }
+        .with_query(table_and_state())
+        .with_query(reject_parameters())
+}
+
+fn show_reject_operation() -> Operation {
+    Operation::new("rejects", "A reject, with its history", schema_reference("Reject"))
+}
+
+fn show_raw_operation() -> Operation {
+    Operation {
+        answers: vec![(200, "application/octet-stream", json!({}))],
+        ..Operation::new("rejects", "The bytes of a reject, as they are in the source", json!({}))
+    }
+}
+
+fn export_table_operation() -> Operation {
+    let guard = "Put ' before cells that a spreadsheet would run as a formula: such a file cannot be mended";
+    Operation {
+        answers: vec![(200, "text/csv", json!({"type": "string"}))],
+        problems: vec![409],
+        ..Operation::new("rejects", "The open rejects of a table, to be mended", json!({}))
+    }
+    .with_query(reject_parameters())
+    .with_query([flag_parameter("guard_formulas", guard)])
 }

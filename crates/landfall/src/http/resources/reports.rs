@@ -12,11 +12,19 @@ use serde_json::{Value, json};
 use crate::config::DeclaredReport;
 use crate::http::{
     call::Call,
+    openapi::operation::{Operation, flag_parameter, query_parameter, schema_reference},
     problem::{Outcome, Problem, ProblemKind},
     query::QueryParameters,
     resources::results::{ResultCache, stored_result},
+    route::{REPORT, Route, routes},
     service::Service,
     values::respond_json,
+};
+
+/// The routes of reports.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/v1/reports" REPORT, list_reports, Some(list_reports_operation);
+    GET get "/v1/reports/{report}" REPORT, show_report, Some(show_report_operation);
 };
 
 /// The reports that the caller may read.
@@ -189,4 +197,30 @@ fn accepted_format(range: &str) -> Option<ReportFormat> {
         "application/ndjson" => Some(ReportFormat::JsonLines),
         media_type => ReportFormat::STREAMED.into_iter().find(|format| format.media_type() == media_type),
     }
+}
+
+fn list_reports_operation() -> Operation {
+    Operation::new("reports", "The reports, with their parameters", schema_reference("Reports"))
+}
+
+fn show_report_operation() -> Operation {
+    let formats = ReportFormat::STREAMED.map(ReportFormat::as_str);
+    let answer = |format: ReportFormat| {
+        let schema = match format {
+            ReportFormat::Json => json!({"type": "array", "items": {"type": "object"}}),
+            _ => json!({"type": "string"}),
+        };
+        (200, format.media_type(), schema)
+    };
+    let format = "The format. Without it, the header Accept decides";
+    Operation {
+        answers: ReportFormat::STREAMED.into_iter().map(answer).collect(),
+        problems: vec![406, 504],
+        ..Operation::new("reports", "Run a report", json!({}))
+    }
+    .with_query([
+        query_parameter("format", format, json!({"type": "string", "enum": formats})),
+        flag_parameter("guard_formulas", "In CSV, put ' before texts that a spreadsheet would run as a formula"),
+    ])
+    .with_description("A report also takes its own parameters, as `/v1/reports` lists them.")
 }

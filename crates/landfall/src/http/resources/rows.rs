@@ -9,15 +9,23 @@ use landfall_engine::{
         read_rows,
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::{
     call::Call,
     once::InFlight,
+    openapi::operation::{CONFLICT_NOTE, Operation, flag_parameter, query_parameter, schema_reference},
     problem::{Outcome, Problem, ProblemKind},
     resources::accepted_rows::{accept_rows, is_preferred},
+    route::{Route, WRITE, routes},
     server::body::{media_type, refuse_other_encodings},
     values::{respond_json, respond_text},
+};
+
+/// The routes that rows are sent to.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    POST post "/v1/tables/{table}/rows" WRITE, into_table, Some(into_table_operation);
+    POST post "/v1/rows" WRITE, into_tables, Some(into_tables_operation);
 };
 
 /// Bodies up to this many bytes are read where the request is; longer ones on threads that may block.
@@ -236,4 +244,36 @@ fn location_of_answer(status: StatusCode, body: &[u8]) -> Option<String> {
         .then(|| serde_json::from_slice(body).ok())
         .flatten()?;
     body.pointer("/links/self").or_else(|| body.get("url")).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn into_table_operation() -> Operation {
+    let text = json!({"schema": {"type": "string"}});
+    let content = json!({
+        "application/json": {"schema": schema_reference("Rows")}, "application/x-ndjson": text, "text/csv": text,
+    });
+    rows_operation("Send rows for one table", content, "RowsAnswer")
+}
+
+fn into_tables_operation() -> Operation {
+    let content = json!({"application/json": {"schema": schema_reference("RowsOfTables")}});
+    rows_operation("Send rows for several tables, in one transaction", content, "RowsOfTablesAnswer")
+}
+
+fn rows_operation(summary: &'static str, content: Value, answer: &str) -> Operation {
+    let rules = [OnConflict::Reject, OnConflict::Update, OnConflict::Keep].map(OnConflict::as_str);
+    let answered = [201, 200, 422].map(|status| (status, "application/json", schema_reference(answer)));
+    let mut answers = vec![(202, "application/json", schema_reference("Task"))];
+    answers.extend(answered);
+    Operation {
+        body: Some(json!({"required": true, "content": content})),
+        answers,
+        problems: vec![408, 409, 413, 415, 422, 507],
+        ..Operation::new("rows", summary, json!({}))
+    }
+    .with_query([
+        query_parameter("on_conflict", CONFLICT_NOTE, json!({"type": "string", "enum": rules, "default": "reject"})),
+        flag_parameter("atomic", "All or nothing: if one row is rejected, none is inserted"),
+        flag_parameter("dry_run", "Only report what would happen: 200 if any row would pass, 422 if none would"),
+    ])
+    .with_description("With the header `Prefer: respond-async`, the rows are stored and taken as a task.")
 }

@@ -19,10 +19,21 @@ use serde_json::{Value, json};
 
 use crate::http::{
     call::Call,
+    openapi::operation::{
+        Operation, PAGE_NOTE, flag_parameter, limit_parameter, query_parameter, schema_reference, text_parameter,
+    },
     problem::{Outcome, Problem, ProblemKind},
     query::QueryParameters,
+    route::{EITHER, READ, Route, routes},
     server::spool::{AnswerSpool, PAGE_BYTES, SpooledAnswer, write_error},
     values::{push_text, push_value, respond_json, value_text},
+};
+
+/// The routes of tables and their rows.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/v1/tables" EITHER, list_tables, Some(list_tables_operation);
+    GET get "/v1/tables/{table}" EITHER, show_table, Some(show_table_operation);
+    GET get "/v1/tables/{table}/rows" READ, list_rows, Some(list_rows_operation);
 };
 
 /// Rows of a page, where nothing else is asked for, and at most.
@@ -318,4 +329,25 @@ fn key_text(table: &Table, row: &[Scalar]) -> String {
         [text] => text.clone(),
         texts => json!(texts).to_string(),
     }
+}
+
+fn list_tables_operation() -> Operation {
+    Operation::new("tables", "The tables", schema_reference("Tables"))
+        .with_query([flag_parameter("counts", "Count the rows of each table")])
+}
+
+fn show_table_operation() -> Operation {
+    let counts = query_parameter("counts", "Count its rows", json!({"type": "boolean", "default": true}));
+    let summary = "A table: how its files are written, its schema and its number of rows";
+    Operation::new("tables", summary, schema_reference("Table")).with_query([counts])
+}
+
+fn list_rows_operation() -> Operation {
+    Operation::new("tables", "Rows, in the order of the primary key", schema_reference("Page"))
+        .with_query([
+            limit_parameter(MOST),
+            text_parameter("after", "The page after this one: `next` of the page before"),
+            text_parameter("fields", "Only these fields, separated by commas"),
+        ])
+        .with_description(PAGE_NOTE)
 }

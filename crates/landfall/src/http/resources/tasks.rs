@@ -25,13 +25,23 @@ use crate::http::{
     access::RequestCaller,
     call::Call,
     once::{InFlight, document_of_answer, find_answer, is_first_answer, once_within, unless_overtaken},
+    openapi::operation::{Operation, PAGE_NOTE, limit_parameter, query_parameter, schema_reference, text_parameter},
     problem::{Outcome, Problem, ProblemKind},
     resources::rows::RequestName,
     resources::task_view::describe_task,
+    route::{Route, WRITE, routes},
     server::spool::{AnswerSpool, PAGE_BYTES, write_error},
     server::streamed_body::SentBody,
     service::Service,
     values::{respond_json, respond_text},
+};
+
+/// The routes of tasks.
+pub(in crate::http) const ROUTES: &[Route] = routes! {
+    GET get "/v1/tasks" WRITE, list_tasks, Some(list_tasks_operation);
+    GET get "/v1/tasks/{task}" WRITE, show_task, Some(show_task_operation);
+    DELETE delete "/v1/tasks/{task}" WRITE, cancel_task, Some(cancel_task_operation);
+    GET get "/v1/tasks/{task}/events" WRITE, stream_events, Some(stream_events_operation);
 };
 
 /// Tasks of a page.
@@ -269,5 +279,42 @@ async fn send_events(
             // The database may come back.
             Err(_) => {}
         }
+    }
+}
+
+fn list_tasks_operation() -> Operation {
+    let states = json!({"type": "string", "enum": JobState::ALL.map(JobState::as_str)});
+    Operation {
+        problems: vec![404],
+        ..Operation::new("tasks", "The tasks, the newest first", schema_reference("Tasks"))
+    }
+    .with_query([
+        text_parameter("table", "Of this table"),
+        query_parameter("state", "In this state", states),
+        text_parameter("before", "Only tasks made before this one: `next` of the page before"),
+        limit_parameter(MOST),
+    ])
+    .with_description(PAGE_NOTE)
+}
+
+fn show_task_operation() -> Operation {
+    Operation::new("tasks", "A task", schema_reference("Task"))
+}
+
+fn cancel_task_operation() -> Operation {
+    Operation {
+        answers: [200, 202].map(|status| (status, "application/json", schema_reference("Task"))).into(),
+        problems: vec![409],
+        ..Operation::new("tasks", "Cancel a task", json!({}))
+    }
+    .with_description(
+        "Rows that a load has committed stay. The ledger has it as stopped, and the same file resumes it.",
+    )
+}
+
+fn stream_events_operation() -> Operation {
+    Operation {
+        answers: vec![(200, "text/event-stream", json!({}))],
+        ..Operation::new("tasks", "The progress of a task, as server-sent events", json!({}))
     }
 }

@@ -22,7 +22,7 @@ use crate::http::{
     access::oidc::OidcProvider,
     desk::DeskThreads,
     resources::results::refresh_results,
-    route::build_router,
+    router::build_router,
     server::connections::{ConnectionPlace, CountedBody, OpenConnections, connections_that_fit},
     server::refusals::RefusalStream,
     server::stall_timer::SteadyStream,
