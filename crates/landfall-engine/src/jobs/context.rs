@@ -25,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a load lets other work go first between two chunks.
 const COURTESY: Duration = Duration::from_millis(250);
 
+/// The end of a job whose work could not begin; in a box, since it is larger than what it stands for.
+pub(super) type EarlyEnd = Box<JobEnd>;
+
 /// What a job works with.
 pub struct JobContext<'c> {
     /// A target of its own. Each of its transactions holds the claim of the job.
@@ -95,16 +98,16 @@ impl<'c> JobContext<'c> {
     ///
     /// # Errors
     /// The end of the job if it cannot be read.
-    pub fn fetch_upload(&self) -> Result<FetchedUpload, JobEnd> {
+    pub fn fetch_upload(&self) -> Result<FetchedUpload, EarlyEnd> {
         match self.resources.uploads.fetch_upload(&self.entry.id) {
             Ok(Some(upload)) => Ok(upload),
             Ok(None) => {
                 tracing::error!(job = self.entry.id, "the upload of a job is gone");
                 let detail = "what was sent is not there any more; send it again";
-                Err(fail_job(&PublicError::new(PublicErrorCode::Internal, detail)))
+                Err(fail_job(&PublicError::new(PublicErrorCode::Internal, detail)).into())
             }
             // Storage comes back, and a full disk does too.
-            Err(error) => Err(self.retry_later(&PublicError::describe(&error))),
+            Err(error) => Err(self.retry_later(&PublicError::describe(&error)).into()),
         }
     }
 

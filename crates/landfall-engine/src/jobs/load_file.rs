@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Job, JobContext,
-    context::to_json,
+    context::{EarlyEnd, to_json},
     load_result::{find_stop, render_counts, render_load, render_released},
 };
 use crate::{
@@ -61,14 +61,14 @@ impl Job for LoadFile {
     fn run(&self, context: &mut JobContext<'_>) -> JobEnd {
         match self.load_upload(context) {
             Ok(Ok(outcomes)) => self.end_with(context, &outcomes),
-            Ok(Err(end)) => end,
+            Ok(Err(end)) => *end,
             Err(error) => self.end_after(context, &error),
         }
     }
 }
 
 impl LoadFile {
-    fn load_upload(&self, context: &mut JobContext<'_>) -> Result<Result<Vec<LoadOutcome>, JobEnd>> {
+    fn load_upload(&self, context: &mut JobContext<'_>) -> Result<Result<Vec<LoadOutcome>, EarlyEnd>> {
         let project = context.project();
         // An attempt that died just after its last commit has done it, and its upload may be gone.
         if !self.dry_run

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Job, JobContext,
     backup::end_after,
-    context::to_json,
+    context::{EarlyEnd, to_json},
     load_result::{find_stop, render_load},
 };
 use crate::{
@@ -63,14 +63,14 @@ impl Job for RestoreTable {
         }
         match self.restore_upload(context) {
             Ok(Ok(outcome)) => self.end_with(context, &outcome),
-            Ok(Err(end)) => end,
+            Ok(Err(end)) => *end,
             Err(error) => end_after(context, &error),
         }
     }
 }
 
 impl RestoreTable {
-    fn restore_upload(&self, context: &mut JobContext<'_>) -> Result<Result<RestoreOutcome, JobEnd>> {
+    fn restore_upload(&self, context: &mut JobContext<'_>) -> Result<Result<RestoreOutcome, EarlyEnd>> {
         let (project, watch) = (context.project(), context.watch);
         let store = &*context.resources.backups.store;
         // It is there until the restore has ended.
