@@ -123,7 +123,7 @@ pub(super) struct CutPiece {
 }
 
 impl OpenSource {
-    /// Opens `source_error` and reads its header; what stands before the offset `from`, the end of a record, is left out.
+    /// Opens `source` and reads its header; what stands before the offset `from`, the end of a record, is left out.
     ///
     /// # Errors
     /// A source that cannot be read, or whose header contradicts the schema.
@@ -204,7 +204,7 @@ fn new_cutter(source: &Source, resource: &Resource, limits: CutterLimits) -> Cut
     Cutter::new(&lines, Encoding::Utf8, limits)
 }
 
-/// How the columns of `source_error` lie, whose header was read.
+/// How the columns of `source` lie, whose header was read.
 fn find_layout(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<SourceLayout> {
     if source.is_json() {
         return Ok(SourceLayout::for_json_rows(&resource.schema).with_verbatim(source.is_verbatim()));

@@ -108,7 +108,7 @@ pub(super) struct BatchReader<'s> {
 }
 
 impl<'s> BatchReader<'s> {
-    /// Opens `source_error`, which is written as `written` says, for batches of at most `most` records.
+    /// Opens `source`, which is written as `written` says, for batches of at most `most` records.
     ///
     /// # Errors
     /// A source that cannot be opened, or is written so that its records mean something else in a batch.

@@ -57,7 +57,7 @@ struct PushState {
     failure: Option<anyhow::Error>,
 }
 
-/// Sends `source_error` to the service of `client`. At most two batches more than there are threads are in memory.
+/// Sends `source` to the service of `client`. At most two batches more than there are threads are in memory.
 pub(crate) fn push<O: Observer + Sync>(
     source: &Source,
     written: &FileForm,
