@@ -114,7 +114,7 @@ impl ObjectFailure {
     }
 
     /// As a person is told it, of the place `at`.
-    pub(super) fn into_storage_error(&self, at: &str, provider: StorageProvider) -> StorageError {
+    pub(super) fn to_storage_error(&self, at: &str, provider: StorageProvider) -> StorageError {
         StorageError::new(self.kind(), format!("{at}: {self}; {}", self.suggest_mend(provider)))
     }
 }
@@ -128,7 +128,7 @@ fn is_bucket_code(code: &str) -> bool {
 pub(super) fn describe_error(error: &object_store::Error, url: &ObjectUrl, name: &str) -> Error {
     let at = if name.is_empty() { url.to_string() } else { format!("{url}/{name}") };
     if let Some(failure) = ObjectFailure::find_in_causes(error) {
-        return failure.into_storage_error(&at, url.provider()).into();
+        return failure.to_storage_error(&at, url.provider()).into();
     }
     let kind = match error {
         object_store::Error::NotFound { .. } => StorageErrorKind::NotFound,

@@ -121,7 +121,7 @@ impl RequestFailure {
     }
 
     /// The error with which the command ends, after `attempts`.
-    pub(super) fn into_command_error(&self, what: &str, attempts: u32) -> CommandError {
+    pub(super) fn to_command_error(&self, what: &str, attempts: u32) -> CommandError {
         let tries = if attempts > 1 { format!(", {attempts} times") } else { String::new() };
         CommandError::with_exit(self.exit, format!("{what}{tries}: {}", self.words))
     }

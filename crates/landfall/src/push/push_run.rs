@@ -211,7 +211,7 @@ impl<O: Observer + Sync> PushRun<'_, O> {
     fn note_refusal(&self, batch: &PushBatch, attempts: u32, begun: Instant, trouble: &RequestFailure) {
         let mut state = self.lock_state();
         state.entries.push(BatchEntry { status: trouble.status, ..new_entry(batch, attempts, begun) });
-        state.failure.get_or_insert_with(|| trouble.into_command_error(&self.name(batch), attempts).into());
+        state.failure.get_or_insert_with(|| trouble.to_command_error(&self.name(batch), attempts).into());
     }
 
     /// A batch in words.

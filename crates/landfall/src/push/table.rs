@@ -36,7 +36,7 @@ pub(crate) fn ask_file_form(client: &PushClient, options: &PushOptions) -> Resul
             "{} has no table {:?} (or this token may not see it)",
             options.service, options.table
         )),
-        _ => trouble.into_command_error(&format!("cannot ask {} for the table", options.service), attempts),
+        _ => trouble.to_command_error(&format!("cannot ask {} for the table", options.service), attempts),
     })?;
     let told: TableAnswer = serde_json::from_slice(&answer.body).map_err(|_| {
         CommandError::with_exit(

@@ -51,7 +51,7 @@ impl TableSeat {
     }
 
     /// The error for a failure to read `table` here. A heap that is gone has become the table, by another process.
-    pub(super) fn into_read_error(&self, failure: PostgresFailure, table: &Table) -> Error {
+    pub(super) fn to_read_error(&self, failure: PostgresFailure, table: &Table) -> Error {
         if self.heap.is_none() || failure.sql_state() != Some(UNDEFINED_TABLE) {
             return failure.into_error(&read_description(table));
         }
@@ -141,7 +141,7 @@ impl Postgres {
         work: impl FnOnce(&mut PostgresConnection) -> PostgresResult<R>,
     ) -> Result<R> {
         let outcome = self
-            .read_in_transaction(|connection| work(connection).map_err(|failure| seat.into_read_error(failure, table)));
+            .read_in_transaction(|connection| work(connection).map_err(|failure| seat.to_read_error(failure, table)));
         if outcome.is_err() {
             self.forget_seats();
         }

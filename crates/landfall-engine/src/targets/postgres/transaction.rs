@@ -86,7 +86,7 @@ impl<'t> PostgresTransaction<'t> {
                 .map(Some);
         }
         let read = self.with(|worker| {
-            work(&mut worker.connection, &seat.place).map_err(|failure| seat.into_read_error(failure, table))
+            work(&mut worker.connection, &seat.place).map_err(|failure| seat.to_read_error(failure, table))
         });
         read.map(Some)
     }
