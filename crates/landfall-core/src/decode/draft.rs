@@ -16,7 +16,7 @@ pub(super) struct RecordsDraft {
     pub(super) line_ends: u32,
 }
 
-/// Positions have 31 bits: `Limits` sees to it that blocks are shorter.
+/// Positions have 31 bits: `CutterLimits` sees to it that blocks are shorter.
 pub(super) fn to_u32(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }

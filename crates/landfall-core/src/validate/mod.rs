@@ -117,7 +117,7 @@ pub struct ValidatedBlock {
     /// Which fields the records have.
     pub presence: FieldPresence,
     /// Records among the rows that leave out required fields, with what stands against them as new rows, in order. There are
-    /// none before [`admit_updates`](Self::for_updates).
+    /// none before [`admit_updates`](Self::admit_updates).
     pub lacking: Vec<RejectedRecord>,
 }
 

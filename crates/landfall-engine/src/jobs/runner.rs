@@ -43,7 +43,7 @@ pub struct WorkerSettings {
     pub lease: Duration,
 }
 
-/// Starts the workers, and the threads that renew their leases and keep the house. They end after [`JobControl::stop`].
+/// Starts the workers, and the threads that renew their leases and keep the house. They end after [`JobControl::stop_workers`].
 ///
 /// # Errors
 /// A system that starts no thread.

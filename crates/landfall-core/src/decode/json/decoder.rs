@@ -93,7 +93,7 @@ impl JsonDecoder {
         Ok(draft.into_records(text))
     }
 
-    /// The rows of a block of lines that [`Reading`](crate::avro::resolve::Reading) wrote.
+    /// The rows of a block of lines that [`RowMapping`](crate::avro::resolve::RowMapping) wrote.
     #[must_use]
     pub fn decode_block(&self, block: SourceBlock) -> Records {
         let mut bytes = block.bytes;
