@@ -74,7 +74,7 @@ impl BackupBench {
         let facts = format!("{} · {}", machine::describe_machine(&["rustc"]), server.describe_system()?);
         let url = server.target_url(&database);
         let superuser = server.as_superuser(&database);
-        let mut sides = measure_backups(&binary, &folder, (&database, superuser), &url, python.as_deref());
+        let mut sides = measure_backups(&binary, &folder, &database, superuser, &url, python.as_deref());
         for at in 1..=self.runs {
             eprintln!("run {at} of {}", self.runs);
             for side in &mut sides {
@@ -218,7 +218,8 @@ impl BackupBench {
 fn measure_backups<'b>(
     binary: &'b Path,
     folder: &'b Path,
-    (database, superuser): (&'b TestDatabase, TestDatabase),
+    database: &'b TestDatabase,
+    superuser: TestDatabase,
     url: &'b str,
     python: Option<&'b Path>,
 ) -> Vec<BackupSide<'b>> {

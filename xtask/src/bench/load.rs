@@ -63,7 +63,7 @@ impl LoadBench {
         let yardsticks = ground.list_yardsticks(self.held > 0);
         let mut all = Vec::new();
         for (rows, dirty) in self.bench.sizes_and_dirt() {
-            all.push(self.measure_size(ground, landfall.as_ref(), &yardsticks, (rows, dirty))?);
+            all.push(self.measure_size(ground, landfall.as_ref(), &yardsticks, rows, dirty)?);
         }
         let names: Vec<&str> = yardsticks.iter().map(|yardstick| yardstick.name).collect();
         Ok(report::render_report(&ground.describe_system()?, self.held, &names, &all))
@@ -74,7 +74,8 @@ impl LoadBench {
         ground: &G,
         landfall: Option<&LandfallLoader>,
         yardsticks: &[Yardstick<G::Database>],
-        (rows, dirty): (u64, f64),
+        rows: u64,
+        dirty: f64,
     ) -> Result<SizeRuns> {
         let case = self.make_case(rows, dirty)?;
         // A yardstick tells nothing on a dirty file: it stops at the first bad record, or takes what it should not.

@@ -166,6 +166,7 @@ pub(super) fn read_blocks<R>(
     let rules = opened.rules.clone();
     let clock = StageClock::default();
     let (job_sender, job_receiver) = sync_channel(threads);
+    // The bound of the memory: each of these answers may hold a block with its rows.
     let (answer_sender, answers) = sync_channel(threads + 2);
     let jobs = Mutex::new(job_receiver);
     thread::scope(|scope| {
@@ -175,6 +176,7 @@ pub(super) fn read_blocks<R>(
         }
         let mut blocks = BlockStream { answers };
         let consumed = consume(&mut blocks);
+        // The reader may wait for room among the answers. Without a listener it ends, and so do the workers.
         drop(blocks);
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         consumed.map(|value| (value, clock.to_stages()))
@@ -206,6 +208,7 @@ fn cut_source(
                 None
             }
         };
+        // A block gets its place in the order before its work begins, so that workers may end in any order.
         if answers.send(receiver).is_err() {
             return;
         }

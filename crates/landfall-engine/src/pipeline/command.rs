@@ -252,7 +252,7 @@ fn load_new_source(
         target.finish_staging(table)?;
     }
     let mut writer = ChunkWriter::Each(target);
-    let (_, mut outcome) = load_source(session, &mut writer, position, source, (mode, purpose), None)?;
+    let (_, mut outcome) = load_source(session, &mut writer, position, source, mode, purpose, None)?;
     // A table that is being made had no rows before.
     outcome.removed = (mode == Mode::Replace && outcome.state != LoadState::Known).then_some(0);
     Ok(outcome)

@@ -59,7 +59,8 @@ pub(super) fn load_source(
     writer: &mut ChunkWriter<'_>,
     position: usize,
     source: &Source,
-    (mode, purpose): (Mode, LoadPurpose),
+    mode: Mode,
+    purpose: LoadPurpose,
     mut spill: Option<&mut RejectSpill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();

@@ -161,7 +161,7 @@ fn load_steps(
         let mut mode = session.options.mode;
         for source in &step.sources {
             let purpose = if mode == Mode::Replace { LoadPurpose::FillsEmpty } else { LoadPurpose::Adds };
-            let (entry, outcome) = load_source(session, writer, step.position, source, (mode, purpose), Some(spill))?;
+            let (entry, outcome) = load_source(session, writer, step.position, source, mode, purpose, Some(spill))?;
             mode = following(mode);
             let stops = outcome.state == LoadState::Stopped;
             loads.push((entry, outcome, source.clone()));

@@ -129,7 +129,7 @@ pub fn verify_tables(read: &dyn TargetRead, project: &Project, observer: &dyn Ob
             let counting = CountingRules { position, source, may_change };
             verify_load(read, project, counting, entry, observer, &mut verification)?;
         }
-        verify_table(read, table, aside, (&loads, &ledger), requests, &mut verification)?;
+        verify_table(read, table, aside, &loads, &ledger, requests, &mut verification)?;
         verify_sources(project, position, &ledger, &mut verification)?;
     }
     Ok(verification)
@@ -181,7 +181,8 @@ fn verify_table(
     read: &dyn TargetRead,
     table: &Table,
     aside: bool,
-    (loads, ledger): (&[&LoadEntry], &[LoadEntry]),
+    loads: &[&LoadEntry],
+    ledger: &[LoadEntry],
     requests: RowRequests,
     found: &mut Verification,
 ) -> Result<()> {

@@ -23,7 +23,7 @@ use tokio::sync::{
 
 use super::{
     problem::{Outcome, Problem, ProblemKind},
-    readers::ReaderPool,
+    readers::{PoolSize, ReaderPool},
     reused_target::{ReusedTarget, TargetOpener, breaks_connection},
 };
 
@@ -34,11 +34,11 @@ const GROUP_REQUESTS: usize = 1024;
 const GROUP_ROWS: usize = 4000;
 
 /// Threads that look for tokens and the like: one may wait for a connection that was lost.
-const CONTROLLERS: (usize, usize) = (2, 2);
+const CONTROLLERS: PoolSize = PoolSize { threads: 2, share: 2 };
 /// Threads that read pages, lists and counts, and those of them that one token may have at once.
-const READERS: (usize, usize) = (4, 3);
+const READERS: PoolSize = PoolSize { threads: 4, share: 3 };
 /// Threads that run reports, and those of them that one token may have at once.
-const REPORTERS: (usize, usize) = (4, 2);
+const REPORTERS: PoolSize = PoolSize { threads: 4, share: 2 };
 
 /// Work for a thread that owns a target, or the reason why it has none; whether that target is of no more use.
 pub(super) type TargetWork = Box<dyn FnOnce(Result<&mut dyn Target>) -> bool + Send>;
@@ -100,7 +100,7 @@ impl Desk {
             };
             threads.push(thread::Builder::new().name("writer".into()).spawn(write)?);
         }
-        let prober = ReaderPool::start_pool("prober", &writer, (1, 1), &mut threads)?;
+        let prober = ReaderPool::start_pool("prober", &writer, PoolSize { threads: 1, share: 1 }, &mut threads)?;
         let control = ReaderPool::start_pool("control", &reader, CONTROLLERS, &mut threads)?;
         let reporter = ReaderPool::start_pool("reporter", &reader, REPORTERS, &mut threads)?;
         let reader = ReaderPool::start_pool("reader", &reader, READERS, &mut threads)?;

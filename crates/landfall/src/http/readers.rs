@@ -53,22 +53,29 @@ pub(super) struct ReaderPool {
     threads: ShareStock,
 }
 
+/// How many threads a pool has, and how many of them one caller has at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PoolSize {
+    pub(super) threads: usize,
+    pub(super) share: usize,
+}
+
 impl ReaderPool {
-    /// Starts `threads` threads, of which one caller has at most `share` at once.
+    /// Starts the threads of a pool of this size.
     pub(super) fn start_pool(
         name: &str,
         opener: &TargetOpener,
-        (threads, share): (usize, usize),
+        size: PoolSize,
         staff: &mut Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
         let (queue, taken) = mpsc::channel(WAITING);
         let (taken, busy) = (Arc::new(Mutex::new(taken)), Arc::new(AtomicUsize::new(0)));
-        for _ in 0..threads {
+        for _ in 0..size.threads {
             let (taken, opener, busy) = (taken.clone(), opener.clone(), busy.clone());
             let run = move || read(&taken, opener, &busy);
             staff.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
         }
-        Ok(Self { queue, busy, threads: ShareStock::new(threads, share) })
+        Ok(Self { queue, busy, threads: ShareStock::new(size.threads, size.share) })
     }
 
     /// Threads that read just now.

@@ -9,9 +9,9 @@ use crate::support::repository;
 /// Properties that are known only to be refused, or to be passed over since another form is meant.
 const REFUSED: [&str; 2] = ["caseSensitiveHeader", "csv"];
 
-/// The properties that the source of the reader names: `reader.flag("header")`, `read_mark(reader, "groupChar")`.
+/// The properties that the source of the reader names: `reader.take_flag("header")`, `read_mark(reader, "groupChar")`.
 fn properties() -> BTreeSet<String> {
-    let call = Regex::new(r#"\b(?:take|text|texts|flag|list|whole|require)\("([a-zA-Z]+)"\)"#).unwrap();
+    let call = Regex::new(r#"\b(?:take|require)_\w+\("([a-zA-Z]+)"\)"#).unwrap();
     let passed = Regex::new(r#"\((?:&mut )?reader, "([a-zA-Z]+)""#).unwrap();
     let folder = repository().join("crates/landfall-core/src/schema/descriptor");
     let mut properties = BTreeSet::new();

@@ -231,7 +231,7 @@ macro_rules! read_through {
             }
             fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
                 self.$ask(|$connection| {
-                    rows::scan_rows($own, table, (positions, OnForeignValue::Missing), &mut visit_only(visit))
+                    rows::scan_rows($own, table, positions, OnForeignValue::Missing, &mut visit_only(visit))
                 })
             }
         }
@@ -375,7 +375,7 @@ impl Transaction for MysqlTransaction<'_> {
         selected: &[usize],
         fields: &[usize],
     ) -> Result<Vec<RefusedRow>> {
-        self.ask_in_step(|work| refusals::update_rows(work, table, (rows, selected), fields))
+        self.ask_in_step(|work| refusals::update_rows(work, table, rows, selected, fields))
     }
 
     fn hold_parents(

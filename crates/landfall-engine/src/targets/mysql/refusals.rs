@@ -116,7 +116,8 @@ const ROWS_PER_UPDATE: usize = 128;
 pub(super) fn update_rows(
     work: &mut MysqlWork,
     table: &Table,
-    (batch, selected): (&RecordBatch, &[usize]),
+    batch: &RecordBatch,
+    selected: &[usize],
     fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
     let mut refused = Vec::new();

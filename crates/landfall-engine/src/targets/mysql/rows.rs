@@ -229,7 +229,8 @@ pub(super) fn read_page(
 pub(super) fn scan_rows(
     connection: &mut MysqlConnection,
     table: &Table,
-    (positions, foreign): (&[usize], OnForeignValue),
+    positions: &[usize],
+    foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> Result<()> {
     if !has_table(connection, &table.name)? {

@@ -40,7 +40,7 @@ impl Snapshot for MysqlSnapshot<'_> {
     }
 
     fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
-        self.with(|connection| rows::scan_rows(connection, table, (positions, OnForeignValue::Refused), visit))
+        self.with(|connection| rows::scan_rows(connection, table, positions, OnForeignValue::Refused, visit))
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn find_altered_rows(
 pub(super) fn take_census(connection: &mut MysqlConnection, table: &Table) -> Result<Census> {
     let every: Vec<usize> = (0..table.schema.fields.len()).collect();
     let mut census = Census::default();
-    scan_rows(connection, table, (&every, OnForeignValue::Missing), &mut |batch| {
+    scan_rows(connection, table, &every, OnForeignValue::Missing, &mut |batch| {
         census.add_batch(&batch);
         Ok(())
     })?;

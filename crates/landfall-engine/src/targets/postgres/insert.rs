@@ -132,7 +132,7 @@ fn take_census(worker: &mut LaneWorker, RowDestination { table, seat, .. }: &Row
         census.add_batch(&batch);
         Ok(())
     };
-    scan_rows(&mut worker.connection, table, &seat.place, (&every, OnForeignValue::Missing), &mut add)?;
+    scan_rows(&mut worker.connection, table, &seat.place, &every, OnForeignValue::Missing, &mut add)?;
     Ok(census)
 }
 
@@ -291,7 +291,8 @@ fn to_ranges(rows: &[usize]) -> Vec<Range<usize>> {
 pub(super) fn update_rows(
     worker: &mut LaneWorker,
     destination: &RowDestination,
-    (batch, selected): (&RecordBatch, &[usize]),
+    batch: &RecordBatch,
+    selected: &[usize],
     fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
     let RowDestination { table, seat, .. } = destination;

@@ -289,13 +289,7 @@ impl TargetRead for Postgres {
         self.finish_commits()?;
         let Some(seat) = self.table_seat(table)? else { return Ok(()) };
         self.read_table(table, &seat, |connection| {
-            rows::scan_rows(
-                connection,
-                table,
-                &seat.place,
-                (positions, OnForeignValue::Missing),
-                &mut visit_only(visit),
-            )
+            rows::scan_rows(connection, table, &seat.place, positions, OnForeignValue::Missing, &mut visit_only(visit))
         })
     }
 }

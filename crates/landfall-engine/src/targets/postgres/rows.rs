@@ -237,7 +237,8 @@ pub(super) fn scan_rows(
     connection: &mut PostgresConnection,
     table: &Table,
     place: &RelationPlace,
-    (positions, foreign): (&[usize], OnForeignValue),
+    positions: &[usize],
+    foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> PostgresResult<()> {
     let sql = format!("COPY (SELECT {} FROM {place} AS t) TO STDOUT (FORMAT binary)", select_list(table, positions));

@@ -64,7 +64,7 @@ impl Snapshot for PostgresSnapshot<'_> {
     fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
         let place = self.target.table_place(&table.name);
         let read =
-            rows::scan_rows(self.snapshot_connection()?, table, &place, (positions, OnForeignValue::Refused), visit);
+            rows::scan_rows(self.snapshot_connection()?, table, &place, positions, OnForeignValue::Refused, visit);
         read.context(|| read_description(table))
     }
 }

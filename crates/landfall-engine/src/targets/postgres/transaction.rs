@@ -211,7 +211,7 @@ impl Transaction for PostgresTransaction<'_> {
         fields: &[usize],
     ) -> Result<Vec<RefusedRow>> {
         let destination = self.row_destination(table)?;
-        self.with(|worker| insert::update_rows(worker, &destination, (rows, selected), fields))
+        self.with(|worker| insert::update_rows(worker, &destination, rows, selected, fields))
     }
 
     fn hold_parents(

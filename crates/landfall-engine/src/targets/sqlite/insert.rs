@@ -284,7 +284,8 @@ pub(super) fn update_rows(
     connection: &Connection,
     texts: &StatementCache,
     table: &Table,
-    (rows, selected): (&RecordBatch, &[usize]),
+    rows: &RecordBatch,
+    selected: &[usize],
     fields: &[usize],
 ) -> Result<Vec<RefusedRow>> {
     let doing = || format!("cannot update the table {:?}", &*table.name);

@@ -205,7 +205,7 @@ macro_rules! read_through {
                 rows::read_page(&self.$field, table, filter, visit)
             }
             fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-                rows::scan_rows(&self.$field, table, (positions, OnForeignValue::Missing), &mut visit_only(visit))
+                rows::scan_rows(&self.$field, table, positions, OnForeignValue::Missing, &mut visit_only(visit))
             }
         }
     };
@@ -319,7 +319,7 @@ impl Transaction for SqliteTransaction<'_> {
         selected: &[usize],
         fields: &[usize],
     ) -> Result<Vec<RefusedRow>> {
-        insert::update_rows(&self.transaction, self.statements, table, (rows, selected), fields)
+        insert::update_rows(&self.transaction, self.statements, table, rows, selected, fields)
     }
 
     fn delete_rows(&mut self, table: &Table) -> Result<u64> {

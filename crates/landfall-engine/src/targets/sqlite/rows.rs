@@ -80,7 +80,8 @@ pub(super) fn find_by_number(
 pub(super) fn scan_rows(
     connection: &Connection,
     table: &Table,
-    (positions, foreign): (&[usize], OnForeignValue),
+    positions: &[usize],
+    foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> Result<()> {
     if !has_table(connection, &table.name)? {

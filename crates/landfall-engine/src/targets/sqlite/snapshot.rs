@@ -41,6 +41,6 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
-        rows::scan_rows(&self.transaction, table, (positions, OnForeignValue::Refused), visit)
+        rows::scan_rows(&self.transaction, table, positions, OnForeignValue::Refused, visit)
     }
 }

@@ -73,7 +73,7 @@ pub(crate) async fn serve_until(
                     tokio::spawn(async move {
                         service.metrics.connections.inc();
                         let limit = service.stall_limit();
-                        serve_greeted(stream, tls, router, stopped, (Arc::new(place), limit)).await;
+                        serve_greeted(stream, tls, router, stopped, Arc::new(place), limit).await;
                         service.metrics.connections.dec();
                     });
                 }
@@ -108,7 +108,8 @@ async fn serve_greeted(
     tls: Option<TlsAcceptor>,
     router: Router,
     stopped: watch::Receiver<bool>,
-    (place, stall_limit): (Arc<ConnectionPlace>, Duration),
+    place: Arc<ConnectionPlace>,
+    stall_limit: Duration,
 ) {
     // Small answers are sent at once.
     let _ = stream.set_nodelay(true);

@@ -58,7 +58,7 @@ impl TargetRead for PostgresTransaction<'_> {
 
     fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
         self.read_rows(table, |connection, place| {
-            rows::scan_rows(connection, table, place, (positions, OnForeignValue::Missing), &mut visit_only(visit))
+            rows::scan_rows(connection, table, place, positions, OnForeignValue::Missing, &mut visit_only(visit))
         })
         .map(drop)
     }
