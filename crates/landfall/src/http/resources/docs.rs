@@ -1,16 +1,15 @@
-//! `/docs`: a page to try the service with, which needs nothing from the network. Its scripts are Swagger UI's, out of the archive that
-//! is part of the program.
+//! `/docs`: a page to try the service with, which needs nothing from the network. Its scripts are Swagger UI's, which
+//! `build.rs` has made a part of the program.
 
-use std::io::{Cursor, Read as _};
+use std::io::Read as _;
 
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
+use flate2::read::GzDecoder;
 use serde_json::json;
-use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED as ARCHIVE;
-use zip::ZipArchive;
 
 use crate::http::{
     call::Call,
@@ -60,11 +59,15 @@ const START: &str = r##"window.onload = () => {
 };
 "##;
 
-/// Files of the archive that the page loads, with their media types.
-const FILES: [(&str, &str); 3] = [
-    ("swagger-ui.css", "text/css; charset=utf-8"),
-    ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
-    ("favicon-32x32.png", "image/png"),
+/// Files that the page loads, with their media types, packed by `build.rs`, which has the same list.
+const FILES: [(&str, &str, &[u8]); 3] = [
+    ("swagger-ui.css", "text/css; charset=utf-8", include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz"))),
+    (
+        "swagger-ui-bundle.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js.gz")),
+    ),
+    ("favicon-32x32.png", "image/png", include_bytes!(concat!(env!("OUT_DIR"), "/favicon-32x32.png.gz"))),
 ];
 
 /// Leads who only knows the service's address to the documentation.
@@ -90,13 +93,11 @@ pub(in crate::http) async fn serve_file(call: Call) -> Outcome {
         "index.html" => (Body::from(PAGE), "text/html; charset=utf-8"),
         "swagger-initializer.js" => (Body::from(START), "text/javascript; charset=utf-8"),
         name => {
-            let (name, media) =
-                FILES.into_iter().find(|(known, _)| *known == name).ok_or_else(|| Problem::not_found("file"))?;
-            let bytes = read_archived(name);
-            (
-                bytes.map(Body::from).ok_or_else(|| Problem::new(ProblemKind::INTERNAL, "the page cannot be made"))?,
-                media,
-            )
+            let found = FILES.into_iter().find(|(known, ..)| *known == name);
+            let (_, media, packed) = found.ok_or_else(|| Problem::not_found("file"))?;
+            let bytes = unpack_file(packed);
+            let broken = || Problem::new(ProblemKind::INTERNAL, "the page cannot be made");
+            (bytes.map(Body::from).ok_or_else(broken)?, media)
         }
     };
     let mut response = Response::new(body);
@@ -105,14 +106,9 @@ pub(in crate::http) async fn serve_file(call: Call) -> Outcome {
     Ok(response)
 }
 
-/// A file of Swagger UI; it stands in a folder that is called after the version.
-fn read_archived(name: &str) -> Option<Vec<u8>> {
-    let mut archive = ZipArchive::new(Cursor::new(ARCHIVE)).ok()?;
-    let ending = format!("/dist/{name}");
-    let is_wanted = |path: &str| path.ends_with(&ending) && path.matches('/').count() == 2;
-    let path = archive.file_names().filter_map(Result::ok).find(|path| is_wanted(path))?.into_owned();
+fn unpack_file(packed: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    archive.by_name(&path).ok()?.read_to_end(&mut bytes).ok()?;
+    GzDecoder::new(packed).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -125,9 +121,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_files_of_the_page_are_in_the_archive() {
-        for (name, _) in FILES {
-            assert!(read_archived(name).is_some_and(|bytes| bytes.len() > 500), "{name}");
+    fn all_files_of_the_page_are_in_the_program() {
+        for (name, _, packed) in FILES {
+            assert!(unpack_file(packed).is_some_and(|bytes| bytes.len() > 500), "{name}");
             assert!(PAGE.contains(name));
         }
     }
