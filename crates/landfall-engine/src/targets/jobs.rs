@@ -16,8 +16,9 @@ use crate::{
 
 /// The jobs as they can be read, within a transaction or outside one.
 pub trait ReadJobs {
-    /// A page of jobs, the newest first.
-    fn list_jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>>;
+    /// Hands a page of jobs to `visit`, the newest first, one after the other: each may have an answer of many bytes. `visit` asks
+    /// nothing of this target.
+    fn visit_job_page(&self, page: &JobPage, visit: &mut dyn FnMut(JobEntry) -> Result<()>) -> Result<()>;
 
     /// The job called `id`.
     fn find_job(&self, id: &str) -> Result<Option<JobEntry>>;
@@ -25,31 +26,27 @@ pub trait ReadJobs {
     /// How long it takes until a job may be taken, by the database's clock: zero if one is due. None if no job waits or runs.
     fn next_job_due(&self) -> Result<Option<Duration>>;
 
-    /// Hands the jobs that `filter` wants to `visit`, the newest first, until it wants no more. Few of them are in memory at once:
-    /// one that rows were sent for has an answer of many bytes.
+    /// Hands the jobs that `filter` wants to `visit`, the newest first, until it wants no more. `visit` asks nothing of this target.
     ///
     /// # Errors
     /// A target that cannot be read, and those of `visit`.
     fn visit_jobs(&self, filter: &JobFilter, visit: &mut dyn FnMut(JobEntry) -> Result<ControlFlow<()>>) -> Result<()> {
         const JOBS_AT_ONCE: u64 = 8;
         let mut page = JobPage { state: filter.state, before: filter.before.clone(), limit: JOBS_AT_ONCE };
-        let mut left = filter.limit;
-        while left > 0 {
-            let entries = self.list_jobs(&page)?;
-            let is_last = (entries.len() as u64) < JOBS_AT_ONCE;
-            page.before = entries.last().map(|last| last.id.clone());
-            for entry in entries {
-                if left == 0 || !filter.wants(&entry) {
-                    continue;
+        let (mut left, mut has_ended) = (filter.limit, filter.limit == 0);
+        while !has_ended {
+            let mut count = 0;
+            let mut last = None;
+            self.visit_job_page(&page, &mut |entry| {
+                (count, last) = (count + 1, Some(entry.id.clone()));
+                if !has_ended && filter.wants(&entry) {
+                    left -= 1;
+                    has_ended = visit(entry)?.is_break() || left == 0;
                 }
-                left -= 1;
-                if visit(entry)?.is_break() {
-                    return Ok(());
-                }
-            }
-            if is_last {
-                return Ok(());
-            }
+                Ok(())
+            })?;
+            has_ended |= count < JOBS_AT_ONCE;
+            page.before = last;
         }
         Ok(())
     }
@@ -85,8 +82,8 @@ pub trait WriteJobs: ReadJobs {
 }
 
 impl<T: OwnTables> ReadJobs for T {
-    fn list_jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>> {
-        self.with_own_tables(|own| jobs::list_jobs(own, page))
+    fn visit_job_page(&self, page: &JobPage, visit: &mut dyn FnMut(JobEntry) -> Result<()>) -> Result<()> {
+        self.with_own_tables(|own| jobs::visit_job_page(own, page, visit))
     }
 
     fn find_job(&self, id: &str) -> Result<Option<JobEntry>> {

@@ -257,8 +257,9 @@ macro_rules! read_through {
         }
 
         impl ReadJobs for $type {
-            fn list_jobs(&self, page: &JobPage) -> Result<Vec<JobEntry>> {
-                self.view_state(|view| Ok(view.state.jobs.list_jobs(page)))
+            fn visit_job_page(&self, page: &JobPage, visit: &mut dyn FnMut(JobEntry) -> Result<()>) -> Result<()> {
+                let entries = self.view_state(|view| Ok(view.state.jobs.list_jobs(page)))?;
+                entries.into_iter().try_for_each(visit)
             }
             fn find_job(&self, id: &str) -> Result<Option<JobEntry>> {
                 self.view_state(|view| Ok(view.state.jobs.find(id)))

@@ -47,8 +47,12 @@ fn job_body(entry: &JobEntry) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap_or_else(|error| unreachable!("a job is plain data: {error}"))
 }
 
-/// A page of jobs, the newest first.
-pub(in crate::targets) fn list_jobs(connection: &dyn SqlConnection, page: &JobPage) -> Result<Vec<JobEntry>> {
+/// Hands a page of jobs to `visit`, the newest first. Only one is read at a time: it may have an answer of many bytes.
+pub(in crate::targets) fn visit_job_page(
+    connection: &dyn SqlConnection,
+    page: &JobPage,
+    visit: &mut dyn FnMut(JobEntry) -> Result<()>,
+) -> Result<()> {
     let (mut conditions, mut values): (Vec<&str>, Vec<SqlParameter<'_>>) = (Vec::new(), Vec::new());
     if let Some(state) = page.state {
         conditions.push("j.state = ?");
@@ -59,25 +63,31 @@ pub(in crate::targets) fn list_jobs(connection: &dyn SqlConnection, page: &JobPa
         values.push(before.as_str().into());
     }
     let condition = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-    read(connection, &format!("{condition} ORDER BY j.job_id DESC LIMIT {}", page.limit.min(i64::MAX as u64)), &values)
+    let condition = format!("{condition} ORDER BY j.job_id DESC LIMIT {}", page.limit.min(i64::MAX as u64));
+    read_each(connection, &condition, &values, visit)
 }
 
 /// The job called `id`.
 pub(in crate::targets) fn find(connection: &dyn SqlConnection, id: &str) -> Result<Option<JobEntry>> {
-    Ok(read(connection, "WHERE j.job_id = ?", &[id.into()])?.pop())
-}
-
-fn read(connection: &dyn SqlConnection, condition: &str, values: &[SqlParameter<'_>]) -> Result<Vec<JobEntry>> {
-    let mut found = Vec::new();
-    if !connection.has_own_table("jobs")? {
-        return Ok(found);
-    }
-    let sql = format!("SELECT {COLUMNS} FROM {} AS j {condition}", connection.sql_spelling().own_table("jobs"));
-    connection.query_rows(&sql, values, &mut |row| {
-        found.push(read_entry(row)?);
+    let mut found = None;
+    read_each(connection, "WHERE j.job_id = ?", &[id.into()], &mut |entry| {
+        found = Some(entry);
         Ok(())
     })?;
     Ok(found)
+}
+
+fn read_each(
+    connection: &dyn SqlConnection,
+    condition: &str,
+    values: &[SqlParameter<'_>],
+    visit: &mut dyn FnMut(JobEntry) -> Result<()>,
+) -> Result<()> {
+    if !connection.has_own_table("jobs")? {
+        return Ok(());
+    }
+    let sql = format!("SELECT {COLUMNS} FROM {} AS j {condition}", connection.sql_spelling().own_table("jobs"));
+    connection.query_rows(&sql, values, &mut |row| visit(read_entry(row)?))
 }
 
 fn read_entry(row: &mut OwnRow) -> Result<JobEntry> {
