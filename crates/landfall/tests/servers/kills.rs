@@ -201,7 +201,18 @@ fn assert_no_traces(site: &Site) {
     let (own, package): (Vec<String>, Vec<String>) =
         site.place.tables().into_iter().partition(|name| name.starts_with("landfall"));
     assert_eq!(package.len(), 2, "{package:?} {own:?}");
-    let known = ["building", "commits", "documents", "loads", "migrations", "reject_events", "reject_parts", "rejects"];
+    let known = [
+        "building",
+        "commits",
+        "documents",
+        "job_claims",
+        "jobs",
+        "loads",
+        "migrations",
+        "reject_events",
+        "reject_parts",
+        "rejects",
+    ];
     for name in own {
         assert!(known.iter().any(|known| site.place.own(known) == *name), "{name} is left behind");
     }

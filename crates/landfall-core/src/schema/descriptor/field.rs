@@ -29,6 +29,7 @@ pub(super) fn read<'a>(
     let kind = field_type::read(&mut reader);
     let missing_values = missing_values::read(&mut reader).unwrap_or_else(|| missing.to_vec());
     let constraints = read_constraints(&mut reader, kind.as_ref());
+    reader.refuse_misplaced(&["primaryKey", "foreignKeys", "uniqueKeys"], "\"schema\"");
     reader.refuse_misspelled();
     let (name, name_place) = name?;
     let (title, description) = (title.map(String::from), description.map(String::from));

@@ -33,6 +33,7 @@ pub(super) fn read(root: &DocumentNode, context: DescriptorContext<'_>) -> Optio
         problems.report_problem(&node.place, "the package has no resources; a resource is a table to load");
     }
     let drafts: Vec<_> = nodes.iter().filter_map(|node| resource::read(node, context)).collect();
+    reader.refuse_misplaced(&["path", "schema", "dialect", "encoding", "fields", "primaryKey"], "a resource");
     reader.refuse_misspelled();
     names::check_distinct(drafts.iter().map(|draft| (&*draft.resource.name, &draft.name_place)), "resource", problems);
     Some(Package { name, resources: foreign_keys::resolve_foreign_keys(drafts, problems) })

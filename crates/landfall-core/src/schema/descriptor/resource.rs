@@ -9,6 +9,26 @@ use crate::schema::{Dialect, Encoding, Resource, SourcePath};
 /// Properties that describe the files for people and say nothing about loading them.
 const DESCRIPTIVE: [&str; 8] = ["$schema", "mediatype", "bytes", "hash", "sources", "licenses", "license", "profile"];
 
+/// What the reference implementation writes beside the standard's properties, and what Landfall finds out by itself.
+const OF_REFERENCE: [&str; 4] = ["scheme", "compression", "stats", "extrapaths"];
+
+/// Properties of a schema, and of a dialect: beside them they would do nothing.
+const OF_SCHEMA: [&str; 6] = ["fields", "primaryKey", "foreignKeys", "uniqueKeys", "missingValues", "fieldsMatch"];
+const OF_DIALECT: [&str; 12] = [
+    "delimiter",
+    "quoteChar",
+    "doubleQuote",
+    "escapeChar",
+    "header",
+    "headerRows",
+    "headerJoin",
+    "commentChar",
+    "commentRows",
+    "lineTerminator",
+    "nullSequence",
+    "skipInitialSpace",
+];
+
 /// Formats that are no delimited text.
 const OTHER_FORMATS: [&str; 17] = [
     "json", "jsonl", "ndjson", "geojson", "yaml", "yml", "xml", "html", "xls", "xlsx", "ods", "parquet", "arrow",
@@ -31,6 +51,11 @@ pub(super) fn read(node: &DocumentNode, context: DescriptorContext<'_>) -> Optio
     let table = read_schema(&mut reader, context);
     reader.accept_names(&DESCRIPTIVE);
     check_type(&mut reader);
+    check_scheme(&mut reader);
+    refuse_inner_path(&mut reader);
+    reader.accept_names(&OF_REFERENCE);
+    reader.refuse_misplaced(&OF_SCHEMA, "\"schema\"");
+    reader.refuse_misplaced(&OF_DIALECT, "\"dialect\"");
     reader.refuse_misspelled();
     let (name, name_place) = name?;
     let resource = Resource {
@@ -126,5 +151,23 @@ fn check_type(reader: &mut MapReader<'_>) {
     if let Some((name, place)) = unsupported {
         let message = format!("a resource of type \"{name}\" is not supported");
         problems.report_with_mend(place, message, "write \"table\", or remove this resource");
+    }
+}
+
+/// Where the files are, as the reference implementation says it. Landfall reads files.
+fn check_scheme(reader: &mut MapReader<'_>) {
+    let problems = reader.problems();
+    let Some(node) = reader.take_value("scheme") else { return };
+    if let Some(scheme) = node.read_text("\"scheme\"", problems).filter(|scheme| *scheme != "file") {
+        let message = format!("the scheme \"{scheme}\" is not supported: Landfall reads files");
+        problems.report_with_mend(&node.place, message, "write \"file\", and the name of a file as \"path\"");
+    }
+}
+
+/// The file within an archive, as the reference implementation says it.
+fn refuse_inner_path(reader: &mut MapReader<'_>) {
+    if let Some(entry) = reader.take_entry("innerpath") {
+        let message = "files within archives are not supported";
+        reader.problems().report_with_mend(&entry.key_place, message, "unpack the archive, and remove \"innerpath\"");
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Option
     table.schema.fields_match = read_fields_match(&mut reader);
     keys::read(&mut reader, &mut table.schema);
     table.foreign_keys = foreign_keys::read(&mut reader, &table.schema);
+    reader.refuse_misplaced(&["path", "encoding", "dialect"], "the resource");
+    reader.refuse_misplaced(&["constraints", "required", "unique"], "a field");
     reader.refuse_misspelled();
     Some(table)
 }

@@ -358,13 +358,13 @@ pub(super) fn move_heap(
     from: &RelationPlace,
     place: &RelationPlace,
 ) -> PostgresResult<Vec<String>> {
+    // In Landfall's own schema, the name of the table may be one of Landfall's (`jobs`, `loads`); in the other one, the name of the heap
+    // may be anybody's. So it goes from one to the other under a name of its own.
+    let moving = format!("landfall_{}", from.name);
     let mut statements = vec![
-        format!("ALTER TABLE {from} RENAME TO {}", quote_name(&place.name)),
-        format!(
-            "ALTER TABLE {} SET SCHEMA {}",
-            RelationPlace::new(&from.schema, &place.name),
-            quote_name(&place.schema)
-        ),
+        format!("ALTER TABLE {from} RENAME TO {}", quote_name(&moving)),
+        format!("ALTER TABLE {} SET SCHEMA {}", RelationPlace::new(&from.schema, &moving), quote_name(&place.schema)),
+        format!("ALTER TABLE {} RENAME TO {}", RelationPlace::new(&place.schema, &moving), quote_name(&place.name)),
     ];
     statements.extend(usual_privileges(connection, place)?);
     statements.extend(rename_keys(connection, table, place, from)?);

@@ -276,3 +276,42 @@ fn files_that_cannot_be_read_or_must_not_be_are_refused() {
     let inline = messages("resources: [{name: t, path: t.csv, schema: t.json}]");
     assert_eq!(inline, ["\"schema\" refers to a file, and files cannot be read here: write it inline"]);
 }
+
+/// As `frictionless describe --type package --json` writes it.
+#[test]
+fn a_package_of_the_reference_implementation_is_read() {
+    let of_reference = "type: table\nscheme: file\nformat: csv\nmediatype: text/csv\nencoding: utf-8\nstats: {bytes: 1}\n\
+                        dialect: {csv: {delimiter: ';'}}";
+    assert_eq!(resource(of_reference).dialect.delimiter, b';');
+    let other = resource_messages("scheme: https\ninnerpath: a.csv");
+    assert_eq!(other.len(), 2, "{other:?}");
+    assert!(other[0].contains("the scheme \"https\" is not supported"), "{other:?}");
+    assert!(other[1].contains("unpack the archive"), "{other:?}");
+}
+
+#[test]
+fn properties_at_the_wrong_level_say_where_they_belong() {
+    let of_resource = resource_messages("primaryKey: [a]\ndelimiter: ';'\ndialect: {}");
+    assert_eq!(
+        of_resource,
+        [
+            "\"primaryKey\" belongs into \"schema\", not beside it | move it into \"schema\"",
+            "\"delimiter\" belongs into \"dialect\", not beside it | move it into \"dialect\"",
+        ]
+    );
+    let of_field =
+        messages(&resource_text("schema: {fields: [{name: a, primaryKey: a}], dialect: {}, required: true}"));
+    let homes = [
+        "\"primaryKey\" belongs into \"schema\"",
+        "\"dialect\" belongs into the resource",
+        "\"required\" belongs into a field",
+    ];
+    assert_eq!(of_field.len(), 3, "{of_field:?}");
+    for (message, home) in of_field.iter().zip(homes) {
+        assert!(message.starts_with(home), "{message}");
+    }
+    let of_package = messages(
+        "schema: {fields: [{name: a}]}\nresources:\n  - {name: t, path: t.csv, schema: {fields: [{name: a}]}}\n",
+    );
+    assert!(of_package[0].starts_with("\"schema\" belongs into a resource"), "{of_package:?}");
+}
