@@ -159,6 +159,8 @@ impl PostgresConnection {
     /// Commits; a transaction that failed before cannot.
     pub(super) fn commit_transaction(&mut self) -> PostgresResult<()> {
         if self.status == b'E' {
+            // What would only set something is refused now, and its refusal would hide what had failed.
+            self.pipelined.drop_ahead();
             self.run_batch("ROLLBACK")?;
             return Err(PostgresFailure::Unable("the transaction had failed before".into()));
         }
