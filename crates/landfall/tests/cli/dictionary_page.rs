@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::support::repository;
 
 /// Properties that are known only to be refused, or to be passed over since another form is meant.
-const REFUSED: [&str; 2] = ["caseSensitiveHeader", "csv"];
+const REFUSED: [&str; 4] = ["caseSensitiveHeader", "csv", "innerpath", "scheme"];
 
 /// The properties that the source of the reader names: `reader.take_flag("header")`, `read_mark(reader, "groupChar")`.
 fn properties() -> BTreeSet<String> {
