@@ -10,7 +10,7 @@ use std::{
 use testbed::{Mariadb, Postgres, Proxy, ProxyRule};
 
 use super::{
-    place::{Kind, Place},
+    place::{Kind, OWN_TABLES, Place},
     site::{STAFF, Site, assert_same},
 };
 use crate::support::{
@@ -201,20 +201,8 @@ fn assert_no_traces(site: &Site) {
     let (own, package): (Vec<String>, Vec<String>) =
         site.place.tables().into_iter().partition(|name| name.starts_with("landfall"));
     assert_eq!(package.len(), 2, "{package:?} {own:?}");
-    let known = [
-        "building",
-        "commits",
-        "documents",
-        "job_claims",
-        "jobs",
-        "loads",
-        "migrations",
-        "reject_events",
-        "reject_parts",
-        "rejects",
-    ];
     for name in own {
-        assert!(known.iter().any(|known| site.place.own(known) == *name), "{name} is left behind");
+        assert!(OWN_TABLES.iter().any(|known| site.place.own(known) == *name), "{name} is left behind");
     }
 }
 

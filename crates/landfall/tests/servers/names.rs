@@ -2,7 +2,7 @@
 
 use super::{
     cells::Form,
-    place::Kind,
+    place::{Kind, OWN_TABLES},
     site::{Column, Site, assert_same},
 };
 use crate::support::Project;
@@ -172,22 +172,10 @@ fn the_longest_names_are_held_and_kept_apart() {
 /// A table of PostgreSQL got its name in Landfall's own schema, where one of Landfall's tables had it: "relation already exists".
 #[test]
 fn tables_may_have_the_names_of_landfalls_own_tables() {
-    let names = [
-        "building",
-        "commits",
-        "documents",
-        "job_claims",
-        "jobs",
-        "loads",
-        "migrations",
-        "reject_events",
-        "reject_parts",
-        "rejects",
-    ];
     for kind in [Kind::Postgres, Kind::Mariadb] {
         let project = Project::empty();
         let mut package = "resources:\n".to_owned();
-        for name in names {
+        for name in OWN_TABLES {
             package += &format!(
                 "  - {{name: {name}, path: {name}.csv, schema: {{fields: [{{name: id, type: integer}}], primaryKey: id}}}}\n"
             );
@@ -197,7 +185,7 @@ fn tables_may_have_the_names_of_landfalls_own_tables() {
         let site = Site::new(project, kind);
         for mode in ["append", "replace"] {
             let run = site.run(&["load", "--mode", mode, "--force", "--max-rejects", "5", "--json"]).exits(0);
-            for name in names {
+            for name in OWN_TABLES {
                 let counts = run.counts(name);
                 assert_eq!([counts[0], counts[4]], [4, 1], "{kind:?}, {mode}, {name}: {counts:?}");
                 assert_eq!(site.count(name), 2, "{kind:?}, {mode}, {name}");

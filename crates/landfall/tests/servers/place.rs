@@ -5,6 +5,20 @@ use std::{path::Path, sync::OnceLock};
 use rusqlite::types::Value;
 use testbed::{Mariadb, PgBouncer, Postgres, TestDatabase};
 
+/// Landfall's own tables on a server, without what stands before their names.
+pub(crate) const OWN_TABLES: [&str; 10] = [
+    "building",
+    "commits",
+    "documents",
+    "job_claims",
+    "jobs",
+    "loads",
+    "migrations",
+    "reject_events",
+    "reject_parts",
+    "rejects",
+];
+
 /// What the database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

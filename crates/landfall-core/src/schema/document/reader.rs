@@ -95,7 +95,7 @@ impl<'a> MapReader<'a> {
     /// Complains about properties of `names` that stand here: they belong into `home`, and would do nothing here.
     pub fn refuse_misplaced(&mut self, names: &[&'static str], home: &str) {
         for entry in self.entries.iter().filter(|entry| names.contains(&entry.key.as_str())) {
-            let message = format!("\"{}\" belongs into {home}, not beside it", entry.key);
+            let message = format!("\"{}\" belongs into {home}, not here", entry.key);
             self.problems.report_with_mend(&entry.key_place, message, format!("move it into {home}"));
         }
         self.accept_names(names);

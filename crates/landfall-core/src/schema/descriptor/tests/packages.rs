@@ -295,8 +295,8 @@ fn properties_at_the_wrong_level_say_where_they_belong() {
     assert_eq!(
         of_resource,
         [
-            "\"primaryKey\" belongs into \"schema\", not beside it | move it into \"schema\"",
-            "\"delimiter\" belongs into \"dialect\", not beside it | move it into \"dialect\"",
+            "\"primaryKey\" belongs into \"schema\", not here | move it into \"schema\"",
+            "\"delimiter\" belongs into \"dialect\", not here | move it into \"dialect\"",
         ]
     );
     let of_field =
