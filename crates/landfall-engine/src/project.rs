@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfall_core::schema::{Package, Resource, SourcePath};
+use landfall_core::schema::{Package, Resource, SourcePath, TableIndex};
 
 use crate::{
     error::{Error, Result},
@@ -30,17 +30,16 @@ impl Project {
     #[must_use]
     pub fn tables_to_make(&self) -> Vec<Table> {
         let tables = self.target_tables();
-        self.package.load_order().into_iter().flatten().map(|at| tables[at].clone()).collect()
+        self.package.load_order().into_iter().flatten().map(|at| tables[at.get()].clone()).collect()
     }
 
-    /// The position of the resource called `name`.
+    /// The position of the table called `name`.
     ///
     /// # Errors
-    /// No such resource; the message names those there are.
-    pub fn find_position(&self, name: &str) -> Result<usize> {
-        let resources = &self.package.resources;
-        resources.iter().position(|resource| &*resource.name == name).ok_or_else(|| {
-            let known: Vec<&str> = resources.iter().map(|resource| &*resource.name).collect();
+    /// No such table; the message names those there are.
+    pub fn find_position(&self, name: &str) -> Result<TableIndex> {
+        self.package.table_position(name).ok_or_else(|| {
+            let known: Vec<&str> = self.package.resources.iter().map(|resource| &*resource.name).collect();
             Error::Usage(format!("there is no table {name:?} in the data package; it has {}", known.join(", ")))
         })
     }

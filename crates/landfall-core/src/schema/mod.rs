@@ -11,6 +11,7 @@ mod load_order;
 mod overrides;
 mod package;
 mod table;
+mod table_index;
 pub mod to_standard;
 
 pub use descriptor::{FileLoader, fold_case};
@@ -23,3 +24,4 @@ pub use field::{
 pub use overrides::DialectOverrides;
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
 pub use table::{FieldsMatch, ForeignKey, TableSchema};
+pub use table_index::TableIndex;

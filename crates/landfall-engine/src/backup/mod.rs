@@ -18,6 +18,7 @@ mod verify;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use landfall_core::schema::TableIndex;
 use serde::Serialize;
 
 pub use self::{
@@ -162,10 +163,10 @@ fn select_tables(project: &Project, names: &[String]) -> Result<Vec<Table>> {
     if names.is_empty() {
         return Ok(tables);
     }
-    let mut positions: Vec<usize> = names.iter().map(|name| project.find_position(name)).collect::<Result<_>>()?;
+    let mut positions: Vec<TableIndex> = names.iter().map(|name| project.find_position(name)).collect::<Result<_>>()?;
     positions.sort_unstable();
     positions.dedup();
-    Ok(positions.into_iter().map(|at| tables[at].clone()).collect())
+    Ok(positions.into_iter().map(|at| tables[at.get()].clone()).collect())
 }
 
 fn refuse_missing(missing: &[String], all: bool, options: &BackupOptions) -> Result<()> {

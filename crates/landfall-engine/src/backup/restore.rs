@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf, sync::Arc};
 use landfall_core::{
     avro::resolve::{FieldMapping, RowMapping, resolve_fields},
     decode::CutterLimits,
-    schema::Package,
+    schema::{Package, TableIndex},
 };
 use serde::Serialize;
 
@@ -104,7 +104,7 @@ pub struct RestoredTable {
 #[derive(Debug)]
 pub struct PreparedRestore {
     outcome: RestoreOutcome,
-    sources: Vec<(usize, Source)>,
+    sources: Vec<(TableIndex, Source)>,
     /// Files that were fetched for it, and go with it.
     fetched: Vec<SetFile>,
     options: LoadOptions,
@@ -124,7 +124,8 @@ impl PreparedRestore {
         options: &RestoreOptions,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        let mut positions: Vec<usize> = names.iter().map(|name| project.find_position(name)).collect::<Result<_>>()?;
+        let mut positions: Vec<TableIndex> =
+            names.iter().map(|name| project.find_position(name)).collect::<Result<_>>()?;
         positions.sort_unstable();
         positions.dedup();
         let mut restore = Self {
@@ -151,7 +152,7 @@ impl PreparedRestore {
         &mut self,
         project: &Project,
         store: &dyn BackupStore,
-        mut positions: Vec<usize>,
+        mut positions: Vec<TableIndex>,
         set: &SetId,
         options: &RestoreOptions,
         observer: &dyn Observer,
@@ -163,12 +164,12 @@ impl PreparedRestore {
             let named = positions.len();
             positions = with_dependents(package, positions);
             let dependents = positions.split_off(named).into_iter();
-            positions.extend(dependents.filter(|&at| manifest.find_table(&package.resources[at].name).is_some()));
+            positions.extend(dependents.filter(|&at| manifest.find_table(&package[at].name).is_some()));
         }
         self.outcome.set = Some(set.to_string());
         self.outcome.location = format!("{}/{set}", store.location());
         for position in positions {
-            let name = &package.resources[position].name;
+            let name = &package[position].name;
             let Some(entry) = manifest.find_table(name) else {
                 let has: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
                 let reason = format!("it has no table {:?}; it has {}", &**name, has.join(", "));
@@ -187,13 +188,13 @@ impl PreparedRestore {
     fn prepare_file(
         &mut self,
         project: &Project,
-        position: usize,
+        position: TableIndex,
         file: &RestoredFile<'_>,
         options: &RestoreOptions,
         observer: &dyn Observer,
     ) -> Result<()> {
         let &RestoredFile { name, origin, path, entry } = file;
-        let resource = &project.package.resources[position];
+        let resource = &project.package[position];
         observer.source_begins(&resource.name, name);
         let failed = |error: std::io::Error| Error::source_error(name, error);
         let (sha256, bytes) = File::open(path).and_then(|mut file| digest_content(&mut file)).map_err(failed)?;
@@ -239,7 +240,7 @@ impl PreparedRestore {
     /// # Errors
     /// A target that cannot be read.
     pub fn tries_by_writing(&self, target: &dyn Target, project: &Project) -> Result<bool> {
-        let positions: Vec<usize> = self.sources.iter().map(|(position, _)| *position).collect();
+        let positions: Vec<TableIndex> = self.sources.iter().map(|(position, _)| *position).collect();
         can_dry_run(target, project, &positions)
     }
 
@@ -303,14 +304,14 @@ fn suggest_parents(error: Error) -> Error {
 }
 
 /// `positions` and those of all tables that refer to one of them, directly or not.
-fn with_dependents(package: &Package, mut positions: Vec<usize>) -> Vec<usize> {
+fn with_dependents(package: &Package, mut positions: Vec<TableIndex>) -> Vec<TableIndex> {
     loop {
-        let refers = |at: &usize| {
-            let keys = &package.resources[*at].schema.foreign_keys;
-            keys.iter().any(|key| positions.iter().any(|&parent| package.resources[parent].name == key.parent))
+        let refers = |at: &TableIndex| {
+            let keys = &package[*at].schema.foreign_keys;
+            keys.iter().any(|key| positions.iter().any(|&parent| package[parent].name == key.parent))
         };
-        let more: Vec<usize> =
-            (0..package.resources.len()).filter(|at| !positions.contains(at)).filter(refers).collect();
+        let more: Vec<TableIndex> =
+            package.table_positions().filter(|at| !positions.contains(at)).filter(refers).collect();
         if more.is_empty() {
             return positions;
         }

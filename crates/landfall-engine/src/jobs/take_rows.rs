@@ -83,7 +83,7 @@ impl TakeRows {
 
     fn read_request(&self, context: &JobContext<'_>, name: String) -> Result<RowsRequest, EarlyEnd> {
         let rules = &context.resources.rules;
-        let position_of = |name: &str| rules.rules_tables().iter().position(|table| *table.name == *name);
+        let position_of = |name: &str| rules.rules_project().package.table_position(name);
         let table = match self.table.as_deref().map(position_of) {
             Some(None) => {
                 return Err(fail_job(&PublicError::new(PublicErrorCode::NotFound, "there is no such table")).into());

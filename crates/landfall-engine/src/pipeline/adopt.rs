@@ -16,7 +16,10 @@ use super::{
     trial::{KeyClaim, KeyNeeds, RecordBytes, RecordTrial, TrialVerdict},
     writer::{ChunkWriter, MoreChunks},
 };
-use landfall_core::reject::{CellError, ErrorCode};
+use landfall_core::{
+    reject::{CellError, ErrorCode},
+    schema::TableIndex,
+};
 
 use crate::{
     error::{Error, Result, TargetErrorKind},
@@ -99,16 +102,16 @@ pub(super) fn try_as_is(
 pub(super) fn claims_to_come(
     session: &LoadSession<'_>,
     read: &dyn TargetRead,
-    family: &[usize],
+    family: &[TableIndex],
     load: Option<LoadId>,
     on_conflict: OnConflict,
 ) -> Result<HashSet<KeyClaim>> {
-    let names: Vec<Arc<str>> = family.iter().map(|&at| session.tables[at].name.clone()).collect();
+    let names: Vec<Arc<str>> = family.iter().map(|&at| session.table_at(at).name.clone()).collect();
     let mut wanted: Vec<KeyNeeds> = Vec::new();
     for &position in family {
         let mut trial = RecordTrial::new(session, read, position, on_conflict);
         let filter = RejectFilter {
-            table: Some(session.tables[position].name.to_string()),
+            table: Some(session.table_at(position).name.to_string()),
             load,
             waiting: true,
             ..RejectFilter::default()
@@ -218,9 +221,9 @@ pub(super) fn release_waiting(
     let mut released: Vec<LoadOutcome> = Vec::new();
     for family in session.project.package.load_order() {
         let refers =
-            |at: &usize| session.tables[*at].schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent));
+            |at: &TableIndex| session.table_at(*at).schema.foreign_keys.iter().any(|key| grown.contains(&*key.parent));
         // In a circle of tables nothing may have been inserted, since everything waited for the rest.
-        let loaded = |at: &usize| outcomes.iter().any(|outcome| *outcome.table == *session.tables[*at].name);
+        let loaded = |at: &TableIndex| outcomes.iter().any(|outcome| *outcome.table == *session.table_at(*at).name);
         let circle = family.len() > 1 && family.iter().any(loaded);
         if !circle && !family.iter().any(refers) {
             continue;
@@ -233,8 +236,8 @@ pub(super) fn release_waiting(
         };
         // What this command itself rejected was held against parents that were loaded before: but not in a circle, nor where
         // another source of the same table brought them, nor where they were released themselves just now.
-        let late = |at: &usize| {
-            let mut keys = session.tables[*at].schema.foreign_keys.iter();
+        let late = |at: &TableIndex| {
+            let mut keys = session.table_at(*at).schema.foreign_keys.iter();
             keys.any(|key| released.iter().any(|outcome| *outcome.table == *key.parent))
         };
         let loaded = outcomes.iter().filter(|outcome| outcome.state != LoadState::Known).map(|outcome| outcome.load_id);
@@ -251,9 +254,9 @@ pub(super) fn release_waiting(
 }
 
 /// Whether the tables of a family refer to themselves or to each other in a circle.
-pub(super) fn is_circular(session: &LoadSession<'_>, family: &[usize]) -> bool {
-    let own = |at: &usize| {
-        let table = &session.tables[*at];
+pub(super) fn is_circular(session: &LoadSession<'_>, family: &[TableIndex]) -> bool {
+    let own = |at: &TableIndex| {
+        let table = session.table_at(*at);
         table.schema.foreign_keys.iter().any(|key| key.parent == table.name)
     };
     family.len() > 1 || family.iter().any(own)
@@ -263,13 +266,13 @@ pub(super) fn is_circular(session: &LoadSession<'_>, family: &[usize]) -> bool {
 fn release_family(
     session: &LoadSession<'_>,
     writer: &mut ChunkWriter<'_>,
-    family: &[usize],
+    family: &[TableIndex],
     before_load: Option<LoadId>,
     pardoned: &HashSet<KeyClaim>,
 ) -> Result<Vec<LoadOutcome>> {
     let mut waiting = Vec::new();
     for &position in family {
-        let table = Some(session.tables[position].name.to_string());
+        let table = Some(session.table_at(position).name.to_string());
         let earlier = LoadFilter { table: table.clone(), before: before_load, limit: Some(1), ..LoadFilter::default() };
         if writer.read().find_loads(&earlier)?.is_empty() {
             continue;
@@ -287,7 +290,7 @@ fn release_family(
         for (position, numbers) in waiting {
             let mut trial = RecordTrial::new(session, &*transaction, position, OnConflict::Reject);
             trial.pardoned.clone_from(pardoned);
-            outcomes.extend(release_passing(session, transaction, &session.tables[position], &mut trial, &numbers)?);
+            outcomes.extend(release_passing(session, transaction, session.table_at(position), &mut trial, &numbers)?);
             trials.push(trial);
         }
         trials.iter_mut().try_for_each(|trial| trial.hold_parents(transaction))?;

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use landfall_core::schema::TableIndex;
+
 use super::{
     LoadOptions, LoadOutcome, Observer, Selection, SilentObserver,
     adopt::release_waiting,
@@ -51,7 +53,7 @@ pub fn load_tables(
 pub fn load_sources(
     target: &mut dyn Target,
     project: &Project,
-    sources: Vec<(usize, Source)>,
+    sources: Vec<(TableIndex, Source)>,
     options: &LoadOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<LoadOutcome>> {
@@ -62,9 +64,9 @@ pub fn load_sources(
 ///
 /// # Errors
 /// A table that is not in the data package.
-pub fn positions_of(project: &Project, selections: &[Selection]) -> Result<Vec<usize>> {
+pub fn positions_of(project: &Project, selections: &[Selection]) -> Result<Vec<TableIndex>> {
     if selections.is_empty() {
-        return Ok((0..project.package.resources.len()).collect());
+        return Ok(project.package.table_positions().collect());
     }
     selections.iter().map(|selection| project.find_position(&selection.table)).collect()
 }
@@ -74,7 +76,7 @@ pub fn positions_of(project: &Project, selections: &[Selection]) -> Result<Vec<u
 ///
 /// # Errors
 /// A target that cannot be read.
-pub fn can_dry_run(target: &dyn Target, project: &Project, positions: &[usize]) -> Result<bool> {
+pub fn can_dry_run(target: &dyn Target, project: &Project, positions: &[TableIndex]) -> Result<bool> {
     let tables = project.target_tables();
     let session = LoadSession { project, tables: &tables, options: &LoadOptions::default(), observer: &SilentObserver };
     let steps: Vec<LoadStep> = positions.iter().map(|&position| LoadStep { position, sources: Vec::new() }).collect();
@@ -191,7 +193,7 @@ fn chunk_by_chunk(session: &LoadSession<'_>, target: &mut dyn Target, steps: &[L
         if outcomes.last().is_some_and(|outcome| outcome.state == LoadState::Stopped) {
             return Ok(outcomes);
         }
-        target.finish_staging(&session.tables[step.position])?;
+        target.finish_staging(session.table_at(step.position))?;
     }
     target.prepare_tables(session.tables)?;
     Ok(outcomes)
@@ -204,7 +206,7 @@ fn load_step(
     step: &LoadStep,
     outcomes: &mut Vec<LoadOutcome>,
 ) -> Result<()> {
-    let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
+    let resource = apply_overrides(&session.options.overrides, &session.project.package[step.position])?;
     let mut mode = session.options.mode;
     for sources in step.sources.chunks(SOURCES_PER_QUESTION) {
         let mut known = vec![None; sources.len()];
@@ -234,11 +236,11 @@ fn load_step(
 fn load_new_source(
     session: &LoadSession<'_>,
     target: &mut dyn Target,
-    position: usize,
+    position: TableIndex,
     source: &Source,
     mode: Mode,
 ) -> Result<LoadOutcome> {
-    let table = &session.tables[position];
+    let table = session.table_at(position);
     let purpose = match mode {
         Mode::Replace if target.row_count_within(table, 1)? > 0 => LoadPurpose::GoesOn,
         Mode::Replace => LoadPurpose::FillsEmpty,

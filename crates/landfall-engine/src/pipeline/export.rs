@@ -169,7 +169,7 @@ impl<'s> LayoutExporter<'s> {
     }
 
     fn for_layout(session: &'s LoadSession<'s>, reject: &Reject, layout: SourceLayout) -> Result<Self> {
-        let resource = &session.project.package.resources[session.project.find_position(&reject.table)?];
+        let resource = &session.project.package[session.project.find_position(&reject.table)?];
         let labels = layout.labels_for(&resource.schema);
         // Cells are only read here, whatever the target holds.
         let written = layout.written_resource(resource)?;
@@ -346,7 +346,7 @@ impl<'s> LayoutExporter<'s> {
             )));
         }
         let position = self.session.project.find_position(&self.table)?;
-        let mut resource = self.layout.written_resource(&self.session.project.package.resources[position])?;
+        let mut resource = self.layout.written_resource(&self.session.project.package[position])?;
         resource.encoding = Encoding::Utf8;
         let rules = RecordRules::new(&resource, &self.layout, &TargetLimits::default())?;
         Ok(match self.split_record(&rules.decoder.decode_record(row.raw.as_bytes())) {

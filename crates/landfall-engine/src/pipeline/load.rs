@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use landfall_core::schema::Resource;
+use landfall_core::schema::{Resource, TableIndex};
 
 use super::{
     LoadOptions, LoadOutcome, LoadProgress, Observer, StageSeconds,
@@ -50,6 +50,13 @@ pub(super) struct LoadSession<'s> {
     pub(super) observer: &'s dyn Observer,
 }
 
+impl<'s> LoadSession<'s> {
+    /// The table at `position`.
+    pub(super) fn table_at(&self, position: TableIndex) -> &'s Table {
+        &self.tables[position.get()]
+    }
+}
+
 /// How often a load goes on from the ledger after the target found that what was sent ahead cannot stay.
 const MOST_ATTEMPTS: usize = 4;
 
@@ -57,14 +64,14 @@ const MOST_ATTEMPTS: usize = 4;
 pub(super) fn load_source(
     session: &LoadSession<'_>,
     writer: &mut ChunkWriter<'_>,
-    position: usize,
+    position: TableIndex,
     source: &Source,
     mode: Mode,
     purpose: LoadPurpose,
     mut spill: Option<&mut RejectSpill>,
 ) -> Result<(LoadEntry, LoadOutcome)> {
     let started = Instant::now();
-    let resource = &apply_overrides(&session.options.overrides, &session.project.package.resources[position])?;
+    let resource = &apply_overrides(&session.options.overrides, &session.project.package[position])?;
     session.observer.source_begins(&resource.name, &source.name);
     let mut pace = if writer.commits_each() { Pace::Ahead } else { Pace::InStep };
     let mut attempt = 1;
@@ -153,7 +160,7 @@ impl<'r, 's> LoadRun<'r, 's> {
         pace: Pace,
         spill: Option<&'r mut RejectSpill>,
     ) -> Result<Self> {
-        let table = &session.tables[session.project.find_position(&resource.name)?];
+        let table = session.table_at(session.project.find_position(&resource.name)?);
         let stamp = source.read_stamp()?;
         let mut opened =
             OpenSource::new(source, resource, &read.table_limits(table), session.options.work, entry.position.offset)?;

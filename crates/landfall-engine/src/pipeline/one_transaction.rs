@@ -32,7 +32,7 @@ type LoadedSource = (LoadEntry, LoadOutcome, Source);
 pub(super) fn can_roll_back(session: &LoadSession<'_>, read: &dyn TargetRead, steps: &[LoadStep]) -> Result<bool> {
     for step in steps {
         for at in find_ancestors(session, step.position) {
-            if !read.has_table(&session.tables[at])? {
+            if !read.has_table(session.table_at(at))? {
                 return Ok(false);
             }
         }
@@ -181,7 +181,7 @@ fn known_outcomes(
     step: &LoadStep,
     entries: Vec<LoadEntry>,
 ) -> impl Iterator<Item = LoadedSource> {
-    let name = &session.project.package.resources[step.position].name;
+    let name = &session.project.package[step.position].name;
     entries.into_iter().zip(&step.sources).map(|(entry, source)| {
         session.observer.source_begins(name, &source.name);
         let (entry, outcome) = super::load::known_outcome(entry, source);
@@ -192,7 +192,7 @@ fn known_outcomes(
 /// Notes with the first load of each table how many rows it took out of it.
 fn note_removed(session: &LoadSession<'_>, loads: &mut [LoadedSource], loaded: &[&LoadStep], emptied: &EmptiedTables) {
     for (step, removed) in loaded.iter().zip(&emptied.removed) {
-        let name = &session.tables[step.position].name;
+        let name = &session.table_at(step.position).name;
         if let Some((_, outcome, _)) = loads.iter_mut().find(|(_, outcome, _)| *outcome.table == **name) {
             outcome.removed = Some(*removed);
         }
@@ -234,7 +234,7 @@ pub(super) fn as_load_outcomes(
     let mut met = HashSet::new();
     let mut stopped = false;
     for outcome in &mut outcomes {
-        let table = &session.tables[session.project.find_position(&outcome.table)?];
+        let table = session.table_at(session.project.find_position(&outcome.table)?);
         if options.mode == Mode::Replace && met.insert(outcome.table.clone()) {
             outcome.removed = Some(read.row_count(table)?);
         }
@@ -309,7 +309,7 @@ fn write_rolled_back(
     let most = session.options.work.rejected_record_bytes;
     spill.drain_rejects(&mut |load, reject| {
         let Some((_, number, table, source)) = numbers.iter().find(|(was, ..)| *was == load) else { return Ok(()) };
-        let table = &session.tables[session.project.find_position(table)?];
+        let table = session.table_at(session.project.find_position(table)?);
         store_reject(&mut *transaction, *number, table, source, reject, most).map(drop)
     })?;
     transaction.commit_now()?;

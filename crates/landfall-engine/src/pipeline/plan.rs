@@ -1,6 +1,6 @@
 //! Which sources are read into which tables, in which order.
 
-use landfall_core::schema::Package;
+use landfall_core::schema::{Package, Resource, TableIndex};
 
 use super::Selection;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct LoadStep {
     /// The position of the table in the data package.
-    pub(super) position: usize,
+    pub(super) position: TableIndex,
     /// What is read into it, in order.
     pub(super) sources: Vec<Source>,
 }
@@ -29,7 +29,7 @@ pub(super) fn plan_steps(project: &Project, selections: &[Selection]) -> Result<
 }
 
 /// The steps for `sources`, each with the position of its table, parents before children.
-pub(super) fn order_sources(project: &Project, sources: Vec<(usize, Source)>) -> Vec<LoadStep> {
+pub(super) fn order_sources(project: &Project, sources: Vec<(TableIndex, Source)>) -> Vec<LoadStep> {
     let mut wanted: Vec<LoadStep> = Vec::new();
     for (position, source) in sources {
         match wanted.iter_mut().find(|step| step.position == position) {
@@ -46,10 +46,8 @@ fn order_steps(project: &Project, wanted: &[LoadStep]) -> Vec<LoadStep> {
 }
 
 fn steps_for_all(project: &Project) -> Result<Vec<LoadStep>> {
-    let resources = project.package.resources.iter().enumerate();
-    resources
-        .map(|(position, resource)| Ok(LoadStep { position, sources: project.declared_sources(resource)? }))
-        .collect()
+    let step = |position| Ok(LoadStep { position, sources: project.declared_sources(&project.package[position])? });
+    project.package.table_positions().map(step).collect()
 }
 
 fn steps_for_selections(project: &Project, selections: &[Selection]) -> Result<Vec<LoadStep>> {
@@ -62,7 +60,7 @@ fn steps_for_selections(project: &Project, selections: &[Selection]) -> Result<V
         let position = project.find_position(&selection.table)?;
         let sources = match &selection.source {
             Some(path) => project.typed_sources(path)?,
-            None => project.declared_sources(&project.package.resources[position])?,
+            None => project.declared_sources(&project.package[position])?,
         };
         match steps.iter_mut().find(|step| step.position == position) {
             Some(step) => step.sources.extend(sources),
@@ -74,9 +72,8 @@ fn steps_for_selections(project: &Project, selections: &[Selection]) -> Result<V
 
 /// The tables that refer to `parent`, itself left out.
 pub(super) fn child_tables<'t>(package: &Package, tables: &'t [Table], parent: &Table) -> Vec<&'t Table> {
-    let refers = |position: usize| {
-        let resource = &package.resources[position];
+    let refers = |resource: &Resource| {
         resource.name != parent.name && resource.schema.foreign_keys.iter().any(|key| key.parent == parent.name)
     };
-    tables.iter().enumerate().filter(|(position, _)| refers(*position)).map(|(_, table)| table).collect()
+    package.resources.iter().zip(tables).filter(|(resource, _)| refers(resource)).map(|(_, table)| table).collect()
 }

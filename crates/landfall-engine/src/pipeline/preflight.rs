@@ -17,7 +17,7 @@ pub(super) fn check_before(session: &LoadSession<'_>, target: &mut dyn Target, s
     check_tables(session, target)?;
     let target = &*target;
     for step in steps {
-        let table = &session.tables[step.position];
+        let table = session.table_at(step.position);
         if session.options.mode == Mode::Replace
             && let Some(first) = step.sources.first()
         {
@@ -51,8 +51,8 @@ fn check_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()
 
 /// Reads the header and the first block of `source`.
 fn check_source(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep, source: &Source) -> Result<()> {
-    let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
-    let limits = target.table_limits(&session.tables[step.position]);
+    let resource = apply_overrides(&session.options.overrides, &session.project.package[step.position])?;
+    let limits = target.table_limits(session.table_at(step.position));
     source.read_stamp()?;
     OpenSource::new(source, &resource, &limits, session.options.work, 0)?.next_piece().map(drop)
 }

@@ -2,6 +2,7 @@
 
 use landfall_core::{
     keys::{IntegerSet, KeyColumns, Scalar},
+    schema::TableIndex,
     validate::ValidatedBlock,
 };
 
@@ -44,14 +45,14 @@ pub(crate) struct RecountResult {
 pub(crate) fn recount_load(
     read: &dyn TargetRead,
     project: &Project,
-    position: usize,
+    position: TableIndex,
     source: &Source,
     entry: &LoadEntry,
     quarantined: &IntegerSet,
     observer: &dyn Observer,
 ) -> Result<RecountResult> {
-    let resource = &project.package.resources[position];
-    let table = &project.target_tables()[position];
+    let resource = &project.package[position];
+    let table = &project.target_tables()[position.get()];
     observer.source_begins(&resource.name, &source.name);
     let usual = WorkLimits::default();
     let work = WorkLimits { record_bytes: usize::try_from(entry.record_bytes).unwrap_or(usual.record_bytes), ..usual };

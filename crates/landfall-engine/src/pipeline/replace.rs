@@ -100,7 +100,7 @@ pub(super) fn empty_tables(
     steps: &[&LoadStep],
     may_make_anew: bool,
 ) -> Result<EmptiedTables> {
-    let tables: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
+    let tables: Vec<&Table> = steps.iter().map(|step| session.table_at(step.position)).collect();
     for table in &tables {
         let interrupted = LoadFilter { resumable: true, ..LoadFilter::loads_of_sources(&table.name) };
         for entry in writer.read().find_loads(&interrupted)? {
@@ -125,7 +125,7 @@ pub(super) fn known_replace(
     writer: &ChunkWriter<'_>,
     step: &LoadStep,
 ) -> Result<Option<Vec<LoadEntry>>> {
-    let resource = apply_overrides(&session.options.overrides, &session.project.package.resources[step.position])?;
+    let resource = apply_overrides(&session.options.overrides, &session.project.package[step.position])?;
     find_replace_loads(writer.read(), &resource, &step.sources, session.options)
 }
 
@@ -136,9 +136,9 @@ pub(super) fn check_children(
     steps: &[LoadStep],
     loaded: &[&LoadStep],
 ) -> Result<()> {
-    let mut affected: Vec<&Table> = steps.iter().map(|step| &session.tables[step.position]).collect();
+    let mut affected: Vec<&Table> = steps.iter().map(|step| session.table_at(step.position)).collect();
     for step in steps {
-        for child in child_tables(&session.project.package, session.tables, &session.tables[step.position]) {
+        for child in child_tables(&session.project.package, session.tables, session.table_at(step.position)) {
             if transaction.has_table(child)? {
                 affected.push(child);
             }
@@ -148,7 +148,7 @@ pub(super) fn check_children(
     affected.dedup_by(|a, b| a.name == b.name);
     // In a circle, rows of the first table may name rows of the last one that were there before.
     let sound = loaded.iter().filter(|step| !is_in_circle(session, step.position));
-    let sound: Vec<&Table> = sound.map(|step| &session.tables[step.position]).collect();
+    let sound: Vec<&Table> = sound.map(|step| session.table_at(step.position)).collect();
     let orphans = transaction.find_orphans(&affected, &sound)?;
     if orphans.is_empty() {
         return Ok(());

@@ -54,7 +54,7 @@ pub(super) fn judge_deferred(
     writer: &mut ChunkWriter<'_>,
     mut entry: LoadEntry,
 ) -> Result<LoadEntry> {
-    let table = &session.tables[session.project.find_position(&entry.table)?];
+    let table = session.table_at(session.project.find_position(&entry.table)?);
     let filter = RejectFilter { load: Some(entry.id), state: Some(RejectState::Deferred), ..RejectFilter::default() };
     let suspects = writer.read().reject_count(&filter)?;
     if suspects > 0 {

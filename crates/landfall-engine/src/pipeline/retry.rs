@@ -6,6 +6,8 @@ use std::{
     time::Instant,
 };
 
+use landfall_core::schema::TableIndex;
+
 use super::{
     LoadOptions, LoadOutcome, Observer, ReasonCounts,
     adopt::{
@@ -115,7 +117,7 @@ fn from_quarantine(
     }
     for family in session.project.package.load_order() {
         for position in family {
-            let name = session.tables[position].name.to_string();
+            let name = session.table_at(position).name.to_string();
             if filter.table.as_ref().is_some_and(|table| *table != name) {
                 continue;
             }
@@ -187,7 +189,7 @@ fn retry_from_file(
 ) -> Result<()> {
     let (path, only) = (path.as_path(), only.as_deref());
     let mut others = UnaskedChanges::default();
-    let mut cases: BTreeMap<usize, Vec<RetryCase>> = BTreeMap::new();
+    let mut cases: BTreeMap<TableIndex, Vec<RetryCase>> = BTreeMap::new();
     let mut exporters = HashMap::new();
     let mut gone = 0_u64;
     let mut met = HashSet::new();
@@ -257,7 +259,7 @@ fn other_columns(path: &std::path::Path, labels: &[String], exporter: &LayoutExp
 fn retry_table(
     session: &LoadSession<'_>,
     target: &mut dyn Target,
-    position: usize,
+    position: TableIndex,
     source: &str,
     cases: Vec<RetryCase>,
     answer: &mut StoredAnswer<'_>,
@@ -266,7 +268,7 @@ fn retry_table(
         return Ok(());
     }
     let started = Instant::now();
-    let table = &session.tables[position];
+    let table = session.table_at(position);
     session.observer.source_begins(&table.name, source);
     let mut trial = RecordTrial::new(session, &*target, position, OnConflict::Reject);
     // Rows of several tables that need each other are taken over together, at the end of the command.

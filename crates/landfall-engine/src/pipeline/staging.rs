@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use landfall_core::schema::TableIndex;
+
 use super::{ledger_questions::has_load_of_any, load::LoadSession, plan::LoadStep};
 use crate::{
     error::Result,
@@ -14,7 +16,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct StagingPlan {
     /// Positions of those to build aside.
-    aside: HashSet<usize>,
+    aside: HashSet<TableIndex>,
 }
 
 impl StagingPlan {
@@ -30,8 +32,8 @@ impl StagingPlan {
     }
 
     /// Whether the table at `position` is built aside.
-    fn is_staged(session: &LoadSession<'_>, target: &dyn Target, position: usize) -> Result<bool> {
-        Ok(!needs_lookups(session, position) && target.can_stage(&session.tables[position])?)
+    fn is_staged(session: &LoadSession<'_>, target: &dyn Target, position: TableIndex) -> Result<bool> {
+        Ok(!needs_lookups(session, position) && target.can_stage(session.table_at(position))?)
     }
 
     /// Plans for a command of `steps`; all tables that exist are checked, and those that need not wait are made.
@@ -43,7 +45,7 @@ impl StagingPlan {
             }
         }
         let mut now = Vec::new();
-        for (position, table) in session.tables.iter().enumerate() {
+        for (position, table) in session.project.package.table_positions().zip(session.tables) {
             if target.has_table(table)? || !plan.waits_for_staging(session, position) {
                 now.push(table.clone());
             }
@@ -53,7 +55,7 @@ impl StagingPlan {
     }
 
     /// Whether a table is built aside, or refers to one that is, however far away.
-    fn waits_for_staging(&self, session: &LoadSession<'_>, position: usize) -> bool {
+    fn waits_for_staging(&self, session: &LoadSession<'_>, position: TableIndex) -> bool {
         find_ancestors(session, position).iter().any(|at| self.aside.contains(at))
     }
 
@@ -65,13 +67,13 @@ impl StagingPlan {
         step: &LoadStep,
     ) -> Result<()> {
         let build = self.aside.contains(&step.position);
-        let needed = |at: &usize| !build || *at != step.position;
-        let mut needed: Vec<usize> = find_ancestors(session, step.position).into_iter().filter(needed).collect();
+        let needed = |at: &TableIndex| !build || *at != step.position;
+        let mut needed: Vec<TableIndex> = find_ancestors(session, step.position).into_iter().filter(needed).collect();
         needed.sort_unstable();
-        let tables: Vec<Table> = needed.iter().map(|&at| session.tables[at].clone()).collect();
+        let tables: Vec<Table> = needed.iter().map(|&at| session.table_at(at).clone()).collect();
         target.prepare_tables(&tables)?;
         if build {
-            let table = &session.tables[step.position];
+            let table = session.table_at(step.position);
             let resumes = has_load_of_any(&*target, &table.name, &step.sources)?;
             target.begin_staging(table, resumes)?;
         }
@@ -80,7 +82,7 @@ impl StagingPlan {
 }
 
 /// Whether rows of the table at `position` must be looked for while it is loaded.
-pub(super) fn needs_lookups(session: &LoadSession<'_>, position: usize) -> bool {
+pub(super) fn needs_lookups(session: &LoadSession<'_>, position: TableIndex) -> bool {
     let options = session.options;
     options.max_rejects.is_some() || options.on_conflict == OnConflict::Update || is_in_circle(session, position)
 }
@@ -88,7 +90,7 @@ pub(super) fn needs_lookups(session: &LoadSession<'_>, position: usize) -> bool 
 /// Whether the table of `step` is being built by an interrupted load that is not this one: its rows are not to be mixed with those
 /// of a replace.
 fn is_of_others(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep) -> Result<bool> {
-    let table = &session.tables[step.position];
+    let table = session.table_at(step.position);
     if !target.is_staged(table)? {
         return Ok(false);
     }
@@ -99,12 +101,12 @@ fn is_of_others(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep)
 }
 
 /// The table at `position` and all that it refers to, directly or not.
-pub(super) fn find_ancestors(session: &LoadSession<'_>, position: usize) -> HashSet<usize> {
+pub(super) fn find_ancestors(session: &LoadSession<'_>, position: TableIndex) -> HashSet<TableIndex> {
     let mut found = HashSet::from([position]);
     let mut open = vec![position];
     while let Some(at) = open.pop() {
-        for key in &session.tables[at].schema.foreign_keys {
-            let parent = session.tables.iter().position(|table| table.name == key.parent);
+        for key in &session.table_at(at).schema.foreign_keys {
+            let parent = session.project.package.table_position(&key.parent);
             open.extend(parent.filter(|&parent| found.insert(parent)));
         }
     }
@@ -112,9 +114,9 @@ pub(super) fn find_ancestors(session: &LoadSession<'_>, position: usize) -> Hash
 }
 
 /// Whether a table refers to itself, directly or through others.
-pub(super) fn is_in_circle(session: &LoadSession<'_>, position: usize) -> bool {
-    let refers = |at: usize| session.tables[at].schema.foreign_keys.iter().map(|key| key.parent.clone());
+pub(super) fn is_in_circle(session: &LoadSession<'_>, position: TableIndex) -> bool {
+    let refers = |at: TableIndex| session.table_at(at).schema.foreign_keys.iter().map(|key| key.parent.clone());
     find_ancestors(session, position)
         .into_iter()
-        .any(|at| refers(at).any(|parent| parent == session.tables[position].name))
+        .any(|at| refers(at).any(|parent| parent == session.table_at(position).name))
 }

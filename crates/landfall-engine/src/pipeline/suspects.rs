@@ -47,7 +47,7 @@ pub(super) fn settle_suspects(
     let layout: SourceLayout = serde_json::from_str(&entry.layout)
         .map_err(|error| format!("the ledger does not say how the columns of load {} lie: {error}", entry.id))
         .map_err(TargetError::damaged_books)?;
-    let resource = &session.project.package.resources[session.project.find_position(&table.name)?];
+    let resource = &session.project.package[session.project.find_position(&table.name)?];
     let rules = RecordRules::new(&layout.written_resource(resource)?, &layout, &transaction.table_limits(table))?;
     let mut filter = RejectFilter {
         load: Some(entry.id),

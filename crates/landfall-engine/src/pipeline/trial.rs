@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar},
     reject::{CellError, ErrorCode},
+    schema::TableIndex,
     validate::TargetLimits,
 };
 
@@ -44,7 +45,7 @@ pub(super) enum TrialVerdict {
     Rejected(Vec<CellError>),
 }
 
-/// A key of a table, by the table's position, the key's fields, and the fingerprint of the values.
+/// A key of a table, by the table's name, the key's fields, and the fingerprint of the values.
 pub(super) type KeyClaim = (Arc<str>, Vec<usize>, u128);
 
 /// The bytes of a record, and how they are to be read.
@@ -59,7 +60,7 @@ pub(super) enum RecordBytes<'b> {
 /// Tries records of one table.
 pub(super) struct RecordTrial<'s> {
     session: &'s LoadSession<'s>,
-    position: usize,
+    position: TableIndex,
     limits: TargetLimits,
     keys: TableKeys,
     on_conflict: OnConflict,
@@ -78,13 +79,13 @@ impl<'s> RecordTrial<'s> {
     pub(super) fn new(
         session: &'s LoadSession<'s>,
         read: &dyn TargetRead,
-        position: usize,
+        position: TableIndex,
         on_conflict: OnConflict,
     ) -> Self {
-        let mut keys = TableKeys::without_knowledge(&session.tables[position], session.tables);
+        let mut keys = TableKeys::without_knowledge(session.table_at(position), session.tables);
         keys.learns = true;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.is_held = true);
-        let limits = read.table_limits(&session.tables[position]);
+        let limits = read.table_limits(session.table_at(position));
         Self {
             session,
             position,
@@ -106,7 +107,7 @@ impl<'s> RecordTrial<'s> {
             {
                 return Ok(self.rules.entry(load).or_insert(same));
             }
-            let resource = &self.session.project.package.resources[self.position];
+            let resource = &self.session.project.package[self.position];
             let resource = &layout.written_resource(resource)?;
             let raw = RecordRules::new(resource, &layout, &self.limits)?;
             let mut mended = resource.clone();

@@ -7,7 +7,7 @@ mod coverage;
 
 use std::{collections::HashSet, path::PathBuf};
 
-use landfall_core::keys::IntegerSet;
+use landfall_core::{keys::IntegerSet, schema::TableIndex};
 use serde::Serialize;
 
 use self::coverage::{SourceCoverage, check_coverage};
@@ -118,7 +118,7 @@ pub struct VerifiedTable {
 pub fn verify_tables(read: &dyn TargetRead, project: &Project, observer: &dyn Observer) -> Result<Verification> {
     let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
     let ledger = read.find_loads(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
-    for (position, table) in project.target_tables().iter().enumerate() {
+    for (position, table) in project.package.table_positions().zip(&project.target_tables()) {
         let loads = current_loads(&ledger, &table.name);
         let requests = verify_requests(read, table, &loads, &mut verification)?;
         let updates = requests.counts.updated > 0 || loads.iter().any(|entry| entry.counts.updated > 0);
@@ -136,8 +136,13 @@ pub fn verify_tables(read: &dyn TargetRead, project: &Project, observer: &dyn Ob
 }
 
 /// Looks for sources of the data package that no complete load covers.
-fn verify_sources(project: &Project, position: usize, ledger: &[LoadEntry], found: &mut Verification) -> Result<()> {
-    let resource = &project.package.resources[position];
+fn verify_sources(
+    project: &Project,
+    position: TableIndex,
+    ledger: &[LoadEntry],
+    found: &mut Verification,
+) -> Result<()> {
+    let resource = &project.package[position];
     let of_table = |load: &&VerifiedLoad| load.table == *resource.name && load.records.is_some();
     let read_again: HashSet<&str> = found.loads.iter().filter(of_table).map(|load| load.source.as_str()).collect();
     let SourceCoverage { findings, notes } = check_coverage(project, resource, ledger, &read_again)?;
@@ -278,7 +283,7 @@ fn load_finding(entry: &LoadEntry, message: String) -> VerifyFinding {
 /// How the records of a load are counted.
 struct CountingRules {
     /// The position of its table.
-    position: usize,
+    position: TableIndex,
     /// Its source, or why that is not read again.
     source: Result<Source, String>,
     /// Whether a load may have given rows other content, or left that of the table.
@@ -356,7 +361,7 @@ fn count_differences(entry: &LoadEntry, recount: &RecountResult, may_change: boo
 }
 
 /// The source of `entry`, if it is still what it was; why not, otherwise.
-fn reopen_source(project: &Project, position: usize, entry: &LoadEntry) -> Result<Source, String> {
+fn reopen_source(project: &Project, position: TableIndex, entry: &LoadEntry) -> Result<Source, String> {
     match entry.origin {
         Origin::StandardInput => return Err("it was standard input, which cannot be read again".into()),
         Origin::Upload => return Err("it was uploaded, and is not kept".into()),
@@ -366,7 +371,7 @@ fn reopen_source(project: &Project, position: usize, entry: &LoadEntry) -> Resul
     if is_json_layout(&entry.layout) {
         return Err("it was restored from Avro, and is not read again".into());
     }
-    if !RulesDigest::from_resource(&project.package.resources[position]).matches_stored(&entry.rules) {
+    if !RulesDigest::from_resource(&project.package[position]).matches_stored(&entry.rules) {
         return Err("the rules have changed since; its records were not looked for".into());
     }
     let path: PathBuf = project.folder.join(&entry.source);

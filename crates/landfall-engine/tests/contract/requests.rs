@@ -78,7 +78,7 @@ impl Desk {
 
     pub(crate) fn rows(&self, table: &str) -> Vec<Row> {
         let position = self.rules.rules_project().find_position(table).unwrap();
-        content(&*self.target, &self.rules.rules_tables()[position])
+        content(&*self.target, self.rules.table_at(position))
     }
 
     pub(crate) fn open_rejects(&self) -> u64 {
@@ -330,7 +330,7 @@ fn a_json_reject_is_tried_again_as_it_was(ground: &Ground) {
     // Another program brings the parent, so that nothing is released by itself.
     let project = desk.rules.rules_project().clone();
     let position = project.find_position("teams").unwrap();
-    let table = desk.rules.rules_tables()[position].clone();
+    let table = desk.rules.table_at(position).clone();
     crate::tables::within(&mut *desk.target, |transaction| {
         assert_eq!(crate::tables::insert(transaction, &table, &[row![5, "e"]]), []);
     });
@@ -374,9 +374,9 @@ fn a_parent_that_vanished_is_missed(ground: &Ground) {
     desk.one(&[("teams", r#"[{"id":1,"name":"a"},{"id":2,"name":"b"}]"#)]);
     desk.one(&[("people", r#"[{"id":1,"team":1}]"#)]);
     let position = desk.rules.rules_project().find_position("teams").unwrap();
-    let table = desk.rules.rules_tables()[position].clone();
+    let table = desk.rules.table_at(position).clone();
     desk.one(&[("people", r#"[{"id":2,"team":2}]"#)]);
-    let people = desk.rules.rules_tables()[desk.rules.rules_project().find_position("people").unwrap()].clone();
+    let people = desk.rules.table_at(desk.rules.rules_project().find_position("people").unwrap()).clone();
     let mut other = ground.open();
     crate::tables::within(&mut *other, |transaction| {
         transaction.delete_rows(&people).unwrap();

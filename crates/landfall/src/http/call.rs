@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderMap, Method, Uri},
 };
 
+use landfall_core::schema::TableIndex;
 use landfall_engine::targets::Target;
 
 use super::{
@@ -74,14 +75,13 @@ impl Call {
     }
 
     /// The position of the table that the path names, where the caller may touch it.
-    pub(super) fn named_table(&self) -> Outcome<usize> {
+    pub(super) fn named_table(&self) -> Outcome<TableIndex> {
         self.table_called(self.path_part("table"))
     }
 
     /// The position of a table, where the caller may touch it. One that it may not touch does not exist for it.
-    pub(super) fn table_called(&self, name: &str) -> Outcome<usize> {
-        let tables = self.service.rules.rules_tables();
-        let found = tables.iter().position(|table| *table.name == *name);
+    pub(super) fn table_called(&self, name: &str) -> Outcome<TableIndex> {
+        let found = self.service.rules.rules_project().package.table_position(name);
         found.filter(|_| self.caller.sees_table(name)).ok_or_else(|| Problem::not_found("table"))
     }
 

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use landfall_core::schema::TableIndex;
+
 use super::*;
 use crate::{
     Project,
@@ -73,7 +75,7 @@ fn grounds() -> [Ground; 2] {
 
 impl Ground {
     fn load(&mut self, source: &Source, options: &LoadOptions) -> LoadOutcome {
-        let source = (0, source.clone());
+        let source = (TableIndex::from(0), source.clone());
         load_sources(&mut *self.target, &self.project, vec![source], options, &SilentObserver).unwrap().remove(0)
     }
 
@@ -186,7 +188,7 @@ fn a_load_goes_on_where_the_file_was_damaged() {
         let path = ground.folder.path().join("t.avro");
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 20_000]).unwrap();
-        let cut = (0, source.clone());
+        let cut = (TableIndex::from(0), source.clone());
         let error =
             load_sources(&mut *ground.target, &ground.project, vec![cut], &small(), &SilentObserver).unwrap_err();
         assert!(error.to_string().starts_with("cannot read t.avro: block "), "{error}");

@@ -68,7 +68,7 @@ pub(super) fn check_steps(
     if options.mode != Mode::Replace {
         return run(read, project, steps, options, visit, observer);
     }
-    let names = steps.iter().map(|step| project.package.resources[step.position].name.clone()).collect();
+    let names = steps.iter().map(|step| project.package[step.position].name.clone()).collect();
     run(&WithoutRows { read, names }, project, steps, options, visit, observer)
 }
 
@@ -106,7 +106,7 @@ struct TableCheck<'c> {
 
 impl TableCheck<'_> {
     fn checked_table(&self) -> &Table {
-        &self.tables[self.step.position]
+        &self.tables[self.step.position.get()]
     }
 
     fn run(&self, held: &mut ReferredKeys, visit: VisitRejected<'_>) -> Result<Vec<LoadOutcome>> {
@@ -170,7 +170,7 @@ impl TableCheck<'_> {
         visit: VisitRejected<'_>,
     ) -> Result<LoadOutcome> {
         let started = Instant::now();
-        let resource = &self.project.package.resources[self.step.position];
+        let resource = &self.project.package[self.step.position];
         self.observer.source_begins(&resource.name, &source.name);
         let opened =
             OpenSource::new(source, resource, &self.read.table_limits(self.checked_table()), self.options.work, 0)?;

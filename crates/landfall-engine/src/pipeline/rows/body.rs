@@ -1,6 +1,9 @@
 //! The body of a request with rows, in the forms in which it may be written.
 
-use landfall_core::decode::json::{JsonError, JsonErrorKind, split_tables};
+use landfall_core::{
+    decode::json::{JsonError, JsonErrorKind, split_tables},
+    schema::TableIndex,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{RowBatch, RowRules};
@@ -28,11 +31,11 @@ pub enum RowsForm {
 /// A body that is not what its form says, a table that is not found, or more rows.
 pub fn read_rows(
     rules: &RowRules,
-    table: Option<usize>,
+    table: Option<TableIndex>,
     form: RowsForm,
     bytes: Vec<u8>,
     most: usize,
-    position_of: &dyn Fn(&str) -> Option<usize>,
+    position_of: &dyn Fn(&str) -> Option<TableIndex>,
 ) -> Result<Vec<RowBatch>, PublicError> {
     if let Some(position) = table {
         return read_batch(rules, position, form, bytes, most).map(|batch| vec![batch]);
@@ -75,7 +78,7 @@ fn read_text(bytes: Vec<u8>) -> Result<String, PublicError> {
 
 fn read_batch(
     rules: &RowRules,
-    position: usize,
+    position: TableIndex,
     form: RowsForm,
     bytes: Vec<u8>,
     most: usize,

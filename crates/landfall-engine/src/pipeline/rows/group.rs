@@ -7,6 +7,7 @@ use std::{
 
 use landfall_core::{
     batches::concat_batches,
+    schema::TableIndex,
     validate::{FieldPresence, RecordPositions, RejectedRecord, ValidatedBlock},
 };
 
@@ -80,7 +81,7 @@ fn take_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsReques
 }
 
 /// The positions of the tables that have rows in `requests`.
-fn table_positions<'r>(requests: &'r [&RowsRequest]) -> impl Iterator<Item = usize> + 'r {
+fn table_positions<'r>(requests: &'r [&RowsRequest]) -> impl Iterator<Item = TableIndex> + 'r {
     requests.iter().flat_map(|request| request.batches.iter().map(|batch| batch.position))
 }
 
@@ -186,19 +187,19 @@ impl<'r> RequestSlots<'r> {
         with_rejects.map(|((_, request, _), _)| *request).collect()
     }
 
-    fn table_of_slot(&self, slot: usize) -> usize {
+    fn table_of_slot(&self, slot: usize) -> TableIndex {
         let (_, request, batch) = self.0[slot];
         request.batches[batch].position
     }
 
     /// The positions of the tables that have rows, parents first.
-    fn ordered_tables(&self, rules: &RowRules) -> Vec<usize> {
-        let wanted: HashSet<usize> = (0..self.0.len()).map(|slot| self.table_of_slot(slot)).collect();
+    fn ordered_tables(&self, rules: &RowRules) -> Vec<TableIndex> {
+        let wanted: HashSet<TableIndex> = (0..self.0.len()).map(|slot| self.table_of_slot(slot)).collect();
         rules.project.package.load_order().into_iter().flatten().filter(|position| wanted.contains(position)).collect()
     }
 
     /// The parts of the rows for the table at `table_of_slot`, each with its slot.
-    fn parts_of_table(&self, position: usize) -> Vec<(usize, &'r RowPart)> {
+    fn parts_of_table(&self, position: TableIndex) -> Vec<(usize, &'r RowPart)> {
         let slots = (0..self.0.len()).filter(|&slot| self.table_of_slot(slot) == position);
         let parts = slots.flat_map(|slot| {
             let (_, request, batch) = self.0[slot];
@@ -211,7 +212,7 @@ impl<'r> RequestSlots<'r> {
 /// The rows for one table, on their way in.
 struct TableTaking<'t> {
     rules: &'t RowRules,
-    position: usize,
+    position: TableIndex,
     slots: &'t RequestSlots<'t>,
     on_conflict: OnConflict,
     /// Whether rows are taken for new without a question.
@@ -226,7 +227,7 @@ impl TableTaking<'_> {
             booked[*slot].counts.read += part.records.len() as u64;
         }
         let Some((mut validated, stretches)) = merge_parts(&parts) else { return Ok(()) };
-        let table = &rules.tables[position];
+        let table = rules.table_at(position);
         if on_conflict == OnConflict::Update {
             validated = validated.admit_updates(&table.schema);
         }
@@ -306,7 +307,7 @@ fn enter_loads(
     let mut outcomes: BTreeMap<usize, RowsOutcome> = BTreeMap::new();
     for (slot, RowsSlot { counts, rejects }) in booked.into_iter().enumerate() {
         let load = numbers.get(slot).copied();
-        let table = &rules.tables[slots.table_of_slot(slot)];
+        let table = rules.table_at(slots.table_of_slot(slot));
         if let Some(load) = load.filter(|_| !rejects.is_empty()) {
             transaction.add_rejects(load, table, &rejects)?;
         }
@@ -332,7 +333,7 @@ fn new_entry(
 ) -> LoadEntry {
     let (_, request, batch) = slots.0[slot];
     let batch = &request.batches[batch];
-    let entry = LoadEntry::new(&rules.tables[batch.position].name, &request.source, Mode::Rows, request.on_conflict);
+    let entry = LoadEntry::new(&rules.table_at(batch.position).name, &request.source, Mode::Rows, request.on_conflict);
     LoadEntry {
         rules: rules.rules_digest(batch.position).to_owned(),
         layout: batch.layout.to_string(),

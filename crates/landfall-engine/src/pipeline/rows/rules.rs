@@ -7,7 +7,7 @@ use landfall_core::{
         CutterLimits, Records, decode_all,
         json::{JsonDecoder, JsonError},
     },
-    schema::{Dialect, Encoding},
+    schema::{Dialect, Encoding, TableIndex},
     validate::{TargetLimits, ValidatedBlock},
 };
 
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RowBatch {
     /// The table's position in the data package.
-    pub(super) position: usize,
+    pub(super) position: TableIndex,
     /// How the cells lie, as the ledger keeps it.
     pub(super) layout: Arc<str>,
     pub(super) parts: Vec<RowPart>,
@@ -55,7 +55,7 @@ impl RowBatch {
 
     /// The position of the table in the data package.
     #[must_use]
-    pub const fn position(&self) -> usize {
+    pub const fn position(&self) -> TableIndex {
         self.position
     }
 }
@@ -140,16 +140,22 @@ impl RowRules {
         &self.tables
     }
 
-    pub(super) fn rules_digest(&self, position: usize) -> &str {
-        &self.each[position].digest
+    /// The table at `position`.
+    #[must_use]
+    pub fn table_at(&self, position: TableIndex) -> &Table {
+        &self.tables[position.get()]
+    }
+
+    pub(super) fn rules_digest(&self, position: TableIndex) -> &str {
+        &self.each[position.get()].digest
     }
 
     /// The rows of a JSON array, at most `most`, for the table at `position`.
     ///
     /// # Errors
     /// A text that is not JSON, is no array, or has more rows.
-    pub fn read_json(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
-        let records = self.each[position].decoder.decode_array(text, most)?;
+    pub fn read_json(&self, position: TableIndex, text: String, most: usize) -> Result<RowBatch, JsonError> {
+        let records = self.each[position.get()].decoder.decode_array(text, most)?;
         Ok(self.batch_of_json(position, records))
     }
 
@@ -157,13 +163,13 @@ impl RowRules {
     ///
     /// # Errors
     /// More rows.
-    pub fn read_json_lines(&self, position: usize, text: String, most: usize) -> Result<RowBatch, JsonError> {
-        let records = self.each[position].decoder.decode_lines(text, most)?;
+    pub fn read_json_lines(&self, position: TableIndex, text: String, most: usize) -> Result<RowBatch, JsonError> {
+        let records = self.each[position.get()].decoder.decode_lines(text, most)?;
         Ok(self.batch_of_json(position, records))
     }
 
-    fn batch_of_json(&self, position: usize, records: Records) -> RowBatch {
-        let rules = &self.each[position];
+    fn batch_of_json(&self, position: TableIndex, records: Records) -> RowBatch {
+        let rules = &self.each[position.get()];
         let validated = rules.json.validator.validate_records(&records);
         let bytes = (0..records.len())
             .last()
@@ -176,8 +182,8 @@ impl RowRules {
     ///
     /// # Errors
     /// A header that cannot be read or contradicts the dictionary.
-    pub fn read_csv(&self, position: usize, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
-        let resource = &self.project.package.resources[position];
+    pub fn read_csv(&self, position: TableIndex, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
+        let resource = &self.project.package[position];
         let dialect = dialect.unwrap_or(&resource.dialect);
         let limits = CutterLimits {
             block_bytes: body.len().max(1),
@@ -212,15 +218,15 @@ impl RowRules {
         Ok(RowBatch { position, layout: layout_json(&layout), parts, bytes: body.len() as u64 })
     }
 
-    fn rules_for_layout(&self, position: usize, layout: &SourceLayout) -> Result<Arc<RecordRules>> {
-        let known = &self.each[position].csv;
+    fn rules_for_layout(&self, position: TableIndex, layout: &SourceLayout) -> Result<Arc<RecordRules>> {
+        let known = &self.each[position.get()].csv;
         if let Some((held, rules)) = &*known.lock().unwrap_or_else(PoisonError::into_inner)
             && held == layout
         {
             return Ok(rules.clone());
         }
-        let resource = &self.project.package.resources[position];
-        let rules = Arc::new(RecordRules::new(resource, layout, &self.each[position].limits)?);
+        let resource = &self.project.package[position];
+        let rules = Arc::new(RecordRules::new(resource, layout, &self.each[position.get()].limits)?);
         *known.lock().unwrap_or_else(PoisonError::into_inner) = Some((layout.clone(), rules.clone()));
         Ok(rules)
     }

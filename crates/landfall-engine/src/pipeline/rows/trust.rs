@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use landfall_core::keys::ParentSet;
+use landfall_core::{keys::ParentSet, schema::TableIndex};
 
 use super::super::keys::{ParentKnowledge, TableKeys};
 use crate::targets::Table;
@@ -33,26 +33,26 @@ impl RowTrust {
     }
 
     /// Whether rows of the table at `position` may be taken for new.
-    pub(super) fn is_trusted(&self, position: usize) -> bool {
-        self.0[position].cautious.load(Ordering::Relaxed) == 0
+    pub(super) fn is_trusted(&self, position: TableIndex) -> bool {
+        self.0[position.get()].cautious.load(Ordering::Relaxed) == 0
     }
 
     /// Notes that a group was looked at closely.
-    pub(super) fn note_close_look(&self, position: usize) {
+    pub(super) fn note_close_look(&self, position: TableIndex) {
         let less = |left: u32| left.checked_sub(1);
         // Where there is nothing to regain, nothing changes.
-        let _ = self.0[position].cautious.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let _ = self.0[position.get()].cautious.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// Trust was disappointed: groups are looked at closely for a while, and no parent is known any more.
-    pub(super) fn lose_trust(&self, position: usize) {
-        self.0[position].cautious.store(CAUTIOUS, Ordering::Relaxed);
-        self.0[position].parents.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    pub(super) fn lose_trust(&self, position: TableIndex) {
+        self.0[position.get()].cautious.store(CAUTIOUS, Ordering::Relaxed);
+        self.0[position.get()].parents.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Tells `keys` the parents that were there.
-    pub(super) fn lend_parents(&self, position: usize, keys: &mut TableKeys) {
-        let mut known = self.0[position].parents.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn lend_parents(&self, position: TableIndex, keys: &mut TableKeys) {
+        let mut known = self.0[position.get()].parents.lock().unwrap_or_else(PoisonError::into_inner);
         for (foreign, known) in keys.foreigns.iter_mut().zip(known.drain(..)) {
             if let ParentKnowledge::Other(set) = &mut foreign.parents {
                 *set = known;
@@ -61,11 +61,11 @@ impl RowTrust {
     }
 
     /// Takes from `keys` the parents that were there.
-    pub(super) fn take_back_parents(&self, position: usize, keys: &mut TableKeys) {
+    pub(super) fn take_back_parents(&self, position: TableIndex, keys: &mut TableKeys) {
         let sets = keys.foreigns.iter_mut().map(|foreign| match &mut foreign.parents {
             ParentKnowledge::Other(set) => std::mem::take(set),
             ParentKnowledge::Own(_) => ParentSet::default(),
         });
-        *self.0[position].parents.lock().unwrap_or_else(PoisonError::into_inner) = sets.collect();
+        *self.0[position.get()].parents.lock().unwrap_or_else(PoisonError::into_inner) = sets.collect();
     }
 }

@@ -33,8 +33,8 @@ pub(in crate::http) async fn accept_rows(
     work: TakeRows,
     bytes: Vec<u8>,
 ) -> Outcome {
-    let tables = call.service.rules.rules_tables();
-    let names = batches.iter().map(|batch| tables[batch.position()].name.to_string()).collect();
+    let rules = &call.service.rules;
+    let names = batches.iter().map(|batch| rules.table_at(batch.position()).name.to_string()).collect();
     let mut job = NewJob::new(TakeRows::KIND, names, json!(work))?;
     let (body, pause) = (IncomingFile::Body(Body::from(bytes)), call.service.pause());
     job.id = call.service.jobs.uploads.receive_upload(job.id, body, pause, IfEmpty::Store).await?.id;

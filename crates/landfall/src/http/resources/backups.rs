@@ -177,7 +177,7 @@ pub(in crate::http) async fn restore_table(mut call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mut work = RestoreTable {
-        table: call.service.rules.rules_tables()[position].name.to_string(),
+        table: call.service.rules.table_at(position).name.to_string(),
         set: query.take_value("set")?,
         source: None,
         bytes: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landfall_core::schema::DialectOverrides;
+use landfall_core::schema::{DialectOverrides, TableIndex};
 use landfall_engine::{
     job::{NewJob, new_job_id},
     jobs::{Job as _, LoadFile},
@@ -56,7 +56,7 @@ pub(in crate::http) async fn into_table(mut call: Call) -> Outcome {
 }
 
 /// What is asked for: as given, else as the project says.
-fn read_request(call: &Call, position: usize, query: &mut QueryParameters) -> Outcome<LoadFile> {
+fn read_request(call: &Call, position: TableIndex, query: &mut QueryParameters) -> Outcome<LoadFile> {
     let defaults = &call.service.load;
     let loads = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mode = query.take_parsed("mode", "append, upsert or replace", loads)?.or(defaults.mode).unwrap_or_default();
@@ -72,7 +72,7 @@ fn read_request(call: &Call, position: usize, query: &mut QueryParameters) -> Ou
             dialect.set(name, &text).map_err(|reason| Problem::wrong_parameter(format!("the parameter {reason}")))?;
         }
     }
-    let resource = &call.service.rules.rules_project().package.resources[position];
+    let resource = &call.service.rules.rules_project().package[position];
     let contradicts = |reason| Problem::new(ProblemKind::CONTRADICTION, format!("in this dialect, {reason}"));
     dialect.apply_to(resource).map_err(contradicts)?;
     Ok(LoadFile {

@@ -1,6 +1,7 @@
 //! `POST /v1/tables/{table}/rows` and `POST /v1/rows`.
 
 use axum::http::{HeaderValue, StatusCode, header};
+use landfall_core::schema::TableIndex;
 use landfall_engine::{
     jobs::TakeRows,
     ledger::OnConflict,
@@ -45,7 +46,7 @@ pub(in crate::http) async fn into_tables(call: Call) -> Outcome {
     into(call, None).await
 }
 
-async fn into(mut call: Call, table: Option<usize>) -> Outcome {
+async fn into(mut call: Call, table: Option<TableIndex>) -> Outcome {
     let asked = RowsOptions::from_call(&call)?;
     let key = RequestName::from_call(&call)?;
     let form = rows_form(&call)?;
@@ -60,9 +61,9 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     let later = is_preferred(&call).then(|| body.bytes.clone());
     let (service, caller, most) = (call.service.clone(), call.caller.clone(), call.service.api.max_rows);
     let batches = off_the_loop(body.bytes, move |bytes| {
-        let tables = service.rules.rules_tables();
+        let package = &service.rules.rules_project().package;
         let position_of = |name: &str| {
-            let found = tables.iter().position(|table| *table.name == *name);
+            let found = package.table_position(name);
             found.filter(|_| caller.sees_table(name))
         };
         Ok(read_rows(&service.rules, table, form, bytes, most, &position_of)?)
@@ -73,7 +74,7 @@ async fn into(mut call: Call, table: Option<usize>) -> Outcome {
     }
     let in_flight = key.as_ref().map(|key| InFlight::enter_key(&call.service, &key.name)).transpose()?;
     if let Some(bytes) = later {
-        let name = |position: usize| call.service.rules.rules_tables()[position].name.to_string();
+        let name = |position: TableIndex| call.service.rules.table_at(position).name.to_string();
         let RowsOptions { on_conflict, atomic, dry_run } = asked;
         let work = TakeRows { table: table.map(name), form, on_conflict, atomic, dry_run, bytes: bytes.len() };
         return accept_rows(&call, key.zip(in_flight), &batches, work, bytes).await;

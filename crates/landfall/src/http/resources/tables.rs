@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use landfall_core::{
     keys::Scalar,
     schema::{
-        Constraints, Field, Resource,
+        Constraints, Field, Resource, TableIndex,
         to_standard::{encoding_label, write_dialect, write_schema},
     },
     validate::ValueReader,
@@ -45,12 +45,12 @@ pub(in crate::http) async fn list_tables(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let counts = query.take_flag("counts")?;
     query.refuse_remaining(&["counts"])?;
-    let resources = &call.service.rules.rules_project().package.resources;
-    let positions: Vec<usize> =
-        (0..resources.len()).filter(|&at| call.caller.sees_table(&resources[at].name)).collect();
+    let package = &call.service.rules.rules_project().package;
+    let positions: Vec<TableIndex> =
+        package.table_positions().filter(|&at| call.caller.sees_table(&package[at].name)).collect();
     let rows = if counts { count_rows(&call, positions.clone()).await? } else { Vec::new() };
-    let table = |(place, &at): (usize, &usize)| {
-        let mut table = table_summary(&resources[at]);
+    let table = |(place, &at): (usize, &TableIndex)| {
+        let mut table = table_summary(&package[at]);
         if let Some(count) = rows.get(place) {
             table["rows"] = json!(count);
         }
@@ -67,7 +67,7 @@ pub(in crate::http) async fn show_table(call: Call) -> Outcome {
     let counts = query.take_flag_or("counts", true)?;
     query.refuse_remaining(&["counts"])?;
     let rows = if counts { count_rows(&call, vec![position]).await? } else { Vec::new() };
-    let resource = &call.service.rules.rules_project().package.resources[position];
+    let resource = &call.service.rules.rules_project().package[position];
     let mut table = table_summary(resource);
     if let Some(count) = rows.first() {
         table["rows"] = json!(count);
@@ -82,9 +82,8 @@ fn table_summary(resource: &Resource) -> Value {
     json!({"name": &*resource.name})
 }
 
-async fn count_rows(call: &Call, positions: Vec<usize>) -> Outcome<Vec<u64>> {
-    let tables = call.service.rules.rules_tables();
-    let tables: Vec<Table> = positions.iter().map(|&at| tables[at].clone()).collect();
+async fn count_rows(call: &Call, positions: Vec<TableIndex>) -> Outcome<Vec<u64>> {
+    let tables: Vec<Table> = positions.iter().map(|&at| call.service.rules.table_at(at).clone()).collect();
     let counted = call.read(move |target| {
         tables.iter().map(|table| read_existing(target, table, target.row_count(table)?, |count| *count == 0)).collect()
     });
@@ -116,7 +115,7 @@ fn gone_problem() -> Problem {
 /// The rows of a table, in the order of its primary key.
 pub(in crate::http) async fn list_rows(call: Call) -> Outcome {
     let position = call.named_table()?;
-    let table = call.service.rules.rules_tables()[position].clone();
+    let table = call.service.rules.table_at(position).clone();
     let mut query = call.query_parameters()?;
     let limit = query.take_limit(USUAL, MOST)?;
     let fields = requested_fields(&table, query.take_value("fields")?)?;
