@@ -8,7 +8,7 @@ use super::{
     json::push_string,
     schema::{AvroField, AvroSchema, AvroType, RecordFields, TimeUnit, TypeId},
 };
-use crate::schema::{Field, TableSchema};
+use crate::schema::{Field, FieldIndex, TableSchema};
 
 /// What is said of the fields beside their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub fn resolve_fields(
     let missing = collect_missing_fields(table, &taken, mapping.updates, &mut faults);
     for (avro, field) in record.fields.iter().zip(&taken) {
         if let Some(at) = field {
-            faults.extend(describe_misfit(schema, avro, &table.fields[*at]));
+            faults.extend(describe_misfit(schema, avro, &table[*at]));
         }
     }
     if !faults.is_empty() {
@@ -132,7 +132,7 @@ pub fn resolve_fields(
 struct FieldMatching<'m> {
     record: &'m RecordFields,
     table: &'m TableSchema,
-    taken: Vec<Option<usize>>,
+    taken: Vec<Option<FieldIndex>>,
 }
 
 impl<'m> FieldMatching<'m> {
@@ -141,16 +141,14 @@ impl<'m> FieldMatching<'m> {
     fn new(record: &'m RecordFields, table: &'m TableSchema, mapping: &FieldMapping, faults: &mut Vec<String>) -> Self {
         let mut matching = Self { record, table, taken: vec![None; record.fields.len()] };
         matching.apply_renames(mapping, faults);
-        let (fields, others) = (&table.fields, &record.fields);
-        matching.match_fields(&|avro, at| others[avro].own_name.as_deref() == Some(&*fields[at].name), faults);
-        matching.match_fields(
-            &|avro, at| others[avro].own_name.is_none() && *others[avro].name == *fields[at].name,
-            faults,
-        );
-        matching.match_fields(&|avro, at| others[avro].aliases.iter().any(|alias| **alias == *fields[at].name), faults);
-        let names: Vec<String> = fields.iter().map(|field| fold_name(&field.name)).collect();
+        let others = &record.fields;
+        matching.match_fields(&|avro, at| others[avro].own_name.as_deref() == Some(&*table[at].name), faults);
+        matching
+            .match_fields(&|avro, at| others[avro].own_name.is_none() && *others[avro].name == *table[at].name, faults);
+        matching.match_fields(&|avro, at| others[avro].aliases.iter().any(|alias| **alias == *table[at].name), faults);
+        let names: Vec<String> = table.fields.iter().map(|field| fold_name(&field.name)).collect();
         let folded: Vec<String> = others.iter().map(|avro| fold_name(&avro.name)).collect();
-        matching.match_fields(&|avro, at| folded[avro] == names[at], faults);
+        matching.match_fields(&|avro, at| folded[avro] == names[at.get()], faults);
         matching
     }
 
@@ -177,15 +175,15 @@ impl<'m> FieldMatching<'m> {
     }
 
     /// Matches fields that have no other yet where `alike` says so of a field of the file and one of the table.
-    fn match_fields(&mut self, alike: &dyn Fn(usize, usize) -> bool, faults: &mut Vec<String>) {
-        let given: HashSet<usize> = self.taken.iter().copied().flatten().collect();
-        let mut found: Vec<(usize, usize)> = Vec::new();
-        for at in (0..self.table.fields.len()).filter(|at| !given.contains(at)) {
+    fn match_fields(&mut self, alike: &dyn Fn(usize, FieldIndex) -> bool, faults: &mut Vec<String>) {
+        let given: HashSet<FieldIndex> = self.taken.iter().copied().flatten().collect();
+        let mut found: Vec<(usize, FieldIndex)> = Vec::new();
+        for at in self.table.field_positions().filter(|at| !given.contains(at)) {
             let free = (0..self.record.fields.len()).filter(|&avro| self.taken[avro].is_none());
             let fields: Vec<usize> = free.filter(|&avro| alike(avro, at)).collect();
             if fields.len() > 1 {
                 let names = list_names(fields.iter().map(|&avro| self.record.fields[avro].name.as_str()));
-                let name = &*self.table.fields[at].name;
+                let name = &*self.table[at].name;
                 faults.push(format!("the field {name:?} could be {names} of the file; say which with --map"));
             }
             found.extend(fields.first().map(|&avro| (avro, at)));
@@ -193,7 +191,7 @@ impl<'m> FieldMatching<'m> {
         for &(avro, at) in &found {
             match self.taken[avro] {
                 Some(other) => {
-                    let names = [other, at].map(|at| &*self.table.fields[at].name);
+                    let names = [other, at].map(|at| &*self.table[at].name);
                     let (name, names) = (&self.record.fields[avro].name, list_names(names.into_iter()));
                     faults.push(format!("the file's {name:?} could be {names} of the table; say which with --map"));
                 }
@@ -222,7 +220,7 @@ fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
 /// The fields of the file that nothing takes: a fault, unless they are to be left out.
 fn collect_extra_fields(
     record: &RecordFields,
-    taken: &[Option<usize>],
+    taken: &[Option<FieldIndex>],
     ignore: bool,
     faults: &mut Vec<String>,
 ) -> Vec<String> {
@@ -241,21 +239,21 @@ fn collect_extra_fields(
 /// its key.
 fn collect_missing_fields(
     table: &TableSchema,
-    taken: &[Option<usize>],
+    taken: &[Option<FieldIndex>],
     updates: bool,
     faults: &mut Vec<String>,
 ) -> Vec<String> {
-    let given: HashSet<usize> = taken.iter().copied().flatten().collect();
-    let missing: Vec<usize> = (0..table.fields.len()).filter(|at| !given.contains(at)).collect();
-    let needed = |at: &&usize| table.fields[**at].constraints.required && !updates || table.primary_key.contains(*at);
-    let needed: Vec<&str> = missing.iter().filter(needed).map(|&at| &*table.fields[at].name).collect();
+    let given: HashSet<FieldIndex> = taken.iter().copied().flatten().collect();
+    let missing: Vec<FieldIndex> = table.field_positions().filter(|at| !given.contains(at)).collect();
+    let needed = |at: &&FieldIndex| table[**at].constraints.required && !updates || table.primary_key.contains(*at);
+    let needed: Vec<&str> = missing.iter().filter(needed).map(|&at| &*table[at].name).collect();
     if !needed.is_empty() {
         let names = list_names(needed.into_iter());
         faults.push(format!(
             "the file has not the fields {names}, and each row must have them; say with --map what they are in the file"
         ));
     }
-    missing.into_iter().map(|at| table.fields[at].name.to_string()).collect()
+    missing.into_iter().map(|at| table[at].name.to_string()).collect()
 }
 
 /// Why `field` cannot take the values of `avro`, where it can take none of them.
@@ -282,12 +280,12 @@ fn plan_steps(
     schema: &AvroSchema,
     record: &RecordFields,
     table: &TableSchema,
-    taken: &[Option<usize>],
+    taken: &[Option<FieldIndex>],
 ) -> Vec<FieldStep> {
     let mut opened = false;
-    let step = |(avro, taken): (&AvroField, &Option<usize>)| {
+    let step = |(avro, taken): (&AvroField, &Option<FieldIndex>)| {
         let name = avro.name.as_str().into();
-        let Some(field) = taken.map(|at| &table.fields[at]) else {
+        let Some(field) = taken.map(|at| &table[at]) else {
             return FieldStep { name, what: FieldAction::Skip(avro.kind) };
         };
         let mut prefix = String::from(if std::mem::replace(&mut opened, true) { "," } else { "{" });

@@ -29,7 +29,7 @@ use super::{
     varint::put_long,
 };
 use crate::{
-    schema::{Field, FieldType, StringFormat, TableSchema, to_standard::write_schema},
+    schema::{Field, FieldIndex, FieldType, StringFormat, TableSchema, to_standard::write_schema},
     validate::decimal::{count_digits, write_reduced},
 };
 
@@ -91,7 +91,7 @@ pub struct Unwritable {
     /// The row's position in its batch.
     pub row: usize,
     /// The field's position in the schema.
-    pub field: usize,
+    pub field: FieldIndex,
 }
 
 /// Writes the rows of a table.
@@ -125,7 +125,7 @@ impl RowWriter {
         let mut numbers = numbers.iter().copied();
         let mut names = UniqueNames::default();
         let (mut fields, mut told) = (Vec::new(), Vec::new());
-        for (at, field) in schema.fields.iter().enumerate() {
+        for (at, field) in schema.positioned_fields() {
             let number = match field.kind {
                 FieldType::Number(_) => numbers.next().unwrap_or_default(),
                 _ => NumberForm::Text,
@@ -169,7 +169,7 @@ impl RowWriter {
             for (at, (field, cells)) in self.fields.iter().zip(&columns).enumerate() {
                 if cells.is_null(row) {
                     if !field.nullable {
-                        return Err(Unwritable { row, field: at });
+                        return Err(Unwritable { row, field: at.into() });
                     }
                     out.push(0);
                     continue;
@@ -178,7 +178,7 @@ impl RowWriter {
                     out.push(2);
                 }
                 if !cells.write_cell(row, out) {
-                    return Err(Unwritable { row, field: at });
+                    return Err(Unwritable { row, field: at.into() });
                 }
             }
             ends.push(out.len());

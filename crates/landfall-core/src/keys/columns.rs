@@ -10,7 +10,10 @@ use arrow_array::{Array, Int64Array, RecordBatch};
 use foldhash::quality::FixedState;
 
 use super::{Scalar, ScalarRef};
-use crate::validate::{is_number_column, value_at};
+use crate::{
+    schema::FieldIndex,
+    validate::{is_number_column, value_at},
+};
 
 /// Makes hashes the same in every run; the filters and fingerprints never leave the process.
 const SEED: u64 = 0x1a4d_fa11;
@@ -32,9 +35,9 @@ struct KeyColumn<'a> {
 }
 
 impl<'a> KeyColumn<'a> {
-    fn new(batch: &'a RecordBatch, position: usize) -> Self {
-        let number = is_number_column(batch.schema_ref().field(position));
-        Self { values: batch.column(position).as_ref(), number }
+    fn new(batch: &'a RecordBatch, column: usize) -> Self {
+        let number = is_number_column(batch.schema_ref().field(column));
+        Self { values: batch.column(column).as_ref(), number }
     }
 
     fn value_at(&self, row: usize) -> ScalarRef<'a> {
@@ -54,10 +57,19 @@ pub enum RowKey {
 }
 
 impl<'a> KeyColumns<'a> {
-    /// The key of `batch` that is made up of the columns at `positions`.
+    /// The key of `batch`, which holds whole rows, that is made up of the fields at `positions`.
     #[must_use]
-    pub fn new(batch: &'a RecordBatch, positions: &[usize]) -> Self {
-        let columns: Vec<KeyColumn<'_>> = positions.iter().map(|&at| KeyColumn::new(batch, at)).collect();
+    pub fn new(batch: &'a RecordBatch, positions: &[FieldIndex]) -> Self {
+        Self::from_columns(positions.iter().map(|at| KeyColumn::new(batch, at.get())).collect())
+    }
+
+    /// The key of `batch` that is made up of all of its columns: those of a key alone, as a table was asked for them.
+    #[must_use]
+    pub fn from_whole_batch(batch: &'a RecordBatch) -> Self {
+        Self::from_columns((0..batch.num_columns()).map(|column| KeyColumn::new(batch, column)).collect())
+    }
+
+    fn from_columns(columns: Vec<KeyColumn<'a>>) -> Self {
         // `RowKey::from_values` tells an integer key by its one value, and must come to the same.
         let integers = match columns[..] {
             [column] => column.values.as_any().downcast_ref::<Int64Array>(),
@@ -148,7 +160,7 @@ mod tests {
     #[test]
     fn numbers_are_keys_by_value() {
         let batch = column(FieldType::Number(NumberFormat::default()), &["1.0", "1.00", "10"]);
-        let keys = KeyColumns::new(&batch, &[0]);
+        let keys = KeyColumns::from_whole_batch(&batch);
         assert_eq!((keys.row_key(0), keys.row_fingerprint(0)), (keys.row_key(1), keys.row_fingerprint(1)));
         assert_ne!(keys.row_key(0), keys.row_key(2));
         assert_eq!(keys.row_values(0), [Scalar::Number("1".into())]);
@@ -159,7 +171,7 @@ mod tests {
     #[test]
     fn texts_are_keys_as_they_are_written() {
         let batch = column(FieldType::String(StringFormat::Default), &["1.0", "1.00"]);
-        let keys = KeyColumns::new(&batch, &[0]);
+        let keys = KeyColumns::from_whole_batch(&batch);
         assert_ne!(keys.row_key(0), keys.row_key(1));
         assert_eq!(keys.row_values(0), [Scalar::Text("1.0".into())]);
     }

@@ -39,9 +39,9 @@ impl ParentSet {
         Self { unbounded: true, ..Self::default() }
     }
 
-    /// Adds the keys of all rows of `batch`, made up of the columns at `positions`.
-    pub fn insert_rows(&mut self, batch: &RecordBatch, positions: &[usize]) {
-        let columns = KeyColumns::new(batch, positions);
+    /// Adds the keys of all rows of `batch`, made up of all of its columns.
+    pub fn insert_rows(&mut self, batch: &RecordBatch) {
+        let columns = KeyColumns::from_whole_batch(batch);
         for row in 0..batch.num_rows() {
             self.insert(&columns, row);
         }

@@ -58,11 +58,15 @@ fn find_ancestors(start: TableIndex, parents: &[Vec<TableIndex>]) -> Vec<bool> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::schema::{Dialect, Encoding, ForeignKey, Package, Resource, TableSchema};
+    use crate::schema::{Dialect, Encoding, FieldIndex, ForeignKey, Package, Resource, TableSchema};
 
     /// A package from lines such as `child: parent parent`.
     fn package(tables: &[(&str, &[&str])]) -> Package {
-        let key = |parent: &&str| ForeignKey { fields: vec![0], parent: Arc::from(*parent), parent_fields: vec![] };
+        let key = |parent: &&str| ForeignKey {
+            fields: vec![FieldIndex::from(0)],
+            parent: Arc::from(*parent),
+            parent_fields: vec![],
+        };
         let resource = |(name, parents): &(&str, &[&str])| Resource {
             name: Arc::from(*name),
             title: None,

@@ -7,6 +7,7 @@ mod descriptor;
 mod dialect;
 pub mod document;
 mod field;
+mod field_index;
 mod load_order;
 mod overrides;
 mod package;
@@ -21,6 +22,7 @@ pub use field::{
     Ambiguous, BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat,
     StringFormat, TemporalFormat,
 };
+pub use field_index::FieldIndex;
 pub use overrides::DialectOverrides;
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
 pub use table::{FieldsMatch, ForeignKey, TableSchema};

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Field;
+use super::{Field, FieldIndex};
 
 /// The fields of a table and its keys. Keys name fields by their position in [`TableSchema::fields`].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -14,31 +14,25 @@ pub struct TableSchema {
     /// How the source's columns are matched with the fields.
     pub fields_match: FieldsMatch,
     /// The fields of the primary key; empty where there is none.
-    pub primary_key: Vec<usize>,
+    pub primary_key: Vec<FieldIndex>,
     /// Every set of fields whose values occur once: `uniqueKeys`, and each field with the constraint `unique`.
-    pub unique_keys: Vec<Vec<usize>>,
+    pub unique_keys: Vec<Vec<FieldIndex>>,
     /// The foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
 }
 
 impl TableSchema {
-    /// The position of the field called `name`.
+    /// Whether `field` is part of a key: primary, unique or foreign.
     #[must_use]
-    pub fn field_position(&self, name: &str) -> Option<usize> {
-        self.fields.iter().position(|field| &*field.name == name)
-    }
-
-    /// Whether the field at `position` is part of a key: primary, unique or foreign.
-    #[must_use]
-    pub fn is_in_key(&self, position: usize) -> bool {
+    pub fn is_in_key(&self, field: FieldIndex) -> bool {
         let foreign = self.foreign_keys.iter().map(|key| &key.fields);
-        std::iter::once(&self.primary_key).chain(&self.unique_keys).chain(foreign).any(|key| key.contains(&position))
+        std::iter::once(&self.primary_key).chain(&self.unique_keys).chain(foreign).any(|key| key.contains(&field))
     }
 
-    /// The names of the fields at `positions`, joined by `,`: how errors name a composite key.
+    /// The names of the fields of `key`, joined by `,`: how errors name a composite key.
     #[must_use]
-    pub fn key_name(&self, positions: &[usize]) -> Arc<str> {
-        let names: Vec<&str> = positions.iter().map(|&at| &*self.fields[at].name).collect();
+    pub fn key_name(&self, key: &[FieldIndex]) -> Arc<str> {
+        let names: Vec<&str> = key.iter().map(|&field| &*self[field].name).collect();
         names.join(",").into()
     }
 }
@@ -47,7 +41,7 @@ impl TableSchema {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
     /// Positions of the fields in this schema.
-    pub fields: Vec<usize>,
+    pub fields: Vec<FieldIndex>,
     /// The parent resource. Its own name for a table that refers to itself.
     pub parent: Arc<str>,
     /// The names of the parent's fields, in the order of `fields`. They are the parent's primary key or a unique key.

@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Ambiguous, BooleanWords, Constraints, Dialect, Encoding, Field, FieldType, FieldsMatch, ForeignKey, GeoFormat,
-    GeopointFormat, HeaderRows, LineTerminator, ListItem, StringFormat, TableSchema, TemporalFormat,
+    Ambiguous, BooleanWords, Constraints, Dialect, Encoding, Field, FieldIndex, FieldType, FieldsMatch, ForeignKey,
+    GeoFormat, GeopointFormat, HeaderRows, LineTerminator, ListItem, StringFormat, TableSchema, TemporalFormat,
 };
 
 /// The Table Schema of a table.
 #[must_use]
 pub fn write_schema(schema: &TableSchema) -> Value {
-    let names = |positions: &[usize]| positions.iter().map(|&at| json!(&*schema.fields[at].name)).collect::<Vec<_>>();
+    let names = |key: &[FieldIndex]| key.iter().map(|&field| json!(&*schema[field].name)).collect::<Vec<_>>();
     let mut out = Map::new();
     out.insert("fields".into(), schema.fields.iter().map(write_field).collect());
     let ways = [

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     batches::null_rows,
     reject::{CellError, ErrorCode},
-    schema::{FieldType, TableSchema},
+    schema::{FieldIndex, FieldType, TableSchema},
 };
 
 /// What a database can hold of the rows of one table; the default has no limits.
@@ -33,7 +33,7 @@ pub struct TargetLimits {
     /// The most bytes of a text in UTF-8: of every type that is not a number, a truth value, a date or a time.
     pub text_bytes: Option<usize>,
     /// The most characters of the text of single fields, by their positions in the schema.
-    pub characters: Vec<(usize, usize)>,
+    pub characters: Vec<(FieldIndex, usize)>,
     /// The most bytes that the fields of a key have together.
     pub keys: Vec<KeyLimit>,
 }
@@ -55,7 +55,7 @@ pub struct NumberLimits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLimit {
     /// The fields, by their positions in the schema.
-    pub fields: Vec<usize>,
+    pub fields: Vec<FieldIndex>,
     /// The most bytes that their texts and numbers have together, as text in UTF-8.
     pub bytes: usize,
 }
@@ -63,7 +63,7 @@ pub struct KeyLimit {
 /// The limits of a table, by field. Nothing is done for a field that has none.
 #[derive(Debug)]
 pub(super) struct FieldLimits {
-    fields: Vec<(usize, FieldLimit)>,
+    fields: Vec<(FieldIndex, FieldLimit)>,
     keys: Vec<KeyLimit>,
 }
 
@@ -87,9 +87,9 @@ impl FieldLimits {
             FieldType::Integer { .. } | FieldType::Year | FieldType::Boolean(_) | FieldType::Time(_) => None,
             _ => limits.text_bytes.map(FieldLimit::Bytes),
         };
-        let by_type = schema.fields.iter().enumerate().filter_map(|(at, field)| Some((at, of_type(&field.kind)?)));
+        let by_type = schema.positioned_fields().filter_map(|(at, field)| Some((at, of_type(&field.kind)?)));
         let characters = limits.characters.iter().map(|&(at, most)| (at, FieldLimit::Characters(most)));
-        let written = |at: &usize| schema.fields.get(*at).is_some_and(|field| is_written(&field.kind));
+        let written = |at: &FieldIndex| schema.fields.get(at.get()).is_some_and(|field| is_written(&field.kind));
         let keys = limits
             .keys
             .iter()
@@ -104,12 +104,12 @@ impl FieldLimits {
     /// taken out of its column.
     pub(super) fn apply_limits(&self, cells: &BlockCells<'_>, columns: &mut [ArrayRef], found: &mut Vec<FoundError>) {
         for (at, limit) in &self.fields {
-            let beyond = limit.find_rows_beyond(columns[*at].as_ref());
+            let beyond = limit.find_rows_beyond(columns[at.get()].as_ref());
             for (row, problem) in &beyond {
                 found.extend(cells.limit_error(*at, *row, problem));
             }
             if limit.takes_out() && !beyond.is_empty() {
-                columns[*at] = null_rows(&columns[*at], beyond.iter().map(|(row, _)| *row));
+                columns[at.get()] = null_rows(&columns[at.get()], beyond.iter().map(|(row, _)| *row));
             }
         }
         for key in &self.keys {
@@ -219,7 +219,7 @@ fn describe_excess(count: usize, noun: &str, most: usize) -> String {
 
 /// The rows whose key is too long, with its bytes. A key with a missing value is stored too.
 fn find_long_keys(key: &KeyLimit, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
-    let texts: Vec<_> = key.fields.iter().map(|&at| columns[at].as_string::<i32>()).collect();
+    let texts: Vec<_> = key.fields.iter().map(|at| columns[at.get()].as_string::<i32>()).collect();
     let whole: usize = texts.iter().map(|text| text.value_data().len()).sum();
     let rows = if whole > key.bytes { texts.first().map_or(0, |text| text.len()) } else { 0 };
     let bytes = |row: usize| texts.iter().filter(|text| text.is_valid(row)).map(|text| text.value(row).len()).sum();
@@ -235,15 +235,15 @@ pub(super) struct BlockCells<'a> {
 }
 
 impl BlockCells<'_> {
-    fn cell_text(&self, field: usize, row: usize) -> &str {
-        self.columns[field].and_then(|column| self.block.cell_text(row, column)).unwrap_or_default()
+    fn cell_text(&self, field: FieldIndex, row: usize) -> &str {
+        self.columns[field.get()].and_then(|column| self.block.cell_text(row, column)).unwrap_or_default()
     }
 
-    fn limit_error(&self, field: usize, row: usize, problem: &impl Display) -> Option<FoundError> {
-        let (name, text) = (&self.schema.fields[field].name, self.cell_text(field, row));
+    fn limit_error(&self, field: FieldIndex, row: usize, problem: &impl Display) -> Option<FoundError> {
+        let (name, text) = (&self.schema[field].name, self.cell_text(field, row));
         let message = format!("field {}: {} {problem}", quote_shortened(name), quote_shortened(text));
         let error = CellError::new(ErrorCode::TargetLimit, Some(Arc::clone(name)), Some(text), message);
-        Some(FoundError { record: u32::try_from(row).ok()?, field: u32::try_from(field).ok()?, error })
+        Some(FoundError { record: u32::try_from(row).ok()?, field: u32::try_from(field.get()).ok()?, error })
     }
 
     fn key_error(&self, key: &KeyLimit, row: usize, bytes: usize) -> Option<FoundError> {
@@ -256,7 +256,11 @@ impl BlockCells<'_> {
         );
         let texts: Vec<&str> = key.fields.iter().map(|&field| self.cell_text(field, row)).collect();
         let error = CellError::new(ErrorCode::TargetLimit, Some(name), Some(&texts.join(",")), message);
-        Some(FoundError { record: u32::try_from(row).ok()?, field: u32::try_from(*key.fields.first()?).ok()?, error })
+        Some(FoundError {
+            record: u32::try_from(row).ok()?,
+            field: u32::try_from(key.fields.first()?.get()).ok()?,
+            error,
+        })
     }
 }
 

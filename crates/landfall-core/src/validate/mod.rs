@@ -96,7 +96,7 @@ use crate::{
     batches::{filter_rows, take_rows},
     decode::Records,
     reject::CellError,
-    schema::{Field, TableSchema},
+    schema::{Field, FieldIndex, TableSchema},
 };
 
 /// The key of the metadata of an Arrow field that tells the Table Schema type. [`arrow_field`] writes it.
@@ -167,11 +167,11 @@ impl ColumnMap {
     }
 
     /// For each column of the source the field that it holds.
-    fn fields_by_column(&self) -> Vec<Option<usize>> {
+    fn fields_by_column(&self) -> Vec<Option<FieldIndex>> {
         let mut fields = vec![None; self.width];
         for (field, column) in self.columns.iter().enumerate() {
             if let Some(slot) = column.and_then(|at| fields.get_mut(at)) {
-                *slot = Some(field);
+                *slot = Some(FieldIndex::from(field));
             }
         }
         fields
@@ -183,7 +183,7 @@ impl ColumnMap {
 pub struct Validator {
     schema: Arc<TableSchema>,
     map: ColumnMap,
-    field_of: Vec<Option<usize>>,
+    field_of: Vec<Option<FieldIndex>>,
     columns: Vec<Box<dyn ReadColumn>>,
     limits: FieldLimits,
     row_schema: SchemaRef,
@@ -205,8 +205,8 @@ impl Validator {
     /// As [`Validator::new`].
     pub fn with_limits(schema: Arc<TableSchema>, map: ColumnMap, limits: &TargetLimits) -> Result<Self, RuleError> {
         let columns = (0..)
-            .zip(&schema.fields)
-            .map(|(at, field)| compile::compile_column(field, at, schema.is_in_key(at as usize)));
+            .zip(schema.positioned_fields())
+            .map(|(at, (position, field))| compile::compile_column(field, at, schema.is_in_key(position)));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, column.data_type()));
         let row_schema = Arc::new(Schema::new(arrow.collect::<Vec<_>>()));
@@ -228,8 +228,8 @@ impl Validator {
         let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()
-            .enumerate()
-            .map(|(at, column)| column.read_column(&block, self.source_column(at), &mut found))
+            .zip(self.schema.field_positions())
+            .map(|(column, at)| column.read_column(&block, self.source_column(at), &mut found))
             .collect();
         let cells = BlockCells { block: &block, schema: &self.schema, columns: &self.map.columns };
         self.limits.apply_limits(&cells, &mut arrays, &mut found);
@@ -241,9 +241,9 @@ impl Validator {
         self.divide_rows(self.build_batch(arrays, records.len()), collect_rejects(found, whole), presence)
     }
 
-    /// The column of the source that holds the field at `field`.
-    fn source_column(&self, field: usize) -> Option<usize> {
-        self.map.columns.get(field).copied().flatten().filter(|&column| column < self.map.width)
+    /// The column of the source that holds `field`.
+    fn source_column(&self, field: FieldIndex) -> Option<usize> {
+        self.map.columns.get(field.get()).copied().flatten().filter(|&column| column < self.map.width)
     }
 
     fn build_batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {

@@ -6,7 +6,7 @@ use crate::{
     batches::{concat_batches, take_rows},
     decode::{Records, json::JsonKind},
     reject::ErrorCode,
-    schema::TableSchema,
+    schema::{FieldIndex, TableSchema},
 };
 
 /// Which fields the records of a block have.
@@ -43,13 +43,13 @@ impl FieldPresence {
         Self::Columns(map.columns.iter().map(has_column).collect())
     }
 
-    /// Whether `record` has the field at `field`.
+    /// Whether `record` has `field`.
     #[must_use]
-    pub fn has_field(&self, record: u32, field: usize) -> bool {
+    pub fn has_field(&self, record: u32, field: FieldIndex) -> bool {
         match self {
             Self::Whole => true,
-            Self::Columns(flags) => flags[field],
-            Self::Records { fields, flags } => flags[record as usize * fields + field],
+            Self::Columns(flags) => flags[field.get()],
+            Self::Records { fields, flags } => flags[record as usize * fields + field.get()],
         }
     }
 
@@ -86,7 +86,7 @@ impl ValidatedBlock {
             reject.errors.iter().all(|error| {
                 let at = error.field.as_ref().and_then(|name| schema.field_position(name));
                 let is_absent =
-                    |at: &usize| !self.presence.has_field(reject.record, *at) && !schema.primary_key.contains(at);
+                    |at: &FieldIndex| !self.presence.has_field(reject.record, *at) && !schema.primary_key.contains(at);
                 error.code == ErrorCode::ConstraintError && at.as_ref().is_some_and(is_absent)
             })
         };
@@ -138,7 +138,7 @@ mod tests {
         let columns = FieldPresence::Columns(vec![false, true]);
         let joined = FieldPresence::concat_blocks(&[(&FieldPresence::Whole, 1), (&some, 1), (&columns, 2)], 2);
         let flags: Vec<bool> =
-            (0..4).flat_map(|record| [joined.has_field(record, 0), joined.has_field(record, 1)]).collect();
+            (0..4).flat_map(|record| [0, 1].map(|field| joined.has_field(record, FieldIndex::from(field)))).collect();
         assert_eq!(flags, [true, true, true, false, false, true, false, true]);
         assert!(FieldPresence::concat_blocks(&[(&FieldPresence::Whole, 3)], 2).is_whole());
     }

@@ -16,7 +16,7 @@ use crate::{
         json::{ExtraMember, JsonKind},
     },
     reject::{CellError, ErrorCode},
-    schema::Field,
+    schema::{Field, FieldIndex},
 };
 
 /// The most superfluous cells of a record that are listed; what remains is summarised.
@@ -35,7 +35,7 @@ pub(super) struct RecordInspector<'a> {
     pub(super) map: &'a ColumnMap,
     pub(super) block: &'a CellBlock<'a>,
     /// For each column of the source its field.
-    pub(super) field_of: &'a [Option<usize>],
+    pub(super) field_of: &'a [Option<FieldIndex>],
 }
 
 impl RecordInspector<'_> {
@@ -76,7 +76,7 @@ impl RecordInspector<'_> {
         let missing = |column: usize| {
             let text = self.block.records.cell_text(record, column).unwrap_or_default();
             match self.field_of[column] {
-                Some(field) => self.columns[field].is_missing(text),
+                Some(field) => self.columns[field.get()].is_missing(text),
                 None => MissingTexts::Empty.is_missing(text),
             }
         };
@@ -163,8 +163,8 @@ impl RecordInspector<'_> {
         let has = format!("the record has {} of {}", count_noun(width as u64, "cell"), self.map.width);
         for column in (width..self.map.width).take(most) {
             let field = self.field_of[column];
-            let position = field.and_then(|at| u32::try_from(at).ok()).unwrap_or(FoundError::AFTER_FIELDS);
-            let (name, message) = match field.map(|at| &self.fields[at].name) {
+            let position = field.and_then(|at| u32::try_from(at.get()).ok()).unwrap_or(FoundError::AFTER_FIELDS);
+            let (name, message) = match field.map(|at| &self.fields[at.get()].name) {
                 Some(name) => {
                     (Some(name.clone()), format!("field {}: {has}; the field's cell is missing", quote_shortened(name)))
                 }

@@ -72,7 +72,7 @@ fn sound_records_cost_no_filter() {
 fn numbers_keep_their_digits_except_in_keys() {
     let number = |name| field(name, FieldType::Number(NumberFormat::default()), Constraints::default());
     let schema =
-        TableSchema { fields: vec![number("key"), number("b")], primary_key: vec![0], ..TableSchema::default() };
+        TableSchema { fields: vec![number("key"), number("b")], primary_key: vec![0.into()], ..TableSchema::default() };
     let validator = Validator::new(Arc::new(schema), ColumnMap::identity(2)).expect("a sound schema");
     let cells = [["1.50", "1.50"], ["-0.0", "-0.0"], ["7", "7"], ["1e3", "1e3"], ["nan", "INF"]];
     let cells: Vec<&[&str]> = cells.iter().map(|record| &record[..]).collect();

@@ -14,7 +14,7 @@ use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
 use landfall_core::{
     avro::write::{NumberForm, NumberSpan, RowWriter, Unwritable},
     decode::CutterLimits,
-    schema::FieldType,
+    schema::{FieldIndex, FieldType},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -67,7 +67,7 @@ pub(super) fn write(
     let out =
         BufWriter::with_capacity(BUFFER, HashingFile { file, sha256: Sha256::new(), blake3: blake3::Hasher::new() });
     let container = ContainerWriter::new(out, writer.schema_json(), options.codec, sync).map_err(write_error)?;
-    let positions: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let positions: Vec<FieldIndex> = table.schema.field_positions().collect();
     let threads = options.threads.max(1);
     let (job_sender, jobs) = sync_channel::<EncodeTask>(threads);
     let (answer_sender, answers) = sync_channel(threads + 2);
@@ -118,8 +118,8 @@ fn check_count(snapshot: &mut dyn Snapshot, table: &Table, written: &WrittenFile
 
 /// For each field of numbers the form that holds all of them: they are read once before.
 fn number_forms(snapshot: &mut dyn Snapshot, table: &Table) -> Result<Vec<NumberForm>> {
-    let is_number = |at: &usize| matches!(table.schema.fields[*at].kind, FieldType::Number(_));
-    let positions: Vec<usize> = (0..table.schema.fields.len()).filter(is_number).collect();
+    let is_number = |at: &FieldIndex| matches!(table.schema[*at].kind, FieldType::Number(_));
+    let positions: Vec<FieldIndex> = table.schema.field_positions().filter(is_number).collect();
     let mut spans = vec![NumberSpan::default(); positions.len()];
     if !positions.is_empty() {
         snapshot.visit_rows(table, &positions, &mut |batch| {
@@ -235,7 +235,7 @@ fn write_error(error: io::Error) -> Error {
 
 /// The error for a value that the table's own dictionary has no place for.
 fn misplaced_value(table: &Table, at: &Unwritable) -> Error {
-    let field = &table.schema.fields[at.field];
+    let field = &table.schema[at.field];
     let message = format!(
         "the table {:?} has a row without a value in its field {:?}, which is required: another program has stored it; mend it in the \
          database, or say in the data package that the field may be missing",

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use landfall_core::{avro::resolve::FieldMapping, schema::Package};
+use landfall_core::{
+    avro::resolve::FieldMapping,
+    schema::{FieldIndex, Package},
+};
 
 use super::*;
 use crate::{
@@ -197,7 +200,7 @@ impl Snapshot for Miscounting<'_> {
     fn visit_rows(
         &mut self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         visit: &mut dyn FnMut(arrow_array::RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let mut left = usize::try_from(self.counted).unwrap();

@@ -329,7 +329,7 @@ impl<'a> BlockResolver<'a> {
     /// Whether `found` has the primary key of `row`.
     fn same_primary(&self, found: &[Scalar], row: usize) -> bool {
         let positions = &self.keys.table.schema.primary_key;
-        positions.iter().zip(self.uniques[0].row_values(row)).all(|(&position, value)| found[position] == value)
+        positions.iter().zip(self.uniques[0].row_values(row)).all(|(position, value)| found[position.get()] == value)
     }
 
     /// The error where the parent that `row` names by the foreign key `at`, or will name after `change`, does not exist.

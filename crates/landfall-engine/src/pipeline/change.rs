@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{Scalar, scalar_at},
+    schema::FieldIndex,
     validate::{FieldPresence, ValidatedBlock},
 };
 
@@ -12,7 +13,7 @@ use crate::targets::Table;
 #[derive(Debug, Clone)]
 pub(super) struct RowChange {
     /// The fields that get the values of the source's row; those of the primary key are not among them.
-    pub(super) fields: Vec<usize>,
+    pub(super) fields: Vec<FieldIndex>,
     /// The whole row as it will be.
     pub(super) content: Vec<Scalar>,
 }
@@ -21,21 +22,22 @@ impl RowChange {
     /// What row `row` of `validated` makes of `held`, the row of `table` that has its primary key.
     pub(super) fn new(table: &Table, validated: &ValidatedBlock, row: usize, held: &[Scalar]) -> Self {
         let record = validated.row_records.record_at(row);
-        let is_given = |at: &usize| validated.presence.has_field(record, *at) && !table.schema.primary_key.contains(at);
-        let fields: Vec<usize> = (0..table.schema.fields.len()).filter(is_given).collect();
+        let is_given =
+            |at: &FieldIndex| validated.presence.has_field(record, *at) && !table.schema.primary_key.contains(at);
+        let fields: Vec<FieldIndex> = table.schema.field_positions().filter(is_given).collect();
         let mut content = held.to_vec();
-        fields.iter().for_each(|&at| content[at] = scalar_at(&validated.rows, at, row).to_owned());
+        fields.iter().for_each(|at| content[at.get()] = scalar_at(&validated.rows, at.get(), row).to_owned());
         Self { fields, content }
     }
 
-    /// Whether the source's row tells what the field at `field` of `table` will be; the primary key is its own.
-    pub(super) fn gives_field(&self, table: &Table, field: usize) -> bool {
+    /// Whether the source's row tells what `field` of `table` will be; the primary key is its own.
+    pub(super) fn gives_field(&self, table: &Table, field: FieldIndex) -> bool {
         self.fields.contains(&field) || table.schema.primary_key.contains(&field)
     }
 
     /// The values of the fields at `positions`.
-    pub(super) fn values_at(&self, positions: &[usize]) -> Vec<Scalar> {
-        positions.iter().map(|&at| self.content[at].clone()).collect()
+    pub(super) fn values_at(&self, positions: &[FieldIndex]) -> Vec<Scalar> {
+        positions.iter().map(|at| self.content[at.get()].clone()).collect()
     }
 }
 
@@ -49,14 +51,17 @@ pub(super) fn agrees_with_stored(
 ) -> bool {
     held.len() == batch.num_columns()
         && (held.iter().enumerate())
-            .all(|(at, held)| !presence.has_field(record, at) || held.as_ref() == scalar_at(batch, at, row))
+            .all(|(at, held)| !presence.has_field(record, at.into()) || held.as_ref() == scalar_at(batch, at, row))
 }
 
 /// Rows to update, as few groups as may be of rows that get values in the same fields. Where rows may clash by a unique key,
 /// their order counts, and only neighbours are grouped.
-pub(super) fn group_updates(table: &Table, updates: Vec<(usize, Vec<usize>)>) -> Vec<(Vec<usize>, Vec<usize>)> {
+pub(super) fn group_updates(
+    table: &Table,
+    updates: Vec<(usize, Vec<FieldIndex>)>,
+) -> Vec<(Vec<FieldIndex>, Vec<usize>)> {
     let any_order = table.schema.unique_keys.is_empty();
-    let mut groups: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<(Vec<FieldIndex>, Vec<usize>)> = Vec::new();
     for (row, fields) in updates {
         let open = if any_order { 0 } else { groups.len().saturating_sub(1) };
         match groups[open..].iter_mut().find(|(others, _)| *others == fields) {

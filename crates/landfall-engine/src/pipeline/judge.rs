@@ -14,6 +14,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar, scalars_of_row},
     reject::{CellError, ErrorCode},
+    schema::FieldIndex,
     validate::ValidatedBlock,
 };
 
@@ -75,7 +76,7 @@ pub(super) struct BlockJudge<'c, A> {
     /// Whether rows were taken for new without a question.
     trusting: bool,
     /// Rows that are to update the table's, each with the fields that it gives, and were not yet sent.
-    updates: Vec<(usize, Vec<usize>)>,
+    updates: Vec<(usize, Vec<FieldIndex>)>,
     /// Rows that count as unchanged since an earlier row of the block is the same, with that row.
     repeats: Vec<(usize, usize)>,
     /// Whether the database refused rows, whose records were rejected when later ones had been read.
@@ -164,7 +165,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
                 change = Some(RowChange::new(table, validated, row, &found));
             }
             conflict |= is_primary && on_conflict != OnConflict::Reject;
-            let own = schema.primary_key.iter().all(|&at| found[at].as_ref() == content[at]);
+            let own = schema.primary_key.iter().all(|at| found[at.get()].as_ref() == content[at.get()]);
             if !(conflict && own) {
                 errors.push(clash_error(code, &schema.key_name(positions), &values));
             }
@@ -232,7 +233,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         self.all_foreseen || self.account.read().is_remote()
     }
 
-    fn expect_values(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, table: &Table, positions: &[FieldIndex], values: Vec<Vec<Scalar>>) -> Result<()> {
         if self.all_foreseen {
             return Ok(());
         }
@@ -241,7 +242,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         Ok(())
     }
 
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         if self.wants_announcements()
             && let Some(answer) = self.foreseen.get(table, positions, values)
         {
@@ -253,7 +254,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         self.time_target(|transaction| transaction.find_row(table, positions, values))
     }
 
-    fn find_made(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find_made(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.send_updates()?;
         self.time_target(|transaction| transaction.find_row(table, positions, values))
     }

@@ -12,7 +12,7 @@ use std::{
 use landfall_core::{
     keys::{KeyColumns, ParentSet, RowKey, RowSketches, Scalar, SeenKeys},
     reject::ErrorCode,
-    schema::FieldType,
+    schema::{FieldIndex, FieldType},
 };
 
 use crate::{
@@ -46,7 +46,7 @@ pub(super) struct TableKeys {
 /// A key whose values occur once.
 #[derive(Debug)]
 pub(super) struct UniqueKeyState {
-    pub(super) positions: Vec<usize>,
+    pub(super) positions: Vec<FieldIndex>,
     pub(super) name: Arc<str>,
     pub(super) primary: bool,
     pub(super) seen: SeenKeys,
@@ -62,10 +62,10 @@ impl UniqueKeyState {
 /// A foreign key.
 #[derive(Debug)]
 pub(super) struct ForeignKeyState {
-    pub(super) positions: Vec<usize>,
+    pub(super) positions: Vec<FieldIndex>,
     pub(super) name: Arc<str>,
     pub(super) parent: Table,
-    pub(super) parent_positions: Vec<usize>,
+    pub(super) parent_positions: Vec<FieldIndex>,
     pub(super) parents: ParentKnowledge,
     /// Whether the parents that rows name are held until the commit.
     pub(super) is_held: bool,
@@ -238,7 +238,7 @@ fn unique_key_states(table: &Table) -> Vec<UniqueKeyState> {
 fn foreign_key_states(table: &Table, tables: &[Table], uniques: &[UniqueKeyState]) -> Vec<ForeignKeyState> {
     let foreign = |key: &landfall_core::schema::ForeignKey| {
         let parent = tables.iter().find(|parent| parent.name == key.parent)?.clone();
-        let mut parent_positions: Vec<usize> =
+        let mut parent_positions: Vec<FieldIndex> =
             key.parent_fields.iter().filter_map(|name| parent.schema.field_position(name)).collect();
         let mut fields = key.fields.clone();
         let own = |unique: &UniqueKeyState| {
@@ -247,7 +247,7 @@ fn foreign_key_states(table: &Table, tables: &[Table], uniques: &[UniqueKeyState
         let parents = match uniques.iter().position(own) {
             Some(at) => {
                 // A key may name its parent's fields in another order than the parent's own key.
-                let place = |wanted: &usize| parent_positions.iter().position(|position| position == wanted);
+                let place = |wanted: &FieldIndex| parent_positions.iter().position(|position| position == wanted);
                 let order: Vec<usize> = uniques[at].positions.iter().filter_map(place).collect();
                 fields = order.iter().map(|&place| key.fields[place]).collect();
                 parent_positions.clone_from(&uniques[at].positions);
@@ -271,13 +271,13 @@ fn foreign_key_states(table: &Table, tables: &[Table], uniques: &[UniqueKeyState
 }
 
 /// Whether two keys have the same fields, in whatever order.
-fn have_same_fields(one: &[usize], other: &[usize]) -> bool {
+fn have_same_fields(one: &[FieldIndex], other: &[FieldIndex]) -> bool {
     one.len() == other.len() && one.iter().all(|at| other.contains(at))
 }
 
 /// Whether a key is one integer.
-fn is_integer_key(table: &Table, positions: &[usize]) -> bool {
-    let kind = |at: &usize| &table.schema.fields[*at].kind;
+fn is_integer_key(table: &Table, positions: &[FieldIndex]) -> bool {
+    let kind = |at: &FieldIndex| &table.schema[*at].kind;
     matches!(positions, [at] if matches!(kind(at), FieldType::Integer { .. } | FieldType::Year))
 }
 
@@ -285,7 +285,7 @@ fn is_integer_key(table: &Table, positions: &[usize]) -> bool {
 fn read_seen_keys(
     read: &dyn TargetRead,
     table: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     held: u64,
     expected: u64,
 ) -> Result<SeenKeys> {
@@ -294,9 +294,8 @@ fn read_seen_keys(
     }
     let mut seen = SeenKeys::new(is_integer_key(table, positions));
     if held > 0 {
-        let all: Vec<usize> = (0..positions.len()).collect();
         read.scan_rows(table, positions, &mut |batch| {
-            let columns = KeyColumns::new(batch, &all);
+            let columns = KeyColumns::from_whole_batch(batch);
             (0..batch.num_rows()).for_each(|row| seen.insert(columns.row_key(row)));
         })?;
     }
@@ -307,7 +306,7 @@ fn read_seen_keys(
 pub(super) fn read_parents(
     read: &dyn TargetRead,
     parent: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     expected: u64,
 ) -> Result<ParentSet> {
     let most = expected.saturating_mul(ASK_FROM).clamp(10_000, MOST_PARENTS);
@@ -318,12 +317,16 @@ pub(super) fn read_parents(
 }
 
 /// The keys of a parent table, however many there are.
-pub(super) fn read_all_parents(read: &dyn TargetRead, parent: &Table, positions: &[usize]) -> Result<ParentSet> {
+pub(super) fn read_all_parents(read: &dyn TargetRead, parent: &Table, positions: &[FieldIndex]) -> Result<ParentSet> {
     fill_parents(read, parent, positions, ParentSet::without_bound())
 }
 
-fn fill_parents(read: &dyn TargetRead, parent: &Table, positions: &[usize], mut set: ParentSet) -> Result<ParentSet> {
-    let all: Vec<usize> = (0..positions.len()).collect();
-    read.scan_rows(parent, positions, &mut |batch| set.insert_rows(batch, &all))?;
+fn fill_parents(
+    read: &dyn TargetRead,
+    parent: &Table,
+    positions: &[FieldIndex],
+    mut set: ParentSet,
+) -> Result<ParentSet> {
+    read.scan_rows(parent, positions, &mut |batch| set.insert_rows(batch))?;
     Ok(set)
 }

@@ -1,7 +1,7 @@
 //! How the columns of a source lie: its header held against the schema.
 
 use landfall_core::{
-    schema::{DialectOverrides, Encoding, FieldsMatch, Resource, TableSchema},
+    schema::{DialectOverrides, Encoding, FieldIndex, FieldsMatch, Resource, TableSchema},
     validate::ColumnMap,
 };
 use serde::{Deserialize, Serialize};
@@ -100,8 +100,8 @@ impl SourceLayout {
     /// The labels of the source's columns; where it has no header, the names of the fields that they hold.
     pub(super) fn labels_for(&self, schema: &TableSchema) -> Vec<String> {
         let name = |column: usize| {
-            let field = self.columns.iter().position(|at| *at == Some(column));
-            field.map_or_else(|| format!("column{}", column + 1), |field| schema.fields[field].name.to_string())
+            let field = self.columns.iter().position(|at| *at == Some(column)).map(FieldIndex::from);
+            field.map_or_else(|| format!("column{}", column + 1), |field| schema[field].name.to_string())
         };
         self.labels.clone().unwrap_or_else(|| (0..self.width).map(name).collect())
     }

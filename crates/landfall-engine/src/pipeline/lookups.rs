@@ -14,6 +14,7 @@ use std::{
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Membership, RowKey, Scalar, ScalarRef, scalars_of_row},
+    schema::FieldIndex,
     validate::ValidatedBlock,
 };
 
@@ -42,7 +43,7 @@ pub(super) struct BlockLookups<'b> {
 /// The rows of one table by one key.
 struct KeyLookup {
     table: Table,
-    positions: Vec<usize>,
+    positions: Vec<FieldIndex>,
     rows: HashMap<Vec<Scalar>, Option<Vec<Scalar>>>,
 }
 
@@ -56,7 +57,7 @@ impl<'b> BlockLookups<'b> {
     pub(super) fn add_lookup(
         &mut self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: Vec<Vec<Scalar>>,
         found: Vec<Option<Vec<Scalar>>>,
     ) {
@@ -72,7 +73,12 @@ impl<'b> BlockLookups<'b> {
     }
 
     /// The row of `table` whose fields at `positions` have `values`; none where that is not known without asking.
-    pub(super) fn get(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<Option<Vec<Scalar>>> {
+    pub(super) fn get(
+        &self,
+        table: &Table,
+        positions: &[FieldIndex],
+        values: &[Scalar],
+    ) -> Option<Option<Vec<Scalar>>> {
         if self.forgotten {
             return None;
         }
@@ -88,8 +94,8 @@ impl<'b> BlockLookups<'b> {
     }
 
     /// The changed row that has these values.
-    fn among_changed(&self, positions: &[usize], values: &[Scalar]) -> Option<usize> {
-        let has = |row: &Vec<Scalar>| positions.iter().zip(values).all(|(&at, value)| row[at] == *value);
+    fn among_changed(&self, positions: &[FieldIndex], values: &[Scalar]) -> Option<usize> {
+        let has = |row: &Vec<Scalar>| positions.iter().zip(values).all(|(at, value)| row[at.get()] == *value);
         self.changed.iter().position(has)
     }
 
@@ -99,7 +105,7 @@ impl<'b> BlockLookups<'b> {
     }
 
     /// The row of the block that was accepted with these values, as far as it still has them.
-    fn among_accepted(&self, positions: &[usize], values: &[Scalar]) -> Option<usize> {
+    fn among_accepted(&self, positions: &[FieldIndex], values: &[Scalar]) -> Option<usize> {
         let columns = KeyColumns::new(self.rows, positions);
         let key = RowKey::from_values(values);
         let held = |row: &usize| {
@@ -138,7 +144,7 @@ impl<'b> BlockLookups<'b> {
         let own = self.table.name.clone();
         for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
             let of = |content: &[Scalar]| -> Vec<Scalar> {
-                answers.positions.iter().map(|&at| content[at].clone()).collect()
+                answers.positions.iter().map(|at| content[at.get()].clone()).collect()
             };
             if let Some(held) = &held {
                 answers.rows.insert(of(held), None);
@@ -154,7 +160,7 @@ impl<'b> BlockLookups<'b> {
 }
 
 impl KeyLookup {
-    fn answers_key(&self, table: &Table, positions: &[usize]) -> bool {
+    fn answers_key(&self, table: &Table, positions: &[FieldIndex]) -> bool {
         self.table.name == table.name && self.positions == positions
     }
 }
@@ -188,7 +194,7 @@ pub(super) fn announce_keys(keys: &TableKeys, validated: &ValidatedBlock, judge:
 }
 
 /// Asks for rows by their values.
-type AskRows<'a> = &'a dyn Fn(&Table, &[usize], &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
+type AskRows<'a> = &'a dyn Fn(&Table, &[FieldIndex], &[Vec<Scalar>]) -> Result<Vec<Option<Vec<Scalar>>>>;
 
 /// Asks for every row that holds a key of the block and for every parent that it names, so that `keys`, of which nothing is
 /// known, know just those. With `trusting`, the rows that passed are taken for new, which the database will see to, and known
@@ -239,7 +245,7 @@ fn all_rows_and_rejects(validated: &ValidatedBlock) -> CountedBatches<'_> {
 /// The distinct values of the fields at `positions`, of those rows and rejected records that are `wanted`.
 fn distinct_values(
     batches: &CountedBatches<'_>,
-    positions: &[usize],
+    positions: &[FieldIndex],
     wanted: &dyn Fn(&KeyColumns<'_>, usize) -> bool,
 ) -> Vec<Vec<Scalar>> {
     let mut met = HashSet::new();

@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar},
     reject::CellError,
+    schema::FieldIndex,
     validate::{RecordPositions, RejectedRecord, ValidatedBlock},
 };
 
@@ -43,7 +44,7 @@ pub(super) trait RowJudge {
     }
     /// Is told, before a block's first row, for which values of the fields at `positions` of `table` it may be asked. In
     /// the table itself no other values are held by rows of earlier blocks.
-    fn expect_values(&mut self, _table: &Table, _positions: &[usize], _values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, _table: &Table, _positions: &[FieldIndex], _values: Vec<Vec<Scalar>>) -> Result<()> {
         Ok(())
     }
     /// A record is put aside until rows can be looked for: its key may have occurred before.
@@ -51,9 +52,9 @@ pub(super) trait RowJudge {
         self.reject_record(record, errors)
     }
     /// The row of `table` whose fields at `positions` have `values`, rows accepted before included.
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
+    fn find(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>>;
     /// The same for values that an update would make, of which the judge was not told beforehand.
-    fn find_made(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find_made(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.find(table, positions, values)
     }
     /// The rows at `accepted` are to be inserted.

@@ -11,6 +11,7 @@ use landfall_core::{
     decode::Records,
     keys::{KeyColumns, RowKey, Scalar},
     reject::CellError,
+    schema::FieldIndex,
     validate::ValidatedBlock,
 };
 
@@ -132,9 +133,9 @@ struct PageVerdicts {
 
 /// A foreign key: what a row needs.
 struct ForeignKeyNeed {
-    fields: Vec<usize>,
+    fields: Vec<FieldIndex>,
     parent: Table,
-    parent_fields: Vec<usize>,
+    parent_fields: Vec<FieldIndex>,
 }
 
 struct SuspectJudge<'j> {
@@ -186,13 +187,13 @@ impl RowJudge for SuspectJudge<'_> {
         true
     }
 
-    fn expect_values(&mut self, table: &Table, positions: &[usize], values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, table: &Table, positions: &[FieldIndex], values: Vec<Vec<Scalar>>) -> Result<()> {
         let found = self.transaction.find_rows(table, positions, &values)?;
         self.foreseen.add_lookup(table, positions, values, found);
         Ok(())
     }
 
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         match self.foreseen.get(table, positions, values) {
             Some(answer) => Ok(answer),
             None => self.transaction.find_row(table, positions, values),

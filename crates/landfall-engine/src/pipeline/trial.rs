@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar},
     reject::{CellError, ErrorCode},
-    schema::TableIndex,
+    schema::{FieldIndex, TableIndex},
     validate::TargetLimits,
 };
 
@@ -46,7 +46,7 @@ pub(super) enum TrialVerdict {
 }
 
 /// A key of a table, by the table's name, the key's fields, and the fingerprint of the values.
-pub(super) type KeyClaim = (Arc<str>, Vec<usize>, u128);
+pub(super) type KeyClaim = (Arc<str>, Vec<FieldIndex>, u128);
 
 /// The bytes of a record, and how they are to be read.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +158,7 @@ impl<'s> RecordTrial<'s> {
         Ok((found.is_none() && judge.accepted).then_some(judge.wanted))
     }
 
-    fn unique_keys(&self) -> Vec<(Arc<str>, Vec<usize>)> {
+    fn unique_keys(&self) -> Vec<(Arc<str>, Vec<FieldIndex>)> {
         self.keys.uniques.iter().map(|unique| (self.keys.table.name.clone(), unique.positions.clone())).collect()
     }
 
@@ -198,7 +198,7 @@ struct TrialJudge<'j> {
 }
 
 impl RowJudge for TrialJudge<'_> {
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.transaction.find_row(table, positions, values)
     }
 
@@ -251,7 +251,7 @@ pub(super) struct KeyNeeds {
 /// The claim of `row` by the key of `table` at `positions`.
 pub(super) fn key_claim(
     table: &Arc<str>,
-    positions: &[usize],
+    positions: &[FieldIndex],
     columns: &KeyColumns<'_>,
     row: usize,
 ) -> Option<KeyClaim> {
@@ -264,11 +264,11 @@ struct NeedsJudge<'j> {
     family: &'j [Arc<str>],
     wanted: KeyNeeds,
     accepted: bool,
-    uniques: Vec<(Arc<str>, Vec<usize>)>,
+    uniques: Vec<(Arc<str>, Vec<FieldIndex>)>,
 }
 
 impl RowJudge for NeedsJudge<'_> {
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         self.read.find_row(table, positions, values)
     }
 

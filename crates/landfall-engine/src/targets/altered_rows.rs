@@ -4,7 +4,10 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{Scalar, scalar_at, scalars_of_row};
+use landfall_core::{
+    keys::{Scalar, scalar_at, scalars_of_row},
+    schema::FieldIndex,
+};
 
 use super::{RefusedRow, Table};
 
@@ -21,11 +24,12 @@ pub(super) fn altered_field<'t>(
     table: &'t Table,
     rows: &RecordBatch,
     row: usize,
-    fields: &[usize],
+    fields: &[FieldIndex],
     found: &[Scalar],
 ) -> Option<&'t str> {
-    let differs = |at: &&usize| found.get(**at).is_none_or(|value| value.as_ref() != scalar_at(rows, **at, row));
-    fields.iter().find(differs).map(|&at| &*table.schema.fields[at].name)
+    let differs =
+        |at: &&FieldIndex| found.get(at.get()).is_none_or(|value| value.as_ref() != scalar_at(rows, at.get(), row));
+    fields.iter().find(differs).map(|&at| &*table.schema[at].name)
 }
 
 /// What stands against row `row` of `rows`, of which the table holds `found` now; only the fields at `fields` were sent.
@@ -33,7 +37,7 @@ pub(super) fn check_stored_row(
     table: &Table,
     rows: &RecordBatch,
     row: usize,
-    fields: &[usize],
+    fields: &[FieldIndex],
     found: Option<&[Scalar]>,
 ) -> Option<String> {
     let Some(found) = found else { return Some(SKIPPED.to_owned()) };
@@ -46,7 +50,7 @@ pub(super) fn find_altered_rows(
     table: &Table,
     rows: &RecordBatch,
     selected: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
     found: &[Option<Vec<Scalar>>],
 ) -> Vec<RefusedRow> {
     let refused = |(&row, found): (&usize, &Option<Vec<Scalar>>)| {

@@ -10,7 +10,11 @@ use arrow_array::{
     },
 };
 use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
-use landfall_core::{keys::ScalarRef, schema::FieldType, validate::arrow_field};
+use landfall_core::{
+    keys::ScalarRef,
+    schema::{FieldIndex, FieldType},
+    validate::arrow_field,
+};
 
 use super::Table;
 use crate::error::{Result, TargetError, TargetErrorKind};
@@ -43,7 +47,7 @@ pub(super) enum OnForeignValue {
 /// Rows of a table on their way into batches.
 pub(super) struct BatchBuilder<'t> {
     table: &'t Table,
-    positions: &'t [usize],
+    positions: &'t [FieldIndex],
     columns: Vec<ArrowColumnBuilder>,
     schema: SchemaRef,
     foreign: OnForeignValue,
@@ -63,11 +67,11 @@ enum ArrowColumnBuilder {
 
 impl<'t> BatchBuilder<'t> {
     /// Batches of the fields at `positions` of `table`.
-    pub(super) fn new(table: &'t Table, positions: &'t [usize], foreign: OnForeignValue) -> Self {
+    pub(super) fn new(table: &'t Table, positions: &'t [FieldIndex], foreign: OnForeignValue) -> Self {
         let mut columns: Vec<ArrowColumnBuilder> =
-            positions.iter().map(|&at| ArrowColumnBuilder::for_type(&table.schema.fields[at].kind)).collect();
-        let field = |(column, &at): (&mut ArrowColumnBuilder, &usize)| {
-            arrow_field(&table.schema.fields[at], column.finish_column().data_type().clone())
+            positions.iter().map(|&at| ArrowColumnBuilder::for_type(&table.schema[at].kind)).collect();
+        let field = |(column, &at): (&mut ArrowColumnBuilder, &FieldIndex)| {
+            arrow_field(&table.schema[at], column.finish_column().data_type().clone())
         };
         let fields: Vec<ArrowField> = columns.iter_mut().zip(positions).map(field).collect();
         Self { table, positions, columns, schema: Arc::new(Schema::new(fields)), foreign, rows: 0, bytes: 0 }
@@ -90,7 +94,7 @@ impl<'t> BatchBuilder<'t> {
 
     #[cold]
     fn foreign_value_error(&self, at: usize) -> crate::Error {
-        let field = &self.table.schema.fields[self.positions[at]];
+        let field = &self.table.schema[self.positions[at]];
         let message = format!(
             "the table {:?} holds something in its field {:?} that is no {}: another program has stored it; mend it in the database",
             &*self.table.name,

@@ -4,7 +4,7 @@
 
 use jiff::civil::date;
 use landfall_core::{
-    schema::{FieldType, TableSchema},
+    schema::{FieldIndex, FieldType, TableSchema},
     validate::{KeyLimit, NumberLimits, TargetLimits},
 };
 
@@ -29,8 +29,8 @@ const POSTGRES_OTHER: usize = 8;
 #[must_use]
 pub fn postgres_limits(schema: &TableSchema, infinity: bool) -> TargetLimits {
     let (before, after) = POSTGRES_DIGITS;
-    let limit = |fields: &Vec<usize>| {
-        let taken: usize = fields.iter().map(|&at| postgres_overhead(&schema.fields[at].kind)).sum();
+    let limit = |fields: &Vec<FieldIndex>| {
+        let taken: usize = fields.iter().map(|&at| postgres_overhead(&schema[at].kind)).sum();
         KeyLimit { fields: fields.clone(), bytes: POSTGRES_ENTRY.saturating_sub(POSTGRES_ENTRY_HEADER + taken) }
     };
     TargetLimits {
@@ -73,7 +73,8 @@ pub fn mysql_limits(schema: &TableSchema) -> TargetLimits {
     let (before, after) = MYSQL_DIGITS;
     let (first, last) = (days_since_1970(1000, 1, 1), days_since_1970(9999, 12, 31));
     let start_of = |day: i32| i64::from(day) * 86_400_000_000;
-    let characters = mysql_key_characters(schema).into_iter().enumerate().filter_map(|(at, most)| Some((at, most?)));
+    let characters =
+        schema.field_positions().zip(mysql_key_characters(schema)).filter_map(|(at, most)| Some((at, most?)));
     TargetLimits {
         dates: Some(first..=last),
         datetimes: Some(start_of(first)..=start_of(last + 1) - 1),
@@ -94,25 +95,25 @@ pub fn mysql_key_characters(schema: &TableSchema) -> Vec<Option<usize>> {
     // A foreign key has an index too.
     for key in unique_keys(schema).chain(schema.foreign_keys.iter().map(|key| &key.fields)) {
         for (at, share) in mysql_shares(schema, key) {
-            columns[at] = Some(columns[at].map_or(share, |least| least.min(share)));
+            columns[at.get()] = Some(columns[at.get()].map_or(share, |least| least.min(share)));
         }
     }
     columns
 }
 
 /// The texts of one key, each with its share of the characters that the key has room for.
-fn mysql_shares(schema: &TableSchema, key: &[usize]) -> Vec<(usize, usize)> {
-    let kind = |at: &usize| &schema.fields[*at].kind;
-    let (texts, others): (Vec<usize>, Vec<usize>) =
+fn mysql_shares(schema: &TableSchema, key: &[FieldIndex]) -> Vec<(FieldIndex, usize)> {
+    let kind = |at: &FieldIndex| &schema[*at].kind;
+    let (texts, others): (Vec<FieldIndex>, Vec<FieldIndex>) =
         key.iter().partition(|at| !is_fixed(kind(at)) && !matches!(kind(at), FieldType::Number(_)));
-    let taken = |at: &usize| if is_fixed(kind(at)) { MYSQL_OTHER } else { MYSQL_NUMBER };
+    let taken = |at: &FieldIndex| if is_fixed(kind(at)) { MYSQL_OTHER } else { MYSQL_NUMBER };
     let room = MYSQL_KEY.saturating_sub(others.iter().map(taken).sum()) / MYSQL_CHARACTER;
     let even = room / texts.len().max(1);
     let short: Vec<Option<usize>> =
         texts.iter().map(|&at| max_length(schema, at).filter(|&length| length <= even)).collect();
     let long = short.iter().filter(|length| length.is_none()).count();
     let rest = (room - short.iter().flatten().sum::<usize>()) / long.max(1);
-    let share = |(at, short): (usize, Option<usize>)| {
+    let share = |(at, short): (FieldIndex, Option<usize>)| {
         let wanted = max_length(schema, at).unwrap_or(rest);
         (at, short.unwrap_or(wanted.min(rest)))
     };
@@ -120,7 +121,7 @@ fn mysql_shares(schema: &TableSchema, key: &[usize]) -> Vec<(usize, usize)> {
 }
 
 /// The primary key and the unique keys.
-fn unique_keys(schema: &TableSchema) -> impl Iterator<Item = &Vec<usize>> {
+fn unique_keys(schema: &TableSchema) -> impl Iterator<Item = &Vec<FieldIndex>> {
     std::iter::once(&schema.primary_key).filter(|key| !key.is_empty()).chain(&schema.unique_keys)
 }
 
@@ -138,8 +139,8 @@ const fn is_fixed(kind: &FieldType) -> bool {
 }
 
 /// The most characters that the dictionary allows in a field of text.
-fn max_length(schema: &TableSchema, at: usize) -> Option<usize> {
-    let field = &schema.fields[at];
+fn max_length(schema: &TableSchema, at: FieldIndex) -> Option<usize> {
+    let field = &schema[at];
     let length = field.constraints.max_length.filter(|_| matches!(field.kind, FieldType::String(_)))?;
     usize::try_from(length.max(1)).ok()
 }
@@ -194,7 +195,7 @@ mod tests {
         let fields = "{name: a, type: string, constraints: {maxLength: 10}}, {name: b, type: string}";
         let schema = schema(fields, "primaryKey: [a, b]");
         assert_eq!(mysql_key_characters(&schema), [Some(10), Some(758)]);
-        assert_eq!(mysql_limits(&schema).characters, [(1, 758)]);
+        assert_eq!(mysql_limits(&schema).characters, [(1.into(), 758)]);
     }
 
     #[test]

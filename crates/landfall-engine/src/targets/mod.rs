@@ -27,7 +27,7 @@ use std::{ops::Range, sync::Arc};
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::Scalar,
-    schema::{Package, TableSchema},
+    schema::{FieldIndex, Package, TableSchema},
     validate::TargetLimits,
 };
 use serde::Serialize;
@@ -211,11 +211,15 @@ pub trait TargetRead: ReadBooks {
 
     /// For each of `values` the row of `table` whose fields at `positions` have them, with all its fields; none where
     /// there is no such row or no such table. However many values there are, the database is asked a few times at most.
-    fn find_rows(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>])
-    -> Result<Vec<Option<Vec<Scalar>>>>;
+    fn find_rows(
+        &self,
+        table: &Table,
+        positions: &[FieldIndex],
+        values: &[Vec<Scalar>],
+    ) -> Result<Vec<Option<Vec<Scalar>>>>;
 
     /// The row of `table` whose fields at `positions` have `values`.
-    fn find_row(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find_row(&self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         Ok(self.find_rows(table, positions, &[values.to_vec()])?.pop().flatten())
     }
 
@@ -224,7 +228,7 @@ pub trait TargetRead: ReadBooks {
     fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()>;
 
     /// Calls `visit` with batches that hold the fields at `positions` of every row of `table`.
-    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
+    fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()>;
 }
 
 /// A write transaction. Dropped without a commit, it leaves no trace.
@@ -242,7 +246,7 @@ pub trait Transaction: TargetRead + WriteBooks + WriteJobs {
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
-        fields: &[usize],
+        fields: &[FieldIndex],
     ) -> Result<Vec<RefusedRow>>;
 
     /// Sees to it that the rows of `parent` whose fields at `positions` have one of `values` stay until this transaction
@@ -254,7 +258,7 @@ pub trait Transaction: TargetRead + WriteBooks + WriteJobs {
         &mut self,
         _child: &Table,
         parent: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
         if self.find_rows(parent, positions, values)?.iter().any(Option::is_none) {

@@ -1,6 +1,9 @@
 //! A page of a table's rows: which are wanted, in the order of the primary key.
 
-use landfall_core::{keys::Scalar, schema::FieldType};
+use landfall_core::{
+    keys::Scalar,
+    schema::{FieldIndex, FieldType},
+};
 
 use super::Table;
 use crate::error::Result;
@@ -23,7 +26,7 @@ pub type VisitPageRow<'v> = &'v mut dyn FnMut(Vec<Scalar>) -> Result<bool>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowCondition {
     /// The field's position.
-    pub position: usize,
+    pub position: FieldIndex,
     /// How it compares.
     pub comparison: ComparisonOperator,
     /// With what; NULL is only equal or not equal to.
@@ -77,15 +80,19 @@ pub const fn is_comparable(kind: &FieldType) -> bool {
 /// How a database writes what a page is made of.
 pub(super) struct PageSyntax<'w> {
     /// A column, by the field's position, as it is compared and ordered.
-    pub(super) column: &'w dyn Fn(usize) -> String,
+    pub(super) column: &'w dyn Fn(FieldIndex) -> String,
     /// The mark of a parameter, counted from 1, for a field.
-    pub(super) mark: &'w dyn Fn(usize, usize) -> String,
+    pub(super) mark: &'w dyn Fn(usize, FieldIndex) -> String,
 }
 
 /// What follows the table's name, and the values of its parameters with the positions of their fields.
-pub(super) fn page_sql(table: &Table, filter: &RowFilter, words: &PageSyntax<'_>) -> (String, Vec<(usize, Scalar)>) {
+pub(super) fn page_sql(
+    table: &Table,
+    filter: &RowFilter,
+    words: &PageSyntax<'_>,
+) -> (String, Vec<(FieldIndex, Scalar)>) {
     let (mut parts, mut values) = (Vec::new(), Vec::new());
-    let bind = |position: usize, value: &Scalar, values: &mut Vec<(usize, Scalar)>| {
+    let bind = |position: FieldIndex, value: &Scalar, values: &mut Vec<(FieldIndex, Scalar)>| {
         values.push((position, value.clone()));
         (words.mark)(values.len(), position)
     };

@@ -1,6 +1,7 @@
 //! The tables as they were at one moment.
 
 use arrow_array::RecordBatch;
+use landfall_core::schema::FieldIndex;
 
 use super::Table;
 use crate::error::Result;
@@ -24,7 +25,7 @@ pub trait Snapshot {
     fn visit_rows(
         &mut self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
     ) -> Result<()>;
 }

@@ -7,7 +7,7 @@ use landfall_engine::{
 
 use crate::{
     ground::Ground,
-    tables::{content, insert, people, prepared, row, teams_and_members, within},
+    tables::{content, fields_at, insert, people, prepared, row, teams_and_members, within},
 };
 
 fn what_is_built_is_unseen_until_it_is_finished(ground: &Ground) {
@@ -47,11 +47,11 @@ fn what_is_built_can_be_asked_at_the_end(ground: &Ground) {
     target.begin_staging(&people, false).unwrap();
     within(&mut *target, |transaction| {
         insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()]]);
-        let found = transaction.find_rows(&people, &[1], &[row!["b"], row!["z"]]).unwrap();
+        let found = transaction.find_rows(&people, &fields_at([1]), &[row!["b"], row!["z"]]).unwrap();
         assert_eq!(found, [Some(row![2, "b", ()]), None]);
     });
     within(&mut *target, |transaction| {
-        let found = transaction.find_rows(&people, &[0], &[row![1], row![3]]).unwrap();
+        let found = transaction.find_rows(&people, &fields_at([0]), &[row![1], row![3]]).unwrap();
         assert_eq!(found, [Some(row![1, "a", ()]), None]);
     });
 }
@@ -65,7 +65,7 @@ fn what_is_built_can_be_asked_by_a_transaction_that_wrote_nothing(ground: &Groun
     for pace in [Pace::Ahead, Pace::InStep, Pace::Ahead] {
         let transaction = target.begin_transaction(Fence::Pipeline, pace).unwrap();
         for (position, key) in [(0, row![2]), (1, row!["b"])] {
-            let found = transaction.find_rows(&people, &[position], &[key]).unwrap();
+            let found = transaction.find_rows(&people, &fields_at([position]), &[key]).unwrap();
             assert_eq!(found, [Some(row![2, "b", ()])]);
         }
         transaction.commit_now().unwrap();
@@ -145,7 +145,7 @@ fn parents_stay_until_it_is_finished(ground: &Ground) {
     let builds = target.begin_staging(&members, false).unwrap();
     within(&mut *target, |transaction| {
         insert(transaction, &members, &[row![5, 1]]);
-        transaction.hold_parents(&members, &teams, &[0], &[row![1]]).unwrap();
+        transaction.hold_parents(&members, &teams, &fields_at([0]), &[row![1]]).unwrap();
     });
     let mut other = ground.open();
     let mut clear = || -> Result<(), Error> {

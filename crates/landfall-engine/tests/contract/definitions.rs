@@ -4,7 +4,7 @@ use landfall_engine::{Error, TargetErrorKind};
 
 use crate::{
     ground::Ground,
-    tables::{content, insert, people, prepared, resource, row, table, tables, teams_and_members, within},
+    tables::{content, fields_at, insert, people, prepared, resource, row, table, tables, teams_and_members, within},
 };
 
 fn tables_are_made_once(ground: &Ground) {
@@ -12,7 +12,7 @@ fn tables_are_made_once(ground: &Ground) {
     let mut target = ground.open();
     assert!(!target.has_table(&people).unwrap());
     assert_eq!(target.row_count(&people).unwrap(), 0);
-    assert_eq!(target.find_row(&people, &[0], &row![1]).unwrap(), None);
+    assert_eq!(target.find_row(&people, &fields_at([0]), &row![1]).unwrap(), None);
     assert!(content(&*target, &people).is_empty());
     target.prepare_tables(std::slice::from_ref(&people)).unwrap();
     assert!(target.has_table(&people).unwrap() && target.can_find_rows(&people));
@@ -154,7 +154,7 @@ fn missing_tables_and_columns_are_added(ground: &Ground) {
     other.prepare_tables(&[wider.clone(), fresh]).unwrap();
     assert_eq!(content(&*other, &wider), [row![1, "a", "b", ()]]);
     within(&mut *other, |transaction| insert(transaction, &wider, &[row![2, "c", (), 7]]));
-    assert_eq!(other.find_row(&wider, &[0], &row![2]).unwrap(), Some(row![2, "c", (), 7]));
+    assert_eq!(other.find_row(&wider, &fields_at([0]), &row![2]).unwrap(), Some(row![2, "c", (), 7]));
 }
 
 contract_in_sql! {

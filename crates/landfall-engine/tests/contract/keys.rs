@@ -5,7 +5,7 @@ use landfall_engine::targets::{RefusedRow, Table};
 
 use crate::{
     ground::Ground,
-    tables::{Row, batch, content, insert, people, prepared, row, table, within},
+    tables::{Row, batch, content, fields_at, insert, people, prepared, row, table, within},
 };
 
 fn positions(refused: &[RefusedRow]) -> Vec<usize> {
@@ -29,9 +29,9 @@ fn refused_rows_come_back_and_the_others_stay(ground: &Ground) {
     let refused = within(&mut *target, |transaction| insert(transaction, &people, &rows));
     assert_eq!(positions(&refused), [5, 6, 400, 700]);
     assert_eq!(target.row_count(&people).unwrap(), 998);
-    assert_eq!(target.find_row(&people, &[0], &row![5]).unwrap(), Some(row![5, "five", ()]));
-    assert_eq!(target.find_row(&people, &[0], &row![400]).unwrap(), None);
-    assert_eq!(target.find_row(&people, &[0], &row![999]).unwrap(), Some(row![999, "999", ()]));
+    assert_eq!(target.find_row(&people, &fields_at([0]), &row![5]).unwrap(), Some(row![5, "five", ()]));
+    assert_eq!(target.find_row(&people, &fields_at([0]), &row![400]).unwrap(), None);
+    assert_eq!(target.find_row(&people, &fields_at([0]), &row![999]).unwrap(), Some(row![999, "999", ()]));
 }
 
 fn refused_rows_keep_their_place_in_a_selection(ground: &Ground) {
@@ -54,10 +54,10 @@ fn a_composite_key_is_all_of_its_fields(ground: &Ground) {
     let rows = [row![1, "x", 1], row![1, "y", 2], row![2, "x", 3], row![1, "x", 4], row![12, "", 5], row![1, "2", 6]];
     let refused = within(&mut *target, |transaction| insert(transaction, &places, &rows));
     assert_eq!(positions(&refused), [3]);
-    assert_eq!(target.find_row(&places, &[1, 0], &row!["y", 1]).unwrap(), Some(rows[1].clone()));
-    assert_eq!(target.find_row(&places, &[0, 1], &row![2, "x"]).unwrap(), Some(rows[2].clone()));
+    assert_eq!(target.find_row(&places, &fields_at([1, 0]), &row!["y", 1]).unwrap(), Some(rows[1].clone()));
+    assert_eq!(target.find_row(&places, &fields_at([0, 1]), &row![2, "x"]).unwrap(), Some(rows[2].clone()));
     let asked = [row!["x", 2], row!["y", 2], row!["", 12], row!["2", 1]];
-    let found = target.find_rows(&places, &[1, 0], &asked).unwrap();
+    let found = target.find_rows(&places, &fields_at([1, 0]), &asked).unwrap();
     assert_eq!(found, [Some(rows[2].clone()), None, Some(rows[4].clone()), Some(rows[5].clone())]);
 }
 
@@ -85,9 +85,9 @@ fn keys_are_compared_by_their_bytes(ground: &Ground) {
     let rows: Vec<Row> = (0i64..).zip(texts).map(|(n, w)| row![w, n]).collect();
     assert_eq!(within(&mut *target, |transaction| insert(transaction, &words, &rows)), []);
     let asked: Vec<Row> = texts.iter().map(|w| row![*w]).collect();
-    let found: Vec<Row> = target.find_rows(&words, &[0], &asked).unwrap().into_iter().flatten().collect();
+    let found: Vec<Row> = target.find_rows(&words, &fields_at([0]), &asked).unwrap().into_iter().flatten().collect();
     assert_eq!(found, rows);
-    assert_eq!(target.find_row(&words, &[0], &row!["SS"]).unwrap(), None);
+    assert_eq!(target.find_row(&words, &fields_at([0]), &row!["SS"]).unwrap(), None);
     let refused = within(&mut *target, |transaction| insert(transaction, &words, &rows));
     assert_eq!(refused.len(), rows.len());
 }
@@ -110,7 +110,8 @@ fn keys_of_every_type(ground: &Ground) {
         let again = within(&mut *target, |transaction| insert(transaction, &keyed, &rows));
         assert_eq!(positions(&again), [0, 1], "{kind}");
         let asked: Vec<Row> = values.iter().map(|value| vec![value.clone()]).collect();
-        let found: Vec<Row> = target.find_rows(&keyed, &[0], &asked).unwrap().into_iter().flatten().collect();
+        let found: Vec<Row> =
+            target.find_rows(&keyed, &fields_at([0]), &asked).unwrap().into_iter().flatten().collect();
         assert_eq!(found, rows, "{kind}");
     }
 }
@@ -121,9 +122,9 @@ fn updates_give_rows_new_content(ground: &Ground) {
     within(&mut *target, |transaction| {
         insert(transaction, &people, &[row![1, "a", "x"], row![2, "b", "y"], row![3, "c", ()]]);
         let new = batch(&people, &[row![9, "z", ()], row![3, "d", "w"], row![1, "a", ()]]);
-        assert_eq!(transaction.update_rows(&people, &new, &[1, 2], &[1, 2]).unwrap(), []);
-        assert_eq!(transaction.find_row(&people, &[1], &row!["d"]).unwrap(), Some(row![3, "d", "w"]));
-        assert_eq!(transaction.update_rows(&people, &new, &[], &[1, 2]).unwrap(), []);
+        assert_eq!(transaction.update_rows(&people, &new, &[1, 2], &fields_at([1, 2])).unwrap(), []);
+        assert_eq!(transaction.find_row(&people, &fields_at([1]), &row!["d"]).unwrap(), Some(row![3, "d", "w"]));
+        assert_eq!(transaction.update_rows(&people, &new, &[], &fields_at([1, 2])).unwrap(), []);
     });
     assert_eq!(content(&*target, &people), [row![1, "a", ()], row![2, "b", "y"], row![3, "d", "w"]]);
 }
@@ -134,7 +135,7 @@ fn refused_updates_come_back_and_the_others_stay(ground: &Ground) {
     let refused = within(&mut *target, |transaction| {
         insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()], row![3, "c", ()]]);
         let new = batch(&people, &[row![1, "a", "new"], row![2, "c", "new"], row![3, "d", "new"], row![4, "e", "new"]]);
-        transaction.update_rows(&people, &new, &[0, 1, 2, 3], &[1, 2]).unwrap()
+        transaction.update_rows(&people, &new, &[0, 1, 2, 3], &fields_at([1, 2])).unwrap()
     });
     assert_eq!(positions(&refused), [1, 3], "a name that is taken, and a row that is not there");
     assert_eq!(content(&*target, &people), [row![1, "a", "new"], row![2, "b", ()], row![3, "d", "new"]]);
@@ -147,7 +148,7 @@ fn updates_are_made_in_their_order(ground: &Ground) {
         insert(transaction, &people, &[row![1, "a", ()], row![2, "b", ()], row![3, "c", ()]]);
         // Each takes the name that the one before gave up.
         let new = batch(&people, &[row![1, "z", ()], row![2, "a", ()], row![3, "b", ()]]);
-        transaction.update_rows(&people, &new, &[0, 1, 2], &[1, 2]).unwrap()
+        transaction.update_rows(&people, &new, &[0, 1, 2], &fields_at([1, 2])).unwrap()
     });
     assert_eq!(refused, []);
     assert_eq!(content(&*target, &people), [row![1, "z", ()], row![2, "a", ()], row![3, "b", ()]]);
@@ -159,8 +160,8 @@ fn an_update_of_some_fields_leaves_the_others(ground: &Ground) {
     let refused = within(&mut *target, |transaction| {
         insert(transaction, &people, &[row![1, "a", "x"], row![2, "b", "y"]]);
         let new = batch(&people, &[row![1, (), "z"], row![2, "c", ()], row![3, "d", ()]]);
-        let mut refused = transaction.update_rows(&people, &new, &[0], &[2]).unwrap();
-        refused.extend(transaction.update_rows(&people, &new, &[1, 2], &[1]).unwrap());
+        let mut refused = transaction.update_rows(&people, &new, &[0], &fields_at([2])).unwrap();
+        refused.extend(transaction.update_rows(&people, &new, &[1, 2], &fields_at([1])).unwrap());
         refused
     });
     assert_eq!(positions(&refused), [2], "a row that is not there");

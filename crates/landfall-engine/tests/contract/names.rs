@@ -2,7 +2,7 @@
 
 use crate::{
     ground::Ground,
-    tables::{content, insert, prepared, resource, row, tables, within},
+    tables::{content, fields_at, insert, prepared, resource, row, tables, within},
 };
 
 const NAMES: [&str; 14] = [
@@ -43,12 +43,12 @@ fn any_name_is_a_table_and_a_field(ground: &Ground) {
             assert_eq!(insert(transaction, parent, &[row![1, "a"], row![2, "b"]]), []);
             assert_eq!(insert(transaction, child, &[row![7, 2]]), []);
             let batch = crate::tables::batch(parent, &[row![1, "changed"]]);
-            assert_eq!(transaction.update_rows(parent, &batch, &[0], &[1]).unwrap(), []);
-            transaction.hold_parents(child, parent, &[0], &[row![2]]).unwrap();
+            assert_eq!(transaction.update_rows(parent, &batch, &[0], &fields_at([1])).unwrap(), []);
+            transaction.hold_parents(child, parent, &fields_at([0]), &[row![2]]).unwrap();
             assert_eq!(transaction.find_orphans(&[parent, child], &[]).unwrap(), Vec::<String>::new());
         });
         assert_eq!(content(&*target, parent), [row![1, "changed"], row![2, "b"]], "{name}");
-        assert_eq!(target.find_row(child, &[1], &row![2]).unwrap(), Some(row![7, 2]), "{name}");
+        assert_eq!(target.find_row(child, &fields_at([1]), &row![2]).unwrap(), Some(row![7, 2]), "{name}");
         within(&mut *target, |transaction| transaction.delete_rows(child).unwrap());
         assert_eq!(target.row_count(child).unwrap(), 0, "{name}");
     }
@@ -61,7 +61,7 @@ fn as_many_fields_as_a_database_takes(ground: &Ground) {
     let rows: Vec<_> =
         (0..20).map(|id| (0..300).map(|at| crate::tables::Value::scalar(id * 1000 + at)).collect()).collect();
     within(&mut *target, |transaction| assert_eq!(insert(transaction, &wide, &rows), []));
-    assert_eq!(target.find_row(&wide, &[0], &row![7000]).unwrap().as_ref(), rows.get(7));
+    assert_eq!(target.find_row(&wide, &fields_at([0]), &row![7000]).unwrap().as_ref(), rows.get(7));
 }
 
 contract! { any_name_is_a_table_and_a_field, as_many_fields_as_a_database_takes }

@@ -9,7 +9,7 @@ use landfall_engine::{
 use crate::{
     ground::Ground,
     ledger::{advanced, entry},
-    tables::{Row, content, insert, people, prepared, row, within},
+    tables::{Row, content, fields_at, insert, people, prepared, row, within},
 };
 
 /// A chunk ahead of the database: `rows`, and the ledger's entry from `was_at` on.
@@ -51,7 +51,7 @@ fn a_chunk_sees_those_before_it(ground: &Ground) {
     for number in 0..5i64 {
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).unwrap();
         let asked: Vec<Row> = (0..5i64).map(|id| row![id]).collect();
-        let found = transaction.find_rows(&people, &[0], &asked).unwrap();
+        let found = transaction.find_rows(&people, &fields_at([0]), &asked).unwrap();
         let seen = found.iter().filter(|row| row.is_some()).count();
         assert_eq!(seen, usize::try_from(number).unwrap());
         insert(&mut *transaction, &people, &[row![number, format!("{number}").as_str(), ()]]);
@@ -83,7 +83,7 @@ fn what_cannot_stay_is_told_in_the_end(ground: &Ground) {
         assert_eq!((refused[0].row, target.row_count(&people).unwrap()), (1, 4));
     }
     within(&mut *target, |transaction| insert(transaction, &people, &[row![9, "later", ()]]));
-    assert!(target.find_row(&people, &[0], &row![9]).unwrap().is_some(), "the handle is of use afterwards");
+    assert!(target.find_row(&people, &fields_at([0]), &row![9]).unwrap().is_some(), "the handle is of use afterwards");
 }
 
 fn being_overtaken_is_told_in_the_end(ground: &Ground) {

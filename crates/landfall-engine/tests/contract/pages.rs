@@ -62,7 +62,7 @@ fn conditions_compare_values_and_not_their_texts(ground: &Ground) {
     let (events, target) = filled(ground);
     let count = |conditions: &[(usize, ComparisonOperator, Scalar)]| {
         let condition = |(position, comparison, value): &(usize, ComparisonOperator, Scalar)| RowCondition {
-            position: *position,
+            position: (*position).into(),
             comparison: *comparison,
             value: value.clone(),
         };

@@ -7,7 +7,7 @@ use landfall_engine::{
 
 use crate::{
     ground::Ground,
-    tables::{Row, insert, prepared, row, teams_and_members, within},
+    tables::{Row, fields_at, insert, prepared, row, teams_and_members, within},
 };
 
 fn parents_that_are_there_are_held(ground: &Ground) {
@@ -17,8 +17,8 @@ fn parents_that_are_there_are_held(ground: &Ground) {
     within(&mut *target, |transaction| insert(transaction, &teams, &rows));
     let values: Vec<Row> = (0..3_000).map(|id| row![id]).collect();
     within(&mut *target, |transaction| {
-        transaction.hold_parents(&members, &teams, &[0], &values).unwrap();
-        transaction.hold_parents(&members, &teams, &[0], &[]).unwrap();
+        transaction.hold_parents(&members, &teams, &fields_at([0]), &values).unwrap();
+        transaction.hold_parents(&members, &teams, &fields_at([0]), &[]).unwrap();
         insert(transaction, &members, &[row![1, 2_999]]);
     });
     assert_eq!(target.row_count(&members).unwrap(), 1);
@@ -29,7 +29,7 @@ fn parents_of_the_same_transaction_are_held(ground: &Ground) {
     let mut target = prepared(ground, &[teams.clone(), members.clone()]);
     within(&mut *target, |transaction| {
         insert(transaction, &teams, &[row![1, "one"]]);
-        transaction.hold_parents(&members, &teams, &[0], &[row![1]]).unwrap();
+        transaction.hold_parents(&members, &teams, &fields_at([0]), &[row![1]]).unwrap();
     });
 }
 
@@ -39,7 +39,7 @@ fn a_parent_that_is_gone_is_an_error(ground: &Ground) {
     within(&mut *target, |transaction| insert(transaction, &teams, &[row![1, "one"], row![2, "two"]]));
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
     insert(&mut *transaction, &members, &[row![1, 3]]);
-    let outcome = transaction.hold_parents(&members, &teams, &[0], &[row![1], row![3], row![2]]);
+    let outcome = transaction.hold_parents(&members, &teams, &fields_at([0]), &[row![1], row![3], row![2]]);
     match outcome {
         Err(Error::Target(error)) => {
             assert_eq!(error.kind, TargetErrorKind::Constraint);
@@ -67,7 +67,7 @@ fn a_parent_that_is_held_stays(ground: &Ground) {
             transaction.commit_now()
         });
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).unwrap();
-        transaction.hold_parents(&members, &teams, &[0], &[row![1]]).unwrap();
+        transaction.hold_parents(&members, &teams, &fields_at([0]), &[row![1]]).unwrap();
         held.send(()).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!(insert(&mut *transaction, &members, &[row![5, 1]]), []);

@@ -8,7 +8,7 @@ use landfall_engine::targets::Table;
 
 use crate::{
     ground::Ground,
-    tables::{Row, all, batch, content, insert, prepared, row, rows_of, table, within},
+    tables::{Row, all, batch, content, fields_at, insert, prepared, row, rows_of, table, within},
 };
 
 /// A table with a field `v` of the type, behind a number.
@@ -23,7 +23,7 @@ fn round_trip(ground: &Ground, table: &Table, values: &[Scalar]) {
     let rows: Vec<Row> = (0i64..).zip(values).map(|(id, value)| row![id, value.clone()]).collect();
     assert_eq!(within(&mut *target, |transaction| insert(transaction, table, &rows)), []);
     let keys: Vec<Row> = rows.iter().map(|row| row[..1].to_vec()).collect();
-    let found: Vec<Row> = target.find_rows(table, &[0], &keys).unwrap().into_iter().flatten().collect();
+    let found: Vec<Row> = target.find_rows(table, &fields_at([0]), &keys).unwrap().into_iter().flatten().collect();
     assert_eq!(found, rows, "found by key");
     let mut sorted = rows.clone();
     sorted.sort_by_key(|row| format!("{row:?}"));
@@ -38,7 +38,10 @@ fn round_trip(ground: &Ground, table: &Table, values: &[Scalar]) {
     drop(snapshot);
     assert_eq!(by_number(backed_up), rows, "of a snapshot");
     for row in rows.iter().filter(|row| row[1] != Scalar::Null) {
-        let found = target.find_row(table, &[1], &row[1..]).unwrap().unwrap_or_else(|| panic!("{row:?} is not found"));
+        let found = target
+            .find_row(table, &fields_at([1]), &row[1..])
+            .unwrap()
+            .unwrap_or_else(|| panic!("{row:?} is not found"));
         assert_eq!(found[1], row[1], "found by value");
     }
     updated(&mut *target, table, &rows);
@@ -52,7 +55,7 @@ fn updated(target: &mut dyn landfall_engine::targets::Target, table: &Table, row
     }
     let everything: Vec<usize> = (0..turned.len()).collect();
     let refused = within(target, |transaction| {
-        transaction.update_rows(table, &batch(table, &turned), &everything, &[1]).unwrap()
+        transaction.update_rows(table, &batch(table, &turned), &everything, &fields_at([1])).unwrap()
     });
     assert_eq!(refused, []);
     assert_eq!(by_number(content(target, table)), turned, "updated");
@@ -224,13 +227,13 @@ fn rows_come_in_any_selection(ground: &Ground) {
         assert_eq!(transaction.insert_rows(&table, &batch, &[3..4, 10..10, 100..4_999]).unwrap(), []);
         assert_eq!(transaction.row_count(&table).unwrap(), 4_900);
         let asked: Vec<Row> = (0..5_000).map(|id| row![id]).collect();
-        let found = transaction.find_rows(&table, &[0], &asked).unwrap();
+        let found = transaction.find_rows(&table, &fields_at([0]), &asked).unwrap();
         let expected = |id: usize| (id == 3 || (100..4_999).contains(&id)).then(|| rows[id].clone());
         assert_eq!(found, (0..5_000).map(expected).collect::<Vec<_>>());
     });
     assert_eq!(target.row_count(&table).unwrap(), 4_900);
-    assert_eq!(target.find_rows(&table, &[0], &[]).unwrap(), Vec::<Option<Row>>::new());
-    let twice = target.find_rows(&table, &[0], &[row![3], row![4], row![3]]).unwrap();
+    assert_eq!(target.find_rows(&table, &fields_at([0]), &[]).unwrap(), Vec::<Option<Row>>::new());
+    let twice = target.find_rows(&table, &fields_at([0]), &[row![3], row![4], row![3]]).unwrap();
     assert_eq!(twice, [Some(rows[3].clone()), None, Some(rows[3].clone())]);
 }
 
@@ -248,14 +251,14 @@ fn a_scan_gives_the_fields_asked_for(ground: &Ground) {
     within(&mut *target, |transaction| insert(transaction, &table, &[row![1, "a", "n"], row![2, "b", ()]]));
     let mut met = Vec::new();
     target
-        .scan_rows(&table, &[2, 0], &mut |batch| {
+        .scan_rows(&table, &fields_at([2, 0]), &mut |batch| {
             let names: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
             assert_eq!(names, ["note", "id"]);
             met.push(batch.num_rows());
         })
         .unwrap();
     assert_eq!(met.iter().sum::<usize>(), 2);
-    assert_eq!(all(&table), [0, 1, 2]);
+    assert_eq!(all(&table), fields_at([0, 1, 2]));
 }
 
 contract! {

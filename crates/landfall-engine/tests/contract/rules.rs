@@ -4,7 +4,7 @@ use landfall_engine::targets::RefusedRow;
 
 use crate::{
     ground::Ground,
-    tables::{Row, batch, content, insert, people, prepared, row, table, within},
+    tables::{Row, batch, content, fields_at, insert, people, prepared, row, table, within},
 };
 
 fn positions(refused: &[RefusedRow]) -> Vec<usize> {
@@ -21,8 +21,9 @@ fn updated_under(rule: &str) -> (Vec<usize>, Vec<Row>) {
     ground.sql("CREATE TABLE asked (id bigint)");
     ground.sql(rule);
     let new = batch(&people, &[row![1, "a", "z"], row![2, "b", "bad"], row![3, "d", "z"]]);
-    let refused =
-        within(&mut *target, |transaction| transaction.update_rows(&people, &new, &[0, 1, 2], &[1, 2]).unwrap());
+    let refused = within(&mut *target, |transaction| {
+        transaction.update_rows(&people, &new, &[0, 1, 2], &fields_at([1, 2])).unwrap()
+    });
     (positions(&refused), content(&*target, &people))
 }
 
@@ -86,8 +87,9 @@ fn triggers_of_partitions_went_unseen() {
         let refused = within(&mut *target, |transaction| insert(transaction, &people, &rows));
         assert_eq!(positions(&refused), [1], "{act}: {refused:?}");
         let new = batch(&people, &[row![1, "worse"], row![12, "bad"]]);
-        let refused =
-            within(&mut *target, |transaction| transaction.update_rows(&people, &new, &[0, 1], &[1]).unwrap());
+        let refused = within(&mut *target, |transaction| {
+            transaction.update_rows(&people, &new, &[0, 1], &fields_at([1])).unwrap()
+        });
         assert_eq!(positions(&refused), [1], "{act}: {refused:?}");
         assert_eq!(content(&*target, &people), [row![1, "worse"], row![12, "x"]], "{act}");
     }

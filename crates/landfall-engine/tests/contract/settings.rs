@@ -12,7 +12,7 @@ use testbed::Mariadb;
 
 use crate::{
     ground::Ground,
-    tables::{Row, all, content, insert, package, people, prepared, resource, row, rows_of, table, within},
+    tables::{Row, all, content, fields_at, insert, package, people, prepared, resource, row, rows_of, table, within},
 };
 
 const TEAMS: &str = "{fields: [{name: id, type: integer}, {name: name, type: string}], primaryKey: id}";
@@ -180,7 +180,7 @@ fn the_number_0_became_another_in_a_column_that_counts_by_itself() {
     let rows = [row![-1, 1], row![0, 2], row![1, 3]];
     assert_eq!(within(&mut *target, |transaction| insert(transaction, &counted, &rows)), []);
     assert_eq!(content(&*target, &counted), [row![-1, 1], row![0, 2], row![1, 3]]);
-    assert_eq!(target.find_row(&counted, &[0], &[Scalar::Integer(0)]).unwrap(), Some(row![0, 2]));
+    assert_eq!(target.find_row(&counted, &fields_at([0]), &[Scalar::Integer(0)]).unwrap(), Some(row![0, 2]));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn rows_that_a_policy_hides_were_left_out_without_a_word() {
             assert!(error.contains("row-level security"), "{error}");
         };
         told(target.row_count(&people).unwrap_err());
-        told(target.find_rows(&people, &[0], &[row![2]]).unwrap_err());
+        told(target.find_rows(&people, &fields_at([0]), &[row![2]]).unwrap_err());
         let mut snapshot = target.take_snapshot().unwrap();
         told(snapshot.visit_rows(&people, &all(&people), &mut |_| Ok(())).unwrap_err());
     }

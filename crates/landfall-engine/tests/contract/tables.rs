@@ -9,7 +9,7 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use landfall_core::{
     keys::{Scalar, ScalarRef, scalars_of_row},
-    schema::Package,
+    schema::{FieldIndex, Package},
     validate::{ColumnMap, Validator},
 };
 use landfall_engine::targets::{Fence, Pace, RefusedRow, Table, Target, TargetRead, Transaction, tables_of};
@@ -100,8 +100,13 @@ pub(crate) fn teams_and_members() -> (Table, Table) {
 }
 
 /// The positions of all fields.
-pub(crate) fn all(table: &Table) -> Vec<usize> {
-    (0..table.schema.fields.len()).collect()
+pub(crate) fn all(table: &Table) -> Vec<FieldIndex> {
+    table.schema.field_positions().collect()
+}
+
+/// The fields at `positions`.
+pub(crate) fn fields_at<const N: usize>(positions: [usize; N]) -> [FieldIndex; N] {
+    positions.map(FieldIndex::from)
 }
 
 /// `rows` as the validator would hand them over.

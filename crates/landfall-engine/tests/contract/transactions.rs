@@ -9,7 +9,7 @@ use crate::{
     ground::Ground,
     ledger::entry,
     quarantine::reject,
-    tables::{batch, content, insert, people, prepared, row, teams_and_members, within},
+    tables::{batch, content, fields_at, insert, people, prepared, row, teams_and_members, within},
 };
 
 /// Writes something of every kind.
@@ -17,7 +17,7 @@ fn write_everything(transaction: &mut dyn Transaction) {
     let people = people();
     insert(transaction, &people, &[row![2, "b", ()]]);
     assert_eq!(
-        transaction.update_rows(&people, &batch(&people, &[row![1, "changed", ()]]), &[0], &[1, 2]).unwrap(),
+        transaction.update_rows(&people, &batch(&people, &[row![1, "changed", ()]]), &[0], &fields_at([1, 2])).unwrap(),
         []
     );
     let load = transaction.add_load(&entry("people")).unwrap();

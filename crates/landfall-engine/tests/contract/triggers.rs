@@ -11,7 +11,7 @@ use landfall_engine::{
 
 use crate::{
     ground::Ground,
-    tables::{Row, batch, content, insert, package, people, prepared, resource, row, table, within},
+    tables::{Row, batch, content, fields_at, insert, package, people, prepared, resource, row, table, within},
 };
 
 /// What a trigger does.
@@ -72,8 +72,9 @@ fn refused_and_the_others_stay(ground: &Ground, people: &Table, deed: Deed) {
     let is_told = |refused: &RefusedRow| skips && ground.dialect() == "mysql" || refused.message.contains(word);
     assert!(refused.iter().all(is_told), "{refused:?}");
     let new = batch(people, &[row![1, "a", "z"], row![3, "c", "bad"], row![5, "f", "y"]]);
-    let refused =
-        within(&mut *target, |transaction| transaction.update_rows(people, &new, &[0, 1, 2], &[1, 2]).unwrap());
+    let refused = within(&mut *target, |transaction| {
+        transaction.update_rows(people, &new, &[0, 1, 2], &fields_at([1, 2])).unwrap()
+    });
     assert_eq!(positions(&refused), [1], "{refused:?}");
     assert_eq!(content(&*target, people), [row![1, "a", "z"], row![3, "c", ()], row![5, "f", "y"]]);
 }

@@ -70,7 +70,7 @@ fn fields_without_a_counterpart() {
         (&["z".to_owned()][..], &["user id".to_owned()][..])
     );
     let mut keyed = two();
-    keyed.primary_key = vec![0];
+    keyed.primary_key = vec![0.into()];
     let found = faults(&schema, &keyed, &ignore);
     assert_eq!(
         found,
@@ -155,7 +155,7 @@ fn a_row_that_is_updated_may_keep_a_required_field_and_has_its_key() {
         field
     };
     let mut table = table(vec![field("id", INTEGER), required(field("name", STRING)), field("age", INTEGER)]);
-    table.primary_key = vec![0];
+    table.primary_key = vec![0.into()];
     let updates = FieldMapping { updates: true, ..FieldMapping::default() };
     let reading = resolve_fields(&record(&[("id", "\"long\""), ("age", "\"long\"")]), &table, &updates).unwrap();
     assert_eq!(reading.missing_fields(), ["name"]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::keys;
 use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, MapReader, find_nearest};
-use crate::schema::{FieldType, ForeignKey, Resource, TableSchema};
+use crate::schema::{FieldIndex, FieldType, ForeignKey, Resource, TableSchema};
 
 /// A name in a descriptor and where it stands.
 pub(super) struct NamedNode {
@@ -16,7 +16,7 @@ pub(super) struct NamedNode {
 /// A foreign key whose parent has not been looked up yet.
 pub(super) struct DraftKey {
     place: DocumentPlace,
-    fields: Vec<usize>,
+    fields: Vec<FieldIndex>,
     /// Absent for a table that refers to itself.
     parent: Option<NamedNode>,
     parent_fields: Vec<NamedNode>,
@@ -27,7 +27,7 @@ pub(super) struct DraftResource {
     pub(super) resource: Resource,
     pub(super) name_place: DocumentPlace,
     /// Positions of the fields whose type could not be read.
-    pub(super) broken: Vec<usize>,
+    pub(super) broken: Vec<FieldIndex>,
     pub(super) keys: Vec<DraftKey>,
 }
 
@@ -97,7 +97,7 @@ fn resolve_key(
     let parent_fields = find_fields(key, parent, problems)?;
     check_types(key, child, parent, &parent_fields, problems);
     check_parent_key(key, parent, &parent_fields, problems);
-    let name = |at: &usize| Arc::clone(&parent.resource.schema.fields[*at].name);
+    let name = |at: &FieldIndex| Arc::clone(&parent.resource.schema[*at].name);
     Some(ForeignKey {
         fields: key.fields.clone(),
         parent: Arc::clone(&parent.resource.name),
@@ -122,7 +122,7 @@ fn find_parent<'d>(
     parent
 }
 
-fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &DescriptorProblems) -> Option<Vec<usize>> {
+fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &DescriptorProblems) -> Option<Vec<FieldIndex>> {
     let schema = &parent.resource.schema;
     if schema.fields.is_empty() {
         return None;
@@ -136,13 +136,13 @@ fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &DescriptorProb
         }
         at
     };
-    let found: Vec<Option<usize>> = key.parent_fields.iter().map(find).collect();
+    let found: Vec<Option<FieldIndex>> = key.parent_fields.iter().map(find).collect();
     found.into_iter().collect()
 }
 
-fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[usize], problems: &DescriptorProblems) {
+fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[FieldIndex], problems: &DescriptorProblems) {
     let schema = &parent.resource.schema;
-    let is_key = |known: &Vec<usize>| !known.is_empty() && keys::have_same_fields(known, fields);
+    let is_key = |known: &Vec<FieldIndex>| !known.is_empty() && keys::have_same_fields(known, fields);
     if is_key(&schema.primary_key) || schema.unique_keys.iter().any(is_key) {
         return;
     }
@@ -159,11 +159,11 @@ fn check_types(
     key: &DraftKey,
     child: &DraftResource,
     parent: &DraftResource,
-    above: &[usize],
+    above: &[FieldIndex],
     problems: &DescriptorProblems,
 ) {
     for ((&from, &to), named) in key.fields.iter().zip(above).zip(&key.parent_fields) {
-        let (field, other) = (&child.resource.schema.fields[from], &parent.resource.schema.fields[to]);
+        let (field, other) = (&child.resource.schema[from], &parent.resource.schema[to]);
         let unread = child.broken.contains(&from) || parent.broken.contains(&to);
         if !unread && stored_type(&field.kind) != stored_type(&other.kind) {
             let message = format!(

@@ -1,15 +1,15 @@
 //! Primary and unique keys: <https://datapackage.org/standard/table-schema/#primaryKey>.
 
 use crate::schema::document::{DescriptorProblems, DocumentNode, MapReader, NodeValue, find_nearest};
-use crate::schema::{Field, TableSchema};
+use crate::schema::{FieldIndex, TableSchema};
 
 /// Reads `primaryKey` and `uniqueKeys`, and adds the fields with the constraint `unique`.
 pub(super) fn read(reader: &mut MapReader<'_>, schema: &mut TableSchema) {
     let problems = reader.problems();
     let primary = reader.take_value("primaryKey").and_then(|node| read_key(node, "\"primaryKey\"", schema, problems));
     schema.primary_key = primary.unwrap_or_default();
-    for &at in &schema.primary_key {
-        schema.fields[at].constraints.required = true;
+    for at in schema.primary_key.clone() {
+        schema[at].constraints.required = true;
     }
     for node in reader.take_list("uniqueKeys").unwrap_or_default() {
         if node.read_list("a unique key", problems).is_some()
@@ -18,13 +18,15 @@ pub(super) fn read(reader: &mut MapReader<'_>, schema: &mut TableSchema) {
             add_unique_key(key, schema);
         }
     }
-    let unique = |(at, field): (usize, &Field)| field.constraints.unique.then_some(at);
-    let columns: Vec<usize> = schema.fields.iter().enumerate().filter_map(unique).collect();
-    columns.into_iter().for_each(|at| add_unique_key(vec![at], schema));
+    for at in schema.field_positions() {
+        if schema[at].constraints.unique {
+            add_unique_key(vec![at], schema);
+        }
+    }
 }
 
 /// A key that says nothing new is left out: the same fields as another one, or as the primary key.
-fn add_unique_key(key: Vec<usize>, schema: &mut TableSchema) {
+fn add_unique_key(key: Vec<FieldIndex>, schema: &mut TableSchema) {
     let known =
         std::iter::once(&schema.primary_key).chain(&schema.unique_keys).any(|other| have_same_fields(other, &key));
     if !known && !key.is_empty() {
@@ -33,7 +35,7 @@ fn add_unique_key(key: Vec<usize>, schema: &mut TableSchema) {
 }
 
 /// Whether two keys have the same fields, in whatever order.
-pub(super) fn have_same_fields(a: &[usize], b: &[usize]) -> bool {
+pub(super) fn have_same_fields(a: &[FieldIndex], b: &[FieldIndex]) -> bool {
     a.len() == b.len() && a.iter().all(|at| b.contains(at))
 }
 
@@ -43,7 +45,7 @@ pub(super) fn read_key(
     what: &str,
     schema: &TableSchema,
     problems: &DescriptorProblems,
-) -> Option<Vec<usize>> {
+) -> Option<Vec<FieldIndex>> {
     let mut key = Vec::new();
     for name in read_name_nodes(node, what, problems)? {
         let text = name.read_text(&format!("a field of {what}"), problems)?;
@@ -74,7 +76,7 @@ pub(super) fn find_field(
     node: &DocumentNode,
     schema: &TableSchema,
     problems: &DescriptorProblems,
-) -> Option<usize> {
+) -> Option<FieldIndex> {
     let at = schema.field_position(text);
     if at.is_none() && !schema.fields.is_empty() {
         problems.report_problem(&node.place, unknown_field(text, schema));

@@ -3,14 +3,14 @@
 use super::foreign_keys::{self, DraftKey};
 use super::{field, keys, missing_values, names};
 use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, MapReader, NodeValue, find_nearest};
-use crate::schema::{Field, FieldsMatch, TableSchema};
+use crate::schema::{Field, FieldIndex, FieldsMatch, TableSchema};
 
 /// A schema as far as it can be read without the other resources.
 #[derive(Default)]
 pub(super) struct DraftTable {
     pub(super) schema: TableSchema,
     /// Positions of the fields whose type could not be read.
-    pub(super) broken: Vec<usize>,
+    pub(super) broken: Vec<FieldIndex>,
     pub(super) foreign_keys: Vec<DraftKey>,
 }
 
@@ -39,7 +39,7 @@ fn read_fields(reader: &mut MapReader<'_>, missing: &[String]) -> DraftTable {
     let mut placed: Vec<(Field, &DocumentPlace)> = Vec::new();
     for draft in nodes.iter().filter_map(|node| field::read(node, missing, problems)) {
         if draft.broken {
-            table.broken.push(placed.len());
+            table.broken.push(placed.len().into());
         }
         placed.push((draft.field, draft.name_place));
     }

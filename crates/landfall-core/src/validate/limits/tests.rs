@@ -96,14 +96,17 @@ fn texts_are_so_long_in_bytes_or_characters() {
     let bytes = TargetLimits { text_bytes: Some(4), ..TargetLimits::default() };
     let expected = ["field \"a\": \"äöü\" has 6 bytes; the database can hold at most 4 in this field; shorten it"];
     assert_eq!(messages(string(), &bytes, &["äö", "äöü", "abcd"]), expected);
-    let characters = TargetLimits { characters: vec![(0, 2)], ..TargetLimits::default() };
+    let characters = TargetLimits { characters: vec![(0.into(), 2)], ..TargetLimits::default() };
     assert_eq!(messages(string(), &characters, &["äö", "äöü", "ab"]).len(), 1);
     assert_eq!(messages(number(), &bytes, &["123456"]), Vec::<String>::new());
 }
 
 #[test]
 fn the_texts_of_a_key_have_so_many_bytes_together() {
-    let keys = vec![KeyLimit { fields: vec![0, 1, 2], bytes: 5 }, KeyLimit { fields: vec![1], bytes: 0 }];
+    let keys = vec![
+        KeyLimit { fields: [0, 1, 2].map(FieldIndex::from).to_vec(), bytes: 5 },
+        KeyLimit { fields: vec![1.into()], bytes: 0 },
+    ];
     let limits = TargetLimits { keys, ..TargetLimits::default() };
     let integer = FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false };
     let records: &[&[&str]] =
@@ -143,9 +146,13 @@ fn without_limits_nothing_is_checked() {
     let limits = FieldLimits::new(&schema(&kinds), &TargetLimits::default());
     assert!(limits.fields.is_empty() && limits.keys.is_empty());
     // A limit of what the table has not is none.
-    let keys = vec![KeyLimit { fields: vec![0], bytes: 1 }];
-    let limits =
-        TargetLimits { numbers: Some(NUMBERS), characters: vec![(1, 1), (9, 1)], keys, ..TargetLimits::default() };
+    let keys = vec![KeyLimit { fields: vec![0.into()], bytes: 1 }];
+    let limits = TargetLimits {
+        numbers: Some(NUMBERS),
+        characters: vec![(1.into(), 1), (9.into(), 1)],
+        keys,
+        ..TargetLimits::default()
+    };
     let limits = FieldLimits::new(&schema(&[date(), date()]), &limits);
     assert!(limits.fields.is_empty() && limits.keys.is_empty());
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use landfall_core::schema::TableIndex;
+use landfall_core::schema::{FieldIndex, TableIndex};
 
 use super::*;
 use crate::{
@@ -120,7 +120,7 @@ fn every_row_is_accounted_for() {
         assert!(copied.is_ok() && part == rejects[0].raw);
         let table = &ground.project.target_tables()[0];
         let key = [vec![landfall_core::validate::Value::Integer(1)]];
-        let found = ground.target.find_rows(table, &[0], &key).unwrap().remove(0).unwrap();
+        let found = ground.target.find_rows(table, &[0].map(FieldIndex::from), &key).unwrap().remove(0).unwrap();
         let minute = landfall_core::validate::Value::Datetime(60_000_000);
         let [tag, extra] =
             ["é\"\n", "{ \"a\" :\r\n [1] }"].map(|text| landfall_core::validate::Value::Text(text.to_owned()));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_core::schema::{FieldType, StringFormat, TemporalFormat};
+use landfall_core::schema::{FieldIndex, FieldType, StringFormat, TemporalFormat};
 
 use super::{folder, loaded, proposal, table, types};
 
@@ -83,7 +83,7 @@ fn mostly(good: usize, bad: &[&str]) -> String {
 fn a_few_bad_values_do_not_make_a_column_text() {
     let (yaml, resource) = table(&mostly(150, &["x,1,n", "152,n/a,n", "153,2,", "1,3,other"]));
     assert_eq!(types(&resource), "id integer, amount integer, note string");
-    assert_eq!(resource.schema.primary_key, [0]);
+    assert_eq!(resource.schema.primary_key, [FieldIndex::from(0)]);
     assert!(resource.schema.fields[2].constraints.required);
     for words in ["(line 152)", "(line 153)", "(line 154)", "(line 155)", "151 of 154 records pass"] {
         assert!(yaml.contains(words), "{words} in {yaml}");
@@ -104,10 +104,10 @@ fn values_beyond_every_sample_count() {
 
 #[test]
 fn keys_need_a_name_or_the_first_place() {
-    assert_eq!(table("name,code\nA b,x\nB c,y\nA b,z\n").1.schema.primary_key, [1]);
+    assert_eq!(table("name,code\nA b,x\nB c,y\nA b,z\n").1.schema.primary_key, [FieldIndex::from(1)]);
     assert!(table("name,age\nA b,3\nB c,4\nC d,4\n").1.schema.primary_key.is_empty());
     assert!(table("id,age\n1,3\n1,4\n").1.schema.primary_key.is_empty());
-    assert_eq!(table("nr,age\n1,3\n2,4\n3,3\n").1.schema.primary_key, [0]);
+    assert_eq!(table("nr,age\n1,3\n2,4\n3,3\n").1.schema.primary_key, [FieldIndex::from(0)]);
     let (yaml, _) = table("id,mail\n1,a\n2,b\n3,c\n4,d\n");
     assert!(yaml.contains("it may be a unique key"), "{yaml}");
 }
@@ -122,7 +122,7 @@ fn a_foreign_key_needs_values_and_a_name() {
     let (proposal, package) = proposal(folder.path());
     let parents = |at: usize| -> Vec<(usize, String)> {
         let keys = &package.resources[at].schema.foreign_keys;
-        keys.iter().map(|key| (key.fields[0], key.parent.to_string())).collect()
+        keys.iter().map(|key| (key.fields[0].get(), key.parent.to_string())).collect()
     };
     assert_eq!(&*package.resources[0].name, "cities");
     assert_eq!(parents(0), [(3, "mayors".into()), (4, "cities".into())], "{}", proposal.package_yaml);

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use landfall_core::schema::{Encoding, HeaderRows, Package};
+use landfall_core::schema::{Encoding, FieldIndex, HeaderRows, Package};
 
 use super::{folder, loaded, proposal, types};
 
@@ -75,8 +75,8 @@ fn is_found(package: &Package, header: bool) {
     assert_eq!(types(hired), expected.join(", "));
     assert!(hired.schema.fields.iter().all(|field| field.constraints.required));
     let keys: Vec<_> = hired.schema.foreign_keys.iter().map(|key| (key.fields.clone(), &*key.parent)).collect();
-    assert_eq!(keys, [(vec![3], "departments"), (vec![4], "jobs")]);
-    assert!(package.resources.iter().all(|resource| resource.schema.primary_key == [0]));
+    assert_eq!(keys, [(vec![3.into()], "departments"), (vec![4.into()], "jobs")]);
+    assert!(package.resources.iter().all(|resource| resource.schema.primary_key == [FieldIndex::from(0)]));
     assert!(package.resources.iter().all(|resource| (resource.dialect.header != HeaderRows::None) == header));
 }
 

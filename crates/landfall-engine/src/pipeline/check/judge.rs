@@ -7,6 +7,7 @@ use landfall_core::{
     decode::Records,
     keys::{KeyColumns, Membership, ParentSet, RowKey, Scalar, scalars_of_row},
     reject::CellError,
+    schema::FieldIndex,
 };
 
 use super::{
@@ -41,18 +42,19 @@ pub(super) struct CheckJudge<'j, 'p, 'r> {
 
 /// Answers of a target: nothing is written, so that they stay true.
 #[derive(Debug, Default)]
-pub(super) struct TargetAnswers(Vec<(Table, Vec<usize>, SuspectKeys)>);
+pub(super) struct TargetAnswers(Vec<(Table, Vec<FieldIndex>, SuspectKeys)>);
 
 impl TargetAnswers {
-    fn find_answer(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Option<&Option<Vec<Scalar>>> {
-        let about = |(known, at, _): &&(Table, Vec<usize>, SuspectKeys)| known.name == table.name && at == positions;
+    fn find_answer(&self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Option<&Option<Vec<Scalar>>> {
+        let about =
+            |(known, at, _): &&(Table, Vec<FieldIndex>, SuspectKeys)| known.name == table.name && at == positions;
         self.0.iter().filter(about).find_map(|(.., answers)| answers.get(values))
     }
 }
 
 impl CheckJudge<'_, '_, '_> {
     /// The row of `table` that the target holds with these values.
-    fn find_stored(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find_stored(&self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         match self.asked.find_answer(table, positions, values) {
             Some(answer) => Ok(answer.clone()),
             None => self.check.read.find_row(table, positions, values),
@@ -64,7 +66,7 @@ impl CheckJudge<'_, '_, '_> {
         &mut self,
         at: usize,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Scalar],
     ) -> Result<Option<Vec<Scalar>>> {
         if self.state.settled.is_some()
@@ -111,7 +113,7 @@ impl CheckJudge<'_, '_, '_> {
 }
 
 /// The fields of the unique keys of `table`, the primary key first.
-fn unique_positions(table: &Table) -> Vec<Vec<usize>> {
+fn unique_positions(table: &Table) -> Vec<Vec<FieldIndex>> {
     let primary = (!table.schema.primary_key.is_empty()).then(|| table.schema.primary_key.clone());
     primary.into_iter().chain(table.schema.unique_keys.iter().cloned()).collect()
 }
@@ -121,7 +123,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
         self.check.read.is_remote()
     }
 
-    fn expect_values(&mut self, table: &Table, positions: &[usize], mut values: Vec<Vec<Scalar>>) -> Result<()> {
+    fn expect_values(&mut self, table: &Table, positions: &[FieldIndex], mut values: Vec<Vec<Scalar>>) -> Result<()> {
         let own = table.name == self.state.table.name;
         let unique = unique_positions(self.state.table).iter().position(|unique| own && unique == positions);
         if let Some(at) = unique {
@@ -132,7 +134,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
         Ok(())
     }
 
-    fn find(&mut self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+    fn find(&mut self, table: &Table, positions: &[FieldIndex], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
         let own = table.name == self.state.table.name;
         match unique_positions(self.state.table).iter().position(|unique| own && unique == positions) {
             Some(at) => self.find_holder(at, table, positions, values),
@@ -209,7 +211,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
         let claim = key_claim(&foreign.parent.name, positions, columns, row);
         match (&self.state.settled, claim) {
             (Some(settled), claim) => {
-                let of = |(known, set): &(Vec<usize>, ParentSet)| {
+                let of = |(known, set): &(Vec<FieldIndex>, ParentSet)| {
                     known == positions && set.contains_values(&values) == Membership::Yes
                 };
                 Ok(settled.accepted.iter().any(of) || claim.is_some_and(|claim| settled.claims.contains(&claim)))

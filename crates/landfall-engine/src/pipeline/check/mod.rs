@@ -10,7 +10,7 @@ mod without_rows;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use landfall_core::keys::ParentSet;
+use landfall_core::{keys::ParentSet, schema::FieldIndex};
 
 pub(super) use self::without_rows::WithoutRows;
 use self::{
@@ -92,7 +92,7 @@ fn run(
 
 /// The keys of tables that were checked, as foreign keys of others refer to them: what the target holds, and what would
 /// be loaded.
-type ReferredKeys = HashMap<(Arc<str>, Vec<usize>), ParentSet>;
+type ReferredKeys = HashMap<(Arc<str>, Vec<FieldIndex>), ParentSet>;
 
 /// The check of one table.
 struct TableCheck<'c> {
@@ -140,11 +140,11 @@ impl TableCheck<'_> {
     }
 
     /// The keys of this table that foreign keys refer to, as the target holds them.
-    fn read_referred_keys(&self) -> Result<Vec<(Vec<usize>, ParentSet)>> {
-        let mut found: Vec<(Vec<usize>, ParentSet)> = Vec::new();
+    fn read_referred_keys(&self) -> Result<Vec<(Vec<FieldIndex>, ParentSet)>> {
+        let mut found: Vec<(Vec<FieldIndex>, ParentSet)> = Vec::new();
         for child in self.tables {
             for key in child.schema.foreign_keys.iter().filter(|key| key.parent == self.checked_table().name) {
-                let positions: Vec<usize> = key
+                let positions: Vec<FieldIndex> = key
                     .parent_fields
                     .iter()
                     .filter_map(|name| self.checked_table().schema.field_position(name))

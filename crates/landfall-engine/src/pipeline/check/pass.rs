@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use landfall_core::keys::{Membership, ParentSet, RowKey, Scalar};
+use landfall_core::{
+    keys::{Membership, ParentSet, RowKey, Scalar},
+    schema::FieldIndex,
+};
 
 use super::TableCheck;
 use crate::{
@@ -32,7 +35,7 @@ pub(super) struct OwnParentNeed {
 
 /// The rows that the first reading found acceptable: at once, or once the others are there.
 pub(super) struct AcceptableRows {
-    pub(super) accepted: Vec<(Vec<usize>, ParentSet)>,
+    pub(super) accepted: Vec<(Vec<FieldIndex>, ParentSet)>,
     pub(super) claims: HashSet<KeyClaim>,
 }
 
@@ -45,7 +48,7 @@ pub(super) struct CheckPass<'p> {
     /// For each unique key the values that may occur twice.
     pub(super) suspects: Vec<SuspectKeys>,
     /// The keys that foreign keys refer to.
-    pub(super) parents: Vec<(Vec<usize>, ParentSet)>,
+    pub(super) parents: Vec<(Vec<FieldIndex>, ParentSet)>,
     /// Rows that name rows of their own table which were not there yet.
     pub(super) waiting: Vec<WaitingRow>,
     /// In the second reading: what the first has found.
@@ -80,7 +83,7 @@ impl<'p> CheckPass<'p> {
         }
         let accepted = self.parents;
         let met = |need: &OwnParentNeed| {
-            let of = |(positions, set): &(Vec<usize>, ParentSet)| {
+            let of = |(positions, set): &(Vec<FieldIndex>, ParentSet)| {
                 *positions == need.claim.1 && set.contains_values(&need.values) == Membership::Yes
             };
             accepted.iter().any(of)

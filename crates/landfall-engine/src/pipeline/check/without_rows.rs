@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, validate::TargetLimits};
+use landfall_core::{keys::Scalar, schema::FieldIndex, validate::TargetLimits};
 
 use crate::{
     document::{Document, DocumentFilter},
@@ -79,7 +79,7 @@ impl TargetRead for WithoutRows<'_> {
     fn find_rows(
         &self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<Vec<Option<Vec<Scalar>>>> {
         if self.has_rows(table) { self.read.find_rows(table, positions, values) } else { Ok(vec![None; values.len()]) }
@@ -89,7 +89,7 @@ impl TargetRead for WithoutRows<'_> {
         if self.has_rows(table) { self.read.read_page(table, filter, visit) } else { Ok(()) }
     }
 
-    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+    fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
         if self.has_rows(table) { self.read.scan_rows(table, positions, visit) } else { Ok(()) }
     }
 }

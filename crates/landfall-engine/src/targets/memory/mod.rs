@@ -17,7 +17,7 @@ mod transaction;
 use std::{cmp::Ordering, collections::HashSet, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 pub use self::options::{Interference, MemoryOptions};
 use self::{
@@ -120,16 +120,16 @@ impl StateView<'_> {
         self.state.find_rows(&table.name).or_else(aside)
     }
 
-    fn find_rows(&self, table: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Vec<Option<Vec<Scalar>>> {
+    fn find_rows(&self, table: &Table, positions: &[FieldIndex], values: &[Vec<Scalar>]) -> Vec<Option<Vec<Scalar>>> {
         let Some(rows) = self.find_table_rows(table) else { return vec![None; values.len()] };
         rows.find_rows(positions, values).into_iter().map(|row| row.map(|row| row.to_vec())).collect()
     }
 
-    fn scan_rows(&self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+    fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: VisitBatch<'_>) -> Result<()> {
         let mut batch = BatchBuilder::new(table, positions, OnForeignValue::Refused);
         for row in self.find_table_rows(table).into_iter().flat_map(MemoryRows::iter) {
             for (column, &at) in positions.iter().enumerate() {
-                batch.push(column, row[at].as_ref())?;
+                batch.push(column, row[at.get()].as_ref())?;
             }
             if batch.finish_row() {
                 batch.hand_over_batch(visit)?;
@@ -140,7 +140,7 @@ impl StateView<'_> {
 
     fn read_page(&self, table: &Table, filter: &RowFilter) -> Vec<Vec<Scalar>> {
         let Some(rows) = self.find_table_rows(table) else { return Vec::new() };
-        let key = |row: &[Scalar]| table.schema.primary_key.iter().map(|&at| row[at].clone()).collect::<Vec<_>>();
+        let key = |row: &[Scalar]| table.schema.primary_key.iter().map(|at| row[at.get()].clone()).collect::<Vec<_>>();
         let behind = |row: &[Scalar]| {
             filter.after.as_ref().is_none_or(|after| compare_keys(&key(row), after) == Ordering::Greater)
         };
@@ -201,7 +201,7 @@ fn compare_values(one: &Scalar, other: &Scalar) -> Ordering {
 
 /// Whether a row meets a condition.
 fn meets_condition(condition: &RowCondition, row: &[Scalar]) -> bool {
-    let held = &row[condition.position];
+    let held = &row[condition.position.get()];
     let order = compare_values(held, &condition.value);
     match condition.comparison {
         ComparisonOperator::Equal => order.is_eq(),
@@ -288,7 +288,7 @@ macro_rules! read_through {
             fn find_rows(
                 &self,
                 table: &Table,
-                positions: &[usize],
+                positions: &[FieldIndex],
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 self.view_state(|view| Ok(view.find_rows(table, positions, values)))
@@ -302,7 +302,12 @@ macro_rules! read_through {
                 }
                 Ok(())
             }
-            fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+            fn scan_rows(
+                &self,
+                table: &Table,
+                positions: &[FieldIndex],
+                visit: &mut dyn FnMut(&RecordBatch),
+            ) -> Result<()> {
                 self.view_state(|view| view.scan_rows(table, positions, &mut visit_only(visit)))
             }
         }
@@ -334,7 +339,7 @@ impl Snapshot for MemorySnapshot {
         Ok(self.0.find_rows(&table.name).map_or(0, MemoryRows::len))
     }
 
-    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+    fn visit_rows(&mut self, table: &Table, positions: &[FieldIndex], visit: VisitBatch<'_>) -> Result<()> {
         StateView { state: &self.0, building: &HashSet::new() }.scan_rows(table, positions, visit)
     }
 }

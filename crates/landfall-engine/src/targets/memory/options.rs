@@ -1,6 +1,6 @@
 //! Ways of server databases that tests can switch on.
 
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 use crate::error::TargetErrorKind;
 
@@ -34,7 +34,7 @@ pub enum Interference {
         /// The table.
         table: String,
         /// The positions of fields.
-        positions: Vec<usize>,
+        positions: Vec<FieldIndex>,
         /// The values that these fields of the row have.
         values: Vec<Scalar>,
     },

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 use super::Table;
 
@@ -25,13 +25,13 @@ pub(super) struct MemoryRows {
 /// A primary or unique key: which row holds which values. Keys with a missing value are held by none.
 #[derive(Debug, Clone)]
 struct UniqueKey {
-    positions: Vec<usize>,
+    positions: Vec<FieldIndex>,
     holders: HashMap<Vec<Scalar>, u64>,
 }
 
 /// The values of `row` at `positions`; none where one of them is missing.
-pub(super) fn key_values(row: &[Scalar], positions: &[usize]) -> Option<Vec<Scalar>> {
-    let values: Vec<Scalar> = positions.iter().map(|&at| row[at].clone()).collect();
+pub(super) fn key_values(row: &[Scalar], positions: &[FieldIndex]) -> Option<Vec<Scalar>> {
+    let values: Vec<Scalar> = positions.iter().map(|at| row[at.get()].clone()).collect();
     (!values.contains(&Scalar::Null)).then_some(values)
 }
 
@@ -74,11 +74,11 @@ impl MemoryRows {
     }
 
     /// Gives the row with the primary key of `row` its content in the fields at `fields`; what stands against that otherwise.
-    pub(super) fn update_row(&mut self, row: &MemoryRow, fields: &[usize]) -> Result<(), String> {
+    pub(super) fn update_row(&mut self, row: &MemoryRow, fields: &[FieldIndex]) -> Result<(), String> {
         let holder = self.keys.first().and_then(|key| key.holders.get(&key_values(row, &key.positions)?));
         let Some(&at) = holder else { return Err("no row has its primary key any more".into()) };
         let mut content = self.rows[&at].to_vec();
-        fields.iter().for_each(|&field| content[field] = row[field].clone());
+        fields.iter().for_each(|field| content[field.get()] = row[field.get()].clone());
         let row: MemoryRow = content.into();
         self.check_row(&row, Some(at))?;
         self.remove(at);
@@ -87,7 +87,7 @@ impl MemoryRows {
     }
 
     /// Takes out the rows whose fields at `positions` have `values`.
-    pub(super) fn delete_rows(&mut self, positions: &[usize], values: &[Scalar]) {
+    pub(super) fn delete_rows(&mut self, positions: &[FieldIndex], values: &[Scalar]) {
         let named =
             |(&at, row): (&u64, &MemoryRow)| (key_values(row, positions).as_deref() == Some(values)).then_some(at);
         let doomed: Vec<u64> = self.rows.iter().filter_map(named).collect();
@@ -103,7 +103,7 @@ impl MemoryRows {
     }
 
     /// For each of `values` the row whose fields at `positions` have them.
-    pub(super) fn find_rows(&self, positions: &[usize], values: &[Vec<Scalar>]) -> Vec<Option<&MemoryRow>> {
+    pub(super) fn find_rows(&self, positions: &[FieldIndex], values: &[Vec<Scalar>]) -> Vec<Option<&MemoryRow>> {
         if let Some(key) = self.keys.iter().find(|key| key.positions == positions) {
             return values.iter().map(|values| key.holders.get(values).map(|at| &self.rows[at])).collect();
         }
@@ -161,7 +161,7 @@ impl MemoryRows {
 }
 
 /// The fields of each key, the primary key first.
-fn unique_keys(table: &Table) -> impl Iterator<Item = Vec<usize>> {
+fn unique_keys(table: &Table) -> impl Iterator<Item = Vec<FieldIndex>> {
     let schema = &table.schema;
     let primary = (!schema.primary_key.is_empty()).then(|| schema.primary_key.clone());
     primary.into_iter().chain(schema.unique_keys.iter().cloned())

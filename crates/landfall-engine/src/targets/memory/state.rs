@@ -7,7 +7,7 @@ use std::{
 
 use landfall_core::{
     keys::Scalar,
-    schema::{Field, ForeignKey, TableSchema},
+    schema::{Field, FieldIndex, ForeignKey, TableSchema},
 };
 
 use super::{
@@ -43,7 +43,7 @@ struct StagedTable {
 }
 
 /// A row that must stay: its table, and the values of its fields at these positions.
-type RequiredRow = (Arc<str>, Vec<usize>, Vec<Scalar>);
+type RequiredRow = (Arc<str>, Vec<FieldIndex>, Vec<Scalar>);
 
 impl MemoryState {
     pub(super) fn find_rows(&self, table: &str) -> Option<&MemoryRows> {
@@ -144,7 +144,7 @@ impl MemoryState {
         &mut self,
         child: &Table,
         parent: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) {
         if let Some(aside) = self.aside.get_mut(&child.name) {
@@ -174,7 +174,8 @@ impl MemoryState {
         let named: Vec<Vec<Scalar>> = rows.iter().filter_map(|row| key_values(row, &key.fields)).collect();
         let Some(parents) = self.find_rows(&key.parent) else { return named.len() as u64 };
         let schema = &parents.table.schema;
-        let positions: Vec<usize> = key.parent_fields.iter().filter_map(|name| schema.field_position(name)).collect();
+        let positions: Vec<FieldIndex> =
+            key.parent_fields.iter().filter_map(|name| schema.field_position(name)).collect();
         parents.find_rows(&positions, &named).iter().filter(|parent| parent.is_none()).count() as u64
     }
 

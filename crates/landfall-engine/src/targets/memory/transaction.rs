@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use landfall_core::{
     keys::{Scalar, ScalarRef, scalars_of_row},
     reject::CellError,
+    schema::FieldIndex,
 };
 use serde_json::Value;
 
@@ -264,7 +265,7 @@ impl Transaction for MemoryTransaction {
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
-        fields: &[usize],
+        fields: &[FieldIndex],
     ) -> Result<Vec<RefusedRow>> {
         let mut refused = Vec::new();
         for &at in selected {
@@ -279,7 +280,7 @@ impl Transaction for MemoryTransaction {
         &mut self,
         child: &Table,
         parent: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
         self.let_interfere(|_, deed| {

@@ -9,7 +9,7 @@
 //! | all others | `longtext`; in a key `varchar(n)`, with as many characters as the key can hold |
 
 use landfall_core::{
-    schema::{Field, FieldType, TableSchema},
+    schema::{Field, FieldIndex, FieldType, TableSchema},
     validate::{NumberLimits, TargetLimits},
 };
 
@@ -29,8 +29,8 @@ const DATES: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 const DAY: i64 = 86_400_000_000;
 
 /// The type of the column for the field at `at`.
-pub(super) fn sql_type(table: &Table, at: usize) -> String {
-    match &table.schema.fields[at].kind {
+pub(super) fn sql_type(table: &Table, at: FieldIndex) -> String {
+    match &table.schema[at].kind {
         FieldType::Integer { .. } | FieldType::Year => "bigint".into(),
         FieldType::Boolean(_) => "tinyint(1)".into(),
         FieldType::Number(_) => "decimal(65,30)".into(),
@@ -46,8 +46,7 @@ pub(super) fn sql_type(table: &Table, at: usize) -> String {
 
 /// Refuses keys that are longer than the database can hold.
 pub(super) fn check_keys(table: &Table) -> Result<()> {
-    let fields = table.schema.fields.iter().enumerate();
-    let mut texts = fields.filter(|(_, field)| field.kind.is_text());
+    let mut texts = table.schema.positioned_fields().filter(|(_, field)| field.kind.is_text());
     match texts.find(|(at, _)| key_characters(&table.schema, *at) == Some(0)) {
         None => Ok(()),
         Some((_, field)) => Err(mismatch_error(format!(
@@ -59,13 +58,13 @@ pub(super) fn check_keys(table: &Table) -> Result<()> {
 }
 
 /// How many characters the text field at `at` may have, where there is a limit: by its keys, or by the dictionary.
-pub(super) fn most_characters(schema: &TableSchema, at: usize) -> Option<usize> {
-    key_characters(schema, at).or_else(|| declared_characters(&schema.fields[at]))
+pub(super) fn most_characters(schema: &TableSchema, at: FieldIndex) -> Option<usize> {
+    key_characters(schema, at).or_else(|| declared_characters(&schema[at]))
 }
 
 /// How many characters the text field at `at` may have because it is part of a key; none where it is in no key, and 0 where
 /// the key cannot be.
-fn key_characters(schema: &TableSchema, at: usize) -> Option<usize> {
+fn key_characters(schema: &TableSchema, at: FieldIndex) -> Option<usize> {
     let foreign = schema.foreign_keys.iter().map(|key| &key.fields);
     let primary = std::iter::once(&schema.primary_key);
     let keys = primary.chain(&schema.unique_keys).chain(foreign).filter(|key| key.contains(&at));
@@ -73,14 +72,14 @@ fn key_characters(schema: &TableSchema, at: usize) -> Option<usize> {
 }
 
 /// The characters of the field at `at` in `key`: those that it declares, else its share of what the others leave.
-fn key_share(schema: &TableSchema, key: &[usize], at: usize) -> usize {
-    let fields = || key.iter().map(|&at| &schema.fields[at]);
+fn key_share(schema: &TableSchema, key: &[FieldIndex], at: FieldIndex) -> usize {
+    let fields = || key.iter().map(|&at| &schema[at]);
     let declared: usize = fields().filter_map(declared_characters).fold(0, usize::saturating_add);
     let fixed: usize = fields().map(|field| fixed_bytes(&field.kind)).sum();
     let rest = (KEY_BYTES.saturating_sub(fixed) / CHARACTER_BYTES).checked_sub(declared);
     let Some(rest) = rest else { return 0 };
     let open = fields().filter(|field| field.kind.is_text() && self::declared_characters(field).is_none()).count();
-    self::declared_characters(&schema.fields[at]).unwrap_or_else(|| rest / open.max(1))
+    self::declared_characters(&schema[at]).unwrap_or_else(|| rest / open.max(1))
 }
 
 /// The characters that a text of `field` may have by the dictionary. `maxLength` of other types counts something else.
@@ -109,7 +108,7 @@ const fn fixed_bytes(kind: &FieldType) -> usize {
 /// What the database can hold of the rows of `table`.
 pub(super) fn server_limits(server: &MysqlServer, table: &Table) -> TargetLimits {
     let schema = &table.schema;
-    let characters = (0..schema.fields.len()).filter(|&at| schema.fields[at].kind.is_text());
+    let characters = schema.field_positions().filter(|&at| schema[at].kind.is_text());
     let (before, after) = NUMBER_DIGITS;
     TargetLimits {
         dates: Some(DATES),
@@ -138,34 +137,38 @@ mod tests {
     }
 
     fn schema(fields: Vec<Field>, key: &[usize]) -> TableSchema {
-        TableSchema { fields, primary_key: key.to_vec(), ..TableSchema::default() }
+        TableSchema { fields, primary_key: key.iter().map(|&at| at.into()).collect(), ..TableSchema::default() }
     }
 
     #[test]
     fn text_of_a_key_has_its_share() {
         let number = || field(FieldType::Number(NumberFormat::default()), None);
-        assert_eq!(key_characters(&schema(vec![text(None)], &[]), 0), None);
-        assert_eq!(key_characters(&schema(vec![text(None)], &[0]), 0), Some(768));
-        assert_eq!(key_characters(&schema(vec![text(Some(20))], &[0]), 0), Some(20));
-        assert_eq!(key_characters(&schema(vec![text(None), text(None)], &[0, 1]), 1), Some(384));
-        assert_eq!(key_characters(&schema(vec![text(None), text(Some(68))], &[0, 1]), 0), Some(700));
-        assert_eq!(key_characters(&schema(vec![text(None), number()], &[0, 1]), 0), Some(760));
-        assert_eq!(key_characters(&schema(vec![field(FieldType::YearMonth, None)], &[0]), 0), Some(7));
+        assert_eq!(key_characters(&schema(vec![text(None)], &[]), 0.into()), None);
+        assert_eq!(key_characters(&schema(vec![text(None)], &[0]), 0.into()), Some(768));
+        assert_eq!(key_characters(&schema(vec![text(Some(20))], &[0]), 0.into()), Some(20));
+        assert_eq!(key_characters(&schema(vec![text(None), text(None)], &[0, 1]), 1.into()), Some(384));
+        assert_eq!(key_characters(&schema(vec![text(None), text(Some(68))], &[0, 1]), 0.into()), Some(700));
+        assert_eq!(key_characters(&schema(vec![text(None), number()], &[0, 1]), 0.into()), Some(760));
+        assert_eq!(key_characters(&schema(vec![field(FieldType::YearMonth, None)], &[0]), 0.into()), Some(7));
     }
 
     #[test]
     fn a_field_of_several_keys_has_the_least_share() {
         let mut schema = schema(vec![text(None), text(None)], &[0]);
-        schema.unique_keys = vec![vec![0, 1]];
-        schema.foreign_keys = vec![ForeignKey { fields: vec![1], parent: "p".into(), parent_fields: vec!["f".into()] }];
-        assert_eq!((key_characters(&schema, 0), key_characters(&schema, 1)), (Some(384), Some(384)));
+        schema.unique_keys = vec![vec![0.into(), 1.into()]];
+        schema.foreign_keys =
+            vec![ForeignKey { fields: vec![1.into()], parent: "p".into(), parent_fields: vec!["f".into()] }];
+        assert_eq!((key_characters(&schema, 0.into()), key_characters(&schema, 1.into())), (Some(384), Some(384)));
     }
 
     #[test]
     fn keys_that_are_too_long_are_told() {
-        assert_eq!(key_characters(&schema(vec![text(Some(769))], &[0]), 0), Some(0));
-        assert_eq!(key_characters(&schema(vec![text(Some(768)), text(None)], &[0, 1]), 1), Some(0));
-        assert_eq!(key_characters(&schema(vec![text(Some(u64::MAX)), text(Some(u64::MAX))], &[0, 1]), 1), Some(0));
+        assert_eq!(key_characters(&schema(vec![text(Some(769))], &[0]), 0.into()), Some(0));
+        assert_eq!(key_characters(&schema(vec![text(Some(768)), text(None)], &[0, 1]), 1.into()), Some(0));
+        assert_eq!(
+            key_characters(&schema(vec![text(Some(u64::MAX)), text(Some(u64::MAX))], &[0, 1]), 1.into()),
+            Some(0)
+        );
     }
 
     #[test]

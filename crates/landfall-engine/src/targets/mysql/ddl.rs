@@ -4,7 +4,7 @@
 //! the next command where this one dies between two. Foreign keys may name tables that are still to come, which the server
 //! allows while its check of foreign keys is off.
 
-use landfall_core::schema::ForeignKey;
+use landfall_core::schema::{FieldIndex, ForeignKey};
 
 use super::{
     Difference, Table,
@@ -131,7 +131,7 @@ fn run_additions(connection: &mut MysqlConnection, additions: &[(&std::sync::Arc
 /// The statement that makes `table`, which is one of `tables`.
 pub(super) fn create_table(server: &MysqlServer, table: &Table, tables: &[Table]) -> String {
     let schema = &table.schema;
-    let mut parts: Vec<String> = (0..schema.fields.len()).map(|at| column_definition(server, table, at)).collect();
+    let mut parts: Vec<String> = schema.field_positions().map(|at| column_definition(server, table, at)).collect();
     if !schema.primary_key.is_empty() {
         parts.push(format!("PRIMARY KEY ({})", quoted_names(table, &schema.primary_key)));
     }
@@ -146,8 +146,8 @@ pub(super) fn create_table(server: &MysqlServer, table: &Table, tables: &[Table]
 }
 
 /// The column for the field at `at`. Those of the primary key are required in any case.
-pub(super) fn column_definition(server: &MysqlServer, table: &Table, at: usize) -> String {
-    let field = &table.schema.fields[at];
+pub(super) fn column_definition(server: &MysqlServer, table: &Table, at: FieldIndex) -> String {
+    let field = &table.schema[at];
     let required = field.constraints.required || table.schema.primary_key.contains(&at);
     let required = if required { "NOT NULL" } else { "NULL" };
     let collation = if field.kind.is_text() {
@@ -159,18 +159,18 @@ pub(super) fn column_definition(server: &MysqlServer, table: &Table, at: usize) 
 }
 
 /// The part of a statement that adds a unique key.
-pub(super) fn unique_key_definition(table: &Table, key: &[usize]) -> String {
+pub(super) fn unique_key_definition(table: &Table, key: &[FieldIndex]) -> String {
     format!("UNIQUE KEY {} ({})", quote_name(&constraint_name("uk", table, key)), quoted_names(table, key))
 }
 
 /// The part of a statement that adds a foreign key. Its fields stand in the order of the parent's key, as InnoDB wants it.
 pub(super) fn foreign_key_definition(table: &Table, key: &ForeignKey, tables: &[Table]) -> String {
-    let mut pairs: Vec<(usize, &str)> =
+    let mut pairs: Vec<(FieldIndex, &str)> =
         key.fields.iter().copied().zip(key.parent_fields.iter().map(|name| &**name)).collect();
     if let Some(order) = parent_key_fields(key, tables) {
         pairs.sort_by_key(|(_, name)| order.iter().position(|parent| parent == name));
     }
-    let (fields, parents): (Vec<usize>, Vec<&str>) = pairs.into_iter().unzip();
+    let (fields, parents): (Vec<FieldIndex>, Vec<&str>) = pairs.into_iter().unzip();
     let parents: Vec<String> = parents.into_iter().map(quote_name).collect();
     format!(
         "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({})",
@@ -187,13 +187,13 @@ fn parent_key_fields<'t>(key: &ForeignKey, tables: &'t [Table]) -> Option<Vec<&'
     let schema = &parent.schema;
     std::iter::once(&schema.primary_key)
         .chain(&schema.unique_keys)
-        .map(|positions| positions.iter().map(|&at| &*schema.fields[at].name).collect::<Vec<_>>())
+        .map(|positions| positions.iter().map(|&at| &*schema[at].name).collect::<Vec<_>>())
         .find(|names| {
             names.len() == key.parent_fields.len() && key.parent_fields.iter().all(|name| names.contains(&&**name))
         })
 }
 
-fn constraint_name(kind: &str, table: &Table, fields: &[usize]) -> String {
-    let fields: Vec<&str> = fields.iter().map(|&at| &*table.schema.fields[at].name).collect();
+fn constraint_name(kind: &str, table: &Table, fields: &[FieldIndex]) -> String {
+    let fields: Vec<&str> = fields.iter().map(|&at| &*table.schema[at].name).collect();
     key_name(kind, &table.name, &fields)
 }

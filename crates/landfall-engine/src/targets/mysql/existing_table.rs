@@ -1,6 +1,6 @@
 //! Tables that exist, as the server's catalogue tells them, and what they can hold.
 
-use landfall_core::schema::{FieldType, ForeignKey};
+use landfall_core::schema::{FieldIndex, FieldType, ForeignKey};
 use mysql::Value;
 
 use super::{
@@ -165,7 +165,7 @@ impl SqlDialect for MysqlDialect<'_> {
     }
 
     /// Others may write between check and commit; and rows are looked for by each key.
-    fn needs_unique_key(&self, _table: &Table, _key: &[usize]) -> bool {
+    fn needs_unique_key(&self, _table: &Table, _key: &[FieldIndex]) -> bool {
         true
     }
 
@@ -174,21 +174,21 @@ impl SqlDialect for MysqlDialect<'_> {
         false
     }
 
-    fn sql_type(&self, table: &Table, at: usize) -> String {
+    fn sql_type(&self, table: &Table, at: FieldIndex) -> String {
         sql_type(table, at)
     }
 
-    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
-        fit_type(&table.schema.fields[at].kind, most_characters(&table.schema, at), &column.sql_type)
+    fn column_fit(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit {
+        fit_type(&table.schema[at].kind, most_characters(&table.schema, at), &column.sql_type)
     }
 
-    fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
+    fn fit_of_collation(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit {
         // Another character set does not hold all texts; and in a key, texts that differ would be one.
         let holds_all = column.collation.as_deref().is_none_or(|collation| collation.starts_with("utf8mb4"));
         if holds_all && !table.schema.is_in_key(at) { ColumnFit::Alike } else { ColumnFit::Other }
     }
 
-    fn add_column(&self, table: &Table, at: usize) -> Option<String> {
+    fn add_column(&self, table: &Table, at: FieldIndex) -> Option<String> {
         Some(self.alter_statement(table, &format!("COLUMN {}", column_definition(self.server, table, at))))
     }
 
@@ -197,7 +197,7 @@ impl SqlDialect for MysqlDialect<'_> {
         (!key.is_empty()).then(|| self.alter_statement(table, &format!("PRIMARY KEY ({})", quoted_names(table, key))))
     }
 
-    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
+    fn add_unique_key(&self, table: &Table, key: &[FieldIndex]) -> Option<String> {
         Some(self.alter_statement(table, &unique_key_definition(table, key)))
     }
 

@@ -12,7 +12,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 use super::{
     Table,
@@ -32,7 +32,7 @@ const BATCHES_AHEAD: usize = 4;
 
 /// What a transaction does after its rows were sent, in this order.
 pub(super) enum LastStep {
-    Hold { parent: Table, positions: Vec<usize>, values: Vec<Vec<Scalar>> },
+    Hold { parent: Table, positions: Vec<FieldIndex>, values: Vec<Vec<Scalar>> },
     Rejects { load: LoadId, table: Table, rejects: Vec<NewReject> },
     Save { entry: Box<LoadEntry>, was_at: u64 },
 }

@@ -35,7 +35,7 @@ mod work;
 use std::{cell::RefCell, collections::VecDeque, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, validate::TargetLimits};
+use landfall_core::{keys::Scalar, schema::FieldIndex, validate::TargetLimits};
 
 pub(super) use self::settings::MysqlSettings;
 use self::{
@@ -185,7 +185,7 @@ impl Mysql {
         &self,
         own: &PendingRows,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Vec<Option<Vec<Scalar>>> {
         let flights = self.flights.borrow();
@@ -221,7 +221,7 @@ macro_rules! read_through {
             fn find_rows(
                 &self,
                 table: &Table,
-                positions: &[usize],
+                positions: &[FieldIndex],
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 self.look_for_rows(table, positions, values)
@@ -229,7 +229,12 @@ macro_rules! read_through {
             fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
                 self.$ask(|$connection| rows::read_page($own, table, filter, visit))
             }
-            fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+            fn scan_rows(
+                &self,
+                table: &Table,
+                positions: &[FieldIndex],
+                visit: &mut dyn FnMut(&RecordBatch),
+            ) -> Result<()> {
                 self.$ask(|$connection| {
                     rows::scan_rows($own, table, positions, OnForeignValue::Missing, &mut visit_only(visit))
                 })
@@ -267,7 +272,7 @@ impl Mysql {
     fn look_for_rows(
         &self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<Vec<Option<Vec<Scalar>>>> {
         self.ask_after_commits(|connection| rows::find_rows(connection, table, positions, values))
@@ -373,7 +378,7 @@ impl Transaction for MysqlTransaction<'_> {
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
-        fields: &[usize],
+        fields: &[FieldIndex],
     ) -> Result<Vec<RefusedRow>> {
         self.ask_in_step(|work| refusals::update_rows(work, table, rows, selected, fields))
     }
@@ -382,7 +387,7 @@ impl Transaction for MysqlTransaction<'_> {
         &mut self,
         _child: &Table,
         parent: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
         self.lock_parents(parent, positions, values)

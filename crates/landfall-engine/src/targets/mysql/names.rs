@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use landfall_core::schema::FieldIndex;
+
 use super::{Table, mismatch_error, server::MysqlServer};
 use crate::error::Result;
 
@@ -16,14 +18,14 @@ pub(super) fn quote_name(name: &str) -> String {
 }
 
 /// The fields of `table` at `positions`, quoted and joined.
-pub(super) fn quoted_names(table: &Table, positions: &[usize]) -> String {
-    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema.fields[at].name)).collect();
+pub(super) fn quoted_names(table: &Table, positions: &[FieldIndex]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema[at].name)).collect();
     names.join(", ")
 }
 
 /// All fields of `table`, quoted and joined.
 pub(super) fn quoted_field_names(table: &Table) -> String {
-    quoted_names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+    quoted_names(table, &table.schema.field_positions().collect::<Vec<_>>())
 }
 
 /// The name of a key of the table called `table`: readable, and the same each time. Its end is a digest of `table`, `kind`

@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range};
 use arrow_array::RecordBatch;
 use landfall_core::{
     keys::{KeyColumns, Scalar, scalar_at},
-    schema::FieldType,
+    schema::{FieldIndex, FieldType},
 };
 use mysql::Value;
 
@@ -118,7 +118,7 @@ pub(super) fn update_rows(
     table: &Table,
     batch: &RecordBatch,
     selected: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> Result<Vec<RefusedRow>> {
     let mut refused = Vec::new();
     let mut rest = selected;
@@ -145,12 +145,12 @@ fn update_together(
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> Result<SendTrouble> {
     let doing = || format!("cannot update the table {:?}", &*table.name);
     work.connection.run("SAVEPOINT landfall_rows").context(doing)?;
-    let sent: Vec<usize> = table.schema.primary_key.iter().chain(fields).copied().collect();
-    let values = rows.iter().flat_map(|&row| sent.iter().map(move |&at| bind_value(scalar_at(batch, at, row))));
+    let sent: Vec<FieldIndex> = table.schema.primary_key.iter().chain(fields).copied().collect();
+    let values = rows.iter().flat_map(|&row| sent.iter().map(move |at| bind_value(scalar_at(batch, at.get(), row))));
     let values: Vec<Value> = values.collect();
     let statement = update_statement(table, work.connection.server.collation(), rows.len(), fields);
     let trouble = match work.connection.execute_statement(&statement, values) {
@@ -180,7 +180,7 @@ fn altered_words(
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> Result<SendTrouble> {
     Ok(find_altered_rows(&mut work.connection, table, batch, rows, fields)?.map(|objection| match objection {
         RowsObjection::Words(words) => words,
@@ -190,18 +190,18 @@ fn altered_words(
 
 /// The statement that updates the fields at `fields` of `count` rows: they are joined to the table as a list of values, those
 /// of the primary key first. Each value is told its type, since the servers do not agree on what a bare `?` in a list is.
-fn update_statement(table: &Table, collation: &str, count: usize, fields: &[usize]) -> String {
+fn update_statement(table: &Table, collation: &str, count: usize, fields: &[FieldIndex]) -> String {
     let schema = &table.schema;
-    let sent: Vec<usize> = schema.primary_key.iter().chain(fields).copied().collect();
-    let values: Vec<String> = sent.iter().map(|&at| typed_placeholder(&schema.fields[at].kind, collation)).collect();
-    let named: Vec<String> = sent.iter().zip(&values).map(|(at, value)| format!("{value} AS c{at}")).collect();
+    let sent: Vec<FieldIndex> = schema.primary_key.iter().chain(fields).copied().collect();
+    let values: Vec<String> = sent.iter().map(|&at| typed_placeholder(&schema[at].kind, collation)).collect();
+    let named: Vec<String> = sent.iter().zip(&values).map(|(at, value)| format!("{value} AS c{}", at.get())).collect();
     let first = format!("SELECT {}", named.join(", "));
     let other = format!(" UNION ALL SELECT {}", values.join(", "));
-    let column = |at: usize| format!("t.{}", quote_name(&schema.fields[at].name));
-    let key: Vec<String> = schema.primary_key.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
+    let column = |at: FieldIndex| format!("t.{}", quote_name(&schema[at].name));
+    let key: Vec<String> = schema.primary_key.iter().map(|&at| format!("{} = n.c{}", column(at), at.get())).collect();
     // Where there is nothing but the key, it is set to what it is.
     let others = if fields.is_empty() { &schema.primary_key } else { fields };
-    let set: Vec<String> = others.iter().map(|&at| format!("{} = n.c{at}", column(at))).collect();
+    let set: Vec<String> = others.iter().map(|&at| format!("{} = n.c{}", column(at), at.get())).collect();
     format!(
         "UPDATE {} AS t JOIN ({first}{}) AS n ON {} SET {}",
         quote_name(&table.name),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 use mysql::Value;
 
 use super::{
@@ -66,7 +66,7 @@ fn count_value(value: Option<&Value>) -> u64 {
 pub(super) fn find_rows(
     connection: &mut MysqlConnection,
     table: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     values: &[Vec<Scalar>],
 ) -> Result<Vec<Option<Vec<Scalar>>>> {
     let mut found = vec![None; values.len()];
@@ -81,7 +81,7 @@ pub(super) fn find_rows(
     let asked = question.ask_for_keys(connection, &keys, &mut |row| {
         let kinds = table.schema.fields.iter().map(|field| &field.kind);
         let row: Vec<Scalar> = kinds.zip(row).map(|(kind, value)| read_scalar(kind, value)).collect();
-        let key: Vec<Scalar> = positions.iter().map(|&at| row[at].clone()).collect();
+        let key: Vec<Scalar> = positions.iter().map(|at| row[at.get()].clone()).collect();
         for &at in wanted.get(key.as_slice()).into_iter().flatten() {
             found[at] = Some(row.clone());
         }
@@ -103,8 +103,8 @@ fn positions_by_key(values: &[Vec<Scalar>]) -> HashMap<&[Scalar], Vec<usize>> {
 }
 
 /// The names of the fields at `positions`.
-pub(super) fn field_names<'t>(table: &'t Table, positions: &[usize]) -> Vec<&'t str> {
-    positions.iter().map(|&at| &*table.schema.fields[at].name).collect()
+pub(super) fn field_names<'t>(table: &'t Table, positions: &[FieldIndex]) -> Vec<&'t str> {
+    positions.iter().map(|&at| &*table.schema[at].name).collect()
 }
 
 /// Whether every row of the table called `table` whose `fields` have one of `values` is there; those that are cannot be
@@ -210,7 +210,7 @@ pub(super) fn read_page(
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
-    let column = |at: usize| quote_name(&table.schema.fields[at].name);
+    let column = |at: FieldIndex| quote_name(&table.schema[at].name);
     let words = PageSyntax { column: &column, mark: &|_, _| "?".to_owned() };
     let (tail, values) = page::page_sql(table, filter, &words);
     let sql = format!("SELECT {} FROM {}{tail}", quoted_field_names(table), quote_name(&table.name));
@@ -229,7 +229,7 @@ pub(super) fn read_page(
 pub(super) fn scan_rows(
     connection: &mut MysqlConnection,
     table: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> Result<()> {
@@ -240,7 +240,7 @@ pub(super) fn scan_rows(
     let mut batch = BatchBuilder::new(table, positions, foreign);
     connection.query_rows(&sql, Vec::new(), &|| read_description(table), &mut |_, row| {
         for (column, (value, &at)) in row.into_iter().zip(positions).enumerate() {
-            batch.push(column, read_scalar(&table.schema.fields[at].kind, value).as_ref())?;
+            batch.push(column, read_scalar(&table.schema[at].kind, value).as_ref())?;
         }
         if batch.finish_row() { batch.hand_over_batch(visit) } else { Ok(()) }
     })?;
@@ -311,7 +311,7 @@ pub(super) fn find_orphans(
 /// The foreign keys that the dictionary gives `table`.
 fn declared_references(table: &Table) -> impl Iterator<Item = ForeignReference> {
     table.schema.foreign_keys.iter().map(|key| {
-        let own = key.fields.iter().map(|&at| table.schema.fields[at].name.to_string());
+        let own = key.fields.iter().map(|&at| table.schema[at].name.to_string());
         let mut pairs: Vec<_> = own.zip(key.parent_fields.iter().map(ToString::to_string)).collect();
         pairs.sort();
         ForeignReference { child: table.name.to_string(), parent: key.parent.to_string(), pairs }

@@ -1,5 +1,7 @@
 //! All tables as they were at one moment: a consistent read of InnoDB.
 
+use landfall_core::schema::FieldIndex;
+
 use super::{Mysql, connection::MysqlConnection, failure::MysqlContext as _, rows};
 use crate::{
     error::Result,
@@ -39,7 +41,7 @@ impl Snapshot for MysqlSnapshot<'_> {
         self.with(|connection| rows::row_count(connection, table, u64::MAX))
     }
 
-    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+    fn visit_rows(&mut self, table: &Table, positions: &[FieldIndex], visit: VisitBatch<'_>) -> Result<()> {
         self.with(|connection| rows::scan_rows(connection, table, positions, OnForeignValue::Refused, visit))
     }
 }

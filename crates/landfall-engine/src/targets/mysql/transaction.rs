@@ -8,7 +8,10 @@
 use std::{cell::RefCell, collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{KeyColumns, RowKey, Scalar, scalars_of_row};
+use landfall_core::{
+    keys::{KeyColumns, RowKey, Scalar, scalars_of_row},
+    schema::FieldIndex,
+};
 
 use super::{
     Mysql, Pace, RefusedRow, Table,
@@ -147,7 +150,7 @@ impl<'t> MysqlTransaction<'t> {
     pub(super) fn look_for_rows(
         &self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<Vec<Option<Vec<Scalar>>>> {
         let mut found = match &mut *self.state.borrow_mut() {
@@ -204,7 +207,7 @@ impl<'t> MysqlTransaction<'t> {
         bytes.map(|reject| reject.raw.len()).sum()
     }
 
-    pub(super) fn lock_parents(&self, parent: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<()> {
+    pub(super) fn lock_parents(&self, parent: &Table, positions: &[FieldIndex], values: &[Vec<Scalar>]) -> Result<()> {
         self.put_off(LastStep::Hold { parent: parent.clone(), positions: positions.to_vec(), values: values.to_vec() })
     }
 
@@ -268,7 +271,7 @@ impl Drop for MysqlTransaction<'_> {
 pub(super) fn find_under_way<'u>(
     under_way: impl Iterator<Item = &'u (Arc<str>, RowsToSend)>,
     table: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     values: &[Vec<Scalar>],
 ) -> Vec<Option<Vec<Scalar>>> {
     let mut found = vec![None; values.len()];

@@ -1,7 +1,10 @@
 //! Triggers that may alter rows as they come. The server tells nothing of what they did, so the rows are read back and compared.
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{KeyColumns, Scalar};
+use landfall_core::{
+    keys::{KeyColumns, Scalar},
+    schema::FieldIndex,
+};
 use mysql::Value;
 
 use super::{
@@ -59,7 +62,7 @@ pub(super) fn find_altered_rows(
     table: &Table,
     batch: &RecordBatch,
     rows: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> Result<Option<RowsObjection>> {
     let key = &table.schema.primary_key;
     let columns = KeyColumns::new(batch, key);
@@ -71,7 +74,7 @@ pub(super) fn find_altered_rows(
 
 /// What a table without a primary key holds.
 pub(super) fn take_census(connection: &mut MysqlConnection, table: &Table) -> Result<Census> {
-    let every: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let every: Vec<FieldIndex> = table.schema.field_positions().collect();
     let mut census = Census::default();
     scan_rows(connection, table, &every, OnForeignValue::Missing, &mut |batch| {
         census.add_batch(&batch);

@@ -10,7 +10,10 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::{KeyColumns, Scalar};
+use landfall_core::{
+    keys::{KeyColumns, Scalar},
+    schema::FieldIndex,
+};
 use mysql::Error as Mysql;
 
 use super::{
@@ -97,7 +100,7 @@ impl MysqlWork {
             objection = match before {
                 Some(before) => census_objection(&mut self.connection, table, batch, &rows, before)?,
                 None => {
-                    let every: Vec<usize> = (0..batch.num_columns()).collect();
+                    let every: Vec<FieldIndex> = table.schema.field_positions().collect();
                     find_altered_rows(&mut self.connection, table, batch, &rows, &every)?
                 }
             };
@@ -160,7 +163,12 @@ impl MysqlWork {
     }
 
     /// Holds parents until the transaction ends.
-    pub(super) fn lock_parents(&mut self, parent: &Table, positions: &[usize], values: &[Vec<Scalar>]) -> Result<()> {
+    pub(super) fn lock_parents(
+        &mut self,
+        parent: &Table,
+        positions: &[FieldIndex],
+        values: &[Vec<Scalar>],
+    ) -> Result<()> {
         if rows::lock_parents(&mut self.connection, &parent.name, &rows::field_names(parent, positions), values)? {
             return Ok(());
         }

@@ -1,5 +1,7 @@
 //! The tables that exist, read from `pg_catalog`.
 
+use landfall_core::schema::FieldIndex;
+
 use super::{
     connection::{PostgresConnection, ValueFormat},
     ddl::RelationPlace,
@@ -41,11 +43,11 @@ pub(super) struct ExistingRelation {
 
 impl ExistingRelation {
     /// Whether it has a primary or unique key of the fields of `table` at `positions`.
-    pub(super) fn has_key_over(&self, table: &Table, positions: &[usize]) -> bool {
+    pub(super) fn has_key_over(&self, table: &Table, positions: &[FieldIndex]) -> bool {
         let keys = self.existing.unique_keys.iter().chain([&self.existing.primary_key]);
         let is = |key: &Vec<String>| {
             key.len() == positions.len()
-                && positions.iter().all(|&at| key.iter().any(|name| **name == *table.schema.fields[at].name))
+                && positions.iter().all(|&at| key.iter().any(|name| **name == *table.schema[at].name))
         };
         keys.into_iter().any(is)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use landfall_core::schema::{Field, FieldType, ForeignKey};
+use landfall_core::schema::{Field, FieldIndex, FieldType, ForeignKey};
 
 use super::mismatch_error;
 use crate::{error::Result, targets::Table};
@@ -67,9 +67,9 @@ pub(super) fn column_definition(field: &Field, required: bool) -> String {
 /// The statement that makes `table` at `place` without keys.
 pub(super) fn create_heap_statement(table: &Table, place: &RelationPlace) -> String {
     let schema = &table.schema;
-    let required = |at: usize| schema.fields[at].constraints.required || schema.primary_key.contains(&at);
+    let required = |at: FieldIndex| schema[at].constraints.required || schema.primary_key.contains(&at);
     let columns: Vec<String> =
-        schema.fields.iter().enumerate().map(|(at, field)| column_definition(field, required(at))).collect();
+        schema.positioned_fields().map(|(at, field)| column_definition(field, required(at))).collect();
     format!("CREATE TABLE {place} (\n  {}\n)", columns.join(",\n  "))
 }
 
@@ -79,13 +79,13 @@ pub(super) fn add_key_statements(table: &Table, place: &RelationPlace) -> Vec<St
 }
 
 /// The primary key, where there is one, and the unique keys.
-pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = &Vec<usize>> {
+pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = &Vec<FieldIndex>> {
     let primary = std::iter::once(&table.schema.primary_key).filter(|key| !key.is_empty());
     primary.chain(&table.schema.unique_keys)
 }
 
 /// The statement that adds one of the keys.
-pub(super) fn add_key_statement(table: &Table, place: &RelationPlace, key: &[usize]) -> String {
+pub(super) fn add_key_statement(table: &Table, place: &RelationPlace, key: &[FieldIndex]) -> String {
     let kind = if key == table.schema.primary_key { "PRIMARY KEY" } else { "UNIQUE" };
     format!("ALTER TABLE {place} ADD {kind} ({})", quoted_names(table, key))
 }
@@ -143,14 +143,14 @@ pub(super) fn is_in_circle(table: &Table, tables: &[Table]) -> bool {
 }
 
 /// The fields at `positions`, quoted and joined.
-pub(super) fn quoted_names(table: &Table, positions: &[usize]) -> String {
-    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema.fields[at].name)).collect();
+pub(super) fn quoted_names(table: &Table, positions: &[FieldIndex]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema[at].name)).collect();
     names.join(", ")
 }
 
 /// All fields, quoted and joined.
 pub(super) fn quoted_field_names(table: &Table) -> String {
-    quoted_names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+    quoted_names(table, &table.schema.field_positions().collect::<Vec<_>>())
 }
 
 /// Refuses names that the server would cut short or has for itself, and tables that are too wide.
@@ -207,14 +207,14 @@ mod tests {
         let mut fields = vec![field("id", integer.clone()), field("Na\"me", FieldType::String(StringFormat::Default))];
         fields.extend(parents.iter().map(|parent| field(&format!("{parent}_id"), integer.clone())));
         let foreign_keys = (2..).zip(parents).map(|(at, parent)| ForeignKey {
-            fields: vec![at],
+            fields: vec![FieldIndex::from(at)],
             parent: (*parent).into(),
             parent_fields: vec!["id".into()],
         });
         let schema = TableSchema {
             fields,
-            primary_key: vec![0],
-            unique_keys: vec![vec![1, 0]],
+            primary_key: vec![0.into()],
+            unique_keys: vec![vec![1.into(), 0.into()]],
             foreign_keys: foreign_keys.collect(),
             ..TableSchema::default()
         };

@@ -1,6 +1,6 @@
 //! What PostgreSQL holds in which column, and what it can add to a table.
 
-use landfall_core::schema::ForeignKey;
+use landfall_core::schema::{FieldIndex, ForeignKey};
 
 use super::{
     catalog::{ExistingRelation, FOLDS},
@@ -35,10 +35,10 @@ impl PostgresDialect<'_> {
     /// Whether the heap of a table that is being built has the dictionary's columns.
     pub(super) fn has_columns(&self, table: &Table, standing: &ExistingRelation) -> bool {
         let columns = &standing.existing.columns;
-        let alike = |(at, column): (usize, &ExistingColumn)| {
-            column.name == *table.schema.fields[at].name && self.column_fit(table, at, column) == ColumnFit::Same
+        let alike = |(at, column): (FieldIndex, &ExistingColumn)| {
+            column.name == *table.schema[at].name && self.column_fit(table, at, column) == ColumnFit::Same
         };
-        columns.len() == table.schema.fields.len() && columns.iter().enumerate().all(alike)
+        columns.len() == table.schema.fields.len() && table.schema.field_positions().zip(columns).all(alike)
     }
 
     fn table_place(&self, table: &Table) -> RelationPlace {
@@ -52,7 +52,7 @@ impl SqlDialect for PostgresDialect<'_> {
     }
 
     /// Others may write between the pipeline's check and the commit.
-    fn needs_unique_key(&self, _table: &Table, _key: &[usize]) -> bool {
+    fn needs_unique_key(&self, _table: &Table, _key: &[FieldIndex]) -> bool {
         true
     }
 
@@ -60,14 +60,14 @@ impl SqlDialect for PostgresDialect<'_> {
         true
     }
 
-    fn sql_type(&self, table: &Table, at: usize) -> String {
-        sql_type(&table.schema.fields[at].kind).into()
+    fn sql_type(&self, table: &Table, at: FieldIndex) -> String {
+        sql_type(&table.schema[at].kind).into()
     }
 
     /// Rows are sent in binary, so that the type must be the very one; without a length, `varchar` is another name of
     /// `text`.
-    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
-        match (column.sql_type.as_str(), sql_type(&table.schema.fields[at].kind)) {
+    fn column_fit(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit {
+        match (column.sql_type.as_str(), sql_type(&table.schema[at].kind)) {
             (is, wanted) if is == wanted => ColumnFit::Same,
             ("character varying", "text") => ColumnFit::Alike,
             _ => ColumnFit::Other,
@@ -75,13 +75,13 @@ impl SqlDialect for PostgresDialect<'_> {
     }
 
     /// Under most collations only equal bytes are equal, and only the order is another.
-    fn fit_of_collation(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
+    fn fit_of_collation(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit {
         let folds = column.collation.as_ref().is_some_and(|collation| collation.ends_with(FOLDS));
         if folds && table.schema.is_in_key(at) { ColumnFit::Other } else { ColumnFit::Alike }
     }
 
-    fn add_column(&self, table: &Table, at: usize) -> Option<String> {
-        let field = &table.schema.fields[at];
+    fn add_column(&self, table: &Table, at: FieldIndex) -> Option<String> {
+        let field = &table.schema[at];
         let column = ddl::column_definition(field, field.constraints.required);
         Some(format!("ALTER TABLE {} ADD COLUMN {column}", self.table_place(table)))
     }
@@ -91,7 +91,7 @@ impl SqlDialect for PostgresDialect<'_> {
         Some(format!("ALTER TABLE {} ADD PRIMARY KEY ({key})", self.table_place(table)))
     }
 
-    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
+    fn add_unique_key(&self, table: &Table, key: &[FieldIndex]) -> Option<String> {
         Some(format!("ALTER TABLE {} ADD UNIQUE ({})", self.table_place(table), quoted_names(table, key)))
     }
 

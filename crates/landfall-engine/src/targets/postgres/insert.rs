@@ -10,7 +10,7 @@ use std::{collections::HashSet, ops::Range, sync::Arc};
 use arrow_array::{Array, RecordBatch};
 use landfall_core::{
     keys::{KeyColumns, Scalar, scalar_at},
-    schema::FieldType,
+    schema::{FieldIndex, FieldType},
 };
 
 use super::{
@@ -100,7 +100,7 @@ fn try_insert(
         match before {
             Some(before) => check_census(worker, destination, batch, &rows, before).map(|()| Vec::new()),
             None if destination.watched => {
-                let fields: Vec<usize> = (0..batch.num_columns()).collect();
+                let fields: Vec<FieldIndex> = destination.table.schema.field_positions().collect();
                 find_altered_rows(worker, destination, batch, &rows, &fields)
             }
             None => Ok(Vec::new()),
@@ -114,7 +114,7 @@ fn find_altered_rows(
     destination: &RowDestination,
     batch: &RecordBatch,
     rows: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> PostgresResult<Vec<RefusedRow>> {
     let RowDestination { table, seat, .. } = destination;
     let key = &table.schema.primary_key;
@@ -126,7 +126,7 @@ fn find_altered_rows(
 
 /// What a table without a primary key holds.
 fn take_census(worker: &mut LaneWorker, RowDestination { table, seat, .. }: &RowDestination) -> PostgresResult<Census> {
-    let every: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let every: Vec<FieldIndex> = table.schema.field_positions().collect();
     let mut census = Census::default();
     let mut add = |batch: RecordBatch| {
         census.add_batch(&batch);
@@ -218,7 +218,7 @@ fn find_opposed_rows(
     }
     for key in schema.foreign_keys.iter().filter(|key| !unchecked && key.parent != table.name) {
         let place = RelationPlace::new(&worker.session.settings.schema, &key.parent);
-        let kinds = key.fields.iter().map(|&at| &schema.fields[at].kind);
+        let kinds = key.fields.iter().map(|&at| &schema[at].kind);
         let fields: Vec<_> = key.parent_fields.iter().map(|name| &**name).zip(kinds).collect();
         let missing = |found: bool| {
             let name = schema.key_name(&key.fields);
@@ -244,7 +244,7 @@ impl OpposedRows<'_> {
         worker: &mut LaneWorker,
         place: &RelationPlace,
         fields: &[(&str, &FieldType)],
-        own: &[usize],
+        own: &[FieldIndex],
         judge: &dyn Fn(bool) -> Option<String>,
     ) -> PostgresResult<()> {
         let columns = KeyColumns::new(self.batch, own);
@@ -293,7 +293,7 @@ pub(super) fn update_rows(
     destination: &RowDestination,
     batch: &RecordBatch,
     selected: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> Result<Vec<RefusedRow>> {
     let RowDestination { table, seat, .. } = destination;
     let mut refused = Vec::new();
@@ -301,7 +301,7 @@ pub(super) fn update_rows(
         return Ok(refused);
     }
     let sql = update_statement(table, &seat.place, fields);
-    let sent: Vec<usize> = table.schema.primary_key.iter().chain(fields).copied().collect();
+    let sent: Vec<FieldIndex> = table.schema.primary_key.iter().chain(fields).copied().collect();
     let doing = || format!("cannot update the table {:?}", &*table.name);
     worker
         .prepare_destination(destination)
@@ -344,13 +344,13 @@ fn find_absent_rows(
 }
 
 /// The statement that updates the fields at `fields` of many rows. Its arrays are those of the primary key, and then theirs.
-fn update_statement(table: &Table, place: &RelationPlace, fields: &[usize]) -> String {
+fn update_statement(table: &Table, place: &RelationPlace, fields: &[FieldIndex]) -> String {
     let key = &table.schema.primary_key;
-    let name = |at: usize| quote_name(&table.schema.fields[at].name);
-    let set: Vec<String> = fields.iter().map(|&at| format!("{} = s.s{at}", name(at))).collect();
-    let matches: Vec<String> = key.iter().map(|&at| format!("t.{} = s.s{at}", name(at))).collect();
+    let name = |at: FieldIndex| quote_name(&table.schema[at].name);
+    let set: Vec<String> = fields.iter().map(|&at| format!("{} = s.s{}", name(at), at.get())).collect();
+    let matches: Vec<String> = key.iter().map(|&at| format!("t.{} = s.s{}", name(at), at.get())).collect();
     let arrays: Vec<String> = (1..=key.len() + fields.len()).map(|at| format!("pg_catalog.unnest(${at})")).collect();
-    let names: Vec<String> = key.iter().chain(fields).map(|at| format!("s{at}")).collect();
+    let names: Vec<String> = key.iter().chain(fields).map(|at| format!("s{}", at.get())).collect();
     format!(
         "UPDATE {place} AS t SET {} FROM ROWS FROM ({}) AS s ({}) WHERE {}",
         set.join(", "),
@@ -361,13 +361,13 @@ fn update_statement(table: &Table, place: &RelationPlace, fields: &[usize]) -> S
 }
 
 /// The columns at `sent` of `rows`, as arrays.
-fn gather_columns(table: &Table, sent: &[usize], batch: &RecordBatch, rows: &[usize]) -> BoundParameters {
+fn gather_columns(table: &Table, sent: &[FieldIndex], batch: &RecordBatch, rows: &[usize]) -> BoundParameters {
     let mut parameters = BoundParameters::default();
     for &at in sent {
-        let field = &table.schema.fields[at];
-        let is_null = |row: usize| batch.column(at).is_null(row);
+        let field = &table.schema[at];
+        let is_null = |row: usize| batch.column(at.get()).is_null(row);
         push_key_array(&mut parameters, value::oid_of(&field.kind), rows.len(), &mut |row, out| {
-            !is_null(rows[row]) && value::write(scalar_at(batch, at, rows[row]), out)
+            !is_null(rows[row]) && value::write(scalar_at(batch, at.get(), rows[row]), out)
         });
     }
     parameters

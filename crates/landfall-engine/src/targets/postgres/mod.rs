@@ -46,7 +46,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, validate::TargetLimits};
+use landfall_core::{keys::Scalar, schema::FieldIndex, validate::TargetLimits};
 
 pub(super) use self::settings::PostgresSettings;
 use self::{
@@ -271,7 +271,7 @@ impl TargetRead for Postgres {
     fn find_rows(
         &self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<Vec<Option<Vec<Scalar>>>> {
         self.finish_commits()?;
@@ -285,7 +285,7 @@ impl TargetRead for Postgres {
         self.read_table(table, &seat, |connection| rows::read_page(connection, table, &seat.place, filter, visit))
     }
 
-    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+    fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
         self.finish_commits()?;
         let Some(seat) = self.table_seat(table)? else { return Ok(()) };
         self.read_table(table, &seat, |connection| {

@@ -270,7 +270,7 @@ fn staging_difference(table: &Table) -> Difference {
 
 /// A foreign key of a table that does not exist yet: tables may refer to each other, so that it comes after them.
 fn missing_key_difference(table: &Table, key: &ForeignKey, statement: String) -> Difference {
-    let fields: Vec<&str> = key.fields.iter().map(|&at| &*table.schema.fields[at].name).collect();
+    let fields: Vec<&str> = key.fields.iter().map(|&at| &*table.schema[at].name).collect();
     let message = format!("has no foreign key ({}) to {} yet", fields.join(", "), key.parent);
     Difference { table: table.name.clone(), message, addition: Some(statement), harmless: true }
 }

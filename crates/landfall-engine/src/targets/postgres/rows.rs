@@ -2,7 +2,7 @@
 
 use landfall_core::{
     keys::Scalar,
-    schema::{Field, FieldType},
+    schema::{Field, FieldIndex, FieldType},
 };
 
 use super::{
@@ -35,8 +35,8 @@ fn read_expression(field: &Field) -> String {
     if matches!(field.kind, FieldType::Number(_)) { format!("t.{name}::text") } else { format!("t.{name}") }
 }
 
-fn select_list(table: &Table, positions: &[usize]) -> String {
-    let fields: Vec<String> = positions.iter().map(|&at| read_expression(&table.schema.fields[at])).collect();
+fn select_list(table: &Table, positions: &[FieldIndex]) -> String {
+    let fields: Vec<String> = positions.iter().map(|&at| read_expression(&table.schema[at])).collect();
     fields.join(", ")
 }
 
@@ -91,8 +91,8 @@ impl KeyArrays {
 }
 
 /// Names and types of the fields of `table` at `positions`.
-pub(super) fn fields_at<'t>(table: &'t Table, positions: &[usize]) -> Vec<(&'t str, &'t FieldType)> {
-    let field = |&at: &usize| (&*table.schema.fields[at].name, &table.schema.fields[at].kind);
+pub(super) fn fields_at<'t>(table: &'t Table, positions: &[FieldIndex]) -> Vec<(&'t str, &'t FieldType)> {
+    let field = |&at: &FieldIndex| (&*table.schema[at].name, &table.schema[at].kind);
     positions.iter().map(field).collect()
 }
 
@@ -129,11 +129,11 @@ pub(super) fn find_rows(
     connection: &mut PostgresConnection,
     table: &Table,
     place: &RelationPlace,
-    positions: &[usize],
+    positions: &[FieldIndex],
     values: &[Vec<Scalar>],
 ) -> PostgresResult<Vec<FoundRow>> {
     let mut found = vec![None; values.len()];
-    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let all: Vec<FieldIndex> = table.schema.field_positions().collect();
     let fields = select_list(table, &all);
     for (part, first) in values.chunks(KEYS_PER_STATEMENT).zip((0..).step_by(KEYS_PER_STATEMENT)) {
         let keys = KeyArrays::new(&fields_at(table, positions), part);
@@ -182,15 +182,14 @@ pub(super) fn read_page(
     filter: &RowFilter,
     visit: VisitPageRow<'_>,
 ) -> PostgresResult<()> {
-    let fields = &table.schema.fields;
-    let column = |at: usize| format!("t.{}", quote_name(&fields[at].name));
+    let column = |at: FieldIndex| format!("t.{}", quote_name(&table.schema[at].name));
     let words = PageSyntax { column: &column, mark: &|number, _| format!("${number}") };
     let (tail, values) = page::page_sql(table, filter, &words);
     let mut parameters = BoundParameters::default();
     for (at, value) in &values {
-        parameters.push(value::oid_of(&fields[*at].kind), |out| value::write(value.as_ref(), out));
+        parameters.push(value::oid_of(&table.schema[*at].kind), |out| value::write(value.as_ref(), out));
     }
-    let all: Vec<usize> = (0..fields.len()).collect();
+    let all: Vec<FieldIndex> = table.schema.field_positions().collect();
     let sql = format!("SELECT {} FROM {place} AS t{tail}", select_list(table, &all));
     connection.without_timeout(|connection| {
         connection.run_query_while(&sql, &parameters, ValueFormat::Binary, &mut |row| {
@@ -199,8 +198,8 @@ pub(super) fn read_page(
     })
 }
 
-fn read_row(table: &Table, positions: &[usize], row: &[Option<&[u8]>]) -> Vec<Scalar> {
-    positions.iter().zip(row).map(|(&at, sent)| value::read(&table.schema.fields[at].kind, *sent)).collect()
+fn read_row(table: &Table, positions: &[FieldIndex], row: &[Option<&[u8]>]) -> Vec<Scalar> {
+    positions.iter().zip(row).map(|(&at, sent)| value::read(&table.schema[at].kind, *sent)).collect()
 }
 
 /// Locks the rows of `parent` at `place` that have the keys `values`, so that nobody deletes them before the transaction
@@ -209,7 +208,7 @@ pub(super) fn lock_parents(
     connection: &mut PostgresConnection,
     parent: &Table,
     place: &RelationPlace,
-    positions: &[usize],
+    positions: &[FieldIndex],
     values: &[Vec<Scalar>],
 ) -> PostgresResult<bool> {
     for part in values.chunks(KEYS_PER_STATEMENT) {
@@ -237,12 +236,12 @@ pub(super) fn scan_rows(
     connection: &mut PostgresConnection,
     table: &Table,
     place: &RelationPlace,
-    positions: &[usize],
+    positions: &[FieldIndex],
     foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> PostgresResult<()> {
     let sql = format!("COPY (SELECT {} FROM {place} AS t) TO STDOUT (FORMAT binary)", select_list(table, positions));
-    let kinds = positions.iter().map(|&at| &table.schema.fields[at].kind).collect();
+    let kinds = positions.iter().map(|&at| &table.schema[at].kind).collect();
     let mut scan = TableScan { kinds, batch: BatchBuilder::new(table, positions, foreign) };
     let (mut buffer, mut begun) = (Vec::new(), false);
     connection.without_timeout(|connection| {
@@ -330,7 +329,7 @@ pub(super) fn find_orphans(
     for table in tables {
         for key in &table.schema.foreign_keys {
             let own: Vec<String> =
-                key.fields.iter().map(|&at| format!("t.{}", quote_name(&table.schema.fields[at].name))).collect();
+                key.fields.iter().map(|&at| format!("t.{}", quote_name(&table.schema[at].name))).collect();
             let there: Vec<String> = own.iter().map(|name| format!("{name} IS NOT NULL")).collect();
             let matches: Vec<String> = key
                 .parent_fields

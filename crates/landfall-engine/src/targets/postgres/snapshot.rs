@@ -1,5 +1,7 @@
 //! All tables as they were at one moment: a transaction that only reads, in REPEATABLE READ.
 
+use landfall_core::schema::FieldIndex;
+
 use super::{
     Postgres,
     connection::{PostgresConnection, ValueFormat},
@@ -61,7 +63,7 @@ impl Snapshot for PostgresSnapshot<'_> {
         rows::count_rows(self.snapshot_connection()?, &place, u64::MAX).context(|| read_description(table))
     }
 
-    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+    fn visit_rows(&mut self, table: &Table, positions: &[FieldIndex], visit: VisitBatch<'_>) -> Result<()> {
         let place = self.target.table_place(&table.name);
         let read =
             rows::scan_rows(self.snapshot_connection()?, table, &place, positions, OnForeignValue::Refused, visit);

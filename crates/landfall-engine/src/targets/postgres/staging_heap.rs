@@ -6,7 +6,10 @@
 //! or another's does not write. Parents that rows name stand in small tables beside the heap with a real foreign key, so
 //! that nobody can delete one before the heap has its own.
 
-use landfall_core::{keys::Scalar, schema::ForeignKey};
+use landfall_core::{
+    keys::Scalar,
+    schema::{FieldIndex, ForeignKey},
+};
 
 use super::{
     catalog::{self, PlacedObject},
@@ -155,7 +158,7 @@ fn make_parents(
         .iter()
         .zip(&key.parent_fields)
         .map(|(&at, name)| {
-            let field = &table.schema.fields[at];
+            let field = &table.schema[at];
             ddl::column_definition(&landfall_core::schema::Field { name: name.clone(), ..field.clone() }, true)
         })
         .collect();
@@ -224,10 +227,10 @@ pub(super) fn hold_parents(
     child: &Table,
     heap: &StagingHeap,
     parent: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     values: &[Vec<Scalar>],
 ) -> PostgresResult<bool> {
-    let names: Vec<&str> = positions.iter().map(|&at| &*parent.schema.fields[at].name).collect();
+    let names: Vec<&str> = positions.iter().map(|&at| &*parent.schema[at].name).collect();
     let is = |key: &ForeignKey| {
         key.parent == parent.name && key.parent_fields.iter().map(|name| &**name).eq(names.iter().copied())
     };
@@ -254,7 +257,7 @@ pub(super) fn index(
     connection: &mut PostgresConnection,
     table: &Table,
     place: &RelationPlace,
-    positions: &[usize],
+    positions: &[FieldIndex],
 ) -> PostgresResult<()> {
     let Some(key) = ddl::unique_keys(table).find(|key| *key == positions) else { return Ok(()) };
     if !lacks_unique_key(connection, table, place, key)? {
@@ -275,7 +278,7 @@ fn lacks_unique_key(
     connection: &mut PostgresConnection,
     table: &Table,
     place: &RelationPlace,
-    key: &[usize],
+    key: &[FieldIndex],
 ) -> PostgresResult<bool> {
     Ok(match catalog::read(connection, place)? {
         PlacedObject::Table(standing) => !standing.has_key_over(table, key),

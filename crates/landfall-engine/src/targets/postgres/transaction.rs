@@ -5,7 +5,7 @@ mod reading;
 use std::{cell::RefCell, collections::HashMap, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 use super::{
     Fence, Pace, Postgres, RefusedRow, RelationPlace, Table, TableSeat, Transaction, catalog,
@@ -102,7 +102,7 @@ impl<'t> PostgresTransaction<'t> {
     }
 
     /// Sees to it that the rows of `table` can be looked for by the fields at `positions`.
-    fn index(&self, table: &Table, positions: &[usize]) -> Result<()> {
+    fn index(&self, table: &Table, positions: &[FieldIndex]) -> Result<()> {
         match self.table_seat(table)? {
             Some(seat) if seat.is_bare => self.with(|worker| {
                 staging_heap::index(&mut worker.connection, table, &seat.place, positions)
@@ -208,7 +208,7 @@ impl Transaction for PostgresTransaction<'_> {
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
-        fields: &[usize],
+        fields: &[FieldIndex],
     ) -> Result<Vec<RefusedRow>> {
         let destination = self.row_destination(table)?;
         self.with(|worker| insert::update_rows(worker, &destination, rows, selected, fields))
@@ -218,7 +218,7 @@ impl Transaction for PostgresTransaction<'_> {
         &mut self,
         child: &Table,
         parent: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<()> {
         let child = self.row_destination(child)?;

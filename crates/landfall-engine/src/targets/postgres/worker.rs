@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 use super::{
     commits::{self, PostgresWitness},
@@ -50,7 +50,7 @@ pub(super) struct HeldParents {
     pub(super) child: Arc<RowDestination>,
     pub(super) parent: Table,
     pub(super) seat: TableSeat,
-    pub(super) positions: Vec<usize>,
+    pub(super) positions: Vec<FieldIndex>,
     pub(super) values: Vec<Vec<Scalar>>,
 }
 

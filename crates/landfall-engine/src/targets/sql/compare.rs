@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use landfall_core::schema::{Field, ForeignKey};
+use landfall_core::schema::{Field, FieldIndex, ForeignKey};
 
 use super::existing_table::{ColumnFit, ExistingColumn, ExistingForeignKey, ExistingTable, SqlDialect};
 use crate::{
@@ -101,7 +101,7 @@ impl<'c> TableComparison<'c> {
     }
 
     fn compare_fields(&mut self) {
-        for (at, field) in self.table.schema.fields.iter().enumerate() {
+        for (at, field) in self.table.schema.positioned_fields() {
             match self.find_column(&field.name) {
                 None => self.missing_column(at, field),
                 Some(column) => self.present_column(at, field, column),
@@ -109,7 +109,7 @@ impl<'c> TableComparison<'c> {
         }
     }
 
-    fn missing_column(&mut self, at: usize, field: &Field) {
+    fn missing_column(&mut self, at: FieldIndex, field: &Field) {
         let name = &*field.name;
         if field.constraints.required && self.existing.has_rows {
             return self.add_serious(format!("has no column {name:?}, which is required, and already has rows"), None);
@@ -119,7 +119,7 @@ impl<'c> TableComparison<'c> {
         self.add_serious(format!("has no column {name:?}"), addition);
     }
 
-    fn present_column(&mut self, at: usize, field: &Field, column: &ExistingColumn) {
+    fn present_column(&mut self, at: FieldIndex, field: &Field, column: &ExistingColumn) {
         let name = &*field.name;
         if column.computed {
             return self.add_serious(format!("computes the column {name:?} itself, so that it takes no values"), None);
@@ -141,14 +141,14 @@ impl<'c> TableComparison<'c> {
         }
     }
 
-    fn compare_type(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+    fn compare_type(&mut self, at: FieldIndex, name: &str, column: &ExistingColumn) {
         let fit = self.dialect.column_fit(self.table, at, column);
         let words =
             format!("has the column {name:?} as {} and not {}", column.sql_type, self.dialect.sql_type(self.table, at));
         self.note_misfit(fit, words);
     }
 
-    fn compare_collation(&mut self, at: usize, name: &str, column: &ExistingColumn) {
+    fn compare_collation(&mut self, at: FieldIndex, name: &str, column: &ExistingColumn) {
         let Some(collation) = &column.collation else { return };
         let fit = self.dialect.fit_of_collation(self.table, at, column);
         self.note_misfit(fit, format!("compares the column {name:?} by {collation} and not byte by byte"));
@@ -218,7 +218,7 @@ impl<'c> TableComparison<'c> {
             }
         }
         for key in &existing.unique_keys {
-            let declared = |wanted: &Vec<usize>| self.same_columns(wanted, key);
+            let declared = |wanted: &Vec<FieldIndex>| self.same_columns(wanted, key);
             if !schema.unique_keys.iter().chain([&schema.primary_key]).any(declared) {
                 let names = key.join(", ");
                 let message = format!(
@@ -253,7 +253,7 @@ impl<'c> TableComparison<'c> {
 
     /// Whether the foreign key is made together with a column that is still to be added.
     fn comes_with_its_column(&self, key: &ForeignKey) -> bool {
-        let missing = |at: &usize| self.find_column(&self.table.schema.fields[*at].name).is_none();
+        let missing = |at: &FieldIndex| self.find_column(&self.table.schema[*at].name).is_none();
         key.fields.iter().all(missing) && self.dialect.comes_with_its_column(key)
     }
 
@@ -278,16 +278,16 @@ impl<'c> TableComparison<'c> {
     }
 
     /// Whether the fields at `positions` are `columns`, in whatever order.
-    fn same_columns(&self, positions: &[usize], columns: &[String]) -> bool {
+    fn same_columns(&self, positions: &[FieldIndex], columns: &[String]) -> bool {
         let has = |name: &str| columns.iter().any(|column| self.dialect.are_same_column(column, name));
-        positions.len() == columns.len() && positions.iter().all(|&at| has(&self.table.schema.fields[at].name))
+        positions.len() == columns.len() && positions.iter().all(|&at| has(&self.table.schema[at].name))
     }
 
     fn same_foreign_key(&self, wanted: &ForeignKey, key: &ExistingForeignKey) -> bool {
         let pairs: Vec<(&String, &String)> = key.fields.iter().zip(&key.parent_fields).collect();
         let same = |a: &str, b: &str| self.dialect.are_same_column(a, b);
-        let has = |(&at, parent): (&usize, &std::sync::Arc<str>)| {
-            let field = &self.table.schema.fields[at].name;
+        let has = |(&at, parent): (&FieldIndex, &std::sync::Arc<str>)| {
+            let field = &self.table.schema[at].name;
             pairs.iter().any(|(mine, theirs)| same(mine, field) && same(theirs, parent))
         };
         self.dialect.are_same_table(&key.parent, &wanted.parent)
@@ -295,8 +295,8 @@ impl<'c> TableComparison<'c> {
             && wanted.fields.iter().zip(&wanted.parent_fields).all(has)
     }
 
-    fn field_names(&self, positions: &[usize]) -> Vec<String> {
-        positions.iter().map(|&at| self.table.schema.fields[at].name.to_string()).collect()
+    fn field_names(&self, positions: &[FieldIndex]) -> Vec<String> {
+        positions.iter().map(|&at| self.table.schema[at].name.to_string()).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each database reads its own catalogue into [`ExistingTable`], and says through [`SqlDialect`] what its types hold and how
 //! something is added. How that is held against the dictionary is the same for all: see `compare`.
 
-use landfall_core::schema::ForeignKey;
+use landfall_core::schema::{FieldIndex, ForeignKey};
 
 use crate::targets::Table;
 
@@ -76,32 +76,32 @@ pub(in crate::targets) trait SqlDialect {
 
     /// Whether loads need the database's own unique key beside the pipeline's check: where others may write between check
     /// and commit, or a foreign key refers to it.
-    fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool;
+    fn needs_unique_key(&self, table: &Table, key: &[FieldIndex]) -> bool;
 
     /// Whether loads need the database's own foreign key beside the pipeline's check.
     fn needs_foreign_key(&self, key: &ForeignKey) -> bool;
 
     /// The type that Landfall gives the column of the field at `at`, in the words of the database's catalogue.
-    fn sql_type(&self, table: &Table, at: usize) -> String;
+    fn sql_type(&self, table: &Table, at: FieldIndex) -> String;
 
     /// How well `column` holds the values of the field at `at`.
-    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit;
+    fn column_fit(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit;
 
     /// How well `column`, which does not compare texts byte by byte, does for the field at `at`. In a key it takes texts
     /// that differ as one.
-    fn fit_of_collation(&self, table: &Table, at: usize, _column: &ExistingColumn) -> ColumnFit {
+    fn fit_of_collation(&self, table: &Table, at: FieldIndex, _column: &ExistingColumn) -> ColumnFit {
         if table.schema.is_in_key(at) { ColumnFit::Other } else { ColumnFit::Alike }
     }
 
     /// The statement that adds the column of the field at `at`, which is in no primary key, and is not required where
     /// the table has rows; none where the database cannot.
-    fn add_column(&self, table: &Table, at: usize) -> Option<String>;
+    fn add_column(&self, table: &Table, at: FieldIndex) -> Option<String>;
 
     /// The statement that adds the primary key to a table that has none; none where the database cannot.
     fn add_primary_key(&self, table: &Table) -> Option<String>;
 
     /// The statement that adds a unique key; none where the database cannot.
-    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String>;
+    fn add_unique_key(&self, table: &Table, key: &[FieldIndex]) -> Option<String>;
 
     /// The statement that adds a foreign key; none where the database cannot.
     fn add_foreign_key(&self, table: &Table, key: &ForeignKey) -> Option<String>;

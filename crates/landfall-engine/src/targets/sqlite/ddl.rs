@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landfall_core::schema::{Field, FieldType, ForeignKey};
+use landfall_core::schema::{Field, FieldIndex, FieldType, ForeignKey};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
@@ -111,8 +111,8 @@ fn references_clause(key: &ForeignKey) -> String {
 }
 
 /// The fields at `positions`, quoted and joined.
-pub(super) fn quoted_names(table: &Table, positions: &[usize]) -> String {
-    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema.fields[at].name)).collect();
+pub(super) fn quoted_names(table: &Table, positions: &[FieldIndex]) -> String {
+    let names: Vec<String> = positions.iter().map(|&at| quote_name(&table.schema[at].name)).collect();
     names.join(", ")
 }
 
@@ -164,7 +164,7 @@ impl SqlDialect for SqliteDialect<'_> {
 
     /// A write transaction keeps all others out, so that the pipeline's check is enough. But SQLite checks no foreign key
     /// to columns that are no key.
-    fn needs_unique_key(&self, table: &Table, key: &[usize]) -> bool {
+    fn needs_unique_key(&self, table: &Table, key: &[FieldIndex]) -> bool {
         let mut foreign_keys = self.tables.iter().flat_map(|table| &table.schema.foreign_keys);
         foreign_keys.any(|foreign| foreign.parent == table.name && have_same_fields(table, key, &foreign.parent_fields))
     }
@@ -173,26 +173,26 @@ impl SqlDialect for SqliteDialect<'_> {
         false
     }
 
-    fn sql_type(&self, table: &Table, at: usize) -> String {
-        sql_type(&table.schema.fields[at].kind).into()
+    fn sql_type(&self, table: &Table, at: FieldIndex) -> String {
+        sql_type(&table.schema[at].kind).into()
     }
 
-    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
-        let kind = &table.schema.fields[at].kind;
+    fn column_fit(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit {
+        let kind = &table.schema[at].kind;
         if column.sql_type.eq_ignore_ascii_case(sql_type(kind)) {
             return ColumnFit::Same;
         }
         if keeps_values(column_affinity(&column.sql_type), kind) { ColumnFit::Alike } else { ColumnFit::Other }
     }
 
-    fn add_column(&self, table: &Table, at: usize) -> Option<String> {
+    fn add_column(&self, table: &Table, at: FieldIndex) -> Option<String> {
         let own = |key: &&ForeignKey| key.fields == [at];
         let parents: String =
             table.schema.foreign_keys.iter().filter(own).map(|key| format!(" {}", references_clause(key))).collect();
         Some(format!(
             "ALTER TABLE {} ADD COLUMN {}{parents}",
             quote_name(&table.name),
-            column_definition(&table.schema.fields[at])
+            column_definition(&table.schema[at])
         ))
     }
 
@@ -200,8 +200,8 @@ impl SqlDialect for SqliteDialect<'_> {
         None
     }
 
-    fn add_unique_key(&self, table: &Table, key: &[usize]) -> Option<String> {
-        let fields: Vec<&str> = key.iter().map(|&at| &*table.schema.fields[at].name).collect();
+    fn add_unique_key(&self, table: &Table, key: &[FieldIndex]) -> Option<String> {
+        let fields: Vec<&str> = key.iter().map(|&at| &*table.schema[at].name).collect();
         let name = self.free_name(&format!("{}_{}_key", table.name, fields.join("_")));
         Some(format!(
             "CREATE UNIQUE INDEX {} ON {} ({})",
@@ -221,8 +221,8 @@ impl SqlDialect for SqliteDialect<'_> {
 }
 
 /// Whether the fields of `table` at `positions` are those called `names`, in whatever order.
-fn have_same_fields(table: &Table, positions: &[usize], names: &[Arc<str>]) -> bool {
-    positions.len() == names.len() && positions.iter().all(|&at| names.contains(&table.schema.fields[at].name))
+fn have_same_fields(table: &Table, positions: &[FieldIndex], names: &[Arc<str>]) -> bool {
+    positions.len() == names.len() && positions.iter().all(|&at| names.contains(&table.schema[at].name))
 }
 
 impl SqliteDialect<'_> {

@@ -9,6 +9,7 @@ use arrow_array::{
 use arrow_schema::{DataType, TimeUnit};
 use landfall_core::{
     keys::{KeyColumns, Scalar, scalar_at},
+    schema::FieldIndex,
     validate::render,
 };
 use rusqlite::{CachedStatement, Connection};
@@ -107,7 +108,7 @@ impl SqliteInsertion<'_> {
         let reader = WrittenRowReader::new(self.connection, self.texts, self.table)?;
         let mut statement =
             self.texts.insert(self.connection, self.table, 1).context(|| insert_description(self.table))?;
-        let every: Vec<usize> = (0..self.columns.len()).collect();
+        let every: Vec<FieldIndex> = self.table.schema.field_positions().collect();
         for at in 0..self.selected.len() {
             let row = self.selected[at];
             let refused = attempt_row(self.connection, || match self.execute_insert(&mut statement, at, 1)? {
@@ -182,7 +183,7 @@ impl<'r> WrittenRowReader<'r> {
         let is_free = |name: &&str| table.schema.fields.iter().all(|field| !field.name.eq_ignore_ascii_case(name));
         let number = ["rowid", "_rowid_", "oid"].into_iter().find(is_free).unwrap_or("rowid");
         let by_number = table.schema.primary_key.is_empty().then(|| {
-            let every: Vec<usize> = (0..table.schema.fields.len()).collect();
+            let every: Vec<FieldIndex> = table.schema.field_positions().collect();
             format!("SELECT {} FROM {} WHERE {number} = ?", quoted_names(table, &every), quote_name(&table.name))
         });
         Ok(Self { connection, texts, table, by_number })
@@ -286,16 +287,16 @@ pub(super) fn update_rows(
     table: &Table,
     rows: &RecordBatch,
     selected: &[usize],
-    fields: &[usize],
+    fields: &[FieldIndex],
 ) -> Result<Vec<RefusedRow>> {
     let doing = || format!("cannot update the table {:?}", &*table.name);
     texts.cache.fit_to_rows(connection, rows).context(doing)?;
     let key = &table.schema.primary_key;
     // Where there is nothing but the key, it is set to what it is.
     let others = if fields.is_empty() { key.as_slice() } else { fields };
-    let list = |positions: &[usize], joint: &str| -> String {
+    let list = |positions: &[FieldIndex], joint: &str| -> String {
         let each: Vec<String> =
-            positions.iter().map(|&at| format!("{} = ?", quote_name(&table.schema.fields[at].name))).collect();
+            positions.iter().map(|&at| format!("{} = ?", quote_name(&table.schema[at].name))).collect();
         each.join(joint)
     };
     let sql =
@@ -306,7 +307,7 @@ pub(super) fn update_rows(
     let reader = WrittenRowReader::new(connection, texts, table)?;
     for &row in selected {
         let mut execute = || {
-            let values = others.iter().chain(key).map(|&at| BoundValue(scalar_at(rows, at, row)));
+            let values = others.iter().chain(key).map(|at| BoundValue(scalar_at(rows, at.get(), row)));
             match statement.execute(rusqlite::params_from_iter(values)) {
                 Ok(0) if !watched || reader.read_by_key(rows, row)?.is_none() => Ok(Some(GONE.to_owned())),
                 Ok(0) => Ok(Some(SKIPPED.to_owned())),

@@ -46,7 +46,7 @@ use crate::{
     quarantine::NewReject,
 };
 use arrow_array::RecordBatch;
-use landfall_core::keys::Scalar;
+use landfall_core::{keys::Scalar, schema::FieldIndex};
 
 /// How long a statement waits for another program's lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -193,18 +193,28 @@ macro_rules! read_through {
             fn find_rows(
                 &self,
                 table: &Table,
-                positions: &[usize],
+                positions: &[FieldIndex],
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
                 values.iter().map(|values| self.find_row(table, positions, values)).collect()
             }
-            fn find_row(&self, table: &Table, positions: &[usize], values: &[Scalar]) -> Result<Option<Vec<Scalar>>> {
+            fn find_row(
+                &self,
+                table: &Table,
+                positions: &[FieldIndex],
+                values: &[Scalar],
+            ) -> Result<Option<Vec<Scalar>>> {
                 rows::find(&self.$field, self.statement_texts(), table, positions, values)
             }
             fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
                 rows::read_page(&self.$field, table, filter, visit)
             }
-            fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+            fn scan_rows(
+                &self,
+                table: &Table,
+                positions: &[FieldIndex],
+                visit: &mut dyn FnMut(&RecordBatch),
+            ) -> Result<()> {
                 rows::scan_rows(&self.$field, table, positions, OnForeignValue::Missing, &mut visit_only(visit))
             }
         }
@@ -317,7 +327,7 @@ impl Transaction for SqliteTransaction<'_> {
         table: &Table,
         rows: &RecordBatch,
         selected: &[usize],
-        fields: &[usize],
+        fields: &[FieldIndex],
     ) -> Result<Vec<RefusedRow>> {
         insert::update_rows(&self.transaction, self.statements, table, rows, selected, fields)
     }

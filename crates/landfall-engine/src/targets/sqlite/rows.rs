@@ -1,6 +1,9 @@
 //! Reading the rows of the dictionary's tables.
 
-use landfall_core::{keys::Scalar, schema::FieldType};
+use landfall_core::{
+    keys::Scalar,
+    schema::{FieldIndex, FieldType},
+};
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::{
@@ -48,10 +51,10 @@ pub(super) fn find(
     connection: &Connection,
     statements: &StatementCache,
     table: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     values: &[Scalar],
 ) -> Result<Option<Vec<Scalar>>> {
-    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let all: Vec<FieldIndex> = table.schema.field_positions().collect();
     let mut statement = match statements.find(connection, table, positions) {
         Ok(statement) => statement,
         Err(_) if !has_table(connection, &table.name)? => return Ok(None),
@@ -71,7 +74,7 @@ pub(super) fn find_by_number(
     sql: &str,
     number: i64,
 ) -> Result<Option<Vec<Scalar>>> {
-    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let all: Vec<FieldIndex> = table.schema.field_positions().collect();
     let mut statement = connection.prepare_cached(sql).context(|| read_description(table))?;
     statement.query_row([number], |row| read_row(table, &all, row)).optional().context(|| read_description(table))
 }
@@ -80,7 +83,7 @@ pub(super) fn find_by_number(
 pub(super) fn scan_rows(
     connection: &Connection,
     table: &Table,
-    positions: &[usize],
+    positions: &[FieldIndex],
     foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> Result<()> {
@@ -94,7 +97,7 @@ pub(super) fn scan_rows(
     while let Some(row) = rows.next().context(|| read_description(table))? {
         for (column, &at) in positions.iter().enumerate() {
             let value = row.get_ref(column).context(|| read_description(table))?;
-            let kind = &table.schema.fields[at].kind;
+            let kind = &table.schema[at].kind;
             match stored_text(kind, value) {
                 Some(text) => batch.push(column, text)?,
                 None => batch.push(column, read_scalar(kind, value).as_ref())?,
@@ -117,14 +120,14 @@ pub(super) fn read_page(
     if !has_table(connection, &table.name)? {
         return Ok(());
     }
-    let column = |at: usize| quote_name(&table.schema.fields[at].name);
-    let is_datetime = |at: usize| matches!(table.schema.fields[at].kind, FieldType::Datetime { .. });
+    let column = |at: FieldIndex| quote_name(&table.schema[at].name);
+    let is_datetime = |at: FieldIndex| matches!(table.schema[at].kind, FieldType::Datetime { .. });
     // A fraction of a second comes before the Z at the end, and sorts before it.
-    let bare = |at: usize, text: String| if is_datetime(at) { format!("rtrim({text}, 'Z')") } else { text };
-    let (compared, mark) = (|at| bare(at, column(at)), |number: usize, at: usize| bare(at, format!("?{number}")));
+    let bare = |at: FieldIndex, text: String| if is_datetime(at) { format!("rtrim({text}, 'Z')") } else { text };
+    let (compared, mark) = (|at| bare(at, column(at)), |number: usize, at: FieldIndex| bare(at, format!("?{number}")));
     let words = PageSyntax { column: &compared, mark: &mark };
     let (tail, values) = page::page_sql(table, filter, &words);
-    let all: Vec<usize> = (0..table.schema.fields.len()).collect();
+    let all: Vec<FieldIndex> = table.schema.field_positions().collect();
     let sql = format!("SELECT {} FROM {}{tail}", quoted_names(table, &all), quote_name(&table.name));
     let mut statement = connection.prepare_cached(&sql).context(|| read_description(table))?;
     let bound = values.iter().map(|(_, value)| BoundValue(value.as_ref()));
@@ -137,11 +140,11 @@ pub(super) fn read_page(
     Ok(())
 }
 
-fn read_row(table: &Table, positions: &[usize], row: &rusqlite::Row<'_>) -> rusqlite::Result<Vec<Scalar>> {
+fn read_row(table: &Table, positions: &[FieldIndex], row: &rusqlite::Row<'_>) -> rusqlite::Result<Vec<Scalar>> {
     positions
         .iter()
         .enumerate()
-        .map(|(column, &at)| Ok(read_scalar(&table.schema.fields[at].kind, row.get_ref(column)?)))
+        .map(|(column, &at)| Ok(read_scalar(&table.schema[at].kind, row.get_ref(column)?)))
         .collect()
 }
 

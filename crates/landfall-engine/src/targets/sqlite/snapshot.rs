@@ -1,5 +1,6 @@
 //! All tables as they were at one moment: a transaction that only reads, beside which others write to the log.
 
+use landfall_core::schema::FieldIndex;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{failure::SqliteContext as _, rows};
@@ -40,7 +41,7 @@ impl Snapshot for SqliteSnapshot<'_> {
         rows::row_count(&self.transaction, table, u64::MAX)
     }
 
-    fn visit_rows(&mut self, table: &Table, positions: &[usize], visit: VisitBatch<'_>) -> Result<()> {
+    fn visit_rows(&mut self, table: &Table, positions: &[FieldIndex], visit: VisitBatch<'_>) -> Result<()> {
         rows::scan_rows(&self.transaction, table, positions, OnForeignValue::Refused, visit)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
+use landfall_core::schema::FieldIndex;
 use rusqlite::{CachedStatement, Connection};
 
 use super::{Table, cache::CacheSize, ddl::quoted_names, quote_name};
@@ -18,7 +19,7 @@ enum StatementPurpose {
     /// To insert this many rows.
     Insert(Arc<str>, usize),
     /// To find the row with values of the fields at these positions.
-    Find(Arc<str>, Vec<usize>),
+    Find(Arc<str>, Vec<FieldIndex>),
 }
 
 impl StatementCache {
@@ -38,7 +39,7 @@ impl StatementCache {
         &self,
         connection: &'c Connection,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
     ) -> rusqlite::Result<CachedStatement<'c>> {
         let purpose = StatementPurpose::Find(table.name.clone(), positions.to_vec());
         connection.prepare_cached(&self.statement_text(purpose, || find(table, positions)))
@@ -56,12 +57,12 @@ fn insert(table: &Table, rows: usize) -> String {
     format!("INSERT OR ABORT INTO {} ({}) VALUES {rows}", quote_name(&table.name), quoted_field_names(table))
 }
 
-fn find(table: &Table, positions: &[usize]) -> String {
+fn find(table: &Table, positions: &[FieldIndex]) -> String {
     let conditions: Vec<String> =
-        positions.iter().map(|&at| format!("{} = ?", quote_name(&table.schema.fields[at].name))).collect();
+        positions.iter().map(|&at| format!("{} = ?", quote_name(&table.schema[at].name))).collect();
     format!("SELECT {} FROM {} WHERE {}", quoted_field_names(table), quote_name(&table.name), conditions.join(" AND "))
 }
 
 fn quoted_field_names(table: &Table) -> String {
-    quoted_names(table, &(0..table.schema.fields.len()).collect::<Vec<_>>())
+    quoted_names(table, &table.schema.field_positions().collect::<Vec<_>>())
 }

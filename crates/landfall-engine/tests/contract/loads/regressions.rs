@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ground::Ground,
-    tables::{resource, row},
+    tables::{fields_at, resource, row},
 };
 
 const TEAMS: &str = "{fields: [{name: id, type: integer}], primaryKey: id}";
@@ -166,7 +166,7 @@ fn a_row_of_another_program_was_a_clash_although_rows_were_to_be_kept_or_updated
         let options = LoadOptions { on_conflict, ..LoadOptions::default() };
         assert_eq!(counts(&ground, &files, &options), expected, "{on_conflict:?}");
         let people = &files.project.target_tables()[1];
-        let held = ground.open().find_row(people, &[0], &row![2]).unwrap().unwrap();
+        let held = ground.open().find_row(people, &fields_at([0]), &row![2]).unwrap().unwrap();
         assert_eq!(held[1], Scalar::Text(mail.into()), "{on_conflict:?}");
     }
 }
@@ -197,7 +197,7 @@ fn a_load_that_stopped_for_a_row_refused_late_lost_count() {
 #[test]
 fn a_parent_that_vanished_failed_the_load_of_the_rows_that_name_it() {
     let files = people("1,a,1\n2,b,2\n3,c,1\n");
-    let deletion = Interference::Delete { table: "teams".into(), positions: vec![0], values: row![2] };
+    let deletion = Interference::Delete { table: "teams".into(), positions: vec![0.into()], values: row![2] };
     for ahead in [0, 2] {
         let interferences = vec![deletion.clone()];
         let ground = Ground::in_memory(MemoryOptions { ahead, interferences, ..MemoryOptions::default() });

@@ -202,8 +202,11 @@ fn parents_that_vanish_make_rejects_of_the_rows_that_name_them() {
         }
         let people = Command::Load(vec![selection("people")], options);
         let Scalar::Integer(gone) = rows_after(&teams, &files, "teams")[0][0] else { panic!("a number") };
-        let deletion =
-            Interference::Delete { table: "teams".into(), positions: vec![0], values: vec![Scalar::Integer(gone)] };
+        let deletion = Interference::Delete {
+            table: "teams".into(),
+            positions: vec![0.into()],
+            values: vec![Scalar::Integer(gone)],
+        };
         let ways = MemoryOptions { interferences: vec![deletion], ..way(&mut random) };
         let what = format!("seed {seed}, {people:?}, {ways:?}, without the team {gone}");
         let (ground, plain) = (Ground::in_memory(ways), Ground::memory());

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use landfall_core::{
     keys::Scalar,
     schema::{
-        Constraints, Field, Resource, TableIndex,
+        Constraints, Field, FieldIndex, Resource, TableIndex,
         to_standard::{encoding_label, write_dialect, write_schema},
     },
     validate::ValueReader,
@@ -163,7 +163,7 @@ enum PageEnd {
 /// A page that is being written.
 struct RowsPage<'p> {
     table: &'p Table,
-    fields: &'p [usize],
+    fields: &'p [FieldIndex],
     limit: u64,
     out: AnswerSpool,
     text: String,
@@ -209,23 +209,23 @@ impl RowsPage<'_> {
     }
 }
 
-fn push_row(out: &mut String, table: &Table, fields: &[usize], row: &[Scalar]) {
+fn push_row(out: &mut String, table: &Table, fields: &[FieldIndex], row: &[Scalar]) {
     out.push('{');
     for (place, &at) in fields.iter().enumerate() {
-        let field = &table.schema.fields[at];
+        let field = &table.schema[at];
         if place > 0 {
             out.push(',');
         }
         push_text(out, &field.name);
         out.push(':');
-        push_value(out, &field.kind, &row[at]);
+        push_value(out, &field.kind, &row[at.get()]);
     }
     out.push('}');
 }
 
 /// The positions of the fields that are asked for; all where none are named.
-fn requested_fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>> {
-    let Some(named) = named else { return Ok((0..table.schema.fields.len()).collect()) };
+fn requested_fields(table: &Table, named: Option<String>) -> Outcome<Vec<FieldIndex>> {
+    let Some(named) = named else { return Ok(table.schema.field_positions().collect()) };
     let mut positions = Vec::new();
     for name in named.split(',') {
         let at = field_position(table, name)?;
@@ -237,7 +237,7 @@ fn requested_fields(table: &Table, named: Option<String>) -> Outcome<Vec<usize>>
     Ok(positions)
 }
 
-fn field_position(table: &Table, name: &str) -> Outcome<usize> {
+fn field_position(table: &Table, name: &str) -> Outcome<FieldIndex> {
     table.schema.field_position(name).ok_or_else(|| {
         let names: Vec<&str> = table.schema.fields.iter().map(|field| &*field.name).take(50).collect();
         let name: String = name.chars().take(80).collect();
@@ -269,8 +269,8 @@ fn read_conditions(table: &Table, query: QueryParameters) -> Outcome<Vec<RowCond
                 return Err(Problem::wrong_parameter(detail));
             }
         };
-        if !is_comparable(&table.schema.fields[position].kind) {
-            let kind = table.schema.fields[position].kind.name();
+        if !is_comparable(&table.schema[position].kind) {
+            let kind = table.schema[position].kind.name();
             return Err(Problem::wrong_parameter(format!(
                 "{field}: fields of the type {kind} cannot be compared here"
             )));
@@ -281,7 +281,7 @@ fn read_conditions(table: &Table, query: QueryParameters) -> Outcome<Vec<RowCond
 }
 
 /// `field[missing]=true`.
-fn missing_condition(position: usize, text: &str) -> Outcome<RowCondition> {
+fn missing_condition(position: FieldIndex, text: &str) -> Outcome<RowCondition> {
     let comparison = match text {
         "true" => ComparisonOperator::Equal,
         "false" => ComparisonOperator::NotEqual,
@@ -291,8 +291,8 @@ fn missing_condition(position: usize, text: &str) -> Outcome<RowCondition> {
 }
 
 /// A value of a field, read by its type. Its constraints are for what is stored, not for what is asked.
-fn read_value(table: &Table, position: usize, text: &str) -> Outcome<Scalar> {
-    let field = &table.schema.fields[position];
+fn read_value(table: &Table, position: FieldIndex, text: &str) -> Outcome<Scalar> {
+    let field = &table.schema[position];
     let bare = Field { constraints: Constraints::default(), missing_values: Vec::new(), ..field.clone() };
     let reader = ValueReader::new(&bare).map_err(|error| Problem::wrong_parameter(error.to_string()))?;
     reader.read(text).map_err(|errors| {
@@ -323,7 +323,7 @@ fn parse_key(table: &Table, text: &str) -> Outcome<Vec<Scalar>> {
 }
 
 fn key_text(table: &Table, row: &[Scalar]) -> String {
-    let texts: Vec<String> = table.schema.primary_key.iter().map(|&at| value_text(&row[at])).collect();
+    let texts: Vec<String> = table.schema.primary_key.iter().map(|&at| value_text(&row[at.get()])).collect();
     match &texts[..] {
         [text] => text.clone(),
         texts => json!(texts).to_string(),

@@ -1,5 +1,5 @@
 use super::{messages, package};
-use crate::schema::{FieldsMatch, TableSchema};
+use crate::schema::{FieldIndex, FieldsMatch, TableSchema};
 
 /// A table `child` with the fields `id`, `a`, `b` and `text`, and the given properties of its schema.
 fn text(properties: &str) -> String {
@@ -21,9 +21,9 @@ fn key_messages(properties: &str) -> Vec<String> {
 
 #[test]
 fn primary_keys_have_one_or_more_fields() {
-    assert_eq!(schema("primaryKey: id").primary_key, [0]);
+    assert_eq!(schema("primaryKey: id").primary_key, [0].map(FieldIndex::from));
     let schema = schema("primaryKey: [b, a]");
-    assert_eq!(schema.primary_key, [2, 1]);
+    assert_eq!(schema.primary_key, [2, 1].map(FieldIndex::from));
     let required: Vec<bool> = schema.fields.iter().map(|field| field.constraints.required).collect();
     assert_eq!(required, [false, true, true, false]);
 }
@@ -43,7 +43,7 @@ fn unique_keys_are_told_once() {
         "resources: [{{name: t, path: t, schema: {{fields: {fields}, primaryKey: [id], uniqueKeys: [[a], [a, b], [b, a], [id]]}}}}]"
     );
     let schema = package(&text).resources.remove(0).schema;
-    assert_eq!(schema.unique_keys, [vec![1], vec![1, 2]]);
+    assert_eq!(schema.unique_keys, [vec![1.into()], vec![1.into(), 2.into()]]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn foreign_keys_are_read_in_all_forms() {
     let list = "foreignKeys: [{fields: [a], reference: {resource: parent, fields: [id]}}]";
     assert_eq!(schema(key).foreign_keys, schema(list).foreign_keys);
     let two = schema("foreignKeys: [{fields: [text, a], reference: {resource: parent, fields: [code, id]}}]");
-    assert_eq!(two.foreign_keys[0].fields, [3, 1]);
+    assert_eq!(two.foreign_keys[0].fields, [3, 1].map(FieldIndex::from));
     assert_eq!(two.foreign_keys[0].parent_fields.iter().map(|name| &**name).collect::<Vec<_>>(), ["code", "id"]);
 }
 

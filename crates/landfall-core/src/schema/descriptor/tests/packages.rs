@@ -1,7 +1,7 @@
 use std::io;
 
 use super::{errors, messages, package, resource, resource_messages, resource_text};
-use crate::schema::{Encoding, FieldType, Package, SourcePath, TableIndex};
+use crate::schema::{Encoding, FieldIndex, FieldType, Package, SourcePath, TableIndex};
 
 const YAML: &str = r##"
 $schema: https://datapackage.org/profiles/2.0/datapackage.json
@@ -73,7 +73,7 @@ fn a_package_is_read_whole() {
     assert_eq!(hired.schema.fields[1].missing_values, ["", "-"]);
     assert!(hired.schema.fields[2].missing_values.is_empty());
     assert!(hired.schema.fields[0].constraints.required, "a primary key is required");
-    assert_eq!(departments.schema.unique_keys, [[1]]);
+    assert_eq!(departments.schema.unique_keys, [[FieldIndex::from(1)]]);
     assert_eq!(&*hired.schema.foreign_keys[0].parent, "departments");
     assert_eq!(package.load_order(), [[TableIndex::from(0)], [TableIndex::from(1)]]);
 }

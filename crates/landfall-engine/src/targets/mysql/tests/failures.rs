@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use landfall_core::schema::FieldIndex;
 use testbed::{Proxy, ProxyRule, ServerOptions};
 
 use super::*;
@@ -49,7 +50,9 @@ fn a_row_that_cannot_stay_undoes_its_chunk_and_those_after_it() {
     chunk(&mut *second, &table, load, 100..200).expect("is sent");
     second.commit_later().expect("is under way");
     let mut third = ahead(&mut target);
-    let found = third.find_row(&table, &[0], &[landfall_core::keys::Scalar::Integer(170)]).expect("answers");
+    let found = third
+        .find_row(&table, &[0].map(FieldIndex::from), &[landfall_core::keys::Scalar::Integer(170)])
+        .expect("answers");
     assert!(found.is_some(), "rows under way are found");
     chunk(&mut *third, &table, load, 200..300).expect("is sent");
     let fault = fault(third.commit_now());

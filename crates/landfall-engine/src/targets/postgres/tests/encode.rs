@@ -40,7 +40,7 @@ fn everything() -> (Table, RecordBatch) {
         ("z", FieldType::Datetime { format: TemporalFormat::Default, timezone: None, ambiguous: Default::default() }),
     ];
     let fields = kinds.map(|(name, kind)| field(name, kind)).to_vec();
-    let schema = TableSchema { fields, unique_keys: vec![vec![2]], ..TableSchema::default() };
+    let schema = TableSchema { fields, unique_keys: vec![vec![2.into()]], ..TableSchema::default() };
     let long = "x".repeat(3000);
     let columns: [(&str, ArrayRef); 7] = [
         ("i", Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(-1), Some(0), Some(1), Some(2)]))),

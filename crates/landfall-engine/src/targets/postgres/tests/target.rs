@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path, sync::Arc, thread, time::Duration};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use landfall_core::{
     keys::Scalar,
-    schema::{Constraints, Field, FieldType, ForeignKey, StringFormat, TableSchema},
+    schema::{Constraints, Field, FieldIndex, FieldType, ForeignKey, StringFormat, TableSchema},
 };
 use testbed::{PgBouncer, Postgres as Server, TestDatabase};
 
@@ -43,12 +43,12 @@ fn table(name: &str, parents: &[&str]) -> Table {
     let mut fields = vec![id, field("name", FieldType::String(StringFormat::Default))];
     fields.extend(parents.iter().map(|parent| integer(&format!("{parent}_id"))));
     let foreign_keys = (2..).zip(parents).map(|(at, parent)| ForeignKey {
-        fields: vec![at],
+        fields: vec![FieldIndex::from(at)],
         parent: (*parent).into(),
         parent_fields: vec!["id".into()],
     });
     let foreign_keys = foreign_keys.collect();
-    let schema = TableSchema { fields, primary_key: vec![0], foreign_keys, ..TableSchema::default() };
+    let schema = TableSchema { fields, primary_key: vec![0.into()], foreign_keys, ..TableSchema::default() };
     Table { name: name.into(), schema: Arc::new(schema) }
 }
 
@@ -122,7 +122,9 @@ fn a_table_is_built_unseen_over_many_chunks() {
             let batch = rows(&child, first..first + 1000, 1 + chunk);
             assert!(transaction.insert_rows(&child, &batch, &all(&batch)).expect("sends").is_empty());
         }
-        transaction.hold_parents(&child, &parent, &[0], &[vec![Scalar::Integer(1 + chunk)]]).expect("holds");
+        transaction
+            .hold_parents(&child, &parent, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(1 + chunk)]])
+            .expect("holds");
         let was = u64::try_from(chunk).expect("positive");
         transaction.save_load(&entry(&child, load, was + 1), was).expect("saves");
         transaction.commit_later().expect("sends");
@@ -142,18 +144,19 @@ fn a_table_is_built_unseen_over_many_chunks() {
 fn a_table_that_is_built_gets_a_key_when_it_is_searched() {
     let database = fresh();
     let mut built = table("built", &[]);
-    Arc::make_mut(&mut built.schema).unique_keys.push(vec![1, 0]);
+    Arc::make_mut(&mut built.schema).unique_keys.push(vec![1.into(), 0.into()]);
     let mut target = target_at(&database.url());
     assert!(target.begin_staging(&built, false).expect("builds"));
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
     let batch = rows(&built, 0..1000, 0);
     transaction.insert_rows(&built, &batch, &all(&batch)).expect("sends");
-    let found =
-        transaction.find_rows(&built, &[0], &[vec![Scalar::Integer(7)], vec![Scalar::Integer(-7)]]).expect("asks");
+    let found = transaction
+        .find_rows(&built, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(7)], vec![Scalar::Integer(-7)]])
+        .expect("asks");
     assert!(found[0].is_some() && found[1].is_none());
     let by_name = [vec![Scalar::Text("n8".into()), Scalar::Integer(8)]];
-    assert!(transaction.find_rows(&built, &[1, 0], &by_name).expect("asks")[0].is_some());
-    assert!(transaction.find_rows(&built, &[1, 0], &by_name).expect("asks again")[0].is_some());
+    assert!(transaction.find_rows(&built, &[1, 0].map(FieldIndex::from), &by_name).expect("asks")[0].is_some());
+    assert!(transaction.find_rows(&built, &[1, 0].map(FieldIndex::from), &by_name).expect("asks again")[0].is_some());
     transaction.commit_now().expect("commits");
     target.finish_staging(&built).expect("finishes");
     assert!(target.find_differences(std::slice::from_ref(&built)).expect("compares").is_empty());
@@ -175,7 +178,9 @@ fn a_table_that_is_built_was_searched_on_another_connection_which_waited_for_its
     first.commit_now().expect("commits");
     // A last chunk that has no row of its own: all of its records were put aside.
     let last = target.begin_transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
-    assert!(last.find_rows(&built, &[0], &[vec![Scalar::Integer(7)]]).expect("asks")[0].is_some());
+    assert!(
+        last.find_rows(&built, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(7)]]).expect("asks")[0].is_some()
+    );
     last.commit_now().expect("commits");
 }
 
@@ -202,7 +207,10 @@ fn a_table_that_is_built_was_given_its_key_by_two_processes_at_once() {
         }
         assert!(!other.is_finished(), "the other process holds the table");
         let searching = target.begin_transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
-        assert!(searching.find_rows(&built, &[0], &[vec![Scalar::Integer(7)]]).expect("asks")[0].is_some());
+        assert!(
+            searching.find_rows(&built, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(7)]]).expect("asks")[0]
+                .is_some()
+        );
         searching.commit_now().expect("commits");
     });
     target.finish_staging(&built).expect("finishes");
@@ -218,7 +226,7 @@ fn what_was_sent_ahead_and_cannot_stay_takes_what_followed_along() {
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead)?;
         let batch = rows(&child, ids, 1);
         transaction.insert_rows(&child, &batch, &all(&batch))?;
-        transaction.hold_parents(&child, &parent, &[0], &[vec![Scalar::Integer(1)]])?;
+        transaction.hold_parents(&child, &parent, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(1)]])?;
         transaction.commit_later()
     };
     sent(&mut target, 0..100).expect("sends");
@@ -263,7 +271,7 @@ fn rows_are_updated_together_and_refused_one_by_one() {
     database.run_sql("UPDATE parent SET name = 'old'; ALTER TABLE parent ADD CHECK (name <> 'n4')").expect("alters");
     let mut transaction = target.begin_transaction(Fence::Database, Pace::InStep).expect("begins");
     let batch = rows(&parent, 1..10, 0);
-    let refused = transaction.update_rows(&parent, &batch, &[0, 3, 8], &[1]).expect("updates");
+    let refused = transaction.update_rows(&parent, &batch, &[0, 3, 8], &[1].map(FieldIndex::from)).expect("updates");
     assert_eq!(refused.iter().map(|refused| refused.row).collect::<Vec<_>>(), [3]);
     transaction.commit_now().expect("commits");
     let names = database.run_sql("SELECT string_agg(name, ',' ORDER BY id) FROM parent").expect("answers");
@@ -275,14 +283,14 @@ fn keys_are_found_in_one_question_in_their_order() {
     let database = fresh();
     let (target, parent, _) = family(&database.url());
     let values: Vec<Vec<Scalar>> = [7, 99, 1].map(|id| vec![Scalar::Integer(id)]).to_vec();
-    let found = target.find_rows(&parent, &[0], &values).expect("finds");
+    let found = target.find_rows(&parent, &[0].map(FieldIndex::from), &values).expect("finds");
     let name = |id: i64| Some(vec![Scalar::Integer(id), Scalar::Text(format!("n{id}"))]);
     assert_eq!(found, [name(7), None, name(1)]);
     let by_both =
         vec![vec![Scalar::Text("n2".into()), Scalar::Integer(2)], vec![Scalar::Text("n2".into()), Scalar::Integer(3)]];
-    assert_eq!(target.find_rows(&parent, &[1, 0], &by_both).expect("finds"), [name(2), None]);
+    assert_eq!(target.find_rows(&parent, &[1, 0].map(FieldIndex::from), &by_both).expect("finds"), [name(2), None]);
     let mut seen = 0;
-    target.scan_rows(&parent, &[1, 0], &mut |batch| seen += batch.num_rows()).expect("scans");
+    target.scan_rows(&parent, &[1, 0].map(FieldIndex::from), &mut |batch| seen += batch.num_rows()).expect("scans");
     assert_eq!(seen, 9);
 }
 
@@ -294,12 +302,12 @@ fn parents_are_held_where_the_server_does_not_look() {
     let batch = rows(&child, 0..10, 4);
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
     transaction.insert_rows(&child, &batch, &all(&batch)).expect("inserts");
-    transaction.hold_parents(&child, &parent, &[0], &[vec![Scalar::Integer(4)]]).expect("holds");
+    transaction.hold_parents(&child, &parent, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(4)]]).expect("holds");
     let locked = database.run_sql("SET lock_timeout = '300ms'; DELETE FROM parent WHERE id = 4");
     assert!(locked.is_err(), "the parent is held");
     transaction.commit_now().expect("commits");
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep).expect("begins");
-    let gone = transaction.hold_parents(&child, &parent, &[0], &[vec![Scalar::Integer(4444)]]);
+    let gone = transaction.hold_parents(&child, &parent, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(4444)]]);
     assert_eq!(kind(gone.map(|()| transaction)), TargetErrorKind::Constraint, "before rows, as after them");
 }
 
@@ -434,7 +442,7 @@ fn odd_names_and_another_schema() {
     let batch = rows(&child, 0..3, 1);
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
     transaction.insert_rows(&child, &batch, &all(&batch)).expect("sends");
-    transaction.hold_parents(&child, &parent, &[0], &[vec![Scalar::Integer(1)]]).expect("holds");
+    transaction.hold_parents(&child, &parent, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(1)]]).expect("holds");
     transaction.commit_later().expect("commits");
     target.finish_staging(&child).expect("finishes");
     assert!(target.find_differences(&[parent, child]).expect("compares").is_empty());
@@ -501,8 +509,10 @@ fn everything_through_pgbouncer() {
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::Ahead).expect("begins");
         let batch = rows(&built, chunk * 1000..chunk * 1000 + 1000, 1);
         transaction.insert_rows(&built, &batch, &all(&batch)).expect("sends");
-        transaction.hold_parents(&built, &parent, &[0], &[vec![Scalar::Integer(1)]]).expect("holds");
-        let found = transaction.find_row(&parent, &[0], &[Scalar::Integer(3)]).expect("asks");
+        transaction
+            .hold_parents(&built, &parent, &[0].map(FieldIndex::from), &[vec![Scalar::Integer(1)]])
+            .expect("holds");
+        let found = transaction.find_row(&parent, &[0].map(FieldIndex::from), &[Scalar::Integer(3)]).expect("asks");
         assert!(found.is_some());
         transaction.commit_later().expect("sends");
     }

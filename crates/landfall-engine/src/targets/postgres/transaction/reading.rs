@@ -1,7 +1,7 @@
 //! What a write transaction reads: its own rows and entries among those of others.
 
 use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, validate::TargetLimits};
+use landfall_core::{keys::Scalar, schema::FieldIndex, validate::TargetLimits};
 
 use super::{
     super::{RowFilter, Table, TargetRead, VisitPageRow, rows},
@@ -41,7 +41,7 @@ impl TargetRead for PostgresTransaction<'_> {
     fn find_rows(
         &self,
         table: &Table,
-        positions: &[usize],
+        positions: &[FieldIndex],
         values: &[Vec<Scalar>],
     ) -> Result<Vec<Option<Vec<Scalar>>>> {
         if !values.is_empty() {
@@ -56,7 +56,7 @@ impl TargetRead for PostgresTransaction<'_> {
         self.read_rows(table, |connection, place| rows::read_page(connection, table, place, filter, visit)).map(drop)
     }
 
-    fn scan_rows(&self, table: &Table, positions: &[usize], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
+    fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
         self.read_rows(table, |connection, place| {
             rows::scan_rows(connection, table, place, positions, OnForeignValue::Missing, &mut visit_only(visit))
         })

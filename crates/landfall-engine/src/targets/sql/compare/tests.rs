@@ -1,6 +1,6 @@
 //! What SQLite cannot show: names that are told by their letters, keys that are added to a table.
 
-use landfall_core::schema::Package;
+use landfall_core::schema::{FieldIndex, Package};
 
 use super::*;
 use crate::targets::tables_of;
@@ -13,7 +13,7 @@ impl SqlDialect for Exact {
         a == b
     }
 
-    fn needs_unique_key(&self, _table: &Table, _key: &[usize]) -> bool {
+    fn needs_unique_key(&self, _table: &Table, _key: &[FieldIndex]) -> bool {
         true
     }
 
@@ -21,11 +21,11 @@ impl SqlDialect for Exact {
         true
     }
 
-    fn sql_type(&self, table: &Table, at: usize) -> String {
-        table.schema.fields[at].kind.name().into()
+    fn sql_type(&self, table: &Table, at: FieldIndex) -> String {
+        table.schema[at].kind.name().into()
     }
 
-    fn column_fit(&self, table: &Table, at: usize, column: &ExistingColumn) -> ColumnFit {
+    fn column_fit(&self, table: &Table, at: FieldIndex, column: &ExistingColumn) -> ColumnFit {
         match column.sql_type.as_str() {
             "any" => ColumnFit::Alike,
             other if other == self.sql_type(table, at) => ColumnFit::Same,
@@ -33,15 +33,15 @@ impl SqlDialect for Exact {
         }
     }
 
-    fn add_column(&self, _table: &Table, at: usize) -> Option<String> {
-        Some(format!("add column {at}"))
+    fn add_column(&self, _table: &Table, at: FieldIndex) -> Option<String> {
+        Some(format!("add column {}", at.get()))
     }
 
     fn add_primary_key(&self, _table: &Table) -> Option<String> {
         Some("add primary key".into())
     }
 
-    fn add_unique_key(&self, _table: &Table, key: &[usize]) -> Option<String> {
+    fn add_unique_key(&self, _table: &Table, key: &[FieldIndex]) -> Option<String> {
         Some(format!("add unique key {key:?}"))
     }
 
