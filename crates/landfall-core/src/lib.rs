@@ -8,8 +8,12 @@ pub mod batches;
 pub mod decode;
 mod escape;
 pub mod keys;
+mod option_style;
+mod plural;
 pub mod reject;
 pub mod schema;
 pub mod validate;
 
 pub use escape::escape_controls;
+pub use option_style::OptionStyle;
+pub use plural::{count_noun, plural_noun};

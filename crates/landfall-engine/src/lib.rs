@@ -29,6 +29,6 @@ pub mod token;
 pub mod verify;
 
 pub use error::{Error, Result, StorageError, StorageErrorKind, TargetError, TargetErrorKind};
-pub use landfall_core::escape_controls;
+pub use landfall_core::{OptionStyle, count_noun, escape_controls, plural_noun};
 pub use project::Project;
 pub use public_error::{PublicError, PublicErrorCode};

@@ -1,6 +1,6 @@
 //! Counts as people read them.
 
-use landfall_engine::ledger::Counts;
+use landfall_engine::{ledger::Counts, plural_noun};
 
 /// Promise 1 as an equation: `1,999 read = 1,929 inserted + 0 updated + 0 unchanged + 70 rejected`.
 pub(crate) fn format_equation(counts: Counts) -> String {
@@ -20,6 +20,11 @@ pub(crate) fn group_thousands(count: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A count for a person, with its noun: `1 row`, `1,000 rows`.
+pub(crate) fn count_noun(count: u64, noun: &str) -> String {
+    format!("{} {}", group_thousands(count), plural_noun(count, noun))
 }
 
 #[cfg(test)]

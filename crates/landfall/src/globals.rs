@@ -17,6 +17,9 @@ pub(crate) struct Globals {
     /// More logging (-vv for debug).
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Print the results as one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     /// The format of errors, progress and log on standard error.
     #[arg(long, global = true, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) log: LogFormat,
@@ -73,6 +76,7 @@ impl Globals {
             project: PathBuf::from("."),
             quiet: false,
             verbose: 0,
+            json: false,
             log: scan_option(arguments, "--log").unwrap_or_default(),
             color: scan_option(arguments, "--color").unwrap_or_default(),
         }

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Exit {
+    cli::answer_shell();
     let typed = match cli::parse() {
         Ok(typed) => typed,
         Err(exit) => return exit,

@@ -7,12 +7,49 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use landfall_engine::receipt::Receipt;
+use serde::Serialize;
 
 use crate::exit::CommandError;
 
 /// Writes a result to standard output.
 pub(crate) fn print_result(text: &str) -> Result<()> {
     write_stdout(|out| Ok(out.write_all(text.as_bytes())?))
+}
+
+/// Prints `document` as the one JSON object that a command with `--json` prints.
+pub(crate) fn print_document(document: &impl Serialize) -> Result<()> {
+    print_result(&format!("{}\n", serde_json::to_string(document)?))
+}
+
+/// An object with one list of any length, whose items go out as they come: memory stays flat. Each item has a line of its own, which
+/// tools that read lines can take.
+pub(crate) struct JsonList<'o> {
+    out: &'o mut dyn Write,
+    is_empty: bool,
+}
+
+impl<'o> JsonList<'o> {
+    /// Begins `{"name":[` on `out`. `name` is a plain word.
+    pub(crate) fn begin_list(out: &'o mut dyn Write, name: &str) -> io::Result<Self> {
+        write!(out, "{{\"{name}\":[")?;
+        Ok(Self { out, is_empty: true })
+    }
+
+    /// Writes the next item.
+    pub(crate) fn write_item(&mut self, item: &impl Serialize) -> io::Result<()> {
+        self.out.write_all(if self.is_empty { b"\n" } else { b",\n" })?;
+        self.is_empty = false;
+        Ok(serde_json::to_writer(&mut *self.out, item)?)
+    }
+
+    /// Ends the list and the object, with `others` behind the list.
+    pub(crate) fn end_list(self, others: &[(&str, serde_json::Value)]) -> io::Result<()> {
+        self.out.write_all(if self.is_empty { b"]" } else { b"\n]" })?;
+        for (name, value) in others {
+            write!(self.out, ",\"{name}\":{value}")?;
+        }
+        self.out.write_all(b"}\n")
+    }
 }
 
 /// Tells something beside the results, on standard error. Where that is closed there is nobody to tell.

@@ -8,7 +8,10 @@ use super::{
     json::push_string,
     schema::{AvroField, AvroSchema, AvroType, RecordFields, TimeUnit, TypeId},
 };
-use crate::schema::{Field, FieldIndex, TableSchema};
+use crate::{
+    OptionStyle,
+    schema::{Field, FieldIndex, TableSchema},
+};
 
 /// What is said of the fields beside their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +22,15 @@ pub struct FieldMapping {
     pub ignore_extra: bool,
     /// Whether rows that are there are updated. They keep what they have in a field that the file lacks, also in one that is required.
     pub updates: bool,
+    /// How options are named in what is said of a fault.
+    pub option_style: OptionStyle,
+}
+
+impl FieldMapping {
+    /// The option that says which field of the file becomes which.
+    fn map_option(&self) -> String {
+        self.option_style.name_option("map")
+    }
 }
 
 /// How rows of a file are read into a table: immutable, to be shared by threads.
@@ -111,8 +123,8 @@ pub fn resolve_fields(
     };
     let mut faults = Vec::new();
     let taken = FieldMatching::new(record, table, mapping, &mut faults).taken;
-    let extra = collect_extra_fields(record, &taken, mapping.ignore_extra, &mut faults);
-    let missing = collect_missing_fields(table, &taken, mapping.updates, &mut faults);
+    let extra = collect_extra_fields(record, &taken, mapping, &mut faults);
+    let missing = collect_missing_fields(table, &taken, mapping, &mut faults);
     for (avro, field) in record.fields.iter().zip(&taken) {
         if let Some(at) = field {
             faults.extend(describe_misfit(schema, avro, &table[*at]));
@@ -122,7 +134,10 @@ pub fn resolve_fields(
         return Err(faults);
     }
     if taken.iter().all(Option::is_none) {
-        return Err(vec!["the file has none of the table's fields; say with --map which of them becomes which".into()]);
+        let map = mapping.map_option();
+        return Err(vec![format!(
+            "the file has none of the table's fields; say with {map} which of them becomes which"
+        )]);
     }
     let steps = plan_steps(schema, record, table, &taken);
     Ok(RowMapping { schema: schema.clone(), steps, most_row: MOST_ROW, ignored: extra, missing })
@@ -130,6 +145,7 @@ pub fn resolve_fields(
 
 /// Which field of the table each field of the file becomes.
 struct FieldMatching<'m> {
+    map_option: String,
     record: &'m RecordFields,
     table: &'m TableSchema,
     taken: Vec<Option<FieldIndex>>,
@@ -139,7 +155,8 @@ impl<'m> FieldMatching<'m> {
     /// The fields matched by what is surest first: what the mapping says, what the file says, names, aliases, and at last names
     /// that differ only in how they are written.
     fn new(record: &'m RecordFields, table: &'m TableSchema, mapping: &FieldMapping, faults: &mut Vec<String>) -> Self {
-        let mut matching = Self { record, table, taken: vec![None; record.fields.len()] };
+        let taken = vec![None; record.fields.len()];
+        let mut matching = Self { map_option: mapping.map_option(), record, table, taken };
         matching.apply_renames(mapping, faults);
         let others = &record.fields;
         matching.match_fields(&|avro, at| others[avro].own_name.as_deref() == Some(&*table[at].name), faults);
@@ -153,21 +170,21 @@ impl<'m> FieldMatching<'m> {
     }
 
     fn apply_renames(&mut self, mapping: &FieldMapping, faults: &mut Vec<String>) {
-        let mut named = HashSet::new();
+        let (map, mut named) = (self.map_option.clone(), HashSet::new());
         for (from, to) in &mapping.renames {
             let avro = self.record.fields.iter().position(|avro| avro.name == *from);
             let field = self.table.field_position(to);
             if avro.is_none() {
                 let names = list_names(self.record.fields.iter().map(|avro| avro.name.as_str()));
-                faults.push(format!("--map names {from:?}, which the file has not; it has {names}"));
+                faults.push(format!("{map} names {from:?}, which the file has not; it has {names}"));
             }
             if field.is_none() {
                 let names = list_names(self.table.fields.iter().map(|field| &*field.name));
-                faults.push(format!("--map names {to:?}, which the table has not; it has {names}"));
+                faults.push(format!("{map} names {to:?}, which the table has not; it has {names}"));
             }
             if let (Some(avro), Some(field)) = (avro, field) {
                 if self.taken[avro].is_some() || !named.insert(field) {
-                    faults.push(format!("--map names {from:?} or {to:?} twice; name each field once"));
+                    faults.push(format!("{map} names {from:?} or {to:?} twice; name each field once"));
                 }
                 self.taken[avro] = Some(field);
             }
@@ -184,7 +201,8 @@ impl<'m> FieldMatching<'m> {
             if fields.len() > 1 {
                 let names = list_names(fields.iter().map(|&avro| self.record.fields[avro].name.as_str()));
                 let name = &*self.table[at].name;
-                faults.push(format!("the field {name:?} could be {names} of the file; say which with --map"));
+                let map = &self.map_option;
+                faults.push(format!("the field {name:?} could be {names} of the file; say which with {map}"));
             }
             found.extend(fields.first().map(|&avro| (avro, at)));
         }
@@ -193,7 +211,8 @@ impl<'m> FieldMatching<'m> {
                 Some(other) => {
                     let names = [other, at].map(|at| &*self.table[at].name);
                     let (name, names) = (&self.record.fields[avro].name, list_names(names.into_iter()));
-                    faults.push(format!("the file's {name:?} could be {names} of the table; say which with --map"));
+                    let map = &self.map_option;
+                    faults.push(format!("the file's {name:?} could be {names} of the table; say which with {map}"));
                 }
                 None => self.taken[avro] = Some(at),
             }
@@ -221,15 +240,16 @@ fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
 fn collect_extra_fields(
     record: &RecordFields,
     taken: &[Option<FieldIndex>],
-    ignore: bool,
+    mapping: &FieldMapping,
     faults: &mut Vec<String>,
 ) -> Vec<String> {
     let extra = record.fields.iter().zip(taken).filter(|(_, taken)| taken.is_none());
     let extra: Vec<String> = extra.map(|(avro, _)| avro.name.clone()).collect();
-    if !extra.is_empty() && !ignore {
+    if !extra.is_empty() && !mapping.ignore_extra {
         let names = list_names(extra.iter().map(String::as_str));
+        let (map, ignore) = (mapping.map_option(), mapping.option_style.name_option("ignore-extra"));
         faults.push(format!(
-            "the file has fields that the table has not: {names}; say with --map which they become, or leave them out with --ignore-extra"
+            "the file has fields that the table has not: {names}; say with {map} which they become, or leave them out with {ignore}"
         ));
     }
     extra
@@ -240,17 +260,19 @@ fn collect_extra_fields(
 fn collect_missing_fields(
     table: &TableSchema,
     taken: &[Option<FieldIndex>],
-    updates: bool,
+    mapping: &FieldMapping,
     faults: &mut Vec<String>,
 ) -> Vec<String> {
     let given: HashSet<FieldIndex> = taken.iter().copied().flatten().collect();
     let missing: Vec<FieldIndex> = table.field_positions().filter(|at| !given.contains(at)).collect();
-    let needed = |at: &&FieldIndex| table[**at].constraints.required && !updates || table.primary_key.contains(*at);
+    let may_lack = |at: FieldIndex| !table[at].constraints.required || mapping.updates;
+    let needed = |at: &&FieldIndex| !may_lack(**at) || table.primary_key.contains(*at);
     let needed: Vec<&str> = missing.iter().filter(needed).map(|&at| &*table[at].name).collect();
     if !needed.is_empty() {
         let names = list_names(needed.into_iter());
+        let map = mapping.map_option();
         faults.push(format!(
-            "the file has not the fields {names}, and each row must have them; say with --map what they are in the file"
+            "the file has not the fields {names}, and each row must have them; say with {map} what they are in the file"
         ));
     }
     missing.into_iter().map(|at| table[at].name.to_string()).collect()

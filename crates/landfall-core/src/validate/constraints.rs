@@ -7,9 +7,9 @@ use std::{cmp::Ordering, sync::Arc};
 
 use super::{
     column::{CellReader, ColumnBuilder, OwnedReaderValue, ReaderValue},
-    problem::{RuleError, count_noun, quote_shortened},
+    problem::{RuleError, quote_shortened},
 };
-use crate::schema::Field;
+use crate::{count_noun, schema::Field};
 
 /// The constraints of a field, `required` and `unique` aside.
 #[derive(Debug)]

@@ -12,11 +12,12 @@ use arrow_array::{
 use super::{
     cells::CellBlock,
     decimal,
-    problem::{FoundError, count_noun, quote_shortened},
+    problem::{FoundError, quote_shortened},
     render,
 };
 use crate::{
     batches::null_rows,
+    count_noun,
     reject::{CellError, ErrorCode},
     schema::{FieldIndex, FieldType, TableSchema},
 };

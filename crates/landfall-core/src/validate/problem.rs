@@ -59,11 +59,6 @@ pub(super) fn quote_shortened(text: &str) -> String {
     out
 }
 
-/// `count` with its noun, which takes an `s` unless the count is one.
-pub(super) fn count_noun(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

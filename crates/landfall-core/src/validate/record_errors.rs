@@ -8,9 +8,10 @@ use super::{
     ColumnMap,
     cells::{CellBlock, MissingTexts},
     column::ReadColumn,
-    problem::{FoundError, count_noun, quote_shortened},
+    problem::{FoundError, quote_shortened},
 };
 use crate::{
+    count_noun,
     decode::{
         CutterLimits, RecordFault,
         json::{ExtraMember, JsonKind},

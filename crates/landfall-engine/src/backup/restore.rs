@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{BackupStore, SetFile, SetId, TableEntry, store::digest_content};
 use crate::{
+    OptionStyle,
     avro::{check_file, read_schema},
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::Mode,
@@ -269,7 +270,8 @@ impl PreparedRestore {
         observer: &dyn Observer,
     ) -> Result<RestoreOutcome> {
         let sources = std::mem::take(&mut self.sources);
-        let loads = load_sources(target, project, sources, &self.options, observer).map_err(suggest_parents)?;
+        let loads = load_sources(target, project, sources, &self.options, observer)
+            .map_err(|error| suggest_parents(error, self.options.option_style))?;
         self.outcome.loads = loads;
         Ok(self.outcome)
     }
@@ -288,16 +290,21 @@ fn load_options(options: &RestoreOptions) -> LoadOptions {
         force: replaces,
         // Where a key tells rows apart, what is there already is unchanged, whatever the ledger says of the file.
         force_keyed: true,
+        option_style: options.mapping.option_style,
         work: options.work,
         ..LoadOptions::default()
     }
 }
 
 /// Tables that would lose their parents can be restored with them.
-fn suggest_parents(error: Error) -> Error {
+fn suggest_parents(error: Error, style: OptionStyle) -> Error {
     match error {
         Error::Target(error) if error.kind == TargetErrorKind::Constraint && error.remedy.is_some() => {
-            Error::Target(TargetError { remedy: Some("restore them too, or take --with-dependents"), ..error })
+            let remedy = match style {
+                OptionStyle::CommandLine => "restore them too, or take --with-dependents",
+                OptionStyle::RequestParameter => "restore them too, or take with_dependents",
+            };
+            Error::Target(TargetError { remedy: Some(remedy), ..error })
         }
         other => other,
     }

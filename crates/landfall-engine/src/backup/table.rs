@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::{BackupOptions, ContentDigest, DraftFile, encode_hex};
 use crate::{
     avro::{AvroCodec, ContainerWriter, SYNC},
+    count_noun,
     error::{Error, Result, TargetError, TargetErrorKind},
     pipeline::{LoadProgress, Observer},
     targets::{Snapshot, Table},
@@ -109,9 +110,11 @@ fn check_count(snapshot: &mut dyn Snapshot, table: &Table, written: &WrittenFile
         return Ok(());
     }
     let message = format!(
-        "the table {:?} has {counted} rows, and the database handed over {}; the backup was given up: look for a setting of the \
+        "the table {:?} has {}, and the database handed over {}; the backup was given up: look for a setting of the \
          server that limits results",
-        &*table.name, written.rows
+        &*table.name,
+        count_noun(counted, "row"),
+        written.rows
     );
     Err(TargetError::new(TargetErrorKind::Statement, message).into())
 }

@@ -10,6 +10,7 @@ use super::{
     load_result::{find_stop, render_counts, render_load, render_released},
 };
 use crate::{
+    OptionStyle,
     error::{Error, Result, TargetErrorKind},
     job::JobEnd,
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
@@ -100,6 +101,7 @@ impl LoadFile {
             force: self.force,
             dry_run: self.dry_run,
             overrides: self.dialect.clone(),
+            option_style: OptionStyle::RequestParameter,
             work: context.resources.work,
             ..LoadOptions::default()
         }

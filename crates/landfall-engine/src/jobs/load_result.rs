@@ -3,21 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::{
-    ledger::{LoadId, LoadState},
+    ledger::LoadState,
     pipeline::{LoadOutcome, ReplaceRefusalReason},
     public_error::{PublicError, PublicErrorCode},
 };
-
-/// The number of a load in the ledger; none of a dry run.
-fn number_of(load: &LoadOutcome) -> Option<LoadId> {
-    load.load_id.is_stored().then_some(load.load_id)
-}
 
 /// Number, state and counts of a load.
 pub(super) fn render_counts(load: &LoadOutcome) -> Value {
     let counts = load.counts;
     json!({
-        "load_id": number_of(load), "load_state": load.state, "read": counts.read, "inserted": counts.inserted,
+        "load_id": load.load_id.to_stored(), "load_state": load.state, "read": counts.read, "inserted": counts.inserted,
         "updated": counts.updated, "unchanged": counts.unchanged, "rejected": counts.rejected,
     })
 }

@@ -11,6 +11,7 @@ use super::{
     load_result::{find_stop, render_load},
 };
 use crate::{
+    OptionStyle,
     backup::{BackupStore, PreparedRestore, RestoreFrom, RestoreOptions, RestoreOutcome, SetId, read_manifest},
     error::{Error, Result},
     job::JobEnd,
@@ -106,6 +107,7 @@ impl RestoreTable {
             mapping: FieldMapping {
                 renames: self.renames.clone(),
                 ignore_extra: self.ignore_extra,
+                option_style: OptionStyle::RequestParameter,
                 ..FieldMapping::default()
             },
             most_bytes: Some(context.resources.max_upload).filter(|_| self.source.is_some()),

@@ -23,6 +23,12 @@ impl LoadId {
     /// No load: the number of an entry that is not stored yet. It is smaller than every other.
     pub const NONE: Self = Self(0);
 
+    /// The number, for whoever is told of a load; none of one that is not stored, such as a dry run's.
+    #[must_use]
+    pub fn to_stored(self) -> Option<Self> {
+        self.is_stored().then_some(self)
+    }
+
     /// Whether it names a load of the ledger.
     #[must_use]
     pub const fn is_stored(self) -> bool {

@@ -128,7 +128,7 @@ impl ExporterSet<'_> {
     fn exporter_for(&mut self, read: &dyn TargetRead, reject: &Reject) -> Result<usize> {
         if let Some(first) = self.all.first().filter(|first| first.table != reject.table) {
             return Err(Error::Usage(format!(
-                "there are rejects of several tables ({:?}, {:?}); name one with --table",
+                "there are rejects of several tables ({:?}, {:?}); choose one table",
                 first.table, reject.table
             )));
         }

@@ -7,6 +7,7 @@ use super::{
     ledger_questions::{last_replace, newest_load},
 };
 use crate::{
+    count_noun,
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState, Mode},
     rules_digest::RulesDigest,
@@ -233,10 +234,12 @@ pub(super) fn refuse_twice(resource: &Resource, source: &Source, entry: &LoadEnt
         return Err(Error::source_error(
             &source.name,
             format!(
-                "load {} of it was interrupted after {} rows, and the source or the rules have changed since; the \
+                "load {} of it was interrupted after {}, and the source or the rules have changed since; the \
                  table {:?} has no key by which those rows would be known again. Give it a primary key, or load with \
-                 --mode replace",
-                entry.id, entry.counts.inserted, entry.table
+                 the mode replace",
+                entry.id,
+                count_noun(entry.counts.inserted, "row"),
+                entry.table
             ),
         ));
     }

@@ -263,6 +263,8 @@ impl<'r, 's> LoadRun<'r, 's> {
                 Ok((waited, more))
             })?;
             self.tally.writing += worked.elapsed();
+            let Counts { read, rejected, .. } = self.tally.counts;
+            tracing::debug!(table = &*self.table.name, read, rejected, "a chunk is committed");
             spent += begun.elapsed().as_secs_f64() - waited;
         }
         Ok(spent)

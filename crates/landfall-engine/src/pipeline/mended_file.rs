@@ -11,7 +11,7 @@ use landfall_core::{
 };
 
 use crate::{
-    csv_text,
+    OptionStyle, count_noun, csv_text,
     error::{Error, Result},
     quarantine::RejectId,
     source::{EXPORT_COLUMNS, GUARDED_REJECT, Source},
@@ -158,7 +158,8 @@ fn read_mended_row(name: &str, labels: &[String], records: &Records, record: usi
         )
     })?;
     if records.cell_count(record) != labels.len() {
-        let reason = format!("line {line} has {} cells and not {}", records.cell_count(record), labels.len());
+        let cells = count_noun(records.cell_count(record) as u64, "cell");
+        let reason = format!("line {line} has {cells} and not {}", labels.len());
         return Err(Error::source_error(name, reason));
     }
     Ok(MendedRow { reject, line, cells: (0..own).map(cell).collect(), extra: cell(own + 3), raw: cell(own + 4) })
@@ -180,16 +181,14 @@ impl UnaskedChanges {
     }
 
     /// Refuses them, if there are any.
-    pub(super) fn refuse_changes(&self, name: &str) -> Result<()> {
+    pub(super) fn refuse_changes(&self, name: &str, style: OptionStyle) -> Result<()> {
         let Some(first) = &self.first else { return Ok(()) };
-        let cells = if self.count == 1 {
-            "1 cell that had no error was".into()
-        } else {
-            format!("{} cells that had no error were", self.count)
-        };
+        let was = if self.count == 1 { "was" } else { "were" };
+        let cells = format!("{} that had no error {was}", count_noun(self.count, "cell"));
         let reason = format!(
             "{cells} changed, the first at {first}. If a spreadsheet did that, export again and mend only what is wrong; if it \
-             is meant, allow other changes (--allow-other-changes). Nothing was tried"
+             is meant, allow it with {}. Nothing was tried",
+            style.name_option("allow-other-changes")
         );
         Err(Error::source_error(name, reason))
     }

@@ -2,6 +2,7 @@
 
 use landfall_core::schema::{DialectOverrides, SourcePath};
 
+use crate::OptionStyle;
 use crate::ledger::{self, Mode, OnConflict};
 
 /// A table to load, with the sources typed for it; those of its resource where none was typed.
@@ -76,6 +77,8 @@ pub struct LoadOptions {
     pub dry_run: bool,
     /// In what the sources are written otherwise than declared.
     pub overrides: DialectOverrides,
+    /// How options are named in what is said of a fault.
+    pub option_style: OptionStyle,
     /// How the work is cut.
     pub work: WorkLimits,
 }
@@ -100,6 +103,7 @@ impl Default for LoadOptions {
             force_keyed: false,
             dry_run: false,
             overrides: DialectOverrides::default(),
+            option_style: OptionStyle::default(),
             work: WorkLimits::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landfall_core::reject::{CellError, ErrorCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::replace::ReplaceRefusal;
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
 /// The outcome of one load.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoadOutcome {
-    /// The load's number in the ledger.
+    /// The load's number in the ledger. JSON has null where nothing was stored.
+    #[serde(serialize_with = "serialize_stored_id")]
     pub load_id: LoadId,
     /// The table.
     pub table: String,
@@ -50,6 +51,10 @@ pub struct LoadOutcome {
     /// Where the time went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stages: Option<StageSeconds>,
+}
+
+fn serialize_stored_id<S: Serializer>(id: &LoadId, serializer: S) -> Result<S::Ok, S::Error> {
+    id.to_stored().serialize(serializer)
 }
 
 impl LoadOutcome {

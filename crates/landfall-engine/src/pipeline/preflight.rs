@@ -66,8 +66,9 @@ pub(super) fn refuse_nothing(session: &LoadSession<'_>, table: &Table, source: &
     Err(Error::source_error(
         &source.name,
         format!(
-            "it is empty, and a replace would leave the table {:?} empty. If that is meant, allow an empty table (--allow-empty)",
-            &*table.name
+            "it is empty, and a replace would leave the table {:?} empty. If that is meant, allow it with {}",
+            &*table.name,
+            session.options.option_style.name_option("allow-empty")
         ),
     ))
 }

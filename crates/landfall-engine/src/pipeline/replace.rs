@@ -15,6 +15,7 @@ use super::{
     writer::{ChunkWriter, MoreChunks},
 };
 use crate::{
+    count_noun,
     error::{Error, Result, TargetError, TargetErrorKind},
     ledger::{LoadEntry, LoadFilter},
     targets::{Fence, Pace, Table, Transaction},
@@ -64,23 +65,16 @@ impl ReplaceRefusal {
 impl fmt::Display for ReplaceRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { removes, keeps, rejects, .. } = self;
-        let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        let rows = |count: u64| count_noun(count, "row");
+        let rejected =
+            || format!("{} {} rejected", count_noun(*rejects, "record"), if *rejects == 1 { "is" } else { "are" });
         write!(f, "it would remove {} and ", rows(*removes))?;
         match self.reason {
             ReplaceRefusalReason::LeavesEmpty => write!(f, "leave the table empty")?,
             ReplaceRefusalReason::KeepsFewerThanRejects => write!(f, "keep only {}", rows(*keeps))?,
-            ReplaceRefusalReason::HasRejects if rejects == &1 => {
-                return write!(f, "put {keeps} in their place, and 1 record is rejected");
-            }
-            ReplaceRefusalReason::HasRejects => {
-                return write!(f, "put {keeps} in their place, and {rejects} records are rejected");
-            }
+            ReplaceRefusalReason::HasRejects => return write!(f, "put {keeps} in their place, and {}", rejected()),
         }
-        match rejects {
-            0 => Ok(()),
-            1 => write!(f, ", since 1 record is rejected"),
-            _ => write!(f, ", since {rejects} records are rejected"),
-        }
+        if *rejects == 0 { Ok(()) } else { write!(f, ", since {}", rejected()) }
     }
 }
 

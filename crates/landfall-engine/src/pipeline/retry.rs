@@ -22,6 +22,7 @@ use super::{
     writer::ChunkWriter,
 };
 use crate::{
+    OptionStyle,
     document::NewDocument,
     error::{Error, Result},
     ledger::{LoadEntry, Mode, OnConflict},
@@ -51,6 +52,8 @@ pub struct MendedFilePath {
     pub table: Option<String>,
     /// Whether cells may be changed that had no error.
     pub allows_other_changes: bool,
+    /// How options are named in what is said of a fault.
+    pub option_style: OptionStyle,
 }
 
 /// Tries rejects again under the rules of now. What passes is inserted and leaves the quarantine; what does not stays,
@@ -184,7 +187,7 @@ pub fn discard_with(
 fn retry_from_file(
     session: &LoadSession<'_>,
     target: &mut dyn Target,
-    MendedFilePath { path, table: only, allows_other_changes }: &MendedFilePath,
+    MendedFilePath { path, table: only, allows_other_changes, option_style }: &MendedFilePath,
     answer: &mut StoredAnswer<'_>,
 ) -> Result<()> {
     let (path, only) = (path.as_path(), only.as_deref());
@@ -229,7 +232,7 @@ fn retry_from_file(
         Ok(())
     })?;
     if !allows_other_changes {
-        others.refuse_changes(&path.display().to_string())?;
+        others.refuse_changes(&path.display().to_string(), *option_style)?;
     }
     if gone > 0 {
         tracing::warn!(

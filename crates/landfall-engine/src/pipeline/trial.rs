@@ -27,6 +27,7 @@ use super::{
     resolve::{LoadFlow, RowJudge, resolve_keys},
 };
 use crate::{
+    count_noun,
     error::Result,
     ledger::{LoadId, OnConflict},
     targets::{Table, TargetRead, Transaction},
@@ -176,7 +177,7 @@ impl<'s> RecordTrial<'s> {
         let rules = &rules[which];
         let records = rules.decoder.decode_record(bytes);
         if records.len() != 1 {
-            let message = format!("these bytes are {} records; mend them into one", records.len());
+            let message = format!("these bytes are {}; mend them into one", count_noun(records.len() as u64, "record"));
             let error = CellError::new(ErrorCode::SourceError, None, None, message);
             return Ok(Some(TrialVerdict::Rejected(vec![error])));
         }

@@ -4,6 +4,7 @@ mod record;
 
 use landfall_core::reject::{CellError, ErrorCode};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use record::ShownReject;
 
@@ -345,6 +346,16 @@ pub struct RejectEvent {
 }
 
 impl RejectEvent {
+    /// The event as JSON: what was done, by which load, when, and why a reject was discarded.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut value = json!({"action": self.action, "load_id": self.load, "at": self.at});
+        if let Some(reason) = self.mended.as_deref().filter(|_| self.action == "discarded") {
+            value["reason"] = String::from_utf8_lossy(reason).into();
+        }
+        value
+    }
+
     /// The most bytes that an event tells of a record as it was tried.
     pub const MENDED_LIMIT: usize = 16 << 10;
     /// The most events that are told of a reject: the last ones.

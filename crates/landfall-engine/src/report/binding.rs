@@ -32,7 +32,7 @@ fn bind_value(report: &ReportDefinition, parameter: &ReportParameter, given: &[(
     let typed = given.iter().find(|(known, _)| known == name).map(|(_, text)| text);
     let Some(text) = typed.or(parameter.default.as_ref()) else {
         let known = known_parameters(report);
-        return Err(Error::Usage(format!("report {} needs --param {name}=VALUE; {known}", report.name)));
+        return Err(Error::Usage(format!("report {} needs a value for {name}; {known}", report.name)));
     };
     if is_left_empty(parameter, typed) {
         return Err(Error::Usage(format!(

@@ -42,6 +42,7 @@ pub use page::{ComparisonOperator, RowCondition, RowFilter, VisitPageRow, is_com
 pub use snapshot::Snapshot;
 
 use crate::{
+    count_noun,
     error::{Result, TargetError, TargetErrorKind},
     job::JobClaim,
     ledger::{LoadEntry, LoadId, OnConflict},
@@ -160,6 +161,12 @@ fn not_emptied_error(table: &Table) -> crate::Error {
         &*table.name
     );
     TargetError::new(TargetErrorKind::Constraint, message).into()
+}
+
+/// What an emptied parent would leave behind: `count` rows of `child` without their rows of `parent`.
+fn describe_orphans(count: u64, child: &str, parent: &str) -> String {
+    let name = if count == 1 { "names a row" } else { "name rows" };
+    format!("{} of {child:?} {name} of {parent:?} that would be gone", count_noun(count, "row"))
 }
 
 /// The error where a reject that is to be released is not open any more.

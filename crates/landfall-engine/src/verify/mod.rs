@@ -13,6 +13,7 @@ use serde::Serialize;
 use self::coverage::{SourceCoverage, check_coverage};
 
 use crate::{
+    count_noun,
     error::Result,
     ledger::{Counts, LoadEntry, LoadFilter, LoadId, LoadState, Mode, OnConflict},
     origin::Origin,
@@ -200,7 +201,8 @@ fn verify_table(
     } else if rows > inserted {
         note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
     } else if rows < inserted {
-        let message = format!("the table has {rows} rows, and loads have inserted {inserted}: rows were deleted");
+        let rows = count_noun(rows, "row");
+        let message = format!("the table has {rows}, and loads have inserted {inserted}: rows were deleted");
         found.findings.push(table_finding(table, message));
     }
     let filter = RejectFilter {
@@ -342,19 +344,21 @@ fn verify_load(
 fn count_differences(entry: &LoadEntry, recount: &RecountResult, may_change: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     if recount.records != entry.counts.read {
-        let (counted, said) = (recount.records, entry.counts.read);
-        wrong.push(format!("the source has {counted} records, and the ledger says that {said} were read"));
+        let (counted, said) = (count_noun(recount.records, "record"), entry.counts.read);
+        wrong.push(format!("the source has {counted}, and the ledger says that {said} were read"));
     }
+    let count_are = |count| format!("{} {}", count_noun(count, "record"), if count == 1 { "is" } else { "are" });
     if recount.changed > 0 && !may_change {
         wrong.push(format!(
-            "{} records are in the table with other content, and no load has updated rows: another program has changed them",
-            recount.changed
+            "{} in the table with other content, and no load has updated rows: another program has changed them",
+            count_are(recount.changed)
         ));
     }
     if recount.missing > 0 && entry.state != LoadState::RolledBack {
         wrong.push(format!(
-            "{} records are neither in the table nor in the quarantine, the first at line {}",
-            recount.missing, recount.first_missing
+            "{} neither in the table nor in the quarantine, the first at line {}",
+            count_are(recount.missing),
+            recount.first_missing
         ));
     }
     wrong

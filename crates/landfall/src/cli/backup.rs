@@ -9,12 +9,13 @@ use landfall_engine::{
     targets::TargetAccess,
 };
 
-use super::{Invocation, selection::require_tables};
+use super::{Invocation, complete, selection::require_tables};
 use crate::{
     cli::summary,
     config::{FileDestination, ProjectSettings},
     exit::Exit,
     output,
+    progress::ProgressReporter,
 };
 
 /// Back up tables to Avro: a new set of files, all from one moment.
@@ -24,16 +25,13 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupArgs {
     /// The tables; all of them if none is named.
-    #[arg(value_name = "TABLE")]
+    #[arg(value_name = "TABLE", add = complete::offer_tables())]
     tables: Vec<String>,
     #[command(flatten)]
     place: BackupPlace,
     /// The compression of the files: zstd, deflate, snappy, bzip2, xz or none. [default: as in landfall.yaml, else zstd]
     #[arg(long, value_name = "CODEC", value_parser = codec_values(), hide_possible_values = true)]
     codec: Option<String>,
-    /// Print the set as one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Where backup sets lie.
@@ -63,12 +61,12 @@ pub(super) fn run(args: BackupArgs, invocation: &Invocation) -> Result<Exit> {
     let codec = args.codec.as_deref().and_then(AvroCodec::parse).unwrap_or(settings.backup.codec);
     let options = BackupOptions { tables: args.tables, codec, threads: WorkLimits::default().threads };
     let mut opened = invocation.open_with(settings, TargetAccess::Read)?;
-    let reporter = invocation.progress_reporter();
+    let reporter = ProgressReporter::of_backup(&invocation.globals);
     let outcome = backup_tables(&mut *opened.target, &opened.project, &*store, &options, &reporter);
     reporter.clear_bar();
     let outcome = outcome?;
-    if args.json {
-        output::print_result(&format!("{}\n", serde_json::to_string(&outcome)?))?;
+    if invocation.globals.json {
+        output::print_document(&outcome)?;
     } else if !invocation.globals.quiet {
         output::print_result(&summary::summarize_backup(&outcome))?;
     }

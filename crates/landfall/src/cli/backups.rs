@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use landfall_engine::backup::{BackupStore, RetentionRules, SetId, read_manifest, verify_set};
 use serde_json::json;
 
-use super::{Invocation, backup::BackupPlace};
+use super::{Invocation, backup::BackupPlace, complete};
 use crate::{
     cli::summary,
     exit::{CommandError, Exit},
@@ -26,20 +26,14 @@ enum BackupsAction {
     List {
         #[command(flatten)]
         place: BackupPlace,
-        /// Print the sets and their manifests as one JSON document.
-        #[arg(long)]
-        json: bool,
     },
     /// Read sets again and compare every byte with their manifests; ends with code 1 if one differs.
     Verify {
         /// The sets, or latest; all of them if none is named.
-        #[arg(value_name = "SET")]
+        #[arg(value_name = "SET", add = complete::offer_sets())]
         sets: Vec<String>,
         #[command(flatten)]
         place: BackupPlace,
-        /// Print the findings as one JSON document.
-        #[arg(long)]
-        json: bool,
     },
     /// Remove the sets that no rule keeps. Options replace the rules of landfall.yaml.
     Prune(PruneArgs),
@@ -67,16 +61,13 @@ struct PruneArgs {
     /// Show what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Print the kept and removed sets as one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(args: BackupsArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     match args.action {
-        BackupsAction::List { place, json } => list_sets(&*place.open_store(&settings)?, json),
-        BackupsAction::Verify { sets, place, json } => verify_sets(&*place.open_store(&settings)?, &sets, json),
+        BackupsAction::List { place } => list_sets(&*place.open_store(&settings)?, invocation),
+        BackupsAction::Verify { sets, place } => verify_sets(&*place.open_store(&settings)?, &sets, invocation),
         BackupsAction::Prune(prune) => {
             let typed = RetentionRules {
                 last: prune.keep_last,
@@ -92,16 +83,16 @@ pub(super) fn run(args: BackupsArgs, invocation: &Invocation) -> Result<Exit> {
     }
 }
 
-fn list_sets(store: &dyn BackupStore, json: bool) -> Result<Exit> {
+fn list_sets(store: &dyn BackupStore, invocation: &Invocation) -> Result<Exit> {
     let sets = store.list_sets()?;
     let manifests: Vec<_> = sets.iter().map(|set| Ok((set, read_manifest(store, set)?))).collect::<Result<_>>()?;
-    if json {
+    if invocation.globals.json {
         let told = manifests.iter().map(|(set, manifest)| match manifest {
             Ok(manifest) => serde_json::to_value(manifest),
             Err(error) => Ok(json!({"set": set.as_str(), "error": error})),
         });
         let told: Vec<_> = told.collect::<Result<_, _>>()?;
-        output::print_result(&format!("{}\n", json!({"location": store.location(), "sets": told})))?;
+        output::print_document(&json!({"location": store.location(), "sets": told}))?;
     } else {
         output::print_result(&summary::list_backup_sets(&store.location(), &manifests))?;
     }
@@ -125,7 +116,7 @@ pub(super) fn find_set(store: &dyn BackupStore, name: &str) -> Result<SetId> {
     })
 }
 
-fn verify_sets(store: &dyn BackupStore, names: &[String], json: bool) -> Result<Exit> {
+fn verify_sets(store: &dyn BackupStore, names: &[String], invocation: &Invocation) -> Result<Exit> {
     let sets = if names.is_empty() {
         store.list_sets()?
     } else {
@@ -133,8 +124,8 @@ fn verify_sets(store: &dyn BackupStore, names: &[String], json: bool) -> Result<
     };
     let verified: Vec<_> = sets.iter().map(|set| verify_set(store, set)).collect::<Result<_, _>>()?;
     let clean = verified.iter().all(|set| set.findings.is_empty());
-    if json {
-        output::print_result(&format!("{}\n", json!({"location": store.location(), "sets": verified})))?;
+    if invocation.globals.json {
+        output::print_document(&json!({"location": store.location(), "sets": verified}))?;
     } else {
         output::print_result(&summary::verified_sets(&store.location(), &verified))?;
     }
@@ -163,9 +154,11 @@ fn remove(
     }
     let kept: Vec<&str> = sets.iter().filter(|set| !superfluous.contains(set)).map(SetId::as_str).collect();
     let removed: Vec<&str> = superfluous.iter().map(SetId::as_str).collect();
-    if args.json {
-        let told = json!({"location": store.location(), "kept": kept, "removed": removed, "dry_run": args.dry_run});
-        output::print_result(&format!("{told}\n"))?;
+    if invocation.globals.json {
+        let location = store.location();
+        output::print_document(
+            &json!({"location": location, "kept": kept, "removed": removed, "dry_run": args.dry_run}),
+        )?;
     } else if !invocation.globals.quiet {
         let verb = if args.dry_run { "would be removed" } else { "removed" };
         let lines: String = removed.iter().map(|set| format!("{set} {verb}\n")).collect();

@@ -1,7 +1,5 @@
 //! `landfall check`.
 
-use std::io::Write;
-
 use anyhow::Result;
 use landfall_engine::{
     Error,
@@ -18,7 +16,7 @@ use super::{
 use crate::{
     cli::summary,
     exit::Exit,
-    output,
+    output::{self, JsonList},
     progress::ProgressReporter,
     typed::{TypedMode, TypedRule},
 };
@@ -26,7 +24,7 @@ use crate::{
 /// Validate CSV files and write nothing.
 ///
 /// Lists every record that a load would reject, with file, line, field, reason and value. Keys are also checked against the rows in the
-/// database. Ends with code 1 if there is such a record.
+/// database. Ends with code 1 if there is such a record. With --json, `rejects` has these records and `loads` the counts of each file.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
@@ -37,9 +35,6 @@ pub(super) struct CheckArgs {
     /// What the load would do with a row whose key exists with other content. [default: reject]
     #[arg(long, value_enum, value_name = "RULE")]
     on_conflict: Option<TypedRule>,
-    /// Print one line of JSON for each rejected record.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     cut: WorkArgs,
 }
@@ -52,24 +47,27 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
     let selections = args.selected.resolve_selections(&settings.package)?;
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let reporter = ProgressReporter::beside_results(&invocation.globals);
+    let json = invocation.globals.json;
     let outcomes = output::write_stdout(|out| {
-        let mut visit = |record: ShownReject| write(&record, args.json, out).map_err(output_error);
-        Ok(pipeline::check_tables(&*opened.target, &opened.project, &selections, &options, &mut visit, &reporter)?)
+        let check = |visit: &mut dyn FnMut(ShownReject) -> Result<(), Error>| {
+            pipeline::check_tables(&*opened.target, &opened.project, &selections, &options, visit, &reporter)
+        };
+        if !json {
+            return Ok(check(&mut |record| {
+                out.write_all(summary::reject_lines(&record).as_bytes()).map_err(output_error)
+            })?);
+        }
+        let mut list = JsonList::begin_list(out, "rejects")?;
+        let outcomes = check(&mut |record| list.write_item(&record).map_err(output_error))?;
+        list.end_list(&[("loads", summary::render_document(&outcomes)?["loads"].take())])?;
+        Ok(outcomes)
     })?;
     reporter.clear_bar();
-    if !args.json && !invocation.globals.quiet {
+    if !json && !invocation.globals.quiet {
         output::print_result(&summary::summarize_check(&outcomes))?;
     }
     let rejected: u64 = outcomes.iter().map(|outcome| outcome.counts.rejected).sum();
     Ok(if rejected > 0 { Exit::Found } else { Exit::Done })
-}
-
-fn write(record: &ShownReject, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    if json {
-        serde_json::to_writer(&mut *out, record)?;
-        return out.write_all(b"\n");
-    }
-    out.write_all(summary::reject_lines(record).as_bytes())
 }
 
 fn output_error(cause: std::io::Error) -> Error {

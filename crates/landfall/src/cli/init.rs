@@ -7,8 +7,9 @@ use landfall_engine::{
     backup::{SetDictionary, restore_dictionary},
     escape_controls, init,
 };
+use serde_json::json;
 
-use super::{Invocation, backups::find_set};
+use super::{Invocation, backups::find_set, invocation::quote_for_shell};
 use crate::{
     config::{FileDestination, PACKAGE_FILES, PROJECT_FILE, read_storage_settings},
     exit::{CommandError, Exit},
@@ -52,11 +53,14 @@ pub(super) fn run(args: InitArgs, invocation: &Invocation) -> Result<Exit> {
     for (name, text) in [(PACKAGE_FILES[0], &proposal.package_yaml), (PROJECT_FILE, &proposal.landfall_yaml)] {
         output::write_file(&folder.join(name), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
-    if !invocation.globals.quiet {
+    if invocation.globals.json {
+        let files = [PACKAGE_FILES[0], PROJECT_FILE].map(|name| folder.join(name));
+        output::print_document(&json!({ "files": files, "notes": proposal.notes }))?;
+    } else if !invocation.globals.quiet {
         let notes: String = proposal.notes.iter().map(|note| format!("  {}\n", escape_controls(note))).collect();
-        let folder = folder.display();
+        let (shown, folder) = (folder.display(), quote_for_shell(&folder.display().to_string()));
         output::print_result(&format!(
-            "Wrote {folder}/{} and {folder}/{PROJECT_FILE}.\n{notes}Next: read them, then\n  \
+            "Wrote {shown}/{} and {shown}/{PROJECT_FILE}.\n{notes}Next: read them, then\n  \
              landfall check --project {folder}\n  landfall load --project {folder}\n",
             PACKAGE_FILES[0]
         ))?;
@@ -101,7 +105,7 @@ fn init_from_backup(
     std::fs::create_dir_all(folder)?;
     output::write_file(&folder.join(PACKAGE), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     let project = folder.join(PROJECT_FILE);
-    let mut wrote = format!("{}/{PACKAGE}", folder.display());
+    let mut wrote = vec![folder.join(PACKAGE)];
     if !project.exists() {
         // JSON's texts are YAML's too.
         let to = serde_json::to_string(&store.location())?;
@@ -110,16 +114,20 @@ fn init_from_backup(
             escape_controls(&manifest.target)
         );
         output::write_file(&project, ReplaceFile::No, |out| Ok(out.write_all(text.as_bytes())?))?;
-        wrote += &format!(" and {}", project.display());
+        wrote.push(project);
     }
-    if !invocation.globals.quiet {
+    if invocation.globals.json {
+        output::print_document(&json!({ "files": wrote, "set": set.as_str(), "notes": notes }))?;
+    } else if !invocation.globals.quiet {
+        let wrote: Vec<String> = wrote.iter().map(|path| path.display().to_string()).collect();
+        let wrote = wrote.join(" and ");
         let notes: String = notes.iter().map(|note| format!("  {}\n", escape_controls(note))).collect();
         let tables: Vec<&str> = manifest.tables.iter().map(|entry| &*entry.table).collect();
         output::print_result(&format!(
             "Wrote {wrote}, from the backup set {set}.\n{notes}Next: say in {PROJECT_FILE} where the rows go, then\n  landfall restore \
              {} --set {set} --project {}\n",
-            tables.join(" "),
-            folder.display()
+            tables.iter().map(|table| quote_for_shell(table)).collect::<Vec<_>>().join(" "),
+            quote_for_shell(&folder.display().to_string())
         ))?;
     }
     Ok(Exit::Done)

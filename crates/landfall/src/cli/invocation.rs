@@ -22,7 +22,10 @@ impl Invocation {
 
     /// The project as it is declared.
     pub(crate) fn read_settings(&self) -> Result<ProjectSettings> {
-        ProjectSettings::open(&self.globals.project, &|name| std::env::var(name).ok())
+        let settings = ProjectSettings::open(&self.globals.project, &|name| std::env::var(name).ok())?;
+        let (tables, reports) = (settings.package.resources.len(), settings.reports.len());
+        tracing::info!(project = %self.globals.project.display(), tables, reports, "the project is read");
+        Ok(settings)
     }
 
     /// The project with its database.
@@ -33,6 +36,8 @@ impl Invocation {
     /// The project of `settings` with its database.
     pub(crate) fn open_with(&self, settings: ProjectSettings, access: TargetAccess) -> Result<OpenProject> {
         let target = targets::open(&settings.target, access)?;
+        // Without a password: a location prints none.
+        tracing::info!(database = %settings.target, ?access, "the database is open");
         let project = Project { folder: settings.data_folder, package: settings.package };
         Ok(OpenProject { project, target })
     }
@@ -69,8 +74,14 @@ impl Invocation {
     }
 }
 
+/// An option with its value as words of a shell; a value that begins with a dash is no option of its own.
+pub(super) fn option_for_shell(option: &str, value: &str) -> String {
+    let mark = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{option}{mark}{}", quote_for_shell(value))
+}
+
 /// `text` as one word of a shell.
-fn quote_for_shell(text: &str) -> String {
+pub(super) fn quote_for_shell(text: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "/._-+,@%:=~".contains(char);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -55,9 +55,6 @@ pub(super) struct LoadArgs {
     /// Write a receipt of the acknowledged rows to this file; `verify --receipt` compares it with the database.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
-    /// Print the summary as one JSON document.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     cut: WorkArgs,
 }
@@ -82,8 +79,8 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
             let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
             let finished = if whole { Vec::new() } else { reporter.finished_loads() };
             let written = write_receipt(&args, &finished, &*opened.target);
-            if args.json {
-                summary::print_loads(&finished, &*opened.target, invocation, true)?;
+            if invocation.globals.json {
+                summary::print_loads(&finished, &*opened.target, invocation)?;
             } else if !whole {
                 reporter.tell_finished();
             }
@@ -93,9 +90,9 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
     reporter.clear_bar();
     let written = write_receipt(&args, &outcomes, &*opened.target);
     if options.dry_run {
-        summary::print_dry_run(&outcomes, invocation, args.json)?;
+        summary::print_dry_run(&outcomes, invocation)?;
     } else {
-        summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
+        summary::print_loads(&outcomes, &*opened.target, invocation)?;
     }
     let all_or_nothing = args.atomic.then_some("--atomic inserts all or nothing, and there are rejects");
     load_result::combine_outcomes(Ok(load_result::end_loads(&outcomes, all_or_nothing, invocation)), written)

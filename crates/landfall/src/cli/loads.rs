@@ -10,9 +10,9 @@ use landfall_engine::{
     ledger::{LoadEntry, LoadFilter, LoadId, LoadState},
     targets::{Target, TargetAccess},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Invocation, selection::require_tables};
+use super::{Invocation, complete, selection::require_tables};
 use crate::{
     counts::format_equation,
     exit::{CommandError, Exit},
@@ -22,11 +22,11 @@ use crate::{
 /// Show the ledger: the loads and their counts.
 ///
 /// Shows the newest loads, the newest last, and says if there are older ones. A service writes an entry for each request with rows, so
-/// the ledger may be long.
+/// the ledger may be long. With --json, `next` is the --before of the next older page, or null.
 #[derive(Debug, clap::Args)]
 pub(super) struct LoadsArgs {
     /// Only loads into this table.
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", add = complete::offer_tables())]
     table: Option<String>,
     /// Only loads in this state.
     #[arg(long, value_name = "STATE", value_parser = state_values())]
@@ -40,9 +40,6 @@ pub(super) struct LoadsArgs {
     /// At most this many, the newest of them.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: u64,
-    /// Print one JSON document. Its `next` is the --before of the next older page, or null.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Where records came from, as the service names it too.
@@ -82,8 +79,8 @@ pub(super) fn run(args: LoadsArgs, invocation: &Invocation) -> Result<Exit> {
     let filter = args.resolve_filter(&settings.package)?;
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let (loads, next) = newest_loads(&*opened.target, filter, args.limit)?;
-    if args.json {
-        output::print_result(&render_document(&loads, next))?;
+    if invocation.globals.json {
+        output::print_document(&render_document(&loads, next))?;
         return Ok(Exit::Done);
     }
     if loads.is_empty() && args.is_filtered() {
@@ -111,9 +108,9 @@ fn newest_loads(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(
     Ok((loads, next))
 }
 
-fn render_document(loads: &[LoadEntry], next: Option<LoadId>) -> String {
-    let loads: Vec<serde_json::Value> = loads.iter().map(LoadEntry::to_json).collect();
-    format!("{}\n", json!({ "loads": loads, "next": next }))
+fn render_document(loads: &[LoadEntry], next: Option<LoadId>) -> Value {
+    let loads: Vec<Value> = loads.iter().map(LoadEntry::to_json).collect();
+    json!({ "loads": loads, "next": next })
 }
 
 fn render_listing(loads: &[LoadEntry], invocation: &Invocation) -> String {

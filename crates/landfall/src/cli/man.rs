@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
+use serde_json::json;
 
-use super::CommandLine;
+use super::{CommandLine, Invocation};
 use crate::{
     exit::{CommandError, Exit},
     output,
@@ -20,18 +21,27 @@ pub(super) struct ManArgs {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: ManArgs) -> Result<Exit> {
+pub(super) fn run(args: ManArgs, invocation: &Invocation) -> Result<Exit> {
     let command = CommandLine::command().disable_help_subcommand(true);
+    let json = invocation.globals.json;
     match args.out {
-        Some(folder) => write_pages(command, &folder)?,
-        None => print_page(command)?,
+        Some(folder) => {
+            write_pages(command, &folder)?;
+            if json {
+                output::print_document(&json!({ "folder": folder }))?;
+            }
+        }
+        None => print_page(command, json)?,
     }
     Ok(Exit::Done)
 }
 
-fn print_page(command: Command) -> Result<()> {
+fn print_page(command: Command, json: bool) -> Result<()> {
     let mut page = Vec::new();
     Man::new(command).render(&mut page)?;
+    if json {
+        return output::print_document(&json!({ "page": String::from_utf8_lossy(&page) }));
+    }
     output::write_stdout(|out| Ok(out.write_all(&page)?))
 }
 

@@ -4,6 +4,7 @@
 mod backup;
 mod backups;
 mod check;
+mod complete;
 mod completions;
 mod init;
 mod invocation;
@@ -30,6 +31,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
+pub(crate) use completions::answer_shell;
 use invocation::Invocation;
 
 use crate::{
@@ -88,7 +90,8 @@ pub(crate) fn parse() -> Result<CommandLine, Exit> {
 }
 
 /// The end of each command's help.
-const COMMON_OPTIONS: &str = "Common options: --project, --quiet, --verbose, --log, --color (see `landfall --help`)";
+const COMMON_OPTIONS: &str =
+    "Common options: --project, --json, --quiet, --verbose, --log, --color (see `landfall --help`)";
 
 /// The command line, whose options of every command are listed only once: in the help of `landfall` itself.
 fn command_with_short_help() -> clap::Command {
@@ -157,7 +160,7 @@ pub(crate) fn dispatch_command(typed: CommandLine) -> Result<Exit> {
         Command::Token(args) => token::run(args, &invocation),
         Command::Schema(args) => schema::run(args, &invocation),
         Command::Init(args) => init::run(args, &invocation),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::Completions(args) => completions::run(args, &invocation),
+        Command::Man(args) => man::run(args, &invocation),
     }
 }

@@ -86,9 +86,6 @@ pub(super) struct PushArgs {
     /// Write a receipt of the acknowledged rows to this file; `landfall verify --receipt` compares it with the database.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
-    /// Print the summary as one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 /// The address of a service.
@@ -109,7 +106,7 @@ fn parse_service(text: &str) -> Result<Uri, String> {
 
 pub(super) fn run(args: PushArgs, invocation: &Invocation) -> Result<Exit> {
     let source = find_source(&args.file)?;
-    let (history, receipt, json) = (args.history.clone(), args.receipt.clone(), args.json);
+    let (history, receipt) = (args.history.clone(), args.receipt.clone());
     let options = resolve_options(args)?;
     let client = PushClient::new(&options)?;
     let written = ask_file_form(&client, &options)?;
@@ -118,7 +115,7 @@ pub(super) fn run(args: PushArgs, invocation: &Invocation) -> Result<Exit> {
     reporter.clear_bar();
     let to = options.service.to_string();
     let summary = PushSummary { table: &options.table, source: &source.name, to: &to, pushed: &pushed };
-    if json {
+    if invocation.globals.json {
         output::print_result(&summary.render_json()?)?;
     } else if !invocation.globals.quiet && !pushed.entries.is_empty() {
         output::print_result(&summary.render_text())?;

@@ -11,7 +11,9 @@ use landfall_engine::{
     targets::TargetAccess,
 };
 
-use super::Invocation;
+use serde_json::{Value, json};
+
+use super::{Invocation, complete};
 use crate::{
     config::DeclaredReport,
     exit::{CommandError, Exit},
@@ -22,7 +24,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
     /// The report; without it, the reports are listed.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = complete::offer_reports())]
     name: Option<String>,
     /// The value of a parameter, such as year=2021; may be repeated.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter, requires = "name")]
@@ -37,20 +39,40 @@ pub(super) struct ReportArgs {
     /// Write the result to this file. The file appears once it is complete.
     #[arg(long, value_name = "FILE", requires = "name")]
     out: Option<PathBuf>,
+    /// Overwrite an existing file.
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
+    let json = invocation.globals.json;
     let format = choose_format(&args)?;
+    if json && format != ReportFormat::Table {
+        return Err(CommandError::usage_error("--json and --format contradict each other; use one of them").into());
+    }
     let settings = invocation.read_settings()?;
     let Some(name) = &args.name else {
-        output::print_result(&render_listing(&settings.reports))?;
+        if json {
+            let reports: Vec<Value> = settings.reports.iter().map(DeclaredReport::describe_report).collect();
+            output::print_document(&json!({ "reports": reports }))?;
+        } else {
+            output::print_result(&render_listing(&settings.reports))?;
+        }
         return Ok(Exit::Done);
     };
     let report = find(&settings.reports, name)?.read_definition(settings.target.kind())?;
     let values = report.bind_values(&args.parameters)?;
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
-    output::to_file_or_stdout(args.out.as_ref(), ReplaceFile::Yes, |out| {
-        report.run(&*opened.target, &values, format, out).map_err(|error| blame_project(error, &report))
+    let replace = if args.force { ReplaceFile::Yes } else { ReplaceFile::No };
+    output::to_file_or_stdout(args.out.as_ref(), replace, |out| {
+        if !json {
+            let written = report.run(&*opened.target, &values, format, out).map(drop);
+            return written.map_err(|error| blame_project(error, &report));
+        }
+        write!(out, "{{\"report\":{},\"rows\":", json!(report.name))?;
+        let rows = report.run(&*opened.target, &values, ReportFormat::Json, out);
+        rows.map_err(|error| blame_project(error, &report))?;
+        Ok(out.write_all(b"}\n")?)
     })?;
     Ok(Exit::Done)
 }

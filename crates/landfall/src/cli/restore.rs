@@ -19,6 +19,7 @@ use super::{
     Invocation,
     backup::BackupPlace,
     backups::find_set,
+    complete,
     invocation::OpenProject,
     load_result,
     selection::{WorkArgs, require_tables},
@@ -38,12 +39,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
     /// The tables.
-    #[arg(value_name = "TABLE", required = true)]
+    #[arg(value_name = "TABLE", required = true, add = complete::offer_tables())]
     tables: Vec<String>,
     #[command(flatten)]
     place: BackupPlace,
     /// The set, as in `landfall backups list`, or latest: the newest one that has the tables.
-    #[arg(long, value_name = "SET", default_value = "latest", conflicts_with_all = ["at", "from"])]
+    #[arg(long, value_name = "SET", default_value = "latest", add = complete::offer_sets(), conflicts_with_all = ["at", "from"])]
     set: String,
     /// The newest set that began at this time or before, such as 2026-11-30T00:00:00Z.
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
@@ -76,9 +77,6 @@ pub(super) struct RestoreArgs {
     /// Dry run: do everything in one transaction, and roll it back at the end.
     #[arg(long)]
     dry_run: bool,
-    /// Print the summary as one JSON document.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     cut: WorkArgs,
 }
@@ -119,12 +117,11 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
     };
     reporter.clear_bar();
     let outcome = outcome?;
-    if args.json {
-        let document = json!({
+    if invocation.globals.json {
+        output::print_document(&json!({
             "set": outcome.set, "location": outcome.location, "tables": outcome.tables, "loads": untimed_loads(&outcome),
             "dry_run": args.dry_run,
-        });
-        output::print_result(&format!("{document}\n"))?;
+        }))?;
     } else if args.dry_run {
         output::print_result(&format!(
             "{}{}",
@@ -135,7 +132,7 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
         if !invocation.globals.quiet {
             output::print_result(&summary::summarize_restore(&outcome))?;
         }
-        summary::print_loads(&outcome.loads, &*opened.target, invocation, false)?;
+        summary::print_loads(&outcome.loads, &*opened.target, invocation)?;
     }
     Ok(load_result::end_loads(&outcome.loads, all_or_nothing(&args), invocation))
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use landfall_core::schema::{Package, SourcePath};
 use landfall_engine::pipeline::{Selection, WorkLimits};
 
+use super::complete;
 use crate::{config::LoadDefaults, exit::CommandError, typed::parse_size};
 
 /// What to read into which table.
@@ -11,7 +12,7 @@ use crate::{config::LoadDefaults, exit::CommandError, typed::parse_size};
 pub(super) struct SelectedSources {
     /// The tables to read; all of them if none is named. Parents are read first. SOURCE replaces the sources of the data package: a
     /// file, a glob or - for standard input, plain or compressed (.gz, .zst).
-    #[arg(value_name = "TABLE[=SOURCE]", value_parser = parse)]
+    #[arg(value_name = "TABLE[=SOURCE]", value_parser = parse, add = complete::offer_tables())]
     selections: Vec<Selection>,
 }
 

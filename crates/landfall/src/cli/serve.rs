@@ -4,6 +4,7 @@ use std::{future::Future, net::SocketAddr};
 
 use anyhow::Result;
 use landfall_engine::{Project, targets::Location};
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
@@ -14,6 +15,7 @@ use crate::{
     config::parse_address,
     exit::{CommandError, Exit},
     http::{self, Service, ServiceSettings},
+    output,
 };
 
 /// Take rows over HTTP under the same rules, and answer reports.
@@ -75,7 +77,7 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
             .map_err(|error| CommandError::project_error(format!("cannot listen on {address}: {error}")))?
     };
     let address = listener.local_addr()?;
-    print_greeting(invocation, &address, is_guarded, tls.is_some());
+    print_greeting(invocation, &address, is_guarded, tls.is_some())?;
     if tokens.is_empty() && tokens.is_closed() && !takes_others {
         invocation.print_note(
             "all tokens are gone, so that nobody is let in; `landfall token create` makes one, `landfall token open` lets \
@@ -137,8 +139,14 @@ fn bind_listener(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn print_greeting(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) {
+fn print_greeting(invocation: &Invocation, address: &SocketAddr, is_guarded: bool, speaks_tls: bool) -> Result<()> {
     let scheme = if speaks_tls { "https" } else { "http" };
+    if invocation.globals.json {
+        let url = format!("{scheme}://{address}");
+        output::print_document(
+            &json!({ "listening": url, "documentation": format!("{url}/docs"), "open": !is_guarded }),
+        )?;
+    }
     invocation.print_note(&format!("listening on {scheme}://{address} (its documentation: {scheme}://{address}/docs)"));
     if !is_guarded {
         invocation.print_note(
@@ -146,4 +154,5 @@ fn print_greeting(invocation: &Invocation, address: &SocketAddr, is_guarded: boo
              `landfall token create` makes one",
         );
     }
+    Ok(())
 }

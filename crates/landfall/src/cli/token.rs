@@ -10,7 +10,9 @@ use landfall_engine::{
     token::{NewToken, Role, Token, Tokens, create_token, open_access, revoke_token},
 };
 
-use super::{Invocation, selection::require_tables};
+use serde_json::json;
+
+use super::{Invocation, complete, selection::require_tables};
 use crate::{
     exit::{CommandError, Exit},
     output,
@@ -28,11 +30,7 @@ enum TokenAction {
     /// Create a token and print it. It is shown only now; the database stores its hash.
     Create(CreateTokenArgs),
     /// List the tokens, without their secrets.
-    List {
-        /// Print the tokens as one JSON document.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Revoke a token by its number. A running service refuses it within two seconds.
     Revoke {
         /// The token's number, as in `landfall token list`.
@@ -55,10 +53,10 @@ struct CreateTokenArgs {
     #[arg(long = "role", value_enum, required = true)]
     roles: Vec<TypedRole>,
     /// Limit the token to this table; may be repeated.
-    #[arg(long = "table", value_name = "TABLE")]
+    #[arg(long = "table", value_name = "TABLE", add = complete::offer_tables())]
     tables: Vec<String>,
     /// Limit the token to this report; may be repeated.
-    #[arg(long = "report", value_name = "REPORT")]
+    #[arg(long = "report", value_name = "REPORT", add = complete::offer_reports())]
     reports: Vec<String>,
     /// When the token expires: after a time (90d, 12h, 30min), or at a time (2027-01-31T00:00:00Z). [default: never]
     #[arg(long, value_name = "WHEN", value_parser = parse_expiry)]
@@ -95,31 +93,41 @@ fn parse_expiry(text: &str) -> Result<Timestamp, String> {
 pub(super) fn run(args: TokenArgs, invocation: &Invocation) -> Result<Exit> {
     match args.action {
         TokenAction::Create(args) => run_create(args, invocation),
-        TokenAction::List { json } => list_tokens(json, invocation),
+        TokenAction::List => list_tokens(invocation),
         TokenAction::Revoke { id } => {
             let mut opened = invocation.open(TargetAccess::Write)?;
             let token = revoke_token(&mut *opened.target, &id)?;
-            invocation.print_note(&format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name)));
-            Ok(Exit::Done)
+            let words = format!("the token {} ({}) is revoked", token.id, escape_controls(&token.name));
+            tell_change(&json!({ "revoked": token }), &words, invocation)
         }
         TokenAction::Open => open(invocation),
         TokenAction::RevokeLinks => {
             let mut opened = invocation.open(TargetAccess::Write)?;
             LinkKey::replace_key(&mut *opened.target)?;
-            invocation.print_note("all links to exported reports are of no more use");
-            Ok(Exit::Done)
+            let words = "all links to exported reports are of no more use";
+            tell_change(&json!({ "links_revoked": true }), words, invocation)
         }
     }
 }
 
 fn open(invocation: &Invocation) -> Result<Exit> {
     let mut opened = invocation.open(TargetAccess::Write)?;
-    let words = if open_access(&mut *opened.target)? {
+    let opens = open_access(&mut *opened.target)?;
+    let words = if opens {
         "a service on 127.0.0.1 now lets everybody on its machine do everything; `landfall token create` closes it again"
     } else {
         "there was no token since the service was last open; nothing was changed"
     };
-    invocation.print_note(words);
+    tell_change(&json!({ "opened": opens }), words, invocation)
+}
+
+/// Tells what was changed: `document` where JSON is asked for, else `words`.
+fn tell_change(document: &serde_json::Value, words: &str, invocation: &Invocation) -> Result<Exit> {
+    if invocation.globals.json {
+        output::print_document(document)?;
+    } else {
+        invocation.print_note(words);
+    }
     Ok(Exit::Done)
 }
 
@@ -136,17 +144,20 @@ fn run_create(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
     roles.dedup();
     let new = NewToken { name: args.name, roles, tables: args.tables, reports: args.reports, expires_at: args.expires };
     let (token, text) = create_token(&mut *opened.target, new)?;
-    output::print_result(&format!("{text}\n"))?;
+    if invocation.globals.json {
+        output::print_document(&json!({ "token": token, "secret": text }))?;
+    } else {
+        output::print_result(&format!("{text}\n"))?;
+    }
     invocation.print_note(&format!("this is token {}; keep it, since it is not shown again", token.id));
     Ok(Exit::Done)
 }
 
-fn list_tokens(json: bool, invocation: &Invocation) -> Result<Exit> {
+fn list_tokens(invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(TargetAccess::Read)?;
     let tokens = Tokens::read(&*opened.target)?;
-    if json {
-        let tokens: Vec<&Token> = tokens.iter().collect();
-        output::print_result(&format!("{}\n", serde_json::to_string(&tokens)?))?;
+    if invocation.globals.json {
+        output::print_document(&json!({ "tokens": tokens.iter().collect::<Vec<_>>() }))?;
         return Ok(Exit::Done);
     }
     if tokens.is_empty() {

@@ -13,9 +13,6 @@ use crate::{cli::summary, exit::Exit, output};
 /// Names each source of the data package that no complete load covers. Ends with code 1 if anything is wrong. Changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// Print the findings as one JSON document.
-    #[arg(long)]
-    json: bool,
     /// Also compare a receipt of load or push with the ledger; may be repeated.
     #[arg(long, value_name = "FILE")]
     receipt: Vec<PathBuf>,
@@ -30,10 +27,10 @@ pub(super) fn run(args: VerifyArgs, invocation: &Invocation) -> Result<Exit> {
         verify::verify_receipt(&*opened.target, receipt, &mut verification)?;
     }
     reporter.clear_bar();
-    if args.json {
-        output::print_result(&format!("{}\n", serde_json::to_string(&verification)?))?;
+    if invocation.globals.json {
+        output::print_document(&verification)?;
     } else {
-        output::print_result(&summary::summarize_verification(&verification))?;
+        output::print_result(&summary::summarize_verification(&verification, &invocation.command_prefix()))?;
     }
     Ok(if verification.findings.is_empty() { Exit::Done } else { Exit::Found })
 }

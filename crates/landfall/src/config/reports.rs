@@ -8,11 +8,14 @@ use std::{
 use landfall_core::schema::{
     Field,
     document::{DescriptorProblems, DocumentNode, MapEntry, NodeValue},
+    to_standard::write_field,
 };
 use landfall_engine::{
     report::{ReportDefinition, ReportParameter},
     targets::TargetKind,
 };
+
+use serde_json::{Value, json};
 
 use super::{PROJECT_FILE, read_error, schedule::Schedule};
 use crate::exit::CommandError;
@@ -48,6 +51,22 @@ impl fmt::Display for RefreshRule {
             Self::OnLoad => f.write_str("on_load"),
             Self::At(schedule) => schedule.fmt(f),
         }
+    }
+}
+
+impl DeclaredReport {
+    /// The report as JSON: what it tells, and what may be asked of it.
+    pub(crate) fn describe_report(&self) -> Value {
+        let parameter = |parameter: &ReportParameter| {
+            let mut described = write_field(&parameter.field);
+            described["default"] = json!(parameter.default);
+            described
+        };
+        json!({
+            "name": self.name, "title": self.title, "description": self.description,
+            "parameters": self.parameters.iter().map(parameter).collect::<Vec<_>>(),
+            "refresh": self.refresh.as_ref().map(ToString::to_string),
+        })
     }
 }
 

@@ -164,7 +164,7 @@ fn a_text_that_stands_for_a_missing_value_became_one_when_it_was_restored() {
         project.read("datapackage.yaml").replace("type: string,", "type: string, constraints: {pattern: '|NA'},"),
     );
     project.run(&["restore", "words", "-q", "--max-rejects", "5", "--set", set["set"].as_str().unwrap()]).exits(0);
-    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 1);
+    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_list().len(), 1);
     project.write("datapackage.yaml", project.read("datapackage.yaml").replace("'|NA'", "'|NA|x'"));
     project.run(&["rejects", "retry", "-q"]).exits(0);
     assert_eq!(content(&project, "words"), before);
@@ -211,7 +211,7 @@ fn rows_that_break_a_rule_of_now_go_to_the_quarantine() {
     assert_eq!(content(&project, "people"), held, "a restore that replaces takes all rows or none");
     let run = project.run(&["restore", "people", "--json", "--max-rejects", "1"]).exits(0);
     assert_eq!(run.counts("people"), [3, 2, 0, 0, 1]);
-    let rejects = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let rejects = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     assert_eq!(rejects.len(), 1);
     assert_eq!(rejects[0]["raw"], r#"{"id":3,"name":"Cid","age":40}"#);
     project.run(&["verify"]).exits(0);

@@ -25,7 +25,7 @@ fn nothing_found_ends_with_0() {
 
 #[test]
 fn json_is_a_line_for_each_rejected_record() {
-    let lines = Project::people("1,Ann,30\n2,,old\n").run(&["check", "--json"]).exits(1).json_lines();
+    let lines = Project::people("1,Ann,30\n2,,old\n").run(&["check", "--json"]).exits(1).json_list();
     assert_eq!(lines.len(), 1);
     let keys: Vec<&String> = lines[0].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["table", "source", "record", "line", "offset", "raw", "raw_length", "errors"]);
@@ -44,9 +44,9 @@ fn values_cannot_act_on_a_terminal() {
 #[test]
 fn check_and_load_find_the_same_rejects_in_the_example() {
     let project = Project::example();
-    let checked = project.run(&["check", "--json"]).exits(1).json_lines();
+    let checked = project.run(&["check", "--json"]).exits(1).json_list();
     project.run(&["load", "-q"]).exits(0);
-    let mut listed = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let mut listed = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     for reject in &mut listed {
         let reject = reject.as_object_mut().unwrap();
         for key in ["id", "load_id", "state"] {

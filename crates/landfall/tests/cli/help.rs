@@ -70,7 +70,7 @@ fn version() {
 fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let run = Project::empty().run(&["completions", shell]).exits(0);
-        assert!(run.stdout.contains("rejects"), "{shell}");
+        assert!(run.stdout.contains("LANDFALL_COMPLETE") && run.stdout.contains("landfall"), "{shell}: {}", run.stdout);
     }
 }
 

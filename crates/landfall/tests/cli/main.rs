@@ -38,3 +38,4 @@ mod upgrade;
 mod usage;
 mod values;
 mod verify;
+mod words;

@@ -51,7 +51,7 @@ fn retry(project: &Project, sheet: &Sheet) -> [u64; 5] {
 }
 
 fn open_lines(project: &Project) -> Vec<u64> {
-    let lines = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let lines = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     lines.iter().map(|line| line["line"].as_u64().unwrap()).collect()
 }
 
@@ -109,7 +109,7 @@ fn a_trace_tells_what_was_changed_and_when() {
     assert_eq!(trace[0][5], Value::Blob(b"3,Bob,young".to_vec()), "the bytes of the source stay");
     let shown = project.run(&["rejects", "show", "1"]).exits(0).stdout;
     assert!(shown.contains("(open)") && shown.contains("2,Bea,old"), "a failed attempt leaves a trace too: {shown}");
-    let listed = project.run(&["rejects", "list", "--state", "released", "--json"]).exits(0).json_lines();
+    let listed = project.run(&["rejects", "list", "--state", "released", "--json"]).exits(0).json_list();
     assert_eq!(listed.len(), 1);
 }
 
@@ -124,7 +124,7 @@ fn a_mended_row_that_breaks_another_rule_stays_with_the_new_reason() {
     // The id had no error.
     let words = ["rejects", "retry", "--from", "mended.csv", "--allow-other-changes", "--json"];
     assert_eq!(project.run(&words).exits(0).counts("people"), [6, 0, 0, 0, 6]);
-    let listed = project.run(&["rejects", "list", "--id", "1", "--json"]).exits(0).json_lines();
+    let listed = project.run(&["rejects", "list", "--id", "1", "--json"]).exits(0).json_list();
     let errors = listed[0]["errors"].as_array().unwrap();
     assert_eq!((errors.len(), &errors[0]["code"], &errors[0]["value"]), (1, &"primary-key".into(), &"7".into()));
     assert_eq!(listed[0]["raw"], "2,,old", "the bytes are those of the source");
@@ -184,14 +184,14 @@ fn a_file_that_is_no_export_is_refused_and_nothing_is_done() {
 fn rejects_are_filtered_grouped_and_shown() {
     let project = loaded();
     let listed =
-        |filter: &[&str]| project.run(&[&["rejects", "list", "--json"], filter].concat()).exits(0).json_lines().len();
+        |filter: &[&str]| project.run(&[&["rejects", "list", "--json"], filter].concat()).exits(0).json_list().len();
     assert_eq!(listed(&[]), 6);
     assert_eq!(listed(&["--code", "type-error"]), 2);
     assert_eq!(listed(&["--code", "type-error", "--field", "age"]), 2);
     assert_eq!(listed(&["--code", "type-error", "--field", "name"]), 0, "code and field of the same error");
     assert_eq!(listed(&["--code", "primary-key"]), 1);
     assert_eq!(listed(&["--load", "1", "--table", "people"]), 6);
-    let groups = project.run(&["rejects", "group", "--json"]).exits(0).json_lines();
+    let groups = project.run(&["rejects", "group", "--json"]).exits(0).json_list();
     let count = |code: &str, field: &str| {
         let found = groups.iter().find(|group| group["code"] == code && group["field"] == field);
         found.map_or(0, |group| group["count"].as_u64().unwrap())

@@ -47,7 +47,7 @@ fn an_employee_is_released_when_the_department_comes() {
     let all = Project::example();
     all.run(&["load", "-q"]).exits(0);
     assert_eq!(content(&project, "hired_employees"), content(&all, "hired_employees"));
-    let left = |project: &Project| project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len();
+    let left = |project: &Project| project.run(&["rejects", "list", "--json"]).exits(0).json_list().len();
     assert_eq!(left(&project), left(&all));
     let events = "SELECT count(*) FROM landfall_reject_events WHERE action = 'released' AND happened_at LIKE '20%Z'";
     assert_eq!(number(&project.database(), events), released[1] + released[3], "each with a trace");
@@ -86,10 +86,10 @@ fn a_chain_of_references_may_stand_in_any_order() {
 #[test]
 fn a_circle_of_references_is_whole_or_rejected() {
     let project = managers("1,2\n2,3\n3,1\n4,4\n5,6\n6,7\n7,99\n8,5\n");
-    let checked = project.run(&["check", "--json"]).exits(1).json_lines();
+    let checked = project.run(&["check", "--json"]).exits(1).json_list();
     let run = project.run(&["load", "--json", "--chunk-records", "1", "--block-bytes", "64"]).exits(0);
     assert_eq!(run.counts("employees"), [8, 4, 0, 0, 4], "who depends on 99 in the end is an orphan");
-    let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     let records = |lines: &[serde_json::Value]| lines.iter().map(|line| line["record"].clone()).collect::<Vec<_>>();
     assert_eq!(records(&listed), [5, 6, 7, 8].map(serde_json::Value::from));
     assert_eq!(records(&checked), records(&listed));
@@ -137,7 +137,7 @@ fn a_composite_foreign_key_waits_for_the_whole_of_its_parent() {
     assert_eq!((read, inserted + rejected), (5, 5));
     let orphans: Vec<u64> = project
         .run(&["rejects", "list", "--code", "foreign-key", "--json"])
-        .json_lines()
+        .json_list()
         .iter()
         .map(|line| line["record"].as_u64().unwrap())
         .collect();

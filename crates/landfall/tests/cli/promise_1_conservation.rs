@@ -181,7 +181,7 @@ fn verify_names_a_row_in_whose_place_another_stands() {
     two.project.run(&["load", "staff=first.csv", "-q"]).exits(0);
     two.project.database().execute_batch("UPDATE staff SET id = 123456 WHERE id = 1").unwrap();
     let findings = two.project.run(&["verify", "--json"]).exits(1).json()["findings"].to_string();
-    assert!(findings.contains("1 records are neither in the table nor in the quarantine"), "{findings}");
+    assert!(findings.contains("1 record is neither in the table nor in the quarantine"), "{findings}");
 }
 
 #[test]

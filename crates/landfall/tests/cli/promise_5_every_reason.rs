@@ -45,9 +45,9 @@ fn reasons(lines: &[Value]) -> BTreeSet<(String, String)> {
 
 /// What both doors say of the first bad record.
 fn both(project: &Project) -> BTreeSet<(String, String)> {
-    let checked = project.run(&["check", "--json"]).exits(1).json_lines();
+    let checked = project.run(&["check", "--json"]).exits(1).json_list();
     project.run(&["load", "-q"]).exits(0);
-    let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     assert_eq!(checked[0]["errors"], listed[0]["errors"], "the same errors with the same values and messages");
     reasons(&listed)
 }
@@ -77,7 +77,7 @@ fn types_constraints_keys_and_parents_are_told_at_once() {
 #[test]
 fn several_constraints_of_one_field_are_told_each() {
     let project = project("2,ABCDE@FGHIJ.KL,Bob,30,2001-02-03,red,1,8\n");
-    let listed = project.run(&["check", "--json"]).exits(1).json_lines();
+    let listed = project.run(&["check", "--json"]).exits(1).json_list();
     let errors = listed[0]["errors"].as_array().unwrap();
     let of = |field: &str| errors.iter().filter(|error| error["field"] == field).count();
     assert_eq!((of("email"), of("color")), (2, 1), "maxLength and pattern; minLength: {errors:?}");
@@ -108,7 +108,7 @@ fn a_record_with_extra_cells_tells_what_else_is_wrong() {
 fn each_error_has_code_field_value_and_message() {
     let project = project(&format!("{GOOD}1,a@b.co,Ann,7,2001-02-30,green,2,7\n"));
     project.run(&["load", "-q"]).exits(0);
-    let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     let errors = listed[0]["errors"].as_array().unwrap();
     let value = |field: &str| {
         let error = errors.iter().find(|error| error["field"] == field).unwrap();

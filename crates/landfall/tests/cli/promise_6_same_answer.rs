@@ -158,10 +158,10 @@ fn check_reports_just_the_rejects_that_a_load_stores() {
     for cut in cuts().into_iter().step_by(5) {
         let arguments = ["check".to_owned(), "--json".to_owned()].into_iter().chain(cut).collect::<Vec<_>>();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        answers.push(project.run(&arguments).exits(1).json_lines());
+        answers.push(project.run(&arguments).exits(1).json_list());
     }
     project.run(&["load", "-q"]).exits(0);
-    let mut stored = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let mut stored = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     for reject in &mut stored {
         for key in ["id", "load_id", "state"] {
             reject.as_object_mut().unwrap().shift_remove(key).unwrap();

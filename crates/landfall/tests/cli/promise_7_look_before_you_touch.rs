@@ -26,7 +26,7 @@ fn a_replace_with_too_many_rejects_leaves_the_table_as_it_was() {
         assert_eq!(run.json()["loads"][0]["inserted"], 0, "{}", run.stdout);
         assert!(run.stderr.contains("the tables were left as they were"), "{}", run.stderr);
         assert_eq!(held(&project), before, "{options:?}");
-        let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+        let listed = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
         assert!(!listed.is_empty(), "the reasons are kept");
         audit(&project, &[].into());
         project.run(&["load", "staff", "--mode", "replace", "-q"]).exits(0);
@@ -41,7 +41,7 @@ fn an_atomic_replace_with_a_reject_leaves_the_table_as_it_was() {
     let before = held(&project);
     project.run(&["load", "staff", "--mode", "replace", "--atomic", "--json"]).exits(11);
     assert_eq!(held(&project), before);
-    assert!(!project.run(&["rejects", "list", "--json"]).exits(0).json_lines().is_empty(), "the reasons are kept");
+    assert!(!project.run(&["rejects", "list", "--json"]).exits(0).json_list().is_empty(), "the reasons are kept");
     audit(&project, &[].into());
 }
 
@@ -172,6 +172,6 @@ fn no_row_of_a_load_that_was_rolled_back_is_released_later() {
     assert_eq!(held(&project), Staff::new());
     project.run(&["load", "staff", "--atomic", "-q"]).exits(0);
     assert_eq!(held(&project).len(), 2);
-    assert!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().is_empty());
+    assert!(project.run(&["rejects", "list", "--json"]).exits(0).json_list().is_empty());
     audit(&project, &[].into());
 }

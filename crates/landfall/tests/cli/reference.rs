@@ -48,7 +48,7 @@ fn expected(folder: &Path, seed: usize) -> BTreeMap<String, BTreeSet<Found>> {
 /// What `check` says of them.
 fn found(project: &Project) -> BTreeMap<String, BTreeSet<Found>> {
     let mut found: BTreeMap<String, BTreeSet<Found>> = BTreeMap::new();
-    for reject in project.run(&["check", "--json", "-q"]).exits(1).json_lines() {
+    for reject in project.run(&["check", "--json", "-q"]).exits(1).json_list() {
         let errors = found.entry(reject["table"].as_str().unwrap().to_owned()).or_default();
         for error in reject["errors"].as_array().unwrap() {
             errors.insert(error_of(&reject["record"], &error["field"], &error["code"]));

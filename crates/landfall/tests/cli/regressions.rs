@@ -116,7 +116,7 @@ fn an_identical_row_that_breaks_a_new_rule_was_said_to_clash_with_itself() {
     project.run(&["load", "-q"]).exits(0);
     let stricter = PACKAGE.replace("{name: v, type: string}", "{name: v, type: string, constraints: {minLength: 2}}");
     project.write("datapackage.yaml", stricter);
-    let lines = project.run(&["check", "c", "--json"]).exits(1).json_lines();
+    let lines = project.run(&["check", "c", "--json"]).exits(1).json_list();
     let codes: Vec<&str> =
         lines[0]["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["constraint-error"]);

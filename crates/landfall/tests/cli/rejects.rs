@@ -36,7 +36,7 @@ fn the_list_can_be_filtered() {
         (&["--state", "any"], 2),
     ] {
         let arguments = [&["rejects", "list", "--json"], filter].concat();
-        assert_eq!(project.run(&arguments).exits(0).json_lines().len(), count, "{filter:?}");
+        assert_eq!(project.run(&arguments).exits(0).json_list().len(), count, "{filter:?}");
     }
 }
 
@@ -45,10 +45,10 @@ fn long_lists_are_read_in_pages() {
     let many: String = (0..300).map(|id| format!("{id},,\n")).collect();
     let project = Project::people(&many);
     project.run(&["load", "-q"]).exits(0);
-    let lines = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let lines = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
     let ids: Vec<i64> = lines.iter().filter_map(|line| line["id"].as_i64()).collect();
     assert_eq!(ids, (1..=300).collect::<Vec<_>>());
-    assert_eq!(project.run(&["rejects", "list", "--json", "--limit", "100"]).exits(0).json_lines().len(), 100);
+    assert_eq!(project.run(&["rejects", "list", "--json", "--limit", "100"]).exits(0).json_list().len(), 100);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn rejects_are_exported_mended_and_tried_again() {
     project.write("bad.csv", exported.replacen("2,,old", "2,Cleo,40", 1));
     let run = project.run(&["rejects", "retry", "--from", "bad.csv", "--json"]).exits(0);
     assert_eq!(run.json()["loads"][0]["inserted"], 1, "{}", run.stdout);
-    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 1);
+    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_list().len(), 1);
     let shown = project.run(&["rejects", "show", "1"]).exits(0).stdout;
     assert!(shown.contains("(released)") && shown.contains("mended to\n  2,Cleo,40"), "{shown}");
     project.run(&["verify"]).exits(0);
@@ -105,7 +105,7 @@ fn rejects_are_tried_again_under_mended_rules() {
     );
     let run = project.run(&["rejects", "retry", "--json"]).exits(0);
     assert_eq!(run.json()["loads"][0]["inserted"], 1, "{}", run.stdout);
-    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 1);
+    assert_eq!(project.run(&["rejects", "list", "--json"]).exits(0).json_list().len(), 1);
 }
 
 /// A file of a megabyte, once it was decompressed, became ten gigabytes of rejects.

@@ -35,7 +35,7 @@ fn teams_and_people() -> Project {
 }
 
 fn open_rejects(project: &Project) -> usize {
-    project.run(&["rejects", "list", "--json"]).exits(0).json_lines().len()
+    project.run(&["rejects", "list", "--json"]).exits(0).json_list().len()
 }
 
 #[test]
@@ -314,12 +314,8 @@ fn a_load_that_failed_on_its_header_left_an_empty_table() {
 fn a_check_held_rows_against_those_that_the_load_would_replace_or_update() {
     let project = people();
     project.write("people.csv", "id,name,age\n1,Anna,20\n2,Bob,30\n2,Bobby,30\n");
-    assert_eq!(project.run(&["check", "--json"]).exits(1).json_lines().len(), 2);
-    assert_eq!(
-        project.run(&["check", "--json", "--mode", "replace"]).exits(1).json_lines().len(),
-        1,
-        "within the file"
-    );
+    assert_eq!(project.run(&["check", "--json"]).exits(1).json_list().len(), 2);
+    assert_eq!(project.run(&["check", "--json", "--mode", "replace"]).exits(1).json_list().len(), 1, "within the file");
     project.run(&["check", "--mode", "upsert"]).exits(0);
     project.run(&["check", "--on-conflict", "keep"]).exits(0);
     // As the project says.

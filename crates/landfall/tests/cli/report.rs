@@ -38,7 +38,7 @@ fn a_value_never_becomes_sql() {
     let csv = project.run(&["report", "r", "--param", nasty, "--format", "csv"]).exits(0).stdout;
     assert_eq!(csv, "n\n'; DROP TABLE people; --\n");
     let error = project.run(&["report", "r"]).fails(2);
-    assert_eq!(error, "report r needs --param n=VALUE; its parameter is n (string)");
+    assert_eq!(error, "report r needs a value for n; its parameter is n (string)");
 }
 
 #[test]

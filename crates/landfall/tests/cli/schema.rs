@@ -200,7 +200,6 @@ fn mistakes_of_the_command_line_end_with_2() {
         (&["schema", "--dry-run"], "unexpected argument '--dry-run'"),
         (&["schema", "diff", "--dry-run"], "unexpected argument '--dry-run'"),
         (&["schema", "apply", "people"], "unexpected argument 'people'"),
-        (&["schema", "--json", "diff"], "write --json after the name of the command: landfall schema diff --json"),
     ] {
         let error = project.run(arguments).fails(2);
         assert!(error.contains(words), "{arguments:?}: {error}");

@@ -101,7 +101,7 @@ fn a_file_that_changed_after_an_interrupted_load_is_read_afresh() {
 fn rejects_of_content_that_is_loaded_again_are_not_listed_twice() {
     let project = loaded(&File::dirty(39, 1, 800));
     let list = || {
-        let lines = project.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+        let lines = project.run(&["rejects", "list", "--json"]).exits(0).json_list();
         let places: Vec<(u64, String)> =
             lines.iter().map(|line| (line["record"].as_u64().unwrap(), line["raw"].to_string())).collect();
         places

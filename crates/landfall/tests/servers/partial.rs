@@ -53,7 +53,7 @@ fn assert_updated(site: &Site, what: &str) {
     let text = |text: &str| Some(text.to_owned());
     let expected = [[text("1"), text("Ann"), text("31"), text("a@x")], [text("2"), text("Bob"), None, text("b@x")]];
     assert_eq!(site.content("people", &COLUMNS), expected, "{what}");
-    let rejects = site.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+    let rejects = site.run(&["rejects", "list", "--json"]).exits(0).json_list();
     assert_eq!(rejects.len(), 1, "{what}: {rejects:?}");
     assert_eq!(rejects[0]["errors"][0]["field"], "name", "{what}");
     site.assert_nothing_wrong();

@@ -39,7 +39,7 @@ fn a_replace_that_leaves_little_or_nothing_took_effect() {
                 assert_eq!(staff_of(&site), held, "{kind:?} {source}");
             }
         }
-        let rejects = site.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+        let rejects = site.run(&["rejects", "list", "--json"]).exits(0).json_list();
         let codes: Vec<&str> = rejects.iter().map(|reject| reject["errors"][0]["code"].as_str().unwrap()).collect();
         assert_eq!(
             codes,
@@ -118,7 +118,7 @@ fn a_replace_closed_rejects_of_other_sources() {
             run.stdout
         );
         site.run(&["load", "-q", "staff=staff.csv", "--mode", "replace"]).exits(0);
-        assert_eq!(site.run(&["rejects", "list", "--json"]).exits(0).json_lines().len(), 2, "{kind:?}");
+        assert_eq!(site.run(&["rejects", "list", "--json"]).exits(0).json_list().len(), 2, "{kind:?}");
         site.write("teams.csv", format!("{}21,New\n", site.read("teams.csv")));
         site.run(&["load", "-q", "teams"]).exits(0);
         assert_eq!(site.count("staff"), 61, "{kind:?}: one waited for its parent");

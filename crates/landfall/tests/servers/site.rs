@@ -135,7 +135,7 @@ impl Site {
     /// The rejects as the program lists them, without the numbers of loads and rejects.
     #[track_caller]
     pub(crate) fn rejects(&self) -> Vec<String> {
-        let lines = self.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+        let lines = self.run(&["rejects", "list", "--json"]).exits(0).json_list();
         lines.into_iter().map(|line| without(line, &["id", "load_id"]).to_string()).collect()
     }
 

@@ -67,7 +67,7 @@ fn a_table_that_fits_is_used_as_it_is_with_its_constraints() {
         let run = site.run(&["load", "--json", "--chunk-records", "100"]).exits(0);
         let [read, inserted, _, _, rejected] = run.counts("staff");
         // The database alone knows this rule.
-        let young = site.run(&["rejects", "list", "--json"]).exits(0).json_lines();
+        let young = site.run(&["rejects", "list", "--json"]).exits(0).json_list();
         assert!(young.len() as u64 == rejected && rejected > 50, "{kind:?}: {:?}", run.counts("staff"));
         assert!(young.iter().all(|reject| reject["errors"][0]["code"] == "target-error"), "{kind:?}: {}", young[0]);
         assert_eq!((read, inserted), (500, 500 - rejected), "{kind:?}");

@@ -172,10 +172,12 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {}", self.stdout))
     }
 
-    /// Standard output as one JSON document a line.
+    /// The items of the one list that standard output has in a JSON document.
     #[track_caller]
-    pub(crate) fn json_lines(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    pub(crate) fn json_list(&self) -> Vec<Value> {
+        let document = self.json();
+        let named = ["rejects", "groups", "tokens"].map(|name| document[name].as_array().cloned());
+        named.into_iter().flatten().next().unwrap_or_else(|| panic!("no list in {}", self.stdout))
     }
 
     /// The counts (read, inserted, updated, unchanged, rejected) of `table` in the summary of `load --json`.

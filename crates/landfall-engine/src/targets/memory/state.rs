@@ -21,7 +21,10 @@ use crate::{
     document::Document,
     error::{Result, TargetError, TargetErrorKind},
     ledger::LoadEntry,
-    targets::sql::made_tables::{self, TableCatalogue},
+    targets::{
+        describe_orphans,
+        sql::made_tables::{self, TableCatalogue},
+    },
 };
 
 /// Tables, ledger and quarantine.
@@ -163,7 +166,7 @@ impl MemoryState {
                 *counts.entry(&key.parent).or_default() += self.count_orphans(rows, key);
             }
             for (parent, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-                found.push(format!("{count} rows of {:?} name rows of {parent:?} that would be gone", &*table.name));
+                found.push(describe_orphans(count, &table.name, parent));
             }
         }
         found.truncate(10);

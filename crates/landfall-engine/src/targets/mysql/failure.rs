@@ -40,7 +40,7 @@ pub(super) fn mysql_error(error: &Mysql, doing: &str) -> Error {
         }
         // To try it once more would end alike.
         Mysql::CodecError(error) if error.to_string().contains("larger than max_allowed_packet") => {
-            (Kind::Statement, "a row has more bytes than the server's max_allowed_packet allows".into(), "raise it")
+            (Kind::Statement, TOO_LARGE_ROW.into(), RAISE_PACKET)
         }
         other => (Kind::Lost, transport_words(other), LOST),
     };
@@ -87,7 +87,7 @@ fn classify_error(error: &MySqlError) -> (Kind, &'static str) {
         _ if error.message.contains("errno: 28") || error.message.contains("error 28") => (Kind::Full, FULL),
         1053 | 1152 | 1158..=1161 | 1317 | 1927 | 4031 => (Kind::Lost, LOST),
         1969 | 3024 => (Kind::Statement, "the statement took longer than the server allows"),
-        1153 => (Kind::Statement, "raise the server's max_allowed_packet"),
+        1153 => (Kind::Statement, RAISE_PACKET),
         1665 => (Kind::Statement, "set the server's binlog_format to ROW or MIXED"),
         3159 => {
             (Kind::Unavailable, "the server wants a protected connection: write sslmode=require in the target's URL")
@@ -190,9 +190,38 @@ fn driver_words(error: &DriverError) -> (Kind, String, &'static str) {
         DriverError::ConnectTimeout | DriverError::Timeout => {
             (Kind::Lost, "the server did not answer in time".into(), REACH)
         }
-        DriverError::CouldNotConnect(Some((address, said, _))) => {
-            (Kind::Unavailable, format!("{address} cannot be reached: {said}"), REACH)
+        DriverError::CouldNotConnect(Some((address, said, kind))) => {
+            // A server that is being started again listens soon; a name that nobody knows stays unknown.
+            let kind = match kind {
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Kind::Lost,
+                _ => Kind::Unavailable,
+            };
+            (kind, format!("{address} cannot be reached: {said}"), REACH)
         }
+        // What follows ends alike each time, so that nobody is told to run the command again.
+        DriverError::UnknownAuthPlugin(method) => (
+            Kind::Denied,
+            format!("the server asks for the login method {method}, which is not supported"),
+            LOGIN_METHOD,
+        ),
+        DriverError::OldMysqlPasswordDisabled | DriverError::CleartextPluginDisabled => {
+            (Kind::Denied, "the server asks for a login method that shows the password".into(), LOGIN_METHOD)
+        }
+        DriverError::PacketTooLarge => (Kind::Statement, TOO_LARGE_ROW.into(), RAISE_PACKET),
+        DriverError::UnsupportedProtocol(_)
+        | DriverError::Protocol41NotSet
+        | DriverError::CouldNotParseVersion
+        | DriverError::ReadOnlyTransNotSupported
+        | DriverError::SetupError
+        | DriverError::InvalidParsecSalt => {
+            (Kind::Unavailable, format!("no server answers there that Landfall can use: {error}"), REACH)
+        }
+        DriverError::MismatchedStmtParams(..)
+        | DriverError::InvalidPoolConstraints
+        | DriverError::PoisonedPoolMutex
+        | DriverError::Params(_)
+        | DriverError::MixedParams
+        | DriverError::BulkExecute(_) => (Kind::Statement, error.to_string(), ""),
         DriverError::TlsNotSupported => (
             Kind::Unavailable,
             "the server offers no protected connections".into(),
@@ -202,6 +231,10 @@ fn driver_words(error: &DriverError) -> (Kind, String, &'static str) {
     }
 }
 
+const TOO_LARGE_ROW: &str = "a row has more bytes than the server's max_allowed_packet allows";
+const RAISE_PACKET: &str = "raise the server's max_allowed_packet, or shorten the row";
+const LOGIN_METHOD: &str = "give the user another one, such as ALTER USER … IDENTIFIED WITH caching_sha2_password (MySQL) \
+                            or IDENTIFIED VIA ed25519 (MariaDB)";
 const REACH: &str = "check host and port of the target, and that the server is running";
 
 /// What happened on the way to the server or back.

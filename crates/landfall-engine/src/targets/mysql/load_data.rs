@@ -22,7 +22,7 @@ use super::{
     names::{quote_name, quoted_field_names},
     values::bind_value,
 };
-use crate::error::Result;
+use crate::{count_noun, error::Result};
 
 /// Rows of a batch that are to be inserted.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ fn find_trouble(
     }
     let warnings = connection.read_warnings(&|| insert_description(table))?;
     let words = warnings.into_iter().next().map(|(code, message)| mask_row_values(code, &message));
-    Ok(Some(words.unwrap_or_else(|| format!("{} of {sent} rows were inserted", done.rows))))
+    Ok(Some(words.unwrap_or_else(|| format!("{} of {} inserted", done.rows, count_noun(sent, "row")))))
 }
 
 pub(super) fn insert_description(table: &Table) -> String {

@@ -18,6 +18,7 @@ use crate::{
     targets::{
         RowFilter, VisitPageRow,
         batch::{BatchBuilder, OnForeignValue, VisitBatch},
+        describe_orphans,
         page::{self, PageSyntax},
         sql,
     },
@@ -301,7 +302,7 @@ pub(super) fn find_orphans(
         let rows = connection.query_all(&sql, Vec::new(), &doing)?;
         let count = rows.first().map_or(0, |row| count_value(row.first()));
         if count > 0 {
-            found.push(format!("{count} rows of {child:?} name rows of {parent:?} that would be gone"));
+            found.push(describe_orphans(count, &child, &parent));
         }
     }
     found.truncate(10);

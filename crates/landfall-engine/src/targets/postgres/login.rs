@@ -74,6 +74,10 @@ pub(super) fn unreachable_failure(settings: &PostgresSettings, error: io::Error)
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::ConnectionAborted
+        // A server that is being started again listens soon.
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::ConnectionReset => PostgresFailure::Mute(sentence),
         _ => PostgresFailure::Unable(sentence),
     }

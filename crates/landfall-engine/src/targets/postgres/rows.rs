@@ -17,6 +17,7 @@ use super::{
 use crate::targets::{
     RowFilter, Table, VisitPageRow,
     batch::{BatchBuilder, OnForeignValue, VisitBatch},
+    describe_orphans,
     page::{self, PageSyntax},
     sql,
 };
@@ -347,10 +348,7 @@ pub(super) fn find_orphans(
             let count = connection
                 .without_timeout(|connection| connection.execute_statement(&sql, &BoundParameters::default()))?;
             if count > 0 {
-                found.push(format!(
-                    "{count} rows of {:?} name rows of {:?} that would be gone",
-                    &*table.name, &*key.parent
-                ));
+                found.push(describe_orphans(count, &table.name, &key.parent));
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     targets::{
         RowFilter, VisitPageRow,
         batch::{BatchBuilder, OnForeignValue, VisitBatch},
-        not_emptied_error,
+        describe_orphans, not_emptied_error,
         page::{self, PageSyntax},
         sql::{
             self,
@@ -184,7 +184,7 @@ pub(super) fn find_orphans(connection: &Connection, tables: &[&Table]) -> Result
             .context(doing)?;
         for row in rows {
             let (parent, count) = row.context(doing)?;
-            found.push(format!("{count} rows of {:?} name rows of {parent:?} that would be gone", &*table.name));
+            found.push(describe_orphans(count, &table.name, &parent));
         }
     }
     found.truncate(10);

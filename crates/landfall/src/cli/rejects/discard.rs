@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use landfall_engine::{pipeline, targets::TargetAccess};
+use serde_json::json;
 
 use super::filter::FilterArgs;
 use crate::{
     cli::Invocation,
     exit::{CommandError, Exit},
+    output,
 };
 
 /// Discard rejects, with a reason.
@@ -37,6 +39,10 @@ pub(super) fn run(args: DiscardArgs, invocation: &Invocation) -> Result<Exit> {
     let filter = args.filter.resolve_filter(&settings.package)?;
     let mut opened = invocation.open_with(settings, TargetAccess::Write)?;
     let count = pipeline::discard_rejects(&mut *opened.target, &filter, &args.reason)?;
+    if invocation.globals.json {
+        output::print_document(&json!({ "discarded": count }))?;
+        return Ok(Exit::Done);
+    }
     invocation.print_note(&match count {
         0 => "there is no such reject in the quarantine; nothing was changed".to_owned(),
         1 => "1 reject was discarded".to_owned(),

@@ -1,15 +1,19 @@
 //! `landfall rejects export`.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use landfall_engine::{pipeline, targets::TargetAccess};
+use serde_json::json;
 
 use super::filter::FilterArgs;
 use crate::{
     cli::Invocation,
-    counts::group_thousands,
-    exit::Exit,
+    counts::count_noun,
+    exit::{CommandError, Exit},
     output::{self, ReplaceFile},
 };
 
@@ -32,6 +36,12 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(args: ExportArgs, invocation: &Invocation) -> Result<Exit> {
+    let file = args.out.as_ref().filter(|path| **path != Path::new("-"));
+    if invocation.globals.json && file.is_none() {
+        let words =
+            "with --json, standard output tells how many rejects were exported; name a file for them with --out";
+        return Err(CommandError::usage_error(words).into());
+    }
     let settings = invocation.read_settings()?;
     let filter = args.filter.resolve_filter(&settings.package)?;
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
@@ -40,8 +50,10 @@ pub(super) fn run(args: ExportArgs, invocation: &Invocation) -> Result<Exit> {
         let export = if args.guard_formulas { pipeline::export_rejects_guarded } else { pipeline::export_rejects };
         Ok(export(&*opened.target, &opened.project, &filter, &mut out)?)
     })?;
-    if !invocation.globals.quiet {
-        output::print_note(&format!("{} rejects exported.", group_thousands(count)));
+    if invocation.globals.json {
+        output::print_document(&json!({ "exported": count, "file": file }))?;
+    } else {
+        invocation.print_note(&format!("{} exported.", count_noun(count, "reject")));
     }
     Ok(Exit::Done)
 }

@@ -7,13 +7,16 @@ use landfall_engine::{
     quarantine::{RejectFilter, RejectId, RejectState},
 };
 
-use crate::{cli::selection::require_tables, exit::CommandError};
+use crate::{
+    cli::{complete, selection::require_tables},
+    exit::CommandError,
+};
 
 /// Which rejects are meant; all open ones where nothing is given.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct FilterArgs {
     /// Only rejects of this table.
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", add = complete::offer_tables())]
     table: Option<String>,
     /// Only rejects of this load.
     #[arg(long, value_name = "ID")]

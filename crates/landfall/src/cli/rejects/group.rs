@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use landfall_engine::{escape_controls, quarantine::RejectGroup, targets::TargetAccess};
+use serde_json::json;
 
 use super::filter::{FilterArgs, TypedState};
 use crate::{cli::Invocation, counts::group_thousands, exit::Exit, output};
@@ -14,9 +15,6 @@ pub(super) struct GroupArgs {
     /// Rejects in this state.
     #[arg(long, value_enum, default_value_t, value_name = "STATE")]
     state: TypedState,
-    /// Print one line of JSON for each cause.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(args: GroupArgs, invocation: &Invocation) -> Result<Exit> {
@@ -24,15 +22,18 @@ pub(super) fn run(args: GroupArgs, invocation: &Invocation) -> Result<Exit> {
     let filter = args.state.apply_to(args.filter.resolve_filter(&settings.package)?);
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let groups = opened.target.reject_groups(&filter)?;
+    if invocation.globals.json {
+        output::print_document(&json!({ "groups": groups }))?;
+        return Ok(Exit::Done);
+    }
     let width = groups.iter().map(|group| format_place(group).chars().count()).max().unwrap_or_default();
     output::write_stdout(|out| {
         for group in &groups {
-            let line = if args.json { serde_json::to_string(group)? } else { format_group(group, width) };
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", format_group(group, width))?;
         }
         Ok(())
     })?;
-    if groups.is_empty() && !args.json && !invocation.globals.quiet {
+    if groups.is_empty() && !invocation.globals.quiet {
         output::print_note("No rejects.");
     }
     Ok(Exit::Done)

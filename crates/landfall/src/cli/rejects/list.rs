@@ -14,7 +14,7 @@ use super::filter::{FilterArgs, TypedState};
 use crate::{
     cli::{Invocation, summary},
     exit::Exit,
-    output,
+    output::{self, JsonList},
 };
 
 /// List rejects, with file, line, field, reason and value.
@@ -28,21 +28,18 @@ pub(super) struct ListArgs {
     /// At most this many.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Print one line of JSON for each reject.
-    #[arg(long)]
-    json: bool,
 }
 
 impl ListArgs {
     /// Whether nothing was typed.
     pub(super) fn is_default(&self) -> bool {
-        self.filter.is_empty() && self.state == TypedState::Open && self.limit.is_none() && !self.json
+        self.filter.is_empty() && self.state == TypedState::Open && self.limit.is_none()
     }
 }
 
 /// A reject as JSON: the record with every reason, then what the quarantine knows of it.
 #[derive(Serialize)]
-struct ListedReject {
+pub(super) struct ListedReject {
     #[serde(flatten)]
     record: ShownReject,
     id: RejectId,
@@ -50,14 +47,28 @@ struct ListedReject {
     state: RejectState,
 }
 
+impl From<&Reject> for ListedReject {
+    fn from(reject: &Reject) -> Self {
+        Self { record: reject.into(), id: reject.id, load_id: reject.load, state: reject.state }
+    }
+}
+
 pub(super) fn run(args: ListArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let filter = args.state.apply_to(args.filter.resolve_filter(&settings.package)?);
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
+    let json = invocation.globals.json;
     let listed = output::write_stdout(|out| {
-        visit_rejects(&*opened.target, &filter, args.limit, &mut |reject| write(reject, args.json, out))
+        if !json {
+            return visit_rejects(&*opened.target, &filter, args.limit, &mut |reject| write_lines(&reject, out));
+        }
+        let mut list = JsonList::begin_list(out, "rejects")?;
+        let mut write = |reject: Reject| Ok(list.write_item(&ListedReject::from(&reject))?);
+        let listed = visit_rejects(&*opened.target, &filter, args.limit, &mut write)?;
+        list.end_list(&[])?;
+        Ok(listed)
     })?;
-    if listed == 0 && !args.json && !invocation.globals.quiet {
+    if listed == 0 && !json && !invocation.globals.quiet {
         output::print_note("No rejects.");
     }
     Ok(Exit::Done)
@@ -84,17 +95,8 @@ fn visit_rejects(
     }
 }
 
-fn write(reject: Reject, json: bool, out: &mut dyn Write) -> Result<()> {
-    let record = ShownReject::from(&reject);
-    if json {
-        serde_json::to_writer(
-            &mut *out,
-            &ListedReject { record, id: reject.id, load_id: reject.load, state: reject.state },
-        )?;
-        out.write_all(b"\n")?;
-        return Ok(());
-    }
-    for line in summary::reject_lines(&record).lines() {
+fn write_lines(reject: &Reject, out: &mut dyn Write) -> Result<()> {
+    for line in summary::reject_lines(&ShownReject::from(reject)).lines() {
         writeln!(out, "#{} {line}", reject.id)?;
     }
     Ok(())

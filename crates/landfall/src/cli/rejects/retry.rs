@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use landfall_engine::{
+    OptionStyle,
     pipeline::{self, MendedFilePath, RetrySelection},
     targets::TargetAccess,
 };
@@ -27,16 +28,14 @@ pub(super) struct RetryArgs {
     /// Also accept changes to cells that had no error. They are refused by default, since spreadsheets change cells by themselves.
     #[arg(long, requires = "from")]
     allow_other_changes: bool,
-    /// Print the summary as one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(args: RetryArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let what = match args.from {
         Some(path) => {
-            RetrySelection::Mended(MendedFilePath { path, table: None, allows_other_changes: args.allow_other_changes })
+            let (allows_other_changes, option_style) = (args.allow_other_changes, OptionStyle::CommandLine);
+            RetrySelection::Mended(MendedFilePath { path, table: None, allows_other_changes, option_style })
         }
         None => RetrySelection::Quarantine(args.filter.resolve_filter(&settings.package)?),
     };
@@ -44,6 +43,6 @@ pub(super) fn run(args: RetryArgs, invocation: &Invocation) -> Result<Exit> {
     let reporter = invocation.progress_reporter();
     let outcomes = pipeline::retry_rejects(&mut *opened.target, &opened.project, &what, &reporter)?;
     reporter.clear_bar();
-    summary::print_loads(&outcomes, &*opened.target, invocation, args.json)?;
+    summary::print_loads(&outcomes, &*opened.target, invocation)?;
     Ok(Exit::from_loads(&outcomes))
 }

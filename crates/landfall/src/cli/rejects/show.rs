@@ -8,11 +8,14 @@ use landfall_engine::{
     quarantine::{Reject, RejectEvent, RejectFilter, RejectId, ShownReject},
     targets::{Target, TargetAccess},
 };
+use serde_json::{Value, json};
+
+use super::list::ListedReject;
 
 use crate::{
     cli::Invocation,
     cli::summary,
-    counts::group_thousands,
+    counts::{count_noun, group_thousands},
     exit::{CommandError, Exit},
     output,
 };
@@ -29,18 +32,33 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn run(args: ShowArgs, invocation: &Invocation) -> Result<Exit> {
+    if args.raw && invocation.globals.json {
+        return Err(CommandError::usage_error("--raw prints bytes, which --json cannot hold; use one of them").into());
+    }
     let opened = invocation.open(TargetAccess::Read)?;
     let target = &*opened.target;
     let wanted = RejectFilter { id: Some(args.id), any_state: true, ..RejectFilter::default() };
     let Some(reject) = target.find_rejects(&wanted)?.pop() else {
         return Err(CommandError::usage_error(format!("there is no reject {} in the quarantine", args.id)).into());
     };
-    if args.raw {
+    if invocation.globals.json {
+        let events: Vec<Value> = target.reject_events(args.id)?.iter().map(event_with_text).collect();
+        output::print_document(&json!({ "reject": ListedReject::from(&reject), "events": events }))?;
+    } else if args.raw {
         print_raw(target, args.id)?;
     } else {
         output::print_result(&describe_reject(&reject, &target.reject_events(args.id)?))?;
     }
     Ok(Exit::Done)
+}
+
+/// An event as JSON, with the record as it was tried where that differs from the quarantine's.
+fn event_with_text(event: &RejectEvent) -> Value {
+    let mut value = event.to_json();
+    if let Some(mended) = event.mended.as_deref().filter(|_| value["reason"].is_null()) {
+        value["mended"] = String::from_utf8_lossy(mended).into();
+    }
+    value
 }
 
 fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
@@ -53,7 +71,7 @@ fn print_raw(target: &dyn Target, id: RejectId) -> Result<()> {
 fn describe_reject(reject: &Reject, events: &[RejectEvent]) -> String {
     let record = ShownReject::from(reject);
     let mut text = format!(
-        "reject {} of load {} ({})\n{}: record {}, line {}, offset {}, {} bytes\n\n",
+        "reject {} of load {} ({})\n{}: record {}, line {}, offset {}, {}\n\n",
         reject.id,
         reject.load,
         reject.state.as_str(),
@@ -61,7 +79,7 @@ fn describe_reject(reject: &Reject, events: &[RejectEvent]) -> String {
         group_thousands(reject.record),
         group_thousands(reject.line),
         group_thousands(reject.offset),
-        group_thousands(reject.length),
+        count_noun(reject.length, "byte"),
     );
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  {}", escape_controls(&record.raw));

@@ -20,9 +20,6 @@ pub(super) struct ApplyArgs {
     /// Show the statements, and run none.
     #[arg(long)]
     dry_run: bool,
-    /// Print the statements and the remaining differences as one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(args: ApplyArgs, invocation: &Invocation) -> Result<Exit> {
@@ -30,7 +27,7 @@ pub(super) fn run(args: ApplyArgs, invocation: &Invocation) -> Result<Exit> {
     let (tables, location) = (project.tables_to_make(), target.location());
     let (additions, mut remaining) = split_differences(super::find_differences(&*target, &tables)?);
     let statements: Vec<&str> = additions.iter().filter_map(|found| found.addition.as_deref()).collect();
-    let tells = !args.json && !invocation.globals.quiet;
+    let tells = !invocation.globals.json && !invocation.globals.quiet;
     if tells {
         output::print_result(&summary::render_additions(&statements))?;
     }
@@ -38,11 +35,10 @@ pub(super) fn run(args: ApplyArgs, invocation: &Invocation) -> Result<Exit> {
     if !args.dry_run && !additions.is_empty() {
         remaining = add_missing(&additions, &tables, invocation)?;
     }
-    if args.json {
-        let document = json!({
+    if invocation.globals.json {
+        output::print_document(&json!({
             "target": location, "dry_run": args.dry_run, "statements": statements, "remaining": remaining,
-        });
-        output::print_result(&format!("{document}\n"))?;
+        }))?;
     } else if tells {
         output::print_result(&summary::summarize_apply(statements.len(), &remaining, &location, args.dry_run))?;
     }

@@ -14,20 +14,16 @@ use crate::{
 ///
 /// Ends with code 1 if it differs, even if that stops no load. Changes nothing.
 #[derive(Debug, clap::Args)]
-pub(super) struct DiffArgs {
-    /// Print the differences as one JSON document.
-    #[arg(long)]
-    json: bool,
-}
+pub(super) struct DiffArgs {}
 
-pub(super) fn run(args: DiffArgs, invocation: &Invocation) -> Result<Exit> {
+pub(super) fn run(DiffArgs {}: DiffArgs, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(TargetAccess::Read)?;
     let differences = super::find_differences(&*opened.target, &opened.project.tables_to_make())?;
     let location = opened.target.location();
-    output::print_result(&if args.json {
-        format!("{}\n", json!({ "target": location, "differences": differences }))
+    if invocation.globals.json {
+        output::print_document(&json!({ "target": location, "differences": differences }))?;
     } else {
-        summary::list_differences(&differences, &location)
-    })?;
+        output::print_result(&summary::list_differences(&differences, &location))?;
+    }
     Ok(if differences.is_empty() { Exit::Done } else { Exit::Found })
 }

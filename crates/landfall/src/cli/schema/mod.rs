@@ -9,11 +9,7 @@ use landfall_engine::targets::{Difference, Table, Target, TargetAccess};
 use serde_json::json;
 
 use super::Invocation;
-use crate::{
-    cli::summary,
-    exit::{CommandError, Exit},
-    output,
-};
+use crate::{cli::summary, exit::Exit, output};
 
 /// Show the tables as SQL, and how the database differs from the data package.
 ///
@@ -24,9 +20,6 @@ use crate::{
 pub(super) struct SchemaArgs {
     #[command(subcommand)]
     command: Option<SchemaCommand>,
-    /// Print statements and differences as one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,26 +30,22 @@ enum SchemaCommand {
 
 pub(super) fn run(args: SchemaArgs, invocation: &Invocation) -> Result<Exit> {
     match args.command {
-        Some(_) if args.json => {
-            Err(CommandError::usage_error("write --json after the name of the command: landfall schema diff --json")
-                .into())
-        }
         Some(SchemaCommand::Diff(args)) => diff::run(args, invocation),
         Some(SchemaCommand::Apply(args)) => apply::run(args, invocation),
-        None => print_schema(args.json, invocation),
+        None => print_schema(invocation),
     }
 }
 
-fn print_schema(as_json: bool, invocation: &Invocation) -> Result<Exit> {
+fn print_schema(invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open(TargetAccess::Read)?;
     let (target, tables) = (&*opened.target, opened.project.tables_to_make());
     let (statements, differences) = (target.table_statements(&tables)?, find_differences(target, &tables)?);
     let location = target.location();
-    output::print_result(&if as_json {
-        format!("{}\n", json!({ "target": location, "statements": statements, "differences": differences }))
+    if invocation.globals.json {
+        output::print_document(&json!({ "target": location, "statements": statements, "differences": differences }))?;
     } else {
-        summary::render_schema(&statements, &differences, &location)
-    })?;
+        output::print_result(&summary::render_schema(&statements, &differences, &location))?;
+    }
     Ok(Exit::Done)
 }
 

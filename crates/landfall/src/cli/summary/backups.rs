@@ -7,15 +7,15 @@ use landfall_engine::{
     escape_controls,
 };
 
-use crate::counts::group_thousands;
+use crate::counts::count_noun;
 
 /// What a backup wrote.
 pub(crate) fn summarize_backup(outcome: &BackupOutcome) -> String {
     let mut text = String::new();
     for table in &outcome.tables {
-        let (rows, bytes) = (group_thousands(table.rows), group_thousands(table.bytes));
+        let (rows, bytes) = (count_noun(table.rows, "row"), count_noun(table.bytes, "byte"));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {rows} rows, {bytes} bytes, {:.1} s", escape_controls(&table.table), table.seconds);
+        let _ = writeln!(text, "{}: {rows}, {bytes}, {:.1} s", escape_controls(&table.table), table.seconds);
     }
     for table in &outcome.missing {
         let _ = writeln!(text, "{}: the database has no such table", escape_controls(table));
@@ -57,16 +57,14 @@ pub(crate) fn list_backup_sets(location: &str, sets: &[(&SetId, Result<Manifest,
                 let bytes = manifest.tables.iter().map(|table| table.bytes).sum();
                 let tables: Vec<&str> = manifest.tables.iter().map(|table| &*table.table).collect();
                 let tables = escape_controls(&tables.join(", ")).to_string();
-                let _ =
-                    writeln!(text, "{set}  {} rows, {} bytes  {tables}", group_thousands(rows), group_thousands(bytes));
+                let _ = writeln!(text, "{set}  {}, {}  {tables}", count_noun(rows, "row"), count_noun(bytes, "byte"));
             }
             Err(error) => {
                 let _ = writeln!(text, "{set}  damaged: {error}");
             }
         }
     }
-    let noun = if sets.len() == 1 { "backup set" } else { "backup sets" };
-    let _ = writeln!(text, "{} {noun} in {}", sets.len(), escape_controls(location));
+    let _ = writeln!(text, "{} in {}", count_noun(sets.len() as u64, "backup set"), escape_controls(location));
     text
 }
 
@@ -75,7 +73,7 @@ pub(crate) fn verified_sets(location: &str, sets: &[VerifiedSet]) -> String {
     let mut text = String::new();
     for set in sets {
         if set.findings.is_empty() {
-            let _ = writeln!(text, "{}: {} tables as they were written", set.set, set.tables.len());
+            let _ = writeln!(text, "{}: {} as written", set.set, count_noun(set.tables.len() as u64, "table"));
         }
         for finding in &set.findings {
             let _ = writeln!(text, "{}: {}", set.set, escape_controls(finding));

@@ -11,18 +11,16 @@ use landfall_engine::{
 };
 
 use super::reasons;
-use crate::counts::{format_equation, group_thousands};
-use crate::{cli::Invocation, output};
+use crate::counts::{count_noun, format_equation, group_thousands};
+use crate::{
+    cli::{Invocation, invocation::option_for_shell},
+    output,
+};
 
 /// Prints what became of `outcomes`.
-pub(crate) fn print_loads(
-    outcomes: &[LoadOutcome],
-    target: &dyn Target,
-    invocation: &Invocation,
-    json: bool,
-) -> Result<()> {
-    if json {
-        return output::print_result(&format!("{}\n", render_document(outcomes)?));
+pub(crate) fn print_loads(outcomes: &[LoadOutcome], target: &dyn Target, invocation: &Invocation) -> Result<()> {
+    if invocation.globals.json {
+        return output::print_document(&render_document(outcomes)?);
     }
     if invocation.globals.quiet {
         return Ok(());
@@ -33,11 +31,11 @@ pub(crate) fn print_loads(
 }
 
 /// Prints what would become of `outcomes`: nothing was written.
-pub(crate) fn print_dry_run(outcomes: &[LoadOutcome], invocation: &Invocation, json: bool) -> Result<()> {
-    if json {
+pub(crate) fn print_dry_run(outcomes: &[LoadOutcome], invocation: &Invocation) -> Result<()> {
+    if invocation.globals.json {
         let mut document = render_document(outcomes)?;
         document["dry_run"] = true.into();
-        return output::print_result(&format!("{document}\n"));
+        return output::print_document(&document);
     }
     if invocation.globals.quiet {
         return Ok(());
@@ -55,7 +53,7 @@ fn find_known_loads(outcomes: &[LoadOutcome], target: &dyn Target) -> Result<Vec
 }
 
 /// `{"loads": […], "stages": {…}}`; the stages are summed over the loads.
-fn render_document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
+pub(crate) fn render_document(outcomes: &[LoadOutcome]) -> Result<serde_json::Value> {
     let mut stages: Option<StageSeconds> = None;
     let mut loads = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
@@ -119,11 +117,6 @@ fn describe_consequences(loads: &[&LoadOutcome], would: &str) -> String {
     text
 }
 
-/// A count and its noun.
-fn count_noun(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", group_thousands(count), if count == 1 { "" } else { "s" })
-}
-
 fn summarize_tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
     let mut text: String = group_by_table(outcomes).iter().map(|loads| summarize_table(loads, ledger)).collect();
     if outcomes.iter().all(|load| load.state == LoadState::Known) {
@@ -159,16 +152,16 @@ fn describe_source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
         LoadState::Complete => String::new(),
         LoadState::Running => ", not finished: the same command goes on".into(),
         LoadState::Stopped if load.max_reject_bytes.is_some() => {
-            let most = group_thousands(load.max_reject_bytes.unwrap_or_default());
+            let most = count_noun(load.max_reject_bytes.unwrap_or_default(), "byte");
             format!(
-                ", stopped: its rejects have more than {most} bytes; see whether the dictionary fits the file, or raise \
+                ", stopped: its rejects have more than {most}; see whether the dictionary fits the file, or raise \
                  maxRejectBytes in landfall.yaml, and run the same command again to go on"
             )
         }
         LoadState::Stopped if load.max_project_reject_bytes.is_some() => {
-            let most = group_thousands(load.max_project_reject_bytes.unwrap_or_default());
+            let most = count_noun(load.max_project_reject_bytes.unwrap_or_default(), "byte");
             format!(
-                ", stopped: all open rejects have more than {most} bytes; mend or discard some (landfall rejects), or raise \
+                ", stopped: all open rejects have more than {most}; mend or discard some (landfall rejects), or raise \
                  maxProjectRejectBytes in landfall.yaml, and run the same command again to go on"
             )
         }
@@ -181,7 +174,7 @@ fn describe_source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {
     };
     let resumed = match load.resumed {
         0 => String::new(),
-        count => format!(", resumed after {} records", group_thousands(count)),
+        count => format!(", resumed after {}", count_noun(count, "record")),
     };
     format!("{source}: load {id}, {seconds:.2} s{resumed}{told}")
 }
@@ -197,10 +190,16 @@ fn suggest_next_steps(outcomes: &[LoadOutcome], program: &str) -> String {
          {program} rejects group\nTo mend them in a file, and try them again:\n"
     );
     for table in &rejecting {
-        let _ = writeln!(text, "  {program} rejects export --table {table} --out {table}-rejects.csv");
+        let (name, file) = (option_for_shell("--table", table), option_for_shell("--out", &name_rejects_file(table)));
+        let _ = writeln!(text, "  {program} rejects export {name} {file}");
     }
-    let _ = writeln!(text, "  {program} rejects retry --from {first}-rejects.csv");
+    let _ = writeln!(text, "  {program} rejects retry {}", option_for_shell("--from", &name_rejects_file(first)));
     text
+}
+
+/// The file for the rejects of `table`, in the current folder whatever the name has in it.
+fn name_rejects_file(table: &str) -> String {
+    format!("{}-rejects.csv", table.replace(['/', '\\'], "_"))
 }
 
 /// The outcomes by table, in the order in which the tables first occur.

@@ -9,7 +9,7 @@ use landfall_engine::{
 };
 use serde::Serialize;
 
-use crate::counts::{format_equation, group_thousands};
+use crate::counts::{count_noun, format_equation, group_thousands};
 use crate::push::{BatchEntry, PushOutcome, RejectExample};
 
 /// The most batches that are listed one by one; of more, the slowest are, and those that needed something.
@@ -104,11 +104,11 @@ impl PushSummary<'_> {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{}, {} sent again, {} known before, {seconds:.2} s, {} rows/s",
-            count_noun(entries.len(), "batch", "batches"),
+            "{}, {} sent again, {} known before, {seconds:.2} s, {}/s",
+            count_noun(entries.len() as u64, "batch"),
             group_thousands(self.retry_count()),
             group_thousands(self.replayed_count() as u64),
-            group_thousands(self.rows_per_second())
+            count_noun(self.rows_per_second(), "row")
         );
         let _ = writeln!(text, "  {}", format_equation(tally.counts));
         for reason in tally.ranked_reasons() {
@@ -122,10 +122,6 @@ impl PushSummary<'_> {
         }
         text + &render_table(entries)
     }
-}
-
-fn count_noun(count: usize, one: &str, many: &str) -> String {
-    format!("{} {}", group_thousands(count as u64), if count == 1 { one } else { many })
 }
 
 /// The batches, or those of many that one would look for.

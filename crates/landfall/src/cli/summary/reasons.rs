@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use landfall_engine::{
     escape_controls,
     pipeline::{LoadOutcome, RejectReason},
+    plural_noun,
 };
 
 use crate::counts::group_thousands;
@@ -18,7 +19,8 @@ pub(super) fn reason_lines(loads: &[&LoadOutcome]) -> String {
     let width = reasons.iter().take(SHOWN).map(|reason| format_place(reason).chars().count()).max().unwrap_or_default();
     let mut text: String = reasons.iter().take(SHOWN).map(|reason| format_reason(reason, width)).collect();
     if reasons.len() > SHOWN {
-        text.push_str(&format!("    and {} more causes\n", reasons.len() - SHOWN));
+        let more = (reasons.len() - SHOWN) as u64;
+        text.push_str(&format!("    and {} more {}\n", group_thousands(more), plural_noun(more, "cause")));
     }
     text
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use landfall_engine::{escape_controls, targets::Difference};
 
+use crate::counts::count_noun;
+
 /// The statements as a script, and behind it the differences as comments.
 pub(crate) fn render_schema(statements: &[String], differences: &[Difference], location: &str) -> String {
     let script = render_script(&statements.iter().map(String::as_str).collect::<Vec<_>>());
@@ -39,10 +41,7 @@ pub(crate) fn list_differences(differences: &[Difference], location: &str) -> St
     if differences.is_empty() {
         return format!("{location} has the tables as the data package says.\n");
     }
-    let count = match differences.len() {
-        1 => "1 difference".to_owned(),
-        count => format!("{count} differences"),
-    };
+    let count = count_noun(differences.len() as u64, "difference");
     let addable = differences.iter().any(|found| found.addition.is_some());
     let mend = if addable { "; `landfall schema apply` adds what is missing" } else { "" };
     format!("{}{count} between the data package and {location}{mend}.\n", difference_lines(differences))

@@ -8,10 +8,10 @@ use landfall_engine::{
     verify::{FindingKind, Verification, VerifiedLoad, VerifiedTable, VerifyFinding},
 };
 
-use crate::counts::group_thousands;
+use crate::counts::{count_noun, group_thousands};
 
-/// What was counted, and the findings.
-pub(crate) fn summarize_verification(verification: &Verification) -> String {
+/// What was counted, and the findings. `program` is how the next command begins.
+pub(crate) fn summarize_verification(verification: &Verification, program: &str) -> String {
     let loads = verification.loads.iter().map(describe_load);
     let tables = verification.tables.iter().map(describe_table);
     let findings = verification.findings.iter().map(describe_finding);
@@ -21,14 +21,24 @@ pub(crate) fn summarize_verification(verification: &Verification) -> String {
     let _ = match (verification.findings.len(), unread) {
         (0, 0) => writeln!(text, "Every record is accounted for."),
         (0, _) => writeln!(text, "Every record that could be looked for is accounted for."),
-        (1, _) => writeln!(text, "1 discrepancy."),
-        (count, _) => writeln!(text, "{count} discrepancies."),
+        (count, _) => writeln!(text, "{}.", count_noun(count as u64, "discrepancy")),
     };
     if unread > 0 {
-        let loads = if unread == 1 { "1 load".to_owned() } else { format!("{unread} loads") };
+        let loads = count_noun(unread as u64, "load");
         let _ = writeln!(text, "The records of {loads} were not looked for: the reason stands with each.");
     }
+    if is_untouched(verification) {
+        let _ = writeln!(text, "Nothing was loaded yet: {program} load");
+    }
     text
+}
+
+/// Whether no load, request or receipt has left anything to be verified.
+fn is_untouched(verification: &Verification) -> bool {
+    let unused = |table: &VerifiedTable| table.inserted == 0 && table.requests == 0;
+    verification.loads.is_empty()
+        && verification.tables.iter().all(unused)
+        && verification.findings.iter().all(|finding| finding.kind == FindingKind::NotLoaded)
 }
 
 /// `load 3  people ← people.csv: 5 in the source = 3 in the table + 2 in the quarantine`.
@@ -62,13 +72,13 @@ fn explain_rows(load: &VerifiedLoad) -> String {
 
 fn describe_table(table: &VerifiedTable) -> String {
     let (name, rows, inserted) =
-        (escape_controls(&table.table), group_thousands(table.rows), group_thousands(table.inserted));
+        (escape_controls(&table.table), count_noun(table.rows, "row"), group_thousands(table.inserted));
     let requests = match table.requests {
         0 => String::new(),
         1 => " (1 of them a request for rows, which cannot be read again)".to_owned(),
         count => format!(" ({} of them requests for rows, which cannot be read again)", group_thousands(count)),
     };
-    format!("table {name}: {rows} rows, {inserted} inserted by loads{requests}{}\n", format_note(table.note.as_deref()))
+    format!("table {name}: {rows}, {inserted} inserted by loads{requests}{}\n", format_note(table.note.as_deref()))
 }
 
 fn describe_finding(finding: &VerifyFinding) -> String {

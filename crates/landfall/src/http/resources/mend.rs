@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Write as _};
 
 use axum::{http::StatusCode, response::Response};
 use landfall_engine::{
-    Error,
+    Error, OptionStyle,
     pipeline::{LoadOutcome, MendedFilePath, RetrySelection, SilentObserver, discard_with, retry_with},
     quarantine::{RejectFilter, RejectId, RejectState},
     targets::TargetRead,
@@ -111,7 +111,7 @@ async fn try_again(
 }
 
 fn outcome_json(outcome: &LoadOutcome) -> Value {
-    let mut value = outcome.counts.append_to(json!({"load_id": outcome.load_id, "table": outcome.table}));
+    let mut value = outcome.counts.append_to(json!({"load_id": outcome.load_id.to_stored(), "table": outcome.table}));
     value["reasons"] = json!(outcome.reasons);
     value
 }
@@ -268,7 +268,8 @@ async fn import_file(
         unstored(())
     })?;
     let table = Some(call.path_part("table").to_owned());
-    let file = MendedFilePath { path: file.path().to_owned(), table, allows_other_changes };
+    let option_style = OptionStyle::RequestParameter;
+    let file = MendedFilePath { path: file.path().to_owned(), table, allows_other_changes, option_style };
     try_again(call, RetrySelection::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
 }
 

@@ -128,7 +128,7 @@ pub(in crate::http) async fn show_reject(call: Call) -> Outcome {
     let reject =
         reject.filter(|reject| call.caller.sees_table(&reject.table)).ok_or_else(|| Problem::not_found("reject"))?;
     let mut body = reject_json(&reject);
-    body["events"] = events.iter().map(event_json).collect();
+    body["events"] = events.iter().map(RejectEvent::to_json).collect();
     Ok(respond_json(StatusCode::OK, &body))
 }
 
@@ -179,14 +179,6 @@ pub(in crate::http) fn reject_json(reject: &Reject) -> Value {
     value["reject_id"] = json!(reject.id);
     value["load_id"] = json!(reject.load);
     value["state"] = reject.state.as_str().into();
-    value
-}
-
-fn event_json(event: &RejectEvent) -> Value {
-    let mut value = json!({"action": event.action, "load_id": event.load, "at": event.at});
-    if let Some(reason) = event.mended.as_deref().filter(|_| event.action == "discarded") {
-        value["reason"] = String::from_utf8_lossy(reason).into();
-    }
     value
 }
 

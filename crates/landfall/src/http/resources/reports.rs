@@ -5,8 +5,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use landfall_core::{keys::Scalar, schema::to_standard::write_field};
-use landfall_engine::report::{ReportDefinition, ReportFormat, ReportParameter};
+use landfall_core::keys::Scalar;
+use landfall_engine::report::{ReportDefinition, ReportFormat};
 use serde_json::{Value, json};
 
 use crate::config::DeclaredReport;
@@ -38,17 +38,9 @@ pub(in crate::http) async fn list_reports(call: Call) -> Outcome {
 }
 
 fn describe_report(report: &DeclaredReport, results: &ResultCache) -> Value {
-    let parameter = |parameter: &ReportParameter| {
-        let mut described = write_field(&parameter.field);
-        described["default"] = json!(parameter.default);
-        described
-    };
-    json!({
-        "name": report.name, "title": report.title, "description": report.description,
-        "parameters": report.parameters.iter().map(parameter).collect::<Vec<_>>(),
-        "refresh": report.refresh.as_ref().map(ToString::to_string),
-        "refreshed_at": results.oldest_of(&report.name).map(|at| at.to_string()),
-    })
+    let mut described = report.describe_report();
+    described["refreshed_at"] = json!(results.oldest_of(&report.name).map(|at| at.to_string()));
+    described
 }
 
 /// The report that the path names, where the caller may read it, and what is asked of it.
