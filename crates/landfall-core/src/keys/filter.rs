@@ -30,6 +30,7 @@ impl HashFilter {
     /// Adds `hash`.
     pub fn insert(&mut self, hash: u64) {
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
+            // Each layer is four times as large: few layers to ask, and little room unused in small sets.
             let next = FIRST_LAYER << (2 * self.layers.len().min(12));
             self.layers.push(FilterLayer::with_capacity(next));
         }

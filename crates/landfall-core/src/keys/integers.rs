@@ -144,6 +144,7 @@ impl BitmapPage {
 
 /// Adds `low` to sorted `values`; whether it was new. Ascending values are appended.
 fn insert_sorted(values: &mut Vec<u16>, low: u16) -> bool {
+    // Keys mostly ascend, so that nothing has to be moved.
     if values.last().is_none_or(|&last| last < low) {
         values.push(low);
         return true;

@@ -42,6 +42,7 @@ impl RowSketches {
     #[inline]
     #[must_use]
     pub fn insert(&mut self, key: RowKey, sketch: u8) -> bool {
+        // A key with a missing value is compared with none, so that nothing need be noted.
         let RowKey::Integer(value) = key else { return true };
         let page = value >> PAGE_BITS;
         let at = match self.last {
@@ -60,6 +61,7 @@ impl RowSketches {
         let at = *self.index.entry(page).or_insert(next);
         if at == next {
             if next == MOST_PAGES {
+                // Taken out again: an entry without its page would be read beyond the end of `pages`.
                 self.index.remove(&page);
                 return None;
             }
@@ -83,10 +85,12 @@ const fn low(value: i64) -> usize {
 pub fn sketch_rows(batch: &RecordBatch) -> Vec<u8> {
     let mut states = vec![0_u64; batch.num_rows()];
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        // Equal numbers may have different texts, and equal rows must have equal sketches.
         if !is_number_column(field) {
             mix_column(column.as_ref(), &mut states);
         }
     }
+    // 0 means that no row was noted.
     states.iter().map(|&state| ((state >> 32) % 255) as u8 + 1).collect()
 }
 

@@ -175,6 +175,7 @@ fn parse_exponent(text: &str) -> Option<i64> {
     let digits = digits.trim_start_matches('0');
     let magnitude: i64 = match digits.len() {
         0 => 0,
+        // So many digits leave room in an `i64` for adding the length of any text.
         1..=17 => digits.parse().ok()?,
         _ => return None,
     };
@@ -248,6 +249,7 @@ impl<'a> Decimal<'a> {
     fn trimmed_digits(&self) -> impl Iterator<Item = u8> + use<'a> {
         let fraction = self.fraction.trim_end_matches('0');
         let whole = if fraction.is_empty() { self.whole.trim_end_matches('0') } else { self.whole };
+        // Zeros at the end say nothing of the value: 1.0 and 1.00 must have one hash.
         whole.bytes().chain(fraction.bytes()).skip(self.leading_zeros())
     }
 

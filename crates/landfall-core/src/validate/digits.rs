@@ -61,6 +61,7 @@ pub(super) fn strip_groups<'a>(text: &'a str, group: Option<&str>) -> Result<Cow
 fn are_valid_groups(sizes: &[usize]) -> bool {
     let [first, middle @ .., 3] = sizes else { return false };
     let threes = (1..=3).contains(first) && middle.iter().all(|&size| size == 3);
+    // As in India: 12,34,567.
     let twos = (1..=2).contains(first) && !middle.is_empty() && middle.iter().all(|&size| size == 2);
     threes || twos
 }
