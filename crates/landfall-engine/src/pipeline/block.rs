@@ -104,6 +104,7 @@ impl<'a> BlockResolver<'a> {
     #[inline]
     fn is_plain(&self, row: usize) -> bool {
         let keys = &*self.keys;
+        // Only certainty counts here: `Perhaps` takes the long way.
         let parents = keys.foreigns.iter().zip(&self.foreigns).all(|(foreign, columns)| match &foreign.parents {
             ParentKnowledge::Other(set) => set.contains_parent(columns, row) == Membership::Yes,
             ParentKnowledge::Own(at) => keys.uniques[*at].seen.contains_parent(columns, row) == Membership::Yes,
@@ -147,6 +148,8 @@ impl<'a> BlockResolver<'a> {
         if let Some(sketches) = &mut self.keys.sketches
             && !sketches.insert(self.uniques[0].row_key(row), self.sketches[row])
         {
+            // Sparse keys would take a page of memory each. Without sketches, more records are put aside and none is
+            // judged otherwise.
             self.keys.sketches = None;
         }
     }
@@ -205,13 +208,16 @@ impl<'a> BlockResolver<'a> {
                 let updates = self.on_conflict == OnConflict::Update;
                 change = updates.then(|| RowChange::new(&self.keys.table, validated, row, &found));
             }
+            // The holder is the row that this one updates, so that its own unique keys are no clash.
             let own = conflict && !unique.primary && self.same_primary(&found, row);
+            // The conflict rule has an answer to a primary key that is held, so that it is no error.
             let settled = unique.primary && self.on_conflict != OnConflict::Reject;
             if !own && !settled {
                 errors.push(clash_error(unique.code(), &unique.name, &self.unique_values(at, row, change.as_ref())));
             }
         }
         if let (None, Some(lacks)) = (&change, validated.find_lacking_reject(record)) {
+            // It cannot change a row, and lacks what a new one needs. Errors of fields come before those of keys.
             errors.splice(..0, lacks.errors.iter().cloned());
         }
         for at in 0..self.keys.foreigns.len() {
@@ -312,6 +318,7 @@ impl<'a> BlockResolver<'a> {
         values: &[Scalar],
         judge: &mut dyn RowJudge,
     ) -> Result<Option<KeyHolder>> {
+        // An update needs its row in the table, also if the row stands in the same block.
         if self.on_conflict == OnConflict::Update {
             self.flush_accepted(judge)?;
         }
@@ -346,6 +353,7 @@ impl<'a> BlockResolver<'a> {
             return self.changed_orphan(at, change, judge);
         }
         let columns = self.foreigns[at].clone();
+        // A row may be its own parent.
         if let ParentKnowledge::Own(unique) = self.keys.foreigns[at].parents
             && columns.row_values(row) == self.uniques[unique].row_values(row)
         {
@@ -389,6 +397,7 @@ impl<'a> BlockResolver<'a> {
         }
         let values = columns.row_values(row);
         let foreign = &mut self.keys.foreigns[at];
+        // Many records may name one missing parent. It is asked for now and then, and not for each of them.
         if !foreign.absent.contains_parent(columns, row) {
             if judge.find(&foreign.parent, &foreign.parent_positions, &values)?.is_some() {
                 return Ok(None);

@@ -204,6 +204,7 @@ fn cut_source(
             Ok(None) => return,
             Ok(Some(piece)) => prepare_task(piece, &answer, &long),
             Err(error) => {
+                // The error takes its place in the order, so that the blocks before it are loaded first.
                 let _ = answer.send(Err(error));
                 None
             }
@@ -241,6 +242,7 @@ fn validate_blocks(jobs: &Mutex<Receiver<BlockTask>>, rules: &Arc<RecordRules>, 
     loop {
         let job = match jobs.lock() {
             Ok(jobs) => jobs.recv(),
+            // Only a worker that panicked poisons the lock, and the scope passes its panic on.
             Err(_) => return,
         };
         let Ok(job) = job else { return };
@@ -256,5 +258,6 @@ fn read(BlockTask { block, rest, answer }: BlockTask, rules: &RecordRules, clock
     let start = Instant::now();
     let validated = rules.validator.validate_records(&records);
     add_elapsed(&clock.validate, start);
+    // Nobody may listen any more: the consumer may have stopped early.
     let _ = answer.send(Ok(rest.with(PieceContent::Records(Box::new((records, validated))))));
 }

@@ -100,21 +100,26 @@ impl LoadChunk<'_> {
     ) -> Result<LoadFlow> {
         let on_conflict = self.rules.on_conflict;
         if on_conflict == OnConflict::Update {
+            // A record without required fields cannot be a new row, but it may change one that is there.
             validated = validated.admit_updates(&self.table.schema);
         }
         let rejected = std::mem::take(&mut validated.rejects);
         let before = self.tally.counts.read;
+        // Once for each block, so that a long load notices parents that others bring meanwhile.
         keys.foreigns.iter_mut().for_each(|foreign| foreign.absent.expire_entries());
         let table = self.table;
         let mut account = BlockAccount { chunk: self, offset, records, before };
         let mut judge = BlockJudge::new(&mut account, table, &validated);
         let flow = resolve_keys(keys, &validated, rejected, on_conflict, &mut judge)?;
         let (stopped, late) = judge.finish_block()?;
+        // Within the chunk's transaction: rejects commit with the rows of the same records (promise 2).
         self.write_rejects()?;
         match stopped {
             None => self.tally.counts.read = before + records.len() as u64,
             Some(record) => self.stop_after(offset, end, records, before, record as usize),
         }
+        // The database refused a row in the middle of the block when later ones had been written. So the load can only
+        // stop behind the block.
         if late && flow == LoadFlow::Continue && self.has_too_many_rejects() {
             self.tally.position = end;
             return Ok(LoadFlow::Stop);
@@ -145,6 +150,7 @@ impl LoadChunk<'_> {
     }
 
     fn take_too_long(&mut self, record: &TooLong) -> Result<LoadFlow> {
+        // A comment is no record: it counts nowhere in the equation.
         if record.comment {
             return Ok(LoadFlow::Continue);
         }
@@ -170,15 +176,19 @@ impl LoadChunk<'_> {
 
     pub(super) fn add_reject(&mut self, reject: NewReject) -> Result<()> {
         let start = Instant::now();
+        // If the transaction is rolled back, this copy is all that is left of the reject.
         if let Some(spill) = &mut self.spill {
             spill(&reject)?;
         }
+        // Its bytes are copied from the source at once: held back with the other rejects of the block, they would fill
+        // the memory.
         if matches!(reject.raw, RawRecord::Long(_)) {
             let most = self.rules.rejected_record_bytes;
             store_reject(self.transaction, self.load, self.table, self.source, &reject, most)?;
         }
         self.tally.writing += start.elapsed();
         self.tally.counts.rejected += 1;
+        // Such a reject may become a row when the source ends. Until then it does not count against the limits.
         let later = reject.deferred || self.rules.defers && reject.waits_for_parent();
         self.tally.deferred += u64::from(later);
         if !later {
@@ -291,11 +301,13 @@ pub(super) fn store_reject(
     let RawRecord::Long(length) = reject.raw else { return transaction.add_reject(load, table, reject) };
     let mut reject = reject.clone();
     if length > most {
+        // The digest vouches for the bytes that are not kept.
         let digest = digest_of_range(source, reject.offset, length)?;
         reject.errors.push(cut_record_error(most, length, &digest));
     }
     let id = transaction.add_reject(load, table, &reject)?;
     let mut part = 0;
+    // In parts, each of which a statement of every database can hold.
     copy_range(source, reject.offset, length.min(most), Reject::RAW_LIMIT, &mut |bytes| {
         transaction.append_reject_bytes(id, part, bytes)?;
         part += 1;
@@ -322,6 +334,7 @@ pub(super) fn hold_parents(transaction: &mut dyn Transaction, keys: &mut TableKe
         if !values.is_empty() {
             transaction.hold_parents(&keys.table, &foreign.parent, &foreign.parent_positions, values)?;
         }
+        // They are held until this transaction ends. The next chunk asks for its own.
         foreign.touched.forget_all();
     }
     Ok(())

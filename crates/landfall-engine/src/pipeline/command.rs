@@ -126,16 +126,19 @@ fn run(
     let options = &effective_options(options)?;
     let tables = project.target_tables();
     let session = LoadSession { project, tables: &tables, options, observer };
+    // Everything that can be found out without writing comes first (promise 7).
     check_before(&session, target, steps)?;
     if options.dry_run {
         return run_and_roll_back(&session, target, steps);
     }
+    // A table that nobody sees yet needs no transaction for all of it: its chunks may commit one by one.
     let replaces = options.mode == Mode::Replace && !StagingPlan::stages_all(&session, target, steps)?;
     let mut outcomes = if options.atomic || replaces {
         load_in_one_transaction(&session, target, steps)?
     } else {
         chunk_by_chunk(&session, target, steps)?
     };
+    // After a rollback no table has grown, so that nothing can be released.
     if outcomes.iter().all(|outcome| outcome.state != LoadState::RolledBack) {
         outcomes.extend(release_waiting(&session, &mut ChunkWriter::Each(target), &outcomes, grown_tables(&outcomes))?);
     }
@@ -193,8 +196,10 @@ fn chunk_by_chunk(session: &LoadSession<'_>, target: &mut dyn Target, steps: &[L
         if outcomes.last().is_some_and(|outcome| outcome.state == LoadState::Stopped) {
             return Ok(outcomes);
         }
+        // Before the next table, whose rows may name rows of this one.
         target.finish_staging(session.table_at(step.position))?;
     }
+    // What waited for tables that were built aside can be made now.
     target.prepare_tables(session.tables)?;
     Ok(outcomes)
 }

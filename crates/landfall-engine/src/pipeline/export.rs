@@ -102,6 +102,7 @@ fn write_exports(
     let options = LoadOptions::default();
     let session = LoadSession { project, tables: &tables, options: &options, observer: &SilentObserver };
     let mut exporters = ExporterSet { session: &session, all: Vec::new(), of_load: HashMap::new() };
+    // The header depends on all of them, so that they are looked at once before the first line is written.
     visit_rejects(read, filter, &mut |reject| exporters.exporter_for(read, &reject).map(drop))?;
     let by_fields = exporters.all.len() > 1;
     if let Some(exporter) = exporters.all.first() {
@@ -194,6 +195,7 @@ impl<'s> LayoutExporter<'s> {
         for ((field, column), cell) in self.table_fields().iter().zip(self.layout.column_map().columns).zip(row.cells) {
             match column {
                 Some(column) => mended[column] = cell,
+                // The source has no such column, and nobody has filled it in.
                 None if cell.is_empty() => {}
                 None => return Err(self.missing_text(&field.name)),
             }
@@ -220,6 +222,7 @@ impl<'s> LayoutExporter<'s> {
     ) -> Result<MendedRow> {
         let (mut cells, extra, raw) = self.reject_cells(read, reject)?;
         let columns = self.layout.column_map().columns;
+        // Which cell belongs to which field is not certain here, so that no cell of the old record is relied on.
         if !(extra.is_empty() && raw.is_empty()) {
             let named = |field: &Field| values.iter().any(|(name, _)| *name == *field.name);
             let mut held = self.table_fields().iter().zip(&columns).filter(|(_, column)| column.is_some());
@@ -287,6 +290,7 @@ impl<'s> LayoutExporter<'s> {
         if records.len() != 1 || !records.record_faults().is_empty() {
             return None;
         }
+        // A null of JSON has the text `null`, which a person would take for a value.
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
         let cell = |column| if null(column) { Some("") } else { records.cell_text(0, column) };
         let cells = (0..records.cell_count(0)).filter_map(cell);
@@ -314,6 +318,7 @@ impl<'s> LayoutExporter<'s> {
         let changed: Vec<usize> = (0..cells.len()).filter(|&at| !is_same_text(&cells[at], &row.cells[at])).collect();
         let same_cells = changed.is_empty() && is_same_text(&extra, &row.extra);
         if !is_same_text(&raw, &row.raw) {
+            // Two corrections of one record may contradict each other.
             return if same_cells { self.split_mended_raw(reject, row) } else { Ok(Err(both_changed(row.line))) };
         }
         if same_cells {
@@ -347,6 +352,7 @@ impl<'s> LayoutExporter<'s> {
         }
         let position = self.session.project.find_position(&self.table)?;
         let mut resource = self.layout.written_resource(&self.session.project.package[position])?;
+        // The file is UTF-8, whatever the source was.
         resource.encoding = Encoding::Utf8;
         let rules = RecordRules::new(&resource, &self.layout, &TargetLimits::default())?;
         Ok(match self.split_record(&rules.decoder.decode_record(row.raw.as_bytes())) {

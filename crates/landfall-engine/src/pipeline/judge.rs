@@ -116,6 +116,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
         look_up_block(keys, self.validated, trusting, foreseen, &|table, positions, values| {
             read.find_rows(table, positions, values)
         })?;
+        // From here on, silence of the lookups means that there is no such row.
         self.all_foreseen = true;
         Ok(())
     }
@@ -150,12 +151,14 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
         let uniques = schema.unique_keys.iter().map(|key| (key, ErrorCode::UniqueError));
         for (positions, code) in primary.into_iter().chain(uniques) {
             let values = KeyColumns::new(rows, positions).row_values(row);
+            // SQL compares no key with a missing value, so that it is not this key which the database refused.
             if values.contains(&Scalar::Null) {
                 continue;
             }
             let Some(found) = self.time_target(|transaction| transaction.find_row(table, positions, &values))? else {
                 continue;
             };
+            // Another program has inserted the same row: it is unchanged, as if it had been there before.
             if agrees_with_stored(rows, row, &validated.presence, record, &found) {
                 self.count_unchanged(row);
                 return Ok(());
@@ -165,6 +168,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
                 change = Some(RowChange::new(table, validated, row, &found));
             }
             conflict |= is_primary && on_conflict != OnConflict::Reject;
+            // The row found is the one to be updated, so that its other keys are no clash.
             let own = schema.primary_key.iter().all(|at| found[at.get()].as_ref() == content[at.get()]);
             if !(conflict && own) {
                 errors.push(clash_error(code, &schema.key_name(positions), &values));
@@ -192,6 +196,7 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
 
     /// Rejects the record of `row`, whose turn is over: later ones have been read, and the load cannot stop behind it.
     fn reject_late(&mut self, row: usize, errors: Vec<CellError>) -> Result<()> {
+        // Nothing stops here. The chunk looks at the limits when the block is done.
         self.late = true;
         self.account.set_aside(record_of_row(&self.validated.row_records, row), errors, false)
     }
@@ -202,14 +207,18 @@ impl<'c, A: BlockLedger> BlockJudge<'c, A> {
         }
         let updates = std::mem::take(&mut self.updates);
         let (table, rows) = (self.table, &self.validated.rows);
+        // Counted before they are sent: what is refused is taken back by `did_not_become`, which needs a count to take
+        // from.
         updates.iter().for_each(|(row, _)| self.account.count_rows(RowFate::Updated, &single_row(*row)));
         let mut refusals = Vec::new();
         for (fields, updates) in group_updates(table, updates) {
             refusals.extend(self.time_target(|transaction| transaction.update_rows(table, rows, &updates, &fields))?);
         }
+        // The groups are not in record order, and rejects must be (promise 6).
         refusals.sort_by_key(|refused| refused.row);
         refusals.iter().for_each(|refused| self.account.did_not_become(RowFate::Updated, refused.row));
         if !refusals.is_empty() {
+            // Another program writes to the table, so that no earlier answer can be relied on.
             self.foreseen.forget_all();
         }
         for RefusedRow { row, message } in refusals {
@@ -248,6 +257,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         {
             return Ok(answer);
         }
+        // Updates that wait may have changed the row that is looked for.
         if *table.name == *self.table.name {
             self.send_updates()?;
         }
@@ -260,8 +270,11 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
     }
 
     fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+        // Before the inserts, in record order: an update may give free the unique key of a row that follows.
         self.send_updates()?;
         let refused = self.time_target(|transaction| transaction.insert_rows(table, rows, accepted))?;
+        // Nothing was looked up for these rows, so that no reason could be told. The group begins anew with every
+        // question.
         if self.trusting && !refused.is_empty() {
             let message = "rows that were taken for new are not; they are looked at one by one";
             return Err(TargetError::new(TargetErrorKind::Again, message).into());
@@ -276,11 +289,13 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         }
         for RefusedRow { row, message } in refused {
             self.judge_refusal(rows, row, &message)?;
+            // It counted as unchanged because of the row that was refused now.
             for repeat in self.repeats_of_row(row) {
                 self.account.did_not_become(RowFate::Unchanged, repeat);
                 self.judge_refusal(rows, repeat, &message)?;
             }
         }
+        // All of them repeat rows that have been handed over.
         self.repeats.clear();
         Ok(())
     }
@@ -292,6 +307,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         row: usize,
         change: RowChange,
     ) -> Result<Option<String>> {
+        // A local database answers at once: nothing is gained by gathering updates.
         if !self.wants_announcements() {
             let refusals =
                 self.time_target(|transaction| transaction.update_rows(table, rows, &[row], &change.fields))?;
@@ -303,6 +319,7 @@ impl<A: BlockLedger> RowJudge for BlockJudge<'_, A> {
         }
         let columns = KeyColumns::new(rows, &table.schema.primary_key);
         let values = columns.row_values(row);
+        // One call of `update_rows` must not have the same key twice.
         if self.updates.iter().any(|(earlier, _)| columns.row_key(*earlier) == columns.row_key(row)) {
             self.send_updates()?;
         }

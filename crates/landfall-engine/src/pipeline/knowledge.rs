@@ -61,6 +61,7 @@ pub(super) fn look_up_source(
     if of_source.is_empty() && complete.is_empty() {
         return Ok((SourceKnowledge::New, known_to));
     }
+    // A replace took the rows of earlier loads out of the table, so that what these loaded is not there any more.
     let since = last_replace(read, &resource.name)?;
     let rules = RulesDigest::from_resource(resource);
     complete.retain(|entry| entry.id >= since);
@@ -80,7 +81,9 @@ pub(super) fn look_up_source(
     // All or nothing is said of the whole source, so that it is read from its start.
     let same = !options.atomic
         && decides_alike(&entry, &rules, options)
+        // Under another limit for records, the part that was read might have other rejects.
         && entry.record_bytes == options.work.record_bytes as u64
+        // Last of all, since it reads the beginning of the source once more.
         && digest_source(source, Some(entry.digested))? == (entry.digest.clone(), entry.digested);
     let entry = Box::new(entry);
     Ok((if same { SourceKnowledge::Interrupted(entry) } else { SourceKnowledge::Changed(entry) }, known_to))

@@ -63,6 +63,7 @@ pub(super) fn read_mended(path: &Path, visit: &mut dyn FnMut(&[String], MendedRo
     let mut line = 1;
     let unreadable = |error| source.read_error(&error);
     while let Some(piece) = cutter.read_piece(|space| input.read(space)).map_err(unreadable)? {
+        // The header is known once the first piece is there.
         let labels = cutter.header_labels().unwrap_or_default().to_vec();
         let Piece::Block(block) = piece else {
             return Err(Error::source_error(&name, "it has a record that is too long"));
@@ -85,8 +86,10 @@ fn find_file_form(source: &Source) -> Result<(Dialect, Encoding)> {
     source.open()?.take(HEAD).read_to_end(&mut head).map_err(|error| source.read_error(&error))?;
     let encoding = match head.as_slice() {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Encoding::Utf16,
+        // Without a mark it is UTF-8: `refuse_faults` stops any other encoding before something is tried.
         _ => Encoding::Utf8,
     };
+    // A spreadsheet writes the delimiter of its own country. Only the right one gives the columns of an export.
     for delimiter in DELIMITERS {
         let dialect = Dialect { delimiter, ..Dialect::default() };
         let mut cutter = Cutter::new(&dialect, encoding, Default::default());

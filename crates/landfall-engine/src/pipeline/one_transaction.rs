@@ -67,6 +67,7 @@ pub(super) fn load_in_one_transaction(
 /// Makes the tables that are missing; in a dry run those that are needed are there.
 fn prepare_tables(session: &LoadSession<'_>, target: &mut dyn Target) -> Result<()> {
     if !session.options.dry_run {
+        // Not within the transaction: in MySQL, a statement that makes a table would commit it.
         return target.prepare_tables(session.tables);
     }
     Ok(())
@@ -97,6 +98,7 @@ fn attempt_loads(
         ChunkWriter::Whole(target.begin_transaction(Fence::for_conflicts(options.on_conflict), Pace::InStep)?);
     let replaces = options.mode == Mode::Replace;
     let known = |step| if replaces { known_replace(session, &writer, step) } else { Ok(None) };
+    // Before anything is emptied: a table that holds just its sources already keeps its rows.
     let known: Vec<_> = steps.iter().map(known).collect::<Result<_>>()?;
     let loaded: Vec<&LoadStep> =
         steps.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(step, _)| step).collect();
@@ -134,6 +136,7 @@ fn end_loads(
     }
     let ChunkWriter::Whole(transaction) = writer else { unreachable!("the writer stays what it was") };
     if session.options.mode == Mode::Replace {
+        // At the very end, since what was loaded may have brought the parents back.
         check_children(session, &*transaction, steps, loaded)?;
     }
     if dry_run {
@@ -296,6 +299,7 @@ fn write_rolled_back(
         }
         let mut outcome = undo_outcome(outcome);
         (entry.state, entry.counts) = (outcome.state, outcome.counts);
+        // The spill knows the load by the number that it had in the transaction that is gone.
         let was = entry.id;
         entry.id = transaction.add_load(&entry)?;
         outcome.load_id = entry.id;

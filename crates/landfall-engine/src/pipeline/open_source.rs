@@ -101,6 +101,7 @@ impl RecordRules {
 fn schema_for_layout(resource: &Resource, layout: &SourceLayout) -> TableSchema {
     let mut schema = resource.schema.clone();
     if layout.is_verbatim() {
+        // A backup writes a missing value as null, so that each text in it is a value, the empty one too.
         schema.fields.iter_mut().for_each(|field| field.missing_values.clear());
     } else if resource.dialect.is_mysql() {
         if !layout.is_json() {
@@ -140,10 +141,12 @@ impl OpenSource {
             block_records: records_of_a_block(resource.schema.fields.len()),
         };
         let mut cutter = new_cutter(source, resource, sizes);
+        // The header is read in any case: how the columns lie depends on it.
         cutter.skip_to(from);
         let mut input = source.open()?;
         let mut hasher = blake3::Hasher::new();
         let mut first = cutter.next_piece();
+        // A header may be longer than one read.
         while first.is_none() && !cutter.is_finished() && cutter.data_start().is_none() {
             cutter
                 .fill_with(|space| read_hashed(&mut input, &mut hasher, space))
@@ -191,6 +194,7 @@ fn records_of_a_block(fields: usize) -> usize {
 /// Reads into `space`, and makes what was read a part of the source's digest.
 fn read_hashed(input: &mut SourceInput, hasher: &mut blake3::Hasher, space: &mut [u8]) -> std::io::Result<usize> {
     let read = input.read(space)?;
+    // After decompression: a file that was only compressed in another way has the same digest.
     hasher.update(&space[..read]);
     Ok(read)
 }
@@ -200,6 +204,7 @@ fn new_cutter(source: &Source, resource: &Resource, limits: CutterLimits) -> Cut
     if !source.is_json() {
         return Cutter::new(&resource.dialect, resource.encoding, limits);
     }
+    // JSON escapes the line ends within its strings, so that a line end always ends a row.
     let lines = Dialect { quote_char: None, header: HeaderRows::None, ..Dialect::default() };
     Cutter::new(&lines, Encoding::Utf8, limits)
 }

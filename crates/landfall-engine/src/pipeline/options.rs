@@ -35,6 +35,7 @@ impl MaxRejects {
         let wrong = || format!("{text:?} is neither a number of records nor a share such as 5%");
         match text.strip_suffix('%') {
             Some(share) => {
+                // `f64` would also read `inf`, `NaN` and exponents.
                 let plain = share.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
                 let share: f64 = share.trim().parse().map_err(|_| wrong())?;
                 (plain && share <= 100.0).then_some(Self::Percent(share)).ok_or_else(wrong)

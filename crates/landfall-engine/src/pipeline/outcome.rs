@@ -148,6 +148,7 @@ impl ReasonCounts {
     }
 
     fn count_mut(&mut self, code: ErrorCode, field: Option<&Arc<str>>) -> &mut u64 {
+        // Nearly always it is the very same name, so that the texts need not be compared.
         let same = |known: &Option<Arc<str>>| match (known, field) {
             (Some(known), Some(field)) => Arc::ptr_eq(known, field) || known == field,
             (known, field) => known.is_none() && field.is_none(),
@@ -164,6 +165,7 @@ impl ReasonCounts {
     #[must_use]
     pub fn ranked_reasons(&self) -> Vec<RejectReason> {
         let mut counts: Vec<_> = self.counts.iter().filter(|(.., count)| *count > 0).collect();
+        // Equal counts go by code and field: the order must not depend on threads (promise 6).
         counts.sort_by_key(|(code, field, count)| (std::cmp::Reverse(*count), *code, field.clone()));
         let reason = |(code, field, count): &(ErrorCode, Option<Arc<str>>, u64)| RejectReason {
             code: *code,

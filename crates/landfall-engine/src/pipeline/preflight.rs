@@ -54,6 +54,7 @@ fn check_source(session: &LoadSession<'_>, target: &dyn Target, step: &LoadStep,
     let resource = apply_overrides(&session.options.overrides, &session.project.package[step.position])?;
     let limits = target.table_limits(session.table_at(step.position));
     source.read_stamp()?;
+    // Only reading shows whether a compressed file can be decompressed.
     OpenSource::new(source, &resource, &limits, session.options.work, 0)?.next_piece().map(drop)
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn recount_load(
     read_blocks(opened, work.threads, |blocks| {
         for block in blocks {
             let block = block?;
+            // The load has read so far. What follows, if it stopped, is none of its records.
             if block.offset >= end {
                 break;
             }
@@ -113,10 +114,12 @@ impl RecordSearch<'_> {
         }
         let mut held = self.search_rows(before, &passed, &columns)?.into_iter();
         for (record, row) in passed.into_iter().enumerate() {
+            // `is_quarantined` looks at the record that follows those counted.
             self.recount.records = before + record as u64;
             let at = u32::try_from(record).unwrap_or(u32::MAX);
             match row {
                 None => self.expect_reject(line(record)),
+                // It passed the rules, and was rejected for its keys.
                 Some(_) if self.is_quarantined() => self.recount.records += 1,
                 Some(_) if key.is_empty() => self.count_found(),
                 Some(row) => match held.next().flatten() {

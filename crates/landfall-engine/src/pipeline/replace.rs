@@ -98,6 +98,7 @@ pub(super) fn empty_tables(
     for table in &tables {
         let interrupted = LoadFilter { resumable: true, ..LoadFilter::loads_of_sources(&table.name) };
         for entry in writer.read().find_loads(&interrupted)? {
+            // If it went on later, it would add its old rows to the new ones.
             abandon_load(session, writer, entry)?;
         }
     }
@@ -138,6 +139,7 @@ pub(super) fn check_children(
             }
         }
     }
+    // A table may be replaced itself and refer to another one that is.
     affected.sort_by(|a, b| a.name.cmp(&b.name));
     affected.dedup_by(|a, b| a.name == b.name);
     // In a circle, rows of the first table may name rows of the last one that were there before.

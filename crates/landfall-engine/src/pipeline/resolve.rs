@@ -95,12 +95,14 @@ pub(super) fn resolve_keys(
     on_conflict: OnConflict,
     judge: &mut dyn RowJudge,
 ) -> Result<LoadFlow> {
+    // Before the first row: later, the answers would have to tell apart what the block itself has written.
     announce_keys(keys, validated, judge)?;
     let mut block = BlockResolver::new(keys, validated, on_conflict);
     let rejects = rejected.len();
     let mut next = 0;
     for row in 0..validated.rows.num_rows() {
         let record = record_of_row(&validated.row_records, row);
+        // A reject takes its turn between the rows, since its key errors depend on the rows accepted before it.
         while next < rejects && rejected[next].record < record {
             if block.extend_reject(next, &mut rejected[next], judge)? == LoadFlow::Stop {
                 return block.finish_block(LoadFlow::Stop, judge);

@@ -29,6 +29,7 @@ pub(super) fn end_interrupted(
     entry: LoadEntry,
     state: LoadState,
 ) -> Result<()> {
+    // Nobody would judge them later, since the load does not go on.
     let mut entry = judge_deferred(session, writer, entry)?;
     entry.state = state;
     let was_at = entry.position.offset;
@@ -62,6 +63,7 @@ pub(super) fn judge_deferred(
             let mut tally = LoadTally { counts: entry.counts, suspects, deferred: suspects, ..LoadTally::default() };
             settle_suspects(session, transaction, table, &entry, &mut tally)?;
             entry.counts = tally.counts;
+            // In the same transaction: counts and quarantine agree wherever the process dies.
             transaction.save_load(&entry, entry.position.offset).map(|()| ((), MoreChunks::No))
         })?;
     }
@@ -87,6 +89,7 @@ pub(super) fn earlier_reasons(read: &dyn TargetRead, entry: &LoadEntry) -> Resul
 pub(super) fn earlier_reject_bytes(read: &dyn TargetRead, entry: &LoadEntry, work: &WorkLimits) -> Result<u64> {
     const PAGE: u64 = 500;
     let mut bytes = 0;
+    // The usual case costs no question.
     if entry.counts.rejected == 0 {
         return Ok(bytes);
     }

@@ -67,6 +67,7 @@ impl SpillEntry {
 
 impl RejectSpill {
     pub(super) fn new() -> Result<Self> {
+        // It has no name, so that it is gone with the process, however that ends.
         let file = tempfile::tempfile().map_err(spill_error)?;
         Ok(Self { file: BufWriter::new(file), withdrawn: HashSet::new() })
     }

@@ -59,6 +59,7 @@ pub(super) fn settle_suspects(
     loop {
         let page = transaction.find_rejects(&filter)?;
         let Some(last) = page.last() else { break };
+        // By number, since what passes leaves the quarantine between two pages.
         filter.after = last.id;
         judge_page(session, transaction, table, &rules, entry, &page, tally)?;
     }
@@ -82,6 +83,7 @@ fn judge_page(
         let count = records.len();
         let mut validated = rules.validator.validate_records(&records);
         let rejected = std::mem::take(&mut validated.rejects);
+        // Anew each time: the rows that passed before are in the table now, and it is asked for them.
         let mut keys = TableKeys::without_knowledge(table, session.tables);
         let needs = keys.foreigns.iter().map(|foreign| ForeignKeyNeed {
             fields: foreign.positions.clone(),
@@ -201,6 +203,7 @@ impl RowJudge for SuspectJudge<'_> {
     }
 
     fn accept_rows(&mut self, table: &Table, rows: &RecordBatch, accepted: &[Range<usize>]) -> Result<()> {
+        // A table that is being built has no foreign keys yet, so that the database checks none.
         self.hold_parents(table, rows, accepted)?;
         let refusals = self.transaction.insert_rows(table, rows, accepted)?;
         self.foreseen.note_accepted(accepted);

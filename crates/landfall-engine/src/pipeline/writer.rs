@@ -52,6 +52,7 @@ impl ChunkWriter<'_> {
                 }
                 Ok(outcome)
             }
+            // A chunk that fails is not undone by itself. The caller gives up the whole transaction with the error.
             Self::Whole(transaction) => work(&mut **transaction).map(|(outcome, _)| outcome),
         }
     }

@@ -79,6 +79,7 @@ impl CheckJudge<'_, '_, '_> {
         {
             return Ok(Some(row));
         }
+        // The first reading keeps no rows. It notes the key here, and the second reading keeps the rows of such keys.
         if self.state.settled.is_none() {
             self.state.suspects[at].insert(values.to_vec(), None);
         }
@@ -127,6 +128,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
         let own = table.name == self.state.table.name;
         let unique = unique_positions(self.state.table).iter().position(|unique| own && unique == positions);
         if let Some(at) = unique {
+            // The keys of the table are known, so that only those which it may hold are asked for.
             values.retain(|values| self.state.stored[at].contains_key(RowKey::from_values(values)) != Membership::No);
         }
         let found = self.check.read.find_rows(table, positions, &values)?;
@@ -176,6 +178,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
     }
 
     fn count_unchanged(&mut self, _row: usize) {
+        // They are of a row that is not inserted.
         self.needs.clear();
         self.reading.counts.unchanged += 1;
     }
@@ -220,6 +223,7 @@ impl RowJudge for CheckJudge<'_, '_, '_> {
                 self.needs.push(OwnParentNeed { claim, values });
                 Ok(true)
             }
+            // A key with a missing value names no parent.
             (None, None) => Ok(true),
         }
     }

@@ -75,6 +75,7 @@ impl<'p> CheckPass<'p> {
 
     /// The second reading: only suspect keys are looked at, and their rows are kept.
     pub(super) fn second_pass(self, check: &'p TableCheck<'_>, mut keys: TableKeys) -> Result<Self> {
+        // Only the suspect keys count as seen now: the first reading has found all others to occur once.
         keys.learns = false;
         for (unique, suspects) in keys.uniques.iter_mut().zip(&self.suspects) {
             for values in suspects.keys() {

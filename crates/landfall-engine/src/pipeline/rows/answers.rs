@@ -67,6 +67,7 @@ pub(super) fn find_stored_answers(
 ) -> Result<Vec<Option<RowsAnswer>>> {
     let names: Vec<String> =
         requests.iter().filter_map(|request| request.key.as_ref()).map(|key| key.name.clone()).collect();
+    // Without a key, a request costs no question.
     if names.is_empty() {
         return Ok(vec![None; requests.len()]);
     }
@@ -101,6 +102,7 @@ pub fn stored_answer(read: &dyn TargetRead, name: &str, digest: &str) -> Result<
 }
 
 fn read_answer(document: &Document, digest: &str) -> RowsAnswer {
+    // The digest has a fixed length, so that it cannot be the beginning of another one.
     let same = document.body.strip_prefix(digest.as_bytes());
     same.map_or(RowsAnswer::OtherRequest, |answer| RowsAnswer::Repeated(answer.to_vec()))
 }
