@@ -105,6 +105,8 @@ impl PostgresConnection {
             pipelined: Pipelined::new(),
             spent: None,
         };
+        // The login shares the time for connecting: a server that takes the connection and stays silent must not hold
+        // us longer.
         connection.base_socket().set_timeout(time_until(deadline)?)?;
         login::log_in(&mut connection, settings).map_err(|failure| match failure {
             PostgresFailure::Lost(error) => login::unreachable_failure(settings, error),
@@ -198,6 +200,7 @@ impl PostgresConnection {
         self.write(|outbox| {
             frontend::parse("", sql, parameters.type_oids().iter().copied(), outbox)?;
             parameters.write_bind(format == ValueFormat::Binary, outbox)?;
+            // All messages in one write, so that a statement costs one round trip.
             frontend::describe(b'P', "", outbox)?;
             frontend::execute("", 0, outbox)?;
             frontend::sync(outbox);
@@ -259,18 +262,22 @@ impl PostgresConnection {
         loop {
             let message = match self.receive_message() {
                 Ok(message) => message,
+                // A server that ends a connection says why before. That tells more than the end.
                 Err(lost) => return Err(refused.unwrap_or(lost)),
             };
             let body = self.inbox.message_body(&message);
             match message.tag {
                 b'Z' => {
                     self.status = body.first().copied().unwrap_or(b'I');
+                    // The server has left the COPY with its ReadyForQuery, however it ended.
                     self.is_copying = false;
                     return refused.map_or(Ok(()), Err);
                 }
                 b'E' => refused = refused.or(Some(parse_refusal(body))),
                 tag if refused.is_none() => {
                     if let Err(failure) = take(tag, body) {
+                        // The rest of the answer is still to come, and nobody reads it: the connection is of no use any
+                        // more.
                         return Err(self.mark_broken(failure));
                     }
                 }
@@ -288,6 +295,7 @@ impl PostgresConnection {
             };
             match next {
                 None => self.fill_inbox()?,
+                // ParameterStatus comes unasked, between any two messages.
                 Some(message) if message.tag == b'S' => self.note_server_fact(&message)?,
                 // Notices and notifications.
                 Some(message) if matches!(message.tag, b'N' | b'A') => {}
@@ -362,6 +370,7 @@ impl PostgresConnection {
         let waited = start.elapsed();
         let works = self.patience == AnswerTimeout::Long
             && waited < LONG_TIMEOUT
+            // Another connection shows whether the server lives: this one is silent while the statement works.
             && Self::open(&self.settings)
                 .and_then(|mut other| other.is_process_working(self.server.process))
                 .unwrap_or(false);

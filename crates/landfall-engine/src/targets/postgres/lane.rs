@@ -60,6 +60,7 @@ pub(super) struct CommitOutcome {
 impl CommitOutcome {
     fn report_end(&self, committed: bool) {
         let mut outcome = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first report counts. `OutcomeReporter` reports a failure when it is dropped, also after a commit.
         *outcome = outcome.or(Some(committed));
         self.told.notify_all();
     }
@@ -68,6 +69,7 @@ impl CommitOutcome {
     fn wait_for_end(&self) -> bool {
         let outcome = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.told.wait_while(outcome, |outcome| outcome.is_none());
+        // Whoever cannot tell is taken for undone: the load then goes on from the ledger.
         outcome.unwrap_or_else(PoisonError::into_inner).unwrap_or(false)
     }
 }
@@ -103,6 +105,7 @@ impl CommitLane {
             let WorkerState::Away(jobs, thread) = std::mem::replace(&mut self.worker, WorkerState::Gone) else {
                 unreachable!("it was away a moment ago")
             };
+            // The thread ends when nobody can send it anything more.
             drop(jobs);
             match join_thread(thread) {
                 LaneResult::Open(worker) => self.worker = WorkerState::Here(worker),
@@ -157,6 +160,7 @@ impl CommitLane {
                 unreachable!("it was here a moment ago")
             };
             let (jobs, waiting) = sync_channel(MOST_WAITING);
+            // Made before the thread, so that a thread that cannot be started reports too.
             let telling = OutcomeReporter(Some(self.outcome.clone()));
             let thread = thread::Builder::new()
                 .name("postgres".into())

@@ -136,6 +136,7 @@ impl Postgres {
                 Beginning::AtOnce => self.session.begin_transaction(&mut kept, using),
                 Beginning::WithNext => self.session.begin_with_next(&mut kept, using),
             };
+            // Otherwise it is dropped: the server may have ended it while it was idle.
             if begun.is_ok() {
                 return Ok(kept);
             }
@@ -340,6 +341,7 @@ impl Target for Postgres {
         // A pooler has few connections for all: a process that holds one while it waits for another could wait for one
         // that does the same.
         let pace = if self.session.is_pooled { Pace::InStep } else { pace };
+        // What is read in step must include everything before.
         while pace == Pace::InStep && self.finish_oldest_commit()? {}
         while self.in_flight.borrow().len() >= MOST_LANES {
             self.finish_oldest_commit()?;

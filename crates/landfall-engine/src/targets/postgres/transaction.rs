@@ -62,6 +62,7 @@ impl<'t> PostgresTransaction<'t> {
         self.target.finish_commits()?;
         let mut lane = self.lane.borrow_mut();
         let lane = lane.as_mut().ok_or_else(ended_error)?;
+        // Rejects go first, so that `work` finds them.
         lane.send_later(DeferredWrite::Rejects(self.rejects.take()))?;
         let worker = lane.wait_for_worker()?;
         worker.write_deferred()?;
@@ -244,6 +245,7 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     fn begin_replacement(&mut self, tables: &[&Table]) -> Result<Option<Vec<u64>>> {
+        // Rows of a table that is made anew cannot be updated, nor be checked by the server as they come.
         if self.fence != Fence::Pipeline || self.pace != Pace::InStep {
             return Ok(None);
         }
@@ -277,8 +279,10 @@ impl Transaction for PostgresTransaction<'_> {
             // Rows of another process that is about to commit would be overlooked, and stay.
             let sql = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", destination.seat.place);
             worker.connection.run_batch(&sql).context(doing)?;
+            // TRUNCATE would need a right of its own, and would not run the triggers of the user.
             let sql = format!("DELETE FROM {}", destination.seat.place);
             let removed = worker.connection.without_timeout(|connection| connection.run_batch(&sql)).context(doing)?;
+            // A rule or policy may keep rows, and DELETE calls that a success.
             let left = format!("SELECT FROM {} LIMIT 1", destination.seat.place);
             let left = worker.connection.execute_statement(&left, &BoundParameters::default()).context(doing)?;
             if left > 0 { Err(not_emptied_error(table)) } else { Ok(removed) }

@@ -151,6 +151,7 @@ impl LaneWorker {
     /// Lets keys that can wait be checked at the end of the transaction.
     pub(super) fn defer_keys(&mut self) -> PostgresResult<()> {
         if !std::mem::replace(&mut self.defers_keys, true) {
+            // It has an effect on deferrable keys only. Landfall makes its foreign keys so.
             self.connection.run_batch("SET CONSTRAINTS ALL DEFERRED")?;
         }
         Ok(())
@@ -161,7 +162,9 @@ impl LaneWorker {
         if self.unchecked != check {
             return Ok(());
         }
+        // As `replica`, the server fires no trigger that is not marked for it: neither its own nor the user's.
         let role = if check { "origin" } else { "replica" };
+        // LOCAL: behind a pooler, the connection belongs to somebody else after the commit.
         self.connection.run_batch(&format!("SET LOCAL session_replication_role = {role}"))?;
         self.unchecked = !check;
         Ok(())
@@ -234,7 +237,9 @@ impl LaneWorker {
     /// other's way, the load goes on from the ledger, in step.
     pub(super) fn row_error(&self, failure: PostgresFailure, doing: &str) -> Error {
         let again = match failure.sql_state() {
+            // Deadlock, and serialization failure.
             Some("40P01" | "40001") => true,
+            // A lock that was not got in time. In step, the user is told who has it.
             Some("55P03") => self.pace == Pace::Ahead,
             _ => self.pace == Pace::Ahead && failure.is_about_a_row(),
         };
@@ -252,6 +257,7 @@ impl LaneWorker {
         let doing = || "cannot commit".to_owned();
         match self.connection.commit_transaction() {
             Ok(()) => {
+                // The next transaction on the connection removes the token, which costs no round trip.
                 commits::spend_token(&mut self.connection, self.witness);
                 (Ok(()), Some(self.connection))
             }
@@ -272,6 +278,7 @@ impl LaneWorker {
 
     /// Leaves no trace; the connection, where it is still good.
     pub(super) fn roll_back(mut self) -> Option<PostgresConnection> {
+        // The server takes no ROLLBACK while it expects rows.
         self.connection.fail_copy();
         self.connection.roll_back();
         self.connection.is_idle().then_some(self.connection)

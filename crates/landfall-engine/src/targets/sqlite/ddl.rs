@@ -25,12 +25,14 @@ const MOST_COLUMNS: usize = 2000;
 
 /// Makes or checks all `tables` in one transaction. Whether one of them has a foreign key that is not in the dictionary.
 pub(super) fn prepare_tables(connection: &mut Connection, tables: &[Table]) -> Result<bool> {
+    // Most often nothing is to be made, so that no write transaction is begun for the look.
     let checked = check_tables(connection, tables)?;
     if checked.missing.is_empty() {
         return Ok(checked.other_foreign_keys);
     }
     let doing = || "cannot make the tables of the data package".to_owned();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).context(doing)?;
+    // Once more: another process may have made tables since.
     let checked = check_tables(&transaction, tables)?;
     for table in checked.missing {
         let statement = create_table(table)?;
@@ -137,6 +139,7 @@ pub(super) fn add_missing(connection: &mut Connection, differences: &[Difference
     let mut own = Vec::new();
     for Difference { table, addition, .. } in differences {
         if addition.is_some() && (!has_table(&transaction, table)? || remakable::is_as_made(&transaction, table)?) {
+            // Asked before anything is altered, since afterwards no table is as it was made.
             own.push(table);
         }
     }

@@ -47,6 +47,7 @@ pub(super) fn insert(
     let selected: Vec<usize> = selected.iter().cloned().flatten().collect();
     let columns = rows.columns().iter().map(|column| BindingColumn::new(column.as_ref(), &selected)).collect();
     let mut insertion = SqliteInsertion { connection, texts, table, columns, selected, refused: Vec::new() };
+    // A trigger may skip a row or alter it, and SQLite calls that a success.
     if has_triggers(connection, table).context(|| insert_description(table))? {
         insertion.insert_watched(rows)?;
     } else {
@@ -71,6 +72,7 @@ impl SqliteInsertion<'_> {
         let mut per_statement = (VALUES_PER_STATEMENT / self.columns.len().max(1)).max(1);
         let mut first = 0;
         while first < count {
+            // Few different lengths, so that their statements stay prepared.
             while per_statement > count - first {
                 per_statement = (per_statement / SHRINK).max(1);
             }
@@ -79,6 +81,7 @@ impl SqliteInsertion<'_> {
                 .insert(self.connection, self.table, per_statement)
                 .context(|| insert_description(self.table))?;
             while first + per_statement <= count {
+                // A constraint undoes the whole statement. Which rows it is about shows when they go one by one.
                 if self.execute_insert(&mut statement, first, per_statement)?.is_some() {
                     self.insert_one_by_one(first..first + per_statement)?;
                 }
@@ -180,6 +183,7 @@ struct WrittenRowReader<'r> {
 
 impl<'r> WrittenRowReader<'r> {
     fn new(connection: &'r Connection, texts: &'r StatementCache, table: &'r Table) -> Result<Self> {
+        // A column of this name hides the number of the row.
         let is_free = |name: &&str| table.schema.fields.iter().all(|field| !field.name.eq_ignore_ascii_case(name));
         let number = ["rowid", "_rowid_", "oid"].into_iter().find(is_free).unwrap_or("rowid");
         let by_number = table.schema.primary_key.is_empty().then(|| {
@@ -271,6 +275,7 @@ impl<'a> BindingColumn<'a> {
                 statement.raw_bind_parameter(parameter, column.value(row))
             }
             Self::Rendered { text, ends, column } if column.is_valid(row) => {
+                // `at` counts the selected rows, as `new_rendered` has written them.
                 let start = if at == 0 { 0 } else { ends[at - 1] };
                 statement.raw_bind_parameter(parameter, &text[start as usize..ends[at] as usize])
             }

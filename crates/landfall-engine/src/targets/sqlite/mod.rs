@@ -81,6 +81,7 @@ impl Sqlite {
     pub(crate) fn open(path: &Path, access: TargetAccess) -> Result<Self> {
         let location = format!("sqlite:{}", path.display());
         let connection = match access {
+            // To open it would make it.
             TargetAccess::Read if !path.exists() => Connection::open_in_memory(),
             TargetAccess::Read => Connection::open_with_flags(path, connection_flags(OpenFlags::SQLITE_OPEN_READ_ONLY)),
             TargetAccess::Write => Connection::open_with_flags(
@@ -104,12 +105,14 @@ impl Sqlite {
             migrations::apply_migrations(&mut target.connection, &target.location)?;
             target.file = file_identity(path);
         } else {
+            // A reader makes nothing, but must not misread what a newer version has made.
             migrations::refuse_newer(&target.connection, &target.location)?;
         }
         Ok(target)
     }
 
     fn configure_connection(&mut self, access: TargetAccess) -> rusqlite::Result<()> {
+        // First of all, since the statements below may meet a lock.
         self.connection.busy_timeout(LOCK_TIMEOUT)?;
         self.connection.set_prepared_statement_cache_capacity(64);
         // A column that is gone would otherwise be read as a text: its own name.
@@ -117,6 +120,7 @@ impl Sqlite {
         let cache = if access == TargetAccess::Write { WRITERS_CACHE } else { READERS_CACHE };
         self.connection.pragma_update(None, "cache_size", -cache)?;
         if access == TargetAccess::Write {
+            // It has an effect on a new file only, and before the first table.
             self.connection.pragma_update(None, "page_size", 8192)?;
             self.switch_to_wal()?;
             self.connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -196,6 +200,7 @@ macro_rules! read_through {
                 positions: &[FieldIndex],
                 values: &[Vec<Scalar>],
             ) -> Result<Vec<Option<Vec<Scalar>>>> {
+                // The file is at hand: one question for many keys would save no round trip.
                 values.iter().map(|values| self.find_row(table, positions, values)).collect()
             }
             fn find_row(
@@ -249,16 +254,20 @@ impl Target for Sqlite {
     }
 
     fn begin_transaction(&mut self, fence: Fence, _pace: Pace) -> Result<Box<dyn Transaction + '_>> {
+        // Without this, the process would write for hours to a file that nobody can open any more.
         self.refuse_lost_file()?;
         let checks = fence == Fence::Database || self.other_foreign_keys;
         self.connection
+            // Outside of the transaction: SQLite ignores it within one.
             .pragma_update(None, "foreign_keys", checks)
             .context(|| format!("cannot use the database {}", self.location))?;
         let transaction = self
             .connection
+            // A deferred one would fail at its first write if another process has written since it began.
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| sqlite_error(&error, &format!("cannot write to the database {}", self.location)))?;
         if let Some(claim) = &self.claim {
+            // Before anything is written: a worker that lost its job must leave no trace.
             sql::jobs::lock_claim(&SqliteOwnConnection(&transaction), claim)?;
         }
         Ok(Box::new(SqliteTransaction { transaction, statements: &self.statements }))
@@ -277,6 +286,7 @@ impl Target for Sqlite {
 
     fn flush_commits(&mut self) -> Result<()> {
         self.connection
+            // With `synchronous=NORMAL`, commits are in the log and may not have reached the disk.
             .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
             .context(|| format!("cannot flush the database {}", self.location))
     }
