@@ -90,6 +90,7 @@ impl Housekeeper {
             let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
             let forgotten = transaction.forget_jobs(before)?;
             transaction.commit_now()?;
+            // After the commit: an upload without a job is found later, and a job without its upload could not run.
             forgotten.iter().try_for_each(|id| uploads.remove(id))?;
             if forgotten.is_empty() {
                 break;

@@ -31,6 +31,7 @@ impl LeaseKeeper {
         let mut target: Option<Box<dyn Target>> = None;
         let mut renewed = Instant::now();
         while self.workers.strong_count() > 0 {
+            // Short steps, so that the thread notices the end of the workers soon.
             thread::sleep(STEP.min(self.lease / 10));
             let active = self.control.all_active();
             if active.is_empty() || renewed.elapsed() < self.lease / 3 {
@@ -40,6 +41,7 @@ impl LeaseKeeper {
             self.control.is_renewing.store(true, Ordering::Relaxed);
             if let Err(error) = self.renew_lease(&mut target, &active) {
                 tracing::warn!(%error, "the leases of jobs cannot be renewed now");
+                // The connection may be what failed; the next look opens another one.
                 target = None;
             }
             self.control.is_renewing.store(false, Ordering::Relaxed);
@@ -54,6 +56,7 @@ impl LeaseKeeper {
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
         let mut renewed = Vec::with_capacity(active.len());
         for job in active {
+            // The workers are told only after the commit: before, nothing of it is true.
             renewed.push((job, transaction.renew_lease(&job.claim, self.lease)?));
         }
         transaction.commit_now()?;

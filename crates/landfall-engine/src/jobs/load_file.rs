@@ -110,6 +110,7 @@ impl LoadFile {
     /// The load of just this source that has ended since the job was first taken, as an outcome.
     fn find_done(&self, context: &JobContext<'_>) -> Result<Option<LoadOutcome>> {
         let of_job = LoadFilter {
+            // An earlier job may have loaded the same content, and is not this one.
             after: self.ledger.unwrap_or(LoadId::NONE),
             ..LoadFilter::loads_of_source(&self.table, &self.source)
         };
@@ -140,6 +141,7 @@ impl LoadFile {
         }
         if !matches!(error, Error::Cancelled) {
             tracing::warn!(%error, job = context.entry.id, "a load has failed");
+            // Chunks that committed before the error stay, and the client must know of them.
             let outcome = if self.dry_run { Value::Null } else { self.find_partial(context) };
             return JobEnd::Failed { outcome, problem: to_json(&self.describe_error(error)) };
         }
@@ -176,6 +178,7 @@ impl LoadFile {
                               meanwhile; nothing of the last step was kept";
                 PublicError::new(PublicErrorCode::Conflict, detail)
             }
+            // The request was checked when it came. What contradicts now has changed since.
             Error::Usage(reason) => PublicError::new(PublicErrorCode::Conflict, reason.clone()),
             error => PublicError::describe(error),
         }

@@ -98,6 +98,7 @@ impl JobWorker {
                 Err(error) => {
                     tracing::warn!(%error, "the jobs cannot be looked at now");
                     self.target = None;
+                    // Longer each time: a database that comes back is not met by all workers at once.
                     self.control.wait_for_job(outage);
                     outage = (outage * 2).min(LONGEST_PAUSE);
                 }
@@ -110,6 +111,7 @@ impl JobWorker {
             Some(target) => target,
             None => {
                 let mut target = open(&self.settings.location, TargetAccess::Write)?;
+                // The client was told that the job is there, so that it must outlast a loss of power.
                 target.commit_durably()?;
                 target
             }
@@ -129,6 +131,7 @@ impl JobWorker {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
         let Some(mut entry) = transaction.take_job(&names, &worker, lease)? else { return Ok(Err(SHORTEST * 4)) };
+        // In the transaction that takes the job: what this attempt loads comes behind the mark for certain.
         note_ledger(&mut *transaction, &mut entry)?;
         transaction.commit_now()?;
         Ok(Ok(entry))
@@ -138,6 +141,7 @@ impl JobWorker {
         let active = self.control.begin_job(entry.claim(), entry.is_cancelled);
         tracing::info!(job = entry.id, kind = entry.kind, attempt = entry.attempt, "a job begins");
         let end = self.run_job(entry, &active);
+        // The row of the job belongs to another worker now.
         if !active.is_lost() {
             self.end_attempt(entry, &active, &end);
         }
@@ -148,8 +152,10 @@ impl JobWorker {
     fn run_job(&mut self, entry: &JobEntry, active: &ActiveJob) -> JobEnd {
         let (resources, control) = (self.resources.clone(), self.control.clone());
         let watch = JobWatch::new(active, &control, &*resources.hooks);
+        // A newer version may have added the job. A worker of that version takes it.
         let Some(kind) = JobKind::find(&entry.kind) else { return JobEnd::HandedBack };
         let Ok(target) = self.open_target() else { return JobEnd::HandedBack };
+        // From here on, no transaction commits once another worker has the job.
         target.commit_under(Some(active.claim.clone()));
         // A panic within must not end the thread: others' jobs wait for it.
         let acted = catch_unwind(AssertUnwindSafe(|| {

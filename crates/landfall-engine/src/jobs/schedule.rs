@@ -48,6 +48,7 @@ impl BackupSchedule {
     /// Whether the database must be asked: a time has come at `now`, or it is not known which one was the last. If the clock went
     /// back, the last one is looked for again: the schedule would wait for the time that the clock once showed.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        // If the clock was set back, the last time is looked up again.
         let last = self.last.filter(|last| *last <= now);
         last.is_none_or(|last| self.timetable.last_between(last, now).1 > 0)
     }
@@ -72,6 +73,7 @@ impl BackupSchedule {
             tracing::warn!(missed, at = %due, "no service ran when a backup was due; it is made now");
         }
         let is_added = add_backup(target, project, &due.to_string())?;
+        // Also if another process was first: the time is done with.
         self.last = Some(due);
         if is_added {
             tracing::info!(at = %due, "a backup is due");
@@ -88,6 +90,7 @@ fn add_backup(target: &mut dyn Target, project: &Project, at: &str) -> Result<bo
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let added = transaction.add_jobs(&[job]).and_then(|()| transaction.add_documents(&[document]));
     match added.and_then(|()| transaction.commit_now()) {
+        // The name of the document was there already, so that the job was rolled back with it.
         Err(Error::Target(error)) if error.kind == TargetErrorKind::Overtaken => Ok(false),
         added => added.map(|()| true),
     }

@@ -98,6 +98,7 @@ pub struct UploadEntry {
 pub fn remove_orphans(storage: &dyn UploadStorage, jobs: &dyn ReadJobs) -> Result<u64> {
     let mut count = 0;
     for entry in storage.list_uploads()?.into_iter().filter(|entry| entry.age > ORPHAN_AGE) {
+        // Only what is stored can have a job; a part is of a client that went away, or of a process that died.
         if entry.is_stored && jobs.find_job(&entry.id)?.is_some_and(|job| !job.state.is_final()) {
             continue;
         }
