@@ -223,6 +223,7 @@ pub(super) fn lost_thread_problem() -> Problem {
 /// How many threads write: a file takes one writer at a time, and servers work on several transactions at once.
 const fn writers(location: &Location) -> usize {
     match location {
+        // SQLite has one writer at a time. Further threads would only wait for its lock.
         Location::Sqlite(_) => 1,
         _ => 2,
     }

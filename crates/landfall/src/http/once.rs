@@ -85,6 +85,7 @@ pub(super) async fn once_within<W: Future<Output = Outcome<Option<Response>>>>(
     work: impl FnOnce(Option<RequestName>) -> W,
 ) -> Outcome {
     let key = RequestName::from_call(call)?.map(|name| RequestName::new(name, call, body));
+    // Before the look for an answer: two equal requests at once would both find none.
     let _in_flight = key.as_ref().map(|key| InFlight::enter_key(&call.service, &key.name)).transpose()?;
     if let Some(key) = &key
         && let Some(known) = find_answer(&call.service, key).await?
@@ -113,6 +114,7 @@ pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<
             let document = document_of_answer(key, head.status, &String::from_utf8_lossy(&body));
             match call.service.desk.write(move |target| store_answer(target, document)).await {
                 Ok(true) => {}
+                // Another process has stored an answer under the key, and that one is told.
                 Ok(false) => return Ok(None),
                 // What was asked for is done: an error would say that it is not.
                 Err(problem) => {

@@ -123,6 +123,7 @@ impl OpenConnections {
             if let Ok(permit) = self.places.clone().try_acquire_owned() {
                 break permit;
             }
+            // A connection that only waits for its next request makes room for one that has a request now.
             self.close_idlest();
             if let Ok(Ok(permit)) = timeout(PATIENCE, self.places.clone().acquire_owned()).await {
                 break permit;

@@ -88,6 +88,7 @@ impl Framing {
     /// Takes bytes of a line; how many. An error tells whether the line is one of a head.
     fn take_line(&mut self, rest: &[u8]) -> Result<usize, bool> {
         let taken = find_line_end(rest);
+        // The CR and the LF of a line may come in two reads.
         let before = if taken > 1 { rest[taken - 2] } else { self.last };
         self.last = rest[taken - 1];
         let room = LINE.saturating_sub(self.line.len());
@@ -100,6 +101,7 @@ impl Framing {
         // A line that is cut may be sound, but is none that matters here.
         let is_cut = taken > room;
         let text = line.strip_suffix(b"\r\n").unwrap_or(&line);
+        // A bare LF ends a line for some programs and not for others, which is how one request is smuggled in another.
         let ended = if before == b'\r' { self.finish_line(text, is_cut) } else { None };
         line.clear();
         self.line = line;
@@ -112,6 +114,7 @@ impl Framing {
             // Empty lines before a request are heads that nothing follows.
             FramingState::Head(head) if line.is_empty() => self.state = head.body(),
             FramingState::Head(head) => head.read_line(line, is_cut)?,
+            // A size line that is too long to be kept was not read whole, and could hide anything.
             FramingState::Size => self.state = parse_chunk_size(line).filter(|_| !is_cut)?,
             FramingState::Trailers if line.is_empty() => self.state = FramingState::Head(HeadFacts::default()),
             _ => {}
@@ -129,6 +132,7 @@ fn find_line_end(bytes: &[u8]) -> usize {
 fn parse_chunk_size(line: &[u8]) -> Option<FramingState> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let behind = line[digits..].iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+    // With one more digit the size might overflow in another program.
     let sound = (1..=SIZE_DIGITS).contains(&digits) && behind.is_none_or(|byte| *byte == b';');
     let text = std::str::from_utf8(&line[..digits]).ok().filter(|_| sound)?;
     let size = u64::from_str_radix(text, 16).ok()?;
@@ -150,6 +154,7 @@ impl HeadFacts {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
+            // Of two lengths, or a length and chunks, another program may believe the other one (RFC 9112, 6.3).
             let is_first = self.length.is_none() && !self.is_chunked && !is_cut;
             self.length = Some(parse_length(value).filter(|_| is_first)?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
@@ -173,6 +178,7 @@ impl HeadFacts {
 /// A length: digits and nothing else, not even a list of the same.
 fn parse_length(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?;
+    // `parse` would take a plus sign too.
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

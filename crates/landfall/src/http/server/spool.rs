@@ -74,6 +74,7 @@ impl SpoolSpace {
 
     fn create_file(&self) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0.folder)?;
+        // Without a name, so that nothing is left behind if the process dies.
         tempfile::tempfile_in(&self.0.folder)
     }
 }
@@ -116,6 +117,7 @@ impl ReservedSpace {
         if needed > left {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "answers take all the space that they may have"));
         }
+        // In steps, so that the lock is not taken for each write.
         let more = needed.max(STEP).min(left);
         taken.disk += more;
         *taken.of.entry(self.caller.clone()).or_default() += more;
@@ -230,6 +232,7 @@ impl SpooledAnswer {
     /// The answer with its length; the space is free again once it is sent.
     pub(in crate::http) fn into_response(self) -> Response {
         let body = match self.content {
+            // So small an answer is not counted, and holds nothing that must be given back.
             SpoolContent::Memory(bytes) if self.reserved.memory == 0 => Body::from(bytes),
             SpoolContent::Memory(bytes) => guard_body(Cursor::new(bytes), self.reserved),
             SpoolContent::File(file) => guard_body(file, self.reserved),

@@ -43,6 +43,8 @@ impl StallTimer {
         }
         self.bytes += bytes;
         if self.bytes >= STEP {
+            // Only a whole step counts: a client that takes a byte now and then would otherwise hold the answer for
+            // ever.
             (self.bytes, self.waited) = (0, Duration::ZERO);
         }
     }
@@ -51,6 +53,7 @@ impl StallTimer {
     pub(in crate::http) fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let end = *self.waits_since.get_or_insert_with(Instant::now) + self.limit.saturating_sub(self.waited);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        // To set a timer costs more than to compare its time, and most polls change nothing.
         if alarm.deadline() != end {
             alarm.as_mut().reset(end);
         }
