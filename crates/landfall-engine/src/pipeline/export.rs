@@ -17,7 +17,7 @@ use landfall_core::{
 use super::{
     LoadOptions, SilentObserver,
     adopt::{read_raw, visit_rejects},
-    layout::SourceLayout,
+    layout::{SourceLayout, layout_of_load},
     load::LoadSession,
     mended_file::{MendedRow, UnaskedChanges, is_same_text},
     null_cells::NullCellForm,
@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     csv_text,
-    error::{Error, Result, TargetError},
-    ledger::{LoadFilter, LoadId},
+    error::{Error, Result},
+    ledger::LoadId,
     project::Project,
     quarantine::{Reject, RejectFilter, ShownReject},
     source::{EXPORT_COLUMNS, GUARDED_REJECT},
@@ -388,14 +388,4 @@ fn both_changed(line: u64) -> String {
     format!(
         "line {line}: landfall_raw was changed, and cells too; change one of them, so that it is clear which is meant"
     )
-}
-
-/// How the columns of the sources of `load` lie.
-pub(super) fn layout_of_load(read: &dyn TargetRead, load: LoadId) -> Result<SourceLayout> {
-    let entry = read.find_loads(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
-    entry.and_then(|entry| serde_json::from_str(&entry.layout).ok()).ok_or_else(|| {
-        let message =
-            format!("the ledger does not say how the columns of load {load} lie; its rejects cannot be read again");
-        TargetError::damaged_books(message).into()
-    })
 }

@@ -6,7 +6,11 @@ use landfall_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result, TargetError},
+    ledger::{LoadFilter, LoadId},
+    targets::TargetRead,
+};
 
 /// How the columns of a source lie: what is needed, beside the dictionary, to read one of its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +118,16 @@ impl SourceLayout {
             other => other,
         }
     }
+}
+
+/// How the columns of the sources of `load` lie.
+pub(super) fn layout_of_load(read: &dyn TargetRead, load: LoadId) -> Result<SourceLayout> {
+    let entry = read.find_loads(&LoadFilter { id: Some(load), ..LoadFilter::default() })?.pop();
+    entry.and_then(|entry| serde_json::from_str(&entry.layout).ok()).ok_or_else(|| {
+        let message =
+            format!("the ledger does not say how the columns of load {load} lie; its rejects cannot be read again");
+        TargetError::damaged_books(message).into()
+    })
 }
 
 /// Whether `layout`, as the ledger keeps it, is that of JSON rows.

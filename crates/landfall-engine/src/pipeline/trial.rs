@@ -17,10 +17,9 @@ use landfall_core::{
 use super::{
     change::RowChange,
     chunk::hold_parents,
-    export::layout_of_load,
     key_errors::refusal_error,
     keys::{ForeignKeyState, TableKeys},
-    layout::SourceLayout,
+    layout::{SourceLayout, layout_of_load},
     load::LoadSession,
     null_cells::NullCellForm,
     open_source::RecordRules,

@@ -8,6 +8,7 @@ mod authorities;
 mod batch;
 mod books;
 mod cancel;
+mod fence;
 mod jobs;
 mod kind;
 pub mod limits;
@@ -34,6 +35,7 @@ use serde::Serialize;
 
 pub use books::{ReadBooks, WriteBooks};
 pub use cancel::Canceller;
+pub use fence::{Fence, Pace};
 pub use jobs::{ReadJobs, WriteJobs};
 pub use kind::TargetKind;
 pub use memory::{Interference, Memory, MemoryOptions};
@@ -45,7 +47,7 @@ use crate::{
     count_noun,
     error::{Result, TargetError, TargetErrorKind},
     job::JobClaim,
-    ledger::{LoadEntry, LoadId, OnConflict},
+    ledger::{LoadEntry, LoadId},
     quarantine::{NewReject, RejectId},
 };
 
@@ -88,39 +90,6 @@ pub struct Difference {
     pub addition: Option<String>,
     /// Whether rows can be loaded all the same.
     pub harmless: bool,
-}
-
-/// What is asked of a transaction's constraints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fence {
-    /// The database checks every foreign key of every row.
-    Database,
-    /// The pipeline has checked the foreign keys, and asks the database for each distinct parent within the
-    /// transaction; the database need not look a second time for every row.
-    Pipeline,
-}
-
-impl Fence {
-    /// The fence of a transaction that treats conflicting rows by `rule`. An update may change what other rows refer to, and only the
-    /// database knows all of these.
-    #[must_use]
-    pub const fn for_conflicts(rule: OnConflict) -> Self {
-        match rule {
-            OnConflict::Update => Self::Database,
-            OnConflict::Reject | OnConflict::Keep => Self::Pipeline,
-        }
-    }
-}
-
-/// How closely a transaction is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Rows and commits may be under way while the pipeline goes on. Should the database have something against a row, the
-    /// error is [`TargetErrorKind::Again`](crate::TargetErrorKind): nothing of that chunk stays, and the load goes on from
-    /// the ledger, in step.
-    Ahead,
-    /// Each step is answered before the next: rows that a constraint stops are told one by one.
-    InStep,
 }
 
 /// A value of a report's result.

@@ -32,7 +32,7 @@ mod triggers;
 mod values;
 mod work;
 
-use std::{cell::RefCell, collections::VecDeque, ops::Range, sync::Arc};
+use std::{cell::RefCell, collections::VecDeque, sync::Arc};
 
 use arrow_array::RecordBatch;
 use landfall_core::{keys::Scalar, schema::FieldIndex, validate::TargetLimits};
@@ -50,13 +50,11 @@ use super::{
     Canceller, Cell, Difference, Fence, Pace, QueryRows, RefusedRow, RowFilter, Snapshot, Table, Target, TargetAccess,
     TargetRead, Transaction, VisitPageRow,
     batch::{OnForeignValue, visit_only},
-    sql::{self, OwnTables, WritesOwnTables},
+    sql::{self, OwnTables},
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
     job::JobClaim,
-    ledger::{LoadEntry, LoadId},
-    quarantine::NewReject,
 };
 
 /// Chunks that are under way at once.
@@ -252,14 +250,6 @@ impl OwnTables for Mysql {
     }
 }
 
-impl OwnTables for MysqlTransaction<'_> {
-    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
-        self.ask_in_step(|lane| work(&MysqlOwnConnection::new(&mut lane.connection)))
-    }
-}
-
-impl WritesOwnTables for MysqlTransaction<'_> {}
-
 impl Mysql {
     const fn server(&self) -> &MysqlServer {
         &self.server
@@ -365,61 +355,6 @@ impl Target for Mysql {
 
     fn run_query(&self, sql: &str, parameters: &[(String, Scalar)], rows: &mut dyn QueryRows) -> Result<()> {
         self.ask_after_commits(|connection| query::run_query(connection, sql, parameters, rows))
-    }
-}
-
-impl Transaction for MysqlTransaction<'_> {
-    fn insert_rows(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
-        self.send_rows(table, rows, selected)
-    }
-
-    fn update_rows(
-        &mut self,
-        table: &Table,
-        rows: &RecordBatch,
-        selected: &[usize],
-        fields: &[FieldIndex],
-    ) -> Result<Vec<RefusedRow>> {
-        self.ask_in_step(|work| refusals::update_rows(work, table, rows, selected, fields))
-    }
-
-    fn hold_parents(
-        &mut self,
-        _child: &Table,
-        parent: &Table,
-        positions: &[FieldIndex],
-        values: &[Vec<Scalar>],
-    ) -> Result<()> {
-        self.lock_parents(parent, positions, values)
-    }
-
-    fn delete_rows(&mut self, table: &Table) -> Result<u64> {
-        self.ask_in_step(|work| work.delete_rows(table))
-    }
-
-    fn find_orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
-        self.ask_in_step(|work| rows::find_orphans(&mut work.connection, tables, sound))
-    }
-
-    fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
-        self.enter_load(entry)
-    }
-
-    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
-        self.put_off_save(entry, was_at)
-    }
-
-    fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
-        self.store_rejects(load, table, rejects)
-    }
-
-    fn commit_now(self: Box<Self>) -> Result<()> {
-        self.end_later()?;
-        self.target().finish_all_commits()
-    }
-
-    fn commit_later(self: Box<Self>) -> Result<()> {
-        self.end_later()
     }
 }
 

@@ -14,10 +14,11 @@ use landfall_core::{
 };
 
 use super::{
-    Mysql, Pace, RefusedRow, Table,
+    Mysql, Pace, RefusedRow, Table, Transaction,
     connection::MysqlConnection,
     lane::{CommitFlight, LastStep, RowStream},
     load_data::RowsToSend,
+    own_tables::MysqlOwnConnection,
     refusals, rows,
     server::MysqlServer,
     work::MysqlWork,
@@ -26,6 +27,7 @@ use crate::{
     error::Result,
     ledger::{LoadEntry, LoadId},
     quarantine::NewReject,
+    targets::sql::{self, OwnTables, WritesOwnTables},
 };
 
 /// Bytes of rejects that wait for their chunk's end; beyond, they are written at once.
@@ -254,6 +256,69 @@ fn finish_sending(state: WriteState) -> (Box<MysqlWork>, Result<()>, Vec<LastSte
 impl WriteState {
     fn take_state(&mut self) -> Self {
         std::mem::replace(self, Self::Gone)
+    }
+}
+
+impl OwnTables for MysqlTransaction<'_> {
+    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
+        self.ask_in_step(|lane| work(&MysqlOwnConnection::new(&mut lane.connection)))
+    }
+}
+
+impl WritesOwnTables for MysqlTransaction<'_> {}
+
+impl Transaction for MysqlTransaction<'_> {
+    fn insert_rows(&mut self, table: &Table, rows: &RecordBatch, selected: &[Range<usize>]) -> Result<Vec<RefusedRow>> {
+        self.send_rows(table, rows, selected)
+    }
+
+    fn update_rows(
+        &mut self,
+        table: &Table,
+        rows: &RecordBatch,
+        selected: &[usize],
+        fields: &[FieldIndex],
+    ) -> Result<Vec<RefusedRow>> {
+        self.ask_in_step(|work| refusals::update_rows(work, table, rows, selected, fields))
+    }
+
+    fn hold_parents(
+        &mut self,
+        _child: &Table,
+        parent: &Table,
+        positions: &[FieldIndex],
+        values: &[Vec<Scalar>],
+    ) -> Result<()> {
+        self.lock_parents(parent, positions, values)
+    }
+
+    fn delete_rows(&mut self, table: &Table) -> Result<u64> {
+        self.ask_in_step(|work| work.delete_rows(table))
+    }
+
+    fn find_orphans(&self, tables: &[&Table], sound: &[&Table]) -> Result<Vec<String>> {
+        self.ask_in_step(|work| rows::find_orphans(&mut work.connection, tables, sound))
+    }
+
+    fn add_load(&mut self, entry: &LoadEntry) -> Result<LoadId> {
+        self.enter_load(entry)
+    }
+
+    fn save_load(&mut self, entry: &LoadEntry, was_at: u64) -> Result<()> {
+        self.put_off_save(entry, was_at)
+    }
+
+    fn add_rejects(&mut self, load: LoadId, table: &Table, rejects: &[NewReject]) -> Result<()> {
+        self.store_rejects(load, table, rejects)
+    }
+
+    fn commit_now(self: Box<Self>) -> Result<()> {
+        self.end_later()?;
+        self.target().finish_all_commits()
+    }
+
+    fn commit_later(self: Box<Self>) -> Result<()> {
+        self.end_later()
     }
 }
 

@@ -3,15 +3,18 @@
 //! Statements have no names on the server, and nothing is set for longer than a transaction, so that PgBouncer may give
 //! each transaction another server connection.
 
+mod waiting;
+
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
+use self::waiting::is_timeout_error;
 pub(super) use super::answer::{AnswerColumn, ValueFormat, VisitAnswerRow, VisitWantedRow};
 use super::{
     answer::{parse_columns, parse_row_count, parse_values},
@@ -25,9 +28,6 @@ use super::{
     tls::TlsStream,
 };
 use crate::targets::sql::commits::CommitToken;
-
-/// How long a statement may run of which it is known that it may take long, while the server is alive.
-const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Rows that a server makes at a time where perhaps not all of them are wanted.
 const ROWS_AT_ONCE: i32 = 100;
@@ -324,66 +324,6 @@ impl PostgresConnection {
         Ok(())
     }
 
-    /// Reads what the stream has next.
-    fn fill_inbox(&mut self) -> PostgresResult<()> {
-        let start = Instant::now();
-        loop {
-            let room = self.inbox.reserve_room();
-            let read = match &mut self.stream {
-                ServerStream::Plain(socket) => socket.read(room),
-                ServerStream::Tls(stream) => stream.read(room),
-            };
-            match read {
-                Ok(0) => return Err(self.mark_broken(PostgresFailure::Lost(io::ErrorKind::UnexpectedEof.into()))),
-                Ok(count) => {
-                    self.inbox.filled(count);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_timeout_error(&error) => self.decide_wait(start)?,
-                Err(error) => return Err(self.mark_broken(PostgresFailure::Lost(error))),
-            }
-        }
-    }
-
-    /// Whether nothing has come that nobody waited for. What has come is kept for whoever reads next.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        if self.base_socket().set_nonblocking(true).is_err() {
-            return false;
-        }
-        let room = self.inbox.reserve_room();
-        let read = match &mut self.stream {
-            ServerStream::Plain(socket) => socket.read(room),
-            ServerStream::Tls(stream) => stream.read(room),
-        };
-        let blocks_again = self.base_socket().set_nonblocking(false).is_ok();
-        match read {
-            Ok(count) if count > 0 => self.inbox.filled(count),
-            Err(error) => return blocks_again && error.kind() == io::ErrorKind::WouldBlock,
-            Ok(_) => self.broken = true,
-        }
-        false
-    }
-
-    /// Decides whether an answer that has not come since `start` is waited for any longer.
-    fn decide_wait(&mut self, start: Instant) -> PostgresResult<()> {
-        let waited = start.elapsed();
-        let works = self.patience == AnswerTimeout::Long
-            && waited < LONG_TIMEOUT
-            // Another connection shows whether the server lives: this one is silent while the statement works.
-            && Self::open(&self.settings)
-                .and_then(|mut other| other.is_process_working(self.server.process))
-                .unwrap_or(false);
-        if works { Ok(()) } else { Err(self.mark_broken(PostgresFailure::Silent(waited))) }
-    }
-
-    /// Whether the server's process may still work on a statement. One that waits for its client never got the statement, or its
-    /// answer was lost on the way. A pooler tells numbers that no process has.
-    fn is_process_working(&mut self, process: i32) -> PostgresResult<bool> {
-        let sql = format!("SELECT FROM pg_catalog.pg_stat_activity WHERE pid = {process} AND state LIKE 'idle%'");
-        self.execute_statement(&sql, &BoundParameters::default()).map(|idle| idle == 0)
-    }
-
     /// Sends messages that `write` puts into the outbox.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> PostgresResult<()> {
         let mut outbox = std::mem::take(&mut self.outbox);
@@ -455,8 +395,4 @@ impl Drop for PostgresConnection {
             });
         }
     }
-}
-
-fn is_timeout_error(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

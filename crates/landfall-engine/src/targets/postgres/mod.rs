@@ -16,6 +16,7 @@ mod insert;
 mod lane;
 mod login;
 mod message;
+mod migrations;
 mod numeric;
 mod own_tables;
 mod parameters;
@@ -23,6 +24,7 @@ mod password;
 mod pipelined;
 mod prepare;
 mod query;
+mod reading;
 mod remakable;
 mod replacement;
 mod rows;
@@ -45,8 +47,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use arrow_array::RecordBatch;
-use landfall_core::{keys::Scalar, schema::FieldIndex, validate::TargetLimits};
+use landfall_core::{keys::Scalar, validate::TargetLimits};
 
 pub(super) use self::settings::PostgresSettings;
 use self::{
@@ -63,10 +64,8 @@ use self::{
 };
 use super::{
     Canceller, Difference, Fence, Pace, QueryRows, RefusedRow, RowFilter, Snapshot, Table, Target, TargetAccess,
-    TargetRead, Transaction, VisitPageRow,
-    batch::{OnForeignValue, visit_only},
-    limits,
-    sql::{self, OwnTables},
+    TargetRead, Transaction, VisitPageRow, limits,
+    sql::{self},
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
@@ -111,9 +110,9 @@ impl Postgres {
         let mut connection = PostgresConnection::open(&settings).context(|| format!("cannot open {settings}"))?;
         let session = PostgresSession::new(&settings, &mut connection)?;
         if access == TargetAccess::Write {
-            own_tables::migrate_tables(&session, &mut connection)?;
+            migrations::migrate_tables(&session, &mut connection)?;
         }
-        let has_own = access == TargetAccess::Write || own_tables::schema_version(&session, &mut connection)?.is_some();
+        let has_own = access == TargetAccess::Write || migrations::schema_version(&session, &mut connection)?.is_some();
         Ok(Self {
             session: Arc::new(session),
             kept: RefCell::new(vec![connection]),
@@ -238,76 +237,6 @@ fn mismatch_error(message: impl Into<String>) -> crate::Error {
 
 fn read_description(table: &Table) -> String {
     format!("cannot read the table {:?}", &*table.name)
-}
-
-impl TargetRead for Postgres {
-    fn has_table(&self, table: &Table) -> Result<bool> {
-        self.finish_commits()?;
-        Ok(self.table_seat(table)?.is_some_and(|seat| seat.heap.is_none()))
-    }
-
-    fn row_count_within(&self, table: &Table, most: u64) -> Result<u64> {
-        self.finish_commits()?;
-        let Some(seat) = self.table_seat(table)? else { return Ok(0) };
-        self.read_table(table, &seat, |connection| rows::count_rows(connection, &seat.place, most))
-    }
-
-    fn table_limits(&self, table: &Table) -> TargetLimits {
-        self.server_limits(table)
-    }
-
-    fn is_remote(&self) -> bool {
-        true
-    }
-
-    fn can_find_rows(&self, table: &Table) -> bool {
-        !self.table_seat(table).is_ok_and(|seat| seat.is_some_and(|seat| seat.is_bare))
-    }
-
-    fn is_staged(&self, table: &Table) -> Result<bool> {
-        self.finish_commits()?;
-        self.read_in_transaction(|connection| self.is_building(connection, table))
-    }
-
-    fn find_rows(
-        &self,
-        table: &Table,
-        positions: &[FieldIndex],
-        values: &[Vec<Scalar>],
-    ) -> Result<Vec<Option<Vec<Scalar>>>> {
-        self.finish_commits()?;
-        let Some(seat) = self.table_seat(table)? else { return Ok(vec![None; values.len()]) };
-        self.read_table(table, &seat, |connection| rows::find_rows(connection, table, &seat.place, positions, values))
-    }
-
-    fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
-        self.finish_commits()?;
-        let Some(seat) = self.table_seat(table)? else { return Ok(()) };
-        self.read_table(table, &seat, |connection| rows::read_page(connection, table, &seat.place, filter, visit))
-    }
-
-    fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: &mut dyn FnMut(&RecordBatch)) -> Result<()> {
-        self.finish_commits()?;
-        let Some(seat) = self.table_seat(table)? else { return Ok(()) };
-        self.read_table(table, &seat, |connection| {
-            rows::scan_rows(connection, table, &seat.place, positions, OnForeignValue::Missing, &mut visit_only(visit))
-        })
-    }
-}
-
-impl OwnTables for Postgres {
-    fn with_own_tables<R>(&self, work: impl FnOnce(&dyn sql::SqlConnection) -> Result<R>) -> Result<R> {
-        self.finish_commits()?;
-        let is_there = self.has_own.get();
-        self.read_in_transaction(|connection| {
-            work(&PostgresOwnConnection {
-                session: &self.session,
-                connection: RefCell::new(connection),
-                is_there,
-                is_current: self.is_current,
-            })
-        })
-    }
 }
 
 impl Target for Postgres {

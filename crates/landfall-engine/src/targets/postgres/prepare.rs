@@ -9,7 +9,7 @@ use super::{
     ddl::{self, add_foreign_keys, add_key_statements, create_heap_statement, is_in_circle},
     dialect::PostgresDialect,
     failure::{PostgresContext as _, PostgresFailure, PostgresResult, ServerRefusal},
-    own_tables::create_schema,
+    migrations::create_schema,
     parameters::BoundParameters,
     remakable,
     session::{PostgresSession, TransactionUse},
