@@ -176,6 +176,7 @@ fn stream_rows(mut work: Box<MysqlWork>, table: &Table, receiver: Receiver<LaneM
 
 /// Ends a transaction once the one before it was committed.
 fn close(mut work: MysqlWork, ending: LaneEnding) -> Result<MysqlConnection, FailedWork> {
+    // A sender that is dropped without a word is a chunk that did not commit, also after a panic.
     if ending.earlier.is_some_and(|earlier| earlier.recv().is_err()) {
         // Its own error is told; this one is not.
         return Err(FailedWork {
@@ -183,6 +184,7 @@ fn close(mut work: MysqlWork, ending: LaneEnding) -> Result<MysqlConnection, Fai
             error: start_again_error("the chunk before came to nothing"),
         });
     }
+    // Only now: a reject's number, given before the wait, could be less than one of the chunk before.
     for closing in ending.closings {
         if let Err(error) = closing.run(&mut work) {
             return Err(FailedWork { connection: work.roll_back().map(Box::new), error: locked_again(error) });

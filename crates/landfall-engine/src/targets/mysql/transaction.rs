@@ -80,8 +80,10 @@ impl<'t> MysqlTransaction<'t> {
         if !matches!(*state, WriteState::InStep(_)) {
             let (mut work, outcome, closings) = finish_sending(state.take_state());
             *state = WriteState::Gone;
+            // The chunks before come first: what was put off here must stand behind theirs in the books.
             let outcome = outcome.and_then(|()| self.target.finish_all_commits());
             let outcome = outcome.and_then(|()| closings.into_iter().try_for_each(|closing| closing.run(&mut work)));
+            // Kept also after an error, so that the transaction is rolled back on its own connection.
             *state = WriteState::InStep(work);
             outcome?;
         }
@@ -113,6 +115,7 @@ impl<'t> MysqlTransaction<'t> {
         if selected.iter().all(Range::is_empty) {
             return Ok(Vec::new());
         }
+        // A trigger may alter rows as they come, which shows only if each is read back.
         if self.is_watched(table)? {
             return self.ask_in_step(|work| refusals::insert(work, table, batch, selected));
         }
@@ -195,6 +198,7 @@ impl<'t> MysqlTransaction<'t> {
             return Ok(());
         }
         self.put_off(LastStep::Rejects { load, table: table.clone(), rejects: rejects.to_vec() })?;
+        // They are in memory until the chunk ends, and the bound of memory holds for every input.
         if self.waiting_bytes() > REJECT_BYTES { self.ask_in_step(|_| Ok(())) } else { Ok(()) }
     }
 
@@ -221,6 +225,7 @@ impl<'t> MysqlTransaction<'t> {
     pub(super) fn end_later(&self) -> Result<()> {
         let state = self.state.borrow_mut().take_state();
         let mut flights = self.target.flights.borrow_mut();
+        // Each chunk waits for the one before, so that they commit in their order.
         let earlier = flights.back_mut().map(|(flight, _)| flight);
         let flight = match state {
             WriteState::Begun(work) => (CommitFlight::without_rows(*work, Vec::new(), earlier), Vec::new()),
@@ -352,6 +357,7 @@ pub(super) fn find_under_way<'u>(
     for (_, rows) in under_way.filter(|(name, _)| **name == *table.name) {
         let columns = KeyColumns::new(&rows.batch, positions);
         for row in rows.selected.iter().cloned().flatten() {
+            // The mark is quick and may be the same for two keys, so that the values are compared too.
             let Some(places) = mark(columns.row_key(row)).and_then(|mark| wanted.get(&mark)) else { continue };
             let key = columns.row_values(row);
             for &at in places.iter().filter(|&&at| values[at] == key) {

@@ -156,7 +156,9 @@ impl MysqlWork {
             return work(self);
         }
         let doing = || "cannot set up the session".to_owned();
+        // The server would look at each row by itself, and a parent may come later in the same transaction.
         self.connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
+        // After an error the transaction is given up, and `roll_back` sets the session right.
         let outcome = work(self)?;
         self.connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
         Ok(outcome)

@@ -118,6 +118,7 @@ pub(super) fn insert_once(
 ) -> Result<()> {
     match connection.execute_statement(sql, values) {
         Ok(added) if added == count => Ok(()),
+        // With `or_nothing` a name that is taken counts as no row; without it, it is a constraint.
         Err(Error::Target(error)) if error.kind != TargetErrorKind::Constraint => Err(error.into()),
         Ok(_) | Err(_) => Err(name_taken_error()),
     }

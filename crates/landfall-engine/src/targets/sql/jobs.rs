@@ -156,6 +156,7 @@ pub(in crate::targets) fn add_jobs(connection: &dyn SqlConnection, jobs: &[NewJo
 fn insert(connection: &dyn SqlConnection, entry: &JobEntry) -> Result<()> {
     let spelling = connection.sql_spelling();
     let optional = |value: &Option<String>| if value.is_some() { "?" } else { "NULL" };
+    // The clock of the database: those of the workers may differ.
     let due = if entry.state.is_final() { "NULL" } else { spelling.now };
     let sql = format!(
         "INSERT INTO {} (job_id, kind, state, attempt, handed_back, is_cancelled, due_at, created_at, body, started_at, ended_at)
@@ -179,6 +180,7 @@ fn insert(connection: &dyn SqlConnection, entry: &JobEntry) -> Result<()> {
     values.extend(
         [&entry.started_at, &entry.ended_at].into_iter().flatten().map(|text| SqlParameter::from(text.as_str())),
     );
+    // The id is unique: whoever adds the same job a second time is told so, and adds nothing.
     documents::insert_once(connection, &sql, &values, 1)?;
     let sql = format!("INSERT INTO {} (job_id, attempt) VALUES (?, ?)", spelling.own_table("job_claims"));
     connection.execute_statement(&sql, &[entry.id.as_str().into(), u64::from(entry.attempt).into()]).map(drop)
@@ -195,6 +197,7 @@ pub(in crate::targets) fn take_job(
     let spelling = connection.sql_spelling();
     let sql = format!("UPDATE {} SET attempt = ? WHERE job_id = ? AND attempt = ?", spelling.own_table("job_claims"));
     let next = SqlParameter::from(attempt + 1);
+    // The claim is what two workers race for. Whoever comes second finds another attempt, and takes nothing.
     if connection.execute_statement(&sql, &[next, id.as_str().into(), attempt.into()])? == 0 {
         return Ok(None);
     }
@@ -350,6 +353,7 @@ pub(in crate::targets) fn forget_jobs(connection: &dyn SqlConnection, ended_befo
         Ok(())
     })?;
     for name in &names {
+        // The claim first: a transaction of the job that is not over yet holds it, and is waited for.
         connection.execute_statement(&format!("DELETE FROM {claims} WHERE job_id = ?"), &[name.as_str().into()])?;
         connection.execute_statement(&format!("DELETE FROM {jobs} WHERE job_id = ?"), &[name.as_str().into()])?;
     }

@@ -36,6 +36,7 @@ pub(in crate::targets) fn find_loads(connection: &dyn SqlConnection, filter: &Lo
 /// The condition and parameters for `filter`. What the conditions of partial indexes are about stands in the text, as those say it: a
 /// database could not use them otherwise, or would plan the statement afresh for each parameter.
 fn filter_condition<'f>(filter: &'f LoadFilter, spelling: &SqlSpelling) -> (String, Vec<SqlParameter<'f>>) {
+    // It holds for all loads where nothing is asked for, so that there is always a condition.
     let mut parts = vec!["load_id > ?".to_owned()];
     let mut values = vec![filter.after.into()];
     let text = |text: &'f Option<String>| text.as_deref().map(SqlParameter::from);
@@ -91,6 +92,7 @@ fn read_entry(row: &mut OwnRow) -> Result<LoadEntry> {
         seconds: row.take_real()?,
         record_bytes: row.take_count()?,
     };
+    // An older version told no origin, and the name of the source says enough.
     let told = row.optional_text()?;
     entry.origin =
         told.as_deref().and_then(Origin::parse).unwrap_or_else(|| origin_of_earlier_entry(entry.mode, &entry.source));
@@ -117,6 +119,7 @@ pub(in crate::targets) fn add_loads(connection: &dyn SqlConnection, entries: &[L
     let mut numbers = Vec::with_capacity(entries.len());
     let mut rest = entries;
     while !rest.is_empty() {
+        // Powers of two: few texts of statements, so that they stay prepared.
         let count = LOADS_PER_STATEMENT.min(1 << rest.len().ilog2());
         let (group, later) = rest.split_at(count);
         rest = later;
