@@ -62,6 +62,7 @@ pub(super) fn write(
     options: &BackupOptions,
     observer: &dyn Observer,
 ) -> Result<WrittenFile> {
+    // Avro fixes the digits of a decimal before the first row, so that all numbers are read once beforehand.
     let writer = RowWriter::new(&table.name, &table.schema, &number_forms(snapshot, table)?);
     let mut sync = [0; SYNC];
     getrandom::fill(&mut sync).map_err(|error| write_error(io::Error::other(error.to_string())))?;
@@ -92,10 +93,12 @@ pub(super) fn write(
             observer.report_progress(LoadProgress { bytes: 0, total_bytes: 0, records: rows, rejected: 0 });
             Ok(())
         });
+        // Otherwise the threads would wait for more.
         drop((answer_sender, job_sender));
         let written = file.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match (read, written) {
             (Ok(()), written) => written,
+            // Reading stops because writing failed: the error of the file is the cause.
             (Err(Error::Cancelled), Err(error)) | (Err(error), _) => Err(error),
         }
     })?;
@@ -105,6 +108,7 @@ pub(super) fn write(
 
 /// Refuses a file that has not as many rows as the database counts: a setting of the server may cut what it hands over.
 fn check_count(snapshot: &mut dyn Snapshot, table: &Table, written: &WrittenFile) -> Result<()> {
+    // Counted by the database afresh: what it handed over may be less (promise 1).
     let counted = snapshot.row_count(table)?;
     if counted == written.rows {
         return Ok(());

@@ -60,7 +60,9 @@ impl LocalStore {
 /// Whether the process that wrote a draft has died.
 fn is_abandoned(draft: &Path) -> bool {
     match OpenOptions::new().write(true).open(draft.join(LOCK)) {
+        // The lock that is taken here is given back at once, when the file is closed.
         Ok(lock) => lock.try_lock().is_ok(),
+        // Its process may be between making the folder and the lock.
         Err(_) => {
             let changed = fs::metadata(draft).and_then(|data| data.modified()).unwrap_or_else(|_| SystemTime::now());
             changed.elapsed().is_ok_and(|age| age > YOUNG)
@@ -89,6 +91,7 @@ impl BackupStore for LocalStore {
         fs::create_dir(&folder).map_err(|cause| storage_error(&folder, cause))?;
         let locked = || {
             let lock = File::create_new(folder.join(LOCK))?;
+            // The lock ends with the process, however that ends. So whoever finds it free knows that the draft is dead.
             lock.lock()?;
             Ok(lock)
         };
@@ -151,6 +154,8 @@ impl BackupStore for LocalStore {
     fn remove(&self, set: &SetId) -> Result<()> {
         let path = self.set_path(set);
         let aside = self.folder.join(format!(".{set}{PARTIAL}"));
+        // In one step it is no set any more. A removal that is interrupted leaves a draft, which the next backup clears
+        // away.
         fs::rename(&path, &aside).map_err(|cause| storage_error(&path, cause))?;
         sync_folder(&self.folder).map_err(|cause| storage_error(&self.folder, cause))?;
         fs::remove_dir_all(&aside).map_err(|cause| storage_error(&aside, cause))
@@ -201,6 +206,7 @@ impl SetDraft for LocalDraft<'_> {
             let mut file = File::create_new(&path)?;
             io::Write::write_all(&mut file, manifest)?;
             file.sync_all()?;
+            // The files before the name: after a loss of power, a set that has its name is whole.
             sync_folder(&self.folder)?;
             fs::rename(&self.folder, &whole)?;
             sync_folder(&self.store.folder)
