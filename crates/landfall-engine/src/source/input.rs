@@ -1,17 +1,19 @@
 //! The bytes of a source, decompressed where they are compressed, and as JSON rows where they are Avro.
 
 use std::{
-    io::{self, BufReader, Cursor, Read},
+    io::{self, Cursor, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use flate2::bufread::MultiGzDecoder;
 use landfall_core::avro::resolve::RowMapping;
 
-use super::Source;
+use super::{
+    Source,
+    compressed::{CompressedFormat, MemberReader},
+};
 use crate::{avro::AvroInput, error::Result};
 
 /// Bytes read at once.
@@ -31,12 +33,12 @@ impl SourceInput {
         let (mut content, consumed) = CountedBytes::start_count(content);
         let mut magic = [0; 4];
         let known = read_up_to(&mut content, &mut magic)?;
-        let content = Cursor::new(magic).take(known as u64).chain(content);
-        let buffered = |content| BufReader::with_capacity(BUFFER, content);
-        let (bytes, is_compressed): (Box<dyn Read + Send>, bool) = match &magic[..known] {
-            [0x1f, 0x8b, ..] => (Box::new(MultiGzDecoder::new(buffered(content))), true),
-            [0x28, 0xb5, 0x2f, 0xfd] => (Box::new(zstd::stream::read::Decoder::with_buffer(buffered(content))?), true),
-            _ => (Box::new(content), false),
+        let content = Box::new(Cursor::new(magic).take(known as u64).chain(content));
+        let format = CompressedFormat::detect(&magic[..known]);
+        let is_compressed = format.is_some();
+        let bytes: Box<dyn Read + Send> = match format {
+            Some(format) => Box::new(MemberReader::new(format, content)),
+            None => content,
         };
         Ok(Self { bytes, is_compressed, consumed })
     }

@@ -1,5 +1,6 @@
 //! Sources: files, globs, standard input and other [`SourceContent`], plain or compressed, read as one stream of bytes.
 
+mod compressed;
 mod content;
 mod exports;
 mod input;

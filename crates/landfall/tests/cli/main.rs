@@ -8,6 +8,7 @@ mod support;
 mod avro_bombs;
 mod backup;
 mod check;
+mod compressed;
 mod dictionary_page;
 mod docs;
 mod existing_tables;
