@@ -2,7 +2,7 @@
 
 use landfall_core::{
     decode::{Cutter, CutterLimits, Decoder, Piece},
-    schema::{Dialect, Encoding, HeaderRows, LineTerminator},
+    schema::{CodePage, Delimiter, Dialect, Encoding, HeaderRows, LineTerminator, StrayQuotes},
 };
 
 /// What an input asks for: its first three bytes are digits (also in the seeds), the rest is the source.
@@ -31,14 +31,20 @@ fn dialect(digit: u8) -> Dialect {
     let none = Dialect { header: HeaderRows::None, ..Dialect::default() };
     match digit {
         b'1' => Dialect { header: HeaderRows::At(vec![1, 2]), ..none },
-        b'2' => Dialect { delimiter: b';', header: HeaderRows::At(vec![1]), ..none },
-        b'3' => Dialect { delimiter: b'\t', quote_char: None, ..none },
+        b'2' => Dialect { delimiter: b';'.into(), header: HeaderRows::At(vec![1]), ..none },
+        b'3' => Dialect { delimiter: b'\t'.into(), quote_char: None, ..none },
         b'4' => Dialect { escape_char: Some(b'\\'), double_quote: false, ..none },
         b'5' => Dialect { comment_char: Some(b'#'), comment_rows: vec![2], ..none },
         b'6' => Dialect { line_terminator: LineTerminator::Custom("||".into()), ..none },
         b'7' => Dialect { skip_initial_space: true, ..none },
+        b'8' => Dialect { delimiter: long_delimiter("||"), trim: true, ..none },
+        b'9' => Dialect { delimiter: long_delimiter("、"), stray_quotes: StrayQuotes::Reject, ..none },
         _ => none,
     }
+}
+
+fn long_delimiter(text: &str) -> Delimiter {
+    Delimiter::parse(text).expect("is a delimiter")
 }
 
 fn encoding(digit: u8) -> Encoding {
@@ -48,6 +54,10 @@ fn encoding(digit: u8) -> Encoding {
         b'3' => Encoding::Utf16Be,
         b'4' => Encoding::Latin1,
         b'5' => Encoding::SingleByte(encoding_rs::WINDOWS_1252),
+        b'6' => Encoding::MultiByte(encoding_rs::SHIFT_JIS),
+        b'7' => Encoding::MultiByte(encoding_rs::GB18030),
+        b'8' => Encoding::MultiByte(encoding_rs::BIG5),
+        b'9' => CodePage::from_label("cp850").map_or(Encoding::Utf8, Encoding::CodePage),
         _ => Encoding::Utf8,
     }
 }

@@ -10,15 +10,25 @@ pub(super) struct InputBuffer {
     bytes: Vec<u8>,
     start: usize,
     filled: usize,
-    /// For UTF-16: the stand-in bytes of the units held.
+    /// For encodings in which units are no bytes, or bytes have several meanings: the stand-in bytes of the units held.
     stand_ins: Option<StandInBytes>,
 }
 
 #[derive(Debug)]
 struct StandInBytes {
     units: UnitReader,
+    /// Bytes of the source for each of them.
+    width: usize,
     big_endian: bool,
     bytes: Vec<u8>,
+}
+
+impl StandInBytes {
+    /// Reads what is `held` and has no stand-in yet.
+    fn read_held(&mut self, held: &[u8], last: bool) {
+        let from = (self.bytes.len() * self.width).min(held.len());
+        self.units.append_units(&held[from..], self.big_endian, last, &mut self.bytes);
+    }
 }
 
 impl InputBuffer {
@@ -28,15 +38,15 @@ impl InputBuffer {
 
     /// From now on the bytes are in this encoding.
     pub(super) fn set_encoding(&mut self, encoding: Encoding, units: UnitReader) {
-        if unit_width(encoding) == 2 {
-            let big_endian = encoding == Encoding::Utf16Be;
-            self.stand_ins = Some(StandInBytes { units, big_endian, bytes: Vec::new() });
+        if units.makes_stand_ins() {
+            let (width, big_endian) = (unit_width(encoding), encoding == Encoding::Utf16Be);
+            self.stand_ins = Some(StandInBytes { units, width, big_endian, bytes: Vec::new() });
             self.read_units();
         }
     }
 
     fn unit_width(&self) -> usize {
-        if self.stand_ins.is_some() { 2 } else { 1 }
+        self.stand_ins.as_ref().map_or(1, |stand_ins| stand_ins.width)
     }
 
     /// Room for bytes after those held, so that there can be `units` in all: at least one byte.
@@ -63,18 +73,15 @@ impl InputBuffer {
     fn read_units(&mut self) {
         let held = &self.bytes[self.start..self.filled];
         if let Some(stand_ins) = &mut self.stand_ins {
-            let from = stand_ins.bytes.len() * 2;
-            stand_ins.units.append_units(&held[from..], stand_ins.big_endian, &mut stand_ins.bytes);
+            stand_ins.read_held(held, false);
         }
     }
 
     /// No byte will follow.
     pub(super) fn finish_input(&mut self) {
-        let held = self.filled - self.start;
-        if let Some(stand_ins) = &mut self.stand_ins
-            && stand_ins.bytes.len() * 2 < held
-        {
-            stand_ins.bytes.push(UnitReader::LEFT_OVER);
+        let held = &self.bytes[self.start..self.filled];
+        if let Some(stand_ins) = &mut self.stand_ins {
+            stand_ins.read_held(held, true);
         }
     }
 

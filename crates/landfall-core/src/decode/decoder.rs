@@ -30,9 +30,11 @@ impl Decoder {
         };
         let undefined = match encoding {
             Encoding::SingleByte(encoding) => Some(UndefinedBytes::for_encoding(encoding)),
+            Encoding::CodePage(page) => Some(UndefinedBytes::for_code_page(page)),
             _ => None,
         };
-        Self { rules: ScanRules::new(dialect, terminator), encoding, undefined }
+        let delimiter = dialect.delimiter.as_str().as_bytes();
+        Self { rules: ScanRules::new(dialect, delimiter, terminator), encoding, undefined }
     }
 
     /// The records of a block. Comments are left out.
@@ -41,7 +43,11 @@ impl Decoder {
         let SourceBlock { bytes, encoding, marks, .. } = block;
         match encoding {
             Encoding::Utf8 => self.decode_utf8(bytes, marks.as_deref()),
-            Encoding::Latin1 | Encoding::SingleByte(_) if bytes.is_ascii() => self.decode_utf8(bytes, marks.as_deref()),
+            Encoding::Latin1 | Encoding::SingleByte(_) | Encoding::MultiByte(_) | Encoding::CodePage(_)
+                if bytes.is_ascii() =>
+            {
+                self.decode_utf8(bytes, marks.as_deref())
+            }
             _ => self.decode_other(bytes, encoding, marks.as_deref()),
         }
     }
@@ -99,9 +105,9 @@ impl Decoder {
 
     fn decode_other(&self, source: Vec<u8>, encoding: Encoding, marks: Option<&[RecordMark]>) -> Records {
         let text = decode_text(&source, encoding);
-        let marks = marks.map(|marks| SourceRuler::new(&text, source.len(), encoding).marks_in_text(marks));
+        let marks = marks.map(|marks| SourceRuler::new(&text, &source, encoding).marks_in_text(marks, encoding));
         let mut draft = self.draft_records(text.as_bytes(), marks.as_deref());
-        let raws = SourceRuler::new(&text, source.len(), encoding).source_ranges(&draft.raws);
+        let raws = SourceRuler::new(&text, &source, encoding).source_ranges(&draft.raws);
         let in_text = std::mem::replace(&mut draft.raws, raws);
         let faults = self.invalid_records(&draft, &source, encoding);
         let raws = std::mem::replace(&mut draft.raws, in_text);
@@ -113,7 +119,8 @@ impl Decoder {
 
     fn draft_records(&self, text: &[u8], marks: Option<&[RecordMark]>) -> RecordsDraft {
         match marks {
-            None => plain::cut_plain_text(text, &self.rules),
+            None if self.rules.can_be_plain() => plain::cut_plain_text(text, &self.rules),
+            None => quoted::cut_marked_text(text, &self.rules, &[]),
             Some(marks) => quoted::cut_marked_text(text, &self.rules, marks),
         }
     }

@@ -14,6 +14,9 @@ pub(super) struct RecordsDraft {
     pub(super) faults: Vec<(u32, RecordFault)>,
     pub(super) side: Vec<u8>,
     pub(super) line_ends: u32,
+    /// For each cell whether it stands in quotes, as far as the last that does; where that is asked for.
+    pub(super) quoted: Vec<bool>,
+    pub(super) stray_quotes: u32,
 }
 
 /// Positions have 31 bits: `CutterLimits` sees to it that blocks are shorter.
@@ -46,6 +49,19 @@ impl RecordsDraft {
         self.line_ends += to_u32(line_ends);
     }
 
+    /// Notes that the next cell stands in quotes.
+    pub(super) fn note_quoted(&mut self) {
+        // The cells before it that do not, such as those of a plain stretch, were not noted.
+        self.quoted.resize(self.cells.len(), false);
+        self.quoted.push(true);
+    }
+
+    /// Takes away the cells from `first` on.
+    pub(super) fn truncate_cells(&mut self, first: usize) {
+        self.cells.truncate(first);
+        self.quoted.truncate(first);
+    }
+
     /// Takes the cells from the records that `faults` (in order) are about, and keeps the reasons. A record has one
     /// fault: that its text cannot be read comes before what is wrong with its quotes.
     pub(super) fn reject_records(&mut self, faults: Vec<(u32, RecordFault)>) {
@@ -62,11 +78,17 @@ impl RecordsDraft {
     /// Takes the cells from the records that `faults` (in order) are about.
     fn drop_cells(&mut self, faults: &[(u32, RecordFault)]) {
         let records = to_u32(self.raws.len());
+        if !self.quoted.is_empty() {
+            self.quoted.resize(self.cells.len(), false);
+        }
         let mut kept = faults.first().map_or(0, |(record, _)| self.firsts[*record as usize]);
         for (at, &(record, _)) in faults.iter().enumerate() {
             let next = faults.get(at + 1).map_or(records, |(next, _)| *next);
             let (start, end) = (self.firsts[record as usize + 1], self.firsts[next as usize]);
             self.cells.copy_within(start as usize..end as usize, kept as usize);
+            if !self.quoted.is_empty() {
+                self.quoted.copy_within(start as usize..end as usize, kept as usize);
+            }
             // The record's own first cell is where the last that was kept ended.
             self.firsts[record as usize] = kept;
             self.firsts[record as usize + 1..next as usize].iter_mut().for_each(|first| *first -= start - kept);
@@ -74,7 +96,7 @@ impl RecordsDraft {
         }
         if !faults.is_empty() {
             self.firsts[records as usize] = kept;
-            self.cells.truncate(kept as usize);
+            self.truncate_cells(kept as usize);
         }
     }
 
@@ -107,6 +129,8 @@ impl RecordsDraft {
             faults: self.faults,
             line_ends: self.line_ends,
             json: None,
+            quoted: self.quoted,
+            stray_quotes: self.stray_quotes,
         }
     }
 }

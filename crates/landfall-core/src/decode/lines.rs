@@ -63,7 +63,7 @@ impl Terminator {
                 (Some(b'\r'), _) => LineEnd::Next(at + 1),
                 _ => LineEnd::No,
             },
-            Self::Custom(end) => match_custom_at(end, &bytes[at.min(bytes.len())..], at, last),
+            Self::Custom(end) => match_text_at(end, &bytes[at.min(bytes.len())..], at, last),
         }
     }
 
@@ -117,12 +117,13 @@ impl Terminator {
     }
 }
 
-fn match_custom_at(end: &[u8], rest: &[u8], at: usize, last: bool) -> LineEnd {
-    if end.is_empty() || rest.is_empty() {
+/// Whether `text`, a line terminator or a delimiter, stands at `at`, where the bytes are `rest`. A text without bytes stands nowhere.
+pub(super) fn match_text_at(text: &[u8], rest: &[u8], at: usize, last: bool) -> LineEnd {
+    if text.is_empty() || rest.is_empty() {
         LineEnd::No
-    } else if rest.starts_with(end) {
-        LineEnd::Next(at + end.len())
-    } else if !last && end.starts_with(rest) {
+    } else if rest.starts_with(text) {
+        LineEnd::Next(at + text.len())
+    } else if !last && text.starts_with(rest) {
         LineEnd::Unknown
     } else {
         LineEnd::No

@@ -16,7 +16,7 @@ pub(super) fn cut_plain_text(text: &[u8], rules: &ScanRules) -> RecordsDraft {
     draft.firsts.push(0);
     add_plain_cells(&mut draft, text, 0, text.len(), rules);
     if rules.skip_spaces {
-        skip_initial_spaces(&mut draft, text);
+        trim_cells(&mut draft, text, rules);
     }
     if rules.has_comments() {
         draft.retain_records(|raw| !rules.is_comment(&text[..raw.end as usize], raw.start as usize));
@@ -79,10 +79,11 @@ fn add_cells_with<const N: usize, const CR: bool>(
     draft.line_ends += ended;
 }
 
-fn skip_initial_spaces(draft: &mut RecordsDraft, text: &[u8]) {
+/// Leaves out the blanks that are not part of the cells.
+fn trim_cells(draft: &mut RecordsDraft, text: &[u8], rules: &ScanRules) {
     for cell in &mut draft.cells {
         let (start, end) = (cell.start() as usize, cell.end() as usize);
-        let spaces = text[start..end].iter().take_while(|&&byte| byte == b' ').count();
-        *cell = CellSpan::in_text(to_u32(start + spaces), to_u32(end));
+        let start = rules.skip_to_cell(&text[..end], start);
+        *cell = CellSpan::in_text(to_u32(start), to_u32(rules.trimmed_end(text, start, end)));
     }
 }

@@ -24,6 +24,9 @@ struct CellCollector<'a> {
     most: usize,
     /// Whether it has more.
     overflows: bool,
+    /// Its cells with stray quotes, and the column of the first.
+    stray_cells: u32,
+    first_stray: u32,
 }
 
 impl CellSink for CellCollector<'_> {
@@ -35,6 +38,12 @@ impl CellSink for CellCollector<'_> {
         }
         let span =
             if cell.dirty { self.store_unescaped(cell) } else { CellSpan::in_text(cell.start as u32, cell.end as u32) };
+        if cell.stray {
+            self.note_stray();
+        }
+        if cell.quoted && self.rules.notes_quoted {
+            self.draft.note_quoted();
+        }
         self.draft.cells.push(span);
     }
 }
@@ -54,12 +63,32 @@ impl CellCollector<'_> {
     fn begin_record(&mut self) {
         self.most = self.draft.cells.len() + CutterLimits::MOST_CELLS;
         self.overflows = false;
+        self.stray_cells = 0;
+    }
+
+    /// Notes that the next cell of the record at hand has a stray quote.
+    #[cold]
+    fn note_stray(&mut self) {
+        if self.stray_cells == 0 {
+            let first = self.draft.firsts.last().copied().unwrap_or(0);
+            self.first_stray = to_u32(self.draft.cells.len()) - first;
+        }
+        self.stray_cells += 1;
+    }
+
+    /// Why the record at hand, which could be cut, is none nevertheless.
+    fn fault_of_record(&self) -> Option<RecordFault> {
+        if self.overflows {
+            return Some(RecordFault::TooManyCells);
+        }
+        let rejected = self.rules.rejects_stray_quotes && self.stray_cells > 0;
+        rejected.then_some(RecordFault::StrayQuote { column: self.first_stray })
     }
 
     /// A record that cannot be cut into cells.
     fn reject_record(&mut self, mark: &RecordMark, line_ends: usize) {
         let first = self.draft.firsts.last().map_or(0, |&first| first as usize);
-        self.draft.cells.truncate(first);
+        self.draft.truncate_cells(first);
         if let RecordMarkKind::Fault(fault) = &mark.kind {
             self.draft.faults.push((to_u32(self.draft.raws.len()), fault.clone()));
             self.end_record(mark.start..mark.end, line_ends);
@@ -72,8 +101,8 @@ impl CellCollector<'_> {
 /// The cells of a text that ends where a record ends. The `marks` (in order) are positions in the text.
 pub(super) fn cut_marked_text(text: &[u8], rules: &ScanRules, marks: &[RecordMark]) -> RecordsDraft {
     let mut scanner = RecordScanner::new(rules, text, true);
-    let mut cells =
-        CellCollector { draft: RecordsDraft::with_room_for(text.len()), rules, text, most: 0, overflows: false };
+    let draft = RecordsDraft::with_room_for(text.len());
+    let mut cells = CellCollector { draft, rules, text, most: 0, overflows: false, stray_cells: 0, first_stray: 0 };
     cells.draft.firsts.push(0);
     let mut marks = marks.iter().peekable();
     let mut at = 0;
@@ -98,15 +127,16 @@ pub(super) fn cut_marked_text(text: &[u8], rules: &ScanRules, marks: &[RecordMar
 fn read(scanner: &mut RecordScanner<'_>, cells: &mut CellCollector<'_>, at: usize) -> usize {
     cells.begin_record();
     match scanner.judge_record(at, usize::MAX, cells) {
-        RecordVerdict::Good { end, next } if cells.overflows => skip_record(
-            scanner,
-            cells,
-            &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(RecordFault::TooManyCells) },
-        ),
-        RecordVerdict::Good { end, next } => {
-            cells.end_record(at..end, scanner.count_line_ends(at, end, next));
-            next
-        }
+        RecordVerdict::Good { end, next } => match cells.fault_of_record() {
+            Some(fault) => {
+                skip_record(scanner, cells, &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(fault) })
+            }
+            None => {
+                cells.draft.stray_quotes += cells.stray_cells;
+                cells.end_record(at..end, scanner.count_line_ends(at, end, next));
+                next
+            }
+        },
         RecordVerdict::Malformed { end, next, fault } => {
             skip_record(scanner, cells, &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(fault) })
         }

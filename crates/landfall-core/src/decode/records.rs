@@ -30,6 +30,10 @@ pub struct Records {
     pub(crate) line_ends: u32,
     /// What JSON rows have beside their cells; none for CSV.
     pub(crate) json: Option<Box<JsonParts>>,
+    /// For each cell whether it stands in quotes, as far as the last that does; empty unless the dialect asks for it.
+    pub(crate) quoted: Vec<bool>,
+    /// The number of cells with a quote that do not begin with one.
+    pub(crate) stray_quotes: u32,
 }
 
 /// Where a cell's text is.
@@ -77,6 +81,11 @@ pub enum RecordFault {
     },
     /// Text stands between a closing quote and the next delimiter.
     TextAfterQuote {
+        /// The column of the cell, counted from 0.
+        column: u32,
+    },
+    /// A cell that does not begin with a quote holds one, and the dialect refuses that (`strayQuotes`).
+    StrayQuote {
         /// The column of the cell, counted from 0.
         column: u32,
     },
@@ -181,6 +190,13 @@ impl Records {
     #[must_use]
     pub fn line_end_count(&self) -> u32 {
         self.line_ends
+    }
+
+    /// The number of cells that hold a quote and do not begin with one: the quotes are part of their text. Those of JSON rows and of
+    /// records with faults do not count.
+    #[must_use]
+    pub const fn stray_quote_count(&self) -> u32 {
+        self.stray_quotes
     }
 
     /// The records without cells, in order, with the reason.

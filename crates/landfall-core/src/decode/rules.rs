@@ -1,7 +1,10 @@
 //! The dialect, prepared for scanning.
 
-use super::{events::Needles, lines::Terminator};
-use crate::schema::Dialect;
+use super::{
+    events::Needles,
+    lines::{LineEnd, Terminator, match_text_at},
+};
+use crate::schema::{Dialect, StrayQuotes};
 
 /// The text of a cell that is null in MySQL's form ([`Dialect::is_mysql`]), where `\N` and the text `\N`, written `\\N`, are two things. No value
 /// can be the same, since a text with NUL characters is none.
@@ -10,13 +13,22 @@ pub const NULL_CELL: &str = "\0null\0cell\0";
 /// The dialect, prepared for scanning one kind of bytes: those of the source, or UTF-8 text.
 #[derive(Debug, Clone)]
 pub(super) struct ScanRules {
+    /// The first byte of the delimiter.
     pub(super) delimiter: u8,
+    /// The whole delimiter, where it is not one byte. Without bytes it is in no source: its encoding lacks the characters.
+    long_delimiter: Option<Box<[u8]>>,
     pub(super) quote: Option<u8>,
     pub(super) double_quote: bool,
     pub(super) escape: Option<u8>,
     /// Whether escapes are those of MySQL.
     mysql: bool,
     pub(super) skip_spaces: bool,
+    /// Whether blanks around cells are not part of them.
+    pub(super) trim: bool,
+    /// Whether a record with a quote in a cell that does not begin with one is malformed.
+    pub(super) rejects_stray_quotes: bool,
+    /// Whether it matters to the reader which cells stand in quotes.
+    pub(super) notes_quoted: bool,
     comment: Option<u8>,
     /// Whether the delimiter has a second meaning.
     is_odd: bool,
@@ -28,34 +40,69 @@ pub(super) struct ScanRules {
 }
 
 impl ScanRules {
-    pub(super) fn new(dialect: &Dialect, terminator: Terminator) -> Self {
+    /// The rules of `dialect` for bytes in which `delimiter` stands between cells and `terminator` ends lines.
+    pub(super) fn new(dialect: &Dialect, delimiter: &[u8], terminator: Terminator) -> Self {
         // An escape character that is the quote is another way to say "doubled quotes".
         let twin = dialect.quote_char.is_some() && dialect.escape_char == dialect.quote_char;
         let escape = dialect.escape_char.filter(|_| !twin);
+        let long_delimiter = (delimiter.len() != 1).then(|| delimiter.into());
+        let delimiter = delimiter.first().copied().unwrap_or(b',');
+        let skip_spaces = dialect.skips_blanks();
         let is_odd =
-            matches!(dialect.delimiter, b'\n' | b'\r') || (dialect.skip_initial_space && dialect.delimiter == b' ');
+            matches!(delimiter, b'\n' | b'\r') || (skip_spaces && delimiter == b' ') || long_delimiter.is_some();
         Self {
-            is_simple: !is_odd && !dialect.skip_initial_space && !terminator.is_custom(),
+            is_simple: !is_odd && !skip_spaces && !terminator.is_custom(),
             is_odd,
-            delimiter: dialect.delimiter,
+            delimiter,
+            long_delimiter,
             quote: dialect.quote_char,
             double_quote: dialect.double_quote || twin,
             escape,
             mysql: dialect.is_mysql(),
-            skip_spaces: dialect.skip_initial_space,
+            skip_spaces,
+            trim: dialect.trim,
+            rejects_stray_quotes: dialect.stray_quotes == StrayQuotes::Reject,
+            notes_quoted: !dialect.quoted_missing,
             comment: dialect.comment_char.filter(|&byte| !matches!(byte, b'\n' | b'\r')),
-            needles: collect_needles(dialect, escape, &terminator),
+            needles: collect_needles(dialect, delimiter, escape, &terminator),
             terminator,
         }
     }
 
-    /// The start of the cell at `at`, once the spaces that are not part of it are skipped.
+    /// The start of the cell at `at`, once the blanks that are not part of it are skipped.
     #[inline]
     pub(super) fn skip_to_cell(&self, bytes: &[u8], at: usize) -> usize {
         if !self.skip_spaces {
             return at;
         }
-        at + bytes[at..].iter().take_while(|&&byte| byte == b' ').count()
+        at + bytes[at..].iter().take_while(|&&byte| self.is_blank(byte)).count()
+    }
+
+    /// Whether `byte` around a cell is not part of it.
+    fn is_blank(&self, byte: u8) -> bool {
+        byte == b' ' || (self.trim && byte == b'\t' && self.delimiter != b'\t')
+    }
+
+    /// The end of the cell without quotes that is `bytes[start..end]`, once the blanks that are not part of it are left out.
+    pub(super) fn trimmed_end(&self, bytes: &[u8], start: usize, end: usize) -> usize {
+        if !self.trim {
+            return end;
+        }
+        let cell = &bytes[start..end];
+        let kept = cell.iter().rposition(|&byte| !self.is_blank(byte)).map_or(0, |at| at + 1);
+        let Some(escape) = self.escape else { return start + kept };
+        // A blank behind an escape character is text, unless that character is itself escaped.
+        let escapes = cell[..kept].iter().rev().take_while(|&&byte| byte == escape).count();
+        start + (kept + escapes % 2).min(cell.len())
+    }
+
+    /// Whether the delimiter stands at `at`, which holds its first byte. `last` says that the input ends where `bytes` end.
+    #[inline]
+    pub(super) fn match_delimiter(&self, bytes: &[u8], at: usize, last: bool) -> LineEnd {
+        match &self.long_delimiter {
+            None => LineEnd::Next(at + 1),
+            Some(text) => match_text_at(text, &bytes[at..], at, last),
+        }
     }
 
     /// Whether the record at `at` is a comment.
@@ -72,7 +119,13 @@ impl ScanRules {
 
     /// Whether `bytes` can be cut without the state machine: nothing in them takes the meaning from a line end.
     pub(super) fn is_plain(&self, bytes: &[u8]) -> bool {
-        !self.terminator.is_custom() && !self.is_odd && self.first_special(bytes).is_none()
+        self.can_be_plain() && self.first_special(bytes).is_none()
+    }
+
+    /// Whether there can be bytes that need no state machine. It may be otherwise for the bytes of a source than for its text in UTF-8:
+    /// `§` is one byte in the one and two in the other.
+    pub(super) fn can_be_plain(&self) -> bool {
+        !self.terminator.is_custom() && !self.is_odd
     }
 
     /// The first byte that may take the meaning from another.
@@ -119,8 +172,8 @@ fn find(bytes: &[u8], one: Option<u8>, other: Option<u8>) -> Option<usize> {
     }
 }
 
-fn collect_needles(dialect: &Dialect, escape: Option<u8>, terminator: &Terminator) -> Needles<5> {
-    let mut bytes = vec![dialect.delimiter];
+fn collect_needles(dialect: &Dialect, delimiter: u8, escape: Option<u8>, terminator: &Terminator) -> Needles<5> {
+    let mut bytes = vec![delimiter];
     bytes.extend(terminator.first_bytes());
     bytes.extend(dialect.quote_char);
     bytes.extend(escape);

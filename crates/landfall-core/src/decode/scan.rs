@@ -28,6 +28,8 @@ pub(super) struct ScannedCell {
     pub(super) quoted: bool,
     /// Whether doubled quotes or escapes are to be taken away.
     pub(super) dirty: bool,
+    /// Whether it holds a quote and does not begin with one.
+    pub(super) stray: bool,
 }
 
 /// For those who only want to know where records end.
@@ -61,6 +63,7 @@ enum EventMeaning {
 
 /// Where a cell ends.
 enum CellStop {
+    /// At a delimiter, behind which the next cell begins at this position.
     Delimiter(usize),
     Record(ScanOutcome),
 }
@@ -138,7 +141,7 @@ impl<'a> RecordScanner<'a> {
                 continue;
             }
             match self.scan_cell(at, cells) {
-                CellStop::Delimiter(delimiter) => at = delimiter + 1,
+                CellStop::Delimiter(next) => at = next,
                 CellStop::Record(seen) => return seen,
             }
         }
@@ -184,7 +187,7 @@ impl<'a> RecordScanner<'a> {
         if quoted {
             self.events.skip_before(stop + 1);
         }
-        Some((ScannedCell { start, end, quoted, dirty: false }, stop))
+        Some((ScannedCell { start, end, quoted, dirty: false, stray: false }, stop))
     }
 
     fn scan_cell(&mut self, at: usize, cells: &mut impl CellSink) -> CellStop {
@@ -200,12 +203,12 @@ impl<'a> RecordScanner<'a> {
 
     #[inline]
     fn scan_unquoted(&mut self, start: usize, cells: &mut impl CellSink) -> CellStop {
-        let mut cell = ScannedCell { start, end: self.bytes.len(), quoted: false, dirty: false };
+        let mut cell = ScannedCell { start, end: self.bytes.len(), quoted: false, dirty: false, stray: false };
         while let Some(at) = self.events.next() {
             match self.classify_event(at) {
-                EventMeaning::Text => {}
+                EventMeaning::Text => cell.stray |= Some(self.bytes[at]) == self.rules.quote,
                 EventMeaning::Stop(stop) => {
-                    cell.end = at;
+                    cell.end = self.rules.trimmed_end(self.bytes, start, at);
                     cells.accept_cell(cell);
                     return stop;
                 }
@@ -215,6 +218,7 @@ impl<'a> RecordScanner<'a> {
                 }
             }
         }
+        cell.end = self.rules.trimmed_end(self.bytes, start, cell.end);
         self.end_of_bytes(cell, cells)
     }
 
@@ -226,7 +230,8 @@ impl<'a> RecordScanner<'a> {
             let byte = self.bytes[at];
             if byte == quote {
                 if !(self.rules.double_quote && self.bytes.get(at + 1) == Some(&quote)) {
-                    return self.scan_after_quote(ScannedCell { start: open + 1, end: at, quoted: true, dirty }, cells);
+                    let cell = ScannedCell { start: open + 1, end: at, quoted: true, dirty, stray: false };
+                    return self.scan_after_quote(cell, cells);
                 }
                 dirty = true;
                 self.events.skip_before(at + 2);
@@ -245,7 +250,9 @@ impl<'a> RecordScanner<'a> {
     /// What comes after the closing quote, which stands at the cell's end.
     #[inline]
     fn scan_after_quote(&mut self, cell: ScannedCell, cells: &mut impl CellSink) -> CellStop {
-        let (open, at) = (cell.start - 1, cell.end + 1);
+        let open = cell.start - 1;
+        // With `trim`, blanks may stand before the delimiter.
+        let at = if self.rules.trim { self.rules.skip_to_cell(self.bytes, cell.end + 1) } else { cell.end + 1 };
         if at == self.bytes.len() && self.last {
             return self.end_of_bytes(cell, cells);
         }
@@ -268,7 +275,7 @@ impl<'a> RecordScanner<'a> {
     fn classify_event(&mut self, at: usize) -> EventMeaning {
         let byte = self.bytes[at];
         if byte == self.rules.delimiter && !self.rules.terminator.is_custom() {
-            return EventMeaning::Stop(CellStop::Delimiter(at));
+            return self.classify_delimiter(at);
         }
         match self.rules.terminator.match_at(self.bytes, at, self.last) {
             LineEnd::Next(next) => {
@@ -276,8 +283,24 @@ impl<'a> RecordScanner<'a> {
                 EventMeaning::Stop(CellStop::Record(ScanOutcome::Record { end: at, next }))
             }
             LineEnd::Unknown => EventMeaning::Unknown,
-            LineEnd::No if byte == self.rules.delimiter => EventMeaning::Stop(CellStop::Delimiter(at)),
+            LineEnd::No if byte == self.rules.delimiter => self.classify_delimiter(at),
             LineEnd::No if Some(byte) == self.rules.escape => EventMeaning::Escape,
+            LineEnd::No => EventMeaning::Text,
+        }
+    }
+
+    /// What the first byte of a delimiter, at `at` and outside quotes, means: without the others it is text.
+    #[inline]
+    fn classify_delimiter(&mut self, at: usize) -> EventMeaning {
+        match self.rules.match_delimiter(self.bytes, at, self.last) {
+            LineEnd::Next(next) => {
+                // A long delimiter may hold its first byte once more.
+                if next > at + 1 {
+                    self.events.skip_before(next);
+                }
+                EventMeaning::Stop(CellStop::Delimiter(next))
+            }
+            LineEnd::Unknown => EventMeaning::Unknown,
             LineEnd::No => EventMeaning::Text,
         }
     }

@@ -1,7 +1,8 @@
 //! Sources that are not UTF-8: their text, and how positions in it and in the source belong together.
 //!
-//! Every unit of the source becomes one character (in UTF-16, a pair of surrogates becomes one), whether it is valid or
-//! not. So a position in the text tells the position in the source, however malformed the source is.
+//! Every unit of the source becomes one character (in UTF-16, a pair of surrogates becomes one; in the encodings of East Asia, the bytes of
+//! a character become one), whether it is valid or not. So a position in the text tells the position in the source, however malformed
+//! the source is.
 
 use std::ops::Range;
 
@@ -10,9 +11,10 @@ use encoding_rs::mem;
 use super::{
     block::RecordMark,
     draft::{to_u32, to_usize_range},
+    multi_byte::MultiByte,
     units::{unit_width, utf16_units},
 };
-use crate::schema::Encoding;
+use crate::schema::{CodePage, Encoding};
 
 /// Bytes that an encoding of one byte a character does not define.
 #[derive(Debug, Clone)]
@@ -30,6 +32,11 @@ impl UndefinedBytes {
         })))
     }
 
+    /// The undefined bytes of a code page.
+    pub(super) fn for_code_page(page: CodePage) -> Self {
+        Self(Box::new(page.characters().map(|char| char == '\u{FFFD}')))
+    }
+
     fn find_first(&self, source: &[u8]) -> Option<usize> {
         source.iter().position(|&byte| self.0[usize::from(byte)])
     }
@@ -40,6 +47,11 @@ pub(super) fn decode_text(source: &[u8], encoding: Encoding) -> String {
     match encoding {
         Encoding::Latin1 => mem::decode_latin1(source).into_owned(),
         Encoding::SingleByte(encoding) => encoding.decode_without_bom_handling(source).0.into_owned(),
+        Encoding::MultiByte(encoding) => MultiByte::new(encoding).decode_text(source),
+        Encoding::CodePage(page) => {
+            let characters = page.characters();
+            source.iter().map(|&byte| characters[usize::from(byte)]).collect()
+        }
         Encoding::Utf16 | Encoding::Utf16Le => text_of_utf16(source, false),
         Encoding::Utf16Be => text_of_utf16(source, true),
         Encoding::Utf8 => String::from_utf8_lossy(source).into_owned(),
@@ -62,7 +74,8 @@ pub(super) fn first_invalid(source: &[u8], encoding: Encoding, undefined: Option
     match encoding {
         Encoding::Utf8 => std::str::from_utf8(source).err().map(|error| error.valid_up_to()),
         Encoding::Latin1 => None,
-        Encoding::SingleByte(_) => undefined?.find_first(source),
+        Encoding::SingleByte(_) | Encoding::CodePage(_) => undefined?.find_first(source),
+        Encoding::MultiByte(encoding) => MultiByte::new(encoding).first_invalid(source),
         Encoding::Utf16 | Encoding::Utf16Le => first_invalid_utf16(source, false),
         Encoding::Utf16Be => first_invalid_utf16(source, true),
     }
@@ -82,29 +95,47 @@ fn first_invalid_utf16(source: &[u8], big_endian: bool) -> Option<usize> {
 /// Goes through a text and its source side by side, forward only.
 pub(super) struct SourceRuler<'a> {
     text: &'a [u8],
-    utf16: bool,
-    /// The bytes of a unit, and of the whole source.
-    unit: usize,
-    source_len: usize,
+    source: &'a [u8],
+    width: CharacterWidth,
     in_text: usize,
-    in_units: usize,
+    /// In bytes.
+    in_source: usize,
+}
+
+/// How long the characters of a source are.
+#[derive(Debug, Clone, Copy)]
+enum CharacterWidth {
+    Byte,
+    /// Two bytes, or four beyond the basic plane.
+    Utf16,
+    MultiByte(MultiByte),
 }
 
 impl<'a> SourceRuler<'a> {
-    pub(super) fn new(text: &'a str, source_len: usize, encoding: Encoding) -> Self {
-        let unit = unit_width(encoding);
-        Self { text: text.as_bytes(), utf16: unit == 2, unit, source_len, in_text: 0, in_units: 0 }
+    pub(super) fn new(text: &'a str, source: &'a [u8], encoding: Encoding) -> Self {
+        let width = match encoding {
+            Encoding::MultiByte(encoding) => CharacterWidth::MultiByte(MultiByte::new(encoding)),
+            _ if unit_width(encoding) == 2 => CharacterWidth::Utf16,
+            _ => CharacterWidth::Byte,
+        };
+        Self { text: text.as_bytes(), source, width, in_text: 0, in_source: 0 }
     }
 
     /// The position in the source of a position in the text.
     pub(super) fn source_position(&mut self, in_text: usize) -> usize {
-        let between = &self.text[self.in_text..in_text];
-        self.in_units += between.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-        if self.utf16 {
-            self.in_units += between.iter().filter(|&&byte| byte >= 0xF0).count();
+        if matches!(self.width, CharacterWidth::MultiByte(_)) {
+            while self.in_text < in_text && self.step_character() {}
+            return self.in_source;
         }
+        let between = &self.text[self.in_text..in_text];
+        let mut units = between.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+        if matches!(self.width, CharacterWidth::Utf16) {
+            units = 2 * (units + between.iter().filter(|&&byte| byte >= 0xF0).count());
+        }
+        self.in_source += units;
         self.in_text = in_text;
-        (self.in_units * self.unit).min(self.source_len)
+        // A byte left over at the end of UTF-16 is a character too.
+        self.in_source.min(self.source.len())
     }
 
     /// The ranges of the source for ranges of the text.
@@ -117,29 +148,58 @@ impl<'a> SourceRuler<'a> {
         to_u32(start)..to_u32(self.source_position(in_text.end))
     }
 
-    /// The position in the text of a position in units.
-    fn text_position(&mut self, in_units: usize) -> usize {
-        while self.in_units < in_units && self.in_text < self.text.len() {
-            let (bytes, units) = match self.text[self.in_text] {
-                0..0x80 => (1, 1),
-                0x80..0xE0 => (2, 1),
-                0xE0..0xF0 => (3, 1),
-                0xF0.. => (4, if self.utf16 { 2 } else { 1 }),
-            };
-            self.in_text += bytes;
-            self.in_units += units;
-        }
+    /// The position in the text of a position in the source.
+    fn text_position(&mut self, in_source: usize) -> usize {
+        while self.in_source < in_source && self.step_character() {}
         self.in_text
     }
 
+    /// Steps over the next character of both. False at the end.
+    fn step_character(&mut self) -> bool {
+        let Some(&first) = self.text.get(self.in_text) else { return false };
+        let bytes = utf8_length(first);
+        self.in_text += bytes;
+        self.in_source += match self.width {
+            CharacterWidth::Byte => 1,
+            CharacterWidth::Utf16 => {
+                if bytes == 4 {
+                    4
+                } else {
+                    2
+                }
+            }
+            CharacterWidth::MultiByte(_) if first < 0x80 => 1,
+            CharacterWidth::MultiByte(form) => {
+                let Some(length) = form.first_length(&self.source[self.in_source..], true) else { return false };
+                // The second half of a character that Unicode has only in two parts.
+                if length.chars == 2 {
+                    self.in_text += self.text.get(self.in_text).map_or(0, |&second| utf8_length(second));
+                }
+                length.bytes
+            }
+        };
+        true
+    }
+
     /// The marks, moved from units to positions in the text.
-    pub(super) fn marks_in_text(mut self, marks: &[RecordMark]) -> Vec<RecordMark> {
+    pub(super) fn marks_in_text(mut self, marks: &[RecordMark], encoding: Encoding) -> Vec<RecordMark> {
+        let unit = unit_width(encoding);
         let moved = |mark: &RecordMark| RecordMark {
-            start: self.text_position(mark.start),
-            end: self.text_position(mark.end),
-            next: self.text_position(mark.next),
+            start: self.text_position(mark.start * unit),
+            end: self.text_position(mark.end * unit),
+            next: self.text_position(mark.next * unit),
             kind: mark.kind.clone(),
         };
         marks.iter().map(moved).collect()
+    }
+}
+
+/// The length of the character that begins with `first` in UTF-8.
+const fn utf8_length(first: u8) -> usize {
+    match first {
+        0..0x80 => 1,
+        0x80..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0.. => 4,
     }
 }

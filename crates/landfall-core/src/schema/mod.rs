@@ -3,6 +3,7 @@
 //! The types here are the *checked* dictionary: what a descriptor means after it was read and found sound.
 //! Standard: <https://datapackage.org/standard/data-package/>.
 
+mod code_page;
 mod descriptor;
 mod dialect;
 pub mod document;
@@ -15,8 +16,9 @@ mod table;
 mod table_index;
 pub mod to_standard;
 
+pub use code_page::CodePage;
 pub use descriptor::{FileLoader, fold_case};
-pub use dialect::{Dialect, HeaderRows, LineTerminator};
+pub use dialect::{Delimiter, Dialect, HeaderMatch, HeaderRows, LineTerminator, Ragged, StrayQuotes};
 pub use document::{DescriptorError, DescriptorErrors};
 pub use field::{
     Ambiguous, BooleanWords, Constraints, Field, FieldType, GeoFormat, GeopointFormat, ListItem, NumberFormat,

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dialect, Encoding, HeaderRows, Resource, descriptor::encoding_of_label};
+use super::{
+    Delimiter, Dialect, Encoding, HeaderMatch, HeaderRows, Ragged, Resource, StrayQuotes,
+    descriptor::{encoding_of_label, refusal_of_label},
+    dialect::parse_name,
+};
 
 /// In what the dialect and encoding of a file differ from those that its resource declares. The names are those of the
 /// Table Dialect: <https://datapackage.org/standard/table-dialect/>.
@@ -14,7 +18,7 @@ pub struct DialectOverrides(BTreeMap<String, String>);
 
 impl DialectOverrides {
     /// The properties that can be given.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 14] = [
         "delimiter",
         "quoteChar",
         "doubleQuote",
@@ -22,7 +26,12 @@ impl DialectOverrides {
         "commentChar",
         "nullSequence",
         "skipInitialSpace",
+        "trim",
+        "ragged",
+        "strayQuotes",
+        "quotedMissing",
         "header",
+        "headerMatch",
         "encoding",
     ];
 
@@ -59,21 +68,26 @@ impl DialectOverrides {
 
 fn set_property(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut Encoding) -> Result<(), String> {
     match name {
-        "delimiter" => dialect.delimiter = parse_character(name, text)?,
+        "delimiter" => dialect.delimiter = parse_delimiter(text)?,
         "quoteChar" => dialect.quote_char = character_or_none(name, text)?,
         "doubleQuote" => dialect.double_quote = parse_flag(name, text)?,
         "escapeChar" => dialect.escape_char = character_or_none(name, text)?,
         "commentChar" => dialect.comment_char = character_or_none(name, text)?,
         "nullSequence" => dialect.null_sequence = Some(text.to_owned()),
         "skipInitialSpace" => dialect.skip_initial_space = parse_flag(name, text)?,
+        "trim" => dialect.trim = parse_flag(name, text)?,
+        "ragged" => dialect.ragged = parse_named(name, &Ragged::NAMES, text)?,
+        "strayQuotes" => dialect.stray_quotes = parse_named(name, &StrayQuotes::NAMES, text)?,
+        "quotedMissing" => dialect.quoted_missing = parse_flag(name, text)?,
+        "headerMatch" => dialect.header_match = parse_named(name, &HeaderMatch::NAMES, text)?,
         "header" => match (parse_flag(name, text)?, &dialect.header) {
             (false, _) => dialect.header = HeaderRows::None,
             (true, HeaderRows::None) => dialect.header = HeaderRows::At(vec![1]),
             (true, HeaderRows::At(_)) => {}
         },
         "encoding" => {
-            let none = || "encoding is none that files may have; give one such as utf-8 or windows-1252".to_owned();
-            *encoding = encoding_of_label(text).ok_or_else(none)?;
+            *encoding =
+                encoding_of_label(text).ok_or_else(|| format!("encoding is wrong: {}", refusal_of_label(text)))?;
         }
         _ => return Err(format!("a dialect has no property {name:?} that can be given here")),
     }
@@ -82,7 +96,7 @@ fn set_property(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut En
 
 fn check_dialect(dialect: &Dialect) -> Result<(), String> {
     let roles = [
-        ("delimiter", Some(dialect.delimiter)),
+        ("delimiter", dialect.delimiter.as_character()),
         ("quoteChar", dialect.quote_char),
         ("escapeChar", dialect.escape_char),
         ("commentChar", dialect.comment_char),
@@ -92,10 +106,18 @@ fn check_dialect(dialect: &Dialect) -> Result<(), String> {
             return Err(format!("{other} and {name} would be the same character"));
         }
     }
-    if dialect.skip_initial_space && dialect.delimiter == b' ' {
-        return Err("skipInitialSpace cannot be true where the delimiter is a space".into());
-    }
-    Ok(())
+    dialect.find_contradiction().map_or(Ok(()), Err)
+}
+
+fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
+    // As people write a tab into an address.
+    let text = if text == "\\t" { "\t" } else { text };
+    let delimiter = Delimiter::parse(text).map_err(|reason| format!("delimiter {reason}"))?;
+    if delimiter == 0 { Err("delimiter must not be a NUL character".into()) } else { Ok(delimiter) }
+}
+
+fn parse_named<T: Copy>(name: &str, names: &[(&'static str, T)], text: &str) -> Result<T, String> {
+    parse_name(names, text).map_err(|reason| format!("{name} {reason}"))
 }
 
 fn parse_character(name: &str, text: &str) -> Result<u8, String> {
@@ -134,7 +156,7 @@ mod tests {
             overrides.set(name, text).unwrap();
         }
         let changed = overrides.apply_to(&resource()).unwrap();
-        assert_eq!((changed.dialect.delimiter, changed.dialect.quote_char), (b';', None));
+        assert!(changed.dialect.delimiter == b';' && changed.dialect.quote_char.is_none());
         assert_eq!(changed.dialect.header, HeaderRows::None);
         assert!(matches!(changed.encoding, Encoding::SingleByte(encoding) if encoding.name() == "windows-1252"));
         assert!(changed.dialect.double_quote);
@@ -146,11 +168,15 @@ mod tests {
     fn what_no_dialect_can_be_is_refused() {
         for (name, text) in [
             ("delimiter", ""),
-            ("delimiter", "ab"),
             ("delimiter", "\n"),
-            ("delimiter", "ä"),
+            ("delimiter", "|\n"),
+            ("delimiter", "a very long text which nobody writes between cells"),
+            ("quoteChar", "ä"),
+            ("ragged", "drop"),
+            ("strayQuotes", "true"),
+            ("headerMatch", "names"),
             ("header", "yes"),
-            ("encoding", "shift_jis"),
+            ("encoding", "iso-2022-jp"),
             ("headerRows", "1"),
         ] {
             assert!(DialectOverrides::default().set(name, text).is_err(), "{name} {text:?}");

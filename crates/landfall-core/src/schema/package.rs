@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Dialect, TableSchema};
+use super::{CodePage, Dialect, TableSchema};
 
 /// A data package: the tables of a project.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -64,4 +64,8 @@ pub enum Encoding {
     Latin1,
     /// Another encoding of one byte a character, such as windows-1252.
     SingleByte(&'static encoding_rs::Encoding),
+    /// An encoding of East Asia, of one to four bytes a character: Shift_JIS, EUC-JP, EUC-KR, Big5, GBK or GB18030.
+    MultiByte(&'static encoding_rs::Encoding),
+    /// A code page of DOS, such as cp850.
+    CodePage(CodePage),
 }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Ambiguous, BooleanWords, Constraints, Dialect, Encoding, Field, FieldIndex, FieldType, FieldsMatch, ForeignKey,
-    GeoFormat, GeopointFormat, HeaderRows, LineTerminator, ListItem, StringFormat, TableSchema, TemporalFormat,
+    GeoFormat, GeopointFormat, HeaderMatch, HeaderRows, LineTerminator, ListItem, Ragged, StrayQuotes, StringFormat,
+    TableSchema, TemporalFormat, dialect::name_of,
 };
 
 /// The Table Schema of a table.
@@ -162,12 +163,13 @@ fn write_constraints(rules: &Constraints) -> Map<String, Value> {
     out
 }
 
-/// A dialect as the standard writes it; every property stands there, so that nobody needs to know a default.
+/// A dialect as the standard writes it; each property of the standard stands there, so that nobody needs to know a default. Those of
+/// Landfall's own stand there where they are not the default, so that earlier versions read what does not need them.
 #[must_use]
 pub fn write_dialect(dialect: &Dialect) -> Value {
     let text = |byte: u8| char::from(byte).to_string();
     let mut out = json!({
-        "delimiter": text(dialect.delimiter),
+        "delimiter": dialect.delimiter.as_str(),
         "quoteChar": dialect.quote_char.map(text).unwrap_or_default(),
         "doubleQuote": dialect.double_quote,
         "skipInitialSpace": dialect.skip_initial_space,
@@ -192,7 +194,28 @@ pub fn write_dialect(dialect: &Dialect) -> Value {
     if let LineTerminator::Custom(end) = &dialect.line_terminator {
         out["lineTerminator"] = json!(end);
     }
+    write_own_properties(dialect, &mut out);
     out
+}
+
+/// Writes what the standard does not have, where it is not the default.
+fn write_own_properties(dialect: &Dialect, out: &mut Value) {
+    let default = Dialect::default();
+    if dialect.trim != default.trim {
+        out["trim"] = json!(dialect.trim);
+    }
+    if dialect.ragged != default.ragged {
+        out["ragged"] = json!(name_of(&Ragged::NAMES, &dialect.ragged));
+    }
+    if dialect.stray_quotes != default.stray_quotes {
+        out["strayQuotes"] = json!(name_of(&StrayQuotes::NAMES, &dialect.stray_quotes));
+    }
+    if dialect.quoted_missing != default.quoted_missing {
+        out["quotedMissing"] = json!(dialect.quoted_missing);
+    }
+    if dialect.header_match != default.header_match {
+        out["headerMatch"] = json!(name_of(&HeaderMatch::NAMES, &dialect.header_match));
+    }
 }
 
 /// The label of an encoding, as the standard writes it.
@@ -204,7 +227,8 @@ pub fn encoding_label(encoding: Encoding) -> String {
         Encoding::Utf16Le => "utf-16le".into(),
         Encoding::Utf16Be => "utf-16be".into(),
         Encoding::Latin1 => "iso-8859-1".into(),
-        Encoding::SingleByte(encoding) => encoding.name().to_ascii_lowercase(),
+        Encoding::SingleByte(encoding) | Encoding::MultiByte(encoding) => encoding.name().to_ascii_lowercase(),
+        Encoding::CodePage(page) => page.name().to_owned(),
     }
 }
 
@@ -230,6 +254,8 @@ mod tests {
             ("{delimiter: '|', headerRows: [2, 3], headerJoin: '_', commentRows: [1], commentChar: '#'}", "utf-16"),
             (r"{escapeChar: '\', doubleQuote: false, nullSequence: 'NULL', lineTerminator: '~'}", "windows-1252"),
             ("{skipInitialSpace: true, quoteChar: \"'\"}", "koi8-r"),
+            ("{delimiter: '||', ragged: pad, strayQuotes: reject, headerMatch: position}", "shift_jis"),
+            ("{delimiter: '§', trim: true, quotedMissing: false, ragged: pad-or-truncate-empty}", "cp437"),
         ] {
             let package = format!(
                 "resources: [{{name: t, path: t.csv, dialect: {dialect}, encoding: {encoding}, schema: {{fields: [{{name: a, type: string}}]}}}}]"

@@ -1,6 +1,6 @@
 //! The cells of a block as the validator reads them: column after column.
 
-use crate::decode::Records;
+use crate::{decode::Records, schema::Ragged};
 
 /// The records of one block, with what is known of all of them at once.
 #[derive(Debug)]
@@ -13,15 +13,19 @@ pub(super) struct CellBlock<'a> {
     pub(super) uniform: bool,
     /// Some cell may contain a NUL character.
     pub(super) has_nul: bool,
+    /// What is right about a record with another number of cells.
+    pub(super) ragged: Ragged,
 }
 
 impl<'a> CellBlock<'a> {
     /// The block of `records`, whose source has `width` columns.
-    pub(super) fn new(records: &'a Records, width: usize) -> Self {
+    pub(super) fn new(records: &'a Records, width: usize, ragged: Ragged) -> Self {
         let uniform = width > 0 && records.uniform_width() == Some(width);
         // One look at the whole text is cheaper than one at each cell.
         let has_nul = [&records.text, &records.side].iter().any(|text| memchr::memchr(0, text.as_bytes()).is_some());
-        Self { records, width, uniform, has_nul }
+        // A JSON row has no cells that could be too few: what it leaves out is absent, not missing.
+        let ragged = if records.is_json() { Ragged::Reject } else { ragged };
+        Self { records, width, uniform, has_nul, ragged }
     }
 
     /// The bytes of text that a column has on average.
@@ -43,6 +47,17 @@ impl<'a> CellBlock<'a> {
     /// The cell of a record in `column`, whatever the widths of the records.
     pub(super) fn cell_text(&self, record: usize, column: usize) -> Option<&'a str> {
         self.records.cell_text(record, column)
+    }
+
+    /// Whether `record` lacks the cell of `column` and may do so.
+    pub(super) fn is_padded_at(&self, record: usize, column: usize) -> bool {
+        self.ragged.pads() && self.records.cell_count(record) <= column
+    }
+
+    /// Whether all cells of `record` behind the full width are empty and may be there.
+    pub(super) fn has_empty_rest(&self, record: usize) -> bool {
+        let mut rest = self.width..self.records.cell_count(record);
+        self.ragged.truncates() && rest.all(|column| self.records.cell_text(record, column).is_none_or(str::is_empty))
     }
 
     /// Whether `record` is an empty line of the source.

@@ -96,7 +96,7 @@ use crate::{
     batches::{filter_rows, take_rows},
     decode::Records,
     reject::CellError,
-    schema::{Field, FieldIndex, TableSchema},
+    schema::{Field, FieldIndex, Ragged, TableSchema},
 };
 
 /// The key of the metadata of an Arrow field that tells the Table Schema type. [`arrow_field`] writes it.
@@ -187,6 +187,7 @@ pub struct Validator {
     columns: Vec<Box<dyn ReadColumn>>,
     limits: FieldLimits,
     row_schema: SchemaRef,
+    ragged: Ragged,
 }
 
 impl Validator {
@@ -211,7 +212,14 @@ impl Validator {
         let arrow = schema.fields.iter().zip(&columns).map(|(field, column)| arrow_field(field, column.data_type()));
         let row_schema = Arc::new(Schema::new(arrow.collect::<Vec<_>>()));
         let limits = FieldLimits::new(&schema, limits);
-        Ok(Self { field_of: map.fields_by_column(), schema, map, columns, limits, row_schema })
+        let ragged = Ragged::Reject;
+        Ok(Self { field_of: map.fields_by_column(), schema, map, columns, limits, row_schema, ragged })
+    }
+
+    /// The same for records that may have too few or too many cells, as `ragged` says.
+    #[must_use]
+    pub fn with_ragged(self, ragged: Ragged) -> Self {
+        Self { ragged, ..self }
     }
 
     /// The Arrow schema of the rows.
@@ -223,7 +231,7 @@ impl Validator {
     /// Validates all `records` of a block.
     #[must_use]
     pub fn validate_records(&self, records: &Records) -> ValidatedBlock {
-        let block = CellBlock::new(records, self.map.width);
+        let block = CellBlock::new(records, self.map.width, self.ragged);
         let mut found = Vec::new();
         let mut arrays: Vec<ArrayRef> = self
             .columns

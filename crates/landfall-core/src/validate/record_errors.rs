@@ -150,8 +150,10 @@ impl RecordInspector<'_> {
                 continue;
             }
             if width < self.map.width {
-                self.missing_cells(number, width, found);
-            } else {
+                if !self.block.ragged.pads() {
+                    self.missing_cells(number, width, found);
+                }
+            } else if !self.block.has_empty_rest(record) {
                 self.note_extra_cells(number, width, found);
             }
         }
@@ -213,6 +215,14 @@ fn fault_error(fault: &RecordFault) -> CellError {
             format!(
                 "the record cannot be split into cells: text follows the closing quote of cell {}; a quote within a \
                  quoted cell is written twice",
+                column + 1
+            ),
+        ),
+        RecordFault::StrayQuote { column } => (
+            ErrorCode::SourceError,
+            format!(
+                "a quote stands within cell {}, which does not begin with one; put the cell in quotes and write the quote twice, \
+                 or set \"strayQuotes\": \"keep\" in the dialect",
                 column + 1
             ),
         ),

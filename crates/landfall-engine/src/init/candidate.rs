@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn every_candidate_is_a_type_of_the_validator() {
-        let all = list_candidates(&Dialect { delimiter: b';', ..Dialect::default() });
+        let all = list_candidates(&Dialect { delimiter: b';'.into(), ..Dialect::default() });
         for (at, candidate) in all.iter().enumerate() {
             assert!(candidate.value_reader().is_some(), "{:?}", candidate.kind);
             if let Some(twin) = candidate.twin {

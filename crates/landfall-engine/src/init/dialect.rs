@@ -90,7 +90,8 @@ fn has_quoted_cells(sample: &RecordSample) -> bool {
 }
 
 fn best_delimiter(file: &ExaminedFile, quotes: &Dialect) -> DialectFit {
-    let fit = |delimiter: u8| DialectFit::new(file, Dialect { delimiter, ..quotes.clone() }, file.encoding);
+    let fit =
+        |delimiter: u8| DialectFit::new(file, Dialect { delimiter: delimiter.into(), ..quotes.clone() }, file.encoding);
     let mut fits: Vec<DialectFit> = DELIMITERS.into_iter().map(fit).collect();
     let most = fits.iter().filter(|fit| fit.is_table()).map(|fit| fit.share).max();
     let as_good = |fit: &DialectFit| most.is_some_and(|most| fit.is_table() && fit.share + AS_GOOD >= most);
@@ -115,7 +116,12 @@ mod tests {
             cut: false,
         };
         let fit = find(&file);
-        (char::from(fit.dialect.delimiter), fit.dialect.quote_char, fit.dialect.escape_char, fit.width)
+        (
+            fit.dialect.delimiter.as_character().map_or('?', char::from),
+            fit.dialect.quote_char,
+            fit.dialect.escape_char,
+            fit.width,
+        )
     }
 
     #[test]

@@ -133,6 +133,8 @@ pub(super) fn encoding_name(encoding: Encoding) -> &'static str {
         Encoding::Utf16Be => "utf-16be",
         Encoding::Latin1 => "iso-8859-1",
         Encoding::SingleByte(_) => "windows-1252",
+        Encoding::MultiByte(encoding) => encoding.name(),
+        Encoding::CodePage(page) => page.name(),
     }
 }
 

@@ -86,7 +86,7 @@ fn write_dialect(page: &mut YamlPage, table: &ProposedTable) {
         page.push_line(3, &format!("commentRows: {:?}", dialect.comment_rows));
     }
     let character = |byte: u8| write_scalar(&char::from(byte).to_string());
-    page.push_line(3, &format!("delimiter: {}", character(dialect.delimiter)));
+    page.push_line(3, &format!("delimiter: {}", write_scalar(dialect.delimiter.as_str())));
     match dialect.quote_char {
         Some(b'"') => {}
         Some(quote) => page.push_line(3, &format!("quoteChar: {}", character(quote))),

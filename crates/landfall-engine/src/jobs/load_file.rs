@@ -128,6 +128,9 @@ impl LoadFile {
         let mut outcome = render_load(own);
         outcome["seconds"] = own.seconds.into();
         outcome["reasons"] = json!(own.reasons);
+        if own.stray_quotes > 0 {
+            outcome["stray_quotes"] = own.stray_quotes.into();
+        }
         outcome["released"] = released.iter().map(render_released).collect();
         match find_stop(outcomes, self.dry_run) {
             Some(problem) => JobEnd::Failed { outcome, problem: to_json(&problem) },

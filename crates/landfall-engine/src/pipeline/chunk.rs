@@ -39,6 +39,8 @@ pub(super) struct LoadTally {
     pub(super) deferred: u64,
     /// Those of them whose key may have occurred before, in a table that cannot be searched yet.
     pub(super) suspects: u64,
+    /// Cells with a quote that do not begin with one.
+    pub(super) stray_quotes: u64,
     /// Bytes of the rejects, but for those that may still become rows.
     pub(super) reject_bytes: u64,
     /// Time spent in the target.
@@ -81,7 +83,10 @@ impl LoadChunk<'_> {
         let line_ends = block.line_ends();
         let end = Position { offset: block.offset + block.length, lines: self.tally.position.lines + line_ends };
         let flow = match block.content {
-            PieceContent::Records(read) => self.take_records(block.offset, end, &read.0, read.1, keys)?,
+            PieceContent::Records(read) => {
+                self.tally.stray_quotes += u64::from(read.0.stray_quote_count());
+                self.take_records(block.offset, end, &read.0, read.1, keys)?
+            }
             PieceContent::TooLong(record) => self.take_too_long(&record)?,
         };
         if flow == LoadFlow::Continue {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use landfall_core::{
-    decode::{Records, json::JsonKind},
+    decode::{NULL_CELL, Records, json::JsonKind},
     schema::{Encoding, Field},
     validate::TargetLimits,
 };
@@ -161,6 +161,8 @@ pub(super) struct LayoutExporter<'s> {
     labels: Vec<String>,
     rules: RecordRules,
     nulls: NullCellForm,
+    /// Whether the cells that short records lack are missing values.
+    pads: bool,
 }
 
 impl<'s> LayoutExporter<'s> {
@@ -176,7 +178,8 @@ impl<'s> LayoutExporter<'s> {
         let written = layout.written_resource(resource)?;
         let rules = RecordRules::new(&written, &layout, &TargetLimits::default())?;
         let nulls = NullCellForm::for_dialect(&written.dialect);
-        Ok(Self { session, table: reject.table.clone(), layout, labels, rules, nulls })
+        let pads = written.dialect.ragged.pads();
+        Ok(Self { session, table: reject.table.clone(), layout, labels, rules, nulls, pads })
     }
 
     fn table_fields(&self) -> &[Field] {
@@ -237,8 +240,7 @@ impl<'s> LayoutExporter<'s> {
             let at = self.table_fields().iter().position(|field| *field.name == **name);
             let at = at.ok_or_else(|| Error::Usage(format!("the table has no field {name:?}")))?;
             let column = columns[at].ok_or_else(|| Error::Usage(self.missing_text(name)))?;
-            let missing = self.table_fields()[at].missing_values.first().map(String::as_str);
-            cells[column] = match (value, missing.or(self.nulls.missing_text())) {
+            cells[column] = match (value, self.missing_cell(&self.table_fields()[at])) {
                 (Some(value), _) => self.nulls.export_cell(value),
                 (None, Some(missing)) => missing.to_owned(),
                 (None, None) => {
@@ -253,6 +255,18 @@ impl<'s> LayoutExporter<'s> {
             extra: String::new(),
             raw: String::new(),
         }))
+    }
+
+    /// The text in an export for a missing value of `field`.
+    fn missing_cell<'f>(&self, field: &'f Field) -> Option<&'f str> {
+        self.nulls.missing_text().or(field.missing_values.first().map(String::as_str))
+    }
+
+    /// The text in an export for a cell of `column` that a record lacks: that of a missing value, where it counts as one.
+    fn padding_cell(&self, column: usize) -> &str {
+        let at = self.layout.column_map().columns.iter().position(|of_field| *of_field == Some(column));
+        let field = at.filter(|_| self.pads).and_then(|at| self.table_fields().get(at));
+        field.and_then(|field| self.missing_cell(field)).unwrap_or_default()
     }
 
     /// `row`, whose cells are as in an export, as it is tried.
@@ -292,11 +306,12 @@ impl<'s> LayoutExporter<'s> {
         }
         // A null of JSON has the text `null`, which a person would take for a value.
         let null = |column| matches!(records.json_kind(0, column), Some(JsonKind::Absent | JsonKind::Null));
-        let cell = |column| if null(column) { Some("") } else { records.cell_text(0, column) };
+        let missing = if self.nulls.missing_text().is_some() { NULL_CELL } else { "" };
+        let cell = |column| if null(column) { Some(missing) } else { records.cell_text(0, column) };
         let cells = (0..records.cell_count(0)).filter_map(cell);
         let mut cells: Vec<String> = cells.map(|text| self.nulls.export_cell(text)).collect();
         let extra = cells.split_off(cells.len().min(self.labels.len()));
-        cells.resize(self.labels.len(), String::new());
+        cells.extend((cells.len()..self.labels.len()).map(|column| self.padding_cell(column).to_owned()));
         let extra =
             if extra.is_empty() { String::new() } else { csv_text::join_cells(extra.iter().map(String::as_str)) };
         Some((cells, extra))

@@ -1,7 +1,7 @@
 //! How the columns of a source lie: its header held against the schema.
 
 use landfall_core::{
-    schema::{DialectOverrides, Encoding, FieldIndex, FieldsMatch, Resource, TableSchema},
+    schema::{Dialect, DialectOverrides, Encoding, FieldIndex, FieldsMatch, HeaderMatch, Resource, TableSchema},
     validate::ColumnMap,
 };
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,19 @@ impl SourceLayout {
         })
     }
 
+    /// The layout of a source of `resource` with these `labels`, or with none where it has no header or its dialect passes the header by.
+    ///
+    /// # Errors
+    /// As [`SourceLayout::from_labels`].
+    pub(super) fn for_source(
+        resource: &Resource,
+        labels: Option<&[String]>,
+        encoding: Encoding,
+    ) -> Result<Self, String> {
+        let labels = labels.filter(|_| resource.dialect.header_match == HeaderMatch::Labels);
+        Self::from_labels(&resource.schema, labels, encoding)
+    }
+
     /// The layout of JSON rows, whose cells are the fields of `schema`.
     pub(super) fn for_json_rows(schema: &TableSchema) -> Self {
         let ColumnMap { columns, width } = ColumnMap::identity(schema.fields.len());
@@ -82,8 +95,11 @@ impl SourceLayout {
     }
 
     /// The same columns in a file that a person has mended: CSV, also where the records were JSON rows.
-    pub(super) fn for_mended_file(&self) -> Self {
-        Self { json: false, verbatim: false, overrides: DialectOverrides::default(), ..self.clone() }
+    /// Where a text in quotes is never a missing value in a source of `dialect`, no text is one here: a missing value has its own form
+    /// ([`NullCellForm`](super::null_cells::NullCellForm)).
+    pub(super) fn for_mended_file(&self, dialect: &Dialect) -> Self {
+        let verbatim = !dialect.quoted_missing;
+        Self { json: false, verbatim, overrides: DialectOverrides::default(), ..self.clone() }
     }
 
     /// Whether the records are JSON rows.

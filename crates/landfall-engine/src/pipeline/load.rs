@@ -214,6 +214,7 @@ impl<'r, 's> LoadRun<'r, 's> {
             counts: self.tally.counts,
             seconds: started.elapsed().as_secs_f64(),
             reasons: self.tally.reasons.ranked_reasons(),
+            stray_quotes: self.tally.stray_quotes,
             resumed: self.resumed,
             closed_rejects: self.closed_rejects,
             max_reject_bytes,

@@ -91,7 +91,7 @@ fn find_file_form(source: &Source) -> Result<(Dialect, Encoding)> {
     };
     // A spreadsheet writes the delimiter of its own country. Only the right one gives the columns of an export.
     for delimiter in DELIMITERS {
-        let dialect = Dialect { delimiter, ..Dialect::default() };
+        let dialect = Dialect { delimiter: delimiter.into(), ..Dialect::default() };
         let mut cutter = Cutter::new(&dialect, encoding, Default::default());
         let mut rest = head.as_slice();
         while cutter.header_labels().is_none() && !rest.is_empty() {

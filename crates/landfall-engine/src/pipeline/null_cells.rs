@@ -1,4 +1,5 @@
-//! Cells of MySQL's form in exported rejects, where a missing value and the text `\N` are two things.
+//! Cells in exported rejects of sources in which a missing value and a text are two things though a spreadsheet shows them alike: MySQL's
+//! form with its `\N`, and PostgreSQL's with its empty cells in quotes and without (`quotedMissing: false`).
 //!
 //! A missing value is exported as `\N`, and the text `\N`, or one with more escape characters before its N, with one escape character more.
 //! All other texts stand for themselves, so that a person reads and mends them as they are.
@@ -11,41 +12,44 @@ const NULL: &str = "\\N";
 /// How the cells of a source are exported, and taken back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NullCellForm {
-    is_mysql: bool,
+    /// Whether a missing value has a text that no value can have.
+    has_null: bool,
 }
 
 impl NullCellForm {
     pub(super) fn for_dialect(dialect: &Dialect) -> Self {
-        Self { is_mysql: dialect.is_mysql() }
+        Self { has_null: dialect.is_mysql() || !dialect.quoted_missing }
     }
 
     /// The text of a cell as it is exported.
     pub(super) fn export_cell(self, text: &str) -> String {
         match text {
             NULL_CELL => NULL.to_owned(),
-            text if self.is_mysql && looks_missing(text) => format!("\\{text}"),
+            text if self.has_null && looks_missing(text) => format!("\\{text}"),
             text => text.to_owned(),
         }
     }
 
     /// The text for a missing value, where there is one in every field.
     pub(super) fn missing_text(self) -> Option<&'static str> {
-        self.is_mysql.then_some(NULL)
+        self.has_null.then_some(NULL)
     }
 
     /// A cell of an export as the record has it that is tried: see [`mended_dialect`](Self::mended_dialect).
     pub(super) fn to_record_cell(self, cell: &str) -> String {
-        if !self.is_mysql || cell == NULL {
+        if !self.has_null || cell == NULL {
             return cell.to_owned();
         }
         let text = if looks_missing(cell) { &cell[1..] } else { cell };
         text.replace('\\', "\\\\")
     }
 
-    /// The dialect of a mended record: the default one, with the null sequence of the source's own `dialect`.
+    /// The dialect of a mended record: the default one, with the null sequence of the source's own `dialect`. Its superfluous empty cells
+    /// are still there.
     pub(super) fn mended_dialect(dialect: &Dialect) -> Dialect {
-        let own = Dialect { null_sequence: dialect.null_sequence.clone(), ..Dialect::default() };
-        if dialect.is_mysql() {
+        let own =
+            Dialect { null_sequence: dialect.null_sequence.clone(), ragged: dialect.ragged, ..Dialect::default() };
+        if Self::for_dialect(dialect).has_null {
             return Dialect { escape_char: Some(ESCAPE), null_sequence: Some(NULL.to_owned()), ..own };
         }
         own

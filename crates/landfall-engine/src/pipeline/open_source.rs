@@ -47,7 +47,11 @@ pub(super) struct RecordRules {
 #[derive(Debug)]
 pub(super) enum RecordDecoder {
     /// Of CSV.
-    Csv(Decoder),
+    Csv {
+        decoder: Decoder,
+        /// For each column the texts that are missing values only without quotes, where the dialect says so.
+        unquoted_missing: Option<Vec<Vec<String>>>,
+    },
     /// Of JSON rows.
     Json(JsonDecoder),
 }
@@ -56,7 +60,7 @@ impl RecordDecoder {
     /// The records of a block of a source; of JSON rows, those of an Avro file.
     pub(super) fn decode_block(&self, block: SourceBlock) -> Records {
         match self {
-            Self::Csv(decoder) => decoder.decode_block(block),
+            Self::Csv { decoder, .. } => self.mark_missing(decoder.decode_block(block)),
             Self::Json(decoder) => decoder.decode_block(block),
         }
     }
@@ -64,7 +68,7 @@ impl RecordDecoder {
     /// The record that these bytes are; several where they are more than one.
     pub(super) fn decode_record(&self, raw: &[u8]) -> Records {
         match self {
-            Self::Csv(decoder) => decoder.decode_record(raw),
+            Self::Csv { decoder, .. } => self.mark_missing(decoder.decode_record(raw)),
             Self::Json(decoder) => decoder.decode_row(raw),
         }
     }
@@ -72,9 +76,17 @@ impl RecordDecoder {
     /// Several records at once, where that can be done.
     pub(super) fn decode_records(&self, raws: &[Vec<u8>]) -> Option<Records> {
         match self {
-            Self::Csv(decoder) => decoder.decode_records(raws),
+            Self::Csv { decoder, .. } => decoder.decode_records(raws).map(|records| self.mark_missing(records)),
             Self::Json(_) => None,
         }
+    }
+
+    /// The decoded `records` with the cells that are missing values only without quotes marked as such.
+    pub(super) fn mark_missing(&self, mut records: Records) -> Records {
+        if let Self::Csv { unquoted_missing: Some(texts), .. } = self {
+            records.mark_missing_cells(texts);
+        }
+        records
     }
 }
 
@@ -82,15 +94,15 @@ impl RecordRules {
     /// The rules of `resource` for records that lie as `layout` says, and go to a target with `limits`.
     pub(super) fn new(resource: &Resource, layout: &SourceLayout, limits: &TargetLimits) -> Result<Self> {
         let encoding = layout.encoding(resource.encoding);
-        let validator =
-            Validator::with_limits(Arc::new(schema_for_layout(resource, layout)), layout.column_map(), limits)
-                .map_err(|error| {
-                    Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name))
-                })?;
+        let mut schema = schema_for_layout(resource, layout);
+        let unquoted_missing = take_unquoted_missing(resource, layout, &mut schema);
+        let validator = Validator::with_limits(Arc::new(schema), layout.column_map(), limits)
+            .map_err(|error| Error::Rule(format!("the table {:?} of the data package: {error}", &*resource.name)))?
+            .with_ragged(resource.dialect.ragged);
         let decoder = if layout.is_json() {
             RecordDecoder::Json(JsonDecoder::new(&resource.schema))
         } else {
-            RecordDecoder::Csv(Decoder::new(&resource.dialect, encoding))
+            RecordDecoder::Csv { decoder: Decoder::new(&resource.dialect, encoding), unquoted_missing }
         };
         Ok(Self { decoder, validator })
     }
@@ -103,14 +115,37 @@ fn schema_for_layout(resource: &Resource, layout: &SourceLayout) -> TableSchema 
     if layout.is_verbatim() {
         // A backup writes a missing value as null, so that each text in it is a value, the empty one too.
         schema.fields.iter_mut().for_each(|field| field.missing_values.clear());
-    } else if resource.dialect.is_mysql() {
+    }
+    if resource.dialect.is_mysql() {
+        // Also in a mended record whose texts stand for themselves: its missing values are written in this form.
         if !layout.is_json() {
             schema.fields.iter_mut().for_each(|field| field.missing_values.push(NULL_CELL.to_owned()));
         }
-    } else if let Some(null) = &resource.dialect.null_sequence {
+    } else if let Some(null) = resource.dialect.null_sequence.as_ref().filter(|_| !layout.is_verbatim()) {
         schema.fields.iter_mut().for_each(|field| field.missing_values.push(null.clone()));
     }
     schema
+}
+
+/// For each column the texts that are missing values without quotes, where those with quotes are none. They are taken out of `schema`,
+/// since the decoder tells such cells apart and gives them a text of their own.
+fn take_unquoted_missing(
+    resource: &Resource,
+    layout: &SourceLayout,
+    schema: &mut TableSchema,
+) -> Option<Vec<Vec<String>>> {
+    if resource.dialect.quoted_missing || layout.is_json() || layout.is_verbatim() {
+        return None;
+    }
+    let map = layout.column_map();
+    let mut texts = vec![Vec::new(); map.width];
+    for (field, column) in schema.fields.iter_mut().zip(map.columns) {
+        let own = std::mem::replace(&mut field.missing_values, vec![NULL_CELL.to_owned()]);
+        if let Some(of_column) = column.and_then(|column| texts.get_mut(column)) {
+            *of_column = own;
+        }
+    }
+    Some(texts)
 }
 
 /// A piece of the source, and what is known of the source up to the point that was read when it was cut.
@@ -218,7 +253,7 @@ fn find_layout(source: &Source, resource: &Resource, cutter: &Cutter) -> Result<
         Encoding::Utf16 => Encoding::Utf16Le,
         other => other,
     };
-    SourceLayout::from_labels(&resource.schema, cutter.header_labels(), encoding).map_err(|faults| {
+    SourceLayout::for_source(resource, cutter.header_labels(), encoding).map_err(|faults| {
         Error::source_error(
             &source.name,
             format!("its header is not that of the table {:?}: {faults}", &*resource.name),
@@ -233,6 +268,9 @@ pub(super) fn header_words(fault: &HeaderFault) -> &'static str {
             "its header is not text in the declared encoding; set the resource's encoding"
         }
         HeaderFault::Malformed(RecordFault::TooManyCells) => "its header has more columns than any table",
+        HeaderFault::Malformed(RecordFault::StrayQuote { .. }) => {
+            "its header has a quote within a cell that does not begin with one, which the dialect refuses (strayQuotes)"
+        }
         HeaderFault::Malformed(_) => "its header has a quote that is not closed, or text after a closing quote",
         HeaderFault::TooLong => "its header is longer than the limit for a record",
     }

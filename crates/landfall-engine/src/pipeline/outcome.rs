@@ -30,6 +30,9 @@ pub struct LoadOutcome {
     pub seconds: f64,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<RejectReason>,
+    /// The cells that hold a quote and do not begin with one, as far as this command has read: their quotes are kept as text.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stray_quotes: u64,
     /// The records that an earlier, interrupted command had read already (they are part of `read`).
     #[serde(skip_serializing_if = "is_zero")]
     pub resumed: u64,
@@ -69,6 +72,7 @@ impl LoadOutcome {
             counts: entry.counts,
             seconds: entry.seconds,
             reasons: Vec::new(),
+            stray_quotes: 0,
             resumed: 0,
             removed: None,
             closed_rejects: ClosedRejects::default(),

@@ -113,7 +113,7 @@ impl<'s> RecordTrial<'s> {
             let mut mended = resource.clone();
             mended.dialect = NullCellForm::mended_dialect(&resource.dialect);
             mended.encoding = landfall_core::schema::Encoding::Utf8;
-            let mended = RecordRules::new(&mended, &layout.for_mended_file(), &self.limits)?;
+            let mended = RecordRules::new(&mended, &layout.for_mended_file(&resource.dialect), &self.limits)?;
             let rules = [Arc::new(raw), Arc::new(mended)];
             self.layouts.push((layout, rules.clone()));
             self.rules.insert(load, rules);

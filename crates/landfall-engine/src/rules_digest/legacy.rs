@@ -6,7 +6,15 @@ use landfall_core::schema::{Field, Resource};
 use super::{hash, without_descriptions};
 
 /// Members that came later, as `Debug` writes them when they have their default. A load under another value cannot have been one of 0.1.0.
-const LATER: [&str; 2] = [", zero_decimals: false", ", ambiguous: Reject"];
+const LATER: [&str; 7] = [
+    ", zero_decimals: false",
+    ", ambiguous: Reject",
+    ", ragged: Reject",
+    ", stray_quotes: Keep",
+    ", quoted_missing: true",
+    ", trim: false",
+    ", header_match: Labels",
+];
 
 /// The digest of the rules of `resource` as version 0.1.0 wrote it.
 pub(super) fn legacy_digest(resource: &Resource) -> String {

@@ -95,6 +95,11 @@ fn every_rule_is_part_of_the_digest_and_nothing_else() {
         ("doubleQuote: false", "doubleQuote: true"),
         ("headerRows: [2]", "headerRows: [3]"),
         ("skipInitialSpace: true", "skipInitialSpace: false"),
+        ("skipInitialSpace: true", "skipInitialSpace: true, trim: true"),
+        ("skipInitialSpace: true", "skipInitialSpace: true, ragged: pad"),
+        ("skipInitialSpace: true", "skipInitialSpace: true, strayQuotes: reject"),
+        ("skipInitialSpace: true", "skipInitialSpace: true, quotedMissing: false"),
+        ("skipInitialSpace: true", "skipInitialSpace: true, headerMatch: position"),
     ] {
         let changed = PACKAGE.replacen(from, to, 1);
         assert_ne!(changed, PACKAGE, "{from}");

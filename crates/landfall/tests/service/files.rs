@@ -253,7 +253,9 @@ fn a_file_may_be_written_otherwise_than_its_table_says() {
     served.run(&["rejects", "retry", "--from", "mended.csv"]).exits(0);
     assert_eq!(served.count("people"), 2);
     served.verifies();
-    for wrong in ["delimiter=ab", "header=1", "encoding=klingon", "headerRows=2", "mode=rows", "max_rejects=x"] {
+    for wrong in
+        ["delimiter=%0A", "ragged=no", "header=1", "encoding=klingon", "headerRows=2", "mode=rows", "max_rejects=x"]
+    {
         assert_eq!(
             served.upload(&format!("{PEOPLE}?{wrong}"), &[], b"id,name\n").problem(),
             "bad-parameter",

@@ -16,6 +16,7 @@ mod bodies;
 mod clocks;
 mod connections;
 mod crashes;
+mod dialects;
 mod disks;
 mod documents;
 mod dry_runs;

@@ -80,12 +80,12 @@ impl Cutter {
     /// A cutter at the start of a source. Limits beyond what is possible are brought into their range.
     #[must_use]
     pub fn new(dialect: &Dialect, encoding: Encoding, limits: CutterLimits) -> Self {
-        let (units, terminator) = UnitReader::new(dialect, encoding);
+        let (units, texts) = UnitReader::new(dialect, encoding);
         let limits = limits.clamp_to_units(unit_width(encoding));
         Self {
             dialect: dialect.clone(),
             encoding,
-            rules: ScanRules::new(dialect, terminator),
+            rules: ScanRules::new(dialect, &texts.delimiter, texts.terminator),
             units,
             limits,
             buffer: InputBuffer::new(),

@@ -1,7 +1,7 @@
 //! The rules once more, byte by byte and without regard to speed: the decoder must say the same.
 
 use super::*;
-use crate::schema::LineTerminator;
+use crate::schema::{LineTerminator, StrayQuotes};
 
 /// A record: its offset, its raw bytes, and its cells or why it has none.
 pub(super) type Expected = (u64, Vec<u8>, Result<Vec<String>, RecordFault>);
@@ -33,6 +33,7 @@ type Outcome = (usize, usize, Result<Vec<String>, RecordFault>);
 impl Oracle<'_> {
     fn record(&self, start: usize) -> Outcome {
         let mut cells = Vec::new();
+        let mut first_stray = None;
         let mut at = start;
         loop {
             at = self.cell_start(at);
@@ -44,20 +45,37 @@ impl Oracle<'_> {
                 let column = cells.len() as u32;
                 match self.quoted(at + 1, &mut cell) {
                     None => return self.rest_of_line(open, Err(RecordFault::UnclosedQuote { column })),
-                    Some(after) if self.stops(after) => at = after,
+                    Some(after) if self.stops(self.behind_quote(after)) => at = self.behind_quote(after),
                     Some(_) => return self.rest_of_line(open, Err(RecordFault::TextAfterQuote { column })),
                 }
             } else {
+                let mut kept = 0;
                 while !self.stops(at) {
+                    let (is_blank, is_quote) =
+                        (self.is_blank(self.source[at]), Some(self.source[at]) == self.dialect.quote_char);
+                    if is_quote {
+                        first_stray.get_or_insert(cells.len() as u32);
+                    }
                     at = self.character(at, &mut cell);
+                    kept = if is_blank { kept } else { cell.len() };
+                }
+                if self.dialect.trim {
+                    cell.truncate(kept);
                 }
             }
             cells.push(String::from_utf8(cell).unwrap());
             match self.line_end(at) {
-                Some(next) => return (at, next, Ok(cells)),
-                None if at == self.source.len() => return (at, at, Ok(cells)),
-                None => at += 1,
+                Some(next) => return (at, next, self.judged(cells, first_stray)),
+                None if at == self.source.len() => return (at, at, self.judged(cells, first_stray)),
+                None => at += self.dialect.delimiter.as_str().len(),
             }
+        }
+    }
+
+    fn judged(&self, cells: Vec<String>, first_stray: Option<u32>) -> Result<Vec<String>, RecordFault> {
+        match first_stray.filter(|_| self.dialect.stray_quotes == StrayQuotes::Reject) {
+            Some(column) => Err(RecordFault::StrayQuote { column }),
+            None => Ok(cells),
         }
     }
 
@@ -95,12 +113,22 @@ impl Oracle<'_> {
     }
 
     fn stops(&self, at: usize) -> bool {
-        at == self.source.len() || self.source[at] == self.dialect.delimiter || self.line_end(at).is_some()
+        let delimiter = self.dialect.delimiter.as_str().as_bytes();
+        at == self.source.len() || self.source[at..].starts_with(delimiter) || self.line_end(at).is_some()
+    }
+
+    fn is_blank(&self, byte: u8) -> bool {
+        let tab = self.dialect.trim && !self.dialect.delimiter.as_str().starts_with('\t');
+        byte == b' ' || (tab && byte == b'\t')
+    }
+
+    fn behind_quote(&self, at: usize) -> usize {
+        if self.dialect.trim { self.cell_start(at) } else { at }
     }
 
     fn cell_start(&self, at: usize) -> usize {
-        let spaces = self.source[at..].iter().take_while(|&&byte| byte == b' ').count();
-        if self.dialect.skip_initial_space { at + spaces } else { at }
+        let blanks = self.source[at..].iter().take_while(|&&byte| self.is_blank(byte)).count();
+        if self.dialect.skips_blanks() { at + blanks } else { at }
     }
 
     fn line_end(&self, at: usize) -> Option<usize> {

@@ -3,9 +3,9 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
-use crate::schema::LineTerminator;
+use crate::schema::{CodePage, Delimiter, LineTerminator, StrayQuotes};
 
-const PARTS: [&[u8]; 15] = [
+const PARTS: [&[u8]; 18] = [
     b"a",
     b",",
     b"\"",
@@ -20,7 +20,10 @@ const PARTS: [&[u8]; 15] = [
     b"\",",
     b"\r\n",
     b"aaaaaaaaaa",
+    b"\t",
+    b",,",
     b"\xFF",
+    b"\xE9",
 ];
 
 fn source() -> impl Strategy<Value = Vec<u8>> {
@@ -32,6 +35,9 @@ fn encoding() -> impl Strategy<Value = Encoding> {
     prop_oneof![
         4 => Just(Encoding::Utf8),
         2 => select(vec![Encoding::Latin1, single, Encoding::Utf16, Encoding::Utf16Be]),
+        2 => select(vec![encoding_rs::SHIFT_JIS, encoding_rs::GB18030, encoding_rs::BIG5, encoding_rs::EUC_JP])
+            .prop_map(Encoding::MultiByte),
+        1 => Just(Encoding::CodePage(CodePage::from_label("cp857").unwrap())),
     ]
 }
 
@@ -44,11 +50,17 @@ prop_compose! {
         comment in prop_oneof![2 => Just(None), 1 => Just(Some(b'#'))],
         comment_rows in vec(1..9_u64, 0..3),
         header in vec(1..4_u64, 0..3),
-        delimiter in prop_oneof![6 => Just(b','), 1 => Just(b' '), 1 => Just(b'a')],
+        delimiter in select(vec![",", ",", ",", ",", " ", "a", ",,", ", ", "é", "aé,"]),
+        stray_quotes in select(vec![StrayQuotes::Keep, StrayQuotes::Keep, StrayQuotes::Reject]),
+        trim in prop_oneof![3 => Just(false), 1 => Just(true)],
+        quoted_missing: bool,
         terminator in prop_oneof![5 => Just(None), 1 => Just(Some("a")), 1 => Just(Some(",\n")), 1 => Just(Some("\r\ré"))],
     ) -> Dialect {
         Dialect {
-            delimiter,
+            delimiter: Delimiter::parse(delimiter).unwrap(),
+            stray_quotes,
+            trim,
+            quoted_missing,
             quote_char: quote,
             double_quote,
             escape_char: escape,
@@ -133,18 +145,25 @@ proptest! {
     fn what_a_writer_wrote_is_read_back(
         rows in vec(vec("[a-z,;\"\n\r\\\\ é😀]{0,12}", 1..5), 0..20),
         end in select(vec!["\n", "\r\n", "\r", "|~"]),
+        delimiter in select(vec![",", ";;", "=;=", "§"]),
         all_quoted: bool,
         escaped: bool,
+        trim: bool,
         block_bytes in 1..200_usize,
     ) {
+        // What is trimmed must stand in quotes to be read back.
+        let all_quoted = all_quoted || trim;
         let custom = end == "|~";
         let dialect = Dialect {
             escape_char: escaped.then_some(b'\\'),
             double_quote: !escaped,
             line_terminator: if custom { LineTerminator::Custom(end.into()) } else { LineTerminator::Any },
+            delimiter: Delimiter::parse(delimiter).unwrap(),
+            trim,
             ..bare()
         };
-        let text: String = rows.iter().map(|row| written(row, all_quoted, escaped) + end).collect();
+        let between = if trim { format!(" {delimiter}\t ") } else { delimiter.to_owned() };
+        let text: String = rows.iter().map(|row| written(row, &between, all_quoted, escaped) + end).collect();
         let limits = CutterLimits { block_bytes, ..CutterLimits::default() };
         let found = rows_in(&dialect, Encoding::Utf8, limits, text.as_bytes());
         let found: Vec<Vec<String>> = found.into_iter().map(|row| row.cells).collect();
@@ -176,7 +195,7 @@ proptest! {
     #[test]
     fn the_rules_byte_by_byte_say_the_same(
         dialect in dialect(),
-        parts in vec(select(&PARTS[..14]), 0..60),
+        parts in vec(select(&PARTS[..16]), 0..60),
         block_bytes in 1..100_usize,
     ) {
         let dialect = Dialect { header: HeaderRows::None, ..dialect };
@@ -217,13 +236,13 @@ fn tiled(outcome: &Outcome, places: &[(u64, u64)]) -> u64 {
 }
 
 /// A record by the book.
-fn written(row: &[String], all_quoted: bool, escaped: bool) -> String {
+fn written(row: &[String], between: &str, all_quoted: bool, escaped: bool) -> String {
     let cells: Vec<String> = row.iter().map(|cell| written_cell(cell, all_quoted, escaped)).collect();
-    cells.join(",")
+    cells.join(between)
 }
 
 fn written_cell(cell: &str, all_quoted: bool, escaped: bool) -> String {
-    if !all_quoted && !cell.contains([',', '"', '\n', '\r', '\\', '|']) {
+    if !all_quoted && !cell.contains([',', ';', '"', '\n', '\r', '\\', '|']) {
         return cell.to_owned();
     }
     let cell = if escaped { cell.replace('\\', "\\\\").replace('"', "\\\"") } else { cell.replace('"', "\"\"") };

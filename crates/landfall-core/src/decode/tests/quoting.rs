@@ -73,9 +73,9 @@ fn spaces_after_a_closing_quote_are_text_after_it() {
 
 #[test]
 fn other_characters_can_be_declared() {
-    let dialect = Dialect { delimiter: b';', quote_char: Some(b'\''), ..bare() };
+    let dialect = Dialect { delimiter: b';'.into(), quote_char: Some(b'\''), ..bare() };
     check(&dialect, "'a;b';c\"d\n'e''f';g,h\n", &[&["a;b", "c\"d"], &["e'f", "g,h"]]);
-    check(&Dialect { delimiter: b'\t', ..bare() }, "a\tb\n", &[&["a", "b"]]);
+    check(&Dialect { delimiter: b'\t'.into(), ..bare() }, "a\tb\n", &[&["a", "b"]]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_custom_line_terminator_is_exactly_that_text() {
 
 #[test]
 fn a_line_terminator_may_start_with_the_delimiter() {
-    let dialect = Dialect { delimiter: b';', line_terminator: LineTerminator::Custom(";\n".into()), ..bare() };
+    let dialect = Dialect { delimiter: b';'.into(), line_terminator: LineTerminator::Custom(";\n".into()), ..bare() };
     assert_eq!(cells(&dialect, b"a;b;\n\"c\";d;\n"), [["a", "b"], ["c", "d"]]);
 }
 

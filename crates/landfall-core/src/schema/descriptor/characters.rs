@@ -1,5 +1,6 @@
-//! The characters of a dialect that have a role: one ASCII character each, and no two alike.
+//! The characters of a dialect that have a role: one ASCII character each, and no two alike. The delimiter may be a longer text.
 
+use crate::schema::Delimiter;
 use crate::schema::document::{DocumentNode, DocumentPlace, MapReader};
 
 /// A character with a role, and where it was declared, if it was.
@@ -32,14 +33,29 @@ fn read_byte(reader: &MapReader<'_>, node: &DocumentNode, name: &'static str) ->
         _ => "must be one ASCII character",
     };
     let mend = match name {
-        "delimiter" => {
-            "write one character such as \",\", \";\", \"|\" or \"\\t\"; a file with another one must be converted"
-        }
         "quoteChar" => "write one character such as \"\\\"\", or \"\" for a file without quotes",
         _ => "write one character such as \"\\\\\" or \"#\", or remove the property",
     };
     problems.report_with_mend(&node.place, format!("\"{name}\" {reason}"), mend);
     None
+}
+
+/// Reads the property `delimiter`; `default` where it is not declared. Its role is that of a character, where it is one.
+pub(super) fn read_delimiter<'a>(reader: &mut MapReader<'a>, default: Delimiter) -> (Delimiter, CharacterRole<'a>) {
+    let node = reader.take_value("delimiter");
+    let text = node.and_then(|node| node.read_text("\"delimiter\"", reader.problems()));
+    let delimiter = match text.map(Delimiter::parse) {
+        Some(Ok(delimiter)) => delimiter,
+        Some(Err(reason)) => {
+            let place = node.map_or(reader.place(), |node| &node.place);
+            let mend = "write what stands between two cells, such as \",\", \";\", \"|\" or \"\\t\"";
+            reader.problems().report_with_mend(place, format!("\"delimiter\" {reason}"), mend);
+            default
+        }
+        None => default,
+    };
+    let byte = delimiter.as_character();
+    (delimiter, CharacterRole { name: "delimiter", byte, place: node.map(|node| &node.place) })
 }
 
 /// Reports every two roles that share a character.

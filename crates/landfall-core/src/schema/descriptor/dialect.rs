@@ -5,7 +5,7 @@
 
 use super::characters;
 use crate::schema::document::{DescriptorProblems, DocumentNode, MapReader};
-use crate::schema::{Dialect, HeaderRows, LineTerminator};
+use crate::schema::{Dialect, HeaderMatch, HeaderRows, LineTerminator, Ragged, StrayQuotes, dialect::parse_name};
 
 /// Properties for files that are no delimited text.
 const OTHER_FORMATS: [&str; 6] = ["property", "itemType", "itemKeys", "sheetNumber", "sheetName", "table"];
@@ -19,6 +19,8 @@ pub(super) fn read(node: &DocumentNode, default: Dialect, problems: &DescriptorP
         header_join: reader.take_text("headerJoin").unwrap_or(" ").into(),
         comment_char: comment.byte,
         comment_rows: read_rows(&mut reader, "commentRows").unwrap_or_default(),
+        header_match: read_name(&mut reader, "headerMatch", &HeaderMatch::NAMES).unwrap_or_default(),
+        ragged: read_name(&mut reader, "ragged", &Ragged::NAMES).unwrap_or_default(),
         ..default
     };
     check_comment_rows(&reader, &dialect);
@@ -38,32 +40,49 @@ pub(super) fn read(node: &DocumentNode, default: Dialect, problems: &DescriptorP
 
 /// Reads what tells how records and cells are cut.
 fn read_text(reader: &mut MapReader<'_>, comment: characters::CharacterRole<'_>, dialect: &mut Dialect) {
-    let delimiter = characters::read(reader, "delimiter", Some(dialect.delimiter));
+    let (text, delimiter) = characters::read_delimiter(reader, dialect.delimiter.clone());
     let quote = characters::read(reader, "quoteChar", dialect.quote_char);
     let escape = characters::read(reader, "escapeChar", None);
     characters::check_distinct(reader, &[delimiter, quote, escape, comment]);
-    dialect.delimiter = delimiter.byte.unwrap_or(dialect.delimiter);
+    dialect.delimiter = text;
     dialect.quote_char = quote.byte;
     dialect.escape_char = escape.byte;
     dialect.double_quote = reader.take_flag("doubleQuote").unwrap_or(dialect.double_quote);
     dialect.null_sequence = reader.take_text("nullSequence").map(String::from);
     dialect.skip_initial_space = reader.take_flag("skipInitialSpace").unwrap_or(false);
-    if dialect.skip_initial_space && dialect.delimiter == b' ' {
-        reader
-            .problems()
-            .report_problem(reader.place(), "\"skipInitialSpace\" cannot be true where \"delimiter\" is a space");
+    dialect.trim = reader.take_flag("trim").unwrap_or(false);
+    dialect.stray_quotes = read_name(reader, "strayQuotes", &StrayQuotes::NAMES).unwrap_or_default();
+    dialect.quoted_missing = reader.take_flag("quotedMissing").unwrap_or(true);
+    if let Some(reason) = dialect.find_contradiction() {
+        reader.problems().report_problem(reader.place(), reason);
     }
     dialect.line_terminator = read_line_terminator(reader, dialect);
+}
+
+/// The value that the property `name` calls by one of `names`.
+fn read_name<T: Copy>(reader: &mut MapReader<'_>, name: &'static str, names: &[(&'static str, T)]) -> Option<T> {
+    let problems = reader.problems();
+    let node = reader.take_value(name)?;
+    let text = node.read_text(&format!("\"{name}\""), problems)?;
+    match parse_name(names, text) {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            problems.report_problem(&node.place, format!("\"{name}\" {reason}"));
+            None
+        }
+    }
 }
 
 fn read_line_terminator(reader: &mut MapReader<'_>, dialect: &Dialect) -> LineTerminator {
     let problems = reader.problems();
     let Some(node) = reader.take_value("lineTerminator") else { return LineTerminator::Any };
     let text = node.read_text("\"lineTerminator\"", problems).unwrap_or("\n");
-    let roles = [Some(dialect.delimiter), dialect.quote_char, dialect.escape_char];
+    let roles = [dialect.delimiter.as_character(), dialect.quote_char, dialect.escape_char];
+    let delimiter = dialect.delimiter.as_str();
+    let overlaps = text.contains(delimiter) || delimiter.contains(text);
     if text.is_empty() {
         problems.report_with_mend(&node.place, "\"lineTerminator\" must not be empty", "write \"\\n\"");
-    } else if text.bytes().any(|byte| roles.contains(&Some(byte))) {
+    } else if text.bytes().any(|byte| roles.contains(&Some(byte))) || overlaps {
         problems
             .report_problem(&node.place, "\"lineTerminator\" holds the delimiter, the quote or the escape character");
     }

@@ -21,7 +21,7 @@ mod table_schema;
 #[cfg(test)]
 mod tests;
 
-pub(super) use encoding::find_encoding as encoding_of_label;
+pub(super) use encoding::{find_encoding as encoding_of_label, refusal_of_label};
 pub use names::fold_case;
 
 use std::io;

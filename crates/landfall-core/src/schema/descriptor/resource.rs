@@ -14,7 +14,7 @@ const OF_REFERENCE: [&str; 4] = ["scheme", "compression", "stats", "extrapaths"]
 
 /// Properties of a schema, and of a dialect: beside them they would do nothing.
 const OF_SCHEMA: [&str; 6] = ["fields", "primaryKey", "foreignKeys", "uniqueKeys", "missingValues", "fieldsMatch"];
-const OF_DIALECT: [&str; 12] = [
+const OF_DIALECT: [&str; 17] = [
     "delimiter",
     "quoteChar",
     "doubleQuote",
@@ -27,6 +27,11 @@ const OF_DIALECT: [&str; 12] = [
     "lineTerminator",
     "nullSequence",
     "skipInitialSpace",
+    "trim",
+    "ragged",
+    "strayQuotes",
+    "quotedMissing",
+    "headerMatch",
 ];
 
 /// Formats that are no delimited text.
@@ -45,7 +50,7 @@ pub(super) fn read(node: &DocumentNode, context: DescriptorContext<'_>) -> Optio
     }
     let (title, description) = (reader.take_text("title"), reader.take_text("description"));
     let paths = read_paths(&mut reader);
-    let default = Dialect { delimiter: default_delimiter(&mut reader, &paths), ..Dialect::default() };
+    let default = Dialect { delimiter: default_delimiter(&mut reader, &paths).into(), ..Dialect::default() };
     let dialect = read_dialect(&mut reader, default, context);
     let encoding = read_encoding(&mut reader);
     let table = read_schema(&mut reader, context);

@@ -163,6 +163,13 @@ impl<R: CellReader> FieldColumn<R> {
         column.finish_column()
     }
 
+    /// Notes the cells of a required field that short records lack, where these count as missing values. The loop over the cells
+    /// leaves them out, since otherwise the record as a whole is wrong.
+    fn note_padded_cells(&self, block: &CellBlock<'_>, column: usize, found: &mut Vec<FoundError>) {
+        let padded = |record: &usize| self.required && block.is_padded_at(*record, column);
+        (0..block.len()).filter(padded).for_each(|record| self.missing_value(record, "", found));
+    }
+
     /// Notes a missing value of a required field.
     #[inline(never)]
     fn missing_value(&self, record: usize, text: &str, found: &mut Vec<FoundError>) {
@@ -328,7 +335,10 @@ impl<R: CellReader> ReadColumn for FieldColumn<R> {
             Some(at) if block.uniform => {
                 self.read_cells(rows, |record| block.uniform_cell(record, at), stored, block.has_nul, found)
             }
-            Some(at) => self.read_cells(rows, |record| block.cell_text(record, at), stored, block.has_nul, found),
+            Some(at) => {
+                self.note_padded_cells(block, at, found);
+                self.read_cells(rows, |record| block.cell_text(record, at), stored, block.has_nul, found)
+            }
             None => {
                 let records = (0u32..).take(if self.required { rows } else { 0 });
                 found.extend(records.filter_map(|record| {

@@ -180,6 +180,7 @@ impl TableCheck<'_> {
             lines: opened.start.lines,
             counts: Counts::default(),
             reasons: ReasonCounts::default(),
+            stray_quotes: 0,
         };
         let (keys_seconds, stages) = read_blocks(opened, self.options.work.threads, |blocks| {
             let mut seconds = 0.0;
@@ -200,6 +201,7 @@ impl TableCheck<'_> {
             counts: reading.counts,
             seconds: started.elapsed().as_secs_f64(),
             reasons: reading.reasons.ranked_reasons(),
+            stray_quotes: reading.stray_quotes,
             stages: Some(StageSeconds { keys: keys_seconds, ..stages }),
             ..LoadOutcome::from_entry(&entry)
         };
@@ -218,6 +220,7 @@ impl TableCheck<'_> {
         match block.content {
             PieceContent::Records(read) => {
                 let (records, mut validated) = *read;
+                reading.stray_quotes += u64::from(records.stray_quote_count());
                 if self.options.on_conflict == OnConflict::Update {
                     validated = validated.admit_updates(&self.checked_table().schema);
                 }
@@ -275,6 +278,7 @@ struct SourceCounts<'r> {
     lines: u64,
     counts: Counts,
     reasons: ReasonCounts,
+    stray_quotes: u64,
 }
 
 /// Rejects held back, as far as they fit.

@@ -199,16 +199,16 @@ impl RowRules {
             Encoding::Utf16 => Encoding::Utf16Le,
             other => other,
         };
-        let layout =
-            SourceLayout::from_labels(&resource.schema, decoded.header.as_deref(), encoding).map_err(|faults| {
-                Error::source_error("the body", format!("its header is not that of the table: {faults}"))
-            })?;
+        let layout = SourceLayout::for_source(resource, decoded.header.as_deref(), encoding).map_err(|faults| {
+            Error::source_error("the body", format!("its header is not that of the table: {faults}"))
+        })?;
         let rules = self.rules_for_layout(position, &layout)?;
         let (mut parts, mut rows_before) = (Vec::new(), 0);
         for part in decoded.parts {
             let Ok(records) = part.records else {
                 return Err(Error::source_error("the body", "it has a record that is too long"));
             };
+            let records = rules.decoder.mark_missing(records);
             let validated = rules.validator.validate_records(&records);
             let count = records.len() as u64;
             let (offset, lines_before) = (part.offset, part.lines_before);

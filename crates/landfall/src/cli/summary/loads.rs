@@ -84,9 +84,23 @@ pub(crate) fn summarize_check(outcomes: &[LoadOutcome]) -> String {
             group_thousands(counts.rejected)
         );
         text.push_str(&reasons::reason_lines(&loads));
+        text.push_str(&describe_stray_quotes(&loads));
         text.push_str(&describe_consequences(&loads, "would be "));
     }
     text
+}
+
+/// The quotes that were taken for text, although a program may have meant them otherwise.
+fn describe_stray_quotes(loads: &[&LoadOutcome]) -> String {
+    match loads.iter().map(|load| load.stray_quotes).sum() {
+        0 => String::new(),
+        1 => "  1 cell holds a quote and does not begin with one: the quote is part of its text (see strayQuotes)\n"
+            .into(),
+        count => format!(
+            "  {} cells hold a quote and do not begin with one: the quotes are part of their text (see strayQuotes)\n",
+            group_thousands(count)
+        ),
+    }
 }
 
 /// What else became of the table and its rejects: rows that a replace removed, and rejects that were closed, with why. `would` says
@@ -137,7 +151,7 @@ fn summarize_table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
     if loads.iter().any(|load| load.state != LoadState::Known) {
         let _ = writeln!(text, "  {}", format_equation(sum_counts(loads)));
     }
-    text + &reasons::reason_lines(loads) + &describe_consequences(loads, "")
+    text + &reasons::reason_lines(loads) + &describe_stray_quotes(loads) + &describe_consequences(loads, "")
 }
 
 fn describe_source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {

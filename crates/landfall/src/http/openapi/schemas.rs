@@ -131,7 +131,7 @@ fn load_schemas() -> Value {
                 "dry_run": {"type": "boolean", "description": "Nothing of what is told was kept"},
                 "load_id": nullable_schema("integer"), "load_state": text_schema(), "read": count_schema(), "inserted": count_schema(), "updated": count_schema(),
                 "unchanged": count_schema(), "rejected": count_schema(), "seconds": {"type": "number"},
-                "reasons": {"type": "array", "items": {"type": "object"}},
+                "reasons": {"type": "array", "items": {"type": "object"}}, "stray_quotes": count_schema(),
                 "released": {"type": "array", "items": {"type": "object"}}, "removed": count_schema(),
                 "closed_rejects": object_schema(json!({"same_content": count_schema(), "same_source": count_schema()})),
                 "refusal": object_schema(json!({"reason": text_schema(), "removes": count_schema(), "keeps": count_schema(), "rejects": count_schema()})),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landfall_core::schema::{DialectOverrides, TableIndex};
+use landfall_core::schema::{Delimiter, DialectOverrides, HeaderMatch, Ragged, StrayQuotes, TableIndex};
 use landfall_engine::{
     job::{NewJob, new_job_id},
     jobs::{Job as _, LoadFile},
@@ -196,12 +196,20 @@ fn load_parameters() -> [Value; 9] {
 
 fn dialect_parameter(name: &str) -> Value {
     let character = |least: usize| json!({"type": "string", "pattern": "^[!-~]*$", "minLength": least, "maxLength": 1});
+    let names = |names: Vec<&'static str>| json!({"type": "string", "enum": names});
     let schema = match name {
-        "doubleQuote" | "skipInitialSpace" | "header" => json!({"type": "boolean"}),
-        "delimiter" => character(1),
+        "doubleQuote" | "skipInitialSpace" | "trim" | "quotedMissing" | "header" => json!({"type": "boolean"}),
+        "delimiter" => {
+            json!({"type": "string", "pattern": "^[!-~]*$", "minLength": 1, "maxLength": Delimiter::MOST_BYTES})
+        }
+        "ragged" => names(Ragged::NAMES.map(|(name, _)| name).into()),
+        "strayQuotes" => names(StrayQuotes::NAMES.map(|(name, _)| name).into()),
+        "headerMatch" => names(HeaderMatch::NAMES.map(|(name, _)| name).into()),
         "quoteChar" | "escapeChar" | "commentChar" => character(0),
         "encoding" => {
-            json!({"type": "string", "enum": ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15"]})
+            let labels =
+                ["utf-8", "utf-16", "iso-8859-1", "windows-1252", "iso-8859-15", "cp850", "shift_jis", "gb18030"];
+            json!({"type": "string", "enum": labels})
         }
         _ => json!({"type": "string"}),
     };

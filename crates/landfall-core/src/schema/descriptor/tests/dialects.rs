@@ -1,5 +1,5 @@
 use super::{resource, resource_messages};
-use crate::schema::{Dialect, HeaderRows, LineTerminator};
+use crate::schema::{Dialect, HeaderMatch, HeaderRows, LineTerminator, Ragged, StrayQuotes};
 
 fn dialect(properties: &str) -> Dialect {
     resource(&format!("dialect: {{{properties}}}")).dialect
@@ -20,10 +20,11 @@ fn every_property_is_read() {
     let read = dialect(
         r##"$schema: x, header: true, headerRows: [2, 3], headerJoin: "-", commentRows: [1, 5], commentChar: "#",
         delimiter: "\t", lineTerminator: "\r\n", quoteChar: "'", doubleQuote: false, escapeChar: "\\",
-        nullSequence: "\\N", skipInitialSpace: true, csvddfVersion: 1.2, caseSensitiveHeader: true"##,
+        nullSequence: "\\N", skipInitialSpace: true, csvddfVersion: 1.2, caseSensitiveHeader: true, ragged: truncate-empty,
+        strayQuotes: reject, quotedMissing: false, trim: true, headerMatch: position"##,
     );
     let expected = Dialect {
-        delimiter: b'\t',
+        delimiter: b'\t'.into(),
         quote_char: Some(b'\''),
         double_quote: false,
         escape_char: Some(b'\\'),
@@ -34,6 +35,11 @@ fn every_property_is_read() {
         comment_char: Some(b'#'),
         comment_rows: vec![1, 5],
         line_terminator: LineTerminator::Any,
+        ragged: Ragged::TruncateEmpty,
+        stray_quotes: StrayQuotes::Reject,
+        quoted_missing: false,
+        trim: true,
+        header_match: HeaderMatch::Position,
     };
     assert_eq!(read, expected);
 }
@@ -86,14 +92,45 @@ fn unknown_properties_are_refused() {
 
 #[test]
 fn characters_are_single_and_ascii() {
-    let mend = "write one character such as \",\", \";\", \"|\" or \"\\t\"; a file with another one must be converted";
-    for (delimiter, reason) in
-        [("'||'", "must be one ASCII character"), ("§", "must be one ASCII character"), ("''", "must not be empty")]
-    {
-        assert_eq!(dialect_messages(&format!("delimiter: {delimiter}")), [format!("\"delimiter\" {reason} | {mend}")]);
-    }
-    assert!(dialect_messages("delimiter: \"\\n\"")[0].starts_with("\"delimiter\" must not be a line end"));
+    assert!(dialect_messages("quoteChar: '§'")[0].starts_with("\"quoteChar\" must be one ASCII character"));
     assert!(dialect_messages("commentChar: '//'")[0].starts_with("\"commentChar\" must be one ASCII character"));
+}
+
+#[test]
+fn a_delimiter_may_have_several_characters() {
+    for text in ["||", "§", ", ", "::"] {
+        assert_eq!(dialect(&format!("delimiter: '{text}'")).delimiter.as_str(), text);
+    }
+    for (delimiter, reason) in [
+        ("''", "must not be empty"),
+        ("\"\\n\"", "must not be a line end"),
+        ("\"|\\n\"", "must not hold a line end"),
+        ("----------------------------------", "must not be longer than 32 bytes"),
+    ] {
+        let messages = dialect_messages(&format!("delimiter: {delimiter}"));
+        assert!(messages[0].starts_with(&format!("\"delimiter\" {reason} | write what stands")), "{messages:?}");
+    }
+    for (properties, message) in [
+        ("delimiter: '\"|'", "\"delimiter\" holds the character of \"quoteChar\""),
+        ("delimiter: '##', commentChar: '#'", "\"delimiter\" holds the character of \"commentChar\""),
+        ("delimiter: ' |', trim: true", "\"trim\" cannot be true where \"delimiter\" begins with a space"),
+        (
+            "delimiter: '||', lineTerminator: '|'",
+            "\"lineTerminator\" holds the delimiter, the quote or the escape character",
+        ),
+    ] {
+        assert_eq!(dialect_messages(properties), [message]);
+    }
+}
+
+#[test]
+fn named_values_are_told_where_another_is_written() {
+    assert_eq!(
+        dialect_messages("ragged: drop"),
+        ["\"ragged\" must be one of: reject, pad, truncate-empty, pad-or-truncate-empty"]
+    );
+    assert_eq!(dialect_messages("strayQuotes: drop"), ["\"strayQuotes\" must be one of: keep, reject"]);
+    assert_eq!(dialect_messages("headerMatch: names"), ["\"headerMatch\" must be one of: labels, position"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::io;
 
 use super::{errors, messages, package, resource, resource_messages, resource_text};
-use crate::schema::{Encoding, FieldIndex, FieldType, Package, SourcePath, TableIndex};
+use crate::schema::{CodePage, Encoding, FieldIndex, FieldType, Package, SourcePath, TableIndex};
 
 const YAML: &str = r##"
 $schema: https://datapackage.org/profiles/2.0/datapackage.json
@@ -233,13 +233,32 @@ fn encodings_are_known_by_many_labels() {
         ("iso8859_15", Encoding::SingleByte(encoding_rs::ISO_8859_15)),
         ("koi8-r", Encoding::SingleByte(encoding_rs::KOI8_R)),
         ("mac_roman", Encoding::SingleByte(encoding_rs::MACINTOSH)),
+        ("Shift_JIS", Encoding::MultiByte(encoding_rs::SHIFT_JIS)),
+        ("windows-31j", Encoding::MultiByte(encoding_rs::SHIFT_JIS)),
+        ("cp932", Encoding::MultiByte(encoding_rs::SHIFT_JIS)),
+        ("EUC-JP", Encoding::MultiByte(encoding_rs::EUC_JP)),
+        ("euc-kr", Encoding::MultiByte(encoding_rs::EUC_KR)),
+        ("CP949", Encoding::MultiByte(encoding_rs::EUC_KR)),
+        ("x-windows-949", Encoding::MultiByte(encoding_rs::EUC_KR)),
+        ("Big5", Encoding::MultiByte(encoding_rs::BIG5)),
+        ("gb2312", Encoding::MultiByte(encoding_rs::GBK)),
+        ("GB18030", Encoding::MultiByte(encoding_rs::GB18030)),
+        ("cp866", Encoding::SingleByte(encoding_rs::IBM866)),
+        ("cp850", Encoding::CodePage(CodePage::from_label("ibm850").expect("is known"))),
+        ("IBM437", Encoding::CodePage(CodePage::from_label("437").expect("is known"))),
     ] {
         assert_eq!(resource(&format!("encoding: {label}")).encoding, encoding, "{label}");
     }
-    let several = &resource_messages("encoding: Shift_JIS")[0];
-    assert!(several.starts_with("the encoding \"Shift_JIS\" has characters of several bytes"), "{several}");
-    assert!(several.contains("utf-8, utf-16"), "{several}");
-    assert!(resource_messages("encoding: klingon")[0].starts_with("unknown encoding \"klingon\""));
+}
+
+#[test]
+fn an_encoding_that_is_not_read_is_refused_with_the_command_that_converts() {
+    for label in ["iso-2022-jp", "utf-32", "klingon", "x-user-defined", "hz-gb-2312", "cp037"] {
+        let message = &resource_messages(&format!("encoding: {label}"))[0];
+        assert!(message.starts_with(&format!("Landfall does not read the encoding {label:?}")), "{message}");
+        assert!(message.contains(&format!("iconv -f {label} -t UTF-8 old.csv > new.csv")), "{message}");
+        assert!(message.contains("utf-8, utf-16"), "{message}");
+    }
 }
 
 #[test]
