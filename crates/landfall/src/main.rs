@@ -11,8 +11,10 @@ mod logging;
 mod output;
 mod progress;
 mod push;
+mod stop_signal;
 mod typed;
 mod web;
+mod workers;
 
 use std::process::ExitCode;
 

@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a job that could not be done waits before it is tried again: after the first attempt, and at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How many attempts may not find their upload before the job has failed.
+const MISSING_ATTEMPTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a load lets other work go first between two chunks.
@@ -101,6 +103,12 @@ impl<'c> JobContext<'c> {
     pub fn fetch_upload(&self) -> Result<FetchedUpload, EarlyEnd> {
         match self.resources.uploads.fetch_upload(&self.entry.id) {
             Ok(Some(upload)) => Ok(upload),
+            // Another worker may see it: on another machine, a folder of the same name is another one.
+            Ok(None) if self.count_attempts() < MISSING_ATTEMPTS => {
+                tracing::warn!(job = self.entry.id, "the upload of a job cannot be found here");
+                let detail = "what was sent cannot be found by this worker; if several machines do tasks, they must share api.uploads";
+                Err(self.retry_later(&PublicError::new(PublicErrorCode::Storage, detail)).into())
+            }
             Ok(None) => {
                 tracing::error!(job = self.entry.id, "the upload of a job is gone");
                 let detail = "what was sent is not there any more; send it again";
@@ -111,13 +119,18 @@ impl<'c> JobContext<'c> {
         }
     }
 
+    /// Attempts that were no worker's wish to stop, with this one.
+    fn count_attempts(&self) -> u32 {
+        self.entry.attempt.saturating_sub(self.entry.handed_back).max(1)
+    }
+
     /// The end of an attempt that is tried again later.
     #[must_use]
     pub fn retry_later(&self, problem: &PublicError) -> JobEnd {
         if self.is_handed_back() {
             return JobEnd::HandedBack;
         }
-        let attempts = self.entry.attempt.saturating_sub(self.entry.handed_back).max(1);
+        let attempts = self.count_attempts();
         let after = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(6)).min(LONGEST_PAUSE);
         JobEnd::Retry { after, problem: to_json(problem) }
     }

@@ -89,6 +89,11 @@ const KINDS: &[JobKind] = &[
     JobKind::new::<RestoreTable>(),
 ];
 
+/// The names of all kinds.
+pub fn kind_names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
 fn run_request<J: Job>(context: &mut JobContext<'_>) -> JobEnd {
     match serde_json::from_value::<J>(context.entry.request.clone()) {
         Ok(job) => job.run(context),

@@ -11,8 +11,8 @@ use std::{
 use serde_json::json;
 
 use super::{
-    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch, KINDS, context::fail_job,
-    housekeeping::Housekeeper, lease::LeaseKeeper,
+    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch, context::fail_job, housekeeping::Housekeeper,
+    kind_names, lease::LeaseKeeper,
 };
 use crate::{
     error::{Error, Result},
@@ -37,10 +37,20 @@ pub struct WorkerSettings {
     pub location: Location,
     /// The name of the process among all workers, for people.
     pub worker: String,
+    /// The kinds of jobs that it takes; all if none is named.
+    pub kinds: Vec<String>,
     /// Jobs at once.
     pub threads: usize,
     /// How long a job belongs to a worker that says nothing.
     pub lease: Duration,
+}
+
+impl WorkerSettings {
+    /// The names of the kinds that it takes. Jobs of a later version, whose kind has no name here, wait for a worker that knows them.
+    fn taken_kinds(&self) -> Vec<&'static str> {
+        let is_taken = |name: &&str| self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == name);
+        kind_names().filter(is_taken).collect()
+    }
 }
 
 /// Starts the workers, and the threads that renew their leases and keep the house. They end after [`JobControl::stop_workers`].
@@ -122,15 +132,15 @@ impl JobWorker {
     /// Takes the job that is due first; or how long to wait until one may be due.
     fn take_job(&mut self) -> Result<Result<JobEntry, Duration>> {
         let (worker, lease) = (self.settings.worker.clone(), self.settings.lease);
+        let kinds = self.settings.taken_kinds();
         let target = self.open_target()?;
         // Only read at first: a write lock is taken where there is a reason.
-        match target.next_job_due()? {
+        match target.next_job_due(&kinds)? {
             Some(Duration::ZERO) => {}
             due => return Ok(Err(due.map_or(LOOKING, |due| due.clamp(SHORTEST, LOOKING)))),
         }
-        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
-        let Some(mut entry) = transaction.take_job(&names, &worker, lease)? else { return Ok(Err(SHORTEST * 4)) };
+        let Some(mut entry) = transaction.take_job(&kinds, &worker, lease)? else { return Ok(Err(SHORTEST * 4)) };
         // In the transaction that takes the job: what this attempt loads comes behind the mark for certain.
         note_ledger(&mut *transaction, &mut entry)?;
         transaction.commit_now()?;

@@ -23,8 +23,9 @@ pub trait ReadJobs {
     /// The job called `id`.
     fn find_job(&self, id: &str) -> Result<Option<JobEntry>>;
 
-    /// How long it takes until a job may be taken, by the database's clock: zero if one is due. None if no job waits or runs.
-    fn next_job_due(&self) -> Result<Option<Duration>>;
+    /// How long it takes until a job of one of `kinds` may be taken, by the database's clock: zero if one is due. None if no such job
+    /// waits or runs.
+    fn next_job_due(&self, kinds: &[&str]) -> Result<Option<Duration>>;
 
     /// Hands the jobs that `filter` wants to `visit`, the newest first, until it wants no more. `visit` asks nothing of this target.
     ///
@@ -90,8 +91,8 @@ impl<T: OwnTables> ReadJobs for T {
         self.with_own_tables(|own| jobs::find(own, id))
     }
 
-    fn next_job_due(&self) -> Result<Option<Duration>> {
-        self.with_own_tables(|own| jobs::next_job_due(own))
+    fn next_job_due(&self, kinds: &[&str]) -> Result<Option<Duration>> {
+        self.with_own_tables(|own| jobs::next_job_due(own, kinds))
     }
 }
 

@@ -20,6 +20,9 @@ use crate::{
     tables::{content, insert, people, prepared, row, within},
 };
 
+/// The kinds of jobs that workers take here.
+const KINDS: [&str; 2] = ["load", "backup"];
+
 const LONG: Duration = Duration::from_secs(600);
 const OVER: Duration = Duration::from_millis(1);
 
@@ -31,7 +34,7 @@ fn add(target: &mut dyn Target, kind: &str, table: &str) -> String {
 
 fn try_take(target: &mut dyn Target, worker: &str, lease: Duration) -> Result<Option<JobEntry>, Error> {
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
-    let entry = transaction.take_job(&["load", "backup"], worker, lease)?;
+    let entry = transaction.take_job(&KINDS, worker, lease)?;
     transaction.commit_now()?;
     Ok(entry)
 }
@@ -73,9 +76,9 @@ fn kind_of<T>(outcome: Result<T, Error>) -> Option<TargetErrorKind> {
 
 fn a_job_is_taken_once_and_ends(ground: &Ground) {
     let mut target = ground.open();
-    assert_eq!(target.next_job_due().unwrap(), None);
+    assert_eq!(target.next_job_due(&KINDS).unwrap(), None);
     let id = add(&mut *target, "load", "people");
-    assert_eq!(target.next_job_due().unwrap(), Some(Duration::ZERO));
+    assert_eq!(target.next_job_due(&KINDS).unwrap(), Some(Duration::ZERO));
     let stored = target.find_job(&id).unwrap().unwrap();
     assert_eq!((stored.state, stored.attempt, stored.worker), (JobState::Pending, 0, None));
     assert_eq!(stored.request, json!({"text": "ä€😀\0'\\"}));
@@ -85,7 +88,7 @@ fn a_job_is_taken_once_and_ends(ground: &Ground) {
     assert_eq!(taken.worker.as_deref(), Some("a"));
     assert!(taken.started_at.is_some());
     assert_eq!(take(&mut *target, "b", LONG), None);
-    let due = target.next_job_due().unwrap().unwrap();
+    let due = target.next_job_due(&KINDS).unwrap().unwrap();
     assert!(due > LONG / 2 && due <= LONG, "{due:?}");
 
     let claim = taken.claim();
@@ -97,7 +100,16 @@ fn a_job_is_taken_once_and_ends(ground: &Ground) {
     assert_eq!((ended.state, ended.worker, ended.request), (JobState::Done, None, json!(1)));
     assert_eq!(ended.outcome, json!({"rows": 7}));
     assert!(ended.ended_at.is_some());
-    assert_eq!(target.next_job_due().unwrap(), None);
+    assert_eq!(target.next_job_due(&KINDS).unwrap(), None);
+}
+
+fn a_job_of_another_kind_is_not_due(ground: &Ground) {
+    let mut target = ground.open();
+    let id = add(&mut *target, "backup", "people");
+    assert_eq!(target.next_job_due(&["load"]).unwrap(), None);
+    assert_eq!(target.next_job_due(&KINDS).unwrap(), Some(Duration::ZERO));
+    within(&mut *target, |transaction| assert_eq!(transaction.take_job(&["load"], "a", LONG).unwrap(), None));
+    assert_eq!(take(&mut *target, "a", LONG).unwrap().id, id);
 }
 
 fn the_job_that_was_due_first_is_taken_first(ground: &Ground) {
@@ -274,7 +286,7 @@ fn each_job_is_taken_by_one_of_several_workers(ground: &Ground) {
                 Ok(Some(entry)) => taken.push(entry.id),
                 Ok(None) => {
                     // What another worker looks at just now is left out.
-                    if target.next_job_due().unwrap() != Some(Duration::ZERO) {
+                    if target.next_job_due(&KINDS).unwrap() != Some(Duration::ZERO) {
                         return taken;
                     }
                 }
@@ -294,6 +306,7 @@ fn each_job_is_taken_by_one_of_several_workers(ground: &Ground) {
 
 contract! {
     a_job_is_taken_once_and_ends,
+    a_job_of_another_kind_is_not_due,
     the_job_that_was_due_first_is_taken_first,
     a_worker_that_lost_its_job_commits_nothing_more,
     a_transaction_under_way_keeps_the_job,

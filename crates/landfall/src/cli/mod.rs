@@ -22,6 +22,7 @@ mod serve;
 mod summary;
 mod token;
 mod verify;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -72,6 +73,7 @@ enum Command {
     Restore(restore::RestoreArgs),
     Report(report::ReportArgs),
     Serve(serve::ServeArgs),
+    Worker(worker::WorkerArgs),
     Push(push::PushArgs),
     Token(token::TokenArgs),
     Schema(schema::SchemaArgs),
@@ -156,6 +158,7 @@ pub(crate) fn dispatch_command(typed: CommandLine) -> Result<Exit> {
         Command::Restore(args) => restore::run(args, &invocation),
         Command::Report(args) => report::run(args, &invocation),
         Command::Serve(args) => serve::run(args, &invocation),
+        Command::Worker(args) => worker::run(args, &invocation),
         Command::Push(args) => push::run(args, &invocation),
         Command::Token(args) => token::run(args, &invocation),
         Command::Schema(args) => schema::run(args, &invocation),

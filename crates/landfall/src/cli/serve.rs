@@ -1,14 +1,11 @@
 //! `landfall serve`.
 
-use std::{future::Future, net::SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::Result;
 use landfall_engine::{Project, targets::Location};
 use serde_json::json;
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::Invocation;
 use crate::{
@@ -16,6 +13,7 @@ use crate::{
     exit::{CommandError, Exit},
     http::{self, Service, ServiceSettings},
     output,
+    stop_signal::await_stop_signal,
 };
 
 /// Take rows over HTTP under the same rules, and answer reports.
@@ -31,6 +29,9 @@ pub(super) struct ServeArgs {
     /// The address to listen on, such as 127.0.0.1:8080, 8080 or [::]:8080. Port 0 stands for any free port.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     listen: Option<SocketAddr>,
+    /// Do no jobs: `landfall worker` does them, also on other machines. Requests are answered all the same.
+    #[arg(long)]
+    no_jobs: bool,
 }
 
 pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
@@ -59,6 +60,7 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
         folder: invocation.globals.project.clone(),
         oidc,
         address,
+        does_jobs: !args.no_jobs,
     };
     let (service, staff, tokens) = Service::open(settings, project)?;
     let is_guarded = tokens.is_closed() || takes_others;
@@ -77,6 +79,8 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
             .map_err(|error| CommandError::project_error(format!("cannot listen on {address}: {error}")))?
     };
     let address = listener.local_addr()?;
+    // So is the handler of signals: whoever reads the first word may also tell the service to end.
+    let stop = runtime.block_on(async { await_stop_signal() })?;
     print_greeting(invocation, &address, is_guarded, tls.is_some())?;
     if tokens.is_empty() && tokens.is_closed() && !takes_others {
         invocation.print_note(
@@ -84,42 +88,10 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
              everybody on this machine in",
         );
     }
-    runtime.block_on(async {
-        let stop = await_stop_signal()?;
-        http::serve_until(listener, service, staff, tls, stop).await;
-        Ok::<_, anyhow::Error>(())
-    })?;
+    runtime.block_on(http::serve_until(listener, service, staff, tls, stop));
     // What still runs by then has had its time.
     runtime.shutdown_background();
     Ok(Exit::Done)
-}
-
-/// Ends when the process is told to end: by TERM, by INT, or by HUP, which the end of a terminal or session sends. Who had HUP ignored
-/// (`nohup`) goes on to ignore it.
-fn await_stop_signal() -> Result<impl Future<Output = ()> + Send> {
-    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hung_up = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
-    Ok(async move {
-        let hang_up = async {
-            match &mut hung_up {
-                Some(hung_up) => drop(hung_up.recv().await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-            () = hang_up => {}
-        }
-    })
-}
-
-/// Whether the process was started with HUP ignored, as the system says.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // Signal 1 is the lowest bit.
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// The bytes that the system takes at once of what is sent over a connection. With more of them, it does not see for minutes

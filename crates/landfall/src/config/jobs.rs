@@ -10,6 +10,8 @@ use crate::typed::parse_duration;
 /// How jobs are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct JobConfig {
+    /// Jobs at once in a process, if that is said.
+    pub(crate) concurrency: Option<usize>,
     /// How long a job belongs to a worker that says nothing.
     pub(crate) lease: Duration,
     /// How long ended jobs are kept.
@@ -18,7 +20,7 @@ pub(crate) struct JobConfig {
 
 impl Default for JobConfig {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(15), keep: Duration::from_secs(30 * 24 * 3600) }
+        Self { concurrency: None, lease: Duration::from_secs(15), keep: Duration::from_secs(30 * 24 * 3600) }
     }
 }
 
@@ -26,11 +28,19 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> JobCon
     let usual = JobConfig::default();
     let Some(mut reader) = node.read_map("\"jobs\"", problems) else { return usual };
     let settings = JobConfig {
+        concurrency: read_parsed(&mut reader, "concurrency", parse_concurrency),
         lease: read_parsed(&mut reader, "lease", parse_lease).unwrap_or(usual.lease),
         keep: read_parsed(&mut reader, "keep", parse_duration).unwrap_or(usual.keep),
     };
     reader.refuse_unknown();
     settings
+}
+
+fn parse_concurrency(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=64).contains(count))
+        .ok_or_else(|| format!("{text:?} is not a number from 1 to 64"))
 }
 
 /// A shorter lease would run out while a worker waits for a lock, and a longer one keeps others waiting after a crash.

@@ -34,8 +34,12 @@ use super::{
     server::metrics::ServiceMetrics,
     server::ready::Readiness,
     server::spool::SpoolSpace,
+    uploads::Uploads,
 };
-use crate::config::{ApiConfig, BackupConfig, DeclaredReport, JobConfig, LoadDefaults};
+use crate::{
+    config::{ApiConfig, BackupConfig, DeclaredReport, JobConfig, LoadDefaults},
+    workers::{open_backups, open_uploads, prepare_rules},
+};
 
 /// Memory for the bodies of all requests together.
 const BODIES: usize = 48 << 20;
@@ -56,16 +60,12 @@ fn no_thread(cause: std::io::Error) -> landfall_engine::Error {
 /// Makes the tables that are missing; the rules of all, and the tokens, of which the database is told that there are some.
 fn prepare_target(opener: &TargetOpener, project: Project, load: &LoadDefaults) -> Result<(Arc<RowRules>, Tokens)> {
     let mut target = opener.open()?;
-    target.drop_remakable(&project.target_tables())?;
-    target.prepare_tables(&project.target_tables())?;
-    let rules = RowRules::new(&*target, Arc::new(project))?
-        .with_reject_bytes(load.project_reject_bytes())
-        .with_rejected_record_bytes(load.default_work().rejected_record_bytes);
+    let rules = prepare_rules(&mut *target, project, load)?;
     let tokens = Tokens::read(&*target)?;
     if !tokens.is_empty() {
         close_access(&mut *target)?;
     }
-    Ok((Arc::new(rules), tokens))
+    Ok((rules, tokens))
 }
 
 /// How the service runs.
@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) oidc: Option<OidcProvider>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Whether its own threads do jobs.
+    pub(crate) does_jobs: bool,
 }
 
 /// What all requests share.
@@ -120,12 +122,15 @@ impl Service {
         let (rules, tokens) = prepare_target(&opener, project, &settings.load)?;
         let kind = opener.location.kind();
         let (desk, mut staff) = Desk::open(opener, &rules).map_err(no_thread)?;
-        let jobs = Jobs::new(job_hooks::open_uploads(&settings.api, &settings.folder, &settings.storage)?);
+        let jobs = Jobs::new(Uploads {
+            storage: open_uploads(&settings.api, &settings.folder, &settings.storage)?,
+            most: settings.api.max_upload,
+        });
         let ApiConfig { export_folder, export_keep, export_space, .. } = &settings.api;
         let folder = export_folder.clone().unwrap_or_else(|| settings.folder.join(EXPORTS));
         let spools = SpoolSpace::new(folder.clone(), settings.api.answer_space);
         let exports = ExportFolder::new(folder, *export_space, *export_keep);
-        let backups = job_hooks::open_backups(&settings.backup, &settings.storage)?;
+        let backups = open_backups(&settings.backup, &settings.storage)?;
         let service = Self {
             access: TokenAccess::new(tokens.clone(), settings.address.ip().is_loopback() && settings.oidc.is_none()),
             oidc: settings.oidc,
@@ -148,8 +153,10 @@ impl Service {
             readiness: Readiness::default(),
         };
         let service = Arc::new(service);
-        let workers = job_hooks::start_service_workers(&service, &location, &service.load, &settings.jobs);
-        staff.add_threads(workers.map_err(no_thread)?);
+        if settings.does_jobs {
+            let workers = job_hooks::start_service_workers(&service, &location, &service.load, &settings.jobs);
+            staff.add_threads(workers.map_err(no_thread)?);
+        }
         Ok((service, staff, tokens))
     }
 

@@ -26,6 +26,7 @@ fn help_of_every_command() {
         "restore",
         "report",
         "serve",
+        "worker",
         "push",
         "token",
         "token create",

@@ -45,3 +45,4 @@ mod rows;
 mod served;
 mod settings;
 mod strings;
+mod workers;

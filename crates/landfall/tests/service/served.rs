@@ -22,6 +22,8 @@ pub(crate) struct Served {
     pub(crate) log: Log,
     /// The token that requests are sent with.
     pub(crate) token: Option<String>,
+    /// Options that the service is started with.
+    pub(crate) options: Vec<&'static str>,
 }
 
 impl Served {
@@ -60,14 +62,15 @@ impl Served {
 
     fn of(project: Project, place: Place) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut served = Self { project, place, child: None, address, log: Log::default(), token: None };
+        let mut served =
+            Self { project, place, child: None, address, log: Log::default(), token: None, options: Vec::new() };
         served.start();
         served
     }
 
     /// Another service of the same project and database.
     pub(crate) fn beside(&self) -> Beside {
-        let (child, address, log) = started(&self.project, "127.0.0.1:0");
+        let (child, address, log) = started(&self.project, "127.0.0.1:0", &[]);
         Beside { child, address, log }
     }
 
@@ -82,7 +85,7 @@ impl Served {
     }
 
     fn start_at(&mut self, address: &str) {
-        let (child, address, log) = started(&self.project, address);
+        let (child, address, log) = started(&self.project, address, &self.options);
         (self.child, self.address, self.log) = (Some(child), address, log);
     }
 
@@ -194,8 +197,8 @@ impl Drop for Beside {
 }
 
 /// Starts a service at `address`; its process, where it listens, and what it writes.
-fn started(project: &Project, address: &str) -> (Child, SocketAddr, Log) {
-    let mut command = project.command(&["serve", "--listen", address]);
+fn started(project: &Project, address: &str, options: &[&str]) -> (Child, SocketAddr, Log) {
+    let mut command = project.command(&[&["serve", "--listen", address], options].concat());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut words = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();

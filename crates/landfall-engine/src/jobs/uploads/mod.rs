@@ -97,13 +97,16 @@ pub struct UploadEntry {
 /// A storage or a database that cannot be read.
 pub fn remove_orphans(storage: &dyn UploadStorage, jobs: &dyn ReadJobs) -> Result<u64> {
     let mut count = 0;
-    for entry in storage.list_uploads()?.into_iter().filter(|entry| entry.age > ORPHAN_AGE) {
+    for entry in storage.list_uploads()? {
         // Only what is stored can have a job; a part is of a client that went away, or of a process that died.
-        if entry.is_stored && jobs.find_job(&entry.id)?.is_some_and(|job| !job.state.is_final()) {
-            continue;
+        let job = if entry.is_stored { jobs.find_job(&entry.id)? } else { None };
+        // A job that has ended wants it no more: its worker died just before it could remove the upload. If there is no job, somebody may
+        // be about to add it.
+        let is_wanted = job.map_or(entry.age <= ORPHAN_AGE, |job| !job.state.is_final());
+        if !is_wanted {
+            storage.remove(&entry.id)?;
+            count += 1;
         }
-        storage.remove(&entry.id)?;
-        count += 1;
     }
     Ok(count)
 }

@@ -46,8 +46,9 @@ impl JobStore {
         self.entries.get(id).map(|job| job.entry.clone())
     }
 
-    pub(super) fn next_job_due(&self) -> Option<Duration> {
-        let first = self.entries.values().filter_map(|job| job.due_at).min()?;
+    pub(super) fn next_job_due(&self, kinds: &[&str]) -> Option<Duration> {
+        let of_kinds = self.entries.values().filter(|job| kinds.contains(&job.entry.kind.as_str()));
+        let first = of_kinds.filter_map(|job| job.due_at).min()?;
         Some(Duration::from_millis(u64::try_from(first.saturating_sub(now_millis())).unwrap_or(u64::MAX)))
     }
 

@@ -151,8 +151,8 @@ macro_rules! read_through {
             fn find_job(&self, id: &str) -> Result<Option<JobEntry>> {
                 self.view_state(|view| Ok(view.state.jobs.find(id)))
             }
-            fn next_job_due(&self) -> Result<Option<Duration>> {
-                self.view_state(|view| Ok(view.state.jobs.next_job_due()))
+            fn next_job_due(&self, kinds: &[&str]) -> Result<Option<Duration>> {
+                self.view_state(|view| Ok(view.state.jobs.next_job_due(kinds)))
             }
         }
 

@@ -126,19 +126,21 @@ fn damaged_job_error(id: &str, error: &serde_json::Error) -> TargetError {
 }
 
 /// How long it takes until a job may be taken, by the database's clock; none if no job waits or runs.
-pub(in crate::targets) fn next_job_due(connection: &dyn SqlConnection) -> Result<Option<Duration>> {
+pub(in crate::targets) fn next_job_due(connection: &dyn SqlConnection, kinds: &[&str]) -> Result<Option<Duration>> {
     if !connection.has_own_table("jobs")? {
         return Ok(None);
     }
     let spelling = connection.sql_spelling();
     let sql = format!(
-        "SELECT CAST(j.due_at - {} AS {}) FROM {} AS j WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT 1",
+        "SELECT CAST(j.due_at - {} AS {}) FROM {} AS j WHERE j.due_at IS NOT NULL AND j.kind IN ({}) ORDER BY j.due_at LIMIT 1",
         spelling.now,
         spelling.integer,
-        spelling.own_table("jobs")
+        spelling.own_table("jobs"),
+        vec!["?"; kinds.len()].join(", ")
     );
+    let values: Vec<SqlParameter<'_>> = kinds.iter().map(|kind| SqlParameter::from(*kind)).collect();
     let mut due = None;
-    connection.query_rows(&sql, &[], &mut |row| {
+    connection.query_rows(&sql, &values, &mut |row| {
         due = Some(Duration::from_millis(u64::try_from(row.take_integer()?).unwrap_or(0)));
         Ok(())
     })?;
