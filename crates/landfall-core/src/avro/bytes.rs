@@ -75,6 +75,7 @@ impl<'b> AvroCursor<'b> {
                 self.at += length;
                 Ok(bytes)
             }
+            // Before more is asked for: a length is only a claim, and no memory is taken for it.
             None if length > self.most => {
                 refuse_bytes(format!("it has a value of {length} bytes; a row may have {}", self.most))
             }
@@ -181,6 +182,7 @@ impl<'b> AvroCursor<'b> {
         if count >= 0 {
             return Ok((count.unsigned_abs(), None));
         }
+        // A negative count is followed by the bytes of the block (Avro 1.12, arrays and maps).
         let length = self.read_long()?;
         match usize::try_from(length) {
             Ok(length) if length <= self.most => Ok((count.unsigned_abs(), Some(self.at + length))),

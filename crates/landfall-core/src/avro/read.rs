@@ -53,6 +53,7 @@ impl RowMapping {
         match read.and_then(|()| row.finish_row()) {
             Ok(()) => Ok(Some(row.cursor.at)),
             Err(stop) => {
+                // The row may be read once more with more bytes, and a row that is refused must leave nothing behind.
                 out.truncate(start);
                 match stop {
                     ReadStop::More => Ok(None),
@@ -182,6 +183,8 @@ impl<'r> RowReader<'r> {
 
     /// JSON as it is, on one line.
     fn push_json_line(&mut self, text: &str) {
+        // A row is one line, and JSON may have line ends between its parts. Control characters, which it cannot have
+        // there, stand for them.
         for part in text.split_inclusive(['\n', '\r']) {
             let inner = part.trim_end_matches(['\n', '\r']);
             self.out.push_str(inner);
@@ -211,6 +214,8 @@ impl<'r> RowReader<'r> {
         match text {
             Some(text) => push_string(&text, self.out),
             None => {
+                // Written as any other value of its type, from its first byte on. The validator rejects it with its
+                // reason.
                 self.cursor.at = start;
                 self.push_value(id, 0)?;
             }
@@ -220,6 +225,7 @@ impl<'r> RowReader<'r> {
 
     fn take_fixed(&mut self, size: usize) -> CursorResult<&'r [u8]> {
         if size == 0 {
+            // A value without a byte costs a file nothing, so that only its count can be bounded.
             self.cursor.count_empty_value()?;
         }
         self.cursor.take_bytes(size)
@@ -295,6 +301,7 @@ impl<'r> RowReader<'r> {
         if push_timestamp(count, unit, local, self.out) {
             self.out.push('"');
         } else {
+            // It is beyond the years that can be written. The bare number is rejected by the validator.
             self.out.truncate(mark);
             render::integer_text(count, self.out);
         }

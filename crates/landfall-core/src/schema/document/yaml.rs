@@ -14,6 +14,7 @@ use super::{DescriptorProblems, DocumentNode, DocumentPlace, MAX_DEPTH, MAX_NODE
 
 /// Parses a YAML document. Errors go to `problems`; without a node the text is not YAML.
 pub fn parse_yaml(text: &str, file: &str, problems: &DescriptorProblems) -> Option<DocumentNode> {
+    // Some editors write a mark before UTF-8.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = DocumentSource::new(file, text);
     let mut builder = YamlBuilder::new(Arc::clone(&source), problems);
@@ -91,14 +92,17 @@ impl<'a> YamlBuilder<'a> {
     ) -> Option<()> {
         self.check_tag(tag.as_deref(), &place)?;
         if let Some(OpenNode::Map { key: key @ None, .. }) = self.open.last_mut() {
+            // Taken for a key of this name, its properties would be ignored without a word.
             if text == "<<" && style == ScalarStyle::Plain {
                 return self.stop_with(&place, "merge keys (<<) are not supported: write the properties out");
             }
             *key = Some((text.to_owned(), place));
             return Some(());
         }
+        // What is quoted is text: "1.0" and "no" stay as they are written.
         let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.suffix == "str");
         let value = if is_text { NodeValue::Text(text.to_owned()) } else { resolve_scalar(text) };
+        // Nothing was written, so that only the key has a place to point at.
         let place = if text.is_empty() && !is_text { self.key_place().unwrap_or(place) } else { place };
         self.add_node(DocumentNode { value, place }, anchor, 1)
     }
@@ -107,6 +111,7 @@ impl<'a> YamlBuilder<'a> {
         let Some(anchored) = self.anchors.get(&anchor) else {
             return self.stop_with(&place, "this alias stands within the value that it names");
         };
+        // An alias may stand for many others. So what it stands for is counted, and not the alias ("billion laughs").
         let depth = self.open.len() + anchored.height;
         if depth > MAX_DEPTH || self.count + anchored.size > MAX_NODES {
             return self.stop_with(&place, beyond_limit(depth));

@@ -41,6 +41,7 @@ fn days_in_month(year: i32, month: u32) -> u32 {
 /// The day number of a date that is known to exist in the years 1 to 9999.
 #[inline]
 fn day_number(year: i32, month: u32, day: i32) -> i32 {
+    // The year is counted from March on, so that the leap day is its last.
     let year = if month <= 2 { year - 1 } else { year };
     let century = year / 100;
     365 * year + year / 4 - century + century / 4 + BEFORE_MONTH[month as usize] + day - 719_469
