@@ -106,6 +106,7 @@ impl Token {
     /// Whether it has ended.
     #[must_use]
     pub fn is_expired(&self) -> bool {
+        // An end that cannot be read is taken for over.
         let end = |text: &String| text.parse::<Timestamp>().map_or(true, |end| end <= Timestamp::now());
         self.expires_at.as_ref().is_some_and(end)
     }
@@ -119,6 +120,7 @@ impl Token {
     /// Whether it may touch the table `name`.
     #[must_use]
     pub fn sees_table(&self, name: &str) -> bool {
+        // A token for some reports only is limited too: it sees no table at all.
         (self.tables.is_empty() && self.reports.is_empty()) || self.tables.iter().any(|table| table == name)
     }
 
@@ -181,6 +183,7 @@ impl Tokens {
     pub fn find(&self, text: &str) -> Option<&Token> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
         let kept = self.all.iter().find(|kept| kept.token.id == id)?;
+        // In constant time, so that the time of an answer tells nothing of the hash.
         let same: bool = hash(secret).as_bytes().ct_eq(kept.hash.as_bytes()).into();
         Some(&kept.token).filter(|token| same && !token.is_expired())
     }
@@ -231,6 +234,7 @@ pub fn create_token(target: &mut dyn Target, new: NewToken) -> Result<(Token, St
 /// that is made at the same time.
 fn note_closed(transaction: &mut dyn Transaction) -> Result<()> {
     match transaction.find_document(CLOSED, CLOSED)? {
+        // Written anew with the same text: if another program opens the database meanwhile, one of the two fails.
         Some(document) if transaction.change_document(&document, Some(&document.body))? => Ok(()),
         Some(_) => Err(at_the_same_time()),
         None => transaction.add_documents(&[NewDocument { kind: CLOSED, name: CLOSED.into(), body: Vec::new() }]),

@@ -128,6 +128,7 @@ fn system_roots() -> RootCertStore {
 
 fn build_client(reach: NetworkReach, tls: ClientConfig, patience: ClientTimeouts) -> HyperClient {
     let mut tcp = Tcp::new_with_resolver(GuardedResolver(reach));
+    // Otherwise the connector would refuse https, which is laid over it here.
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(patience.connect));
@@ -219,6 +220,7 @@ fn classify_failure(host: &str, error: &legacy::Error) -> ObjectFailure {
     let mut is_slow = false;
     while let Some(error) = next {
         if let Some(failure) = error.downcast_ref::<ObjectFailure>() {
+            // Our own resolver has said precisely what is wrong, however deep the library has put it.
             return failure.clone();
         }
         if let Some(tls) = find_cause::<rustls::Error>(error) {

@@ -79,6 +79,7 @@ impl ProviderKeys {
     /// A file that cannot be read; an address that does not answer is asked again later.
     pub(super) fn open(&self) -> Result<()> {
         match (self.read(), &self.settings.keys) {
+            // A file that cannot be read is a mistake in the settings. A provider may only be late.
             (Err(error), KeySource::File(_)) => Err(error),
             (outcome, _) => {
                 self.note_outcome(outcome);
@@ -98,7 +99,9 @@ impl ProviderKeys {
 
     /// Asks for them because one is missing, if that was not done of late; what is known then. Only who misses one waits.
     pub(super) async fn ask_again(self: &Arc<Self>) -> Arc<KeySet> {
+        // One request asks the provider. The others wait for its answer here, and do not ask again.
         let mut asked = self.asked.lock().await;
+        // Anyone can send a token with a key that does not exist, and must not drive requests to the provider.
         if asked.is_none_or(|at| at.elapsed() >= AGAIN) {
             *asked = Some(Instant::now());
             self.refresh_keys().await;
@@ -128,6 +131,7 @@ impl ProviderKeys {
                 *held = HeldKeys { set: Arc::new(set), state: KeysState::Fresh };
             }
             Err(error) => {
+                // The keys that are known stay in use: a provider that is down must not lock everybody out.
                 if held.state == KeysState::Fresh {
                     held.state = KeysState::Stale;
                 }
@@ -195,6 +199,7 @@ impl VerifyingKey {
             AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => vec![Algorithm::EdDSA],
             _ => return None,
         };
+        // A key for one algorithm must not verify another one, whatever the token says.
         if let Some(named) = common.key_algorithm {
             let named = Algorithm::from_str(&named.to_string()).ok()?;
             algorithms.retain(|algorithm| *algorithm == named);
