@@ -50,6 +50,7 @@ pub(super) fn check_coverage(
                     }
                 }
             }
+            // It was loaded and is gone now, as files that are cleared away are.
             Err(_) if of_table.iter().any(|entry| entry.source == path.0) => {}
             Err(error) => coverage.notes.push(format!("{error}, and no load has read it")),
         }
@@ -70,6 +71,7 @@ fn explain_uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -
     let is_complete = |entry: &&&LoadEntry| entry.state == LoadState::Complete;
     let size = source.read_stamp()?.size;
     let same_size = |entry: &LoadEntry| size == Some(entry.digested);
+    // Its records were counted in this run, so that it need not be read for its digest too.
     if unchanged && named().any(|entry| is_complete(&entry) && same_size(entry)) {
         return Ok(None);
     }

@@ -76,6 +76,7 @@ impl SharedDatabase {
             }
             database = self.ended.wait_timeout(database, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        // Only the one who sent ahead may go on from states that are not committed. All others see committed ones.
         let own = database.under_way.front().is_none_or(|first| first.owner == handle);
         let keep = if own && ahead { database.options.ahead } else { 0 };
         database.finish_commits(keep);
@@ -100,6 +101,7 @@ impl MemoryDatabase {
             let owner = first.owner;
             if let Err(error) = self.commit_now(first.state, first.failure) {
                 let failed = std::iter::once(first.meanwhile);
+                // Those behind it were made from its state, so that they cannot stay without it.
                 let failed: Vec<_> = failed.chain(self.under_way.drain(..).map(|commit| commit.meanwhile)).collect();
                 failed.iter().flatten().for_each(|deed| self.committed.apply_interference(deed));
                 self.failed.insert(owner, error);

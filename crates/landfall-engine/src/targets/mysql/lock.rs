@@ -25,6 +25,7 @@ pub(super) fn with_lock<R>(
         let message = format!("{}: one of them has held it for {SECONDS} s; try again when it has finished", doing());
         return Err(TargetError::new(TargetErrorKind::Locked, message).into());
     }
+    // Also an error goes through the release below: the server would keep the lock until the connection ends.
     let outcome = work(connection);
     if !connection.is_lost() {
         connection

@@ -59,6 +59,7 @@ impl PostgresConnection {
 
     /// Gives up a COPY where one is under way; what it took in is gone.
     pub(super) fn fail_copy(&mut self) {
+        // Outside of a COPY the server would take the message for a breach of the protocol.
         if !self.is_copying {
             return;
         }

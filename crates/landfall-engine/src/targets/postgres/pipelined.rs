@@ -74,6 +74,7 @@ impl PostgresConnection {
 
     /// Ends a transaction that only read; nobody waits for the answer. The server may still be about to release its locks.
     pub(super) fn end_reading(&mut self) -> PostgresResult<()> {
+        // A transaction that failed must be rolled back, and its answer says so.
         if self.status != b'T' {
             return self.commit_transaction();
         }
@@ -89,6 +90,8 @@ impl PostgresConnection {
     /// Whether the connection was used just now, is outside a transaction, and the server has said nothing unasked since: it has not
     /// closed the connection.
     pub(super) fn is_fresh(&mut self) -> bool {
+        // After a pause the server may have ended the connection, and what is sent with the next statement would be
+        // lost with it.
         self.pipelined.used_at.elapsed() < FRESH
             && matches!(self.take_answers_ahead(), Ok(None))
             && self.is_idle()

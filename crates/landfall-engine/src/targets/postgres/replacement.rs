@@ -56,7 +56,10 @@ pub(super) fn begin_replacement(
             connection.run_batch("RELEASE SAVEPOINT landfall_anew").context(doing)?;
             Ok(Some(anew))
         }
+        // Without a code, the connection is what failed, and no savepoint helps.
         Err(failure) if failure.sql_state().is_none() => Err(failure.into_error(&doing())),
+        // What the server refuses here, such as a right that is missing, only means that the tables are emptied
+        // instead.
         Ok(None) | Err(_) => {
             connection.run_batch("ROLLBACK TO SAVEPOINT landfall_anew").context(doing)?;
             Ok(None)
@@ -104,6 +107,7 @@ pub(super) fn finish_replacement(worker: &mut LaneWorker, anew: &[Replacement]) 
     }
     let places: Vec<String> = anew.iter().map(|anew| anew.place.to_string()).collect();
     let places = places.join(", ");
+    // A lock that is not got in time fails the transaction up to this point, and not all of it.
     connection.run_batch("SAVEPOINT landfall_anew")?;
     match connection.run_batch(&format!("LOCK TABLE {places} IN ACCESS EXCLUSIVE MODE")) {
         Ok(_) => swap_tables(connection, &worker.session.settings.schema, anew, &places),
@@ -124,6 +128,7 @@ fn replace_rows(worker: &mut LaneWorker, anew: &[Replacement]) -> PostgresResult
     worker.check_keys(true)?;
     worker.defer_keys()?;
     worker.connection.without_timeout(|connection| {
+        // Children first, since keys of others may be checked at once.
         for Replacement { place, .. } in anew.iter().rev() {
             connection.run_batch(&format!("DELETE FROM {place}"))?;
         }
@@ -144,6 +149,7 @@ fn swap_tables(
     places: &str,
 ) -> PostgresResult<()> {
     let tables: Vec<&Table> = anew.iter().map(|anew| &anew.table).collect();
+    // Looked for again under the lock: somebody may have made a foreign key since.
     let referring = find_referring(connection, schema, &tables)?;
     for ReferringKey { table, name, .. } in &referring {
         connection.run_batch(&format!("ALTER TABLE {table} DROP CONSTRAINT {name}"))?;
@@ -152,6 +158,7 @@ fn swap_tables(
     for Replacement { place, .. } in anew {
         privileges.extend(privileges_of(connection, place)?.iter().map(|privilege| privilege.grant_statement(place)));
     }
+    // RESTRICT: a view that was made in the meantime stops this, and is not lost.
     connection.run_batch(&format!("DROP TABLE {places} RESTRICT"))?;
     for Replacement { table, heap, place, .. } in anew {
         let statements = move_heap(connection, table, heap, place)?;

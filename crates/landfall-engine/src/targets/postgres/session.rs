@@ -229,6 +229,7 @@ fn postgres_spelling(own: &str) -> SqlSpelling {
 
 /// Refuses a connection on which the server checks no foreign keys, and the role may not switch that back.
 fn refuse_replica(connection: &mut PostgresConnection) -> Result<()> {
+    // Whoever may not set it cannot set it back either, so that the server would check nothing.
     let sql = "SELECT WHERE pg_catalog.current_setting('session_replication_role') = 'replica'";
     let found =
         connection.execute_statement(sql, &BoundParameters::default()).context(|| "cannot ask the server".into())?;
@@ -260,6 +261,7 @@ fn may_replicate(connection: &mut PostgresConnection, version: u32) -> PostgresR
 /// Whether the server's process is another than the one that was told when the connection began: a pooler tells a number of
 /// its own.
 fn is_pooled_connection(connection: &mut PostgresConnection, told: i32) -> PostgresResult<bool> {
+    // A pooler tells a number of its own when a client connects.
     let sql = format!("SELECT WHERE pg_catalog.pg_backend_pid() <> {told}");
     connection.execute_statement(&sql, &BoundParameters::default()).map(|rows| rows > 0)
 }
