@@ -115,7 +115,7 @@ fn a_parameter_is_read_with_its_type_and_constraints() {
 fn unknown_missing_and_repeated_parameters_are_told_with_what_there_is() {
     let unknown = "report r has no parameter \"yaer\"; its parameter is year (integer, default 2021)";
     assert_eq!(bind(&year(Some("2021")), &[("yaer", "1")]), Err(unknown.into()));
-    let missing = "report r needs --param year=VALUE; its parameter is year (integer)";
+    let missing = "report r needs a value for year; its parameter is year (integer)";
     assert_eq!(bind(&year(None), &[]), Err(missing.into()));
     assert_eq!(bind(&year(None), &[("year", "1"), ("year", "2")]), Err("parameter year is given twice".into()));
 }
