@@ -16,6 +16,7 @@ pub mod json;
 mod judge;
 mod limits;
 mod lines;
+mod literal;
 mod multi_byte;
 mod plain;
 mod quoted;

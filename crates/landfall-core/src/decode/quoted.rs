@@ -6,6 +6,7 @@ use super::{
     draft::{RecordsDraft, to_u32},
     judge::RecordVerdict,
     limits::CutterLimits,
+    literal::read_literal_record,
     plain,
     records::{CellSpan, RecordFault},
     rules::ScanRules,
@@ -16,9 +17,9 @@ use super::{
 const STRETCH: usize = 1 << 20;
 
 /// Puts cells into a draft.
-struct CellCollector<'a> {
-    draft: RecordsDraft,
-    rules: &'a ScanRules,
+pub(super) struct CellCollector<'a> {
+    pub(super) draft: RecordsDraft,
+    pub(super) rules: &'a ScanRules,
     text: &'a [u8],
     /// The number of cells that the record at hand may reach.
     most: usize,
@@ -32,23 +33,29 @@ struct CellCollector<'a> {
 impl CellSink for CellCollector<'_> {
     #[inline]
     fn accept_cell(&mut self, cell: ScannedCell) {
-        if self.draft.cells.len() >= self.most {
-            self.overflows = true;
-            return;
-        }
         let span =
             if cell.dirty { self.store_unescaped(cell) } else { CellSpan::in_text(cell.start as u32, cell.end as u32) };
-        if cell.stray {
-            self.note_stray();
-        }
-        if cell.quoted && self.rules.notes_quoted {
-            self.draft.note_quoted();
-        }
-        self.draft.cells.push(span);
+        self.push_cell(span, cell.quoted, cell.stray);
     }
 }
 
 impl CellCollector<'_> {
+    /// Adds a cell to the record at hand, which may reach so many and no more.
+    #[inline]
+    pub(super) fn push_cell(&mut self, span: CellSpan, quoted: bool, stray: bool) {
+        if self.draft.cells.len() >= self.most {
+            self.overflows = true;
+            return;
+        }
+        if stray {
+            self.note_stray();
+        }
+        if quoted && self.rules.notes_quoted {
+            self.draft.note_quoted();
+        }
+        self.draft.cells.push(span);
+    }
+
     fn store_unescaped(&mut self, cell: ScannedCell) -> CellSpan {
         let start = to_u32(self.draft.side.len());
         self.rules.unescape_cell(&self.text[cell.start..cell.end], cell.quoted, &mut self.draft.side);
@@ -108,7 +115,7 @@ pub(super) fn cut_marked_text(text: &[u8], rules: &ScanRules, marks: &[RecordMar
     let mut at = 0;
     while at < text.len() {
         if let Some(mark) = marks.next_if(|mark| mark.start == at) {
-            at = skip_record(&mut scanner, &mut cells, mark);
+            at = take_marked_record(&mut scanner, &mut cells, mark);
             continue;
         }
         let stop = marks.peek().map_or(text.len(), |mark| mark.start).min(at.saturating_add(STRETCH));
@@ -138,7 +145,7 @@ fn read(scanner: &mut RecordScanner<'_>, cells: &mut CellCollector<'_>, at: usiz
             }
         },
         RecordVerdict::Malformed { end, next, fault } => {
-            skip_record(scanner, cells, &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(fault) })
+            take_marked_record(scanner, cells, &RecordMark { start: at, end, next, kind: RecordMarkKind::Fault(fault) })
         }
         RecordVerdict::Comment { next } => {
             skip_record(scanner, cells, &RecordMark { start: at, end: next, next, kind: RecordMarkKind::Comment })
@@ -146,6 +153,27 @@ fn read(scanner: &mut RecordScanner<'_>, cells: &mut CellCollector<'_>, at: usiz
         // Not to be had without a limit, and at the end of the input.
         RecordVerdict::TooLong | RecordVerdict::More => scanner.bytes.len(),
     }
+}
+
+/// Takes a record that the cutter has marked: its cells, where its quotes may be text, or none.
+fn take_marked_record(scanner: &mut RecordScanner<'_>, cells: &mut CellCollector<'_>, mark: &RecordMark) -> usize {
+    let may_be_text = matches!(mark.kind, RecordMarkKind::Fault(RecordFault::TextAfterQuote { .. }));
+    if !(may_be_text && cells.rules.reads_literal_quotes) {
+        return skip_record(scanner, cells, mark);
+    }
+    // The state machine may have found some cells before it came to the quote.
+    let first = cells.draft.firsts.last().map_or(0, |&first| first as usize);
+    cells.draft.truncate_cells(first);
+    cells.begin_record();
+    let text = &cells.text[..mark.end];
+    if !read_literal_record(cells, text, mark.start) || cells.overflows {
+        return skip_record(scanner, cells, mark);
+    }
+    cells.draft.stray_quotes += cells.stray_cells;
+    let line_ends = scanner.rules.terminator.count_line_ends(&scanner.bytes[mark.start..mark.next]);
+    cells.end_record(mark.start..mark.end, line_ends);
+    scanner.seek_record(mark.next);
+    mark.next
 }
 
 /// Steps over a record that has no cells.

@@ -27,6 +27,8 @@ pub(super) struct ScanRules {
     pub(super) trim: bool,
     /// Whether a record with a quote in a cell that does not begin with one is malformed.
     pub(super) rejects_stray_quotes: bool,
+    /// Whether a quote within a quoted cell that is not doubled is text.
+    pub(super) reads_literal_quotes: bool,
     /// Whether it matters to the reader which cells stand in quotes.
     pub(super) notes_quoted: bool,
     comment: Option<u8>,
@@ -62,6 +64,7 @@ impl ScanRules {
             skip_spaces,
             trim: dialect.trim,
             rejects_stray_quotes: dialect.stray_quotes == StrayQuotes::Reject,
+            reads_literal_quotes: dialect.stray_quotes == StrayQuotes::Literal,
             notes_quoted: !dialect.quoted_missing,
             comment: dialect.comment_char.filter(|&byte| !matches!(byte, b'\n' | b'\r')),
             needles: collect_needles(dialect, delimiter, escape, &terminator),

@@ -230,19 +230,22 @@ impl Ragged {
     }
 }
 
-/// What becomes of quotes in cells that do not begin with one (`strayQuotes`).
+/// What becomes of quotes where none should stand: in cells that do not begin with one (`strayQuotes`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StrayQuotes {
     /// They are text, and are counted.
     #[default]
     Keep,
+    /// They are text, and so are those within a quoted cell that are not doubled.
+    Literal,
     /// Such a record is a reject.
     Reject,
 }
 
 impl StrayQuotes {
     /// All values, with their names.
-    pub const NAMES: [(&'static str, Self); 2] = [("keep", Self::Keep), ("reject", Self::Reject)];
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("keep", Self::Keep), ("literal", Self::Literal), ("reject", Self::Reject)];
 }
 
 /// How the columns of a file with a header belong to the fields (`headerMatch`).

@@ -53,8 +53,8 @@ pub(super) struct MemberReader {
 enum MemberState {
     /// Before a member, or at the end.
     Between(PeekedBytes),
-    Gzip(GzDecoder<PeekedBytes>),
-    // Its state is large, and lives as long as one member.
+    // The states of both are large, and live as long as one member.
+    Gzip(Box<GzDecoder<PeekedBytes>>),
     Zstandard(Box<zstd::stream::read::Decoder<'static, PeekedBytes>>),
     Ended,
 }
@@ -79,7 +79,7 @@ impl MemberReader {
             return Err(self.other_bytes(bytes.position));
         }
         Ok(match self.format {
-            CompressedFormat::Gzip => MemberState::Gzip(GzDecoder::new(bytes)),
+            CompressedFormat::Gzip => MemberState::Gzip(Box::new(GzDecoder::new(bytes))),
             CompressedFormat::Zstandard => {
                 // One frame at a time, so that what stands behind it can be told apart from a damaged frame.
                 let decoder = zstd::stream::read::Decoder::with_buffer(bytes)?.single_frame();

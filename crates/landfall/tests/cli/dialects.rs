@@ -131,6 +131,25 @@ fn stray_quotes_are_rejected_where_the_dialect_says_so() {
 }
 
 #[test]
+fn quotes_that_are_not_doubled_are_text_where_the_dialect_says_so() {
+    let csv = "id,name,note\n1,\"6\" nail\",a\n2,\"\"Oar\",\"say \"\"x\"\"\"\n3,\"x\" y,b\nx,\"\"z\",c\n";
+    for block in ["1", "100000"] {
+        let project = project("{strayQuotes: literal}", csv);
+        let run = project.run(&["load", "--block-bytes", block]).exits(0);
+        assert!(run.stdout.contains("\n  3 cells hold a quote"), "{}", run.stdout);
+        assert_eq!(stored(&project), [["1", "6\" nail", "a"], ["2", "\"Oar", "say \"x\""]]);
+        let raws: Vec<String> = rejected(&project).into_iter().map(|(raw, _)| raw).collect();
+        assert_eq!(raws, ["3,\"x\" y,b", "x,\"\"z\",c"]);
+        project.run(&["verify"]).exits(0);
+        // The cells of the last one are exported, and mended.
+        let exported = project.run(&["rejects", "export"]).exits(0).stdout;
+        project.write("mended.csv", exported.replace("\nx,", "\n4,"));
+        project.run(&["rejects", "retry", "-q", "--from", "mended.csv"]).exits(0);
+        assert_eq!(stored(&project)[2], ["4", "\"z", "c"]);
+    }
+}
+
+#[test]
 fn postgres_empty_cells_are_missing_only_without_quotes() {
     let csv = "1,,\"\"\n2,\"\",\n3,\"NULL\",NULL\nx,,\"\"\ny,\"\",\\N\n";
     let project = project("{header: false, quotedMissing: false, nullSequence: 'NULL'}", csv);

@@ -51,7 +51,7 @@ prop_compose! {
         comment_rows in vec(1..9_u64, 0..3),
         header in vec(1..4_u64, 0..3),
         delimiter in select(vec![",", ",", ",", ",", " ", "a", ",,", ", ", "é", "aé,"]),
-        stray_quotes in select(vec![StrayQuotes::Keep, StrayQuotes::Keep, StrayQuotes::Reject]),
+        stray_quotes in select(vec![StrayQuotes::Keep, StrayQuotes::Literal, StrayQuotes::Reject]),
         trim in prop_oneof![3 => Just(false), 1 => Just(true)],
         quoted_missing: bool,
         terminator in prop_oneof![5 => Just(None), 1 => Just(Some("a")), 1 => Just(Some(",\n")), 1 => Just(Some("\r\ré"))],
@@ -198,13 +198,34 @@ proptest! {
         parts in vec(select(&PARTS[..16]), 0..60),
         block_bytes in 1..100_usize,
     ) {
-        let dialect = Dialect { header: HeaderRows::None, ..dialect };
+        let literal = dialect.stray_quotes == StrayQuotes::Literal;
+        let stray_quotes = if literal { StrayQuotes::Keep } else { dialect.stray_quotes };
+        let dialect = Dialect { header: HeaderRows::None, stray_quotes, ..dialect };
         let source = parts.concat();
         let limits = CutterLimits { block_bytes, ..CutterLimits::default() };
         let found = rows_in(&dialect, Encoding::Utf8, limits, &source).into_iter();
         let found: Vec<oracle::Expected> =
             found.map(|row| (row.offset, row.raw, row.fault.map_or(Ok(row.cells), Err))).collect();
         prop_assert_eq!(found, oracle::records(&dialect, &source));
+    }
+
+    #[test]
+    fn literal_quotes_change_broken_records_only_and_lose_no_character(dialect in dialect(), source in source()) {
+        let keep = Dialect { stray_quotes: StrayQuotes::Keep, header: HeaderRows::None, ..dialect.clone() };
+        let literal = Dialect { stray_quotes: StrayQuotes::Literal, ..keep.clone() };
+        let (kept, read) = (rows(&keep, &source), rows(&literal, &source));
+        prop_assert_eq!(kept.len(), read.len());
+        for (kept, read) in kept.iter().zip(&read) {
+            prop_assert_eq!((kept.offset, kept.line, &kept.raw), (read.offset, read.line, &read.raw));
+            match &kept.fault {
+                Some(RecordFault::TextAfterQuote { .. }) if read.fault.is_none() => {
+                    // Of the letters, every one is there.
+                    let letters = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'#').count();
+                    prop_assert_eq!(letters(&read.raw), letters(read.cells.concat().as_bytes()));
+                }
+                _ => prop_assert_eq!(kept, read),
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Records, cells, quotes, escapes, line ends and recovery.
 
 use super::*;
-use crate::schema::LineTerminator;
+use crate::schema::{LineTerminator, StrayQuotes};
 
 fn escaping() -> Dialect {
     Dialect { escape_char: Some(b'\\'), ..bare() }
@@ -147,4 +147,23 @@ fn a_single_record_can_be_decoded_again() {
     assert_eq!((malformed.len(), malformed.record_faults()), (1, &[(0, RecordFault::UnclosedQuote { column: 1 })][..]));
     assert_eq!(decoder.decode_record(b"a\nb").len(), 2);
     assert_eq!(decoder.decode_record(b"\xFF").record_faults(), &[(0, RecordFault::Encoding { offset: 0 })]);
+}
+
+#[test]
+fn quotes_that_are_not_doubled_are_text_where_the_dialect_says_so() {
+    let literal = Dialect { stray_quotes: StrayQuotes::Literal, ..bare() };
+    for (source, expected) in [
+        ("\"\"Oar\",b\n", &["\"Oar", "b"][..]),
+        ("a,\"6\" nail\",\"say \"\"x\"\"\"\n", &["a", "6\" nail", "say \"x\""]),
+        ("\"a\nb\",\"c\"d\",e\n", &["a\nb", "c\"d", "e"]),
+        ("'\",\"1\"2\"", &["'\"", "1\"2"]),
+    ] {
+        let found = rows(&literal, source.as_bytes());
+        assert_eq!(found.iter().map(|row| row.cells.clone()).collect::<Vec<_>>(), [expected], "{source:?}");
+        assert!(rows(&bare(), source.as_bytes())[0].fault.is_some(), "{source:?}");
+    }
+    // A quote that nothing closes is none of them.
+    let open = rows(&literal, b"\"x\" y,z\na,b\n");
+    assert_eq!(open[0].fault, Some(RecordFault::TextAfterQuote { column: 0 }));
+    assert_eq!(open[1].cells, ["a", "b"]);
 }

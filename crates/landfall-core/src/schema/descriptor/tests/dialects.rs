@@ -129,7 +129,7 @@ fn named_values_are_told_where_another_is_written() {
         dialect_messages("ragged: drop"),
         ["\"ragged\" must be one of: reject, pad, truncate-empty, pad-or-truncate-empty"]
     );
-    assert_eq!(dialect_messages("strayQuotes: drop"), ["\"strayQuotes\" must be one of: keep, reject"]);
+    assert_eq!(dialect_messages("strayQuotes: drop"), ["\"strayQuotes\" must be one of: keep, literal, reject"]);
     assert_eq!(dialect_messages("headerMatch: names"), ["\"headerMatch\" must be one of: labels, position"]);
 }
 
