@@ -23,6 +23,7 @@ mod mending;
 mod messy_input;
 mod numbers;
 mod orphans;
+mod pollock;
 mod promise_1_conservation;
 mod promise_2_one_transaction;
 mod promise_3_nothing_changes;
