@@ -27,5 +27,5 @@ pub use field::{
 pub use field_index::FieldIndex;
 pub use overrides::DialectOverrides;
 pub use package::{Compression, Encoding, Package, Resource, SourcePath};
-pub use table::{FieldsMatch, ForeignKey, TableSchema};
+pub use table::{FieldsMatch, ForeignKey, LabelMatch, TableSchema};
 pub use table_index::TableIndex;

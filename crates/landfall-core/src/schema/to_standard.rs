@@ -23,6 +23,12 @@ pub fn write_schema(schema: &TableSchema) -> Value {
     if let Some((_, way)) = ways.iter().find(|(way, _)| *way == schema.fields_match) {
         out.insert("fieldsMatch".into(), json!(way));
     }
+    if schema.label_match.titles {
+        out.insert("matchTitles".into(), json!(true));
+    }
+    if schema.label_match.ignore_case {
+        out.insert("matchCase".into(), json!(false));
+    }
     if !schema.primary_key.is_empty() {
         out.insert("primaryKey".into(), names(&schema.primary_key).into());
     }

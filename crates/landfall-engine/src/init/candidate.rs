@@ -3,7 +3,7 @@
 
 use landfall_core::{
     decode::NULL_CELL,
-    schema::{BooleanWords, Constraints, Dialect, Field, FieldType, NumberFormat, StringFormat, TemporalFormat},
+    schema::{BooleanWords, Constraints, Field, FieldType, NumberFormat, StringFormat, TemporalFormat},
     validate::ValueReader,
 };
 
@@ -18,8 +18,12 @@ pub(super) struct TypeCandidate {
     pub(super) taboo: CheckValue,
     /// Without such a value, nothing speaks for this type.
     pub(super) evidence: CheckValue,
+    /// Whether a value may be of the type at all, by a quick look: most values are not of most types.
+    pub(super) may_read: CheckValue,
     /// Every value must be of the type: some others are not tolerated.
     pub(super) exact: bool,
+    /// With fewer values than this, they may be of the type by accident.
+    pub(super) least: u64,
     /// The candidate that takes day and month the other way round.
     pub(super) twin: Option<usize>,
     /// The candidate that asks for the zone which this one takes for granted.
@@ -33,36 +37,83 @@ const TIMES: [&str; 3] = ["", " %H:%M", " %H:%M:%S"];
 /// Dates that cannot be taken the wrong way.
 const DATES: [&str; 5] = ["%Y/%m/%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y"];
 
-/// The types that columns of a file with this dialect may have, the preferred ones first. Text comes after them all.
-pub(super) fn list_candidates(dialect: &Dialect) -> Vec<TypeCandidate> {
-    let mut all = vec![
-        TypeCandidate {
-            taboo: is_no_integer,
-            ..plain_candidate(FieldType::Integer { bare_number: true, group_char: None, zero_decimals: false })
-        },
-        TypeCandidate { taboo: is_no_number, ..plain_candidate(FieldType::Number(NumberFormat::default())) },
-    ];
-    if dialect.delimiter != b',' {
-        let format = NumberFormat { decimal_char: ",".into(), ..NumberFormat::default() };
-        let number = plain_candidate(FieldType::Number(format));
-        all.push(TypeCandidate { taboo: is_no_number, evidence: has_decimal_comma, ..number });
-    }
-    all.push(plain_candidate(FieldType::Boolean(BooleanWords::default())));
-    all.push(plain_candidate(FieldType::Date(TemporalFormat::Default)));
+/// The usual types that a column may have, the preferred ones first. Text comes after them all.
+pub(super) fn list_candidates() -> Vec<TypeCandidate> {
+    let mut all = Vec::new();
+    add_numbers(&mut all);
+    let boolean = plain_candidate(FieldType::Boolean(BooleanWords::default()));
+    all.push(TypeCandidate { may_read: |value| value.len() <= 5, ..boolean });
+    let date = plain_candidate(FieldType::Date(TemporalFormat::Default));
+    all.push(TypeCandidate { may_read: |value| value.as_bytes().get(4) == Some(&b'-'), ..date });
     add_iso_datetimes(&mut all);
-    all.push(plain_candidate(FieldType::Time(TemporalFormat::Default)));
-    all.push(plain_candidate(FieldType::Time(TemporalFormat::Pattern("%H:%M".into()))));
+    for format in [TemporalFormat::Default, TemporalFormat::Pattern("%H:%M".into())] {
+        let time = plain_candidate(FieldType::Time(format));
+        all.push(TypeCandidate { may_read: |value| value.contains(':'), ..time });
+    }
     all.extend(DATES.map(|pattern| plain_candidate(FieldType::Date(TemporalFormat::Pattern(pattern.into())))));
     add_date_variants(&mut all);
-    let text = |format, taboo| TypeCandidate { exact: true, taboo, ..plain_candidate(FieldType::String(format)) };
-    all.push(text(StringFormat::Uuid, reject_all));
-    all.push(text(StringFormat::Email, reject_all));
-    all.push(text(StringFormat::Uri, |value| !value.contains("://")));
+    let text = |format, may_read| TypeCandidate { exact: true, may_read, ..plain_candidate(FieldType::String(format)) };
+    all.push(text(StringFormat::Uuid, |value| value.len() == 36));
+    all.push(text(StringFormat::Email, |value| value.contains('@')));
+    all.push(TypeCandidate {
+        taboo: |value| !value.contains("://"),
+        ..text(StringFormat::Uri, |value| value.contains("://"))
+    });
     all
 }
 
-fn plain_candidate(kind: FieldType) -> TypeCandidate {
-    TypeCandidate { kind, taboo: reject_all, evidence: |_| true, exact: false, twin: None, zoned: None }
+/// Numbers, before which days without separators come: those are numbers, too.
+fn add_numbers(all: &mut Vec<TypeCandidate>) {
+    let day = FieldType::Date(TemporalFormat::Pattern("%Y%m%d".into()));
+    all.push(TypeCandidate {
+        exact: true,
+        taboo: |value| value.len() != 8 || !matches!(value.as_bytes(), [b'1', b'9', ..] | [b'2', b'0', ..]),
+        may_read: |value| value.len() == 8,
+        least: 5,
+        ..plain_candidate(day)
+    });
+    let integer = |zero_decimals| FieldType::Integer { bare_number: true, group_char: None, zero_decimals };
+    all.push(TypeCandidate { taboo: is_no_integer, may_read: starts_with_digit, ..plain_candidate(integer(false)) });
+    all.push(TypeCandidate {
+        taboo: |value| is_no_integer(value) || !value.ends_with(".0"),
+        may_read: starts_with_digit,
+        ..plain_candidate(integer(true))
+    });
+    let comma = NumberFormat { decimal_char: ",".into(), ..NumberFormat::default() };
+    for (format, evidence) in [(NumberFormat::default(), (|_| true) as CheckValue), (comma, has_decimal_comma)] {
+        let number = plain_candidate(FieldType::Number(format));
+        all.push(TypeCandidate { taboo: is_no_number, evidence, may_read: may_be_number, ..number });
+    }
+}
+
+/// A candidate for which every value speaks.
+pub(super) fn plain_candidate(kind: FieldType) -> TypeCandidate {
+    let may_read = |value: &str| value.len() <= 64 && value.bytes().any(|byte| byte.is_ascii_digit());
+    TypeCandidate {
+        kind,
+        taboo: reject_all,
+        evidence: |_| true,
+        may_read,
+        exact: false,
+        least: 1,
+        twin: None,
+        zoned: None,
+    }
+}
+
+/// Whether `value` begins as numbers and most dates do.
+pub(super) fn starts_with_digit(value: &str) -> bool {
+    matches!(value.as_bytes(), [b'0'..=b'9', ..] | [b'-' | b'+', b'0'..=b'9', ..])
+}
+
+/// Also `.5` and `NaN`.
+fn may_be_number(value: &str) -> bool {
+    starts_with_digit(value) || matches!(value.as_bytes(), [b'-' | b'+' | b'.' | b',' | b'n' | b'N' | b'i' | b'I', ..])
+}
+
+/// A datetime of this form; with the zone that is taken for granted, where the values have none.
+pub(super) fn datetime_kind(format: TemporalFormat, timezone: Option<&str>) -> FieldType {
+    FieldType::Datetime { format, timezone: timezone.map(String::from), ambiguous: Default::default() }
 }
 
 fn reject_all(_: &str) -> bool {
@@ -71,12 +122,9 @@ fn reject_all(_: &str) -> bool {
 
 /// The forms of ISO 8601, first with a zone in the values, then without.
 fn add_iso_datetimes(all: &mut Vec<TypeCandidate>) {
-    let datetime = |format: &TemporalFormat, timezone: Option<&str>| {
-        plain_candidate(FieldType::Datetime {
-            format: format.clone(),
-            timezone: timezone.map(String::from),
-            ambiguous: Default::default(),
-        })
+    let datetime = |format: &TemporalFormat, timezone: Option<&str>| TypeCandidate {
+        may_read: |value| value.len() > 10 && starts_with_digit(value),
+        ..plain_candidate(datetime_kind(format.clone(), timezone))
     };
     for format in [TemporalFormat::Default, TemporalFormat::Any] {
         let zoned = all.len();
@@ -94,9 +142,9 @@ fn add_date_variants(all: &mut Vec<TypeCandidate>) {
                 let format = TemporalFormat::Pattern(date.join(&between.to_string()) + time);
                 let kind = match time {
                     "" => FieldType::Date(format),
-                    _ => FieldType::Datetime { format, timezone: Some("UTC".into()), ambiguous: Default::default() },
+                    _ => datetime_kind(format, Some("UTC")),
                 };
-                all.push(TypeCandidate { twin: Some(twin), ..plain_candidate(kind) });
+                all.push(TypeCandidate { twin: Some(twin), may_read: starts_with_digit, ..plain_candidate(kind) });
             }
         }
     }
@@ -106,11 +154,6 @@ impl TypeCandidate {
     /// A reader of single values.
     pub(super) fn value_reader(&self) -> Option<ValueReader> {
         ValueReader::new(&candidate_field("value", &self.kind, false)).ok()
-    }
-
-    /// Whether values have no zone of their own, and UTC is taken for granted.
-    pub(super) fn assumes_utc(&self) -> bool {
-        matches!(&self.kind, FieldType::Datetime { timezone: Some(_), .. })
     }
 }
 
@@ -132,20 +175,30 @@ pub(super) fn is_padded(value: &str) -> bool {
     matches!(digits, [b'0', b'0'..=b'9', ..] | [b'+', ..])
 }
 
-fn is_no_integer(value: &str) -> bool {
-    is_padded(value) && value.bytes().skip(1).all(|byte| byte.is_ascii_digit())
+/// Digits, an `e` and digits: a code such as `9e42`, which a number would make one with 43 digits. Programs that write numbers so write a
+/// point or a sign, too.
+pub(super) fn is_exponent_code(value: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    value.split_once(['e', 'E']).is_some_and(|(mantissa, exponent)| digits(mantissa) && digits(exponent))
 }
 
-/// Also words that a number may be, such as `NaN`.
+fn is_no_integer(value: &str) -> bool {
+    is_padded(value) && value.bytes().skip(1).all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// Also words that a number may be, such as `inf`.
 fn is_no_number(value: &str) -> bool {
     let numeric = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b',');
     let padded = is_padded(value) && value.bytes().skip(1).all(numeric);
-    padded || ["nan", "inf", "-inf"].iter().any(|word| value.eq_ignore_ascii_case(word))
+    padded || is_exponent_code(value) || ["inf", "-inf"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// A comma that cannot stand between thousands.
-fn has_decimal_comma(value: &str) -> bool {
-    value.split_once(',').is_some_and(|(_, fraction)| fraction.len() != 3)
+/// A comma that cannot stand between thousands: `1,5`, `0,125`, `1234,567`.
+pub(super) fn has_decimal_comma(value: &str) -> bool {
+    value.split_once(',').is_some_and(|(whole, fraction)| {
+        let whole = whole.trim_start_matches(['-', '+']);
+        fraction.len() != 3 || whole == "0" || (whole.len() > 3 && whole.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 #[cfg(test)]
@@ -154,14 +207,14 @@ mod tests {
 
     #[test]
     fn every_candidate_is_a_type_of_the_validator() {
-        let all = list_candidates(&Dialect { delimiter: b';'.into(), ..Dialect::default() });
+        let all = list_candidates();
         for (at, candidate) in all.iter().enumerate() {
             assert!(candidate.value_reader().is_some(), "{:?}", candidate.kind);
             if let Some(twin) = candidate.twin {
                 assert_eq!(all[twin].twin, Some(at));
             }
             if let Some(zoned) = candidate.zoned {
-                assert!(!all[zoned].assumes_utc());
+                assert!(matches!(&all[zoned].kind, FieldType::Datetime { timezone: None, .. }));
             }
         }
     }
@@ -170,7 +223,9 @@ mod tests {
     fn digits_that_are_no_numbers() {
         assert!(is_no_integer("007") && is_no_integer("+49") && is_no_integer("-01"));
         assert!(!is_no_integer("0") && !is_no_integer("-5") && !is_no_integer("10"));
-        assert!(is_no_number("NaN") && is_no_number("00.5") && !is_no_number("0.50"));
+        assert!(is_no_number("inf") && is_no_number("00.5") && !is_no_number("0.50"));
+        assert!(is_no_number("9e42") && is_no_number("12E4") && !is_no_number("1.5e3") && !is_no_number("1e-5"));
         assert!(has_decimal_comma("1,5") && !has_decimal_comma("1,500") && !has_decimal_comma("15"));
+        assert!(has_decimal_comma("0,125") && has_decimal_comma("-1234,567"));
     }
 }

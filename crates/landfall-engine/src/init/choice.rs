@@ -1,15 +1,22 @@
 //! The type of a column, chosen from what all of its values say.
 
-use landfall_core::schema::{FieldType, StringFormat, TemporalFormat};
+use landfall_core::schema::{BooleanWords, Delimiter, FieldType, NumberFormat, StringFormat, TemporalFormat};
 
-use super::survey::{ColumnSurvey, LiveCandidate, TableSurvey};
+use super::{
+    column::{ColumnSurvey, LiveCandidate},
+    explain::explain_choice,
+    findings::Finding,
+    survey::TableSurvey,
+    words,
+};
+use crate::source::Source;
 
 /// With fewer values than this, none may be bad.
-const LEAST: u64 = 50;
+pub(super) const LEAST: u64 = 50;
 /// One in so many may be bad: two in a hundred.
 const ONE_IN: u64 = 50;
-/// With so many good ones in a hundred, a type that is not proposed is worth a word.
-const NEARLY: u64 = 80;
+/// The field of a key must not be empty, if no more than one cell in so many is.
+const KEY_ONE_IN: u64 = 10;
 
 /// Whether `bad` of `all` are few enough to be mistakes.
 pub(super) const fn are_mistakes(bad: u64, all: u64) -> bool {
@@ -21,51 +28,122 @@ pub(super) const fn are_mistakes(bad: u64, all: u64) -> bool {
 pub(super) struct TypeChoice {
     pub(super) kind: FieldType,
     pub(super) required: bool,
-    /// For comments.
-    pub(super) remarks: Vec<String>,
+    /// The words that stand for a missing value, beside an empty cell.
+    pub(super) missing: Vec<String>,
+    pub(super) findings: Vec<Finding>,
 }
 
-/// The type of the column at `at`.
-pub(super) fn choose_type(survey: &TableSurvey, at: usize) -> TypeChoice {
-    let column = &survey.columns[at];
-    let chooser = TypeChooser { survey, column };
-    let filled = column.filled > 0;
-    let required = filled && are_mistakes(column.empty, column.empty + column.filled);
-    let text = FieldType::String(StringFormat::Default);
-    match chooser.best_candidate().filter(|_| filled) {
-        Some(live) => {
-            let candidate = &survey.candidates[live.candidate];
-            let zone = "the values have no zone: UTC is taken for granted; write yours, such as Europe/Paris";
-            let remarks = if candidate.assumes_utc() { vec![zone.to_owned()] } else { Vec::new() };
-            TypeChoice { kind: candidate.kind.clone(), required, remarks }
+/// Which mark stands before a fraction, as far as the other columns of a table tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DecimalMark {
+    Unknown,
+    Comma,
+    Point,
+}
+
+/// What the choice of a type may look at beside the column.
+pub(super) struct ChoiceContext<'c> {
+    pub(super) sources: &'c [Source],
+    pub(super) mark: DecimalMark,
+    /// Whether the name is that of the table's key.
+    pub(super) key: bool,
+}
+
+/// The mark before fractions that the columns of `survey` show; `delimiter` separates their cells.
+pub(super) fn find_decimal_mark(survey: &TableSurvey, delimiter: &Delimiter) -> DecimalMark {
+    let (mut commas, mut points) = (0, 0);
+    for column in survey.columns.iter().filter(|column| !column.points.is_ambiguous() && !column.commas.is_ambiguous())
+    {
+        let chooser = TypeChooser { survey, column, mark: DecimalMark::Unknown };
+        let Some(live) = chooser.best_candidate() else { continue };
+        match &survey.candidates[live.candidate].kind {
+            FieldType::Number(NumberFormat { decimal_char, .. }) if decimal_char == "," => commas += 1,
+            FieldType::Number(NumberFormat { .. }) => points += u64::from(column.points.occurs()),
+            _ => {}
         }
-        None => TypeChoice { kind: text, required, remarks: chooser.explain_text() },
+    }
+    match (commas, points) {
+        (0, 1..) => DecimalMark::Point,
+        (1.., 0) => DecimalMark::Comma,
+        // Where commas stand before fractions, few programs write them between cells, too.
+        (0, 0) if *delimiter == b',' => DecimalMark::Point,
+        _ => DecimalMark::Unknown,
     }
 }
 
-struct TypeChooser<'s> {
-    survey: &'s TableSurvey,
-    column: &'s ColumnSurvey,
+/// The type of the column at `at`.
+pub(super) fn choose_type(survey: &TableSurvey, at: usize, context: &ChoiceContext<'_>) -> TypeChoice {
+    let column = &survey.columns[at];
+    let chooser = TypeChooser { survey, column, mark: context.mark };
+    let live = chooser.best_candidate();
+    let words = chooser.boolean_kind();
+    let kind = words.or_else(|| live.map(|live| survey.candidates[live.candidate].kind.clone()));
+    let kind = kind.filter(|_| column.filled > 0).unwrap_or(FieldType::String(StringFormat::Default));
+    let missing = match kind {
+        FieldType::String(StringFormat::Default) => Vec::new(),
+        _ => column.missing.iter().map(|(word, _)| word.clone()).collect(),
+    };
+    let all = column.empty.count + column.filled + column.missing_count();
+    let absent = column.empty.count + if missing.is_empty() { 0 } else { column.missing_count() };
+    let spared = context.key && missing.is_empty() && absent * KEY_ONE_IN <= all && column.filled > 1;
+    let deliberate = !missing.is_empty();
+    let required = all > absent && ((are_mistakes(absent, all) && !deliberate) || spared);
+    let findings = explain_choice(&chooser, at, &kind, context);
+    TypeChoice { kind, required, missing, findings }
+}
+
+/// Chooses among the types in question of one column.
+pub(super) struct TypeChooser<'s> {
+    pub(super) survey: &'s TableSurvey,
+    pub(super) column: &'s ColumnSurvey,
+    mark: DecimalMark,
 }
 
 impl<'s> TypeChooser<'s> {
     /// Types whose values say all that is needed come before those that take a zone for granted, and types of all values
     /// before those of nearly all.
-    fn best_candidate(&self) -> Option<&'s LiveCandidate> {
+    pub(super) fn best_candidate(&self) -> Option<&'s LiveCandidate> {
+        if let Some(live) = self.marked_candidate() {
+            return Some(live);
+        }
         let find = |assumes: bool, exact: bool| {
             let fits = |live: &&LiveCandidate| {
                 let candidate = &self.survey.candidates[live.candidate];
                 candidate.zoned.is_some() == assumes
                     && (if exact { live.bad == 0 } else { !candidate.exact && self.fits_values(live) })
+                    && self.column.filled >= candidate.least
                     && live.is_sound()
                     && self.is_plain(live)
+                    && self.is_justified(&candidate.kind)
             };
             self.column.live.iter().find(fits)
         };
         [(false, true), (false, false), (true, true), (true, false)].into_iter().find_map(|(a, e)| find(a, e))
     }
 
-    fn fits_values(&self, live: &LiveCandidate) -> bool {
+    /// The type of values such as `1.234` or `1,500`, where other columns tell what the mark means.
+    fn marked_candidate(&self) -> Option<&'s LiveCandidate> {
+        let wanted = match (self.mark, self.column.points.is_ambiguous(), self.column.commas.is_ambiguous()) {
+            (DecimalMark::Comma, true, false) => (".", true),
+            (DecimalMark::Point, false, true) => (",", true),
+            (DecimalMark::Comma, false, true) => (",", false),
+            _ => return None,
+        };
+        let is_wanted = |kind: &FieldType| match kind {
+            FieldType::Integer { group_char: Some(group), .. } => (group.as_str(), true) == wanted,
+            FieldType::Number(NumberFormat { decimal_char, group_char: None, .. }) => {
+                (decimal_char.as_str(), false) == wanted
+            }
+            _ => false,
+        };
+        let fits = |live: &&LiveCandidate| {
+            let kind = &self.survey.candidates[live.candidate].kind;
+            live.bad == 0 && live.is_possible() && is_wanted(kind) && self.is_justified(kind)
+        };
+        self.column.live.iter().find(fits)
+    }
+
+    pub(super) fn fits_values(&self, live: &LiveCandidate) -> bool {
         are_mistakes(live.bad, self.column.filled)
     }
 
@@ -74,7 +152,7 @@ impl<'s> TypeChooser<'s> {
     }
 
     /// Whether the type can be meant in one way only.
-    fn is_plain(&self, live: &LiveCandidate) -> bool {
+    pub(super) fn is_plain(&self, live: &LiveCandidate) -> bool {
         let candidate = &self.survey.candidates[live.candidate];
         let twin = candidate.twin.and_then(|twin| self.find_candidate(twin));
         // A day beyond 12 shows the order, unless it is a mistake.
@@ -84,42 +162,42 @@ impl<'s> TypeChooser<'s> {
         order && zone
     }
 
-    /// Why the column is text though it looks like something else.
-    fn explain_text(&self) -> Vec<String> {
-        let mut doubts = Vec::new();
-        if self.column.filled == 0 {
-            return doubts;
-        }
-        if self.column.padded > 0 && self.column.live.iter().any(|live| live.candidate < 2 && self.fits_values(live)) {
-            let padded = self.column.padded;
-            doubts.push(format!("{padded} values have leading zeros or a plus sign, which a number would lose"));
-        } else if let Some(live) = self.column.live.iter().find(|live| self.fits_values(live) && !self.is_plain(live)) {
-            doubts.push(self.describe_ambiguity(live));
-        } else if let Some(live) = self.column.live.iter().filter(|live| live.is_sound()).min_by_key(|live| live.bad) {
-            doubts.extend(self.describe_near_type(live));
-        }
-        doubts
-    }
-
-    fn describe_ambiguity(&self, live: &LiveCandidate) -> String {
-        let candidate = &self.survey.candidates[live.candidate];
-        match candidate.twin.map(|twin| &self.survey.candidates[twin].kind) {
-            Some(twin) => format!(
-                "these may be {} in the form {} or {}: no day beyond 12 tells; write type and format if you know",
-                plural_name(&candidate.kind),
-                date_pattern(&candidate.kind),
-                date_pattern(twin)
-            ),
-            None => "these are datetimes, some with a zone and some without; give them all one, or declare one".into(),
+    /// Whether a type that leaves something out, or takes a fraction for a whole number, has a reason for that.
+    fn is_justified(&self, kind: &FieldType) -> bool {
+        match kind {
+            // Programs that know no missing integers write all of a column with a point, if one of them is missing.
+            FieldType::Integer { zero_decimals: true, .. } => {
+                self.column.empty.count > 0 || self.column.missing_count() > 0
+            }
+            // Amounts have different lengths; numbers of telephones and accounts have not.
+            FieldType::Integer { group_char: Some(group), .. }
+            | FieldType::Number(NumberFormat { group_char: Some(group), .. })
+                if group != "," && group != "." && self.column.is_grouped_code() =>
+            {
+                false
+            }
+            // Euros and dollars are not one number.
+            FieldType::Integer { bare_number: false, .. }
+            | FieldType::Number(NumberFormat { bare_number: false, .. }) => self.column.only_unit().is_some(),
+            _ => true,
         }
     }
 
-    fn describe_near_type(&self, live: &LiveCandidate) -> Option<String> {
-        let (bad, all) = (live.bad, self.column.filled);
-        let kind = &self.survey.candidates[live.candidate].kind;
-        let telling = all >= LEAST / 2 && all.saturating_sub(bad) * 100 >= all * NEARLY;
-        telling
-            .then(|| format!("{} of {all} values are {}, too few to reject the others", all - bad, plural_name(kind)))
+    /// Booleans with words of their own.
+    fn boolean_kind(&self) -> Option<FieldType> {
+        let (yes, no) = self.column.boolean_words()?;
+        let usual = BooleanWords::default();
+        let is_usual = |words: &[&str], known: &[String]| words.iter().all(|word| known.iter().any(|one| one == word));
+        if is_usual(&yes, &usual.true_values) && is_usual(&no, &usual.false_values) {
+            return None;
+        }
+        let owned = |words: Vec<&str>| words.into_iter().map(String::from).collect();
+        Some(FieldType::Boolean(BooleanWords { true_values: owned(yes), false_values: owned(no) }))
+    }
+
+    /// Whether words such as `NaN` stand among the values.
+    pub(super) fn has_nan(&self) -> bool {
+        self.column.missing.iter().any(|(word, _)| words::is_not_a_number(word))
     }
 }
 

@@ -1,8 +1,8 @@
 //! How a file is written: delimiter and quotes, by the consistency of the records' widths.
 
-use landfall_core::schema::{Dialect, Encoding};
+use landfall_core::schema::{Delimiter, Dialect};
 
-use super::{encoding::ExaminedFile, sample::RecordSample};
+use super::{encoding::ExaminedFile, preamble::named_separator, sample::RecordSample};
 
 /// The delimiters, the one that occurs least in text and numbers first.
 const DELIMITERS: [u8; 4] = *b"\t|;,";
@@ -12,6 +12,16 @@ const CONSISTENT: usize = 80;
 const AS_GOOD: usize = 2;
 /// With more than one in so many records broken by quotes, quotes have no meaning.
 const ONE_IN: usize = 50;
+
+/// Delimiters that are looked for where none of the usual ones gives a table, and the cells that records must then have.
+const RARE: [(&str, usize); 8] =
+    [("||", 2), ("^", 2), ("~", 2), ("\u{1}", 2), ("\u{1f}", 2), ("::", 2), ("##", 2), (":", 4)];
+/// The share of records, in percent, that must have the same width with such a delimiter.
+const SURELY: usize = 95;
+/// If one cell in so many has blanks around it, they do not belong to the cells.
+const PADDED: usize = 10;
+/// The share of cells, in percent, that begin with a space where spaces behind delimiters do not belong to them.
+const SPACED: usize = 90;
 
 /// A dialect and how well it fits.
 #[derive(Debug)]
@@ -25,10 +35,14 @@ pub(super) struct DialectFit {
 }
 
 impl DialectFit {
-    fn new(file: &ExaminedFile, dialect: Dialect, encoding: Encoding) -> Self {
-        let sample = RecordSample::new(&file.prefix, file.cut, &dialect, encoding).without_comments();
+    fn new(file: &ExaminedFile, dialect: Dialect) -> Self {
+        let separator = named_separator(&file.prefix).is_some();
+        let sample = RecordSample::new(&file.prefix, file.cut, &dialect, file.encoding).without_preamble(separator);
         let (width, count) = sample.common_width();
         let all = sample.records.len() + sample.faults;
+        // A header may lack the label of one column.
+        let lacks_label = width > 2 && sample.records.first().is_some_and(|first| first.len() + 1 == width);
+        let count = count + usize::from(lacks_label);
         Self { dialect, sample, width, share: count * 100 / all.max(1) }
     }
 
@@ -43,8 +57,69 @@ pub(super) fn find(file: &ExaminedFile) -> DialectFit {
     let fits = quote_dialects().into_iter().map(|quotes| best_delimiter(file, &quotes));
     let fit = fits
         .reduce(|best, next| if is_better_fit(&best, &next) { next } else { best })
-        .unwrap_or_else(|| DialectFit::new(file, Dialect::default(), file.encoding));
-    try_mysql_form(file, &fit).unwrap_or(fit)
+        .unwrap_or_else(|| DialectFit::new(file, Dialect::default()));
+    let fit = try_mysql_form(file, &fit).unwrap_or(fit);
+    let fit = try_initial_spaces(file, &fit).unwrap_or(fit);
+    let fit = try_rare_delimiters(file, &fit).unwrap_or(fit);
+    let fit = try_comments(file, &fit).unwrap_or(fit);
+    try_trim(file, &fit).unwrap_or(fit)
+}
+
+/// The same file with blanks around cells that do not belong to them, where blanks stand around numbers or around many cells: no program
+/// that writes blanks for a reason does so.
+fn try_trim(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
+    let cells = || fit.sample.records.iter().flatten();
+    let blank = |character: char| matches!(character, ' ' | '\t');
+    let around =
+        cells().filter(|cell| cell.starts_with(blank) || cell.ends_with(blank)).filter(|cell| !cell.trim().is_empty());
+    let (mut all, mut numbers) = (0, 0);
+    for cell in around {
+        all += 1;
+        numbers +=
+            usize::from(cell.trim().bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-')));
+    }
+    if numbers == 0 && all * PADDED < cells().count() {
+        return None;
+    }
+    let trimming = DialectFit::new(file, Dialect { trim: true, skip_initial_space: false, ..fit.dialect.clone() });
+    (trimming.share >= fit.share && trimming.sample.faults <= fit.sample.faults).then_some(trimming)
+}
+
+/// The same file with spaces behind delimiters that do not belong to the cells, where nearly all cells have one.
+fn try_initial_spaces(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
+    let cells = || fit.sample.records.iter().flat_map(|record| record.iter().skip(1)).filter(|cell| !cell.is_empty());
+    let spaced = cells().filter(|cell| cell.starts_with(' ')).count();
+    if spaced == 0 || spaced * 100 < cells().count() * SPACED || fit.dialect.delimiter == b' ' {
+        return None;
+    }
+    let skipping = DialectFit::new(file, Dialect { skip_initial_space: true, ..fit.dialect.clone() });
+    (skipping.share >= fit.share && skipping.sample.faults <= fit.sample.faults).then_some(skipping)
+}
+
+/// The same file with a delimiter that few files have, where `fit` is no table.
+fn try_rare_delimiters(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
+    // Between two pipes, a single one sees a cell that is always empty.
+    let doubled =
+        fit.width > 2 && fit.sample.records.iter().all(|record| record.iter().skip(1).step_by(2).all(String::is_empty));
+    if (fit.width > 1 && !doubled) || named_separator(&file.prefix).is_some() {
+        return None;
+    }
+    RARE.into_iter().find_map(|(delimiter, width)| {
+        let delimiter = Delimiter::parse(delimiter).ok()?;
+        let rare = DialectFit::new(file, Dialect { delimiter, ..fit.dialect.clone() });
+        (rare.width >= width && rare.share >= SURELY && rare.sample.records.len() > 2).then_some(rare)
+    })
+}
+
+/// The same file with comments, where records that begin with `#` stand between those of the table, and have another number of cells.
+fn try_comments(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
+    let is_comment = |record: &&Vec<String>| record[0].starts_with('#');
+    let mut lines = fit.sample.records.iter().filter(is_comment);
+    if fit.width < 2 || lines.clone().next().is_none() || lines.any(|record| record.len() == fit.width) {
+        return None;
+    }
+    let commented = DialectFit::new(file, Dialect { comment_char: Some(b'#'), ..fit.dialect.clone() });
+    (commented.width == fit.width && commented.share >= fit.share).then_some(commented)
 }
 
 /// The same file in MySQL's form, where cells are `\N` and nothing speaks against it.
@@ -52,7 +127,7 @@ fn try_mysql_form(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
     let escapes = Dialect { escape_char: Some(b'\\'), null_sequence: Some("\\N".into()), ..fit.dialect.clone() };
     let mysql = best_delimiter(file, &escapes);
     let plain = Dialect { escape_char: None, null_sequence: None, ..mysql.dialect.clone() };
-    let plain = DialectFit::new(file, plain, file.encoding);
+    let plain = DialectFit::new(file, plain);
     plain.sample.records.iter().flatten().find(|cell| *cell == "\\N")?;
     (mysql.sample.faults <= fit.sample.faults && mysql.share >= fit.share).then_some(mysql)
 }
@@ -90,8 +165,10 @@ fn has_quoted_cells(sample: &RecordSample) -> bool {
 }
 
 fn best_delimiter(file: &ExaminedFile, quotes: &Dialect) -> DialectFit {
-    let fit =
-        |delimiter: u8| DialectFit::new(file, Dialect { delimiter: delimiter.into(), ..quotes.clone() }, file.encoding);
+    let fit = |delimiter: u8| DialectFit::new(file, Dialect { delimiter: delimiter.into(), ..quotes.clone() });
+    if let Some(delimiter) = named_separator(&file.prefix) {
+        return fit(delimiter);
+    }
     let mut fits: Vec<DialectFit> = DELIMITERS.into_iter().map(fit).collect();
     let most = fits.iter().filter(|fit| fit.is_table()).map(|fit| fit.share).max();
     let as_good = |fit: &DialectFit| most.is_some_and(|most| fit.is_table() && fit.share + AS_GOOD >= most);
@@ -105,6 +182,8 @@ fn best_delimiter(file: &ExaminedFile, quotes: &Dialect) -> DialectFit {
 
 #[cfg(test)]
 mod tests {
+    use landfall_core::schema::Encoding;
+
     use super::*;
 
     fn found(text: &str) -> (char, Option<u8>, Option<u8>, usize) {
@@ -149,6 +228,39 @@ mod tests {
         assert_eq!(found("1\tx\\ty\n2\t\\N\n3\ta\\\nb\n"), ('\t', quote, Some(b'\\'), 2));
         assert_eq!(found("1,\\N\n2,C:\\New\n3,x\n").2, Some(b'\\'));
         assert_eq!(found("1,C:\\New\n2,C:\\N x\n3,x\n").2, None);
+    }
+
+    #[test]
+    fn spaces_behind_delimiters_may_not_belong_to_cells() {
+        let fit = |text: &str| {
+            let prefix = text.as_bytes().to_vec();
+            find(&ExaminedFile { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix, cut: false })
+        };
+        let spaced = fit("id, name\n1, \"Al, B\"\n2, \"Bo, C\"\n3, Di\n");
+        assert!(spaced.dialect.skip_initial_space);
+        assert_eq!((spaced.width, spaced.share), (2, 100));
+        assert!(!fit("id,name\n1, Al\n2,Bo\n").dialect.skip_initial_space);
+        assert!(fit("id,sum\n  1, 5 \n 22,17\n333, 4 \n").dialect.trim);
+        assert!(!fit("id,sum\n1,5\n22,17\n333,4\n").dialect.trim);
+    }
+
+    #[test]
+    fn rare_delimiters_are_found_where_no_other_is() {
+        assert_eq!(found("1\u{1}a\n2\u{1}b\n3\u{1}c\n").0, '\u{1}');
+        assert_eq!(found("a:x:1:/home\nb:x:2:/home\nc:x:3:/root\n").0, ':');
+        assert_eq!(found("12:30\n12:40\n12:50\n").3, 1);
+        assert_eq!(found("sep=|\r\na|b;c\r\n1|2;3\r\n").0, '|');
+        let text = "id||name||note\n1||a|b||x\n2||c||y\n3||d||\n";
+        let file = ExaminedFile { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix: text.into(), cut: false };
+        assert_eq!(find(&file).dialect.delimiter.as_str(), "||");
+    }
+
+    #[test]
+    fn comments_may_stand_between_records() {
+        let text = "id,name\n1,Al\n# checked\n2,Bo\n3,Cy\n";
+        let file = ExaminedFile { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix: text.into(), cut: false };
+        assert_eq!(find(&file).dialect.comment_char, Some(b'#'));
+        assert_eq!(found("#,name\n1,Al\n2,Bo\n").3, 2);
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub(super) struct DistinctValues {
     pub(super) values: u64,
     /// Values that occurred before.
     pub(super) repeated: PlaceTally,
+    /// The least and the greatest integer.
+    range: Option<(i64, i64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -97,7 +99,7 @@ impl DistinctValues {
             FieldType::String(_) => DistinctState::Texts(HashSet::new()),
             _ => DistinctState::Repeated,
         };
-        Self { seen, room, values: 0, repeated: PlaceTally::default() }
+        Self { seen, room, values: 0, repeated: PlaceTally::default(), range: None }
     }
 
     /// Adds the value at `place`.
@@ -108,6 +110,10 @@ impl DistinctValues {
             _ => return,
         };
         self.values += 1;
+        if let KeyValue::Integer(value) = value {
+            let (least, greatest) = self.range.unwrap_or((value, value));
+            self.range = Some((least.min(value), greatest.max(value)));
+        }
         if !new {
             self.repeated.add_place(place);
         }
@@ -143,6 +149,24 @@ impl DistinctValues {
             (DistinctState::Integers(set), KeyValue::Integer(value)) => set.contains(value),
             (DistinctState::Texts(set), KeyValue::Text(hash)) => set.contains(&hash),
             _ => false,
+        }
+    }
+
+    /// Whether the values are texts.
+    pub(super) const fn holds_texts(&self) -> bool {
+        matches!(self.seen, DistinctState::Texts(_))
+    }
+
+    /// How likely it is that a value of another column is among these by accident, if it is in their range: 1 for all integers from the
+    /// least to the greatest. Texts are hardly ever equal by accident.
+    pub(super) fn accident_odds(&self) -> f64 {
+        match self.range {
+            Some((least, greatest)) => {
+                #[expect(clippy::cast_precision_loss, reason = "a rough share is enough")]
+                let share = self.len() as f64 / (greatest as f64 - least as f64 + 1.0);
+                share.min(1.0)
+            }
+            None => 0.02,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::io::Read as _;
 
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, GB18030, GBK, SHIFT_JIS};
 use landfall_core::schema::Encoding;
 
 use crate::{error::Result, source::Source};
@@ -10,6 +12,8 @@ use crate::{error::Result, source::Source};
 const PREFIX: usize = 256 << 10;
 /// Bytes read at once.
 const BUFFER: usize = 256 << 10;
+/// Bytes that are looked at to tell encodings of one byte for a character from each other.
+const LOOK: usize = 1 << 20;
 /// So many sound characters beyond ASCII for each malformed one make a file broken UTF-8, and not something else.
 const SOUND_FOR_EACH_FAULT: u64 = 20;
 
@@ -32,22 +36,39 @@ pub(super) struct ExaminedFile {
 /// # Errors
 /// A source that cannot be read.
 pub(super) fn examine_file(source: &Source) -> Result<ExaminedFile> {
+    examine_bytes(source, usize::MAX)
+}
+
+/// Reads the first bytes of `source`: enough for its dialect.
+///
+/// # Errors
+/// A source that cannot be read.
+pub(super) fn examine_beginning(source: &Source) -> Result<ExaminedFile> {
+    examine_bytes(source, PREFIX)
+}
+
+fn examine_bytes(source: &Source, most: usize) -> Result<ExaminedFile> {
     let mut input = source.open()?;
     let mut utf8 = Utf8Counter::default();
+    let mut likely = LikelyEncoding::new();
     let (mut prefix, mut bytes) = (Vec::new(), 0);
     let mut buffer = vec![0; BUFFER];
-    loop {
+    while bytes < most {
         let read = input.read(&mut buffer).map_err(|error| source.read_error(&error))?;
         if read == 0 {
             break;
         }
         bytes += read;
         utf8.read(&buffer[..read]);
+        likely.read(&buffer[..read]);
         let room = PREFIX.saturating_sub(prefix.len()).min(read);
         prefix.extend_from_slice(&buffer[..room]);
     }
     utf8.finish_count();
-    let encoding = detect_utf16(&prefix).unwrap_or_else(|| utf8.likely_encoding());
+    let encoding = detect_utf16(&prefix)
+        .or_else(|| utf8.is_likely().then_some(Encoding::Utf8))
+        .or_else(|| likely.encoding())
+        .unwrap_or(Encoding::SingleByte(encoding_rs::WINDOWS_1252));
     let faults = if encoding == Encoding::Utf8 { utf8.faults } else { 0 };
     Ok(ExaminedFile { encoding, ascii: utf8.is_ascii(), faults, cut: bytes > prefix.len(), prefix })
 }
@@ -109,12 +130,46 @@ impl Utf8Counter {
         self.sound == 0 && self.faults == 0
     }
 
-    /// UTF-8, also where a few records are broken; otherwise windows-1252, which reads almost any bytes.
-    fn likely_encoding(&self) -> Encoding {
-        if self.faults == 0 || self.sound >= SOUND_FOR_EACH_FAULT * self.faults {
-            Encoding::Utf8
-        } else {
-            Encoding::SingleByte(encoding_rs::WINDOWS_1252)
+    /// Whether the text is UTF-8, also where a few records are broken.
+    fn is_likely(&self) -> bool {
+        self.faults == 0 || self.sound >= SOUND_FOR_EACH_FAULT * self.faults
+    }
+}
+
+/// Which encoding bytes are in that are not UTF-8: by the frequency of letters beside each other, as web browsers do it.
+struct LikelyEncoding {
+    detector: EncodingDetector,
+    /// Bytes that may still be looked at.
+    room: usize,
+    /// The bytes beyond ASCII among those.
+    seen: Vec<u8>,
+}
+
+impl LikelyEncoding {
+    fn new() -> Self {
+        Self { detector: EncodingDetector::new(Iso2022JpDetection::Deny), room: LOOK, seen: Vec::new() }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        if self.room > 0 && !bytes.is_ascii() {
+            let bytes = &bytes[..bytes.len().min(self.room)];
+            self.room -= bytes.len();
+            self.detector.feed(bytes, false);
+            self.seen.extend(bytes.iter().filter(|byte| !byte.is_ascii()));
+        }
+    }
+
+    /// The encoding, where sources may have it.
+    fn encoding(&mut self) -> Option<Encoding> {
+        self.detector.feed(b"", true);
+        let guess = self.detector.guess(None, Utf8Detection::Deny);
+        // Where two encodings give the same text, it is the more frequent one.
+        let same = encoding_rs::WINDOWS_1252.decode(&self.seen).0 == guess.decode(&self.seen).0;
+        let encoding = if same { encoding_rs::WINDOWS_1252 } else { guess };
+        let several = [SHIFT_JIS, EUC_JP, EUC_KR, BIG5, GBK, GB18030];
+        match encoding.is_single_byte() {
+            true => Some(Encoding::SingleByte(encoding)),
+            false => several.contains(&encoding).then_some(Encoding::MultiByte(encoding)),
         }
     }
 }
@@ -125,16 +180,15 @@ fn may_be_cut_sequence(invalid: &[u8]) -> bool {
 }
 
 /// The name of an encoding in a data package.
-pub(super) fn encoding_name(encoding: Encoding) -> &'static str {
+pub(super) fn encoding_name(encoding: Encoding) -> String {
     match encoding {
-        Encoding::Utf8 => "utf-8",
-        Encoding::Utf16 => "utf-16",
-        Encoding::Utf16Le => "utf-16le",
-        Encoding::Utf16Be => "utf-16be",
-        Encoding::Latin1 => "iso-8859-1",
-        Encoding::SingleByte(_) => "windows-1252",
-        Encoding::MultiByte(encoding) => encoding.name(),
-        Encoding::CodePage(page) => page.name(),
+        Encoding::Utf8 => "utf-8".into(),
+        Encoding::Utf16 => "utf-16".into(),
+        Encoding::Utf16Le => "utf-16le".into(),
+        Encoding::Utf16Be => "utf-16be".into(),
+        Encoding::Latin1 => "iso-8859-1".into(),
+        Encoding::SingleByte(encoding) | Encoding::MultiByte(encoding) => encoding.name().to_ascii_lowercase(),
+        Encoding::CodePage(page) => page.name().into(),
     }
 }
 
@@ -142,21 +196,36 @@ pub(super) fn encoding_name(encoding: Encoding) -> &'static str {
 mod tests {
     use super::*;
 
-    fn encoding_of(parts: &[&[u8]]) -> (&'static str, u64) {
+    fn encoding_of(parts: &[&[u8]]) -> (bool, u64) {
         let mut utf8 = Utf8Counter::default();
         parts.iter().for_each(|part| utf8.read(part));
         utf8.finish_count();
-        (encoding_name(utf8.likely_encoding()), utf8.faults)
+        (utf8.is_likely(), utf8.faults)
+    }
+
+    #[test]
+    fn encodings_of_one_byte_are_told_by_their_letters() {
+        for (text, encoding) in [
+            ("id;miasto;właściciel\n1;Łódź;Paweł Żółtowski\n2;Kraków;Świętosława Gąska\n", encoding_rs::WINDOWS_1250),
+            ("id;straße;größe\n1;Königsallee;größer\n2;Blücherstraße;klein\n", encoding_rs::WINDOWS_1252),
+            ("番号,氏名,都市\n1,山田太郎,東京都\n2,佐藤花子,大阪市\n3,鈴木一郎,名古屋\n", SHIFT_JIS),
+            ("id;город;улица\n1;Москва;Тверская\n2;Казань;Баумана\n", encoding_rs::WINDOWS_1251),
+        ] {
+            let mut likely = LikelyEncoding::new();
+            likely.read(&encoding.encode(text).0);
+            let found = likely.encoding().map(encoding_name);
+            assert_eq!(found, Some(encoding.name().to_ascii_lowercase()), "{text}");
+        }
     }
 
     #[test]
     fn utf8_is_judged_as_a_whole_wherever_it_is_cut() {
         let text = "naïve, Ünïted, 日本, 😀".as_bytes();
         for at in 0..=text.len() {
-            assert_eq!(encoding_of(&[&text[..at], &text[at..]]), ("utf-8", 0), "{at}");
+            assert_eq!(encoding_of(&[&text[..at], &text[at..]]), (true, 0), "{at}");
         }
-        assert_eq!(encoding_of(&[b"caf\xE9"]), ("windows-1252", 1));
-        assert_eq!(encoding_of(&["é".repeat(30).as_bytes(), b"\xFF,", b"x"]), ("utf-8", 1));
+        assert_eq!(encoding_of(&[b"caf\xE9"]), (false, 1));
+        assert_eq!(encoding_of(&["é".repeat(30).as_bytes(), b"\xFF,", b"x"]), (true, 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use super::kind::name_spreadsheet;
 use crate::{
     error::{Error, Result},
     source::{Source, is_reject_export},
@@ -16,8 +17,8 @@ const COMPRESSIONS: [&str; 2] = ["gz", "zst"];
 /// A file that may be a table, or a part of one.
 #[derive(Debug, Clone)]
 pub(super) struct FileCandidate {
-    /// Relative to the project's folder, as a data package writes it; `""` or `data/`.
-    pub(super) folder: &'static str,
+    /// Relative to the project's folder, as a data package writes it: `""`, `data/`, or where a file stands that was named.
+    pub(super) folder: String,
     /// The name without its endings.
     pub(super) stem: String,
     /// The endings, such as `.csv.gz`.
@@ -35,6 +36,24 @@ impl FileCandidate {
     /// Whether the ending says that this is any text, and not necessarily a table.
     pub(super) fn is_any_text(&self) -> bool {
         self.ending.to_ascii_lowercase().starts_with(".txt")
+    }
+
+    /// The file at `path`, which lies in `folder` or below it, whatever its name ends with.
+    ///
+    /// # Errors
+    /// A file that is not below the folder, or whose name a data package cannot have.
+    pub(super) fn from_named_file(folder: &Path, path: &Path) -> Result<Self> {
+        let refuse = |why: &str| Error::Usage(format!("{} cannot be a source: {why}", path.display()));
+        let relative = path.strip_prefix(folder).map_err(|_| refuse("it is not below the project's folder"))?;
+        let relative = relative.to_str().ok_or_else(|| refuse("its name is not Unicode"))?.replace('\\', "/");
+        if relative.chars().any(char::is_control) {
+            return Err(refuse("its name has a control character"));
+        }
+        let (below, name) = relative.rsplit_once('/').map_or(("", &*relative), |(below, name)| (below, name));
+        let below = if below.is_empty() { String::new() } else { format!("{below}/") };
+        let (stem, ending) = split_name(name).unwrap_or_else(|| name.split_at(name.rfind('.').unwrap_or(name.len())));
+        let source = Source::from_file(relative.clone(), path);
+        Ok(Self { folder: below, stem: stem.to_owned(), ending: ending.to_owned(), source })
     }
 }
 
@@ -59,7 +78,7 @@ pub(super) fn find_candidates(folder: &Path, notes: &mut Vec<String>) -> Result<
     Ok(found)
 }
 
-fn find_files(place: &Path, prefix: &'static str, notes: &mut Vec<String>) -> Result<Vec<FileCandidate>> {
+fn find_files(place: &Path, prefix: &str, notes: &mut Vec<String>) -> Result<Vec<FileCandidate>> {
     let unreadable = |cause| Error::File { path: place.to_owned(), cause };
     let mut names = Vec::new();
     for entry in fs::read_dir(place).map_err(unreadable)? {
@@ -75,8 +94,13 @@ fn find_files(place: &Path, prefix: &'static str, notes: &mut Vec<String>) -> Re
     Ok(names.into_iter().filter_map(|name| check_candidate(place, prefix, &name, notes)).collect())
 }
 
-fn check_candidate(place: &Path, folder: &'static str, name: &str, notes: &mut Vec<String>) -> Option<FileCandidate> {
-    let (stem, ending) = split_name(name)?;
+fn check_candidate(place: &Path, folder: &str, name: &str, notes: &mut Vec<String>) -> Option<FileCandidate> {
+    let Some((stem, ending)) = split_name(name) else {
+        // Excel's own lock files begin with "~$".
+        let spreadsheet = name_spreadsheet(name).filter(|_| !name.starts_with(['.', '~']));
+        notes.extend(spreadsheet.map(|words| format!("{folder}{} is left out: {words}", name.escape_debug())));
+        return None;
+    };
     if name.chars().any(char::is_control) {
         notes.push(format!("{folder}{} is left out: its name has a control character", name.escape_debug()));
         return None;
@@ -87,7 +111,7 @@ fn check_candidate(place: &Path, folder: &'static str, name: &str, notes: &mut V
         notes.push(format!("{folder}{name} is left out: it is an export of rejects"));
         return None;
     }
-    Some(FileCandidate { folder, stem: stem.to_owned(), ending: ending.to_owned(), source })
+    Some(FileCandidate { folder: folder.to_owned(), stem: stem.to_owned(), ending: ending.to_owned(), source })
 }
 
 /// The stem and the endings of a name of delimited text. Hidden files have none.

@@ -1,24 +1,21 @@
-//! Foreign keys that the data support: a field whose values are keys of another table, and whose name says so.
+//! Foreign keys that the data support: fields whose values are keys of another table. `evidence` weighs what they and their names say.
 
 use std::collections::HashSet;
 
-use landfall_core::schema::Field;
-
 use super::{
     ProposedTable,
-    choice::are_mistakes,
     distinct::{DistinctValues, KeyValue, key_value_at},
+    evidence::{LinkVerdict, weigh_link},
     measure::{build_validator, record_of_row},
-    names::{names_parent, refers_to, to_snake_case},
-    records::{FilePart, LocatedRecords, PlaceTally, read},
+    records::{FilePart, FileReading, LocatedRecords, PlaceTally},
+    relation::{NameRelation, names_key_of, names_parent, relate_names},
 };
 use crate::error::Result;
 
-/// Without names, a parent has at least so many keys, and the child so many values.
-const LEAST_KEYS: u64 = 5;
-const LEAST_VALUES: u64 = 20;
 /// Distinct keys of a parent that are counted.
 const MOST_COUNTED: usize = 100_000;
+/// The most possible foreign keys of a table that are counted at once.
+const MOST_LINKS: usize = 400;
 
 /// A field that may refer to another table, and what its values say.
 #[derive(Debug, Clone)]
@@ -27,8 +24,16 @@ pub(super) struct PossibleLink {
     pub(super) field: usize,
     /// The position of the parent among the tables.
     pub(super) parent: usize,
-    /// Whether the name of the field says so.
-    pub(super) named: bool,
+    /// The position of the key in the parent.
+    pub(super) key: usize,
+    /// Whether the key is the primary key, or the parent has none that it could be.
+    pub(super) primary: bool,
+    /// Whether the key is the primary key for other reasons than this foreign key.
+    pub(super) settled: bool,
+    /// Whether values of the key have white space in them.
+    pub(super) spaced: bool,
+    /// What the names say.
+    pub(super) relation: NameRelation,
     /// Values of the child.
     pub(super) values: u64,
     /// Values that are no key of the parent.
@@ -42,98 +47,136 @@ pub(super) struct PossibleLink {
 pub(super) struct TableLinks {
     /// To be declared.
     pub(super) keys: Vec<PossibleLink>,
-    /// Several parents are as likely.
-    pub(super) ambiguous: Vec<PossibleLink>,
+    /// Possible, and not sure: nothing but a comment.
+    pub(super) possible: Vec<PossibleLink>,
     /// The name says so, and the values do not.
-    pub(super) doubtful: Vec<PossibleLink>,
+    pub(super) contradicted: Vec<PossibleLink>,
 }
 
 /// The foreign keys of the table at `child`.
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn find(tables: &[ProposedTable], child: usize) -> Result<TableLinks> {
+pub(super) fn find_links(tables: &[ProposedTable], child: usize, reading: FileReading<'_>) -> Result<TableLinks> {
     let mut links = find_possible_links(tables, child);
     if !links.is_empty() {
-        count_link_values(tables, child, &mut links)?;
+        count_link_values(tables, child, &mut links, reading)?;
     }
     let mut found = TableLinks::default();
     for field in 0..tables[child].fields.len() {
         let of_field: Vec<&PossibleLink> = links.iter().filter(|link| link.field == field).collect();
-        let held: Vec<&PossibleLink> = of_field.iter().copied().filter(|link| link.is_supported(tables)).collect();
-        match held.as_slice() {
-            [one] => found.keys.push((*one).clone()),
-            [] => found.doubtful.extend(of_field.into_iter().filter(|link| link.named && link.values > 0).cloned()),
-            several => found.ambiguous.extend(several.iter().map(|link| (*link).clone())),
-        }
+        found.add_field(&of_field, &tables[child], tables);
     }
     Ok(found)
 }
 
-/// The links that types and names allow.
-fn find_possible_links(tables: &[ProposedTable], child: usize) -> Vec<PossibleLink> {
-    let table = &tables[child];
-    let fields = table.fields.iter().enumerate().filter(|(at, _)| table.keys.primary != Some(*at));
-    let links = |(at, field)| {
-        let parents = (0..tables.len()).filter_map(move |parent| possible_link(tables, child, at, field, parent));
-        let parents: Vec<PossibleLink> = parents.collect();
-        let named = parents.iter().any(|link| link.named);
-        parents.into_iter().filter(move |link| link.named || !named)
-    };
-    fields.flat_map(links).collect()
+impl TableLinks {
+    /// Adds what is known of a field that may refer to several parents: the best of them is declared, if there is one.
+    fn add_field(&mut self, links: &[&PossibleLink], child: &ProposedTable, tables: &[ProposedTable]) {
+        let with = |verdict: LinkVerdict| -> Vec<&PossibleLink> {
+            links.iter().copied().filter(|link| weigh_link(link, child, tables) == verdict).collect()
+        };
+        let declared = with(LinkVerdict::Declared);
+        let covers_all =
+            |link: &PossibleLink| link.parent_keys(tables).is_some_and(|keys| keys.len() == link.covered_count());
+        let rank = |link: &PossibleLink| (link.relation, link.primary, covers_all(link));
+        let best = declared.iter().map(|link| rank(link)).max();
+        let best: Vec<&PossibleLink> = declared.iter().copied().filter(|link| Some(rank(link)) == best).collect();
+        match best.as_slice() {
+            [one] => self.keys.push((*one).clone()),
+            [] => {
+                self.possible.extend(with(LinkVerdict::Possible).into_iter().cloned());
+                self.contradicted.extend(with(LinkVerdict::Contradicted).into_iter().cloned());
+            }
+            several => self.possible.extend(several.iter().map(|link| (*link).clone())),
+        }
+    }
 }
 
-fn possible_link(
-    tables: &[ProposedTable],
-    child: usize,
-    at: usize,
-    field: &Field,
-    parent: usize,
-) -> Option<PossibleLink> {
-    let above = &tables[parent];
-    let key = &above.fields[above.keys.primary?];
-    let keys = parent_keys(above)?;
-    let named = fits_by_name(field, &tables[child], above, key);
-    let by_values = !tables[child].header.has_names() && parent != child && keys.len() >= LEAST_KEYS;
-    let same_type = key.kind.name() == field.kind.name();
-    let none = || PossibleLink {
+/// The links that types and names allow; those by name first, where there are too many.
+fn find_possible_links(tables: &[ProposedTable], child: usize) -> Vec<PossibleLink> {
+    let mut links: Vec<PossibleLink> = Vec::new();
+    for field in 0..tables[child].fields.len() {
+        for parent in 0..tables.len() {
+            let targets = list_targets(&tables[parent]).into_iter();
+            links.extend(targets.filter_map(|key| possible_link(tables, child, field, parent, key)));
+        }
+    }
+    links.sort_by_key(|link| std::cmp::Reverse(link.relation));
+    links.truncate(MOST_LINKS);
+    links.sort_by_key(|link| (link.field, link.parent, link.key));
+    links
+}
+
+/// The fields of a parent that foreign keys may refer to: its primary key, and others whose values all differ.
+fn list_targets(parent: &ProposedTable) -> Vec<usize> {
+    let unique = parent.keys.unique.iter().copied().filter(|&at| parent.fields[at].constraints.required);
+    let targets = parent.keys.single().into_iter().chain(unique);
+    targets.filter(|&at| parent.key_values(at).is_some()).collect()
+}
+
+fn possible_link(tables: &[ProposedTable], child: usize, at: usize, parent: usize, key: usize) -> Option<PossibleLink> {
+    let (below, above) = (&tables[child], &tables[parent]);
+    let (field, target) = (&below.fields[at], &above.fields[key]);
+    // Where a table has no key, its first column may be one, as foreign keys show.
+    let primary = above.keys.single() == Some(key) || (above.keys.primary.is_empty() && key < 2);
+    let relation = relate_fields(below, at, above, key);
+    let own_key = below.keys.single() == Some(at);
+    let possible = match (parent == child, own_key) {
+        (true, _) => primary && key != at && below.head.first.has_names() && names_parent(&field.name),
+        // A table that has further columns of another one has the same key.
+        (false, true) => primary && relation == NameRelation::Same && !names_key_of(&field.name, &below.name),
+        (false, false) => true,
+    };
+    let fits = target.kind.name() == field.kind.name() && possible;
+    fits.then(|| PossibleLink {
         field: at,
         parent,
-        named,
+        key,
+        primary,
+        settled: above.keys.single() == Some(key),
+        spaced: above.columns[key].spaced,
+        relation,
         values: 0,
         orphans: PlaceTally::default(),
         covered: HashSet::new(),
-    };
-    (same_type && (named || by_values)).then(none)
+    })
 }
 
-fn fits_by_name(field: &Field, child: &ProposedTable, parent: &ProposedTable, key: &Field) -> bool {
-    if !child.header.has_names() {
-        return false;
+/// What the names of a field and of a key of another table say.
+fn relate_fields(below: &ProposedTable, at: usize, above: &ProposedTable, key: usize) -> NameRelation {
+    if !below.head.first.has_names() {
+        return NameRelation::None;
     }
-    if std::ptr::eq(child, parent) {
-        return names_parent(&field.name);
+    let field = &below.fields[at].name;
+    if std::ptr::eq(below, above) {
+        return if names_parent(field) { NameRelation::Same } else { NameRelation::None };
     }
-    let own = to_snake_case(&key.name);
-    let same = own == to_snake_case(&field.name) && own.contains('_') && parent.header.has_names();
-    same || refers_to(&field.name, &parent.name)
+    let key = above.head.first.has_names().then(|| &*above.fields[key].name);
+    relate_names(field, &above.name, key)
 }
 
-/// The values of the primary key of `table`, where they are held.
-pub(super) fn parent_keys(table: &ProposedTable) -> Option<&DistinctValues> {
-    let values = table.measured.fields[table.keys.primary?].values.as_ref()?;
-    values.is_known().then_some(values)
+impl ProposedTable {
+    /// The values of the field at `at`, where they are held.
+    pub(super) fn key_values(&self, at: usize) -> Option<&DistinctValues> {
+        self.measured.fields[at].values.as_ref().filter(|values| values.is_known())
+    }
 }
 
 /// Counts the values of all `links` of the table at `child`.
-fn count_link_values(tables: &[ProposedTable], child: usize, links: &mut [PossibleLink]) -> Result<()> {
+fn count_link_values(
+    tables: &[ProposedTable],
+    child: usize,
+    links: &mut [PossibleLink],
+    reading: FileReading<'_>,
+) -> Result<()> {
     let table = &tables[child];
     let validator = build_validator(&table.fields)?;
-    read(&table.sources, &table.form, table.fields.len(), &mut |part| {
+    reading.read_records(&table.sources, &table.form, table.fields.len(), &mut |part| {
         let FilePart::Block(block) = part else { return };
         let validated = validator.validate_records(&block.records);
         for link in &mut *links {
-            let Some(keys) = parent_keys(&tables[link.parent]) else { continue };
+            let Some(keys) = link.parent_keys(tables).filter(|_| !link.is_hopeless()) else { continue };
             let column = validated.rows.column(link.field);
             for row in 0..column.len() {
                 if let Some(value) = key_value_at(column, row) {
@@ -157,16 +200,35 @@ impl PossibleLink {
         }
     }
 
-    /// Whether the values hold the link; without a name, they must cover at least half of the parent.
-    fn is_supported(&self, tables: &[ProposedTable]) -> bool {
-        let contained = self.values > 0 && are_mistakes(self.orphans.count, self.values);
-        let keys = parent_keys(&tables[self.parent]).map_or(0, DistinctValues::len);
-        let covered = self.covered_count() * 2 >= keys.min(2 * MOST_COUNTED as u64);
-        contained && (self.named || (covered && self.values >= LEAST_VALUES))
+    /// Whether so many values are no keys that the others need not be counted.
+    const fn is_hopeless(&self) -> bool {
+        self.values > 1000 && self.orphans.count * 2 > self.values
+    }
+
+    /// The keys that it may refer to.
+    pub(super) fn parent_keys<'t>(&self, tables: &'t [ProposedTable]) -> Option<&'t DistinctValues> {
+        tables[self.parent].key_values(self.key)
     }
 
     /// Different keys of the parent that occur.
     pub(super) fn covered_count(&self) -> u64 {
         self.covered.len() as u64
+    }
+}
+
+/// Makes keys of the fields that declared foreign keys refer to.
+pub(super) fn declare_parent_keys(tables: &mut [ProposedTable]) {
+    let links: Vec<(usize, usize)> =
+        tables.iter().flat_map(|table| &table.links.keys).map(|link| (link.parent, link.key)).collect();
+    for (parent, key) in links {
+        let keys = &mut tables[parent].keys;
+        if keys.primary.is_empty() {
+            keys.primary = vec![key];
+            keys.unique.retain(|at| *at != key);
+            keys.unknown = None;
+            keys.possible.clear();
+        } else if keys.primary != [key] && !keys.referred.contains(&key) {
+            keys.referred.push(key);
+        }
     }
 }

@@ -3,13 +3,14 @@
 use landfall_core::schema::Encoding;
 
 use super::{
-    dialect,
-    encoding::{self, examine_file},
+    dialect::{self, DialectFit},
+    encoding::{self, ExaminedFile, examine_file},
     folder::{FileCandidate, as_relative_path},
-    header::FirstRecord,
+    kind::name_other_format,
     names,
     records::SniffedForm,
     sample::RecordSample,
+    table_head::TableHead,
 };
 use crate::{error::Result, source::Source};
 
@@ -18,7 +19,7 @@ use crate::{error::Result, source::Source};
 pub(super) struct SniffedFile {
     pub(super) file: FileCandidate,
     pub(super) form: SniffedForm,
-    pub(super) header: FirstRecord,
+    pub(super) head: TableHead,
     pub(super) width: usize,
     pub(super) sample: RecordSample,
     ascii: bool,
@@ -48,20 +49,34 @@ pub(super) struct FileGroup {
 pub(super) fn sniff_file(file: FileCandidate, notes: &mut Vec<String>) -> Result<Option<SniffedFile>> {
     let examined = examine_file(&file.source)?;
     let fit = dialect::find(&examined);
-    if fit.sample.records.is_empty() && !examined.cut {
-        notes.push(format!("{} is left out: it has no records", file.descriptor_path()));
+    if let Some(reason) = no_table_reason(&file, &examined, &fit) {
+        notes.push(format!("{} is left out: {reason}", file.descriptor_path()));
         return Ok(None);
     }
-    if file.is_any_text() && !fit.is_table() {
-        notes.push(format!("{} is left out: its lines do not have the same number of columns", file.descriptor_path()));
-        return Ok(None);
-    }
-    let header = FirstRecord::find(&fit);
+    let head = TableHead::find(&fit);
     let mut dialect = fit.dialect;
-    header.set(&mut dialect, fit.sample.numbers.first().copied().unwrap_or(1));
+    head.set(&mut dialect, fit.sample.numbers.first().copied().unwrap_or(1));
     let form = SniffedForm { dialect, encoding: examined.encoding };
     let (width, sample) = (fit.width.max(1), fit.sample);
-    Ok(Some(SniffedFile { file, form, header, width, sample, ascii: examined.ascii, faults: examined.faults }))
+    Ok(Some(SniffedFile { file, form, head, width, sample, ascii: examined.ascii, faults: examined.faults }))
+}
+
+/// Why a file is no table, if it is none.
+fn no_table_reason(file: &FileCandidate, examined: &ExaminedFile, fit: &DialectFit) -> Option<&'static str> {
+    if examined.prefix.is_empty() {
+        return Some("it has no records: it is empty");
+    }
+    if let Some(format) = name_other_format(&examined.prefix) {
+        return Some(format);
+    }
+    match (fit.sample.records.is_empty() && !examined.cut, fit.sample.faults) {
+        (true, 0) => Some("it has no records: its lines are blank"),
+        (true, _) => {
+            Some("none of its lines can be read: quotes are not closed, or its characters are in another encoding")
+        }
+        (false, _) if file.is_any_text() && !fit.is_table() => Some("its lines do not have the same number of columns"),
+        (false, _) => None,
+    }
 }
 
 /// Puts the parts of tables together, in the order of the files.
@@ -93,7 +108,7 @@ fn are_parts_of_one(one: &SniffedFile, other: &SniffedFile) -> bool {
     let bases = (base_name(&one.file.stem), base_name(&other.file.stem));
     let same_base = bases.0.is_some() && bases.0 == bases.1;
     let encodings = one.ascii || other.ascii || one.form.encoding == other.form.encoding;
-    let (first, second) = (&one.header, &other.header);
+    let (first, second) = (&one.head.first, &other.head.first);
     let columns =
         one.width == other.width && first.has_names() == second.has_names() && (!first.has_names() || first == second);
     same_base && one.file.folder == other.file.folder && encodings && columns && one.form.dialect == other.form.dialect
@@ -117,7 +132,7 @@ fn try_group(mut files: Vec<SniffedFile>, every: &[(String, String)]) -> Option<
 /// A pattern for the files, where it matches no other file of their folder.
 fn common_glob(files: &[SniffedFile], every: &[(String, String)]) -> Option<String> {
     let (first, rest) = files.split_first()?;
-    let (folder, ending) = (first.file.folder, first.file.ending.as_str());
+    let (folder, ending) = (&first.file.folder, first.file.ending.as_str());
     let base = base_name(&first.file.stem)?;
     let special = |character: char| "*?[]{}!\\".contains(character);
     if rest.is_empty() || base.contains(special) || rest.iter().any(|file| file.file.ending != ending) {
@@ -136,7 +151,7 @@ fn common_glob(files: &[SniffedFile], every: &[(String, String)]) -> Option<Stri
 }
 
 /// The name of the encoding, for a data package.
-pub(super) fn encoding_label(form: &SniffedForm) -> &'static str {
+pub(super) fn encoding_label(form: &SniffedForm) -> String {
     encoding::encoding_name(form.encoding)
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use landfall_core::{
-    schema::{Dialect, HeaderRows, fold_case},
-    validate::ValueReader,
-};
+use landfall_core::{schema::fold_case, validate::ValueReader};
 
-use super::{candidate::list_candidates, dialect::DialectFit, names};
+use super::{
+    candidate::{TypeCandidate, list_candidates},
+    names,
+    relation::is_label_word,
+    table_head::HeaderOddity,
+};
 
 /// What the first record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +21,10 @@ pub(super) enum FirstRecord {
     },
     /// It has the names of the fields.
     Labels(Vec<String>),
-    /// It is a header whose labels cannot all be names; these names are made of them. The file's line is passed over.
+    /// It is a header whose labels cannot all be names; these names are made of them. The columns have their fields by position.
     Unusable(Vec<String>),
+    /// It only numbers the columns, as programs write it that have no names for them. They have their fields by position.
+    Numbers,
 }
 
 /// Words that label a column more often than they are a value.
@@ -72,29 +76,35 @@ struct HeaderVotes {
 }
 
 impl FirstRecord {
-    /// Looks at the first record of a file.
-    pub(super) fn find(fit: &DialectFit) -> Self {
-        let Some((first, rest)) = fit.sample.records.split_first() else { return Self::None { doubtful: false } };
-        if !fit.sample.sound_start || first.len() != fit.width {
-            return Self::None { doubtful: false };
+    /// What a record with these cells is, before those of `rest`.
+    pub(super) fn judge(labels: &[String], rest: &[Vec<String>], oddity: Option<HeaderOddity>) -> Self {
+        // Files that were joined have their header again and again, which says nothing against it.
+        let is_again =
+            |record: &&Vec<String>| record.iter().map(|cell| cell.trim()).eq(labels.iter().map(String::as_str));
+        let rest: Vec<Vec<String>> = rest.iter().filter(|record| !is_again(record)).cloned().collect();
+        let rest = rest.as_slice();
+        if are_column_numbers(labels) && !continues_numbers(rest) {
+            return Self::Numbers;
         }
-        let labels: Vec<String> = first.iter().map(|label| label.trim().to_owned()).collect();
-        let votes = count_votes(&labels, rest, &fit.dialect);
-        let distinct = are_distinct(&labels);
+        let votes = count_votes(labels, rest);
+        let distinct = are_distinct(labels);
         if votes.likenesses > 0 {
             return Self::None { doubtful: false };
         }
-        let typical = labels.iter().any(|label| is_typical_label(label));
+        let filled = labels.iter().filter(|label| !label.is_empty());
+        let typical = filled.clone().any(|label| is_typical_label(label));
         let alone = rest.is_empty() && distinct && labels.iter().all(|label| is_short_word(label)) && labels.len() > 1;
-        if votes.contrasts > 0 || (distinct && (typical || votes.words > 0)) || alone {
+        // A label less than cells is a header, or a record that is broken.
+        let odd = oddity.is_some() && filled.clone().all(|label| is_short_word(label));
+        if votes.contrasts > 0 || (distinct && (typical || votes.words > 0)) || alone || odd {
             return Self::from_labels(labels);
         }
         Self::None { doubtful: distinct && labels.iter().all(|label| is_short_word(label)) }
     }
 
-    fn from_labels(labels: Vec<String>) -> Self {
-        if are_distinct(&labels) && labels.iter().all(|label| names::is_valid_name(label)) {
-            return Self::Labels(labels);
+    fn from_labels(labels: &[String]) -> Self {
+        if are_distinct(labels) && labels.iter().all(|label| names::is_valid_name(label)) {
+            return Self::Labels(labels.to_vec());
         }
         let mut distinct = names::DistinctNames::default();
         let mended =
@@ -105,25 +115,36 @@ impl FirstRecord {
     /// The names of the fields of a file with `width` columns.
     pub(super) fn field_names(&self, width: usize) -> Vec<String> {
         match self {
-            Self::None { .. } => (1..=width).map(|column| format!("column{column}")).collect(),
+            Self::None { .. } | Self::Numbers => (1..=width).map(|column| format!("column{column}")).collect(),
             Self::Labels(names) | Self::Unusable(names) => names.clone(),
         }
     }
 
-    /// `dialect` with this header, where the record numbered `first` is the first that is neither blank nor a comment.
-    pub(super) fn set(&self, dialect: &mut Dialect, first: u64) {
-        let (header, comments) = match self {
-            Self::Labels(_) => (HeaderRows::At(vec![first]), 0..0),
-            Self::Unusable(_) => (HeaderRows::None, 1..first + 1),
-            Self::None { .. } => (HeaderRows::None, 1..first),
-        };
-        (dialect.header, dialect.comment_rows) = (header, comments.collect());
-    }
-
     /// Whether the names come from the file.
     pub(super) const fn has_names(&self) -> bool {
-        !matches!(self, Self::None { .. })
+        matches!(self, Self::Labels(_) | Self::Unusable(_))
     }
+}
+
+/// Whether the labels are 0, 1, 2 and so on.
+fn are_column_numbers(labels: &[String]) -> bool {
+    labels.len() > 1 && labels.iter().enumerate().all(|(at, label)| *label == at.to_string())
+}
+
+/// Whether a record follows that numbers its cells just so: then the first one was data, too.
+fn continues_numbers(rest: &[Vec<String>]) -> bool {
+    rest.iter().any(|record| are_column_numbers(record))
+}
+
+/// Whether the numbers among `labels` are years, one after the other, with words before them: the labels of a wide table.
+fn are_years(labels: &[String], rest: &[Vec<String>]) -> bool {
+    let year = |text: &str| text.parse::<i32>().ok().filter(|year| text.len() == 4 && (1800..2101).contains(year));
+    let years: Vec<i32> = labels.iter().filter_map(|label| year(label)).collect();
+    let numbers = labels.iter().filter(|label| label.starts_with(|first: char| first.is_ascii_digit())).count();
+    let steady = years.len() > 1 && (years.is_sorted_by(|a, b| a < b) || years.is_sorted_by(|a, b| a > b));
+    let below = rest.iter().flatten().filter(|cell| year(cell).is_some()).count();
+    let words = labels.first().is_some_and(|label| year(label).is_none());
+    steady && words && numbers == years.len() && below * 10 <= rest.len() * years.len()
 }
 
 fn are_distinct(labels: &[String]) -> bool {
@@ -131,29 +152,34 @@ fn are_distinct(labels: &[String]) -> bool {
     labels.iter().all(|label| seen.insert(fold_case(label)))
 }
 
-fn count_votes(labels: &[String], rest: &[Vec<String>], dialect: &Dialect) -> HeaderVotes {
-    let readers: Vec<ValueReader> =
-        list_candidates(dialect).iter().filter_map(super::candidate::TypeCandidate::value_reader).collect();
-    let mut votes = HeaderVotes::default();
+fn count_votes(labels: &[String], rest: &[Vec<String>]) -> HeaderVotes {
+    let read = |candidate: TypeCandidate| Some((candidate.value_reader()?, candidate));
+    let readers: Vec<(ValueReader, TypeCandidate)> = list_candidates().into_iter().filter_map(read).collect();
+    let years = are_years(labels, rest);
+    let mut votes = HeaderVotes { contrasts: usize::from(years), ..HeaderVotes::default() };
     for (column, label) in labels.iter().enumerate() {
-        let values = rest.iter().filter_map(|record| record.get(column)).map(String::as_str);
+        let values = rest.iter().filter_map(|record| record.get(column)).map(|value| value.trim());
         let values: Vec<&str> = values.filter(|value| !value.is_empty()).take(MOST_VALUES).collect();
-        votes.count_column(label, &values, &readers);
+        if !(years && label.starts_with(|first: char| first.is_ascii_digit())) {
+            votes.count_column(label, &values, &readers);
+        }
     }
     votes
 }
 
 impl HeaderVotes {
-    fn count_column(&mut self, label: &str, values: &[&str], readers: &[ValueReader]) {
-        let reads = |reader: &ValueReader, text: &str| reader.read(text).is_ok();
-        let fits = |reader: &&ValueReader| {
+    fn count_column(&mut self, label: &str, values: &[&str], readers: &[(ValueReader, TypeCandidate)]) {
+        let reads = |(reader, candidate): &(ValueReader, TypeCandidate), text: &str| {
+            (candidate.may_read)(text) && reader.read(text).is_ok()
+        };
+        let fits = |reader: &&(ValueReader, TypeCandidate)| {
             let read = values.iter().filter(|value| reads(reader, value)).count();
             read > 0 && read * 10 >= values.len() * 9
         };
-        let typed: Vec<&ValueReader> = readers.iter().filter(fits).collect();
+        let typed: Vec<&(ValueReader, TypeCandidate)> = readers.iter().filter(fits).collect();
         let alike = !label.is_empty() && (typed.iter().any(|reader| reads(reader, label)) || values.contains(&label));
         // A number is no label, whatever stands below it.
-        let number = readers.first().is_some_and(|integer| !label.is_empty() && reads(integer, label));
+        let number = label.parse::<i64>().is_ok();
         self.likenesses += usize::from(alike || number);
         self.contrasts += usize::from(!alike && !typed.is_empty() && !label.is_empty());
         let others = values.iter().filter(|value| !is_identifier(value)).count();
@@ -164,7 +190,11 @@ impl HeaderVotes {
 /// Whether `label` labels columns more often than not.
 fn is_typical_label(label: &str) -> bool {
     let name = names::to_snake_case(label);
-    LABELS.contains(&name.as_str()) || name.ends_with("_id") || name.ends_with("_name") || name.ends_with("_at")
+    LABELS.contains(&name.as_str())
+        || is_label_word(label)
+        || name.ends_with("_id")
+        || name.ends_with("_name")
+        || name.ends_with("_at")
 }
 
 /// Whether `text` begins with a letter and is short.
@@ -180,20 +210,11 @@ fn is_identifier(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use landfall_core::schema::Encoding;
-
     use super::*;
-    use crate::init::{dialect, encoding::ExaminedFile};
+    use crate::init::table_head::head_of;
 
     fn found(text: &str) -> FirstRecord {
-        let prefix = text.as_bytes().to_vec();
-        FirstRecord::find(&dialect::find(&ExaminedFile {
-            encoding: Encoding::Utf8,
-            ascii: true,
-            faults: 0,
-            prefix,
-            cut: false,
-        }))
+        head_of(text).first
     }
 
     fn labels(names: &[&str]) -> FirstRecord {
@@ -214,6 +235,14 @@ mod tests {
         assert_eq!(found("Sales,North\nRepair,South\n"), FirstRecord::None { doubtful: true });
         assert_eq!(found("2020,2021\nx,y\n"), FirstRecord::None { doubtful: false });
         assert_eq!(found("\n"), FirstRecord::None { doubtful: false });
+    }
+
+    #[test]
+    fn numbers_may_be_a_header() {
+        assert_eq!(found("0,1,2\nAda,5,x\nBob,7,y\n"), FirstRecord::Numbers);
+        assert_eq!(found("land,2019,2020,2021\nDE,1,2,3\nFR,4,5,6\n"), labels(&["land", "2019", "2020", "2021"]));
+        assert_eq!(found("Ada,2019,2020\nBob,2018,2021\n"), FirstRecord::None { doubtful: false });
+        assert_eq!(found("Ada,1,2\nBob,3,4\n"), FirstRecord::None { doubtful: false });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use landfall_core::{
 
 use super::{
     distinct::{DistinctRoom, DistinctValues, key_value_at, may_be_key},
-    records::{FilePart, LocatedRecords, PlaceTally, SniffedForm, read},
+    records::{FilePart, FileReading, LocatedRecords, PlaceTally, SniffedForm},
 };
 use crate::{
     error::{Error, Result},
@@ -62,6 +62,7 @@ pub(super) fn measure_data(
     form: &SniffedForm,
     fields: &[Field],
     likely: &[bool],
+    reading: FileReading<'_>,
 ) -> Result<DataMeasures> {
     let validator = build_validator(fields)?;
     let keys = likely.iter().filter(|likely| **likely).count();
@@ -74,7 +75,7 @@ pub(super) fn measure_data(
     let empty = |values| FieldMeasures { values, ..FieldMeasures::default() };
     let fields = fields.iter().enumerate().map(values).map(empty).collect();
     let mut measured = DataMeasures { fields, ..DataMeasures::default() };
-    read(sources, form, likely.len(), &mut |part| match part {
+    reading.read_records(sources, form, likely.len(), &mut |part| match part {
         FilePart::Block(block) => measured.measure_block(&block, &validator),
         FilePart::TooLong(place) => {
             measured.records += 1;

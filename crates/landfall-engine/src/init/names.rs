@@ -1,4 +1,4 @@
-//! Names of tables and fields, and how they fit each other.
+//! Names of tables and fields: made of those of files and labels, and fit for every database.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,6 @@ pub(super) const MOST_BYTES: usize = 63;
 
 /// Beginnings that belong to Landfall and to SQLite.
 const RESERVED: [&str; 2] = ["landfall_", "sqlite_"];
-
-/// What a name of a key ends with, after the name of its table.
-const KEY_ENDINGS: [&str; 9] = ["id", "code", "key", "no", "nr", "number", "num", "uuid", "ref"];
 
 /// `stem` as the name of a table: lower case, everything but letters and digits an underscore.
 pub(super) fn table_name(stem: &str) -> String {
@@ -78,63 +75,9 @@ pub(super) fn make_valid_name(label: &str, column: usize) -> String {
     }
 }
 
-/// A plural English noun in the singular, as far as its ending tells.
-fn to_singular(word: &str) -> String {
-    let ends = |ending: &str| word.strip_suffix(ending).filter(|stem| stem.len() > 1);
-    if let Some(stem) = ends("ies") {
-        return format!("{stem}y");
-    }
-    for ending in ["sses", "shes", "ches", "xes", "zes"] {
-        if ends(ending).is_some() {
-            return word[..word.len() - 2].to_owned();
-        }
-    }
-    match ends("s") {
-        Some(stem) if !stem.ends_with(['s', 'u', 'i']) => stem.to_owned(),
-        _ => word.to_owned(),
-    }
-}
-
-/// What a field's name says that it refers to: `department_id` and `Department` name a `department`.
-fn referred_noun(field: &str) -> String {
-    let name = to_snake_case(field);
-    match name.rsplit_once('_') {
-        Some((rest, ending)) if KEY_ENDINGS.contains(&ending) => to_singular(rest),
-        _ => to_singular(name.strip_suffix("id").filter(|rest| rest.len() > 3).unwrap_or(&name)),
-    }
-}
-
-/// Whether a field of this name is likely to refer to `table`: `department_id`, `home_department` and `departments` to
-/// `departments`.
-pub(super) fn refers_to(field: &str, table: &str) -> bool {
-    let (subject, table) = (referred_noun(field), to_singular(&to_snake_case(table)));
-    if table.is_empty() || subject.is_empty() || KEY_ENDINGS.contains(&subject.as_str()) {
-        return false;
-    }
-    subject == table || subject.ends_with(&format!("_{table}")) || table.ends_with(&format!("_{subject}"))
-}
-
-/// Whether a field of this name in `table` is likely to be its key: `id`, `code`, `department_id` in `departments`.
-pub(super) fn names_key_of(field: &str, table: &str) -> bool {
-    let name = to_snake_case(field);
-    let general = KEY_ENDINGS.contains(&name.as_str());
-    let ending = name.rsplit('_').next().unwrap_or_default();
-    let own =
-        ending != name && KEY_ENDINGS.contains(&ending) && referred_noun(field) == to_singular(&to_snake_case(table));
-    general || own || name == format!("{}id", to_singular(&to_snake_case(table)))
-}
-
-/// Whether a field of this name may hold the parent row of its own table.
-pub(super) fn names_parent(field: &str) -> bool {
-    matches!(
-        to_snake_case(field).as_str(),
-        "parent" | "parent_id" | "parentid" | "manager_id" | "reports_to" | "reports_to_id"
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{DistinctNames, make_valid_name, names_key_of, refers_to, table_name, to_singular, to_snake_case};
+    use super::{DistinctNames, make_valid_name, table_name, to_snake_case};
 
     #[test]
     fn tables_are_named_after_their_files() {
@@ -161,38 +104,8 @@ mod tests {
     }
 
     #[test]
-    fn simple_english_plurals() {
-        for (plural, one) in
-            [("jobs", "job"), ("countries", "country"), ("boxes", "box"), ("status", "status"), ("classes", "class")]
-        {
-            assert_eq!(to_singular(plural), one);
-        }
+    fn names_have_words() {
         assert_eq!(to_snake_case("departmentID"), "department_id");
-    }
-
-    #[test]
-    fn a_field_refers_to_the_table_that_it_names() {
-        for (field, table) in [
-            ("department_id", "departments"),
-            ("DepartmentId", "departments"),
-            ("job", "jobs"),
-            ("home_country_code", "countries"),
-            ("employee_id", "hired_employees"),
-        ] {
-            assert!(refers_to(field, table), "{field}");
-        }
-        for (field, table) in [("id", "departments"), ("name", "departments"), ("code", "codes"), ("job_title", "jobs")]
-        {
-            assert!(!refers_to(field, table), "{field}");
-        }
-    }
-
-    #[test]
-    fn a_key_is_named_so() {
-        for (field, table) in [("id", "jobs"), ("ID", "jobs"), ("job_id", "jobs"), ("country code", "countries")] {
-            assert!(names_key_of(field, table), "{field}");
-        }
-        assert!(!names_key_of("job_id", "employees"));
-        assert!(!names_key_of("name", "jobs"));
+        assert_eq!(to_snake_case("Kunden-Nr."), "kunden_nr");
     }
 }

@@ -5,6 +5,8 @@ use landfall_core::{
     schema::{Dialect, Encoding, HeaderRows},
 };
 
+use super::preamble::Preamble;
+
 /// The most records of a sample.
 const MOST_RECORDS: usize = 500;
 
@@ -19,6 +21,8 @@ pub(super) struct RecordSample {
     pub(super) faults: usize,
     /// No faulty record stands before the first.
     pub(super) sound_start: bool,
+    /// What stood before these records, and is no part of the table.
+    pub(super) preamble: Preamble,
 }
 
 impl RecordSample {
@@ -54,19 +58,12 @@ impl RecordSample {
         }
     }
 
-    /// How many records at the beginning look like comments: they begin with `#`, and have another number of cells than most records.
-    /// A header such as `#id,name` is none.
-    fn comment_count(&self) -> usize {
-        let lead = self.records.iter().take_while(|record| record[0].trim_start().starts_with('#')).count();
-        let (width, _) = most_frequent(&self.records[lead..]);
-        if width > 1 && self.records[..lead].iter().all(|record| record.len() != width) { lead } else { 0 }
-    }
-
-    /// Leaves out the records at the beginning that look like comments.
-    pub(super) fn without_comments(mut self) -> Self {
-        let comments = self.comment_count();
-        self.records.drain(..comments);
-        self.numbers.drain(..comments);
+    /// Leaves out what stands before the table; a first line that names the `separator` is part of that.
+    pub(super) fn without_preamble(mut self, separator: bool) -> Self {
+        self.preamble = Preamble::find(&self.records, &self.numbers, separator);
+        let lines = self.preamble.record_count();
+        self.records.drain(..lines);
+        self.numbers.drain(..lines);
         self
     }
 
@@ -77,7 +74,7 @@ impl RecordSample {
 }
 
 /// The number of cells that most of `records` have, and how many of them have it.
-fn most_frequent(records: &[Vec<String>]) -> (usize, usize) {
+pub(super) fn most_frequent(records: &[Vec<String>]) -> (usize, usize) {
     let mut counts: Vec<(usize, usize)> = Vec::new();
     for record in records {
         match counts.iter_mut().find(|(width, _)| *width == record.len()) {

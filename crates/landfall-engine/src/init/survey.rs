@@ -1,18 +1,21 @@
 //! The first pass: of which types the values of each column are. It reads complete files, so that no value beyond a
 //! sample can surprise; the sample only spares it the types that are out of the question.
+//!
+//! Where no usual type has all values of a column, a second look at the files holds it against the rarer ones.
 
 use std::sync::Arc;
 
 use landfall_core::{
-    decode::NULL_CELL,
-    schema::{Dialect, TableSchema},
+    schema::TableSchema,
     validate::{ColumnMap, Validator, ValueReader},
 };
 
 use super::{
-    candidate::{TypeCandidate, candidate_field, is_padded, list_candidates},
-    records::{FilePart, LocatedRecords, SniffedForm, read},
+    candidate::{TypeCandidate, candidate_field, list_candidates},
+    column::{ColumnSurvey, LiveCandidate, is_empty_cell},
+    records::{FilePart, FileReading, LocatedRecords, PlaceTally, SniffedForm},
     sample::RecordSample,
+    second_look, words,
 };
 use crate::{
     error::{Error, Result},
@@ -28,122 +31,173 @@ const MOST_LIVE: usize = 10_000;
 /// After so many values that are not of a type, it is given up where they are the greater part.
 const PATIENCE: u64 = 1000;
 
-/// What is known of a column.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ColumnSurvey {
-    /// Cells that are empty.
-    pub(super) empty: u64,
-    /// Cells that are not.
-    pub(super) filled: u64,
-    /// Values with zeros or a plus sign that a number would lose.
-    pub(super) padded: u64,
-    /// Some value has white space in it.
-    pub(super) spaced: bool,
-    /// The types still in question, by their position in the list of candidates.
-    pub(super) live: Vec<LiveCandidate>,
-}
-
-/// A type in question.
-#[derive(Debug, Clone)]
-pub(super) struct LiveCandidate {
-    /// Its position in the list of candidates.
-    pub(super) candidate: usize,
-    /// Values that are not of this type.
-    pub(super) bad: u64,
-    evidence: bool,
-    taboo: bool,
-}
-
-impl LiveCandidate {
-    /// Whether anything speaks for the type, and nothing rules it out.
-    pub(super) const fn is_sound(&self) -> bool {
-        self.evidence && !self.taboo
-    }
-}
-
 /// What is known of the columns of a table.
 #[derive(Debug)]
 pub(super) struct TableSurvey {
     pub(super) candidates: Vec<TypeCandidate>,
     pub(super) columns: Vec<ColumnSurvey>,
+    /// Records that are the header again.
+    pub(super) repeated_headers: PlaceTally,
+    /// The last record begins with a word such as "total".
+    pub(super) sum: PlaceTally,
+    /// Where the types of the second look begin among the candidates.
+    second: usize,
 }
 
-/// Reads all `sources` and finds out of which types their columns are.
+/// What a survey reads.
+pub(super) struct SurveyedFiles<'f> {
+    pub(super) sources: &'f [Source],
+    pub(super) form: &'f SniffedForm,
+    pub(super) sample: &'f RecordSample,
+    /// The cells of the header; none where there is none.
+    pub(super) labels: &'f [String],
+    pub(super) width: usize,
+    pub(super) reading: FileReading<'f>,
+}
+
+/// Reads all of `files` and finds out of which types their columns are.
 ///
 /// # Errors
 /// A source that cannot be read.
-pub(super) fn survey_columns(
-    sources: &[Source],
-    form: &SniffedForm,
-    sample: &RecordSample,
-    width: usize,
-) -> Result<TableSurvey> {
-    let mut survey = TableSurvey::new(&form.dialect, sample, width);
-    let mut probe = survey.build_probe()?;
-    let mut failed = None;
-    read(sources, form, probe.owners.len(), &mut |part| {
-        let FilePart::Block(block) = part else { return };
-        probe.count_misfits(&block, &mut survey.columns);
-        survey.look_at_block(&block);
-        if survey.drop_candidates() {
-            match survey.build_probe() {
-                Ok(next) => probe = next,
-                Err(error) => failed = Some(error),
-            }
-        }
-    })?;
-    failed.map_or(Ok(survey), Err)
+pub(super) fn survey_columns(files: &SurveyedFiles<'_>) -> Result<TableSurvey> {
+    let mut survey = TableSurvey::new(files);
+    survey.read_files(files, 0)?;
+    if survey.begin_second_look(files.sample) {
+        survey.read_files(files, survey.second)?;
+    }
+    Ok(survey)
 }
 
 impl TableSurvey {
-    fn new(dialect: &Dialect, sample: &RecordSample, width: usize) -> Self {
-        let candidates = list_candidates(dialect);
-        let readers: Vec<_> = candidates.iter().map(TypeCandidate::value_reader).collect();
-        let column = |at: usize| {
-            let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).map(String::as_str);
-            let values: Vec<&str> = values.filter(|value| !value.is_empty()).take(SAMPLED).collect();
-            let in_question = |reader: &Option<ValueReader>| {
-                let read = |value: &&&str| reader.as_ref().is_some_and(|reader| reader.read(value).is_ok());
-                values.len() < LEAST_SAMPLED || values.iter().filter(read).count() * 2 >= values.len()
-            };
-            let live = |(candidate, _)| LiveCandidate { candidate, bad: 0, evidence: false, taboo: false };
-            let live = readers.iter().enumerate().filter(|(_, reader)| in_question(reader)).map(live).collect();
-            ColumnSurvey { live, ..ColumnSurvey::default() }
+    fn new(files: &SurveyedFiles<'_>) -> Self {
+        let candidates = list_candidates();
+        let second = candidates.len();
+        let mut survey = Self {
+            candidates,
+            columns: Vec::new(),
+            repeated_headers: PlaceTally::default(),
+            sum: PlaceTally::default(),
+            second,
         };
-        let mut columns: Vec<ColumnSurvey> = (0..width).map(column).collect();
-        if columns.iter().map(|column| column.live.len()).sum::<usize>() > MOST_LIVE {
-            columns.iter_mut().enumerate().for_each(|(at, column)| column.give_up_unseen(at, &readers, sample));
+        let readers = survey.value_readers(0);
+        survey.columns = (0..files.width)
+            .map(|at| ColumnSurvey::new(survey.types_in_question(at, files.sample, &readers)))
+            .collect();
+        survey
+    }
+
+    /// Readers of the types from the position `from` on, with these.
+    fn value_readers(&self, from: usize) -> Vec<(usize, Option<ValueReader>)> {
+        self.candidates.iter().enumerate().skip(from).map(|(at, candidate)| (at, candidate.value_reader())).collect()
+    }
+
+    /// The types that the sample does not rule out for the column at `at`.
+    fn types_in_question(
+        &self,
+        at: usize,
+        sample: &RecordSample,
+        readers: &[(usize, Option<ValueReader>)],
+    ) -> Vec<LiveCandidate> {
+        let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).map(String::as_str);
+        let is_value = |value: &&str| !value.is_empty() && !words::is_missing_word(value);
+        let values: Vec<&str> = values.filter(is_value).take(SAMPLED).collect();
+        let crowded = self.columns.len().max(sample.records.first().map_or(0, Vec::len)) * readers.len() > MOST_LIVE;
+        let in_question = |(candidate, reader): &(usize, Option<ValueReader>)| {
+            let candidate = &self.candidates[*candidate];
+            let reads = |value: &&&str| {
+                (candidate.may_read)(value) && reader.as_ref().is_some_and(|reader| reader.read(value).is_ok())
+            };
+            match (values.len() < LEAST_SAMPLED, crowded) {
+                (true, false) => true,
+                (true, true) => values.iter().any(|value| reads(&value)),
+                (false, _) => values.iter().filter(reads).count() * 2 >= values.len(),
+            }
+        };
+        readers.iter().filter(|reader| in_question(reader)).map(|(at, _)| LiveCandidate::new(*at)).collect()
+    }
+
+    /// Puts the rarer types to the columns of which no usual type has all values; whether there is anything to be read again.
+    fn begin_second_look(&mut self, sample: &RecordSample) -> bool {
+        second_look::add_candidates(&mut self.candidates);
+        let readers = self.value_readers(self.second);
+        let mut any = false;
+        for at in 0..self.columns.len() {
+            if self.columns[at].needs_second_look() {
+                let live = self.types_in_question(at, sample, &readers);
+                any |= !live.is_empty();
+                self.columns[at].live.extend(live);
+            }
         }
-        Self { candidates, columns }
+        any
+    }
+
+    /// Reads all files with the types from the position `from` on.
+    fn read_files(&mut self, files: &SurveyedFiles<'_>, from: usize) -> Result<()> {
+        let mut probe = self.build_probe(from)?;
+        let mut failed = None;
+        files.reading.read_records(files.sources, files.form, probe.owners.len(), &mut |part| {
+            let FilePart::Block(block) = part else { return };
+            probe.count_misfits(&block, &mut self.columns);
+            self.look_at_block(&block, files.labels, from);
+            if self.drop_candidates(from) {
+                match self.build_probe(from) {
+                    Ok(next) => probe = next,
+                    Err(error) => failed = Some(error),
+                }
+            }
+        })?;
+        for column in &mut self.columns {
+            column.discount_missing_words(&self.candidates, from);
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Looks at the forms of the values.
-    fn look_at_block(&mut self, block: &LocatedRecords) {
-        for record in whole_records(block, self.columns.len()) {
-            let cells = (0..self.columns.len()).filter_map(|column| block.records.cell_text(record, column));
-            for (cell, column) in cells.zip(&mut self.columns) {
-                column.look_at_value(cell, &self.candidates);
+    fn look_at_block(&mut self, block: &LocatedRecords, labels: &[String], from: usize) {
+        let width = self.columns.len();
+        for record in filled_records(block, width) {
+            let place = block.place_of(record);
+            let cells = (0..width).filter_map(|column| block.records.cell_text(record, column));
+            if from > 0 {
+                let types = cells.zip(&mut self.columns).filter(|(cell, _)| !is_empty_cell(cell));
+                types.for_each(|(cell, column)| column.weigh_types(cell, &self.candidates, from));
+                continue;
             }
+            if !labels.is_empty() && block.has_cells(record, labels) {
+                self.repeated_headers.add_place(place);
+            }
+            self.note_sum(block, record);
+            cells.zip(&mut self.columns).for_each(|(cell, column)| column.look_at_cell(cell, place, &self.candidates));
+        }
+    }
+
+    /// Notes whether the record, which is the last one as far as is known, begins with a word for a sum.
+    fn note_sum(&mut self, block: &LocatedRecords, record: usize) {
+        let mut cells = (0..self.columns.len()).filter_map(|column| block.records.cell_text(record, column));
+        self.sum = PlaceTally::default();
+        if self.columns.len() > 1 && cells.find(|cell| !cell.trim().is_empty()).is_some_and(words::is_sum_word) {
+            self.sum.add_place(block.place_of(record));
         }
     }
 
     /// Gives up types that most values are not of; whether there were any.
-    fn drop_candidates(&mut self) -> bool {
+    fn drop_candidates(&mut self, from: usize) -> bool {
         let mut any = false;
         for column in &mut self.columns {
-            let (filled, before) = (column.filled, column.live.len());
-            column.live.retain(|live| live.bad < PATIENCE || live.bad * 2 < filled);
+            let (all, before) = (column.filled + column.missing_count(), column.live.len());
+            let patience = PATIENCE + column.missing_count();
+            column.live.retain(|live| live.candidate < from || live.bad < patience || live.bad * 2 < all);
             any |= column.live.len() < before;
         }
         any
     }
 
-    /// A validator that reads each column as all types in question.
-    fn build_probe(&self) -> Result<TypeProbe> {
+    /// A validator that reads each column as all types in question from the position `from` on.
+    fn build_probe(&self, from: usize) -> Result<TypeProbe> {
         let mut probe = TypeProbe { validator: None, owners: Vec::new(), width: self.columns.len() };
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for (at, column) in self.columns.iter().enumerate() {
-            for (position, live) in column.live.iter().enumerate() {
+            for (position, live) in column.live.iter().enumerate().filter(|(_, live)| live.candidate >= from) {
                 fields.push(candidate_field(&fields.len().to_string(), &self.candidates[live.candidate].kind, false));
                 columns.push(Some(at));
                 probe.owners.push((at, position));
@@ -157,40 +211,26 @@ impl TableSurvey {
 }
 
 /// The records that have the right number of cells, not all of them empty.
-fn whole_records(block: &LocatedRecords, width: usize) -> impl Iterator<Item = usize> {
+fn filled_records(block: &LocatedRecords, width: usize) -> impl Iterator<Item = usize> {
     let records = &block.records;
     let filled =
-        move |record: usize| (0..width).any(|column| !records.cell_text(record, column).is_none_or(is_missing_cell));
+        move |record: usize| (0..width).any(|column| !records.cell_text(record, column).is_none_or(is_empty_cell));
     (0..records.len()).filter(move |&record| records.cell_count(record) == width && filled(record))
 }
 
-fn is_missing_cell(cell: &str) -> bool {
-    cell.is_empty() || cell == NULL_CELL
-}
-
 impl ColumnSurvey {
-    /// Gives up the types that no value of the sample is of.
-    fn give_up_unseen(&mut self, at: usize, readers: &[Option<ValueReader>], sample: &RecordSample) {
-        let values = sample.records.iter().skip(1).filter_map(|record| record.get(at)).take(SAMPLED);
-        let values: Vec<&String> = values.filter(|value| !value.is_empty()).collect();
-        self.live.retain(|live| {
-            let reader = readers[live.candidate].as_ref();
-            reader.is_some_and(|reader| values.iter().any(|value| reader.read(value).is_ok()))
-        });
+    /// Whether no type of the first look has all values, or the marks in them can be meant in two ways.
+    fn needs_second_look(&self) -> bool {
+        let fits = self.live.iter().any(|live| live.bad == 0 && live.is_sound());
+        self.filled > 0 && (!fits || self.points.is_ambiguous() || self.commas.is_ambiguous())
     }
 
-    fn look_at_value(&mut self, cell: &str, candidates: &[TypeCandidate]) {
-        if is_missing_cell(cell) {
-            self.empty += 1;
-            return;
-        }
-        self.filled += 1;
-        self.padded += u64::from(is_padded(cell));
-        self.spaced |= cell.contains(char::is_whitespace);
-        for live in &mut self.live {
-            let candidate = &candidates[live.candidate];
-            live.evidence |= (candidate.evidence)(cell);
-            live.taboo |= (candidate.taboo)(cell);
+    /// Words for missing values are of no type but numbers, which `NaN` is one of. They count as bad until the pass has ended.
+    fn discount_missing_words(&mut self, candidates: &[TypeCandidate], from: usize) {
+        for live in self.live.iter_mut().filter(|live| live.candidate >= from) {
+            let is_number = candidates[live.candidate].kind.name() == "number";
+            let counted = self.missing.iter().filter(|(word, _)| !(is_number && words::is_not_a_number(word)));
+            live.bad = live.bad.saturating_sub(counted.map(|(_, tally)| tally.count).sum());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whole folders, proposed, and held against what they hold.
 
+mod foreign;
 mod found;
 mod hr;
 mod odd;
@@ -29,7 +30,7 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn proposal(folder: &Path) -> (Proposal, Package) {
-    let proposal = propose_project(folder).expect("a proposal");
+    let proposal = propose_project(folder, &SilentObserver).expect("a proposal");
     let package = Package::from_yaml(&proposal.package_yaml, "datapackage.yaml").expect("a sound package");
     (proposal, package)
 }

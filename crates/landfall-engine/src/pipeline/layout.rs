@@ -6,6 +6,7 @@ use landfall_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::header_correction::suggest_correction;
 use crate::{
     error::{Error, Result, TargetError},
     ledger::{LoadFilter, LoadId},
@@ -163,6 +164,8 @@ pub(super) fn apply_overrides(overrides: &DialectOverrides, resource: &Resource)
 
 /// For each field the column whose label is its name, as `fieldsMatch` allows.
 fn match_columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<usize>>, String> {
+    let file_labels = labels;
+    let labels = &schema.rename_labels(labels);
     let mut faults = labels_at_fault(labels);
     let names: Vec<&str> = schema.fields.iter().map(|field| &*field.name).collect();
     let columns: Vec<Option<usize>> = names.iter().map(|name| labels.iter().position(|label| label == name)).collect();
@@ -186,7 +189,11 @@ fn match_columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<u
         faults.push(format!("extra-label: it has {} beside the fields", extra.join(", ")));
     }
     faults.truncate(8);
-    if faults.is_empty() { Ok(columns) } else { Err(faults.join("; ")) }
+    if faults.is_empty() {
+        return Ok(columns);
+    }
+    faults.extend(suggest_correction(schema, file_labels));
+    Err(faults.join("; "))
 }
 
 /// A label as it is told: shortened where it is long.
@@ -236,20 +243,24 @@ fn exact_faults(names: &[&str], labels: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use landfall_core::schema::{Encoding, Field, FieldType, FieldsMatch, StringFormat, TableSchema};
+    use landfall_core::schema::{Encoding, Field, FieldType, FieldsMatch, LabelMatch, StringFormat, TableSchema};
 
     use super::SourceLayout;
 
-    fn layout(fields_match: FieldsMatch, labels: &[&str]) -> Result<Vec<Option<usize>>, String> {
-        let field = |name: &str| Field {
+    fn text_field(name: &str) -> Field {
+        Field {
             name: name.into(),
             title: None,
             description: None,
             kind: FieldType::String(StringFormat::Default),
             constraints: Default::default(),
             missing_values: vec![String::new()],
-        };
-        let schema = TableSchema { fields: vec![field("a"), field("b")], fields_match, ..TableSchema::default() };
+        }
+    }
+
+    fn layout(fields_match: FieldsMatch, labels: &[&str]) -> Result<Vec<Option<usize>>, String> {
+        let fields = vec![text_field("a"), text_field("b")];
+        let schema = TableSchema { fields, fields_match, ..TableSchema::default() };
         let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
         SourceLayout::from_labels(&schema, Some(&labels), Encoding::Utf8).map(|layout| layout.columns)
     }
@@ -261,6 +272,28 @@ mod tests {
         assert_eq!(layout(FieldsMatch::Subset, &["c", "b", "a"]), Ok(vec![Some(2), Some(1)]));
         assert_eq!(layout(FieldsMatch::Superset, &["b"]), Ok(vec![None, Some(0)]));
         assert_eq!(layout(FieldsMatch::Partial, &["b", "c"]), Ok(vec![None, Some(0)]));
+    }
+
+    #[test]
+    fn titles_and_case_count_as_the_schema_says() {
+        let schema = |titles, ignore_case| {
+            let field = |name: &str, title: &str| Field { title: Some(title.into()), ..text_field(name) };
+            let fields = vec![field("a", "First"), field("b", "a")];
+            let label_match = LabelMatch { titles, ignore_case };
+            TableSchema { fields, label_match, ..TableSchema::default() }
+        };
+        let found = |schema: &TableSchema, labels: [&str; 2]| {
+            let labels = labels.map(String::from);
+            SourceLayout::from_labels(schema, Some(&labels), Encoding::Utf8).map(|layout| layout.columns)
+        };
+        let both = Ok(vec![Some(0), Some(1)]);
+        assert_eq!(found(&schema(true, false), ["First", "b"]), both);
+        assert_eq!(found(&schema(false, true), ["A", "B"]), both);
+        assert_eq!(found(&schema(true, true), ["FIRST", "b"]), both);
+        assert_eq!(found(&schema(true, false), ["a", "b"]), both, "a name comes before the title of another field");
+        assert!(found(&schema(false, false), ["First", "b"]).is_err());
+        assert!(found(&schema(true, false), ["first", "b"]).is_err());
+        assert!(found(&schema(true, true), ["First", "a"]).is_err(), "one field twice");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod check;
 mod chunk;
 mod command;
 mod export;
+mod header_correction;
 mod judge;
 mod key_errors;
 mod keys;

@@ -64,7 +64,7 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
     })?;
     reporter.clear_bar();
     if !json && !invocation.globals.quiet {
-        output::print_result(&summary::summarize_check(&outcomes))?;
+        output::print_result(&summary::summarize_check(&outcomes, invocation))?;
     }
     let rejected: u64 = outcomes.iter().map(|outcome| outcome.counts.rejected).sum();
     Ok(if rejected > 0 { Exit::Found } else { Exit::Done })

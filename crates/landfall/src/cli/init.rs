@@ -16,16 +16,17 @@ use crate::{
     output::{self, ReplaceFile},
 };
 
-/// Propose a project for a folder of CSV files, or write one from a backup set.
+/// Propose a project for CSV files, or write one from a backup set.
 ///
 /// Writes datapackage.yaml (dialect, header, types, keys that the data supports) and landfall.yaml, commented and ready to
 /// run. They are a proposal: read them. With --from-backup, it writes datapackage.json with the tables of the set, and landfall.yaml if
 /// there is none. `landfall restore` then restores the rows.
 #[derive(Debug, clap::Args)]
 pub(super) struct InitArgs {
-    /// The folder with the CSV files; the project's folder if none is named.
-    #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
+    /// The folder with the CSV files, or one CSV file; the project's folder if none is named. The project of a file outside the project's
+    /// folder is in the folder of the file.
+    #[arg(value_name = "DIR|FILE")]
+    path: Option<PathBuf>,
     /// The folder or storage of the backup sets: a path, s3://BUCKET[/PREFIX], gs://… or az://…
     #[arg(long, value_name = "URL", value_parser = FileDestination::parse)]
     from_backup: Option<FileDestination>,
@@ -38,7 +39,8 @@ pub(super) struct InitArgs {
 }
 
 pub(super) fn run(args: InitArgs, invocation: &Invocation) -> Result<Exit> {
-    let folder = args.folder.unwrap_or_else(|| invocation.globals.project.clone());
+    let place = ProposedPlace::find(args.path, &invocation.globals.project);
+    let folder = place.folder;
     if let Some(destination) = args.from_backup {
         return init_from_backup(
             &folder,
@@ -49,7 +51,13 @@ pub(super) fn run(args: InitArgs, invocation: &Invocation) -> Result<Exit> {
         );
     }
     let replace = if args.force { ReplaceFile::Yes } else { refuse_existing(&folder)? };
-    let proposal = init::propose_project(&folder)?;
+    let reporter = invocation.progress_reporter();
+    let proposal = match &place.file {
+        Some(file) => init::propose_for_file(&folder, file, &reporter),
+        None => init::propose_project(&folder, &reporter),
+    };
+    reporter.clear_bar();
+    let proposal = proposal?;
     for (name, text) in [(PACKAGE_FILES[0], &proposal.package_yaml), (PROJECT_FILE, &proposal.landfall_yaml)] {
         output::write_file(&folder.join(name), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
@@ -66,6 +74,30 @@ pub(super) fn run(args: InitArgs, invocation: &Invocation) -> Result<Exit> {
         ))?;
     }
     Ok(Exit::Done)
+}
+
+/// Where a project is to be, and the one file that it is for.
+struct ProposedPlace {
+    folder: PathBuf,
+    file: Option<PathBuf>,
+}
+
+impl ProposedPlace {
+    /// What was typed may be a folder or a file. The paths of a data package lead from its folder downwards, so a file outside of the
+    /// `project` has a project of its own.
+    fn find(typed: Option<PathBuf>, project: &Path) -> Self {
+        let Some(path) = typed else { return Self { folder: project.to_owned(), file: None } };
+        if !path.is_file() {
+            return Self { folder: path, file: None };
+        }
+        let is_below =
+            |folder: &Path| path.canonicalize().ok()?.strip_prefix(folder.canonicalize().ok()?).ok().map(PathBuf::from);
+        if let Some(below) = is_below(project) {
+            return Self { folder: project.to_owned(), file: Some(project.join(below)) };
+        }
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self { folder: folder.to_owned(), file: Some(folder.join(path.file_name().unwrap_or_default())) }
+    }
 }
 
 /// Looks at both files before either is written.

@@ -126,7 +126,7 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
         output::print_result(&format!(
             "{}{}",
             summary::summarize_restore(&outcome),
-            summary::summarize_check(&outcome.loads)
+            summary::summarize_check(&outcome.loads, invocation)
         ))?;
     } else {
         if !invocation.globals.quiet {

@@ -9,6 +9,7 @@ mod avro_bombs;
 mod backup;
 mod check;
 mod compressed;
+mod datasets;
 mod dialects;
 mod dictionary_page;
 mod docs;

@@ -146,16 +146,16 @@ fn refuse_other_formats(reader: &mut MapReader<'_>) {
     }
 }
 
-/// Of version 1 of the standard. Names of columns are compared as they are written.
+/// Of version 1 of the standard. Whether case counts is said where the columns are matched with the fields: in the schema.
 fn refuse_caseless_header(reader: &mut MapReader<'_>) {
     let entry = reader.entries().iter().find(|entry| entry.key == "caseSensitiveHeader");
     let Some(entry) = entry else { return };
     if reader.take_flag("caseSensitiveHeader") == Some(false) {
-        let message = "a header that ignores upper and lower case is not supported";
+        let message = "whether upper and lower case count is a property of the schema here";
         reader.problems().report_with_mend(
             &entry.key_place,
             message,
-            "write true, and the names as the files have them",
+            "remove it, and write \"matchCase\": false to the schema",
         );
     }
 }

@@ -13,7 +13,8 @@ const DESCRIPTIVE: [&str; 8] = ["$schema", "mediatype", "bytes", "hash", "source
 const OF_REFERENCE: [&str; 4] = ["scheme", "compression", "stats", "extrapaths"];
 
 /// Properties of a schema, and of a dialect: beside them they would do nothing.
-const OF_SCHEMA: [&str; 6] = ["fields", "primaryKey", "foreignKeys", "uniqueKeys", "missingValues", "fieldsMatch"];
+const OF_SCHEMA: [&str; 8] =
+    ["fields", "primaryKey", "foreignKeys", "uniqueKeys", "missingValues", "fieldsMatch", "matchTitles", "matchCase"];
 const OF_DIALECT: [&str; 17] = [
     "delimiter",
     "quoteChar",

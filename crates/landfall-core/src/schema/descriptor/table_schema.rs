@@ -3,7 +3,7 @@
 use super::foreign_keys::{self, DraftKey};
 use super::{field, keys, missing_values, names};
 use crate::schema::document::{DescriptorProblems, DocumentNode, DocumentPlace, MapReader, NodeValue, find_nearest};
-use crate::schema::{Field, FieldIndex, FieldsMatch, TableSchema};
+use crate::schema::{Field, FieldIndex, FieldsMatch, LabelMatch, TableSchema};
 
 /// A schema as far as it can be read without the other resources.
 #[derive(Default)]
@@ -20,6 +20,10 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Option
     let missing = missing_values::read(&mut reader).unwrap_or_else(|| vec![String::new()]);
     let mut table = read_fields(&mut reader, &missing);
     table.schema.fields_match = read_fields_match(&mut reader);
+    table.schema.label_match = LabelMatch {
+        titles: reader.take_flag("matchTitles").unwrap_or(false),
+        ignore_case: !reader.take_flag("matchCase").unwrap_or(true),
+    };
     keys::read(&mut reader, &mut table.schema);
     table.foreign_keys = foreign_keys::read(&mut reader, &table.schema);
     reader.refuse_misplaced(&["path", "encoding", "dialect"], "the resource");

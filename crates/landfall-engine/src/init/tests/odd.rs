@@ -3,13 +3,16 @@
 use std::{io::Write as _, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
-use landfall_core::schema::SourcePath;
+use landfall_core::schema::{HeaderMatch, Package, SourcePath};
 
 use super::{folder, loaded, proposal, table, types};
-use crate::init::propose_project;
+use crate::{
+    init::{propose_for_file, propose_project},
+    pipeline::SilentObserver,
+};
 
 fn refusal(folder: &Path) -> String {
-    propose_project(folder).expect_err("no table").to_string()
+    propose_project(folder, &SilentObserver).expect_err("no table").to_string()
 }
 
 #[test]
@@ -22,6 +25,51 @@ fn a_folder_without_tables_is_an_error_that_says_why() {
         assert!(words.contains(part), "{words}");
     }
     assert!(refusal(&bare.path().join("none")).contains("none"));
+}
+
+#[test]
+fn other_formats_are_named_for_what_they_are() {
+    let folder = folder(&[
+        ("page.csv", b"<!DOCTYPE html><html>"),
+        ("paper.csv", b"%PDF-1.7"),
+        ("book.csv", b"PK\x03\x04xl/workbook.xml"),
+        ("sheet.xlsx", b"PK"),
+    ]);
+    let words = refusal(folder.path());
+    for part in
+        ["page.csv is left out: it is an HTML page", "it is a PDF document", "it is an Excel workbook", "sheet.xlsx is"]
+    {
+        assert!(words.contains(part), "{words}");
+    }
+    let words =
+        propose_for_file(folder.path(), &folder.path().join("page.csv"), &SilentObserver).expect_err("no table");
+    assert!(words.to_string().contains("it is an HTML page"), "{words}");
+}
+
+#[test]
+fn a_single_file_becomes_a_project_whatever_its_name() {
+    let folder = folder(&[("in/ships.dat", b"id,name\n1,A\n2,B\n3,C\n"), ("in/other.csv", b"x,y\n1,2\n")]);
+    let file = folder.path().join("in/ships.dat");
+    let proposal = propose_for_file(folder.path(), &file, &SilentObserver).expect("a proposal");
+    let package = Package::from_yaml(&proposal.package_yaml, "datapackage.yaml").expect("a sound package");
+    assert_eq!(package.resources.len(), 1);
+    assert_eq!(package.resources[0].paths, [SourcePath("in/ships.dat".into())]);
+    assert_eq!(loaded(folder.path(), &package)[0].counts.inserted, 3);
+}
+
+#[test]
+fn what_stands_before_a_table_and_between_its_records_is_not_read() {
+    let (yaml, resource) = table("sep=;\nSales\n\nid;sum\n1;2\n2;3\nid;sum\n3;4\n");
+    assert_eq!(types(&resource), "id integer, sum integer");
+    assert!(resource.dialect.comment_rows.is_empty());
+    for words in [
+        "headerRows: [4]",
+        "the header occurs 1 time again (line 7), as a record",
+        "# commentRows: [7]",
+        "1 line of titles",
+    ] {
+        assert!(yaml.contains(words), "{words} in {yaml}");
+    }
 }
 
 #[test]
@@ -46,7 +94,7 @@ fn a_header_that_cannot_give_names_is_passed_over() {
     let folder = folder(&[("t.csv", b"id,Name,name,\n1,a,b,c\n2,d,e,f\n3,g,h,i\n")]);
     let (_, package) = proposal(folder.path());
     assert_eq!(types(&package.resources[0]), "id integer, Name string, name_2 string, column4 string");
-    assert_eq!(package.resources[0].dialect.comment_rows, [1]);
+    assert_eq!(package.resources[0].dialect.header_match, HeaderMatch::Position);
     let outcomes = loaded(folder.path(), &package);
     assert_eq!((outcomes[0].counts.read, outcomes[0].counts.inserted), (3, 3));
 }
@@ -110,6 +158,28 @@ fn names_are_quoted_where_yaml_asks_for_it() {
     let names: Vec<&str> = package.resources[0].schema.fields.iter().map(|field| &*field.name).collect();
     assert_eq!(names[..4], ["id", "a: b", "#c", "true"]);
     assert_eq!(loaded(folder.path(), &package)[0].counts.inserted, 2);
+}
+
+/// The promise is 2 seconds for a release build; this one is slower by about five times, and other tests run beside it.
+#[test]
+fn many_columns_and_records_take_seconds() {
+    let mut text: String = (0..250).map(|at| format!("c{at},")).collect();
+    for record in 0..400 {
+        text.push_str("\n");
+        for at in 0..250 {
+            text.push_str(&match at % 5 {
+                0 => format!("{},", record * at),
+                1 => format!("{}.{},", record, at % 90),
+                2 => format!("2024-01-{:02},", record % 28 + 1),
+                3 => format!("word {record},"),
+                _ => String::from(","),
+            });
+        }
+    }
+    let begun = std::time::Instant::now();
+    let (_, resource) = table(&text);
+    assert_eq!(resource.schema.fields.len(), 251);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
 }
 
 #[test]

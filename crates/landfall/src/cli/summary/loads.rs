@@ -1,6 +1,6 @@
 //! What became of the records of a command's loads, as text and as JSON.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use anyhow::Result;
 use landfall_engine::{
@@ -10,7 +10,7 @@ use landfall_engine::{
     targets::Target,
 };
 
-use super::reasons;
+use super::{one_cause, reasons};
 use crate::counts::{count_noun, format_equation, group_thousands};
 use crate::{
     cli::{Invocation, invocation::option_for_shell},
@@ -27,7 +27,7 @@ pub(crate) fn print_loads(outcomes: &[LoadOutcome], target: &dyn Target, invocat
     }
     let ledger = find_known_loads(outcomes, target)?;
     let advice = suggest_next_steps(outcomes, &invocation.command_prefix());
-    output::print_result(&format!("{}{advice}", summarize_tables(outcomes, &ledger)))
+    output::print_result(&format!("{}{advice}", summarize_tables(outcomes, &ledger, invocation)))
 }
 
 /// Prints what would become of `outcomes`: nothing was written.
@@ -40,7 +40,7 @@ pub(crate) fn print_dry_run(outcomes: &[LoadOutcome], invocation: &Invocation) -
     if invocation.globals.quiet {
         return Ok(());
     }
-    output::print_result(&format!("{}Dry run: nothing was written.\n", summarize_check(outcomes)))
+    output::print_result(&format!("{}Dry run: nothing was written.\n", summarize_check(outcomes, invocation)))
 }
 
 /// The entries of the loads that the ledger knew: it may have millions of others.
@@ -70,7 +70,7 @@ pub(crate) fn render_document(outcomes: &[LoadOutcome]) -> Result<serde_json::Va
 }
 
 /// What `check` found: as after a load, in the words of a check.
-pub(crate) fn summarize_check(outcomes: &[LoadOutcome]) -> String {
+pub(crate) fn summarize_check(outcomes: &[LoadOutcome], invocation: &Invocation) -> String {
     let mut text = String::new();
     for loads in group_by_table(outcomes) {
         let counts = sum_counts(&loads);
@@ -85,6 +85,7 @@ pub(crate) fn summarize_check(outcomes: &[LoadOutcome]) -> String {
         );
         text.push_str(&reasons::reason_lines(&loads));
         text.push_str(&describe_stray_quotes(&loads));
+        text.extend(one_cause::explain_total_rejection(&loads, &invocation.globals.project));
         text.push_str(&describe_consequences(&loads, "would be "));
     }
     text
@@ -131,8 +132,10 @@ fn describe_consequences(loads: &[&LoadOutcome], would: &str) -> String {
     text
 }
 
-fn summarize_tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
-    let mut text: String = group_by_table(outcomes).iter().map(|loads| summarize_table(loads, ledger)).collect();
+fn summarize_tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry], invocation: &Invocation) -> String {
+    let project = &invocation.globals.project;
+    let mut text: String =
+        group_by_table(outcomes).iter().map(|loads| summarize_table(loads, ledger, project)).collect();
     if outcomes.iter().all(|load| load.state == LoadState::Known) {
         text.push_str("Nothing new to read.\n");
     } else if group_by_table(outcomes).len() > 1 {
@@ -143,7 +146,7 @@ fn summarize_tables(outcomes: &[LoadOutcome], ledger: &[LoadEntry]) -> String {
 }
 
 /// The loads of one table: the sources, the equation over them, and the reasons.
-fn summarize_table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
+fn summarize_table(loads: &[&LoadOutcome], ledger: &[LoadEntry], project: &Path) -> String {
     let mut text = format!("{}\n", escape_controls(&loads[0].table));
     for load in loads {
         let _ = writeln!(text, "  {}", describe_source(load, ledger));
@@ -151,7 +154,9 @@ fn summarize_table(loads: &[&LoadOutcome], ledger: &[LoadEntry]) -> String {
     if loads.iter().any(|load| load.state != LoadState::Known) {
         let _ = writeln!(text, "  {}", format_equation(sum_counts(loads)));
     }
-    text + &reasons::reason_lines(loads) + &describe_stray_quotes(loads) + &describe_consequences(loads, "")
+    text.push_str(&reasons::reason_lines(loads));
+    text.extend(one_cause::explain_total_rejection(loads, project));
+    text + &describe_stray_quotes(loads) + &describe_consequences(loads, "")
 }
 
 fn describe_source(load: &LoadOutcome, ledger: &[LoadEntry]) -> String {

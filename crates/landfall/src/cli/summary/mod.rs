@@ -2,6 +2,7 @@
 
 mod backups;
 mod loads;
+mod one_cause;
 mod push;
 mod reasons;
 mod records;

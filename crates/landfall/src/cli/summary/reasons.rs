@@ -35,7 +35,8 @@ fn format_place(reason: &RejectReason) -> String {
     reason.field.as_deref().map_or_else(|| "(record)".into(), |field| escape_controls(field).into_owned())
 }
 
-fn merge_reasons(loads: &[&LoadOutcome]) -> Vec<RejectReason> {
+/// The causes in `loads` with their counts, the most frequent first.
+pub(super) fn merge_reasons(loads: &[&LoadOutcome]) -> Vec<RejectReason> {
     let mut counts = BTreeMap::new();
     for reason in loads.iter().flat_map(|load| &load.reasons) {
         *counts.entry((reason.code, reason.field.clone())).or_insert(0) += reason.count;

@@ -85,9 +85,7 @@ fn unknown_properties_are_refused() {
     assert!(dialect_messages("colour: red")[0].starts_with("the dialect has no property \"colour\" | write one of: "));
     let sheet = "\"sheetName\" is not for delimited text, which is all that Landfall reads | remove it";
     assert_eq!(dialect_messages("sheetName: x"), [sheet]);
-    assert!(
-        dialect_messages("caseSensitiveHeader: false")[0].starts_with("a header that ignores upper and lower case")
-    );
+    assert!(dialect_messages("caseSensitiveHeader: false")[0].contains("matchCase"));
 }
 
 #[test]
