@@ -33,6 +33,8 @@ pub struct TargetLimits {
     pub numbers: Option<NumberLimits>,
     /// The most bytes of a text in UTF-8: of every type that is not a number, a truth value, a date or a time.
     pub text_bytes: Option<usize>,
+    /// The most bytes of all texts of a row together. Where a single text is too long, that alone is told.
+    pub row_bytes: Option<usize>,
     /// The most characters of the text of single fields, by their positions in the schema.
     pub characters: Vec<(FieldIndex, usize)>,
     /// The most bytes that the fields of a key have together.
@@ -66,6 +68,17 @@ pub struct KeyLimit {
 pub(super) struct FieldLimits {
     fields: Vec<(FieldIndex, FieldLimit)>,
     keys: Vec<KeyLimit>,
+    row: Option<RowLimit>,
+}
+
+/// How long the texts of a row may be together.
+#[derive(Debug)]
+struct RowLimit {
+    /// The fields that are stored as text.
+    fields: Vec<FieldIndex>,
+    bytes: usize,
+    /// The most bytes of one of them, which has an error of its own.
+    field_bytes: usize,
 }
 
 /// One limit of a field.
@@ -98,6 +111,11 @@ impl FieldLimits {
         Self {
             fields: by_type.chain(characters.filter(|(at, _)| written(at))).collect(),
             keys: keys.filter(|key| !key.fields.is_empty()).collect(),
+            row: limits.row_bytes.map(|bytes| RowLimit {
+                fields: schema.field_positions().filter(written).collect(),
+                bytes,
+                field_bytes: limits.text_bytes.unwrap_or(usize::MAX),
+            }),
         }
     }
 
@@ -114,8 +132,13 @@ impl FieldLimits {
             }
         }
         for key in &self.keys {
-            for (row, bytes) in find_long_keys(key, columns) {
+            for (row, bytes) in find_long_texts(&key.fields, key.bytes, columns) {
                 found.extend(cells.key_error(key, row, bytes));
+            }
+        }
+        if let Some(limit) = &self.row {
+            for (row, bytes) in find_long_texts(&limit.fields, limit.bytes, columns) {
+                found.extend(cells.row_error(limit, row, bytes));
             }
         }
     }
@@ -218,13 +241,14 @@ fn describe_excess(count: usize, noun: &str, most: usize) -> String {
     format!("has {}; the database can hold at most {most} in this field; shorten it", count_noun(count as u64, noun))
 }
 
-/// The rows whose key is too long, with its bytes. A key with a missing value is stored too.
-fn find_long_keys(key: &KeyLimit, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
-    let texts: Vec<_> = key.fields.iter().map(|at| columns[at.get()].as_string::<i32>()).collect();
+/// The rows in which the texts of `fields` have more than `most` bytes together, with these bytes. A missing value has none.
+fn find_long_texts(fields: &[FieldIndex], most: usize, columns: &[ArrayRef]) -> Vec<(usize, usize)> {
+    let texts: Vec<_> = fields.iter().map(|at| columns[at.get()].as_string::<i32>()).collect();
     let whole: usize = texts.iter().map(|text| text.value_data().len()).sum();
-    let rows = if whole > key.bytes { texts.first().map_or(0, |text| text.len()) } else { 0 };
+    // Nearly always the whole block has fewer, and no row is looked at.
+    let rows = if whole > most { texts.first().map_or(0, |text| text.len()) } else { 0 };
     let bytes = |row: usize| texts.iter().filter(|text| text.is_valid(row)).map(|text| text.value(row).len()).sum();
-    (0..rows).map(|row| (row, bytes(row))).filter(|(_, bytes)| *bytes > key.bytes).collect()
+    (0..rows).map(|row| (row, bytes(row))).filter(|(_, bytes)| *bytes > most).collect()
 }
 
 /// The cells of a block as they stand in the source, for errors.
@@ -245,6 +269,20 @@ impl BlockCells<'_> {
         let message = format!("field {}: {} {problem}", quote_shortened(name), quote_shortened(text));
         let error = CellError::new(ErrorCode::TargetLimit, Some(Arc::clone(name)), Some(text), message);
         Some(FoundError { record: u32::try_from(row).ok()?, field: u32::try_from(field.get()).ok()?, error })
+    }
+
+    /// The error of a row whose texts are too long only together.
+    fn row_error(&self, limit: &RowLimit, row: usize, bytes: usize) -> Option<FoundError> {
+        if limit.fields.iter().any(|&field| self.cell_text(field, row).len() > limit.field_bytes) {
+            return None;
+        }
+        let message = format!(
+            "the texts of the row have {} together; the database can hold at most {} in a row; shorten them",
+            count_noun(bytes as u64, "byte"),
+            limit.bytes
+        );
+        let error = CellError::new(ErrorCode::TargetLimit, None, None, message);
+        Some(FoundError { record: u32::try_from(row).ok()?, field: FoundError::AFTER_FIELDS, error })
     }
 
     fn key_error(&self, key: &KeyLimit, row: usize, bytes: usize) -> Option<FoundError> {

@@ -230,8 +230,9 @@ pub struct Reject {
 }
 
 impl Reject {
-    /// The most raw bytes that a listing carries; the rest is in the quarantine's parts.
-    pub const RAW_LIMIT: usize = 1 << 20;
+    /// The most raw bytes that a listing carries; the rest is in the quarantine's parts. It is half of the smallest packet that MySQL is
+    /// usually set to take (`max_allowed_packet`, 1 MiB), since a part travels in one. Earlier versions kept parts of 1 MiB.
+    pub const RAW_LIMIT: usize = 512 << 10;
 }
 
 /// Which rejects of earlier loads a load closes: they were met again, and its own rejects stand for them.

@@ -91,20 +91,19 @@ pub(crate) fn parse() -> Result<CommandLine, Exit> {
     typed.map_err(|error| print_usage_error(&without_secrets(error), &early))
 }
 
-/// The end of each command's help.
-const COMMON_OPTIONS: &str =
-    "Common options: --project, --json, --quiet, --verbose, --log, --color (see `landfall --help`)";
-
 /// The command line, whose options of every command are listed only once: in the help of `landfall` itself.
 fn command_with_short_help() -> clap::Command {
-    fn hide_globals(command: clap::Command) -> clap::Command {
+    fn hide_globals(command: clap::Command, end: &str) -> clap::Command {
         let command = command.mut_args(|option| if option.is_global_set() { option.hide(true) } else { option });
-        command.after_help(COMMON_OPTIONS).mut_subcommands(hide_globals)
+        command.after_help(end.to_owned()).mut_subcommands(|command| hide_globals(command, end))
     }
     let mut command = CommandLine::command();
     // Subcommands have these options only then.
     command.build();
-    command.mut_subcommands(hide_globals)
+    let names = command.get_arguments().filter(|option| option.is_global_set()).filter_map(clap::Arg::get_long);
+    let names: Vec<String> = names.map(|name| format!("--{name}")).collect();
+    let end = format!("Common options: {} (see `landfall --help`)", names.join(", "));
+    command.mut_subcommands(|command| hide_globals(command, &end))
 }
 
 /// A mistake without the passwords of URLs that were typed.

@@ -81,3 +81,21 @@ fn a_table_that_differs_from_the_dictionary_ends_with_12() {
     let error = project.run(&["load"]).fails(12);
     assert!(error.contains("people"), "{error}");
 }
+
+/// A server that is being started refuses connections for a moment: a script may try again.
+#[test]
+fn a_refused_connection_is_13_for_load_and_push_alike() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let project = Project::people("1,Ann,30\n");
+    for scheme in ["postgres", "mysql"] {
+        project.write("landfall.yaml", format!("target: {scheme}://nobody@127.0.0.1:{port}/none\n"));
+        for command in ["load", "check", "verify", "loads"] {
+            let error = project.run(&[command]).fails(13);
+            assert!(error.contains("refused"), "{scheme} {command}: {error}");
+        }
+    }
+    let service = format!("http://127.0.0.1:{port}");
+    let words = ["push", "people.csv", "--to", &service, "--table", "people", "--retries", "0"];
+    assert!(project.run(&words).fails(13).contains("refused"));
+}

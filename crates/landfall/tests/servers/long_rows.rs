@@ -1,6 +1,11 @@
 //! Rows that are longer than a record of a file may be: what is backed up can be restored, on every database.
 
-use super::{place::Kind, site::Site};
+use testbed::{Mariadb, ServerOptions};
+
+use super::{
+    place::{Kind, Place},
+    site::Site,
+};
 use crate::support::Project;
 
 const MIB: usize = 1 << 20;
@@ -62,4 +67,45 @@ fn a_row_that_mariadb_does_not_hand_over_was_told_as_a_lost_connection() {
     let error = site.run(&["backup", "--to", "sets"]).fails(5);
     assert!(error.contains("max_allowed_packet"), "{error}");
     assert!(!site.path().join("sets").exists() || site.run(&["backups", "--in", "sets"]).stdout.is_empty());
+}
+
+/// A row that the server takes and never hands over again stopped the backup, and a long reject stopped the load, with "run again".
+#[test]
+fn records_beyond_the_packet_of_mariadb_were_no_rejects() {
+    let server = Mariadb::start_with(&ServerOptions::default().with_setting("max_allowed_packet", "1M")).unwrap();
+    let project = Project::empty();
+    let place = Place::on(Kind::Mariadb, server.fresh_database().unwrap());
+    project.write(
+        "datapackage.yaml",
+        "resources: [{name: texts, path: texts.csv, schema: {primaryKey: id, fields: [{name: id, type: integer}, \
+         {name: a, type: string}, {name: b, type: string}]}}]",
+    );
+    let text = |kibibytes: usize| "x".repeat(kibibytes << 10);
+    project.write(
+        "texts.csv",
+        format!(
+            "id,a,b\n1,{},{}\n2,{},{}\n3,{},y\nx,{},z\n",
+            text(400),
+            text(400),
+            text(600),
+            text(600),
+            text(1100),
+            text(1500)
+        ),
+    );
+    let site = Site::at(project, place);
+    assert_eq!(site.run(&["load", "--json"]).exits(0).counts("texts"), [4, 1, 0, 0, 3]);
+    let rejects = site.run(&["rejects", "list", "--json"]).exits(0).json_list();
+    let told: Vec<(u64, &str)> = rejects
+        .iter()
+        .map(|reject| (reject["line"].as_u64().unwrap(), reject["errors"][0]["message"].as_str().unwrap()))
+        .collect();
+    assert!(told[0].0 == 3 && told[0].1.contains("1228800 bytes together"), "{told:?}");
+    assert!(told[1].0 == 4 && told[1].1.contains("the database can hold at most"), "{told:?}");
+    assert_eq!(rejects[0]["errors"].as_array().unwrap().len(), 1, "one reason is enough");
+    site.run(&["backup", "-q", "--to", "sets"]).exits(0);
+    site.run(&["restore", "texts", "-q", "--in", "sets"]).exits(0);
+    assert_eq!(site.count("texts"), 1);
+    assert!(site.run(&["rejects", "show", "3", "--raw"]).exits(0).stdout.len() > 1500 << 10, "all of it is kept");
+    site.assert_nothing_wrong();
 }

@@ -24,6 +24,7 @@ mod partial;
 mod place;
 mod pool;
 mod replaces;
+mod rights;
 mod same;
 mod site;
 mod swallowed;

@@ -116,6 +116,7 @@ pub(super) fn server_limits(server: &MysqlServer, table: &Table) -> TargetLimits
         numbers: Some(NumberLimits { before, after, nan: false, infinity: false }),
         // What is stored must be read again, in a packet that also holds the row's other values.
         text_bytes: Some(server.max_packet - server.max_packet / 16),
+        row_bytes: Some(server.max_packet - server.max_packet / 16),
         characters: characters.filter_map(|at| Some((at, key_characters(schema, at)?))).collect(),
         keys: Vec::new(),
     }

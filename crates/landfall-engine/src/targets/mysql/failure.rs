@@ -288,6 +288,23 @@ mod tests {
     }
 
     #[test]
+    fn only_what_may_pass_by_itself_is_lost() {
+        let refused = |kind| DriverError::CouldNotConnect(Some(("db:3306".into(), "no".into(), kind)));
+        for (error, kind, words) in [
+            (DriverError::UnknownAuthPlugin("sha256_password".into()), Kind::Denied, "sha256_password"),
+            (DriverError::OldMysqlPasswordDisabled, Kind::Denied, "ALTER USER"),
+            (DriverError::PacketTooLarge, Kind::Statement, "max_allowed_packet"),
+            (DriverError::Protocol41NotSet, Kind::Unavailable, "no server answers there"),
+            (refused(ErrorKind::ConnectionRefused), Kind::Lost, "cannot be reached"),
+            (refused(ErrorKind::NotFound), Kind::Unavailable, "cannot be reached"),
+            (DriverError::Timeout, Kind::Lost, "in time"),
+        ] {
+            let (found, said) = told(&Mysql::DriverError(error));
+            assert!(found == kind && said.contains(words), "{found:?}: {said}");
+        }
+    }
+
+    #[test]
     fn a_duplicate_names_its_key() {
         let error = server(1062, "Duplicate entry '7' for key 'orders.PRIMARY'");
         assert_eq!(refusal_message(&error).as_deref(), Some("another row has the same key orders.PRIMARY"));

@@ -177,6 +177,7 @@ pub(super) fn is_binary_column(column: &Column) -> bool {
 
 /// Rejects added by one statement; fewer where their bytes are many.
 const REJECTS_PER_STATEMENT: usize = 128;
+/// With the statement's other values, they fit into the smallest packet that a server is usually set to take, 1 MiB.
 const BYTES_PER_STATEMENT: usize = 1 << 19;
 
 /// Adds rejects, many with each statement.
@@ -197,12 +198,14 @@ pub(super) fn add_rejects(
             bytes = 0;
             continue;
         }
-        group.push(reject);
-        bytes += size;
-        if group.len() == REJECTS_PER_STATEMENT || bytes > BYTES_PER_STATEMENT {
+        // Its reasons are stored beside its bytes.
+        let size = usize::try_from(reject.stored_size()).unwrap_or(usize::MAX);
+        if group.len() == REJECTS_PER_STATEMENT || bytes + size > BYTES_PER_STATEMENT {
             add_reject_group(connection, load, table, &mut group)?;
             bytes = 0;
         }
+        group.push(reject);
+        bytes += size;
     }
     add_reject_group(connection, load, table, &mut group)
 }
