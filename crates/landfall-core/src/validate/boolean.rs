@@ -54,6 +54,7 @@ impl CellReader for BooleanReader {
 
     fn mend_hint(&self) -> String {
         let words = self.words.true_values.iter().chain(&self.words.false_values);
+        // Enough for all default words; a field may declare hundreds, and the message must stay readable.
         let words: Vec<String> = words.take(12).map(|word| quote_shortened(word)).collect();
         format!("write one of {}", words.join(", "))
     }

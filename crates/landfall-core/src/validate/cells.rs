@@ -20,6 +20,7 @@ pub(super) struct CellBlock<'a> {
 impl<'a> CellBlock<'a> {
     /// The block of `records`, whose source has `width` columns.
     pub(super) fn new(records: &'a Records, width: usize, ragged: Ragged) -> Self {
+        // A source without columns has no cell to index by, so it takes the careful way.
         let uniform = width > 0 && records.uniform_width() == Some(width);
         // One look at the whole text is cheaper than one at each cell.
         let has_nul = [&records.text, &records.side].iter().any(|text| memchr::memchr(0, text.as_bytes()).is_some());

@@ -27,7 +27,9 @@ pub(super) fn compile_column(field: &Field, position: u32, in_key: bool) -> Resu
         FieldType::Integer { bare_number, group_char, zero_decimals } => {
             compile_boxed(field, position, IntegerReader::new(*bare_number, group_char.clone(), *zero_decimals))
         }
+        // An empty separator would be found before the first digit of every number.
         FieldType::Number(format) if format.decimal_char.is_empty() => Err(refuse("decimalChar", "is empty".into())),
+        // Only key fields lose the zeros at the end of a number: equal keys must be equal texts in every database.
         FieldType::Number(format) => compile_boxed(field, position, NumberReader::new(format.clone(), in_key)),
         FieldType::Boolean(words) => compile_boxed(field, position, BooleanReader::new(words.clone())),
         FieldType::Date(format) => {

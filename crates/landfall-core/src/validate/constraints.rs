@@ -80,6 +80,7 @@ impl<R: CellReader> FieldChecks<R> {
         let rules = &field.constraints;
         let refuse = |rule: &'static str, reason: String| RuleError { field: Arc::clone(&field.name), rule, reason };
         for (rule, length) in [("minLength", rules.min_length), ("maxLength", rules.max_length)] {
+            // A trial with an empty array and object shows whether the type has a length at all.
             if length.is_some() && reader.value_length("[]").or_else(|| reader.value_length("{}")).is_none() {
                 return Err(refuse(rule, format!("does not apply to the type {}", field.kind.name())));
             }
@@ -155,6 +156,7 @@ fn read_bounds<R: CellReader>(
     for (kind, text) in declared {
         let Some(text) = text else { continue };
         let value = read_own_value(reader, text).map_err(|why| refuse(kind.rule(), why))?;
+        // NaN is a number without order: as a bound it would refuse every value of the column.
         if reader.compare_values(R::Stored::as_value(&value), R::Stored::as_value(&value)).is_none() {
             return Err(refuse(
                 kind.rule(),
@@ -177,6 +179,7 @@ fn read_allowed_values<R: CellReader>(
     for text in texts {
         values.push(read_own_value(reader, text).map_err(|why| refuse("enum", why))?);
     }
+    // Sorted for the binary search below, by the stored form since not every type has an order of values.
     values.sort_by(|left, right| R::Stored::compare_values(R::Stored::as_value(left), R::Stored::as_value(right)));
     Ok(Some(AllowedValues { values, words: list_values(texts) }))
 }
@@ -184,6 +187,7 @@ fn read_allowed_values<R: CellReader>(
 /// Reads a value of the dictionary with the field's own reader.
 fn read_own_value<R: CellReader>(reader: &R, text: &str) -> Result<OwnedReaderValue<R>, String> {
     let mut scratch = String::new();
+    // Through `read` and not the hot path: only it says why a value cannot be read.
     match reader.read(text, &mut scratch) {
         Ok(value) => Ok(R::Stored::to_owned_value(value)),
         Err(cause) if cause.is_empty() => {
@@ -201,6 +205,7 @@ impl<V> AllowedValues<V> {
         reader: &R,
         value: ReaderValue<'_, R>,
     ) -> bool {
+        // Most cells are written as in the dictionary, so the search by text spares comparing by value.
         let found = self.values.binary_search_by(|kept| R::Stored::compare_values(R::Stored::as_value(kept), value));
         found.is_ok()
             || (R::OWN_EQUALITY
@@ -259,6 +264,7 @@ impl PatternCheck {
 
     fn build_backtracking(text: &str, whole: &str) -> Result<fancy_regex::Regex, String> {
         fancy_regex::Regex::new(text)
+            // As above: the bare pattern first, or `a)|(b` would slip out of the group.
             .and_then(|_| fancy_regex::Regex::new(whole))
             .map_err(|error| format!("{} is not a regular expression: {error}", quote_shortened(text)))
     }
@@ -270,6 +276,7 @@ impl PatternCheck {
             RegexEngine::Linear(regex) => regex.is_match(cell),
             RegexEngine::Backtracking(regex) => match regex.is_match(cell) {
                 Ok(matches) => matches,
+                // The engine gave up at its step limit. The cell is refused, since nobody knows whether it matches.
                 Err(_) => return Some(format!("is too long a search for the pattern {}", quote_shortened(&self.text))),
             },
         };

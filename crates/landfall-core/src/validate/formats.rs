@@ -20,18 +20,23 @@ pub(super) fn is_base64(text: &str) -> bool {
 /// Whether `text` is an e-mail address: `local@domain`, with a dot-atom before the sign (RFC 5322, letters of any script as
 /// in RFC 6531) and a domain name of at least two labels after it.
 pub(super) fn is_email(text: &str) -> bool {
+    // From the right: an `@` in the local part would need quotes, which a dot-atom does not have.
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    // 64 bytes is the limit of SMTP (RFC 5321, 4.5.3.1.1).
     local.len() <= 64 && local.split('.').all(is_atom) && is_domain(domain)
 }
 
 fn is_atom(atom: &str) -> bool {
+    // Combining marks are no letters, and names in some scripts cannot be written without them.
     let allowed = |c: char| c.is_alphanumeric() || (!c.is_ascii() && !c.is_whitespace() && !c.is_control());
     !atom.is_empty() && atom.chars().all(|c| allowed(c) || "!#$%&'*+-/=?^_`{|}~".contains(c))
 }
 
 fn is_domain(domain: &str) -> bool {
     let Some((_, top)) = domain.rsplit_once('.') else { return false };
+    // A top label of digits would make an IPv4 address pass as a domain name.
     let top_is_sound = top.chars().count() >= 2 && !top.bytes().all(|byte| byte.is_ascii_digit());
+    // 253 is what remains of the 255 bytes in DNS without the length bytes at both ends (RFC 1035).
     domain.len() <= 253 && top_is_sound && domain.split('.').all(is_label)
 }
 
@@ -47,6 +52,7 @@ fn is_label(label: &str) -> bool {
 /// Whether `text` is a URI with a scheme (RFC 3986, appendix A, with the authority checked for its brackets and port).
 pub(super) fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
+    // The fragment comes off first: a `?` behind the `#` belongs to it and opens no query.
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     let (hierarchy, query) = rest.split_once('?').unwrap_or((rest, ""));
     is_scheme(scheme)
@@ -67,6 +73,7 @@ fn is_scheme(scheme: &str) -> bool {
 }
 
 fn is_authority(authority: &str) -> bool {
+    // From the right, as browsers do it: of two signs only the last one ends the user's part.
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (host_is_sound, port) = if let Some(literal) = host.strip_prefix('[') {
         match literal.split_once(']') {
@@ -77,6 +84,7 @@ fn is_authority(authority: &str) -> bool {
         let at = host.find(':').unwrap_or(host.len());
         (is_made_of(&host[..at], ""), &host[at..])
     };
+    // RFC 3986 allows an empty port behind the colon.
     let port_is_sound =
         port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     is_made_of(user, ":") && host_is_sound && port_is_sound

@@ -39,6 +39,7 @@ impl GeopointReader {
             GeopointFormat::Object => {
                 json::check_json(text, '{')?;
                 json::object_members(text)
+                    // A third member would be lost in the stored pair.
                     .filter(|members| members.len() == 2)
                     .and_then(|members| Some((number_text(members.get("lon")?)?, number_text(members.get("lat")?)?)))
             }
@@ -49,6 +50,7 @@ impl GeopointReader {
 
 /// The text of a JSON number, which may also stand in quotes.
 fn number_text(raw: &RawValue) -> Option<String> {
+    // The reference validator takes coordinates in quotes as well.
     if raw.get().starts_with('"') { json::string_value(raw) } else { Some(raw.get().to_owned()) }
 }
 
@@ -58,10 +60,12 @@ fn push(out: &mut String, text: &str, limit: &str, name: &str) -> Result<(), Cel
     if !decimal::write_canonical(text, out) {
         return Err(FORM);
     }
+    // As text, since a float would round 180.0000000000000000001 to 180 and let it pass.
     let magnitude = out[start..].trim_start_matches('-');
     match decimal::compare_numbers(magnitude, limit) {
         Some(Ordering::Less | Ordering::Equal) => Ok(()),
         Some(Ordering::Greater) => Err(format!("{name} beyond -{limit} to {limit}").into()),
+        // NaN and INF are numbers, but no places.
         None => Err(FORM),
     }
 }
@@ -69,6 +73,7 @@ fn push(out: &mut String, text: &str, limit: &str, name: &str) -> Result<(), Cel
 impl CellReader for GeopointReader {
     type Stored = TextColumn;
 
+    // The stored texts keep their digits: `[1.0,2]` and `[1,2]` are one point.
     const OWN_EQUALITY: bool = true;
 
     fn data_type(&self) -> DataType {

@@ -47,6 +47,7 @@ fn parse_short_integer(text: &str) -> Option<i64> {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
+    // i64 holds every number of 18 digits, so that the loop needs no check for overflow.
     if digits.is_empty() || digits.len() > 18 {
         return None;
     }
@@ -63,6 +64,7 @@ fn parse_short_integer(text: &str) -> Option<i64> {
 
 /// The value of an integer of any length.
 fn parse_long_integer(text: &str) -> Result<i64, CellFault> {
+    // The sign and digits are checked here, so that whatever `parse` refuses below can only be too large.
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(FORM);
@@ -72,6 +74,7 @@ fn parse_long_integer(text: &str) -> Result<i64, CellFault> {
 
 /// The value of a JSON number that is whole.
 fn parse_json_integer(text: &str, scratch: &mut String) -> Result<i64, CellFault> {
+    // The exponent form is written out first: `2e0` is whole, and `25e-1` is not.
     if decimal::write_reduced(text, scratch) { parse_long_integer(scratch) } else { Err(FORM) }
 }
 
@@ -89,6 +92,7 @@ impl CellReader for IntegerReader {
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
         let number = if self.bare_number { Cow::Borrowed(text) } else { digits::strip_units(text, self.point())? };
+        // The zeros go before the groups: a group sign behind the point is no number.
         parse_long_integer(&digits::strip_groups(self.strip_zero_fraction(&number), self.group_char.as_deref())?)
     }
 
@@ -125,6 +129,7 @@ impl CellReader for YearReader {
     }
 
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
+        // Exactly four: `parse` alone would take `+999`, which is no year.
         let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
         if digits { parse_long_integer(text) } else { Err(FORM) }
     }

@@ -11,6 +11,7 @@ use super::{
 };
 
 /// The deepest nesting that is accepted.
+// The same as for rows of JSON files, and the depth at which serde_json gives up.
 const DEPTH: usize = 128;
 
 /// A JSON value that is taken apart. Numbers stay text.
@@ -29,12 +30,15 @@ fn first_character(text: &str) -> Option<char> {
 
 /// Checks that `text` is JSON that opens with `bracket`.
 pub(super) fn check_json(text: &str, bracket: char) -> Result<(), CellFault> {
+    // White space of JSON only: other spaces of Unicode make the text no JSON.
     if first_character(text) != Some(bracket) {
         return Err(FORM);
     }
+    // Counted before the parser runs, so that the reason is given in our words and no deep text reaches a recursion.
     if nesting_depth(text) > DEPTH {
         return Err(format!("nested deeper than {DEPTH} levels").into());
     }
+    // Nothing is built: the value stays text, and numbers beyond a float keep their digits.
     serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| format!("JSON: {error}").into())
 }
 
@@ -50,6 +54,7 @@ fn nesting_depth(text: &str) -> usize {
                 depth += 1;
                 deepest = deepest.max(depth);
             }
+            // More brackets closed than opened is for the parser to report.
             b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
@@ -76,6 +81,7 @@ pub(super) fn string_value(raw: &RawValue) -> Option<String> {
 pub(super) fn are_equal_json(left: &str, right: &str) -> bool {
     match (parse(left, DEPTH), parse(right, DEPTH)) {
         (Some(left), Some(right)) => left == right,
+        // A text that cannot be parsed equals itself, so that equality stays reflexive.
         _ => left == right,
     }
 }

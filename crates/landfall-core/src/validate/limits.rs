@@ -103,6 +103,7 @@ impl FieldLimits {
         };
         let by_type = schema.positioned_fields().filter_map(|(at, field)| Some((at, of_type(&field.kind)?)));
         let characters = limits.characters.iter().map(|&(at, most)| (at, FieldLimit::Characters(most)));
+        // Limits in bytes and characters are about stored text; other types have a fixed width that always fits.
         let written = |at: &FieldIndex| schema.fields.get(at.get()).is_some_and(|field| is_written(&field.kind));
         let keys = limits
             .keys
@@ -127,10 +128,13 @@ impl FieldLimits {
             for (row, problem) in &beyond {
                 found.extend(cells.limit_error(*at, *row, problem));
             }
+            // Keys are looked up in the database for rejected rows too, and that one value would fail the whole
+            // question.
             if limit.takes_out() && !beyond.is_empty() {
                 columns[at.get()] = null_rows(&columns[at.get()], beyond.iter().map(|(row, _)| *row));
             }
         }
+        // After the fields, so that the text of a number that was taken out does not count.
         for key in &self.keys {
             for (row, bytes) in find_long_texts(&key.fields, key.bytes, columns) {
                 found.extend(cells.key_error(key, row, bytes));
@@ -173,6 +177,7 @@ impl FieldLimit {
                 (text.len() > *most).then(|| describe_excess(text.len(), "byte", *most))
             }),
             Self::Characters(most) => find_problem_texts(column, |text| {
+                // No text has more characters than bytes, so most need no counting.
                 let characters = if text.len() > *most { text.chars().count() } else { 0 };
                 (characters > *most).then(|| describe_excess(characters, "character", *most))
             }),
@@ -217,6 +222,7 @@ impl NumberLimits {
         if text.len() as u64 <= self.before.min(self.after) && text.bytes().all(|byte| byte <= b'9') {
             return None;
         }
+        // What has no digits to count is NaN or an infinity.
         let Some((before, after)) = decimal::count_digits(text) else {
             let held = if text == "NaN" { self.nan } else { self.infinity };
             return (!held).then(|| {

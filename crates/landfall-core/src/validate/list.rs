@@ -110,6 +110,7 @@ impl ListItemReader {
         let text = item.get();
         let is_string = text.starts_with('"');
         let sound = match self {
+            // A JSON array has types of its own: `"1"` is a string there and no number, unlike in a delimited list.
             Self::Integer(_) | Self::Number(_) => {
                 !is_string && text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
             }
@@ -123,6 +124,7 @@ impl ListItemReader {
             return self.push(text, out);
         }
         let text = json::string_value(item).ok_or("an item has half a surrogate pair, which is no text")?;
+        // The check of the cell sees `\u0000` only as an escape; it becomes a NUL here.
         if text.contains('\0') {
             return Err("an item contains a NUL character, which not every database can hold".into());
         }
@@ -133,6 +135,7 @@ impl ListItemReader {
 impl ListReader {
     pub(super) fn new(delimiter: &str, item: ListItem) -> Result<Self, String> {
         if delimiter.is_empty() {
+            // Rust splits at every character by an empty text, which would make a list of letters.
             return Err("is empty".into());
         }
         Ok(Self { delimiter: delimiter.to_owned(), item: ListItemReader::new(item)? })
@@ -150,6 +153,7 @@ impl CellReader for ListReader {
 
     fn read<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<&'a str, CellFault> {
         scratch.push('[');
+        // Items are not trimmed: the standard knows no white space around a delimiter.
         for (at, item) in text.split(&self.delimiter).enumerate() {
             if at > 0 {
                 scratch.push(',');
@@ -189,6 +193,7 @@ impl CellReader for ListReader {
     }
 
     fn value_length(&self, text: &str) -> Option<(u64, &'static str)> {
+        // The text of a cell, not the stored array, and so of the same delimiter as the reading.
         Some((text.split(&self.delimiter).count() as u64, "item"))
     }
 

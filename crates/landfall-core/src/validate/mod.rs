@@ -170,6 +170,7 @@ impl ColumnMap {
     fn fields_by_column(&self) -> Vec<Option<FieldIndex>> {
         let mut fields = vec![None; self.width];
         for (field, column) in self.columns.iter().enumerate() {
+            // A column beyond the width of the source is one that no record has.
             if let Some(slot) = column.and_then(|at| fields.get_mut(at)) {
                 *slot = Some(FieldIndex::from(field));
             }
@@ -239,10 +240,12 @@ impl Validator {
             .zip(self.schema.field_positions())
             .map(|(column, at)| column.read_column(&block, self.source_column(at), &mut found))
             .collect();
+        // Limits of the database come after the types: only a value that could be read can be too large.
         let cells = BlockCells { block: &block, schema: &self.schema, columns: &self.map.columns };
         self.limits.apply_limits(&cells, &mut arrays, &mut found);
         let (fields, columns) = (&self.schema.fields, &self.columns);
         let inspector = RecordInspector { fields, columns, map: &self.map, block: &block, field_of: &self.field_of };
+        // Blank records are found by their nulls, so all columns must be read before.
         let whole = inspector.find_record_errors(&arrays);
         inspector.note_width_errors(&whole, &mut found);
         let presence = FieldPresence::from_records(records, &self.map);
@@ -256,6 +259,7 @@ impl Validator {
 
     fn build_batch(&self, arrays: Vec<ArrayRef>, rows: usize) -> RecordBatch {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        // The number of rows is told, since a batch without columns cannot count them.
         RecordBatch::try_new_with_options(self.row_schema(), arrays, &options)
             .expect("each column has the type of its field and a value for each record")
     }
@@ -263,6 +267,7 @@ impl Validator {
     /// All records divided into those that passed and those that did not.
     fn divide_rows(&self, all: RecordBatch, rejects: Vec<RejectedRecord>, presence: FieldPresence) -> ValidatedBlock {
         let lacking = Vec::new();
+        // Nearly all blocks: no row is copied, and no list of positions is made.
         if rejects.is_empty() {
             let rejected_rows = RecordBatch::new_empty(self.row_schema());
             let row_records = RecordPositions::All;
@@ -284,6 +289,8 @@ pub fn broken_rules(field: &Field) -> Vec<RuleError> {
     let mut rest = field.clone();
     let mut found = Vec::new();
     while let Err(error) = compile::compile_column(&rest, 0, false) {
+        // Each rule that fails is taken away and the field compiled again, so that all broken rules show up in one
+        // run.
         let is_constraint = rest.constraints.remove(error.rule);
         found.push(error);
         if !is_constraint {
@@ -297,16 +304,19 @@ pub fn broken_rules(field: &Field) -> Vec<RuleError> {
 /// The Arrow field of a column of `data_type` that holds the values of `field`, wherever they come from.
 #[must_use]
 pub fn arrow_field(field: &Field, data_type: DataType) -> ArrowField {
+    // Numbers and texts are both `Utf8`; without the type nobody downstream could tell them apart.
     let metadata = HashMap::from([(TYPE_KEY.to_owned(), field.kind.name().to_owned())]);
     ArrowField::new(&*field.name, data_type, true).with_metadata(metadata)
 }
 
 /// The errors sorted by record and field. A record in `whole` has that error only.
 fn collect_rejects(mut found: Vec<FoundError>, whole: RecordErrors) -> Vec<RejectedRecord> {
+    // Ten type errors about an empty line would only hide that the line is empty.
     if !whole.is_empty() {
         found.retain(|found| !whole.contains_key(&found.record));
         found.extend(whole.into_iter().map(|(record, error)| FoundError { record, field: 0, error }));
     }
+    // The errors came column by column. The sort is stable, so those of one cell keep their order.
     found.sort_by_key(|found| (found.record, found.field));
     let mut rejects: Vec<RejectedRecord> = Vec::new();
     for FoundError { record, error, .. } in found {

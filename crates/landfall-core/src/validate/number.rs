@@ -31,6 +31,7 @@ impl NumberReader {
     /// The number with `.` between whole and fraction, and nothing else than the number.
     fn standard_form<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, CellFault> {
         let point = self.format.decimal_char.as_str();
+        // What follows would take the letters of `NaN` and `INF` for a unit around a number.
         let special = decimal::normalize_number(text).is_some_and(|number| number.ends_with(['N', 'F']));
         if self.standard || special {
             return Ok(Cow::Borrowed(text));
@@ -41,6 +42,7 @@ impl NumberReader {
             None => (&*number, None),
         };
         let whole = digits::strip_groups(whole, self.format.group_char.as_deref())?;
+        // Under a decimal comma `1.5` could be 1.5 or 15; nothing is guessed.
         if point != "." && (whole.contains('.') || fraction.is_some_and(|fraction| fraction.contains('.'))) {
             return Err(format!("the decimal separator is {point}").into());
         }
@@ -62,6 +64,7 @@ impl CellReader for NumberReader {
 
     #[inline]
     fn read_common_form<'a>(&self, text: &'a str) -> Option<&'a str> {
+        // A key needs the reduced form, which a short whole number is already.
         let done = self.standard && decimal::is_plain_decimal(text) && (!self.reduced || decimal::is_short_whole(text));
         done.then_some(text)
     }

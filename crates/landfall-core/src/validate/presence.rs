@@ -29,6 +29,7 @@ impl FieldPresence {
     /// What `records`, whose columns lie as `map` says, have.
     pub(super) fn from_records(records: &Records, map: &ColumnMap) -> Self {
         let has_column = |column: &Option<usize>| column.is_some_and(|at| at < map.width);
+        // JSON rows without gaps are as good as columns, which need one flag each and no table of flags.
         if records.has_absent_members() {
             let fields = map.columns.len();
             let flag = |record, column: &Option<usize>| {
@@ -62,6 +63,7 @@ impl FieldPresence {
     /// The records of several blocks one after the other; each with the number of its records, for rows with `fields` fields.
     #[must_use]
     pub fn concat_blocks(parts: &[(&Self, usize)], fields: usize) -> Self {
+        // Files mostly have every field, so that no flags are kept for millions of records.
         if parts.iter().all(|(part, _)| part.is_whole()) {
             return Self::Whole;
         }
@@ -85,6 +87,7 @@ impl ValidatedBlock {
         let only_lacks = |reject: &RejectedRecord| {
             reject.errors.iter().all(|error| {
                 let at = error.field.as_ref().and_then(|name| schema.field_position(name));
+                // Without its key, a record cannot say which row it changes.
                 let is_absent =
                     |at: &FieldIndex| !self.presence.has_field(reject.record, *at) && !schema.primary_key.contains(at);
                 error.code == ErrorCode::ConstraintError && at.as_ref().is_some_and(is_absent)
@@ -112,9 +115,11 @@ impl ValidatedBlock {
                 others.push(at);
             }
         }
+        // A block promises its rows in record order, and those admitted stand behind all others until here.
         rows.sort_unstable();
         let all = concat_batches(self.rows.schema_ref(), &[&self.rows, &self.rejected_rows]);
         self.rows = take_rows(&all, rows.iter().map(|(_, at)| *at));
+        // One rejected row for each reject: the two lists are read side by side.
         self.rejected_rows = take_rows(&self.rejected_rows, others.into_iter());
         self.row_records = RecordPositions::Some(rows.into_iter().map(|(record, _)| record).collect());
         self.rejects = rejects;

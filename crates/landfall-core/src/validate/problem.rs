@@ -48,6 +48,7 @@ const SHOWN: usize = 80;
 pub(super) fn quote_shortened(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(SHOWN) + 2);
     out.push('"');
+    // Shortened by characters before escaping, so that no escape is cut in two.
     for (at, character) in text.chars().enumerate() {
         if at == SHOWN {
             out.push('…');

@@ -44,6 +44,7 @@ impl RecordInspector<'_> {
     pub(super) fn find_record_errors(&self, arrays: &[ArrayRef]) -> RecordErrors {
         let faults = self.block.records.record_faults();
         let mut whole: RecordErrors = faults.iter().map(|(record, fault)| (*record, fault_error(fault))).collect();
+        // A faulty record may look blank, since its cells could not be split. Its fault is the better reason.
         let blank = self.blank_candidates(arrays).filter(|&record| self.is_blank_record(record));
         for record in blank.filter_map(|record| u32::try_from(record).ok()) {
             whole.entry(record).or_insert_with(blank_error);
@@ -59,7 +60,9 @@ impl RecordInspector<'_> {
             .filter(|(_, column)| column.is_some())
             .map(|(array, _)| array)
             .collect();
+        // A column without any null rules out that a record is blank, and spares a look at each of them.
         let possible = read.iter().all(|array| array.null_count() > 0);
+        // Where the empty text is a value, an empty line reads as one value and would not look blank.
         let empty_may_be_a_value = self.columns.iter().any(|column| !column.is_missing(""));
         let records = if possible || empty_may_be_a_value { self.block.len() } else { 0 };
         (0..records).filter(move |&record| {
@@ -76,6 +79,7 @@ impl RecordInspector<'_> {
         let width = self.block.records.cell_count(record).min(self.map.width);
         let missing = |column: usize| {
             let text = self.block.records.cell_text(record, column).unwrap_or_default();
+            // A column that holds no field has no declared words; only nothing at all is missing there.
             match self.field_of[column] {
                 Some(field) => self.columns[field.get()].is_missing(text),
                 None => MissingTexts::Empty.is_missing(text),
@@ -96,11 +100,13 @@ impl RecordInspector<'_> {
         };
         let extras = records.extra_members();
         let at = extras.partition_point(|extra| (extra.record as usize) < record);
+        // An object with unknown members says something, even if none of it can be stored.
         extras.get(at).is_none_or(|extra| extra.record as usize != record) && (0..self.columns.len()).all(missing)
     }
 
     /// Notes the members of JSON rows that are none of their cells.
     fn note_extra_members(&self, found: &mut Vec<FoundError>) {
+        // A row may have thousands of unknown members: what one row can add to the quarantine is bounded.
         for extras in self.block.records.extra_members().chunk_by(|one, next| one.record == next.record) {
             let (listed, others) = extras.split_at(extras.len().min(EXTRA_LISTED));
             self.note_member_errors(listed, found);
@@ -124,6 +130,7 @@ impl RecordInspector<'_> {
                     (Some(field), at, format!("field {name}: it occurs twice in the row; only one value can be kept"))
                 }
                 None => {
+                    // A table may have a thousand fields, and each such row would repeat them all.
                     let known: Vec<&str> = self.fields.iter().map(|field| &*field.name).take(20).collect();
                     let message =
                         format!("the row has {name}, which is no field of the table; it has {}", known.join(", "));
@@ -162,6 +169,7 @@ impl RecordInspector<'_> {
     /// Notes the cells that a short record lacks. That a field is required is no second reason: its cell is missing, and no value.
     fn missing_cells(&self, record: u32, width: usize, found: &mut Vec<FoundError>) {
         let absent = self.map.width - width;
+        // A file of short lines under a wide table would otherwise make errors many times its own size.
         let most = MISSING_LISTED + self.block.records.raw_bytes(record as usize).len();
         let has = format!("the record has {} of {}", count_noun(width as u64, "cell"), self.map.width);
         for column in (width..self.map.width).take(most) {

@@ -67,6 +67,7 @@ pub fn push_date(day: i32, out: &mut String) {
 
 /// Writes the text of a time, given in microseconds since midnight.
 pub fn push_time(micros: i64, out: &mut String) {
+    // A time beyond the day would index past the table of digit pairs.
     let micros = micros.rem_euclid(DAY);
     let mut text = *b"00:00:00";
     write_time_digits(&mut text, 0, micros / SECOND);
@@ -85,6 +86,7 @@ pub fn boolean_text(value: bool, out: &mut String) {
 pub fn integer_text(value: i64, out: &mut String) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
+    // `i64::MIN` has no positive counterpart in `i64`.
     let mut rest = value.unsigned_abs();
     while rest >= 100 {
         at -= 2;
@@ -93,6 +95,7 @@ pub fn integer_text(value: i64, out: &mut String) {
     }
     at -= 2;
     digits[at..at + 2].copy_from_slice(&PAIRS[rest as usize]);
+    // The last pair may have a zero in front, which is no digit of the number.
     if rest < 10 {
         at += 1;
     }

@@ -25,6 +25,7 @@ impl ValueReader {
     /// A rule of the field cannot be applied.
     pub fn new(field: &Field) -> Result<Self, RuleError> {
         let number = matches!(field.kind, FieldType::Number(_));
+        // A parameter is part of no key, so it keeps the digits that it was written with.
         Ok(Self { column: compile::compile_column(field, 0, false)?, number })
     }
 

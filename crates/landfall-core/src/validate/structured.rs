@@ -76,6 +76,7 @@ impl GeojsonReader {
     /// The members that an object of type `name` must have, with the characters that their values may start with; none
     /// where there is no such type.
     fn required_members(&self, name: &str) -> Option<&'static [(&'static str, &'static str)]> {
+        // RFC 7946: a Feature has both members even if they are null, hence the `n`.
         Some(match (self.format, name) {
             (
                 GeoFormat::Default,
@@ -95,6 +96,7 @@ impl GeojsonReader {
             .required_members(&name)
             .ok_or_else(|| CellFault::from(format!("type {}", super::problem::quote_shortened(&name))))?;
         for (member, starts) in required {
+            // The check above has seen valid JSON, so the first character tells the kind of a value.
             let sound = found.get(*member).is_some_and(|value| value.get().starts_with(|c| starts.contains(c)));
             if !sound {
                 return Err(format!("no {member} as a {name} has them").into());

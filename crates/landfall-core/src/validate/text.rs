@@ -31,6 +31,7 @@ impl CellReader for TextReader {
 
     #[inline]
     fn read_common_form<'a>(&self, text: &'a str) -> Option<&'a str> {
+        // No text is wrong. NUL is looked for by the column, for all types at once.
         Some(text)
     }
 
@@ -86,6 +87,7 @@ impl CellReader for FormatReader {
             StringFormat::Default => true,
             StringFormat::Email => formats::is_email(text),
             StringFormat::Uri => formats::is_uri(text),
+            // Checked but not decoded: the database gets the text as it is in the file.
             StringFormat::Binary => formats::is_base64(text),
             StringFormat::Uuid => formats::is_uuid(text),
         };

@@ -62,6 +62,7 @@ impl<T: AsRef<str>> Eq for Value<T> {}
 
 impl<T: AsRef<str>> Hash for Value<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // Or the date 0, the time 0 and the integer 0 would always collide.
         discriminant(self).hash(state);
         match self {
             Self::Null => {}
@@ -69,6 +70,7 @@ impl<T: AsRef<str>> Hash for Value<T> {
             Self::Date(value) => value.hash(state),
             Self::Integer(value) | Self::Time(value) | Self::Datetime(value) => value.hash(state),
             Self::Text(text) => text.as_ref().hash(state),
+            // By value, as in the comparison: equal values with two hashes would be missed in a map.
             Self::Number(text) => decimal::hash(text.as_ref(), state),
         }
     }

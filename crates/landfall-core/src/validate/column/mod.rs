@@ -139,12 +139,15 @@ impl<R: CellReader> FieldColumn<R> {
         found: &mut Vec<FoundError>,
     ) -> ArrayRef {
         let mut scratch = String::new();
+        // With constraints every value goes the thorough way, which knows how to report what it breaks.
         let plain = self.checks.is_empty();
         for record in 0..rows {
+            // A cell that a short record lacks is reported with the record as a whole, not here.
             let Some(text) = cell(record) else {
                 column.push_null();
                 continue;
             };
+            // Before the NUL check and the reader: a word for a missing value need not be a value of the type.
             if self.missing.is_missing(text) {
                 column.push_null();
                 if self.required {
@@ -204,6 +207,8 @@ impl<R: CellReader> FieldColumn<R> {
         let record = record_position(record);
         match value {
             Ok(value) => {
+                // The value goes into the column although it may break a constraint: keys are checked for rejected
+                // rows too.
                 column.push(value);
                 let mut note = |problem: String| {
                     let error = self.field_error(ErrorCode::ConstraintError, text, &problem);
@@ -212,6 +217,7 @@ impl<R: CellReader> FieldColumn<R> {
                 self.checks.run(&self.reader, text, value, &mut note);
             }
             Err(cause) => {
+                // Every column needs one entry for each record, or the batch cannot be built.
                 column.push_null();
                 found.push(FoundError { record, field: self.position, error: self.type_error(text, &cause) });
             }
@@ -238,6 +244,8 @@ impl<R: CellReader> FieldColumn<R> {
                     column.push_null();
                     self.missing_json(record, kind, found);
                 }
+                // Only strings can be one of the words: the number `0` is a value even where the text "0" stands for
+                // none.
                 JsonKind::String if self.missing.is_missing(text) => {
                     column.push_null();
                     if self.required {
@@ -271,6 +279,7 @@ impl<R: CellReader> FieldColumn<R> {
 
     /// Notes a member of a JSON row that is null or not there, where the field is required.
     fn missing_json(&self, record: usize, kind: JsonKind, found: &mut Vec<FoundError>) {
+        // An absent member has no text that the reject could show; a null one has.
         let text = (kind == JsonKind::Null).then_some("null");
         if let Some(error) = self.required_error(text) {
             found.push(FoundError { record: record_position(record), field: self.position, error });
@@ -280,6 +289,7 @@ impl<R: CellReader> FieldColumn<R> {
     /// The error of a JSON value of another kind than the field's.
     #[cold]
     fn kind_error(&self, kind: JsonKind, text: &str) -> CellError {
+        // This is the fault of the encoding, whatever type the field has: no database stores half a pair.
         if kind == JsonKind::BrokenString {
             let message = format!(
                 "field {}: the string {} has half a surrogate pair (\\uD800 to \\uDFFF), which is no text",
@@ -302,6 +312,7 @@ impl<R: CellReader> FieldColumn<R> {
     }
 
     fn read_value<'a>(&self, text: &'a str, scratch: &'a mut String) -> Result<ReaderValue<'a, R>, CellFault> {
+        // For all types: most are stored as text, and no reader below looks for that byte.
         if memchr::memchr(0, text.as_bytes()).is_some() {
             return Err(NUL);
         }
@@ -340,6 +351,8 @@ impl<R: CellReader> ReadColumn for FieldColumn<R> {
                 self.read_cells(rows, |record| block.cell_text(record, at), stored, block.has_nul, found)
             }
             None => {
+                // The reference validator reports the column once. Here each record is a reject, so that none is
+                // lost.
                 let records = (0u32..).take(if self.required { rows } else { 0 });
                 found.extend(records.filter_map(|record| {
                     let error = self.required_error(None)?;
@@ -353,6 +366,7 @@ impl<R: CellReader> ReadColumn for FieldColumn<R> {
     fn read_cell(&self, text: &str) -> (ArrayRef, Vec<CellError>) {
         let mut found = Vec::new();
         let stored = R::Stored::with_capacity(1, text.len(), self.reader.data_type());
+        // Nobody has looked at this one text for NUL yet, so the loop must.
         let array = self.read_cells(1, |_| Some(text), stored, true, &mut found);
         (array, found.into_iter().map(|found| found.error).collect())
     }
@@ -365,6 +379,7 @@ impl<R: CellReader> ReadColumn for FieldColumn<R> {
         self.required.then(|| {
             let message =
                 format!("field {}: the value is missing, and the field is required", quote_shortened(&self.name));
+            // The decoder marks `\N` of MySQL exports by a text of its own; people must see what stood in the file.
             let text = text.map(|text| if text == NULL_CELL { "\\N" } else { text });
             CellError::new(ErrorCode::ConstraintError, Some(Arc::clone(&self.name)), text, message)
         })

@@ -77,9 +77,11 @@ impl CellReader for DurationReader {
     /// Durations of months and of seconds are compared where the difference does not depend on the calendar.
     fn compare_values(&self, left: &str, right: &str) -> Option<Ordering> {
         let (left, right) = (duration_length(left)?, duration_length(right)?);
+        // Both are subtracted first, so that what the two have in common needs no calendar.
         let months = (left.months - right.months) * ATTO;
         let rest = left.attoseconds - right.attoseconds;
         // A month has 28 to 31 days.
+        // If even the shortest and the longest months agree on the sign, the calendar does not matter.
         let (one, two) = (months * 28 * 86_400 + rest, months * 31 * 86_400 + rest);
         (one.signum() == two.signum()).then(|| one.cmp(&0))
     }
@@ -99,6 +101,7 @@ fn visit_numbers<'a>(text: &'a str, mut each: impl FnMut(&'a [u8], &'a [u8], (i1
     let mut scan = TextScanner::new(text);
     scan.take_any(b"+-");
     scan.take_any(b"P")?;
+    // ISO 8601 has weeks alone or not at all, which is known before the first number.
     let weeks = text.ends_with('W');
     let mut numbers = 0;
     let mut last_has_fraction = false;
@@ -108,9 +111,11 @@ fn visit_numbers<'a>(text: &'a str, mut each: impl FnMut(&'a [u8], &'a [u8], (i1
         while scan.digits_ahead() > 0 {
             let whole = scan.run();
             let fraction = if scan.take_any(b".,").is_some() { Some(scan.run()) } else { None };
+            // Only designators that are left may follow: this keeps their order and refuses one that occurs twice.
             let at = left.iter().position(|unit| scan.peek_byte() == Some(unit.0))?;
             let (letter, months, seconds) = left[at];
             scan.take_any(&[letter])?;
+            // A fraction is allowed in the last number only, so nothing may follow one.
             if last_has_fraction || fraction.is_some_and(<[u8]>::is_empty) || (letter == b'W') != weeks {
                 return None;
             }
@@ -123,6 +128,7 @@ fn visit_numbers<'a>(text: &'a str, mut each: impl FnMut(&'a [u8], &'a [u8], (i1
     };
     let has_date = part(&mut scan, &DATE_PARTS)?;
     let has_time = scan.take_any(b"T").is_some();
+    // `P1DT` has nothing after the T and is refused, although the date before it is sound.
     let sound = if has_time { part(&mut scan, &TIME_PARTS)? } else { has_date };
     (sound && scan.is_at_end()).then_some(())
 }
@@ -139,6 +145,7 @@ fn duration_length(text: &str) -> Option<DurationLength> {
 impl DurationLength {
     fn add_number(self, whole: &[u8], fraction: &[u8], (months, seconds): (i128, i128)) -> Option<Self> {
         let (whole, parts) = (parse_digits(whole)?, number_of_atto(fraction)?);
+        // Half a month has no length in months or seconds that all calendars share.
         if months > 0 && parts > 0 {
             return None;
         }

@@ -19,8 +19,10 @@ const ZONE_OF_TIME: &str = "a time of day is stored without a zone";
 /// The hot path of `parse_date`: `YYYY-MM-DD`.
 #[inline]
 pub(super) fn parse_common_date(text: &str) -> Option<i32> {
+    // Exactly ten bytes. A longer text takes the slow way, which knows what is wrong.
     let bytes: &[u8; 10] = text.as_bytes().try_into().ok()?;
     let head = match_digits(load_word(bytes, 0), *b"0000-00-")?;
+    // Filled up with zeros to a word, so that the two digits of the day need no check of their own.
     let day = match_digits(u64::from_le_bytes([b'0', b'0', b'0', b'0', b'0', b'0', bytes[8], bytes[9]]), [b'0'; 8])?;
     find_day_number(four_digit_year(head), two_digits_at(head, 5), two_digits_at(day, 6))
 }
@@ -31,9 +33,11 @@ pub(super) fn quick_datetime(text: &str) -> Option<i64> {
     let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
     let date = match_digits(load_word(bytes, 0), *b"0000-00-")?;
     let middle = match_digits(load_word(bytes, 8), *b"00T00:00")?;
+    // This word overlaps with the one before, since 20 bytes are no multiple of eight.
     let end = match_digits(load_word(bytes, 12), *b"0:00:00Z")?;
     let day = find_day_number(four_digit_year(date), two_digits_at(date, 5), two_digits_at(middle, 0))?;
     let (hour, minute, second) = (two_digits_at(middle, 3), two_digits_at(middle, 6), two_digits_at(end, 5));
+    // The reasons are found on the slow way; here it is enough not to answer.
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -118,6 +122,7 @@ fn explain_separator(scan: &TextScanner<'_>) -> CellFault {
 fn without_zone(scan: TextScanner<'_>, time: i64) -> Result<i64, CellFault> {
     match scan.peek_byte() {
         None => Ok(time),
+        // The text would be valid ISO 8601, so the message says why it is refused here.
         Some(b'Z' | b'z' | b'+' | b'-') => Err(ZONE_OF_TIME.into()),
         Some(_) => Err(FORM),
     }
@@ -130,6 +135,7 @@ fn scan_date(scan: &mut TextScanner<'_>) -> Result<i32, CellFault> {
         let month = scan.take_digits(2)?;
         scan.take_any(b"-")?;
         let day = scan.take_digits(2)?;
+        // `2021-11-071` is no date with something behind it.
         (scan.digits_ahead() == 0).then_some((year, month, day))
     };
     let (year, month, day) = read().ok_or(FORM)?;
@@ -202,6 +208,7 @@ pub(super) fn any_datetime(text: &str) -> Result<Moment, CellFault> {
 }
 
 fn any_date_part(scan: &mut TextScanner<'_>) -> Result<i32, CellFault> {
+    // The number of digits tells the basic forms apart: yyyymmdd, yyyyddd, or a year that something follows.
     match scan.digits_ahead() {
         8 => {
             let (year, month, day) = (scan.take_digits(4), scan.take_digits(2), scan.take_digits(2));
@@ -225,6 +232,7 @@ fn any_date_part(scan: &mut TextScanner<'_>) -> Result<i32, CellFault> {
 fn scan_any_week(scan: &mut TextScanner<'_>, year: u32, extended: bool) -> Result<i32, CellFault> {
     let week = scan.take_digits(2).ok_or(FORM)?;
     if extended {
+        // ISO 8601 does not mix the forms: with one hyphen there must be both.
         scan.take_any(b"-").ok_or(CellFault::Borrowed("no day of the week"))?;
     }
     day_number_of_week(year, week, scan.take_digits(1).ok_or(FORM)?)
@@ -240,6 +248,7 @@ fn scan_day_of_year(scan: &mut TextScanner<'_>, year: u32, extended: bool) -> Re
             let day = if scan.digits_ahead() == 2 { scan.take_digits(2) } else { None };
             checked_day_of(year, month, day.ok_or(FORM)?)
         }
+        // `2021` and `202111` also end here: a year or a month is no complete date.
         _ => Err(FORM),
     }
 }

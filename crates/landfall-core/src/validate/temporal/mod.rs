@@ -174,6 +174,7 @@ impl CellReader for DatetimeReader {
     fn read<'a>(&self, text: &'a str, _scratch: &'a mut String) -> Result<i64, CellFault> {
         match (self.read_moment(text), &self.form, &self.zone) {
             (Ok(moment), ..) => zone::to_utc(&moment, self.zone.as_ref(), self.ambiguous),
+            // An offset behind the pattern is how a mended row tells which of two equal local times is meant.
             (Err(cause), TemporalForm::Pattern(pattern), Some(zone)) => {
                 zone::parse_in_zone(pattern, zone, text).unwrap_or(Err(cause))
             }

@@ -80,6 +80,7 @@ impl TemporalPattern {
                 literal => PatternItem::Literal(literal),
             });
         }
+        // Spaces take all white space that follows, so that a second item would never find any.
         items.dedup_by(|next, item| *item == PatternItem::Spaces && *next == PatternItem::Spaces);
         let pattern = Self { items, text: text.to_owned() };
         pattern.check_complete(kind)?;
@@ -97,6 +98,7 @@ impl TemporalPattern {
 
     /// Whether the pattern says the whole value, and nothing but the value.
     fn check_complete(&self, kind: PatternKind) -> Result<(), String> {
+        // Also what bounds the search: no directive occurs twice, so the backtracking stays short.
         self.check_repetition()?;
         let date = self.has_directive(b"Yy")
             && (self.has_directive(b"j") || (self.has_directive(b"mbB") && self.has_directive(b"d")));
@@ -106,6 +108,7 @@ impl TemporalPattern {
             PatternKind::Time | PatternKind::Datetime if !time => {
                 Err("does not say the hour (%H, or %I with %p)".into())
             }
+            // What a pattern reads and the type cannot hold would be lost without a word.
             PatternKind::Date | PatternKind::Time if self.has_directive(b"zZ") => {
                 Err("has a zone, which the type cannot store".into())
             }
@@ -117,6 +120,7 @@ impl TemporalPattern {
     }
 
     fn check_repetition(&self) -> Result<(), String> {
+        // Letters in one group say the same part; of two values one would be dropped.
         for alternatives in [&b"Yy"[..], b"mbB", b"d", b"j", b"HI", b"M", b"S", b"f", b"p", b"zZ", b"aA"] {
             let said = |item: &&PatternItem| matches!(item, PatternItem::Part(letter) if alternatives.contains(letter));
             if self.items.iter().filter(said).count() > 1 {
@@ -131,6 +135,7 @@ impl TemporalPattern {
     /// The day of a date. A time of day in the pattern must be midnight, as it would be lost.
     pub(super) fn parse_date(&self, text: &str) -> Result<i32, CellFault> {
         let parts = self.parse_parts(text)?;
+        // Midnight says no more than the date alone, and exports of date columns often write it.
         if parts.time_of_day()? != 0 {
             return Err("a time of day other than midnight, which a date cannot store".into());
         }
@@ -199,12 +204,14 @@ fn match_number(
         b'f' => 6,
         _ => 2,
     };
+    // Longest first as in Python's `strptime`, and fewer digits where the rest needs them: `%m%d` takes `111`.
     for count in (1..=most.min(scan.digits_ahead())).rev() {
         let mut after = scan;
         let Some(value) = after.take_digits(count) else { continue };
         if !is_in_range(letter, value) {
             continue;
         }
+        // A copy: what a failed attempt has read must not stay.
         let mut tried = *parts;
         tried.set(letter, value, count);
         if match_items(rest, after, &mut tried)? {
@@ -223,6 +230,7 @@ fn is_in_range(letter: u8, value: u32) -> bool {
         b'j' => (1..=366).contains(&value),
         b'H' => value <= 23,
         b'M' => value <= 59,
+        // Python's own range. A leap second is refused later, with its reason.
         b'S' => value <= 61,
         _ => true,
     }
@@ -232,6 +240,7 @@ fn is_in_range(letter: u8, value: u32) -> bool {
 fn match_word(letter: u8, scan: &mut TextScanner<'_>, parts: &mut ParsedParts) -> Result<bool, CellFault> {
     match letter {
         b'Y' => Ok(scan.take_digits(4).map(|year| parts.year = year).is_some()),
+        // The split of POSIX, which Python follows: 69 to 99 are in the last century.
         b'y' => {
             Ok(scan.take_digits(2).map(|year| parts.year = if year < 69 { 2000 + year } else { 1900 + year }).is_some())
         }
@@ -240,6 +249,7 @@ fn match_word(letter: u8, scan: &mut TextScanner<'_>, parts: &mut ParsedParts) -
         b'a' => Ok(match_name(&WEEKDAYS, Some(3), scan).map(|day| parts.weekday = Some(day)).is_some()),
         b'A' => Ok(match_name(&WEEKDAYS, None, scan).map(|day| parts.weekday = Some(day)).is_some()),
         b'p' => Ok(match_name(&["am", "pm"], None, scan).map(|half| parts.afternoon = Some(half == 1)).is_some()),
+        // Other abbreviations are not unique: CST is a zone in America, in China and in Cuba.
         b'Z' => Ok((scan.take_word("UTC") || scan.take_word("GMT")) && parts.offset.replace(0).is_none()),
         _ => match_offset(scan, parts),
     }
@@ -276,6 +286,7 @@ impl ParsedParts {
             b'M' => self.minute = value,
             b'S' => self.second = value,
             _ => {
+                // The zeros in front are part of the fraction: `.05` is not `.5`.
                 let text = format!("{value:0digits$}");
                 self.micros = fraction_micros(text.as_bytes()).unwrap_or(0);
             }

@@ -20,6 +20,7 @@ impl<'a> TextScanner<'a> {
 
     /// Takes one byte of `any`.
     pub(super) fn take_any(&mut self, any: &[u8]) -> Option<u8> {
+        // Bytes are enough: all that is looked for is ASCII, which occurs in no other character of UTF-8.
         let byte = self.peek_byte().filter(|byte| any.contains(byte))?;
         self.rest = &self.rest[1..];
         Some(byte)
@@ -27,6 +28,7 @@ impl<'a> TextScanner<'a> {
 
     /// Takes exactly `count` digits (at most 9).
     pub(super) fn take_digits(&mut self, count: usize) -> Option<u32> {
+        // Nothing is taken if it fails, so that a caller can try another form.
         let digits = self.rest.get(..count)?;
         let mut value = 0;
         for byte in digits {
@@ -79,6 +81,7 @@ pub(super) fn fraction_micros(digits: &[u8]) -> Result<u32, CellFault> {
     if digits.is_empty() {
         return Err("no digits after the decimal point".into());
     }
+    // Many systems write nine digits; zeros at the end lose nothing.
     if digits.iter().skip(6).any(|&byte| byte != b'0') {
         return Err("finer than a microsecond, which cannot be stored".into());
     }

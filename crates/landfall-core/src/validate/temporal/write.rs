@@ -43,6 +43,7 @@ impl PatternWriter {
     #[must_use]
     pub fn write_date(&self, day: i32) -> Option<String> {
         let text = self.write_items(day, 0)?;
+        // Reading back is the proof: `%y` writes 1921 as 21, which is read as 2021.
         (self.pattern.parse_date(&text).ok()? == day).then_some(text)
     }
 
@@ -56,6 +57,7 @@ impl PatternWriter {
     /// Writes a datetime, given in microseconds since 1970 in UTC.
     #[must_use]
     pub fn write_datetime(&self, micros: i64) -> Option<String> {
+        // A pattern with a zone writes UTC and says so; only one without needs the field's own zone.
         let (day, time) = match &self.zone {
             Some(zone) if !self.pattern.has_directive(b"zZ") => to_zone(micros, zone)?,
             _ => (i32::try_from(micros.div_euclid(DAY)).ok()?, micros.rem_euclid(DAY)),
@@ -76,6 +78,7 @@ impl PatternWriter {
         let (day, time) = (i32::try_from(micros.div_euclid(DAY)).ok()?, micros.rem_euclid(DAY));
         let text = self.write_items(day, time)?;
         let moment = Moment { day, time, offset: None };
+        // No zone is applied: the value has none, and the reader will ask the field for it.
         (self.pattern.parse_datetime(&text).ok()? == moment).then_some(text)
     }
 

@@ -29,6 +29,7 @@ pub(super) enum DeclaredZone {
 impl DeclaredZone {
     /// The zone called `name`: an IANA name, `Z`, `UTC` or an offset such as `+02:00`.
     pub(super) fn new(name: &str) -> Result<Self, String> {
+        // Without a look at the IANA database, which is slower for each value.
         if name == "UTC" {
             return Ok(Self::Fixed(0));
         }
@@ -71,6 +72,7 @@ impl DeclaredZone {
                 render_offset(later)
             )
             .into()),
+            // Whatever `ambiguous` says: it chooses between two instants, and here there is none.
             (ZoneOffsets::Gap(before, after), _) => Err(format!(
                 "that time does not exist in {}, since clocks went forward by {} minutes: correct it, or add {} or {}, whichever it \
                  was meant in",
@@ -128,15 +130,19 @@ pub(super) fn parse_in_zone(
     zone: &DeclaredZone,
     text: &str,
 ) -> Option<Result<i64, CellFault>> {
+    // The pattern has read the zone itself, so that a second one could only contradict it.
     if pattern.has_directive(b"zZ") {
         return None;
     }
+    // From the right, since dates have hyphens too. At position 0 there would be no date before it.
     let at = text.rfind(['+', '-', 'Z']).filter(|&at| at > 0)?;
     let (head, tail) = text.split_at(at);
     let mut scan = TextScanner::new(tail);
     let mut offset = any_offset_part(&mut scan).ok().flatten()?;
+    // Offsets with seconds: local mean time before the zones were standardised, which `render_offset` writes.
     if scan.take_any(b":").is_some() {
         let seconds = i32::try_from(scan.take_digits(2)?).ok()?;
+        // `-00:00:30` is negative although its hours and minutes are zero.
         offset += if offset < 0 || tail.starts_with('-') { -seconds } else { seconds };
     }
     let moment = pattern.parse_datetime(head.strip_suffix(' ').unwrap_or(head)).ok().filter(|_| scan.is_at_end())?;
