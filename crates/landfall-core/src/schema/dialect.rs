@@ -64,6 +64,7 @@ impl Dialect {
     /// What its properties say against each other, as a sentence without its end: for descriptors and for what is given with a file.
     pub(super) fn find_contradiction(&self) -> Option<String> {
         let text = self.delimiter.as_str();
+        // A tab alone may be a delimiter under `trim`: trimming leaves it where it parts cells.
         let blank = text.starts_with(' ') || (self.trim && text.starts_with('\t') && text.len() > 1);
         if self.skips_blanks() && blank {
             let name = if self.trim { "trim" } else { "skipInitialSpace" };
@@ -72,6 +73,7 @@ impl Dialect {
         }
         let roles =
             [("quoteChar", self.quote_char), ("escapeChar", self.escape_char), ("commentChar", self.comment_char)];
+        // One character with two roles is reported elsewhere; here it is about longer delimiters.
         let within = |byte: u8| text.len() > 1 && text.as_bytes().contains(&byte);
         let clash = roles.iter().find(|(_, byte)| byte.is_some_and(within));
         clash.map(|(name, _)| format!("\"delimiter\" holds the character of \"{name}\""))

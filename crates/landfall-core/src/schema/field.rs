@@ -280,6 +280,7 @@ impl Constraints {
             "exclusiveMaximum" => self.exclusive_maximum.take().is_some(),
             "pattern" => self.pattern.take().is_some(),
             "enum" => self.enumeration.take().is_some(),
+            // `required` and `unique` have no form that could be wrong, and are never taken away.
             _ => false,
         }
     }

@@ -29,11 +29,13 @@ impl Package {
     /// table which ones are its ancestors.
     fn next_load_group(&self, above: &[Vec<bool>], done: &[bool]) -> Option<Vec<TableIndex>> {
         let is_above = |ancestor: TableIndex, table: TableIndex| above[table.get()][ancestor.get()];
+        // A table that refers to itself alone is in no circle with others, and is loaded alone.
         let in_circle = |a: TableIndex, b: TableIndex| a == b || (is_above(a, b) && is_above(b, a));
         let is_ready = |table: &TableIndex| {
             let mut waits_for = self.table_positions().filter(|&up| is_above(up, *table) && !in_circle(*table, up));
             !done[table.get()] && waits_for.all(|up| done[up.get()])
         };
+        // The first ready one, so that tables without keys keep the order of the descriptor.
         let first = self.table_positions().find(is_ready)?;
         Some(self.table_positions().filter(|&table| in_circle(first, table)).collect())
     }
@@ -41,6 +43,7 @@ impl Package {
 
 /// Which tables stand above `start`, directly or not.
 fn find_ancestors(start: TableIndex, parents: &[Vec<TableIndex>]) -> Vec<bool> {
+    // Without this list, a circle of keys would be followed forever.
     let mut seen = vec![false; parents.len()];
     let mut open = vec![start];
     while let Some(table) = open.pop() {

@@ -47,6 +47,7 @@ impl DialectOverrides {
     /// # Errors
     /// What the value must be.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        // Tried on a throw-away dialect: a wrong value is refused where it is given, before any file is opened.
         set_property(name, text, &mut Dialect::default(), &mut Encoding::default())?;
         self.0.insert(name.to_owned(), text.to_owned());
         Ok(())
@@ -61,6 +62,7 @@ impl DialectOverrides {
         for (name, text) in &self.0 {
             set_property(name, text, &mut resource.dialect, &mut resource.encoding)?;
         }
+        // At the end only: `delimiter` may be swapped with a character that a later property gives up.
         check_dialect(&resource.dialect)?;
         Ok(resource)
     }
@@ -83,6 +85,7 @@ fn set_property(name: &str, text: &str, dialect: &mut Dialect, encoding: &mut En
         "header" => match (parse_flag(name, text)?, &dialect.header) {
             (false, _) => dialect.header = HeaderRows::None,
             (true, HeaderRows::None) => dialect.header = HeaderRows::At(vec![1]),
+            // The resource may have its header in other rows than the first one, which stay.
             (true, HeaderRows::At(_)) => {}
         },
         "encoding" => {
@@ -113,6 +116,7 @@ fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     // As people write a tab into an address.
     let text = if text == "\\t" { "\t" } else { text };
     let delimiter = Delimiter::parse(text).map_err(|reason| format!("delimiter {reason}"))?;
+    // Query strings and forms can carry NUL, which no text file has between cells.
     if delimiter == 0 { Err("delimiter must not be a NUL character".into()) } else { Ok(delimiter) }
 }
 

@@ -64,6 +64,7 @@ pub fn write_field(field: &Field) -> Value {
     if !constraints.is_empty() {
         out.insert("constraints".into(), constraints.into());
     }
+    // Always written: without it, a reader would fall back on the list of the schema, which is not written.
     out.insert("missingValues".into(), json!(field.missing_values));
     Value::Object(out)
 }

@@ -17,12 +17,14 @@ pub(super) fn check_bounds(
     {
         problems.report_problem(place, format!("\"minLength\" {least} is greater than \"maxLength\" {greatest}"));
     }
+    // Without a type the bounds cannot be read, and its own error is reported already.
     let Some(kind) = kind else { return };
     let lower = [("minimum", &constraints.minimum), ("exclusiveMinimum", &constraints.exclusive_minimum)];
     let upper = [("maximum", &constraints.maximum), ("exclusiveMaximum", &constraints.exclusive_maximum)];
     for (low_name, low) in &lower {
         for (high_name, high) in &upper {
             let (Some(low), Some(high)) = (low, high) else { continue };
+            // Only if both ends are inclusive may they be the same value.
             let touching = (*low_name, *high_name) == ("minimum", "maximum");
             let fits = |order: Ordering| order == Ordering::Less || (touching && order == Ordering::Equal);
             if compare_bounds(kind, low, high).is_some_and(|order| !fits(order)) {
@@ -37,6 +39,7 @@ fn compare_bounds(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
     match kind {
         FieldType::Integer { .. } | FieldType::Year => compare_decimals(a, b),
         FieldType::Number(format) => {
+            // Groups of digits stay: such a bound is no plain decimal, and is left to the validator.
             let plain = |text: &str| text.replace(&format.decimal_char, ".");
             compare_decimals(&plain(a), &plain(b))
         }
@@ -51,6 +54,7 @@ fn compare_bounds(kind: &FieldType, a: &str, b: &str) -> Option<Ordering> {
 fn compare_shaped(a: &str, b: &str, shape: &str) -> Option<Ordering> {
     let matches = |byte: u8, wanted: u8| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
     let shaped = |text: &str| text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(|(x, y)| matches(x, y));
+    // Only a text of full width sorts by its bytes as it does by its value.
     (shaped(a) && shaped(b)).then(|| a.cmp(b))
 }
 
@@ -80,12 +84,15 @@ impl<'a> BoundDecimal<'a> {
             return None;
         }
         let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        // -0 and 0 are one value.
         let is_zero = whole.is_empty() && fraction.is_empty();
         Some(Self { negative: text.starts_with('-') && !is_zero, whole, fraction })
     }
 
     fn compare_size(&self, other: &Self) -> Ordering {
+        // Without zeros in front, the longer number is the larger one.
         let whole = self.whole.len().cmp(&other.whole.len()).then_with(|| self.whole.cmp(other.whole));
+        // Fractions compare digit by digit from the point, whatever their lengths.
         whole.then_with(|| self.fraction.cmp(other.fraction))
     }
 }

@@ -26,7 +26,9 @@ fn read_byte(reader: &MapReader<'_>, node: &DocumentNode, name: &'static str) ->
     let problems = reader.problems();
     let text = node.read_text(&format!("\"{name}\""), problems)?;
     let reason = match text.as_bytes() {
+        // Only quotes can be turned off this way; each other role is absent unless it is declared.
         [] if name == "quoteChar" => return Some(None),
+        // It ends records, so that in another role it would never be seen.
         [b'\r' | b'\n'] => "must not be a line end",
         [byte] => return Some(Some(*byte)),
         [] => "must not be empty",
@@ -54,6 +56,7 @@ pub(super) fn read_delimiter<'a>(reader: &mut MapReader<'a>, default: Delimiter)
         }
         None => default,
     };
+    // A longer delimiter is checked for the other roles in `Dialect::find_contradiction`.
     let byte = delimiter.as_character();
     (delimiter, CharacterRole { name: "delimiter", byte, place: node.map(|node| &node.place) })
 }
@@ -62,9 +65,11 @@ pub(super) fn read_delimiter<'a>(reader: &mut MapReader<'a>, default: Delimiter)
 pub(super) fn check_distinct(reader: &MapReader<'_>, roles: &[CharacterRole<'_>]) {
     for (at, role) in roles.iter().enumerate() {
         for other in roles[..at].iter().filter(|other| role.byte.is_some() && other.byte == role.byte) {
+            // A default has no place in the file; the one that was declared is where the user can change it.
             let place = role.place.or(other.place).unwrap_or(reader.place());
             let message = format!("\"{}\" and \"{}\" are the same character", other.name, role.name);
             match (other.name, role.name) {
+                // Some exporters declare `"` for both, and mean that a quote within a cell is written twice.
                 ("quoteChar", "escapeChar") => {
                     let mend = "remove \"escapeChar\", and write \"doubleQuote\": true";
                     reader.problems().report_with_mend(place, message, mend);

@@ -35,6 +35,7 @@ pub(super) fn read(
     problems: &DescriptorProblems,
 ) -> Option<Constraints> {
     let mut reader = node.read_map("\"constraints\"", problems)?;
+    // Before the unknown properties: `jsonSchema` is in the standard, and "unknown" would be wrong.
     refuse_json_schema(&mut reader);
     refuse_unfit(&reader, kind);
     let constraints = Constraints {
@@ -57,6 +58,7 @@ pub(super) fn read(
 /// The values of `categories`: a list of values, or of maps with `value` and `label`.
 pub(super) fn read_categories(reader: &mut MapReader<'_>, kind: Option<&FieldType>) -> Option<Vec<String>> {
     let problems = reader.problems();
+    // Read for its form only: an order of categories has no meaning for loading.
     reader.take_flag("categoriesOrdered");
     let nodes = reader.take_list("categories")?;
     let mut values = Vec::new();
@@ -104,6 +106,7 @@ fn refuse_unfit(reader: &MapReader<'_>, kind: Option<&FieldType>) {
 fn read_bound(reader: &mut MapReader<'_>, name: &'static str, kind: Option<&FieldType>) -> Option<String> {
     let problems = reader.problems();
     let node = reader.take_value(name)?;
+    // The misfit is reported already; reading it by the type would add an error that misleads.
     let unfit = kind.is_some_and(|kind| !ORDERED.contains(&kind.name()));
     if unfit { None } else { read_literal(node, &format!("\"{name}\""), kind, problems) }
 }
@@ -123,10 +126,12 @@ fn read_pattern(reader: &mut MapReader<'_>) -> Option<String> {
     let problems = reader.problems();
     let node = reader.take_value("pattern")?;
     let pattern = node.read_text("\"pattern\"", problems)?;
+    // In the validator's order: the engine with linear time first, the other one for look-around.
     if regex::Regex::new(pattern).is_err()
         && let Err(error) = fancy_regex::Regex::new(pattern)
     {
         let reason = error.to_string();
+        // The error may draw the pattern over several lines; the last one has the reason.
         let reason = reason.trim().lines().last().unwrap_or_default().trim().to_owned();
         problems.report_problem(&node.place, format!("\"pattern\" is not a regular expression: {reason}"));
     }
@@ -142,12 +147,15 @@ fn read_literal(
 ) -> Option<String> {
     match (&node.value, kind) {
         (NodeValue::Text(text), _) => Some(text.clone()),
+        // Without a type, nothing tells whether the number is wrong. Its own error is reported already.
         (NodeValue::Number(text), None | Some(FieldType::Integer { .. } | FieldType::Year)) => Some(text.clone()),
         (NodeValue::Number(text), Some(FieldType::Number(format))) => {
+            // JSON and YAML know only the point; the field may read another sign.
             Some(standard_number(text).replace('.', &format.decimal_char))
         }
         (NodeValue::Bool(flag), Some(FieldType::Boolean(words))) => {
             let words = if *flag { &words.true_values } else { &words.false_values };
+            // Any of the words would do, since values are compared and not texts.
             words.first().cloned()
         }
         (NodeValue::List(_) | NodeValue::Map(_), Some(kind)) if is_json(kind) => Some(node.to_json()),

@@ -12,6 +12,7 @@ const OTHER_FORMATS: [&str; 6] = ["property", "itemType", "itemKeys", "sheetNumb
 
 pub(super) fn read(node: &DocumentNode, default: Dialect, problems: &DescriptorProblems) -> Dialect {
     let Some(mut reader) = node.read_map("the dialect", problems) else { return default };
+    // `csvddfVersion` is from the standard before this one (CSV Dialect), which old packages still have.
     reader.accept_names(&["$schema", "csvddfVersion", "name", "title", "description"]);
     let comment = characters::read(&mut reader, "commentChar", None);
     let mut dialect = Dialect {
@@ -53,6 +54,7 @@ fn read_text(reader: &mut MapReader<'_>, comment: characters::CharacterRole<'_>,
     dialect.trim = reader.take_flag("trim").unwrap_or(false);
     dialect.stray_quotes = read_name(reader, "strayQuotes", &StrayQuotes::NAMES).unwrap_or_default();
     dialect.quoted_missing = reader.take_flag("quotedMissing").unwrap_or(true);
+    // Only once all properties of the text are read, since each may contradict another one.
     if let Some(reason) = dialect.find_contradiction() {
         reader.problems().report_problem(reader.place(), reason);
     }
@@ -79,6 +81,7 @@ fn read_line_terminator(reader: &mut MapReader<'_>, dialect: &Dialect) -> LineTe
     let text = node.read_text("\"lineTerminator\"", problems).unwrap_or("\n");
     let roles = [dialect.delimiter.as_character(), dialect.quote_char, dialect.escape_char];
     let delimiter = dialect.delimiter.as_str();
+    // The cutter could not tell a delimiter from a line end where one is part of the other.
     let overlaps = text.contains(delimiter) || delimiter.contains(text);
     if text.is_empty() {
         problems.report_with_mend(&node.place, "\"lineTerminator\" must not be empty", "write \"\\n\"");
@@ -87,6 +90,7 @@ fn read_line_terminator(reader: &mut MapReader<'_>, dialect: &Dialect) -> LineTe
             .report_problem(&node.place, "\"lineTerminator\" holds the delimiter, the quote or the escape character");
     }
     match text {
+        // Whatever of these is declared, files have others: many were written on one system and edited on another.
         "\r\n" | "\n" | "\r" | "" => LineTerminator::Any,
         other => LineTerminator::Custom(other.into()),
     }
@@ -97,6 +101,7 @@ fn read_header(reader: &mut MapReader<'_>) -> HeaderRows {
     let declared = reader.take_value("headerRows").map(|node| &node.place);
     let rows = read_rows(reader, "headerRows");
     match (header, rows, declared) {
+        // An empty list beside `header: false` says the same thing twice, and is fine.
         (false, Some(rows), Some(place)) if !rows.is_empty() => {
             let mend = "remove one of the two";
             reader.problems().report_with_mend(place, "\"headerRows\" contradicts \"header\": false", mend);

@@ -37,6 +37,7 @@ pub(in crate::schema) fn find_encoding(label: &str) -> Option<Encoding> {
 /// ISO 8859-1 is read here, as web browsers take it for windows-1252.
 fn unicode_or_latin(label: &str) -> Option<Encoding> {
     match label.to_ascii_lowercase().replace('_', "-").as_str() {
+        // ASCII is a part of UTF-8. What a file has beyond it is then read, and not refused.
         "utf-8" | "utf8" | "utf-8-sig" | "ascii" | "us-ascii" => Some(Encoding::Utf8),
         "utf-16" | "utf16" => Some(Encoding::Utf16),
         "utf-16le" | "utf-16-le" | "utf16le" => Some(Encoding::Utf16Le),
@@ -48,11 +49,13 @@ fn unicode_or_latin(label: &str) -> Option<Encoding> {
 
 /// An encoding of the web's registry. Python and Java write names of their own for some of them.
 fn find_web_encoding(label: &str) -> Option<Encoding> {
+    // The registry of the web has hyphens; Python and Java also write underscores.
     let dashed = label.replace('_', "-");
     let known = encoding_rs::Encoding::for_label(label.as_bytes())
         .or_else(|| encoding_rs::Encoding::for_label(dashed.as_bytes()))
         .or_else(|| find_other_name(&dashed.to_ascii_lowercase()))?;
     if known.is_single_byte() {
+        // `x-user-defined` maps bytes to private characters, which mean nothing in a database.
         return (known != encoding_rs::X_USER_DEFINED).then_some(Encoding::SingleByte(known));
     }
     use encoding_rs::{BIG5, EUC_JP, EUC_KR, GB18030, GBK, SHIFT_JIS};

@@ -31,11 +31,14 @@ pub(super) fn read<'a>(
     let constraints = read_constraints(&mut reader, kind.as_ref());
     reader.refuse_misplaced(&["primaryKey", "foreignKeys", "uniqueKeys"], "\"schema\"");
     reader.refuse_misspelled();
+    // Only here, after everything else of the field was read: all its errors are told in one run.
     let (name, name_place) = name?;
     let (title, description) = (title.map(String::from), description.map(String::from));
     let broken = kind.is_none();
+    // A stand-in, so that keys can name the field. `broken` keeps its type from being compared.
     let kind = kind.unwrap_or(FieldType::Any);
     let field = Field { name: name.into(), title, description, kind, constraints, missing_values };
+    // On a field with other errors, the trial compilation would report consequences of those.
     if !broken && problems.problem_count() == before {
         rules::check_field_rules(&field, node, problems);
     }
@@ -54,6 +57,7 @@ fn read_constraints(reader: &mut MapReader<'_>, kind: Option<&FieldType>) -> Con
             problems.report_problem(&node.place, message);
         }
     }
+    // Where both are there, the enum is the narrower one, which was checked above.
     read.enumeration = read.enumeration.or(categories);
     read
 }

@@ -70,6 +70,7 @@ const GEOJSON_FORMATS: [(&str, GeoFormat); 2] = [("default", GeoFormat::Default)
 pub(super) fn read(reader: &mut MapReader<'_>) -> Option<FieldType> {
     let name = match reader.take_value("type") {
         None => "any",
+        // An unknown type is the empty name, for which the rest of the field is read and not judged.
         Some(node) => read_name(reader, node).unwrap_or_default(),
     };
     let format = reader.take_value("format");
@@ -131,6 +132,7 @@ fn read_integer(reader: &mut MapReader<'_>) -> FieldType {
     let problems = reader.problems();
     let node = reader.take_value("decimals");
     let decimals = node.and_then(|node| read_named_choice(node, "\"decimals\"", &[("zero", ())], problems));
+    // Else `1.000` could mean a thousand as well as one.
     if let Some(node) = node.filter(|_| decimals.is_some() && group_char.as_deref() == Some(".")) {
         let mend = "write another \"groupChar\", or remove \"decimals\"";
         problems.report_with_mend(&node.place, "\"decimals\" needs the point that is the \"groupChar\" here", mend);
@@ -157,6 +159,7 @@ fn read_mark(reader: &mut MapReader<'_>, name: &'static str) -> Option<String> {
     let problems = reader.problems();
     let node = reader.take_value(name)?;
     let text = node.read_text(&format!("\"{name}\""), problems)?;
+    // A digit or a sign as a separator would change the number that it stands in.
     if text.is_empty() || text.chars().any(|char| char.is_ascii_digit() || matches!(char, '+' | '-')) {
         problems.report_problem(&node.place, format!("\"{name}\" must not be empty, nor hold a digit or a sign"));
         return None;
@@ -170,6 +173,7 @@ fn read_words(reader: &mut MapReader<'_>) -> BooleanWords {
         true_values: reader.take_texts("trueValues").unwrap_or(default.true_values),
         false_values: reader.take_texts("falseValues").unwrap_or(default.false_values),
     };
+    // The reader takes such a word for false; here the writer of the dictionary learns of it.
     for word in words.true_values.iter().filter(|word| words.false_values.contains(word)) {
         let mend = "write \"trueValues\" and \"falseValues\" without a common word; absent ones have their defaults";
         let message = format!("the word \"{}\" means both true and false", word.escape_debug());
@@ -208,6 +212,7 @@ fn read_temporal(reader: &MapReader<'_>, format: Option<&DocumentNode>) -> Optio
     match text.strip_prefix("fmt:").unwrap_or(text) {
         "default" => Some(TemporalFormat::Default),
         "any" => Some(TemporalFormat::Any),
+        // A text without any directive would be a constant, and is nearly always a misspelled word.
         pattern if pattern.contains('%') => Some(TemporalFormat::Pattern(pattern.into())),
         other => {
             let mend = "write \"default\", \"any\" or a pattern such as \"%d/%m/%Y\"";
@@ -223,6 +228,7 @@ fn read_timezone(reader: &mut MapReader<'_>) -> Option<String> {
     let problems = reader.problems();
     let node = reader.take_value("timezone")?;
     let text = node.read_text("\"timezone\"", problems)?;
+    // jiff's own look-up knows names only, no offsets.
     let known = match text.starts_with(['+', '-']) {
         true => DateTimeParser::new().parse_time_zone(text).is_ok(),
         false => jiff::tz::TimeZone::get(text).is_ok(),

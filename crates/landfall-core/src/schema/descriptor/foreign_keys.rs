@@ -63,6 +63,7 @@ fn read_reference(node: &DocumentNode, problems: &DescriptorProblems) -> Option<
     let fields = fields?;
     let named: Vec<NamedNode> =
         fields.iter().filter_map(|node| read_named_node(node, "a parent's field", problems)).collect();
+    // Version 1 of the standard writes an empty name for a table that refers to itself.
     (named.len() == fields.len()).then(|| (parent.filter(|parent| !parent.name.is_empty()), named))
 }
 
@@ -72,6 +73,7 @@ fn read_named_node(node: &DocumentNode, what: &str, problems: &DescriptorProblem
 
 /// Looks up the parents, and gives the resources their foreign keys.
 pub(super) fn resolve_foreign_keys(drafts: Vec<DraftResource>, problems: &DescriptorProblems) -> Vec<Resource> {
+    // All keys are resolved before any draft is taken apart, since each may refer to any other.
     let keys_of = |child: &DraftResource| -> Vec<ForeignKey> {
         child.keys.iter().filter_map(|key| resolve_key(key, child, &drafts, problems)).collect()
     };
@@ -124,6 +126,7 @@ fn find_parent<'d>(
 
 fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &DescriptorProblems) -> Option<Vec<FieldIndex>> {
     let schema = &parent.resource.schema;
+    // The fields themselves were wrong, which is reported already.
     if schema.fields.is_empty() {
         return None;
     }
@@ -136,12 +139,14 @@ fn find_fields(key: &DraftKey, parent: &DraftResource, problems: &DescriptorProb
         }
         at
     };
+    // Collected twice, so that every unknown field is reported and not only the first one.
     let found: Vec<Option<FieldIndex>> = key.parent_fields.iter().map(find).collect();
     found.into_iter().collect()
 }
 
 fn check_parent_key(key: &DraftKey, parent: &DraftResource, fields: &[FieldIndex], problems: &DescriptorProblems) {
     let schema = &parent.resource.schema;
+    // Databases refuse a foreign key to fields that are no key.
     let is_key = |known: &Vec<FieldIndex>| !known.is_empty() && keys::have_same_fields(known, fields);
     if is_key(&schema.primary_key) || schema.unique_keys.iter().any(is_key) {
         return;

@@ -9,9 +9,11 @@ pub(super) fn read(reader: &mut MapReader<'_>, schema: &mut TableSchema) {
     let primary = reader.take_value("primaryKey").and_then(|node| read_key(node, "\"primaryKey\"", schema, problems));
     schema.primary_key = primary.unwrap_or_default();
     for at in schema.primary_key.clone() {
+        // As SQL has it: no part of a primary key may be NULL.
         schema[at].constraints.required = true;
     }
     for node in reader.take_list("uniqueKeys").unwrap_or_default() {
+        // A single name would be ambiguous here: `["a", "b"]` is a list of two keys or one key of two fields.
         if node.read_list("a unique key", problems).is_some()
             && let Some(key) = read_key(node, "a unique key", schema, problems)
         {
@@ -28,6 +30,7 @@ pub(super) fn read(reader: &mut MapReader<'_>, schema: &mut TableSchema) {
 /// A key that says nothing new is left out: the same fields as another one, or as the primary key.
 fn add_unique_key(key: Vec<FieldIndex>, schema: &mut TableSchema) {
     let known =
+        // A second index on the same fields would only cost time with each row.
         std::iter::once(&schema.primary_key).chain(&schema.unique_keys).any(|other| have_same_fields(other, &key));
     if !known && !key.is_empty() {
         schema.unique_keys.push(key);

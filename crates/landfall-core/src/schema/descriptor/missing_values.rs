@@ -6,6 +6,7 @@ use crate::schema::document::{DescriptorProblems, DocumentNode, MapReader};
 pub(super) fn read(reader: &mut MapReader<'_>) -> Option<Vec<String>> {
     let problems = reader.problems();
     let nodes = reader.take_list("missingValues")?;
+    // An empty list is allowed: then no text is missing, and the empty text is a value.
     let mut texts: Vec<String> = Vec::new();
     for node in nodes {
         let Some(text) = read_missing_value(node, problems) else { continue };

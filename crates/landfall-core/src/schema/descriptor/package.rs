@@ -29,6 +29,7 @@ pub(super) fn read(root: &DocumentNode, context: DescriptorContext<'_>) -> Optio
     reader.accept_names(&DESCRIPTIVE);
     let resources = reader.require_value("resources");
     let nodes = resources.and_then(|node| node.read_list("\"resources\"", problems)).unwrap_or_default();
+    // An error in the list itself also leaves no nodes, and needs no second message.
     if let Some(node) = resources.filter(|_| nodes.is_empty() && problems.problem_count() == 0) {
         problems.report_problem(&node.place, "the package has no resources; a resource is a table to load");
     }

@@ -11,6 +11,7 @@ pub(super) fn check_path(path: &str, place: &DocumentPlace, problems: &Descripto
 }
 
 fn explain_refusal(path: &str) -> Option<&'static str> {
+    // Windows takes both slashes, so that both are looked at on every system.
     let is_parent = |part: &str| part == "..";
     if path.is_empty() {
         Some("is empty")
@@ -28,6 +29,7 @@ fn explain_refusal(path: &str) -> Option<&'static str> {
 }
 
 fn has_drive(path: &str) -> bool {
+    // `C:data.csv` is relative to the current folder of a drive, and leaves the package all the same.
     let bytes = path.as_bytes();
     bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
 }

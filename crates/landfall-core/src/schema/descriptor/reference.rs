@@ -20,6 +20,7 @@ pub(super) fn follow_reference<'a>(
 
 fn load_document(path: &str, node: &DocumentNode, what: &str, context: DescriptorContext<'_>) -> Option<DocumentNode> {
     let problems = context.problems;
+    // Before the loader sees it: a descriptor from elsewhere must not read files outside of its folder.
     if !path::check_path(path, &node.place, problems) {
         return None;
     }
@@ -40,6 +41,7 @@ fn load_document(path: &str, node: &DocumentNode, what: &str, context: Descripto
 }
 
 fn parse(text: &str, path: &str, context: DescriptorContext<'_>) -> Option<DocumentNode> {
+    // Errors name the file as the user would open it, from where the descriptor was named.
     let file = Path::new(context.file).with_file_name(path);
     let file = file.to_string_lossy();
     let is_yaml = [".yaml", ".yml"].iter().any(|ending| path.to_ascii_lowercase().ends_with(ending));

@@ -51,6 +51,7 @@ pub(super) fn read(node: &DocumentNode, context: DescriptorContext<'_>) -> Optio
     }
     let (title, description) = (reader.take_text("title"), reader.take_text("description"));
     let paths = read_paths(&mut reader);
+    // Paths first, since the ending of the file decides on the default of the delimiter.
     let default = Dialect { delimiter: default_delimiter(&mut reader, &paths).into(), ..Dialect::default() };
     let dialect = read_dialect(&mut reader, default, context);
     let encoding = read_encoding(&mut reader);
@@ -63,6 +64,7 @@ pub(super) fn read(node: &DocumentNode, context: DescriptorContext<'_>) -> Optio
     reader.refuse_misplaced(&OF_SCHEMA, "\"schema\"");
     reader.refuse_misplaced(&OF_DIALECT, "\"dialect\"");
     reader.refuse_misspelled();
+    // Without a name there is no table, yet all other errors of the resource are known by now.
     let (name, name_place) = name?;
     let resource = Resource {
         name: name.into(),
@@ -117,6 +119,7 @@ fn default_delimiter(reader: &mut MapReader<'_>, paths: &[SourcePath]) -> u8 {
         None => {
             let is_tsv = paths.first().is_some_and(|path| {
                 let name = path.0.to_ascii_lowercase();
+                // Landfall reads compressed files as they are; their ending says nothing about the text within.
                 name.trim_end_matches(".gz").trim_end_matches(".zst").ends_with(".tsv")
             });
             if is_tsv { b'\t' } else { b',' }

@@ -17,6 +17,7 @@ pub(super) struct DraftTable {
 pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Option<DraftTable> {
     let mut reader = node.read_map("the schema", problems)?;
     reader.accept_names(&["$schema", "name", "title", "description", "profile"]);
+    // The standard's default: without a declaration, the empty text is a missing value.
     let missing = missing_values::read(&mut reader).unwrap_or_else(|| vec![String::new()]);
     let mut table = read_fields(&mut reader, &missing);
     table.schema.fields_match = read_fields_match(&mut reader);

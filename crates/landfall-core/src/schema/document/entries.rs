@@ -11,6 +11,7 @@ pub(super) struct MapEntries {
 
 impl MapEntries {
     pub(super) fn push(&mut self, entry: MapEntry, problems: &DescriptorProblems) {
+        // Parsers disagree on which of two equal keys counts, so that neither is taken without a word.
         if self.keys.insert(entry.key.clone()) {
             self.entries.push(entry);
         } else {

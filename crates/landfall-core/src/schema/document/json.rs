@@ -13,6 +13,7 @@ use super::{DescriptorProblems, DocumentNode, MAX_DEPTH, MAX_NODES, MapEntry, No
 
 /// Parses a JSON document. Errors go to `problems`; without a node the text is not JSON.
 pub fn parse_json(text: &str, file: &str, problems: &DescriptorProblems) -> Option<DocumentNode> {
+    // Some editors write a mark before UTF-8, which RFC 8259 lets a parser skip.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parser = JsonParser { text, source: DocumentSource::new(file, text), problems };
     match serde_json::from_str::<&RawValue>(text) {
@@ -29,6 +30,7 @@ struct JsonParser<'a> {
 
 impl<'a> JsonParser<'a> {
     fn parse_node(&self, raw: &'a str, depth: usize, count: &mut usize) -> Option<DocumentNode> {
+        // Of a list or map only its bracket is marked; the whole would put carets under many lines.
         let width = if raw.starts_with(['{', '[']) { 1 } else { raw.chars().count() };
         let place = self.source.place_at(self.offset_of(raw), width);
         *count += 1;
@@ -43,6 +45,7 @@ impl<'a> JsonParser<'a> {
             b't' => NodeValue::Bool(true),
             b'f' => NodeValue::Bool(false),
             b'n' => NodeValue::Null,
+            // As text: a float would change bounds such as 9007199254740993.
             _ => NodeValue::Number(raw.to_owned()),
         };
         Some(DocumentNode { value, place })
@@ -71,10 +74,12 @@ impl<'a> JsonParser<'a> {
 
     fn report_error<T>(&self, error: &serde_json::Error, from: usize) -> Option<T> {
         let at = match from {
+            // Only an error of the whole text has a position of its own. Else the slice at fault is pointed at.
             0 => byte_position(self.text, error.line(), error.column()),
             from => from,
         };
         let full = error.to_string();
+        // serde_json counts within the slice that it was given, so that its own position would mislead.
         let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message);
         self.problems.report_problem(&self.source.place_at(at, 1), format!("this is not JSON: {message}"));
         None
@@ -82,6 +87,7 @@ impl<'a> JsonParser<'a> {
 
     /// The byte at which `slice`, a part of the text, starts.
     fn offset_of(&self, slice: &str) -> usize {
+        // Sound since all slices borrow from the text: `RawValue` copies nothing when it is read from a `str`.
         slice.as_ptr().addr() - self.text.as_ptr().addr()
     }
 }
@@ -90,6 +96,7 @@ impl<'a> JsonParser<'a> {
 fn byte_position(text: &str, line: usize, column: usize) -> usize {
     let line_start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut at = (line_start + column.saturating_sub(1)).min(text.len());
+    // serde_json counts bytes, and may stop within a character.
     while !text.is_char_boundary(at) {
         at -= 1;
     }
@@ -115,6 +122,7 @@ impl<'de> Visitor<'de> for RawEntriesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        // Not a map: serde would keep the last of two equal keys without a word.
         let mut entries = Vec::new();
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);

@@ -23,6 +23,7 @@ pub use reader::{MapReader, find_nearest};
 pub use yaml::parse_yaml;
 
 /// How deep lists and maps may stand within each other.
+// Trees are read, measured and dropped by recursion, so that the depth bounds the stack.
 const MAX_DEPTH: usize = 64;
 
 /// How many values a document may have, repeated aliases counted each time.

@@ -44,6 +44,7 @@ impl DocumentNode {
     pub fn read_text(&self, what: &str, problems: &DescriptorProblems) -> Option<&str> {
         match &self.value {
             NodeValue::Text(text) => Some(text),
+            // Taken for text, `1.10` and `no` would depend on how YAML reads them; quotes make it plain.
             NodeValue::Number(_) | NodeValue::Bool(_) => {
                 let mend = format!("write it in quotes: {}", quote_text(&self.to_json()));
                 self.refuse_kind(what, "text", Some(mend), problems)

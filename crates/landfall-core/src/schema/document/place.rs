@@ -95,6 +95,7 @@ impl DocumentPlace {
     pub(super) fn render_snippet(&self) -> String {
         let line = self.source.line_text(self.line);
         let mut chars: Vec<char> = line.chars().map(printable_char).collect();
+        // A snippet goes to terminals, logs and bug reports; the project file may hold the target's password.
         if may_hold_secret(line) {
             // The name before the colon stays.
             let value = chars.iter().position(|&char| char == ':').unwrap_or(0);
@@ -114,11 +115,13 @@ impl DocumentPlace {
 
 /// Whether a line may hold a login: a URL with one, or a password.
 fn may_hold_secret(line: &str) -> bool {
+    // The last `@` counts, since a password may contain one too.
     let login = |before: &str| before.rsplit([' ', '\t', '"', '\'']).next().is_some_and(|word| word.contains(':'));
     let url = line.rsplit_once('@').is_some_and(|(before, _)| login(before) || before.contains("://"));
     url || line.to_ascii_lowercase().contains("password")
 }
 
 fn printable_char(char: char) -> char {
+    // One blank for each, so that the carets stay under their place.
     if char.is_control() { ' ' } else { char }
 }

@@ -113,9 +113,11 @@ impl DescriptorProblems {
                 assert!(!errors.is_empty(), "a descriptor was not read, and no error says why");
                 let main = errors[0].file.clone();
                 errors.sort_by(|a, b| {
+                    // Not by the names of the files: the one in which the first error was found comes first.
                     let key = |error: &DescriptorError| (error.file != main, error.line, error.column);
                     (key(a), &a.file).cmp(&(key(b), &b.file))
                 });
+                // A file that two resources refer to is read twice, and tells its errors twice.
                 errors.dedup();
                 Err(DescriptorErrors(errors))
             }

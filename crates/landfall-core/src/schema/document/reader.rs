@@ -45,6 +45,7 @@ impl<'a> MapReader<'a> {
 
     /// The property `name` with the place of its key.
     pub fn take_entry(&mut self, name: &'static str) -> Option<&'a MapEntry> {
+        // Known even if absent, so that a misspelling of it gets this name as a suggestion.
         self.accept_names(&[name]);
         self.entries.iter().find(|entry| entry.key == name)
     }
@@ -98,6 +99,7 @@ impl<'a> MapReader<'a> {
             let message = format!("\"{}\" belongs into {home}, not here", entry.key);
             self.problems.report_with_mend(&entry.key_place, message, format!("move it into {home}"));
         }
+        // Or the same property would be reported as unknown once more.
         self.accept_names(names);
     }
 
@@ -144,6 +146,7 @@ pub fn find_nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Op
     let folded = fold_name(typed);
     let near = names.map(|name| (strsim::damerau_levenshtein(&folded, &fold_name(name)), name));
     let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
+    // Longer names may have more mistakes: one, and one more for every four letters.
     (distance <= 1 + name.chars().count() / 4).then_some(name)
 }
 

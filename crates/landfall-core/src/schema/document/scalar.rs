@@ -24,6 +24,7 @@ fn parse_number(text: &str) -> Option<String> {
 }
 
 fn parse_whole_number(digits: &str, radix: u32) -> Option<String> {
+    // `from_str_radix` alone would take a sign behind the prefix: `0x+1F`.
     let only_digits = digits.chars().all(|char| char.is_digit(radix));
     let number = u64::from_str_radix(digits, radix).ok().filter(|_| only_digits)?;
     Some(number.to_string())
@@ -38,6 +39,7 @@ fn is_decimal(text: &str) -> bool {
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+    // Leading zeros are decimal in YAML 1.2: `010` is ten, where 1.1 had eight.
     is_all_digits(whole)
         && is_all_digits(fraction)
         && !(whole.is_empty() && fraction.is_empty())

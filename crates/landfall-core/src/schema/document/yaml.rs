@@ -23,6 +23,7 @@ pub fn parse_yaml(text: &str, file: &str, problems: &DescriptorProblems) -> Opti
         match event {
             Ok((event, span)) => builder.accept_event(event, span)?,
             Err(error) => {
+                // saphyr counts lines from 1 and columns from 0.
                 let place = source.place_of(error.marker().line(), error.marker().col() + 1, 1);
                 problems.report_problem(&place, format!("this is not YAML: {}", error.info()));
                 return None;
@@ -117,6 +118,7 @@ impl<'a> YamlBuilder<'a> {
             return self.stop_with(&place, beyond_limit(depth));
         }
         let (node, size) = (anchored.node.clone(), anchored.size);
+        // Anchor 0 is none: the copy is not anchored again.
         self.add_node(node, 0, size)
     }
 
@@ -124,6 +126,7 @@ impl<'a> YamlBuilder<'a> {
         let Some(place) = self.missing_key() else {
             self.open.push(open);
             return match self.open.last() {
+                // The parser does not recurse: what deep nesting would grow is this stack, and the tree.
                 Some(OpenNode::List { place, .. } | OpenNode::Map { place, .. }) if self.open.len() > MAX_DEPTH => {
                     self.stop_with(&place.clone(), beyond_limit(self.open.len()))
                 }
@@ -149,6 +152,7 @@ impl<'a> YamlBuilder<'a> {
         self.count += size;
         if anchor > 0 {
             let (size, height) = measure_node(&node);
+            // An anchored node is kept twice, here and in its place, and so it counts twice.
             self.count += size;
             self.anchors.insert(anchor, AnchoredNode { node: node.clone(), size, height });
         }
