@@ -74,6 +74,7 @@ impl Census {
         let mut hasher = DefaultHasher::new();
         scalars_of_row(batch, row).iter().for_each(|value| value.hash(&mut hasher));
         self.rows += 1;
+        // A sum does not depend on the order of rows, which a table without a key does not have.
         self.sum = self.sum.wrapping_add(hasher.finish());
     }
 

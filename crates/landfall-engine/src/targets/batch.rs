@@ -71,6 +71,7 @@ impl<'t> BatchBuilder<'t> {
         let mut columns: Vec<ArrowColumnBuilder> =
             positions.iter().map(|&at| ArrowColumnBuilder::for_type(&table.schema[at].kind)).collect();
         let field = |(column, &at): (&mut ArrowColumnBuilder, &FieldIndex)| {
+            // An empty array tells the Arrow type, so that it is not written down a second time.
             arrow_field(&table.schema[at], column.finish_column().data_type().clone())
         };
         let fields: Vec<ArrowField> = columns.iter_mut().zip(positions).map(field).collect();
@@ -116,6 +117,7 @@ impl<'t> BatchBuilder<'t> {
         if self.rows == 0 {
             return Ok(());
         }
+        // Taken before the count is reset. It is needed where no column was asked for.
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
         let columns = self.columns.iter_mut().map(ArrowColumnBuilder::finish_column).collect();
@@ -152,6 +154,7 @@ impl ArrowColumnBuilder {
                 column.append_value(text);
             }
             (column, value) => {
+                // Each column gets a value for each row, or all later rows of the batch would be shifted.
                 column.push_null_value();
                 return matches!(value, ScalarRef::Null);
             }

@@ -44,6 +44,7 @@ impl Canceller {
     /// the work has ended.
     pub fn cancel_statement(&self) {
         self.refuse_more();
+        // Under the lock, so that the statement cannot end and another one begin before the request is out.
         if let Some(stop) = &*self.lock_statement() {
             stop();
         }

@@ -32,6 +32,7 @@ pub trait ReadJobs {
     /// # Errors
     /// A target that cannot be read, and those of `visit`.
     fn visit_jobs(&self, filter: &JobFilter, visit: &mut dyn FnMut(JobEntry) -> Result<ControlFlow<()>>) -> Result<()> {
+        // Few, since each job may have an answer of many bytes in memory.
         const JOBS_AT_ONCE: u64 = 8;
         let mut page = JobPage { state: filter.state, before: filter.before.clone(), limit: JOBS_AT_ONCE };
         let (mut left, mut has_ended) = (filter.limit, filter.limit == 0);
@@ -40,6 +41,7 @@ pub trait ReadJobs {
             let mut last = None;
             self.visit_job_page(&page, &mut |entry| {
                 (count, last) = (count + 1, Some(entry.id.clone()));
+                // `visit_job_page` cannot be stopped within a page, so that the rest of it is passed over.
                 if !has_ended && filter.wants(&entry) {
                     left -= 1;
                     has_ended = visit(entry)?.is_break() || left == 0;
@@ -47,6 +49,7 @@ pub trait ReadJobs {
                 Ok(())
             })?;
             has_ended |= count < JOBS_AT_ONCE;
+            // By name and not by offset: jobs that are added meanwhile shift nothing.
             page.before = last;
         }
         Ok(())

@@ -109,6 +109,7 @@ fn mysql_shares(schema: &TableSchema, key: &[FieldIndex]) -> Vec<(FieldIndex, us
     let taken = |at: &FieldIndex| if is_fixed(kind(at)) { MYSQL_OTHER } else { MYSQL_NUMBER };
     let room = MYSQL_KEY.saturating_sub(others.iter().map(taken).sum()) / MYSQL_CHARACTER;
     let even = room / texts.len().max(1);
+    // Texts that the dictionary keeps below an even share leave what they do not need to the others.
     let short: Vec<Option<usize>> =
         texts.iter().map(|&at| max_length(schema, at).filter(|&length| length <= even)).collect();
     let long = short.iter().filter(|length| length.is_none()).count();
@@ -142,6 +143,7 @@ const fn is_fixed(kind: &FieldType) -> bool {
 fn max_length(schema: &TableSchema, at: FieldIndex) -> Option<usize> {
     let field = &schema[at];
     let length = field.constraints.max_length.filter(|_| matches!(field.kind, FieldType::String(_)))?;
+    // `VARCHAR(0)` holds nothing but the empty text.
     usize::try_from(length.max(1)).ok()
 }
 

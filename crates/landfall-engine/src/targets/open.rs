@@ -34,6 +34,7 @@ impl Location {
     pub fn parse(text: &str, base: &Path) -> Result<Self> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => {
+                // `sqlite://data.db` is how the URLs of other programs look.
                 Ok(Self::Sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
             Some(("memory", "")) => Ok(Self::Memory),

@@ -99,8 +99,10 @@ pub(super) fn page_sql(
     for RowCondition { position, comparison, value } in &filter.conditions {
         let column = (words.column)(*position);
         parts.push(match (comparison, value) {
+            // In SQL `= NULL` is never true, so that NULL needs words of its own.
             (ComparisonOperator::NotEqual, Scalar::Null) => format!("{column} IS NOT NULL"),
             (_, Scalar::Null) => format!("{column} IS NULL"),
+            // `<>` leaves out rows with NULL, and a missing value is another one.
             (ComparisonOperator::NotEqual, value) => {
                 format!("({column} IS NULL OR {column} <> {})", bind(*position, value, &mut values))
             }
@@ -113,6 +115,7 @@ pub(super) fn page_sql(
     let columns: Vec<String> = key.iter().map(|&at| (words.column)(at)).collect();
     if let Some(after) = &filter.after {
         let marks: Vec<String> = key.iter().zip(after).map(|(&at, value)| bind(at, value, &mut values)).collect();
+        // Compared as a row of values, which an index on the key can be used for.
         parts.push(format!("({}) > ({})", columns.join(", "), marks.join(", ")));
     }
     let condition = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };

@@ -25,6 +25,7 @@ impl TargetUrl {
         let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
         let rest = rest.ok_or_else(|| format!("it does not begin with {}", schemes.join(" or ")))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        // From the last `@`, since people do not encode those in passwords. So also a `/` before it is no path.
         let after = rest.rfind('@').map_or(0, |at| at + 1);
         let (authority, database) = match rest[after..].find('/') {
             Some(slash) => (&rest[..after + slash], &rest[after + slash + 1..]),
@@ -51,6 +52,7 @@ impl TargetUrl {
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
+            // A folder of sockets has slashes, which would begin the database.
             percent_encode(&self.host).replace('/', "%2F")
         };
         let user = if self.user.is_empty() { String::new() } else { format!("{}@", percent_encode(&self.user)) };
@@ -68,6 +70,7 @@ impl TargetUrl {
 
 /// Host and port of `host:port`, where the host may be an IPv6 address in brackets.
 fn split_host_and_port(place: &str) -> Result<(&str, &str), String> {
+    // libpq takes several and tries them in turn; rows must not go to whichever server answers.
     if place.contains(',') {
         return Err("it names several hosts; name one".into());
     }
@@ -111,6 +114,7 @@ fn percent_decode(text: &str, part: &str) -> Result<String, String> {
         rest = after;
     }
     let text = String::from_utf8(bytes).map_err(|_| format!("its {part} is not UTF-8"))?;
+    // The protocols end texts with NUL, so that the server would read a shorter one.
     if text.contains('\0') { Err(format!("its {part} has a NUL")) } else { Ok(text) }
 }
 
@@ -183,6 +187,7 @@ impl SslMode {
     pub(super) const fn checks_authority(self, has_file: bool) -> bool {
         match self {
             Self::Disable | Self::Prefer => false,
+            // libpq has it so for the sake of old files: `require` with a root file checks as `verify-ca` does.
             Self::Require => has_file,
             Self::VerifyCa | Self::VerifyFull => true,
         }
@@ -208,6 +213,7 @@ pub(super) fn parse_port(text: &str, usual: u16) -> Result<u16, String> {
 /// The seconds of the parameter `name`.
 pub(super) fn parse_seconds(name: &str, text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
+        // In libpq 0 means to wait forever, which no unattended load should.
         Ok(0) | Err(_) => Err(format!("{name}={text} is not a number of seconds from 1")),
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
     }

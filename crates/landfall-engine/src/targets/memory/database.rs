@@ -55,6 +55,7 @@ impl SharedDatabase {
     }
 
     pub(super) fn lock_database(&self) -> MutexGuard<'_, MemoryDatabase> {
+        // A test that panics while it holds the lock must not fail all others with it.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,6 +75,7 @@ impl SharedDatabase {
             if left.is_zero() {
                 return Err(poisoned_error());
             }
+            // A wake-up may come without reason, so that the loop looks again and counts down to one deadline.
             database = self.ended.wait_timeout(database, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         // Only the one who sent ahead may go on from states that are not committed. All others see committed ones.
@@ -103,6 +105,7 @@ impl MemoryDatabase {
                 let failed = std::iter::once(first.meanwhile);
                 // Those behind it were made from its state, so that they cannot stay without it.
                 let failed: Vec<_> = failed.chain(self.under_way.drain(..).map(|commit| commit.meanwhile)).collect();
+                // What another program did is committed on its own, and stays whatever becomes of our transactions.
                 failed.iter().flatten().for_each(|deed| self.committed.apply_interference(deed));
                 self.failed.insert(owner, error);
             }
@@ -118,6 +121,7 @@ impl MemoryDatabase {
 
     /// Commits at once.
     pub(super) fn commit_now(&mut self, state: MemoryState, failure: Option<TargetError>) -> Result<(), TargetError> {
+        // Counted before it can fail: `failing_commits` numbers attempts over all transactions.
         self.commits += 1;
         let failing = self.options.failing_commits.iter().find(|(number, _)| *number == self.commits);
         let injected = failing.map(|(_, kind)| TargetError::new(*kind, "the commit failed, as was asked for"));

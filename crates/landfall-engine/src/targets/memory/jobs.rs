@@ -36,6 +36,7 @@ fn millis_from_now(time: Duration) -> Option<u128> {
 
 impl JobStore {
     pub(super) fn list_jobs(&self, page: &JobPage) -> Vec<JobEntry> {
+        // Names of jobs sort by time, so that the last name is the newest job.
         let entries = self.entries.values().rev().map(|job| &job.entry);
         let of_state = entries.filter(|entry| page.state.is_none_or(|state| state == entry.state));
         let wanted = of_state.filter(|entry| page.before.as_ref().is_none_or(|before| entry.id < *before));
@@ -69,9 +70,12 @@ impl JobStore {
             job.due_at.is_some_and(|due_at| due_at <= now) && kinds.contains(&job.entry.kind.as_str())
         };
         let due = self.entries.values_mut().filter(is_due);
+        // By name where two are due at once, as the SQL orders them: the contract suite compares the targets.
         let MemoryJob { entry, due_at } = due.min_by_key(|job| (job.due_at, job.entry.id.clone()))?;
         *due_at = millis_from_now(lease);
+        // The attempt is what fences off the worker before: its claim names an older one.
         (entry.state, entry.attempt, entry.worker) = (JobState::Running, entry.attempt + 1, Some(worker.to_owned()));
+        // Of the first attempt: a job that is taken over did not begin anew.
         entry.started_at.get_or_insert_with(timestamp::now_utc);
         Some(entry.clone())
     }
@@ -100,6 +104,7 @@ impl JobStore {
     }
 
     pub(super) fn end_job(&mut self, claim: &JobClaim, end: &JobEnd) -> bool {
+        // A worker that lost its claim must not end what another one does now.
         let Some(job) = self.find_claimed(claim) else { return false };
         end.apply(&mut job.entry);
         job.due_at = end.pause().and_then(millis_from_now);
@@ -111,6 +116,7 @@ impl JobStore {
         if !entry.state.is_final() {
             entry.is_cancelled = true;
         }
+        // One that waits for another attempt has left something behind, which only a worker can clear away.
         if entry.state == JobState::Pending && entry.attempt == 0 {
             (entry.state, entry.ended_at, *due_at) = (JobState::Cancelled, Some(timestamp::now_utc()), None);
         }

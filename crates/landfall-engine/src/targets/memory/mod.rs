@@ -81,6 +81,7 @@ impl Memory {
     /// What was committed, as this handle sees it: its own commits have come to their end.
     fn committed_state(&self) -> Result<MemoryState> {
         let mut database = self.shared.lock_database();
+        // A handle sees its own commits, as a connection of a server does.
         database.finish_commits_of(self.handle);
         database.report_failure(self.handle)?;
         Ok(database.committed.clone())
@@ -93,11 +94,13 @@ impl Memory {
     /// Changes the tables, all or nothing.
     fn change_state(&mut self, change: impl FnOnce(&mut MemoryState) -> Result<()>) -> Result<()> {
         let state = self.shared.begin_write(self.handle, false)?;
+        // Changed on a copy: a change that fails half-way leaves nothing.
         let mut altered = state.clone();
         let outcome = change(&mut altered);
         if outcome.is_ok() {
             self.shared.lock_database().committed = altered;
         }
+        // Also after a failure, or no other handle could ever write again.
         self.shared.end_write();
         outcome
     }
@@ -181,6 +184,7 @@ macro_rules! read_through {
                 self.view_state(|view| Ok(view.find_rows(table, positions, values)))
             }
             fn read_page(&self, table: &Table, filter: &RowFilter, visit: VisitPageRow<'_>) -> Result<()> {
+                // Copied out before `visit` runs, which may ask this database again.
                 let found = self.view_state(|view| Ok(view.read_page(table, filter)))?;
                 for row in found {
                     if !visit(row)? {
@@ -254,6 +258,7 @@ impl Target for Memory {
         }
         let mut builds = false;
         self.change_state(|state| {
+            // Rows of another load must not be mixed with those of this one, unless it is the same one that goes on.
             let begun = state.find_staged_rows(&table.name).is_some_and(|rows| rows.len() > 0);
             builds = state.find_rows(&table.name).is_none() && (resumes || !begun);
             if builds { state.build(table) } else { state.prepare_tables(std::slice::from_ref(table)) }
@@ -273,6 +278,7 @@ impl Target for Memory {
     fn begin_transaction(&mut self, fence: Fence, pace: Pace) -> Result<Box<dyn Transaction + '_>> {
         let pace = if self.shared.lock_database().options.ahead == 0 { Pace::InStep } else { pace };
         let state = self.shared.begin_write(self.handle, pace == Pace::Ahead)?;
+        // Looked at under the write lock: nobody can take the job over before this transaction ends.
         if let Some(Err(error)) = self.claim.as_ref().map(|claim| state.jobs.check_claim(claim)) {
             self.shared.end_write();
             return Err(error);
@@ -284,6 +290,7 @@ impl Target for Memory {
             fence,
             remote: self.remote,
             building: self.building.clone(),
+            // A copy is cheap, since it shares all that is not changed.
             before: state.clone(),
             state,
             failure: None,

@@ -79,6 +79,7 @@ impl MemoryQuarantine {
         load: LoadId,
         mended: Option<&[u8]>,
     ) -> Result<(), TargetError> {
+        // Two retries may have read the same reject: the second would make a second row of it.
         if self.rejects.get(&reject).is_none_or(|kept| kept.reject.state != RejectState::Open) {
             return Err(already_released_error(reject));
         }
@@ -118,6 +119,7 @@ impl MemoryQuarantine {
                 return;
             }
             kept.reject.errors = errors.to_vec();
+            // A mended record is not kept, so the one in the quarantine cannot be released when its parent comes.
             kept.waiting = mended.is_none() && lacks_only_parents(errors);
         });
         self.note_event(reject, load, "retried", mended);
@@ -183,9 +185,11 @@ impl MemoryQuarantine {
             code: cause.1.to_owned(),
             field: cause.2.map(str::to_owned),
             count: members.len() as u64,
+            // The least value, so that the same example is shown each time and by each database.
             example: values[&cause].iter().min().map(|value| (*value).to_owned()),
         };
         let mut groups: Vec<RejectGroup> = members.into_iter().map(group).collect();
+        // Stable, so that groups of one size stay in the order of their causes.
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         groups
     }
@@ -198,6 +202,7 @@ impl MemoryQuarantine {
 
     pub(super) fn list_events(&self, reject: RejectId) -> Vec<RejectEvent> {
         let mut found: Vec<RejectEvent> = self.events.iter().filter(|event| event.reject == reject).cloned().collect();
+        // The last ones are kept: what was done of late is what people ask for.
         found.drain(..found.len().saturating_sub(RejectEvent::MOST));
         found.iter_mut().filter_map(|event| event.mended.as_mut()).for_each(|b| b.truncate(RejectEvent::MENDED_LIMIT));
         found
@@ -215,6 +220,7 @@ impl QuarantinedReject {
 
     fn set_state(&mut self, state: RejectState) {
         self.reject.state = state;
+        // Only an open reject can be released by a parent that arrives.
         self.waiting = false;
     }
 

@@ -32,6 +32,7 @@ struct UniqueKey {
 /// The values of `row` at `positions`; none where one of them is missing.
 pub(super) fn key_values(row: &[Scalar], positions: &[FieldIndex]) -> Option<Vec<Scalar>> {
     let values: Vec<Scalar> = positions.iter().map(|at| row[at.get()].clone()).collect();
+    // As in SQL, NULL equals nothing: a key with one clashes with no other.
     (!values.contains(&Scalar::Null)).then_some(values)
 }
 
@@ -68,6 +69,7 @@ impl MemoryRows {
     /// Adds a row; the constraint that stands against it otherwise.
     pub(super) fn insert(&mut self, row: MemoryRow) -> Result<(), String> {
         self.check_row(&row, None)?;
+        // Never a number that was in use below: the order of insertion is what a scan gives.
         let at = self.rows.last_key_value().map_or(0, |(last, _)| last + 1);
         self.put_row(at, row);
         Ok(())
@@ -80,6 +82,7 @@ impl MemoryRows {
         let mut content = self.rows[&at].to_vec();
         fields.iter().for_each(|field| content[field.get()] = row[field.get()].clone());
         let row: MemoryRow = content.into();
+        // Before anything is taken out: a row that is refused must stay as it was.
         self.check_row(&row, Some(at))?;
         self.remove(at);
         self.put_row(at, row);
@@ -110,6 +113,7 @@ impl MemoryRows {
         let mut first: HashMap<Vec<Scalar>, &MemoryRow> = HashMap::new();
         for row in self.rows.values() {
             if let Some(key) = key_values(row, positions) {
+                // The oldest of equal rows: without a key there may be several.
                 first.entry(key).or_insert(row);
             }
         }

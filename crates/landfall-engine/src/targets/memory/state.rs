@@ -71,6 +71,7 @@ impl MemoryState {
     /// Makes or finishes the tables that are not there, and checks those that are.
     pub(super) fn prepare_tables(&mut self, tables: &[Table]) -> Result<()> {
         for table in tables {
+            // Whoever prepares a table wants it whole, so a building that was left behind ends here.
             if self.aside.contains_key(&table.name) {
                 self.finish_staging(table)?;
             }
@@ -100,6 +101,7 @@ impl MemoryState {
         let Some(aside) = self.aside.get(&table.name) else { return Ok(()) };
         let keyed = aside.rows.with_keys();
         let rows = keyed.map_err(|words| constraint_error(format!("cannot finish {:?}: {words}", &*table.name)))?;
+        // On a copy: if a parent is missing, the table goes on being built.
         let mut whole = self.clone();
         whole.aside.remove(&table.name);
         whole.tables.insert(table.name.clone(), Arc::new(rows));
@@ -114,6 +116,7 @@ impl MemoryState {
     pub(super) fn remove_unused(&mut self, tables: &[Table]) -> Result<()> {
         for table in tables {
             let is_unused = |aside: &Arc<StagedTable>| {
+                // Rows that were loaded are never thrown away, however much the dictionary has changed.
                 aside.rows.len() == 0 && !compare_tables(&aside.rows.table, table).is_empty()
             };
             if self.aside.get(&table.name).is_some_and(is_unused) {
@@ -175,6 +178,7 @@ impl MemoryState {
 
     fn count_orphans(&self, rows: &MemoryRows, key: &ForeignKey) -> u64 {
         let named: Vec<Vec<Scalar>> = rows.iter().filter_map(|row| key_values(row, &key.fields)).collect();
+        // Without its parent table every row that names one is an orphan.
         let Some(parents) = self.find_rows(&key.parent) else { return named.len() as u64 };
         let schema = &parents.table.schema;
         let positions: Vec<FieldIndex> =
@@ -185,12 +189,14 @@ impl MemoryState {
     /// What stands against committing this state after `before`; `fenced` where every foreign key is to be checked.
     pub(super) fn find_violation(&self, before: &Self, fenced: bool) -> Option<TargetError> {
         let changed = |name: &Arc<str>| match (self.tables.get(name), before.tables.get(name)) {
+            // Copies share what was not changed, so that the address tells whether a table was.
             (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
             (now, then) => now.is_some() != then.is_some(),
         };
         let affected =
             |table: &&Table| changed(&table.name) || table.schema.foreign_keys.iter().any(|key| changed(&key.parent));
         let tables: Vec<&Table> = self.tables.values().map(|rows| &rows.table).filter(affected).collect();
+        // Otherwise the pipeline has checked each parent, and a scan of all rows would prove it again.
         let orphans = if fenced { self.find_orphans(&tables) } else { Vec::new() };
         let words = orphans.into_iter().next().or_else(|| self.find_missing_parent(&changed))?;
         Some(TargetError::new(TargetErrorKind::Constraint, words))
@@ -257,6 +263,7 @@ fn compare_tables(existing: &Table, wanted: &Table) -> Vec<String> {
         found.push(format!("has the column {:?}, which is not in the data package", &*field.name));
     }
     let names = |schema: &TableSchema| schema.fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+    // Columns that are missing or new also shift the order, which would only say it twice.
     if found.is_empty() && names(is) != names(wants) {
         found.push("has its columns in another order".into());
     }

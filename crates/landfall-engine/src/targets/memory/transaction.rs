@@ -46,7 +46,9 @@ pub(super) struct MemoryTransaction {
 impl Drop for MemoryTransaction {
     fn drop(&mut self) {
         let mut database = self.shared.lock_database();
+        // The other program's deeds stay although this transaction leaves no trace.
         self.meanwhile.iter().for_each(|deed| database.committed.apply_interference(deed));
+        // `end_write` takes the same lock.
         drop(database);
         self.shared.end_write();
     }
@@ -62,6 +64,7 @@ impl MemoryTransaction {
     }
 
     fn fail_with(&mut self, kind: TargetErrorKind, message: String) {
+        // The first thing that went wrong explains the others.
         self.failure.get_or_insert(TargetError::new(kind, message));
     }
 
@@ -92,6 +95,7 @@ impl MemoryTransaction {
     fn check_commit(&mut self) -> PendingCommit {
         let violation = self.state.find_violation(&self.before, self.fence == Fence::Database);
         let kind = |error: TargetError| match self.pace {
+            // Ahead nobody can be told which row it was; in step the load finds out.
             Pace::Ahead => TargetError::new(TargetErrorKind::Again, error.message),
             Pace::InStep => error,
         };
@@ -110,6 +114,7 @@ fn owned_row(rows: &RecordBatch, row: usize) -> MemoryRow {
 
 /// Writes how far a load has come into what the ledger has of it.
 fn update_progress(held: &mut LoadEntry, entry: &LoadEntry) {
+    // What a load began with never changes: the entry that is given may come from another version of these.
     let LoadEntry { table, source, origin, mode, on_conflict, record_bytes, rules, layout, started_at, .. } =
         std::mem::replace(held, entry.clone());
     *held = LoadEntry {
@@ -181,6 +186,7 @@ impl WriteBooks for MemoryTransaction {
             let (kind, name, body) = ((*kind).to_owned(), name.clone(), body.clone());
             let document = Document { kind, name, version: 1, body, changed_at: timestamp::now_utc() };
             let key = (document.kind.clone(), document.name.clone());
+            // This state is a copy that is thrown away on an error, so that the old document is not lost.
             if held.insert(key, document).is_some() {
                 let message = "there is a document of this kind and name already";
                 return Err(TargetError::new(TargetErrorKind::Overtaken, message).into());
@@ -192,6 +198,7 @@ impl WriteBooks for MemoryTransaction {
     fn change_document(&mut self, document: &Document, body: Option<&[u8]>) -> Result<bool> {
         let held = Arc::make_mut(&mut self.state.documents);
         let key = (document.kind.clone(), document.name.clone());
+        // The version is what two writers who read the same document are told apart by.
         let Some(found) = held.get_mut(&key).filter(|found| found.version == document.version) else {
             return Ok(false);
         };
@@ -318,6 +325,7 @@ impl Transaction for MemoryTransaction {
         let loads = Arc::make_mut(&mut self.state.loads);
         let held = loads
             .iter_mut()
+            // The offset fences off a process that was thought dead: it may not write over its successor's progress.
             .find(|held| held.id == entry.id && held.position.offset == was_at && held.state.is_resumable());
         if let Some(held) = held {
             update_progress(held, entry);
@@ -342,6 +350,7 @@ impl Transaction for MemoryTransaction {
         let commit = self.check_commit();
         let owner = self.owner;
         let mut database = self.shared.lock_database();
+        // Commits keep their order: those that were sent ahead come first.
         database.finish_commits(0);
         let told = database.report_failure(owner);
         let outcome = told.and_then(|()| database.commit_now(commit.state, commit.failure).map_err(Error::from));

@@ -24,6 +24,7 @@ pub(super) struct StateView<'v> {
 
 impl StateView<'_> {
     pub(super) fn find_table_rows(&self, table: &Table) -> Option<&MemoryRows> {
+        // Only whoever builds a table sees its rows, as with a server's table under another name.
         let aside = || self.state.find_staged_rows(&table.name).filter(|_| self.building.contains(&table.name));
         self.state.find_rows(&table.name).or_else(aside)
     }
@@ -39,6 +40,7 @@ impl StateView<'_> {
     }
 
     pub(super) fn scan_rows(&self, table: &Table, positions: &[FieldIndex], visit: VisitBatch<'_>) -> Result<()> {
+        // Nobody else writes here, so that a value of another type is a mistake of ours.
         let mut batch = BatchBuilder::new(table, positions, OnForeignValue::Refused);
         for row in self.find_table_rows(table).into_iter().flat_map(MemoryRows::iter) {
             for (column, &at) in positions.iter().enumerate() {
@@ -105,6 +107,7 @@ fn compare_values(one: &Scalar, other: &Scalar) -> Ordering {
         (Scalar::Boolean(one), Scalar::Boolean(other)) => one.cmp(other),
         (Scalar::Date(one), Scalar::Date(other)) => one.cmp(other),
         (Scalar::Time(one), Scalar::Time(other)) | (Scalar::Datetime(one), Scalar::Datetime(other)) => one.cmp(other),
+        // Byte for byte, as the other targets are told to compare text.
         (Scalar::Text(one) | Scalar::Number(one), Scalar::Text(other) | Scalar::Number(other)) => one.cmp(other),
         (Scalar::Null, Scalar::Null) => Ordering::Equal,
         (Scalar::Null, _) => Ordering::Less,
@@ -119,6 +122,7 @@ fn meets_condition(condition: &RowCondition, row: &[Scalar]) -> bool {
     match condition.comparison {
         ComparisonOperator::Equal => order.is_eq(),
         ComparisonOperator::NotEqual => order.is_ne(),
+        // As in SQL, NULL is neither less nor greater than anything.
         _ if *held == Scalar::Null => false,
         ComparisonOperator::Less => order.is_lt(),
         ComparisonOperator::AtMost => order.is_le(),
