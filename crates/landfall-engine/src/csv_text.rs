@@ -21,6 +21,7 @@ pub(crate) fn join_cells<'c>(cells: impl IntoIterator<Item = &'c str>) -> String
 
 /// Appends `cell`, quoted where it has a comma, a quote or a line end in it, or blanks around it.
 pub(crate) fn push_csv_cell(text: &mut String, cell: &str) {
+    // RFC 4180 keeps blanks as they are, and yet many programs trim a cell without quotes.
     let blank = cell.starts_with(' ') || cell.ends_with(' ');
     if blank || cell.contains([',', '"', '\n', '\r']) {
         text.push('"');

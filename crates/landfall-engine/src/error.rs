@@ -77,6 +77,7 @@ impl Error {
 
     /// As who reads or writes a stream of bytes is told it; [`from_io_error`](Self::from_io_error) is the way back.
     pub(crate) fn into_io_error(self) -> io::Error {
+        // The kind goes along: whoever writes a file only asks the stream whether the disk is full.
         let kind = match &self {
             Self::File { cause, .. } | Self::System { cause, .. } => cause.kind(),
             Self::Storage(StorageError { kind: StorageErrorKind::Full, .. }) => io::ErrorKind::StorageFull,

@@ -49,12 +49,14 @@ impl FolderSpace {
         // One at a time looks and takes, among all processes. The lock ends with the handle.
         let folder = File::open(&self.folder)?;
         folder.lock()?;
+        // A file may go between the listing and the look at it. Then it takes no space.
         let used: u64 = self.files().iter().filter_map(|path| fs::metadata(path).ok()).map(|data| data.len()).sum();
         let others = used.saturating_sub(file.metadata()?.len());
         let left = self.most.saturating_sub(others);
         if length > left {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "the files take all the space that they may have"));
         }
+        // Ahead by about as much again, so that a growing file takes the lock ever more rarely.
         let reserved = length.saturating_add(length.clamp(LEAST_AHEAD, MOST_AHEAD)).min(left);
         file.set_len(reserved)?;
         Ok(reserved)

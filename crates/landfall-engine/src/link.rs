@@ -21,6 +21,7 @@ impl LinkKey {
     /// # Errors
     /// A database that cannot be read.
     pub fn read(read: &dyn TargetRead) -> Result<Option<Self>> {
+        // A key of another length is as good as none; `open` then makes a new one.
         Ok(read.find_document(KIND, NAME)?.and_then(|document| document.body.try_into().ok()).map(Self))
     }
 
@@ -46,6 +47,7 @@ impl LinkKey {
             Some(document) => drop(transaction.change_document(&document, Some(&key))?),
             None => transaction.add_documents(&[NewDocument { kind: KIND, name: NAME.into(), body: key.to_vec() }])?,
         }
+        // Before the key is used: a link that was signed with an uncommitted key would never be valid.
         transaction.commit_now()?;
         Ok(Self(key))
     }
@@ -59,10 +61,12 @@ impl LinkKey {
     /// Whether `signature` is that of these. It is compared in constant time.
     #[must_use]
     pub fn verify_signature(&self, method: &str, path: &str, expires: i64, signature: &str) -> bool {
+        // The comparison of two `Hash` is in constant time; one of their texts would tell how many digits are right.
         blake3::Hash::from_hex(signature).is_ok_and(|given| given == self.keyed_hash(method, path, expires))
     }
 
     fn keyed_hash(&self, method: &str, path: &str, expires: i64) -> blake3::Hash {
+        // No part can hold a line end, so that two different links never give the same text.
         blake3::keyed_hash(&self.0, format!("{method}\n{path}\n{expires}").as_bytes())
     }
 }

@@ -30,6 +30,7 @@ impl Project {
     #[must_use]
     pub fn tables_to_make(&self) -> Vec<Table> {
         let tables = self.target_tables();
+        // A foreign key can only be declared to a table that is there.
         self.package.load_order().into_iter().flatten().map(|at| tables[at.get()].clone()).collect()
     }
 

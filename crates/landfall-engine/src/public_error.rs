@@ -49,6 +49,7 @@ pub struct PublicError {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
     /// Seconds after which the same may succeed without anybody's doing; none if it will not.
+    // A stored error is read later, and how long to wait from then on is not known any more.
     #[serde(skip)]
     pub retry_after: Option<u32>,
 }
@@ -81,8 +82,10 @@ impl PublicError {
                 tracing::warn!(error = %storage, kind = ?storage.kind, "object storage stopped some work");
                 let detail = "the object storage cannot be used; the service's log says more";
                 let described = Self::new(PublicErrorCode::Storage, detail);
+                // What was refused is refused again until somebody changes the settings.
                 if storage.kind == StorageErrorKind::Lost { described.with_retry_after(5) } else { described }
             }
+            // Before the last arm, which would call it a mistake of the service.
             full if full.is_disk_full() => {
                 let detail = "the service has no space left for this answer; take those that are under way first, or ask for less";
                 Self::new(PublicErrorCode::NoSpace, detail).with_retry_after(10)

@@ -59,6 +59,7 @@ impl Receipt {
         let mut loads = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
             let mut counts = outcome.counts;
+            // A known load has read nothing this time; what it is acknowledged for is what the ledger holds.
             if outcome.state == LoadState::Known
                 && let Some(entry) = find_entry(read, outcome.load_id)?
             {
@@ -99,6 +100,7 @@ pub fn find_discrepancy(read: &dyn TargetRead, acknowledged: &ReceiptLoad) -> Re
             format!("load {load_id} was acknowledged for this table, and the ledger has it for {:?}", entry.table);
         return Ok(Some(message));
     }
+    // All counts, not only the sum: an insert that became an update is a difference too.
     if entry.counts != *counts {
         return Ok(Some(format!(
             "load {load_id} was acknowledged with {}, and the ledger says {}",

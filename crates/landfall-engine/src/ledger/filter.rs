@@ -50,6 +50,7 @@ impl LoadFilter {
 
     /// Whether it wants `entry`, the limit aside.
     pub(crate) fn wants_load(&self, entry: &LoadEntry) -> bool {
+        // The SQL of `targets/sql/ledger.rs` says the same: what is added here must be added there.
         self.id.is_none_or(|id| id == entry.id)
             && self.table.as_ref().is_none_or(|table| *table == entry.table)
             && self.source.as_ref().is_none_or(|source| *source == entry.source)

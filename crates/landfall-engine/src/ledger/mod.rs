@@ -59,6 +59,7 @@ impl std::str::FromStr for LoadId {
 
     /// The number written as `text`, from 1.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // 0 is an entry that is not stored, so nobody can ask for it.
         text.parse().ok().filter(|number| *number > 0).map(Self).ok_or("loads are numbered from 1")
     }
 }
@@ -140,6 +141,7 @@ impl Counts {
     /// `object` with the counts behind its members: so they stand in every answer and document.
     #[must_use]
     pub fn append_to(self, mut object: Value) -> Value {
+        // Taken apart without `..`, so that a new count cannot be forgotten here.
         let Self { read, inserted, updated, unchanged, rejected } = self;
         for (name, count) in [
             ("read", read),
@@ -268,6 +270,7 @@ impl LoadEntry {
 /// The origin of a ledger entry of version 0.1.0, which told it by the beginning of the source's name.
 pub(crate) fn origin_of_earlier_entry(mode: Mode, source: &str) -> Origin {
     match mode {
+        // The mode goes first: a file may be called `quarantine` too.
         Mode::Rows => Origin::Rows,
         Mode::Retry => Origin::Quarantine,
         _ if source == origin::STANDARD_INPUT => Origin::StandardInput,

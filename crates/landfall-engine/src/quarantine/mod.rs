@@ -63,6 +63,7 @@ impl NewReject {
     /// Whether nothing is wrong but that a parent row is missing: it is released by itself when the parent arrives.
     #[must_use]
     pub fn waits_for_parent(&self) -> bool {
+        // One that is not judged yet may still turn out to have a second fault.
         !self.deferred && lacks_only_parents(&self.errors)
     }
 
@@ -74,9 +75,11 @@ impl NewReject {
             return self;
         }
         if let RawRecord::Whole(mut bytes) = self.raw {
+            // The digest is of all bytes, so that the record can be found in its source and told from a similar one.
             let length = bytes.len() as u64;
             self.errors.push(cut_record_error(most, length, &blake3::hash(&bytes)));
             bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+            // `truncate` keeps the allocation, which for a long record is many times what stays.
             bytes.shrink_to_fit();
             self.raw = RawRecord::Head(bytes, length);
         }
@@ -102,6 +105,7 @@ impl NewReject {
 
 /// About the bytes that a reject takes in the database, of whose record `raw` bytes are kept.
 pub(crate) fn reject_size(raw: u64, errors: &[CellError]) -> u64 {
+    // Roughly what a row costs beside its texts: numbers, headers and index entries.
     const FIXED: usize = 64;
     let size = |error: &CellError| {
         let texts = [error.field.as_deref(), error.value.as_deref(), Some(&*error.message)];
@@ -113,6 +117,7 @@ pub(crate) fn reject_size(raw: u64, errors: &[CellError]) -> u64 {
 /// Whether `errors` say only that parent rows are missing.
 #[must_use]
 pub fn lacks_only_parents(errors: &[CellError]) -> bool {
+    // `all` is true of an empty list, and a reject without reasons must not release itself.
     !errors.is_empty() && errors.iter().all(|error| error.code == ErrorCode::ForeignKey)
 }
 
@@ -264,6 +269,7 @@ impl ClosingRule {
             && earlier.id < load.id
             && match self {
                 Self::SameContent => same,
+                // The same content is closed as such, and must not be counted under both rules.
                 Self::SameSource => !same && earlier.source == load.source,
                 Self::RolledBack => same && earlier.state == LoadState::RolledBack,
             }
@@ -351,6 +357,7 @@ impl RejectEvent {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut value = json!({"action": self.action, "load_id": self.load, "at": self.at});
+        // Of other events `mended` is the record itself, which is shown elsewhere and may be long.
         if let Some(reason) = self.mended.as_deref().filter(|_| self.action == "discarded") {
             value["reason"] = String::from_utf8_lossy(reason).into();
         }

@@ -37,6 +37,7 @@ impl ShownReject {
     /// The text of `raw`, of which `length` bytes there are in all, and whether it is escaped.
     #[must_use]
     pub fn raw_text(raw: &[u8], length: u64) -> (String, bool) {
+        // Escaped even if it is text, once it is cut: else the `…` at its end could be taken for a part of it.
         let whole = raw.len() as u64 == length && raw.len() <= Self::RAW_LIMIT;
         match std::str::from_utf8(raw) {
             Ok(text) if whole => (text.to_owned(), false),
@@ -67,6 +68,7 @@ fn escape_bytes(bytes: &[u8], whole: bool) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(bytes.len() + 16);
     for chunk in bytes.utf8_chunks() {
+        // Doubled, or a `\x41` that stood in the record would look like an escaped byte.
         text.push_str(&chunk.valid().replace('\\', "\\\\"));
         for byte in chunk.invalid() {
             let _ = write!(text, "\\x{byte:02X}");

@@ -20,6 +20,7 @@ fn check_names(report: &ReportDefinition, given: &[(String, String)]) -> Result<
             let known = known_parameters(report);
             return Err(Error::Usage(format!("report {} has no parameter {name:?}; {known}", report.name)));
         }
+        // Which of two values counts would depend on who reads the URL.
         if given[..at].iter().any(|(earlier, _)| earlier == name) {
             return Err(Error::Usage(format!("parameter {name} is given twice")));
         }

@@ -34,6 +34,7 @@ impl<'a> CsvWriter<'a> {
                 Cell::Null if cells.len() == 1 => self.line.push_str("\"\""),
                 Cell::Null => {}
                 Cell::Integer(value) => self.line.push_str(&value.to_string()),
+                // `{:?}` is the shortest text that reads back as the same number, and keeps `.0` on whole ones.
                 Cell::Real(value) => self.line.push_str(&format!("{value:?}")),
                 Cell::Text(text) => self.push_text(text),
             }
@@ -45,6 +46,7 @@ impl<'a> CsvWriter<'a> {
     fn push_text(&mut self, text: &str) {
         if text.is_empty() {
             self.line.push_str("\"\"");
+        // After the empty text, which no spreadsheet runs. Numbers never get here, so a negative one stays a number.
         } else if self.guard_formulas && is_formula(text) {
             push_csv_cell(&mut self.line, &format!("'{text}"));
         } else {

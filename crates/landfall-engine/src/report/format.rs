@@ -28,6 +28,7 @@ impl ReportFormat {
 
     /// Those that are written row by row, in bounded memory. A table is not: it knows its widths only behind the last row.
     pub const STREAMED: [Self; 5] = {
+        // Taken from `ALL` by position: the table must stay the first there.
         let [_, streamed @ ..] = Self::ALL;
         streamed
     };

@@ -31,6 +31,7 @@ impl ObjectRows {
     /// Two columns of one name.
     pub(super) fn for_columns(names: &[String]) -> Result<Self> {
         let mut seen = HashSet::new();
+        // Most readers of JSON keep one of two equal names, so that a column would be lost without a word.
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
             let mend = "name the columns apart with AS, or write the report as csv";
             return Err(Error::Usage(format!("the report has two columns {twice:?}: {mend}")));
@@ -55,6 +56,7 @@ impl<'a> JsonWriter<'a> {
     }
 
     fn write_row(&mut self, cells: &[Cell]) -> io::Result<()> {
+        // The bracket comes with the first row: an error before it leaves no half array behind.
         self.out.write_all(if self.rows == 0 { b"[\n" } else { b",\n" })?;
         self.object.write(cells, self.out)
     }

@@ -76,6 +76,8 @@ fn escape_markdown(text: &str) -> String {
                 '<' => out.push_str("&lt;"),
                 '>' => out.push_str("&gt;"),
                 '&' => out.push_str("&amp;"),
+                // Harmless within a cell: they mean something at the start of a line, or behind a bracket, which is
+                // escaped.
                 '-' | '.' | '(' | ')' | '+' | '{' | '}' => out.push(char),
                 _ => {
                     out.push('\\');
@@ -90,6 +92,7 @@ fn escape_markdown(text: &str) -> String {
 }
 
 fn escape_html(text: &str) -> String {
+    // The ampersand first, or those of the other escapes would be escaped again.
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 

@@ -16,6 +16,7 @@ pub struct StoredResult {
 
 /// A value as it is kept: a floating-point number as its shortest text, which is read back as just that number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+// The order matters to serde: the first form that fits is taken, so that a number never becomes a text.
 #[serde(untagged)]
 enum StoredCell {
     Null,
@@ -88,6 +89,7 @@ impl QueryRows for ResultCollector {
     }
 
     fn take_row(&mut self, cells: &[Cell]) -> Result<()> {
+        // Each cell costs its `Value` in memory beside the text, also one that is NULL.
         let bytes = |cell: &Cell| if let Cell::Text(text) = cell { text.len() + 8 } else { 16 };
         self.bytes += cells.iter().map(bytes).sum::<usize>();
         if self.bytes > self.most {

@@ -62,6 +62,7 @@ impl QueryRows for TableWriter<'_> {
         let texts: Vec<String> = cells.iter().map(cell_text).collect();
         for (column, (cell, text)) in self.columns.iter_mut().zip(cells.iter().zip(&texts)) {
             column.width = column.width.max(text.chars().count());
+            // NULL says nothing about the type of its column.
             column.numeric &= !matches!(cell, Cell::Text(_));
         }
         self.rows.push(texts);
@@ -82,6 +83,7 @@ impl super::ResultWriter for TableWriter<'_> {
     fn finish_output(mut self) -> Result<u64> {
         let rows = self.rows.len() as u64;
         for column in self.columns.iter_mut().filter(|_| rows == 0) {
+            // Without rows nothing shows what a column holds, so that names stand to the left.
             column.numeric = false;
         }
         self.write().map_err(output_error)?;

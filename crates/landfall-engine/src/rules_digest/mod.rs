@@ -41,6 +41,7 @@ impl RulesDigest {
 }
 
 fn hash(text: &str) -> String {
+    // Half of a BLAKE3 is more than enough to tell rules apart, and keeps the ledger's rows short.
     blake3::hash(text.as_bytes()).to_hex()[..DIGITS].to_owned()
 }
 
@@ -71,6 +72,7 @@ fn sort_members(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sort_members(value))).collect();
+            // serde_json keeps the order of insertion here (`preserve_order`), on which a digest must not depend.
             members.sort_by(|one, other| one.0.cmp(&other.0));
             members.into_iter().collect::<Map<_, _>>().into()
         }

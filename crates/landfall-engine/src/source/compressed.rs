@@ -75,6 +75,7 @@ impl MemberReader {
         if next.is_empty() {
             return Ok(MemberState::Ended);
         }
+        // Whatever else stands here may be data, so that nothing is passed by in silence.
         if CompressedFormat::detect(next) != Some(self.format) {
             return Err(self.other_bytes(bytes.position));
         }
@@ -119,9 +120,11 @@ impl Read for MemberReader {
                 MemberState::Gzip(member) => member.read(buffer).map_err(explain)?,
                 MemberState::Zstandard(frame) => frame.read(buffer).map_err(explain)?,
             };
+            // An empty buffer reads nothing, which is not the end of a member.
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
+            // The state is moved out to hand its bytes on. After an error it stays `Ended`: nothing more is read.
             self.state = match std::mem::replace(&mut self.state, MemberState::Ended) {
                 MemberState::Between(bytes) => self.begin_member(bytes).map_err(explain)?,
                 MemberState::Gzip(member) => MemberState::Between(member.into_inner()),
@@ -135,6 +138,7 @@ impl Read for MemberReader {
 /// Passes by the skippable frames of Zstandard: four bytes of magic, and four of the length of what follows.
 fn skip_frames(bytes: &mut PeekedBytes) -> io::Result<()> {
     while is_skippable(bytes.peek_ahead(4)?) {
+        // The length is of 32 bits, little-endian (RFC 8878, 3.1.2).
         let &[_, _, _, _, a, b, c, d] = bytes.peek_ahead(8)? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         bytes.skip_bytes(8 + u64::from(u32::from_le_bytes([a, b, c, d])))?;
     }
@@ -158,6 +162,7 @@ impl PeekedBytes {
 
     /// The next `count` bytes, which are few, and perhaps more; fewer at the end of the stream.
     fn peek_ahead(&mut self, count: usize) -> io::Result<&[u8]> {
+        // Reads may be short, on a pipe or over a network, so one of them does not say that the stream ends here.
         while self.filled - self.start < count && self.read_more()? {}
         let end = self.filled.min(self.start + count);
         Ok(&self.buffer[self.start..end])
@@ -165,10 +170,12 @@ impl PeekedBytes {
 
     /// Reads into the room behind the bytes held; false at the end of the stream.
     fn read_more(&mut self) -> io::Result<bool> {
+        // Only a few bytes are ever kept, since whoever peeks asks for eight at most.
         self.buffer.copy_within(self.start..self.filled, 0);
         (self.start, self.filled) = (0, self.filled - self.start);
         let read = loop {
             match self.bytes.read(&mut self.buffer[self.filled..]) {
+                // A signal may interrupt a read, and not all decompressors try again by themselves.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read?,
             }

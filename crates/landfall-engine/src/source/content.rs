@@ -59,6 +59,7 @@ impl FileContent {
 impl SourceContent for FileContent {
     fn open_at(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
         let mut file = File::open(&self.path)?;
+        // A pipe or device cannot be sought in, and from its first byte it need not be.
         if offset > 0 {
             file.seek(SeekFrom::Start(offset))?;
         }
@@ -67,11 +68,13 @@ impl SourceContent for FileContent {
 
     fn read_stamp(&self) -> io::Result<ContentStamp> {
         let data = fs::metadata(&self.path)?;
+        // Opening a folder succeeds on Unix and only reading it fails, with words that help nobody.
         if data.is_dir() {
             let words = "it is a folder; name its files, or a glob such as folder/*.csv";
             return Err(io::Error::new(io::ErrorKind::IsADirectory, words));
         }
         let nanoseconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        // Some file systems have no such time; then the size alone must do.
         let version = data.modified().map_or_else(|_| String::new(), |time| nanoseconds(time).to_string());
         Ok(ContentStamp { size: Some(data.len()), version })
     }

@@ -30,9 +30,11 @@ pub struct SourceInput {
 impl SourceInput {
     /// Reads `content`, which is decompressed where its first bytes are those of gzip or Zstandard.
     pub(super) fn decompress(content: Box<dyn Read + Send>) -> io::Result<Self> {
+        // Counted below the decompression: progress is measured against the size of the file.
         let (mut content, consumed) = CountedBytes::start_count(content);
         let mut magic = [0; 4];
         let known = read_up_to(&mut content, &mut magic)?;
+        // The bytes that were looked at go first again, since a stream cannot go back.
         let content = Box::new(Cursor::new(magic).take(known as u64).chain(content));
         let format = CompressedFormat::detect(&magic[..known]);
         let is_compressed = format.is_some();
@@ -84,6 +86,7 @@ impl CountedBytes {
 impl Read for CountedBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(buffer)?;
+        // Only a display reads it, so that no other memory needs to be in order with it.
         self.count.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
@@ -129,6 +132,7 @@ pub fn copy_range(
     visit: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut input = source.open()?;
+    // Compressed bytes have no offsets, so everything before the range must be decompressed.
     if input.is_compressed() {
         io::copy(&mut (&mut input).take(offset), &mut io::sink()).map_err(|error| source.read_error(&error))?;
     } else {
@@ -137,6 +141,7 @@ pub fn copy_range(
     let mut range = input.take(length);
     let mut buffer = vec![0; part];
     loop {
+        // Filled up, so that the parts have the same bounds however the bytes arrive.
         match read_up_to(&mut range, &mut buffer).map_err(|error| source.read_error(&error))? {
             0 => return Ok(()),
             n => visit(&buffer[..n])?,

@@ -26,8 +26,10 @@ pub fn resolve_sources(spec: &SourcePath, base: &Path, home: &Path) -> Result<Ve
         return Ok(vec![standard_input()?]);
     }
     let path = base.join(&spec.0);
+    // A file whose own name has brackets is meant by that name, before the name is taken for a glob.
     if path.exists() || !spec.0.contains(['*', '?', '[', '{']) {
         let source = Source::from_file(display_name(&path, home), &path);
+        // Now, and not when its turn comes: a missing file must stop a load of many before it begins.
         source.read_stamp()?;
         if is_reject_export(&path) {
             let reason = "it is an export of rejects, and not a source; `landfall rejects retry --from` takes it back";
@@ -53,6 +55,7 @@ fn without_exports(files: Vec<PathBuf>) -> Vec<PathBuf> {
 
 /// `path` as the user knows it.
 fn display_name(path: &Path, base: &Path) -> String {
+    // Both through links, or the same file would have two names in the ledger and be loaded twice.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let base = base.canonicalize().unwrap_or_else(|_| base.to_owned());
     path.strip_prefix(&base).unwrap_or(&path).to_string_lossy().into_owned()
@@ -66,6 +69,7 @@ fn standard_input() -> Result<Source> {
         Ok(file)
     };
     let failed = |error| Error::source_error(STANDARD_INPUT, format!("standard input: {error}"));
+    // Each reader opens the path anew: handles of one open file would share its position.
     let spooled = spool().map_err(failed)?.into_temp_path();
     Ok(Source::new(STANDARD_INPUT, Origin::StandardInput, FileContent::from_spooled(spooled)))
 }
@@ -73,21 +77,25 @@ fn standard_input() -> Result<Source> {
 /// The files below the glob's fixed part that match it, sorted.
 fn find_matches(pattern: &str, base: &Path) -> Result<Vec<PathBuf>> {
     let glob = GlobBuilder::new(pattern)
+        // As in a shell, `*` does not cross folders.
         .literal_separator(true)
         .build()
         .map_err(|error| Error::Usage(format!("{pattern:?} is not a glob: {}", error.kind())))?
         .compile_matcher();
+    // Only below the fixed part is looked, and not through the whole project for `data/*.csv`.
     let fixed: PathBuf = Path::new(pattern)
         .components()
         .take_while(|part| !is_glob_part(part.as_os_str().to_string_lossy().as_ref()))
         .collect();
     let mut found = Vec::new();
     walk_files(&base.join(fixed), pattern.contains("**"), pattern.matches('/').count(), &mut |path| {
+        // Both forms are tried, since a pattern may be absolute.
         let relative = path.strip_prefix(base).unwrap_or(path);
         if glob.is_match(relative) || glob.is_match(path) {
             found.push(path.to_owned());
         }
     });
+    // `read_dir` has no order, and the order of the files decides on load numbers and on which duplicate is rejected.
     found.sort();
     Ok(found)
 }
@@ -103,6 +111,7 @@ fn walk_files(folder: &Path, deep: bool, depth: usize, visit: &mut dyn FnMut(&Pa
         let path = entry.path();
         if path.is_file() {
             visit(&path);
+        // Without `**`, no deeper than the pattern has slashes: a project may lie in a large folder.
         } else if path.is_dir() && (deep || depth > 0) {
             walk_files(&path, deep, depth.saturating_sub(1), visit);
         }

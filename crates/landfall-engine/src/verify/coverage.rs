@@ -35,6 +35,7 @@ pub(super) fn check_coverage(
     read_again: &HashSet<&str>,
 ) -> Result<SourceCoverage> {
     let of_table: Vec<&LoadEntry> =
+        // A retry brings records that an earlier load has read; it covers no source.
         ledger.iter().filter(|entry| entry.table == *resource.name && entry.mode != Mode::Retry).collect();
     let mut coverage = SourceCoverage::default();
     if began_with_restore(&of_table) {
@@ -60,6 +61,7 @@ pub(super) fn check_coverage(
 
 /// Whether the rows of a table, whose loads are `entries`, began with a backup: that holds what sources had brought before.
 fn began_with_restore(entries: &[&LoadEntry]) -> bool {
+    // Only what came after the last replace is in the table.
     let replaced = entries.iter().rev().find(|entry| entry.is_complete_replace());
     replaced.or(entries.first()).is_some_and(|entry| entry.origin == Origin::Backup)
 }
@@ -76,6 +78,7 @@ fn explain_uncovered(source: &Source, entries: &[&LoadEntry], unchanged: bool) -
         return Ok(None);
     }
     // The same content under another name is the same source, as it is for a load.
+    // The ledger has the digest of decompressed bytes, and the size of a compressed file says nothing about these.
     let compressed = source.open()?.is_compressed();
     let candidates: Vec<_> =
         entries.iter().filter(is_complete).filter(|entry| compressed || size.is_none() || same_size(entry)).collect();

@@ -118,6 +118,7 @@ pub struct VerifiedTable {
 /// A target that cannot be read. What is found to be wrong is not an error.
 pub fn verify_tables(read: &dyn TargetRead, project: &Project, observer: &dyn Observer) -> Result<Verification> {
     let mut verification = Verification { loads: Vec::new(), tables: Vec::new(), findings: Vec::new() };
+    // Requests for rows are left out here: there may be millions, and they are read page by page.
     let ledger = read.find_loads(&LoadFilter { rows: Some(false), ..LoadFilter::default() })?;
     for (position, table) in project.package.table_positions().zip(&project.target_tables()) {
         let loads = current_loads(&ledger, &table.name);
@@ -125,6 +126,7 @@ pub fn verify_tables(read: &dyn TargetRead, project: &Project, observer: &dyn Ob
         let updates = requests.counts.updated > 0 || loads.iter().any(|entry| entry.counts.updated > 0);
         let aside = read.is_staged(table)?;
         for entry in loads.iter().filter(|entry| entry.mode != Mode::Retry) {
+            // Rows that were updated, or kept in spite of other content, differ from their source by right.
             let may_change = updates || entry.on_conflict == OnConflict::Keep;
             let source = if aside { Err(ASIDE.to_owned()) } else { reopen_source(project, position, entry) };
             let counting = CountingRules { position, source, may_change };
@@ -198,6 +200,7 @@ fn verify_table(
     let mut note = None;
     if aside {
         note = Some(ASIDE.to_owned());
+    // More rows are a note and no finding: Landfall has no claim to be the only writer.
     } else if rows > inserted {
         note = Some("other programs have inserted rows, or rows were there before the first load".to_owned());
     } else if rows < inserted {
@@ -213,6 +216,7 @@ fn verify_table(
     let released = read.reject_count(&filter)?;
     let retried: u64 = ledger
         .iter()
+        // Of the whole ledger: a retry may have been before the last replace, and its rejects are still marked.
         .filter(|entry| entry.mode == Mode::Retry && *entry.table == *table.name)
         .map(|entry| entry.counts.inserted + entry.counts.updated + entry.counts.unchanged)
         .sum();
@@ -263,6 +267,7 @@ fn verify_requests(
             if !entry.counts.conserved() {
                 wrong.push("its numbers do not add up".to_owned());
             }
+            // There may be millions of requests, so that the quarantine is asked only about those with rejects.
             if entry.counts.rejected > 0 && entry.state != LoadState::RolledBack {
                 wrong.extend(lost_rejects(&entry, quarantined_records(read, &entry)?.0.len()));
             }
@@ -375,11 +380,13 @@ fn reopen_source(project: &Project, position: TableIndex, entry: &LoadEntry) -> 
     if is_json_layout(&entry.layout) {
         return Err("it was restored from Avro, and is not read again".into());
     }
+    // Under other rules a record may read as another row, and would be missed without reason.
     if !RulesDigest::from_resource(&project.package[position]).matches_stored(&entry.rules) {
         return Err("the rules have changed since; its records were not looked for".into());
     }
     let path: PathBuf = project.folder.join(&entry.source);
     let source = Source::from_file(entry.source.clone(), path);
+    // Of as many bytes as the load has read: a file that has grown since still begins with them.
     match digest_source(&source, Some(entry.digested)) {
         Err(_) => Err("the source is gone; its records were not looked for".into()),
         Ok(digest) if digest == (entry.digest.clone(), entry.digested) => Ok(source),
