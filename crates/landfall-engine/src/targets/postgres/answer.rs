@@ -29,6 +29,7 @@ pub(super) type VisitWantedRow<'a> = &'a mut dyn FnMut(&[Option<&[u8]>]) -> Post
 
 /// The number at the end of a command's tag, such as `INSERT 0 5`.
 pub(super) fn parse_row_count(tag: &str) -> u64 {
+    // Tags without a number, such as `BEGIN`, have touched no row.
     tag.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
@@ -39,8 +40,10 @@ pub(super) fn parse_columns(mut body: BodyReader<'_>) -> PostgresResult<Vec<Answ
         .map(|_| {
             let name = body.read_text()?;
             let is_stored = body.read_u32()? != 0;
+            // The number of the column in its table, which nobody needs.
             body.read_u16()?;
             let kind = body.read_u32()?;
+            // Size of the type (2), its modifier (4) and the format (2).
             body.read_bytes(8)?;
             Ok(AnswerColumn { name, kind, is_stored })
         })
@@ -51,6 +54,7 @@ pub(super) fn parse_columns(mut body: BodyReader<'_>) -> PostgresResult<Vec<Answ
 pub(super) fn parse_values(mut body: BodyReader<'_>) -> PostgresResult<Vec<Option<&[u8]>>> {
     let count = body.read_u16()?;
     (0..count)
+        // A length of -1 is NULL; an empty text has the length 0.
         .map(|_| match usize::try_from(body.read_i32()?) {
             Ok(length) => body.read_bytes(length).map(Some),
             Err(_) => Ok(None),

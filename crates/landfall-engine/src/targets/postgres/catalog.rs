@@ -162,6 +162,7 @@ fn read_existing(
     read_columns(connection, &this, &mut table)?;
     read_uniques(connection, &this, &mut table)?;
     read_references(connection, &this, place, &mut table)?;
+    // EXISTS stops at the first row, where a count would read the whole table.
     visit_rows(connection, &format!("SELECT EXISTS (SELECT FROM {place})"), &BoundParameters::default(), &mut |row| {
         table.has_rows = flag_value(row, 0);
         Ok(())
@@ -178,6 +179,7 @@ fn read_columns(
         table.columns.push(ExistingColumn {
             name: text_value(row, 0)?,
             sql_type: text_value(row, 1)?,
+            // NULL here says that text is compared byte by byte.
             collation: text_value(row, 2).ok(),
             required: flag_value(row, 3),
             filled: flag_value(row, 4),
@@ -194,6 +196,7 @@ fn read_uniques(
 ) -> PostgresResult<()> {
     let mut last = String::new();
     visit_rows(connection, UNIQUES, this, &mut |row| {
+        // The rows come ordered by index, so that another number begins another key.
         let is_new = std::mem::replace(&mut last, text_value(row, 0)?) != last;
         let column = text_value(row, 2)?;
         if flag_value(row, 1) {
@@ -261,5 +264,6 @@ fn text_value(row: &[Option<&[u8]>], at: usize) -> PostgresResult<String> {
 }
 
 fn flag_value(row: &[Option<&[u8]>], at: usize) -> bool {
+    // Booleans in text form are `t` and `f`.
     row.get(at).copied().flatten() == Some(b"t")
 }

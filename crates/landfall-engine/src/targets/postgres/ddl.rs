@@ -21,6 +21,7 @@ pub(super) fn quote_name(name: &str) -> String {
 
 /// A text, quoted.
 pub(super) fn quote_literal(text: &str) -> String {
+    // Enough since every session sets `standard_conforming_strings`: a backslash has no meaning.
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -47,6 +48,7 @@ impl std::fmt::Display for RelationPlace {
 pub(super) const fn sql_type(kind: &FieldType) -> &'static str {
     match kind {
         FieldType::Integer { .. } | FieldType::Year => "bigint",
+        // Without precision and scale: `numeric` keeps each number with the digits that it came with.
         FieldType::Number(_) => "numeric",
         FieldType::Boolean(_) => "boolean",
         FieldType::Date(_) => "date",
@@ -59,6 +61,7 @@ pub(super) const fn sql_type(kind: &FieldType) -> &'static str {
 /// A column as it is declared. Text is ordered by its bytes, whatever the database's collation.
 pub(super) fn column_definition(field: &Field, required: bool) -> String {
     let name = sql_type(&field.kind);
+    // By bytes, so that the database agrees with Landfall on equality and order, on every system.
     let collation = if name == "text" { " COLLATE \"C\"" } else { "" };
     let required = if required { " NOT NULL" } else { "" };
     format!("{} {name}{collation}{required}", quote_name(&field.name))
@@ -87,6 +90,7 @@ pub(super) fn unique_keys(table: &Table) -> impl Iterator<Item = &Vec<FieldIndex
 /// The statement that adds one of the keys.
 pub(super) fn add_key_statement(table: &Table, place: &RelationPlace, key: &[FieldIndex]) -> String {
     let kind = if key == table.schema.primary_key { "PRIMARY KEY" } else { "UNIQUE" };
+    // Without a name: the server chooses one that is free, and by its usual rules.
     format!("ALTER TABLE {place} ADD {kind} ({})", quoted_names(table, key))
 }
 
@@ -122,6 +126,7 @@ pub(super) fn create_statements(tables: &[Table], schema: &str) -> Result<Vec<St
         std::iter::once(create_heap_statement(table, &place(table))).chain(add_key_statements(table, &place(table)))
     };
     let keys = |table: &Table| add_foreign_keys(table, &place(table), schema, is_in_circle(table, tables));
+    // All tables before all foreign keys, since tables may refer to each other.
     let mut statements: Vec<String> = tables.iter().flat_map(whole).collect();
     statements.extend(tables.iter().flat_map(keys));
     Ok(statements)

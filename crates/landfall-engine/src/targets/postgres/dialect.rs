@@ -35,6 +35,7 @@ impl PostgresDialect<'_> {
     /// Whether the heap of a table that is being built has the dictionary's columns.
     pub(super) fn has_columns(&self, table: &Table, standing: &ExistingRelation) -> bool {
         let columns = &standing.existing.columns;
+        // `Same` and not `Alike`: rows are on their way there in binary, column by column.
         let alike = |(at, column): (FieldIndex, &ExistingColumn)| {
             column.name == *table.schema[at].name && self.column_fit(table, at, column) == ColumnFit::Same
         };

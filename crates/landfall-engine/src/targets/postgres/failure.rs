@@ -71,6 +71,7 @@ impl PostgresFailure {
 
     /// Whether it tells nothing of what became of the statement: the server may have carried it out all the same.
     pub(super) fn leaves_outcome_open(&self) -> bool {
+        // 08 is a lost connection, and 57P a server that shuts down or crashes: COMMIT may have been carried out.
         let ended = |code: &str| ["08", "57P"].iter().any(|class| code.starts_with(class));
         match self {
             Self::Lost(_) | Self::Silent(_) => true,

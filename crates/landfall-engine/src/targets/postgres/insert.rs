@@ -45,6 +45,7 @@ pub(super) fn insert(
 ) -> Result<Vec<RefusedRow>> {
     let mut refused = Vec::new();
     let mut selected = selected.to_vec();
+    // A row that another program inserts meanwhile may stand against ours by the time of the next attempt.
     for _ in 0..ATTEMPTS {
         let opposed = match try_insert(worker, destination, batch, &selected)? {
             None => return Ok(refused),
@@ -52,6 +53,7 @@ pub(super) fn insert(
             Some(InsertObjection::Failure(_)) => find_opposed_rows(worker, destination, batch, &selected)
                 .map_err(|failure| worker.row_error(failure, &insert_description(&destination.table.name)))?,
         };
+        // Nothing that a question could find: a check or a trigger of the user's. Only halving finds those.
         if opposed.is_empty() {
             break;
         }
@@ -93,6 +95,7 @@ fn try_insert(
     let doing = || insert_description(&destination.table.name);
     within_savepoint(worker, &doing, |worker| {
         let is_keyless = destination.table.schema.primary_key.is_empty();
+        // Without a primary key a row cannot be read back, so that only the whole tells whether it came in.
         let before = (destination.watched && is_keyless).then(|| take_census(worker, destination)).transpose()?;
         worker.stream_rows(destination, batch, selected)?;
         worker.end_rows()?;
@@ -158,6 +161,7 @@ fn within_savepoint(
     work: impl FnOnce(&mut LaneWorker) -> PostgresResult<Vec<RefusedRow>>,
 ) -> Result<Option<InsertObjection>> {
     let told = |worker: &LaneWorker, failure| worker.row_error(failure, &doing());
+    // PostgreSQL ends a whole transaction with the first error; only a savepoint lets it go on.
     worker.connection.run_batch("SAVEPOINT landfall").map_err(|failure| told(worker, failure))?;
     let objection = match work(worker) {
         Ok(rows) if rows.is_empty() => {
@@ -166,6 +170,7 @@ fn within_savepoint(
         }
         Ok(rows) => InsertObjection::Rows(rows),
         Err(failure) if failure.is_about_a_row() => InsertObjection::Failure(failure),
+        // A lost connection or a full disk is no fault of a row, and must not be taken for one.
         Err(failure) => return Err(told(worker, failure)),
     };
     let undone = worker.connection.run_batch("ROLLBACK TO SAVEPOINT landfall");
@@ -189,6 +194,7 @@ fn try_by_halves(
             Ok(())
         }
         (Some(InsertObjection::Rows(objected)), _) => {
+            // These are known by name, so that the rest can be tried at once and without halving.
             let out: HashSet<usize> = objected.iter().map(|refused| refused.row).collect();
             let rest: Vec<usize> = rows.iter().copied().filter(|row| !out.contains(row)).collect();
             refused.extend(objected);
@@ -216,6 +222,7 @@ fn find_opposed_rows(
         let held = |found: bool| found.then(|| format!("the key {} is held already", schema.key_name(key)));
         opposed.ask_for_rows(worker, &seat.place, &fields_at(table, key), key, &held)?;
     }
+    // Parents in the same table may be among the very rows, which are not there yet.
     for key in schema.foreign_keys.iter().filter(|key| !unchecked && key.parent != table.name) {
         let place = RelationPlace::new(&worker.session.settings.schema, &key.parent);
         let kinds = key.fields.iter().map(|&at| &schema[at].kind);
@@ -253,11 +260,13 @@ impl OpposedRows<'_> {
             .iter()
             .cloned()
             .flatten()
+            // A key with a missing value clashes with nothing and names no parent.
             .filter(|&row| !columns.row_values(row).contains(&Scalar::Null))
             .collect();
         let values: Vec<Vec<Scalar>> = rows.iter().map(|&row| columns.row_values(row)).collect();
         let found = find_existing(&mut worker.connection, place, fields, &values)?;
         for (row, found) in rows.into_iter().zip(found) {
+            // One reason for each row is enough here: the pipeline has told all that it knows of.
             if let Some(message) = judge(found)
                 && self.met.insert(row)
             {
@@ -297,6 +306,7 @@ pub(super) fn update_rows(
 ) -> Result<Vec<RefusedRow>> {
     let RowDestination { table, seat, .. } = destination;
     let mut refused = Vec::new();
+    // `UPDATE … SET` needs at least one column.
     if fields.is_empty() {
         return Ok(refused);
     }
@@ -305,8 +315,10 @@ pub(super) fn update_rows(
     let doing = || format!("cannot update the table {:?}", &*table.name);
     worker
         .prepare_destination(destination)
+        // An update may change what rows of other tables refer to, and only the server knows those.
         .and_then(|()| worker.check_keys(true))
         .map_err(|failure| worker.row_error(failure, &doing()))?;
+    // Asked before: the count of updated rows alone would not tell which of them is missing.
     let absent = find_absent_rows(worker, destination, batch, selected)
         .map_err(|failure| worker.row_error(failure, &doing()))?;
     let present: Vec<usize> = selected.iter().copied().filter(|row| !absent.contains(row)).collect();

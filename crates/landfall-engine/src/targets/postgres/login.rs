@@ -38,6 +38,7 @@ pub(super) fn open_stream(settings: &PostgresSettings, deadline: Instant) -> io:
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     socket.write_all(&request)?;
+    // Exactly one byte is read. More would be plain text that an attacker slips in before TLS (CVE-2021-23222).
     let mut answer = [0];
     socket.read_exact(&mut answer)?;
     match answer[0] {
@@ -93,6 +94,7 @@ pub(super) fn request_cancel(settings: &PostgresSettings, process: i32, key: i32
     frontend::cancel_request(process, key, &mut request);
     let mut end = [0];
     match &mut stream {
+        // Read until the server closes: only then is the request passed on, and cannot meet a later statement.
         ServerStream::Plain(socket) => socket.write_all(&request).and_then(|()| socket.read(&mut end)),
         ServerStream::Tls(tls) => tls.write_all(&request).and_then(|()| tls.flush()).and_then(|()| tls.read(&mut end)),
     }
@@ -105,6 +107,7 @@ pub(super) fn log_in(connection: &mut PostgresConnection, settings: &PostgresSet
         ("user", settings.user.as_str()),
         ("database", &settings.database),
         ("application_name", &settings.application_name),
+        // Whatever the server's default is: our texts are UTF-8, and so must be its answers.
         ("client_encoding", "UTF8"),
     ];
     connection.write(|outbox| frontend::startup_message(parameters, outbox))?;
@@ -132,10 +135,12 @@ fn answer_challenge(connection: &mut PostgresConnection, settings: &PostgresSett
     }
     match body.read_i32()? {
         0 => return Ok(true),
+        // In plain text. Whether that may happen is decided by `sslmode`, as in libpq.
         3 => {
             let password = required_password(settings)?;
             connection.write(|outbox| frontend::password_message(password.as_bytes(), outbox))?;
         }
+        // MD5 is weak, and yet what servers of long standing still ask for.
         5 => {
             let salt: [u8; 4] = body.read_bytes(4)?.try_into().map_err(|_| protocol_failure())?;
             let proof = md5_hash(settings.user.as_bytes(), required_password(settings)?.as_bytes(), salt);
@@ -184,6 +189,8 @@ fn authenticate_scram(
         Some(digest) if offers(SCRAM_SHA_256_PLUS) => {
             (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(digest))
         }
+        // "Unrequested" says that we could have bound it: a server that could have too notices a meddler who hid
+        // that.
         Some(_) if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
         None if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unsupported()),
         _ => return Err(PostgresFailure::Unable("the server offers no kind of SCRAM that Landfall knows".into())),
@@ -194,6 +201,7 @@ fn authenticate_scram(
     exchange.update(&challenge).map_err(|_| protocol_failure())?;
     connection.write(|outbox| frontend::sasl_response(exchange.message(), outbox))?;
     let proof = receive_sasl(connection, 12)?;
+    // The server proves itself as well: one that only records passwords cannot.
     exchange
         .finish(&proof)
         .map_err(|_| PostgresFailure::Unable("the server cannot prove that it knows the password".into()))
@@ -219,6 +227,7 @@ fn check_server(connection: &PostgresConnection) -> PostgresResult<()> {
             server.version
         )));
     }
+    // In another encoding some texts have no form at all, and a chunk would fail in the middle of a load.
     if server.encoding != "UTF8" {
         return Err(PostgresFailure::Unable(format!(
             "the database's encoding is {}, which cannot hold every text; create one with ENCODING 'UTF8' TEMPLATE \

@@ -32,6 +32,7 @@ impl MessageInbox {
         let Some((head, _)) = self.bytes[self.start..self.end].split_first_chunk::<5>() else { return Ok(None) };
         let [tag, length @ ..] = *head;
         let length = u32::from_be_bytes(length) as usize;
+        // The length counts itself. An HTTP server or a TLS alert shows up here as an impossible length.
         if !(4..=LONGEST).contains(&length) {
             return Err(protocol_failure());
         }
@@ -46,11 +47,13 @@ impl MessageInbox {
 
     /// Room for what the stream has next, which is told to [`Self::filled`].
     pub(super) fn reserve_room(&mut self) -> &mut [u8] {
+        // Ranges of messages that were taken are no longer good from here on, as `message_body` says.
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
         if self.bytes.len() - self.end < ROOM {
+            // Doubled, so that a value of many MB is not copied once for each 64 KiB of it.
             let length = (self.end + ROOM).max(self.bytes.len() * 2);
             self.bytes.resize(length, 0);
         }
@@ -113,7 +116,9 @@ impl<'b> BodyReader<'b> {
 /// The refusal that an ErrorResponse tells.
 pub(super) fn parse_refusal(body: &[u8]) -> PostgresFailure {
     let mut body = BodyReader(body);
+    // `XX000` is the server's own code for what has no other.
     let mut refusal = ServerRefusal { code: "XX000".into(), message: String::new(), constraint: None };
+    // Fields of other kinds are passed by: DETAIL has values of rows, which must not be shown.
     while let Some((&kind, rest)) = body.0.split_first() {
         body.0 = rest;
         let Ok(text) = body.read_text() else { break };

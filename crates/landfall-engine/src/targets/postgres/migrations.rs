@@ -156,10 +156,12 @@ pub(super) fn migrate_tables(session: &PostgresSession, connection: &mut Postgre
         .begin_transaction(connection, TransactionUse::Write)
         .and_then(|()| session.lock_schema(connection))
         .context(doing)?;
+    // Asked again under the lock: the process that was waited for may have done it all.
     let applied = schema_version(session, connection).and_then(|from| {
         apply_migrations(session, connection, from).context(doing)?;
         connection.commit_transaction().context(doing)
     });
+    // After a commit this does nothing.
     connection.roll_back();
     applied
 }
@@ -222,6 +224,7 @@ pub(super) fn schema_version(session: &PostgresSession, connection: &mut Postgre
     });
     asked.context(doing)?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
+    // An older program would write entries without what the newer one relies on.
     if version > MIGRATIONS.len() {
         let message = format!(
             "the database {} was made by a newer version of Landfall (its tables are version {version}, this program \

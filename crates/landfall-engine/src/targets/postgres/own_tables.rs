@@ -56,6 +56,7 @@ impl sql::SqlConnection for PostgresOwnConnection<'_> {
     }
 
     fn has_own_table(&self, table: &str) -> Result<bool> {
+        // Only a database that is read without being migrated needs the look into the catalogue.
         if self.is_current || !self.is_there {
             return Ok(self.is_there);
         }
@@ -242,6 +243,7 @@ impl RejectCopy {
         copy.append_encoded(&self.rows, &mut send)?;
         copy.finish_copy(&mut send)?;
         connection.end_copy()?;
+        // Only after the server has confirmed them. The allocation stays for the next ones.
         self.rows.clear();
         Ok(())
     }

@@ -29,6 +29,7 @@ pub(super) fn prepare_tables(target: &mut Postgres, tables: &[Table]) -> Result<
     target.finish_commits()?;
     tables.iter().try_for_each(ddl::check_names)?;
     target.forget_seats();
+    // Read only at first: a load into tables that are there must need no right to make any, and no lock.
     let nothing_to_do = target.read_in_transaction(|connection| {
         let session = &target.session;
         Ok(are_all_whole(session, connection, tables)? && !is_any_staged(session, connection, tables)?)
@@ -38,6 +39,7 @@ pub(super) fn prepare_tables(target: &mut Postgres, tables: &[Table]) -> Result<
     }
     target.run_in_transaction(TransactionUse::Write, |connection| {
         let session = &target.session;
+        // Two processes that begin at once would both find the table missing; the second waits here.
         session.lock_schema(connection).context(|| MAKING.into())?;
         make_missing(session, connection, tables)
     })
@@ -116,6 +118,7 @@ fn make_missing(session: &PostgresSession, connection: &mut PostgresConnection, 
             connection.run_batch(&statement).context(|| format!("cannot make the table {:?}", &*table.name))?;
         }
     }
+    // Noted last, since the digest is of the table with all of its keys.
     made.iter().try_for_each(|(table, _)| remakable::note_made_table(session, connection, &table.name))
 }
 
@@ -224,6 +227,7 @@ pub(super) fn finish_table(target: &mut Postgres, table: &Table) -> Result<()> {
     target.run_in_transaction(TransactionUse::Write, |connection| {
         match find_heap(&target.session, connection, table)? {
             Some(heap) => finish_heap(&target.session, connection, table, &heap),
+            // Another process has finished it meanwhile, with the rows of this one.
             None => Ok(()),
         }
     })
@@ -287,6 +291,7 @@ pub(super) fn add_missing(target: &mut Postgres, differences: &[Difference]) -> 
         let mut own = Vec::new();
         for Difference { table, addition, .. } in differences {
             let place = RelationPlace::new(&session.settings.schema, table);
+            // Looked at before anything is added: afterwards the digest would be that of the changed table.
             let is_missing = matches!(catalog::read(connection, &place).context(doing)?, PlacedObject::Nothing);
             if addition.is_some() && (is_missing || remakable::is_as_made(session, connection, table)?) {
                 own.push(table);
@@ -295,6 +300,7 @@ pub(super) fn add_missing(target: &mut Postgres, differences: &[Difference]) -> 
         for Difference { table, addition, .. } in differences {
             let Some(statement) = addition else { continue };
             let altering = || format!("cannot alter the table {table:?}");
+            // A key or column on a large table takes longer than any answer of the server should.
             connection.without_timeout(|connection| connection.run_batch(statement)).context(altering)?;
         }
         own.into_iter().try_for_each(|table| remakable::note_made_table(session, connection, table))

@@ -17,6 +17,7 @@ use crate::{
 impl TargetRead for Postgres {
     fn has_table(&self, table: &Table) -> Result<bool> {
         self.finish_commits()?;
+        // A table that is built aside is not there for anybody else, and not yet for its own load.
         Ok(self.table_seat(table)?.is_some_and(|seat| seat.heap.is_none()))
     }
 

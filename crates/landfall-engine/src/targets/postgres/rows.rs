@@ -45,6 +45,7 @@ fn select_list(table: &Table, positions: &[FieldIndex]) -> String {
 pub(super) fn count_rows(connection: &mut PostgresConnection, place: &RelationPlace, most: u64) -> PostgresResult<u64> {
     let mut count = 0;
     let sql = sql::count_rows(place, most);
+    // To count a large table takes minutes, and the server sends nothing meanwhile.
     connection.without_timeout(|connection| {
         connection.run_query(&sql, &BoundParameters::default(), ValueFormat::Binary, &mut |_, row| {
             count = row.first().copied().flatten().and_then(parse_integer).ok_or_else(protocol_failure)?;
@@ -119,6 +120,7 @@ pub(super) fn with_index_scans<R>(
         "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off",
     );
     let outcome = connection.without_timeout(work)?;
+    // Set back with the next statement, which saves a round trip.
     connection.set_with_next(
         "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT",
     );
@@ -142,6 +144,7 @@ pub(super) fn find_rows(
         with_index_scans(connection, |connection| {
             connection.run_query(&sql, &keys.parameters, ValueFormat::Binary, &mut |_, row| {
                 let number = row.first().copied().flatten().and_then(parse_integer).ok_or_else(protocol_failure)?;
+                // Numbers of WITH ORDINALITY begin with 1.
                 let at = first + usize::try_from(number - 1).map_err(|_| protocol_failure())?;
                 *found.get_mut(at).ok_or_else(protocol_failure)? = Some(read_row(table, &all, &row[1..]));
                 Ok(())
@@ -215,6 +218,8 @@ pub(super) fn lock_parents(
     for part in values.chunks(KEYS_PER_STATEMENT) {
         let keys = KeyArrays::new(&fields_at(parent, positions), part);
         let sql = format!(
+            // KEY SHARE keeps a parent from being deleted or given another key, and lets others change its other
+            // fields.
             "SELECT count(*) FROM (SELECT FROM {} JOIN {place} AS t ON {} FOR KEY SHARE OF t) AS held",
             keys.rows, keys.matches
         );
@@ -225,6 +230,7 @@ pub(super) fn lock_parents(
                 Ok(())
             })
         })?;
+        // Fewer, and not different: without a unique key a parent may be found several times.
         if usize::try_from(count).is_ok_and(|count| count < part.len()) {
             return Ok(false);
         }
@@ -241,6 +247,7 @@ pub(super) fn scan_rows(
     foreign: OnForeignValue,
     visit: VisitBatch<'_>,
 ) -> PostgresResult<()> {
+    // COPY in binary is the fastest way out, and sends a large table without a cursor.
     let sql = format!("COPY (SELECT {} FROM {place} AS t) TO STDOUT (FORMAT binary)", select_list(table, positions));
     let kinds = positions.iter().map(|&at| &table.schema[at].kind).collect();
     let mut scan = TableScan { kinds, batch: BatchBuilder::new(table, positions, foreign) };
@@ -254,6 +261,7 @@ pub(super) fn scan_rows(
                 return Ok(());
             }
             buffer.extend_from_slice(bytes);
+            // The signature may be cut by the network; rows behind it are not.
             if !begun && buffer.len() >= SIGNATURE {
                 buffer.drain(..SIGNATURE);
                 begun = true;
@@ -288,6 +296,7 @@ impl TableScan<'_> {
                 }
                 .ok_or_else(protocol_failure)?;
                 sent = behind;
+                // What another program stored must match nothing of ours, and must not stop the scan by itself.
                 let value = value::value_view(kind, cell).unwrap_or(value::UNKNOWN);
                 self.batch.push(column, value).map_err(PostgresFailure::Taker)?;
             }
@@ -305,6 +314,7 @@ impl TableScan<'_> {
 fn whole_row_length(bytes: &[u8]) -> PostgresResult<Option<usize>> {
     let Some(fields) = bytes.first_chunk() else { return Ok(None) };
     let fields = u16::from_be_bytes(*fields);
+    // A field count of -1 ends the COPY.
     if fields == u16::MAX {
         return Ok(None);
     }
@@ -313,6 +323,7 @@ fn whole_row_length(bytes: &[u8]) -> PostgresResult<Option<usize>> {
         let Some(length) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return Ok(None) };
         let length = i32::from_be_bytes(*length);
         at += 4;
+        // -1 is NULL, and has no bytes.
         if length > 0 {
             at += usize::try_from(length).map_err(|_| protocol_failure())?;
         }
@@ -331,6 +342,7 @@ pub(super) fn find_orphans(
         for key in &table.schema.foreign_keys {
             let own: Vec<String> =
                 key.fields.iter().map(|&at| format!("t.{}", quote_name(&table.schema[at].name))).collect();
+            // With the default MATCH SIMPLE a key with any NULL refers to nothing.
             let there: Vec<String> = own.iter().map(|name| format!("{name} IS NOT NULL")).collect();
             let matches: Vec<String> = key
                 .parent_fields

@@ -71,9 +71,12 @@ impl PostgresSettings {
     /// What is wrong with the URL, as a sentence without its password.
     pub(crate) fn parse(text: &str, base: &Path) -> Result<Self, String> {
         let url = TargetUrl::parse(text, &SCHEMES)?;
+        // Made before the password is taken out of the URL, and kept: it is the only form that is ever printed.
         let shown = url.masked_text(SCHEMES[0]);
+        // As libpq does. `USER` stands for the name of the system's user.
         let user = first_nonempty([url.user, env_text("PGUSER"), env_text("USER")]);
         let mut settings = Self {
+            // An empty password is none, so that the other places are still looked at.
             password: url.password.filter(|UrlSecret(password)| !password.is_empty()),
             host: url.host,
             port: parse_port(&url.port, PORT)?,
@@ -99,6 +102,7 @@ impl PostgresSettings {
     fn set(&mut self, name: &str, value: String, base: &Path) -> Result<(), String> {
         match name {
             "sslmode" => self.ssl_mode = SslMode::parse(&value)?,
+            // As in libpq since version 16, `system` means the authorities of the machine.
             "sslrootcert" => self.ssl_root_cert = (value != "system").then(|| base.join(value)),
             "schema" => self.schema = value,
             "connect_timeout" => self.connect_timeout = parse_seconds(name, &value)?,
@@ -131,6 +135,7 @@ impl PostgresSettings {
         if self.schema.is_empty() {
             return Err("its parameter schema is empty".into());
         }
+        // The protocol ends each of them with a NUL: what follows would be read as another parameter.
         let texts = [&self.user, &self.host, &self.database, &self.schema, &self.application_name];
         if texts.iter().any(|text| text.contains('\0')) {
             return Err("it has a NUL".into());
@@ -148,6 +153,7 @@ impl PostgresSettings {
             return Ok(Some(password.clone()));
         }
         if let Some(path) = &self.password_file {
+            // It was asked for by name: if it cannot be read, no other password is tried in its stead.
             return UrlSecret::from_file(path).map(Some);
         }
         let from_environment = env_text("PGPASSWORD");

@@ -74,6 +74,7 @@ impl Snapshot for PostgresSnapshot<'_> {
 impl Drop for PostgresSnapshot<'_> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
+        // A snapshot that stays open keeps the server from clearing away old rows.
         connection.roll_back();
         self.target.keep_connection(Some(connection));
     }

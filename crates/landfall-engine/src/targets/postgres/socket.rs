@@ -31,6 +31,7 @@ impl TimedSocket {
         for address in (settings.host.as_str(), settings.port).to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, time_until(deadline)?) {
                 Ok(stream) => {
+                    // Many small messages go back and forth, and Nagle's algorithm would hold each of them back.
                     stream.set_nodelay(true)?;
                     return Ok(Self::Tcp(stream));
                 }
@@ -73,6 +74,7 @@ impl TimedSocket {
 /// The time left until `deadline`; an error where it has passed.
 pub(super) fn time_until(deadline: Instant) -> io::Result<Duration> {
     match deadline.checked_duration_since(Instant::now()) {
+        // A time-out of zero means to wait forever in the calls below.
         Some(left) if !left.is_zero() => Ok(left),
         _ => Err(io::ErrorKind::TimedOut.into()),
     }

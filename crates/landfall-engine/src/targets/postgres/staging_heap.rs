@@ -61,6 +61,7 @@ impl StagingHeap {
 
     /// Ends the building: the heap, and what stands beside it, are removed.
     pub(super) fn remove(&self, session: &PostgresSession, connection: &mut PostgresConnection) -> PostgresResult<()> {
+        // By prefix and not by the schema at hand: the package may have other foreign keys than when it began.
         let sql = "SELECT c.relname::text FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
              WHERE n.nspname = $1 AND c.relkind = 'r' AND pg_catalog.starts_with(c.relname, $2)";
         let named =
@@ -72,6 +73,7 @@ impl StagingHeap {
             Ok(())
         })?;
         let names: Vec<String> = places.iter().map(RelationPlace::to_string).collect();
+        // In one statement, since the small tables have foreign keys that would stop one after the other.
         connection.run_batch(&format!("DROP TABLE {}", names.join(", ")))?;
         let sql = format!("DELETE FROM {} WHERE building_id = {}", session.own_table("building"), self.number);
         connection.run_batch(&sql).map(drop)
@@ -164,6 +166,7 @@ fn make_parents(
         .collect();
     connection
         .run_batch(&format!(
+            // A real foreign key: no lock outlives a chunk, and parents must stay until the heap has its own key.
             "CREATE TABLE {place} ({}, PRIMARY KEY ({columns}), FOREIGN KEY ({columns}) REFERENCES {parent} ({columns}))",
             declared.join(", ")
         ))
@@ -181,6 +184,7 @@ pub(super) fn take_over_heap(
     let doing = || format!("cannot go on with the table {:?}, which is being built", &*table.name);
     let dialect = PostgresDialect { tables: std::slice::from_ref(table), schema: &session.settings.schema };
     let found = catalog::read(connection, &heap.heap_place(session)).context(doing)?;
+    // Rows would go into columns of other types, or of another order.
     if !matches!(found, PlacedObject::Table(standing) if dialect.has_columns(table, &standing)) {
         return Err(super::mismatch_error(format!(
             "the table {:?} is being built by an earlier load under another data package, in {}; go on with that \
@@ -209,6 +213,7 @@ pub(super) fn lock_heap(
     heap: &StagingHeap,
 ) -> PostgresResult<()> {
     let (kind, message) = match find(session, connection, table, HeapLock::Share)? {
+        // Number and owner: a heap that was finished and begun again has another number.
         Some(found) if found == *heap => return Ok(()),
         Some(_) => (
             TargetErrorKind::Overtaken,
@@ -239,6 +244,7 @@ pub(super) fn hold_parents(
     let columns: Vec<String> = names.iter().map(|name| quote_name(name)).collect();
     let numbers: Vec<String> = (0..positions.len()).map(|at| format!("k.k{at}")).collect();
     let sql = format!(
+        // Most parents are named again and again; those held already cost nothing.
         "INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT DO NOTHING",
         heap.parents_place(session, at),
         columns.join(", "),
@@ -246,6 +252,7 @@ pub(super) fn hold_parents(
         keys.rows
     );
     match connection.execute_statement(&sql, &keys.parameters) {
+        // 23503, a foreign key violation: one of the parents is not there.
         Err(failure) if failure.sql_state() == Some("23503") => Ok(false),
         outcome => outcome.map(|_| true),
     }
@@ -325,6 +332,7 @@ fn rename_keys(
     })?;
     let mut statements = Vec::new();
     for (name, wanted) in found {
+        // A name that is taken would fail the whole finish, for the sake of a name.
         let free =
             matches!(catalog::read(connection, &RelationPlace::new(&place.schema, &wanted))?, PlacedObject::Nothing);
         if free && ddl::check_name("the key", &wanted).is_ok() {
@@ -384,9 +392,11 @@ pub(super) fn finish_heap(
 ) -> PostgresResult<()> {
     let place = RelationPlace::new(&session.settings.schema, &table.name);
     let heap_place = heap.heap_place(session);
+    // Asked while the heap still has its old place.
     let missing = missing_keys(connection, table, &heap_place, &place)?;
     let mut statements = move_heap(connection, table, &heap_place, &place)?;
     statements.extend(missing);
+    // Before the small tables go: so parents are held without a gap.
     statements.extend(ddl::add_foreign_keys(table, &place, &place.schema, false));
     statements.extend(
         (0..table.schema.foreign_keys.len()).map(|at| format!("DROP TABLE {}", heap.parents_place(session, at))),

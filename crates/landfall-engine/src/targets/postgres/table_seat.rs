@@ -111,6 +111,7 @@ impl Postgres {
             let has_triggers = dialect.needs_server_check(table, &standing);
             return Ok(Some(TableSeat::whole_table(place, has_triggers, standing.may_lock)));
         }
+        // Without Landfall's own tables there is none that says what is being built.
         if !self.has_own.get() {
             return Ok(None);
         }
@@ -142,6 +143,7 @@ impl Postgres {
     ) -> Result<R> {
         let outcome = self
             .read_in_transaction(|connection| work(connection).map_err(|failure| seat.to_read_error(failure, table)));
+        // The table may have been finished, moved or replaced by another process.
         if outcome.is_err() {
             self.forget_seats();
         }

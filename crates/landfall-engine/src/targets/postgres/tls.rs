@@ -31,6 +31,7 @@ pub(super) type TlsStream = StreamOwned<ClientConnection, TimedSocket>;
 pub(super) fn start_tls(mut socket: TimedSocket, settings: &PostgresSettings) -> io::Result<TlsStream> {
     let mut connection =
         ClientConnection::new(Arc::new(tls_config(settings)?), server_name(settings)?).map_err(io::Error::other)?;
+    // Done here and not with the first read, so that its errors are told as those of TLS.
     while connection.is_handshaking() {
         connection.complete_io(&mut socket)?;
     }
@@ -41,6 +42,7 @@ pub(super) fn start_tls(mut socket: TimedSocket, settings: &PostgresSettings) ->
 fn server_name(settings: &PostgresSettings) -> io::Result<ServerName<'static>> {
     match ServerName::try_from(settings.host.clone()) {
         Ok(name) => Ok(name),
+        // rustls wants a name in any case. Below `verify-full` nobody compares it.
         Err(_) if settings.ssl_mode != SslMode::VerifyFull => Ok(IpAddr::from([0, 0, 0, 0]).into()),
         Err(_) => Err(tls_refusal("the host is not a name that a certificate can have")),
     }
@@ -58,6 +60,7 @@ fn tls_config(settings: &PostgresSettings) -> io::Result<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(config
         .map_err(io::Error::other)?
+        // The modes of libpq below `verify-full` are weaker than what rustls does by itself.
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
@@ -145,6 +148,7 @@ fn certificate_digest(certificate: &[u8]) -> Option<Vec<u8>> {
         _ if SHA256.contains(&algorithm) => Some(Sha256::digest(certificate).to_vec()),
         _ if SHA384.contains(&algorithm) => Some(Sha384::digest(certificate).to_vec()),
         _ if SHA512.contains(&algorithm) => Some(Sha512::digest(certificate).to_vec()),
+        // Ed25519 has no hash of its own, so that RFC 5929 defines no binding for it.
         _ => None,
     }
 }
@@ -164,6 +168,7 @@ fn read_der_element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if found != tag {
         return None;
     }
+    // Short form of DER: the length is this one byte. Otherwise it says how many bytes the length has.
     if length < 0x80 {
         return rest.split_at_checked(length.into());
     }

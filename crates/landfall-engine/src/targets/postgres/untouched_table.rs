@@ -64,6 +64,7 @@ pub(super) fn drop_untouched(
     table: &Table,
 ) -> PostgresResult<bool> {
     let place = RelationPlace::new(&session.settings.schema, &table.name);
+    // Whatever fails here only means that the table stays; the transaction around it must go on.
     connection.run_batch("SAVEPOINT landfall_untouched")?;
     let outcome = lock_unused_table(connection, &place).and_then(|locked| {
         let is_empty = |connection: &mut PostgresConnection| {
@@ -71,6 +72,7 @@ pub(super) fn drop_untouched(
                 .execute_statement(&format!("SELECT FROM {place} LIMIT 1"), &BoundParameters::default())
                 .map(|rows| rows == 0)
         };
+        // Under the lock, so that nobody can insert a row between the look and the drop.
         Ok(locked && is_empty(connection)? && is_untouched(connection, table, &place, &[])?)
     });
     // Taking away fails where the server knows of more that needs the table.
@@ -80,6 +82,7 @@ pub(super) fn drop_untouched(
     };
     match outcome {
         Ok(true) => connection.run_batch("RELEASE SAVEPOINT landfall_untouched").map(|_| true),
+        // Without a code, the connection is what failed, and no savepoint helps.
         Err(failure) if failure.sql_state().is_none() => Err(failure),
         Ok(false) | Err(_) => connection.run_batch("ROLLBACK TO SAVEPOINT landfall_untouched").map(|_| false),
     }
@@ -87,6 +90,7 @@ pub(super) fn drop_untouched(
 
 /// Locks the table at `place` against all others, where nobody uses it now.
 fn lock_unused_table(connection: &mut PostgresConnection, place: &RelationPlace) -> PostgresResult<bool> {
+    // NOWAIT: to wait for somebody who uses the table would hold up all who come after us.
     match connection.run_batch(&format!("LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE NOWAIT")) {
         Ok(_) => Ok(true),
         Err(failure) if failure.sql_state().is_some() => Ok(false),
@@ -110,6 +114,7 @@ pub(super) fn is_untouched(
     statements.extend(privileges.iter().map(|privilege| privilege.grant_statement(&twin)));
     statements.iter().try_for_each(|statement| connection.run_batch(statement).map(drop))?;
     let same = table_traits(connection, place)? == table_traits(connection, &twin)?;
+    // The twin is never committed, and nobody else ever sees it.
     connection.run_batch("ROLLBACK TO SAVEPOINT landfall_twin")?;
     Ok(same)
 }

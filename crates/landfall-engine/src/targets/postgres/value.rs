@@ -34,6 +34,7 @@ pub(super) fn write(value: ScalarRef<'_>, out: &mut Vec<u8>) -> bool {
         ScalarRef::Null => false,
         ScalarRef::Integer(value) => push_bytes(out, &value.to_be_bytes()),
         ScalarRef::Boolean(value) => push_bytes(out, &[u8::from(value)]),
+        // The validator lets no year beyond 9999 pass, so that nothing wraps.
         ScalarRef::Date(day) => push_bytes(out, &day.wrapping_sub(EPOCH_DAYS).to_be_bytes()),
         ScalarRef::Time(micros) => push_bytes(out, &micros.to_be_bytes()),
         ScalarRef::Datetime(micros) => push_bytes(out, &micros.wrapping_sub(EPOCH_MICROS).to_be_bytes()),
@@ -68,12 +69,14 @@ pub(super) fn value_view<'s>(kind: &FieldType, sent: Option<&'s [u8]>) -> Option
 pub(super) fn read(kind: &FieldType, sent: Option<&[u8]>) -> Scalar {
     match value_view(kind, sent) {
         Some(value) => value.to_owned(),
+        // With its bytes, so that two different values of others do not look alike.
         None => Scalar::Text(format!("\0{:?}", sent.unwrap_or_default())),
     }
 }
 
 /// None for the infinities, and for what is beyond the numbers of Landfall.
 fn date_scalar<'s>(day: i32) -> Option<ScalarRef<'s>> {
+    // PostgreSQL's `infinity` and `-infinity` are the two ends of the range.
     (day != i32::MAX && day != i32::MIN).then(|| day.checked_add(EPOCH_DAYS).map(ScalarRef::Date))?
 }
 
