@@ -17,6 +17,7 @@ pub(in crate::targets) const ENTERED: &str = "entered";
 pub(in crate::targets) const ABANDONED: &str = "abandoned";
 
 /// Random bytes of a token.
+// Enough that two transactions never draw the same one; the unique key would refuse the second.
 const BYTES: usize = 16;
 
 /// What a transaction enters into `commits`: 128 random bits as hexadecimal digits.
@@ -59,6 +60,7 @@ pub(in crate::targets) fn unknown_outcome(said: &str) -> TargetError {
         "{said}. Landfall does not know yet whether the last chunk was committed; run the same command again: it asks the \
          ledger, and nothing is doubled"
     );
+    // As `Lost` and not as a failure: whoever runs the same command again goes on from the ledger.
     TargetError::new(TargetErrorKind::Lost, message)
 }
 

@@ -57,6 +57,7 @@ pub(in crate::targets) fn refuse_differences(table: &Table, differences: &[Diffe
     if serious.is_empty() {
         return Ok(());
     }
+    // If only one of them cannot be added, `schema apply` would leave a table that still cannot be loaded.
     let mend = if serious.iter().all(|found| found.addition.is_some()) {
         "`landfall schema apply` adds what is missing"
     } else {
@@ -111,9 +112,11 @@ impl<'c> TableComparison<'c> {
 
     fn missing_column(&mut self, at: FieldIndex, field: &Field) {
         let name = &*field.name;
+        // A column that is never NULL needs a value for each of the rows, and nobody knows one.
         if field.constraints.required && self.existing.has_rows {
             return self.add_serious(format!("has no column {name:?}, which is required, and already has rows"), None);
         }
+        // A primary key cannot be widened by a column; it would have to be made anew.
         let in_key = self.table.schema.primary_key.contains(&at);
         let addition = if in_key { None } else { self.dialect.add_column(self.table, at) };
         self.add_serious(format!("has no column {name:?}"), addition);
@@ -189,7 +192,9 @@ impl<'c> TableComparison<'c> {
         if self.same_columns(wanted, is) {
             return;
         }
+        // What matters is that the fields of the key are unique there, by whatever name.
         let kept = wanted.is_empty() || existing.unique_keys.iter().any(|key| self.same_columns(wanted, key));
+        // A key that the database fills in by itself, such as a serial number, stands in no row's way.
         let tolerable =
             self.is_filled_by_database(is) || schema.unique_keys.iter().any(|key| self.same_columns(key, is));
         let addition = if is.is_empty() { self.dialect.add_primary_key(self.table) } else { None };
@@ -217,6 +222,7 @@ impl<'c> TableComparison<'c> {
                 self.add_missing_key(format!("has no unique key ({names})"), addition, needed);
             }
         }
+        // Such a key is the user's own. Rows that break it are told by the database, one by one.
         for key in &existing.unique_keys {
             let declared = |wanted: &Vec<FieldIndex>| self.same_columns(wanted, key);
             if !schema.unique_keys.iter().chain([&schema.primary_key]).any(declared) {
@@ -232,6 +238,7 @@ impl<'c> TableComparison<'c> {
     fn foreign_keys(&mut self) {
         for wanted in &self.table.schema.foreign_keys {
             let present = self.existing.foreign_keys.iter().any(|key| self.same_foreign_key(wanted, key));
+            // SQLite can add a foreign key only together with its column.
             if present || self.comes_with_its_column(wanted) {
                 continue;
             }
@@ -279,6 +286,7 @@ impl<'c> TableComparison<'c> {
 
     /// Whether the fields at `positions` are `columns`, in whatever order.
     fn same_columns(&self, positions: &[FieldIndex], columns: &[String]) -> bool {
+        // The order of columns in a key does not matter to what is unique.
         let has = |name: &str| columns.iter().any(|column| self.dialect.are_same_column(column, name));
         positions.len() == columns.len() && positions.iter().all(|&at| has(&self.table.schema[at].name))
     }

@@ -16,6 +16,7 @@ pub(in crate::targets) fn find_documents(
     filter: &DocumentFilter,
 ) -> Result<Vec<Document>> {
     let mut found = Vec::new();
+    // A database of an older version that is only read was not migrated.
     if !connection.has_own_table("documents")? {
         return Ok(found);
     }
@@ -25,6 +26,7 @@ pub(in crate::targets) fn find_documents(
             for group in names.chunks(PER_STATEMENT) {
                 read(connection, filter, Some(group), &mut found)?;
             }
+            // Each group came in order, but not one group after the other.
             found.sort_by(|one, other| one.name.cmp(&other.name));
         }
     }
@@ -81,6 +83,7 @@ pub(in crate::targets) fn add_documents(connection: &dyn SqlConnection, document
     let spelling = connection.sql_spelling();
     let mut rest = documents;
     while !rest.is_empty() {
+        // Powers of two here as well: at most seven texts of statements, whatever the number.
         let count = PER_STATEMENT.min(1 << rest.len().ilog2());
         let (group, later) = rest.split_at(count);
         rest = later;
@@ -151,6 +154,7 @@ pub(in crate::targets) fn change_document(
             connection.execute_statement(&sql, &values)?
         }
     };
+    // The caller must look: no row means that somebody else has changed the document since it was read.
     Ok(changed == 1)
 }
 

@@ -90,6 +90,7 @@ pub(in crate::targets) trait SqlDialect {
     /// How well `column`, which does not compare texts byte by byte, does for the field at `at`. In a key it takes texts
     /// that differ as one.
     fn fit_of_collation(&self, table: &Table, at: FieldIndex, _column: &ExistingColumn) -> ColumnFit {
+        // Outside of keys a collation only orders, and changes nothing of what is stored.
         if table.schema.is_in_key(at) { ColumnFit::Other } else { ColumnFit::Alike }
     }
 

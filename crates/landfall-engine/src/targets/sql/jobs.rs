@@ -141,6 +141,7 @@ pub(in crate::targets) fn next_job_due(connection: &dyn SqlConnection, kinds: &[
     let values: Vec<SqlParameter<'_>> = kinds.iter().map(|kind| SqlParameter::from(*kind)).collect();
     let mut due = None;
     connection.query_rows(&sql, &values, &mut |row| {
+        // A job that is overdue has a negative time, and is due at once.
         due = Some(Duration::from_millis(u64::try_from(row.take_integer()?).unwrap_or(0)));
         Ok(())
     })?;
@@ -184,6 +185,7 @@ fn insert(connection: &dyn SqlConnection, entry: &JobEntry) -> Result<()> {
     );
     // The id is unique: whoever adds the same job a second time is told so, and adds nothing.
     documents::insert_once(connection, &sql, &values, 1)?;
+    // The claim is in the same transaction: a job without one could never be taken.
     let sql = format!("INSERT INTO {} (job_id, attempt) VALUES (?, ?)", spelling.own_table("job_claims"));
     connection.execute_statement(&sql, &[entry.id.as_str().into(), u64::from(entry.attempt).into()]).map(drop)
 }
@@ -203,6 +205,7 @@ pub(in crate::targets) fn take_job(
     if connection.execute_statement(&sql, &[next, id.as_str().into(), attempt.into()])? == 0 {
         return Ok(None);
     }
+    // Only for people. Leases are in the database's clock, since those of workers differ.
     let now = timestamp::now_utc();
     let sql = format!(
         "UPDATE {} SET state = ?, attempt = ?, worker = ?, due_at = {} + ?, started_at = coalesce(started_at, ?) WHERE job_id = ?",
@@ -243,6 +246,7 @@ fn millis_parameter(time: Duration) -> SqlParameter<'static> {
 }
 
 /// Which row of `jobs` a claim is about, as the end of a statement with the parameters of [`claim_parameters`].
+// The attempt is what fences off a worker whose job was taken over: its statements find no row.
 const CLAIMED: &str = "WHERE job_id = ? AND attempt = ? AND state = ?";
 
 fn claim_parameters(claim: &JobClaim) -> [SqlParameter<'_>; 3] {
@@ -332,6 +336,7 @@ pub(in crate::targets) fn end_job(connection: &dyn SqlConnection, claim: &JobCla
 /// Notes that somebody wants a job to end. One that was never begun ends at once. The job as it is afterwards.
 pub(in crate::targets) fn cancel_job(connection: &dyn SqlConnection, id: &str) -> Result<Option<JobEntry>> {
     let table = connection.sql_spelling().own_table("jobs");
+    // First the wish, for a worker that runs the job; its next renewal of the lease tells it.
     let sql = format!("UPDATE {table} SET is_cancelled = 1 WHERE job_id = ? AND state IN (?, ?)");
     let (pending, running, cancelled) =
         (JobState::Pending.as_str(), JobState::Running.as_str(), JobState::Cancelled.as_str());
@@ -367,6 +372,7 @@ pub(in crate::targets) fn forget_jobs(connection: &dyn SqlConnection, ended_befo
 pub(in crate::targets) fn adopt_tasks(connection: &dyn SqlConnection) -> Result<()> {
     let page = DocumentFilter { limit: Some(TASKS_AT_ONCE), ..DocumentFilter::all_of_kind(TASK) };
     loop {
+        // Always the first page: each task that is done is taken away, so that the next ones move up.
         let tasks = documents::find_documents(connection, &page)?;
         for task in &tasks {
             let mut entry: JobEntry =

@@ -180,6 +180,7 @@ pub(in crate::targets) fn save_load(connection: &dyn SqlConnection, entry: &Load
     );
     let mut values = progress_values(entry).to_vec();
     values.extend([SqlParameter::from(entry.id), was_at.into()]);
+    // No row means that the ledger stands elsewhere: a second process has gone on with the load.
     if connection.execute_statement(&sql, &values)? == 1 {
         return Ok(());
     }

@@ -23,6 +23,7 @@ pub(in crate::targets) fn note_made_table(connection: &dyn SqlConnection, table:
         return Ok(());
     }
     let body = traits_digest(traits);
+    // A table may be made, dropped by somebody and made again: then the note of before is stale.
     match documents::find_documents(connection, &made_filter(table))?.pop() {
         Some(document) => documents::change_document(connection, &document, Some(&body)).map(drop),
         None => documents::add_documents(connection, &[NewDocument { kind: KIND, name: table.to_owned(), body }]),
@@ -61,6 +62,7 @@ pub(in crate::targets) fn find_remakable(database: &mut dyn TableCatalogue, tabl
     for table in tables {
         empty.extend(database.empty_differs(table)?.map(|differs| (table, differs)));
     }
+    // The digests cost several questions for each table, which are only asked if there is something to mend.
     if !empty.iter().any(|(_, differs)| *differs) {
         return Ok(Vec::new());
     }
@@ -84,6 +86,8 @@ struct RemakeCandidate<'t> {
 fn choose_remakable(candidates: &[RemakeCandidate<'_>]) -> Vec<Table> {
     let differ = candidates.iter().filter(|candidate| candidate.differs);
     let mut chosen: HashSet<&str> = differ.map(|candidate| &*candidate.table.name).collect();
+    // And a parent stays if one of its children has to stay. That may hold others in turn, hence the loop.
+    // Children go along, since a parent cannot be dropped while a foreign key refers to it.
     loop {
         let refers = |name: &str| {
             let parents = candidates.iter().filter(|parent| chosen.contains(&*parent.table.name));

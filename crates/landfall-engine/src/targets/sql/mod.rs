@@ -110,6 +110,7 @@ impl SqlSpelling {
 
 /// The query for the number of rows at `place`, which is at most `most`.
 pub(super) fn count_rows(place: impl std::fmt::Display, most: u64) -> String {
+    // Without the inner query, which would keep the server from counting by an index or in parallel.
     if most == u64::MAX {
         return format!("SELECT count(*) FROM {place}");
     }
@@ -176,6 +177,7 @@ impl OwnRow {
     }
 
     fn next(&mut self) -> StoredValue {
+        // A row that is too short reads as NULL, for which each of the callers has an error.
         self.values.next().unwrap_or(StoredValue::Null)
     }
 
