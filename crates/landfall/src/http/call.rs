@@ -50,6 +50,7 @@ impl FromRequest<Arc<Service>> for Call {
         }
         let named = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let caller = parts.extensions.get::<RequestCaller>().cloned();
+        // The guard of the route has put it there. A route without a guard must fail, and not run for nobody.
         let caller = caller.ok_or_else(|| Problem::new(ProblemKind::UNAUTHORIZED, "nobody asks"))?;
         Ok(Self {
             service: service.clone(),
@@ -57,6 +58,7 @@ impl FromRequest<Arc<Service>> for Call {
             method: parts.method,
             uri: parts.uri,
             headers: parts.headers,
+            // Wrapped for every handler, so that none can forget to bound how slowly a body comes.
             body: Mutex::new(PacedBody::wrap_body(body, service.pause())),
             parts: named,
         })
@@ -82,6 +84,7 @@ impl Call {
     /// The position of a table, where the caller may touch it. One that it may not touch does not exist for it.
     pub(super) fn table_called(&self, name: &str) -> Outcome<TableIndex> {
         let found = self.service.rules.rules_project().package.table_position(name);
+        // Both give the same 404, so that nobody learns the names of tables that are not for them.
         found.filter(|_| self.caller.sees_table(name)).ok_or_else(|| Problem::not_found("table"))
     }
 
@@ -95,6 +98,7 @@ impl Call {
         let Some(value) = self.headers.get(name) else { return Ok(None) };
         let text =
             value.to_str().map_err(|_| Problem::new(ProblemKind::BAD_HEADER, format!("{name} is not plain text")))?;
+        // A proxy and this service might each take another one of the two.
         if self.headers.get_all(name).iter().count() > 1 {
             return Err(Problem::new(ProblemKind::BAD_HEADER, format!("{name} is given twice")));
         }

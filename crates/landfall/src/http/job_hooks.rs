@@ -44,6 +44,7 @@ pub(super) fn start_service_workers(
         max_upload: service.api.max_upload,
         backups: service.backups.clone(),
     };
+    // Weak: a worker that is still busy must not keep the service, and its database, from ending.
     let hooks = Arc::new(Hooks(Arc::downgrade(service)));
     let resources = job_resources(service.rules.clone(), load, jobs, places, hooks);
     start_workers(&worker_settings(location, jobs), &resources, &service.jobs.control)
@@ -78,6 +79,7 @@ impl JobHooks for Hooks {
     }
 
     fn has_waiting_writers(&self) -> bool {
+        // A job gives way to requests between two chunks: people wait for those.
         self.0.upgrade().is_some_and(|service| service.desk.pending_requests() > 0)
     }
 }

@@ -32,6 +32,7 @@ impl InFlight {
     /// Enters the key `name`, as [`RequestName::from_call`] gives it; refuses it where another request has it.
     pub(super) fn enter_key(service: &Arc<Service>, name: &str) -> Outcome<Self> {
         let mut keys = service.in_flight.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Not made to wait: the copy would hold a connection for as long as the first request takes.
         if !keys.insert(name.to_owned()) {
             let detail = "a request with this Idempotency-Key is under way; ask again for its answer";
             return Err(Problem::new(ProblemKind::IN_FLIGHT, detail).retry_after(1));
@@ -66,6 +67,7 @@ impl UploadKey {
 /// What is kept of an answer.
 pub(super) fn document_of_answer(key: RequestName, status: StatusCode, body: &str) -> NewDocument {
     let RequestName { name, digest } = key;
+    // The status goes before the body, as three digits; `repeat_answer` cuts them off again.
     answer_document(name, &digest, [status.as_str(), body].concat().as_bytes())
 }
 
@@ -109,6 +111,7 @@ pub(super) async fn once_afterwards(call: &Call, body: &[u8], work: impl Future<
     once_within(call, body, async |key| {
         let (head, body) = work.await?.into_parts();
         let lost = |_| Problem::new(ProblemKind::INTERNAL, "the answer was lost; send the same request again");
+        // Without a bound, since such an answer is a few lines that the service has written itself.
         let body = to_bytes(body, usize::MAX).await.map_err(lost)?;
         if let Some(key) = key {
             let document = document_of_answer(key, head.status, &String::from_utf8_lossy(&body));

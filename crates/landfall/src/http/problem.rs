@@ -132,6 +132,7 @@ impl Problem {
     /// The problem as it is told.
     pub(super) fn to_json(&self) -> Value {
         let mut body = Map::new();
+        // A URN and no URL: the name is all there is, and nobody needs to look anything up.
         body.insert("type".into(), json!(format!("urn:landfall:problem:{}", self.kind.name)));
         body.insert("title".into(), json!(self.kind.title));
         body.insert("status".into(), json!(self.kind.status));
@@ -178,6 +179,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 wants it with each 401, and libraries of clients ask by it.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

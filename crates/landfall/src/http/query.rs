@@ -12,6 +12,7 @@ impl QueryParameters {
     /// The parameters of `text`, as it stands behind the `?`.
     pub(super) fn parse(text: Option<&str>) -> Outcome<Self> {
         let text = text.unwrap_or_default();
+        // The library would put U+FFFD in place of what is not UTF-8, and another name would be looked for.
         if !is_encoded(text) {
             return Err(Problem::wrong_parameter("the query is not UTF-8, encoded with %XX"));
         }
@@ -93,6 +94,7 @@ impl QueryParameters {
 
     /// Refuses what nobody has taken.
     pub(super) fn refuse_remaining(self, known: &[&str]) -> Outcome<()> {
+        // A misspelled filter that is passed over would give all rows instead of a few.
         let Some((name, _)) = self.0.first() else { return Ok(()) };
         let known =
             if known.is_empty() { "there are none".to_owned() } else { format!("known are {}", known.join(", ")) };

@@ -97,6 +97,7 @@ impl ReaderPool {
         caller: &str,
         work: impl FnOnce(&mut dyn Target) -> Result<R> + Send + 'static,
     ) -> Outcome<R> {
+        // Before the queue: one caller with many requests must not fill the queue that all others wait in.
         let place = self.threads.take_share(caller, 1).await;
         self.queue_read(holding_place(place, work), Arc::default()).await
     }
@@ -112,6 +113,7 @@ impl ReaderPool {
         let place = timeout(limit, self.threads.take_share(caller, 1)).await.map_err(|_| waits())?;
         let ticket = Arc::new(ReadTicket::default());
         let mut asked = pin!(self.queue_read(holding_place(place, work), ticket.clone()));
+        // The limit counts anew once the report has begun: time in the queue is not its own.
         tokio::select! {
             outcome = &mut asked => return outcome,
             () = ticket.begun.notified() => {}
@@ -126,10 +128,12 @@ impl ReaderPool {
         ticket: Arc<ReadTicket>,
     ) -> impl Future<Output = Outcome<R>> {
         let (work, answered) = wrap_work(work);
+        // Sent when this is called and not when it is first polled, so that requests keep their order.
         let sent =
             self.queue.try_send(ReadRequest { work, ticket: ticket.clone() }).map_err(|error| refused_problem(&error));
         async move {
             sent?;
+            // Dropped if the client goes away: hyper then drops the whole handler.
             let waiting = StopsWhenDropped(Some(ticket));
             let answer = answered.await;
             waiting.keep_result();
@@ -167,7 +171,9 @@ impl StopsWhenDropped {
 impl Drop for StopsWhenDropped {
     fn drop(&mut self) {
         let Some(ticket) = self.0.take() else { return };
+        // First without a wait: work that is still in the queue then never begins.
         ticket.canceller.refuse_more();
+        // Outside of the runtime, while the service ends, there is nothing to spawn on.
         if let Ok(handle) = tokio::runtime::Handle::try_current() {
             handle.spawn(stop_request(ticket));
         }
@@ -176,9 +182,11 @@ impl Drop for StopsWhenDropped {
 
 /// Stops a request until its thread has given its ticket up.
 async fn stop_request(ticket: Arc<ReadTicket>) {
+    // The thread holds the other reference as long as it works.
     while Arc::strong_count(&ticket) > 1 {
         if ticket.canceller.is_statement_running() {
             let canceller = ticket.canceller.clone();
+            // A server is asked over a connection of its own, which may take seconds.
             let _ = tokio::task::spawn_blocking(move || canceller.cancel_statement()).await;
         }
         sleep(STOP_AGAIN).await;
@@ -189,6 +197,7 @@ async fn stop_request(ticket: Arc<ReadTicket>) {
 fn read(queue: &Mutex<mpsc::Receiver<ReadRequest>>, opener: TargetOpener, busy: &AtomicUsize) {
     let mut held = ReusedTarget::new(opener);
     loop {
+        // The lock is held while one thread waits for the next request; the others wait for the lock, in turn.
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(ReadRequest { work, ticket }) = next else { return };
         if ticket.canceller.is_cancelled() {

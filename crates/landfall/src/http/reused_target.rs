@@ -26,6 +26,7 @@ impl TargetOpener {
     pub(crate) fn open(&self) -> Result<Box<dyn Target>> {
         let mut target = open(&self.location, self.access)?;
         if self.access == TargetAccess::Write {
+            // An answer of the service is a promise: what it says was stored must survive a loss of power.
             target.commit_durably()?;
         }
         Ok(target)
@@ -49,6 +50,7 @@ impl ReusedTarget {
     pub(super) fn get(&mut self) -> Result<&mut dyn Target> {
         let target = match self.target.take() {
             Some(target) => target,
+            // The pause keeps a database that is down from being asked thousands of times a second.
             None => self.opener.open().inspect_err(|_| thread::sleep(PAUSE))?,
         };
         Ok(&mut **self.target.insert(target))
@@ -57,6 +59,7 @@ impl ReusedTarget {
     /// Runs `work` on the target. After a panic, or where the connection broke, the next work gets another.
     pub(super) fn run(&mut self, work: TargetWork) {
         let target = self.get();
+        // A panic in one request must not take the thread from all others. The target may be in any state then.
         let broken = catch_unwind(AssertUnwindSafe(|| work(target))).unwrap_or(true);
         if broken {
             self.target = None;
@@ -82,5 +85,6 @@ impl ReusedTarget {
 /// Whether a connection may be of no more use after `error`.
 pub(super) fn breaks_connection(error: &Error) -> bool {
     let Error::Target(error) = error else { return false };
+    // `Denied` too: rights that are granted meanwhile are seen by a new connection only.
     matches!(error.kind, TargetErrorKind::Lost | TargetErrorKind::Unavailable | TargetErrorKind::Denied)
 }

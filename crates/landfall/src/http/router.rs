@@ -59,6 +59,7 @@ pub(super) fn all_routes() -> impl Iterator<Item = &'static Route> {
 pub(super) fn build_router(service: &Arc<Service>) -> Router {
     let mut router = Router::new();
     for route in all_routes() {
+        // Each route gets its guard here, so that no list of a resource can leave it out.
         let guarded = (route.handler)().layer(from_fn_with_state((service.clone(), route.who), guard_route));
         router = router.route(route.path, guarded);
     }
@@ -68,6 +69,7 @@ pub(super) fn build_router(service: &Arc<Service>) -> Router {
     router
         .fallback(nowhere)
         .method_not_allowed_fallback(other)
+        // The layer that is added last runs first: each request is counted, and an unsound one never reaches CORS.
         .layer(cross_origin(service))
         .layer(from_fn(refusals::refuse_unsound))
         .layer(from_fn_with_state(service.clone(), observe::observe_request))
@@ -137,6 +139,7 @@ async fn guard_route(
         Ok((caller, under_way)) => {
             request.extensions_mut().insert(caller);
             let response = next.run(request).await;
+            // Only now: the answer's head is made, and the next request of this caller may come.
             drop(under_way);
             response
         }

@@ -62,6 +62,7 @@ fn prepare_target(opener: &TargetOpener, project: Project, load: &LoadDefaults) 
     let mut target = opener.open()?;
     let rules = prepare_rules(&mut *target, project, load)?;
     let tokens = Tokens::read(&*target)?;
+    // Also for other processes: one that started before the first token would let everybody in.
     if !tokens.is_empty() {
         close_access(&mut *target)?;
     }
@@ -169,6 +170,7 @@ impl Service {
     pub(super) async fn forget_answers(service: Weak<Self>) {
         loop {
             {
+                // Weak, and only for a moment: this loop must not keep the service alive.
                 let Some(service) = service.upgrade() else { return };
                 let exports = service.exports.clone();
                 // What cannot be removed now is looked at again.

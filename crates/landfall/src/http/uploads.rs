@@ -60,12 +60,14 @@ impl Uploads {
         let (parts, taken) = mpsc::channel(WAITING);
         let (answer, answered) = oneshot::channel();
         let uploads = self.clone();
+        // Written by a thread: the disk or the object storage may keep it waiting.
         tokio::task::spawn_blocking(move || {
             // If the receiver is gone, nobody waits for the answer.
             let _ = answer.send(uploads.write(id, taken, if_empty));
         });
         let sent = forward_parts(body, &parts, pause, self.most).await;
         let whole = sent.is_ok();
+        // Only a whole body is told to be at its end. If the sender is just dropped, the draft is thrown away.
         if whole {
             let _ = parts.send(None).await;
         }
@@ -73,6 +75,8 @@ impl Uploads {
         let written = answered.await.map_err(|_| lost_upload_problem())?;
         match (sent, written) {
             (Ok(()), Ok(Some(upload))) => Ok(upload),
+            // What the writer says comes first: if the disk is full, the sender only sees that nobody takes its
+            // parts.
             (_, Err(error)) => Err(error.into()),
             (Err(Some(problem)), _) => Err(problem),
             _ => Err(lost_upload_problem()),
@@ -155,6 +159,7 @@ async fn forward_parts(
         let next = next.map_err(|_| Problem::new(ProblemKind::TIMEOUT, "no further part of the body came in time"))?;
         let Some(part) = next? else { return Ok(()) };
         received += part.len() as u64;
+        // Counted while it comes, since an upload in chunks announces no length.
         if received > most {
             return Err(Some(content_too_large(most).into()));
         }

@@ -33,6 +33,7 @@ pub(super) fn push_value(out: &mut String, kind: &FieldType, value: &Scalar) {
         Scalar::Boolean(value) => boolean_text(*value, out),
         // JSON has no such numbers.
         Scalar::Number(text) if matches!(text.as_str(), "NaN" | "INF" | "-INF") => push_text(out, text),
+        // As a number with all its digits: exact decimals are also valid JSON.
         Scalar::Number(text) => out.push_str(text),
         Scalar::Date(days) => push_quoted(out, |out| push_date(*days, out)),
         Scalar::Time(micros) => push_quoted(out, |out| push_time(*micros, out)),

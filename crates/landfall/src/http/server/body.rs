@@ -76,6 +76,7 @@ impl BodyMemory {
         most: usize,
     ) -> Outcome<ReadBody> {
         let announced = announced_length(headers)?;
+        // Refused before any of it is read, so that a client that waits for `100 Continue` sends nothing.
         if announced.is_some_and(|length| length > most as u64) {
             return Err(too_large_problem(most));
         }
@@ -84,13 +85,16 @@ impl BodyMemory {
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|error| broken_body_problem(&error))?.into_data() else { continue };
             let length = bytes.len() + data.len();
+            // Also counted as it comes: a body in chunks announces no length.
             if length > most {
                 return Err(too_large_problem(most));
             }
             if length > taken {
+                // By half of what is there, so that a body of many small frames does not ask for memory with each.
                 let more = (length - taken).max((taken / 2).max(GROWTH).min(expected.min(most).saturating_sub(taken)));
                 memory.push(self.take_memory(caller, more).await?);
                 taken += more;
+                // `reserve` would double what was taken, past what is counted.
                 bytes.reserve_exact(taken - bytes.len());
             }
             bytes.extend_from_slice(&data);
@@ -144,6 +148,7 @@ impl HttpBody for PacedBody {
 
 /// The problem of a body that did not come to its end.
 pub(in crate::http) fn broken_body_problem(error: &(dyn StdError + 'static)) -> Problem {
+    // axum and hyper wrap the error of the stream, each in one of its own.
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {

@@ -38,6 +38,7 @@ const SILENT: Duration = Duration::from_secs(1);
 pub(in crate::http) fn connections_that_fit() -> usize {
     let limits = getrlimit(Resource::Nofile);
     if limits.current < limits.maximum {
+        // The soft limit of most systems is 1024, and each connection may need two descriptors.
         let raised = Rlimit { current: limits.maximum, maximum: limits.maximum };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
             tracing::warn!(%error, "the limit of open files cannot be raised");
@@ -145,6 +146,7 @@ impl OpenConnections {
         };
         let idlest = open.values().filter(idle).min_by_key(idle_at);
         if let Some(connection) = idlest {
+            // Only a request to leave: its own task ends it, and not in the middle of an answer.
             connection.leaves.store(true, Ordering::Relaxed);
             connection.asked.notify_one();
         }
@@ -185,6 +187,7 @@ impl Drop for RequestInUse {
     fn drop(&mut self) {
         let mut usage = lock_mutex(&self.0.usage);
         usage.requests = usage.requests.saturating_sub(1);
+        // A client that sends the next request at once must not find its connection closed.
         usage.idle_at = Instant::now() + IDLE;
     }
 }

@@ -41,6 +41,7 @@ impl FormBound {
         &self,
         form: &mut multer::Multipart<'f>,
     ) -> Outcome<Option<multer::Field<'f>>> {
+        // Anew for each part: what a file has used is none of the next part's bound.
         self.0.bytes.store(BYTES, Ordering::Relaxed);
         let mut next = pin!(form.next_field());
         let field = std::future::poll_fn(|context| match next.as_mut().poll(context) {
@@ -78,6 +79,7 @@ impl Stream for FormStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let left = self.bound.0.bytes.load(Ordering::Relaxed);
+        // Pending and not an error: the library would tell an error of the stream in words of its own.
         if left == 0 {
             self.bound.0.is_exceeded.store(true, Ordering::Relaxed);
             return Poll::Pending;

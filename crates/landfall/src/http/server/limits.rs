@@ -52,17 +52,20 @@ impl CallerLimits {
     /// Lets a request of `caller` through, or says when to come again.
     pub(in crate::http) fn admit_request(&self, caller: &str) -> Outcome<RequestUnderWay> {
         let mut callers = self.lock_callers();
+        // A forgotten caller begins with a full burst. That is little, and names cannot be made up without a token.
         if callers.len() > REMEMBERED {
             callers.retain(|_, caller| caller.under_way > 0);
         }
         let burst = f64::from(self.0.rate.unwrap_or(1));
         let fresh = || CallerUse { left: burst, at: Instant::now(), under_way: 0 };
         let held = callers.entry(caller.to_owned()).or_insert_with(fresh);
+        // Before the rate, so that a request that is refused here uses up nothing of it.
         if held.under_way >= self.0.concurrent {
             let detail = format!("this token has {} requests under way, the most at once", held.under_way);
             return Err(Problem::new(ProblemKind::TOO_MANY_REQUESTS, detail).retry_after(1));
         }
         if let Some(rate) = self.0.rate {
+            // A token bucket: what was not used adds up to one second's worth, and no further.
             held.left = (held.left + held.at.elapsed().as_secs_f64() * f64::from(rate)).min(burst);
             held.at = Instant::now();
             if held.left < 1.0 {

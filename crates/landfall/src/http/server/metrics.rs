@@ -77,6 +77,7 @@ pub(crate) struct ServiceMetrics {
 
 impl ServiceMetrics {
     pub(in crate::http) fn new() -> Self {
+        // From half a millisecond to 16 seconds.
         let latency: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
         let metrics = Self {
             registry: Registry::with_prefix("landfall"),
@@ -142,6 +143,7 @@ impl ServiceMetrics {
         let outcome = if is_made { "made" } else { "failed" };
         self.backups.get_or_create(&BackupLabels { outcome }).inc();
         if is_made {
+            // Only a success moves it: an alarm on its age also catches backups that were never begun.
             self.backed_up.set(jiff::Timestamp::now().as_second());
         }
     }
@@ -192,6 +194,7 @@ impl ServiceMetrics {
 
 /// The lines of `text` that are of no table, or of one that `sees` sees.
 fn filter_tables(text: &str, sees: &dyn Fn(&str) -> bool) -> String {
+    // The library writes all families at once, so that what a caller may not see is taken out of the text.
     text.split_inclusive('\n').filter(|line| table_label(line).is_none_or(|table| sees(&table))).collect()
 }
 
@@ -203,6 +206,7 @@ fn table_label(line: &str) -> Option<String> {
     loop {
         match chars.next()? {
             '"' => return Some(table),
+            // A name may have quotes or line ends, which stand escaped in a label.
             '\\' => table.push(chars.next().map(|char| if char == 'n' { '\n' } else { char })?),
             char => table.push(char),
         }

@@ -55,6 +55,7 @@ pub(in crate::http) async fn observe_request(
 /// The number that the client gave the request, where it is a sound one, or a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sound = |value: &&HeaderValue| {
+        // No blanks and no control characters: the value goes into the log, and into a header of the answer.
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         !value.is_empty() && value.len() <= 128 && value.as_bytes().iter().all(plain)
     };
@@ -74,16 +75,19 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
     let [version, trace, parent, flags] = parts[..] else { return None };
     let hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let sound = hex(version, 2) && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    // The standard calls a trace of zeros invalid.
     (sound && trace.bytes().any(|byte| byte != b'0')).then(|| trace.to_ascii_lowercase())
 }
 
 fn add_headers(headers: &mut HeaderMap, id: HeaderValue) {
     headers.insert(REQUEST_ID, id);
+    // Cells come from files of strangers, and a browser must not guess HTML into them.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers
+        // The page of the documentation sets its own, since it has scripts.
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
 }

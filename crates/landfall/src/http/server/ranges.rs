@@ -98,6 +98,7 @@ fn parse(range: &str, length: u64) -> Option<RequestedRange> {
         is_number.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
     };
     if first.is_empty() {
+        // `-3` is the last three bytes, and not those from 0 to 3.
         let count = number(last)?.min(length);
         return Some(if count == 0 {
             RequestedRange::Nothing
@@ -107,6 +108,7 @@ fn parse(range: &str, length: u64) -> Option<RequestedRange> {
     }
     let first = number(first)?;
     let last = if last.is_empty() { u64::MAX } else { number(last)? };
+    // RFC 9110 calls such a header invalid, which is passed over. That is not the same as a range beyond the end.
     if last < first {
         return None;
     }
@@ -125,6 +127,7 @@ struct SkippedFile<R> {
 
 impl<R: Read> Read for SkippedFile<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // With the first read, and so on the thread that may block.
         if let Some(skip) = self.skip.take().filter(|_| self.first > 0) {
             skip(&mut self.content, self.first)?;
         }

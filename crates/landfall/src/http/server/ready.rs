@@ -103,6 +103,7 @@ pub(in crate::http) async fn current_results(service: &Arc<Service>) -> CheckRes
     let readiness = &service.readiness;
     let is_fresh = |known: &Option<CheckResults>| known.is_some_and(|known| known.at.elapsed() < FRESH);
     let mut known = readiness.known.subscribe();
+    // One check at a time: many probes at once must not become many transactions.
     if !is_fresh(&known.borrow()) && !readiness.is_looking.swap(true, Ordering::Relaxed) {
         let service = service.clone();
         tokio::spawn(async move {
@@ -123,6 +124,7 @@ async fn check_database(service: &Arc<Service>) -> CheckResults {
     let (seen, told) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
     let (tables, writes) = (seen.clone(), told.clone());
     let probe = desk.probe_writing(move |target| {
+        // Tables first: a missing one explains why nothing can be written.
         note_result(&tables, find_tables(&*target, rules.rules_tables()))?;
         note_result(&writes, write(target, rules.rules_tables()))
     });
@@ -159,11 +161,13 @@ fn find_tables(target: &dyn Target, tables: &[Table]) -> Result<CheckResult> {
 /// Writes a document and takes it away again, and sees whether rows may be inserted into all tables.
 fn write(target: &mut dyn Target, tables: &[Table]) -> Result<CheckResult> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    // Its own name for each process and try, so that two services do not stand in each other's way.
     let name = format!("{}-{now}", std::process::id());
     let probe = NewDocument { kind: KIND, name: name.clone(), body: b"{}".to_vec() };
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     transaction.add_documents(std::slice::from_ref(&probe))?;
     if let Some(document) = transaction.find_document(KIND, &name)? {
+        // In the same transaction: nothing is left in the table, also if the process dies here.
         transaction.change_document(&document, None)?;
     }
     transaction.commit_now()?;

@@ -53,6 +53,7 @@ const REST: u64 = 64 << 10;
 /// that the connection ends with the answer.
 pub(in crate::http) async fn refuse_unsound(request: Request, next: Next) -> Response {
     let size = request.body().size_hint();
+    // hyper reads the rest of a small body by itself, and the connection can go on.
     let has_large_body = !request.body().is_end_stream() && size.exact().is_none_or(|bytes| bytes > REST);
     let has_ended = Arc::new(AtomicBool::new(!has_large_body));
     let mut response = match check_head(&request) {
@@ -64,6 +65,7 @@ pub(in crate::http) async fn refuse_unsound(request: Request, next: Next) -> Res
         }
     };
     if !has_ended.load(Ordering::Relaxed) {
+        // Otherwise a client would send its next request into a connection that is about to end.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -149,6 +151,7 @@ fn check_host(request: &Request) -> Outcome<()> {
 fn is_host(text: &str) -> bool {
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=[]:".contains(&byte);
     let is_whole = |authority: Authority| {
+        // `user@host` and `host:` parse as well, and are no Host.
         !authority.host().is_empty() && (authority.host() == text || authority.port_u16().is_some())
     };
     text.bytes().all(sound) && text.parse().is_ok_and(is_whole)
@@ -208,6 +211,7 @@ impl<S> RefusalStream<S> {
 impl ReplacementAnswer {
     /// The answer to write where `bytes` are a refusal of the library: all answers of the service have further headers.
     fn from_refusal(bytes: &[u8]) -> Option<Self> {
+        // A refusal of the library is a bare head and comes in one write, before anything else of an answer.
         let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
         let first = lines.next()?;
@@ -248,6 +252,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for RefusalStream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.is_unsound {
+            // Reads as the end of the stream. What follows an unsound frame could be a smuggled request.
             return Poll::Ready(Ok(()));
         }
         let before = into.filled().len();
@@ -277,6 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RefusalStream<S> {
                 count => instead.written += count,
             }
         }
+        // The library must believe that just its own bytes were written.
         let length = instead.length;
         this.instead = None;
         this.has_refused = true;
@@ -310,6 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for RefusalStream<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // First our side is closed, so that the client sees the answer's end while the rest is read.
         ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         if !(this.has_refused || this.framing.is_within_body()) {
             return Poll::Ready(Ok(()));

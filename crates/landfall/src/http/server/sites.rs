@@ -13,7 +13,9 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(in crate::http) fn refuse_other_sites(headers: &HeaderMap) -> Outcome<()> {
     let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
     let comes_from_here = request_origins(headers).all(|origin| is_own_origin(origin, host.unwrap_or_default()));
+    // `same-site` is not enough: another port of localhost is the same site.
     let related = |value: &str| matches!(value.trim(), "same-origin" | "none");
+    // The name is checked too: a page may have its own name resolve to 127.0.0.1 (DNS rebinding).
     if host.is_none_or(is_loopback_host) && comes_from_here && header_values(headers, &FETCH_SITE).all(related) {
         return Ok(());
     }
@@ -43,6 +45,7 @@ fn is_own_origin(origin: &str, host: &str) -> bool {
 
 /// Whether `host` is a name of this machine, with or without a port.
 fn is_loopback_host(host: &str) -> bool {
+    // The last colon of `[::1]` is no port: the bracket after it stays with the name.
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

@@ -73,6 +73,7 @@ impl SpoolSpace {
     }
 
     fn create_file(&self) -> io::Result<File> {
+        // Answers hold rows of the database: nobody else on this machine may look into the folder.
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0.folder)?;
         // Without a name, so that nothing is left behind if the process dies.
         tempfile::tempfile_in(&self.0.folder)

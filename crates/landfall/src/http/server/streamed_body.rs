@@ -37,6 +37,7 @@ pub(in crate::http) fn stream_body(content: impl Read + Send + 'static) -> Body 
 
 /// Sends `content` part by part, until nobody takes it any more.
 async fn send_parts(mut content: impl Read + Send + 'static, parts: mpsc::Sender<io::Result<Bytes>>) {
+    // A place first: nothing is read from the disk while the client takes nothing.
     while let Ok(place) = parts.reserve().await {
         let read = tokio::task::spawn_blocking(move || {
             let mut part = vec![0; PART];
@@ -50,6 +51,7 @@ async fn send_parts(mut content: impl Read + Send + 'static, parts: mpsc::Sender
             return;
         }
         let failed = read.is_err();
+        // An error cuts the body off before its length, by which the client knows that it is not whole.
         place.send(read.map(Bytes::from));
         if failed {
             return;

@@ -23,6 +23,7 @@ pub(crate) fn tls_acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor
         .with_no_client_auth()
         .with_single_cert(chain, own)
         .with_context(|| reading(certificate))?;
+    // The framing of requests is watched byte by byte, for which HTTP/2 would need a parser of its own.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
