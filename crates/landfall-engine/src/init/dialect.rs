@@ -14,8 +14,10 @@ const AS_GOOD: usize = 2;
 const ONE_IN: usize = 50;
 
 /// Delimiters that are looked for where none of the usual ones gives a table, and the cells that records must then have.
-const RARE: [(&str, usize); 8] =
-    [("||", 2), ("^", 2), ("~", 2), ("\u{1}", 2), ("\u{1f}", 2), ("::", 2), ("##", 2), (":", 4)];
+const RARE: [(&str, usize); 9] =
+    [("|||", 2), ("||", 2), ("^", 2), ("~", 2), ("\u{1}", 2), ("\u{1f}", 2), ("::", 2), ("##", 2), (":", 4)];
+/// The most times that a character is repeated in a delimiter.
+const MOST_REPEATED: usize = 4;
 /// The share of records, in percent, that must have the same width with such a delimiter.
 const SURELY: usize = 95;
 /// If one cell in so many has blanks around it, they do not belong to the cells.
@@ -98,17 +100,29 @@ fn try_initial_spaces(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFi
 
 /// The same file with a delimiter that few files have, where `fit` is no table.
 fn try_rare_delimiters(file: &ExaminedFile, fit: &DialectFit) -> Option<DialectFit> {
-    // Between two pipes, a single one sees a cell that is always empty.
-    let doubled =
-        fit.width > 2 && fit.sample.records.iter().all(|record| record.iter().skip(1).step_by(2).all(String::is_empty));
-    if (fit.width > 1 && !doubled) || named_separator(&file.prefix).is_some() {
+    if named_separator(&file.prefix).is_some() {
         return None;
     }
-    RARE.into_iter().find_map(|(delimiter, width)| {
+    let fits_with = |delimiter: &str, width: usize| {
         let delimiter = Delimiter::parse(delimiter).ok()?;
         let rare = DialectFit::new(file, Dialect { delimiter, ..fit.dialect.clone() });
         (rare.width >= width && rare.share >= SURELY && rare.sample.records.len() > 2).then_some(rare)
-    })
+    };
+    if fit.width > 1 {
+        // Between the pipes of `||`, a single one sees cells that are always empty. Commas without a cell between them are more likely a
+        // column that nobody fills.
+        let is_repeated = |times: &usize| fit.width > *times && has_only_each(&fit.sample, *times);
+        let times = (2..=MOST_REPEATED).find(is_repeated).filter(|_| fit.dialect.delimiter == b'|')?;
+        return fits_with(&"|".repeat(times), 2);
+    }
+    RARE.into_iter().find_map(|(delimiter, width)| fits_with(delimiter, width))
+}
+
+/// Whether all cells are empty but each of so many, from the first.
+fn has_only_each(sample: &RecordSample, times: usize) -> bool {
+    let is_empty_between =
+        |record: &Vec<String>| record.iter().enumerate().all(|(at, cell)| at % times == 0 || cell.is_empty());
+    sample.records.iter().all(is_empty_between)
 }
 
 /// The same file with comments, where records that begin with `#` stand between those of the table, and have another number of cells.
@@ -253,6 +267,10 @@ mod tests {
         let text = "id||name||note\n1||a|b||x\n2||c||y\n3||d||\n";
         let file = ExaminedFile { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix: text.into(), cut: false };
         assert_eq!(find(&file).dialect.delimiter.as_str(), "||");
+        let text = "id|||name|||note\n1|||a|||x\n2|||c|||y\n3|||d|||\n";
+        let file = ExaminedFile { encoding: Encoding::Utf8, ascii: true, faults: 0, prefix: text.into(), cut: false };
+        assert_eq!(find(&file).dialect.delimiter.as_str(), "|||");
+        assert_eq!(found("1,,x\n2,,y\n3,,z\n"), (',', Some(b'"'), None, 3));
     }
 
     #[test]

@@ -126,8 +126,9 @@ impl FirstRecord {
     }
 }
 
-/// Whether the labels are 0, 1, 2 and so on.
+/// Whether the labels are 0, 1, 2 and so on. pandas writes the index of the rows before them, under no label.
 fn are_column_numbers(labels: &[String]) -> bool {
+    let labels = labels.strip_prefix(&[String::new()]).unwrap_or(labels);
     labels.len() > 1 && labels.iter().enumerate().all(|(at, label)| *label == at.to_string())
 }
 
@@ -240,6 +241,7 @@ mod tests {
     #[test]
     fn numbers_may_be_a_header() {
         assert_eq!(found("0,1,2\nAda,5,x\nBob,7,y\n"), FirstRecord::Numbers);
+        assert_eq!(found(",0,1\n0,Ada,5\n1,Bob,7\n"), FirstRecord::Numbers);
         assert_eq!(found("land,2019,2020,2021\nDE,1,2,3\nFR,4,5,6\n"), labels(&["land", "2019", "2020", "2021"]));
         assert_eq!(found("Ada,2019,2020\nBob,2018,2021\n"), FirstRecord::None { doubtful: false });
         assert_eq!(found("Ada,1,2\nBob,3,4\n"), FirstRecord::None { doubtful: false });
