@@ -98,6 +98,8 @@ impl NewJob {
             problem: Value::Null,
             attempt: 0,
             handed_back: 0,
+            put_off: 0,
+            is_given_up: false,
             is_cancelled: false,
             worker: None,
             created_at: self.created_at.clone(),
@@ -145,6 +147,12 @@ pub struct JobEntry {
     /// Attempts that a worker gave back because it stopped. They do not count as failures.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub handed_back: u32,
+    /// Attempts that the database or the storage put off. They do not count as failures either.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_off: u32,
+    /// Whether it was given up although nothing is wrong with its request: a person may have it tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_given_up: bool,
     /// Whether somebody wants it to end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cancelled: bool,
@@ -167,6 +175,23 @@ const fn is_zero(count: &u32) -> bool {
 }
 
 impl JobEntry {
+    /// Attempts before the present one that ended without a word: their workers died, or stood still until their lease was over.
+    #[must_use]
+    pub const fn lost_attempts(&self) -> u32 {
+        self.attempt.saturating_sub(1).saturating_sub(self.handed_back).saturating_sub(self.put_off)
+    }
+
+    /// Has a job that was given up wait for a worker again, with all its attempts before it. Whether it was given up.
+    pub fn try_again(&mut self) -> bool {
+        if !self.is_given_up {
+            return false;
+        }
+        (self.state, self.is_given_up, self.ended_at) = (JobState::Pending, false, None);
+        // Attempts are never numbered anew, since a number is the right of one worker. So the lost ones are counted as others.
+        self.handed_back = self.attempt - self.put_off;
+        true
+    }
+
     /// The right to do it, of the attempt that it has now.
     #[must_use]
     pub fn claim(&self) -> JobClaim {
@@ -210,6 +235,11 @@ pub enum JobEnd {
         /// Why.
         problem: Value,
     },
+    /// Too many attempts were lost. It has failed, and may be tried again if a person wants that.
+    GivenUp {
+        /// How many, and what to do.
+        problem: Value,
+    },
     /// Somebody cancelled it.
     Cancelled {
         /// The result so far; null if there is none.
@@ -232,7 +262,7 @@ impl JobEnd {
     pub const fn state(&self) -> JobState {
         match self {
             Self::Done { .. } => JobState::Done,
-            Self::Failed { .. } => JobState::Failed,
+            Self::Failed { .. } | Self::GivenUp { .. } => JobState::Failed,
             Self::Cancelled { .. } => JobState::Cancelled,
             Self::Retry { .. } | Self::HandedBack => JobState::Pending,
         }
@@ -244,7 +274,7 @@ impl JobEnd {
         match self {
             Self::Retry { after, .. } => Some(*after),
             Self::HandedBack => Some(Duration::ZERO),
-            Self::Done { .. } | Self::Failed { .. } | Self::Cancelled { .. } => None,
+            Self::Done { .. } | Self::Failed { .. } | Self::GivenUp { .. } | Self::Cancelled { .. } => None,
         }
     }
 
@@ -260,7 +290,11 @@ impl JobEnd {
             Self::Failed { outcome, problem } => {
                 (entry.outcome, entry.problem) = (outcome.clone(), problem.clone());
             }
-            Self::Retry { problem, .. } => entry.problem = problem.clone(),
+            Self::GivenUp { problem } => (entry.problem, entry.is_given_up) = (problem.clone(), true),
+            Self::Retry { problem, .. } => {
+                entry.problem = problem.clone();
+                entry.put_off += 1;
+            }
             Self::HandedBack => entry.handed_back += 1,
         }
     }

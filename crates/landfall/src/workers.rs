@@ -95,6 +95,7 @@ pub(crate) fn worker_settings(location: &Location, jobs: &JobConfig) -> WorkerSe
         kinds: Vec::new(),
         threads: jobs.concurrency.unwrap_or(usual),
         lease: jobs.lease,
+        attempts: jobs.attempts,
     }
 }
 

@@ -11,10 +11,14 @@ use std::{
 use serde_json::json;
 
 use super::{
-    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch, context::fail_job, housekeeping::Housekeeper,
-    kind_names, lease::LeaseKeeper,
+    ActiveJob, JobContext, JobControl, JobKind, JobResources, JobWatch,
+    context::{fail_job, to_json},
+    housekeeping::Housekeeper,
+    kind_names,
+    lease::LeaseKeeper,
 };
 use crate::{
+    count_noun,
     error::{Error, Result},
     job::{JobEnd, JobEntry},
     ledger::{LoadFilter, LoadId},
@@ -43,6 +47,8 @@ pub struct WorkerSettings {
     pub threads: usize,
     /// How long a job belongs to a worker that says nothing.
     pub lease: Duration,
+    /// Attempts that may be lost before a job is given up: what kills its worker each time should not do so for ever.
+    pub attempts: u32,
 }
 
 impl WorkerSettings {
@@ -163,6 +169,10 @@ impl JobWorker {
         let (resources, control) = (self.resources.clone(), self.control.clone());
         let watch = JobWatch::new(active, &control, &*resources.hooks);
         // A newer version may have added the job. A worker of that version takes it.
+        let lost = entry.lost_attempts();
+        if lost >= self.settings.attempts {
+            return give_up(entry, lost);
+        }
         let Some(kind) = JobKind::find(&entry.kind) else { return JobEnd::HandedBack };
         let Ok(target) = self.open_target() else { return JobEnd::HandedBack };
         // From here on, no transaction commits once another worker has the job.
@@ -197,6 +207,10 @@ impl JobWorker {
         match ended {
             Ok(true) if end.state().is_final() => {
                 tracing::info!(job = entry.id, state = end.state().as_str(), "a job has ended");
+                // A person may have it tried again, and it needs its upload then.
+                if matches!(end, JobEnd::GivenUp { .. }) {
+                    return;
+                }
                 if let Err(error) = self.resources.uploads.remove(&entry.id) {
                     tracing::warn!(%error, job = entry.id, "an upload cannot be removed now; it is later");
                 }
@@ -216,6 +230,17 @@ impl JobWorker {
         transaction.commit_now()?;
         Ok(is_ended)
     }
+}
+
+/// The end of a job of which `lost` attempts came to no end.
+fn give_up(entry: &JobEntry, lost: u32) -> JobEnd {
+    tracing::error!(job = entry.id, lost, "a job is given up");
+    let detail = format!(
+        "{} died or stood still while doing the task; see what the logs say, then POST /v1/tasks/{}/retry has it tried again",
+        count_noun(u64::from(lost), "worker"),
+        entry.id
+    );
+    JobEnd::GivenUp { problem: to_json(&PublicError::new(PublicErrorCode::Internal, detail)) }
 }
 
 /// Notes the last load of the ledger in the request of a job that was taken for the first time, in the same transaction. So a load of its

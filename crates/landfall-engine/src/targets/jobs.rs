@@ -81,6 +81,9 @@ pub trait WriteJobs: ReadJobs {
     /// is as it was.
     fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>>;
 
+    /// Has a job that was given up wait for a worker again. The job as it is afterwards; any other one is as it was.
+    fn retry_job(&mut self, id: &str) -> Result<Option<JobEntry>>;
+
     /// Takes jobs away that ended before `ended_before`, at most a thousand; their names.
     fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>>;
 }
@@ -122,6 +125,10 @@ impl<T: WritesOwnTables> WriteJobs for T {
 
     fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
         self.with_own_tables(|own| jobs::cancel_job(own, id))
+    }
+
+    fn retry_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
+        self.with_own_tables(|own| jobs::retry_job(own, id))
     }
 
     fn forget_jobs(&mut self, ended_before: Timestamp) -> Result<Vec<String>> {

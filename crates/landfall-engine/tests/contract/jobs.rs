@@ -45,9 +45,13 @@ fn take(target: &mut dyn Target, worker: &str, lease: Duration) -> Option<JobEnt
 
 /// Takes a job once its lease is over.
 fn take_soon(target: &mut dyn Target, worker: &str) -> JobEntry {
+    take_soon_for(target, worker, LONG)
+}
+
+fn take_soon_for(target: &mut dyn Target, worker: &str, lease: Duration) -> JobEntry {
     let begun = Instant::now();
     loop {
-        if let Some(entry) = take(target, worker, LONG) {
+        if let Some(entry) = take(target, worker, lease) {
             return entry;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "no job was due");
@@ -110,6 +114,39 @@ fn a_job_of_another_kind_is_not_due(ground: &Ground) {
     assert_eq!(target.next_job_due(&KINDS).unwrap(), Some(Duration::ZERO));
     within(&mut *target, |transaction| assert_eq!(transaction.take_job(&["load"], "a", LONG).unwrap(), None));
     assert_eq!(take(&mut *target, "a", LONG).unwrap().id, id);
+}
+
+fn a_job_that_was_given_up_is_tried_again_if_a_person_wants_that(ground: &Ground) {
+    let mut target = ground.open();
+    let id = add(&mut *target, "load", "people");
+    let retry = |target: &mut dyn Target| {
+        let mut entry = None;
+        within(target, |transaction| entry = transaction.retry_job(&id).unwrap());
+        entry.unwrap()
+    };
+    // One that was put off and one that was handed back are not lost.
+    let claim = take(&mut *target, "a", LONG).unwrap().claim();
+    assert!(end(&mut *target, &claim, &JobEnd::Retry { after: Duration::ZERO, problem: json!("later") }));
+    let claim = take_soon(&mut *target, "a").claim();
+    assert!(end(&mut *target, &claim, &JobEnd::HandedBack));
+    for lost in 0..2 {
+        let entry = take_soon_for(&mut *target, "a", Duration::from_millis(10));
+        assert_eq!(entry.lost_attempts(), lost);
+        assert_eq!(retry(&mut *target), entry, "it is under way");
+    }
+    let last = take_soon(&mut *target, "b");
+    assert_eq!((last.attempt, last.lost_attempts()), (5, 2));
+    assert!(end(&mut *target, &last.claim(), &JobEnd::GivenUp { problem: json!("dead") }));
+    let given_up = ground.open().find_job(&id).unwrap().unwrap();
+    assert_eq!((given_up.state, given_up.is_given_up, &given_up.problem), (JobState::Failed, true, &json!("dead")));
+    assert_eq!(target.next_job_due(&KINDS).unwrap(), None);
+
+    let waits = retry(&mut *target);
+    assert_eq!((waits.state, waits.is_given_up, waits.ended_at.as_ref()), (JobState::Pending, false, None));
+    let again = take_soon(&mut *target, "c");
+    assert_eq!((again.attempt, again.lost_attempts()), (6, 0));
+    assert!(end(&mut *target, &again.claim(), &JobEnd::Done { outcome: json!(1) }));
+    assert_eq!(retry(&mut *target).state, JobState::Done, "it has ended for good");
 }
 
 fn the_job_that_was_due_first_is_taken_first(ground: &Ground) {
@@ -307,6 +344,7 @@ fn each_job_is_taken_by_one_of_several_workers(ground: &Ground) {
 contract! {
     a_job_is_taken_once_and_ends,
     a_job_of_another_kind_is_not_due,
+    a_job_that_was_given_up_is_tried_again_if_a_person_wants_that,
     the_job_that_was_due_first_is_taken_first,
     a_worker_that_lost_its_job_commits_nothing_more,
     a_transaction_under_way_keeps_the_job,

@@ -12,6 +12,8 @@ use crate::typed::parse_duration;
 pub(crate) struct JobConfig {
     /// Jobs at once in a process, if that is said.
     pub(crate) concurrency: Option<usize>,
+    /// Attempts that may be lost before a job is given up.
+    pub(crate) attempts: u32,
     /// How long a job belongs to a worker that says nothing.
     pub(crate) lease: Duration,
     /// How long ended jobs are kept.
@@ -20,7 +22,12 @@ pub(crate) struct JobConfig {
 
 impl Default for JobConfig {
     fn default() -> Self {
-        Self { concurrency: None, lease: Duration::from_secs(15), keep: Duration::from_secs(30 * 24 * 3600) }
+        Self {
+            concurrency: None,
+            attempts: 5,
+            lease: Duration::from_secs(15),
+            keep: Duration::from_secs(30 * 24 * 3600),
+        }
     }
 }
 
@@ -29,11 +36,19 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> JobCon
     let Some(mut reader) = node.read_map("\"jobs\"", problems) else { return usual };
     let settings = JobConfig {
         concurrency: read_parsed(&mut reader, "concurrency", parse_concurrency),
+        attempts: read_parsed(&mut reader, "attempts", parse_attempts).unwrap_or(usual.attempts),
         lease: read_parsed(&mut reader, "lease", parse_lease).unwrap_or(usual.lease),
         keep: read_parsed(&mut reader, "keep", parse_duration).unwrap_or(usual.keep),
     };
     reader.refuse_unknown();
     settings
+}
+
+fn parse_attempts(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=100).contains(count))
+        .ok_or_else(|| format!("{text:?} is not a number from 1 to 100"))
 }
 
 fn parse_concurrency(text: &str) -> Result<usize, String> {

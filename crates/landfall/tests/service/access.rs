@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{asked::Answer, place::Kind, served::Served};
 
 /// Who may take each route, by its method and path in the document; a route that is not here fails the test.
-const GRANTED: [(&str, &[&str]); 38] = [
+const GRANTED: [(&str, &[&str]); 39] = [
     ("get /healthz", &["nobody", "reader", "writer", "admin"]),
     ("get /readyz", &["nobody", "reader", "writer", "admin"]),
     ("get /openapi.json", &["nobody", "reader", "writer", "admin"]),
@@ -36,6 +36,7 @@ const GRANTED: [(&str, &[&str]); 38] = [
     ("get /v1/tasks", &["writer", "admin"]),
     ("get /v1/tasks/{task}", &["writer", "admin"]),
     ("delete /v1/tasks/{task}", &["writer", "admin"]),
+    ("post /v1/tasks/{task}/retry", &["writer", "admin"]),
     ("get /v1/tasks/{task}/events", &["writer", "admin"]),
     ("get /v1/reports", &["reader", "admin"]),
     ("get /v1/reports/{report}", &["reader", "admin"]),

@@ -159,7 +159,33 @@ fn workers_that_are_killed_lose_and_double_nothing(kind: Kind) {
     served.verifies();
 }
 
+/// What kills its worker each time is given up, keeps its upload, and is done once a person has mended the cause.
+fn a_task_that_kills_its_workers_is_given_up(kind: Kind) {
+    let served = served(kind, "load: {chunkRecords: 100}\njobs: {lease: 1s, attempts: 2}\n");
+    let task = served.send("POST", "/v1/tables/people/files", &CSV, &people(100_000)).of(202);
+    let path = format!("/v1/tasks/{}/retry", task["task_id"].as_str().unwrap());
+    for _ in 0..2 {
+        let worker = Worker::start(&served, &[]);
+        wait_until(&served, &task, |task| worker.does(task));
+        worker.signal("KILL");
+    }
+    let worker = Worker::start(&served, &[]);
+    let failed = ended_at(served.address, &task);
+    assert_eq!((&failed["state"], &failed["given_up"]), (&"failed".into(), &true.into()), "{kind:?}: {failed}");
+    let detail = failed["problem"]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("2 workers died") && detail.contains(&path), "{kind:?}: {detail}");
+    assert_eq!(served.uploads().len(), 1, "{kind:?}");
+    assert_eq!(served.post(&path, "").of(202)["state"], "pending", "{kind:?}");
+    let done = ended_at(served.address, &task);
+    assert_eq!((&done["state"], &done["read"]), (&"done".into(), &100_000.into()), "{kind:?}: {done}");
+    assert_eq!(served.count("people"), 100_000, "{kind:?}");
+    assert_eq!(served.post(&path, "").problem(), "conflict", "{kind:?}: it is done");
+    assert_eq!(worker.stop(), 0);
+    served.verifies();
+}
+
 on_every_database! {
+    a_task_that_kills_its_workers_is_given_up,
     a_service_without_jobs_leaves_them_to_workers,
     a_worker_takes_only_its_kinds,
     a_worker_that_is_told_to_end_gives_its_job_back,

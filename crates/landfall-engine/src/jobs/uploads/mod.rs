@@ -102,7 +102,7 @@ pub fn remove_orphans(storage: &dyn UploadStorage, jobs: &dyn ReadJobs) -> Resul
         let job = if entry.is_stored { jobs.find_job(&entry.id)? } else { None };
         // A job that has ended wants it no more: its worker died just before it could remove the upload. If there is no job, somebody may
         // be about to add it.
-        let is_wanted = job.map_or(entry.age <= ORPHAN_AGE, |job| !job.state.is_final());
+        let is_wanted = job.map_or(entry.age <= ORPHAN_AGE, |job| !job.state.is_final() || job.is_given_up);
         if !is_wanted {
             storage.remove(&entry.id)?;
             count += 1;

@@ -123,6 +123,14 @@ impl JobStore {
         Some(entry.clone())
     }
 
+    pub(super) fn retry_job(&mut self, id: &str) -> Option<JobEntry> {
+        let MemoryJob { entry, due_at } = self.entries.get_mut(id)?;
+        if entry.try_again() {
+            *due_at = Some(now_millis());
+        }
+        Some(entry.clone())
+    }
+
     pub(super) fn forget_jobs(&mut self, ended_before: &str) -> Vec<String> {
         let has_ended = |job: &MemoryJob| job.entry.ended_at.as_deref().is_some_and(|ended_at| ended_at < ended_before);
         let names: Vec<String> =

@@ -241,6 +241,10 @@ impl WriteJobs for MemoryTransaction {
         Ok(Arc::make_mut(&mut self.state.jobs).end_job(claim, end))
     }
 
+    fn retry_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
+        Ok(Arc::make_mut(&mut self.state.jobs).retry_job(id))
+    }
+
     fn cancel_job(&mut self, id: &str) -> Result<Option<JobEntry>> {
         Ok(Arc::make_mut(&mut self.state.jobs).cancel_job(id))
     }

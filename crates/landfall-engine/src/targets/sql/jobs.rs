@@ -39,11 +39,15 @@ struct JobBody {
     outcome: Value,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     problem: Value,
+    #[serde(default)]
+    put_off: u32,
+    #[serde(default)]
+    is_given_up: bool,
 }
 
 fn job_body(entry: &JobEntry) -> Vec<u8> {
-    let JobEntry { tables, request, outcome, problem, .. } = entry.clone();
-    let body = JobBody { tables, request, outcome, problem };
+    let JobEntry { tables, request, outcome, problem, put_off, is_given_up, .. } = entry.clone();
+    let body = JobBody { tables, request, outcome, problem, put_off, is_given_up };
     serde_json::to_vec(&body).unwrap_or_else(|error| unreachable!("a job is plain data: {error}"))
 }
 
@@ -96,7 +100,7 @@ fn read_entry(row: &mut OwnRow) -> Result<JobEntry> {
     let is_cancelled = row.take_integer()? != 0;
     let (worker, created_at, started_at, ended_at) =
         (row.optional_text()?, row.take_text()?, row.optional_text()?, row.optional_text()?);
-    let JobBody { tables, request, outcome, problem } =
+    let JobBody { tables, request, outcome, problem, put_off, is_given_up } =
         serde_json::from_slice(&row.take_bytes()?).map_err(|error| damaged_job_error(&id, &error))?;
     Ok(JobEntry {
         id,
@@ -108,6 +112,8 @@ fn read_entry(row: &mut OwnRow) -> Result<JobEntry> {
         problem,
         attempt,
         handed_back,
+        put_off,
+        is_given_up,
         is_cancelled,
         worker,
         created_at,
@@ -346,6 +352,30 @@ pub(in crate::targets) fn cancel_job(connection: &dyn SqlConnection, id: &str) -
     );
     let now = timestamp::now_utc();
     connection.execute_statement(&sql, &[cancelled.into(), now.as_str().into(), id.into(), pending.into()])?;
+    find(connection, id)
+}
+
+/// Has a job that was given up wait for a worker again. The job as it is afterwards.
+pub(in crate::targets) fn retry_job(connection: &dyn SqlConnection, id: &str) -> Result<Option<JobEntry>> {
+    let Some(mut entry) = find(connection, id)? else { return Ok(None) };
+    if entry.try_again() {
+        let spelling = connection.sql_spelling();
+        // Somebody else may have had the same wish: then the row is not the one that was read.
+        let sql = format!(
+            "UPDATE {} SET state = ?, handed_back = ?, body = ?, due_at = {}, ended_at = NULL WHERE job_id = ? AND state = ?",
+            spelling.own_table("jobs"),
+            spelling.now
+        );
+        let body = job_body(&entry);
+        let values = [
+            entry.state.as_str().into(),
+            u64::from(entry.handed_back).into(),
+            SqlParameter::Bytes(Some(&body)),
+            id.into(),
+            JobState::Failed.as_str().into(),
+        ];
+        connection.execute_statement(&sql, &values)?;
+    }
     find(connection, id)
 }
 

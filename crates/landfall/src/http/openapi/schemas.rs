@@ -81,6 +81,32 @@ fn service_schemas() -> Value {
     })
 }
 
+/// A task with its outcome, which depends on its kind.
+fn task_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "task_id": text_schema(), "kind": text_schema(), "state": {"type": "string", "enum": JobState::ALL.map(JobState::as_str)},
+            "tables": {"type": "array", "items": text_schema()}, "file": nullable_schema("string"), "bytes": nullable_schema("integer"),
+            "created_at": text_schema(), "started_at": nullable_schema("string"), "ended_at": nullable_schema("string"), "attempts": count_schema(),
+            "worker": {"type": ["string", "null"], "description": "Machine and process that do it"},
+            "problem": {"oneOf": [{"type": "null"}, schema_reference("Problem")]}, "progress": nullable_schema("object"),
+            "given_up": {"type": "boolean", "description": "Its workers died again and again; it may be tried again"},
+            "dry_run": {"type": "boolean", "description": "Nothing of what is told was kept"},
+            "load_id": nullable_schema("integer"), "load_state": text_schema(), "read": count_schema(), "inserted": count_schema(), "updated": count_schema(),
+            "unchanged": count_schema(), "rejected": count_schema(), "seconds": {"type": "number"},
+            "reasons": {"type": "array", "items": {"type": "object"}}, "stray_quotes": count_schema(),
+            "released": {"type": "array", "items": {"type": "object"}}, "removed": count_schema(),
+            "closed_rejects": object_schema(json!({"same_content": count_schema(), "same_source": count_schema()})),
+            "refusal": object_schema(json!({"reason": text_schema(), "removes": count_schema(), "keeps": count_schema(), "rejects": count_schema()})),
+            "status": {"type": "integer"}, "answer": {"type": "object"},
+            "backup": {"type": "object"}, "restore": {"type": "object"},
+            "links": {"type": "object", "additionalProperties": text_schema()},
+        },
+        "required": ["task_id", "kind", "state", "tables", "created_at", "attempts", "links"],
+    })
+}
+
 fn table_schemas() -> Value {
     let row = json!({"type": "object", "description": "The fields of the table; a field that is left out is missing"});
     json!({
@@ -120,27 +146,7 @@ fn load_schemas() -> Value {
             "offset": count_schema(), "digest": text_schema(),
         })),
         "Loads": object_schema(json!({"loads": list_schema("Load"), "next": nullable_schema("integer")})),
-        "Task": {
-            "type": "object",
-            "properties": {
-                "task_id": text_schema(), "kind": text_schema(), "state": {"type": "string", "enum": JobState::ALL.map(JobState::as_str)},
-                "tables": {"type": "array", "items": text_schema()}, "file": nullable_schema("string"), "bytes": nullable_schema("integer"),
-                "created_at": text_schema(), "started_at": nullable_schema("string"), "ended_at": nullable_schema("string"), "attempts": count_schema(),
-                "worker": {"type": ["string", "null"], "description": "Machine and process that do it"},
-                "problem": {"oneOf": [{"type": "null"}, schema_reference("Problem")]}, "progress": nullable_schema("object"),
-                "dry_run": {"type": "boolean", "description": "Nothing of what is told was kept"},
-                "load_id": nullable_schema("integer"), "load_state": text_schema(), "read": count_schema(), "inserted": count_schema(), "updated": count_schema(),
-                "unchanged": count_schema(), "rejected": count_schema(), "seconds": {"type": "number"},
-                "reasons": {"type": "array", "items": {"type": "object"}}, "stray_quotes": count_schema(),
-                "released": {"type": "array", "items": {"type": "object"}}, "removed": count_schema(),
-                "closed_rejects": object_schema(json!({"same_content": count_schema(), "same_source": count_schema()})),
-                "refusal": object_schema(json!({"reason": text_schema(), "removes": count_schema(), "keeps": count_schema(), "rejects": count_schema()})),
-                "status": {"type": "integer"}, "answer": {"type": "object"},
-                "backup": {"type": "object"}, "restore": {"type": "object"},
-                "links": {"type": "object", "additionalProperties": text_schema()},
-            },
-            "required": ["task_id", "kind", "state", "tables", "created_at", "attempts", "links"],
-        },
+        "Task": task_schema(),
         "Tasks": object_schema(json!({"tasks": list_schema("Task"), "next": nullable_schema("string")})),
         "WantedBackup": {
             "type": "object",

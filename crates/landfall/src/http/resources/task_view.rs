@@ -67,6 +67,9 @@ fn describe_all(task: JobEntry, active: Option<&ActiveJob>) -> Value {
         "bytes": of_request("bytes"), "created_at": task.created_at, "started_at": task.started_at, "ended_at": task.ended_at,
         "attempts": task.attempt, "worker": task.worker, "problem": render_stored_problem(task.problem),
     });
+    if task.is_given_up {
+        told["given_up"] = true.into();
+    }
     if of_request("dry_run") == true {
         told["dry_run"] = true.into();
     }

@@ -16,7 +16,7 @@ use http_body_util::{StreamBody, combinators::UnsyncBoxBody};
 use landfall_engine::{
     document::NewDocument,
     job::{JobEntry, JobFilter, JobState, NewJob},
-    targets::{Fence, Pace, Target},
+    targets::{Fence, Pace, Target, Transaction},
 };
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
@@ -41,6 +41,7 @@ pub(in crate::http) const ROUTES: &[Route] = routes! {
     GET get "/v1/tasks" WRITE, list_tasks, Some(list_tasks_operation);
     GET get "/v1/tasks/{task}" WRITE, show_task, Some(show_task_operation);
     DELETE delete "/v1/tasks/{task}" WRITE, cancel_task, Some(cancel_task_operation);
+    POST post "/v1/tasks/{task}/retry" WRITE, retry_task, Some(retry_task_operation);
     GET get "/v1/tasks/{task}/events" WRITE, stream_events, Some(stream_events_operation);
 };
 
@@ -193,41 +194,76 @@ pub(in crate::http) async fn show_task(call: Call) -> Outcome {
     Ok(respond_json(StatusCode::OK, &describe_task(&call.service, &call.caller, task)))
 }
 
+/// What a person may do to a task.
+#[derive(Clone, Copy)]
+struct TaskChange {
+    apply: fn(&mut dyn Transaction, &str) -> landfall_engine::Result<Option<JobEntry>>,
+    /// Why it cannot be done to a task that is like this afterwards.
+    refuse: fn(&JobEntry) -> Option<String>,
+}
+
+const CANCEL: TaskChange = TaskChange {
+    apply: |transaction, id| transaction.cancel_job(id),
+    refuse: |task| {
+        let has_ended = matches!(task.state, JobState::Done | JobState::Failed);
+        has_ended.then(|| format!("the task is {} already", task.state.as_str()))
+    },
+};
+
+const RETRY: TaskChange = TaskChange {
+    apply: |transaction, id| transaction.retry_job(id),
+    refuse: |task| {
+        let state = task.state.as_str();
+        let why = "only a task that was given up is tried again, since nothing is wrong with its request";
+        (task.state != JobState::Pending).then(|| format!("the task is {state}; {why}"))
+    },
+};
+
 /// Ends a task: one that waits at once, one that runs as soon as the chunk under way is undone.
 pub(in crate::http) async fn cancel_task(call: Call) -> Outcome {
     call.query_parameters()?.refuse_remaining(&[])?;
     let id = named_task(&call).await?.id;
-    once_within(&call, b"", async |key| mark_cancelled(&call, id, key).await).await
+    let answer = once_within(&call, b"", async |key| change_task(&call, id.clone(), key, CANCEL).await).await?;
+    if let Some(active) = call.service.jobs.control.find(&id) {
+        active.cancel_work();
+    }
+    Ok(answer)
 }
 
-/// Marks a task as cancelled, and stores the answer under `key` with that; none if an answer was there before.
-async fn mark_cancelled(call: &Call, id: String, key: Option<RequestName>) -> Outcome<Option<Response>> {
+/// Has a task that was given up tried again.
+pub(in crate::http) async fn retry_task(call: Call) -> Outcome {
+    call.query_parameters()?.refuse_remaining(&[])?;
+    let id = named_task(&call).await?.id;
+    once_within(&call, b"", async |key| change_task(&call, id, key, RETRY).await).await
+}
+
+/// Changes a task, and stores the answer under `key` with that; none if an answer was there before.
+async fn change_task(
+    call: &Call,
+    id: String,
+    key: Option<RequestName>,
+    change: TaskChange,
+) -> Outcome<Option<Response>> {
     let (service, caller) = (call.service.clone(), call.caller.clone());
-    let cancelled = call.service.desk.write(move |target| {
+    let changed = call.service.desk.write(move |target| {
         let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
-        let Some(task) = transaction.cancel_job(&id)? else { return Ok(Some(Err(None))) };
-        if matches!(task.state, JobState::Done | JobState::Failed) {
-            return Ok(Some(Err(Some(task.state))));
+        let Some(task) = (change.apply)(&mut *transaction, &id)? else { return Ok(Some(Err(None))) };
+        if let Some(reason) = (change.refuse)(&task) {
+            return Ok(Some(Err(Some(reason))));
         }
         let status = if task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
         let body = describe_task(&service, &caller, task).to_string();
         let document = key.map(|key| document_of_answer(key, status, &body));
         let stored = transaction.add_documents(document.as_slice()).and_then(|()| transaction.commit_now());
-        Ok(unless_overtaken(stored)?.map(|()| Ok((id, status, body))))
+        Ok(unless_overtaken(stored)?.map(|()| Ok((status, body))))
     });
-    let (id, status, body) = match cancelled.await? {
+    let (status, body) = match changed.await? {
         None => return Ok(None),
         Some(Err(None)) => return Err(Problem::not_found("task")),
-        Some(Err(Some(state))) => {
-            return Err(Problem::new(ProblemKind::CONFLICT, format!("the task is {} already", state.as_str())));
-        }
+        Some(Err(Some(reason))) => return Err(Problem::new(ProblemKind::CONFLICT, reason)),
         Some(Ok(answer)) => answer,
     };
-    let control = &call.service.jobs.control;
-    if let Some(active) = control.find(&id) {
-        active.cancel_work();
-    }
-    control.wake_workers();
+    call.service.jobs.control.wake_workers();
     Ok(Some(respond_text(status, body)))
 }
 
@@ -299,6 +335,17 @@ fn list_tasks_operation() -> Operation {
 
 fn show_task_operation() -> Operation {
     Operation::new("tasks", "A task", schema_reference("Task"))
+}
+
+fn retry_task_operation() -> Operation {
+    Operation {
+        answers: [200, 202].map(|status| (status, "application/json", schema_reference("Task"))).into(),
+        problems: vec![409],
+        ..Operation::new("tasks", "Try a task again that was given up", json!({}))
+    }
+    .with_description(
+        "A task is given up if its workers die or stand still again and again (`jobs.attempts`). Its upload is kept meanwhile.",
+    )
 }
 
 fn cancel_task_operation() -> Operation {
