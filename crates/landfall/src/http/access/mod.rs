@@ -113,6 +113,7 @@ impl TokenAccess {
             return Ok(known.tokens);
         }
         let _looking = self.looking.lock().await;
+        // Another request may have looked while this one waited for its turn.
         let known = self.known_tokens();
         if known.at.elapsed() < FRESH {
             return Ok(known.tokens);
@@ -121,6 +122,7 @@ impl TokenAccess {
         if self.is_open_to_all(&known.tokens) && !self.is_open_to_all(&tokens) {
             tracing::info!("there is a token now: from here on, each request needs one");
         }
+        // Before they count: if the last token is deleted later, the database must not be open again.
         self.note_tokens(desk, &tokens).await;
         let fresh = KnownTokens { tokens: tokens.clone(), at: Instant::now() };
         *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = fresh;
@@ -149,6 +151,7 @@ impl TokenAccess {
     ) -> Outcome<RequestCaller> {
         let tokens = self.current_tokens(desk).await?;
         if self.is_open_to_all(&tokens) {
+            // Without tokens, any web page that is open on this machine could send requests.
             refuse_other_sites(headers)?;
             return Ok(RequestCaller::Anybody);
         }
@@ -165,6 +168,7 @@ impl TokenAccess {
         if let Some(provider) = provider.filter(|_| OidcProvider::is_jwt(token)) {
             return Ok(RequestCaller::Bearer(Arc::new(provider.verify_token(token).await?)));
         }
+        // One answer for all three, so that nobody learns which tokens there were.
         let found = tokens.find(token).ok_or_else(|| wrong("the token is unknown, was revoked, or has expired"))?;
         Ok(RequestCaller::Bearer(Arc::new(found.clone())))
     }

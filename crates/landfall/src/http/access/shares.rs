@@ -35,6 +35,7 @@ impl ShareStock {
 
     /// Takes `count` pieces for `caller`, once there are so many; nothing where that can never be.
     pub(in crate::http) async fn take_share(&self, caller: &str, count: u32) -> Option<StockShare> {
+        // The own share first: who waits here holds nothing that others wait for.
         let own = self.caller_semaphore(caller).acquire_many_owned(count).await.ok()?;
         let all = self.all.clone().acquire_many_owned(count).await.ok()?;
         Some(StockShare { _own: own, _all: all })
@@ -48,6 +49,7 @@ impl ShareStock {
         if let Some(own) = callers.get(caller).and_then(Weak::upgrade) {
             return own;
         }
+        // Nobody with a token has an empty name.
         let own = Arc::new(Semaphore::new(if caller.is_empty() { self.total } else { self.share }));
         callers.insert(caller.to_owned(), Arc::downgrade(&own));
         own

@@ -34,6 +34,7 @@ pub(in crate::http) async fn accept_rows(
     bytes: Vec<u8>,
 ) -> Outcome {
     let rules = &call.service.rules;
+    // Known already, since the rows were read: who may see the task depends on it.
     let names = batches.iter().map(|batch| rules.table_at(batch.position()).name.to_string()).collect();
     let mut job = NewJob::new(TakeRows::KIND, names, json!(work))?;
     let (body, pause) = (IncomingFile::Body(Body::from(bytes)), call.service.pause());

@@ -69,6 +69,7 @@ pub(in crate::http) async fn create_backup(mut call: Call) -> Outcome {
         call.table_called(table)?;
     }
     let project = call.service.rules.rules_project();
+    // No names mean all tables, which is more than this token may have.
     if work.tables.is_empty() && !sees_all(&call) {
         let names = work.table_names(project).into_iter();
         work.tables = names.filter(|name| call.caller.sees_table(name)).collect();
@@ -114,6 +115,7 @@ pub(in crate::http) async fn list_backups(call: Call) -> Outcome {
         let mut sets = store.list_sets()?;
         sets.retain(|set| before.as_ref().is_none_or(|before| set.as_str() < before.as_str()));
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        // Before any manifest is read: one page costs as many reads as it shows sets.
         let more = sets.len() > wanted;
         let page: Vec<SetId> = sets.into_iter().rev().take(wanted).collect();
         let told: Result<Vec<Value>, Error> =
@@ -158,6 +160,7 @@ pub(in crate::http) async fn serve_table_file(call: Call) -> Outcome {
             Some(entry) => store.open(&set, entry).map(|file| Some((file, entry.sha256.clone()))),
             None => Ok(None),
         });
+        // A set that is gone or not whole has no file to give. An object storage that is down is another error.
         match found {
             Err(Error::Source { .. }) => Ok(None),
             found => found,
@@ -167,6 +170,7 @@ pub(in crate::http) async fn serve_table_file(call: Call) -> Outcome {
     let skip = |content: &mut Box<dyn SetContent>, bytes| content.skip_bytes(bytes);
     let fetched = FetchableFile { content, length: bytes, tag, skip };
     let mut response = respond_file(&call.method, &call.headers, fetched, "application/avro");
+    // To be saved and not shown: the content is whatever was loaded.
     response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }
@@ -175,6 +179,7 @@ pub(in crate::http) async fn serve_table_file(call: Call) -> Outcome {
 pub(in crate::http) async fn restore_table(mut call: Call) -> Outcome {
     let position = call.named_table()?;
     let mut query = call.query_parameters()?;
+    // These two are modes of the ledger, which nobody can ask for.
     let modes = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mut work = RestoreTable {
         table: call.service.rules.table_at(position).name.to_string(),
@@ -196,13 +201,16 @@ pub(in crate::http) async fn restore_table(mut call: Call) -> Outcome {
         && set != "latest"
         && SetId::parse(set).is_none()
     {
+        // A name becomes a path: anything else than a time could lead out of the store.
         return Err(Problem::not_found("backup set"));
     }
     if work.with_dependents && !sees_all(&call) {
         let detail = "this token is for some tables alone; with_dependents may touch others";
         return Err(Problem::new(ProblemKind::FORBIDDEN, detail));
     }
+    // Before the body: two copies of a request must not both store a large file.
     let key = UploadKey::enter_key(&call)?;
+    // Held while the body comes, so that one caller cannot have all the receivers.
     let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
     let (id, pause) = (new_job_id()?, call.service.pause());
     let uploads = call.service.jobs.uploads.clone();
@@ -211,6 +219,7 @@ pub(in crate::http) async fn restore_table(mut call: Call) -> Outcome {
     if upload.bytes == 0 {
         work.set.get_or_insert_with(|| "latest".into());
     } else if work.set.is_some() {
+        // No job will name it.
         uploads.remove(upload.id).await;
         let detail = "a set is named and a file is sent; do one of the two";
         return Err(Problem::new(ProblemKind::CONTRADICTION, detail));

@@ -46,6 +46,7 @@ const PAGE: &str = r#"<!DOCTYPE html>
 </html>
 "#;
 
+// `validatorUrl`: otherwise the page asks a server of Swagger's about this document.
 const START: &str = r##"window.onload = () => {
   window.ui = SwaggerUIBundle({
     url: "/openapi.json",
@@ -82,6 +83,7 @@ pub(in crate::http) async fn redirect_page(_call: Call) -> Outcome {
 
 fn redirect_to(path: &'static str) -> Response {
     let mut response = Response::new(Body::empty());
+    // Not a permanent one, which browsers keep: the page may move with the next version.
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(path));
     response
@@ -102,6 +104,7 @@ pub(in crate::http) async fn serve_file(call: Call) -> Outcome {
     };
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    // The usual policy of this service would let the page run no script.
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     Ok(response)
 }

@@ -56,6 +56,7 @@ pub(in crate::http) struct ExportFolder {
 
 /// When the link to the file at `path` ends, where it is an export.
 fn link_expiry(path: &Path) -> Option<i64> {
+    // The name says it all: no list of links can get lost, and any process may clear up.
     path.file_name()?.to_str()?.split('-').next()?.parse().ok()
 }
 
@@ -83,8 +84,10 @@ impl ExportFolder {
     /// Opens a file to be written.
     fn create_file(&self, path: &Path) -> io::Result<BoundedFile> {
         DirBuilder::new().recursive(true).mode(0o700).create(self.space.folder())?;
+        // First: what has ended still takes space until it is removed.
         self.remove_expired();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        // By this, `is_abandoned` in another process sees that somebody writes.
         file.try_lock().map_err(io::Error::from)?;
         Ok(BoundedFile {
             file: BufWriter::with_capacity(PART, file),
@@ -102,6 +105,7 @@ fn is_abandoned(path: &Path) -> bool {
         written.ok().and_then(|written| written.elapsed().ok()).is_some_and(|age| age > FRESH)
     };
     path.extension().is_some_and(|ending| ending == UNFINISHED)
+        // Age first: between `open` and `try_lock`, a new file is not locked yet.
         && is_old()
         && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
@@ -118,6 +122,7 @@ impl BoundedFile {
     /// Makes what was written last, and gives back what was taken ahead.
     fn finish_file(&mut self) -> io::Result<()> {
         self.file.flush()?;
+        // `reserve` has made the file longer than what is in it.
         self.file.get_ref().set_len(self.written)?;
         self.file.get_ref().sync_all()
     }
@@ -172,6 +177,7 @@ async fn write_export(
         let write = || {
             let mut file = exports.create_file(&part).map_err(write_error)?;
             let rows = definition.run(target, &values, ReportFormat::Csv { guard_formulas }, &mut file)?;
+            // Under its last name there is only ever a whole file, also if the process dies here.
             file.finish_file().and_then(|()| fs::rename(&part, &whole)).map_err(write_error)?;
             Ok((rows, file.written))
         };
@@ -187,6 +193,7 @@ async fn write_export(
     let no_space =
         || Problem::new(ProblemKind::NO_SPACE, "there is no space left for exports; nothing was kept").retry_after(60);
     let (rows, bytes) = written.await?.ok_or_else(no_space)?;
+    // Made now if there is none yet. `fetch_export` only reads it: a guess must not write to the database.
     let key = call.service.desk.write(|target| LinkKey::open(target)).await?;
     let url = format!("{path}?expires={expires}&signature={}", key.sign_link("GET", &path, expires));
     let expires_at = Timestamp::from_second(expires).map(|end| end.to_string()).unwrap_or_default();
@@ -226,6 +233,7 @@ pub(in crate::http) async fn fetch_export(call: Call) -> Outcome {
         return Err(wrong());
     }
     let gone = || Problem::new(ProblemKind::GONE, "the link has ended; ask for another export");
+    // After the signature: only who holds a real link learns that there was something.
     if expires <= Timestamp::now().as_second() {
         return Err(gone());
     }
@@ -239,6 +247,7 @@ pub(in crate::http) async fn fetch_export(call: Call) -> Outcome {
     let skip = |file: &mut File, bytes| file.seek_relative(i64::try_from(bytes).unwrap_or(i64::MAX));
     let fetched = FetchableFile { content: file, length, tag, skip };
     let mut response = respond_file(&call.method, &call.headers, fetched, "text/csv; charset=utf-8");
+    // The name was signed, and so `file_name` made it: there is no quote in it.
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
     }

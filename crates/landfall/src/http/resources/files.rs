@@ -45,6 +45,7 @@ pub(in crate::http) async fn into_table(mut call: Call) -> Outcome {
         vec!["mode", "on_conflict", "atomic", "force", "max_rejects", "allow_empty", "dry_run", "name", "wait"];
     known.extend(DialectOverrides::NAMES);
     query.refuse_remaining(&known)?;
+    // Before the body: two copies of a request must not both store a large file.
     let key = UploadKey::enter_key(&call)?;
     let upload = receive_upload(&mut call, &mut work).await?;
     work.bytes = upload.bytes;
@@ -58,6 +59,7 @@ pub(in crate::http) async fn into_table(mut call: Call) -> Outcome {
 /// What is asked for: as given, else as the project says.
 fn read_request(call: &Call, position: TableIndex, query: &mut QueryParameters) -> Outcome<LoadFile> {
     let defaults = &call.service.load;
+    // These two are modes of the ledger, which nobody can ask for.
     let loads = |text: &str| Mode::parse(text).filter(|mode| !matches!(mode, Mode::Retry | Mode::Rows));
     let mode = query.take_parsed("mode", "append, upsert or replace", loads)?.or(defaults.mode).unwrap_or_default();
     let rule = query.take_parsed("on_conflict", "reject, update or keep", OnConflict::parse)?;
@@ -74,6 +76,7 @@ fn read_request(call: &Call, position: TableIndex, query: &mut QueryParameters) 
     }
     let resource = &call.service.rules.rules_project().package[position];
     let contradicts = |reason| Problem::new(ProblemKind::CONTRADICTION, format!("in this dialect, {reason}"));
+    // Only to be refused: now the sender still waits, and no file was sent for nothing.
     dialect.apply_to(resource).map_err(contradicts)?;
     Ok(LoadFile {
         table: resource.name.to_string(),
@@ -107,6 +110,7 @@ pub(in crate::http) fn read_wait(query: &mut QueryParameters) -> Outcome<Duratio
 
 /// Stores the body, or the one file of the form that it is.
 async fn receive_upload(call: &mut Call, work: &mut LoadFile) -> Outcome<Upload> {
+    // Held while the body comes, so that one caller cannot have all the receivers.
     let _receiver = call.service.receivers.take_share(call.caller.name(), 1).await;
     let id = new_job_id()?;
     let pause = call.service.pause();
@@ -139,6 +143,7 @@ async fn receive_upload(call: &mut Call, work: &mut LoadFile) -> Outcome<Upload>
         }
         if let Some(upload) = stored {
             let upload: Upload = upload;
+            // No job will name the first file.
             uploads.remove(upload.id).await;
             return Err(Problem::new(
                 ProblemKind::WRONG_SHAPE,

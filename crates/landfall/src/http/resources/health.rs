@@ -32,6 +32,7 @@ pub(in crate::http) async fn healthz(_call: Call) -> Outcome {
 pub(in crate::http) async fn readyz(call: Call) -> Outcome {
     let CheckResults { read, write, tables, .. } = current_results(&call.service).await;
     let keys = call.service.oidc.as_ref().map(OidcProvider::keys_state);
+    // Keys that are stale still verify the tokens that they signed, and leave the service ready.
     let ready = [read, write, tables].iter().all(|finding| finding.is_sound()) && keys != Some(KeysState::Unavailable);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = json!({

@@ -44,6 +44,7 @@ pub(in crate::http) async fn list_loads(call: Call) -> Outcome {
     };
     query.refuse_remaining(&["table", "state", "source", "before", "limit"])?;
     let found = call.read(move |target| target.find_loads(&filter)).await?;
+    // A full page names a next one, which may turn out to be empty.
     let next = found.last().filter(|_| found.len() as u64 == limit).map(|entry| entry.id);
     let loads: Vec<Value> = found.iter().map(LoadEntry::to_json).collect();
     Ok(respond_json(StatusCode::OK, &json!({"loads": loads, "next": next})))

@@ -55,6 +55,7 @@ pub(in crate::http) async fn retry_one(mut call: Call) -> Outcome {
     find_reject(&call, id).await?;
     refuse_body(&mut call).await?;
     once_within(&call, b"", async |key| {
+        // In here: a retry that is sent again must get its answer, and not hear that the reject has left.
         let id = open(&call).await?;
         retry_filter(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, key).await
     })
@@ -106,6 +107,7 @@ async fn try_again(
     });
     let Some(tried) = tried.await? else { return Ok(None) };
     let (outcomes, (status, body)) = tried.map_err(|reason| Problem::new(ProblemKind::WRONG_SHAPE, reason))?;
+    // After the commit: what was undone counts for nothing.
     outcomes.iter().for_each(|outcome| call.service.metrics.count_load(outcome));
     Ok(Some(respond_text(status, body)))
 }
@@ -175,6 +177,7 @@ fn to_cell(raw: &RawValue) -> Option<String> {
     match serde_json::from_str(raw.get()) {
         Ok(Value::Null) => None,
         Ok(Value::String(text)) => Some(text),
+        // As it was sent: a number that passes through a float may lose digits.
         _ => Some(raw.get().to_owned()),
     }
 }
@@ -186,6 +189,7 @@ pub(in crate::http) async fn discard_one(mut call: Call) -> Outcome {
     find_reject(&call, id).await?;
     let (reason, body) = read_reason(&mut call).await?;
     once_within(&call, &body, async |key| {
+        // In here, as for a retry.
         let id = open(&call).await?;
         discard_filter(&call, RejectFilter { id: Some(id), ..RejectFilter::default() }, reason, key).await
     })
@@ -255,6 +259,7 @@ async fn import_file(
     allows_other_changes: bool,
     key: Option<RequestName>,
 ) -> Outcome<Option<Response>> {
+    // Through a file, since the engine reads a mended file by its path, for the command too.
     let body = body.to_vec();
     let stored = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::Builder::new().prefix("rejects-").suffix(".csv").tempfile()?;
@@ -269,6 +274,7 @@ async fn import_file(
     })?;
     let table = Some(call.path_part("table").to_owned());
     let option_style = OptionStyle::RequestParameter;
+    // The temporary file keeps living under the same name until this function ends; only then it is removed.
     let file = MendedFilePath { path: file.path().to_owned(), table, allows_other_changes, option_style };
     try_again(call, RetrySelection::Mended(file), key, |_, loads| Ok((StatusCode::OK, json!({ "loads": loads })))).await
 }

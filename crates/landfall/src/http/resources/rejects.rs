@@ -151,6 +151,7 @@ pub(in crate::http) async fn show_raw(call: Call) -> Outcome {
     let mut response = written.await?.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    // To be saved and not shown: a browser must not run what a stranger has sent.
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     Ok(response)
 }
@@ -159,6 +160,7 @@ pub(in crate::http) async fn show_raw(call: Call) -> Outcome {
 pub(in crate::http) async fn export_table(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
     let filter = filter_within(&call, &mut query)?;
+    // Not by itself: the file is to come back, and guarded cells would come back changed.
     let export = if query.take_flag("guard_formulas")? { export_rejects_guarded } else { export_rejects };
     query.refuse_remaining(&["load", "code", "field", "guard_formulas"])?;
     let rules = call.service.rules.clone();

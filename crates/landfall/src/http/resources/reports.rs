@@ -30,6 +30,7 @@ pub(in crate::http) const ROUTES: &[Route] = routes! {
 /// The reports that the caller may read.
 pub(in crate::http) async fn list_reports(call: Call) -> Outcome {
     let mut query = call.query_parameters()?;
+    // The guard of the route has read it. Here it only must not count as unknown.
     query.take_value("token")?;
     query.refuse_remaining(&[])?;
     let seen = call.service.reports.iter().filter(|report| call.caller.sees_report(&report.name));
@@ -49,6 +50,7 @@ pub(in crate::http) fn named_report(call: &Call) -> Outcome<(&DeclaredReport, Qu
     let report = call.service.reports.iter().find(|report| report.name == name);
     let report = report.filter(|_| call.caller.sees_report(name)).ok_or_else(|| Problem::not_found("report"))?;
     let mut query = call.query_parameters()?;
+    // Not a parameter of the report, and so not a part of what a result is kept under.
     query.take_value("token")?;
     Ok((report, query))
 }
@@ -61,6 +63,7 @@ impl DeclaredReport {
         query: QueryParameters,
     ) -> Outcome<(ReportDefinition, Vec<(String, Scalar)>)> {
         let definition = self.load_definition(service).await.map_err(|fault| {
+            // Only for the log: it names files of the server.
             tracing::error!(fault, "a report cannot be run");
             Problem::new(ProblemKind::INTERNAL, "the report cannot be run; the service's log says more")
         })?;
@@ -122,6 +125,7 @@ fn respond_with_tag(
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known.flat_map(|value| value.split(',')).any(|known| {
         let known = known.trim();
+        // A proxy that compresses makes a tag weak. If-None-Match compares weakly (RFC 9110, 13.1.2).
         known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
     });
     let mut response = if same { Response::new(Body::empty()) } else { respond() };
@@ -170,6 +174,7 @@ fn choose_format(named: Option<&str>, guard: Option<&str>, headers: &HeaderMap) 
         let mut parts = range.split(';').map(str::trim);
         let Some(format) = accepted_format(&parts.next().unwrap_or_default().to_ascii_lowercase()) else { continue };
         let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|text| text.parse().ok()).unwrap_or(1.0);
+        // Of equal weights, the first one; `q=0` is what the client does not want.
         if weight > 0.0 && best.is_none_or(|(known, _)| weight > known) {
             best = Some((weight, format.with_guard(guard_formulas)));
         }

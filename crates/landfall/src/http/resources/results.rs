@@ -182,6 +182,7 @@ pub(in crate::http) async fn stored_result(
     }
     let turn = results.turn_for(&name);
     let _turn = turn.lock().await;
+    // The one before in this turn may have run it.
     if let Some(held) = results.get(&name) {
         return Ok(Some(held));
     }
@@ -197,11 +198,13 @@ async fn renew_result(
     values: Vec<(String, Scalar)>,
     given: Vec<(String, String)>,
 ) -> Outcome<Option<Arc<CachedResult>>> {
+    // Read before the report runs: a load meanwhile makes the result an old one at once.
     let (generation, at, begun) = (service.results.generation(), Timestamp::now(), Instant::now());
     let report = definition.name.clone();
     let limit = service.api.report_timeout;
     let collected =
         service.desk.run_report(caller, limit, move |target| match definition.collect_result(target, &values, MOST) {
+            // This is how a result of more than `MOST` bytes is refused.
             Err(landfall_engine::Error::Usage(_)) => Ok(None),
             collected => collected.map(Some),
         });
@@ -244,11 +247,13 @@ pub(in crate::http) async fn refresh_results(service: Weak<Service>) {
     let mut known = false;
     loop {
         {
+            // In a block of its own: held over the sleep, it would keep the service from ending.
             let Some(service) = service.upgrade() else { return };
             if service.reports.iter().all(|report| report.refresh.is_none()) {
                 return;
             }
             if !known {
+                // Tried in each round until the database can be read.
                 known = load_stored(&service).await.is_ok();
             }
             if ledger.has_changed(&service).await {
@@ -291,6 +296,7 @@ fn is_due(schedule: &Schedule, at: Timestamp, now: Timestamp) -> bool {
 
 async fn renew_again(service: &Arc<Service>, name: String, held: &CachedResult) -> Outcome<()> {
     let Some((report, definition, values)) = restore_question(service, &held.report, &held.given).await else {
+        // The report has left the project, or takes other parameters now.
         lock_mutex(&service.results.held).remove(&name);
         return Ok(());
     };
@@ -344,6 +350,7 @@ async fn load_stored(service: &Arc<Service>) -> Outcome<()> {
         if same && service.results.get(&document.name).is_none() {
             cache_stored(service, document.name, kept, document.body.len());
         } else if !same {
+            // The SQL is another one now, and so nobody asks under this name again.
             let forgotten = service.desk.write(move |target| {
                 let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
                 transaction.change_document(&document, None)?;

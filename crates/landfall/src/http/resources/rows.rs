@@ -57,6 +57,7 @@ async fn into(mut call: Call, table: Option<TableIndex>) -> Outcome {
         ));
     }
     let body = call.read_body(call.service.api.max_body).await?;
+    // A dry run stores nothing, and its answer neither.
     let key = key.filter(|_| !asked.dry_run).map(|name| RequestName::new(name, &call, &body.bytes));
     let later = is_preferred(&call).then(|| body.bytes.clone());
     let (service, caller, most) = (call.service.clone(), call.caller.clone(), call.service.api.max_rows);
@@ -136,6 +137,7 @@ impl RequestName {
     /// The name, where the request has an Idempotency-Key.
     pub(in crate::http) fn from_call(call: &Call) -> Outcome<Option<String>> {
         let name = |key: String| {
+            // No key and no caller's name has a NUL, so that two callers never share a name.
             let name = [call.caller.name(), &key].join("\0");
             blake3::hash(name.as_bytes()).to_hex().to_string()
         };
@@ -181,6 +183,7 @@ fn request_digest(call: &Call, body: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
     let media_type = media_type(&call.headers).unwrap_or_default();
     for part in [call.method.as_str(), call.uri.path(), call.uri.query().unwrap_or_default(), &media_type] {
+        // With the length, so that a part cannot pass for the end of the one before.
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
@@ -193,6 +196,7 @@ async fn off_the_loop<R: Send + 'static>(
     bytes: Vec<u8>,
     work: impl FnOnce(Vec<u8>) -> Outcome<R> + Send + 'static,
 ) -> Outcome<R> {
+    // To hand a small body to another thread takes longer than to read it.
     if bytes.len() <= SMALL {
         return work(bytes);
     }
@@ -230,8 +234,10 @@ pub(in crate::http) fn repeat_answer(answer: RowsAnswer) -> Outcome {
         let detail = "another request had this Idempotency-Key; give each request a key of its own";
         return Err(Problem::new(ProblemKind::KEY_REUSED, detail));
     };
+    // As `document_of_answer` has put them together.
     let (status, body) = stored.split_at_checked(3).unwrap_or((b"500", &[]));
     let status = StatusCode::from_bytes(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Headers are not stored. This one is made from the body again.
     let place = location_of_answer(status, body).and_then(|place| HeaderValue::from_str(&place).ok());
     let mut response = respond_text(status, body.to_vec());
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));

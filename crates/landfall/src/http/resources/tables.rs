@@ -85,6 +85,7 @@ fn table_summary(resource: &Resource) -> Value {
 async fn count_rows(call: &Call, positions: Vec<TableIndex>) -> Outcome<Vec<u64>> {
     let tables: Vec<Table> = positions.iter().map(|&at| call.service.rules.table_at(at).clone()).collect();
     let counted = call.read(move |target| {
+        // A target counts no rows of a table that is missing. As an answer, that would be wrong.
         tables.iter().map(|table| read_existing(target, table, target.row_count(table)?, |count| *count == 0)).collect()
     });
     let counted: Vec<Option<u64>> = counted.await?;
@@ -121,6 +122,7 @@ pub(in crate::http) async fn list_rows(call: Call) -> Outcome {
     let fields = requested_fields(&table, query.take_value("fields")?)?;
     let after = query.take_value("after")?.map(|text| parse_key(&table, &text)).transpose()?;
     let conditions = read_conditions(&table, query)?;
+    // One more than is shown, which tells whether there is a next page.
     let filter = RowFilter { conditions, after, limit: limit + 1 };
     let (asked, out) = (table.clone(), call.begin_answer());
     let written = call.read(move |target| {
@@ -139,6 +141,7 @@ pub(in crate::http) async fn list_rows(call: Call) -> Outcome {
         Ok((read_existing(target, &asked, page.finish_page()?, |_| rows == 0)?, end))
     });
     let (written, end) = written.await?;
+    // A page that just ends here would look like all there is.
     if matches!(end, PageEnd::Bytes) && table.schema.primary_key.is_empty() {
         let detail =
             "these rows are more than 8 MiB, and without a primary key there is no next page; ask for fewer with limit";
@@ -252,6 +255,7 @@ fn field_position(table: &Table, name: &str) -> Outcome<FieldIndex> {
 fn read_conditions(table: &Table, query: QueryParameters) -> Outcome<Vec<RowCondition>> {
     let condition = |(name, text): (String, String)| {
         let (field, how) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('[')) {
+            // A field may itself be called `x[gte]`.
             Some((field, how)) if table.schema.field_position(&name).is_none() => (field, how),
             _ => (&*name, "eq"),
         };
@@ -293,6 +297,7 @@ fn missing_condition(position: FieldIndex, text: &str) -> Outcome<RowCondition> 
 /// A value of a field, read by its type. Its constraints are for what is stored, not for what is asked.
 fn read_value(table: &Table, position: FieldIndex, text: &str) -> Outcome<Scalar> {
     let field = &table.schema[position];
+    // Without missing values as well: `name=` asks for the empty text. `name[missing]` asks for the others.
     let bare = Field { constraints: Constraints::default(), missing_values: Vec::new(), ..field.clone() };
     let reader = ValueReader::new(&bare).map_err(|error| Problem::wrong_parameter(error.to_string()))?;
     reader.read(text).map_err(|errors| {

@@ -48,6 +48,7 @@ fn hide_words(problem: &mut Value, service: &Service, caller: &RequestCaller) {
     let is_part = |char: char| char.is_alphanumeric() || char == '_';
     let names = |table: &str| {
         detail.match_indices(table).any(|(at, _)| {
+            // As a whole word: `jobs` does not name the table `job`.
             let behind = &detail[at + table.len()..];
             !detail[..at].ends_with(is_part) && !behind.starts_with(is_part)
         })

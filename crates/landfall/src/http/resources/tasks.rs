@@ -63,12 +63,14 @@ pub(in crate::http) async fn accept_upload(
 ) -> Outcome {
     let (key, in_flight) = key.unzip();
     let stored = store_job(call, job.clone(), key).await;
+    // There is no new job, and so nobody else will remove the upload.
     if !matches!(stored, Ok(None)) {
         call.service.jobs.uploads.remove(job.id.clone()).await;
     }
     if let Some(known) = stored? {
         return Ok(known);
     }
+    // Before the wait: the answer is stored, and a copy of the request may have it now.
     drop(in_flight);
     call.service.jobs.control.wake_workers();
     let task = wait_for_end(call, job.to_entry(), wait).await?;
@@ -92,12 +94,14 @@ async fn store_job(call: &Call, job: NewJob, key: Option<RequestName>) -> Outcom
     }
     let body = describe_task(&call.service, &call.caller, job.to_entry()).to_string();
     let answer = document_of_answer(key.clone(), StatusCode::ACCEPTED, &body);
+    // If another service was faster under this key, the job is undone together with the second answer.
     let stored = call.service.desk.write(move |target| is_first_answer(add_job(target, job, Some(answer))));
     if stored.await? { Ok(None) } else { find_answer(&call.service, &key).await }
 }
 
 fn add_job(target: &mut dyn Target, job: NewJob, answer: Option<NewDocument>) -> landfall_engine::Result<()> {
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
+    // In one transaction: if the process died in between, the request sent again would make a second job.
     transaction.add_jobs(&[job])?;
     transaction.add_documents(answer.as_slice())?;
     transaction.commit_now()
@@ -224,6 +228,7 @@ pub(in crate::http) async fn cancel_task(call: Call) -> Outcome {
     call.query_parameters()?.refuse_remaining(&[])?;
     let id = named_task(&call).await?.id;
     let answer = once_within(&call, b"", async |key| change_task(&call, id.clone(), key, CANCEL).await).await?;
+    // After the commit: a worker that was stopped earlier would find its job still wanted.
     if let Some(active) = call.service.jobs.control.find(&id) {
         active.cancel_work();
     }
@@ -305,6 +310,7 @@ async fn send_events(
             }
             (told, spoken) = (now, Instant::now());
         }
+        // A service that ends waits for its requests, and this one might last for hours.
         if ends || service.jobs.control.is_stopping() {
             return;
         }

@@ -29,6 +29,7 @@ fn is_numeric_date(value: &Value) -> bool {
 /// The roles of here that `claims` name, each once.
 pub(super) fn claimed_roles(claims: &Map<String, Value>, settings: &Settings) -> Vec<Role> {
     let named: Vec<&str> = match find_claim(claims, &settings.role_claim) {
+        // Some providers give one text with blanks between, as OAuth does for scopes.
         Some(Value::String(text)) => text.split_whitespace().collect(),
         Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
@@ -42,9 +43,11 @@ pub(super) fn claimed_roles(claims: &Map<String, Value>, settings: &Settings) ->
 
 /// The claim of this name, or, where there is none, that at this path with dots.
 fn find_claim<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+    // First as a whole: Auth0 has claims that are named by a URL, with dots in it.
     if let Some(value) = claims.get(name) {
         return Some(value);
     }
+    // Keycloak has its roles at `realm_access.roles`.
     let (first, rest) = name.split_once('.')?;
     rest.split('.').try_fold(claims.get(first)?, |value, part| value.get(part))
 }

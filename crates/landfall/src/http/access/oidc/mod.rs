@@ -66,9 +66,11 @@ impl OidcProvider {
     pub(in crate::http) async fn verify_token(&self, text: &str) -> Outcome<Token> {
         let unreadable = |_| refused_problem("it is no JWT, or its algorithm is not taken here");
         let header = decode_header(text).map_err(unreadable)?;
+        // RFC 7515 has a token refused that names an extension there which is not understood.
         if header.crit.is_some() {
             return Err(refused_problem("it asks for something that is not understood here (crit)"));
         }
+        // Before the keys: no key can fit such a token, and the provider would be asked for new ones.
         if !signatures::is_supported(header.alg) {
             return Err(refused_problem("its algorithm is not taken here"));
         }
@@ -102,6 +104,7 @@ impl OidcProvider {
     fn token_validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY;
+        // The library passes `nbf` over unless it is told to look.
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&self.settings.audiences);
@@ -115,6 +118,7 @@ impl OidcProvider {
         let roles = claims::claimed_roles(claims, &self.settings);
         if roles.is_empty() {
             let claim = &self.settings.role_claim;
+            // Not 401: the token itself is sound, and a client would get another one just like it.
             return Err(Problem::new(
                 ProblemKind::FORBIDDEN,
                 format!("the claim {claim} of the token names no role that there is here"),
@@ -124,6 +128,7 @@ impl OidcProvider {
             id: self.subject_name(subject),
             name: subject.to_owned(),
             roles,
+            // None named: all tables, as for a token of the service's own without limits.
             tables: Vec::new(),
             reports: Vec::new(),
             created_at: String::new(),
@@ -134,6 +139,7 @@ impl OidcProvider {
     /// The name of a subject: each token of it has the same, and none of the service's own can have it (theirs have no colon).
     fn subject_name(&self, subject: &str) -> String {
         let mut hasher = blake3::Hasher::new();
+        // With the length, so that no other issuer and subject give the same bytes.
         hasher.update(&(self.settings.issuer.len() as u64).to_le_bytes());
         hasher.update(self.settings.issuer.as_bytes()).update(subject.as_bytes());
         format!("oidc:{}", hasher.finalize().to_hex())
@@ -142,6 +148,7 @@ impl OidcProvider {
     /// Asks for the keys now and then, as long as the service runs.
     pub(in crate::http) async fn keep_fresh(service: Weak<Service>) {
         loop {
+            // Not held while this sleeps: the service, and its database, would not end.
             let Some(pause) = service.upgrade().and_then(|service| Some(service.oidc.as_ref()?.refresh_pause())) else {
                 return;
             };

@@ -51,6 +51,7 @@ impl SignatureKind {
             Algorithm::PS256 => Self::Rsa(&RSA_PSS_2048_8192_SHA256),
             Algorithm::PS384 => Self::Rsa(&RSA_PSS_2048_8192_SHA384),
             Algorithm::PS512 => Self::Rsa(&RSA_PSS_2048_8192_SHA512),
+            // FIXED: a JWT has the two numbers of the signature side by side (RFC 7518, 3.4), and not as ASN.1.
             Algorithm::ES256 => Self::Other(&ECDSA_P256_SHA256_FIXED),
             Algorithm::ES384 => Self::Other(&ECDSA_P384_SHA384_FIXED),
             Algorithm::EdDSA => Self::Other(&ED25519),
@@ -82,6 +83,7 @@ impl signature::Verifier<Vec<u8>> for SignatureVerifier {
             (SignatureKind::Other(algorithm), DecodingKeyKind::SecretOrDer(key)) => {
                 UnparsedPublicKey::new(algorithm, key).verify(message, given).is_ok()
             }
+            // A key of another kind than the algorithm's. To read it in some other way is how keys are confused.
             _ => false,
         };
         if sound { Ok(()) } else { Err(signature::Error::new()) }
@@ -90,6 +92,7 @@ impl signature::Verifier<Vec<u8>> for SignatureVerifier {
 
 /// A number without zeros before it, which some providers write.
 fn strip_zeros(number: &[u8]) -> &[u8] {
+    // ring takes no such number.
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
 }

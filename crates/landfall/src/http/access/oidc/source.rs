@@ -35,9 +35,11 @@ pub(super) fn fetch_keys(settings: &Settings) -> Result<Vec<u8>> {
         KeySource::Discovered(url) => {
             let text = get(url, settings)?;
             let told: Discovery = serde_json::from_slice(&text).with_context(|| format!("{url} has no jwks_uri"))?;
+            // Discovery (4.3) wants this: otherwise the keys of one provider could sign in the name of another one.
             if told.issuer != settings.issuer {
                 bail!("{url} is of the issuer {:?}, and not of {:?}", told.issuer, settings.issuer);
             }
+            // The rule for configured addresses holds here too: over plain HTTP anybody in between could give keys.
             let keys = parse_trusted_url(&told.jwks_uri).with_context(|| {
                 format!("{url} names keys at {:?}, which is no address with https://", told.jwks_uri)
             })?;
