@@ -30,6 +30,8 @@ pub(super) struct TypeCandidate {
     pub(super) zoned: Option<usize>,
 }
 
+/// Values that are looked at before all others.
+const FEW: usize = 10;
 /// Delimiters between day, month and year.
 const BETWEEN: [char; 3] = ['/', '-', '.'];
 /// Times of day after a date, as patterns.
@@ -154,6 +156,26 @@ impl TypeCandidate {
     /// A reader of single values.
     pub(super) fn value_reader(&self) -> Option<ValueReader> {
         ValueReader::new(&candidate_field("value", &self.kind, false)).ok()
+    }
+
+    /// Whether `value` is of the type, which `reader` reads.
+    pub(super) fn reads_value(&self, reader: &ValueReader, value: &str) -> bool {
+        (self.may_read)(value) && reader.read(value).is_ok()
+    }
+
+    /// Whether at least `percent` of `values` are of the type, which `reader` reads. Most types are none of most columns, and what is wrong
+    /// with a value takes long to say. So a few values from everywhere come first: if none of them is of the type, it is out of the question.
+    pub(super) fn reads_most(&self, reader: &ValueReader, values: &[&str], percent: usize) -> bool {
+        let mut few = values.iter().step_by(values.len().div_ceil(FEW).max(1));
+        if !values.is_empty() && !few.any(|value| self.reads_value(reader, value)) {
+            return false;
+        }
+        let allowed = values.len() * (100 - percent);
+        let mut bad = 0;
+        values.iter().all(|value| {
+            bad += usize::from(!self.reads_value(reader, value));
+            bad * 100 <= allowed
+        })
     }
 }
 

@@ -170,15 +170,14 @@ fn count_votes(labels: &[String], rest: &[Vec<String>]) -> HeaderVotes {
 
 impl HeaderVotes {
     fn count_column(&mut self, label: &str, values: &[&str], readers: &[(ValueReader, TypeCandidate)]) {
-        let reads = |(reader, candidate): &(ValueReader, TypeCandidate), text: &str| {
-            (candidate.may_read)(text) && reader.read(text).is_ok()
-        };
-        let fits = |reader: &&(ValueReader, TypeCandidate)| {
-            let read = values.iter().filter(|value| reads(reader, value)).count();
-            read > 0 && read * 10 >= values.len() * 9
+        let fits = |(reader, candidate): &&(ValueReader, TypeCandidate)| {
+            !values.is_empty() && candidate.reads_most(reader, values, 90)
         };
         let typed: Vec<&(ValueReader, TypeCandidate)> = readers.iter().filter(fits).collect();
-        let alike = !label.is_empty() && (typed.iter().any(|reader| reads(reader, label)) || values.contains(&label));
+        let is_typed = typed.iter().any(|(reader, candidate)| candidate.reads_value(reader, label));
+        // A column of nothing but its label says nothing: some programs end each line so.
+        let repeated = values.contains(&label) && values.iter().any(|value| *value != label);
+        let alike = !label.is_empty() && (is_typed || repeated);
         // A number is no label, whatever stands below it.
         let number = label.parse::<i64>().is_ok();
         self.likenesses += usize::from(alike || number);

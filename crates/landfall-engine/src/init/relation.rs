@@ -126,10 +126,10 @@ pub(super) fn relate_names(field: &str, table: &str, key: Option<&str>) -> NameR
     if nouns.iter().any(|noun| are_same_noun(subject, noun) || are_same_noun(last, noun)) {
         return NameRelation::Same;
     }
-    let inside = |noun: &&str| noun.len() >= 4 && are_same_noun_at_end(subject, noun);
-    let near = |noun: &&str| subject.len() >= 5 && noun.len() >= 5 && strsim::levenshtein(subject, noun) <= 1;
-    let alike = |noun: &&str| abbreviates(last, noun) || abbreviates(noun, last) || inside(noun) || near(noun);
-    if nouns.iter().any(|noun| alike(&noun)) { NameRelation::Alike } else { acronym_relation(field, &table) }
+    let inside = |noun: &str| noun.len() >= 4 && are_same_noun_at_end(subject, noun);
+    let near = |noun: &str| subject.len() >= 5 && noun.len() >= 5 && strsim::levenshtein(subject, noun) <= 1;
+    let alike = |noun: &str| abbreviates(last, noun) || abbreviates(noun, last) || inside(noun) || near(noun);
+    if nouns.iter().any(|noun| alike(noun)) { NameRelation::Alike } else { acronym_relation(field, &table) }
 }
 
 /// `gid` for `groups`.

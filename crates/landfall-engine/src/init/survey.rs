@@ -103,14 +103,11 @@ impl TableSurvey {
         let values: Vec<&str> = values.filter(is_value).take(SAMPLED).collect();
         let crowded = self.columns.len().max(sample.records.first().map_or(0, Vec::len)) * readers.len() > MOST_LIVE;
         let in_question = |(candidate, reader): &(usize, Option<ValueReader>)| {
-            let candidate = &self.candidates[*candidate];
-            let reads = |value: &&&str| {
-                (candidate.may_read)(value) && reader.as_ref().is_some_and(|reader| reader.read(value).is_ok())
-            };
+            let (candidate, Some(reader)) = (&self.candidates[*candidate], reader) else { return false };
             match (values.len() < LEAST_SAMPLED, crowded) {
                 (true, false) => true,
-                (true, true) => values.iter().any(|value| reads(&value)),
-                (false, _) => values.iter().filter(reads).count() * 2 >= values.len(),
+                (true, true) => values.iter().any(|value| candidate.reads_value(reader, value)),
+                (false, _) => candidate.reads_most(reader, &values, 50),
             }
         };
         readers.iter().filter(|reader| in_question(reader)).map(|(at, _)| LiveCandidate::new(*at)).collect()

@@ -44,3 +44,4 @@ mod usage;
 mod values;
 mod verify;
 mod words;
+mod wrong_dictionary;

@@ -165,7 +165,7 @@ fn names_are_quoted_where_yaml_asks_for_it() {
 fn many_columns_and_records_take_seconds() {
     let mut text: String = (0..250).map(|at| format!("c{at},")).collect();
     for record in 0..400 {
-        text.push_str("\n");
+        text.push('\n');
         for at in 0..250 {
             text.push_str(&match at % 5 {
                 0 => format!("{},", record * at),
