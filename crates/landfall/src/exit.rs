@@ -75,6 +75,7 @@ impl Exit {
 
     /// How a command that failed with `error` ends. A reader that closed our output is no failure.
     pub(crate) fn from_error(error: &anyhow::Error) -> Self {
+        // First: a full disk is a full disk, whatever part of Landfall has met it.
         if let Some(kind) = system_cause(error)
             && let Some(exit) = Self::from_io_kind(kind)
         {
@@ -89,6 +90,7 @@ impl Exit {
 
     fn from_io_kind(kind: std::io::ErrorKind) -> Option<Self> {
         match kind {
+            // As in `landfall report … | head`. Rust ignores SIGPIPE, so that the writing fails instead.
             std::io::ErrorKind::BrokenPipe => Some(Self::Done),
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
                 Some(Self::DiskFull)

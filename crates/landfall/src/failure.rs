@@ -43,6 +43,7 @@ fn join_causes(error: &anyhow::Error) -> String {
         let text = escape_lines(&cause.to_string());
         if said.is_empty() {
             said = text;
+        // Some libraries put the cause in their own message already.
         } else if !said.ends_with(&text) {
             said = format!("{said}: {text}");
         }

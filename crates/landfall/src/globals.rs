@@ -54,6 +54,7 @@ impl ColorChoice {
     /// Whether to use colors on a stream that is a `terminal` or not.
     pub(crate) fn uses_color(self, terminal: bool) -> bool {
         match self {
+            // no-color.org: an empty value does not count.
             Self::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             Self::Always => true,
             Self::Never => false,

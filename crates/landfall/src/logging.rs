@@ -9,6 +9,7 @@ use crate::globals::{Globals, LogFormat};
 /// Starts the log.
 pub(crate) fn start_log(globals: &Globals) {
     let log =
+        // Errors of the log itself are not told: standard error is closed then, and to write there would panic.
         tracing_subscriber::fmt().with_writer(stderr).with_max_level(choose_level(globals)).log_internal_errors(false);
     match globals.log {
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Exit {
+    // First: the words of a shell that completes are no command line.
     cli::answer_shell();
     let typed = match cli::parse() {
         Ok(typed) => typed,

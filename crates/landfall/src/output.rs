@@ -92,21 +92,25 @@ pub(crate) fn write_file<T>(
     replace: ReplaceFile,
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
 ) -> Result<T> {
+    // Early, before minutes of work. `persist_noclobber` below sees what came meanwhile.
     if replace == ReplaceFile::No && path.exists() {
         return Err(CommandError::usage_error(format!("{} exists; --force replaces it", path.display())).into());
     }
     let cannot = || format!("cannot write {}", path.display());
+    // Beside it, since a file cannot be renamed into another file system.
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = temporary_in(folder).map_err(write_error).with_context(cannot)?;
     let mut out = BufWriter::new(file);
     let value = write(&mut out)?;
     let file = out.into_inner().map_err(|error| write_error(error.into_error())).with_context(cannot)?;
+    // Before the name: after a loss of power, some file systems have the new name and no content.
     file.as_file().sync_all().map_err(write_error).with_context(cannot)?;
     match replace {
         ReplaceFile::Yes => file.persist(path).map_err(|error| write_error(error.error)),
         ReplaceFile::No => file.persist_noclobber(path).map_err(|error| write_error(error.error)),
     }
     .with_context(cannot)?;
+    // The name is kept in the folder, which has to be flushed too.
     if let Ok(folder) = std::fs::File::open(folder) {
         // Not every system can flush a folder; the file itself is flushed.
         let _ = folder.sync_all();

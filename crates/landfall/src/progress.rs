@@ -193,6 +193,7 @@ impl Observer for ProgressReporter {
     }
 
     fn report_progress(&self, progress: LoadProgress) {
+        // One lock for the look and the note, so that two threads do not both tell.
         let mut current = lock_state(&self.current);
         if current.told.elapsed() >= self.form.interval() {
             current.told = Instant::now();

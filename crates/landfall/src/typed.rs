@@ -58,6 +58,7 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     let wrong = || format!("{text:?} is not a size; write bytes, or a number with KiB, MiB or GiB, such as 16MiB");
     let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
+    // Exact in its letters: `16m` might mean milli or mebi.
     let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor).ok_or_else(wrong)?;
     let number: usize = number.parse().map_err(|_| wrong())?;
     number.checked_mul(factor).filter(|size| *size > 0).ok_or_else(wrong)

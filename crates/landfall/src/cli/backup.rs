@@ -63,6 +63,7 @@ pub(super) fn run(args: BackupArgs, invocation: &Invocation) -> Result<Exit> {
     let mut opened = invocation.open_with(settings, TargetAccess::Read)?;
     let reporter = ProgressReporter::of_backup(&invocation.globals);
     let outcome = backup_tables(&mut *opened.target, &opened.project, &*store, &options, &reporter);
+    // Before an error is told, which would stand behind the bar in the same line.
     reporter.clear_bar();
     let outcome = outcome?;
     if invocation.globals.json {

@@ -76,6 +76,7 @@ pub(super) fn run(args: BackupsArgs, invocation: &Invocation) -> Result<Exit> {
                 monthly: prune.keep_monthly,
                 yearly: prune.keep_yearly,
             };
+            // All or none: rules that are typed next to rules of the project would keep more than either says.
             let keep = if typed == RetentionRules::default() { settings.backup.keep } else { typed };
             let zone = settings.backup.schedule.as_ref().map_or(TimeZone::UTC, |schedule| schedule.time_zone());
             remove(&prune, &*prune.place.open_store(&settings)?, keep, &zone, invocation)
@@ -146,6 +147,7 @@ fn remove(
     }
     let sets = store.list_sets()?;
     let superfluous = keep.find_superfluous(&sets, zone);
+    // `--keep-last 0` alone would do it.
     if superfluous.len() == sets.len() && !sets.is_empty() {
         return Err(CommandError::usage_error("this would remove every backup; keep one at least").into());
     }

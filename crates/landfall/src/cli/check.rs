@@ -48,6 +48,7 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
     let opened = invocation.open_with(settings, TargetAccess::Read)?;
     let reporter = ProgressReporter::beside_results(&invocation.globals);
     let json = invocation.globals.json;
+    // Each record goes out as it is found, since there may be millions.
     let outcomes = output::write_stdout(|out| {
         let check = |visit: &mut dyn FnMut(ShownReject) -> Result<(), Error>| {
             pipeline::check_tables(&*opened.target, &opened.project, &selections, &options, visit, &reporter)
@@ -59,6 +60,7 @@ pub(super) fn run(args: CheckArgs, invocation: &Invocation) -> Result<Exit> {
         }
         let mut list = JsonList::begin_list(out, "rejects")?;
         let outcomes = check(&mut |record| list.write_item(&record).map_err(output_error))?;
+        // The counts are only known now, and so they stand behind the list.
         list.end_list(&[("loads", summary::render_document(&outcomes)?["loads"].take())])?;
         Ok(outcomes)
     })?;

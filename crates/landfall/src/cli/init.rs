@@ -91,6 +91,7 @@ impl ProposedPlace {
             return Self { folder: path, file: None };
         }
         let is_below =
+            // Both as the disk has them, since either may be typed with `..` or lead over a link.
             |folder: &Path| path.canonicalize().ok()?.strip_prefix(folder.canonicalize().ok()?).ok().map(PathBuf::from);
         if let Some(below) = is_below(project) {
             return Self { folder: project.to_owned(), file: Some(project.join(below)) };
@@ -138,6 +139,7 @@ fn init_from_backup(
     output::write_file(&folder.join(PACKAGE), replace, |out| Ok(out.write_all(text.as_bytes())?))?;
     let project = folder.join(PROJECT_FILE);
     let mut wrote = vec![folder.join(PACKAGE)];
+    // One that is there may name a database of today, and stays.
     if !project.exists() {
         // JSON's texts are YAML's too.
         let to = serde_json::to_string(&store.location())?;

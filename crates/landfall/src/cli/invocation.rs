@@ -44,6 +44,7 @@ impl Invocation {
 
     /// The project with its database, to be written to only where `writes` says of it, opened to read, that a dry run does.
     pub(crate) fn open_for_dry_run(&self, writes: impl FnOnce(&OpenProject) -> Result<bool>) -> Result<OpenProject> {
+        // First to read: a dry run is to work on a database that it may not write.
         let opened = self.open(TargetAccess::Read)?;
         if !writes(&opened)? {
             return Ok(opened);
@@ -76,12 +77,14 @@ impl Invocation {
 
 /// An option with its value as words of a shell; a value that begins with a dash is no option of its own.
 pub(super) fn option_for_shell(option: &str, value: &str) -> String {
+    // `--table -x` would be read as two options.
     let mark = if value.starts_with('-') { '=' } else { ' ' };
     format!("{option}{mark}{}", quote_for_shell(value))
 }
 
 /// `text` as one word of a shell.
 pub(super) fn quote_for_shell(text: &str) -> String {
+    // Within single quotes a shell reads nothing but their end.
     let plain = |char: char| char.is_alphanumeric() || "/._-+,@%:=~".contains(char);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -62,6 +62,7 @@ pub(super) struct LoadArgs {
 pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
     let settings = invocation.read_settings()?;
     let options = resolve_options(&args, &settings.load)?;
+    // Before the database is opened, so that a typing error is told without one.
     let selections = args.selected.resolve_selections(&settings.package)?;
     let mut opened = if options.dry_run {
         invocation.open_for_dry_run(|opened| {
@@ -78,6 +79,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
             // What is one step with what failed has not taken effect.
             let whole = options.atomic || options.mode == Mode::Replace || options.dry_run;
             let finished = if whole { Vec::new() } else { reporter.finished_loads() };
+            // What was committed before the failure was acknowledged, and stays.
             let written = write_receipt(&args, &finished, &*opened.target);
             if invocation.globals.json {
                 summary::print_loads(&finished, &*opened.target, invocation)?;
@@ -88,6 +90,7 @@ pub(super) fn run(args: LoadArgs, invocation: &Invocation) -> Result<Exit> {
         }
     };
     reporter.clear_bar();
+    // Before anything is printed: if nobody reads standard output any more, the receipt is there.
     let written = write_receipt(&args, &outcomes, &*opened.target);
     if options.dry_run {
         summary::print_dry_run(&outcomes, invocation)?;

@@ -54,6 +54,7 @@ fn refused_words(table: &str, refusal: &ReplaceRefusal, is_atomic: bool) -> Stri
 /// How a command ends that has also written files about it: why it failed comes before a file that could not be written.
 pub(super) fn combine_outcomes(ended: Result<Exit>, written: Result<()>) -> Result<Exit> {
     match (ended, written) {
+        // Only if all went well. Otherwise the exit code must say what is wrong with the data.
         (Ok(Exit::Done), Err(unwritten)) => Err(unwritten),
         (ended, Err(unwritten)) => {
             tracing::error!(error = %format!("{unwritten:#}"), "what was acknowledged was not written down");

@@ -98,6 +98,7 @@ pub(super) fn run(args: LoadsArgs, invocation: &Invocation) -> Result<Exit> {
 
 /// The newest loads that `filter` wants, oldest first, and the one before which there are others.
 fn newest_loads(target: &dyn Target, filter: LoadFilter, limit: u64) -> Result<(Vec<LoadEntry>, Option<LoadId>)> {
+    // One more than is shown tells whether there are older ones.
     let mut loads = target.find_loads(&LoadFilter { limit: Some(limit + 1), ..filter })?;
     let more = loads.len() as u64 > limit;
     if more {

@@ -85,6 +85,7 @@ enum Command {
 /// What was typed, or how the program ends where that was asked for help or makes no sense.
 pub(crate) fn parse() -> Result<CommandLine, Exit> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Before anything is understood: also a mistake in the command line is told as --log and --color want it.
     let early = Globals::scan_arguments(&arguments);
     let command = command_with_short_help().color(early.color.for_clap());
     let typed = command.try_get_matches_from(&arguments).and_then(|matches| CommandLine::from_arg_matches(&matches));
@@ -109,6 +110,7 @@ fn command_with_short_help() -> clap::Command {
 /// A mistake without the passwords of URLs that were typed.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        // A URL may be typed at the wrong place, and what is printed ends up in logs.
         let Some(ContextValue::String(typed)) = error.get(kind) else { continue };
         if let Some(hidden) = hide_secrets(typed) {
             error.insert(kind, ContextValue::String(hidden));
@@ -133,6 +135,7 @@ fn hide_secrets(typed: &str) -> Option<String> {
 
 /// Help goes to standard output, a mistake to standard error.
 fn print_usage_error(error: &clap::Error, early: &Globals) -> Exit {
+    // clap prints for people. Its own label goes, since the line says its level.
     if error.use_stderr() && early.log == LogFormat::Json {
         let message = error.to_string();
         crate::failure::print_error(message.trim_start_matches("error: ").trim_end(), Exit::Usage, early);

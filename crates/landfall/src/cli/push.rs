@@ -120,6 +120,7 @@ pub(super) fn run(args: PushArgs, invocation: &Invocation) -> Result<Exit> {
     } else if !invocation.globals.quiet && !pushed.entries.is_empty() {
         output::print_result(&summary.render_text())?;
     }
+    // Also after a failure: what was answered is committed.
     let written = write_files(history.as_deref(), receipt.as_deref(), &pushed, &options.table, &source.name);
     load_result::combine_outcomes(end_push(pushed, options.atomic, invocation), written)
 }
@@ -144,6 +145,7 @@ fn write_files(
 
 /// The receipt of the batches that were answered; those that entered nothing in the ledger acknowledge nothing.
 fn build_receipt(pushed: &PushOutcome, table: &str, source: &str) -> Receipt {
+    // Replayed answers as well: their rows are in the table.
     let loads = pushed.entries.iter().filter_map(|entry| {
         let (load_id, counts) = (entry.load_id?, entry.counts?);
         Some(ReceiptLoad { load_id, table: table.to_owned(), source: source.to_owned(), counts })
@@ -188,6 +190,7 @@ fn resolve_options(args: PushArgs) -> Result<PushOptions> {
         ))
         .into());
     }
+    // A number by chance gives all batches new keys, so that no stored answer fits them.
     let salt = if args.again {
         Some(getrandom::u64().map_err(|error| anyhow::anyhow!("no random number: {error}"))?)
     } else {

@@ -69,6 +69,7 @@ pub(super) fn run(args: ReportArgs, invocation: &Invocation) -> Result<Exit> {
             let written = report.run(&*opened.target, &values, format, out).map(drop);
             return written.map_err(|error| blame_project(error, &report));
         }
+        // By hand, since the rows go out as they come: a report may be larger than the memory.
         write!(out, "{{\"report\":{},\"rows\":", json!(report.name))?;
         let rows = report.run(&*opened.target, &values, ReportFormat::Json, out);
         rows.map_err(|error| blame_project(error, &report))?;

@@ -107,6 +107,7 @@ pub(super) fn run(args: RestoreArgs, invocation: &Invocation) -> Result<Exit> {
         work: args.cut.resolve_work(&settings.load),
     };
     let reporter = invocation.progress_reporter();
+    // All files are read and compared with the manifest in here, before a table changes.
     let (mut opened, restore) = open(&args, invocation, settings, &|opened| {
         Ok(PreparedRestore::prepare_restore(&opened.project, &*store, &args.tables, &from, &options, &reporter)?)
     })?;
@@ -150,6 +151,7 @@ fn open(
     if !args.dry_run || !restore.tries_by_writing(&*opened.target, &opened.project)? {
         return Ok((opened, restore));
     }
+    // The files are not read again: what was found of them holds for the second connection as well.
     drop(opened);
     Ok((invocation.open(TargetAccess::Write)?, restore))
 }
@@ -176,6 +178,7 @@ fn choose_set(args: &RestoreArgs, store: &dyn BackupStore) -> Result<SetId> {
         return find_set(store, &args.set);
     }
     let in_time = |set: &SetId| args.at.is_none_or(|at| set.started_at() <= at);
+    // A set that is damaged, or lacks a table, is passed over: an older one is better than none.
     for set in store.list_sets()?.into_iter().rev().filter(in_time) {
         let has_all = |manifest: Manifest| args.tables.iter().all(|table| manifest.find_table(table).is_some());
         if read_manifest(store, &set)?.is_ok_and(has_all) {

@@ -83,6 +83,7 @@ fn unknown_table(name: &str, package: &Package) -> CommandError {
 }
 
 fn parse(text: &str) -> Result<Selection, String> {
+    // At the first one: what follows is a path, which may have others.
     let (table, source) = match text.split_once('=') {
         Some((_, "")) => return Err("there is no source after \"=\"".into()),
         Some((table, source)) => (table, Some(SourcePath(source.into()))),

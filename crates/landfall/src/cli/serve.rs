@@ -64,6 +64,7 @@ pub(super) fn run(args: ServeArgs, invocation: &Invocation) -> Result<Exit> {
     };
     let (service, staff, tokens) = Service::open(settings, project)?;
     let is_guarded = tokens.is_closed() || takes_others;
+    // Before the port is opened, so that there is no moment in which strangers get in.
     if !is_guarded && !address.ip().is_loopback() {
         return Err(CommandError::project_error(format!(
             "there is no token, so that everybody who reaches {address} could do everything; make one with `{} token create \

@@ -83,6 +83,7 @@ impl From<TypedRole> for Role {
 /// A point in time in the future: a length from now, or a time.
 fn parse_expiry(text: &str) -> Result<Timestamp, String> {
     let now = Timestamp::now();
+    // By a calendar, since `1mo` and `1y` have no fixed length; in UTC, so that no change of clocks counts.
     let after = |span: Span| now.to_zoned(TimeZone::UTC).checked_add(span).ok().map(|end| end.timestamp());
     let moment = text.parse().ok().or_else(|| text.parse::<Span>().ok().and_then(after));
     let wrong = || format!("{text:?} is neither a length such as 90d or 12h nor a time such as 2027-01-31T00:00:00Z");
@@ -147,6 +148,7 @@ fn run_create(args: CreateTokenArgs, invocation: &Invocation) -> Result<Exit> {
     if invocation.globals.json {
         output::print_document(&json!({ "token": token, "secret": text }))?;
     } else {
+        // Alone on standard output, so that a script can take it; the note goes to standard error.
         output::print_result(&format!("{text}\n"))?;
     }
     invocation.print_note(&format!("this is token {}; keep it, since it is not shown again", token.id));

@@ -19,6 +19,7 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn run(args: VerifyArgs, invocation: &Invocation) -> Result<Exit> {
+    // First, since counting may take hours: a wrong path is told at once.
     let receipts = args.receipt.iter().map(read_receipt).collect::<Result<Vec<_>>>()?;
     let opened = invocation.open(TargetAccess::Read)?;
     let reporter = invocation.progress_reporter();

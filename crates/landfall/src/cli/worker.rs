@@ -55,6 +55,7 @@ pub(super) fn run(args: WorkerArgs, invocation: &Invocation) -> Result<Exit> {
         return Err(CommandError::project_error(words).into());
     }
     let project = Project { folder: settings.data_folder, package: settings.package };
+    // In a block, so that this connection is closed: each worker thread opens its own.
     let rules = {
         let mut target = targets::open(&settings.target, TargetAccess::Write)?;
         prepare_rules(&mut *target, project, &settings.load)?
@@ -76,6 +77,7 @@ pub(super) fn run(args: WorkerArgs, invocation: &Invocation) -> Result<Exit> {
     print_greeting(&workers.worker, workers.threads, invocation)?;
     runtime.block_on(stop);
     tracing::info!(jobs = control.count_active(), "the worker is being stopped; its jobs are given back");
+    // A load stops between two chunks, and the next worker goes on from there.
     control.stop_workers();
     join_within(threads, GRACE);
     Ok(Exit::Done)

@@ -32,6 +32,7 @@ fn parse_reason(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(args: DiscardArgs, invocation: &Invocation) -> Result<Exit> {
+    // A filter that was forgotten would give up all rejects of the project.
     if args.filter.is_empty() && !args.all {
         return Err(CommandError::usage_error("say which: --id, --table, --load, --code, --field, or --all").into());
     }

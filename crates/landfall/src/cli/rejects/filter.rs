@@ -76,6 +76,7 @@ impl TypedState {
     /// `filter` for rejects in this state.
     pub(super) fn apply_to(self, filter: RejectFilter) -> RejectFilter {
         let state = match self {
+            // For `any` this says nothing: `any_state` below counts.
             Self::Open | Self::Any => RejectState::Open,
             Self::Released => RejectState::Released,
             Self::Superseded => RejectState::Superseded,

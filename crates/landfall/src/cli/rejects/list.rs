@@ -88,6 +88,7 @@ fn visit_rejects(
     loop {
         let page = limit.map_or(PAGE, |limit| PAGE.min(limit - seen));
         let rejects = target.find_rejects(&RejectFilter { after, limit: Some(page), ..filter.clone() })?;
+        // Also the end by the limit: a page of no rejects is asked for then.
         let Some(last) = rejects.last() else { return Ok(seen) };
         after = last.id;
         seen += rejects.len() as u64;

@@ -38,6 +38,7 @@ enum RejectsCommand {
 }
 
 pub(super) fn run(args: RejectsArgs, invocation: &Invocation) -> Result<Exit> {
+    // clap takes options before the command for those of the list, and they would be lost.
     if args.command.is_some() && !args.list.is_default() {
         return Err(CommandError::usage_error(
             "write the options after the name of the command: landfall rejects list --table …",

@@ -55,9 +55,11 @@ fn add_missing(shown: &[Difference], tables: &[Table], invocation: &Invocation) 
     let mut target = invocation.open(TargetAccess::Write)?.target;
     let still = |target: &dyn Target| -> Result<Vec<Difference>> {
         let (additions, _) = split_differences(super::find_differences(target, tables)?);
+        // Nothing that the user has not seen, even if the database has changed meanwhile.
         Ok(additions.into_iter().filter(|found| shown.contains(found)).collect())
     };
     let mut additions = still(&*target)?;
+    // Two processes may add the same at once. As long as something becomes less, another one was faster.
     while let Err(error) = target.add_missing(&additions) {
         let left = still(&*target)?;
         if left.len() >= additions.len() {

@@ -16,6 +16,7 @@ use crate::counts::group_thousands;
 pub(super) fn explain_total_rejection(loads: &[&LoadOutcome], project: &Path) -> Option<String> {
     let sum = |count: fn(&LoadOutcome) -> u64| loads.iter().map(|load| count(load)).sum::<u64>();
     let (read, rejected) = (sum(|load| load.counts.read), sum(|load| load.counts.rejected));
+    // One record alone says nothing of the dictionary.
     if read < 2 || rejected != read {
         return None;
     }

@@ -47,6 +47,7 @@ pub(crate) struct PushSummary<'p> {
 
 impl PushSummary<'_> {
     fn load_state(&self) -> LoadState {
+        // Not stopped, since the same command goes on.
         if self.pushed.failure.is_none() { LoadState::Complete } else { LoadState::Running }
     }
 
