@@ -117,6 +117,7 @@ impl<'s> BatchReader<'s> {
             HeaderRows::None => 0,
             HeaderRows::At(rows) => rows.iter().copied().max().unwrap_or(0),
         };
+        // Their numbers count from the beginning of the file, and each batch begins anew.
         if written.dialect.comment_rows.iter().any(|row| *row > header_end) {
             return Err(CommandError::source_error(format!(
                 "{}: the table's dialect has commentRows behind the header, which would be other records in each batch; bring \
@@ -159,6 +160,7 @@ impl<'s> BatchReader<'s> {
             match self.cutter.next_piece() {
                 Some(piece) => self.take_piece(piece)?,
                 None if self.cutter.is_finished() => {
+                    // A file of a header alone has no piece that would do it.
                     self.start_data()?;
                     self.end_batch();
                     return Ok(self.ready.pop_front());
@@ -189,6 +191,7 @@ impl<'s> BatchReader<'s> {
             return Err(wrong("it has no header, and the table's dialect asks for one").into());
         }
         let start = self.cutter.data_start().unwrap_or_default();
+        // With everything before the data: the service reads each batch as a file in the same dialect.
         let length = usize::try_from(start.offset).unwrap_or(usize::MAX).min(self.held.len());
         self.header = Some(self.held.drain(..length).collect());
         (self.held_from, self.lines) = (start.offset, start.line_ends);
@@ -200,6 +203,7 @@ impl<'s> BatchReader<'s> {
         let (offset, length) = (piece.offset(), usize::try_from(piece.len()).unwrap_or(usize::MAX));
         let before = usize::try_from(offset - self.held_from).unwrap_or(usize::MAX).min(self.held.len());
         let end = before.saturating_add(length).min(self.held.len());
+        // From the bytes as they were read: what is decoded has lost quotes and encoding.
         let bytes: Vec<u8> = self.held.drain(..end).skip(before).collect();
         self.held_from = offset + length as u64;
         match piece {
@@ -230,6 +234,7 @@ impl<'s> BatchReader<'s> {
             // With its line end, and the comments behind it.
             let end = if at + 1 < records.len() { records.byte_offset(at + 1) } else { bytes.len() };
             let record = &bytes[start..end];
+            // A record that is too long for this bound goes alone. The service decides about it.
             let full = self.building.bytes.len() + record.len() > BATCH_BYTES && self.building.record_count() > 0;
             if full || self.building.record_count() == self.most {
                 self.end_batch();
@@ -247,6 +252,7 @@ impl<'s> BatchReader<'s> {
         let mut batch = std::mem::take(&mut self.building);
         if batch.record_count() > 0 {
             batch.header = self.header.clone().unwrap_or_default();
+            // Of the compressed file, whose size is known. Progress is measured by it.
             batch.consumed = self.input.consumed_bytes();
             self.ready.push_back(batch);
         }

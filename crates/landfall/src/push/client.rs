@@ -104,6 +104,7 @@ impl RequestFailure {
     /// What a refusal says.
     fn from_answer(answer: &ServiceAnswer) -> Self {
         let status = answer.status;
+        // A proxy answers in HTML: without a title, it was not Landfall.
         let problem: ProblemDocument = serde_json::from_slice(&answer.body).unwrap_or_default();
         let kind = problem.r#type.rsplit(':').next().unwrap_or_default().to_owned();
         let words = match (&*problem.title, &*problem.detail) {
@@ -141,6 +142,7 @@ impl PushClient {
         Ok(Self {
             agent,
             table: format!("{}/v1/tables/{}", base.trim_end_matches('/'), encode_path_part(&options.table)),
+            // In one fixed form: the service compares it when a key comes again.
             query: format!("on_conflict={rule}&atomic={atomic}"),
             bearer: options.token.as_ref().map(|token| format!("Bearer {token}")),
             retries: options.retries,
@@ -161,6 +163,7 @@ impl PushClient {
                 RequestAttempt::Never(trouble) => return (attempts, Err(trouble)),
                 RequestAttempt::Later(trouble, _) if attempts > self.retries => return (attempts, Err(trouble)),
                 RequestAttempt::Later(trouble, told) => {
+                    // A service that says when to come again knows better. Yet none may say next year.
                     let wait = told.map_or_else(|| backoff_delay(attempts), |told| told.min(LONGEST_ASKED));
                     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                     if attempts == TOLD_AFTER {
@@ -184,6 +187,7 @@ impl PushClient {
     /// Waits; false where nothing more is to be sent.
     fn wait_unless_stopped(&self, length: Duration) -> bool {
         let begun = Instant::now();
+        // In small steps: when another batch has failed for good, the command is to end soon.
         while begun.elapsed() < length {
             if self.stopped.load(Ordering::Relaxed) {
                 return false;
@@ -222,6 +226,7 @@ impl PushClient {
                 if let Some(bearer) = &self.bearer {
                     request = request.header(header::AUTHORIZATION, bearer);
                 }
+                // Also after a failure, which may have been a refusal that was lost under way.
                 if body.len() > ASK_BEYOND || attempt > 1 {
                     request = request.header(header::EXPECT, "100-continue");
                 }
@@ -235,6 +240,7 @@ impl PushClient {
 fn read(mut response: Response<ureq::Body>) -> Result<(ServiceAnswer, Option<Duration>), ureq::Error> {
     let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let replayed = text("idempotency-replayed") == Some("true");
+    // Seconds only. The form with a date needs two clocks that agree.
     let retry_after = text("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec()?;
@@ -248,6 +254,7 @@ fn judge_answer(answer: ServiceAnswer, retry_after: Option<Duration>) -> Request
         200 | 201 => RequestAttempt::Answered(answer),
         // All rows of a batch may have been rejected.
         422 if !is_problem() => RequestAttempt::Answered(answer),
+        // 409: the first request under this key may still be at work.
         408 | 409 | 429 | 502..=504 => RequestAttempt::Later(RequestFailure::from_answer(&answer), retry_after),
         _ => RequestAttempt::Never(RequestFailure::from_answer(&answer)),
     }
@@ -256,6 +263,7 @@ fn judge_answer(answer: ServiceAnswer, retry_after: Option<Duration>) -> Request
 /// Whether the same request fails in the same way again: a certificate that is not trusted, for one.
 fn is_permanent(error: &ureq::Error) -> bool {
     match error {
+        // rustls tells by this kind that it does not trust the certificate.
         ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
         ureq::Error::Timeout(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => false,
         ureq::Error::Protocol(_) => false,

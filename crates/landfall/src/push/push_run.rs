@@ -66,8 +66,10 @@ pub(crate) fn push<O: Observer + Sync>(
     observer: &O,
 ) -> Result<PushOutcome> {
     let begun = Instant::now();
+    // Before the digest, so that a change during either reading is seen.
     let before = source.read_stamp()?;
     observer.source_begins(&options.table, &source.name);
+    // The keys are of the whole content. Without it, a changed file would get the answers of the old one.
     let (digest, _) = digest_source(source, None)?;
     let push = PushRun {
         source,
@@ -77,6 +79,7 @@ pub(crate) fn push<O: Observer + Sync>(
         total_bytes: before.size.unwrap_or_default(),
         state: Mutex::default(),
     };
+    // Of one place, so that the cutter waits and the file is not held in memory.
     let (sender, receiver) = sync_channel(1);
     let batches = Mutex::new(receiver);
     thread::scope(|scope| {
@@ -86,6 +89,7 @@ pub(crate) fn push<O: Observer + Sync>(
         if let Err(error) = push.cut_source(written, options.batch, &sender) {
             push.stop_with(error);
         }
+        // By this the senders learn that there is nothing more.
         drop(sender);
     });
     if source.read_stamp()? != before {
@@ -94,6 +98,7 @@ pub(crate) fn push<O: Observer + Sync>(
         push.stop_with(CommandError::source_error(words).into());
     }
     let PushState { tally, mut entries, failure, .. } = push.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Answers come in any order.
     entries.sort_by_key(|entry| entry.first);
     Ok(PushOutcome { tally, entries, seconds: begun.elapsed().as_secs_f64(), failure })
 }
@@ -139,6 +144,7 @@ impl<O: Observer + Sync> PushRun<'_, O> {
     /// Sends batches until there are no more.
     fn send_batches(&self, batches: &Mutex<Receiver<PushBatch>>) {
         loop {
+            // The lock goes with this line: the batch is sent without it.
             let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(batch) = batch else { return };
             self.send_batch(&batch);
@@ -159,10 +165,12 @@ impl<O: Observer + Sync> PushRun<'_, O> {
             Err(trouble) => trouble,
         };
         if trouble.is_body_too_large()
+            // The halves have keys of their own, and the next push cuts just so again.
             && let Some(halves) = batch.split_in_half()
         {
             return halves.iter().for_each(|half| self.send_batch(half));
         }
+        // Before the note, so that no further batch begins.
         self.client.stopped.store(true, Ordering::Relaxed);
         self.note_refusal(batch, attempts, begun, &trouble);
     }
@@ -170,6 +178,7 @@ impl<O: Observer + Sync> PushRun<'_, O> {
     /// The key of a batch: the same records of the same source have the same.
     fn batch_key(&self, batch: &PushBatch, body: &[u8]) -> String {
         let mut hasher = self.scope.clone();
+        // With the place: the same rows twice in a file are two batches.
         hasher.update(&batch.offset.to_le_bytes()).update(&batch.first.to_le_bytes()).update(body);
         format!("push-{}", hasher.finalize().to_hex())
     }
@@ -178,6 +187,8 @@ impl<O: Observer + Sync> PushRun<'_, O> {
         let entry =
             BatchEntry { status: Some(answer.status), replayed: answer.replayed, ..new_entry(batch, attempts, begun) };
         let told = match serde_json::from_slice::<BatchAnswer>(&answer.body) {
+            // A proxy or another program may answer 200 as well. If the counts differ, rows are lost that nobody
+            // accounts for.
             Ok(told) if told.counts.read == batch.record_count() as u64 && told.counts.conserved() => told,
             other => {
                 self.client.stopped.store(true, Ordering::Relaxed);

@@ -52,6 +52,7 @@ pub(crate) fn ask_file_form(client: &PushClient, options: &PushOptions) -> Resul
 
 /// Reads the dialect by the rules of a data package.
 fn read(told: &TableAnswer) -> Result<FileForm> {
+    // In the reader of data packages, so that a dialect means here what it means to the service.
     let package = json!({"resources": [{
         "name": "table", "path": "file.csv", "dialect": told.dialect, "encoding": told.encoding,
         "schema": {"fields": [{"name": "any", "type": "string"}]},
