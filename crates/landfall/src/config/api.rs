@@ -68,6 +68,7 @@ pub(crate) struct TlsFiles {
 impl Default for ApiConfig {
     fn default() -> Self {
         Self {
+            // This machine alone: without a token, everybody who reaches the service may do everything.
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             max_rows: 1000,
             max_body: 16 << 20,
@@ -154,6 +155,7 @@ fn read_origins(reader: &mut MapReader<'_>) -> Vec<String> {
         let sound = text.split_once("://").is_some_and(|(scheme, host)| {
             matches!(scheme, "http" | "https")
                 && !host.is_empty()
+                // A browser sends an origin without a path, and the two are compared as texts.
                 && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
         });
         if !sound {
@@ -171,6 +173,7 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = port {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
+    // Not looked up: a name may stand for several addresses, and the service listens on one.
     let bare = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let wrong =
         || format!("{text:?} is no address; write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080");

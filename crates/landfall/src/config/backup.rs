@@ -73,6 +73,7 @@ fn read_retention(node: &DocumentNode, problems: &DescriptorProblems) -> Retenti
         yearly: read_keep_count(&mut reader, "yearly"),
     };
     reader.refuse_unknown();
+    // Without any rule all sets are kept. This one would keep none.
     if keep == (RetentionRules { last: Some(0), ..RetentionRules::default() }) {
         problems.report_with_mend(&node.place, "\"keep\" would keep no backup at all", "write \"last: 1\" at least");
     }

@@ -9,6 +9,7 @@ pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(super) fn expand_document(node: &mut DocumentNode, environment: Environment<'_>, problems: &DescriptorProblems) {
     match &mut node.value {
         NodeValue::Text(text) if text.contains("${") => {
+            // Once the document is parsed: a value with quotes or colons cannot become structure.
             if let Some(filled) = expand_variables(text, &node.place, environment, problems) {
                 *text = filled;
             }

@@ -106,6 +106,7 @@ fn read_key_source(node: &DocumentNode, folder: &Path, problems: &DescriptorProb
 }
 
 fn discovered_key_source(issuer: &str, node: &DocumentNode, problems: &DescriptorProblems) -> Option<KeySource> {
+    // An issuer may end in a slash, as Auth0's do. The tokens name it just so, and it stays in `issuer`.
     let url = parse_trusted_url(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')));
     if url.is_none() {
         let message = format!("the keys of \"{}\" cannot be looked for there", issuer.escape_debug());
@@ -126,6 +127,7 @@ pub(crate) fn parse_trusted_url(text: &str) -> Option<Uri> {
         "http" => is_loopback(&url),
         _ => false,
     };
+    // A password in it would be told in each error.
     let bare = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
     (safe && bare && url.host().is_some_and(|host| !host.is_empty())).then_some(url)
 }

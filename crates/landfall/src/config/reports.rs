@@ -161,6 +161,7 @@ fn read_sql_files(node: &DocumentNode, folder: &Path, problems: &DescriptorProbl
 fn read_sql_path(node: &DocumentNode, folder: &Path, problems: &DescriptorProblems) -> Option<PathBuf> {
     let text = node.read_text("\"sql\"", problems)?;
     let path = Path::new(text);
+    // As for the paths of a data package: a project from somebody else must not read files elsewhere.
     let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if text.is_empty() || !inside {
         let message = format!("the path \"{}\" does not stay within the project", text.escape_debug());
@@ -180,6 +181,7 @@ fn read_parameter(node: &DocumentNode, problems: &DescriptorProblems) -> Option<
 /// A default in the field's lexical form; numbers and truth values may stand without quotes.
 fn default_text(node: &DocumentNode, problems: &DescriptorProblems) -> Option<String> {
     match &node.value {
+        // As it is written: a number that passes through a float may lose digits.
         NodeValue::Text(text) | NodeValue::Number(text) => Some(text.clone()),
         NodeValue::Bool(_) => Some(node.to_json()),
         NodeValue::Null => None,

@@ -71,6 +71,7 @@ impl Schedule {
     }
 
     fn parse(cron: &str, zone: &str) -> Option<Self> {
+        // The library reads the zone as a last field. A person must not write one there.
         let fields = cron.split_ascii_whitespace().count();
         let text = format!("{} {zone}", cron.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
         let crontab = cronexpr::parse_crontab(&text).ok().filter(|_| fields == 5)?;
@@ -98,6 +99,7 @@ impl Timetable for Schedule {
         while let Some(next) = self.next_after(from).filter(|next| *next <= until) {
             (last, from, count) = (next, next, count + 1);
             if count == COUNTED {
+                // A schedule with so many times comes often, and so also within the last two months.
                 let near = until.checked_sub(SignedDuration::from_hours(24 * 62)).unwrap_or(from);
                 from = from.max(near);
             }

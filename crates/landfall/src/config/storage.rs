@@ -64,6 +64,7 @@ pub(super) fn read(node: &DocumentNode, problems: &DescriptorProblems) -> Object
         (reader.take_flag("allowPrivateAddresses"), reader.take_flag("allow_private_addresses"));
     let allow_private_addresses = private.or(earlier_private).unwrap_or_default();
     reader.refuse_unknown();
+    // All data would go over the network in the open.
     if let (Some(endpoint), Some(node)) = (&endpoint, endpoint_node)
         && endpoint.is_plain_http()
         && !allow_http
