@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// # Errors
 /// A system that takes no handler of a signal.
 pub(crate) fn await_stop_signal() -> Result<impl Future<Output = ()> + Send> {
+    // Installed now, and not when the future is first polled: a signal in between would kill the process.
     let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // tokio would replace a signal that is ignored by a handler.
     let mut hung_up = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
     Ok(async move {
         let hang_up = async {

@@ -32,7 +32,9 @@ pub(crate) fn build_agent(
     connections: usize,
 ) -> Result<Agent> {
     let mut config = Config::builder()
+        // The body of an error says what is wrong, and must be read.
         .http_status_as_error(false)
+        // The token in the header is for this server alone, and keys must not come from elsewhere.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))

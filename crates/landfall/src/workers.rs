@@ -49,6 +49,7 @@ pub(crate) fn open_backups(backup: &BackupConfig, storage: &ObjectSettings) -> R
 
 /// Makes the tables that are missing; the rules of all rows.
 pub(crate) fn prepare_rules(target: &mut dyn Target, project: Project, load: &LoadDefaults) -> Result<Arc<RowRules>> {
+    // First: an empty table that was made for another data package gives way to the new one.
     target.drop_remakable(&project.target_tables())?;
     target.prepare_tables(&project.target_tables())?;
     let rules = RowRules::new(&*target, Arc::new(project))?
@@ -101,6 +102,7 @@ pub(crate) fn worker_settings(location: &Location, jobs: &JobConfig) -> WorkerSe
 
 /// Machine and process, for people.
 fn name_worker() -> String {
+    // A shell sets $HOSTNAME and does not export it.
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let machine = if machine.trim().is_empty() { "machine" } else { machine.trim() };
     format!("{machine}:{}", std::process::id())
