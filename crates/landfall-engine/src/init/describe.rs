@@ -297,6 +297,7 @@ fn describe_oddity(oddity: HeaderOddity) -> &'static str {
         HeaderOddity::RowNames => {
             "the header has no label for the first column: it names the records, as R writes them"
         }
+        HeaderOddity::SurplusLabel => "the header has one delimiter too many: its empty label is passed over",
         HeaderOddity::TrailingDelimiter => "every record ends with a delimiter: the last column is always empty",
     }
 }

@@ -2,7 +2,12 @@
 
 use landfall_core::schema::{Delimiter, Dialect};
 
-use super::{encoding::ExaminedFile, preamble::named_separator, sample::RecordSample};
+use super::{
+    broken_header::{try_literal_quotes, try_spaces},
+    encoding::ExaminedFile,
+    preamble::named_separator,
+    sample::RecordSample,
+};
 
 /// The delimiters, the one that occurs least in text and numbers first.
 const DELIMITERS: [u8; 4] = *b"\t|;,";
@@ -37,7 +42,7 @@ pub(super) struct DialectFit {
 }
 
 impl DialectFit {
-    fn new(file: &ExaminedFile, dialect: Dialect) -> Self {
+    pub(super) fn new(file: &ExaminedFile, dialect: Dialect) -> Self {
         let separator = named_separator(&file.prefix).is_some();
         let sample = RecordSample::new(&file.prefix, file.cut, &dialect, file.encoding).without_preamble(separator);
         let (width, count) = sample.common_width();
@@ -64,6 +69,8 @@ pub(super) fn find(file: &ExaminedFile) -> DialectFit {
     let fit = try_initial_spaces(file, &fit).unwrap_or(fit);
     let fit = try_rare_delimiters(file, &fit).unwrap_or(fit);
     let fit = try_comments(file, &fit).unwrap_or(fit);
+    let fit = try_spaces(file, &fit).unwrap_or(fit);
+    let fit = try_literal_quotes(file, &fit).unwrap_or(fit);
     try_trim(file, &fit).unwrap_or(fit)
 }
 

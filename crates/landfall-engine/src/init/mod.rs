@@ -13,6 +13,7 @@
 //!
 //! Files are read as streams, once for each step. Memory is bounded: see `distinct`.
 
+mod broken_header;
 mod candidate;
 mod choice;
 mod column;

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use landfall_core::schema::{Dialect, HeaderMatch, HeaderRows};
 
-use super::{dialect::DialectFit, header::FirstRecord, second_look::unit_part, words};
+use super::{
+    broken_header::drop_surplus_label, dialect::DialectFit, header::FirstRecord, second_look::unit_part, words,
+};
 
 /// What stands at the head of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(super) enum HeaderOddity {
     RowNames,
     /// The records have one more cell than the header, which is always empty.
     TrailingDelimiter,
+    /// The header has one more cell than the records, which is empty.
+    SurplusLabel,
 }
 
 impl TableHead {
@@ -60,7 +64,8 @@ impl TableHead {
 
     /// `dialect` with this head, where the record numbered `first` is the first that is neither blank nor part of what stands before.
     pub(super) fn set(&self, dialect: &mut Dialect, first: u64) {
-        if matches!(self.first, FirstRecord::Unusable(_) | FirstRecord::Numbers) {
+        let surplus = self.oddity == Some(HeaderOddity::SurplusLabel);
+        if surplus || matches!(self.first, FirstRecord::Unusable(_) | FirstRecord::Numbers) {
             dialect.header_match = HeaderMatch::Position;
         }
         let (header, comments) = match self.first {
@@ -76,6 +81,9 @@ fn fit_width(first: &[String], rest: &[Vec<String>], width: usize) -> Option<(Ve
     let mut labels: Vec<String> = first.iter().map(|label| label.trim().to_owned()).collect();
     if labels.len() == width {
         return Some((labels, None));
+    }
+    if let Some(labels) = drop_surplus_label(&labels, width) {
+        return Some((labels, Some(HeaderOddity::SurplusLabel)));
     }
     let whole = || rest.iter().filter(|record| record.len() == width);
     if labels.len() + 1 != width || width < 3 || whole().count() < 2 || labels.iter().any(String::is_empty) {

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use landfall_core::{
     decode::NULL_CELL,
-    schema::{BooleanWords, Field, FieldType, HeaderMatch, HeaderRows, NumberFormat, StringFormat, TemporalFormat},
+    schema::{
+        BooleanWords, Field, FieldType, HeaderMatch, HeaderRows, NumberFormat, StrayQuotes, StringFormat,
+        TemporalFormat,
+    },
 };
 
 use super::{
@@ -130,6 +133,9 @@ impl ResourceWriter<'_> {
             Some(b'"') => {}
             Some(quote) => page.push_line(3, &format!("quoteChar: {}", character(quote))),
             None => page.push_line(3, "quoteChar: \"\" # quotes have no meaning here"),
+        }
+        if dialect.stray_quotes == StrayQuotes::Literal {
+            page.push_line(3, "strayQuotes: literal # the header has a quote that is not doubled");
         }
         if let Some(escape) = dialect.escape_char {
             page.push_line(3, &format!("escapeChar: {}", character(escape)));

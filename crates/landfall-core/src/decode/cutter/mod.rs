@@ -245,6 +245,11 @@ impl Cutter {
                 self.add_header_record(end);
                 next
             }
+            // Its quotes may be text: the decoder tells, and has the fault otherwise.
+            RecordVerdict::Malformed { end, next, .. } if self.rules.reads_literal_quotes => {
+                self.add_header_record(end);
+                next
+            }
             RecordVerdict::Malformed { next, fault, .. } => {
                 self.header.note_fault(HeaderFault::Malformed(fault));
                 next

@@ -1,6 +1,7 @@
 //! Headers, comments, and where the data start.
 
 use super::*;
+use crate::schema::StrayQuotes;
 
 fn labels(dialect: &Dialect, source: &str) -> Option<Vec<String>> {
     decode_all(dialect, Encoding::Utf8, CutterLimits::default(), source.as_bytes()).header
@@ -152,4 +153,17 @@ fn records_can_be_comments_by_their_number() {
     let found = rows(&dialect, source.as_bytes());
     let found: Vec<_> = found.iter().map(|row| (row.line, row.cells.join(","))).collect();
     assert_eq!(found, [(3, "1".into()), (6, "2".into()), (8, "3".into())]);
+}
+
+#[test]
+fn a_header_with_a_bare_quote_is_read_where_quotes_are_literal() {
+    let literal = Dialect { stray_quotes: StrayQuotes::Literal, ..Dialect::default() };
+    for (source, labels) in [
+        (&b"\"\"id\",\"na\"me\"\n1,a\n"[..], Some(["\"id", "na\"me"].map(String::from).to_vec())),
+        (b"\"id\" x,name\n1,a\n", None),
+    ] {
+        let decoded = decode_all(&literal, Encoding::Utf8, CutterLimits::default(), source);
+        assert_eq!((decoded.header.as_ref(), decoded.header_fault.is_none()), (labels.as_ref(), labels.is_some()));
+        assert_eq!(rows(&literal, source)[0].cells, ["1", "a"]);
+    }
 }
