@@ -27,6 +27,7 @@ mod key_errors;
 mod keys;
 mod knowledge;
 mod layout;
+mod layout_exporter;
 mod ledger_questions;
 mod load;
 mod lookups;

@@ -14,7 +14,7 @@ use super::{
         claims_to_come, complete_retry, find_reject, is_circular, open, record_verdict, reject_ids, release_waiting,
         retry_outcome, try_as_is, visit_rejects,
     },
-    export::LayoutExporter,
+    layout_exporter::LayoutExporter,
     load::LoadSession,
     mended_file::{MendedRow, UnaskedChanges, read_mended},
     stored_answer::{StoredAnswer, WriteAnswer},

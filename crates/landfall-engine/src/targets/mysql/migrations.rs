@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
-    targets::sql::jobs,
+    targets::sql::former_tasks,
     timestamp,
 };
 
@@ -163,7 +163,7 @@ pub(super) fn apply_migrations(connection: &mut MysqlConnection, location: &str)
                 }
             }
             if at == VERSION_OF_JOBS {
-                jobs::adopt_tasks(&MysqlOwnConnection::new(connection))?;
+                former_tasks::adopt_tasks(&MysqlOwnConnection::new(connection))?;
             }
             let noted = vec![Value::UInt(at as u64), Value::Bytes(timestamp::now_utc().into_bytes())];
             connection.execute_statement("INSERT INTO landfall_migrations VALUES (?, ?)", noted).context(doing)?;

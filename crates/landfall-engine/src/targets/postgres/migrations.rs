@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
-    targets::sql::jobs,
+    targets::sql::former_tasks,
     timestamp,
 };
 
@@ -182,7 +182,8 @@ fn apply_migrations(
     for (at, statements) in (1..).zip(MIGRATIONS).skip(from.unwrap_or(0)) {
         connection.run_batch(&statements.replace("own.", &session.spelling.own))?;
         if at == VERSION_OF_JOBS {
-            jobs::adopt_tasks(&PostgresOwnConnection::new(session, connection)).map_err(PostgresFailure::Taker)?;
+            former_tasks::adopt_tasks(&PostgresOwnConnection::new(session, connection))
+                .map_err(PostgresFailure::Taker)?;
         }
         let sql = format!("INSERT INTO {} VALUES ($1, $2)", session.own_table("migrations"));
         connection.execute_statement(

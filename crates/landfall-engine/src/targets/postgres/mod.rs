@@ -12,6 +12,7 @@ mod ddl;
 mod dialect;
 mod encode;
 mod failure;
+mod heap_keys;
 mod insert;
 mod lane;
 mod login;

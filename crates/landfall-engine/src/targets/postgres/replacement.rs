@@ -8,10 +8,11 @@ use super::{
     connection::{PostgresConnection, ValueFormat},
     ddl::{RelationPlace, add_foreign_keys, create_heap_statement, quoted_field_names},
     failure::{PostgresContext as _, PostgresResult},
+    heap_keys::{build, missing_keys},
     parameters::BoundParameters,
     rows,
     session::PostgresSession,
-    staging_heap::{build, missing_keys, move_heap},
+    staging_heap::move_heap,
     untouched_table::{is_untouched, privileges_of},
     worker::LaneWorker,
 };

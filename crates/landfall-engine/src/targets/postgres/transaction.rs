@@ -11,13 +11,13 @@ use super::{
     Fence, Pace, Postgres, RefusedRow, RelationPlace, Table, TableSeat, Transaction, catalog,
     connection::PostgresConnection,
     failure::PostgresContext as _,
-    insert,
+    heap_keys, insert,
     lane::CommitLane,
     own_tables::{PostgresOwnConnection, RejectCopy},
     parameters::BoundParameters,
     read_description,
     replacement::{self, Replacement},
-    rows, staging_heap,
+    rows,
     worker::{DeferredWrite, HeldParents, LaneWorker, RowDestination},
 };
 use crate::{
@@ -106,7 +106,7 @@ impl<'t> PostgresTransaction<'t> {
     fn index(&self, table: &Table, positions: &[FieldIndex]) -> Result<()> {
         match self.table_seat(table)? {
             Some(seat) if seat.is_bare => self.with(|worker| {
-                staging_heap::index(&mut worker.connection, table, &seat.place, positions)
+                heap_keys::add_key_early(&mut worker.connection, table, &seat.place, positions)
                     .context(|| read_description(table))
             }),
             _ => Ok(()),

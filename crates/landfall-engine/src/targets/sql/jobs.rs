@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use super::{OwnRow, SqlConnection, SqlParameter, documents};
 use crate::{
-    document::DocumentFilter,
     error::{Result, TargetError, TargetErrorKind},
     job::{JobClaim, JobEnd, JobEntry, JobPage, JobState, NewJob},
     timestamp,
@@ -21,14 +20,8 @@ use crate::{
 const COLUMNS: &str = "j.job_id, j.kind, j.state, j.attempt, j.handed_back, j.is_cancelled, j.worker, j.created_at, j.started_at, \
                        j.ended_at, j.body";
 
-/// The kind of document that jobs were before they had tables.
-const TASK: &str = "task";
-
 /// Jobs that one transaction forgets.
 const FORGOTTEN_AT_ONCE: u64 = 1000;
-
-/// Documents of tasks that are read at once: one may have an answer of many bytes.
-const TASKS_AT_ONCE: u64 = 16;
 
 /// What no condition and no order needs of a job.
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,7 +119,7 @@ fn read_small(row: &mut OwnRow) -> Result<u32> {
     Ok(u32::try_from(row.take_count()?).unwrap_or(u32::MAX))
 }
 
-fn damaged_job_error(id: &str, error: &serde_json::Error) -> TargetError {
+pub(super) fn damaged_job_error(id: &str, error: &serde_json::Error) -> TargetError {
     let message = format!("the job {id:?} is not as Landfall stores one: {error}; another program has changed it");
     TargetError::new(TargetErrorKind::Statement, message)
 }
@@ -162,7 +155,7 @@ pub(in crate::targets) fn add_jobs(connection: &dyn SqlConnection, jobs: &[NewJo
     jobs.iter().try_for_each(|job| insert(connection, &job.to_entry()))
 }
 
-fn insert(connection: &dyn SqlConnection, entry: &JobEntry) -> Result<()> {
+pub(super) fn insert(connection: &dyn SqlConnection, entry: &JobEntry) -> Result<()> {
     let spelling = connection.sql_spelling();
     let optional = |value: &Option<String>| if value.is_some() { "?" } else { "NULL" };
     // The clock of the database: those of the workers may differ.
@@ -395,29 +388,4 @@ pub(in crate::targets) fn forget_jobs(connection: &dyn SqlConnection, ended_befo
         connection.execute_statement(&format!("DELETE FROM {jobs} WHERE job_id = ?"), &[name.as_str().into()])?;
     }
     Ok(names)
-}
-
-/// Makes jobs of the documents of tasks, as versions before 0.2 had them. It can be repeated: a document goes with its job's coming,
-/// or after it on a database whose migrations are not one transaction.
-pub(in crate::targets) fn adopt_tasks(connection: &dyn SqlConnection) -> Result<()> {
-    let page = DocumentFilter { limit: Some(TASKS_AT_ONCE), ..DocumentFilter::all_of_kind(TASK) };
-    loop {
-        // Always the first page: each task that is done is taken away, so that the next ones move up.
-        let tasks = documents::find_documents(connection, &page)?;
-        for task in &tasks {
-            let mut entry: JobEntry =
-                serde_json::from_slice(&task.body).map_err(|error| damaged_job_error(&task.name, &error))?;
-            if entry.state == JobState::Running {
-                // Its process ended before this version began: whoever looks first goes on with it.
-                entry.state = JobState::Pending;
-            }
-            if find(connection, &entry.id)?.is_none() {
-                insert(connection, &entry)?;
-            }
-            documents::change_document(connection, task, None)?;
-        }
-        if tasks.is_empty() {
-            return Ok(());
-        }
-    }
 }

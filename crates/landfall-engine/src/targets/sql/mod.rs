@@ -8,6 +8,7 @@ pub(super) mod compare;
 pub(super) mod documents;
 pub(super) mod existing_table;
 pub(super) mod followers;
+pub(super) mod former_tasks;
 pub(super) mod jobs;
 pub(super) mod ledger;
 pub(super) mod made_tables;

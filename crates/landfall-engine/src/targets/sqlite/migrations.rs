@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::{failure::SqliteContext as _, own_tables::SqliteOwnConnection};
 use crate::{
     error::{Result, TargetError, TargetErrorKind},
-    targets::sql::jobs,
+    targets::sql::former_tasks,
     timestamp,
 };
 
@@ -139,7 +139,7 @@ pub(super) fn apply_migrations(connection: &mut Connection, location: &str) -> R
     for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
         transaction.execute_batch(statements).context(doing)?;
         if at == VERSION_OF_JOBS {
-            jobs::adopt_tasks(&SqliteOwnConnection(&transaction))?;
+            former_tasks::adopt_tasks(&SqliteOwnConnection(&transaction))?;
         }
         transaction
             .execute("INSERT INTO landfall_migrations VALUES (?, ?)", params![at, timestamp::now_utc()])
