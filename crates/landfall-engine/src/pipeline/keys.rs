@@ -133,6 +133,7 @@ pub(super) struct AbsentParents {
 impl AbsentParents {
     /// Notes that the parent that `row` names is not there.
     pub(super) fn note_absent(&mut self, columns: &KeyColumns<'_>, row: usize) {
+        // Of the first one: all are forgotten together, so that none is older than `ABSENT`.
         self.since.get_or_insert_with(Instant::now);
         self.parents.note_parent(columns, row);
     }
@@ -157,6 +158,7 @@ fn is_rather_asked(held: u64, expected: u64) -> bool {
 
 /// Whether the rows of `table` will be looked for by the keys of about `expected` records.
 pub(super) fn will_be_asked(read: &dyn TargetRead, table: &Table, expected: u64) -> Result<bool> {
+    // One more than is needed for the answer: to count a large table to its end takes seconds.
     let most = expected.saturating_mul(ASK_FROM).saturating_add(1);
     Ok(is_rather_asked(read.row_count_within(table, most)?, expected))
 }
@@ -309,6 +311,7 @@ pub(super) fn read_parents(
     positions: &[FieldIndex],
     expected: u64,
 ) -> Result<ParentSet> {
+    // At least 10,000: so few are read in one question, even for a file of one record.
     let most = expected.saturating_mul(ASK_FROM).clamp(10_000, MOST_PARENTS);
     if read.row_count_within(parent, most + 1)? > most {
         return Ok(ParentSet::without_knowledge());

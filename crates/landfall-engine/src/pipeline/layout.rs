@@ -21,6 +21,7 @@ pub(super) struct SourceLayout {
     /// The cells of a record.
     width: usize,
     /// Whether a source in UTF-16 is big-endian.
+    // Layouts are kept in the ledger, and those of earlier versions lack this and what follows.
     #[serde(default)]
     big_endian: bool,
     /// The header's labels, where there is one.
@@ -54,6 +55,7 @@ impl SourceLayout {
         Ok(Self {
             columns: map.columns,
             width: map.width,
+            // Only the byte order mark of a source tells it, and a reject's bytes are read without that.
             big_endian: encoding == Encoding::Utf16Be,
             labels: labels.map(<[String]>::to_vec),
             json: false,
@@ -71,6 +73,7 @@ impl SourceLayout {
         labels: Option<&[String]>,
         encoding: Encoding,
     ) -> Result<Self, String> {
+        // Without labels the columns go by their places.
         let labels = labels.filter(|_| resource.dialect.header_match == HeaderMatch::Labels);
         Self::from_labels(&resource.schema, labels, encoding)
     }
@@ -188,6 +191,7 @@ fn match_columns(schema: &TableSchema, labels: &[String]) -> Result<Vec<Option<u
     if matches!(schema.fields_match, FieldsMatch::Equal | FieldsMatch::Superset) && !extra.is_empty() {
         faults.push(format!("extra-label: it has {} beside the fields", extra.join(", ")));
     }
+    // A file of another kind would have a fault for each column, and the message no end.
     faults.truncate(8);
     if faults.is_empty() {
         return Ok(columns);

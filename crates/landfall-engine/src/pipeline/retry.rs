@@ -114,6 +114,7 @@ fn from_quarantine(
     answer: &mut StoredAnswer<'_>,
 ) -> Result<()> {
     if let Some(id) = filter.id
+        // A reject that has left the quarantine is just not tried. A number that never was one is a mistake.
         && find_reject(&*target, id)?.is_none()
     {
         return Err(Error::Usage(format!("there is no reject {id}")));
@@ -126,6 +127,7 @@ fn from_quarantine(
             }
             let filter = RejectFilter { table: Some(name), ..filter.clone() };
             let cases =
+                // Ids only: the rejects themselves are read one by one, and may be long.
                 reject_ids(&*target, &filter)?.into_iter().map(|reject| RetryCase { reject, mended: None }).collect();
             retry_table(session, target, position, QUARANTINE, cases, answer)?;
         }
@@ -174,6 +176,7 @@ pub fn discard_with(
     let mut transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
     let mut count = 0;
     for (reject, load) in wanted {
+        // Another process may have released it since it was listed. That one is not counted.
         count += u64::from(transaction.discard_reject(reject, load, reason)?);
     }
     if let Some(document) = answer(count) {
@@ -231,6 +234,7 @@ fn retry_from_file(
         cases.entry(position).or_default().push(RetryCase { reject: reject.id, mended });
         Ok(())
     })?;
+    // After the whole file, and before anything is tried: a file with such changes changes nothing.
     if !allows_other_changes {
         others.refuse_changes(&path.display().to_string(), *option_style)?;
     }
@@ -243,6 +247,7 @@ fn retry_from_file(
     let source = path.display().to_string();
     for family in session.project.package.load_order() {
         for position in family {
+            // Parents first, in whatever order the file has them.
             let cases = cases.remove(&position).unwrap_or_default();
             retry_table(session, target, position, &source, cases, answer)?;
         }
@@ -322,11 +327,14 @@ impl TableRetry<'_, '_> {
                 }
             }
             cases = waiting;
+            // A round in which nothing passed: another one would find the same.
             if cases.is_empty() || cases.len() == before {
                 break;
             }
         }
         for case in cases {
+            // Tried once more for the reasons of now: those of an earlier round may name parents that have come
+            // since.
             let Some(reject) = open(&*self.transaction, case.reject)? else { continue };
             let verdict = self.try_case(&reject, &case)?;
             self.record_outcome(&reject, &case, &verdict)?;

@@ -45,6 +45,7 @@ impl StagingPlan {
             }
         }
         let mut now = Vec::new();
+        // A table that refers to one that is built aside has to wait: its foreign key needs the finished table.
         for (position, table) in session.project.package.table_positions().zip(session.tables) {
             if target.has_table(table)? || !plan.waits_for_staging(session, position) {
                 now.push(table.clone());
@@ -69,6 +70,7 @@ impl StagingPlan {
         let build = self.aside.contains(&step.position);
         let needed = |at: &TableIndex| !build || *at != step.position;
         let mut needed: Vec<TableIndex> = find_ancestors(session, step.position).into_iter().filter(needed).collect();
+        // In the order of the data package: a set has none.
         needed.sort_unstable();
         let tables: Vec<Table> = needed.iter().map(|&at| session.table_at(at).clone()).collect();
         target.prepare_tables(&tables)?;

@@ -82,6 +82,7 @@ impl<'s> RecordTrial<'s> {
         position: TableIndex,
         on_conflict: OnConflict,
     ) -> Self {
+        // Few records are tried, and the target is asked for each: to read whole tables would take longer.
         let mut keys = TableKeys::without_knowledge(session.table_at(position), session.tables);
         keys.learns = true;
         keys.foreigns.iter_mut().for_each(|foreign| foreign.is_held = true);
@@ -129,6 +130,7 @@ impl<'s> RecordTrial<'s> {
         bytes: RecordBytes<'_>,
     ) -> Result<TrialVerdict> {
         let [raw, mended] = self.rules_of_load(&*transaction, load)?.clone();
+        // Lent to the judge, since `judge_record` needs all of `self`.
         let pardoned = std::mem::take(&mut self.pardoned);
         let mut judge = TrialJudge { transaction, verdict: None, pardoned: &pardoned };
         let verdict = self.judge_record(&[raw, mended], bytes, &mut judge);
@@ -175,6 +177,7 @@ impl<'s> RecordTrial<'s> {
         };
         let rules = &rules[which];
         let records = rules.decoder.decode_record(bytes);
+        // A person may have put a line end in, or taken everything out.
         if records.len() != 1 {
             let message = format!("these bytes are {}; mend them into one", count_noun(records.len() as u64, "record"));
             let error = CellError::new(ErrorCode::SourceError, None, None, message);

@@ -68,6 +68,7 @@ pub(super) fn check_steps(
     if options.mode != Mode::Replace {
         return run(read, project, steps, options, visit, observer);
     }
+    // A replace takes the rows away first: nothing may clash with them.
     let names = steps.iter().map(|step| project.package[step.position].name.clone()).collect();
     run(&WithoutRows { read, names }, project, steps, options, visit, observer)
 }
@@ -113,22 +114,26 @@ impl TableCheck<'_> {
         let keys = self.read_keys(held)?;
         let mut state = CheckPass::first_pass(self, keys)?;
         let mut buffer = RejectBuffer::default();
+        // Held back: if a second pass is needed, what the first one tells is not final.
         let mut outcomes = self.run_pass(&mut state, &mut |record| {
             buffer.push(record);
             Ok(())
         })?;
+        // Too many to be held: they are told by the second pass as they come.
         if state.needs_second() || buffer.overflown {
             state = state.second_pass(self, self.read_keys(held)?)?;
             outcomes = self.run_pass(&mut state, visit)?;
         } else {
             buffer.records.into_iter().try_for_each(visit)?;
         }
+        // For the tables that follow: their parents would be loaded by then.
         held.extend(state.parents.into_iter().map(|(at, set)| ((self.checked_table().name.clone(), at), set)));
         Ok(outcomes)
     }
 
     /// The keys of the table as the target holds them, with the parents that were checked before.
     fn read_keys(&self, held: &ReferredKeys) -> Result<TableKeys> {
+        // As if endlessly many records came, so that all keys are read.
         let mut keys = TableKeys::open(self.read, self.checked_table(), self.tables, u64::MAX)?;
         for foreign in &mut keys.foreigns {
             let checked = held.get(&(foreign.parent.name.clone(), foreign.parent_positions.clone()));
@@ -225,6 +230,7 @@ impl TableCheck<'_> {
                     validated = validated.admit_updates(&self.checked_table().schema);
                 }
                 let rejected = std::mem::take(&mut validated.rejects);
+                // Taken out, since the judge borrows all of `state`.
                 let mut keys = state.keys.take();
                 if let Some(keys) = &mut keys {
                     let mut judge = CheckJudge {
@@ -245,6 +251,7 @@ impl TableCheck<'_> {
             PieceContent::TooLong(record) if record.comment => {}
             PieceContent::TooLong(record) => {
                 let mut raw = Vec::new();
+                // Its beginning is enough to be recognized by.
                 copy_range(reading.source, record.offset, record.raw_len().min(4096), 4096, &mut |bytes| {
                     raw.extend_from_slice(bytes);
                     Ok(())
@@ -291,9 +298,11 @@ struct RejectBuffer {
 
 impl RejectBuffer {
     fn push(&mut self, record: ShownReject) {
+        // 200 for what a reject has beside its texts, roughly.
         self.bytes += 200 + record.raw.len() + record.errors.len() * 200;
         self.overflown |= self.bytes > HELD_BYTES;
         if self.overflown {
+            // The source is read again anyway, and tells all of them.
             self.records.clear();
         } else {
             self.records.push(record);

@@ -48,6 +48,7 @@ pub fn take_rows(target: &mut dyn Target, rules: &RowRules, requests: &[RowsRequ
     let mut answers = Vec::with_capacity(requests.len());
     let mut rest = requests;
     while let Some(first) = rest.first() {
+        // One conflict rule for all: the fence of the transaction and the keys depend on it.
         let together = |other: &RowsRequest| shares(first) && shares(other) && first.on_conflict == other.on_conflict;
         let count = 1 + rest[1..].iter().take_while(|other| together(other)).count();
         let (group, later) = rest.split_at(count);
@@ -68,6 +69,7 @@ fn take_group(target: &mut dyn Target, rules: &RowRules, requests: &[&RowsReques
         match attempt_group(target, rules, requests, attempt == 1) {
             Err(Error::Target(error)) if in_the_way(error.kind) && attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "requests for rows are begun anew");
+                // Rows were taken for new, or parents for there, and another process knows better.
                 table_positions(requests).for_each(|position| rules.trust.lose_trust(position));
                 attempt += 1;
             }
@@ -116,10 +118,12 @@ fn attempt_group(
         taking.run(&mut *transaction, &mut booked)?;
         rules.trust.note_close_look(position);
     }
+    // An atomic request is alone in its group: see `shares`.
     let rolled_back = open[0].atomic && booked.iter().any(|slot| slot.counts.rejected > 0);
     if rolled_back {
         drop(transaction);
         booked.iter_mut().for_each(roll_back_slot);
+        // A new one for the ledger alone: it has to show the request, although its rows are taken back.
         transaction = target.begin_transaction(Fence::Pipeline, Pace::InStep)?;
         // Meanwhile another process may have answered.
         if let Some(answer) = find_stored_answers(&*transaction, &open)?.pop().flatten() {
@@ -129,6 +133,7 @@ fn attempt_group(
     booked.iter_mut().for_each(|slot| slot.bound_rejects(rules.rejected_record_bytes));
     let dry_run = open[0].dry_run;
     let bytes: u64 = booked.iter().map(RowsSlot::reject_bytes).sum();
+    // A request whose rejects nothing has room for is refused as a whole: no rejected row may be lost.
     if !dry_run && bytes > 0 && !rules.room.has_room(&*transaction, bytes)? {
         drop(transaction);
         return take_sound_ones(target, rules, requests, &slots.requests_with_rejects(&booked));
@@ -138,8 +143,10 @@ fn attempt_group(
     let documents: Vec<NewDocument> =
         open.iter().zip(&outcomes).filter_map(|(request, outcome)| new_answer_document(request, outcome)).collect();
     if !dry_run {
+        // With the rows: if the process dies here, either both are there or neither.
         transaction.add_documents(&documents)?;
         transaction.commit_now()?;
+        // Only what was committed takes room.
         rules.room.take_room(bytes);
     }
     let mut outcomes = outcomes.into_iter();
@@ -162,6 +169,7 @@ fn take_sound_ones(
     table_positions(requests).for_each(|position| rules.trust.lose_trust(position));
     let is_refused = |request: &RowsRequest| refused.iter().any(|other| std::ptr::eq(*other, request));
     let rest: Vec<&RowsRequest> = requests.iter().copied().filter(|request| !is_refused(request)).collect();
+    // Without trust: keys of the refused rows were learned, and those rows are not there.
     let taken = if rest.is_empty() { Vec::new() } else { attempt_group(target, rules, &rest, false)? };
     let mut taken = taken.into_iter();
     let answer = |request: &&RowsRequest| {
@@ -195,6 +203,7 @@ impl<'r> RequestSlots<'r> {
     /// The positions of the tables that have rows, parents first.
     fn ordered_tables(&self, rules: &RowRules) -> Vec<TableIndex> {
         let wanted: HashSet<TableIndex> = (0..self.0.len()).map(|slot| self.table_of_slot(slot)).collect();
+        // By the data package and not by the request, so that children find parents of the same request.
         rules.project.package.load_order().into_iter().flatten().filter(|position| wanted.contains(position)).collect()
     }
 
@@ -245,6 +254,7 @@ impl TableTaking<'_> {
         resolve_keys(&mut keys, &validated, rejected, on_conflict, &mut judge)?;
         judge.finish_block()?;
         if keys.refers_to_itself() {
+            // After all rows: only now it is known which parents come later in the same group.
             settle_own_parents(&mut account, table, &mut keys, &rules.tables)?;
         }
         hold_parents(account.transaction, &mut keys)?;
@@ -279,6 +289,7 @@ fn merge_parts<'g>(parts: &[(usize, &'g RowPart)]) -> Option<(ValidatedBlock, Ve
         rejects: rejected,
         rejected_rows: join(|validated| &validated.rejected_rows),
         presence: FieldPresence::concat_blocks(&presences, schema.fields().len()),
+        // `admit_updates` fills it, once the rows are one block.
         lacking: Vec::new(),
     };
     Some((validated, stretches))
@@ -304,6 +315,7 @@ fn enter_loads(
         .map(|slot| new_entry(rules, slots, slot, booked[slot].counts, rolled_back, seconds))
         .collect();
     let numbers = if dry_run { Vec::new() } else { transaction.add_ended_loads(&entries)? };
+    // By request: the answers are handed out in the order of the requests.
     let mut outcomes: BTreeMap<usize, RowsOutcome> = BTreeMap::new();
     for (slot, RowsSlot { counts, rejects }) in booked.into_iter().enumerate() {
         let load = numbers.get(slot).copied();

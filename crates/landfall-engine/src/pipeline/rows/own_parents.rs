@@ -56,6 +56,7 @@ pub(super) fn settle_own_parents(
         presence: account.validated.presence.clone(),
         lacking: account.validated.lacking.clone(),
     };
+    // Before they are judged again: each record must be counted once.
     settled.iter().for_each(|(_, record)| account.withdraw_reject(*record));
     let mut again = MergedAccount {
         transaction: &mut *account.transaction,
@@ -64,6 +65,7 @@ pub(super) fn settle_own_parents(
         stretches: account.stretches,
         slots: &mut *account.slots,
     };
+    // Fresh ones: the old keys have seen these very rows, which would clash with themselves.
     let mut fresh = TableKeys::for_new_rows(table, tables, &*again.transaction);
     let on_conflict = again.on_conflict;
     let mut judge = BlockJudge::new(&mut again, table, &validated).with_pardons(pardoned);

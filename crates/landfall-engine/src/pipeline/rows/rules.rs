@@ -185,6 +185,7 @@ impl RowRules {
     pub fn read_csv(&self, position: TableIndex, body: &[u8], dialect: Option<&Dialect>) -> Result<RowBatch> {
         let resource = &self.project.package[position];
         let dialect = dialect.unwrap_or(&resource.dialect);
+        // The body is in memory already, and is cut as one block; no record in it can be too long.
         let limits = CutterLimits {
             block_bytes: body.len().max(1),
             record_bytes: body.len().max(1) + 1,
@@ -195,6 +196,7 @@ impl RowRules {
             return Err(Error::source_error("the body", super::super::open_source::header_words(&fault)));
         }
         let encoding = match resource.encoding {
+            // A byte order mark says big-endian. Without one it is little-endian.
             Encoding::Utf16 if body.starts_with(&[0xfe, 0xff]) => Encoding::Utf16Be,
             Encoding::Utf16 => Encoding::Utf16Le,
             other => other,
