@@ -140,6 +140,7 @@ const THERE: [u16; 2] = [1060, 1061];
 
 /// Brings Landfall's own tables to this version.
 pub(super) fn apply_migrations(connection: &mut MysqlConnection, location: &str) -> Result<()> {
+    // Without the lock: nearly every start finds nothing to do.
     if schema_version(connection, location)? == newest() {
         // Whoever may not write now still reads.
         if let Err(error) = remove_stale(connection) {
@@ -154,10 +155,12 @@ pub(super) fn apply_migrations(connection: &mut MysqlConnection, location: &str)
         let versions = "CREATE TABLE IF NOT EXISTS landfall_migrations
             (version BIGINT NOT NULL PRIMARY KEY, applied_at VARCHAR(64) NOT NULL) {form}";
         connection.run(&versions.replace("{form}", &form)).context(doing)?;
+        // Once more under the lock: the one before may have done it all.
         let from = schema_version(connection, location)?;
         for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
             for statement in *statements {
                 match connection.run(&statement.replace("{form}", &form)) {
+                    // An earlier process died between this statement and the note of its version.
                     Err(Mysql::MySqlError(error)) if THERE.contains(&error.code) => {}
                     outcome => drop(outcome.context(doing)?),
                 }

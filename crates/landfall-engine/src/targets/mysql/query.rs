@@ -21,6 +21,7 @@ pub(super) fn run_query(
     parameters: &[(String, Scalar)],
     result: &mut dyn QueryRows,
 ) -> Result<()> {
+    // The server refuses what would write, whatever the text of the query is.
     connection.run("START TRANSACTION READ ONLY").context(|| DOING.into())?;
     let outcome = read(connection, sql, parameters, result);
     if !connection.is_lost() {
@@ -39,6 +40,7 @@ fn read(
     let values = names.iter().map(|name| parameter_value(name, parameters)).collect::<Result<Vec<_>>>()?;
     let statement = connection.prepare_statement(&sql).context(|| DOING.into())?;
     let columns = statement.columns();
+    // A statement without columns changes something, or reads nothing.
     if columns.is_empty() {
         return Err(Error::Usage("a report's SQL may only read: write one SELECT".into()));
     }
@@ -63,8 +65,11 @@ fn to_positional(sql: &str) -> (String, Vec<String>) {
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
         let length = match first {
+            // A doubled quote ends one literal and begins the next, which comes to the same. The session has no
+            // escapes by backslash.
             '\'' | '"' | '`' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
             '#' => rest.find('\n').unwrap_or(rest.len()),
+            // MySQL wants a blank behind the two dashes: `5--1` is a subtraction.
             '-' if rest.starts_with("-- ") || rest.starts_with("--\n") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
             ':' => {
@@ -100,9 +105,11 @@ fn result_cell(column: &Column, value: Value) -> Cell {
     match value {
         Value::NULL => Cell::Null,
         Value::Int(value) => Cell::Integer(value),
+        // BIGINT UNSIGNED goes beyond the integers of other databases.
         Value::UInt(value) => i64::try_from(value).map_or_else(|_| Cell::Text(value.to_string()), Cell::Integer),
         Value::Float(value) => Cell::Real(value.into()),
         Value::Double(value) => Cell::Real(value),
+        // The protocol sends texts and bytes alike. Only the column says which they are.
         Value::Bytes(bytes) if is_binary_column(column) => Cell::Text(hex_literal(&bytes)),
         Value::Bytes(bytes) => {
             let text = String::from_utf8(bytes).unwrap_or_else(|error| hex_literal(error.as_bytes()));

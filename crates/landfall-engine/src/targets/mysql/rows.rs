@@ -121,6 +121,7 @@ pub(super) fn lock_parents(
     let question = KeyQuestion { table, fields, what: "1", tail: " LOCK IN SHARE MODE" };
     let mut held = 0;
     match question.ask_for_keys(connection, &keys, &mut |_| held += 1) {
+        // The keys differ and are unique in the table, so that each row is one of them.
         Ok(()) => Ok(held == keys.len()),
         Err(QuestionError::NoTable) => Ok(keys.is_empty()),
         Err(QuestionError::Failed(error)) => Err(error),
@@ -161,6 +162,7 @@ impl KeyQuestion<'_> {
             rest = after;
             // A question is filled up with its first key.
             let padded = some.iter().chain(std::iter::repeat_n(first, size - some.len()));
+            // So that the text is one of four, which stay prepared.
             let values = padded.flat_map(|key| key.iter().map(|value| bind_value(value.as_ref()))).collect();
             let sql = self.question_sql(size);
             match connection.prepare_statement(&sql) {
@@ -257,6 +259,7 @@ pub(super) fn delete_rows(connection: &mut MysqlConnection, table: &Table) -> Re
             .execute_statement(&sql, Vec::new())
             .context(|| format!("cannot empty the table {:?}", &*table.name))?;
         removed += done.rows;
+        // Fewer than were allowed: none is left.
         if done.rows < ROWS_PER_DELETE {
             return Ok(removed);
         }
@@ -291,6 +294,7 @@ pub(super) fn find_orphans(
             pairs.iter().map(|(own, other)| format!("{} = {}", named("c", own), named("p", other))).collect();
         let given: Vec<String> = pairs.iter().map(|(own, _)| format!("{} IS NOT NULL", named("c", own))).collect();
         let sql = format!(
+            // Checks were switched off while the rows came in, and MySQL does not catch up on them.
             "SELECT count(*) FROM {} AS c LEFT JOIN {} AS p ON {} WHERE {} AND {} IS NULL",
             quote_name(&child),
             quote_name(&parent),
@@ -333,6 +337,7 @@ fn all_references(connection: &mut MysqlConnection, tables: &[&Table]) -> Result
     );
     let names = tables.iter().chain(tables).map(|table| Value::Bytes(table.name.as_bytes().to_vec()));
     let mut others: Vec<ForeignReference> = Vec::new();
+    // One row for each field of a key. The first field begins a new key.
     for row in connection.query_all(&sql, names.collect(), &doing)? {
         let [first, child, parent, own, other] = <[String; 5]>::try_from(row_texts(row)).unwrap_or_default();
         if first == "1" {

@@ -74,6 +74,7 @@ impl MysqlSettings {
     fn set(&mut self, name: &str, value: &str, base: &Path) -> Result<(), String> {
         match name {
             "sslmode" | "ssl-mode" => self.ssl_mode = parse_ssl_mode(name, value)?,
+            // `system`, as for PostgreSQL: the certificates of the machine.
             "sslrootcert" | "ssl-ca" => self.ssl_root_cert = (value != "system").then(|| base.join(value)),
             "connect_timeout" => self.connect_timeout = parse_seconds(name, value)?,
             "answer_timeout" => self.answer_timeout = parse_seconds(name, value)?,
@@ -99,6 +100,7 @@ impl MysqlSettings {
     /// # Errors
     /// A `password_file` that cannot be read.
     pub(super) fn find_password(&self) -> Result<Option<UrlSecret>, String> {
+        // Read when it is needed, and not kept: a password that was changed holds with the next connection.
         match (&self.password, &self.password_file) {
             (Some(password), _) => Ok(Some(password.clone())),
             (None, Some(path)) => UrlSecret::from_file(path).map(Some),

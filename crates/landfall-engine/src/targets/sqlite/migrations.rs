@@ -123,6 +123,7 @@ const VERSION_OF_JOBS: usize = 6;
 /// Brings Landfall's own tables to this version. Two processes that start at once do not race: the check and the
 /// statements are one write transaction.
 pub(super) fn apply_migrations(connection: &mut Connection, location: &str) -> Result<()> {
+    // Without a write transaction: a database that may only be read is fine if it is of this version.
     if schema_version(connection, location)? == newest() {
         return Ok(());
     }
@@ -135,6 +136,7 @@ pub(super) fn apply_migrations(connection: &mut Connection, location: &str) -> R
              ) STRICT",
         )
         .context(doing)?;
+    // Once more within the transaction: the one before may have done it all.
     let from = schema_version(&transaction, location)?;
     for (at, statements) in (1..).zip(MIGRATIONS).skip(from) {
         transaction.execute_batch(statements).context(doing)?;

@@ -31,6 +31,7 @@ use crate::{
 /// Whether the database has a table called `name`.
 pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
     connection
+        // SQLite compares names of tables without regard to case, of ASCII letters only, as NOCASE does.
         .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE")
         .and_then(|mut statement| statement.exists([name]))
         .context(|| "cannot read the database's schema".into())
@@ -57,6 +58,7 @@ pub(super) fn find(
     let all: Vec<FieldIndex> = table.schema.field_positions().collect();
     let mut statement = match statements.find(connection, table, positions) {
         Ok(statement) => statement,
+        // Asked only after an error: this is called for each row.
         Err(_) if !has_table(connection, &table.name)? => return Ok(None),
         Err(error) => return Err(sqlite_error(&error, &read_description(table))),
     };
