@@ -119,6 +119,7 @@ pub fn new_job_id() -> Result<String> {
         let message = format!("the system gives no random numbers: {error}");
         TargetError::new(TargetErrorKind::Unavailable, message)
     })?;
+    // With zeros before it, so that texts sort as the times do: lists and pages rely on that.
     Ok(format!("{:014x}{:08x}", Timestamp::now().as_microsecond(), u32::from_le_bytes(random)))
 }
 

@@ -21,6 +21,7 @@ use super::{
 const BUFFER: usize = 128 * 1024;
 
 /// The most rows without bytes in a file.
+// A block may promise any number of rows that take no bytes: a file of a few bytes would never end.
 const MOST_EMPTY: u64 = 1_000_000;
 
 /// The schema of an Avro file.
@@ -95,6 +96,7 @@ impl<R: Read> AvroInput<BufReader<R>> {
 impl<R: BufRead> AvroInput<R> {
     pub(super) fn new_over(mut input: R, reading: Arc<RowMapping>) -> io::Result<Self> {
         let AvroHeader { schema, codec, sync } = AvroHeader::read(&mut input)?;
+        // The file is opened a second time here, and may be another one by now.
         if schema != *reading.file_schema() {
             return Err(invalid_file("it has another schema than before: it was changed"));
         }
@@ -166,6 +168,7 @@ impl<R: BufRead> AvroInput<R> {
     fn read_more_bytes(&mut self) -> io::Result<()> {
         self.held.copy_within(self.from..self.to, 0);
         (self.from, self.to) = (0, self.to - self.from);
+        // By the schema: a damaged length would otherwise ask for all the memory.
         let most = self.reading.max_row_bytes();
         if self.to >= most {
             self.row += 1;
@@ -228,6 +231,7 @@ impl<R: BufRead> AvroInput<R> {
             return Err(self.file_error("it has a negative number of rows or bytes: the file is damaged"));
         };
         let FilePlace::Between(input) = std::mem::replace(&mut self.place, FilePlace::Ended) else { return Ok(false) };
+        // Never beyond the block, whatever its compressed content says.
         let content = BlockContent::new(self.codec, input.take(length)).map_err(|error| self.file_error(error))?;
         self.place = FilePlace::Within(content);
         (self.left, self.from, self.to) = (count, 0, 0);
@@ -238,6 +242,7 @@ impl<R: BufRead> AvroInput<R> {
         if !matches!(self.place, FilePlace::Within(_)) {
             return Ok(());
         }
+        // One read more: a checksum at the end of the compressed bytes is only looked at then.
         if self.from == self.to {
             (self.from, self.to) = (0, 0);
             self.read_content()?;
@@ -250,6 +255,7 @@ impl<R: BufRead> AvroInput<R> {
         }
         let mut sync = [0; SYNC];
         input.read_exact(&mut sync).map_err(|error| self.block_error(error))?;
+        // The marker of the file's own: a wrong length of a block shows here at the latest.
         if sync != self.sync {
             return Err(self.file_error("behind it does not stand what ends a block: the file is damaged"));
         }

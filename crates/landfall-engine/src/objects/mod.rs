@@ -92,6 +92,7 @@ impl ObjectPrefix {
         let reach = if settings.allow_private_addresses { NetworkReach::Private } else { NetworkReach::Public };
         let connector =
             ClientConnector::new(reach, settings.allow_http, patience).map_err(|error| refused(error.to_string()))?;
+        // A thread of its own, so that connections are kept alive while nobody waits in `block_on`.
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("objects").enable_all().build();
         let runtime = runtime.map_err(|error| refused(format!("no thread can be started ({error})")))?;
         let handle = runtime.handle().clone();
@@ -141,6 +142,7 @@ impl ObjectPrefix {
     /// As for [`read`](Self::read), and an object that is larger.
     pub fn read_whole(&self, name: &str, most: u64) -> Result<Vec<u8>> {
         let mut content = Vec::new();
+        // One byte more than allowed tells that it is too large, and no more is fetched.
         let read = self.read(name)?.take(most + 1).read_to_end(&mut content);
         read.map_err(|error| Error::from_io_error(name, error))?;
         if content.len() as u64 > most {
@@ -184,6 +186,7 @@ impl ObjectPrefix {
         let path = self.0.object_path(name)?;
         let deleted = self.0.handle.block_on(self.0.store.delete(&path));
         match deleted.map_err(|error| self.0.describe_error(&error, name)) {
+            // S3 is silent about an object that is not there, and the others answer 404.
             Err(Error::Storage(error)) if error.kind == StorageErrorKind::NotFound => Ok(()),
             deleted => deleted,
         }
@@ -286,6 +289,7 @@ fn build_store(url: &ObjectUrl, settings: &ObjectSettings, connector: ClientConn
             if let Some(region) = &settings.region {
                 builder = builder.with_region(region);
             }
+            // After all is set: what the environment says is held to the same rules.
             for key in [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint] {
                 check_endpoint(url, builder.get_config_value(&key), settings)?;
             }

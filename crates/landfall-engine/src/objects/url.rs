@@ -59,6 +59,7 @@ impl ObjectUrl {
         let (scheme, rest) = text.split_once("://").ok_or("it has no scheme, such as s3://")?;
         let provider = StorageProvider::ALL.into_iter().find(|provider| provider.scheme() == scheme);
         let provider = provider.ok_or("its scheme is not one of file://, s3://, gs:// and az://")?;
+        // Some programs write credentials as a query. Kept as a name, they would be printed.
         if rest.contains(['?', '#']) {
             return Err("a place in object storage has no query and no fragment".into());
         }
@@ -105,6 +106,7 @@ impl ObjectUrl {
 
 fn is_bucket_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    // Google has the longest names: 222 characters, with dots in them.
     (1..=222).contains(&name.len()) && name.bytes().all(plain) && !name.contains("..") && !name.starts_with('.')
 }
 
@@ -116,6 +118,7 @@ fn check_segment(segment: &str) -> Result<(), String> {
     if matches!(segment, "." | "..") {
         return Err("what stands behind the bucket may not have . or .. as a part".into());
     }
+    // The library of the protocols encodes these, and then other programs know the object by another name.
     let is_odd = |char: char| char.is_control() || "%\\*\"<>|{}^`[]~".contains(char);
     match segment.chars().find(|char| is_odd(*char)) {
         Some(char) => Err(format!("what stands behind the bucket may not have the character {char:?}")),
