@@ -71,6 +71,7 @@ impl Housekeeper {
         if self.schedule.as_ref().is_none_or(|schedule| !schedule.is_due(now)) {
             return Ok(());
         }
+        // Only when a backup is due: no connection is held for the rest of the day.
         let mut target = self.open()?;
         let project = self.resources.rules.rules_project();
         let Some(schedule) = &mut self.schedule else { return Ok(()) };

@@ -57,6 +57,7 @@ impl TakeRows {
     fn take_rows(&self, context: &mut JobContext<'_>) -> Result<Result<RowsReply, EarlyEnd>> {
         // Other versions knew the job by this name too.
         let name = blake3::hash(format!("task\0{}", context.entry.id).as_bytes()).to_hex().to_string();
+        // First: an earlier attempt may have taken effect, and its upload may be gone.
         if let Some(RowsAnswer::Repeated(stored)) = stored_answer(&*context.target, &name, &name)? {
             return Ok(read_reply(&stored));
         }
@@ -76,6 +77,7 @@ impl TakeRows {
                 Ok(RowsReply::new(&outcome, self.table.is_some(), self.dry_run))
             }
             Some(RowsAnswer::Repeated(stored)) => read_reply(&stored),
+            // Not failed: people may mend or discard rejects meanwhile.
             Some(RowsAnswer::QuarantineFull) => Err(context.retry_later(&quarantine_full()).into()),
             Some(RowsAnswer::OtherRequest) | None => Err(fail_internally("another task has this name").into()),
         })
@@ -95,6 +97,7 @@ impl TakeRows {
             let path = upload.file_path().to_owned();
             EarlyEnd::from(context.retry_later(&PublicError::describe(&Error::File { path, cause })))
         })?;
+        // The bound on rows was held when the request came in.
         let batches = read_rows(rules, table, self.form, bytes, usize::MAX, &position_of)
             .map_err(|error| EarlyEnd::from(fail_job(&error)))?;
         let (single, dry_run) = (table.is_some(), self.dry_run);

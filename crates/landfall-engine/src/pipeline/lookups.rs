@@ -111,6 +111,7 @@ impl<'b> BlockLookups<'b> {
         let held = |row: &usize| {
             columns.row_key(*row) == key && columns.row_values(*row) == values && !self.replaced.contains(row)
         };
+        // The newest first: a later row may have the key of one that was replaced.
         self.accepted.iter().rev().flat_map(|range| range.clone().rev()).find(held)
     }
 
@@ -124,6 +125,7 @@ impl<'b> BlockLookups<'b> {
         for answers in self.answers.iter_mut().filter(|answers| answers.table.name == own) {
             let columns = KeyColumns::new(self.rows, &answers.positions);
             for row in ranges.iter().cloned().flatten() {
+                // Only keys that were asked for. The others are found among `accepted`.
                 if let Some(answer) = answers.rows.get_mut(&columns.row_values(row)) {
                     *answer = Some(scalars_of_row(self.rows, row).into_iter().map(ScalarRef::to_owned).collect());
                 }
@@ -135,6 +137,7 @@ impl<'b> BlockLookups<'b> {
     /// Notes that the row with the primary key `values` has become what `change` says, by row `row` of the block.
     pub(super) fn note_update(&mut self, row: usize, values: &[Scalar], change: &RowChange) {
         let primary = &self.table.schema.primary_key;
+        // Before anything is noted: what the row was is what its other keys stood under.
         let held = self.get(self.table, primary, values).flatten();
         self.replaced.extend(self.among_accepted(primary, values));
         if let Some(at) = self.among_changed(primary, values) {
@@ -147,10 +150,12 @@ impl<'b> BlockLookups<'b> {
                 answers.positions.iter().map(|at| content[at.get()].clone()).collect()
             };
             if let Some(held) = &held {
+                // First the old key goes, then the new one comes: where both are the same, the row is there.
                 answers.rows.insert(of(held), None);
             }
             answers.rows.insert(of(content), Some(content.clone()));
         }
+        // A row that has just the content of the block's need not be kept a second time.
         if self.row_content(row) == *content {
             self.accepted.push(row..row + 1);
         } else {
@@ -207,6 +212,7 @@ pub(super) fn look_up_block(
     ask: AskRows<'_>,
 ) -> Result<()> {
     let TableKeys { table, uniques, foreigns, .. } = keys;
+    // Rejected records are asked for even so: they tell all their errors, keys that are taken included.
     let passed = if trusting { 0 } else { validated.rows.num_rows() };
     let all = [(&validated.rows, passed), (&validated.rejected_rows, validated.rejected_rows.num_rows())];
     for unique in &mut *uniques {
@@ -252,6 +258,7 @@ fn distinct_values(
     let mut values = Vec::new();
     for (batch, rows) in batches {
         let columns = KeyColumns::new(batch, positions);
+        // A key with a missing value clashes with none, and names no parent.
         for row in (0..*rows).filter(|&row| wanted(&columns, row) && columns.row_key(row) != RowKey::Null) {
             let found = columns.row_values(row);
             if met.insert(found.clone()) {
