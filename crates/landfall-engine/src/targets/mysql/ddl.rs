@@ -31,6 +31,7 @@ pub(super) fn prepare_tables(connection: &mut MysqlConnection, tables: &[Table])
         return Ok(checked.other_foreign_keys);
     }
     with_lock(connection, |connection| {
+        // Once more under the lock: another process may have made tables since.
         let checked = check_tables(connection, tables)?;
         without_key_checks(connection, |connection| {
             checked.missing.iter().try_for_each(|table| {
@@ -57,6 +58,7 @@ pub(super) fn without_key_checks<R>(
     let doing = || "cannot set up the session".to_owned();
     connection.run("SET SESSION foreign_key_checks = 0").context(doing)?;
     let outcome = work(connection);
+    // Also after an error, since the connection is used on. Without the check, rows would come in without parents.
     connection.run("SET SESSION foreign_key_checks = 1").context(doing)?;
     outcome
 }
@@ -109,6 +111,7 @@ pub(super) fn add_missing(connection: &mut MysqlConnection, differences: &[Diffe
     with_lock(connection, |connection| {
         let mut own = Vec::new();
         for (table, _) in additions.clone() {
+            // Asked before anything is altered, since afterwards no table is as it was made.
             if !has_table(connection, table)? || remakable::is_as_made(connection, table)? {
                 own.push(table);
             }

@@ -35,6 +35,7 @@ pub(super) fn insert(
     let mut refused = match work.try_insert(table, batch, selected)? {
         None => return Ok(Vec::new()),
         Some(RowsObjection::Rows(refused)) => refused,
+        // Nearly always a key that another program has taken. One question for all finds these rows.
         Some(RowsObjection::Words(_)) => taken_keys(work, table, batch, &rows)?,
     };
     let taken: HashSet<usize> = refused.iter().map(|refused| refused.row).collect();
@@ -44,6 +45,7 @@ pub(super) fn insert(
     } else {
         insert_by_halves(work, table, batch, &rest, &mut refused)?;
     }
+    // They were found in several ways, and rejects go in the order of their records.
     refused.sort_by_key(|refused| refused.row);
     Ok(refused)
 }
@@ -91,6 +93,7 @@ fn insert_by_halves(
         refused.push(RefusedRow { row: *row, message });
         return Ok(());
     }
+    // The server names no row. So many rows cost few statements as long as few of them are bad.
     let (first, second) = rows.split_at(rows.len() / 2);
     insert_by_halves(work, table, batch, first, refused)?;
     insert_by_halves(work, table, batch, second, refused)

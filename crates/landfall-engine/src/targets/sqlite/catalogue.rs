@@ -71,6 +71,7 @@ fn read_existing(connection: &Connection, name: String) -> rusqlite::Result<Exis
 
 fn read_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ExistingColumn>> {
     let mut statement = connection.prepare_cached(
+        // `hidden` is 1 for columns of virtual tables that no SELECT * shows, and 2 or 3 for computed ones.
         "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, hidden > 1 FROM pragma_table_xinfo(?) WHERE hidden <> 1",
     )?;
     let rows = statement.query_map([table], |row| {
@@ -108,6 +109,7 @@ fn read_primary_key(connection: &Connection, table: &str) -> rusqlite::Result<Ve
 fn read_unique_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<String>>> {
     let indexes = query_names(
         connection,
+        // SQLite lists the newest first. A partial index holds for some rows only, and is no key.
         "SELECT name FROM pragma_index_list(?) WHERE \"unique\" AND NOT partial AND origin <> 'pk' ORDER BY seq DESC",
         table,
     )?;
@@ -116,6 +118,7 @@ fn read_unique_keys(connection: &Connection, table: &str) -> rusqlite::Result<Ve
         let mut statement =
             connection.prepare_cached("SELECT name, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno")?;
         let parts = statement.query_map([index], |row| {
+            // An index over an expression has no name of a column here.
             let (name, collation): (Option<String>, String) = (row.get(0)?, row.get(1)?);
             Ok(name.filter(|_| collation.eq_ignore_ascii_case(BINARY)))
         })?;
@@ -127,6 +130,7 @@ fn read_unique_keys(connection: &Connection, table: &str) -> rusqlite::Result<Ve
 fn foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ExistingForeignKey>> {
     let mut keys: Vec<(i64, ExistingForeignKey)> = Vec::new();
     let mut statement = connection.prepare_cached(
+        // As for indexes, the newest comes first.
         "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?) ORDER BY id DESC, seq",
     )?;
     let mut rows = statement.query([table])?;

@@ -200,6 +200,7 @@ impl SqlDialect for SqliteDialect<'_> {
     }
 
     fn add_primary_key(&self, _table: &Table) -> Option<String> {
+        // SQLite adds neither a primary key nor a foreign key to a table that exists: it would have to be made anew.
         None
     }
 
@@ -251,6 +252,7 @@ enum Affinity {
 }
 
 fn column_affinity(declared: &str) -> Affinity {
+    // The words are looked for in SQLite's order: `CHARINT` is an integer.
     let declared = declared.to_ascii_uppercase();
     let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
     match () {

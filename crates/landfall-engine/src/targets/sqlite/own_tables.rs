@@ -21,6 +21,7 @@ use landfall_core::reject::CellError;
 
 const DOING: &str = "cannot read or write Landfall's own tables";
 
+// SQLite has no locks on rows, and a write transaction keeps all others out: hence no `FOR UPDATE`.
 static SPELLING: LazyLock<SqlSpelling> = LazyLock::new(|| SqlSpelling {
     own: "landfall_".into(),
     or_nothing: " ON CONFLICT DO NOTHING",
@@ -134,6 +135,7 @@ pub(super) fn add_rejects(connection: &Connection, load: LoadId, table: &Table, 
     if !groups.is_empty() {
         let mut statement = connection.prepare_cached(&sql).context(|| DOING.into())?;
         for group in groups {
+            // The rest of a long record goes in parts, which need the number of the reject.
             if group.iter().any(|reject| reject.raw.len() > Reject::RAW_LIMIT as u64) {
                 group.iter().try_for_each(one)?;
                 continue;
